@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from counterpoise.comparison.compare import Comparison as Comparison
     from counterpoise.comparison.compare import compare as compare
     from counterpoise.core.errors import CounterpoiseError as CounterpoiseError
+    from counterpoise.core.label_columns import labels as labels
     from counterpoise.data.images import images as images
     from counterpoise.diagnosis.diagnose import diagnose as diagnose
     from counterpoise.feed.batching import batches as batches
@@ -54,7 +55,6 @@ if TYPE_CHECKING:
     from counterpoise.strategies.external import external as external
     from counterpoise.strategies.select import ensemble as ensemble
     from counterpoise.strategies.strategy import Strategy as Strategy
-    from counterpoise.targets.reading import labels as labels
 
 #: Public name -> module that holds it.
 _HOME = {
@@ -78,7 +78,7 @@ _HOME = {
     "external": "counterpoise.strategies.external",
     "fit": "counterpoise.pipeline.fit",
     "images": "counterpoise.data.images",
-    "labels": "counterpoise.targets.reading",
+    "labels": "counterpoise.core.label_columns",
     "load": "counterpoise.classifier.classifier",
     "monitor": "counterpoise.classifier.monitor",
     "rebalance": "counterpoise.feed.streams",

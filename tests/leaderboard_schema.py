@@ -35,6 +35,7 @@ ROW = {
     "tuned": [dict],
     "members": [{"name": str, "weight": float, "average_precision": MAYBE, "log_loss": MAYBE, "correlation": [MAYBE]}],
     "model": str,
+    "units": (dict, type(None)),
 }
 EFFECT = {
     "strategy": str,
@@ -61,6 +62,7 @@ BOARD = {
         "excluded_columns": [{"name": str, "reason": str}],
         "duplicates": (int, type(None)),
         "kind": str,
+        "units": (dict, type(None)),
         "classes": [{"label": str, "count": int, "share": float}],
     },
     "metric": str,

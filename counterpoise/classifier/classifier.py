@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import numpy as np
@@ -18,18 +19,18 @@ from counterpoise.classifier.file import Contents, read, write
 from counterpoise.classifier.model_card import ModelCard, measured
 from counterpoise.classifier.references import custom_objects_of
 from counterpoise.classifier.whole_model import whole_model
+from counterpoise.core.errors import OptionError
 from counterpoise.core.examples import Pictures
 from counterpoise.core.per_class import in_class_order
 from counterpoise.core.review import REVIEW
 from counterpoise.core.rule import LabelRules, Rule
 from counterpoise.core.schema import Schema
+from counterpoise.core.structure import leaves
 from counterpoise.core.temporary import scratch
+from counterpoise.core.units import UnitRule, row_part, unit_part
 from counterpoise.decide.rule import Decision
 from counterpoise.networks.forward import forward
 from counterpoise.targets.kinds import target_of
-
-if TYPE_CHECKING:
-    from counterpoise.classifier.shapley import Reasons
 
 Array = np.ndarray
 
@@ -42,6 +43,7 @@ class Classifier:
             labels per row their names.
         kind: The kind of target: "one_of" (one class per row) or "labels" (several labels per row).
         rule: How member outputs become probabilities and a decision.
+        unit: How units (see `cp.images(unit=)`) are decided; None: each row is decided.
         history: Per network, numbers by round: "step", "loss", "stop_loss", "recall C" per class code; not saved.
 
     Example:
@@ -60,7 +62,9 @@ class Classifier:
         card: Mapping[str, Any],
         scores: Mapping[str, Array] | None = None,
         kind: str = "one_of",
+        unit: UnitRule | None = None,
     ) -> None:
+        self.unit = unit
         self.kind, self.target = kind, target_of(kind)
         self.members, self.rule, self.schema = members, rule, schema
         self.classes_ = np.array(classes, dtype=_label_type(classes))
@@ -78,7 +82,11 @@ class Classifier:
         if "metrics_of" not in self.card_without_metrics or "metrics" in self.card_without_metrics:
             return self.card_without_metrics
         note = self.card_without_metrics["metrics_of"]
-        return ModelCard({**self.card_without_metrics, **measured(self.target, self.rule, self.scores, note)})
+        card = {**self.card_without_metrics, **measured(self.target, self.rule, row_part(self.scores), note)}
+        if self.unit is not None:
+            own = measured(self.target, self.unit.rule, unit_part(self.scores), note)
+            card["unit"] = {**card["unit"], "metrics": own["metrics"]}
+        return ModelCard(card)
 
     @property
     def pictures(self) -> Pictures | None:
@@ -119,6 +127,25 @@ class Classifier:
             return self.classes_
         return np.array([*self.classes_.tolist(), REVIEW], dtype=object)
 
+    def predict_units(self, x: Any, unit: Any = None, prior: Any = None) -> Any:
+        """Probabilities and decisions of units as a polars frame, one row for each, in the order of appearance.
+
+        Columns: those that tell units apart, `rows` (how many rows a unit has), then as in `predict_frame`. The
+        probabilities of a unit's rows are aggregated as in training, calibrated, and decided by the unit's threshold.
+
+        Args:
+            x: Rows in any form that `predict` takes.
+            unit: Of a table the names of the columns, by default those of training; of arrays values (N,). Images
+                (`cp.images(..., unit=)`) bring theirs.
+            prior: As in `predict_proba`, of units.
+
+        Raises:
+            OptionError: a classifier that was trained without units, or rows whose units are not known.
+        """
+        from counterpoise.classifier.unit_predictions import predict_units
+
+        return predict_units(self, x, unit, prior)
+
     def predict_frame(self, x: Any, prior: Any = None) -> Any:
         """Probabilities and decisions as a polars frame, the columns that `counterpoise predict` writes.
 
@@ -137,7 +164,7 @@ class Classifier:
         cost_fp: float | None = None, review_alpha: float | None = None,
         review_budget: tuple[float, float] | None = None, **aim: Any,
     ) -> Classifier:  # fmt: skip
-        """A new classifier with another threshold; trains nothing.
+        """A new classifier with another threshold; trains nothing. If it decides units, it is their threshold.
 
         Without `confidence` the threshold is chosen on the stored out-of-fold scores, and the card calls it an
         estimate. With it, `recall_floor` and `precision_floor` are guaranteed from the rows that `fit(...,
@@ -167,33 +194,56 @@ class Classifier:
             OptionError: none or several aims, or a classifier that holds no scores.
             GuaranteeError: the rows cannot carry the guarantee; it says which they can.
         """
-        rule, text = decided(
-            self.target, self.rule, self.scores, self.classes_.tolist(), aim, confidence=confidence, costs=costs,
-            column=(cost_column, cost_fp), schema=self.schema, review_alpha=review_alpha, review_budget=review_budget,
-        )  # fmt: skip
+        how: dict[str, Any] = {
+            "confidence": confidence, "costs": costs, "column": (cost_column, cost_fp), "schema": self.schema,
+            "review_alpha": review_alpha, "review_budget": review_budget,
+        }  # fmt: skip
+        if self.unit is not None:
+            if cost_column is not None:
+                raise OptionError(
+                    "cost_column is for classifiers that decide rows, but this one decides units. Give costs=, or "
+                    "cost_fp= and cost_fn=."
+                )
+            scores = unit_part(self.scores)
+            rule, text = decided(self.target, self.unit.rule, scores, self.classes_.tolist(), aim, **how)
+            return self.with_units(replace(self.unit, rule=rule), budgets=text)
+        rule, text = decided(self.target, self.rule, self.scores, self.classes_.tolist(), aim, **how)
         clf = self.with_rule(rule)
         return clf.with_card(threshold={**clf.card_without_metrics["threshold"], "budgets": text}) if text else clf
 
-    def explain(self, x: Any, background: Any = None, *, seed: int = 0) -> Reasons:
-        """Explain single rows by what each raw column adds to their log-odds (Shapley values).
+    def explain(self, x: Any, background: Any = None, *, label: Any = None, seed: int = 0) -> Any:
+        """Explain single rows: what each raw column adds to their log-odds, or of images each pixel.
 
-        Exact for up to 8 columns, sampled for more; either way the effects of a row sum to its log-odds less the mean
-        log-odds of the background. With more than two classes they are those of the row's most probable class. Which
-        columns matter over many rows: `cp.explain`.
+        Rows of a table: Shapley values. Exact for up to 8 columns, sampled for more; either way the effects of a row
+        sum to its log-odds less the mean log-odds of the background. With more than two classes they are those of the
+        row's most probable class. Which columns matter over many rows: `cp.explain`.
+
+        Images: heat maps by integrated gradients (see `classifier.heat_maps`). The effects of an image sum to the
+        networks' mean log-odds less those of an image that has its mean color everywhere.
 
         Args:
-            x: Rows of a table or an array (N, d), as `predict` takes them.
-            background: Rows that they are compared with, of which 32 are drawn; None: the rows themselves.
+            x: Rows of a table or an array (N, d), or images, as `predict` takes them.
+            background: Rows of a table that they are compared with, of which 32 are drawn; None: the rows themselves.
+            label: Of images, the class, or the label of several, whose log-odds are explained; None: with two classes
+                the positive one, else each image's most probable one.
             seed: Of the draws.
 
         Returns:
-            `columns`, `effects` (N, d), `base`, `log_odds`; `strongest(4)` as a frame.
+            Of a table `columns`, `effects` (N, d), `base`, `log_odds`; `strongest(4)` as a frame. Of images heat maps,
+            float32 (N, height, width): above 0 where a pixel speaks for the class.
 
         Raises:
-            OptionError: images, text or several labels; or a single row without a background.
+            OptionError: text, or a table with several labels; a single row without a background.
         """
+        from counterpoise.classifier.heat_maps import heat_maps, is_picture
         from counterpoise.classifier.shapley import explain_rows
 
+        if any(map(is_picture, leaves(self.members.input))):
+            if background is not None:
+                raise OptionError("background is for tables, but the classifier takes images. Leave it out.")
+            return heat_maps(self, self.encoded(x), label)
+        if label is not None:
+            raise OptionError("label is for images, but the classifier takes a table. Leave it out.")
         return explain_rows(self, x, background, seed=seed)
 
     def member_logits(self, x: Any) -> list[Array]:
@@ -234,7 +284,9 @@ class Classifier:
         return write(path, self.keras_model(), self._contents())
 
     def _contents(self) -> Contents:
-        return Contents(self.members, self.rule, self.classes_.tolist(), self.schema, self.card, self.scores, self.kind)
+        return Contents(
+            self.members, self.rule, self.classes_.tolist(), self.schema, self.card, self.scores, self.kind, self.unit
+        )
 
     def export(self, path: str | os.PathLike[str], format: str = "saved_model") -> Path:
         """Write the classifier for another runtime: raw columns in, probability and decision out.
@@ -278,8 +330,25 @@ class Classifier:
         """The same networks and rule with further entries of the model card, and further stored scores."""
         return self._having(self.rule, {**self.card_without_metrics, **entries}, {**self.scores, **(scores or {})})
 
-    def _having(self, rule: Rule | LabelRules, card: Mapping[str, Any], scores: Mapping[str, Array]) -> Classifier:
-        clf = Classifier(self.members, rule, self.classes_.tolist(), self.schema, card, scores, self.kind)
+    def with_units(self, unit: UnitRule, scores: Mapping[str, Array] | None = None, budgets: str = "") -> Classifier:
+        """The same networks, which also decide units; `scores` are those that fitted the rule of units."""
+        stored = {**self.scores, **(scores or {})}
+        own, card = unit_part(stored), dict(self.card_without_metrics)
+        threshold = self.target.describe(unit.rule, len(own["y"]), self.classes_.tolist())
+        threshold |= {"budgets": budgets} if budgets else {}
+        card["unit"] = {
+            "columns": list(unit.columns), "aggregate": unit.aggregate, "count": len(own["y"]), "threshold": threshold,
+        }  # fmt: skip
+        if "log_p" in own:
+            card.pop("metrics", None)
+        return self._having(self.rule, card, stored, unit)
+
+    def _having(
+        self, rule: Rule | LabelRules, card: Mapping[str, Any], scores: Mapping[str, Array],
+        unit: UnitRule | None = None,
+    ) -> Classifier:  # fmt: skip
+        unit = self.unit if unit is None else unit
+        clf = Classifier(self.members, rule, self.classes_.tolist(), self.schema, card, scores, self.kind, unit)
         clf.history, clf._forward = self.history, self._forward
         return clf
 
@@ -324,7 +393,7 @@ def load(path: str | os.PathLike[str], custom_objects: Mapping[str, Any] | None 
         counterpoise.core.errors.ArtifactError: there is no file 'absent.keras'.
     """
     file = read(path, custom_objects)
-    return Classifier(file.members, file.rule, file.classes, file.schema, file.card, file.scores, file.kind)
+    return Classifier(file.members, file.rule, file.classes, file.schema, file.card, file.scores, file.kind, file.unit)
 
 
 def _label_type(classes: Sequence[Any]) -> Any:

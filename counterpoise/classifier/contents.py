@@ -18,6 +18,7 @@ from counterpoise.core.errors import ArtifactError
 from counterpoise.core.plain import (
     Check,
     anything,
+    choice,
     list_of,
     mapping_of,
     maybe,
@@ -32,6 +33,7 @@ from counterpoise.core.plain import (
 from counterpoise.core.rule import LabelRules, Rule
 from counterpoise.core.schema import Schema
 from counterpoise.core.target import Target
+from counterpoise.core.units import AGGREGATES, UnitRule, row_part, unit_part
 from counterpoise.data.schema import schema_from_dict, schema_to_dict
 from counterpoise.decide.rule_fields import NOTHING
 from counterpoise.metrics.catalog import METRICS, Metric
@@ -107,13 +109,18 @@ CARD = record(
         "metrics_of": text(),
         "guarantee_rows": whole(),
         "guarantee_note": text(),
+        "unit": mapping_of(plain),
         "verdict": mapping_of(plain),
         "teacher": mapping_of(plain),
     },
     others=plain,
 )
 DESCRIPTION = record(
-    {"format": whole(), "classes": list_of(anything), "schema": maybe(plain), "card": plain}, optional={"kind": text()}
+    {"format": whole(), "classes": list_of(anything), "schema": maybe(plain), "card": plain},
+    optional={
+        "kind": text(),
+        "unit": maybe(record({"columns": list_of(text()), "aggregate": choice(AGGREGATES), "rule": plain})),
+    },
 )
 
 
@@ -128,6 +135,7 @@ class Contents:
     card: Mapping[str, Any]
     scores: Mapping[str, Array]
     kind: str = "one_of"
+    unit: UnitRule | None = None
 
 
 def described(contents: Contents) -> dict[str, Any]:
@@ -143,6 +151,11 @@ def described(contents: Contents) -> dict[str, Any]:
         "schema": None if contents.schema is None else schema_to_dict(contents.schema),
         "card": jsonable(contents.card),
     }
+    if contents.unit is not None:
+        values = target_of(contents.kind).layer(contents.unit.rule).get_config()["rule"]
+        description["unit"] = {
+            "columns": list(contents.unit.columns), "aggregate": contents.unit.aggregate, "rule": jsonable(values),
+        }  # fmt: skip
     check_description(description, contents.rule)
     return description
 
@@ -168,6 +181,21 @@ def check_description(description: Any, rule: Rule | LabelRules) -> tuple[list[A
     return classes, schema, card
 
 
+def unit_of(description: Mapping[str, Any], target: Target, classes: int) -> UnitRule | None:
+    """How a described classifier decides units; None: it decides rows alone.
+
+    Raises:
+        ArtifactError: The rule is damaged, or is for other classes or several members.
+    """
+    plain_unit = description.get("unit")
+    if plain_unit is None:
+        return None
+    rule = target.rule_of(plain_unit["rule"])
+    if len(rule.prior) != classes or len(rule.log_shifts) != 1:
+        raise ArtifactError("its rule for units and its classes do not belong together.")
+    return UnitRule(tuple(plain_unit["columns"]), plain_unit["aggregate"], rule)
+
+
 def check_labels(classes: Sequence[Any]) -> list[Any]:
     """The labels of the classes: texts, numbers or truth values, all different."""
     for code, label in enumerate(classes, 1):
@@ -183,12 +211,19 @@ def check_labels(classes: Sequence[Any]) -> list[Any]:
     return list(classes)
 
 
-def check_scores(scores: Mapping[str, Array], rule: Rule | LabelRules, kind: str = "one_of") -> None:
+def check_scores(
+    scores: Mapping[str, Array], rule: Rule | LabelRules, kind: str = "one_of", unit: UnitRule | None = None
+) -> None:
     """Hold stored scores to what they are (see `model_card.stored_scores`).
 
     Raises:
         ArtifactError: An array of another shape or type, a probability above 1, a class that there is not.
     """
+    of_units, scores = unit_part(scores), row_part(scores)
+    if bool(of_units) != (unit is not None):
+        raise ArtifactError("its scores of units and its rule for units do not belong together.")
+    if unit is not None:
+        check_scores(of_units, unit.rule, kind)
     for prefix in ("", "guarantee_"):
         own = {
             name.removeprefix(prefix): a for name, a in scores.items() if name.startswith("guarantee_") == bool(prefix)
@@ -199,7 +234,7 @@ def check_scores(scores: Mapping[str, Array], rule: Rule | LabelRules, kind: str
 
 def _check_rows(scores: Mapping[str, Array], rule: Rule | LabelRules, target: Target, prefix: str) -> None:
     classes = len(rule.prior)
-    unknown = sorted(set(scores) - {"log_p", "y", "weight", "amount", "member_outputs"})
+    unknown = sorted(set(scores) - {"log_p", "y", "weight", "amount", "group", "member_outputs"})
     if unknown or not {"log_p", "y"} <= set(scores):
         raise ArtifactError(f"its stored scores are {', '.join(sorted(scores)) or 'none'}. Expected log_p and y.")
     y, log_p = scores["y"], scores["log_p"]
@@ -211,6 +246,9 @@ def _check_rows(scores: Mapping[str, Array], rule: Rule | LabelRules, target: Ta
         _check_proba(
             scores["member_outputs"], (len(scores["member_outputs"]), *shape), f"{prefix}member_outputs", logs=False
         )
+    group = scores.get("group")
+    if group is not None and not (group.shape == y.shape[:1] and group.dtype.kind in "iu"):
+        raise ArtifactError(f"its stored {prefix}group is no list of one group per row.")
     for name in ("weight", "amount"):
         own = scores.get(name)
         if own is not None and not (

@@ -16,6 +16,7 @@ from counterpoise.core.target import Target
 from counterpoise.decide.costs import cost_column, cost_matrix, threshold_of_costs
 from counterpoise.decide.review import margins, review_by_alpha, review_by_budget
 from counterpoise.decide.rule import pooled_log_proba
+from counterpoise.targets.thresholds import rows_of_guarantee
 
 Array = np.ndarray
 #: Aims that go together.
@@ -151,7 +152,6 @@ def with_review(
         log_p = pooled_log_proba(rule, list(scores["log_p"].astype(np.float64)))
         distance = margins(rule, log_p, scores.get("amount"))
         return replace(rule, review=review_by_budget(distance, budget, scores.get("weight")))
-    kept_out = "guarantee_log_p" in scores
-    prefix = "guarantee_" if kept_out else ""
-    log_p = pooled_log_proba(rule, list(scores[f"{prefix}log_p"].astype(np.float64)))
-    return replace(rule, review=review_by_alpha(np.exp(log_p), scores[f"{prefix}y"], alpha, kept_out))
+    rows = rows_of_guarantee(scores, by_class=True)
+    log_p = pooled_log_proba(rule, rows.log_p)
+    return replace(rule, review=review_by_alpha(np.exp(log_p), rows.y, alpha, rows.kept_out))

@@ -12,28 +12,31 @@ import polars as pl
 from counterpoise.classifier.by_group import scores_by_group
 from counterpoise.classifier.further import Stakes, further
 from counterpoise.classifier.threshold_spread import decisions_at, threshold_spread
+from counterpoise.classifier.unit_scores import unit_scores, units_to_score
 from counterpoise.core.checks import check_no_class_lost, check_weights
 from counterpoise.core.errors import ColumnError, OptionError, TargetError, did_you_mean
+from counterpoise.core.label_columns import target_columns
 from counterpoise.data.amounts import amounts_in, amounts_of
 from counterpoise.data.frames import is_table, to_frame
+from counterpoise.data.image_names import joined_groups
 from counterpoise.data.image_set import ImageSet
 from counterpoise.data.loading import dataset_kind, load_alone
 from counterpoise.data.row_metadata import group_codes, weights
 from counterpoise.data.schema import text_columns
+from counterpoise.data.unit_columns import unit_names
 from counterpoise.decide.costs import cost_matrix
 from counterpoise.metrics.measured import Scored, joined_scores, measure
 from counterpoise.metrics.reliability import reliability_table
 from counterpoise.metrics.review_scores import review_scores
-from counterpoise.targets.reading import target_columns
 from counterpoise.targets.shares import shares_of
 
 Array = np.ndarray
 
 
 def evaluate(
-    clf: Any, data: Any, y: Any = None, *, target: Any = None, groups: Any = None, sample_weight: Any = None,
-    by: Any = (), costs: Any = None, cost_column: Any = None, cost_fp: float = 0.0, first: int | None = None,
-    resamples: int = 1000,
+    clf: Any, data: Any, y: Any = None, *, target: Any = None, groups: Any = None, unit: Any = None,
+    sample_weight: Any = None, by: Any = (), costs: Any = None, cost_column: Any = None, cost_fp: float = 0.0,
+    first: int | None = None, resamples: int = 1000,
 ) -> dict[str, Any]:  # fmt: skip
     """Score a classifier on labeled rows that it was not trained on.
 
@@ -45,6 +48,8 @@ def evaluate(
         target: Name of that column, or names of several; None takes what was the target in training.
         groups: Group of each row (N,), or the name of a column: rows of one patient or customer are not independent, so
             whole groups are resampled.
+        unit: What the classifier decides if not each row (see `fit`): names of columns, or (N,) values. Default: the
+            columns of training, if the table has them; images bring theirs. Whole units are then resampled too.
         sample_weight: Weights (N,), or the name of a column: row i counts as w_i rows.
         by: Columns whose values are scored apart (sex, site): a name, names, or `{name: values (N,)}`.
         costs: What each decision costs, (C, C) [true, decided] or `{true label: {decided label: cost}}`. Default: the
@@ -84,11 +89,15 @@ def evaluate(
         data, y, sample_weight = load_alone(data, y, sample_weight)
     columns = {by: by} if isinstance(by, str) else dict(by) if isinstance(by, Mapping) else {name: name for name in by}
     named = {name for name in (groups, sample_weight, cost_column, *columns.values()) if isinstance(name, str)}
+    named |= {*([] if clf.unit is None else clf.unit.columns), *unit_names(unit, ())}
     labels, rows, source = _labels(clf, data, y, target, named)
     codes = clf.target.codes(labels, clf.classes_)
-    unit, weight = _groups(rows, groups, source), _weights(rows, sample_weight, source, len(codes))
+    group, weight = _groups(rows, groups, source), _weights(rows, sample_weight, source, len(codes))
+    units = units_to_score(clf, rows, unit)
+    if units is not None:
+        group = units.codes if group is None else joined_groups(group, units.codes)
     check_no_class_lost(codes, weight, clf.classes_.tolist())
-    drawn_by: dict[str, Any] = {"groups": unit, "sample_weight": weight}
+    drawn_by: dict[str, Any] = {"groups": group, "sample_weight": weight}
     column = clf.rule.cost_column
     amount = None if column is None else amounts_in(rows, column.name, clf.schema, source or "the data")
     stakes = _stakes(clf, rows, source, costs, cost_column, cost_fp, first, len(codes))
@@ -115,7 +124,7 @@ def evaluate(
     together = clf.target.together(codes, predicted.proba, predicted.decision, weight)
     return {
         "rows": len(codes),
-        "groups": None if unit is None else len(np.unique(unit)),
+        "groups": None if group is None else len(np.unique(group)),
         "classes": shares_of(clf.target, codes, clf.classes_.tolist()),
         "threshold": clf.rule.threshold,
         "threshold_spread": at_ends,
@@ -134,6 +143,7 @@ def evaluate(
             for p, scores in zip(scored, each, strict=True)
             if p.index is not None
         ],
+        "units": None if units is None else unit_scores(clf, units, codes, predicted.proba, group, weight, resamples),
     }
 
 
@@ -179,13 +189,14 @@ def _together(scores: Mapping[str, float]) -> Scored:
     return {key: {"value": float(value), "low": np.nan, "high": np.nan} for key, value in scores.items()}
 
 
-def _of_images(pictures: ImageSet) -> tuple[ImageSet, Array, Array | None, Array | None]:
+def _of_images(pictures: ImageSet) -> tuple[ImageSet, Any, Array | None, Array | None]:
     """The images that judge (those of the test part, where there is one), their labels, groups and weights."""
     pictures = pictures if pictures.split is None else pictures.part("test")
     metadata = pictures.labeled_metadata
     arrays = metadata.arrays()
     weight = arrays["sample_weight"]
-    return pictures, metadata.y.values, arrays["groups"], None if weight is None else weight.astype(float)
+    labels = metadata.y.values if metadata.y.kind == "one_of" else metadata.y
+    return pictures, labels, arrays["groups"], None if weight is None else weight.astype(float)
 
 
 def _groups(rows: Any, given: Any, source: str | None) -> Array | None:

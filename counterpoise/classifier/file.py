@@ -19,7 +19,7 @@ import keras
 from counterpoise.classifier import archive as zipped
 from counterpoise.classifier.archive import CARD, SCORES
 from counterpoise.classifier.arrays import packed, unpacked
-from counterpoise.classifier.contents import FORMAT, Contents, check_description, check_scores, described
+from counterpoise.classifier.contents import FORMAT, Contents, check_description, check_scores, described, unit_of
 from counterpoise.classifier.loading import configuration_of, load_model
 from counterpoise.classifier.references import custom_objects_of, not_compiled
 from counterpoise.core.checks import check_path
@@ -58,7 +58,7 @@ def put(draft: Path, whole: keras.Model, contents: Contents) -> None:
     """Write the file where it will not be read before it is whole."""
     try:
         members = {CARD: json.dumps(described(contents)).encode(), SCORES: packed(contents.scores)}
-        check_scores(contents.scores, contents.rule, contents.kind)
+        check_scores(contents.scores, contents.rule, contents.kind, contents.unit)
         custom_objects_of(whole)
     except ArtifactError as error:
         raise ArtifactError(f"{str(draft.name)!r} cannot be written: {error}") from error
@@ -112,10 +112,11 @@ def _read(archive: zipfile.ZipFile, custom_objects: Mapping[str, Any] | None) ->
     rule = target.rule_of(_rule_values(configuration.values))
     classes, schema, card = check_description(description, rule)
     scores = unpacked(zipped.read(archive, SCORES))
-    check_scores(scores, rule, kind)
+    unit = unit_of(description, target, len(rule.prior))
+    check_scores(scores, rule, kind, unit)
     with seeded(0):  # weights are drawn before they are read
         whole = load_model(archive, configuration)
-    return Contents(_members(whole, rule, schema, target), rule, classes, schema, card, scores, kind)
+    return Contents(_members(whole, rule, schema, target), rule, classes, schema, card, scores, kind, unit)
 
 
 def _check_format(description: Any) -> None:

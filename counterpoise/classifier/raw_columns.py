@@ -11,6 +11,7 @@ from counterpoise.core.errors import OptionError
 from counterpoise.core.rule import Rule
 from counterpoise.decide.review import class_odds
 from counterpoise.decide.rule import pooled_log_proba
+from counterpoise.networks.encoder import has_picture
 
 Array = np.ndarray
 
@@ -39,13 +40,14 @@ class RawColumns:
                 "explain is for one class per row, but this classifier has several labels per row. Train a classifier "
                 "for the label that is to be explained."
             )
-        if clf.schema is not None:
+        if clf.schema is not None and not has_picture(clf.members.input):
             numbers, levels = clf.schema.numeric, clf.schema.categorical
             return cls(tuple(c.name for c in (*numbers, *levels)), len(numbers))
         shape: tuple[Any, ...] = tuple(getattr(clf.members.input, "shape", ()))
-        if len(shape) != 2 or shape[1] is None or "float" not in str(clf.members.input.dtype):
+        if clf.schema is not None or len(shape) != 2 or shape[1] is None or "float" not in str(clf.members.input.dtype):
             raise OptionError(
-                "explain is for tables and arrays (N, d), but this classifier takes images, text or several inputs."
+                "explain is for tables and arrays (N, d), but this classifier takes images, text or several inputs. Of "
+                "images clf.explain(images) returns heat maps."
             )
         return cls(tuple(f"x{j}" for j in range(shape[1])), None)
 

@@ -13,11 +13,12 @@ from counterpoise.core.examples import Pictures
 from counterpoise.core.structure import leaves
 from counterpoise.data.amounts import amounts_in
 from counterpoise.data.frames import is_table, to_frame
-from counterpoise.data.image_set import ImageSet, pictures_of
+from counterpoise.data.image_set import ImageSet, encode_pictures, pictures_of, rows_of
 from counterpoise.data.loading import dataset_kind, features_of, load_features
 from counterpoise.data.named_inputs import NamedInputs
 from counterpoise.data.schema import encode_rows, text_columns
 from counterpoise.data.texts import texts_of_table
+from counterpoise.networks.encoder import has_picture
 
 Array = np.ndarray
 
@@ -33,7 +34,9 @@ def chunks(clf: Any, x: Any) -> Iterator[Any]:
 def encoded(clf: Any, x: Any, name: str | None = None) -> Any:
     """Rows in the form of `Examples.x`; `name` is what to call them in a message."""
     if isinstance(x, ImageSet):
-        return (x if clf.pictures is None else x.read_as(clf.pictures)).rows()
+        return rows_of(x if clf.pictures is None else x.read_as(clf.pictures), clf.schema)
+    if clf.schema is not None and has_picture(clf.members.input):
+        return encode_pictures(clf.schema, x, name)
     if dataset_kind(x):
         x = load_features(x, row_shape(clf, x))
     column = clf.card_without_metrics.get("text_column")

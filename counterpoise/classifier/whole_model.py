@@ -6,8 +6,10 @@ from typing import Any
 
 import keras
 
+from counterpoise.core.examples import IMAGE
 from counterpoise.data.columns import raw_columns, raw_inputs
 from counterpoise.data.cost_input import CostInput
+from counterpoise.networks.encoder import has_picture
 from counterpoise.networks.input_names import like
 
 
@@ -17,10 +19,14 @@ def whole_model(clf: Any) -> keras.Model:
     if clf.schema is None:
         given = like(clf.members.input, ("members", "rule"))
         return keras.Model(given, layer(clf.members(given)))
-    columns = raw_inputs(clf.schema)
-    logits = clf.members(raw_columns(clf.schema)(columns))
+    inputs: dict[str, Any] = raw_inputs(clf.schema)
+    encoded = raw_columns(clf.schema)(inputs)
+    if has_picture(clf.members.input):
+        picture = like(clf.members.input[IMAGE])
+        inputs, encoded = {**inputs, IMAGE: picture}, {**encoded, IMAGE: picture}
+    logits = clf.members(encoded)
     if clf.rule.cost_column is None:
-        return keras.Model(columns, layer(logits))
+        return keras.Model(inputs, layer(logits))
     cost = CostInput.of(clf.schema, clf.rule.cost_column.name)
-    inputs = columns | ({cost.name: keras.Input((1,), dtype="float32", name=cost.name)} if cost.own else {})
+    inputs |= {cost.name: keras.Input((1,), dtype="float32", name=cost.name)} if cost.own else {}
     return keras.Model(inputs, layer(logits, amount=cost.amounts(inputs)))

@@ -11,6 +11,7 @@ import numpy as np
 from counterpoise.classifier.classifier import Classifier
 from counterpoise.classifier.model_card import ruled, stored_scores
 from counterpoise.core.errors import ModelError, OptionError, TargetError
+from counterpoise.core.label_columns import picked
 from counterpoise.core.label_names import warn_look_alikes
 from counterpoise.core.labels import Labels, class_labels
 from counterpoise.core.masked import unmasked
@@ -22,7 +23,6 @@ from counterpoise.networks.cloning import last_activation
 from counterpoise.networks.output import ProbabilityToLogit
 from counterpoise.plans.class_plans import Plan
 from counterpoise.targets.kinds import target_of
-from counterpoise.targets.reading import picked
 from counterpoise.targets.shares import shares_of
 
 Array = np.ndarray

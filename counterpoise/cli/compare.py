@@ -41,10 +41,13 @@ def command(
     merge_rare: o.MergeRare = None,
     drop: o.Drop = None,
     groups: o.Groups = None,
+    unit: o.Unit = None,
+    aggregate: o.Aggregate = None,
     time: o.Time = None,
     split: o.Split = None,
     skip_bad: o.SkipBad = False,
     images: o.Images = None,
+    features: o.Features = None,
     root: o.Root = None,
     groups_from: o.GroupsFrom = None,
     size: o.Size = None,
@@ -120,8 +123,8 @@ def command(
         raise OptionError("--jobs and --ray cannot be combined. Remove one of them.")
     elsewhere = executor_of(jobs, ray)
     network = resolve_model(model, trust)
-    how = o.data_options(positive, one_vs_rest, merge_rare, drop, groups, time, skip_bad, split)
-    form = o.picture_options(size, range, images, root, groups_from, aspect)
+    how = o.data_options(positive, one_vs_rest, merge_rare, drop, groups, time, skip_bad, split, unit, aggregate)
+    form = o.picture_options(size, range, images, root, groups_from, aspect, features)
     named = o.target_named(target, separator, missing, uncertain, labels_prefix, data)
     examples = o.read_table(data, named, form, text=model == "text", inputs=inputs_of(network), **how)
     chosen = select(strategies, examples.kind)

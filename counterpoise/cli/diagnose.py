@@ -28,6 +28,7 @@ def command(
     time: o.Time = None,
     skip_bad: o.SkipBad = False,
     images: o.Images = None,
+    features: o.Features = None,
     root: o.Root = None,
     groups_from: o.GroupsFrom = None,
     size: o.Size = None,
@@ -44,7 +45,7 @@ def command(
     from counterpoise.diagnosis.diagnose import diagnose
 
     how = o.data_options(positive, one_vs_rest, merge_rare, drop, groups, time, skip_bad)
-    pictures = o.picture_options(size, range, images, root, groups_from, aspect)
+    pictures = o.picture_options(size, range, images, root, groups_from, aspect, features)
     named = o.target_named(target, separator, missing, uncertain, labels_prefix, data)
     diagnosis = diagnose(o.read_table(data, named, pictures, **how), folds=folds, quick=quick)
     if as_json:

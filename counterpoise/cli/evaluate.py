@@ -33,6 +33,9 @@ def command(
     groups: Annotated[
         str | None, typer.Option(help="Column of groups (patients, customers): intervals draw whole groups.")
     ] = None,
+    unit: Annotated[
+        str | None, typer.Option(help="Column, or columns a,b, of units; else those of training, if DATA has them.")
+    ] = None,
     by: Annotated[str | None, typer.Option(help="Columns a,b whose values are scored apart, such as sex,site.")] = None,
     costs: o.Costs = None,
     cost_column: Annotated[
@@ -60,6 +63,8 @@ def command(
         raise OptionError(f"--groups-from and --skip-bad are for images, but {data.name} is a table. Leave them out.")
     if groups is not None and (unlabeled or (data.is_dir() and images is None)):
         raise OptionError("--groups names a column of a table with labels.")
+    if unit is not None and (unlabeled or (data.is_dir() and images is None)):
+        raise OptionError("--unit names columns of a table with labels.")
     stakes = {"by": o.split_names(by), "costs": costs, "cost_column": cost_column, "cost_fp": cost_fp, "first": first}
     _check_stakes(stakes, unlabeled, data.is_dir() or images is not None)
     if out is not None:
@@ -69,12 +74,18 @@ def command(
 
     clf = load(model, trusted(trust))
     if images is not None or data.is_dir():
-        how = {"groups_from": groups_from, "skip_bad": skip_bad}
-        record = plain(_of_images(clf, data, target, groups, images, root, unlabeled, how, _read_costs(stakes)))
+        how = {"groups_from": groups_from, "skip_bad": skip_bad, "unit": unit}
+        record = plain(
+            _of_images(
+                clf, data, target, groups, images, root, unlabeled, how, _read_costs(stakes), (separator, missing)
+            )
+        )
     else:
         named = o.target_named(target, separator, missing)
         record = plain(
-            _drift(clf, data) if unlabeled else _scores(clf, data, named, groups=groups, **_read_costs(stakes))
+            _drift(clf, data)
+            if unlabeled
+            else _scores(clf, data, named, groups=groups, unit=unit, **_read_costs(stakes))
         )
     if out is not None:
         write_text(out, json.dumps(record, indent=1))
@@ -112,7 +123,7 @@ def _scores(clf: Any, data: Any, target: Any = None, **options: Any) -> dict[str
 
 def _of_images(
     clf: Any, data: Path, target: str | None, groups: str | None, images: str | None, root: Path | None,
-    unlabeled: bool, how: dict[str, Any], stakes: dict[str, Any],
+    unlabeled: bool, how: dict[str, Any], stakes: dict[str, Any], labels_as: tuple[str | None, str | None],
 ) -> dict[str, Any]:  # fmt: skip
     """The record of images of a folder, or of a table."""
     from counterpoise.data import images as module
@@ -124,11 +135,17 @@ def _of_images(
         raise OptionError(f"--target names a column; {data} is a folder of images.")
     if images is not None and target is None and not unlabeled:
         raise OptionError(f"A table of images needs --target: which column of {data.name} holds the class?")
+    named = _target(clf, target, labels_as)
     listed = module.list_images(
-        data, size, **o.like_training(form), **how, images=images, root=root, target=target,
-        columns={"groups": groups},
+        data, size, **o.like_training(form), **(o.features_of(clf) if images is not None else {}), **how,
+        images=images, root=root, target=named, columns={"groups": groups},
     )  # fmt: skip
     return _drift(clf, listed) if unlabeled else _scores(clf, listed, **stakes)
+
+
+def _target(clf: Any, target: str | None, labels_as: tuple[str | None, str | None]) -> Any:
+    """The target of a table of images; columns a,b,c are several labels where the model has these, else one class."""
+    return o.target_named(target, *labels_as) if clf.kind == "labels" else target
 
 
 def _drift(clf: Any, data: Any) -> dict[str, Any]:
@@ -153,12 +170,35 @@ def _show_scores(record: Mapping[str, Any]) -> None:
     for shown in tables_of(record):
         console.print()
         console.print(shown)
+    if record["units"] is not None:
+        _show_units(console, record["units"])
     grouped = "" if record["groups"] is None else f" in {record['groups']:,} groups"
     if record["labels"]:
         console.print(_label_table(record["labels"]))
         console.print(f"{record['rows']:,} rows{grouped}; scores are means over the labels")
         return
     console.print(f"{record['rows']:,} rows{grouped}; {threshold_text(record['threshold'], record['aim'])}")
+
+
+def _show_units(console: Any, units: Mapping[str, Any]) -> None:
+    """The metrics of units, and how these are decided."""
+    from rich.table import Table
+
+    from counterpoise.metrics.catalog import METRICS
+
+    name = " + ".join(units["columns"])
+    table = Table("metric", "value", "95% CI", "", box=None, pad_edge=False, header_style="bold",
+                  title=f"Units ({name})", title_justify="left")  # fmt: skip
+    for key, score in units["metrics"].items():
+        interval = "-" if score["low"] is None else f"{score['low']:.4g} to {score['high']:.4g}"
+        value = "-" if score["value"] is None else f"{score['value']:.4g}"
+        table.add_row(key, value, interval, METRICS[key].title if key in METRICS else "")
+    console.print()
+    console.print(table)
+    mixed = f", {units['mixed']:,} of them mixed" if units["mixed"] else ""
+    how = f"{units['aggregate']} of the probabilities, calibrated"
+    console.print(f"{units['count']:,} units{mixed}; {how}; {threshold_text(units['threshold'], units['aim'])}")
+    console.print()
 
 
 def _label_table(labels: Sequence[Mapping[str, Any]]) -> Any:

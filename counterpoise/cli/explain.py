@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -12,10 +14,13 @@ from counterpoise.cli import options as o
 from counterpoise.cli.evaluate import plain
 from counterpoise.cli.terminal import Terminal
 from counterpoise.cli.trust import trusted
-from counterpoise.core.files import write_text
+from counterpoise.core.errors import OptionError
+from counterpoise.core.files import check_folder, drafts, write_text
 from counterpoise.core.keras_import import import_keras_quietly
 
 NAME = "explain"
+#: Images whose heat maps are in memory at a time.
+AT_ONCE = 64
 
 
 def command(
@@ -26,13 +31,34 @@ def command(
     together: Annotated[
         str | None, typer.Option(help="Columns to exchange as one: street+city,lat+lon.", metavar="A+B,...")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="JSON file with all numbers.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="JSON file with all numbers; of images the folder for the heat maps.")
+    ] = None,
+    images: o.Images = None,
+    root: o.Root = None,
+    label: Annotated[
+        str | None,
+        typer.Option(
+            help="Class, or one of several labels, of the heat maps.  [default: the positive or the most probable one]",
+            show_default=False,
+            rich_help_panel="Images",
+        ),
+    ] = None,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Leave out damaged and absent images.", rich_help_panel="Images")
+    ] = False,
     trust: o.Trust = None,
     as_json: o.Json = False,
 ) -> None:
-    """Measure how much average precision a model loses without each column."""
+    """Measure how much average precision a model loses without each column, or draw heat maps of images."""
     from rich.table import Table
 
+    if images is not None or data.is_dir():
+        _check_images({"--target": target, "--groups": groups, "--together": together, "--json": as_json}, out)
+        assert out is not None
+        return _heat_maps(model, data, out, {"images": images, "root": root, "skip_bad": skip_bad}, label, trust)
+    if label is not None or skip_bad or root is not None:
+        raise OptionError(f"--label, --root and --skip-bad are for images, but {data.name} is a table. Leave them out.")
     if out is not None:
         o.check_file(out, reads=[data, model])
     import_keras_quietly()
@@ -52,3 +78,42 @@ def command(
         table.add_row(" + ".join(one["columns"]), f"{score['value']:.4f}", f"{score['low']:.4f} to {score['high']:.4f}")
     Terminal().print(table)
     Terminal().print(f"{record['rows']:,} rows; average precision {record['average_precision']:.4f} with all columns")
+
+
+def _check_images(of_tables: Mapping[str, Any], out: Path | None) -> None:
+    """Refuse options of tables, and a run without a folder."""
+    for option, value in of_tables.items():
+        if value:
+            raise OptionError(f"{option} is for tables, but the rows are images. Leave it out.")
+    if out is None:
+        raise OptionError("--out is required for images: the folder in which the heat maps are written.")
+    check_folder(out)
+
+
+def _heat_maps(
+    model: Path, data: Path, out: Path, how: Mapping[str, Any], label: str | None, trust: list[str] | None
+) -> None:
+    """Write a PNG of each image under its heat map."""
+    import_keras_quietly()
+    import numpy as np
+
+    from counterpoise.classifier.classifier import load
+    from counterpoise.data.images import list_images, unlabeled
+    from counterpoise.report.heat import overlay
+    from counterpoise.report.thumbnails import png
+
+    clf = load(model, trusted(trust))
+    size, form = o.picture_form(clf)
+    if how["images"] is None:
+        listed = unlabeled(data, size, form, how["skip_bad"])
+    else:
+        listed = list_images(data, size, **o.like_training(form), **o.features_of(clf), **how)
+    names = [os.path.relpath(path, listed.root).replace(os.sep, "_") + ".png" for path in listed.paths]
+    with drafts(out) as draft:
+        for start in range(0, len(listed), AT_ONCE):
+            part = listed.at(np.arange(start, min(start + AT_ONCE, len(listed))))
+            shown, heat = part.read_as(form).load(), clf.explain(part, label=label)
+            low, high = (0.0, 255.0) if not form.learned else np.percentile(shown, [0.5, 99.5]).tolist()
+            for index, name in enumerate(names[start : start + AT_ONCE]):
+                (draft / name).write_bytes(png(overlay(shown[index], heat[index], low, high)))
+    Terminal().print(f"saved {len(names):,} heat maps in {out}: orange speaks for the class, blue against it")

@@ -47,6 +47,17 @@ Groups = Annotated[
     str | None,
     typer.Option(help="Column of groups (patients, customers) that are never split.", rich_help_panel="Data"),
 ]
+Unit = Annotated[
+    str | None,
+    typer.Option(help="Column, or columns a,b, of what is decided if not each row (a study).", rich_help_panel="Data"),
+]
+Aggregate = Annotated[
+    str | None,
+    typer.Option(
+        help="Probability of a unit from its rows: mean or max.  [default: mean]", show_default=False,
+        rich_help_panel="Data",
+    ),
+]  # fmt: skip
 Time = Annotated[
     str | None, typer.Option(help="Column of times. Training uses only earlier rows.", rich_help_panel="Data")
 ]
@@ -57,6 +68,10 @@ Split = Annotated[
 SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Skip damaged rows and files.", rich_help_panel="Data")]
 Images = Annotated[
     str | None, typer.Option(help="Column of image file names, for a table of images.", rich_help_panel="Images")
+]
+Features = Annotated[
+    str | None,
+    typer.Option(help="Columns a,b that the model gets beside the image.", rich_help_panel="Images"),
 ]
 Root = Annotated[
     Path | None,
@@ -165,7 +180,7 @@ def target_named(
         ('ill', ('edema', 'mass'))
     """
     from counterpoise.core.errors import OptionError
-    from counterpoise.targets.reading import labels
+    from counterpoise.core.label_columns import labels
 
     names = split_names(target) if prefix is None else _columns_with(prefix, target, data)
     if len(names) < 2 and separator is None:
@@ -233,7 +248,7 @@ def _read_images(data: Path, target: Any, pictures: Mapping[str, Any], **options
     from counterpoise.core.errors import ColumnError, OptionError
     from counterpoise.data.images import read_images
 
-    columns = {name: options[name] for name in ("groups", "time", "split")}
+    columns: dict[str, Any] = {name: options.get(name) for name in ("groups", "time", "split", "unit", "aggregate")}
     if options.get("cost_column"):
         raise OptionError(f"--cost-column names a column of a table, but {data} has images. Remove it.")
     of_table = {"target": target, **columns, "drop": options["drop"], "root": pictures.get("root")}
@@ -264,11 +279,12 @@ def _typed(name: str) -> str:
 
 def picture_options(
     size: int | None, range: tuple[float, float] | None, images: str | None, root: Path | None,
-    groups_from: str | None = None, aspect: str | None = None,
+    groups_from: str | None = None, aspect: str | None = None, features: str | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """The options of images on the command line as arguments of `images`."""
     return {
         "size": size, "range": range, "images": images, "root": root, "groups_from": groups_from, "aspect": aspect,
+        "features": split_names(features) or None,
     }  # fmt: skip
 
 
@@ -279,10 +295,12 @@ def picture_form(clf: Any) -> tuple[tuple[int, int], Pictures]:
         OptionError: it takes something else.
     """
     from counterpoise.core.errors import OptionError
-    from counterpoise.core.examples import Pictures
+    from counterpoise.core.examples import IMAGE, Pictures
 
-    shape: tuple[Any, ...] = getattr(clf.members.input, "shape", ())
-    if clf.schema is not None or len(shape) != 4 or shape[-1] not in (1, 3):
+    inputs = clf.members.input
+    picture = inputs.get(IMAGE) if isinstance(inputs, dict) else inputs
+    shape: tuple[Any, ...] = getattr(picture, "shape", ())
+    if len(shape) != 4 or shape[-1] not in (1, 3):
         raise OptionError("The model was not trained on images. Pass a file like the one that it was trained on.")
     color_mode = "grayscale" if shape[-1] == 1 else "rgb"
     return (int(shape[1]), int(shape[2])), replace(clf.pictures or Pictures(color_mode), color_mode=color_mode)
@@ -293,9 +311,19 @@ def like_training(form: Pictures) -> dict[str, Any]:
     return {"color_mode": form.color_mode, "span": form.range, "aspect": form.aspect, "learned": form.learned}
 
 
+def features_of(clf: Any) -> dict[str, Any]:
+    """The columns that a model takes beside its images as arguments of `list_images`."""
+    from counterpoise.data.schema import text_columns
+
+    if clf.schema is None:
+        return {}
+    return {"features": tuple(column.name for column in clf.schema.columns), "as_text": text_columns(clf.schema)}
+
+
 def data_options(
     positive: str | None, one_vs_rest: str | None, merge_rare: str | None, drop: str | None, groups: str | None,
-    time: str | None, skip_bad: bool, split: str | None = None, cost_column: str | None = None,
+    time: str | None, skip_bad: bool, split: str | None = None, unit: str | None = None, aggregate: str | None = None,
+    cost_column: str | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """The data options of the command line as arguments of `read`."""
     return {
@@ -307,6 +335,8 @@ def data_options(
         "time": time,
         "split": split,
         "cost_column": cost_column,
+        "unit": unit,
+        "aggregate": aggregate,
         "skip_bad": skip_bad,
     }
 

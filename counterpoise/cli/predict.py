@@ -28,6 +28,10 @@ def command(
     spreadsheet: Annotated[
         bool, typer.Option("--spreadsheet", help="Put ' before texts that a spreadsheet would run as formulas.")
     ] = False,
+    unit: Annotated[
+        str | None,
+        typer.Option(help="Column, or columns a,b, of units: write one row for each unit.", rich_help_panel="Data"),
+    ] = None,
     images: o.Images = None,
     root: o.Root = None,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out files that are no images.")] = False,
@@ -39,7 +43,7 @@ def command(
     ] = None,
     trust: o.Trust = None,
 ) -> None:
-    """Write probability and decision of each row, or of each image of a folder, as CSV."""
+    """Write probability and decision of each row, image, or unit as CSV."""
     if prior is not None and not 0 < prior < 1:
         raise OptionError(f"--prior is {prior:g}. Expected a share between 0 and 1.")
     if background is not None and reasons is None:
@@ -55,7 +59,14 @@ def command(
     if prior is not None and len(clf.classes_) > 2:
         raise OptionError(f"--prior is the share of one class of two; {model.name} has {len(clf.classes_)} classes.")
     pictures = data.is_dir() or images is not None
-    table = _of_images(clf, data, images, root, prior, skip_bad) if pictures else clf.predict_frame(data, prior=prior)
+    if unit is not None and (reasons is not None or (pictures and images is None)):
+        raise OptionError("--unit names columns of a table, for predictions without --reasons. Leave one of them out.")
+    if pictures:
+        table = _of_images(clf, data, images, root, prior, skip_bad, unit)
+    elif unit is not None:
+        table = clf.predict_units(data, unit, prior=prior)
+    else:
+        table = clf.predict_frame(data, prior=prior)
     if reasons is not None:
         if pictures:
             raise OptionError("--reasons is for tables, but the rows are images. Leave it out.")
@@ -95,9 +106,9 @@ def _without_formulas(table: Any, escape: bool) -> Any:
 
 
 def _of_images(
-    clf: Any, data: Path, images: str | None, root: Path | None, prior: float | None, skip_bad: bool
+    clf: Any, data: Path, images: str | None, root: Path | None, prior: float | None, skip_bad: bool, unit: str | None
 ) -> Any:  # fmt: skip
-    """Path, probability and decision of each image below a folder, or of a table."""
+    """Path, probability and decision of each image below a folder, or of a table; or these of its units."""
     import polars as pl
 
     from counterpoise.data.images import list_images, unlabeled
@@ -106,6 +117,11 @@ def _of_images(
     if images is None:
         images_read = unlabeled(data, size, form, skip_bad)
     else:
-        images_read = list_images(data, size, **o.like_training(form), skip_bad=skip_bad, images=images, root=root)
+        images_read = list_images(
+            data, size, **o.like_training(form), **o.features_of(clf), skip_bad=skip_bad, images=images, root=root,
+            unit=unit,
+        )  # fmt: skip
+    if unit is not None:
+        return clf.predict_units(images_read, prior=prior)
     names = [os.fsencode(path).decode("utf-8", "backslashreplace") for path in images_read.paths]
     return clf.predict_frame(images_read, prior=prior).insert_column(0, pl.Series("path", names))

@@ -21,6 +21,8 @@ def comparison_text(comparison: Comparison, out: Path) -> None:
     """Print verdict, leaderboard, warnings and the files written."""
     from rich.text import Text
 
+    from counterpoise.report.unit_record import of_units
+
     console = Terminal()
     headline, *texts = comparison.verdict.lines()
     console.print(Text(headline, style="bold"))
@@ -28,7 +30,7 @@ def comparison_text(comparison: Comparison, out: Path) -> None:
         console.print(Text(text))
     console.print()
     console.print(leaderboard_table(comparison, console.width))
-    if note := class_text(comparison.record["data"]):
+    if note := class_text(of_units(comparison.record)["data"]):
         console.print(Text(note, style="dim"))
     for row in comparison.leaderboard:
         if row["status"] != "ok":
@@ -50,7 +52,8 @@ def class_text(data: Mapping[str, Any]) -> str | None:
     share = next((c["share"] for c in data["classes"] if c["label"] == data["positive"]), None)
     if share is None:
         return None
-    rows = f"{100 * share:.3g}% of {data['rows']:,} rows"
+    what = "units" if data.get("units") else "rows"
+    rows = f"{100 * share:.3g}% of {data['rows']:,} {what}"
     return f"Recall and precision: for {data['positive']!r} ({rows}), at each strategy's own threshold."
 
 
@@ -110,8 +113,9 @@ def leaderboard_table(comparison: Comparison, width: int = WIDE) -> Any:
     from rich.text import Text
 
     from counterpoise.report.board import leaderboard
+    from counterpoise.report.unit_record import of_units
 
-    board = leaderboard(comparison.record)
+    board = leaderboard(of_units(comparison.record))
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("Strategy", overflow="fold")
     if board["models"]:
@@ -119,7 +123,8 @@ def leaderboard_table(comparison: Comparison, width: int = WIDE) -> Any:
     wide, medium = width >= WIDE, width >= MEDIUM
     ci = "\n(95% CI)"
     heads = [board["metric"] + (ci if width >= NARROW else ""), "Difference" + (ci if wide else "")]
-    for head in (*heads, "Recall", "Precision", *(["Seconds"] if medium else [])):
+    single = ["Single rows"] if any(key == "single" for key, _ in board["heads"]) else []
+    for head in (*heads, "Recall", "Precision", *(["Seconds"] if medium else []), *single):
         table.add_column(head, justify="right", no_wrap=head != heads[0] or width >= NARROW)
     for row in board["rows"]:
         name = [Text(row["name"] if board["models"] else row["style"].title + (" *" if row["winner"] else ""))]
@@ -130,6 +135,7 @@ def leaderboard_table(comparison: Comparison, width: int = WIDE) -> Any:
         score = f"{row['value']} {row['span']}".strip() if width >= NARROW else row["value"]
         gain = f"{row['gain']} {row['gain_span']}".strip() if wide else row["gain"]
         cells = [score, gain, row["recall"], row["precision"], *([row["seconds"]] if medium else [])]
+        cells += [row["single"]] if single else []
         table.add_row(*name, *(Text(_typed(cell)) for cell in cells))
     return table
 

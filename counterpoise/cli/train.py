@@ -36,10 +36,13 @@ def command(
     merge_rare: o.MergeRare = None,
     drop: o.Drop = None,
     groups: o.Groups = None,
+    unit: o.Unit = None,
+    aggregate: o.Aggregate = None,
     time: o.Time = None,
     split: o.Split = None,
     skip_bad: o.SkipBad = False,
     images: o.Images = None,
+    features: o.Features = None,
     root: o.Root = None,
     groups_from: o.GroupsFrom = None,
     size: o.Size = None,
@@ -101,8 +104,10 @@ def command(
     o.check_file(out, ".keras", [data, model])
     chosen = find(strategy)
     network = resolve_model(model, trust)
-    how = o.data_options(positive, one_vs_rest, merge_rare, drop, groups, time, skip_bad, split, cost_column)
-    pictures = o.picture_options(size, range, images, root, groups_from, aspect)
+    how = o.data_options(
+        positive, one_vs_rest, merge_rare, drop, groups, time, skip_bad, split, unit, aggregate, cost_column
+    )
+    pictures = o.picture_options(size, range, images, root, groups_from, aspect, features)
     named = o.target_named(target, separator, missing, uncertain, labels_prefix, data)
     examples = o.read_table(data, named, pictures, text=model == "text", inputs=inputs_of(network), **how)
     import_keras_quietly()
@@ -136,9 +141,10 @@ def command(
         clf = clf.decide(confidence=confidence, costs=matrix, review_alpha=review_alpha, **column, **(aim or {}))
     clf.save(out)
     models = model_text(clf.card_without_metrics, clf.rule.weights)
-    decided = rule_text(clf.rule, clf.classes_.tolist())
+    decided = rule_text(clf.rule if clf.unit is None else clf.unit.rule, clf.classes_.tolist())
+    decided += "" if clf.unit is None else f" for units ({clf.unit.name})"
     o.note(f"saved {out}: {strategy}, {models}, {len(examples):,} rows, {decided}", out)
-    threshold = clf.card["threshold"]
+    threshold = clf.card["threshold"] if clf.unit is None else clf.card["unit"]["threshold"]
     for key in ("budgets", "review"):
         if threshold.get(key):
             o.note(str(threshold[key]), out)

@@ -13,6 +13,7 @@ from counterpoise.comparison.effect import THRESHOLD, Costs, with_effect
 from counterpoise.comparison.example_pictures import example_pictures
 from counterpoise.comparison.halving import Limit, Remembering, Rungs, rungs
 from counterpoise.comparison.judge import assess, texts_of
+from counterpoise.comparison.judged_units import JudgedUnits
 from counterpoise.comparison.manifest import manifest_of
 from counterpoise.comparison.nested import Nested, nested_score
 from counterpoise.comparison.record import leaderboard_record, leaderboard_rows, warnings_of
@@ -56,6 +57,8 @@ def compare(
     folds: int | None = None,
     repeats: int = 1,
     groups: Any = None,
+    unit: Any = None,
+    aggregate: str | None = None,
     time: Any = None,
     split: Any = None,
     sample_weight: Any = None,
@@ -88,6 +91,8 @@ def compare(
             compared.
         folds: K of the stratified cross-validation; None: 5.
         repeats: How often it is repeated with other splits.
+        unit: What is decided if not each row (see `fit`). The strategies are then ranked and judged by the scores of
+            units; the scores of rows are shown beside them.
         split: A split of your own in place of folds: the use of each row, (N,) words or the name of a column. "train";
             "validation" ("valid", "val", "dev"; without any, a fifth of the training rows), which ends training and
             fits correction and threshold; "test", which is used for scoring alone. The classifier is the one that was
@@ -108,7 +113,8 @@ def compare(
             counted.
         refit: Whether to train the winner on all rows.
         show_pictures: Whether the report holds the images that the recommended strategy gets most confidently wrong,
-            and the names of their files; False for confidential ones.
+            and those whose labels look wrong, with heat maps of where the model looked and the names of their files;
+            False for confidential ones.
         executor: Where networks are trained: None in this process, `cp.scale.pool(n)` in n processes of this machine,
             `cp.scale.ray(address)` on a cluster. The scores are the same.
         store: A folder that keeps every finished fit. The same call on the same folder resumes where an interrupted one
@@ -134,7 +140,10 @@ def compare(
         raise OptionError('compare was given no data. Pass them after the model, or as data="loans.csv".')
     strategies = strategies if isinstance(strategies, (str, Strategy)) else list(strategies)
     select(strategies)  # an unknown name is refused before anything is read
-    examples = read_for(model, data, y, groups=groups, time=time, split=split, sample_weight=sample_weight)
+    examples = read_for(
+        model, data, y, groups=groups, time=time, split=split, sample_weight=sample_weight, unit=unit,
+        aggregate=aggregate,
+    )  # fmt: skip
     chosen = select(strategies, examples.kind)
     of_network = {"output": options["output"], "initial_weights": options["initial_weights"]}
     of_network |= {"optimizer": options["optimizer"], "augment": augmentation_of(data, options["augment"])}
@@ -218,11 +227,16 @@ def _compared(
         outcome = replace(outcome, failures={**refused, **outcome.failures})
         ran = [s for s in strategies if s.name not in outcome.failures]
         by_name = {s.name: [c for c in outcome.fold_results if c.strategy == s.name] for s in ran}
-        judgment = _judge(ran, by_name, examples, outcome, trainer.settings.seed, metric, priced)
+        judgment = rows_judged = _judge(ran, by_name, examples, outcome, trainer.settings.seed, metric, priced)
+        units = None if examples.units is None else JudgedUnits.of(examples, outcome.unit_results)
+        if units is not None:
+            judgment = _judge(
+                ran, units.by_name, units.examples, outcome, trainer.settings.seed, metric, priced
+            )  # fmt: skip
         winner = next(s for s in ran if s.name == judgment.verdict.model)
         inside = None
         if nested:
-            inside = nested_score(ran, by_name, trainer, folds, metric)
+            inside = nested_score(ran, by_name if units is None else units.by_name, trainer, folds, metric)
         best, warnings = None, warnings_of(trainer, diagnosis)
         if refit_winner:
             try:
@@ -234,18 +248,22 @@ def _compared(
                 )
     cut_off = cut_off_step(outcome.training, outcome.extension, survivors.cut)
     verdict = _completed(judgment, len(ran), inside, cut_off, examples.split is None)
-    rows = leaderboard_rows(judgment, by_name, ran, examples, outcome, survivors, priced, labels, trainer.label)
+    verdict = verdict if units is None else units.verdict(verdict, rows_judged, metric)
+    rows = leaderboard_rows(rows_judged, by_name, ran, examples, outcome, survivors, priced, labels, trainer.label)
+    rows = [{**row, "units": None} for row in rows] if units is None else units.leaderboard(rows, judgment, priced)
     record = leaderboard_record(
         rows, verdict, warnings, trainer, outcome, metric=metric, limited=limited, nested=inside, costs=priced,
         labels=labels,
     )  # fmt: skip
     drawn = {name: tally.curves(results, examples) for name, results in by_name.items()}
+    if units is not None:
+        drawn = {name: drawn[name] | tally.curves(own, units.examples) for name, own in units.by_name.items()}
     if best is not None:
         entries = {"metrics": next(r["scores"] for r in rows if r["strategy"] == winner.name)}
         if examples.split is not None:
             entries["metrics_of"] = f"{len(folds[0].test)} test rows, not used for training or tuning"
         best = best.with_card(**entries, verdict=record["verdict"])
-    pictures = example_pictures(by_name[winner.name], examples) if show_pictures else []
+    pictures = example_pictures(by_name[winner.name], examples, best) if show_pictures else []
     return Comparison(record, drawn, outcome.fold_results, best, diagnosis, pictures)
 
 

@@ -1,4 +1,7 @@
-"""Which pictures a report shows: the most confident errors of the recommended strategy, out of fold."""
+"""Which pictures a report shows: confident errors of the recommended strategy out of fold, and labels that look wrong.
+
+Beside each stands a heat map of where the saved model looked (see `classifier.heat_maps`).
+"""
 
 from __future__ import annotations
 
@@ -7,59 +10,98 @@ from typing import Any
 
 import numpy as np
 
+from counterpoise.classifier.classifier import Classifier
+from counterpoise.classifier.heat_maps import heat_maps, is_picture
+from counterpoise.core.errors import CounterpoiseError
 from counterpoise.core.examples import Examples
 from counterpoise.core.fold_result import FoldResult
-from counterpoise.core.structure import leaves
+from counterpoise.core.structure import leaves, take
+from counterpoise.diagnosis.noise import suspicion
+from counterpoise.report.heat import heat_thumbnail
 from counterpoise.report.thumbnails import thumbnail
+from counterpoise.targets.kinds import target_of
 
 Array = np.ndarray
 
-#: Pictures of each kind of error.
+#: Pictures of each kind.
 SHOWN = 8
 
 
-def example_pictures(results: Sequence[FoldResult], examples: Examples) -> list[dict[str, Any]]:
-    """The missed cases and false positives of a strategy, the most confident first, as plain values for the report.
+def example_pictures(
+    results: Sequence[FoldResult], examples: Examples, clf: Classifier | None = None
+) -> list[dict[str, Any]]:
+    """Missed cases, false positives and doubtful labels of a strategy, the most confident first, for the report.
 
-    Every row is scored once: by the first repeat. [] if rows are no images.
+    Every row is scored once: by the first repeat. Of several labels, those of the rarest. [] if rows are no images.
+
+    Args:
+        results: Those of the strategy.
+        examples: The rows.
+        clf: The saved model, whose heat maps are shown; None: no heat maps.
     """
     pictures = next((part for part in leaves(examples.x) if _shows(part)), None)
     if pictures is None:
         return []
     first = [result for result in results if result.repeat == 0]
-    rows, decision = (np.concatenate([getattr(result, name) for result in first]) for name in ("rows", "decision"))
-    code = examples.positive
-    proba = np.concatenate([result.proba[:, code] for result in first])
-    truth, alert = examples.y[rows] == code, decision == code
-    label = str(examples.classes[code])
-    kinds = (
-        (f"Missed cases: {label!r} predicted as another class", truth & ~alert, proba),
-        (f"False positives: predicted as {label!r}, of another class", ~truth & alert, -proba),
+    rows, decisions, probas = (
+        np.concatenate([getattr(result, name) for result in first]) for name in ("rows", "decision", "proba")
     )
-    errors = []
-    for title, wrong, order in kinds:
-        chosen = np.flatnonzero(wrong)
-        chosen = chosen[np.argsort(order[chosen], kind="stable")][:SHOWN]
-        shown = [_example(examples, pictures, int(rows[i]), int(decision[i]), float(proba[i])) for i in chosen]
-        errors.append({"title": title, "count": int(wrong.sum()), "shown": shown})
-    return errors
+    problems = target_of(examples).problems(examples.y[rows], examples.classes)
+    problem = problems[examples.positive if len(problems) > 1 else 0]
+    classes = problem.classes if problem.index is None else (f"not {problem.name}", problem.name)
+    code = examples.positive if problem.index is None else 1
+    y, decision, proba = problem.y, problem.decision(decisions), problem.proba(probas)
+    truth, alert, own = y == code, decision == code, proba[:, code]
+    label = str(classes[code])
+    missed, false = np.flatnonzero(truth & ~alert), np.flatnonzero(~truth & alert)
+    doubtful = np.array(suspicion(y, proba, np.arange(len(y)), code).rows, int)
+    kinds = (
+        (f"Missed cases: {label!r} predicted as another class", missed[np.argsort(own[missed], kind="stable")]),
+        (f"False positives: predicted as {label!r}, of another class", false[np.argsort(-own[false], kind="stable")]),
+        ("Labels that look wrong: another class is confidently predicted", doubtful),
+    )
+    shown = {title: chosen[:SHOWN] for title, chosen in kinds}
+    needed = np.unique(np.concatenate(list(shown.values())))
+    numbers = rows[problem.rows]
+    heat = _heat(clf, examples, numbers[needed], examples.classes[code if problem.index is None else problem.index])
+    heat_of = {} if heat is None else dict(zip(needed.tolist(), heat, strict=True))
+
+    def example(i: int) -> dict[str, Any]:
+        names = str(classes[y[i]]), str(classes[decision[i]])
+        return _example(examples, pictures, int(numbers[i]), names, float(own[i]), heat_of.get(i))
+
+    return [
+        {"title": title, "count": len(chosen), "shown": [example(int(i)) for i in shown[title]]}
+        for title, chosen in kinds
+    ]
 
 
-def _example(examples: Examples, pictures: Any, row: int, decided: int, proba: float) -> dict[str, Any]:
+def _heat(clf: Classifier | None, examples: Examples, rows: Array, label: Any) -> Array | None:
+    """Heat maps of some rows; None where there are none to be had."""
+    if clf is None or not len(rows):
+        return None
+    try:
+        return heat_maps(clf, take(examples.x, rows), label)
+    except CounterpoiseError:  # networks without a gradient have no heat maps, and the report is no worse
+        return None
+
+
+def _example(
+    examples: Examples, pictures: Any, row: int, names: tuple[str, str], proba: float, heat: Array | None
+) -> dict[str, Any]:
     pixels = pictures[np.array([row])][0]
     known = examples.pictures is not None and not examples.pictures.learned
     low, high = (0.0, 255.0) if known or pixels.dtype == np.uint8 else np.percentile(pixels, [0.5, 99.5]).tolist()
     return {
         "src": thumbnail(pixels, low, high),
+        "heat": None if heat is None else heat_thumbnail(pixels, heat, low, high),
         "name": f"row {row + 1}" if examples.names is None else str(examples.names[row]),
-        "label": str(examples.classes[examples.y[row]]),
-        "decided": str(examples.classes[decided]),
+        "label": names[0],
+        "decided": names[1],
         "proba": proba,
     }
 
 
 def _shows(part: Any) -> bool:
-    """Whether an input is pictures: (N, height, width), or with 1 or 3 channels."""
-    shape = part.shape
-    flat = len(shape) == 3 or (len(shape) == 4 and shape[-1] in (1, 3))
-    return flat and min(shape[1:3]) >= 4 and part.dtype.kind in "uif"
+    """Whether an input is pictures that are large enough to be seen."""
+    return is_picture(part) and min(part.shape[1:3]) >= 4 and part.dtype.kind in "uif"

@@ -58,18 +58,21 @@ def nested_score(
 
     Args:
         strategies: Those that were judged.
-        by_name: strategy -> its outer results.
+        by_name: strategy -> its outer results, of units where there are some.
         folds: The outer folds.
         metric: What the winner is chosen by.
     """
     examples = trainer.examples
-    scores = {name: tally.fold_scores(results, examples)[metric] for name, results in by_name.items()}
+    judged = examples if examples.units is None else examples.as_units()
+    scores = {name: tally.fold_scores(results, judged)[metric] for name, results in by_name.items()}
     chosen, split = [], Split(folds=INNER_FOLDS, seed=trainer.settings.seed)
     for fold in folds:
         rows = fold.whole().train
         inner = subset(examples, rows)
         outcome = cross_validate(trainer.of_rows(rows), strategies, split.of(inner))
-        chosen.append(_winner(strategies, outcome.fold_results, inner, metric))
+        of_units = inner.units is not None
+        results, inner = (outcome.unit_results, inner.as_units()) if of_units else (outcome.fold_results, inner)
+        chosen.append(_winner(strategies, results, inner, metric))
     own = np.array([scores[name][k] for k, name in enumerate(chosen)])
     spec = METRICS[metric]
     low, high = fold_interval(own, 1 / (len(folds) - 1), low=spec.low, high=spec.high)

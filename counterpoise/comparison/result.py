@@ -26,6 +26,7 @@ from counterpoise.report import page
 from counterpoise.report.board import leaderboard
 from counterpoise.report.notebook import tables_html
 from counterpoise.report.plots import Plots
+from counterpoise.report.unit_record import of_units
 
 
 @dataclass(frozen=True, repr=False)
@@ -105,7 +106,7 @@ class Comparison:
         return trackers.to_tensorboard(self, destination)
 
     def __str__(self) -> str:
-        board = leaderboard(self.record)
+        board = leaderboard(of_units(self.record))
         texts = [line for text in self.verdict.lines() for line in textwrap.wrap(text, 100)]
         wide = max([22, *(len(row["style"].title) for row in board["rows"])])
         score = f"{board['metric']} (95% CI)"
@@ -168,13 +169,14 @@ class Comparison:
     def page_record(self) -> dict[str, Any]:
         """The content of the report, which a store keeps of a finished run: plain values."""
         card = None if self.best is None else self.best.card
-        return {
+        record = {
             **self.record,
             "curves": self.curves,
             "diagnosis": self.diagnosis,
             "model_card": card,
             "pictures": list(self.pictures),
         }
+        return of_units(record)
 
 
 def _line(row: Mapping[str, Any], wide: int) -> str:

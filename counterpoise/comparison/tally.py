@@ -13,6 +13,7 @@ from counterpoise.core.examples import Examples
 from counterpoise.core.fold_result import FoldResult
 from counterpoise.core.rule import Rule
 from counterpoise.core.target import Problem
+from counterpoise.data.unit_columns import mixed_units
 from counterpoise.metrics.decision_scores import confusion, default_decision, per_class
 from counterpoise.metrics.members import mean_table, member_table
 from counterpoise.metrics.rank_scores import average_precision, roc_auc
@@ -175,7 +176,23 @@ def data_block(examples: Examples) -> dict[str, Any]:
         "excluded_columns": [] if schema is None else [{"name": c.name, "reason": c.kind} for c in schema.excluded],
         "duplicates": repeated,
         "kind": examples.kind,
+        "units": units_block(examples),
         "classes": shares_of(target_of(examples), examples.y, examples.classes),
+    }
+
+
+def units_block(examples: Examples) -> dict[str, Any] | None:
+    """What is decided where it is not each row: its columns, how many there are, and their classes."""
+    units = examples.units
+    if units is None:
+        return None
+    y = units.labels(examples.y)
+    return {
+        "columns": list(units.columns),
+        "aggregate": units.aggregate,
+        "count": len(units),
+        "mixed": mixed_units(units, examples.y),
+        "classes": shares_of(target_of(examples), y, examples.classes),
     }
 
 

@@ -8,11 +8,14 @@ from typing import Any
 import numpy as np
 
 from counterpoise.core.schema import Schema
+from counterpoise.core.units import Units
 
 Array = np.ndarray
 
 #: What rows are used for: to train, to end training, or to test.
 TRAIN, VALIDATION, TEST = 0, 1, 2
+#: Names of the inputs of pictures that come with columns: as they are read, and as a builder receives them.
+IMAGE, COLUMNS = "image", "columns"
 
 
 @dataclass(frozen=True)
@@ -38,9 +41,9 @@ class Examples:
 
     Attributes:
         x: What the model is fed. A table is `{"numeric": float32 (N, dn), "categorical": int32 (N, dc)}` (a key
-            without columns is absent). Numbers are those of the table less `schema.numeric[j].offset`, NaN for
-            missing; id 0 is missing and id k is level k-1 of `schema.categorical[j].levels`. Anything else is an
-            array of any rank or a dict of arrays, first axis N.
+            without columns is absent), and with pictures also `{"image": (N, height, width, channels)}`. Numbers are
+            those of the table less `schema.numeric[j].offset`, NaN for missing; id 0 is missing and id k is level k-1
+            of `schema.categorical[j].levels`. Anything else is an array of any rank or a dict of arrays, first axis N.
         y: int32 (N,), the class code of each row; of several labels (N, L), each 1, 0, or -1 where it is not known.
         classes: The labels, in the type of the file; `classes[y[i]]` is the label of row i, or `classes[l]` the name
             of label l.
@@ -57,6 +60,8 @@ class Examples:
         kind: The kind of target (see `core.target`).
         warnings: Sentences for the user, one for each thing noticed while reading.
         pictures: How `x` was read from files of pictures; None: it was not.
+        units: What is decided where one decision is for several rows; None: each row is decided. Rows of one unit are
+            also of one group.
         names: What each row is called, the name of its file, text (N,); None: it is known by its number.
     """
 
@@ -74,6 +79,7 @@ class Examples:
     pictures: Pictures | None = None
     split: Array | None = None
     names: Array | None = None
+    units: Units | None = None
     kind: str = "one_of"
     amount: Array | None = None
 
@@ -117,6 +123,25 @@ class Examples:
     def weights_of(self, rows: Array) -> Array | None:
         """The user's weights of some rows, or None when there are none."""
         return None if self.sample_weight is None else self.sample_weight[rows]
+
+    def as_units(self) -> Examples:
+        """The units as rows of their own, without features: labels, groups, weights (means of the rows') and split.
+
+        Example:
+            >>> units = Units(np.array([0, 1, 1]), ("patient",))
+            >>> patients = Examples(np.zeros((3, 1)), np.array([0, 0, 1], np.int32), ("well", "ill"), units=units)
+            >>> patients.as_units().y.tolist()
+            [0, 1]
+        """
+        assert self.units is not None
+        first, weight = self.units.first, self.sample_weight
+        return Examples(
+            np.zeros((len(self.units), 0), np.float32), self.units.labels(self.y), self.classes,
+            groups=None if self.groups is None else self.groups[first],
+            split=None if self.split is None else self.split[first],
+            sample_weight=None if weight is None else self.units.mean(weight).astype(np.float32),
+            source=self.source, kind=self.kind,
+        )  # fmt: skip
 
     @property
     def positive(self) -> int:

@@ -22,6 +22,7 @@ class Guarantee:
         rows: Number of rows that support it: positives for a recall, flagged rows for a precision.
         reached: The recall or precision on these rows.
         kept_out: Whether the rows were used for nothing else. Otherwise this is only an estimate.
+        of: "rows"; "groups" if rows come in groups, of which each counts once.
 
     Example:
         >>> print(Guarantee(0.05, "recall", 0.9, 0.95, 100, 0.96))
@@ -35,6 +36,7 @@ class Guarantee:
     rows: int
     reached: float
     kept_out: bool = True
+    of: str = "rows"
 
     @property
     def word(self) -> str:
@@ -45,7 +47,7 @@ class Guarantee:
         """Describe the guarantee in one sentence (`names` is not needed: the floor is for the positive class)."""
         return (
             f"{self.kind.capitalize()} is at least {self.floor:g} with {_percent(self.confidence)} confidence at "
-            f"threshold {self.threshold:.6g}: {_support(self.kept_out)} {self.rows:,} rows, whose {self.kind} is "
+            f"threshold {self.threshold:.6g}: {_support(self.kept_out)} {self.rows:,} {self.of}, whose {self.kind} is "
             f"{self.reached:.4g}{_caveat(self.kept_out)}."
         )
 
@@ -63,6 +65,7 @@ class ClassGuarantee:
         rows: int64 (C,), rows of each class that support it.
         reached: float64 (C,), recalls on these rows.
         kept_out: Whether the rows were used for nothing else. Otherwise this is only an estimate.
+        of: "rows"; "groups" if rows come in groups, of which each counts once.
     """
 
     offsets: Array
@@ -71,6 +74,7 @@ class ClassGuarantee:
     rows: Array
     reached: Array
     kept_out: bool = True
+    of: str = "rows"
 
     @property
     def word(self) -> str:
@@ -87,7 +91,7 @@ class ClassGuarantee:
         """
         named = np.flatnonzero(self.floors > 0).tolist()
         floors = ", ".join(f"{self.floors[c]:g} for {names[c]}" for c in named)
-        rows = ", ".join(f"{self.rows[c]:,} rows of {names[c]} (recall {self.reached[c]:.4g})" for c in named)
+        rows = ", ".join(f"{self.rows[c]:,} {self.of} of {names[c]} (recall {self.reached[c]:.4g})" for c in named)
         confidence = _percent(self.confidence)
         return (
             f"Recall is at least {floors} with {confidence} confidence: {_support(self.kept_out)} {rows}"

@@ -19,6 +19,8 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from counterpoise.core.units import Units
+
 Array = np.ndarray
 
 
@@ -191,6 +193,14 @@ class Target(Protocol):
 
     def apply(self, rule: Any, log_p: Array, amount: Array | None = None) -> Any:
         """The `decide.Decision` of a rule on corrected scores (M, N, ...), and the values (N,) of its cost column."""
+        ...
+
+    def unit_proba(self, proba: Array, units: Units) -> Array:
+        """Probabilities of units, (U, C) or (U, L): the mean or the largest of their rows', not calibrated."""
+        ...
+
+    def log_p_of(self, proba: Array) -> Array:
+        """Log-probabilities, float64 (N, C) or (N, L, 2), of probabilities (N, C) or (N, L)."""
         ...
 
     def raw(self, logits: Sequence[Array]) -> Array:

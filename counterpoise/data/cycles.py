@@ -99,7 +99,7 @@ def turn(days: Any, period: float, floor: Callable[[Any], Any] = np.floor) -> An
 
 def named_parts(schema: Schema, x: Mapping[str, Array]) -> tuple[dict[str, Array], dict[str, list[str]]]:
     """Return the arrays of a table and of its cycles, and the names of their columns."""
-    groups = dict(x)
+    groups = {key: x[key] for key in ("numeric", "categorical") if key in x}
     names = {"numeric": [c.name for c in schema.numeric], "categorical": [c.name for c in schema.categorical]}
     cycles = cycle_columns(schema)
     if cycles:

@@ -1,9 +1,9 @@
 """Pixels of image files as a source: decoded by all cores when rows are taken, and kept once they were.
 
-Where the pixels go: into memory, if all of them fit there (`core.sources.IN_MEMORY`); else into one file in the
-temporary folder, if it has twice the room; else they are decoded at every draw. Rows are the same in all three. The
-file is read and written in rows, not mapped: pages of a map would count as memory of this process. It holds a byte for
-each row, which is 1 once its pixels are there, so that worker processes share it. It is gone with its process.
+Where the pixels go: into one file in the temporary folder, if it has twice the room; else they are decoded at every
+draw. Rows are the same in both. The file is read and written in rows, not mapped: pages of a map would count as memory
+of this process. It holds a byte for each row, which is 1 once its pixels are there, so that worker processes share it.
+It is gone with its process.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -37,14 +37,13 @@ class Decoded(Source):
         decode: Row number -> array of one row; can be pickled.
         shape: (N, ...) of all rows.
         dtype: Their type.
-        keep: Whether to keep decoded rows on disk.
+        cache: Where decoded rows are kept: a `PixelCache` of this form, or some rows of one; None: nowhere.
     """
 
     def __init__(
-        self, decode: Callable[[int], Array], shape: tuple[int, ...], dtype: np.dtype, keep: bool = True
+        self, decode: Callable[[int], Array], shape: tuple[int, ...], dtype: np.dtype, cache: Cache | None
     ) -> None:
-        self.decode, self.shape, self.dtype = decode, shape, np.dtype(dtype)
-        self._cache = PixelCache.with_room(shape, self.dtype) if keep else None
+        self.decode, self.shape, self.dtype, self.cache = decode, shape, np.dtype(dtype), cache
 
     def take(self, rows: Array) -> Array:
         out = np.empty((len(rows), *self.shape[1:]), self.dtype)
@@ -55,17 +54,27 @@ class Decoded(Source):
 
     def _fill(self, out: Array, rows: Array) -> None:
         for index, row in enumerate(rows.tolist()):
-            if self._cache is None or not self._cache.read(row, out[index]):
+            if self.cache is None or not self.cache.read(row, out[index]):
                 out[index] = self.decode(row)
-                if self._cache is not None:
-                    self._cache.write(row, out[index])
+                if self.cache is not None:
+                    self.cache.write(row, out[index])
+
+
+class Cache(Protocol):
+    """Rows that are kept."""
+
+    def read(self, row: int, out: Array) -> bool:
+        """Fill in a row if it is there."""
+
+    def write(self, row: int, values: Array) -> None:
+        """Keep a row."""
 
 
 class PixelCache:
     """Rows of one shape in a file, each written once and read often, by several threads and processes.
 
     Args:
-        path: The file; None makes one in the temporary folder, which is removed with the shelf.
+        path: The file; None makes one in the temporary folder, which is removed with the cache.
         shape: (N, ...) of all rows. dtype: Their type.
     """
 
@@ -83,29 +92,27 @@ class PixelCache:
 
     @classmethod
     def with_room(cls, shape: tuple[int, ...], dtype: np.dtype) -> PixelCache | None:
-        """A shelf for these rows; None where the temporary folder has too little room, or rows cannot be read there."""
+        """A cache for these rows; None where the temporary folder has too little room, or rows cannot be read there."""
         need = int(np.prod(shape)) * dtype.itemsize
-        if not hasattr(os, "pread") or need > DISK_SHARE * shutil.disk_usage(scratch()).free:  # Windows has no pread
+        if not hasattr(os, "preadv") or need > DISK_SHARE * shutil.disk_usage(scratch()).free:  # Windows has no preadv
             return None
         return cls(shape, dtype)
 
     def read(self, row: int, out: Array) -> bool:
-        """Fill in a row if it is there."""
+        """Fill in a row, C-contiguous and of this form, if it is there."""
         if not self._here[row]:
             if self._handle < 0 or os.pread(self._handle, 1, self._flag(row)) != b"\1":
                 return False
             self._here[row] = True
-        raw = os.pread(self._handle, self.row_bytes, row * self.row_bytes)
-        out[...] = np.frombuffer(raw, self.dtype).reshape(out.shape)
-        return True
+        return os.preadv(self._handle, [out.data], row * self.row_bytes) == self.row_bytes
 
     def write(self, row: int, values: Array) -> None:
         """Keep a row; a full disk ends the keeping and nothing else."""
         if self._handle < 0 or self._full:
             return
         try:
-            raw = np.ascontiguousarray(values).tobytes()
-            if os.pwrite(self._handle, raw, row * self.row_bytes) == len(raw):
+            raw = np.ascontiguousarray(values).data
+            if os.pwrite(self._handle, raw, row * self.row_bytes) == self.row_bytes:
                 os.pwrite(self._handle, b"\1", self._flag(row))
                 self._here[row] = True
         except OSError:

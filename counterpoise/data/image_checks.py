@@ -13,6 +13,7 @@ from counterpoise.core.errors import DataError
 from counterpoise.core.examples import Pictures
 from counterpoise.data.image_info import ImageInfo, image_info, range_text
 from counterpoise.data.image_set import named
+from counterpoise.data.kept_pixels import KeptPixels
 from counterpoise.data.pixel_types import Range
 
 #: Pictures that use less than this share of their range, from its black end, are nearly black to a network.
@@ -22,12 +23,19 @@ OTHER_SHAPE = 1.2
 
 
 def sound_files(
-    paths: Sequence[str], skip_bad: bool, span: Range | None
+    paths: Sequence[str], skip_bad: bool, span: Range | None, kept: KeptPixels | None
 ) -> tuple[dict[str, ImageInfo], tuple[tuple[str, str], ...]]:
-    """Return what image files contain, and what is wrong with others (`DataError` if not skipped)."""
+    """Return what image files contain, and what is wrong with others (`DataError` if not skipped).
+
+    Their pixels go into `kept`, if there is such.
+    """
+
+    def info_of(row: int) -> ImageInfo:
+        return image_info(paths[row], span is None, None if kept is None else partial(kept.keep, row))
+
     with warnings.catch_warnings(), ThreadPoolExecutor(os.cpu_count()) as pool:
         warnings.filterwarnings("ignore", module="PIL")  # what matters of them is in the looks
-        infos = list(zip(paths, pool.map(partial(image_info, windowed=span is None), paths), strict=True))
+        infos = list(zip(paths, pool.map(info_of, range(len(paths))), strict=True))
     bad = tuple((path, info.fault) for path, info in infos if info.fault)
     if bad and not skip_bad:
         raise DataError(_bad_text(bad))

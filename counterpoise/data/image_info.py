@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from counterpoise.core.errors import DataError, MissingExtraError
 from counterpoise.data import dicom
-from counterpoise.data.pillow_files import aspect_ratio, is_gray, is_reduced, opaque, opened, pillow, unidentified
+from counterpoise.data.pillow_files import (
+    aspect_ratio,
+    converted,
+    is_gray,
+    is_reduced,
+    opaque,
+    opened,
+    pillow,
+    unidentified,
+)
 from counterpoise.data.pixel_types import Range, known_span, pixel_type, stored_values, unknown_text
 
 
@@ -40,8 +50,11 @@ class ImageInfo:
     ratio: float = 1.0
 
 
-def image_info(path: str, windowed: bool = True) -> ImageInfo:
-    """Return what a file contains. It is decoded, small if the format can, to find files that are cut off."""
+def image_info(path: str, windowed: bool = True, keep: Callable[[Any], None] | None = None) -> ImageInfo:
+    """Return what a file contains. It is decoded to find files that are cut off, small if the format can.
+
+    An image of 8 bits and fewer is decoded by `keep`, if there is one, which is called with the opened image.
+    """
     try:
         if not os.path.getsize(path):
             return ImageInfo("empty")
@@ -57,8 +70,7 @@ def image_info(path: str, windowed: bool = True) -> ImageInfo:
             kind, gray, reduced = pixel_type(image), is_gray(image), is_reduced(image)
             ratio = aspect_ratio(image)  # last: the rotation of a PNG is read by decoding it, which forgets its type
             if kind is None:
-                image.draft("RGB", (32, 32))  # JPEG alone: an eighth of the work
-                opaque(image).convert("RGB")
+                (keep or _decode_small)(image)
                 return ImageInfo(gray=gray, reduced=reduced, frames=frames, ratio=ratio)
             values = stored_values(image, kind)
             low, high = float(values.min()), float(values.max())
@@ -73,6 +85,11 @@ def image_info(path: str, windowed: bool = True) -> ImageInfo:
         return ImageInfo(str(error))
     except Exception as error:  # decoders raise almost anything: OSError, SyntaxError, ValueError, struct.error
         return ImageInfo(f"damaged ({(str(error).splitlines() or [type(error).__name__])[0][:80]})")
+
+
+def _decode_small(image: Any) -> None:
+    image.draft("RGB", (32, 32))  # JPEG alone
+    converted(opaque(image), "RGB").load()
 
 
 def range_text(unknown: Sequence[tuple[str, ImageInfo]]) -> str:

@@ -15,16 +15,24 @@ import polars as pl
 from counterpoise.core import sources
 from counterpoise.core.checks import check_choice
 from counterpoise.core.duplicates import find_duplicates
-from counterpoise.core.errors import DataError, OptionError, TargetError
-from counterpoise.core.examples import Examples, Pictures
+from counterpoise.core.errors import ColumnError, DataError, OptionError, TargetError
+from counterpoise.core.examples import IMAGE, TRAIN, Examples, Pictures
+from counterpoise.core.schema import Schema
 from counterpoise.core.sources import Source
-from counterpoise.data.decoded import Decoded
+from counterpoise.core.units import Units
+from counterpoise.data.decoded import Decoded, PixelCache
 from counterpoise.data.image_form import ASPECTS, CHANNELS, check_span
 from counterpoise.data.image_names import joined_groups
-from counterpoise.data.labels import encode_labels
+from counterpoise.data.kept_pixels import KeptPixels
+from counterpoise.data.kinds import infer
+from counterpoise.data.label_split import blank_labels
+from counterpoise.data.labels import encoded_labels
 from counterpoise.data.pixel_types import Range
 from counterpoise.data.pixels import pixels
+from counterpoise.data.reading_notes import column_notes
 from counterpoise.data.row_metadata import RowMetadata, roles
+from counterpoise.data.schema import encode_rows
+from counterpoise.data.unit_columns import units_of, with_units
 
 Array = np.ndarray
 
@@ -45,6 +53,10 @@ class ImageSet:
         root: The folder.
         deep: Whether some files have more than 8 bits; pixels are then float32, else uint8.
         notes: Sentences for the user about how the files are read.
+        kept: Their pixels, where the check of the files has kept them.
+        features: Columns that the model is given with the images, or None.
+        unit: Columns that tell apart what is decided, or None: each image is decided.
+        aggregate: How the probabilities of a unit's images become one.
     """
 
     paths: tuple[str, ...]
@@ -56,6 +68,10 @@ class ImageSet:
     root: str = ""
     deep: bool = False
     notes: tuple[str, ...] = ()
+    kept: KeptPixels | None = field(default=None, repr=False)
+    features: pl.DataFrame | None = field(default=None, repr=False)
+    unit: pl.DataFrame | None = field(default=None, repr=False)
+    aggregate: str = "mean"
     takes_rows: bool = field(default=True, repr=False)
 
     def __len__(self) -> int:
@@ -77,7 +93,7 @@ class ImageSet:
 
     @property
     def y(self) -> Array:
-        """The class code of each file, int32 (N,)."""
+        """The class code of each file, int32 (N,); of several labels (N, L), each 1, 0, or -1 where not known."""
         return self.labeled_metadata.y.codes
 
     @property
@@ -87,8 +103,9 @@ class ImageSet:
 
     @property
     def counts(self) -> Array:
-        """Images per class, int64 (C,)."""
-        return self.labeled_metadata.y.counts
+        """Images per class, int64 (C,), or with each label (L,)."""
+        y = self.labeled_metadata.y
+        return y.counts if y.codes.ndim == 1 else (y.codes == 1).sum(axis=0)
 
     @property
     def color_mode(self) -> str:
@@ -124,8 +141,9 @@ class ImageSet:
 
     @cached_property
     def _source(self) -> Decoded:
-        decode = Decode(self.paths, self.size, self.form)
-        return Decoded(decode, self.shape, np.dtype(np.float32 if self.deep else np.uint8))
+        decode, dtype = Decode(self.paths, self.size, self.form), np.dtype(np.float32 if self.deep else np.uint8)
+        kept = self.kept if self.kept and self.kept.fits(self.size, self.form, self.deep) else None
+        return Decoded(decode, self.shape, dtype, kept or PixelCache.with_room(self.shape, dtype))
 
     @property
     def split(self) -> Any:
@@ -149,7 +167,15 @@ class ImageSet:
     def at(self, rows: Array) -> ImageSet:
         """Some of the images, by number."""
         metadata = None if self.metadata is None else self.metadata.at(rows)
-        return replace(self, paths=tuple(self.paths[int(row)] for row in rows), metadata=metadata)
+        tables = {"features": self.features, "unit": self.unit}
+        taken: dict[str, Any] = {name: None if table is None else table[rows] for name, table in tables.items()}
+        taken["kept"] = None if self.kept is None else self.kept.at(rows)
+        return replace(self, paths=tuple(self.paths[int(row)] for row in rows), metadata=metadata, **taken)
+
+    @property
+    def units(self) -> Units | None:
+        """The unit of each image; None: each image is decided."""
+        return None if self.unit is None else units_of(self.unit, self.aggregate)
 
     def read_as(self, pictures: Pictures) -> ImageSet:
         """The images read as those that a model was trained on.
@@ -191,13 +217,15 @@ def examples_of(
     side of a split; not where the images have a split already.
     """
     metadata = images.labeled_metadata
-    labels = encode_labels(metadata.y, positive, one_vs_rest, merge_rare, written=True, name=metadata.target)
-    x = images.rows()
-    duplicate_ids = find_duplicates(x)
-    assert duplicate_ids is not None
+    options = {"positive": positive, "one_vs_rest": one_vs_rest, "merge_rare": merge_rare}
+    labels = encoded_labels(metadata.y, options, written=True, name=metadata.target)
     arrays: dict[str, Any] = metadata.arrays()
+    schema, more = learned_columns(images.features, arrays["split"], metadata.target)
+    x = rows_of(images, schema)
+    duplicate_ids = find_duplicates(x if schema is None else x[IMAGE])
+    assert duplicate_ids is not None
     word = "file was" if len(images.bad) == 1 else "files were"
-    notes = [f"{len(images.bad)} {word} left out: {named(images.bad)}."] if images.bad else []
+    notes = [*more, f"{len(images.bad)} {word} left out: {named(images.bad)}."] if images.bad else [*more]
     copies = len(duplicate_ids) - len(np.unique(duplicate_ids))
     if copies:
         together = "" if metadata.split is not None else "; copies stay on one side of a split"
@@ -205,11 +233,64 @@ def examples_of(
         if metadata.split is None:
             groups = arrays["groups"]
             arrays["groups"] = duplicate_ids if groups is None else joined_groups(groups, duplicate_ids)
-    return Examples(
-        x, labels.codes, labels.classes, **arrays, duplicate_ids=duplicate_ids,
-        names=np.array([os.path.relpath(path, images.root) for path in images.paths]),
+    notes += blank_labels(labels.codes, labels.classes)
+    examples = Examples(
+        x, labels.codes, labels.classes, schema, **arrays, duplicate_ids=duplicate_ids,
+        names=np.array([os.path.relpath(path, images.root) for path in images.paths]), kind=labels.kind,
         source=Path(images.root).resolve().name, warnings=(*images.notes, *notes), pictures=images.form,
     )  # fmt: skip
+    return with_units(examples, images.units)
+
+
+def learned_columns(features: pl.DataFrame | None, split: Array | None, target: str) -> tuple[Schema | None, list[str]]:
+    """The schema of the columns that come with images, learned from the training rows, and notes.
+
+    Raises:
+        ColumnError: none of them can be used.
+    """
+    if features is None:
+        return None, []
+    learn = features if split is None else features.filter(pl.Series(split == TRAIN))
+    columns = [infer(learn[name], None) for name in learn.columns]
+    schema = Schema(tuple(inferred.column for inferred in columns), target)
+    if not any(column.used for column in schema.columns):
+        reasons = " ".join(note for inferred in columns for note in inferred.notes)
+        raise ColumnError(f"No column of features can be used. {reasons} Leave features (--features) out.")
+    return schema, column_notes(columns)
+
+
+def rows_of(images: ImageSet, schema: Schema | None) -> Any:
+    """The images as `Examples.x`: pixels, and with a schema the columns that come with them.
+
+    Raises:
+        DataError: columns that the model takes are absent, or there are some and it takes none.
+    """
+    if schema is None:
+        if images.features is not None:
+            raise DataError("The model takes images alone, but these have features. Leave features (--features) out.")
+        return images.rows()
+    if images.features is None:
+        names = ", ".join(column.name for column in schema.columns if column.used)
+        raise DataError(
+            f"The model takes the columns {names} with each image. Expected a table of images with these columns. Name "
+            "them: cp.images(..., features=[...])."
+        )
+    return {IMAGE: images.rows(), **encode_rows(schema, images.features, "the table of images")}
+
+
+def encode_pictures(schema: Schema, x: Any, name: str | None = None) -> dict[str, Any]:
+    """Pixels under "image", and columns by their names, in the form of `Examples.x`.
+
+    Raises:
+        DataError: something else.
+    """
+    if not isinstance(x, Mapping) or IMAGE not in x:
+        raise DataError(
+            f"x is {type(x).__name__}; the model takes images with columns. Pass cp.images(..., features=[...]), or a "
+            f"dict of the pixels as {IMAGE!r} and of the columns by their names."
+        )
+    columns = {key: values for key, values in x.items() if key != IMAGE}
+    return {IMAGE: np.asarray(x[IMAGE]), **encode_rows(schema, columns, name)}
 
 
 def pictures_of(plain: Mapping[str, Any]) -> Pictures:

@@ -12,11 +12,18 @@ import polars as pl
 
 from counterpoise.core.checks import rows_text
 from counterpoise.core.errors import ColumnError, DataError, TargetError, did_you_mean
+from counterpoise.core.examples import IMAGE
+from counterpoise.core.label_columns import labels
+from counterpoise.core.target import TargetColumns
 from counterpoise.data.frames import to_frame
 from counterpoise.data.image_names import located
 from counterpoise.data.row_metadata import RowMetadata, metadata_of
 
 Array = np.ndarray
+#: What `metadata_of` reads.
+METADATA = ("groups", "time", "split", "sample_weight")
+#: Share of rows that may be mistakes in columns of one class.
+FEW = 0.05
 
 
 @dataclass(frozen=True)
@@ -28,55 +35,70 @@ class Rows:
         metadata: Their metadata; None: no column of labels was named.
         root: The folder that their names were looked for in.
         notes: Sentences for the user.
+        columns: Columns that are neither names nor metadata, a row for each image.
     """
 
     paths: list[str]
     metadata: RowMetadata | None
     root: Path
     notes: list[str]
+    columns: pl.DataFrame
 
 
 def read_rows(
-    source: Any, images: str, root: Any, target: Any, columns: Mapping[str, str | None], skip_bad: bool
-) -> Rows:
-    """Read a table of images (see `images` for the arguments; `columns` are groups, time, split and sample_weight)."""
+    source: Any, images: str, root: Any, target: Any, columns: Mapping[str, str | None], skip_bad: bool,
+    more: Sequence[str] = (), as_text: Sequence[str] = (),
+) -> Rows:  # fmt: skip
+    """Read a table of images.
+
+    Args:
+        source, images, root, target, skip_bad: As in `images`.
+        columns: Those of groups, time, split and sample_weight.
+        more: Further columns to keep. as_text: Those of them that a file has as text.
+    """
     asked = {name: column for name, column in columns.items() if column is not None}
-    wanted = target if isinstance(target, str) or target is None else tuple(target)
-    texts = (images, *((wanted,) if isinstance(wanted, str) else ()))
-    frame, name, notes = to_frame(source, texts, skip_bad)
-    targets = _target_columns(frame, wanted, name)
-    for column in (images, *asked.values()):
+    wanted = () if target is None else _names_of(target)
+    frame, name, notes = to_frame(source, (images, *wanted, *as_text), skip_bad)
+    targets = _target_columns(frame, target, name)
+    for column in (images, *asked.values(), *more):
         if column not in frame.columns:
             raise ColumnError(f"{column!r} is no column of {name}.{did_you_mean(column, frame.columns)}")
-    folder = _root(source, root)
-    files, more = located(frame[images], folder, skip_bad)
-    notes = [*notes, *more]
-    if not targets:
-        paths = list(dict.fromkeys(path for path in files if path is not None))
-        return Rows(_some(paths, name), None, folder, notes)
-    title = ", ".join(targets)
-    labels = frame[targets[0]] if len(targets) == 1 else _one_hot(frame, targets)
-    metadata = metadata_of(
-        frame, labels, {key: columns.get(key) for key in ("groups", "time", "split", "sample_weight")}
-    )
-    metadata = metadata.having(target=title)
-    kept = np.array([path is not None for path in files])
-    if (metadata.y.codes < 0).any() and skip_bad:
-        notes.append(f"Left out {rows_text(np.flatnonzero(metadata.y.codes < 0))} without a label.")
-        kept &= metadata.y.codes >= 0
-    elif (metadata.y.codes < 0).any():
-        raise TargetError(
-            f"Target {title!r} is missing in {rows_text(np.flatnonzero(metadata.y.codes < 0))}. Expected a label in "
-            "every row. Fill in the labels, or leave these rows out with skip_bad=True (--skip-bad)."
+    if IMAGE in more or set(more) & {*targets, images}:
+        name = IMAGE if IMAGE in more else next(iter(set(more) & {*targets, images}))
+        raise ColumnError(
+            f"Column {name!r} cannot be a feature or a unit, because it is the target, the names of the images, or has "
+            "the name of the input of images. Leave it out, or rename it."
         )
-    paths, first, conflicts = _distinct(np.flatnonzero(kept), files, metadata, frame[images], skip_bad)
+    folder = _root(source, root)
+    files, absent = located(frame[images], folder, skip_bad)
+    notes = [*notes, *absent]
+    kept = np.array([path is not None for path in files])
+    metadata = None
+    if targets:
+        title = ", ".join(targets)
+        metadata = metadata_of(
+            frame, _labels(frame, targets, target), {key: columns.get(key) for key in METADATA}
+        ).having(target=title)  # fmt: skip
+        notes += _odd_rows(targets, metadata, target)
+        unlabeled = (metadata.y.codes.reshape(frame.height, -1) < 0).all(axis=1)
+        if unlabeled.any() and not skip_bad and metadata.y.kind == "one_of":
+            raise TargetError(
+                f"Target {title!r} is missing in {rows_text(np.flatnonzero(unlabeled))}. Expected a label in every "
+                "row. Fill in the labels, or leave these rows out with skip_bad=True (--skip-bad)."
+            )
+        if unlabeled.any() and skip_bad:
+            notes.append(f"Left out {rows_text(np.flatnonzero(unlabeled))} without a label.")
+            kept &= ~unlabeled
+    table = frame.select(more)
+    paths, first, conflicts = _distinct(np.flatnonzero(kept), files, metadata, table, frame[images], skip_bad)
     merged = int(kept.sum()) - len(first) - conflicts
     if conflicts:
-        notes.append(f"Left out {conflicts:,} rows of images that have two labels, groups or parts of the split.")
-    if merged:
+        notes.append(f"Left out {conflicts:,} rows of images that have two values in a column.")
+    if merged and metadata is not None:
         notes.append(f"{merged:,} row{'s repeat an image' if merged > 1 else ' repeats an image'} of an earlier row, "
                      "with the same label; each image counts once.")  # fmt: skip
-    return Rows(_some(paths, name), metadata.at(first), folder, notes)
+    metadata = None if metadata is None else metadata.at(first)
+    return Rows(_some(paths, name), metadata, folder, notes, table[first] if more else table)
 
 
 def _some(paths: list[str], name: str) -> list[str]:
@@ -91,31 +113,54 @@ def _root(source: Any, root: Any) -> Path:
     return Path(source).parent if isinstance(source, (str, Path)) else Path()
 
 
+def _names_of(target: Any) -> tuple[str, ...]:
+    if isinstance(target, TargetColumns):
+        return target.columns
+    return (target,) if isinstance(target, str) else tuple(target)
+
+
 def _target_columns(frame: pl.DataFrame, target: Any, name: str) -> list[str]:
-    """The columns that hold the class: one, several of 0 and 1 (also as "a,b,c"), or none."""
+    """The columns that hold the target: one, several (also as "a,b,c"), or none."""
     if target is None:
         return []
     if isinstance(target, str) and target not in frame.columns and "," in target:
         target = tuple(name.strip() for name in target.split(","))
-    columns = [target] if isinstance(target, str) else list(target)
+    columns = list(_names_of(target))
     for column in columns:
         if column not in frame.columns:
             raise TargetError(f"Target {column!r} is no column of {name}.{did_you_mean(column, frame.columns)}")
     return columns
 
 
-def _one_hot(frame: pl.DataFrame, columns: Sequence[str]) -> pl.Series:
-    """The name of the column that is 1 in each row."""
+def _labels(frame: pl.DataFrame, columns: Sequence[str], target: Any) -> Any:
+    """One class per row, or several labels: columns of which exactly one is 1 in every row are one class."""
+    if len(columns) == 1 and not isinstance(target, TargetColumns):
+        return frame[columns[0]]
+    if len(columns) > 1 and (classes := _one_hot(frame, columns)) is not None:
+        return classes
+    reader = target if isinstance(target, TargetColumns) else labels(list(columns))
+    return reader.read(frame.select(columns))
+
+
+def _one_hot(frame: pl.DataFrame, columns: Sequence[str]) -> pl.Series | None:
+    """The name of the column that is 1 in each row; None where some row has another number of them."""
     numbers = np.stack([_truth(frame[column]) for column in columns], axis=1)
-    odd = np.flatnonzero(((numbers != 0) & (numbers != 1)).any(axis=1) | (numbers.sum(axis=1) != 1))
-    if len(odd):
-        row = dict(zip(columns, numbers[odd[0]].tolist(), strict=True))
-        raise TargetError(
-            f"The columns {', '.join(map(repr, columns))} do not hold one class for each row: {rows_text(odd)} "
-            f"({row}). Expected 0 and 1, and a single 1 in each row. Name the one column that you want to predict with "
-            "target= (--target), or leave these rows out of the table."
-        )
+    if not (((numbers == 0) | (numbers == 1)).all() and (numbers.sum(axis=1) == 1).all()):
+        return None
     return pl.Series("class", np.array(columns, object)[numbers.argmax(axis=1)].tolist())
+
+
+def _odd_rows(columns: Sequence[str], metadata: RowMetadata, target: Any) -> list[str]:
+    """A note where nearly all rows have exactly one label, so that others may be mistakes."""
+    if metadata.y.kind == "one_of" or isinstance(target, TargetColumns):
+        return []
+    other = (metadata.y.codes == 1).sum(axis=1) != 1
+    if other.mean() > FEW:
+        return []
+    return [
+        f"{int(other.sum()):,} of {len(other):,} rows have none or several of {', '.join(columns)}, so these are read "
+        f"as several labels per row: {rows_text(np.flatnonzero(other))}. If each row has one class, correct these rows."
+    ]
 
 
 def _truth(column: pl.Series) -> Array:
@@ -124,22 +169,22 @@ def _truth(column: pl.Series) -> Array:
 
 
 def _distinct(
-    rows: Array, files: Sequence[str | None], metadata: RowMetadata, names: pl.Series, skip_bad: bool
-) -> tuple[list[str], Array, int]:
+    rows: Array, files: Sequence[str | None], metadata: RowMetadata | None, table: pl.DataFrame, names: pl.Series,
+    skip_bad: bool,
+) -> tuple[list[str], Array, int]:  # fmt: skip
     """Each file once, its first row, and how many rows were left out because they contradict each other.
 
     Raises:
         ColumnError: rows of one image that contradict each other; with `skip_bad` none of these is kept.
     """
+    values_of = {name: table[name].to_list() for name in table.columns} | _known(metadata)
     first: dict[str, int] = {}
     odd: dict[str, tuple[str, int, int]] = {}
-    values_of: dict[str, Any] = {metadata.target: [metadata.y.classes[code] for code in metadata.y.codes]}
-    for series in (metadata.groups, metadata.split):
-        if series is not None:
-            values_of[series.name] = series.to_list()
     for row in rows.tolist():
         path = str(files[row])
         before = first.setdefault(path, row)
+        if before == row:
+            continue
         differing = [column for column, values in values_of.items() if values[before] != values[row]]
         if differing:
             odd.setdefault(path, (differing[0], before, row))
@@ -154,3 +199,16 @@ def _distinct(
     lost = sum(str(files[row]) in odd for row in rows.tolist())
     kept = {path: row for path, row in first.items() if path not in odd}
     return list(kept), np.array(list(kept.values()), np.int64), lost
+
+
+def _known(metadata: RowMetadata | None) -> dict[str, list[Any]]:
+    """Column -> its value in each row: labels, groups and split."""
+    if metadata is None:
+        return {}
+    y = metadata.y
+    if y.codes.ndim > 1:
+        values_of: dict[str, list[Any]] = {str(name): y.codes[:, i].tolist() for i, name in enumerate(y.classes)}
+    else:
+        values_of = {metadata.target: [y.classes[code] if code >= 0 else None for code in y.codes]}
+    given = [series for series in (metadata.groups, metadata.split) if series is not None]
+    return values_of | {series.name: series.to_list() for series in given}

@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from counterpoise.core.checks import check_choice
 from counterpoise.core.errors import DataError, OptionError, TargetError
 from counterpoise.core.examples import Examples, Pictures
+from counterpoise.core.target import TargetColumns
 from counterpoise.data.frames import is_table
 from counterpoise.data.image_checks import learns_range, reading_notes, sound_files
 from counterpoise.data.image_files import files_below, labeled_files
@@ -20,10 +22,12 @@ from counterpoise.data.image_form import ASPECTS, CHANNELS, check_sides, check_s
 from counterpoise.data.image_names import groups_from as groups_in_names
 from counterpoise.data.image_set import ImageSet, examples_of
 from counterpoise.data.image_table import read_rows
+from counterpoise.data.kept_pixels import KeptPixels
 from counterpoise.data.labels import read_target
 from counterpoise.data.pixel_types import Range
 from counterpoise.data.pixels import decoder as decoder
 from counterpoise.data.row_metadata import RowMetadata
+from counterpoise.data.unit_columns import check_aggregate
 
 logger = logging.getLogger("counterpoise")
 
@@ -34,8 +38,11 @@ def images(
     *,
     images: str | None = None,
     root: str | os.PathLike[str] | None = None,
-    target: str | Sequence[str] | None = None,
+    target: str | Sequence[str] | TargetColumns | None = None,
+    features: Sequence[str] = (),
     groups: str | None = None,
+    unit: str | Sequence[str] | None = None,
+    aggregate: str | None = None,
     time: str | None = None,
     split: str | None = None,
     sample_weight: str | None = None,
@@ -63,9 +70,15 @@ def images(
         images: Column of the table with the names of the images, with or without ending and sub-folder. Several rows of
             one image with one label are one.
         root: The folder that the names are looked for in, sub-folders included. None: that of the table.
-        target: Column of the table with the class; or several columns of 0 and 1 of which one is 1 in each row, whose
-            names are then the classes. None: the images have no labels, for `predict`.
+        target: Column of the table with the class. Or several columns of 0 and 1: their names are the classes if one is
+            1 in every row, otherwise several labels per image; `cp.labels([...], missing=..., uncertain=...)` names the
+            meaning of empty cells and of -1. None: the images have no labels, for `predict`.
+        features: Columns of the table that the model is given with the image, such as ["age", "sex"].
         groups: Column of the table: images of one group (a patient) are never on two sides of a split.
+        unit: Column of the table, or several, of what is decided if not each image, such as "study_id" or
+            ["patient_id", "laterality"]: a unit is positive if any of its images is. Images of one unit are of one
+            group.
+        aggregate: "mean" (default) or "max" of the probabilities of a unit's images.
         time: Column of the table. Training rows are then earlier than all others.
         split: Column of the table with what each image is used for: train, validation or test.
         sample_weight: Column of the table; an image of weight w counts as w.
@@ -109,7 +122,8 @@ def images(
     columns = {"groups": groups, "time": time, "split": split, "sample_weight": sample_weight}
     listed = list_images(
         source, size, color_mode=color_mode, span=span, aspect=aspect, skip_bad=skip_bad, augment=augment,
-        images=images, root=root, target=target, columns=columns, groups_from=groups_from,
+        images=images, root=root, target=target, columns=columns, groups_from=groups_from, features=features,
+        unit=unit, aggregate=aggregate,
     )  # fmt: skip
     if span and not listed.deep:
         raise OptionError(f"range is for images of more than 8 bits; all in {source} have 8 or fewer. Leave it out.")
@@ -133,24 +147,37 @@ def list_images(
     target: Any = None,
     columns: dict[str, str | None] | None = None,
     groups_from: str | None = None,
+    features: Sequence[str] = (),
+    as_text: Sequence[str] = (),
+    unit: Any = None,
+    aggregate: str | None = None,
 ) -> ImageSet:
     """As `images`, for the form that a model asks for: a range may be of no use here. Logs no notes.
 
-    `learned` is whether the model learned what is black and white; None: it is to be decided by the files.
+    `learned` is whether the model learned what is black and white; None: it is to be decided by the files. `as_text`
+    are features that a file has as text.
     """
+    features = (features,) if isinstance(features, str) else tuple(features)
+    units = () if unit is None else _unit_columns(unit)
+    table = None
     sides = check_sides(size)
     check_choice(color_mode, "color_mode", ("auto", *CHANNELS))
     check_choice(aspect, "aspect", ASPECTS)
     metadata: RowMetadata | None
     if images is None:
-        _check_folder_options(source, {"root": root, "target": target, **(columns or {})})
+        given = {"root": root, "target": target, **(columns or {}), "unit": unit, "features": features or None}
+        _check_folder_options(source, given)
         paths, metadata, home, notes = _of_folder(Path(source))
     else:
-        rows = read_rows(source, images, root, target, columns or {}, skip_bad)
-        paths, metadata, home, notes = rows.paths, rows.metadata, rows.root, rows.notes
-    good, bad = sound_files(paths, skip_bad, span)
-    if bad and metadata is not None:
-        metadata = metadata.where([path in good for path in paths])
+        more = tuple(dict.fromkeys((*features, *units)))
+        rows = read_rows(source, images, root, target, columns or {}, skip_bad, more, as_text)
+        paths, metadata, home, notes, table = rows.paths, rows.metadata, rows.root, rows.notes, rows.columns
+    kept = KeptPixels.of(paths, sides, color_mode, aspect)
+    good, bad = sound_files(paths, skip_bad, span, kept)
+    sound = [path in good for path in paths]
+    kept = kept and kept.at(np.flatnonzero(sound))
+    metadata = metadata.where(sound) if bad and metadata is not None else metadata
+    table = table.filter(sound) if bad and table is not None and table.width else table
     if metadata is not None and len(metadata.y.classes) < 2:
         only = f"of one class alone ({metadata.y.classes[0]!r})" if metadata.y.classes else "of no class"
         raise TargetError(f"The images of {home} are {only}. Expected two classes or more.")
@@ -163,7 +190,18 @@ def list_images(
         color_mode = "grayscale" if all(info.gray for info in good.values()) else "rgb"
     form = Pictures(color_mode, span, aspect, learns_range(good, span, learned))
     all_notes = (*notes, *reading_notes(list(good.values()), form, sides))
-    return ImageSet(tuple(good), metadata, sides, form, augment, bad, str(home), deep, all_notes)
+    return ImageSet(
+        tuple(good), metadata, sides, form, augment, bad, str(home), deep, all_notes, kept,
+        features=None if table is None or not features else table.select(features),
+        unit=None if table is None or not units else table.select(units),
+        aggregate=check_aggregate(unit, aggregate),
+    )  # fmt: skip
+
+
+def _unit_columns(unit: Any) -> tuple[str, ...]:
+    """Names of the columns of a unit, which may be written as "a,b"."""
+    names = unit.split(",") if isinstance(unit, str) else unit
+    return tuple(str(name).strip() for name in names)
 
 
 def _check_folder_options(source: Any, given: dict[str, Any]) -> None:
@@ -229,9 +267,12 @@ def unlabeled(
     Raises:
         DataError: No images, files that cannot be decoded, or files whose range is not known.
     """
-    good, bad = sound_files(files_below(Path(folder)), skip_bad, form.range)
+    paths = files_below(Path(folder))
+    kept = KeptPixels.of(paths, size, form.color_mode, form.aspect)
+    good, bad = sound_files(paths, skip_bad, form.range, kept)
+    kept = kept and kept.at(np.flatnonzero([path in good for path in paths]))
     if not good:
         raise DataError(f"{folder} holds no image.")
     learns_range(good, form.range, form.learned)
     deep = any(info.deep for info in good.values())
-    return ImageSet(tuple(good), None, size, form, bad=bad, root=str(folder), deep=deep)
+    return ImageSet(tuple(good), None, size, form, bad=bad, root=str(folder), deep=deep, kept=kept)

@@ -69,6 +69,27 @@ def encode_labels(
     return _positive_last(labels, positive, name)
 
 
+def encoded_labels(labels: Labels, options: Mapping[str, Any], written: bool = False, name: str = "") -> Labels:
+    """The labels as classes (see `encode_labels`); several labels per row as they are.
+
+    Args:
+        labels: What was read.
+        options: "positive", "one_vs_rest" and "merge_rare" -> what was given.
+        written, name: As in `encode_labels`.
+
+    Raises:
+        OptionError: an option for one class per row, and several labels.
+    """
+    if labels.kind == "one_of":
+        return encode_labels(labels, **options, written=written, name=name)
+    given = [option for option, value in options.items() if value]
+    if given:
+        raise OptionError(
+            f"{given[0]} is for one class per row, but the target has several labels. Leave {given[0]} out."
+        )
+    return labels
+
+
 def read_target(values: Any, name: str, missing: bool = False) -> Labels:
     """The labels of a task, one class per row, of any kind (see `core.labels`); -1 where `missing` allows none."""
     if isinstance(values, Mapping):

@@ -18,7 +18,7 @@ MOST_PIXELS = 100_000_000
 #: What transparent pixels show: white, as in a viewer.
 BACKGROUND = 255
 #: TIFF tags.
-_WIDTH, _HEIGHT = 256, 257
+_WIDTH, _HEIGHT, _ORIENTATION = 256, 257, 0x0112
 
 
 def pillow() -> Any:
@@ -46,9 +46,17 @@ def unidentified(path: str) -> str:
 
 
 def upright(image: Any) -> Any:
+    image.load()  # here Pillow turns a TIFF, and forgets its tag
+    if image.getexif().get(_ORIENTATION, 1) == 1:
+        return image  # not a copy
     import PIL.ImageOps
 
     return PIL.ImageOps.exif_transpose(image)
+
+
+def converted(image: Any, mode: str) -> Any:
+    """The image in a mode of Pillow; itself, not a copy, if it has that mode."""
+    return image if image.mode == mode else image.convert(mode)
 
 
 def tiff_tag(image: Any, number: int, default: int) -> int:
@@ -63,7 +71,7 @@ def aspect_ratio(image: Any) -> float:
         tiff_tag(image, _WIDTH, image.width),
         tiff_tag(image, _HEIGHT, image.height),
     )  # Pillow turns those of TIFF
-    turned = image.getexif().get(0x0112, 1) >= 5
+    turned = image.getexif().get(_ORIENTATION, 1) >= 5
     return height / width if turned else width / height
 
 

@@ -17,7 +17,7 @@ from counterpoise.core.checks import check_choice
 from counterpoise.core.errors import DataError
 from counterpoise.data import dicom
 from counterpoise.data.image_form import ASPECTS, CHANNELS, check_sides, check_span
-from counterpoise.data.pillow_files import opaque, opened, pillow, upright
+from counterpoise.data.pillow_files import converted, opaque, opened, pillow, upright
 from counterpoise.data.pixel_types import PixelType, Range, known_span, pixel_type, scaled, stored_values, unknown_text
 
 Array = np.ndarray
@@ -52,16 +52,15 @@ def pixels(
         DataError: the file stores values whose range is not known, and `span` does not name it; or it has 8 bits, and
             the values of deeper files are asked for.
     """
-    mode = "RGB" if color_mode == "rgb" else "L"
-    decoded = _decoded(path, mode, size, windowed=span is None and not stored)
+    decoded = _decoded(path, _mode(color_mode), size, windowed=span is None and not stored)
     if decoded.kind is None:
         if stored:
             raise DataError(
                 f"{path} has 8 bits, but the model learned what is black and white from files of more. Give images of "
                 "the kind that it was trained on."
             )
-        image = decoded.image.convert(mode)
-    elif stored:
+        return _shaped(converted(decoded.image, _mode(color_mode)), size, color_mode, aspect)
+    if stored:
         image = pillow().fromarray((-decoded.values if decoded.kind.inverted else decoded.values).astype(np.float32))
     else:
         known = span or known_span(decoded.kind, decoded.values)
@@ -69,9 +68,13 @@ def pixels(
             ends = float(decoded.values.min()), float(decoded.values.max())
             raise DataError(unknown_text(str(path), decoded.kind.name, *ends))
         image = pillow().fromarray(scaled(decoded.values, known, decoded.kind.inverted))
-    black = float(decoded.values.min()) if stored else 0
-    array = np.asarray(_fitted(image, size, aspect, black)).reshape(*size, -1)
-    return np.repeat(array, CHANNELS[color_mode], axis=2) if array.shape[2] == 1 else array
+    return _shaped(image, size, color_mode, aspect, float(decoded.values.min()) if stored else 0)
+
+
+def byte_pixels(image: Any, size: tuple[int, int], color_mode: str, aspect: str) -> Array:
+    """Decode an opened file of 8 bits and fewer: the same uint8 as `pixels` of its path."""
+    image = _drafted(image, _mode(color_mode), size)
+    return _shaped(converted(image, _mode(color_mode)), size, color_mode, aspect)
 
 
 class DecodedImage(NamedTuple):
@@ -91,9 +94,29 @@ def _decoded(path: Any, mode: str, size: tuple[int, int], windowed: bool) -> Dec
     with opened(path) as image:
         kind = pixel_type(image)
         if kind is None:
-            image.draft(mode, (max(size), max(size)))
-            return DecodedImage(image=opaque(upright(image)))
+            return DecodedImage(image=_drafted(image, mode, size))
         return DecodedImage(values=stored_values(upright(image), kind), kind=kind)
+
+
+def _drafted(image: Any, mode: str, size: tuple[int, int]) -> Any:
+    """A file of 8 bits and fewer, decoded and upright, without transparency.
+
+    A JPEG file is decoded at 1/2, 1/4 or 1/8 of its sides where that is no smaller than `size`: each of its blocks of
+    8 x 8 pixels becomes the mean of its parts, by a smaller cosine transform.
+    """
+    image.draft(mode, (max(size), max(size)))
+    return opaque(upright(image))
+
+
+def _mode(color_mode: str) -> str:
+    """What Pillow calls it."""
+    return "RGB" if color_mode == "rgb" else "L"
+
+
+def _shaped(image: Any, size: tuple[int, int], color_mode: str, aspect: str, black: float = 0) -> Array:
+    """The pixels (height, width, channels) of an image in this size."""
+    array = np.asarray(_fitted(image, size, aspect, black)).reshape(*size, -1)
+    return np.repeat(array, CHANNELS[color_mode], axis=2) if array.shape[2] == 1 else array
 
 
 def _fitted(image: Any, size: tuple[int, int], aspect: str, black: float) -> Any:

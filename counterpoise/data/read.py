@@ -15,6 +15,7 @@ from counterpoise.data.named_inputs import NamedInputs
 from counterpoise.data.read_arrays import read_arrays
 from counterpoise.data.read_options import ReadOptions
 from counterpoise.data.read_table import read_table
+from counterpoise.data.unit_columns import check_aggregate
 
 
 def read(
@@ -33,6 +34,8 @@ def read(
     sample_weight: Any = None,
     split: Any = None,
     cost_column: Any = None,
+    unit: Any = None,
+    aggregate: str | None = None,
     skip_bad: bool = False,
     table: bool = True,
     text: bool = False,
@@ -62,6 +65,8 @@ def read(
             Kinds and levels of columns are then those of the training rows.
         cost_column: Column name or (N,) amounts: what a missed case of each row costs. The column stays a feature,
             unless `drop` names it.
+        unit: What is decided, if not each row: names of columns, or (N,) values. Rows of one unit are of one group.
+        aggregate: "mean" (default) or "max" of the probabilities of a unit's rows.
         skip_bad: Leave out lines that cannot be read, rows without a label and rows with infinite numbers, with a
             warning, instead of raising.
         table: False lets an array of rank 2 pass unchanged.
@@ -86,6 +91,7 @@ def read(
         examples = read(
             x, y=y, pick=pick, positive=positive, one_vs_rest=one_vs_rest, merge_rare=merge_rare, drop=drop,
             groups=groups, time=time, kinds=kinds, sample_weight=weight, split=split, cost_column=cost_column,
+            unit=unit, aggregate=aggregate,
             skip_bad=skip_bad, table=table, text=text, inputs=inputs,
         )  # fmt: skip
         return replace(examples, source=f"{len(examples):,} rows of a {dataset_kind(source)}, read into memory")
@@ -99,8 +105,11 @@ def read(
         )
     options = ReadOptions(
         labels={"positive": positive, "one_vs_rest": one_vs_rest, "merge_rare": tuple(merge_rare)},
-        metadata={"groups": groups, "time": time, "sample_weight": sample_weight, "split": split,
-                  "cost_column": cost_column},
+        metadata={
+            "groups": groups, "time": time, "sample_weight": sample_weight, "split": split,
+            "cost_column": cost_column, "unit": unit,
+        },
+        aggregate=check_aggregate(unit, aggregate),
         drop=(drop,) if isinstance(drop, str) else tuple(drop),
         kinds=dict(kinds or {}), skip_bad=skip_bad, text=text, inputs=inputs,
     )  # fmt: skip

@@ -8,15 +8,15 @@ from typing import Any
 
 from counterpoise.core.checks import check_no_class_lost
 from counterpoise.core.duplicates import find_duplicates
-from counterpoise.core.errors import OptionError
 from counterpoise.core.examples import Examples
 from counterpoise.core.label_names import look_alikes
 from counterpoise.core.labels import Labels
 from counterpoise.data.label_split import blank_labels
-from counterpoise.data.labels import encode_labels
+from counterpoise.data.labels import encoded_labels
 from counterpoise.data.named_inputs import NamedInputs
 from counterpoise.data.reading_notes import duplicate_notes
 from counterpoise.data.row_metadata import RowMetadata
+from counterpoise.data.unit_columns import units_of, with_units
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,8 @@ class ReadOptions:
     Attributes:
         labels: "positive", "one_vs_rest" and "merge_rare" -> what was given.
         metadata: "groups", "time", "sample_weight", "split" and "cost_column" -> name of a column, values (N,), or
-            None.
+            None; and "unit" -> names of columns, values (N,), or None.
+        aggregate: How the probabilities of a unit's rows become one.
         drop: Columns to leave out.
         kinds: Column name -> kind, to overrule the one that is inferred.
         skip_bad: Whether rows that cannot be read are left out.
@@ -36,6 +37,7 @@ class ReadOptions:
 
     labels: Mapping[str, Any]
     metadata: Mapping[str, Any]
+    aggregate: str = "mean"
     drop: tuple[str, ...] = ()
     kinds: Mapping[str, str] = field(default_factory=dict)
     skip_bad: bool = False
@@ -57,17 +59,10 @@ class ReadOptions:
         Raises:
             OptionError: an option for one class per row, and several labels.
         """
-        if metadata.y.kind == "one_of":
-            return encode_labels(metadata.y, **self.labels, written=written, name=metadata.target)
-        given = [name for name, value in self.labels.items() if value]
-        if given:
-            raise OptionError(
-                f"{given[0]} is for one class per row, but the target has several labels. Leave {given[0]} out."
-            )
-        return metadata.y
+        return encoded_labels(metadata.y, self.labels, written=written, name=metadata.target)
 
 
-def completed(examples: Examples, metadata: RowMetadata, notes: Sequence[str]) -> Examples:
+def completed(examples: Examples, metadata: RowMetadata, notes: Sequence[str], aggregate: str = "mean") -> Examples:
     """Return examples with their metadata, numbers of duplicates, and all notes as warnings."""
     alike = look_alikes(examples.classes, f"Target {metadata.target!r}") if examples.kind == "one_of" else None
     warnings = [*notes, *blank_labels(examples.y, examples.classes), *([] if alike is None else [alike])]
@@ -76,4 +71,5 @@ def completed(examples: Examples, metadata: RowMetadata, notes: Sequence[str]) -
         warnings += duplicate_notes(duplicate_ids, examples.y)
     arrays: dict[str, Any] = metadata.arrays()
     check_no_class_lost(examples.y, arrays["sample_weight"], examples.classes)
-    return replace(examples, **arrays, duplicate_ids=duplicate_ids, warnings=tuple(warnings))
+    examples = replace(examples, **arrays, duplicate_ids=duplicate_ids, warnings=tuple(warnings))
+    return with_units(examples, None if metadata.unit is None else units_of(metadata.unit, aggregate))

@@ -23,6 +23,7 @@ from counterpoise.data.reading_notes import column_notes, leak_notes
 from counterpoise.data.row_metadata import RowMetadata, metadata_of, roles, skip_rows
 from counterpoise.data.schema import build_parts
 from counterpoise.data.texts import text_column, texts_of
+from counterpoise.data.unit_columns import unit_names
 
 _OVERRIDES = ("numeric", "categorical", "boolean", "identifier")
 #: Names that targets usually have.
@@ -37,13 +38,19 @@ def read_table(source: Any, target: str | TargetColumns | None, y: Any, options:
     absent = [column for column in targets if column not in frame.columns]
     if absent:
         raise TargetError(f"Target {absent[0]!r} is no column of {name}.{_probable_target(absent[0], frame)}")
-    _check_names(frame, [*options.drop, *options.kinds, *options.metadata_columns], name)
+    given = {
+        **options.metadata,
+        "unit": unit_names(options.metadata["unit"], frame.columns) or options.metadata["unit"],
+    }
+    metadata_columns = [value for name, value in given.items() if isinstance(value, str) and name != "unit"]
+    metadata_columns += given["unit"] if isinstance(given["unit"], tuple) else ()
+    _check_names(frame, [*options.drop, *options.kinds, *metadata_columns], name)
     for kind in options.kinds.values():
         check_choice(kind, "kinds", _OVERRIDES)
     if target is not None:
         y = frame[target] if isinstance(target, str) else target.read(frame.select(targets))
-    metadata = metadata_of(frame, y, options.metadata)
-    no_features = [column for column in options.metadata_columns if column != options.metadata.get("cost_column")]
+    metadata = metadata_of(frame, y, given)
+    no_features = [column for column in metadata_columns if column != options.metadata.get("cost_column")]
     features = frame.drop([*targets, *options.drop, *no_features], strict=False)
     if options.skip_bad:
         features, metadata, skipped = skip_rows(features, metadata)
@@ -57,7 +64,7 @@ def read_table(source: Any, target: str | TargetColumns | None, y: Any, options:
         examples, more = _named(features, labels, options.inputs, name)
     else:
         examples, more = _columns(features, labels, metadata, options, name, ", ".join(targets) or "target")
-    return completed(examples, metadata, [*notes, *more])
+    return completed(examples, metadata, [*notes, *more], options.aggregate)
 
 
 def _texts(features: pl.DataFrame, labels: Labels, name: str) -> tuple[Examples, list[str]]:

@@ -33,6 +33,7 @@ class RowMetadata:
         weight: Weight of each row, or None.
         amount: What a missed case of each row costs, or None.
         split: A word of `ROLES` for each row, or None.
+        unit: Columns that tell apart what is decided, or None.
         target: What messages call the labels.
     """
 
@@ -42,6 +43,7 @@ class RowMetadata:
     weight: pl.Series | None = None
     amount: pl.Series | None = None
     split: pl.Series | None = None
+    unit: pl.DataFrame | None = None
     target: str = "y"
 
     def having(self, **changes: Any) -> RowMetadata:
@@ -56,7 +58,7 @@ class RowMetadata:
         """Return the metadata of some rows, in their order."""
         given = {name: getattr(self, name) for name in ("groups", "time", "weight", "amount", "split")}
         taken: dict[str, Any] = {name: None if one is None else one.gather(rows) for name, one in given.items()}
-        return replace(self, y=self.y.at(rows), **taken)
+        return replace(self, y=self.y.at(rows), unit=None if self.unit is None else self.unit[rows], **taken)
 
     def arrays(self) -> dict[str, Any]:
         """Return groups, time, sample_weight, amount and split as the arrays of `Examples`, by the names of its fields.
@@ -80,7 +82,7 @@ def metadata_of(frame: pl.DataFrame, y: Any, given: Mapping[str, Any]) -> RowMet
         frame: The rows.
         y: Their labels.
         given: "groups", "time", "sample_weight", "split" and, if there are costs, "cost_column": name of a column of
-            the frame, values (N,), or None.
+            the frame, values (N,), or None; and "unit": names of columns, values (N,), or None.
 
     Raises:
         DataError: Something is not one value per row.
@@ -101,8 +103,20 @@ def metadata_of(frame: pl.DataFrame, y: Any, given: Mapping[str, Any]) -> RowMet
         )
     return RowMetadata(
         labels, series("groups"), series("time"), series("sample_weight"), amount=series("cost_column"),
-        split=series("split"), target=target,
+        split=series("split"), unit=unit_table(frame, given.get("unit")), target=target,
     )  # fmt: skip
+
+
+def unit_table(frame: pl.DataFrame, unit: Any) -> pl.DataFrame | None:
+    """Return the columns of a unit: those that are named (a tuple of names), or values (N,) as one column."""
+    if unit is None:
+        return None
+    if isinstance(unit, tuple):
+        absent = [name for name in unit if name not in frame.columns]
+        if absent:
+            raise ColumnError(f"unit {absent[0]!r} is no column.{did_you_mean(absent[0], frame.columns)}")
+        return frame.select(unit)
+    return pl.DataFrame([_vector(unit, "unit", frame.height)])
 
 
 def _vector(values: Any, name: str, n: int) -> pl.Series:
@@ -146,7 +160,12 @@ def _check_complete(values: pl.Series, argument: str, advice: str) -> None:
 
 def group_codes(values: pl.Series) -> np.ndarray:
     """Return the groups as codes, int64 (N,); every row needs one."""
-    _check_complete(values, "groups", "Give every row a group, or leave these rows out.")
+    return column_codes(values, "groups", "a group")
+
+
+def column_codes(values: pl.Series, argument: str, what: str) -> np.ndarray:
+    """Return the number of each value among the distinct ones, int64 (N,); every row needs one."""
+    _check_complete(values, argument, f"Give every row {what}, or leave these rows out.")
     return values.cast(pl.String).rank("dense").cast(pl.Int64).to_numpy() - 1
 
 

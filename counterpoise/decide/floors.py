@@ -102,8 +102,9 @@ def floor_offsets(lp: Array, labels: Array, floors: Array, offsets: Array, w: Ar
 
 
 def guarantee_floors(
-    log_p: Array, y: Array, floors: Array, path: Array, confidence: float = 0.95, *, kept_out: bool = True
-) -> ClassGuarantee:
+    log_p: Array, y: Array, floors: Array, path: Array, confidence: float = 0.95, *, kept_out: bool = True,
+    of: str = "rows",
+) -> ClassGuarantee:  # fmt: skip
     """Find offsets under which every named class has its recall, all together with the given confidence.
 
     Offsets pass when, for every class with a floor, P(Bin(n_c, 1 - floor_c) <= missed_c) <= 1 - confidence. All must
@@ -115,6 +116,7 @@ def guarantee_floors(
         floors: float (C,), below 1; 0 for a class without a floor.
         path: float (K, C), offsets in the order of testing, made without these rows (`floor_path`).
         confidence: Above 0 and below 1. kept_out: Whether the rows were used for nothing else.
+        of: What the scores are of, for messages: "rows" or "groups".
 
     Raises:
         GuaranteeError: The first offsets fail; the message names the recalls that they support.
@@ -143,7 +145,7 @@ def guarantee_floors(
         last = index
     if last < 0:
         raise GuaranteeError(_supported(named, rows, recalls(lp, labels, path[0]), floors, 1.0 - confidence))
-    return ClassGuarantee(path[last], floors, confidence, rows, recalls(lp, labels, path[last]), kept_out)
+    return ClassGuarantee(path[last], floors, confidence, rows, recalls(lp, labels, path[last]), kept_out, of)
 
 
 def _supported(named: Array, rows: Array, reached: Array, floors: Array, delta: float) -> str:

@@ -27,8 +27,9 @@ STRIDE = 8
 
 
 def guarantee_recall(
-    scores: Array, y: Array, floor: float, confidence: float = 0.95, *, among: int = 1, kept_out: bool = True
-) -> Guarantee:
+    scores: Array, y: Array, floor: float, confidence: float = 0.95, *, among: int = 1, kept_out: bool = True,
+    of: str = "rows",
+) -> Guarantee:  # fmt: skip
     """Find the highest threshold whose recall is at least `floor` with the given confidence.
 
     It is the (k+1)-th smallest score of a positive, k the largest number with
@@ -42,9 +43,11 @@ def guarantee_recall(
         among: Number of guarantees that must hold together (classes, labels), or of models among which one is
             then chosen by these same rows.
         kept_out: Whether the rows were used for nothing else.
+        of: What the scores are of, for messages: "rows" or "groups".
 
     Raises:
-        GuaranteeError: There are too few positives; the message names the recall that they support.
+        GuaranteeError: There are too few positives; the message names the recall that they support, and how many would
+            be enough.
 
     Example:
         >>> guarantee_recall(np.arange(1, 101) / 100, np.ones(100, int), 0.9).threshold
@@ -57,9 +60,11 @@ def guarantee_recall(
     n = len(positive)
     k = _most_missed(n, 1.0 - floor, delta)
     if k < 0:
-        raise _too_few("recall", floor, n, _rounded_down(delta ** (1.0 / n)) if n else 0.0)
+        enough = math.ceil(math.log(delta) / math.log(floor))
+        more = f" {enough:,} positive {of} would be enough, if all are found."
+        raise _too_few("recall", floor, n, _rounded_down(delta ** (1.0 / n)) if n else 0.0, of, more)
     t = float(positive[k])
-    return Guarantee(t, "recall", floor, confidence, n, float(np.mean(positive >= t)), kept_out)
+    return Guarantee(t, "recall", floor, confidence, n, float(np.mean(positive >= t)), kept_out, of)
 
 
 def _most_missed(n: int, miss: float, delta: float) -> int:
@@ -70,7 +75,7 @@ def _most_missed(n: int, miss: float, delta: float) -> int:
 
 def guarantee_precision(
     scores: Array, y: Array, floor: float, confidence: float = 0.95, *, candidates: Array | None = None,
-    among: int = 1, kept_out: bool = True,
+    among: int = 1, kept_out: bool = True, of: str = "rows",
 ) -> Guarantee:  # fmt: skip
     """Find the lowest threshold whose precision is at least `floor` with the given confidence.
 
@@ -81,7 +86,7 @@ def guarantee_precision(
 
     Args:
         scores: float (N,), for the default candidates probabilities.
-        y, floor, confidence, among, kept_out: As in `guarantee_recall`.
+        y, floor, confidence, among, kept_out, of: As in `guarantee_recall`.
         candidates: float (K,), thresholds chosen without these rows, for example from the rows that fitted
             the rule. Default: `GRID`.
 
@@ -103,10 +108,10 @@ def guarantee_precision(
     delta = (1.0 - confidence) / among
     passed = _walks(flagged, hits, floor, delta)
     if len(passed) == 0:
-        raise _too_few("precision", floor, int(labels.sum()), _best_precision(flagged, hits, delta))
+        raise _too_few("precision", floor, int(labels.sum()), _best_precision(flagged, hits, delta), of)
     i = int(passed[-1])
     reached = float(hits[i] / flagged[i])
-    return Guarantee(float(grid[i]), "precision", floor, confidence, int(flagged[i]), reached, kept_out)
+    return Guarantee(float(grid[i]), "precision", floor, confidence, int(flagged[i]), reached, kept_out, of)
 
 
 def _counts(scores: Array, grid: Array) -> Array:
@@ -151,9 +156,10 @@ def _rounded_down(value: float) -> float:
     return math.floor(value * 100.0) / 100.0
 
 
-def _too_few(kind: str, floor: float, positives: int, best: float) -> GuaranteeError:
+def _too_few(kind: str, floor: float, positives: int, best: float, of: str, more: str = "") -> GuaranteeError:
     can = f"the best that can be is {best:.2f}" if best > 0 else "nothing can be"
-    return GuaranteeError(f"A {kind} of {floor:g} cannot be guaranteed with {positives} positives: {can}.")
+    what = "positives" if of == "rows" else f"positive {of}"
+    return GuaranteeError(f"A {kind} of {floor:g} cannot be guaranteed with {positives} {what}: {can}.{more}")
 
 
 def rule_with_guarantee(rule: Rule, guarantee: Guarantee) -> Rule:

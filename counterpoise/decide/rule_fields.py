@@ -86,13 +86,17 @@ def _fields(m: int, c: int) -> Check:
 
 def _guarantee(c: int) -> Check:
     """The guarantee of a threshold (two classes), or of offsets."""
+    of = {"of": choice(("rows", "groups"))}
     if c > 2:
         arrays = {"offsets": numbers((c,)), "floors": numbers((c,), 0, 1), "reached": numbers((c,), 0, 1)}
-        of_classes = record({**arrays, "rows": numbers((c,), 0), "confidence": number(0, 1), "kept_out": truth})
+        of_classes = record(
+            {**arrays, "rows": numbers((c,), 0), "confidence": number(0, 1), "kept_out": truth}, optional=of
+        )
         return lambda value, where: ClassGuarantee(**_whole_rows(of_classes(value, where)))
     shares = {"floor": number(0, 1), "reached": number(0, 1), "confidence": number(0, 1)}
     kind = choice(("recall", "precision"))
-    of_threshold = record({**shares, "threshold": number(0, NOTHING), "kind": kind, "rows": whole(), "kept_out": truth})
+    numbers_of = {"threshold": number(0, NOTHING), "rows": whole()}
+    of_threshold = record({**shares, **numbers_of, "kind": kind, "kept_out": truth}, optional=of)
     return lambda value, where: Guarantee(**of_threshold(value, where))
 
 

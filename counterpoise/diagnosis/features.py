@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from counterpoise.core.examples import Examples
+from counterpoise.core.examples import IMAGE, Examples
 from counterpoise.core.sources import Source
 from counterpoise.core.structure import take
 from counterpoise.data.cycles import named_parts
@@ -27,7 +27,7 @@ def quick_features(examples: Examples, rows: Array, seed: int) -> tuple[Any, Any
     texts = texts_of(examples, rows)
     if texts is not None:
         return _hashed(texts), _linear(seed), "logistic regression on hashed words"
-    if examples.schema is not None and len(rows) >= LEAST_FOR_TREES:
+    if examples.schema is not None and IMAGE not in examples.x and len(rows) >= LEAST_FOR_TREES:
         arrays = named_parts(examples.schema, take(examples.x, rows))[0].values()
         columns = [np.asarray(array, np.float32) for array in arrays]
         return np.concatenate(columns, axis=1), _trees(seed), "gradient-boosted trees"

@@ -10,13 +10,13 @@ import numpy as np
 
 from counterpoise.core.checks import check_int
 from counterpoise.core.duplicates import count_duplicates
-from counterpoise.core.examples import Examples
+from counterpoise.core.examples import IMAGE, Examples
 from counterpoise.core.folds import largest_folds
 from counterpoise.core.fork_guard import use
 from counterpoise.core.leaks import LEAK_ROC_AUC, leak_scores
 from counterpoise.core.proportions import wilson
 from counterpoise.core.seeds import generator
-from counterpoise.core.structure import subset, take
+from counterpoise.core.structure import subset
 from counterpoise.data.cycles import named_parts
 from counterpoise.diagnosis.features import texts_of
 from counterpoise.diagnosis.near import near_duplicates
@@ -192,8 +192,8 @@ def _of_labels(examples: Examples, folds: int, quick: bool, near: bool | None) -
     metadata = {name: getattr(examples, name) for name in ("groups", "time", "sample_weight", "duplicate_ids", "split")}
     kept: dict[str, Any] = {name: None if values is None else values[rows] for name, values in metadata.items()}
     one = replace(
-        examples, x=take(examples.x, rows), y=examples.y[rows, rarest], classes=(f"not {label}", label), kind="one_of",
-        **kept,
+        examples, x=subset(examples.x, rows), y=examples.y[rows, rarest], classes=(f"not {label}", label),
+        kind="one_of", units=None, **kept,
     )  # fmt: skip
     duplicates, conflicting = (
         (None, None) if examples.duplicate_ids is None else count_duplicates(examples.duplicate_ids, examples.y)
@@ -221,13 +221,14 @@ def _same_partition(groups: np.ndarray | None, duplicate_ids: np.ndarray | None)
 
 def _near(examples: Examples) -> tuple[int | None, bool]:
     """Rows that are nearly equal to an earlier one, and whether such rows are always in one group."""
-    if examples.schema is not None or isinstance(examples.x, (dict, tuple, list)):
+    x = examples.x[IMAGE] if examples.schema is not None and IMAGE in examples.x else examples.x
+    if isinstance(x, (dict, tuple, list)):
         return None, False
     rows = np.arange(len(examples))
     if len(rows) > MOST_COMPARED:
         rows = np.sort(generator(0, "near rows").choice(rows, MOST_COMPARED, replace=False))
     texts = texts_of(examples, rows)
-    near = near_duplicates(texts if texts is not None else subset(examples.x, rows))
+    near = near_duplicates(texts if texts is not None else subset(x, rows))
     if near is None:
         return None, False
     groups = None if examples.groups is None else examples.groups[rows]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
-from counterpoise.core.examples import Examples
+from counterpoise.core.examples import IMAGE, Examples
 from counterpoise.core.seeds import generator
 from counterpoise.core.sources import Source
 
@@ -83,6 +83,7 @@ def points_of(examples: Examples, rows: np.ndarray, seed: int) -> np.ndarray | N
             for j, column in enumerate(examples.schema.categorical)
             if len(column.levels) <= _TEXT_LEVELS
         ]
+        blocks += [_flat(x[IMAGE], rows, seed)] if IMAGE in x else []
         return _narrow(np.concatenate(blocks, axis=1), seed) if blocks else None
     inputs: list[Any] = list(x.values()) if isinstance(x, dict) else list(x) if isinstance(x, tuple) else [x]
     arrays: list[Any] = [values if isinstance(values, Source) else np.asarray(values) for values in inputs]

@@ -55,5 +55,5 @@ def with_synthetic_rows(jobs: Iterable[Job], examples: Examples) -> tuple[list[J
         return ready, examples
     x, y = join(features), np.concatenate(labels)
     return ready, replace(
-        examples, x=x, y=y, groups=None, time=None, sample_weight=None, duplicate_ids=None, names=None
+        examples, x=x, y=y, groups=None, time=None, sample_weight=None, duplicate_ids=None, names=None, units=None
     )

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from counterpoise.core.examples import IMAGE
 from counterpoise.data.columns import raw_columns, raw_inputs, stacked
 from counterpoise.export.manifest import cost_input, from_named, named_inputs, numbers_type
+from counterpoise.networks.encoder import has_picture
 
 
 def encoded_signature(clf: Any) -> dict[str, tf.TensorSpec]:
@@ -23,7 +25,16 @@ def encoded_signature(clf: Any) -> dict[str, tf.TensorSpec]:
     kinds = {"numeric": tf.as_dtype(numbers_type(clf.schema)), "categorical": tf.int32}
     cost = cost_input(clf)
     own = {} if cost is None or not cost.own else {cost.name: tf.TensorSpec((None, 1), tf.float32, cost.name)}
-    return {name: tf.TensorSpec((None, width), kinds[name], name) for name, width in widths.items() if width} | own
+    columns = {name: tf.TensorSpec((None, width), kinds[name], name) for name, width in widths.items() if width}
+    return columns | own | picture_signature(clf)
+
+
+def picture_signature(clf: Any) -> dict[str, tf.TensorSpec]:
+    """The pictures that come with the columns of a table, if there are some."""
+    if not has_picture(clf.members.input):
+        return {}
+    tensor = clf.members.input[IMAGE]
+    return {IMAGE: tf.TensorSpec(tensor.shape, tensor.dtype, IMAGE)}
 
 
 def decider(
@@ -53,12 +64,15 @@ def decider(
 
 
 class Columns(tf.Module):
-    """Raw columns by safe name to `{"numeric", "categorical"}`; the look-up table belongs to the module."""
+    """Raw columns by safe name to `{"numeric", "categorical"}`; the look-up table belongs to the module.
+
+    Pictures that come with them pass as they are.
+    """
 
     def __init__(self, clf: Any) -> None:
         super().__init__(name="columns")
         self.stacked, self.inputs, self.layer = stacked(clf.schema), raw_inputs(clf.schema), raw_columns(clf.schema)
-        self.cost = cost_input(clf, encoded=False)
+        self.cost, self.pictures = cost_input(clf, encoded=False), picture_signature(clf)
 
     def signature(self) -> dict[str, tf.TensorSpec]:
         """Columns of any rank: rows as a vector or as one column."""
@@ -66,15 +80,16 @@ class Columns(tf.Module):
             name: tf.TensorSpec(given.shape if self.stacked else None, tf.as_dtype(given.dtype), name)
             for name, given in self.inputs.items()
         }
-        if self.cost is None or not self.cost.own:
-            return columns
-        return columns | {self.cost.name: tf.TensorSpec(None, tf.float32, self.cost.name)}
+        if self.cost is not None and self.cost.own:
+            columns[self.cost.name] = tf.TensorSpec(None, tf.float32, self.cost.name)
+        return columns | self.pictures
 
     def __call__(self, x: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        pictures = {name: x[name] for name in self.pictures}
         columns = {name: x[name] for name in self.inputs}
-        return self.layer(
-            columns if self.stacked else {name: tf.reshape(column, [-1, 1]) for name, column in columns.items()}
-        )
+        if not self.stacked:
+            columns = {name: tf.reshape(column, [-1, 1]) for name, column in columns.items()}
+        return {**self.layer(columns), **pictures}
 
     def amounts(self, x: Mapping[str, tf.Tensor]) -> tf.Tensor | None:
         """The amounts of the cost column, if there is one; rows without an amount stop the run."""

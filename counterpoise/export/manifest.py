@@ -7,11 +7,13 @@ from typing import Any
 
 import keras
 
+from counterpoise.core.examples import IMAGE
 from counterpoise.core.schema import Column, Schema
 from counterpoise.core.version import version
 from counterpoise.data.columns import input_type, raw_inputs, safe_names, stacked
 from counterpoise.data.cost_input import CostInput
 from counterpoise.decide.layer import rule_to_dict
+from counterpoise.networks.encoder import has_picture
 from counterpoise.networks.input_names import own_name
 
 #: Names of outputs, which no array input can have in ONNX.
@@ -37,7 +39,7 @@ def manifest(clf: Any, format: str) -> dict[str, Any]:
         "images": clf.card.get("images"),
         "inputs": array_inputs(clf)
         if clf.schema is None
-        else (_id_inputs(clf) if ids else _column_inputs(clf)) | _cost_entry(clf, ids),
+        else picture_input(clf) | (_id_inputs(clf) if ids else _column_inputs(clf)) | _cost_entry(clf, ids),
         "outputs": {
             "probability": "float32 (rows, classes), in the order of `classes`",
             **_decisions(clf, ids),
@@ -122,6 +124,14 @@ def _id_inputs(clf: Any) -> dict[str, Any]:
         ]
         out["categorical"] = {"dtype": "int32", "shape": ["rows", len(ids)], "columns": ids}
     return out
+
+
+def picture_input(clf: Any) -> dict[str, Any]:
+    """The pictures that come with the columns of a table, if there are some."""
+    if not has_picture(clf.members.input):
+        return {}
+    tensor = clf.members.input[IMAGE]
+    return {IMAGE: {"key": IMAGE, "dtype": str(tensor.dtype), "shape": ["rows", *tensor.shape[1:]]}}
 
 
 def array_inputs(clf: Any) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from counterpoise.core.examples import IMAGE
 from counterpoise.core.rule import Rule
 from counterpoise.core.schema import Column
 from counterpoise.core.seeds import generator
@@ -17,6 +18,7 @@ from counterpoise.data.cost_input import CostInput
 from counterpoise.data.encode import TableEncoder
 from counterpoise.decide.review import border, margins
 from counterpoise.export.manifest import cost_input, named_inputs
+from counterpoise.networks.encoder import has_picture
 
 Array = np.ndarray
 ROWS = 32
@@ -35,6 +37,8 @@ def probe(clf: Any) -> tuple[Any, Any]:
         return arrays, arrays
     encoded: dict[str, Any] = {}
     raw: dict[str, Any] = {}
+    if has_picture(clf.members.input):
+        encoded[IMAGE] = raw[IMAGE] = _array(clf.members.input[IMAGE], rng)
     if clf.schema.numeric:
         encoded["numeric"] = _numbers(clf.members, len(clf.schema.numeric), rng)
         columns = zip(clf.schema.numeric, encoded["numeric"].T, strict=True)

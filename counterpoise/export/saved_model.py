@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from counterpoise.data.columns import input_type, raw_inputs, safe_names, stacked
-from counterpoise.export.graph import Columns, decider, encoded_signature, label_table
+from counterpoise.export.graph import Columns, decider, encoded_signature, label_table, picture_signature
 from counterpoise.export.manifest import cost_input, named_inputs
 from counterpoise.export.quiet import quiet
 
@@ -59,6 +59,7 @@ def _tensors(clf: Any, raw: Any) -> dict[str, tf.Tensor]:
         return {name: tf.constant(raw if key is None else raw[key]) for name, key in keys.items()}
     cost = cost_input(clf, encoded=False)
     own = {cost.name: tf.constant(raw[cost.column], tf.float32)} if cost is not None and cost.own else {}
+    own |= {name: tf.constant(raw[name]) for name in picture_signature(clf)}
     numbers = {c.name: tf.constant(raw[c.name], input_type(c)) for c in clf.schema.numeric}
     texts = {c.name: tf.constant(["" if t is None else t for t in raw[c.name]]) for c in clf.schema.categorical}
     if stacked(clf.schema):

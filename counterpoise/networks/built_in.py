@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import keras
 
 from counterpoise.core.errors import ModelError, OptionError, did_you_mean
-from counterpoise.core.examples import Examples
+from counterpoise.core.examples import IMAGE, Examples
+from counterpoise.core.structure import leaves
 from counterpoise.data.words import WORDS
 from counterpoise.networks.batch_ensemble import MemberDense, MemberHead, PoolMembers
 from counterpoise.networks.input_spec import InputSpec, spec_of
@@ -87,6 +88,9 @@ def mlp(spec: InputSpec, n_classes: int) -> keras.Model:
 def cnn(spec: InputSpec, n_classes: int) -> keras.Model:
     """The network for pictures (height, width) or (height, width, channels), their values scaled to -1..1 inside.
 
+    Numbers that come with a picture, such as the encoded columns of `cp.images(..., features=)`, are joined behind the
+    convolutions.
+
     Convolutions 3 x 3 of `CNN_WIDTHS`, each followed by a maximum over 2 x 2, a normalization over groups of channels
     of each picture, and a ReLU, until the shorter side is at most `CNN_SIDE`; then dropout, Dense 64 and the logits.
     A normalization over the batch would learn the means of resampled rows, and tell them of rows as they are.
@@ -100,14 +104,15 @@ def cnn(spec: InputSpec, n_classes: int) -> keras.Model:
     Raises:
         ModelError: the input is not a picture.
     """
-    shape = spec.shape
-    if not (isinstance(shape, tuple) and len(shape) in (2, 3) and all(isinstance(n, int) for n in shape)):
+    inputs = spec.inputs()
+    pictures, numbers = _pictures_and_numbers(inputs)
+    shape = spec.shape if pictures is None else tuple(pictures.shape[1:])
+    if pictures is None or not all(isinstance(n, int) for n in shape):
         raise ModelError(
             f"The network 'cnn' looks at pictures (height, width, channels), but the rows here have shape {shape}. "
             "Use 'mlp' for tables, or a model of your own."
         )
-    inputs = spec.inputs()
-    h = keras.layers.Reshape((*shape, 1))(inputs) if len(shape) == 2 else inputs
+    h = keras.layers.Reshape((*shape, 1))(pictures) if len(shape) == 2 else pictures
     h = keras.layers.Rescaling(2.0 / spec.peak, offset=-1.0)(h)
     for width in CNN_WIDTHS:
         h = keras.layers.Conv2D(width, 3, padding="same", use_bias=False)(h)
@@ -117,8 +122,18 @@ def cnn(spec: InputSpec, n_classes: int) -> keras.Model:
         if last:
             break
     h = keras.layers.Dropout(CNN_DROPOUT)(keras.layers.Flatten()(h))
+    h = keras.layers.Concatenate()([h, *numbers]) if numbers else h
     h = keras.layers.Dense(64, activation="relu")(h)
     return keras.Model(inputs, _head(h, spec, n_classes), name="cnn")
+
+
+def _pictures_and_numbers(inputs: Any) -> tuple[Any, list[Any]]:
+    """The one input of pictures, or None, and those of numbers (N, d); None if there are others too."""
+    parts = leaves(inputs)
+    pictures = [part for part in parts if len(part.shape) in (3, 4) and part.dtype != "string"]
+    numbers = [part for part in parts if len(part.shape) == 2 and part.dtype == "float32"]
+    fits = len(pictures) == 1 and len(pictures) + len(numbers) == len(parts)
+    return (pictures[0], numbers) if fits else (None, [])
 
 
 def tabular(spec: InputSpec, n_classes: int) -> keras.Model:
@@ -207,6 +222,8 @@ def name_for(spec: InputSpec, table: bool) -> str:
         >>> name_for(InputSpec((8,)), table=False), name_for(InputSpec((32, 32, 3)), table=False)
         ('tabular', 'cnn')
     """
+    if isinstance(spec.shape, Mapping) and IMAGE in spec.shape:
+        return "cnn"
     shape, numbers = spec.shape, spec.dtype != "string"
     plain = isinstance(shape, tuple) and all(isinstance(n, int) for n in shape)
     if table or (plain and numbers and len(shape) == 1):

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from counterpoise.core.examples import Examples
+from counterpoise.core.errors import DataError
+from counterpoise.core.examples import COLUMNS, IMAGE, Examples
 from counterpoise.core.structure import leaves
 from counterpoise.data.encode import TableEncoder, encoder_for
 from counterpoise.data.inputs import is_text
@@ -27,8 +28,16 @@ def encoder_before(model: Any, examples: Examples) -> Encoder | None:
     """Make the encoder before the user's model, or None.
 
     Tables have one, texts where the network wants word numbers, and pictures whose files do not define black and white.
+
+    Raises:
+        DataError: such pictures with columns: there would be two.
     """
     built_in = model if isinstance(model, BuiltIn) else None
+    if examples.schema is not None and examples.pictures is not None and examples.pictures.learned:
+        raise DataError(
+            "No file defines which values are black and white, and beside features they cannot be learned. Name them "
+            "with range=(low, high) (--range LOW HIGH)."
+        )
     if examples.schema is not None:
         return encoder_for(examples, bins_for(len(examples.schema.numeric), built_in.bins) if built_in else 0)
     if built_in and built_in.words and is_text(leaves(examples.x)[0]):
@@ -59,7 +68,31 @@ def asked(encoder: Encoder, rows: Array) -> Array:
     return encoder.asks(rows) if isinstance(encoder, PixelRange) else rows
 
 
+def without_picture(x: Any) -> Any:
+    """What an encoder takes of rows: pictures with columns are not encoded themselves.
+
+    Example:
+        >>> without_picture({"image": 1, "numeric": 2}), without_picture(3)
+        ({'numeric': 2}, 3)
+    """
+    return {key: part for key, part in x.items() if key != IMAGE} if has_picture(x) else x
+
+
+def has_picture(x: Any) -> bool:
+    """Whether rows, or a spec's shapes, are pictures with columns of a table."""
+    return isinstance(x, Mapping) and IMAGE in x and bool({"numeric", "categorical"} & set(x))
+
+
+def encoded(encoder: Encoder, inputs: Any) -> Any:
+    """What the user's model gets: the encoded row, of pictures with columns both, by name."""
+    row = encoder(without_picture(inputs))
+    return {IMAGE: inputs[IMAGE], COLUMNS: row} if has_picture(inputs) else row
+
+
 def spec_behind(encoded: Any) -> InputSpec:
     """The spec of rows that come out of the encoder."""
+    if isinstance(encoded, Mapping):
+        shapes = {name: tuple(tensor.shape[1:]) for name, tensor in encoded.items()}
+        return InputSpec(shapes, dict.fromkeys(shapes, "float32"), PixelRange.peak)
     peak = PixelRange.peak if len(encoded.shape) == 4 else 1.0
     return InputSpec(tuple(encoded.shape[1:]), "int32" if str(encoded.dtype) == "int32" else "float32", peak)

@@ -32,7 +32,14 @@ from counterpoise.networks.cloning import (
     plain,
     without_activation,
 )
-from counterpoise.networks.encoder import asked, encoder_before, encoder_of_config, spec_behind
+from counterpoise.networks.encoder import (
+    asked,
+    encoded,
+    encoder_before,
+    encoder_of_config,
+    spec_behind,
+    without_picture,
+)
 from counterpoise.networks.input_names import by_name, input_names
 from counterpoise.networks.input_spec import InputSpec, spec_of
 from counterpoise.networks.optimizers import checked_optimizer
@@ -241,7 +248,7 @@ class Network:
                 inputs = h = self.raw_spec.inputs(input_names(inner))
             else:
                 inputs = self.raw_spec.inputs()
-                h = encoder_of_config(self._encoder_config)(inputs)
+                h = encoded(encoder_of_config(self._encoder_config), inputs)
                 inner = self._inner(replace(spec_behind(h), independent=self.raw_spec.independent))
             logits = self._logits(inner, h if self._augmentation is None else self._augmentation(h))
         check_units(logits, self.target, self.classes)
@@ -276,7 +283,7 @@ class Network:
         if self._encoder_config is not None:
             encoder = encoder_of_config(self._encoder_config)
             rows = rows if self.encoder_rows is None else self.encoder_rows
-            values = learned(cache, x, rows, lambda: encoder.learned(take(x, asked(encoder, rows))))
+            values = learned(cache, x, rows, lambda: encoder.learned(take(without_picture(x), asked(encoder, rows))))
             for index, value in zip(self._encoder_indices, values, strict=True):
                 state[index] = value
         for index in self._shift_indices:

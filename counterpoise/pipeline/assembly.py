@@ -19,6 +19,7 @@ from counterpoise.networks.input_names import like
 from counterpoise.networks.network import Network
 from counterpoise.pipeline.budget import Training
 from counterpoise.pipeline.trainer import Trainer
+from counterpoise.pipeline.units import guarantee_scores
 from counterpoise.strategies.strategy import Strategy
 from counterpoise.targets.kinds import target_of
 from counterpoise.targets.shares import shares_of
@@ -75,14 +76,20 @@ def with_judging_rows(clf: Classifier, kept: Examples, what: str) -> Classifier:
         scores["guarantee_weight"] = kept.sample_weight
     if kept.amount is not None:
         scores["guarantee_amount"] = kept.amount
+    if kept.groups is not None:
+        scores["guarantee_group"] = np.unique(kept.groups, return_inverse=True)[1].astype(np.int64)
+    if clf.unit is not None:
+        scores |= guarantee_scores(clf.target, kept, clf.target.apply(clf.rule.unreviewed, log_p).proba)
     entries: dict[str, Any] = {"guarantee_rows": len(kept), "metrics_of": f"{len(kept)} {what}"}
     if faults := _against_guarantees(kept):
         entries["guarantee_note"] = f"A guarantee assumes independent and equal rows, but these {' and '.join(faults)}."
+    elif kept.groups is not None:
+        entries["guarantee_note"] = "Rows of one group are not independent, so one row of each counts for a guarantee."
     return clf.with_card(scores, **entries)
 
 
 def _against_guarantees(kept: Examples) -> list[str]:
-    faults = {"come in groups": kept.groups, "come in time order": kept.time, "have weights": kept.sample_weight}
+    faults = {"come in time order": kept.time, "have weights": kept.sample_weight}
     return [fault for fault, values in faults.items() if values is not None]
 
 

@@ -57,14 +57,14 @@ def divide(
 
     Args:
         model, data, y, validation, folds, guarantee_rows, seed: As for `fit`.
-        metadata: "groups", "time", "split" and "sample_weight" of `fit`.
+        metadata: "groups", "time", "split", "sample_weight", "unit" and "aggregate" of `fit`.
 
     Raises:
         DataError: rows that cannot be used. OptionError: arguments that contradict each other.
     """
     own = are_rows(validation)
     if own:
-        _refuse({"folds": folds, "split": metadata["split"]})
+        _refuse({"folds": folds, "split": metadata["split"], "unit": metadata["unit"]})
         if guarantee_rows is None:
             _refuse({name: metadata[name] for name in ("groups", "time")})
     if isinstance(data, Scan):

@@ -53,6 +53,8 @@ def fit(
     keep: str = "refit",
     guarantee_rows: float | None = None,
     groups: Any = None,
+    unit: Any = None,
+    aggregate: str | None = None,
     time: Any = None,
     split: Any = None,
     sample_weight: Any = None,
@@ -87,6 +89,9 @@ def fit(
         guarantee_rows: Share of rows kept from training, stopping, calibration and selection, so that
             `clf.decide(recall_floor=0.95, confidence=0.95)` can guarantee; the latest rows where there is time.
         groups: Group of each row, or the name of a column: groups are never on both sides of a split.
+        unit: What is decided if not each row, such as a patient with several rows: names of columns, or (N,) values. A
+            unit is positive if any of its rows is; see `Classifier.predict_units`. Rows of one unit are of one group.
+        aggregate: "mean" (default) or "max" of the probabilities of a unit's rows, which is then calibrated on units.
         time: Time of each row, or the name of a column: the held-out part is the latest.
         split: What each row does, (N,) words or the name of a column: "train"; "validation" ("valid", "val", "dev"), as
             with `validation` rows of your own; "test", which judges alone: the card's metrics are of these rows, and
@@ -130,6 +135,7 @@ def fit(
             f"strategy is {chosen.name!r}, an external model, of which no classifier is made. Give it to cp.compare."
         )
     metadata = {"groups": groups, "time": time, "split": split, "sample_weight": sample_weight}
+    metadata |= {"unit": unit, "aggregate": aggregate}
     rows = divide(model, data, y, validation, folds, guarantee_rows, seed, metadata)
     if rows.scanned:
         chosen = chosen.in_several_passes()  # a stream weighs a row once

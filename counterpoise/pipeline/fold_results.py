@@ -83,22 +83,22 @@ def out_of_fold(examples: Examples, folds: Sequence[Fold], scores: Sequence[Arra
 
 
 def cross_fitted_rule(
-    strategy: Strategy, examples: Examples, folds: Sequence[Fold], index: int, log_p: Array, members: list[Member]
+    strategy: Strategy, examples: Examples, folds: Sequence[Fold], index: int, log_p: Array, members: Sequence[Member]
 ) -> Any:
     """The rule of one fold, from the scores of the same repeat's other folds; of a given split, its validation rows."""
+    scores, rows = fitting_scores(examples, folds, index, log_p, members)
+    return fit_rule(target_of(examples), strategy, scores, examples.y[rows], members, examples.weights_of(rows))
+
+
+def fitting_scores(
+    examples: Examples, folds: Sequence[Fold], index: int, log_p: Array, members: Sequence[Member]
+) -> tuple[Array, Array]:
+    """Corrected scores (members, M, ...) that fit the rule of one fold, and the numbers of their rows (M,)."""
     fold = folds[index]
     if examples.split is not None:
-        return rule_of_stopping_rows(strategy, examples, fold, members)
+        return np.stack([stopping_scores(target_of(examples), member) for member in members]), fold.stop
     rows = np.concatenate([f.test for f in folds if f.repeat == fold.repeat and f.index != fold.index])
-    weights, scores = examples.weights_of(rows), log_p[fold.repeat][:, rows]
-    return fit_rule(target_of(examples), strategy, scores, examples.y[rows], members, weights)
-
-
-def rule_of_stopping_rows(strategy: Strategy, examples: Examples, fold: Fold, members: Sequence[Member]) -> Any:
-    """The rule from the members' outputs for the rows that ended their training."""
-    target, weights = target_of(examples), examples.weights_of(fold.stop)
-    log_p = np.stack([stopping_scores(target, member) for member in members])
-    return fit_rule(target, strategy, log_p, examples.y[fold.stop], members, weights)
+    return log_p[fold.repeat][:, rows], rows
 
 
 def stopping_scores(target: Target, member: Member) -> Array:
@@ -158,4 +158,5 @@ def subset(examples: Examples, rows: Array) -> Examples:
     names = ("groups", "time", "sample_weight", "amount", "duplicate_ids", "split", "names")
     metadata = {name: getattr(examples, name) for name in names}
     chosen: dict[str, Any] = {name: None if values is None else values[rows] for name, values in metadata.items()}
+    chosen["units"] = None if examples.units is None else examples.units.at(rows)
     return replace(examples, x=rows_of(examples.x, rows), y=examples.y[rows], **chosen)

@@ -29,6 +29,7 @@ from counterpoise.pipeline.fold_results import (
     corrected,
     cross_fitted_rule,
     fit_rule,
+    fitting_scores,
     make_fold_result,
     out_of_fold,
     stacked_scores,
@@ -39,6 +40,7 @@ from counterpoise.pipeline.refit_with_stopping_rows import for_steps, refit_with
 from counterpoise.pipeline.stages import train_in_stages, trained_members
 from counterpoise.pipeline.trainer import Trainer
 from counterpoise.pipeline.tuning import tuned_by_fold, tuned_on_all, values_of
+from counterpoise.pipeline.units import fit_unit_rule, unit_result
 from counterpoise.strategies.ensemble import Ensemble
 from counterpoise.strategies.select import Strategy
 from counterpoise.targets.kinds import target_of
@@ -52,6 +54,7 @@ class Outcome:
 
     Attributes:
         fold_results: One per strategy, repeat and fold.
+        unit_results: The same of units, where there are some (see `pipeline.units`).
         log_p: strategy -> float64 (repeats, members, N, C): corrected out-of-fold scores (NaN where a row had none).
         best_steps: strategy -> steps per member, the median over the folds.
         failures: strategy -> why it could not be carried out on the rows of some fold (it has no results).
@@ -74,6 +77,7 @@ class Outcome:
     extension: int = 1
     folds: tuple[Fold, ...] = ()
     members: Mapping[str, list[list[Member]]] = field(default_factory=dict)
+    unit_results: tuple[FoldResult, ...] = ()
 
     @property
     def repeats(self) -> int:
@@ -140,7 +144,11 @@ def _with_rule(
     rule = fit_rule(target, strategy, log_p, y, trained, weights, tune_threshold)
     scores = stored_scores(log_p, y, weights, outputs, None if examples.amount is None else examples.amount[rows])
     card = card_of(strategy, trainer, trained, length, note) | ruled(target, rule, scores, examples.classes)
-    return assemble(strategy, trainer, trained, rule, {**card, **entries}, scores)
+    clf = assemble(strategy, trainer, trained, rule, {**card, **entries}, scores)
+    if examples.units is None:
+        return clf
+    proba = target.apply(rule.unreviewed, log_p).proba
+    return clf.with_units(*fit_unit_rule(strategy, examples, proba, rows, tune_threshold))
 
 
 def cross_validate(
@@ -165,6 +173,7 @@ def cross_validate(
     strategies = [s for s in strategies if s.name not in failures]
     users, target = _users(jobs), target_of(examples)
     results: list[FoldResult] = []
+    of_units: list[FoldResult] = []
     log_p: dict[str, Array] = {}
     member_outputs: dict[str, Array] = {}
     kept: dict[str, list[list[Member]]] = {}
@@ -182,10 +191,24 @@ def cross_validate(
             rule = cross_fitted_rule(strategy, examples, folds, f, log_p[strategy.name], trained[f])
             shared = [users[job.id] > 1 for job in jobs[strategy.name, f]]
             results.append(make_fold_result(strategy, examples, fold, rule, trained[f], shared))
+            if examples.units is not None:
+                scores, rows = fitting_scores(examples, folds, f, log_p[strategy.name], trained[f])
+                others = target.apply(rule.unreviewed, scores).proba
+                of_units.append(unit_result(results[-1], strategy, examples, others, rows))
     steps = {s.name: _median_steps([jobs[s.name, f] for f in range(len(folds))], members) for s in strategies}
     tuned_values, extension = values_of(tuned), settings.extension
     return Outcome(
-        tuple(results), log_p, steps, failures, tuned_values, member_outputs, training, extension, tuple(folds), kept
+        tuple(results),
+        log_p,
+        steps,
+        failures,
+        tuned_values,
+        member_outputs,
+        training,
+        extension,
+        tuple(folds),
+        kept,
+        tuple(of_units),
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from counterpoise.core.errors import OptionError
 from counterpoise.core.examples import Examples
+from counterpoise.core.label_columns import picked, split_off_labels, target_columns
 from counterpoise.data.frames import is_table
 from counterpoise.data.image_set import ImageSet, examples_of
 from counterpoise.data.named_inputs import NamedInputs
@@ -14,7 +15,6 @@ from counterpoise.data.read import read
 from counterpoise.data.split import set_aside
 from counterpoise.feed.disk import Scan
 from counterpoise.strategies.blend import Blend
-from counterpoise.targets.reading import picked, split_off_labels, target_columns
 
 
 def read_for(model: Any, data: Any, y: Any, **options: Any) -> Examples:

@@ -15,7 +15,7 @@ from counterpoise.core.examples import TRAIN, VALIDATION, Examples
 from counterpoise.core.sources import Source
 from counterpoise.core.structure import join, mapped, rows_in
 from counterpoise.data.frames import is_table, to_frame
-from counterpoise.data.image_set import ImageSet, examples_of
+from counterpoise.data.image_set import ImageSet, rows_of
 from counterpoise.data.loading import dataset_kind, load
 from counterpoise.data.named_inputs import NamedInputs
 from counterpoise.data.row_metadata import metadata_of, weights
@@ -67,7 +67,7 @@ def with_validation(
     split = np.repeat(np.array([TRAIN, VALIDATION], np.int8), [len(examples), len(codes)])
     return replace(
         examples, x=both, y=np.concatenate([examples.y, codes.astype(examples.y.dtype)]), split=split,
-        sample_weight=weights_of_both, groups=None, time=None, amount=None, duplicate_ids=None, names=None,
+        sample_weight=weights_of_both, groups=None, time=None, amount=None, duplicate_ids=None, names=None, units=None,
     )  # fmt: skip
 
 
@@ -101,8 +101,10 @@ def _read(
 ) -> tuple[Any, Any, Array | None]:
     """Features in the form of `Examples.x`, labels, and weights or None."""
     if isinstance(given, ImageSet):
-        read = examples_of(given if examples.pictures is None else given.read_as(examples.pictures))
-        return read.x, [read.classes[code] for code in read.y], None
+        images = given if examples.pictures is None else given.read_as(examples.pictures)
+        given_labels = images.labeled_metadata.y
+        several = given_labels.codes.ndim > 1
+        return rows_of(images, examples.schema), given_labels if several else given_labels.values, None
     if dataset_kind(given):
         x, y, weight = load(given)
         return _with_metadata(encode(examples, x, inputs), y, weight)

@@ -10,6 +10,7 @@ from counterpoise.core.titles import BASELINE, capital, metric_name
 from counterpoise.report import board, words
 from counterpoise.report.series import rarest, several_labels, styles
 from counterpoise.report.tables import Record, Row, row_of
+from counterpoise.report.unit_record import name_of
 
 TEXTS = ("headline", "recommendation", "evidence", "next_step")
 
@@ -26,10 +27,14 @@ def _data(record: Record) -> str:
     """The data in one line: rows, and the rare class."""
     data, rare = record["data"], rarest(record)
     rows = f"{words.count(data.get('rows'))} rows" if words.finite(data.get("rows")) else ""
+    if name_of(record):
+        rows = f"{words.count(data['rows'])} units ({name_of(record)}) of {words.count(data['single_rows'])} rows"
     source = words.file_name(data.get("source"))
     share = words.share(rare.get("share"))
     kind = "rarest label" if several_labels(record) else "rare class"
-    count = f"{kind}: {rare['label']!r}, {words.count(rare['count'])} rows ({share})"
+    count = (
+        f"{kind}: {rare['label']!r}, {words.count(rare['count'])} {'units' if name_of(record) else 'rows'} ({share})"
+    )
     return " · ".join(text for text in (source, rows, count) if text)
 
 

@@ -9,6 +9,7 @@ from counterpoise.core.titles import BASELINE, capital, metric_name, strategy_ti
 from counterpoise.report import columns, words
 from counterpoise.report.series import class_shares, rarest, several_labels, styles
 from counterpoise.report.tables import Record, Row, mean, of_class, ranked
+from counterpoise.report.unit_record import name_of
 
 
 def leaderboard(record: Record) -> Row:
@@ -21,6 +22,7 @@ def leaderboard(record: Record) -> Row:
     ]
     models = {row["model"] for row in rows}
     of = "means over the labels" if several_labels(record) else f"for {rarest(record)['label']!r}"
+    of += f", of units ({name_of(record)})" if name_of(record) else ""
     return {
         "metric": capital(metric_name(key)),
         "metric_name": metric_name(key),
@@ -29,8 +31,13 @@ def leaderboard(record: Record) -> Row:
         "of": of,
         "models": len(models) > 1,
         "constant": _constant(record),
-        "heads": [("recall", "Recall"), ("precision", "Precision"), ("seconds", "Seconds")],
+        "heads": [("recall", "Recall"), ("precision", "Precision"), ("seconds", "Seconds"), *_single(record)],
     }
+
+
+def _single(record: Record) -> list[tuple[str, str]]:
+    """The column with the scores of single rows, where others are those of units."""
+    return [("single", "Single rows")] if name_of(record) else []
 
 
 def scores(record: Record) -> dict[str, tuple[str, str]]:
@@ -121,6 +128,7 @@ def _texts(record: Record) -> dict[str, list[str]]:
         "gain_span": list(gain_span),
         **{key: [words.number(v, 3) for v in of[key]] for key in ("recall", "precision")},
         "seconds": columns.seconds(of["seconds"]),
+        "single": [words.number(value, 3) for value in of["single"]],
     }
 
 
@@ -134,6 +142,7 @@ def _values(record: Record, row: Mapping[str, Any]) -> Row:
         "recall": mean(row, "recall") if several_labels(record) else mine.get("recall"),
         "precision": mean(row, "precision") if several_labels(record) else mine.get("precision"),
         "seconds": row.get("seconds"),
+        "single": ((row.get("row_scores") or {}).get(record["metric"]) or {}).get("mean"),
     }
 
 

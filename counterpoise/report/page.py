@@ -54,8 +54,8 @@ def render(record: Mapping[str, Any]) -> str:
 
             - "curves": `{strategy: block}`, each block made by `counterpoise.report.curves_of`, with an
               optional "history" `{"steps": [...], "stop_loss": [[...] per member]}`;
-            - "pictures": `[{"title", "count", "shown": [{"src", "name", "label", "decided", "proba"}]}]`, thumbnails as
-              data URIs;
+            - "pictures": `[{"title", "count", "shown": [{"src", "heat", "name", "label", "decided", "proba"}]}]`,
+              thumbnails and heat maps as data URIs;
             - "diagnosis" ("facts": pairs of name and text, "advice": text and reason) and "model_card" (a dict).
 
             Entries that are absent are left out of the page.
@@ -175,6 +175,7 @@ def _context(record: Mapping[str, Any]) -> dict[str, Any]:
         "confusions": tables.confusions(record),
         "chosen": _chosen(record),
         "pictures": [kind for kind in record.get("pictures") or [] if kind["count"]],
+        "heated": any(p.get("heat") for kind in record.get("pictures") or [] for p in kind["shown"]),
         "slider": slider,
         "costs": {key: f"{cost:g}" for key, cost in (record.get("costs") or {"cost_fp": 1, "cost_fn": 20}).items()},
         "rare": rarest(record)["label"],

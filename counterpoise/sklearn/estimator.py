@@ -11,13 +11,13 @@ from sklearn.utils.validation import _check_sample_weight, check_consistent_leng
 
 from counterpoise.classifier.classifier import Classifier
 from counterpoise.core.errors import TargetError
+from counterpoise.core.label_columns import picked
 from counterpoise.core.labels import Labels
 from counterpoise.core.masked import unmasked
 from counterpoise.forests.model import KINDS, TreeModel
 from counterpoise.pipeline.fit import fit
 from counterpoise.sklearn.targets import plain_labels
 from counterpoise.strategies.blend import Blend
-from counterpoise.targets.reading import picked
 
 Array = np.ndarray
 

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from counterpoise.core.errors import TargetError, did_you_mean
+from counterpoise.core.label_columns import LabelColumns, labels, picked
 from counterpoise.core.label_names import find_label
 from counterpoise.core.labels import Labels, class_labels
-from counterpoise.targets.reading import LabelColumns, labels, picked
 
 Array = np.ndarray
 

@@ -106,6 +106,8 @@ def _scores(scores: Mapping[str, Array], index: int, problems: Mapping[str, Prob
         p, weight = of_rows[index], scores.get(f"{prefix}weight")
         own |= {f"{prefix}log_p": p.log_p(scores[f"{prefix}log_p"]), f"{prefix}y": p.y}
         own |= {} if weight is None else {f"{prefix}weight": weight[p.rows]}
+        groups = scores.get(f"{prefix}group")
+        own |= {} if groups is None else {f"{prefix}group": groups[p.rows]}
     return own
 
 

@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 
 from counterpoise.core.errors import OptionError
+from counterpoise.core.label_columns import labels
 from counterpoise.core.rule import LabelRules
 from counterpoise.core.target import Problem, TargetColumns
+from counterpoise.core.units import Units
 from counterpoise.decide.layer import rule_to_dict
 from counterpoise.decide.rule import Decision
 from counterpoise.losses.constant import best_label_constants
@@ -28,7 +30,6 @@ from counterpoise.targets import known, label_decisions, strategy_sets
 from counterpoise.targets.label_decisions import with_pooled_thresholds
 from counterpoise.targets.label_rules import LabelRuleLayer, rules_of
 from counterpoise.targets.one_of import OneOf
-from counterpoise.targets.reading import labels
 
 Array = np.ndarray
 
@@ -148,6 +149,12 @@ class Labels:
             np.stack([one.proba[:, 1] for one in decisions], axis=1),
             np.stack([one.decision for one in decisions], axis=1),
         )
+
+    def unit_proba(self, proba: Array, units: Units) -> Array:
+        return units.mean(proba) if units.aggregate == "mean" else units.largest(proba)
+
+    def log_p_of(self, proba: Array) -> Array:
+        return _TWO.log_p_of(np.stack([1.0 - proba, proba], axis=-1))
 
     def raw(self, logits: Sequence[Array]) -> Array:
         units = range(np.shape(logits[0])[1])

@@ -12,6 +12,7 @@ from counterpoise.core import logits as lg
 from counterpoise.core.labels import count_codes
 from counterpoise.core.rule import Rule
 from counterpoise.core.target import Problem
+from counterpoise.core.units import Units
 from counterpoise.decide.intercept import fit_intercept
 from counterpoise.decide.layer import RuleLayer, rule_to_dict
 from counterpoise.decide.new_prior import rule_at_prior
@@ -126,6 +127,15 @@ class OneOf:
 
     def apply(self, rule: Rule, log_p: Array, amount: Array | None = None) -> Decision:
         return apply_rule_to_log_p(rule, list(log_p), amount)
+
+    def unit_proba(self, proba: Array, units: Units) -> Array:
+        if units.aggregate == "mean":
+            return units.mean(proba)
+        positive = units.largest(proba[:, 1:])
+        return np.concatenate([1.0 - positive, positive], axis=1)
+
+    def log_p_of(self, proba: Array) -> Array:
+        return np.log(np.maximum(proba.astype(np.float64), lg.SMALLEST))
 
     def raw(self, logits: Sequence[Array]) -> Array:
         return raw_proba(logits)

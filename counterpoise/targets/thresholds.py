@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from counterpoise.core.errors import OptionError, did_you_mean
 from counterpoise.core.rule import Rule
+from counterpoise.core.units import one_per_group
 from counterpoise.decide.aim import Aim, in_words
 from counterpoise.decide.floors import floor_path, guarantee_floors
 from counterpoise.decide.guarantee import Guarantee, guarantee_precision, guarantee_recall, rule_with_guarantee
@@ -98,17 +99,36 @@ def _estimated(rule: Rule, scores: Mapping[str, Array], name: str, value: Any) -
 
 
 def _guaranteed(rule: Rule, scores: Mapping[str, Array], name: str, floor: float, confidence: float) -> Rule:
-    log_p, y, kept_out = _rows_of_guarantee(scores)
-    proba = apply_rule_to_log_p(rule, log_p).proba[:, 1]
-    guarantee = GUARANTEED[name](proba, y, floor, confidence, kept_out=kept_out)
+    rows = rows_of_guarantee(scores, by_class=name == "recall_floor")
+    proba = apply_rule_to_log_p(rule, rows.log_p).proba[:, 1]
+    guarantee = GUARANTEED[name](proba, rows.y, floor, confidence, kept_out=rows.kept_out, of=rows.of)
     return rule_with_guarantee(rule, _steady(guarantee))
 
 
-def _rows_of_guarantee(scores: Mapping[str, Array]) -> tuple[list[Array], Array, bool]:
-    """Member scores and labels of the rows that carry a guarantee, and whether they did nothing else."""
+class GuaranteeRows(NamedTuple):
+    """Rows that carry a guarantee: member scores and labels, whether they did nothing else, and what they are."""
+
+    log_p: list[Array]
+    y: Array
+    kept_out: bool
+    of: str
+
+
+def rows_of_guarantee(scores: Mapping[str, Array], by_class: bool) -> GuaranteeRows:
+    """The rows that carry a guarantee; of rows in groups, which are not independent, one of each group.
+
+    Args:
+        scores: The stored scores.
+        by_class: Whether a group counts once in each class: what is guaranteed is a recall.
+    """
     kept_out = "guarantee_log_p" in scores
     prefix = "guarantee_" if kept_out else ""
-    return list(scores[f"{prefix}log_p"].astype(np.float64)), scores[f"{prefix}y"], kept_out
+    log_p, y, groups = (scores.get(f"{prefix}{name}") for name in ("log_p", "y", "group"))
+    assert log_p is not None
+    assert y is not None
+    rows = np.arange(len(y)) if groups is None else one_per_group(groups, y, by_class)
+    of = "rows" if groups is None else "groups"
+    return GuaranteeRows(list(log_p[:, rows].astype(np.float64)), y[rows], kept_out, of)
 
 
 def _guaranteed_classes(
@@ -121,10 +141,11 @@ def _guaranteed_classes(
     fitted, weight = pooled_log_proba(rule, list(scores["log_p"].astype(np.float64))), scores.get("weight")
     start = choose_offsets(fitted, scores["y"], "f1", weight)
     path = floor_path(fitted, scores["y"], np.array(goal.values), start, weight)
-    members, y, kept_out = _rows_of_guarantee(scores)
+    rows = rows_of_guarantee(scores, by_class=True)
     guarantee = guarantee_floors(
-        pooled_log_proba(rule, members), y, np.array(goal.values), path, confidence, kept_out=kept_out
-    )
+        pooled_log_proba(rule, rows.log_p), rows.y, np.array(goal.values), path, confidence, kept_out=rows.kept_out,
+        of=rows.of,
+    )  # fmt: skip
     return replace(rule, offsets=guarantee.offsets, aim=str(goal), guarantee=guarantee)
 
 

@@ -100,5 +100,6 @@ def test_tables_and_more_classes():
     model = keras.Model(pictures, keras.layers.Dense(1)(keras.layers.Flatten()(pictures)))
     images = rng.normal(size=(40, 4, 4, 1))
     adopted = cp.wrap(model, images, np.arange(40) % 2, output="logits")
+    assert adopted.explain(images).shape == (40, 4, 4)
     with pytest.raises(OptionError, match="tables and arrays"):
-        adopted.explain(images)
+        cp.explain(adopted, images, np.arange(40) % 2)

@@ -167,3 +167,17 @@ def test_size_is_for_folders_and_models_of_tables_take_no_images(counterpoise, t
     assert counterpoise("train", table, *how).code == 0
     run = counterpoise("predict", made, folder)
     assert (run.code, "not trained on images" in run.err) == (2, True)
+
+
+def test_heat_maps_are_written_for_each_image(counterpoise, folder, tmp_path):
+    model = tmp_path / "m.keras"
+    run = counterpoise("train", folder, *QUICK, "--strategy", "none", "--skip-bad", "--out", model)
+    assert run.code == 0, run.err
+    run = counterpoise("explain", model, folder, "--skip-bad", "--out", tmp_path / "heat")
+    assert run.code == 0, run.err
+    written = sorted((tmp_path / "heat").iterdir())
+    assert len(written) == 78
+    assert written[0].name == "ill_0.png.png"
+    assert np.asarray(Image.open(written[0])).shape == (6, 6, 3)
+    assert "--out is required for images" in counterpoise("explain", model, folder).err
+    assert "--target is for tables" in counterpoise("explain", model, folder, "--target", "x", "--out", tmp_path).err

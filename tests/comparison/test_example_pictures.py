@@ -30,13 +30,40 @@ def test_the_most_confident_errors_go_first():
     proba = np.array([0.1, 0.9, 0.3, 0.8, 0.2, 0.6, 0.45, 0.95])
     names = np.array([f"{i}.png" for i in range(8)])
     x = RNG.integers(0, 256, (8, 6, 6, 1), dtype=np.uint8)
-    missed, alarms = example_pictures(results(proba), Examples(x, y, ("well", "ill"), names=names))
+    missed, alarms, doubtful = example_pictures(results(proba), Examples(x, y, ("well", "ill"), names=names))
     assert [p["name"] for p in missed["shown"]] == ["0.png", "2.png", "6.png"]
     assert [p["name"] for p in alarms["shown"]] == ["7.png", "3.png", "5.png"]
     assert (missed["count"], missed["shown"][0]["label"], missed["shown"][0]["decided"]) == (3, "ill", "well")
+    assert doubtful["shown"][0]["name"] == "7.png", "labeled well, and most confidently like an ill one"
     numbered = example_pictures(results(proba), Examples({"a": np.zeros(8), "b": x[..., 0]}, y, ("well", "ill")))
     assert [p["name"] for p in numbered[1]["shown"]] == ["row 8", "row 4", "row 6"]
     assert example_pictures(results(proba), Examples(np.zeros((8, 3)), y, ("well", "ill"))) == []
+
+
+def test_of_several_labels_the_rarest_is_shown():
+    y = np.array([[1, 0], [0, 1], [1, 1], [0, 0], [1, 0], [1, 1], [1, 0], [1, 1]])
+    proba = np.stack([np.full(8, 0.9), np.array([0.8, 0.1, 0.9, 0.2, 0.3, 0.7, 0.6, 0.4])], axis=1)
+    rows = np.arange(8)
+    result = FoldResult("none", 0, 0, rows, proba, proba, (proba >= 0.5).astype(np.int32))
+    x = RNG.integers(0, 256, (8, 6, 6, 1), dtype=np.uint8)
+    missed, alarms, _ = example_pictures([result], Examples(x, y, ("mass", "edema"), kind="labels"))
+    assert missed["title"].startswith("Missed cases: 'edema'")
+    assert [p["name"] for p in missed["shown"]] == ["row 2", "row 8"]
+    assert [p["name"] for p in alarms["shown"]] == ["row 1", "row 7"]
+    assert alarms["shown"][0]["label"] == "not edema"
+
+
+def test_heat_maps_stand_beside_the_pictures_of_a_saved_model():
+    y = (np.arange(60) % 4 == 0).astype(int)
+    x = RNG.integers(0, 200, (60, 8, 8, 1), dtype=np.uint8)
+    cmp = cp.compare("cnn", x, y, strategies="threshold", folds=2, epochs=1, verbose=0)
+    shown = [p for kind in cmp.pictures for p in kind["shown"]]
+    assert shown
+    assert all(p["heat"].startswith("data:image/png") and p["heat"] != p["src"] for p in shown)
+    page = cmp.html()
+    assert all(p["heat"] in page for p in shown)
+    assert "orange pixels speak for" in page
+    assert len(page) < 5_000_000
 
 
 def test_a_page_holds_them_and_shows_none_when_it_is_told_so(tmp_path):

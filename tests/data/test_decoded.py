@@ -18,6 +18,7 @@ from counterpoise.data.decoded import Decoded, PixelCache
 from counterpoise.data.image_set import examples_of
 
 CALLS = Counter()
+SHAPE = (50, 2, 3)
 
 
 @dataclass
@@ -31,7 +32,11 @@ class Square:
 
 def made():
     CALLS.clear()
-    return Decoded(Square(), (50, 2, 3), np.float32)
+    return square(PixelCache.with_room(SHAPE, np.dtype(np.float32)))
+
+
+def square(cache):
+    return Decoded(Square(), SHAPE, np.float32, cache)
 
 
 def test_a_row_is_decoded_once_and_given_in_any_order():
@@ -54,7 +59,7 @@ def test_another_process_shares_what_is_kept_and_decodes_the_rest():
     before = CALLS.total()
     assert np.array_equal(other.take(np.arange(25)), source.take(np.arange(25)))
     assert CALLS.total() == before + 5  # one of the two decoded 20 to 24, the other found them
-    path = source._cache.path
+    path = source.cache.path
     del source
     gc.collect()
     assert not os.path.exists(path)
@@ -65,8 +70,8 @@ def test_without_room_rows_are_decoded_again(monkeypatch):
     source = made()
     free = shutil.disk_usage("/")._replace(free=2 * 50 * 24 - 2)
     monkeypatch.setattr("counterpoise.data.decoded.shutil.disk_usage", lambda _: free)
-    assert PixelCache.with_room((50, 2, 3), np.dtype(np.float32)) is None
-    again = Decoded(Square(), (50, 2, 3), np.float32)
+    assert PixelCache.with_room(SHAPE, np.dtype(np.float32)) is None
+    again = square(None)
     for _ in range(2):
         assert again.take(np.array([4]))[0, 0, 0] == 16
     assert CALLS[4] == 2

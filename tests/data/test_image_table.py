@@ -111,9 +111,12 @@ def test_columns_of_0_and_1_are_one_class(root, target):
             "bcc": [False, False, False, True]}  # fmt: skip
     found = images(rows, 4, images="image", root=root, target=target)
     assert [found.classes[code] for code in found.y] == ["mel", "nv", "nv", "bcc"]
-    for odd in ([1, 1, 0, 0], [0, 0, 0, 0], [1, 0, 0, -1]):
-        with pytest.raises(TargetError, match="a single 1 in each row"):
-            images(rows | {"mel": odd}, 4, images="image", root=root, target=target)
+    for odd in ([1, 1, 0, 0], [0, 0, 0, 0], [1, 0, 0, -1], [1, None, 0, 0]):
+        several = images(rows | {"mel": odd}, 4, images="image", root=root, target=target)
+        assert several.y[:, 0].tolist() == [-1 if value is None else value for value in odd]
+        assert several.classes == ("mel", "nv", "bcc")
+    with pytest.raises(TargetError, match="label 'mel' is 2"):
+        images(rows | {"mel": [2, 0, 0, 0]}, 4, images="image", root=root, target=target)
 
 
 def test_groups_come_from_names_and_copies_join_them(root):

@@ -12,13 +12,13 @@ from sklearn.naive_bayes import GaussianNB
 import counterpoise as cp
 from counterpoise.core.errors import OptionError
 from counterpoise.core.examples import Examples
+from counterpoise.core.label_columns import picked
 from counterpoise.data.read import read
 from counterpoise.forests.model import TreeModel
 from counterpoise.pipeline import models
 from counterpoise.pipeline.models import model_for
 from counterpoise.strategies.resolve import suits
 from counterpoise.strategies.select import find, select
-from counterpoise.targets.reading import picked
 
 RNG = np.random.default_rng(2)
 N = 300

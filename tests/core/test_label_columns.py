@@ -9,9 +9,9 @@ import pytest
 
 import counterpoise as cp
 from counterpoise.core.errors import OptionError, TargetError
+from counterpoise.core.label_columns import are_names, picked
 from counterpoise.pipeline.reading import read_for
 from counterpoise.targets.known import several_codes
-from counterpoise.targets.reading import are_names, picked
 
 WANTED = [[1, 0], [0, -1], [1, 1], [0, 0]]
 TAGS = ["a", None, "a|b", ""]

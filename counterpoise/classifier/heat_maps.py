@@ -1,0 +1,144 @@
+"""Where the networks looked in a picture: integrated gradients of the log-odds over its pixels.
+
+With f the mean log-odds of a class over the members, x a picture and b the picture of its mean color, the effect of a
+pixel is (x - b) times the mean of df/dx at `STEPS` midpoints on the line from b to x, summed over the channels. So the
+effects of all pixels sum to f(x) - f(b), but for the error of the sum over the points.
+
+Source: Sundararajan, Taly and Yan, "Axiomatic Attribution for Deep Networks" (ICML 2017). The baseline of one color in
+place of black is ours: on black, nothing black could matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+
+from counterpoise.core.errors import ModelError, OptionError
+from counterpoise.core.label_names import find_label
+from counterpoise.core.structure import leaves, mapped, rows_in, take
+from counterpoise.networks.weights import at_work
+
+Array = np.ndarray
+#: Points on the line from the baseline to a picture.
+STEPS = 24
+#: Values of the pictures that go through the networks at once.
+VALUES = 1 << 20
+
+
+def heat_maps(clf: Any, encoded: Any, label: Any = None) -> Array:
+    """The effect of each pixel on the log-odds of a class, float32 (N, height, width).
+
+    Args:
+        clf: The `Classifier`, of pictures, alone or among other inputs, which stay as they are.
+        encoded: Rows in the form of `Examples.x`.
+        label: The class, or the label of several; None: with two classes the positive one, else each row's most
+            probable one.
+
+    Raises:
+        OptionError: no input is a picture; another label than those of the classifier; another backend than TensorFlow.
+        ModelError: the networks have no gradient.
+    """
+    if keras.backend.backend() != "tensorflow":
+        raise OptionError(
+            f"Heat maps need TensorFlow, but Keras computes with {keras.backend.backend()}. Set KERAS_BACKEND."
+        )
+    if not any(map(is_picture, leaves(clf.members.input))):
+        raise OptionError("The classifier takes no pictures (height, width, channels), so there is no heat map.")
+    codes = _codes(clf, encoded, label)
+    at_work()
+    effects, out = _effects_of(clf), []
+    values = max(int(np.prod(part.shape[1:])) for part in leaves(encoded))
+    size = max(1, VALUES // values)
+    for start in range(0, rows_in(encoded), size):
+        rows = slice(start, start + size)
+        try:
+            out.append(effects(take(encoded, rows), codes[rows]))
+        except LookupError as error:  # of TensorFlow, where an operation has no gradient
+            raise ModelError(f"The networks have no gradient: {error}") from error
+    return np.concatenate(out)
+
+
+def is_picture(tensor: Any) -> bool:
+    """Whether an input is pictures (N, height, width) or (N, height, width, 1 or 3)."""
+    shape = tuple(tensor.shape)
+    return len(shape) == 3 or (len(shape) == 4 and shape[-1] in (1, 3))
+
+
+def _codes(clf: Any, encoded: Any, label: Any) -> Array:
+    """The class, or the label, whose log-odds are explained, int32 (N,)."""
+    classes = clf.classes_.tolist()
+    if label is not None:
+        code = find_label(label, classes)
+        if code is None:
+            raise OptionError(f"label is {label!r}. Expected one of {', '.join(map(str, classes[:8]))}.")
+        return np.full(rows_in(encoded), code, np.int32)
+    if len(classes) == 2 and not clf.target.independent:
+        return np.ones(rows_in(encoded), np.int32)
+    proba = clf.decide_from_logits(clf.encoded_logits(encoded)).proba
+    return np.asarray(proba.argmax(axis=1), np.int32)
+
+
+def _effects_of(clf: Any) -> Callable[[Any, Array], Array]:
+    """A function of rows and the codes of classes to the effects of pixels."""
+    import tensorflow as tf
+
+    shifts = [tf.constant(np.asarray(shift), tf.float32) for shift in clf.rule.log_shifts]
+    given = clf.rule.weights
+    weights = np.full(len(shifts), 1.0 / len(shifts)) if given is None else np.asarray(given, np.float64)
+
+    @tf.function(reduce_retracing=True, autograph=False)
+    def gradient(pictures: Any, others: list[Any], codes: Any) -> Any:
+        with tf.GradientTape() as tape:
+            tape.watch(pictures)
+            logits = clf.members(_put(clf.members.input, pictures, others), training=False)
+            logits = logits if isinstance(logits, (list, tuple)) else [logits]
+            each = [_log_odds(z, shift, codes, clf.target.independent) for z, shift in zip(logits, shifts, strict=True)]
+            total = tf.add_n([float(w) * tf.reduce_sum(one) for w, one in zip(weights, each, strict=True) if w])
+        return tape.gradient(total, pictures)
+
+    def effects(rows: Any, codes: Array) -> Array:
+        pictures, others = _parted(mapped(lambda _, part: part, clf.members.input, rows))
+        pixels = pictures.astype(np.float32)
+        baseline = np.broadcast_to(pixels.mean(axis=(1, 2), keepdims=True), pixels.shape)
+        total = np.zeros(pixels.shape, np.float64)
+        for step in range(STEPS):
+            at = baseline + (step + 0.5) / STEPS * (pixels - baseline)
+            found = gradient(tf.constant(at, tf.float32), list(map(tf.constant, others)), tf.constant(codes))
+            if found is None:
+                raise ModelError("The networks have no gradient: their output does not depend on the picture.")
+            total += found.numpy()
+        map_of = (pixels - baseline) * total / STEPS
+        return map_of.reshape(*map_of.shape[:3], -1).sum(axis=-1).astype(np.float32)
+
+    return effects
+
+
+def _log_odds(logits: Any, shift: Any, codes: Any, independent: bool) -> Any:
+    """Log-odds of a class of each row, (N,), from the logits of a member, its training shift taken off."""
+    import tensorflow as tf
+
+    logits = tf.cast(logits, tf.float32)
+    if independent:
+        return tf.gather(logits - (shift[:, 1] - shift[:, 0]), codes, axis=1, batch_dims=1)
+    if logits.shape[1] == 1:
+        return (2.0 * tf.cast(codes, tf.float32) - 1.0) * (logits[:, 0] - (shift[1] - shift[0]))
+    free = logits - shift
+    own = tf.gather(free, codes, axis=1, batch_dims=1)
+    others = tf.where(tf.one_hot(codes, free.shape[1], on_value=True, off_value=False), -np.inf, free)
+    return own - tf.reduce_logsumexp(others, axis=1)
+
+
+def _parted(rows: Any) -> tuple[Array, list[Array]]:
+    """The first picture among inputs, and the other inputs in their order."""
+    parts = leaves(rows)
+    index = next(number for number, part in enumerate(parts) if is_picture(part))
+    return np.asarray(parts[index]), [np.asarray(part) for number, part in enumerate(parts) if number != index]
+
+
+def _put(inputs: Any, pictures: Any, others: list[Any]) -> Any:
+    """The inputs of the networks, in their structure."""
+    rest, waiting = iter(others), [pictures]
+    return mapped(lambda tensor: waiting.pop() if waiting and is_picture(tensor) else next(rest), inputs)

@@ -1,0 +1,86 @@
+"""What a classifier predicts for units: rows of a study, of a patient, of a visit."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from counterpoise.core.errors import OptionError
+from counterpoise.core.per_class import in_class_order
+from counterpoise.core.units import UnitRule, Units, unit_part
+from counterpoise.data.frames import is_table, to_frame
+from counterpoise.data.image_set import ImageSet
+from counterpoise.data.row_metadata import unit_table
+from counterpoise.data.schema import text_columns
+from counterpoise.data.unit_columns import unit_names, units_of
+
+if TYPE_CHECKING:
+    from counterpoise.classifier.classifier import Classifier
+
+Array = np.ndarray
+
+
+def predict_units(clf: Classifier, x: Any, unit: Any = None, prior: Any = None) -> pl.DataFrame:
+    """The table of `Classifier.predict_units`."""
+    rule = unit_rule_of(clf)
+    table, x = unit_columns(clf, x, unit)
+    units = units_of(table, rule.aggregate)
+    decided = decide_units(clf, rule, units, clf.predict_proba(x), prior)
+    labels = (
+        clf.classes_ if rule.rule.review is None else np.array([*map(str, clf.classes_.tolist()), "review"], object)
+    )
+    order = np.argsort(units.first)
+    counts = np.bincount(units.codes)
+    columns = pl.DataFrame(clf.target.columns(decided, labels))[order]
+    return table[units.first[order]].with_columns(pl.Series("rows", counts[order])).hstack(columns)
+
+
+def unit_rule_of(clf: Classifier) -> UnitRule:
+    """How a classifier decides units.
+
+    Raises:
+        OptionError: it decides rows alone.
+    """
+    if clf.unit is None:
+        raise OptionError(
+            "The model was trained without units, so it has no threshold for them. Train with unit= (--unit)."
+        )
+    return clf.unit
+
+
+def decide_units(clf: Classifier, unit: UnitRule, units: Units, proba: Array, prior: Any = None) -> Any:
+    """The `decide.Decision` on units, from the probabilities of their rows; `prior` is that of units."""
+    target, rule = clf.target, unit.rule
+    if prior is not None:
+        shares = in_class_order(prior, "prior", clf.classes_.tolist())
+        rule = target.at_prior(rule, shares, unit_part(clf.scores))
+    aggregated = target.unit_proba(proba, replace(units, aggregate=unit.aggregate))
+    return target.apply(rule, target.log_p_of(aggregated)[None])
+
+
+def unit_columns(clf: Classifier, x: Any, unit: Any) -> tuple[pl.DataFrame, Any]:
+    """The columns that tell units apart, a row for each row of x, and x, read once.
+
+    Raises:
+        OptionError: the units of these rows are not known. ColumnError: a column is absent.
+    """
+    wanted = unit if unit is not None else () if clf.unit is None else clf.unit.columns
+    if isinstance(x, ImageSet):
+        if unit is not None or x.unit is None:
+            raise OptionError(
+                "Images bring their units. Name the columns in cp.images(..., unit=) (--unit), and leave unit out here."
+            )
+        return x.unit, x
+    if is_table(x, table=False):
+        x, _, _ = to_frame(x, as_text=text_columns(clf.schema))
+        table = unit_table(x, unit_names(wanted, x.columns) or wanted)
+    else:
+        if unit is None or isinstance(unit, str):
+            raise OptionError("The rows are arrays, which have no columns. Pass unit= as one value for each row.")
+        length = len(unit)
+        table = unit_table(pl.DataFrame({"row": np.zeros(length, np.uint8)}), unit)
+    assert table is not None
+    return table, x

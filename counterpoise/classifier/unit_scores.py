@@ -1,0 +1,77 @@
+"""Scores of a classifier for units, beside those for their rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from counterpoise.classifier.unit_predictions import decide_units, unit_rule_of
+from counterpoise.core.units import Units
+from counterpoise.data.image_set import ImageSet
+from counterpoise.data.row_metadata import unit_table
+from counterpoise.data.unit_columns import mixed_units, unit_names, units_of
+from counterpoise.metrics.measured import joined_scores, measure
+from counterpoise.targets.shares import shares_of
+
+Array = np.ndarray
+
+
+def units_to_score(clf: Any, rows: Any, given: Any) -> Units | None:
+    """The units of labeled rows: those named, else those of training if the rows have their columns; or None.
+
+    Raises:
+        OptionError: units were named, and the classifier decides rows alone.
+    """
+    if isinstance(rows, ImageSet):
+        table = rows.unit if given is None else None
+    elif given is not None:
+        frame = rows if isinstance(rows, pl.DataFrame) else pl.DataFrame({"row": np.zeros(len(given), np.uint8)})
+        table = unit_table(frame, unit_names(given, frame.columns) or given)
+    else:
+        known = () if clf.unit is None or not isinstance(rows, pl.DataFrame) else clf.unit.columns
+        table = rows.select(known) if known and set(known) <= set(rows.columns) else None
+    return None if table is None else units_of(table, unit_rule_of(clf).aggregate)
+
+
+def unit_scores(
+    clf: Any, units: Units, codes: Array, proba: Array, groups: Array | None, weight: Array | None, resamples: int
+) -> dict[str, Any]:
+    """Every metric with its interval for units.
+
+    Args:
+        clf: The `Classifier`, which decides units.
+        units: Those of the rows.
+        codes: Labels of the rows, (N,) or (N, L).
+        proba: Their probabilities, (N, C) or (N, L).
+        groups: Codes of their groups (N,); each unit is of one group.
+        weight: Their weights (N,), or None.
+        resamples: Bootstrap draws.
+    """
+    rule, y, classes = unit_rule_of(clf), units.labels(codes), clf.classes_.tolist()
+    predicted = decide_units(clf, rule, units, proba)
+    drawn_by = {
+        "groups": None if groups is None else groups[units.first],
+        "sample_weight": None if weight is None else units.mean(weight),
+    }
+    problems = [p for p in clf.target.problems(y, classes) if len(np.unique(p.y)) > 1]
+    each = [
+        measure(
+            p.y, p.proba(predicted.proba), p.decision(predicted.decision), resamples=resamples,
+            **{name: p.of_rows(values) for name, values in drawn_by.items()},
+        )
+        for p in problems
+    ]  # fmt: skip
+    together = clf.target.together(y, predicted.proba, predicted.decision, drawn_by["sample_weight"])
+    alone = {key: {"value": float(value), "low": np.nan, "high": np.nan} for key, value in together.items()}
+    return {
+        "columns": list(units.columns),
+        "aggregate": rule.aggregate,
+        "count": len(units),
+        "mixed": mixed_units(units, codes),
+        "classes": shares_of(clf.target, y, classes),
+        "threshold": rule.rule.threshold,
+        "aim": rule.rule.aim,
+        "metrics": (joined_scores(each) if each else {}) | alone,
+    }

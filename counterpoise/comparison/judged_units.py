@@ -1,0 +1,65 @@
+"""A comparison whose decisions are for units: what is judged, and its scores beside those of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from counterpoise.comparison import tally
+from counterpoise.comparison.effect import Costs
+from counterpoise.comparison.verdict import Judgment, Verdict
+from counterpoise.core.examples import Examples
+from counterpoise.core.fold_result import FoldResult
+from counterpoise.core.titles import metric_name, strategy_title
+
+
+@dataclass(frozen=True)
+class JudgedUnits:
+    """Units as rows of their own, and the results of strategies for them.
+
+    Attributes:
+        examples: See `Examples.as_units`.
+        by_name: strategy -> its results.
+        name: What to call a unit. rows: How many rows there are.
+    """
+
+    examples: Examples
+    by_name: Mapping[str, Sequence[FoldResult]]
+    name: str
+    rows: int
+
+    @classmethod
+    def of(cls, examples: Examples, results: Sequence[FoldResult]) -> JudgedUnits:
+        assert examples.units is not None
+        by_name: dict[str, list[FoldResult]] = {}
+        for result in results:
+            by_name.setdefault(result.strategy, []).append(result)
+        return cls(examples.as_units(), by_name, examples.units.name, len(examples))
+
+    def verdict(self, verdict: Verdict, of_rows: Judgment, metric: str) -> Verdict:
+        """The verdict with what is decided, and the score of single rows."""
+        score = of_rows.row(verdict.winner)["scores"][metric]
+        single = ""
+        if score["mean"] is not None and score["low"] is not None:
+            single = (
+                f" For single rows, the {metric_name(metric)} of {strategy_title(verdict.winner)} is "
+                f"{score['mean']:.3f} (95% CI {score['low']:.3f} to {score['high']:.3f})."
+            )
+        note = f"All numbers are for {len(self.examples):,} units ({self.name}) of {self.rows:,} rows.{single}"
+        return replace(verdict, evidence=f"{verdict.evidence} {note}".strip())
+
+    def leaderboard(
+        self, rows: Sequence[Mapping[str, Any]], judgment: Judgment, costs: Costs | None
+    ) -> list[dict[str, Any]]:
+        """The rows of the leaderboard, ranked by the scores of units, with these scores."""
+        judged = []
+        for row in rows:
+            name = row["strategy"]
+            if name not in self.by_name:
+                judged.append({**row, "units": None})
+                continue
+            own = tally.strategy_row(self.by_name[name], self.examples, judgment, costs)
+            keys = ("scores", "vs_none", "per_class", "cost", "skill_below_0")
+            judged.append({**row, "rank": own["rank"], "units": {key: own[key] for key in keys}})
+        return sorted(judged, key=lambda row: row["rank"])

@@ -1,0 +1,106 @@
+"""The columns that say what is decided (`unit`) -> the units of rows, whole in every group."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from counterpoise.core.checks import check_choice
+from counterpoise.core.errors import OptionError, TargetError
+from counterpoise.core.examples import Examples
+from counterpoise.core.units import AGGREGATES, Units
+from counterpoise.data.image_names import joined_groups
+from counterpoise.data.row_metadata import column_codes
+
+
+def unit_names(unit: Any, columns: Sequence[str]) -> tuple[str, ...]:
+    """Return the columns that a user named as the unit: a name, several, or "a,b"; () where values were given.
+
+    Example:
+        >>> unit_names("patient,eye", ["patient", "eye"]), unit_names("a,b", ["a,b"]), unit_names(np.zeros(3), [])
+        (('patient', 'eye'), ('a,b',), ())
+    """
+    if isinstance(unit, str):
+        known = unit in columns or "," not in unit
+        return (unit,) if known else tuple(name.strip() for name in unit.split(","))
+    named = isinstance(unit, (list, tuple)) and bool(unit) and all(isinstance(name, str) for name in unit)
+    return tuple(unit) if named and len(unit) < 10 and set(unit) <= set(columns) else ()
+
+
+def check_aggregate(unit: Any, aggregate: str | None) -> str:
+    """Return how probabilities are aggregated, "mean" by default.
+
+    Raises:
+        OptionError: another word, or an aggregate without a unit.
+    """
+    if aggregate is not None and unit is None:
+        raise OptionError(
+            f"aggregate is {aggregate!r}, but there is no unit to aggregate rows to. Name its column with unit= "
+            "(--unit), or leave aggregate out."
+        )
+    check_choice(aggregate, "aggregate", (None, *AGGREGATES))
+    return aggregate or "mean"
+
+
+def units_of(table: pl.DataFrame, aggregate: str) -> Units:
+    """Return the units of rows, one for each distinct row of the columns that tell them apart.
+
+    Raises:
+        ColumnError: a row has no value.
+
+    Example:
+        >>> units = units_of(pl.DataFrame({"patient": ["a", "a", "b"], "eye": ["l", "r", "l"]}), "mean")
+        >>> units.codes.tolist(), units.name
+        ([0, 1, 2], 'patient + eye')
+    """
+    codes = [column_codes(table[name], "unit", "a unit") for name in table.columns]
+    joined = np.unique(np.stack(codes, axis=1), axis=0, return_inverse=True)[1].reshape(-1)
+    return Units(joined.astype(np.int64), tuple(table.columns), aggregate)
+
+
+def with_units(examples: Examples, units: Units | None) -> Examples:
+    """Return the rows with their units; rows of one unit are then also of one group.
+
+    A note says how many units have rows of several classes.
+
+    Raises:
+        TargetError: such units, where there are more than two classes: none of these is the positive one.
+        OptionError: an aggregate for two classes with more; or units with a time, which would split them.
+    """
+    if units is None:
+        return examples
+    if examples.time is not None:
+        raise OptionError(
+            "unit and time were both given, but a unit may have rows on both sides of a point in time. Leave one out."
+        )
+    several = examples.y.ndim == 1 and len(examples.classes) > 2
+    if several and units.aggregate != "mean":
+        raise OptionError(
+            f"aggregate is {units.aggregate!r}, which is for two classes or several labels; there are "
+            f'{len(examples.classes)} classes. Use "mean".'
+        )
+    mixed = mixed_units(units, examples.y)
+    if mixed and several:
+        raise TargetError(
+            f"{mixed:,} of {len(units):,} units ({units.name}) have rows of several classes. Expected one class for "
+            "each, because with more than two classes none is the positive one. Use one_vs_rest (--one-vs-rest), or "
+            "other units."
+        )
+    note = (
+        f"{mixed:,} of {len(units):,} units ({units.name}) have rows with and without "
+        f"{'a label' if examples.y.ndim > 1 else repr(examples.classes[-1])}; a unit is positive if any of its rows is."
+    )
+    groups = units.codes if examples.groups is None else joined_groups(examples.groups, units.codes)
+    warnings = (*examples.warnings, note) if mixed else examples.warnings
+    return replace(examples, units=units, groups=groups, warnings=warnings)
+
+
+def mixed_units(units: Units, y: np.ndarray) -> int:
+    """Return how many units have rows of several classes, or rows with and rows without a label."""
+    known = np.where(y < 0, np.inf, y).astype(float)
+    lowest, highest = -units.largest(-known), units.labels(y)
+    return int((np.isfinite(lowest) & (highest > lowest)).reshape(len(units), -1).any(axis=1).sum())

@@ -1,0 +1,100 @@
+"""Rows to units: their aggregated probabilities, the rule that calibrates and decides these, and its results."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from counterpoise.core.examples import Examples
+from counterpoise.core.fold_result import FoldResult
+from counterpoise.core.target import Target
+from counterpoise.core.units import UNIT, UnitRule, Units
+from counterpoise.decide.calibrate import NEEDED
+from counterpoise.strategies.select import Strategy
+from counterpoise.targets.kinds import target_of
+
+Array = np.ndarray
+
+
+def units_of_scores(units: Units, rows: Array) -> Units:
+    """The units of scored rows; a row that was scored again in a later repeat belongs to another copy of its unit."""
+    order = np.argsort(rows, kind="stable")
+    ordered = rows[order]
+    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
+    repeat = np.empty(len(rows), np.int64)
+    repeat[order] = np.arange(len(rows)) - np.repeat(starts, np.diff(np.r_[starts, len(rows)]))
+    return replace(units, codes=units.codes[rows] + repeat * len(units)).at(np.arange(len(rows)))
+
+
+def fit_unit_rule(
+    strategy: Strategy, examples: Examples, proba: Array, rows: Array, tune_threshold: bool = True
+) -> tuple[UnitRule, dict[str, Array]]:
+    """The rule of units from the probabilities of rows that trained nothing, and the scores that fitted it.
+
+    The mean or largest probability of a unit's rows is not the probability that one of them is positive. So it is
+    calibrated on units, whatever the strategy.
+
+    Args:
+        strategy: Its aim chooses the threshold.
+        examples: All rows.
+        proba: (T, C) or (T, L), corrected, of `rows` (T,).
+        rows: Row numbers, one repeat after another.
+        tune_threshold: As in `fold_results.fit_rule`.
+    """
+    assert examples.units is not None
+    target, units = target_of(examples), units_of_scores(examples.units, rows)
+    log_p = target.log_p_of(target.unit_proba(proba, units))[None]
+    y, weights = units.labels(examples.y[rows]), examples.weights_of(rows)
+    scores = {"log_p": log_p.astype(np.float32), "y": y}
+    scores |= {} if weights is None else {"weight": units.mean(weights).astype(np.float32)}
+    rule = target.fit_rule(
+        log_p, y, np.zeros((1, *target.shape(len(examples.classes)))), aim=strategy.aim if tune_threshold else "argmax",
+        check_intercept=True, calibrate=_calibrator, sample_weight=scores.get("weight"),
+    )  # fmt: skip
+    return UnitRule(units.columns, units.aggregate, rule), {f"{UNIT}{name}": one for name, one in scores.items()}
+
+
+def _calibrator(y: Array) -> str | None:
+    """A slope with an intercept, where every class has the units for it; None: no calibrator is tried."""
+    counts = np.bincount(y, minlength=2)
+    return "platt" if counts.min() >= NEEDED["platt"] else "temperature" if counts.min() > 0 else None
+
+
+def guarantee_scores(target: Target, kept: Examples, proba: Array) -> dict[str, Array]:
+    """Stored scores of the units of rows that carry guarantees."""
+    assert kept.units is not None
+    units, as_units = kept.units, kept.as_units()
+    log_p = target.log_p_of(target.unit_proba(proba, units))[None]
+    scores = {"log_p": log_p.astype(np.float32), "y": as_units.y}
+    scores |= {} if as_units.sample_weight is None else {"weight": as_units.sample_weight}
+    scores |= {} if as_units.groups is None else {"group": as_units.groups}
+    return {f"{UNIT}guarantee_{name}": one for name, one in scores.items()}
+
+
+def unit_result(result: FoldResult, strategy: Strategy, examples: Examples, others: Array, rows: Array) -> FoldResult:
+    """The result of a strategy for the units among the test rows of a fold; `rows` of it number units.
+
+    Args:
+        result: That of the rows.
+        strategy: The strategy.
+        examples: All rows.
+        others: (T, C) or (T, L), probabilities by the same rule of the rows that fitted it.
+        rows: (T,), their numbers.
+    """
+    assert examples.units is not None
+    target = target_of(examples)
+    rule, _ = fit_unit_rule(strategy, examples, others, rows)
+    units = examples.units.at(result.rows)
+    decided = decided_units(target, rule, units, result.proba)
+    return replace(
+        result, rows=np.unique(examples.units.codes[result.rows]), raw=target.unit_proba(result.raw, units),
+        proba=decided.proba, decision=decided.decision, rule=rule.rule, duplicate_free=None, member_proba=(),
+        member_weights=None,
+    )  # fmt: skip
+
+
+def decided_units(target: Target, rule: UnitRule, units: Units, proba: Array) -> Any:
+    """The `decide.Decision` on units, from the probabilities of their rows."""
+    return target.apply(rule.rule, target.log_p_of(target.unit_proba(proba, units))[None])

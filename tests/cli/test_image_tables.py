@@ -1,0 +1,114 @@
+"""Tables of images on the command line: columns beside the image, units of several columns, several labels."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import numpy as np
+import polars as pl
+import pytest
+from PIL import Image
+
+
+@pytest.fixture(scope="module", name="place")
+def _place(tmp_path_factory):
+    """160 images of 40 patients; ill is who has a spot and is a man."""
+    root, rng, n = tmp_path_factory.mktemp("scans"), np.random.default_rng(0), 160
+    sex, spot = rng.choice(["f", "m"], n), rng.random(n) < 0.5
+    for i in range(n):
+        pixels = rng.integers(60, 120, (12, 12))
+        pixels[3:8, 3:8] += 100 * spot[i]
+        Image.fromarray(pixels.astype(np.uint8)).save(root / f"s{i:03}.png")
+    ages = [None if i % 17 == 3 else 40 + i % 45 for i in range(n)]
+    table = {
+        "scan": [f"s{i:03}" for i in range(n)],
+        "sex": sex,
+        "age": ages,
+        "patient": [f"p{i // 4}" for i in range(n)],
+    }
+    labels = {"dx": ((sex == "m") & spot).astype(int), "mass": spot.astype(int), "edema": (np.arange(n) % 3 == 0) * 1}
+    frame = pl.DataFrame({**table, "eye": ["l", "r"] * (n // 2), **labels})
+    frame = frame.with_columns(pl.when(pl.int_range(n) % 11 == 5).then(None).otherwise(pl.col("edema")).alias("edema"))
+    frame.write_csv(root / "scans.csv")
+    frame.drop("dx", "mass", "edema").write_csv(root / "new.csv")
+    return root
+
+
+QUICK = ("--images", "scan", "--size", 12, "--epochs", 3, "--batch-size", 32)
+
+
+@pytest.fixture(scope="module", name="model")
+def _model(place, counterpoise):
+    out = place / "m.keras"
+    run = counterpoise(
+        "train", place / "scans.csv", *QUICK, "--target", "dx", "--features", "age,sex", "--groups", "patient",
+        "--unit", "patient,eye", "--aggregate", "max", "--strategy", "threshold", "--out", out,
+    )  # fmt: skip
+    assert run.code == 0, run.err
+    assert "for units (patient + eye)" in run.out + run.err
+    return out
+
+
+def test_units_are_predicted_from_a_table_without_labels(counterpoise, place, model):
+    table = ("predict", model, place / "new.csv", "--images", "scan")
+    rows = pl.read_csv(io.StringIO(counterpoise(*table).out))
+    assert rows.height == 160
+    units = pl.read_csv(io.StringIO(counterpoise(*table, "--unit", "patient,eye").out))
+    assert units.columns == ["patient", "eye", "rows", "probability", "decision"]
+    assert units.height == 80
+    assert units["rows"].to_list() == [2] * 80
+    largest = rows["probability"].to_numpy().reshape(40, 2, 2).max(axis=1).ravel()
+    order = np.argsort(largest, kind="stable")
+    assert np.all(np.diff(units["probability"].to_numpy()[order]) >= -1e-9), "calibration keeps the order"
+
+
+def test_what_a_table_lacks_is_named(counterpoise, place, model, tmp_path):
+    pl.read_csv(place / "new.csv").drop("age").write_csv(place / "no_age.csv")
+    assert "'age' is no column" in counterpoise("predict", model, place / "no_age.csv", "--images", "scan").err
+    assert "The model takes the columns" in counterpoise("predict", model, place, "--skip-bad").err
+    run = counterpoise("train", place / "scans.csv", *QUICK, "--target", "dx", "--features", "dx", "--strategy", "none",
+                       "--out", tmp_path / "x.keras")  # fmt: skip
+    assert "'dx' cannot be a feature" in run.err
+
+
+def test_scores_of_units_are_shown_beside_those_of_images(counterpoise, place, model, tmp_path):
+    run = counterpoise("evaluate", model, place / "scans.csv", "--images", "scan", "--target", "dx", "--unit",
+                       "patient,eye", "--out", tmp_path / "scores.json")  # fmt: skip
+    assert run.code == 0, run.err
+    assert "Units (patient + eye)" in run.out
+    record = json.loads((tmp_path / "scores.json").read_text())
+    assert (record["rows"], record["units"]["count"]) == (160, 80)
+    assert record["units"]["aggregate"] == "max"
+
+
+def test_heat_maps_of_a_table_of_images(counterpoise, place, model, tmp_path):
+    run = counterpoise("explain", model, place / "new.csv", "--images", "scan", "--out", tmp_path / "heat")
+    assert run.code == 0, run.err
+    assert len(list((tmp_path / "heat").iterdir())) == 160
+
+
+def test_several_labels_of_images_from_the_table_to_the_scores(counterpoise, place, tmp_path):
+    how = ("--images", "scan", "--target", "mass,edema")
+    run = counterpoise("compare", place / "scans.csv", *QUICK, *how[2:], "--groups", "patient", "--strategies",
+                       "threshold", "--folds", 2, "--out", tmp_path / "run")  # fmt: skip
+    assert run.code == 0, run.err
+    board = json.loads((tmp_path / "run" / "leaderboard.json").read_text())
+    assert board["data"]["kind"] == "labels"
+    assert [c["label"] for c in board["data"]["classes"]] == ["mass", "edema"]
+    assert board["data"]["classes"][1]["known"] == 160 - len(range(5, 160, 11))
+    model = tmp_path / "run" / "model.keras"
+    rows = pl.read_csv(io.StringIO(counterpoise("predict", model, place / "new.csv", "--images", "scan").out))
+    assert rows.columns[1:] == ["probability_mass", "decision_mass", "probability_edema", "decision_edema"]
+    scores = counterpoise("evaluate", model, place / "scans.csv", *how, "--out", tmp_path / "s.json")
+    assert scores.code == 0, scores.err
+    assert [one["label"] for one in json.loads((tmp_path / "s.json").read_text())["labels"]] == ["mass", "edema"]
+
+
+def test_an_empty_label_of_an_image_may_mean_that_it_is_absent(counterpoise, place, tmp_path):
+    run = counterpoise("diagnose", place / "scans.csv", "--images", "scan", "--size", 12, "--target", "mass,edema",
+                       "--missing", "absent", "--json")  # fmt: skip
+    assert run.code == 0, run.err
+    edema = json.loads(run.out)
+    assert "edema" in run.out
+    assert edema

@@ -1,0 +1,116 @@
+"""Columns that a model is given beside the image: learned from training rows, alike in files, exports and heat maps."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+import pytest
+from PIL import Image
+
+import counterpoise as cp
+from counterpoise.core.errors import ColumnError, DataError
+from counterpoise.data.image_set import examples_of
+from counterpoise.data.images import images
+
+SIDE, N = 8, 90
+
+
+@pytest.fixture(scope="module", name="table")
+def _table(tmp_path_factory):
+    root, rng = tmp_path_factory.mktemp("scans"), np.random.default_rng(0)
+    for i in range(N):
+        Image.fromarray(rng.integers(0, 256, (SIDE, SIDE), dtype=np.uint8)).save(root / f"{i:03}.png")
+    sex = rng.choice(["f", "m"], N)
+    frame = pl.DataFrame(
+        {"scan": [f"{i:03}" for i in range(N)], "sex": sex, "age": rng.normal(60, 9, N), "dx": (sex == "m").astype(int),
+         "use": ["train"] * 60 + ["test"] * 30}
+    ).with_columns(pl.when(pl.int_range(N) == 4).then(None).otherwise(pl.col("age")).alias("age"))  # fmt: skip
+    return frame, root
+
+
+def scans(table, **how):
+    frame, root = table
+    return images(how.pop("frame", frame), SIDE, images="scan", root=root, **{"features": ["age", "sex"], **how})
+
+
+def test_rows_are_pixels_and_columns(table):
+    examples = examples_of(scans(table, target="dx"))
+    assert list(examples.x) == ["image", "numeric", "categorical"]
+    assert examples.x["image"].shape == (N, SIDE, SIDE, 1)
+    assert np.isnan(examples.x["numeric"][4, 0])
+    assert [column.name for column in examples.schema.columns] == ["age", "sex"]
+
+
+def test_kinds_and_levels_are_those_of_the_training_rows(table):
+    frame, _ = table
+    odd = frame.with_columns(pl.when(pl.int_range(N) == 89).then(pl.lit("x")).otherwise(pl.col("sex")).alias("sex"))
+    examples = examples_of(scans(table, frame=odd, target="dx", split="use"))
+    assert sorted(examples.schema.categorical[0].levels) == ["f", "m"]
+    assert examples.x["categorical"][89, 0] == 3, "unseen"
+
+
+def test_a_network_uses_them_and_its_file_exports_and_heat_maps_have_them(table, tmp_path):
+    given = scans(table, target="dx")
+    clf = cp.fit("auto", given, epochs=40, batch_size=16, optimizer="adam", seed=1, verbose=0)
+    proba = clf.predict_proba(given)[:, 1]
+    men = (given.y == 1) == (clf.classes_[1] == 1)
+    assert proba[men].mean() > proba[~men].mean() + 0.3, "pixels are noise, the columns are not"
+    again = cp.load(clf.save(tmp_path / "m.keras"))
+    assert again.predict_proba(scans(table))[:, 1] == pytest.approx(proba, abs=1e-6)
+    frame, _ = table
+    raw = {"image": given.load(), "age": frame["age"], "sex": frame["sex"]}
+    assert clf.predict_proba(raw)[:, 1] == pytest.approx(proba, abs=1e-6)
+    assert clf.explain(given).shape == (N, SIDE, SIDE)
+    clf.export(tmp_path / "serve")
+    import tensorflow as tf
+
+    served = tf.saved_model.load(str(tmp_path / "serve")).signatures["serve"](
+        image=tf.constant(raw["image"], tf.float32), sex=tf.constant(frame["sex"].to_list()),
+        age=tf.constant(frame["age"].fill_null(float("nan")).to_numpy(), tf.float32),
+    )  # fmt: skip
+    assert served["probability"].numpy()[:, 1] == pytest.approx(proba, abs=1e-5)
+
+
+def test_validation_images_are_encoded_as_the_training_images(table):
+    frame, _ = table
+    train, rest = (scans(table, frame=part, target="dx") for part in (frame[:60], frame[60:]))
+    clf = cp.fit("cnn", train, validation=rest, epochs=2, verbose=0)
+    assert clf.card["split"] == {"training": 60, "validation": 30, "test": 0}
+
+
+def test_what_does_not_fit_is_named(table):
+    frame, _ = table
+    clf = cp.fit("cnn", scans(table, target="dx"), epochs=1, verbose=0)
+    with pytest.raises(DataError, match="columns age, sex with each image"):
+        clf.predict(scans(table, features=()))
+    with pytest.raises(DataError, match="x is ndarray; the model takes images with columns"):
+        clf.predict(np.zeros((3, SIDE, SIDE, 1)))
+    plain = cp.fit("cnn", scans(table, target="dx", features=()), epochs=1, verbose=0)
+    with pytest.raises(DataError, match="takes images alone"):
+        plain.predict(scans(table))
+    with pytest.raises(ColumnError, match="'height' is no column"):
+        scans(table, features=["height"])
+    with pytest.raises(ColumnError, match="No column of features can be used"):
+        examples_of(scans(table, frame=frame.with_columns(one=pl.lit(1)), target="dx", features=["one"]))
+    twice = pl.concat([frame, frame[:1].with_columns(age=pl.lit(3.0))])
+    with pytest.raises(ColumnError, match="two values in column 'age'"):
+        scans(table, frame=twice, target="dx")
+
+
+def test_a_model_of_your_own_gets_both_by_name(table):
+    import keras
+
+    def model(spec, n_classes):
+        inputs = spec.inputs()
+        assert spec.shape["image"] == (SIDE, SIDE, 1)
+        flat = keras.layers.Flatten()(keras.layers.Rescaling(1 / 255)(inputs["image"]))
+        return keras.Model(inputs, keras.layers.Dense(1)(keras.layers.Concatenate()([flat, inputs["columns"]])))
+
+    clf = cp.fit(model, scans(table, target="dx"), epochs=2, verbose=0)
+    assert clf.predict_proba(scans(table)).shape == (N, 2)
+
+
+def test_a_comparison_diagnoses_and_shows_them(table):
+    cmp = cp.compare("cnn", scans(table, target="dx"), strategies="oversample", folds=2, epochs=1, verbose=0)
+    assert any(kind["shown"] and kind["shown"][0]["heat"] for kind in cmp.pictures)
+    assert cmp.record["data"]["columns"] == 2
