@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from counterpoise.strategies.external import external as external
     from counterpoise.strategies.select import ensemble as ensemble
     from counterpoise.strategies.strategy import Strategy as Strategy
+    from counterpoise.targets.element_reading import elements as elements
     from counterpoise.targets.reading import labels as labels
 
 #: Public name -> module that holds it.
@@ -72,6 +73,7 @@ _HOME = {
     "compile_balanced": "counterpoise.networks.compile_balanced",
     "diagnose": "counterpoise.diagnosis.diagnose",
     "distill": "counterpoise.pipeline.distill",
+    "elements": "counterpoise.targets.element_reading",
     "ensemble": "counterpoise.strategies.select",
     "evaluate": "counterpoise.classifier.evaluation",
     "explain": "counterpoise.classifier.importance",

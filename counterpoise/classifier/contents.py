@@ -205,7 +205,7 @@ def _check_rows(scores: Mapping[str, Array], rule: Rule | LabelRules, target: Ta
     y, log_p = scores["y"], scores["log_p"]
     if not target.are_labels(y, classes):
         raise ArtifactError(f"its stored {prefix}y is no list of the {classes} class codes.")
-    shape = (len(y), *target.shape(classes))
+    shape = target.scored_shape(y, classes)
     _check_proba(log_p, (len(rule.log_shifts), *shape), f"{prefix}log_p", logs=True)
     if "member_outputs" in scores:
         _check_proba(
@@ -213,7 +213,10 @@ def _check_rows(scores: Mapping[str, Array], rule: Rule | LabelRules, target: Ta
         )
     weight = scores.get("weight")
     if weight is not None and not (
-        weight.shape == y.shape[:1] and weight.dtype.kind in "fiu" and np.isfinite(weight).all() and (weight >= 0).all()
+        weight.shape in (y.shape[:1], shape[:-1])
+        and weight.dtype.kind in "fiu"
+        and np.isfinite(weight).all()
+        and (weight >= 0).all()
     ):
         raise ArtifactError(f"its stored {prefix}weight is no list of one weight per row.")
 

@@ -32,11 +32,15 @@ def decided(
         GuaranteeError: Too few rows.
     """
     reviews = review_alpha is not None or review_budget is not None
+    if target.networks_only and reviews:
+        raise OptionError(
+            f"review_alpha and review_budget are for one class per row, but the rows of this classifier have "
+            f"{target.what}. Leave them out."
+        )
     if not isinstance(rule, Rule):
-        if costs is not None or reviews:
+        if costs is not None:
             raise OptionError(
-                "costs, review_alpha and review_budget are for one class per row, but this classifier has several "
-                "labels per row."
+                "costs= is for one class per row or element, but this classifier has several labels per row."
             )
         return target.choose(rule, scores, aim, confidence, classes), ""
     text = ""

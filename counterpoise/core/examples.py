@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from counterpoise.core.sample import ElementSample
 from counterpoise.core.schema import Schema
 
 Array = np.ndarray
@@ -41,7 +43,8 @@ class Examples:
             without columns is absent). Numbers are those of the table less `schema.numeric[j].offset`, NaN for
             missing; id 0 is missing and id k is level k-1 of `schema.categorical[j].levels`. Anything else is an
             array of any rank or a dict of arrays, first axis N.
-        y: int32 (N,), the class code of each row; of several labels (N, L), each 1, 0, or -1 where it is not known.
+        y: int32 (N,), the class code of each row; of several labels (N, L), each 1, 0, or -1 where it is not known; of
+            a class per element int (N, ...), -1 where an element does not count.
         classes: The labels, in the type of the file; `classes[y[i]]` is the label of row i, or `classes[l]` the name
             of label l.
         schema: The columns, for tables; else None.
@@ -57,6 +60,7 @@ class Examples:
         warnings: Sentences for the user, one for each thing noticed while reading.
         pictures: How `x` was read from files of pictures; None: it was not.
         names: What each row is called, the name of its file, text (N,); None: it is known by its number.
+        sample: Of a class per element, the elements that rules and scores are taken from; None: rows are.
     """
 
     x: Any
@@ -74,6 +78,7 @@ class Examples:
     split: Array | None = None
     names: Array | None = None
     kind: str = "one_of"
+    sample: ElementSample | None = None
 
     def __len__(self) -> int:
         return len(self.y)
@@ -84,12 +89,21 @@ class Examples:
 
     @property
     def binary(self) -> bool:
-        return self.n_classes == 2 and self.y.ndim == 1
+        return self.n_classes == 2 and self.kind != "labels"
 
     @property
     def counts(self) -> Array:
-        """Rows per class, int64 (C,), or with each label (L,)."""
-        return np.bincount(self.y, minlength=self.n_classes) if self.y.ndim == 1 else (self.y == 1).sum(axis=0)
+        """Rows per class, int64 (C,), with each label (L,), or containing each class of their elements (C,)."""
+        strata = self.strata
+        return np.bincount(strata, minlength=self.n_classes) if strata.ndim == 1 else (strata == 1).sum(axis=0)
+
+    @cached_property
+    def strata(self) -> Array:
+        """What a split deals out evenly: the labels of rows, or which classes a row of elements contains, (N, C)."""
+        if self.kind != "elements":
+            return self.y
+        flat = self.y.reshape(len(self.y), -1)
+        return np.stack([(flat == code).any(axis=1) for code in range(self.n_classes)], axis=1).astype(np.int32)
 
     def class_name(self, code: int) -> str:
         """What to call a class in a message; of labels number 2 l is label l's absence, 2 l + 1 the label.
@@ -98,7 +112,7 @@ class Examples:
             >>> Examples(np.zeros(2), np.array([[0, 1], [1, 0]]), ("edema", "mass"), kind="labels").class_name(2)
             "label 'mass' as 0"
         """
-        if self.y.ndim == 1:
+        if self.kind != "labels":
             return f"class {self.classes[code]!r}"
         return f"label {self.classes[code // 2]!r} as {code % 2}"
 
@@ -115,6 +129,21 @@ class Examples:
     def weights_of(self, rows: Array) -> Array | None:
         """The user's weights of some rows, or None when there are none."""
         return None if self.sample_weight is None else self.sample_weight[rows]
+
+    def scored_labels(self, rows: Array) -> Array:
+        """Labels that rules and scores of some rows are taken from: theirs, or those of their sampled elements."""
+        return self.y[rows] if self.sample is None else self.sample.y[rows]
+
+    def scored_weights(self, rows: Array) -> Array | None:
+        """Weights of `scored_labels`: the user's (n,), or those of the sampled elements (n, k); None: all alike."""
+        if self.sample is None:
+            return self.weights_of(rows)
+        own = self.sample.weights[rows]
+        return own if self.sample_weight is None else own * self.sample_weight[rows, None]
+
+    def scored_outputs(self, outputs: Array, rows: Array) -> Array:
+        """Return what a network puts out for `scored_labels`, of all that it puts out for these rows."""
+        return outputs if self.sample is None else self.sample.taken(outputs, rows)
 
     @property
     def positive(self) -> int:

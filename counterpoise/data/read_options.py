@@ -52,7 +52,8 @@ class ReadOptions:
         given = [name for name, value in self.labels.items() if value]
         if given:
             raise OptionError(
-                f"{given[0]} is for one class per row, but the target has several labels. Leave {given[0]} out."
+                f"{given[0]} is for one class per row, but the target has "
+                f"{'several labels' if metadata.y.kind == 'labels' else 'a class per element'}. Leave {given[0]} out."
             )
         return metadata.y
 
@@ -60,10 +61,11 @@ class ReadOptions:
 def completed(examples: Examples, metadata: RowMetadata, notes: Sequence[str]) -> Examples:
     """Return examples with their metadata, numbers of duplicates, and all notes as warnings."""
     alike = look_alikes(examples.classes, f"Target {metadata.target!r}") if examples.kind == "one_of" else None
-    warnings = [*notes, *blank_labels(examples.y, examples.classes), *([] if alike is None else [alike])]
+    blank = blank_labels(examples.y, examples.classes) if examples.kind == "labels" else []
+    warnings = [*notes, *blank, *([] if alike is None else [alike])]
     duplicate_ids = find_duplicates(examples.x)
     if duplicate_ids is not None:
         warnings += duplicate_notes(duplicate_ids, examples.y)
     arrays: dict[str, Any] = metadata.arrays()
-    check_no_class_lost(examples.y, arrays["sample_weight"], examples.classes)
+    check_no_class_lost(examples.strata, arrays["sample_weight"], examples.classes)
     return replace(examples, **arrays, duplicate_ids=duplicate_ids, warnings=tuple(warnings))

@@ -79,8 +79,8 @@ class FitEngine:
         return Member(
             job=job.id,
             weights=tuple(state_of(model)),
-            logits=logits_of(model, self.examples.x, job.score),
-            stop_logits=logits_of(model, self.examples.x, job.stop),
+            logits=logits_of(model, self.examples, job.score),
+            stop_logits=logits_of(model, self.examples, job.stop),
             log_shift=objective.log_shift,
             best_step=watch.best_step,
             steps=watch.stopper.steps,
@@ -198,8 +198,8 @@ class Watch(keras.callbacks.Callback):
         rests: bool = False, metrics: CompiledMetrics | None = None,
     ) -> None:  # fmt: skip
         super().__init__()
-        self.job, self.network, self.progress, self.x, self.before = job, network, progress, examples.x, 0
-        y, weights = examples.y[job.stop], examples.weights_of(job.stop)
+        self.job, self.network, self.progress, self.examples, self.before = job, network, progress, examples, 0
+        y, weights = examples.scored_labels(job.stop), examples.scored_weights(job.stop)
         self.stopper = Stopper(job, objective, y, weights, rests, metrics)
         self.best_state: list[Array] | None = None
         self.kept_by_user, self._kept_step, self._judged = False, 0, list[Array]()
@@ -238,7 +238,7 @@ class Watch(keras.callbacks.Callback):
         self._judged = self.average.of(now) if self.average.decay else now
         if self._judged is not now:
             set_state(self.network, self._judged)
-        if self.stopper.improved(logits_of(self.network, self.x, self.job.stop)) and not self.kept_by_user:
+        if self.stopper.improved(logits_of(self.network, self.examples, self.job.stop)) and not self.kept_by_user:
             self.best_state = self._judged
         if self._judged is not now:
             set_state(self.network, now)
@@ -259,7 +259,11 @@ class Watch(keras.callbacks.Callback):
             set_state(self.network, now)
 
 
-def logits_of(model: keras.Model, x: Any, rows: Array) -> Array:
-    """Raw logits float32 (len(rows), units), in large batches."""
-    logits = [np.asarray(model.predict_on_batch(take(x, chunk))) for chunk in chunks(x, rows)]
-    return np.concatenate(logits) if logits else np.empty((0, int(model.output.shape[-1])), np.float32)
+def logits_of(model: keras.Model, examples: Examples, rows: Array) -> Array:
+    """Raw logits float32 (len(rows), units) that scores are taken from, in large batches."""
+    x = examples.x
+    logits = [
+        examples.scored_outputs(np.asarray(model.predict_on_batch(take(x, chunk))), chunk) for chunk in chunks(x, rows)
+    ]
+    none = np.empty((0, *model.output.shape[1:]), np.float32)
+    return np.concatenate(logits) if logits else examples.scored_outputs(none, rows)

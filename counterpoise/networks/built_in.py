@@ -210,6 +210,10 @@ def name_for(spec: InputSpec, table: bool) -> str:
         ('tabular', 'cnn')
     """
     shape, numbers = spec.shape, spec.dtype != "string"
+    if spec.per_element:
+        if "unet" in BUILT_IN and isinstance(shape, tuple) and len(shape) in (2, 3) and numbers:
+            return "unet"
+        raise ModelError(f"No built-in network has an output for each element of rows of shape {shape}. Pass your own.")
     plain = isinstance(shape, tuple) and all(isinstance(n, int) for n in shape)
     if table or (plain and numbers and len(shape) == 1):
         return "tabular"

@@ -90,15 +90,15 @@ def cross_fitted_rule(
     if examples.split is not None:
         return rule_of_stopping_rows(strategy, examples, fold, members)
     rows = np.concatenate([f.test for f in folds if f.repeat == fold.repeat and f.index != fold.index])
-    weights, scores = examples.weights_of(rows), log_p[fold.repeat][:, rows]
-    return fit_rule(target_of(examples), strategy, scores, examples.y[rows], members, weights)
+    weights, scores = examples.scored_weights(rows), log_p[fold.repeat][:, rows]
+    return fit_rule(target_of(examples), strategy, scores, examples.scored_labels(rows), members, weights)
 
 
 def rule_of_stopping_rows(strategy: Strategy, examples: Examples, fold: Fold, members: Sequence[Member]) -> Any:
     """The rule from the members' outputs for the rows that ended their training."""
-    target, weights = target_of(examples), examples.weights_of(fold.stop)
+    target, weights = target_of(examples), examples.scored_weights(fold.stop)
     log_p = np.stack([stopping_scores(target, member) for member in members])
-    return fit_rule(target, strategy, log_p, examples.y[fold.stop], members, weights)
+    return fit_rule(target, strategy, log_p, examples.scored_labels(fold.stop), members, weights)
 
 
 def stopping_scores(target: Target, member: Member) -> Array:
@@ -159,4 +159,5 @@ def subset(examples: Examples, rows: Array) -> Examples:
         name: getattr(examples, name) for name in ("groups", "time", "sample_weight", "duplicate_ids", "split", "names")
     }
     chosen: dict[str, Any] = {name: None if values is None else values[rows] for name, values in metadata.items()}
+    chosen["sample"] = None if examples.sample is None else examples.sample.at(rows)
     return replace(examples, x=rows_of(examples.x, rows), y=examples.y[rows], **chosen)

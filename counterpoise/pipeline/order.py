@@ -135,7 +135,7 @@ def _with_rule(
     `entries` are further ones of the model card.
     """
     examples = trainer.examples
-    y, weights = examples.y[rows], examples.weights_of(rows)
+    y, weights = examples.scored_labels(rows), examples.scored_weights(rows)
     target = target_of(examples)
     rule = fit_rule(target, strategy, log_p, y, trained, weights, tune_threshold)
     scores = stored_scores(log_p, y, weights, outputs)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from counterpoise.core.errors import OptionError
@@ -14,6 +16,7 @@ from counterpoise.data.read import read
 from counterpoise.data.split import set_aside
 from counterpoise.feed.disk import Scan
 from counterpoise.strategies.blend import Blend
+from counterpoise.targets.kinds import target_of
 from counterpoise.targets.reading import picked, split_off_labels, target_columns
 
 
@@ -24,19 +27,36 @@ def read_for(model: Any, data: Any, y: Any, **options: Any) -> Examples:
     dataset read, into memory.
     """
     if isinstance(data, Examples):
-        return data
+        return sampled(data)
     if isinstance(data, ImageSet):
-        return _read_images(data, y, options)
+        return sampled(_read_images(data, y, options))
     if isinstance(data, Scan):
         raise OptionError(
             "A scan streams its rows, but this needs them in memory. Pass the file itself, or use cp.fit."
         )
     named = _by_name(model)
     options["inputs"] = inputs_of(model)
-    how = {"table": named, "text": model == "text" if named else False, "pick": picked, **options}
+    how = {
+        "table": named,
+        "text": model == "text" if named else False,
+        "pick": partial(picked, sequences=_puts_out_steps(model)),
+        **options,
+    }
     data, y = split_off_labels(data, y)
     target = target_columns(y, is_table(data, named))
-    return set_aside(read(data, target=target, **how) if target is not None else read(data, y=y, **how))
+    return sampled(set_aside(read(data, target=target, **how) if target is not None else read(data, y=y, **how)))
+
+
+def sampled(examples: Examples) -> Examples:
+    """The rows with the sample of their elements, where rules and scores are taken from one."""
+    sample = target_of(examples).sample(examples.y, len(examples.classes))
+    return examples if sample is None else replace(examples, sample=sample)
+
+
+def _puts_out_steps(model: Any) -> bool:
+    """Whether a Keras model has an output for each step of a row."""
+    shape = getattr(model, "output_shape", None) if hasattr(model, "_inputs_struct") else None
+    return isinstance(shape, tuple) and len(shape) == 3
 
 
 def _by_name(model: Any) -> bool:
