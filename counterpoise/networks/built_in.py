@@ -14,6 +14,7 @@ from counterpoise.data.words import WORDS
 from counterpoise.networks.batch_ensemble import MemberDense, MemberHead, PoolMembers
 from counterpoise.networks.input_spec import InputSpec, spec_of
 from counterpoise.networks.recipe import PLAIN, Recipe
+from counterpoise.networks.unet import unet
 
 #: Widths of the convolutions of `cnn`, from the picture inwards.
 CNN_WIDTHS = (16, 32, 64, 64, 64, 64, 64)
@@ -193,6 +194,7 @@ BUILT_IN = {
     "mlp": BuiltIn(mlp),
     "tabular": BuiltIn(tabular, bins=16, optimizer=lambda: keras.optimizers.Adam(2e-3), recipe=TABULAR),
     "cnn": BuiltIn(cnn),
+    "unet": BuiltIn(unet),
     "text": BuiltIn(text, words=WORDS, optimizer=lambda: keras.optimizers.Adam(3e-3)),
 }
 
