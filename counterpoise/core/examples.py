@@ -141,6 +141,10 @@ class Examples:
         own = self.sample.weights[rows]
         return own if self.sample_weight is None else own * self.sample_weight[rows, None]
 
+    def element_weights(self, rows: Array) -> Array | None:
+        """Weights of sampled elements (n, k); None where scores are taken from rows."""
+        return None if self.sample is None else self.scored_weights(rows)
+
     def scored_outputs(self, outputs: Array, rows: Array) -> Array:
         """Return what a network puts out for `scored_labels`, of all that it puts out for these rows."""
         return outputs if self.sample is None else self.sample.taken(outputs, rows)

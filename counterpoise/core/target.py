@@ -75,6 +75,10 @@ class Problem:
         """Values (N, ...) that belong to rows, such as weights or groups, as (n, ...)."""
         return None if values is None else values[self.rows]
 
+    def of_whole(self, values: Array) -> Array:
+        """Values (N, ...) that belong to rows, for what `whole` returns."""
+        return values
+
 
 @runtime_checkable
 class TargetColumns(Protocol):

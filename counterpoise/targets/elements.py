@@ -23,6 +23,7 @@ from counterpoise.decide.layer import rule_to_dict
 from counterpoise.decide.rule import Decision
 from counterpoise.plans import class_plans
 from counterpoise.plans.element_plan import ElementPlan, element_counts, element_plan
+from counterpoise.plans.image_plan import image_plan
 from counterpoise.plans.plan import Plan
 from counterpoise.targets import element_losses, strategy_sets
 from counterpoise.targets.element_losses import IGNORED, LOSSES
@@ -33,6 +34,8 @@ from counterpoise.targets.one_of import OneOf
 Array = np.ndarray
 
 _EACH = OneOf()
+#: Plans that draw rows by the rarest class that they contain.
+DRAWN = (class_plans.oversample, class_plans.undersample)
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,11 @@ class ElementProblem(Problem):
 
     def whole(self, proba: Array) -> tuple[Array, Array, Array | None]:
         return self.y, self.proba(proba), None
+
+    def of_whole(self, values: Array) -> Array:
+        of_elements = self.of_rows(values)
+        assert of_elements is not None
+        return of_elements
 
     def of_rows(self, values: Array | None) -> Array | None:
         """Values (N, ...) of rows, or (N, k) of their elements, as (n, ...)."""
@@ -121,12 +129,15 @@ class Elements:
         counts, function = element_counts(y, n), make.func if isinstance(make, partial) else make
         if function is class_plans.uniform:
             return element_plan(counts, name="uniform", sample_weight=sample_weight)
+        if function in DRAWN:
+            drawing = image_plan(counts, make, sample_weight=sample_weight)
+            return element_plan(counts, name=drawing.name, drawing=drawing, sample_weight=sample_weight)
         mass = (counts if sample_weight is None else counts * np.asarray(sample_weight)[:, None]).sum(axis=0)
         plan = make(np.arange(n), sample_weight=mass.astype(np.float64), classes=range(n))
         if np.any(plan.drawn != 1) or plan.needs_features or plan.deferred or not np.any(plan.class_weights != 1):
             raise OptionError(
                 f"Plan {plan.name!r} draws or makes rows by their one class, but these rows have a class per element. "
-                "Choose a strategy that weighs the classes, for example class_weight."
+                "Choose a strategy that weighs the classes, for example class_weight, or oversample."
             )
         return element_plan(counts, plan.class_weights, name=plan.name, sample_weight=sample_weight)
 
