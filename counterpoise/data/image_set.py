@@ -77,7 +77,7 @@ class ImageSet:
 
     @property
     def y(self) -> Array:
-        """The class code of each file, int32 (N,)."""
+        """The class code of each file, int32 (N,); of masks those of their pixels, int (N, height, width)."""
         return self.labeled_metadata.y.codes
 
     @property
@@ -87,7 +87,7 @@ class ImageSet:
 
     @property
     def counts(self) -> Array:
-        """Images per class, int64 (C,)."""
+        """Images per class, or pixels of masks, int64 (C,)."""
         return self.labeled_metadata.y.counts
 
     @property
@@ -191,7 +191,9 @@ def examples_of(
     side of a split; not where the images have a split already.
     """
     metadata = images.labeled_metadata
-    labels = encode_labels(metadata.y, positive, one_vs_rest, merge_rare, written=True, name=metadata.target)
+    labels = metadata.y
+    if labels.kind == "one_of":
+        labels = encode_labels(labels, positive, one_vs_rest, merge_rare, written=True, name=metadata.target)
     x = images.rows()
     duplicate_ids = find_duplicates(x)
     assert duplicate_ids is not None
@@ -207,7 +209,7 @@ def examples_of(
             arrays["groups"] = duplicate_ids if groups is None else joined_groups(groups, duplicate_ids)
     return Examples(
         x, labels.codes, labels.classes, **arrays, duplicate_ids=duplicate_ids,
-        names=np.array([os.path.relpath(path, images.root) for path in images.paths]),
+        names=np.array([os.path.relpath(path, images.root) for path in images.paths]), kind=labels.kind,
         source=Path(images.root).resolve().name, warnings=(*images.notes, *notes), pictures=images.form,
     )  # fmt: skip
 
