@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from counterpoise.comparison.regions import region_draws
 from counterpoise.comparison.single_split import split_draws
 from counterpoise.core.errors import SplitError
 from counterpoise.core.examples import Examples
@@ -16,6 +15,7 @@ from counterpoise.core.folds import Fold
 from counterpoise.core.seeds import integer
 from counterpoise.core.target import Problem
 from counterpoise.metrics.bootstrap import cluster_draws, time_blocks
+from counterpoise.metrics.regions import region_draws
 from counterpoise.targets.kinds import target_of
 
 Array = np.ndarray

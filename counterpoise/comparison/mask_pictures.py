@@ -1,4 +1,4 @@
-"""Which masks a report shows: image, truth and decision of the rows with the lowest Dice, and of those at the median."""
+"""Which masks a report shows: image, truth and decision of the rows with the lowest Dice, and of median ones."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ SHOWN = 6
 #: Pixels between image, truth and decision.
 GAP = 2
 ABOUT = (
-    "Out-of-fold decisions of the recommended strategy. Each picture has the image, the true mask, and the decided mask "
-    "(ignored pixels are gray). Check the worst for wrong masks, and for cases of one kind."
+    "Out-of-fold decisions of the recommended strategy. Each picture has the image, the true mask, and the decided "
+    "mask (ignored pixels are gray). Check the worst for wrong masks, and for cases of one kind."
 )
 
 

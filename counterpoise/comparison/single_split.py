@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from counterpoise.comparison.regions import region_draws
 from counterpoise.core.examples import Examples
 from counterpoise.core.fold_result import FoldResult
 from counterpoise.core.seeds import generator
@@ -21,6 +20,7 @@ from counterpoise.core.target import Problem
 from counterpoise.metrics import scores as sc
 from counterpoise.metrics.bootstrap import cluster_draws, group_draws
 from counterpoise.metrics.proba_scores import log_proba
+from counterpoise.metrics.regions import region_draws
 from counterpoise.metrics.row_draws import row_draws
 from counterpoise.targets.kinds import target_of
 

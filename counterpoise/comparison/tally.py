@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from counterpoise.comparison.effect import Costs
-from counterpoise.comparison.regions import region_scores
 from counterpoise.comparison.verdict import Judgment
 from counterpoise.core.examples import Examples
 from counterpoise.core.fold_result import FoldResult
@@ -17,6 +16,7 @@ from counterpoise.core.target import Problem
 from counterpoise.metrics.decision_scores import confusion, default_decision, per_class
 from counterpoise.metrics.members import mean_table, member_table
 from counterpoise.metrics.rank_scores import average_precision, roc_auc
+from counterpoise.metrics.regions import region_scores
 from counterpoise.pipeline.budget import Training
 from counterpoise.pipeline.scoring import scores_of
 from counterpoise.report.summary import curves_of, curves_of_labels, rarest_codes

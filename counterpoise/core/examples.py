@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from counterpoise.core.sample import ElementSample
+from counterpoise.core.sample import ElementSample, draw_sample
 from counterpoise.core.schema import Schema
 
 Array = np.ndarray
@@ -60,7 +60,6 @@ class Examples:
         warnings: Sentences for the user, one for each thing noticed while reading.
         pictures: How `x` was read from files of pictures; None: it was not.
         names: What each row is called, the name of its file, text (N,); None: it is known by its number.
-        sample: Of a class per element, the elements that rules and scores are taken from; None: rows are.
     """
 
     x: Any
@@ -78,7 +77,6 @@ class Examples:
     split: Array | None = None
     names: Array | None = None
     kind: str = "one_of"
-    sample: ElementSample | None = None
 
     def __len__(self) -> int:
         return len(self.y)
@@ -115,6 +113,11 @@ class Examples:
         if self.kind != "labels":
             return f"class {self.classes[code]!r}"
         return f"label {self.classes[code // 2]!r} as {code % 2}"
+
+    @cached_property
+    def sample(self) -> ElementSample | None:
+        """Of a class per element, the elements that rules and scores are taken from; None: rows are."""
+        return draw_sample(self.y, self.n_classes) if self.kind == "elements" else None
 
     def doing(self, role: int) -> Array:
         """Numbers of the rows that do this (see `split`), int64.

@@ -17,10 +17,10 @@ import numpy as np
 from counterpoise.core.errors import OptionError
 from counterpoise.core.labels import count_codes
 from counterpoise.core.rule import Rule
-from counterpoise.core.sample import ElementSample, draw_sample
 from counterpoise.core.target import Problem
 from counterpoise.decide.layer import rule_to_dict
 from counterpoise.decide.rule import Decision
+from counterpoise.metrics.lesions import region_counts
 from counterpoise.plans import class_plans
 from counterpoise.plans.element_plan import ElementPlan, element_counts, element_plan
 from counterpoise.plans.image_plan import image_plan
@@ -63,6 +63,10 @@ class ElementProblem(Problem):
     def whole(self, proba: Array) -> tuple[Array, Array, Array | None]:
         return self.y, self.proba(proba), None
 
+    @property
+    def together(self) -> Array:
+        return self.rows
+
     def of_whole(self, values: Array) -> Array:
         of_elements = self.of_rows(values)
         assert of_elements is not None
@@ -97,9 +101,6 @@ class Elements:
 
     def fits(self, shape: tuple[int | None, ...], n: int) -> bool:
         return len(shape) > 2 and shape[-1] in self.widths(n)
-
-    def sample(self, y: Array, n: int) -> ElementSample:
-        return draw_sample(y, n)
 
     def counts(self, y: Array, n: int) -> Array:
         return count_codes(y.reshape(-1), n)
@@ -234,9 +235,12 @@ class Elements:
         return _EACH.describe(rule, rows, classes)
 
     def columns(self, decision: Decision, classes: Array) -> dict[str, Any]:
-        """How many elements of each row were decided for each class."""
-        counts = element_counts(decision.decision, len(classes))
-        return {f"elements_{label}": counts[:, code] for code, label in enumerate(classes.tolist())}
+        """How many elements of each row were decided for each class, and in how many regions."""
+        counts, labels = element_counts(decision.decision, len(classes)), classes.tolist()
+        regions = {
+            f"regions_{label}": region_counts(decision.decision == code) for code, label in enumerate(labels) if code
+        }
+        return {f"elements_{label}": counts[:, code] for code, label in enumerate(labels)} | regions
 
     def decided(self, decision: Array, classes: Array) -> Array:
         return classes[decision]
