@@ -15,6 +15,7 @@ from counterpoise.data.split import hold_out, make_folds
 from counterpoise.decide.rule import apply_rule_to_log_p, fit_rule_from_log_p
 from counterpoise.losses import CrossEntropy
 from counterpoise.plans import class_plans
+from counterpoise.plans.synthesis import synthesize
 from counterpoise.targets.element_losses import LOSSES
 from counterpoise.targets.element_reading import element_codes
 from counterpoise.targets.kinds import target_of
@@ -45,7 +46,8 @@ KNOWN = Y >= 0
 )
 def test_masks_in_any_form(given):
     read = picked(given)
-    assert read.kind == "elements" and read.classes == (0, 1)
+    assert read.kind == "elements"
+    assert read.classes == (0, 1)
     np.testing.assert_array_equal(read.codes, Y)
     assert read.codes.dtype == np.int8
 
@@ -53,7 +55,8 @@ def test_masks_in_any_form(given):
 def test_truth_values_text_and_void_values():
     assert picked(Y > 0).classes == (False, True)
     words = picked(np.array(["sky", "car"], object)[np.maximum(Y, 0)])
-    assert words.classes == ("sky", "car") and words.codes.sum() == (Y == 1).sum()  # the rarer is code 1
+    assert words.classes == ("sky", "car")
+    assert words.codes.sum() == (Y == 1).sum()
     void = cp.elements(np.where(KNOWN, Y, 255).astype(np.uint8), ignore=255, names=["tissue", "lesion"]).read()
     np.testing.assert_array_equal(void.codes, Y)
     assert void.classes == ("tissue", "lesion")
@@ -72,7 +75,7 @@ def test_sequences_need_more_than_two_classes_or_a_model():
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (np.zeros((3, 4, 4), int), "has.*1 class"),
+        (np.zeros((3, 4, 4), int), "have 1 class"),
         (cp.elements(np.zeros(3, int)), "has shape"),
         (np.full((3, 4, 4), 0.5), "0.5"),
         (cp.elements(Y, names=["a", "b", "c"]), "names has 3"),
@@ -87,8 +90,8 @@ def test_labels_of_new_rows_are_codes_of_the_classifier():
     known = np.array(["tissue", "lesion"])
     np.testing.assert_array_equal(element_codes(cp.elements(Y, names=["tissue", "lesion"]), known), Y)
     np.testing.assert_array_equal(element_codes(Y, known), Y)
-    np.testing.assert_array_equal(element_codes(255 * np.maximum(Y, 0), np.array([0, 255])), np.maximum(Y, 0))
-    with pytest.raises(TargetError, match="y has the label 7.*cp.elements"):
+    np.testing.assert_array_equal(element_codes(255 * np.maximum(Y, 0).astype(int), np.array([0, 255])), np.maximum(Y, 0))
+    with pytest.raises(TargetError, match="y has the label 7"):
         element_codes(np.where(Y == 1, 7, 0), np.array([0, 1]))
 
 
@@ -141,7 +144,9 @@ def test_whole_groups_are_dealt_by_what_rows_contain():
         for part in (fold.train, fold.stop):
             assert not set(groups[part]) & set(groups[fold.test])
     train, held = hold_out(examples, 0.25)
-    assert y[train].any() and y[held].any() and not set(groups[train]) & set(groups[held])
+    assert y[train].any()
+    assert y[held].any()
+    assert not set(groups[train]) & set(groups[held])
 
 
 # What is fitted is what is fitted on rows of one class each -------------------------------------------------------
@@ -158,7 +163,9 @@ def test_losses_and_scores_are_those_of_the_elements():
     wanted = log_loss(flat(Y), np.exp(flat(LOG_P)), sample_weight=own)
     assert ELEMENTS.log_loss(log_p, y, weights) == pytest.approx(wanted)
     losses, missed = ELEMENTS.stopping(log_p, y, "log_loss", weights)
-    assert losses.shape == (30,) and losses.mean() == pytest.approx(wanted) and missed == 0.0
+    assert losses.shape == (30,)
+    assert losses.mean() == pytest.approx(wanted)
+    assert missed == 0.0
     _, missed = ELEMENTS.stopping(log_p, y, "both", weights)
     assert 1 - missed == pytest.approx(average_precision_score(flat(Y), flat(LOG_P)[:, 1], sample_weight=own))
     hit = flat(LOG_P).argmax(axis=1) == 1
@@ -170,7 +177,8 @@ def test_ignored_elements_change_nothing():
     assert ELEMENTS.log_loss(other, Y) == ELEMENTS.log_loss(LOG_P, Y)
     how = {"calibrate": lambda codes: None, "aim": "f1", "check_intercept": True}
     one, two = (ELEMENTS.fit_rule(p[None], Y, np.zeros((1, 2)), **how) for p in (LOG_P, other))
-    assert one.threshold == two.threshold and np.array_equal(one.prior, two.prior)
+    assert one.threshold == two.threshold
+    assert np.array_equal(one.prior, two.prior)
     z = RNG.normal(size=(*Y.shape, 1)).astype(np.float32)
     for name in LOSSES:
         constants = {"counts": [9, 1]} if name in ("logit_adjusted", "balanced_softmax") else {}
@@ -186,7 +194,8 @@ def test_the_rule_is_that_of_rows_of_one_class():
     plain = fit_rule_from_log_p([flat(LOG_P)], flat(Y).astype(int), [np.zeros(2)], aim="f1", calibrate="platt")
     assert rule.threshold == pytest.approx(plain.threshold)
     decided, wanted = ELEMENTS.apply(rule, LOG_P[None]), apply_rule_to_log_p(plain, [LOG_P.reshape(-1, 2)])
-    assert decided.proba.shape == (*Y.shape, 2) and decided.decision.shape == Y.shape
+    assert decided.proba.shape == (*Y.shape, 2)
+    assert decided.decision.shape == Y.shape
     np.testing.assert_allclose(decided.proba.reshape(-1, 2), wanted.proba)
     best = max(f1_score(flat(Y), flat(decided.proba)[:, 1] >= t) for t in np.unique(flat(decided.proba)[:, 1]))
     assert f1_score(flat(Y), flat(decided.decision)) == pytest.approx(best)
@@ -221,7 +230,7 @@ def test_class_weights_are_those_of_the_elements_and_in_the_loss():
 def test_users_weights_of_rows_move_the_shares():
     weights = np.where(Y.reshape(30, -1).max(axis=1) > 0, 3.0, 1.0).astype(np.float32)
     plan = ELEMENTS.plan(class_plans.class_weight, Y, 2, weights)
-    counts = np.array([((Y == c).sum(axis=(1, 2)) * weights).sum() for c in (0, 1)])
+    counts = np.array([((c == Y).sum(axis=(1, 2)) * weights).sum() for c in (0, 1)])
     np.testing.assert_allclose(plan.prior, counts / counts.sum())
     rows, drawn = plan.epoch(0, 1)
     np.testing.assert_allclose(drawn, (weights / weights.mean())[rows], rtol=1e-6)
@@ -232,10 +241,13 @@ def test_draws_are_of_rows_that_contain_the_rare_class():
     y[:5, 0, 0] = 1
     plan = ELEMENTS.plan(class_plans.oversample, y, 2, None)
     rows, weights = plan.epoch(0, 0)
-    assert (rows < 5).sum() == (rows >= 5).sum() == 35 and np.allclose(weights, 1) and len(plan) == 70
-    assert plan.needs_calibration and plan.log_shift.tolist() == [0, 0]
+    assert (rows < 5).sum() == (rows >= 5).sum() == 35
+    assert np.allclose(weights, 1)
+    assert len(plan) == 70
+    assert plan.needs_calibration
+    assert plan.log_shift.tolist() == [0, 0]
     with pytest.raises(OptionError, match="draws or makes rows by their one class"):
-        ELEMENTS.plan(cp.strategies.find("smote").plan, y, 2, None)
+        ELEMENTS.plan(synthesize, y, 2, None)
 
 
 def test_where_outputs_start():
