@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -52,7 +52,8 @@ class Classifier:
     Attributes:
         classes_: The labels in the type of the training data, in the order of `predict_proba`'s columns; of several
             labels per row their names.
-        kind: The kind of target: "one_of" (one class per row) or "labels" (several labels per row).
+        kind: The kind of target: "one_of" (one class per row), "labels" (several labels per row) or "elements" (a
+            class for each pixel or step).
         rule: How member outputs become probabilities and a decision.
         history: Per network, numbers by round: "step", "loss", "stop_loss", "recall C" per class code; not saved.
 
@@ -132,16 +133,22 @@ class Classifier:
     def predict_proba(self, x: Any, prior: Any = None) -> Array:
         """Probability of each class, float64 (N, C), or of each label, (N, L), in the order of `classes_`.
 
+        Of a class per element (N, ..., C).
+
         Args:
             x: Rows in any form that `fit` takes (labels are ignored).
             prior: Class shares where the rows come from, when they differ from training: the share of
                 `classes_[1]` for two classes, one share per class, or one per label. None = as in training.
         """
-        return self._decide(x, prior).proba
+        return np.concatenate(self._parts(x, prior, lambda decision: decision.proba))
 
     def predict(self, x: Any, prior: Any = None) -> Array:
-        """The decided label of each row (N,), by the classifier's threshold or offsets; of labels 0 or 1, (N, L)."""
-        return self.target.decided(self._decide(x, prior).decision, self.decisions_)
+        """The decided label of each row (N,), by the classifier's threshold or offsets; of labels 0 or 1, (N, L).
+
+        Of a class per element the label of each, (N, ...).
+        """
+        codes = np.concatenate(self._parts(x, prior, lambda decision: decision.decision))
+        return self.target.decided(codes, self.decisions_)
 
     @property
     def decisions_(self) -> Array:
@@ -154,14 +161,17 @@ class Classifier:
         """Probabilities and decisions as a polars frame, the columns that `counterpoise predict` writes.
 
         Two classes: `probability` (of `classes_[1]`) and `decision`; more: `probability_LABEL` for each. Several labels
-        per row: `probability_LABEL` and `decision_LABEL` for each. Where rows go to a human decisions are text.
+        per row: `probability_LABEL` and `decision_LABEL` for each. Where rows go to a human decisions are text. A class
+        per element: `elements_LABEL`, how many elements of the row were decided for each class, and `regions_LABEL`, in
+        how many connected regions, of each but the first.
         """
         import polars as pl
 
         labels = self.decisions_
         if self.rule.review is not None:
             labels = np.array([str(label) for label in labels])
-        return pl.DataFrame(self.target.columns(self._decide(x, prior), labels))
+        parts = self._parts(x, prior, lambda decision: pl.DataFrame(self.target.columns(decision, labels)))
+        return pl.concat(parts)
 
     def decide(
         self, *, confidence: float | None = None, costs: Any = None, review_alpha: float | None = None,
@@ -226,12 +236,19 @@ class Classifier:
         """Raw logits of each member, float32 (N, units), before any correction."""
         return self.encoded_logits(self.encoded(x))
 
-    def encoded_logits(self, encoded: Any) -> list[Array]:
-        """As `member_logits`, of rows in the form of `Examples.x`."""
-        batches = list(self._batches(encoded))
+    def encoded_logits(self, encoded: Any, scored: Callable[[Array, Array], Array] | None = None) -> list[Array]:
+        """As `member_logits`, of rows in the form of `Examples.x`.
+
+        `scored` takes outputs and numbers of some rows, and returns the outputs that are wanted; None: all.
+        """
+        batches, start = [], 0
+        for batch in self.batches(encoded):
+            rows = np.arange(start, start := start + len(batch[0]))
+            batches.append(batch if scored is None else [scored(logits, rows) for logits in batch])
         return [np.concatenate(columns) for columns in zip(*batches, strict=True)]
 
-    def _batches(self, encoded: Any) -> Iterator[list[Array]]:
+    def batches(self, encoded: Any) -> Iterator[list[Array]]:
+        """As `encoded_logits`, batch by batch."""
         check_inputs(encoded, self.members.input)
         size = chunk_rows(encoded)
         for start in range(0, rows_in(encoded), size):
@@ -294,16 +311,16 @@ class Classifier:
 
         return write(self, path, format)
 
-    def _decide(self, x: Any, prior: Any) -> Decision:
-        """Batch by batch: what the rule needs in between then stays in the processor's cache."""
+    def _parts(self, x: Any, prior: Any, part: Callable[[Decision], Any]) -> list[Any]:
+        """What is wanted of the decision of each batch: what the rule needs in between stays in the cache."""
         rule = self.rule if prior is None else self._rule_at(prior)
         chunks = map(self.encoded, features_of(x, self._row(x))) if dataset_kind(x) else [self.encoded(x)]
-        made = [self._by(rule, logits) for chunk in chunks for logits in self._batches(chunk)]
+        made = [part(self._by(rule, logits)) for chunk in chunks for logits in self.batches(chunk)]
         if not made:
             raise DataError(
                 f"The {type(x).__name__} has no elements. Expected rows to predict. Check where it is made."
             )
-        return Decision(np.concatenate([d.proba for d in made]), np.concatenate([d.decision for d in made]))
+        return made
 
     def encoded(self, x: Any, name: str | None = None) -> Any:
         """Rows in any form that `fit` takes in the form of `Examples.x`; `name` is what to call them in a message."""

@@ -11,15 +11,19 @@ import polars as pl
 from counterpoise.classifier.amounts import amounts_of
 from counterpoise.classifier.by_group import scores_by_group
 from counterpoise.classifier.further import Stakes, further
+from counterpoise.classifier.region_evaluation import region_metrics
 from counterpoise.classifier.threshold_spread import decisions_at, threshold_spread
 from counterpoise.core.checks import check_no_class_lost, check_weights
 from counterpoise.core.errors import ColumnError, OptionError, TargetError, did_you_mean
+from counterpoise.core.examples import Examples
+from counterpoise.core.target import Problem
 from counterpoise.data.frames import is_table, to_frame
 from counterpoise.data.image_set import ImageSet
 from counterpoise.data.loading import dataset_kind, load_alone
 from counterpoise.data.row_metadata import group_codes, weights
 from counterpoise.data.schema import text_columns
 from counterpoise.decide.costs import cost_matrix
+from counterpoise.decide.rule import Decision
 from counterpoise.metrics.measured import Scored, joined_scores, measure
 from counterpoise.metrics.reliability import reliability_table
 from counterpoise.metrics.review_scores import review_scores
@@ -60,6 +64,8 @@ def evaluate(
         `by` (see `classifier.by_group`), `review` (see `metrics.review_scores`; None where no row goes to a human; all
         other scores are of decisions without a human), and `groups`, how many there are, or None. Of several labels per
         row, scores are means over the labels, without intervals, and `labels` has those of each label with intervals.
+        Of a class per element `metrics` has overlaps and lesions of whole rows, too; all intervals are of draws of rows
+        or groups, and `groups` is their number.
 
     Raises:
         ColumnError: the column is absent. TargetError: a label that the classifier does not know, or one class only.
@@ -85,14 +91,26 @@ def evaluate(
     labels, rows, source = _labels(clf, data, y, target, named)
     codes = clf.target.codes(labels, clf.classes_)
     unit, weight = _groups(rows, groups, source), _weights(rows, sample_weight, source, len(codes))
-    check_no_class_lost(codes, weight, clf.classes_.tolist())
-    drawn_by: dict[str, Any] = {"groups": unit, "sample_weight": weight}
+    examples = Examples(rows, codes, tuple(clf.classes_.tolist()), sample_weight=weight, kind=clf.kind)
+    check_no_class_lost(examples.strata, weight, clf.classes_.tolist())
     stakes = _stakes(clf, rows, source, costs, cost_column, cost_fp, first, len(codes))
     grouped = {name: _values(rows, given, f"by={name!r}", source) for name, given in columns.items()}
-    logits = clf.encoded_logits(clf.encoded(rows, source))
+    encoded, regions = clf.encoded(rows, source), {}
+    if clf.target.per_element:
+        regions = region_metrics(clf, encoded, codes, unit, resamples)
+    logits = clf.encoded_logits(encoded, examples.scored_outputs)
+    everything = np.arange(len(codes))
+    codes, weight = examples.scored_labels(everything), examples.scored_weights(everything)
     log_p, raw = clf.log_p(logits), clf.raw(logits)
     predicted = clf.target.apply(clf.rule.unreviewed, log_p)
     problems = clf.target.problems(codes, clf.classes_.tolist())
+    spread = threshold_spread(clf.rule, clf.scores, resamples=min(resamples, 200)) if not regions else None
+    if (p := problems[0]).together is not None:  # from here on every element is a row of its group
+        codes, weight, unit = p.y.astype(np.int64), p.of_rows(weight), p.of_rows(everything if unit is None else unit)
+        predicted, raw = Decision(p.proba(predicted.proba), p.decision(predicted.decision)), p.proba(raw)
+        grouped = {name: p.of_rows(np.asarray(values)) for name, values in grouped.items()}
+        problems = (Problem(np.arange(len(codes)), codes, p.classes),)
+    drawn_by: dict[str, Any] = {"groups": unit, "sample_weight": weight}
     scored = [p for p in problems if len(np.unique(p.y)) > 1]
     each = [
         measure(
@@ -104,17 +122,16 @@ def evaluate(
     if not each:
         raise TargetError("the rows hold one class only; scores need rows of two classes at least.")
     one = problems[0].index is None
-    spread = threshold_spread(clf.rule, clf.scores, resamples=min(resamples, 200))
     at_ends = None if spread is None else decisions_at(spread, codes, predicted.proba[:, 1], weight)
     together = clf.target.together(codes, predicted.proba, predicted.decision, weight)
     return {
-        "rows": len(codes),
+        "rows": len(examples),
         "groups": None if unit is None else len(np.unique(unit)),
-        "classes": shares_of(clf.target, codes, clf.classes_.tolist()),
+        "classes": shares_of(clf.target, examples.y, clf.classes_.tolist()),
         "threshold": clf.rule.threshold,
         "threshold_spread": at_ends,
         "aim": clf.rule.aim,
-        "metrics": joined_scores(each) | _together(together),
+        "metrics": joined_scores(each) | _together(together) | regions,
         "further": further(codes, predicted.proba, predicted.decision, clf.rule, stakes, **drawn_by) if one else {},
         "reliability": reliability_table(scored, predicted.proba, weight),
         "by": scores_by_group(grouped, problems, predicted.proba, predicted.decision, **drawn_by),
@@ -133,9 +150,9 @@ def _stakes(
     clf: Any, rows: Any, source: str | None, costs: Any, cost_column: Any, cost_fp: float, first: int | None, n: int
 ) -> Stakes:
     """What decisions cost and how many rows are looked at, as it was given."""
-    if clf.target.independent and not (costs is None and cost_column is None and first is None):
+    if clf.target.networks_only and not ((costs is None or clf.target.per_element) and cost_column is first is None):
         raise OptionError(
-            "costs, cost_column and first are for one class per row, but there are several labels per row."
+            f"costs, cost_column and first are for one class per row, but there are rows with {clf.target.what}."
         )
     matrix = None if costs is None else cost_matrix(costs, clf.classes_.tolist())
     given = None if cost_column is None else _values(rows, cost_column, "cost_column", source)
@@ -169,13 +186,14 @@ def _together(scores: Mapping[str, float]) -> Scored:
     return {key: {"value": float(value), "low": np.nan, "high": np.nan} for key, value in scores.items()}
 
 
-def _of_images(pictures: ImageSet) -> tuple[ImageSet, Array, Array | None, Array | None]:
+def _of_images(pictures: ImageSet) -> tuple[ImageSet, Any, Array | None, Array | None]:
     """The images that judge (those of the test part, where there is one), their labels, groups and weights."""
     pictures = pictures if pictures.split is None else pictures.part("test")
     metadata = pictures.labeled_metadata
     arrays = metadata.arrays()
     weight = arrays["sample_weight"]
-    return pictures, metadata.y.values, arrays["groups"], None if weight is None else weight.astype(float)
+    labels = metadata.y if metadata.y.kind == "elements" else metadata.y.values
+    return pictures, labels, arrays["groups"], None if weight is None else weight.astype(float)
 
 
 def _groups(rows: Any, given: Any, source: str | None) -> Array | None:

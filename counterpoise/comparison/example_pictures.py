@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from counterpoise.comparison.mask_pictures import black_and_white, mask_pictures
 from counterpoise.core.examples import Examples
 from counterpoise.core.fold_result import FoldResult
 from counterpoise.core.structure import leaves
@@ -21,11 +22,15 @@ SHOWN = 8
 def example_pictures(results: Sequence[FoldResult], examples: Examples) -> list[dict[str, Any]]:
     """The missed cases and false positives of a strategy, the most confident first, as plain values for the report.
 
+    Of a class per element: the worst and the median rows (see `mask_pictures`).
+
     Every row is scored once: by the first repeat. [] if rows are no images.
     """
     pictures = next((part for part in leaves(examples.x) if _shows(part)), None)
     if pictures is None:
         return []
+    if results[0].regions is not None:
+        return mask_pictures(results, examples, pictures)
     first = [result for result in results if result.repeat == 0]
     rows, decision = (np.concatenate([getattr(result, name) for result in first]) for name in ("rows", "decision"))
     code = examples.positive
@@ -47,10 +52,8 @@ def example_pictures(results: Sequence[FoldResult], examples: Examples) -> list[
 
 def _example(examples: Examples, pictures: Any, row: int, decided: int, proba: float) -> dict[str, Any]:
     pixels = pictures[np.array([row])][0]
-    known = examples.pictures is not None and not examples.pictures.learned
-    low, high = (0.0, 255.0) if known or pixels.dtype == np.uint8 else np.percentile(pixels, [0.5, 99.5]).tolist()
     return {
-        "src": thumbnail(pixels, low, high),
+        "src": thumbnail(pixels, *black_and_white(pixels, examples)),
         "name": f"row {row + 1}" if examples.names is None else str(examples.names[row]),
         "label": str(examples.classes[examples.y[row]]),
         "decided": str(examples.classes[decided]),

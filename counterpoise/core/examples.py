@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from counterpoise.core.sample import ElementSample
+from counterpoise.core.sample import ElementSample, draw_sample
 from counterpoise.core.schema import Schema
 
 Array = np.ndarray
@@ -60,7 +60,6 @@ class Examples:
         warnings: Sentences for the user, one for each thing noticed while reading.
         pictures: How `x` was read from files of pictures; None: it was not.
         names: What each row is called, the name of its file, text (N,); None: it is known by its number.
-        sample: Of a class per element, the elements that rules and scores are taken from; None: rows are.
     """
 
     x: Any
@@ -78,7 +77,6 @@ class Examples:
     split: Array | None = None
     names: Array | None = None
     kind: str = "one_of"
-    sample: ElementSample | None = None
 
     def __len__(self) -> int:
         return len(self.y)
@@ -116,6 +114,11 @@ class Examples:
             return f"class {self.classes[code]!r}"
         return f"label {self.classes[code // 2]!r} as {code % 2}"
 
+    @cached_property
+    def sample(self) -> ElementSample | None:
+        """Of a class per element, the elements that rules and scores are taken from; None: rows are."""
+        return draw_sample(self.y, self.n_classes) if self.kind == "elements" else None
+
     def doing(self, role: int) -> Array:
         """Numbers of the rows that do this (see `split`), int64.
 
@@ -140,6 +143,10 @@ class Examples:
             return self.weights_of(rows)
         own = self.sample.weights[rows]
         return own if self.sample_weight is None else own * self.sample_weight[rows, None]
+
+    def element_weights(self, rows: Array) -> Array | None:
+        """Weights of sampled elements (n, k); None where scores are taken from rows."""
+        return None if self.sample is None else self.scored_weights(rows)
 
     def scored_outputs(self, outputs: Array, rows: Array) -> Array:
         """Return what a network puts out for `scored_labels`, of all that it puts out for these rows."""

@@ -34,10 +34,6 @@ class ElementSample:
     y: Array
     weights: Array
 
-    def at(self, rows: Array) -> ElementSample:
-        """Return the sample of some rows."""
-        return ElementSample(self.index[rows], self.y[rows], self.weights[rows])
-
     def taken(self, outputs: Array, rows: Array) -> Array:
         """Return what a network puts out for the sampled elements, (n, k, units), of its outputs (n, ..., units).
 

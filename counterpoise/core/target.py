@@ -75,6 +75,15 @@ class Problem:
         """Values (N, ...) that belong to rows, such as weights or groups, as (n, ...)."""
         return None if values is None else values[self.rows]
 
+    @property
+    def together(self) -> Array | None:
+        """Which of the n belong together, (n,), where they are parts of rows; None: each is a row."""
+        return None
+
+    def of_whole(self, values: Array) -> Array:
+        """Values (N, ...) that belong to rows, for what `whole` returns."""
+        return values
+
 
 @runtime_checkable
 class TargetColumns(Protocol):
@@ -137,10 +146,6 @@ class Target(Protocol):
 
     def fits(self, shape: tuple[int | None, ...], n: int) -> bool:
         """Whether an output of this shape, the batch first, is one for n classes."""
-        ...
-
-    def sample(self, y: Array, n: int) -> Any:
-        """The `core.sample.ElementSample` of labels y, for rules and scores; None: these are taken from rows."""
         ...
 
     def counts(self, y: Array, n: int) -> Array:

@@ -35,7 +35,7 @@ def manifest(clf: Any, format: str) -> dict[str, Any]:
         "images": clf.card.get("images"),
         "inputs": array_inputs(clf) if clf.schema is None else (_id_inputs(clf) if ids else _column_inputs(clf)),
         "outputs": {
-            "probability": "float32 (rows, classes), in the order of `classes`",
+            "probability": f"float32 ({', '.join(['rows', *_elements(clf), 'classes'])}), in the order of `classes`",
             **_decisions(clf, ids),
         },
         "classes": clf.classes_.tolist(),
@@ -51,10 +51,16 @@ def _decisions(clf: Any, ids: bool) -> dict[str, str]:
     """Describe the outputs that decide."""
     if clf.target.independent:
         return {"decision": "int32 (rows, classes), 1 for each of `classes` that is there"}
+    shape = ", ".join(["rows", *_elements(clf)]) + "," * (not _elements(clf))
     human = "" if clf.rule.review is None else "; -1: review, for a human"
     return {
-        "decision": f"int32 (rows,), position in `classes`{human}", **({} if ids else {"label": "the label decided"})
+        "decision": f"int32 ({shape}), position in `classes`{human}", **({} if ids else {"label": "the label decided"})
     }  # fmt: skip
+
+
+def _elements(clf: Any) -> list[str]:
+    """Shape of the elements of a row that are decided; none where rows are."""
+    return [str(size) for size in clf.members.outputs[0].shape[1:-1]]
 
 
 def _column_inputs(clf: Any) -> dict[str, Any]:

@@ -134,6 +134,16 @@ def join_lesions(parts: Sequence[Lesions]) -> Lesions:
     )
 
 
+def region_counts(mask: Array) -> Array:
+    """Count the connected regions of each mask, int64 (N,), of bool (N, ...).
+
+    Example:
+        >>> region_counts(np.array([[True, True, False, True], [False, False, False, False]])).tolist()
+        [2, 0]
+    """
+    return np.bincount(_components(mask).images, minlength=len(mask))
+
+
 class FrocCurve(NamedTuple):
     """The FROC curve: one point for each distinct score, the highest first, float64 (P,) each.
 

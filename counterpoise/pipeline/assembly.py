@@ -69,10 +69,11 @@ def with_judging_rows(clf: Classifier, kept: Examples, what: str) -> Classifier:
 
     `what` completes "300 ...": what these rows are.
     """
-    log_p = clf.log_p(clf.encoded_logits(kept.x))
-    scores = {"guarantee_log_p": log_p.astype(np.float32), "guarantee_y": kept.y}
-    if kept.sample_weight is not None:
-        scores["guarantee_weight"] = kept.sample_weight
+    rows = np.arange(len(kept))
+    log_p, weights = clf.log_p(clf.encoded_logits(kept.x, kept.scored_outputs)), kept.scored_weights(rows)
+    scores = {"guarantee_log_p": log_p.astype(np.float32), "guarantee_y": kept.scored_labels(rows)}
+    if weights is not None:
+        scores["guarantee_weight"] = weights
     entries: dict[str, Any] = {"guarantee_rows": len(kept), "metrics_of": f"{len(kept)} {what}"}
     if faults := _against_guarantees(kept):
         entries["guarantee_note"] = f"A guarantee assumes independent and equal rows, but these {' and '.join(faults)}."

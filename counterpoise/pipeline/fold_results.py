@@ -159,5 +159,4 @@ def subset(examples: Examples, rows: Array) -> Examples:
         name: getattr(examples, name) for name in ("groups", "time", "sample_weight", "duplicate_ids", "split", "names")
     }
     chosen: dict[str, Any] = {name: None if values is None else values[rows] for name, values in metadata.items()}
-    chosen["sample"] = None if examples.sample is None else examples.sample.at(rows)
     return replace(examples, x=rows_of(examples.x, rows), y=examples.y[rows], **chosen)

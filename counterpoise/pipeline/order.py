@@ -39,6 +39,7 @@ from counterpoise.pipeline.refit_with_stopping_rows import for_steps, refit_with
 from counterpoise.pipeline.stages import train_in_stages, trained_members
 from counterpoise.pipeline.trainer import Trainer
 from counterpoise.pipeline.tuning import tuned_by_fold, tuned_on_all, values_of
+from counterpoise.pipeline.whole_rows import region_result
 from counterpoise.strategies.ensemble import Ensemble
 from counterpoise.strategies.select import Strategy
 from counterpoise.targets.kinds import target_of
@@ -181,7 +182,8 @@ def cross_validate(
         for f, fold in enumerate(folds if judged else ()):
             rule = cross_fitted_rule(strategy, examples, folds, f, log_p[strategy.name], trained[f])
             shared = [users[job.id] > 1 for job in jobs[strategy.name, f]]
-            results.append(make_fold_result(strategy, examples, fold, rule, trained[f], shared))
+            result = make_fold_result(strategy, examples, fold, rule, trained[f], shared)
+            results.append(replace(result, regions=region_result(strategy, trainer, fold, trained[f], rule)))
     steps = {s.name: _median_steps([jobs[s.name, f] for f in range(len(folds))], members) for s in strategies}
     tuned_values, extension = values_of(tuned), settings.extension
     return Outcome(

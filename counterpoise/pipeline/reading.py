@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -16,7 +15,6 @@ from counterpoise.data.read import read
 from counterpoise.data.split import set_aside
 from counterpoise.feed.disk import Scan
 from counterpoise.strategies.blend import Blend
-from counterpoise.targets.kinds import target_of
 from counterpoise.targets.reading import picked, split_off_labels, target_columns
 
 
@@ -27,9 +25,9 @@ def read_for(model: Any, data: Any, y: Any, **options: Any) -> Examples:
     dataset read, into memory.
     """
     if isinstance(data, Examples):
-        return sampled(data)
+        return data
     if isinstance(data, ImageSet):
-        return sampled(_read_images(data, y, options))
+        return _read_images(data, y, options)
     if isinstance(data, Scan):
         raise OptionError(
             "A scan streams its rows, but this needs them in memory. Pass the file itself, or use cp.fit."
@@ -44,13 +42,7 @@ def read_for(model: Any, data: Any, y: Any, **options: Any) -> Examples:
     }
     data, y = split_off_labels(data, y)
     target = target_columns(y, is_table(data, named))
-    return sampled(set_aside(read(data, target=target, **how) if target is not None else read(data, y=y, **how)))
-
-
-def sampled(examples: Examples) -> Examples:
-    """The rows with the sample of their elements, where rules and scores are taken from one."""
-    sample = target_of(examples).sample(examples.y, len(examples.classes))
-    return examples if sample is None else replace(examples, sample=sample)
+    return set_aside(read(data, target=target, **how) if target is not None else read(data, y=y, **how))
 
 
 def _puts_out_steps(model: Any) -> bool:

@@ -17,12 +17,13 @@ import numpy as np
 from counterpoise.core.errors import OptionError
 from counterpoise.core.labels import count_codes
 from counterpoise.core.rule import Rule
-from counterpoise.core.sample import ElementSample, draw_sample
 from counterpoise.core.target import Problem
 from counterpoise.decide.layer import rule_to_dict
 from counterpoise.decide.rule import Decision
+from counterpoise.metrics.lesions import region_counts
 from counterpoise.plans import class_plans
 from counterpoise.plans.element_plan import ElementPlan, element_counts, element_plan
+from counterpoise.plans.image_plan import image_plan
 from counterpoise.plans.plan import Plan
 from counterpoise.targets import element_losses, strategy_sets
 from counterpoise.targets.element_losses import IGNORED, LOSSES
@@ -33,6 +34,8 @@ from counterpoise.targets.one_of import OneOf
 Array = np.ndarray
 
 _EACH = OneOf()
+#: Plans that draw rows by the rarest class that they contain.
+DRAWN = (class_plans.oversample, class_plans.undersample)
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,15 @@ class ElementProblem(Problem):
 
     def whole(self, proba: Array) -> tuple[Array, Array, Array | None]:
         return self.y, self.proba(proba), None
+
+    @property
+    def together(self) -> Array:
+        return self.rows
+
+    def of_whole(self, values: Array) -> Array:
+        of_elements = self.of_rows(values)
+        assert of_elements is not None
+        return of_elements
 
     def of_rows(self, values: Array | None) -> Array | None:
         """Values (N, ...) of rows, or (N, k) of their elements, as (n, ...)."""
@@ -90,9 +102,6 @@ class Elements:
     def fits(self, shape: tuple[int | None, ...], n: int) -> bool:
         return len(shape) > 2 and shape[-1] in self.widths(n)
 
-    def sample(self, y: Array, n: int) -> ElementSample:
-        return draw_sample(y, n)
-
     def counts(self, y: Array, n: int) -> Array:
         return count_codes(y.reshape(-1), n)
 
@@ -121,12 +130,15 @@ class Elements:
         counts, function = element_counts(y, n), make.func if isinstance(make, partial) else make
         if function is class_plans.uniform:
             return element_plan(counts, name="uniform", sample_weight=sample_weight)
+        if function in DRAWN:
+            drawing = image_plan(counts, make, sample_weight=sample_weight)
+            return element_plan(counts, name=drawing.name, drawing=drawing, sample_weight=sample_weight)
         mass = (counts if sample_weight is None else counts * np.asarray(sample_weight)[:, None]).sum(axis=0)
         plan = make(np.arange(n), sample_weight=mass.astype(np.float64), classes=range(n))
         if np.any(plan.drawn != 1) or plan.needs_features or plan.deferred or not np.any(plan.class_weights != 1):
             raise OptionError(
                 f"Plan {plan.name!r} draws or makes rows by their one class, but these rows have a class per element. "
-                "Choose a strategy that weighs the classes, for example class_weight."
+                "Choose a strategy that weighs the classes, for example class_weight, or oversample."
             )
         return element_plan(counts, plan.class_weights, name=plan.name, sample_weight=sample_weight)
 
@@ -223,9 +235,12 @@ class Elements:
         return _EACH.describe(rule, rows, classes)
 
     def columns(self, decision: Decision, classes: Array) -> dict[str, Any]:
-        """How many elements of each row were decided for each class."""
-        counts = element_counts(decision.decision, len(classes))
-        return {f"elements_{label}": counts[:, code] for code, label in enumerate(classes.tolist())}
+        """How many elements of each row were decided for each class, and in how many regions."""
+        counts, labels = element_counts(decision.decision, len(classes)), classes.tolist()
+        regions = {
+            f"regions_{label}": region_counts(decision.decision == code) for code, label in enumerate(labels) if code
+        }
+        return {f"elements_{label}": counts[:, code] for code, label in enumerate(labels)} | regions
 
     def decided(self, decision: Array, classes: Array) -> Array:
         return classes[decision]

@@ -64,9 +64,6 @@ class Labels:
     def fits(self, shape: tuple[int | None, ...], n: int) -> bool:
         return len(shape) == 2 and shape[1] in self.widths(n)
 
-    def sample(self, y: Array, n: int) -> None:
-        return None
-
     def counts(self, y: Array, n: int) -> Array:
         return np.stack([(y == code).sum(axis=0) for code in (0, 1)], axis=1)
 

@@ -67,9 +67,6 @@ class OneOf:
     def fits(self, shape: tuple[int | None, ...], n: int) -> bool:
         return len(shape) == 2 and shape[1] in self.widths(n)
 
-    def sample(self, y: Array, n: int) -> None:
-        return None
-
     def counts(self, y: Array, n: int) -> Array:
         return count_codes(y, n)
 
