@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from counterpoise.classifier.wrap import wrap as wrap
     from counterpoise.comparison.compare import Comparison as Comparison
     from counterpoise.comparison.compare import compare as compare
+    from counterpoise.core.element_labels import elements as elements
     from counterpoise.core.errors import CounterpoiseError as CounterpoiseError
     from counterpoise.core.label_columns import labels as labels
     from counterpoise.data.images import images as images
@@ -72,6 +73,7 @@ _HOME = {
     "compile_balanced": "counterpoise.networks.compile_balanced",
     "diagnose": "counterpoise.diagnosis.diagnose",
     "distill": "counterpoise.pipeline.distill",
+    "elements": "counterpoise.core.element_labels",
     "ensemble": "counterpoise.strategies.select",
     "evaluate": "counterpoise.classifier.evaluation",
     "explain": "counterpoise.classifier.importance",

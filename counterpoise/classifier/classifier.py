@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -41,7 +41,8 @@ class Classifier:
     Attributes:
         classes_: The labels in the type of the training data, in the order of `predict_proba`'s columns; of several
             labels per row their names.
-        kind: The kind of target: "one_of" (one class per row) or "labels" (several labels per row).
+        kind: The kind of target: "one_of" (one class per row), "labels" (several labels per row) or "elements" (a
+            class for each pixel or step).
         rule: How member outputs become probabilities and a decision.
         unit: How units (see `cp.images(unit=)`) are decided; None: each row is decided.
         history: Per network, numbers by round: "step", "loss", "stop_loss", "recall C" per class code; not saved.
@@ -109,16 +110,22 @@ class Classifier:
     def predict_proba(self, x: Any, prior: Any = None) -> Array:
         """Probability of each class, float64 (N, C), or of each label, (N, L), in the order of `classes_`.
 
+        Of a class per element (N, ..., C).
+
         Args:
             x: Rows in any form that `fit` takes (labels are ignored).
             prior: Class shares where the rows come from, when they differ from training: the share of
                 `classes_[1]` for two classes, one share per class, or one per label. None = as in training.
         """
-        return predicting.predicted(self, x, without_column(self._rule_at(prior))).proba
+        return np.concatenate(predicting.parts(self, x, without_column(self._rule_at(prior)), lambda made: made.proba))
 
     def predict(self, x: Any, prior: Any = None) -> Array:
-        """The decided label of each row (N,), by the classifier's threshold or offsets; of labels 0 or 1, (N, L)."""
-        return self.target.decided(predicting.predicted(self, x, self._rule_at(prior)).decision, self.decisions_)
+        """The decided label of each row (N,), by the classifier's threshold or offsets; of labels 0 or 1, (N, L).
+
+        Of a class per element the label of each, (N, ...).
+        """
+        codes = np.concatenate(predicting.parts(self, x, self._rule_at(prior), lambda made: made.decision))
+        return self.target.decided(codes, self.decisions_)
 
     @property
     def decisions_(self) -> Array:
@@ -150,14 +157,17 @@ class Classifier:
         """Probabilities and decisions as a polars frame, the columns that `counterpoise predict` writes.
 
         Two classes: `probability` (of `classes_[1]`) and `decision`; more: `probability_LABEL` for each. Several labels
-        per row: `probability_LABEL` and `decision_LABEL` for each. Where rows go to a human decisions are text.
+        per row: `probability_LABEL` and `decision_LABEL` for each. Where rows go to a human decisions are text. A class
+        per element: `elements_LABEL`, how many elements of the row were decided for each class, and `regions_LABEL`, in
+        how many connected regions, of each but the first.
         """
         import polars as pl
 
         labels = self.decisions_
         if self.rule.review is not None:
             labels = np.array([str(label) for label in labels])
-        return pl.DataFrame(self.target.columns(predicting.predicted(self, x, self._rule_at(prior)), labels))
+        rule = self._rule_at(prior)
+        return pl.concat(predicting.parts(self, x, rule, lambda made: pl.DataFrame(self.target.columns(made, labels))))
 
     def decide(
         self, *, confidence: float | None = None, costs: Any = None, cost_column: str | None = None,
@@ -250,10 +260,16 @@ class Classifier:
         """Raw logits of each member, float32 (N, units), before any correction."""
         return self.encoded_logits(self.encoded(x))
 
-    def encoded_logits(self, encoded: Any) -> list[Array]:
-        """As `member_logits`, of rows in the form of `Examples.x`."""
-        batches = (logits for _, logits in predicting.batches(self, encoded))
-        return [np.concatenate(columns) for columns in zip(*batches, strict=True)]
+    def encoded_logits(self, encoded: Any, scored: Callable[[Array, Array], Array] | None = None) -> list[Array]:
+        """As `member_logits`, of rows in the form of `Examples.x`.
+
+        `scored` takes outputs and numbers of some rows, and returns the outputs that are wanted; None: all.
+        """
+        made = []
+        for chunk, batch in predicting.batches(self, encoded):
+            numbers = np.arange(chunk.start, chunk.start + len(batch[0]))
+            made.append(batch if scored is None else [scored(logits, numbers) for logits in batch])
+        return [np.concatenate(columns) for columns in zip(*made, strict=True)]
 
     def log_p(self, logits: Sequence[Array]) -> Array:
         """Log-probabilities float64 (M, N, C) or (M, N, L, 2) of each member, its training shift undone."""

@@ -240,7 +240,7 @@ def _check_rows(scores: Mapping[str, Array], rule: Rule | LabelRules, target: Ta
     y, log_p = scores["y"], scores["log_p"]
     if not target.are_labels(y, classes):
         raise ArtifactError(f"its stored {prefix}y is no list of the {classes} class codes.")
-    shape = (len(y), *target.shape(classes))
+    shape = target.scored_shape(y, classes)
     _check_proba(log_p, (len(rule.log_shifts), *shape), f"{prefix}log_p", logs=True)
     if "member_outputs" in scores:
         _check_proba(
@@ -250,9 +250,9 @@ def _check_rows(scores: Mapping[str, Array], rule: Rule | LabelRules, target: Ta
     if group is not None and not (group.shape == y.shape[:1] and group.dtype.kind in "iu"):
         raise ArtifactError(f"its stored {prefix}group is no list of one group per row.")
     for name in ("weight", "amount"):
-        own = scores.get(name)
+        own, fits = scores.get(name), (y.shape[:1], shape[:-1]) if name == "weight" else (y.shape[:1],)
         if own is not None and not (
-            own.shape == y.shape[:1] and own.dtype.kind in "fiu" and np.isfinite(own).all() and (own >= 0).all()
+            own.shape in fits and own.dtype.kind in "fiu" and np.isfinite(own).all() and (own >= 0).all()
         ):
             raise ArtifactError(f"its stored {prefix}{name} is no list of one {name} per row.")
 

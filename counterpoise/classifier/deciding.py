@@ -37,6 +37,11 @@ def decided(
         GuaranteeError: Too few rows.
     """
     reviews = review_alpha is not None or review_budget is not None
+    if target.networks_only and reviews:
+        raise OptionError(
+            f"review_alpha and review_budget are for one class per row, but the rows of this classifier have "
+            f"{target.what}. Leave them out."
+        )
     if not isinstance(rule, Rule):
         if costs is not None or column != (None, None) or reviews:
             raise OptionError(

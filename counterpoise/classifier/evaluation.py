@@ -11,11 +11,14 @@ import polars as pl
 
 from counterpoise.classifier.by_group import scores_by_group
 from counterpoise.classifier.further import Stakes, further
+from counterpoise.classifier.region_evaluation import region_metrics
 from counterpoise.classifier.threshold_spread import decisions_at, threshold_spread
 from counterpoise.classifier.unit_scores import unit_scores, units_to_score
 from counterpoise.core.checks import check_no_class_lost, check_weights
 from counterpoise.core.errors import ColumnError, OptionError, TargetError, did_you_mean
+from counterpoise.core.examples import Examples
 from counterpoise.core.label_columns import target_columns
+from counterpoise.core.target import Problem
 from counterpoise.data.amounts import amounts_in, amounts_of
 from counterpoise.data.frames import is_table, to_frame
 from counterpoise.data.image_names import joined_groups
@@ -25,6 +28,7 @@ from counterpoise.data.row_metadata import group_codes, weights
 from counterpoise.data.schema import text_columns
 from counterpoise.data.unit_columns import unit_names
 from counterpoise.decide.costs import cost_matrix
+from counterpoise.decide.rule import Decision
 from counterpoise.metrics.measured import Scored, joined_scores, measure
 from counterpoise.metrics.reliability import reliability_table
 from counterpoise.metrics.review_scores import review_scores
@@ -67,6 +71,8 @@ def evaluate(
         `by` (see `classifier.by_group`), `review` (see `metrics.review_scores`; None where no row goes to a human; all
         other scores are of decisions without a human), and `groups`, how many there are, or None. Of several labels per
         row, scores are means over the labels, without intervals, and `labels` has those of each label with intervals.
+        Of a class per element `metrics` has overlaps and lesions of whole rows, too; all intervals are of draws of rows
+        or groups, and `groups` is their number.
 
     Raises:
         ColumnError: the column is absent. TargetError: a label that the classifier does not know, or one class only.
@@ -96,18 +102,30 @@ def evaluate(
     units = units_to_score(clf, rows, unit)
     if units is not None:
         group = units.codes if group is None else joined_groups(group, units.codes)
-    check_no_class_lost(codes, weight, clf.classes_.tolist())
-    drawn_by: dict[str, Any] = {"groups": group, "sample_weight": weight}
+    examples = Examples(rows, codes, tuple(clf.classes_.tolist()), sample_weight=weight, kind=clf.kind)
+    check_no_class_lost(examples.strata, weight, clf.classes_.tolist())
     column = clf.rule.cost_column
     amount = None if column is None else amounts_in(rows, column.name, clf.schema, source or "the data")
     stakes = _stakes(clf, rows, source, costs, cost_column, cost_fp, first, len(codes))
     if column is not None and stakes.costs is None and stakes.amount is None:
         stakes = replace(stakes, amount=amount, cost_fp=column.cost_fp)
     grouped = {name: _values(rows, given, f"by={name!r}", source) for name, given in columns.items()}
-    logits = clf.encoded_logits(clf.encoded(rows, source))
+    encoded, regions = clf.encoded(rows, source), {}
+    if clf.target.per_element:
+        regions = region_metrics(clf, encoded, codes, unit, resamples)
+    logits = clf.encoded_logits(encoded, examples.scored_outputs)
+    everything = np.arange(len(codes))
+    codes, weight = examples.scored_labels(everything), examples.scored_weights(everything)
     log_p, raw = clf.log_p(logits), clf.raw(logits)
     predicted = clf.target.apply(clf.rule.unreviewed, log_p, amount)
     problems = clf.target.problems(codes, clf.classes_.tolist())
+    spread = threshold_spread(clf.rule, clf.scores, resamples=min(resamples, 200)) if not regions else None
+    if (p := problems[0]).together is not None:  # from here on every element is a row of its group
+        codes, weight, unit = p.y.astype(np.int64), p.of_rows(weight), p.of_rows(everything if unit is None else unit)
+        predicted, raw = Decision(p.proba(predicted.proba), p.decision(predicted.decision)), p.proba(raw)
+        grouped = {name: p.of_rows(np.asarray(values)) for name, values in grouped.items()}
+        problems = (Problem(np.arange(len(codes)), codes, p.classes),)
+    drawn_by: dict[str, Any] = {"groups": unit, "sample_weight": weight}
     scored = [p for p in problems if len(np.unique(p.y)) > 1]
     each = [
         measure(
@@ -119,17 +137,16 @@ def evaluate(
     if not each:
         raise TargetError("the rows hold one class only; scores need rows of two classes at least.")
     one = problems[0].index is None
-    spread = threshold_spread(clf.rule, clf.scores, resamples=min(resamples, 200))
     at_ends = None if spread is None else decisions_at(spread, codes, predicted.proba[:, 1], weight)
     together = clf.target.together(codes, predicted.proba, predicted.decision, weight)
     return {
-        "rows": len(codes),
+        "rows": len(examples),
         "groups": None if group is None else len(np.unique(group)),
-        "classes": shares_of(clf.target, codes, clf.classes_.tolist()),
+        "classes": shares_of(clf.target, examples.y, clf.classes_.tolist()),
         "threshold": clf.rule.threshold,
         "threshold_spread": at_ends,
         "aim": clf.rule.aim,
-        "metrics": joined_scores(each) | _together(together),
+        "metrics": joined_scores(each) | _together(together) | regions,
         "further": further(codes, predicted.proba, predicted.decision, clf.rule, stakes, **drawn_by) if one else {},
         "reliability": reliability_table(scored, predicted.proba, weight),
         "by": scores_by_group(grouped, problems, predicted.proba, predicted.decision, **drawn_by),
@@ -151,9 +168,9 @@ def _stakes(
     clf: Any, rows: Any, source: str | None, costs: Any, cost_column: Any, cost_fp: float, first: int | None, n: int
 ) -> Stakes:
     """What decisions cost and how many rows are looked at, as it was given."""
-    if clf.target.independent and not (costs is None and cost_column is None and first is None):
+    if clf.target.networks_only and not ((costs is None or clf.target.per_element) and cost_column is first is None):
         raise OptionError(
-            "costs, cost_column and first are for one class per row, but there are several labels per row."
+            f"costs, cost_column and first are for one class per row, but there are rows with {clf.target.what}."
         )
     matrix = None if costs is None else cost_matrix(costs, clf.classes_.tolist())
     given = None if cost_column is None else _values(rows, cost_column, "cost_column", source)

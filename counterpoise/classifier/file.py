@@ -146,9 +146,7 @@ def _members(whole: keras.Model, rule: Any, schema: Schema | None, target: Targe
         raise ArtifactError("it holds no networks called 'members' with a rule; a file of Counterpoise does.")
     classes = len(rule.prior)
     outputs = [tuple(output.shape) for output in members.outputs]
-    if len(outputs) != len(rule.log_shifts) or any(
-        len(shape) != 2 or shape[1] not in target.widths(classes) for shape in outputs
-    ):
+    if len(outputs) != len(rule.log_shifts) or not all(target.fits(shape, classes) for shape in outputs):
         raise ArtifactError(
             f"its networks put out {outputs}, and its rule is for {len(rule.log_shifts)} networks of {classes} classes."
         )

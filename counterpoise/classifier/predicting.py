@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,16 +20,16 @@ from counterpoise.networks.member_outputs import shares
 Array = np.ndarray
 
 
-def predicted(clf: Any, x: Any, rule: Rule | LabelRules) -> Decision:
-    """The decision of a rule for rows in any form that `fit` takes."""
+def parts(clf: Any, x: Any, rule: Rule | LabelRules, part: Callable[[Decision], Any]) -> list[Any]:
+    """What is wanted of the decision of a rule, for each batch of rows in any form that `fit` takes."""
     made = []
     for chunk in chunks(clf, x):
         encoded, amount = with_amounts(clf, chunk, rule.cost_column)
         for rows, logits in batches(clf, encoded):
-            made.append(clf.target.apply(rule, clf.log_p(logits), None if amount is None else amount[rows]))
+            made.append(part(clf.target.apply(rule, clf.log_p(logits), None if amount is None else amount[rows])))
     if not made:
         raise DataError(f"The {type(x).__name__} has no elements. Expected rows to predict. Check where it is made.")
-    return Decision(np.concatenate([d.proba for d in made]), np.concatenate([d.decision for d in made]))
+    return made
 
 
 def batches(clf: Any, encoded: Any) -> Iterator[tuple[slice, list[Array]]]:

@@ -15,6 +15,7 @@ from counterpoise.core.folds import Fold
 from counterpoise.core.seeds import integer
 from counterpoise.core.target import Problem
 from counterpoise.metrics.bootstrap import cluster_draws, time_blocks
+from counterpoise.metrics.regions import region_draws
 from counterpoise.targets.kinds import target_of
 
 Array = np.ndarray
@@ -29,6 +30,8 @@ def paired_draws(
     seed: int = 0, resamples: int = RESAMPLES, metric: str = "average_precision",
 ) -> dict[str, dict[str, Array]] | None:  # fmt: skip
     """strategy -> metric -> float (B,), or None: rows are independent, or a fold tests too few groups.
+
+    The elements of a row belong together: of a class per element every row is a group, if there are no others.
 
     Of a given split every row, group or block of its test rows is drawn (see `single_split`).
 
@@ -52,7 +55,7 @@ def paired_draws(
             name: split_draws(result, examples, _blocks(result.rows, examples), metric, resamples, seed)
             for name, (result,) in by_name.items()
         }
-    if examples.groups is None and examples.time is None:
+    if examples.groups is None and examples.time is None and examples.sample is None:
         return None
     some = next(iter(by_name.values()))
     if min(len(np.unique(_blocks(result.rows, examples))) for result in some) < LEAST_BLOCKS:
@@ -78,14 +81,22 @@ def _mean(draws: Sequence[Array]) -> Array:
 
 def _of_fold(result: FoldResult, examples: Examples, seed: int, resamples: int) -> dict[str, Array]:
     blocks, state = _blocks(result.rows, examples), integer(seed, "blocks", result.fold)
-    problems = target_of(examples).problems(examples.y[result.rows], examples.classes)
-    each = [_of_problem(p, result, blocks, state, resamples) for p in problems if len(p.rows)]
-    return {key: np.mean([draws[key] for draws in each], axis=0) for key in each[0]}
+    problems = target_of(examples).problems(examples.scored_labels(result.rows), examples.classes)
+    own = examples.element_weights(result.rows)
+    each = [_of_problem(p, result, blocks, own, state, resamples) for p in problems if len(p.rows)]
+    draws = {key: np.mean([draws[key] for draws in each], axis=0) for key in each[0]}
+    return draws | region_draws(result.regions, blocks, resamples, state)
 
 
-def _of_problem(problem: Problem, result: FoldResult, blocks: Array, seed: int, resamples: int) -> dict[str, Array]:
-    """Draws of one problem; rows that take no part weigh 0, so that the same groups are drawn for every problem."""
+def _of_problem(
+    problem: Problem, result: FoldResult, blocks: Array, own: Array | None, seed: int, resamples: int
+) -> dict[str, Array]:
+    """Draws of one problem; rows that take no part weigh 0, so that the same groups are drawn for every problem.
+
+    `own` are the weights of sampled elements.
+    """
     y, proba, weights = problem.whole(result.proba)
+    blocks, weights = problem.of_whole(blocks), weights if own is None else problem.of_whole(own)
     how: dict[str, Any] = {"resamples": resamples, "seed": seed, "sample_weight": weights}
     if len(problem.classes) == 2:
         return cluster_draws(y, proba, blocks, **how)

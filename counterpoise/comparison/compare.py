@@ -182,7 +182,7 @@ def compare_examples(
     examples, parts = _divided(examples, split, given=folds is not None, nested=nested)
     n_folds = len(parts) // repeats
     priced = Costs.of(
-        costs, all(len(p.classes) == 2 for p in target_of(examples).problems(examples.y, examples.classes))
+        costs, all(len(p.classes) == 2 for p in target_of(examples).problems(examples.y[:0], examples.classes))
     )
     strategies = strategies if priced is None else priced.aimed(strategies)
     limited = Limit.of(limit)
@@ -197,7 +197,7 @@ def compare_examples(
     with opened(store) as kept:
         if kept is not None:
             kept.begin(manifest_of(examples, trainer, n_folds, duplicates))
-            weights = needs_weights(strategies) or examples.split is not None
+            weights = needs_weights(strategies) or examples.split is not None or target_of(examples).per_element
             train = stored(trainer.executor, kept, weights=weights, tell=announce if verbose else None)
             trainer = replace(trainer, executor=train)
         comparison = _compared(
@@ -323,9 +323,10 @@ def _judge(
     folds, repeats = outcome.folds, outcome.repeats
     scores = {name: tally.fold_scores(results, examples) for name, results in by_name.items()}
     counts = {name: tally.fold_counts(results, examples) for name, results in by_name.items()}
+    independent = {} if target_of(examples).per_element else counts
     judgment = assess(
         scores, folds=len(folds) // repeats, repeats=repeats, metric=metric, simplicity=[s.name for s in select(ran)],
-        counts={name: tables for name, tables in counts.items() if tables and tables[""].shape[1:] == (2, 2)},
+        counts={name: tables for name, tables in independent.items() if tables and tables[""].shape[1:] == (2, 2)},
         external=[s.name for s in ran if isinstance(s, External)],
         draws=paired_draws(by_name, scores, examples, seed, metric=metric), unfinished=unfinished(outcome.training),
         test_over_train=None if examples.split is None else len(folds[0].test) / len(folds[0].train),

@@ -12,6 +12,7 @@ import numpy as np
 
 from counterpoise.classifier.classifier import Classifier
 from counterpoise.classifier.heat_maps import heat_maps, is_picture
+from counterpoise.comparison.mask_pictures import black_and_white, mask_pictures
 from counterpoise.core.errors import CounterpoiseError
 from counterpoise.core.examples import Examples
 from counterpoise.core.fold_result import FoldResult
@@ -32,7 +33,8 @@ def example_pictures(
 ) -> list[dict[str, Any]]:
     """Missed cases, false positives and doubtful labels of a strategy, the most confident first, for the report.
 
-    Every row is scored once: by the first repeat. Of several labels, those of the rarest. [] if rows are no images.
+    Of a class per element: the worst and the median rows (see `mask_pictures`). Every row is scored once: by the first
+    repeat. Of several labels, those of the rarest. [] if rows are no images.
 
     Args:
         results: Those of the strategy.
@@ -42,6 +44,8 @@ def example_pictures(
     pictures = next((part for part in leaves(examples.x) if _shows(part)), None)
     if pictures is None:
         return []
+    if results[0].regions is not None:
+        return mask_pictures(results, examples, pictures)
     first = [result for result in results if result.repeat == 0]
     rows, decisions, probas = (
         np.concatenate([getattr(result, name) for result in first]) for name in ("rows", "decision", "proba")
@@ -90,11 +94,10 @@ def _example(
     examples: Examples, pictures: Any, row: int, names: tuple[str, str], proba: float, heat: Array | None
 ) -> dict[str, Any]:
     pixels = pictures[np.array([row])][0]
-    known = examples.pictures is not None and not examples.pictures.learned
-    low, high = (0.0, 255.0) if known or pixels.dtype == np.uint8 else np.percentile(pixels, [0.5, 99.5]).tolist()
+    ends = black_and_white(pixels, examples)
     return {
-        "src": thumbnail(pixels, low, high),
-        "heat": None if heat is None else heat_thumbnail(pixels, heat, low, high),
+        "src": thumbnail(pixels, *ends),
+        "heat": None if heat is None else heat_thumbnail(pixels, heat, *ends),
         "name": f"row {row + 1}" if examples.names is None else str(examples.names[row]),
         "label": names[0],
         "decided": names[1],

@@ -20,6 +20,7 @@ from counterpoise.core.target import Problem
 from counterpoise.metrics import scores as sc
 from counterpoise.metrics.bootstrap import cluster_draws, group_draws
 from counterpoise.metrics.proba_scores import log_proba
+from counterpoise.metrics.regions import region_draws
 from counterpoise.metrics.row_draws import row_draws
 from counterpoise.targets.kinds import target_of
 
@@ -40,22 +41,25 @@ def split_draws(result: FoldResult, examples: Examples, blocks: Array, metric: s
         resamples: B.
         seed: Of the draws.
     """
-    target, user = target_of(examples), examples.weights_of(result.rows)
-    problems = target.problems(examples.y[result.rows], examples.classes)
-    each = [
-        _of_problem(
-            one, y, np.ones(len(y)) if weight is None else weight.astype(float), blocks, metric, resamples, seed
-        )
-        for one, y, weight in (_seen(problem, result, user) for problem in problems if len(problem.rows))
-    ]
-    return {key: np.mean([draws[key] for draws in each], axis=0) for key in each[0]}
+    target, user = target_of(examples), examples.scored_weights(result.rows)
+    regions = region_draws(result.regions, blocks, resamples, seed)
+    problems = [p for p in target.problems(examples.scored_labels(result.rows), examples.classes) if len(p.rows)]
+    wanted = "average_precision" if metric in regions else metric
+    each = []
+    for problem in problems:
+        one, y, weight = _seen(problem, result, user)
+        weight = np.ones(len(y)) if weight is None else weight.astype(float)
+        each.append(_of_problem(one, y, weight, problem.of_whole(blocks), wanted, resamples, seed))
+    return {key: np.mean([draws[key] for draws in each], axis=0) for key in each[0]} | regions
 
 
 def _seen(problem: Problem, result: FoldResult, user: Array | None) -> tuple[FoldResult, Array, Array | None]:
     """What a strategy makes of one problem, its codes, and weights of all rows: 0 for those that take no part."""
     y, proba, weight = problem.whole(result.proba)
-    decision = np.zeros(len(y), np.int32)
-    decision[problem.rows] = problem.decision(result.decision)
+    decision, user = problem.decision(result.decision), None if user is None else problem.of_whole(user)
+    if len(problem.rows) < len(y):
+        decision = np.zeros(len(y), np.int32)
+        decision[problem.rows] = problem.decision(result.decision)
     one = replace(result, proba=proba, raw=problem.whole(result.raw)[1], decision=decision)
     if weight is None or user is None:
         return one, y, user if weight is None else weight

@@ -207,12 +207,14 @@ def check_member(member: Member, job: Job, classes: int, shapes: Iterable[tuple[
     Raises:
         ArtifactError: Its scores or weights are of other rows, classes or networks.
     """
-    units = member.logits.shape[-1] if member.logits.ndim == 2 else 0
     target = target_of(job)
+    units = member.logits.shape[-1] if target.fits(member.logits.shape, classes) else 0
+    each = member.logits.shape[1:]
     wanted = {
-        "logits": (len(job.score), units), "stop_logits": (len(job.stop), units),
+        "logits": (len(job.score), *each),
+        "stop_logits": (len(job.stop), *each),
         "log_shift": target.shape(classes),
-    }  # fmt: skip
+    }
     for name, shape in wanted.items():
         array = getattr(member, name)
         if array.dtype.kind != "f" or array.shape != shape or units not in (*target.widths(classes), classes):

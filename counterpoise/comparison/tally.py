@@ -17,6 +17,7 @@ from counterpoise.data.unit_columns import mixed_units
 from counterpoise.metrics.decision_scores import confusion, default_decision, per_class
 from counterpoise.metrics.members import mean_table, member_table
 from counterpoise.metrics.rank_scores import average_precision, roc_auc
+from counterpoise.metrics.regions import region_scores
 from counterpoise.pipeline.budget import Training
 from counterpoise.pipeline.scoring import scores_of
 from counterpoise.report.summary import curves_of, curves_of_labels, rarest_codes
@@ -29,7 +30,10 @@ SUFFIXES = ("", "_default", "_uncorrected")
 
 def fold_scores(results: Sequence[FoldResult], examples: Examples) -> dict[str, Array]:
     """Metric key -> float (R K,), one score per result, repeat after repeat."""
-    rows = [scores_of(examples, result.rows, result.proba, result.raw, result.decision) for result in results]
+    rows = [
+        scores_of(examples, result.rows, result.proba, result.raw, result.decision) | region_scores(result.regions)
+        for result in results
+    ]
     return {key: np.array([row[key] for row in rows]) for key in rows[0]}
 
 
@@ -43,9 +47,10 @@ def fold_counts(results: Sequence[FoldResult], examples: Examples) -> dict[str, 
         problem, *others = _problems(examples, result.rows)
         if others:
             return {}
-        decided = result.decision, *(default_decision(problem.proba(p), 1) for p in (result.proba, result.raw))
-        for suffix, decision in zip(SUFFIXES, decided, strict=True):
-            out[suffix].append(confusion(problem.y, decision, len(problem.classes)))
+        weights = problem.of_rows(examples.element_weights(result.rows))
+        default = (default_decision(problem.proba(p), 1) for p in (result.proba, result.raw))
+        for suffix, decision in zip(SUFFIXES, (problem.decision(result.decision), *default), strict=True):
+            out[suffix].append(confusion(problem.y, decision, len(problem.classes), sample_weight=weights))
     return {suffix: np.array(matrices) for suffix, matrices in out.items()}
 
 
@@ -113,7 +118,7 @@ def members(results: Sequence[FoldResult], examples: Examples, names: Sequence[s
     return mean_table(
         [
             member_table(
-                names, p.log_p(log_p), p.y, weights=weights, sample_weight=p.of_rows(examples.weights_of(rows))
+                names, p.log_p(log_p), p.y, weights=weights, sample_weight=p.of_rows(examples.scored_weights(rows))
             )
             for p in _problems(examples, rows)
         ]
@@ -126,10 +131,12 @@ def duplicate_free(results: Sequence[FoldResult], examples: Examples) -> dict[st
     for result in results:
         if result.duplicate_free is None:
             return None
-        problems = _problems(examples, result.rows[result.duplicate_free])
+        free = result.rows[result.duplicate_free]
+        problems, weights = _problems(examples, free), examples.element_weights(free)
         if problems and all(len(np.unique(p.y)) == len(p.classes) for p in problems):
             alone = result.proba[result.duplicate_free]
-            scores.append(float(np.mean([average_precision(p.y, p.proba(alone)) for p in problems])))
+            each = [average_precision(p.y, p.proba(alone), sample_weight=p.of_rows(weights)) for p in problems]
+            scores.append(float(np.mean(each)))
     rows = int(sum(np.sum(c.duplicate_free) for c in results if c.duplicate_free is not None))
     return {"rows": rows, "folds": len(scores), "average_precision": float(np.mean(scores)) if scores else None}
 
@@ -143,6 +150,11 @@ def curves(results: Sequence[FoldResult], examples: Examples) -> dict[str, Any]:
     labels = [str(c) for c in examples.classes]
     problems = _problems(examples, rows)
     parts = [(p.y, p.proba(raw), p.proba(proba), p.decision(decision)) for p in problems]
+    weights = problems[0].of_rows(examples.element_weights(rows))
+    if weights is not None:
+        cases = drawn_by_weight(weights)
+        parts = [tuple(values[cases] for values in parts[0])]
+        groups = problems[0].of_whole(rows if groups is None else groups)[cases]
     if problems[0].index is None:
         block = curves_of(*parts[0], labels, examples.positive, groups=groups)
     else:
@@ -150,6 +162,17 @@ def curves(results: Sequence[FoldResult], examples: Examples) -> dict[str, Any]:
     histories = [h for h in first[0].history if h.get("stop_loss")]
     rarest = {int(code): labels[code] for code in rarest_codes(examples.counts)}
     return block | ({"history": _history(histories, rarest)} if histories else {})
+
+
+def drawn_by_weight(weights: Array) -> Array:
+    """Numbers of cases, each as often as it weighs on average, at even steps of the sum of weights: as many as given.
+
+    Example:
+        >>> drawn_by_weight(np.array([1.0, 1.0, 2.0, 0.0])).tolist()
+        [0, 1, 2, 2]
+    """
+    upto = np.cumsum(weights)
+    return np.searchsorted(upto, (np.arange(len(weights)) + 0.5) * (upto[-1] / len(weights)))
 
 
 def _history(histories: Sequence[Mapping[str, list[float]]], labels: Mapping[int, str]) -> dict[str, Any]:
@@ -198,7 +221,7 @@ def units_block(examples: Examples) -> dict[str, Any] | None:
 
 def _problems(examples: Examples, rows: Array) -> tuple[Problem, ...]:
     """The problems of some rows that have rows."""
-    problems = target_of(examples).problems(examples.y[rows], examples.classes)
+    problems = target_of(examples).problems(examples.scored_labels(rows), examples.classes)
     return tuple(p for p in problems if len(p.rows))
 
 
@@ -207,7 +230,9 @@ def classes_of(results: Sequence[FoldResult], examples: Examples) -> list[dict[s
     rows, decision, proba = (np.concatenate([getattr(c, f) for c in results]) for f in ("rows", "decision", "proba"))
     problems = _problems(examples, rows)
     if problems[0].index is None:
-        recall, precision, support = per_class(problems[0].y, decision, len(examples.classes))
+        weights = problems[0].of_rows(examples.element_weights(rows))
+        decided = problems[0].decision(decision)
+        recall, precision, support = per_class(problems[0].y, decided, len(examples.classes), sample_weight=weights)
         table = zip(examples.classes, recall, precision, support, strict=True)
         return [
             {"label": str(label), "recall": _plain(r), "precision": _plain(p), "support": int(s)}
@@ -236,7 +261,11 @@ def _label_row(problem: Problem, proba: Array, decision: Array, results: Sequenc
 def _cost(results: Sequence[FoldResult], examples: Examples, costs: Costs) -> float:
     """Cost per 10,000 rows, summed over the problems."""
     rows, decision = (np.concatenate([getattr(c, f) for c in results]) for f in ("rows", "decision"))
-    return sum(costs.total(confusion(p.y, p.decision(decision), 2)) for p in _problems(examples, rows))
+    weights = examples.element_weights(rows)
+    tables = [
+        confusion(p.y, p.decision(decision), 2, sample_weight=p.of_rows(weights)) for p in _problems(examples, rows)
+    ]
+    return sum(map(costs.total, tables))
 
 
 def corrections(results: Sequence[FoldResult]) -> list[str]:

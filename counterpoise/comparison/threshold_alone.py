@@ -9,9 +9,11 @@ import numpy as np
 from counterpoise.comparison.effect import Costs
 from counterpoise.core.examples import Examples
 from counterpoise.core.fold_result import FoldResult
+from counterpoise.core.target import Problem
 from counterpoise.decide.aim import Aim
 from counterpoise.decide.threshold import choose_threshold
 from counterpoise.metrics.decision_scores import confusion
+from counterpoise.targets.kinds import target_of
 
 Array = np.ndarray
 
@@ -36,6 +38,14 @@ def confusion_at_tuned_threshold(
         if not others:
             return None
         rows, proba = (np.concatenate([getattr(r, name) for r in others]) for name in ("rows", "proba"))
-        threshold = choose_threshold(proba[:, 1], examples.y[rows], aim, examples.weights_of(rows))
-        total += confusion(examples.y[result.rows], (result.proba[:, 1] >= threshold).astype(int), 2)
+        problem, own = _problem(examples, rows), _problem(examples, result.rows)
+        weights = problem.of_rows(examples.scored_weights(rows))
+        threshold = choose_threshold(problem.proba(proba)[:, 1], problem.y, aim, weights)
+        decided = (own.proba(result.proba)[:, 1] >= threshold).astype(int)
+        total += confusion(own.y, decided, 2, sample_weight=own.of_rows(examples.element_weights(result.rows)))
     return total
+
+
+def _problem(examples: Examples, rows: Array) -> Problem:
+    """The one problem of some rows."""
+    return target_of(examples).problems(examples.scored_labels(rows), examples.classes)[0]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from counterpoise.core.sample import ElementSample, draw_sample
 from counterpoise.core.schema import Schema
 from counterpoise.core.units import Units
 
@@ -44,7 +46,8 @@ class Examples:
             without columns is absent), and with pictures also `{"image": (N, height, width, channels)}`. Numbers are
             those of the table less `schema.numeric[j].offset`, NaN for missing; id 0 is missing and id k is level k-1
             of `schema.categorical[j].levels`. Anything else is an array of any rank or a dict of arrays, first axis N.
-        y: int32 (N,), the class code of each row; of several labels (N, L), each 1, 0, or -1 where it is not known.
+        y: int32 (N,), the class code of each row; of several labels (N, L), each 1, 0, or -1 where it is not known; of
+            a class per element int (N, ...), -1 where an element does not count.
         classes: The labels, in the type of the file; `classes[y[i]]` is the label of row i, or `classes[l]` the name
             of label l.
         schema: The columns, for tables; else None.
@@ -92,12 +95,21 @@ class Examples:
 
     @property
     def binary(self) -> bool:
-        return self.n_classes == 2 and self.y.ndim == 1
+        return self.n_classes == 2 and self.kind != "labels"
 
     @property
     def counts(self) -> Array:
-        """Rows per class, int64 (C,), or with each label (L,)."""
-        return np.bincount(self.y, minlength=self.n_classes) if self.y.ndim == 1 else (self.y == 1).sum(axis=0)
+        """Rows per class, int64 (C,), with each label (L,), or containing each class of their elements (C,)."""
+        strata = self.strata
+        return np.bincount(strata, minlength=self.n_classes) if strata.ndim == 1 else (strata == 1).sum(axis=0)
+
+    @cached_property
+    def strata(self) -> Array:
+        """What a split deals out evenly: the labels of rows, or which classes a row of elements contains, (N, C)."""
+        if self.kind != "elements":
+            return self.y
+        flat = self.y.reshape(len(self.y), -1)
+        return np.stack([(flat == code).any(axis=1) for code in range(self.n_classes)], axis=1).astype(np.int32)
 
     def class_name(self, code: int) -> str:
         """What to call a class in a message; of labels number 2 l is label l's absence, 2 l + 1 the label.
@@ -106,9 +118,14 @@ class Examples:
             >>> Examples(np.zeros(2), np.array([[0, 1], [1, 0]]), ("edema", "mass"), kind="labels").class_name(2)
             "label 'mass' as 0"
         """
-        if self.y.ndim == 1:
+        if self.kind != "labels":
             return f"class {self.classes[code]!r}"
         return f"label {self.classes[code // 2]!r} as {code % 2}"
+
+    @cached_property
+    def sample(self) -> ElementSample | None:
+        """Of a class per element, the elements that rules and scores are taken from; None: rows are."""
+        return draw_sample(self.y, self.n_classes) if self.kind == "elements" else None
 
     def doing(self, role: int) -> Array:
         """Numbers of the rows that do this (see `split`), int64.
@@ -142,6 +159,25 @@ class Examples:
             sample_weight=None if weight is None else self.units.mean(weight).astype(np.float32),
             source=self.source, kind=self.kind,
         )  # fmt: skip
+
+    def scored_labels(self, rows: Array) -> Array:
+        """Labels that rules and scores of some rows are taken from: theirs, or those of their sampled elements."""
+        return self.y[rows] if self.sample is None else self.sample.y[rows]
+
+    def scored_weights(self, rows: Array) -> Array | None:
+        """Weights of `scored_labels`: the user's (n,), or those of the sampled elements (n, k); None: all alike."""
+        if self.sample is None:
+            return self.weights_of(rows)
+        own = self.sample.weights[rows]
+        return own if self.sample_weight is None else own * self.sample_weight[rows, None]
+
+    def element_weights(self, rows: Array) -> Array | None:
+        """Weights of sampled elements (n, k); None where scores are taken from rows."""
+        return None if self.sample is None else self.scored_weights(rows)
+
+    def scored_outputs(self, outputs: Array, rows: Array) -> Array:
+        """Return what a network puts out for `scored_labels`, of all that it puts out for these rows."""
+        return outputs if self.sample is None else self.sample.taken(outputs, rows)
 
     @property
     def positive(self) -> int:

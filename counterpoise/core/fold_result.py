@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from counterpoise.core.region_result import RegionResult
 from counterpoise.core.rule import LabelRules, Rule
 
 Array = np.ndarray
@@ -28,6 +29,8 @@ class FoldResult:
         history: One mapping per member.
         member_proba: float32 (T, C) of each member strategy after shift correction, before pooling.
         member_weights: float64 (members,), weights of these in the pool; None: equal.
+        regions: Of a class per element, what was decided for whole rows; None: rows have one decision. Then raw, proba
+            and decision are those of sampled elements, (T, k, C) and (T, k).
         memory: Bytes, the highest resident memory while a member was in work.
     """
 
@@ -49,3 +52,4 @@ class FoldResult:
     member_proba: tuple[Array, ...] = ()
     member_weights: Array | None = None
     memory: int = 0
+    regions: RegionResult | None = None

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from counterpoise.core.checks import check_choice, rows_text
+from counterpoise.core.element_labels import ElementLabels, are_elements, elements
 from counterpoise.core.errors import OptionError, TargetError
 from counterpoise.core.label_sources import LabelSource, library_of, source_of
 from counterpoise.core.label_values import plain_label
@@ -204,10 +205,11 @@ def split_off_labels(data: Any, y: Any) -> tuple[Any, Any]:
     return rest, spec.read(cells)
 
 
-def picked(y: Any) -> Any:
-    """Return labels in arrays as `Labels` if they are several per row, and anything else as it is.
+def picked(y: Any, sequences: bool = False) -> Any:
+    """Return labels in arrays as `Labels` if they are several per row or per element, and anything else as it is.
 
-    Zeros and ones (N, L) are several labels, unless each row has exactly one 1: then they are one-hot.
+    Zeros and ones (N, L) are several labels, unless each row has exactly one 1: then they are one-hot. Three axes or
+    more are elements; two axes are with `sequences`, or if they contain other classes than 0 and 1.
 
     Example:
         >>> picked(np.array([[1, 0], [1, 1]])).kind, type(picked(np.array([[1, 0], [0, 1]]))).__name__
@@ -215,15 +217,30 @@ def picked(y: Any) -> Any:
     """
     if isinstance(y, LabelColumns):
         return y.read(y.target)
-    if isinstance(y, (str, Labels, LabelSource)) or not _is_matrix(y):
+    if isinstance(y, ElementLabels):
+        return y.read()
+    if isinstance(y, (str, Labels, LabelSource)):
+        return y
+    if are_elements(y, sequences):
+        return elements(y).read()
+    if not _is_matrix(y):
         return y
     source = source_of(y, "y")
     meanings = [_meaning(level, -1, -1) for level in source.levels]
-    if source.codes.ndim != 2 or source.codes.shape[1] < 2 or None in meanings or not len(source.codes):
+    if source.codes.ndim != 2 or source.codes.shape[1] < 2 or not len(source.codes):
         return y
+    if None in meanings:
+        return elements(y).read() if _repeats(source) else y
     hot = np.array([*meanings, -1], np.int32)[source.codes]
     known = (hot >= 0).all(axis=1)
     return y if known.any() and (hot[known].sum(axis=1) == 1).all() else labels(y).read(y)
+
+
+def _repeats(source: LabelSource) -> bool:
+    """Whether values are classes of steps: whole numbers or text, each in several rows; else they are no labels."""
+    levels = [plain_label(level) for level in source.levels]
+    plain = all(level is None or isinstance(level, (int, str)) for level in levels)
+    return plain and len(levels) <= max(3, len(source.codes) // 2)
 
 
 def _is_matrix(y: Any) -> bool:

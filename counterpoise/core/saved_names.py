@@ -20,6 +20,7 @@ SAVED = {
     "data.words": ("WordIds",),
     "decide.layer": ("RuleLayer",),
     "forests.row_layer": ("TreeRows",),
+    "targets.element_rules": ("ElementRuleLayer",),
     "targets.label_rules": ("LabelRuleLayer",),
     "forests.tree_layer": ("TreeEnsemble",),
     "feed.mixing": ("BatchSMOTE", "Mixup", "Remix"),

@@ -1,14 +1,17 @@
 """What a target is: the one contract that everything above `targets/` uses.
 
-A target is what a row's label can be. `counterpoise.targets` holds the kinds there are: one class of C (`one_of`), or L
-labels that do not exclude each other (`labels`). A target has no state: it takes and gives arrays, is found by its
+A target is what a row's label can be. `counterpoise.targets` holds the kinds there are: one class of C (`one_of`), L
+labels that do not exclude each other (`labels`), or a class for each element of a row, such as the pixels of an image
+(`elements`). A target has no state: it takes and gives arrays, is found by its
 `kind` (`targets.target_of`), and so goes into files and other processes as one word.
 
 Rows are decided by one or more *problems*: one choice among C classes, or L choices between without and with a label.
 Rules are fitted, thresholds chosen and scores measured problem by problem; the score of a model is their mean.
 
 Shapes, N rows: labels y (N,) or (N, L); log-probabilities (N, C) or (N, L, 2); what a classifier puts out (N, C) or
-(N, L).
+(N, L). Of a class per element y is (N, ...), and log-probabilities and what a classifier puts out are (N, ..., C).
+Rules and scores of elements are taken from a sample of each row (`Examples.sample`): y (N, k), log-probabilities
+(N, k, C).
 """
 
 from __future__ import annotations
@@ -74,6 +77,15 @@ class Problem:
         """Values (N, ...) that belong to rows, such as weights or groups, as (n, ...)."""
         return None if values is None else values[self.rows]
 
+    @property
+    def together(self) -> Array | None:
+        """Which of the n belong together, (n,), where they are parts of rows; None: each is a row."""
+        return None
+
+    def of_whole(self, values: Array) -> Array:
+        """Values (N, ...) that belong to rows, for what `whole` returns."""
+        return values
+
 
 @runtime_checkable
 class TargetColumns(Protocol):
@@ -97,6 +109,9 @@ class Target(Protocol):
     Attributes:
         kind: Its name in files.
         independent: Whether the units of an output are sigmoids, one for each label.
+        per_element: Whether each element of a row has an output of its own.
+        networks_only: Whether no model but a network can be trained with it.
+        what: What rows have, in words, for messages.
         default: Names of the strategies of the default set, "none" first.
         strategies: Names of all that it can be trained with; empty: all that there are.
         losses: Name in a job -> Keras loss on labels and logits, made of the constants.
@@ -106,6 +121,12 @@ class Target(Protocol):
     def kind(self) -> str: ...
     @property
     def independent(self) -> bool: ...
+    @property
+    def per_element(self) -> bool: ...
+    @property
+    def networks_only(self) -> bool: ...
+    @property
+    def what(self) -> str: ...
     @property
     def default(self) -> tuple[str, ...]: ...
     @property
@@ -119,6 +140,14 @@ class Target(Protocol):
 
     def shape(self, n: int) -> tuple[int, ...]:
         """Shape of the log-probabilities of one row, and of a training shift: (C,) or (L, 2)."""
+        ...
+
+    def scored_shape(self, y: Array, n: int) -> tuple[int, ...]:
+        """Shape of the log-probabilities of `Examples.scored_labels` y."""
+        ...
+
+    def fits(self, shape: tuple[int | None, ...], n: int) -> bool:
+        """Whether an output of this shape, the batch first, is one for n classes."""
         ...
 
     def counts(self, y: Array, n: int) -> Array:
@@ -142,7 +171,11 @@ class Target(Protocol):
         ...
 
     def problems(self, y: Array, classes: Sequence[Any]) -> tuple[Problem, ...]:
-        """The problems that labels y pose."""
+        """The problems that labels y pose; of elements those that are scored (see `Examples.scored_labels`)."""
+        ...
+
+    def known(self, log_p: Array, y: Array, weights: Array | None = None) -> tuple[Array, Array, Array | None]:
+        """Log-probabilities, labels and weights of all that has a label, one after the other."""
         ...
 
     def plan(self, make: Callable[..., Any], y: Array, n: int, sample_weight: Array | None) -> Any:
@@ -150,6 +183,14 @@ class Target(Protocol):
 
         Raises:
             OptionError: it means nothing for this kind of target.
+        """
+        ...
+
+    def weighted(self, loss: tuple[str, Mapping[str, Any]], plan: Any) -> tuple[str, Mapping[str, Any]]:
+        """Name and constants of a loss, with the weights that a plan leaves to the loss.
+
+        Raises:
+            OptionError: the loss takes none.
         """
         ...
 

@@ -41,6 +41,9 @@ STRATEGIES: Mapping[str, str] = MappingProxyType(
         "resampling_ensemble": "Resampling ensemble",
         "mixup_ensemble": "Mixup ensemble",
         "label_ensemble": "Label ensemble",
+        "dice_cross_entropy": "Dice and cross-entropy",
+        "dice": "Dice loss",
+        "tversky": "Tversky loss",
     }
 )
 
@@ -67,6 +70,11 @@ METRICS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "roc_auc_micro": ("ROC AUC over all labels", "all labels of all rows together"),
         "f1_micro": ("F1 over all labels", "all labels of all rows together"),
         "subset_accuracy": ("subset accuracy", "share of rows with every label correct"),
+        "dice": ("Dice", "overlap of decision and truth over all pixels of all images, 2 TP / (2 TP + FP + FN)"),
+        "iou": ("IoU", "intersection over union over all pixels of all images, TP / (TP + FP + FN)"),
+        "dice_image": ("Dice per image", "mean over images; an empty decision on an empty image is 1"),
+        "dice_present": ("Dice per image with the class", "mean over the images that contain the class"),
+        "lesion_recall": ("lesion recall", "share of the lesions that are hit at 1 false positive lesion per image"),
     }
 )
 

@@ -90,7 +90,9 @@ def given_fold(
         if examples.time is not None:
             train, stop = latest_part(examples, train, share)
         else:
-            train, stop = stratified_part(examples.y, examples.groups, train, share, seeds.integer(seed, "hold-out"))
+            train, stop = stratified_part(
+                examples.strata, examples.groups, train, share, seeds.integer(seed, "hold-out")
+            )
     _check_parts(examples, {"training": train, "validation": stop, "test": test})
     return Fold(0, 0, train, stop, test)
 

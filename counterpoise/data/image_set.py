@@ -93,7 +93,10 @@ class ImageSet:
 
     @property
     def y(self) -> Array:
-        """The class code of each file, int32 (N,); of several labels (N, L), each 1, 0, or -1 where not known."""
+        """The class code of each file, int32 (N,); of several labels (N, L), each 1, 0, or -1 where not known.
+
+        Of masks the codes of their pixels, int (N, height, width).
+        """
         return self.labeled_metadata.y.codes
 
     @property
@@ -103,9 +106,9 @@ class ImageSet:
 
     @property
     def counts(self) -> Array:
-        """Images per class, int64 (C,), or with each label (L,)."""
+        """Images per class, or pixels of masks, int64 (C,); or images with each label (L,)."""
         y = self.labeled_metadata.y
-        return y.counts if y.codes.ndim == 1 else (y.codes == 1).sum(axis=0)
+        return (y.codes == 1).sum(axis=0) if y.kind == "labels" else y.counts
 
     @property
     def color_mode(self) -> str:
@@ -233,7 +236,7 @@ def examples_of(
         if metadata.split is None:
             groups = arrays["groups"]
             arrays["groups"] = duplicate_ids if groups is None else joined_groups(groups, duplicate_ids)
-    notes += blank_labels(labels.codes, labels.classes)
+    notes += blank_labels(labels.codes, labels.classes) if labels.kind == "labels" else []
     examples = Examples(
         x, labels.codes, labels.classes, schema, **arrays, duplicate_ids=duplicate_ids,
         names=np.array([os.path.relpath(path, images.root) for path in images.paths]), kind=labels.kind,

@@ -24,6 +24,7 @@ from counterpoise.data.image_set import ImageSet, examples_of
 from counterpoise.data.image_table import read_rows
 from counterpoise.data.kept_pixels import KeptPixels
 from counterpoise.data.labels import read_target
+from counterpoise.data.masked_images import MaskedFiles, masked_files
 from counterpoise.data.pixel_types import Range
 from counterpoise.data.pixels import decoder as decoder
 from counterpoise.data.row_metadata import RowMetadata
@@ -36,6 +37,8 @@ def images(
     source: Any,
     size: int | tuple[int, int],
     *,
+    masks: str | os.PathLike[str] | None = None,
+    ignore: int | Sequence[int] = (),
     images: str | None = None,
     root: str | os.PathLike[str] | None = None,
     target: str | Sequence[str] | TargetColumns | None = None,
@@ -56,7 +59,8 @@ def images(
     """List labeled images, of a folder or of a table, and check that every file can be decoded.
 
     A folder has one sub-folder for each class, or `train`, `validation` and `test` with such sub-folders: these parts
-    then train, end training, and judge. A table has a row for each image.
+    then train, end training, and judge. A table has a row for each image. In a folder of `images` and `masks` every
+    pixel has a class: masks have the names of their images, and any ending.
 
     PNG, JPEG, TIFF, BMP, GIF, WebP and DICOM (pip install 'counterpoise[dicom]'). Pixels are 0 to 255, as in
     `keras.utils.image_dataset_from_directory`, whatever the type that a file stores: 12 and 16 bits and float from 0 to
@@ -67,6 +71,10 @@ def images(
         source: The folder, in whose sub-folders images may lie deeper (hidden files do not count); or the table: a CSV
             or Parquet file, or a frame.
         size: Pixels of the side, or (height, width); images are resized to it (see `aspect`).
+        masks: The folder of the masks, one for each image of `source`, of the same size. Their values are the classes:
+            0 and 255, 0 and 1, class codes, or the entries of a palette. They are resized by the nearest pixel. None:
+            as the folder shows.
+        ignore: Value of the masks, or several, whose pixels count nowhere: 255 (void), for example.
         images: Column of the table with the names of the images, with or without ending and sub-folder. Several rows of
             one image with one label are one.
         root: The folder that the names are looked for in, sub-folders included. None: that of the table.
@@ -117,13 +125,19 @@ def images(
         >>> rows = {"scan": ["a", "b", "c"], "dx": [1, 0, 0], "patient": [7, 8, 8]}
         >>> images(rows, 4, images="scan", root=here, target="dx", groups="patient").counts.tolist()
         [2, 1]
+        >>> for path in ("seg/images/a.png", "seg/masks/a.png"):
+        ...     os.makedirs(os.path.dirname(os.path.join(here, path)), exist_ok=True)
+        ...     Image.linear_gradient("L").point(lambda v: 255 * (v > 200)).save(os.path.join(here, path))
+        >>> scans = images(os.path.join(here, "seg"), size=4)
+        >>> scans.y[0].tolist(), scans.classes
+        ([[0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0], [1, 1, 1, 1]], (0, 255))
     """
     span = check_span(range)
     columns = {"groups": groups, "time": time, "split": split, "sample_weight": sample_weight}
     listed = list_images(
         source, size, color_mode=color_mode, span=span, aspect=aspect, skip_bad=skip_bad, augment=augment,
         images=images, root=root, target=target, columns=columns, groups_from=groups_from, features=features,
-        unit=unit, aggregate=aggregate,
+        unit=unit, aggregate=aggregate, masks=masks, ignore=ignore,
     )  # fmt: skip
     if span and not listed.deep:
         raise OptionError(f"range is for images of more than 8 bits; all in {source} have 8 or fewer. Leave it out.")
@@ -151,6 +165,8 @@ def list_images(
     as_text: Sequence[str] = (),
     unit: Any = None,
     aggregate: str | None = None,
+    masks: Any = None,
+    ignore: Any = (),
 ) -> ImageSet:
     """As `images`, for the form that a model asks for: a range may be of no use here. Logs no notes.
 
@@ -167,6 +183,10 @@ def list_images(
     if images is None:
         given = {"root": root, "target": target, **(columns or {}), "unit": unit, "features": features or None}
         _check_folder_options(source, given)
+    masked = _masked(source, masks, ignore, images, augment, skip_bad)
+    if masked is not None:
+        paths, metadata, home, notes = list(masked.masks), None, masked.root, list(masked.notes)
+    elif images is None:
         paths, metadata, home, notes = _of_folder(Path(source))
     else:
         more = tuple(dict.fromkeys((*features, *units)))
@@ -175,8 +195,15 @@ def list_images(
     kept = KeptPixels.of(paths, sides, color_mode, aspect)
     good, bad = sound_files(paths, skip_bad, span, kept)
     sound = [path in good for path in paths]
+    if masked is not None:
+        metadata, bad_masks, added = masked.metadata(good, sides, aspect, ignore, skip_bad)
+        fits = [masked.masks[path] not in dict(bad_masks) for path in good]
+        good = {path: info for (path, info), fit in zip(good.items(), fits, strict=True) if fit}
+        metadata, bad, notes = metadata.where(fits), (*bad, *bad_masks), [*notes, *added]
+        sound = [path in good for path in paths]
+    elif bad and metadata is not None:
+        metadata = metadata.where(sound)
     kept = kept and kept.at(np.flatnonzero(sound))
-    metadata = metadata.where(sound) if bad and metadata is not None else metadata
     table = table.filter(sound) if bad and table is not None and table.width else table
     if metadata is not None and len(metadata.y.classes) < 2:
         only = f"of one class alone ({metadata.y.classes[0]!r})" if metadata.y.classes else "of no class"
@@ -202,6 +229,24 @@ def _unit_columns(unit: Any) -> tuple[str, ...]:
     """Names of the columns of a unit, which may be written as "a,b"."""
     names = unit.split(",") if isinstance(unit, str) else unit
     return tuple(str(name).strip() for name in names)
+
+
+def _masked(source: Any, masks: Any, ignore: Any, images: Any, augment: Any, skip_bad: bool) -> MaskedFiles | None:
+    """The images and masks of a folder; None where the target is no mask."""
+    if images is not None and masks is not None:
+        raise OptionError(
+            "masks names a folder of masks, and images the column of a table; a table with masks is not read. Give the "
+            "folder of the images instead of the table."
+        )
+    masked = None if images is not None else masked_files(source, masks, skip_bad)
+    if masked is not None and augment is not None:
+        raise OptionError(
+            "augment changes images, and their masks would no longer fit them. Leave augment out, or change images and "
+            "masks together and give them as arrays."
+        )
+    if masked is None and ignore != ():
+        raise OptionError(f"ignore is a value of masks, but {source} has none. Leave it out, or name the masks.")
+    return masked
 
 
 def _check_folder_options(source: Any, given: dict[str, Any]) -> None:

@@ -18,8 +18,8 @@ MOST_FLOAT_CLASSES = 50
 _SKIP = "Fill in the labels, or leave these rows out with skip_bad (--skip-bad)."
 #: What to do with targets that are not one class per row.
 SEVERAL = (
-    " fit and compare take one class per row, or several labels per row as zeros and ones (N, L), see cp.labels. For a "
-    "class per step or pixel, or several outputs, compile your own model with cp.compile_balanced."
+    " fit and compare take one class per row, several labels per row as zeros and ones (N, L), see cp.labels, or a "
+    "class per pixel or step, see cp.elements. For several outputs compile your own model with cp.compile_balanced."
 )
 _WHOLE = re.compile(r"[-+]?\d{1,18}")
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")

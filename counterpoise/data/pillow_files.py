@@ -75,6 +75,12 @@ def aspect_ratio(image: Any) -> float:
     return height / width if turned else width / height
 
 
+def sides(image: Any) -> tuple[int, int]:
+    """Height and width, as the camera was held."""
+    low, high = sorted((image.width, image.height))
+    return (low, high) if aspect_ratio(image) >= 1 else (high, low)
+
+
 def is_gray(image: Any) -> bool:
     return image.mode in ("1", "L", "LA", "La") or (image.mode == "RGBA" and "LA;16" in str(image.tile))
 

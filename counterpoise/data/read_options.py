@@ -65,11 +65,12 @@ class ReadOptions:
 def completed(examples: Examples, metadata: RowMetadata, notes: Sequence[str], aggregate: str = "mean") -> Examples:
     """Return examples with their metadata, numbers of duplicates, and all notes as warnings."""
     alike = look_alikes(examples.classes, f"Target {metadata.target!r}") if examples.kind == "one_of" else None
-    warnings = [*notes, *blank_labels(examples.y, examples.classes), *([] if alike is None else [alike])]
+    blank = blank_labels(examples.y, examples.classes) if examples.kind == "labels" else []
+    warnings = [*notes, *blank, *([] if alike is None else [alike])]
     duplicate_ids = find_duplicates(examples.x)
     if duplicate_ids is not None:
         warnings += duplicate_notes(duplicate_ids, examples.y)
     arrays: dict[str, Any] = metadata.arrays()
-    check_no_class_lost(examples.y, arrays["sample_weight"], examples.classes)
+    check_no_class_lost(examples.strata, arrays["sample_weight"], examples.classes)
     examples = replace(examples, **arrays, duplicate_ids=duplicate_ids, warnings=tuple(warnings))
     return with_units(examples, None if metadata.unit is None else units_of(metadata.unit, aggregate))

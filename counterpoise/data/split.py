@@ -72,7 +72,7 @@ def hold_out(examples: Examples, share: float = STOP_SHARE, seed: int = 0) -> tu
     if examples.time is not None:
         train, held = latest_part(examples, rows, share)
     else:
-        train, held = stratified_part(examples.y, examples.groups, rows, share, seeds.integer(seed, "hold-out"))
+        train, held = stratified_part(examples.strata, examples.groups, rows, share, seeds.integer(seed, "hold-out"))
     _check_held(examples, train, held)
     return train, held
 
@@ -96,13 +96,13 @@ def set_aside(examples: Examples, folds: int = 0) -> Examples:
     """Rows with several labels without those that have too few rows to be split, each named in a warning.
 
     Args:
-        examples: The rows; of one class per row they stay as they are.
+        examples: The rows; of any other kind they stay as they are.
         folds: Folds that each label needs rows for; 0: training and held-out rows.
 
     Raises:
         SplitError: fewer than two labels are left.
     """
-    if examples.y.ndim == 1:
+    if examples.kind != "labels":
         return examples
     counts = rows_that_weigh(examples, np.arange(len(examples))).reshape(-1, 2).min(axis=1).tolist()
     kept = np.array([carries(n, folds) if folds else n > LEAST_TRAIN for n in counts])
@@ -122,18 +122,25 @@ def set_aside(examples: Examples, folds: int = 0) -> Examples:
 
 def _remedy(examples: Examples) -> str:
     """What to do about a class that has too few rows."""
-    if examples.y.ndim > 1:
+    if examples.kind == "labels":
         return "leave the label out of the target"
+    if examples.kind == "elements":
+        return "give more rows that contain the class, or ignore its elements: cp.elements(masks, ignore=...)"
     return "merge rare classes with --merge-rare (merge_rare=)"
 
 
 def rows_that_weigh(examples: Examples, rows: Array) -> Array:
-    """Rows of each class that weigh more than 0, int64 (C,); of labels (2 L,), see `label_counts`."""
+    """Rows of each class that weigh more than 0, int64 (C,); of labels (2 L,), see `label_counts`.
+
+    Of a class per element: rows that contain it, (C,).
+    """
     weights = examples.weights_of(rows)
     rows = rows if weights is None else rows[weights > 0]
-    if examples.y.ndim > 1:
-        return label_counts(examples.y[rows])
-    return np.bincount(examples.y[rows], minlength=examples.n_classes)
+    strata = examples.strata[rows]
+    if strata.ndim == 1:
+        return np.bincount(strata, minlength=examples.n_classes)
+    both = label_counts(strata)
+    return both[1::2] if examples.kind == "elements" else both
 
 
 def usable(examples: Examples, duplicates: str) -> tuple[Array, Array | None]:
@@ -165,7 +172,7 @@ def _shuffled(
 ) -> Iterator[Fold]:
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
-    y = examples.y[rows]
+    y = examples.strata[rows]
     state = seeds.integer(seed, "folds", repeat)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # class sizes are checked by us, with a better message

@@ -73,6 +73,11 @@ def with_units(examples: Examples, units: Units | None) -> Examples:
     """
     if units is None:
         return examples
+    if examples.kind == "elements":
+        raise OptionError(
+            "unit was given, but these rows have a class for each pixel or step. Leave it out; groups= keeps the rows of "
+            "a patient together."
+        )
     if examples.time is not None:
         raise OptionError(
             "unit and time were both given, but a unit may have rows on both sides of a point in time. Leave one out."

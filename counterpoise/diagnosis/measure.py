@@ -38,7 +38,10 @@ _WHY = {
 
 @dataclass(frozen=True)
 class ClassCount:
-    """One class: its label as text, its rows, and its share of all rows."""
+    """One class: its label as text, its rows, and its share of all rows.
+
+    Of a class per element the rows that contain it, and its share of all elements.
+    """
 
     label: str
     count: int
@@ -141,6 +144,8 @@ def measure(examples: Examples, folds: int = 5, quick: bool = False, near: bool 
     """
     use("scikit-learn")
     check_int(folds, "folds", minimum=2)
+    if examples.kind == "elements":
+        return _of_elements(examples, folds, quick if near is None else near)
     if examples.y.ndim > 1:
         return _of_labels(examples, folds, quick, near)
     counts = examples.counts
@@ -208,6 +213,44 @@ def _of_labels(examples: Examples, folds: int, quick: bool, near: bool | None) -
         leaks=_leaks(examples),
         groups=None if examples.groups is None else len(np.unique(examples.groups)),
         duplicates_grouped=_same_partition(examples.groups, examples.duplicate_ids),
+    )
+
+
+def _of_elements(examples: Examples, folds: int, near: bool) -> DiagnosisRecord:
+    """Rows with a class per element: a class has the rows that contain it, and its share is that of the elements."""
+    elements, rows = np.array([np.count_nonzero(examples.y == c) for c in range(examples.n_classes)]), examples.counts
+    rarest = int(np.argmin(elements))
+    near_rows, near_grouped = _near(examples) if near else (None, False)
+    classes = zip(examples.classes, rows, elements / elements.sum(), strict=True)
+    duplicates, conflicting = (
+        (None, None) if examples.duplicate_ids is None else count_duplicates(examples.duplicate_ids, examples.y)
+    )
+    return DiagnosisRecord(
+        source=examples.source,
+        rows=len(examples),
+        columns=_n_columns(examples),
+        classes=tuple(ClassCount(str(label), int(n), float(share)) for label, n, share in classes),
+        minority=str(examples.classes[rarest]),
+        imbalance_ratio=float(elements.max() / max(elements.min(), 1)),
+        majority_accuracy=float(elements.max() / elements.sum()),
+        used=(),
+        excluded={},
+        missing={},
+        duplicates=duplicates,
+        conflicting=conflicting,
+        folds=folds,
+        positives_per_fold=rows[rarest] / folds,
+        half_width_fold=half_width(rows[rarest] / folds),
+        half_width_total=half_width(int(rows[rarest])),
+        largest_folds=largest_folds(int(rows.min())),
+        kinds=None,
+        leaks=None,
+        groups=None if examples.groups is None else len(np.unique(examples.groups)),
+        time=examples.time is not None,
+        warnings=examples.warnings,
+        duplicates_grouped=_same_partition(examples.groups, examples.duplicate_ids),
+        near=near_rows,
+        near_grouped=near_grouped,
     )
 
 

@@ -160,7 +160,7 @@ class Training:
     def _steps(self) -> Iterator[tuple[Job, int | Member]]:
         start, job = time.perf_counter(), self.job
         self.slot.load(self.state)
-        y, weights = self.examples.y[job.stop], self.examples.weights_of(job.stop)
+        y, weights = self.examples.scored_labels(job.stop), self.examples.scored_weights(job.stop)
         stopper = Stopper(job, self.objective, y, weights, self.rests, self.metrics)
         average = Average(job.limits.average, self.program.averaged)
         best: list[Array] | None = None
@@ -212,7 +212,7 @@ class Training:
         return start + len(rows), self.program.block(self.slot, self.memory, rows, weights), counts
 
     def _logits(self, rows: Array) -> Array:
-        return self.program.logits(self.slot, self.memory, rows)
+        return self.program.logits(self.slot, self.memory, rows, self.examples.scored_outputs)
 
     def _member(self, stopper: Stopper, best: list[Array] | None, start: float) -> Member:
         job, size = self.job, self.program.size

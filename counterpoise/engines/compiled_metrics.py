@@ -123,10 +123,9 @@ class CompiledMetrics:
         """
         if not np.isfinite(log_p).all():  # a training that diverged
             return dict.fromkeys(self.names, float("nan"))
-        labeled = (np.reshape(y, (len(y), -1)) >= 0).all(axis=1)  # metrics have no way to leave out a label of a row
-        if not labeled.any():
+        log_p, y, weights = self.target.known(log_p, y, weights)  # metrics cannot leave out a label of a row
+        if not len(y):
             return dict.fromkeys(self.names, float("nan"))
-        log_p, y, weights = log_p[labeled], y[labeled], None if weights is None else weights[labeled]
         targets = keras.ops.convert_to_numpy(shaped(np.asarray(y, np.int32), self.form, self.units))
         w = np.ones(len(y)) if weights is None else weights
         with _LOCK, _counts_restored(self._shared):

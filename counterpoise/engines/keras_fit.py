@@ -35,6 +35,8 @@ from counterpoise.networks.weights import fed, set_state, state_of, variable_ind
 
 Array = np.ndarray
 
+#: (outputs of some rows, their numbers) -> the outputs that scores are taken from.
+Scored = Callable[[Array, Array], Array]
 #: Called with (job id, steps done, steps at most) after each round.
 Progress = Callable[[str, int, int], None]
 
@@ -79,8 +81,8 @@ class FitEngine:
         return Member(
             job=job.id,
             weights=tuple(state_of(model)),
-            logits=logits_of(model, self.examples.x, job.score),
-            stop_logits=logits_of(model, self.examples.x, job.stop),
+            logits=logits_of(model, self.examples.x, job.score, self.examples.scored_outputs),
+            stop_logits=logits_of(model, self.examples.x, job.stop, self.examples.scored_outputs),
             log_shift=objective.log_shift,
             best_step=watch.best_step,
             steps=watch.stopper.steps,
@@ -198,8 +200,8 @@ class Watch(keras.callbacks.Callback):
         rests: bool = False, metrics: CompiledMetrics | None = None,
     ) -> None:  # fmt: skip
         super().__init__()
-        self.job, self.network, self.progress, self.x, self.before = job, network, progress, examples.x, 0
-        y, weights = examples.y[job.stop], examples.weights_of(job.stop)
+        self.job, self.network, self.progress, self.examples, self.before = job, network, progress, examples, 0
+        y, weights = examples.scored_labels(job.stop), examples.scored_weights(job.stop)
         self.stopper = Stopper(job, objective, y, weights, rests, metrics)
         self.best_state: list[Array] | None = None
         self.kept_by_user, self._kept_step, self._judged = False, 0, list[Array]()
@@ -238,12 +240,16 @@ class Watch(keras.callbacks.Callback):
         self._judged = self.average.of(now) if self.average.decay else now
         if self._judged is not now:
             set_state(self.network, self._judged)
-        if self.stopper.improved(logits_of(self.network, self.x, self.job.stop)) and not self.kept_by_user:
+        if self.stopper.improved(self._logits()) and not self.kept_by_user:
             self.best_state = self._judged
         if self._judged is not now:
             set_state(self.network, now)
         if self.stopper.turned:
             self.average.restart()
+
+    def _logits(self) -> Array:
+        """Of the stopping rows."""
+        return logits_of(self.network, self.examples.x, self.job.stop, self.examples.scored_outputs)
 
     def keep(self) -> None:
         """Keep this round."""
@@ -259,7 +265,7 @@ class Watch(keras.callbacks.Callback):
             set_state(self.network, now)
 
 
-def logits_of(model: keras.Model, x: Any, rows: Array) -> Array:
-    """Raw logits float32 (len(rows), units), in large batches."""
-    logits = [np.asarray(model.predict_on_batch(take(x, chunk))) for chunk in chunks(x, rows)]
-    return np.concatenate(logits) if logits else np.empty((0, int(model.output.shape[-1])), np.float32)
+def logits_of(model: keras.Model, x: Any, rows: Array, scored: Scored = lambda outputs, _: outputs) -> Array:
+    """Raw logits float32 (len(rows), units), in large batches; `scored` picks those of each batch that are wanted."""
+    logits = [scored(np.asarray(model.predict_on_batch(take(x, chunk))), chunk) for chunk in chunks(x, rows)]
+    return np.concatenate(logits) if logits else scored(np.empty((0, *model.output.shape[1:]), np.float32), rows)

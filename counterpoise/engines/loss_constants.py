@@ -1,7 +1,7 @@
-"""The class counts of a fold inside a loss, kept out of the trace.
+"""The class counts, or class weights, of a fold inside a loss, kept out of the trace.
 
-A loss built with counts uses them through `constant(values, z)`. In the program these values are variables, set for
-each job like its weights, so that one trace serves the counts of every fold.
+A loss built with counts or weights uses them through `constant(values, z)`. In the program these values are variables,
+set for each job like its weights, so that one trace serves the counts of every fold.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Array = np.ndarray
 def numbers_of(loss: Any, units: int) -> list[Array]:
     """What the loss passes to `constant` on outputs of `units` units, in order of use; nothing for other losses."""
     loss = per_row(loss)
-    if not (hasattr(loss, "constant") and hasattr(loss, "counts")):
+    if not (hasattr(loss, "constant") and (hasattr(loss, "counts") or hasattr(loss, "weights"))):
         return []
     used: list[Array] = []
     plain = loss.constant

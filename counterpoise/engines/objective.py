@@ -47,7 +47,7 @@ class Objective:
         self.name, self.constants = job.loss
         losses = self.target.losses
         if self.name != "model" and self.name not in losses:
-            rows = " for rows with several labels" if self.target.independent else ""
+            rows = f" for rows with {self.target.what}" if self.target.networks_only else ""
             raise OptionError(f"There is no loss {self.name!r}{rows}.{did_you_mean(self.name, losses)}")
         mixed = "" if job.mix is None else " mixed"
         self.key = f"{self.name} {_text(self.constants)}{mixed}"
@@ -113,7 +113,7 @@ class Objective:
     def _shift(self, plan: Plan) -> Array:
         """The plan's shift less the loss's term a_c inside the softmax, from the class shares of the rows drawn."""
         additive = getattr(self._loss, "additive", None)
-        value = None if additive is None or plan.of_members else additive(plan.drawn / plan.drawn.sum())
+        value = None if additive is None or plan.of_members else additive(plan.drawn_shares)
         if value is None:
             return plan.log_shift
         term = np.asarray(value, dtype=float)
@@ -121,8 +121,9 @@ class Objective:
 
 
 def _without_counts(constants: Mapping[str, Any]) -> dict[str, Any]:
-    """The constants, only the number of classes left of the counts."""
-    return {k: f"{len(v)} classes" if k == "counts" else v for k, v in constants.items()}
+    """The constants, only the number of classes left of the counts, or of the weights of the classes."""
+    kept = "weights" if "weights" in constants else "counts"  # what the trace takes from outside is that of one loss
+    return {k: f"{len(v)} classes" if k == kept else v for k, v in constants.items()}
 
 
 def _text(constants: Mapping[str, Any]) -> str:

@@ -48,7 +48,7 @@ class Memory:
 
     Attributes:
         x: Tensors in the structure of the input; doubles are kept as float32, int64 as int32, bytes as they are.
-        y: int32 (N,), class codes, or labels (N, L).
+        y: int32 (N,), class codes, or labels (N, L); of elements int (N, ...).
         form: Specs of x and y for any number of rows, and the integer type of row numbers.
     """
 
@@ -177,12 +177,18 @@ class Program:
             self._step_seconds[batch] = (time.perf_counter() - start) / steps
         return losses[:steps]
 
-    def logits(self, slot: Slot, memory: Memory, rows: Array) -> Array:
-        """Compute raw logits of rows, float32 (len(rows), units)."""
+    def logits(self, slot: Slot, memory: Memory, rows: Array, scored: Callable[[Array, Array], Array]) -> Array:
+        """Compute raw logits of rows, float32 (len(rows), units), of elements (len(rows), k, units).
+
+        `scored` takes the outputs and the numbers of some rows, and returns those that scores are taken from.
+        """
         run = self._function(("logits",), self._logits_function)
-        rows, size = rows.astype(self.form.numbers), memory.chunk
-        chunks = [self._call(slot, memory, run, tf.constant(rows[i : i + size])) for i in range(0, len(rows), size)]
-        return np.concatenate(chunks) if chunks else np.empty((0, int(self.model.output.shape[-1])), np.float32)
+        chunks = [rows[i : i + memory.chunk] for i in range(0, len(rows), memory.chunk)]
+        logits = [
+            scored(self._call(slot, memory, run, tf.constant(chunk.astype(self.form.numbers))), chunk)
+            for chunk in chunks
+        ]
+        return np.concatenate(logits) if logits else scored(no_logits(self.model), rows)
 
     # Tracing ---------------------------------------------------------------------------------------------------
 
@@ -266,6 +272,11 @@ def _lengthened(lines: Array, count: int) -> Array:
     if len(lines) == count:
         return lines
     return np.concatenate([lines, np.zeros((count - len(lines), *lines.shape[1:]), lines.dtype)])
+
+
+def no_logits(model: keras.Model) -> Array:
+    """The logits of no rows, float32 (0, ..., units)."""
+    return np.empty((0, *model.output.shape[1:]), np.float32)
 
 
 def _gathered(x: Any, rows: Any) -> Any:

@@ -41,7 +41,7 @@ def manifest(clf: Any, format: str) -> dict[str, Any]:
         if clf.schema is None
         else picture_input(clf) | (_id_inputs(clf) if ids else _column_inputs(clf)) | _cost_entry(clf, ids),
         "outputs": {
-            "probability": "float32 (rows, classes), in the order of `classes`",
+            "probability": f"float32 ({', '.join(['rows', *_elements(clf), 'classes'])}), in the order of `classes`",
             **_decisions(clf, ids),
         },
         "classes": clf.classes_.tolist(),
@@ -57,12 +57,18 @@ def _decisions(clf: Any, ids: bool) -> dict[str, str]:
     """Describe the outputs that decide."""
     if clf.target.independent:
         return {"decision": "int32 (rows, classes), 1 for each of `classes` that is there"}
+    shape = ", ".join(["rows", *_elements(clf)]) + "," * (not _elements(clf))
     human = "" if clf.rule.review is None else "; -1: review, for a human"
     if clf.rule.cost_column is not None and ids:
         human += f"; -1 too where {clf.rule.cost_column.name!r} is missing or negative"
     return {
-        "decision": f"int32 (rows,), position in `classes`{human}", **({} if ids else {"label": "the label decided"})
+        "decision": f"int32 ({shape}), position in `classes`{human}", **({} if ids else {"label": "the label decided"})
     }  # fmt: skip
+
+
+def _elements(clf: Any) -> list[str]:
+    """Shape of the elements of a row that are decided; none where rows are."""
+    return [str(size) for size in clf.members.outputs[0].shape[1:-1]]
 
 
 def _column_inputs(clf: Any) -> dict[str, Any]:

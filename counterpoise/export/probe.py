@@ -142,9 +142,12 @@ def compare(
 
 
 def _margins(clf: Any, proba: Array, amount: Array | None = None) -> Array:
-    """Distance of each decision from another one, in nats: (N,), or (N, L)."""
-    problems = clf.target.problems(np.zeros((len(proba), proba.shape[1]), np.int32), clf.classes_.tolist())
+    """Distance of each decision from another one, in nats: (N,), (N, L), or of elements (N, ...)."""
+    shape = proba.shape[:-1] if clf.target.per_element else proba.shape
+    problems = clf.target.problems(np.zeros(shape, np.int32), clf.classes_.tolist())
     margins = [_margin(rule, p.proba(proba), amount) for rule, p in zip(clf.rule.problem_rules, problems, strict=True)]
+    if clf.target.per_element:
+        return margins[0].reshape(shape)
     return margins[0] if len(margins) == 1 else np.stack(margins, axis=1)
 
 

@@ -88,6 +88,15 @@ _LABELS: Mapping[str, tuple[Any, ...]] = {
     "subset_accuracy": ("higher", 0.0, 1.0),
 }
 
+#: Of a class per element, whole rows: overlaps and lesions.
+_REGIONS: Mapping[str, tuple[Any, ...]] = {
+    "dice": ("higher", 0.0, 1.0),
+    "iou": ("higher", 0.0, 1.0),
+    "dice_image": ("higher", 0.0, 1.0),
+    "dice_present": ("higher", 0.0, 1.0),
+    "lesion_recall": ("higher", 0.0, 1.0),
+}
+
 #: Suffixes of the decision keys: at the strategy's own threshold, and at the default one.
 _SUFFIXES = ("", "_default", "_uncorrected")
 
@@ -102,12 +111,13 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
             *_PROBABILITY.items(),
             *((key + suffix, entry) for suffix in _SUFFIXES for key, entry in _DECISION.items()),
             *_LABELS.items(),
+            *_REGIONS.items(),
         )
     }
 )
 
-#: Keys of the scores that one choice among classes has: all but those of several labels together.
-PER_PROBLEM: tuple[str, ...] = tuple(key for key in METRICS if key not in _LABELS)
+#: Keys of the scores that one choice among classes has: all but those of several labels together, and of regions.
+PER_PROBLEM: tuple[str, ...] = tuple(key for key in METRICS if key not in {*_LABELS, *_REGIONS})
 
 #: What `evaluate` reports beyond `METRICS`, for two classes.
 FURTHER: Mapping[str, Metric] = MappingProxyType(

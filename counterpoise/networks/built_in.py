@@ -15,6 +15,7 @@ from counterpoise.data.words import WORDS
 from counterpoise.networks.batch_ensemble import MemberDense, MemberHead, PoolMembers
 from counterpoise.networks.input_spec import InputSpec, spec_of
 from counterpoise.networks.recipe import PLAIN, Recipe
+from counterpoise.networks.unet import unet
 
 #: Widths of the convolutions of `cnn`, from the picture inwards.
 CNN_WIDTHS = (16, 32, 64, 64, 64, 64, 64)
@@ -208,6 +209,7 @@ BUILT_IN = {
     "mlp": BuiltIn(mlp),
     "tabular": BuiltIn(tabular, bins=16, optimizer=lambda: keras.optimizers.Adam(2e-3), recipe=TABULAR),
     "cnn": BuiltIn(cnn),
+    "unet": BuiltIn(unet, optimizer=lambda: keras.optimizers.Adam(3e-3)),
     "text": BuiltIn(text, words=WORDS, optimizer=lambda: keras.optimizers.Adam(3e-3)),
 }
 
@@ -225,6 +227,10 @@ def name_for(spec: InputSpec, table: bool) -> str:
     if isinstance(spec.shape, Mapping) and IMAGE in spec.shape:
         return "cnn"
     shape, numbers = spec.shape, spec.dtype != "string"
+    if spec.per_element:
+        if "unet" in BUILT_IN and isinstance(shape, tuple) and len(shape) in (2, 3) and numbers:
+            return "unet"
+        raise ModelError(f"No built-in network has an output for each element of rows of shape {shape}. Pass your own.")
     plain = isinstance(shape, tuple) and all(isinstance(n, int) for n in shape)
     if table or (plain and numbers and len(shape) == 1):
         return "tabular"

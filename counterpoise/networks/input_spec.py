@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
@@ -27,6 +27,7 @@ class InputSpec:
         dtype: dtype of each input, same structure.
         peak: Largest value of the data: 255 for one input of bytes or of pictures that were read from files; else 1.
         independent: Whether the classes are labels that do not exclude each other: one sigmoid logit for each.
+        per_element: Whether each element of the row (pixel, step) has logits of its own.
 
     Example:
         >>> InputSpec((4,)).inputs().shape
@@ -37,6 +38,11 @@ class InputSpec:
     dtype: Any = "float32"
     peak: float = 1.0
     independent: bool = False
+    per_element: bool = False
+
+    def behind(self, encoded: InputSpec) -> InputSpec:
+        """The spec of what an encoder makes of these rows, for the same target."""
+        return replace(encoded, independent=self.independent, per_element=self.per_element)
 
     def units(self, n_classes: int) -> int:
         """Logits that a model for so many classes puts out: one for two classes that exclude each other, else each one.
@@ -60,15 +66,16 @@ class InputSpec:
 
 def spec_of(examples: Examples) -> InputSpec:
     """The spec of rows in memory."""
-    x, independent = examples.x, target_of(examples).independent
+    x, target = examples.x, target_of(examples)
+    kind = {"independent": target.independent, "per_element": target.per_element}
     if isinstance(x, Mapping):
         _check_names(x)
         shapes = {k: tuple(v.shape[1:]) for k, v in x.items()}
-        return InputSpec(shapes, {k: _dtype(v) for k, v in x.items()}, independent=independent)
+        return InputSpec(shapes, {k: _dtype(v) for k, v in x.items()}, **kind)
     if isinstance(x, (tuple, list)):
-        return InputSpec(tuple(tuple(v.shape[1:]) for v in x), tuple(map(_dtype, x)), independent=independent)
+        return InputSpec(tuple(tuple(v.shape[1:]) for v in x), tuple(map(_dtype, x)), **kind)
     pixels = x.dtype == np.uint8 or (examples.pictures is not None and x.ndim == 4)
-    return InputSpec(tuple(x.shape[1:]), _dtype(x), 255.0 if pixels else 1.0, independent)
+    return InputSpec(tuple(x.shape[1:]), _dtype(x), 255.0 if pixels else 1.0, **kind)
 
 
 def _check_names(x: Mapping[str, Any]) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -47,7 +46,14 @@ from counterpoise.networks.output import PROBABILITY_ACTIVATIONS, ProbabilityToL
 from counterpoise.networks.output_bias import OutputBias, find_output_bias
 from counterpoise.networks.placement import check_one_device, check_text, check_undistributed
 from counterpoise.networks.recipe import PLAIN, Recipe
-from counterpoise.networks.user_loss import LabelModelLoss, ModelLoss, is_cross_entropy, loss_label, single
+from counterpoise.networks.user_loss import (
+    ElementModelLoss,
+    LabelModelLoss,
+    ModelLoss,
+    is_cross_entropy,
+    loss_label,
+    single,
+)
 from counterpoise.networks.weights import at_work, fresh_state, learned, seeded, set_state, variable_indices
 from counterpoise.targets.kinds import target_of
 
@@ -87,6 +93,7 @@ class Network:
 
     Attributes:
         target: What its output is for (see `core.target`).
+        elements: Shape of the elements of a row that have an output of their own; (): the row has one.
         units: 1 or C, or one per label: width of the logits.
         raw_spec: What the network receives, before any encoder.
         n_members: Networks in the network (see `networks.batch_ensemble`); 1 for a plain one.
@@ -121,6 +128,7 @@ class Network:
         self.model = resolve_model(model, examples)
         self.given = isinstance(self.model, keras.Model)
         self.target, self.classes = target_of(examples), len(examples.classes)
+        self.elements = tuple(examples.y.shape[1:]) if self.target.per_element else ()
         self.output, self.clone = output, clone
         self.keep = self.given and initial_weights != "fresh"
         _check_clone(clone, self.model, initial_weights)
@@ -137,6 +145,11 @@ class Network:
         assembled = self.assembled(0)
         sample = self.cache["spare"] = assembled.model
         self.custom_train_step = custom_train_step(assembled.inner)
+        if self.custom_train_step and self.target.per_element:
+            raise ModelError(
+                f"The model has a {self.custom_train_step} of its own, which cannot train on rows with "
+                f"{self.target.what}. Pass a model with the training step of keras.Model."
+            )
         if self.custom_train_step and augment is not None:
             raise OptionError(
                 f"augment= adds layers in front of a model, but the model's own {self.custom_train_step} receives the "
@@ -200,8 +213,11 @@ class Network:
         if is_cross_entropy(loss, self.units, self.target.independent):
             return None
         if "user_loss" not in self.cache:
-            made = LabelModelLoss if self.target.independent else ModelLoss
-            self.cache["user_loss"] = made(loss, self.units, self.output_activation)
+            if self.target.per_element:
+                self.cache["user_loss"] = ElementModelLoss(loss, self.units, self.output_activation, self.elements)
+            else:
+                made = LabelModelLoss if self.target.independent else ModelLoss
+                self.cache["user_loss"] = made(loss, self.units, self.output_activation)
         return self.cache["user_loss"]
 
     @property
@@ -249,9 +265,9 @@ class Network:
             else:
                 inputs = self.raw_spec.inputs()
                 h = encoded(encoder_of_config(self._encoder_config), inputs)
-                inner = self._inner(replace(spec_behind(h), independent=self.raw_spec.independent))
+                inner = self._inner(self.raw_spec.behind(spec_behind(h)))
             logits = self._logits(inner, h if self._augmentation is None else self._augmentation(h))
-        check_units(logits, self.target, self.classes)
+        check_units(logits, self.target, self.classes, self.elements)
         logits = keras.layers.Activation("linear", dtype="float32", name="as_float32")(logits)
         encoder = None if h is inputs else keras.Model(inputs, h, name="encoder")
         return Assembled(keras.Model(inputs, logits, name="network"), inner, encoder)

@@ -65,12 +65,12 @@ def emits_probabilities(model: keras.Model, output: str, loss: Any = None, given
     )
 
 
-def check_units(logits: Any, target: Target, classes: int) -> None:
-    """Raise a ModelError unless logits (N, units) have a width that the target takes."""
-    widths = target.widths(classes)
-    if len(logits.shape) != 2 or logits.shape[-1] not in widths:
+def check_units(logits: Any, target: Target, classes: int, elements: tuple[int, ...] = ()) -> None:
+    """Raise a ModelError unless logits (N, units), of elements (N, ..., units), have a shape that the target takes."""
+    shape, widths = tuple(logits.shape), target.widths(classes)
+    if not target.fits(shape, classes) or shape[1:-1] != elements:
         wanted, what = " or ".join(map(str, widths)), "labels" if target.independent else "classes"
         raise ModelError(
-            f"The model's output has shape {tuple(logits.shape)}. Expected (None, units) with {wanted} units for "
-            f"{classes} {what}. Change the last layer."
+            f"The model's output has shape {shape}. Expected ({', '.join(['None', *map(str, elements), 'units'])}) "
+            f"with {wanted} units for {classes} {what}. Change the last layer."
         )

@@ -90,6 +90,45 @@ class LabelModelLoss(keras.losses.Loss):
         return self.inner.call(shaped(y_true, self.form, self.units), self.activation(y_pred))
 
 
+class ElementModelLoss(ModelLoss):
+    """A model's own loss as a function of the classes of elements (N, ...), -1 ignored, and logits (N, ..., units).
+
+    Args:
+        loss: A Keras loss, or a function (y_true, y_pred), with a value per element or per row.
+        units: Width of the output.
+        activation: What turns our logits into what the model puts out: "sigmoid", "softmax" or "linear".
+        elements: Shape of the elements of a row.
+
+    Raises:
+        ModelError: the loss takes targets in no shape that classes of elements have.
+    """
+
+    def __init__(self, loss: Any, units: int, activation: str, elements: tuple[int, ...]) -> None:
+        self.inner = as_loss(loss)
+        keras.losses.Loss.__init__(self, name=self.inner.name, reduction=self.inner.reduction)
+        self.units, self.activation = units, keras.activations.get(activation)
+        self.form, self._each = target_form(self.inner, units, elements), len(elements)
+
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        y, p = ops.convert_to_tensor(y_true), self.activation(y_pred)
+        losses = self.inner.call(self._targets(ops.maximum(y, 0)), p)
+        weight = 1.0 if sample_weight is None else ops.cast(ops.convert_to_tensor(sample_weight), losses.dtype)
+        per_element = len(losses.shape) == 1 + self._each
+        if sample_weight is not None and per_element:
+            weight = ops.reshape(weight, (-1, *[1] * self._each))
+        if not per_element:
+            return ops.mean(losses * weight)
+        counted = ops.cast(y >= 0, losses.dtype)
+        return ops.divide_no_nan(ops.sum(losses * counted * weight), ops.sum(counted))
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """The losses before weights and reduction."""
+        return self.inner.call(self._targets(ops.maximum(y_true, 0)), self.activation(y_pred))
+
+    def _targets(self, y: Any) -> Any:
+        return shaped(y, self.form, self.units)
+
+
 class FunctionLoss(keras.losses.Loss):
     """A function (y_true, y_pred) as a Keras loss, reduced as `compile` reduces it."""
 
@@ -138,14 +177,20 @@ def targets_of(loss: Any, units: int) -> str:
     return target_form(as_loss(inner), units)
 
 
-def target_form(loss: keras.losses.Loss, units: int) -> str:
+def target_form(loss: keras.losses.Loss, units: int, elements: tuple[int, ...] = ()) -> str:
     """The form of targets that a loss takes, tried on a few rows whose number no axis of a row shares.
 
     One unit: a column, else codes. Several: one-hot rows, else codes; a loss for the other form does not broadcast.
+
+    Args:
+        loss: The loss.
+        units: Width of the output.
+        elements: Shape of the elements of a row; (): the row has one output.
     """
-    rows, faults = units + 2, []
-    outputs = ops.full((rows, units), 1.0 / (units + 1))
-    codes = ops.convert_to_tensor((np.arange(rows) % max(2, units)).astype("int32"))
+    rows, faults = 2 + max(units, *elements) if elements else units + 2, []
+    outputs = ops.full((rows, *elements, units), 1.0 / (units + 1))
+    number = np.arange(rows * int(np.prod(elements)))
+    codes = ops.convert_to_tensor((number % max(2, units)).astype("int32").reshape(rows, *elements))
     for form in ("column", "codes") if units == 1 else ("one_hot", "codes"):
         try:
             value = loss.call(shaped(codes, form, units), outputs)

@@ -70,10 +70,11 @@ def with_judging_rows(clf: Classifier, kept: Examples, what: str) -> Classifier:
 
     `what` completes "300 ...": what these rows are.
     """
-    log_p = clf.log_p(clf.encoded_logits(kept.x))
-    scores = {"guarantee_log_p": log_p.astype(np.float32), "guarantee_y": kept.y}
-    if kept.sample_weight is not None:
-        scores["guarantee_weight"] = kept.sample_weight
+    rows = np.arange(len(kept))
+    log_p, weights = clf.log_p(clf.encoded_logits(kept.x, kept.scored_outputs)), kept.scored_weights(rows)
+    scores = {"guarantee_log_p": log_p.astype(np.float32), "guarantee_y": kept.scored_labels(rows)}
+    if weights is not None:
+        scores["guarantee_weight"] = weights
     if kept.amount is not None:
         scores["guarantee_amount"] = kept.amount
     if kept.groups is not None:

@@ -107,8 +107,8 @@ def distill(
             f"The labels are {list(examples.classes)}, but those of the teacher are {teacher.classes_.tolist()}. Give "
             "rows of the same classes."
         )
-    if target_of(examples).independent:
-        raise OptionError("distill takes one class per row, but these rows have several labels. Use fit instead.")
+    if (target := target_of(examples)).networks_only:
+        raise OptionError(f"distill takes one class per row, but these rows have {target.what}. Use fit instead.")
     log_p = np.log(np.maximum(teacher.predict_proba(data), SMALLEST))
     taught_p = np.exp(to_prior(log_p, teacher.rule.prior, _shares(examples)))
     soft = (1 - truth) * taught_p + truth * np.eye(len(examples.classes))[examples.y]

@@ -19,6 +19,7 @@ from counterpoise.pipeline.fold_results import subset
 from counterpoise.pipeline.reading import inputs_of, read_for
 from counterpoise.pipeline.scan import Scanned, opened, refuse_with_scan
 from counterpoise.pipeline.validation import are_rows, at_training_prior, with_validation
+from counterpoise.targets.kinds import target_of
 
 Array = np.ndarray
 
@@ -72,6 +73,11 @@ def divide(
         scanned = opened(data, validation, seed)
         return Division(scanned.examples, scanned.holdout, stopped_by_given=own, scanned=scanned)
     examples, judging = read_for(model, data, y, **metadata), None
+    if guarantee_rows is not None and target_of(examples).per_element:
+        raise OptionError(
+            f"guarantee_rows was given, but the rows have {target_of(examples).what}, and no guarantee is known for "
+            "elements that belong together. Leave it out."
+        )
     if guarantee_rows is not None:
         examples, kept = _keep_out(examples, guarantee_rows, seed)
         judging = kept, "rows kept from training, stopping, calibration and selection"

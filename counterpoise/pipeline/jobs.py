@@ -145,7 +145,7 @@ def job_of(
         train=fold.train,
         stop=fold.stop,
         score=fold.score,
-        loss=single.make_loss(counts),
+        loss=target.weighted(single.make_loss(counts), plan),
         seed=settings.seed,
         counters=counters,
         limits=limits,

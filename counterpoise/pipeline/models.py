@@ -47,7 +47,7 @@ def model_for(wanted: Any, examples: Examples, strategies: Sequence[Strategy] = 
     if not isinstance(wanted, str) or wanted != "auto":
         return wanted
     name = name_for(spec_of(examples), examples.schema is not None)
-    if name != "tabular" or network_alone:
+    if name != "tabular" or network_alone or target_of(examples).networks_only:
         return name
     trainable = not strategies or any(suits(strategy, TreeModel()) for strategy in strategies)
     if not trainable:
@@ -152,11 +152,12 @@ def _learner(spec: Any, examples: Examples, options: dict[str, Any]) -> Learner:
 
 
 def _check_target(examples: Examples, name: str) -> None:
-    """Raise a ModelError where a model that is no network would have to learn several labels."""
-    if target_of(examples).independent:
+    """Raise a ModelError where a model that is no network would have to learn what only networks can."""
+    if (target := target_of(examples)).networks_only:
+        advice = '"unet"' if target.per_element else '"tabular", or train it on one label at a time'
         raise ModelError(
-            f"{name!r} takes one class per row, but these rows have several labels. Choose a network, for example "
-            '"tabular", or train it on one label at a time.'
+            f"{name!r} takes one class per row, but these rows have {target.what}. Choose a network, for example "
+            f"{advice}."
         )
 
 

@@ -41,6 +41,7 @@ from counterpoise.pipeline.stages import train_in_stages, trained_members
 from counterpoise.pipeline.trainer import Trainer
 from counterpoise.pipeline.tuning import tuned_by_fold, tuned_on_all, values_of
 from counterpoise.pipeline.units import fit_unit_rule, unit_result
+from counterpoise.pipeline.whole_rows import region_result
 from counterpoise.strategies.ensemble import Ensemble
 from counterpoise.strategies.select import Strategy
 from counterpoise.targets.kinds import target_of
@@ -139,7 +140,7 @@ def _with_rule(
     `entries` are further ones of the model card.
     """
     examples = trainer.examples
-    y, weights = examples.y[rows], examples.weights_of(rows)
+    y, weights = examples.scored_labels(rows), examples.scored_weights(rows)
     target = target_of(examples)
     rule = fit_rule(target, strategy, log_p, y, trained, weights, tune_threshold)
     scores = stored_scores(log_p, y, weights, outputs, None if examples.amount is None else examples.amount[rows])
@@ -190,7 +191,8 @@ def cross_validate(
         for f, fold in enumerate(folds if judged else ()):
             rule = cross_fitted_rule(strategy, examples, folds, f, log_p[strategy.name], trained[f])
             shared = [users[job.id] > 1 for job in jobs[strategy.name, f]]
-            results.append(make_fold_result(strategy, examples, fold, rule, trained[f], shared))
+            result = make_fold_result(strategy, examples, fold, rule, trained[f], shared)
+            results.append(replace(result, regions=region_result(strategy, trainer, fold, trained[f], rule)))
             if examples.units is not None:
                 scores, rows = fitting_scores(examples, folds, f, log_p[strategy.name], trained[f])
                 others = target.apply(rule.unreviewed, scores).proba

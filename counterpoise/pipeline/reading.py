@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from counterpoise.core.errors import OptionError
@@ -33,10 +34,21 @@ def read_for(model: Any, data: Any, y: Any, **options: Any) -> Examples:
         )
     named = _by_name(model)
     options["inputs"] = inputs_of(model)
-    how = {"table": named, "text": model == "text" if named else False, "pick": picked, **options}
+    how = {
+        "table": named,
+        "text": model == "text" if named else False,
+        "pick": partial(picked, sequences=_puts_out_steps(model)),
+        **options,
+    }
     data, y = split_off_labels(data, y)
     target = target_columns(y, is_table(data, named))
     return set_aside(read(data, target=target, **how) if target is not None else read(data, y=y, **how))
+
+
+def _puts_out_steps(model: Any) -> bool:
+    """Whether a Keras model has an output for each step of a row."""
+    shape = getattr(model, "output_shape", None) if hasattr(model, "_inputs_struct") else None
+    return isinstance(shape, tuple) and len(shape) == 3
 
 
 def _by_name(model: Any) -> bool:

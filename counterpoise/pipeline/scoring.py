@@ -22,7 +22,7 @@ def scores_of(examples: Examples, rows: Array, proba: Array, raw: Array, decisio
         proba: (T, C) or (T, L), corrected. raw: The same, of the uncorrected output.
         decision: (T,) or (T, L).
     """
-    target, y, weights = target_of(examples), examples.y[rows], examples.weights_of(rows)
+    target, y, weights = target_of(examples), examples.scored_labels(rows), examples.scored_weights(rows)
     each = [
         score_all(
             p.y,

@@ -116,7 +116,7 @@ class Study:
         rows, metric, target = self.fold.test, self.trainer.settings.tune_metric, target_of(examples)
         log_p = np.stack([corrected(target, member) for member in done])
         rule = target.fit_rule(
-            log_p, examples.y[rows], np.stack([m.log_shift for m in done]), calibrate=lambda codes: None,
+            log_p, examples.scored_labels(rows), np.stack([m.log_shift for m in done]), calibrate=lambda codes: None,
             aim="argmax", check_intercept=False,
         )  # fmt: skip
         decided = target.apply(rule, log_p)

@@ -106,6 +106,11 @@ class Plan:
         return shift.training_prior(self.mass, self.multiplicity)
 
     @property
+    def drawn_shares(self) -> Array:
+        """Class proportions of what is drawn, before weights, float64 (C,), sum 1."""
+        return self.drawn / self.drawn.sum()
+
+    @property
     def base_prior(self) -> Array:
         """Class proportions of the data, float64 (C,), sum 1."""
         return self.mass / self.mass.sum()

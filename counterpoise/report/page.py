@@ -55,7 +55,7 @@ def render(record: Mapping[str, Any]) -> str:
             - "curves": `{strategy: block}`, each block made by `counterpoise.report.curves_of`, with an
               optional "history" `{"steps": [...], "stop_loss": [[...] per member]}`;
             - "pictures": `[{"title", "count", "shown": [{"src", "heat", "name", "label", "decided", "proba"}]}]`,
-              thumbnails and heat maps as data URIs;
+              thumbnails and heat maps as data URIs; with "about" of their own, and "lines" in place of the last three;
             - "diagnosis" ("facts": pairs of name and text, "advice": text and reason) and "model_card" (a dict).
 
             Entries that are absent are left out of the page.

@@ -14,19 +14,20 @@ Array = np.ndarray
 SIDE = 96
 
 
-def thumbnail(pixels: Array, low: float = 0.0, high: float = 255.0) -> str:
-    """A picture (height, width) or (height, width, 1 or 3) as a data URI of at most `SIDE` pixels a side.
+def thumbnail(pixels: Array, low: float = 0.0, high: float = 255.0, side: int = SIDE) -> str:
+    """A picture (height, width) or (height, width, 1 or 3) as a data URI of at most `side` pixels a side.
 
     Args:
         pixels: Its values.
         low: What is black. high: What is white.
+        side: Longer side of the thumbnail in pixels, at most.
 
     Example:
         >>> thumbnail(np.zeros((4, 4), np.uint8))[:22]
         'data:image/png;base64,'
     """
     picture = pixels.reshape(*pixels.shape[:2], -1).astype(np.float64)
-    share = np.clip((reduced(picture) - low) / max(high - low, 1e-12), 0.0, 1.0)
+    share = np.clip((reduced(picture, side) - low) / max(high - low, 1e-12), 0.0, 1.0)
     return "data:image/png;base64," + base64.b64encode(png(np.round(255 * share).astype(np.uint8))).decode()
 
 

@@ -15,7 +15,7 @@ from counterpoise.core.errors import OptionError, did_you_mean
 from counterpoise.decide.pooling import VOTES
 from counterpoise.strategies.ensemble import Ensemble
 from counterpoise.strategies.external import PREFIX, External, external, idea_of, ready_made
-from counterpoise.strategies.standard import FOR_LABELS, STANDARD
+from counterpoise.strategies.standard import FOR_ELEMENTS, FOR_LABELS, STANDARD
 from counterpoise.strategies.strategy import Strategy
 from counterpoise.targets import strategy_sets
 
@@ -78,7 +78,7 @@ def ensemble(
     return Ensemble(name, idea, members=units, vote=vote, weights=shares, single_pass=single_pass)
 
 
-_BY_NAME: dict[str, Strategy] = {strategy.name: strategy for strategy in (*STANDARD, *FOR_LABELS)}
+_BY_NAME: dict[str, Strategy] = {strategy.name: strategy for strategy in (*STANDARD, *FOR_ELEMENTS, *FOR_LABELS)}
 
 
 def names() -> tuple[str, ...]:

@@ -238,6 +238,21 @@ STANDARD: tuple[Strategy, ...] = (
     ),
 )
 
+#: Strategies for a class per element alone.
+FOR_ELEMENTS: tuple[Strategy, ...] = (
+    Single(
+        "dice_cross_entropy",
+        "Cross-entropy of each element plus one minus the Dice coefficient of each row (Taghanaki 2019).",
+        loss="dice_cross_entropy",
+    ),
+    Single("dice", "One minus the Dice coefficient of each row (Milletari 2016).", loss="dice"),
+    Single(
+        "tversky",
+        "Dice in which missed elements cost more than false ones, 0.7 to 0.3 (Salehi 2017).",
+        loss="tversky",
+    ),
+)
+
 #: Strategies for several labels per row alone.
 FOR_LABELS: tuple[Strategy, ...] = (
     Ensemble(

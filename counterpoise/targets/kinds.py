@@ -6,10 +6,11 @@ from typing import Any
 
 from counterpoise.core.errors import ArtifactError
 from counterpoise.core.target import Target
+from counterpoise.targets.elements import Elements
 from counterpoise.targets.labels import Labels
 from counterpoise.targets.one_of import OneOf
 
-TARGETS: dict[str, Target] = {target.kind: target for target in (OneOf(), Labels())}
+TARGETS: dict[str, Target] = {target.kind: target for target in (OneOf(), Labels(), Elements())}
 
 
 def target_of(kind: Any) -> Target:

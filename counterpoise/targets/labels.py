@@ -46,7 +46,9 @@ class Labels:
     """Several labels per row (see `core.target.Target`)."""
 
     kind = "labels"
-    independent = True
+    independent = networks_only = True
+    per_element = False
+    what = "several labels"
     default = strategy_sets.DEFAULT["labels"]
     strategies = strategy_sets.ALL["labels"]
     losses: Mapping[str, Callable[..., Any]] = LOSSES
@@ -56,6 +58,12 @@ class Labels:
 
     def shape(self, n: int) -> tuple[int, ...]:
         return (n, 2)
+
+    def scored_shape(self, y: Array, n: int) -> tuple[int, ...]:
+        return (len(y), *self.shape(n))
+
+    def fits(self, shape: tuple[int | None, ...], n: int) -> bool:
+        return len(shape) == 2 and shape[1] in self.widths(n)
 
     def counts(self, y: Array, n: int) -> Array:
         return np.stack([(y == code).sum(axis=0) for code in (0, 1)], axis=1)
@@ -74,6 +82,11 @@ class Labels:
         rows_of = [np.flatnonzero(column >= 0) for column in y.T]
         return tuple(Problem(rows, y[rows, i], (0, 1), str(classes[i]), i) for i, rows in enumerate(rows_of))
 
+    def known(self, log_p: Array, y: Array, weights: Array | None = None) -> tuple[Array, Array, Array | None]:
+        """Of the rows that have all labels."""
+        rows = (y >= 0).all(axis=1)
+        return log_p[rows], y[rows], None if weights is None else weights[rows]
+
     def plan(self, make: Callable[..., Plan], y: Array, n: int, sample_weight: Array | None) -> LabelPlan:
         if _function_of(make) is class_plans.oversample:
             drawing = clone_labels((y == 1).astype(np.uint8))
@@ -90,6 +103,9 @@ class Labels:
                 "Choose a strategy that weighs the labels, for example class_weight or focal, or oversample."
             )
         return plan
+
+    def weighted(self, loss: tuple[str, Mapping[str, Any]], plan: Plan) -> tuple[str, Mapping[str, Any]]:
+        return loss
 
     def weight_axes(self, units: int, n_members: int) -> tuple[int, ...]:
         return (units,)

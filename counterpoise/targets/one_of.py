@@ -50,7 +50,8 @@ class OneOf:
     """One class per row (see `core.target.Target`)."""
 
     kind = "one_of"
-    independent = False
+    independent = per_element = networks_only = False
+    what = "one class per row"
     default = strategy_sets.DEFAULT["one_of"]
     strategies = strategy_sets.ALL["one_of"]
     losses: Mapping[str, Callable[..., Any]] = LOSSES
@@ -60,6 +61,12 @@ class OneOf:
 
     def shape(self, n: int) -> tuple[int, ...]:
         return (n,)
+
+    def scored_shape(self, y: Array, n: int) -> tuple[int, ...]:
+        return (len(y), *self.shape(n))
+
+    def fits(self, shape: tuple[int | None, ...], n: int) -> bool:
+        return len(shape) == 2 and shape[1] in self.widths(n)
 
     def counts(self, y: Array, n: int) -> Array:
         return count_codes(y, n)
@@ -76,8 +83,14 @@ class OneOf:
     def problems(self, y: Array, classes: Sequence[Any]) -> tuple[Problem, ...]:
         return (Problem(np.arange(len(y)), y, tuple(classes)),)
 
+    def known(self, log_p: Array, y: Array, weights: Array | None = None) -> tuple[Array, Array, Array | None]:
+        return log_p, y, weights
+
     def plan(self, make: Callable[..., Plan], y: Array, n: int, sample_weight: Array | None) -> Plan:
         return make(y, sample_weight=sample_weight, classes=range(n))
+
+    def weighted(self, loss: tuple[str, Mapping[str, Any]], plan: Plan) -> tuple[str, Mapping[str, Any]]:
+        return loss
 
     def weight_axes(self, units: int, n_members: int) -> tuple[int, ...]:
         return () if n_members == 1 else (n_members,)

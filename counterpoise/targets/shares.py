@@ -20,9 +20,9 @@ def shares_of(target: Target, y: np.ndarray, classes: Sequence[Any]) -> list[dic
         >>> [round(row["share"], 2) for row in shares_of(target_of("labels"), y, ("a", "b"))]
         [0.25, 0.67]
     """
-    problems = target.problems(y, classes)
-    if problems[0].index is None:
+    if target.problems(y[:0], classes)[0].index is None:
         return shares_of_classes(classes, target.counts(y, len(classes)))
+    problems = target.problems(y, classes)
     return [
         {"label": p.name, "count": int(p.y.sum()), "share": float(p.y.mean()) if len(p.y) else 0.0, "known": len(p.y)}
         for p in problems

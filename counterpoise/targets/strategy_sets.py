@@ -6,9 +6,19 @@ from __future__ import annotations
 DEFAULT = {
     "one_of": ("none", "threshold", "class_weight", "oversample", "undersample", "resampling_ensemble"),
     "labels": ("none", "threshold", "class_weight", "oversample", "asymmetric", "label_ensemble"),
+    "elements": ("none", "threshold", "class_weight", "oversample", "focal", "dice_cross_entropy"),
 }
 #: Kind -> all that it can be trained with; empty: all that there are.
 ALL: dict[str, tuple[str, ...]] = {
     "one_of": (),
     "labels": (*DEFAULT["labels"], "effective_number", "focal", "class_balanced_focal"),
+    "elements": (
+        *DEFAULT["elements"],
+        "undersample",
+        "logit_adjusted",
+        "balanced_softmax",
+        "resampling_ensemble",
+        "dice",
+        "tversky",
+    ),
 }

@@ -1,0 +1,103 @@
+"""Which masks a report shows: image, truth and decision of the rows with the lowest Dice, and of median ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from counterpoise.core.examples import Examples
+from counterpoise.core.fold_result import FoldResult
+from counterpoise.metrics.region_scores import dice
+from counterpoise.report.thumbnails import thumbnail
+
+Array = np.ndarray
+
+#: Masks of each kind.
+SHOWN = 6
+#: Pixels between image, truth and decision.
+GAP = 2
+ABOUT = (
+    "Out-of-fold decisions of the recommended strategy. Each picture has the image, the true mask, and the decided "
+    "mask (ignored pixels are gray). Check the worst for wrong masks, and for cases of one kind."
+)
+
+
+def mask_pictures(results: Sequence[FoldResult], examples: Examples, pictures: Any) -> list[dict[str, Any]]:
+    """The worst and the median rows of a strategy as plain values for the report; the first repeat alone.
+
+    Args:
+        results: Its results, with `regions`.
+        examples: The rows.
+        pictures: The input that is shown.
+    """
+    cases = sorted(
+        (float(score), int(row), decided)
+        for result in results
+        if result.repeat == 0 and result.regions is not None
+        for score, row, decided in _cases(result)
+    )
+    middle = max(SHOWN, len(cases) // 2 - SHOWN // 2)
+    kinds = (
+        ("Lowest Dice coefficient", cases[:SHOWN]),
+        ("Around the median of the others that were kept", cases[middle : middle + SHOWN]),
+    )
+    return [
+        {
+            "title": title,
+            "about": ABOUT,
+            "count": len(chosen),
+            "shown": [_shown(examples, pictures, row, decided, score) for score, row, decided in chosen],
+        }
+        for title, chosen in kinds
+    ]
+
+
+def _cases(result: FoldResult) -> list[tuple[float, int, Any]]:
+    """Dice coefficient, row and decision of the rows whose decisions were kept."""
+    regions: Any = result.regions
+    scores = dice(regions.counts[regions.shown][:, list(regions.foreground)]).mean(axis=1)
+    return [
+        (score, row, _Mask(decided))
+        for score, row, decided in zip(scores, result.rows[regions.shown], regions.decided, strict=True)
+    ]
+
+
+class _Mask:
+    """A mask that never decides an order."""
+
+    def __init__(self, codes: Array) -> None:
+        self.codes = codes
+
+    def __lt__(self, other: object) -> bool:
+        return False
+
+
+def _shown(examples: Examples, pictures: Any, row: int, decided: _Mask, score: float) -> dict[str, Any]:
+    pixels = np.asarray(pictures[np.array([row])][0], dtype=np.float64)
+    low, high = black_and_white(pictures[np.array([row])][0], examples)
+    image = np.clip((pixels.reshape(*pixels.shape[:2], -1) - low) / max(high - low, 1e-12), 0.0, 1.0)
+    masks = (_gray(codes, len(examples.classes)) for codes in (examples.y[row], decided.codes))
+    parts = [image, *(np.repeat(mask[..., None], image.shape[-1], axis=2) for mask in masks)]
+    gap = np.ones((len(image), GAP, image.shape[-1]))
+    joined = np.concatenate([parts[0], gap, parts[1], gap, parts[2]], axis=1)
+    return {
+        "src": thumbnail(255 * joined, side=3 * 96),
+        "name": f"row {row + 1}" if examples.names is None else str(examples.names[row]),
+        "lines": [f"Dice {score:.3f}"],
+    }
+
+
+def black_and_white(pixels: Array, examples: Examples) -> tuple[float, float]:
+    """The values that are shown black and white: those of the files, or nearly the least and the largest."""
+    known = examples.pictures is not None and not examples.pictures.learned
+    if known or pixels.dtype == np.uint8:
+        return 0.0, 255.0
+    low, high = np.percentile(pixels, [0.5, 99.5]).tolist()
+    return low, high
+
+
+def _gray(codes: Array, n_classes: int) -> Array:
+    """Class codes as shares of white: 0 is black, the last class white, an ignored pixel a dark gray."""
+    return np.where(codes < 0, 0.25, np.maximum(codes, 0) / (n_classes - 1))

@@ -1,0 +1,184 @@
+"""The reader of a class per element: masks of images and labels of sequences to class codes, -1 where ignored."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from counterpoise.core.errors import OptionError, TargetError
+from counterpoise.core.label_names import find_label
+from counterpoise.core.label_sources import LabelSource, source_of
+from counterpoise.core.label_values import plain_label
+from counterpoise.core.labels import Labels, count_codes, read_labels
+
+Array = np.ndarray
+
+#: Labels whose elements count nowhere, unless others are named.
+VOID = (-1,)
+_SHAPE = "one label per element, (N, H, W) or (N, T), or one-hot (N, ..., C)"
+
+
+@dataclass(frozen=True)
+class ElementLabels:
+    """Labels of elements and how they are read; made by `elements`.
+
+    Attributes:
+        target: The labels.
+        ignore: Labels whose elements count nowhere.
+        names: Names of the classes, in the order of the sorted labels; None: the labels themselves.
+    """
+
+    target: Any
+    ignore: tuple[Any, ...] = VOID
+    names: tuple[str, ...] | None = None
+
+    def read(self) -> Labels:
+        """Labels as codes (N, ...), the rarer of two classes being 1.
+
+        Raises:
+            TargetError: values that are no classes, or fewer than two classes. OptionError: names that do not fit.
+        """
+        read = _positive_last(_named(read_element_labels(self.target, self.ignore), self.names), self.names)
+        return replace(read, codes=read.codes.astype(np.min_scalar_type(-max(2, len(read.classes)))))
+
+
+def elements(target: Any, *, ignore: Any = (), names: Sequence[str] | None = None) -> ElementLabels:
+    """Describe a class for each pixel of an image or step of a sequence, as the target of `fit` and `compare`.
+
+    Masks (N, H, W), (N, H, W, 1) and one-hot masks (N, H, W, C) need no more than themselves. So do sequences (N, T) of
+    three classes or more, or for a Keras model with an output for each step. Elements labeled -1, missing, or masked
+    out in a masked array count nowhere: neither in training nor in any rule or score.
+
+    Args:
+        target: The labels, (N, H, W), (N, T) or of any other shape; integers, booleans or text; or one-hot.
+        ignore: A label, or several, whose elements count nowhere, as -1 do: for example 255 (void).
+        names: Names of the classes, in the order of the sorted labels (one-hot: of the columns); None: the labels.
+
+    Returns:
+        A value to pass as `y`.
+
+    Raises:
+        OptionError: names that are no texts.
+
+    Example:
+        >>> masks = elements(np.array([[[0, 0], [1, 255]]], np.uint8), ignore=255, names=["tissue", "lesion"])
+        >>> masks.read().codes.tolist(), masks.read().classes
+        ([[[0, 0], [1, -1]]], ('tissue', 'lesion'))
+    """
+    if names is not None and (isinstance(names, str) or len(set(names)) < 2):
+        raise OptionError(f"names is {names!r}. Expected a list of two different names or more.")
+    given = tuple(ignore) if isinstance(ignore, (list, tuple, set)) else (ignore,)
+    return ElementLabels(target, (*VOID, *given), None if names is None else tuple(map(str, names)))
+
+
+def are_elements(y: Any, sequences: bool = False) -> bool:
+    """Whether labels are for the elements of rows, as far as their shape shows it: three axes or more.
+
+    Args:
+        y: Labels of any form.
+        sequences: Whether two axes are steps, too.
+
+    Example:
+        >>> are_elements(np.zeros((2, 8, 8))), are_elements(np.zeros((2, 8))), are_elements(np.zeros((2, 8)), True)
+        (True, False, True)
+    """
+    shape = tuple(getattr(y, "shape", ())) or (np.shape(y) if _nested(y) else ())
+    return len(shape) > 2 or (sequences and len(shape) == 2 and shape[1] > 1)
+
+
+def _nested(y: Any) -> bool:
+    """Whether lists are three deep."""
+    for _ in range(2):
+        if not isinstance(y, (list, tuple)) or not len(y):
+            return False
+        y = y[0]
+    return isinstance(y, (list, tuple, np.ndarray))
+
+
+def read_element_labels(target: Any, ignore: tuple[Any, ...] = VOID) -> Labels:
+    """Labels (N, ...) as codes among the sorted classes, -1 where they are missing or ignored.
+
+    Raises:
+        TargetError: values that are no classes.
+    """
+    source = source_of(target, "The target")
+    if source.codes.ndim > 2 and source.codes.shape[-1] == 1:
+        source = LabelSource(source.codes[..., 0], source.levels)
+    if source.codes.ndim < 2 or not source.codes.size:
+        raise TargetError(f"The target has shape {source.codes.shape}. Expected {_SHAPE}.")
+    hot = _of_one_hot(source)
+    if hot is not None:
+        return hot
+    out = [code for code, level in enumerate(source.levels) if plain_label(level) in ignore]
+    counted = ~np.isin(source.codes, out) if out else None
+    read = read_labels(source, "The target", counted, missing=True)
+    return replace(read, kind="elements", columns=None)
+
+
+def _of_one_hot(source: LabelSource) -> Labels | None:
+    """Codes of one-hot labels; None where they are none. Elements without a 1 are ignored."""
+    ones = [code for code, level in enumerate(source.levels) if plain_label(level) == 1]
+    values = {plain_label(level) for level in source.levels}
+    if source.codes.ndim < 3 or source.codes.shape[-1] < 2 or not ones or not values <= {0, 1, None}:
+        return None
+    hot = np.isin(source.codes, ones)
+    sums = hot.sum(axis=-1)
+    if sums.max() > 1 or not (sums == 1).mean() > 0.5:
+        return None
+    codes = np.where(sums == 1, hot.argmax(axis=-1), -1).astype(np.int32)
+    return Labels(codes, tuple(range(source.codes.shape[-1])), kind="elements")
+
+
+def _named(labels: Labels, names: tuple[str, ...] | None) -> Labels:
+    if len(labels.classes) < 2:
+        only = f" ({labels.classes[0]!r})" if labels.classes else ""
+        raise TargetError(
+            f"The elements have {len(labels.classes)} class{'es' * (not labels.classes)}{only}. Expected two classes "
+            "or more. Give rows that contain the rare class, too."
+        )
+    if names is None:
+        return labels
+    if len(names) != len(labels.classes):
+        raise OptionError(
+            f"names has {len(names)} entries. Expected one for each of the {len(labels.classes)} classes "
+            f"{', '.join(map(str, labels.classes[:8]))}."
+        )
+    return replace(labels, classes=names)
+
+
+def _positive_last(labels: Labels, names: tuple[str, ...] | None) -> Labels:
+    """Of two classes the rarer one is code 1, unless both are named: then the order is the user's."""
+    counts = count_codes(labels.codes.reshape(-1), len(labels.classes))
+    if len(labels.classes) != 2 or names is not None or counts[1] <= counts[0]:
+        return labels
+    return labels.mapped(np.array([1, 0]), labels.classes[::-1])
+
+
+def element_codes(given: Any, classes: Array) -> Array:
+    """Labels of new rows as codes among the classes of a classifier, int32 (N, ...); -1 where they are ignored.
+
+    Raises:
+        TargetError: a label that is none of the classes.
+
+    Example:
+        >>> element_codes(np.array([[[0, 255], [-1, 0]]]), np.array([0, 255])).tolist()
+        [[[0, 1], [-1, 0]]]
+    """
+    known = classes.tolist()
+    spec = given if isinstance(given, ElementLabels) else ElementLabels(given)
+    read = read_element_labels(spec.target, spec.ignore) if not isinstance(given, Labels) else given
+    if spec.names is not None:
+        read = _named(read, spec.names)
+    codes = [find_label(label, known) for label in read.classes]
+    numbers = all(isinstance(label, int) for label in read.classes)
+    if None in codes and numbers and all(isinstance(name, str) for name in known):  # codes of named classes
+        codes = [label if 0 <= label < len(known) else None for label in read.classes]
+    if None in codes:
+        raise TargetError(
+            f"y has the label {read.classes[codes.index(None)]!r}. Expected one of the classes of the classifier: "
+            f"{', '.join(map(str, known[:8]))}. Correct the masks, or pass them as cp.elements(masks, ignore=...)."
+        )
+    return np.array([*codes, -1], np.int32)[read.codes]

@@ -1,0 +1,30 @@
+"""What a strategy decided for the whole rows of a fold that have a class per element, in a few numbers per row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class RegionResult:
+    """Counts and regions of T test rows.
+
+    Attributes:
+        counts: int64 (T, C, 3), true positive, false positive and false negative elements (see
+            `metrics.region_scores.pixel_counts`).
+        foreground: Codes of the classes that regions are of: all but the most frequent.
+        lesions: `metrics.lesions.Lesions` of each of these: connected regions of the truth, and of the decision.
+        shown: int64 (S,), numbers of the rows whose decisions are kept for pictures.
+        decided: uint8 (S, ...), these decisions.
+    """
+
+    counts: Array
+    foreground: tuple[int, ...]
+    lesions: tuple[Any, ...]
+    shown: Array
+    decided: Array

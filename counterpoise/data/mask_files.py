@@ -1,0 +1,238 @@
+"""Masks in files: a class for each pixel of an image, in a file of the same name.
+
+Masks are resized by the nearest pixel, so that no value arises that no file contains. Ignored values, and what is
+outside of an image (`aspect="pad"`), have code -1 and count nowhere.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from counterpoise.core.errors import DataError
+from counterpoise.core.labels import Labels, count_codes
+from counterpoise.data.image_files import files_below, part_of_split
+from counterpoise.data.mask_values import OUTSIDE, Mask, plain_masks, read_mask
+
+Array = np.ndarray
+
+#: Names of sub-folders, in small letters.
+IMAGE_FOLDERS = ("images", "image", "imgs", "img")
+MASK_FOLDERS = ("masks", "mask", "labels", "annotations", "segmentations", "segmentation", "gt", "ground_truth")
+#: What a mask may be called besides the name of its image.
+_WORD = re.compile(r"[ _.-]*(masks?|seg|segmentation|labels?|annotation|gt|ground_?truth)", re.IGNORECASE)
+
+
+class MaskFolders(NamedTuple):
+    """Where images and their masks are.
+
+    Attributes:
+        images: A folder of images. masks: The folder of their masks.
+        part: What they are used for ("train", "validation", "test"); "": no split is given.
+    """
+
+    images: Path
+    masks: Path
+    part: str = ""
+
+
+def mask_folders(root: Path) -> list[MaskFolders]:
+    """The folders of a layout `images/` and `masks/`, or of this layout in `train/`, `validation/` and `test/`.
+
+    Returns:
+        None of them where a folder has another layout.
+
+    Example:
+        >>> import tempfile
+        >>> root = Path(tempfile.mkdtemp())
+        >>> for name in ("images", "masks"):
+        ...     (root / name).mkdir()
+        >>> [found.masks.name for found in mask_folders(root)]
+        ['masks']
+    """
+    own = _both(root)
+    if own is not None:
+        return [own]
+    if not root.is_dir():
+        return []
+    folders = [(folder, part_of_split(folder.name)) for folder in sorted(root.iterdir()) if folder.is_dir()]
+    parts = [(folder, part) for folder, part in folders if part]
+    found = [(_both(folder), part) for folder, part in parts]
+    if len({part for _, part in parts}) < max(2, len(parts)) or any(both is None for both, _ in found):
+        return []
+    return [both._replace(part=part) for both, part in found if both is not None]
+
+
+def _both(root: Path) -> MaskFolders | None:
+    if not root.is_dir():
+        return None
+    folders = {folder.name.casefold(): folder for folder in root.iterdir() if folder.is_dir()}
+    images = [folders[name] for name in IMAGE_FOLDERS if name in folders]
+    masks = [folders[name] for name in MASK_FOLDERS if name in folders]
+    return MaskFolders(images[0], masks[0]) if len(images) == len(masks) == 1 else None
+
+
+def paired(images: Sequence[str], root: Path, masks: Path, skip_bad: bool = False) -> tuple[dict[str, str], list[str]]:
+    """The mask of each image: the file of the same name, whatever its ending, in the same sub-folder.
+
+    A word may stand before or behind the name: `case1_mask.png`, `case1_segmentation.png`.
+
+    Args:
+        images: The files. root: Their folder. masks: That of the masks.
+        skip_bad: Whether images without a mask, and masks without an image, are left out.
+
+    Returns:
+        Image -> mask, and sentences for the user.
+
+    Raises:
+        DataError: images without a mask, masks without an image, or several masks of one image; all named at once.
+    """
+    of_image: dict[str, list[str]] = {}
+    for path in images:
+        of_image.setdefault(_name(path, root), []).append(path)
+    found, extra = dict[str, list[str]](), list[str]()
+    for path in files_below(masks):
+        name = _name(path, masks)
+        known = [key for key in (name, *_bare(name)) if key in of_image]
+        if known:
+            found.setdefault(known[0], []).append(path)
+        else:
+            extra.append(path)
+    missing = [path for name, paths in of_image.items() if name not in found for path in paths]
+    doubled = [own[0] for own in (*found.values(), *of_image.values()) if len(own) > 1]
+    problems = [
+        text for text in (
+            _named(missing, root, "has no mask", "have no mask"),
+            _named(extra, masks, "of the masks has no image", "of the masks have no image"),
+            _named(doubled, masks, "shares its name with another file", "share their names with others"),
+        ) if text
+    ]  # fmt: skip
+    if (problems and not skip_bad) or doubled or not found:
+        raise DataError(
+            f"{'; '.join(problems) or f'No image of {root} has a mask in {masks}'}. Expected one mask for each image, "
+            "of the same name with any ending. Add the missing files: an image without the rare class has a mask of "
+            "zeros. Or leave such files out with skip_bad=True (--skip-bad)."
+        )
+    return {of_image[name][0]: own[0] for name, own in found.items()}, [f"Left out: {text}." for text in problems]
+
+
+def _name(path: str, root: Path) -> str:
+    return Path(path).relative_to(root).with_suffix("").as_posix().casefold()
+
+
+def _bare(name: str) -> list[str]:
+    """A name without the word for a mask behind or before it."""
+    folder, _, own = name.rpartition("/")
+    start = folder + "/" if folder else ""
+    behind = re.fullmatch(rf"(.+?){_WORD.pattern}", own, re.IGNORECASE)
+    before = re.fullmatch(rf"{_WORD.pattern}[ _.-]+(.+)", own, re.IGNORECASE)
+    return [start + match[number] for match, number in ((behind, 1), (before, 2)) if match]
+
+
+def _named(paths: Sequence[str], root: Path, one: str, several: str, most: int = 20) -> str:
+    """Files for a message; "" for none."""
+    names = [os.path.relpath(path, root) for path in paths[:most]]
+    shown = ", ".join(names) + (f", ... ({len(paths):,} in all)" if len(paths) > most else "")
+    return (
+        f"{len(paths):,} {'file' if len(paths) == 1 else 'files'} ({shown}) {one if len(paths) == 1 else several}"
+        * (len(paths) > 0)
+    )
+
+
+class Masks(NamedTuple):
+    """Masks that were read.
+
+    Attributes:
+        labels: Codes int (N, height, width), -1 where a pixel counts nowhere; of two classes the rarer is 1.
+        bad: (path, what is wrong with it) of masks that cannot be used.
+        notes: Sentences for the user.
+    """
+
+    labels: Labels
+    bad: tuple[tuple[str, str], ...]
+    notes: list[str]
+
+
+def read_masks(
+    masks: Mapping[str, str], sides: Mapping[str, tuple[int, int]], size: tuple[int, int], aspect: str,
+    ignore: Sequence[int] = (),
+) -> Masks:  # fmt: skip
+    """Read the masks of images.
+
+    Args:
+        masks: Image -> mask.
+        sides: (height, width) of images; a mask must have those of its image.
+        size: (height, width) that is wanted. aspect: As images are brought to it.
+        ignore: Values whose pixels count nowhere.
+
+    Returns:
+        The masks, in the order of the images; those that are bad have code -1 everywhere.
+
+    Raises:
+        DataError: values that are no classes.
+    """
+    paths = list(masks.values())
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        read = list(pool.map(partial(read_mask, size=size, aspect=aspect), paths))
+    bad = [(path, _fault(mask, sides.get(image))) for (image, path), mask in zip(masks.items(), read, strict=True)]
+    sound = [number for number, (_, fault) in enumerate(bad) if not fault]
+    plain, notes = plain_masks([read[number] for number in sound], [paths[number] for number in sound])
+    whole: dict[int, int] = {}
+    for mask in plain:
+        for value, pixels in mask.counts.items():
+            whole[value] = whole.get(value, 0) + pixels
+    classes = [value for value in sorted(whole) if value not in (OUTSIDE, *ignore)]
+    codes = np.full((len(paths), *size), -1, np.min_scalar_type(-max(2, len(classes))))
+    for number, mask in zip(sound, plain, strict=True):
+        codes[number] = _codes(mask.values, classes)
+    labels = _rarer_last(Labels(codes, tuple(classes), kind="elements"))
+    notes += _lost(plain, codes[sound], classes)
+    return Masks(labels, tuple(one for one in bad if one[1]), notes)
+
+
+def _fault(mask: Mask, sides: tuple[int, int] | None) -> str:
+    if mask.fault or sides in (None, mask.sides):
+        return mask.fault
+    (h, w), (height, width) = mask.sides, sides or (0, 0)
+    return f"{w} x {h} pixels, but its image has {width} x {height}"
+
+
+def _codes(values: Array, classes: Sequence[int]) -> Array:
+    """Values as codes among sorted classes; -1: none of them.
+
+    Example:
+        >>> _codes(np.array([0, 255, 3, -1]), [0, 255]).tolist()
+        [0, 1, -1, -1]
+    """
+    known = np.array([*classes, 2**40])
+    code = np.searchsorted(known, values)
+    return np.where(known[code] == values, code, -1)
+
+
+def _rarer_last(labels: Labels) -> Labels:
+    codes, counts = labels.codes, count_codes(labels.codes.reshape(-1), len(labels.classes))
+    if len(counts) != 2 or counts[1] <= counts[0]:
+        return labels
+    return replace(labels, codes=np.where(codes < 0, codes, 1 - codes), classes=labels.classes[::-1])
+
+
+def _lost(masks: Sequence[Mask], codes: Array, classes: Sequence[int]) -> list[str]:
+    """A sentence about classes of which an image keeps no pixel in the size that is wanted."""
+    lost = {value: sum(value in m.counts and not (own == c).any() for m, own in zip(masks, codes, strict=True))
+            for c, value in enumerate(classes)}  # fmt: skip
+    shown = [f"class {value} in {images:,}" for value, images in lost.items() if images]
+    if not shown:
+        return []
+    size = " x ".join(map(str, codes.shape[1:]))
+    return [
+        f"Of {len(codes):,} masks, all pixels are lost of {', '.join(shown[:8])}, because a mask of {size} has the "
+        "nearest pixels of the file. A larger size= (--size) keeps small regions."
+    ]

@@ -1,0 +1,197 @@
+"""What a file of a mask stores, and what the values of all of them mean: one class for each value.
+
+- Gray of 8 bits and fewer, and whole numbers of more: the values are the classes. Gray in three equal channels is gray.
+- A palette: its entries are the classes if any file uses a color, else the gray values that they stand for.
+- A file of one bit says 0 and 1; among files of 0 and 255 it says 0 and 255.
+- Files that lose information (JPEG), or whose edges were smoothed, have values between 0 and 255 that are no classes:
+  they are split in the middle, if nearly all of their pixels are near the ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from counterpoise.core.errors import DataError
+from counterpoise.data.pillow_files import opened, pillow, upright
+
+Array = np.ndarray
+Values = dict[int, int]
+
+#: What a pixel stores that is of no class: as in labels of elements; and where `aspect="pad"` fills up.
+OUTSIDE = -1
+#: Values of smoothed masks lie this near to 0 and 255, but for this share of the pixels.
+NEAR, BETWEEN = 32, 0.05
+#: From so many values on, a mask of 0 and 255 was smoothed.
+SMOOTHED = 64
+
+
+@dataclass(frozen=True)
+class Mask:
+    """One mask.
+
+    Attributes:
+        values: int (height, width), its values in the size that is wanted; `OUTSIDE` beyond the image.
+        counts: Value -> pixels of it in the file.
+        sides: (height, width) of the file.
+        colors: Of a palette, entry -> its color; else empty.
+        bits: 1 for a file of one bit, else 8 or more.
+        lossy: Whether the file's format changes values.
+        fault: What is wrong with it; "": nothing.
+    """
+
+    values: Array
+    counts: Values
+    sides: tuple[int, int] = (0, 0)
+    colors: tuple[tuple[int, tuple[int, ...]], ...] = ()
+    bits: int = 8
+    lossy: bool = False
+    fault: str = ""
+
+    @property
+    def gray(self) -> bool:
+        """Whether a palette has gray entries alone, as far as the file uses them."""
+        return all(len(set(color)) == 1 for _, color in self.colors)
+
+
+def read_mask(path: str, size: tuple[int, int], aspect: str) -> Mask:
+    """Read one file, and resize it by the nearest pixel as an image of this size and aspect is (see `images`)."""
+    try:
+        with opened(path) as image:
+            mode, lossy = image.mode, image.format == "JPEG"
+            image = upright(image)
+            stored = _stored(image, mode)
+            counts = {int(v): int(n) for v, n in zip(*np.unique(stored, return_counts=True), strict=True)}
+            used = _colors(image, counts) if mode == "P" else ()
+            values = _resized(stored, size, aspect)
+            return Mask(values, counts, stored.shape, used, 1 if mode == "1" else 8, lossy)
+    except pillow().UnidentifiedImageError:
+        return _faulty("not an image (expected PNG, TIFF, BMP or GIF)")
+    except DataError as error:
+        return _faulty(str(error))
+    except Exception as error:  # decoders raise almost anything
+        return _faulty(f"damaged ({(str(error).splitlines() or [type(error).__name__])[0][:80]})")
+
+
+def _faulty(fault: str) -> Mask:
+    return Mask(np.empty((0, 0), np.int32), {}, fault=fault)
+
+
+def _stored(image: Any, mode: str) -> Array:
+    """The values of a mask, int16 (height, width) where they fit, else int32."""
+    array = np.asarray(image)
+    if mode in ("RGBA", "LA") and np.ptp(array[..., -1]) == 0:
+        array = array[..., :-1]
+    if array.ndim == 3 and all(np.array_equal(array[..., 0], array[..., k]) for k in range(1, array.shape[-1])):
+        array = array[..., 0]
+    if array.ndim != 2:
+        raise DataError(
+            f"{array.shape[-1]} channels ({mode}) that differ. Expected one class code for each pixel; save the codes, "
+            "or one gray value for each class, in one channel"
+        )
+    if array.dtype.kind == "f" and not (np.isfinite(array).all() and np.array_equal(array, np.rint(array))):
+        raise DataError("fractions or values that are not finite. Expected whole numbers")
+    low, high = float(array.min()), float(array.max())
+    if low < OUTSIDE or high >= 2**31:
+        raise DataError(f"values from {low:g} to {high:g}. Expected class codes of 0 or more, or -1 to be ignored")
+    return array.astype(np.int16 if high < 2**15 else np.int32)
+
+
+def _colors(image: Any, counts: Values) -> tuple[tuple[int, tuple[int, ...]], ...]:
+    palette = np.asarray(image.getpalette("RGB"), np.int64).reshape(-1, 3)
+    return tuple((entry, tuple(palette[entry].tolist())) for entry in sorted(counts) if entry < len(palette))
+
+
+def _resized(values: Array, size: tuple[int, int], aspect: str) -> Array:
+    """Values in this size: those of the nearest pixels, where `data.pixels` takes means of the same places."""
+    scales = [wanted / side for wanted, side in zip(size, values.shape, strict=True)]
+    if aspect != "stretch":
+        scales = [(max if aspect == "crop" else min)(scales)] * 2
+    rows, columns = (_places(s, n, scale) for s, n, scale in zip(size, values.shape, scales, strict=True))
+    inside = (rows >= 0)[:, None] & (columns >= 0)
+    return np.where(inside, values[np.ix_(rows, columns)], values.dtype.type(OUTSIDE))
+
+
+def _places(wanted: int, side: int, scale: float) -> Array:
+    """The pixel of a side that each of the wanted ones shows, int64; -1: none.
+
+    Example:
+        >>> _places(4, 8, 0.5).tolist(), _places(4, 2, 1.0).tolist()
+        ([1, 3, 5, 7], [-1, 0, 1, -1])
+    """
+    inner = wanted if scale * side >= wanted else max(1, round(side * scale))
+    first = (side - inner / scale) / 2 if scale * side > wanted else 0.0
+    step = side / inner if scale * side <= wanted else 1 / scale
+    out = np.full(wanted, -1)
+    start = (wanted - inner) // 2
+    out[start : start + inner] = np.clip(first + (np.arange(inner) + 0.5) * step, 0, side - 1).astype(np.int64)
+    return out
+
+
+def plain_masks(masks: Sequence[Mask], paths: Sequence[str]) -> tuple[list[Mask], list[str]]:
+    """Masks whose values are classes, the same in all of them (see the module), and sentences for the user.
+
+    Raises:
+        DataError: palettes that give one entry two colors, or values of a lossy file that are no classes.
+    """
+    if any(not mask.gray for mask in masks):
+        _check_palettes(masks, paths)
+    else:
+        masks = [_mapped(mask, {entry: color[0] for entry, color in mask.colors}) for mask in masks]
+    others = {value for mask in masks if mask.bits > 1 for value in mask.counts}
+    if 255 in others and 1 not in others:
+        masks = [_mapped(mask, {1: 255}) if mask.bits == 1 else mask for mask in masks]
+    return _split(list(masks), paths)
+
+
+def _mapped(mask: Mask, table: dict[int, int]) -> Mask:
+    if all(old == new for old, new in table.items()):
+        return mask
+    values, counts = mask.values.copy(), dict[int, int]()
+    for old, new in table.items():
+        values[mask.values == old] = new
+    for old, pixels in mask.counts.items():
+        counts[table.get(old, old)] = counts.get(table.get(old, old), 0) + pixels
+    return replace(mask, values=values, counts=counts)
+
+
+def _check_palettes(masks: Sequence[Mask], paths: Sequence[str]) -> None:
+    known: dict[int, tuple[tuple[int, ...], str]] = {}
+    for mask, path in zip(masks, paths, strict=True):
+        for entry, color in mask.colors:
+            before, first = known.setdefault(entry, (color, path))
+            if before != color:
+                raise DataError(
+                    f"Entry {entry} of the palette is {before} in {first} and {color} in {path}, so that it is not the "
+                    "same class in all masks. Expected one palette for all of them. Save the masks as class codes in "
+                    "gray."
+                )
+
+
+def _split(masks: list[Mask], paths: Sequence[str]) -> tuple[list[Mask], list[str]]:
+    """Masks of 0 and 255 whose edges were smoothed, split in the middle."""
+    total: Values = {}
+    for mask in masks:
+        for value, pixels in mask.counts.items():
+            total[value] = total.get(value, 0) + pixels
+    lossy = [path for mask, path in zip(masks, paths, strict=True) if mask.lossy and not set(mask.counts) <= {0, 255}]
+    if not lossy and len(total) < SMOOTHED:
+        return masks, []
+    between = sum(pixels for value, pixels in total.items() if NEAR < value < 255 - NEAR)
+    black_and_white = min(total) >= 0 and 255 - NEAR <= max(total) <= 255
+    if black_and_white and between <= BETWEEN * sum(total.values()):
+        split = [_mapped(mask, {value: 255 * (value > 127) for value in mask.counts}) for mask in masks]
+        return split, [
+            f"The masks have {len(total)} values from {min(total)} to {max(total)}, as JPEG or smoothed edges leave "
+            "them. Values above 127 are taken for 255, others for 0. Save masks as PNG to have exact edges."
+        ]
+    if lossy:
+        raise DataError(
+            f"{Path(lossy[0]).name} is a JPEG, which changes values, and so {len(total)} values are found in the "
+            "masks. Expected one value for each class. Save the masks as PNG from what they were drawn with."
+        )
+    return masks, []

@@ -1,0 +1,269 @@
+"""Lesions: connected regions of a rare class, found or missed as a whole, and the FROC curve.
+
+A lesion is a component of the true mask. A finding is a component of the pixels whose probability reaches a threshold;
+its score is its largest probability. Pixels that touch, also at a corner, are of one component.
+
+Findings are matched to lesions one to one, those with the highest score first, each to the free lesion that it overlaps
+most. An overlap is a hit from an IoU of `min_iou` on. A finding that hits nothing is a false positive. A finding whose
+lesions were all hit before is neither right nor wrong. No finding changes the match of those with a higher score, so
+that one matching serves all scores of the FROC curve.
+
+Sources: Bunch et al. (Proc. SPIE 127, 1977) for the FROC curve; matching by score as in the detection benchmarks
+(Everingham et al., IJCV 88, 2010).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy import ndimage
+
+from counterpoise.core.checks import check_finite, check_int, check_range
+from counterpoise.core.errors import DataError, OptionError
+from counterpoise.core.masked import unmasked
+from counterpoise.metrics.arrays import Array
+
+#: What a finding is matched to where it hits no lesion that counts: it is wrong, or it does not count either.
+FALSE_POSITIVE, NOT_COUNTED = -1, -2
+#: Pixels that are looked at at once.
+_CHUNK = 1 << 22
+
+
+@dataclass(frozen=True)
+class Lesions:
+    """The lesions of images and what was found of them: all that lesion scores need.
+
+    Attributes:
+        lesions: int64 (N,), lesions that each image has.
+        image: int64 (K,), the image of each finding.
+        score: float64 (K,), its largest probability.
+        match: int64 (K,), the number of the lesion that it hits, counted over all images; or `FALSE_POSITIVE`, or
+            `NOT_COUNTED`: it hits a lesion that another one hit, or that is too small to count.
+    """
+
+    lesions: Array
+    image: Array
+    score: Array
+    match: Array
+
+    def __len__(self) -> int:
+        """Images."""
+        return len(self.lesions)
+
+    def counts(self, score: float = -np.inf) -> Array:
+        """Lesions that were hit, false positives and missed lesions of each image, int64 (N, 3), from a score on.
+
+        In the form of `region_scores`: recall, precision and F1 of lesions are those of `recall`, `precision` and
+        `dice` there.
+        """
+        kept, n = self.score >= score, len(self)
+        hits = np.bincount(self.image[kept & (self.match >= 0)], minlength=n)
+        false = np.bincount(self.image[kept & (self.match == FALSE_POSITIVE)], minlength=n)
+        return np.stack([hits, false, self.lesions - hits], axis=1)
+
+
+def find_lesions(
+    truth: Any, proba: Any, threshold: float = 0.5, *, positive: int = 1, min_iou: float = 0.1, min_pixels: int = 1
+) -> Lesions:
+    """Match what a model found to the lesions of images.
+
+    Args:
+        truth: int (N, H, W), or (N, T) for sequences: class codes; below 0: the pixel counts nowhere.
+        proba: float of the same shape, the probability of the class `positive`.
+        threshold: Pixels of at least this probability are findings.
+        positive: The code of the lesions.
+        min_iou: Overlap (intersection over union) from which on a finding hits a lesion.
+        min_pixels: Smaller findings are dropped; smaller lesions count neither as missed nor, if hit, as found.
+
+    Raises:
+        DataError: The shapes differ, or a probability is not finite.
+        OptionError: An option is out of its range.
+
+    Example:
+        >>> truth = np.array([[1, 1, 0, 0, 0, 1], [0, 0, 0, 0, 0, 0]])
+        >>> proba = np.array([[.9, .6, 0, 0, .0, .2], [0, 0, .7, 0, 0, 0]])
+        >>> found = find_lesions(truth, proba)
+        >>> found.counts().tolist(), found.score.tolist()
+        ([[1, 0, 1], [0, 1, 0]], [0.9, 0.7])
+    """
+    y = np.asarray(unmasked(truth))
+    if y.ndim < 2 or not len(y) or y.dtype.kind not in "iub":
+        raise DataError(f"truth has shape {y.shape}, dtype {y.dtype}. Expected class codes (N, H, W) or (N, T).")
+    p = np.asarray(unmasked(proba))
+    if p.shape != y.shape:
+        raise DataError(
+            f"proba has shape {p.shape} and truth {y.shape}. Expected one probability per pixel, that of class "
+            f"{positive}: proba[..., {positive}]."
+        )
+    check_range(threshold, "threshold")
+    check_range(min_iou, "min_iou", 0, 1, "(]")
+    check_int(min_pixels, "min_pixels")
+    step = max(1, _CHUNK // max(1, y[0].size))
+    chunks = (slice(start, start + step) for start in range(0, len(y), step))
+    return join_lesions([_find(y[c], p[c], threshold, positive, min_iou, min_pixels) for c in chunks])
+
+
+def _find(y: Array, proba: Array, threshold: float, positive: int, min_iou: float, min_pixels: int) -> Lesions:
+    p = check_finite(proba.astype(np.float64), "proba")
+    lesions = _components(y == positive)
+    findings = _components((p >= threshold) & (y >= 0)).at_least(min_pixels)
+    score = np.asarray(ndimage.maximum(p, findings.labels, np.arange(1, len(findings.sizes) + 1)), np.float64)
+    counted = lesions.sizes >= min_pixels
+    match = _matches(*_hits(lesions, findings, min_iou), score, counted)
+    return Lesions(np.bincount(lesions.images[counted], minlength=len(y)), findings.images, score, match)
+
+
+def join_lesions(parts: Sequence[Lesions]) -> Lesions:
+    """The lesions of several sets of images as those of one, in this order: for masks that are read in parts.
+
+    Example:
+        >>> one = find_lesions([[1, 0]], np.array([[.9, .1]]))
+        >>> join_lesions([one, one]).match.tolist()
+        [0, 1]
+    """
+    images = np.cumsum([0, *(len(part) for part in parts)])
+    numbers = np.cumsum([0, *(int(part.lesions.sum()) for part in parts)])
+    return Lesions(
+        np.concatenate([part.lesions for part in parts]),
+        np.concatenate([part.image + start for part, start in zip(parts, images, strict=False)]),
+        np.concatenate([part.score for part in parts]),
+        np.concatenate([np.where(p.match >= 0, p.match + s, p.match) for p, s in zip(parts, numbers, strict=False)]),
+    )
+
+
+def region_counts(mask: Array) -> Array:
+    """Count the connected regions of each mask, int64 (N,), of bool (N, ...).
+
+    Example:
+        >>> region_counts(np.array([[True, True, False, True], [False, False, False, False]])).tolist()
+        [2, 0]
+    """
+    return np.bincount(_components(mask).images, minlength=len(mask))
+
+
+class FrocCurve(NamedTuple):
+    """The FROC curve: one point for each distinct score, the highest first, float64 (P,) each.
+
+    Attributes:
+        score: Findings of at least this score count.
+        false_positives: False positives per image.
+        recall: Share of the lesions that are hit; nan where there are no lesions.
+    """
+
+    score: Array
+    false_positives: Array
+    recall: Array
+
+
+def froc(lesions: Lesions) -> FrocCurve:
+    """Recall of lesions against false positives per image, over the scores of findings; images without lesions count.
+
+    Example:
+        >>> truth = np.array([[1, 1, 0, 0, 0, 1], [0, 0, 0, 0, 0, 0]])
+        >>> found = find_lesions(truth, np.array([[.9, .6, 0, 0, .0, .6], [0, 0, .7, 0, 0, 0]]))
+        >>> [column.tolist() for column in froc(found)]
+        [[0.9, 0.7, 0.6], [0.0, 0.5, 0.5], [0.5, 0.5, 1.0]]
+    """
+    score, false, recall = _curves(lesions, np.ones((1, len(lesions))))
+    return FrocCurve(score, false[0], recall[0])
+
+
+def lesion_recall(lesions: Lesions, false_positives: float = 1.0, image_weight: Any = None) -> Any:
+    """Recall of lesions at so many false positives per image, at most: the FROC curve read at one place.
+
+    Args:
+        lesions: As `find_lesions` returns it. Findings below its threshold are unknown, so a low one is needed for a
+            recall at many false positives.
+        false_positives: Per image, 0 or more.
+        image_weight: float (N,), how often each image counts, or (B, N) for B resamples; None: once.
+
+    Returns:
+        float; float64 (B,) for resamples. nan without lesions.
+
+    Example:
+        >>> found = find_lesions([[1, 0, 0, 0, 1]], np.array([[.9, 0, .8, 0, .3]]), threshold=0.2)
+        >>> lesion_recall(found), lesion_recall(found, false_positives=0)
+        (1.0, 0.5)
+    """
+    check_range(false_positives, "false_positives", 0)
+    weight = np.ones(len(lesions)) if image_weight is None else np.asarray(image_weight, np.float64)
+    if weight.ndim not in (1, 2) or weight.shape[-1] != len(lesions):
+        raise OptionError(f"image_weight has shape {weight.shape}. Expected one number per image, ({len(lesions)},).")
+    rows = weight.reshape(-1, len(lesions))
+    parts = np.array_split(rows, max(1, rows.shape[0] * len(lesions.score) // _CHUNK))
+    best = np.concatenate([_recall_at(lesions, false_positives, part) for part in parts])
+    return best if weight.ndim == 2 else float(best[0])
+
+
+def _recall_at(lesions: Lesions, false_positives: float, weight: Array) -> Array:
+    """Recall (B,) for weights of images (B, N)."""
+    _, false, recall = _curves(lesions, weight)
+    within = false <= false_positives * (1 + 1e-12)  # weights are summed in floating point
+    best = np.where(within, recall, 0.0).max(axis=1, initial=0.0)
+    return np.where(weight @ lesions.lesions > 0, best, np.nan)
+
+
+def _curves(lesions: Lesions, weight: Array) -> tuple[Array, Array, Array]:
+    """Scores (P,), false positives per image and recall (B, P) for weights of images (B, N)."""
+    order = np.argsort(-lesions.score, kind="stable")
+    order = order[lesions.match[order] != NOT_COUNTED]
+    score, image, match = lesions.score[order], lesions.image[order], lesions.match[order]
+    last = np.append(score[1:] < score[:-1], True)[: len(score)]  # findings of one score come together
+    of_finding = weight[:, image]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        false = np.cumsum(of_finding * (match == FALSE_POSITIVE), axis=1)[:, last] / weight.sum(axis=1)[:, None]
+        recall = np.cumsum(of_finding * (match >= 0), axis=1)[:, last] / (weight @ lesions.lesions)[:, None]
+    return score[last], false, recall
+
+
+class _Components(NamedTuple):
+    """Components of masks: labels (N, ...), 0 where there is none; the pixels and the image of components 1, 2, ..."""
+
+    labels: Array
+    sizes: Array
+    images: Array
+
+    def at_least(self, pixels: int) -> _Components:
+        kept = self.sizes >= pixels
+        number = np.concatenate([[0], np.where(kept, np.cumsum(kept), 0)])
+        return _Components(number[self.labels], self.sizes[kept], self.images[kept])
+
+
+def _components(mask: Array) -> _Components:
+    """Components within each image: pixels of two images never touch."""
+    touching = np.zeros((3,) * mask.ndim, bool)
+    touching[1] = True
+    labels, count = ndimage.label(mask, touching)
+    flat = labels.reshape(len(mask), -1)
+    image, place = np.nonzero(flat)
+    found = flat[image, place] - 1
+    images = np.zeros(count, np.int64)
+    images[found] = image
+    return _Components(labels, np.bincount(found, minlength=count), images)
+
+
+def _hits(lesions: _Components, findings: _Components, min_iou: float) -> tuple[Array, Array, Array]:
+    """Pairs that overlap enough: lesion (P,), finding (P,), IoU (P,)."""
+    both = (lesions.labels > 0) & (findings.labels > 0)
+    pairs, shared = np.unique(
+        np.stack([lesions.labels[both] - 1, findings.labels[both] - 1]), axis=1, return_counts=True
+    )
+    overlap = shared / (lesions.sizes[pairs[0]] + findings.sizes[pairs[1]] - shared)
+    enough = overlap >= min_iou
+    return pairs[0, enough], pairs[1, enough], overlap[enough]
+
+
+def _matches(lesion: Array, finding: Array, overlap: Array, score: Array, counted: Array) -> Array:
+    """What each finding is matched to (see `Lesions`)."""
+    match = np.full(len(score), FALSE_POSITIVE)
+    number = np.cumsum(counted) - 1
+    free = np.ones(len(counted), bool)
+    match[finding] = NOT_COUNTED
+    for pair in np.lexsort((-overlap, finding, -score[finding])):
+        at, by = lesion[pair], finding[pair]
+        if counted[at] and free[at] and match[by] < 0:
+            match[by], free[at] = number[at], False
+    return match

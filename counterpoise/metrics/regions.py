@@ -1,0 +1,123 @@
+"""What was decided for whole rows that have a class per element: overlaps and lesions, their scores and their draws."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from counterpoise.core.region_result import RegionResult
+from counterpoise.metrics.image_draws import image_draws
+from counterpoise.metrics.lesions import find_lesions, join_lesions, lesion_recall
+from counterpoise.metrics.region_scores import dice, iou, pixel_counts, pooled, without_empty
+
+Array = np.ndarray
+
+#: False positive lesions per row at which the recall of lesions is read.
+FALSE_POSITIVES = 1.0
+#: Probability from which on a decided element is part of a region: any.
+DECIDED = 1e-12
+#: Rows whose decisions are kept for pictures: the worst, and those around the median.
+WORST, MEDIAN = 4, 4
+
+
+def foreground_of(counts: Array) -> tuple[int, ...]:
+    """Codes of the classes that regions are of: all but the most frequent, of elements of each class (C,).
+
+    Example:
+        >>> foreground_of(np.array([90, 4, 6]))
+        (1, 2)
+    """
+    return tuple(code for code in range(len(counts)) if code != int(np.argmax(counts)))
+
+
+def decided_regions(truth: Array, proba: Array, decision: Array, foreground: tuple[int, ...]) -> RegionResult:
+    """The counts and regions of some rows, whose decisions are all kept.
+
+    A finding is a connected region of elements that were decided for a class; its score is its largest probability.
+
+    Args:
+        truth: int (T, ...), class codes; below 0: the element counts nowhere.
+        proba: float (T, ..., C). decision: int (T, ...), class codes.
+        foreground: The classes that regions are of.
+    """
+    findings = (np.where(decision == c, np.maximum(proba[..., c], DECIDED), 0.0) for c in foreground)
+    lesions = tuple(find_lesions(truth, p, DECIDED, positive=c) for c, p in zip(foreground, findings, strict=True))
+    counts = pixel_counts(truth, decision, proba.shape[-1])
+    return RegionResult(counts, foreground, lesions, np.arange(len(truth)), decision.astype(np.uint8))
+
+
+def joined_regions(parts: Sequence[RegionResult], shown: bool = True) -> RegionResult:
+    """Several sets of rows as one, in this order; of their decisions those for pictures are kept, or none."""
+    counts, first = np.concatenate([part.counts for part in parts]), parts[0]
+    lesions = tuple(join_lesions(own) for own in zip(*(part.lesions for part in parts), strict=True))
+    kept = _shown(counts[:, list(first.foreground)]) if shown else np.empty(0, np.int64)
+    return RegionResult(counts, first.foreground, lesions, kept, np.concatenate([p.decided for p in parts])[kept])
+
+
+def _shown(counts: Array) -> Array:
+    """Numbers of the rows with the lowest Dice coefficient, and of those around the median, among rows with regions."""
+    some = np.flatnonzero(counts.sum(axis=(1, 2)) > 0)
+    order = some[np.argsort(dice(counts[some]).mean(axis=1), kind="stable")]
+    middle = max(0, len(order) // 2 - MEDIAN // 2)
+    return np.unique(np.concatenate([order[:WORST], order[middle : middle + MEDIAN]])).astype(np.int64)
+
+
+def region_scores(result: RegionResult | None) -> dict[str, float]:
+    """Metric key -> score of the test rows of a fold, mean over the classes but the most frequent; {} without regions.
+
+    Example:
+        >>> from counterpoise.metrics.lesions import find_lesions
+        >>> truth, decided = np.array([[0, 1, 1, 0], [0, 0, 0, 0]]), np.array([[0, 1, 0, 0], [0, 0, 0, 0]])
+        >>> counts = np.array([[[2, 1, 0], [1, 0, 1]], [[4, 0, 0], [0, 0, 0]]])
+        >>> found = find_lesions(truth, decided.astype(float))
+        >>> scores = region_scores(RegionResult(counts, (1,), (found,), np.empty(0), np.empty(0)))
+        >>> {key: round(value, 3) for key, value in scores.items()}
+        {'dice': 0.667, 'iou': 0.5, 'dice_image': 0.833, 'dice_present': 0.667, 'lesion_recall': 1.0}
+    """
+    if result is None:
+        return {}
+    return {key: float(values[0]) for key, values in _scores(result, np.ones((1, len(result.counts)))).items()}
+
+
+def region_draws(result: RegionResult | None, blocks: Array, resamples: int, seed: int) -> dict[str, Array]:
+    """Draws of `region_scores`, float64 (B,) each, over rows or the blocks that they belong to (T,)."""
+    if result is None:
+        return {}
+    keys = list(region_scores(result))
+    table = image_draws(
+        lambda weight: np.stack([_scores(result, weight)[key] for key in keys], axis=1),
+        len(result.counts), groups=blocks, resamples=resamples, seed=seed,
+    )  # fmt: skip
+    return dict(zip(keys, table.T, strict=True))
+
+
+def _scores(result: RegionResult, weight: Array) -> dict[str, Array]:
+    """The scores for weights of rows (B, T), float64 (B,) each."""
+    own = result.counts[:, list(result.foreground)]
+    sums, of_row = pooled(own, weight), dice(own)
+    lesions = [lesion_recall(found, FALSE_POSITIVES, weight) for found in result.lesions]
+    return {
+        "dice": dice(sums).mean(axis=1),
+        "iou": iou(sums).mean(axis=1),
+        "dice_image": _mean(of_row, weight),
+        "dice_present": _mean(without_empty(of_row, own), weight),
+        "lesion_recall": _known_mean(np.stack(lesions, axis=1)),
+    }
+
+
+def _mean(scores: Array, weight: Array) -> Array:
+    """Means (B,) of scores (T, K) over rows by their weights, then over classes; nan is left out."""
+    known = np.isfinite(scores)
+    mass = weight @ known
+    return _known_mean(
+        np.divide(weight @ np.where(known, scores, 0.0), mass, np.full(mass.shape, np.nan), where=mass > 0)
+    )
+
+
+def _known_mean(table: Array) -> Any:
+    """Means (B,) over columns (B, K) without nan; nan where there is nothing else."""
+    known = np.isfinite(table)
+    count = known.sum(axis=1)
+    return np.divide(np.where(known, table, 0.0).sum(axis=1), count, np.full(len(table), np.nan), where=count > 0)

@@ -1,0 +1,107 @@
+"""A plan for rows with a class per element: which rows an epoch draws, and what the elements of each class weigh."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from counterpoise.plans.labels import user_weights
+from counterpoise.plans.plan import Plan
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class ElementPlan(Plan):
+    """Weights of the elements of each class, over rows that an inner plan draws; as a class plan, one class.
+
+    What a batch weighs per row is `epoch`'s. What an element weighs by its class is a constant of the loss
+    (see `Target.weighted`), because weights for each pixel of each row would take as much memory as the images. The
+    loss states the shift that follows from them.
+
+    Attributes:
+        shares: float64 (C,), share of each class among the elements that count.
+        element_weights: float64 (C,), what the loss of an element of each class weighs, mean 1 over the elements; None:
+            all alike.
+        drawing: The plan that draws rows by what they contain; None draws each once.
+
+    Example:
+        >>> plan = element_plan(np.array([[8, 0], [4, 4]]), np.array([1.0, 3.0]))
+        >>> plan.prior.tolist(), plan.element_weights.tolist(), sorted(plan.rows().tolist())
+        ([0.75, 0.25], [0.6666666666666666, 2.0], [0, 1])
+    """
+
+    shares: Array | None = None
+    element_weights: Array | None = None
+    drawing: Plan | None = None
+
+    @property
+    def log_shift(self) -> Array:
+        """Nothing, float64 (C,): the loss states what weights add, and draws of rows have no constant shift."""
+        return np.zeros(len(self._shares))
+
+    @property
+    def prior(self) -> Array:
+        """Shares of the classes among the elements, float64 (C,); the loss weighs them."""
+        return self._shares
+
+    @property
+    def base_prior(self) -> Array:
+        return self._shares
+
+    @property
+    def drawn_shares(self) -> Array:
+        return self._shares
+
+    def epoch(self, number: int = 0, seed: int = 0) -> tuple[Array, Array]:
+        return super().epoch(number, seed) if self.drawing is None else self.drawing.epoch(number, seed)
+
+    def _draw_rows(self, number: int, seed: int) -> Array:
+        return super()._draw_rows(number, seed) if self.drawing is None else self.drawing.rows(number, seed)
+
+    def _weights_of(self, rows: Any) -> Array:
+        return super()._weights_of(rows) if self.drawing is None else self.drawing.weights()[rows]
+
+    @property
+    def _shares(self) -> Array:
+        assert self.shares is not None
+        return self.shares
+
+
+def element_plan(
+    counts: Array, element_weights: Array | None = None, *, name: str = "elements", drawing: Plan | None = None,
+    sample_weight: Array | None = None,
+) -> ElementPlan:  # fmt: skip
+    """A plan over rows with a class per element, see `ElementPlan`.
+
+    Args:
+        counts: int (N, C), elements of each class in each row.
+        element_weights: float (C,), at any scale; None: all alike.
+        name: What the plan is called in reports.
+        drawing: The plan that draws rows; None draws each once.
+        sample_weight: The user's weights (N,) of rows.
+    """
+    n = len(counts)
+    user = user_weights(sample_weight, n)
+    mass = (counts if user is None else counts * user[:, None]).sum(axis=0).astype(np.float64)
+    shares = mass / mass.sum()
+    weights = None if element_weights is None or np.ptp(element_weights) == 0 else element_weights
+    return ElementPlan(
+        name, np.zeros(n, np.int32), ("all rows",), np.array([n if drawing is None else len(drawing)], np.int64),
+        np.ones(1), sample_weight=user, shares=shares, drawing=drawing,
+        element_weights=None if weights is None else weights / float(shares @ weights),
+        needs_calibration=drawing is not None and drawing.needs_calibration,
+    )  # fmt: skip
+
+
+def element_counts(y: Array, n_classes: int) -> Array:
+    """Elements of each class in each row, int64 (N, C), of codes (N, ...); codes below 0 are not counted.
+
+    Example:
+        >>> element_counts(np.array([[0, 1, 1, -1], [0, 0, 0, 0]]), 2).tolist()
+        [[1, 2], [4, 0]]
+    """
+    flat = y.reshape(len(y), -1)
+    return np.stack([np.count_nonzero(flat == code, axis=1) for code in range(n_classes)], axis=1)

@@ -1,0 +1,121 @@
+"""Plans over images with masks: images that contain a rare class are drawn more often, or those without it less often.
+
+An image counts as one of the rarest class that it contains, by the number of images that contain it; then any plan over
+classes of rows draws it. This changes the shares of pixels by an amount that differs from pixel to pixel, since whole
+images come along: no constant corrects the probabilities. Two ways out:
+
+- `weighted=True`: the loss of each image weighs 1 / its inclusion (how often an epoch draws it). Training then expects
+  the pixels of the data, and no correction is due; rare images are seen more often, at a smaller weight each.
+- else the probabilities need a calibrator, fitted on whole images at the shares of the data.
+
+Source: weights by inclusion, Horvitz and Thompson (JASA 47, 1952).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from counterpoise.core.errors import DataError, OptionError
+from counterpoise.plans.class_plans import oversample
+from counterpoise.plans.plan import Plan
+
+Array = np.ndarray
+
+
+def image_plan(
+    counts: Any,
+    make: Callable[..., Plan] = oversample,
+    *,
+    weighted: bool = False,
+    sample_weight: Any = None,
+    classes: Sequence[Any] | None = None,
+) -> Plan:
+    """A plan over images by what they contain.
+
+    Args:
+        counts: int (N, C), pixels of each class in each image; those that are ignored left out.
+        make: A plan over classes of rows, such as `oversample` or `undersample`, or one with its options bound.
+        weighted: Whether the loss of an image weighs 1 / its inclusion (see the module).
+        sample_weight: Your own weights of images (N,).
+        classes: What the C classes are called in messages.
+
+    Returns:
+        A plan over N rows whose classes are those of images (`image_classes`); `inclusion` and `pixel_shares` describe
+        it. Weighted, its shift is 0.
+
+    Raises:
+        DataError: `counts` is no table of counts.
+        OptionError: All images are of one class, so that drawing them has no effect.
+
+    Example:
+        >>> counts = [[9, 0], [9, 0], [9, 0], [6, 3]]
+        >>> plan = image_plan(counts)
+        >>> sorted(plan.rows().tolist()), pixel_shares(plan, counts).round(3).tolist()
+        ([0, 1, 2, 3, 3, 3], [0.833, 0.167])
+        >>> pixel_shares(image_plan(counts, weighted=True), counts).round(3).tolist()
+        [0.917, 0.083]
+    """
+    table = _table(counts)
+    codes, labels = image_classes(table), range(table.shape[1]) if classes is None else classes
+    present = np.unique(codes)
+    if len(present) < 2:
+        raise OptionError(
+            f"All {len(codes):,} images contain class {labels[int(present[0])]!r} and none that is rarer, so that "
+            "drawing some of them more often has no effect. Expected images with and without a class. Weigh the "
+            "classes instead, for example with class_weight, or draw crops around the rare class."
+        )
+    plan = make([labels[code] for code in codes.tolist()], sample_weight=sample_weight)
+    return replace(plan, class_weights=plan.counts / plan.drawn) if weighted else replace(plan, needs_calibration=True)
+
+
+def image_classes(counts: Any) -> Array:
+    """The class of each image, int64 (N,): the one that it contains and that the fewest images contain.
+
+    Of classes that are in as many images, the one with fewer pixels in all. An image without pixels that count is one
+    of the most frequent class.
+
+    Example:
+        >>> image_classes([[5, 0, 0], [4, 1, 0], [3, 1, 1], [0, 0, 0]]).tolist()
+        [0, 1, 2, 0]
+    """
+    table = _table(counts)
+    order = np.lexsort((table.sum(axis=0), (table > 0).sum(axis=0)))
+    ranked = table[:, order] > 0
+    ranked[:, -1] = True
+    return order[ranked.argmax(axis=1)]
+
+
+def inclusion(plan: Plan) -> Array:
+    """How often each row comes in an average epoch, float64 (N,).
+
+    Example:
+        >>> inclusion(image_plan([[9, 0], [9, 0], [9, 0], [6, 3]])).tolist()
+        [1.0, 1.0, 1.0, 3.0]
+    """
+    return (plan.drawn / plan.counts)[plan.codes]
+
+
+def pixel_shares(plan: Plan, counts: Any) -> Array:
+    """Share of each class among the pixels that training sees in an average epoch, weights of the loss included, (C,).
+
+    Example:
+        >>> counts = [[8, 0], [6, 2]]
+        >>> pixel_shares(image_plan(counts), counts).tolist()
+        [0.875, 0.125]
+    """
+    seen = (inclusion(plan) * plan.weights().astype(np.float64)) @ _table(counts)
+    return seen / seen.sum()
+
+
+def _table(counts: Any) -> Array:
+    table = np.asarray(counts)
+    if table.ndim != 2 or not table.size or table.dtype.kind not in "iu" or table.min() < 0 or not table.any():
+        raise DataError(
+            f"counts has shape {table.shape}, dtype {table.dtype}. Expected pixels of each class in each image, whole "
+            "numbers of 0 or more (N, C), and at least one pixel."
+        )
+    return table

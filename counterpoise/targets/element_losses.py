@@ -1,0 +1,80 @@
+"""Losses of a class per element by their names in jobs; elements of code -1 are left out of all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from counterpoise.losses.base import BatchLoss, Tensor, class_numbers
+from counterpoise.losses.constant import best_constant
+from counterpoise.losses.pointwise import CrossEntropy, Focal
+from counterpoise.losses.prior import BalancedSoftmax, LogitAdjusted, Reweighted
+from counterpoise.losses.region import Combo, Tversky
+from counterpoise.losses.shapes import class_targets
+
+Array = np.ndarray
+
+IGNORED = -1
+
+
+class Weighted(Reweighted):
+    """Another loss, each element weighted by its class, with weights that the compiled program may set.
+
+    Args:
+        weights: Weight of each class (C,), above 0.
+        loss: A loss with one value per element.
+
+    Example:
+        >>> round(float(Weighted([0.5, 5.0], CrossEntropy())([[1]], [[[0.0]]])), 4)  # 5 log 2
+        3.4657
+    """
+
+    def __init__(self, weights: Any, loss: Any) -> None:
+        super().__init__(loss)
+        self.weights = class_numbers(weights, "weights")
+
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
+        t = class_targets(y_true, y_pred)
+        return self.loss.call(y_true, y_pred) * ops.sum(t * self.constant(self.weights, t), axis=-1)
+
+
+def _each(make: Callable[..., Any]) -> Callable[..., Any]:
+    """A loss with a value per element, which class weights may multiply."""
+
+    def loss(weights: Any = None, **constants: Any) -> Any:
+        plain = make(ignore_class=IGNORED, **constants)
+        return plain if weights is None else Weighted(weights, plain)
+
+    return loss
+
+
+def _region(make: Callable[..., Any], **fixed: Any) -> Callable[..., Any]:
+    """A loss with a value per row."""
+    return lambda **constants: make(**{**fixed, "ignore_class": IGNORED, **constants})
+
+
+#: name -> Keras loss taking (y codes (N, ...), logits (N, ..., units)), made of the constants.
+LOSSES: dict[str, Callable[..., Any]] = {
+    "cross_entropy": _each(CrossEntropy),
+    "focal": _each(Focal),
+    "logit_adjusted": _each(LogitAdjusted),
+    "balanced_softmax": _each(BalancedSoftmax),
+    "dice": _region(Tversky, cost_fn=0.5, cost_fp=0.5),
+    "tversky": _region(Tversky),
+    "dice_cross_entropy": _region(Combo),
+}
+#: Those that class weights cannot multiply, a model's own loss included.
+UNWEIGHTED = ("dice", "tversky", "dice_cross_entropy", "model")
+
+
+def start(loss: Any, shares: Array, units: int) -> Array | None:
+    """The constant logits that minimize a loss where elements have these shares.
+
+    A loss of whole rows starts at the constant of the cross-entropy in it; without one it has none.
+    """
+    if not isinstance(loss, BatchLoss):
+        return best_constant(loss, shares, units)
+    return best_constant(CrossEntropy(), shares, units) if isinstance(loss, Combo) and loss.mix > 0 else None

@@ -1,0 +1,52 @@
+"""The rule of a class per element as a Keras layer: that of one class per row, element by element."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+from keras import ops
+
+from counterpoise.decide.layer import RuleLayer, rule_to_dict
+from counterpoise.decide.rule_fields import checked_rule
+
+
+@keras.saving.register_keras_serializable(package="counterpoise")
+class ElementRuleLayer(keras.layers.Layer):
+    """Member logits to the probabilities and the decision of each element.
+
+    Args:
+        rule: `rule_to_dict` of the rule.
+
+    Call with a list of M tensors (N, ..., units); returns `{"probability": float32 (N, ..., C), "decision": int32
+    (N, ...)}`, the decision being a class code.
+    """
+
+    def __init__(self, rule: Mapping[str, Any], **kwargs: Any) -> None:
+        super().__init__(**{"dtype": "float32", **kwargs})
+        self.rule = rule_to_dict(checked_rule(rule))
+        self._of_element = RuleLayer(self.rule)
+
+    def build(self, shape: Any) -> None:
+        self._of_element.built = True
+
+    def call(self, member_logits: Any) -> dict[str, Any]:
+        logits = member_logits if isinstance(member_logits, (list, tuple)) else [member_logits]
+        flat = self._of_element([ops.reshape(z, (-1, z.shape[-1])) for z in logits])
+        shape = tuple(logits[0].shape[1:-1])
+        return {
+            "probability": ops.reshape(flat["probability"], (-1, *shape, flat["probability"].shape[-1])),
+            "decision": ops.reshape(flat["decision"], (-1, *shape)),
+        }
+
+    def compute_output_spec(self, member_logits: Any) -> dict[str, Any]:
+        logits = member_logits if isinstance(member_logits, (list, tuple)) else [member_logits]
+        shape = tuple(logits[0].shape[:-1])
+        return {
+            "probability": keras.KerasTensor((*shape, len(self.rule["prior"])), "float32"),
+            "decision": keras.KerasTensor(shape, "int32"),
+        }
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "rule": self.rule}

@@ -1,0 +1,271 @@
+"""A class for each element of a row: the pixels of an image, the steps of a sequence. One problem over all elements.
+
+Splits, draws and intervals are those of rows, since the elements of a row belong together. Rules and scores are taken
+from a sample of each row whose weights give the shares of all elements (see `core.sample`); then an element is decided
+as a row of one class is. Elements of code -1 count nowhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from counterpoise.core.element_labels import element_codes
+from counterpoise.core.errors import OptionError
+from counterpoise.core.labels import count_codes
+from counterpoise.core.rule import Rule
+from counterpoise.core.target import Problem
+from counterpoise.core.units import Units
+from counterpoise.decide.layer import rule_to_dict
+from counterpoise.decide.rule import Decision
+from counterpoise.metrics.lesions import region_counts
+from counterpoise.plans import class_plans
+from counterpoise.plans.element_plan import ElementPlan, element_counts, element_plan
+from counterpoise.plans.image_plan import image_plan
+from counterpoise.plans.plan import Plan
+from counterpoise.targets import element_losses, strategy_sets
+from counterpoise.targets.element_losses import IGNORED, LOSSES
+from counterpoise.targets.element_rules import ElementRuleLayer
+from counterpoise.targets.one_of import OneOf
+
+Array = np.ndarray
+
+_EACH = OneOf()
+#: Plans that draw rows by the rarest class that they contain.
+DRAWN = (class_plans.oversample, class_plans.undersample)
+
+
+@dataclass(frozen=True)
+class ElementProblem(Problem):
+    """The one problem of elements (see `Problem`): `rows` are those that the elements are of.
+
+    Attributes:
+        at: int64 (n,), places of the elements among all (N k).
+    """
+
+    at: Array | None = None
+
+    def log_p(self, log_p: Array) -> Array:
+        """Log-probabilities (M, N, k, C) of M members as (M, n, C)."""
+        return log_p.reshape(len(log_p), -1, log_p.shape[-1])[:, self.at]
+
+    def proba(self, proba: Array) -> Array:
+        """Probabilities (..., N, k, C) as (..., n, C)."""
+        return proba.reshape(*proba.shape[:-3], -1, proba.shape[-1])[..., self.at, :]
+
+    def decision(self, decision: Array) -> Array:
+        """Decisions (N, k) as (n,)."""
+        return decision.reshape(-1)[self.at]
+
+    def whole(self, proba: Array) -> tuple[Array, Array, Array | None]:
+        return self.y, self.proba(proba), None
+
+    @property
+    def together(self) -> Array:
+        return self.rows
+
+    def of_whole(self, values: Array) -> Array:
+        of_elements = self.of_rows(values)
+        assert of_elements is not None
+        return of_elements
+
+    def of_rows(self, values: Array | None) -> Array | None:
+        """Values (N, ...) of rows, or (N, k) of their elements, as (n, ...)."""
+        if values is None or values.ndim == 1:
+            return super().of_rows(values)
+        return values.reshape(-1)[self.at]
+
+
+class Elements:
+    """A class per element (see `core.target.Target`)."""
+
+    kind = "elements"
+    independent = False
+    per_element = networks_only = True
+    what = "a class per element"
+    default = strategy_sets.DEFAULT["elements"]
+    strategies = strategy_sets.ALL["elements"]
+    losses: Mapping[str, Callable[..., Any]] = LOSSES
+
+    def widths(self, n: int) -> tuple[int, ...]:
+        return (1, 2) if n == 2 else (n,)
+
+    def shape(self, n: int) -> tuple[int, ...]:
+        return (n,)
+
+    def scored_shape(self, y: Array, n: int) -> tuple[int, ...]:
+        return (*y.shape, n)
+
+    def fits(self, shape: tuple[int | None, ...], n: int) -> bool:
+        return len(shape) > 2 and shape[-1] in self.widths(n)
+
+    def counts(self, y: Array, n: int) -> Array:
+        return count_codes(y.reshape(-1), n)
+
+    def are_labels(self, y: Array, n: int) -> bool:
+        fits = y.ndim > 1 and y.dtype.kind == "i" and y.size > 0
+        return bool(fits and y.min() >= IGNORED and y.max() < n)
+
+    def codes(self, given: Any, classes: Array) -> Array:
+        return element_codes(given, classes)
+
+    def columns_of(self, schema: Any, classes: Sequence[Any]) -> str:
+        return "target"
+
+    def problems(self, y: Array, classes: Sequence[Any]) -> tuple[Problem, ...]:
+        elements = int(np.prod(y.shape[1:]))
+        at = np.flatnonzero(y.reshape(-1) >= 0)
+        return (ElementProblem(at // max(1, elements), y.reshape(-1)[at], tuple(classes), at=at),)
+
+    def known(self, log_p: Array, y: Array, weights: Array | None = None) -> tuple[Array, Array, Array | None]:
+        if y.ndim == 1:
+            return log_p, y, weights
+        (problem,) = self.problems(y, ())
+        return problem.log_p(log_p[None])[0], problem.y, problem.of_rows(weights)
+
+    def plan(self, make: Callable[..., Plan], y: Array, n: int, sample_weight: Array | None) -> ElementPlan:
+        counts, function = element_counts(y, n), make.func if isinstance(make, partial) else make
+        if function is class_plans.uniform:
+            return element_plan(counts, name="uniform", sample_weight=sample_weight)
+        if function in DRAWN:
+            drawing = image_plan(counts, make, sample_weight=sample_weight)
+            return element_plan(counts, name=drawing.name, drawing=drawing, sample_weight=sample_weight)
+        mass = (counts if sample_weight is None else counts * np.asarray(sample_weight)[:, None]).sum(axis=0)
+        plan = make(np.arange(n), sample_weight=mass.astype(np.float64), classes=range(n))
+        if np.any(plan.drawn != 1) or plan.needs_features or plan.deferred or not np.any(plan.class_weights != 1):
+            raise OptionError(
+                f"Plan {plan.name!r} draws or makes rows by their one class, but these rows have a class per element. "
+                "Choose a strategy that weighs the classes, for example class_weight, or oversample."
+            )
+        return element_plan(counts, plan.class_weights, name=plan.name, sample_weight=sample_weight)
+
+    def weighted(self, loss: tuple[str, Mapping[str, Any]], plan: ElementPlan) -> tuple[str, Mapping[str, Any]]:
+        name, constants = loss
+        if plan.element_weights is None:
+            return loss
+        if name in element_losses.UNWEIGHTED:
+            raise OptionError(
+                f"The loss {name!r} has no value per element, so that class weights cannot multiply it. Choose a "
+                "strategy without class weights, or one that trains with cross-entropy."
+            )
+        return name, {**constants, "weights": plan.element_weights.tolist()}
+
+    def weight_axes(self, units: int, n_members: int) -> tuple[int, ...]:
+        return ()
+
+    def start(self, loss: Any, shares: Array, units: int) -> Array | None:
+        return element_losses.start(loss, shares, units)
+
+    def log_p(self, logits: Array, log_shift: Array, gamma: float = 0.0) -> Array:
+        flat = _EACH.log_p(logits.reshape(-1, logits.shape[-1]), log_shift, gamma)
+        return flat.reshape(*logits.shape[:-1], flat.shape[-1])
+
+    def output(self, log_p: Array, units: int, probabilities: bool) -> Array:
+        flat = _EACH.output(log_p.reshape(-1, log_p.shape[-1]), units, probabilities)
+        return flat.reshape(*log_p.shape[:-1], units)
+
+    def with_intercept(self, log_p: Array, y: Array, weights: Array | None = None) -> Array:
+        own, codes, w = self.known(log_p, y, weights)
+        out = log_p.copy().reshape(-1, log_p.shape[-1])
+        out[np.flatnonzero(y.reshape(-1) >= 0)] = _EACH.with_intercept(own, codes, w)
+        return out.reshape(log_p.shape)
+
+    def log_loss(self, log_p: Array, y: Array, weights: Array | None = None) -> float:
+        own, codes, w = self.known(log_p, y, weights)
+        return _EACH.log_loss(own, codes, w) if _mass(codes, w) > 0 else float("nan")
+
+    def stopping(self, log_p: Array, y: Array, on: str, weights: Array | None = None) -> tuple[Array, float]:
+        """The losses of the elements summed by row, so that their mean over the rows is that over the elements."""
+        own, codes, w = self.known(log_p, y, weights)
+        if not _mass(codes, w) > 0:
+            return np.zeros(len(y)), 0.0
+        losses, missed = _EACH.stopping(own, codes, on, w)
+        rows = np.flatnonzero(y.reshape(-1) >= 0) // int(np.prod(y.shape[1:]))
+        return np.bincount(rows, losses, len(y)) * (len(y) / len(losses)), missed
+
+    def recalls(self, log_p: Array, y: Array, weights: Array | None = None) -> dict[int, float]:
+        return _EACH.recalls(*self.known(log_p, y, weights))
+
+    def fit_rule(
+        self, log_p: Array, y: Array, log_shifts: Array, *, calibrate: Callable[[Array], str | None], **how: Any
+    ) -> Rule:
+        (problem,) = self.problems(y, ())
+        weights = _mean_one(problem.of_rows(how.pop("sample_weight", None)))
+        rule: Rule = _EACH.fit_rule(
+            problem.log_p(log_p), problem.y, log_shifts, calibrate=calibrate, sample_weight=weights, **how
+        )
+        return rule
+
+    def apply(self, rule: Rule, log_p: Array, amount: Array | None = None) -> Decision:
+        shape = log_p.shape[1:-1]
+        flat = _EACH.apply(rule, log_p.reshape(len(log_p), -1, log_p.shape[-1]))
+        return Decision(flat.proba.reshape(*shape, -1), flat.decision.reshape(shape))
+
+    def unit_proba(self, proba: Array, units: Units) -> Array:
+        raise OptionError("unit is for one class or several labels per row, but these rows have a class per element.")
+
+    def log_p_of(self, proba: Array) -> Array:
+        return _EACH.log_p_of(proba)
+
+    def raw(self, logits: Sequence[Array]) -> Array:
+        shape = np.shape(logits[0])[:-1]
+        return _EACH.raw([np.reshape(z, (-1, np.shape(z)[-1])) for z in logits]).reshape(*shape, -1)
+
+    def together(self, y: Array, proba: Array, decision: Array, weights: Array | None = None) -> dict[str, float]:
+        return {}
+
+    def layer(self, rule: Rule) -> ElementRuleLayer:
+        return ElementRuleLayer(rule_to_dict(rule), name="rule")
+
+    def rule_of(self, values: Any) -> Rule:
+        return _EACH.rule_of(values)
+
+    def choose(
+        self, rule: Rule, scores: Mapping[str, Array], aim: Mapping[str, Any], confidence: float | None,
+        classes: Sequence[Any],
+    ) -> Rule:  # fmt: skip
+        if confidence is not None:
+            raise OptionError(
+                "confidence= needs independent rows, but the elements of a row belong together. Leave confidence out: "
+                "the threshold is then an estimate."
+            )
+        return _EACH.choose(rule, self._flat(scores), aim, confidence, classes)
+
+    def at_prior(self, rule: Rule, prior: Any, scores: Mapping[str, Array]) -> Rule:
+        return _EACH.at_prior(rule, prior, self._flat(scores))
+
+    def describe(self, rule: Rule, rows: int, classes: Sequence[Any]) -> dict[str, Any]:
+        return _EACH.describe(rule, rows, classes)
+
+    def columns(self, decision: Decision, classes: Array) -> dict[str, Any]:
+        """How many elements of each row were decided for each class, and in how many regions."""
+        counts, labels = element_counts(decision.decision, len(classes)), classes.tolist()
+        regions = {
+            f"regions_{label}": region_counts(decision.decision == code) for code, label in enumerate(labels) if code
+        }
+        return {f"elements_{label}": counts[:, code] for code, label in enumerate(labels)} | regions
+
+    def decided(self, decision: Array, classes: Array) -> Array:
+        return classes[decision]
+
+    def _flat(self, scores: Mapping[str, Array]) -> dict[str, Array]:
+        """Stored scores of elements as those of rows."""
+        if "log_p" not in scores:
+            return dict(scores)
+        (problem,) = self.problems(scores["y"], ())
+        weight = _mean_one(problem.of_rows(scores.get("weight")))
+        flat = {"log_p": problem.log_p(scores["log_p"]), "y": problem.y.astype(np.int64)}
+        return flat if weight is None else {**flat, "weight": weight}
+
+
+def _mean_one(weights: Array | None) -> Array | None:
+    """Weights as shares of what was sampled: checks of a rule see as many cases as there are sampled elements."""
+    return None if weights is None else weights * (len(weights) / weights.sum())
+
+
+def _mass(codes: Array, weights: Array | None) -> float:
+    return float(len(codes) if weights is None else weights.sum())
