@@ -47,6 +47,7 @@ class ImageSet:
         deep: Whether some files have more than 8 bits; pixels are then float32, else uint8.
         notes: Sentences for the user about how the files are read.
         kept: Their pixels, where the check of the files has kept them.
+        keeps: Whether pixels that are decoded later are kept.
     """
 
     paths: tuple[str, ...]
@@ -59,6 +60,7 @@ class ImageSet:
     deep: bool = False
     notes: tuple[str, ...] = ()
     kept: KeptPixels | None = field(default=None, repr=False)
+    keeps: bool = field(default=True, repr=False)
     takes_rows: bool = field(default=True, repr=False)
 
     def __len__(self) -> int:
@@ -129,7 +131,9 @@ class ImageSet:
     def _source(self) -> Decoded:
         decode, dtype = Decode(self.paths, self.size, self.form), np.dtype(np.float32 if self.deep else np.uint8)
         kept = self.kept if self.kept and self.kept.fits(self.size, self.form, self.deep) else None
-        return Decoded(decode, self.shape, dtype, kept or PixelCache.with_room(self.shape, dtype))
+        if kept is None and self.keeps:
+            return Decoded(decode, self.shape, dtype, PixelCache.with_room(self.shape, dtype))
+        return Decoded(decode, self.shape, dtype, kept)
 
     @property
     def split(self) -> Any:
