@@ -51,7 +51,7 @@ def command(
     range: o.Range = None,
     aspect: o.Aspect = None,
     cache: o.Cache = None,
-    augment: o.Augment = False,
+    augment: o.Augment = None,
     pictures: Annotated[
         bool,
         typer.Option(help="Show the most confident errors as images in the report.", rich_help_panel="Images"),
@@ -135,7 +135,7 @@ def command(
         "nested": nested,
         "limit": limit,
         "show_pictures": pictures,
-        "network_options": {"augment": "auto" if augment else None},
+        "network_options": {"augment": "auto" if augment else augment},
     }
     with elsewhere as executor:
         comparison = run(

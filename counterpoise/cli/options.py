@@ -99,9 +99,12 @@ Cache = Annotated[
 ]
 
 Augment = Annotated[
-    bool,
-    typer.Option("--augment", help="Rotate, shift, and zoom images slightly in training.", rich_help_panel="Images"),
-]
+    bool | None,
+    typer.Option(
+        "--augment/--no-augment", help="Rotate, shift, and zoom images slightly in training.  [default: for cnn]",
+        show_default=False, rich_help_panel="Images",
+    ),
+]  # fmt: skip
 
 Model = Annotated[
     str,

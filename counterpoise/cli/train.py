@@ -46,7 +46,7 @@ def command(
     range: o.Range = None,
     aspect: o.Aspect = None,
     cache: o.Cache = None,
-    augment: o.Augment = False,
+    augment: o.Augment = None,
     model: o.Model = "auto",
     trust: o.Trust = None,
     epochs: o.Epochs = None,
@@ -126,7 +126,7 @@ def command(
     clf = fit(
         network, examples, strategy=chosen, folds=folds, guarantee_rows=guarantee_rows, epochs=o.or_auto(epochs),
         batch_size=o.or_auto(batch_size), seed=seed, tune_threshold=tune_threshold,
-        augment="auto" if augment else None,
+        augment="auto" if augment else augment,
     )  # fmt: skip
     if aim is not None or matrix is not None or review_alpha is not None:
         clf = clf.decide(confidence=confidence, costs=matrix, review_alpha=review_alpha, **(aim or {}))
