@@ -75,7 +75,7 @@ def with_units(examples: Examples, units: Units | None) -> Examples:
         return examples
     if examples.kind == "elements":
         raise OptionError(
-            "unit was given, but these rows have a class for each pixel or step. Leave it out; groups= keeps the rows of "
+            "unit was given, but these rows have a class for each pixel or step. Leave it out; groups= keeps rows of "
             "a patient together."
         )
     if examples.time is not None:

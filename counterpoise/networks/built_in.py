@@ -56,6 +56,8 @@ class BuiltIn:
         optimizer: Function making the optimizer that it is trained with, unless another is asked for.
         recipe: The recipe that it is trained by unless another is given.
         frozen: The two parts of what `build` makes of one piece; None: all of it is trained.
+        augment: What changes its pictures while it trains, unless something else is asked for (see
+            `networks.augmentation`); None: nothing.
     """
 
     build: Callable[[InputSpec, int], keras.Model]
@@ -64,6 +66,7 @@ class BuiltIn:
     optimizer: Callable[[], keras.optimizers.Optimizer] = keras.optimizers.Adam
     recipe: Recipe = PLAIN
     frozen: Frozen | None = None
+    augment: Any = None
 
     @property
     def name(self) -> str:

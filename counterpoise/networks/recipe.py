@@ -21,6 +21,7 @@ class Recipe:
 
     Attributes:
         follows_rows: Whether the batch grows with the number of rows (see `batch_size`); else it is 256.
+        pass_steps: Steps of a pass over the rows that such a batch makes, within its bounds.
         floor: Steps of the budget at least, unless a number of epochs was asked for.
         min_steps: Steps before which no round is kept for good.
         smoothing: Rounds whose stopping scores are averaged before rounds are compared.
@@ -41,6 +42,7 @@ class Recipe:
     """
 
     follows_rows: bool = False
+    pass_steps: int = 16
     floor: int = 0
     min_steps: int = 0
     smoothing: int = 1
@@ -52,6 +54,7 @@ class Recipe:
 
     def __post_init__(self) -> None:
         least_of = {
+            "pass_steps": 1,
             "floor": 0,
             "min_steps": 0,
             "smoothing": 1,
@@ -84,12 +87,14 @@ class Recipe:
         Example:
             >>> [Recipe(follows_rows=True).batch_size(n) for n in (200, 1000, 10_000, 150_000, 300_000)]
             [32, 64, 256, 512, 1024]
+            >>> [Recipe(follows_rows=True, pass_steps=64).batch_size(n) for n in (200, 1000, 5000, 10_000, 150_000)]
+            [32, 32, 64, 128, 512]
             >>> Recipe().batch_size(200)
             256
         """
         if not self.follows_rows:
             return 256
-        small, large = min(256, power_of_two(rows / 16)), min(1024, power_of_two(rows / 256))
+        small, large = min(256, power_of_two(rows / self.pass_steps)), min(1024, power_of_two(rows / 256))
         return max(32, small, large)
 
     def decay(self, round_steps: int) -> float:
