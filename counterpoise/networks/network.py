@@ -129,8 +129,8 @@ class Network:
         self._augmentation = None if augment is None else Augmentation(augment)
         if augment is not None and self.target.per_element:
             raise OptionError(
-                "augment= changes images, and their masks would no longer fit them. Leave augment out, or change images "
-                "and masks together and pass them as arrays."
+                "augment= changes images, and their masks would no longer fit them. Leave augment out, or change "
+                "images and masks together and pass them as arrays."
             )
         encoder = encoder_before(self.model, examples)
         self._encoder_config = None if encoder is None else encoder.get_config()
