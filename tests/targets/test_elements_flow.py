@@ -7,11 +7,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from sklearn.metrics import average_precision_score, f1_score, log_loss
+from small_networks import assert_same, trained
 
 import counterpoise as cp
 from counterpoise.classifier.evaluation import evaluate
 from counterpoise.core.errors import ModelError, OptionError
+from counterpoise.core.examples import Examples
 from counterpoise.metrics.lesions import find_lesions, lesion_recall
+from counterpoise.networks.network import Network
+from counterpoise.pipeline.settings import Settings
 
 L = keras.layers
 QUICK = {"epochs": 6, "batch_size": 8, "verbose": 0}
@@ -195,3 +199,31 @@ def test_a_comparison_resumes_from_its_folder(race):
     assert [(r["strategy"], r["scores"]["dice"]) for r in second.leaderboard] == [
         (r["strategy"], r["scores"]["dice"]) for r in first.leaderboard
     ]
+
+
+def test_a_compiled_model_with_its_own_dice_metrics_and_callbacks():
+    def dice_loss(y_true, y_pred):
+        both = keras.ops.sum(y_true * y_pred, axis=(1, 2, 3))
+        return 1 - (2 * both + 1) / (keras.ops.sum(y_true + y_pred, axis=(1, 2, 3)) + 1)
+
+    inputs = keras.Input((16, 16, 1))
+    h = L.Conv2D(6, 3, padding="same", activation="relu")(inputs)
+    model = keras.Model(inputs, L.Conv2D(1, 1, activation="sigmoid")(h))
+    model.compile(keras.optimizers.Adam(0.01), dice_loss, metrics=["accuracy"])
+    history = keras.callbacks.History()
+    clf = cp.fit(model, X, Y, strategy="threshold", callbacks=[history], **QUICK)
+    assert clf.predict(X).shape == Y.shape
+    assert len(history.history["val_loss"]) == 6
+    assert 0.5 < history.history["val_accuracy"][-1] <= 1
+
+
+def test_both_engines_train_alike_on_weighted_pixels_that_are_not_all_known():
+    y = Y.astype(np.int8)
+    y[:, :3] = -1
+    data = Examples(X, y, (0, 1), kind="elements")
+    settings = Settings(epochs=2, batch_size=16, early_stopping=False)
+    for strategy in ("class_weight", "logit_adjusted", "tversky"):
+        members = [trained(Network(small, data), data, strategy, engine, settings)[0] for engine in ("program", "fit")]
+        assert [m.engine for m in members] == ["program", "fit"]
+        assert members[0].logits.shape == (32, 256, 1)
+        assert_same(*members)
