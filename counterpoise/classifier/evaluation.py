@@ -90,6 +90,9 @@ def evaluate(
     named = {name for name in (groups, sample_weight, cost_column, *columns.values()) if isinstance(name, str)}
     labels, rows, source = _labels(clf, data, y, target, named)
     codes = clf.target.codes(labels, clf.classes_)
+    elements = tuple(clf.members.outputs[0].shape[1:-1])
+    if clf.target.per_element and codes.shape[1:] != elements:
+        raise TargetError(f"y has shape {codes.shape}. Expected a class for each element, {(len(codes), *elements)}.")
     unit, weight = _groups(rows, groups, source), _weights(rows, sample_weight, source, len(codes))
     examples = Examples(rows, codes, tuple(clf.classes_.tolist()), sample_weight=weight, kind=clf.kind)
     check_no_class_lost(examples.strata, weight, clf.classes_.tolist())

@@ -40,6 +40,11 @@ def monitor(clf: Classifier, batch: Any, *, method: str = "em", draws: int = 200
         >>> drift.plausible
         True
     """
+    if clf.target.per_element:
+        raise OptionError(
+            f"monitor compares rows of one class each, but the rows of this classifier have {clf.target.what}. Watch a "
+            "number of each row instead, such as the area of a class in clf.predict_frame(x)."
+        )
     if not isinstance(clf.rule, Rule):
         raise OptionError(
             "monitor compares rows of one class each, but this classifier has several labels per row. Watch a label "

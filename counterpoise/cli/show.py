@@ -50,7 +50,8 @@ def class_text(data: Mapping[str, Any]) -> str | None:
     share = next((c["share"] for c in data["classes"] if c["label"] == data["positive"]), None)
     if share is None:
         return None
-    rows = f"{100 * share:.3g}% of {data['rows']:,} rows"
+    elements = "the pixels or steps of " if data.get("kind") == "elements" else ""
+    rows = f"{100 * share:.3g}% of {elements}{data['rows']:,} rows"
     return f"Recall and precision: for {data['positive']!r} ({rows}), at each strategy's own threshold."
 
 

@@ -127,6 +127,11 @@ class Network:
         _check_clone(clone, self.model, initial_weights)
         self._optimizer = checked_optimizer(optimizer)
         self._augmentation = None if augment is None else Augmentation(augment)
+        if augment is not None and self.target.per_element:
+            raise OptionError(
+                "augment= changes images, and their masks would no longer fit them. Leave augment out, or change images "
+                "and masks together and pass them as arrays."
+            )
         encoder = encoder_before(self.model, examples)
         self._encoder_config = None if encoder is None else encoder.get_config()
         self.raw_spec = spec_of(examples)

@@ -90,7 +90,9 @@ def test_labels_of_new_rows_are_codes_of_the_classifier():
     known = np.array(["tissue", "lesion"])
     np.testing.assert_array_equal(element_codes(cp.elements(Y, names=["tissue", "lesion"]), known), Y)
     np.testing.assert_array_equal(element_codes(Y, known), Y)
-    np.testing.assert_array_equal(element_codes(255 * np.maximum(Y, 0).astype(int), np.array([0, 255])), np.maximum(Y, 0))
+    np.testing.assert_array_equal(
+        element_codes(255 * np.maximum(Y, 0).astype(int), np.array([0, 255])), np.maximum(Y, 0)
+    )
     with pytest.raises(TargetError, match="y has the label 7"):
         element_codes(np.where(Y == 1, 7, 0), np.array([0, 1]))
 
