@@ -21,7 +21,7 @@ from counterpoise.data.image_names import groups_from as groups_in_names
 from counterpoise.data.image_set import ImageSet, examples_of
 from counterpoise.data.image_table import read_rows
 from counterpoise.data.labels import read_target
-from counterpoise.data.masked_images import MaskedFiles, masked_files
+from counterpoise.data.masked_images import masked_files
 from counterpoise.data.pixel_types import Range
 from counterpoise.data.pixels import decoder as decoder
 from counterpoise.data.row_metadata import RowMetadata
@@ -160,7 +160,7 @@ def list_images(
     metadata: RowMetadata | None
     if images is None:
         _check_folder_options(source, {"root": root, "target": target, **(columns or {})})
-    masked = _masked(source, masks, ignore, images, augment, skip_bad)
+    masked = masked_files(source, masks, skip_bad, table=images is not None, augment=augment, ignore=ignore)
     if masked is not None:
         paths, metadata, home, notes = list(masked.masks), None, masked.root, list(masked.notes)
     elif images is None:
@@ -170,7 +170,7 @@ def list_images(
         paths, metadata, home, notes = rows.paths, rows.metadata, rows.root, rows.notes
     good, bad = sound_files(paths, skip_bad, span)
     if masked is not None:
-        metadata, bad_masks, more = masked.metadata(good, sides, aspect, ignore, skip_bad)
+        metadata, bad_masks, more = masked.metadata(good, sides, aspect, skip_bad)
         kept = [masked.masks[path] not in dict(bad_masks) for path in good]
         good = {path: info for (path, info), sound in zip(good.items(), kept, strict=True) if sound}
         metadata, bad, notes = metadata.where(kept), (*bad, *bad_masks), [*notes, *more]
@@ -189,24 +189,6 @@ def list_images(
     form = Pictures(color_mode, span, aspect, learns_range(good, span, learned))
     all_notes = (*notes, *reading_notes(list(good.values()), form, sides))
     return ImageSet(tuple(good), metadata, sides, form, augment, bad, str(home), deep, all_notes)
-
-
-def _masked(source: Any, masks: Any, ignore: Any, images: Any, augment: Any, skip_bad: bool) -> MaskedFiles | None:
-    """The images and masks of a folder; None where the target is no mask."""
-    if images is not None and masks is not None:
-        raise OptionError(
-            "masks names a folder of masks, and images the column of a table; a table with masks is not read. Give the "
-            "folder of the images instead of the table."
-        )
-    masked = None if images is not None else masked_files(source, masks, skip_bad)
-    if masked is not None and augment is not None:
-        raise OptionError(
-            "augment changes images, and their masks would no longer fit them. Leave augment out, or change images and "
-            "masks together and give them as arrays."
-        )
-    if masked is None and ignore != ():
-        raise OptionError(f"ignore is a value of masks, but {source} has none. Leave it out, or name the masks.")
-    return masked
 
 
 def _check_folder_options(source: Any, given: dict[str, Any]) -> None:

@@ -194,7 +194,7 @@ BUILT_IN = {
     "mlp": BuiltIn(mlp),
     "tabular": BuiltIn(tabular, bins=16, optimizer=lambda: keras.optimizers.Adam(2e-3), recipe=TABULAR),
     "cnn": BuiltIn(cnn),
-    "unet": BuiltIn(unet),
+    "unet": BuiltIn(unet, optimizer=lambda: keras.optimizers.Adam(3e-3)),
     "text": BuiltIn(text, words=WORDS, optimizer=lambda: keras.optimizers.Adam(3e-3)),
 }
 

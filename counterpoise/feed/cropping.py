@@ -1,0 +1,97 @@
+"""Crops of images and masks for Keras: around the rare classes, with weights that give the pixels of the data back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from counterpoise.core.checks import check_int, check_lengths
+from counterpoise.core.errors import DataError
+from counterpoise.plans.crop_plan import Crops, crop_plan
+
+Array = np.ndarray
+
+
+class CropFeed(keras.utils.PyDataset):
+    """Batches of crops for `model.fit`; made by `crops`.
+
+    A batch is (x, y, weights): x (B, h, w, channels) as the images have it, y int32 (B, h, w, 1), 0 where a pixel does
+    not count, and weights float32 (B, h, w).
+    """
+
+    def __init__(self, x: Any, plan: Any, batch_size: int, seed: int) -> None:
+        super().__init__()
+        self.x, self.plan, self.batch_size, self.seed = x, plan, batch_size, seed
+        self._begin(0)
+
+    def _begin(self, number: int) -> None:
+        self.number, self._drawn = number, self.plan.epoch(number, self.seed)
+
+    def __len__(self) -> int:
+        return -(-len(self.plan) // self.batch_size)
+
+    def on_epoch_end(self) -> None:
+        self._begin(self.number + 1)
+
+    def __getitem__(self, step: int) -> tuple[Array, Array, Array]:
+        start = range(0, len(self.plan), self.batch_size)[step]
+        image, corner, weights = (column[start : start + self.batch_size] for column in self._drawn)
+        drawn = Crops(image, corner, weights)
+        y = _cut(self.plan.masks[image], drawn)
+        return _cut(np.asarray(self.x[image]), drawn), np.maximum(y, 0).astype(np.int32)[..., None], weights
+
+
+def _cut(images: Array, drawn: Crops) -> Array:
+    size = drawn.weights.shape[1:]
+    places = [
+        tuple(slice(start, start + side) for start, side in zip(corner.tolist(), size, strict=True))
+        for corner in drawn.corner
+    ]
+    return np.stack([image[place] for image, place in zip(images, places, strict=True)])
+
+
+def crops(
+    x: Any,
+    masks: Any,
+    size: int | Sequence[int],
+    *,
+    share: float = 0.5,
+    crops: int | None = None,
+    batch_size: int = 16,
+    seed: int = 0,
+) -> CropFeed:
+    """Feed crops of images and masks to Keras, many of them around the rare classes, redrawn each epoch.
+
+    Background near the rare classes comes more often than in the data. So each batch brings weights of pixels, 1 /
+    inclusion, under which the expected loss is that of all pixels: probabilities need no correction. The weights need a
+    loss of pixels, such as cross-entropy. A fully convolutional network that was trained on crops takes whole images:
+    build it for their size, and set the weights.
+
+    Args:
+        x: Images (N, H, W) or (N, H, W, channels), or sequences (N, T, ...); an array or what is read when it is taken.
+        masks: int (N, H, W) or (N, T), class codes; below 0: the pixel counts nowhere.
+        size: Pixels of the side of a crop, or (height, width).
+        share: Share of the crops that are drawn around a rare class, from 0 to below 1.
+        crops: Crops of an epoch; None: N.
+        batch_size: Crops of a batch.
+        seed: A batch is a pure function of (seed, epoch, step).
+
+    Raises:
+        DataError: The lengths or sides of images and masks differ, or the masks are no masks.
+        OptionError: An option is out of its range.
+
+    Example:
+        >>> masks = np.zeros((8, 32, 32), int)
+        >>> masks[0, 4:7, 5:9] = 1
+        >>> feed = crops(np.random.default_rng(0).random((8, 32, 32, 1)), masks, 16, batch_size=4)
+        >>> [array.shape for array in feed[0]], len(feed)
+        ([(4, 16, 16, 1), (4, 16, 16, 1), (4, 16, 16)], 2)
+    """
+    plan = crop_plan(masks, size, share=share, crops=crops)
+    check_lengths({"x": x, "masks": plan.masks})
+    if tuple(x.shape[1 : plan.masks.ndim]) != plan.masks.shape[1:]:
+        raise DataError(f"x has shape {tuple(x.shape)} and masks {plan.masks.shape}. Expected a mask of each image.")
+    return CropFeed(x, plan, check_int(batch_size, "batch_size"), check_int(seed, "seed", 0))

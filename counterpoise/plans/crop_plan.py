@@ -1,0 +1,220 @@
+"""Crops of images drawn around the rare classes, and the weights that give the pixels of the data back.
+
+A share of the crops is drawn around a rare class: a rare class, an image that contains it and a pixel of it there, each
+with equal probability, then a crop that contains this pixel, all places alike. The others are drawn anywhere. So
+background near lesions comes more often than in the data. How often a drawn crop contains a pixel is known for every
+pixel, its inclusion, and a loss that weighs each pixel 1 / inclusion has the expectation of the loss over all pixels.
+
+Source: weights by inclusion, Horvitz and Thompson (JASA 47, 1952).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from counterpoise.core import seeds
+from counterpoise.core.checks import check_int, check_range
+from counterpoise.core.errors import DataError, OptionError
+
+Array = np.ndarray
+
+
+class Crops(NamedTuple):
+    """Crops that were drawn.
+
+    Attributes:
+        image: int64 (K,), the image of each.
+        corner: int64 (K, A), its first pixel on each of the A axes.
+        weights: float32 (K, *size), what the loss of each pixel weighs; 0 where it does not count. Their mean is 1 on
+            average.
+    """
+
+    image: Array
+    corner: Array
+    weights: Array
+
+
+@dataclass(frozen=True)
+class CropPlan:
+    """What an epoch draws (see the module); made by `crop_plan`.
+
+    Attributes:
+        masks: int (N, H, W) or (N, T), class codes; below 0: the pixel counts nowhere.
+        size: (height, width) of a crop, or (steps,).
+        crops: Crops of an epoch.
+        around: How many of them are drawn around a rare class.
+    """
+
+    masks: Array
+    size: tuple[int, ...]
+    crops: int
+    around: int
+
+    def __len__(self) -> int:
+        return self.crops
+
+    def epoch(self, number: int = 0, seed: int = 0) -> Crops:
+        """Return the crops of one epoch, in random order; the same ones for the same (number, seed)."""
+        rng = seeds.generator(seed, "crops", number)
+        image, corner = self._anywhere(rng, self.crops - self.around)
+        if self.around:
+            more_images, more_corners = self._around(rng, self.around)
+            image, corner = np.append(image, more_images), np.concatenate([corner, more_corners])
+        order = rng.permutation(self.crops)
+        image, corner = image[order], corner[order]
+        return Crops(image, corner, self.weights(image, corner))
+
+    def weights(self, image: Array, corner: Array) -> Array:
+        """Weights of the pixels of crops, float32 (K, *size)."""
+        out = np.empty((len(image), *self.size), np.float32)
+        for one in np.unique(image):
+            mask = self.masks[one]
+            weight = (mask >= 0) * (np.prod(self.size) / self._counted) / self.inclusion(int(one))
+            for crop in np.flatnonzero(image == one):
+                out[crop] = weight[_slices(corner[crop], self.size)]
+        return out
+
+    def inclusion(self, image: int) -> Array:
+        """Probability that one crop of an epoch contains each pixel of an image, float64 (H, W)."""
+        share = self.around / self.crops
+        even: Array = np.ones(())
+        for axis in self._axes:
+            even = np.multiply.outer(even, axis.included)
+        return (1 - share) / len(self.masks) * even + share * self._around_inclusion(image)
+
+    def _around_inclusion(self, image: int) -> Array:
+        """The same of a crop around a rare class: of each pixel of it the crops that contain it, all alike."""
+        mask = self.masks[image]
+        out = np.zeros(mask.shape)
+        for code, images in self._images_with.items():
+            pixels = mask == code
+            if pixels.any():
+                out[pixels] = 1 / (len(self._images_with) * len(images) * pixels.sum())
+        for number, axis in enumerate(self._axes):
+            shape = [-1 if number == other else 1 for other in range(mask.ndim)]
+            out = out / axis.places.reshape(shape)
+            out = _sums(_sums(out, axis.size, number, 0), axis.size, number, axis.size - 1)
+        return out
+
+    def _anywhere(self, rng: np.random.Generator, crops: int) -> tuple[Array, Array]:
+        image = rng.integers(0, len(self.masks), crops)
+        return image, np.stack([axis.anywhere(rng, crops) for axis in self._axes], axis=1)
+
+    def _around(self, rng: np.random.Generator, crops: int) -> tuple[Array, Array]:
+        images = list(self._images_with.items())
+        image, pixel = np.empty(crops, np.int64), np.empty((crops, self.masks.ndim - 1), np.int64)
+        for crop, number in enumerate(rng.integers(0, len(images), crops)):
+            code, own = images[number]
+            image[crop] = own[rng.integers(len(own))]
+            places = np.flatnonzero(self.masks[image[crop]] == code)
+            pixel[crop] = np.unravel_index(places[rng.integers(len(places))], self.masks.shape[1:])
+        return image, np.stack([axis.around(rng, pixel[:, a]) for a, axis in enumerate(self._axes)], axis=1)
+
+    @cached_property
+    def _axes(self) -> list[_Axis]:
+        return [_Axis(side, size) for side, size in zip(self.masks.shape[1:], self.size, strict=True)]
+
+    @cached_property
+    def _counted(self) -> int:
+        return int(np.count_nonzero(self.masks >= 0))
+
+    @cached_property
+    def _images_with(self) -> dict[int, Array]:
+        """Rare class -> images that contain it; all classes but the most frequent one are rare."""
+        flat = self.masks.reshape(len(self.masks), -1)
+        codes, counts = np.unique(flat[flat >= 0], return_counts=True)
+        rare = [int(code) for code in np.delete(codes, counts.argmax())]
+        return {code: np.flatnonzero((flat == code).any(axis=1)) for code in rare}
+
+
+@dataclass(frozen=True)
+class _Axis:
+    """Crops of some pixels on a side of an image."""
+
+    side: int
+    size: int
+
+    @property
+    def _beyond(self) -> int:
+        """How far beyond the ends crops anywhere are drawn before they are moved back: pixels there come less else."""
+        return self.size // 2 if self.side > self.size else 0
+
+    def anywhere(self, rng: np.random.Generator, crops: int) -> Array:
+        last = self.side - self.size
+        return rng.integers(-self._beyond, last + self._beyond + 1, crops).clip(0, last)
+
+    def around(self, rng: np.random.Generator, pixel: Array) -> Array:
+        """First pixels of crops that contain these, all places alike."""
+        return rng.integers(np.maximum(0, pixel - self.size + 1), np.minimum(pixel, self.side - self.size) + 1)
+
+    @property
+    def places(self) -> Array:
+        """Crops that contain each pixel, (side,)."""
+        pixel = np.arange(self.side)
+        return np.minimum(pixel, self.side - self.size) - np.maximum(0, pixel - self.size + 1) + 1
+
+    @property
+    def included(self) -> Array:
+        """Probability that a crop anywhere contains each pixel, (side,)."""
+        drawn = np.ones(self.side - self.size + 1)
+        drawn[[0, -1]] += self._beyond
+        return _sums(drawn / (self.side - self.size + 1 + 2 * self._beyond), self.size, 0, self.size - 1)
+
+
+def _sums(values: Array, size: int, axis: int, pad: int) -> Array:
+    """Sums of `size` neighbors along an axis, with so many zeros before and behind."""
+    widths = [(pad + 1, pad) if number == axis else (0, 0) for number in range(values.ndim)]
+    total = np.cumsum(np.pad(values, widths), axis=axis)
+    last, first = np.arange(size, total.shape[axis]), np.arange(total.shape[axis] - size)
+    return np.take(total, last, axis) - np.take(total, first, axis)
+
+
+def _slices(corner: Array, size: tuple[int, ...]) -> tuple[slice, ...]:
+    return tuple(slice(int(start), int(start) + side) for start, side in zip(corner, size, strict=True))
+
+
+def crop_plan(masks: Any, size: int | Sequence[int], *, share: float = 0.5, crops: int | None = None) -> CropPlan:
+    """Draw crops around the rare classes of masks (see the module).
+
+    Args:
+        masks: int (N, H, W), or (N, T) for sequences: class codes; below 0: the pixel counts nowhere.
+        size: Pixels of the side of a crop, or (height, width).
+        share: Share of the crops that are drawn around a rare class, from 0 to below 1.
+        crops: Crops of an epoch; None: N.
+
+    Raises:
+        DataError: `masks` are no masks, or contain one class alone.
+        OptionError: A crop is larger than the images, or a number is out of its range.
+
+    Example:
+        >>> masks = np.zeros((4, 16, 16), int)
+        >>> masks[0, 3:5, 8:10] = 1
+        >>> plan = crop_plan(masks, 8, crops=400)
+        >>> drawn = plan.epoch()
+        >>> y = np.stack([masks[i, r : r + 8, c : c + 8] for i, (r, c) in zip(drawn.image, drawn.corner)])
+        >>> bool(y.mean() > 0.02), bool(abs(np.average(y, weights=drawn.weights) / masks.mean() - 1) < 0.1)
+        (True, True)
+    """
+    array = np.asarray(masks)
+    if array.ndim not in (2, 3) or not array.size or array.dtype.kind not in "iub":
+        raise DataError(
+            f"masks has shape {array.shape}, dtype {array.dtype}. Expected class codes (N, H, W) or (N, T)."
+        )
+    given: Sequence[Any] = size if isinstance(size, (tuple, list)) else (size,) * (array.ndim - 1)
+    if len(given) != array.ndim - 1:
+        raise OptionError(f"size is {size!r}. Expected one number, or one for each of {array.shape[1:]}.")
+    sides = tuple(check_int(side, "size") for side in given)
+    if any(side > whole for side, whole in zip(sides, array.shape[1:], strict=True)):
+        raise OptionError(f"size is {size!r}, and the images have {array.shape[1:]}. Expected crops that fit in them.")
+    count = len(array) if crops is None else check_int(crops, "crops")
+    plan = CropPlan(array, sides, count, round(check_range(share, "share", 0, 1, "[)") * count))
+    if not plan._counted or (plan.around and not plan._images_with):
+        raise DataError("The masks contain one class alone, or none that counts. Expected two classes or more.")
+    if plan.around == count:
+        raise OptionError(f"share={share} leaves no crop of {count} to be drawn anywhere. Draw more crops.")
+    return plan
