@@ -98,6 +98,9 @@ def evaluate(
     named |= {*([] if clf.unit is None else clf.unit.columns), *unit_names(unit, ())}
     labels, rows, source = _labels(clf, data, y, target, named)
     codes = clf.target.codes(labels, clf.classes_)
+    elements = tuple(clf.members.outputs[0].shape[1:-1])
+    if clf.target.per_element and codes.shape[1:] != elements:
+        raise TargetError(f"y has shape {codes.shape}. Expected a class for each element, {(len(codes), *elements)}.")
     group, weight = _groups(rows, groups, source), _weights(rows, sample_weight, source, len(codes))
     units = units_to_score(clf, rows, unit)
     if units is not None:

@@ -47,6 +47,11 @@ def monitor(
         >>> drift.plausible
         True
     """
+    if clf.target.per_element:
+        raise OptionError(
+            f"monitor compares rows of one class each, but the rows of this classifier have {clf.target.what}. Watch a "
+            "number of each row instead, such as the area of a class in clf.predict_frame(x)."
+        )
     if "log_p" not in clf.scores:
         raise OptionError("this classifier holds no scores of labeled rows to compare with.")
     column = clf.rule.cost_column

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from counterpoise.cli import options as o
+from counterpoise.cli.predicted_masks import predict_masks
 from counterpoise.cli.terminal import say, write_data
 from counterpoise.cli.trust import trusted
 from counterpoise.core.errors import OptionError
@@ -24,7 +25,7 @@ def command(
     model: Annotated[Path, typer.Argument(help="Model file, NAME.keras.", show_default=False)],
     data: o.Data,
     prior: Annotated[float | None, typer.Option(help="Share of the positive class where the rows are from.")] = None,
-    out: Annotated[Path | None, typer.Option(help="CSV file; standard output without it.")] = None,
+    out: Annotated[Path | None, typer.Option(help="CSV file, or folder of masks; standard output without it.")] = None,
     spreadsheet: Annotated[
         bool, typer.Option("--spreadsheet", help="Put ' before texts that a spreadsheet would run as formulas.")
     ] = False,
@@ -43,21 +44,31 @@ def command(
     ] = None,
     trust: o.Trust = None,
 ) -> None:
-    """Write probability and decision of each row, image, or unit as CSV."""
+    """Write probability and decision of each row, image, or unit as CSV; or the mask of each image."""
     if prior is not None and not 0 < prior < 1:
         raise OptionError(f"--prior is {prior:g}. Expected a share between 0 and 1.")
     if background is not None and reasons is None:
         raise OptionError("--background goes with --reasons. Add --reasons 4, or leave it out.")
-    if out is not None:
-        o.check_file(out, reads=[model, data, *([] if root is None else [root])])
+    reads = [model, data, *([] if root is None else [root])]
+    if out is not None and out.suffix:  # otherwise it may be a folder of masks
+        o.check_file(out, reads=reads)
     import_keras_quietly()
     from counterpoise.classifier.classifier import load
 
     clf = load(model, trusted(trust))
+    if not clf.target.per_element and out is not None:
+        o.check_file(out, reads=reads)
     if prior is not None and len(clf.rule.problem_rules) > 1:
         raise OptionError(f"--prior is the share of one class of two; {model.name} has several labels per row.")
     if prior is not None and len(clf.classes_) > 2:
         raise OptionError(f"--prior is the share of one class of two; {model.name} has {len(clf.classes_)} classes.")
+    if clf.target.per_element:
+        if reasons is not None or images is not None:
+            raise OptionError(
+                "--reasons and --images are for one class per row, but the model decides masks. Leave out."
+            )
+        predict_masks(clf, data, prior, out, skip_bad)
+        return
     pictures = data.is_dir() or images is not None
     if unit is not None and (reasons is not None or (pictures and images is None)):
         raise OptionError("--unit names columns of a table, for predictions without --reasons. Leave one of them out.")

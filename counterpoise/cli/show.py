@@ -53,7 +53,8 @@ def class_text(data: Mapping[str, Any]) -> str | None:
     if share is None:
         return None
     what = "units" if data.get("units") else "rows"
-    rows = f"{100 * share:.3g}% of {data['rows']:,} {what}"
+    elements = "the pixels or steps of " if data.get("kind") == "elements" else ""
+    rows = f"{100 * share:.3g}% of {elements}{data['rows']:,} {what}"
     return f"Recall and precision: for {data['positive']!r} ({rows}), at each strategy's own threshold."
 
 

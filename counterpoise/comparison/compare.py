@@ -31,7 +31,7 @@ from counterpoise.data.given_split import Split, rows_to_learn
 from counterpoise.data.split import set_aside
 from counterpoise.diagnosis.diagnose import before_comparison
 from counterpoise.engines.run import Executor, run
-from counterpoise.metrics.catalog import METRICS
+from counterpoise.metrics.catalog import METRICS, REGION_KEYS
 from counterpoise.pipeline.models import models_of
 from counterpoise.pipeline.order import Outcome, cross_validate, refit
 from counterpoise.pipeline.reading import augmentation_of, read_for
@@ -300,7 +300,8 @@ def _checked(settings: Settings, examples: Examples, metric: str, repeats: int, 
             "nested=True cannot be combined with time=, because folds in time order train on the past alone. Leave "
             "out nested=."
         )
-    return replace(settings, tune_metric=metric) if settings.tune else settings
+    # Trials are scored on sampled elements, where Dice is F1; overlaps of whole rows are not measured there.
+    return replace(settings, tune_metric="f1" if metric in REGION_KEYS else metric) if settings.tune else settings
 
 
 def _completed(judgment: Judgment, among: int, inside: Nested | None, cut_off: str, nestable: bool) -> Verdict:
@@ -323,7 +324,7 @@ def _judge(
     folds, repeats = outcome.folds, outcome.repeats
     scores = {name: tally.fold_scores(results, examples) for name, results in by_name.items()}
     counts = {name: tally.fold_counts(results, examples) for name, results in by_name.items()}
-    independent = {} if target_of(examples).per_element else counts
+    independent, of_what = ({}, "pixels or steps") if target_of(examples).per_element else (counts, "cases")
     judgment = assess(
         scores, folds=len(folds) // repeats, repeats=repeats, metric=metric, simplicity=[s.name for s in select(ran)],
         counts={name: tables for name, tables in independent.items() if tables and tables[""].shape[1:] == (2, 2)},
@@ -335,7 +336,7 @@ def _judge(
     if THRESHOLD not in matrices and "none" in matrices and matrices["none"].shape == (2, 2):
         alone = confusion_at_tuned_threshold(by_name["none"], examples, costs)
         matrices |= {} if alone is None else {THRESHOLD: alone}
-    verdict = with_effect(judgment.verdict, matrices, costs, examples.classes, examples.positive)
+    verdict = with_effect(judgment.verdict, matrices, costs, examples.classes, examples.positive, of_what)
     if reason := outcome.failures.get("none"):
         texts = words.without_baseline(reason, texts_of(verdict))
         verdict = replace(verdict, word="inconclusive", **texts._asdict())

@@ -94,8 +94,9 @@ def rates(confusion: Array, positive: int = 1) -> tuple[float, float]:
 
 
 def with_effect(
-    verdict: Verdict, matrices: Mapping[str, Array], costs: Costs | None, classes: Sequence[Any], positive: int = 1
-) -> Verdict:
+    verdict: Verdict, matrices: Mapping[str, Array], costs: Costs | None, classes: Sequence[Any], positive: int = 1,
+    cases: str = "cases",
+) -> Verdict:  # fmt: skip
     """Return the verdict with what its winner changes in decisions; for the baseline, what the threshold alone changes.
 
     Args:
@@ -104,6 +105,7 @@ def with_effect(
         costs: What errors cost, or None.
         classes: The C labels.
         positive: Code of the class that the text is about; every class has its line in `effect["classes"]`.
+        cases: What is counted.
     """
     strategy = THRESHOLD if verdict.winner == BASELINE else verdict.winner
     if BASELINE not in matrices or strategy not in matrices:
@@ -119,13 +121,13 @@ def with_effect(
     }  # fmt: skip
     right = PER * float(np.trace(new) / new.sum() - np.trace(old) / old.sum()) if len(classes) > 2 else None
     alone = _change(counts[THRESHOLD], counts[BASELINE]) if THRESHOLD in counts else None
-    text = effect_text(strategy, str(classes[positive]), change, None if strategy == THRESHOLD else alone, right)
+    text = effect_text(strategy, str(classes[positive]), change, None if strategy == THRESHOLD else alone, right, cases)
     return replace(verdict, effect=effect | {"text": text})
 
 
 def effect_text(
     strategy: str, label: str, change: Mapping[str, Any], alone: Mapping[str, Any] | None = None,
-    right: float | None = None,
+    right: float | None = None, cases: str = "cases",
 ) -> str:  # fmt: skip
     """Describe a change of decisions per `PER` cases, and next to it what threshold tuning alone changes.
 
@@ -135,6 +137,7 @@ def effect_text(
         change: {"found", "false_positives", "cost"}, strategy minus baseline.
         alone: The same for threshold tuning without retraining, None if that is the strategy or not known.
         right: Then also the difference in correct decisions, over all classes.
+        cases: What is counted.
 
     Example:
         >>> gain = {"found": 14.2, "false_positives": 60.0, "cost": None}
@@ -143,7 +146,7 @@ def effect_text(
         >>> effect_text("focal", "fraud", {**gain, "cost": -80.0}, gain)[:76]
         "Per 10,000 cases, Focal loss compared with the baseline: 14 more 'fraud' fou"
     """
-    start = f"Per {PER:,} cases, "
+    start = f"Per {PER:,} {cases}, "
     changed = _change_text(change, f" {label!r}") + ("" if right is None else f", {_amount(right)} correct decisions")
     if strategy == THRESHOLD:
         return f"{start}threshold tuning alone, without retraining: {changed}."

@@ -17,7 +17,7 @@ from counterpoise.data.unit_columns import mixed_units
 from counterpoise.metrics.decision_scores import confusion, default_decision, per_class
 from counterpoise.metrics.members import mean_table, member_table
 from counterpoise.metrics.rank_scores import average_precision, roc_auc
-from counterpoise.metrics.regions import region_scores
+from counterpoise.metrics.regions import region_curves, region_scores
 from counterpoise.pipeline.budget import Training
 from counterpoise.pipeline.scoring import scores_of
 from counterpoise.report.summary import curves_of, curves_of_labels, rarest_codes
@@ -159,6 +159,8 @@ def curves(results: Sequence[FoldResult], examples: Examples) -> dict[str, Any]:
         block = curves_of(*parts[0], labels, examples.positive, groups=groups)
     else:
         block = curves_of_labels({p.name: part for p, part in zip(problems, parts, strict=True)})
+    regions = [c.regions for c in first if c.regions is not None]
+    block |= region_curves(regions, labels) if regions else {}
     histories = [h for h in first[0].history if h.get("stop_loss")]
     rarest = {int(code): labels[code] for code in rarest_codes(examples.counts)}
     return block | ({"history": _history(histories, rarest)} if histories else {})

@@ -24,7 +24,7 @@ from counterpoise.data.image_set import ImageSet, examples_of
 from counterpoise.data.image_table import read_rows
 from counterpoise.data.kept_pixels import KeptPixels
 from counterpoise.data.labels import read_target
-from counterpoise.data.masked_images import MaskedFiles, masked_files
+from counterpoise.data.masked_images import masked_files
 from counterpoise.data.pixel_types import Range
 from counterpoise.data.pixels import decoder as decoder
 from counterpoise.data.row_metadata import RowMetadata
@@ -188,7 +188,7 @@ def list_images(
     if images is None:
         given = {"root": root, "target": target, **(columns or {}), "unit": unit, "features": features or None}
         _check_folder_options(source, given)
-    masked = _masked(source, masks, ignore, images, augment, skip_bad)
+    masked = masked_files(source, masks, skip_bad, table=images is not None, augment=augment, ignore=ignore)
     if masked is not None:
         paths, metadata, home, notes = list(masked.masks), None, masked.root, list(masked.notes)
     elif images is None:
@@ -201,7 +201,7 @@ def list_images(
     good, bad = sound_files(paths, skip_bad, span, kept)
     sound = [path in good for path in paths]
     if masked is not None:
-        metadata, bad_masks, added = masked.metadata(good, sides, aspect, ignore, skip_bad)
+        metadata, bad_masks, added = masked.metadata(good, sides, aspect, skip_bad)
         fits = [masked.masks[path] not in dict(bad_masks) for path in good]
         good = {path: info for (path, info), fit in zip(good.items(), fits, strict=True) if fit}
         metadata, bad, notes = metadata.where(fits), (*bad, *bad_masks), [*notes, *added]
@@ -234,24 +234,6 @@ def _unit_columns(unit: Any) -> tuple[str, ...]:
     """Names of the columns of a unit, which may be written as "a,b"."""
     names = unit.split(",") if isinstance(unit, str) else unit
     return tuple(str(name).strip() for name in names)
-
-
-def _masked(source: Any, masks: Any, ignore: Any, images: Any, augment: Any, skip_bad: bool) -> MaskedFiles | None:
-    """The images and masks of a folder; None where the target is no mask."""
-    if images is not None and masks is not None:
-        raise OptionError(
-            "masks names a folder of masks, and images the column of a table; a table with masks is not read. Give the "
-            "folder of the images instead of the table."
-        )
-    masked = None if images is not None else masked_files(source, masks, skip_bad)
-    if masked is not None and augment is not None:
-        raise OptionError(
-            "augment changes images, and their masks would no longer fit them. Leave augment out, or change images and "
-            "masks together and give them as arrays."
-        )
-    if masked is None and ignore != ():
-        raise OptionError(f"ignore is a value of masks, but {source} has none. Leave it out, or name the masks.")
-    return masked
 
 
 def _check_folder_options(source: Any, given: dict[str, Any]) -> None:

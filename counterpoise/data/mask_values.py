@@ -62,7 +62,9 @@ def read_mask(path: str, size: tuple[int, int], aspect: str) -> Mask:
     """Read one file, and resize it by the nearest pixel as an image of this size and aspect is (see `images`)."""
     try:
         with opened(path) as image:
-            mode, lossy = image.mode, image.format == "JPEG"
+            if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
+                raise DataError(f"{image.n_frames} frames. Expected one class code for each pixel, in one frame")
+            mode, lossy = image.mode, image.format in ("JPEG", "MPO")
             image = upright(image)
             stored = _stored(image, mode)
             counts = {int(v): int(n) for v, n in zip(*np.unique(stored, return_counts=True), strict=True)}

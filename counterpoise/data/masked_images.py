@@ -30,15 +30,17 @@ class MaskedFiles:
         root: The folder.
         split: What each image is used for, in this order, or None.
         notes: Sentences for the user.
+        ignore: Values of the masks whose pixels count nowhere.
     """
 
     masks: Mapping[str, str]
     root: Path
     split: Sequence[str] | None
     notes: Sequence[str]
+    ignore: tuple[int, ...] = ()
 
     def metadata(
-        self, good: Iterable[str], size: tuple[int, int], aspect: str, ignore: Any, skip_bad: bool
+        self, good: Iterable[str], size: tuple[int, int], aspect: str, skip_bad: bool
     ) -> tuple[RowMetadata, tuple[tuple[str, str], ...], list[str]]:
         """Read the masks of sound images: their metadata, masks that are bad, and sentences for the user.
 
@@ -50,7 +52,7 @@ class MaskedFiles:
         kept = {path: self.masks[path] for path in good}
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             of_image = dict(zip(kept, pool.map(image_sides, kept), strict=True))
-        labels, bad, notes = read_masks(kept, of_image, size, aspect, _values(ignore))
+        labels, bad, notes = read_masks(kept, of_image, size, aspect, self.ignore)
         if bad and not skip_bad:
             raise DataError(
                 f"{len(bad)} {'mask' if len(bad) == 1 else 'masks'} cannot be used: {named(bad)}. Expected one class "
@@ -62,33 +64,57 @@ class MaskedFiles:
         return RowMetadata(labels, split=split, target="masks"), bad, notes
 
 
-def masked_files(source: Any, masks: Any, skip_bad: bool) -> MaskedFiles | None:
+def masked_files(
+    source: Any, masks: Any, skip_bad: bool, *, table: bool = False, augment: Any = None, ignore: Any = ()
+) -> MaskedFiles | None:
     """The images of a folder and their masks; None where it has no masks.
 
     Args:
         source: A folder of images; or one of `images/` and `masks/`, or of such in `train/`, `validation/`, `test/`.
         masks: The folder of the masks; None: as the layout of `source` shows.
         skip_bad: Whether images without a mask are left out.
+        table: Whether `source` is a table, which has no masks.
+        augment: What changes images, which masks do not go with.
+        ignore: Value of the masks, or several, whose pixels count nowhere.
 
     Raises:
         DataError: files without a partner; all of them are named at once.
+        OptionError: an option that does not go with masks, or that needs them.
     """
-    root = Path(source)
-    folders = mask_folders(root) if masks is None else [MaskFolders(root, check_path(masks, "masks"))]
+    folders: list[MaskFolders] = []
+    if not table:
+        root = Path(source)
+        folders = mask_folders(root) if masks is None else [MaskFolders(root, check_path(masks, "masks"))]
     if not folders:
+        if ignore != () and masks is None:
+            raise OptionError(f"ignore is a value of masks, but {source} has none. Leave it out, or name the masks.")
+        if masks is not None:
+            raise OptionError(
+                "masks names a folder of masks, and images the column of a table; a table with masks is not read. Give "
+                "the folder of the images instead of the table."
+            )
         return None
+    if augment is not None:
+        raise OptionError(
+            "augment changes images, and their masks would no longer fit them. Leave augment out, or change images and "
+            "masks together and give them as arrays."
+        )
     pairs: dict[str, str] = {}
     split, notes = [], list[str]()
     for own in folders:
-        inside = own.masks.resolve()
-        images = [path for path in files_below(own.images) if inside not in Path(path).resolve().parents]
-        if not images:
-            raise DataError(f"{own.images} has no image. Expected images, and their masks in {own.masks}.")
-        found, more = paired(images, own.images, own.masks, skip_bad)
+        found, more = _pairs(own, skip_bad)
         pairs |= found
         split += [own.part] * len(found)
         notes += more
-    return MaskedFiles(pairs, root, split if folders[0].part else None, notes)
+    return MaskedFiles(pairs, root, split if folders[0].part else None, notes, _values(ignore))
+
+
+def _pairs(folders: MaskFolders, skip_bad: bool) -> tuple[dict[str, str], list[str]]:
+    inside = folders.masks.resolve()
+    images = [path for path in files_below(folders.images) if inside not in Path(path).resolve().parents]
+    if not images:
+        raise DataError(f"{folders.images} has no image. Expected images, and their masks in {folders.masks}.")
+    return paired(images, folders.images, folders.masks, skip_bad)
 
 
 def image_sides(path: str) -> tuple[int, int]:

@@ -19,6 +19,7 @@ from counterpoise.core.examples import Examples
 from counterpoise.core.job import Job
 from counterpoise.core.structure import mapped
 from counterpoise.feed.mixing import Mixing, Mixup, Remix
+from counterpoise.targets.kinds import target_of
 
 Array = np.ndarray
 
@@ -63,7 +64,11 @@ class Mixed:
 
 
 def check_mixable(examples: Examples, name: str) -> None:
-    """Refuse rows without numbers to mix: text, and whole numbers that may be tokens."""
+    """Refuse rows without numbers to mix: text, and whole numbers that may be tokens; and a class per element."""
+    if (target := target_of(examples)).per_element:
+        raise DataError(
+            f"Strategy {name!r} mixes rows and their labels, but these rows have {target.what}. Leave the strategy out."
+        )
     if examples.schema is not None and isinstance(examples.x, Mapping) and "numeric" in examples.x:
         return
     bad: list[str] = []

@@ -100,6 +100,9 @@ _REGIONS: Mapping[str, tuple[Any, ...]] = {
 #: Suffixes of the decision keys: at the strategy's own threshold, and at the default one.
 _SUFFIXES = ("", "_default", "_uncorrected")
 
+#: Names of the scores of whole rows with a class per element.
+REGION_KEYS: tuple[str, ...] = tuple(_REGIONS)
+
 #: Names of the scores that need a decision.
 DECISION_KEYS: tuple[str, ...] = tuple(_DECISION)
 

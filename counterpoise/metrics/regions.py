@@ -9,7 +9,7 @@ import numpy as np
 
 from counterpoise.core.region_result import RegionResult
 from counterpoise.metrics.image_draws import image_draws
-from counterpoise.metrics.lesions import find_lesions, join_lesions, lesion_recall
+from counterpoise.metrics.lesions import find_lesions, froc, join_lesions, lesion_recall
 from counterpoise.metrics.region_scores import dice, iou, pixel_counts, pooled, without_empty
 
 Array = np.ndarray
@@ -79,6 +79,35 @@ def region_scores(result: RegionResult | None) -> dict[str, float]:
     if result is None:
         return {}
     return {key: float(values[0]) for key, values in _scores(result, np.ones((1, len(result.counts)))).items()}
+
+
+def region_curves(results: Sequence[RegionResult], labels: Sequence[str]) -> dict[str, Any]:
+    """What a page draws of regions: the FROC curve, and the Dice coefficient row by row.
+
+    Args:
+        results: Of the folds of one repeat.
+        labels: The classes.
+
+    Returns:
+        "froc" {"false_positives", "lesion_recall"} and "dice_images" {"dice", "images": share of the rows with the
+        class that reach it}; of several classes each is {"classes": [{"label", ...}]}.
+    """
+    joined = joined_regions(results, shown=False)
+    frocs, dices = [], []
+    for code, lesions in zip(joined.foreground, joined.lesions, strict=True):
+        curve, own = froc(lesions), joined.counts[:, code]
+        frocs.append({
+            "label": labels[code], "false_positives": [0.0, *curve.false_positives.tolist()],
+            "lesion_recall": [0.0, *curve.recall.tolist()],
+        })  # fmt: skip
+        scores = np.sort(dice(own)[own[:, 0] + own[:, 2] > 0])
+        shares = 1.0 - np.arange(len(scores)) / max(1, len(scores))
+        dices.append({"label": labels[code], "dice": [0.0, *scores.tolist()], "images": [1.0, *shares.tolist()]})
+    several = len(frocs) > 1
+    return {
+        name: {"classes": parts} if several else {k: v for k, v in parts[0].items() if k != "label"}
+        for name, parts in (("froc", frocs), ("dice_images", dices))
+    }
 
 
 def region_draws(result: RegionResult | None, blocks: Array, resamples: int, seed: int) -> dict[str, Array]:

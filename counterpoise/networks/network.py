@@ -135,6 +135,11 @@ class Network:
         self.keep = self.given and initial_weights != "fresh"
         _check_clone(clone, self.model, initial_weights)
         self._optimizer = checked_optimizer(optimizer)
+        if augment is not None and augment is not False and self.target.per_element:
+            raise OptionError(
+                "augment= changes images, and their masks would no longer fit them. Leave augment out, or change "
+                "images and masks together and pass them as arrays."
+            )
         self.for_pictures = isinstance(self.model, BuiltIn) and self.model.augment is not None
         augment = self.model.augment if self.for_pictures and augment is None else augment
         self._augmentation = None if augment is None or augment is False else Augmentation(augment)

@@ -169,12 +169,15 @@ def shaped(codes: Any, form: str, units: int) -> Any:
     return ops.one_hot(ops.cast(codes, "int32"), units, dtype="float32")
 
 
-def targets_of(loss: Any, units: int) -> str:
-    """The form of targets for a model compiled with `loss`, as `compile` takes it; None is no loss."""
+def targets_of(loss: Any, units: int, elements: tuple[int, ...] = ()) -> str:
+    """The form of targets for a model compiled with `loss`, as `compile` takes it; None is no loss.
+
+    `elements` is as in `target_form`.
+    """
     inner = single(loss)
     if inner is None or (isinstance(inner, str) and inner.lower() in ("crossentropy", "ce")):
         return "column" if units == 1 else "codes"
-    return target_form(as_loss(inner), units)
+    return target_form(as_loss(inner), units, elements)
 
 
 def target_form(loss: keras.losses.Loss, units: int, elements: tuple[int, ...] = ()) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -47,7 +48,10 @@ def read_for(model: Any, data: Any, y: Any, **options: Any) -> Examples:
 
 def _puts_out_steps(model: Any) -> bool:
     """Whether a Keras model has an output for each step of a row."""
-    shape = getattr(model, "output_shape", None) if hasattr(model, "_inputs_struct") else None
+    shape = None
+    if hasattr(model, "layers"):
+        with suppress(Exception):  # one that was never called has none yet
+            shape = model.output_shape
     return isinstance(shape, tuple) and len(shape) == 3
 
 

@@ -58,7 +58,13 @@ def with_validation(
         codes = target_of(examples).codes(y, np.array(examples.classes, object))
     except TargetError as error:
         raise TargetError(f"validation: {error}") from None
-    check_no_class_lost(codes, weight, examples.classes, "the weight of the validation rows")
+    if codes.shape[1:] != examples.y.shape[1:] or len(codes) != rows_in(x):
+        raise TargetError(
+            f"validation has labels of shape {codes.shape}. Expected {(rows_in(x), *examples.y.shape[1:])}, one for "
+            "each row, or for each element of each row."
+        )
+    strata = replace(examples, y=codes).strata
+    check_no_class_lost(strata, weight, examples.classes, "the weight of the validation rows")
     both = join([examples.x, _alike(x, examples.x)])
     weights_of_both = None
     if examples.sample_weight is not None or weight is not None:
@@ -105,11 +111,12 @@ def _read(
         given_labels = images.labeled_metadata.y
         several = given_labels.codes.ndim > 1
         return rows_of(images, examples.schema), given_labels if several else given_labels.values, None
+    with_metadata = _of_elements if target_of(examples).per_element else _with_metadata
     if dataset_kind(given):
         x, y, weight = load(given)
-        return _with_metadata(encode(examples, x, inputs), y, weight)
+        return with_metadata(encode(examples, x, inputs), y, weight)
     if isinstance(given, (tuple, list)) and len(given) in (2, 3):
-        return _with_metadata(encode(examples, given[0], inputs), given[1], given[2] if len(given) == 3 else None)
+        return with_metadata(encode(examples, given[0], inputs), given[1], given[2] if len(given) == 3 else None)
     if is_table(given, table=False):
         return _of_table(examples, given, target, sample_weight, inputs)
     raise OptionError(
@@ -149,6 +156,12 @@ def _with_metadata(x: Any, y: Any, weight: Any) -> tuple[Any, Any, Array | None]
         return x, known, None if metadata.weight is None else weights(metadata.weight)
     except DataError as error:
         raise type(error)(f"validation: {error}") from None
+
+
+def _of_elements(x: Any, y: Any, weight: Any) -> tuple[Any, Any, Array | None]:
+    """Labels of elements as they were given, and weights of as many rows as x has."""
+    _, _, w = _with_metadata(x, np.zeros(rows_in(x), np.int32), weight)
+    return x, y, w
 
 
 def encode(examples: Examples, x: Any, inputs: NamedInputs | None = None) -> Any:

@@ -117,6 +117,10 @@ SHORT_AXES = {
     "found": "Share found",
     "threshold": "Threshold",
     "benefit": "Net benefit",
+    "false_positives": "False positives",
+    "lesion_recall": "Lesion recall",
+    "dice": "Dice",
+    "images": "Share of images",
 }
 AXIS_WORDS = SHORT_AXES | {
     "recall": "Recall (share of the rare class found)",
@@ -126,6 +130,10 @@ AXIS_WORDS = SHORT_AXES | {
     "found": "Share of the rare class found",
     "threshold": "Threshold probability",
     "benefit": "Net benefit (1 = perfect)",
+    "false_positives": "False positives per image",
+    "lesion_recall": "Lesion recall (share of the lesions that are hit)",
+    "dice": "Dice coefficient of an image",
+    "images": "Share of the images with at least this Dice",
 }
 UNIT: Spec = {"domain": [0, 1]}
 

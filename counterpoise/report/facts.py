@@ -7,7 +7,7 @@ from typing import Any
 
 from counterpoise.core.titles import capital, metric_name
 from counterpoise.report import columns, words
-from counterpoise.report.series import several_labels, styles
+from counterpoise.report.series import styles
 from counterpoise.report.tables import ranked
 
 Record = Mapping[str, Any]
@@ -40,6 +40,7 @@ def data_facts(record: Record) -> dict[str, Any]:
     return {
         "classes": classes,
         "facts": _known(facts),
+        "counted": "Pixels or steps" if data.get("kind") == "elements" else "Rows",
         "excluded": [_excluded(c) for c in data.get("excluded_columns") or []],
     }
 
@@ -75,7 +76,8 @@ def duplicate_free(record: Record) -> dict[str, Any] | None:
     """Return average precision on all test rows, and on those without a duplicate in training, or None."""
     known = [r for r in record["rows"] if (r.get("duplicate_free") or {}).get("rows")]
     rows = sum(c["count"] for c in record["data"]["classes"])
-    total = (record["data"]["rows"] if several_labels(record) else rows) * (record.get("repeats") or 1)
+    one = record["data"].get("kind", "one_of") == "one_of"
+    total = (rows if one else record["data"]["rows"]) * (record.get("repeats") or 1)
     kept = known[0]["duplicate_free"]["rows"] if known else total
     if not known or kept >= total:
         return None

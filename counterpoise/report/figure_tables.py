@@ -13,6 +13,7 @@ from counterpoise.report import figures, tables, words
 from counterpoise.report.captioned import Figure, captioned
 from counterpoise.report.curve_marks import rare_scale
 from counterpoise.report.marks import has_panels
+from counterpoise.report.region_figures import region_figures
 from counterpoise.report.series import block_of, drawn, folds_of, prevalence, rarest, styles
 from counterpoise.report.summary import MOST_CLASSES
 from counterpoise.report.training_figures import training_figures
@@ -24,7 +25,7 @@ FALSE_RATES = (0.001, 0.01, 0.02, 0.05, 0.1, 0.25)
 SHARES = (0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25)
 THRESHOLDS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 #: The figures that are open come first.
-ORDER = ("pr", "calibration", "gain", "roc", "decision", "folds", "training", "learning")
+ORDER = ("pr", "calibration", "froc", "dice_images", "gain", "roc", "decision", "folds", "training", "learning")
 OPEN = ("pr", "calibration")
 BANDS = "Bands: pointwise 95% CIs from resampled test rows."
 
@@ -45,7 +46,7 @@ def _drawings(record: Record) -> dict[str, Figure]:
     drawings |= {"pr": precision_recall(record), "roc": operating(record), "calibration": calibration(record)}
     if any("gain" in block_of(record, name) for name in drawn(record)):
         drawings |= {"gain": gain(record), "decision": decision(record)}
-    return drawings | training_figures(record)
+    return drawings | region_figures(record) | training_figures(record)
 
 
 def precision_recall(record: Record) -> Figure:

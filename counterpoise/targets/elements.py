@@ -44,10 +44,12 @@ class ElementProblem(Problem):
     """The one problem of elements (see `Problem`): `rows` are those that the elements are of.
 
     Attributes:
-        at: int64 (n,), places of the elements among all (N k).
+        at: int64 (n,), places of the elements among all.
+        axes: Axes of the labels: 2 of sampled elements (N, k).
     """
 
     at: Array | None = None
+    axes: int = 2
 
     def log_p(self, log_p: Array) -> Array:
         """Log-probabilities (M, N, k, C) of M members as (M, n, C)."""
@@ -55,7 +57,7 @@ class ElementProblem(Problem):
 
     def proba(self, proba: Array) -> Array:
         """Probabilities (..., N, k, C) as (..., n, C)."""
-        return proba.reshape(*proba.shape[:-3], -1, proba.shape[-1])[..., self.at, :]
+        return proba.reshape(*proba.shape[: -1 - self.axes], -1, proba.shape[-1])[..., self.at, :]
 
     def decision(self, decision: Array) -> Array:
         """Decisions (N, k) as (n,)."""
@@ -119,7 +121,7 @@ class Elements:
     def problems(self, y: Array, classes: Sequence[Any]) -> tuple[Problem, ...]:
         elements = int(np.prod(y.shape[1:]))
         at = np.flatnonzero(y.reshape(-1) >= 0)
-        return (ElementProblem(at // max(1, elements), y.reshape(-1)[at], tuple(classes), at=at),)
+        return (ElementProblem(at // max(1, elements), y.reshape(-1)[at], tuple(classes), at=at, axes=y.ndim),)
 
     def known(self, log_p: Array, y: Array, weights: Array | None = None) -> tuple[Array, Array, Array | None]:
         if y.ndim == 1:

@@ -213,6 +213,14 @@ def test_colors_are_refused_in_one_line(tmp_path):
     assert "\n" not in str(raised.value)
 
 
+def test_several_frames_are_refused_in_one_line(tmp_path):
+    folder(tmp_path, [square(), square()], ending="tif")
+    pages = [Image.fromarray(square()), Image.fromarray(square(0))]
+    pages[0].save(tmp_path / "masks" / "p0_0.tif", save_all=True, append_images=pages[1:])
+    with pytest.raises(DataError, match=r"p0_0.tif: 2 frames. Expected one class code"):
+        images(tmp_path, 8)
+
+
 def test_jpeg_and_smoothed_masks_are_split_in_the_middle(tmp_path, caplog):
     masks = [square(side=64, at=(k, k)) for k in (20, 30)]
     for mask in masks:

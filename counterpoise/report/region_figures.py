@@ -1,0 +1,90 @@
+"""The figures of masks: lesions found against false positives per image, and Dice image by image."""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from counterpoise.report import words
+from counterpoise.report.captioned import Figure, captioned
+from counterpoise.report.curve_marks import UNIT, curve_parts, curve_rows, curves
+from counterpoise.report.marks import Names, Record, has_panels
+from counterpoise.report.series import Spec, block_of, drawn
+
+#: False positives per image up to which the FROC curve is drawn, and those of its table.
+MOST_FALSE = 4.0
+FALSE_POSITIVES = (0.125, 0.25, 0.5, 1, 2, 4)
+DICES = (0.1, 0.25, 0.5, 0.75, 0.9)
+
+
+def region_figures(record: Record) -> dict[str, Figure]:
+    """Return the figures of masks by their id on the page; none if rows have one decision."""
+    if not any("froc" in block_of(record, name) for name in drawn(record)):
+        return {}
+    return {"froc": _froc(record), "dice_images": _dice_images(record)}
+
+
+def froc_spec(record: Record, strategies: Names = None) -> Spec:
+    """Recall of lesions against false positives per image, one line per strategy (see `figures.pr_spec`)."""
+    data = curve_rows(record, strategies, "froc", "false_positives", "lesion_recall")
+    scales = ({"domain": [0, MOST_FALSE]}, UNIT)
+    return curves(record, strategies, data, ("false_positives", "lesion_recall"), [], [], (None, None), scales)
+
+
+def dice_spec(record: Record, strategies: Names = None) -> Spec:
+    """Share of the images with the class that reach a Dice coefficient, one line per strategy."""
+    data = curve_rows(record, strategies, "dice_images", "dice", "images")
+    return curves(record, strategies, data, ("dice", "images"), [], [], (None, None))
+
+
+def _froc(record: Record) -> Figure:
+    caption = (
+        "Higher is better. A finding is a connected region of the decision, at each strategy's own threshold; it is "
+        "ranked by its largest probability. It hits a lesion from an overlap (IoU) of 0.1 on. The curve ends where "
+        "there are no more findings."
+    )
+    rows = [
+        [*who, *(_at(part, "false_positives", "lesion_recall", n) for n in FALSE_POSITIVES)]
+        for who, part in _parts(record, "froc")
+    ]
+    heads = [*_heads(record), *(f"at {n:g} per image" for n in FALSE_POSITIVES)]
+    return captioned(
+        "Lesions found and false positives per image (FROC)", caption, froc_spec(record), heads, rows,
+        "Recall of lesions at so many false positives per image, at most",
+    )  # fmt: skip
+
+
+def _dice_images(record: Record) -> Figure:
+    caption = (
+        "Higher is better. Share of the test images with the class whose Dice coefficient is at least the value below, "
+        "at each strategy's own threshold."
+    )
+    rows = [
+        [*who, *(_share_above(part, dice) for dice in DICES)] for who, part in _parts(record, "dice_images")
+    ]  # fmt: skip
+    heads = [*_heads(record), *(f"{dice:g} and more" for dice in DICES)]
+    return captioned(
+        "Dice image by image", caption, dice_spec(record), heads, rows, "Share of the images with a Dice coefficient of"
+    )
+
+
+def _heads(record: Record) -> list[str]:
+    return ["Strategy", "Class"] if has_panels(record) else ["Strategy"]
+
+
+def _parts(record: Record, curve: str) -> list[tuple[list[str], Mapping[str, Any]]]:
+    """Who is shown, strategy and class, and the curve."""
+    return [(list(who.values()), part) for who, part in curve_parts(record, None, curve) if part]
+
+
+def _at(part: Mapping[str, Any], x: str, y: str, limit: float) -> str:
+    """The last value whose place is within the limit."""
+    place = bisect.bisect_right(part[x], limit)
+    return words.number(part[y][place - 1] if place else 0.0)
+
+
+def _share_above(part: Mapping[str, Sequence[float]], dice: float) -> str:
+    """The share of images at the first value of at least `dice`."""
+    place = bisect.bisect_left(part["dice"], dice)
+    return words.share(part["images"][place] if place < len(part["dice"]) else 0.0)
