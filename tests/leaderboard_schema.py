@@ -25,6 +25,7 @@ ROW = {
     "seconds_shared": NUMBER,
     "memory_mb": NUMBER,
     "cost": MAYBE,
+    "largest_cost_share": MAYBE,
     "scores": Mapping,
     "skill_below_0": bool,
     "per_class": [{"label": str, "recall": MAYBE, "precision": MAYBE, "support": int}],

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from counterpoise.comparison.costs import COST, cost_draws
 from counterpoise.comparison.single_split import split_draws
 from counterpoise.core.errors import SplitError
 from counterpoise.core.examples import Examples
@@ -80,7 +81,10 @@ def _of_fold(result: FoldResult, examples: Examples, seed: int, resamples: int) 
     blocks, state = _blocks(result.rows, examples), integer(seed, "blocks", result.fold)
     problems = target_of(examples).problems(examples.y[result.rows], examples.classes)
     each = [_of_problem(p, result, blocks, state, resamples) for p in problems if len(p.rows)]
-    return {key: np.mean([draws[key] for draws in each], axis=0) for key in each[0]}
+    draws = {key: np.mean([draws[key] for draws in each], axis=0) for key in each[0]}
+    if result.cost is not None:
+        draws[COST] = cost_draws(result, examples.weights_of(result.rows), blocks, resamples, state)
+    return draws
 
 
 def _of_problem(problem: Problem, result: FoldResult, blocks: Array, seed: int, resamples: int) -> dict[str, Array]:

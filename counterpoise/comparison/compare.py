@@ -6,23 +6,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Unpack
 
-from counterpoise.comparison import tally, words
-from counterpoise.comparison.blocks import check_split, paired_draws
-from counterpoise.comparison.cut_off import cut_off_step, unfinished
-from counterpoise.comparison.effect import THRESHOLD, Costs, with_effect
+from counterpoise.comparison import tally
+from counterpoise.comparison.blocks import check_split
+from counterpoise.comparison.costs import COST, AnyCosts, costs_of, with_costs
+from counterpoise.comparison.cut_off import cut_off_step
 from counterpoise.comparison.example_pictures import example_pictures
 from counterpoise.comparison.halving import Limit, Remembering, Rungs, rungs
-from counterpoise.comparison.judge import assess, texts_of
+from counterpoise.comparison.judging import completed, judged
 from counterpoise.comparison.manifest import manifest_of
-from counterpoise.comparison.nested import Nested, nested_score
+from counterpoise.comparison.nested import nested_score
 from counterpoise.comparison.record import leaderboard_record, leaderboard_rows, warnings_of
 from counterpoise.comparison.result import Comparison
 from counterpoise.comparison.resume import announce, needs_weights, opened, stored
-from counterpoise.comparison.threshold_alone import confusion_at_tuned_threshold
-from counterpoise.comparison.verdict import Judgment, Verdict
 from counterpoise.core.errors import ModelError, OptionError, did_you_mean
 from counterpoise.core.examples import Examples
-from counterpoise.core.fold_result import FoldResult
 from counterpoise.core.folds import Fold
 from counterpoise.core.progress import bar
 from counterpoise.core.titles import strategy_title
@@ -32,16 +29,14 @@ from counterpoise.diagnosis.diagnose import before_comparison
 from counterpoise.engines.run import Executor, run
 from counterpoise.metrics.catalog import METRICS
 from counterpoise.pipeline.models import models_of
-from counterpoise.pipeline.order import Outcome, cross_validate, refit
+from counterpoise.pipeline.order import cross_validate, refit
 from counterpoise.pipeline.reading import augmentation_of, read_for
 from counterpoise.pipeline.settings import Settings
 from counterpoise.pipeline.trainer import Trainer
 from counterpoise.pipeline.training import Training, settings_of, training_of
 from counterpoise.pipeline.tuning import check_tuning
 from counterpoise.pipeline.validation import at_training_prior
-from counterpoise.strategies.external import External
 from counterpoise.strategies.select import Strategy, select
-from counterpoise.targets.kinds import target_of
 
 #: Passes of the baseline over its training rows by default.
 EPOCHS = 30
@@ -61,8 +56,10 @@ def compare(
     sample_weight: Any = None,
     duplicates: str = "warn",
     leaks: str = "warn",
-    metric: str = "average_precision",
+    metric: str | None = None,
     costs: Any = None,
+    cost_column: str | None = None,
+    cost_fp: float | None = None,
     tune: int = 0,
     tune_steps: int | None = None,
     nested: bool = False,
@@ -95,9 +92,13 @@ def compare(
         duplicates: "warn", "group", "drop" or "error" for rows with equal features.
         leaks: "warn", or "error" to refuse, before anything is trained, rows that may leak: a column that gives the
             label away, many repeated rows, nearly equal images or texts (see `Diagnosis.check`).
-        metric: What the strategies are ranked and judged by.
-        costs: Two classes: (cost of a false positive, cost of a missed case). Thresholds are then tuned for least cost,
-            and every row says what 10,000 cases cost.
+        metric: What the strategies are ranked and judged by. Default: "average_precision", or with costs
+            "expected_cost", the mean cost of the decisions.
+        costs: Two classes: (cost of a false positive, cost of a missed case). More: a matrix (C, C) [true, decided], or
+            `{true label: {decided label: cost}}`. Strategies that tune a threshold then decide for least cost, as does
+            `best`. The baseline keeps the default threshold.
+        cost_column: Two classes of a table: the column with the cost of a missed case (an amount) in place of `costs`.
+        cost_fp: Cost of a false positive with `cost_column`, above 0.
         tune: Trials per strategy and fold for the values of its hyperparameters (`Strategy.hyperparameters`), inside
             the training rows; 0 leaves them as they are. Needs Optuna.
         tune_steps: Most steps of each network of a trial.
@@ -134,13 +135,15 @@ def compare(
         raise OptionError('compare was given no data. Pass them after the model, or as data="loans.csv".')
     strategies = strategies if isinstance(strategies, (str, Strategy)) else list(strategies)
     select(strategies)  # an unknown name is refused before anything is read
-    examples = read_for(model, data, y, groups=groups, time=time, split=split, sample_weight=sample_weight)
+    examples = read_for(model, data, y, groups=groups, time=time, split=split, sample_weight=sample_weight,
+                        cost_column=cost_column)  # fmt: skip
     chosen = select(strategies, examples.kind)
     of_network = {"output": options["output"], "initial_weights": options["initial_weights"]}
     of_network |= {"optimizer": options["optimizer"], "augment": augmentation_of(data, options["augment"])}
     return compare_examples(
         examples, model, chosen, settings, folds=folds, repeats=repeats, duplicates=duplicates, leaks=leaks,
-        metric=metric, costs=costs, nested=nested, limit=limit, refit_winner=refit, verbose=verbose,
+        metric=metric, costs=costs, cost_column=cost_column, cost_fp=cost_fp, nested=nested, limit=limit,
+        refit_winner=refit, verbose=verbose,
         network_options=of_network, executor=executor, store=store, show_pictures=show_pictures,
     )  # fmt: skip
 
@@ -155,8 +158,10 @@ def compare_examples(
     repeats: int = 1,
     duplicates: str = "warn",
     leaks: str = "warn",
-    metric: str = "average_precision",
+    metric: str | None = None,
     costs: Any = None,
+    cost_column: str | None = None,
+    cost_fp: float | None = None,
     nested: bool = False,
     limit: Any = None,
     refit_winner: bool = True,
@@ -167,14 +172,11 @@ def compare_examples(
     show_pictures: bool = True,
 ) -> Comparison:
     """Run `compare` on examples that were read already; `store` may be a `Store` that is open."""
-    if metric not in METRICS:
-        raise OptionError(f"There is no metric {metric!r}.{did_you_mean(metric, METRICS)}")
+    priced = costs_of(costs, cost_column, cost_fp, examples)
+    metric = _metric(metric, priced)
     split = Split(folds=5 if folds is None else folds, repeats=repeats, duplicates=duplicates, seed=settings.seed)
     examples, parts = _divided(examples, split, given=folds is not None, nested=nested)
     n_folds = len(parts) // repeats
-    priced = Costs.of(
-        costs, all(len(p.classes) == 2 for p in target_of(examples).problems(examples.y, examples.classes))
-    )
     strategies = strategies if priced is None else priced.aimed(strategies)
     limited = Limit.of(limit)
     settings = _checked(settings, examples, metric, repeats, nested)
@@ -202,7 +204,7 @@ def compare_examples(
 
 def _compared(
     trainer: Trainer, strategies: Sequence[Strategy], refused: Mapping[str, str], folds: Sequence[Fold], *, metric: str,
-    priced: Costs | None, nested: bool, limited: Limit | None, refit_winner: bool, verbose: Any,
+    priced: AnyCosts | None, nested: bool, limited: Limit | None, refit_winner: bool, verbose: Any,
     diagnosis: Mapping[str, Any], show_pictures: bool,
 ) -> Comparison:  # fmt: skip
     examples, labels = trainer.examples, {s.name: trainer.label_of(s) for s in strategies}
@@ -215,25 +217,28 @@ def _compared(
         strategies = survivors.strategies
         trainer = replace(trainer, settings=survivors.settings, progress=progress)
         outcome = cross_validate(trainer, strategies, folds)
-        outcome = replace(outcome, failures={**refused, **outcome.failures})
+        results = with_costs(outcome.fold_results, strategies, examples, priced)
+        outcome = replace(outcome, fold_results=results, failures={**refused, **outcome.failures})
         ran = [s for s in strategies if s.name not in outcome.failures]
         by_name = {s.name: [c for c in outcome.fold_results if c.strategy == s.name] for s in ran}
-        judgment = _judge(ran, by_name, examples, outcome, trainer.settings.seed, metric, priced)
+        judgment = judged(ran, by_name, examples, outcome, trainer.settings.seed, metric, priced)
         winner = next(s for s in ran if s.name == judgment.verdict.model)
         inside = None
         if nested:
-            inside = nested_score(ran, by_name, trainer, folds, metric)
+            inside = nested_score(ran, by_name, trainer, folds, metric, priced)
         best, warnings = None, warnings_of(trainer, diagnosis)
         if refit_winner:
             try:
                 best = refit(winner, trainer, outcome)
+                best = priced.best(best) if priced is not None and winner.aim == "f1" else best
             except ModelError as error:  # the scores are still valid
                 warnings.append(
                     f"{strategy_title(winner.name)} could not be trained on all rows, so there is no model file: "
                     f"{error}"
                 )
     cut_off = cut_off_step(outcome.training, outcome.extension, survivors.cut)
-    verdict = _completed(judgment, len(ran), inside, cut_off, examples.split is None)
+    decides = priced is not None and winner.aim != "argmax" and best is not None
+    verdict = completed(judgment, len(ran), inside, cut_off, examples.split is None, decides)
     rows = leaderboard_rows(judgment, by_name, ran, examples, outcome, survivors, priced, labels, trainer.label)
     record = leaderboard_record(
         rows, verdict, warnings, trainer, outcome, metric=metric, limited=limited, nested=inside, costs=priced,
@@ -269,6 +274,17 @@ def _divided(examples: Examples, split: Split, given: bool, nested: bool) -> tup
     return at_training_prior(examples), folds
 
 
+def _metric(metric: str | None, priced: AnyCosts | None) -> str:
+    """The metric that is judged by."""
+    if metric is None:
+        return "average_precision" if priced is None else COST
+    if metric not in METRICS:
+        raise OptionError(f"There is no metric {metric!r}.{did_you_mean(metric, METRICS)}")
+    if metric == COST and priced is None:
+        raise OptionError(f"metric is {metric!r}, but there are no costs. Pass costs= (--costs), or another metric.")
+    return metric
+
+
 def _checked(settings: Settings, examples: Examples, metric: str, repeats: int, nested: bool) -> Settings:
     """The settings, with the metric to tune hyperparameters by; refuse what could not be carried out later."""
     if settings.tune:
@@ -282,42 +298,5 @@ def _checked(settings: Settings, examples: Examples, metric: str, repeats: int, 
             "nested=True cannot be combined with time=, because folds in time order train on the past alone. Leave "
             "out nested=."
         )
-    return replace(settings, tune_metric=metric) if settings.tune else settings
-
-
-def _completed(judgment: Judgment, among: int, inside: Nested | None, cut_off: str, nestable: bool) -> Verdict:
-    """The verdict with what its judge did not see: the nested score, and trainings that ended too early."""
-    verdict, selection = judgment.verdict, ""
-    if inside is not None:
-        selection = words.nested_score(judgment.metric, inside.mean, inside.low, inside.high)
-    elif judgment.ranking[0] == verdict.winner:
-        selection = words.selection_caveat(among, nestable)
-    return replace(
-        verdict, chosen_among=among, evidence=f"{verdict.evidence} {selection}".strip(),
-        next_step=cut_off or verdict.next_step,
-    )  # fmt: skip
-
-
-def _judge(
-    ran: Sequence[Strategy], by_name: Mapping[str, Sequence[FoldResult]], examples: Examples, outcome: Outcome,
-    seed: int, metric: str, costs: Costs | None,
-) -> Judgment:  # fmt: skip
-    folds, repeats = outcome.folds, outcome.repeats
-    scores = {name: tally.fold_scores(results, examples) for name, results in by_name.items()}
-    counts = {name: tally.fold_counts(results, examples) for name, results in by_name.items()}
-    judgment = assess(
-        scores, folds=len(folds) // repeats, repeats=repeats, metric=metric, simplicity=[s.name for s in select(ran)],
-        counts={name: tables for name, tables in counts.items() if tables and tables[""].shape[1:] == (2, 2)},
-        external=[s.name for s in ran if isinstance(s, External)],
-        draws=paired_draws(by_name, scores, examples, seed, metric=metric), unfinished=unfinished(outcome.training),
-        test_over_train=None if examples.split is None else len(folds[0].test) / len(folds[0].train),
-    )  # fmt: skip
-    matrices = {name: of_rule[""].sum(axis=0) for name, of_rule in counts.items() if of_rule}
-    if THRESHOLD not in matrices and "none" in matrices and matrices["none"].shape == (2, 2):
-        alone = confusion_at_tuned_threshold(by_name["none"], examples, costs)
-        matrices |= {} if alone is None else {THRESHOLD: alone}
-    verdict = with_effect(judgment.verdict, matrices, costs, examples.classes, examples.positive)
-    if reason := outcome.failures.get("none"):
-        texts = words.without_baseline(reason, texts_of(verdict))
-        verdict = replace(verdict, word="inconclusive", **texts._asdict())
-    return replace(judgment, verdict=verdict)
+    # Costs are those of decisions; the values of a trial are chosen by the probabilities that are decided.
+    return replace(settings, tune_metric="log_loss" if metric == COST else metric) if settings.tune else settings

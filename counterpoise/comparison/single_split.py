@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
+from counterpoise.comparison.costs import COST, cost_draws
 from counterpoise.core.examples import Examples
 from counterpoise.core.fold_result import FoldResult
 from counterpoise.core.seeds import generator
@@ -44,11 +45,13 @@ def split_draws(result: FoldResult, examples: Examples, blocks: Array, metric: s
     problems = target.problems(examples.y[result.rows], examples.classes)
     each = [
         _of_problem(
-            one, y, np.ones(len(y)) if weight is None else weight.astype(float), blocks, metric, resamples, seed
+            one, y, np.ones(len(y)) if weight is None else weight.astype(float), blocks,
+            "log_loss" if metric == COST else metric, resamples, seed,
         )
         for one, y, weight in (_seen(problem, result, user) for problem in problems if len(problem.rows))
-    ]
-    return {key: np.mean([draws[key] for draws in each], axis=0) for key in each[0]}
+    ]  # fmt: skip
+    draws = {key: np.mean([draws[key] for draws in each], axis=0) for key in each[0]}
+    return draws if result.cost is None else draws | {COST: cost_draws(result, user, blocks, resamples, seed)}
 
 
 def _seen(problem: Problem, result: FoldResult, user: Array | None) -> tuple[FoldResult, Array, Array | None]:

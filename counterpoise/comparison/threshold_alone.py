@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from counterpoise.comparison.effect import Costs
+from counterpoise.comparison.costs import AnyCosts, Costs, with_row_costs
 from counterpoise.core.examples import Examples
 from counterpoise.core.fold_result import FoldResult
 from counterpoise.decide.aim import Aim
@@ -14,6 +15,30 @@ from counterpoise.decide.threshold import choose_threshold
 from counterpoise.metrics.decision_scores import confusion
 
 Array = np.ndarray
+
+
+def at_tuned_threshold(results: Sequence[FoldResult], examples: Examples, costs: AnyCosts) -> list[FoldResult]:
+    """The baseline's results with the threshold, or the decision by costs, of the strategy that changes only that.
+
+    Nothing for a single fold, which has no other rows to tune on.
+    """
+    if not isinstance(costs, Costs):
+        return [with_row_costs(costs.decided(result, examples), examples, costs) for result in results]
+    decided = []
+    for result in results:
+        others = [r for r in results if r.repeat == result.repeat and r.fold != result.fold]
+        if not others:
+            return []
+        threshold = _threshold(others, examples, costs)
+        decision = (result.proba[:, 1] >= threshold).astype(np.int32)
+        decided.append(with_row_costs(replace(result, decision=decision), examples, costs))
+    return decided
+
+
+def _threshold(others: Sequence[FoldResult], examples: Examples, costs: Costs | None) -> float:
+    aim = Aim("f1") if costs is None else Aim("cost", (costs.cost_fp, costs.cost_fn))
+    rows, proba = (np.concatenate([getattr(r, name) for r in others]) for name in ("rows", "proba"))
+    return choose_threshold(proba[:, 1], examples.y[rows], aim, examples.weights_of(rows))
 
 
 def confusion_at_tuned_threshold(
@@ -29,13 +54,11 @@ def confusion_at_tuned_threshold(
     Returns:
         Counts [true, predicted] summed over the folds; None for a single fold, which has no other rows to tune on.
     """
-    aim = Aim("f1") if costs is None else Aim("cost", (costs.cost_fp, costs.cost_fn))
     total = np.zeros((2, 2))
     for result in results:
         others = [r for r in results if r.repeat == result.repeat and r.fold != result.fold]
         if not others:
             return None
-        rows, proba = (np.concatenate([getattr(r, name) for r in others]) for name in ("rows", "proba"))
-        threshold = choose_threshold(proba[:, 1], examples.y[rows], aim, examples.weights_of(rows))
+        threshold = _threshold(others, examples, costs)
         total += confusion(examples.y[result.rows], (result.proba[:, 1] >= threshold).astype(int), 2)
     return total

@@ -28,6 +28,7 @@ class FoldResult:
         history: One mapping per member.
         member_proba: float32 (T, C) of each member strategy after shift correction, before pooling.
         member_weights: float64 (members,), weights of these in the pool; None: equal.
+        cost: float64 (T,), what each decision cost, or None.
         memory: Bytes, the highest resident memory while a member was in work.
     """
 
@@ -49,3 +50,4 @@ class FoldResult:
     member_proba: tuple[Array, ...] = ()
     member_weights: Array | None = None
     memory: int = 0
+    cost: Array | None = None

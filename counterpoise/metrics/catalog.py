@@ -88,6 +88,9 @@ _LABELS: Mapping[str, tuple[Any, ...]] = {
     "subset_accuracy": ("higher", 0.0, 1.0),
 }
 
+#: Of comparisons with costs.
+_COST: Mapping[str, tuple[Any, ...]] = {"expected_cost": ("lower", -math.inf, math.inf, True)}
+
 #: Suffixes of the decision keys: at the strategy's own threshold, and at the default one.
 _SUFFIXES = ("", "_default", "_uncorrected")
 
@@ -102,12 +105,13 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
             *_PROBABILITY.items(),
             *((key + suffix, entry) for suffix in _SUFFIXES for key, entry in _DECISION.items()),
             *_LABELS.items(),
+            *_COST.items(),
         )
     }
 )
 
 #: Keys of the scores that one choice among classes has: all but those of several labels together.
-PER_PROBLEM: tuple[str, ...] = tuple(key for key in METRICS if key not in _LABELS)
+PER_PROBLEM: tuple[str, ...] = tuple(key for key in METRICS if key not in (*_LABELS, *_COST))
 
 #: What `evaluate` reports beyond `METRICS`, for two classes.
 FURTHER: Mapping[str, Metric] = MappingProxyType(

@@ -137,7 +137,7 @@ def method_facts(record: Record) -> list[Fact]:
         ("Cross-validation", f"{folds}, {repeats} {'repeat' if repeats == 1 else 'repeats'}" if folds else None),
         ("Split", given and ", ".join(f"{words.count(rows)} {what} rows" for what, rows in given.items())),
         ("Nested", inside and f"{inside['inner_folds']} inner folds in each, which repeat the choice"),
-        ("Costs", costs and f"{words.prices(costs)}; thresholds are tuned for least cost"),
+        ("Costs", costs and f"{words.prices(costs)}; decisions are for least cost, except those of the baseline"),
         ("Tuning", _tuning(how)),
         ("Limit", _limit(how)),
         ("Network", record.get("network")),
