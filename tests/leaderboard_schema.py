@@ -68,6 +68,7 @@ BOARD = {
     "folds": int,
     "repeats": int,
     "split": (dict, type(None)),
+    "label_delay": (dict, type(None)),
     "seed": int,
     "budget": {"steps", "epochs"},
     "network": str,

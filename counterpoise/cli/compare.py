@@ -43,6 +43,7 @@ def command(
     drop: o.Drop = None,
     groups: o.Groups = None,
     time: o.Time = None,
+    label_delay: o.LabelDelay = None,
     split: o.Split = None,
     skip_bad: o.SkipBad = False,
     images: o.Images = None,
@@ -125,6 +126,8 @@ def command(
     if not o.split_names(strategies):
         raise OptionError("--strategies is empty. Pass default, all, or names a,b,c (see `counterpoise strategies`).")
     select(strategies)  # an unknown name is an error before anything is read
+    if label_delay is not None and time is None:
+        raise OptionError("--label-delay needs --time, the column of times. Add it, or leave --label-delay out.")
     priced = costs_of(costs, cost_column, cost_fp, cost_fn)
     if ray is not None and jobs > 1:
         raise OptionError("--jobs and --ray cannot be combined. Remove one of them.")
@@ -141,6 +144,7 @@ def command(
     judged = {
         "leaks": leaks,
         **priced,
+        "label_delay": label_delay or 0.0,
         "nested": nested,
         "limit": limit,
         "show_pictures": pictures,

@@ -50,6 +50,13 @@ Groups = Annotated[
 Time = Annotated[
     str | None, typer.Option(help="Column of times. Training uses only earlier rows.", rich_help_panel="Data")
 ]
+LabelDelay = Annotated[
+    float | None,
+    typer.Option(
+        help="Days until a label is known; later rows before a test period do not train. Requires --time.",
+        metavar="DAYS", rich_help_panel="Data", show_default=False,
+    ),
+]  # fmt: skip
 Split = Annotated[
     str | None,
     typer.Option(help="Column with train, validation, or test for each row.", rich_help_panel="Data"),

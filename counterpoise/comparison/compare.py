@@ -52,6 +52,7 @@ def compare(
     repeats: int = 1,
     groups: Any = None,
     time: Any = None,
+    label_delay: float = 0.0,
     split: Any = None,
     sample_weight: Any = None,
     duplicates: str = "warn",
@@ -85,6 +86,8 @@ def compare(
             compared.
         folds: K of the stratified cross-validation; None: 5.
         repeats: How often it is repeated with other splits.
+        label_delay: Days until the label of a row is known (a fraud is reported weeks later), with `time`; if time is a
+            number, in its unit. Rows that are not that much older than the test rows of a fold do not train there.
         split: A split of your own in place of folds: the use of each row, (N,) words or the name of a column. "train";
             "validation" ("valid", "val", "dev"; without any, a fifth of the training rows), which ends training and
             fits correction and threshold; "test", which is used for scoring alone. The classifier is the one that was
@@ -141,7 +144,8 @@ def compare(
     of_network = {"output": options["output"], "initial_weights": options["initial_weights"]}
     of_network |= {"optimizer": options["optimizer"], "augment": augmentation_of(data, options["augment"])}
     return compare_examples(
-        examples, model, chosen, settings, folds=folds, repeats=repeats, duplicates=duplicates, leaks=leaks,
+        examples, model, chosen, settings, folds=folds, repeats=repeats, label_delay=label_delay,
+        duplicates=duplicates, leaks=leaks,
         metric=metric, costs=costs, cost_column=cost_column, cost_fp=cost_fp, nested=nested, limit=limit,
         refit_winner=refit, verbose=verbose,
         network_options=of_network, executor=executor, store=store, show_pictures=show_pictures,
@@ -156,6 +160,7 @@ def compare_examples(
     *,
     folds: int | None = None,
     repeats: int = 1,
+    label_delay: float = 0.0,
     duplicates: str = "warn",
     leaks: str = "warn",
     metric: str | None = None,
@@ -174,7 +179,10 @@ def compare_examples(
     """Run `compare` on examples that were read already; `store` may be a `Store` that is open."""
     priced = costs_of(costs, cost_column, cost_fp, examples)
     metric = _metric(metric, priced)
-    split = Split(folds=5 if folds is None else folds, repeats=repeats, duplicates=duplicates, seed=settings.seed)
+    split = Split(
+        folds=5 if folds is None else folds, repeats=repeats, duplicates=duplicates, seed=settings.seed,
+        label_delay=label_delay,
+    )  # fmt: skip
     examples, parts = _divided(examples, split, given=folds is not None, nested=nested)
     n_folds = len(parts) // repeats
     strategies = strategies if priced is None else priced.aimed(strategies)
@@ -196,6 +204,7 @@ def compare_examples(
         comparison = _compared(
             trainer, strategies, refused, parts, metric=metric, priced=priced, nested=nested, limited=limited,
             refit_winner=refit_winner, verbose=verbose, diagnosis=diagnosis, show_pictures=show_pictures,
+            delay={"delay": split.label_delay, "left_out": split.left_out(examples, parts)} if label_delay else None,
         )  # fmt: skip
         if kept is not None:
             kept.record = comparison.page_record
@@ -205,7 +214,7 @@ def compare_examples(
 def _compared(
     trainer: Trainer, strategies: Sequence[Strategy], refused: Mapping[str, str], folds: Sequence[Fold], *, metric: str,
     priced: AnyCosts | None, nested: bool, limited: Limit | None, refit_winner: bool, verbose: Any,
-    diagnosis: Mapping[str, Any], show_pictures: bool,
+    diagnosis: Mapping[str, Any], show_pictures: bool, delay: Mapping[str, Any] | None,
 ) -> Comparison:  # fmt: skip
     examples, labels = trainer.examples, {s.name: trainer.label_of(s) for s in strategies}
     with bar(verbose) as progress:
@@ -242,7 +251,7 @@ def _compared(
     rows = leaderboard_rows(judgment, by_name, ran, examples, outcome, survivors, priced, labels, trainer.label)
     record = leaderboard_record(
         rows, verdict, warnings, trainer, outcome, metric=metric, limited=limited, nested=inside, costs=priced,
-        labels=labels,
+        labels=labels, delay=delay,
     )  # fmt: skip
     drawn = {name: tally.curves(results, examples) for name, results in by_name.items()}
     if best is not None:

@@ -52,8 +52,9 @@ def leaderboard_rows(
 def leaderboard_record(
     rows: Sequence[Mapping[str, Any]], verdict: Verdict, warnings: Sequence[str], trainer: Trainer, outcome: Outcome,
     *, metric: str, limited: Limit | None, nested: Nested | None, costs: AnyCosts | None, labels: Mapping[str, str],
+    delay: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:  # fmt: skip
-    """The content of leaderboard.json; `labels` as in `leaderboard_rows`."""
+    """The content of leaderboard.json; `labels` as in `leaderboard_rows`, `delay` {"delay", "left_out": per fold}."""
     examples, settings = trainer.examples, trainer.settings
     return {
         "schema": SCHEMA,
@@ -63,6 +64,7 @@ def leaderboard_record(
         "folds": len(outcome.folds) // outcome.repeats,
         "repeats": outcome.repeats,
         "split": None if examples.split is None else split_of(outcome.folds[0], len(outcome.folds[0].test)),
+        "label_delay": None if delay is None else dict(delay),
         "seed": settings.seed,
         "budget": settings.budget,
         "network": ", ".join(dict.fromkeys(v for k, v in labels.items() if not k.startswith(PREFIX))),

@@ -140,6 +140,20 @@ def prices(costs: Mapping[str, Any]) -> str:
     return f"a false positive costs {count(costs['cost_fp'])}, a missed case {count(costs['cost_fn'])}"
 
 
+def delay(values: Mapping[str, Any]) -> str:
+    """Describe the rows that a delay of labels leaves out.
+
+    Example:
+        >>> delay({"delay": 30.0, "left_out": [1200, 900]})
+        '30 days, or units of time. Rows with labels not yet known at the start of a test period: 1,200, 900 by fold.'
+    """
+    rows = ", ".join(count(n) for n in values["left_out"])
+    return (
+        f"{values['delay']:g} days, or units of time. Rows with labels not yet known at the start of a test period: "
+        f"{rows} by fold."
+    )
+
+
 def whole(value: Any, sign: bool = False) -> str:
     """Format a number of cases without decimals, or with one if it is below 10.
 

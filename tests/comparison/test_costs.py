@@ -105,13 +105,17 @@ def test_blocks_of_groups_and_time_and_a_given_split():
     rows = payments()
     how = {"cost_column": "amount", "cost_fp": 5, "strategies": "threshold", "epochs": 2, "verbose": 0, "refit": False}
     split = np.repeat(["train", "validation", "test"], 150)
-    for more in ({"groups": "who", "folds": 3}, {"time": "day", "folds": 3}, {"split": split}):
+    for more in ({"groups": "who", "folds": 3}, {"time": "day", "folds": 3, "label_delay": 4}, {"split": split}):
         data = rows.drop([c for c in ("day", "who") if c not in [*map(str, more.values())]])
         comparison = cp.compare("mlp", data, "fraud", **how, **more)
         for row in comparison.leaderboard:
             score = row["scores"]["expected_cost"]
             assert score["low"] < score["mean"] < score["high"]
         assert comparison.leaderboard[-1]["scores"]["expected_cost"]["mean"] > 0
+        delay = comparison.record["label_delay"]
+        assert (delay is None) == ("time" not in more)
+        assert delay is None or len(delay["left_out"]) == 3
+        assert ("Label delay" in comparison.html()) == ("time" in more)
 
 
 def test_another_metric_may_judge_and_two_numbers_go_as_before():
