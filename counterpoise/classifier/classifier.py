@@ -15,7 +15,7 @@ import numpy as np
 from counterpoise.classifier import predicting, rows
 from counterpoise.classifier.deciding import decided, without_column
 from counterpoise.classifier.file import Contents, read, write
-from counterpoise.classifier.model_card import ModelCard, measured
+from counterpoise.classifier.model_card import ModelCard, measured, with_spread
 from counterpoise.classifier.references import custom_objects_of
 from counterpoise.classifier.whole_model import whole_model
 from counterpoise.core.examples import Pictures
@@ -78,7 +78,10 @@ class Classifier:
         if "metrics_of" not in self.card_without_metrics or "metrics" in self.card_without_metrics:
             return self.card_without_metrics
         note = self.card_without_metrics["metrics_of"]
-        return ModelCard({**self.card_without_metrics, **measured(self.target, self.rule, self.scores, note)})
+        return ModelCard({
+            **self.card_without_metrics, **measured(self.target, self.rule, self.scores, note),
+            "threshold": with_spread(self.card_without_metrics["threshold"], self.rule, self.scores),
+        })  # fmt: skip
 
     @property
     def pictures(self) -> Pictures | None:

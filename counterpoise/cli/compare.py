@@ -80,6 +80,9 @@ def command(
     cost_fn: Annotated[float | None, typer.Option(help="Cost of a missed case. Requires --cost-fp.")] = None,
     cost_column: o.CostColumn = None,
     costs: o.Costs = None,
+    by: Annotated[
+        str | None, typer.Option(help="Columns a,b whose values are scored apart in the report, such as sex,site.")
+    ] = None,
     tune: Annotated[int, typer.Option(min=0, help="Trials per strategy and fold to tune its hyperparameters.")] = 0,
     tune_steps: Annotated[
         int | None, typer.Option(min=1, help="Maximum steps of each network of a trial. Requires --tune.")
@@ -134,6 +137,7 @@ def command(
     elsewhere = executor_of(jobs, ray)
     network = resolve_model(model, trust)
     how = o.data_options(positive, one_vs_rest, merge_rare, drop, groups, time, skip_bad, split, cost_column)
+    how["by"] = o.split_names(by)
     form = o.picture_options(size, range, images, root, groups_from, aspect)
     named = o.target_named(target, separator, missing, uncertain, labels_prefix, data)
     examples = o.read_table(data, named, form, text=model == "text", inputs=inputs_of(network), **how)

@@ -241,8 +241,9 @@ def _read_images(data: Path, target: Any, pictures: Mapping[str, Any], **options
     from counterpoise.data.images import read_images
 
     columns = {name: options[name] for name in ("groups", "time", "split")}
-    if options.get("cost_column"):
-        raise OptionError(f"--cost-column names a column of a table, but {data} has images. Remove it.")
+    for name in ("cost_column", "by"):
+        if options.get(name):
+            raise OptionError(f"{_typed(name)} names columns of a table, but {data} has images. Remove it.")
     of_table = {"target": target, **columns, "drop": options["drop"], "root": pictures.get("root")}
     if pictures.get("images") is not None:
         if target is None:

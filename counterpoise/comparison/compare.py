@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, Unpack
 
 from counterpoise.comparison import tally
+from counterpoise.comparison.audit import audit_of, check_groups
 from counterpoise.comparison.blocks import check_split
 from counterpoise.comparison.costs import COST, AnyCosts, costs_of, with_costs
 from counterpoise.comparison.cut_off import cut_off_step
@@ -61,6 +62,7 @@ def compare(
     costs: Any = None,
     cost_column: str | None = None,
     cost_fp: float | None = None,
+    by: str | Sequence[str] | None = None,
     tune: int = 0,
     tune_steps: int | None = None,
     nested: bool = False,
@@ -102,6 +104,8 @@ def compare(
             `best`. The baseline keeps the default threshold.
         cost_column: Two classes of a table: the column with the cost of a missed case (an amount) in place of `costs`.
         cost_fp: Cost of a false positive with `cost_column`, above 0.
+        by: Columns of a table whose values are scored apart in the report (sex, site), for the recommended strategy.
+            They stay features; see `cp.evaluate` for the scores.
         tune: Trials per strategy and fold for the values of its hyperparameters (`Strategy.hyperparameters`), inside
             the training rows; 0 leaves them as they are. Needs Optuna.
         tune_steps: Most steps of each network of a trial.
@@ -139,7 +143,7 @@ def compare(
     strategies = strategies if isinstance(strategies, (str, Strategy)) else list(strategies)
     select(strategies)  # an unknown name is refused before anything is read
     examples = read_for(model, data, y, groups=groups, time=time, split=split, sample_weight=sample_weight,
-                        cost_column=cost_column)  # fmt: skip
+                        cost_column=cost_column, by=by)  # fmt: skip
     chosen = select(strategies, examples.kind)
     of_network = {"output": options["output"], "initial_weights": options["initial_weights"]}
     of_network |= {"optimizer": options["optimizer"], "augment": augmentation_of(data, options["augment"])}
@@ -179,6 +183,7 @@ def compare_examples(
     """Run `compare` on examples that were read already; `store` may be a `Store` that is open."""
     priced = costs_of(costs, cost_column, cost_fp, examples)
     metric = _metric(metric, priced)
+    check_groups(examples)
     split = Split(
         folds=5 if folds is None else folds, repeats=repeats, duplicates=duplicates, seed=settings.seed,
         label_delay=label_delay,
@@ -245,13 +250,17 @@ def _compared(
                     f"{strategy_title(winner.name)} could not be trained on all rows, so there is no model file: "
                     f"{error}"
                 )
+        audit = audit_of(by_name[winner.name], examples, best)
+        if best is not None and (spread := audit["threshold_spread"]) is not None:
+            ends = {end: at["threshold"] for end, at in spread.items()}
+            best = best.with_card(threshold={**best.card_without_metrics["threshold"], "spread": ends})
     cut_off = cut_off_step(outcome.training, outcome.extension, survivors.cut)
     decides = priced is not None and winner.aim != "argmax" and best is not None
     verdict = completed(judgment, len(ran), inside, cut_off, examples.split is None, decides)
     rows = leaderboard_rows(judgment, by_name, ran, examples, outcome, survivors, priced, labels, trainer.label)
     record = leaderboard_record(
         rows, verdict, warnings, trainer, outcome, metric=metric, limited=limited, nested=inside, costs=priced,
-        labels=labels, delay=delay,
+        labels=labels, delay=delay, audit=audit,
     )  # fmt: skip
     drawn = {name: tally.curves(results, examples) for name, results in by_name.items()}
     if best is not None:

@@ -52,9 +52,12 @@ def leaderboard_rows(
 def leaderboard_record(
     rows: Sequence[Mapping[str, Any]], verdict: Verdict, warnings: Sequence[str], trainer: Trainer, outcome: Outcome,
     *, metric: str, limited: Limit | None, nested: Nested | None, costs: AnyCosts | None, labels: Mapping[str, str],
-    delay: Mapping[str, Any] | None = None,
+    delay: Mapping[str, Any] | None = None, audit: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:  # fmt: skip
-    """The content of leaderboard.json; `labels` as in `leaderboard_rows`, `delay` {"delay", "left_out": per fold}."""
+    """The content of leaderboard.json.
+
+    `labels` as in `leaderboard_rows`, `delay` {"delay", "left_out": per fold}, `audit` as of `audit.audit_of`.
+    """
     examples, settings = trainer.examples, trainer.settings
     return {
         "schema": SCHEMA,
@@ -65,6 +68,7 @@ def leaderboard_record(
         "repeats": outcome.repeats,
         "split": None if examples.split is None else split_of(outcome.folds[0], len(outcome.folds[0].test)),
         "label_delay": None if delay is None else dict(delay),
+        "audit": None if audit is None else dict(audit),
         "seed": settings.seed,
         "budget": settings.budget,
         "network": ", ".join(dict.fromkeys(v for k, v in labels.items() if not k.startswith(PREFIX))),

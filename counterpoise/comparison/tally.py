@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from counterpoise.comparison.audit import thresholds
 from counterpoise.comparison.costs import COST, AnyCosts, mean_cost, spent
 from counterpoise.comparison.verdict import Judgment
 from counterpoise.core.examples import Examples
@@ -79,6 +80,7 @@ def strategy_row(
         "memory_mb": max(c.memory for c in results) / 2**20,
         "cost": None if costs is None else spent(results),
         "largest_cost_share": None if costs is None else _largest_share(results),
+        "thresholds": thresholds(results),
         "scores": judged["scores"],
         "skill_below_0": bool((judged["scores"]["skill"]["mean"] or 0.0) < 0),
         "per_class": classes_of(results, examples),
@@ -99,6 +101,7 @@ def failed_row(strategy: str, rank: int, error: str, status: str = "failed", ste
     parts: dict[str, Any] = {
         "scores": {},
         "skill_below_0": False,
+        "thresholds": [],
         "per_class": [],
         "vs_none": {},
         "duplicate_free": None,

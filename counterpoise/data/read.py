@@ -33,6 +33,7 @@ def read(
     sample_weight: Any = None,
     split: Any = None,
     cost_column: Any = None,
+    by: Sequence[str] | None = None,
     skip_bad: bool = False,
     table: bool = True,
     text: bool = False,
@@ -62,6 +63,7 @@ def read(
             Kinds and levels of columns are then those of the training rows.
         cost_column: Column name or (N,) amounts: what a missed case of each row costs. The column stays a feature,
             unless `drop` names it.
+        by: Names of columns whose values are scored apart. They stay features, unless `drop` names them.
         skip_bad: Leave out lines that cannot be read, rows without a label and rows with infinite numbers, with a
             warning, instead of raising.
         table: False lets an array of rank 2 pass unchanged.
@@ -86,7 +88,7 @@ def read(
         examples = read(
             x, y=y, pick=pick, positive=positive, one_vs_rest=one_vs_rest, merge_rare=merge_rare, drop=drop,
             groups=groups, time=time, kinds=kinds, sample_weight=weight, split=split, cost_column=cost_column,
-            skip_bad=skip_bad, table=table, text=text, inputs=inputs,
+            by=by, skip_bad=skip_bad, table=table, text=text, inputs=inputs,
         )  # fmt: skip
         return replace(examples, source=f"{len(examples):,} rows of a {dataset_kind(source)}, read into memory")
     if isinstance(y, str) and target is None:
@@ -100,7 +102,7 @@ def read(
     options = ReadOptions(
         labels={"positive": positive, "one_vs_rest": one_vs_rest, "merge_rare": tuple(merge_rare)},
         metadata={"groups": groups, "time": time, "sample_weight": sample_weight, "split": split,
-                  "cost_column": cost_column},
+                  "cost_column": cost_column, "by": (by,) if isinstance(by, str) else tuple(by or ())},
         drop=(drop,) if isinstance(drop, str) else tuple(drop),
         kinds=dict(kinds or {}), skip_bad=skip_bad, text=text, inputs=inputs,
     )  # fmt: skip

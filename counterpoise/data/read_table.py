@@ -43,8 +43,7 @@ def read_table(source: Any, target: str | TargetColumns | None, y: Any, options:
     if target is not None:
         y = frame[target] if isinstance(target, str) else target.read(frame.select(targets))
     metadata = metadata_of(frame, y, options.metadata)
-    no_features = [column for column in options.metadata_columns if column != options.metadata.get("cost_column")]
-    features = frame.drop([*targets, *options.drop, *no_features], strict=False)
+    features = frame.drop([*targets, *options.drop, *options.without_features], strict=False)
     if options.skip_bad:
         features, metadata, skipped = skip_rows(features, metadata)
         notes += skipped

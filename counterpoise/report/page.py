@@ -26,7 +26,7 @@ from counterpoise.core.checks import check_path
 from counterpoise.core.errors import ArtifactError, OptionError
 from counterpoise.core.files import write_text
 from counterpoise.core.titles import BASELINE
-from counterpoise.report import board, tables, words
+from counterpoise.report import audit, board, tables, words
 from counterpoise.report.answer import answer
 from counterpoise.report.facts import (
     card_facts,
@@ -190,6 +190,7 @@ def _context(record: Mapping[str, Any]) -> dict[str, Any]:
         "diagnosis": diagnosis_facts(record),
         "checks": leak_checks(record),
         "duplicate_free": duplicate_free(record),
+        "audit": audit.sections(record),
         "methods": method_facts(record),
         "split": record.get("split"),
         "card": card_facts(record),
