@@ -18,7 +18,6 @@ from counterpoise.comparison.threshold_alone import at_tuned_threshold, confusio
 from counterpoise.comparison.verdict import Judgment, Verdict
 from counterpoise.core.examples import Examples
 from counterpoise.core.fold_result import FoldResult
-from counterpoise.metrics.catalog import METRICS
 from counterpoise.pipeline.order import Outcome
 from counterpoise.strategies.external import External
 from counterpoise.strategies.select import Strategy, select
@@ -37,7 +36,7 @@ def completed(
     if inside is not None:
         selection = words.nested_score(judgment.metric, inside.mean, inside.low, inside.high)
     elif judgment.ranking[0] == verdict.winner:
-        selection = words.selection_caveat(among, nestable, METRICS[judgment.metric].direction)
+        selection = words.selection_caveat(among, nestable, judgment.metric)
     if decides and verdict.next_step == words.CHOOSE_THRESHOLD:
         verdict = replace(verdict, next_step=words.DEPLOY)
     return replace(

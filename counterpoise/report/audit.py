@@ -27,7 +27,8 @@ def sections(record: Record) -> list[Row]:
     """Return the sections that the record has something for: id, title, text and tables, in their order."""
     audit = record.get("audit") or {}
     look = styles(record).get(str(audit.get("strategy")))
-    of = f"{look.title}, out-of-fold test rows." if look and not record.get("split") else "Test rows."
+    rows = "test rows" if record.get("split") else "out-of-fold test rows"
+    of = f"Measured for {look.title} on {rows}." if look else f"Measured on {rows}."
     parts: Sequence[tuple[str, str, Callable[[], tuple[str, list[Row]]]]] = (
         ("spread", "How sure the threshold is", lambda: _threshold(record, audit)),
         ("groups", "Groups", lambda: _groups(audit)),
@@ -40,7 +41,7 @@ def sections(record: Record) -> list[Row]:
     for key, title, make in parts:
         text, tables = make()
         if tables or (text and key == "importance"):
-            about = "" if key == "costs" else of
+            about = of if tables and key != "costs" else ""
             found.append({"id": key, "title": title, "text": text, "tables": tables, "of": about})
     return found
 
@@ -49,16 +50,16 @@ def _table(caption: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) ->
     return {"title": caption, "table": caption, "heads": list(heads), "rows": [list(row) for row in rows]}
 
 
-def with_ends(score: Mapping[str, Any] | None, places: int = 2) -> str:
+def with_ends(score: Mapping[str, Any] | None) -> str:
     """A score and its interval.
 
     Example:
         >>> with_ends({"value": 0.5, "low": 0.25, "high": 0.75}), with_ends(None)
-        ('0.50 (0.25 to 0.75)', '–')
+        ('0.500 (0.250 to 0.750)', '–')
     """
     if not score or not words.finite(score.get("value")):
         return words.NOTHING
-    value, low, high = (words.number(score.get(key), places) for key in ("value", "low", "high"))
+    value, low, high = (words.number(score.get(key)) for key in ("value", "low", "high"))
     return value if words.NOTHING in (low, high) else f"{value} ({low} to {high})"
 
 
@@ -134,8 +135,8 @@ def _review(audit: Mapping[str, Any]) -> tuple[str, list[Row]]:
     rows, labels = [], []
     for one in audit.get("review") or []:
         labels = [str(c["label"]) for c in one["classes"]]
-        missed = [with_ends(c["missed"], 3) for c in one["classes"]]
-        rows.append([f"{one['alpha']:g}", with_ends(one["share"], 3), with_ends(one["error"], 3), *missed])
+        missed = [with_ends(c["missed"]) for c in one["classes"]]
+        rows.append([f"{one['alpha']:g}", with_ends(one["share"]), with_ends(one["error"]), *missed])
     heads = ("At most wrong of each class", "To a human", "Error of the others", *(f"Wrong: {name}" for name in labels))
     text = (
         "Rows that may be of several classes can go to a human: `clf.decide(review_alpha=0.1)`, or `--review-alpha`. "
@@ -160,7 +161,7 @@ def _reliability(audit: Mapping[str, Any]) -> tuple[str, list[Row]]:
 def _importance(record: Record, audit: Mapping[str, Any]) -> tuple[str, list[Row]]:
     found = audit.get("importance")
     if found:
-        rows = [[", ".join(one["columns"]), with_ends(one["importance"], 3)] for one in found["columns"]]
+        rows = [[", ".join(one["columns"]), with_ends(one["importance"])] for one in found["columns"]]
         caption = f"Average precision lost without a column (95% CI), {words.count(found['rows'])} test rows"
         text = "A column is exchanged between rows. Columns with the same information hide each other."
         return text, [_table(capital(caption), ("Column", "Loss"), rows)]
