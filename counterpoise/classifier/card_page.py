@@ -72,6 +72,9 @@ def _decision(card: Mapping[str, Any]) -> Iterator[str | Table]:
     threshold = card.get("threshold", {})
     if threshold.get("value") is not None:
         yield f"Decision threshold: {threshold['value']:.6g}."
+    if threshold.get("spread"):
+        low, high = (threshold["spread"][end] for end in ("low", "high"))
+        yield f"Other rows would have chosen a threshold between {low:.4g} and {high:.4g} (95% of bootstrap draws)."
     for key in ("text", "budgets", "review"):
         if threshold.get(key):
             yield str(threshold[key])

@@ -16,7 +16,7 @@ import numpy as np
 from counterpoise.classifier import predicting, rows
 from counterpoise.classifier.deciding import decided, without_column
 from counterpoise.classifier.file import Contents, read, write
-from counterpoise.classifier.model_card import ModelCard, measured
+from counterpoise.classifier.model_card import ModelCard, measured, with_spread
 from counterpoise.classifier.references import custom_objects_of
 from counterpoise.classifier.whole_model import whole_model
 from counterpoise.core.errors import OptionError
@@ -83,7 +83,10 @@ class Classifier:
         if "metrics_of" not in self.card_without_metrics or "metrics" in self.card_without_metrics:
             return self.card_without_metrics
         note = self.card_without_metrics["metrics_of"]
-        card = {**self.card_without_metrics, **measured(self.target, self.rule, row_part(self.scores), note)}
+        card = {
+            **self.card_without_metrics, **measured(self.target, self.rule, row_part(self.scores), note),
+            "threshold": with_spread(self.card_without_metrics["threshold"], self.rule, row_part(self.scores)),
+        }  # fmt: skip
         if self.unit is not None:
             own = measured(self.target, self.unit.rule, unit_part(self.scores), note)
             card["unit"] = {**card["unit"], "metrics": own["metrics"]}

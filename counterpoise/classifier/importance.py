@@ -53,10 +53,21 @@ def explain(
         >>> explain(clf, x[400:], y[400:], resamples=20)["columns"][0]["columns"]
         ['x0']
     """
+    _sets(RawColumns.of(clf).names, together)  # an unknown column is an error before the rows are read
+    codes, rows, unit = labeled_rows(clf, data, y, target, groups)
+    return importance_of(
+        clf, clf.encoded(*rows), codes, unit, together=together, permutations=permutations, resamples=resamples,
+        level=level, seed=seed,
+    )  # fmt: skip
+
+
+def importance_of(
+    clf: Any, encoded: Any, codes: Array, unit: Array | None, *, together: Sequence[Sequence[str]] = (),
+    permutations: int = 5, resamples: int = 200, level: float = 0.95, seed: int = 0,
+) -> dict[str, Any]:  # fmt: skip
+    """As `explain`, of rows in the form of `Examples.x` with class codes and groups (N,)."""
     columns = RawColumns.of(clf)
     sets = _sets(columns.names, together)
-    codes, rows, unit = labeled_rows(clf, data, y, target, groups)
-    encoded = clf.encoded(*rows)
     rng = generator(seed, "explain rows")
     if rows_in(encoded) > MOST_ROWS:
         kept = np.sort(rng.permutation(rows_in(encoded))[:MOST_ROWS])

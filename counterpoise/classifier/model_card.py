@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from counterpoise.classifier.threshold_spread import threshold_spread
 from counterpoise.core.rule import Rule
 from counterpoise.core.target import Problem, Target
 from counterpoise.core.version import installed
@@ -119,6 +120,12 @@ def measured(target: Target, rule: Any, scores: Mapping[str, Array], note: str) 
     joined = {k: v for k, v in joined.items() if not (unscored and k in DECISION_KEYS)}
     plain = {k: {end: _finite(v) for end, v in ends.items()} for k, ends in joined.items()}
     return {"metrics": plain, "metrics_of": note}
+
+
+def with_spread(threshold: Mapping[str, Any], rule: Any, scores: Mapping[str, Array]) -> dict[str, Any]:
+    """The entry of the threshold with how sure it is (see `threshold_spread`), where it was read off rows."""
+    spread = None if "spread" in threshold else threshold_spread(rule, scores, resamples=RESAMPLES)
+    return dict(threshold) if spread is None else {**threshold, "spread": spread}
 
 
 def _weights(problem: Problem, weight: Array | None, rule: Rule, fitted: Problem, user: Array | None) -> Array | None:

@@ -14,6 +14,7 @@ import typer
 
 from counterpoise.cli import options as o
 from counterpoise.cli.builders import resolve_model
+from counterpoise.cli.costs import costs_of
 from counterpoise.cli.terminal import say
 from counterpoise.core.errors import OptionError
 from counterpoise.core.files import check_folder
@@ -44,6 +45,7 @@ def command(
     unit: o.Unit = None,
     aggregate: o.Aggregate = None,
     time: o.Time = None,
+    label_delay: o.LabelDelay = None,
     split: o.Split = None,
     skip_bad: o.SkipBad = False,
     images: o.Images = None,
@@ -69,9 +71,22 @@ def command(
         int | None, typer.Option(min=2, help="Folds of the cross-validation.  [default: 5]", show_default=False)
     ] = None,
     repeats: Annotated[int, typer.Option(min=1, help="Repeats of the cross-validation, with other folds.")] = 1,
-    metric: Annotated[str, typer.Option(help="Metric of the ranking and the verdict.")] = "average_precision",
-    cost_fp: Annotated[float | None, typer.Option(help="Cost of a false positive. Requires --cost-fn.")] = None,
+    metric: Annotated[
+        str | None,
+        typer.Option(
+            help="Metric of the ranking and the verdict.  [default: average_precision, with costs expected_cost]",
+            show_default=False,
+        ),
+    ] = None,
+    cost_fp: Annotated[
+        float | None, typer.Option(help="Cost of a false positive. Requires --cost-fn or --cost-column.")
+    ] = None,
     cost_fn: Annotated[float | None, typer.Option(help="Cost of a missed case. Requires --cost-fp.")] = None,
+    cost_column: o.CostColumn = None,
+    costs: o.Costs = None,
+    by: Annotated[
+        str | None, typer.Option(help="Columns a,b whose values are scored apart in the report, such as sex,site.")
+    ] = None,
     tune: Annotated[int, typer.Option(min=0, help="Trials per strategy and fold to tune its hyperparameters.")] = 0,
     tune_steps: Annotated[
         int | None, typer.Option(min=1, help="Maximum steps of each network of a trial. Requires --tune.")
@@ -118,13 +133,17 @@ def command(
     if not o.split_names(strategies):
         raise OptionError("--strategies is empty. Pass default, all, or names a,b,c (see `counterpoise strategies`).")
     select(strategies)  # an unknown name is an error before anything is read
-    if (cost_fp is None) != (cost_fn is None):
-        raise OptionError("--cost-fp and --cost-fn must be used together. Add the other one.")
+    if label_delay is not None and time is None:
+        raise OptionError("--label-delay needs --time, the column of times. Add it, or leave --label-delay out.")
+    priced = costs_of(costs, cost_column, cost_fp, cost_fn)
     if ray is not None and jobs > 1:
         raise OptionError("--jobs and --ray cannot be combined. Remove one of them.")
     elsewhere = executor_of(jobs, ray)
     network = resolve_model(model, trust)
-    how = o.data_options(positive, one_vs_rest, merge_rare, drop, groups, time, skip_bad, split, unit, aggregate)
+    how = o.data_options(
+        positive, one_vs_rest, merge_rare, drop, groups, time, skip_bad, split, unit, aggregate, cost_column
+    )
+    how["by"] = o.split_names(by)
     form = o.picture_options(size, range, images, root, groups_from, aspect, features, cache)
     named = o.target_named(target, separator, missing, uncertain, labels_prefix, data)
     examples = o.read_table(data, named, form, text=model == "text", inputs=inputs_of(network), **how)
@@ -134,7 +153,8 @@ def command(
     leaks = "error" if strict else "warn"
     judged = {
         "leaks": leaks,
-        "costs": None if cost_fp is None else (cost_fp, cost_fn),
+        **priced,
+        "label_delay": label_delay or 0.0,
         "nested": nested,
         "limit": limit,
         "show_pictures": pictures,

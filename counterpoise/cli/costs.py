@@ -22,3 +22,29 @@ def read_costs(path: Path) -> Any:
             f"--costs {path} cannot be read: {error}. Expected a JSON file such as "
             '{"fraud": {"honest": 100}, "honest": {"fraud": 2}}, true label first.'
         ) from None
+
+
+def costs_of(
+    costs: Path | None, cost_column: str | None, cost_fp: float | None, cost_fn: float | None
+) -> dict[str, Any]:  # fmt: skip
+    """What decisions cost, as arguments of `compare`.
+
+    Raises:
+        OptionError: One cost without the other, or costs in two forms.
+    """
+    forms = {"--costs": costs, "--cost-column": cost_column, "--cost-fn": cost_fn}
+    if len(both := [name for name, value in forms.items() if value is not None]) > 1:
+        raise OptionError(f"{both[0]} and {both[1]} cannot be combined. Remove one of them.")
+    if costs is not None:
+        if cost_fp is not None:
+            raise OptionError("--costs and --cost-fp cannot be combined. Remove one of them.")
+        return {"costs": read_costs(costs)}
+    if (cost_fp is None) != (cost_fn is None and cost_column is None):
+        raise OptionError(
+            "--cost-fp must be used together with --cost-fn or --cost-column. Add the other one."
+            if both == []
+            else f"--cost-fp and {both[0]} must be used together. Add the other one."
+        )
+    if cost_column is not None:
+        return {"cost_column": cost_column, "cost_fp": cost_fp}
+    return {} if cost_fp is None else {"costs": (cost_fp, cost_fn)}

@@ -61,6 +61,13 @@ Aggregate = Annotated[
 Time = Annotated[
     str | None, typer.Option(help="Column of times. Training uses only earlier rows.", rich_help_panel="Data")
 ]
+LabelDelay = Annotated[
+    float | None,
+    typer.Option(
+        help="Days until a label is known; later rows before a test period do not train. Requires --time.",
+        metavar="DAYS", rich_help_panel="Data", show_default=False,
+    ),
+]  # fmt: skip
 Split = Annotated[
     str | None,
     typer.Option(help="Column with train, validation, or test for each row.", rich_help_panel="Data"),
@@ -259,8 +266,9 @@ def _read_images(data: Path, target: Any, pictures: Mapping[str, Any], **options
     from counterpoise.data.images import read_images
 
     columns: dict[str, Any] = {name: options.get(name) for name in ("groups", "time", "split", "unit", "aggregate")}
-    if options.get("cost_column"):
-        raise OptionError(f"--cost-column names a column of a table, but {data} has images. Remove it.")
+    for name in ("cost_column", "by"):
+        if options.get(name):
+            raise OptionError(f"{_typed(name)} names columns of a table, but {data} has images. Remove it.")
     of_table = {"target": target, **columns, "drop": options["drop"], "root": pictures.get("root")}
     if pictures.get("images") is not None:
         if target is None:

@@ -22,6 +22,7 @@ def comparison_text(comparison: Comparison, out: Path) -> None:
     from rich.text import Text
 
     from counterpoise.report.unit_record import of_units
+    from counterpoise.report.words import delay
 
     console = Terminal()
     headline, *texts = comparison.verdict.lines()
@@ -32,6 +33,8 @@ def comparison_text(comparison: Comparison, out: Path) -> None:
     console.print(leaderboard_table(comparison, console.width))
     if note := class_text(of_units(comparison.record)["data"]):
         console.print(Text(note, style="dim"))
+    if comparison.record["label_delay"]:
+        console.print(Text(f"Label delay: {delay(comparison.record['label_delay'])}", style="dim"))
     for row in comparison.leaderboard:
         if row["status"] != "ok":
             console.print(Text(f"! {row['strategy']} {row['status']}: {row['error']}", style="yellow"))

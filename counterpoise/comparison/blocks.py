@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from counterpoise.comparison.costs import COST, cost_draws
 from counterpoise.comparison.single_split import split_draws
 from counterpoise.core.errors import SplitError
 from counterpoise.core.examples import Examples
@@ -85,6 +86,8 @@ def _of_fold(result: FoldResult, examples: Examples, seed: int, resamples: int) 
     own = examples.element_weights(result.rows)
     each = [_of_problem(p, result, blocks, own, state, resamples) for p in problems if len(p.rows)]
     draws = {key: np.mean([draws[key] for draws in each], axis=0) for key in each[0]}
+    if result.cost is not None:
+        draws[COST] = cost_draws(result, examples.weights_of(result.rows), blocks, resamples, state)
     return draws | region_draws(result.regions, blocks, resamples, state)
 
 

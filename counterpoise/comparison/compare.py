@@ -6,24 +6,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Unpack
 
-from counterpoise.comparison import tally, words
-from counterpoise.comparison.blocks import check_split, paired_draws
-from counterpoise.comparison.cut_off import cut_off_step, unfinished
-from counterpoise.comparison.effect import THRESHOLD, Costs, with_effect
+from counterpoise.comparison import tally
+from counterpoise.comparison.audit import audit_of, check_groups
+from counterpoise.comparison.blocks import check_split
+from counterpoise.comparison.costs import COST, AnyCosts, costs_of, with_costs
+from counterpoise.comparison.cut_off import cut_off_step
 from counterpoise.comparison.example_pictures import example_pictures
 from counterpoise.comparison.halving import Limit, Remembering, Rungs, rungs
-from counterpoise.comparison.judge import assess, texts_of
 from counterpoise.comparison.judged_units import JudgedUnits
+from counterpoise.comparison.judging import completed, judged
 from counterpoise.comparison.manifest import manifest_of
-from counterpoise.comparison.nested import Nested, nested_score
+from counterpoise.comparison.nested import nested_score
 from counterpoise.comparison.record import leaderboard_record, leaderboard_rows, warnings_of
 from counterpoise.comparison.result import Comparison
 from counterpoise.comparison.resume import announce, needs_weights, opened, stored
-from counterpoise.comparison.threshold_alone import confusion_at_tuned_threshold
-from counterpoise.comparison.verdict import Judgment, Verdict
 from counterpoise.core.errors import ModelError, OptionError, did_you_mean
 from counterpoise.core.examples import Examples
-from counterpoise.core.fold_result import FoldResult
 from counterpoise.core.folds import Fold
 from counterpoise.core.progress import bar
 from counterpoise.core.titles import strategy_title
@@ -33,14 +31,13 @@ from counterpoise.diagnosis.diagnose import before_comparison
 from counterpoise.engines.run import Executor, run
 from counterpoise.metrics.catalog import METRICS, REGION_KEYS
 from counterpoise.pipeline.models import models_of
-from counterpoise.pipeline.order import Outcome, cross_validate, refit
+from counterpoise.pipeline.order import cross_validate, refit
 from counterpoise.pipeline.reading import augmentation_of, read_for
 from counterpoise.pipeline.settings import Settings
 from counterpoise.pipeline.trainer import Trainer
 from counterpoise.pipeline.training import Training, settings_of, training_of
 from counterpoise.pipeline.tuning import check_tuning
 from counterpoise.pipeline.validation import at_training_prior
-from counterpoise.strategies.external import External
 from counterpoise.strategies.select import Strategy, select
 from counterpoise.targets.kinds import target_of
 
@@ -60,12 +57,16 @@ def compare(
     unit: Any = None,
     aggregate: str | None = None,
     time: Any = None,
+    label_delay: float = 0.0,
     split: Any = None,
     sample_weight: Any = None,
     duplicates: str = "warn",
     leaks: str = "warn",
-    metric: str = "average_precision",
+    metric: str | None = None,
     costs: Any = None,
+    cost_column: str | None = None,
+    cost_fp: float | None = None,
+    by: str | Sequence[str] | None = None,
     tune: int = 0,
     tune_steps: int | None = None,
     nested: bool = False,
@@ -91,6 +92,8 @@ def compare(
             compared.
         folds: K of the stratified cross-validation; None: 5.
         repeats: How often it is repeated with other splits.
+        label_delay: Days until the label of a row is known (a fraud is reported weeks later), with `time`; if time is a
+            number, in its unit. Rows that are not that much older than the test rows of a fold do not train there.
         unit: What is decided if not each row (see `fit`). The strategies are then ranked and judged by the scores of
             units; the scores of rows are shown beside them.
         split: A split of your own in place of folds: the use of each row, (N,) words or the name of a column. "train";
@@ -100,9 +103,15 @@ def compare(
         duplicates: "warn", "group", "drop" or "error" for rows with equal features.
         leaks: "warn", or "error" to refuse, before anything is trained, rows that may leak: a column that gives the
             label away, many repeated rows, nearly equal images or texts (see `Diagnosis.check`).
-        metric: What the strategies are ranked and judged by.
-        costs: Two classes: (cost of a false positive, cost of a missed case). Thresholds are then tuned for least cost,
-            and every row says what 10,000 cases cost.
+        metric: What the strategies are ranked and judged by. Default: "average_precision", or with costs
+            "expected_cost", the mean cost of the decisions.
+        costs: Two classes: (cost of a false positive, cost of a missed case). More: a matrix (C, C) [true, decided], or
+            `{true label: {decided label: cost}}`. Strategies that tune a threshold then decide for least cost, as does
+            `best`. The baseline keeps the default threshold.
+        cost_column: Two classes of a table: the column with the cost of a missed case (an amount) in place of `costs`.
+        cost_fp: Cost of a false positive with `cost_column`, above 0.
+        by: Columns of a table whose values are scored apart in the report (sex, site), for the recommended strategy.
+            They stay features; see `cp.evaluate` for the scores.
         tune: Trials per strategy and fold for the values of its hyperparameters (`Strategy.hyperparameters`), inside
             the training rows; 0 leaves them as they are. Needs Optuna.
         tune_steps: Most steps of each network of a trial.
@@ -142,14 +151,16 @@ def compare(
     select(strategies)  # an unknown name is refused before anything is read
     examples = read_for(
         model, data, y, groups=groups, time=time, split=split, sample_weight=sample_weight, unit=unit,
-        aggregate=aggregate,
+        aggregate=aggregate, cost_column=cost_column, by=by,
     )  # fmt: skip
     chosen = select(strategies, examples.kind)
     of_network = {"output": options["output"], "initial_weights": options["initial_weights"]}
     of_network |= {"optimizer": options["optimizer"], "augment": augmentation_of(data, options["augment"])}
     return compare_examples(
-        examples, model, chosen, settings, folds=folds, repeats=repeats, duplicates=duplicates, leaks=leaks,
-        metric=metric, costs=costs, nested=nested, limit=limit, refit_winner=refit, verbose=verbose,
+        examples, model, chosen, settings, folds=folds, repeats=repeats, label_delay=label_delay,
+        duplicates=duplicates, leaks=leaks,
+        metric=metric, costs=costs, cost_column=cost_column, cost_fp=cost_fp, nested=nested, limit=limit,
+        refit_winner=refit, verbose=verbose,
         network_options=of_network, executor=executor, store=store, show_pictures=show_pictures,
     )  # fmt: skip
 
@@ -162,10 +173,13 @@ def compare_examples(
     *,
     folds: int | None = None,
     repeats: int = 1,
+    label_delay: float = 0.0,
     duplicates: str = "warn",
     leaks: str = "warn",
-    metric: str = "average_precision",
+    metric: str | None = None,
     costs: Any = None,
+    cost_column: str | None = None,
+    cost_fp: float | None = None,
     nested: bool = False,
     limit: Any = None,
     refit_winner: bool = True,
@@ -176,14 +190,15 @@ def compare_examples(
     show_pictures: bool = True,
 ) -> Comparison:
     """Run `compare` on examples that were read already; `store` may be a `Store` that is open."""
-    if metric not in METRICS:
-        raise OptionError(f"There is no metric {metric!r}.{did_you_mean(metric, METRICS)}")
-    split = Split(folds=5 if folds is None else folds, repeats=repeats, duplicates=duplicates, seed=settings.seed)
+    priced = costs_of(costs, cost_column, cost_fp, examples)
+    metric = _metric(metric, priced)
+    check_groups(examples)
+    split = Split(
+        folds=5 if folds is None else folds, repeats=repeats, duplicates=duplicates, seed=settings.seed,
+        label_delay=label_delay,
+    )  # fmt: skip
     examples, parts = _divided(examples, split, given=folds is not None, nested=nested)
     n_folds = len(parts) // repeats
-    priced = Costs.of(
-        costs, all(len(p.classes) == 2 for p in target_of(examples).problems(examples.y[:0], examples.classes))
-    )
     strategies = strategies if priced is None else priced.aimed(strategies)
     limited = Limit.of(limit)
     settings = _checked(settings, examples, metric, repeats, nested)
@@ -203,6 +218,7 @@ def compare_examples(
         comparison = _compared(
             trainer, strategies, refused, parts, metric=metric, priced=priced, nested=nested, limited=limited,
             refit_winner=refit_winner, verbose=verbose, diagnosis=diagnosis, show_pictures=show_pictures,
+            delay={"delay": split.label_delay, "left_out": split.left_out(examples, parts)} if label_delay else None,
         )  # fmt: skip
         if kept is not None:
             kept.record = comparison.page_record
@@ -211,8 +227,8 @@ def compare_examples(
 
 def _compared(
     trainer: Trainer, strategies: Sequence[Strategy], refused: Mapping[str, str], folds: Sequence[Fold], *, metric: str,
-    priced: Costs | None, nested: bool, limited: Limit | None, refit_winner: bool, verbose: Any,
-    diagnosis: Mapping[str, Any], show_pictures: bool,
+    priced: AnyCosts | None, nested: bool, limited: Limit | None, refit_winner: bool, verbose: Any,
+    diagnosis: Mapping[str, Any], show_pictures: bool, delay: Mapping[str, Any] | None,
 ) -> Comparison:  # fmt: skip
     examples, labels = trainer.examples, {s.name: trainer.label_of(s) for s in strategies}
     with bar(verbose) as progress:
@@ -224,36 +240,42 @@ def _compared(
         strategies = survivors.strategies
         trainer = replace(trainer, settings=survivors.settings, progress=progress)
         outcome = cross_validate(trainer, strategies, folds)
-        outcome = replace(outcome, failures={**refused, **outcome.failures})
+        results = with_costs(outcome.fold_results, strategies, examples, priced)
+        outcome = replace(outcome, fold_results=results, failures={**refused, **outcome.failures})
         ran = [s for s in strategies if s.name not in outcome.failures]
         by_name = {s.name: [c for c in outcome.fold_results if c.strategy == s.name] for s in ran}
-        judgment = rows_judged = _judge(ran, by_name, examples, outcome, trainer.settings.seed, metric, priced)
-        units = None if examples.units is None else JudgedUnits.of(examples, outcome.unit_results)
-        if units is not None:
-            judgment = _judge(
-                ran, units.by_name, units.examples, outcome, trainer.settings.seed, metric, priced
-            )  # fmt: skip
+        judgment = rows_judged = judged(ran, by_name, examples, outcome, trainer.settings.seed, metric, priced)
+        units = None
+        if examples.units is not None:
+            units = JudgedUnits.of(examples, outcome.unit_results, strategies, priced)
+            judgment = judged(ran, units.by_name, units.examples, outcome, trainer.settings.seed, metric, priced)
         winner = next(s for s in ran if s.name == judgment.verdict.model)
         inside = None
         if nested:
-            inside = nested_score(ran, by_name if units is None else units.by_name, trainer, folds, metric)
+            inside = nested_score(ran, by_name if units is None else units.by_name, trainer, folds, metric, priced)
         best, warnings = None, warnings_of(trainer, diagnosis)
         if refit_winner:
             try:
                 best = refit(winner, trainer, outcome)
+                best = priced.best(best) if priced is not None and winner.aim == "f1" else best
             except ModelError as error:  # the scores are still valid
                 warnings.append(
                     f"{strategy_title(winner.name)} could not be trained on all rows, so there is no model file: "
                     f"{error}"
                 )
+        audit = audit_of(by_name[winner.name], examples, best)
+        if best is not None and (spread := audit["threshold_spread"]) is not None:
+            ends = {end: at["threshold"] for end, at in spread.items()}
+            best = best.with_card(threshold={**best.card_without_metrics["threshold"], "spread": ends})
     cut_off = cut_off_step(outcome.training, outcome.extension, survivors.cut)
-    verdict = _completed(judgment, len(ran), inside, cut_off, examples.split is None)
+    decides = priced is not None and winner.aim != "argmax" and best is not None
+    verdict = completed(judgment, len(ran), inside, cut_off, examples.split is None, decides)
     verdict = verdict if units is None else units.verdict(verdict, rows_judged, metric)
     rows = leaderboard_rows(rows_judged, by_name, ran, examples, outcome, survivors, priced, labels, trainer.label)
     rows = [{**row, "units": None} for row in rows] if units is None else units.leaderboard(rows, judgment, priced)
     record = leaderboard_record(
         rows, verdict, warnings, trainer, outcome, metric=metric, limited=limited, nested=inside, costs=priced,
-        labels=labels,
+        labels=labels, delay=delay, audit=audit,
     )  # fmt: skip
     drawn = {name: tally.curves(results, examples) for name, results in by_name.items()}
     if units is not None:
@@ -287,6 +309,17 @@ def _divided(examples: Examples, split: Split, given: bool, nested: bool) -> tup
     return at_training_prior(examples), folds
 
 
+def _metric(metric: str | None, priced: AnyCosts | None) -> str:
+    """The metric that is judged by."""
+    if metric is None:
+        return "average_precision" if priced is None else COST
+    if metric not in METRICS:
+        raise OptionError(f"There is no metric {metric!r}.{did_you_mean(metric, METRICS)}")
+    if metric == COST and priced is None:
+        raise OptionError(f"metric is {metric!r}, but there are no costs. Pass costs= (--costs), or another metric.")
+    return metric
+
+
 def _checked(settings: Settings, examples: Examples, metric: str, repeats: int, nested: bool) -> Settings:
     """The settings, with the metric to tune hyperparameters by; refuse what could not be carried out later."""
     if settings.tune:
@@ -300,44 +333,7 @@ def _checked(settings: Settings, examples: Examples, metric: str, repeats: int, 
             "nested=True cannot be combined with time=, because folds in time order train on the past alone. Leave "
             "out nested=."
         )
-    # Trials are scored on sampled elements, where Dice is F1; overlaps of whole rows are not measured there.
-    return replace(settings, tune_metric="f1" if metric in REGION_KEYS else metric) if settings.tune else settings
-
-
-def _completed(judgment: Judgment, among: int, inside: Nested | None, cut_off: str, nestable: bool) -> Verdict:
-    """The verdict with what its judge did not see: the nested score, and trainings that ended too early."""
-    verdict, selection = judgment.verdict, ""
-    if inside is not None:
-        selection = words.nested_score(judgment.metric, inside.mean, inside.low, inside.high)
-    elif judgment.ranking[0] == verdict.winner:
-        selection = words.selection_caveat(among, nestable)
-    return replace(
-        verdict, chosen_among=among, evidence=f"{verdict.evidence} {selection}".strip(),
-        next_step=cut_off or verdict.next_step,
-    )  # fmt: skip
-
-
-def _judge(
-    ran: Sequence[Strategy], by_name: Mapping[str, Sequence[FoldResult]], examples: Examples, outcome: Outcome,
-    seed: int, metric: str, costs: Costs | None,
-) -> Judgment:  # fmt: skip
-    folds, repeats = outcome.folds, outcome.repeats
-    scores = {name: tally.fold_scores(results, examples) for name, results in by_name.items()}
-    counts = {name: tally.fold_counts(results, examples) for name, results in by_name.items()}
-    independent, of_what = ({}, "pixels or steps") if target_of(examples).per_element else (counts, "cases")
-    judgment = assess(
-        scores, folds=len(folds) // repeats, repeats=repeats, metric=metric, simplicity=[s.name for s in select(ran)],
-        counts={name: tables for name, tables in independent.items() if tables and tables[""].shape[1:] == (2, 2)},
-        external=[s.name for s in ran if isinstance(s, External)],
-        draws=paired_draws(by_name, scores, examples, seed, metric=metric), unfinished=unfinished(outcome.training),
-        test_over_train=None if examples.split is None else len(folds[0].test) / len(folds[0].train),
-    )  # fmt: skip
-    matrices = {name: of_rule[""].sum(axis=0) for name, of_rule in counts.items() if of_rule}
-    if THRESHOLD not in matrices and "none" in matrices and matrices["none"].shape == (2, 2):
-        alone = confusion_at_tuned_threshold(by_name["none"], examples, costs)
-        matrices |= {} if alone is None else {THRESHOLD: alone}
-    verdict = with_effect(judgment.verdict, matrices, costs, examples.classes, examples.positive, of_what)
-    if reason := outcome.failures.get("none"):
-        texts = words.without_baseline(reason, texts_of(verdict))
-        verdict = replace(verdict, word="inconclusive", **texts._asdict())
-    return replace(judgment, verdict=verdict)
+    # Trials are scored on sampled elements, where Dice is F1; overlaps of whole rows are not measured there. Costs are
+    # those of decisions; the values of a trial are chosen by the probabilities that are decided.
+    tuned = "f1" if metric in REGION_KEYS else "log_loss" if metric == COST else metric
+    return replace(settings, tune_metric=tuned) if settings.tune else settings

@@ -2,81 +2,22 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from counterpoise.comparison.costs import PER
+from counterpoise.comparison.costs import Costs as Costs
 from counterpoise.comparison.verdict import Verdict
 from counterpoise.core.errors import OptionError
 from counterpoise.core.titles import BASELINE, strategy_name
-from counterpoise.strategies.select import Strategy
 
 Array = np.ndarray
 
-#: Cases that effects and costs are reported for.
-PER = 10_000
 #: The strategy that changes the threshold alone.
 THRESHOLD = "threshold"
-
-
-@dataclass(frozen=True)
-class Costs:
-    """Cost of a false positive and of a missed case, in any one unit.
-
-    Raises:
-        OptionError: a cost that is not above 0 and finite.
-    """
-
-    cost_fp: float
-    cost_fn: float
-
-    def __post_init__(self) -> None:
-        if not all(0 < cost < math.inf for cost in (self.cost_fp, self.cost_fn)):
-            raise OptionError(
-                f"costs is ({self.cost_fp:g}, {self.cost_fn:g}). Expected two finite numbers above 0. Pass (cost of a "
-                "false positive, cost of a missed case)."
-            )
-
-    @classmethod
-    def of(cls, given: Any, binary: bool = True) -> Costs | None:
-        """Return costs from None, a pair (false positive, missed case) or `Costs`.
-
-        Example:
-            >>> Costs.of((1, 20))
-            Costs(cost_fp=1.0, cost_fn=20.0)
-        """
-        if given is None or isinstance(given, cls):
-            costs = given
-        else:
-            try:
-                cost_fp, cost_fn = (float(value) for value in given)
-            except (TypeError, ValueError):
-                expected = "two numbers, the cost of a false positive and the cost of a missed case"
-                raise OptionError(f"costs is {given!r}. Expected {expected}, for example (1, 20).") from None
-            costs = cls(cost_fp, cost_fn)
-        if costs is not None and not binary:
-            raise OptionError(
-                "costs are for two classes, and the data have more. Compare one class with all others (one_vs_rest=)."
-            )
-        return costs
-
-    def aimed(self, strategies: Sequence[Strategy]) -> list[Strategy]:
-        """Return the strategies; those that tune a threshold now tune it for least expected cost."""
-        aim = f"cost({self.cost_fp:.12g}, {self.cost_fn:.12g})"
-        return [replace(s, aim=aim) if s.aim == "f1" else s for s in strategies]
-
-    def total(self, matrix: Array) -> float:
-        """Return the cost per `PER` cases of decisions with this confusion matrix [true, predicted].
-
-        Example:
-            >>> Costs(1, 20).total(np.array([[90, 5], [2, 3]]))
-            4500.0
-        """
-        _, false_positives = rates(matrix)
-        return PER * (false_positives * self.cost_fp + float(matrix[1, 0] / matrix.sum()) * self.cost_fn)
 
 
 def rates(confusion: Array, positive: int = 1) -> tuple[float, float]:
@@ -94,15 +35,15 @@ def rates(confusion: Array, positive: int = 1) -> tuple[float, float]:
 
 
 def with_effect(
-    verdict: Verdict, matrices: Mapping[str, Array], costs: Costs | None, classes: Sequence[Any], positive: int = 1,
-    cases: str = "cases",
+    verdict: Verdict, matrices: Mapping[str, Array], costs: Costs | Mapping[str, float] | None, classes: Sequence[Any],
+    positive: int = 1, cases: str = "cases",
 ) -> Verdict:  # fmt: skip
     """Return the verdict with what its winner changes in decisions; for the baseline, what the threshold alone changes.
 
     Args:
         verdict: The verdict.
         matrices: strategy -> confusion counts (C, C) [true, predicted] at its own threshold, summed over the folds.
-        costs: What errors cost, or None.
+        costs: What errors cost, or strategy -> what its decisions cost per `PER` cases, or None.
         classes: The C labels.
         positive: Code of the class that the text is about; every class has its line in `effect["classes"]`.
         cases: What is counted.
@@ -110,8 +51,9 @@ def with_effect(
     strategy = THRESHOLD if verdict.winner == BASELINE else verdict.winner
     if BASELINE not in matrices or strategy not in matrices:
         return verdict
-    counts = {name: _counts(matrices[name], positive, costs) for name in dict.fromkeys((BASELINE, THRESHOLD, strategy))
-              if name in matrices}  # fmt: skip
+    prices = {name: costs.total(matrices[name]) for name in matrices} if isinstance(costs, Costs) else costs or {}
+    named = [name for name in dict.fromkeys((BASELINE, THRESHOLD, strategy)) if name in matrices]
+    counts = {name: _counts(matrices[name], positive, prices.get(name)) for name in named}
     new, old = matrices[strategy], matrices[BASELINE]
     change = _change(counts[strategy], counts[BASELINE])
     effect: dict[str, Any] = {
@@ -154,10 +96,9 @@ def effect_text(
     return text if alone is None else f"{text} Threshold tuning alone, without retraining: {_change_text(alone)}."
 
 
-def _counts(matrix: Array, positive: int, costs: Costs | None) -> dict[str, Any]:
+def _counts(matrix: Array, positive: int, cost: float | None) -> dict[str, Any]:
     """Cases found, false positives and cost per `PER` cases."""
     found, false_positives = rates(matrix, positive)
-    cost = None if costs is None else costs.total(matrix)
     return {"found": PER * found, "false_positives": PER * false_positives, "cost": cost}
 
 

@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from counterpoise.comparison import tally
-from counterpoise.comparison.effect import Costs
+from counterpoise.comparison.costs import AnyCosts, with_costs
 from counterpoise.comparison.verdict import Judgment, Verdict
 from counterpoise.core.examples import Examples
 from counterpoise.core.fold_result import FoldResult
 from counterpoise.core.titles import metric_name, strategy_title
+from counterpoise.strategies.select import Strategy
 
 
 @dataclass(frozen=True)
@@ -30,12 +31,15 @@ class JudgedUnits:
     rows: int
 
     @classmethod
-    def of(cls, examples: Examples, results: Sequence[FoldResult]) -> JudgedUnits:
+    def of(
+        cls, examples: Examples, results: Sequence[FoldResult], strategies: Sequence[Strategy], costs: AnyCosts | None
+    ) -> JudgedUnits:
+        """The units of some rows; their results are decided by the costs, if there are some."""
         assert examples.units is not None
-        by_name: dict[str, list[FoldResult]] = {}
-        for result in results:
+        units, by_name = examples.as_units(), dict[str, list[FoldResult]]()
+        for result in with_costs(results, strategies, units, costs):
             by_name.setdefault(result.strategy, []).append(result)
-        return cls(examples.as_units(), by_name, examples.units.name, len(examples))
+        return cls(units, by_name, examples.units.name, len(examples))
 
     def verdict(self, verdict: Verdict, of_rows: Judgment, metric: str) -> Verdict:
         """The verdict with what is decided, and the score of single rows."""
@@ -50,7 +54,7 @@ class JudgedUnits:
         return replace(verdict, evidence=f"{verdict.evidence} {note}".strip())
 
     def leaderboard(
-        self, rows: Sequence[Mapping[str, Any]], judgment: Judgment, costs: Costs | None
+        self, rows: Sequence[Mapping[str, Any]], judgment: Judgment, costs: AnyCosts | None
     ) -> list[dict[str, Any]]:
         """The rows of the leaderboard, ranked by the scores of units, with these scores."""
         judged = []

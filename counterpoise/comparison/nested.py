@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from counterpoise.comparison import tally
+from counterpoise.comparison.costs import AnyCosts, with_costs
 from counterpoise.comparison.judge import assess
 from counterpoise.core.examples import Examples
 from counterpoise.core.fold_result import FoldResult
@@ -52,7 +53,7 @@ class Nested:
 
 def nested_score(
     strategies: Sequence[Strategy], by_name: Mapping[str, Sequence[FoldResult]], trainer: Trainer,
-    folds: Sequence[Fold], metric: str,
+    folds: Sequence[Fold], metric: str, costs: AnyCosts | None = None,
 ) -> Nested:  # fmt: skip
     """Compare again inside each outer training fold, and score that winner's outer result.
 
@@ -61,6 +62,7 @@ def nested_score(
         by_name: strategy -> its outer results, of units where there are some.
         folds: The outer folds.
         metric: What the winner is chosen by.
+        costs: What decisions cost, or None.
     """
     examples = trainer.examples
     judged = examples if examples.units is None else examples.as_units()
@@ -72,7 +74,7 @@ def nested_score(
         outcome = cross_validate(trainer.of_rows(rows), strategies, split.of(inner))
         of_units = inner.units is not None
         results, inner = (outcome.unit_results, inner.as_units()) if of_units else (outcome.fold_results, inner)
-        chosen.append(_winner(strategies, results, inner, metric))
+        chosen.append(_winner(strategies, with_costs(results, strategies, inner, costs), inner, metric))
     own = np.array([scores[name][k] for k, name in enumerate(chosen)])
     spec = METRICS[metric]
     low, high = fold_interval(own, 1 / (len(folds) - 1), low=spec.low, high=spec.high)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 from counterpoise.comparison import tally
+from counterpoise.comparison.costs import AnyCosts
 from counterpoise.comparison.cut_off import training_warnings
-from counterpoise.comparison.effect import Costs
 from counterpoise.comparison.halving import Limit, Rungs, stopped_text
 from counterpoise.comparison.nested import Nested
 from counterpoise.comparison.stored_values import SCHEMA
@@ -27,7 +26,8 @@ from counterpoise.strategies.select import Strategy
 
 def leaderboard_rows(
     judgment: Judgment, by_name: Mapping[str, Sequence[FoldResult]], strategies: Sequence[Strategy],
-    examples: Examples, outcome: Outcome, stopped: Rungs, costs: Costs | None, labels: Mapping[str, str], default: str,
+    examples: Examples, outcome: Outcome, stopped: Rungs, costs: AnyCosts | None, labels: Mapping[str, str],
+    default: str,
 ) -> list[dict[str, Any]]:  # fmt: skip
     """Return one row per strategy: the judged by rank, then those stopped early, then those that failed.
 
@@ -51,9 +51,13 @@ def leaderboard_rows(
 
 def leaderboard_record(
     rows: Sequence[Mapping[str, Any]], verdict: Verdict, warnings: Sequence[str], trainer: Trainer, outcome: Outcome,
-    *, metric: str, limited: Limit | None, nested: Nested | None, costs: Costs | None, labels: Mapping[str, str],
+    *, metric: str, limited: Limit | None, nested: Nested | None, costs: AnyCosts | None, labels: Mapping[str, str],
+    delay: Mapping[str, Any] | None = None, audit: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:  # fmt: skip
-    """The content of leaderboard.json; `labels` as in `leaderboard_rows`."""
+    """The content of leaderboard.json.
+
+    `labels` as in `leaderboard_rows`, `delay` {"delay", "left_out": per fold}, `audit` as of `audit.audit_of`.
+    """
     examples, settings = trainer.examples, trainer.settings
     return {
         "schema": SCHEMA,
@@ -63,6 +67,8 @@ def leaderboard_record(
         "folds": len(outcome.folds) // outcome.repeats,
         "repeats": outcome.repeats,
         "split": None if examples.split is None else split_of(outcome.folds[0], len(outcome.folds[0].test)),
+        "label_delay": None if delay is None else dict(delay),
+        "audit": None if audit is None else dict(audit),
         "seed": settings.seed,
         "budget": settings.budget,
         "network": ", ".join(dict.fromkeys(v for k, v in labels.items() if not k.startswith(PREFIX))),
@@ -78,7 +84,7 @@ def leaderboard_record(
         },
         "time_limited": limited is not None and limited.seconds,
         "nested": None if nested is None else nested.to_dict(),
-        "costs": None if costs is None else asdict(costs),
+        "costs": None if costs is None else costs.to_dict(),
         "warnings": [*examples.warnings, *warnings, *training_warnings(outcome.training, rows)],
         "verdict": verdict.to_dict(),
         "rows": list(rows),

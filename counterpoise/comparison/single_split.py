@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
+from counterpoise.comparison.costs import COST, cost_draws
 from counterpoise.core.examples import Examples
 from counterpoise.core.fold_result import FoldResult
 from counterpoise.core.seeds import generator
@@ -44,13 +45,16 @@ def split_draws(result: FoldResult, examples: Examples, blocks: Array, metric: s
     target, user = target_of(examples), examples.scored_weights(result.rows)
     regions = region_draws(result.regions, blocks, resamples, seed)
     problems = [p for p in target.problems(examples.scored_labels(result.rows), examples.classes) if len(p.rows)]
-    wanted = "average_precision" if metric in regions else metric
+    wanted = "average_precision" if metric in regions else "log_loss" if metric == COST else metric
     each = []
     for problem in problems:
         one, y, weight = _seen(problem, result, user)
         weight = np.ones(len(y)) if weight is None else weight.astype(float)
         each.append(_of_problem(one, y, weight, problem.of_whole(blocks), wanted, resamples, seed))
-    return {key: np.mean([draws[key] for draws in each], axis=0) for key in each[0]} | regions
+    draws = {key: np.mean([draws[key] for draws in each], axis=0) for key in each[0]} | regions
+    if result.cost is None:
+        return draws
+    return draws | {COST: cost_draws(result, examples.weights_of(result.rows), blocks, resamples, seed)}
 
 
 def _seen(problem: Problem, result: FoldResult, user: Array | None) -> tuple[FoldResult, Array, Array | None]:

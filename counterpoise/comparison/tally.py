@@ -7,13 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from counterpoise.comparison.effect import Costs
+from counterpoise.comparison.audit import thresholds
+from counterpoise.comparison.costs import COST, AnyCosts, mean_cost, spent
 from counterpoise.comparison.verdict import Judgment
 from counterpoise.core.examples import Examples
 from counterpoise.core.fold_result import FoldResult
 from counterpoise.core.rule import Rule
 from counterpoise.core.target import Problem
 from counterpoise.data.unit_columns import mixed_units
+from counterpoise.metrics.cost_scores import largest_share
 from counterpoise.metrics.decision_scores import confusion, default_decision, per_class
 from counterpoise.metrics.members import mean_table, member_table
 from counterpoise.metrics.rank_scores import average_precision, roc_auc
@@ -34,7 +36,10 @@ def fold_scores(results: Sequence[FoldResult], examples: Examples) -> dict[str, 
         scores_of(examples, result.rows, result.proba, result.raw, result.decision) | region_scores(result.regions)
         for result in results
     ]
-    return {key: np.array([row[key] for row in rows]) for key in rows[0]}
+    scores = {key: np.array([row[key] for row in rows]) for key in rows[0]}
+    if results[0].cost is not None:
+        scores[COST] = np.array([mean_cost(result, examples.weights_of(result.rows)) for result in results])
+    return scores
 
 
 def fold_counts(results: Sequence[FoldResult], examples: Examples) -> dict[str, Array]:
@@ -58,7 +63,7 @@ def strategy_row(
     results: Sequence[FoldResult],
     examples: Examples,
     judgment: Judgment,
-    costs: Costs | None = None,
+    costs: AnyCosts | None = None,
     tuned: Sequence[Mapping[str, float]] = (),
     parts: Sequence[str] = (),
     training: Training | None = None,
@@ -79,7 +84,9 @@ def strategy_row(
         "seconds": sum(c.seconds for c in results),
         "seconds_shared": sum(c.seconds_shared for c in results),
         "memory_mb": max(c.memory for c in results) / 2**20,
-        "cost": None if costs is None else _cost(results, examples, costs),
+        "cost": None if costs is None else spent(results),
+        "largest_cost_share": None if costs is None else _largest_share(results),
+        "thresholds": thresholds(results),
         "scores": judged["scores"],
         "skill_below_0": bool((judged["scores"]["skill"]["mean"] or 0.0) < 0),
         "per_class": classes_of(results, examples),
@@ -95,10 +102,12 @@ def strategy_row(
 def failed_row(strategy: str, rank: int, error: str, status: str = "failed", steps: int = 0) -> dict[str, Any]:
     """One row of leaderboard.json for a strategy that could not run, or was stopped before it could be judged."""
     zero = ("fits", "steps", "limit", "cut_off", "rows_seen", "seconds", "seconds_shared", "memory_mb")
-    numbers: dict[str, Any] = {**dict.fromkeys(zero, 0), "steps": steps, "limit": steps, "cut_off": None, "cost": None}
+    numbers: dict[str, Any] = {**dict.fromkeys(zero, 0), "steps": steps, "limit": steps, "cut_off": None}
+    numbers |= {"cost": None, "largest_cost_share": None}
     parts: dict[str, Any] = {
         "scores": {},
         "skill_below_0": False,
+        "thresholds": [],
         "per_class": [],
         "vs_none": {},
         "duplicate_free": None,
@@ -260,14 +269,9 @@ def _label_row(problem: Problem, proba: Array, decision: Array, results: Sequenc
     }
 
 
-def _cost(results: Sequence[FoldResult], examples: Examples, costs: Costs) -> float:
-    """Cost per 10,000 rows, summed over the problems."""
-    rows, decision = (np.concatenate([getattr(c, f) for c in results]) for f in ("rows", "decision"))
-    weights = examples.element_weights(rows)
-    tables = [
-        confusion(p.y, p.decision(decision), 2, sample_weight=p.of_rows(weights)) for p in _problems(examples, rows)
-    ]
-    return sum(map(costs.total, tables))
+def _largest_share(results: Sequence[FoldResult]) -> float | None:
+    """The share of all costs that the most expensive row of the first repeat has."""
+    return _plain(largest_share(np.concatenate([r.cost for r in results if r.repeat == 0 and r.cost is not None])))
 
 
 def corrections(results: Sequence[FoldResult]) -> list[str]:

@@ -14,6 +14,7 @@ from counterpoise.metrics.catalog import METRICS
 CHOOSE_THRESHOLD = (
     "Choose the decision threshold for your costs: `--cost-fp` and `--cost-fn`, or the threshold panel of the report."
 )
+DEPLOY = "Deploy `model.keras`, which decides by these costs."
 MORE_DATA = "Collect more data."
 
 
@@ -288,12 +289,15 @@ def repeats_step(done: int, more: int | None, fixed: bool) -> str:
     )
 
 
-def selection_caveat(among: int, nestable: bool) -> str:
+def selection_caveat(among: int, nestable: bool, metric: str = "average_precision") -> str:
     """How much the score of the top-ranked strategy can be trusted if that is recommended."""
     if among < 3:
         return ""
     how_much = " Use `--nested` to estimate by how much." if nestable else ""
-    return f"Expect a slightly lower score on new data, because it is the best of {among}.{how_much}"
+    direction = METRICS[metric].direction
+    worse = f"higher {metric_name(metric)}" if direction == "lower" else "worse score"
+    worse = "lower score" if direction == "higher" else worse
+    return f"Expect a slightly {worse} on new data, because it is the best of {among}.{how_much}"
 
 
 def nested_score(metric: str, mean: float, low: float, high: float) -> str:

@@ -31,6 +31,7 @@ class FoldResult:
         member_weights: float64 (members,), weights of these in the pool; None: equal.
         regions: Of a class per element, what was decided for whole rows; None: rows have one decision. Then raw, proba
             and decision are those of sampled elements, (T, k, C) and (T, k).
+        cost: float64 (T,), what each decision cost, or None.
         memory: Bytes, the highest resident memory while a member was in work.
     """
 
@@ -53,3 +54,4 @@ class FoldResult:
     member_weights: Array | None = None
     memory: int = 0
     regions: RegionResult | None = None
+    cost: Array | None = None

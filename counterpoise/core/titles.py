@@ -66,6 +66,7 @@ METRICS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "f1": ("F1", "harmonic mean of precision and recall"),
         "mcc": ("Matthews correlation", "correlation of decision and label"),
         "g_mean": ("G-mean", "geometric mean of the recalls"),
+        "expected_cost": ("cost per case", "mean cost of the decisions"),
         "average_precision_micro": ("average precision over all labels", "all labels of all rows together"),
         "roc_auc_micro": ("ROC AUC over all labels", "all labels of all rows together"),
         "f1_micro": ("F1 over all labels", "all labels of all rows together"),

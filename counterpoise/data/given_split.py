@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -13,7 +13,15 @@ from counterpoise.core.checks import check_int, rows_text
 from counterpoise.core.errors import OptionError, SplitError
 from counterpoise.core.examples import TEST, TRAIN, VALIDATION, Examples
 from counterpoise.core.folds import LEAST_TRAIN, Fold
-from counterpoise.data.split import STOP_SHARE, latest_part, make_folds, rows_that_weigh, stratified_part, usable
+from counterpoise.data.split import (
+    STOP_SHARE,
+    known_rows,
+    latest_part,
+    make_folds,
+    rows_that_weigh,
+    stratified_part,
+    usable,
+)
 
 Array = np.ndarray
 
@@ -27,25 +35,56 @@ class Split:
         repeats: How often it is repeated with other folds.
         duplicates: "warn", "group", "drop" or "error" for rows with equal features.
         seed: Its seed.
+        label_delay: Time after which the label of a row is known, in the unit of `Examples.time` (days for dates).
+            Rows that are not so much older than the test rows of a fold do not train there.
 
     Raises:
-        OptionError: a number that is not whole or too small.
+        OptionError: a number that is not whole or too small, or a delay that is not 0 or more.
     """
 
     folds: int = 5
     repeats: int = 1
     duplicates: str = "warn"
     seed: int = 0
+    label_delay: float = 0.0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "folds", check_int(self.folds, "folds", 2))
         object.__setattr__(self, "repeats", check_int(self.repeats, "repeats"))
+        number = isinstance(self.label_delay, (int, float)) and not isinstance(self.label_delay, bool)
+        if not (number and 0 <= self.label_delay < float("inf")):
+            raise OptionError(
+                f"label_delay is {self.label_delay!r}. Expected a number of 0 or more: days, if time is a date, "
+                "otherwise in the unit of time."
+            )
 
     def of(self, examples: Examples) -> tuple[Fold, ...]:
         """The folds of these rows: the given one (`Examples.split`), or those of `make_folds`."""
+        if self.label_delay and examples.time is None:
+            raise OptionError("label_delay is for rows in time order, but time was not given. Pass time= (--time).")
         if examples.split is not None:
-            return (given_fold(examples, seed=self.seed, duplicates=self.duplicates),)
-        return make_folds(examples, self.folds, self.repeats, self.seed, self.duplicates)
+            fold = given_fold(examples, seed=self.seed, duplicates=self.duplicates)
+            return (self._known(fold, examples) if self.label_delay else fold,)
+        return make_folds(examples, self.folds, self.repeats, self.seed, self.duplicates, self.label_delay)
+
+    def _known(self, fold: Fold, examples: Examples) -> Fold:
+        """The given fold without the rows whose labels are not known when its test rows begin."""
+        assert examples.time is not None
+        start = float(examples.time[fold.test].min())
+        train, stop = (
+            known_rows(examples, rows, start, self.label_delay, f"the {part} part of split")
+            for part, rows in (("training", fold.train), ("validation", fold.stop))
+        )
+        _check_parts(examples, {"training": train, "validation": stop})
+        return replace(fold, train=train, stop=stop)
+
+    def left_out(self, examples: Examples, folds: Sequence[Fold]) -> list[int]:
+        """How many earlier rows each fold leaves out because of `label_delay`."""
+        if not self.label_delay or examples.time is None:
+            return []
+        rows = usable(examples, self.duplicates)[0]
+        earlier = [int((examples.time[rows] < examples.time[fold.test].min()).sum()) for fold in folds]
+        return [n - len(fold.train) - len(fold.stop) for n, fold in zip(earlier, folds, strict=True)]
 
 
 def rows_to_learn(examples: Examples) -> int:

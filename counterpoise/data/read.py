@@ -36,6 +36,7 @@ def read(
     cost_column: Any = None,
     unit: Any = None,
     aggregate: str | None = None,
+    by: Sequence[str] | None = None,
     skip_bad: bool = False,
     table: bool = True,
     text: bool = False,
@@ -67,6 +68,7 @@ def read(
             unless `drop` names it.
         unit: What is decided, if not each row: names of columns, or (N,) values. Rows of one unit are of one group.
         aggregate: "mean" (default) or "max" of the probabilities of a unit's rows.
+        by: Names of columns whose values are scored apart. They stay features, unless `drop` names them.
         skip_bad: Leave out lines that cannot be read, rows without a label and rows with infinite numbers, with a
             warning, instead of raising.
         table: False lets an array of rank 2 pass unchanged.
@@ -91,8 +93,7 @@ def read(
         examples = read(
             x, y=y, pick=pick, positive=positive, one_vs_rest=one_vs_rest, merge_rare=merge_rare, drop=drop,
             groups=groups, time=time, kinds=kinds, sample_weight=weight, split=split, cost_column=cost_column,
-            unit=unit, aggregate=aggregate,
-            skip_bad=skip_bad, table=table, text=text, inputs=inputs,
+            unit=unit, aggregate=aggregate, by=by, skip_bad=skip_bad, table=table, text=text, inputs=inputs,
         )  # fmt: skip
         return replace(examples, source=f"{len(examples):,} rows of a {dataset_kind(source)}, read into memory")
     if isinstance(y, str) and target is None:
@@ -107,7 +108,7 @@ def read(
         labels={"positive": positive, "one_vs_rest": one_vs_rest, "merge_rare": tuple(merge_rare)},
         metadata={
             "groups": groups, "time": time, "sample_weight": sample_weight, "split": split,
-            "cost_column": cost_column, "unit": unit,
+            "cost_column": cost_column, "by": (by,) if isinstance(by, str) else tuple(by or ()), "unit": unit,
         },
         aggregate=check_aggregate(unit, aggregate),
         drop=(drop,) if isinstance(drop, str) else tuple(drop),

@@ -37,6 +37,7 @@ def read_arrays(source: Any, y: Any, options: ReadOptions) -> Examples:
             f"The inputs have different lengths {lengths}. Expected one entry per row in each. Correct the inputs."
         )
     names = [f"{key}={value!r}" for key, value in options.metadata.items() if isinstance(value, str)]
+    names += [f"by={name!r}" for name in options.metadata.get("by") or ()]
     if names:
         raise OptionError(
             f"{names[0]} names a column, but the data are arrays, which have none. Pass one value per row instead."

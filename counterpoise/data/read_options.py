@@ -26,7 +26,7 @@ class ReadOptions:
     Attributes:
         labels: "positive", "one_vs_rest" and "merge_rare" -> what was given.
         metadata: "groups", "time", "sample_weight", "split" and "cost_column" -> name of a column, values (N,), or
-            None; and "unit" -> names of columns, values (N,), or None.
+            None; "by" -> names of columns; and "unit" -> names of columns, values (N,), or None.
         aggregate: How the probabilities of a unit's rows become one.
         drop: Columns to leave out.
         kinds: Column name -> kind, to overrule the one that is inferred.
@@ -47,7 +47,14 @@ class ReadOptions:
     @property
     def metadata_columns(self) -> list[str]:
         """Columns that are named by `metadata`."""
-        return [value for value in self.metadata.values() if isinstance(value, str)]
+        named = [value for key, value in self.metadata.items() if isinstance(value, str) and key != "unit"]
+        return [*named, *(self.metadata.get("by") or ())]
+
+    @property
+    def without_features(self) -> list[str]:
+        """Columns of metadata that are no features: amounts and what is scored apart stay features unless dropped."""
+        roles = (value for key, value in self.metadata.items() if key not in ("cost_column", "by", "unit"))
+        return [value for value in roles if isinstance(value, str)]
 
     def is_unused(self, column: str) -> bool:
         """Whether a column is dropped and says nothing else of the rows."""

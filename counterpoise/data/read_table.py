@@ -38,20 +38,15 @@ def read_table(source: Any, target: str | TargetColumns | None, y: Any, options:
     absent = [column for column in targets if column not in frame.columns]
     if absent:
         raise TargetError(f"Target {absent[0]!r} is no column of {name}.{_probable_target(absent[0], frame)}")
-    given = {
-        **options.metadata,
-        "unit": unit_names(options.metadata["unit"], frame.columns) or options.metadata["unit"],
-    }
-    metadata_columns = [value for name, value in given.items() if isinstance(value, str) and name != "unit"]
-    metadata_columns += given["unit"] if isinstance(given["unit"], tuple) else ()
-    _check_names(frame, [*options.drop, *options.kinds, *metadata_columns], name)
+    units = unit_names(options.metadata["unit"], frame.columns)
+    given = {**options.metadata, "unit": units or options.metadata["unit"]}
+    _check_names(frame, [*options.drop, *options.kinds, *options.metadata_columns, *units], name)
     for kind in options.kinds.values():
         check_choice(kind, "kinds", _OVERRIDES)
     if target is not None:
         y = frame[target] if isinstance(target, str) else target.read(frame.select(targets))
     metadata = metadata_of(frame, y, given)
-    no_features = [column for column in metadata_columns if column != options.metadata.get("cost_column")]
-    features = frame.drop([*targets, *options.drop, *no_features], strict=False)
+    features = frame.drop([*targets, *options.drop, *options.without_features, *units], strict=False)
     if options.skip_bad:
         features, metadata, skipped = skip_rows(features, metadata)
         notes += skipped

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,7 @@ class RowMetadata:
         time: Time of each row, or None.
         weight: Weight of each row, or None.
         amount: What a missed case of each row costs, or None.
+        by: Name -> values of each row, which are scored apart.
         split: A word of `ROLES` for each row, or None.
         unit: Columns that tell apart what is decided, or None.
         target: What messages call the labels.
@@ -44,6 +45,7 @@ class RowMetadata:
     amount: pl.Series | None = None
     split: pl.Series | None = None
     unit: pl.DataFrame | None = None
+    by: Mapping[str, pl.Series] = field(default_factory=dict)
     target: str = "y"
 
     def having(self, **changes: Any) -> RowMetadata:
@@ -58,7 +60,9 @@ class RowMetadata:
         """Return the metadata of some rows, in their order."""
         given = {name: getattr(self, name) for name in ("groups", "time", "weight", "amount", "split")}
         taken: dict[str, Any] = {name: None if one is None else one.gather(rows) for name, one in given.items()}
-        return replace(self, y=self.y.at(rows), unit=None if self.unit is None else self.unit[rows], **taken)
+        by = {name: values.gather(rows) for name, values in self.by.items()}
+        unit = None if self.unit is None else self.unit[rows]
+        return replace(self, y=self.y.at(rows), by=by, unit=unit, **taken)
 
     def arrays(self) -> dict[str, Any]:
         """Return groups, time, sample_weight, amount and split as the arrays of `Examples`, by the names of its fields.
@@ -71,6 +75,7 @@ class RowMetadata:
             "time": None if self.time is None else times(self.time),
             "sample_weight": None if self.weight is None else weights(self.weight),
             "amount": None if self.amount is None else amounts_of(self.amount, self.amount.name),
+            "by": {name: values.to_numpy() for name, values in self.by.items()} or None,
             "split": None if self.split is None else roles(self.split),
         }
 
@@ -82,7 +87,7 @@ def metadata_of(frame: pl.DataFrame, y: Any, given: Mapping[str, Any]) -> RowMet
         frame: The rows.
         y: Their labels.
         given: "groups", "time", "sample_weight", "split" and, if there are costs, "cost_column": name of a column of
-            the frame, values (N,), or None; and "unit": names of columns, values (N,), or None.
+            the frame, values (N,), or None; "by", names of columns; and "unit": names of columns, values (N,), or None.
 
     Raises:
         DataError: Something is not one value per row.
@@ -103,7 +108,8 @@ def metadata_of(frame: pl.DataFrame, y: Any, given: Mapping[str, Any]) -> RowMet
         )
     return RowMetadata(
         labels, series("groups"), series("time"), series("sample_weight"), amount=series("cost_column"),
-        split=series("split"), unit=unit_table(frame, given.get("unit")), target=target,
+        split=series("split"), unit=unit_table(frame, given.get("unit")),
+        by={name: frame[name] for name in given.get("by") or ()}, target=target,
     )  # fmt: skip
 
 

@@ -28,12 +28,14 @@ DUPLICATES = ("warn", "group", "drop", "error")
 
 
 def make_folds(
-    examples: Examples, folds: int = 5, repeats: int = 1, seed: int = 0, duplicates: str = "warn"
-) -> tuple[Fold, ...]:
+    examples: Examples, folds: int = 5, repeats: int = 1, seed: int = 0, duplicates: str = "warn",
+    label_delay: float = 0.0,
+) -> tuple[Fold, ...]:  # fmt: skip
     """Split rows into `folds` folds, `repeats` times, each with its early-stopping rows.
 
-    Groups stay whole. With time, each fold trains on what came before its test block (one repeat). Rows that
-    `duplicates="drop"` leaves out are in no fold.
+    Groups stay whole. With time, each fold trains on what came before its test block (one repeat), and what came at
+    least `label_delay` before it: later labels are not known when the test block begins. Rows that `duplicates="drop"`
+    leaves out are in no fold.
 
     Raises:
         SplitError: a class, group or time step does not fit; names the class and the number of folds that works.
@@ -51,7 +53,7 @@ def make_folds(
             raise OptionError(
                 f"repeats is {repeats}, but a split in time order is the same each time. Expected 1. Set repeats=1."
             )
-        return tuple(_in_time(examples, rows, folds))
+        return tuple(_in_time(examples, rows, folds, label_delay))
     check_counts(examples, folds, rows)
     made = [fold for repeat in range(repeats) for fold in _shuffled(examples, rows, groups, folds, repeat, seed)]
     return tuple(made)
@@ -285,8 +287,8 @@ def _check_held(examples: Examples, train: Array, held: Array) -> None:
             )
 
 
-def _in_time(examples: Examples, rows: Array, folds: int) -> Iterator[Fold]:
-    """Fold k tests block k + 1 of `folds + 1` blocks of equal size and trains on all before it."""
+def _in_time(examples: Examples, rows: Array, folds: int, label_delay: float) -> Iterator[Fold]:
+    """Fold k tests block k + 1 of `folds + 1` blocks of equal size and trains on what is known before it."""
     assert examples.time is not None
     order = rows[np.argsort(examples.time[rows], kind="stable")]
     steps = examples.time[order]
@@ -297,10 +299,32 @@ def _in_time(examples: Examples, rows: Array, folds: int) -> Iterator[Fold]:
             "Use fewer folds."
         )
     for index, (start, end) in enumerate(pairwise(cuts)):
-        train, stop = latest_part(examples, order[:start], STOP_SHARE)
+        known = known_rows(examples, order[:start], steps[start], label_delay, f"fold {index + 1}")
+        train, stop = latest_part(examples, known, STOP_SHARE)
         fold = Fold(0, index, train, stop, order[start:end])
         _check_fold(examples, fold)
         yield fold
+
+
+def known_rows(examples: Examples, rows: Array, start: float, label_delay: float, where: str) -> Array:
+    """The rows whose labels are known when a test period starts: those of at least `label_delay` before.
+
+    Raises:
+        SplitError: There are none.
+
+    Example:
+        >>> rows = Examples(np.zeros((4, 1)), np.zeros(4, np.int32), ("a",), time=np.array([1.0, 5.0, 8.0, 9.0]))
+        >>> known_rows(rows, np.arange(3), 9.0, 2.0, "fold 1").tolist()
+        [0, 1]
+    """
+    assert examples.time is not None
+    known = rows if not label_delay else rows[examples.time[rows] <= start - label_delay]
+    if not len(known):
+        raise SplitError(
+            f"label_delay is {label_delay:g}, but no row of {where} is that much older than the test rows. Expected "
+            "training rows whose labels are known. Use a smaller delay, or fewer folds."
+        )
+    return known
 
 
 def _step_start(steps: Array, position: int) -> int:

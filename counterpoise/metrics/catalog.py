@@ -96,6 +96,8 @@ _REGIONS: Mapping[str, tuple[Any, ...]] = {
     "dice_present": ("higher", 0.0, 1.0),
     "lesion_recall": ("higher", 0.0, 1.0),
 }
+#: Of comparisons with costs.
+_COST: Mapping[str, tuple[Any, ...]] = {"expected_cost": ("lower", -math.inf, math.inf, True)}
 
 #: Suffixes of the decision keys: at the strategy's own threshold, and at the default one.
 _SUFFIXES = ("", "_default", "_uncorrected")
@@ -115,12 +117,13 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
             *((key + suffix, entry) for suffix in _SUFFIXES for key, entry in _DECISION.items()),
             *_LABELS.items(),
             *_REGIONS.items(),
+            *_COST.items(),
         )
     }
 )
 
-#: Keys of the scores that one choice among classes has: all but those of several labels together, and of regions.
-PER_PROBLEM: tuple[str, ...] = tuple(key for key in METRICS if key not in {*_LABELS, *_REGIONS})
+#: Keys of the scores that one choice among classes has: not those of several labels together, of regions, or of costs.
+PER_PROBLEM: tuple[str, ...] = tuple(key for key in METRICS if key not in {*_LABELS, *_REGIONS, *_COST})
 
 #: What `evaluate` reports beyond `METRICS`, for two classes.
 FURTHER: Mapping[str, Metric] = MappingProxyType(

@@ -159,4 +159,5 @@ def subset(examples: Examples, rows: Array) -> Examples:
     metadata = {name: getattr(examples, name) for name in names}
     chosen: dict[str, Any] = {name: None if values is None else values[rows] for name, values in metadata.items()}
     chosen["units"] = None if examples.units is None else examples.units.at(rows)
+    chosen["by"] = None if examples.by is None else {name: values[rows] for name, values in examples.by.items()}
     return replace(examples, x=rows_of(examples.x, rows), y=examples.y[rows], **chosen)

@@ -76,8 +76,9 @@ def inputs_of(model: Any) -> NamedInputs | None:
 
 def _read_images(images: ImageSet, y: Any, options: Mapping[str, Any]) -> Examples:
     given = [name for name, value in {"y": y, **options}.items() if value is not None]
-    if "cost_column" in given:
-        raise OptionError("cost_column names a column of a table, but the rows are images. Leave it out.")
+    for name in ("cost_column", "by"):
+        if name in given:
+            raise OptionError(f"{name} names columns of a table, but the rows are images. Leave it out.")
     if given:
         raise OptionError(
             f"{given[0]} was given with images, which bring their labels and all that belongs to them. Name its column "

@@ -73,7 +73,8 @@ def with_validation(
     split = np.repeat(np.array([TRAIN, VALIDATION], np.int8), [len(examples), len(codes)])
     return replace(
         examples, x=both, y=np.concatenate([examples.y, codes.astype(examples.y.dtype)]), split=split,
-        sample_weight=weights_of_both, groups=None, time=None, amount=None, duplicate_ids=None, names=None, units=None,
+        sample_weight=weights_of_both, groups=None, time=None, amount=None, by=None, duplicate_ids=None, names=None,
+        units=None,
     )  # fmt: skip
 
 

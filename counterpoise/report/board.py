@@ -8,7 +8,7 @@ from typing import Any
 from counterpoise.core.titles import BASELINE, capital, metric_name, strategy_title
 from counterpoise.report import columns, words
 from counterpoise.report.series import class_shares, rarest, several_labels, styles
-from counterpoise.report.tables import Record, Row, mean, of_class, ranked
+from counterpoise.report.tables import PER, Record, Row, mean, of_class, ranked
 from counterpoise.report.unit_record import name_of
 
 
@@ -66,6 +66,8 @@ def resources(record: Record) -> list[Row]:
     texts = {
         "log_loss": [words.number(mean(row, "log_loss"), 4) for row in rows],
         "cost": [words.number(value, 0) for value in of("cost")],
+        "cost_span": [_cost_span(row) for row in rows],
+        "cost_share": [words.share(value) for value in of("largest_cost_share")],
         "fits": [words.count(value) for value in of("fits")],
         "steps": columns.counts(of("steps")),
         "rows_seen": columns.counts(of("rows_seen")),
@@ -76,6 +78,15 @@ def resources(record: Record) -> list[Row]:
         {"name": looks[row["strategy"]].title, **{key: cells[i] for key, cells in texts.items()}}
         for i, row in enumerate(rows)
     ]
+
+
+def _cost_span(row: Mapping[str, Any]) -> str:
+    """The interval of the cost of 10,000 cases."""
+    score = (row.get("scores") or {}).get("expected_cost") or {}
+    scaled = {
+        key: PER * value for key, value in score.items() if key in ("mean", "low", "high") and words.finite(value)
+    }
+    return words.interval(scaled, places=0)[1].replace("[", "").replace("]", "").replace(", ", " to ")
 
 
 def flags(row: Mapping[str, Any]) -> list[str]:

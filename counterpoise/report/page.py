@@ -26,7 +26,7 @@ from counterpoise.core.checks import check_path
 from counterpoise.core.errors import ArtifactError, OptionError
 from counterpoise.core.files import write_text
 from counterpoise.core.titles import BASELINE
-from counterpoise.report import board, tables, words
+from counterpoise.report import audit, board, tables, words
 from counterpoise.report.answer import answer
 from counterpoise.report.facts import (
     card_facts,
@@ -177,7 +177,7 @@ def _context(record: Mapping[str, Any]) -> dict[str, Any]:
         "pictures": [kind for kind in record.get("pictures") or [] if kind["count"]],
         "heated": any(p.get("heat") for kind in record.get("pictures") or [] for p in kind["shown"]),
         "slider": slider,
-        "costs": {key: f"{cost:g}" for key, cost in (record.get("costs") or {"cost_fp": 1, "cost_fn": 20}).items()},
+        "costs": _slider_costs(record.get("costs") or {}),
         "rare": rarest(record)["label"],
         "common": _common(record),
         "every_score": tables.every_score(record),
@@ -191,12 +191,23 @@ def _context(record: Mapping[str, Any]) -> dict[str, Any]:
         "diagnosis": diagnosis_facts(record),
         "checks": leak_checks(record),
         "duplicate_free": duplicate_free(record),
+        "audit": audit.sections(record),
         "methods": method_facts(record),
         "split": record.get("split"),
         "card": card_facts(record),
         "version": record.get("version"),
         "count": words.count,
     }
+
+
+def _slider_costs(costs: Mapping[str, Any]) -> dict[str, str]:
+    """What the threshold panel starts with: the costs of the comparison, of a column its mean."""
+    matrix = costs.get("matrix")
+    if matrix is not None and len(matrix) == 2:
+        fp, fn = matrix[0][1] - matrix[0][0], matrix[1][0] - matrix[1][1]
+    else:
+        fp, fn = costs.get("cost_fp", 1), costs.get("mean_amount", costs.get("cost_fn", 20))
+    return {"cost_fp": f"{fp:.6g}", "cost_fn": f"{fn:.6g}"}
 
 
 def _chosen(record: Mapping[str, Any]) -> str | None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from counterpoise.core.errors import OptionError, SplitError
 from counterpoise.core.examples import Examples
+from counterpoise.data.given_split import Split
 from counterpoise.data.split import check_counts, hold_out, make_folds
 
 
@@ -85,6 +88,34 @@ def test_time_trains_on_the_past_and_no_step_is_on_both_sides():
         assert time[fold.stop].max() < time[fold.test].min()
     train, held = hold_out(data, 0.2)
     assert time[train].max() < time[held].min()
+
+
+def test_labels_of_training_rows_are_known_before_the_test_period():
+    time = np.random.default_rng(2).integers(0, 60, 600).astype(float)
+    data = examples([450, 150], time=time)
+    plain = make_folds(data, 4)
+    split = Split(folds=4, label_delay=5.0)
+    for fold, late in zip(plain, split.of(data), strict=True):
+        assert np.array_equal(fold.test, late.test)
+        start = time[fold.test].min()
+        known = time[fold.whole().train] + 5 <= start
+        assert np.array_equal(late.whole().train, fold.whole().train[known])
+        assert time[late.train].max() < time[late.stop].min()
+    gone = [len(f.whole().train) - len(w.whole().train) for f, w in zip(plain, split.of(data), strict=True)]
+    assert split.left_out(data, split.of(data)) == gone
+    assert min(gone) > 0
+    assert Split(folds=4).left_out(data, plain) == []
+    given = replace(data, split=np.where(time < 30, 0, np.where(time < 40, 1, 2)).astype(np.int8))
+    (fold,) = Split(label_delay=3.0).of(given)
+    assert time[fold.stop].max() == 37
+    assert len(fold.train) == len(given.doing(0))
+    with pytest.raises(SplitError, match="label_delay is 50, but no row of fold 1"):
+        Split(folds=4, label_delay=50).of(data)
+    with pytest.raises(OptionError, match="time was not given"):
+        Split(label_delay=1).of(examples([50, 50]))
+    for wrong in (-1, "3", float("nan"), True):
+        with pytest.raises(OptionError, match="Expected a number of 0 or more"):
+            Split(label_delay=wrong)
 
 
 def test_time_with_one_value_or_repeats_is_refused():

@@ -1,0 +1,130 @@
+"""What an auditor asks of the recommended strategy, measured on test rows: groups, threshold, humans, reliability."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from counterpoise.classifier.by_group import grouped, scores_by_group
+from counterpoise.classifier.classifier import Classifier
+from counterpoise.classifier.contents import jsonable
+from counterpoise.classifier.importance import importance_of
+from counterpoise.classifier.raw_columns import RawColumns
+from counterpoise.classifier.threshold_spread import decisions_at, threshold_spread
+from counterpoise.core.errors import CounterpoiseError
+from counterpoise.core.examples import TEST, Examples
+from counterpoise.core.fold_result import FoldResult
+from counterpoise.core.rule import Rule
+from counterpoise.core.structure import subset as rows_of
+from counterpoise.data.levels import level_text
+from counterpoise.decide.review import review_by_alpha, reviewed
+from counterpoise.metrics.reliability import reliability_table
+from counterpoise.metrics.review_scores import review_scores
+from counterpoise.targets.kinds import target_of
+
+Array = np.ndarray
+#: Shares of each class decided wrongly for which the report has the rows that go to a human.
+ALPHAS = (0.05, 0.1, 0.2)
+#: Test rows and columns up to which the importance of columns is measured in a comparison.
+MOST_ROWS, MOST_COLUMNS = 3_000, 40
+
+
+def audit_of(results: Sequence[FoldResult], examples: Examples, best: Classifier | None) -> dict[str, Any]:
+    """Measure the recommended strategy on the test rows of the first repeat.
+
+    Args:
+        results: Its results, one per repeat and fold.
+        examples: The rows.
+        best: The same strategy trained on all rows, or of rows with their own split the one that was scored.
+
+    Returns:
+        `strategy`, `thresholds` (those of the folds), `threshold_spread` (see `classifier.threshold_spread`), `by` (see
+        `classifier.by_group`), `reliability` (see `metrics.reliability`), `review` (for each `alpha` the scores of
+        `metrics.review_scores`) and `importance` (see `cp.explain`; None unless the rows have their own split).
+    """
+    first = [result for result in results if result.repeat == 0]
+    fields = ("rows", "proba", "decision")
+    rows, proba, decision = (np.concatenate([getattr(result, name) for result in first]) for name in fields)
+    y, weight = examples.y[rows], examples.weights_of(rows)
+    groups = None if examples.groups is None else examples.groups[rows]
+    problems = [p for p in target_of(examples).problems(y, examples.classes) if len(p.rows)]
+    return jsonable({
+        "strategy": results[0].strategy,
+        "rows": len(rows),
+        "thresholds": thresholds(results),
+        "threshold_spread": _spread(best, y, proba, weight),
+        "by": [
+            table
+            for name, values in (examples.by or {}).items()
+            if len(np.unique(level_text(pl.Series(values[rows].tolist())).fill_null(""))) > 1
+            for table in scores_by_group(
+                {name: values[rows].tolist()}, problems, proba, decision, groups=groups, sample_weight=weight
+            )
+        ],
+        "reliability": reliability_table([p for p in problems if len(np.unique(p.y)) > 1], proba, weight),
+        "review": [] if problems[0].index is not None else reviews(first, examples),
+        "importance": _importance(best, examples),
+    })  # fmt: skip
+
+
+def check_groups(examples: Examples) -> None:
+    """Raise an OptionError for a column without several values, before anything is trained."""
+    for name, values in (examples.by or {}).items():
+        grouped(name, pl.Series(values.tolist()), len(examples))
+
+
+def thresholds(results: Sequence[FoldResult]) -> list[float | None]:
+    """The decision threshold of each fold, None where there is none."""
+    return [None if r.rule is None or not isinstance(r.rule, Rule) else r.rule.threshold for r in results]
+
+
+def _spread(best: Classifier | None, y: Array, proba: Array, weight: Array | None) -> dict[str, Any] | None:
+    """The ends of the threshold's spread, with the decisions that they make of the test rows."""
+    spread = None if best is None else threshold_spread(best.rule, best.scores)
+    return None if spread is None else decisions_at(spread, y, proba[:, 1], weight)
+
+
+def reviews(results: Sequence[FoldResult], examples: Examples) -> list[dict[str, Any]]:
+    """For each of `ALPHAS` what goes to a human if the floors of a fold are chosen on the rows of the others.
+
+    An alpha that a class has too few rows for is left out, and so is all of a single fold.
+    """
+    found = []
+    for alpha in ALPHAS if len(results) > 1 else ():
+        try:
+            decided = [_reviewed(result, results, examples, alpha) for result in results]
+        except CounterpoiseError:
+            continue
+        rows = np.concatenate([result.rows for result in results])
+        groups = None if examples.groups is None else examples.groups[rows]
+        scores = review_scores(
+            examples.y[rows], np.concatenate(decided), examples.classes, groups=groups,
+            sample_weight=examples.weights_of(rows),
+        )  # fmt: skip
+        found.append({"alpha": alpha, **scores})
+    return found
+
+
+def _reviewed(result: FoldResult, results: Sequence[FoldResult], examples: Examples, alpha: float) -> Array:
+    others = [other for other in results if other is not result]
+    rows, proba = (np.concatenate([getattr(other, name) for other in others]) for name in ("rows", "proba"))
+    review = review_by_alpha(proba, examples.y[rows], alpha)
+    classes = proba.shape[1]
+    rule = Rule(np.zeros((1, classes)), np.full(classes, 1 / classes), review=review)
+    with np.errstate(divide="ignore"):
+        return reviewed(rule, np.log(result.proba.astype(np.float64)), result.decision)
+
+
+def _importance(best: Classifier | None, examples: Examples) -> dict[str, Any] | None:
+    """The importance of columns on test rows, where a split of the user's own keeps these from `best`."""
+    if best is None or examples.split is None or examples.schema is None or examples.y.ndim > 1:
+        return None
+    columns = RawColumns.of(best)
+    if len(columns.names) > MOST_COLUMNS:
+        return None
+    test = examples.doing(TEST)[:MOST_ROWS]
+    unit = None if examples.groups is None else examples.groups[test]
+    return importance_of(best, rows_of(examples.x, test), examples.y[test], unit, permutations=3)

@@ -1,0 +1,266 @@
+"""What decisions cost in a comparison: two numbers, a matrix, or a column of the rows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from counterpoise.classifier.classifier import Classifier
+from counterpoise.classifier.deciding import by_column, by_costs
+from counterpoise.core.cost_column import CostColumn
+from counterpoise.core.errors import OptionError
+from counterpoise.core.examples import Examples
+from counterpoise.core.fold_result import FoldResult
+from counterpoise.core.rule import Rule
+from counterpoise.core.seeds import generator
+from counterpoise.decide.costs import amount_margins, cost_column, cost_matrix
+from counterpoise.decide.threshold import bayes_decision
+from counterpoise.metrics.bootstrap import group_draws
+from counterpoise.metrics.cost_scores import amount_costs, matrix_costs
+from counterpoise.strategies.select import Strategy
+from counterpoise.targets.kinds import target_of
+
+Array = np.ndarray
+#: Cases that costs are reported for.
+PER = 10_000
+#: The metric of a comparison by costs.
+COST = "expected_cost"
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Cost of a false positive and of a missed case, in any one unit.
+
+    Raises:
+        OptionError: a cost that is not above 0 and finite.
+    """
+
+    cost_fp: float
+    cost_fn: float
+
+    def __post_init__(self) -> None:
+        if not all(0 < cost < math.inf for cost in (self.cost_fp, self.cost_fn)):
+            raise OptionError(
+                f"costs is ({self.cost_fp:g}, {self.cost_fn:g}). Expected two finite numbers above 0. Pass (cost of a "
+                "false positive, cost of a missed case)."
+            )
+
+    @classmethod
+    def of(cls, given: Any, binary: bool = True) -> Costs | None:
+        """Return costs from None, a pair (false positive, missed case) or `Costs`.
+
+        Example:
+            >>> Costs.of((1, 20))
+            Costs(cost_fp=1.0, cost_fn=20.0)
+        """
+        if given is None or isinstance(given, cls):
+            costs = given
+        else:
+            try:
+                cost_fp, cost_fn = (float(value) for value in given)
+            except (TypeError, ValueError):
+                expected = "two numbers, the cost of a false positive and the cost of a missed case"
+                raise OptionError(f"costs is {given!r}. Expected {expected}, for example (1, 20).") from None
+            costs = cls(cost_fp, cost_fn)
+        if costs is not None and not binary:
+            raise OptionError(
+                "costs are for two classes, and the data have more. Pass a matrix, or {true label: {decided label: "
+                "cost}}; or compare one class with all others (one_vs_rest=)."
+            )
+        return costs
+
+    def aimed(self, strategies: Sequence[Strategy]) -> list[Strategy]:
+        """Return the strategies; those that tune a threshold now tune it for least expected cost."""
+        aim = f"cost({self.cost_fp:.12g}, {self.cost_fn:.12g})"
+        return [replace(s, aim=aim) if s.aim == "f1" else s for s in strategies]
+
+    def total(self, matrix: Array) -> float:
+        """Return the cost per `PER` cases of decisions with this confusion matrix [true, predicted].
+
+        Example:
+            >>> Costs(1, 20).total(np.array([[90, 5], [2, 3]]))
+            4500.0
+        """
+        return PER * float(matrix[0, 1] * self.cost_fp + matrix[1, 0] * self.cost_fn) / float(matrix.sum())
+
+    def decided(self, result: FoldResult, examples: Examples) -> FoldResult:
+        """The result as it is: the threshold was tuned for these costs."""
+        return result
+
+    def of_rows(self, y: Array, decision: Array, amount: Array | None) -> Array:
+        """Cost of each row, float64 (N,), by class codes and decisions."""
+        return matrix_costs(y, decision, np.array([[0.0, self.cost_fp], [self.cost_fn, 0.0]]))
+
+    def best(self, clf: Classifier) -> Classifier:
+        """The classifier as it is: the threshold was tuned for these costs."""
+        return clf
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the costs as JSON values."""
+        return {"cost_fp": self.cost_fp, "cost_fn": self.cost_fn}
+
+
+@dataclass(frozen=True)
+class CostMatrix:
+    """Costs by true and decided class, float64 (C, C); a benefit is a negative cost."""
+
+    matrix: Array
+
+    def aimed(self, strategies: Sequence[Strategy]) -> list[Strategy]:
+        """Return the strategies as they are: their probabilities are decided by the costs afterwards."""
+        return list(strategies)
+
+    def decided(self, result: FoldResult, examples: Examples) -> FoldResult:
+        """The result with the decisions of the lowest expected cost."""
+        return _decided(result, bayes_decision(result.proba, self.matrix), by_costs, self.matrix, examples.classes)
+
+    def of_rows(self, y: Array, decision: Array, amount: Array | None) -> Array:
+        """Cost of each row, float64 (N,), by class codes and decisions."""
+        return matrix_costs(y, decision, self.matrix)
+
+    def best(self, clf: Classifier) -> Classifier:
+        """The classifier that decides by the costs."""
+        return clf.decide(costs=self.matrix)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the costs as JSON values."""
+        return {"matrix": self.matrix.tolist()}
+
+
+@dataclass(frozen=True)
+class CostsByRow:
+    """A column with what a missed case of each row costs, and what a false positive costs.
+
+    Attributes:
+        column: See `core.cost_column`.
+        mean: Mean amount of the positive rows.
+    """
+
+    column: CostColumn
+    mean: float
+
+    def aimed(self, strategies: Sequence[Strategy]) -> list[Strategy]:
+        """Return the strategies as they are: their probabilities are decided by the costs afterwards."""
+        return list(strategies)
+
+    def decided(self, result: FoldResult, examples: Examples) -> FoldResult:
+        """The result with the decisions of the lowest expected cost."""
+        assert examples.amount is not None
+        with np.errstate(divide="ignore"):
+            above = amount_margins(self.column, np.log(result.proba), examples.amount[result.rows])
+        decision = (above >= 0).astype(np.int32)
+        return _decided(result, decision, by_column, self.column.name, self.column.cost_fp, examples.schema)
+
+    def of_rows(self, y: Array, decision: Array, amount: Array | None) -> Array:
+        """Cost of each row, float64 (N,), by class codes, decisions and amounts."""
+        assert amount is not None
+        return amount_costs(y, decision, amount, self.column.cost_fp)
+
+    def best(self, clf: Classifier) -> Classifier:
+        """The classifier that decides by the column."""
+        return clf.decide(cost_column=self.column.name, cost_fp=self.column.cost_fp)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the costs as JSON values."""
+        return {"cost_column": self.column.name, "cost_fp": self.column.cost_fp, "mean_amount": self.mean}
+
+
+AnyCosts = Costs | CostMatrix | CostsByRow
+
+
+def costs_of(costs: Any, column: Any, cost_fp: Any, examples: Examples) -> AnyCosts | None:
+    """The costs of a comparison as they were given, None without any.
+
+    Args:
+        costs: (cost of a false positive, cost of a missed case); or a matrix, see `decide.costs.cost_matrix`.
+        column: Name of the column with the cost of a missed case, whose values are `Examples.amount`.
+        cost_fp: Cost of a false positive with a column.
+        examples: The rows.
+
+    Raises:
+        OptionError: Costs that do not fit the classes, or both.
+    """
+    binary = all(len(p.classes) == 2 for p in target_of(examples).problems(examples.y, examples.classes))
+    if column is None:
+        if cost_fp is not None:
+            raise OptionError("cost_fp goes with cost_column. Without a column pass costs=(cost_fp, cost_fn).")
+        if costs is None or isinstance(costs, Costs) or not _is_table(costs):
+            return Costs.of(costs, binary)
+        if examples.y.ndim > 1:
+            raise OptionError("A matrix of costs is for one class per row. Pass two numbers, which all labels have.")
+        return CostMatrix(cost_matrix(costs, examples.classes))
+    if costs is not None:
+        raise OptionError("costs and cost_column exclude each other. Pass one of them.")
+    if not examples.binary:
+        raise OptionError("cost_column is for two classes, and the data have more. Pass costs as a matrix.")
+    if examples.units is not None:
+        raise OptionError(
+            "cost_column is for rows that are decided one by one, but units are decided here. Pass costs=(cost_fp, "
+            "cost_fn)."
+        )
+    checked = cost_column(column, cost_fp)
+    if examples.amount is None or examples.schema is None:
+        raise OptionError(f"cost_column={column!r} names a column of a table, but the rows are none. Pass costs.")
+    return CostsByRow(checked, float(examples.amount[examples.y == 1].mean()))
+
+
+def _is_table(costs: Any) -> bool:
+    return isinstance(costs, dict) or np.ndim(costs) == 2
+
+
+def _decided(result: FoldResult, decision: Array, make: Any, *how: Any) -> FoldResult:
+    rule = make(result.rule, *how) if isinstance(result.rule, Rule) else result.rule
+    return replace(result, decision=decision, rule=rule)
+
+
+def with_costs(
+    results: Sequence[FoldResult], strategies: Sequence[Strategy], examples: Examples, costs: AnyCosts | None
+) -> tuple[FoldResult, ...]:
+    """The results, decided by the costs where a strategy tunes its threshold, with the cost of each row."""
+    if costs is None:
+        return tuple(results)
+    tuned = {s.name for s in strategies if s.aim == "f1"}
+    return tuple(
+        with_row_costs(costs.decided(r, examples) if r.strategy in tuned else r, examples, costs) for r in results
+    )
+
+
+def with_row_costs(result: FoldResult, examples: Examples, costs: AnyCosts) -> FoldResult:
+    """The result with the cost of each row; of several labels per row that of all its labels, of elements their mean.
+
+    Where a label is not known it counts as the mean of the rows where it is.
+    """
+    n = len(result.rows)
+    total, own = np.zeros(n), examples.element_weights(result.rows)
+    amount = None if examples.amount is None else examples.amount[result.rows]
+    for p in target_of(examples).problems(examples.scored_labels(result.rows), examples.classes):
+        if len(p.rows):
+            cost = costs.of_rows(p.y, p.decision(result.decision), p.of_rows(amount))
+            weights = p.of_rows(np.ones(n) if own is None else own)
+            assert weights is not None
+            total += np.bincount(p.rows, cost * weights, n) * (n / weights.sum())
+    return replace(result, cost=total)
+
+
+def spent(results: Sequence[FoldResult]) -> float:
+    """Cost per `PER` rows of the results together."""
+    return PER * float(np.concatenate([result.cost for result in results if result.cost is not None]).mean())
+
+
+def mean_cost(result: FoldResult, weight: Array | None) -> float:
+    """Cost per row of a result, the rows weighted."""
+    return float(np.average(result.cost, weights=weight)) if result.cost is not None else float("nan")
+
+
+def cost_draws(result: FoldResult, weight: Array | None, blocks: Array, resamples: int, seed: int) -> Array:
+    """Draws of the cost per row, float64 (B,), whole blocks (N,) drawn with replacement."""
+    assert result.cost is not None
+    w = np.ones(len(result.rows)) if weight is None else weight.astype(float)
+    index = np.unique(blocks, return_inverse=True)[1].ravel()
+    paid, mass = np.bincount(index, w * result.cost), np.bincount(index, w)
+    rng = generator(seed, "costs")
+    return np.concatenate([(c @ paid) / (c @ mass) for c in group_draws(len(mass), resamples, rng)])

@@ -1,0 +1,88 @@
+"""From fold results to a verdict: scores, the judge, what its strategy changes in decisions, what it did not see."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from counterpoise.comparison import tally, words
+from counterpoise.comparison.blocks import paired_draws
+from counterpoise.comparison.costs import AnyCosts, spent
+from counterpoise.comparison.cut_off import unfinished
+from counterpoise.comparison.effect import THRESHOLD, with_effect
+from counterpoise.comparison.judge import assess, texts_of
+from counterpoise.comparison.nested import Nested
+from counterpoise.comparison.threshold_alone import at_tuned_threshold, confusion_at_tuned_threshold
+from counterpoise.comparison.verdict import Judgment, Verdict
+from counterpoise.core.examples import Examples
+from counterpoise.core.fold_result import FoldResult
+from counterpoise.pipeline.order import Outcome
+from counterpoise.strategies.external import External
+from counterpoise.strategies.select import Strategy, select
+from counterpoise.targets.kinds import target_of
+
+Array = np.ndarray
+
+
+def completed(
+    judgment: Judgment, among: int, inside: Nested | None, cut_off: str, nestable: bool, decides: bool
+) -> Verdict:
+    """The verdict with what its judge did not see: the nested score, and trainings that ended too early.
+
+    `decides` is whether `model.keras` decides by the costs of the comparison.
+    """
+    verdict, selection = judgment.verdict, ""
+    if inside is not None:
+        selection = words.nested_score(judgment.metric, inside.mean, inside.low, inside.high)
+    elif judgment.ranking[0] == verdict.winner:
+        selection = words.selection_caveat(among, nestable, judgment.metric)
+    if decides and verdict.next_step == words.CHOOSE_THRESHOLD:
+        verdict = replace(verdict, next_step=words.DEPLOY)
+    return replace(
+        verdict, chosen_among=among, evidence=f"{verdict.evidence} {selection}".strip(),
+        next_step=cut_off or verdict.next_step,
+    )  # fmt: skip
+
+
+def judged(
+    ran: Sequence[Strategy], by_name: Mapping[str, Sequence[FoldResult]], examples: Examples, outcome: Outcome,
+    seed: int, metric: str, costs: AnyCosts | None,
+) -> Judgment:  # fmt: skip
+    """The judgment over the strategies that ran."""
+    folds, repeats = outcome.folds, outcome.repeats
+    scores = {name: tally.fold_scores(results, examples) for name, results in by_name.items()}
+    counts = {name: tally.fold_counts(results, examples) for name, results in by_name.items()}
+    independent = {} if target_of(examples).per_element else counts
+    judgment = assess(
+        scores, folds=len(folds) // repeats, repeats=repeats, metric=metric, simplicity=[s.name for s in select(ran)],
+        counts={name: tables for name, tables in independent.items() if tables and tables[""].shape[1:] == (2, 2)},
+        external=[s.name for s in ran if isinstance(s, External)],
+        draws=paired_draws(by_name, scores, examples, seed, metric=metric), unfinished=unfinished(outcome.training),
+        test_over_train=None if examples.split is None else len(folds[0].test) / len(folds[0].train),
+    )  # fmt: skip
+    return replace(judgment, verdict=_with_effect(judgment.verdict, by_name, counts, examples, outcome, costs))
+
+
+def _with_effect(
+    verdict: Verdict, by_name: Mapping[str, Sequence[FoldResult]], counts: Mapping[str, Mapping[str, Array]],
+    examples: Examples, outcome: Outcome, costs: AnyCosts | None,
+) -> Verdict:  # fmt: skip
+    """The verdict with what its strategy changes in decisions, and without a baseline if that failed."""
+    matrices = {name: of_rule[""].sum(axis=0) for name, of_rule in counts.items() if of_rule}
+    prices = {} if costs is None else {name: spent(results) for name, results in by_name.items()}
+    if THRESHOLD not in matrices and "none" in matrices and (costs or matrices["none"].shape == (2, 2)):
+        alone = None
+        if costs is None:
+            alone = confusion_at_tuned_threshold(by_name["none"], examples, None)
+        elif tuned := at_tuned_threshold(by_name["none"], examples, costs):
+            alone = tally.fold_counts(tuned, examples)[""].sum(axis=0)
+            prices[THRESHOLD] = spent(tuned)
+        matrices |= {} if alone is None else {THRESHOLD: alone}
+    cases = "pixels or steps" if target_of(examples).per_element else "cases"
+    verdict = with_effect(verdict, matrices, prices, examples.classes, examples.positive, cases)
+    if reason := outcome.failures.get("none"):
+        texts = words.without_baseline(reason, texts_of(verdict))
+        verdict = replace(verdict, word="inconclusive", **texts._asdict())
+    return verdict

@@ -1,0 +1,179 @@
+"""The sections of an auditor: threshold, groups, costs, rows for a human, reliability, importance. Tables as text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from counterpoise.core.titles import capital
+from counterpoise.report import columns, words
+from counterpoise.report.series import styles
+from counterpoise.report.tables import PER, Record, Row, ranked, row_of
+
+#: Key -> heading, of the scores of a group.
+OF_GROUP = {
+    "prevalence": "Observed", "mean_probability": "Predicted", "alert_rate": "Alerts", "recall": "Recall",
+    "precision": "Precision", "false_positive_rate": "FPR",
+}  # fmt: skip
+#: Key -> heading, of the differences between groups.
+OF_DIFFERENCE = {
+    "prevalence": "Observed", "calibration_gap": "Predicted − observed", "alert_rate": "Alerts", "recall": "Recall",
+    "precision": "Precision", "false_positive_rate": "FPR",
+}  # fmt: skip
+ENDS = {"low": "Low end", "value": "Chosen", "high": "High end"}
+
+
+def sections(record: Record) -> list[Row]:
+    """Return the sections that the record has something for: id, title, text and tables, in their order."""
+    audit = record.get("audit") or {}
+    look = styles(record).get(str(audit.get("strategy")))
+    rows = "test rows" if record.get("split") else "out-of-fold test rows"
+    of = f"Measured for {look.title} on {rows}." if look else f"Measured on {rows}."
+    parts: Sequence[tuple[str, str, Callable[[], tuple[str, list[Row]]]]] = (
+        ("spread", "How sure the threshold is", lambda: _threshold(record, audit)),
+        ("groups", "Groups", lambda: _groups(audit)),
+        ("costs", "Costs", lambda: _costs(record)),
+        ("review", "When to ask a human", lambda: _review(audit)),
+        ("reliability", "Reliability of each class", lambda: _reliability(audit)),
+        ("importance", "Importance of the columns", lambda: _importance(record, audit)),
+    )
+    found = []
+    for key, title, make in parts:
+        text, tables = make()
+        if tables or (text and key == "importance"):
+            about = of if tables and key != "costs" else ""
+            found.append({"id": key, "title": title, "text": text, "tables": tables, "of": about})
+    return found
+
+
+def _table(caption: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Row:
+    return {"title": caption, "table": caption, "heads": list(heads), "rows": [list(row) for row in rows]}
+
+
+def with_ends(score: Mapping[str, Any] | None) -> str:
+    """A score and its interval.
+
+    Example:
+        >>> with_ends({"value": 0.5, "low": 0.25, "high": 0.75}), with_ends(None)
+        ('0.500 (0.250 to 0.750)', '–')
+    """
+    if not score or not words.finite(score.get("value")):
+        return words.NOTHING
+    value, low, high = (words.number(score.get(key)) for key in ("value", "low", "high"))
+    return value if words.NOTHING in (low, high) else f"{value} ({low} to {high})"
+
+
+def _threshold(record: Record, audit: Mapping[str, Any]) -> tuple[str, list[Row]]:
+    tables, spread = [], audit.get("threshold_spread")
+    if spread:
+        keys = ("recall", "precision", "alert_rate")
+        rows = [
+            [ENDS[end], words.significant(at["threshold"]), *(words.number(at[key], 3) for key in keys)]
+            for end, at in spread.items()
+        ]
+        caption = "Ends of 95% of the thresholds that resampled rows choose, and their decisions"
+        tables.append(_table(caption, ("", "Threshold", "Recall", "Precision", "Alerts (share of rows)"), rows))
+    own = [
+        (styles(record)[row["strategy"]].title, [v for v in row.get("thresholds") or [] if words.finite(v)])
+        for row in ranked(record)
+    ]
+    rows = [
+        [name, *(words.significant(value) for value in (min(cuts), sorted(cuts)[len(cuts) // 2], max(cuts)))]
+        for name, cuts in own
+        if len(cuts) > 1 and min(cuts) < max(cuts)
+    ]
+    if rows:
+        tables.append(_table("Thresholds of the folds", ("Strategy", "Lowest", "Median", "Highest"), rows))
+    text = "Other rows would have chosen another threshold. A wide range means that the threshold needs more rows."
+    return text, tables
+
+
+def _groups(audit: Mapping[str, Any]) -> tuple[str, list[Row]]:
+    tables = []
+    for table in audit.get("by") or []:
+        column, of = table["column"], f"{table['column']}, class {table['class']}"
+        heads = (column, "Rows", "Positive", *OF_GROUP.values())
+        rows = [[v["value"], *_counts(v), *(with_ends(v["scores"][key]) for key in OF_GROUP)] for v in table["values"]]
+        notes = "".join(f" {note}" for note in table["notes"])
+        tables.append(_table(f"By {of} (95% CI).{notes}", heads, rows))
+        rows = [
+            [v["value"], *(with_ends(v["differences"][k]) for k in OF_DIFFERENCE)]
+            for v in table["values"]
+            if v["differences"]
+        ]
+        if rows:
+            caption = f"Difference from {table['reference']!r}, class {table['class']} (95% CI of each column together)"
+            tables.append(_table(caption, (column, *OF_DIFFERENCE.values()), rows))
+    text = (
+        "Each value of a column is scored apart. Several definitions of equal treatment exclude each other: where the "
+        "share of positives differs, calibrated probabilities cannot give equal recall and equal false positive rates."
+    )
+    return text, tables
+
+
+def _costs(record: Record) -> tuple[str, list[Row]]:
+    if not record.get("costs"):
+        return "", []
+    rows = [row for row in ranked(record) if row.get("status", "ok") == "ok"]
+    key = "expected_cost"
+    cost = columns.intervals((row.get("scores") or {}).get(key) for row in rows)
+    gain = columns.intervals(((row.get("vs_none") or {}).get(key) for row in rows), sign=True, at="difference")
+    cells = [
+        [styles(record)[row["strategy"]].title, *(f"{v} {span}".strip() for v, span in (cost[i], gain[i])),
+         words.number(row.get("cost"), 0), words.share(row.get("largest_cost_share"))]
+        for i, row in enumerate(rows)
+    ]  # fmt: skip
+    heads = ("Strategy", "Cost per case", "Difference", f"Per {PER:,}", "Largest row")
+    text = (
+        f"Costs: {words.prices(record['costs'])}. Largest row: its share of all costs. If that is large, the intervals "
+        "are too narrow."
+    )
+    return text, [_table("Mean cost of the decisions [95% CI], lower is better", heads, cells)]
+
+
+def _review(audit: Mapping[str, Any]) -> tuple[str, list[Row]]:
+    rows, labels = [], []
+    for one in audit.get("review") or []:
+        labels = [str(c["label"]) for c in one["classes"]]
+        missed = [with_ends(c["missed"]) for c in one["classes"]]
+        rows.append([f"{one['alpha']:g}", with_ends(one["share"]), with_ends(one["error"]), *missed])
+    heads = ("At most wrong of each class", "To a human", "Error of the others", *(f"Wrong: {name}" for name in labels))
+    text = (
+        "Rows that may be of several classes can go to a human: `clf.decide(review_alpha=0.1)`, or `--review-alpha`. "
+        "The limits of a fold come from the other folds."
+    )
+    return text, [_table("Rows for a human, as shares (95% CI)", heads, rows)] if rows else []
+
+
+def _reliability(audit: Mapping[str, Any]) -> tuple[str, list[Row]]:
+    tables = []
+    for table in audit.get("reliability") or []:
+        rows = [
+            [*_counts(b), words.number(b["predicted"]), words.number(b["observed"]), _ends(b)] for b in table["bins"]
+        ]
+        error = f"ECE {words.number(table['ece'])}, calibration error {words.number(table['calibration_error'])}"
+        heads = ("Rows", "Positive", "Predicted", "Observed", "95% CI")
+        tables.append(_table(f"Class {table['class']}: {error}", heads, rows))
+    text = "Mean predicted probability and observed share in bins of equally many positive rows. Good: both are equal."
+    return text, tables
+
+
+def _importance(record: Record, audit: Mapping[str, Any]) -> tuple[str, list[Row]]:
+    found = audit.get("importance")
+    if found:
+        rows = [[", ".join(one["columns"]), with_ends(one["importance"])] for one in found["columns"]]
+        caption = f"Average precision lost without a column (95% CI), {words.count(found['rows'])} test rows"
+        text = "A column is exchanged between rows. Columns with the same information hide each other."
+        return text, [_table(capital(caption), ("Column", "Loss"), rows)]
+    if record["data"].get("columns") and row_of(record, audit.get("strategy")) and record.get("model_card"):
+        text = "Not measured, because the saved model was trained on all rows. Run `counterpoise explain` on new rows."
+        return text, []
+    return "", []
+
+
+def _counts(values: Mapping[str, Any]) -> list[str]:
+    return [words.count(values["rows"]), words.count(values["positives"])]
+
+
+def _ends(values: Mapping[str, Any]) -> str:
+    return f"{words.number(values['low'])} to {words.number(values['high'])}"
