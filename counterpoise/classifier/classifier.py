@@ -160,7 +160,7 @@ class Classifier:
     def predict_units(self, x: Any, unit: Any = None, prior: Any = None) -> Any:
         """Probabilities and decisions of units as a polars frame, one row for each, in the order of appearance.
 
-        Columns: those that tell units apart, `rows` (how many rows a unit has), then as in `predict_frame`. The
+        Columns: those that name units, `rows` (how many rows a unit has), then as in `predict_frame`. The
         probabilities of a unit's rows are aggregated as in training, calibrated, and decided by the unit's threshold.
 
         Args:

@@ -55,7 +55,7 @@ class ImageSet:
         notes: Sentences for the user about how the files are read.
         kept: Their pixels, where the check of the files has kept them.
         features: Columns that the model is given with the images, or None.
-        unit: Columns that tell apart what is decided, or None: each image is decided.
+        unit: Columns that name what is decided, or None: each image is decided.
         aggregate: How the probabilities of a unit's images become one.
     """
 

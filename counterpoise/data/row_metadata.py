@@ -31,7 +31,7 @@ class RowMetadata:
         time: Time of each row, or None.
         weight: Weight of each row, or None.
         split: A word of `ROLES` for each row, or None.
-        unit: Columns that tell apart what is decided, or None.
+        unit: Columns that name what is decided, or None.
         target: What messages call the labels.
     """
 
