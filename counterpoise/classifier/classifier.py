@@ -28,7 +28,8 @@ from counterpoise.core.temporary import scratch
 from counterpoise.core.units import UnitRule, row_part, unit_part
 from counterpoise.data.columns import raw_columns, raw_inputs
 from counterpoise.data.frames import is_table
-from counterpoise.data.image_set import ImageSet, encode_pictures, pictures_of, rows_of
+from counterpoise.data.image_rows import encode_pictures, rows_of
+from counterpoise.data.image_set import ImageSet, pictures_of
 from counterpoise.data.inputs import check_inputs
 from counterpoise.data.loading import dataset_kind, features_of, load_features
 from counterpoise.data.named_inputs import NamedInputs
