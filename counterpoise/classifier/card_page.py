@@ -77,8 +77,8 @@ def _decision(card: Mapping[str, Any]) -> Iterator[str | Table]:
             yield str(threshold[key])
     if unit := card.get("unit"):
         yield (
-            f"Units ({' + '.join(unit['columns'])}) are decided by the {unit['aggregate']} of their rows' probabilities, "
-            f"calibrated on {unit['count']:,} units. {unit['threshold']['text']}"
+            f"Units ({' + '.join(unit['columns'])}) are decided by the {unit['aggregate']} of their rows' "
+            f"probabilities, calibrated on {unit['count']:,} units. {unit['threshold']['text']}"
         )
         if unit.get("metrics"):
             yield "Scores of units:"

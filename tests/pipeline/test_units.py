@@ -136,7 +136,7 @@ def test_an_export_and_a_card_describe_how_units_are_decided(kept, tmp_path):
     assert (described["columns"], described["aggregate"]) == (["patient"], "mean")
     assert described["threshold"] == kept.unit.rule.threshold
     assert json.loads(json.dumps(described))["rule"]["prior"] == pytest.approx(kept.unit.rule.prior.tolist())
-    assert "Units (patient) are decided by the mean" in to_markdown(kept.card)
+    assert "Units (patient) are decided by the mean of their rows'" in to_markdown(kept.card)
 
 
 def test_probabilities_of_units_are_calibrated_though_their_mean_is_not(kept):
