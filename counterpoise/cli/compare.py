@@ -53,7 +53,8 @@ def command(
     size: o.Size = None,
     range: o.Range = None,
     aspect: o.Aspect = None,
-    augment: o.Augment = False,
+    cache: o.Cache = None,
+    augment: o.Augment = None,
     pictures: Annotated[
         bool,
         typer.Option(help="Show confident errors and heat maps as images in the report.", rich_help_panel="Images"),
@@ -124,7 +125,7 @@ def command(
     elsewhere = executor_of(jobs, ray)
     network = resolve_model(model, trust)
     how = o.data_options(positive, one_vs_rest, merge_rare, drop, groups, time, skip_bad, split, unit, aggregate)
-    form = o.picture_options(size, range, images, root, groups_from, aspect, features)
+    form = o.picture_options(size, range, images, root, groups_from, aspect, features, cache)
     named = o.target_named(target, separator, missing, uncertain, labels_prefix, data)
     examples = o.read_table(data, named, form, text=model == "text", inputs=inputs_of(network), **how)
     chosen = select(strategies, examples.kind)
@@ -137,7 +138,7 @@ def command(
         "nested": nested,
         "limit": limit,
         "show_pictures": pictures,
-        "network_options": {"augment": "auto" if augment else None},
+        "network_options": {"augment": "auto" if augment else augment},
     }
     with elsewhere as executor:
         comparison = run(

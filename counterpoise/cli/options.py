@@ -106,10 +106,20 @@ Aspect = Annotated[
     ),
 ]  # fmt: skip
 
-Augment = Annotated[
-    bool,
-    typer.Option("--augment", help="Rotate, shift, and zoom images slightly in training.", rich_help_panel="Images"),
+Cache = Annotated[
+    str | None,
+    typer.Option(
+        help="Folder in which decoded images are kept for later runs.", show_default=False, rich_help_panel="Images"
+    ),
 ]
+
+Augment = Annotated[
+    bool | None,
+    typer.Option(
+        "--augment/--no-augment", help="Rotate, shift, and zoom images slightly in training.  [default: for cnn]",
+        show_default=False, rich_help_panel="Images",
+    ),
+]  # fmt: skip
 
 Model = Annotated[
     str,
@@ -273,12 +283,13 @@ def _typed(name: str) -> str:
 
 def picture_options(
     size: int | None, range: tuple[float, float] | None, images: str | None, root: Path | None,
-    groups_from: str | None = None, aspect: str | None = None, features: str | None = None,
+    groups_from: str | None = None, aspect: str | None = None, features: str | None = None, cache: str | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """The options of images on the command line as arguments of `images`."""
     return {
         "size": size, "range": range, "images": images, "root": root, "groups_from": groups_from, "aspect": aspect,
         "features": split_names(features) or None,
+        "cache": cache,
     }  # fmt: skip
 
 

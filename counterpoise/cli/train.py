@@ -48,7 +48,8 @@ def command(
     size: o.Size = None,
     range: o.Range = None,
     aspect: o.Aspect = None,
-    augment: o.Augment = False,
+    cache: o.Cache = None,
+    augment: o.Augment = None,
     model: o.Model = "auto",
     trust: o.Trust = None,
     epochs: o.Epochs = None,
@@ -100,7 +101,7 @@ def command(
     chosen = find(strategy)
     network = resolve_model(model, trust)
     how = o.data_options(positive, one_vs_rest, merge_rare, drop, groups, time, skip_bad, split, unit, aggregate)
-    pictures = o.picture_options(size, range, images, root, groups_from, aspect, features)
+    pictures = o.picture_options(size, range, images, root, groups_from, aspect, features, cache)
     named = o.target_named(target, separator, missing, uncertain, labels_prefix, data)
     examples = o.read_table(data, named, pictures, text=model == "text", inputs=inputs_of(network), **how)
     import_keras_quietly()
@@ -128,7 +129,7 @@ def command(
     clf = fit(
         network, examples, strategy=chosen, folds=folds, guarantee_rows=guarantee_rows, epochs=o.or_auto(epochs),
         batch_size=o.or_auto(batch_size), seed=seed, tune_threshold=tune_threshold,
-        augment="auto" if augment else None,
+        augment="auto" if augment else augment,
     )  # fmt: skip
     if aim is not None or matrix is not None or review_alpha is not None:
         clf = clf.decide(confidence=confidence, costs=matrix, review_alpha=review_alpha, **(aim or {}))

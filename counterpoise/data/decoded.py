@@ -2,19 +2,22 @@
 
 Where the pixels go: into one file in the temporary folder, if it has twice the room; else they are decoded at every
 draw. Rows are the same in both. The file is read and written in rows, not mapped: pages of a map would count as memory
-of this process. It holds a byte for each row, which is 1 once its pixels are there, so that worker processes share it.
-It is gone with its process.
+of this process. It has a record of each row, with the checksum of its pixels once they are there, so that worker
+processes share it, and later ones a file that outlives its process. Only a file in a folder of the user's does.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
+import struct
 import tempfile
 import weakref
+import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -26,6 +29,8 @@ Array = np.ndarray
 
 #: Share of the free space of the temporary folder that kept pixels may take.
 DISK_SHARE = 0.5
+#: Bytes of the record of a row: the checksum of its pixels, then a note of whoever wrote them.
+RECORD, CHECKSUM = 16, struct.Struct("<I")
 #: Rows that one thread decodes at a time.
 CHUNK = 8
 
@@ -70,11 +75,16 @@ class Cache(Protocol):
         """Keep a row."""
 
 
+def checksum(pixels: Any) -> bytes:
+    """4 bytes that are not all 0."""
+    return CHECKSUM.pack(zlib.crc32(pixels) or 1)
+
+
 class PixelCache:
     """Rows of one shape in a file, each written once and read often, by several threads and processes.
 
     Args:
-        path: The file; None makes one in the temporary folder, which is removed with the cache.
+        path: The file, which stays; None makes one in the temporary folder, which is removed with the cache.
         shape: (N, ...) of all rows. dtype: Their type.
     """
 
@@ -84,42 +94,62 @@ class PixelCache:
         self._here, self._full = np.zeros(shape[0], bool), False
         if path is None:
             self._handle, self.path = tempfile.mkstemp(prefix="pixels-", dir=scratch())
-            os.truncate(self._handle, shape[0] * (self.row_bytes + 1))
+            os.truncate(self._handle, shape[0] * (self.row_bytes + RECORD))
         else:
             self.path = path
             self._handle = os.open(path, os.O_RDWR) if os.path.exists(path) else -1
         weakref.finalize(self, _leave, self._handle, self.path if path is None else None, os.getpid())
 
     @classmethod
-    def with_room(cls, shape: tuple[int, ...], dtype: np.dtype) -> PixelCache | None:
-        """A cache for these rows; None where the temporary folder has too little room, or rows cannot be read there."""
-        need = int(np.prod(shape)) * dtype.itemsize
-        if not hasattr(os, "preadv") or need > DISK_SHARE * shutil.disk_usage(scratch()).free:  # Windows has no preadv
+    def with_room(cls, shape: tuple[int, ...], dtype: np.dtype, path: Path | None = None) -> PixelCache | None:
+        """A cache for these rows; None where its folder has too little room, or rows cannot be read there.
+
+        In the temporary folder, or in a file that is there already or stays.
+        """
+        size = shape[0] * (int(np.prod(shape[1:])) * dtype.itemsize + RECORD)
+        if not hasattr(os, "preadv"):  # Windows
             return None
-        return cls(shape, dtype)
+        if path is None or not (path.exists() and path.stat().st_size == size):
+            if size > DISK_SHARE * shutil.disk_usage(scratch() if path is None else path.parent).free:
+                return None
+            if path is not None:
+                with open(path, "ab") as file:
+                    file.truncate(size)
+        return cls(shape, dtype, None if path is None else str(path))
 
     def read(self, row: int, out: Array) -> bool:
         """Fill in a row, C-contiguous and of this form, if it is there."""
-        if not self._here[row]:
-            if self._handle < 0 or os.pread(self._handle, 1, self._flag(row)) != b"\1":
-                return False
-            self._here[row] = True
-        return os.preadv(self._handle, [out.data], row * self.row_bytes) == self.row_bytes
+        if self._handle < 0 or not (self._here[row] or self._record(row)):
+            return False
+        if os.preadv(self._handle, [out.data], row * self.row_bytes) != self.row_bytes:
+            return False
+        if not self._here[row]:  # another process wrote it, which may have been killed
+            self._here[row] = checksum(out.data) == self._record(row)[: CHECKSUM.size]
+        return bool(self._here[row])
 
-    def write(self, row: int, values: Array) -> None:
-        """Keep a row; a full disk ends the keeping and nothing else."""
+    def write(self, row: int, values: Array, note: bytes = b"") -> None:
+        """Keep a row and a note of `RECORD` - 4 bytes; a full disk ends the keeping and nothing else."""
         if self._handle < 0 or self._full:
             return
         try:
             raw = np.ascontiguousarray(values).data
             if os.pwrite(self._handle, raw, row * self.row_bytes) == self.row_bytes:
-                os.pwrite(self._handle, b"\1", self._flag(row))
+                os.pwrite(self._handle, checksum(raw) + note, self._place(row))
                 self._here[row] = True
         except OSError:
             self._full = True
 
-    def _flag(self, row: int) -> int:
-        return self.shape[0] * self.row_bytes + row
+    def note(self, row: int) -> bytes:
+        """The note of a row; empty if the row is not there."""
+        return self._record(row)[CHECKSUM.size :] if self._handle >= 0 else b""
+
+    def _record(self, row: int) -> bytes:
+        """The record of a row; empty if the row is not there."""
+        record = os.pread(self._handle, RECORD, self._place(row))
+        return record if any(record[: CHECKSUM.size]) else b""
+
+    def _place(self, row: int) -> int:
+        return self.shape[0] * self.row_bytes + row * RECORD
 
     def __getstate__(self) -> dict[str, Any]:
         return {"shape": self.shape, "dtype": self.dtype, "path": self.path}

@@ -27,11 +27,13 @@ def sound_files(
 ) -> tuple[dict[str, ImageInfo], tuple[tuple[str, str], ...]]:
     """Return what image files contain, and what is wrong with others (`DataError` if not skipped).
 
-    Their pixels go into `kept`, if there is such.
+    Their pixels go into `kept`, if there is such, and what it knows already is not decoded again.
     """
 
     def info_of(row: int) -> ImageInfo:
-        return image_info(paths[row], span is None, None if kept is None else partial(kept.keep, row))
+        if kept is None:
+            return image_info(paths[row], span is None)
+        return kept.known(row) or image_info(paths[row], span is None, partial(kept.keep, row))
 
     with warnings.catch_warnings(), ThreadPoolExecutor(os.cpu_count()) as pool:
         warnings.filterwarnings("ignore", module="PIL")  # what matters of them is in the looks

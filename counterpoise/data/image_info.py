@@ -50,10 +50,11 @@ class ImageInfo:
     ratio: float = 1.0
 
 
-def image_info(path: str, windowed: bool = True, keep: Callable[[Any], None] | None = None) -> ImageInfo:
+def image_info(path: str, windowed: bool = True, keep: Callable[[Any, ImageInfo], None] | None = None) -> ImageInfo:
     """Return what a file contains. It is decoded to find files that are cut off, small if the format can.
 
-    An image of 8 bits and fewer is decoded by `keep`, if there is one, which is called with the opened image.
+    An image of 8 bits and fewer is decoded by `keep`, if there is one, which is called with the opened image and what
+    is known of it.
     """
     try:
         if not os.path.getsize(path):
@@ -70,8 +71,9 @@ def image_info(path: str, windowed: bool = True, keep: Callable[[Any], None] | N
             kind, gray, reduced = pixel_type(image), is_gray(image), is_reduced(image)
             ratio = aspect_ratio(image)  # last: the rotation of a PNG is read by decoding it, which forgets its type
             if kind is None:
-                (keep or _decode_small)(image)
-                return ImageInfo(gray=gray, reduced=reduced, frames=frames, ratio=ratio)
+                info = ImageInfo(gray=gray, reduced=reduced, frames=frames, ratio=ratio)
+                (keep or _decode_small)(image, info)
+                return info
             values = stored_values(image, kind)
             low, high = float(values.min()), float(values.max())
             if not np.isfinite([low, high]).all():
@@ -87,7 +89,7 @@ def image_info(path: str, windowed: bool = True, keep: Callable[[Any], None] | N
         return ImageInfo(f"damaged ({(str(error).splitlines() or [type(error).__name__])[0][:80]})")
 
 
-def _decode_small(image: Any) -> None:
+def _decode_small(image: Any, _: ImageInfo) -> None:
     image.draft("RGB", (32, 32))  # JPEG alone
     converted(opaque(image), "RGB").load()
 

@@ -47,6 +47,7 @@ class ImageSet:
         features: Columns that the model is given with the images, or None.
         unit: Columns that name what is decided, or None: each image is decided.
         aggregate: How the probabilities of a unit's images become one.
+        keeps: Whether pixels that are decoded later are kept.
     """
 
     paths: tuple[str, ...]
@@ -62,6 +63,7 @@ class ImageSet:
     features: pl.DataFrame | None = field(default=None, repr=False)
     unit: pl.DataFrame | None = field(default=None, repr=False)
     aggregate: str = "mean"
+    keeps: bool = field(default=True, repr=False)
     takes_rows: bool = field(default=True, repr=False)
 
     def __len__(self) -> int:
@@ -133,7 +135,9 @@ class ImageSet:
     def _source(self) -> Decoded:
         decode, dtype = Decode(self.paths, self.size, self.form), np.dtype(np.float32 if self.deep else np.uint8)
         kept = self.kept if self.kept and self.kept.fits(self.size, self.form, self.deep) else None
-        return Decoded(decode, self.shape, dtype, kept or PixelCache.with_room(self.shape, dtype))
+        if kept is None and self.keeps:
+            return Decoded(decode, self.shape, dtype, PixelCache.with_room(self.shape, dtype))
+        return Decoded(decode, self.shape, dtype, kept)
 
     @property
     def split(self) -> Any:

@@ -53,8 +53,9 @@ def images(
     aspect: str = "stretch",
     augment: Any = None,
     skip_bad: bool = False,
+    cache: bool | str | os.PathLike[str] = True,
 ) -> ImageSet:
-    """List labeled images, of a folder or of a table, and check that every file can be decoded.
+    """List labeled images, of a folder or of a table, and check every file by decoding it.
 
     A folder has one sub-folder for each class, or `train`, `validation` and `test` with such sub-folders: these parts
     then train, end training, and judge. A table has a row for each image.
@@ -97,6 +98,9 @@ def images(
             For `batches` also ("repeats", layers), on repeats alone, for comparison.
         skip_bad: Leave damaged and foreign files out (they are listed in `.bad`), and rows of a table without a file or
             a label, instead of raising.
+        cache: Decoded pixels are kept in a file, so that nothing is decoded twice: True, a temporary file; a folder, a
+            file in it that later runs use too; False, no file. It takes at most half of the free space; otherwise
+            images are decoded at every draw. Results do not depend on it.
 
     Raises:
         DataError: No such folder; no sub-folders; files that are absent or cannot be decoded: all of them are named at
@@ -124,7 +128,7 @@ def images(
     listed = list_images(
         source, size, color_mode=color_mode, span=span, aspect=aspect, skip_bad=skip_bad, augment=augment,
         images=images, root=root, target=target, columns=columns, groups_from=groups_from, features=features,
-        unit=unit, aggregate=aggregate,
+        unit=unit, aggregate=aggregate, cache=cache,
     )  # fmt: skip
     if span and not listed.deep:
         raise OptionError(f"range is for images of more than 8 bits; all in {source} have 8 or fewer. Leave it out.")
@@ -152,6 +156,7 @@ def list_images(
     as_text: Sequence[str] = (),
     unit: Any = None,
     aggregate: str | None = None,
+    cache: Any = True,
 ) -> ImageSet:
     """As `images`, for the form that a model asks for: a range may be of no use here. Logs no notes.
 
@@ -173,7 +178,7 @@ def list_images(
         more = tuple(dict.fromkeys((*features, *units)))
         rows = read_rows(source, images, root, target, columns or {}, skip_bad, more, as_text)
         paths, metadata, home, notes, table = rows.paths, rows.metadata, rows.root, rows.notes, rows.columns
-    kept = KeptPixels.of(paths, sides, color_mode, aspect)
+    kept = KeptPixels.of(paths, sides, color_mode, aspect, cache)
     good, bad = sound_files(paths, skip_bad, span, kept)
     sound = [path in good for path in paths]
     kept = kept and kept.at(np.flatnonzero(sound))
@@ -195,7 +200,7 @@ def list_images(
         tuple(good), metadata, sides, form, augment, bad, str(home), deep, all_notes, kept,
         features=None if table is None or not features else table.select(features),
         unit=None if table is None or not units else table.select(units),
-        aggregate=check_aggregate(unit, aggregate),
+        aggregate=check_aggregate(unit, aggregate), keeps=cache is not False,
     )  # fmt: skip
 
 
@@ -269,7 +274,7 @@ def unlabeled(
         DataError: No images, files that cannot be decoded, or files whose range is not known.
     """
     paths = files_below(Path(folder))
-    kept = KeptPixels.of(paths, size, form.color_mode, form.aspect)
+    kept = KeptPixels.of(paths, size, form.color_mode, form.aspect, True)
     good, bad = sound_files(paths, skip_bad, form.range, kept)
     kept = kept and kept.at(np.flatnonzero([path in good for path in paths]))
     if not good:

@@ -1,21 +1,28 @@
 """Pixels that were decoded while their files were checked: the check is the first pass over the images.
 
 A damaged file is found only by decoding it. So each file is decoded once, to the pixels that a network will see, and
-these are kept (see `data.decoded.PixelCache`).
+these are kept (see `data.decoded.PixelCache`), with what the check found. In a folder of the user's they are for later
+runs too: the name of the (hidden) file there is a hash of the form and of the images' paths, sizes and times.
 """
 
 from __future__ import annotations
 
+import hashlib
+import os
+import struct
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from counterpoise.core.errors import OptionError
 from counterpoise.core.examples import Pictures
 from counterpoise.data.decoded import PixelCache
 from counterpoise.data.image_form import CHANNELS
+from counterpoise.data.image_info import ImageInfo
 from counterpoise.data.pillow_files import is_gray, opened
 from counterpoise.data.pixels import byte_pixels
 
@@ -23,6 +30,10 @@ Array = np.ndarray
 
 #: Files whose headers are read to guess whether images are gray, before all of them are known.
 LOOKED_AT = 8
+#: What the check of a file found: gray, reduced, frames, ratio (see `ImageInfo`).
+NOTE = struct.Struct("<???xd")
+#: Raised whenever files are decoded to other pixels than before.
+VERSION = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,18 +53,35 @@ class KeptPixels:
     aspect: str
 
     @classmethod
-    def of(cls, paths: Sequence[str], size: tuple[int, int], color_mode: str, aspect: str) -> KeptPixels | None:
-        """Room for the pixels of these files; None where there is too little.
+    def of(
+        cls, paths: Sequence[str], size: tuple[int, int], color_mode: str, aspect: str, place: Any
+    ) -> KeptPixels | None:
+        """Room for the pixels of these files in a folder, or (True) the temporary one.
+
+        None where there is too little room, or none is wanted (False).
 
         Of the color mode "auto" the files are not known yet: if the guess is wrong, they are decoded a second time.
         """
+        if place is False:
+            return None
         mode = _guessed_mode(paths) if color_mode == "auto" else color_mode
-        cache = PixelCache.with_room((len(paths), *size, CHANNELS[mode]), np.dtype(np.uint8))
+        path = None if place is True else _folder(place) / f".pixels-{_content(paths, size, mode, aspect)}.cache"
+        cache = PixelCache.with_room((len(paths), *size, CHANNELS[mode]), np.dtype(np.uint8), path)
         return None if cache is None else cls(cache, np.arange(len(paths)), size, mode, aspect)
 
-    def keep(self, row: int, image: Any) -> None:
+    def keep(self, row: int, image: Any, info: ImageInfo) -> None:
         """Decode an opened image and keep its pixels."""
-        self.write(row, byte_pixels(image, self.size, self.color_mode, self.aspect))
+        values = byte_pixels(image, self.size, self.color_mode, self.aspect)
+        note = NOTE.pack(info.gray, info.reduced, info.frames, info.ratio)
+        self.cache.write(int(self.rows[row]), values, note)
+
+    def known(self, row: int) -> ImageInfo | None:
+        """What a file contains whose pixels are kept already."""
+        note = self.cache.note(int(self.rows[row]))
+        if not note:
+            return None
+        gray, reduced, frames, ratio = NOTE.unpack(note)
+        return ImageInfo(gray=gray, reduced=reduced, frames=frames, ratio=ratio)
 
     def at(self, rows: Array) -> KeptPixels:
         """Those of some of the files."""
@@ -69,6 +97,27 @@ class KeptPixels:
 
     def write(self, row: int, values: Array) -> None:
         self.cache.write(int(self.rows[row]), values)
+
+
+def _folder(place: Any) -> Path:
+    try:
+        folder = Path(place)
+        folder.mkdir(parents=True, exist_ok=True)
+    except (TypeError, OSError) as error:
+        raise OptionError(
+            f"cache is {place!r}, which is no folder ({error}). Expected a folder for decoded pixels, True (they are "
+            "kept as long as the images are used) or False."
+        ) from None
+    return folder
+
+
+def _content(paths: Sequence[str], *form: Any) -> str:
+    """A text that is equal for files that did not change, read in the same form."""
+    digest = hashlib.blake2b(repr((VERSION, form)).encode(), digest_size=12)
+    for path in map(os.path.abspath, paths):
+        found = os.stat(path) if os.path.exists(path) else None
+        digest.update(repr((path, found and found.st_size, found and found.st_mtime_ns)).encode())
+    return digest.hexdigest()
 
 
 def _guessed_mode(paths: Sequence[str]) -> str:

@@ -58,7 +58,9 @@ class Augmenter:
 
 
 def augmenter_of(augment: Any) -> Augmenter | None:
-    """Read the argument `augment`: None, what `layers_of` takes, or ("repeats", that)."""
+    """Read the argument `augment`: None or False, what `layers_of` takes, or ("repeats", that)."""
+    if augment is False:
+        return None
     if augment is None or isinstance(augment, Augmenter):
         return augment
     only_repeats = isinstance(augment, tuple) and len(augment) == 2 and augment[0] == "repeats"

@@ -30,12 +30,19 @@ class Augmentation:
             )
         self._recipes = [(type(layer), layer.get_config()) for layer in layers_of(augment)]
 
-    def __call__(self, h: Any) -> Any:
+    def __call__(self, h: Any, gray: bool = False) -> Any:
         """The inputs of a model, those that are pictures changed while it trains.
+
+        Args:
+            h: The inputs: tensors, or a structure of them.
+            gray: Whether (height, width) is a picture too, because the model is one for pictures.
 
         Raises:
             ModelError: no input is a picture, or a layer changes its shape.
         """
+        if gray and not isinstance(h, (dict, tuple, list)) and len(h.shape) == 3:
+            sides = tuple(h.shape[1:])
+            return keras.layers.Reshape(sides)(self._changed(keras.layers.Reshape((*sides, 1))(h)))
         if not any(len(tensor.shape) == 4 for tensor in leaves(h)):
             shapes = ", ".join(str(tuple(tensor.shape[1:])) for tensor in leaves(h))
             raise ModelError(

@@ -35,7 +35,7 @@ def network_for(
     Both are those given, but for a network with a frozen body: then the network is its head, and `Network.body` what
     `with_body` puts before it. Callbacks of the user see the whole network at every step.
     """
-    moving = callbacks or options.get("augment") is not None  # then the body sees other rows at every step
+    moving = callbacks or options.get("augment") not in (None, False)  # then the body sees other rows at every step
     frozen = model.frozen if isinstance(model, BuiltIn) and not moving else None
     with seeded(0):
         body = frozen.body(spec_of(examples)) if frozen else None

@@ -83,12 +83,14 @@ class Network:
         optimizer: A Keras optimizer or name; None takes the compiled model's, or that of the built-in network, else
             Adam(1e-3).
         clone: False trains the given object itself, from the weights that it has.
-        augment: What changes pictures while the network trains (see `networks.augmentation`); None: nothing.
+        augment: What changes pictures while the network trains (see `networks.augmentation`); None: what the built-in
+            network comes with; False: nothing.
 
     Attributes:
         target: What its output is for (see `core.target`).
         units: 1 or C, or one per label: width of the logits.
         raw_spec: What the network receives, before any encoder.
+        for_pictures: Whether it is a built-in network for pictures, which may have no axis of channels.
         n_members: Networks in the network (see `networks.batch_ensemble`); 1 for a plain one.
         probabilities: Whether the user's model puts out probabilities.
         custom_train_step: "train_step" or "compute_loss" where the model's class has its own, else None.
@@ -125,7 +127,9 @@ class Network:
         self.keep = self.given and initial_weights != "fresh"
         _check_clone(clone, self.model, initial_weights)
         self._optimizer = checked_optimizer(optimizer)
-        self._augmentation = None if augment is None else Augmentation(augment)
+        self.for_pictures = isinstance(self.model, BuiltIn) and self.model.augment is not None
+        augment = self.model.augment if self.for_pictures and augment is None else augment
+        self._augmentation = None if augment is None or augment is False else Augmentation(augment)
         encoder = encoder_before(self.model, examples)
         self._encoder_config = None if encoder is None else encoder.get_config()
         self.raw_spec = spec_of(examples)
@@ -137,7 +141,7 @@ class Network:
         assembled = self.assembled(0)
         sample = self.cache["spare"] = assembled.model
         self.custom_train_step = custom_train_step(assembled.inner)
-        if self.custom_train_step and augment is not None:
+        if self.custom_train_step and self._augmentation is not None:
             raise OptionError(
                 f"augment= adds layers in front of a model, but the model's own {self.custom_train_step} receives the "
                 "rows as they are. Leave augment out, and put the layers into the model."
@@ -250,7 +254,8 @@ class Network:
                 inputs = self.raw_spec.inputs()
                 h = encoded(encoder_of_config(self._encoder_config), inputs)
                 inner = self._inner(replace(spec_behind(h), independent=self.raw_spec.independent))
-            logits = self._logits(inner, h if self._augmentation is None else self._augmentation(h))
+            seen = h if self._augmentation is None else self._augmentation(h, gray=self.for_pictures)
+            logits = self._logits(inner, seen)
         check_units(logits, self.target, self.classes)
         logits = keras.layers.Activation("linear", dtype="float32", name="as_float32")(logits)
         encoder = None if h is inputs else keras.Model(inputs, h, name="encoder")

@@ -36,7 +36,8 @@ class Training(TypedDict, total=False):
             Default True. A trained model keeps its bias.
         clone: False trains the object passed to `fit` (one network, no folds). Default True.
         augment: Random changes of images in training: "auto" (a small rotation, shift and zoom), Keras layers such as
-            `RandomFlip("horizontal")`, or a list of these. Default: that of `cp.images`, if it has one.
+            `RandomFlip("horizontal")`, or a list of these; False: none. Default: that of `cp.images`, if it has one,
+            otherwise that of the network ("auto" for `cnn`).
         engine: "program" or "fit". Default "auto".
         callbacks: Keras callbacks of `fit`, called once per round on the `fit` engine with "loss", "val_loss" (the
             early-stopping score) and "val_NAME" of each compiled metric, all of the corrected output of the held-out

@@ -35,7 +35,7 @@ def files(root, **made):
     """Two classes of images, three of each, in the types that are named."""
     for kind, how in made.items():
         for label in "ab":
-            (root / label).mkdir(exist_ok=True)
+            (root / label).mkdir(parents=True, exist_ok=True)
             for i in range(3):
                 how(rng.integers(0, 256, (60, 50, 3), dtype=np.uint8), root / label / f"{kind}{i}")
     return root
@@ -124,3 +124,44 @@ def test_without_room_files_are_checked_and_decoded_later(tmp_path, monkeypatch)
     (tmp_path / "a" / "a0.jpg").write_bytes(b"\xff\xd8 none")
     with pytest.raises(cp.CounterpoiseError, match=r"a0\.jpg"):
         cp.images(tmp_path, 8)
+
+
+def test_a_folder_keeps_pixels_for_later_runs(tmp_path, decoded):
+    root, kept = files(tmp_path / "scans", a=jpeg, b=clear), tmp_path / "kept" / "pixels"
+    first = cp.images(root, 8, cache=kept, aspect="pad")
+    values, before = first.load(), decoded.total()
+    again = cp.images(root, 8, cache=kept, aspect="pad")
+    assert np.array_equal(again.load(), values)
+    assert (again.notes, again.color_mode, again.deep) == (first.notes, first.color_mode, first.deep)
+    assert decoded.total() == before == len(first)
+    other = cp.images(root, 8, cache=kept)
+    assert np.array_equal(other.load(), alone(other))
+    jpeg(rng.integers(0, 256, (60, 50, 3), dtype=np.uint8), root / "a" / "a0")
+    changed = cp.images(root, 8, cache=kept, aspect="pad")
+    assert np.array_equal(changed.load(), alone(changed))
+    assert not np.array_equal(changed.load(), values)
+
+
+def test_what_a_killed_run_left_half_written_is_decoded_again(tmp_path, decoded):
+    root, kept = files(tmp_path / "scans", a=jpeg), tmp_path / "kept"
+    values = cp.images(root, 8, cache=kept).load()
+    (path,) = kept.iterdir()
+    with open(path, "r+b") as file:
+        file.seek(2 * 8 * 8 * 3)
+        file.write(bytes(8 * 8 * 3))  # the record is there, the pixels are not
+    decoded.clear()
+    assert np.array_equal(cp.images(root, 8, cache=kept).load(), values)
+    assert decoded.total() == 1
+
+
+def test_without_a_cache_every_draw_is_decoded(tmp_path, decoded):
+    images = cp.images(files(tmp_path, a=jpeg), 8, cache=False)
+    checked = decoded.total()
+    assert np.array_equal(images.load(), cp.images(tmp_path, 8).load())
+    images.take(np.arange(3))
+    assert decoded.total() == checked + 6 + 6 + 3
+    with pytest.raises(cp.CounterpoiseError, match=r"Expected a folder for decoded pixels"):
+        cp.images(tmp_path, 8, cache=3)
+    (tmp_path / "file").touch()
+    with pytest.raises(cp.CounterpoiseError, match=r"which is no folder"):
+        cp.images(tmp_path, 8, cache=tmp_path / "file")

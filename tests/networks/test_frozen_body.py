@@ -7,12 +7,14 @@ import pickle
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 from trainers import trainer_of
 
 import counterpoise as cp
 from counterpoise.comparison.manifest import manifest_of
 from counterpoise.core.errors import CounterpoiseError
 from counterpoise.core.examples import Examples
+from counterpoise.data import pixels as pixels_module
 from counterpoise.metrics.proba_scores import log_loss
 from counterpoise.networks import frozen_body
 from counterpoise.networks.frozen_body import network_for
@@ -137,3 +139,21 @@ def test_a_race_on_it_goes_on_from_its_store_and_refuses_another_backbone(tmp_pa
     assert np.array_equal(first.best.predict_proba(X), again.best.predict_proba(X))
     with pytest.raises(CounterpoiseError, match="values of the network"):
         comparison(1)
+
+
+def test_image_files_outside_memory_are_decoded_once_and_pass_once(pictures_seen, tmp_path, monkeypatch):
+    for row, pixels in enumerate(X):
+        (tmp_path / str(Y[row])).mkdir(exist_ok=True)
+        Image.fromarray(pixels).save(tmp_path / str(Y[row]) / f"{row:02}.png")
+    how = {"strategies": "oversample", "folds": 2, "epochs": 3, "batch_size": 16, "verbose": 0}
+    inside = cp.compare(cp.transfer(backbone()), cp.images(tmp_path, 8), **how)
+    monkeypatch.setattr("counterpoise.core.sources.IN_MEMORY", 1000)
+    decoded = []
+    monkeypatch.setattr(
+        pixels_module, "opened", lambda path, usual=pixels_module.opened: decoded.append(path) or usual(path)
+    )
+    pictures_seen.clear()
+    outside = cp.compare(cp.transfer(backbone()), cp.images(tmp_path, 8), **how)
+    assert (sum(pictures_seen), decoded) == (len(X), []), "the check of the files has decoded them"
+    losses = [[row["scores"]["log_loss"]["mean"] for row in c.leaderboard] for c in (inside, outside)]
+    assert np.allclose(*losses, atol=1e-6)
