@@ -121,7 +121,7 @@ READS = """
 import sys
 from pathlib import Path
 import counterpoise as cp
-from counterpoise.data.image_set import examples_of
+from counterpoise.data.image_rows import examples_of
 images = cp.images(sys.argv[1], {size})
 listed = Path("/proc/self/status").read_text()
 examples = examples_of(images)

@@ -152,3 +152,15 @@ def test_several_classes_are_guaranteed_together(tmp_path):
         clf.decide(recall_floor={"d": 0.7})
     with pytest.raises(OptionError, match="a guarantee is a recall_floor"):
         clf.decide(precision_floor=0.7, confidence=0.9)
+
+
+def test_guarantees_per_patient_hold_as_often_as_they_say():
+    """Scores of several images per patient, those of one patient alike; one group counts once."""
+    from benchmarks.guarantees import PATIENT_FLOOR, draw_patients, patients
+
+    fresh = patients(np.random.default_rng(3), 3000, 1.0)
+    draws = [draw_patients(number, fresh) for number in range(150)]
+    held = {name: sum(one[name] >= PATIENT_FLOOR for one in draws) for name in draws[0]}
+    least = binom.ppf(0.001, 150, 0.95)
+    assert min(held["patients, mean"], held["patients, max"], held["images, one of each patient"]) >= least
+    assert held["images as if independent"] < held["images, one of each patient"]

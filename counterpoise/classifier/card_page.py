@@ -78,6 +78,14 @@ def _decision(card: Mapping[str, Any]) -> Iterator[str | Table]:
     for key in ("text", "budgets", "review"):
         if threshold.get(key):
             yield str(threshold[key])
+    if unit := card.get("unit"):
+        yield (
+            f"Units ({' + '.join(unit['columns'])}) are decided by the {unit['aggregate']} of their rows' "
+            f"probabilities, calibrated on {unit['count']:,} units. {unit['threshold']['text']}"
+        )
+        if unit.get("metrics"):
+            yield "Scores of units:"
+            yield _scores(unit["metrics"])
 
 
 def _scores(metrics: Mapping[str, Mapping[str, Any]]) -> Table:
@@ -126,10 +134,10 @@ def to_markdown(card: Mapping[str, Any], name: str = "model.keras", evaluation: 
         library_name: keras
     """
     front = ["---", "library_name: keras", "tags:", "- counterpoise", "- imbalanced-classification"]
-    if card.get("columns"):
-        front += ["- tabular-classification", "pipeline_tag: tabular-classification"]
-    elif card.get("images"):
+    if card.get("images"):
         front += ["- image-classification", "pipeline_tag: image-classification"]
+    elif card.get("columns"):
+        front += ["- tabular-classification", "pipeline_tag: tabular-classification"]
     keys = [
         key for key in ("average_precision", "roc_auc", "recall", "precision", "f1") if key in card.get("metrics", {})
     ]

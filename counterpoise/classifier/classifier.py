@@ -140,7 +140,7 @@ class Classifier:
     def predict_units(self, x: Any, unit: Any = None, prior: Any = None) -> Any:
         """Probabilities and decisions of units as a polars frame, one row for each, in the order of appearance.
 
-        Columns: those that tell units apart, `rows` (how many rows a unit has), then as in `predict_frame`. The
+        Columns: those that name units, `rows` (how many rows a unit has), then as in `predict_frame`. The
         probabilities of a unit's rows are aggregated as in training, calibrated, and decided by the unit's threshold.
 
         Args:
@@ -234,8 +234,10 @@ class Classifier:
         Images: heat maps by integrated gradients (see `classifier.heat_maps`). The effects of an image sum to the
         networks' mean log-odds less those of an image that has its mean color everywhere.
 
+        Texts: the log-odds of a text less those of the text without a word (see `classifier.text_reasons`).
+
         Args:
-            x: Rows of a table or an array (N, d), or images, as `predict` takes them.
+            x: Rows of a table or an array (N, d), images or texts, as `predict` takes them.
             background: Rows of a table that they are compared with, of which 32 are drawn; None: the rows themselves.
             label: Of images, the class, or the label of several, whose log-odds are explained; None: with two classes
                 the positive one, else each image's most probable one.
@@ -243,20 +245,26 @@ class Classifier:
 
         Returns:
             Of a table `columns`, `effects` (N, d), `base`, `log_odds`; `strongest(4)` as a frame. Of images heat maps,
-            float32 (N, height, width): above 0 where a pixel speaks for the class.
+            float32 (N, height, width): above 0 where a pixel speaks for the class. Of texts `words` and their
+            `effects`; `strongest(4)` as a frame.
 
         Raises:
-            OptionError: text, or a table with several labels; a single row without a background.
+            OptionError: a table or texts with several labels; a single row without a background.
         """
         from counterpoise.classifier.heat_maps import heat_maps, is_picture
         from counterpoise.classifier.shapley import explain_rows
+        from counterpoise.classifier.text_reasons import explain_texts, reads_text
 
-        if any(map(is_picture, leaves(self.members.input))):
-            if background is not None:
-                raise OptionError("background is for tables, but the classifier takes images. Leave it out.")
+        pictures, texts = any(map(is_picture, leaves(self.members.input))), reads_text(self.members.input)
+        if background is not None and (pictures or texts):
+            what = "images" if pictures else "texts"
+            raise OptionError(f"background is for tables, but the classifier takes {what}. Leave it out.")
+        if pictures:
             return heat_maps(self, self.encoded(x), label)
         if label is not None:
-            raise OptionError("label is for images, but the classifier takes a table. Leave it out.")
+            raise OptionError("label is for images, but the classifier takes other rows. Leave it out.")
+        if texts:
+            return explain_texts(self, self.encoded(x))
         return explain_rows(self, x, background, seed=seed)
 
     def member_logits(self, x: Any) -> list[Array]:

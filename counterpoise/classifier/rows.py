@@ -13,7 +13,8 @@ from counterpoise.core.examples import Pictures
 from counterpoise.core.structure import leaves
 from counterpoise.data.amounts import amounts_in
 from counterpoise.data.frames import is_table, to_frame
-from counterpoise.data.image_set import ImageSet, encode_pictures, pictures_of, rows_of
+from counterpoise.data.image_rows import encode_pictures, rows_of
+from counterpoise.data.image_set import ImageSet, pictures_of
 from counterpoise.data.loading import dataset_kind, features_of, load_features
 from counterpoise.data.named_inputs import NamedInputs
 from counterpoise.data.schema import encode_rows, text_columns

@@ -62,7 +62,7 @@ def decide_units(clf: Classifier, unit: UnitRule, units: Units, proba: Array, pr
 
 
 def unit_columns(clf: Classifier, x: Any, unit: Any) -> tuple[pl.DataFrame, Any]:
-    """The columns that tell units apart, a row for each row of x, and x, read once.
+    """The columns that name units, a row for each row of x, and x, read once.
 
     Raises:
         OptionError: the units of these rows are not known. ColumnError: a column is absent.

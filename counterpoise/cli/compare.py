@@ -59,7 +59,7 @@ def command(
     augment: o.Augment = None,
     pictures: Annotated[
         bool,
-        typer.Option(help="Show the most confident errors as images in the report.", rich_help_panel="Images"),
+        typer.Option(help="Show confident errors and heat maps as images in the report.", rich_help_panel="Images"),
     ] = True,
     model: o.ComparedModel = "auto",
     trust: o.Trust = None,

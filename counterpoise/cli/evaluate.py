@@ -136,6 +136,8 @@ def _of_images(
     if images is not None and target is None and not unlabeled:
         raise OptionError(f"A table of images needs --target: which column of {data.name} holds the class?")
     named = _target(clf, target, labels_as)
+    if images is not None and how["unit"] is None and not unlabeled:
+        how = {**how, "unit": o.units_in(clf, data)}
     listed = module.list_images(
         data, size, **o.like_training(form), **(o.features_of(clf) if images is not None else {}), **how,
         images=images, root=root, target=named, columns={"groups": groups},

@@ -338,6 +338,15 @@ def features_of(clf: Any) -> dict[str, Any]:
     return {"features": tuple(column.name for column in clf.schema.columns), "as_text": text_columns(clf.schema)}
 
 
+def units_in(clf: Any, data: Path) -> tuple[str, ...] | None:
+    """The columns of the units that a model decides, if a table has them."""
+    from counterpoise.data.stored import stored
+
+    if clf.unit is None or not set(clf.unit.columns) <= set(stored(data).columns):
+        return None
+    return tuple(clf.unit.columns)
+
+
 def data_options(
     positive: str | None, one_vs_rest: str | None, merge_rare: str | None, drop: str | None, groups: str | None,
     time: str | None, skip_bad: bool, split: str | None = None, unit: str | None = None, aggregate: str | None = None,

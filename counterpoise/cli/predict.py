@@ -37,7 +37,8 @@ def command(
     root: o.Root = None,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out files that are no images.")] = False,
     reasons: Annotated[
-        int | None, typer.Option(min=1, help="Add the K columns that move the log-odds of each row most.", metavar="K")
+        int | None,
+        typer.Option(min=1, help="Add the K columns, or words, that move each row most.", metavar="K"),
     ] = None,
     background: Annotated[
         Path | None, typer.Option(help="Rows that --reasons compares with.  [default: DATA]", show_default=False)

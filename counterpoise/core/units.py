@@ -24,7 +24,7 @@ class Units:
 
     Attributes:
         codes: int64 (N,), from 0 to the number of units less 1.
-        columns: Names of the columns that tell them apart; "unit" where they were given as values.
+        columns: Names of the columns that name them; "unit" where they were given as values.
         aggregate: One of `AGGREGATES`.
     """
 
@@ -46,7 +46,7 @@ class Units:
         return np.unique(self.codes, return_index=True)[1]
 
     def at(self, rows: Array) -> Units:
-        """Return the units of some rows, numbered anew.
+        """Return the units of some rows, with numbers of their own.
 
         Example:
             >>> Units(np.array([0, 1, 1, 2]), ("patient",)).at(np.array([2, 3])).codes.tolist()

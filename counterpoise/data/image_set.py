@@ -1,12 +1,10 @@
-"""Images in files with their metadata, and what they become: pixels, or `Examples`."""
+"""Images in files with their metadata, and the pixels that they become."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,25 +12,17 @@ import polars as pl
 
 from counterpoise.core import sources
 from counterpoise.core.checks import check_choice
-from counterpoise.core.duplicates import find_duplicates
-from counterpoise.core.errors import ColumnError, DataError, OptionError, TargetError
-from counterpoise.core.examples import IMAGE, TRAIN, Examples, Pictures
-from counterpoise.core.schema import Schema
+from counterpoise.core.errors import DataError, OptionError, TargetError
+from counterpoise.core.examples import Pictures
 from counterpoise.core.sources import Source
 from counterpoise.core.units import Units
 from counterpoise.data.decoded import Decoded, PixelCache
 from counterpoise.data.image_form import ASPECTS, CHANNELS, check_span
-from counterpoise.data.image_names import joined_groups
 from counterpoise.data.kept_pixels import KeptPixels
-from counterpoise.data.kinds import infer
-from counterpoise.data.label_split import blank_labels
-from counterpoise.data.labels import encoded_labels
 from counterpoise.data.pixel_types import Range
 from counterpoise.data.pixels import pixels
-from counterpoise.data.reading_notes import column_notes
 from counterpoise.data.row_metadata import RowMetadata, roles
-from counterpoise.data.schema import encode_rows
-from counterpoise.data.unit_columns import units_of, with_units
+from counterpoise.data.unit_columns import units_of
 
 Array = np.ndarray
 
@@ -55,7 +45,7 @@ class ImageSet:
         notes: Sentences for the user about how the files are read.
         kept: Their pixels, where the check of the files has kept them.
         features: Columns that the model is given with the images, or None.
-        unit: Columns that tell apart what is decided, or None: each image is decided.
+        unit: Columns that name what is decided, or None: each image is decided.
         aggregate: How the probabilities of a unit's images become one.
         keeps: Whether pixels that are decoded later are kept.
     """
@@ -213,91 +203,6 @@ class Decode:
     def __call__(self, row: int) -> Array:
         form = self.form
         return pixels(self.paths[row], self.size, form.color_mode, form.range, form.aspect, form.learned)
-
-
-def examples_of(
-    images: ImageSet, *, positive: Any = None, one_vs_rest: Any = None, merge_rare: Sequence[Any] = ()
-) -> Examples:
-    """The images as `Examples`, their pixels in memory where they fit (see `ImageSet.rows`).
-
-    Images with equal pixels are one group, and one group with all of their patients', so that no copy is on the other
-    side of a split; not where the images have a split already.
-    """
-    metadata = images.labeled_metadata
-    options = {"positive": positive, "one_vs_rest": one_vs_rest, "merge_rare": merge_rare}
-    labels = encoded_labels(metadata.y, options, written=True, name=metadata.target)
-    arrays: dict[str, Any] = metadata.arrays()
-    schema, more = learned_columns(images.features, arrays["split"], metadata.target)
-    x = rows_of(images, schema)
-    duplicate_ids = find_duplicates(x if schema is None else x[IMAGE])
-    assert duplicate_ids is not None
-    word = "file was" if len(images.bad) == 1 else "files were"
-    notes = [*more, f"{len(images.bad)} {word} left out: {named(images.bad)}."] if images.bad else [*more]
-    copies = len(duplicate_ids) - len(np.unique(duplicate_ids))
-    if copies:
-        together = "" if metadata.split is not None else "; copies stay on one side of a split"
-        notes.append(f"{copies:,} of {len(duplicate_ids):,} images repeat an earlier one{together}.")
-        if metadata.split is None:
-            groups = arrays["groups"]
-            arrays["groups"] = duplicate_ids if groups is None else joined_groups(groups, duplicate_ids)
-    notes += blank_labels(labels.codes, labels.classes) if labels.kind == "labels" else []
-    examples = Examples(
-        x, labels.codes, labels.classes, schema, **arrays, duplicate_ids=duplicate_ids,
-        names=np.array([os.path.relpath(path, images.root) for path in images.paths]), kind=labels.kind,
-        source=Path(images.root).resolve().name, warnings=(*images.notes, *notes), pictures=images.form,
-    )  # fmt: skip
-    return with_units(examples, images.units)
-
-
-def learned_columns(features: pl.DataFrame | None, split: Array | None, target: str) -> tuple[Schema | None, list[str]]:
-    """The schema of the columns that come with images, learned from the training rows, and notes.
-
-    Raises:
-        ColumnError: none of them can be used.
-    """
-    if features is None:
-        return None, []
-    learn = features if split is None else features.filter(pl.Series(split == TRAIN))
-    columns = [infer(learn[name], None) for name in learn.columns]
-    schema = Schema(tuple(inferred.column for inferred in columns), target)
-    if not any(column.used for column in schema.columns):
-        reasons = " ".join(note for inferred in columns for note in inferred.notes)
-        raise ColumnError(f"No column of features can be used. {reasons} Leave features (--features) out.")
-    return schema, column_notes(columns)
-
-
-def rows_of(images: ImageSet, schema: Schema | None) -> Any:
-    """The images as `Examples.x`: pixels, and with a schema the columns that come with them.
-
-    Raises:
-        DataError: columns that the model takes are absent, or there are some and it takes none.
-    """
-    if schema is None:
-        if images.features is not None:
-            raise DataError("The model takes images alone, but these have features. Leave features (--features) out.")
-        return images.rows()
-    if images.features is None:
-        names = ", ".join(column.name for column in schema.columns if column.used)
-        raise DataError(
-            f"The model takes the columns {names} with each image. Expected a table of images with these columns. Name "
-            "them: cp.images(..., features=[...])."
-        )
-    return {IMAGE: images.rows(), **encode_rows(schema, images.features, "the table of images")}
-
-
-def encode_pictures(schema: Schema, x: Any, name: str | None = None) -> dict[str, Any]:
-    """Pixels under "image", and columns by their names, in the form of `Examples.x`.
-
-    Raises:
-        DataError: something else.
-    """
-    if not isinstance(x, Mapping) or IMAGE not in x:
-        raise DataError(
-            f"x is {type(x).__name__}; the model takes images with columns. Pass cp.images(..., features=[...]), or a "
-            f"dict of the pixels as {IMAGE!r} and of the columns by their names."
-        )
-    columns = {key: values for key, values in x.items() if key != IMAGE}
-    return {IMAGE: np.asarray(x[IMAGE]), **encode_rows(schema, columns, name)}
 
 
 def pictures_of(plain: Mapping[str, Any]) -> Pictures:

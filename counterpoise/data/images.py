@@ -20,7 +20,8 @@ from counterpoise.data.image_checks import learns_range, reading_notes, sound_fi
 from counterpoise.data.image_files import files_below, labeled_files
 from counterpoise.data.image_form import ASPECTS, CHANNELS, check_sides, check_span
 from counterpoise.data.image_names import groups_from as groups_in_names
-from counterpoise.data.image_set import ImageSet, examples_of
+from counterpoise.data.image_rows import examples_of
+from counterpoise.data.image_set import ImageSet
 from counterpoise.data.image_table import read_rows
 from counterpoise.data.kept_pixels import KeptPixels
 from counterpoise.data.labels import read_target

@@ -34,7 +34,7 @@ class RowMetadata:
         amount: What a missed case of each row costs, or None.
         by: Name -> values of each row, which are scored apart.
         split: A word of `ROLES` for each row, or None.
-        unit: Columns that tell apart what is decided, or None.
+        unit: Columns that name what is decided, or None.
         target: What messages call the labels.
     """
 

@@ -47,7 +47,7 @@ def check_aggregate(unit: Any, aggregate: str | None) -> str:
 
 
 def units_of(table: pl.DataFrame, aggregate: str) -> Units:
-    """Return the units of rows, one for each distinct row of the columns that tell them apart.
+    """Return the units of rows, one for each distinct row of the columns that name them.
 
     Raises:
         ColumnError: a row has no value.

@@ -8,7 +8,8 @@ from typing import Any
 from counterpoise.core.checks import check_choice
 from counterpoise.core.examples import Examples
 from counterpoise.core.label_names import warn_look_alikes
-from counterpoise.data.image_set import ImageSet, examples_of
+from counterpoise.data.image_rows import examples_of
+from counterpoise.data.image_set import ImageSet
 from counterpoise.data.read import read
 from counterpoise.diagnosis.measure import measure
 from counterpoise.diagnosis.show import Diagnosis

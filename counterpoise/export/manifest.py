@@ -29,7 +29,8 @@ def manifest(clf: Any, format: str) -> dict[str, Any]:
     Text inputs: blank is missing. `compared`: "as numbers" where "1" and "1.0" are one level, or "as text", without
     blanks at either end. The amounts of a cost column that is no numeric feature are an input of kind "cost".
     `images`: how pictures were read from files, None for other rows; pixels are 0 to 255, or, where its `learned` is
-    true, the values that files store.
+    true, the values that files store. `unit`: how several rows are decided together, which the export leaves to its
+    user; None: each row is decided.
     """
     ids = format != "saved_model"
     return {
@@ -49,7 +50,19 @@ def manifest(clf: Any, format: str) -> dict[str, Any]:
         "rule": [rule_to_dict(rule) for rule in clf.rule.problem_rules]
         if clf.target.independent
         else rule_to_dict(clf.rule),
+        "unit": None if clf.unit is None else _unit_rule(clf),
         "card": clf.card,
+    }
+
+
+def _unit_rule(clf: Any) -> dict[str, Any]:
+    """How units are decided: aggregate the probabilities of their rows, then apply the rule, whose one member it is."""
+    rules = [rule_to_dict(rule) for rule in clf.unit.rule.problem_rules]
+    return {
+        "columns": list(clf.unit.columns),
+        "aggregate": clf.unit.aggregate,
+        "threshold": clf.unit.rule.threshold,
+        "rule": rules if clf.target.independent else rules[0],
     }
 
 

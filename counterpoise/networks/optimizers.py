@@ -44,6 +44,18 @@ def check_rate(optimizer: keras.optimizers.Optimizer, plateau: int | None, callb
         )
 
 
+def has_schedule(optimizer: keras.optimizers.Optimizer) -> bool:
+    """Whether a schedule decides the learning rate of an optimizer.
+
+    Example:
+        >>> decay = keras.optimizers.schedules.CosineDecay(0.1, decay_steps=100)
+        >>> has_schedule(keras.optimizers.SGD(decay)), has_schedule(keras.optimizers.SGD(0.1))
+        (True, False)
+    """
+    rate = getattr(optimizer, "inner_optimizer", optimizer)._learning_rate
+    return isinstance(rate, keras.optimizers.schedules.LearningRateSchedule)
+
+
 def comes_to_rest(optimizer: keras.optimizers.Optimizer, steps: int) -> bool:
     """Whether a schedule has taken the learning rate to nearly nothing after so many steps.
 
@@ -54,9 +66,9 @@ def comes_to_rest(optimizer: keras.optimizers.Optimizer, steps: int) -> bool:
         >>> [comes_to_rest(keras.optimizers.SGD(rate), 100) for rate in (decay, 0.1)]
         [True, False]
     """
-    schedule = getattr(optimizer, "inner_optimizer", optimizer)._learning_rate
-    if not isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule):
+    if not has_schedule(optimizer):
         return False
+    schedule = getattr(optimizer, "inner_optimizer", optimizer)._learning_rate
     rates = [float(keras.ops.convert_to_numpy(schedule(round(steps * twentieth / 20)))) for twentieth in range(21)]
     return rates[-1] < AT_REST * max(rates)
 

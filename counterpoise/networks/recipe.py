@@ -22,7 +22,10 @@ class Recipe:
     Attributes:
         follows_rows: Whether the batch grows with the number of rows (see `batch_size`); else it is 256.
         pass_steps: Steps of a pass over the rows that such a batch makes, within its bounds.
+        passes: Passes over the training rows, unless a number of epochs was asked for; 0: those of `fit` and `compare`.
         floor: Steps of the budget at least, unless a number of epochs was asked for.
+        cosine: Whether the learning rate falls to 0 over the steps, along half a cosine, unless the optimizer has a
+            schedule of its own. A training then takes all its steps: patience does not end it.
         min_steps: Steps before which no round is kept for good.
         smoothing: Rounds whose stopping scores are averaged before rounds are compared.
         margin: Standard errors, over the stopping rows, by which a later round must be better to take over.
@@ -43,7 +46,9 @@ class Recipe:
 
     follows_rows: bool = False
     pass_steps: int = 16
+    passes: int = 0
     floor: int = 0
+    cosine: bool = False
     min_steps: int = 0
     smoothing: int = 1
     margin: float = 0.0
@@ -55,6 +60,7 @@ class Recipe:
     def __post_init__(self) -> None:
         least_of = {
             "pass_steps": 1,
+            "passes": 0,
             "floor": 0,
             "min_steps": 0,
             "smoothing": 1,

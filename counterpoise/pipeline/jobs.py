@@ -164,7 +164,7 @@ def limits_of(drawn: int, rows: int, settings: Settings, steps: int | None = Non
     """
     recipe, counted = settings.recipe, drawn if settings.budget == "epochs" else rows
     per_round = -(-counted // settings.batch_size)
-    patience = settings.patience * per_round if settings.early_stopping else None
+    patience = settings.patience * per_round if settings.early_stopping and not recipe.cosine else None
     plateau = None if settings.plateau is None else settings.plateau * per_round
     most = max(settings.epochs, -(-recipe.floor // per_round)) * per_round * settings.extension
     most = most if steps is None else steps
@@ -182,4 +182,5 @@ def limits_of(drawn: int, rows: int, settings: Settings, steps: int | None = Non
         margin=recipe.margin_for(rarest),
         stop_on=recipe.stop_on,
         average=recipe.decay(per_round),
+        cosine=recipe.cosine,
     )

@@ -11,7 +11,8 @@ from counterpoise.core.errors import OptionError
 from counterpoise.core.examples import Examples
 from counterpoise.core.label_columns import picked, split_off_labels, target_columns
 from counterpoise.data.frames import is_table
-from counterpoise.data.image_set import ImageSet, examples_of
+from counterpoise.data.image_rows import examples_of
+from counterpoise.data.image_set import ImageSet
 from counterpoise.data.named_inputs import NamedInputs
 from counterpoise.data.read import read
 from counterpoise.data.split import set_aside

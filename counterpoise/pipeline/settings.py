@@ -9,6 +9,7 @@ from typing import Any
 from counterpoise.core.checks import check_int
 from counterpoise.core.errors import OptionError
 from counterpoise.networks.network import Network
+from counterpoise.networks.optimizers import has_schedule
 from counterpoise.networks.recipe import PLAIN, Recipe
 
 #: Where no number of epochs is asked for: steps to stay within, and passes that are made all the same.
@@ -60,13 +61,17 @@ class Settings:
     def on(self, models: Mapping[str, Any], rows: int, passes: int, extend: bool = False) -> Settings:
         """These settings for models and a number of rows, nothing left "auto"; the first network has the recipe.
 
-        `passes` are the most epochs of those who asked for none: fewer on many rows, where they would make more than
-        `AUTO_STEPS` steps, but `LEAST_PASSES` at least; then the recipe's floor of steps holds too, and the budget may
-        be extended if `extend`.
+        `passes` are the most epochs of those who asked for none, unless the recipe names them: fewer on many rows,
+        where they would make more than `AUTO_STEPS` steps, but `LEAST_PASSES` at least; then the recipe's floor of
+        steps holds too, and the budget may be extended if `extend`. A schedule of the optimizer's replaces that of the
+        recipe.
         """
         networks = [model for model in models.values() if isinstance(model, Network)]
         own = networks[0].recipe if networks else PLAIN
         recipe = own if self.recipe == "auto" else self.recipe
+        if recipe.cosine and any(has_schedule(network.optimizer()) for network in networks):
+            recipe = replace(recipe, cosine=False)
+        passes = recipe.passes or passes
         batch = recipe.batch_size(rows) if self.batch_size == "auto" else self.batch_size
         if self.epochs != "auto":
             return replace(self, recipe=replace(recipe, floor=0), batch_size=batch)

@@ -15,7 +15,8 @@ from counterpoise.core.examples import TRAIN, VALIDATION, Examples
 from counterpoise.core.sources import Source
 from counterpoise.core.structure import join, mapped, rows_in
 from counterpoise.data.frames import is_table, to_frame
-from counterpoise.data.image_set import ImageSet, rows_of
+from counterpoise.data.image_rows import rows_of
+from counterpoise.data.image_set import ImageSet
 from counterpoise.data.loading import dataset_kind, load
 from counterpoise.data.named_inputs import NamedInputs
 from counterpoise.data.row_metadata import metadata_of, weights

@@ -91,6 +91,16 @@ def test_the_network_looked_at_the_spot():
     assert np.mean(inside) > 3 * 49 / side**2
 
 
+def test_a_frozen_backbone_has_heat_maps_too():
+    pixels = keras.Input((SIDE, SIDE, 3))
+    backbone = keras.Model(pixels, keras.layers.Conv2D(3, 3, activation="relu")(pixels))
+    x = RNG.integers(0, 256, (60, SIDE, SIDE, 3), dtype=np.uint8)
+    clf = cp.fit(cp.transfer(backbone), x, np.arange(60) % 4 == 0, epochs=1, verbose=0)
+    flat = np.broadcast_to(x.mean(axis=(1, 2), keepdims=True), x.shape).astype(np.float32)
+    gained = (clf.member_logits(x)[0] - clf.member_logits(flat)[0])[:, 0]
+    assert clf.explain(x).sum(axis=(1, 2)) == pytest.approx(gained, abs=0.05)
+
+
 def test_what_has_no_heat_map():
     clf = cp.fit("mlp", RNG.normal(size=(60, 3)), np.arange(60) % 3 == 0, epochs=1, verbose=0)
     with pytest.raises(OptionError, match="label is for images"):

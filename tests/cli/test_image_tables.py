@@ -73,8 +73,8 @@ def test_what_a_table_lacks_is_named(counterpoise, place, model, tmp_path):
 
 
 def test_scores_of_units_are_shown_beside_those_of_images(counterpoise, place, model, tmp_path):
-    run = counterpoise("evaluate", model, place / "scans.csv", "--images", "scan", "--target", "dx", "--unit",
-                       "patient,eye", "--out", tmp_path / "scores.json")  # fmt: skip
+    run = counterpoise("evaluate", model, place / "scans.csv", "--images", "scan", "--target", "dx",
+                       "--out", tmp_path / "scores.json")  # fmt: skip
     assert run.code == 0, run.err
     assert "Units (patient + eye)" in run.out
     record = json.loads((tmp_path / "scores.json").read_text())

@@ -21,7 +21,7 @@ def test_units_are_aggregated_as_by_hand():
         assert units.first[unit] == np.flatnonzero(mine)[0]
 
 
-def test_units_of_some_rows_are_numbered_anew_and_keep_their_rows():
+def test_units_of_some_rows_have_numbers_of_their_own_and_keep_their_rows():
     units = Units(np.array([3, 0, 0, 2, 1]), ("study",), "max").at(np.array([4, 0, 4]))
     assert units.codes.tolist() == [0, 1, 0]
     assert (units.columns, units.aggregate) == (("study",), "max")

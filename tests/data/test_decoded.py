@@ -15,7 +15,7 @@ from PIL import Image
 import counterpoise as cp
 from counterpoise.core import sources
 from counterpoise.data.decoded import Decoded, PixelCache
-from counterpoise.data.image_set import examples_of
+from counterpoise.data.image_rows import examples_of
 
 CALLS = Counter()
 SHAPE = (50, 2, 3)

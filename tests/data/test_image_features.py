@@ -9,7 +9,7 @@ from PIL import Image
 
 import counterpoise as cp
 from counterpoise.core.errors import ColumnError, DataError
-from counterpoise.data.image_set import examples_of
+from counterpoise.data.image_rows import examples_of
 from counterpoise.data.images import images
 
 SIDE, N = 8, 90

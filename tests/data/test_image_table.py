@@ -13,7 +13,7 @@ from counterpoise.core.errors import ColumnError, DataError, OptionError, SplitE
 from counterpoise.core.examples import TEST, TRAIN
 from counterpoise.data.given_split import given_fold
 from counterpoise.data.image_names import Names, joined_groups, names_of
-from counterpoise.data.image_set import examples_of
+from counterpoise.data.image_rows import examples_of
 from counterpoise.data.images import images, read_images
 
 

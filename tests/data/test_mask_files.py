@@ -11,7 +11,7 @@ from PIL import Image
 
 import counterpoise as cp
 from counterpoise.core.errors import DataError, OptionError, TargetError
-from counterpoise.data.image_set import examples_of
+from counterpoise.data.image_rows import examples_of
 from counterpoise.data.images import images
 from counterpoise.data.mask_files import mask_folders, paired
 from counterpoise.data.mask_values import _places

@@ -7,6 +7,10 @@ import numpy as np
 import pytest
 
 import counterpoise as cp
+from counterpoise.core.examples import Examples
+from counterpoise.feed.small_moves import SmallMoves
+from counterpoise.networks.built_in import cnn
+from counterpoise.networks.network import Network
 
 RNG = np.random.default_rng(0)
 Y = (np.arange(80) % 4 == 0).astype(int)
@@ -16,7 +20,7 @@ QUICK = {"epochs": 3, "batch_size": 32, "verbose": 0}
 
 @pytest.mark.parametrize("engine", ["program", "fit"])
 def test_training_sees_other_pictures_and_prediction_the_pictures(engine, tmp_path):
-    plain = cp.fit("cnn", X, Y, engine=engine, **QUICK).predict_proba(X)
+    plain = cp.fit("cnn", X, Y, engine=engine, augment=False, **QUICK).predict_proba(X)
     how = {"augment": ["auto", keras.layers.RandomFlip("horizontal")], "engine": engine, **QUICK}
     clf = cp.fit("cnn", X, Y, **how)
     assert np.abs(clf.predict_proba(X) - plain).max() > 1e-4
@@ -28,7 +32,7 @@ def test_training_sees_other_pictures_and_prediction_the_pictures(engine, tmp_pa
 
 def test_a_comparison_takes_the_augmentation_of_its_images():
     cmp = cp.compare("cnn", X, Y, augment="auto", strategies="oversample", folds=2, **QUICK)
-    again = cp.compare("cnn", X, Y, strategies="oversample", folds=2, refit=False, **QUICK)
+    again = cp.compare("cnn", X, Y, augment=False, strategies="oversample", folds=2, refit=False, **QUICK)
     losses = [c.leaderboard[0]["scores"]["log_loss"]["folds"] for c in (cmp, again)]
     assert losses[0] != losses[1]
     assert cmp.best.predict_proba(X).shape == (80, 2)
@@ -42,3 +46,28 @@ def test_what_is_no_augmentation_of_these_rows_is_said():
     for odd in ("much", 3, [], ("repeats", keras.layers.RandomFlip())):
         with pytest.raises(cp.CounterpoiseError, match="Expected"):
             cp.fit("cnn", X, Y, augment=odd, **QUICK)
+
+
+def layers(**options):
+    network = Network("cnn", Examples(X, Y, (0, 1)), **options)
+    return [type(layer).__name__ for layer in network.fresh(0).layers]
+
+
+def test_the_network_for_pictures_comes_with_small_moves_unless_others_are_asked_for():
+    assert "SmallMoves" in layers()
+    assert "SmallMoves" not in layers(augment=False)
+    flipped = layers(augment=keras.layers.RandomFlip("horizontal"))
+    assert ("RandomFlip" in flipped, "SmallMoves" in flipped) == (True, False)
+    own = Network(lambda spec, n: cnn(spec, n), Examples(X, Y, (0, 1))).fresh(0)
+    assert not any(isinstance(layer, SmallMoves) for layer in own.layers), "a builder of the user has none"
+
+
+def test_pictures_without_an_axis_of_channels_change_too():
+    network = Network("cnn", Examples(X[..., 0], Y, (0, 1)), augment=["auto", keras.layers.RandomFlip()])
+    model = network.fresh(0)
+    assert model.input_shape == (None, 8, 8)
+    assert np.abs(model(X[..., 0], training=True) - model(X[..., 0], training=False)).max() > 1e-4
+    with_channels = Network("cnn", Examples(X, Y, (0, 1))).fresh(0)
+    for mine, theirs in zip(with_channels.trainable_variables, model.trainable_variables, strict=True):
+        mine.assign(theirs)
+    assert np.allclose(model(X[..., 0]), with_channels(X), atol=1e-6)

@@ -128,6 +128,17 @@ def test_the_file_keeps_how_units_are_decided(kept, tmp_path):
         kept.predict_units(frame[["a", "b", "c"]].to_numpy())
 
 
+def test_an_export_and_a_card_describe_how_units_are_decided(kept, tmp_path):
+    from counterpoise.classifier.card_page import to_markdown
+    from counterpoise.export.manifest import manifest
+
+    described = manifest(kept, "saved_model")["unit"]
+    assert (described["columns"], described["aggregate"]) == (["patient"], "mean")
+    assert described["threshold"] == kept.unit.rule.threshold
+    assert json.loads(json.dumps(described))["rule"]["prior"] == pytest.approx(kept.unit.rule.prior.tolist())
+    assert "Units (patient) are decided by the mean of their rows'" in to_markdown(kept.card)
+
+
 def test_probabilities_of_units_are_calibrated_though_their_mean_is_not(kept):
     frame = visits(3000, seed=2)
     ill = frame.groupby("patient", sort=False)["ill"].max()

@@ -1,0 +1,85 @@
+"""Why a text has its probability: what each of its words adds to the corrected log-odds.
+
+The effect of a word is the log-odds of the text less those of the text without this word (occlusion: Li, Monroe and
+Jurafsky, "Understanding Neural Networks through Representation Erasure", 2016). It needs no gradient, so that it is
+the same for every network that reads text. Effects of words that work together do not sum to anything.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from counterpoise.classifier.raw_columns import log_odds
+from counterpoise.core.errors import OptionError
+from counterpoise.core.rule import Rule
+
+Array = np.ndarray
+#: Texts that go through the networks at once.
+AT_ONCE = 4_096
+
+
+@dataclass(frozen=True)
+class TextReasons:
+    """What each word adds to the log-odds of each text.
+
+    Attributes:
+        words: The different words of each text, between blanks, in order of appearance.
+        effects: float64, one for each of these words.
+        log_odds: float64 (N,), of the whole text.
+        explained: int (N,), code of the class whose log-odds they are: with two classes the positive one, with more the
+            most probable.
+    """
+
+    words: tuple[tuple[str, ...], ...]
+    effects: tuple[Array, ...]
+    log_odds: Array
+    explained: Array
+
+    def strongest(self, count: int) -> Any:
+        """The strongest words of each text, as a polars frame: `reason_1`, `reason_1_effect`, and so on."""
+        import polars as pl
+
+        names: dict[str, list[Any]] = {}
+        orders = [np.argsort(-np.abs(effects), kind="stable")[:count] for effects in self.effects]
+        for k in range(count):
+            chosen = [(words, effects, order[k] if k < len(order) else None)
+                      for words, effects, order in zip(self.words, self.effects, orders, strict=True)]  # fmt: skip
+            names[f"reason_{k + 1}"] = [None if i is None else words[i] for words, _, i in chosen]
+            names[f"reason_{k + 1}_effect"] = [None if i is None else float(effects[i]) for _, effects, i in chosen]
+        types = {name: pl.Float64 if name.endswith("_effect") else pl.String for name in names}
+        return pl.DataFrame(names, schema=types)
+
+
+def reads_text(inputs: Any) -> bool:
+    """Whether a network takes one text per row and nothing else."""
+    return str(getattr(inputs, "dtype", "")) == "string" and len(inputs.shape) <= 2
+
+
+def explain_texts(clf: Any, texts: Array) -> TextReasons:
+    """The effect of each word of each text (see `Classifier.explain`)."""
+    if not isinstance(clf.rule, Rule):
+        raise OptionError(
+            "explain is for one class per row, but this classifier has several labels per row. Train a classifier for "
+            "the label that is to be explained."
+        )
+    plain = [str(text) for text in np.asarray(texts).reshape(-1)]
+    whole = _odds(clf, plain, texts)
+    explained = whole.argmax(axis=1) if whole.shape[1] > 2 else np.ones(len(whole), int)
+    own = whole[np.arange(len(whole)), explained]
+    words = tuple(tuple(dict.fromkeys(text.split())) for text in plain)
+    shorter = [" ".join(w for w in text.split() if w != word) for text, each in zip(plain, words, strict=True)
+               for word in each]  # fmt: skip
+    of_text = np.repeat(np.arange(len(plain)), [len(each) for each in words])
+    odds = _odds(clf, shorter, texts) if shorter else np.zeros((0, whole.shape[1]))
+    effects = own[of_text] - odds[np.arange(len(odds)), explained[of_text]]
+    ends = np.cumsum([len(each) for each in words])
+    return TextReasons(words, tuple(np.split(effects, ends[:-1])), own, explained)
+
+
+def _odds(clf: Any, texts: list[str], like: Array) -> Array:
+    """Log-odds of each class, float64 (N, C), of texts in the form of others."""
+    arrays = np.array(texts, dtype=object).reshape(-1, *np.shape(like)[1:])
+    return np.concatenate([log_odds(clf, arrays[i : i + AT_ONCE]) for i in range(0, len(arrays), AT_ONCE)])
