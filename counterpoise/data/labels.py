@@ -84,9 +84,8 @@ def encoded_labels(labels: Labels, options: Mapping[str, Any], written: bool = F
         return encode_labels(labels, **options, written=written, name=name)
     given = [option for option, value in options.items() if value]
     if given:
-        raise OptionError(
-            f"{given[0]} is for one class per row, but the target has several labels. Leave {given[0]} out."
-        )
+        what = "several labels" if labels.kind == "labels" else "a class per element"
+        raise OptionError(f"{given[0]} is for one class per row, but the target has {what}. Leave {given[0]} out.")
     return labels
 
 
