@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from counterpoise.targets.reading import picked
 from sklearn.metrics import average_precision_score, f1_score, log_loss
 
 import counterpoise as cp
 from counterpoise.core.element_labels import element_codes
 from counterpoise.core.errors import OptionError, TargetError
 from counterpoise.core.examples import Examples
+from counterpoise.core.label_columns import picked
 from counterpoise.core.logits import log_softmax
 from counterpoise.core.sample import draw_sample
 from counterpoise.data.split import hold_out, make_folds
