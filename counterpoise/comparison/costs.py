@@ -195,7 +195,7 @@ def costs_of(costs: Any, column: Any, cost_fp: Any, examples: Examples) -> AnyCo
         return CostMatrix(cost_matrix(costs, examples.classes))
     if costs is not None:
         raise OptionError("costs and cost_column exclude each other. Pass one of them.")
-    if not examples.binary:
+    if examples.y.ndim > 1 or not binary:
         raise OptionError("cost_column is for two classes, and the data have more. Pass costs as a matrix.")
     if examples.units is not None:
         raise OptionError(
