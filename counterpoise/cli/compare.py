@@ -50,6 +50,7 @@ def command(
     size: o.Size = None,
     range: o.Range = None,
     aspect: o.Aspect = None,
+    ignore: o.Ignore = None,
     augment: o.Augment = False,
     pictures: Annotated[
         bool,
@@ -121,7 +122,7 @@ def command(
     elsewhere = executor_of(jobs, ray)
     network = resolve_model(model, trust)
     how = o.data_options(positive, one_vs_rest, merge_rare, drop, groups, time, skip_bad, split)
-    form = o.picture_options(size, range, images, root, groups_from, aspect)
+    form = o.picture_options(size, range, images, root, groups_from, aspect, ignore)
     named = o.target_named(target, separator, missing, uncertain, labels_prefix, data)
     examples = o.read_table(data, named, form, text=model == "text", inputs=inputs_of(network), **how)
     chosen = select(strategies, examples.kind)

@@ -91,6 +91,13 @@ Aspect = Annotated[
     ),
 ]  # fmt: skip
 
+Ignore = Annotated[
+    list[int] | None,
+    typer.Option(
+        help="Value of the masks whose pixels count nowhere, such as 255. Repeatable.", rich_help_panel="Images"
+    ),
+]
+
 Augment = Annotated[
     bool,
     typer.Option("--augment", help="Rotate, shift, and zoom images slightly in training.", rich_help_panel="Images"),
@@ -258,11 +265,12 @@ def _typed(name: str) -> str:
 
 def picture_options(
     size: int | None, range: tuple[float, float] | None, images: str | None, root: Path | None,
-    groups_from: str | None = None, aspect: str | None = None,
+    groups_from: str | None = None, aspect: str | None = None, ignore: list[int] | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """The options of images on the command line as arguments of `images`."""
     return {
         "size": size, "range": range, "images": images, "root": root, "groups_from": groups_from, "aspect": aspect,
+        "ignore": tuple(ignore) if ignore else None,
     }  # fmt: skip
 
 

@@ -45,6 +45,7 @@ def command(
     size: o.Size = None,
     range: o.Range = None,
     aspect: o.Aspect = None,
+    ignore: o.Ignore = None,
     augment: o.Augment = False,
     model: o.Model = "auto",
     trust: o.Trust = None,
@@ -97,7 +98,7 @@ def command(
     chosen = find(strategy)
     network = resolve_model(model, trust)
     how = o.data_options(positive, one_vs_rest, merge_rare, drop, groups, time, skip_bad, split)
-    pictures = o.picture_options(size, range, images, root, groups_from, aspect)
+    pictures = o.picture_options(size, range, images, root, groups_from, aspect, ignore)
     named = o.target_named(target, separator, missing, uncertain, labels_prefix, data)
     examples = o.read_table(data, named, pictures, text=model == "text", inputs=inputs_of(network), **how)
     import_keras_quietly()
@@ -105,7 +106,7 @@ def command(
 
     if matrix is not None:
         cost_matrix(matrix, examples.classes)  # labels that there are not are an error before training
-    problems = target_of(examples).problems(examples.y, examples.classes)
+    problems = target_of(examples).problems(examples.y[:0], examples.classes)
     if aim is not None and any(len(p.classes) > 2 for p in problems):
         labels = ", ".join(map(str, examples.classes[:6]))
         raise OptionError(

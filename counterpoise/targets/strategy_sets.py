@@ -25,7 +25,6 @@ ALL: dict[str, tuple[str, ...]] = {
         "undersample",
         "logit_adjusted",
         "balanced_softmax",
-        "resampling_ensemble",
         "dice",
         "tversky",
     ),
