@@ -129,7 +129,7 @@ def evaluate(
     one = problems[0].index is None
     at_ends = None if spread is None else decisions_at(spread, codes, predicted.proba[:, 1], weight)
     together = clf.target.together(codes, predicted.proba, predicted.decision, weight)
-    fewer = {"resamples": drawn} if regions else {}
+    fewer: dict[str, Any] = {"resamples": drawn} if regions else {}
     beyond = further(codes, predicted.proba, predicted.decision, clf.rule, stakes, **drawn_by, **fewer) if one else {}
     return {
         "rows": len(examples),
