@@ -35,6 +35,8 @@ from counterpoise.metrics.review_scores import review_scores
 from counterpoise.targets.shares import shares_of
 
 Array = np.ndarray
+#: Most draws of rows for the scores of their elements, of which there are many.
+ELEMENT_RESAMPLES = 60
 
 
 def evaluate(
@@ -62,7 +64,7 @@ def evaluate(
             Default: the column by which the classifier decides, if it does.
         cost_fp: What a false positive costs with `cost_column`.
         first: Score the rows of highest probability, so many of them; two classes.
-        resamples: Bootstrap draws; where rows are drawn one by one at most 200.
+        resamples: Bootstrap draws; where rows are drawn one by one at most 200, and 60 for scores of elements.
 
     Returns:
         `rows`, `classes` (label, count, share), `metrics` (key -> value, 95% CI), `further` (the same for
@@ -117,7 +119,7 @@ def evaluate(
     if clf.target.per_element:
         regions = region_metrics(clf, encoded, codes, unit, resamples)
     logits = clf.encoded_logits(encoded, examples.scored_outputs)
-    everything = np.arange(len(codes))
+    everything, drawn = np.arange(len(codes)), min(resamples, ELEMENT_RESAMPLES) if regions else resamples
     codes, weight = examples.scored_labels(everything), examples.scored_weights(everything)
     log_p, raw = clf.log_p(logits), clf.raw(logits)
     predicted = clf.target.apply(clf.rule.unreviewed, log_p, amount)
@@ -132,7 +134,7 @@ def evaluate(
     scored = [p for p in problems if len(np.unique(p.y)) > 1]
     each = [
         measure(
-            p.y, p.proba(predicted.proba), p.decision(predicted.decision), p.proba(raw), resamples=resamples,
+            p.y, p.proba(predicted.proba), p.decision(predicted.decision), p.proba(raw), resamples=drawn,
             **{name: p.of_rows(values) for name, values in drawn_by.items()},
         )
         for p in scored
@@ -142,6 +144,8 @@ def evaluate(
     one = problems[0].index is None
     at_ends = None if spread is None else decisions_at(spread, codes, predicted.proba[:, 1], weight)
     together = clf.target.together(codes, predicted.proba, predicted.decision, weight)
+    fewer: dict[str, Any] = {"resamples": drawn} if regions else {}
+    beyond = further(codes, predicted.proba, predicted.decision, clf.rule, stakes, **drawn_by, **fewer) if one else {}
     return {
         "rows": len(examples),
         "groups": None if group is None else len(np.unique(group)),
@@ -150,7 +154,7 @@ def evaluate(
         "threshold_spread": at_ends,
         "aim": clf.rule.aim,
         "metrics": joined_scores(each) | _together(together) | regions,
-        "further": further(codes, predicted.proba, predicted.decision, clf.rule, stakes, **drawn_by) if one else {},
+        "further": beyond,
         "reliability": reliability_table(scored, predicted.proba, weight),
         "by": scores_by_group(grouped, problems, predicted.proba, predicted.decision, **drawn_by),
         "review": None

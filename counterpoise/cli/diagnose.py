@@ -34,6 +34,7 @@ def command(
     size: o.Size = None,
     range: o.Range = None,
     aspect: o.Aspect = None,
+    ignore: o.Ignore = None,
     folds: Annotated[int, typer.Option(min=2, help="Folds of a later comparison.")] = 5,
     quick: Annotated[
         bool, typer.Option("--quick/--no-model", help="Use a quick model to find overlap and wrong labels.")
@@ -45,7 +46,11 @@ def command(
     from counterpoise.diagnosis.diagnose import diagnose
 
     how = o.data_options(positive, one_vs_rest, merge_rare, drop, groups, time, skip_bad)
+<<<<<<< HEAD
     pictures = o.picture_options(size, range, images, root, groups_from, aspect, features)
+=======
+    pictures = o.picture_options(size, range, images, root, groups_from, aspect, ignore)
+>>>>>>> masks
     named = o.target_named(target, separator, missing, uncertain, labels_prefix, data)
     diagnosis = diagnose(o.read_table(data, named, pictures, **how), folds=folds, quick=quick)
     if as_json:

@@ -48,6 +48,7 @@ def command(
     images: o.Images = None,
     root: o.Root = None,
     groups_from: o.GroupsFrom = None,
+    ignore: o.Ignore = None,
     skip_bad: Annotated[
         bool, typer.Option("--skip-bad", help="Leave out damaged and absent images.", rich_help_panel="Images")
     ] = False,
@@ -59,8 +60,10 @@ def command(
     """Score a model on labeled rows, every metric with its interval; or compare unlabeled rows with its own."""
     if unlabeled and target is not None:
         raise OptionError("--unlabeled and --target exclude each other.")
-    if (groups_from is not None or skip_bad) and images is None and not data.is_dir():
-        raise OptionError(f"--groups-from and --skip-bad are for images, but {data.name} is a table. Leave them out.")
+    if (groups_from is not None or skip_bad or ignore) and images is None and not data.is_dir():
+        raise OptionError(
+            f"--groups-from, --skip-bad and --ignore are for images, but {data.name} is a table. Leave them out."
+        )
     if groups is not None and (unlabeled or (data.is_dir() and images is None)):
         raise OptionError("--groups names a column of a table with labels.")
     if unit is not None and (unlabeled or (data.is_dir() and images is None)):
@@ -74,12 +77,17 @@ def command(
 
     clf = load(model, trusted(trust))
     if images is not None or data.is_dir():
+<<<<<<< HEAD
         how = {"groups_from": groups_from, "skip_bad": skip_bad, "unit": unit}
         record = plain(
             _of_images(
                 clf, data, target, groups, images, root, unlabeled, how, _read_costs(stakes), (separator, missing)
             )
         )
+=======
+        how = {"groups_from": groups_from, "skip_bad": skip_bad, "ignore": tuple(ignore or ())}
+        record = plain(_of_images(clf, data, target, groups, images, root, unlabeled, how, _read_costs(stakes)))
+>>>>>>> masks
     else:
         named = o.target_named(target, separator, missing)
         record = plain(

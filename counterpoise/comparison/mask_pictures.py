@@ -38,10 +38,10 @@ def mask_pictures(results: Sequence[FoldResult], examples: Examples, pictures: A
         if result.repeat == 0 and result.regions is not None
         for score, row, decided in _cases(result)
     )
-    middle = max(SHOWN, len(cases) // 2 - SHOWN // 2)
+    middle = max(SHOWN, 3 * len(cases) // 4 - SHOWN // 2)  # each fold kept its worst, and as many around its median
     kinds = (
         ("Lowest Dice coefficient", cases[:SHOWN]),
-        ("Around the median of the others that were kept", cases[middle : middle + SHOWN]),
+        ("Around the median Dice coefficient", cases[middle : middle + SHOWN]),
     )
     return [
         {
@@ -78,7 +78,7 @@ def _shown(examples: Examples, pictures: Any, row: int, decided: _Mask, score: f
     pixels = np.asarray(pictures[np.array([row])][0], dtype=np.float64)
     low, high = black_and_white(pictures[np.array([row])][0], examples)
     image = np.clip((pixels.reshape(*pixels.shape[:2], -1) - low) / max(high - low, 1e-12), 0.0, 1.0)
-    masks = (_gray(codes, len(examples.classes)) for codes in (examples.y[row], decided.codes))
+    masks = (_gray(codes, len(examples.classes) - 1) for codes in (examples.y[row], decided.codes))
     parts = [image, *(np.repeat(mask[..., None], image.shape[-1], axis=2) for mask in masks)]
     gap = np.ones((len(image), GAP, image.shape[-1]))
     joined = np.concatenate([parts[0], gap, parts[1], gap, parts[2]], axis=1)
@@ -98,6 +98,6 @@ def black_and_white(pixels: Array, examples: Examples) -> tuple[float, float]:
     return low, high
 
 
-def _gray(codes: Array, n_classes: int) -> Array:
+def _gray(codes: Array, last: int) -> Array:
     """Class codes as shares of white: 0 is black, the last class white, an ignored pixel a dark gray."""
-    return np.where(codes < 0, 0.25, np.maximum(codes, 0) / (n_classes - 1))
+    return np.where(codes < 0, 0.25, np.maximum(codes, 0) / last)

@@ -17,7 +17,7 @@ from counterpoise.core import seeds
 Array = np.ndarray
 
 #: Elements of all rows together that are kept at about; of one row at least and at most so many.
-ALL_ROWS, LEAST, MOST = 262_144, 64, 16_384
+ALL_ROWS, LEAST, MOST = 131_072, 64, 16_384
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,15 @@ from __future__ import annotations
 DEFAULT = {
     "one_of": ("none", "threshold", "class_weight", "oversample", "undersample", "resampling_ensemble"),
     "labels": ("none", "threshold", "class_weight", "oversample", "asymmetric", "label_ensemble"),
-    "elements": ("none", "threshold", "class_weight", "oversample", "focal", "dice_cross_entropy"),
+    "elements": (
+        "none",
+        "threshold",
+        "class_weight",
+        "oversample",
+        "focal",
+        "resampling_ensemble",
+        "dice_cross_entropy",
+    ),
 }
 #: Kind -> all that it can be trained with; empty: all that there are.
 ALL: dict[str, tuple[str, ...]] = {
@@ -17,7 +25,6 @@ ALL: dict[str, tuple[str, ...]] = {
         "undersample",
         "logit_adjusted",
         "balanced_softmax",
-        "resampling_ensemble",
         "dice",
         "tversky",
     ),
