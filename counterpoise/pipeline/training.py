@@ -17,10 +17,10 @@ class Training(TypedDict, total=False):
 
     Attributes:
         epochs: Most passes over the training rows, counted in steps of the baseline (see `budget`). Default "auto":
-            `fit` 100, `compare` 30 (or the passes of the recipe), fewer on many rows (15,000 steps, but 30 passes),
-            and no fewer steps than the recipe's floor. With "auto", `compare` takes up to 4 times as many for all strategies if the early-stopping
-            rows show that some were still improving. With a number, it names them instead, and calls none better than
-            a baseline that was still improving.
+            `fit` 100, `compare` 30 (or the passes of the recipe), fewer on many rows (15,000 steps, but 30 passes), and
+            no fewer steps than the recipe's floor. With "auto", `compare` takes up to 4 times as many for all
+            strategies if the early-stopping rows show that some were still improving. With a number, it names them
+            instead, and calls none better than a baseline that was still improving.
         batch_size: Rows per step. Default "auto": 256, for `cnn` 64; `tabular` chooses by the number of rows.
         budget: "steps" (default): every strategy gets the steps of the baseline. "epochs": each plan its own epochs.
         optimizer: A Keras optimizer or its name. Default: that of the compiled model, otherwise Adam(1e-3).
