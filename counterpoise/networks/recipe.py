@@ -24,8 +24,9 @@ class Recipe:
         follows_rows: Whether the batch grows with the number of rows instead (see `batch_size`).
         passes: Passes over the training rows, unless a number of epochs was asked for; 0: those of `fit` and `compare`.
         floor: Steps of the budget at least, unless a number of epochs was asked for.
-        cosine: Whether the learning rate falls to 0 over the steps, along half a cosine, unless the optimizer has a
-            schedule of its own. A training then takes all its steps: patience does not end it.
+        cosine: Whether the learning rate falls to 0 over the steps, along half a cosine, unless something else sets it
+            (a schedule of the optimizer, `plateau`, a callback). A training then takes all its steps: patience does not
+            end it.
         min_steps: Steps before which no round is kept for good.
         smoothing: Rounds whose stopping scores are averaged before rounds are compared.
         margin: Standard errors, over the stopping rows, by which a later round must be better to take over.

@@ -104,3 +104,6 @@ def test_a_schedule_of_the_optimizer_replaces_that_of_the_recipe():
     network = Network("cnn", pictures, optimizer=keras.optimizers.SGD(decay))
     limits = limits_of(640, 640, AUTO.on({"": network}, 640, passes=100))
     assert (limits.cosine, limits.patience) == (False, 100)
+    own = {"": Network("cnn", pictures)}
+    for settings in (replace(AUTO, plateau=3).on(own, 640, passes=100), AUTO.on(own, 640, 100, rate_set=True)):
+        assert not limits_of(640, 640, settings).cosine
