@@ -208,3 +208,24 @@ def test_scores_of_units_are_those_of_scikit_learn():
     assert len(examples.units) == 240
     found = next(r for r in cmp.leaderboard if r["strategy"] == "none")["units"]["scores"]["average_precision"]
     assert found["folds"] == pytest.approx(by_hand)
+
+
+def test_units_of_several_labels_have_a_threshold_for_each(tmp_path):
+    rng = np.random.default_rng(0)
+    of = np.repeat(np.arange(200), rng.integers(1, 5, 200))
+    x = rng.normal(size=(len(of), 2))
+    y = (rng.random(x.shape) < 1 / (1 + np.exp(1.5 - 2 * x))).astype(float)
+    y[::9, 1] = np.nan
+    frame = pd.DataFrame(x, columns=["a", "b"]).assign(patient=of, mass=y[:, 0], edema=y[:, 1])
+    clf = cp.fit(
+        "mlp", frame, ["mass", "edema"], unit="patient", aggregate="max", guarantee_rows=0.4, epochs=3, verbose=0
+    )
+    again = cp.load(clf.decide(recall_floor=0.5, confidence=0.9).save(tmp_path / "m.keras"))
+    assert [rule.guarantee.of for rule in again.unit.rule.problem_rules] == ["groups", "groups"]
+    table = again.predict_units(frame)
+    assert table.columns[2:] == ["probability_mass", "decision_mass", "probability_edema", "decision_edema"]
+    largest = pd.Series(clf.predict_proba(frame)[:, 1]).groupby(of).max()
+    order = np.argsort(largest.to_numpy(), kind="stable")
+    assert np.all(np.diff(table["probability_edema"].to_numpy()[order]) >= -1e-9)
+    truth = frame.groupby("patient")["mass"].max()
+    assert again.scores["unit_y"][:, 0].sum() + again.scores["unit_guarantee_y"][:, 0].sum() == truth.sum()
