@@ -55,13 +55,9 @@ def command(
     size: o.Size = None,
     range: o.Range = None,
     aspect: o.Aspect = None,
-<<<<<<< HEAD
     cache: o.Cache = None,
-    augment: o.Augment = None,
-=======
     ignore: o.Ignore = None,
-    augment: o.Augment = False,
->>>>>>> masks
+    augment: o.Augment = None,
     pictures: Annotated[
         bool,
         typer.Option(help="Show confident errors and heat maps as images in the report.", rich_help_panel="Images"),
@@ -145,16 +141,11 @@ def command(
         raise OptionError("--jobs and --ray cannot be combined. Remove one of them.")
     elsewhere = executor_of(jobs, ray)
     network = resolve_model(model, trust)
-<<<<<<< HEAD
     how = o.data_options(
         positive, one_vs_rest, merge_rare, drop, groups, time, skip_bad, split, unit, aggregate, cost_column
     )
     how["by"] = o.split_names(by)
-    form = o.picture_options(size, range, images, root, groups_from, aspect, features, cache)
-=======
-    how = o.data_options(positive, one_vs_rest, merge_rare, drop, groups, time, skip_bad, split)
-    form = o.picture_options(size, range, images, root, groups_from, aspect, ignore)
->>>>>>> masks
+    form = o.picture_options(size, range, images, root, groups_from, aspect, features, cache, ignore)
     named = o.target_named(target, separator, missing, uncertain, labels_prefix, data)
     examples = o.read_table(data, named, form, text=model == "text", inputs=inputs_of(network), **how)
     chosen = select(strategies, examples.kind)

@@ -46,11 +46,7 @@ def command(
     from counterpoise.diagnosis.diagnose import diagnose
 
     how = o.data_options(positive, one_vs_rest, merge_rare, drop, groups, time, skip_bad)
-<<<<<<< HEAD
-    pictures = o.picture_options(size, range, images, root, groups_from, aspect, features)
-=======
-    pictures = o.picture_options(size, range, images, root, groups_from, aspect, ignore)
->>>>>>> masks
+    pictures = o.picture_options(size, range, images, root, groups_from, aspect, features, ignore=ignore)
     named = o.target_named(target, separator, missing, uncertain, labels_prefix, data)
     diagnosis = diagnose(o.read_table(data, named, pictures, **how), folds=folds, quick=quick)
     if as_json:

@@ -77,17 +77,12 @@ def command(
 
     clf = load(model, trusted(trust))
     if images is not None or data.is_dir():
-<<<<<<< HEAD
-        how = {"groups_from": groups_from, "skip_bad": skip_bad, "unit": unit}
+        how = {"groups_from": groups_from, "skip_bad": skip_bad, "unit": unit, "ignore": tuple(ignore or ())}
         record = plain(
             _of_images(
                 clf, data, target, groups, images, root, unlabeled, how, _read_costs(stakes), (separator, missing)
             )
         )
-=======
-        how = {"groups_from": groups_from, "skip_bad": skip_bad, "ignore": tuple(ignore or ())}
-        record = plain(_of_images(clf, data, target, groups, images, root, unlabeled, how, _read_costs(stakes)))
->>>>>>> masks
     else:
         named = o.target_named(target, separator, missing)
         record = plain(

@@ -113,24 +113,17 @@ Aspect = Annotated[
     ),
 ]  # fmt: skip
 
-<<<<<<< HEAD
 Cache = Annotated[
     str | None,
     typer.Option(
         help="Folder in which decoded images are kept for later runs.", show_default=False, rich_help_panel="Images"
     ),
-=======
+]
 Ignore = Annotated[
     list[int] | None,
     typer.Option(
         help="Value of the masks whose pixels count nowhere, such as 255. Repeatable.", rich_help_panel="Images"
     ),
-]
-
-Augment = Annotated[
-    bool,
-    typer.Option("--augment", help="Rotate, shift, and zoom images slightly in training.", rich_help_panel="Images"),
->>>>>>> masks
 ]
 
 Augment = Annotated[
@@ -310,20 +303,13 @@ def _typed(name: str) -> str:
 
 def picture_options(
     size: int | None, range: tuple[float, float] | None, images: str | None, root: Path | None,
-<<<<<<< HEAD
     groups_from: str | None = None, aspect: str | None = None, features: str | None = None, cache: str | None = None,
-=======
-    groups_from: str | None = None, aspect: str | None = None, ignore: list[int] | None = None,
->>>>>>> masks
+    ignore: list[int] | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """The options of images on the command line as arguments of `images`."""
     return {
         "size": size, "range": range, "images": images, "root": root, "groups_from": groups_from, "aspect": aspect,
-<<<<<<< HEAD
-        "features": split_names(features) or None, "cache": cache,
-=======
-        "ignore": tuple(ignore) if ignore else None,
->>>>>>> masks
+        "features": split_names(features) or None, "cache": cache, "ignore": tuple(ignore) if ignore else None,
     }  # fmt: skip
 
 

@@ -48,13 +48,9 @@ def command(
     size: o.Size = None,
     range: o.Range = None,
     aspect: o.Aspect = None,
-<<<<<<< HEAD
     cache: o.Cache = None,
-    augment: o.Augment = None,
-=======
     ignore: o.Ignore = None,
-    augment: o.Augment = False,
->>>>>>> masks
+    augment: o.Augment = None,
     model: o.Model = "auto",
     trust: o.Trust = None,
     epochs: o.Epochs = None,
@@ -110,15 +106,10 @@ def command(
     o.check_file(out, ".keras", [data, model])
     chosen = find(strategy)
     network = resolve_model(model, trust)
-<<<<<<< HEAD
     how = o.data_options(
         positive, one_vs_rest, merge_rare, drop, groups, time, skip_bad, split, unit, aggregate, cost_column
     )
-    pictures = o.picture_options(size, range, images, root, groups_from, aspect, features, cache)
-=======
-    how = o.data_options(positive, one_vs_rest, merge_rare, drop, groups, time, skip_bad, split)
-    pictures = o.picture_options(size, range, images, root, groups_from, aspect, ignore)
->>>>>>> masks
+    pictures = o.picture_options(size, range, images, root, groups_from, aspect, features, cache, ignore)
     named = o.target_named(target, separator, missing, uncertain, labels_prefix, data)
     examples = o.read_table(data, named, pictures, text=model == "text", inputs=inputs_of(network), **how)
     import_keras_quietly()
@@ -126,15 +117,9 @@ def command(
 
     if matrix is not None:
         cost_matrix(matrix, examples.classes)  # labels that there are not are an error before training
-<<<<<<< HEAD
-    problems = target_of(examples).problems(examples.y, examples.classes)
+    problems = target_of(examples).problems(examples.y[:0], examples.classes)
     if (aim is not None or column) and any(len(p.classes) > 2 for p in problems):
         labels, what = ", ".join(map(str, examples.classes[:6])), _typed(aim) if aim else "--cost-column"
-=======
-    problems = target_of(examples).problems(examples.y[:0], examples.classes)
-    if aim is not None and any(len(p.classes) > 2 for p in problems):
-        labels = ", ".join(map(str, examples.classes[:6]))
->>>>>>> masks
         raise OptionError(
             f"{what} is for two classes; {data.name} has {len(examples.classes)}: {labels}. "
             f"Hold one against the others: --one-vs-rest {examples.classes[examples.positive]}"

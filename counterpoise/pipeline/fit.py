@@ -66,18 +66,11 @@ def fit(
 
     Args:
         model: A Keras model (compiled or not), a builder `build(spec, n_classes)` returning logits,
-<<<<<<< HEAD
-            `cp.transfer(backbone)`, `cp.trees(...)`, `cp.blend([...])`, or a name: "mlp", "tabular", "cnn", "text"
-            (networks), "boosted", "forest", "balanced_forest" (trees); "auto" is `cnn` for pictures, `text` for texts,
-            and for tables the blend of `tabular`, `boosted` and, up to a million numbers, `forest` (its network alone
-            with callbacks, from a scan, or under a strategy that only networks can train).
-=======
             `cp.transfer(backbone)`, `cp.trees(...)`, `cp.blend([...])`, or a name: "mlp", "tabular", "cnn", "text",
             "unet" (networks), "boosted", "forest", "balanced_forest" (trees); "auto" is `cnn` for pictures, `unet` for
             pictures with masks, `text` for texts, and for tables the blend of `tabular`, `boosted` and, up to a million
-            numbers, `forest` (its network alone with callbacks, for several labels per row, from a scan, or under a
-            strategy that only networks can train).
->>>>>>> masks
+            numbers, `forest` (its network alone with callbacks, from a scan, or under a strategy that only networks can
+            train).
         data: A frame, a dict of columns, a CSV or Parquet file, an array, a dict or tuple of arrays, or text (N,).
             With y=None also a `tf.data.Dataset`, `PyDataset` or `DataLoader` of (x, y[, weight]), of which one pass is
             read into memory; a folder of `cp.images`; or a `cp.scan`, whose rows are streamed from disk.
