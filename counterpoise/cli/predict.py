@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from counterpoise.cli import options as o
+from counterpoise.cli.summary import predicted
 from counterpoise.cli.terminal import say, write_data
 from counterpoise.cli.trust import trusted
 from counterpoise.core.errors import OptionError
@@ -65,7 +66,8 @@ def command(
         write_data(text)
         return
     write_text(out, text)
-    say(f"saved {out}: {table.height:,} rows of {', '.join(table.columns)}", error=True)
+    for line in predicted(clf, model, data, table, out).lines():
+        say(line, error=True)
 
 
 def _as_written(table: Any) -> Any:
