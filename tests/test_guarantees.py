@@ -100,7 +100,7 @@ def test_precision_is_guaranteed_too(clf):
 
 
 def test_what_does_not_go_together(clf):
-    with pytest.raises(OptionError, match="confidence goes with"):
+    with pytest.raises(OptionError, match="f1 has no confidence"):
         clf.decide(f1=True, confidence=0.95)
     with pytest.raises(OptionError, match="exactly one aim"):
         clf.decide(confidence=0.95)
@@ -150,7 +150,7 @@ def test_several_classes_are_guaranteed_together(tmp_path):
     assert np.array_equal(sure.predict(x, prior=[0.2, 0.3, 0.5]), sure.predict(x))
     with pytest.raises(OptionError, match="no class 'd'"):
         clf.decide(recall_floor={"d": 0.7})
-    with pytest.raises(OptionError, match="a guarantee is a recall_floor"):
+    with pytest.raises(OptionError, match="a guarantee is for a recall_floor"):
         clf.decide(precision_floor=0.7, confidence=0.9)
 
 

@@ -39,7 +39,9 @@ def resolve_model(text: str, trust: Sequence[str] | None = None) -> Any:
     if text.endswith(".keras"):
         return _load_keras(Path(text), trusted(trust))
     if trust:
-        raise OptionError(f"--trust goes with --model FILE.keras; got --model {text}, which reads no file.")
+        raise OptionError(
+            f"--model {text} reads no file, so there is nothing to trust. Remove --trust, or name FILE.keras."
+        )
     if ":" not in text:
         return text
     module, _, name = text.partition(":")

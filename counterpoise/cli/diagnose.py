@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from counterpoise.cli import options as o
+from counterpoise.cli.summary import diagnosed
 from counterpoise.cli.terminal import Terminal
 
 NAME = "diagnose"
@@ -40,6 +41,7 @@ def command(
         bool, typer.Option("--quick/--no-model", help="Use a quick model to find overlap and wrong labels.")
     ] = True,
     strict: Annotated[bool, typer.Option("--strict", help="Stop with exit code 2 if a leak is found.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Print every number, and the reasons of the advice.")] = False,
     as_json: o.Json = False,
 ) -> None:
     """Measure the imbalance and possible leaks, and recommend what to do."""
@@ -51,7 +53,10 @@ def command(
     diagnosis = diagnose(o.read_table(data, named, pictures, **how), folds=folds, quick=quick)
     if as_json:
         print(json.dumps(diagnosis.to_dict()))
-    else:
+    elif full:
         Terminal().print(diagnosis)
+    else:
+        for line in diagnosed(diagnosis):
+            Terminal().print(line)
     if strict:
         diagnosis.check()

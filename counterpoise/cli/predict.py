@@ -10,6 +10,7 @@ import typer
 
 from counterpoise.cli import options as o
 from counterpoise.cli.predicted_masks import predict_masks
+from counterpoise.cli.summary import predicted
 from counterpoise.cli.terminal import say, write_data
 from counterpoise.cli.trust import trusted
 from counterpoise.core.errors import OptionError
@@ -88,7 +89,8 @@ def command(
         write_data(text)
         return
     write_text(out, text)
-    say(f"saved {out}: {table.height:,} rows of {', '.join(table.columns)}", error=True)
+    for line in predicted(clf, model, data, table, out).lines():
+        say(line, error=True)
 
 
 def _as_written(table: Any) -> Any:

@@ -11,7 +11,7 @@ import typer
 from counterpoise.cli import options as o
 from counterpoise.cli.builders import resolve_model
 from counterpoise.cli.costs import read_costs
-from counterpoise.cli.show import model_text, rule_text
+from counterpoise.cli.summary import trained
 from counterpoise.core.errors import OptionError
 from counterpoise.core.keras_import import import_keras_quietly
 
@@ -142,18 +142,15 @@ def command(
     if aim is not None or matrix is not None or column or review_alpha is not None:
         clf = clf.decide(confidence=confidence, costs=matrix, review_alpha=review_alpha, **column, **(aim or {}))
     clf.save(out)
-    models = model_text(clf.card_without_metrics, clf.rule.weights)
-    decided = rule_text(clf.rule if clf.unit is None else clf.unit.rule, clf.classes_.tolist())
-    decided += "" if clf.unit is None else f" for units ({clf.unit.name})"
-    o.note(f"saved {out}: {strategy}, {models}, {len(examples):,} rows, {decided}", out)
     threshold = clf.card["threshold"] if clf.unit is None else clf.card["unit"]["threshold"]
-    for key in ("budgets", "review"):
-        if threshold.get(key):
-            o.note(str(threshold[key]), out)
-    if confidence is not None or column:
-        o.note(threshold["text"], out)
-    elif aim is not None and set(aim) <= FLOORS:
-        o.note(threshold["text"] + " --confidence 0.95 keeps rows out of training that carry a guarantee.", out)
+    notes = [str(threshold[key]) for key in ("budgets", "review") if threshold.get(key)]
+    next_step = ""
+    if confidence is not None or column or (aim is not None and set(aim) <= FLOORS):
+        notes.append(threshold["text"])
+    if confidence is None and aim is not None and set(aim) <= FLOORS:
+        next_step = "For a guarantee, add --confidence 0.95: it keeps rows out of training that support one."
+    for line in trained(clf, strategy, len(examples), out, tuple(notes), next_step).lines():
+        o.note(line, out)
 
 
 def column_of(cost_column: str | None, cost_fp: float | None, cost_fn: float | None) -> dict[str, Any]:

@@ -66,7 +66,7 @@ def audit_of(results: Sequence[FoldResult], examples: Examples, best: Classifier
         ],
         "reliability": reliability_table([p for p in problems if len(np.unique(p.y)) > 1], proba, weight),
         "review": [] if problems[0].index is not None else reviews(first, examples),
-        "importance": _importance(best, examples),
+        "importance": None if problems[0].index is not None else _importance(best, examples),
     })  # fmt: skip
 
 
@@ -120,7 +120,7 @@ def _reviewed(result: FoldResult, results: Sequence[FoldResult], examples: Examp
 
 def _importance(best: Classifier | None, examples: Examples) -> dict[str, Any] | None:
     """The importance of columns on test rows, where a split of the user's own keeps these from `best`."""
-    if best is None or examples.split is None or examples.schema is None or examples.y.ndim > 1:
+    if best is None or examples.split is None or examples.schema is None:
         return None
     columns = RawColumns.of(best)
     if len(columns.names) > MOST_COLUMNS:

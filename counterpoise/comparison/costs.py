@@ -184,18 +184,19 @@ def costs_of(costs: Any, column: Any, cost_fp: Any, examples: Examples) -> AnyCo
     Raises:
         OptionError: Costs that do not fit the classes, or both.
     """
-    binary = all(len(p.classes) == 2 for p in target_of(examples).problems(examples.y, examples.classes))
+    problems = target_of(examples).problems(examples.y, examples.classes)
+    one, binary = problems[0].index is None, all(len(p.classes) == 2 for p in problems)
     if column is None:
         if cost_fp is not None:
             raise OptionError("cost_fp goes with cost_column. Without a column pass costs=(cost_fp, cost_fn).")
         if costs is None or isinstance(costs, Costs) or not _is_table(costs):
             return Costs.of(costs, binary)
-        if examples.y.ndim > 1:
+        if not one:
             raise OptionError("A matrix of costs is for one class per row. Pass two numbers, which all labels have.")
         return CostMatrix(cost_matrix(costs, examples.classes))
     if costs is not None:
         raise OptionError("costs and cost_column exclude each other. Pass one of them.")
-    if examples.y.ndim > 1 or not binary:
+    if not (one and binary):
         raise OptionError("cost_column is for two classes, and the data have more. Pass costs as a matrix.")
     if examples.units is not None:
         raise OptionError(

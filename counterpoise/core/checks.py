@@ -214,7 +214,7 @@ def check_weights(weights: Any, n: int, name: str = "sample_weight") -> np.ndarr
     try:
         got = np.asarray(unmasked(weights), dtype=np.float64)
     except (TypeError, ValueError):
-        raise DataError(f"{name} must be numbers, one per row; got {weights!r:.60}.") from None
+        raise DataError(f"{name} is {weights!r:.60}. Expected numbers, one per row.") from None
     if got.shape != (n,):
         raise DataError(f"{name} has shape {got.shape}. Expected one number for each of the {n:,} rows.")
     check_finite(got, name)

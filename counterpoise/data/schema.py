@@ -128,7 +128,9 @@ def encode_rows(schema: Schema | None, source: Any, name: str | None = None) -> 
     if numeric is not None:
         return {"numeric": numeric}
     if not is_table(source):
-        raise ColumnError(f"Expected a table with the columns {_names(schema)}; got {type(source).__name__}.")
+        raise ColumnError(
+            f"The rows are of type {type(source).__name__}. Expected a table with the columns {_names(schema)}."
+        )
     # Levels stay as they are written: '007' would become 7 in a file where all are numbers.
     wanted = {c.name: None for c in schema.columns if c.used}
     frame, found_name, _ = to_frame(source, as_text=text_columns(schema), unused=lambda name: name not in wanted)

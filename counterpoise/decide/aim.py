@@ -56,7 +56,8 @@ class Aim:
         _, low, high = AIMS[self.name]
         if not low <= len(self.values) <= high:
             wanted = str(low) if low == high else f"{low} or more"
-            raise OptionError(f"{self.name} takes {wanted} value(s), got {len(self.values)}: {self.values}.")
+            shown = ", ".join(f"{value:g}" for value in self.values) or "none"
+            raise OptionError(f"{self.name} was given {len(self.values)} values ({shown}). Expected {wanted}.")
         _check_values(self.name, self.values)
 
     @classmethod
@@ -106,12 +107,15 @@ def in_words(aim: str | Aim) -> str:
 
 def _check_values(name: str, values: tuple[float, ...]) -> None:
     if name in ("recall_floor", "precision_floor") and not (max(values) > 0 and all(0 <= v <= 1 for v in values)):
-        raise OptionError(f"{name} must be above 0 and at most 1; got {', '.join(f'{v:g}' for v in values)}.")
+        shown = ", ".join(f"{v:g}" for v in values)
+        raise OptionError(f"{name} is {shown}. Expected a share above 0 and at most 1, for example 0.95.")
     if name == "f_beta" and not 0 < values[0] < float("inf"):
-        raise OptionError(f"The beta of f_beta must be above 0; got {values[0]:g}.")
+        raise OptionError(f"The beta of f_beta is {values[0]:g}. Expected a finite number above 0, for example 2.")
     if name == "alerts" and not 0 <= values[0] <= values[1]:
-        raise OptionError(f"alerts(k, n) needs 0 <= k <= n; got k = {values[0]:g}, n = {values[1]:g}.")
+        raise OptionError(f"alerts is k = {values[0]:g} of n = {values[1]:g} rows. Expected 0 <= k <= n.")
     if name == "alerts" and values[1] <= 0:
-        raise OptionError("alerts(k, n) needs n above 0.")
+        raise OptionError("alerts has n = 0. Expected k alerts per n rows, n above 0, for example (50, 1000).")
     if name == "cost" and not all(0 < v < float("inf") for v in values):
-        raise OptionError(f"Costs must be above 0; got {values}.")
+        raise OptionError(
+            f"A cost is not a finite number above 0: {', '.join(f'{v:g}' for v in values)}. Expected costs above 0."
+        )

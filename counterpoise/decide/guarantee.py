@@ -142,7 +142,7 @@ def _best_precision(flagged: Array, hits: Array, delta: float) -> float:
 def _checked(scores: Array, y: Array, floor: float, confidence: float, among: int) -> tuple[Array, Array]:
     s = np.asarray(scores, dtype=np.float64)
     if s.ndim != 1 or np.isnan(s).any():
-        raise OptionError(f"scores must be a vector without NaN; got shape {s.shape}.")
+        raise OptionError(f"The scores have shape {s.shape}. Expected a vector (N,) of numbers without NaN.")
     if not 0.0 < floor < 1.0:
         raise OptionError(f"The floor is {floor:g}. Expected above 0 and below 1 (1 cannot be guaranteed).")
     if not 0.0 < confidence < 1.0:

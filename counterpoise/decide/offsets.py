@@ -69,13 +69,15 @@ def best_offsets(lp: Array, labels: Array, goal: Aim, w: Array, *, sweeps: int =
 def _floors(goal: Aim, n_classes: int) -> Array:
     """One floor for all classes, or one each."""
     if len(goal.values) not in (1, n_classes):
-        raise OptionError(f"recall_floor needs one value, or one per class ({n_classes}); got {len(goal.values)}.")
+        raise OptionError(
+            f"recall_floor has {len(goal.values)} values. Expected one value, or one per class ({n_classes})."
+        )
     return np.broadcast_to(np.asarray(goal.values), (n_classes,))
 
 
 def _cost_offsets(goal: Aim, n_classes: int) -> Array:
     if len(goal.values) != n_classes:
-        raise OptionError(f"cost needs one value per class ({n_classes}); got {len(goal.values)}.")
+        raise OptionError(f"cost has {len(goal.values)} values. Expected one value per class ({n_classes}).")
     return np.log(np.asarray(goal.values))
 
 

@@ -74,7 +74,9 @@ def _unit_shift(log_shift: Array, units: int) -> Array:
     """Return what is added to each of `units` logits."""
     s = np.asarray(log_shift, dtype=np.float64)
     if not np.all(np.isfinite(s)):
-        raise OptionError(f"The training shift must be finite; got {s.tolist()}. A class was removed by the plan.")
+        raise OptionError(
+            f"The training shift is {s.tolist()}. Expected finite numbers: the plan must leave rows of every class."
+        )
     if s.ndim == 2 and s.shape == (units, 2):
         return s[:, 1] - s[:, 0]
     if s.shape == (2,) and units == 1:

@@ -87,7 +87,9 @@ def fit_reject(proba: Array, y: Array, alpha: float = 0.1) -> Reject:
     """
     p = np.asarray(proba, dtype=np.float64)
     if p.ndim != 2 or not 0.0 < alpha < 1.0:
-        raise OptionError(f"Expected probabilities (rows, classes) and 0 < alpha < 1; got {p.shape} and {alpha:g}.")
+        raise OptionError(
+            f"alpha is {alpha:g} and proba has shape {p.shape}. Expected 0 < alpha < 1, and (rows, classes)."
+        )
     labels = codes(y, *p.shape)
     counts = np.bincount(labels, minlength=p.shape[1])
     ranks = [math.floor(alpha * (n + 1) + 1e-9) for n in counts]

@@ -70,8 +70,8 @@ class AveragePrecision(keras.metrics.Metric):
         seen = _value_now(self.seen)
         if seen is not None and seen > self.capacity:
             raise OptionError(
-                f"{self.name} got {seen} rows but has room for capacity={self.capacity}. Set capacity= to the number "
-                "of rows of an epoch, or compute the score after the epoch from all predictions."
+                f"{self.name} was given {seen} rows, but has room for capacity={self.capacity}. Set capacity= to the "
+                "number of rows of an epoch, or compute the score after the epoch from all predictions."
             )
 
     def result(self) -> Tensor:

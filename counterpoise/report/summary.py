@@ -190,12 +190,15 @@ def _checked(
         f"{name} {array.shape} instead of {shape}" for name, (array, shape) in wanted.items() if array.shape != shape
     ]
     if wrong or y.ndim != 1 or len(y) == 0:
-        raise OptionError(f"Curves need one row per label; got y {y.shape}" + "".join(f", {w}" for w in wrong) + ".")
+        given = "".join(f", {w}" for w in wrong)
+        raise OptionError(f"y has shape {y.shape}{given}. Expected one label per row, and as many rows everywhere.")
     if max_points < 2:
-        raise OptionError(f"max_points must be 2 or more, got {max_points}.")
+        raise OptionError(f"max_points is {max_points}. Expected 2 or more.")
     for name, codes in (("y", y), ("decision", decision)):
         if codes.min() < 0 or codes.max() >= n_classes:
-            raise OptionError(f"{name} must hold codes 0 to {n_classes - 1}, got {codes.min()} to {codes.max()}.")
+            raise OptionError(
+                f"{name} holds {codes.min()} to {codes.max()}. Expected class codes from 0 to {n_classes - 1}."
+            )
     for name, values in (("raw", raw), ("proba", proba)):
         if not (np.isfinite(values).all() and values.min() >= 0 and values.max() <= 1 + 1e-6):
             raise OptionError(f"{name} must hold probabilities between 0 and 1; apply a softmax or sigmoid to scores.")

@@ -109,7 +109,7 @@ def _no_strategy(given: Any) -> str:
             f"strategy is a {type(given).__name__} of {len(given)}. Expected one. cp.compare(strategies=[...]) "
             "compares several, cp.ensemble([...]) makes one model of them."
         )
-    return f"a strategy is a name or a Strategy, as cp.ensemble([...]) makes one; got {type(given).__name__}."
+    return f"The strategy is of type {type(given).__name__}. Expected a name, or a Strategy, as of cp.ensemble([...])."
 
 
 def select(wanted: str | Strategy | Iterable[str | Strategy], kind: str = "one_of") -> tuple[Strategy, ...]:

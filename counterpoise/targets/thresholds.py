@@ -30,7 +30,9 @@ def choose(
     """The rule with the threshold of one aim (see `Classifier.decide`)."""
     if len(aim) != 1:
         given = ", ".join(aim) or "none"
-        raise OptionError(f"decide() takes exactly one aim, for example recall_floor=0.95; got {given}.")
+        raise OptionError(
+            f"The aims are: {given}. Expected exactly one aim. Call for example decide(recall_floor=0.95)."
+        )
     ((name, value),) = aim.items()
     if isinstance(value, Mapping):
         value = _by_class(name, value, classes)
@@ -39,11 +41,13 @@ def choose(
         votes = np.full(len(rule.log_shifts), cut) if rule.vote == "hard" else None
         return replace(rule, threshold=cut, aim="given", member_thresholds=votes, guarantee=None)
     if "log_p" not in scores:
-        raise OptionError("this classifier holds no out-of-fold scores, so no threshold can be chosen from them.")
+        raise OptionError(
+            "This classifier has no out-of-fold scores, so no threshold can be chosen from them. Pass threshold=."
+        )
     if confidence is None:
         return _estimated(rule, scores, name, value)
     if name not in GUARANTEED:
-        raise OptionError(f"confidence goes with {' or '.join(GUARANTEED)}; got {name}.")
+        raise OptionError(f"{name} has no confidence. Expected {' or '.join(GUARANTEED)}. Leave confidence out.")
     if len(rule.prior) > 2:
         return _guaranteed_classes(rule, scores, name, value, confidence, classes)
     return _guaranteed(rule, scores, name, float(value), confidence)
@@ -52,14 +56,19 @@ def choose(
 def _by_hand(rule: Rule, name: str, value: Any, confidence: float | None) -> float:
     """A threshold as the user gave it, checked."""
     if name == "given":
-        raise OptionError(f"a threshold of your own is set by decide(threshold=0.2); got given={value!r}.")
+        raise OptionError(f"The aim is given={value!r}. A threshold of your own is set by decide(threshold=0.2).")
     if confidence is not None:
-        raise OptionError(f"a threshold set by hand has no confidence; confidence goes with {' or '.join(GUARANTEED)}.")
+        raise OptionError(
+            "A threshold set by hand has no confidence. Expected "
+            f"{' or '.join(GUARANTEED)} with a confidence. Leave confidence out."
+        )
     if len(rule.prior) > 2:
-        raise OptionError(f"a threshold decides between two classes; this classifier has {len(rule.prior)}.")
+        raise OptionError(
+            f"There are {len(rule.prior)} classes. A threshold is for two. Pass costs, or an aim such as f1=True."
+        )
     number = isinstance(value, (int, float, np.number)) and not isinstance(value, (bool, np.bool_))
     if not (number and 0 <= value <= 1):
-        raise OptionError(f"threshold must be a probability from 0 to 1; got {value!r}.")
+        raise OptionError(f"threshold is {value!r}. Expected a probability from 0 to 1, for example 0.2.")
     return float(value)
 
 
@@ -67,12 +76,14 @@ def _by_class(name: str, value: Mapping[Any, float], classes: Sequence[Any]) -> 
     """Floors by label as one number per class, 0 for none; with two classes that of the positive."""
     known = list(classes)
     if name != "recall_floor":
-        raise OptionError(f"only recall_floor takes a number for each label; got {name}.")
+        raise OptionError(f"{name} was given a number for each label. Only recall_floor takes these. Pass one value.")
     for label in value:
         if label not in known:
-            raise OptionError(f"there is no class {label!r}.{did_you_mean(label, known)}")
+            raise OptionError(f"There is no class {label!r}.{did_you_mean(label, known)}")
     if len(known) == 2 and known[0] in value:
-        raise OptionError(f"with two classes the recall floor is that of {known[1]!r}; got {dict(value)}.")
+        raise OptionError(
+            f"recall_floor is {dict(value)}. With two classes it is the floor of {known[1]!r}. Pass one number."
+        )
     floors = tuple(float(value.get(label, 0.0)) for label in known)
     return floors[1] if len(known) == 2 else floors
 
@@ -136,7 +147,10 @@ def _guaranteed_classes(
 ) -> Rule:
     """Offsets for recall floors: their order from the rows that fitted the rule, the choice from those kept out."""
     if name != "recall_floor" or rule.vote == "hard":
-        raise OptionError("with more than two classes a guarantee is a recall_floor, and the vote is not 'hard'.")
+        raise OptionError(
+            "With more than two classes a guarantee is for a recall_floor, and for a vote that is not 'hard'. Leave "
+            "confidence out."
+        )
     goal = Aim(name, tuple(np.broadcast_to(np.asarray(value, dtype=np.float64), (len(rule.prior),)).tolist()))
     fitted, weight = pooled_log_proba(rule, list(scores["log_p"].astype(np.float64))), scores.get("weight")
     start = choose_offsets(fitted, scores["y"], "f1", weight)

@@ -336,7 +336,7 @@ def test_trust_on_the_command_line(tmp_path, monkeypatch):
     check_refusal(run_command("predict", "m.keras", "rows.csv", "--trust", "my_layers"), "expected module:Class")
     check_refusal(run_command("predict", "m.keras", "rows.csv", "--trust", "my_layers:Twic"), "Did you mean 'Twice'")
     check_refusal(run_command("predict", "m.keras", "rows.csv", "--trust", "no_layers:Twice"), "no module 'no_layers'")
-    check_refusal(run_command(*train, "--model", "mlp", *trust), "--trust goes with --model FILE.keras")
+    check_refusal(run_command(*train, "--model", "mlp", *trust), "reads no file, so there is nothing to trust")
 
 
 def test_a_builder_s_model_that_cannot_be_saved_is_refused_before_the_training(tmp_path, monkeypatch):

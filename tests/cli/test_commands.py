@@ -70,7 +70,11 @@ def test_diagnose(counterpoise, table):
     found = json.loads(counterpoise("diagnose", table, "--target", "ill", "--json").out)
     assert {c["label"] for c in found["classes"]} == {"yes", "no"}
     assert found["missing"]["age"] > 0
-    assert "imbalance ratio" in counterpoise("diagnose", table, "--target", "ill").out
+    assert "imbalance ratio" in counterpoise("diagnose", table, "--target", "ill", "--full").out
+    short = counterpoise("diagnose", table, "--target", "ill").out.splitlines()
+    assert len(short) <= 25
+    assert short[0].startswith("'yes' is ")
+    assert any(line.startswith("Next: ") for line in short)
 
 
 def test_compare_writes_four_files_and_says_where(raced):
@@ -112,7 +116,11 @@ def test_predict_to_screen_and_file(counterpoise, raced, table, tmp_path):
     assert len(shown) == 240
     assert set(shown["decision"]) <= {"yes", "no"}
     run = counterpoise("predict", model, table, "--out", tmp_path / "p.csv")
-    assert (run.code, run.out, run.err) == (0, "", f"saved {tmp_path / 'p.csv'}: 240 rows of probability, decision\n")
+    answer, evidence, *_, next_step = run.err.splitlines()
+    assert (run.code, run.out, answer) == (0, "", f"saved {tmp_path / 'p.csv'}: 240 rows of probability, decision")
+    assert f"{(shown['decision'] == 'yes').sum()} 'yes'" in evidence or (shown["decision"] == "no").all()
+    assert f"Mean probability of 'yes': {shown['probability'].mean():.3g} " in evidence
+    assert next_step.startswith("Next: ")
     assert pl.read_csv(tmp_path / "p.csv").equals(shown)
     lower = pl.read_csv(io.StringIO(counterpoise("predict", model, table, "--prior", 0.001).out))
     assert (lower["probability"] < shown["probability"]).all()
@@ -148,6 +156,11 @@ def test_train_with_each_aim(counterpoise, table, tmp_path, arguments, aim):
     assert done.code == 0, done.err
     assert aim in done.out
     assert out.is_file()
+    lines = done.out.splitlines()
+    assert len(lines) <= 25
+    assert "average precision" in lines[1].lower()
+    assert "Per 10,000 cases" in lines[2]
+    assert lines[-1].startswith("Next: ")
 
 
 @pytest.mark.parametrize(

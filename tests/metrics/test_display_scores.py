@@ -56,7 +56,7 @@ def test_row_beyond_capacity_is_an_error():
     y, z, _ = case(0, 1)
     metric = S.AveragePrecision(capacity=50)
     shown(metric, y, z)
-    with pytest.raises(OptionError, match="51 rows but has room for capacity=50"):
+    with pytest.raises(OptionError, match="was given 51 rows, but has room for capacity=50"):
         metric.update_state(y[:1], z[:1])
     metric.reset_state()
     assert shown(metric, y, z) == pytest.approx(sk.average_precision_score(y, z[:, 0]))

@@ -44,7 +44,7 @@ def test_ensembles_flatten_and_scale_their_weights():
     [
         ({"members": []}, "no members"),
         ({"members": "none"}, r"members is 'none'. Expected a list"),
-        ({"members": ["none", 3]}, "a name or a Strategy.* got int"),
+        ({"members": ["none", 3]}, "type int. Expected a name, or a Strategy"),
         ({"members": ["none"], "vote": "loud"}, "vote is 'loud'"),
         ({"members": ["none", "oversample"], "weights": [1]}, "Expected 2 numbers"),
         ({"members": ["none", "oversample"], "weights": [0, 0]}, "not all 0"),

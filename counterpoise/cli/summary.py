@@ -1,0 +1,145 @@
+"""What `train`, `predict` and `diagnose` print: answer, evidence, cost, next step; one line each, as for a verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from counterpoise.cli.show import model_text, rule_text
+from counterpoise.core.titles import capital, metric_name
+
+if TYPE_CHECKING:
+    from counterpoise.diagnosis.show import Diagnosis
+
+#: Cases that decisions and costs are reported for.
+PER = 10_000
+#: Lines of a terminal that a diagnosis may fill, for its classes and for its advice.
+MOST_CLASSES, MOST_ADVICE = 5, 4
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Four texts of a command, and notes between them.
+
+    Attributes:
+        answer: What was done, or what the data are.
+        evidence: How sure that is.
+        cost: What it means in decisions.
+        next_step: What to do next.
+        notes: Further sentences.
+    """
+
+    answer: str
+    evidence: str = ""
+    cost: str = ""
+    next_step: str = ""
+    notes: tuple[str, ...] = ()
+
+    def lines(self) -> list[str]:
+        """The texts that there are, one line each.
+
+        Example:
+            >>> Summary("saved m.keras", next_step="Score it on new rows.").lines()
+            ['saved m.keras', 'Next: Score it on new rows.']
+        """
+        next_step = f"Next: {self.next_step}" if self.next_step else ""
+        return [text for text in (self.answer, self.evidence, self.cost, *self.notes, next_step) if text]
+
+
+def trained(clf: Any, strategy: str, rows: int, out: Path, notes: tuple[str, ...], next_step: str) -> Summary:
+    """What `train` saved: the model and its decision, its scores, and what it finds in 10,000 cases."""
+    card = clf.card
+    rule, of = (clf.rule, card) if clf.unit is None else (clf.unit.rule, card["unit"])
+    models, decided = model_text(card, clf.rule.weights), rule_text(rule, clf.classes_.tolist())
+    decided += "" if clf.unit is None else f" for units ({clf.unit.name})"
+    metrics = of.get("metrics", {})
+    keys = ("average_precision", "recall", "precision")
+    scores = [text for key in keys if (text := _score(key, metrics.get(key)))]
+    evidence = f"{capital('; '.join(scores))} ({card.get('metrics_of', 'stored rows')})." if scores else ""
+    return Summary(
+        f"saved {out}: {strategy}, {models}, {rows:,} rows, {decided}", evidence, _decisions(clf, rule, metrics),
+        next_step or f"Score it on new rows: counterpoise evaluate {out} ROWS.csv", notes,
+    )  # fmt: skip
+
+
+def _score(key: str, score: Mapping[str, Any] | None) -> str:
+    if not score or score.get("value") is None:
+        return ""
+    ends = "" if score.get("low") is None else f" (95% CI {score['low']:.2f} to {score['high']:.2f})"
+    return f"{metric_name(key)} {score['value']:.3f}{ends}"
+
+
+def _decisions(clf: Any, rule: Any, metrics: Mapping[str, Any]) -> str:
+    """Cases found and false positives of two classes; pixels are no cases."""
+    recall, specificity = ((metrics.get(key) or {}).get("value") for key in ("recall", "specificity"))
+    if clf.target.independent or clf.target.per_element or len(clf.classes_) != 2:
+        return ""
+    if recall is None or specificity is None:
+        return ""
+    share = float(rule.prior[1])
+    found, alerts = PER * share * recall, PER * (1 - share) * (1 - specificity)
+    return (
+        f"Per {PER:,} cases ({PER * share:,.0f} {str(clf.classes_[1])!r}): {found:,.0f} found, {alerts:,.0f} false "
+        "positives."
+    )
+
+
+def predicted(clf: Any, model: Path, data: Path, table: Any, out: Path) -> Summary:
+    """What `predict` wrote: how many rows get which decision, and whether the class proportions have moved."""
+    answer = f"saved {out}: {table.height:,} rows of {', '.join(table.columns)}"
+    label = f"counterpoise evaluate {model} {data} when the labels are known"
+    if clf.target.independent or len(clf.classes_) > 2:
+        return Summary(answer, next_step=f"Score the model: {label}.")
+    counts = table["decision"].cast(str).value_counts(sort=True).rows()
+    shown = ", ".join(f"{count:,} {name!r} ({100 * count / table.height:.3g}%)" for name, count in counts)
+    of_units = clf.unit is not None and "rows" in table.columns
+    mean, share = float(table["probability"].mean()), float((clf.unit.rule if of_units else clf.rule).prior[1])
+    positive = repr(str(clf.classes_[1]))
+    evidence = f"Decisions: {shown}. Mean probability of {positive}: {mean:.3g} (share in training: {share:.3g})."
+    moved = not 0.67 < mean / share < 1.5 if share > 0 else False
+    step = f"Check the class proportions: counterpoise evaluate {model} {data} --unlabeled."
+    return Summary(answer, evidence, _expected_cost(clf, table), step if moved else f"Score the model: {label}.")
+
+
+def _expected_cost(clf: Any, table: Any) -> str:
+    """The expected cost of the decisions by their probabilities, where the model decides by costs of two classes."""
+    from counterpoise.classifier.further import rule_costs
+
+    costs = rule_costs(clf.rule)
+    if costs is None or clf.rule.review is not None:
+        return ""
+    p = table["probability"].to_numpy()
+    decided = (table["decision"].cast(str) == str(clf.classes_[1])).to_numpy().astype(int)
+    expected = (1 - p) * costs[0, decided] + p * costs[1, decided]
+    return f"Expected cost per {PER:,} cases, by the probabilities: {PER * float(np.mean(expected)):,.0f}."
+
+
+def diagnosed(diagnosis: Diagnosis) -> Iterator[str]:
+    """The lines of `diagnose` that fit on a screen: answer, evidence, cost, findings, advice."""
+    r = diagnosis.record
+    share = next((c.share for c in r.classes if c.label == r.minority), float("nan"))
+    yield f"{r.minority!r} is {100 * share:.3g}% of {r.rows:,} rows ({r.imbalance_ratio:,.1f} to 1)."
+    others = [f"{c.label!r} {c.count:,}" for c in sorted(r.classes, key=lambda c: -c.count)]
+    more = f", {len(others) - MOST_CLASSES} more" if len(others) > MOST_CLASSES else ""
+    yield f"Classes: {', '.join(others[:MOST_CLASSES])}{more}."
+    evidence = f"Recall is known to ±{r.half_width_fold:.2f} in each of {r.folds} folds"
+    evidence += f", to ±{r.half_width_total:.2f} in all."
+    if r.quick is not None:
+        q = r.quick
+        evidence += f" A quick model has average precision {q.average_precision:.2f} and ROC AUC {q.roc_auc:.3f}."
+    yield evidence
+    accuracy = f"{100 * r.majority_accuracy:.1f}%"
+    yield f"A model that always predicts the largest class has an accuracy of {accuracy} and finds no {r.minority!r}."
+    for check in diagnosis.checks:
+        if check.status == "look":
+            yield f"! {capital(check.name)}: {check.finding} {check.action}".rstrip()
+    yield from (f"! {warning}" for warning in r.warnings)
+    first, *rest = [advice.text for advice in diagnosis.advice] or [""]
+    yield from (f"- {text}" for text in rest[: MOST_ADVICE - 1])
+    if first:
+        yield f"Next: {first}"
+    yield "All numbers, and the reasons of the advice: --full."

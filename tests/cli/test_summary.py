@@ -1,0 +1,56 @@
+"""The four texts of `train` and `predict`, held to the numbers that they come from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import counterpoise as cp
+from counterpoise.cli.summary import predicted, trained
+
+FILES = (Path("m.keras"), Path("rows.csv"))
+
+
+@pytest.fixture(scope="module", name="two")
+def _two():
+    rng = np.random.default_rng(0)
+    y = np.where(rng.random(2000) < 0.2, "ill", "well")
+    p = 1 / (1 + np.exp(-(2 * rng.normal(size=2000) + 3 * (y == "ill") - 3)))
+    return cp.wrap(p[:1000], y[:1000], classes=["well", "ill"]), p[1000:]
+
+
+def test_what_train_prints_is_what_the_card_has(two):
+    clf, _ = two
+    text = trained(clf, "wrapped", 1000, FILES[0], ("A note.",), "").lines()
+    metrics = clf.card["metrics"]
+    assert f"verage precision {metrics['average_precision']['value']:.3f} (95% CI" in text[1]
+    predicted_by = clf.target.apply(clf.rule, clf.scores["log_p"].astype(float)).decision
+    y = clf.scores["y"]
+    found, alerts = (10_000 * np.mean((predicted_by == 1) & (y == code)) for code in (1, 0))
+    assert f"{found:,.0f} found, {alerts:,.0f} false positives" in text[2]
+    assert text[3:] == ["A note.", "Next: Score it on new rows: counterpoise evaluate m.keras ROWS.csv"]
+
+
+def test_what_predict_prints_is_what_the_table_has(two):
+    clf, p = two
+    table = clf.predict_frame(p)
+    lines = predicted(clf, *FILES, table, Path("out.csv")).lines()
+    assert f"{(table['decision'] == 'ill').sum():,} 'ill'" in lines[1]
+    assert len(lines) == 3
+    few = clf.predict_frame(p[p < np.quantile(p, 0.4)])
+    assert "--unlabeled" in predicted(clf, *FILES, few, Path("out.csv")).lines()[-1]
+    cheap = clf.decide(costs=[[0, 2], [30, -5]])
+    table = cheap.predict_frame(p)
+    proba, alert = table["probability"].to_numpy(), (table["decision"] == "ill").to_numpy()
+    expected = 10_000 * np.mean(np.where(alert, 2 * (1 - proba) - 5 * proba, 30 * proba))
+    assert f"by the probabilities: {expected:,.0f}." in predicted(cheap, *FILES, table, Path("out.csv")).lines()[2]
+
+
+def test_more_classes_have_no_line_of_two():
+    rng = np.random.default_rng(0)
+    p = rng.dirichlet([1, 1, 1], 300)
+    clf = cp.wrap(p, np.array([rng.choice(3, p=row) for row in p]))
+    assert not any("Per 10,000" in line for line in trained(clf, "wrapped", 300, FILES[0], (), "").lines())
+    assert len(predicted(clf, *FILES, clf.predict_frame(p), Path("out.csv")).lines()) == 2
