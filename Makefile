@@ -11,7 +11,7 @@ BIN    := $(VENV)/bin
 OUT    ?= demo-run
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-floors test-processes soak lint docs package pictures bench bench-train bench-memory bench-data bench-decide bench-page bench-growth clean lock
+.PHONY: help demo test test-floors test-processes soak lint docs package pictures bench bench-train bench-memory bench-data bench-decide bench-images bench-page bench-growth clean lock
 
 help:            ## list the targets
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -86,6 +86,9 @@ bench-data: $(VENV)/.test               ## feeds and resampling against copies a
 bench-decide: $(VENV)/.test             ## what each step of the rule does to probabilities; how fast exports serve
 	$(BIN)/python -m benchmarks.decide
 	$(BIN)/python -m benchmarks.serving
+
+bench-images: $(VENV)/.test             ## pixels of image files, memory and comparisons against image_dataset_from_directory
+	$(BIN)/python -m benchmarks.images
 
 bench-page: $(VENV)/.test               ## how soon the report of a large race is drawn (needs Chromium)
 	$(BIN)/python -m benchmarks.page

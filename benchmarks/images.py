@@ -8,7 +8,8 @@ each file in full and takes single pixels of it (bilinear, without antialiasing)
 quarter of the sides (a smaller cosine transform, which averages). Both decode on all cores.
 
 - passes: images per second of the first pass and of later ones, in batches of 32 in random order. The first pass of
-  Counterpoise has `cp.images` in it, which lists the files and checks each.
+  Counterpoise has `cp.images` in it, which lists the files and checks each. Images per second of a core do not depend
+  on what else the machine does.
 - memory: the most memory that a process ever had which lists 100,000 files and reads them once.
 - compare: `cp.compare`, default set, 3 folds, on 5,000 files, beside the same trainings (networks, rows, steps, looks
   at the early-stopping rows) as a loop of `fit` over `image_dataset_from_directory`, and over its `.cache(file)`; and
@@ -82,14 +83,16 @@ def dataset(folder: Path, batch: int = BATCH, shuffle: bool = True) -> Any:
 
 
 def passes(folder: Path, count: int, turns: int) -> Found:
-    """Images per second: {"first ours": ..., "later ours": ..., and of the peer}."""
+    """Images per second, and per second of a core in the first pass: {"first ours": ..., and so on}."""
     later: dict[str, list[float]] = {"ours": [], "peer": []}
+    core: dict[str, list[float]] = {"ours": [], "peer": []}
 
     def one(name: str, listed: Callable[[], Callable[[], object]]) -> float:
-        start = time.perf_counter()
+        start, processor = time.perf_counter(), time.process_time()
         one_pass = listed()
         one_pass()
         first = time.perf_counter() - start
+        core[name].append(count / (time.process_time() - processor))
         later[name].append(count / timed(one_pass))
         return count / first
 
@@ -111,8 +114,8 @@ def passes(folder: Path, count: int, turns: int) -> Found:
 
     work = {"ours": partial(one, "ours", ours), "peer": partial(one, "peer", peer)}
     first = alternate(work, Options(turns, "", Path()))
-    medians = {f"later {name}": float(np.median(values)) for name, values in later.items()}
-    return {**{f"first {name}": value for name, value in first.items()}, **medians}
+    found = {"first": {name: [value] for name, value in first.items()}, "later": later, "first, per core": core}
+    return {f"{which} {name}": float(np.median(v)) for which, by in found.items() for name, v in by.items()}
 
 
 # Memory ------------------------------------------------------------------------------------------------------------
@@ -274,9 +277,9 @@ def main() -> None:
         for row in given.rows.split(","):
             if row == "passes":
                 found = passes(place / "files", given.files, given.turns)
-                for which in ("first", "later"):
+                for which in ("first", "first, per core", "later"):
                     ours, peer = found[f"{which} ours"], found[f"{which} peer"]
-                    print(f"{which} pass: {ours:,.0f} images/s, peer {peer:,.0f}: {ours / peer:.2f} x", flush=True)
+                    print(f"{which}: {ours:,.0f} images/s, peer {peer:,.0f}: {ours / peer:.2f} x", flush=True)
             elif row == "memory":
                 found = memory(place / "files", given.listed, place)
                 print(

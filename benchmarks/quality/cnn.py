@@ -243,14 +243,15 @@ def table(name: str, folder: Path, found: dict[str, dict[int, Probabilities]]) -
     text += ["", "| | " + " | ".join(SCORES) + " |", "|---" * 5 + "|"]
     text += [f"| {who} | " + " | ".join(f"{value:.3f}" for value in mean[0]) + " |" for who, mean in means.items()]
     text.append("")
-    for who in list(means)[1:]:
-        gain = means["cnn"] - means[who]
+    first, *others = means
+    for who in others:
+        gain = means[first] - means[who]
         gain[:, 3] *= -1
         low, high = np.quantile(gain[1:], [0.05, 0.95], axis=0)
         parts = [
             f"{s} {g:+.3f} [{lo:+.3f}, {hi:+.3f}]" for s, g, lo, hi in zip(SCORES, gain[0], low, high, strict=True)
         ]
-        text.append(f"- cnn better than {who} by: " + "; ".join(parts))
+        text.append(f"- {first} better than {who} by: " + "; ".join(parts))
     return [*text, ""]
 
 

@@ -169,5 +169,5 @@ def _leave(handle: int, path: str | None, owner: int) -> None:
 
 @lru_cache(maxsize=1)
 def _pool(process: int) -> ThreadPoolExecutor:
-    """The threads that decode in this process; a forked one makes its own."""
+    """The threads that decode in this process; a forked one makes its own. More of them than cores are slower."""
     return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="decode")

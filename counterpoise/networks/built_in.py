@@ -23,7 +23,7 @@ CNN_SIDE = 7
 #: Groups of channels that `cnn` normalizes, and the share of units that it leaves out while training.
 CNN_GROUPS, CNN_DROPOUT = 8, 0.3
 #: How `cnn` is trained: see its docstring for what was measured.
-CNN = Recipe(follows_rows=True, pass_steps=64, passes=30, floor=800, cosine=True)
+CNN = Recipe(batch=64, passes=30, floor=1000, cosine=True)
 #: Members of `tabular`, width of its layers, and the shares of inputs and of units that it leaves out while training.
 MEMBERS, WIDTH, INPUT_DROPOUT, DROPOUT = 8, 128, 0.1, 0.2
 #: How `tabular` is trained: see its docstring for what was measured.

@@ -20,12 +20,13 @@ class Recipe:
     happens to suit. `tabular` comes with numbers of its own (`counterpoise.networks.built_in.TABULAR`).
 
     Attributes:
-        follows_rows: Whether the batch grows with the number of rows (see `batch_size`); else it is 256.
-        pass_steps: Steps of a pass over the rows that such a batch makes, within its bounds.
+        batch: Rows per step, unless a number was asked for.
+        follows_rows: Whether the batch grows with the number of rows instead (see `batch_size`).
         passes: Passes over the training rows, unless a number of epochs was asked for; 0: those of `fit` and `compare`.
         floor: Steps of the budget at least, unless a number of epochs was asked for.
-        cosine: Whether the learning rate falls to 0 over the steps, along half a cosine, unless the optimizer has a
-            schedule of its own. A training then takes all its steps: patience does not end it.
+        cosine: Whether the learning rate falls to 0 over the steps, along half a cosine, unless something else sets it
+            (a schedule of the optimizer, `plateau`, a callback). A training then takes all its steps: patience does not
+            end it.
         min_steps: Steps before which no round is kept for good.
         smoothing: Rounds whose stopping scores are averaged before rounds are compared.
         margin: Standard errors, over the stopping rows, by which a later round must be better to take over.
@@ -44,8 +45,8 @@ class Recipe:
         'log_loss'
     """
 
+    batch: int = 256
     follows_rows: bool = False
-    pass_steps: int = 16
     passes: int = 0
     floor: int = 0
     cosine: bool = False
@@ -59,7 +60,7 @@ class Recipe:
 
     def __post_init__(self) -> None:
         least_of = {
-            "pass_steps": 1,
+            "batch": 1,
             "passes": 0,
             "floor": 0,
             "min_steps": 0,
@@ -93,14 +94,12 @@ class Recipe:
         Example:
             >>> [Recipe(follows_rows=True).batch_size(n) for n in (200, 1000, 10_000, 150_000, 300_000)]
             [32, 64, 256, 512, 1024]
-            >>> [Recipe(follows_rows=True, pass_steps=64).batch_size(n) for n in (200, 1000, 5000, 10_000, 150_000)]
-            [32, 32, 64, 128, 512]
-            >>> Recipe().batch_size(200)
-            256
+            >>> Recipe().batch_size(200), Recipe(batch=64).batch_size(200)
+            (256, 64)
         """
         if not self.follows_rows:
-            return 256
-        small, large = min(256, power_of_two(rows / self.pass_steps)), min(1024, power_of_two(rows / 256))
+            return self.batch
+        small, large = min(256, power_of_two(rows / 16)), min(1024, power_of_two(rows / 256))
         return max(32, small, large)
 
     def decay(self, round_steps: int) -> float:

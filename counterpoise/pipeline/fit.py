@@ -18,7 +18,7 @@ from counterpoise.data.given_split import Split
 from counterpoise.data.split import STOP_SHARE, hold_out
 from counterpoise.engines.callback_checks import check_training_callbacks
 from counterpoise.networks.network import Network
-from counterpoise.networks.optimizers import check_callbacks, check_rate
+from counterpoise.networks.optimizers import SETTERS, check_callbacks, check_rate
 from counterpoise.pipeline.assembly import with_judging_rows
 from counterpoise.pipeline.division import Division, divide
 from counterpoise.pipeline.fold_results import subset
@@ -155,7 +155,9 @@ def fit(
         initial_weights=options["initial_weights"], optimizer=options["optimizer"], clone=clone,
         augment=augmentation_of(data, options["augment"]),
     )  # fmt: skip
-    settings = settings.on({key: learner.model for key, learner in learners.items()}, rows.rows, EPOCHS)
+    rate_set = any(isinstance(callback, SETTERS) for callback in callbacks)
+    models = {key: learner.model for key, learner in learners.items()}
+    settings = settings.on(models, rows.rows, EPOCHS, rate_set=rate_set)
     trainer = Trainer(rows.examples, learners, settings, callbacks=callbacks)
     if (network := trainer.network) is not None:
         check_network(network, chosen, trainer, plateau, folds)

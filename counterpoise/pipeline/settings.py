@@ -58,18 +58,21 @@ class Settings:
         for name in ("seed", "tune"):
             object.__setattr__(self, name, check_int(getattr(self, name), name, 0))
 
-    def on(self, models: Mapping[str, Any], rows: int, passes: int, extend: bool = False) -> Settings:
+    def on(
+        self, models: Mapping[str, Any], rows: int, passes: int, extend: bool = False, rate_set: bool = False
+    ) -> Settings:
         """These settings for models and a number of rows, nothing left "auto"; the first network has the recipe.
 
         `passes` are the most epochs of those who asked for none, unless the recipe names them: fewer on many rows,
         where they would make more than `AUTO_STEPS` steps, but `LEAST_PASSES` at least; then the recipe's floor of
-        steps holds too, and the budget may be extended if `extend`. A schedule of the optimizer's replaces that of the
-        recipe.
+        steps holds too, and the budget may be extended if `extend`. Whatever else sets the learning rate (a plateau, a
+        schedule of the optimizer, or, if `rate_set`, a callback) replaces the cosine of the recipe.
         """
         networks = [model for model in models.values() if isinstance(model, Network)]
         own = networks[0].recipe if networks else PLAIN
         recipe = own if self.recipe == "auto" else self.recipe
-        if recipe.cosine and any(has_schedule(network.optimizer()) for network in networks):
+        rate_set = rate_set or self.plateau is not None or any(has_schedule(one.optimizer()) for one in networks)
+        if recipe.cosine and rate_set:
             recipe = replace(recipe, cosine=False)
         passes = recipe.passes or passes
         batch = recipe.batch_size(rows) if self.batch_size == "auto" else self.batch_size

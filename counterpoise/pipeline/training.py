@@ -17,15 +17,16 @@ class Training(TypedDict, total=False):
 
     Attributes:
         epochs: Most passes over the training rows, counted in steps of the baseline (see `budget`). Default "auto":
-            `fit` 100, `compare` 30, fewer on many rows (15,000 steps, but 30 passes), and no fewer steps than the
-            recipe's floor. With "auto", `compare` takes up to 4 times as many for all strategies if the early-stopping
-            rows show that some were still improving. With a number, it names them instead, and calls none better than
-            a baseline that was still improving.
-        batch_size: Rows per step. Default "auto": 256; `tabular` chooses by the number of rows.
+            `fit` 100, `compare` 30 (or the passes of the recipe), fewer on many rows (15,000 steps, but 30 passes), and
+            no fewer steps than the recipe's floor. With "auto", `compare` takes up to 4 times as many for all
+            strategies if the early-stopping rows show that some were still improving. With a number, it names them
+            instead, and calls none better than a baseline that was still improving.
+        batch_size: Rows per step. Default "auto": 256, for `cnn` 64; `tabular` chooses by the number of rows.
         budget: "steps" (default): every strategy gets the steps of the baseline. "epochs": each plan its own epochs.
         optimizer: A Keras optimizer or its name. Default: that of the compiled model, otherwise Adam(1e-3).
         early_stopping: Whether `compare` may end a training before its limit. Default True.
         patience: Rounds (passes of the baseline) without a better early-stopping score until training ends. Default 10.
+            A recipe with `cosine` (`cnn`) takes all steps instead.
         plateau: Rounds without a better early-stopping score before the learning rate is halved. Default None: never.
         recipe: A `cp.Recipe`: how rounds are compared and weights averaged with few positives. Default "auto": that of
             the network.

@@ -68,6 +68,4 @@ def test_pictures_without_an_axis_of_channels_change_too():
     assert model.input_shape == (None, 8, 8)
     assert np.abs(model(X[..., 0], training=True) - model(X[..., 0], training=False)).max() > 1e-4
     with_channels = Network("cnn", Examples(X, Y, (0, 1))).fresh(0)
-    for mine, theirs in zip(with_channels.trainable_variables, model.trainable_variables, strict=True):
-        mine.assign(theirs)
-    assert np.allclose(model(X[..., 0]), with_channels(X), atol=1e-6)
+    assert np.allclose(model.predict_on_batch(X[..., 0]), with_channels.predict_on_batch(X), atol=1e-6)

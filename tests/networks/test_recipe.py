@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import keras
 import numpy as np
 import pytest
 from trainers import job_of
@@ -9,7 +10,7 @@ from trainers import job_of
 from counterpoise.core.errors import OptionError
 from counterpoise.core.examples import Examples
 from counterpoise.core.folds import Holdout
-from counterpoise.networks.built_in import TABULAR
+from counterpoise.networks.built_in import CNN, TABULAR
 from counterpoise.networks.network import Network
 from counterpoise.networks.recipe import PLAIN, Recipe
 from counterpoise.pipeline.jobs import limits_of
@@ -84,3 +85,25 @@ def test_numbers_out_of_range(wrong):
         Recipe(**wrong)
     with pytest.raises(OptionError, match="recipe"):
         Settings(recipe=wrong)
+
+
+def test_the_network_for_pictures_takes_all_its_steps_while_the_rate_falls():
+    pictures = Examples(np.zeros((40, 8, 8, 1), np.uint8), Y, (0, 1))
+    own = AUTO.on({"": Network("cnn", pictures)}, 6400, passes=100)
+    assert (own.recipe, own.batch_size, own.epochs) == (CNN, 64, 30)
+    limits = limits_of(6400, 6400, own)
+    assert (limits.steps, limits.cosine, limits.patience) == (3000, True, None)
+    assert limits_of(640, 640, AUTO.on({"": Network("cnn", pictures)}, 640, passes=100)).steps == CNN.floor == 1000
+    few = Settings(epochs=2, batch_size="auto", recipe="auto").on({"": Network("cnn", pictures)}, 640, passes=100)
+    assert limits_of(640, 640, few).steps == 20, "what was asked for counts"
+
+
+def test_a_schedule_of_the_optimizer_replaces_that_of_the_recipe():
+    pictures = Examples(np.zeros((40, 8, 8, 1), np.uint8), Y, (0, 1))
+    decay = keras.optimizers.schedules.ExponentialDecay(0.1, 10, 0.9)
+    network = Network("cnn", pictures, optimizer=keras.optimizers.SGD(decay))
+    limits = limits_of(640, 640, AUTO.on({"": network}, 640, passes=100))
+    assert (limits.cosine, limits.patience) == (False, 100)
+    own = {"": Network("cnn", pictures)}
+    for settings in (replace(AUTO, plateau=3).on(own, 640, passes=100), AUTO.on(own, 640, 100, rate_set=True)):
+        assert not limits_of(640, 640, settings).cosine
