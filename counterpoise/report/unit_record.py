@@ -11,8 +11,9 @@ def of_units(record: Mapping[str, Any]) -> dict[str, Any]:
 
     Example:
         >>> row = {"strategy": "none", "scores": {"f1": 1}, "units": {"scores": {"f1": 2}}}
-        >>> of_units({"data": {"units": {"count": 3, "classes": []}}, "rows": [row]})["rows"][0]["scores"]
-        {'f1': 2}
+        >>> record = {"data": {"rows": 9, "units": {"count": 3, "classes": []}}, "rows": [row]}
+        >>> of_units(record)["rows"][0]["scores"], of_units(record)["data"]["rows"]
+        ({'f1': 2}, 3)
     """
     units = record["data"].get("units")
     if not units:
