@@ -173,7 +173,7 @@ def compared(folder: Path, jobs: list[Job] | None = None) -> None:
 
     cp.compare(
         network, cp.images(folder, SIZE), folds=FOLDS, epochs=EPOCHS, batch_size=COMPARE_BATCH, refit=False, verbose=0,
-        executor=executor, early_stopping=False, show_pictures=False, leaks="ignore",
+        executor=executor, early_stopping=False, show_pictures=False,
     )  # fmt: skip
 
 
