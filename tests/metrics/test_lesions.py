@@ -189,12 +189,12 @@ def test_parts_joined_are_the_whole(monkeypatch):
     assert np.array_equal(in_parts, lesion_recall(whole, 1.0, weight))
 
 
-def test_hundreds_of_images_take_seconds():
+def test_hundreds_of_images_take_seconds_of_a_processor():
     truth, proba = blobs(0, n=400, side=128)
-    start = time.perf_counter()
+    start = time.process_time()
     found = find_lesions(truth, proba, 0.35)
     lesion_recall(found, 1.0, np.ones((1000, 400)))
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 10
 
 
 @pytest.mark.parametrize(
