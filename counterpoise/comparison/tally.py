@@ -105,9 +105,9 @@ def failed_row(strategy: str, rank: int, error: str, status: str = "failed", ste
     numbers: dict[str, Any] = {**dict.fromkeys(zero, 0), "steps": steps, "limit": steps, "cut_off": None}
     numbers |= {"cost": None, "largest_cost_share": None}
     parts: dict[str, Any] = {
+        "thresholds": [],
         "scores": {},
         "skill_below_0": False,
-        "thresholds": [],
         "per_class": [],
         "vs_none": {},
         "duplicate_free": None,
