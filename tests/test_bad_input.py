@@ -145,7 +145,7 @@ COMMANDS = {
     ),
     "train: one cost": (MODEL + "--cost-fp 1", "--cost-fn"),
     "train: two aims": (MODEL + "--alerts 5 --precision-floor 0.9", "one aim"),
-    "train: a recall above 1": (MODEL + "--recall-floor 2", "recall_floor", "at most 1", "got 2"),
+    "train: a recall above 1": (MODEL + "--recall-floor 2", "recall_floor is 2", "at most 1"),
     "train: a negative cost": (MODEL + "--cost-fp -1 --cost-fn 1", "above 0", "-1"),
     "train: an aim for three": (
         "train t.csv --target grade --strategy none --recall-floor 0.9 --out {out}/m.keras",

@@ -37,7 +37,7 @@ def decided(
         GuaranteeError: Too few rows.
     """
     reviews = review_alpha is not None or review_budget is not None
-    if target.networks_only and reviews:
+    if target.many_per_row and reviews:
         raise OptionError(
             f"review_alpha and review_budget are for one class per row, but the rows of this classifier have "
             f"{target.what}. Leave them out."

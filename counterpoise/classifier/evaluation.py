@@ -117,7 +117,7 @@ def evaluate(
     grouped = {name: _values(rows, given, f"by={name!r}", source) for name, given in columns.items()}
     encoded, regions = clf.encoded(rows, source), {}
     if clf.target.per_element:
-        regions = region_metrics(clf, encoded, codes, unit, resamples)
+        regions = region_metrics(clf, encoded, codes, group, resamples)
     logits = clf.encoded_logits(encoded, examples.scored_outputs)
     everything, drawn = np.arange(len(codes)), min(resamples, ELEMENT_RESAMPLES) if regions else resamples
     codes, weight = examples.scored_labels(everything), examples.scored_weights(everything)
@@ -126,11 +126,12 @@ def evaluate(
     problems = clf.target.problems(codes, clf.classes_.tolist())
     spread = threshold_spread(clf.rule, clf.scores, resamples=min(resamples, 200)) if not regions else None
     if (p := problems[0]).together is not None:  # from here on every element is a row of its group
-        codes, weight, unit = p.y.astype(np.int64), p.of_rows(weight), p.of_rows(everything if unit is None else unit)
+        rows_of = everything if group is None else group
+        codes, weight, group = p.y.astype(np.int64), p.of_rows(weight), p.of_rows(rows_of)
         predicted, raw = Decision(p.proba(predicted.proba), p.decision(predicted.decision)), p.proba(raw)
         grouped = {name: p.of_rows(np.asarray(values)) for name, values in grouped.items()}
         problems = (Problem(np.arange(len(codes)), codes, p.classes),)
-    drawn_by: dict[str, Any] = {"groups": unit, "sample_weight": weight}
+    drawn_by: dict[str, Any] = {"groups": group, "sample_weight": weight}
     scored = [p for p in problems if len(np.unique(p.y)) > 1]
     each = [
         measure(
@@ -175,7 +176,7 @@ def _stakes(
     clf: Any, rows: Any, source: str | None, costs: Any, cost_column: Any, cost_fp: float, first: int | None, n: int
 ) -> Stakes:
     """What decisions cost and how many rows are looked at, as it was given."""
-    if clf.target.networks_only and not ((costs is None or clf.target.per_element) and cost_column is first is None):
+    if clf.target.many_per_row and not ((costs is None or clf.target.per_element) and cost_column is first is None):
         raise OptionError(
             f"costs, cost_column and first are for one class per row, but there are rows with {clf.target.what}."
         )

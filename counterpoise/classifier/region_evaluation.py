@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from counterpoise.classifier import predicting
 from counterpoise.core.region_result import RegionResult
 from counterpoise.core.seeds import integer
 from counterpoise.metrics.intervals import percentile
@@ -26,7 +27,7 @@ def regions_of(clf: Any, encoded: Any, codes: Array) -> RegionResult:
     """
     foreground = foreground_of(clf.target.counts(codes, len(clf.classes_)))
     parts, start = [], 0
-    for logits in clf.batches(encoded):
+    for _, logits in predicting.batches(clf, encoded):
         decided = clf.decide_from_logits(logits)
         truth = codes[start : (start := start + len(decided.decision))]
         part = decided_regions(truth, decided.proba, decided.decision, foreground)

@@ -31,7 +31,7 @@ def threshold_spread(
 
     Returns:
         `value`, `low`, `high`; None where the threshold was not read off these rows: it was given or follows from
-        costs, is guaranteed, was moved to another prior, or there are more classes or labels.
+        costs, is guaranteed, was moved to another prior, there are more classes or labels, or a class per element.
 
     Example:
         >>> rng = np.random.default_rng(0)
@@ -47,6 +47,8 @@ def threshold_spread(
     if Aim.parse(rule.aim).name in FIXED or rule.vote == "hard":
         return None
     y, weight = scores["y"], scores.get("weight")
+    if y.ndim != 1:
+        return None
     shares = np.bincount(y, weight, minlength=2) / (len(y) if weight is None else weight.sum())
     if not np.allclose(shares, rule.prior):
         return None

@@ -33,7 +33,7 @@ def comparison_text(comparison: Comparison, out: Path) -> None:
     console.print(leaderboard_table(comparison, console.width))
     if note := class_text(of_units(comparison.record)["data"]):
         console.print(Text(note, style="dim"))
-    if comparison.record["label_delay"]:
+    if comparison.record.get("label_delay"):
         console.print(Text(f"Label delay: {delay(comparison.record['label_delay'])}", style="dim"))
     for row in comparison.leaderboard:
         if row["status"] != "ok":

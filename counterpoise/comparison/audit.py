@@ -43,11 +43,22 @@ def audit_of(results: Sequence[FoldResult], examples: Examples, best: Classifier
     Returns:
         `strategy`, `thresholds` (those of the folds), `threshold_spread` (see `classifier.threshold_spread`), `by` (see
         `classifier.by_group`), `reliability` (see `metrics.reliability`), `review` (for each `alpha` the scores of
-        `metrics.review_scores`) and `importance` (see `cp.explain`; None unless the rows have their own split).
+        `metrics.review_scores`) and `importance` (see `cp.explain`; None unless the rows have their own split). Of a
+        class per element the thresholds alone.
     """
     first = [result for result in results if result.repeat == 0]
     fields = ("rows", "proba", "decision")
     rows, proba, decision = (np.concatenate([getattr(result, name) for result in first]) for name in fields)
+    if target_of(examples).per_element:
+        nothing: dict[str, Any] = {
+            "threshold_spread": None,
+            "by": [],
+            "reliability": [],
+            "review": [],
+            "importance": None,
+        }
+        head = {"strategy": results[0].strategy, "rows": len(rows), "thresholds": thresholds(results)}
+        return jsonable(head | nothing)
     y, weight = examples.y[rows], examples.weights_of(rows)
     groups = None if examples.groups is None else examples.groups[rows]
     problems = [p for p in target_of(examples).problems(y, examples.classes) if len(p.rows)]

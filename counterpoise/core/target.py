@@ -110,7 +110,7 @@ class Target(Protocol):
         kind: Its name in files.
         independent: Whether the units of an output are sigmoids, one for each label.
         per_element: Whether each element of a row has an output of its own.
-        networks_only: Whether no model but a network can be trained with it.
+        many_per_row: Whether a row has more than one class: several labels, or a class per element.
         what: What rows have, in words, for messages.
         default: Names of the strategies of the default set, "none" first.
         strategies: Names of all that it can be trained with; empty: all that there are.
@@ -124,7 +124,7 @@ class Target(Protocol):
     @property
     def per_element(self) -> bool: ...
     @property
-    def networks_only(self) -> bool: ...
+    def many_per_row(self) -> bool: ...
     @property
     def what(self) -> str: ...
     @property

@@ -36,7 +36,7 @@ def finished(name: str, member: Member, job: Job, examples: Examples, network: N
 
 def check_finish(name: str, network: Network) -> None:
     """Raise a ModelError when a finishing step cannot work on networks of this kind."""
-    if name and network.target.networks_only:
+    if name and network.target.many_per_row:
         raise ModelError(
             f"Strategy {name!r} balances the classes of a network's last layer, but these rows have "
             f"{network.target.what}. Choose another strategy, for example class_weight."

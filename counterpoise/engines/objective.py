@@ -47,7 +47,7 @@ class Objective:
         self.name, self.constants = job.loss
         losses = self.target.losses
         if self.name != "model" and self.name not in losses:
-            rows = f" for rows with {self.target.what}" if self.target.networks_only else ""
+            rows = f" for rows with {self.target.what}" if self.target.many_per_row else ""
             raise OptionError(f"There is no loss {self.name!r}{rows}.{did_you_mean(self.name, losses)}")
         mixed = "" if job.mix is None else " mixed"
         self.key = f"{self.name} {_text(self.constants)}{mixed}"

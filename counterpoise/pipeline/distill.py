@@ -107,7 +107,7 @@ def distill(
             f"The labels are {list(examples.classes)}, but those of the teacher are {teacher.classes_.tolist()}. Give "
             "rows of the same classes."
         )
-    if (target := target_of(examples)).networks_only:
+    if (target := target_of(examples)).many_per_row:
         raise OptionError(f"distill takes one class per row, but these rows have {target.what}. Use fit instead.")
     log_p = np.log(np.maximum(teacher.predict_proba(data), SMALLEST))
     taught_p = np.exp(to_prior(log_p, teacher.rule.prior, _shares(examples)))

@@ -47,7 +47,7 @@ def model_for(wanted: Any, examples: Examples, strategies: Sequence[Strategy] = 
     if not isinstance(wanted, str) or wanted != "auto":
         return wanted
     name = name_for(spec_of(examples), examples.schema is not None)
-    if name != "tabular" or network_alone or target_of(examples).networks_only:
+    if name != "tabular" or network_alone or target_of(examples).per_element:
         return name
     trainable = not strategies or any(suits(strategy, TreeModel()) for strategy in strategies)
     if not trainable:
@@ -145,7 +145,7 @@ def _learner(spec: Any, examples: Examples, options: dict[str, Any]) -> Learner:
     if isinstance(spec, str) and spec in KINDS:
         spec = TreeModel(spec)
     if isinstance(spec, TreeModel):
-        if spec.name == "balanced_forest":
+        if spec.name == "balanced_forest" or target_of(examples).per_element:
             _check_target(examples, spec.label)
         return Learner(spec, examples)
     return Learner(*network_for(spec, examples, **options))
@@ -153,7 +153,7 @@ def _learner(spec: Any, examples: Examples, options: dict[str, Any]) -> Learner:
 
 def _check_target(examples: Examples, name: str) -> None:
     """Raise a ModelError where a model that is no network would have to learn what only networks can."""
-    if (target := target_of(examples)).networks_only:
+    if (target := target_of(examples)).many_per_row:
         advice = '"unet"' if target.per_element else '"tabular", or train it on one label at a time'
         raise ModelError(
             f"{name!r} takes one class per row, but these rows have {target.what}. Choose a network, for example "

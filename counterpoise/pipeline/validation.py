@@ -88,7 +88,7 @@ def at_training_prior(examples: Examples) -> Examples:
     train, stop = examples.doing(TRAIN), examples.doing(VALIDATION)
     target, n = target_of(examples), len(examples.classes)
     counts = np.stack([target.counts(examples.y[rows], n) for rows in (train, stop)])
-    if not len(stop) or target.networks_only or (counts == 0).any() or chi2_contingency(counts).pvalue >= UNLIKELY:
+    if not len(stop) or target.many_per_row or (counts == 0).any() or chi2_contingency(counts).pvalue >= UNLIKELY:
         return examples
     weight = np.ones(len(examples)) if examples.sample_weight is None else examples.sample_weight.astype(float)
     mass = np.stack([np.bincount(examples.y[r], weight[r], n) for r in (train, stop)])

@@ -87,7 +87,7 @@ class Elements:
 
     kind = "elements"
     independent = False
-    per_element = networks_only = True
+    per_element = many_per_row = True
     what = "a class per element"
     default = strategy_sets.DEFAULT["elements"]
     strategies = strategy_sets.ALL["elements"]

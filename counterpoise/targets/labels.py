@@ -46,7 +46,7 @@ class Labels:
     """Several labels per row (see `core.target.Target`)."""
 
     kind = "labels"
-    independent = networks_only = True
+    independent = many_per_row = True
     per_element = False
     what = "several labels"
     default = strategy_sets.DEFAULT["labels"]

@@ -50,7 +50,7 @@ class OneOf:
     """One class per row (see `core.target.Target`)."""
 
     kind = "one_of"
-    independent = per_element = networks_only = False
+    independent = per_element = many_per_row = False
     what = "one class per row"
     default = strategy_sets.DEFAULT["one_of"]
     strategies = strategy_sets.ALL["one_of"]

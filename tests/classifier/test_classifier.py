@@ -123,9 +123,9 @@ def test_deciding_again_trains_nothing(clf):
 @pytest.mark.parametrize(
     ("aim", "said"),
     [
-        ({"threshold": 1.2}, r"a probability from 0 to 1; got 1\.2"),
-        ({"threshold": True}, "a probability from 0 to 1; got True"),
-        ({"threshold": "0.2"}, "a probability from 0 to 1; got '0.2'"),
+        ({"threshold": 1.2}, r"threshold is 1\.2\. Expected a probability"),
+        ({"threshold": True}, "threshold is True. Expected a probability"),
+        ({"threshold": "0.2"}, "threshold is '0.2'. Expected a probability"),
         ({"threshold": 0.2, "confidence": 0.95}, "set by hand has no confidence"),
         ({"given": True}, r"decide\(threshold=0\.2\)"),
     ],
@@ -143,7 +143,7 @@ def test_a_threshold_by_hand_is_that_of_every_vote():
     assert voting.threshold == 0.3
     assert voting.member_thresholds.tolist() == [0.3, 0.3]
     three = fit_rule([np.eye(3)[[0, 1, 2, 0, 1, 2]]], np.array([0, 1, 2, 0, 1, 2]), [np.zeros(3)])
-    with pytest.raises(OptionError, match="this classifier has 3"):
+    with pytest.raises(OptionError, match="There are 3 classes"):
         choose(three, {}, {"threshold": 0.3}, None, [0, 1, 2])
 
 

@@ -129,7 +129,7 @@ def test_aims_print_and_parse_themselves() -> None:
     ("call", "says"),
     [
         (lambda: Aim.parse("recal_floor(1)"), "Did you mean 'recall_floor'"),
-        (lambda: Aim.parse("f_beta"), "takes 1 value"),
+        (lambda: Aim.parse("f_beta"), "f_beta was given 0 values"),
         (lambda: Aim.parse("recall_floor(95)"), "at most 1"),
         (lambda: Aim.parse("alerts(10, 5)"), "k <= n"),
         (lambda: Aim.parse("cost(-1, 5)"), "above 0"),

@@ -218,7 +218,15 @@ def test_units_of_several_labels_have_a_threshold_for_each(tmp_path):
     y[::9, 1] = np.nan
     frame = pd.DataFrame(x, columns=["a", "b"]).assign(patient=of, mass=y[:, 0], edema=y[:, 1])
     clf = cp.fit(
-        "mlp", frame, ["mass", "edema"], unit="patient", aggregate="max", guarantee_rows=0.4, epochs=3, verbose=0
+        "mlp",
+        frame,
+        ["mass", "edema"],
+        unit="patient",
+        aggregate="max",
+        guarantee_rows=0.4,
+        folds=2,
+        epochs=3,
+        verbose=0,
     )
     again = cp.load(clf.decide(recall_floor=0.5, confidence=0.9).save(tmp_path / "m.keras"))
     assert [rule.guarantee.of for rule in again.unit.rule.problem_rules] == ["groups", "groups"]
