@@ -43,9 +43,10 @@ def test_bytes_and_their_shares_of_one_say_the_same():
 
 @pytest.mark.parametrize("shape", [(4,), (3, 3, 3, 3), {"a": (3,)}, ((3,), (2,))])
 def test_what_is_no_picture_is_refused(shape):
+    kinds = dict.fromkeys(shape, "float32") if isinstance(shape, dict) else ("float32",) * len(shape)
+    spec = InputSpec(shape, kinds if isinstance(next(iter(shape)), (str, tuple)) else "float32")
     with pytest.raises(ModelError, match="'cnn' looks at pictures"):
-        kinds = {name: "float32" for name in shape} if isinstance(shape, dict) else ("float32",) * len(shape)
-        cnn(InputSpec(shape, kinds if isinstance(next(iter(shape)), (str, tuple)) else "float32"), 2)
+        cnn(spec, 2)
 
 
 def test_pictures_are_no_table():

@@ -154,7 +154,8 @@ def test_sequences_of_a_model_that_puts_out_steps():
     x = (rng.normal(size=(60, 12, 2)) + 2 * y[..., None]).astype(np.float32)
     y[:, 9:] = -1  # padding
     model = keras.Sequential([keras.Input((12, 2)), L.Conv1D(8, 3, padding="same", activation="relu"), L.Dense(1)])
-    clf = cp.fit(model, x, y, strategy="dice_cross_entropy", validation=(x[:20], y[:20]), output="logits", **QUICK)
+    how = {**QUICK, "epochs": 40, "output": "logits"}
+    clf = cp.fit(model, x, y, strategy="dice_cross_entropy", validation=(x[:20], y[:20]), **how)
     assert clf.predict(x).shape == y.shape
     known = y >= 0
     assert average_precision_score(y[known], clf.predict_proba(x)[..., 1][known]) > 2 * y[known].mean()
