@@ -29,7 +29,7 @@ from counterpoise.data.schema import text_columns
 from counterpoise.data.unit_columns import unit_names
 from counterpoise.decide.costs import cost_matrix
 from counterpoise.decide.rule import Decision
-from counterpoise.metrics.measured import Scored, joined_scores, measure
+from counterpoise.metrics.measured import joined_scores, measure, without_intervals
 from counterpoise.metrics.reliability import reliability_table
 from counterpoise.metrics.review_scores import review_scores
 from counterpoise.targets.shares import shares_of
@@ -124,7 +124,7 @@ def evaluate(
     log_p, raw = clf.log_p(logits), clf.raw(logits)
     predicted = clf.target.apply(clf.rule.unreviewed, log_p, amount)
     problems = clf.target.problems(codes, clf.classes_.tolist())
-    spread = threshold_spread(clf.rule, clf.scores, resamples=min(resamples, 200)) if not regions else None
+    spread = threshold_spread(clf.rule, clf.scores, resamples=min(resamples, 200))
     if (p := problems[0]).together is not None:  # from here on every element is a row of its group
         rows_of = everything if group is None else group
         codes, weight, group = p.y.astype(np.int64), p.of_rows(weight), p.of_rows(rows_of)
@@ -154,7 +154,7 @@ def evaluate(
         "threshold": clf.rule.threshold,
         "threshold_spread": at_ends,
         "aim": clf.rule.aim,
-        "metrics": joined_scores(each) | _together(together) | regions,
+        "metrics": joined_scores(each) | without_intervals(together) | regions,
         "further": beyond,
         "reliability": reliability_table(scored, predicted.proba, weight),
         "by": scores_by_group(grouped, problems, predicted.proba, predicted.decision, **drawn_by),
@@ -207,11 +207,6 @@ def labeled_rows(
         data, y, _ = load_alone(data, y, None)
     labels, rows, source = _labels(clf, data, y, target, {groups} if isinstance(groups, str) else set())
     return clf.target.codes(labels, clf.classes_), (rows, source), _groups(rows, groups, source)
-
-
-def _together(scores: Mapping[str, float]) -> Scored:
-    """Scores of all problems at once, without intervals."""
-    return {key: {"value": float(value), "low": np.nan, "high": np.nan} for key, value in scores.items()}
 
 
 def _of_images(pictures: ImageSet) -> tuple[ImageSet, Any, Array | None, Array | None]:

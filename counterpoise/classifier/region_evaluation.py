@@ -10,7 +10,7 @@ from counterpoise.classifier import predicting
 from counterpoise.core.region_result import RegionResult
 from counterpoise.core.seeds import integer
 from counterpoise.metrics.intervals import percentile
-from counterpoise.metrics.measured import Scored
+from counterpoise.metrics.measured import Scored, without_intervals
 from counterpoise.metrics.regions import decided_regions, foreground_of, joined_regions, region_draws, region_scores
 
 Array = np.ndarray
@@ -44,7 +44,7 @@ def region_metrics(clf: Any, encoded: Any, codes: Array, groups: Array | None, r
     blocks = np.arange(len(codes)) if groups is None else groups
     scores = region_scores(result)
     if len(np.unique(blocks)) < 2:
-        return {key: {"value": value, "low": np.nan, "high": np.nan} for key, value in scores.items()}
+        return without_intervals(scores)
     draws = region_draws(result, blocks, resamples, integer(0, "regions"))
     ends = {key: percentile(draw, LEVEL) for key, draw in draws.items()}
     return {key: {"value": value, "low": ends[key][0], "high": ends[key][1]} for key, value in scores.items()}

@@ -12,7 +12,7 @@ from counterpoise.core.units import Units
 from counterpoise.data.image_set import ImageSet
 from counterpoise.data.row_metadata import unit_table
 from counterpoise.data.unit_columns import mixed_units, unit_names, units_of
-from counterpoise.metrics.measured import joined_scores, measure
+from counterpoise.metrics.measured import joined_scores, measure, without_intervals
 from counterpoise.targets.shares import shares_of
 
 Array = np.ndarray
@@ -64,7 +64,6 @@ def unit_scores(
         for p in problems
     ]  # fmt: skip
     together = clf.target.together(y, predicted.proba, predicted.decision, drawn_by["sample_weight"])
-    alone = {key: {"value": float(value), "low": np.nan, "high": np.nan} for key, value in together.items()}
     return {
         "columns": list(units.columns),
         "aggregate": rule.aggregate,
@@ -73,5 +72,5 @@ def unit_scores(
         "classes": shares_of(clf.target, y, classes),
         "threshold": rule.rule.threshold,
         "aim": rule.rule.aim,
-        "metrics": (joined_scores(each) if each else {}) | alone,
+        "metrics": (joined_scores(each) if each else {}) | without_intervals(together),
     }

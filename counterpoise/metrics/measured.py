@@ -83,9 +83,18 @@ def joined_scores(each: Sequence[Scored]) -> Scored:
     """
     if len(each) == 1:
         return each[0]
-    nothing = {"low": np.nan, "high": np.nan}
     known = {key: [one[key]["value"] for one in each if np.isfinite(one[key]["value"])] for key in each[0]}
-    return {key: {"value": float(np.mean(v)) if v else np.nan, **nothing} for key, v in known.items()}
+    return without_intervals({key: np.mean(v) if v else np.nan for key, v in known.items()})
+
+
+def without_intervals(values: Mapping[str, float]) -> Scored:
+    """Scores that have no interval.
+
+    Example:
+        >>> without_intervals({"hamming_loss": 0.25})
+        {'hamming_loss': {'value': 0.25, 'low': nan, 'high': nan}}
+    """
+    return {key: {"value": float(value), "low": np.nan, "high": np.nan} for key, value in values.items()}
 
 
 def _measured(
