@@ -141,7 +141,9 @@ def evaluate(
         for p in scored
     ]  # fmt: skip
     if not each:
-        raise TargetError("the rows hold one class only; scores need rows of two classes at least.")
+        raise TargetError(
+            "The rows contain only one class. Scores need rows of at least two classes. Pass rows of both."
+        )
     one = problems[0].index is None
     at_ends = None if spread is None else decisions_at(spread, codes, predicted.proba[:, 1], weight)
     together = clf.target.together(codes, predicted.proba, predicted.decision, weight)
@@ -245,7 +247,7 @@ def _labels(clf: Any, data: Any, y: Any, target: Any, named: set[str]) -> tuple[
     given = y is not None and target_columns(y, is_table(data, table=False)) is None
     if not is_table(data, table=False) or (given and clf.schema is None):
         if not given:
-            raise OptionError("arrays hold no labels; pass y.")
+            raise OptionError("The rows are arrays, which contain no labels. Pass y.")
         return y, data, None
     wanted = target or (None if given else y) or clf.target.columns_of(clf.schema, clf.classes_.tolist())
     where = target_columns(wanted, table=True) or wanted

@@ -31,7 +31,7 @@ class ModelCard(dict[str, Any]):
         (3, {'strategy': 'none', 'split': {'test': 3}, 'seed': 0})
         >>> card["strategy"] = "oversample"
         Traceback (most recent call last):
-        TypeError: A model card is read-only. Make a dict of it to change a copy: dict(clf.card).
+        TypeError: A model card is read-only. To change a copy, convert it to a dict: dict(clf.card).
     """
 
     def __init__(self, *entries: Mapping[str, Any], **more: Any) -> None:
@@ -39,7 +39,7 @@ class ModelCard(dict[str, Any]):
         super().__init__({key: ModelCard(v) if isinstance(v, Mapping) else v for key, v in given.items()})
 
     def _refuse(self, *_: Any, **__: Any) -> Any:
-        raise TypeError("A model card is read-only. Make a dict of it to change a copy: dict(clf.card).")
+        raise TypeError("A model card is read-only. To change a copy, convert it to a dict: dict(clf.card).")
 
     __setitem__ = __delitem__ = __ior__ = _refuse
     update = pop = popitem = clear = setdefault = _refuse

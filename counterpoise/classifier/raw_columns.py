@@ -37,8 +37,8 @@ class RawColumns:
         """
         if not isinstance(clf.rule, Rule):
             raise OptionError(
-                "explain is for one class per row, but this classifier has several labels per row. Train a classifier "
-                "for the label that is to be explained."
+                "explain is for one class per row, but this classifier has several labels per row. Train a "
+                "classifier for the label that you want to explain."
             )
         if clf.schema is not None and not has_picture(clf.members.input):
             numbers, levels = clf.schema.numeric, clf.schema.categorical
@@ -46,8 +46,8 @@ class RawColumns:
         shape: tuple[Any, ...] = tuple(getattr(clf.members.input, "shape", ()))
         if clf.schema is not None or len(shape) != 2 or shape[1] is None or "float" not in str(clf.members.input.dtype):
             raise OptionError(
-                "explain is for tables and arrays (N, d), but this classifier takes images, text or several inputs. Of "
-                "images clf.explain(images) returns heat maps."
+                "explain is for tables and arrays (N, d), but this classifier takes images, text or several inputs. "
+                "For images, clf.explain(images) returns heat maps."
             )
         return cls(tuple(f"x{j}" for j in range(shape[1])), None)
 

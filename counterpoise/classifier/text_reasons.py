@@ -62,8 +62,8 @@ def explain_texts(clf: Any, texts: Array) -> TextReasons:
     """The effect of each word of each text (see `Classifier.explain`)."""
     if not isinstance(clf.rule, Rule):
         raise OptionError(
-            "explain is for one class per row, but this classifier has several labels per row. Train a classifier for "
-            "the label that is to be explained."
+            "explain is for one class per row, but this classifier has several labels per row. Train a classifier "
+            "for the label that you want to explain."
         )
     plain = [str(text) for text in np.asarray(texts).reshape(-1)]
     whole = _odds(clf, plain, texts)

@@ -71,7 +71,8 @@ def unit_columns(clf: Classifier, x: Any, unit: Any) -> tuple[pl.DataFrame, Any]
     if isinstance(x, ImageSet):
         if unit is not None or x.unit is None:
             raise OptionError(
-                "Images bring their units. Name the columns in cp.images(..., unit=) (--unit), and leave unit out here."
+                "unit cannot be passed with images. Name its columns in cp.images(..., unit=) (--unit), and leave "
+                "unit out here."
             )
         return x.unit, x
     if is_table(x, table=False):

@@ -40,7 +40,7 @@ def resolve_model(text: str, trust: Sequence[str] | None = None) -> Any:
         return _load_keras(Path(text), trusted(trust))
     if trust:
         raise OptionError(
-            f"--model {text} reads no file, so there is nothing to trust. Remove --trust, or name FILE.keras."
+            f"--model {text} does not read a file, so --trust has no effect. Remove --trust, or name FILE.keras."
         )
     if ":" not in text:
         return text

@@ -142,4 +142,4 @@ def diagnosed(diagnosis: Diagnosis) -> Iterator[str]:
     yield from (f"- {text}" for text in rest[: MOST_ADVICE - 1])
     if first:
         yield f"Next: {first}"
-    yield "All numbers, and the reasons of the advice: --full."
+    yield "For all numbers and the reasons for the advice, add --full."

@@ -57,12 +57,12 @@ def command(
     batch_size: o.BatchSize = None,
     seed: o.Seed = 0,
     folds: Annotated[
-        int | None, typer.Option(help="Folds for out-of-fold correction and threshold, before training on all rows.")
+        int | None, typer.Option(help="Folds for correction and threshold; the saved model is trained on all rows.")
     ] = None,
     tune_threshold: Annotated[
         bool | None,
         typer.Option(
-            help="Tune the threshold on held-out rows.  [default: not on validation rows of --split]",
+            help="Tune the threshold on held-out rows. Default: not on validation rows of --split.",
             show_default=False,
         ),
     ] = None,
@@ -87,7 +87,8 @@ def command(
     cost_column: o.CostColumn = None,
     costs: o.Costs = None,
     review_alpha: Annotated[
-        float | None, typer.Option(help="Maximum share of each class decided wrongly; unclear rows become 'review'.")
+        float | None,
+        typer.Option(help="Maximum share of each class that is decided wrongly. Unclear rows get 'review'."),
     ] = None,
 ) -> None:
     """Train one strategy and save it, with correction and threshold, in one file."""
@@ -122,7 +123,7 @@ def command(
         labels, what = ", ".join(map(str, examples.classes[:6])), _typed(aim) if aim else "--cost-column"
         raise OptionError(
             f"{what} is for two classes; {data.name} has {len(examples.classes)}: {labels}. "
-            f"Hold one against the others: --one-vs-rest {examples.classes[examples.positive]}"
+            f"Compare one class with all others: --one-vs-rest {examples.classes[examples.positive]}"
         )
     from counterpoise.core.examples import TEST
     from counterpoise.pipeline.fit import fit
@@ -148,7 +149,7 @@ def command(
     if confidence is not None or column or (aim is not None and set(aim) <= FLOORS):
         notes.append(threshold["text"])
     if confidence is None and aim is not None and set(aim) <= FLOORS:
-        next_step = "For a guarantee, add --confidence 0.95: it keeps rows out of training that support one."
+        next_step = "For a guarantee, add --confidence 0.95. It sets aside rows that support the guarantee."
     for line in trained(clf, strategy, len(examples), out, tuple(notes), next_step).lines():
         o.note(line, out)
 
@@ -165,7 +166,8 @@ def column_of(cost_column: str | None, cost_fp: float | None, cost_fn: float | N
         return {}
     if cost_fp is None or cost_fn is not None:
         raise OptionError(
-            "--cost-column gives the cost of a missed case and needs --cost-fp for a false positive, without --cost-fn."
+            "--cost-column contains the cost of a missed case. Add --cost-fp, the cost of a false positive, and "
+            "remove --cost-fn."
         )
     checked(cost_column, cost_fp)
     return {"cost_column": cost_column, "cost_fp": cost_fp}
@@ -202,7 +204,7 @@ def aim_of(
 
 def _check_guarantee(aim: Mapping[str, Any] | None, confidence: float) -> None:
     if not (aim and set(aim) <= FLOORS):
-        raise OptionError("--confidence goes with --recall-floor or --precision-floor.")
+        raise OptionError("--confidence requires --recall-floor or --precision-floor. Add one of them.")
     if not 0 < confidence < 1:
         raise OptionError(f"--confidence is {confidence:g}. Expected a number between 0 and 1, such as 0.95.")
 

@@ -325,9 +325,7 @@ def _checked(settings: Settings, examples: Examples, metric: str, repeats: int, 
     if settings.tune:
         check_tuning()
     if nested and repeats > 1:
-        raise OptionError(
-            f"nested=True and repeats={repeats} cannot be combined. Nest the folds of one repeat: leave out repeats=."
-        )
+        raise OptionError(f"nested=True and repeats={repeats} cannot be combined. Leave out repeats=.")
     if nested and examples.time is not None:
         raise OptionError(
             "nested=True cannot be combined with time=, because folds in time order train on the past alone. Leave "

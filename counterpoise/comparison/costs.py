@@ -188,24 +188,27 @@ def costs_of(costs: Any, column: Any, cost_fp: Any, examples: Examples) -> AnyCo
     one, binary = problems[0].index is None, all(len(p.classes) == 2 for p in problems)
     if column is None:
         if cost_fp is not None:
-            raise OptionError("cost_fp goes with cost_column. Without a column pass costs=(cost_fp, cost_fn).")
+            raise OptionError("cost_fp requires cost_column. Without a column, pass costs=(cost_fp, cost_fn).")
         if costs is None or isinstance(costs, Costs) or not _is_table(costs):
             return Costs.of(costs, binary)
         if not one:
-            raise OptionError("A matrix of costs is for one class per row. Pass two numbers, which all labels have.")
+            raise OptionError(
+                "A matrix of costs is for one class per row. With several labels, pass two numbers, "
+                "which apply to every label."
+            )
         return CostMatrix(cost_matrix(costs, examples.classes))
     if costs is not None:
-        raise OptionError("costs and cost_column exclude each other. Pass one of them.")
+        raise OptionError("costs and cost_column cannot be combined. Pass one of them.")
     if not (one and binary):
         raise OptionError("cost_column is for two classes, and the data have more. Pass costs as a matrix.")
     if examples.units is not None:
         raise OptionError(
-            "cost_column is for rows that are decided one by one, but units are decided here. Pass costs=(cost_fp, "
+            "cost_column cannot be used with units, because units are decided and not rows. Pass costs=(cost_fp, "
             "cost_fn)."
         )
     checked = cost_column(column, cost_fp)
     if examples.amount is None or examples.schema is None:
-        raise OptionError(f"cost_column={column!r} names a column of a table, but the rows are none. Pass costs.")
+        raise OptionError(f"cost_column={column!r} names a column, but the rows are not a table. Pass costs.")
     return CostsByRow(checked, float(examples.amount[examples.y == 1].mean()))
 
 

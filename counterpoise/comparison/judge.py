@@ -100,7 +100,7 @@ def assess(
     scored = [name for name in order if np.isfinite(table[name].get(metric, np.empty(0))).any()]
     if not scored:
         raise OptionError(
-            f"No strategy has a score for {metric!r}, so there is nothing to judge. Look at the errors of the fits."
+            f"No strategy has a score for {metric!r}, so strategies cannot be compared. Check the errors of the fits."
         )
     evidence = Evidence(
         table,
@@ -141,7 +141,7 @@ def _order(table: Mapping[str, Any], simplicity: Sequence[str] | None) -> tuple[
 
 def _ratio(folds: int, test_over_train: float | None) -> float:
     if test_over_train is None and folds < 2:
-        raise OptionError(f"folds={folds} without test_over_train; give n_test / n_train of the hold-out.")
+        raise OptionError(f"folds={folds} without test_over_train; pass n_test / n_train of the hold-out.")
     ratio = 1 / (folds - 1) if test_over_train is None else test_over_train
     if not 0 <= ratio < np.inf:
         raise OptionError(f"test_over_train={test_over_train}. Expected a ratio of 0 or more.")

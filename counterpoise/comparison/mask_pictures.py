@@ -19,8 +19,8 @@ SHOWN = 6
 #: Pixels between image, truth and decision.
 GAP = 2
 ABOUT = (
-    "Out-of-fold decisions of the recommended strategy. Each picture has the image, the true mask, and the decided "
-    "mask (ignored pixels are gray). Check the worst for wrong masks, and for cases of one kind."
+    "Out-of-fold decisions of the recommended strategy. Each panel shows the image, the true mask, and the "
+    "predicted mask (ignored pixels are gray). Check the worst ones for wrong masks and for a common pattern."
 )
 
 

@@ -114,9 +114,9 @@ def check_path(value: Any, name: str = "path") -> Path:
     except TypeError:
         raise OptionError(f'{name} is {value!r:.60}. Expected the name of a file or folder, as "m.keras".') from None
     if not text or "\0" in text:
-        raise OptionError(f"{name} is {text!r}, which can be no name of a file. Give another name.")
+        raise OptionError(f"{name} is {text!r}, which cannot be a file name. Use another name.")
     if max(map(len, os.fsencode(text).split(os.sep.encode()))) > LONGEST_NAME:
-        raise OptionError(f"{name} is {text[:40]!r}..., which is too long for the name of a file. Give a shorter name.")
+        raise OptionError(f"{name} is {text[:40]!r}..., which is too long for a file name. Use a shorter name.")
     return Path(text)
 
 
@@ -162,8 +162,8 @@ def check_finite(array: Any, name: str) -> np.ndarray:
         inside = f" at position {index[1:]}" if len(index) > 1 else ""
         word = "NaN" if np.isnan(got[index]) else "an infinite value"
         raise DataError(
-            f"{name} holds {word} in {rows_text([index[0]])}{inside} ({int(bad.sum()):,} such values in all). "
-            "Fill or leave out these entries first."
+            f"{name} contains {word} in {rows_text([index[0]])}{inside} ({int(bad.sum()):,} such values in total). "
+            f"Fill in or leave out these entries first."
         )
     return got
 
@@ -198,7 +198,10 @@ def check_probabilities(p: Any, name: str = "probabilities", n_classes: int | No
     if got.ndim == 2:
         off = np.flatnonzero(np.abs(got.sum(axis=1) - 1) > 1e-3)
         if len(off):
-            raise DataError(f"{name} sums to {got[off[0]].sum():g} in {rows_text(off)}; each row must sum to 1.")
+            raise DataError(
+                f"{name} sums to {got[off[0]].sum():g} in {rows_text(off)}. Expected a sum of 1 in each "
+                f"row. Normalize the rows, for example with a softmax."
+            )
     return got
 
 
@@ -220,9 +223,12 @@ def check_weights(weights: Any, n: int, name: str = "sample_weight") -> np.ndarr
     check_finite(got, name)
     negative = np.flatnonzero(got < 0)
     if len(negative):
-        raise DataError(f"{name} is negative ({got[negative[0]]:g}) in {rows_text(negative)}; use 0 or more.")
+        raise DataError(
+            f"{name} is negative ({got[negative[0]]:g}) in {rows_text(negative)}. Expected weights of 0 "
+            f"or more. Correct these rows."
+        )
     if n and not got.sum() > 0:
-        raise DataError(f"{name} sums to zero; at least one row needs a positive weight.")
+        raise DataError(f"{name} sums to zero. Expected a positive weight in at least one row. Correct the weights.")
     return got
 
 

@@ -46,7 +46,9 @@ class ElementLabels:
 
 
 def elements(target: Any, *, ignore: Any = (), names: Sequence[str] | None = None) -> ElementLabels:
-    """Describe a class for each pixel of an image or step of a sequence, as the target of `fit` and `compare`.
+    """Describe a target with a class for each pixel of an image or step of a sequence.
+
+    Pass the result as the target of `fit` or `compare`.
 
     Masks (N, H, W), (N, H, W, 1) and one-hot masks (N, H, W, C) need no more than themselves. So do sequences (N, T) of
     three classes or more, or for a Keras model with an output for each step. Elements labeled -1, missing, or masked
@@ -137,7 +139,7 @@ def _named(labels: Labels, names: tuple[str, ...] | None) -> Labels:
         only = f" ({labels.classes[0]!r})" if labels.classes else ""
         raise TargetError(
             f"The elements have {len(labels.classes)} class{'es' * (not labels.classes)}{only}. Expected two classes "
-            "or more. Give rows that contain the rare class, too."
+            "or more. Pass rows that also contain the rare class."
         )
     if names is None:
         return labels

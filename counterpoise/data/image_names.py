@@ -116,8 +116,8 @@ def _check_one_each(column: str, files_of: dict[str, list[str]], root: Path) -> 
         if len(files) > 1:
             shown = ", ".join(str(Path(path).relative_to(root)) for path in files[:3])
             raise ColumnError(
-                f"{name!r} of column {column!r} is the name of {len(files)} files ({shown}). Expected one. Write the "
-                "sub-folder and the ending into the column."
+                f"{name!r} of column {column!r} matches {len(files)} files ({shown}). Expected one. Add the "
+                f"sub-folder and the ending to the names in the column."
             )
 
 

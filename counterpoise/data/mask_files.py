@@ -233,6 +233,6 @@ def _lost(masks: Sequence[Mask], codes: Array, classes: Sequence[int]) -> list[s
         return []
     size = " x ".join(map(str, codes.shape[1:]))
     return [
-        f"Of {len(codes):,} masks, all pixels are lost of {', '.join(shown[:8])}, because a mask of {size} has the "
-        "nearest pixels of the file. A larger size= (--size) keeps small regions."
+        f"Of {len(codes):,} masks, all pixels were lost of {', '.join(shown[:8])}, because masks were resized to "
+        f"{size}. Use a larger size= (--size) to keep small regions."
     ]

@@ -168,9 +168,9 @@ def _check_palettes(masks: Sequence[Mask], paths: Sequence[str]) -> None:
             before, first = known.setdefault(entry, (color, path))
             if before != color:
                 raise DataError(
-                    f"Entry {entry} of the palette is {before} in {first} and {color} in {path}, so that it is not the "
-                    "same class in all masks. Expected one palette for all of them. Save the masks as class codes in "
-                    "gray."
+                    f"Entry {entry} of the palette is {before} in {first} and {color} in {path}, so it is not the "
+                    f"same class in all masks. Expected the same palette in all masks. Save the masks as gray "
+                    f"images of class codes."
                 )
 
 
@@ -188,12 +188,13 @@ def _split(masks: list[Mask], paths: Sequence[str]) -> tuple[list[Mask], list[st
     if black_and_white and between <= BETWEEN * sum(total.values()):
         split = [_mapped(mask, {value: 255 * (value > 127) for value in mask.counts}) for mask in masks]
         return split, [
-            f"The masks have {len(total)} values from {min(total)} to {max(total)}, as JPEG or smoothed edges leave "
-            "them. Values above 127 are taken for 255, others for 0. Save masks as PNG to have exact edges."
+            f"The masks have {len(total)} values from {min(total)} to {max(total)}, probably from JPEG compression "
+            f"or smoothed edges. Values above 127 are read as 255, other values as 0. Save masks as PNG for exact "
+            f"edges."
         ]
     if lossy:
         raise DataError(
-            f"{Path(lossy[0]).name} is a JPEG, which changes values, and so {len(total)} values are found in the "
-            "masks. Expected one value for each class. Save the masks as PNG from what they were drawn with."
+            f"{Path(lossy[0]).name} is a JPEG. JPEG changes values, so {len(total)} values were found in the masks. "
+            f"Expected one value for each class. Export the original masks as PNG."
         )
     return masks, []

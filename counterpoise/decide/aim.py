@@ -62,7 +62,10 @@ class Aim:
 
     @classmethod
     def parse(cls, text: str | Aim) -> Aim:
-        """Read "name" or "name(value, ...)"; an Aim is returned as it is."""
+        """Read an aim from "name" or "name(value, ...)".
+
+        An Aim is returned unchanged.
+        """
         if isinstance(text, Aim):
             return text
         call = re.fullmatch(r"\s*(\w+)\s*(?:\(([^()]*)\))?\s*", str(text))

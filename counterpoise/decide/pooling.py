@@ -69,7 +69,9 @@ def _possible(log_p: Array) -> Array:
 
 
 def hard_vote(choices: Array, weights: Array | None, soft: Array, n_classes: int) -> Array:
-    """Count the members' votes; a tie goes to the decision of the soft mean, if that is among the tied.
+    """Count the votes of the members.
+
+    A tie is decided by the soft mean, if its decision is among the tied classes.
 
     Args:
         choices: int (M, N), the class each member votes for at its own threshold.
@@ -144,7 +146,7 @@ def shrunk(weights: Array, y: Array) -> Array:
 
 
 def mixture_weights(likelihood: Array, share: Array, *, start: Array | None = None, tolerance: float = 1e-10) -> Array:
-    """Maximize sum_i share_i log sum_m w_m likelihood_im over the simplex (see `learn_weights`).
+    """Maximize sum_i share_i log sum_m w_m likelihood_im over the simplex.
 
     Args:
         likelihood: float (N, M), not negative, no row all 0. share: float (N,), sum 1.

@@ -51,7 +51,10 @@ class Sweep:
 
     @property
     def precision(self) -> Array:
-        """Share of the flagged that are positive; 1 where nothing is flagged."""
+        """Compute the share of alerts that are positive.
+
+        It is 1 without alerts.
+        """
         flagged = self.tp + self.fp
         return np.where(flagged > 0, self.tp / np.where(flagged > 0, flagged, 1.0), 1.0)
 
@@ -105,7 +108,9 @@ def _midways(distinct: Array) -> Array:
 
 
 def log_odds_at(threshold: float) -> float:
-    """Log-odds from which on a probability that was computed in float64 is at least `threshold` (in (0, 1]).
+    """Return the smallest log-odds whose float64 probability is at least `threshold`.
+
+    The threshold is in (0, 1].
 
     Near 1 the step between two float64 values is so wide that log(t / (1 - t)) would exceed scores that round to t.
 
@@ -171,11 +176,11 @@ def _two(goal: Aim) -> tuple[float, float]:
 def _need_both(table: Sweep, goal: Aim) -> None:
     if table.positives <= 0:
         raise OptionError(
-            f"No positive row is here, so a threshold for {goal} cannot be chosen. Give rows of both classes."
+            f"There is no positive row, so a threshold for {goal} cannot be chosen. Give rows of both classes."
         )
     if table.negatives <= 0 and goal.name in ("balanced_accuracy", "youden", "g_mean", "mcc"):
         raise OptionError(
-            f"No negative row is here, so a threshold for {goal} cannot be chosen. Give rows of both classes."
+            f"There is no negative row, so a threshold for {goal} cannot be chosen. Give rows of both classes."
         )
 
 
@@ -223,7 +228,7 @@ def _mcc(s: Sweep) -> Array:
 
 
 def cost_threshold(cost_fp: Array | float, cost_fn: Array | float) -> Array:
-    """Return the Bayes threshold cost_fp / (cost_fp + cost_fn) for the costs of a false positive and a missed case.
+    """Return the Bayes threshold cost_fp / (cost_fp + cost_fn).
 
     Arrays give one threshold per row (example-dependent costs, such as the amount at stake).
 

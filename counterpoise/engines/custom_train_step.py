@@ -86,7 +86,7 @@ def compiled(assembled: Assembled, network: Network, objective: Objective) -> ke
 def _compiled_again(inner: keras.Model, given: keras.Model | None) -> keras.Model:
     if given is None:
         raise ModelError(
-            f"{type(inner).__name__} has its own compile(), which takes no loss from outside. Expected a compiled "
+            f"{type(inner).__name__} has its own compile(), which does not take a loss. Expected a compiled "
             "model and a strategy without a loss of its own. Compile the model, and choose for example class_weight or "
             "oversample."
         )
@@ -107,7 +107,7 @@ def step_errors(inner: keras.Model, batches: OwnBatches) -> Iterator[None]:
     except CounterpoiseError:
         raise
     except Exception as error:
-        weights = " The rows come with weights: unpack them with keras.utils.unpack_x_y_sample_weight(data)."
+        weights = " The rows have weights. Unpack them with keras.utils.unpack_x_y_sample_weight(data)."
         raise ModelError(
             f"The training step of {type(inner).__name__} failed: {keras_text(error)}"
             + (weights if batches.weighted else "")
@@ -130,9 +130,9 @@ class OwnBatches(keras.utils.PyDataset):
         self.weighted = any(np.ptp(w) > 0 for w in weights)
         if self.weighted and any(w.ndim > 1 for w in weights):
             raise ModelError(
-                "The model's own training step takes one weight per row, but here the labels of a row weigh "
-                "differently (a strategy that weighs labels, or labels that are missing). Compile a model without a "
-                'training step of its own, or use strategy="none" on rows whose labels are all known.'
+                "The model's own training step takes one weight per row, but here the labels of a row have "
+                "different weights (by the strategy, or because labels are missing). Use a model without its own "
+                'training step, or use strategy="none" on rows without missing labels.'
             )
 
     def __getitem__(self, index: int) -> tuple[Any, ...]:

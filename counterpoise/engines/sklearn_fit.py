@@ -162,7 +162,8 @@ def _weights(estimator: Any, job: Job, drawn: Array) -> dict[str, Array]:
         prefix += f"{name}__"
     if "sample_weight" not in inspect.signature(target.fit).parameters:
         raise OptionError(
-            f"{type(target).__name__} takes no sample weights, but the plan weighs rows. Choose a strategy that draws "
+            f"{type(target).__name__} does not support sample weights, but the plan weights rows. Choose a strategy "
+            f"that draws "
             "rows, for example oversample."
         )
     return {f"{prefix}sample_weight": weights}

@@ -129,7 +129,7 @@ def compare(
         return f"its probabilities have shape {p.shape}, expected {proba.shape}"
     difference = float(np.max(np.abs(p - proba)))
     if not difference <= tolerance:
-        return f"a probability differs by {difference:.3g} (at most {tolerance:g} may be lost to rounding)"
+        return f"a probability differs by {difference:.3g} (rounding explains at most {tolerance:g})"
     labels = clf.target.decided(np.asarray(outputs["decision"]), clf.decisions_)
     column = clf.rule.cost_column
     amount = None if column is None else amounts_of(given[column.name], column.name)
@@ -137,7 +137,7 @@ def compare(
     if wrong.any():
         return f"{int(wrong.sum())} of {len(proba)} rows are decided differently"
     if "label" in outputs and not np.array_equal(outputs["label"], labels.astype(np.asarray(outputs["label"]).dtype)):
-        return "its labels do not belong to its decisions"
+        return "its labels do not match its decisions"
     return ""
 
 

@@ -63,7 +63,9 @@ def crops(
     batch_size: int = 16,
     seed: int = 0,
 ) -> CropFeed:
-    """Feed crops of images and masks to Keras, many of them around the rare classes, redrawn each epoch.
+    """Return Keras batches of crops, many of them around the rare classes.
+
+    Each epoch draws new crops of images and masks.
 
     Background near the rare classes comes more often than in the data. So each batch brings weights of pixels, 1 /
     inclusion, under which the expected loss is that of all pixels: probabilities need no correction. The weights need a

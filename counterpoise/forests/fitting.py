@@ -36,8 +36,8 @@ def check_options(name: str, options: Mapping[str, Any]) -> None:
     for option in options:
         if name == "boosted" and option in RESERVED:
             raise OptionError(
-                f"{option} is set by Counterpoise: boosting ends by the corrected log loss of the stopping rows. Leave "
-                "it out."
+                f"{option} is set by Counterpoise, because boosting stops by the corrected log loss of the "
+                f"early-stopping rows. Leave it out."
             )
         if known and option not in known:
             library = "LightGBM" if name == "boosted" else "scikit-learn's forests"

@@ -169,7 +169,9 @@ def _plain(layer: keras.layers.Layer) -> dict[str, Any]:
 
 
 def trees(name: str = "boosted", *, monotone: Mapping[str, int] | None = None, **options: Any) -> TreeModel:
-    """Boosted trees or a forest in the place of a network: for `fit`, `compare` and `CounterpoiseClassifier`.
+    """Return boosted trees or a forest, to be used in place of a network.
+
+    Pass the result to `fit`, `compare`, or `CounterpoiseClassifier`.
 
     Rows and weights come from the strategy's plan, the training shift is removed, boosting ends by the corrected log
     loss of the stopping rows, and the saved file holds the trees as a Keras layer: it needs neither LightGBM nor
@@ -199,7 +201,7 @@ def trees(name: str = "boosted", *, monotone: Mapping[str, int] | None = None, *
     if isinstance(count, bool) or not isinstance(count, int) or count < 1:
         raise OptionError(f"n_estimators is {count!r}. Expected a whole number of 1 or more.")
     if "linear_tree" in options:
-        raise ModelError("linear_tree is not supported, because a leaf of the file is a number. Leave it out.")
+        raise ModelError("linear_tree is not supported, because the file stores one number per leaf. Leave it out.")
     if set(options) - {"n_estimators"}:
         check_options(name, options)
     return TreeModel(name, options, dict(monotone or {}))

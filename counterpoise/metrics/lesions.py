@@ -54,7 +54,7 @@ class Lesions:
         return len(self.lesions)
 
     def counts(self, score: float = -np.inf) -> Array:
-        """Lesions that were hit, false positives and missed lesions of each image, int64 (N, 3), from a score on.
+        """Count lesions hit, false positives, and missed lesions per image, int64 (N, 3).
 
         In the form of `region_scores`: recall, precision and F1 of lesions are those of `recall`, `precision` and
         `dice` there.
@@ -117,7 +117,7 @@ def _find(y: Array, proba: Array, threshold: float, positive: int, min_iou: floa
 
 
 def join_lesions(parts: Sequence[Lesions]) -> Lesions:
-    """The lesions of several sets of images as those of one, in this order: for masks that are read in parts.
+    """Join the lesions of several sets of images, in order.
 
     Example:
         >>> one = find_lesions([[1, 0]], np.array([[.9, .1]]))
@@ -159,7 +159,9 @@ class FrocCurve(NamedTuple):
 
 
 def froc(lesions: Lesions) -> FrocCurve:
-    """Recall of lesions against false positives per image, over the scores of findings; images without lesions count.
+    """Compute the recall of lesions against false positives per image.
+
+    The curve goes over the scores of findings. Images without lesions count.
 
     Example:
         >>> truth = np.array([[1, 1, 0, 0, 0, 1], [0, 0, 0, 0, 0, 0]])
@@ -172,7 +174,7 @@ def froc(lesions: Lesions) -> FrocCurve:
 
 
 def lesion_recall(lesions: Lesions, false_positives: float = 1.0, image_weight: Any = None) -> Any:
-    """Recall of lesions at so many false positives per image, at most: the FROC curve read at one place.
+    """Compute the recall of lesions at a limit of false positives per image.
 
     Args:
         lesions: As `find_lesions` returns it. Findings below its threshold are unknown, so a low one is needed for a

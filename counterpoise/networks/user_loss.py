@@ -153,8 +153,8 @@ def _keras_loss(loss: Any) -> Any:
         return keras.losses.get(loss)
     except ValueError as error:
         raise ModelError(
-            f"The model is compiled with the loss {loss!r:.80}, which is not one of Keras. Pass the name of one of "
-            "keras.losses, or the loss itself."
+            f"The model is compiled with the loss {loss!r:.80}, which is not a Keras loss. Pass the name of a loss "
+            f"in keras.losses, or the loss object."
         ) from error
 
 
@@ -203,7 +203,8 @@ def target_form(loss: keras.losses.Loss, units: int, elements: tuple[int, ...] =
         except Exception as error:
             faults.append(f"{form}: {keras_text(error):.120}")
     raise ModelError(
-        f"The model's loss {loss.name!r} takes class labels in no known shape ({'; '.join(faults)}). Expected a "
+        f"The model's loss {loss.name!r} does not accept class labels in any known shape ({'; '.join(faults)}). "
+        f"Expected a "
         "column, codes or one-hot rows. Compile the model with a loss for one of these."
     )
 

@@ -62,7 +62,7 @@ def fit(
     verbose: Any = "auto",
     **training: Unpack[Training],
 ) -> Classifier:
-    """Train a classifier with one strategy; probabilities are true and the threshold is chosen.
+    """Train a classifier with one strategy, correct its probabilities, and set its threshold.
 
     Args:
         model: A Keras model (compiled or not), a builder `build(spec, n_classes)` returning logits,
@@ -123,18 +123,22 @@ def fit(
         (400, 2)
     """
     if isinstance(model, (list, tuple)):
-        raise OptionError("model is a list, but fit trains one. cp.compare tries several, cp.blend([...]) pools them.")
+        raise OptionError(
+            "model is a list, but fit trains one model. To compare several, use cp.compare. To "
+            "combine them, use cp.blend([...])."
+        )
     check_choice(keep, "keep", ("refit", "all"))
     if keep == "all" and folds is None:
-        raise OptionError('keep="all" keeps the models of folds, but folds was not given. Add for example folds=5.')
+        raise OptionError('keep="all" requires folds. Add, for example, folds=5.')
     if data is None:
-        raise OptionError('fit was given no data; pass them after the model or as data=, for example data="loans.csv".')
+        raise OptionError('fit got no data. Pass them after the model or as data=, for example data="loans.csv".')
     options = training_of(fit, training)
     settings, plateau, clone = settings_of(options, seed=seed), options["plateau"], options["clone"]
     chosen, callbacks = find(strategy), check_callbacks(options["callbacks"])
     if isinstance(chosen, External):
         raise OptionError(
-            f"strategy is {chosen.name!r}, an external model, of which no classifier is made. Give it to cp.compare."
+            f"strategy is {chosen.name!r}, an external model, which cannot be saved as a classifier. Use it in "
+            f"cp.compare."
         )
     metadata = {"groups": groups, "time": time, "split": split, "sample_weight": sample_weight}
     metadata |= {"unit": unit, "aggregate": aggregate}
@@ -168,9 +172,7 @@ def fit(
             f"callbacks were given, but {trainer.label} is not a network. Leave callbacks out, or pass a network."
         )
     if not clone and (folds is not None or len(chosen.singles) > 1):
-        raise OptionError(
-            "clone=False trains the one object passed, but folds or an ensemble train several. Leave clone out."
-        )
+        raise OptionError("clone=False trains a single model, but folds or an ensemble train several. Leave clone out.")
     tuned = _tunes(tune_threshold, chosen, rows.stopped_by_given)
     with bar(verbose) as progress:
         clf = _trained(chosen, replace(trainer, progress=progress), rows, tuned, keep)
@@ -212,8 +214,8 @@ def say_cut_off(clf: Classifier) -> None:
     if card["cut_off"]:
         logger.warning(
             "%s",
-            f"The training was still improving at its limit of {card['limit']:,} steps. Give it more epochs "
-            "(epochs=, --epochs) for a better model.",
+            f"The training was still improving at its limit of {card['limit']:,} steps. For a better model, raise "
+            f"epochs (epochs=, --epochs).",
         )
 
 

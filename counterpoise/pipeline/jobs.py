@@ -101,7 +101,7 @@ def check_some_left(strategies: Sequence[Strategy], failures: Mapping[str, str])
     """Raise a ModelError with the reasons where every strategy failed."""
     if strategies and all(s.name in failures for s in strategies):
         reasons = "; ".join(dict.fromkeys(failures[s.name].rstrip(".") for s in strategies))
-        raise ModelError(f"Every training failed, so there is nothing to judge: {reasons}.")
+        raise ModelError(f"Every training failed, so there is nothing to compare: {reasons}.")
 
 
 def job_of(
@@ -129,7 +129,7 @@ def job_of(
     if plan.deferred and model.kind != "network":
         raise ModelError(
             f"Strategy {single.name!r} changes its weights during training, which {model.label} cannot do. Choose a "
-            "strategy that draws or weighs rows all along, for example class_weight or oversample."
+            f"strategy that draws or weights rows, for example class_weight or oversample."
         )
     stop_y = trainer.examples.y[fold.stop]
     rarest = int(target.counts(stop_y, n).min())

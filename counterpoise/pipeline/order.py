@@ -249,11 +249,11 @@ def bag_of_folds(strategy: Strategy, trainer: Trainer, outcome: Outcome, *, tune
     )  # fmt: skip
     trained = [member for fold in outcome.members[strategy.name] for member in fold]
     log_p, rows = stacked_scores(outcome.log_p[strategy.name])
-    note = f"the rule was fitted on {len(rows):,} rows that trained nothing"
+    note = f"the rule was fitted on {len(rows):,} rows not used for training"
     if count > 1:
         note = (
-            f"the mean of the models of {count} folds; the rule was fitted on {len(rows):,} out-of-fold scores, each "
-            "of one fold's model, which is more extreme than the mean"
+            f"the mean of the models of {count} folds; the rule was fitted on {len(rows):,} out-of-fold scores, "
+            f"each from the model of one fold, which is more extreme than the mean"
         )
     copies, length = np.tile(log_p, (count, *[1] * (log_p.ndim - 1))), outcome.training[strategy.name]
     return _with_rule(bag, trainer, trained, length, copies, rows, note, None, tune_threshold)
@@ -273,7 +273,7 @@ def _as_judged(strategy: Strategy, trainer: Trainer, outcome: Outcome) -> Classi
         first = trainer.learner(jobs[0])
         stopping = replace(jobs[0], score=fold.stop)
         outputs = score_members(trained[0], stopping, first.examples, first.model, len(strategy.member_names))
-    note = f"{len(fold.stop)} validation rows ended training and fitted the rule; test rows trained nothing"
+    note = f"{len(fold.stop)} validation rows ended training and fitted the rule; test rows were not used for training"
     length, split = outcome.training[strategy.name], split_of(fold, len(fold.test))
     return _with_rule(strategy, trainer, trained, length, log_p, fold.stop, note, outputs, entries={"split": split})
 

@@ -13,7 +13,7 @@ from counterpoise.pipeline.settings import Settings
 
 
 class Training(TypedDict, total=False):
-    """Keyword arguments of `fit` and `compare` for the training of models, equal for every strategy.
+    """Keyword arguments of `fit` and `compare` that are equal for every strategy.
 
     Attributes:
         epochs: Most passes over the training rows, counted in steps of the baseline (see `budget`). Default "auto":

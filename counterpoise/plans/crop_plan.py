@@ -41,7 +41,7 @@ class Crops(NamedTuple):
 
 @dataclass(frozen=True)
 class CropPlan:
-    """What an epoch draws (see the module); made by `crop_plan`.
+    """The crops that an epoch draws, made by `crop_plan`.
 
     Attributes:
         masks: int (N, H, W) or (N, T), class codes; below 0: the pixel counts nowhere.
@@ -59,7 +59,10 @@ class CropPlan:
         return self.crops
 
     def epoch(self, number: int = 0, seed: int = 0) -> Crops:
-        """Return the crops of one epoch, in random order; the same ones for the same (number, seed)."""
+        """Return the crops of one epoch in random order.
+
+        They depend only on (number, seed).
+        """
         rng = seeds.generator(seed, "crops", number)
         image, corner = self._anywhere(rng, self.crops - self.around)
         if self.around:

@@ -15,7 +15,7 @@ Fact = tuple[str, Any]
 
 BUDGETS = {
     "steps": "every strategy may take as many optimizer steps as the baseline",
-    "epochs": "every strategy takes the same number of epochs, whatever their number of steps",
+    "epochs": "every strategy trains for the same number of epochs, whatever the number of steps",
 }
 
 
@@ -54,7 +54,7 @@ def diagnosis_facts(record: Record) -> dict[str, Any] | None:
     return {"facts": facts, "advice": [_advice(a) for a in diagnosis.get("advice") or []]}
 
 
-STATUS = {"clear": "clear", "handled": "handled", "look": "please check", "unknown": "unknown"}
+STATUS = {"clear": "clear", "handled": "handled", "look": "please check", "unknown": "not checked"}
 
 
 def leak_checks(record: Record) -> list[dict[str, str]]:
@@ -140,7 +140,7 @@ def method_facts(record: Record) -> list[Fact]:
         ("Split", given and ", ".join(f"{words.count(rows)} {what} rows" for what, rows in given.items())),
         ("Label delay", _delay(record.get("label_delay"))),
         ("Nested", inside and f"{inside['inner_folds']} inner folds in each, which repeat the choice"),
-        ("Costs", costs and f"{words.prices(costs)}; decisions are for least cost, except those of the baseline"),
+        ("Costs", costs and f"{words.prices(costs)}; all strategies except the baseline minimize the expected cost"),
         ("Tuning", _tuning(how)),
         ("Limit", _limit(how)),
         ("Network", record.get("network")),

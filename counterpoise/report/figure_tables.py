@@ -112,7 +112,7 @@ def decision(record: Record) -> Figure:
         for who, part in _parts(record, "decision")
     ]
     heads = [*_who_heads(many), *(f"at {t:g}" for t in THRESHOLDS)]
-    table = f"Net benefit per {tables.PER:,} cases: cases found, minus false positives at the cost of the threshold"
+    table = f"Net benefit per {tables.PER:,} cases: cases found - false positives x odds of the threshold"
     return captioned("Decision curve", caption, figures.decision_spec(record), heads, rows, table)
 
 

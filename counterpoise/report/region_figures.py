@@ -41,8 +41,8 @@ def dice_spec(record: Record, strategies: Names = None) -> Spec:
 def _froc(record: Record) -> Figure:
     caption = (
         "Higher is better. A finding is a connected region of the decision, at each strategy's own threshold; it is "
-        "ranked by its largest probability. It hits a lesion from an overlap (IoU) of 0.1 on. The curve ends where "
-        "there are no more findings."
+        "ranked by its largest probability. It hits a lesion if their overlap (IoU) is at least 0.1. The curve ends "
+        "at the last finding."
     )
     rows = [
         [*who, *(_at(part, "false_positives", "lesion_recall", n) for n in FALSE_POSITIVES)]
@@ -51,7 +51,7 @@ def _froc(record: Record) -> Figure:
     heads = [*_heads(record), *(f"at {n:g} per image" for n in FALSE_POSITIVES)]
     return captioned(
         "Lesions found and false positives per image (FROC)", caption, froc_spec(record), heads, rows,
-        "Recall of lesions at so many false positives per image, at most",
+        "Recall of lesions at this many false positives per image or fewer",
     )  # fmt: skip
 
 

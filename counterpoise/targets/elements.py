@@ -141,7 +141,7 @@ class Elements:
         if np.any(plan.drawn != 1) or plan.needs_features or plan.deferred or not np.any(plan.class_weights != 1):
             raise OptionError(
                 f"Plan {plan.name!r} draws or makes rows by their one class, but these rows have a class per element. "
-                "Choose a strategy that weighs the classes, for example class_weight, or oversample."
+                "Choose class_weight or oversample, for example."
             )
         return element_plan(counts, plan.class_weights, name=plan.name, sample_weight=sample_weight)
 
@@ -151,8 +151,8 @@ class Elements:
             return loss
         if name in element_losses.UNWEIGHTED:
             raise OptionError(
-                f"The loss {name!r} has no value per element, so that class weights cannot multiply it. Choose a "
-                "strategy without class weights, or one that trains with cross-entropy."
+                f"The loss {name!r} has no value per element, so class weights cannot be applied. Choose a strategy "
+                f"without class weights, or one with cross-entropy."
             )
         return name, {**constants, "weights": plan.element_weights.tolist()}
 
@@ -208,7 +208,9 @@ class Elements:
         return Decision(flat.proba.reshape(*shape, -1), flat.decision.reshape(shape))
 
     def unit_proba(self, proba: Array, units: Units) -> Array:
-        raise OptionError("unit is for one class or several labels per row, but these rows have a class per element.")
+        raise OptionError(
+            "unit is for one class or several labels per row, but these rows have a class per element. Leave unit out."
+        )
 
     def log_p_of(self, proba: Array) -> Array:
         return _EACH.log_p_of(proba)
@@ -232,8 +234,8 @@ class Elements:
     ) -> Rule:  # fmt: skip
         if confidence is not None:
             raise OptionError(
-                "confidence= needs independent rows, but the elements of a row belong together. Leave confidence out: "
-                "the threshold is then an estimate."
+                "confidence= needs independent rows, but the elements of a row are not independent. Leave "
+                "confidence out. The threshold is then an estimate."
             )
         return _EACH.choose(rule, self._flat(scores), aim, confidence, classes)
 

@@ -91,7 +91,7 @@ def _by_label(name: str, value: Any, classes: Sequence[Any]) -> dict[int, Any]:
         return dict.fromkeys(range(len(known)), value)
     for label in value:
         if label not in known:
-            raise OptionError(f"{name} names {label!r}, which is no label.{did_you_mean(label, known)}")
+            raise OptionError(f"{name} names {label!r}, which is not a label.{did_you_mean(label, known)}")
     if not value:
         raise OptionError(f"{name} names no label. Expected a value for one label or more.")
     return {known.index(label): own for label, own in value.items()}
@@ -139,6 +139,8 @@ def describe(rule: LabelRules, rows: int, classes: Sequence[Any]) -> dict[str, A
         "offsets": None,
         "aim": rule.aim,
         "word": words[0] if len(words) == 1 else "estimate",
-        "text": sentences[0] if len(sentences) == 1 else "Each label has its own threshold; see its entry.",
+        "text": sentences[0]
+        if len(sentences) == 1
+        else "Each label has its own threshold. See the entry of the label.",
         "labels": each,
     }

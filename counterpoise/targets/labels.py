@@ -100,7 +100,7 @@ class Labels:
         if plan is None:
             raise OptionError(
                 f"Plan {plans[0].name!r} draws or makes rows by their one class, but these rows have several labels. "
-                "Choose a strategy that weighs the labels, for example class_weight or focal, or oversample."
+                "Choose class_weight, focal, or oversample, for example."
             )
         return plan
 

@@ -112,9 +112,9 @@ def test_refusals(extra, rows):
     for wrong, match in (
         ({"cost_column": "Amount"}, "above 0 with cost_column"),
         ({"cost_column": "Amount", "cost_fp": 0}, "above 0 with cost_column"),
-        ({"cost_fp": 5}, "goes with cost_column"),
-        ({**COSTS, "costs": [[0, 1], [2, 0]]}, "exclude each other"),
-        ({**COSTS, "f1": True}, "decide by themselves"),
+        ({"cost_fp": 5}, "requires cost_column"),
+        ({**COSTS, "costs": [[0, 1], [2, 0]]}, "cannot be combined"),
+        ({**COSTS, "f1": True}, "determine the decision"),
         ({**COSTS, "review_budget": (5, 100)}, "were not stored"),
     ):
         with pytest.raises(OptionError, match=match):

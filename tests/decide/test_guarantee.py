@@ -32,7 +32,7 @@ def test_recall_threshold_is_the_order_statistic(n: int, floor: float, confidenc
 
 def test_what_cannot_be_guaranteed_is_said_with_what_can() -> None:
     with pytest.raises(
-        GuaranteeError, match=r"recall of 0\.95 cannot be guaranteed with 23 positives: the best .* 0\.87"
+        GuaranteeError, match=r"recall of 0\.95 cannot be guaranteed with 23 positives: the highest .* 0\.87"
     ):
         guarantee_recall(np.arange(23.0), np.ones(23, int), 0.95)
     assert guarantee_recall(np.arange(23.0), np.ones(23, int), 0.87).threshold == 0.0

@@ -60,7 +60,7 @@ def test_what_was_tuned_chosen_and_what_it_costs_is_told(binary_record):
     assert shown[-2][1:3] == [f"{counts[n]['found']:.0f}" for n in ("none", "resampling_ensemble")]
     alone = counts["threshold"]["found"] - counts["none"]["found"]
     assert f"Threshold tuning alone, without retraining: +{alone:.0f} found" in text
-    assert "a false positive costs 1, a missed case 20" in text
+    assert "a false positive costs 1, a missed case costs 20" in text
     assert "20 trials per strategy and fold, at most 300 steps each" in text
     assert "400,000 steps over all networks" in text
 

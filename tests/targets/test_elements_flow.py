@@ -119,7 +119,7 @@ def test_what_cannot_be_done_with_elements(clf):
         clf.decide(recall_floor=0.9, confidence=0.95)
     with pytest.raises(OptionError, match="review_alpha and review_budget"):
         clf.decide(review_budget=(1, 10))
-    with pytest.raises(OptionError, match="no guarantee is known"):
+    with pytest.raises(OptionError, match="no guarantee exists"):
         cp.fit(small, X, Y, guarantee_rows=0.2, **QUICK)
     with pytest.raises(ModelError, match="have a class per element"):
         cp.fit("boosted", X, Y, **QUICK)
