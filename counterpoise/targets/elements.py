@@ -94,10 +94,10 @@ class Elements:
     losses: Mapping[str, Callable[..., Any]] = LOSSES
 
     def widths(self, n: int) -> tuple[int, ...]:
-        return (1, 2) if n == 2 else (n,)
+        return _EACH.widths(n)
 
     def shape(self, n: int) -> tuple[int, ...]:
-        return (n,)
+        return _EACH.shape(n)
 
     def scored_shape(self, y: Array, n: int) -> tuple[int, ...]:
         return (*y.shape, n)
