@@ -110,8 +110,8 @@ def compare(
             `best`. The baseline keeps the default threshold.
         cost_column: Two classes of a table: the column with the cost of a missed case (an amount) in place of `costs`.
         cost_fp: Cost of a false positive with `cost_column`, above 0.
-        by: Columns of a table whose values are scored apart in the report (sex, site), for the recommended strategy.
-            They stay features; see `cp.evaluate` for the scores.
+        by: Columns of a table whose values are scored separately in the report (sex, site), for the recommended
+            strategy. They stay features; see `cp.evaluate` for the scores.
         tune: Trials per strategy and fold for the values of its hyperparameters (`Strategy.hyperparameters`), inside
             the training rows; 0 leaves them as they are. Needs Optuna.
         tune_steps: Most steps of each network of a trial.
