@@ -14,7 +14,7 @@ import keras
 import numpy as np
 
 from counterpoise.classifier import predicting, rows
-from counterpoise.classifier.deciding import decided, without_column
+from counterpoise.classifier.deciding import decided, without_column, written_decisions
 from counterpoise.classifier.file import Contents, read, write
 from counterpoise.classifier.model_card import ModelCard, measured, with_spread
 from counterpoise.classifier.references import custom_objects_of
@@ -166,9 +166,7 @@ class Classifier:
         """
         import polars as pl
 
-        labels = self.decisions_
-        if self.rule.review is not None:
-            labels = np.array([str(label) for label in labels])
+        labels = written_decisions(self.classes_, self.rule)
         rule = self._rule_at(prior)
         return pl.concat(predicting.parts(self, x, rule, lambda made: pl.DataFrame(self.target.columns(made, labels))))
 

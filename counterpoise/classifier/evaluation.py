@@ -57,7 +57,7 @@ def evaluate(
         unit: What the classifier decides if not each row (see `fit`): names of columns, or (N,) values. Default: the
             columns of training, if the table has them; images bring theirs. Whole units are then resampled too.
         sample_weight: Weights (N,), or the name of a column: row i counts as w_i rows.
-        by: Columns whose values are scored apart (sex, site): a name, names, or `{name: values (N,)}`.
+        by: Columns whose values are scored separately (sex, site): a name, names, or `{name: values (N,)}`.
         costs: What each decision costs, (C, C) [true, decided] or `{true label: {decided label: cost}}`. Default: the
             costs by which the classifier decides, if it does.
         cost_column: What a missed case of each row costs (an amount), (N,) or the name of a column; two classes.

@@ -86,7 +86,7 @@ def command(
     cost_column: o.CostColumn = None,
     costs: o.Costs = None,
     by: Annotated[
-        str | None, typer.Option(help="Columns a,b whose values are scored apart in the report, such as sex,site.")
+        str | None, typer.Option(help="Columns a,b whose values are scored separately in the report, such as sex,site.")
     ] = None,
     tune: Annotated[int, typer.Option(min=0, help="Trials per strategy and fold to tune its hyperparameters.")] = 0,
     tune_steps: Annotated[

@@ -119,6 +119,7 @@ Cache = Annotated[
         help="Folder in which decoded images are kept for later runs.", show_default=False, rich_help_panel="Images"
     ),
 ]
+
 Ignore = Annotated[
     list[int] | None,
     typer.Option(

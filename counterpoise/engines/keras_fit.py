@@ -29,6 +29,7 @@ from counterpoise.engines.mixing import Mixed
 from counterpoise.engines.objective import Objective
 from counterpoise.engines.user_callbacks import UserCallbacks
 from counterpoise.engines.weight_averaging import Average, averaged
+from counterpoise.networks.forward import no_logits
 from counterpoise.networks.network import Network
 from counterpoise.networks.optimizers import comes_to_rest
 from counterpoise.networks.weights import fed, set_state, state_of, variable_indices
@@ -268,4 +269,4 @@ class Watch(keras.callbacks.Callback):
 def logits_of(model: keras.Model, x: Any, rows: Array, scored: Scored = lambda outputs, _: outputs) -> Array:
     """Raw logits float32 (len(rows), units), in large batches; `scored` picks those of each batch that are wanted."""
     logits = [scored(np.asarray(model.predict_on_batch(take(x, chunk))), chunk) for chunk in chunks(x, rows)]
-    return np.concatenate(logits) if logits else scored(np.empty((0, *model.output.shape[1:]), np.float32), rows)
+    return np.concatenate(logits) if logits else scored(no_logits(model), rows)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from counterpoise.core.titles import capital
+from counterpoise.core.titles import PER, capital
 from counterpoise.report import columns, words
 from counterpoise.report.series import styles
-from counterpoise.report.tables import PER, Record, Row, ranked, row_of
+from counterpoise.report.tables import Record, Row, ranked, row_of
 
 #: Key -> heading, of the scores of a group.
 OF_GROUP = {
@@ -105,8 +105,9 @@ def _groups(audit: Mapping[str, Any]) -> tuple[str, list[Row]]:
             caption = f"Difference from {table['reference']!r}, class {table['class']} (95% CI of each column together)"
             tables.append(_table(caption, (column, *OF_DIFFERENCE.values()), rows))
     text = (
-        "Each value of a column is scored apart. Several definitions of equal treatment exclude each other: where the "
-        "share of positives differs, calibrated probabilities cannot give equal recall and equal false positive rates."
+        "Each value of a column is scored separately. Several definitions of equal treatment exclude each other: where "
+        "the share of positives differs, calibrated probabilities cannot give equal recall and equal false "
+        "positive rates."
     )
     return text, tables
 

@@ -94,10 +94,10 @@ class Elements:
     losses: Mapping[str, Callable[..., Any]] = LOSSES
 
     def widths(self, n: int) -> tuple[int, ...]:
-        return (1, 2) if n == 2 else (n,)
+        return _EACH.widths(n)
 
     def shape(self, n: int) -> tuple[int, ...]:
-        return (n,)
+        return _EACH.shape(n)
 
     def scored_shape(self, y: Array, n: int) -> tuple[int, ...]:
         return (*y.shape, n)
@@ -105,8 +105,10 @@ class Elements:
     def fits(self, shape: tuple[int | None, ...], n: int) -> bool:
         return len(shape) > 2 and shape[-1] in self.widths(n)
 
-    def counts(self, y: Array, n: int) -> Array:
-        return count_codes(y.reshape(-1), n)
+    def counts(self, y: Array, n: int, weights: Array | None = None) -> Array:
+        if weights is None:
+            return count_codes(y.reshape(-1), n)
+        return np.asarray(weights @ element_counts(y, n))
 
     def are_labels(self, y: Array, n: int) -> bool:
         fits = y.ndim > 1 and y.dtype.kind == "i" and y.size > 0
