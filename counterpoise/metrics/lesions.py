@@ -123,8 +123,8 @@ def _find(
 def lesion_counts(truth: Array, scores: Array, cuts: Array) -> Array:
     """Lesions that are hit, false positives and missed lesions of each image, at several thresholds.
 
-    Unlike the FROC curve, which scores the findings of one threshold, this decides at each threshold by itself: regions that touch at
-    a low threshold are apart at a higher one.
+    Unlike the FROC curve, which scores the findings of one threshold, this decides at each by itself: regions that
+    touch at a low threshold are apart at a higher one.
 
     Args:
         truth: int (N, ...), class codes; the lesions have 1, and what is below 0 counts nowhere.
