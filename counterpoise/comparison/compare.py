@@ -205,7 +205,7 @@ def compare_examples(
     examples, parts = _divided(examples, split, given=folds is not None, nested=nested)
     n_folds = len(parts) // repeats
     strategies = strategies if priced is None else priced.aimed(strategies)
-    if metric == LESION_RECALL and examples.n_classes == 2:
+    if metric == LESION_RECALL and len(examples.classes) == 2:
         strategies = [replace(s, aim=LESION_AIM) if s.aim == "f1" and s.pooling[0] in VOTES else s for s in strategies]
     limited = Limit.of(limit)
     settings = _checked(settings, examples, metric, repeats, nested)
