@@ -26,7 +26,7 @@ from counterpoise.decide.lesion_threshold import lesion_threshold
 from counterpoise.decide.rule import Decision
 from counterpoise.metrics.lesions import region_counts
 from counterpoise.plans import class_plans
-from counterpoise.plans.element_plan import ElementPlan, element_counts, element_plan
+from counterpoise.plans.element_plan import ElementPlan, crop_share, crops, element_counts, element_plan
 from counterpoise.plans.image_plan import image_plan
 from counterpoise.plans.plan import Plan
 from counterpoise.targets import element_losses, strategy_sets
@@ -135,6 +135,9 @@ class Elements:
         counts, function = element_counts(y, n), make.func if isinstance(make, partial) else make
         if function is class_plans.uniform:
             return element_plan(counts, name="uniform", sample_weight=sample_weight)
+        if function is crops:
+            share = crop_share(**(make.keywords if isinstance(make, partial) else {}))
+            return element_plan(counts, name="crops", sample_weight=sample_weight, crops=share)
         if function in DRAWN:
             drawing = image_plan(counts, make, sample_weight=sample_weight)
             return element_plan(counts, name=drawing.name, drawing=drawing, sample_weight=sample_weight)
