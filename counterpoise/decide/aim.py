@@ -105,7 +105,7 @@ def in_words(aim: str | Aim) -> str:
     if goal.name == "alerts":
         return f"at most {values[0]} alerts per {values[1]} rows"
     if goal.name == "lesion_false_positives":
-        return f"lesion recall at {values[0]} false positive lesions per image at most"
+        return f"lesion recall, with false positives per image at most {values[0]}"
     if goal.name == "cost" and len(values) == 2:
         return f"a false positive costing {values[0]} and a missed case {values[1]}"
     return f"missed rows costing {', '.join(values)} by class" if goal.name == "cost" else str(goal)

@@ -63,6 +63,8 @@ def lesion_cuts(log_odds: Array, weights: Array | None = None) -> Array:
 def lesion_threshold(rule: Rule, table: Array, goal: Aim) -> Rule:
     """The rule with the threshold that finds most lesions, with at most so many false positives per image.
 
+    Of those that find as many it is the one with the fewest false positives.
+
     Args:
         rule: A rule of two classes.
         table: float64 (G, 5): a cut, lesions that are hit, false positives, lesions that are missed, and images.
@@ -85,6 +87,8 @@ def lesion_threshold(rule: Rule, table: Array, goal: Aim) -> Rule:
     proba = np.exp(final_log_proba(replace(rule, weights=None), members)[:, 1])
     last = np.append(proba[1:] < proba[:-1], True)  # cuts that a calibrator maps to one probability decide alike
     within = last & (false <= goal.values[0] * images * (1 + 1e-12))
-    best = np.argmax(within & (hits == hits[within].max(initial=0)))
-    threshold = float(proba[best]) if within.any() else float(np.nextafter(1.0, 2.0))  # else nothing is flagged
+    best = within & (hits == hits[within].max(initial=0))
+    best = np.flatnonzero(best & (false == false[best].min(initial=np.inf)))
+    # Of thresholds that do as well the middle one, so that new images may be a little brighter or darker.
+    threshold = float(proba[best[len(best) // 2]]) if len(best) else float(np.nextafter(1.0, 2.0))  # flags nothing
     return replace(rule, threshold=threshold, offsets=None, aim=str(goal), guarantee=None)
