@@ -197,7 +197,8 @@ class Classifier:
                 this share of each class is decided wrongly. Chosen on the rows of `guarantee_rows`, if there are some.
             review_budget: (k, n): leave the k of n rows whose decision is closest to another one to a human.
             **aim: One aim, for example `f1=True`, `recall_floor=0.95`, `precision_floor=0.5`, `balanced_accuracy=True`,
-                `threshold=0.2`; or `recall_floor` and `alerts=(k, n)` together: where both cannot be, the alerts are
+                `threshold=0.2`; of images with masks also `lesion_false_positives=1`: most lesions at 1 false positive
+                per image at most. Or `recall_floor` and `alerts=(k, n)` together: where both cannot be, the alerts are
                 kept to, and `card["threshold"]["budgets"]` says which recall they allow. None, with a review: the
                 threshold stays.
 

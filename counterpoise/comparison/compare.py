@@ -27,9 +27,11 @@ from counterpoise.core.progress import bar
 from counterpoise.core.titles import strategy_title
 from counterpoise.data.given_split import Split, rows_to_learn
 from counterpoise.data.split import set_aside
+from counterpoise.decide.lesion_threshold import VOTES
 from counterpoise.diagnosis.diagnose import before_comparison
 from counterpoise.engines.run import Executor, run
 from counterpoise.metrics.catalog import METRICS, REGION_KEYS
+from counterpoise.metrics.regions import FALSE_POSITIVES
 from counterpoise.pipeline.models import models_of
 from counterpoise.pipeline.options import CompareOptions, Rows, documented, options_of, settings_of
 from counterpoise.pipeline.order import cross_validate, refit
@@ -41,6 +43,8 @@ from counterpoise.pipeline.validation import at_training_prior
 from counterpoise.strategies.select import Strategy, select
 from counterpoise.targets.kinds import target_of
 
+#: By this metric, thresholds are tuned for what it scores.
+LESION_RECALL, LESION_AIM = "lesion_recall", f"lesion_false_positives({FALSE_POSITIVES:g})"
 #: Passes of the baseline over its training rows by default.
 EPOCHS = 30
 #: Grouped arguments of `compare` that `compare_examples` takes as they are.
@@ -85,7 +89,8 @@ def compare(
         groups: Group of each row, or the name of a column: groups are never on both sides of a split.
         time: Time of each row, or the name of a column: every fold trains on the past of its test rows.
         metric: What the strategies are ranked and judged by. Default: "average_precision", or with costs
-            "expected_cost", the mean cost of the decisions.
+            "expected_cost", the mean cost of the decisions. By "lesion_recall", strategies that tune a threshold tune
+            it for that: most lesions at 1 false positive per image at most.
         costs: Two classes: (cost of a false positive, cost of a missed case). More: a matrix (C, C) [true, decided], or
             `{true label: {decided label: cost}}`. Strategies that tune a threshold then decide for least cost, as does
             `best`. The baseline keeps the default threshold.
@@ -170,6 +175,8 @@ def compare_examples(
     examples, parts = _divided(examples, split, given=folds is not None, nested=nested)
     n_folds = len(parts) // repeats
     strategies = strategies if priced is None else priced.aimed(strategies)
+    if metric == LESION_RECALL and len(examples.classes) == 2:
+        strategies = [replace(s, aim=LESION_AIM) if s.aim == "f1" and s.pooling[0] in VOTES else s for s in strategies]
     limited = Limit.of(limit)
     settings = _checked(settings, examples, metric, repeats, nested)
     learners, strategies, refused = models_of(model, strategies, examples, verbose=verbose, **(network_options or {}))

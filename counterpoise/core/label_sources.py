@@ -96,7 +96,7 @@ def ragged(name: str) -> TargetError:
     return TargetError(
         f"{name} holds sequences of different lengths. Expected one label per row, or labels of one shape (N, T). Pad "
         "the sequences to one length (keras.utils.pad_sequences(y, padding='post', value=-1)); weights leave the "
-        "padding out with ignore=-1 or mask=."
+        "padding out with ignore=-1 or mask=. For lists of several labels per row, pass cp.labels(y)."
     )
 
 

@@ -23,6 +23,7 @@ from counterpoise.core.structure import chunks, take
 from counterpoise.engines import custom_train_step
 from counterpoise.engines.batch_order import Order
 from counterpoise.engines.compiled_metrics import CompiledMetrics, metrics_of
+from counterpoise.engines.cropping import CropBatches, on_crops
 from counterpoise.engines.early_stopping import Stopper, round_ends
 from counterpoise.engines.loss_scale import compiled
 from counterpoise.engines.mixing import Mixed
@@ -50,6 +51,7 @@ class FitEngine:
     def __init__(self, examples: Examples, network: Network, callbacks: Sequence[Any] = ()) -> None:
         self.examples, self.network, self.callbacks = examples, network, tuple(callbacks)
         self._compiled: dict[str, tuple[keras.Model, list[Array]]] = {}
+        self._cropped: dict[str, keras.Model] = {}
         self._stepping: dict[str, custom_train_step.Stepping] = {}
 
     def train(self, job: Job, progress: Progress | None = None) -> Member:
@@ -102,7 +104,16 @@ class FitEngine:
         self._start(model, job, objective)
         for variable, value in zip(model.optimizer.variables, optimizer_state, strict=True):
             variable.assign(value)
+        if job.plan.crops:
+            parts = self._on_crops(model, job, objective.key)
+            return model, parts, CropBatches(job, self.examples, parts.output.shape[1:-1])
         return model, model, self._batches(job)
+
+    def _on_crops(self, model: keras.Model, job: Job, key: str) -> keras.Model:
+        """The compiled model on parts of images, with the same layers and optimizer."""
+        if key not in self._cropped:
+            self._cropped[key] = on_crops(model, job)
+        return self._cropped[key]
 
     def _batches(self, job: Job) -> Any:
         return Batches(job, self.examples, self.network.units)
@@ -134,8 +145,9 @@ class FitEngine:
             self._rounds(model, batches, watch, None)
             return
         rounds = len(round_ends(watch.job))
+        seen = watch.network if watch.job.plan.crops else model
         users = UserCallbacks(
-            self.callbacks, self.network, model, watch.network, rounds, lambda: watch.as_judged(member), watch.keep
+            self.callbacks, self.network, seen, watch.network, rounds, lambda: watch.as_judged(member), watch.keep
         )
         watch.kept_by_user = users.keeper is not None
         try:

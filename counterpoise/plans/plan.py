@@ -151,6 +151,11 @@ class Plan:
         return None
 
     @property
+    def crops(self) -> float:
+        """Share of the parts of images that are drawn around a rare class; 0: whole rows are drawn."""
+        return 0.0
+
+    @property
     def given(self) -> int:
         """Rows that the plan was made for; higher row numbers are those of `new`."""
         return len(self.codes)
