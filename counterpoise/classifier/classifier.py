@@ -14,7 +14,7 @@ import keras
 import numpy as np
 
 from counterpoise.classifier import predicting, rows
-from counterpoise.classifier.deciding import decided, without_column
+from counterpoise.classifier.deciding import decided, without_column, written_decisions
 from counterpoise.classifier.file import Contents, read, write
 from counterpoise.classifier.model_card import ModelCard, measured, with_spread
 from counterpoise.classifier.references import custom_objects_of
@@ -180,9 +180,7 @@ class Classifier:
         """
         import polars as pl
 
-        labels = self.decisions_
-        if self.rule.review is not None:
-            labels = np.array([str(label) for label in labels])
+        labels = written_decisions(self.classes_, self.rule)
         rule = self._rule_at(prior)
         return pl.concat(predicting.parts(self, x, rule, lambda made: pl.DataFrame(self.target.columns(made, labels))))
 
@@ -215,7 +213,8 @@ class Classifier:
                 this share of each class is decided wrongly. Chosen on the rows of `guarantee_rows`, if there are some.
             review_budget: (k, n): leave the k of n rows whose decision is closest to another one to a human.
             **aim: One aim, for example `f1=True`, `recall_floor=0.95`, `precision_floor=0.5`, `balanced_accuracy=True`,
-                `threshold=0.2`; or `recall_floor` and `alerts=(k, n)` together: where both cannot be, the alerts are
+                `threshold=0.2`; of images with masks also `lesion_false_positives=1`: most lesions at 1 false positive
+                per image at most. Or `recall_floor` and `alerts=(k, n)` together: where both cannot be, the alerts are
                 kept to, and `card["threshold"]["budgets"]` says which recall they allow. None, with a review: the
                 threshold stays.
 

@@ -234,7 +234,7 @@ def check_scores(
 
 def _check_rows(scores: Mapping[str, Array], rule: Rule | LabelRules, target: Target, prefix: str) -> None:
     classes = len(rule.prior)
-    unknown = sorted(set(scores) - {"log_p", "y", "weight", "amount", "group", "member_outputs"})
+    unknown = sorted(set(scores) - {"log_p", "y", "weight", "amount", "group", "member_outputs", "lesions"})
     if unknown or not {"log_p", "y"} <= set(scores):
         raise ArtifactError(f"its stored scores are {', '.join(sorted(scores)) or 'none'}. Expected log_p and y.")
     y, log_p = scores["y"], scores["log_p"]
@@ -246,6 +246,11 @@ def _check_rows(scores: Mapping[str, Array], rule: Rule | LabelRules, target: Ta
         _check_proba(
             scores["member_outputs"], (len(scores["member_outputs"]), *shape), f"{prefix}member_outputs", logs=False
         )
+    lesions = scores.get("lesions")
+    if lesions is not None and not (
+        lesions.dtype.kind == "f" and lesions.shape[1:] == (5,) and len(lesions) and np.isfinite(lesions).all()
+    ):
+        raise ArtifactError(f"its stored {prefix}lesions are no table of counts.")
     group = scores.get("group")
     if group is not None and not (group.shape == y.shape[:1] and group.dtype.kind in "iu"):
         raise ArtifactError(f"its stored {prefix}group is not a list of one group per row.")

@@ -170,3 +170,14 @@ def with_review(
     rows = rows_of_guarantee(scores, by_class=True)
     log_p = pooled_log_proba(rule, rows.log_p)
     return replace(rule, review=review_by_alpha(np.exp(log_p), rows.y, alpha, rows.kept_out))
+
+
+def written_decisions(classes: Array, rule: Any) -> Array:
+    """What tables write for each decision, by code: the labels, or where rows go to a human their texts and "review".
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> written_decisions(np.array([0, 1]), SimpleNamespace(review="by margin")).tolist()
+        ['0', '1', 'review']
+    """
+    return classes if rule.review is None else np.array([*map(str, classes.tolist()), REVIEW], object)

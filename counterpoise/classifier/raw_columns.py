@@ -35,11 +35,7 @@ class RawColumns:
         Raises:
             OptionError: Its rows are no table, or they have several labels.
         """
-        if not isinstance(clf.rule, Rule):
-            raise OptionError(
-                "explain is for one class per row, but this classifier has several labels per row. Train a "
-                "classifier for the label that you want to explain."
-            )
+        check_one_class(clf)
         if clf.schema is not None and not has_picture(clf.members.input):
             numbers, levels = clf.schema.numeric, clf.schema.categorical
             return cls(tuple(c.name for c in (*numbers, *levels)), len(numbers))
@@ -57,6 +53,15 @@ class RawColumns:
             return np.where(mask, x, z)
         masks = {"numeric": mask[:, : self.numeric], "categorical": mask[:, self.numeric :]}
         return {kind: np.where(masks[kind], x[kind], z[kind]) for kind in x}
+
+
+def check_one_class(clf: Any) -> None:
+    """Refuse to explain classifiers of several labels per row."""
+    if not isinstance(clf.rule, Rule):
+        raise OptionError(
+            "explain is for one class per row, but this classifier has several labels per row. Train a classifier for "
+            "the label that you want to explain."
+        )
 
 
 def log_odds(clf: Any, encoded: Any) -> Array:

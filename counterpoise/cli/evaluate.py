@@ -160,18 +160,8 @@ def _drift(clf: Any, data: Any) -> dict[str, Any]:
 
 
 def _show_scores(record: Mapping[str, Any]) -> None:
-    from rich.table import Table
-
-    from counterpoise.metrics.catalog import FURTHER, METRICS
-
-    table = Table("metric", "value", "95% CI", "", box=None, pad_edge=False, header_style="bold")
-    for key, score in (record["metrics"] | record["further"]).items():
-        interval = "-" if score["low"] is None else f"{score['low']:.4g} to {score['high']:.4g}"
-        table.add_row(
-            key, "-" if score["value"] is None else f"{score['value']:.4g}", interval, {**METRICS, **FURTHER}[key].title
-        )
     console = Terminal()
-    console.print(table)
+    console.print(_metric_table(record["metrics"] | record["further"]))
     for shown in tables_of(record):
         console.print()
         console.print(shown)
@@ -187,23 +177,28 @@ def _show_scores(record: Mapping[str, Any]) -> None:
 
 def _show_units(console: Any, units: Mapping[str, Any]) -> None:
     """The metrics of units, and how these are decided."""
-    from rich.table import Table
-
-    from counterpoise.metrics.catalog import METRICS
-
-    name = " + ".join(units["columns"])
-    table = Table("metric", "value", "95% CI", "", box=None, pad_edge=False, header_style="bold",
-                  title=f"Units ({name})", title_justify="left")  # fmt: skip
-    for key, score in units["metrics"].items():
-        interval = "-" if score["low"] is None else f"{score['low']:.4g} to {score['high']:.4g}"
-        value = "-" if score["value"] is None else f"{score['value']:.4g}"
-        table.add_row(key, value, interval, METRICS[key].title if key in METRICS else "")
     console.print()
-    console.print(table)
+    console.print(_metric_table(units["metrics"], f"Units ({' + '.join(units['columns'])})"))
     mixed = f", {units['mixed']:,} of them mixed" if units["mixed"] else ""
     how = f"{units['aggregate']} of the probabilities, calibrated"
     console.print(f"{units['count']:,} units{mixed}; {how}; {threshold_text(units['threshold'], units['aim'])}")
     console.print()
+
+
+def _metric_table(scores: Mapping[str, Mapping[str, Any]], title: str | None = None) -> Any:
+    """A line for each metric: value and interval."""
+    from rich.table import Table
+
+    from counterpoise.metrics.catalog import FURTHER, METRICS
+
+    known = {**METRICS, **FURTHER}
+    table = Table("metric", "value", "95% CI", "", box=None, pad_edge=False, header_style="bold", title=title,
+                  title_justify="left")  # fmt: skip
+    for key, score in scores.items():
+        value = "-" if score["value"] is None else f"{score['value']:.4g}"
+        interval = "-" if score["low"] is None else f"{score['low']:.4g} to {score['high']:.4g}"
+        table.add_row(key, value, interval, known[key].title if key in known else "")
+    return table
 
 
 def _label_table(labels: Sequence[Mapping[str, Any]]) -> Any:

@@ -121,6 +121,7 @@ Cache = Annotated[
         help="Folder for decoded images, which later runs reuse.", show_default=False, rich_help_panel="Images"
     ),
 ]
+
 Ignore = Annotated[
     list[int] | None,
     typer.Option(help="Value of mask pixels to ignore, such as 255. Repeatable.", rich_help_panel="Images"),

@@ -28,7 +28,7 @@ def predict_masks(clf: Any, data: Path, prior: float | None, out: Path | None, s
     """
     import polars as pl
 
-    from counterpoise.data.mask_restoring import restored_mask
+    from counterpoise.data.mask_sizes import restored_mask
     from counterpoise.data.masked_images import image_sides
 
     images = _images(clf, data, skip_bad)

@@ -84,6 +84,10 @@ def command(
     alerts: Annotated[
         int | None, typer.Option(help="Maximum alerts per 10,000 rows. May be combined with --recall-floor.")
     ] = None,
+    lesion_false_positives: Annotated[
+        float | None,
+        typer.Option(help="Maximum false positive lesions per image of masks, with as many lesions found as possible."),
+    ] = None,
     cost_column: o.CostColumn = None,
     costs: o.Costs = None,
     review_alpha: Annotated[
@@ -97,7 +101,7 @@ def command(
     from counterpoise.strategies.select import find
 
     column = column_of(cost_column, cost_fp, cost_fn)
-    aim = aim_of(recall_floor, precision_floor, None if column else cost_fp, cost_fn, alerts)
+    aim = aim_of(recall_floor, precision_floor, None if column else cost_fp, cost_fn, alerts, lesion_false_positives)
     if confidence is not None:
         _check_guarantee(aim, confidence)
     given = {"--costs": costs, "--cost-column": cost_column, "" if aim is None else _typed(aim): aim}
@@ -116,6 +120,10 @@ def command(
     import_keras_quietly()
     from counterpoise.targets.kinds import target_of
 
+    if lesion_false_positives is not None and not target_of(examples).per_element:
+        raise OptionError(
+            "--lesion-false-positives is for images with masks, but these rows have one label each. Leave it out."
+        )
     if matrix is not None:
         cost_matrix(matrix, examples.classes)  # labels that there are not are an error before training
     problems = target_of(examples).problems(examples.y[:0], examples.classes)
@@ -175,7 +183,7 @@ def column_of(cost_column: str | None, cost_fp: float | None, cost_fn: float | N
 
 def aim_of(
     recall_floor: float | None, precision_floor: float | None, cost_fp: float | None, cost_fn: float | None,
-    alerts: int | None,
+    alerts: int | None, lesion_false_positives: float | None = None,
 ) -> dict[str, Any] | None:  # fmt: skip
     """The aim that was asked for, or a recall floor with an alert budget, as arguments of `Classifier.decide`.
 
@@ -193,6 +201,8 @@ def aim_of(
         wanted["precision_floor"] = precision_floor
     if cost_fp is not None:
         wanted["cost"] = (cost_fp, cost_fn)
+    if lesion_false_positives is not None:
+        wanted["lesion_false_positives"] = lesion_false_positives
     if alerts is not None:
         wanted["alerts"] = (alerts, 10_000)
     if len(wanted) > 1 and set(wanted) != {"recall_floor", "alerts"}:

@@ -41,7 +41,8 @@ class ElementLabels:
         Raises:
             TargetError: values that are no classes, or fewer than two classes. OptionError: names that do not fit.
         """
-        read = _positive_last(_named(read_element_labels(self.target, self.ignore), self.names), self.names)
+        read = _named(read_element_labels(self.target, self.ignore), self.names)
+        read = rarer_last(read) if self.names is None else read  # of named classes the order is the user's
         return replace(read, codes=read.codes.astype(np.min_scalar_type(-max(2, len(read.classes)))))
 
 
@@ -151,12 +152,17 @@ def _named(labels: Labels, names: tuple[str, ...] | None) -> Labels:
     return replace(labels, classes=names)
 
 
-def _positive_last(labels: Labels, names: tuple[str, ...] | None) -> Labels:
-    """Of two classes the rarer one is code 1, unless both are named: then the order is the user's."""
-    counts = count_codes(labels.codes.reshape(-1), len(labels.classes))
-    if len(labels.classes) != 2 or names is not None or counts[1] <= counts[0]:
+def rarer_last(labels: Labels) -> Labels:
+    """The labels with the rarer of two classes as code 1; those of other numbers of classes as they are.
+
+    Example:
+        >>> rarer_last(Labels(np.array([[1, 1, 0, -1]]), ("no", "yes"))).codes.tolist()
+        [[0, 0, 1, -1]]
+    """
+    codes, counts = labels.codes, count_codes(labels.codes.reshape(-1), len(labels.classes))
+    if len(counts) != 2 or counts[1] <= counts[0]:
         return labels
-    return labels.mapped(np.array([1, 0]), labels.classes[::-1])
+    return replace(labels, codes=np.where(codes < 0, codes, 1 - codes), classes=labels.classes[::-1])
 
 
 def element_codes(given: Any, classes: Array) -> Array:

@@ -94,10 +94,9 @@ def _no_labels(y: Any, name: str) -> TargetError:
 def ragged(name: str) -> TargetError:
     """The error for rows of different lengths, or lists where single labels belong."""
     return TargetError(
-        f"{name} contains sequences of different lengths. Expected one label per row, or labels of one shape (N, "
-        f"T). Pad "
-        "the sequences to one length (keras.utils.pad_sequences(y, padding='post', value=-1)). To give the padding "
-        "no weight, use ignore=-1 or mask=."
+        f"{name} contains sequences of different lengths. Expected one label per row, or labels of one shape (N, T). "
+        "Pad the sequences to one length (keras.utils.pad_sequences(y, padding='post', value=-1)). To give the padding "
+        "no weight, use ignore=-1 or mask=. For lists of several labels per row, pass cp.labels(y)."
     )
 
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 BASELINE = "none"
+#: Cases that decisions and costs are reported for: "per 10,000 cases".
+PER = 10_000
 
 STRATEGIES: Mapping[str, str] = MappingProxyType(
     {

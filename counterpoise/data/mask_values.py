@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from counterpoise.core.errors import DataError
+from counterpoise.data.mask_sizes import resized_mask
 from counterpoise.data.pillow_files import opened, pillow, upright
 
 Array = np.ndarray
@@ -69,7 +70,7 @@ def read_mask(path: str, size: tuple[int, int], aspect: str) -> Mask:
             stored = _stored(image, mode)
             counts = {int(v): int(n) for v, n in zip(*np.unique(stored, return_counts=True), strict=True)}
             used = _colors(image, counts) if mode == "P" else ()
-            values = _resized(stored, size, aspect)
+            values = resized_mask(stored, size, aspect, OUTSIDE)
             return Mask(values, counts, stored.shape, used, 1 if mode == "1" else 8, lossy)
     except pillow().UnidentifiedImageError:
         return _faulty("not an image (expected PNG, TIFF, BMP or GIF)")
@@ -106,32 +107,6 @@ def _stored(image: Any, mode: str) -> Array:
 def _colors(image: Any, counts: Values) -> tuple[tuple[int, tuple[int, ...]], ...]:
     palette = np.asarray(image.getpalette("RGB"), np.int64).reshape(-1, 3)
     return tuple((entry, tuple(palette[entry].tolist())) for entry in sorted(counts) if entry < len(palette))
-
-
-def _resized(values: Array, size: tuple[int, int], aspect: str) -> Array:
-    """Values in this size: those of the nearest pixels, where `data.pixels` takes means of the same places."""
-    scales = [wanted / side for wanted, side in zip(size, values.shape, strict=True)]
-    if aspect != "stretch":
-        scales = [(max if aspect == "crop" else min)(scales)] * 2
-    rows, columns = (_places(s, n, scale) for s, n, scale in zip(size, values.shape, scales, strict=True))
-    inside = (rows >= 0)[:, None] & (columns >= 0)
-    return np.where(inside, values[np.ix_(rows, columns)], values.dtype.type(OUTSIDE))
-
-
-def _places(wanted: int, side: int, scale: float) -> Array:
-    """The pixel of a side that each of the wanted ones shows, int64; -1: none.
-
-    Example:
-        >>> _places(4, 8, 0.5).tolist(), _places(4, 2, 1.0).tolist()
-        ([1, 3, 5, 7], [-1, 0, 1, -1])
-    """
-    inner = wanted if scale * side >= wanted else max(1, round(side * scale))
-    first = (side - inner / scale) / 2 if scale * side > wanted else 0.0
-    step = side / inner if scale * side <= wanted else 1 / scale
-    out = np.full(wanted, -1)
-    start = (wanted - inner) // 2
-    out[start : start + inner] = np.clip(first + (np.arange(inner) + 0.5) * step, 0, side - 1).astype(np.int64)
-    return out
 
 
 def plain_masks(masks: Sequence[Mask], paths: Sequence[str]) -> tuple[list[Mask], list[str]]:

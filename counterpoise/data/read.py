@@ -68,7 +68,7 @@ def read(
             unless `drop` names it.
         unit: What is decided, if not each row: names of columns, or (N,) values. Rows of one unit are of one group.
         aggregate: "mean" (default) or "max" of the probabilities of a unit's rows.
-        by: Names of columns whose values are scored apart. They stay features, unless `drop` names them.
+        by: Names of columns whose values are scored separately. They stay features, unless `drop` names them.
         skip_bad: Leave out lines that cannot be read, rows without a label and rows with infinite numbers, with a
             warning, instead of raising.
         table: False lets an array of rank 2 pass unchanged.

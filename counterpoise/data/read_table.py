@@ -86,6 +86,12 @@ def _columns(
             f"split names no training row of {name}. Expected at least one training row. Write train in this column "
             f"for the training rows."
         )
+    if labels.kind == "elements":
+        values = ", ".join(map(str, labels.classes[:4]))
+        raise TargetError(
+            f"Target {title!r} has shape {labels.codes.shape} with the values {values}, a class for each step, but the "
+            "rows are tables. Expected one class per row, or several labels of 0, 1 and missing."
+        )
     columns = [infer(learn[c], options.kinds.get(c)) for c in learn.columns]
     schema = Schema(tuple(inferred.column for inferred in columns), title)
     used = pl.DataFrame([inferred.series for inferred in columns if inferred.column.used])

@@ -32,7 +32,7 @@ class RowMetadata:
         time: Time of each row, or None.
         weight: Weight of each row, or None.
         amount: What a missed case of each row costs, or None.
-        by: Name -> values of each row, which are scored apart.
+        by: Name -> values of each row, which are scored separately.
         split: A word of `ROLES` for each row, or None.
         unit: Columns that name what is decided, or None.
         target: What messages call the labels.

@@ -10,7 +10,7 @@ import numpy as np
 
 from counterpoise.core.checks import check_int, check_lengths
 from counterpoise.core.errors import DataError
-from counterpoise.plans.crop_plan import Crops, crop_plan
+from counterpoise.plans.crop_plan import crop_plan, cut
 
 Array = np.ndarray
 
@@ -39,18 +39,9 @@ class CropFeed(keras.utils.PyDataset):
     def __getitem__(self, step: int) -> tuple[Array, Array, Array]:
         start = range(0, len(self.plan), self.batch_size)[step]
         image, corner, weights = (column[start : start + self.batch_size] for column in self._drawn)
-        drawn = Crops(image, corner, weights)
-        y = _cut(self.plan.masks[image], drawn)
-        return _cut(np.asarray(self.x[image]), drawn), np.maximum(y, 0).astype(np.int32)[..., None], weights
-
-
-def _cut(images: Array, drawn: Crops) -> Array:
-    size = drawn.weights.shape[1:]
-    places = [
-        tuple(slice(start, start + side) for start, side in zip(corner.tolist(), size, strict=True))
-        for corner in drawn.corner
-    ]
-    return np.stack([image[place] for image, place in zip(images, places, strict=True)])
+        size = self.plan.size
+        y = cut(self.plan.masks[image], corner, size)
+        return cut(np.asarray(self.x[image]), corner, size), np.maximum(y, 0).astype(np.int32)[..., None], weights
 
 
 def crops(

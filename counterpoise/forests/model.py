@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Any
 
 import keras
@@ -74,16 +73,13 @@ class TreeModel:
         """How rows are laid out for these trees, learned from training rows."""
         return FlatRows(examples, train, keep_nan=True, integer_levels=CATEGORIES if self.stops_early else 0)
 
-    def grow(
-        self, flat: FlatRows, rows: Rows, stop: Rows, classes: int, log_shift: Array, limits: Limits, seed: int
-    ) -> Grown:
+    def grow(self, flat: FlatRows, rows: Rows, stop: Rows, log_shift: Array, limits: Limits, seed: int) -> Grown:
         """Fit the trees (see `fitting` and `several_labels`)."""
         own = {name: value for name, value in self.options.items() if name != "n_estimators"}
         several = rows.y.ndim == 2
         if self.stops_early:
-            boosting = partial(grow_boosters, rows, stop) if several else partial(grow_boosted, rows, stop, classes)
-            return boosting(
-                log_shift, {**BOOSTED, **own}, rounds=limits.steps, patience=limits.patience,
+            return (grow_boosters if several else grow_boosted)(
+                rows, stop, log_shift, {**BOOSTED, **own}, rounds=limits.steps, patience=limits.patience,
                 categorical=flat.categorical, monotone=self._monotone(flat), seed=seed,
             )  # fmt: skip
         if self.monotone:

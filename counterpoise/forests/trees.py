@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -80,11 +81,10 @@ class Trees:
     def depth(self) -> int:
         """Most tests on the way from a root to a leaf."""
         below = np.zeros(self.left.shape, np.int64)
-        trees = np.arange(len(below))
-        for node in range(self.left.shape[1]):
-            inner = trees[self.inner[:, node]]
+        for node, tests in enumerate(self.inner.T):
+            trees = np.flatnonzero(tests)
             for side in (0, 1):
-                below[inner, self.left[inner, node] + side] = below[inner, node] + 1
+                below[trees, self.left[trees, node] + side] = below[trees, node] + 1
         return int(below.max(initial=0))
 
 
@@ -120,12 +120,11 @@ def assembled(trees: Sequence[Tree], width: int) -> Trees:
     numbers: dict[tuple[int, float], int] = {}
     sets: dict[tuple[int, frozenset[int]], int] = {}
     for tree in trees:
-        for node in np.flatnonzero(tree.left >= 0).tolist():
-            key = int(tree.feature[node])
+        for node, key in _tests(tree).items():
             if node in tree.members:
-                sets.setdefault((key, tree.members[node]), len(sets))
+                sets.setdefault(key, len(sets))
             else:
-                numbers.setdefault((key, float(tree.missing[node])), len(numbers))
+                numbers.setdefault(key, len(numbers))
     nodes, outputs = max(len(tree.left) for tree in trees), trees[0].values.shape[1]
     shape = (len(trees), nodes)
     column, threshold = np.zeros(shape, np.int32), np.full(shape, MOST, np.float32)
@@ -134,28 +133,34 @@ def assembled(trees: Sequence[Tree], width: int) -> Trees:
     for t, tree in enumerate(trees):
         order, number_of = _siblings_together(tree)
         values[t, : len(order)] = tree.values[order]
-        for new, node in enumerate(order):
-            if tree.left[node] < 0:
-                continue
-            left[t, new], feature = number_of[int(tree.left[node])], int(tree.feature[node])
+        tests, children = _tests(tree), tree.left.tolist()
+        rounded = np.minimum(round_down(tree.threshold), np.nextafter(MOST, np.float32(0)))
+        for node, key in tests.items():
+            new = number_of[node]
+            left[t, new] = number_of[children[node]]
             if node in tree.members:
-                column[t, new], threshold[t, new] = len(numbers) + sets[feature, tree.members[node]], 0.5
+                column[t, new], threshold[t, new] = len(numbers) + sets[key], 0.5
             else:
-                column[t, new] = numbers[feature, float(tree.missing[node])]
-                threshold[t, new] = min(
-                    round_down(tree.threshold[node : node + 1])[0], np.nextafter(MOST, np.float32(0))
-                )
+                column[t, new], threshold[t, new] = numbers[key], rounded[node]
     source = np.array([feature for feature, _ in (*numbers, *sets)], np.int32)
     fill = np.clip(np.array([missing for _, missing in numbers], np.float64), -MOST, MOST).astype(np.float32)
     return Trees(source, fill, _set_rows([s for _, s in sets]), column, threshold, left, values, width)
 
 
+def _tests(tree: Tree) -> dict[int, tuple[int, Any]]:
+    """Inner node -> what it tests: its feature, and its set of categories or what stands for a missing value."""
+    features, missing = tree.feature.tolist(), tree.missing.tolist()
+    inner = np.flatnonzero(tree.left >= 0).tolist()
+    return {node: (features[node], tree.members.get(node, missing[node])) for node in inner}
+
+
 def _siblings_together(tree: Tree) -> tuple[list[int], dict[int, int]]:
     """Old node numbers in their new order, level by level, and the new number of each."""
+    left, right = tree.left.tolist(), tree.right.tolist()
     order = [0]
     for node in order:  # grows while it is walked
-        if tree.left[node] >= 0:
-            order += [int(tree.left[node]), int(tree.right[node])]
+        if left[node] >= 0:
+            order += [left[node], right[node]]
     return order, {node: new for new, node in enumerate(order)}
 
 

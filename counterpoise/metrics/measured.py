@@ -84,7 +84,7 @@ def joined_scores(each: Sequence[Scored]) -> Scored:
     if len(each) == 1:
         return each[0]
     known = {key: [one[key]["value"] for one in each if np.isfinite(one[key]["value"])] for key in each[0]}
-    return without_intervals({key: np.mean(v) if v else np.nan for key, v in known.items()})
+    return without_intervals({key: float(np.mean(v)) if v else np.nan for key, v in known.items()})
 
 
 def without_intervals(values: Mapping[str, float]) -> Scored:

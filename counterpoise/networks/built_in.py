@@ -163,8 +163,8 @@ def tabular(spec: InputSpec, n_classes: int) -> keras.Model:
 
     Each number enters scaled and laid out over quantile bins of the training rows, each level one-hot; a share of these
     places is left out at every step. Two shared layers of `WIDTH` with scales and biases per member and dropout, then a
-    head per member; the members are trained apart and averaged as probabilities. Adam(2e-3) and the recipe `TABULAR`,
-    unless others are given.
+    head per member; the members are trained separately and averaged as probabilities. Adam(2e-3) and the recipe
+    `TABULAR`, unless others are given.
 
     What was measured, on five small sets of other parents than those the bench confirms on (113 to 1,023 training rows,
     five folds; mean average precision and log loss): the lowest log loss of the stopping rows ended training on luck

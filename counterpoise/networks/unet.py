@@ -48,7 +48,7 @@ def unet(spec: InputSpec, classes: int) -> keras.Model:
             f"your own model, which returns logits for each element."
         )
     inputs = spec.inputs()
-    h = keras.layers.Reshape((*shape, 1))(inputs) if len(shape) == 2 else inputs
+    h = keras.ops.expand_dims(inputs, -1) if len(shape) == 2 else inputs
     h = keras.layers.Rescaling(2.0 / spec.peak, offset=-1.0)(h)
     depth = _depth(min(shape[:2]))
     missing = [-side % 2**depth for side in shape[:2]]

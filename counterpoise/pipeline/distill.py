@@ -130,7 +130,7 @@ def distill(
 
 def _shares(examples: Examples) -> Array:
     """Class shares of the rows, which the held-out ones have too: a teacher of other shares is moved to them."""
-    counts = np.bincount(examples.y, weights=examples.sample_weight, minlength=len(examples.classes))
+    counts = target_of(examples).counts(examples.y, len(examples.classes), examples.sample_weight)
     return counts / counts.sum()
 
 

@@ -14,6 +14,7 @@ from counterpoise.core.seeds import integer
 from counterpoise.core.structure import whole as rows_at_once
 from counterpoise.engines.mixing import check_mixable
 from counterpoise.engines.objective import Objective
+from counterpoise.networks.cropped import cropped
 from counterpoise.networks.network import Network
 from counterpoise.pipeline.settings import Settings
 from counterpoise.pipeline.trainer import Trainer
@@ -86,6 +87,8 @@ def _check_trainable(jobs: Sequence[Job], models: Mapping[str, Model]) -> None:
         model = models[job.model]
         if isinstance(model, Network):
             Objective(job).loss(model)
+            if job.plan.crops:
+                cropped(model.spare(keep=True))
 
 
 def leave_out_failed(jobs: dict[Key, list[Job]], members: Mapping[str, Member], failures: dict[str, str]) -> None:

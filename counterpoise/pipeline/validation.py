@@ -91,7 +91,7 @@ def at_training_prior(examples: Examples) -> Examples:
     if not len(stop) or target.many_per_row or (counts == 0).any() or chi2_contingency(counts).pvalue >= UNLIKELY:
         return examples
     weight = np.ones(len(examples)) if examples.sample_weight is None else examples.sample_weight.astype(float)
-    mass = np.stack([np.bincount(examples.y[r], weight[r], n) for r in (train, stop)])
+    mass = np.stack([target.counts(examples.y[rows], n, weight[rows]) for rows in (train, stop)])
     shares = mass / mass.sum(axis=1, keepdims=True)
     weight[stop] *= (shares[0] / shares[1])[examples.y[stop]]
     code = int(np.argmax(np.abs(np.log(shares[0] / shares[1]))))

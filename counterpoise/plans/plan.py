@@ -157,6 +157,11 @@ class Plan:
         return None
 
     @property
+    def crops(self) -> float:
+        """Share of the parts of images that are drawn around a rare class; 0: whole rows are drawn."""
+        return 0.0
+
+    @property
     def given(self) -> int:
         """Rows for which the plan was made.
 

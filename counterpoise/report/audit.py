@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from counterpoise.core.titles import capital
+from counterpoise.core.titles import PER, capital
 from counterpoise.report import columns, words
 from counterpoise.report.series import styles
-from counterpoise.report.tables import PER, Record, Row, ranked, row_of
+from counterpoise.report.tables import Record, Row, ranked, row_of
 
 #: Key -> heading, of the scores of a group.
 OF_GROUP = {

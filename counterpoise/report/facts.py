@@ -132,13 +132,13 @@ def method_facts(record: Record) -> list[Fact]:
     budget, how = record.get("budget"), {**record, **(record.get("settings") or {})}
     inside, costs = record.get("nested"), record.get("costs")
     repeats = record.get("repeats") or 1
-    given = record.get("split")
+    given, delay = record.get("split"), record.get("label_delay")
     folds = f"{record['folds']} folds" if record.get("folds") and not given else None
     facts: list[Fact] = [
         ("Main metric", metric_name(record["metric"])),
         ("Cross-validation", f"{folds}, {repeats} {'repeat' if repeats == 1 else 'repeats'}" if folds else None),
         ("Split", given and ", ".join(f"{words.count(rows)} {what} rows" for what, rows in given.items())),
-        ("Label delay", _delay(record.get("label_delay"))),
+        ("Label delay", delay and words.delay(delay)),
         ("Nested", inside and f"{inside['inner_folds']} inner folds in each, which repeat the choice"),
         ("Costs", costs and f"{words.prices(costs)}; all strategies except the baseline minimize the expected cost"),
         ("Tuning", _tuning(how)),
@@ -152,12 +152,6 @@ def method_facts(record: Record) -> list[Fact]:
         ("Version", f"Counterpoise {record['version']}" if record.get("version") else None),
     ]
     return _known(facts)
-
-
-def _delay(delay: Mapping[str, Any] | None) -> str | None:
-    if not delay:
-        return None
-    return words.delay(delay)
 
 
 def _tuning(how: Mapping[str, Any]) -> str | None:

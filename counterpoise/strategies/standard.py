@@ -10,6 +10,7 @@ import numpy as np
 
 from counterpoise.plans import class_plans as plans
 from counterpoise.plans.class_plans import Plan
+from counterpoise.plans.element_plan import crops
 from counterpoise.plans.hardness import cascade, self_paced
 from counterpoise.plans.schedule import deferred
 from counterpoise.plans.synthesis import synthesize
@@ -240,6 +241,12 @@ STANDARD: tuple[Strategy, ...] = (
 
 #: Strategies for a class per element alone.
 FOR_ELEMENTS: tuple[Strategy, ...] = (
+    Single(
+        "crops",
+        "Parts of images, half of them around a rare class; the loss of a pixel weighs 1 / how often it is drawn.",
+        crops,
+        hyperparameters=(Hyperparameter("share", 0.1, 0.9, default=0.5),),
+    ),
     Single(
         "dice_cross_entropy",
         "Cross-entropy of each element plus one minus the Dice coefficient of each row (Taghanaki 2019).",

@@ -90,10 +90,20 @@ def _by_class(name: str, value: Mapping[Any, float], classes: Sequence[Any]) -> 
     return floors[1] if len(known) == 2 else floors
 
 
+def goal_of(name: str, value: Any) -> Aim:
+    """The aim that was asked for by name: a score is True, others have a value or several.
+
+    Example:
+        >>> str(goal_of("alerts", (5, 100))), str(goal_of("f1", True))
+        ('alerts(5, 100)', 'f1')
+    """
+    values = value if isinstance(value, (tuple, list)) else (value,)
+    return Aim.parse(name if value is True else f"{name}({', '.join(str(v) for v in values)})")
+
+
 def _estimated(rule: Rule, scores: Mapping[str, Array], name: str, value: Any) -> Rule:
     """Threshold or offsets on the probabilities that the rule gives, intercept and calibrator included."""
-    values = value if isinstance(value, (tuple, list)) else (value,)
-    goal = name if value is True else f"{name}({', '.join(str(v) for v in values)})"
+    goal = goal_of(name, value)
     members = list(scores["log_p"].astype(np.float64))
     final = fit_rule_from_log_p(
         [pooled_log_proba(rule, members)], scores["y"], [np.zeros(len(rule.prior))], aim=goal, check_intercept=False,

@@ -14,7 +14,7 @@ from counterpoise.core.errors import DataError, OptionError, TargetError
 from counterpoise.data.image_rows import examples_of
 from counterpoise.data.images import images
 from counterpoise.data.mask_files import mask_folders, paired
-from counterpoise.data.mask_values import _places
+from counterpoise.data.mask_sizes import shown_pixels, windows
 from counterpoise.data.pixels import pixels
 
 
@@ -143,11 +143,14 @@ def test_masks_lie_where_their_images_lie(tmp_path, aspect, shape):
 
 
 def test_the_nearest_pixel_of_each_place():
-    assert _places(4, 8, 0.5).tolist() == [1, 3, 5, 7]  # the middle of two: the second
-    assert _places(3, 9, 1 / 3).tolist() == [1, 4, 7]
-    assert _places(6, 2, 3.0).tolist() == [0, 0, 0, 1, 1, 1]
-    assert _places(4, 10, 0.8).tolist() == [3, 4, 5, 6] or _places(4, 10, 0.8)[0] >= 2
-    assert _places(6, 4, 1.0).tolist() == [-1, 0, 1, 2, 3, -1]
+    def pixels(size, side, aspect="stretch", others=(1, 1)):  # `others`: the side that sets the scale
+        return shown_pixels(windows((size, others[0]), (side, others[1]), aspect)[0], size, side).tolist()
+
+    assert pixels(4, 8) == [1, 3, 5, 7]  # the middle of two: the second
+    assert pixels(3, 9) == [1, 4, 7]
+    assert pixels(6, 2) == [0, 0, 0, 1, 1, 1]
+    assert pixels(4, 10, "crop", (4, 5))[0] >= 2
+    assert pixels(6, 4, "pad", (4, 4)) == [-1, 0, 1, 2, 3, -1]
 
 
 @pytest.mark.parametrize("ending", ["png", "tif", "bmp", "gif"])
