@@ -157,9 +157,9 @@ def _rounded_down(value: float) -> float:
 
 
 def _too_few(kind: str, floor: float, positives: int, best: float, of: str, more: str = "") -> GuaranteeError:
-    can = f"the highest possible is {best:.2f}" if best > 0 else "nothing can be"
-    what = "positives" if of == "rows" else f"positive {of}"
-    return GuaranteeError(f"A {kind} of {floor:g} cannot be guaranteed with {positives} {what}: {can}.{more}")
+    can = f"The highest {kind} that they support is {best:.2f}." if best > 0 else "They support no guarantee."
+    way = "Lower the floor, or set aside more rows (guarantee_rows=, --guarantee-rows)."
+    return GuaranteeError(f"Cannot guarantee a {kind} of {floor:g} with {positives} positive {of}. {can}{more} {way}")
 
 
 def rule_with_guarantee(rule: Rule, guarantee: Guarantee) -> Rule:
