@@ -42,20 +42,6 @@ def test_lengths_are_all_named():
         checks.check_lengths({"x": [1, 2, 3], "y": [1, 2]})
 
 
-@pytest.mark.parametrize(
-    ("p", "words"),
-    [
-        ([0.2, 1.2], "1.2 in row 2"),
-        ([[0.2, 0.2]], "sums to 0.4"),
-        ([0.1, np.nan], "NaN in row 2"),
-        ([[0.1, -0.1]], "-0.1 in row 1"),
-    ],
-)
-def test_probabilities_lie_on_the_simplex(p, words):
-    with pytest.raises(DataError, match=words):
-        checks.check_probabilities(p)
-
-
 @pytest.mark.parametrize("weights", [[1, -1], [0, 0], [1, np.nan], [1, np.inf], [1], ["a", "b"]])
 def test_weights_count_examples(weights):
     with pytest.raises(DataError, match="sample_weight"):
