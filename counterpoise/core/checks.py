@@ -123,20 +123,6 @@ def check_path(value: Any, name: str = "path") -> Path:
     return Path(text)
 
 
-def check_shape(array: Any, name: str, shape: Sequence[int | None]) -> np.ndarray:
-    """Return `array` as NumPy when its shape is `shape` (None = any length); it is never reshaped.
-
-    Example:
-        >>> check_shape([[1, 2]], "logits", (None, 2)).shape
-        (1, 2)
-    """
-    got = np.asarray(array)
-    if got.ndim != len(shape) or any(s is not None and s != g for g, s in zip(got.shape, shape, strict=True)):
-        wanted = "(" + ", ".join("any" if s is None else str(s) for s in shape) + ("," if len(shape) == 1 else "") + ")"
-        raise DataError(f"{name} has shape {got.shape}. Expected {wanted}.")
-    return got
-
-
 def check_lengths(columns: Mapping[str, Any]) -> int:
     """Return the one length that all columns share.
 

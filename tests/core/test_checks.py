@@ -31,12 +31,6 @@ def test_a_wrong_choice_names_the_nearest():
         checks.check_choice("sofd", "vote", ["soft", "hard"])
 
 
-def test_shapes_are_never_repaired():
-    assert checks.check_shape(np.zeros((3, 1)), "p", (None, 1)).shape == (3, 1)
-    with pytest.raises(DataError, match=r"\(3, 1\). Expected \(any,\)"):
-        checks.check_shape(np.zeros((3, 1)), "p", (None,))
-
-
 def test_lengths_are_all_named():
     with pytest.raises(DataError, match="x has 3, y has 2"):
         checks.check_lengths({"x": [1, 2, 3], "y": [1, 2]})
