@@ -23,8 +23,6 @@ Array = np.ndarray
 
 #: Scores of one class. Each is logged as PREFIX + SCORE + "_" + CLASS.
 COLUMNS = ("recall", "precision", "f1", "average_precision")
-#: Scores of all classes together, logged as PREFIX + SCORE.
-OVERALL = ("balanced_accuracy", "g_mean", "mcc", "macro_f1", "minority_f1", "macro_average_precision", "log_loss")
 
 
 class PerClass(keras.callbacks.Callback):
@@ -157,7 +155,7 @@ def _codes(elements: Elements, labels: Sequence[Any] | None) -> Array:
 
 
 def class_scores(y: Array, proba: Array, weight: Array, names: Sequence[str]) -> dict[str, float]:
-    """Every score of `WHOLE`, and of `COLUMNS` for each class; nan where a class has no rows.
+    """Every score of all classes together, and of `COLUMNS` for each class; nan where a class has no rows.
 
     Decisions at 0.5 (two classes) or the largest probability.
     """

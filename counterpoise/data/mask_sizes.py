@@ -30,7 +30,7 @@ class Window(NamedTuple):
     step: float
 
 
-def resized_mask(values: Array, size: Sides, aspect: str, outside: int = -1) -> Array:
+def resized_mask(values: Array, size: Sides, aspect: str, outside: int) -> Array:
     """A mask in the size of images: the values of the nearest pixels, where `data.pixels` takes means.
 
     Args:
@@ -42,14 +42,13 @@ def resized_mask(values: Array, size: Sides, aspect: str, outside: int = -1) -> 
     return _taken(values, size, windows(size, values.shape, aspect), shown_pixels, outside)
 
 
-def restored_mask(codes: Array, sides: Sides, aspect: str, outside: int = -1) -> Array:
+def restored_mask(codes: Array, sides: Sides, aspect: str) -> Array:
     """A mask (height, width) in the size of the image that it belongs to.
 
     Args:
         codes: The mask, in the size that images were brought to.
         sides: (height, width) of the image.
-        aspect: How it was brought to it (see `images`).
-        outside: The code of pixels that a crop left out.
+        aspect: How it was brought to it (see `images`); pixels that a crop left out have code -1.
 
     Example:
         >>> restored_mask(np.array([[0, 1], [2, 3]]), (2, 4), "stretch").tolist()
@@ -59,7 +58,7 @@ def restored_mask(codes: Array, sides: Sides, aspect: str, outside: int = -1) ->
         >>> restored_mask(np.array([[9, 9], [0, 1]]), (2, 4), "pad").tolist()
         [[9, 9, 9, 9], [9, 9, 9, 9]]
     """
-    return _taken(codes, sides, windows(codes.shape, sides, aspect), showing_pixels, outside)
+    return _taken(codes, sides, windows(codes.shape, sides, aspect), showing_pixels, -1)
 
 
 def windows(size: tuple[int, ...], sides: tuple[int, ...], aspect: str) -> list[Window]:

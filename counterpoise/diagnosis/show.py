@@ -174,10 +174,10 @@ def _some(names: Sequence[str], most: int = 8) -> str:
     return ", ".join(names[:most]) + (f", ... ({len(names)} columns)" if len(names) > most else "")
 
 
-def _most_missing(r: DiagnosisRecord, most: int = 5) -> str:
+def _most_missing(r: DiagnosisRecord) -> str:
     ordered = sorted(r.missing.items(), key=lambda item: -item[1])
-    listed = ", ".join(f"{name} {100 * count / r.rows:.1f}%" for name, count in ordered[:most])
-    return listed + (f", ... ({len(ordered)} columns)" if len(ordered) > most else "")
+    listed = ", ".join(f"{name} {100 * count / r.rows:.1f}%" for name, count in ordered[:5])
+    return listed + (f", ... ({len(ordered)} columns)" if len(ordered) > 5 else "")
 
 
 def _plain_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

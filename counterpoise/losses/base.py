@@ -37,18 +37,18 @@ def compute_dtype(dtype: Any) -> str:
     return "float64" if policy.compute_dtype == "float64" else "float32"
 
 
-def class_numbers(values: Any, name: str, minimum: float = 0.0) -> Array:
-    """Return numbers per class as float64 (C,), each above `minimum`.
+def class_numbers(values: Any, name: str) -> Array:
+    """Return numbers per class as float64 (C,), each above 0.
 
     A dict or a series of counts is read by its labels, which are class codes (see `core.per_class`).
     """
     numbers = check_finite(np.asarray(in_class_order(values, name, fill=0), dtype=np.float64), name)
     if numbers.ndim != 1 or len(numbers) < 1:
         raise OptionError(f"{name} has shape {numbers.shape}. Expected one number per class, (C,).")
-    low = np.flatnonzero(numbers <= minimum)
+    low = np.flatnonzero(numbers <= 0)
     if len(low):
         raise OptionError(
-            f"{name} is {numbers[low[0]]:g} for class {low[0]}. Expected more than {minimum:g} for every class. "
+            f"{name} is {numbers[low[0]]:g} for class {low[0]}. Expected more than 0 for every class. "
             "Leave out classes without rows, or merge them."
         )
     return numbers

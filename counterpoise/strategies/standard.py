@@ -79,10 +79,10 @@ _UNDERSAMPLE = Single(
 )
 
 
-def _subsets(name: str, idea: str, members: int = 5, **options: Any) -> Ensemble:
-    """An ensemble whose members each keep a balanced subset of their own for all epochs."""
+def _subsets(name: str, idea: str, **options: Any) -> Ensemble:
+    """An ensemble whose 5 members each keep a balanced subset of their own for all epochs."""
     one = Single(f"{name} member", plan=plans.undersample, options={"redraw": False, **options})
-    return Ensemble(name, idea, members=(one,) * members)
+    return Ensemble(name, idea, members=(one,) * 5)
 
 
 STANDARD: tuple[Strategy, ...] = (
