@@ -294,7 +294,7 @@ DESCRIBED = [
     (("card", "rows"), "many", "Expected a whole number"),
     (("card", "members"), "none", "Expected a list"),
     (("card", "text_column"), 5, "Expected text"),
-    (("card", "anything"), {"deep": [math.nan]}, "NaN is no number of JSON"),
+    (("card", "anything"), {"deep": [math.nan]}, "NaN is not a JSON number"),
 ]
 
 
