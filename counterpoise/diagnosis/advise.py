@@ -175,7 +175,7 @@ def _duplicates(r: DiagnosisRecord) -> Advice | None:
         f"{r.duplicates:,} rows ({100 * share:.1f}%) repeat an earlier row, so a test row may have a duplicate in "
         "training."
     )
-    text = "If duplicate rows are copies, use duplicates='group' or 'drop'. Otherwise compare the score without them."
+    text = "If duplicate rows are copies, use duplicates='group' or 'drop'. Otherwise use the score without duplicates."
     return Advice(text, reason, {"duplicates": r.duplicates, "share": share})
 
 

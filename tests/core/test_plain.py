@@ -101,7 +101,7 @@ def test_numbers_are_float64_of_their_shape():
         ("[" * 250 + "]" * 250, "nested deeper than 200 levels"),
         (b"\xff\xfe", "is not JSON"),
         ("{", "is not JSON"),
-        ("[NaN]", "NaN is no number of JSON"),
+        ("[NaN]", "NaN is not a JSON number"),
         ("9" * 5000, "is not JSON"),
         ("[" + "0," * p.MOST_VALUES + "0]", "contains more than 5,000,000 values"),
     ],
