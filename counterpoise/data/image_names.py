@@ -105,8 +105,8 @@ def located(column: pl.Series, root: Path, skip_bad: bool) -> tuple[list[str | N
     if missing and not skip_bad:
         raise DataError(
             f"{_listed(missing)} of column {column.name!r} {'is' if len(missing) == 1 else 'are'} not below {root}. "
-            f"Expected one file for each name. {_example_text(names)}Name the folder of the images with root= (--root), "
-            "or leave these rows out with skip_bad=True (--skip-bad)."
+            f"Expected one file for each name. {_example_text(names)}Name the folder of the images with root= "
+            "(--root), or leave these rows out with skip_bad=True (--skip-bad)."
         )
     notes = [f"Left out {rows_text(nameless)} without the name of an image."] if nameless else []
     if missing:
