@@ -233,6 +233,7 @@ def check_scores(
 
 
 def _check_rows(scores: Mapping[str, Array], rule: Rule | LabelRules, target: Target, prefix: str) -> None:
+    """Check the stored scores of rows, or of units (`prefix`), against rule and target."""
     classes = len(rule.prior)
     unknown = sorted(set(scores) - {"log_p", "y", "weight", "amount", "group", "member_outputs", "lesions"})
     if unknown or not {"log_p", "y"} <= set(scores):

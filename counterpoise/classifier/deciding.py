@@ -118,7 +118,7 @@ def by_two_budgets(
     by_recall = target.choose(rule, scores, {"recall_floor": aim["recall_floor"]}, confidence, classes)
     by_alerts = target.choose(rule, scores, {"alerts": aim["alerts"]}, None, classes)
     floor, (k, n), rows = aim["recall_floor"], aim["alerts"], len(scores["y"])
-    needed, allowed = (_alerts(target, one, scores) * n for one in (by_recall, by_alerts))
+    needed, allowed = (_alert_share(target, one, scores) * n for one in (by_recall, by_alerts))
     if needed <= k * (1 + 1e-12):
         return by_recall, (
             f"Recall at least {floor:g} takes {needed:.4g} alerts per {n:,.10g} rows, within the {k:,.10g} allowed (on "
@@ -131,12 +131,14 @@ def by_two_budgets(
     )
 
 
-def _alerts(target: Target, rule: Rule, scores: Mapping[str, Array]) -> float:
+def _alert_share(target: Target, rule: Rule, scores: Mapping[str, Array]) -> float:
+    """Share of the stored rows that a rule decides for the positive class."""
     decision = target.apply(rule, scores["log_p"].astype(np.float64)).decision
     return float(np.average(decision == 1, weights=scores.get("weight")))
 
 
 def _recall(target: Target, rule: Rule, scores: Mapping[str, Array]) -> float:
+    """Share of the stored positive rows that a rule decides for the positive class."""
     decision, weight = target.apply(rule, scores["log_p"].astype(np.float64)).decision, scores.get("weight")
     mine = scores["y"] == 1
     return float(np.average(decision[mine] == 1, weights=None if weight is None else weight[mine]))

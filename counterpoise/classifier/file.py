@@ -102,6 +102,7 @@ def read(path: str | os.PathLike[str], custom_objects: Mapping[str, Any] | None 
 
 
 def _read(archive: zipfile.ZipFile, custom_objects: Mapping[str, Any] | None) -> Contents:
+    """Check and read everything that a file contains."""
     if CARD not in archive.namelist() or SCORES not in archive.namelist():
         raise ArtifactError("it was not saved by Counterpoise. A plain Keras model is a model for fit() or wrap().")
     description = read_json(zipped.read(archive, CARD), "the description")

@@ -106,6 +106,7 @@ def drift_to_dict(clf: Classifier, drift: Drift | Mapping[str, Drift]) -> dict[s
 
 
 def _plain(drift: Drift, rule: Rule, classes: Sequence[str]) -> dict[str, Any]:
+    """A drift as JSON values, its classes by their labels."""
     e = drift.estimate
     return {
         "classes": [

@@ -92,6 +92,7 @@ def _of_masks(clf: Any, columns: RawColumns, row: Any, base: Any, masks: Array, 
 
 
 def _exact(clf: Any, columns: RawColumns, row: Any, base: Any, own: float, of_base: Array, c: int, seed: int) -> Array:
+    """Shapley values of one row over all sets of columns, float64 (d,)."""
     d, m = len(columns.names), len(of_base)
     sets = (np.arange(2**d)[:, None] >> np.arange(d)) & 1 == 1
     inner = sets[1:-1]

@@ -116,6 +116,7 @@ def _of_dataset(dataset: Any, y: Any) -> tuple[Any, Any]:
 def _fitted(
     unfitted: Classifier, rows: Any, y: Array, aim: str, calibrate: str | None, card: dict[str, Any]
 ) -> Classifier:
+    """The classifier with a rule fitted on labeled rows, and their scores."""
     if rows is None:
         raise OptionError("Labels were passed without rows. Pass x, rows that were not used to train the model.")
     target, order, shifts = unfitted.target, unfitted.classes_.tolist(), unfitted.rule.log_shifts

@@ -89,6 +89,7 @@ class Builder:
 
 
 def _find(text: str, module: str, name: str) -> Callable[[Any, int], Any]:
+    """The builder of a network that `--model module:function` names."""
     expected = "expected module:function of a builder(spec, n_classes)"
     if not module or not name:
         raise ModelError(f"--model {text}: {expected}.")

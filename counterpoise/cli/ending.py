@@ -71,6 +71,7 @@ def _told(error: BaseException) -> int:
 
 
 def _text(error: BaseException) -> str | None:
+    """The message for an error of the user's or of the system; None for a fault of the program."""
     if isinstance(error, CounterpoiseError):
         return str(error)
     if isinstance(error, USAGE):  # usage: an unknown option, a value out of range

@@ -270,6 +270,7 @@ def read_table(data: Path, target: Any, pictures: Mapping[str, Any], **options: 
 
 
 def _read_images(data: Path, target: Any, pictures: Mapping[str, Any], **options: Any) -> Examples:
+    """Read a folder or a table of images; refuse options that do not go with it."""
     from counterpoise.core.errors import ColumnError, OptionError
     from counterpoise.data.images import read_images
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Unpack
 
+from counterpoise.classifier.classifier import Classifier
 from counterpoise.comparison import tally
 from counterpoise.comparison.audit import audit_of, check_groups
 from counterpoise.comparison.blocks import check_split
@@ -34,7 +35,7 @@ from counterpoise.metrics.catalog import METRICS, REGION_KEYS
 from counterpoise.metrics.regions import FALSE_POSITIVES
 from counterpoise.pipeline.models import models_of
 from counterpoise.pipeline.options import CompareOptions, Rows, documented, options_of, settings_of
-from counterpoise.pipeline.order import cross_validate, refit
+from counterpoise.pipeline.order import Outcome, cross_validate, refit
 from counterpoise.pipeline.reading import augmentation_of, read_for
 from counterpoise.pipeline.settings import Settings
 from counterpoise.pipeline.trainer import Trainer
@@ -207,6 +208,7 @@ def _compared(
     priced: AnyCosts | None, nested: bool, limited: Limit | None, refit_winner: bool, verbose: Any,
     diagnosis: Mapping[str, Any], show_pictures: bool, delay: Mapping[str, Any] | None,
 ) -> Comparison:  # fmt: skip
+    """Cross-validate, judge, and refit the winner: the arguments of `compare`, checked and read."""
     examples, labels = trainer.examples, {s.name: trainer.label_of(s) for s in strategies}
     with bar(verbose) as progress:
         survivors = Rungs(list(strategies), trainer.settings)
@@ -230,20 +232,9 @@ def _compared(
         inside = None
         if nested:
             inside = nested_score(ran, by_name if units is None else units.by_name, trainer, folds, metric, priced)
-        best, warnings = None, warnings_of(trainer, diagnosis)
-        if refit_winner:
-            try:
-                best = refit(winner, trainer, outcome)
-                best = priced.best(best) if priced is not None and winner.aim == "f1" else best
-            except ModelError as error:  # the scores are still valid
-                warnings.append(
-                    f"{strategy_title(winner.name)} could not be trained on all rows, so there is no model file: "
-                    f"{error}"
-                )
+        warnings = warnings_of(trainer, diagnosis)
+        best, failed = _refitted(winner, trainer, outcome, priced) if refit_winner else (None, [])
         audit = audit_of(by_name[winner.name], examples, best)
-        if best is not None and (spread := audit["threshold_spread"]) is not None:
-            ends = {end: at["threshold"] for end, at in spread.items()}
-            best = best.with_card(threshold={**best.card_without_metrics["threshold"], "spread": ends})
     cut_off = cut_off_step(outcome.training, outcome.extension, survivors.cut)
     decides = priced is not None and winner.aim != "argmax" and best is not None
     verdict = completed(judgment, len(ran), inside, cut_off, examples.split is None, decides)
@@ -251,8 +242,8 @@ def _compared(
     rows = leaderboard_rows(rows_judged, by_name, ran, examples, outcome, survivors, priced, labels, trainer.label)
     rows = [{**row, "units": None} for row in rows] if units is None else units.leaderboard(rows, judgment, priced)
     record = leaderboard_record(
-        rows, verdict, warnings, trainer, outcome, metric=metric, limited=limited, nested=inside, costs=priced,
-        labels=labels, delay=delay, audit=audit,
+        rows, verdict, [*warnings, *failed], trainer, outcome, metric=metric, limited=limited, nested=inside,
+        costs=priced, labels=labels, delay=delay, audit=audit,
     )  # fmt: skip
     drawn = {name: tally.curves(results, examples) for name, results in by_name.items()}
     if units is not None:
@@ -261,9 +252,24 @@ def _compared(
         entries = {"metrics": next(r["scores"] for r in rows if r["strategy"] == winner.name)}
         if examples.split is not None:
             entries["metrics_of"] = f"{len(folds[0].test)} test rows, not used for training or tuning"
+        if (spread := audit["threshold_spread"]) is not None:
+            ends = {end: at["threshold"] for end, at in spread.items()}
+            entries["threshold"] = {**best.card_without_metrics["threshold"], "spread": ends}
         best = best.with_card(**entries, verdict=record["verdict"])
     pictures = example_pictures(by_name[winner.name], examples, best) if show_pictures else []
     return Comparison(record, drawn, outcome.fold_results, best, diagnosis, pictures)
+
+
+def _refitted(
+    winner: Strategy, trainer: Trainer, outcome: Outcome, priced: AnyCosts | None
+) -> tuple[Classifier | None, list[str]]:
+    """The winner trained on all rows; None and a warning if that fails, because the scores are still valid."""
+    try:
+        best = refit(winner, trainer, outcome)
+        return (priced.best(best) if priced is not None and winner.aim == "f1" else best), []
+    except ModelError as error:
+        title = strategy_title(winner.name)
+        return None, [f"{title} could not be trained on all rows, so there is no model file: {error}"]
 
 
 def _divided(examples: Examples, split: Split, given: bool, nested: bool) -> tuple[Examples, tuple[Fold, ...]]:

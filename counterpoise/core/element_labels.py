@@ -136,6 +136,7 @@ def _of_one_hot(source: LabelSource) -> Labels | None:
 
 
 def _named(labels: Labels, names: tuple[str, ...] | None) -> Labels:
+    """The labels with names for their classes; refuse fewer than two classes."""
     if len(labels.classes) < 2:
         only = f" ({labels.classes[0]!r})" if labels.classes else ""
         raise TargetError(

@@ -90,6 +90,7 @@ class LabelColumns:
         return np.array([-1 if code is None else code for code in table], np.int32)[source.codes]
 
     def _of_sets(self, values: Any) -> Labels:
+        """Labels from one set of names per row."""
         rows = [self._set(value) for value in _cells(values)]
         known = [row for row in rows if row is not None]
         names = self.names or tuple(sorted({name for row in known for name in row}))

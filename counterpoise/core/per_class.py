@@ -101,6 +101,7 @@ def _alone(label: Any) -> Any:
 
 
 def _code(label: Any, name: str, classes: Sequence[Any] | None) -> int:
+    """The class code that a label of a dict or a series stands for."""
     value = plain_label(label)
     if value is None:
         raise OptionError(f"{name} has a missing label. Leave it out (value_counts does so by default).")

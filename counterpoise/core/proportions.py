@@ -1,4 +1,8 @@
-"""Shares of classes, and Wilson's interval without SciPy: reports and the diagnosis start fast."""
+"""Shares of classes, and Wilson's interval.
+
+Not by SciPy, whose `binomtest(...).proportion_ci` takes one whole number of hits at a time: here hits are arrays and
+sums of weights, and reports and the diagnosis start without SciPy.
+"""
 
 from __future__ import annotations
 

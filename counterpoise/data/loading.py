@@ -187,6 +187,7 @@ def count_of(source: Any, rows: Any = None) -> int | None:
 
 
 def _batches(source: Any, kind: str | None, rows: Any) -> Iterator[Any]:
+    """The batches of one pass over a dataset of this kind (see `dataset_kind`); single rows are put together."""
     if kind == "PyDataset":
         return (source[i] for i in range(source.num_batches))
     if kind == "tf.data.Dataset" and are_single(source.element_spec, rows):

@@ -172,6 +172,7 @@ def usable(examples: Examples, duplicates: str) -> tuple[Array, Array | None]:
 def _shuffled(
     examples: Examples, rows: Array, groups: Array | None, folds: int, repeat: int, seed: int
 ) -> Iterator[Fold]:
+    """The folds of one repeat for rows without time: stratified, groups kept together."""
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
     y = examples.strata[rows]

@@ -56,6 +56,7 @@ def _numbers(costs: Any) -> Array:
 
 
 def _of_labels(costs: Mapping[Any, Any], labels: list[Any]) -> Array:
+    """The matrix (C, C) of costs that are given as {true label: {decided label: cost}}."""
     rows = _by_label(costs, labels)
     matrix = np.zeros((len(labels), len(labels)))
     for i, true in enumerate(labels):

@@ -111,6 +111,7 @@ def _inside(q: Array) -> Array:
 
 
 def _plausible(rule: Rule, estimate: PriorEstimate) -> tuple[bool | None, str]:
+    """Whether the aim of a rule is still met at other class shares (None: not known), and a sentence on it."""
     goal, moved, aim = Aim.parse(rule.aim), _moved(estimate), in_words(rule.aim)
     if not estimate.pure:
         return None, f"Whether the aim ({aim}) is still met cannot be checked without new labels."

@@ -142,11 +142,11 @@ def _words(mean: Array, share: Array, error: Array, off: Array, fitted: Array | 
         worst = int(np.argmax(np.abs(share - mean) / np.maximum(error, 1e-300)))
         return (
             f"{lead} of every class agrees with its share within "
-            f"{LIMIT:g} standard errors (widest: class {worst}, {_pair(mean, share, error, worst)}). No intercept "
-            f"was added.",
+            f"{LIMIT:g} standard errors (widest: class {worst}, {_means_text(mean, share, error, worst)}). "
+            "No intercept was added.",
         )
     listed = np.flatnonzero(off)
-    pairs = "; ".join(f"class {c}: {_pair(mean, share, error, c)}" for c in listed[:SHOWN])
+    pairs = "; ".join(f"class {c}: {_means_text(mean, share, error, c)}" for c in listed[:SHOWN])
     more = f"; and {len(listed) - SHOWN} more" if len(listed) > SHOWN else ""
     first = f"{lead} differs from the observed share for {pairs}{more}."
     if fitted is None:
@@ -159,5 +159,6 @@ def _rest(fitted: Array) -> str:
     return f", and {len(fitted) - SHOWN} more" if len(fitted) > SHOWN else ""
 
 
-def _pair(mean: Array, share: Array, error: Array, c: int) -> str:
+def _means_text(mean: Array, share: Array, error: Array, c: int) -> str:
+    """How far the mean probability of class `c` is from its share, for a note."""
     return f"mean {mean[c]:.4g}, observed {share[c]:.4g}, standard error {error[c]:.2g}"

@@ -76,6 +76,7 @@ def _floors(goal: Aim, n_classes: int) -> Array:
 
 
 def _cost_offsets(goal: Aim, n_classes: int) -> Array:
+    """Offsets that minimize the expected cost, where an aim has the cost of missing each class."""
     if len(goal.values) != n_classes:
         raise OptionError(f"cost has {len(goal.values)} values. Expected one value per class ({n_classes}).")
     return np.log(np.asarray(goal.values))

@@ -117,6 +117,7 @@ def _neighborhood(r: DiagnosisRecord) -> Advice | None:
 
 
 def _more_rows(r: DiagnosisRecord) -> Advice | None:
+    """Whether more rows of the class of interest would help, by the quick model; None if that is not clear."""
     if r.quick is None:
         return None
     d = r.quick.doubling

@@ -22,7 +22,7 @@ from counterpoise.engines.compiled_metrics import metrics_of
 from counterpoise.engines.objective import Objective
 from counterpoise.networks.cloning import keras_text
 from counterpoise.networks.network import Assembled, Network
-from counterpoise.networks.user_loss import shaped, single, targets_of
+from counterpoise.networks.user_loss import compiled_form, shaped, single
 from counterpoise.networks.weights import fed
 
 Array = np.ndarray
@@ -39,7 +39,7 @@ class Stepping:
     def __init__(self, network: Network, objective: Objective) -> None:
         self.assembled, self.units = network.assembled(0), network.units
         self.inner = compiled(self.assembled, network, objective)
-        self.form = "labels" if network.target.independent else targets_of(self.inner.loss, self.units)
+        self.form = "labels" if network.target.independent else compiled_form(self.inner.loss, self.units)
         self._optimizers = [v for v in vars(self.inner).values() if isinstance(v, keras.optimizers.Optimizer)]
         for optimizer in self._optimizers:
             if not optimizer.built:

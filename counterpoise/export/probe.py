@@ -158,6 +158,10 @@ def _margin(rule: Rule, proba: Array, amount: Array | None = None) -> Array:
 
 
 def _own_margin(rule: Rule, log_p: Array, amount: Array | None) -> Array:
+    """How far each row is from another decision (see `decide.review.margins`), in units of the largest cost difference.
+
+    Infinite where the threshold is 0 or 1, so that no row is near it.
+    """
     if rule.threshold is not None and not 0 < rule.threshold < 1:
         return np.full(len(log_p), np.inf)
     scale = 1.0 if rule.costs is None or rule.threshold is not None else float(np.ptp(rule.costs)) or 1.0

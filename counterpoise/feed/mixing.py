@@ -206,6 +206,11 @@ class Remix(Mixup):
         return 2 * shares * (own @ shares)
 
     def _share_of_label(self, share: Any, own: Any, other: Any) -> Any:
+        """Share of the row's own label in the mixed one, where its features have `share`.
+
+        A class `kappa` times larger than the other's leaves it the whole label if its own features have less than
+        `tau`; otherwise labels are mixed as features are.
+        """
         counts = ops.convert_to_tensor(np.array(self.counts, "float32"))
         ratio = ops.sum(own * counts, axis=1) / ops.sum(other * counts, axis=1)
         share_of = ops.where(ops.logical_and(ratio >= self.kappa, share < self.tau), 0.0, share)

@@ -234,6 +234,7 @@ def _multiplicity(counts: Array, shares: Array, most: float | None) -> Array:
 
 
 def _repeated(tf: Any, blocks: Any, label: Callable[..., Any] | None, multiplicity: Array, seed: int) -> Any:
+    """Elements, each as often as the multiplicity of its class: the whole part, and one more by chance."""
     table = tf.constant(multiplicity, tf.float32)
     # One seed for each block, other ones in each pass.
     words = tf.data.Dataset.random(seed=seeds.integer(seed, "rebalance"), rerandomize_each_iteration=True)

@@ -153,6 +153,7 @@ def _numpy(tensors: Any) -> Any:
 
 
 def _counted(batches: Iterable[Any], scheme: Any, options: Mapping[str, Any]) -> Any:
+    """The weights of one pass over batches; of several outputs one table for each that has a scheme."""
     tallies: dict[Any, Tally] | None = None
     schemes: dict[Any, Any] = {}
     names: list[Any] | None = None

@@ -101,6 +101,7 @@ def _measured(
     y: Array, proba: Array, decision: Array, raw: Array | None, positive: int, sample_weight: Array | None,
     groups: Any, resamples: int, level: float, seed: int,
 ) -> Scored:  # fmt: skip
+    """Score checked rows, each score with its interval."""
     c = proba.shape[1]
     seen = proba if raw is None else raw
 

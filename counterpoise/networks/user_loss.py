@@ -169,10 +169,10 @@ def shaped(codes: Any, form: str, units: int) -> Any:
     return ops.one_hot(ops.cast(codes, "int32"), units, dtype="float32")
 
 
-def targets_of(loss: Any, units: int, elements: tuple[int, ...] = ()) -> str:
-    """The form of targets for a model compiled with `loss`, as `compile` takes it; None is no loss.
+def compiled_form(loss: Any, units: int, elements: tuple[int, ...] = ()) -> str:
+    """The form of targets (see `target_form`) for what a model was compiled with: a loss, a function, a name or None.
 
-    `elements` is as in `target_form`.
+    None and Keras's short names of cross-entropy take column or codes, by the units.
     """
     inner = single(loss)
     if inner is None or (isinstance(inner, str) and inner.lower() in ("crossentropy", "ce")):

@@ -143,6 +143,7 @@ def stopping_scores(target: Target, member: Member) -> Array:
 def make_fold_result(
     strategy: Strategy, examples: Examples, fold: Fold, rule: Any, members: list[Member], shared: list[bool]
 ) -> FoldResult:
+    """Decide the test rows of a fold by a rule and its members; `shared`: which of them others use, too."""
     target, logits = target_of(examples), [m.logits for m in members]
     decided = target.apply(rule, np.stack([corrected(target, member) for member in members]))
     seconds = [m.seconds for m in members]

@@ -68,6 +68,7 @@ class MultiLabelPlan(Plan):
         return 1.0 + self.labels @ (self.clones / np.maximum(1, self.labels.sum(axis=0)))
 
     def _draw_rows(self, number: int, seed: int) -> Array:
+        """Every row once and the clones of rare labels, shuffled."""
         assert self.labels is not None
         if self.inner is not None:
             return self.inner.rows(number, seed)

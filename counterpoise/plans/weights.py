@@ -168,6 +168,7 @@ def per_output(option: Any, names: Sequence[Any], y: Any, word: str) -> dict[Any
 def _each_output(
     make: Callable[..., Any], y: Any, scheme: Any, mask: Any, kind: Any, ignore: Any, classes: Any, existing: Any
 ) -> Any:
+    """Make the weights of the one output, or of each output of a model by its name; `make` takes a table and labels."""
     names = output_names(y)
     if names is None:
         tally = Tally(kind, ignore, classes)

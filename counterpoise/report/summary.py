@@ -183,6 +183,7 @@ def thin(x: Array, y: Array, max_points: int, tolerance: float = TOLERANCE) -> A
 def _checked(
     y: Array, raw: Array, proba: Array, decision: Array, n_classes: int, max_points: int
 ) -> tuple[Array, Array, Array, Array]:
+    """The arrays of curves as float64 and int64, or an error that names the wrong one."""
     y, decision = np.asarray(y), np.asarray(decision)
     raw, proba = np.asarray(raw, dtype=float), np.asarray(proba, dtype=float)
     wanted = {"raw": (raw, (len(y), n_classes)), "proba": (proba, (len(y), n_classes)), "decision": (decision, y.shape)}
