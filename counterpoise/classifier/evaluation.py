@@ -265,5 +265,9 @@ def _labels(clf: Any, data: Any, y: Any, target: Any, named: set[str]) -> tuple[
         return y, frame, source
     absent = [name for name in labels if name not in frame.columns]
     if absent:
-        raise ColumnError(f"{source} lacks the target column {absent[0]!r}.{did_you_mean(absent[0], frame.columns)}")
+        read = clf.schema.target if clf.schema is not None and target is None else None
+        hint = did_you_mean(absent[0], frame.columns)
+        if read in frame.columns:  # several labels in one column
+            hint = f" They were in {read!r}. Pass target={read!r}, or for text cp.labels({read!r}, separator=...)."
+        raise ColumnError(f"{source} lacks the target column {absent[0]!r}.{hint}")
     return frame[where] if isinstance(where, str) else where.read(frame.select(labels)), frame, source

@@ -122,7 +122,7 @@ def command(
 
     if lesion_false_positives is not None and not target_of(examples).per_element:
         raise OptionError(
-            "--lesion-false-positives is for images with masks, but these rows have one label each. Leave it out."
+            "--lesion-false-positives is for images with masks, but these rows have no class per pixel. Leave it out."
         )
     if matrix is not None:
         cost_matrix(matrix, examples.classes)  # labels that there are not are an error before training

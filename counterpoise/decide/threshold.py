@@ -152,7 +152,9 @@ def choose_threshold(p: Array, y: Array, aim: str | Aim = "f1", sample_weight: A
 def best_threshold(p: Array, labels: Array, goal: Aim, w: Array) -> float:
     """Choose the threshold on checked arrays (see `choose_threshold`)."""
     if goal.name in WHOLE:
-        raise OptionError(f"{goal.name} is for images with masks, but these rows have one label. Choose another aim.")
+        raise OptionError(
+            f"{goal.name} is for images with masks, but these rows have no class per pixel. Choose another aim."
+        )
     if goal.name in ("argmax", "cost"):
         return 0.5 if goal.name == "argmax" else float(cost_threshold(*_two(goal)))
     table = _swept(p, labels, w)

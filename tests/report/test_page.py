@@ -70,7 +70,7 @@ def test_both_classes_are_called_by_their_names_beside_the_slider(binary_record)
     for part, name in zip(named["data"]["classes"], ("<i>healthy</i>", "ill"), strict=True):
         part["label"] = name
     named["data"]["positive"] = "ill"
-    shown = cells(page.render(named), "Rows at this threshold")
+    shown = cells(page.render(named), "Cases at this threshold")
     assert [row[0] for row in shown[1:]] == [str(escape("<i>healthy</i>")), "ill"]
 
 

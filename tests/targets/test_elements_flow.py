@@ -147,6 +147,11 @@ def test_images_of_more_pixels_than_are_sampled(monkeypatch):
     assert comparison.fold_results[0].proba.shape == (32, 100, 2)
 
 
+def test_masks_of_another_size_are_named():
+    with pytest.raises(ModelError, match=r"16 x 16 elements of a row, and the labels of a row are 12 x 16\."):
+        cp.fit(small, X, Y[:, :12], **QUICK)
+
+
 def test_what_cannot_be_done_with_elements(clf):
     with pytest.raises(OptionError, match="Leave confidence out"):
         clf.decide(recall_floor=0.9, confidence=0.95)
@@ -224,6 +229,7 @@ def test_a_comparison_of_masks(race, tmp_path):
     assert best["low"] < best["mean"] < best["high"]
     page = comparison.to_html(tmp_path / "m.html").read_text()
     assert "Lowest Dice coefficient" in page
+    assert f"{Y.sum():,} pixels or steps" in page
     assert comparison.best.predict(X).shape == Y.shape
 
 
