@@ -260,9 +260,9 @@ def _plain():
 @pytest.mark.parametrize(
     ("rows", "words"),
     [
-        (np.zeros((0, 3)), r"x has shape \(0, 3\), no rows"),
-        (np.zeros((4, 7)), r"x has shape \(4, 7\); this classifier takes \(N, 3\)"),
-        (np.zeros(3), r"x has shape \(3,\); this classifier takes \(N, 3\)"),
+        (np.zeros((0, 3)), r"x has shape \(0, 3\), so it has no rows"),
+        (np.zeros((4, 7)), r"x has shape \(4, 7\), but this classifier takes \(N, 3\)"),
+        (np.zeros(3), r"x has shape \(3,\), but this classifier takes \(N, 3\)"),
         ((np.zeros((4, 3)), np.zeros((4, 3))), r"x has 2 inputs, but this classifier takes 1"),
     ],
 )
