@@ -207,9 +207,9 @@ def test_a_bad_file_in_python(case, tmp_path):
 @pytest.mark.parametrize(
     ("place_of_fault", "command"),
     [
-        ("keras.Model.save", RACE + "--strategies none --folds 2 --epochs 1"),
-        ("pathlib.Path.write_bytes", RACE + "--strategies none --folds 2 --epochs 1"),
-        ("keras.Model.save", MODEL + "--epochs 1"),
+        ("keras.Model.save", RACE + "--model mlp --strategies none --folds 2 --epochs 1"),
+        ("pathlib.Path.write_bytes", RACE + "--model mlp --strategies none --folds 2 --epochs 1"),
+        ("keras.Model.save", MODEL + "--model mlp --epochs 1"),
         ("pathlib.Path.write_bytes", SCORE),
     ],
 )

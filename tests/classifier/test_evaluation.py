@@ -26,7 +26,7 @@ def draw(n, seed, share=0.2):
 
 def test_every_key_has_a_value_within_its_interval():
     y, p = draw(400, 0)
-    found = measure(y, p, (p[:, 1] > 0.3).astype(int), p, resamples=200)
+    found = measure(y, p, (p[:, 1] > 0.3).astype(int), p, resamples=100)
     assert list(found) == list(PER_PROBLEM)
     for key, score in found.items():
         assert score["low"] <= score["value"] <= score["high"] or key == "ece", key
@@ -129,10 +129,10 @@ def test_weights_and_groups_are_resampled_as_such():
     y, p = draw(250, 3)
     d = (p[:, 1] > 0.4).astype(int)
     three = np.repeat(np.arange(250), 3)
-    single = measure(y, p, d, sample_weight=np.full(250, 2.0), resamples=200)
-    grouped = measure(y[three], p[three], d[three], groups=three, resamples=200)
-    as_rows = measure(y[three], p[three], d[three], resamples=200)
-    plain = measure(y, p, d, resamples=200)
+    single = measure(y, p, d, sample_weight=np.full(250, 2.0), resamples=100)
+    grouped = measure(y[three], p[three], d[three], groups=three, resamples=100)
+    as_rows = measure(y[three], p[three], d[three], resamples=100)
+    plain = measure(y, p, d, resamples=100)
     for key in ("average_precision", "log_loss", "recall", "precision", "f1", "roc_auc"):
         assert grouped[key]["value"] == pytest.approx(single[key]["value"]), key
         width = {name: found[key]["high"] - found[key]["low"] for name, found in

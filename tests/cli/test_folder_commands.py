@@ -163,7 +163,7 @@ def test_size_is_for_folders_and_models_of_tables_take_no_images(counterpoise, t
         run = counterpoise("diagnose", table, "--target", "ill", *option)
         assert (run.code, option[0] in run.err) == (2, True)
     made = tmp_path / "m.keras"
-    how = ("--target", "ill", "--strategy", "none", "--epochs", 1, "--out", made)
+    how = ("--target", "ill", "--model", "mlp", "--strategy", "none", "--epochs", 1, "--out", made)
     assert counterpoise("train", table, *how).code == 0
     run = counterpoise("predict", made, folder)
     assert (run.code, "not trained on images" in run.err) == (2, True)

@@ -53,9 +53,12 @@ def fitted(model, **how):
 
 
 def assert_as_alone(calls):
+    alone = {}
     for together, call in zip(at_once(calls), calls, strict=True):
         assert not isinstance(together, Exception), together
-        assert np.array_equal(together, call())
+        if call not in alone:
+            alone[call] = call()
+        assert np.array_equal(together, alone[call])
 
 
 def test_four_equal_fits():
@@ -66,7 +69,8 @@ def test_four_equal_fits():
 def test_four_fits_of_one_model_object_and_its_own_loss():
     """The object is shared and only read; its loss is its own, so that it has to be seen as compiled all the time."""
     model = compiled()
-    assert_as_alone([fitted(model, initial_weights="fresh", seed=seed) for seed in (0, 0, 1, 2)])
+    calls = [fitted(model, initial_weights="fresh", seed=seed) for seed in (0, 1, 2)]
+    assert_as_alone([calls[0], *calls])
 
 
 def test_unlike_fits_on_both_engines():
