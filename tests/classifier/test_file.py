@@ -351,7 +351,9 @@ def test_the_rule_in_the_configuration(parts, tmp_path):
     ):  # fmt: skip
         content = changed(parts[CONFIG], *path, field, to=value)
         card = changed(parts[CARD], "card", "threshold", "value", to=value) if field == "threshold" else parts[CARD]
-        refused(written(tmp_path / "m.keras", {**parts, CONFIG: content, CARD: card}), f"{words}|NaN is not a JSON number")
+        refused(
+            written(tmp_path / "m.keras", {**parts, CONFIG: content, CARD: card}), f"{words}|NaN is not a JSON number"
+        )
     for wrong in ({}, [], "rule", None, {"config": None}, {"config": {"layers": [None]}}):
         refused(
             written(tmp_path / "m.keras", {**parts, CONFIG: json.dumps(wrong)}),
