@@ -141,8 +141,8 @@ def tau_normalize(
     tau = check_range(tau, "tau", low=0.0)
     if head.units < 2:
         raise ModelError(
-            f"The head {head.name!r} has one unit. Tau normalization needs one unit per class. End the model with "
-            f"Dense(n_classes)."
+            f"The head {head.name!r} has one unit. Tau normalization needs one unit per class. "
+            "Change the last layer of the model."
         )
     kernel, *bias = head.get_weights()
     length = np.maximum(np.linalg.norm(kernel, axis=0), np.finfo(np.float32).tiny)
@@ -180,8 +180,8 @@ def scale_head(
     head, plan = dense_head(model, layer), oversample(y, classes=range(_classes(model, layer)))
     if head.units < 2:
         raise ModelError(
-            f"The head {head.name!r} has one unit. Learnable scaling needs one unit per class. End the model with "
-            f"Dense(n_classes)."
+            f"The head {head.name!r} has one unit. Learnable scaling needs one unit per class. "
+            "Change the last layer of the model."
         )
     kernel, *bias = head.get_weights()
     logits = head_inputs(model, x, layer) @ kernel + (bias[0] if bias else 0.0)
