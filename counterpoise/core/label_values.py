@@ -58,5 +58,5 @@ def label_fault(level: Any) -> tuple[str, str] | None:
         return f"contains dates (for example {level!s})", _CLASSES
     nameless = type(level).__str__ is object.__str__ and type(level).__repr__ is object.__repr__
     if isinstance(level, (tuple, frozenset, complex)) or nameless:
-        return f"holds {type(level).__name__} objects (for example {level!r:.40})", _CLASSES
+        return f"contains {type(level).__name__} objects (for example {level!r:.40})", _CLASSES
     return None

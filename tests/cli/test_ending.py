@@ -42,7 +42,7 @@ def ended(capsys, error: BaseException | None, code: object = None) -> tuple[obj
 @pytest.mark.parametrize(
     ("error", "code", "line"),
     [
-        (ColumnError("Column 'a' is\nno column."), 2, "counterpoise: Column 'a' is not a column.\n"),
+        (ColumnError("Column 'a' is\nnot a column."), 2, "counterpoise: Column 'a' is not a column.\n"),
         (ColumnError("Column a\x1b[31m."), 2, "counterpoise: Column a\\x1b[31m.\n"),
         (
             OSError(errno.ENOSPC, "No space left on device", "p.csv"), 2,

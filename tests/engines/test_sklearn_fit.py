@@ -83,7 +83,7 @@ def test_a_weight_of_two_counts_as_the_row_twice(model):
 
 def test_weights_that_it_cannot_take_are_an_error_of_its_own():
     member = train(KNeighborsClassifier(), plan=cp.plans.class_weight)
-    assert "KNeighborsClassifier takes no sample weights, but the plan weighs rows" in member.error
+    assert "KNeighborsClassifier does not support sample weights, but the plan weights rows" in member.error
     assert train(KNeighborsClassifier()).error == ""
 
 

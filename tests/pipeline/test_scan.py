@@ -82,8 +82,8 @@ def test_strategies_that_need_rows_in_memory_are_refused(path, strategy):
 @pytest.mark.parametrize(
     ("how", "words"),
     [
-        ({"y": "ill"}, "y was given with a scan"),
-        ({"folds": 3}, "folds was given with a scan"),
+        ({"y": "ill"}, "y cannot be used with a scan"),
+        ({"folds": 3}, "folds cannot be used with a scan"),
         ({"engine": "program", "verbose": 0}, "keeps rows in memory, a scan streams them"),
     ],
 )

@@ -212,7 +212,7 @@ def test_a_race_goes_on_where_it_stopped_and_its_winner_is_refitted(tmp_path):
 
 
 def test_what_does_not_go_together():
-    with pytest.raises(OptionError, match="step has finish, which models trained one after the other cannot have"):
+    with pytest.raises(OptionError, match="step has finish, which cannot be combined with sequence="):
         Successive("e", step=Strategy("one", finish="crt"))
     bins = cp.strategies.Hyperparameter("bins", 2, 30, default=20)
     with pytest.raises(OptionError, match="step has hyperparameters"):

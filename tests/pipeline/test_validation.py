@@ -127,9 +127,9 @@ def test_rows_given_stop_training_and_choose_a_threshold_when_asked(caplog):
     tuned = fit(X[TRAIN], Y[TRAIN], validation=OWN, strategy="oversample", tune_threshold=True)
     assert plain.rule.threshold == 0.5 != tuned.rule.threshold
     assert np.array_equal(plain.predict_proba(X), tuned.predict_proba(X)), "probabilities are checked all the same"
-    assert plain.card["rule"].endswith("ended training and checked the probabilities; they chose no threshold")
+    assert plain.card["rule"].endswith("ended training and checked the probabilities; they did not tune the threshold")
     assert tuned.card["rule"].endswith("ended training and fitted the rule")
-    assert quiet.card["rule"].endswith("ended training; they chose no threshold")
+    assert quiet.card["rule"].endswith("ended training; they did not tune the threshold")
     assert plain.decide(f1=True).rule.threshold == pytest.approx(tuned.rule.threshold), "later is early enough"
     assert fit(X, Y, strategy="oversample", tune_threshold=False).rule.threshold == 0.5
     assert fit(X, Y, strategy="oversample", folds=2, tune_threshold=False).rule.threshold == 0.5
@@ -183,9 +183,9 @@ def test_several_inputs_and_texts_take_validation_rows():
 @pytest.mark.parametrize(
     ("how", "error", "words"),
     [
-        ({"validation": OWN, "folds": 3}, OptionError, "folds and validation rows of your own"),
-        ({"validation": OWN, "groups": np.arange(N)}, OptionError, "groups and validation rows of your own"),
-        ({"validation": OWN, "split": told()}, OptionError, "split and validation rows of your own"),
+        ({"validation": OWN, "folds": 3}, OptionError, "folds and your own validation rows"),
+        ({"validation": OWN, "groups": np.arange(N)}, OptionError, "groups and your own validation rows"),
+        ({"validation": OWN, "split": told()}, OptionError, "split and your own validation rows"),
         ({"split": told(), "folds": 3}, OptionError, "folds and split cannot be combined"),
         ({"validation": (X[:9, :2], Y[:9])}, DataError, "validation lacks the column 'x2'"),
         ({"validation": (X[:9], Y[:8])}, DataError, "validation: y has 8 labels for 9 rows"),
@@ -231,7 +231,7 @@ def test_rows_of_another_type_or_another_structure_are_refused():
 def test_a_scan_takes_no_split(tmp_path):
     frame().to_parquet(tmp_path / "rows.parquet", index=False)
     rows = cp.scan(tmp_path / "rows.parquet", "t")
-    with pytest.raises(OptionError, match="split was given with a scan"):
+    with pytest.raises(OptionError, match="split cannot be used with a scan"):
         cp.fit("mlp", rows, split="role")
 
 
