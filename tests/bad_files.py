@@ -70,7 +70,7 @@ CASES = (
     Case("a long line", text(GOOD + "1,2,no,5\n"), ("line 6", "4 fields", "expected 3")),
     Case("a short line", text("a,b,y\n1,2,no\n2,yes\n"), ("line 3", "2 fields", "expected 3")),
     Case("an open quote", text('a,b,y\n1,"2,no\n2,3,yes\n'), ("line 2",)),
-    Case("two columns of one name", text("a,a,y\n1,2,no\n2,3,yes\n"), ("'a'", "more than once")),
+    Case("two columns with the same name", text("a,a,y\n1,2,no\n2,3,yes\n"), ("'a'", "more than once")),
     Case("latin-1 text", text("a,y\nx,no\ncafé,yes\n".encode("latin-1")), ("line 3", "0xe9", "UTF-8")),
     Case("utf-16 text", text(GOOD.encode("utf-16")), ("UTF-16", "UTF-8")),
     Case("gzip data", text(gzip.compress(GOOD.encode())), ("gzip-compressed", "gunzip")),

@@ -152,7 +152,7 @@ COMMANDS = {
         "--recall-floor is for two classes", "a, b, c", "--one-vs-rest c",
     ),
     "train: more alerts than rows": (MODEL + "--alerts 20000", "alerts", "20000"),
-    "train: a confidence of nothing": (MODEL + "--confidence 0.9", "--confidence goes with", "--recall-floor"),
+    "train: a confidence of nothing": (MODEL + "--confidence 0.9", "--confidence requires", "--recall-floor"),
     "train: a confidence above 1": (MODEL + "--recall-floor 0.9 --confidence 95", "--confidence is 95", "0.95"),
     "train: too many folds": (MODEL + "--folds 99", "class 'yes'", "24"),
     "predict: no such model": ("predict x.keras t.csv --out {out}/p.csv", "'x.keras'"),
@@ -171,7 +171,7 @@ COMMANDS = {
     "predict: a folder as file": ("predict m.keras t.csv --out folder.keras", "'folder.keras': it is a folder"),
     "predict: a file below a file": ("predict m.keras t.csv --out file/p.csv", "file' is a file"),
     "evaluate: labels and none": (
-        "evaluate m.keras t.csv --unlabeled --target ill --out {out}/s.json", "exclude each other"
+        "evaluate m.keras t.csv --unlabeled --target ill --out {out}/s.json", "cannot be combined"
     ),
     "evaluate: no labels": ("evaluate m.keras short.csv --target il --out {out}/s.json", "il"),
     "export: an unknown format": ("export m.keras --format pickle --out {out}/x", "'pickle'", "saved_model"),
@@ -274,7 +274,7 @@ ARRAYS = {
     "weights of text": ((X, Y), {"sample_weight": list("abcd")}, "Expected numbers"),
     "lists in a column": ((pl.DataFrame({"tags": [[1], [2]]}), [0, 1]), {}, "'tags'.*List"),
     "unknown kind": ((X, Y), {"kinds": {"x0": "number"}}, "Did you mean 'numeric'"),
-    "kind of no column": ((X, Y), {"kinds": {"x7": "numeric"}}, "'x7' is no column"),
+    "kind of no column": ((X, Y), {"kinds": {"x7": "numeric"}}, "'x7' is not a column"),
 }
 
 

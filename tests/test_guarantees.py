@@ -51,7 +51,7 @@ def test_the_kept_rows_are_in_no_other_part():
 def test_the_card_measures_on_the_kept_rows(clf):
     assert clf.card["guarantee_rows"] == len(clf.scores["guarantee_y"]) == 900
     assert len(clf.history[0]["step"]) == 2
-    assert clf.card["metrics_of"].startswith("900 rows kept from training")
+    assert clf.card["metrics_of"].startswith("900 rows not used for training")
     recall = clf.card["metrics"]["recall"]
     assert recall["low"] < recall["value"] < recall["high"]
     assert clf.card["prior"] == pytest.approx(clf.rule.prior.tolist())
@@ -71,7 +71,7 @@ def test_the_card_measures_the_rule_as_it_is(clf):
 
 
 def test_what_cannot_be_guaranteed_is_refused_with_what_can_be(clf):
-    with pytest.raises(GuaranteeError, match=r"the best that can be is 0\.9"):
+    with pytest.raises(GuaranteeError, match=r"The highest recall that they support is 0\.9"):
         clf.decide(recall_floor=0.999, confidence=0.95)
 
 
@@ -83,7 +83,7 @@ def test_without_kept_rows_the_word_is_estimate():
     assert plain.decide(threshold=0.3).card["threshold"]["word"] == "given"
     threshold = plain.decide(recall_floor=0.8, confidence=0.9).card["threshold"]
     assert threshold["word"] == "estimate"
-    assert "the rows were also used to fit the rule" in threshold["text"]
+    assert "the same rows also fitted the rule" in threshold["text"]
 
 
 def test_a_second_decision_replaces_the_first_guarantee(clf):
@@ -100,7 +100,7 @@ def test_precision_is_guaranteed_too(clf):
 
 
 def test_what_does_not_go_together(clf):
-    with pytest.raises(OptionError, match="f1 has no confidence"):
+    with pytest.raises(OptionError, match="f1 cannot have a confidence"):
         clf.decide(f1=True, confidence=0.95)
     with pytest.raises(OptionError, match="exactly one aim"):
         clf.decide(confidence=0.95)
@@ -150,7 +150,7 @@ def test_several_classes_are_guaranteed_together(tmp_path):
     assert np.array_equal(sure.predict(x, prior=[0.2, 0.3, 0.5]), sure.predict(x))
     with pytest.raises(OptionError, match="no class 'd'"):
         clf.decide(recall_floor={"d": 0.7})
-    with pytest.raises(OptionError, match="a guarantee is for a recall_floor"):
+    with pytest.raises(OptionError, match="only recall_floor can be guaranteed"):
         clf.decide(precision_floor=0.7, confidence=0.9)
 
 

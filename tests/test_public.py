@@ -111,6 +111,16 @@ def test_every_public_name_has_an_example_and_a_place_in_the_reference():
     assert [name for name, value in names.items() if not in_reference(value, entries)] == []
 
 
+def test_the_first_line_of_a_docstring_is_understood_at_once():
+    """One sentence of at most 88 characters, for functions, classes, and their public methods."""
+    named = dict(public())
+    for name, value in list(named.items()):
+        members = vars(value).items() if inspect.isclass(value) else ()
+        named |= {f"{name}.{key}": one for key, one in members if key[0] != "_" and inspect.isroutine(one)}
+    lines = {name: text.split("\n")[0] for name, value in named.items() if (text := inspect.getdoc(value) or "")}
+    assert {name: line for name, line in lines.items() if len(line) > 88 or ";" in line or line[-1] != "."} == {}
+
+
 def test_the_page_on_versions_lists_every_public_name():
     page = (ROOT / "docs" / "reference" / "versions.md").read_text(encoding="utf-8")
     rows = dict(re.findall(r"^\| `(cp[.\w]*)` \| (.*) \|$", page, re.MULTILINE))

@@ -64,7 +64,7 @@ def test_code_in_a_classifier_is_refused(saved, with_code, tmp_path):
     with zipfile.ZipFile(file) as archive:
         config = archive.read("config.json")
     bad = with_part(saved, tmp_path / "bad.keras", "config.json", config)
-    with pytest.raises(ArtifactError, match=r"cannot be read: it holds a Lambda layer.*Write it as a layer class"):
+    with pytest.raises(ArtifactError, match=r"cannot be read: it contains a Lambda layer.*Write it as a layer class"):
         cp.load(bad)
     assert not sign.exists()
 
@@ -75,7 +75,7 @@ def test_code_in_a_model_to_be_trained_is_refused(with_code, tmp_path):
     rest = ("--target", "ill", "--strategy", "none", "--out", tmp_path / "m.keras")
     done = run_command("train", tmp_path / "rows.csv", "--model", file, *rest)
     assert done.code == 2
-    assert "it holds a Lambda layer" in done.err
+    assert "it contains a Lambda layer" in done.err
     assert not sign.exists()
 
 
@@ -83,7 +83,7 @@ def test_a_pickle_in_a_classifier_is_refused(saved, tmp_path):
     sign, held = tmp_path / "sign", io.BytesIO()
     np.savez(held, y=np.array([Bomb(sign)], dtype=object))
     bad = with_part(saved, tmp_path / "bad.keras", SCORES, held.getvalue())
-    with pytest.raises(ArtifactError, match=r"stored scores hold 'y\.npy', which is no plain array"):
+    with pytest.raises(ArtifactError, match=r"stored scores contain 'y\.npy', which is not a plain array"):
         cp.load(bad)
     assert not sign.exists()
     np.load(io.BytesIO(held.getvalue()), allow_pickle=True)["y"]

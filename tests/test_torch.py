@@ -36,4 +36,4 @@ def test_what_works_on_torch(tmp_path):
         env={**os.environ, "KERAS_BACKEND": "torch"}, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
-    assert "on TensorFlow only" in done.stdout
+    assert "only on TensorFlow" in done.stdout

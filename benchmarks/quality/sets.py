@@ -100,6 +100,11 @@ def keel_folder() -> Path | None:
 
 
 def read_keel(path: Path, rarest: bool = False) -> Examples:
+    """The examples of a raw file; see `keel_frame`."""
+    return read(keel_frame(path, rarest), target="class")
+
+
+def keel_frame(path: Path, rarest: bool = False) -> pl.DataFrame:
     """A raw file: comma-separated, no header, the class last; the rarer class is positive.
 
     With `rarest`, the rarest of several classes is told from all the others.
@@ -113,7 +118,7 @@ def read_keel(path: Path, rarest: bool = False) -> Examples:
     if rarest:
         first = min(sorted(set(labels)), key=labels.to_list().count)
         labels = pl.Series("class", ["rarest" if label == first else "rest" for label in labels])
-    return read(pl.DataFrame([*features, labels]), target="class")
+    return pl.DataFrame([*features, labels])
 
 
 def sets(data: Path, keel: Path | None) -> list[Set]:

@@ -161,7 +161,7 @@ class GammaDecay(keras.callbacks.Callback):
         self.end = check_range(end, "end", low=0.0)
 
     def value(self, epoch: int, epochs: int) -> float:
-        """gamma of one epoch."""
+        """Return the gamma of one epoch."""
         start = 2.0 if self.start is None else self.start
         return start + (self.end - start) * (epoch / (epochs - 1) if epochs > 1 else 1.0)
 

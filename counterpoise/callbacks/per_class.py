@@ -23,12 +23,12 @@ Array = np.ndarray
 
 #: Scores of one class. Each is logged as PREFIX + SCORE + "_" + CLASS.
 COLUMNS = ("recall", "precision", "f1", "average_precision")
-#: Scores of all classes together, logged as PREFIX + SCORE.
-OVERALL = ("balanced_accuracy", "g_mean", "mcc", "macro_f1", "minority_f1", "macro_average_precision", "log_loss")
 
 
 class PerClass(keras.callbacks.Callback):
-    """Score every class on validation rows at the end of each epoch; print, log, and stop on any score.
+    """Score every class on validation rows after each epoch, and log the scores.
+
+    The scores are also printed, and training can stop on any of them.
 
     Put it before other callbacks that read the log (Keras' own EarlyStopping, ModelCheckpoint, TensorBoard).
 
@@ -108,7 +108,7 @@ class PerClass(keras.callbacks.Callback):
             self.model.set_weights(self._weights)
 
     def scores(self) -> tuple[dict[str, float], list[str]]:
-        """All scores of the model as it is, and the names of the classes."""
+        """Return all scores of the current model, and the names of the classes."""
         proba = self._proba(np.asarray(self.model.predict(self.x, batch_size=self.batch_size, verbose=0)))
         names = names_of(range(proba.shape[1]) if self.labels is None else self.labels)
         if len(names) != proba.shape[1]:
@@ -155,7 +155,7 @@ def _codes(elements: Elements, labels: Sequence[Any] | None) -> Array:
 
 
 def class_scores(y: Array, proba: Array, weight: Array, names: Sequence[str]) -> dict[str, float]:
-    """Every score of `WHOLE`, and of `COLUMNS` for each class; nan where a class has no rows.
+    """Every score of all classes together, and of `COLUMNS` for each class; nan where a class has no rows.
 
     Decisions at 0.5 (two classes) or the largest probability.
     """

@@ -54,12 +54,12 @@ INTERNAL = {
 REFUSED = {
     "Lambda": "it holds code",
     "TFSMLayer": "it runs a TensorFlow program from the disk",
-    "TorchModuleWrapper": "it holds a pickle, which runs code when it is read",
+    "TorchModuleWrapper": "it contains a pickle, which runs code when it is read",
     "FlaxLayer": "it calls functions that its configuration names",
     "JaxLayer": "it calls functions that its configuration names",
     "Layer": "it is a base class and computes nothing",
     "Wrapper": "it is a base class and computes nothing",
-    "InputSpec": "it is no layer",
+    "InputSpec": "it is not a layer",
 }
 
 #: Modules whose operations take tensors and plain values.

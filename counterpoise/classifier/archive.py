@@ -49,7 +49,7 @@ def opened(path: Path) -> Iterator[zipfile.ZipFile]:
 
 
 @contextmanager
-def damage(what: str = "it is damaged or no .keras file") -> Iterator[None]:
+def damage(what: str = "it is damaged or not a .keras file") -> Iterator[None]:
     """Turn whatever a damaged byte makes a reader run into, and a full disk, into our error."""
     try:
         yield
@@ -64,11 +64,11 @@ def damage(what: str = "it is damaged or no .keras file") -> Iterator[None]:
 def _check_end(file: BinaryIO, size: int) -> None:
     """Look at the end of the archive, before the list of its members is read into memory."""
     if file.read(4) != b"PK\x03\x04":
-        raise ArtifactError("it is damaged or no .keras file (no archive begins at its first byte).")
+        raise ArtifactError("it is damaged or not a .keras file (no archive begins at its first byte).")
     file.seek(max(0, size - 42))
     end = file.read()
     if len(end) < 42 or end[20:24] != _END or end[40:] != b"\0\0":
-        raise ArtifactError("it is damaged or no .keras file (no archive ends at its last byte).")
+        raise ArtifactError("it is damaged or not a .keras file (no archive ends at its last byte).")
     members, length = int.from_bytes(end[30:32], "little"), int.from_bytes(end[32:36], "little")
     long_form = end[:4] == b"PK\x06\x07" and size <= LARGE
     if long_form or members > MOST_MEMBERS or (length > LONGEST_LIST and size <= LARGE):
@@ -82,18 +82,18 @@ def check_members(members: Sequence[zipfile.ZipInfo], size: int) -> None:
         raise ArtifactError(f"it lists more members than a model has ({MOST_MEMBERS:,} at most).")
     twice = {name.lower() for name in names}
     if len(twice) < len(names):
-        raise ArtifactError("it holds two members of one name.")
+        raise ArtifactError("it contains two members with the same name.")
     for member in members:
         _check_member(member)
     packed = sum(member.compress_size for member in members)
     unpacked = sum(member.file_size for member in members)
     if packed > size or unpacked > FREE + EXPANSION * packed:
         raise ArtifactError(
-            f"its members unpack to {unpacked:,} bytes from {min(packed, size):,}, more than a model's do "
+            f"its members unpack to {unpacked:,} bytes from {min(packed, size):,}, more than those of any model "
             f"({EXPANSION} times as many at most)."
         )
     if members and min(member.header_offset for member in members) != 0:
-        raise ArtifactError("it holds data in front of its first member.")
+        raise ArtifactError("it contains data before its first member.")
 
 
 def _check_member(member: zipfile.ZipInfo) -> None:
@@ -101,14 +101,16 @@ def _check_member(member: zipfile.ZipInfo) -> None:
     known = name in (CONFIG, METADATA, WEIGHTS, CARD, SCORES) or name.startswith(ASSETS)
     pieces = name.rstrip("/").split("/")
     if not known or not _NAME.fullmatch(name) or len(name) > 1000 or any(set(piece) <= {"."} for piece in pieces):
-        raise ArtifactError(f"it holds the member {name!r:.80}, which no model file has.")
+        raise ArtifactError(f"it contains the member {name!r:.80}, which a model file does not have.")
     kind = member.external_attr >> 16
     if member.flag_bits & 0x1:
         raise ArtifactError(f"its member {name!r:.80} is encrypted.")
     if stat.S_IFMT(kind) not in (0, stat.S_IFREG, stat.S_IFDIR) or (member.is_dir() and member.file_size):
-        raise ArtifactError(f"its member {name!r:.80} is no plain file.")
+        raise ArtifactError(f"its member {name!r:.80} is not a regular file.")
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise ArtifactError(f"its member {name!r:.80} is packed by the method {member.compress_type}, unknown here.")
+        raise ArtifactError(
+            f"its member {name!r:.80} is packed by the method {member.compress_type}, which is not supported."
+        )
 
 
 def read(archive: zipfile.ZipFile, name: str) -> bytes:

@@ -43,7 +43,7 @@ def unpacked(content: bytes) -> dict[str, np.ndarray]:
     with damage("its stored scores are damaged"), zipfile.ZipFile(io.BytesIO(content)) as archive:
         members = archive.infolist()
         if sum(m.compress_size for m in members) > len(content) or not fits(members):
-            raise ArtifactError("its stored scores unpack to more than it can hold.")
+            raise ArtifactError("its stored scores unpack to more bytes than its rows can have.")
         return {m.filename.removesuffix(".npy"): _array(archive.read(m), m.filename) for m in members}
 
 
@@ -53,9 +53,9 @@ def _array(content: bytes, name: str) -> np.ndarray:
     version = np.lib.format.read_magic(stream)
     header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}.get(version)
     if header is None:
-        raise ArtifactError(f"its stored scores hold {name!r:.40} in a layout unknown here.")
+        raise ArtifactError(f"its stored scores contain {name!r:.40} in an unknown layout.")
     shape, _, dtype = header(stream)
     if dtype.hasobject or math.prod(shape) * dtype.itemsize != len(content) - stream.tell():
-        raise ArtifactError(f"its stored scores hold {name!r:.40}, which is no plain array of its size.")
+        raise ArtifactError(f"its stored scores contain {name!r:.40}, which is not a plain array of the expected size.")
     stream.seek(0)
     return np.lib.format.read_array(stream, allow_pickle=False)

@@ -61,7 +61,7 @@ def scores_by_group(
 
 def _few(values: Sequence[Mapping[str, Any]]) -> list[str]:
     few = [f"{v['value']} ({v['positives']})" for v in values if v["positives"] < FEW_POSITIVES]
-    return [f"Fewer than {FEW_POSITIVES} positive rows, so recall is hardly known: {', '.join(few)}."] if few else []
+    return [f"Fewer than {FEW_POSITIVES} positive rows, so recall is very uncertain: {', '.join(few)}."] if few else []
 
 
 def grouped(name: str, values: pl.Series, rows: int) -> tuple[Array, list[str], list[str]]:
@@ -101,7 +101,7 @@ def grouped(name: str, values: pl.Series, rows: int) -> tuple[Array, list[str], 
     found = np.array([codes.get(value, len(kept) - 1) for value in texts.to_list()])
     last = int((found == len(kept) - 1).sum())
     if small and last < FEW_ROWS:
-        notes.append(f"{kept[-1]} has {last} rows: read its scores with care.")
+        notes.append(f"{kept[-1]} has {last} rows, so its scores are uncertain. Collect more rows of this group.")
     return found, kept, notes
 
 

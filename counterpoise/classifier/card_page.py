@@ -74,13 +74,13 @@ def _decision(card: Mapping[str, Any]) -> Iterator[str | Table]:
         yield f"Decision threshold: {threshold['value']:.6g}."
     if threshold.get("spread"):
         low, high = (threshold["spread"][end] for end in ("low", "high"))
-        yield f"Other rows would have chosen a threshold between {low:.4g} and {high:.4g} (95% of bootstrap draws)."
+        yield f"On resampled rows, the chosen threshold is between {low:.4g} and {high:.4g} (95% of bootstrap draws)."
     for key in ("text", "budgets", "review"):
         if threshold.get(key):
             yield str(threshold[key])
     if unit := card.get("unit"):
         yield (
-            f"Units ({' + '.join(unit['columns'])}) are decided by the {unit['aggregate']} of their rows' "
+            f"Units ({' + '.join(unit['columns'])}) get one decision each, by the {unit['aggregate']} of their rows' "
             f"probabilities, calibrated on {unit['count']:,} units. {unit['threshold']['text']}"
         )
         if unit.get("metrics"):
@@ -118,11 +118,11 @@ def _with_ends(score: Mapping[str, Any]) -> str:
 
 def _limits(card: Mapping[str, Any]) -> Iterator[str | Table]:
     if card.get("needs_calibration"):
-        yield "The strategy gives scores that need calibration before they are read as probabilities."
+        yield "The outputs of this strategy are scores. Calibrate them before you use them as probabilities."
     if card.get("threshold", {}).get("word") == "estimate":
         yield "The threshold is an estimate from rows that also fitted the rule, not a guarantee."
-    yield "Probabilities hold for rows with the class proportions of training. For other proportions pass prior=."
-    yield "Scores hold for rows like those above. Watch new rows with cp.monitor, and evaluate each group that matters."
+    yield "Probabilities are for the class proportions of the training data. For other proportions, pass prior=."
+    yield "Scores are for rows like the rows above. Monitor new rows with cp.monitor, and evaluate each relevant group."
 
 
 def to_markdown(card: Mapping[str, Any], name: str = "model.keras", evaluation: Mapping[str, Any] | None = None) -> str:

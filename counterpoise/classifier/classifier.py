@@ -14,7 +14,7 @@ import keras
 import numpy as np
 
 from counterpoise.classifier import predicting, rows
-from counterpoise.classifier.deciding import decided, without_column
+from counterpoise.classifier.deciding import decided, without_column, written_decisions
 from counterpoise.classifier.file import Contents, read, write
 from counterpoise.classifier.model_card import ModelCard, measured, with_spread
 from counterpoise.classifier.references import custom_objects_of
@@ -36,7 +36,9 @@ Array = np.ndarray
 
 
 class Classifier:
-    """A trained classifier with corrected probabilities and a threshold, made by `fit`, `compare` or `load`.
+    """A trained classifier with corrected probabilities and a decision threshold.
+
+    It is returned by `fit`, `load`, and `wrap`, and by `compare` as `best`.
 
     Attributes:
         classes_: The labels in the type of the training data, in the order of `predict_proba`'s columns; of several
@@ -76,7 +78,9 @@ class Classifier:
 
     @cached_property
     def card(self) -> ModelCard:
-        """The model card: plain values about data, strategy, training, threshold and metrics with intervals; read-only.
+        """The model card: data, strategy, training, threshold, and metrics with intervals.
+
+        It contains plain values and is read-only.
 
         The metrics are those of the rule as it is; they are measured when the card is first looked at or saved.
         """
@@ -94,7 +98,7 @@ class Classifier:
 
     @property
     def pictures(self) -> Pictures | None:
-        """How the pictures of the training rows were read from files; None: they were not.
+        """How the training images were read from files, or None without files.
 
         Raises:
             ArtifactError: the entry of the card is damaged.
@@ -103,7 +107,9 @@ class Classifier:
 
     @property
     def members_(self) -> list[dict[str, Any]]:
-        """What each member scores alone on the rows that fitted the rule, its weight, and its likeness to the others.
+        """The score and weight of each member, and its correlation with the others.
+
+        Scores are for the rows that fitted the rule.
 
         Members are networks, or the member strategies of one network that was trained for several. See
         `metrics.members.member_table`; empty where no scores are stored.
@@ -111,7 +117,9 @@ class Classifier:
         return predicting.member_scores(self)
 
     def predict_proba(self, x: Any, prior: Any = None) -> Array:
-        """Probability of each class, float64 (N, C), or of each label, (N, L), in the order of `classes_`.
+        """Predict the probability of each class (N, C) or of each label (N, L), float64.
+
+        Columns are in the order of `classes_`.
 
         Of a class per element (N, ..., C).
 
@@ -123,7 +131,9 @@ class Classifier:
         return np.concatenate(predicting.parts(self, x, without_column(self._rule_at(prior)), lambda made: made.proba))
 
     def predict(self, x: Any, prior: Any = None) -> Array:
-        """The decided label of each row (N,), by the classifier's threshold or offsets; of labels 0 or 1, (N, L).
+        """Predict the label of each row (N,) at the classifier's threshold or offsets.
+
+        With several labels per row, the result is 0 or 1, (N, L).
 
         Of a class per element the label of each, (N, ...).
         """
@@ -138,7 +148,9 @@ class Classifier:
         return np.array([*self.classes_.tolist(), REVIEW], dtype=object)
 
     def predict_units(self, x: Any, unit: Any = None, prior: Any = None) -> Any:
-        """Probabilities and decisions of units as a polars frame, one row for each, in the order of appearance.
+        """Return probabilities and decisions of units as a polars frame.
+
+        There is one row per unit, in the order of appearance.
 
         Columns: those that name units, `rows` (how many rows a unit has), then as in `predict_frame`. The
         probabilities of a unit's rows are aggregated as in training, calibrated, and decided by the unit's threshold.
@@ -157,7 +169,9 @@ class Classifier:
         return predict_units(self, x, unit, prior)
 
     def predict_frame(self, x: Any, prior: Any = None) -> Any:
-        """Probabilities and decisions as a polars frame, the columns that `counterpoise predict` writes.
+        """Return probabilities and decisions as a polars frame.
+
+        The columns are those that `counterpoise predict` writes.
 
         Two classes: `probability` (of `classes_[1]`) and `decision`; more: `probability_LABEL` for each. Several labels
         per row: `probability_LABEL` and `decision_LABEL` for each. Where rows go to a human decisions are text. A class
@@ -166,9 +180,7 @@ class Classifier:
         """
         import polars as pl
 
-        labels = self.decisions_
-        if self.rule.review is not None:
-            labels = np.array([str(label) for label in labels])
+        labels = written_decisions(self.classes_, self.rule)
         rule = self._rule_at(prior)
         return pl.concat(predicting.parts(self, x, rule, lambda made: pl.DataFrame(self.target.columns(made, labels))))
 
@@ -177,7 +189,9 @@ class Classifier:
         cost_fp: float | None = None, review_alpha: float | None = None,
         review_budget: tuple[float, float] | None = None, **aim: Any,
     ) -> Classifier:  # fmt: skip
-        """A new classifier with another threshold; trains nothing. If it decides units, it is their threshold.
+        """Return a copy of the classifier with another threshold, without retraining.
+
+        If the classifier decides units, the threshold of units changes.
 
         Without `confidence` the threshold is chosen on the stored out-of-fold scores, and the card calls it an
         estimate. With it, `recall_floor` and `precision_floor` are guaranteed from the rows that `fit(...,
@@ -199,7 +213,8 @@ class Classifier:
                 this share of each class is decided wrongly. Chosen on the rows of `guarantee_rows`, if there are some.
             review_budget: (k, n): leave the k of n rows whose decision is closest to another one to a human.
             **aim: One aim, for example `f1=True`, `recall_floor=0.95`, `precision_floor=0.5`, `balanced_accuracy=True`,
-                `threshold=0.2`; or `recall_floor` and `alerts=(k, n)` together: where both cannot be, the alerts are
+                `threshold=0.2`; of images with masks also `lesion_false_positives=1`: most lesions at 1 false positive
+                per image at most. Or `recall_floor` and `alerts=(k, n)` together: where both cannot be, the alerts are
                 kept to, and `card["threshold"]["budgets"]` says which recall they allow. None, with a review: the
                 threshold stays.
 
@@ -214,8 +229,8 @@ class Classifier:
         if self.unit is not None:
             if cost_column is not None:
                 raise OptionError(
-                    "cost_column is for classifiers that decide rows, but this one decides units. Give costs=, or "
-                    "cost_fp= and cost_fn=."
+                    "cost_column is for classifiers that decide rows, but this classifier decides units. Pass "
+                    "costs=, or cost_fp= and cost_fn=."
                 )
             scores = unit_part(self.scores)
             rule, text = decided(self.target, self.unit.rule, scores, self.classes_.tolist(), aim, **how)
@@ -225,7 +240,7 @@ class Classifier:
         return clf.with_card(threshold={**clf.card_without_metrics["threshold"], "budgets": text}) if text else clf
 
     def explain(self, x: Any, background: Any = None, *, label: Any = None, seed: int = 0) -> Any:
-        """Explain single rows: what each raw column adds to their log-odds, or of images each pixel.
+        """Explain single rows by the effect of each column, or of each pixel or word.
 
         Rows of a table: Shapley values. Exact for up to 8 columns, sampled for more; either way the effects of a row
         sum to its log-odds less the mean log-odds of the background. With more than two classes they are those of the
@@ -268,11 +283,11 @@ class Classifier:
         return explain_rows(self, x, background, seed=seed)
 
     def member_logits(self, x: Any) -> list[Array]:
-        """Raw logits of each member, float32 (N, units), before any correction."""
+        """Return the raw logits of each member, float32 (N, units), before any correction."""
         return self.encoded_logits(self.encoded(x))
 
     def encoded_logits(self, encoded: Any, scored: Callable[[Array, Array], Array] | None = None) -> list[Array]:
-        """As `member_logits`, of rows in the form of `Examples.x`.
+        """Return the raw logits of each member for rows in the form of `Examples.x`.
 
         `scored` takes outputs and numbers of some rows, and returns the outputs that are wanted; None: all.
         """
@@ -283,24 +298,32 @@ class Classifier:
         return [np.concatenate(columns) for columns in zip(*made, strict=True)]
 
     def log_p(self, logits: Sequence[Array]) -> Array:
-        """Log-probabilities float64 (M, N, C) or (M, N, L, 2) of each member, its training shift undone."""
+        """Return the corrected log-probabilities of each member.
+
+        Float64 (M, N, C) or (M, N, L, 2). The training shift of each member is subtracted.
+        """
         return predicting.log_p(self, logits)
 
     def decide_from_logits(self, logits: Sequence[Array], amount: Array | None = None) -> Decision:
-        """Probabilities and decisions from member outputs (see `member_logits`), and the values of a cost column."""
+        """Compute probabilities and decisions from member outputs and a cost column.
+
+        `member_logits` returns the outputs.
+        """
         decision: Decision = self.target.apply(self.rule, self.log_p(logits), amount)
         return decision
 
     def raw(self, logits: Sequence[Array]) -> Array:
-        """Probabilities (N, C) or (N, L) without any correction."""
+        """Return probabilities (N, C) or (N, L) without any correction."""
         return self.target.raw(logits)
 
     def keras_model(self) -> keras.Model:
-        """The whole as one Keras model: raw columns in, `{"probability", "decision"}` out."""
+        """Build one Keras model that maps raw columns to `{"probability", "decision"}`."""
         return whole_model(self)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write one `.keras` file: preprocessing, members, correction, threshold, labels and schema.
+        """Write one `.keras` file with preprocessing, networks, correction, and threshold.
+
+        The file also contains the labels and the schema.
 
         The file appears whole or not at all.
 
@@ -335,7 +358,10 @@ class Classifier:
         return write(self, path, format)
 
     def encoded(self, x: Any, name: str | None = None) -> Any:
-        """Rows in any form that `fit` takes in the form of `Examples.x`; `name` is what to call them in a message."""
+        """Encode rows in any form that `fit` takes, as in `Examples.x`.
+
+        `name` is the name of the rows in error messages.
+        """
         return rows.encoded(self, x, name)
 
     def _rule_at(self, prior: Any) -> Rule | LabelRules:
@@ -346,7 +372,7 @@ class Classifier:
         return moved
 
     def with_rule(self, rule: Rule | LabelRules) -> Classifier:
-        """The same networks under another rule, for example that of `cp.monitor(...).rule`."""
+        """Return a copy with another rule, for example `cp.monitor(...).rule`."""
         card = dict(self.card_without_metrics)
         if "log_p" in self.scores:
             card.pop("metrics", None)
@@ -354,11 +380,14 @@ class Classifier:
         return self._having(rule, card, self.scores)
 
     def with_card(self, scores: Mapping[str, Array] | None = None, **entries: Any) -> Classifier:
-        """The same networks and rule with further entries of the model card, and further stored scores."""
+        """Return a copy with additional entries of the model card and stored scores."""
         return self._having(self.rule, {**self.card_without_metrics, **entries}, {**self.scores, **(scores or {})})
 
     def with_units(self, unit: UnitRule, scores: Mapping[str, Array] | None = None, budgets: str = "") -> Classifier:
-        """The same networks, which also decide units; `scores` are those that fitted the rule of units."""
+        """Return a copy that also decides units.
+
+        `scores` are the scores that fitted the rule of units.
+        """
         stored = {**self.scores, **(scores or {})}
         own, card = unit_part(stored), dict(self.card_without_metrics)
         threshold = self.target.describe(unit.rule, len(own["y"]), self.classes_.tolist())
@@ -403,7 +432,7 @@ class Classifier:
 
 
 def load(path: str | os.PathLike[str], custom_objects: Mapping[str, Any] | None = None) -> Classifier:
-    """Read a classifier that `save` wrote; a file runs no code, whoever made it.
+    """Read a classifier that `save` wrote, without running code from the file.
 
     Args:
         path: The file.

@@ -192,7 +192,7 @@ def unit_of(description: Mapping[str, Any], target: Target, classes: int) -> Uni
         return None
     rule = target.rule_of(plain_unit["rule"])
     if len(rule.prior) != classes or len(rule.log_shifts) != 1:
-        raise ArtifactError("its rule for units and its classes do not belong together.")
+        raise ArtifactError("its rule for units does not fit its classes.")
     return UnitRule(tuple(plain_unit["columns"]), plain_unit["aggregate"], rule)
 
 
@@ -221,7 +221,7 @@ def check_scores(
     """
     of_units, scores = unit_part(scores), row_part(scores)
     if bool(of_units) != (unit is not None):
-        raise ArtifactError("its scores of units and its rule for units do not belong together.")
+        raise ArtifactError("its scores of units do not fit its rule for units.")
     if unit is not None:
         check_scores(of_units, unit.rule, kind)
     for prefix in ("", "guarantee_"):
@@ -233,28 +233,34 @@ def check_scores(
 
 
 def _check_rows(scores: Mapping[str, Array], rule: Rule | LabelRules, target: Target, prefix: str) -> None:
+    """Check the stored scores of rows, or of units (`prefix`), against rule and target."""
     classes = len(rule.prior)
-    unknown = sorted(set(scores) - {"log_p", "y", "weight", "amount", "group", "member_outputs"})
+    unknown = sorted(set(scores) - {"log_p", "y", "weight", "amount", "group", "member_outputs", "lesions"})
     if unknown or not {"log_p", "y"} <= set(scores):
         raise ArtifactError(f"its stored scores are {', '.join(sorted(scores)) or 'none'}. Expected log_p and y.")
     y, log_p = scores["y"], scores["log_p"]
     if not target.are_labels(y, classes):
-        raise ArtifactError(f"its stored {prefix}y is no list of the {classes} class codes.")
+        raise ArtifactError(f"its stored {prefix}y is not a list of the {classes} class codes.")
     shape = target.scored_shape(y, classes)
     _check_proba(log_p, (len(rule.log_shifts), *shape), f"{prefix}log_p", logs=True)
     if "member_outputs" in scores:
         _check_proba(
             scores["member_outputs"], (len(scores["member_outputs"]), *shape), f"{prefix}member_outputs", logs=False
         )
+    lesions = scores.get("lesions")
+    if lesions is not None and not (
+        lesions.dtype.kind == "f" and lesions.shape[1:] == (5,) and len(lesions) and np.isfinite(lesions).all()
+    ):
+        raise ArtifactError(f"its stored {prefix}lesions are no table of counts.")
     group = scores.get("group")
     if group is not None and not (group.shape == y.shape[:1] and group.dtype.kind in "iu"):
-        raise ArtifactError(f"its stored {prefix}group is no list of one group per row.")
+        raise ArtifactError(f"its stored {prefix}group is not a list of one group per row.")
     for name in ("weight", "amount"):
         own, fits = scores.get(name), (y.shape[:1], shape[:-1]) if name == "weight" else (y.shape[:1],)
         if own is not None and not (
             own.shape in fits and own.dtype.kind in "fiu" and np.isfinite(own).all() and (own >= 0).all()
         ):
-            raise ArtifactError(f"its stored {prefix}{name} is no list of one {name} per row.")
+            raise ArtifactError(f"its stored {prefix}{name} is not a list of one {name} per row.")
 
 
 def _check_proba(values: Array, shape: tuple[int, ...], name: str, logs: bool) -> None:
@@ -263,7 +269,7 @@ def _check_proba(values: Array, shape: tuple[int, ...], name: str, logs: bool) -
     with np.errstate(over="ignore"):
         proba = np.exp(values.astype(np.float64)) if logs else values.astype(np.float64)
     if not (proba >= 0).all() or np.abs(proba.sum(axis=-1) - 1.0).max() > 1e-2:
-        raise ArtifactError(f"its stored {name} are no probabilities of classes.")
+        raise ArtifactError(f"its stored {name} are not probabilities of classes.")
 
 
 def jsonable(value: Any) -> Any:

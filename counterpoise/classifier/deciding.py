@@ -53,9 +53,12 @@ def decided(
     plain = replace(rule, review=None, costs=None, cost_column=None)
     if costs is not None or column != (None, None):
         if aim or confidence is not None:
-            raise OptionError("costs decide by themselves. Leave the other aim and confidence out.")
+            raise OptionError(
+                "costs= cannot be combined with another aim or with confidence=, because costs "
+                "determine the decision. Leave them out."
+            )
         if costs is not None and column != (None, None):
-            raise OptionError("costs and cost_column exclude each other. Pass one of them.")
+            raise OptionError("costs and cost_column cannot be combined. Pass one of them.")
         plain = by_costs(plain, costs, classes) if costs is not None else by_column(plain, *column, schema)
     elif set(aim) == BUDGETS:
         plain, text = by_two_budgets(target, plain, scores, aim, confidence, classes)
@@ -82,7 +85,7 @@ def by_column(rule: Rule, name: Any, cost_fp: Any, schema: Schema | None) -> Rul
         OptionError: More than two classes, rows that are no table, or a cost that is not above 0.
     """
     if name is None:
-        raise OptionError("cost_fp goes with cost_column. Without a column pass both costs as cost=(cost_fp, cost_fn).")
+        raise OptionError("cost_fp requires cost_column. Without a column, pass both costs as cost=(cost_fp, cost_fn).")
     if len(rule.prior) > 2:
         raise OptionError(
             f"cost_column is for two classes, but this classifier has {len(rule.prior)}. Pass costs, one for each pair "
@@ -109,11 +112,13 @@ def by_two_budgets(
 ) -> tuple[Rule, str]:  # fmt: skip
     """A recall floor within an alert budget; where both cannot be, the budget and the recall that it allows."""
     if len(rule.prior) > 2:
-        raise OptionError(f"recall_floor and alerts together are for two classes; there are {len(rule.prior)}.")
+        raise OptionError(
+            f"recall_floor and alerts can be combined for two classes only; the number of classes is {len(rule.prior)}."
+        )
     by_recall = target.choose(rule, scores, {"recall_floor": aim["recall_floor"]}, confidence, classes)
     by_alerts = target.choose(rule, scores, {"alerts": aim["alerts"]}, None, classes)
     floor, (k, n), rows = aim["recall_floor"], aim["alerts"], len(scores["y"])
-    needed, allowed = (_alerts(target, one, scores) * n for one in (by_recall, by_alerts))
+    needed, allowed = (_alert_share(target, one, scores) * n for one in (by_recall, by_alerts))
     if needed <= k * (1 + 1e-12):
         return by_recall, (
             f"Recall at least {floor:g} takes {needed:.4g} alerts per {n:,.10g} rows, within the {k:,.10g} allowed (on "
@@ -126,12 +131,14 @@ def by_two_budgets(
     )
 
 
-def _alerts(target: Target, rule: Rule, scores: Mapping[str, Array]) -> float:
+def _alert_share(target: Target, rule: Rule, scores: Mapping[str, Array]) -> float:
+    """Share of the stored rows that a rule decides for the positive class."""
     decision = target.apply(rule, scores["log_p"].astype(np.float64)).decision
     return float(np.average(decision == 1, weights=scores.get("weight")))
 
 
 def _recall(target: Target, rule: Rule, scores: Mapping[str, Array]) -> float:
+    """Share of the stored positive rows that a rule decides for the positive class."""
     decision, weight = target.apply(rule, scores["log_p"].astype(np.float64)).decision, scores.get("weight")
     mine = scores["y"] == 1
     return float(np.average(decision[mine] == 1, weights=None if weight is None else weight[mine]))
@@ -142,11 +149,16 @@ def with_review(
 ) -> Rule:
     """The rule that leaves rows to a human, chosen on the rows of a guarantee (alpha) or on those that fitted it."""
     if alpha is not None and budget is not None:
-        raise OptionError("review_alpha and review_budget exclude each other. Pass one of them.")
+        raise OptionError("review_alpha and review_budget cannot be combined. Pass one of them.")
     if REVIEW in [str(label) for label in classes]:
-        raise OptionError(f"A class is called {REVIEW!r}, which is what rows for a human are called. Rename the class.")
+        raise OptionError(
+            f"A class is called {REVIEW!r}, which is the decision for rows that go to a human. Rename the class."
+        )
     if "log_p" not in scores:
-        raise OptionError("This classifier has no out-of-fold scores, so no rows for a human can be chosen from them.")
+        raise OptionError(
+            "This classifier has no out-of-fold scores, so it cannot choose rows for a human. Train "
+            "it with cp.fit, or pass labels to cp.wrap."
+        )
     if alpha is None:
         if rule.cost_column is not None and "amount" not in scores:
             raise OptionError(
@@ -160,3 +172,14 @@ def with_review(
     rows = rows_of_guarantee(scores, by_class=True)
     log_p = pooled_log_proba(rule, rows.log_p)
     return replace(rule, review=review_by_alpha(np.exp(log_p), rows.y, alpha, rows.kept_out))
+
+
+def written_decisions(classes: Array, rule: Any) -> Array:
+    """What tables write for each decision, by code: the labels, or where rows go to a human their texts and "review".
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> written_decisions(np.array([0, 1]), SimpleNamespace(review="by margin")).tolist()
+        ['0', '1', 'review']
+    """
+    return classes if rule.review is None else np.array([*map(str, classes.tolist()), REVIEW], object)

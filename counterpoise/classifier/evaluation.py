@@ -11,7 +11,7 @@ import polars as pl
 
 from counterpoise.classifier.by_group import scores_by_group
 from counterpoise.classifier.further import Stakes, further
-from counterpoise.classifier.region_evaluation import region_metrics
+from counterpoise.classifier.region_evaluation import region_metrics, whole_and_sampled
 from counterpoise.classifier.threshold_spread import decisions_at, threshold_spread
 from counterpoise.classifier.unit_scores import unit_scores, units_to_score
 from counterpoise.core.checks import check_no_class_lost, check_weights
@@ -57,7 +57,7 @@ def evaluate(
         unit: What the classifier decides if not each row (see `fit`): names of columns, or (N,) values. Default: the
             columns of training, if the table has them; images bring theirs. Whole units are then resampled too.
         sample_weight: Weights (N,), or the name of a column: row i counts as w_i rows.
-        by: Columns whose values are scored apart (sex, site): a name, names, or `{name: values (N,)}`.
+        by: Columns whose values are scored separately (sex, site): a name, names, or `{name: values (N,)}`.
         costs: What each decision costs, (C, C) [true, decided] or `{true label: {decided label: cost}}`. Default: the
             costs by which the classifier decides, if it does.
         cost_column: What a missed case of each row costs (an amount), (N,) or the name of a column; two classes.
@@ -117,8 +117,10 @@ def evaluate(
     grouped = {name: _values(rows, given, f"by={name!r}", source) for name, given in columns.items()}
     encoded, regions = clf.encoded(rows, source), {}
     if clf.target.per_element:
-        regions = region_metrics(clf, encoded, codes, group, resamples)
-    logits = clf.encoded_logits(encoded, examples.scored_outputs)
+        logits, decided = whole_and_sampled(clf, encoded, examples)
+        regions = region_metrics(decided, group, resamples)
+    else:
+        logits = clf.encoded_logits(encoded, examples.scored_outputs)
     everything, drawn = np.arange(len(codes)), min(resamples, ELEMENT_RESAMPLES) if regions else resamples
     codes, weight = examples.scored_labels(everything), examples.scored_weights(everything)
     log_p, raw = clf.log_p(logits), clf.raw(logits)
@@ -141,7 +143,9 @@ def evaluate(
         for p in scored
     ]  # fmt: skip
     if not each:
-        raise TargetError("the rows hold one class only; scores need rows of two classes at least.")
+        raise TargetError(
+            "The rows contain only one class. Scores need rows of at least two classes. Pass rows of both."
+        )
     one = problems[0].index is None
     at_ends = None if spread is None else decisions_at(spread, codes, predicted.proba[:, 1], weight)
     together = clf.target.together(codes, predicted.proba, predicted.decision, weight)
@@ -245,7 +249,7 @@ def _labels(clf: Any, data: Any, y: Any, target: Any, named: set[str]) -> tuple[
     given = y is not None and target_columns(y, is_table(data, table=False)) is None
     if not is_table(data, table=False) or (given and clf.schema is None):
         if not given:
-            raise OptionError("arrays hold no labels; pass y.")
+            raise OptionError("The rows are arrays, which contain no labels. Pass y.")
         return y, data, None
     wanted = target or (None if given else y) or clf.target.columns_of(clf.schema, clf.classes_.tolist())
     where = target_columns(wanted, table=True) or wanted
@@ -261,5 +265,9 @@ def _labels(clf: Any, data: Any, y: Any, target: Any, named: set[str]) -> tuple[
         return y, frame, source
     absent = [name for name in labels if name not in frame.columns]
     if absent:
-        raise ColumnError(f"{source} lacks the target column {absent[0]!r}.{did_you_mean(absent[0], frame.columns)}")
+        read = clf.schema.target if clf.schema is not None and target is None else None
+        hint = did_you_mean(absent[0], frame.columns)
+        if read in frame.columns:  # several labels in one column
+            hint = f" They were in {read!r}. Pass target={read!r}, or for text cp.labels({read!r}, separator=...)."
+        raise ColumnError(f"{source} lacks the target column {absent[0]!r}.{hint}")
     return frame[where] if isinstance(where, str) else where.read(frame.select(labels)), frame, source

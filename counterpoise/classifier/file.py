@@ -48,7 +48,7 @@ def write(path: str | os.PathLike[str], whole: keras.Model, contents: Contents) 
     """
     target = check_path(path)
     if target.suffix != ".keras" and not is_stream(target):
-        raise ArtifactError(f"{str(target)!r} does not end in .keras; give a file name that does.")
+        raise ArtifactError(f"{str(target)!r} does not end in .keras. Pass a file name that ends in .keras.")
     with drafted(target) as draft:
         put(draft, whole, contents)
     return target
@@ -72,7 +72,7 @@ def put(draft: Path, whole: keras.Model, contents: Contents) -> None:
         if "1980" not in str(error):
             raise
         raise ArtifactError(
-            "The clock of this machine is before 1980, which a .keras file cannot note. Set the clock."
+            "The clock of this machine is before 1980, which a .keras file cannot store. Set the clock."
         ) from error
     with zipfile.ZipFile(made, "a") as archive:
         for name, content in members.items():
@@ -102,6 +102,7 @@ def read(path: str | os.PathLike[str], custom_objects: Mapping[str, Any] | None 
 
 
 def _read(archive: zipfile.ZipFile, custom_objects: Mapping[str, Any] | None) -> Contents:
+    """Check and read everything that a file contains."""
     if CARD not in archive.namelist() or SCORES not in archive.namelist():
         raise ArtifactError("it was not saved by Counterpoise. A plain Keras model is a model for fit() or wrap().")
     description = read_json(zipped.read(archive, CARD), "the description")
@@ -134,7 +135,7 @@ def _rule_values(config: Mapping[str, Any]) -> Any:
         layers = [layer for layer in config["config"]["layers"] if layer["name"] == "rule"]
         values = layers[0]["config"]["rule"]
     except (TypeError, KeyError, IndexError, AttributeError):
-        raise ArtifactError("its configuration holds no rule; a file of Counterpoise has one.") from None
+        raise ArtifactError("its configuration contains no decision rule, as a file of Counterpoise does.") from None
     return values
 
 
@@ -143,7 +144,7 @@ def _members(whole: keras.Model, rule: Any, schema: Schema | None, target: Targe
     layers = {layer.name: layer for layer in whole.layers}
     members = layers.get("members")
     if not isinstance(members, keras.Model) or not hasattr(layers.get("rule"), "rule"):
-        raise ArtifactError("it holds no networks called 'members' with a rule; a file of Counterpoise does.")
+        raise ArtifactError("it contains no networks called 'members' with a rule, as a file of Counterpoise does.")
     classes = len(rule.prior)
     outputs = [tuple(output.shape) for output in members.outputs]
     if len(outputs) != len(rule.log_shifts) or not all(target.fits(shape, classes) for shape in outputs):
@@ -152,9 +153,9 @@ def _members(whole: keras.Model, rule: Any, schema: Schema | None, target: Targe
         )
     columns = layers.get("columns")
     if (schema is None) != (columns is None):
-        raise ArtifactError("its columns and its schema do not belong together.")
+        raise ArtifactError("its columns do not fit its schema.")
     if schema is not None and columns is not None:
         config, wanted = columns.get_config(), columns_config(schema)
         if any(config.get(name) != value for name, value in wanted.items()):
-            raise ArtifactError("its columns and its schema do not belong together.")
+            raise ArtifactError("its columns do not fit its schema.")
     return members

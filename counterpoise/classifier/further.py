@@ -47,11 +47,11 @@ class Stakes:
             OptionError: It does not fit the rows or the classes.
         """
         if self.costs is not None and self.amount is not None:
-            raise OptionError("costs and cost_column exclude each other. Pass one of them.")
+            raise OptionError("costs and cost_column cannot be combined. Pass one of them.")
         if (self.amount is not None or self.first is not None) and not binary:
             raise OptionError("cost_column and first are for two classes. Pass costs, one for each pair of classes.")
         if self.cost_fp and self.amount is None:
-            raise OptionError("cost_fp goes with cost_column. Without one pass costs, a matrix.")
+            raise OptionError("cost_fp requires cost_column. Without a column, pass costs, a matrix.")
         if not (self.cost_fp >= 0 and np.isfinite(self.cost_fp)):
             raise OptionError(f"cost_fp is {self.cost_fp!r}. Expected a finite number, 0 or more.")
         if self.first is not None and not 1 <= self.first <= rows:

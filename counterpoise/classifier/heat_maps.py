@@ -46,7 +46,10 @@ def heat_maps(clf: Any, encoded: Any, label: Any = None) -> Array:
             f"Heat maps need TensorFlow, but Keras computes with {keras.backend.backend()}. Set KERAS_BACKEND."
         )
     if not any(map(is_picture, leaves(clf.members.input))):
-        raise OptionError("The classifier takes no pictures (height, width, channels), so there is no heat map.")
+        raise OptionError(
+            "Heat maps need a classifier for images (height, width, channels). For tables, explain "
+            "returns the effect of each column. Pass rows that the classifier was trained on."
+        )
     codes = _codes(clf, encoded, label)
     at_work()
     effects, out = _effects_of(clf), []
@@ -108,7 +111,9 @@ def _effects_of(clf: Any) -> Callable[[Any, Array], Array]:
             at = baseline + (step + 0.5) / STEPS * (pixels - baseline)
             found = gradient(tf.constant(at, tf.float32), list(map(tf.constant, others)), tf.constant(codes))
             if found is None:
-                raise ModelError("The networks have no gradient: their output does not depend on the picture.")
+                raise ModelError(
+                    "The networks have no gradient, because their output does not depend on the image. Check the model."
+                )
             total += found.numpy()
         map_of = (pixels - baseline) * total / STEPS
         return map_of.reshape(*map_of.shape[:3], -1).sum(axis=-1).astype(np.float32)

@@ -24,7 +24,9 @@ def explain(
     together: Sequence[Sequence[str]] = (), permutations: int = 5, resamples: int = 200, level: float = 0.95,
     seed: int = 0,
 ) -> dict[str, Any]:  # fmt: skip
-    """Measure how much average precision is lost without each column, on rows that were not used for training.
+    """Measure how much average precision is lost without each column.
+
+    The rows must not have been used for training.
 
     A column is exchanged between rows: it keeps its values, but they no longer belong to their rows. With more than
     two classes the loss is that of the mean over the classes. Columns with the same information hide each other:

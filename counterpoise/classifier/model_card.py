@@ -31,7 +31,7 @@ class ModelCard(dict[str, Any]):
         (3, {'strategy': 'none', 'split': {'test': 3}, 'seed': 0})
         >>> card["strategy"] = "oversample"
         Traceback (most recent call last):
-        TypeError: A model card is read-only. Make a dict of it to change a copy: dict(clf.card).
+        TypeError: A model card is read-only. To change a copy, convert it to a dict: dict(clf.card).
     """
 
     def __init__(self, *entries: Mapping[str, Any], **more: Any) -> None:
@@ -39,7 +39,7 @@ class ModelCard(dict[str, Any]):
         super().__init__({key: ModelCard(v) if isinstance(v, Mapping) else v for key, v in given.items()})
 
     def _refuse(self, *_: Any, **__: Any) -> Any:
-        raise TypeError("A model card is read-only. Make a dict of it to change a copy: dict(clf.card).")
+        raise TypeError("A model card is read-only. To change a copy, convert it to a dict: dict(clf.card).")
 
     __setitem__ = __delitem__ = __ior__ = _refuse
     update = pop = popitem = clear = setdefault = _refuse
@@ -50,16 +50,17 @@ class ModelCard(dict[str, Any]):
 
 def stored_scores(
     log_p: Array, y: Array, weight: Array | None = None, member_outputs: Array | None = None,
-    amount: Array | None = None,
+    amount: Array | None = None, lesions: Array | None = None,
 ) -> dict[str, Array]:  # fmt: skip
     """The scores that fitted a rule, as they go into the file.
 
     `log_p` float32 (M, N, C), `y` (N,), of several labels (M, N, L, 2) and (N, L); `weight` and `amount` (N,); and
     `member_outputs` float32 (members, N, C), the probabilities of the
-    member strategies that one network was trained for.
+    member strategies that one network was trained for. Of a class per element, `lesions` float64 (G, 5) is what
+    thresholds find in the whole rows (see `decide.lesion_threshold`).
     """
     given = {"log_p": log_p.astype(np.float32), "y": y, "weight": weight, "member_outputs": member_outputs}
-    given["amount"] = amount
+    given |= {"amount": amount, "lesions": lesions}
     return {name: values for name, values in given.items() if values is not None}
 
 

@@ -49,11 +49,14 @@ def monitor(
     """
     if clf.target.per_element:
         raise OptionError(
-            f"monitor compares rows of one class each, but the rows of this classifier have {clf.target.what}. Watch a "
-            "number of each row instead, such as the area of a class in clf.predict_frame(x)."
+            f"monitor compares rows of one class each, but the rows of this classifier have {clf.target.what}. "
+            f"Monitor a number of each row instead, such as the area of a class in clf.predict_frame(x)."
         )
     if "log_p" not in clf.scores:
-        raise OptionError("this classifier holds no scores of labeled rows to compare with.")
+        raise OptionError(
+            "This classifier has no stored scores of labeled rows to compare with. Train it with "
+            "cp.fit, or pass labels to cp.wrap."
+        )
     column = clf.rule.cost_column
     if column is not None and "amount" not in clf.scores:
         raise OptionError(
@@ -74,7 +77,9 @@ def monitor(
 
 
 def adapted(clf: Classifier, drift: Drift | Mapping[str, Drift]) -> Classifier:
-    """The classifier with probabilities and threshold for the new class shares; trains nothing.
+    """Return the classifier for the new class proportions, without retraining.
+
+    Probabilities and threshold change.
 
     Raises:
         OptionError: more than the class shares moved, so there is no such rule.
@@ -83,7 +88,10 @@ def adapted(clf: Classifier, drift: Drift | Mapping[str, Drift]) -> Classifier:
     for label, one in drift.items() if isinstance(drift, Mapping) else [("", drift)]:
         if one.rule is None:
             where = f"Label {label!r}: " if label else ""
-            raise OptionError(f"{where}{one.estimate.note} There is no rule for these rows without new labels.")
+            raise OptionError(
+                f"{where}{one.estimate.note} Without new labels, no rule can be fitted for these "
+                f"rows. Label some of them."
+            )
         rules.append(one.rule)
     return clf.with_rule(clf.rule.with_problem_rules(rules))
 
@@ -98,6 +106,7 @@ def drift_to_dict(clf: Classifier, drift: Drift | Mapping[str, Drift]) -> dict[s
 
 
 def _plain(drift: Drift, rule: Rule, classes: Sequence[str]) -> dict[str, Any]:
+    """A drift as JSON values, its classes by their labels."""
     e = drift.estimate
     return {
         "classes": [

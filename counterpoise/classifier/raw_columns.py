@@ -35,19 +35,15 @@ class RawColumns:
         Raises:
             OptionError: Its rows are no table, or they have several labels.
         """
-        if not isinstance(clf.rule, Rule):
-            raise OptionError(
-                "explain is for one class per row, but this classifier has several labels per row. Train a classifier "
-                "for the label that is to be explained."
-            )
+        check_one_class(clf)
         if clf.schema is not None and not has_picture(clf.members.input):
             numbers, levels = clf.schema.numeric, clf.schema.categorical
             return cls(tuple(c.name for c in (*numbers, *levels)), len(numbers))
         shape: tuple[Any, ...] = tuple(getattr(clf.members.input, "shape", ()))
         if clf.schema is not None or len(shape) != 2 or shape[1] is None or "float" not in str(clf.members.input.dtype):
             raise OptionError(
-                "explain is for tables and arrays (N, d), but this classifier takes images, text or several inputs. Of "
-                "images clf.explain(images) returns heat maps."
+                "explain is for tables and arrays (N, d), but this classifier takes images, text or several inputs. "
+                "For images, clf.explain(images) returns heat maps."
             )
         return cls(tuple(f"x{j}" for j in range(shape[1])), None)
 
@@ -57,6 +53,15 @@ class RawColumns:
             return np.where(mask, x, z)
         masks = {"numeric": mask[:, : self.numeric], "categorical": mask[:, self.numeric :]}
         return {kind: np.where(masks[kind], x[kind], z[kind]) for kind in x}
+
+
+def check_one_class(clf: Any) -> None:
+    """Refuse to explain classifiers of several labels per row."""
+    if not isinstance(clf.rule, Rule):
+        raise OptionError(
+            "explain is for one class per row, but this classifier has several labels per row. Train a classifier for "
+            "the label that you want to explain."
+        )
 
 
 def log_odds(clf: Any, encoded: Any) -> Array:

@@ -115,7 +115,9 @@ def _walk(value: Any, layer: str) -> Iterator[Reference]:
             if key == "vocabulary":
                 _check_vocabulary(item, layer)
             elif key == "num_oov_indices" and isinstance(item, int) and item > MOST_INDICES:
-                raise ArtifactError(f"the layer {layer!r:.60} has {item:,} indices for unknown words.")
+                raise ArtifactError(
+                    f"the layer {layer!r:.60} has {item:,} indices for unknown words, which is too many."
+                )
             if key not in named:
                 yield from _walk(item, layer)
     elif isinstance(value, (list, tuple)):
@@ -138,17 +140,17 @@ def _reference(value: Mapping[str, Any], layer: str) -> Reference | None:
     name, inside, module = value["class_name"], value.get("config"), value.get("module")
     where = f" in the layer {layer!r:.60}" if layer else ""
     if not isinstance(name, str) or not isinstance(module, (str, type(None))):
-        raise ArtifactError(f"it names a class that is no text{where}.")
+        raise ArtifactError(f"its configuration has a class name that is not text{where}.")
     if name in VALUES:
         if not isinstance(inside, Mapping):
-            raise ArtifactError(f"it holds a {name}{where} without a value.")
+            raise ArtifactError(f"it contains a {name}{where} without a value.")
         return None
     registered = value.get("registered_name")
     if not isinstance(registered, (str, type(None))):
-        raise ArtifactError(f"it names a class that is no text{where}.")
+        raise ArtifactError(f"its configuration has a class name that is not text{where}.")
     if name == "function":
         if not isinstance(inside, str):
-            raise ArtifactError(f"it names a function that is no text{where}.")
+            raise ArtifactError(f"its configuration has a function name that is not text{where}.")
         if registered not in (None, inside, "function"):
             raise ArtifactError(f"it gives a function two names, {inside!r:.60} and {registered!r:.60}{where}.")
         return Reference(inside, module, inside, True, layer)
@@ -255,7 +257,7 @@ def _config_of(model: keras.Model) -> dict[str, Any]:
             return keras.saving.serialize_keras_object(model)
         except UserWarning:
             raise ArtifactError(
-                "a layer holds a lambda, which is code. Write it as a function with a name, and add the line "
+                "a layer contains a lambda, which is code. Write it as a function with a name, and add the line "
                 "@keras.saving.register_keras_serializable() above it."
             ) from None
 
@@ -289,20 +291,20 @@ def refusal(reference: Reference) -> str:
     short, where = reference.short, reference.where
     if short == "Lambda" or reference.name == "__lambda__":
         return (
-            f"it holds a Lambda layer{where}, which is code. Write it as a layer class with get_config() and "
+            f"it contains a Lambda layer{where}, which is code. Write it as a layer class with get_config() and "
             "@keras.saving.register_keras_serializable()."
         )
     of_keras = (reference.module or "").partition(".")[0] == "keras" and reference.registered == reference.name
     what = f"the {reference.kind} {short!r:.80}{' of Keras' if of_keras else ''}{where}"
     if of_keras and short in allowed.REFUSED:
-        return f"it names {what}, which no file may ask for: {allowed.REFUSED[short]}."
+        return f"it names {what}, which Counterpoise never loads from a file: {allowed.REFUSED[short]}."
     if of_keras and reference.function:
-        return f"it names {what}; of Keras's functions a file may name activations, losses and metrics only."
+        return f"it names {what}; of Keras's functions, a file may name only activations, losses, and metrics."
     home = "MODULE" if reference.module in ("builtins", "__main__") else _typed(reference.module, "MODULE")
     name = _typed(short, "NAME")
     return (
-        f"it names {what}, which is not one of those that Counterpoise builds because a file says so. If you trust "
-        f"this {reference.kind}, import it and pass custom_objects={{{short!r:.80}: {name}}} (command line: "
+        f"it names {what}, which Counterpoise does not load by name. If you trust this {reference.kind}, import it "
+        f"and pass custom_objects={{{short!r:.80}: {name}}} (command line: "
         f"--trust {home}:{name})."
     )
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from counterpoise.classifier import predicting
+from counterpoise.core.examples import Examples
 from counterpoise.core.region_result import RegionResult
 from counterpoise.core.seeds import integer
 from counterpoise.metrics.intervals import percentile
@@ -17,31 +18,36 @@ Array = np.ndarray
 LEVEL = 0.95
 
 
-def regions_of(clf: Any, encoded: Any, codes: Array) -> RegionResult:
-    """The regions that a classifier decides in rows (in the form of `Examples.x`), batch by batch.
+def whole_and_sampled(clf: Any, encoded: Any, examples: Examples) -> tuple[list[Array], RegionResult]:
+    """What a classifier puts out for the sampled elements of rows, and the regions that it decides in whole rows.
+
+    The networks run once, batch by batch, and no array has all elements of all rows.
 
     Args:
         clf: The classifier.
-        encoded: The rows.
-        codes: int (N, ...), their classes.
+        encoded: The rows, in the form of `Examples.x`.
+        examples: The rows with their classes, and the sample of their elements.
+
+    Returns:
+        Logits of each member, as `Classifier.encoded_logits`, and the regions.
     """
-    foreground = foreground_of(clf.target.counts(codes, len(clf.classes_)))
-    parts, start = [], 0
+    foreground = foreground_of(clf.target.counts(examples.y, len(clf.classes_)))
+    sampled, parts, start = [], [], 0
     for _, logits in predicting.batches(clf, encoded):
         decided = clf.decide_from_logits(logits)
-        truth = codes[start : (start := start + len(decided.decision))]
-        part = decided_regions(truth, decided.proba, decided.decision, foreground)
+        rows = np.arange(start, start := start + len(decided.decision))
+        part = decided_regions(examples.y[rows], decided.proba, decided.decision, foreground)
         parts.append(joined_regions([part], shown=False))
-    return joined_regions(parts, shown=False)
+        sampled.append([examples.scored_outputs(z, rows) for z in logits])
+    return [np.concatenate(columns) for columns in zip(*sampled, strict=True)], joined_regions(parts, shown=False)
 
 
-def region_metrics(clf: Any, encoded: Any, codes: Array, groups: Array | None, resamples: int) -> Scored:
+def region_metrics(result: RegionResult, groups: Array | None, resamples: int) -> Scored:
     """Metric key -> value and interval (see `metrics.regions.region_scores`).
 
     The interval is of draws of rows, or of groups (N,); nan where there are fewer than two.
     """
-    result = regions_of(clf, encoded, codes)
-    blocks = np.arange(len(codes)) if groups is None else groups
+    blocks = np.arange(len(result.counts)) if groups is None else groups
     scores = region_scores(result)
     if len(np.unique(blocks)) < 2:
         return without_intervals(scores)

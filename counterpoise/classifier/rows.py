@@ -47,14 +47,14 @@ def encoded(clf: Any, x: Any, name: str | None = None) -> Any:
     return encode_rows(clf.schema, named.rows(x)[0] if named and named.take(x) else x, name)
 
 
-def with_amounts(clf: Any, x: Any, column: CostColumn | None, name: str | None = None) -> tuple[Any, Array | None]:
+def with_amounts(clf: Any, x: Any, column: CostColumn | None) -> tuple[Any, Array | None]:
     """Rows as of `encoded`, and the values (N,) of a cost column; None without one.
 
     Raises:
         ColumnError: The rows have no such column. OptionError: An amount is missing or negative.
     """
     if column is None:
-        return encoded(clf, x, name), None
+        return encoded(clf, x), None
     if not is_table(x):
         raise OptionError(
             f"The classifier decides by the column {column.name!r}, but the rows are a {type(x).__name__}. Expected a "
@@ -62,8 +62,8 @@ def with_amounts(clf: Any, x: Any, column: CostColumn | None, name: str | None =
         )
     used = {column.name, *(c.name for c in clf.schema.columns if c.used)}
     frame, source, _ = to_frame(x, as_text=text_columns(clf.schema), unused=lambda title: title not in used)
-    amounts = amounts_in(frame, column.name, clf.schema, name or source)
-    return encode_rows(clf.schema, frame, name or source), amounts
+    amounts = amounts_in(frame, column.name, clf.schema, source)
+    return encode_rows(clf.schema, frame, source), amounts
 
 
 def row_shape(clf: Any, dataset: Any) -> tuple[int | None, ...]:

@@ -66,7 +66,7 @@ def explain_rows(clf: Any, x: Any, background: Any = None, *, seed: int = 0) -> 
     given = rows if background is None else clf.encoded(background)
     if background is None and rows_in(given) < 2:
         raise OptionError(
-            "One row alone has nothing to be compared with. Pass background=, rows such as those of training."
+            "A single row needs a background to compare it with. Pass background=, for example some training rows."
         )
     count = min(BACKGROUND, rows_in(given))
     base_rows = take(given, np.sort(generator(seed, "explain background").permutation(rows_in(given))[:count]))
@@ -92,6 +92,7 @@ def _of_masks(clf: Any, columns: RawColumns, row: Any, base: Any, masks: Array, 
 
 
 def _exact(clf: Any, columns: RawColumns, row: Any, base: Any, own: float, of_base: Array, c: int, seed: int) -> Array:
+    """Shapley values of one row over all sets of columns, float64 (d,)."""
     d, m = len(columns.names), len(of_base)
     sets = (np.arange(2**d)[:, None] >> np.arange(d)) & 1 == 1
     inner = sets[1:-1]

@@ -12,9 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from counterpoise.classifier.raw_columns import log_odds
-from counterpoise.core.errors import OptionError
-from counterpoise.core.rule import Rule
+from counterpoise.classifier.raw_columns import check_one_class, log_odds
 
 Array = np.ndarray
 #: Texts that go through the networks at once.
@@ -60,11 +58,7 @@ def reads_text(inputs: Any) -> bool:
 
 def explain_texts(clf: Any, texts: Array) -> TextReasons:
     """The effect of each word of each text (see `Classifier.explain`)."""
-    if not isinstance(clf.rule, Rule):
-        raise OptionError(
-            "explain is for one class per row, but this classifier has several labels per row. Train a classifier for "
-            "the label that is to be explained."
-        )
+    check_one_class(clf)
     plain = [str(text) for text in np.asarray(texts).reshape(-1)]
     whole = _odds(clf, plain, texts)
     explained = whole.argmax(axis=1) if whole.shape[1] > 2 else np.ones(len(whole), int)

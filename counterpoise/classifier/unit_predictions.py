@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from counterpoise.classifier.deciding import written_decisions
 from counterpoise.core.errors import OptionError
 from counterpoise.core.per_class import in_class_order
+from counterpoise.core.target import Target
 from counterpoise.core.units import UnitRule, Units, unit_part
 from counterpoise.data.frames import is_table, to_frame
 from counterpoise.data.image_set import ImageSet
@@ -29,9 +31,7 @@ def predict_units(clf: Classifier, x: Any, unit: Any = None, prior: Any = None) 
     table, x = unit_columns(clf, x, unit)
     units = units_of(table, rule.aggregate)
     decided = decide_units(clf, rule, units, clf.predict_proba(x), prior)
-    labels = (
-        clf.classes_ if rule.rule.review is None else np.array([*map(str, clf.classes_.tolist()), "review"], object)
-    )
+    labels = written_decisions(clf.classes_, rule.rule)
     order = np.argsort(units.first)
     counts = np.bincount(units.codes)
     columns = pl.DataFrame(clf.target.columns(decided, labels))[order]
@@ -53,12 +53,16 @@ def unit_rule_of(clf: Classifier) -> UnitRule:
 
 def decide_units(clf: Classifier, unit: UnitRule, units: Units, proba: Array, prior: Any = None) -> Any:
     """The `decide.Decision` on units, from the probabilities of their rows; `prior` is that of units."""
-    target, rule = clf.target, unit.rule
     if prior is not None:
         shares = in_class_order(prior, "prior", clf.classes_.tolist())
-        rule = target.at_prior(rule, shares, unit_part(clf.scores))
+        unit = replace(unit, rule=clf.target.at_prior(unit.rule, shares, unit_part(clf.scores)))
+    return decided_units(clf.target, unit, units, proba)
+
+
+def decided_units(target: Target, unit: UnitRule, units: Units, proba: Array) -> Any:
+    """The `decide.Decision` on units by their rule, from the probabilities of their rows."""
     aggregated = target.unit_proba(proba, replace(units, aggregate=unit.aggregate))
-    return target.apply(rule, target.log_p_of(aggregated)[None])
+    return target.apply(unit.rule, target.log_p_of(aggregated)[None])
 
 
 def unit_columns(clf: Classifier, x: Any, unit: Any) -> tuple[pl.DataFrame, Any]:
@@ -71,7 +75,8 @@ def unit_columns(clf: Classifier, x: Any, unit: Any) -> tuple[pl.DataFrame, Any]
     if isinstance(x, ImageSet):
         if unit is not None or x.unit is None:
             raise OptionError(
-                "Images bring their units. Name the columns in cp.images(..., unit=) (--unit), and leave unit out here."
+                "unit cannot be passed with images. Name its columns in cp.images(..., unit=) (--unit), and leave "
+                "unit out here."
             )
         return x.unit, x
     if is_table(x, table=False):

@@ -36,7 +36,7 @@ def check_weights(path: Path) -> int:
     except Exception as error:  # HDF5 has an error of its own kind for each layer that a damaged byte may hit
         raise ArtifactError(f"its weights are damaged ({' '.join(str(error).split())[:200]}).") from error
     if claimed > FREE + EXPANSION * stored:
-        raise ArtifactError(f"its weights claim {claimed:,} bytes and hold {stored:,}.")
+        raise ArtifactError(f"its weights claim {claimed:,} bytes and contain {stored:,}.")
     return claimed
 
 
@@ -48,9 +48,9 @@ def _arrays(file: Any, h5py: Any) -> Iterator[Any]:
         for name in group:
             number += 1
             if number > MOST or depth > DEEPEST:
-                raise ArtifactError("its weights are nested deeper, or are more, than those of a model.")
+                raise ArtifactError("its weights are nested more deeply, or have more parts, than those of any model.")
             if group.get(name, getclass=True, getlink=True) is not h5py.HardLink:
-                raise ArtifactError(f"its weights lead to another file or group ({name!r:.80}).")
+                raise ArtifactError(f"its weights refer to another file or group ({name!r:.80}).")
             item = group[name]
             address = h5py.h5o.get_info(item.id).addr
             if address in seen:
@@ -62,13 +62,13 @@ def _arrays(file: Any, h5py: Any) -> Iterator[Any]:
             elif isinstance(item, h5py.Group):
                 rest.append((item, depth + 1))
             else:
-                raise ArtifactError(f"its weights hold {name!r:.80}, which is no array.")
+                raise ArtifactError(f"its weights contain {name!r:.80}, which is not an array.")
 
 
 def _check_array(array: Any, name: str) -> None:
     if array.external or array.is_virtual:
-        raise ArtifactError(f"its weights {name!r:.80} lie in another file.")
+        raise ArtifactError(f"its weights {name!r:.80} are in another file.")
     if array.shape is None or array.dtype.kind not in "biufcV" or array.dtype.hasobject:
-        raise ArtifactError(f"its weights {name!r:.80} are no numbers.")
+        raise ArtifactError(f"its weights {name!r:.80} are not numbers.")
     if array.compression not in (None, "gzip"):
-        raise ArtifactError(f"its weights {name!r:.80} are packed by {array.compression}, unknown here.")
+        raise ArtifactError(f"its weights {name!r:.80} are packed by {array.compression}, which is not supported.")

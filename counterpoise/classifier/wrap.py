@@ -90,7 +90,7 @@ def wrap(
         given = y if several is None or kind == "one_of" else several
         return _fitted(unfitted, x, target.codes(given, np.array(order, dtype=object)), aim, calibrate, card)
     rule = _uncorrected(shift, even if plan is None else np.asarray(plan.base_prior))
-    card |= {"rule": "no labels: only the plan's shift was removed"}
+    card |= {"rule": "no labels: only the shift of the plan was subtracted"}
     return Classifier(members, rule, order, None, card, {}, kind)
 
 
@@ -109,15 +109,16 @@ def _uncorrected(shift: Array, prior: Array) -> Rule | LabelRules:
 def _of_dataset(dataset: Any, y: Any) -> tuple[Any, Any]:
     rows, labels, weights = load_alone(dataset, y, None)
     if weights is not None:
-        raise OptionError("the dataset gives weights, which wrap() does not take; leave them out of it.")
+        raise OptionError("The dataset contains weights, which wrap() does not support. Leave them out.")
     return rows, labels
 
 
 def _fitted(
     unfitted: Classifier, rows: Any, y: Array, aim: str, calibrate: str | None, card: dict[str, Any]
 ) -> Classifier:
+    """The classifier with a rule fitted on labeled rows, and their scores."""
     if rows is None:
-        raise OptionError("labels were given without rows; pass x, rows that did not train the model.")
+        raise OptionError("Labels were passed without rows. Pass x, rows that were not used to train the model.")
     target, order, shifts = unfitted.target, unfitted.classes_.tolist(), unfitted.rule.log_shifts
     log_p = target.log_p(unfitted.member_logits(rows)[0], shifts[0])
     if len(y) != len(log_p):
@@ -133,21 +134,23 @@ def _fitted(
 def _of_keras(model: keras.Model, output: str, independent: bool) -> keras.Model:
     """Inputs to logits, under the name by which a saved classifier finds its networks."""
     if not model.built or not model.inputs:
-        raise ModelError("the model has no inputs yet; call it once on rows, or give it keras.Input layers.")
+        raise ModelError("The model has no inputs yet. Call it once on rows, or build it with keras.Input layers.")
     given = model.inputs[0] if len(model.inputs) == 1 else model.input
     out = model(given)
     if not hasattr(out, "shape") or len(out.shape) != 2:
-        raise ModelError("expected a model with one output of shape (None, units).")
+        raise ModelError(
+            "The model has several outputs, or an output of another shape. Expected one output of shape (None, units)."
+        )
     kind = last_activation(model) if output == "auto" else output
     if kind not in ("softmax", "sigmoid", "linear", "logits", "probabilities"):
         raise ModelError(
-            f"cannot tell whether the model's output ({kind or 'no known activation'}) is logits or probabilities; "
-            'pass output="logits" or output="probabilities".'
+            f"It is unclear whether the model's output ({kind or 'no known activation'}) is logits or probabilities. "
+            'Pass output="logits" or output="probabilities".'
         )
     if independent and kind == "softmax":
         raise ModelError(
-            "the model ends in softmax, whose classes exclude each other, but these rows have several labels. Expected "
-            "a sigmoid, or logits, for each label."
+            "The model ends in softmax, which is for one class per row, but these rows have several labels. "
+            "Expected a sigmoid, or logits, for each label."
         )
     logits = out if kind in ("linear", "logits") else ProbabilityToLogit(independent, name="to_logit")(out)
     return keras.Model(given, logits, name="members")
@@ -157,11 +160,11 @@ def _scores(given: Any) -> Array:
     scores = np.asarray(unmasked(given))
     if scores.dtype.kind not in "fiu" or scores.ndim not in (1, 2):
         raise OptionError(
-            f"model is {type(given).__name__}. Expected a Keras model, or scores float (N,) or (N, C) of rows that did "
-            "not train the model."
+            f"model is {type(given).__name__}. Expected a Keras model, or scores float (N,) or (N, C) of rows that "
+            f"were not used to train the model."
         )
     if not np.isfinite(scores).all():
-        raise OptionError("the scores hold NaN or infinite values.")
+        raise OptionError("The scores contain NaN or infinite values. Check the model that predicted them.")
     return (scores[:, None] if scores.ndim == 1 else scores).astype(np.float32)
 
 
@@ -193,8 +196,8 @@ def _check_fit(members: keras.Model, order: Sequence[Any], shift: Array, target:
     if units not in target.widths(len(order)):
         count = units if target.independent else max(2, units)
         raise OptionError(
-            f"the outputs are for {count} {what} but there are {len(order)} labels ({order[:6]}); pass "
-            "classes=[...] in the order of the outputs."
+            f"The outputs are for {count} {what} but there are {len(order)} labels ({order[:6]}). Pass "
+            f"classes=[...] in the order of the outputs."
         )
     if shift.shape != target.shape(len(order)):
-        raise OptionError(f"the plan is for {len(shift)} {what} and the model for {len(order)}.")
+        raise OptionError(f"The plan is for {len(shift)} {what} and the model for {len(order)}.")

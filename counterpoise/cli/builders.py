@@ -40,7 +40,7 @@ def resolve_model(text: str, trust: Sequence[str] | None = None) -> Any:
         return _load_keras(Path(text), trusted(trust))
     if trust:
         raise OptionError(
-            f"--model {text} reads no file, so there is nothing to trust. Remove --trust, or name FILE.keras."
+            f"--model {text} does not read a file, so --trust has no effect. Remove --trust, or name FILE.keras."
         )
     if ":" not in text:
         return text
@@ -89,6 +89,7 @@ class Builder:
 
 
 def _find(text: str, module: str, name: str) -> Callable[[Any, int], Any]:
+    """The builder of a network that `--model module:function` names."""
     expected = "expected module:function of a builder(spec, n_classes)"
     if not module or not name:
         raise ModelError(f"--model {text}: {expected}.")

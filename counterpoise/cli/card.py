@@ -21,13 +21,13 @@ def command(
     model: Annotated[Path, typer.Argument(help="Model file, NAME.keras.", show_default=False)],
     out: Annotated[Path, typer.Option(help="Page, NAME.html, or Markdown for Hugging Face, README.md.")],
     evaluation: Annotated[
-        Path | None, typer.Option(help="What `evaluate --out` wrote: scores on other rows, and of groups.")
+        Path | None, typer.Option(help="JSON file from `evaluate --out`, with scores of other rows and groups.")
     ] = None,
     trust: o.Trust = None,
 ) -> None:
     """Write the model card of a saved model as HTML or Markdown."""
     if out.suffix not in (".html", ".md"):
-        raise OptionError(f"--out {out} ends in neither .html nor .md. Name a page, or a Markdown file.")
+        raise OptionError(f"--out {out} ends in neither .html nor .md. Use a name such as card.html or README.md.")
     o.check_file(out, reads=[model, *([] if evaluation is None else [evaluation])])
     import_keras_quietly()
     from counterpoise.classifier.card_page import to_html, to_markdown
@@ -40,7 +40,7 @@ def command(
             scores["rows"], scores["metrics"]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise OptionError(
-                f"--evaluation {evaluation} cannot be read: {error!r:.80}. Expected what `evaluate --out` wrote."
+                f"--evaluation {evaluation} cannot be read: {error!r:.80}. Expected the JSON file of `evaluate --out`."
             ) from None
     render = to_html if out.suffix == ".html" else to_markdown
     write_text(out, render(load(model, trusted(trust)).card, model.name, scores))

@@ -67,15 +67,17 @@ def command(
     epochs: o.Epochs = None,
     batch_size: o.BatchSize = None,
     seed: o.Seed = 0,
-    strategies: Annotated[str, typer.Option(help="default, all, or names a,b,c and external:NAME.")] = "default",
+    strategies: Annotated[
+        str, typer.Option(help="Strategies: default, all, or names a,b,c and external:NAME.")
+    ] = "default",
     folds: Annotated[
-        int | None, typer.Option(min=2, help="Folds of the cross-validation.  [default: 5]", show_default=False)
+        int | None, typer.Option(min=2, help="Folds of the cross-validation. Default: 5.", show_default=False)
     ] = None,
     repeats: Annotated[int, typer.Option(min=1, help="Repeats of the cross-validation, with other folds.")] = 1,
     metric: Annotated[
         str | None,
         typer.Option(
-            help="Metric of the ranking and the verdict.  [default: average_precision, with costs expected_cost]",
+            help="Metric of the ranking and the verdict. Default: average_precision, with costs expected_cost.",
             show_default=False,
         ),
     ] = None,
@@ -86,21 +88,24 @@ def command(
     cost_column: o.CostColumn = None,
     costs: o.Costs = None,
     by: Annotated[
-        str | None, typer.Option(help="Columns a,b whose values are scored apart in the report, such as sex,site.")
+        str | None, typer.Option(help="Columns a,b that define groups to score in the report, such as sex,site.")
     ] = None,
-    tune: Annotated[int, typer.Option(min=0, help="Trials per strategy and fold to tune its hyperparameters.")] = 0,
+    tune: Annotated[int, typer.Option(min=0, help="Trials per strategy and fold to tune hyperparameters.")] = 0,
     tune_steps: Annotated[
         int | None, typer.Option(min=1, help="Maximum steps of each network of a trial. Requires --tune.")
     ] = None,
     nested: Annotated[
-        bool, typer.Option("--nested", help="Repeat the choice inside each fold, to estimate its selection bias.")
+        bool,
+        typer.Option(
+            "--nested", help="Repeat the choice of a strategy inside each fold, to estimate its selection bias."
+        ),
     ] = False,
     limit: Annotated[
         str | None,
         typer.Option(help="Maximum steps over all networks, or seconds as 600s. Weaker strategies stop early."),
     ] = None,
     budget: Annotated[
-        str, typer.Option(help="steps: the step budget of the baseline for all; epochs: equal epochs.")
+        str, typer.Option(help="Equal budget of all strategies: steps (as the baseline) or epochs.")
     ] = "steps",
     duplicates: Annotated[str, typer.Option(help="Handling of duplicate rows: warn, group, drop, or error.")] = "warn",
     strict: Annotated[bool, typer.Option("--strict", help="Stop with exit code 2 if a leak is found.")] = False,

@@ -26,9 +26,9 @@ UNKNOWN = {"lines": 999_999, "term": 999_999, "liq": 1_000_000, "gdlin": 666}
 
 def command(
     out: Annotated[Path, typer.Option(help="Folder for report and model.")] = Path("demo-run"),
-    epochs: Annotated[int, typer.Option(min=1, help="Passes over the training rows.")] = 30,
+    epochs: Annotated[int, typer.Option(min=1, help="Epochs, passes over the training rows.")] = 30,
 ) -> None:
-    """Diagnose, compare and predict on 1,989 real mortgage applications, of which 12% were denied."""
+    """Diagnose, compare, and predict on 1,989 real mortgage applications (12% denied)."""
     import polars as pl
 
     from counterpoise.cli.compare import run
@@ -41,7 +41,7 @@ def command(
     console.rule("Diagnosis")
     frame, labels = loans()
     named = frame.with_columns(outcome=pl.Series(labels))
-    examples = replace(read(named, target="outcome", positive="denied"), source="1,989 mortgage applications")
+    examples = replace(read(named, target="outcome", positive="denied"), source="mortgage applications")
     console.print(diagnose(examples))
     console.rule("Comparison: six strategies, five folds")
     import_keras_quietly()

@@ -38,10 +38,11 @@ def command(
     ignore: o.Ignore = None,
     folds: Annotated[int, typer.Option(min=2, help="Folds of a later comparison.")] = 5,
     quick: Annotated[
-        bool, typer.Option("--quick/--no-model", help="Use a quick model to find overlap and wrong labels.")
+        bool,
+        typer.Option("--quick/--no-model", help="Train a quick model to find class overlap and suspicious labels."),
     ] = True,
     strict: Annotated[bool, typer.Option("--strict", help="Stop with exit code 2 if a leak is found.")] = False,
-    full: Annotated[bool, typer.Option("--full", help="Print every number, and the reasons of the advice.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Print every number and the reasons for the advice.")] = False,
     as_json: o.Json = False,
 ) -> None:
     """Measure the imbalance and possible leaks, and recommend what to do."""

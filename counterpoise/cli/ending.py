@@ -71,6 +71,7 @@ def _told(error: BaseException) -> int:
 
 
 def _text(error: BaseException) -> str | None:
+    """The message for an error of the user's or of the system; None for a fault of the program."""
     if isinstance(error, CounterpoiseError):
         return str(error)
     if isinstance(error, USAGE):  # usage: an unknown option, a value out of range
@@ -78,7 +79,7 @@ def _text(error: BaseException) -> str | None:
     if isinstance(error, OSError):  # a full disk, a file that may not be read
         return f"{error.filename or 'Reading or writing failed'}: {system_text(error)}"
     if isinstance(error, MemoryError):
-        return "The memory does not suffice. Give fewer rows or columns, or use a machine with more."
+        return "There is not enough memory. Use fewer rows or columns, or a machine with more memory."
     if isinstance(error, UnicodeEncodeError):
         return f"The name or text {error.object!r:.80} cannot be written as {error.encoding}. Rename it."
     if is_panic(type(error)):

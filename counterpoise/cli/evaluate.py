@@ -26,48 +26,48 @@ def command(
     model: Annotated[Path, typer.Argument(help="Model file, NAME.keras.", show_default=False)],
     data: o.Data,
     target: Annotated[
-        str | None, typer.Option(help="Column of the labels, or columns a,b,c; else those of training.")
+        str | None, typer.Option(help="Column of the labels, or columns a,b,c. Default: as in training.")
     ] = None,
     separator: o.Separator = None,
     missing: o.Missing = None,
     groups: Annotated[
-        str | None, typer.Option(help="Column of groups (patients, customers): intervals draw whole groups.")
+        str | None, typer.Option(help="Column of groups (patients, customers) that are resampled as a whole.")
     ] = None,
     unit: Annotated[
-        str | None, typer.Option(help="Column, or columns a,b, of units; else those of training, if DATA has them.")
+        str | None, typer.Option(help="Column, or columns a,b, of units. Default: as in training, if DATA has them.")
     ] = None,
-    by: Annotated[str | None, typer.Option(help="Columns a,b whose values are scored apart, such as sex,site.")] = None,
+    by: Annotated[str | None, typer.Option(help="Columns a,b that define groups to score, such as sex,site.")] = None,
     costs: o.Costs = None,
     cost_column: Annotated[
-        str | None, typer.Option(help="Column of what a missed case costs (an amount); two classes.")
+        str | None, typer.Option(help="Column with the cost of a missed case (two classes). Requires --cost-fp.")
     ] = None,
     cost_fp: Annotated[float, typer.Option(help="Cost of a false positive. Requires --cost-column.")] = 0.0,
     first: Annotated[
-        int | None, typer.Option(help="Score the K rows of highest probability; two classes.", metavar="K")
+        int | None, typer.Option(help="Score the K rows with the highest probability (two classes).", metavar="K")
     ] = None,
     images: o.Images = None,
     root: o.Root = None,
     groups_from: o.GroupsFrom = None,
     ignore: o.Ignore = None,
     skip_bad: Annotated[
-        bool, typer.Option("--skip-bad", help="Leave out damaged and absent images.", rich_help_panel="Images")
+        bool, typer.Option("--skip-bad", help="Leave out damaged and missing images.", rich_help_panel="Images")
     ] = False,
-    unlabeled: Annotated[bool, typer.Option("--unlabeled", help="The rows have no labels: look for drift.")] = False,
+    unlabeled: Annotated[bool, typer.Option("--unlabeled", help="Check rows without labels for drift.")] = False,
     out: Annotated[Path | None, typer.Option(help="JSON file with all numbers.")] = None,
     trust: o.Trust = None,
     as_json: o.Json = False,
 ) -> None:
-    """Score a model on labeled rows, every metric with its interval; or compare unlabeled rows with its own."""
+    """Score a model on labeled rows with intervals, or check unlabeled rows for drift."""
     if unlabeled and target is not None:
-        raise OptionError("--unlabeled and --target exclude each other.")
+        raise OptionError("--unlabeled and --target cannot be combined. Remove --target if the rows have no labels.")
     if (groups_from is not None or skip_bad or ignore) and images is None and not data.is_dir():
         raise OptionError(
             f"--groups-from, --skip-bad and --ignore are for images, but {data.name} is a table. Leave them out."
         )
     if groups is not None and (unlabeled or (data.is_dir() and images is None)):
-        raise OptionError("--groups names a column of a table with labels.")
+        raise OptionError("--groups is only for a table with labels. Leave it out.")
     if unit is not None and (unlabeled or (data.is_dir() and images is None)):
-        raise OptionError("--unit names columns of a table with labels.")
+        raise OptionError("--unit is only for a table with labels. Leave it out.")
     stakes = {"by": o.split_names(by), "costs": costs, "cost_column": cost_column, "cost_fp": cost_fp, "first": first}
     _check_stakes(stakes, unlabeled, data.is_dir() or images is not None)
     if out is not None:
@@ -106,7 +106,7 @@ def _check_stakes(stakes: Mapping[str, Any], unlabeled: bool, pictures: bool) ->
     if pictures and (of_table := [name for name in given if name in ("--by", "--cost-column")]):
         raise OptionError(f"{of_table[0]} names columns of a table, but the rows are images. Leave it out.")
     if stakes["cost_fp"] and stakes["cost_column"] is None:
-        raise OptionError("--cost-fp goes with --cost-column. Add it, or give --costs.")
+        raise OptionError("--cost-fp requires --cost-column. Add it, or use --costs.")
 
 
 def _read_costs(stakes: Mapping[str, Any]) -> dict[str, Any]:
@@ -135,9 +135,9 @@ def _of_images(
     if unlabeled and images is None:
         return _drift(clf, module.unlabeled(data, size, form, how["skip_bad"]))
     if images is None and target is not None:
-        raise OptionError(f"--target names a column; {data} is a folder of images.")
+        raise OptionError(f"--target names a column, but {data} is a folder of images. Leave --target out.")
     if images is not None and target is None and not unlabeled:
-        raise OptionError(f"A table of images needs --target: which column of {data.name} holds the class?")
+        raise OptionError(f"--target is required for a table of images. Name the column of {data.name} with the class.")
     named = _target(clf, target, labels_as)
     if images is not None and how["unit"] is None and not unlabeled:
         how = {**how, "unit": o.units_in(clf, data)}
@@ -160,18 +160,8 @@ def _drift(clf: Any, data: Any) -> dict[str, Any]:
 
 
 def _show_scores(record: Mapping[str, Any]) -> None:
-    from rich.table import Table
-
-    from counterpoise.metrics.catalog import FURTHER, METRICS
-
-    table = Table("metric", "value", "95% CI", "", box=None, pad_edge=False, header_style="bold")
-    for key, score in (record["metrics"] | record["further"]).items():
-        interval = "-" if score["low"] is None else f"{score['low']:.4g} to {score['high']:.4g}"
-        table.add_row(
-            key, "-" if score["value"] is None else f"{score['value']:.4g}", interval, {**METRICS, **FURTHER}[key].title
-        )
     console = Terminal()
-    console.print(table)
+    console.print(_metric_table(record["metrics"] | record["further"]))
     for shown in tables_of(record):
         console.print()
         console.print(shown)
@@ -187,23 +177,28 @@ def _show_scores(record: Mapping[str, Any]) -> None:
 
 def _show_units(console: Any, units: Mapping[str, Any]) -> None:
     """The metrics of units, and how these are decided."""
-    from rich.table import Table
-
-    from counterpoise.metrics.catalog import METRICS
-
-    name = " + ".join(units["columns"])
-    table = Table("metric", "value", "95% CI", "", box=None, pad_edge=False, header_style="bold",
-                  title=f"Units ({name})", title_justify="left")  # fmt: skip
-    for key, score in units["metrics"].items():
-        interval = "-" if score["low"] is None else f"{score['low']:.4g} to {score['high']:.4g}"
-        value = "-" if score["value"] is None else f"{score['value']:.4g}"
-        table.add_row(key, value, interval, METRICS[key].title if key in METRICS else "")
     console.print()
-    console.print(table)
+    console.print(_metric_table(units["metrics"], f"Units ({' + '.join(units['columns'])})"))
     mixed = f", {units['mixed']:,} of them mixed" if units["mixed"] else ""
     how = f"{units['aggregate']} of the probabilities, calibrated"
     console.print(f"{units['count']:,} units{mixed}; {how}; {threshold_text(units['threshold'], units['aim'])}")
     console.print()
+
+
+def _metric_table(scores: Mapping[str, Mapping[str, Any]], title: str | None = None) -> Any:
+    """A line for each metric: value and interval."""
+    from rich.table import Table
+
+    from counterpoise.metrics.catalog import FURTHER, METRICS
+
+    known = {**METRICS, **FURTHER}
+    table = Table("metric", "value", "95% CI", "", box=None, pad_edge=False, header_style="bold", title=title,
+                  title_justify="left")  # fmt: skip
+    for key, score in scores.items():
+        value = "-" if score["value"] is None else f"{score['value']:.4g}"
+        interval = "-" if score["low"] is None else f"{score['low']:.4g} to {score['high']:.4g}"
+        table.add_row(key, value, interval, known[key].title if key in known else "")
+    return table
 
 
 def _label_table(labels: Sequence[Mapping[str, Any]]) -> Any:

@@ -69,7 +69,7 @@ def _of_groups(table: Mapping[str, Any]) -> Any:
 def _of_differences(table: Mapping[str, Any]) -> Any:
     from counterpoise.metrics.group_scores import COMPARED
 
-    title = f"difference from {table['reference']!r} (each column holds together at 95%)"
+    title = f"difference from {table['reference']!r} (95% CIs, simultaneous in each column)"
     shown = _table(title, table["column"], *(OF_GROUP.get(key, "predicted - observed") for key in COMPARED))
     for value in table["values"]:
         if value["differences"]:
@@ -78,7 +78,7 @@ def _of_differences(table: Mapping[str, Any]) -> Any:
 
 
 def _of_bins(table: Mapping[str, Any]) -> Any:
-    errors = f"ECE {number(table['ece'])}, noise taken off {number(table['calibration_error'])}"
+    errors = f"ECE {number(table['ece'])}, calibration error {number(table['calibration_error'])}"
     shown = _table(f"probabilities of {table['class']!r}: {errors}", "rows", "predicted", "observed", "95% interval")
     for b in table["bins"]:
         ends = f"{number(b['low'])} to {number(b['high'])}"
@@ -97,9 +97,7 @@ def _of_review(review: Mapping[str, Any]) -> Any:
 
 
 def _of_spread(spread: Mapping[str, Any]) -> Any:
-    shown = _table(
-        "how sure the threshold is (95% of bootstrap draws)", "", "threshold", "recall", "precision", "alerts"
-    )
+    shown = _table("threshold on resampled rows (95% range)", "", "threshold", "recall", "precision", "alerts")
     for end, at in spread.items():
         keys = ("threshold", "recall", "precision", "alert_rate")
         shown.add_row({"low": "low end", "value": "chosen", "high": "high end"}[end], *(number(at[k]) for k in keys))

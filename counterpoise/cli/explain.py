@@ -26,31 +26,31 @@ AT_ONCE = 64
 def command(
     model: Annotated[Path, typer.Argument(help="Model file, NAME.keras.", show_default=False)],
     data: o.Data,
-    target: Annotated[str | None, typer.Option(help="Column of the labels; else that of training.")] = None,
-    groups: Annotated[str | None, typer.Option(help="Column of groups: intervals draw whole groups.")] = None,
+    target: Annotated[str | None, typer.Option(help="Column of the labels. Default: as in training.")] = None,
+    groups: Annotated[str | None, typer.Option(help="Column of groups that are resampled as a whole.")] = None,
     together: Annotated[
-        str | None, typer.Option(help="Columns to exchange as one: street+city,lat+lon.", metavar="A+B,...")
+        str | None, typer.Option(help="Columns to shuffle together, as street+city,lat+lon.", metavar="A+B,...")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="JSON file with all numbers; of images the folder for the heat maps.")
+        Path | None, typer.Option(help="JSON file with all numbers, or folder for heat maps of images.")
     ] = None,
     images: o.Images = None,
     root: o.Root = None,
     label: Annotated[
         str | None,
         typer.Option(
-            help="Class, or one of several labels, of the heat maps.  [default: the positive or the most probable one]",
+            help="Class or label of the heat maps. Default: the positive or most probable class.",
             show_default=False,
             rich_help_panel="Images",
         ),
     ] = None,
     skip_bad: Annotated[
-        bool, typer.Option("--skip-bad", help="Leave out damaged and absent images.", rich_help_panel="Images")
+        bool, typer.Option("--skip-bad", help="Leave out damaged and missing images.", rich_help_panel="Images")
     ] = False,
     trust: o.Trust = None,
     as_json: o.Json = False,
 ) -> None:
-    """Measure how much average precision a model loses without each column, or draw heat maps of images."""
+    """Measure the importance of each column, or draw heat maps of images."""
     from rich.table import Table
 
     if images is not None or data.is_dir():
@@ -86,7 +86,7 @@ def _check_images(of_tables: Mapping[str, Any], out: Path | None) -> None:
         if value:
             raise OptionError(f"{option} is for tables, but the rows are images. Leave it out.")
     if out is None:
-        raise OptionError("--out is required for images: the folder in which the heat maps are written.")
+        raise OptionError("--out is required for images. Name the folder for the heat maps.")
     check_folder(out)
 
 
@@ -116,4 +116,7 @@ def _heat_maps(
             low, high = (0.0, 255.0) if not form.learned else np.percentile(shown, [0.5, 99.5]).tolist()
             for index, name in enumerate(names[start : start + AT_ONCE]):
                 (draft / name).write_bytes(png(overlay(shown[index], heat[index], low, high)))
-    Terminal().print(f"saved {len(names):,} heat maps in {out}: orange speaks for the class, blue against it")
+    Terminal().print(
+        f"saved {len(names):,} heat maps in {out}: orange pixels increase the probability of the "
+        f"class, blue pixels decrease it"
+    )

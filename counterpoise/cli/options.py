@@ -49,12 +49,14 @@ Groups = Annotated[
 ]
 Unit = Annotated[
     str | None,
-    typer.Option(help="Column, or columns a,b, of what is decided if not each row (a study).", rich_help_panel="Data"),
+    typer.Option(
+        help="Column, or columns a,b, of units that get one decision, such as studies.", rich_help_panel="Data"
+    ),
 ]
 Aggregate = Annotated[
     str | None,
     typer.Option(
-        help="Probability of a unit from its rows: mean or max.  [default: mean]", show_default=False,
+        help="Aggregate of the row probabilities of a unit: mean or max. Default: mean.", show_default=False,
         rich_help_panel="Data",
     ),
 ]  # fmt: skip
@@ -64,7 +66,7 @@ Time = Annotated[
 LabelDelay = Annotated[
     float | None,
     typer.Option(
-        help="Days until a label is known; later rows before a test period do not train. Requires --time.",
+        help="Days until a label is known. Leaves out rows whose label comes too late. Requires --time.",
         metavar="DAYS", rich_help_panel="Data", show_default=False,
     ),
 ]  # fmt: skip
@@ -78,12 +80,12 @@ Images = Annotated[
 ]
 Features = Annotated[
     str | None,
-    typer.Option(help="Columns a,b that the model gets beside the image.", rich_help_panel="Images"),
+    typer.Option(help="Columns a,b that the model gets in addition to the image.", rich_help_panel="Images"),
 ]
 Root = Annotated[
     Path | None,
     typer.Option(
-        help="Folder of these images.  [default: the folder of the table]", rich_help_panel="Images", show_default=False
+        help="Folder of these images. Default: the folder of the table.", rich_help_panel="Images", show_default=False
     ),
 ]
 GroupsFrom = Annotated[
@@ -108,7 +110,7 @@ Range = Annotated[
 Aspect = Annotated[
     str | None,
     typer.Option(
-        help="How images of another shape are fitted: stretch, crop, or pad.  [default: stretch]", show_default=False,
+        help="Fit of images with another shape: stretch, crop, or pad. Default: stretch.", show_default=False,
         rich_help_panel="Images",
     ),
 ]  # fmt: skip
@@ -116,20 +118,19 @@ Aspect = Annotated[
 Cache = Annotated[
     str | None,
     typer.Option(
-        help="Folder in which decoded images are kept for later runs.", show_default=False, rich_help_panel="Images"
+        help="Folder for decoded images, which later runs reuse.", show_default=False, rich_help_panel="Images"
     ),
 ]
+
 Ignore = Annotated[
     list[int] | None,
-    typer.Option(
-        help="Value of the masks whose pixels count nowhere, such as 255. Repeatable.", rich_help_panel="Images"
-    ),
+    typer.Option(help="Value of mask pixels to ignore, such as 255. Repeatable.", rich_help_panel="Images"),
 ]
 
 Augment = Annotated[
     bool | None,
     typer.Option(
-        "--augment/--no-augment", help="Rotate, shift, and zoom images slightly in training.  [default: for cnn]",
+        "--augment/--no-augment", help="Rotate, shift, and zoom images slightly in training. Default: only for cnn.",
         show_default=False, rich_help_panel="Images",
     ),
 ]  # fmt: skip
@@ -137,20 +138,21 @@ Augment = Annotated[
 Model = Annotated[
     str,
     typer.Option(
-        help="mlp, tabular, cnn, text (networks), boosted, forest, balanced_forest (trees), auto (for tables "
-        "tabular+boosted+forest, for images cnn), FILE.keras, or module:function (a builder); a plus makes a blend.",
+        help="Model: mlp, tabular, cnn, text (networks), boosted, forest, balanced_forest (trees), auto "
+        "(tabular+boosted+forest for tables, cnn for images), FILE.keras, or module:function (a builder). A "
+        "plus makes a blend.",
         rich_help_panel="Model",
     ),
 ]
-ComparedModel = Annotated[str, typer.Option(help="As for `train`; a comma between several.", rich_help_panel="Model")]
+ComparedModel = Annotated[
+    str, typer.Option(help="Model, as for `train`, or several with commas.", rich_help_panel="Model")
+]
 Epochs = Annotated[
     int | None,
-    typer.Option(
-        help="Maximum passes over the training rows.  [default: chosen by the model]", rich_help_panel="Model"
-    ),
+    typer.Option(help="Maximum passes over the training rows. Default: chosen by the model.", rich_help_panel="Model"),
 ]
 BatchSize = Annotated[
-    int | None, typer.Option(help="Rows per step.  [default: chosen by the model]", rich_help_panel="Model")
+    int | None, typer.Option(help="Rows per step. Default: chosen by the model.", rich_help_panel="Model")
 ]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of all random draws.", rich_help_panel="Model")]
 
@@ -263,11 +265,12 @@ def read_table(data: Path, target: Any, pictures: Mapping[str, Any], **options: 
     used += [(f"--{name}", options[name]) for name in ("groups", "time", "split")]
     for option, column in used:
         if column in options["drop"]:
-            raise OptionError(f"Column {column!r} is named by {option} and by --drop. Remove it from --drop.")
+            raise OptionError(f"Column {column!r} is in both {option} and --drop. Remove it from --drop.")
     return set_aside(read(data, target=target, **options))
 
 
 def _read_images(data: Path, target: Any, pictures: Mapping[str, Any], **options: Any) -> Examples:
+    """Read a folder or a table of images; refuse options that do not go with it."""
     from counterpoise.core.errors import ColumnError, OptionError
     from counterpoise.data.images import read_images
 

@@ -25,10 +25,10 @@ FORMULA, A_NUMBER = r"^[=+\-@\t\r\n＝＋－＠]", r"^[+-]?[\d.,]+$"
 def command(
     model: Annotated[Path, typer.Argument(help="Model file, NAME.keras.", show_default=False)],
     data: o.Data,
-    prior: Annotated[float | None, typer.Option(help="Share of the positive class where the rows are from.")] = None,
-    out: Annotated[Path | None, typer.Option(help="CSV file, or folder of masks; standard output without it.")] = None,
+    prior: Annotated[float | None, typer.Option(help="Share of the positive class among the new rows.")] = None,
+    out: Annotated[Path | None, typer.Option(help="CSV file, or folder for masks. Default: standard output.")] = None,
     spreadsheet: Annotated[
-        bool, typer.Option("--spreadsheet", help="Put ' before texts that a spreadsheet would run as formulas.")
+        bool, typer.Option("--spreadsheet", help="Add ' before texts that a spreadsheet would run as formulas.")
     ] = False,
     unit: Annotated[
         str | None,
@@ -36,21 +36,21 @@ def command(
     ] = None,
     images: o.Images = None,
     root: o.Root = None,
-    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out files that are no images.")] = False,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out files that are not images.")] = False,
     reasons: Annotated[
         int | None,
-        typer.Option(min=1, help="Add the K columns, or words, that move each row most.", metavar="K"),
+        typer.Option(min=1, help="Add the K columns or words with the strongest effect on each row.", metavar="K"),
     ] = None,
     background: Annotated[
-        Path | None, typer.Option(help="Rows that --reasons compares with.  [default: DATA]", show_default=False)
+        Path | None, typer.Option(help="Rows that --reasons compares with. Default: DATA.", show_default=False)
     ] = None,
     trust: o.Trust = None,
 ) -> None:
-    """Write probability and decision of each row, image, or unit as CSV; or the mask of each image."""
+    """Write the probability and decision of each row as CSV, or the mask of each image."""
     if prior is not None and not 0 < prior < 1:
         raise OptionError(f"--prior is {prior:g}. Expected a share between 0 and 1.")
     if background is not None and reasons is None:
-        raise OptionError("--background goes with --reasons. Add --reasons 4, or leave it out.")
+        raise OptionError("--background requires --reasons. Add --reasons 4, or leave --background out.")
     reads = [model, data, *([] if root is None else [root])]
     if out is not None and out.suffix:  # otherwise it may be a folder of masks
         o.check_file(out, reads=reads)
@@ -61,13 +61,13 @@ def command(
     if not clf.target.per_element and out is not None:
         o.check_file(out, reads=reads)
     if prior is not None and len(clf.rule.problem_rules) > 1:
-        raise OptionError(f"--prior is the share of one class of two; {model.name} has several labels per row.")
+        raise OptionError(f"--prior supports only two classes; {model.name} has several labels per row.")
     if prior is not None and len(clf.classes_) > 2:
-        raise OptionError(f"--prior is the share of one class of two; {model.name} has {len(clf.classes_)} classes.")
+        raise OptionError(f"--prior supports only two classes; {model.name} has {len(clf.classes_)} classes.")
     if clf.target.per_element:
         if reasons is not None or images is not None:
             raise OptionError(
-                "--reasons and --images are for one class per row, but the model decides masks. Leave out."
+                "--reasons and --images are for one class per row, but the model predicts masks. Leave them out."
             )
         predict_masks(clf, data, prior, out, skip_bad)
         return
@@ -113,9 +113,9 @@ def _without_formulas(table: Any, escape: bool) -> Any:
     if not count:
         return table
     if not escape:
-        say(f"! {count:,} cells begin as a formula; for a spreadsheet add --spreadsheet.", error=True)
+        say(f"! {count:,} cells look like formulas. For a spreadsheet, add --spreadsheet.", error=True)
         return table
-    say(f"! {count:,} cells begin as a formula; an apostrophe was put before each.", error=True)
+    say(f"! {count:,} cells look like formulas. They were prefixed with an apostrophe.", error=True)
     return table.with_columns(pl.when(runs).then("'" + texts).otherwise(texts).name.keep())
 
 

@@ -28,7 +28,7 @@ def predict_masks(clf: Any, data: Path, prior: float | None, out: Path | None, s
     """
     import polars as pl
 
-    from counterpoise.data.mask_restoring import restored_mask
+    from counterpoise.data.mask_sizes import restored_mask
     from counterpoise.data.masked_images import image_sides
 
     images = _images(clf, data, skip_bad)
@@ -45,14 +45,17 @@ def predict_masks(clf: Any, data: Path, prior: float | None, out: Path | None, s
             tables.append(_areas(clf, names[row], mask, classes))
             masks[str(Path(names[row]).with_suffix(".png"))] = _png(np.where(mask < 0, void, values[mask]))
     if len(masks) < len(names) and out is not None:
-        raise DataError("Two images have the same name and different endings, so that their masks would have one name.")
+        raise DataError(
+            "Two images have the same name with different endings, so their masks would have the same "
+            "name. Rename one of them."
+        )
     table = pl.DataFrame(tables)
     if out is None:
         write_data(table.write_csv())
         return
     _write(out, masks, table.write_csv())
     legend = ", ".join(f"{value} is {label!r}" for value, label in zip(values, clf.classes_.tolist(), strict=True))
-    say(f"saved {out}: {len(masks):,} masks and {TABLE}; of the pixels {legend}", error=True)
+    say(f"saved {out}: {len(masks):,} masks and {TABLE}; share of the pixels: {legend}", error=True)
 
 
 def _codes(clf: Any, pixels: Any, prior: float | None) -> Any:
@@ -67,10 +70,14 @@ def _images(clf: Any, data: Path, skip_bad: bool) -> Any:
     from counterpoise.data.mask_files import mask_folders
 
     if not data.is_dir():
-        raise OptionError(f"{data.name} is no folder. Expected a folder of images, because the model decides masks.")
+        raise OptionError(
+            f"{data.name} is not a folder. Expected a folder of images, because the model predicts masks."
+        )
     folders = mask_folders(data)
     if len(folders) > 1:
-        raise OptionError(f"{data} is laid out as a split. Give the folder of images of one part, such as test/images.")
+        raise OptionError(
+            f"{data} contains the parts of a split. Name the folder of images of one part, such as test/images."
+        )
     return unlabeled(folders[0].images if folders else data, *o.picture_form(clf), skip_bad)
 
 
@@ -98,7 +105,7 @@ def _png(mask: Any) -> bytes:
 
 def _check_out(out: Path, data: Path) -> None:
     if out.suffix and not out.is_dir():
-        raise OptionError(f"--out {out}: masks are written into a folder. Name a folder, without an ending.")
+        raise OptionError(f"--out {out}: masks are written into a folder. Use a folder name without an ending.")
     check_folder(out)
     if out.resolve() == data.resolve() or data.resolve() in out.resolve().parents:
         raise ArtifactError(f"--out {out} is inside {data}, whose images are read. Name another folder.")

@@ -18,7 +18,7 @@ NAME = "report"
 def command(
     folder: Annotated[Path, typer.Argument(help="Output folder of `compare`.", show_default=False)],
     out: Annotated[
-        Path | None, typer.Option(help="File to write.  [default: report.html in the folder]", show_default=False)
+        Path | None, typer.Option(help="File to write. Default: report.html in the folder.", show_default=False)
     ] = None,
 ) -> None:
     """Render report.html of a finished run again."""
@@ -44,7 +44,7 @@ def drawable(folder: Path) -> Iterator[None]:
     except Exception as error:
         raise ArtifactError(
             f"The report of {str(folder)!r} cannot be rendered from its stored run ({type(error).__name__}: "
-            f"{' '.join(str(error).split())[:200]}); the run was changed, or written by another version. Run the "
+            f"{' '.join(str(error).split())[:200]}). The run was changed, or written by another version. Run the "
             "same `counterpoise compare` command again, with another --out folder or --restart."
         ) from error
 

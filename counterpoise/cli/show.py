@@ -95,14 +95,14 @@ def threshold_text(threshold: float | None, aim: str) -> str:
         >>> threshold_text(None, "argmax"), threshold_text(None, "f1")
         ('predicts the most probable class', 'class offsets (chosen for f1)')
         >>> threshold_text(None, "costs")
-        'predicts the class of the lowest expected cost'
+        'predicts the class with the lowest expected cost'
     """
     from counterpoise.decide.aim import in_words
 
     if threshold is None and aim == "argmax":
         return "predicts the most probable class"
     if threshold is None and aim == "costs":
-        return "predicts the class of the lowest expected cost"
+        return "predicts the class with the lowest expected cost"
     what = "class offsets" if threshold is None else f"decision threshold {threshold:.4g}"
     why = {"argmax": "default", "given": "set by you"}.get(aim) or f"chosen for {in_words(aim)}"
     return f"{what} ({why})"

@@ -10,13 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from counterpoise.cli.show import model_text, rule_text
-from counterpoise.core.titles import capital, metric_name
+from counterpoise.core.titles import PER, capital, metric_name
 
 if TYPE_CHECKING:
     from counterpoise.diagnosis.show import Diagnosis
 
-#: Cases that decisions and costs are reported for.
-PER = 10_000
 #: Lines of a terminal that a diagnosis may fill, for its classes and for its advice.
 MOST_CLASSES, MOST_ADVICE = 5, 4
 
@@ -142,4 +140,4 @@ def diagnosed(diagnosis: Diagnosis) -> Iterator[str]:
     yield from (f"- {text}" for text in rest[: MOST_ADVICE - 1])
     if first:
         yield f"Next: {first}"
-    yield "All numbers, and the reasons of the advice: --full."
+    yield "For all numbers and the reasons for the advice, add --full."

@@ -57,12 +57,12 @@ def command(
     batch_size: o.BatchSize = None,
     seed: o.Seed = 0,
     folds: Annotated[
-        int | None, typer.Option(help="Folds for out-of-fold correction and threshold, before training on all rows.")
+        int | None, typer.Option(help="Folds for correction and threshold; the saved model is trained on all rows.")
     ] = None,
     tune_threshold: Annotated[
         bool | None,
         typer.Option(
-            help="Tune the threshold on held-out rows.  [default: not on validation rows of --split]",
+            help="Tune the threshold on held-out rows. Default: not on validation rows of --split.",
             show_default=False,
         ),
     ] = None,
@@ -84,10 +84,15 @@ def command(
     alerts: Annotated[
         int | None, typer.Option(help="Maximum alerts per 10,000 rows. May be combined with --recall-floor.")
     ] = None,
+    lesion_false_positives: Annotated[
+        float | None,
+        typer.Option(help="Maximum false positive lesions per image of masks, with as many lesions found as possible."),
+    ] = None,
     cost_column: o.CostColumn = None,
     costs: o.Costs = None,
     review_alpha: Annotated[
-        float | None, typer.Option(help="Maximum share of each class decided wrongly; unclear rows become 'review'.")
+        float | None,
+        typer.Option(help="Maximum share of each class that is decided wrongly. Unclear rows get 'review'."),
     ] = None,
 ) -> None:
     """Train one strategy and save it, with correction and threshold, in one file."""
@@ -96,7 +101,7 @@ def command(
     from counterpoise.strategies.select import find
 
     column = column_of(cost_column, cost_fp, cost_fn)
-    aim = aim_of(recall_floor, precision_floor, None if column else cost_fp, cost_fn, alerts)
+    aim = aim_of(recall_floor, precision_floor, None if column else cost_fp, cost_fn, alerts, lesion_false_positives)
     if confidence is not None:
         _check_guarantee(aim, confidence)
     given = {"--costs": costs, "--cost-column": cost_column, "" if aim is None else _typed(aim): aim}
@@ -115,6 +120,10 @@ def command(
     import_keras_quietly()
     from counterpoise.targets.kinds import target_of
 
+    if lesion_false_positives is not None and not target_of(examples).per_element:
+        raise OptionError(
+            "--lesion-false-positives is for images with masks, but these rows have no class per pixel. Leave it out."
+        )
     if matrix is not None:
         cost_matrix(matrix, examples.classes)  # labels that there are not are an error before training
     problems = target_of(examples).problems(examples.y[:0], examples.classes)
@@ -122,7 +131,7 @@ def command(
         labels, what = ", ".join(map(str, examples.classes[:6])), _typed(aim) if aim else "--cost-column"
         raise OptionError(
             f"{what} is for two classes; {data.name} has {len(examples.classes)}: {labels}. "
-            f"Hold one against the others: --one-vs-rest {examples.classes[examples.positive]}"
+            f"Compare one class with all others: --one-vs-rest {examples.classes[examples.positive]}"
         )
     from counterpoise.core.examples import TEST
     from counterpoise.pipeline.fit import fit
@@ -148,7 +157,7 @@ def command(
     if confidence is not None or column or (aim is not None and set(aim) <= FLOORS):
         notes.append(threshold["text"])
     if confidence is None and aim is not None and set(aim) <= FLOORS:
-        next_step = "For a guarantee, add --confidence 0.95: it keeps rows out of training that support one."
+        next_step = "For a guarantee, add --confidence 0.95. It sets aside rows that support the guarantee."
     for line in trained(clf, strategy, len(examples), out, tuple(notes), next_step).lines():
         o.note(line, out)
 
@@ -165,7 +174,8 @@ def column_of(cost_column: str | None, cost_fp: float | None, cost_fn: float | N
         return {}
     if cost_fp is None or cost_fn is not None:
         raise OptionError(
-            "--cost-column gives the cost of a missed case and needs --cost-fp for a false positive, without --cost-fn."
+            "--cost-column contains the cost of a missed case. Add --cost-fp, the cost of a false positive, and "
+            "remove --cost-fn."
         )
     checked(cost_column, cost_fp)
     return {"cost_column": cost_column, "cost_fp": cost_fp}
@@ -173,7 +183,7 @@ def column_of(cost_column: str | None, cost_fp: float | None, cost_fn: float | N
 
 def aim_of(
     recall_floor: float | None, precision_floor: float | None, cost_fp: float | None, cost_fn: float | None,
-    alerts: int | None,
+    alerts: int | None, lesion_false_positives: float | None = None,
 ) -> dict[str, Any] | None:  # fmt: skip
     """The aim that was asked for, or a recall floor with an alert budget, as arguments of `Classifier.decide`.
 
@@ -191,6 +201,8 @@ def aim_of(
         wanted["precision_floor"] = precision_floor
     if cost_fp is not None:
         wanted["cost"] = (cost_fp, cost_fn)
+    if lesion_false_positives is not None:
+        wanted["lesion_false_positives"] = lesion_false_positives
     if alerts is not None:
         wanted["alerts"] = (alerts, 10_000)
     if len(wanted) > 1 and set(wanted) != {"recall_floor", "alerts"}:
@@ -202,7 +214,7 @@ def aim_of(
 
 def _check_guarantee(aim: Mapping[str, Any] | None, confidence: float) -> None:
     if not (aim and set(aim) <= FLOORS):
-        raise OptionError("--confidence goes with --recall-floor or --precision-floor.")
+        raise OptionError("--confidence requires --recall-floor or --precision-floor. Add one of them.")
     if not 0 < confidence < 1:
         raise OptionError(f"--confidence is {confidence:g}. Expected a number between 0 and 1, such as 0.95.")
 

@@ -119,6 +119,6 @@ def check_split(examples: Examples, fold: Fold) -> None:
     if blocks < LEAST_BLOCKS:
         what = "rows" if examples.groups is None and examples.time is None else "groups or blocks in time"
         raise SplitError(
-            f"The test rows of the split have {blocks} {what}. Expected {LEAST_BLOCKS} or more, because their number "
-            "decides how sure a score is. Add test rows, or leave out split= for a cross-validation."
+            f"The test rows of the split have {blocks} {what}. Expected {LEAST_BLOCKS} or more, because the "
+            f"intervals are resampled from them. Add test rows, or leave out split= for a cross-validation."
         )

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Unpack
 
+from counterpoise.classifier.classifier import Classifier
 from counterpoise.comparison import tally
 from counterpoise.comparison.audit import audit_of, check_groups
 from counterpoise.comparison.blocks import check_split
@@ -27,24 +28,33 @@ from counterpoise.core.progress import bar
 from counterpoise.core.titles import strategy_title
 from counterpoise.data.given_split import Split, rows_to_learn
 from counterpoise.data.split import set_aside
+from counterpoise.decide.lesion_threshold import VOTES
 from counterpoise.diagnosis.diagnose import before_comparison
 from counterpoise.engines.run import Executor, run
 from counterpoise.metrics.catalog import METRICS, REGION_KEYS
+from counterpoise.metrics.regions import FALSE_POSITIVES
 from counterpoise.pipeline.models import models_of
-from counterpoise.pipeline.order import cross_validate, refit
+from counterpoise.pipeline.options import CompareOptions, Rows, documented, options_of, settings_of
+from counterpoise.pipeline.order import Outcome, cross_validate, refit
 from counterpoise.pipeline.reading import augmentation_of, read_for
 from counterpoise.pipeline.settings import Settings
 from counterpoise.pipeline.trainer import Trainer
-from counterpoise.pipeline.training import Training, settings_of, training_of
 from counterpoise.pipeline.tuning import check_tuning
 from counterpoise.pipeline.validation import at_training_prior
 from counterpoise.strategies.select import Strategy, select
 from counterpoise.targets.kinds import target_of
 
+#: By this metric, thresholds are tuned for what it scores.
+LESION_RECALL, LESION_AIM = "lesion_recall", f"lesion_false_positives({FALSE_POSITIVES:g})"
 #: Passes of the baseline over its training rows by default.
 EPOCHS = 30
+#: Grouped arguments of `compare` that `compare_examples` takes as they are.
+PASSED_ON = (
+    "repeats", "label_delay", "duplicates", "leaks", "cost_column", "cost_fp", "nested", "executor", "show_pictures",
+)  # fmt: skip
 
 
+@documented
 def compare(
     model: Any = "auto",
     data: Any = None,
@@ -52,84 +62,54 @@ def compare(
     *,
     strategies: str | Iterable[str | Strategy] = "default",
     folds: int | None = None,
-    repeats: int = 1,
     groups: Any = None,
-    unit: Any = None,
-    aggregate: str | None = None,
     time: Any = None,
-    label_delay: float = 0.0,
-    split: Any = None,
-    sample_weight: Any = None,
-    duplicates: str = "warn",
-    leaks: str = "warn",
     metric: str | None = None,
     costs: Any = None,
-    cost_column: str | None = None,
-    cost_fp: float | None = None,
-    by: str | Sequence[str] | None = None,
     tune: int = 0,
-    tune_steps: int | None = None,
-    nested: bool = False,
     limit: Any = None,
-    refit: bool = True,
-    show_pictures: bool = True,
-    executor: Executor | None = None,
     store: Any = None,
     seed: int = 0,
     verbose: Any = "auto",
-    **training: Unpack[Training],
+    **options: Unpack[CompareOptions],
 ) -> Comparison:
     """Cross-validate strategies on the same folds and compare each with the baseline.
 
     Resampling happens inside training folds only; test rows judge only; every rule (correction, threshold) is fitted
-    on the out-of-fold scores of the other folds. Arguments that are not listed are as in `fit`.
+    on the out-of-fold scores of the other folds.
 
     Args:
         model: As in `fit`, or a list of models, for example ["tabular", "boosted", "forest"]: each is tried with every
             strategy that it can train. The first model without a remedy is the baseline. "auto" is one model: on tables
             a blend, every member trained under each strategy; a strategy that only networks can train, by its network.
+        data: Rows, as in `fit`.
+        y: Labels, or the name of the target column, as in `fit`.
         strategies: "default", "all", "a,b,c", or a list of names and strategies. The baseline, `none`, is always
             compared.
         folds: K of the stratified cross-validation; None: 5.
-        repeats: How often it is repeated with other splits.
-        label_delay: Days until the label of a row is known (a fraud is reported weeks later), with `time`; if time is a
-            number, in its unit. Rows that are not that much older than the test rows of a fold do not train there.
-        unit: What is decided if not each row (see `fit`). The strategies are then ranked and judged by the scores of
-            units; the scores of rows are shown beside them.
-        split: A split of your own in place of folds: the use of each row, (N,) words or the name of a column. "train";
-            "validation" ("valid", "val", "dev"; without any, a fifth of the training rows), which ends training and
-            fits correction and threshold; "test", which is used for scoring alone. The classifier is the one that was
-            scored. The intervals then show how much depends on the choice of the test rows, not on the training run.
-        duplicates: "warn", "group", "drop" or "error" for rows with equal features.
-        leaks: "warn", or "error" to refuse, before anything is trained, rows that may leak: a column that gives the
-            label away, many repeated rows, nearly equal images or texts (see `Diagnosis.check`).
+        groups: Group of each row, or the name of a column: groups are never on both sides of a split.
+        time: Time of each row, or the name of a column: every fold trains on the past of its test rows.
         metric: What the strategies are ranked and judged by. Default: "average_precision", or with costs
-            "expected_cost", the mean cost of the decisions.
+            "expected_cost", the mean cost of the decisions. By "lesion_recall", strategies that tune a threshold tune
+            it for that: most lesions at 1 false positive per image at most.
         costs: Two classes: (cost of a false positive, cost of a missed case). More: a matrix (C, C) [true, decided], or
             `{true label: {decided label: cost}}`. Strategies that tune a threshold then decide for least cost, as does
             `best`. The baseline keeps the default threshold.
-        cost_column: Two classes of a table: the column with the cost of a missed case (an amount) in place of `costs`.
-        cost_fp: Cost of a false positive with `cost_column`, above 0.
-        by: Columns of a table whose values are scored apart in the report (sex, site), for the recommended strategy.
-            They stay features; see `cp.evaluate` for the scores.
         tune: Trials per strategy and fold for the values of its hyperparameters (`Strategy.hyperparameters`), inside
             the training rows; 0 leaves them as they are. Needs Optuna.
-        tune_steps: Most steps of each network of a trial.
-        nested: Whether to repeat the choice inside each training fold (3 inner folds), for a score of the choice
-            itself; takes about 3 times as long again per fold.
         limit: Optimizer steps over all networks, or seconds as in "600s": weaker strategies are stopped early, by
             early-stopping rows. With seconds, results depend on the machine. The refit and external models are not
             counted.
-        refit: Whether to train the winner on all rows.
-        show_pictures: Whether the report holds the images that the recommended strategy gets most confidently wrong,
-            and those whose labels look wrong, with heat maps of where the model looked and the names of their files;
-            False for confidential ones.
-        executor: Where networks are trained: None in this process, `cp.scale.pool(n)` in n processes of this machine,
-            `cp.scale.ray(address)` on a cluster. The scores are the same.
         store: A folder that keeps every finished fit. The same call on the same folder resumes where an interrupted one
             stopped; more strategies or repeats train only what is new; other data, settings or versions are refused.
-        **training: `epochs`, `batch_size`, `optimizer` and other arguments of the training (see
-            `counterpoise.pipeline.training.Training`).
+        seed: Same seed, same leaderboard.
+        verbose: 0 is silent; "auto" shows a bar in a terminal.
+        **options: What rows are (`counterpoise.pipeline.options.Rows`): `split`, `unit`, `aggregate`, `sample_weight`.
+            How models are trained (`Training`): `epochs`, `batch_size`, `budget`, `optimizer`, `patience`, `recipe`,
+            `output`, `initial_weights`, `init_bias`, `augment`, `engine`. And those of `CompareOptions`: how rows are
+            divided (`repeats`, `label_delay`, `duplicates`, `leaks`), how strategies are judged (`cost_column`,
+            `cost_fp`, `by`, `nested`), and how the comparison runs (`tune_steps`, `early_stopping`, `refit`,
+            `show_pictures`, `executor`).
 
     Returns:
         Comparison: `leaderboard`, `verdict`, `best`, `to_html`, `save`.
@@ -143,25 +123,21 @@ def compare(
         >>> [row["strategy"] for row in cmp.leaderboard if row["status"] == "ok"] != []
         True
     """
-    options = training_of(compare, training)
-    settings = settings_of(options, seed=seed, tune=tune, tune_steps=tune_steps)
+    own = options_of(compare, options)
+    settings = settings_of(own, seed=seed, tune=tune)
     if data is None:
         raise OptionError('compare was given no data. Pass them after the model, or as data="loans.csv".')
     strategies = strategies if isinstance(strategies, (str, Strategy)) else list(strategies)
     select(strategies)  # an unknown name is refused before anything is read
-    examples = read_for(
-        model, data, y, groups=groups, time=time, split=split, sample_weight=sample_weight, unit=unit,
-        aggregate=aggregate, cost_column=cost_column, by=by,
-    )  # fmt: skip
+    metadata = {"groups": groups, "time": time, "cost_column": own["cost_column"], "by": own["by"]}
+    examples = read_for(model, data, y, **metadata, **{name: own[name] for name in Rows.__annotations__})
     chosen = select(strategies, examples.kind)
-    of_network = {"output": options["output"], "initial_weights": options["initial_weights"]}
-    of_network |= {"optimizer": options["optimizer"], "augment": augmentation_of(data, options["augment"])}
+    of_network = {name: own[name] for name in ("output", "initial_weights", "optimizer")}
+    of_network["augment"] = augmentation_of(data, own["augment"])
+    how = {name: own[name] for name in PASSED_ON}
     return compare_examples(
-        examples, model, chosen, settings, folds=folds, repeats=repeats, label_delay=label_delay,
-        duplicates=duplicates, leaks=leaks,
-        metric=metric, costs=costs, cost_column=cost_column, cost_fp=cost_fp, nested=nested, limit=limit,
-        refit_winner=refit, verbose=verbose,
-        network_options=of_network, executor=executor, store=store, show_pictures=show_pictures,
+        examples, model, chosen, settings, folds=folds, metric=metric, costs=costs, limit=limit, verbose=verbose,
+        store=store, refit_winner=own["refit"], network_options=of_network, **how,
     )  # fmt: skip
 
 
@@ -200,6 +176,8 @@ def compare_examples(
     examples, parts = _divided(examples, split, given=folds is not None, nested=nested)
     n_folds = len(parts) // repeats
     strategies = strategies if priced is None else priced.aimed(strategies)
+    if metric == LESION_RECALL and len(examples.classes) == 2:
+        strategies = [replace(s, aim=LESION_AIM) if s.aim == "f1" and s.pooling[0] in VOTES else s for s in strategies]
     limited = Limit.of(limit)
     settings = _checked(settings, examples, metric, repeats, nested)
     learners, strategies, refused = models_of(model, strategies, examples, verbose=verbose, **(network_options or {}))
@@ -230,6 +208,7 @@ def _compared(
     priced: AnyCosts | None, nested: bool, limited: Limit | None, refit_winner: bool, verbose: Any,
     diagnosis: Mapping[str, Any], show_pictures: bool, delay: Mapping[str, Any] | None,
 ) -> Comparison:  # fmt: skip
+    """Cross-validate, judge, and refit the winner: the arguments of `compare`, checked and read."""
     examples, labels = trainer.examples, {s.name: trainer.label_of(s) for s in strategies}
     with bar(verbose) as progress:
         survivors = Rungs(list(strategies), trainer.settings)
@@ -253,20 +232,9 @@ def _compared(
         inside = None
         if nested:
             inside = nested_score(ran, by_name if units is None else units.by_name, trainer, folds, metric, priced)
-        best, warnings = None, warnings_of(trainer, diagnosis)
-        if refit_winner:
-            try:
-                best = refit(winner, trainer, outcome)
-                best = priced.best(best) if priced is not None and winner.aim == "f1" else best
-            except ModelError as error:  # the scores are still valid
-                warnings.append(
-                    f"{strategy_title(winner.name)} could not be trained on all rows, so there is no model file: "
-                    f"{error}"
-                )
+        warnings = warnings_of(trainer, diagnosis)
+        best, failed = _refitted(winner, trainer, outcome, priced) if refit_winner else (None, [])
         audit = audit_of(by_name[winner.name], examples, best)
-        if best is not None and (spread := audit["threshold_spread"]) is not None:
-            ends = {end: at["threshold"] for end, at in spread.items()}
-            best = best.with_card(threshold={**best.card_without_metrics["threshold"], "spread": ends})
     cut_off = cut_off_step(outcome.training, outcome.extension, survivors.cut)
     decides = priced is not None and winner.aim != "argmax" and best is not None
     verdict = completed(judgment, len(ran), inside, cut_off, examples.split is None, decides)
@@ -274,8 +242,8 @@ def _compared(
     rows = leaderboard_rows(rows_judged, by_name, ran, examples, outcome, survivors, priced, labels, trainer.label)
     rows = [{**row, "units": None} for row in rows] if units is None else units.leaderboard(rows, judgment, priced)
     record = leaderboard_record(
-        rows, verdict, warnings, trainer, outcome, metric=metric, limited=limited, nested=inside, costs=priced,
-        labels=labels, delay=delay, audit=audit,
+        rows, verdict, [*warnings, *failed], trainer, outcome, metric=metric, limited=limited, nested=inside,
+        costs=priced, labels=labels, delay=delay, audit=audit,
     )  # fmt: skip
     drawn = {name: tally.curves(results, examples) for name, results in by_name.items()}
     if units is not None:
@@ -284,9 +252,24 @@ def _compared(
         entries = {"metrics": next(r["scores"] for r in rows if r["strategy"] == winner.name)}
         if examples.split is not None:
             entries["metrics_of"] = f"{len(folds[0].test)} test rows, not used for training or tuning"
+        if (spread := audit["threshold_spread"]) is not None:
+            ends = {end: at["threshold"] for end, at in spread.items()}
+            entries["threshold"] = {**best.card_without_metrics["threshold"], "spread": ends}
         best = best.with_card(**entries, verdict=record["verdict"])
     pictures = example_pictures(by_name[winner.name], examples, best) if show_pictures else []
     return Comparison(record, drawn, outcome.fold_results, best, diagnosis, pictures)
+
+
+def _refitted(
+    winner: Strategy, trainer: Trainer, outcome: Outcome, priced: AnyCosts | None
+) -> tuple[Classifier | None, list[str]]:
+    """The winner trained on all rows; None and a warning if that fails, because the scores are still valid."""
+    try:
+        best = refit(winner, trainer, outcome)
+        return (priced.best(best) if priced is not None and winner.aim == "f1" else best), []
+    except ModelError as error:
+        title = strategy_title(winner.name)
+        return None, [f"{title} could not be trained on all rows, so there is no model file: {error}"]
 
 
 def _divided(examples: Examples, split: Split, given: bool, nested: bool) -> tuple[Examples, tuple[Fold, ...]]:
@@ -325,9 +308,7 @@ def _checked(settings: Settings, examples: Examples, metric: str, repeats: int, 
     if settings.tune:
         check_tuning()
     if nested and repeats > 1:
-        raise OptionError(
-            f"nested=True and repeats={repeats} cannot be combined. Nest the folds of one repeat: leave out repeats=."
-        )
+        raise OptionError(f"nested=True and repeats={repeats} cannot be combined. Leave out repeats=.")
     if nested and examples.time is not None:
         raise OptionError(
             "nested=True cannot be combined with time=, because folds in time order train on the past alone. Leave "

@@ -17,6 +17,7 @@ from counterpoise.core.examples import Examples
 from counterpoise.core.fold_result import FoldResult
 from counterpoise.core.rule import Rule
 from counterpoise.core.seeds import generator
+from counterpoise.core.titles import PER
 from counterpoise.decide.costs import amount_margins, cost_column, cost_matrix
 from counterpoise.decide.threshold import bayes_decision
 from counterpoise.metrics.bootstrap import group_draws
@@ -25,8 +26,6 @@ from counterpoise.strategies.select import Strategy
 from counterpoise.targets.kinds import target_of
 
 Array = np.ndarray
-#: Cases that costs are reported for.
-PER = 10_000
 #: The metric of a comparison by costs.
 COST = "expected_cost"
 
@@ -77,15 +76,6 @@ class Costs:
         """Return the strategies; those that tune a threshold now tune it for least expected cost."""
         aim = f"cost({self.cost_fp:.12g}, {self.cost_fn:.12g})"
         return [replace(s, aim=aim) if s.aim == "f1" else s for s in strategies]
-
-    def total(self, matrix: Array) -> float:
-        """Return the cost per `PER` cases of decisions with this confusion matrix [true, predicted].
-
-        Example:
-            >>> Costs(1, 20).total(np.array([[90, 5], [2, 3]]))
-            4500.0
-        """
-        return PER * float(matrix[0, 1] * self.cost_fp + matrix[1, 0] * self.cost_fn) / float(matrix.sum())
 
     def decided(self, result: FoldResult, examples: Examples) -> FoldResult:
         """The result as it is: the threshold was tuned for these costs."""
@@ -184,28 +174,31 @@ def costs_of(costs: Any, column: Any, cost_fp: Any, examples: Examples) -> AnyCo
     Raises:
         OptionError: Costs that do not fit the classes, or both.
     """
-    problems = target_of(examples).problems(examples.y, examples.classes)
+    problems = target_of(examples).problems(examples.y[:0], examples.classes)  # which there are, not their rows
     one, binary = problems[0].index is None, all(len(p.classes) == 2 for p in problems)
     if column is None:
         if cost_fp is not None:
-            raise OptionError("cost_fp goes with cost_column. Without a column pass costs=(cost_fp, cost_fn).")
+            raise OptionError("cost_fp requires cost_column. Without a column, pass costs=(cost_fp, cost_fn).")
         if costs is None or isinstance(costs, Costs) or not _is_table(costs):
             return Costs.of(costs, binary)
         if not one:
-            raise OptionError("A matrix of costs is for one class per row. Pass two numbers, which all labels have.")
+            raise OptionError(
+                "A matrix of costs is for one class per row. With several labels, pass two numbers, "
+                "which apply to every label."
+            )
         return CostMatrix(cost_matrix(costs, examples.classes))
     if costs is not None:
-        raise OptionError("costs and cost_column exclude each other. Pass one of them.")
+        raise OptionError("costs and cost_column cannot be combined. Pass one of them.")
     if not (one and binary):
         raise OptionError("cost_column is for two classes, and the data have more. Pass costs as a matrix.")
     if examples.units is not None:
         raise OptionError(
-            "cost_column is for rows that are decided one by one, but units are decided here. Pass costs=(cost_fp, "
+            "cost_column cannot be used with units, because units are decided and not rows. Pass costs=(cost_fp, "
             "cost_fn)."
         )
     checked = cost_column(column, cost_fp)
     if examples.amount is None or examples.schema is None:
-        raise OptionError(f"cost_column={column!r} names a column of a table, but the rows are none. Pass costs.")
+        raise OptionError(f"cost_column={column!r} names a column, but the rows are not a table. Pass costs.")
     return CostsByRow(checked, float(examples.amount[examples.y == 1].mean()))
 
 

@@ -8,11 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from counterpoise.comparison.costs import PER
-from counterpoise.comparison.costs import Costs as Costs
 from counterpoise.comparison.verdict import Verdict
 from counterpoise.core.errors import OptionError
-from counterpoise.core.titles import BASELINE, strategy_name
+from counterpoise.core.titles import BASELINE, PER, strategy_name
 
 Array = np.ndarray
 
@@ -35,7 +33,7 @@ def rates(confusion: Array, positive: int = 1) -> tuple[float, float]:
 
 
 def with_effect(
-    verdict: Verdict, matrices: Mapping[str, Array], costs: Costs | Mapping[str, float] | None, classes: Sequence[Any],
+    verdict: Verdict, matrices: Mapping[str, Array], costs: Mapping[str, float], classes: Sequence[Any],
     positive: int = 1, cases: str = "cases",
 ) -> Verdict:  # fmt: skip
     """Return the verdict with what its winner changes in decisions; for the baseline, what the threshold alone changes.
@@ -43,7 +41,7 @@ def with_effect(
     Args:
         verdict: The verdict.
         matrices: strategy -> confusion counts (C, C) [true, predicted] at its own threshold, summed over the folds.
-        costs: What errors cost, or strategy -> what its decisions cost per `PER` cases, or None.
+        costs: strategy -> what its decisions cost per `PER` cases; empty without costs.
         classes: The C labels.
         positive: Code of the class that the text is about; every class has its line in `effect["classes"]`.
         cases: What is counted.
@@ -51,9 +49,8 @@ def with_effect(
     strategy = THRESHOLD if verdict.winner == BASELINE else verdict.winner
     if BASELINE not in matrices or strategy not in matrices:
         return verdict
-    prices = {name: costs.total(matrices[name]) for name in matrices} if isinstance(costs, Costs) else costs or {}
     named = [name for name in dict.fromkeys((BASELINE, THRESHOLD, strategy)) if name in matrices]
-    counts = {name: _counts(matrices[name], positive, prices.get(name)) for name in named}
+    counts = {name: _counts(matrices[name], positive, costs.get(name)) for name in named}
     new, old = matrices[strategy], matrices[BASELINE]
     change = _change(counts[strategy], counts[BASELINE])
     effect: dict[str, Any] = {

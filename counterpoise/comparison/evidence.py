@@ -26,6 +26,12 @@ Array = np.ndarray
 Scores = Mapping[str, Mapping[str, Any]]
 Counts = Mapping[str, Mapping[str, Any]]
 
+#: Half-width of the region of practical equivalence: smaller differences do not matter in practice. Metrics whose size
+#: follows the share of the rare class (log loss, Brier score) take it relative to the reference: 1%.
+ROPE = 0.01
+#: Confidence of the intervals.
+LEVEL = 0.95
+
 
 @dataclass(frozen=True)
 class Evidence:
@@ -37,8 +43,6 @@ class Evidence:
         ratio: Test rows / training rows.
         simplicity: Strategies, simplest first.
         reference: The strategy that others are compared with.
-        rope: Half-width of the region of practical equivalence.
-        level: Confidence of the intervals.
         draws: Paired bootstrap draws that replace the t-tests, or None.
         counts: strategy -> suffix of the decision keys -> float64 (J, 2, 2), or empty.
     """
@@ -48,8 +52,6 @@ class Evidence:
     ratio: float
     simplicity: tuple[str, ...]
     reference: str
-    rope: float
-    level: float
     draws: Scores | None
     counts: Counts
 
@@ -61,16 +63,16 @@ class Evidence:
 
     def rope_of(self, metric: str) -> float:
         """The rope in the metric's unit: absolute, or relative to the reference for `Metric.relative`."""
-        return self.rope * abs(self.mean(self.reference, metric)) if METRICS[metric].relative else self.rope
+        return ROPE * abs(self.mean(self.reference, metric)) if METRICS[metric].relative else ROPE
 
     def difference(self, metric: str, a: str, b: str, view: Callable[[Any], Any]) -> Difference:
         """a minus b after `view` was applied to each score."""
         rope, of_a, of_b = self.rope_of(metric), self.drawn(a, metric), self.drawn(b, metric)
         if of_a is None or of_b is None:
             pair = view(self.scores[a][metric]) - view(self.scores[b][metric])
-            return correlated_t(pair, self.ratio, rope, self.level)
+            return correlated_t(pair, self.ratio, rope, LEVEL)
         mean = view(self.mean(a, metric)) - view(self.mean(b, metric))
-        return from_draws(view(of_a) - view(of_b), mean, rope, self.level)
+        return from_draws(view(of_a) - view(of_b), mean, rope, LEVEL)
 
     def drawn(self, strategy: str, metric: str) -> Array | None:
         """Bootstrap draws of one score, or None."""
@@ -96,9 +98,9 @@ def interval(evidence: Evidence, strategy: str, key: str) -> Interval:
         trials = round(_per_repeat(evidence, values, matrices)[truth].sum())
     draws = evidence.drawn(strategy, key)
     if draws is not None and not (trials and mean in (0.0, 1.0)):  # where a bootstrap has no width
-        low, high = percentile(draws, evidence.level)
+        low, high = percentile(draws, LEVEL)
         return Interval(mean, min(low, mean), max(high, mean), folds)  # a skewed bootstrap may leave its center out
-    ends = fold_interval(values, evidence.ratio, low=metric.low, high=metric.high, level=evidence.level, trials=trials)
+    ends = fold_interval(values, evidence.ratio, low=metric.low, high=metric.high, level=LEVEL, trials=trials)
     return Interval(mean, ends[0], ends[1], folds)
 
 
@@ -118,13 +120,13 @@ def _pooled(evidence: Evidence, base: str, values: Array, matrices: Array) -> In
     counts = _per_repeat(evidence, values, matrices)
     tp, fp, fn = float(counts[1, 1]), float(counts[0, 1]), float(counts[1, 0])
     if base == "f1":
-        mean, ends = pooled_f1(tp, fp, fn), f1_interval(tp, fp, fn, evidence.level)
+        mean, ends = pooled_f1(tp, fp, fn), f1_interval(tp, fp, fn, LEVEL)
     else:
         mean = tp / (tp + fp) if tp + fp > 0 else 0.0
-        ends = precision_interval(tp, fp, evidence.level)
+        ends = precision_interval(tp, fp, LEVEL)
     finite = int(np.isfinite(values).sum())
     if finite > 1:
-        half = t_quantile(finite - 1, evidence.level) * corrected_error(values, evidence.ratio)
+        half = t_quantile(finite - 1, LEVEL) * corrected_error(values, evidence.ratio)
         spread = carried(mean, half, 0.0, 1.0)
         ends = min(ends[0], spread[0]), max(ends[1], spread[1])
     return Interval(mean, ends[0], ends[1], tuple(values.tolist()))

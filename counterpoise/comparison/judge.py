@@ -26,10 +26,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from counterpoise.comparison import words
-from counterpoise.comparison.evidence import Counts, Evidence, Scores, interval
+from counterpoise.comparison.evidence import LEVEL, Counts, Evidence, Scores, interval
 from counterpoise.comparison.posterior import CERTAIN, LIKELY, Difference, holm_of, proven, repeats_to_decide
 from counterpoise.comparison.verdict import Interval, Judgment, Verdict, VsNone
 from counterpoise.core.errors import OptionError, did_you_mean
+from counterpoise.core.titles import BASELINE
 from counterpoise.metrics.catalog import METRICS
 
 __all__ = ["Interval", "Judgment", "Verdict", "VsNone", "assess"]
@@ -44,9 +45,6 @@ def assess(
     repeats: int = 1,
     metric: str = "average_precision",
     simplicity: Sequence[str] | None = None,
-    reference: str = "none",
-    rope: float = 0.01,
-    level: float = 0.95,
     test_over_train: float | None = None,
     draws: Scores | None = None,
     counts: Counts | None = None,
@@ -56,8 +54,9 @@ def assess(
     """Judge strategies on one data set by their fold scores.
 
     Intervals: variance s^2 (1/(RK) + 1/(K-1)) with RK - 1 degrees of freedom, on the scale of the metric's
-    range (`metrics.intervals`). Against `reference`: corrected resampled t-test (Nadeau & Bengio 2003),
-    Holm over strategies. Verdict: Bayesian correlated t-test (Benavoli et al. 2017), see the module's text.
+    range (`metrics.intervals`). Against the reference, which is the baseline or, if it has no score, the simplest
+    that has one: corrected resampled t-test (Nadeau & Bengio 2003), Holm over strategies. Verdict: Bayesian
+    correlated t-test (Benavoli et al. 2017), see the module's text.
 
     Args:
         scores: strategy -> metric key -> float (R K,), repeat after repeat; nan where undefined on a fold.
@@ -66,10 +65,6 @@ def assess(
         repeats: R.
         metric: The key to judge by.
         simplicity: Strategies from simple to elaborate; default: the order of `scores`.
-        reference: What others are compared with; if it has no score, the simplest that has one.
-        rope: Differences smaller than this do not matter in practice. Metrics whose size follows the share
-            of the rare class (log loss, Brier score) take it relative to the reference: 0.01 is 1%.
-        level: Confidence of the intervals.
         test_over_train: n_test / n_train of one split; default 1 / (K - 1). Needed for repeated hold-out
             (folds=1).
         draws: For time or group splits: strategy -> metric -> float (B,), paired bootstrap draws
@@ -100,16 +95,14 @@ def assess(
     scored = [name for name in order if np.isfinite(table[name].get(metric, np.empty(0))).any()]
     if not scored:
         raise OptionError(
-            f"No strategy has a score for {metric!r}, so there is nothing to judge. Look at the errors of the fits."
+            f"No strategy has a score for {metric!r}, so strategies cannot be compared. Check the errors of the fits."
         )
     evidence = Evidence(
         table,
         folds,
         _ratio(folds, test_over_train),
         order,
-        reference if reference in scored else scored[0],
-        rope,
-        level,
+        BASELINE if BASELINE in scored else scored[0],
         draws,
         counts or {},
     )
@@ -118,7 +111,7 @@ def assess(
         metric=metric,
         ranking=(*ranking, *(name for name in order if name not in scored)),
         scores={name: {key: interval(evidence, name, key) for key in row} for name, row in table.items()},
-        vs_none=_against_reference(evidence, external) if reference in scored else {},
+        vs_none=_against_reference(evidence, external) if BASELINE in scored else {},
         verdict=_verdict_of_all(evidence, metric, ranking, external, unfinished),
     )
 
@@ -141,7 +134,7 @@ def _order(table: Mapping[str, Any], simplicity: Sequence[str] | None) -> tuple[
 
 def _ratio(folds: int, test_over_train: float | None) -> float:
     if test_over_train is None and folds < 2:
-        raise OptionError(f"folds={folds} without test_over_train; give n_test / n_train of the hold-out.")
+        raise OptionError(f"folds={folds} without test_over_train; pass n_test / n_train of the hold-out.")
     ratio = 1 / (folds - 1) if test_over_train is None else test_over_train
     if not 0 <= ratio < np.inf:
         raise OptionError(f"test_over_train={test_over_train}. Expected a ratio of 0 or more.")
@@ -215,7 +208,7 @@ def _verdict(evidence: Evidence, metric: str, ranking: tuple[str, ...], unfinish
 
 def _contrast(evidence: Evidence, metric: str, first: str, second: str, difference: Difference) -> words.Contrast:
     means = evidence.mean(first, metric), evidence.mean(second, metric)
-    return words.Contrast(metric, first, second, means, difference, evidence.rope_of(metric), evidence.level)
+    return words.Contrast(metric, first, second, means, difference, evidence.rope_of(metric), LEVEL)
 
 
 def _better(

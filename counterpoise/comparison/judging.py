@@ -14,7 +14,7 @@ from counterpoise.comparison.cut_off import unfinished
 from counterpoise.comparison.effect import THRESHOLD, with_effect
 from counterpoise.comparison.judge import assess, texts_of
 from counterpoise.comparison.nested import Nested
-from counterpoise.comparison.threshold_alone import at_tuned_threshold, confusion_at_tuned_threshold
+from counterpoise.comparison.threshold_alone import at_tuned_threshold
 from counterpoise.comparison.verdict import Judgment, Verdict
 from counterpoise.core.examples import Examples
 from counterpoise.core.fold_result import FoldResult
@@ -72,14 +72,12 @@ def _with_effect(
     """The verdict with what its strategy changes in decisions, and without a baseline if that failed."""
     matrices = {name: of_rule[""].sum(axis=0) for name, of_rule in counts.items() if of_rule}
     prices = {} if costs is None else {name: spent(results) for name, results in by_name.items()}
+    alone: Sequence[FoldResult] = ()
     if THRESHOLD not in matrices and "none" in matrices and (costs or matrices["none"].shape == (2, 2)):
-        alone = None
-        if costs is None:
-            alone = confusion_at_tuned_threshold(by_name["none"], examples, None)
-        elif tuned := at_tuned_threshold(by_name["none"], examples, costs):
-            alone = tally.fold_counts(tuned, examples)[""].sum(axis=0)
-            prices[THRESHOLD] = spent(tuned)
-        matrices |= {} if alone is None else {THRESHOLD: alone}
+        alone = at_tuned_threshold(by_name["none"], examples, costs)
+    if alone:
+        matrices[THRESHOLD] = tally.fold_counts(alone, examples)[""].sum(axis=0)
+        prices |= {} if costs is None else {THRESHOLD: spent(alone)}
     cases = "pixels or steps" if target_of(examples).per_element else "cases"
     verdict = with_effect(verdict, matrices, prices, examples.classes, examples.positive, cases)
     if reason := outcome.failures.get("none"):

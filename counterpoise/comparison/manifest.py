@@ -97,6 +97,7 @@ def _named(x: Any, name: str) -> list[tuple[str, Array]]:
 
 
 def _network(network: Network, key: str) -> dict[str, Any]:
+    """What a network starts from, as hashes: layers, weights, optimizer."""
     model, optimizer = network.fresh(0), network.optimizer()
     state = fresh_state({}, network.fresh, 0)
     text, fixed = _layers_text(model), []

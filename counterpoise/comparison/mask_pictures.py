@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from counterpoise.core.examples import Examples
 from counterpoise.core.fold_result import FoldResult
 from counterpoise.metrics.region_scores import dice
-from counterpoise.report.thumbnails import thumbnail
+from counterpoise.report.thumbnails import SIDE, thumbnail
 
 Array = np.ndarray
 
@@ -19,8 +19,8 @@ SHOWN = 6
 #: Pixels between image, truth and decision.
 GAP = 2
 ABOUT = (
-    "Out-of-fold decisions of the recommended strategy. Each picture has the image, the true mask, and the decided "
-    "mask (ignored pixels are gray). Check the worst for wrong masks, and for cases of one kind."
+    "Out-of-fold decisions of the recommended strategy. Each panel shows the image, the true mask, and the "
+    "predicted mask (ignored pixels are gray). Check the worst ones for wrong masks and for a common pattern."
 )
 
 
@@ -33,10 +33,13 @@ def mask_pictures(results: Sequence[FoldResult], examples: Examples, pictures: A
         pictures: The input that is shown.
     """
     cases = sorted(
-        (float(score), int(row), decided)
-        for result in results
-        if result.repeat == 0 and result.regions is not None
-        for score, row, decided in _cases(result)
+        (
+            (float(score), int(row), decided)
+            for result in results
+            if result.repeat == 0 and result.regions is not None
+            for score, row, decided in _cases(result)
+        ),
+        key=lambda case: case[:2],
     )
     middle = max(SHOWN, 3 * len(cases) // 4 - SHOWN // 2)  # each fold kept its worst, and as many around its median
     kinds = (
@@ -54,36 +57,24 @@ def mask_pictures(results: Sequence[FoldResult], examples: Examples, pictures: A
     ]
 
 
-def _cases(result: FoldResult) -> list[tuple[float, int, Any]]:
+def _cases(result: FoldResult) -> Iterable[tuple[float, int, Array]]:
     """Dice coefficient, row and decision of the rows whose decisions were kept."""
     regions: Any = result.regions
     scores = dice(regions.counts[regions.shown][:, list(regions.foreground)]).mean(axis=1)
-    return [
-        (score, row, _Mask(decided))
-        for score, row, decided in zip(scores, result.rows[regions.shown], regions.decided, strict=True)
-    ]
+    return zip(scores, result.rows[regions.shown], regions.decided, strict=True)
 
 
-class _Mask:
-    """A mask that never decides an order."""
-
-    def __init__(self, codes: Array) -> None:
-        self.codes = codes
-
-    def __lt__(self, other: object) -> bool:
-        return False
-
-
-def _shown(examples: Examples, pictures: Any, row: int, decided: _Mask, score: float) -> dict[str, Any]:
-    pixels = np.asarray(pictures[np.array([row])][0], dtype=np.float64)
-    low, high = black_and_white(pictures[np.array([row])][0], examples)
+def _shown(examples: Examples, pictures: Any, row: int, decided: Array, score: float) -> dict[str, Any]:
+    stored = pictures[np.array([row])][0]
+    low, high = black_and_white(stored, examples)
+    pixels = np.asarray(stored, dtype=np.float64)
     image = np.clip((pixels.reshape(*pixels.shape[:2], -1) - low) / max(high - low, 1e-12), 0.0, 1.0)
-    masks = (_gray(codes, len(examples.classes) - 1) for codes in (examples.y[row], decided.codes))
+    masks = (_gray(codes, len(examples.classes) - 1) for codes in (examples.y[row], decided))
     parts = [image, *(np.repeat(mask[..., None], image.shape[-1], axis=2) for mask in masks)]
     gap = np.ones((len(image), GAP, image.shape[-1]))
     joined = np.concatenate([parts[0], gap, parts[1], gap, parts[2]], axis=1)
     return {
-        "src": thumbnail(255 * joined, side=3 * 96),
+        "src": thumbnail(255 * joined, side=3 * SIDE),
         "name": f"row {row + 1}" if examples.names is None else str(examples.names[row]),
         "lines": [f"Dice {score:.3f}"],
     }

@@ -149,9 +149,7 @@ def proven(difference: Difference, p_adjusted: float) -> bool:
     return difference.right >= CERTAIN and p_adjusted <= 1 - CERTAIN
 
 
-def repeats_to_decide(
-    differences: Any, folds: int, ratio: float, rope: float, comparisons: int = 1, most: int = MOST_REPEATS
-) -> int | None:
+def repeats_to_decide(differences: Any, folds: int, ratio: float, rope: float, comparisons: int = 1) -> int | None:
     """Return how many repeats of the folds would decide if mean and spread stay as they are.
 
     The standard error s sqrt(1/(RK) + n_test/n_train) falls with R only to its second term, so a small or
@@ -163,10 +161,9 @@ def repeats_to_decide(
         ratio: n_test / n_train.
         rope: Half-width of the region of practical equivalence.
         comparisons: How many are corrected for.
-        most: Up to how many repeats are searched.
 
     Returns:
-        The smallest R in all, or None when no R up to `most` is enough.
+        The smallest R in all, or None when no R up to `MOST_REPEATS` is enough.
 
     Example:
         >>> repeats_to_decide([0.05, 0.07, 0.01, 0.04, 0.08], 5, 1 / 4, 0.01)
@@ -184,4 +181,4 @@ def repeats_to_decide(
         shown = max(guess.left, guess.right) >= CERTAIN and comparisons * guess.p <= 1 - CERTAIN
         return shown or guess.rope >= CERTAIN
 
-    return next((repeats for repeats in range(1, most + 1) if repeats * folds > 1 and decides(repeats)), None)
+    return next((repeats for repeats in range(1, MOST_REPEATS + 1) if repeats * folds > 1 and decides(repeats)), None)

@@ -31,7 +31,7 @@ from counterpoise.report.unit_record import of_units
 
 @dataclass(frozen=True, repr=False)
 class Comparison:
-    """The result of a comparison; made by `compare`.
+    """The result of `compare`: leaderboard, verdict, figures, and best classifier.
 
     Attributes:
         record: The content of leaderboard.json.
@@ -59,18 +59,20 @@ class Comparison:
 
     @property
     def leaderboard(self) -> list[dict[str, Any]]:
-        """The rows, best rank first: each strategy's scores, costs and differences to the baseline."""
+        """The strategies by rank, with scores, costs, and differences from the baseline."""
         return list(self.record["rows"])
 
     @property
     def verdict(self) -> Verdict:
-        """The recommendation: headline, recommendation, evidence, next step, and the same as values."""
+        """The verdict: headline, recommendation, evidence, and next step, and their values."""
         return Verdict.from_dict(self.record["verdict"])
 
     @property
     def plot(self) -> Plots:
-        """The page's figures, to show and to save: `.pr()`, `.roc()`, `.gain()`, `.decision()`, `.calibration()`,
-        `.leaderboard()`, `.training()`, `.learning()`."""
+        """The figures of the report, to show and to save.
+
+        They are `.pr()`, `.roc()`, `.gain()`, `.decision()`, `.calibration()`, `.leaderboard()`, `.training()`, and
+        `.learning()`."""
         return Plots(self.page_record)
 
     def to_frame(self) -> Any:
@@ -102,7 +104,7 @@ class Comparison:
         if tracker == "mlflow":
             return trackers.to_mlflow(self, None if destination is None else str(destination))
         if destination is None:
-            raise OptionError("log_to('tensorboard') needs a folder, for example log_to('tensorboard', 'logs').")
+            raise OptionError("log_to('tensorboard') requires a folder, for example log_to('tensorboard', 'logs').")
         return trackers.to_tensorboard(self, destination)
 
     def __str__(self) -> str:
@@ -152,7 +154,10 @@ class Comparison:
         return out.getvalue()
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
-        """Write leaderboard.json, leaderboard.csv, report.html and model.keras; each appears whole or not at all."""
+        """Write leaderboard.json, leaderboard.csv, report.html, and model.keras to a folder.
+
+        Each file is written completely or not at all.
+        """
         target = check_path(folder, "folder")
         texts = {
             "leaderboard.json": json.dumps(self.record, indent=1), "leaderboard.csv": self.to_csv(),

@@ -39,6 +39,7 @@ def stored(
     pending = [tell] if tell else []
 
     def run(jobs: Iterable[Job], examples: Examples, model: Any, **how: Any) -> Trained:
+        """The members that the store has, then those of the jobs that are left, each stored before it is given on."""
         distinct = {job.id: job for job in jobs}
         if isinstance(model, Network):
             _agree(model, distinct.values(), store)

@@ -112,12 +112,12 @@ class Store:
         before, now = self.manifest, json.loads(json.dumps(manifest))
         if before is None:
             if self.count():
-                raise damaged(self.folder, "it holds fits, and not what they are of")
+                raise damaged(self.folder, "it contains fits without a description of their data")
             self._set("manifest", now)
         elif changes := differences(before, now):
             raise ArtifactError(
-                f"{str(self.folder)!r} holds another run: {'; '.join(changes)}. Give another folder (--out), or throw "
-                f"away its {self.count()} fits (--restart)."
+                f"{str(self.folder)!r} contains another run: {'; '.join(changes)}. Use another folder (--out), or "
+                f"delete its {self.count()} fits (--restart)."
             )
 
     @property

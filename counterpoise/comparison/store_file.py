@@ -127,7 +127,7 @@ def check_layout(database: sqlite3.Connection) -> None:
         empty.executescript(TABLES)
         wanted = empty.execute(LAYOUT).fetchall()
     if database.execute(LAYOUT).fetchall() != wanted:
-        raise ArtifactError("its tables are not those of this version of Counterpoise")
+        raise ArtifactError("its tables do not fit this version of Counterpoise")
 
 
 def check_rows(database: sqlite3.Connection) -> None:
@@ -139,7 +139,7 @@ def check_rows(database: sqlite3.Connection) -> None:
     for table, columns in COLUMNS.items():
         for *row, stored in database.execute(f"SELECT {columns}, checksum FROM {table}"):
             if stored != checksum(*row) or (table == "facts" and row[0] not in FACTS):
-                raise ArtifactError(f"a row of its {table} is not what was written there")
+                raise ArtifactError(f"a row of its {table} was changed after it was written")
 
 
 def damaged(folder: Path, why: str) -> ArtifactError:

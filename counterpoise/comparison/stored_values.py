@@ -65,7 +65,7 @@ def _gain(value: Any, where: str) -> list[float]:
 def _no_array(value: Any, where: str) -> None:
     """Arrays have rows of their own; the value beside them is null."""
     if value is not None:
-        raise misfit(value, where, "null, for arrays have rows of their own")
+        raise misfit(value, where, "null, because arrays have their own rows")
 
 
 #: Fields of a member that are no arrays; a field of a later version may hold anything plain.
@@ -114,7 +114,7 @@ def checked_json(value: Any, stored: Any, where: str, *key: str) -> Any:
         ArtifactError: It is no text, not what was written, or no JSON.
     """
     if not isinstance(value, str) or stored != checksum(*key, value):
-        raise ArtifactError(f"{where} is not what was written there.")
+        raise ArtifactError(f"{where} is not the stored value.")
     return read_json(value, where, finite=False, most=MOST_VALUES)
 
 
@@ -161,7 +161,7 @@ def member_of(job: str, content: Mapping[str, Any], rows: Iterable[tuple[Any, ..
     arrays_of: dict[str, list[Array]] = {name: [] for name in content["arrays"]}
     for name, position, dtype, shape, value, stored in rows:
         if stored != checksum(job, name, position, dtype, shape, value) or name not in arrays_of:
-            raise ArtifactError(f"the {name!r:.40} of the fit {job:.12} are not what was written there.")
+            raise ArtifactError(f"the {name!r:.40} of the fit {job:.12} are not the stored values.")
         arrays_of[name].append(_array(dtype, shape, value, f"the {name} of the fit {job:.12}"))
     for name, count in content["arrays"].items():
         if len(arrays_of[name]) != count and (weights or name != "weights"):
@@ -187,7 +187,7 @@ def _made(values: Mapping[str, Any], job: str) -> Member:
 
 def _array(dtype: Any, shape: Any, value: Any, where: str) -> Array:
     if dtype not in TYPES or not isinstance(shape, str) or not isinstance(value, bytes):
-        raise ArtifactError(f"{where} are no plain array.")
+        raise ArtifactError(f"{where} are not a plain array.")
     sizes = list_of(whole(), 32)(read_json(shape, where), where)
     kind = np.dtype(dtype)
     if math.prod(sizes) * kind.itemsize != len(value):
@@ -218,10 +218,10 @@ def check_member(member: Member, job: Job, classes: int, shapes: Iterable[tuple[
     for name, shape in wanted.items():
         array = getattr(member, name)
         if array.dtype.kind != "f" or array.shape != shape or units not in (*target.widths(classes), classes):
-            raise ArtifactError(f"the {name} of the fit {job.id:.12} are no scores of its rows.")
+            raise ArtifactError(f"the {name} of the fit {job.id:.12} are not scores of its rows.")
     parts = member.member_outputs
     if parts is not None and (parts.dtype.kind != "f" or parts.shape[1:] != (len(job.score), *target.shape(classes))):
-        raise ArtifactError(f"the member_outputs of the fit {job.id:.12} are no scores of its rows.")
+        raise ArtifactError(f"the member_outputs of the fit {job.id:.12} are not scores of its rows.")
     if not np.isfinite(member.log_shift).all():
         raise ArtifactError(f"the log_shift of the fit {job.id:.12} is not finite.")
     if member.weights and list(shapes) and [a.shape for a in member.weights] != list(shapes):

@@ -20,8 +20,11 @@ from counterpoise.core.masked import unmasked
 
 T = TypeVar("T")
 
+#: Rows that a message names.
+MOST_NAMED = 5
 
-def rows_text(rows: Iterable[int], most: int = 5) -> str:
+
+def rows_text(rows: Iterable[int]) -> str:
     """Name rows for a message, counted from 1 (the header of a file is not a row).
 
     Example:
@@ -33,8 +36,8 @@ def rows_text(rows: Iterable[int], most: int = 5) -> str:
     numbers = [int(r) + 1 for r in rows]
     if len(numbers) == 1:
         return f"row {numbers[0]}"
-    shown = ", ".join(str(n) for n in numbers[:most])
-    return f"rows {shown}" + (f", ... ({len(numbers):,} rows)" if len(numbers) > most else "")
+    shown = ", ".join(str(n) for n in numbers[:MOST_NAMED])
+    return f"rows {shown}" + (f", ... ({len(numbers):,} rows)" if len(numbers) > MOST_NAMED else "")
 
 
 def check_choice(value: T, name: str, choices: Iterable[T]) -> T:
@@ -114,24 +117,10 @@ def check_path(value: Any, name: str = "path") -> Path:
     except TypeError:
         raise OptionError(f'{name} is {value!r:.60}. Expected the name of a file or folder, as "m.keras".') from None
     if not text or "\0" in text:
-        raise OptionError(f"{name} is {text!r}, which can be no name of a file. Give another name.")
+        raise OptionError(f"{name} is {text!r}, which cannot be a file name. Use another name.")
     if max(map(len, os.fsencode(text).split(os.sep.encode()))) > LONGEST_NAME:
-        raise OptionError(f"{name} is {text[:40]!r}..., which is too long for the name of a file. Give a shorter name.")
+        raise OptionError(f"{name} is {text[:40]!r}..., which is too long for a file name. Use a shorter name.")
     return Path(text)
-
-
-def check_shape(array: Any, name: str, shape: Sequence[int | None]) -> np.ndarray:
-    """Return `array` as NumPy when its shape is `shape` (None = any length); it is never reshaped.
-
-    Example:
-        >>> check_shape([[1, 2]], "logits", (None, 2)).shape
-        (1, 2)
-    """
-    got = np.asarray(array)
-    if got.ndim != len(shape) or any(s is not None and s != g for g, s in zip(got.shape, shape, strict=True)):
-        wanted = "(" + ", ".join("any" if s is None else str(s) for s in shape) + ("," if len(shape) == 1 else "") + ")"
-        raise DataError(f"{name} has shape {got.shape}. Expected {wanted}.")
-    return got
 
 
 def check_lengths(columns: Mapping[str, Any]) -> int:
@@ -162,47 +151,13 @@ def check_finite(array: Any, name: str) -> np.ndarray:
         inside = f" at position {index[1:]}" if len(index) > 1 else ""
         word = "NaN" if np.isnan(got[index]) else "an infinite value"
         raise DataError(
-            f"{name} holds {word} in {rows_text([index[0]])}{inside} ({int(bad.sum()):,} such values in all). "
-            "Fill or leave out these entries first."
+            f"{name} contains {word} in {rows_text([index[0]])}{inside} ({int(bad.sum()):,} such values in total). "
+            f"Fill in or leave out these entries first."
         )
     return got
 
 
-def check_probabilities(p: Any, name: str = "probabilities", n_classes: int | None = None) -> np.ndarray:
-    """Return probabilities as float64: (N,) of the positive class, or (N, C) with rows that sum to 1.
-
-    Args:
-        p: Numbers in [0, 1].
-        name: The user's name for them.
-        n_classes: When given, p must have shape (N, n_classes).
-
-    Raises:
-        DataError: A value lies outside [0, 1], is NaN, or a row does not sum to 1 within 1e-3.
-
-    Example:
-        >>> check_probabilities([[0.2, 0.8]]).sum().item()
-        1.0
-    """
-    got = check_finite(np.asarray(unmasked(p), dtype=np.float64), name)
-    if n_classes is not None:
-        check_shape(got, name, (None, n_classes))
-    elif got.ndim not in (1, 2):
-        raise DataError(f"{name} has shape {got.shape}. Expected (N,) or (N, C).")
-    outside = np.argwhere((got < 0) | (got > 1))
-    if len(outside):
-        value = float(got[tuple(outside[0])])
-        raise DataError(
-            f"{name} is {value:g} in {rows_text([outside[0][0]])}. Expected 0 to 1. Are these logits? "
-            "Pass them through a sigmoid or softmax first."
-        )
-    if got.ndim == 2:
-        off = np.flatnonzero(np.abs(got.sum(axis=1) - 1) > 1e-3)
-        if len(off):
-            raise DataError(f"{name} sums to {got[off[0]].sum():g} in {rows_text(off)}; each row must sum to 1.")
-    return got
-
-
-def check_weights(weights: Any, n: int, name: str = "sample_weight") -> np.ndarray:
+def check_weights(weights: Any, n: int) -> np.ndarray:
     """Return weights as float64 (n,): finite, none negative, not all zero.
 
     A weight w means that the row counts as w examples.
@@ -214,15 +169,20 @@ def check_weights(weights: Any, n: int, name: str = "sample_weight") -> np.ndarr
     try:
         got = np.asarray(unmasked(weights), dtype=np.float64)
     except (TypeError, ValueError):
-        raise DataError(f"{name} is {weights!r:.60}. Expected numbers, one per row.") from None
+        raise DataError(f"sample_weight is {weights!r:.60}. Expected numbers, one per row.") from None
     if got.shape != (n,):
-        raise DataError(f"{name} has shape {got.shape}. Expected one number for each of the {n:,} rows.")
-    check_finite(got, name)
+        raise DataError(f"sample_weight has shape {got.shape}. Expected one number for each of the {n:,} rows.")
+    check_finite(got, "sample_weight")
     negative = np.flatnonzero(got < 0)
     if len(negative):
-        raise DataError(f"{name} is negative ({got[negative[0]]:g}) in {rows_text(negative)}; use 0 or more.")
+        raise DataError(
+            f"sample_weight is negative ({got[negative[0]]:g}) in {rows_text(negative)}. Expected weights of 0 "
+            f"or more. Correct these rows."
+        )
     if n and not got.sum() > 0:
-        raise DataError(f"{name} sums to zero; at least one row needs a positive weight.")
+        raise DataError(
+            "sample_weight sums to zero. Expected a positive weight in at least one row. Correct the weights."
+        )
     return got
 
 

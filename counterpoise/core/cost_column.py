@@ -17,7 +17,7 @@ class CostColumn:
 
     Example:
         >>> CostColumn("amount", 5.0).text()
-        "A missed case costs its 'amount' and a false positive costs 5. The decision has the lowest expected cost."
+        "A missed case costs its 'amount', a false positive costs 5. Decided by the lowest expected cost."
     """
 
     name: str
@@ -26,6 +26,6 @@ class CostColumn:
     def text(self) -> str:
         """One sentence for the model card."""
         return (
-            f"A missed case costs its {self.name!r} and a false positive costs {self.cost_fp:g}. The decision has the "
-            "lowest expected cost."
+            f"A missed case costs its {self.name!r}, a false positive costs {self.cost_fp:g}. Decided by the lowest "
+            "expected cost."
         )

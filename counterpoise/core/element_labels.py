@@ -41,12 +41,15 @@ class ElementLabels:
         Raises:
             TargetError: values that are no classes, or fewer than two classes. OptionError: names that do not fit.
         """
-        read = _positive_last(_named(read_element_labels(self.target, self.ignore), self.names), self.names)
+        read = _named(read_element_labels(self.target, self.ignore), self.names)
+        read = rarer_last(read) if self.names is None else read  # of named classes the order is the user's
         return replace(read, codes=read.codes.astype(np.min_scalar_type(-max(2, len(read.classes)))))
 
 
 def elements(target: Any, *, ignore: Any = (), names: Sequence[str] | None = None) -> ElementLabels:
-    """Describe a class for each pixel of an image or step of a sequence, as the target of `fit` and `compare`.
+    """Describe a target with a class for each pixel of an image or step of a sequence.
+
+    Pass the result as the target of `fit` or `compare`.
 
     Masks (N, H, W), (N, H, W, 1) and one-hot masks (N, H, W, C) need no more than themselves. So do sequences (N, T) of
     three classes or more, or for a Keras model with an output for each step. Elements labeled -1, missing, or masked
@@ -133,11 +136,12 @@ def _of_one_hot(source: LabelSource) -> Labels | None:
 
 
 def _named(labels: Labels, names: tuple[str, ...] | None) -> Labels:
+    """The labels with names for their classes; refuse fewer than two classes."""
     if len(labels.classes) < 2:
         only = f" ({labels.classes[0]!r})" if labels.classes else ""
         raise TargetError(
             f"The elements have {len(labels.classes)} class{'es' * (not labels.classes)}{only}. Expected two classes "
-            "or more. Give rows that contain the rare class, too."
+            "or more. Pass rows that also contain the rare class."
         )
     if names is None:
         return labels
@@ -149,12 +153,17 @@ def _named(labels: Labels, names: tuple[str, ...] | None) -> Labels:
     return replace(labels, classes=names)
 
 
-def _positive_last(labels: Labels, names: tuple[str, ...] | None) -> Labels:
-    """Of two classes the rarer one is code 1, unless both are named: then the order is the user's."""
-    counts = count_codes(labels.codes.reshape(-1), len(labels.classes))
-    if len(labels.classes) != 2 or names is not None or counts[1] <= counts[0]:
+def rarer_last(labels: Labels) -> Labels:
+    """The labels with the rarer of two classes as code 1; those of other numbers of classes as they are.
+
+    Example:
+        >>> rarer_last(Labels(np.array([[1, 1, 0, -1]]), ("no", "yes"))).codes.tolist()
+        [[0, 0, 1, -1]]
+    """
+    codes, counts = labels.codes, count_codes(labels.codes.reshape(-1), len(labels.classes))
+    if len(counts) != 2 or counts[1] <= counts[0]:
         return labels
-    return labels.mapped(np.array([1, 0]), labels.classes[::-1])
+    return replace(labels, codes=np.where(codes < 0, codes, 1 - codes), classes=labels.classes[::-1])
 
 
 def element_codes(given: Any, classes: Array) -> Array:

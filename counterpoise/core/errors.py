@@ -26,7 +26,7 @@ from collections.abc import Iterable
 
 
 class CounterpoiseError(Exception):
-    """The root of the tree; catch it to catch all of ours.
+    """The base class of all errors that Counterpoise raises.
 
     Example:
         >>> import counterpoise as cp
@@ -55,7 +55,7 @@ class SplitError(DataError):
 
 
 class LeakError(DataError):
-    """The answer, or a copy of a test row, may be among what is learned from, and a refusal was asked for."""
+    """The data may leak the label or test rows, and leaks="error" (--strict) was passed."""
 
 
 class OptionError(CounterpoiseError, ValueError):
@@ -96,9 +96,9 @@ _ADVICE = {
     errno.EDQUOT: "Free some space, or name another folder.",
     errno.EACCES: "Name a file or folder that you may read and write.",
     errno.EPERM: "Name a file or folder that you may read and write.",
-    errno.EROFS: "Name a folder that you may write into.",
+    errno.EROFS: "Name a folder in which you may write.",
     errno.ENAMETOOLONG: "Give a shorter name.",
-    errno.EMFILE: "Let this program open more files (ulimit -n).",
+    errno.EMFILE: "Raise the limit of open files (ulimit -n).",
 }
 
 

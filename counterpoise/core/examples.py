@@ -56,7 +56,7 @@ class Examples:
         time: (N,) sortable time per row, or None.
         sample_weight: float32 (N,), the user's own weights (counts of examples), or None.
         amount: float64 (N,), what a missed case of each row costs, or None.
-        by: Name of a column -> values (N,), whose values are scored apart, or None.
+        by: Name of a column -> values (N,), whose values are scored separately, or None.
         duplicate_ids: int64 (N,), equal numbers for rows with equal features (label left out), or None when
             the features could not be compared.
         source: Where the rows come from, for messages and the report.

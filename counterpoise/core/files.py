@@ -141,7 +141,9 @@ def check_output(target: Path, inputs: Iterable[Path] = ()) -> None:
             return
         for read in inputs:
             if _same(target, read) or (_is_within(target, read) and target.suffix.lower() not in _WRITTEN):
-                raise ArtifactError(f"Cannot write to {str(target)!r}: this command reads that file. Write elsewhere.")
+                raise ArtifactError(
+                    f"Cannot write to {str(target)!r}: this command reads that file. Write to another file."
+                )
         check_folder(Path(os.path.realpath(target)).parent)
 
 

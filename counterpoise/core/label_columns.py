@@ -64,8 +64,8 @@ class LabelColumns:
         source = source_of(values, "The labels")
         if source.codes.ndim != 2 or source.codes.shape[1] < 2 or not len(source.codes):
             raise TargetError(
-                f"the labels have shape {source.codes.shape}. Expected one column per label, (N, L), and two labels or "
-                "more. For one label give its column alone."
+                f"The labels have shape {source.codes.shape}. Expected one column per label, (N, L), and two labels "
+                f"or more. For one label, pass its column alone."
             )
         count = source.codes.shape[1]
         given = self.names or source.columns or self.columns or tuple(f"label_{i}" for i in range(count))
@@ -84,11 +84,13 @@ class LabelColumns:
                 row, column = rows[0]
                 raise TargetError(
                     f"label {names[column]!r} is {source.levels[number]!r} in {rows_text([row])}. Expected 1, 0, -1 "
-                    "(uncertain), yes, no, true, false, or nothing. Leave the column out of the target, or write it so."
+                    "(uncertain), yes, no, true, false, or nothing. Leave the column out of the target, or convert "
+                    "its values."
                 )
         return np.array([-1 if code is None else code for code in table], np.int32)[source.codes]
 
     def _of_sets(self, values: Any) -> Labels:
+        """Labels from one set of names per row."""
         rows = [self._set(value) for value in _cells(values)]
         known = [row for row in rows if row is not None]
         names = self.names or tuple(sorted({name for row in known for name in row}))
@@ -114,8 +116,8 @@ class LabelColumns:
             names = value
         else:
             raise TargetError(
-                f"a row has the labels {value!r:.60}. Expected a list of labels, or text. If the labels stand in "
-                "columns of their own, name these columns."
+                f"A row has the labels {value!r:.60}. Expected a list of labels, or text. If each label has its own "
+                f"column, name these columns."
             )
         return tuple(dict.fromkeys(label for name in names if (label := str(name).strip())))
 
@@ -124,7 +126,9 @@ def labels(
     target: Any, *, names: Sequence[str] | None = None, missing: str | None = None, uncertain: str = "ignore",
     separator: str | None = None,
 ) -> LabelColumns:  # fmt: skip
-    """Describe several labels per row and how they are written, as the target of `fit` and `compare`.
+    """Describe a target with several labels per row, and how the labels are written.
+
+    Pass the result as the target of `fit` or `compare`.
 
     A list of column names, and an array (N, L) of zeros and ones that is not one-hot, need no more than themselves.
 
@@ -286,8 +290,8 @@ def _cells(values: Any) -> list[Any]:
 def _check(several: Labels) -> None:
     if len(several.classes) < 2 or not len(several.codes):
         raise TargetError(
-            f"the target has {len(several.classes)} labels in {len(several.codes)} rows. Expected two labels or more."
+            f"The target has {len(several.classes)} labels in {len(several.codes)} rows. Expected two labels or more."
         )
     twice = [name for name in several.classes if several.classes.count(name) > 1]
     if twice:
-        raise TargetError(f"two labels have the name {twice[0]!r}; give each a name of its own.")
+        raise TargetError(f"Two labels have the name {twice[0]!r}. Give each label its own name.")

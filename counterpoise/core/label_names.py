@@ -42,8 +42,8 @@ def look_alikes(classes: Sequence[Any], name: str = "y") -> str | None:
     one = len(set(map(composed, alike[0]))) == 1
     shown, differ = (ascii, "in how accents are encoded") if one else (repr, "in case or blanks")
     return (
-        f"{name} has the labels {' and '.join(map(shown, alike[0]))}{more}, which differ only {differ} and are "
-        "taken for different classes. If they mean the same, write them alike, or merge them with "
+        f"{name} has the labels {' and '.join(map(shown, alike[0]))}{more}, which differ only {differ} and are read "
+        f"as different classes. If they mean the same, write them in the same way, or merge them with "
         f"merge_rare=[{', '.join(map(shown, alike[0]))}]."
     )
 

@@ -94,9 +94,9 @@ def _no_labels(y: Any, name: str) -> TargetError:
 def ragged(name: str) -> TargetError:
     """The error for rows of different lengths, or lists where single labels belong."""
     return TargetError(
-        f"{name} holds sequences of different lengths. Expected one label per row, or labels of one shape (N, T). Pad "
-        "the sequences to one length (keras.utils.pad_sequences(y, padding='post', value=-1)); weights leave the "
-        "padding out with ignore=-1 or mask=."
+        f"{name} contains sequences of different lengths. Expected one label per row, or labels of one shape (N, T). "
+        "Pad the sequences to one length (keras.utils.pad_sequences(y, padding='post', value=-1)). To give the padding "
+        "no weight, use ignore=-1 or mask=. For lists of several labels per row, pass cp.labels(y)."
     )
 
 
@@ -160,7 +160,7 @@ def _stacked(rows: Array, name: str) -> Array:
     """Rows that are lists or arrays themselves, as one array."""
     odd = next((v for v in rows if getattr(v, "__hash__", None) is None), rows[0])
     if not isinstance(odd, (list, np.ndarray)):
-        raise TargetError(f"{name} holds {type(odd).__name__} objects. Expected text, whole numbers or booleans.")
+        raise TargetError(f"{name} contains {type(odd).__name__} objects. Expected text, whole numbers or booleans.")
     array = _as_array(rows.tolist(), name)
     if array.ndim < 2:
         raise ragged(name)

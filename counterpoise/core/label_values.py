@@ -43,19 +43,19 @@ def label_fault(level: Any) -> tuple[str, str] | None:
 
     Example:
         >>> label_fault("ill"), label_fault(0.5)[0]
-        (None, 'holds numbers that are not classes (for example 0.5)')
+        (None, 'contains numbers that are not classes (for example 0.5)')
     """
     if isinstance(level, str):
         if "\0" not in level:
             return None
         return (
-            f"holds text with a NUL character ({level!r:.40})",
-            "Expected text without it, because NumPy and saved models read text up to it. Remove the character.",
+            f"contains text with a NUL character ({level!r:.40})",
+            "Expected text without NUL, because NumPy and saved models cut text there. Remove the character.",
         )
     if isinstance(level, float):
-        return f"holds numbers that are not classes (for example {level!r})", _CLASSES
+        return f"contains numbers that are not classes (for example {level!r})", _CLASSES
     if isinstance(level, _TEMPORAL):
-        return f"holds dates (for example {level!s})", _CLASSES
+        return f"contains dates (for example {level!s})", _CLASSES
     nameless = type(level).__str__ is object.__str__ and type(level).__repr__ is object.__repr__
     if isinstance(level, (tuple, frozenset, complex)) or nameless:
         return f"holds {type(level).__name__} objects (for example {level!r:.40})", _CLASSES

@@ -45,13 +45,13 @@ def in_class_order(values: Any, name: str, classes: Sequence[Any] | None = None,
     for label, number in pairs:
         code = _code(label, name, classes)
         if code in numbers:
-            raise OptionError(f"{name} names class {label!r} twice; give each class one number.")
+            raise OptionError(f"{name} names class {label!r} twice. Pass one number for each class.")
         numbers[code] = number
     size = len(classes) if classes is not None else max(numbers, default=-1) + 1
     for code in range(size):
         if code not in numbers and fill is None:
             label = code if classes is None else classes[code]
-            raise OptionError(f"{name} gives nothing for class {label!r}; give one number for each class.")
+            raise OptionError(f"{name} has no number for class {label!r}. Pass one number for each class.")
     return np.array([numbers.get(code, fill) for code in range(size)])
 
 
@@ -101,18 +101,19 @@ def _alone(label: Any) -> Any:
 
 
 def _code(label: Any, name: str, classes: Sequence[Any] | None) -> int:
+    """The class code that a label of a dict or a series stands for."""
     value = plain_label(label)
     if value is None:
-        raise OptionError(f"{name} has a missing label; leave it out (value_counts does so by default).")
+        raise OptionError(f"{name} has a missing label. Leave it out (value_counts does so by default).")
     if classes is not None:
         code = find_label(value, classes)
         if code is None:
-            raise OptionError(f"{name} names {value!r}, which is no class.{did_you_mean(value, classes)}")
+            raise OptionError(f"{name} names {value!r}, which is not a class.{did_you_mean(value, classes)}")
         return code
     code = int(value) if isinstance(value, str) and value.isdecimal() else value
     if not isinstance(code, int) or code < 0:
         raise OptionError(
-            f"{name} is by the label {value!r}, but a model knows classes by their codes 0, 1, ...; give a list of "
-            "numbers in the order of the codes, or count the codes instead of the labels."
+            f"{name} is by the label {value!r}, but a model identifies classes by their codes 0, 1, .... Pass a "
+            f"list of numbers in the order of the codes, or count the codes instead of the labels."
         )
     return int(code)

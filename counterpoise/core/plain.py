@@ -48,7 +48,7 @@ def read_json(content: bytes | str, where: str, finite: bool = True, most: int =
     """
     raw = content.encode() if isinstance(content, str) else content
     if raw.count(b",") + raw.count(b"[") + raw.count(b"{") > most:
-        raise ArtifactError(f"{where} holds more than {most:,} values.")
+        raise ArtifactError(f"{where} contains more than {most:,} values.")
     try:
         value = json.loads(content, parse_constant=_refused if finite else None)
     except RecursionError:
@@ -60,7 +60,7 @@ def read_json(content: bytes | str, where: str, finite: bool = True, most: int =
 
 
 def _refused(name: str) -> Any:
-    raise ValueError(f"{name} is no number of JSON")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def check_depth(value: Any, where: str) -> None:
@@ -191,7 +191,7 @@ def list_of(inner: Check, most: int = MOST_VALUES) -> Check:
         if not isinstance(value, (list, tuple)):
             raise misfit(value, where, "a list")
         if len(value) > most:
-            raise ArtifactError(f"{where} holds {len(value):,} entries. Expected at most {most:,}.")
+            raise ArtifactError(f"{where} contains {len(value):,} entries. Expected at most {most:,}.")
         return [inner(entry, f"{where}, entry {i}") for i, entry in enumerate(value, 1)]
 
     return check
@@ -234,7 +234,7 @@ def record(
         for name, entry in value.items():
             inner = named.get(name, others)
             if inner is None:
-                raise ArtifactError(f"{where} holds {name!r:.60}, which is not one of {', '.join(named)}.")
+                raise ArtifactError(f"{where} contains {name!r:.60}, which is not one of {', '.join(named)}.")
             checked[name] = inner(entry, _inside(where, name))
         return checked
 

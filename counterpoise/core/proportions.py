@@ -1,4 +1,8 @@
-"""Shares of classes, and Wilson's interval without SciPy: reports and the diagnosis start fast."""
+"""Shares of classes, and Wilson's interval.
+
+Not by SciPy, whose `binomtest(...).proportion_ci` takes one whole number of hits at a time: here hits are arrays and
+sums of weights, and reports and the diagnosis start without SciPy.
+"""
 
 from __future__ import annotations
 
@@ -36,12 +40,14 @@ def hits_of(hits: Any, trials: Any) -> tuple[np.ndarray, np.ndarray]:
     """Hits and trials as float64 of one shape, none above its trials."""
     k, n = np.broadcast_arrays(np.asarray(hits, dtype=np.float64), np.asarray(trials, dtype=np.float64))
     if (k < 0).any() or (k > n).any():
-        raise OptionError("hits must lie between 0 and trials; check the order of the arguments.")
+        raise OptionError("hits must be between 0 and trials. Check the order of the arguments.")
     return k, n
 
 
 def wilson(hits: Any, trials: Any, level: float = 0.95) -> tuple[Any, Any]:
-    """Wilson score interval of a proportion (Wilson, JASA 22, 1927); no trials give (0, 1).
+    """Compute the Wilson score interval of a proportion (Wilson, JASA 22, 1927).
+
+    Without trials, it is (0, 1).
 
     Args:
         hits: Successes, number or array.

@@ -49,6 +49,6 @@ class Review:
             )
         used = "used for nothing else" if self.kept_out else "that also fitted the rule, so this is an estimate"
         return (
-            f"Rows that may be of several classes go to a human, so that at most a share {self.alpha:g} of each class "
-            f"is decided wrongly on average, by {self.rows:,} rows {used}."
+            f"Rows that may be of several classes go to a human. On average, at most a share {self.alpha:g} of each "
+            f"class is decided wrongly. The limits come from {self.rows:,} rows {used}."
         )

@@ -85,7 +85,7 @@ def whole(x: Any, rows: np.ndarray, purpose: str) -> Any:
     if need > sources.IN_MEMORY:
         raise DataError(
             f"{purpose} needs all of {len(rows):,} rows in memory at once, which are {need / 2**20:,.0f} MB. Expected "
-            f"at most {sources.IN_MEMORY / 2**20:,.0f} MB. Leave it out, or use smaller pictures (size=, --size)."
+            f"at most {sources.IN_MEMORY / 2**20:,.0f} MB. Leave it out, or use smaller images (size=, --size)."
         )
     return take(x, rows)
 

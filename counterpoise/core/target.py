@@ -150,8 +150,11 @@ class Target(Protocol):
         """Whether an output of this shape, the batch first, is one for n classes."""
         ...
 
-    def counts(self, y: Array, n: int) -> Array:
-        """Rows of each class, int64 (C,); or of each label without and with it, (L, 2)."""
+    def counts(self, y: Array, n: int, weights: Array | None = None) -> Array:
+        """Rows of each class, int64 (C,); or of each label without and with it, (L, 2); with weights their sums.
+
+        Weights are (N,), and of several labels also (N, L); what has no label counts nowhere.
+        """
         ...
 
     def are_labels(self, y: Array, n: int) -> bool:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 BASELINE = "none"
+#: Cases that decisions and costs are reported for: "per 10,000 cases".
+PER = 10_000
 
 STRATEGIES: Mapping[str, str] = MappingProxyType(
     {
@@ -54,7 +56,7 @@ METRICS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "roc_auc": ("ROC AUC", "area under the ROC curve"),
         "log_loss": ("log loss", "mean negative log probability of the true class, in nats"),
         "brier": ("Brier score", "mean squared error of the probability"),
-        "skill": ("skill", "share by which the log loss is below that of the class proportions"),
+        "skill": ("skill", "relative reduction of the log loss compared with predicting the class proportions"),
         "calibration_slope": ("calibration slope", "below 1: overconfident"),
         "calibration_intercept": ("calibration intercept", "above 0: probabilities are too low"),
         "ece": ("expected calibration error", "mean difference between predicted and observed share"),
@@ -73,7 +75,7 @@ METRICS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "subset_accuracy": ("subset accuracy", "share of rows with every label correct"),
         "dice": ("Dice", "overlap of decision and truth over all pixels of all images, 2 TP / (2 TP + FP + FN)"),
         "iou": ("IoU", "intersection over union over all pixels of all images, TP / (TP + FP + FN)"),
-        "dice_image": ("Dice per image", "mean over images; an empty decision on an empty image is 1"),
+        "dice_image": ("Dice per image", "mean over images; an empty prediction for an empty image counts as 1"),
         "dice_present": ("Dice per image with the class", "mean over the images that contain the class"),
         "lesion_recall": ("lesion recall", "share of the lesions that are hit at 1 false positive lesion per image"),
     }

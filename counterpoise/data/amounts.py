@@ -42,8 +42,8 @@ amount of 0 or more in each row. Correct these rows, or leave them out.
     ):
         if wrong.any():
             raise OptionError(
-                f"Column {name!r} holds {problem} in {rows_text(np.flatnonzero(wrong))}. Expected a finite amount of 0 "
-                "or more in each row. Correct these rows, or leave them out."
+                f"Column {name!r} contains {problem} in {rows_text(np.flatnonzero(wrong))}. Expected a finite amount "
+                "of 0 or more in each row. Correct these rows, or leave them out."
             )
     return amounts
 
@@ -57,7 +57,7 @@ def amounts_in(frame: pl.DataFrame, column: str, schema: Schema | None, source: 
     if column not in frame.columns:
         raise ColumnError(
             f"{source} lacks the column {column!r}, by which the classifier decides (the cost of a missed case). "
-            f"Expected it in each table.{did_you_mean(column, frame.columns)}"
+            f"Add the column to the table.{did_you_mean(column, frame.columns)}"
         )
     return amounts_of(frame[column], column, schema)
 

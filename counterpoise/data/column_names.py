@@ -33,7 +33,7 @@ def column_names(titles: Iterable[Any], source: str) -> tuple[tuple[str, ...], t
     pattern = next((name for name in names if name.startswith("^") and name.endswith("$")), None)
     if pattern is not None:
         raise ColumnError(
-            f"{source} has the column name {pattern!r}, which polars takes for a pattern of names. Rename the column."
+            f"{source} has the column name {pattern!r}, which polars reads as a pattern of names. Rename the column."
         )
     if not blank:
         return tuple(names), ()

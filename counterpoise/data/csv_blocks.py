@@ -78,7 +78,7 @@ class Block:
             raise DataError(f"{where}: not CSV ({str(fault).splitlines()[0]:.200}).") from None
         frame.columns = [self.layout.header[index] for index in sorted(indexes)]
         if frame.height != len(self):
-            raise DataError(f"{where}: not CSV (quotation marks stand where none are expected).")
+            raise DataError(f"{where}: not CSV (unexpected quotation marks).")
         return frame if columns is None else frame[list(columns)]  # `select` takes ^...$ for a pattern
 
 
@@ -202,8 +202,9 @@ def _looked_at(raw: bytes, layout: Layout, line: int, last: bool, skip_bad: bool
         begin, _, fields = bad[0]
         more = f" ({'' if last else 'at least '}{len(bad):,} such lines)" if len(bad) > 1 else ""
         raise DataError(
-            f"{layout.name}, line {line + begin}: {len(fields)} fields, expected {width} as in the header{more}. Quote "
-            "values that hold the separator, or leave such lines out with skip_bad (--skip-bad)."
+            f"{layout.name}, line {line + begin}: {len(fields)} fields, expected {width} as in the header{more}. "
+            f"Put values that contain the separator in quotation marks, or leave such lines out with skip_bad "
+            f"(--skip-bad)."
         )
     left_out.wrong_width += len(bad)
     kept = [row for row in rows if len(row[2]) == width or (width == 1 and not row[2])]

@@ -23,7 +23,7 @@ _FOREIGN = {
     rb"PAR1": "Parquet (name it FILE.parquet)",
     rb"SQLite format 3": "an SQLite database (export the table as CSV)",
     rb"\s*<(!doctype|html|\?xml)": "HTML or XML (was an error page saved instead of the file?)",
-    rb"\s*(\{\s*[\"}]|\[\s*[\[{])": "JSON (turn it into a table first)",
+    rb"\s*(\{\s*[\"}]|\[\s*[\[{])": "JSON (convert it to a table first)",
 }
 _QUOTED = re.compile(r'"[^"]*"?')
 #: How lines above the header begin that are comments; the last is how Excel writes the separator.
@@ -77,7 +77,8 @@ def read_layout(handle: BinaryIO, name: str) -> tuple[Layout, bytes]:
         if layout is not None:
             return layout, raw[len(layout.head) :]
     raise DataError(
-        f"{name} has no end of its header within {MOST >> 20} MB. Expected a line with the names of the columns. Is a "
+        f"{name} has a header that does not end within {MOST >> 20} MB. Expected a line with the names of the "
+        f"columns. Is a "
         "quotation mark left open?"
     )
 
@@ -107,7 +108,7 @@ def _layout(raw: bytes, name: str, ended: bool) -> Layout | None:
     _check_decoded(head, name)
     names, notes = column_names([field.strip() for field in fields], name)
     if any(line.strip() for line in lines[:above]):
-        comments = f"{above} line{'s' * (above > 1)} above the header of {name} left out as comments."
+        comments = f"{above} line{'s' * (above > 1)} above the header of {name} ignored as comments."
         notes = (comments, *notes)
     bom = _BOM if raw.startswith(_BOM) else b""
     return Layout(name, separator, names, bom + head, count, notes)
@@ -122,7 +123,7 @@ def _check_format(raw: bytes, name: str) -> None:
     """Refuse what is named CSV and is something else, by how it begins."""
     for beginning, what in _FOREIGN.items():
         if re.match(beginning, raw[:200], re.IGNORECASE):
-            raise DataError(f"{name} holds {what}, not CSV text with a header line.")
+            raise DataError(f"{name} contains {what}, not CSV text with a header line.")
     if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise DataError(f"{name} is UTF-16 text, expected UTF-8. Save it again as UTF-8.")
 

@@ -69,7 +69,7 @@ def read(path: Any, windowed: bool = True) -> Dicom:
         warnings.simplefilter("ignore")  # of odd values in elements that are not looked at
         syntax = str(pydicom.filereader.read_file_meta_info(path).get("TransferSyntaxUID", "1.2.840.10008.1.2"))
         if syntax not in SYNTAXES:
-            raise DataError(f"DICOM of transfer syntax {syntax}, which is not read; save it without compression")
+            raise DataError(f"DICOM of transfer syntax {syntax}, which is not supported; save it without compression")
         header = pydicom.dcmread(path)
         _check(header)
         return _image(header, _pixels(header), windowed)
@@ -81,7 +81,7 @@ def _check(header: Any) -> None:
         raise DataError("DICOM without pixels")
     frames = int(header.get("NumberOfFrames", 1) or 1)
     if frames > 1:
-        raise DataError(f"DICOM of {frames} frames. Expected one image in each file (export the frames, or a slice)")
+        raise DataError(f"DICOM of {frames} frames. Expected one image in each file (export single frames)")
     height, width = int(header.Rows), int(header.Columns)
     if not 0 < height * width <= MOST_PIXELS:
         raise DataError(f"too large ({width:,} x {height:,}; at most {MOST_PIXELS:,} pixels)")

@@ -81,7 +81,10 @@ def to_frame(
     names, more = column_names([title for title, _ in columns], name)
     frame = pl.DataFrame(list(_read(names, [column for _, column in columns], name, as_text, unused)))
     if not frame.height or not frame.width:
-        raise DataError(f"{name} has {frame.height} rows and {frame.width} columns; nothing to learn from.")
+        raise DataError(
+            f"{name} has {frame.height} rows and {frame.width} columns. Expected at least one row and "
+            f"one column. Check the file."
+        )
     return frame, name, [*notes, *more]
 
 
@@ -150,5 +153,7 @@ def _columns(source: Any, name: str) -> list[tuple[Any, Any]]:
         return list(source.items())
     array = np.asarray(unmasked(source))
     if array.ndim != 2:
-        raise DataError(f"{name} has shape {array.shape}; a table needs two axes (N, d). One feature: x[:, None].")
+        raise DataError(
+            f"{name} has shape {array.shape}. Expected a table with two axes, (N, d). For one feature, pass x[:, None]."
+        )
     return [(f"x{j}", array[:, j]) for j in range(array.shape[1])]

@@ -61,7 +61,7 @@ class Split:
     def of(self, examples: Examples) -> tuple[Fold, ...]:
         """The folds of these rows: the given one (`Examples.split`), or those of `make_folds`."""
         if self.label_delay and examples.time is None:
-            raise OptionError("label_delay is for rows in time order, but time was not given. Pass time= (--time).")
+            raise OptionError("label_delay requires time. Pass time= (--time).")
         if examples.split is not None:
             fold = given_fold(examples, seed=self.seed, duplicates=self.duplicates)
             return (self._known(fold, examples) if self.label_delay else fold,)
@@ -113,7 +113,7 @@ def given_fold(
     """
     if duplicates == "group":
         raise OptionError(
-            "duplicates='group' splits rows, but split= gives the split already. Expected one of them. Leave one out."
+            "duplicates='group' and split= cannot be combined, because both define the split. Leave one of them out."
         )
     kept = np.zeros(len(examples), bool)
     kept[usable(examples, duplicates)[0]] = True
@@ -121,7 +121,7 @@ def given_fold(
     if not len(train) or (judged and not len(test)):
         raise SplitError(
             f"split names no {'test' if len(train) else 'training'} row. Expected training and test rows. Write "
-            "train and test in split; validation is optional."
+            f"train and test in the column. validation is optional."
         )
     named = {"training": train, "validation": stop, "test": test}
     _check_disjoint(examples, named)

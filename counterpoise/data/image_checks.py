@@ -59,9 +59,9 @@ def learns_range(good: Mapping[str, ImageInfo], span: Range | None, wanted: bool
         if known:
             others = f"{len(good) - len(known):,} others do not" if unknown else "the model learned it from its images"
             raise DataError(
-                f"The type of {known[0]} tells which values are black and white ({len(known):,} such files), and "
-                f"{others}. Expected files of one kind. Name the two values with range=(low, high) (--range LOW HIGH), "
-                "or give the files of one kind."
+                f"The type of {known[0]} defines which values are black and white ({len(known):,} such files), and "
+                f"{others}. Expected files of one type. Set the two values with range=(low, high) (--range LOW HIGH), "
+                "or pass only files of one type."
             )
         return True
     if unknown:
@@ -76,18 +76,21 @@ def reading_notes(looks: Sequence[ImageInfo], form: Pictures, size: tuple[int, i
     if form.learned:
         low, high = min(info.low for info in deep), max(info.high for info in deep)
         notes.append(
-            f"No file tells which of its values, from {low:g} to {high:g}, are black and white: the 0.5th and the "
-            "99.5th percentile of the training images are, and go into the model's file. Name others with "
-            "range=(low, high) (--range LOW HIGH)."
+            f"The files do not define which of their values, from {low:g} to {high:g}, are black and white. The "
+            f"0.5th and 99.5th percentiles of the training images are used, and saved in the model file. Set other "
+            f"values with range=(low, high) (--range LOW HIGH)."
         )
     reduced, framed = sum(info.reduced for info in looks), sum(info.frames for info in looks)
     if reduced:
         notes.append(
-            f"{reduced:,} of {len(looks):,} images are in color with 16 bits a channel, of which the upper 8 are read. "
-            "Save them in gray with 16 bits, or scaled to 8, where the lower ones matter."
+            f"{reduced:,} of {len(looks):,} images are in color with 16 bits per channel. Only the upper 8 bits are "
+            f"read. If the lower bits matter, save the images as 16-bit gray, or scaled to 8 bits."
         )
     if framed:
-        notes.append(f"{framed:,} of {len(looks):,} images have several frames, of which the first is read.")
+        notes.append(
+            f"{framed:,} of {len(looks):,} images have several frames. Only the first frame is read. Save "
+            f"other frames as separate files."
+        )
     return (*notes, *_dark_note(deep, form.range))
 
 
@@ -99,7 +102,7 @@ def _aspect_note(looks: Sequence[ImageInfo], aspect: str, size: tuple[int, int])
         return ()
     return (
         f"{other:,} of {len(looks):,} images have another shape than {size[0]} x {size[1]} and are stretched to it. "
-        'aspect="crop" or "pad" (--aspect) keeps the shape of what they show.',
+        'aspect="crop" or "pad" (--aspect) keeps their proportions.',
     )
 
 
@@ -112,9 +115,9 @@ def _dark_note(deep: Sequence[ImageInfo], span: Range | None) -> tuple[str, ...]
     low, high = min(info.low for info in deep), max(info.high for info in deep)
     black, white = ends[0][1] or (0.0, 0.0)
     return (
-        f"{len(deep):,} images of more than 8 bits hold values from {low:g} to {high:g}, the darkest "
-        f"{max(max(shares), 0):.1%} of their range ({black:g} to {white:g}): all are nearly black to a network. Name "
-        "the values that are black and white with range=(low, high) (--range LOW HIGH).",
+        f"{len(deep):,} images of more than 8 bits contain values from {low:g} to {high:g}, the darkest "
+        f"{max(max(shares), 0):.1%} of their range ({black:g} to {white:g}): all are nearly black for a network. "
+        f"Set the values of black and white with range=(low, high) (--range LOW HIGH).",
     )
 
 

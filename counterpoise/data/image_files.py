@@ -67,7 +67,7 @@ def labeled_files(root: Path) -> Layout:
         raise DataError(f"{root} has no sub-folders. Expected one for each class, named like the class.")
     files = {kind: files_below(kind) for kind in kinds}
     if not any(files.values()):
-        raise DataError(f"{root} holds no files in its sub-folders.")
+        raise DataError(f"{root} contains no files in its sub-folders.")
     filled = [kind for kind in kinds if files[kind]]
     files_found = list(_of_split(filled))
     if not files_found:
@@ -166,8 +166,8 @@ def _split_text(root: Path, parts: dict[Path, str]) -> str:
     holds = f" (it holds {', '.join(inside[:4])}{', ...' if len(inside) > 4 else ''})" if inside else ""
     return (
         f"The sub-folders of {root} ({names}) look like the parts of a split, not like classes. Expected one "
-        f"sub-folder for each class. Give one part, such as {one}{holds}, and keep the others for `evaluate`; if they "
-        "are classes, rename them."
+        f"sub-folder for each class. Give one part, such as {one}{holds}, and keep the others for `evaluate`. If "
+        f"they are classes, rename them."
     )
 
 
@@ -177,5 +177,5 @@ def _inner_text(root: Path, kind: Path, parts: dict[Path, str]) -> str:
     return (
         f"The sub-folders of {kind} ({names}) look like the parts of a split, and all parts would be read as one. "
         f"Expected images of one part. Gather it in a folder with one sub-folder for each class, such as "
-        f"{root.name}-{one}/{kind.name} with the images of {kind / one}; if they are no parts, rename them."
+        f"{root.name}-{one}/{kind.name} with the images of {kind / one}. If they are not parts of a split, rename them."
     )

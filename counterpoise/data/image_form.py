@@ -46,5 +46,5 @@ def check_span(range: Any) -> Range | None:
         raise OptionError(f"range is {range!r}; {expected}.")
     low, high = (check_range(end, "range") for end in range)
     if not low < high:
-        raise OptionError(f"range is ({low:g}, {high:g}), whose low is not below its high; {expected}.")
+        raise OptionError(f"range is ({low:g}, {high:g}), but low must be below high; {expected}.")
     return low, high

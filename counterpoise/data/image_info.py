@@ -77,7 +77,7 @@ def image_info(path: str, windowed: bool = True, keep: Callable[[Any, ImageInfo]
             values = stored_values(image, kind)
             low, high = float(values.min()), float(values.max())
             if not np.isfinite([low, high]).all():
-                return ImageInfo("holds NaN or infinite values")
+                return ImageInfo("contains NaN or infinite values")
             return ImageInfo("", True, kind.name, low, high, known_span(kind, values), frames=frames, ratio=ratio)
     except pillow().UnidentifiedImageError:
         return ImageInfo(unidentified(path))

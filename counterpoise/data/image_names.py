@@ -50,6 +50,10 @@ class Names:
         outside = self.root / pure
         return [os.path.normpath(outside)] if ".." in pure.parts and outside.is_file() else []
 
+    def example(self) -> str:
+        """Any file of the folder; "" if it has none."""
+        return next(iter(self._steps[0]), "")
+
     def _enter(self, path: str) -> None:
         inner = PurePosixPath(composed(Path(path).relative_to(self.root).as_posix()))
         whole, bare = str(inner), str(inner.with_suffix(""))
@@ -101,8 +105,8 @@ def located(column: pl.Series, root: Path, skip_bad: bool) -> tuple[list[str | N
     if missing and not skip_bad:
         raise DataError(
             f"{_listed(missing)} of column {column.name!r} {'is' if len(missing) == 1 else 'are'} not below {root}. "
-            f"Expected one file for each name. {_nearby(names)}Name the folder of the images with root= (--root), or "
-            "leave these rows out with skip_bad=True (--skip-bad)."
+            f"Expected one file for each name. {_example_text(names)}Name the folder of the images with root= "
+            "(--root), or leave these rows out with skip_bad=True (--skip-bad)."
         )
     notes = [f"Left out {rows_text(nameless)} without the name of an image."] if nameless else []
     if missing:
@@ -116,13 +120,14 @@ def _check_one_each(column: str, files_of: dict[str, list[str]], root: Path) -> 
         if len(files) > 1:
             shown = ", ".join(str(Path(path).relative_to(root)) for path in files[:3])
             raise ColumnError(
-                f"{name!r} of column {column!r} is the name of {len(files)} files ({shown}). Expected one. Write the "
-                "sub-folder and the ending into the column."
+                f"{name!r} of column {column!r} matches {len(files)} files ({shown}). Expected one. Add the "
+                f"sub-folder and the ending to the names in the column."
             )
 
 
-def _nearby(names: Names) -> str:
-    known = next(iter(names._steps[0]), "")
+def _example_text(names: Names) -> str:
+    """One file that the folder does contain, for a message about names that mean none."""
+    known = names.example()
     return f"A file there is {known!r}. " if known else "No file is there. "
 
 

@@ -85,7 +85,7 @@ def rows_of(images: ImageSet, schema: Schema | None) -> Any:
     """
     if schema is None:
         if images.features is not None:
-            raise DataError("The model takes images alone, but these have features. Leave features (--features) out.")
+            raise DataError("The model was trained on images without features. Leave features (--features) out.")
         return images.rows()
     if images.features is None:
         names = ", ".join(column.name for column in schema.columns if column.used)
@@ -104,7 +104,7 @@ def encode_pictures(schema: Schema, x: Any, name: str | None = None) -> dict[str
     """
     if not isinstance(x, Mapping) or IMAGE not in x:
         raise DataError(
-            f"x is {type(x).__name__}; the model takes images with columns. Pass cp.images(..., features=[...]), or a "
+            f"x is {type(x).__name__}. Expected images with columns. Pass cp.images(..., features=[...]), or a "
             f"dict of the pixels as {IMAGE!r} and of the columns by their names."
         )
     columns = {key: values for key, values in x.items() if key != IMAGE}

@@ -121,8 +121,8 @@ class ImageSet:
         """Decoded pixels (len(rows), height, width, channels), 0 to 255: uint8, float32 where `deep`."""
         if self.form.learned:
             raise DataError(
-                f"No file of {self.root} tells which values are black and white, and outside fit and compare nothing "
-                "learns it. Name them with range=(low, high) (--range LOW HIGH)."
+                f"No file of {self.root} defines which values are black and white. Only fit and compare can learn "
+                f"these values. Set them with range=(low, high) (--range LOW HIGH)."
             )
         return self._source.take(np.asarray(rows))
 
@@ -158,7 +158,7 @@ class ImageSet:
         wanted = roles(pl.Series("part", [name]))[0]
         rows = np.flatnonzero(roles(self.split) == wanted)
         if not len(rows):
-            raise OptionError(f"part({name!r}): no image of {self.root} is in it.")
+            raise OptionError(f"part({name!r}): no image of {self.root} is in this part.")
         return replace(self.at(rows), metadata=self.labeled_metadata.at(rows).having(split=None))
 
     def at(self, rows: Array) -> ImageSet:

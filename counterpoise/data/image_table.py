@@ -62,12 +62,12 @@ def read_rows(
     targets = _target_columns(frame, target, name)
     for column in (images, *asked.values(), *more):
         if column not in frame.columns:
-            raise ColumnError(f"{column!r} is no column of {name}.{did_you_mean(column, frame.columns)}")
+            raise ColumnError(f"{column!r} is not a column of {name}.{did_you_mean(column, frame.columns)}")
     if IMAGE in more or set(more) & {*targets, images}:
         name = IMAGE if IMAGE in more else next(iter(set(more) & {*targets, images}))
         raise ColumnError(
-            f"Column {name!r} cannot be a feature or a unit, because it is the target, the names of the images, or has "
-            "the name of the input of images. Leave it out, or rename it."
+            f"Column {name!r} cannot be a feature or a unit, because it is the target or the column of image names, "
+            f"or has the reserved name of the image input. Leave it out, or rename it."
         )
     folder = _root(source, root)
     files, absent = located(frame[images], folder, skip_bad)
@@ -93,17 +93,19 @@ def read_rows(
     paths, first, conflicts = _distinct(np.flatnonzero(kept), files, metadata, table, frame[images], skip_bad)
     merged = int(kept.sum()) - len(first) - conflicts
     if conflicts:
-        notes.append(f"Left out {conflicts:,} rows of images that have two values in a column.")
+        notes.append(f"Left out {conflicts:,} rows of images with contradicting values in a column.")
     if merged and metadata is not None:
-        notes.append(f"{merged:,} row{'s repeat an image' if merged > 1 else ' repeats an image'} of an earlier row, "
-                     "with the same label; each image counts once.")  # fmt: skip
+        notes.append(f"{merged:,} row{'s repeat an image' if merged > 1 else ' repeats an image'} of an earlier row "
+            f"with the same label. Each image is used once.")  # fmt: skip
     metadata = None if metadata is None else metadata.at(first)
     return Rows(_some(paths, name), metadata, folder, notes, table[first] if more else table)
 
 
 def _some(paths: list[str], name: str) -> list[str]:
     if not paths:
-        raise DataError(f"No row of {name} is left that names an image. Check the column of names and root= (--root).")
+        raise DataError(
+            f"No row of {name} has the name of an existing image. Check the column of image names and root= (--root)."
+        )
     return paths
 
 
@@ -128,7 +130,7 @@ def _target_columns(frame: pl.DataFrame, target: Any, name: str) -> list[str]:
     columns = list(_names_of(target))
     for column in columns:
         if column not in frame.columns:
-            raise TargetError(f"Target {column!r} is no column of {name}.{did_you_mean(column, frame.columns)}")
+            raise TargetError(f"Target {column!r} is not a column of {name}.{did_you_mean(column, frame.columns)}")
     return columns
 
 

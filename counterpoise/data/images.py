@@ -145,7 +145,10 @@ def images(
         unit=unit, aggregate=aggregate, masks=masks, ignore=ignore, cache=cache,
     )  # fmt: skip
     if span and not listed.deep:
-        raise OptionError(f"range is for images of more than 8 bits; all in {source} have 8 or fewer. Leave it out.")
+        raise OptionError(
+            f"range is for images of more than 8 bits, but all images in {source} have 8 bits or "
+            f"fewer. Leave range out."
+        )
     for note in listed.notes:
         logger.warning("%s", note)
     return listed
@@ -174,7 +177,9 @@ def list_images(
     ignore: Any = (),
     cache: Any = True,
 ) -> ImageSet:
-    """As `images`, for the form that a model asks for: a range may be of no use here. Logs no notes.
+    """List images as `images` does, for the form that a model needs, without notes.
+
+    `range` may not apply to these images.
 
     `learned` is whether the model learned what is black and white; None: it is to be decided by the files. `as_text`
     are features that a file has as text.
@@ -216,7 +221,9 @@ def list_images(
         raise TargetError(f"The images of {home} are {only}. Expected two classes or more.")
     if groups_from is not None:
         if metadata is None or metadata.groups is not None:
-            raise OptionError("groups_from and groups were both given, or images without labels; leave one out.")
+            raise OptionError(
+                "groups_from cannot be combined with groups, or with images without labels. Leave groups_from out."
+            )
         metadata = metadata.having(groups=groups_in_names(groups_from, good, home))
     deep = any(info.deep for info in good.values())
     if color_mode == "auto":
@@ -240,14 +247,13 @@ def _unit_columns(unit: Any) -> tuple[str, ...]:
 def _check_folder_options(source: Any, given: dict[str, Any]) -> None:
     if not isinstance(source, (str, os.PathLike)) or (is_table(source) and Path(source).is_file()):
         raise OptionError(
-            'The data are a table, but no column was named that holds the names of images. Expected images="COLUMN" '
-            "(--images)."
+            'The data are a table, but no column of image names was given. Expected images="COLUMN" (--images).'
         )
     for name, value in given.items():
         if value is not None:
             raise OptionError(
-                f"{name} names a column of a table, or where its images are; {source} is a folder of images, its "
-                'sub-folders are the classes. Leave it out, or give the table and images="COLUMN" (--images).'
+                f"{name} is for a table of images, but {source} is a folder with one sub-folder per class. "
+                'Leave it out, or pass the table and images="COLUMN" (--images).'
             )
 
 
@@ -258,19 +264,20 @@ def _of_folder(root: Path) -> tuple[list[str], RowMetadata, Path, list[str]]:
     metadata = RowMetadata(
         labels, split=None if layout.split is None else pl.Series("split", layout.split), target="folder"
     )
-    notes = [f"The sub-folder {name!r} has no files and is no class." for name in layout.empty]
+    notes = [f"The sub-folder {name!r} has no files, so it is not a class." for name in layout.empty]
     if layout.inside:
         names = ", ".join(dict.fromkeys(layout.labels))
         notes.append(
             f"The classes are {names}, and each contains the same sub-folders ({', '.join(layout.inside[:4])}"
-            f"{', ...' * (len(layout.inside) > 4)}). If these are the classes, give the folder of one part, or name "
-            "the parts train, validation and test."
+            f"{', ...' * (len(layout.inside) > 4)}). If the sub-folders are the classes, pass the folder of one "
+            f"part, or rename the parts to train, validation, and test."
         )
     if layout.split is not None:
         parts = ", ".join(dict.fromkeys(layout.split))
         notes.append(
-            f"{root} is laid out as a split ({parts}): test images are for the scores alone, validation images end "
-            "training. To split them again, gather all in one folder with a sub-folder for each class."
+            f"{root} contains the parts of a split ({parts}). Test images are used only for scoring, and validation "
+            f"images end training. To split the images again, put all of them into one folder with a sub-folder for "
+            f"each class."
         )
     return layout.paths, metadata, root, notes
 
@@ -284,7 +291,7 @@ def read_images(
     merge_rare: Sequence[Any] = (),
     **options: Any,
 ) -> Examples:
-    """Read images into memory as `Examples`: x (N, height, width, channels), 0 to 255 (see `images`).
+    """Read images into memory as `Examples`: x (N, height, width, channels), 0 to 255.
 
     The arguments are those of `images` and, for the labels, of `read`. Raises what they raise.
     """
@@ -295,7 +302,7 @@ def read_images(
 def unlabeled(
     folder: str | os.PathLike[str], size: tuple[int, int], form: Pictures, skip_bad: bool = False
 ) -> ImageSet:
-    """All images below a folder, sub-folders or not, for prediction by a model that was trained on this form.
+    """List all images below a folder, for prediction by a model.
 
     Raises:
         DataError: No images, files that cannot be decoded, or files whose range is not known.
@@ -305,7 +312,7 @@ def unlabeled(
     good, bad = sound_files(paths, skip_bad, form.range, kept)
     kept = kept and kept.at(np.flatnonzero([path in good for path in paths]))
     if not good:
-        raise DataError(f"{folder} holds no image.")
+        raise DataError(f"{folder} contains no images.")
     learns_range(good, form.range, form.learned)
     deep = any(info.deep for info in good.values())
     return ImageSet(tuple(good), None, size, form, bad=bad, root=str(folder), deep=deep, kept=kept)

@@ -53,7 +53,9 @@ def check_inputs(x: Any, inputs: Any) -> None:
     """
     if isinstance(inputs, Mapping) and not isinstance(x, Mapping):
         names = ", ".join(map(repr, list(inputs)[:5])) + (", ..." if len(inputs) > 5 else "")
-        raise DataError(f"x is {type(x).__name__}; this classifier has named inputs. Pass a dict or frame of {names}.")
+        raise DataError(
+            f"x is {type(x).__name__}, but this classifier has named inputs. Pass a dict or frame of {names}."
+        )
     if isinstance(x, Mapping) and isinstance(inputs, Mapping):
         absent = [name for name in inputs if name not in x]
         if absent:
@@ -61,18 +63,18 @@ def check_inputs(x: Any, inputs: Any) -> None:
         x = {name: x[name] for name in inputs}
     arrays, wanted = leaves(x), leaves(inputs)
     if len(arrays) != len(wanted):
-        raise DataError(f"x has {len(arrays)} inputs; this classifier takes {len(wanted)}.")
+        raise DataError(f"x has {len(arrays)} inputs, but this classifier takes {len(wanted)}.")
     for array, tensor in zip(arrays, wanted, strict=True):
         _check_shape(np.shape(array), tuple(tensor.shape[1:]))
 
 
 def _check_shape(shape: tuple[int, ...], row: tuple[int | None, ...]) -> None:
     if not shape or not shape[0]:
-        raise DataError(f"x has shape {shape}, no rows; nothing to decide.")
+        raise DataError(f"x has shape {shape}, so it has no rows. Pass at least one row.")
     given = shape[1:]
     if not any(_fits(seen, row) for seen in (given, (*given, 1), given[:-1] if given[-1:] == (1,) else given)):
         shown = ", ".join("any" if n is None else str(n) for n in row)
-        raise DataError(f"x has shape {shape}; this classifier takes (N, {shown}).")
+        raise DataError(f"x has shape {shape}, but this classifier takes (N, {shown}).")
 
 
 def _fits(shape: tuple[int, ...], row: tuple[int | None, ...]) -> bool:

@@ -105,8 +105,8 @@ def _folder(place: Any) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
     except (TypeError, OSError) as error:
         raise OptionError(
-            f"cache is {place!r}, which is no folder ({error}). Expected a folder for decoded pixels, True (they are "
-            "kept as long as the images are used) or False."
+            f"cache is {place!r}, which is not a folder ({error}). Expected a folder for decoded pixels, True (a "
+            f"temporary file), or False."
         ) from None
     return folder
 

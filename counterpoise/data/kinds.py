@@ -81,7 +81,9 @@ def infer(series: pl.Series, kind: str | None = None) -> InferredColumn:
     missing = series.null_count()
     if missing == len(series):
         return InferredColumn(
-            Column(name, "missing", missing=missing), series, (f"Column {name!r} is all missing: left out.",)
+            Column(name, "missing", missing=missing),
+            series,
+            (f"Column {name!r} has only missing values and is left out.",),
         )
     if kind == "identifier":
         return InferredColumn(Column(name, kind, missing=missing), series)
@@ -99,7 +101,10 @@ def infer(series: pl.Series, kind: str | None = None) -> InferredColumn:
     texts = level_text(series)
     levels = levels_of(texts)
     if inferred == "boolean" and len(levels) > 2:
-        raise ColumnError(f"Column {name!r} has {len(levels)} levels; a boolean column has two. Say 'categorical'.")
+        raise ColumnError(
+            f"Column {name!r} has {len(levels)} distinct values, so it cannot be boolean. Pass "
+            f"kinds={{'{name}': 'categorical'}}."
+        )
     unit = "date" if are_dates(levels) else ""
     column = Column(name, str(inferred), levels, missing, compared_by_value(levels), unit, written=read.written)
     return InferredColumn(column, texts, (*notes, *_about_levels(column, len(texts))))
@@ -148,8 +153,8 @@ def _in_one_order(known: pl.Series, example: str) -> Read:
     if not order:
         return Read(
             notes=(
-                f"is read as text because its dates, such as {example!r}, may have the day or the month first. Write "
-                "dates as 2024-12-31.",
+                f"is read as text, because dates such as {example!r} may begin with the day or the month. Write "
+                f"dates as 2024-12-31.",
             )
         )
     read = with_words(known, parse_dates(known, order), TextFormat(order=order), "dates")
@@ -223,10 +228,10 @@ def _about_days(column: Column) -> str:
     kinds = {"date": "dates", "time": "times of day", "duration": "durations"}
     if column.unit == "seconds":
         positions = [f"the {cycle_name(period, column.unit)}" for period in column.cycles]
-        return f"holds Unix seconds. Their position in {', '.join(positions)} is used too." if positions else ""
+        return f"contains Unix seconds. Their position in {', '.join(positions)} is used too." if positions else ""
     positions = [f"its position in the {cycle_name(period)}" for period in column.cycles]
     return (
-        f"holds {kinds[column.unit]}, which are used as numbers of days"
+        f"contains {kinds[column.unit]}, which are converted to days"
         + "".join(f", {position}" for position in positions)
         + "."
     )
@@ -236,6 +241,6 @@ def _about_levels(column: Column, rows: int) -> tuple[str, ...]:
     if len(column.levels) <= MAX_LEVELS:
         return ()
     return (
-        f"Column {column.name!r} has {len(column.levels):,} levels in {rows:,} rows; networks distinguish the "
-        f"{MAX_LEVELS} most frequent. Group the levels, or leave the column out with drop (--drop).",
+        f"Column {column.name!r} has {len(column.levels):,} categories in {rows:,} rows. Networks distinguish only the "
+        f"{MAX_LEVELS} most frequent. Merge categories, or leave the column out with drop (--drop).",
     )

@@ -86,7 +86,7 @@ def blank_labels(y: Array, classes: Sequence[object]) -> list[str]:
         if known < len(column) and positive > known / 2:
             notes.append(
                 f"The label {label!r} is 1 in {positive:,} of the {known:,} rows where it is known, and missing in "
-                f'{len(column) - known:,}: gaps may mean that it is absent. If so, read it with missing="absent": '
+                f"{len(column) - known:,}. Missing may mean that the label is absent. If so, use "
                 'cp.labels(..., missing="absent").'
             )
     return notes

@@ -18,8 +18,8 @@ MOST_FLOAT_CLASSES = 50
 _SKIP = "Fill in the labels, or leave these rows out with skip_bad (--skip-bad)."
 #: What to do with targets that are not one class per row.
 SEVERAL = (
-    " fit and compare take one class per row, several labels per row as zeros and ones (N, L), see cp.labels, or a "
-    "class per pixel or step, see cp.elements. For several outputs compile your own model with cp.compile_balanced."
+    " fit and compare take one class per row, several labels per row (zeros and ones (N, L), see cp.labels), or a "
+    "class per pixel or step (see cp.elements). For several outputs, compile your own model with cp.compile_balanced."
 )
 _WHOLE = re.compile(r"[-+]?\d{1,18}")
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
@@ -60,7 +60,10 @@ def encode_labels(
     labels = read_target(values, name)
     labels = _checked(_retyped(labels, name) if written else labels, name)
     if len(labels.classes) < 2:
-        raise TargetError(f"Target {name!r} has one class only ({labels.classes[0]!r}); at least two are needed.")
+        raise TargetError(
+            f"Target {name!r} has one class only ({labels.classes[0]!r}). Expected two classes or "
+            f"more. Pass rows of other classes."
+        )
     if merge_rare:
         labels = _merge(labels, merge_rare, name)
     if one_vs_rest is not None:
@@ -117,13 +120,13 @@ def _checked(labels: Labels, name: str) -> Labels:
     distinct = len(labels.classes)
     if labels.from_floats and distinct > MOST_FLOAT_CLASSES:
         raise TargetError(
-            f"Target {name!r} holds numbers that are not classes ({distinct:,} different ones). Turn it into classes "
-            f"first, for example {name} > limit, or cut it into ranges."
+            f"Target {name!r} contains numbers that are not classes ({distinct:,} different ones). Convert it to "
+            f"classes first, for example {name} > limit, or cut it into ranges."
         )
     if distinct > MOST_FLOAT_CLASSES and distinct > len(labels) / 2:
         raise TargetError(
-            f"Target {name!r} has {distinct:,} different values in {len(labels):,} rows: no class repeats. "
-            "Is this the right column?"
+            f"Target {name!r} has {distinct:,} different values in {len(labels):,} rows, so each class has one row. "
+            f"Check that this is the right column."
         )
     return labels
 
@@ -131,21 +134,23 @@ def _checked(labels: Labels, name: str) -> Labels:
 def _code_of(label: Any, labels: Labels, name: str, option: str) -> int:
     code = find_label(label, labels.classes)
     if code is None:
-        raise TargetError(f"{option} {label!r} is no class of target {name!r}.{did_you_mean(label, labels.classes)}")
+        raise TargetError(f"{option} {label!r} is not a class of target {name!r}.{did_you_mean(label, labels.classes)}")
     return code
 
 
 def _merge(labels: Labels, wanted: Sequence[Any], name: str) -> Labels:
     codes = [_code_of(label, labels, name, "merge_rare") for label in wanted]
     if len(set(codes)) < 2:
-        raise OptionError(f"merge_rare names {len(set(codes))} class; name at least two (--merge-rare A,B).")
+        raise OptionError(f"merge_rare names {len(set(codes))} class. Name at least two (--merge-rare A,B).")
     merged = "+".join(str(labels.classes[p]) for p in dict.fromkeys(codes))
     keep = [i for i in range(len(labels.classes)) if i not in codes[1:]]
     code = {old: new for new, old in enumerate(keep)}
     table = np.array([code.get(i, code[codes[0]]) for i in range(len(labels.classes))], dtype=np.int32)
     classes = tuple(merged if i == codes[0] else str(labels.classes[i]) for i in keep)
     if len(classes) < 2:
-        raise TargetError(f"merge_rare leaves one class only of target {name!r} ({merged!r}); leave one class out.")
+        raise TargetError(
+            f"merge_rare merges all classes of target {name!r} into one ({merged!r}). Leave out at least one class."
+        )
     return labels.mapped(table, classes)
 
 

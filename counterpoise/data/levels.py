@@ -64,8 +64,8 @@ def levels_of(texts: pl.Series) -> tuple[str, ...]:
     if len(odd):
         row = int(texts.index_of(counts["level"][odd[0]]) or 0) + 1
         raise ColumnError(
-            f"Column {texts.name!r} has the level {counts['level'][odd[0]]!r} in row {row}, which contains a NUL "
-            "character. Levels must not contain it, because a saved model reads text up to it. Remove the character, "
+            f"Column {texts.name!r} has the category {counts['level'][odd[0]]!r} in row {row}, which contains a NUL "
+            "character. Expected text without NUL, because a saved model cuts text there. Remove the character, "
             "or leave the column out with drop (--drop)."
         )
     return tuple(counts["level"])

@@ -40,7 +40,7 @@ def check_no_generator(source: Any) -> None:
     """Raise a `DataError` for a generator or iterator, whose number of rows and end are unknown."""
     if isinstance(source, Iterator):
         raise DataError(
-            f"The data are a {type(source).__name__}, which can be read once and has no known end. "
+            f"The data are a {type(source).__name__}, which can be read only once and has no known length. "
             "Expected arrays, a table or a dataset. Make it a tf.data.Dataset with from_generator(...).take(steps), or "
             "a keras.utils.PyDataset."
         )
@@ -64,7 +64,7 @@ def load(source: Any, limit: int | None = None) -> tuple[Any, Array, Array | Non
     kind = dataset_kind(source)
     if type(source).__module__.startswith("counterpoise."):
         raise OptionError(
-            "These batches were drawn by a plan already. Expected the rows themselves. Pass x and y, and the plan as "
+            "A plan was already applied to these batches. Expected the original rows. Pass x and y, and the plan as "
             "strategy=."
         )
     x, y, *weight = _in_memory(
@@ -83,10 +83,10 @@ def load_alone(source: Any, y: Any, sample_weight: Any) -> tuple[Any, Array, Any
         OptionError: labels, or weights though the dataset gives some.
     """
     if y is not None:
-        raise OptionError(f"y was given with a {dataset_kind(source)}, which gives its own labels. Leave y out.")
+        raise OptionError(f"y was given with a {dataset_kind(source)}, which contains the labels. Leave y out.")
     x, labels, weights = load(source)
     if weights is not None and sample_weight is not None:
-        raise OptionError("sample_weight was given, and the dataset gives weights too. Leave one of them out.")
+        raise OptionError("sample_weight was given, but the dataset also contains weights. Leave one of them out.")
     return x, labels, sample_weight if weights is None else weights
 
 
@@ -187,6 +187,7 @@ def count_of(source: Any, rows: Any = None) -> int | None:
 
 
 def _batches(source: Any, kind: str | None, rows: Any) -> Iterator[Any]:
+    """The batches of one pass over a dataset of this kind (see `dataset_kind`); single rows are put together."""
     if kind == "PyDataset":
         return (source[i] for i in range(source.num_batches))
     if kind == "tf.data.Dataset" and are_single(source.element_spec, rows):

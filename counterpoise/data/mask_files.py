@@ -10,15 +10,15 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from counterpoise.core.element_labels import rarer_last
 from counterpoise.core.errors import DataError
-from counterpoise.core.labels import Labels, count_codes
+from counterpoise.core.labels import Labels
 from counterpoise.data.image_files import files_below, part_of_split
 from counterpoise.data.mask_values import OUTSIDE, Mask, plain_masks, read_mask
 
@@ -193,7 +193,7 @@ def read_masks(
     codes = np.full((len(paths), *size), -1, np.min_scalar_type(-max(2, len(classes))))
     for number, mask in zip(sound, plain, strict=True):
         codes[number] = _codes(mask.values, classes)
-    labels = _rarer_last(Labels(codes, tuple(classes), kind="elements"))
+    labels = rarer_last(Labels(codes, tuple(classes), kind="elements"))
     notes += _lost(plain, codes[sound], classes)
     return Masks(labels, tuple(one for one in bad if one[1]), notes)
 
@@ -217,13 +217,6 @@ def _codes(values: Array, classes: Sequence[int]) -> Array:
     return np.where(known[code] == values, code, -1)
 
 
-def _rarer_last(labels: Labels) -> Labels:
-    codes, counts = labels.codes, count_codes(labels.codes.reshape(-1), len(labels.classes))
-    if len(counts) != 2 or counts[1] <= counts[0]:
-        return labels
-    return replace(labels, codes=np.where(codes < 0, codes, 1 - codes), classes=labels.classes[::-1])
-
-
 def _lost(masks: Sequence[Mask], codes: Array, classes: Sequence[int]) -> list[str]:
     """A sentence about classes of which an image keeps no pixel in the size that is wanted."""
     lost = {value: sum(value in m.counts and not (own == c).any() for m, own in zip(masks, codes, strict=True))
@@ -233,6 +226,6 @@ def _lost(masks: Sequence[Mask], codes: Array, classes: Sequence[int]) -> list[s
         return []
     size = " x ".join(map(str, codes.shape[1:]))
     return [
-        f"Of {len(codes):,} masks, all pixels are lost of {', '.join(shown[:8])}, because a mask of {size} has the "
-        "nearest pixels of the file. A larger size= (--size) keeps small regions."
+        f"Of {len(codes):,} masks, all pixels were lost of {', '.join(shown[:8])}, because masks were resized to "
+        f"{size}. Use a larger size= (--size) to keep small regions."
     ]

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from counterpoise.core.errors import DataError
+from counterpoise.data.mask_sizes import resized_mask
 from counterpoise.data.pillow_files import opened, pillow, upright
 
 Array = np.ndarray
@@ -69,7 +70,7 @@ def read_mask(path: str, size: tuple[int, int], aspect: str) -> Mask:
             stored = _stored(image, mode)
             counts = {int(v): int(n) for v, n in zip(*np.unique(stored, return_counts=True), strict=True)}
             used = _colors(image, counts) if mode == "P" else ()
-            values = _resized(stored, size, aspect)
+            values = resized_mask(stored, size, aspect, OUTSIDE)
             return Mask(values, counts, stored.shape, used, 1 if mode == "1" else 8, lossy)
     except pillow().UnidentifiedImageError:
         return _faulty("not an image (expected PNG, TIFF, BMP or GIF)")
@@ -108,32 +109,6 @@ def _colors(image: Any, counts: Values) -> tuple[tuple[int, tuple[int, ...]], ..
     return tuple((entry, tuple(palette[entry].tolist())) for entry in sorted(counts) if entry < len(palette))
 
 
-def _resized(values: Array, size: tuple[int, int], aspect: str) -> Array:
-    """Values in this size: those of the nearest pixels, where `data.pixels` takes means of the same places."""
-    scales = [wanted / side for wanted, side in zip(size, values.shape, strict=True)]
-    if aspect != "stretch":
-        scales = [(max if aspect == "crop" else min)(scales)] * 2
-    rows, columns = (_places(s, n, scale) for s, n, scale in zip(size, values.shape, scales, strict=True))
-    inside = (rows >= 0)[:, None] & (columns >= 0)
-    return np.where(inside, values[np.ix_(rows, columns)], values.dtype.type(OUTSIDE))
-
-
-def _places(wanted: int, side: int, scale: float) -> Array:
-    """The pixel of a side that each of the wanted ones shows, int64; -1: none.
-
-    Example:
-        >>> _places(4, 8, 0.5).tolist(), _places(4, 2, 1.0).tolist()
-        ([1, 3, 5, 7], [-1, 0, 1, -1])
-    """
-    inner = wanted if scale * side >= wanted else max(1, round(side * scale))
-    first = (side - inner / scale) / 2 if scale * side > wanted else 0.0
-    step = side / inner if scale * side <= wanted else 1 / scale
-    out = np.full(wanted, -1)
-    start = (wanted - inner) // 2
-    out[start : start + inner] = np.clip(first + (np.arange(inner) + 0.5) * step, 0, side - 1).astype(np.int64)
-    return out
-
-
 def plain_masks(masks: Sequence[Mask], paths: Sequence[str]) -> tuple[list[Mask], list[str]]:
     """Masks whose values are classes, the same in all of them (see the module), and sentences for the user.
 
@@ -168,9 +143,9 @@ def _check_palettes(masks: Sequence[Mask], paths: Sequence[str]) -> None:
             before, first = known.setdefault(entry, (color, path))
             if before != color:
                 raise DataError(
-                    f"Entry {entry} of the palette is {before} in {first} and {color} in {path}, so that it is not the "
-                    "same class in all masks. Expected one palette for all of them. Save the masks as class codes in "
-                    "gray."
+                    f"Entry {entry} of the palette is {before} in {first} and {color} in {path}, so it is not the "
+                    f"same class in all masks. Expected the same palette in all masks. Save the masks as gray "
+                    f"images of class codes."
                 )
 
 
@@ -188,12 +163,13 @@ def _split(masks: list[Mask], paths: Sequence[str]) -> tuple[list[Mask], list[st
     if black_and_white and between <= BETWEEN * sum(total.values()):
         split = [_mapped(mask, {value: 255 * (value > 127) for value in mask.counts}) for mask in masks]
         return split, [
-            f"The masks have {len(total)} values from {min(total)} to {max(total)}, as JPEG or smoothed edges leave "
-            "them. Values above 127 are taken for 255, others for 0. Save masks as PNG to have exact edges."
+            f"The masks have {len(total)} values from {min(total)} to {max(total)}, probably from JPEG compression "
+            f"or smoothed edges. Values above 127 are read as 255, other values as 0. Save masks as PNG for exact "
+            f"edges."
         ]
     if lossy:
         raise DataError(
-            f"{Path(lossy[0]).name} is a JPEG, which changes values, and so {len(total)} values are found in the "
-            "masks. Expected one value for each class. Save the masks as PNG from what they were drawn with."
+            f"{Path(lossy[0]).name} is a JPEG. JPEG changes values, so {len(total)} values were found in the masks. "
+            f"Expected one value for each class. Export the original masks as PNG."
         )
     return masks, []

@@ -87,17 +87,19 @@ def masked_files(
         folders = mask_folders(root) if masks is None else [MaskFolders(root, check_path(masks, "masks"))]
     if not folders:
         if ignore != () and masks is None:
-            raise OptionError(f"ignore is a value of masks, but {source} has none. Leave it out, or name the masks.")
+            raise OptionError(
+                f"ignore is a value of masks, but {source} has no masks. Leave ignore out, or name the masks."
+            )
         if masks is not None:
             raise OptionError(
-                "masks names a folder of masks, and images the column of a table; a table with masks is not read. Give "
-                "the folder of the images instead of the table."
+                "A table of images with masks is not supported. Pass the folder of the images instead of the table, "
+                "and leave images= out."
             )
         return None
     if augment is not None:
         raise OptionError(
-            "augment changes images, and their masks would no longer fit them. Leave augment out, or change images and "
-            "masks together and give them as arrays."
+            "augment would change the images, but not their masks. Leave augment out, or augment images and masks "
+            "together and pass them as arrays."
         )
     pairs: dict[str, str] = {}
     split, notes = [], list[str]()
@@ -129,5 +131,5 @@ def image_sides(path: str) -> tuple[int, int]:
 def _values(ignore: Any) -> tuple[int, ...]:
     values = tuple(ignore) if isinstance(ignore, (list, tuple, set, frozenset)) else (ignore,)
     if any(isinstance(value, (bool, str)) or value != int(value) for value in values):
-        raise OptionError(f"ignore is {ignore!r}. Expected a value of the masks whose pixels count nowhere, as 255.")
+        raise OptionError(f"ignore is {ignore!r}. Expected a value of mask pixels to ignore, such as 255.")
     return tuple(int(value) for value in values)

@@ -159,7 +159,7 @@ class NamedInputs:
         if absent:
             more = f" (and {len(absent) - 1} more)" if len(absent) > 1 else ""
             raise ColumnError(
-                f"{source} lacks the column {absent[0]!r}{more}, which the model takes as an input."
+                f"{source} lacks the column {absent[0]!r}{more}, which is an input of the model."
                 f"{did_you_mean(absent[0], [n for n in names if n not in known])}"
             )
         others = [repr(n) for n in names if n not in known]

@@ -131,7 +131,7 @@ def _affix(numeric: list[tuple[_Shape, int]]) -> tuple[str | None, str]:
     if bare > few:
         return None, (
             f"is read as text because {rows[units[0]]:,} of its numbers are followed by {units[0]!r} and {bare:,} are "
-            "not. Write all of them alike."
+            "not. Write all numbers in the same way."
         )
     return units[0], ""
 
@@ -167,5 +167,5 @@ def _ambiguity(text: pl.Series, written: TextFormat, other: TextFormat) -> str:
     row = rows[0]
     return (
         f"is ambiguous: {texts[row]!r} is read as {values[row]:.12g}, but could also be {others[row]:.12g}. Write "
-        "numbers without a separator between thousands and with a point before decimals."
+        f"numbers without a thousands separator and with a decimal point."
     )

@@ -36,7 +36,7 @@ def read_clean_numbers(known: pl.Series, asked: bool = False) -> Read:
         return Read()
     plain = plain_numbers(known)
     if plain.null_count() == known.null_count():
-        return Read(plain, TextFormat(), ("is text of numbers. It is read as numbers.",))
+        return Read(plain, TextFormat(), ("contains numbers as text. They are read as numbers.",))
     normal = normal_text(known)
     written, doubt = number_format(known, normal)
     if written is None:
@@ -45,5 +45,5 @@ def read_clean_numbers(known: pl.Series, asked: bool = False) -> Read:
     if read.values is None or doubt or written == TextFormat():
         return read
     row = int(read.values.is_not_null().arg_max() or 0)
-    example = f"is text of numbers. {known[row]!r} is read as {read.values[row]:.12g}."
+    example = f"contains numbers as text. {known[row]!r} is read as {read.values[row]:.12g}."
     return replace(read, notes=(example, *read.notes))

@@ -41,7 +41,7 @@ def unidentified(path: str) -> str:
     if start in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
         return "a TIFF whose pixels are of a type that cannot be read (save it as float32, or with 8 or 16 bits)"
     if path.lower().endswith(VOLUMES):
-        return "a volume in three dimensions, which is not read (save its slices as images, a file each)"
+        return "a three-dimensional volume, which is not supported (save each slice as an image)"
     return "not an image (expected PNG, JPEG, TIFF, BMP, GIF, WebP or DICOM)"
 
 

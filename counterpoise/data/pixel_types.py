@@ -75,7 +75,7 @@ def scaled(values: Array, span: Range, inverted: bool) -> Array:
 def unknown_text(path: str, kind: str, low: float, high: float, files: int = 1) -> str:
     others = f" and {files - 1:,} more" if files > 1 else ""
     return (
-        f"{path}{others}: {kind} pixels from {low:g} to {high:g}, and nothing in the file tells which values are black "
-        "and white. Expected 8, 12 or 16 bits without sign, or float from 0 to 1; otherwise name the two values with "
-        f"range=(low, high) (--range LOW HIGH), for example those of the scanner."
+        f"{path}{others}: {kind} pixels from {low:g} to {high:g}, and the file does not define which values are "
+        f"black and white. Expected 8, 12, or 16 unsigned bits, or float from 0 to 1. For other types, set the two "
+        f"values with range=(low, high) (--range LOW HIGH), for example the limits of the scanner."
     )

@@ -26,7 +26,7 @@ Array = np.ndarray
 def decoder(
     size: int | tuple[int, int], color_mode: str = "rgb", range: Range | None = None, aspect: str = "stretch"
 ) -> Callable[[Any], Array]:
-    """A function from the path of an image to its pixels, float32 (height, width, channels), 0 to 255.
+    """Return a function that reads an image as float32 (height, width, channels), 0 to 255.
 
     For lists of paths: `batches(paths, y, plan, load=decoder(64))`. The arguments are those of `images`.
     """
@@ -56,8 +56,8 @@ def pixels(
     if decoded.kind is None:
         if stored:
             raise DataError(
-                f"{path} has 8 bits, but the model learned what is black and white from files of more. Give images of "
-                "the kind that it was trained on."
+                f"{path} has 8 bits, but the model was trained on files with more bits, and learned black and white "
+                f"from them. Pass files of the same type."
             )
         return _shaped(converted(decoded.image, _mode(color_mode)), size, color_mode, aspect)
     if stored:

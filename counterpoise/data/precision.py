@@ -45,9 +45,9 @@ class Precision:
         if self.different - self.remain <= LOSS * self.different:
             return ""
         return (
-            f"has {self.different:,} distinct values, but single precision (float32), in which networks compute, keeps "
-            f"{self.remain:,} of them, because they are close together for their size. Subtract a constant, or split "
-            "the column into the leading and the last digits."
+            f"has {self.different:,} distinct values, but single precision (float32), which networks use, keeps only "
+            f"{self.remain:,} of them, because the differences are small compared with the values. Subtract a "
+            f"constant, or split the column into its first and last digits."
         )
 
 
@@ -82,7 +82,7 @@ def lost_digits(columns: Iterable[tuple[str, Any]]) -> list[str]:
     """Say which columns, given by name, lose values as they are, without a constant subtracted: the first of them."""
     texts = ((name, precision_of(pl.Series(column), centered=False).loss_text()) for name, column in columns)
     losing = [(name, text) for name, text in texts if text]
-    more = f" So do {len(losing) - 1} more columns." if len(losing) > 1 else ""
+    more = f" The same holds for {len(losing) - 1} more columns." if len(losing) > 1 else ""
     return [f"Column {name} {text}{more}" for name, text in losing[:1]]
 
 

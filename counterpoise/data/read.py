@@ -68,7 +68,7 @@ def read(
             unless `drop` names it.
         unit: What is decided, if not each row: names of columns, or (N,) values. Rows of one unit are of one group.
         aggregate: "mean" (default) or "max" of the probabilities of a unit's rows.
-        by: Names of columns whose values are scored apart. They stay features, unless `drop` names them.
+        by: Names of columns whose values are scored separately. They stay features, unless `drop` names them.
         skip_bad: Leave out lines that cannot be read, rows without a label and rows with infinite numbers, with a
             warning, instead of raising.
         table: False lets an array of rank 2 pass unchanged.
@@ -101,8 +101,8 @@ def read(
     y = y if pick is None or y is None else pick(y)
     if (target is None) == (y is None):
         raise OptionError(
-            "The labels are named twice, or not at all. Expected them once. Pass target='COLUMN' (--target) for a "
-            "table, or y=LABELS for arrays."
+            "The labels were passed twice, or not at all. Pass either target='COLUMN' (--target) for a table, or "
+            "y=LABELS for arrays."
         )
     options = ReadOptions(
         labels={"positive": positive, "one_vs_rest": one_vs_rest, "merge_rare": tuple(merge_rare)},
@@ -119,6 +119,6 @@ def read(
     if target is not None:
         wanted = target if isinstance(target, str) else list(target.columns)
         raise OptionError(
-            f"target={wanted!r} names a column, but the data are arrays, which have none. Pass the labels as y=LABELS."
+            f"target={wanted!r} names a column, but the data are arrays without columns. Pass the labels as y=LABELS."
         )
     return read_arrays(source, y, options)

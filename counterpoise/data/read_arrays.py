@@ -30,7 +30,7 @@ def read_arrays(source: Any, y: Any, options: ReadOptions) -> Examples:
     x = encode_rows(None, source)
     arrays = leaves(x)
     if not arrays or not len(arrays[0]):
-        raise DataError("x has no rows. Expected at least one row. Pass the rows to learn from.")
+        raise DataError("x has no rows. Expected at least one row. Check how x is made.")
     lengths = sorted({len(array) for array in arrays})
     if len(lengths) > 1:
         raise DataError(
@@ -40,7 +40,7 @@ def read_arrays(source: Any, y: Any, options: ReadOptions) -> Examples:
     names += [f"by={name!r}" for name in options.metadata.get("by") or ()]
     if names:
         raise OptionError(
-            f"{names[0]} names a column, but the data are arrays, which have none. Pass one value per row instead."
+            f"{names[0]} names a column, but the data are arrays without columns. Pass one value per row instead."
         )
     metadata = metadata_of(pl.DataFrame({"row": np.zeros(len(arrays[0]), dtype=np.uint8)}), y, options.metadata)
     labels = options.encoded(metadata)

@@ -52,7 +52,7 @@ class ReadOptions:
 
     @property
     def without_features(self) -> list[str]:
-        """Columns of metadata that are no features: amounts and what is scored apart stay features unless dropped."""
+        """Columns of metadata that are not features; amounts and what is scored separately are, unless dropped."""
         roles = (value for key, value in self.metadata.items() if key not in ("cost_column", "by", "unit"))
         return [value for value in roles if isinstance(value, str)]
 

@@ -37,7 +37,7 @@ def read_table(source: Any, target: str | TargetColumns | None, y: Any, options:
     frame, name, notes = to_frame(source, as_text, options.skip_bad, unused=options.is_unused)
     absent = [column for column in targets if column not in frame.columns]
     if absent:
-        raise TargetError(f"Target {absent[0]!r} is no column of {name}.{_probable_target(absent[0], frame)}")
+        raise TargetError(f"Target {absent[0]!r} is not a column of {name}.{_probable_target(absent[0], frame)}")
     units = unit_names(options.metadata["unit"], frame.columns)
     given = {**options.metadata, "unit": units or options.metadata["unit"]}
     _check_names(frame, [*options.drop, *options.kinds, *options.metadata_columns, *units], name)
@@ -51,7 +51,7 @@ def read_table(source: Any, target: str | TargetColumns | None, y: Any, options:
         features, metadata, skipped = skip_rows(features, metadata)
         notes += skipped
         if not features.height:
-            raise DataError(f"No row of {name} is left. {' '.join(skipped)} Check the target and the numbers.")
+            raise DataError(f"No row of {name} is left. {' '.join(skipped)} Check the target column and the numbers.")
     labels = options.encoded(metadata, written=isinstance(source, (str, Path)))
     if options.text:
         examples, more = _texts(features, labels, name)
@@ -83,14 +83,21 @@ def _columns(
     learn = features if metadata.split is None else features.filter(roles(metadata.split) == TRAIN)
     if not learn.height:
         raise DataError(
-            f"split names no training row of {name}. Expected rows to learn from. Write train for these rows."
+            f"split names no training row of {name}. Expected at least one training row. Write train in this column "
+            f"for the training rows."
+        )
+    if labels.kind == "elements":
+        values = ", ".join(map(str, labels.classes[:4]))
+        raise TargetError(
+            f"Target {title!r} has shape {labels.codes.shape} with the values {values}, a class for each step, but the "
+            "rows are tables. Expected one class per row, or several labels of 0, 1 and missing."
         )
     columns = [infer(learn[c], options.kinds.get(c)) for c in learn.columns]
     schema = Schema(tuple(inferred.column for inferred in columns), title)
     used = pl.DataFrame([inferred.series for inferred in columns if inferred.column.used])
     x = build_parts(schema, used if learn is features else features)
     if not x:
-        raise ColumnError(f"No column of {name} is left to learn from. {_why(columns)}".rstrip())
+        raise ColumnError(f"No column of {name} can be used as a feature. {_why(columns)}".rstrip())
     examples = Examples(x, labels.codes, labels.classes, schema, source=name, kind=labels.kind)
     return examples, [*column_notes(columns), *leak_notes(x, labels, schema)]
 
@@ -117,4 +124,4 @@ def _probable_target(wanted: str, frame: pl.DataFrame) -> str:
 def _check_names(frame: pl.DataFrame, names: Sequence[str], name: str) -> None:
     for column in names:
         if column not in frame.columns:
-            raise ColumnError(f"{column!r} is no column of {name}.{did_you_mean(column, frame.columns)}")
+            raise ColumnError(f"{column!r} is not a column of {name}.{did_you_mean(column, frame.columns)}")

@@ -41,7 +41,7 @@ def column_notes(columns: Sequence[InferredColumn]) -> list[str]:
     if len(sentences) <= MOST_NOTES:
         return sentences
     more = (
-        f"{len(sentences) - MOST_NOTES:,} more notes about columns are not shown. Of these the last is: {sentences[-1]}"
+        f"{len(sentences) - MOST_NOTES:,} more notes about columns are not shown. The last of them is: {sentences[-1]}"
     )
     return [*sentences[:MOST_NOTES], more]
 
@@ -50,8 +50,8 @@ def leak_notes(x: Mapping[str, np.ndarray], labels: Labels, schema: Schema) -> l
     """Return a note for each column of a table that alone nearly gives the label away."""
     arrays, names = named_parts(schema, x)
     return [
-        f"Column {names[group][j]!r} alone nearly gives {what} away (ROC AUC {area:.3f}), which may be a leak. Use the "
-        "column only if it is known before the label is. Otherwise leave it out with drop (--drop)."
+        f"Column {names[group][j]!r} alone predicts {what} almost perfectly (ROC AUC {area:.3f}), which may be a "
+        f"leak. Use the column only if it is known before the label. Otherwise leave it out with drop (--drop)."
         for what, scores in leak_scores(arrays, labels.codes, labels.classes)
         for (group, j), area in scores.items()
         if area > LEAK_ROC_AUC

@@ -32,7 +32,7 @@ class RowMetadata:
         time: Time of each row, or None.
         weight: Weight of each row, or None.
         amount: What a missed case of each row costs, or None.
-        by: Name -> values of each row, which are scored apart.
+        by: Name -> values of each row, which are scored separately.
         split: A word of `ROLES` for each row, or None.
         unit: Columns that name what is decided, or None.
         target: What messages call the labels.
@@ -103,8 +103,8 @@ def metadata_of(frame: pl.DataFrame, y: Any, given: Mapping[str, Any]) -> RowMet
     labels = read_target(y, target, missing=True)
     if len(labels) != frame.height:
         raise DataError(
-            f"y has {len(labels):,} labels for {frame.height:,} rows. Expected one label per row. Pass y and the rows "
-            "in the same order and number."
+            f"y has {len(labels):,} labels for {frame.height:,} rows. Expected one label per row. Pass y in the "
+            f"order of the rows."
         )
     return RowMetadata(
         labels, series("groups"), series("time"), series("sample_weight"), amount=series("cost_column"),
@@ -120,7 +120,7 @@ def unit_table(frame: pl.DataFrame, unit: Any) -> pl.DataFrame | None:
     if isinstance(unit, tuple):
         absent = [name for name in unit if name not in frame.columns]
         if absent:
-            raise ColumnError(f"unit {absent[0]!r} is no column.{did_you_mean(absent[0], frame.columns)}")
+            raise ColumnError(f"unit {absent[0]!r} is not a column.{did_you_mean(absent[0], frame.columns)}")
         return frame.select(unit)
     return pl.DataFrame([_vector(unit, "unit", frame.height)])
 
@@ -208,8 +208,8 @@ def times(values: pl.Series) -> np.ndarray:
         odd = (parsed.is_null() & values.is_not_null()).arg_true()
         if len(odd):
             raise ColumnError(
-                f"time {values.name!r} is {values[odd[0]]!r} in {rows_text(odd)}. Expected numbers, or dates whose "
-                "order of day and month is certain. Write dates as 2024-12-31 or 2024-12-31 23:59:59."
+                f"time {values.name!r} is {values[odd[0]]!r} in {rows_text(odd)}. Expected numbers, or dates with "
+                f"an unambiguous order of day and month. Write dates as 2024-12-31 or 2024-12-31 23:59:59."
             )
         values = parsed
     _check_complete(values, "time", "Give every row a time, or leave these rows out.")

@@ -79,11 +79,11 @@ def schema_from_dict(plain: Mapping[str, Any]) -> Schema:
     columns = tuple(map(_column_from_dict, checked["columns"]))
     for column in columns:
         if len(set(column.levels)) < len(column.levels):
-            raise ArtifactError(f"the schema has a level of the column {column.name!r:.80} twice.")
+            raise ArtifactError(f"the schema has a category of the column {column.name!r:.80} twice.")
         if column.levels and column.kind == "numeric":
-            raise ArtifactError(f"the schema has levels for the column {column.name!r:.80}, which is numeric.")
+            raise ArtifactError(f"the schema has categories for the column {column.name!r:.80}, which is numeric.")
     if len({column.name for column in columns}) < len(columns):
-        raise ArtifactError("the schema has two columns of one name.")
+        raise ArtifactError("the schema has two columns with the same name.")
     return Schema(columns, checked["target"])
 
 
@@ -160,8 +160,8 @@ def _warn_of_unseen(schema: Schema, x: Mapping[str, np.ndarray]) -> None:
         if known >= LEAST_KNOWN and unseen > known / 2:
             shown = ", ".join(map(repr, column.levels[:5])) + (", ..." if len(column.levels) > 5 else "")
             warnings.warn(
-                f"Column {column.name!r} holds levels that training did not show in {unseen:,} of {known:,} rows. "
-                f"Training showed {shown}. Write the levels as they were written in training.",
+                f"Column {column.name!r} contains categories that training rows did not contain, in {unseen:,} of "
+                f"{known:,} rows. Training rows contained {shown}. Write the categories as in training.",
                 UserWarning,
                 stacklevel=3,
             )
@@ -210,8 +210,8 @@ def _array(values: Any, name: str) -> Any:
         check_no_gap(array, name)
         odd = next(v for v in array.ravel() if not isinstance(v, str))
         raise DataError(
-            f"{name} mixes objects (for example {odd!r:.40}). Expected an array of numbers or of text. Of a frame "
-            "pass the column."
+            f"{name} mixes objects (for example {odd!r:.40}). Expected an array of numbers or of text. From a "
+            f"frame, pass one column."
         )
     return array
 

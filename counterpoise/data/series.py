@@ -53,7 +53,7 @@ def to_series(title: str, column: Any, name: str, keep_types: bool = False) -> p
             series = _from_array(title, _array(column), name)
         return _plain(series, name)
     except UnicodeError as fault:
-        raise ColumnError(f"Column {title!r} of {name} holds text that is not UTF-8: {fault}. {_DROP}") from None
+        raise ColumnError(f"Column {title!r} of {name} contains text that is not UTF-8: {fault}. {_DROP}") from None
     except pl.exceptions.PolarsError as fault:
         raise ColumnError(f"Column {title!r} of {name} cannot be read: {str(fault).splitlines()[0]}. {_DROP}") from None
 
@@ -127,7 +127,7 @@ def _from_array(title: str, values: np.ndarray, name: str) -> pl.Series:
     if kind == "S":
         values = np.char.decode(values, "utf-8")
     if kind in "cV":
-        raise ColumnError(f"Column {title!r} of {name} holds {values.dtype}; {_ADVICE}")
+        raise ColumnError(f"Column {title!r} of {name} contains {values.dtype}; {_ADVICE}")
     if kind == "f" and values.dtype.itemsize not in (4, 8):
         values = values.astype("f4" if values.dtype.itemsize < 4 else "f8")
     if kind in "mM" and np.datetime_data(values.dtype)[0] not in ("ns", "us", "ms"):
@@ -170,7 +170,7 @@ def _item_text(value: Any, title: str, kinds: set[type], name: str) -> str:
     container = isinstance(value, (list, tuple, set, frozenset, dict, complex)) or not _hashable(value)
     if container or (type(value).__str__ is object.__str__ and type(value).__repr__ is object.__repr__):
         shown = ", ".join(sorted(kind.__name__ for kind in kinds))
-        raise ColumnError(f"Column {title!r} of {name} holds objects ({shown}); {_ADVICE}")
+        raise ColumnError(f"Column {title!r} of {name} contains objects ({shown}); {_ADVICE}")
     if library(value) == "pandas" and hasattr(value, "closed_left"):
         ends = ", ".join(_item_text(end, title, kinds, name) for end in (value.left, value.right))
         return f"{'[' if value.closed_left else '('}{ends}{']' if value.closed_right else ')'}"
@@ -212,4 +212,4 @@ def _plain(column: pl.Series, name: str) -> pl.Series:
         return text if kind == pl.String else text.cast(pl.Categorical)
     if kind.is_integer() or kind.is_temporal() or kind in (pl.Boolean, pl.Null):
         return column
-    raise ColumnError(f"Column {column.name!r} of {name} holds {kind}; {_ADVICE}")
+    raise ColumnError(f"Column {column.name!r} of {name} contains {kind}; {_ADVICE}")

@@ -48,10 +48,10 @@ def make_folds(
     rows, groups = usable(examples, duplicates)
     if examples.time is not None:
         if groups is not None:
-            raise OptionError("groups and time were both given. Expected one of them. Leave one out.")
+            raise OptionError("groups and time cannot be combined. Leave one of them out.")
         if repeats > 1:
             raise OptionError(
-                f"repeats is {repeats}, but a split in time order is the same each time. Expected 1. Set repeats=1."
+                f"repeats is {repeats}, but repeats of a split in time order would be equal. Set repeats=1."
             )
         return tuple(_in_time(examples, rows, folds, label_delay))
     check_counts(examples, folds, rows)
@@ -112,8 +112,8 @@ def set_aside(examples: Examples, folds: int = 0) -> Examples:
         return examples
     wanted = f"{folds} folds" if folds else f"training and held-out rows ({LEAST_TRAIN + 1} rows at least)"
     notes = tuple(
-        f"The label {examples.classes[i]!r} was set aside: it is 1, or it is 0, in {counts[i]} "
-        f"row{'s' * (counts[i] != 1)}, too few for {wanted}. Give it more rows, or leave it out of the target."
+        f"The label {examples.classes[i]!r} was left out: its rarer value (1 or 0) is in {counts[i]} "
+        f"row{'s' * (counts[i] != 1)}, too few for {wanted}. Add rows, or leave the label out of the target."
         for i in np.flatnonzero(~kept)
     )
     if kept.sum() < 2:
@@ -165,13 +165,14 @@ def usable(examples: Examples, duplicates: str) -> tuple[Array, Array | None]:
     if duplicates == "group" and not (
         examples.groups is None or np.array_equal(examples.groups, examples.duplicate_ids)
     ):
-        raise OptionError("groups and duplicates='group' were both given. Expected one of them. Leave one out.")
+        raise OptionError("groups and duplicates='group' cannot be combined. Leave one of them out.")
     return rows, examples.duplicate_ids
 
 
 def _shuffled(
     examples: Examples, rows: Array, groups: Array | None, folds: int, repeat: int, seed: int
 ) -> Iterator[Fold]:
+    """The folds of one repeat for rows without time: stratified, groups kept together."""
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
     y = examples.strata[rows]
@@ -222,8 +223,8 @@ def _grouped_part(y: Array, groups: Array, rows: Array, share: float, state: int
     most = min(MOST_PIECES, len(np.unique(groups[rows])))
     if most < 2:
         raise SplitError(
-            "All training rows belong to one group. Expected two groups or more, to hold out early-stopping rows. Use "
-            "other groups, or leave groups out."
+            "All training rows belong to one group. Expected two groups or more, to hold out early-stopping rows. "
+            "Pass smaller groups, or leave groups out."
         )
     pieces, taken = _pieces(share, most)
     splitter = StratifiedGroupKFold(pieces, shuffle=True, random_state=state)
@@ -321,8 +322,8 @@ def known_rows(examples: Examples, rows: Array, start: float, label_delay: float
     known = rows if not label_delay else rows[examples.time[rows] <= start - label_delay]
     if not len(known):
         raise SplitError(
-            f"label_delay is {label_delay:g}, but no row of {where} is that much older than the test rows. Expected "
-            "training rows whose labels are known. Use a smaller delay, or fewer folds."
+            f"label_delay is {label_delay:g}, but no row of {where} is old enough for its label to be known. Use a "
+            f"smaller delay, or fewer folds."
         )
     return known
 

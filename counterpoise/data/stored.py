@@ -178,7 +178,10 @@ class CsvFiles:
             with _opened(path) as handle:
                 layout, blocks = csv_blocks(handle, str(path))
                 if (layout.header, layout.separator) != (self.layout.header, self.layout.separator):
-                    raise DataError(f"{path} has other columns than {self.paths[0]}, or another separator.")
+                    raise DataError(
+                        f"{path} has other columns than {self.paths[0]}, or another separator. "
+                        "Expected equal columns in all files. Correct the file, or leave it out."
+                    )
                 for block in blocks:
                     yield start, block
                     start += len(block)
@@ -245,7 +248,7 @@ def _paths(source: Path) -> tuple[Path, ...]:
         for kind in (PARQUET, CSV[:2]):
             if files := tuple(path for path in shown if path.suffix.lower() in kind):
                 return files
-        raise DataError(f"{source} holds no Parquet or CSV file.")
+        raise DataError(f"{source} contains no Parquet or CSV files.")
     if source.exists():
         return (source,)
     paths = [Path(path) for path in sorted(glob.glob(str(source), recursive=True)) if not os.path.isdir(path)]

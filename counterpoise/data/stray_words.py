@@ -85,8 +85,9 @@ def _stray_text(odd: pl.Series, total: int, words: pl.Series, what: str) -> str:
     )
     missing = "It counts as missing." if len(rows) == 1 else "They count as missing."
     return (
-        f"holds {what}, but {len(rows):,} of {total:,} values ({100 * len(rows) / total:.1f}%) {verb}: {shown(words)} "
-        f"{where}. {missing} To keep them as levels, pass a frame in which the column is a category."
+        f"contains {what}, but {len(rows):,} of {total:,} values ({100 * len(rows) / total:.1f}%) {verb}: "
+        f"{shown(words)} {where}. {missing} To keep these words, pass a frame in which "
+        "the column has a categorical type."
     )
 
 
@@ -96,5 +97,5 @@ def _kept_text(known: pl.Series, share: float, words: pl.Series, what: str) -> t
         return ()
     return (
         f"is read as text although {100 * share:.0f}% of its values are {what}: {len(words):,} distinct values are not "
-        f"({shown(words)}). Leave blank what is missing, and write each of the {what} without words.",
+        f"({shown(words)}). Leave missing values blank, and write the {what} without words.",
     )

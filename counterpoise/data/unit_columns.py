@@ -39,8 +39,8 @@ def check_aggregate(unit: Any, aggregate: str | None) -> str:
     """
     if aggregate is not None and unit is None:
         raise OptionError(
-            f"aggregate is {aggregate!r}, but there is no unit to aggregate rows to. Name its column with unit= "
-            "(--unit), or leave aggregate out."
+            f"aggregate is {aggregate!r}, but no unit was given. Name its column with unit= (--unit), or leave "
+            f"aggregate out."
         )
     check_choice(aggregate, "aggregate", (None, *AGGREGATES))
     return aggregate or "mean"
@@ -75,29 +75,30 @@ def with_units(examples: Examples, units: Units | None) -> Examples:
         return examples
     if examples.kind == "elements":
         raise OptionError(
-            "unit was given, but these rows have a class for each pixel or step. Leave it out; groups= keeps rows of "
-            "a patient together."
+            "unit cannot be used for rows with a class for each pixel or step. Leave it out. To keep the rows of a "
+            "patient together, use groups=."
         )
     if examples.time is not None:
         raise OptionError(
-            "unit and time were both given, but a unit may have rows on both sides of a point in time. Leave one out."
+            "unit and time cannot be combined, because a unit may have rows before and after a split in time. Leave "
+            "one of them out."
         )
     several = examples.y.ndim == 1 and len(examples.classes) > 2
     if several and units.aggregate != "mean":
         raise OptionError(
-            f"aggregate is {units.aggregate!r}, which is for two classes or several labels; there are "
+            f"aggregate is {units.aggregate!r}, which is for two classes or several labels, but there are "
             f'{len(examples.classes)} classes. Use "mean".'
         )
     mixed = mixed_units(units, examples.y)
     if mixed and several:
         raise TargetError(
-            f"{mixed:,} of {len(units):,} units ({units.name}) have rows of several classes. Expected one class for "
-            "each, because with more than two classes none is the positive one. Use one_vs_rest (--one-vs-rest), or "
-            "other units."
+            f"{mixed:,} of {len(units):,} units ({units.name}) have rows of several classes. With more than two "
+            f"classes, all rows of a unit must have the same class. Use one_vs_rest (--one-vs-rest), or other units."
         )
     note = (
         f"{mixed:,} of {len(units):,} units ({units.name}) have rows with and without "
-        f"{'a label' if examples.y.ndim > 1 else repr(examples.classes[-1])}; a unit is positive if any of its rows is."
+        f"{'a label' if examples.y.ndim > 1 else repr(examples.classes[-1])}. A unit is positive if any of its rows "
+        f"is positive."
     )
     groups = units.codes if examples.groups is None else joined_groups(examples.groups, units.codes)
     warnings = (*examples.warnings, note) if mixed else examples.warnings

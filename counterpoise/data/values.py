@@ -56,8 +56,11 @@ def numeric_values(column: Column, series: pl.Series) -> Array:
         values = raw.astype(np.float32)
     rows = np.flatnonzero(np.isinf(values))
     if len(rows):
-        what = "an infinite value" if np.isinf(raw[rows[0]]) else "a value beyond float32"
-        raise ColumnError(f"Column {series.name!r} holds {what} in {rows_text(rows)}. Replace it or leave it blank.")
+        what = "an infinite value" if np.isinf(raw[rows[0]]) else "a value too large for float32"
+        raise ColumnError(
+            f"Column {series.name!r} contains {what} in {rows_text(rows)}. Expected a finite number. "
+            f"Replace it, or leave it blank."
+        )
     return values
 
 
@@ -113,7 +116,8 @@ def _refuse_or_say(column: Column, known: pl.Series, odd: pl.Series) -> None:
             f"{_SPELLED.get(column.unit) or _example(column.written)}. Leave missing values blank."
         )
     warnings.warn(
-        f"Column {column.name!r} holds words that training did not show ({shown(known.filter(new).unique().sort())}, "
+        f"Column {column.name!r} contains words that training rows did not contain "
+        f"({shown(known.filter(new).unique().sort())}, "
         f"{rows_text(rows)}). They count as missing, as {met[0]!r} does.",
         UserWarning,
         stacklevel=2,
@@ -133,7 +137,8 @@ def _check_unit(column: Column, typed: pl.Series) -> None:
     unit = unit_of(typed.dtype)
     if unit and unit != column.unit:
         raise ColumnError(
-            f"Column {column.name!r} holds {_KINDS[unit]}, but held {_KINDS[column.unit]} in training. Convert it to "
+            f"Column {column.name!r} contains {_KINDS[unit]}, but contained {_KINDS[column.unit]} in training. Convert "
+            f"it to "
             f"{_KINDS[column.unit]}."
         )
     if column.unit != "date" or unit or typed.null_count() == len(typed):

@@ -19,12 +19,15 @@ AIMS: dict[str, tuple[str, int, int]] = {
     "youden": ("moves", 0, 0),
     "g_mean": ("moves", 0, 0),
     "recall_floor": ("moves", 1, 10_000),
+    "lesion_false_positives": ("moves", 1, 1),
     "f1": ("again", 0, 0),
     "f_beta": ("again", 1, 1),
     "mcc": ("again", 0, 0),
     "precision_floor": ("again", 1, 1),
     "alerts": ("again", 2, 2),
 }
+#: Aims of whole rows with a class per element: their thresholds are chosen on connected regions.
+WHOLE = ("lesion_false_positives",)
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,7 @@ class Aim:
     classes. g_mean: their geometric mean. recall_floor(r): fewest alerts with recall at least r; with C values, one
     per class and 0 for none: as near to f1 as these recalls allow. f1, f_beta(b), mcc: that score, at its highest.
     precision_floor(p): most recall with precision at least p. alerts(k, n): at most k alerts per n rows.
+    lesion_false_positives(f): of a class per pixel, most lesions found with at most f false positives per image.
 
     Raises:
         OptionError: an unknown name, a wrong number of values, or values out of range.
@@ -62,7 +66,10 @@ class Aim:
 
     @classmethod
     def parse(cls, text: str | Aim) -> Aim:
-        """Read "name" or "name(value, ...)"; an Aim is returned as it is."""
+        """Read an aim from "name" or "name(value, ...)".
+
+        An Aim is returned unchanged.
+        """
         if isinstance(text, Aim):
             return text
         call = re.fullmatch(r"\s*(\w+)\s*(?:\(([^()]*)\))?\s*", str(text))
@@ -100,6 +107,8 @@ def in_words(aim: str | Aim) -> str:
         return f"{goal.name.removesuffix('_floor')} at least {', '.join(values)}{by_class}"
     if goal.name == "alerts":
         return f"at most {values[0]} alerts per {values[1]} rows"
+    if goal.name == "lesion_false_positives":
+        return f"lesion recall, with false positives per image at most {values[0]}"
     if goal.name == "cost" and len(values) == 2:
         return f"a false positive costing {values[0]} and a missed case {values[1]}"
     return f"missed rows costing {', '.join(values)} by class" if goal.name == "cost" else str(goal)
@@ -115,6 +124,10 @@ def _check_values(name: str, values: tuple[float, ...]) -> None:
         raise OptionError(f"alerts is k = {values[0]:g} of n = {values[1]:g} rows. Expected 0 <= k <= n.")
     if name == "alerts" and values[1] <= 0:
         raise OptionError("alerts has n = 0. Expected k alerts per n rows, n above 0, for example (50, 1000).")
+    if name == "lesion_false_positives" and not 0 <= values[0] < float("inf"):
+        raise OptionError(
+            f"lesion_false_positives is {values[0]:g}. Expected false positives per image, 0 or more, for example 1."
+        )
     if name == "cost" and not all(0 < v < float("inf") for v in values):
         raise OptionError(
             f"A cost is not a finite number above 0: {', '.join(f'{v:g}' for v in values)}. Expected costs above 0."

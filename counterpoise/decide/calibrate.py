@@ -40,7 +40,7 @@ Calibrator = Mapping[str, Any]
 def fit_calibrator(
     log_p: Array, y: Array, kind: str = "auto", *, sample_weight: Array | None = None, seed: int = 0
 ) -> tuple[dict[str, Any] | None, tuple[str, ...]]:
-    """Fit a calibrator and keep it only if it lowers the log loss of rows that it was not fitted on.
+    """Fit a calibrator, and keep it only if it lowers the held-out log loss.
 
     "temperature": one slope about the class shares, log pi + a (log p - log pi), so that less confidence
     means nearer to the shares and not to 1/C. "platt": one slope and one intercept per class. "vector": a
@@ -93,7 +93,7 @@ def fitted_calibrator(
     gain, error, name = best
     change = f"{name} changes held-out log loss by {-gain:+.4g} per row (standard error {error:.2g})"
     if not gain > error:
-        return None, (*notes, f"Calibration: {change}; not kept.")
+        return None, (*notes, f"Calibration: {change}, so it was not used.")
     return _fit(name, lp, labels, w), (*notes, f"Calibration: {change}; kept.")
 
 
@@ -114,7 +114,7 @@ def _bearable(kinds: list[str], y: Array, n_classes: int) -> tuple[list[str], li
     have["temperature"] = int(counts.sum() - counts.max())
     refused = [k for k in kinds if have[k] < NEEDED[k]]
     needs = [f"{k} needs {NEEDED[k]} and has {have[k]}" for k in refused]
-    notes = ["Calibration refused for too few rare rows: " + "; ".join(needs) + "."] if needs else []
+    notes = ["No calibration, because there are too few rare rows: " + "; ".join(needs) + "."] if needs else []
     return [k for k in kinds if k not in refused], notes
 
 
@@ -273,7 +273,9 @@ def _logit(log_p: Array) -> Array:
 
 
 def apply_calibrator(calibrator: Calibrator | None, log_p: Array) -> Array:
-    """Return calibrated log-probabilities float64 (N, C); None changes nothing.
+    """Return calibrated log-probabilities float64 (N, C).
+
+    Without a calibrator (None), they do not change.
 
     Example:
         >>> halve = {"kind": "platt", "slopes": [0.5, 0.5], "intercepts": [0.0, 0.0]}

@@ -50,12 +50,13 @@ def _numbers(costs: Any) -> Array:
         return np.asarray(costs, dtype=np.float64)
     except (TypeError, ValueError):
         raise OptionError(
-            "costs is no table of numbers. Expected an array (true class, decided class), or "
+            "costs is not a table of numbers. Expected an array (true class, decided class), or "
             "{true label: {decided label: cost}}."
         ) from None
 
 
 def _of_labels(costs: Mapping[Any, Any], labels: list[Any]) -> Array:
+    """The matrix (C, C) of costs that are given as {true label: {decided label: cost}}."""
     rows = _by_label(costs, labels)
     matrix = np.zeros((len(labels), len(labels)))
     for i, true in enumerate(labels):
@@ -66,8 +67,8 @@ def _of_labels(costs: Mapping[Any, Any], labels: list[Any]) -> Array:
         absent = [label for code, label in enumerate(labels) if code not in given]
         if absent:
             raise OptionError(
-                f"costs has no cost of deciding {absent[0]!r} where the class is {true!r}. Give one for each pair of "
-                "labels, 0 where nothing is lost."
+                f"costs has no cost of predicting {absent[0]!r} if the class is {true!r}. Pass a cost for each pair "
+                f"of labels, and 0 for no cost."
             )
         matrix[i] = _numbers([given[code] for code in range(len(labels))])
     return matrix
@@ -79,7 +80,7 @@ def _by_label(values: Mapping[Any, Any], labels: list[Any]) -> dict[int, Any]:
     for name, value in values.items():
         code = find_label(name, labels)
         if code is None:
-            raise OptionError(f"costs names the class {name!r}, which there is not.{did_you_mean(name, labels)}")
+            raise OptionError(f"costs names the class {name!r}, which does not exist.{did_you_mean(name, labels)}")
         out[code] = value
     return out
 
@@ -117,8 +118,8 @@ def threshold_of_costs(costs: Array) -> float:
     a, b = costs[0, 1] - costs[0, 0], costs[1, 0] - costs[1, 1]
     if a <= 0 and b <= 0:
         raise OptionError(
-            "By these costs a wrong decision costs no more than the right one, for both classes. Rows of costs are the "
-            "true class, columns the decided class: check that they are not exchanged."
+            "With these costs, a wrong decision is not more expensive than the right one, for both classes. Rows of "
+            "costs are true classes and columns are decided classes. Check that they are not exchanged."
         )
     if b <= 0:
         return NOTHING
@@ -134,8 +135,8 @@ def cost_column(name: Any, cost_fp: Any) -> CostColumn:
     number = isinstance(cost_fp, (int, float, np.number)) and not isinstance(cost_fp, (bool, np.bool_))
     if not number or not 0 < cost_fp < np.inf:
         raise OptionError(
-            f"cost_fp is {cost_fp!r}. Expected a finite number above 0 with cost_column, because without it every row "
-            "would be positive. Pass the cost of a false positive, for example cost_fp=5."
+            f"cost_fp is {cost_fp!r}. Expected a finite number above 0 with cost_column, because otherwise every "
+            f"row would be positive. Pass the cost of a false positive, for example cost_fp=5."
         )
     if not isinstance(name, str) or not name:
         raise OptionError(f"cost_column is {name!r:.40}. Expected the name of a column of the rows.")

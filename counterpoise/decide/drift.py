@@ -52,7 +52,9 @@ def monitor(
     rule: Rule, log_p_members: Sequence[Array], y: Array, new_log_p_members: Sequence[Array], *,
     amount: Array | None = None, new_amount: Array | None = None, method: str = "em", draws: int = 200, seed: int = 0,
 ) -> Drift:  # fmt: skip
-    """Compare rows without labels with the scores that fitted a rule, and offer the rule for them.
+    """Compare rows without labels with the scores that fitted a rule.
+
+    The result contains the rule for the new rows.
 
     Args:
         rule: As it was shipped.
@@ -109,20 +111,22 @@ def _inside(q: Array) -> Array:
 
 
 def _plausible(rule: Rule, estimate: PriorEstimate) -> tuple[bool | None, str]:
+    """Whether the aim of a rule is still met at other class shares (None: not known), and a sentence on it."""
     goal, moved, aim = Aim.parse(rule.aim), _moved(estimate), in_words(rule.aim)
     if not estimate.pure:
-        return None, f"Whether the aim ({aim}) is still met cannot be judged without new labels."
+        return None, f"Whether the aim ({aim}) is still met cannot be checked without new labels."
     if not moved:
         return (
             True,
-            f"The class shares may be what they were; the rule stays, and its aim ({aim}) is as plausible as before.",
+            f"The class proportions have not changed significantly. The rule stays, and its aim ({aim}) is as "
+            f"plausible as before.",
         )
     if goal.under_new_prior == "moves":
-        return True, f"The aim ({aim}) does not depend on the class shares and is as plausible as before."
+        return True, f"The aim ({aim}) does not depend on the class proportions and is as plausible as before."
     if goal.under_new_prior == "stays":
-        return False, "The class shares moved: the threshold stays, on probabilities for the new shares."
+        return False, "The class proportions changed. The threshold is now applied to the new probabilities."
     cut = "threshold" if rule.offsets is None else "offsets"
-    return False, f"The class shares moved, and the {cut} for {aim} served the old ones: use the new {cut}."
+    return False, f"The class proportions changed. The {cut} for {aim} was chosen for the old ones. Use the new {cut}."
 
 
 def _moved(estimate: PriorEstimate) -> bool:

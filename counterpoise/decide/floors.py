@@ -68,7 +68,10 @@ def _path(lp: Array, labels: Array, floors: Array, offsets: Array, w: Array | No
 
 
 def recalls(log_p: Array, y: Array, offsets: Array, weights: Array | None = None) -> Array:
-    """Share of each class's rows that is decided for it, float64 (C,); 0 for a class without rows."""
+    """Compute the recall of each class, float64 (C,).
+
+    It is 0 for a class without rows.
+    """
     right = np.argmax(log_p + offsets, axis=1) == y
     w = np.ones(len(y)) if weights is None else weights
     total = np.bincount(y, weights=w, minlength=log_p.shape[1])
@@ -105,7 +108,9 @@ def guarantee_floors(
     log_p: Array, y: Array, floors: Array, path: Array, confidence: float = 0.95, *, kept_out: bool = True,
     of: str = "rows",
 ) -> ClassGuarantee:  # fmt: skip
-    """Find offsets under which every named class has its recall, all together with the given confidence.
+    """Find offsets that guarantee a recall for every named class.
+
+    All recalls hold together with the given confidence.
 
     Offsets pass when, for every class with a floor, P(Bin(n_c, 1 - floor_c) <= missed_c) <= 1 - confidence. All must
     pass, so nothing is split among the classes (intersection-union); the order is fixed, so nothing is split among the

@@ -25,7 +25,7 @@ def greedy_weights(
     rounds: int = ROUNDS,
     patience: int = PATIENCE,
 ) -> Array:
-    """Weights by how often each member is chosen when an ensemble is built greedily, with replacement.
+    """Compute weights by greedy selection of ensemble members with replacement.
 
     From nothing on, the member joins whose joining gives the soft mean the best average precision (more than two
     classes: mean over one against the rest); of equal ones the one with the lower log loss, then the earlier one. The

@@ -61,7 +61,7 @@ def guarantee_recall(
     k = _most_missed(n, 1.0 - floor, delta)
     if k < 0:
         enough = math.ceil(math.log(delta) / math.log(floor))
-        more = f" {enough:,} positive {of} would be enough, if all are found."
+        more = f" {enough:,} positive {of} would be enough if all of them are found."
         raise _too_few("recall", floor, n, _rounded_down(delta ** (1.0 / n)) if n else 0.0, of, more)
     t = float(positive[k])
     return Guarantee(t, "recall", floor, confidence, n, float(np.mean(positive >= t)), kept_out, of)
@@ -157,9 +157,9 @@ def _rounded_down(value: float) -> float:
 
 
 def _too_few(kind: str, floor: float, positives: int, best: float, of: str, more: str = "") -> GuaranteeError:
-    can = f"the best that can be is {best:.2f}" if best > 0 else "nothing can be"
-    what = "positives" if of == "rows" else f"positive {of}"
-    return GuaranteeError(f"A {kind} of {floor:g} cannot be guaranteed with {positives} {what}: {can}.{more}")
+    can = f"The highest {kind} that they support is {best:.2f}." if best > 0 else "They support no guarantee."
+    way = "Lower the floor, or set aside more rows (guarantee_rows=, --guarantee-rows)."
+    return GuaranteeError(f"Cannot guarantee a {kind} of {floor:g} with {positives} positive {of}. {can}{more} {way}")
 
 
 def rule_with_guarantee(rule: Rule, guarantee: Guarantee) -> Rule:
@@ -176,6 +176,8 @@ def rule_with_guarantee(rule: Rule, guarantee: Guarantee) -> Rule:
         (0.05, 'recall_floor(0.9)')
     """
     if rule.offsets is not None or rule.vote == "hard":
-        raise OptionError("A guarantee is about one threshold on one score: two classes and a vote that is not 'hard'.")
+        raise OptionError(
+            "A guarantee needs a single threshold on one score. Use two classes, and a vote other than 'hard'."
+        )
     aim = f"{guarantee.kind}_floor({guarantee.floor:g})"
     return replace(rule, threshold=guarantee.threshold, aim=aim, guarantee=guarantee)

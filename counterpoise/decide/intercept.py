@@ -47,7 +47,7 @@ class InterceptCheck:
 
 
 def check_intercept(log_p: Array, y: Array, sample_weight: Array | None = None) -> InterceptCheck:
-    """Compare, per class, mean probability with observed share, and fit an intercept where they differ.
+    """Compare mean probability and share per class, and fit an intercept if they differ.
 
     If the probabilities are calibrated, share_c - mean_c has variance sum_i w_i^2 p_ic (1 - p_ic) / (sum w)^2.
     Where any class is off by more than 2 standard errors, the intercept b is fitted by maximum likelihood
@@ -137,20 +137,20 @@ def _log_likelihood(lp: Array, wanted: Array, w: Array, b: Array) -> float:
 
 
 def _words(mean: Array, share: Array, error: Array, off: Array, fitted: Array | None) -> tuple[str, ...]:
-    lead = "After removing the training shift the mean probability"
+    lead = "After the prior-shift correction, the mean probability"
     if not off.any():
         worst = int(np.argmax(np.abs(share - mean) / np.maximum(error, 1e-300)))
         return (
             f"{lead} of every class agrees with its share within "
-            f"{LIMIT:g} standard errors (widest: class {worst}, {_pair(mean, share, error, worst)}); "
-            "nothing was added.",
+            f"{LIMIT:g} standard errors (widest: class {worst}, {_means_text(mean, share, error, worst)}). "
+            "No intercept was added.",
         )
     listed = np.flatnonzero(off)
-    pairs = "; ".join(f"class {c}: {_pair(mean, share, error, c)}" for c in listed[:SHOWN])
+    pairs = "; ".join(f"class {c}: {_means_text(mean, share, error, c)}" for c in listed[:SHOWN])
     more = f"; and {len(listed) - SHOWN} more" if len(listed) > SHOWN else ""
-    first = f"{lead} is off for {pairs}{more}."
+    first = f"{lead} differs from the observed share for {pairs}{more}."
     if fitted is None:
-        return (first, "No intercept was fitted: the rows are of one class only.")
+        return (first, "No intercept was fitted, because all rows have the same class.")
     added = ", ".join(f"{v:+.3f} for class {c}" for c, v in enumerate(fitted[:SHOWN]))
     return (first, f"A residual intercept was fitted by maximum likelihood and kept: {added}" + _rest(fitted) + ".")
 
@@ -159,5 +159,6 @@ def _rest(fitted: Array) -> str:
     return f", and {len(fitted) - SHOWN} more" if len(fitted) > SHOWN else ""
 
 
-def _pair(mean: Array, share: Array, error: Array, c: int) -> str:
+def _means_text(mean: Array, share: Array, error: Array, c: int) -> str:
+    """How far the mean probability of class `c` is from its share, for a note."""
     return f"mean {mean[c]:.4g}, observed {share[c]:.4g}, standard error {error[c]:.2g}"

@@ -39,15 +39,6 @@ def _plain_review(review: Review) -> dict[str, Any]:
     return _plain_fields(review) | {"budget": budget}
 
 
-def rule_from_dict(values: Mapping[str, Any]) -> Rule:
-    """Inverse of `rule_to_dict`.
-
-    Raises:
-        ArtifactError: These are no values of a rule (see `rule_fields.checked_rule`).
-    """
-    return checked_rule(values)
-
-
 @keras.saving.register_keras_serializable(package="counterpoise")
 class RuleLayer(keras.layers.Layer):
     """Member logits to probabilities and a decision.

@@ -42,7 +42,10 @@ def rule_at_prior(
     """
     new, old = class_prior(prior, len(rule.prior)), np.asarray(rule.prior, dtype=np.float64)
     if not np.all(old > 0):
-        raise OptionError(f"Class {np.argmin(old)} had no row when the rule was fitted: its share cannot be moved.")
+        raise OptionError(
+            f"Class {np.argmin(old)} had no row when the rule was fitted, so its share cannot be "
+            f"changed. Leave the class out of prior, or fit the rule again."
+        )
     move, goal = np.log(new) - np.log(old), Aim.parse(rule.aim)
     moved = replace(
         _move_proba(rule, move), prior=new, guarantee=_guarantee_moved(rule, goal, move),

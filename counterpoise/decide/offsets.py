@@ -76,6 +76,7 @@ def _floors(goal: Aim, n_classes: int) -> Array:
 
 
 def _cost_offsets(goal: Aim, n_classes: int) -> Array:
+    """Offsets that minimize the expected cost, where an aim has the cost of missing each class."""
     if len(goal.values) != n_classes:
         raise OptionError(f"cost has {len(goal.values)} values. Expected one value per class ({n_classes}).")
     return np.log(np.asarray(goal.values))
@@ -112,7 +113,7 @@ def _objective(goal: Aim, counts: Array) -> Objective:
             lambda sums: _multiclass_mcc(sums[..., 0], sums[..., 1], sums[..., 2], counts),
             len(counts),
         )
-    raise OptionError(f"{goal} is for two classes; with more, apply it to one class against the rest.")
+    raise OptionError(f"{goal} is for two classes. With more classes, compare one class with the rest.")
 
 
 def _multiclass_mcc(right: Array, product: Array, squares: Array, counts: Array) -> Array:

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from counterpoise.core.checks import row_weights
 from counterpoise.core.errors import OptionError, did_you_mean
 from counterpoise.decide.prior import log_softmax
-from counterpoise.decide.shapes import codes, member_shares, members, simplex
+from counterpoise.decide.shapes import member_shares, members, simplex
 
 Array = np.ndarray
 
@@ -69,7 +68,9 @@ def _possible(log_p: Array) -> Array:
 
 
 def hard_vote(choices: Array, weights: Array | None, soft: Array, n_classes: int) -> Array:
-    """Count the members' votes; a tie goes to the decision of the soft mean, if that is among the tied.
+    """Count the votes of the members.
+
+    A tie is decided by the soft mean, if its decision is among the tied classes.
 
     Args:
         choices: int (M, N), the class each member votes for at its own threshold.
@@ -95,18 +96,16 @@ def hard_vote(choices: Array, weights: Array | None, soft: Array, n_classes: int
     return np.where(tied[rows, soft], soft, np.argmax(tied, axis=1)).astype(np.int32)
 
 
-def learn_weights(
-    log_p_members: Sequence[Array], y: Array, sample_weight: Array | None = None, *, tolerance: float = 1e-10
-) -> Array:
+def learned_weights(lps: Sequence[Array], labels: Array, w: Array, tolerance: float = 1e-10) -> Array:
     """Find the weights on the simplex that minimize the log loss of the soft mean.
 
     minimize -mean_i log sum_m w_m p_m(y_i | x_i). Convex; solved by sequential quadratic programming on
     the equivalent problem over w >= 0 with the penalty sum(w), until the duality gap is below `tolerance`.
 
     Args:
-        log_p_members: M arrays float (N, C), out of fold.
-        y: int (N,), class codes.
-        sample_weight: float (N,) or None.
+        lps: Log-probabilities of M members, float (N, C), out of fold.
+        labels: int (N,), class codes.
+        w: float (N,), weights of the rows.
         tolerance: Largest distance (nats per row) to the best log loss.
 
     Returns:
@@ -114,18 +113,12 @@ def learn_weights(
 
     Example:
         >>> good, bad = np.log([[0.9, 0.1], [0.1, 0.9]]), np.log([[0.5, 0.5], [0.5, 0.5]])
-        >>> learn_weights([good, bad], [0, 1]).round(6).tolist()
+        >>> learned_weights([good, bad], np.array([0, 1]), np.ones(2)).round(6).tolist()
         [1.0, 0.0]
 
     Source: Kim, Carbonetto, Stephens and Anitescu (2020), "A fast algorithm for maximum likelihood
     estimation of mixture proportions using sequential quadratic programming", section 3.
     """
-    lps = members(log_p_members)
-    return learned_weights(lps, codes(y, *lps[0].shape), row_weights(sample_weight, len(lps[0])), tolerance)
-
-
-def learned_weights(lps: Sequence[Array], labels: Array, w: Array, tolerance: float = 1e-10) -> Array:
-    """Find the weights of checked members (see `learn_weights`)."""
     return mixture_weights(*_likelihood(lps, labels, w / w.sum()), tolerance=tolerance)
 
 
@@ -144,12 +137,12 @@ def shrunk(weights: Array, y: Array) -> Array:
 
 
 def mixture_weights(likelihood: Array, share: Array, *, start: Array | None = None, tolerance: float = 1e-10) -> Array:
-    """Maximize sum_i share_i log sum_m w_m likelihood_im over the simplex (see `learn_weights`).
+    """Maximize sum_i share_i log sum_m w_m likelihood_im over the simplex.
 
     Args:
         likelihood: float (N, M), not negative, no row all 0. share: float (N,), sum 1.
         start: float (M,), where the search begins; None means equal weights.
-        tolerance: As in `learn_weights`.
+        tolerance: As in `learned_weights`.
     """
     m = likelihood.shape[1]
     w = np.full(m, 1.0 / m) if start is None else np.maximum(start, 1e-6) / np.maximum(start, 1e-6).sum()

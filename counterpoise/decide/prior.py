@@ -47,7 +47,7 @@ def shift(values: Array, log_shift: Array, *, proba: bool = False) -> Array:
 
 
 def unshift(values: Array, log_shift: Array, *, proba: bool = False) -> Array:
-    """Remove the shift that training saw: logit_c - log_shift_c. The inverse of `shift` (see there).
+    """Subtract the training shift: logit_c - log_shift_c, the inverse of `shift`.
 
     Example:
         >>> trained = shift(np.array([[0.0, -2.0]]), np.log([1.0, 9.0]))
@@ -75,7 +75,7 @@ def _unit_shift(log_shift: Array, units: int) -> Array:
     s = np.asarray(log_shift, dtype=np.float64)
     if not np.all(np.isfinite(s)):
         raise OptionError(
-            f"The training shift is {s.tolist()}. Expected finite numbers: the plan must leave rows of every class."
+            f"The training shift is {s.tolist()}. Expected finite numbers. Use a plan that keeps rows of every class."
         )
     if s.ndim == 2 and s.shape == (units, 2):
         return s[:, 1] - s[:, 0]
@@ -91,7 +91,7 @@ def _unit_shift(log_shift: Array, units: int) -> Array:
 
 def _check_proba(p: Array) -> None:
     if not np.all((p >= 0) & (p <= 1)):
-        raise OptionError("Probabilities must lie in [0, 1]; for logits leave proba=False.")
+        raise OptionError("Probabilities must be between 0 and 1. For logits, use proba=False.")
 
 
 def corrected_log_proba(logits: Array, log_shift: Array, *, units: str = "softmax", gamma: float = 0.0) -> Array:
@@ -128,7 +128,7 @@ def corrected_log_proba(logits: Array, log_shift: Array, *, units: str = "softma
 
 
 def to_prior(log_p: Array, old_prior: Array | float, new_prior: Array | float) -> Array:
-    """Exchange the class prior: log p_c + log(new_c / old_c), normalized.
+    """Replace the class prior of log-probabilities: log p_c + log(new_c / old_c).
 
     Right when only the class shares differ between the two populations and each class looks the same in
     both. `to_prior(to_prior(p, a, b), b, a)` is p.
@@ -155,7 +155,7 @@ def to_prior(log_p: Array, old_prior: Array | float, new_prior: Array | float) -
 
 
 def focal_log_proba(log_q: Array, gamma: float, log_shift: Array | None = None) -> Array:
-    """Return calibrated log-probabilities from the softmax of a network trained with focal loss.
+    """Return calibrated log-probabilities from softmax outputs of a focal-loss network.
 
     p_c proportional to h(q_c) / m_c with h(v) = v / ((1-v)^g - g (1-v)^(g-1) v log v). For gamma = 0 it is
     `unshift`.

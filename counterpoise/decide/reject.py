@@ -44,7 +44,7 @@ class Reject:
 
 @dataclass(frozen=True)
 class RejectReport:
-    """What a reject option does on labeled rows; coverage is not accuracy, so all three are here.
+    """Scores of a reject option on labeled rows: coverage, share accepted, and error.
 
     Attributes:
         coverage: float64 (C,), share of each class's rows whose set contains it; NaN for a class without rows.
@@ -67,7 +67,9 @@ class RejectReport:
 
 
 def fit_reject(proba: Array, y: Array, alpha: float = 0.1) -> Reject:
-    """Set each class's floor to the floor(alpha (n_c + 1))-th smallest probability among its own rows.
+    """Fit the floor of each class for a coverage of 1 - alpha.
+
+    The floor is the floor(alpha (n_c + 1))-th smallest probability among the rows of the class.
 
     A new row of class c then has c in its set with probability at least 1 - alpha, whatever the model, if the
     rows were used for nothing else.
@@ -113,7 +115,9 @@ def conformal_sets(reject: Reject, proba: Array) -> Array:
 
 
 def decide_or_reject(reject: Reject, proba: Array) -> Array:
-    """Return class codes int32 (N,), `HUMAN` (-1) where the set does not contain exactly one class.
+    """Return class codes int32 (N,), and `HUMAN` (-1) for unclear rows.
+
+    A row is unclear if its set of possible classes does not contain exactly one class.
 
     Example:
         >>> r = Reject(0.1, np.array([0.3, 0.3]), np.array([50, 50]))
@@ -125,7 +129,9 @@ def decide_or_reject(reject: Reject, proba: Array) -> Array:
 
 
 def report_reject(reject: Reject, proba: Array, y: Array) -> RejectReport:
-    """Measure coverage per class, the share accepted and the error among the accepted, on other rows.
+    """Measure coverage per class, the share accepted, and the error among the accepted.
+
+    Use rows that did not fit the floors.
 
     Example:
         >>> reject = Reject(0.1, np.array([0.3, 0.3]), np.array([50, 50]))

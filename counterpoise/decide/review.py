@@ -102,7 +102,8 @@ def margins(rule: Rule, log_p: Array, amount: Array | None = None) -> Array:
     if rule.threshold is not None:
         if not 0.0 < rule.threshold < 1.0:
             raise OptionError(
-                f"The threshold is {rule.threshold:g}, so no row is close to it. Choose a threshold between 0 and 1."
+                f"The threshold is {rule.threshold:g}, so no row is close to it. Choose a threshold above 0 and "
+                f"below 1."
             )
         return np.abs(log_p[:, 1] - log_p[:, 0] - log_odds_at(rule.threshold))
     score = _scores(rule, log_p)
@@ -179,8 +180,8 @@ def review_at_prior(review: Review | None, move: Array) -> Review | None:
         return review
     if len(review.floors) > 2:
         raise OptionError(
-            "review_alpha of more than two classes belongs to the class proportions of its rows. Predict without "
-            "prior, or call decide() without review_alpha first."
+            "review_alpha of more than two classes is valid only for the class proportions of its rows. Predict "
+            "without prior, or call decide() without review_alpha first."
         )
     odds = np.array([_odds(f) for f in review.floors]) + np.array([move[0] - move[1], move[1] - move[0]])
     return Review(1.0 / (1.0 + np.exp(-odds)), None, review.alpha, None, review.rows, review.kept_out)

@@ -158,7 +158,7 @@ def cut(log_p: Array, y: Array, goal: Aim, w: Array) -> tuple[float | None, Arra
 
 
 def member_cuts(lps: list[Array], y: Array, goal: Aim, w: Array) -> Array:
-    """Return each member's own threshold (M,), or with more than two classes its own offsets (M, C)."""
+    """Return the threshold of each member (M,), or the offsets (M, C) for more classes."""
     return np.array([cut(lp, y, goal, w)[0 if lp.shape[1] == 2 else 1] for lp in lps])
 
 
@@ -183,7 +183,7 @@ def apply_rule(rule: Rule, member_logits: Sequence[Array]) -> Decision:
 
 
 def apply_rule_to_log_p(rule: Rule, log_p_members: Sequence[Array], amount: Array | None = None) -> Decision:
-    """Run a rule on log-probabilities whose training shift is already removed: M arrays float (N, C).
+    """Run a rule on M arrays (N, C) of log-probabilities without training shift.
 
     `amount` float (N,) are the values of the rule's cost column, if it has one.
 
@@ -197,7 +197,7 @@ def apply_rule_to_log_p(rule: Rule, log_p_members: Sequence[Array], amount: Arra
 
 
 def members_of(rule: Rule, log_p_members: Sequence[Array]) -> list[Array]:
-    """Return the (N, C) log-probabilities after checking that they fit together and to the rule."""
+    """Return the (N, C) log-probabilities after checking their shapes against the rule."""
     check_vote(rule.vote)
     simplex(rule.weights, len(log_p_members))
     return members(log_p_members)
@@ -221,7 +221,9 @@ def _decided(rule: Rule, log_p: Array, amount: Array | None) -> Array:
 
 
 def pooled_log_proba(rule: Rule, log_p_members: Sequence[Array]) -> Array:
-    """Return the rule's final log-probabilities float64 (N, C): pooled, intercept added, calibrated.
+    """Return the final log-probabilities of the rule, float64 (N, C).
+
+    They are pooled and calibrated, with the intercept added.
 
     Example:
         >>> rule = Rule(log_shifts=np.zeros((2, 2)), prior=np.array([0.9, 0.1]), threshold=0.5)

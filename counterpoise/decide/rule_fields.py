@@ -141,7 +141,7 @@ def _aim(value: Any, where: str) -> str:
     try:
         return str(value) if Aim.parse(value) else ""
     except OptionError as error:
-        raise ArtifactError(f"{where} is no aim: {error}") from None
+        raise ArtifactError(f"{where} is not an aim: {error}") from None
 
 
 def _calibrator(c: int) -> Check:
@@ -171,4 +171,4 @@ def _check_curves(calibrator: Mapping[str, Any], c: int, where: str) -> None:
     if len(lengths) != wanted or lengths != [len(curve) for curve in calibrator["y"]]:
         raise ArtifactError(f"{where} has curves of {lengths} knots. Expected {wanted}, x and y alike.")
     if any(np.any(np.diff(x) <= 0) for x in calibrator["x"]) or any(np.any(np.diff(y) < 0) for y in calibrator["y"]):
-        raise ArtifactError(f"{where} has a curve that falls. Expected rising ones.")
+        raise ArtifactError(f"{where} has a decreasing curve. Expected increasing curves.")

@@ -54,7 +54,9 @@ class PriorEstimate:
 
 
 def em_prior(log_p: Array, prior: Array | float) -> Array:
-    """Find the class shares of unlabeled rows: the maximum of sum_i log sum_c q_c p_ic / prior_c.
+    """Estimate the class proportions of unlabeled rows by EM.
+
+    The maximum of sum_i log sum_c q_c p_ic / prior_c.
 
     The optimum that the EM algorithm of Saerens et al. approaches slowly, computed by a second-order method.
 
@@ -84,7 +86,9 @@ def _em(lp: Array, old: Array, share: Array) -> Array:
 
 
 def bbse_prior(decided: Array, y: Array, decided_new: Array, n_classes: int) -> Array:
-    """Find the class shares of unlabeled rows from a confusion matrix: A q = shares of the decisions.
+    """Estimate the class proportions of unlabeled rows from a confusion matrix.
+
+    Solves A q = shares of the decisions.
 
     Args:
         decided: int (N,), decisions on labeled rows. y: int (N,), their labels.
@@ -109,13 +113,17 @@ def bbse_prior(decided: Array, y: Array, decided_new: Array, n_classes: int) -> 
     labels, d = codes(y, len(y), n_classes), codes(decided, len(y), n_classes)
     counts = np.bincount(labels, minlength=n_classes)
     if not counts.all():
-        raise GuaranteeError(f"Class {np.argmin(counts)} has no labeled row: the new shares cannot be estimated.")
+        raise GuaranteeError(
+            f"Class {np.argmin(counts)} has no labeled row, so the new class proportions cannot be "
+            f"estimated. Add labeled rows of this class."
+        )
     a = _confusion(d, labels, n_classes)
     smallest = float(np.linalg.svd(a, compute_uv=False)[-1])
     error = float(np.sqrt(np.sum(a * (1.0 - a) / counts)))
     if smallest <= 2.0 * error:
         raise GuaranteeError(
-            f"The new class shares cannot be estimated: the smallest singular value of the confusion matrix is "
+            f"The new class proportions cannot be estimated, because the smallest singular value of the confusion "
+            f"matrix is "
             f"{smallest:.3g} with an error of {error:.2g}. More labeled rows of the rarest class, or a better "
             "model, are needed."
         )
@@ -181,7 +189,7 @@ def estimate_prior(
     note = (
         f"The new scores fit a pure prior shift (p = {p:.2g})."
         if pure
-        else f"Not a pure prior shift (p = {p:.2g}): no correction. The classes themselves look different now."
+        else f"Not a pure prior shift (p = {p:.2g}), so no correction exists. Rows within a class have changed."
     )
     return PriorEstimate(q, low, high, study.prior, method, float(p), pure, note)
 
@@ -193,14 +201,20 @@ class _Study:
         if method not in ("em", "bbse"):
             raise OptionError(f"method is {method!r}. Expected 'em' or 'bbse'.")
         if log_p.shape[1] != log_p_new.shape[1] or len(log_p_new) == 0:
-            raise OptionError(f"Labeled scores {log_p.shape} and new scores {log_p_new.shape} do not fit together.")
+            raise OptionError(
+                f"Labeled scores {log_p.shape} and new scores {log_p_new.shape} do not fit together. "
+                f"Expected the same number of classes."
+            )
         self.lp, self.new, self.method = log_p, log_p_new, method
         self.m, self.c = log_p_new.shape
         self.y = codes(y, *log_p.shape)
         self.ones, self.ones_new = np.ones(len(log_p)), np.ones(self.m)
         self.prior = self._shares(self.ones)
         if not np.all(self.prior > 0):
-            raise OptionError(f"Class {np.argmin(self.prior)} has no labeled row: its new share cannot be estimated.")
+            raise OptionError(
+                f"Class {np.argmin(self.prior)} has no labeled row, so its new share cannot be "
+                f"estimated. Add labeled rows of this class."
+            )
         columns = [1] if self.c == 2 else range(self.c)
         self.orders = [SortedUnion(log_p[:, c], log_p_new[:, c]) for c in columns]
 
@@ -255,7 +269,7 @@ class _Study:
 
 
 class SortedUnion:
-    """The sorted union of two samples, sorted once; distances between weightings of it follow by sums."""
+    """The sorted union of two samples, for distances between weightings."""
 
     def __init__(self, first: Array, second: Array) -> None:
         self.n = len(first)
@@ -266,7 +280,10 @@ class SortedUnion:
         self.one_ends = _last_of_ties(first[self.one])
 
     def distance(self, first: Array, second: Array, *, same: bool) -> float:
-        """Return the largest gap between two distribution functions; `same`: both weight the first sample."""
+        """Return the largest gap between two distribution functions.
+
+        With `same`, both weight the first sample.
+        """
         if same:
             return float(np.max(np.abs(np.cumsum((first - second)[self.one])[self.one_ends])))
         gap = np.cumsum(np.concatenate([first, -second])[self.both])

@@ -13,7 +13,7 @@ import numpy as np
 
 from counterpoise.core.checks import row_weights
 from counterpoise.core.errors import GuaranteeError, OptionError
-from counterpoise.decide.aim import Aim
+from counterpoise.decide.aim import WHOLE, Aim
 from counterpoise.decide.shapes import codes
 
 Array = np.ndarray
@@ -51,7 +51,10 @@ class Sweep:
 
     @property
     def precision(self) -> Array:
-        """Share of the flagged that are positive; 1 where nothing is flagged."""
+        """Compute the share of alerts that are positive.
+
+        It is 1 without alerts.
+        """
         flagged = self.tp + self.fp
         return np.where(flagged > 0, self.tp / np.where(flagged > 0, flagged, 1.0), 1.0)
 
@@ -105,7 +108,9 @@ def _midways(distinct: Array) -> Array:
 
 
 def log_odds_at(threshold: float) -> float:
-    """Log-odds from which on a probability that was computed in float64 is at least `threshold` (in (0, 1]).
+    """Return the smallest log-odds whose float64 probability is at least `threshold`.
+
+    The threshold is in (0, 1].
 
     Near 1 the step between two float64 values is so wide that log(t / (1 - t)) would exceed scores that round to t.
 
@@ -146,6 +151,10 @@ def choose_threshold(p: Array, y: Array, aim: str | Aim = "f1", sample_weight: A
 
 def best_threshold(p: Array, labels: Array, goal: Aim, w: Array) -> float:
     """Choose the threshold on checked arrays (see `choose_threshold`)."""
+    if goal.name in WHOLE:
+        raise OptionError(
+            f"{goal.name} is for images with masks, but these rows have no class per pixel. Choose another aim."
+        )
     if goal.name in ("argmax", "cost"):
         return 0.5 if goal.name == "argmax" else float(cost_threshold(*_two(goal)))
     table = _swept(p, labels, w)
@@ -171,11 +180,11 @@ def _two(goal: Aim) -> tuple[float, float]:
 def _need_both(table: Sweep, goal: Aim) -> None:
     if table.positives <= 0:
         raise OptionError(
-            f"No positive row is here, so a threshold for {goal} cannot be chosen. Give rows of both classes."
+            f"There is no positive row, so a threshold for {goal} cannot be chosen. Give rows of both classes."
         )
     if table.negatives <= 0 and goal.name in ("balanced_accuracy", "youden", "g_mean", "mcc"):
         raise OptionError(
-            f"No negative row is here, so a threshold for {goal} cannot be chosen. Give rows of both classes."
+            f"There is no negative row, so a threshold for {goal} cannot be chosen. Give rows of both classes."
         )
 
 
@@ -223,7 +232,7 @@ def _mcc(s: Sweep) -> Array:
 
 
 def cost_threshold(cost_fp: Array | float, cost_fn: Array | float) -> Array:
-    """Return the Bayes threshold cost_fp / (cost_fp + cost_fn) for the costs of a false positive and a missed case.
+    """Return the Bayes threshold cost_fp / (cost_fp + cost_fn).
 
     Arrays give one threshold per row (example-dependent costs, such as the amount at stake).
 

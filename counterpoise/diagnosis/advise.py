@@ -45,8 +45,8 @@ def _too_few(r: DiagnosisRecord) -> Advice | None:
     reason = f"Class {rarest.label!r} has {rarest.count} rows, too few for {r.folds} folds with training and test rows."
     if r.largest_folds < 2:
         text = (
-            f"Collect more rows of class {rarest.label!r}, or merge it with another class: "
-            "it has too few for cross-validation."
+            f"Collect more rows of class {rarest.label!r}, or merge it with another class. It has too few rows for "
+            f"cross-validation."
         )
         return Advice(text, reason, evidence)
     text = f"Use at most {r.largest_folds} folds (--folds {r.largest_folds}), or merge rare classes (--merge-rare)."
@@ -58,7 +58,8 @@ def _leak(r: DiagnosisRecord) -> Advice | None:
         return None
     names = ", ".join(repr(n) for n in r.leaks)
     reason = "One column alone ranks the classes almost perfectly. Often such a column is filled in after the label."
-    text = f"Check whether {names} is known when the model predicts. If not, drop the column."
+    many = len(r.leaks) > 1
+    text = f"Check whether {names} {'are' if many else 'is'} known at prediction. If not, drop the column{'s' * many}."
     return Advice(text, reason, dict(r.leaks))
 
 
@@ -66,8 +67,8 @@ def _measure_of_success(r: DiagnosisRecord) -> Advice | None:
     if r.imbalance_ratio < 1.5:
         return None
     accuracy = f"{100 * r.majority_accuracy:.1f}%"
-    reason = f"Always predicting the largest class has an accuracy of {accuracy} and finds no {r.minority!r}."
-    text = "Judge by average precision, log loss, and recall and precision of the rare class, not by accuracy."
+    reason = f"A model that never predicts {r.minority!r} is {accuracy} accurate."
+    text = "Do not judge by accuracy. Use average precision, log loss, and the recall and precision of the rare class."
     return Advice(text, reason, {"majority_accuracy": r.majority_accuracy})
 
 
@@ -77,8 +78,8 @@ def _first_remedy(r: DiagnosisRecord) -> Advice | None:
         text = "Train as usual and tune the threshold. A strategy against imbalance is not needed."
         return Advice(text, f"The imbalance is mild: {r.imbalance_ratio:.1f} to 1.", evidence)
     reason = (
-        f"At {r.imbalance_ratio:,.0f} to 1, the default threshold of 0.5 misses most rows of the rare class. Tuning "
-        "the threshold needs no training, and resampling and weighting minimize the same expected loss."
+        f"At {r.imbalance_ratio:,.0f} to 1, the default threshold of 0.5 misses most rows of the rare class. "
+        f"Threshold tuning needs no training. Resampling and class weights minimize the same expected loss."
     )
     return Advice("Compare every strategy with the baseline at a tuned threshold.", reason, evidence)
 
@@ -95,7 +96,7 @@ def _precision(r: DiagnosisRecord) -> Advice | None:
         f"With {r.minority_count:,} rows of {r.minority!r}, the 95% confidence interval of a recall of 0.8 is "
         f"±{r.half_width_total:.2f}. With the {r.positives_per_fold:.0f} of one fold it is ±{r.half_width_fold:.2f}."
     )
-    text = "Expect wide intervals. Repeat the folds (--repeats 3), and do not choose by small differences."
+    text = "Expect wide intervals. Repeat the folds (--repeats 3), and ignore small differences."
     return Advice(text, reason, evidence)
 
 
@@ -108,26 +109,27 @@ def _neighborhood(r: DiagnosisRecord) -> Advice | None:
     kinds = ", ".join(f"{kind} {100 * count / total:.0f}%" for kind, count in r.kinds.items())
     reason = f"Rows of {r.minority!r} by their 5 nearest neighbors: {kinds}."
     if hard > 0.5:
-        text = "Prefer weights or resampling to synthetic rows (SMOTE): most rare rows have neighbors of other classes."
+        text = "Prefer class weights or resampling to SMOTE. Most rare rows have neighbors of other classes."
         return Advice(text, reason, evidence)
     if r.kinds["safe"] / total > 0.6:
-        return Advice("Start with a simple strategy: the rare class forms regions of its own.", reason, evidence)
-    return Advice("Try ensembles of resampled members: the rare class is on the border of another.", reason, evidence)
+        return Advice("Start with a simple strategy. The rare class forms separate regions.", reason, evidence)
+    return Advice("Try ensembles of resampled members. The rare class is close to another class.", reason, evidence)
 
 
 def _more_rows(r: DiagnosisRecord) -> Advice | None:
+    """Whether more rows of the class of interest would help, by the quick model; None if that is not clear."""
     if r.quick is None:
         return None
     d = r.quick.doubling
     reason = (
-        f"Twice the rows of {r.minority!r} ({d.rows // 2:,} to {d.rows:,} in training) changed the average precision "
-        f"of {r.quick.model} by {d.gain:+.3f} (95% CI {d.low:+.3f} to {d.high:+.3f}). "
+        f"Doubling the training rows of {r.minority!r} ({d.rows // 2:,} to {d.rows:,} rows) changed the average "
+        f"precision of {r.quick.model} by {d.gain:+.3f} (95% CI {d.low:+.3f} to {d.high:+.3f}). "
         "The next doubling rarely adds more."
     )
     if d.low > 0.01:
-        return Advice(f"Collect more rows of {r.minority!r}: they still improve the model.", reason, asdict(d))
+        return Advice(f"Collect more rows of {r.minority!r}. They still improve the model.", reason, asdict(d))
     if d.high < 0.02:
-        text = f"Do not wait for more rows of {r.minority!r}: twice as many would improve the model little."
+        text = f"Do not wait for more rows of {r.minority!r}. Twice as many would hardly improve the model."
         return Advice(text, reason, asdict(d))
     return None
 
@@ -138,8 +140,9 @@ def _labels(r: DiagnosisRecord) -> Advice | None:
     s = r.quick.suspicion
     named = ", ".join(str(row + 1) for row in s.rows[:5])
     reason = (
-        f"Out of fold, {r.quick.model} predicts another class for up to {100 * s.leaving:.0f}% of the rows labeled "
-        f"{r.minority!r} (confident learning; hard rows look the same). The first to check: rows {named} "
+        f"In cross-validation, {r.quick.model} predicts another class for up to {100 * s.leaving:.0f}% of the rows "
+        f"labeled "
+        f"{r.minority!r} (confident learning; hard rows look the same). Start with rows {named} "
         "(counted from 1)."
     )
     return Advice("Check the labels of the most suspicious rows before you try strategies.", reason, asdict(s))
@@ -152,7 +155,7 @@ def _overlap(r: DiagnosisRecord) -> Advice | None:
         f"{100 * r.quick.overlap:.0f}% of the scores of {r.quick.model} overlap between {r.minority!r} and the rest "
         f"(ROC AUC {r.quick.roc_auc:.2f}). The classes are hard to separate, and resampling does not change that."
     )
-    text = "Look for better features: they can gain more than a strategy against imbalance."
+    text = "Look for better features. They can improve the model more than a strategy against imbalance."
     return Advice(text, reason, {"overlap": r.quick.overlap, "roc_auc": r.quick.roc_auc})
 
 
@@ -160,7 +163,7 @@ def _nearly_equal(r: DiagnosisRecord) -> Advice | None:
     more = (r.near or 0) - (r.duplicates or 0)
     if r.near is None or more < 0.005 * r.rows:
         return None
-    reason = f"A test row may have a near-duplicate in training: {more:,} of {r.rows:,} rows have one."
+    reason = f"{more:,} of {r.rows:,} rows have a near-duplicate, so a test row may have one in training."
     text = "Keep near-duplicates on one side of a split: groups=cp.diagnosis.near_duplicates(x)."
     return Advice(text, reason, {"near": r.near, "duplicates": r.duplicates})
 
@@ -173,7 +176,7 @@ def _duplicates(r: DiagnosisRecord) -> Advice | None:
         f"{r.duplicates:,} rows ({100 * share:.1f}%) repeat an earlier row, so a test row may have a duplicate in "
         "training."
     )
-    text = "If duplicate rows are copies, use duplicates='group' or 'drop'. Otherwise compare the score without them."
+    text = "If duplicate rows are copies, use duplicates='group' or 'drop'. Otherwise use the score without duplicates."
     return Advice(text, reason, {"duplicates": r.duplicates, "share": share})
 
 
@@ -181,7 +184,7 @@ def _conflicts(r: DiagnosisRecord) -> Advice | None:
     if not r.conflicting:
         return None
     reason = f"{r.conflicting:,} rows ({100 * r.conflicting / r.rows:.1f}%) have a duplicate with another label."
-    text = "Add features, or check the labels: rows with equal features have different labels."
+    text = "Add features, or check the labels. Some rows with equal features have different labels."
     return Advice(text, reason, {"conflicting": r.conflicting})
 
 
@@ -193,7 +196,7 @@ def _much_missing(r: DiagnosisRecord) -> Advice | None:
     reason = (
         f"{len(much)} used column{'s are' if len(much) > 1 else ' is'} missing in more than half of the rows: {names}."
     )
-    return Advice("Make sure that values are missing for the same reasons when the model is used.", reason, much)
+    return Advice("Check that values will be missing for the same reasons when the model is used.", reason, much)
 
 
 _RULES: tuple[Callable[[DiagnosisRecord], Advice | None], ...] = (

@@ -10,7 +10,7 @@ from counterpoise.core.errors import LeakError
 from counterpoise.core.leaks import LEAK_ROC_AUC
 from counterpoise.diagnosis.measure import DiagnosisRecord
 
-COLUMNS, REPEATS = "columns that give the label away", "repeated rows"
+COLUMNS, REPEATS = "columns that predict the label alone", "duplicate rows"
 
 
 @dataclass(frozen=True)
@@ -66,13 +66,13 @@ def _target_like(r: DiagnosisRecord) -> Check:
         return Check(name, "clear", f"No column alone has a ROC AUC above {LEAK_ROC_AUC}.", "")
     columns = ", ".join(f"{column!r} ({area:.3f})" for column, area in r.leaks.items())
     action = "Drop columns that are known only after the label (drop=)."
-    return Check(name, "look", f"ROC AUC of one column alone: {columns}.", action)
+    return Check(name, "look", f"ROC AUC of {columns}.", action)
 
 
 def _identifiers(r: DiagnosisRecord) -> Check:
     columns = [column for column, why in r.excluded.items() if "identifier" in why]
     if not columns:
-        return Check("identifiers", "clear", "No column counts or names the rows.", "")
+        return Check("identifiers", "clear", "No column looks like an identifier.", "")
     return Check("identifiers", "handled", f"{', '.join(map(repr, columns))} look like identifiers.", "Left out.")
 
 
@@ -90,12 +90,12 @@ def _repeats(r: DiagnosisRecord) -> Check:
 
 
 def _nearly_equal(r: DiagnosisRecord) -> Check:
-    name = "nearly equal rows"
+    name = "near-duplicates"
     if r.near is None:
         return Check(name, "unknown", "Only images and texts are compared.", "")
     more = r.near - (r.duplicates or 0)
     if more <= 0:
-        return Check(name, "clear", "There is no near-duplicate except equal rows.", "")
+        return Check(name, "clear", "There are no near-duplicates except equal rows.", "")
     finding = f"{more:,} row{'s are near-duplicates' if more > 1 else ' is a near-duplicate'} of another row."
     if r.near_grouped:
         return Check(name, "handled", finding, "Near-duplicates stay on one side of every split.")

@@ -23,6 +23,8 @@ from counterpoise.diagnosis.near import near_duplicates
 from counterpoise.diagnosis.neighbors import minority_kinds
 from counterpoise.diagnosis.quick import QuickLook, quick_look
 
+Array = np.ndarray
+
 #: The recall at which the width of intervals is reported.
 RECALL = 0.8
 #: Columns that are each compared with the label; wider arrays are more like images.
@@ -145,45 +147,69 @@ def measure(examples: Examples, folds: int = 5, quick: bool = False, near: bool 
     use("scikit-learn")
     check_int(folds, "folds", minimum=2)
     if examples.kind == "elements":
-        return _of_elements(examples, folds, quick if near is None else near)
+        elements = np.array([np.count_nonzero(examples.y == code) for code in range(examples.n_classes)])
+        return _record(
+            examples, elements, int(np.argmin(elements)), folds, quick if near is None else near,
+            used=(), excluded={}, missing={}, kinds=None, leaks=None,
+        )  # fmt: skip
     if examples.y.ndim > 1:
         return _of_labels(examples, folds, quick, near)
-    counts = examples.counts
-    code = examples.positive
-    positives = int(counts[code])
-    duplicates, conflicting = (
-        (None, None) if examples.duplicate_ids is None else count_duplicates(examples.duplicate_ids, examples.y)
-    )
-    schema = examples.schema
-    near_rows, near_grouped = _near(examples) if (quick if near is None else near) else (None, False)
+    code, schema = examples.positive, examples.schema
+    return _record(
+        examples, examples.counts, code, folds, quick if near is None else near,
+        used=() if schema is None else tuple(c.name for c in schema.columns if c.used),
+        excluded={} if schema is None else {c.name: _WHY[c.kind] for c in schema.excluded},
+        missing={} if schema is None else {c.name: c.missing for c in schema.columns if c.missing},
+        kinds=minority_kinds(examples, code), leaks=_leaks(examples),
+        quick=quick_look(examples, code) if quick else None,
+    )  # fmt: skip
+
+
+def _record(examples: Examples, sizes: Array, code: int, folds: int, near: bool, **more: Any) -> DiagnosisRecord:
+    """What is measured of any rows with one class each or a class per element.
+
+    Args:
+        examples: The rows.
+        sizes: (C,), rows or elements of each class.
+        code: The class of interest.
+        folds: Folds that a later comparison would use.
+        near: Whether to look for nearly equal images and texts.
+        **more: What is measured of some rows alone.
+    """
+    rows, shares = examples.counts, sizes / sizes.sum()
+    duplicates, conflicting = _duplicates(examples)
+    near_rows, near_grouped = _near(examples) if near else (None, False)
     return DiagnosisRecord(
         source=examples.source,
         rows=len(examples),
         columns=_n_columns(examples),
-        classes=_classes(examples),
+        classes=tuple(
+            ClassCount(str(label), int(n), float(share))
+            for label, n, share in zip(examples.classes, rows, shares, strict=True)
+        ),
         minority=str(examples.classes[code]),
-        imbalance_ratio=float(counts.max() / max(counts.min(), 1)),
-        majority_accuracy=float(counts.max() / len(examples)),
-        used=() if schema is None else tuple(c.name for c in schema.columns if c.used),
-        excluded={} if schema is None else {c.name: _WHY[c.kind] for c in schema.excluded},
-        missing={} if schema is None else {c.name: c.missing for c in schema.columns if c.missing},
+        imbalance_ratio=float(sizes.max() / max(sizes.min(), 1)),
+        majority_accuracy=float(shares.max()),
         duplicates=duplicates,
         conflicting=conflicting,
         folds=folds,
-        positives_per_fold=positives / folds,
-        half_width_fold=half_width(positives / folds),
-        half_width_total=half_width(positives),
-        largest_folds=largest_folds(int(counts.min())),
-        kinds=minority_kinds(examples, code),
-        leaks=_leaks(examples),
+        positives_per_fold=int(rows[code]) / folds,
+        half_width_fold=half_width(int(rows[code]) / folds),
+        half_width_total=half_width(int(rows[code])),
+        largest_folds=largest_folds(int(rows.min())),
         groups=None if examples.groups is None else len(np.unique(examples.groups)),
         time=examples.time is not None,
         warnings=examples.warnings,
         duplicates_grouped=_same_partition(examples.groups, examples.duplicate_ids),
         near=near_rows,
         near_grouped=near_grouped,
-        quick=quick_look(examples, code) if quick else None,
+        **more,
     )
+
+
+def _duplicates(examples: Examples) -> tuple[int | None, int | None]:
+    """Rows that repeat an earlier one, and those with a duplicate of another label; None if rows are not compared."""
+    return (None, None) if examples.duplicate_ids is None else count_duplicates(examples.duplicate_ids, examples.y)
 
 
 def _of_labels(examples: Examples, folds: int, quick: bool, near: bool | None) -> DiagnosisRecord:
@@ -200,9 +226,7 @@ def _of_labels(examples: Examples, folds: int, quick: bool, near: bool | None) -
         examples, x=subset(examples.x, rows), y=examples.y[rows, rarest], classes=(f"not {label}", label),
         kind="one_of", units=None, **kept,
     )  # fmt: skip
-    duplicates, conflicting = (
-        (None, None) if examples.duplicate_ids is None else count_duplicates(examples.duplicate_ids, examples.y)
-    )
+    duplicates, conflicting = _duplicates(examples)
     shares = zip(examples.classes, examples.counts, known.sum(axis=0), strict=True)
     return replace(
         measure(one, folds, quick, near),
@@ -216,45 +240,7 @@ def _of_labels(examples: Examples, folds: int, quick: bool, near: bool | None) -
     )
 
 
-def _of_elements(examples: Examples, folds: int, near: bool) -> DiagnosisRecord:
-    """Rows with a class per element: a class has the rows that contain it, and its share is that of the elements."""
-    elements, rows = np.array([np.count_nonzero(examples.y == c) for c in range(examples.n_classes)]), examples.counts
-    rarest = int(np.argmin(elements))
-    near_rows, near_grouped = _near(examples) if near else (None, False)
-    classes = zip(examples.classes, rows, elements / elements.sum(), strict=True)
-    duplicates, conflicting = (
-        (None, None) if examples.duplicate_ids is None else count_duplicates(examples.duplicate_ids, examples.y)
-    )
-    return DiagnosisRecord(
-        source=examples.source,
-        rows=len(examples),
-        columns=_n_columns(examples),
-        classes=tuple(ClassCount(str(label), int(n), float(share)) for label, n, share in classes),
-        minority=str(examples.classes[rarest]),
-        imbalance_ratio=float(elements.max() / max(elements.min(), 1)),
-        majority_accuracy=float(elements.max() / elements.sum()),
-        used=(),
-        excluded={},
-        missing={},
-        duplicates=duplicates,
-        conflicting=conflicting,
-        folds=folds,
-        positives_per_fold=rows[rarest] / folds,
-        half_width_fold=half_width(rows[rarest] / folds),
-        half_width_total=half_width(int(rows[rarest])),
-        largest_folds=largest_folds(int(rows.min())),
-        kinds=None,
-        leaks=None,
-        groups=None if examples.groups is None else len(np.unique(examples.groups)),
-        time=examples.time is not None,
-        warnings=examples.warnings,
-        duplicates_grouped=_same_partition(examples.groups, examples.duplicate_ids),
-        near=near_rows,
-        near_grouped=near_grouped,
-    )
-
-
-def _same_partition(groups: np.ndarray | None, duplicate_ids: np.ndarray | None) -> bool:
+def _same_partition(groups: Array | None, duplicate_ids: Array | None) -> bool:
     """Whether every set of equal rows is within one group."""
     if groups is None or duplicate_ids is None:
         return False
@@ -278,23 +264,15 @@ def _near(examples: Examples) -> tuple[int | None, bool]:
     return int(len(near) - len(np.unique(near))), _same_partition(groups, near)
 
 
-def half_width(n: float, share: float = RECALL) -> float:
-    """Half of the width of the 95% Wilson interval of a share seen among n rows; 0.5 for no rows.
+def half_width(n: float) -> float:
+    """Half of the width of the 95% Wilson interval of a recall of 0.8 seen among n rows; 0.5 for no rows.
 
     Example:
         >>> round(half_width(50), 3), round(half_width(1000), 3)
         (0.109, 0.025)
     """
-    low, high = wilson(share * n, n)
+    low, high = wilson(RECALL * n, n)
     return float(high - low) / 2
-
-
-def _classes(examples: Examples) -> tuple[ClassCount, ...]:
-    n = len(examples)
-    return tuple(
-        ClassCount(str(label), int(count), float(count / n))
-        for label, count in zip(examples.classes, examples.counts, strict=True)
-    )
 
 
 def _n_columns(examples: Examples) -> int:

@@ -45,7 +45,7 @@ class Diagnosis:
         return guard(self.record)
 
     def check(self) -> Diagnosis:
-        """Refuse data that may leak; returns itself when nothing asks for a look.
+        """Raise an error if the data may leak, and return the diagnosis otherwise.
 
         Raises:
             LeakError: a column that gives the label away, many repeated rows, or near copies; all are named.
@@ -54,7 +54,7 @@ class Diagnosis:
         return self
 
     def to_dict(self) -> dict[str, Any]:
-        """The record, the same in words ("facts": name and text), the leakage checks and the advice, as JSON."""
+        """Return record, facts in words, leakage checks, and advice as JSON values."""
         facts = [list(fact) for fact in _facts(self.record)]
         checks, advice = [c.to_dict() for c in self.checks], [a.to_dict() for a in self.advice]
         return {**self.record.to_dict(), "facts": facts, "checks": checks, "advice": advice}
@@ -125,24 +125,24 @@ def _facts(r: DiagnosisRecord) -> Iterator[tuple[str, str]]:
         yield "left out", f"{_some([n for n, why in r.excluded.items() if why == reason])}: {reason}"
     if r.missing:
         yield "missing values", _most_missing(r)
-    yield "class of interest", r.minority
+    yield "rare class", r.minority
     yield "imbalance ratio", f"{r.imbalance_ratio:,.1f} to 1"
-    yield "majority accuracy", f"{100 * r.majority_accuracy:.2f}% by always predicting the largest class"
+    yield "majority accuracy", f"{100 * r.majority_accuracy:.2f}% if the largest class is always predicted"
     if r.duplicates is not None:
         yield (
-            "repeated rows",
+            "duplicate rows",
             f"{r.duplicates:,} ({100 * r.duplicates / r.rows:.1f}%), {r.conflicting:,} with conflicting labels",
         )
     if r.groups is not None:
         yield "groups", f"{r.groups:,}"
     yield (
         f"in each of {r.folds} folds",
-        f"{r.positives_per_fold:,.1f} rows of interest: recall to ±{r.half_width_fold:.2f}",
+        f"{r.positives_per_fold:,.1f} rare rows: recall to ±{r.half_width_fold:.2f}",
     )
     yield "in all folds", f"recall to ±{r.half_width_total:.2f} (95% CI, at 0.80)"
     yield (
-        "folds it supports",
-        f"up to {r.largest_folds:,}" if r.largest_folds else "none: the rarest class is too small",
+        "possible folds",
+        f"up to {r.largest_folds:,}" if r.largest_folds else "none, because the rarest class is too small",
     )
     if r.kinds is not None:
         yield "kinds of rare rows", ", ".join(f"{kind} {count:,}" for kind, count in r.kinds.items())
@@ -154,30 +154,30 @@ def _facts(r: DiagnosisRecord) -> Iterator[tuple[str, str]]:
 def _quick_facts(r: DiagnosisRecord) -> Iterator[tuple[str, str]]:
     """What the quick model reports: a look, not a guarantee."""
     if r.near is not None:
-        yield "nearly equal rows", f"{max(0, r.near - (r.duplicates or 0)):,} beyond the equal ones"
+        yield "near-duplicates", f"{max(0, r.near - (r.duplicates or 0)):,} in addition to equal rows"
     if r.quick is None:
         return
     q, d, s = r.quick, r.quick.doubling, r.quick.suspicion
     yield (
-        "a quick model",
+        "quick model",
         f"average precision {q.average_precision:.2f}, ROC AUC {q.roc_auc:.3f} ({q.model}, {q.rows:,} rows)",
     )
-    yield "overlap of the classes", f"{100 * q.overlap:.0f}% of its scores (0% = separate, 100% = the same)"
+    yield "overlap of the classes", f"{100 * q.overlap:.0f}% of the scores (0% = separate, 100% = the same)"
     yield (
         "labels that look wrong",
-        f"up to {100 * s.share:.1f}% of all rows, {100 * s.leaving:.0f}% of those of interest",
+        f"up to {100 * s.share:.1f}% of all rows, {100 * s.leaving:.0f}% of the rare rows",
     )
-    yield "twice the positives", f"brought it {d.gain:+.3f} average precision [{d.low:+.3f}, {d.high:+.3f}]"
+    yield "doubling the positives", f"changed average precision by {d.gain:+.3f} [{d.low:+.3f}, {d.high:+.3f}]"
 
 
 def _some(names: Sequence[str], most: int = 8) -> str:
     return ", ".join(names[:most]) + (f", ... ({len(names)} columns)" if len(names) > most else "")
 
 
-def _most_missing(r: DiagnosisRecord, most: int = 5) -> str:
+def _most_missing(r: DiagnosisRecord) -> str:
     ordered = sorted(r.missing.items(), key=lambda item: -item[1])
-    listed = ", ".join(f"{name} {100 * count / r.rows:.1f}%" for name, count in ordered[:most])
-    return listed + (f", ... ({len(ordered)} columns)" if len(ordered) > most else "")
+    listed = ", ".join(f"{name} {100 * count / r.rows:.1f}%" for name, count in ordered[:5])
+    return listed + (f", ... ({len(ordered)} columns)" if len(ordered) > 5 else "")
 
 
 def _plain_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

@@ -16,11 +16,12 @@ from counterpoise.networks.optimizers import SETTERS
 
 #: Callbacks of Keras that do not work here -> why, and what does.
 REFUSED = {
-    "BackupAndRestore": "resumes a training of Keras, which does not record the rows drawn and the rounds judged. Save "
+    "BackupAndRestore": "resumes a Keras training, but does not store the drawn rows and the best round. Save "
     "each better round with ModelCheckpoint, or keep every fit with cp.compare(store=FOLDER), which resumes",
-    "SwapEMAWeights": "swaps weights for the validation of Keras, which does not take place. Use "
-    "recipe=cp.Recipe(average_weights=3), whose averages are judged and kept",
-    "OrbaxCheckpoint": "saves a training of Keras. Save each better round as a classifier with ModelCheckpoint",
+    "SwapEMAWeights": "swaps weights for Keras's own validation, which Counterpoise does not run. Use "
+    "recipe=cp.Recipe(average_weights=3), which scores and keeps averaged weights",
+    "OrbaxCheckpoint": "saves a Keras training, not a classifier. Save each better round as a classifier with "
+    "ModelCheckpoint",
 }
 
 
@@ -69,8 +70,8 @@ def _check_kind(callback: Any, networks: int) -> None:
         _check_checkpoint(callback, networks)
     if isinstance(callback, keras.callbacks.CSVLogger) and networks > 1 and not callback.append:
         raise OptionError(
-            f"CSVLogger overwrites its file for each of the {networks} networks, so that only the last one remains. "
-            "Pass CSVLogger(..., append=True)."
+            f"CSVLogger overwrites its file for each of the {networks} networks, so only the last one remains. Pass "
+            f"CSVLogger(..., append=True)."
         )
 
 
@@ -79,17 +80,18 @@ def _check_checkpoint(callback: Any, networks: int) -> None:
     if networks > 1:
         raise OptionError(
             f"ModelCheckpoint saves a classifier at the end of a round, but {networks} networks are trained one after "
-            "the other and make one classifier at the end. Leave it out, and save what fit returns with clf.save()."
+            "the other and make one classifier at the end. Leave it out, and save the classifier that fit returns "
+            "with clf.save()."
         )
     if callback.save_weights_only:
         raise OptionError(
-            "ModelCheckpoint(save_weights_only=True) would save the weights of a network inside the classifier, which "
-            "nothing could load. Leave save_weights_only out. The file is then a classifier for cp.load."
+            "ModelCheckpoint(save_weights_only=True) would save the weights of a network inside the classifier, "
+            "which cannot be loaded again. Leave save_weights_only out. The file is then a classifier for cp.load."
         )
     if callback.save_freq != "epoch":
         raise OptionError(
-            f"ModelCheckpoint(save_freq={callback.save_freq}) counts steps, but a round is judged at its end. Leave "
-            "save_freq out."
+            f"ModelCheckpoint(save_freq={callback.save_freq}) counts steps, but metrics exist only at the end of a "
+            f"round. Leave save_freq out."
         )
     if not callback.filepath.endswith(".keras"):
         raise OptionError(
@@ -119,8 +121,8 @@ def _check_direction(callback: Any, metrics: CompiledMetrics | None, unchecked: 
     bare = name.removeprefix("val_")
     if bare != "loss" and bare not in (metrics.directions if metrics else {}):
         raise OptionError(
-            f"{type(callback).__name__} monitors {name!r} with mode='auto', but the metric does not say whether more "
-            "is better. Pass mode='max' or mode='min'."
+            f"{type(callback).__name__} monitors {name!r} with mode='auto', but Keras does not know whether higher "
+            f"is better for this metric. Pass mode='max' or mode='min'."
         )
 
 

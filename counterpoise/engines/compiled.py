@@ -158,6 +158,7 @@ class Training:
                 yield job, replace(event, memory=peak.bytes) if isinstance(event, Member) else event
 
     def _steps(self) -> Iterator[tuple[Job, int | Member]]:
+        """Train round by round: (job, step reached) after each, and (job, member) at the end."""
         start, job = time.perf_counter(), self.job
         self.slot.load(self.state)
         y, weights = self.examples.scored_labels(job.stop), self.examples.scored_weights(job.stop)

@@ -17,7 +17,7 @@ import numpy as np
 
 from counterpoise.networks.cloning import keras_text
 from counterpoise.networks.network import Network
-from counterpoise.networks.user_loss import shaped, targets_of
+from counterpoise.networks.user_loss import compiled_form, shaped
 
 Array = np.ndarray
 
@@ -40,7 +40,9 @@ def _made(network: Network) -> CompiledMetrics | None:
         [m for m in keras.tree.flatten(group or []) if m is not None]
         for group in (given._user_metrics, given._user_weighted_metrics)
     )
-    form = "labels" if network.target.independent else targets_of(network.model.loss, network.units, network.elements)
+    form = (
+        "labels" if network.target.independent else compiled_form(network.model.loss, network.units, network.elements)
+    )
     try:
         return CompiledMetrics(network, form, plain, weighted) if plain or weighted else None
     except Exception:  # which of them it is

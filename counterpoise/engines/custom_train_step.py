@@ -22,7 +22,7 @@ from counterpoise.engines.compiled_metrics import metrics_of
 from counterpoise.engines.objective import Objective
 from counterpoise.networks.cloning import keras_text
 from counterpoise.networks.network import Assembled, Network
-from counterpoise.networks.user_loss import shaped, single, targets_of
+from counterpoise.networks.user_loss import compiled_form, shaped, single
 from counterpoise.networks.weights import fed
 
 Array = np.ndarray
@@ -39,7 +39,7 @@ class Stepping:
     def __init__(self, network: Network, objective: Objective) -> None:
         self.assembled, self.units = network.assembled(0), network.units
         self.inner = compiled(self.assembled, network, objective)
-        self.form = "labels" if network.target.independent else targets_of(self.inner.loss, self.units)
+        self.form = "labels" if network.target.independent else compiled_form(self.inner.loss, self.units)
         self._optimizers = [v for v in vars(self.inner).values() if isinstance(v, keras.optimizers.Optimizer)]
         for optimizer in self._optimizers:
             if not optimizer.built:
@@ -86,7 +86,7 @@ def compiled(assembled: Assembled, network: Network, objective: Objective) -> ke
 def _compiled_again(inner: keras.Model, given: keras.Model | None) -> keras.Model:
     if given is None:
         raise ModelError(
-            f"{type(inner).__name__} has its own compile(), which takes no loss from outside. Expected a compiled "
+            f"{type(inner).__name__} has its own compile(), which does not take a loss. Expected a compiled "
             "model and a strategy without a loss of its own. Compile the model, and choose for example class_weight or "
             "oversample."
         )
@@ -107,7 +107,7 @@ def step_errors(inner: keras.Model, batches: OwnBatches) -> Iterator[None]:
     except CounterpoiseError:
         raise
     except Exception as error:
-        weights = " The rows come with weights: unpack them with keras.utils.unpack_x_y_sample_weight(data)."
+        weights = " The rows have weights. Unpack them with keras.utils.unpack_x_y_sample_weight(data)."
         raise ModelError(
             f"The training step of {type(inner).__name__} failed: {keras_text(error)}"
             + (weights if batches.weighted else "")
@@ -130,9 +130,9 @@ class OwnBatches(keras.utils.PyDataset):
         self.weighted = any(np.ptp(w) > 0 for w in weights)
         if self.weighted and any(w.ndim > 1 for w in weights):
             raise ModelError(
-                "The model's own training step takes one weight per row, but here the labels of a row weigh "
-                "differently (a strategy that weighs labels, or labels that are missing). Compile a model without a "
-                'training step of its own, or use strategy="none" on rows whose labels are all known.'
+                "The model's own training step takes one weight per row, but here the labels of a row have "
+                "different weights (by the strategy, or because labels are missing). Use a model without its own "
+                'training step, or use strategy="none" on rows without missing labels.'
             )
 
     def __getitem__(self, index: int) -> tuple[Any, ...]:

@@ -36,8 +36,8 @@ class Draw(NamedTuple):
     use: int
     shape: tuple[int, ...]
 
-    def of(self, rows: Any) -> list[Any]:
-        """The shape for a batch of `rows`; None where their number is not known."""
+    def shape_for(self, rows: Any) -> list[Any]:
+        """Shape of the mask for a batch of `rows`; None where their number is not known."""
         return [n if n >= 0 else None if rows is None else -n * rows for n in self.shape]
 
 
@@ -67,7 +67,7 @@ class DropoutMasks:
         def masks(step: Any) -> list[Any]:
             return [self._mask(draw, step, tf.shape(rows)[1]) for draw in self.draws]
 
-        kinds = [tf.TensorSpec(draw.of(rows.shape[1]), tf.bool) for draw in self.draws]
+        kinds = [tf.TensorSpec(draw.shape_for(rows.shape[1]), tf.bool) for draw in self.draws]
         drawn = tf.map_fn(masks, tf.range(steps), fn_output_signature=kinds)
         for layer in {id(draw.layer): draw.layer for draw in self.draws}.values():
             layer.seed_generator.state.assign(_later(layer, steps * self._uses[id(layer)]))
@@ -89,7 +89,7 @@ class DropoutMasks:
         """The mask of a step, as `keras.random.dropout` draws it."""
         seed = _later(draw.layer, step * self._uses[id(draw.layer)] + draw.use)
         seed = tf.cast(tf.math.floormod(seed, tf.int32.max - 1), tf.int32)
-        return tf.random.stateless_uniform(draw.of(rows), seed) >= draw.layer.rate
+        return tf.random.stateless_uniform(draw.shape_for(rows), seed) >= draw.layer.rate
 
     def _trial_draws(self, model: keras.Model, x: Any) -> list[Draw]:
         draws: list[Draw] = []

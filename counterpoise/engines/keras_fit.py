@@ -23,12 +23,14 @@ from counterpoise.core.structure import chunks, take
 from counterpoise.engines import custom_train_step
 from counterpoise.engines.batch_order import Order
 from counterpoise.engines.compiled_metrics import CompiledMetrics, metrics_of
+from counterpoise.engines.cropping import CropBatches, on_crops
 from counterpoise.engines.early_stopping import Stopper, round_ends
 from counterpoise.engines.loss_scale import compiled
 from counterpoise.engines.mixing import Mixed
 from counterpoise.engines.objective import Objective
 from counterpoise.engines.user_callbacks import UserCallbacks
 from counterpoise.engines.weight_averaging import Average, averaged
+from counterpoise.networks.forward import no_logits
 from counterpoise.networks.network import Network
 from counterpoise.networks.optimizers import comes_to_rest
 from counterpoise.networks.weights import fed, set_state, state_of, variable_indices
@@ -49,6 +51,7 @@ class FitEngine:
     def __init__(self, examples: Examples, network: Network, callbacks: Sequence[Any] = ()) -> None:
         self.examples, self.network, self.callbacks = examples, network, tuple(callbacks)
         self._compiled: dict[str, tuple[keras.Model, list[Array]]] = {}
+        self._cropped: dict[str, keras.Model] = {}
         self._stepping: dict[str, custom_train_step.Stepping] = {}
 
     def train(self, job: Job, progress: Progress | None = None) -> Member:
@@ -101,7 +104,16 @@ class FitEngine:
         self._start(model, job, objective)
         for variable, value in zip(model.optimizer.variables, optimizer_state, strict=True):
             variable.assign(value)
+        if job.plan.crops:
+            parts = self._on_crops(model, job, objective.key)
+            return model, parts, CropBatches(job, self.examples, parts.output.shape[1:-1])
         return model, model, self._batches(job)
+
+    def _on_crops(self, model: keras.Model, job: Job, key: str) -> keras.Model:
+        """The compiled model on parts of images, with the same layers and optimizer."""
+        if key not in self._cropped:
+            self._cropped[key] = on_crops(model, job)
+        return self._cropped[key]
 
     def _batches(self, job: Job) -> Any:
         return Batches(job, self.examples, self.network.units)
@@ -133,8 +145,9 @@ class FitEngine:
             self._rounds(model, batches, watch, None)
             return
         rounds = len(round_ends(watch.job))
+        seen = watch.network if watch.job.plan.crops else model
         users = UserCallbacks(
-            self.callbacks, self.network, model, watch.network, rounds, lambda: watch.as_judged(member), watch.keep
+            self.callbacks, self.network, seen, watch.network, rounds, lambda: watch.as_judged(member), watch.keep
         )
         watch.kept_by_user = users.keeper is not None
         try:
@@ -268,4 +281,4 @@ class Watch(keras.callbacks.Callback):
 def logits_of(model: keras.Model, x: Any, rows: Array, scored: Scored = lambda outputs, _: outputs) -> Array:
     """Raw logits float32 (len(rows), units), in large batches; `scored` picks those of each batch that are wanted."""
     logits = [scored(np.asarray(model.predict_on_batch(take(x, chunk))), chunk) for chunk in chunks(x, rows)]
-    return np.concatenate(logits) if logits else scored(np.empty((0, *model.output.shape[1:]), np.float32), rows)
+    return np.concatenate(logits) if logits else scored(no_logits(model), rows)

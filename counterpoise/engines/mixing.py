@@ -76,7 +76,8 @@ def check_mixable(examples: Examples, name: str) -> None:
     if bad:
         raise DataError(
             f"Strategy {name!r} mixes rows, but an input is {bad[0]}. Expected floating-point numbers or uint8 images, "
-            "because others have no mean. Pass measurements as float32; leave the strategy out for text and tokens."
+            "because other types have no mean. Pass measurements as float32. For text and tokens, leave the "
+            "strategy out."
         )
 
 

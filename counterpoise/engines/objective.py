@@ -93,18 +93,12 @@ class Objective:
                 constants[key] = None
         return constants[key]
 
-    def stopping_score(self, logits: Array, y: Array) -> float:
-        """Log loss of the shift-corrected output on the (unweighted) stopping rows; lower is better.
-
-        Where the shift alone is not enough, a constant per class is fitted on the same rows first, so that the score
-        measures what the network has learned and not its intercept.
-        """
-        return self.target.log_loss(self.stopping_log_p(logits, y), y)
-
     def stopping_log_p(self, logits: Array, y: Array, weights: Array | None = None) -> Array:
         """The log-probabilities, float64 (S, C) or (S, L, 2), that the stopping score judges; `weights` (S,) as given.
 
-        Those of a network that broke down are NaN, and so is its score.
+        Where the shift alone is not enough, a constant per class is fitted on the same rows first, so that the score
+        measures what the network has learned and not its intercept. Those of a network that broke down are NaN, and so
+        is its score.
         """
         with np.errstate(invalid="ignore"):
             log_p = self.target.log_p(logits, self.log_shift, self.gamma if self._loss is not None else 0.0)

@@ -27,6 +27,7 @@ from counterpoise.engines.dropout_masks import DropoutMasks
 from counterpoise.engines.loss_constants import Numbers
 from counterpoise.engines.weight_averaging import averaged
 from counterpoise.networks.batch_ensemble import n_members
+from counterpoise.networks.forward import no_logits
 from counterpoise.networks.weights import variable_indices
 
 Array = np.ndarray
@@ -272,11 +273,6 @@ def _lengthened(lines: Array, count: int) -> Array:
     if len(lines) == count:
         return lines
     return np.concatenate([lines, np.zeros((count - len(lines), *lines.shape[1:]), lines.dtype)])
-
-
-def no_logits(model: keras.Model) -> Array:
-    """The logits of no rows, float32 (0, ..., units)."""
-    return np.empty((0, *model.output.shape[1:]), np.float32)
 
 
 def _gathered(x: Any, rows: Any) -> Any:

@@ -92,13 +92,13 @@ def _networks(
 
 
 def _shared_out(jobs: list[Job], engine: str) -> tuple[list[Job], list[Job]]:
-    """Jobs that the program is asked for, and jobs that are for `fit`: those that mix batches always are."""
+    """Jobs that the program is asked for, and jobs that are for `fit`: those that mix or crop rows always are."""
     if engine == "fit":
         return [], jobs
-    mixing = [job for job in jobs if job.mix]
-    if mixing and engine == "program":
-        raise OptionError('engine="program" cannot mix batches (mixup, remix). Use engine="auto" or "fit".')
-    return [job for job in jobs if not job.mix], mixing
+    by_fit = [job for job in jobs if job.mix or job.plan.crops]
+    if by_fit and engine == "program":
+        raise OptionError('engine="program" cannot mix or crop rows (mixup, remix, crops). Use engine="auto" or "fit".')
+    return [job for job in jobs if not (job.mix or job.plan.crops)], by_fit
 
 
 def _check_rate(jobs: list[Job], network: Network) -> None:
@@ -107,7 +107,7 @@ def _check_rate(jobs: list[Job], network: Network) -> None:
     if setter and rate_of(network.optimizer()) is None:
         raise OptionError(
             f"{setter} the learning rate, but the learning rate of this optimizer is a schedule. Expected a fixed "
-            "learning rate. Give the optimizer one, or leave the other out."
+            "learning rate. Use an optimizer with a fixed learning rate, or remove what sets it."
         )
 
 

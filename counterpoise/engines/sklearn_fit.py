@@ -18,6 +18,7 @@ from counterpoise.core.fork_guard import use
 from counterpoise.core.job import Job, Limits, Member
 from counterpoise.core.memory import Peak
 from counterpoise.forests.rows import FlatRows
+from counterpoise.targets.kinds import target_of
 
 Array = np.ndarray
 
@@ -140,7 +141,8 @@ def _fitted(job: Job, examples: Examples, given: Any) -> tuple[Array, Array, int
     with warnings.catch_warnings(), threadpool_limits(1 if x.size < SMALL else None, user_api="openmp"):
         warnings.simplefilter("ignore")  # about its own settings, once for each fold
         estimator.fit(x, examples.y[rows], **how)
-        logits = [_log_proba(estimator, flat.matrix(rows), examples.n_classes) for rows in (job.score, job.stop)]
+        shape = target_of(examples).shape(len(examples.classes))
+        logits = [_log_proba(estimator, flat.matrix(rows), shape) for rows in (job.score, job.stop)]
     return logits[0], logits[1], _rounds(estimator), len(drawn)
 
 
@@ -162,7 +164,8 @@ def _weights(estimator: Any, job: Job, drawn: Array) -> dict[str, Array]:
         prefix += f"{name}__"
     if "sample_weight" not in inspect.signature(target.fit).parameters:
         raise OptionError(
-            f"{type(target).__name__} takes no sample weights, but the plan weighs rows. Choose a strategy that draws "
+            f"{type(target).__name__} does not support sample weights, but the plan weights rows. Choose a strategy "
+            f"that draws "
             "rows, for example oversample."
         )
     return {f"{prefix}sample_weight": weights}
@@ -209,20 +212,20 @@ def _stopping(estimator: Any, job: Job, x: Array, y: Array) -> dict[str, Any]:
     return {"eval_X": x, "eval_y": y} if "eval_X" in takes else {"eval_set": [(x, y)]}
 
 
-def _log_proba(estimator: Any, x: Array, n_classes: int) -> Array:
-    """Log-probabilities float32 (N, C), or decision values where it has no probabilities."""
+def _log_proba(estimator: Any, x: Array, shape: tuple[int, ...]) -> Array:
+    """Log-probabilities float32 (N, *shape), or decision values where it has no probabilities."""
     if not len(x):
-        return np.empty((0, n_classes), np.float32)
+        return np.empty((0, *shape), np.float32)
     if hasattr(estimator, "predict_proba"):
         scores = np.log(np.clip(np.asarray(estimator.predict_proba(x), dtype=np.float64), TINY, 1 - TINY))
     else:
         scores = np.asarray(estimator.decision_function(x), dtype=np.float64)
         scores = np.stack([np.zeros(len(scores)), scores], axis=1) if scores.ndim == 1 else scores
-    if scores.shape != (len(x), n_classes) or not np.isfinite(scores).all():
+    if scores.shape != (len(x), *shape) or not np.isfinite(scores).all():
         raise OptionError(
             f"{type(estimator).__name__} predicted scores of shape {scores.shape}"
             f"{'' if np.isfinite(scores).all() else ' that are not all finite'}. Expected finite scores of shape "
-            f"{(len(x), n_classes)}. Check its predict_proba or decision_function, or leave it out."
+            f"{(len(x), *shape)}. Check its predict_proba or decision_function, or leave it out."
         )
     return scores.astype(np.float32)
 

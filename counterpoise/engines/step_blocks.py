@@ -56,4 +56,5 @@ def filled(rows: Array, weights: Array, size: int) -> tuple[Array, Array]:
 
 
 def _lines(array: Array, full: int) -> Array:
+    """Values of all rows in their order as one line of `full` rows per step: (steps, full, ...)."""
     return array.reshape(-1, full, *array.shape[1:])

@@ -11,11 +11,13 @@ from counterpoise.core.examples import Examples
 from counterpoise.core.fork_guard import use
 from counterpoise.core.job import Job, Member
 from counterpoise.core.memory import Peak
+from counterpoise.core.target import Target
 from counterpoise.engines.sklearn_fit import failed_member
 from counterpoise.forests.fitting import Grown, Rows
 from counterpoise.forests.model import TreeModel
 from counterpoise.forests.rows import FlatRows
 from counterpoise.plans.shift import log_shift
+from counterpoise.targets.kinds import target_of
 
 Array = np.ndarray
 
@@ -37,8 +39,8 @@ def train_trees(job: Job, examples: Examples, model: TreeModel) -> Member:
             stop = Rows(flat.matrix(job.stop), examples.y[job.stop], examples.weights_of(job.stop))
             shift = shift_of(job, model)
             seed = seeds.integer(job.seed, "trees", *job.counters)
-            grown = model.grow(flat, rows, stop, examples.n_classes, shift, job.limits, seed)
-            prior = _shares_seen(rows, weights, model, examples.n_classes)
+            grown = model.grow(flat, rows, stop, shift, job.limits, seed)
+            prior = _shares_seen(target_of(examples), rows, weights, model, len(examples.classes))
             arrays = model.weights(flat, grown, prior)
             logits, stop_logits = (_logits(model, grown, prior, flat, asked) for asked in (job.score, job.stop))
         except Exception as error:  # the libraries are not ours: they may raise anything; other models go on
@@ -68,15 +70,12 @@ def shift_of(job: Job, model: TreeModel) -> Array:
     return log_shift(1.0 / job.plan.base_prior)
 
 
-def _shares_seen(rows: Rows, weights: Array, model: TreeModel, classes: int) -> Array:
+def _shares_seen(target: Target, rows: Rows, weights: Array, model: TreeModel, classes: int) -> Array:
     """Class shares that the trees of a model see, float64 (C,); of several labels (L, 2)."""
-    if rows.y.ndim == 2:
-        seen = np.stack([(weights * (rows.y == code)).sum(axis=0) for code in (0, 1)], axis=1)
-        return seen / seen.sum(axis=1, keepdims=True)
-    if model.name == "balanced_forest":
+    if model.name == "balanced_forest":  # of one class per row
         return np.full(classes, 1.0 / classes)
-    seen = np.bincount(rows.y, weights=weights, minlength=classes)
-    return seen / seen.sum()
+    seen = target.counts(rows.y, classes, weights)
+    return np.asarray(seen / seen.sum(axis=-1, keepdims=True))
 
 
 def _uneven(weights: Array) -> Array | None:

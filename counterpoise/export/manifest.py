@@ -69,7 +69,7 @@ def _unit_rule(clf: Any) -> dict[str, Any]:
 def _decisions(clf: Any, ids: bool) -> dict[str, str]:
     """Describe the outputs that decide."""
     if clf.target.independent:
-        return {"decision": "int32 (rows, classes), 1 for each of `classes` that is there"}
+        return {"decision": "int32 (rows, classes), 1 for each of `classes` that is present"}
     shape = ", ".join(["rows", *_elements(clf)]) + "," * (not _elements(clf))
     human = "" if clf.rule.review is None else "; -1: review, for a human"
     if clf.rule.cost_column is not None and ids:

@@ -129,7 +129,7 @@ def compare(
         return f"its probabilities have shape {p.shape}, expected {proba.shape}"
     difference = float(np.max(np.abs(p - proba)))
     if not difference <= tolerance:
-        return f"a probability differs by {difference:.3g} (at most {tolerance:g} may be lost to rounding)"
+        return f"a probability differs by {difference:.3g} (rounding explains at most {tolerance:g})"
     labels = clf.target.decided(np.asarray(outputs["decision"]), clf.decisions_)
     column = clf.rule.cost_column
     amount = None if column is None else amounts_of(given[column.name], column.name)
@@ -137,7 +137,7 @@ def compare(
     if wrong.any():
         return f"{int(wrong.sum())} of {len(proba)} rows are decided differently"
     if "label" in outputs and not np.array_equal(outputs["label"], labels.astype(np.asarray(outputs["label"]).dtype)):
-        return "its labels do not belong to its decisions"
+        return "its labels do not match its decisions"
     return ""
 
 
@@ -158,6 +158,10 @@ def _margin(rule: Rule, proba: Array, amount: Array | None = None) -> Array:
 
 
 def _own_margin(rule: Rule, log_p: Array, amount: Array | None) -> Array:
+    """How far each row is from another decision (see `decide.review.margins`), in units of the largest cost difference.
+
+    Infinite where the threshold is 0 or 1, so that no row is near it.
+    """
     if rule.threshold is not None and not 0 < rule.threshold < 1:
         return np.full(len(log_p), np.inf)
     scale = 1.0 if rule.costs is None or rule.threshold is not None else float(np.ptp(rule.costs)) or 1.0

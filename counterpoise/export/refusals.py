@@ -13,8 +13,8 @@ def refuse_text(signature: Mapping[str, Any], format: str) -> None:
     texts = [name for name, spec in signature.items() if getattr(spec.dtype, "name", spec.dtype) == "string"]
     if texts:
         raise ModelError(
-            f"The classifier reads text (input {texts[0]!r}), and {format} has no operations for text. Expected "
-            'numbers or categories. Export it with format="saved_model" (--format saved_model).'
+            f"The classifier reads text (input {texts[0]!r}), but {format} has no operations for text. "
+            'Export it with format="saved_model" (--format saved_model).'
         )
 
 

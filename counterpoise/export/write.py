@@ -77,7 +77,9 @@ def _target(path: Path, ending: str) -> Path:
     if not ending or path.suffix == ending:
         return path
     if path.suffix and not path.is_dir():
-        raise OptionError(f"{str(path)!r} does not end in {ending}. Give a file name that does, or a folder.")
+        raise OptionError(
+            f"{str(path)!r} does not end in {ending}. Pass a file name that ends in {ending}, or a folder."
+        )
     return path / f"model{ending}"
 
 
@@ -85,7 +87,7 @@ def _refuse_foreign(target: Path, schema: Path, ending: str) -> None:
     """Refuse to replace anything but an older export."""
     if any("\ud800" <= sign <= "\udfff" for sign in os.path.abspath(target)):
         raise ArtifactError(
-            f"{str(target)!r} is not a UTF-8 name, which the libraries that write exports need. Choose another path."
+            f"{str(target)!r} is not a UTF-8 name, but the export libraries need UTF-8. Choose another path."
         )
     if is_stream(target):
         raise ArtifactError(
@@ -95,7 +97,9 @@ def _refuse_foreign(target: Path, schema: Path, ending: str) -> None:
     if not ending and target.exists() and not target.is_dir():
         raise ArtifactError(f"{str(target)!r} is a file. Expected a folder for a SavedModel. Give another name.")
     if not ending and target.is_dir() and any(target.iterdir()) and not schema.exists():
-        raise ArtifactError(f"The folder {str(target)!r} has other files. Expected an empty or new folder.")
+        raise ArtifactError(
+            f"The folder {str(target)!r} contains other files. Expected an empty or new folder. Choose another folder."
+        )
     if schema.exists() and not _is_ours(schema):
         raise ArtifactError(
             f"{str(schema)!r} was not written by Counterpoise and would be replaced. Use another folder."

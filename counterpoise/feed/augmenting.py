@@ -66,8 +66,8 @@ def augmenter_of(augment: Any) -> Augmenter | None:
     only_repeats = isinstance(augment, tuple) and len(augment) == 2 and augment[0] == "repeats"
     if only_repeats:
         warnings.warn(
-            'augment="repeats" changes only repeated rows, so that traces of augmentation tell the rare class: '
-            "probabilities need calibration, and a network may learn the wrong thing.",
+            'augment="repeats" changes only repeated rows, so traces of augmentation reveal the rare class. A '
+            "network may learn these traces. Pass the layers alone to change every row.",
             UserWarning,
             stacklevel=3,
         )

@@ -43,7 +43,9 @@ def batches(
     use_multiprocessing: bool = False,
     max_queue_size: int = 10,
 ) -> Feed:
-    """Feed a plan's rows to Keras (`model.fit(feed)`) or tf.data (`feed.as_dataset()`), redrawn each epoch.
+    """Return Keras or tf.data batches, resampled each epoch by a sampling plan.
+
+    Use `model.fit(feed)` or `feed.as_dataset()`.
 
     Args:
         x: Arrays of any rank, dicts and tuples of them, frames, sparse matrices, memory maps, HDF5-like objects, a
@@ -80,7 +82,7 @@ def batches(
     source = rows_of(x, load)
     if getattr(x, "split", None) is not None:
         raise OptionError(
-            'x has test images among others, and a batch would mix them. Pass one of them, for example x.part("train").'
+            'x contains training and test images, which must not be mixed. Pass one part, for example x.part("train").'
         )
     augment = getattr(x, "augment", None) if augment is None else augment
     y = getattr(x, "y", None) if y is None and getattr(x, "takes_rows", False) else y
@@ -88,7 +90,7 @@ def batches(
     extra_rows = {name: rows_of(values) for name, values in (extras or {}).items()}
     check_lengths({"x": source, **({} if target is None else {"y": target}), **extra_rows})
     if not len(source):
-        raise DataError("x has no rows. Expected one at least.")
+        raise DataError("x has no rows. Expected at least one.")
     check_int(epoch, "epoch", 0)
     check_int(seed, "seed", 0)
     blind = plan is None and quota is None
@@ -102,15 +104,15 @@ def batches(
     )  # fmt: skip
     if not feed.num_batches:
         raise OptionError(
-            f"An epoch draws {len(plan)} rows, and drop_last leaves out batches of less than {batch_size}, so that "
-            "none is left. Lower batch_size, or leave drop_last out."
+            f"An epoch draws {len(plan)} rows, but drop_last removes batches with fewer than {batch_size} rows, so "
+            f"no batch is left. Lower batch_size, or leave drop_last out."
         )
     return feed
 
 
 def _plan(plan: Plan | None, quota: Any, y: Any, n: int, batch_size: int, sample_weight: Any) -> Plan:
     if plan is not None and quota is not None:
-        raise OptionError("plan and quota were both given, but a quota is a plan of its own. Leave one out.")
+        raise OptionError("plan and quota cannot be combined. Leave one of them out.")
     if quota is not None:
         if y is None:
             raise OptionError("quota counts rows by class, but y was not given. Pass the labels y.")
@@ -119,7 +121,9 @@ def _plan(plan: Plan | None, quota: Any, y: Any, n: int, batch_size: int, sample
         plan = uniform(np.zeros(n, np.int8))
     check_single(plan)
     if len(plan.codes) != n:
-        raise DataError(f"The plan was made for {len(plan.codes):,} rows, but x has {n:,}. Make it from the same rows.")
+        raise DataError(
+            f"The plan was made for {len(plan.codes):,} rows, but x has {n:,}. Make the plan from the same rows."
+        )
     return plan if sample_weight is None else plan.with_weights(sample_weight)
 
 

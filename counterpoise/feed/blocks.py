@@ -68,7 +68,9 @@ def _rows_between(tree: Any, start: int, end: int) -> Any:
 
 
 class Blocks:
-    """Makes the batches of the next steps together while steps are asked for in order; a step out of order alone.
+    """Prepares blocks of batches for consecutive steps.
+
+    A step out of order is prepared alone.
 
     Each batch is handed out once and shares no row with another, so it may be written to.
 

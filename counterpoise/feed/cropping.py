@@ -10,7 +10,7 @@ import numpy as np
 
 from counterpoise.core.checks import check_int, check_lengths
 from counterpoise.core.errors import DataError
-from counterpoise.plans.crop_plan import Crops, crop_plan
+from counterpoise.plans.crop_plan import crop_plan, cut
 
 Array = np.ndarray
 
@@ -39,18 +39,9 @@ class CropFeed(keras.utils.PyDataset):
     def __getitem__(self, step: int) -> tuple[Array, Array, Array]:
         start = range(0, len(self.plan), self.batch_size)[step]
         image, corner, weights = (column[start : start + self.batch_size] for column in self._drawn)
-        drawn = Crops(image, corner, weights)
-        y = _cut(self.plan.masks[image], drawn)
-        return _cut(np.asarray(self.x[image]), drawn), np.maximum(y, 0).astype(np.int32)[..., None], weights
-
-
-def _cut(images: Array, drawn: Crops) -> Array:
-    size = drawn.weights.shape[1:]
-    places = [
-        tuple(slice(start, start + side) for start, side in zip(corner.tolist(), size, strict=True))
-        for corner in drawn.corner
-    ]
-    return np.stack([image[place] for image, place in zip(images, places, strict=True)])
+        size = self.plan.size
+        y = cut(self.plan.masks[image], corner, size)
+        return cut(np.asarray(self.x[image]), corner, size), np.maximum(y, 0).astype(np.int32)[..., None], weights
 
 
 def crops(
@@ -63,7 +54,9 @@ def crops(
     batch_size: int = 16,
     seed: int = 0,
 ) -> CropFeed:
-    """Feed crops of images and masks to Keras, many of them around the rare classes, redrawn each epoch.
+    """Return Keras batches of crops, many of them around the rare classes.
+
+    Each epoch draws new crops of images and masks.
 
     Background near the rare classes comes more often than in the data. So each batch brings weights of pixels, 1 /
     inclusion, under which the expected loss is that of all pixels: probabilities need no correction. The weights need a

@@ -31,7 +31,7 @@ Array = np.ndarray
 
 @dataclass(frozen=True, eq=False)
 class Scan:
-    """A table on disk whose labels are known; made by `scan`.
+    """A table on disk with known labels, made by `scan`.
 
     Attributes:
         table: The files.
@@ -89,7 +89,9 @@ class Scan:
         window: int = 65536,
         epoch: int = 0,
     ) -> Stream:
-        """A re-balanced stream of batches (x, y[, weight]), shuffled within a window of drawn rows.
+        """Return a rebalanced stream of batches, shuffled within a window of drawn rows.
+
+        Batches are (x, y[, weight]).
 
         Args:
             plan: What each epoch draws, from `self.plan`; None: every row once.
@@ -102,14 +104,14 @@ class Scan:
         plan = self.plan(plans.uniform) if plan is None else plan
         if plan.needs_features:
             raise OptionError(
-                f"Plan {plan.name!r} looks at features of all rows at once, but a stream has only its window. Choose "
-                "another plan."
+                f"Plan {plan.name!r} needs the features of all rows, but a stream keeps only a window of rows in "
+                f"memory. Choose another plan."
             )
         check_single(plan)
         if len(plan.codes) != len(self):
             raise DataError(
-                f"The plan was made for {len(plan.codes):,} rows, but {self.source} has {len(self):,}. Make it with "
-                "scan.plan()."
+                f"The plan was made for {len(plan.codes):,} rows, but {self.source} has {len(self):,}. Make the "
+                f"plan with scan.plan()."
             )
         check_int(batch_size, "batch_size")
         check_int(window, "window")
@@ -169,7 +171,7 @@ def scan(source: str | os.PathLike[str], target: str, *, drop: Sequence[str] = (
     others = {target, *drop, *weight_columns}
     features = tuple(c for c in table.columns if c not in others)
     if not features:
-        raise ColumnError(f"No column of {table.name} is left to learn from. Drop fewer columns.")
+        raise ColumnError(f"No column of {table.name} is left. Drop fewer columns.")
     table.check(features)
     columns = table.values([target, *weight_columns], target)
     labels = encode_labels(columns[target], written=table.written)

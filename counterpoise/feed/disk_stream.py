@@ -23,7 +23,9 @@ CHUNK_ROWS = 16384
 
 @dataclass(eq=False)
 class Stream:
-    """Batches of a scan; made by `Scan.batches`. Iterating goes through one epoch and moves on to the next.
+    """The batches of a scan, made by `Scan.batches`.
+
+    Iterating goes through one epoch and moves on to the next.
 
     Attributes:
         table, features, y: The table (see `disk.Scan`).
@@ -85,7 +87,10 @@ class Stream:
             yield from kept.cut(0, len(kept), self.batch_size)
 
     def as_dataset(self, epochs: int | None = None) -> Any:
-        """The stream as a `tf.data.Dataset`; without `epochs` it has no end: give `fit` steps_per_epoch=num_batches."""
+        """Return the stream as a `tf.data.Dataset`.
+
+        Without `epochs` it has no end: pass steps_per_epoch=num_batches to `fit`.
+        """
         import tensorflow as tf
 
         first = self.epoch
@@ -157,7 +162,7 @@ def times_drawn(plan: Plan, epoch: int, seed: int) -> Array:
 
 
 def drawn_chunks(table: Stored, columns: Sequence[str], times: Array) -> Iterator[tuple[Array, pl.DataFrame]]:
-    """Yield row numbers and rows in chunks, each row `times` times, in order, repeats next to each other.
+    """Yield row numbers and rows in chunks, each row `times` times, in order.
 
     A chunk has at most `CHUNK_ROWS` rows.
     """

@@ -98,7 +98,10 @@ class Feed(keras.utils.PyDataset):
         return self._one(epoch, step) if self._blocks is None else self._blocks.batch(epoch, step)
 
     def endless(self, start: int = 0) -> Endless:
-        """The same batches without end, from step `start` on: for `fit(..., steps_per_epoch=...)` and for resuming."""
+        """Return the same batches without end, from step `start` on.
+
+        Use it for `fit(..., steps_per_epoch=...)` and for resuming.
+        """
         return Endless(self, start)
 
     def as_dataset(self, epochs: int | None = None, start: int = 0, extras: bool = False) -> Any:
@@ -167,7 +170,7 @@ class Feed(keras.utils.PyDataset):
 
 
 class Endless(keras.utils.PyDataset):
-    """A feed whose item k is step `start` + k; it has no end. Made by `Feed.endless`."""
+    """A feed without end whose item k is step `start` + k, made by `Feed.endless`."""
 
     num_batches = None
 

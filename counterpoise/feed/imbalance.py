@@ -71,7 +71,7 @@ def imbalanced_rows(
     order: Sequence[Any] | None = None,
     seed: int = 0,
 ) -> Array:
-    """The row numbers that `make_imbalanced` keeps, int64, rising.
+    """Return the row numbers that `make_imbalanced` keeps, int64, ascending.
 
     Example:
         >>> y = np.repeat([0, 1, 2], 4)

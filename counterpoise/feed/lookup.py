@@ -50,7 +50,7 @@ def _of_one_hot(table: WeightTable, y: Tensor, existing: Tensor | None) -> Tenso
     ones = tf.where(tf.reduce_all((values == 0) | (values == 1), axis=-1), tf.reduce_sum(values, axis=-1), -1.0)
     weight = tf.gather(tf.constant(table.weights, tf.float32), tf.argmax(y, axis=-1))
     weight = _times(weight, existing)
-    return _after(weight, (ones == 1) | (weight == 0), "Rows are not one-hot. They have so many ones:", ones)
+    return _after(weight, (ones == 1) | (weight == 0), "Rows are not one-hot. Rows with another number of ones:", ones)
 
 
 def _indices(table: WeightTable, codes: Tensor) -> Tensor:

@@ -46,7 +46,10 @@ class Mixing(keras.layers.Layer):
         self.generator = keras.random.SeedGenerator(seed)
 
     def call(self, x: Any, y: Any, sample_weight: Any = None, training: bool = True) -> tuple[Any, ...]:
-        """Mix a batch: (x, y) or (x, y, sample_weight), float32; unchanged but for dtypes when not training."""
+        """Mix a batch (x, y) or (x, y, sample_weight), float32.
+
+        When not training, only dtypes change.
+        """
         soft = self._soft(y)
         weight = None if sample_weight is None else ops.cast(sample_weight, "float32")
         x = floats(x)
@@ -60,7 +63,9 @@ class Mixing(keras.layers.Layer):
         raise NotImplementedError
 
     def over(self, dataset: Any) -> Any:
-        """A tf.data.Dataset of batches (x, y[, sample_weight]), mixed; for `dataset.apply`.
+        """Return a tf.data.Dataset of mixed batches, for `dataset.apply`.
+
+        Batches are (x, y[, sample_weight]).
 
         The same seed gives the same batches in the first pass, the second and so on, however many are made at a time.
 
@@ -107,7 +112,10 @@ class Mixing(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="counterpoise")
 class Mixup(Mixing):
-    """x = l x_i + (1 - l) x_j and y = l y_i + (1 - l) y_j, j a random row of the batch, l ~ Beta(alpha, alpha) per row.
+    """Average pairs of rows in a batch, and their labels.
+
+    x = l x_i + (1 - l) x_j and y = l y_i + (1 - l) y_j, with j a random row of the batch and l ~ Beta(alpha, alpha) per
+    row.
 
     Args:
         classes: C, number of classes.
@@ -137,7 +145,7 @@ class Mixup(Mixing):
         return x, blend(soft, partner, of_label), weight
 
     def label_shares(self, shares: Any) -> Any:
-        """What the labels of mixed rows are on average, float64 (C,), where the rows have these class shares."""
+        """Return the mean labels of mixed rows, float64 (C,), given the class proportions."""
         return np.asarray(shares, dtype=np.float64)
 
     def _share_of_label(self, share: Any, own: Any, other: Any) -> Any:
@@ -182,7 +190,7 @@ class Remix(Mixup):
         self.kappa, self.tau = check_range(kappa, "kappa", 1.0), check_range(tau, "tau", 0.0, 1.0)
 
     def label_shares(self, shares: Any) -> Any:
-        """As in `Mixup`.
+        """Return the mean labels of mixed rows, as `Mixup.label_shares`.
 
         Example:
             >>> Remix([900, 100]).label_shares([0.9, 0.1]).round(4).tolist()  # 0.1 + 2 * 0.09 * (0.625 - 0.5)
@@ -198,6 +206,11 @@ class Remix(Mixup):
         return 2 * shares * (own @ shares)
 
     def _share_of_label(self, share: Any, own: Any, other: Any) -> Any:
+        """Share of the row's own label in the mixed one, where its features have `share`.
+
+        A class `kappa` times larger than the other's leaves it the whole label if its own features have less than
+        `tau`; otherwise labels are mixed as features are.
+        """
         counts = ops.convert_to_tensor(np.array(self.counts, "float32"))
         ratio = ops.sum(own * counts, axis=1) / ops.sum(other * counts, axis=1)
         share_of = ops.where(ops.logical_and(ratio >= self.kappa, share < self.tau), 0.0, share)
@@ -209,7 +222,10 @@ class Remix(Mixup):
 
 @keras.saving.register_keras_serializable(package="counterpoise")
 class BatchSMOTE(Mixing):
-    """x = x_i + u (x_j - x_i), j one of the nearest rows of the same class in the batch, u uniform; labels stay.
+    """Create synthetic rows in a batch, between a row and a neighbor of its class.
+
+    x = x_i + u (x_j - x_i), with j one of the nearest rows of the same class in the batch and u uniform. Labels do not
+    change.
 
     Neighbors are searched in the batch alone (Euclidean distance over all inputs of x), so draw enough rows of the rare
     class into it, by a quota. A row that is alone of its class in the batch is left as it is.

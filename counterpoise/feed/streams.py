@@ -25,7 +25,7 @@ _BLOCK = 1024
 
 @dataclass(frozen=True)
 class Rebalanced:
-    """A dataset with other class shares, and what was done to them; made by `rebalance`.
+    """A dataset with other class proportions and its log shift, made by `rebalance`.
 
     Attributes:
         dataset: Single elements in the structure of the input; each iteration has its own draw.
@@ -76,7 +76,9 @@ def rebalance(
     sample: int = 100_000,
     seed: int = 0,
 ) -> Rebalanced:
-    """Bring a `tf.data.Dataset` of single examples to other class shares, without an index and in bounded memory.
+    """Change the class proportions of a tf.data.Dataset of single examples.
+
+    No index is needed, and memory is bounded.
 
     An element of class c is put out floor(m_c + u) times, u uniform, with m_c = target_c / share_c times one constant:
     as many elements come out as go in, unless `most` forbids. What is thinned or repeated depends on the class alone,
@@ -149,7 +151,9 @@ def _labels(label: Callable[..., Any] | None, element: Any) -> Any:
     element = element if isinstance(element, tuple) else (element,)
     if label is None:
         if len(element) < 2:
-            raise DataError("The elements are not pairs. Expected (x, y), or label=, which gives the class of x.")
+            raise DataError(
+                "The elements are not pairs. Expected (x, y), or label=, a function that returns the class of x."
+            )
         return element[1]
     try:
         inspect.signature(label).bind(*element)
@@ -189,7 +193,7 @@ def _count(blocks: Any, label: Callable[..., Any] | None, classes: int | None, s
         counts = more + np.pad(counts, (0, len(more) - len(counts)))
         seen += len(block)
     if not seen:
-        raise DataError("dataset has no elements. Expected one at least.")
+        raise DataError("dataset has no elements. Expected at least one.")
     return counts, complete
 
 
@@ -209,7 +213,7 @@ def _shares(target: Any, size: int) -> Array:
     """The wanted class shares, float64 (C,), sum 1."""
     if isinstance(target, str):
         if target != "equal":
-            raise OptionError(f'target is {target!r}. Expected "equal", class shares or a plan.')
+            raise OptionError(f'target is {target!r}. Expected "equal", class proportions, or a plan.')
         return np.full(size, 1 / size)
     shares = target.prior if isinstance(target, Plan) else in_class_order(target, "target", range(size))
     shares = np.asarray(shares, dtype=float)
@@ -230,6 +234,7 @@ def _multiplicity(counts: Array, shares: Array, most: float | None) -> Array:
 
 
 def _repeated(tf: Any, blocks: Any, label: Callable[..., Any] | None, multiplicity: Array, seed: int) -> Any:
+    """Elements, each as often as the multiplicity of its class: the whole part, and one more by chance."""
     table = tf.constant(multiplicity, tf.float32)
     # One seed for each block, other ones in each pass.
     words = tf.data.Dataset.random(seed=seeds.integer(seed, "rebalance"), rerandomize_each_iteration=True)

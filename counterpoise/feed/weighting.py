@@ -17,7 +17,7 @@ from counterpoise.plans.weights import fit_table, output_names, per_output
 
 @dataclass(frozen=True)
 class WeightMap:
-    """Puts the same class weights on every batch that passes; made by `weight_map`.
+    """Adds the same class weights to any batch, made by `weight_map`.
 
     Attributes:
         tables: A `WeightTable`, or for several outputs a dict (list) of them, None for an output without weights.
@@ -48,7 +48,7 @@ class WeightMap:
         return out if isinstance(self.tables, Mapping) else type(y)(out[k] for k in keys)
 
     def wrap(self, data: Any) -> Any:
-        """A tf.data.Dataset, PyDataset or tuple of arrays (x, y[, weight]) with the weights put in.
+        """Return a dataset, PyDataset, or tuple of arrays with the weights added.
 
         Raises:
             DataError: anything else.
@@ -133,7 +133,7 @@ def weight_map(
         return WeightMap(fit_table(y, scheme, mask, **options))
     if mask is not None or sample_weight is not None:
         raise OptionError(
-            "mask and sample_weight go with arrays. In a dataset, pass them as the third entry of a batch."
+            "mask and sample_weight are for arrays. In a dataset, pass weights as the third entry of a batch."
         )
     return WeightMap(_counted(batches, scheme, {"kind": kind, "ignore": ignore, "classes": classes}))
 
@@ -153,6 +153,7 @@ def _numpy(tensors: Any) -> Any:
 
 
 def _counted(batches: Iterable[Any], scheme: Any, options: Mapping[str, Any]) -> Any:
+    """The weights of one pass over batches; of several outputs one table for each that has a scheme."""
     tallies: dict[Any, Tally] | None = None
     schemes: dict[Any, Any] = {}
     names: list[Any] | None = None
@@ -172,7 +173,7 @@ def _counted(batches: Iterable[Any], scheme: Any, options: Mapping[str, Any]) ->
             own = existing if names is None else _spread(existing, names)[name]
             tally.add(target if names is None else target[name], None, own)
     if tallies is None:
-        raise DataError("The dataset has no batches. Expected one at least.")
+        raise DataError("The dataset has no batches. Expected at least one.")
     if names is None:
         return tallies[None].table(scheme)
     out = {name: None if schemes[name] is None else tally.table(schemes[name]) for name, tally in tallies.items()}
@@ -217,7 +218,7 @@ def _weigh(table: WeightTable | None, y: Any, existing: Any, mask: Any) -> Any:
     if not tensor:
         return table.of(y, mask, existing)
     if mask is not None:
-        raise OptionError("mask goes with arrays. In a dataset, pass 0 and 1 as the weights of the batch.")
+        raise OptionError("mask is for arrays. In a dataset, pass 0 and 1 as the weights of the batch.")
     from counterpoise.feed.lookup import tensor_weights
 
     return tensor_weights(table, y, existing)

@@ -59,7 +59,7 @@ def layer_of(model: Any, prior: Array | None = None, **kwargs: Any) -> TreeEnsem
 
 def _forest(forest: Any, prior: Array | None, **kwargs: Any) -> TreeEnsemble:
     binary = len(forest.classes_) == 2
-    grown = [_from_sklearn(one.tree_, binary) for one in forest.estimators_]
+    grown = [tree_of_sklearn(one.tree_, _shares(one.tree_, binary)) for one in forest.estimators_]
     if prior is not None:
         grown.append(tree_of_leaf(prior[1:] if binary else prior))
     trees = assembled(grown, forest.n_features_in_)
@@ -72,8 +72,13 @@ def tree_of_leaf(values: Array) -> Tree:
     return Tree(leaf, leaf, zero, np.zeros(1), np.full(1, np.inf), {}, np.asarray(values, np.float64)[None])
 
 
-def _from_sklearn(tree: Any, binary: bool) -> Tree:
+def _shares(tree: Any, binary: bool) -> Array:
     shares = tree.value[:, 0, :] / tree.value[:, 0, :].sum(axis=1, keepdims=True)
+    return np.asarray(shares[:, 1:] if binary else shares)
+
+
+def tree_of_sklearn(tree: Any, values: Array) -> Tree:
+    """A tree of scikit-learn whose nodes have the numbers `values` (nodes, P)."""
     return Tree(
         left=tree.children_left,
         right=tree.children_right,
@@ -81,7 +86,7 @@ def _from_sklearn(tree: Any, binary: bool) -> Tree:
         threshold=tree.threshold,
         missing=np.where(np.asarray(tree.missing_go_to_left, dtype=bool), -np.inf, np.inf),
         members={},
-        values=shares[:, 1:] if binary else shares,
+        values=values,
     )
 
 

@@ -36,8 +36,8 @@ def check_options(name: str, options: Mapping[str, Any]) -> None:
     for option in options:
         if name == "boosted" and option in RESERVED:
             raise OptionError(
-                f"{option} is set by Counterpoise: boosting ends by the corrected log loss of the stopping rows. Leave "
-                "it out."
+                f"{option} is set by Counterpoise, because boosting stops by the corrected log loss of the "
+                f"early-stopping rows. Leave it out."
             )
         if known and option not in known:
             library = "LightGBM" if name == "boosted" else "scikit-learn's forests"
@@ -89,14 +89,13 @@ class Grown:
 
 
 def grow_boosted(
-    rows: Rows, stop: Rows, classes: int, log_shift: Array, options: Mapping[str, Any], *, rounds: int,
-    patience: int | None, categorical: Sequence[int], monotone: Sequence[int], seed: int,
+    rows: Rows, stop: Rows, log_shift: Array, options: Mapping[str, Any], *, rounds: int, patience: int | None,
+    categorical: Sequence[int], monotone: Sequence[int], seed: int,
 ) -> Grown:  # fmt: skip
-    """Boosted trees of LightGBM.
+    """Boosted trees of LightGBM for C classes.
 
     Args:
         rows, stop: Rows to grow on, and to end by (may be empty).
-        classes: C.
         log_shift: float64 (C,), what the plan adds to the logits; removed before the stopping rows are scored.
         options: Parameters of LightGBM, by its names.
         rounds: Most rounds.
@@ -107,7 +106,7 @@ def grow_boosted(
     """
     import lightgbm
 
-    parameters = boosting_parameters(classes, options, monotone, rows.x.size, seed)
+    parameters = boosting_parameters(len(log_shift), options, monotone, rows.x.size, seed)
     how: dict[str, Any] = {"categorical_feature": list(categorical), "params": parameters, "free_raw_data": False}
     data = lightgbm.Dataset(rows.x, rows.y, weight=rows.weights, **how)
     losses: list[float] = []

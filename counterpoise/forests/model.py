@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Any
 
 import keras
@@ -74,16 +73,13 @@ class TreeModel:
         """How rows are laid out for these trees, learned from training rows."""
         return FlatRows(examples, train, keep_nan=True, integer_levels=CATEGORIES if self.stops_early else 0)
 
-    def grow(
-        self, flat: FlatRows, rows: Rows, stop: Rows, classes: int, log_shift: Array, limits: Limits, seed: int
-    ) -> Grown:
+    def grow(self, flat: FlatRows, rows: Rows, stop: Rows, log_shift: Array, limits: Limits, seed: int) -> Grown:
         """Fit the trees (see `fitting` and `several_labels`)."""
         own = {name: value for name, value in self.options.items() if name != "n_estimators"}
         several = rows.y.ndim == 2
         if self.stops_early:
-            boosting = partial(grow_boosters, rows, stop) if several else partial(grow_boosted, rows, stop, classes)
-            return boosting(
-                log_shift, {**BOOSTED, **own}, rounds=limits.steps, patience=limits.patience,
+            return (grow_boosters if several else grow_boosted)(
+                rows, stop, log_shift, {**BOOSTED, **own}, rounds=limits.steps, patience=limits.patience,
                 categorical=flat.categorical, monotone=self._monotone(flat), seed=seed,
             )  # fmt: skip
         if self.monotone:
@@ -169,7 +165,9 @@ def _plain(layer: keras.layers.Layer) -> dict[str, Any]:
 
 
 def trees(name: str = "boosted", *, monotone: Mapping[str, int] | None = None, **options: Any) -> TreeModel:
-    """Boosted trees or a forest in the place of a network: for `fit`, `compare` and `CounterpoiseClassifier`.
+    """Return boosted trees or a forest, to be used in place of a network.
+
+    Pass the result to `fit`, `compare`, or `CounterpoiseClassifier`.
 
     Rows and weights come from the strategy's plan, the training shift is removed, boosting ends by the corrected log
     loss of the stopping rows, and the saved file holds the trees as a Keras layer: it needs neither LightGBM nor
@@ -199,7 +197,7 @@ def trees(name: str = "boosted", *, monotone: Mapping[str, int] | None = None, *
     if isinstance(count, bool) or not isinstance(count, int) or count < 1:
         raise OptionError(f"n_estimators is {count!r}. Expected a whole number of 1 or more.")
     if "linear_tree" in options:
-        raise ModelError("linear_tree is not supported, because a leaf of the file is a number. Leave it out.")
+        raise ModelError("linear_tree is not supported, because the file stores one number per leaf. Leave it out.")
     if set(options) - {"n_estimators"}:
         check_options(name, options)
     return TreeModel(name, options, dict(monotone or {}))

@@ -95,7 +95,9 @@ def _numbers_and_levels(x: Any) -> tuple[Array, Array]:
         return x.get("numeric", none), np.asarray(x.get("categorical", none), dtype=np.int64)
     arrays = [np.asarray(leaf) for leaf in arrays_of(x)]
     if any(array.dtype.kind not in "fiub" for array in arrays):
-        raise DataError("The rows are text. Expected numbers or a table: trees and external models take no texts.")
+        raise DataError(
+            "The rows are text. Expected numbers or a table, because trees and external models do not take text."
+        )
     flat = np.concatenate([a.reshape(len(a), math.prod(a.shape[1:])).astype(np.float32) for a in arrays], axis=1)
     return flat, np.empty((len(flat), 0), np.int64)
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from counterpoise.core import logits as lg
-from counterpoise.forests.conversion import tree_of_leaf, trees_of_booster
+from counterpoise.forests.conversion import tree_of_leaf, tree_of_sklearn, trees_of_booster
 from counterpoise.forests.fitting import (
     Grown,
     Rows,
@@ -24,7 +24,7 @@ from counterpoise.forests.fitting import (
     quietly,
 )  # fmt: skip
 from counterpoise.forests.tree_layer import TreeEnsemble
-from counterpoise.forests.trees import Tree, assembled
+from counterpoise.forests.trees import assembled
 
 Array = np.ndarray
 
@@ -161,7 +161,7 @@ def layer_of_labels(grown: Grown, prior: Array, **kwargs: Any) -> TreeEnsemble:
     """
     if isinstance(grown.model, LabelForest):
         forest = grown.model.forest
-        each = [_tree(one.tree_, grown.model.leaves(i)) for i, one in enumerate(forest.estimators_)]
+        each = [tree_of_sklearn(one.tree_, grown.model.leaves(i)) for i, one in enumerate(forest.estimators_)]
         trees = assembled([*each, tree_of_leaf(_halves(prior))], forest.n_features_in_)
         return TreeEnsemble.of(trees, scale=1.0 / (len(each) + 1), link="odds", **kwargs)
     each_label = [trees_of_booster(booster, grown.rounds) for booster in grown.model]
@@ -172,13 +172,6 @@ def layer_of_labels(grown: Grown, prior: Array, **kwargs: Any) -> TreeEnsemble:
     width = int(grown.model[0].num_feature())
     scale = float(grown.model[0].params.get("sigmoid", 1.0))
     return TreeEnsemble.of(assembled(in_turn, width), classes=len(each_label), scale=scale, **kwargs)
-
-
-def _tree(tree: Any, values: Array) -> Tree:
-    return Tree(
-        tree.children_left, tree.children_right, tree.feature, tree.threshold,
-        np.where(np.asarray(tree.missing_go_to_left, dtype=bool), -np.inf, np.inf), {}, values,
-    )  # fmt: skip
 
 
 def _halves(prior: Array) -> Array:

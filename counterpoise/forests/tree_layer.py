@@ -250,7 +250,7 @@ def _as_steps(trees: Trees) -> dict[str, Array]:
 
 def _as_bits(trees: Trees) -> dict[str, Array]:
     """Tests and leaves in the order of *bits*: for each test the mask of leaves that stay when it fails."""
-    count = len(trees.left)
+    count, inner = len(trees.left), trees.inner
     column, threshold = np.zeros((BITS - 1, count), np.int32), np.full((BITS - 1, count), MOST, np.float32)
     mask = np.full((BITS - 1, count), 2**BITS - 1, np.int32)
     value = np.zeros((count, BITS, trees.values.shape[2]), np.float32)
@@ -262,7 +262,7 @@ def _as_bits(trees: Trees) -> dict[str, Array]:
             node, ends = todo.pop()
             if ends >= 0:
                 mask[ends, t] = 2**BITS - 1 - (2**leaf - 2 ** first[ends])
-            elif trees.inner[t, node]:
+            elif inner[t, node]:
                 column[tests, t], threshold[tests, t], first[tests] = (
                     trees.column[t, node], trees.threshold[t, node], leaf,
                 )  # fmt: skip

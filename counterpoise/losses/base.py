@@ -32,23 +32,23 @@ Array = np.ndarray
 
 
 def compute_dtype(dtype: Any) -> str:
-    """Return "float64" when asked for (or set as Keras' default), else "float32": halves are widened."""
+    """Return "float64" if requested or the Keras default, and "float32" otherwise."""
     policy = keras.dtype_policies.get(dtype or keras.config.floatx())
     return "float64" if policy.compute_dtype == "float64" else "float32"
 
 
-def class_numbers(values: Any, name: str, minimum: float = 0.0) -> Array:
-    """Return numbers per class as float64 (C,), each above `minimum`; else an `OptionError` names one that is not.
+def class_numbers(values: Any, name: str) -> Array:
+    """Return numbers per class as float64 (C,), each above 0.
 
     A dict or a series of counts is read by its labels, which are class codes (see `core.per_class`).
     """
     numbers = check_finite(np.asarray(in_class_order(values, name, fill=0), dtype=np.float64), name)
     if numbers.ndim != 1 or len(numbers) < 1:
         raise OptionError(f"{name} has shape {numbers.shape}. Expected one number per class, (C,).")
-    low = np.flatnonzero(numbers <= minimum)
+    low = np.flatnonzero(numbers <= 0)
     if len(low):
         raise OptionError(
-            f"{name} is {numbers[low[0]]:g} for class {low[0]}. Expected more than {minimum:g} for every class. "
+            f"{name} is {numbers[low[0]]:g} for class {low[0]}. Expected more than 0 for every class. "
             "Leave out classes without rows, or merge them."
         )
     return numbers
@@ -60,7 +60,10 @@ def normalized(p: Array) -> Array:
 
 
 def as_array(x: Any) -> Any:
-    """Return plain lists as arrays (Keras would take them for several outputs); leave anything else."""
+    """Return lists as arrays, and other values unchanged.
+
+    Keras would read lists as several outputs.
+    """
     return np.asarray(x) if isinstance(x, (list, tuple)) else x
 
 
@@ -112,7 +115,7 @@ class Loss(keras.losses.Loss):
         }
 
     def additive(self, prior: Any) -> Array | None:
-        """Return the term a_c that the loss adds inside its softmax, float64 (C,), or None if it has none.
+        """Return the term a_c that the loss adds in its softmax, float64 (C,), or None.
 
         The outputs z of the minimizer satisfy softmax(z + a) = class shares of the rows drawn given x. On one
         unit this reads sigmoid(z + a_1 - a_0).
@@ -124,7 +127,7 @@ class Loss(keras.losses.Loss):
         return np.zeros(len(class_numbers(prior, "prior"))) if self.proper and not self.needs_calibration else None
 
     def inverse(self, proba: Any) -> Array | None:
-        """Return the class shares of the rows drawn, given probabilities softmax(z) (N, C); None if unknown."""
+        """Return class proportions given probabilities softmax(z) (N, C), or None if unknown."""
         q = np.asarray(proba, dtype=np.float64)
         a = self.additive(np.ones(q.shape[-1]))
         return None if a is None else normalized(q * np.exp(a))
@@ -171,7 +174,7 @@ class Loss(keras.losses.Loss):
 
 
 class Counted(NamedTuple):
-    """Labels and outputs, neutral where nothing counts; what is valid (0 or 1; None: all) and what it weighs, (...)."""
+    """Labels and outputs with neutral values for ignored elements, validity, and weights."""
 
     y: Tensor
     z: Tensor
@@ -192,7 +195,7 @@ class _Reduction(keras.losses.Loss):
 
 
 class ClassLoss(Loss):
-    """A loss over exclusive classes; subclasses write `per_element(t, z)` on class logits (..., K).
+    """A loss over exclusive classes, for subclasses with `per_element(t, z)`.
 
     Example:
         >>> class Squared(ClassLoss):
@@ -207,7 +210,7 @@ class ClassLoss(Loss):
         raise NotImplementedError
 
     def losses(self, t: Tensor, z: Tensor) -> Tensor:
-        """Return the losses (...) of target shares `t` (..., K) and the model's logits `z` (..., units)."""
+        """Return the losses (...) of target shares `t` (..., K) and logits `z` (..., units)."""
         return self.per_element(t, shapes.class_logits(z))
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
@@ -230,7 +233,7 @@ class ClassLoss(Loss):
 
 
 class LabelLoss(Loss):
-    """A loss over independent labels: the mean over labels of `per_label(t, z)`, both (..., L).
+    """A loss over independent labels: the mean over labels of `per_label(t, z)`.
 
     Example:
         >>> class Squared(LabelLoss):
@@ -278,12 +281,12 @@ class LabelLoss(Loss):
         return ops.divide_no_nan(ops.mean(weight * self.labels(of.y, of.z), axis=-1), total), total
 
     def constant(self, values: Array, z: Tensor) -> Tensor:
-        """Return one number per label as a tensor; an error when the model has another number of units."""
+        """Return one number per label as a tensor, and check the number of units."""
         return ClassLoss.constant(self, values, z)
 
 
 class BatchLoss(Loss):
-    """A loss of a whole batch; subclasses write `batch_loss(t, z, w)` with weights inside.
+    """A loss of a whole batch, for subclasses with `batch_loss(t, z, w)`.
 
     `reduction` does not apply, since there is one number (or one per image). Sample weights and the model's
     mask enter the sums, so that weight 2 is the row twice and weight 0 is a row left out.
@@ -297,15 +300,15 @@ class BatchLoss(Loss):
     """
 
     def batch_loss(self, t: Tensor, z: Tensor, w: Tensor) -> Tensor:
-        """Return the loss of target shares `t`, class logits `z` (..., K) and element weights `w` (...)."""
+        """Return the loss of target shares `t`, class logits `z`, and element weights `w`."""
         raise NotImplementedError
 
     def losses(self, t: Tensor, z: Tensor, w: Tensor) -> Tensor:
-        """Return the loss of target shares `t`, the model's logits `z` (..., units) and element weights `w` (...)."""
+        """Return the loss of target shares `t`, model logits `z`, and element weights `w`."""
         return self.batch_loss(t, shapes.class_logits(z), w)
 
     def weighted(self, of: Counted, w: Tensor) -> Tensor:
-        """The loss of what counts at weights `w` (...), NaN where one of its labels is none of the classes."""
+        """Return the loss at weights `w` (...), or NaN if a counted label is invalid."""
         z = self.logits(of.z)
         t = shapes.class_targets(of.y, z)
         return shapes.or_nan(self.losses(t, z, w), t)

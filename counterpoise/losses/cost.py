@@ -13,7 +13,7 @@ from counterpoise.losses.base import Array, ClassLoss, Tensor
 
 
 def cost_table(costs: Any) -> Array:
-    """Return a cost matrix as float64 (C, C); rows are true classes, columns decisions."""
+    """Return a cost matrix as float64 (C, C), with true classes as rows."""
     table = check_finite(np.asarray(costs, dtype=np.float64), "costs")
     if table.ndim != 2 or table.shape[0] != table.shape[1] or len(table) < 2:
         raise OptionError(f"costs has shape {table.shape}. Expected (C, C), row = true class, column = decision.")

@@ -15,7 +15,7 @@ from counterpoise.losses.shapes import class_logits, units_of
 
 @saving.register_keras_serializable(package="counterpoise")
 class LDAM(ClassLoss):
-    """Label-distribution-aware margin: the true class must win by a margin that grows with rarity.
+    """Label-distribution-aware margin loss: rarer classes need a larger margin.
 
     Formula: L = -log softmax(s (z - d_y e_y))_y, d_c = max_margin * (min_j n_j / n_c)^(1/4).
 
@@ -98,7 +98,7 @@ class VectorScaling(ClassLoss):
         return cross_entropy(t, class_logits(z * factor) + shift)
 
     def additive(self, prior: Any) -> Array | None:
-        """Return tau log pi_c of the counts given, float64 (C,), when gamma is 0; else None."""
+        """Return tau log pi_c of the counts, float64 (C,), or None if gamma is not 0."""
         check_classes(prior, self.counts)
         return None if self.gamma else self.tau * log_prior(self.counts)
 

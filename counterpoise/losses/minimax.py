@@ -24,7 +24,9 @@ from counterpoise.losses.shapes import class_targets, static_shape
 
 @saving.register_keras_serializable(package="counterpoise")
 class MinimaxHead(keras.layers.Layer):
-    """Join a, b and alpha to the single output of a binary model: (N, 1) to (N, 4) = (z, a, b, alpha).
+    """Append the variables a, b, and alpha to the output of a binary model.
+
+    It maps (N, 1) to (N, 4) = (z, a, b, alpha).
 
     alpha stays at 0 or above. Its gradient is turned round: what descends elsewhere ascends here.
 

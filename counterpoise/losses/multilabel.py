@@ -57,7 +57,7 @@ class MultiLabelFocal(LabelLoss):
         return alpha * positive + (1 - alpha) * negative
 
     def inverse(self, proba: Any) -> Array | None:
-        """Return the shares of positives (..., L), label by label, given probabilities sigmoid(z) (..., L)."""
+        """Return the shares of positives (..., L), given probabilities sigmoid(z) (..., L)."""
         s = np.asarray(proba, dtype=np.float64)
         pair = focal_inverse(np.stack([1 - s, s], axis=-1), self.gamma)
         odds = pair[..., 1] if self.alpha is None else pair[..., 1] / self.alpha
@@ -77,7 +77,9 @@ def _power(base: Tensor, gamma: float) -> Tensor:
 
 @saving.register_keras_serializable(package="counterpoise")
 class Asymmetric(LabelLoss):
-    """Asymmetric loss: easy negatives are focused away harder than positives, and the easiest are dropped.
+    """Asymmetric loss: reduces the loss of easy negatives more than that of positives.
+
+    The easiest negatives are ignored.
 
     Formula: with s = sigmoid(z) and m = max(s - clip, 0),
     L = mean_l -y_l (1 - s_l)^gamma_pos log s_l - (1 - y_l) m_l^gamma_neg log(1 - m_l).
@@ -125,7 +127,9 @@ class Asymmetric(LabelLoss):
 
 @saving.register_keras_serializable(package="counterpoise")
 class DistributionBalanced(LabelLoss):
-    """Distribution-balanced loss: weights that undo label co-occurrence, and a lenient side for negatives.
+    """Distribution-balanced loss for labels that occur together.
+
+    Its weights undo label co-occurrence, and negatives have a reduced loss.
 
     Formula: with positives n_l of n rows,
     r_l = (1 / n_l) / sum_{j: y_j = 1} (1 / n_j), w_l = shift + sigmoid(slope (r_l - center)),

@@ -72,7 +72,9 @@ def focal_inverse(proba: Array, gamma: float) -> Array:
 
 @saving.register_keras_serializable(package="counterpoise")
 class Focal(ClassLoss):
-    """Focal loss of exclusive classes: easy elements count less. One class for binary, sparse and one-hot labels.
+    """Focal loss of exclusive classes: reduces the loss of easy elements.
+
+    One class for binary, sparse, and one-hot labels.
 
     Formula: L = -alpha_y (1 - q_y)^gamma log q_y with q = softmax(z); on one unit q = (1 - s, s), s = sigmoid(z).
 
@@ -105,7 +107,7 @@ class Focal(ClassLoss):
         return ops.sum(weighted * focal(log_odds(z), self.gamma), axis=-1)
 
     def inverse(self, proba: Any) -> Array | None:
-        """Return the class shares of the rows drawn, (..., C), given probabilities softmax(z) (..., C)."""
+        """Return class proportions (..., C), given probabilities softmax(z) (..., C)."""
         shares = focal_inverse(np.asarray(proba, dtype=np.float64), self.gamma)
         return shares if self.alpha is None else normalized(shares / self.alpha)
 
@@ -125,6 +127,6 @@ def class_alpha(alpha: Any) -> Array | None:
 
 
 def focal(odds: Tensor, gamma: float) -> Tensor:
-    """Return -(1 - q)^gamma log q at log-odds `odds` of q; stable for any size of the odds."""
+    """Return -(1 - q)^gamma log q for the log-odds `odds` of q, stable for any size."""
     # log q and log (1 - q) come from the odds, so neither the power nor its gradient meets 0 ** (gamma - 1).
     return ops.exp(-gamma * ops.softplus(odds)) * ops.softplus(-odds)

@@ -33,7 +33,9 @@ def check_classes(prior: Any, counts: Array) -> None:
 
 @saving.register_keras_serializable(package="counterpoise")
 class LogitAdjusted(ClassLoss):
-    """Cross-entropy with tau * log prior added to the logits: the outputs learn a margin for rare classes.
+    """Cross-entropy with tau * log prior added to the logits.
+
+    The outputs learn a margin for rare classes.
 
     Formula: L = -log softmax(z + tau log pi)_y, pi_c = n_c / n.
 
@@ -67,7 +69,10 @@ class LogitAdjusted(ClassLoss):
         return cross_entropy(t, z + self.constant(self.tau * log_prior(self.counts), z))
 
     def additive(self, prior: Any) -> Array | None:
-        """Return tau log pi_c of the counts given, float64 (C,); `prior` must have as many classes."""
+        """Return tau log pi_c of the counts, float64 (C,).
+
+        `prior` must have as many classes as the counts.
+        """
         check_classes(prior, self.counts)
         return self.tau * log_prior(self.counts)
 
@@ -105,7 +110,7 @@ class BalancedSoftmax(LogitAdjusted):
 
 
 def effective_weights(counts: Array, beta: float, mean_over: str = "rows") -> Array:
-    """Return (1 - beta) / (1 - beta^n_c) per class, scaled to mean 1 over rows or over classes.
+    """Return (1 - beta) / (1 - beta^n_c) per class, scaled to mean 1.
 
     Example:
         >>> effective_weights(np.array([9.0, 1.0]), beta=0.0)
@@ -118,7 +123,7 @@ def effective_weights(counts: Array, beta: float, mean_over: str = "rows") -> Ar
 
 
 class Reweighted(ClassLoss):
-    """Another loss times a weight per class: what that does to the class shares that training sees.
+    """Another loss times a weight per class, with the resulting class proportions.
 
     Attributes:
         loss: The wrapped loss.

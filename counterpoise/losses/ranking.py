@@ -18,7 +18,7 @@ from counterpoise.losses.shapes import log_odds
 
 
 class RankingLoss(BatchLoss):
-    """A loss of scores; subclasses write `rank_loss(s, pos, neg)`, which returns one number per class."""
+    """A loss of scores, for subclasses with `rank_loss(s, pos, neg)`."""
 
     def rank_loss(self, s: Tensor, pos: Tensor, neg: Tensor) -> Tensor:
         """Return losses (K,) of scores `s` and weights of positives and negatives, all (N, K)."""
@@ -36,7 +36,10 @@ class RankingLoss(BatchLoss):
 
 
 def weighted_mean(x: Tensor, w: Tensor) -> Tensor:
-    """Return the mean of `x` over the first axis, each row counted `w` times; 0 where all weights are 0."""
+    """Return the mean of `x` over the first axis, weighted by `w`.
+
+    It is 0 if all weights are 0.
+    """
     return ops.divide_no_nan(ops.sum(w * x, axis=0), ops.sum(w, axis=0))
 
 
@@ -79,7 +82,9 @@ class PairwiseAUC(RankingLoss):
 
 @saving.register_keras_serializable(package="counterpoise")
 class PartialAUC(PairwiseAUC):
-    """One-way partial ROC AUC: only the negatives that score highest matter (low false-positive rates).
+    """One-way partial ROC AUC: uses only the negatives with the highest scores.
+
+    These are the low false-positive rates.
 
     Formula: L = mean over i positive of t log( mean over j negative of exp(l_ij / t) ),
     l_ij = max(0, margin - (s_i - s_j))^2. The temperature t goes from `PairwiseAUC` (t to infinity) to the

@@ -19,7 +19,9 @@ from counterpoise.losses.shapes import class_logits, log_odds, static_shape, uni
 
 
 class RegionLoss(BatchLoss):
-    """A loss of sums over regions; subclasses write `region_loss(t, z, w)`, which returns (N,) or one number.
+    """A loss of sums over regions, for subclasses with `region_loss(t, z, w)`.
+
+    `region_loss` returns (N,) or one number.
 
     Args:
         smooth: Pixels added to numerator and denominator, so that an empty image has an overlap.
@@ -30,7 +32,7 @@ class RegionLoss(BatchLoss):
         self.smooth = check_range(smooth, "smooth", low=0.0, bounds="(]")
 
     def region_loss(self, t: Tensor, z: Tensor, w: Tensor) -> Tensor:
-        """Return the loss per region of targets `t`, logits `z` (..., units) and pixel weights `w` (...)."""
+        """Return the loss per region of targets `t`, logits `z`, and pixel weights `w`."""
         raise NotImplementedError
 
     def losses(self, t: Tensor, z: Tensor, w: Tensor) -> Tensor:
@@ -65,7 +67,7 @@ def _overlap(t: Tensor, p: Tensor, w: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 @saving.register_keras_serializable(package="counterpoise")
 class Tversky(RegionLoss):
-    """One minus the Tversky index: Dice with weights of their own for missed cases and false positives.
+    """One minus the Tversky index: Dice with weights for missed and false elements.
 
     Formula: L = mean_c 1 - (TP_c + smooth) / (TP_c + cost_fn FN_c + cost_fp FP_c + smooth), with TP = sum t p,
     FN = sum t (1 - p), FP = sum (1 - t) p. cost_fn = cost_fp = 0.5 is Dice.
@@ -144,7 +146,9 @@ class FocalTversky(Tversky):
 
 @saving.register_keras_serializable(package="counterpoise")
 class GeneralizedDice(RegionLoss):
-    """Generalized Dice: one overlap over all classes, each weighted by its inverse squared volume.
+    """Generalized Dice loss: one overlap over all classes.
+
+    Each class is weighted by its inverse squared volume.
 
     Formula: L = 1 - 2 sum_c v_c sum t p / sum_c v_c sum (t + p), v_c = 1 / (sum t)^2. A class that is absent
     from an image has v_c = 0; an image without any counted pixel has loss 0.

@@ -175,8 +175,8 @@ def element_weights(weight: Tensor | None, z: Tensor, name: str = "Sample weight
         i in (1, None) or j is None or i == j for i, j in zip(shape, wanted, strict=False)
     ):
         raise ModelError(
-            f"{name} of shape {static_shape(weight)} do not fit outputs of shape {static_shape(z)}; "
-            f"expected one weight per element, {wanted}, or per row, {wanted[:1]}."
+            f"{name} of shape {static_shape(weight)} do not fit outputs of shape {static_shape(z)}. Expected one "
+            f"weight per element, {wanted}, or per row, {wanted[:1]}."
         )
     for _ in range(len(wanted) - len(shape)):
         weight = ops.expand_dims(weight, -1)

@@ -14,7 +14,7 @@ from counterpoise.losses.pointwise import cross_entropy
 
 @saving.register_keras_serializable(package="counterpoise")
 class LabelSmoothing(ClassLoss):
-    """Label-aware smoothing: cross-entropy with labels that are trusted less in large classes than in small ones.
+    """Label-aware smoothing: cross-entropy with smoother labels for larger classes.
 
     A network is surest of the classes that it sees most; the rows of a rare class keep their labels.
 
@@ -63,7 +63,7 @@ class LabelSmoothing(ClassLoss):
         return cross_entropy(t - moved + others, z)
 
     def inverse(self, proba: Any) -> Array | None:
-        """Return the class shares of the rows drawn, (..., C), given probabilities softmax(z) (..., C).
+        """Return class proportions (..., C), given probabilities softmax(z) (..., C).
 
         Outputs that no shares would give are taken to the nearest edge: no class below 0.
         """

@@ -63,7 +63,7 @@ class ClassWeighted(Reweighted):
 
 @saving.register_keras_serializable(package="counterpoise")
 class LabelWeighted(LabelLoss):
-    """Binary cross-entropy of independent labels, weighted by label and by whether it is present.
+    """Binary cross-entropy of independent labels, weighted by label and presence.
 
     Formula: L = mean_l v(w_l1) y_l log(1 + exp(-z_l)) + v(w_l0) (1 - y_l) log(1 + exp(z_l)), v(w) = 1 + mix (w - 1).
 
@@ -103,7 +103,7 @@ class LabelWeighted(LabelLoss):
         return None
 
     def inverse(self, proba: Any) -> Array | None:
-        """Return the shares of positives (..., L), label by label, given probabilities sigmoid(z) (..., L)."""
+        """Return the shares of positives (..., L), given probabilities sigmoid(z) (..., L)."""
         s = np.asarray(proba, dtype=np.float64)
         present, absent = s / self.weights[:, 1], (1 - s) / self.weights[:, 0]
         return present / (present + absent)

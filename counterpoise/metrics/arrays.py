@@ -46,7 +46,10 @@ def probabilities(proba: Any, rows: int, name: str = "proba") -> Array:
         raise DataError(f"{name} has shape {p.shape}. Expected ({rows}, number of classes).")
     if not np.isfinite(p).all():
         bad = int((~np.isfinite(p)).any(axis=1).sum())
-        raise ModelError(f"{name}: {bad} of {rows} rows are not finite. Training diverged: lower the learning rate.")
+        raise ModelError(
+            f"{name}: {bad} of {rows} rows contain NaN or infinite values. Training may have diverged. "
+            f"Lower the learning rate."
+        )
     if p.min() < -1e-4 or p.max() > 1 + 1e-4:
         raise OptionError(
             f"{name} spans {p.min():.4g} to {p.max():.4g}. Expected probabilities in [0, 1]. "

@@ -210,7 +210,7 @@ def _blocks(resamples: int) -> Iterator[int]:
 
 
 def group_draws(n_groups: int, resamples: int, rng: np.random.Generator) -> Iterator[Array]:
-    """How often each group comes in resamples of as many groups, float64 (b, G) block by block."""
+    """Draw how often each group occurs in resamples, float64 (b, G), in blocks."""
     for size in _blocks(resamples):
         yield _group_counts(n_groups, size, rng)
 
@@ -235,7 +235,7 @@ def ap_interval(
     resamples: int = 2000,
     seed: int = 0,
 ) -> Pair:
-    """Interval of average precision on a fixed test set, at its prior.
+    """Compute an interval of average precision on a fixed test set, at its prior.
 
     Grouped rows: cluster bootstrap. 50 positives and more: stratified bootstrap. Fewer: the logit interval
     of Boyd et al. (`ap_logit_interval`), because few positives hardly vary in a bootstrap.

@@ -17,7 +17,9 @@ NAN = float("nan")
 
 
 def calibration_slope(y: Any, proba: Any, *, positive: int = 1, sample_weight: Any = None) -> float:
-    """Slope of a logistic regression of the truth on the log-odds; 1 is best, below 1 is over-confident.
+    """Fit the slope of the truth on the log-odds by logistic regression.
+
+    1 is best. Below 1, the model is overconfident.
 
     Two classes: maximum likelihood of logit P(y) = a + b logit(p), b is returned (Cox, Biometrika 45,
     1958; Van Calster et al., J. Clinical Epidemiology 74, 2016). More: P(y = c) proportional to
@@ -97,7 +99,7 @@ def _power(log_p: Array, y: Array, w: Array) -> float:
 
 
 def calibration_intercept(y: Any, proba: Any, *, positive: int = 1, sample_weight: Any = None) -> float:
-    """Calibration in the large: what must be added to the log-odds so that the mean probability is right.
+    """Compute the log-odds to add so that the mean probability is right.
 
     Two classes: a with mean of sigmoid(logit(p) + a) = share of positives (slope held at 1); 0 is best,
     above 0 the probabilities are too low. More: a_c, of mean 0 over the classes present, added to log p_c;
@@ -142,7 +144,9 @@ def _offsets(log_p: Array, counts: Array, w: Array) -> Array:
 def ece(
     y: Any, proba: Any, *, bins: int = 10, positive: int = 1, sample_weight: Any = None, relative: bool = False
 ) -> float:
-    """Expected calibration error: sum over bins of share_b |mean probability_b - observed share_b|.
+    """Compute the expected calibration error in bins.
+
+    It is the sum over bins of share_b |mean probability_b - observed share_b|.
 
     Two classes: bins contain equal numbers of *positives* (at most `bins`, at least one positive each), for
     with rare positives bins of equal width or equal rows are nearly all empty of them and give no information.
@@ -168,7 +172,7 @@ def ece(
 
 
 def top_label_ece(right: Array, top: Array, sample_weight: Array, bins: int = 10) -> float:
-    """`ece` of more than two classes, from whether the largest probability (N,) was right, checked arrays only."""
+    """Compute the ECE of the most probable class, for more than two classes."""
     return _gap(binned(right, top, sample_weight, bins, by="rows"))
 
 

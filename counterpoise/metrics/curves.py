@@ -22,7 +22,9 @@ class CalibrationCurve(NamedTuple):
 def calibration_curve(
     y: Any, proba: Any, *, bins: int = 10, by: str = "positives", positive: int = 1, level: float = 0.95
 ) -> CalibrationCurve:
-    """Observed share against mean probability in bins of equal numbers, with Wilson intervals.
+    """Compute observed share and mean probability in bins, with Wilson intervals.
+
+    The bins contain equal numbers of rows.
 
     Args:
         bins: How many at most.

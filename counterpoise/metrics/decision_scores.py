@@ -28,7 +28,7 @@ def confusion(y: Any, decision: Any, n_classes: int, *, sample_weight: Any = Non
 
 
 def default_decision(proba: Any, positive: int = 1) -> Array:
-    """Decide without a tuned rule: two classes, positive when its probability >= 0.5; more, the largest.
+    """Decide by the default: probability >= 0.5 for two classes, else the largest.
 
     Example:
         >>> default_decision([[.5, .5], [.6, .4]]).tolist()
@@ -91,7 +91,7 @@ def decision_scores(matrix: Array, *, positive: int = 1) -> dict[str, float]:
 
 
 def scores_of_counts(hit: Array, support: Array, decided: Array, positive: int = 1) -> dict[str, float]:
-    """`decision_scores` of the diagonal of a confusion matrix, its sums by truth and its sums by decision, (C,)."""
+    """Compute `decision_scores` from the margins of a confusion matrix."""
     total = support.sum()
     recall, precision = _rates(hit, support, decided)
     f1 = np.where(support > 0, _ratio(2 * hit, support + decided), NAN)
@@ -161,7 +161,7 @@ class NetBenefit(NamedTuple):
 def net_benefit(
     y: Any, proba: Any, thresholds: Any = None, *, positive: int = 1, sample_weight: Any = None
 ) -> NetBenefit:
-    """Net benefit TP/n - FP/n * t / (1 - t) of alerts at probability >= t, in true positives per case.
+    """Compute net benefit TP/n - FP/n * t / (1 - t) of alerts at probability >= t.
 
     t is the probability at which a false positive and a missed case weigh the same. No alert at all
     has net benefit 0 (Vickers & Elkin, Medical Decision Making 26, 2006).

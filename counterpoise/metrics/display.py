@@ -20,7 +20,7 @@ Tensor = Any
 
 
 class ConfusionMetric(keras.metrics.Metric):
-    """A function of the weighted confusion matrix; subclasses write `of(matrix)`.
+    """A metric of the weighted confusion matrix, for subclasses with `of(matrix)`.
 
     Args:
         num_classes: C, 2 or more. A model with one unit has 2.
@@ -79,7 +79,7 @@ def recalls(matrix: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def mean_over(values: Tensor, counted: Tensor) -> Tensor:
-    """Return the mean of `values` (C,) over classes with `counted` 1; 0 when there is none."""
+    """Return the mean of `values` (C,) over counted classes, or 0 without any."""
     return ops.divide_no_nan(ops.sum(values * counted), ops.sum(counted))
 
 
@@ -100,7 +100,9 @@ class BalancedAccuracy(ConfusionMetric):
 
 @saving.register_keras_serializable(package="counterpoise")
 class MCC(ConfusionMetric):
-    """Matthews' correlation of labels and decisions, C classes; 0 when either is constant.
+    """Matthews correlation of labels and decisions for C classes.
+
+    It is 0 if either is constant.
 
     Formula: (n tr M - t.d) / sqrt((n^2 - d.d)(n^2 - t.t)), t and d the row and column sums of M, n its sum.
 

@@ -20,7 +20,9 @@ Tensor = Any
 
 @saving.register_keras_serializable(package="counterpoise")
 class AveragePrecision(keras.metrics.Metric):
-    """Exact average precision of one class against the rest, ties as one threshold; 0 without positives.
+    """Exact average precision of one class against the rest.
+
+    Tied scores are one threshold. Without positives it is 0.
 
     Formula: sum over thresholds of (recall_k - recall_{k-1}) precision_k, as in scikit-learn.
 

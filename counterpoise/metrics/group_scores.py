@@ -179,10 +179,8 @@ def group_scores(
     }
 
 
-def shares_of_rows(
-    counted: Any, among: Any, *, groups: Any = None, sample_weight: Any = None, level: float = 0.95
-) -> dict[str, float]:
-    """The share of some rows among others, with the interval that `group_scores` gives.
+def shares_of_rows(counted: Any, among: Any, *, groups: Any = None, sample_weight: Any = None) -> dict[str, float]:
+    """The share of some rows among others, with the 95% interval that `group_scores` gives.
 
     Args:
         counted: bool (N,), the rows counted, all of them in `among`.
@@ -195,7 +193,7 @@ def shares_of_rows(
     """
     rows = _rows(np.zeros(len(counted), int), groups, sample_weight)
     score = rows.ratio(np.asarray(counted, dtype=np.float64), np.asarray(among, dtype=np.float64))
-    low, high = wilson_ends(score, float(stats.t.ppf((1 + level) / 2, rows.degrees)))
+    low, high = wilson_ends(score, float(stats.t.ppf(0.975, rows.degrees)))
     return _triple(score.value, low, high, 0)
 
 

@@ -28,7 +28,9 @@ NAN = float("nan")
 
 
 def clopper_pearson(hits: float, trials: float, level: float = 0.95) -> Pair:
-    """Return the exact interval of a proportion, never too narrow; no trials give (0, 1).
+    """Compute the exact interval of a proportion.
+
+    Without trials, it is (0, 1).
 
     Args:
         hits, trials: Whole numbers.
@@ -85,7 +87,7 @@ def t_quantile(df: int, level: float = 0.95) -> float:
 
 
 def carried(mean: float, half: float, low: float, high: float) -> Pair:
-    """Interval of half-width `half` around `mean`, made symmetric on the scale of the range [low, high].
+    """Compute an interval around `mean`, symmetric on the scale of [low, high].
 
     A mean on the edge of its range has no such scale: there the plain interval is cut to the range.
 
@@ -118,7 +120,9 @@ def _on_logit(p: float, half: float, low: float, high: float) -> Pair:
 def fold_interval(
     values: Any, ratio: float, *, low: float = 0.0, high: float = 1.0, level: float = 0.95, trials: int | None = None
 ) -> Pair:
-    """Interval for the mean of scores whose training sets overlap, Student's t with J - 1 degrees.
+    """Compute the interval for the mean of scores with overlapping training sets.
+
+    Student's t with J - 1 degrees of freedom.
 
     Args:
         values: float (J,); nan entries (undefined on a fold) are left out.
@@ -146,7 +150,7 @@ def fold_interval(
 
 
 def pooled_f1(tp: float, fp: float, fn: float) -> float:
-    """F1 = 2 TP / (2 TP + FP + FN) of counts summed over folds; nan without positives.
+    """Compute F1 = 2 TP / (2 TP + FP + FN) of summed counts, nan without positives.
 
     The mean of the folds' F1 is biased where a fold has few positives (Forman & Scholz, SIGKDD
     Explorations 12, 2010).
@@ -173,7 +177,7 @@ def f1_interval(tp: float, fp: float, fn: float, level: float = 0.95) -> Pair:
 
 
 def precision_interval(tp: float, fp: float, level: float = 0.95) -> Pair:
-    """Wilson interval of precision from pooled counts; no alerts give (0, 1).
+    """Compute the Wilson interval of precision, (0, 1) without alerts.
 
     Example:
         >>> [round(v, 3) for v in precision_interval(8, 2)]
@@ -208,7 +212,7 @@ def ap_logit_interval(ap: float, positives: int, level: float = 0.95) -> Pair:
 
 
 def percentile(draws: Any, level: float = 0.95) -> Pair:
-    """Percentile interval of bootstrap draws; nan draws are left out.
+    """Compute the percentile interval of bootstrap draws, without nan draws.
 
     Example:
         >>> [round(v, 6) for v in percentile(np.arange(101.0), 0.9)]

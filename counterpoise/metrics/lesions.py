@@ -54,7 +54,7 @@ class Lesions:
         return len(self.lesions)
 
     def counts(self, score: float = -np.inf) -> Array:
-        """Lesions that were hit, false positives and missed lesions of each image, int64 (N, 3), from a score on.
+        """Count lesions hit, false positives, and missed lesions per image, int64 (N, 3).
 
         In the form of `region_scores`: recall, precision and F1 of lesions are those of `recall`, `precision` and
         `dice` there.
@@ -103,21 +103,47 @@ def find_lesions(
     check_int(min_pixels, "min_pixels")
     step = max(1, _CHUNK // max(1, y[0].size))
     chunks = (slice(start, start + step) for start in range(0, len(y), step))
-    return join_lesions([_find(y[c], p[c], threshold, positive, min_iou, min_pixels) for c in chunks])
+    checked = check_finite(p.astype(np.float64), "proba")
+    found = (
+        _find(_components(y[c] == positive), y[c] >= 0, checked[c], threshold, min_iou, min_pixels) for c in chunks
+    )
+    return join_lesions(list(found))
 
 
-def _find(y: Array, proba: Array, threshold: float, positive: int, min_iou: float, min_pixels: int) -> Lesions:
-    p = check_finite(proba.astype(np.float64), "proba")
-    lesions = _components(y == positive)
-    findings = _components((p >= threshold) & (y >= 0)).at_least(min_pixels)
-    score = np.asarray(ndimage.maximum(p, findings.labels, np.arange(1, len(findings.sizes) + 1)), np.float64)
+def _find(
+    lesions: _Components, known: Array, scores: Array, cut: float, min_iou: float = 0.1, min_pixels: int = 1
+) -> Lesions:
+    findings = _components((scores >= cut) & known).at_least(min_pixels)
+    score = np.asarray(ndimage.maximum(scores, findings.labels, np.arange(1, len(findings.sizes) + 1)), np.float64)
     counted = lesions.sizes >= min_pixels
     match = _matches(*_hits(lesions, findings, min_iou), score, counted)
-    return Lesions(np.bincount(lesions.images[counted], minlength=len(y)), findings.images, score, match)
+    return Lesions(np.bincount(lesions.images[counted], minlength=len(known)), findings.images, score, match)
+
+
+def lesion_counts(truth: Array, scores: Array, cuts: Array) -> Array:
+    """Lesions that are hit, false positives and missed lesions of each image, at several thresholds.
+
+    Unlike the FROC curve, which scores the findings of one threshold, this decides at each by itself: regions that
+    touch at a low threshold are apart at a higher one.
+
+    Args:
+        truth: int (N, ...), class codes; the lesions have 1, and what is below 0 counts nowhere.
+        scores: float (N, ...), the higher the more likely a lesion.
+        cuts: float (G,), thresholds of the scores.
+
+    Returns:
+        int64 (G, N, 3), in the form of `Lesions.counts`.
+
+    Example:
+        >>> lesion_counts(np.array([[1, 0, 0, 1]]), np.array([[2.0, 1.0, 0.0, 1.0]]), np.array([2.0, 0.0])).tolist()
+        [[[1, 0, 1]], [[1, 0, 1]]]
+    """
+    lesions, known = _components(truth == 1), truth >= 0
+    return np.stack([_find(lesions, known, scores, float(cut)).counts() for cut in cuts])
 
 
 def join_lesions(parts: Sequence[Lesions]) -> Lesions:
-    """The lesions of several sets of images as those of one, in this order: for masks that are read in parts.
+    """Join the lesions of several sets of images, in order.
 
     Example:
         >>> one = find_lesions([[1, 0]], np.array([[.9, .1]]))
@@ -159,7 +185,9 @@ class FrocCurve(NamedTuple):
 
 
 def froc(lesions: Lesions) -> FrocCurve:
-    """Recall of lesions against false positives per image, over the scores of findings; images without lesions count.
+    """Compute the recall of lesions against false positives per image.
+
+    The curve goes over the scores of findings. Images without lesions count.
 
     Example:
         >>> truth = np.array([[1, 1, 0, 0, 0, 1], [0, 0, 0, 0, 0, 0]])
@@ -172,7 +200,7 @@ def froc(lesions: Lesions) -> FrocCurve:
 
 
 def lesion_recall(lesions: Lesions, false_positives: float = 1.0, image_weight: Any = None) -> Any:
-    """Recall of lesions at so many false positives per image, at most: the FROC curve read at one place.
+    """Compute the recall of lesions at a limit of false positives per image.
 
     Args:
         lesions: As `find_lesions` returns it. Findings below its threshold are unknown, so a low one is needed for a

@@ -84,7 +84,7 @@ def joined_scores(each: Sequence[Scored]) -> Scored:
     if len(each) == 1:
         return each[0]
     known = {key: [one[key]["value"] for one in each if np.isfinite(one[key]["value"])] for key in each[0]}
-    return without_intervals({key: np.mean(v) if v else np.nan for key, v in known.items()})
+    return without_intervals({key: float(np.mean(v)) if v else np.nan for key, v in known.items()})
 
 
 def without_intervals(values: Mapping[str, float]) -> Scored:
@@ -101,6 +101,7 @@ def _measured(
     y: Array, proba: Array, decision: Array, raw: Array | None, positive: int, sample_weight: Array | None,
     groups: Any, resamples: int, level: float, seed: int,
 ) -> Scored:  # fmt: skip
+    """Score checked rows, each score with its interval."""
     c = proba.shape[1]
     seen = proba if raw is None else raw
 

@@ -23,7 +23,9 @@ def log_proba(p: Array) -> Array:
 
 
 def log_loss(y: Any, proba: Any, *, sample_weight: Any = None) -> float:
-    """Mean of -log p_y in nats (natural logarithm); finite also where p_y is exactly 0 (36.04 per such row).
+    """Compute the mean of -log p_y in nats.
+
+    It is finite even if p_y is 0 (36.04 per such row).
 
     Args:
         y: int (N,), class codes.
@@ -51,7 +53,9 @@ def entropy(y: Any, n_classes: int, *, sample_weight: Any = None) -> float:
 
 
 def skill(y: Any, proba: Any, *, sample_weight: Any = None) -> float:
-    """1 - log_loss / H(pi): 1 is perfect, 0 no better than always saying the class shares, below 0 worse.
+    """Compute 1 - log_loss / H(pi), the skill compared with the class proportions.
+
+    1 is perfect. 0 is no better than predicting the class proportions for every row, and below 0 is worse.
 
     nan when only one class is present (then H is 0).
 
@@ -65,7 +69,9 @@ def skill(y: Any, proba: Any, *, sample_weight: Any = None) -> float:
 
 
 def brier(y: Any, proba: Any, *, positive: int = 1, sample_weight: Any = None) -> float:
-    """Brier score. Two classes: mean of (p - y)^2 of the positive. More: mean of the sum over classes.
+    """Compute the Brier score.
+
+    For two classes, the mean of (p - y)^2 of the positive class. For more, the mean of the sum over classes.
 
     Example:
         >>> brier([0, 1], [[.5, .5], [.5, .5]])

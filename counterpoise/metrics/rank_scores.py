@@ -36,7 +36,9 @@ def _auc(target: Array, score: Array, weight: Array) -> float:
 
 
 def average_precision(y: Any, proba: Any, *, positive: int = 1, sample_weight: Any = None) -> float:
-    """Exact average precision, sum over thresholds of (R_k - R_{k-1}) P_k, ties counted together.
+    """Compute the exact average precision, with ties counted together.
+
+    It is the sum over thresholds of (R_k - R_{k-1}) P_k.
 
     Two classes: of the positive. More: mean over the classes present of one against the rest. A constant
     score gives the share of positives. nan when there is no positive row.
@@ -56,7 +58,9 @@ def average_precision(y: Any, proba: Any, *, positive: int = 1, sample_weight: A
 
 
 def roc_auc(y: Any, proba: Any, *, positive: int = 1, sample_weight: Any = None) -> float:
-    """Area under the ROC curve = P(score of a positive > of a negative) + half of P(equal).
+    """Compute the area under the ROC curve.
+
+    It equals P(score of a positive > of a negative) + half of P(equal).
 
     Two classes: of the positive. More: mean over the classes present of one against the rest. A constant
     score gives 0.5. nan when a side is missing.
@@ -70,7 +74,9 @@ def roc_auc(y: Any, proba: Any, *, positive: int = 1, sample_weight: Any = None)
 
 
 def partial_auc(y: Any, proba: Any, max_fpr: float, *, positive: int = 1, sample_weight: Any = None) -> float:
-    """Area under the ROC curve up to a false positive rate, standardized so that 0.5 is chance and 1 perfect.
+    """Compute the standardized ROC AUC up to a false-positive rate.
+
+    0.5 is random guessing, and 1 is perfect.
 
     With A the raw area and f = max_fpr: (1 + (A - f^2/2) / (f - f^2/2)) / 2 (McClish, Medical Decision
     Making 9, 1989). nan when a side is missing.

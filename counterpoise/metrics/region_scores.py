@@ -77,7 +77,7 @@ def _counts(truth: Array, decided: Array, n_classes: int) -> Array:
 
 
 def pooled(counts: Array, image_weight: Any = None) -> Array:
-    """Counts (N, ...) summed over images, each counted once, or as often as `image_weight` (N,) or (B, N) says.
+    """Sum counts (N, ...) over images, optionally weighted by `image_weight`.
 
     Example:
         >>> pooled(np.array([[1, 0, 2], [3, 1, 0]])).tolist(), pooled(np.array([[1, 0, 2], [3, 1, 0]]), [2, 0]).tolist()
@@ -88,7 +88,9 @@ def pooled(counts: Array, image_weight: Any = None) -> Array:
 
 
 def dice(counts: Array) -> Array:
-    """Dice coefficient, 2 TP / (2 TP + FP + FN): the F1 score of pixels. Empty against empty is 1.
+    """Compute the Dice coefficient, 2 TP / (2 TP + FP + FN).
+
+    It is the F1 score of pixels, and 1 if both masks are empty.
 
     Args:
         counts: (..., 3), true positive, false positive and false negative pixels: of each image, or summed.
@@ -105,7 +107,9 @@ def dice(counts: Array) -> Array:
 
 
 def iou(counts: Array) -> Array:
-    """Intersection over union (Jaccard index), TP / (TP + FP + FN). Empty against empty is 1. As `dice`.
+    """Compute the intersection over union, TP / (TP + FP + FN).
+
+    It is 1 if both masks are empty.
 
     Example:
         >>> iou(np.array([[1, 1, 2], [0, 0, 0]])).tolist()
@@ -116,7 +120,9 @@ def iou(counts: Array) -> Array:
 
 
 def recall(counts: Array) -> Array:
-    """Share of the pixels of a class that were found, TP / (TP + FN); nan where there are none. As `dice`.
+    """Compute the share of the pixels of a class that were found, TP / (TP + FN).
+
+    It is nan without such pixels.
 
     Example:
         >>> recall(np.array([[3, 0, 1], [0, 2, 0]])).tolist()
@@ -127,7 +133,9 @@ def recall(counts: Array) -> Array:
 
 
 def precision(counts: Array) -> Array:
-    """Share of the decided pixels that are right, TP / (TP + FP); none decided: 0, nan if there are none. As `dice`.
+    """Compute the share of the predicted pixels that are right, TP / (TP + FP).
+
+    Without predicted pixels it is 0, or nan if there are no true ones either.
 
     Example:
         >>> precision(np.array([[3, 1, 0], [0, 0, 2], [0, 0, 0]])).tolist()
@@ -138,7 +146,7 @@ def precision(counts: Array) -> Array:
 
 
 def without_empty(scores: Array, counts: Array) -> Array:
-    """Scores (N, ...) of images, nan where an image has no pixel of the class: for means without empty images.
+    """Return scores (N, ...) with nan for images without a pixel of the class.
 
     Example:
         >>> counts = np.array([[1, 1, 1], [0, 0, 0], [0, 4, 0]])

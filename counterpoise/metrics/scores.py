@@ -64,7 +64,7 @@ def score_all(
     positive: int = 1,
     sample_weight: Any = None,
 ) -> dict[str, float]:
-    """Every metric key of `METRICS`, in its order.
+    """Compute every metric of `METRICS`, in its order.
 
     Two classes: ranking, recall, precision and F1 are those of `positive`. More: macro, one against the
     rest, over the classes present in `y`; `brier` sums over classes; `ece` is that of the top label. What

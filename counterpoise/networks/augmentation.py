@@ -25,8 +25,8 @@ class Augmentation:
     def __init__(self, augment: Any) -> None:
         if isinstance(augment, tuple) and augment and augment[0] == "repeats":
             raise OptionError(
-                'augment=("repeats", layers) changes repeated rows alone, for comparison in cp.batches. Expected '
-                "layers that change every draw: give the layers without the word."
+                'augment=("repeats", layers) is supported only in cp.batches. Expected layers that change '
+                "every row. Pass the layers alone."
             )
         self._recipes = [(type(layer), layer.get_config()) for layer in layers_of(augment)]
 
@@ -46,7 +46,7 @@ class Augmentation:
         if not any(len(tensor.shape) == 4 for tensor in leaves(h)):
             shapes = ", ".join(str(tuple(tensor.shape[1:])) for tensor in leaves(h))
             raise ModelError(
-                f"augment changes pictures (height, width, channels); the rows here have shape {shapes}. Leave it out."
+                f"augment is for images (height, width, channels), but the rows have shape {shapes}. Leave it out."
             )
         return mapped(lambda tensor: self._changed(tensor) if len(tensor.shape) == 4 else tensor, h)
 
@@ -56,8 +56,8 @@ class Augmentation:
             out = layer(out)
         if tuple(out.shape) != tuple(h.shape):
             raise ModelError(
-                f"augment turns pictures of shape {tuple(h.shape[1:])} into {tuple(out.shape[1:])}. Expected layers "
-                "that keep the shape; resize with size= of cp.images instead."
+                f"augment turns images of shape {tuple(h.shape[1:])} into {tuple(out.shape[1:])}. Expected layers "
+                f"that keep the shape. To resize images, use size= of cp.images."
             )
         return out
 

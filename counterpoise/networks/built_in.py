@@ -122,8 +122,8 @@ def cnn(spec: InputSpec, n_classes: int) -> keras.Model:
     shape = spec.shape if pictures is None else tuple(pictures.shape[1:])
     if pictures is None or not all(isinstance(n, int) for n in shape):
         raise ModelError(
-            f"The network 'cnn' looks at pictures (height, width, channels), but the rows here have shape {shape}. "
-            "Use 'mlp' for tables, or a model of your own."
+            f"The network 'cnn' is for images (height, width, channels), but the rows have shape {shape}. "
+            "Use 'mlp' for tables, or your own model."
         )
     h = keras.layers.Reshape((*shape, 1))(pictures) if len(shape) == 2 else pictures
     h = keras.layers.Rescaling(2.0 / spec.peak, offset=-1.0)(h)
@@ -163,8 +163,8 @@ def tabular(spec: InputSpec, n_classes: int) -> keras.Model:
 
     Each number enters scaled and laid out over quantile bins of the training rows, each level one-hot; a share of these
     places is left out at every step. Two shared layers of `WIDTH` with scales and biases per member and dropout, then a
-    head per member; the members are trained apart and averaged as probabilities. Adam(2e-3) and the recipe `TABULAR`,
-    unless others are given.
+    head per member; the members are trained separately and averaged as probabilities. Adam(2e-3) and the recipe
+    `TABULAR`, unless others are given.
 
     What was measured, on five small sets of other parents than those the bench confirms on (113 to 1,023 training rows,
     five folds; mean average precision and log loss): the lowest log loss of the stopping rows ended training on luck
@@ -202,8 +202,8 @@ def text(spec: InputSpec, n_classes: int) -> keras.Model:
     """
     if spec.dtype != "int32" or not isinstance(spec.shape, tuple) or len(spec.shape) != 1:
         raise ModelError(
-            f"The network 'text' reads texts (N,) or a column of text, but the rows here have shape {spec.shape}. Use "
-            "'mlp' for tables, 'cnn' for pictures, or a model of your own."
+            f"The network 'text' is for texts (N,) or a table with a column of text, but the rows have shape "
+            f"{spec.shape}. Use 'mlp' for tables, 'cnn' for images, or your own model."
         )
     inputs = spec.inputs()
     h = keras.layers.Embedding(WORDS + 2, 32, mask_zero=True)(inputs)
@@ -216,8 +216,8 @@ def check_table(name: str, spec: InputSpec) -> None:
     """Refuse rows that are not rows of numbers."""
     if not (isinstance(spec.shape, tuple) and len(spec.shape) == 1 and isinstance(spec.shape[0], int)):
         raise ModelError(
-            f"The network {name!r} is for tables, but the rows here have shape {spec.shape}. Use 'cnn' for pictures, "
-            "or a model of your own."
+            f"The network {name!r} is for tables, but the rows have shape {spec.shape}. Use 'cnn' for images, or "
+            f"your own model."
         )
 
 
@@ -251,7 +251,9 @@ def name_for(spec: InputSpec, table: bool) -> str:
     if spec.per_element:
         if "unet" in BUILT_IN and isinstance(shape, tuple) and len(shape) in (2, 3) and numbers:
             return "unet"
-        raise ModelError(f"No built-in network has an output for each element of rows of shape {shape}. Pass your own.")
+        raise ModelError(
+            f"No built-in network predicts a class for each element of rows of shape {shape}. Pass your own model."
+        )
     plain = isinstance(shape, tuple) and all(isinstance(n, int) for n in shape)
     if table or (plain and numbers and len(shape) == 1):
         return "tabular"
@@ -259,7 +261,7 @@ def name_for(spec: InputSpec, table: bool) -> str:
         return "cnn"
     if plain and not numbers and shape in ((), (1,)):
         return "text"
-    raise ModelError(f"No built-in network takes rows of shape {shape}, type {spec.dtype}. Pass a model of your own.")
+    raise ModelError(f"No built-in network takes rows of shape {shape}, type {spec.dtype}. Pass your own model.")
 
 
 def resolve_model(model: Any, examples: Examples) -> Any:

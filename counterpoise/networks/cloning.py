@@ -152,18 +152,18 @@ def keras_text(error: Exception) -> str:
     """
     if "__lambda__" in str(error) or re.search(r"identifier: \{'value'", str(error)):
         return (
-            "it holds a lambda function, which is code that Keras does not make again from a configuration. Write it "
+            "it contains a lambda function, which Keras cannot restore from a configuration. Write it "
             "as a function with a name and @keras.saving.register_keras_serializable()."
         )
     if re.search(r"`Lambda` layer", str(error)):
         return (
-            "it holds a Lambda layer, which is code that Keras does not make again from a configuration. Write it as a "
+            "it contains a Lambda layer, which Keras cannot restore from a configuration. Write it as a "
             "layer class with get_config() and @keras.saving.register_keras_serializable()."
         )
     unknown = re.search(r"Could not locate (class|function) '([^']+)'", str(error))
     if unknown:
         return (
-            f"it holds the {unknown[1]} {unknown[2]!r}, unknown here. Decorate it with "
+            f"it contains the unknown {unknown[1]} {unknown[2]!r}. Decorate it with "
             "@keras.saving.register_keras_serializable() before saving, give a class get_config(), and import the "
             "module that defines it before loading."
         )

@@ -32,7 +32,9 @@ def compile_balanced(
     init_bias: bool = False,
     **compile_options: Any,
 ) -> keras.Model:
-    """Compile a model with a loss that weighs its classes; `fit`, validation and `sample_weight` work as ever.
+    """Compile a model with a loss that weights its classes.
+
+    `fit`, validation, and `sample_weight` work as before.
 
     The weights sit in the loss, so that steps (N, T), pixels (N, H, W), independent labels and several outputs are
     weighed right, `val_loss` weighs like `loss`, and sample weights multiply in. Their mean over the rows is 1.
@@ -73,7 +75,8 @@ def compile_balanced(
     if init_bias:
         if len(outputs) > 1:
             raise OptionError(
-                "init_bias goes with one output, but the model has several. Call init_output_bias with layer= for each."
+                "init_bias=True supports only one output, but the model has several. Call init_output_bias with "
+                "layer= once per output."
             )
         init_output_bias(model, counts, rows=rows)
     model.compile(optimizer=optimizer, loss=_in_structure(structure, losses), **compile_options)
@@ -87,7 +90,7 @@ def _structure(model: keras.Model) -> Any:
     shapes = (model.get_build_config() or {}) if model.built else {}
     given = list(shapes.get("shapes_dict", shapes).values())
     if not given:
-        raise ModelError(f"The model {model.name!r} is not built. Give it an Input, or call it once.")
+        raise ModelError(f"The model {model.name!r} is not built. Add keras.Input, or call the model once.")
     try:
         return model(*map(_symbolic, given))
     except Exception as error:
@@ -141,7 +144,7 @@ def _own(word: str, option: Any, name: str, index: int, names: Sequence[str]) ->
         if strange:
             raise OptionError(f"{word} names output {strange[0]!r}.{did_you_mean(strange[0], names)}")
         if name not in option and word in ("counts", "scheme"):
-            raise OptionError(f"{word} names nothing for output {name!r}.")
+            raise OptionError(f"{word} has no entry for output {name!r}.")
         return option.get(name)
     if isinstance(option, (list, tuple)):
         if len(option) != len(names):
@@ -153,9 +156,7 @@ def _own(word: str, option: Any, name: str, index: int, names: Sequence[str]) ->
 def _loss_of(tensor: Any, *, counts: Any, scheme: Any, rows: Any, loss: Any, ignore_class: Any, output: str) -> Any:
     if counts is None:
         if loss is None:
-            raise OptionError(
-                'counts is None for an output. Pass the loss that it is trained with, as loss={"price": "mse"}.'
-            )
+            raise OptionError('counts is None for an output. Pass the loss of this output, as loss={"price": "mse"}.')
         return keras.losses.get(loss)
     units = tensor.shape[-1]
     weights = weights_from_counts(counts if rows is None else in_unit_order(counts, "counts"), scheme, rows)
@@ -168,7 +169,9 @@ def _loss_of(tensor: Any, *, counts: Any, scheme: Any, rows: Any, loss: Any, ign
     options = {"from_logits": _is_logits(tensor, output), "ignore_class": ignore_class}
     if rows is not None:
         if loss is not None:
-            raise OptionError("Independent labels take the weighted binary cross-entropy. Leave loss out.")
+            raise OptionError(
+                "With rows=, the loss is the weighted binary cross-entropy of each label. Leave loss out."
+            )
         return LabelWeighted(weights, **options)
     return ClassWeighted(weights, None if loss is None else _read_as(loss, options), **options)
 
@@ -193,7 +196,7 @@ def _is_logits(tensor: Any, output: str) -> bool:
     if activation == "linear":
         return True
     raise ModelError(
-        f'It is not clear whether layer {layer.name!r} puts out logits or probabilities. Pass output="logits" or '
+        f'It is not clear whether layer {layer.name!r} returns logits or probabilities. Pass output="logits" or '
         'output="probabilities".'
     )
 

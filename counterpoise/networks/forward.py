@@ -29,6 +29,11 @@ def forward(members: keras.Model) -> Callable[[Any], list[Array]]:
     return logits
 
 
+def no_logits(model: keras.Model) -> Array:
+    """The logits of no rows, float32 (0, ..., units)."""
+    return np.empty((0, *model.output.shape[1:]), np.float32)
+
+
 def _traced(members: keras.Model) -> Callable[[Any], Any]:
     import tensorflow as tf
 

@@ -51,9 +51,12 @@ def find_head(model: keras.Model, layer: str | None = None) -> Any:
         if not (isinstance(candidate, _BEHIND) or type(candidate).__name__ == "ProbabilityToLogit"):
             raise ModelError(
                 f"The output comes from layer {candidate.name!r} ({type(candidate).__name__}). Expected a Dense or "
-                "convolution layer, with activations behind it alone. Name the head with layer=."
+                f"convolution layer, followed only by activations. Name the head with layer=."
             )
-    raise ModelError(f"The model {model.name!r} has no layer with a kernel. Expected a Dense or convolution head.")
+    raise ModelError(
+        f"The model {model.name!r} has no layer with a kernel. Expected a Dense or convolution layer "
+        f"as head. Name it with layer=."
+    )
 
 
 def _flat(model: keras.Model) -> list[Any]:
@@ -120,7 +123,7 @@ def prior_logits(counts: Any, units: int, rows: float | None = None) -> Array:
     if len(low):
         raise OptionError(
             f"counts[{low[0]}] is {n[low[0]]:g}. Expected a class that occurs in some rows and not in all, because "
-            "no other has a finite bias."
+            f"the bias of any other class is infinite."
         )
     if rows is not None:
         return np.log(n) - np.log(rows - n)
@@ -130,7 +133,7 @@ def prior_logits(counts: Any, units: int, rows: float | None = None) -> Array:
 def init_output_bias(
     model: keras.Model, counts: Any, *, rows: float | None = None, layer: str | None = None, verbose: bool = False
 ) -> str:
-    """Set the bias of the output layer so that an untrained model predicts the class proportions.
+    """Set the output bias so that an untrained model predicts the class proportions.
 
     Without it the first steps of training on rare classes only learn how rare they are. It does not change which
     probabilities are best, so nothing has to be corrected afterwards.
@@ -161,7 +164,7 @@ def init_output_bias(
     head = find_head(model, layer)
     if head.bias is None:
         raise ModelError(
-            f"The head {head.name!r} has no bias (use_bias=False), which would be set to the prior. Give it one."
+            f"The head {head.name!r} has no bias (use_bias=False), so the prior cannot be stored. Add a bias."
         )
     values = prior_logits(counts, int(head.bias.shape[-1]), rows)
     head.bias.assign(values)

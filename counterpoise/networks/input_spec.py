@@ -41,11 +41,13 @@ class InputSpec:
     per_element: bool = False
 
     def behind(self, encoded: InputSpec) -> InputSpec:
-        """The spec of what an encoder makes of these rows, for the same target."""
+        """Return the spec of encoded rows, for the same target."""
         return replace(encoded, independent=self.independent, per_element=self.per_element)
 
     def units(self, n_classes: int) -> int:
-        """Logits that a model for so many classes puts out: one for two classes that exclude each other, else each one.
+        """Return the number of logits for a number of classes.
+
+        One for two exclusive classes, otherwise one per class.
 
         Example:
             >>> InputSpec((4,)).units(2), InputSpec((4,)).units(3), InputSpec((4,), independent=True).units(2)
@@ -54,7 +56,10 @@ class InputSpec:
         return 1 if n_classes == 2 and not self.independent else n_classes
 
     def inputs(self, names: Sequence[str | None] = ()) -> Any:
-        """Symbolic Keras inputs of this spec, in the same structure; `names` of those that are not named by it."""
+        """Return symbolic Keras inputs of this spec, in the same structure.
+
+        `names` are the names of inputs that the spec does not name.
+        """
         if isinstance(self.shape, Mapping):
             return {name: keras.Input(shape, dtype=self.dtype[name], name=name) for name, shape in self.shape.items()}
         several = isinstance(self.shape, tuple) and self.shape and isinstance(self.shape[0], tuple)
@@ -82,9 +87,7 @@ def _check_names(x: Mapping[str, Any]) -> None:
     """Refuse names that Keras does not take, or that our own layers bear."""
     for name in x:
         if not name or "/" in name or name in OWN_LAYERS:
-            raise DataError(
-                f"An input is named {name!r}. Expected another name, without '/'. Rename the key of the dict."
-            )
+            raise DataError(f"An input has the name {name!r}. Expected a name without '/'. Rename the key of the dict.")
 
 
 def _dtype(array: Any) -> str:

@@ -137,8 +137,8 @@ class Network:
         self._optimizer = checked_optimizer(optimizer)
         if augment is not None and augment is not False and self.target.per_element:
             raise OptionError(
-                "augment= changes images, and their masks would no longer fit them. Leave augment out, or change "
-                "images and masks together and pass them as arrays."
+                "augment= would change the images, but not their masks. Leave augment out, or augment images and "
+                "masks together and pass them as arrays."
             )
         self.for_pictures = isinstance(self.model, BuiltIn) and self.model.augment is not None
         augment = self.model.augment if self.for_pictures and augment is None else augment
@@ -157,12 +157,12 @@ class Network:
         if self.custom_train_step and self.target.per_element:
             raise ModelError(
                 f"The model has a {self.custom_train_step} of its own, which cannot train on rows with "
-                f"{self.target.what}. Pass a model with the training step of keras.Model."
+                f"{self.target.what}. Pass a model that uses the training step of keras.Model."
             )
         if self.custom_train_step and self._augmentation is not None:
             raise OptionError(
-                f"augment= adds layers in front of a model, but the model's own {self.custom_train_step} receives the "
-                "rows as they are. Leave augment out, and put the layers into the model."
+                f"augment= adds layers in front of a model, but the model's own {self.custom_train_step} receives "
+                f"the original rows. Leave augment out, and put the layers into the model."
             )
         self.probabilities = self._emits_probabilities(assembled.inner)
         pool = pool_of(sample)
@@ -360,6 +360,6 @@ def _check_clone(clone: bool, model: Any, initial_weights: str) -> None:
         check_undistributed(model)
     if not clone and initial_weights == "fresh":
         raise OptionError(
-            'clone=False keeps the weights of the object passed, but initial_weights="fresh" replaces them. '
-            "Leave one out."
+            'clone=False keeps the weights of the model, but initial_weights="fresh" replaces them. '
+            "Leave one of them out."
         )

@@ -40,7 +40,7 @@ def check_rate(optimizer: keras.optimizers.Optimizer, plateau: int | None, callb
     if setters and isinstance(rate, dict):
         raise OptionError(
             f"{setters[0]} sets the learning rate, but the optimizer's is a schedule ({rate['class_name']}). "
-            "Give the optimizer a number, or leave one of the two out."
+            "Use an optimizer with a fixed learning rate, or leave the callback out."
         )
 
 

@@ -49,15 +49,15 @@ class OutputBias:
         """A note for the user, or nothing."""
         if self.reason:
             return (
-                f"The output bias was left as the model has it, because {self.reason}. A strategy whose rows or loss "
-                "ask for another constant spends its first steps on it."
+                f"The output bias of the model was kept, because {self.reason}. Strategies that need another bias "
+                f"use their first steps to learn it."
             )
         if not self.given:
             return ""
         return (
-            f"The model's own output bias (layer {self.layer!r}) was replaced: every strategy starts at the constant "
-            "that minimizes its own loss on its own rows, so that none starts ahead. Pass init_bias=False to start all "
-            "of them at the bias of the model."
+            f"The model's own output bias (layer {self.layer!r}) was replaced. Every strategy starts at the "
+            f"constant that minimizes its own loss, so no strategy has a better start. To start all of them "
+            "at the bias of the model, pass init_bias=False."
         )
 
 
@@ -146,8 +146,8 @@ def _why_none(tried: list[Any]) -> str:
     if not tried:
         return "its output layer has no bias (use_bias=False, or no layer with one number per unit)"
     return (
-        f"the bias of layer {tried[0].name!r} does not reach the logits as it is (a normalization behind it, for "
-        "example, or a layer that is used twice)"
+        f"the bias of layer {tried[0].name!r} does not reach the logits unchanged (because of a normalization after "
+        f"it, for example, or a layer that is used twice)"
     )
 
 

@@ -39,8 +39,8 @@ def check_undistributed(model: keras.Model) -> None:
     """
     if any("distribute" in type(variable.value).__module__ for variable in model.variables):
         raise OptionError(
-            "clone=False trains the object itself, but the model was made in the scope of a tf.distribute strategy. "
-            "Leave clone out, so that a copy on one device is trained, or make the model outside of the scope."
+            "clone=False trains the model itself, but it was made in the scope of a tf.distribute strategy. Leave "
+            "clone out to train a copy on one device, or make the model outside of the scope."
         )
 
 
@@ -56,6 +56,6 @@ def check_text(dtypes: Any) -> None:
     backend = keras.backend.backend()
     if backend != "tensorflow" and "string" in leaves(dtypes):
         raise ModelError(
-            f"An input of the network is text, which Keras can hold on TensorFlow only; the backend is {backend!r}. "
-            "Set KERAS_BACKEND=tensorflow before Keras is imported, or turn text into numbers first."
+            f"An input of the network is text, which Keras supports only on TensorFlow; the backend is {backend!r}. "
+            "Set KERAS_BACKEND=tensorflow before Keras is imported, or convert text to numbers first."
         )

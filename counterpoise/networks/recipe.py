@@ -13,7 +13,7 @@ AVERAGED_STEPS = 30
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a network is trained where one class has few rows; each number is equal for all strategies of a comparison.
+    """Options of training with few rows of a class, equal for all strategies.
 
     The scores of a handful of positives jump from round to round (a round is one pass over the training rows). The
     plain recipe, these defaults, keeps the round with the lowest log loss on the stopping rows, whose positives it
@@ -77,7 +77,7 @@ class Recipe:
             raise OptionError(f'stop_on is {self.stop_on!r}. Expected "log_loss" or "both".')
 
     def margin_for(self, rarest: int) -> float:
-        """The margin where the stopping rows have so many rows of their rarest class.
+        """Return the margin for this number of early-stopping rows of the rarest class.
 
         Example:
             >>> [Recipe(margin=3.0, margin_until=30).margin_for(n) for n in (5, 29, 30, 400)]
@@ -89,7 +89,7 @@ class Recipe:
         return min(1.0, float(self.margin)) if many else float(self.margin)
 
     def batch_size(self, rows: int) -> int:
-        """Rows per step on a table of so many rows.
+        """Return the rows per step for a table with this number of rows.
 
         Example:
             >>> [Recipe(follows_rows=True).batch_size(n) for n in (200, 1000, 10_000, 150_000, 300_000)]
@@ -103,7 +103,7 @@ class Recipe:
         return max(32, small, large)
 
     def decay(self, round_steps: int) -> float:
-        """Share of the old average of weights that the end of a round of so many steps leaves.
+        """Return the share of the old average of weights after a round of this many steps.
 
         Example:
             >>> Recipe().decay(5), Recipe(average_weights=5).decay(3), Recipe(average_weights=4).decay(100)

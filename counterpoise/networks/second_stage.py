@@ -79,7 +79,9 @@ def retrain_head(
     learning_rate: float = 1e-2,
     seed: int = 0,
 ) -> HeadChange:
-    """Train a fresh head on class-balanced rows, features frozen (cRT); the model is changed in place.
+    """Train a new head on class-balanced rows, with frozen features (cRT).
+
+    The model is changed in place.
 
     Args:
         model: A trained classifier with a Dense head (`find_head`).
@@ -116,7 +118,9 @@ def retrain_head(
 def tau_normalize(
     model: keras.Model, tau: float = 1.0, *, layer: str | None = None, keep_bias: bool = False
 ) -> HeadChange:
-    """Divide each class's weights in the head by their length to the power tau; the model is changed in place.
+    """Divide the head's weights of each class by their norm to the power tau.
+
+    The model is changed in place.
 
     Formula: w_c / ||w_c||^tau, the bias dropped as in the paper. tau = 0 with `keep_bias` changes nothing.
 
@@ -139,7 +143,8 @@ def tau_normalize(
     tau = check_range(tau, "tau", low=0.0)
     if head.units < 2:
         raise ModelError(
-            f"The head {head.name!r} has one unit, but tau-normalization compares classes. Expected one unit per class."
+            f"The head {head.name!r} has one unit. Tau normalization needs one unit per class. "
+            "Change the last layer of the model."
         )
     kernel, *bias = head.get_weights()
     length = np.maximum(np.linalg.norm(kernel, axis=0), np.finfo(np.float32).tiny)
@@ -158,7 +163,9 @@ def scale_head(
     learning_rate: float = 1e-2,
     seed: int = 0,
 ) -> HeadChange:
-    """Learn one factor per class on class-balanced rows and multiply the head's weights by it (LWS), in place.
+    """Multiply the head's weights by a factor per class, learned on balanced rows (LWS).
+
+    The model is changed in place.
 
     Formula: logit_c = f_c (w_c h + b_c), f from 1, everything else frozen. Arguments, return and errors as in
     `retrain_head`; needs C units.
@@ -175,7 +182,8 @@ def scale_head(
     head, plan = dense_head(model, layer), oversample(y, classes=range(_classes(model, layer)))
     if head.units < 2:
         raise ModelError(
-            f"The head {head.name!r} has one unit, but learnable scaling compares classes. Expected one unit per class."
+            f"The head {head.name!r} has one unit. Learnable scaling needs one unit per class. "
+            "Change the last layer of the model."
         )
     kernel, *bias = head.get_weights()
     logits = head_inputs(model, x, layer) @ kernel + (bias[0] if bias else 0.0)
@@ -203,7 +211,7 @@ def _train(
     check_int(epochs, "epochs")
     if features.ndim != 2 or len(features) != len(y):
         raise ModelError(
-            f"The head sees inputs of shape {features.shape} for {len(y)} labels. Expected one row per label."
+            f"The head receives inputs of shape {features.shape} for {len(y)} labels. Expected one row per label."
         )
     model = keras.Sequential([keras.Input(features.shape[1:]), top])
     model.compile(keras.optimizers.Adam(rate), CrossEntropy())

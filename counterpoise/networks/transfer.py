@@ -58,7 +58,9 @@ def transfer(
     rate: float = 0.1,
     learning_rate: Any = 1e-3,
 ) -> BuiltIn:
-    """A network on a backbone of `keras.applications`, KerasHub or your own, for `fit`, `compare` and `train`.
+    """Build a network on a backbone of `keras.applications`, KerasHub, or your own.
+
+    Pass the result to `fit`, `compare`, or `CounterpoiseClassifier`.
 
     Pictures are brought to the backbone's size and number of channels, pre-processed inside the model, and pass the
     backbone, whose weights are kept (batch normalization stays as it was learned). Its output is averaged over places;
@@ -146,8 +148,8 @@ def _pictures(inputs: Any, spec: InputSpec, wanted: tuple[Any, ...], preprocess:
     shape = spec.shape
     if not (isinstance(shape, tuple) and len(wanted) == 4 and len(shape) in (2, 3) and spec.dtype == "float32"):
         raise ModelError(
-            f"The backbone takes {wanted[1:]}, but the rows have shape {shape}. Expected pictures (height, width, "
-            "channels) and a backbone for pictures."
+            f"The backbone takes {wanted[1:]}, but the rows have shape {shape}. Expected images (height, width, "
+            f"channels) and a backbone for images."
         )
     h = keras.layers.Reshape((*shape, 1))(inputs) if len(shape) == 2 else inputs
     if h.shape[-1] == 1 and wanted[-1] == 3:

@@ -44,11 +44,11 @@ def unet(spec: InputSpec, classes: int) -> keras.Model:
     shape = spec.shape
     if not (isinstance(shape, tuple) and len(shape) in (2, 3) and all(isinstance(n, int) for n in shape)):
         raise ModelError(
-            f"The network 'unet' looks at pictures (height, width, channels), but the rows here have shape {shape}. "
-            "Use a model of your own that puts out logits for each element."
+            f"The network 'unet' is for images (height, width, channels), but the rows have shape {shape}. Pass "
+            f"your own model, which returns logits for each element."
         )
     inputs = spec.inputs()
-    h = keras.layers.Reshape((*shape, 1))(inputs) if len(shape) == 2 else inputs
+    h = keras.ops.expand_dims(inputs, -1) if len(shape) == 2 else inputs
     h = keras.layers.Rescaling(2.0 / spec.peak, offset=-1.0)(h)
     depth = _depth(min(shape[:2]))
     missing = [-side % 2**depth for side in shape[:2]]

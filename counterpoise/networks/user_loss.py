@@ -153,8 +153,8 @@ def _keras_loss(loss: Any) -> Any:
         return keras.losses.get(loss)
     except ValueError as error:
         raise ModelError(
-            f"The model is compiled with the loss {loss!r:.80}, which is not one of Keras. Pass the name of one of "
-            "keras.losses, or the loss itself."
+            f"The model is compiled with the loss {loss!r:.80}, which is not a Keras loss. Pass the name of a loss "
+            f"in keras.losses, or the loss object."
         ) from error
 
 
@@ -169,10 +169,10 @@ def shaped(codes: Any, form: str, units: int) -> Any:
     return ops.one_hot(ops.cast(codes, "int32"), units, dtype="float32")
 
 
-def targets_of(loss: Any, units: int, elements: tuple[int, ...] = ()) -> str:
-    """The form of targets for a model compiled with `loss`, as `compile` takes it; None is no loss.
+def compiled_form(loss: Any, units: int, elements: tuple[int, ...] = ()) -> str:
+    """The form of targets (see `target_form`) for what a model was compiled with: a loss, a function, a name or None.
 
-    `elements` is as in `target_form`.
+    None and Keras's short names of cross-entropy take column or codes, by the units.
     """
     inner = single(loss)
     if inner is None or (isinstance(inner, str) and inner.lower() in ("crossentropy", "ce")):
@@ -203,7 +203,8 @@ def target_form(loss: keras.losses.Loss, units: int, elements: tuple[int, ...] =
         except Exception as error:
             faults.append(f"{form}: {keras_text(error):.120}")
     raise ModelError(
-        f"The model's loss {loss.name!r} takes class labels in no known shape ({'; '.join(faults)}). Expected a "
+        f"The model's loss {loss.name!r} does not accept class labels in any known shape ({'; '.join(faults)}). "
+        f"Expected a "
         "column, codes or one-hot rows. Compile the model with a loss for one of these."
     )
 

@@ -83,9 +83,9 @@ def with_judging_rows(clf: Classifier, kept: Examples, what: str) -> Classifier:
         scores |= guarantee_scores(clf.target, kept, clf.target.apply(clf.rule.unreviewed, log_p).proba)
     entries: dict[str, Any] = {"guarantee_rows": len(kept), "metrics_of": f"{len(kept)} {what}"}
     if faults := _against_guarantees(kept):
-        entries["guarantee_note"] = f"A guarantee assumes independent and equal rows, but these {' and '.join(faults)}."
+        entries["guarantee_note"] = f"A guarantee assumes independent, equal rows, but these {' and '.join(faults)}."
     elif kept.groups is not None:
-        entries["guarantee_note"] = "Rows of one group are not independent, so one row of each counts for a guarantee."
+        entries["guarantee_note"] = "Rows of one group are not independent. One row of each group counts."
     return clf.with_card(scores, **entries)
 
 
@@ -126,7 +126,7 @@ def stopping_note(rows: Holdout, examples: Examples, strategy: Strategy, tune_th
     word = "held-out" if examples.split is None else "validation"
     more = " and fitted the rule"
     if not tune_threshold:
-        more = f"{' and checked the probabilities' * (strategy.aim != 'argmax')}; they chose no threshold"
+        more = f"{' and checked the probabilities' * (strategy.aim != 'argmax')}; they did not tune the threshold"
     return f"{len(rows.held)} {word} rows ended training{more}"
 
 

@@ -59,7 +59,7 @@ def distill(
     seed: int = 0,
     verbose: Any = "auto",
 ) -> Classifier:
-    """Train one network on the probabilities of a classifier, so that an ensemble's file becomes a single network's.
+    """Train one network on the probabilities of a classifier, such as an ensemble.
 
     The student minimizes sum_c t_c (-log s_c), t = (1 - truth) * teacher + truth * label, over the training rows. The
     held-out rows end the training by their true labels and fit the student's own rule, for what the teacher's was
@@ -96,16 +96,15 @@ def distill(
     """
     if not isinstance(teacher, Classifier):
         raise OptionError(
-            f"teacher is {type(teacher).__name__}. Expected a Classifier, as cp.fit and cp.load give one, and cp.wrap "
-            "for a model that was trained elsewhere."
+            f"teacher is {type(teacher).__name__}. Expected a Classifier, from cp.fit, cp.load, or cp.wrap."
         )
     if not isinstance(truth, (int, float)) or not 0 <= truth <= 1:
         raise OptionError(f"truth is {truth!r}. Expected a share from 0 to 1.")
     examples = read_for(model, data, y, groups=groups, time=time, sample_weight=sample_weight)
     if list(examples.classes) != teacher.classes_.tolist():
         raise OptionError(
-            f"The labels are {list(examples.classes)}, but those of the teacher are {teacher.classes_.tolist()}. Give "
-            "rows of the same classes."
+            f"The labels are {list(examples.classes)}, but those of the teacher are {teacher.classes_.tolist()}. "
+            f"Pass rows of the same classes."
         )
     if (target := target_of(examples)).many_per_row:
         raise OptionError(f"distill takes one class per row, but these rows have {target.what}. Use fit instead.")
@@ -115,7 +114,7 @@ def distill(
     rows, held = hold_out(examples, validation, seed)
     learners, (student,), _ = models_of(model, [_student(teacher)], examples, verbose=verbose, optimizer=optimizer)
     if len(learners) > 1:
-        raise OptionError("The student is one model. Name a network or trees, not a blend or a list.")
+        raise OptionError("The student must be one model. Pass a network or trees, not a blend or a list.")
     taught, holdout, once = _taught(learners[""].examples, soft, rows, held)
     settings = Settings(epochs=epochs, batch_size=batch_size, patience=patience, seed=seed, recipe="auto")
     settings = settings.on({"": learners[""].model}, len(rows), EPOCHS)
@@ -131,7 +130,7 @@ def distill(
 
 def _shares(examples: Examples) -> Array:
     """Class shares of the rows, which the held-out ones have too: a teacher of other shares is moved to them."""
-    counts = np.bincount(examples.y, weights=examples.sample_weight, minlength=len(examples.classes))
+    counts = target_of(examples).counts(examples.y, len(examples.classes), examples.sample_weight)
     return counts / counts.sum()
 
 
@@ -152,7 +151,7 @@ def _decided(clf: Classifier, teacher: Classifier) -> Classifier:
     try:
         return clf.decide(**asked)
     except GuaranteeError as error:
-        logger.warning("the student is decided for F1: %s", error)
+        logger.warning("the threshold of the student maximizes F1: %s", error)
         return clf
 
 

@@ -75,12 +75,12 @@ def divide(
     examples, judging = read_for(model, data, y, **metadata), None
     if guarantee_rows is not None and target_of(examples).per_element:
         raise OptionError(
-            f"guarantee_rows was given, but the rows have {target_of(examples).what}, and no guarantee is known for "
-            "elements that belong together. Leave it out."
+            f"guarantee_rows was given, but the rows have {target_of(examples).what}, and no guarantee exists for "
+            f"elements that are not independent. Leave guarantee_rows out."
         )
     if guarantee_rows is not None:
         examples, kept = _keep_out(examples, guarantee_rows, seed)
-        judging = kept, "rows kept from training, stopping, calibration and selection"
+        judging = kept, "rows not used for training, early stopping, calibration, or selection"
     if own:
         target = y if isinstance(y, str) else None
         examples = with_validation(examples, validation, target, metadata["sample_weight"], inputs_of(model))
@@ -96,8 +96,8 @@ def _refuse(given: Mapping[str, Any]) -> None:
     for name, value in given.items():
         if value is not None:
             raise OptionError(
-                f"{name} and validation rows of your own were both given, but these rows need no split. Leave {name} "
-                "out, or give a share as validation."
+                f"{name} and your own validation rows cannot be combined, because they already define the split. "
+                f"Leave {name} out, or pass a share as validation."
             )
 
 
@@ -107,7 +107,8 @@ def _keep_out(examples: Examples, share: float, seed: int) -> tuple[Examples, Ex
         raise OptionError(f"guarantee_rows is {share}. Expected a share between 0 and 1.")
     if examples.split is not None and len(examples.doing(TEST)):
         raise OptionError(
-            "guarantee_rows and test rows were both given, but test rows are guarantee rows already. Leave one out."
+            "guarantee_rows cannot be combined with test rows, because test rows already support guarantees. Leave "
+            "guarantee_rows out."
         )
     may = np.arange(len(examples)) if examples.split is None else examples.doing(TRAIN)
     _, held = hold_out(subset(examples, may), share, integer(seed, "guarantee rows"))
@@ -120,10 +121,12 @@ def _given(
 ) -> Division:
     """Rows that say what they do."""
     if folds is not None:
-        raise OptionError("folds and split were both given, but split says what each row does. Leave folds out.")
+        raise OptionError(
+            "folds and split cannot be combined, because split defines the use of each row. Leave folds out."
+        )
     fold = given_fold(examples, share, seed, judged=False)
     examples = at_training_prior(examples)
     if len(fold.test):
-        judging = subset(examples, fold.test), "test rows, which trained and chose nothing"
+        judging = subset(examples, fold.test), "test rows, not used for training or tuning"
     given = len(examples.doing(VALIDATION)) > 0
     return Division(examples, Holdout(fold.train, fold.stop), judging=judging, stopped_by_given=given)

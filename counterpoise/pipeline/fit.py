@@ -23,10 +23,10 @@ from counterpoise.pipeline.assembly import with_judging_rows
 from counterpoise.pipeline.division import Division, divide
 from counterpoise.pipeline.fold_results import subset
 from counterpoise.pipeline.models import model_for, models_of
+from counterpoise.pipeline.options import FitOptions, Rows, documented, options_of, settings_of
 from counterpoise.pipeline.order import bag_of_folds, cross_validate, on_holdout, refit
 from counterpoise.pipeline.reading import augmentation_of
 from counterpoise.pipeline.trainer import Trainer
-from counterpoise.pipeline.training import Training, settings_of, training_of
 from counterpoise.strategies.blend import Blend
 from counterpoise.strategies.external import External
 from counterpoise.strategies.select import Strategy, find
@@ -41,6 +41,7 @@ BLEND_FOLDS, BLEND_ROWS = 5, 5_000
 KEPT_ROWS = 50_000
 
 
+@documented
 def fit(
     model: Any = "auto",
     data: Any = None,
@@ -53,16 +54,12 @@ def fit(
     keep: str = "refit",
     guarantee_rows: float | None = None,
     groups: Any = None,
-    unit: Any = None,
-    aggregate: str | None = None,
     time: Any = None,
-    split: Any = None,
-    sample_weight: Any = None,
     seed: int = 0,
     verbose: Any = "auto",
-    **training: Unpack[Training],
+    **options: Unpack[FitOptions],
 ) -> Classifier:
-    """Train a classifier with one strategy; probabilities are true and the threshold is chosen.
+    """Train a classifier with one strategy, correct its probabilities, and set its threshold.
 
     Args:
         model: A Keras model (compiled or not), a builder `build(spec, n_classes)` returning logits,
@@ -91,18 +88,13 @@ def fit(
         guarantee_rows: Share of rows kept from training, stopping, calibration and selection, so that
             `clf.decide(recall_floor=0.95, confidence=0.95)` can guarantee; the latest rows where there is time.
         groups: Group of each row, or the name of a column: groups are never on both sides of a split.
-        unit: What is decided if not each row, such as a patient with several rows: names of columns, or (N,) values. A
-            unit is positive if any of its rows is; see `Classifier.predict_units`. Rows of one unit are of one group.
-        aggregate: "mean" (default) or "max" of the probabilities of a unit's rows, which is then calibrated on units.
         time: Time of each row, or the name of a column: the held-out part is the latest.
-        split: What each row does, (N,) words or the name of a column: "train"; "validation" ("valid", "val", "dev"), as
-            with `validation` rows of your own; "test", which judges alone: the card's metrics are of these rows, and
-            they carry guarantees.
-        sample_weight: Your own weights (N,), counts of examples; they multiply in, and weigh held-out rows too.
         seed: Same seed, same classifier.
         verbose: 0 is silent; "auto" shows a bar in a terminal; 2 also prints each round: losses and recall per class.
-        **training: `epochs`, `batch_size`, `optimizer`, `callbacks`, `augment` and other arguments of the training (see
-            `counterpoise.pipeline.training.Training`).
+        **options: What rows are (`counterpoise.pipeline.options.Rows`): `split`, `unit`, `aggregate`, `sample_weight`.
+            How models are trained (`Training`): `epochs`, `batch_size`, `budget`, `optimizer`, `patience`, `recipe`,
+            `output`, `initial_weights`, `init_bias`, `augment`, `engine`. And `plateau`, `clone`, `callbacks`
+            (`FitOptions`).
 
     Returns:
         Classifier: with `predict`, `predict_proba`, `decide` and `save`.
@@ -123,21 +115,24 @@ def fit(
         (400, 2)
     """
     if isinstance(model, (list, tuple)):
-        raise OptionError("model is a list, but fit trains one. cp.compare tries several, cp.blend([...]) pools them.")
+        raise OptionError(
+            "model is a list, but fit trains one model. To compare several, use cp.compare. To "
+            "combine them, use cp.blend([...])."
+        )
     check_choice(keep, "keep", ("refit", "all"))
     if keep == "all" and folds is None:
-        raise OptionError('keep="all" keeps the models of folds, but folds was not given. Add for example folds=5.')
+        raise OptionError('keep="all" requires folds. Add, for example, folds=5.')
     if data is None:
-        raise OptionError('fit was given no data; pass them after the model or as data=, for example data="loans.csv".')
-    options = training_of(fit, training)
-    settings, plateau, clone = settings_of(options, seed=seed), options["plateau"], options["clone"]
-    chosen, callbacks = find(strategy), check_callbacks(options["callbacks"])
+        raise OptionError('fit got no data. Pass them after the model or as data=, for example data="loans.csv".')
+    own = options_of(fit, options)
+    settings, plateau, clone = settings_of(own, seed=seed), own["plateau"], own["clone"]
+    chosen, callbacks = find(strategy), check_callbacks(own["callbacks"])
     if isinstance(chosen, External):
         raise OptionError(
-            f"strategy is {chosen.name!r}, an external model, of which no classifier is made. Give it to cp.compare."
+            f"strategy is {chosen.name!r}, an external model, which cannot be saved as a classifier. Use it in "
+            f"cp.compare."
         )
-    metadata = {"groups": groups, "time": time, "split": split, "sample_weight": sample_weight}
-    metadata |= {"unit": unit, "aggregate": aggregate}
+    metadata = {"groups": groups, "time": time, **{name: own[name] for name in Rows.__annotations__}}
     rows = divide(model, data, y, validation, folds, guarantee_rows, seed, metadata)
     if rows.scanned:
         chosen = chosen.in_several_passes()  # a stream weighs a row once
@@ -153,9 +148,9 @@ def fit(
             rows = replace(rows, holdout=None, folds=inner)
             keep = "all" if len(rows.examples) > KEPT_ROWS else keep
     learners, (chosen,), _ = models_of(
-        model, [chosen], rows.examples, callbacks=callbacks, verbose=verbose, output=options["output"],
-        initial_weights=options["initial_weights"], optimizer=options["optimizer"], clone=clone,
-        augment=augmentation_of(data, options["augment"]),
+        model, [chosen], rows.examples, callbacks=callbacks, verbose=verbose, output=own["output"],
+        initial_weights=own["initial_weights"], optimizer=own["optimizer"], clone=clone,
+        augment=augmentation_of(data, own["augment"]),
     )  # fmt: skip
     rate_set = any(isinstance(callback, SETTERS) for callback in callbacks)
     models = {key: learner.model for key, learner in learners.items()}
@@ -168,9 +163,7 @@ def fit(
             f"callbacks were given, but {trainer.label} is not a network. Leave callbacks out, or pass a network."
         )
     if not clone and (folds is not None or len(chosen.singles) > 1):
-        raise OptionError(
-            "clone=False trains the one object passed, but folds or an ensemble train several. Leave clone out."
-        )
+        raise OptionError("clone=False trains a single model, but folds or an ensemble train several. Leave clone out.")
     tuned = _tunes(tune_threshold, chosen, rows.stopped_by_given)
     with bar(verbose) as progress:
         clf = _trained(chosen, replace(trainer, progress=progress), rows, tuned, keep)
@@ -212,8 +205,8 @@ def say_cut_off(clf: Classifier) -> None:
     if card["cut_off"]:
         logger.warning(
             "%s",
-            f"The training was still improving at its limit of {card['limit']:,} steps. Give it more epochs "
-            "(epochs=, --epochs) for a better model.",
+            f"The training was still improving at its limit of {card['limit']:,} steps. For a better model, raise "
+            f"epochs (epochs=, --epochs).",
         )
 
 

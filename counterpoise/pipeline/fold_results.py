@@ -14,6 +14,7 @@ from counterpoise.core.folds import Fold
 from counterpoise.core.job import Member
 from counterpoise.core.structure import subset as rows_of
 from counterpoise.core.target import Target
+from counterpoise.decide.aim import WHOLE, Aim
 from counterpoise.decide.calibrate import NEEDED
 from counterpoise.networks.member_outputs import shares
 from counterpoise.strategies.select import Strategy
@@ -21,29 +22,39 @@ from counterpoise.targets.kinds import target_of
 
 Array = np.ndarray
 
+#: Row numbers (n,), members that did not train on these rows, and their corrected scores (members, n, ...).
+Part = tuple[Array, Sequence[Member], Array]
+
 
 def fit_rule(
     target: Target, strategy: Strategy, log_p: Array, y: Array, members: Sequence[Member],
-    weights: Array | None = None, tune_threshold: bool = True,
+    weights: Array | None = None, tune_threshold: bool = True, lesions: Array | None = None,
 ) -> Any:  # fmt: skip
     """The rule of a strategy from corrected scores (members, N, ...) of rows that trained nothing.
+
+    `lesions` is what thresholds find in these rows as wholes, for an aim that needs it (`whole_rows.lesions_of_folds`).
 
     The baseline keeps 0.5 or the largest probability and no correction: it is what people do today. Without
     `tune_threshold` so does any other strategy's threshold; its probabilities are checked all the same.
     """
     vote, shares = strategy.pooling
-    return target.fit_rule(
+    aim = Aim.parse(strategy.aim if tune_threshold else "argmax")
+    rule = target.fit_rule(
         log_p,
         y,
         np.stack([m.log_shift for m in members]),
         vote=vote,
         weights=shares,
-        aim=strategy.aim if tune_threshold else "argmax",
+        aim="f1" if aim.name in WHOLE else aim,
         check_intercept=strategy.aim != "argmax",
         calibrate=lambda codes: calibration_of(members, codes),
         sample_weight=weights,
         gammas=[m.gamma for m in members],
     )
+    if aim.name not in WHOLE:
+        return rule
+    scores = {} if lesions is None else {"lesions": lesions}
+    return target.choose(rule, scores, {aim.name: aim.values}, None, range(len(rule.prior)))
 
 
 def calibration_of(members: Sequence[Member], y: Array) -> str | None:
@@ -83,11 +94,13 @@ def out_of_fold(examples: Examples, folds: Sequence[Fold], scores: Sequence[Arra
 
 
 def cross_fitted_rule(
-    strategy: Strategy, examples: Examples, folds: Sequence[Fold], index: int, log_p: Array, members: Sequence[Member]
-) -> Any:
+    strategy: Strategy, examples: Examples, folds: Sequence[Fold], index: int, log_p: Array, members: Sequence[Member],
+    lesions: Array | None = None,
+) -> Any:  # fmt: skip
     """The rule of one fold, from the scores of the same repeat's other folds; of a given split, its validation rows."""
     scores, rows = fitting_scores(examples, folds, index, log_p, members)
-    return fit_rule(target_of(examples), strategy, scores, examples.y[rows], members, examples.weights_of(rows))
+    labels, weights = examples.scored_labels(rows), examples.scored_weights(rows)
+    return fit_rule(target_of(examples), strategy, scores, labels, members, weights, lesions=lesions)
 
 
 def fitting_scores(
@@ -97,8 +110,29 @@ def fitting_scores(
     fold = folds[index]
     if examples.split is not None:
         return np.stack([stopping_scores(target_of(examples), member) for member in members]), fold.stop
-    rows = np.concatenate([f.test for f in folds if f.repeat == fold.repeat and f.index != fold.index])
+    rows = np.concatenate([folds[other].test for other in fitting_folds(examples, folds, index)])
     return log_p[fold.repeat][:, rows], rows
+
+
+def fitting_folds(examples: Examples, folds: Sequence[Fold], index: int) -> list[int]:
+    """The folds whose scores fit the rule of one: the others of its repeat; of a given split, itself."""
+    if examples.split is not None:
+        return [index]
+    own = folds[index]
+    return [number for number, fold in enumerate(folds) if fold.repeat == own.repeat and fold.index != own.index]
+
+
+def fitting_parts(
+    target: Target, examples: Examples, folds: Sequence[Fold], members: Sequence[Sequence[Member]],
+    scores: Sequence[Array],
+) -> list[Part]:  # fmt: skip
+    """The rows of each fold that fit rules, its members, and their corrected scores of these rows (members, M, ...)."""
+    if examples.split is None:
+        return [(fold.test, own, log_p) for fold, own, log_p in zip(folds, members, scores, strict=True)]
+    return [
+        (fold.stop, own, np.stack([stopping_scores(target, member) for member in own]))
+        for fold, own in zip(folds, members, strict=True)
+    ]
 
 
 def stopping_scores(target: Target, member: Member) -> Array:
@@ -109,6 +143,7 @@ def stopping_scores(target: Target, member: Member) -> Array:
 def make_fold_result(
     strategy: Strategy, examples: Examples, fold: Fold, rule: Any, members: list[Member], shared: list[bool]
 ) -> FoldResult:
+    """Decide the test rows of a fold by a rule and its members; `shared`: which of them others use, too."""
     target, logits = target_of(examples), [m.logits for m in members]
     decided = target.apply(rule, np.stack([corrected(target, member) for member in members]))
     seconds = [m.seconds for m in members]

@@ -14,6 +14,7 @@ from counterpoise.core.seeds import integer
 from counterpoise.core.structure import whole as rows_at_once
 from counterpoise.engines.mixing import check_mixable
 from counterpoise.engines.objective import Objective
+from counterpoise.networks.cropped import cropped
 from counterpoise.networks.network import Network
 from counterpoise.pipeline.settings import Settings
 from counterpoise.pipeline.trainer import Trainer
@@ -86,6 +87,8 @@ def _check_trainable(jobs: Sequence[Job], models: Mapping[str, Model]) -> None:
         model = models[job.model]
         if isinstance(model, Network):
             Objective(job).loss(model)
+            if job.plan.crops:
+                cropped(model.spare(keep=True))
 
 
 def leave_out_failed(jobs: dict[Key, list[Job]], members: Mapping[str, Member], failures: dict[str, str]) -> None:
@@ -101,7 +104,7 @@ def check_some_left(strategies: Sequence[Strategy], failures: Mapping[str, str])
     """Raise a ModelError with the reasons where every strategy failed."""
     if strategies and all(s.name in failures for s in strategies):
         reasons = "; ".join(dict.fromkeys(failures[s.name].rstrip(".") for s in strategies))
-        raise ModelError(f"Every training failed, so there is nothing to judge: {reasons}.")
+        raise ModelError(f"Every training failed, so there is nothing to compare: {reasons}.")
 
 
 def job_of(
@@ -129,7 +132,7 @@ def job_of(
     if plan.deferred and model.kind != "network":
         raise ModelError(
             f"Strategy {single.name!r} changes its weights during training, which {model.label} cannot do. Choose a "
-            "strategy that draws or weighs rows all along, for example class_weight or oversample."
+            f"strategy that draws or weights rows, for example class_weight or oversample."
         )
     stop_y = trainer.examples.y[fold.stop]
     rarest = int(target.counts(stop_y, n).min())

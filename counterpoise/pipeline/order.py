@@ -29,6 +29,8 @@ from counterpoise.pipeline.fold_results import (
     corrected,
     cross_fitted_rule,
     fit_rule,
+    fitting_folds,
+    fitting_parts,
     fitting_scores,
     make_fold_result,
     out_of_fold,
@@ -41,7 +43,7 @@ from counterpoise.pipeline.stages import train_in_stages, trained_members
 from counterpoise.pipeline.trainer import Trainer
 from counterpoise.pipeline.tuning import tuned_by_fold, tuned_on_all, values_of
 from counterpoise.pipeline.units import fit_unit_rule, unit_result
-from counterpoise.pipeline.whole_rows import region_result
+from counterpoise.pipeline.whole_rows import joined_lesions, lesions_found, region_result
 from counterpoise.strategies.ensemble import Ensemble
 from counterpoise.strategies.select import Strategy
 from counterpoise.targets.kinds import target_of
@@ -66,6 +68,7 @@ class Outcome:
             member strategies for the rows of `fold_results.stacked_scores`.
         folds: The folds, in the order of each strategy's results.
         members: strategy -> what was trained, fold by fold, where it was to be kept.
+        lesions: strategy -> what thresholds find in the whole rows that its rule is fitted on (see `whole_rows`).
     """
 
     fold_results: tuple[FoldResult, ...]
@@ -79,6 +82,7 @@ class Outcome:
     folds: tuple[Fold, ...] = ()
     members: Mapping[str, list[list[Member]]] = field(default_factory=dict)
     unit_results: tuple[FoldResult, ...] = ()
+    lesions: Mapping[str, Array | None] = field(default_factory=dict)
 
     @property
     def repeats(self) -> int:
@@ -109,7 +113,10 @@ def on_holdout(
     def of(trained: Sequence[Member]) -> Classifier:
         log_p = np.stack([corrected(target_of(examples), m) for m in trained])
         length, outputs = _length(jobs, trained, trainer), trained[0].member_outputs
-        return _with_rule(strategy, trainer, trained, length, log_p, rows.held, note, outputs, tune_threshold, entries)
+        (lesions,) = lesions_found(strategy, trainer, [(rows.held, trained, log_p)])
+        return _with_rule(
+            strategy, trainer, trained, length, log_p, rows.held, note, outputs, tune_threshold, entries, lesions
+        )
 
     def save(member: Member, path: str) -> None:
         of(trained_members(strategy, jobs, {jobs[0].id: member}, trainer)).save(path)
@@ -134,16 +141,18 @@ def _trained(strategy: Strategy, jobs: Sequence[Job], trainer: Trainer) -> list[
 def _with_rule(
     strategy: Strategy, trainer: Trainer, trained: Sequence[Member], length: Training, log_p: Array, rows: Array,
     note: str, outputs: Array | None, tune_threshold: bool = True, entries: Mapping[str, Any] = MappingProxyType({}),
+    lesions: Array | None = None,
 ) -> Classifier:  # fmt: skip
     """Trained members and the rule that fits their corrected scores (members, M, C) of `rows` (M,).
 
-    `entries` are further ones of the model card.
+    `entries` are further ones of the model card; `lesions` is what thresholds find in these rows (see `whole_rows`).
     """
     examples = trainer.examples
     y, weights = examples.scored_labels(rows), examples.scored_weights(rows)
     target = target_of(examples)
-    rule = fit_rule(target, strategy, log_p, y, trained, weights, tune_threshold)
-    scores = stored_scores(log_p, y, weights, outputs, None if examples.amount is None else examples.amount[rows])
+    rule = fit_rule(target, strategy, log_p, y, trained, weights, tune_threshold, lesions)
+    amount = None if examples.amount is None else examples.amount[rows]
+    scores = stored_scores(log_p, y, weights, outputs, amount, lesions)
     card = card_of(strategy, trainer, trained, length, note) | ruled(target, rule, scores, examples.classes)
     clf = assemble(strategy, trainer, trained, rule, {**card, **entries}, scores)
     if examples.units is None:
@@ -177,6 +186,7 @@ def cross_validate(
     of_units: list[FoldResult] = []
     log_p: dict[str, Array] = {}
     member_outputs: dict[str, Array] = {}
+    lesions: dict[str, Array | None] = {}
     kept: dict[str, list[list[Member]]] = {}
     for strategy in strategies:
         trained = [trained_members(strategy, jobs[strategy.name, f], members, trainer) for f in range(len(folds))]
@@ -188,8 +198,11 @@ def cross_validate(
             member_outputs[strategy.name] = stacked_scores(out_of_fold(examples, folds, outputs, repeats))[0].astype(
                 np.float32
             )
+        found = lesions_found(strategy, trainer, fitting_parts(target, examples, folds, trained, by_fold))
+        lesions[strategy.name] = joined_lesions(found)
         for f, fold in enumerate(folds if judged else ()):
-            rule = cross_fitted_rule(strategy, examples, folds, f, log_p[strategy.name], trained[f])
+            others = joined_lesions([found[g] for g in fitting_folds(examples, folds, f)])
+            rule = cross_fitted_rule(strategy, examples, folds, f, log_p[strategy.name], trained[f], others)
             shared = [users[job.id] > 1 for job in jobs[strategy.name, f]]
             result = make_fold_result(strategy, examples, fold, rule, trained[f], shared)
             results.append(replace(result, regions=region_result(strategy, trainer, fold, trained[f], rule)))
@@ -211,6 +224,7 @@ def cross_validate(
         tuple(folds),
         kept,
         tuple(of_units),
+        lesions,
     )
 
 
@@ -233,7 +247,8 @@ def refit(strategy: Strategy, trainer: Trainer, outcome: Outcome, *, tune_thresh
     log_p, rows = stacked_scores(outcome.log_p[strategy.name])
     note = f"trained on all {len(examples):,} rows; the rule was fitted on {len(rows):,} out-of-fold scores"
     outputs, length = outcome.member_outputs.get(strategy.name), outcome.training[strategy.name]
-    return _with_rule(strategy, trainer, trained, length, log_p, rows, note, outputs, tune_threshold)
+    lesions = outcome.lesions[strategy.name]
+    return _with_rule(strategy, trainer, trained, length, log_p, rows, note, outputs, tune_threshold, lesions=lesions)
 
 
 def bag_of_folds(strategy: Strategy, trainer: Trainer, outcome: Outcome, *, tune_threshold: bool = True) -> Classifier:
@@ -249,14 +264,15 @@ def bag_of_folds(strategy: Strategy, trainer: Trainer, outcome: Outcome, *, tune
     )  # fmt: skip
     trained = [member for fold in outcome.members[strategy.name] for member in fold]
     log_p, rows = stacked_scores(outcome.log_p[strategy.name])
-    note = f"the rule was fitted on {len(rows):,} rows that trained nothing"
+    note = f"the rule was fitted on {len(rows):,} rows not used for training"
     if count > 1:
         note = (
-            f"the mean of the models of {count} folds; the rule was fitted on {len(rows):,} out-of-fold scores, each "
-            "of one fold's model, which is more extreme than the mean"
+            f"the mean of the models of {count} folds; the rule was fitted on {len(rows):,} out-of-fold scores, "
+            f"each from the model of one fold, which is more extreme than the mean"
         )
     copies, length = np.tile(log_p, (count, *[1] * (log_p.ndim - 1))), outcome.training[strategy.name]
-    return _with_rule(bag, trainer, trained, length, copies, rows, note, None, tune_threshold)
+    lesions = outcome.lesions[strategy.name]
+    return _with_rule(bag, trainer, trained, length, copies, rows, note, None, tune_threshold, lesions=lesions)
 
 
 def _as_judged(strategy: Strategy, trainer: Trainer, outcome: Outcome) -> Classifier:
@@ -273,9 +289,12 @@ def _as_judged(strategy: Strategy, trainer: Trainer, outcome: Outcome) -> Classi
         first = trainer.learner(jobs[0])
         stopping = replace(jobs[0], score=fold.stop)
         outputs = score_members(trained[0], stopping, first.examples, first.model, len(strategy.member_names))
-    note = f"{len(fold.stop)} validation rows ended training and fitted the rule; test rows trained nothing"
+    note = f"{len(fold.stop)} validation rows ended training and fitted the rule; test rows were not used for training"
     length, split = outcome.training[strategy.name], split_of(fold, len(fold.test))
-    return _with_rule(strategy, trainer, trained, length, log_p, fold.stop, note, outputs, entries={"split": split})
+    lesions = outcome.lesions[strategy.name]
+    return _with_rule(
+        strategy, trainer, trained, length, log_p, fold.stop, note, outputs, entries={"split": split}, lesions=lesions
+    )
 
 
 def _users(jobs: Mapping[tuple[str, int], list[Job]]) -> dict[str, int]:

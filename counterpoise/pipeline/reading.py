@@ -32,7 +32,7 @@ def read_for(model: Any, data: Any, y: Any, **options: Any) -> Examples:
         return _read_images(data, y, options)
     if isinstance(data, Scan):
         raise OptionError(
-            "A scan streams its rows, but this needs them in memory. Pass the file itself, or use cp.fit."
+            "A scan streams its rows, but this function needs them in memory. Pass the file itself, or use cp.fit."
         )
     named = _by_name(model)
     options["inputs"] = inputs_of(model)
@@ -81,8 +81,5 @@ def _read_images(images: ImageSet, y: Any, options: Mapping[str, Any]) -> Exampl
         if name in given:
             raise OptionError(f"{name} names columns of a table, but the rows are images. Leave it out.")
     if given:
-        raise OptionError(
-            f"{given[0]} was given with images, which bring their labels and all that belongs to them. Name its column "
-            "in cp.images."
-        )
+        raise OptionError(f"{given[0]} cannot be passed with images. Name its column in cp.images(...).")
     return examples_of(images)

@@ -64,8 +64,9 @@ class Scanned:
             plan = single.make_plan(target_of(labels), labels.y[rows], len(labels.classes), labels.weights_of(rows))
             if single.mix or strategy.n_stages > 1 or single.finish == "crt" or plan.needs_features or plan.deferred:
                 raise OptionError(
-                    f"Strategy {single.name!r} needs rows in memory, but the rows of a scan stay on disk. Choose one "
-                    "that draws or weighs rows or has a loss, for example oversample, class_weight or logit_adjusted."
+                    f"Strategy {single.name!r} needs rows in memory, but the rows of a scan stay on disk. Choose a "
+                    f"strategy that draws or weights rows or changes the loss, for example oversample, class_weight "
+                    f"or logit_adjusted."
                 )
 
     def stream(self, job: Job, seed: int) -> Stream:
@@ -129,4 +130,4 @@ def refuse_with_scan(given: Mapping[str, Any]) -> None:
     """Raise an OptionError when an argument that needs all rows in memory was given along with a scan."""
     for name, value in given.items():
         if value is not None:
-            raise OptionError(f"{name} was given with a scan, whose rows stay on disk. Leave {name} out.")
+            raise OptionError(f"{name} cannot be used with a scan, because its rows stay on disk. Leave {name} out.")

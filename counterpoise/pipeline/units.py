@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
+from counterpoise.classifier.unit_predictions import decided_units
 from counterpoise.core.examples import Examples
 from counterpoise.core.fold_result import FoldResult
 from counterpoise.core.target import Target
@@ -93,8 +93,3 @@ def unit_result(result: FoldResult, strategy: Strategy, examples: Examples, othe
         proba=decided.proba, decision=decided.decision, rule=rule.rule, duplicate_free=None, member_proba=(),
         member_weights=None,
     )  # fmt: skip
-
-
-def decided_units(target: Target, rule: UnitRule, units: Units, proba: Array) -> Any:
-    """The `decide.Decision` on units, from the probabilities of their rows."""
-    return target.apply(rule.rule, target.log_p_of(target.unit_proba(proba, units))[None])

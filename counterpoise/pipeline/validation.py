@@ -61,8 +61,8 @@ def with_validation(
         raise TargetError(f"validation: {error}") from None
     if codes.shape[1:] != examples.y.shape[1:] or len(codes) != rows_in(x):
         raise TargetError(
-            f"validation has labels of shape {codes.shape}. Expected {(rows_in(x), *examples.y.shape[1:])}, one for "
-            "each row, or for each element of each row."
+            f"validation has labels of shape {codes.shape}. Expected {(rows_in(x), *examples.y.shape[1:])}, one "
+            f"label for each row, or for each element of each row."
         )
     strata = replace(examples, y=codes).strata
     check_no_class_lost(strata, weight, examples.classes, "the weight of the validation rows")
@@ -91,15 +91,15 @@ def at_training_prior(examples: Examples) -> Examples:
     if not len(stop) or target.many_per_row or (counts == 0).any() or chi2_contingency(counts).pvalue >= UNLIKELY:
         return examples
     weight = np.ones(len(examples)) if examples.sample_weight is None else examples.sample_weight.astype(float)
-    mass = np.stack([np.bincount(examples.y[r], weight[r], n) for r in (train, stop)])
+    mass = np.stack([target.counts(examples.y[rows], n, weight[rows]) for rows in (train, stop)])
     shares = mass / mass.sum(axis=1, keepdims=True)
     weight[stop] *= (shares[0] / shares[1])[examples.y[stop]]
     code = int(np.argmax(np.abs(np.log(shares[0] / shares[1]))))
     there, here = (f"{share:.1%}" for share in shares[:, code])
     text = (
         f"Class {examples.classes[code]!r} makes up {there} of the training rows and {here} of the validation rows. "
-        "Validation rows are weighted so that all classes count as in training, and the probabilities are for the "
-        "training proportions. If the proportions will be others, pass prior= to predict_proba and predict."
+        "Validation rows are weighted to the training proportions, and probabilities are for these proportions. If "
+        "the proportions will be different, pass prior= to predict_proba and predict."
     )
     return replace(examples, sample_weight=weight.astype(np.float32), warnings=(*examples.warnings, text))
 
@@ -137,7 +137,7 @@ def _of_table(
 ) -> tuple[Any, Any, Array | None]:
     if target is None:
         raise OptionError(
-            "validation is a table, but the labels of the training rows are not a column of a table. Pass "
+            "validation is a table, but the labels of the training rows were not passed as a column name. Pass "
             "validation=(x, y), or name the target column as y."
         )
     frame, name, _ = to_frame(given, as_text=(target,))
@@ -184,7 +184,9 @@ def _alike(x: Any, like: Any) -> Any:
     """The rows with the inputs, the shapes and the types of `like`."""
     wanted, got = (mapped(lambda _: "array", rows) for rows in (like, x))
     if wanted != got:
-        raise DataError(f"validation has the inputs {got}, but the training rows {wanted}. Give both the same inputs.")
+        raise DataError(
+            f"validation has the inputs {got}, but the training rows {wanted}. Pass the same inputs for both."
+        )
     return mapped(_cast, like, x)
 
 
@@ -192,12 +194,12 @@ def _cast(like: Array, array: Any) -> Array:
     array = array if isinstance(array, Source) else np.asarray(array)
     if array.shape[1:] != like.shape[1:]:
         raise DataError(
-            f"validation has rows of shape {array.shape[1:]}, but the training rows {like.shape[1:]}. Give both "
-            "the same shape."
+            f"validation has rows of shape {array.shape[1:]}, but the training rows {like.shape[1:]}. Pass the same "
+            f"shape for both."
         )
     if not np.can_cast(array.dtype, like.dtype, "same_kind"):
         raise DataError(
-            f"validation has the type {array.dtype}, but the training rows {like.dtype}. Give both "
-            "the same type and scale."
+            f"validation has the type {array.dtype}, but the training rows {like.dtype}. Pass the same type and "
+            f"scale for both."
         )
     return array if array.dtype.kind in "OSU" or isinstance(array, Source) else array.astype(like.dtype, copy=False)

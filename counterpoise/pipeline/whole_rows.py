@@ -6,7 +6,7 @@ and regions are those of whole rows and no array has all elements of all rows.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,10 +15,13 @@ from counterpoise.core.folds import Fold
 from counterpoise.core.job import Member
 from counterpoise.core.region_result import RegionResult
 from counterpoise.core.structure import chunks, take
+from counterpoise.decide.lesion_threshold import VOTES, lesion_cuts, pooled_log_odds
+from counterpoise.metrics.lesions import lesion_counts
 from counterpoise.metrics.regions import decided_regions, foreground_of, joined_regions
 from counterpoise.networks.forward import forward
 from counterpoise.networks.network import Network
 from counterpoise.networks.weights import set_state
+from counterpoise.pipeline.fold_results import Part
 from counterpoise.pipeline.trainer import Trainer
 from counterpoise.strategies.strategy import Strategy
 from counterpoise.targets.kinds import target_of
@@ -34,16 +37,71 @@ def region_result(
     if not target.per_element:
         return None
     foreground = foreground_of(target.counts(examples.y, len(examples.classes)))
-    learners = [trainer.learners[single.model] for single in strategy.singles]
     parts = []
-    for rows in chunks(examples.x, fold.test):
-        log_p = [
-            target.log_p(_logits(learner.model, member, take(learner.examples.x, rows)), member.log_shift, member.gamma)
-            for learner, member in zip(learners, members, strict=True)
-        ]
-        decided = target.apply(rule, np.stack(log_p))
+    for rows, log_p in _whole(strategy, trainer, fold.test, members):
+        decided = target.apply(rule, log_p)
         parts.append(decided_regions(examples.y[rows], decided.proba, decided.decision, foreground))
     return joined_regions(parts)
+
+
+def lesions_found(strategy: Strategy, trainer: Trainer, parts: Sequence[Part]) -> list[Array | None]:
+    """What each of many thresholds finds in whole rows (see `decide.lesion_threshold`), for each part of the rows.
+
+    Nothing where rows have no elements of two classes, or the pool of the members depends on labels.
+
+    Args:
+        strategy: What trained the members.
+        trainer: With its rows.
+        parts: See `fold_results.fitting_parts`.
+
+    Returns:
+        A table (G, 5) for each part, all with the same cuts.
+    """
+    examples, (vote, shares) = trainer.examples, strategy.pooling
+    sample = examples.sample
+    if sample is None or len(examples.classes) > 2 or vote not in VOTES:
+        return [None] * len(parts)
+
+    def odds(log_p: Array) -> Array:
+        flat = pooled_log_odds(
+            list(log_p.reshape(len(log_p), -1, 2)), vote, None if shares is None else np.array(shares)
+        )
+        return flat.reshape(log_p.shape[1:-1])
+
+    sampled = np.concatenate([odds(log_p).ravel() for _, _, log_p in parts])
+    weights = np.concatenate([sample.weights[rows].ravel() for rows, _, _ in parts])
+    cuts = lesion_cuts(sampled, weights)
+    tables: list[Array | None] = []
+    for own, members, _ in parts:
+        total = np.zeros((len(cuts), 4))
+        for rows, log_p in _whole(strategy, trainer, own, members):
+            user = examples.weights_of(rows)
+            weight = np.ones(len(rows)) if user is None else user.astype(np.float64)
+            counts = lesion_counts(examples.y[rows], odds(log_p), cuts)
+            total[:, :3] += np.einsum("n,gnk->gk", weight, counts)
+            total[:, 3] += weight.sum()
+        tables.append(np.column_stack([cuts, total]))
+    return tables
+
+
+def joined_lesions(tables: Sequence[Array | None]) -> Array | None:
+    """The tables of several parts of the rows as that of all."""
+    known = [table for table in tables if table is not None]
+    return np.column_stack([known[0][:, 0], sum(table[:, 1:] for table in known)]) if known else None
+
+
+def _whole(
+    strategy: Strategy, trainer: Trainer, rows: Array, members: Sequence[Member]
+) -> Iterator[tuple[Array, Array]]:
+    """Corrected scores (M, n, ..., C) of all elements, some rows at a time, and the numbers of these rows."""
+    examples, target = trainer.examples, target_of(trainer.examples)
+    learners = [trainer.learners[single.model] for single in strategy.singles]
+    for some in chunks(examples.x, rows):
+        log_p = [
+            target.log_p(_logits(learner.model, member, take(learner.examples.x, some)), member.log_shift, member.gamma)
+            for learner, member in zip(learners, members, strict=True)
+        ]
+        yield some, np.stack(log_p)
 
 
 def _logits(network: Network, member: Member, x: Any) -> Array:

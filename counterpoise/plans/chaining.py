@@ -23,7 +23,7 @@ Maker = Callable[..., Plan]
 
 @dataclass(frozen=True)
 class Chain(Unrealized):
-    """Several plans, each over the rows that the one before it leaves; see `chain`.
+    """Several plans in order, each on the rows that the previous one leaves (see `chain`).
 
     What it draws is known after `realize`; until then it counts every row once.
     """
@@ -31,7 +31,10 @@ class Chain(Unrealized):
     makers: tuple[Maker, ...] = field(default_factory=tuple)
 
     def realize(self, x: Any, seed: int = 0) -> Realized:
-        """Carry out all steps but the last on the rows; the last one draws again in each epoch."""
+        """Carry out all steps except the last one.
+
+        The last one draws again in each epoch.
+        """
         check_rows(x, self)
         n = len(self.codes)
         rows, fresh, new = Rows(x, self.codes, np.arange(n), self.sample_weight), [], [np.empty(0, np.int32)]
@@ -55,14 +58,14 @@ class Chain(Unrealized):
         if plan.deferred:
             raise OptionError(
                 f"The chain contains the deferred plan {plan.name!r}. "
-                "Make the plan of the chain first, then defer that plan."
+                "Defer the whole chain instead: make the chain first, then pass it to deferred."
             )
         return plan
 
 
 @dataclass(frozen=True)
 class ChainMaker:
-    """Makes a `Chain` from labels; the value of `chain`, and a plan function like `oversample`."""
+    """A plan function that makes a `Chain` from labels, returned by `chain`."""
 
     makers: tuple[Maker, ...]
 

@@ -48,7 +48,7 @@ def from_multiplicity(
 
 
 def uniform(y: Any, *, sample_weight: Any = None, classes: Sequence[Any] | None = None) -> Plan:
-    """Every row once an epoch, all weights equal: no remedy.
+    """Use every row once per epoch, with equal weights: no remedy.
 
     Example:
         >>> uniform([0, 0, 0, 1]).prior
@@ -68,7 +68,7 @@ def oversample(
     sample_weight: Any = None,
     classes: Sequence[Any] | None = None,
 ) -> Plan:
-    """Random oversampling: smaller classes are drawn more than once an epoch.
+    """Draw rows of smaller classes several times per epoch (random oversampling).
 
     m_c = max(1, ratio max(n) / n_c). Known fault: the model may memorize the repeated rows.
 
@@ -109,7 +109,7 @@ def undersample(
     sample_weight: Any = None,
     classes: Sequence[Any] | None = None,
 ) -> Plan:
-    """Random undersampling: a subset of each larger class is drawn, without replacement.
+    """Draw a part of each larger class without replacement (random undersampling).
 
     m_c = min(1, min(n) / (ratio n_c)). With `redraw=True` the walk goes through all rows, block after
     block, before one comes again: after E epochs the share seen is min(1, E m). Known fault with
@@ -148,7 +148,9 @@ def class_weight(
     sample_weight: Any = None,
     classes: Sequence[Any] | None = None,
 ) -> Plan:
-    """Every row once, losses weighted by class: w_c = n / (C n_c) for "balanced".
+    """Weight the loss by class: w_c = n / (C n_c) for "balanced".
+
+    Every row is used once per epoch.
 
     Args:
         y: Labels, (n,), (n, 1) or one-hot (n, C).
@@ -171,7 +173,9 @@ def class_weight(
 
 
 def power(y: Any, exponent: float = 0.5, *, sample_weight: Any = None, classes: Sequence[Any] | None = None) -> Plan:
-    """Partial balancing by weights, w_c proportional to n_c ** -exponent (0 = none, 1 = balanced).
+    """Balance partly by weights, w_c proportional to n_c ** -exponent.
+
+    0 is no balancing, and 1 is full balancing.
 
     Example:
         >>> power([0] * 4 + [1], exponent=0.5).prior.round(3).tolist()
@@ -190,7 +194,7 @@ def power(y: Any, exponent: float = 0.5, *, sample_weight: Any = None, classes: 
 def effective_number(
     y: Any, beta: float = 0.999, *, sample_weight: Any = None, classes: Sequence[Any] | None = None
 ) -> Plan:
-    """Weights by the effective number of samples (Cui et al. 2019).
+    """Weight classes by the effective number of samples (Cui et al. 2019).
 
     Example:
         >>> effective_number([0] * 90 + [1] * 10, beta=0.99).class_weights.round(3).tolist()
@@ -207,7 +211,9 @@ def effective_number(
 
 
 def to_prior(y: Any, prior: Any, *, sample_weight: Any = None, classes: Sequence[Any] | None = None) -> Plan:
-    """Weights that make training see the class shares `prior` (in the order of the sorted labels, or by label).
+    """Weight classes so that training sees the class proportions `prior`.
+
+    They are in the order of the sorted labels, or by label.
 
     Example:
         >>> to_prior([0, 0, 0, 1], [0.6, 0.4]).prior
@@ -225,7 +231,9 @@ def to_prior(y: Any, prior: Any, *, sample_weight: Any = None, classes: Sequence
 
 
 def cost(y: Any, costs: Any, *, sample_weight: Any = None, classes: Sequence[Any] | None = None) -> Plan:
-    """Weights from costs: a cost per class (C,), in order or by label, or a matrix (C, C), rows = truth (Elkan 2001).
+    """Weight classes by costs (Elkan 2001).
+
+    A cost per class (C,), in order or by label, or a matrix (C, C) with true classes as rows.
 
     Example:
         >>> cost([0, 0, 0, 1], [1, 5]).weights().round(2).tolist()

@@ -124,7 +124,7 @@ def by_label(counts: Array, classes: Sequence[Any], wanted: Mapping[Any, float])
     missing = [str(label) for code, label in enumerate(classes) if not 0 < result[code] < np.inf]
     if missing:
         raise OptionError(
-            f"Class {missing[0]!r} got no weight above 0 that is finite. Give one for each of: {', '.join(known)}."
+            f"Class {missing[0]!r} has no finite weight above 0. Pass a weight for each of: {', '.join(known)}."
         )
     return result
 

@@ -41,7 +41,7 @@ class Crops(NamedTuple):
 
 @dataclass(frozen=True)
 class CropPlan:
-    """What an epoch draws (see the module); made by `crop_plan`.
+    """The crops that an epoch draws, made by `crop_plan`.
 
     Attributes:
         masks: int (N, H, W) or (N, T), class codes; below 0: the pixel counts nowhere.
@@ -59,15 +59,22 @@ class CropPlan:
         return self.crops
 
     def epoch(self, number: int = 0, seed: int = 0) -> Crops:
-        """Return the crops of one epoch, in random order; the same ones for the same (number, seed)."""
+        """Return the crops of one epoch in random order.
+
+        They depend only on (number, seed).
+        """
+        image, corner = self.drawn(number, seed)
+        return Crops(image, corner, self.weights(image, corner))
+
+    def drawn(self, number: int = 0, seed: int = 0) -> tuple[Array, Array]:
+        """Return image and first pixel of the crops of one epoch, without their weights."""
         rng = seeds.generator(seed, "crops", number)
         image, corner = self._anywhere(rng, self.crops - self.around)
         if self.around:
             more_images, more_corners = self._around(rng, self.around)
             image, corner = np.append(image, more_images), np.concatenate([corner, more_corners])
         order = rng.permutation(self.crops)
-        image, corner = image[order], corner[order]
-        return Crops(image, corner, self.weights(image, corner))
+        return image[order], corner[order]
 
     def weights(self, image: Array, corner: Array) -> Array:
         """Weights of the pixels of crops, float32 (K, *size)."""
@@ -172,6 +179,16 @@ def _sums(values: Array, size: int, axis: int, pad: int) -> Array:
     total = np.cumsum(np.pad(values, widths), axis=axis)
     last, first = np.arange(size, total.shape[axis]), np.arange(total.shape[axis] - size)
     return np.take(total, last, axis) - np.take(total, first, axis)
+
+
+def cut(images: Array, corner: Array, size: tuple[int, ...]) -> Array:
+    """Parts (K, *size, ...) of images (K, H, W, ...), one of each, from their first pixels (K, A) on.
+
+    Example:
+        >>> cut(np.arange(8).reshape(2, 4), np.array([[0], [2]]), (2,)).tolist()
+        [[0, 1], [6, 7]]
+    """
+    return np.stack([image[_slices(first, size)] for image, first in zip(images, corner, strict=True)])
 
 
 def _slices(corner: Array, size: tuple[int, ...]) -> tuple[slice, ...]:

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from counterpoise.core.checks import check_range
+from counterpoise.core.errors import OptionError
 from counterpoise.plans.labels import user_weights
 from counterpoise.plans.plan import Plan
 
@@ -26,6 +28,7 @@ class ElementPlan(Plan):
         element_weights: float64 (C,), what the loss of an element of each class weighs, mean 1 over the elements; None:
             all alike.
         drawing: The plan that draws rows by what they contain; None draws each once.
+        crops: Share of the parts of images that are drawn around a rare class (see `crop_plan`); 0: whole rows.
 
     Example:
         >>> plan = element_plan(np.array([[8, 0], [4, 4]]), np.array([1.0, 3.0]))
@@ -36,6 +39,7 @@ class ElementPlan(Plan):
     shares: Array | None = None
     element_weights: Array | None = None
     drawing: Plan | None = None
+    crops: float = 0.0
 
     @property
     def log_shift(self) -> Array:
@@ -72,7 +76,7 @@ class ElementPlan(Plan):
 
 def element_plan(
     counts: Array, element_weights: Array | None = None, *, name: str = "elements", drawing: Plan | None = None,
-    sample_weight: Array | None = None,
+    sample_weight: Array | None = None, crops: float = 0.0,
 ) -> ElementPlan:  # fmt: skip
     """A plan over rows with a class per element, see `ElementPlan`.
 
@@ -82,6 +86,7 @@ def element_plan(
         name: What the plan is called in reports.
         drawing: The plan that draws rows; None draws each once.
         sample_weight: The user's weights (N,) of rows.
+        crops: Share of the parts of images that are drawn around a rare class; 0: whole rows are drawn.
     """
     n = len(counts)
     user = user_weights(sample_weight, n)
@@ -92,8 +97,28 @@ def element_plan(
         name, np.zeros(n, np.int32), ("all rows",), np.array([n if drawing is None else len(drawing)], np.int64),
         np.ones(1), sample_weight=user, shares=shares, drawing=drawing,
         element_weights=None if weights is None else weights / float(shares @ weights),
-        needs_calibration=drawing is not None and drawing.needs_calibration,
+        needs_calibration=crops > 0 or (drawing is not None and drawing.needs_calibration), crops=crops,
     )  # fmt: skip
+
+
+def crops(y: Any, *, share: float = 0.5, sample_weight: Any = None, classes: Any = None) -> Plan:
+    """A plan that trains on parts of images, many of them around the rare classes; for a class per pixel alone.
+
+    Args:
+        y: Labels of rows.
+        share: Share of the parts that are drawn around a rare class, above 0 and below 1.
+        sample_weight: Weights of rows.
+        classes: The classes.
+
+    Raises:
+        OptionError: Rows have one class each.
+    """
+    raise OptionError("crops draws parts of images with masks, but these rows have no class per pixel. Leave it out.")
+
+
+def crop_share(share: float = 0.5) -> float:
+    """The option of `crops`, checked."""
+    return check_range(share, "share", 0, 1, "()")
 
 
 def element_counts(y: Array, n_classes: int) -> Array:

@@ -26,7 +26,7 @@ SHARINGS = ("rows", "weights", "whole")
 
 @dataclass(frozen=True)
 class GroupPlan(Plan):
-    """A plan whose multiplicities depend on class and group; made by `per_group`.
+    """A plan whose multiplicities depend on class and group, made by `per_group`.
 
     Attributes:
         inner: The plan over pairs of class and group that draws and weighs, or None when whole groups are drawn.
@@ -43,7 +43,10 @@ class GroupPlan(Plan):
 
     @property
     def group_counts(self) -> Array:
-        """Groups of each class, int64 (C,); a group with rows of two classes counts in both."""
+        """Count the groups of each class, int64 (C,).
+
+        A group with rows of two classes counts in both.
+        """
         assert self.groups is not None
         pairs = np.unique(np.stack([self.codes, self.groups]), axis=1)
         return np.bincount(pairs[0], minlength=len(self.classes))

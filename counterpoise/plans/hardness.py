@@ -31,7 +31,7 @@ def self_paced(
     sample_weight: Any = None,
     classes: Sequence[Any] | None = None,
 ) -> Plan:
-    """Undersampling by bins of hardness: early members see easy rows more, later ones all bins alike.
+    """Undersample by hardness: early members see more easy rows than later ones.
 
     Rows of a larger class lie in `bins` bins of equal width between its least and its largest hardness. Bin l gets a
     share of the draws in proportion to 1 / (h_l + tan(pi i / (2 n))): h_l the mean hardness of its rows, i the members
@@ -82,7 +82,7 @@ def cascade(
     sample_weight: Any = None,
     classes: Sequence[Any] | None = None,
 ) -> Plan:
-    """Undersampling from a pool that loses its easiest rows after each member.
+    """Undersample from a pool that loses its easiest rows after each member.
 
     After member i of n a class of n_c rows keeps n_c f^i of them, f = (min(n) / n_c)^(1 / (n - 1)): those that were
     hardest for it among the rows kept before. The last member's pool has the size of the smallest class.
@@ -120,7 +120,9 @@ def cascade(
 
 
 def by_hardness(hardness: Array, wanted: int, pace: float, bins: int) -> tuple[Array, Array]:
-    """The bin of each row of a class, int64 (k,), and how many of `wanted` rows each bin gives, int64 (bins,).
+    """Divide the rows of a class into bins of hardness.
+
+    Returns the bin of each row, int64 (k,), and the number of rows to draw from each bin, int64 (bins,).
 
     Bins have equal widths between the least and the largest hardness; each gets a share in proportion to
     1 / (mean hardness of its rows + pace), but no more rows than it has.

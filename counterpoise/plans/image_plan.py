@@ -64,16 +64,16 @@ def image_plan(
     present = np.unique(codes)
     if len(present) < 2:
         raise OptionError(
-            f"All {len(codes):,} images contain class {labels[int(present[0])]!r} and none that is rarer, so that "
-            "drawing some of them more often has no effect. Expected images with and without a class. Weigh the "
-            "classes instead, for example with class_weight, or draw crops around the rare class."
+            f"All {len(codes):,} images contain class {labels[int(present[0])]!r} and no rarer class, so drawing "
+            f"some images more often has no effect. Expected images with and without a class. Use class weights "
+            f"instead, for example with class_weight, or draw crops around the rare class."
         )
     plan = make([labels[code] for code in codes.tolist()], sample_weight=sample_weight)
     return replace(plan, class_weights=plan.counts / plan.drawn) if weighted else replace(plan, needs_calibration=True)
 
 
 def image_classes(counts: Any) -> Array:
-    """The class of each image, int64 (N,): the one that it contains and that the fewest images contain.
+    """Return the class of each image, int64 (N,): the rarest class that it contains.
 
     Of classes that are in as many images, the one with fewer pixels in all. An image without pixels that count is one
     of the most frequent class.
@@ -100,7 +100,9 @@ def inclusion(plan: Plan) -> Array:
 
 
 def pixel_shares(plan: Plan, counts: Any) -> Array:
-    """Share of each class among the pixels that training sees in an average epoch, weights of the loss included, (C,).
+    """Compute the share of each class among the pixels of an average epoch, (C,).
+
+    Weights of the loss are included.
 
     Example:
         >>> counts = [[8, 0], [6, 2]]

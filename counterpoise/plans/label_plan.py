@@ -80,6 +80,7 @@ class LabelPlan(Plan):
 
     @property
     def _label_weights(self) -> Array:
+        """`label_weights`, which every plan of this kind has."""
         assert self.label_weights is not None
         return self.label_weights
 

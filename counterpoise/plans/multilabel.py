@@ -28,7 +28,7 @@ MOST_SETS = 256
 
 @dataclass(frozen=True)
 class MultiLabelPlan(Plan):
-    """A plan over rows with several labels; as a class plan it has one class, all rows.
+    """A plan over rows with several labels, in which all rows are one class.
 
     Attributes:
         labels: uint8 (n, L).
@@ -49,7 +49,10 @@ class MultiLabelPlan(Plan):
 
     @property
     def label_shares(self) -> tuple[Array, Array]:
-        """Share of rows with each label before and after the plan, float64 (L,) each; after: of an average epoch."""
+        """Compute the share of rows with each label before and after the plan.
+
+        Float64 (L,) each. The second is for an average epoch.
+        """
         assert self.labels is not None
         times = self.expected_times()
         return self.labels.mean(axis=0), times @ self.labels / times.sum()
@@ -65,6 +68,7 @@ class MultiLabelPlan(Plan):
         return 1.0 + self.labels @ (self.clones / np.maximum(1, self.labels.sum(axis=0)))
 
     def _draw_rows(self, number: int, seed: int) -> Array:
+        """Every row once and the clones of rare labels, shuffled."""
         assert self.labels is not None
         if self.inner is not None:
             return self.inner.rows(number, seed)
@@ -149,7 +153,9 @@ def clone_labels(y: Any, share: float = 0.25, *, sample_weight: Any = None) -> M
 def weigh_labels(
     y: Any, target: Any = 0.1, *, most: float = 20.0, rounds: int = 100, sample_weight: Any = None
 ) -> MultiLabelPlan:
-    """Weights per row that give each label a wanted share, by iterative proportional fitting.
+    """Weight rows so that each label has a wanted share.
+
+    The weights come from iterative proportional fitting.
 
     For each label in turn the rows that have it and those that lack it are scaled until its weighted share fits; the
     rounds go on until all fit. No weight exceeds `most` times the smallest, and labels that come together cannot have

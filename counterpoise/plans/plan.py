@@ -97,7 +97,10 @@ class Plan:
 
     @property
     def multiplicity(self) -> Array:
-        """m_c, what a row of class c counts in one epoch relative to a row of the whole, float64 (C,)."""
+        """m_c: the relative count of a row of class c in one epoch, float64 (C,).
+
+        It is relative to the mean row.
+        """
         return self.drawn / self.counts * self.class_weights
 
     @property
@@ -117,7 +120,10 @@ class Plan:
 
     @property
     def log_shift(self) -> Array:
-        """What training adds to the logits, float64 (C,), sum 0; subtract it for the proportions of the data."""
+        """The shift of the logits by training, float64 (C,), sum 0.
+
+        Subtract it to get probabilities for the proportions of the data.
+        """
         return shift.log_shift(self.multiplicity)
 
     def epoch(self, number: int = 0, seed: int = 0) -> tuple[Array, Array]:
@@ -147,26 +153,37 @@ class Plan:
 
     @property
     def batch_size(self) -> int | None:
-        """Rows of a batch, where the plan decides it; else None."""
+        """Rows of a batch if the plan determines it, otherwise None."""
         return None
 
     @property
+    def crops(self) -> float:
+        """Share of the parts of images that are drawn around a rare class; 0: whole rows are drawn."""
+        return 0.0
+
+    @property
     def given(self) -> int:
-        """Rows that the plan was made for; higher row numbers are those of `new`."""
+        """Rows for which the plan was made.
+
+        Higher row numbers are those of `new`.
+        """
         return len(self.codes)
 
     @property
     def needs_features(self) -> bool:
-        """Whether the plan looks at features (synthesis, cleaning): `realize` it on the rows before use."""
+        """Whether the plan needs features (synthesis, cleaning), by `realize`."""
         return False
 
     @property
     def new(self) -> tuple[Any, Array] | None:
-        """New rows that follow the given ones: their features and int32 class codes; None: there are none."""
+        """New rows after the given ones (features and int32 class codes), or None."""
         return None
 
     def realize(self, x: Any, seed: int = 0) -> Plan:
-        """Carry the plan out on the features `x` of its rows; a plan that needs no features is returned as it is."""
+        """Carry out the plan on the features `x` of its rows.
+
+        A plan that needs no features is returned unchanged.
+        """
         return self
 
     def with_weights(self, sample_weight: Any) -> Self:
@@ -182,18 +199,21 @@ class Plan:
         return replace(self, sample_weight=user, first=first)
 
     def content(self) -> Iterator[Any]:
-        """Yield all that decides what the plan draws and weighs, as arrays and plain values: equal for equal plans."""
+        """Yield everything that determines draws and weights, as arrays and plain values.
+
+        Equal plans yield equal content.
+        """
         yield type(self).__name__
         yield from _pieces(tuple(getattr(self, item.name) for item in fields(self) if item.name not in _WORDS))
 
     @property
     def stages(self) -> tuple[Plan, ...]:
-        """The plans that training follows one after the other; the last is this one."""
+        """The plans of the training stages, in order. The last one is this plan."""
         return (self,) if self.first is None else (self.first, self)
 
     @property
     def of_members(self) -> tuple[Plan, ...]:
-        """The plan of each ensemble member, where the members follow plans of their own; else none."""
+        """The plan of each ensemble member if members have their own plans, otherwise empty."""
         return ()
 
     @property

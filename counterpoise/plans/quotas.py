@@ -24,7 +24,7 @@ _TOGETHER = 1 << 12
 
 @dataclass(frozen=True)
 class QuotaPlan(Plan):
-    """A plan whose rows come in batches of `batch_size`, each with `per_batch` (C,) rows of each class.
+    """A plan with `per_batch` (C,) rows of each class in every batch.
 
     Example:
         >>> plan = quota([0] * 6 + [1] * 2, {0: 2, 1: 1})

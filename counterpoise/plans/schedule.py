@@ -46,7 +46,7 @@ def deferred(plan: P, at: float = 0.8) -> P:
     """
     share = check_range(at, "at", low=0.0, high=1.0, bounds="()")
     if plan.deferred:
-        raise OptionError(f"Plan {plan.name!r} is deferred already. Defer the plan that it was made from.")
+        raise OptionError(f"Plan {plan.name!r} is already deferred. Pass the original plan.")
     name = f"{plan.name}, deferred to {share:g}"
     return replace(plan, name=name, deferred=share, first=_each_row_once(plan), needs_calibration=True)
 
@@ -62,7 +62,7 @@ def check_single(plan: Plan) -> None:
     """Raise for a deferred plan where the number of steps is not known."""
     if plan.deferred:
         raise OptionError(
-            f"Plan {plan.name!r} has two stages, and a feed does not know when the second begins. "
-            "Use the plan in cp.fit, "
+            f"Plan {plan.name!r} has two stages, but a feed cannot determine when the second stage begins. Use the "
+            f"plan in cp.fit, "
             "or train on a feed of plan.first and then on a feed of the plan that you deferred."
         )

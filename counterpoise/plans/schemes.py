@@ -75,8 +75,8 @@ def scheme_weights(scheme: Any, mass: Array, labels: Sequence[Any], frequency: A
     empty = np.flatnonzero(mass <= 0)
     if len(empty) and scheme != "none":
         raise TargetError(
-            f"Class {labels[empty[0]]!r} has no element that counts, so no weight follows from its size. Leave it out "
-            "of classes=, or give weights by label as a dict."
+            f"Class {labels[empty[0]]!r} has no element that counts, so its weight cannot be computed. Leave it out "
+            f"of classes=, or give weights by label as a dict."
         )
     if not isinstance(scheme, str):
         return targets.cost(mass, scheme)
@@ -121,7 +121,7 @@ def _by_label(wanted: Mapping[Any, Any], mass: Array, labels: Sequence[Any]) -> 
     unnamed = [label for c, label in enumerate(labels) if np.isnan(out[c]) and mass[c] > 0]
     if unnamed:
         raise OptionError(
-            f"Class {unnamed[0]!r} got no weight (Keras would silently take 1). Give one for each of: "
+            f"Class {unnamed[0]!r} has no weight (Keras would silently use 1). Pass a weight for each of: "
             f"{', '.join(str(label) for label in labels)}."
         )
     if not np.any(out[mass > 0] > 0):

@@ -29,7 +29,7 @@ _NEITHER = "which has no fit_resample. Use the name of a sampler, or a sampler o
 
 @dataclass(frozen=True)
 class Synthesis(Unrealized):
-    """Every given row once an epoch, and new rows of the smaller classes, made once; see `synthesize`.
+    """All given rows, and synthetic rows of the smaller classes (see `synthesize`).
 
     Attributes:
         sampler: A name of `samplers.MAKERS`, or an imbalanced-learn sampler.
@@ -108,8 +108,8 @@ class Synthesis(Unrealized):
             return made[:0]
         if not len(made):
             raise DataError(
-                f"{self.name} made no row of class {self.classes[code]!r}, because none of its rows is near another "
-                "class. "
+                f"{self.name} created no row of class {self.classes[code]!r}, because none of its rows is near "
+                f"another class. "
                 "Use 'smote', or oversample."
             )
         order = seeds.generator(seed, "synthesis", code).permutation(len(made))
@@ -118,7 +118,7 @@ class Synthesis(Unrealized):
 
 @dataclass(frozen=True)
 class Cleaning(Unrealized):
-    """Rows that lie among other classes are taken away, then every row once an epoch; see `clean`.
+    """All rows except those among other classes (see `clean`).
 
     How many rows stay is known after `realize`; until then the plan counts them all.
     """
@@ -251,7 +251,7 @@ def _fitted(
     x, y = _call(sampler, matrix, codes, name)
     n = len(codes)
     if len(x) < n or not np.array_equal(y[:n], codes):
-        raise OptionError(f"{name} removes rows as well. Use plans.chain(clean, synthesize) for both.")
+        raise OptionError(f"{name} also removes rows. Use plans.chain(clean, synthesize) for both.")
     return np.asarray(x[n:], np.float64), np.asarray(y[n:])
 
 

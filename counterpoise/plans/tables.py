@@ -76,7 +76,7 @@ def _named(elements: Elements, labels: tuple[Any, ...]) -> tuple[Any, ...]:
 def _check_width(got: int, wanted: int, word: str) -> None:
     if got != wanted:
         raise TargetError(
-            f"The target has {got} {word}, but the weights were made for {wanted}. Give targets of one form."
+            f"The target has {got} {word}, but the weights were made for {wanted}. Pass targets of the same form."
         )
 
 
@@ -141,8 +141,8 @@ class Tally:
         mass = np.array([self.mass.get(k, 0.0) for k in labels])
         if not mass.sum() > 0:
             raise TargetError(
-                "No element of the target counts: all are masked, ignored, or of weight 0. "
-                "Leave at least one element in."
+                "Cannot compute class weights, because every target element is masked, ignored, or has weight 0. "
+                "Check mask=, ignore=, and sample_weight=."
             )
         raw = scheme_weights(scheme, mass, labels, self._frequency(labels, mass))
         lost = np.flatnonzero((mass > 0) & (raw == 0))
@@ -227,7 +227,7 @@ def _pair_weights(scheme: Any, pairs: Array, labels: Sequence[Any]) -> Any:
         if np.any(pair <= 0) and scheme not in (None, "none"):
             word = "is never present" if pair[1] <= 0 else "is always present"
             raise TargetError(
-                f"Label {label!r} {word}, so no weight follows from its size. Leave it out, or give weights."
+                f"Label {label!r} {word}, so its weight cannot be computed. Leave it out, or pass weights."
             )
         yield scheme_weights(scheme, pair, (f"{label} absent", f"{label} present"))
 

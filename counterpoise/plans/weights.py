@@ -31,7 +31,7 @@ def class_weight(
     classes: Any = None,
     sample_weight: Any = None,
 ) -> Any:
-    """The weight of each class of a target.
+    """Compute the weight of each class of a target.
 
     For sequences, masks, multi-label and multi-output targets `fit(class_weight=...)` of Keras is wrong or fails; use
     `sample_weight`, `weight_map` or `compile_balanced`, which take the same arguments.
@@ -76,7 +76,7 @@ def sample_weight(
     classes: Any = None,
     sample_weight: Any = None,
 ) -> Any:
-    """The weight of each element of a target, for `fit(sample_weight=...)`.
+    """Compute the weight of each element of a target, for `fit(sample_weight=...)`.
 
     Arguments and errors are those of `class_weight`.
 
@@ -149,7 +149,9 @@ def per_output(option: Any, names: Sequence[Any], y: Any, word: str) -> dict[Any
     structured = isinstance(option, Mapping) if isinstance(y, Mapping) else isinstance(option, list)
     if not structured:
         if word == "scheme" and option is not None and not isinstance(option, str):
-            raise OptionError("Weights by label were given once for several outputs. Give one scheme for each output.")
+            raise OptionError(
+                "The target has several outputs, but only one scheme was given. Pass one scheme for each output."
+            )
         return dict.fromkeys(names, option)
     given = option if isinstance(option, Mapping) else dict(enumerate(option))
     strange = [k for k in given if k not in names]
@@ -166,6 +168,7 @@ def per_output(option: Any, names: Sequence[Any], y: Any, word: str) -> dict[Any
 def _each_output(
     make: Callable[..., Any], y: Any, scheme: Any, mask: Any, kind: Any, ignore: Any, classes: Any, existing: Any
 ) -> Any:
+    """Make the weights of the one output, or of each output of a model by its name; `make` takes a table and labels."""
     names = output_names(y)
     if names is None:
         tally = Tally(kind, ignore, classes)

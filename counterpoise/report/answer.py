@@ -32,9 +32,8 @@ def _data(record: Record) -> str:
     source = words.file_name(data.get("source"))
     share = words.share(rare.get("share"))
     kind = "rarest label" if several_labels(record) else "rare class"
-    count = (
-        f"{kind}: {rare['label']!r}, {words.count(rare['count'])} {'units' if name_of(record) else 'rows'} ({share})"
-    )
+    what = "units" if name_of(record) else "pixels or steps" if data.get("kind") == "elements" else "rows"
+    count = f"{kind}: {rare['label']!r}, {words.count(rare['count'])} {what} ({share})"
     return " · ".join(text for text in (source, rows, count) if text)
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from counterpoise.core.titles import capital
+from counterpoise.core.titles import PER, capital
 from counterpoise.report import columns, words
 from counterpoise.report.series import styles
-from counterpoise.report.tables import PER, Record, Row, ranked, row_of
+from counterpoise.report.tables import Record, Row, ranked, row_of
 
 #: Key -> heading, of the scores of a group.
 OF_GROUP = {
@@ -30,7 +30,7 @@ def sections(record: Record) -> list[Row]:
     rows = "test rows" if record.get("split") else "out-of-fold test rows"
     of = f"Measured for {look.title} on {rows}." if look else f"Measured on {rows}."
     parts: Sequence[tuple[str, str, Callable[[], tuple[str, list[Row]]]]] = (
-        ("spread", "How sure the threshold is", lambda: _threshold(record, audit)),
+        ("spread", "Uncertainty of the threshold", lambda: _threshold(record, audit)),
         ("groups", "Groups", lambda: _groups(audit)),
         ("costs", "Costs", lambda: _costs(record)),
         ("review", "When to ask a human", lambda: _review(audit)),
@@ -71,7 +71,7 @@ def _threshold(record: Record, audit: Mapping[str, Any]) -> tuple[str, list[Row]
             [ENDS[end], words.significant(at["threshold"]), *(words.number(at[key], 3) for key in keys)]
             for end, at in spread.items()
         ]
-        caption = "Ends of 95% of the thresholds that resampled rows choose, and their decisions"
+        caption = "Range of 95% of the thresholds that are chosen on resampled rows, and their decisions"
         tables.append(_table(caption, ("", "Threshold", "Recall", "Precision", "Alerts (share of rows)"), rows))
     own = [
         (styles(record)[row["strategy"]].title, [v for v in row.get("thresholds") or [] if words.finite(v)])
@@ -105,8 +105,8 @@ def _groups(audit: Mapping[str, Any]) -> tuple[str, list[Row]]:
             caption = f"Difference from {table['reference']!r}, class {table['class']} (95% CI of each column together)"
             tables.append(_table(caption, (column, *OF_DIFFERENCE.values()), rows))
     text = (
-        "Each value of a column is scored apart. Several definitions of equal treatment exclude each other: where the "
-        "share of positives differs, calibrated probabilities cannot give equal recall and equal false positive rates."
+        "Each value of a column is scored separately. If the share of positives differs between values, no model "
+        "but a perfect one has both calibrated probabilities and equal recall and false positive rates."
     )
     return text, tables
 
@@ -137,7 +137,12 @@ def _review(audit: Mapping[str, Any]) -> tuple[str, list[Row]]:
         labels = [str(c["label"]) for c in one["classes"]]
         missed = [with_ends(c["missed"]) for c in one["classes"]]
         rows.append([f"{one['alpha']:g}", with_ends(one["share"]), with_ends(one["error"]), *missed])
-    heads = ("At most wrong of each class", "To a human", "Error of the others", *(f"Wrong: {name}" for name in labels))
+    heads = (
+        "Limit of wrong decisions",
+        "To a human",
+        "Error of the decided rows",
+        *(f"Wrong: {name}" for name in labels),
+    )
     text = (
         "Rows that may be of several classes can go to a human: `clf.decide(review_alpha=0.1)`, or `--review-alpha`. "
         "The limits of a fold come from the other folds."
@@ -154,7 +159,9 @@ def _reliability(audit: Mapping[str, Any]) -> tuple[str, list[Row]]:
         error = f"ECE {words.number(table['ece'])}, calibration error {words.number(table['calibration_error'])}"
         heads = ("Rows", "Positive", "Predicted", "Observed", "95% CI")
         tables.append(_table(f"Class {table['class']}: {error}", heads, rows))
-    text = "Mean predicted probability and observed share in bins of equally many positive rows. Good: both are equal."
+    text = (
+        "Mean predicted probability and observed share, in bins with equal numbers of positives. Good: both are equal."
+    )
     return text, tables
 
 
@@ -163,7 +170,7 @@ def _importance(record: Record, audit: Mapping[str, Any]) -> tuple[str, list[Row
     if found:
         rows = [[", ".join(one["columns"]), with_ends(one["importance"])] for one in found["columns"]]
         caption = f"Average precision lost without a column (95% CI), {words.count(found['rows'])} test rows"
-        text = "A column is exchanged between rows. Columns with the same information hide each other."
+        text = "Each column is shuffled between rows. Columns with the same information hide each other."
         return text, [_table(capital(caption), ("Column", "Loss"), rows)]
     if record["data"].get("columns") and row_of(record, audit.get("strategy")) and record.get("model_card"):
         text = "Not measured, because the saved model was trained on all rows. Run `counterpoise explain` on new rows."

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from counterpoise.core.titles import BASELINE, capital, metric_name, strategy_title
+from counterpoise.core.titles import BASELINE, PER, capital, metric_name, strategy_title
 from counterpoise.report import columns, words
 from counterpoise.report.series import class_shares, rarest, several_labels, styles
-from counterpoise.report.tables import PER, Record, Row, mean, of_class, ranked
+from counterpoise.report.tables import Record, Row, mean, of_class, ranked
 from counterpoise.report.unit_record import name_of
 
 

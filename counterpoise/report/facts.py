@@ -15,7 +15,7 @@ Fact = tuple[str, Any]
 
 BUDGETS = {
     "steps": "every strategy may take as many optimizer steps as the baseline",
-    "epochs": "every strategy takes the same number of epochs, whatever their number of steps",
+    "epochs": "every strategy trains for the same number of epochs, whatever the number of steps",
 }
 
 
@@ -54,7 +54,7 @@ def diagnosis_facts(record: Record) -> dict[str, Any] | None:
     return {"facts": facts, "advice": [_advice(a) for a in diagnosis.get("advice") or []]}
 
 
-STATUS = {"clear": "clear", "handled": "handled", "look": "please check", "unknown": "unknown"}
+STATUS = {"clear": "clear", "handled": "handled", "look": "please check", "unknown": "not checked"}
 
 
 def leak_checks(record: Record) -> list[dict[str, str]]:
@@ -132,15 +132,15 @@ def method_facts(record: Record) -> list[Fact]:
     budget, how = record.get("budget"), {**record, **(record.get("settings") or {})}
     inside, costs = record.get("nested"), record.get("costs")
     repeats = record.get("repeats") or 1
-    given = record.get("split")
+    given, delay = record.get("split"), record.get("label_delay")
     folds = f"{record['folds']} folds" if record.get("folds") and not given else None
     facts: list[Fact] = [
         ("Main metric", metric_name(record["metric"])),
         ("Cross-validation", f"{folds}, {repeats} {'repeat' if repeats == 1 else 'repeats'}" if folds else None),
         ("Split", given and ", ".join(f"{words.count(rows)} {what} rows" for what, rows in given.items())),
-        ("Label delay", _delay(record.get("label_delay"))),
+        ("Label delay", delay and words.delay(delay)),
         ("Nested", inside and f"{inside['inner_folds']} inner folds in each, which repeat the choice"),
-        ("Costs", costs and f"{words.prices(costs)}; decisions are for least cost, except those of the baseline"),
+        ("Costs", costs and f"{words.prices(costs)}; all strategies except the baseline minimize the expected cost"),
         ("Tuning", _tuning(how)),
         ("Limit", _limit(how)),
         ("Network", record.get("network")),
@@ -152,12 +152,6 @@ def method_facts(record: Record) -> list[Fact]:
         ("Version", f"Counterpoise {record['version']}" if record.get("version") else None),
     ]
     return _known(facts)
-
-
-def _delay(delay: Mapping[str, Any] | None) -> str | None:
-    if not delay:
-        return None
-    return words.delay(delay)
 
 
 def _tuning(how: Mapping[str, Any]) -> str | None:

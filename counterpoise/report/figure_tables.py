@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from counterpoise.core.titles import capital, metric_name
-from counterpoise.report import figures, tables, words
+from counterpoise.core.titles import PER, capital, metric_name
+from counterpoise.report import figures, words
 from counterpoise.report.captioned import Figure, captioned
 from counterpoise.report.curve_marks import rare_scale
 from counterpoise.report.marks import has_panels
@@ -108,11 +108,11 @@ def decision(record: Record) -> Figure:
         f"case found is worth 9 false positives{_whose(record)}. Dashed: act on every case. Zero: act on none. {BANDS}"
     )
     rows = [
-        [*who, *(_between(part, "threshold", "benefit", t, tables.PER, 1) for t in THRESHOLDS)]
+        [*who, *(_between(part, "threshold", "benefit", t, PER, 1) for t in THRESHOLDS)]
         for who, part in _parts(record, "decision")
     ]
     heads = [*_who_heads(many), *(f"at {t:g}" for t in THRESHOLDS)]
-    table = f"Net benefit per {tables.PER:,} cases: cases found, minus false positives at the cost of the threshold"
+    table = f"Net benefit per {PER:,} cases: cases found - false positives x odds of the threshold"
     return captioned("Decision curve", caption, figures.decision_spec(record), heads, rows, table)
 
 

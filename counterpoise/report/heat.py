@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import base64
+import math
 
 import numpy as np
 
-from counterpoise.report.thumbnails import SIDE, png, reduced
+from counterpoise.report.thumbnails import SIDE, data_uri, reduced
 
 Array = np.ndarray
 
@@ -31,8 +31,12 @@ def overlay(pixels: Array, heat: Array, low: float = 0.0, high: float = 255.0, s
         >>> overlay(np.zeros((8, 8)), np.eye(8)).shape
         (8, 8, 3)
     """
+    from scipy.ndimage import gaussian_filter
+
     picture = pixels.reshape(*pixels.shape[:2], -1).astype(np.float64)
-    effects = blurred(heat.astype(np.float64), max(heat.shape) * BLUR)[..., None]
+    deviation = max(heat.shape) * BLUR
+    reach = max(1, math.ceil(3 * deviation))
+    effects = gaussian_filter(heat.astype(np.float64), deviation, mode="nearest", radius=reach)[..., None]
     if side is not None:
         picture, effects = reduced(picture, side), reduced(effects, side)
     gray = 255.0 * np.clip((picture.mean(axis=-1, keepdims=True) - low) / max(high - low, 1e-12), 0.0, 1.0)
@@ -45,23 +49,4 @@ def overlay(pixels: Array, heat: Array, low: float = 0.0, high: float = 255.0, s
 
 def heat_thumbnail(pixels: Array, heat: Array, low: float = 0.0, high: float = 255.0) -> str:
     """The overlay as a data URI of at most `thumbnails.SIDE` pixels a side."""
-    return "data:image/png;base64," + base64.b64encode(png(overlay(pixels, heat, low, high, SIDE))).decode()
-
-
-def blurred(values: Array, deviation: float) -> Array:
-    """Values (height, width) blurred by a normal curve; the sum over the middle stays.
-
-    Example:
-        >>> round(float(blurred(np.eye(1, 99)[[0] * 99].T, 2.0).sum()), 6) > 0
-        True
-    """
-    reach = max(1, int(np.ceil(3 * deviation)))
-    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / max(deviation, 1e-6)) ** 2)
-    kernel /= kernel.sum()
-    out = values
-    for axis in (0, 1):
-        padded = np.pad(out, [(reach, reach) if a == axis else (0, 0) for a in (0, 1)], mode="edge")
-        size = out.shape[axis]
-        parts = (weight * np.take(padded, range(i, i + size), axis=axis) for i, weight in enumerate(kernel))
-        out = np.sum(list(parts), axis=0)
-    return out
+    return data_uri(overlay(pixels, heat, low, high, SIDE))

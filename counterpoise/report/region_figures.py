@@ -9,7 +9,7 @@ from typing import Any
 from counterpoise.report import words
 from counterpoise.report.captioned import Figure, captioned
 from counterpoise.report.curve_marks import UNIT, curve_parts, curve_rows, curves
-from counterpoise.report.marks import Names, Record, has_panels
+from counterpoise.report.marks import Record, has_panels
 from counterpoise.report.series import Spec, block_of, drawn
 
 #: False positives per image up to which the FROC curve is drawn, and those of its table.
@@ -25,24 +25,24 @@ def region_figures(record: Record) -> dict[str, Figure]:
     return {"froc": _froc(record), "dice_images": _dice_images(record)}
 
 
-def froc_spec(record: Record, strategies: Names = None) -> Spec:
+def froc_spec(record: Record) -> Spec:
     """Recall of lesions against false positives per image, one line per strategy (see `figures.pr_spec`)."""
-    data = curve_rows(record, strategies, "froc", "false_positives", "lesion_recall")
+    data = curve_rows(record, None, "froc", "false_positives", "lesion_recall")
     scales = ({"domain": [0, MOST_FALSE]}, UNIT)
-    return curves(record, strategies, data, ("false_positives", "lesion_recall"), [], [], (None, None), scales)
+    return curves(record, None, data, ("false_positives", "lesion_recall"), [], [], (None, None), scales)
 
 
-def dice_spec(record: Record, strategies: Names = None) -> Spec:
+def dice_spec(record: Record) -> Spec:
     """Share of the images with the class that reach a Dice coefficient, one line per strategy."""
-    data = curve_rows(record, strategies, "dice_images", "dice", "images")
-    return curves(record, strategies, data, ("dice", "images"), [], [], (None, None))
+    data = curve_rows(record, None, "dice_images", "dice", "images")
+    return curves(record, None, data, ("dice", "images"), [], [], (None, None))
 
 
 def _froc(record: Record) -> Figure:
     caption = (
         "Higher is better. A finding is a connected region of the decision, at each strategy's own threshold; it is "
-        "ranked by its largest probability. It hits a lesion from an overlap (IoU) of 0.1 on. The curve ends where "
-        "there are no more findings."
+        "ranked by its largest probability. It hits a lesion if their overlap (IoU) is at least 0.1. The curve ends "
+        "at the last finding."
     )
     rows = [
         [*who, *(_at(part, "false_positives", "lesion_recall", n) for n in FALSE_POSITIVES)]
@@ -51,7 +51,7 @@ def _froc(record: Record) -> Figure:
     heads = [*_heads(record), *(f"at {n:g} per image" for n in FALSE_POSITIVES)]
     return captioned(
         "Lesions found and false positives per image (FROC)", caption, froc_spec(record), heads, rows,
-        "Recall of lesions at so many false positives per image, at most",
+        "Recall of lesions at this many false positives per image or fewer",
     )  # fmt: skip
 
 

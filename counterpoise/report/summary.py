@@ -183,6 +183,7 @@ def thin(x: Array, y: Array, max_points: int, tolerance: float = TOLERANCE) -> A
 def _checked(
     y: Array, raw: Array, proba: Array, decision: Array, n_classes: int, max_points: int
 ) -> tuple[Array, Array, Array, Array]:
+    """The arrays of curves as float64 and int64, or an error that names the wrong one."""
     y, decision = np.asarray(y), np.asarray(decision)
     raw, proba = np.asarray(raw, dtype=float), np.asarray(proba, dtype=float)
     wanted = {"raw": (raw, (len(y), n_classes)), "proba": (proba, (len(y), n_classes)), "decision": (decision, y.shape)}
@@ -197,11 +198,13 @@ def _checked(
     for name, codes in (("y", y), ("decision", decision)):
         if codes.min() < 0 or codes.max() >= n_classes:
             raise OptionError(
-                f"{name} holds {codes.min()} to {codes.max()}. Expected class codes from 0 to {n_classes - 1}."
+                f"{name} contains {codes.min()} to {codes.max()}. Expected class codes from 0 to {n_classes - 1}."
             )
     for name, values in (("raw", raw), ("proba", proba)):
         if not (np.isfinite(values).all() and values.min() >= 0 and values.max() <= 1 + 1e-6):
-            raise OptionError(f"{name} must hold probabilities between 0 and 1; apply a softmax or sigmoid to scores.")
+            raise OptionError(
+                f"{name} must contain probabilities between 0 and 1; apply a softmax or sigmoid to scores."
+            )
     return y.astype(np.int64), raw, proba, decision.astype(np.int64)
 
 

@@ -15,8 +15,6 @@ from counterpoise.report.series import block_of, rarest, several_labels, styles
 Record = Mapping[str, Any]
 Row = dict[str, Any]
 
-PER = 10_000
-
 
 def row_of(record: Record, name: Any) -> Mapping[str, Any] | None:
     """Return the row of a strategy that did not fail, or None."""

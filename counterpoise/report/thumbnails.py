@@ -28,7 +28,12 @@ def thumbnail(pixels: Array, low: float = 0.0, high: float = 255.0, side: int = 
     """
     picture = pixels.reshape(*pixels.shape[:2], -1).astype(np.float64)
     share = np.clip((reduced(picture, side) - low) / max(high - low, 1e-12), 0.0, 1.0)
-    return "data:image/png;base64," + base64.b64encode(png(np.round(255 * share).astype(np.uint8))).decode()
+    return data_uri(np.round(255 * share).astype(np.uint8))
+
+
+def data_uri(pixels: Array) -> str:
+    """uint8 pixels (height, width, 1 or 3) as a data URI."""
+    return "data:image/png;base64," + base64.b64encode(png(pixels)).decode()
 
 
 def png(pixels: Array) -> bytes:

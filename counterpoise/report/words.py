@@ -125,9 +125,9 @@ def prices(costs: Mapping[str, Any]) -> str:
 
     Example:
         >>> prices({"cost_fp": 1.0, "cost_fn": 20.0})
-        'a false positive costs 1, a missed case 20'
+        'a false positive costs 1, a missed case costs 20'
         >>> prices({"cost_column": "amount", "cost_fp": 5.0, "mean_amount": 80.0})
-        "a false positive costs 5, a missed case its 'amount' (mean 80)"
+        "a false positive costs 5, a missed case costs its 'amount' (mean 80)"
         >>> prices({"matrix": [[0.0, 2.0], [9.0, -1.0]]})
         'a matrix, true class by decided class: 0, 2; 9, -1'
     """
@@ -135,9 +135,9 @@ def prices(costs: Mapping[str, Any]) -> str:
         rows = "; ".join(", ".join(f"{cost:,.6g}" for cost in row) for row in costs["matrix"])
         return f"a matrix, true class by decided class: {rows}"
     if "cost_column" in costs:
-        missed = f"a missed case its {costs['cost_column']!r} (mean {costs['mean_amount']:,.4g})"
+        missed = f"a missed case costs its {costs['cost_column']!r} (mean {costs['mean_amount']:,.4g})"
         return f"a false positive costs {count(costs['cost_fp'])}, {missed}"
-    return f"a false positive costs {count(costs['cost_fp'])}, a missed case {count(costs['cost_fn'])}"
+    return f"a false positive costs {count(costs['cost_fp'])}, a missed case costs {count(costs['cost_fn'])}"
 
 
 def delay(values: Mapping[str, Any]) -> str:

@@ -59,8 +59,8 @@ def ray(
     """
     if (address or "").startswith("ray://"):
         raise OptionError(
-            f"address is {address!r}. Expected auto, HOST:PORT or local. Run on a node of the cluster, for example by "
-            "`ray job submit`."
+            f"address is {address!r}. Expected auto, HOST:PORT or local. Run the command on a node of the cluster, "
+            f"for example by `ray job submit`."
         )
     if cpus <= 0 or gpus < 0 or retries < 0:
         raise OptionError(
@@ -123,8 +123,8 @@ class Cluster(Closing):
         except Exception as error:  # Ray has no class of its own for a cluster out of reach
             why = str(error).strip().partition("\n")[0]
             raise OptionError(
-                f"No Ray cluster answers at {self.address!r} ({why}). Start it with `ray start --head`, and run on "
-                "one of its nodes."
+                f"No Ray cluster answers at {self.address!r} ({why}). Start it with `ray start --head`, and run the "
+                f"command on one of its nodes."
             ) from error
         self._opened = True
 
@@ -184,10 +184,10 @@ def _again(batch: Batch, done: list[str], tries: Counter[str], retries: int, err
     if tries[left.jobs[0].id] > retries:
         first = str(error).strip().splitlines()[0]
         raise OptionError(
-            f"A fit was lost {retries + 1} times on the cluster ({type(error).__name__}: {first}). Look at the "
-            "memory of its nodes, or raise retries."
+            f"A fit was lost {retries + 1} times on the cluster ({type(error).__name__}: {first}). Check the memory "
+            f"of its nodes, or raise retries."
         )
-    logger.warning("A worker of the cluster died (%s). Its fits are sent out again.", type(error).__name__)
+    logger.warning("A worker of the cluster died (%s). Its fits are sent again.", type(error).__name__)
     return left
 
 

@@ -71,8 +71,8 @@ def loaded(content: bytes, buffers: Sequence[Any] = ()) -> Any:
     except Exception as error:
         first = (str(error).strip().splitlines() or [""])[0][:300]
         raise ModelError(
-            f"The network cannot be made again in another process ({type(error).__name__}: {first}). Register its "
-            "classes (keras.saving.register_keras_serializable), or pass a builder function in the model's place."
+            f"The network cannot be restored in another process ({type(error).__name__}: {first}). Register its "
+            "classes (keras.saving.register_keras_serializable), or pass a builder function instead of the model."
         ) from error
 
 

@@ -101,6 +101,7 @@ class Pool(Closing):
                 self.close()
 
     def _work(self, todo: list[Batch], shared: Shared, progress: Any) -> Any:
+        """Hand out batches and give on what the workers report, until none is left: (job id, member)."""
         deaths: Counter[str] = Counter()
         while todo or any(worker.batch for worker in self._workers):
             self._hand_out(todo, shared)

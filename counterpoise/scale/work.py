@@ -135,7 +135,7 @@ def batches(
     if network.kind != "network":
         return [Batch((job,), "", {}, engine) for job in distinct.values()]
     if tuple(callbacks) or not network.clone:
-        raise OptionError("Keras callbacks and clone=False work in this process alone. Leave the executor out.")
+        raise OptionError("Keras callbacks and clone=False work only in this process. Leave the executor out.")
     compile_modes = decided(distinct.values(), network)
     if engine == "auto" and (reason := refusal(network, examples)):
         logger.warning("Training with fit, because %s. Training may take longer.", reason)

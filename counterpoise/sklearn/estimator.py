@@ -26,7 +26,9 @@ TABLE_MODELS = ("mlp", "tabular", "auto", *KINDS)
 
 
 class CounterpoiseClassifier(ClassifierMixin, BaseEstimator):
-    """Train with one strategy; probabilities are corrected and decisions follow the chosen threshold.
+    """A scikit-learn classifier with corrected probabilities and a tuned threshold.
+
+    It trains a model with one strategy.
 
     Args:
         model: "auto", a name such as "mlp" or "boosted", a Keras model, a builder `build(spec, n_classes)`,
@@ -97,7 +99,10 @@ class CounterpoiseClassifier(ClassifierMixin, BaseEstimator):
         self.verbose = verbose
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> CounterpoiseClassifier:
-        """Train on rows X and labels y, (N,), or several labels, (N, L) of 0 and 1; see `cp.fit` for errors."""
+        """Train on rows X and labels y, (N,), or several labels of 0 and 1, (N, L).
+
+        See `cp.fit` for errors.
+        """
         if y is None:
             raise TargetError("CounterpoiseClassifier requires y to be passed, but the target y is None.")
         rows, labels = self._rows(X, y)
@@ -113,13 +118,19 @@ class CounterpoiseClassifier(ClassifierMixin, BaseEstimator):
         return self
 
     def predict_proba(self, X: Any) -> Array:
-        """Probability of each class, float64 (N, C), or of each label, (N, L), in the order of `classes_`."""
+        """Predict the probability of each class (N, C) or of each label (N, L), float64.
+
+        Columns are in the order of `classes_`.
+        """
         check_is_fitted(self)
         proba = self.classifier_.predict_proba(self._rows(X))
         return proba[:, self._columns()]
 
     def predict(self, X: Any) -> Array:
-        """The decided label of each row (N,), by the chosen threshold or offsets; of labels 0 or 1, int64 (N, L)."""
+        """Predict the label of each row (N,) at the chosen threshold or offsets.
+
+        With several labels per row, the result is 0 or 1, int64 (N, L).
+        """
         check_is_fitted(self)
         labels = self.classifier_.predict(self._rows(X))
         return np.asarray(labels, dtype=self.classes_.dtype if labels.ndim == 1 else np.int64)

@@ -68,7 +68,7 @@ class PlanSampler(BaseSampler):
         self.random_state = random_state
 
     def fit_resample(self, X: Any, y: Any, **params: Any) -> tuple[Any, Any]:
-        """Rows of X and labels of y as the plan draws them; see `BaseSampler`."""
+        """Return rows of X and labels of y, resampled by the plan (see `BaseSampler`)."""
         labels = one_hot(y)
         if labels is None:
             labels = plain_labels(y)

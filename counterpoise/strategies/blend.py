@@ -37,7 +37,9 @@ class Blend:
 
 
 def blend(models: Sequence[Any], *, pooling: str = "learned") -> Blend:
-    """Pool several models in place of one, for `fit`, `compare` and `CounterpoiseClassifier`: one file.
+    """Combine several models into one by a weighted mean of their probabilities.
+
+    Pass the result to `fit`, `compare`, or `CounterpoiseClassifier`. The blend is saved as one file.
 
     Each is trained under the strategy, its training shift is removed, and the probabilities p_m are pooled:
     p = sum_m w_m p_m with w on the simplex. "learned" weights minimize the log loss of out-of-fold rows and are then
@@ -59,5 +61,5 @@ def blend(models: Sequence[Any], *, pooling: str = "learned") -> Blend:
         raise OptionError(f'models is {models!r}. Expected two or more, for example ["tabular", "boosted"].')
     check_choice(pooling, "pooling", ("learned", "equal"))
     if any(isinstance(model, Blend) for model in models):
-        raise OptionError("A blend is a member of a blend. Name its models instead.")
+        raise OptionError("A blend cannot be a member of a blend. Name its models instead.")
     return Blend(tuple(models), pooling)

@@ -71,7 +71,7 @@ def external(
             f"estimator is {what}. Expected an instance with fit, get_params, set_params, and predict_proba or "
             "decision_function, as scikit-learn's classifiers have them."
         )
-    idea = idea or f"{type(estimator).__name__}, no network: fitted once on the same rows."
+    idea = idea or f"{type(estimator).__name__}, an external model, fitted once on the same rows."
     return External(PREFIX + bare, idea, plan=plan, options=options, estimator=estimator)
 
 

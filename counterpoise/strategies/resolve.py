@@ -44,8 +44,8 @@ def _check_trees(strategy: Strategy, models: Mapping[str, Model]) -> None:
     for unit in strategy.units:
         if models[unit.singles[0].model].kind == "trees" and (reason := _lacking_in_trees(unit)):
             raise ModelError(
-                f"Strategy {unit.name!r} {reason}, which trees cannot do. Choose a strategy that draws or "
-                "weighs rows, for example class_weight, oversample or undersample."
+                f"Strategy {unit.name!r} {reason}, which trees cannot do. Choose a strategy that draws or weights "
+                f"rows, for example class_weight, oversample or undersample."
             )
 
 
@@ -63,7 +63,7 @@ def _lacking_in_trees(unit: Strategy) -> str:
         f"trains with the loss {single.loss!r}": single.loss != "cross_entropy",
         "mixes the rows of batches": bool(single.mix),
         "changes the last layer of a network": bool(single.finish),
-        "lowers and raises a learning rate": isinstance(unit, Successive) and unit.warm,
+        "changes the learning rate": isinstance(unit, Successive) and unit.warm,
         "changes its weights during training": _deferred(single),
     }
     return next((text for text, needed in needs.items() if needed), "")
@@ -79,8 +79,8 @@ def _for_network(single: Single, network: Model) -> Single:
     own = single.loss != "cross_entropy"
     if own and network.custom_train_step == "compute_loss":
         raise ModelError(
-            f"Strategy {single.name!r} trains with a loss of its own, but the model computes its loss itself "
-            "(compute_loss). Choose a strategy that draws or weighs rows, for example class_weight or oversample."
+            f"Strategy {single.name!r} has its own loss, but the model computes its loss itself (compute_loss). "
+            f"Choose a strategy that draws or weights rows, for example class_weight or oversample."
         )
     rigid = network.custom_train_step is not None or (
         network.user_loss is not None and network.user_loss.form == "codes"

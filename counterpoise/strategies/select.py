@@ -65,8 +65,8 @@ def ensemble(
     names = tuple(single.name for unit in units for single in unit.singles)
     if external_names := [unit.name for unit in units if isinstance(unit, External)]:
         raise OptionError(
-            f"{external_names[0]} cannot be a member of an ensemble, because external models are never saved. Give it "
-            "to cp.compare(strategies=[...])."
+            f"{external_names[0]} cannot be a member of an ensemble, because external models are never saved. Use "
+            f"it in cp.compare(strategies=[...])."
         )
     shares = None
     if weights is not None:
@@ -106,10 +106,12 @@ def find(strategy: str | Strategy) -> Strategy:
 def _no_strategy(given: Any) -> str:
     if isinstance(given, (list, tuple, set)):
         return (
-            f"strategy is a {type(given).__name__} of {len(given)}. Expected one. cp.compare(strategies=[...]) "
-            "compares several, cp.ensemble([...]) makes one model of them."
+            f"strategy is a {type(given).__name__} of {len(given)}. Expected one strategy. To compare several, use "
+            f"cp.compare(strategies=[...]). To combine them, use cp.ensemble([...])."
         )
-    return f"The strategy is of type {type(given).__name__}. Expected a name, or a Strategy, as of cp.ensemble([...])."
+    return (
+        f"The strategy is of type {type(given).__name__}. Expected a name or a Strategy (cp.ensemble([...]) makes one)."
+    )
 
 
 def select(wanted: str | Strategy | Iterable[str | Strategy], kind: str = "one_of") -> tuple[Strategy, ...]:

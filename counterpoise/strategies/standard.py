@@ -10,6 +10,7 @@ import numpy as np
 
 from counterpoise.plans import class_plans as plans
 from counterpoise.plans.class_plans import Plan
+from counterpoise.plans.element_plan import crops
 from counterpoise.plans.hardness import cascade, self_paced
 from counterpoise.plans.schedule import deferred
 from counterpoise.plans.synthesis import synthesize
@@ -55,33 +56,33 @@ _GAMMA = Hyperparameter("gamma", 0.25, 5.0, default=2.0, applies_to="loss")
 _NONE = Single("none", "The baseline: no remedy, decision at 0.5 or the largest probability.", aim="argmax")
 _CLASS_WEIGHT = Single(
     "class_weight",
-    "Every row once; the loss of class c weighs n / (C n_c).",
+    "Every row once per epoch, with the loss of class c multiplied by n / (C n_c).",
     plans.class_weight,
     hyperparameters=(Hyperparameter("power", 0.0, 1.5, default=1.0, applies_to=_with_power),),
 )
 _ASYMMETRIC = Single(
     "asymmetric",
-    "Easy negatives are focused away harder than positives, class by class (Ridnik 2021).",
+    "Reduces the loss of easy negatives more than that of easy positives, per class (Ridnik 2021).",
     loss="asymmetric",
 )
 _OVERSAMPLE = Single(
     "oversample",
-    "Rows of smaller classes are drawn more often, up to the largest class; resampled each epoch.",
+    "Draws rows of smaller classes more often, up to the largest class; resampled each epoch.",
     plans.oversample,
     hyperparameters=(_RATIO,),
 )
 _UNDERSAMPLE = Single(
     "undersample",
-    "A part of the rows of larger classes is drawn, down to the smallest class; each epoch draws others.",
+    "Draws fewer rows of larger classes, down to the smallest class; resampled each epoch.",
     plans.undersample,
     hyperparameters=(_RATIO,),
 )
 
 
-def _subsets(name: str, idea: str, members: int = 5, **options: Any) -> Ensemble:
-    """An ensemble whose members each keep a balanced subset of their own for all epochs."""
+def _subsets(name: str, idea: str, **options: Any) -> Ensemble:
+    """An ensemble whose 5 members each keep a balanced subset of their own for all epochs."""
     one = Single(f"{name} member", plan=plans.undersample, options={"redraw": False, **options})
-    return Ensemble(name, idea, members=(one,) * members)
+    return Ensemble(name, idea, members=(one,) * 5)
 
 
 STANDARD: tuple[Strategy, ...] = (
@@ -92,12 +93,12 @@ STANDARD: tuple[Strategy, ...] = (
     _UNDERSAMPLE,
     Single(
         "effective_number",
-        "Class weights by the effective number of rows, which grows more slowly than the rows (Cui 2019).",
+        "Class weights by the effective number of rows, less extreme than inverse counts (Cui 2019).",
         plans.effective_number,
     ),
     Single(
         "focal",
-        "Rows that are easy already count less (Lin 2017).",
+        "Reduces the loss of rows that are already predicted well (Lin 2017).",
         loss="focal",
         constants=_focusing,
         hyperparameters=(_GAMMA,),
@@ -111,32 +112,32 @@ STANDARD: tuple[Strategy, ...] = (
     ),
     Single(
         "logit_adjusted",
-        "The logarithm of the class shares is added to the logits while training (Menon 2021, tau = 1).",
+        "Adds the log of the class proportions to the logits during training (Menon 2021, tau = 1).",
         loss="balanced_softmax",  # the same loss at tau = 1, so that the network is trained once for both
         constants=_class_counts,
         hyperparameters=(Hyperparameter("tau", 0.25, 2.0, default=1.0, applies_to=_with_tau),),
     ),
     Single(
         "balanced_softmax",
-        "The softmax counts each class by its rows while training (Ren 2020).",
+        "Weights each class in the softmax by its rows during training (Ren 2020).",
         loss="balanced_softmax",
         constants=_class_counts,
     ),
     Single(
         "ldam_drw",
-        "Rare classes must win by a wider margin; weights by the effective number in the last fifth (Cao 2019).",
+        "Larger margins for rarer classes; effective-number weights in the last fifth (Cao 2019).",
         _deferred_effective,
         loss="ldam",
         constants=_margins,
     ),
     Single(
         "drw",
-        "Plain training, then weights by the effective number in the last fifth of the steps (Cao 2019).",
+        "No weights at first, then effective-number weights in the last fifth of the steps (Cao 2019).",
         _deferred_effective,
     ),
     Single(
         "label_smoothing",
-        "Labels of large classes are trusted less than those of rare ones (Zhong 2021).",
+        "Smooths the labels of large classes more than those of rare classes (Zhong 2021).",
         loss="label_smoothing",
         constants=_smoothed,
         hyperparameters=(Hyperparameter("head", 0.0, 0.4, default=0.1, applies_to="loss"),),
@@ -144,53 +145,53 @@ STANDARD: tuple[Strategy, ...] = (
     _ASYMMETRIC,
     Single(
         "smote",
-        "New rows of smaller classes between a row and its neighbors of the class (Chawla 2002).",
+        "Creates rows of smaller classes between a row and a neighbor of its class (Chawla 2002).",
         synthesize,
         {"sampler": "smote"},
     ),
     Single(
         "smote_nc",
-        "SMOTE where some columns are levels: a new row takes the commonest of its neighbors (Chawla 2002).",
+        "SMOTE for categorical columns: a new row gets its neighbors' most frequent category (Chawla 2002).",
         synthesize,
         {"sampler": "smote_nc"},
     ),
     Single(
         "borderline_smote",
-        "SMOTE from the rows of smaller classes that lie among other classes (Han 2005).",
+        "SMOTE from rows of smaller classes whose neighbors are mostly of other classes (Han 2005).",
         synthesize,
         {"sampler": "borderline_smote"},
     ),
     Single(
         "adasyn",
-        "SMOTE, with more new rows where other classes are near (He 2008).",
+        "SMOTE, with more new rows near other classes (He 2008).",
         synthesize,
         {"sampler": "adasyn"},
     ),
     Single(
         "mixup",
-        "Rows of a batch are averaged in pairs, and their labels with them (Zhang 2018, alpha = 0.2).",
+        "Averages pairs of rows in a batch, and their labels (Zhang 2018, alpha = 0.2).",
         mix="mixup",
         mixing={"alpha": 0.2},
     ),
     Single(
         "remix",
-        "Mixup whose label goes to the rarer class of the pair (Chou 2020, kappa = 3, tau = 0.5).",
+        "Mixup in which a pair can get the label of its rarer class (Chou 2020, kappa = 3, tau = 0.5).",
         mix="remix",
         mixing={"alpha": 1.0, "kappa": 3.0, "tau": 0.5},
     ),
     Single(
         "crt",
-        "The baseline; its last layer is retrained on class-balanced rows (Kang 2020).",
+        "The baseline, with its last layer retrained on class-balanced rows (Kang 2020).",
         finish="crt",
     ),
     Single(
         "tau_norm",
-        "The baseline; the class weights of its last layer are scaled to similar lengths (Kang 2020).",
+        "The baseline, with the class vectors of its last layer scaled to similar norms (Kang 2020).",
         finish="tau_norm",
     ),
     Single(
         "auc_margin",
-        "Trains the order of the scores: positives above negatives by a margin (Yuan 2021).",
+        "Trains the ranking: positives score above negatives by a margin (Yuan 2021).",
         loss="auc_margin",
     ),
     Single(
@@ -217,29 +218,35 @@ STANDARD: tuple[Strategy, ...] = (
     ),
     _subsets(
         "balanced_bagging",
-        "Five networks, each on a bootstrap of every class, all of the size of the smallest (Breiman 1996).",
+        "Five networks, each on bootstrap samples of every class as large as the smallest (Breiman 1996).",
         draw="bootstrap",
     ),
     Successive(
         "snapshot_ensemble",
-        "One training whose learning rate falls to 0 and starts again; five networks are kept on the way (Huang 2017).",
+        "One training in which the learning rate falls to 0 five times; averages the five networks (Huang 2017).",
         step=Single("snapshot"),
         warm=True,
     ),
     Successive(
         "self_paced_ensemble",
-        "Five networks; each draws rows of the larger classes by how hard they were for those before it (Liu 2020).",
+        "Five networks; each draws rows of larger classes by their hardness for earlier networks (Liu 2020).",
         step=Single("self_paced_ensemble member", plan=self_paced),
     ),
     Successive(
         "balance_cascade",
-        "Five networks; after each, the rows of the larger classes that were easiest for it are left out (Liu 2009).",
+        "Five networks; after each, the easiest rows of the larger classes are removed (Liu 2009).",
         step=Single("balance_cascade member", plan=cascade),
     ),
 )
 
 #: Strategies for a class per element alone.
 FOR_ELEMENTS: tuple[Strategy, ...] = (
+    Single(
+        "crops",
+        "Parts of images, half of them around a rare class; the loss of a pixel weighs 1 / how often it is drawn.",
+        crops,
+        hyperparameters=(Hyperparameter("share", 0.1, 0.9, default=0.5),),
+    ),
     Single(
         "dice_cross_entropy",
         "Cross-entropy of each element plus one minus the Dice coefficient of each row (Taghanaki 2019).",
@@ -248,7 +255,7 @@ FOR_ELEMENTS: tuple[Strategy, ...] = (
     Single("dice", "One minus the Dice coefficient of each row (Milletari 2016).", loss="dice"),
     Single(
         "tversky",
-        "Dice in which missed elements cost more than false ones, 0.7 to 0.3 (Salehi 2017).",
+        "Dice loss that weights missed elements 0.7 and false positives 0.3 (Salehi 2017).",
         loss="tversky",
     ),
 )
@@ -257,7 +264,7 @@ FOR_ELEMENTS: tuple[Strategy, ...] = (
 FOR_LABELS: tuple[Strategy, ...] = (
     Ensemble(
         "label_ensemble",
-        "Several labels: networks without a remedy, with weighted labels and with asymmetric loss, averaged.",
+        "For several labels: average of networks with no remedy, weighted labels, and asymmetric loss.",
         members=(_NONE, _CLASS_WEIGHT, _ASYMMETRIC),
     ),
 )

@@ -65,7 +65,7 @@ class Hyperparameter:
             )
 
     def with_value(self, strategy: Single, value: float) -> Single:
-        """The strategy with this value."""
+        """Return the strategy with this value."""
         if callable(self.applies_to):
             return self.applies_to(strategy, value)
         if self.applies_to == "plan":
@@ -75,7 +75,9 @@ class Hyperparameter:
 
 @dataclass(frozen=True)
 class Strategy:
-    """One way to treat the imbalance: a `Single`, an `Ensemble` or a `Successive`; called itself it makes a `Single`.
+    """One way to treat imbalance: a `Single`, an `Ensemble`, or a `Successive`.
+
+    Calling it makes a `Single`.
 
     Attributes:
         name: The name in `--strategies`, leaderboards and files.
@@ -118,7 +120,7 @@ class Strategy:
 
     @property
     def pooling(self) -> tuple[str, tuple[float, ...] | None]:
-        """How the members are pooled, and their weights; None: equal, or learned."""
+        """How members are pooled, and their weights (None if equal or learned)."""
         return "soft", None
 
     @property
@@ -132,19 +134,19 @@ class Strategy:
         return False
 
     def mapped(self, function: Callable[[Single], Single]) -> Strategy:
-        """The strategy with a function applied to each `Single` of it."""
+        """Apply a function to each `Single` of the strategy."""
         raise NotImplementedError
 
     def with_model(self, key: str) -> Strategy:
-        """The strategy trained by one model of the run."""
+        """Return the strategy as trained by one model of the run."""
         return self.mapped(lambda single: replace(single, model=key))
 
     def in_several_passes(self) -> Strategy:
-        """The strategy with a network for each member of an ensemble."""
+        """Return the strategy with a separate network for each ensemble member."""
         return self
 
     def jobs(self, make: Callable[[Single], Job], *, timed: bool = False) -> list[Job]:
-        """The job of each of `singles`.
+        """Make the job of each of `singles`.
 
         Args:
             make: Makes the job of one.
@@ -153,7 +155,7 @@ class Strategy:
         return [make(single) for single in self.singles]
 
     def due(self, stage: int, jobs: Sequence[Job], members: Mapping[str, Member], examples: Examples) -> dict[int, Job]:
-        """The jobs that can be trained in a stage, by their index in `jobs`.
+        """Return the jobs that can be trained in a stage, by their index in `jobs`.
 
         Args:
             stage: 0, 1, ...
@@ -164,7 +166,7 @@ class Strategy:
         return dict(enumerate(jobs)) if stage == 0 else {}
 
     def outputs(self, jobs: Sequence[Job], members: Mapping[str, Member]) -> list[Member]:
-        """The members of its jobs, with their outputs for the score rows alone."""
+        """Return the members of the jobs, with their outputs for the score rows only."""
         return [members[job.id] for job in jobs]
 
 

@@ -46,10 +46,10 @@ class Successive(Strategy):
     def __post_init__(self) -> None:
         check_int(self.count, "count", 2)
         if not isinstance(self.step, Single):
-            raise OptionError(f"{self.name}: step is a {type(self.step).__name__}. Expected what cp.Strategy makes.")
+            raise OptionError(f"{self.name}: step is a {type(self.step).__name__}. Expected a cp.Strategy.")
         if self.step.finish or self.step.hyperparameters:
             name = "finish" if self.step.finish else "hyperparameters"
-            raise OptionError(f"{self.name}: step has {name}, which models trained one after the other cannot have.")
+            raise OptionError(f"{self.name}: step has {name}, which cannot be combined with sequence=.")
         if not self.warm:
             object.__setattr__(self, "step", replace(self.step, options={**self.step.options, "members": self.count}))
 
@@ -65,7 +65,7 @@ class Successive(Strategy):
         return replace(self, step=function(self.step))
 
     def jobs(self, make: Callable[[Single], Job], *, timed: bool = False) -> list[Job]:
-        """A first guess of each, which `due` replaces once those before it are trained."""
+        """Make a first guess of each job, which `due` replaces after the earlier ones."""
         made = super().jobs(make)
         pieces = 1 if timed else self.count
         return [job.having(limits=with_cosine(job.limits, pieces)) for job in made] if self.warm else made

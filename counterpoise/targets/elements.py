@@ -20,11 +20,13 @@ from counterpoise.core.labels import count_codes
 from counterpoise.core.rule import Rule
 from counterpoise.core.target import Problem
 from counterpoise.core.units import Units
+from counterpoise.decide.aim import WHOLE, Aim
 from counterpoise.decide.layer import rule_to_dict
+from counterpoise.decide.lesion_threshold import lesion_threshold
 from counterpoise.decide.rule import Decision
 from counterpoise.metrics.lesions import region_counts
 from counterpoise.plans import class_plans
-from counterpoise.plans.element_plan import ElementPlan, element_counts, element_plan
+from counterpoise.plans.element_plan import ElementPlan, crop_share, crops, element_counts, element_plan
 from counterpoise.plans.image_plan import image_plan
 from counterpoise.plans.plan import Plan
 from counterpoise.targets import element_losses, strategy_sets
@@ -94,10 +96,10 @@ class Elements:
     losses: Mapping[str, Callable[..., Any]] = LOSSES
 
     def widths(self, n: int) -> tuple[int, ...]:
-        return (1, 2) if n == 2 else (n,)
+        return _EACH.widths(n)
 
     def shape(self, n: int) -> tuple[int, ...]:
-        return (n,)
+        return _EACH.shape(n)
 
     def scored_shape(self, y: Array, n: int) -> tuple[int, ...]:
         return (*y.shape, n)
@@ -105,8 +107,10 @@ class Elements:
     def fits(self, shape: tuple[int | None, ...], n: int) -> bool:
         return len(shape) > 2 and shape[-1] in self.widths(n)
 
-    def counts(self, y: Array, n: int) -> Array:
-        return count_codes(y.reshape(-1), n)
+    def counts(self, y: Array, n: int, weights: Array | None = None) -> Array:
+        if weights is None:
+            return count_codes(y.reshape(-1), n)
+        return np.asarray(weights @ element_counts(y, n))
 
     def are_labels(self, y: Array, n: int) -> bool:
         fits = y.ndim > 1 and y.dtype.kind == "i" and y.size > 0
@@ -133,6 +137,9 @@ class Elements:
         counts, function = element_counts(y, n), make.func if isinstance(make, partial) else make
         if function is class_plans.uniform:
             return element_plan(counts, name="uniform", sample_weight=sample_weight)
+        if function is crops:
+            share = crop_share(**(make.keywords if isinstance(make, partial) else {}))
+            return element_plan(counts, name="crops", sample_weight=sample_weight, crops=share)
         if function in DRAWN:
             drawing = image_plan(counts, make, sample_weight=sample_weight)
             return element_plan(counts, name=drawing.name, drawing=drawing, sample_weight=sample_weight)
@@ -141,7 +148,7 @@ class Elements:
         if np.any(plan.drawn != 1) or plan.needs_features or plan.deferred or not np.any(plan.class_weights != 1):
             raise OptionError(
                 f"Plan {plan.name!r} draws or makes rows by their one class, but these rows have a class per element. "
-                "Choose a strategy that weighs the classes, for example class_weight, or oversample."
+                "Choose class_weight or oversample, for example."
             )
         return element_plan(counts, plan.class_weights, name=plan.name, sample_weight=sample_weight)
 
@@ -151,8 +158,8 @@ class Elements:
             return loss
         if name in element_losses.UNWEIGHTED:
             raise OptionError(
-                f"The loss {name!r} has no value per element, so that class weights cannot multiply it. Choose a "
-                "strategy without class weights, or one that trains with cross-entropy."
+                f"The loss {name!r} has no value per element, so class weights cannot be applied. Choose a strategy "
+                f"without class weights, or one with cross-entropy."
             )
         return name, {**constants, "weights": plan.element_weights.tolist()}
 
@@ -208,7 +215,9 @@ class Elements:
         return Decision(flat.proba.reshape(*shape, -1), flat.decision.reshape(shape))
 
     def unit_proba(self, proba: Array, units: Units) -> Array:
-        raise OptionError("unit is for one class or several labels per row, but these rows have a class per element.")
+        raise OptionError(
+            "unit is for one class or several labels per row, but these rows have a class per element. Leave unit out."
+        )
 
     def log_p_of(self, proba: Array) -> Array:
         return _EACH.log_p_of(proba)
@@ -232,9 +241,11 @@ class Elements:
     ) -> Rule:  # fmt: skip
         if confidence is not None:
             raise OptionError(
-                "confidence= needs independent rows, but the elements of a row belong together. Leave confidence out: "
-                "the threshold is then an estimate."
+                "confidence= needs independent rows, but the elements of a row are not independent. Leave "
+                "confidence out. The threshold is then an estimate."
             )
+        if len(aim) == 1 and (name := next(iter(aim))) in WHOLE:
+            return _by_lesions(rule, scores, Aim(name, tuple(np.ravel(aim[name]).astype(float).tolist())))
         return _EACH.choose(rule, self._flat(scores), aim, confidence, classes)
 
     def at_prior(self, rule: Rule, prior: Any, scores: Mapping[str, Array]) -> Rule:
@@ -262,6 +273,18 @@ class Elements:
         weight = _mean_one(problem.of_rows(scores.get("weight")))
         flat = {"log_p": problem.log_p(scores["log_p"]), "y": problem.y.astype(np.int64)}
         return flat if weight is None else {**flat, "weight": weight}
+
+
+def _by_lesions(rule: Rule, scores: Mapping[str, Array], goal: Aim) -> Rule:
+    """The rule with a threshold chosen on the lesions of whole rows (see `decide.lesion_threshold`)."""
+    if len(rule.prior) > 2:
+        raise OptionError(f"{goal.name} is for two classes, but there are {len(rule.prior)}. Choose another aim.")
+    if "lesions" not in scores:
+        raise OptionError(
+            f"{goal.name} needs the lesions of images that trained nothing, which this classifier does not have. Make "
+            "it with fit or compare, and pool an ensemble by the vote 'soft' or 'log'."
+        )
+    return lesion_threshold(rule, scores["lesions"], goal)
 
 
 def _mean_one(weights: Array | None) -> Array | None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from counterpoise.core.errors import CounterpoiseError, OptionError, did_you_mean
-from counterpoise.core.rule import LabelRules
+from counterpoise.core.rule import LabelRules, Rule
 from counterpoise.core.target import Problem
 from counterpoise.decide.aim import Aim
 from counterpoise.decide.new_prior import rule_at_prior
@@ -24,7 +24,7 @@ FEW = 20
 
 
 def with_pooled_thresholds(
-    rule: LabelRules, log_p: Array, problems: Problems, weights: Array | None = None
+    rule: LabelRules, log_p: Array, problems: Problems, weights: Array | None = None, goal: Aim | None = None
 ) -> LabelRules:
     """The rules, labels with few positives at one threshold that is chosen on all labels together.
 
@@ -34,9 +34,9 @@ def with_pooled_thresholds(
         rule: The rules.
         log_p: float (M, N, L, 2), the scores that fitted them.
         problems: Of the labels. weights: float (N,), or None.
+        goal: What the thresholds are chosen for; None: what those of the rules were.
     """
-    few = [index for index, p in enumerate(problems) if p.y.sum() < FEW]
-    goal = Aim.parse(rule.problem_rules[0].aim)
+    few, goal = few_positives(problems), goal or Aim.parse(rule.problem_rules[0].aim)
     if not few or rule.vote == "hard" or goal.under_new_prior == "stays":
         return rule
     proba = [
@@ -48,12 +48,27 @@ def with_pooled_thresholds(
     cut = choose_threshold(np.concatenate(proba), y, goal, np.concatenate(w))
     rules = list(rule.problem_rules)
     for index in few:
-        note = (
-            f"The label has {int(problems[index].y.sum())} positives, fewer than {FEW}. Its threshold was chosen on "
-            "all labels together."
-        )
-        rules[index] = replace(rules[index], threshold=cut, notes=(*rules[index].notes, note))
+        notes = (*_own_notes(rules[index], problems[index]), _pooled_note(problems[index]))
+        rules[index] = replace(rules[index], threshold=cut, aim=str(goal), guarantee=None, notes=notes)
     return rule.with_problem_rules(rules)
+
+
+def _pooled_note(problem: Problem) -> str:
+    count = int(problem.y.sum())
+    return (
+        f"The label has {count} positive{'s' * (count != 1)}, fewer than {FEW}. Its threshold was chosen on all labels "
+        "together."
+    )
+
+
+def _own_notes(rule: Rule, problem: Problem) -> tuple[str, ...]:
+    """The notes of a rule without that on a pooled threshold."""
+    return tuple(note for note in rule.notes if note != _pooled_note(problem))
+
+
+def few_positives(problems: Problems) -> list[int]:
+    """Numbers of the labels that have fewer positives than a threshold of their own needs."""
+    return [index for index, p in enumerate(problems) if p.y.sum() < FEW]
 
 
 def choose(
@@ -62,7 +77,8 @@ def choose(
 ) -> LabelRules:  # fmt: skip
     """The rules with the thresholds of one aim, of all labels or of those that it names.
 
-    A guarantee holds for all of these labels together: each gets its share of what may fail (Bonferroni).
+    A guarantee holds for all of these labels together: each gets its share of what may fail (Bonferroni). Labels with
+    few positives that are not named get one threshold together (see `with_pooled_thresholds`).
 
     Args:
         rule, scores, aim, confidence, classes: As for `thresholds.choose`.
@@ -75,13 +91,22 @@ def choose(
     ((name, value),) = aim.items()
     wanted = _by_label(name, value, classes)
     each = None if confidence is None else 1.0 - (1.0 - confidence) / len(wanted)
-    rules = list(rule.problem_rules)
+    rules, goal = list(rule.problem_rules), None
+    if confidence is None and not isinstance(value, Mapping) and name not in ("threshold", "given") and problems:
+        goal = thresholds.goal_of(name, value)
+        if goal.under_new_prior != "stays" and rule.vote != "hard":
+            wanted = {index: own for index, own in wanted.items() if index not in few_positives(problems[""])}
     for index, own in wanted.items():
         try:
             rules[index] = thresholds.choose(rules[index], _scores(scores, index, problems), {name: own}, each, (0, 1))
         except CounterpoiseError as error:
             raise type(error)(f"label {classes[index]!r}: {error}") from None
-    return rule.with_problem_rules(rules)
+        if "" in problems:
+            rules[index] = replace(rules[index], notes=_own_notes(rules[index], problems[""][index]))
+    chosen = rule.with_problem_rules(rules)
+    if goal is None:
+        return chosen
+    return with_pooled_thresholds(chosen, scores["log_p"].astype(np.float64), problems[""], scores.get("weight"), goal)
 
 
 def _by_label(name: str, value: Any, classes: Sequence[Any]) -> dict[int, Any]:
@@ -91,7 +116,7 @@ def _by_label(name: str, value: Any, classes: Sequence[Any]) -> dict[int, Any]:
         return dict.fromkeys(range(len(known)), value)
     for label in value:
         if label not in known:
-            raise OptionError(f"{name} names {label!r}, which is no label.{did_you_mean(label, known)}")
+            raise OptionError(f"{name} names {label!r}, which is not a label.{did_you_mean(label, known)}")
     if not value:
         raise OptionError(f"{name} names no label. Expected a value for one label or more.")
     return {known.index(label): own for label, own in value.items()}
@@ -129,7 +154,7 @@ def at_prior(rule: LabelRules, prior: Any, scores: Mapping[str, Array], problems
 def describe(rule: LabelRules, rows: int, classes: Sequence[Any]) -> dict[str, Any]:
     """Return the entry of the thresholds in the model card; "labels" holds `thresholds.describe` of each label."""
     each = [
-        {"label": str(label), **thresholds.describe(one, rows, classes)}
+        {"label": str(label), **thresholds.describe(one, rows, classes), "notes": list(one.notes)}
         for label, one in zip(classes, rule.problem_rules, strict=True)
     ]
     words = list(dict.fromkeys(entry["word"] for entry in each))
@@ -139,6 +164,8 @@ def describe(rule: LabelRules, rows: int, classes: Sequence[Any]) -> dict[str, A
         "offsets": None,
         "aim": rule.aim,
         "word": words[0] if len(words) == 1 else "estimate",
-        "text": sentences[0] if len(sentences) == 1 else "Each label has its own threshold; see its entry.",
+        "text": sentences[0]
+        if len(sentences) == 1
+        else "Each label has its own threshold. See the entry of the label.",
         "labels": each,
     }

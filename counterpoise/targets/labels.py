@@ -65,8 +65,9 @@ class Labels:
     def fits(self, shape: tuple[int | None, ...], n: int) -> bool:
         return len(shape) == 2 and shape[1] in self.widths(n)
 
-    def counts(self, y: Array, n: int) -> Array:
-        return np.stack([(y == code).sum(axis=0) for code in (0, 1)], axis=1)
+    def counts(self, y: Array, n: int, weights: Array | None = None) -> Array:
+        each = 1 if weights is None else weights.reshape(len(y), -1)
+        return np.stack([(each * (y == code)).sum(axis=0) for code in (0, 1)], axis=1)
 
     def are_labels(self, y: Array, n: int) -> bool:
         fits = y.ndim == 2 and y.shape[1] == n and y.dtype.kind in "iu"
@@ -100,7 +101,7 @@ class Labels:
         if plan is None:
             raise OptionError(
                 f"Plan {plans[0].name!r} draws or makes rows by their one class, but these rows have several labels. "
-                "Choose a strategy that weighs the labels, for example class_weight or focal, or oversample."
+                "Choose class_weight, focal, or oversample, for example."
             )
         return plan
 

@@ -68,8 +68,8 @@ class OneOf:
     def fits(self, shape: tuple[int | None, ...], n: int) -> bool:
         return len(shape) == 2 and shape[1] in self.widths(n)
 
-    def counts(self, y: Array, n: int) -> Array:
-        return count_codes(y, n)
+    def counts(self, y: Array, n: int, weights: Array | None = None) -> Array:
+        return count_codes(y, n) if weights is None else np.bincount(y, weights, n)
 
     def are_labels(self, y: Array, n: int) -> bool:
         return bool(y.ndim == 1 and y.dtype.kind in "iu" and len(y) and y.min() >= 0 and y.max() < n)

@@ -23,6 +23,7 @@ ALL: dict[str, tuple[str, ...]] = {
     "elements": (
         *DEFAULT["elements"],
         "undersample",
+        "crops",
         "logit_adjusted",
         "balanced_softmax",
         "dice",

@@ -31,7 +31,7 @@ def choose(
     if len(aim) != 1:
         given = ", ".join(aim) or "none"
         raise OptionError(
-            f"The aims are: {given}. Expected exactly one aim. Call for example decide(recall_floor=0.95)."
+            f"The aims are: {given}. Expected exactly one aim. Pass one, for example decide(recall_floor=0.95)."
         )
     ((name, value),) = aim.items()
     if isinstance(value, Mapping):
@@ -42,12 +42,13 @@ def choose(
         return replace(rule, threshold=cut, aim="given", member_thresholds=votes, guarantee=None)
     if "log_p" not in scores:
         raise OptionError(
-            "This classifier has no out-of-fold scores, so no threshold can be chosen from them. Pass threshold=."
+            "This classifier has no out-of-fold scores, so it cannot tune a threshold. Pass labels to cp.wrap, or "
+            "use decide(threshold=0.2)."
         )
     if confidence is None:
         return _estimated(rule, scores, name, value)
     if name not in GUARANTEED:
-        raise OptionError(f"{name} has no confidence. Expected {' or '.join(GUARANTEED)}. Leave confidence out.")
+        raise OptionError(f"{name} cannot have a confidence. Expected {' or '.join(GUARANTEED)}. Leave confidence out.")
     if len(rule.prior) > 2:
         return _guaranteed_classes(rule, scores, name, value, confidence, classes)
     return _guaranteed(rule, scores, name, float(value), confidence)
@@ -59,12 +60,13 @@ def _by_hand(rule: Rule, name: str, value: Any, confidence: float | None) -> flo
         raise OptionError(f"The aim is given={value!r}. A threshold of your own is set by decide(threshold=0.2).")
     if confidence is not None:
         raise OptionError(
-            "A threshold set by hand has no confidence. Expected "
+            "A threshold set by hand cannot have a confidence. Expected "
             f"{' or '.join(GUARANTEED)} with a confidence. Leave confidence out."
         )
     if len(rule.prior) > 2:
         raise OptionError(
-            f"There are {len(rule.prior)} classes. A threshold is for two. Pass costs, or an aim such as f1=True."
+            f"There are {len(rule.prior)} classes. A threshold needs two classes. Pass costs, or an aim such as "
+            f"f1=True."
         )
     number = isinstance(value, (int, float, np.number)) and not isinstance(value, (bool, np.bool_))
     if not (number and 0 <= value <= 1):
@@ -88,10 +90,20 @@ def _by_class(name: str, value: Mapping[Any, float], classes: Sequence[Any]) -> 
     return floors[1] if len(known) == 2 else floors
 
 
+def goal_of(name: str, value: Any) -> Aim:
+    """The aim that was asked for by name: a score is True, others have a value or several.
+
+    Example:
+        >>> str(goal_of("alerts", (5, 100))), str(goal_of("f1", True))
+        ('alerts(5, 100)', 'f1')
+    """
+    values = value if isinstance(value, (tuple, list)) else (value,)
+    return Aim.parse(name if value is True else f"{name}({', '.join(str(v) for v in values)})")
+
+
 def _estimated(rule: Rule, scores: Mapping[str, Array], name: str, value: Any) -> Rule:
     """Threshold or offsets on the probabilities that the rule gives, intercept and calibrator included."""
-    values = value if isinstance(value, (tuple, list)) else (value,)
-    goal = name if value is True else f"{name}({', '.join(str(v) for v in values)})"
+    goal = goal_of(name, value)
     members = list(scores["log_p"].astype(np.float64))
     final = fit_rule_from_log_p(
         [pooled_log_proba(rule, members)], scores["y"], [np.zeros(len(rule.prior))], aim=goal, check_intercept=False,
@@ -148,7 +160,7 @@ def _guaranteed_classes(
     """Offsets for recall floors: their order from the rows that fitted the rule, the choice from those kept out."""
     if name != "recall_floor" or rule.vote == "hard":
         raise OptionError(
-            "With more than two classes a guarantee is for a recall_floor, and for a vote that is not 'hard'. Leave "
+            "With more than two classes, only recall_floor can be guaranteed, and not with vote='hard'. Leave "
             "confidence out."
         )
     goal = Aim(name, tuple(np.broadcast_to(np.asarray(value, dtype=np.float64), (len(rule.prior),)).tolist()))
@@ -200,7 +212,9 @@ def describe(rule: Rule, rows: int, classes: Sequence[Any]) -> dict[str, Any]:
 
 def _words(word: str, aim: str, rows: int) -> str:
     return {
-        "given": "The costs were given: the lowest expected cost." if aim == "costs" else "The threshold was given.",
+        "given": "The costs were given: the prediction has the lowest expected cost."
+        if aim == "costs"
+        else "The threshold was given.",
         "default": "The default: 0.5 for two classes, the most probable class for more.",
     }.get(word) or (
         f"Chosen for {in_words(aim)} on {rows:,} rows that also fitted the rule: an estimate, not a guarantee."

@@ -54,8 +54,8 @@ def test_costs_and_first_rows(two):
     for wrong, match in (
         ({"cost_column": -amount}, "negative value in rows 1, 2"),
         ({"cost_column": np.where(amount == 2, np.nan, amount)}, "no finite number in row 2"),
-        ({"cost_fp": 2}, "goes with cost_column"),
-        ({"costs": np.eye(2), "cost_column": amount}, "exclude each other"),
+        ({"cost_fp": 2}, "requires cost_column"),
+        ({"costs": np.eye(2), "cost_column": amount}, "cannot be combined"),
         ({"costs": np.eye(3)}, r"has shape \(3, 3\)"),
         ({"first": 900}, "there are 800 rows"),
     ):
@@ -92,6 +92,6 @@ def test_values_of_a_column():
     assert "beyond the 20 largest" in notes[0]
     codes, names, notes = grouped("site", pl.Series(["a"] * 30 + ["b"] * 3), 33)
     assert names == ["a", "b"]
-    assert notes == ["b has 3 rows: read its scores with care."]
+    assert notes == ["b has 3 rows, so its scores are uncertain. Collect more rows of this group."]
     codes, names, _ = grouped("age", pl.Series([*range(100), None] * 1), 101)
     assert names[0] == "0 to 24"

@@ -126,7 +126,7 @@ def test_deciding_again_trains_nothing(clf):
         ({"threshold": 1.2}, r"threshold is 1\.2\. Expected a probability"),
         ({"threshold": True}, "threshold is True. Expected a probability"),
         ({"threshold": "0.2"}, "threshold is '0.2'. Expected a probability"),
-        ({"threshold": 0.2, "confidence": 0.95}, "set by hand has no confidence"),
+        ({"threshold": 0.2, "confidence": 0.95}, "set by hand cannot have a confidence"),
         ({"given": True}, r"decide\(threshold=0\.2\)"),
     ],
 )
@@ -188,7 +188,7 @@ def test_files_that_are_not_ours(clf, tmp_path):
     with pytest.raises(ArtifactError, match="there is no file"):
         cp.load(tmp_path / "absent.keras")
     (tmp_path / "text.keras").write_text("no archive")
-    with pytest.raises(ArtifactError, match=r"damaged or no \.keras file"):
+    with pytest.raises(ArtifactError, match=r"damaged or not a \.keras file"):
         cp.load(tmp_path / "text.keras")
     plain = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     plain.save(tmp_path / "plain.keras")
@@ -260,10 +260,10 @@ def _plain():
 @pytest.mark.parametrize(
     ("rows", "words"),
     [
-        (np.zeros((0, 3)), r"x has shape \(0, 3\), no rows"),
-        (np.zeros((4, 7)), r"x has shape \(4, 7\); this classifier takes \(N, 3\)"),
-        (np.zeros(3), r"x has shape \(3,\); this classifier takes \(N, 3\)"),
-        ((np.zeros((4, 3)), np.zeros((4, 3))), r"x has 2 inputs; this classifier takes 1"),
+        (np.zeros((0, 3)), r"x has shape \(0, 3\), so it has no rows"),
+        (np.zeros((4, 7)), r"x has shape \(4, 7\), but this classifier takes \(N, 3\)"),
+        (np.zeros(3), r"x has shape \(3,\), but this classifier takes \(N, 3\)"),
+        ((np.zeros((4, 3)), np.zeros((4, 3))), r"x has 2 inputs, but this classifier takes 1"),
     ],
 )
 def test_arrays_that_do_not_fit(plain, rows, words):

@@ -13,7 +13,8 @@ from counterpoise.core.errors import ColumnError, OptionError
 from counterpoise.data.amounts import amounts_of
 from counterpoise.data.columns import MOST_INPUTS
 from counterpoise.decide.costs import cost_column
-from counterpoise.decide.layer import RuleLayer, rule_from_dict, rule_to_dict
+from counterpoise.decide.layer import RuleLayer, rule_to_dict
+from counterpoise.decide.rule_fields import checked_rule
 
 FORMATS = (("saved_model", ""), ("litert", ".tflite"), ("onnx", ".onnx"))
 COSTS = {"cost_column": "Amount", "cost_fp": 5}
@@ -112,9 +113,9 @@ def test_refusals(extra, rows):
     for wrong, match in (
         ({"cost_column": "Amount"}, "above 0 with cost_column"),
         ({"cost_column": "Amount", "cost_fp": 0}, "above 0 with cost_column"),
-        ({"cost_fp": 5}, "goes with cost_column"),
-        ({**COSTS, "costs": [[0, 1], [2, 0]]}, "exclude each other"),
-        ({**COSTS, "f1": True}, "decide by themselves"),
+        ({"cost_fp": 5}, "requires cost_column"),
+        ({**COSTS, "costs": [[0, 1], [2, 0]]}, "cannot be combined"),
+        ({**COSTS, "f1": True}, "determine the decision"),
         ({**COSTS, "review_budget": (5, 100)}, "were not stored"),
     ):
         with pytest.raises(OptionError, match=match):
@@ -167,4 +168,4 @@ def test_a_wide_table_has_an_input_of_its_own_for_the_amounts(tmp_path):
 
 def test_a_rule_with_a_column_survives_its_dict(extra):
     rule = extra.decide(**COSTS).rule
-    assert rule_from_dict(json.loads(json.dumps(rule_to_dict(rule)))).cost_column == rule.cost_column
+    assert checked_rule(json.loads(json.dumps(rule_to_dict(rule)))).cost_column == rule.cost_column

@@ -111,8 +111,8 @@ def test_served_with_plain_tensorflow(three, tmp_path):
 def test_refusals(two, three):
     clf = two[0]
     for options, match in (
-        ({"costs": [[0, 1], [1, 0]], "f1": True}, "costs decide by themselves"),
-        ({"review_alpha": 0.1, "review_budget": (1, 2)}, "exclude each other"),
+        ({"costs": [[0, 1], [1, 0]], "f1": True}, "costs determine the decision"),
+        ({"review_alpha": 0.1, "review_budget": (1, 2)}, "cannot be combined"),
         ({"review_budget": (3, 2)}, "at most k of n rows"),
         ({"review_budget": 5}, "at most k of n rows"),
         ({"threshold": 0.0, "review_budget": (1, 2)}, "no row is close to it"),

@@ -60,7 +60,7 @@ def test_effects_are_the_mean_over_every_order():
     for j in range(3):
         gains = [value((*o[: o.index(j)], j)) - value(o[: o.index(j)]) for o in orders]
         assert reasons.effects[0, j] == pytest.approx(np.mean(gains), abs=1e-5)
-    with pytest.raises(OptionError, match="One row alone"):
+    with pytest.raises(OptionError, match="A single row"):
         clf.explain(x[:1])
 
 

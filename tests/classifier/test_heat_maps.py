@@ -8,7 +8,7 @@ import pytest
 
 import counterpoise as cp
 from counterpoise.core.errors import OptionError
-from counterpoise.report.heat import AGAINST, FOR, blurred, overlay
+from counterpoise.report.heat import AGAINST, FOR, overlay
 
 RNG = np.random.default_rng(0)
 SIDE = 6
@@ -119,10 +119,3 @@ def test_an_overlay_is_orange_for_and_blue_against_and_bare_elsewhere():
     assert shown[12, 42].tolist() == [100, 100, 100]
     assert overlay(np.full((6, 6, 3), 9.0), np.zeros((6, 6)))[0, 0].tolist() == [9, 9, 9]
     assert overlay(np.zeros((300, 200)), np.ones((300, 200)), side=96).shape == (96, 64, 3)
-
-
-def test_a_blur_is_that_of_scipy():
-    from scipy.ndimage import gaussian_filter
-
-    values = RNG.normal(size=(40, 30))
-    assert blurred(values, 2.0) == pytest.approx(gaussian_filter(values, 2.0, mode="nearest", radius=6))

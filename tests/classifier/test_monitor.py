@@ -39,7 +39,7 @@ def test_a_threshold_that_was_given_stays_where_it_is(clf):
     fixed, (fresh, truth) = clf.decide(threshold=0.3), scores(3000, 0.4, 1)
     drift = cp.monitor(fixed, fresh, draws=50)
     assert drift.plausible is False
-    assert "the threshold stays" in drift.notes[1]
+    assert "The threshold is now applied" in drift.notes[1]
     moved = adapted(fixed, drift)
     assert moved.rule.threshold == 0.3
     assert np.array_equal(moved.predict(fresh), (moved.predict_proba(fresh)[:, 1] >= 0.3).astype(int))
@@ -51,13 +51,13 @@ def test_the_same_share_changes_nothing(clf):
     assert drift.plausible is True
     assert drift.estimate.low[1] < 0.2 < drift.estimate.high[1]
     assert drift.rule is clf.rule  # what the estimate has moved by chance would only do harm
-    assert "the rule stays" in drift.notes[1]
+    assert "The rule stays" in drift.notes[1]
 
 
 def test_a_class_that_looks_different_is_no_prior_shift(clf):
     drift = cp.monitor(clf, scores(3000, 0.3, 4, gap=0.7)[0], draws=50)
     assert not drift.estimate.pure
-    with pytest.raises(OptionError, match="no rule for these rows"):
+    with pytest.raises(OptionError, match="no rule can be fitted for these rows"):
         adapted(clf, drift)
     record = drift_to_dict(clf, drift)
     assert record["threshold_now"] is None
@@ -104,7 +104,7 @@ def test_of_three_classes_one_that_looks_different_is_no_prior_shift():
 
 
 def test_a_classifier_without_scores_is_refused():
-    with pytest.raises(OptionError, match="no scores"):
+    with pytest.raises(OptionError, match="no stored scores"):
         cp.monitor(cp.wrap(np.array([0.2, 0.8])), np.array([0.5]))
 
 

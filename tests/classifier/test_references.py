@@ -118,10 +118,10 @@ GADGETS = {
     "very many unknown words": (layer("keras.layers", "StringLookup", {"vocabulary": [], "num_oov_indices": 10**9}),
                                 "1,000,000,000 indices for unknown words"),
     "a specification of types": (layer("tensorflow", "__typespec__", {}, spec_name="TensorSpec"), "'__typespec__'"),
-    "a class that is no text": (layer("keras.layers", ["Dense"]), "no text"),
-    "a module that is no text": (layer(7, "Dense"), "no text"),
-    "a function that is no text": (
-        layer("keras.layers", "Dense", {**DENSE, "activation": named("builtins", "function", {"a": 1})}), "no text"),
+    "a class name that is not text": (layer("keras.layers", ["Dense"]), "not text"),
+    "a module that is not text": (layer(7, "Dense"), "not text"),
+    "a function name that is not text": (
+        layer("keras.layers", "Dense", {**DENSE, "activation": named("builtins", "function", {"a": 1})}), "not text"),
     "a plain value without a value": (layer("keras.src.ops.numpy", "Add", {}, {"class_name": "__numpy__"}), "without"),
 }  # fmt: skip
 
@@ -281,8 +281,8 @@ def test_a_pickle_brings_its_own_classes(tmp_path, monkeypatch):
     ("model", "words"),
     [
         (lambda: gated(Loose()), r"the class 'Loose' in the layer 'loose.* is not registered.*@keras\.saving"),
-        (lambda: gated(layers.Lambda(lambda x: x)), "it holds a Lambda layer .*Write it as a layer class"),
-        (lambda: gated(layers.Dense(2, activation=lambda x: x)), "a layer holds a lambda, .*a function with a name"),
+        (lambda: gated(layers.Lambda(lambda x: x)), "it contains a Lambda layer .*Write it as a layer class"),
+        (lambda: gated(layers.Dense(2, activation=lambda x: x)), "a layer contains a lambda, .*a function with a name"),
     ],
 )
 def test_what_could_not_be_read_again_is_found_before_a_file_is_written(model, words, tmp_path):
@@ -336,7 +336,7 @@ def test_trust_on_the_command_line(tmp_path, monkeypatch):
     check_refusal(run_command("predict", "m.keras", "rows.csv", "--trust", "my_layers"), "expected module:Class")
     check_refusal(run_command("predict", "m.keras", "rows.csv", "--trust", "my_layers:Twic"), "Did you mean 'Twice'")
     check_refusal(run_command("predict", "m.keras", "rows.csv", "--trust", "no_layers:Twice"), "no module 'no_layers'")
-    check_refusal(run_command(*train, "--model", "mlp", *trust), "reads no file, so there is nothing to trust")
+    check_refusal(run_command(*train, "--model", "mlp", *trust), "does not read a file, so --trust has no effect")
 
 
 def test_a_builder_s_model_that_cannot_be_saved_is_refused_before_the_training(tmp_path, monkeypatch):

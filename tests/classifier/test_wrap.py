@@ -63,13 +63,13 @@ def test_refusals():
         cp.wrap(np.linspace(0, 1, 50), y)
     with pytest.raises(OptionError, match="NaN"):
         cp.wrap(np.array([0.1, np.nan]), [0, 1])
-    with pytest.raises(OptionError, match="pass classes"):
+    with pytest.raises(OptionError, match="Pass classes"):
         cp.wrap(np.full((3, 3), 1 / 3), [0, 1, 0])
     odd = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, activation="tanh")])
     with pytest.raises(ModelError, match="logits or probabilities"):
         cp.wrap(odd, x, y)
     plain = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
-    with pytest.raises(OptionError, match="labels were given without rows"):
+    with pytest.raises(OptionError, match="Labels were passed without rows"):
         cp.wrap(plain, y=y)
 
 

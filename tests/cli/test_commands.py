@@ -189,7 +189,7 @@ def test_what_was_noticed_in_a_table_is_one_line_each(counterpoise, tmp_path):
     run = counterpoise("train", tmp_path / "a.csv", *train)
     assert run.code == 0, run.err
     said = [line for line in run.err.splitlines() if "'paid'" in line]
-    assert said[0] == "counterpoise: warning: Column 'paid' is text of numbers. '$37.25' is read as 37.25."
+    assert said[0] == "counterpoise: warning: Column 'paid' contains numbers as text. '$37.25' is read as 37.25."
     assert "20 of 240 values (8.3%) are not: 'n/a'" in said[1]
     done = counterpoise("predict", model, tmp_path / "a.csv")
     assert (done.code, done.err, len(done.out.splitlines())) == (0, "", 241)
@@ -269,4 +269,6 @@ def test_a_column_says_which_rows_do_what(counterpoise, tmp_path):
         counterpoise("compare", *how, "--folds", 3, "--out", tmp_path / "other"),
         "folds=3 cannot be used, because the rows have their own split",
     )
-    check_refusal(counterpoise("compare", *how, "--drop", "role", "--out", tmp_path / "other"), "--split and by --drop")
+    check_refusal(
+        counterpoise("compare", *how, "--drop", "role", "--out", tmp_path / "other"), "both --split and --drop"
+    )

@@ -42,21 +42,21 @@ def ended(capsys, error: BaseException | None, code: object = None) -> tuple[obj
 @pytest.mark.parametrize(
     ("error", "code", "line"),
     [
-        (ColumnError("Column 'a' is\nno column."), 2, "counterpoise: Column 'a' is no column.\n"),
+        (ColumnError("Column 'a' is\nno column."), 2, "counterpoise: Column 'a' is not a column.\n"),
         (ColumnError("Column a\x1b[31m."), 2, "counterpoise: Column a\\x1b[31m.\n"),
         (
             OSError(errno.ENOSPC, "No space left on device", "p.csv"), 2,
             "counterpoise: p.csv: No space left on device. Free some space, or name another folder.\n",
         ),
-        (OSError(errno.EMFILE, os.strerror(errno.EMFILE)), 2, "Too many open files. Let this program open more"),
+        (OSError(errno.EMFILE, os.strerror(errno.EMFILE)), 2, "Too many open files. Raise the limit of open"),
         (IsADirectoryError(errno.EISDIR, "Is a directory", "d\udcff"), 2, "counterpoise: d\\xff: Is a directory.\n"),
         (OpError("SaveV2: /x; No space left on device [Op:SaveV2]"), 2, "No space left on device. Free some space"),
-        (MemoryError(), 2, "counterpoise: The memory does not suffice."),
+        (MemoryError(), 2, "counterpoise: There is not enough memory."),
         (UnicodeEncodeError("utf-8", "d\udcff", 1, 2, "surrogates not allowed"), 2, "cannot be written as utf-8"),
         (PanicException("called `unwrap` on a `None` value\nmore"), 2, "counterpoise: polars stopped: called"),
         (
             PanicException('Os { code: 24, kind: TooManyOpenFiles, message: "Too many open files" }'), 2,
-            "counterpoise: polars stopped: Too many open files. Let this program open more files (ulimit -n).\n",
+            "counterpoise: polars stopped: Too many open files. Raise the limit of open files (ulimit -n).\n",
         ),
         (KeyboardInterrupt(), 130, "counterpoise: stopped.\n"),
         (typer.Abort(), 130, "counterpoise: stopped.\n"),

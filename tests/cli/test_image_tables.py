@@ -65,7 +65,7 @@ def test_units_are_predicted_from_a_table_without_labels(counterpoise, place, mo
 
 def test_what_a_table_lacks_is_named(counterpoise, place, model, tmp_path):
     pl.read_csv(place / "new.csv").drop("age").write_csv(place / "no_age.csv")
-    assert "'age' is no column" in counterpoise("predict", model, place / "no_age.csv", "--images", "scan").err
+    assert "'age' is not a column" in counterpoise("predict", model, place / "no_age.csv", "--images", "scan").err
     assert "The model takes the columns" in counterpoise("predict", model, place, "--skip-bad").err
     run = counterpoise("train", place / "scans.csv", *QUICK, "--target", "dx", "--features", "dx", "--strategy", "none",
                        "--out", tmp_path / "x.keras")  # fmt: skip

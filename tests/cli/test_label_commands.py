@@ -54,7 +54,7 @@ def test_compare_reads_separated_text(place, tmp_path):
     [
         (("--target", "edema", "--missing", "absent"), "--missing is for several labels per row"),
         (("--target", "edema,mass", "--separator", "|"), "--separator is for one column"),
-        (("--target", "edema,mas"), "Target 'mas' is no column"),
+        (("--target", "edema,mas"), "Target 'mas' is not a column"),
         (("--target", "edema,mass", "--positive", "1"), "positive is for one class per row"),
         (("--target", "edema,mass", "--missing", "gone"), "missing is 'gone'"),
         (("--target", "edema", "--uncertain", "zero"), "--uncertain is for several labels per row"),

@@ -82,7 +82,7 @@ def test_the_winner_decides_by_the_column(by_column, tmp_path):
     again = cp.load(tmp_path / "model.keras")
     assert (again.predict(rows) == comparison.best.predict(rows)).all()
     page = (tmp_path / "report.html").read_text()
-    assert "a missed case its &#39;amount&#39;" in page
+    assert "a missed case costs its &#39;amount&#39;" in page
     assert "Largest row" in page
     assert "largest_cost_share" not in page.split("<script")[0]
 
@@ -131,19 +131,19 @@ def test_refusals():
     rows = payments(60)
     for wrong, match in (
         ({"cost_column": "amount"}, "above 0 with cost_column"),
-        ({"cost_fp": 5}, "goes with cost_column"),
-        ({"cost_column": "amount", "cost_fp": 5, "costs": (1, 2)}, "exclude each other"),
+        ({"cost_fp": 5}, "requires cost_column"),
+        ({"cost_column": "amount", "cost_fp": 5, "costs": (1, 2)}, "cannot be combined"),
         ({"metric": "expected_cost"}, "there are no costs"),
-        ({"cost_column": "price", "cost_fp": 5}, "'price' is no column"),
+        ({"cost_column": "price", "cost_fp": 5}, "'price' is not a column"),
         ({"costs": {"yes": {"no": 1}, "maybe": {"no": 1}}}, "'maybe'"),
     ):
         with pytest.raises(CounterpoiseError, match=match):
             cp.compare("mlp", rows, "fraud", **wrong, **HOW)
-    with pytest.raises(OptionError, match="holds a negative value in row 2"):
+    with pytest.raises(OptionError, match="contains a negative value in row 2"):
         cp.compare("mlp", rows.with_columns(amount=pl.Series([1.0, -1.0, *[1.0] * 58])), "fraud",
                    cost_column="amount", cost_fp=1, **HOW)  # fmt: skip
     x, y = np.zeros((6, 2, 2, 1)), np.arange(6) % 2
-    with pytest.raises(OptionError, match="arrays, which have none"):
+    with pytest.raises(OptionError, match="arrays without columns"):
         cp.compare("cnn", x, y, cost_column="amount", cost_fp=1, **HOW)
     labels = Examples(np.zeros((4, 1)), np.array([[0, 1]] * 4), ("a", "b"), kind="labels")
     assert costs_of((1, 2), None, None, labels) == Costs(1, 2)

@@ -8,9 +8,11 @@ from sklearn.metrics import average_precision_score
 
 import counterpoise as cp
 from counterpoise.comparison.blocks import paired_draws
-from counterpoise.comparison.effect import Costs, rates, with_effect
+from counterpoise.comparison.costs import Costs
+from counterpoise.comparison.effect import rates, with_effect
 from counterpoise.comparison.judge import assess
-from counterpoise.comparison.threshold_alone import confusion_at_tuned_threshold
+from counterpoise.comparison.tally import fold_counts
+from counterpoise.comparison.threshold_alone import at_tuned_threshold
 from counterpoise.comparison.verdict import Verdict
 from counterpoise.core.errors import OptionError
 from counterpoise.core.examples import Examples
@@ -24,7 +26,8 @@ RNG = np.random.default_rng(3)
 def test_the_effect_is_that_of_the_winner_and_for_the_baseline_that_of_the_threshold():
     tuned = np.array([[8900, 200], [500, 400]])
     matrices = {"none": NONE, "new": NEW, "threshold": tuned}
-    effect = with_effect(Verdict("new", "better", "Use New."), matrices, Costs(1, 10), ["no", "yes"]).effect
+    prices = {name: matrix[0, 1] + 10 * matrix[1, 0] for name, matrix in matrices.items()}  # of 10,000 rows
+    effect = with_effect(Verdict("new", "better", "Use New."), matrices, prices, ["no", "yes"]).effect
     assert (effect["strategy"], effect["cases"]) == ("new", 900)
     assert (effect["found"], effect["false_positives"]) == pytest.approx((140, 60))
     assert effect["cost"] == pytest.approx(60 - 1400)
@@ -33,20 +36,20 @@ def test_the_effect_is_that_of_the_winner_and_for_the_baseline_that_of_the_thres
         "lower. Threshold tuning alone, without retraining: 200 more found, 100 more false positives, cost 1,900 lower."
     )
     baseline = Verdict("none", "inconclusive", "Keep the baseline.")
-    effect = with_effect(baseline, matrices, None, ["no", "yes"]).effect
+    effect = with_effect(baseline, matrices, {}, ["no", "yes"]).effect
     assert (effect["strategy"], effect["found"], effect["cost"]) == ("threshold", pytest.approx(200), None)
     assert effect["counts"]["threshold"]["false_positives"] == pytest.approx(200)
     assert effect["text"].startswith(
         "Per 10,000 cases, threshold tuning alone, without retraining: 200 more 'yes' found"
     )
-    assert with_effect(baseline, {"none": NONE}, None, ["no", "yes"]) is baseline
-    assert with_effect(baseline, {}, None, ["no", "yes"]) is baseline
+    assert with_effect(baseline, {"none": NONE}, {}, ["no", "yes"]) is baseline
+    assert with_effect(baseline, {}, {}, ["no", "yes"]) is baseline
 
 
 def test_of_several_classes_each_has_its_effect_and_the_rarest_is_spoken_of():
     old, new = np.array([[80, 10, 0], [6, 2, 0], [2, 0, 0]]), np.array([[70, 15, 5], [4, 4, 0], [1, 0, 1]])
     verdict = Verdict("new", "better", "Use New.")
-    effect = with_effect(verdict, {"none": old, "new": new}, None, ["a", "b", "c"], positive=2).effect
+    effect = with_effect(verdict, {"none": old, "new": new}, {}, ["a", "b", "c"], positive=2).effect
     one_against_the_rest = [
         rates(np.array([[m.sum() - m[c].sum() - m[:, c].sum() + m[c, c], m[:, c].sum() - m[c, c]],
                               [m[c].sum() - m[c, c], m[c, c]]])) for m in (new, old) for c in range(3)
@@ -91,10 +94,10 @@ def test_a_race_with_costs_says_what_cases_cost():
     assert comparison.verdict.effect["counts"]["threshold"]["cost"] == pytest.approx(cost)
     baseline = [c for c in comparison.fold_results if c.strategy == "none"]
     data = Examples(x, y, (0, 1))
-    alone = confusion_at_tuned_threshold(baseline, data, Costs(1, 5))
+    alone = fold_counts(at_tuned_threshold(baseline, data, Costs(1, 5)), data)[""].sum(axis=0)
     own = comparison.verdict.effect["counts"]["threshold"]
     assert 10_000 * alone[1, 1] / 300 == pytest.approx(own["found"]), "as the strategy that does only that"
-    assert confusion_at_tuned_threshold(baseline[:1], data, None) is None
+    assert at_tuned_threshold(baseline[:1], data, None) == []
 
 
 def cells_of(y, proba, folds=2):

@@ -70,7 +70,9 @@ def test_one_that_breaks_while_training_is_a_failed_row(comparison):
 
 
 def test_it_is_no_classifier_and_no_member():
-    with pytest.raises(OptionError, match="'external:forest', an external model, of which no classifier is made"):
+    with pytest.raises(
+        OptionError, match="'external:forest', an external model, which cannot be saved as a classifier"
+    ):
         cp.fit("mlp", X, Y, strategy=cp.external("forest", RandomForestClassifier()))
     with pytest.raises(OptionError, match="external:random_forest cannot be a member of an ensemble"):
         cp.ensemble(["none", "external:random_forest"])

@@ -266,8 +266,8 @@ def test_repeated_hold_out_needs_its_ratio() -> None:
         ("Did you mean 'recall'", {"none": {"recall": np.ones(5)}}, "recal"),
         ("not a metric key", {"none": {"recal": np.ones(5)}}, "recall"),
         ("Expected repeats x folds = 5", {"none": {"recall": np.ones(4)}}, "recall"),
-        ("nothing to judge", {"none": {"recall": np.full(5, np.nan)}}, "recall"),
-        ("nothing to judge", {}, "recall"),
+        ("cannot be compared", {"none": {"recall": np.full(5, np.nan)}}, "recall"),
+        ("cannot be compared", {}, "recall"),
     ],
 )
 def test_bad_input(words: str, scores: dict, metric: str) -> None:

@@ -33,10 +33,10 @@ def test_near_copies_are_warned_of_refused_or_grouped():
     how = {"strategies": "none", "folds": 2, "epochs": 1, "engine": "fit", "verbose": 0, "refit": False}
     comparison = cp.compare("cnn", x, Y, **how)
     assert [w for w in comparison.record["warnings"] if w.startswith("1 row is a near-duplicate")]
-    with pytest.raises(LeakError, match="nearly equal rows"):
+    with pytest.raises(LeakError, match="near-duplicates"):
         cp.compare("cnn", x, Y, leaks="error", **how)
-    assert status(x)["nearly equal rows"] == "look"
-    assert status(x, groups=cp.diagnosis.near_duplicates(x))["nearly equal rows"] == "handled"
+    assert status(x)["near-duplicates"] == "look"
+    assert status(x, groups=cp.diagnosis.near_duplicates(x))["near-duplicates"] == "handled"
 
 
 def test_columns_of_arrays_are_tested_like_those_of_tables():
@@ -47,10 +47,10 @@ def test_columns_of_arrays_are_tested_like_those_of_tables():
         epochs=1, engine="fit", verbose=0, refit=False,
     )  # fmt: skip
     assert [w for w in comparison.record["warnings"] if "'x[:, 3]' (1.000)" in w]
-    name = "columns that give the label away"
+    name = "columns that predict the label alone"
     inputs = {"a": x, "b": Y + 0.001 * x[:, 0], "image": np.zeros((48, 4, 4), "float32")}
     assert [check.finding for check in cp.diagnose(inputs, Y, table=False).checks if check.name == name] == [
-        "ROC AUC of one column alone: 'b' (1.000)."
+        "ROC AUC of 'b' (1.000)."
     ]
     assert status(x, table=False)[name] == "clear"
     assert status(np.zeros((48, 4, 4)), table=False)[name] == "clear"
@@ -58,7 +58,7 @@ def test_columns_of_arrays_are_tested_like_those_of_tables():
 
 def test_repeated_rows_ask_for_a_look_until_somebody_says_what_to_do():
     x = RNG.normal(size=(24, 3)).repeat(2, axis=0)
-    assert [status(x, duplicates=d)["repeated rows"] for d in ("warn", "group", "drop")] == ["look", *["handled"] * 2]
+    assert [status(x, duplicates=d)["duplicate rows"] for d in ("warn", "group", "drop")] == ["look", *["handled"] * 2]
     with pytest.raises(OptionError, match="leaks is 'never'"):
         before_comparison(read(x, y=Y), 3, "warn", "never")
 

@@ -104,7 +104,7 @@ def test_estimators_of_other_kinds_are_fitted_on_training_rows_alone():
         ({"folds": 3}, OptionError, "folds=3 cannot be used, because the rows have their own split"),
         ({"repeats": 2}, OptionError, "repeats=2 cannot be used"),
         ({"nested": True}, OptionError, "nested=True cannot be used"),
-        ({"duplicates": "group"}, OptionError, "duplicates='group' splits rows, but split="),
+        ({"duplicates": "group"}, OptionError, "duplicates='group' and split= cannot be combined"),
         ({"split": np.where(TEST, "train", SPLIT)}, SplitError, "split names no test row"),
         ({"groups": np.arange(N) // 2}, SplitError, "groups have rows in the training part and in the"),
         ({"groups": np.unique(SPLIT, return_inverse=True)[1]}, SplitError, "have 1 groups or blocks in time"),

@@ -205,7 +205,7 @@ def test_more_strategies_and_repeats_train_only_what_is_new(tmp_path):
     assert len(first) == 2
     assert len(more) == 6
     assert not set(first) & set(more)
-    with pytest.raises(ArtifactError, match=r"another run: epochs was 2 and is 3\. Give another folder"):
+    with pytest.raises(ArtifactError, match=r"another run: epochs was 2 and is 3\. Use another folder"):
         cp.compare("mlp", X, Y, strategies="none", store=tmp_path, **{**QUICK, "epochs": 3})
 
 
@@ -249,5 +249,5 @@ def test_the_command_says_what_is_kept_how_to_go_on_and_what_was_done(tmp_path, 
     done = run_command(*command)
     assert done.code == 0
     assert done.err.startswith("resuming: 1 of 2 fits are done\n")
-    check_refusal(run_command(*command, "--seed", 1), "holds another run", "seed was 0 and is 1")
+    check_refusal(run_command(*command, "--seed", 1), "contains another run", "seed was 0 and is 1")
     assert run_command(*command, "--seed", 1, "--restart").code == 0

@@ -97,8 +97,8 @@ def test_a_row_that_was_changed(run, command):
         sql(run, command)
     except sqlite3.IntegrityError:  # the file itself takes no NULL there
         return
-    refused(run, "not what was written there")
-    check_refusal(run_command("report", run), FILE, "not what was written there")
+    refused(run, "was changed after it was written")
+    check_refusal(run_command("report", run), FILE, "was changed after it was written")
 
 
 @pytest.mark.parametrize(
@@ -111,13 +111,13 @@ def test_a_row_that_was_changed(run, command):
 )  # fmt: skip
 def test_other_tables(run, command):
     sql(run, command)
-    refused(run, "its tables are not those of this version")
+    refused(run, "its tables do not fit this version")
     check_refusal(run_command("report", run), FILE)
 
 
 def test_fits_without_what_they_are_of(run):
     sql(run, "DELETE FROM facts WHERE name = 'manifest'")
-    refused(run, "it holds fits, and not what they are of")
+    refused(run, "it contains fits without a description of their data")
 
 
 def test_arrays_that_are_gone(run):
@@ -185,7 +185,7 @@ def forged(run: Path, table: str, key: str, change) -> None:
         ("members", "a", lambda v: v["values"].update(history=[1]), "history is a list"),
         ("members", "a", lambda v: v["values"].update(history={"loss": [None]}), "entry 1 is None"),
         ("members", "a", lambda v: v["values"].update(seconds=float("nan")), "seconds is nan"),
-        ("members", "a", lambda v: v["values"].update(logits=[1]), "arrays have rows of their own"),
+        ("members", "a", lambda v: v["values"].update(logits=[1]), "arrays have their own rows"),
         ("members", "a", lambda v: v["values"].update(job="b"), "not one of this version"),
         ("members", "a", lambda v: v["values"].update(evil=1), "not one of this version"),
         ("members", "a", lambda v: v["values"].pop("best_step"), "lacks some of its values"),
@@ -226,7 +226,7 @@ def test_how_losses_are_trained_is_typed(run):
 
 @pytest.mark.parametrize(
     ("dtype", "shape", "words"),
-    [("object", "[40, 1]", "no plain array"), ("float32", "[-1, 1]", "is -1"), ("float32", "{}", "is a mapping"),
+    [("object", "[40, 1]", "not a plain array"), ("float32", "[-1, 1]", "is -1"), ("float32", "{}", "is a mapping"),
      ("float32", "[1000000000, 1]", "bytes. Expected"), ("float64", "[40, 1]", "bytes. Expected"),
      ("float32", "[40.0]", "is 40.0")],
 )  # fmt: skip

@@ -31,29 +31,9 @@ def test_a_wrong_choice_names_the_nearest():
         checks.check_choice("sofd", "vote", ["soft", "hard"])
 
 
-def test_shapes_are_never_repaired():
-    assert checks.check_shape(np.zeros((3, 1)), "p", (None, 1)).shape == (3, 1)
-    with pytest.raises(DataError, match=r"\(3, 1\). Expected \(any,\)"):
-        checks.check_shape(np.zeros((3, 1)), "p", (None,))
-
-
 def test_lengths_are_all_named():
     with pytest.raises(DataError, match="x has 3, y has 2"):
         checks.check_lengths({"x": [1, 2, 3], "y": [1, 2]})
-
-
-@pytest.mark.parametrize(
-    ("p", "words"),
-    [
-        ([0.2, 1.2], "1.2 in row 2"),
-        ([[0.2, 0.2]], "sums to 0.4"),
-        ([0.1, np.nan], "NaN in row 2"),
-        ([[0.1, -0.1]], "-0.1 in row 1"),
-    ],
-)
-def test_probabilities_lie_on_the_simplex(p, words):
-    with pytest.raises(DataError, match=words):
-        checks.check_probabilities(p)
 
 
 @pytest.mark.parametrize("weights", [[1, -1], [0, 0], [1, np.nan], [1, np.inf], [1], ["a", "b"]])

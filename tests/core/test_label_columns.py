@@ -91,7 +91,7 @@ def test_labels_that_no_split_carries_are_set_aside_by_name():
     y[0] = [1, 0, 1]
     rows = read_for("mlp", np.arange(12.0)[:, None], y)
     assert rows.classes == ("label_0", "label_1")
-    assert "'label_2' was set aside" in rows.warnings[-1]
+    assert "'label_2' was left out" in rows.warnings[-1]
 
 
 def test_labels_of_new_rows_are_put_in_order():
@@ -116,5 +116,5 @@ def test_what_is_wrong_is_named():
     for given in ({"missing": "gone"}, {"uncertain": 1}, {"separator": ""}, {"names": "ab"}):
         with pytest.raises(OptionError):
             cp.labels([[1, 0]], **given)
-    with pytest.raises(TargetError, match=r"Target 'w' is no column"):
+    with pytest.raises(TargetError, match=r"Target 'w' is not a column"):
         read_for("mlp", pd.DataFrame({"x": [1, 2], "u": [0, 1]}), ["u", "w"])

@@ -58,7 +58,10 @@ def test_lists_arrays_and_plain_series_are_in_class_order():
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        (pd.Series(["ill", "ok", "ok"]).value_counts(), "by the label 'ok', but a model knows classes by their codes"),
+        (
+            pd.Series(["ill", "ok", "ok"]).value_counts(),
+            "by the label 'ok', but a model identifies classes by their codes",
+        ),
         (pd.Series([-1, 1, 1]).value_counts(), "by the label -1"),
         (pd.Series([0.5, 1]).value_counts(), "by the label"),
         (pd.Series([0, 1, None]).value_counts(dropna=False), "missing label"),
@@ -83,9 +86,9 @@ def test_weights_shares_and_costs_are_read_by_their_labels():
     np.testing.assert_allclose(
         clf.predict_proba([0.3], prior=pd.Series({True: 0.2, False: 0.8})), clf.predict_proba([0.3], prior=[0.8, 0.2])
     )
-    with pytest.raises(OptionError, match="gives nothing for class 'ill'"):
+    with pytest.raises(OptionError, match="has no number for class 'ill'"):
         cp.plans.to_prior(y, {"ok": 1.0})
-    with pytest.raises(OptionError, match="names 'bad', which is no class"):
+    with pytest.raises(OptionError, match="names 'bad', which is not a class"):
         cp.plans.to_prior(y, {"ok": 0.5, "bad": 0.5})
 
 

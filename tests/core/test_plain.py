@@ -67,11 +67,11 @@ def test_what_json_writes_comes_back(value):
         (p.choice(["a", "b"]), [], "is a list. Expected one of a, b"),
         (p.list_of(p.text()), "ab", "is 'ab'. Expected a list"),
         (p.list_of(p.text()), ["a", 2], "it, entry 2 is 2. Expected text"),
-        (p.list_of(p.text(), 1), ["a", "b"], "holds 2 entries. Expected at most 1"),
+        (p.list_of(p.text(), 1), ["a", "b"], "contains 2 entries. Expected at most 1"),
         (p.mapping_of(p.text()), {"a": None}, r"it.a is None. Expected text"),
         (p.mapping_of(p.text()), {"\x1b[2J": None}, r"it\['\\x1b\[2J'\] is None"),
         (p.record({"a": p.text()}), {}, "it lacks 'a'"),
-        (p.record({"a": p.text()}), {"a": "", "b": 1}, "it holds 'b', which is not one of a"),
+        (p.record({"a": p.text()}), {"a": "", "b": 1}, "it contains 'b', which is not one of a"),
         (p.record({"a": p.text()}), [], "is a list. Expected a mapping"),
         (p.numbers((None, 2)), [[1, 2], [3]], "Expected n x 2 numbers"),
         (p.numbers((2,)), [1, 2, 3], "Expected 2 numbers"),
@@ -101,11 +101,11 @@ def test_numbers_are_float64_of_their_shape():
         ("[" * 250 + "]" * 250, "nested deeper than 200 levels"),
         (b"\xff\xfe", "is not JSON"),
         ("{", "is not JSON"),
-        ("[NaN]", "NaN is no number of JSON"),
+        ("[NaN]", "NaN is not a JSON number"),
         ("9" * 5000, "is not JSON"),
-        ("[" + "0," * p.MOST_VALUES + "0]", "holds more than 5,000,000 values"),
+        ("[" + "0," * p.MOST_VALUES + "0]", "contains more than 5,000,000 values"),
     ],
-    ids=["very deep", "deep", "no text", "half", "nan", "long number", "many"],
+    ids=["very deep", "deep", "not text", "half", "nan", "long number", "many"],
 )
 def test_json_that_is_not_ours(text, words):
     with pytest.raises(ArtifactError, match=words):

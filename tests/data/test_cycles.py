@@ -69,7 +69,7 @@ def test_an_hour_that_gives_the_label_away_is_a_leak():
     hours = rng.integers(0, 24, 600)
     stamps = np.datetime64("2024-01-01", "us") + (rng.integers(0, 60, 600) * 24 + hours).astype("m8[h]")
     found = read({"when": stamps, "z": rng.normal(size=600)}, y=(hours >= 21).astype(int))
-    assert any("'when (position in the day)' alone nearly gives the target away" in w for w in found.warnings)
+    assert any("'when (position in the day)' alone predicts the target almost perfectly" in w for w in found.warnings)
 
 
 def test_unix_seconds_under_the_name_of_a_time_stamp_have_the_cycles_of_their_dates():
@@ -81,7 +81,8 @@ def test_unix_seconds_under_the_name_of_a_time_stamp_have_the_cycles_of_their_da
     assert (column.unit, column.offset % 86_400) == ("seconds", 0.0)
     assert np.array_equal(found.x["numeric"][:, 0].astype(float) + column.offset, stamps.to_numpy())
     assert (
-        found.warnings[0] == "Column 'created_at' holds Unix seconds. Their position in the day, the week is used too."
+        found.warnings[0]
+        == "Column 'created_at' contains Unix seconds. Their position in the day, the week is used too."
     )
     for rows in ({"created_at": stamps, "z": z}, {"created_at": stamps.cast(pl.String), "z": z}):
         assert np.array_equal(encode_rows(found.schema, rows)["numeric"], found.x["numeric"])

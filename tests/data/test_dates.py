@@ -74,7 +74,7 @@ def test_dates_of_uncertain_order_are_named():
         {"a": [f"{1 + i % 12}/{1 + i % 11}/2024" for i in range(60)], "z": np.arange(60) / 7}, y=[0, 1, 1] * 20
     )
     assert (
-        "'a' is read as text because its dates, such as '1/1/2024', may have the day or the month" in found.warnings[0]
+        "'a' is read as text, because dates such as '1/1/2024' may begin with the day or the month" in found.warnings[0]
     )
 
 
@@ -122,7 +122,7 @@ def test_a_stray_word_among_dates_is_missing_and_named(word):
     found = read({"when": values, "z": np.arange(60) / 7}, y=np.arange(60) % 2)
     column = found.schema.numeric[0]
     assert (column.unit, column.missing, column.written.words) == ("date", 1, (word,))
-    assert f"holds dates, but 1 of 60 values (1.7%) is not: {word!r} in row 6" in " ".join(found.warnings)
+    assert f"contains dates, but 1 of 60 values (1.7%) is not: {word!r} in row 6" in " ".join(found.warnings)
     assert np.isnan(encode_rows(found.schema, {"when": [word], "z": [0.0]})["numeric"][0, 0])
 
 
@@ -132,9 +132,9 @@ def test_other_units_in_prediction_are_refused_by_name():
     assert encode_rows(dated, {"when": [19_783.5]})["numeric"].tolist() == [[encode_days(dated, 19_783.5)]]
     with pytest.raises(ColumnError, match=r"'when' is 1700000000.* in row 1. Expected dates, or days since"):
         encode_rows(dated, {"when": [1.7e9]})
-    with pytest.raises(ColumnError, match=r"'when' holds durations, but held dates in training"):
+    with pytest.raises(ColumnError, match=r"'when' contains durations, but contained dates in training"):
         encode_rows(dated, {"when": [dt.timedelta(days=3)]})
-    with pytest.raises(ColumnError, match=r"'when' holds dates, but held numbers in training"):
+    with pytest.raises(ColumnError, match=r"'when' contains dates, but contained numbers in training"):
         encode_rows(counted, {"when": [DAY]})
     with pytest.raises(ColumnError, match=r"'when' is 'x' in row 1. Expected a date such as 2024-12-31"):
         encode_rows(dated, {"when": ["x"]})

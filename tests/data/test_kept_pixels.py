@@ -163,5 +163,5 @@ def test_without_a_cache_every_draw_is_decoded(tmp_path, decoded):
     with pytest.raises(cp.CounterpoiseError, match=r"Expected a folder for decoded pixels"):
         cp.images(tmp_path, 8, cache=3)
     (tmp_path / "file").touch()
-    with pytest.raises(cp.CounterpoiseError, match=r"which is no folder"):
+    with pytest.raises(cp.CounterpoiseError, match=r"which is not a folder"):
         cp.images(tmp_path, 8, cache=tmp_path / "file")

@@ -68,7 +68,7 @@ def test_text_as_number_on_request_names_the_odd_row():
 def test_dates_become_days():
     found = infer(pl.Series("when", ["1970-01-02", None, "1970-01-03 12:00"]).str.to_datetime(strict=False))
     assert found.column.kind == "numeric"
-    assert "'when' holds dates" in found.notes[0]
+    assert "'when' contains dates" in found.notes[0]
     assert found.column.unit == "date"
     assert numeric_values(found.column, found.series)[0] + found.column.offset == 1.0
 
@@ -80,4 +80,4 @@ def test_stray_words_among_numbers_are_shown():
 
 def test_many_levels_are_reported():
     values = [f"w{i % 600}" for i in range(1_800)]
-    assert "600 levels" in infer(pl.Series("word", values)).notes[0]
+    assert "600 categories" in infer(pl.Series("word", values)).notes[0]

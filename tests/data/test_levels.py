@@ -61,14 +61,15 @@ def test_dates_in_any_spelling_are_one_level():
 
 @pytest.mark.parametrize("text", ["k\x00", "\x00", "a\x00b"])
 def test_a_level_with_a_nul_is_refused_before_training(text):
-    with pytest.raises(ColumnError, match=r"'code' has the level .* in row 2, which contains a NUL"):
+    with pytest.raises(ColumnError, match=r"'code' has the category .* in row 2, which contains a NUL"):
         read({"code": ["k", text, "k", "z"], "x": [1.5, 2, 3, 4]}, y=[0, 1, 0, 1])
 
 
 def test_a_column_of_unseen_levels_warns_but_one_new_row_does_not():
     found = read({"city": ["Bern", "Genf", "Bern"] * 10}, y=[0, 1, 0] * 10)
     with pytest.warns(
-        UserWarning, match=r"'city' holds levels that training did not show in 6 of 8 rows.*'Bern', 'Genf'"
+        UserWarning,
+        match=r"'city' contains categories that training rows did not contain, in 6 of 8 rows.*'Bern', 'Genf'",
     ):
         encode_rows(found.schema, {"city": ["bern"] * 6 + ["Bern", "Genf", ""]})
     assert encode_rows(found.schema, {"city": ["Basel"]})["categorical"].tolist() == [[3]]
@@ -76,7 +77,7 @@ def test_a_column_of_unseen_levels_warns_but_one_new_row_does_not():
 
 def test_levels_are_counted_and_many_are_named():
     column = infer(pl.Series("word", [f"w{i % 100}" for i in range(1_000)]))
-    assert "has 100 levels in 1,000 rows" in column.notes[0]
+    assert "has 100 categories in 1,000 rows" in column.notes[0]
 
 
 def test_ids_of_a_column_without_the_level():

@@ -74,7 +74,7 @@ def test_structures_text_and_weights():
             r"several outputs.*cp\.compile_balanced",
         ),
         (lambda: Dataset.from_tensor_slices((X[:0], Y[:0])).batch(9), DataError, "has no elements"),
-        (lambda: batches(X, Y, plans.oversample(Y)), OptionError, "drawn by a plan already"),
+        (lambda: batches(X, Y, plans.oversample(Y)), OptionError, "A plan was already applied"),
     ],
 )
 def test_what_cannot_be_read_is_said(make, error, words):
@@ -128,7 +128,7 @@ def test_rows_are_told_from_batches_by_their_shapes(shapes, row, single):
     "given", [lambda: ((X, Y) for _ in range(2)), lambda: iter([(X, Y)]), lambda: map(np.asarray, (X, Y))]
 )
 def test_generators_of_python_are_refused_before_any_talk_of_labels(given):
-    with pytest.raises(DataError, match=r"can be read once .* from_generator\(\.\.\.\)\.take\(steps\)"):
+    with pytest.raises(DataError, match=r"can be read only once .* from_generator\(\.\.\.\)\.take\(steps\)"):
         read(given())
 
 

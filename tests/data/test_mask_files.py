@@ -14,7 +14,7 @@ from counterpoise.core.errors import DataError, OptionError, TargetError
 from counterpoise.data.image_rows import examples_of
 from counterpoise.data.images import images
 from counterpoise.data.mask_files import mask_folders, paired
-from counterpoise.data.mask_values import _places
+from counterpoise.data.mask_sizes import shown_pixels, windows
 from counterpoise.data.pixels import pixels
 
 
@@ -99,7 +99,7 @@ def test_a_palette_whose_entries_change_their_color_is_refused(tmp_path):
         palette = Image.fromarray(square(1), "P")
         palette.putpalette([0, 0, 0, *color])
         palette.save(tmp_path / "masks" / f"p0_{number}.png")
-    with pytest.raises(DataError, match=r"Entry 1 of the palette is .* Save the masks as class codes"):
+    with pytest.raises(DataError, match=r"Entry 1 of the palette is .* Save the masks as gray images of class codes"):
         images(tmp_path, 8)
 
 
@@ -143,11 +143,14 @@ def test_masks_lie_where_their_images_lie(tmp_path, aspect, shape):
 
 
 def test_the_nearest_pixel_of_each_place():
-    assert _places(4, 8, 0.5).tolist() == [1, 3, 5, 7]  # the middle of two: the second
-    assert _places(3, 9, 1 / 3).tolist() == [1, 4, 7]
-    assert _places(6, 2, 3.0).tolist() == [0, 0, 0, 1, 1, 1]
-    assert _places(4, 10, 0.8).tolist() == [3, 4, 5, 6] or _places(4, 10, 0.8)[0] >= 2
-    assert _places(6, 4, 1.0).tolist() == [-1, 0, 1, 2, 3, -1]
+    def pixels(size, side, aspect="stretch", others=(1, 1)):  # `others`: the side that sets the scale
+        return shown_pixels(windows((size, others[0]), (side, others[1]), aspect)[0], size, side).tolist()
+
+    assert pixels(4, 8) == [1, 3, 5, 7]  # the middle of two: the second
+    assert pixels(3, 9) == [1, 4, 7]
+    assert pixels(6, 2) == [0, 0, 0, 1, 1, 1]
+    assert pixels(4, 10, "crop", (4, 5))[0] >= 2
+    assert pixels(6, 4, "pad", (4, 4)) == [-1, 0, 1, 2, 3, -1]
 
 
 @pytest.mark.parametrize("ending", ["png", "tif", "bmp", "gif"])
@@ -227,10 +230,10 @@ def test_jpeg_and_smoothed_masks_are_split_in_the_middle(tmp_path, caplog):
         mask[8:40, 8:30] = 255
     with caplog.at_level(logging.WARNING, "counterpoise"):
         scans = images(folder(tmp_path, masks, side=64, ending="jpg", quality=85), 64)
-    assert "Values above 127 are taken for 255" in caplog.text
+    assert "Values above 127 are read as 255" in caplog.text
     assert scans.classes == (0, 255)
     assert (scans.y == np.stack(masks) // 255).mean() > 0.99
-    with pytest.raises(DataError, match="is a JPEG, which changes values"):
+    with pytest.raises(DataError, match=r"is a JPEG\. JPEG changes values"):
         images(folder(tmp_path / "b", [m // 2 for m in masks], side=64, ending="jpg", quality=30), 64)
 
 
@@ -239,7 +242,7 @@ def test_classes_that_an_image_loses_are_noted(tmp_path, caplog):
     dot[3, 3] = 255
     with caplog.at_level(logging.WARNING, "counterpoise"):
         images(folder(tmp_path, [dot, square(side=32)], side=32), 4)
-    assert "all pixels are lost of class 255 in 1" in caplog.text
+    assert "all pixels were lost of class 255 in 1" in caplog.text
 
 
 def test_masks_of_one_class_are_refused(tmp_path):
@@ -269,11 +272,11 @@ def test_patients_from_the_name_and_copies_become_groups(tmp_path):
 
 def test_options_that_contradict_are_refused(tmp_path):
     folder(tmp_path, [square(), square(0)])
-    with pytest.raises(OptionError, match="augment changes images"):
+    with pytest.raises(OptionError, match="augment would change the images"):
         images(tmp_path, 8, augment="auto")
     with pytest.raises(OptionError, match="ignore is '255'"):
         images(tmp_path, 8, ignore="255")
-    with pytest.raises(OptionError, match="masks names a folder"):
+    with pytest.raises(OptionError, match="A table of images with masks"):
         images({"scan": ["a"]}, 8, images="scan", masks=tmp_path / "masks")
     with pytest.raises(DataError, match="is not a folder"):
         images(tmp_path / "images", 8, masks=tmp_path / "absent")

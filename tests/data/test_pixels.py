@@ -257,7 +257,7 @@ def test_what_users_should_know_is_noted(tmp_path):
     assert "'c' has no files" in found.notes[0]
     assert "1 of 3 images have several frames" in found.notes[1]
     assert found.load().max() == 0
-    with pytest.raises(OptionError, match="8 or fewer"):
+    with pytest.raises(OptionError, match="8 bits or fewer"):
         images(tmp_path, 4, range=(0, 100))
 
 
@@ -292,7 +292,7 @@ def test_floats_of_one_kind_are_learned_and_kinds_are_not_mixed(tmp_path):
     assert found.form.learned
     assert found.load().max() > 50
     saved(tmp_path / "a" / "odd.png", np.zeros((4, 4), np.uint8))
-    with pytest.raises(DataError, match=r"odd.png tells which.*1 such files.*6 others do not"):
+    with pytest.raises(DataError, match=r"odd.png defines which.*1 such files.*6 others do not"):
         list_images(tmp_path, 4)
 
 

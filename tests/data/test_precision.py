@@ -20,7 +20,7 @@ def test_a_constant_is_subtracted_where_float32_would_make_one_value_of_many(sta
     offset = found.schema.numeric[0].offset
     assert offset == np.sort(start + STEPS)[500]
     assert np.array_equal(found.x["numeric"][:, 0].astype(float), start + STEPS - offset)
-    assert any("'t' alone nearly gives the target away" in w for w in found.warnings)
+    assert any("'t' alone predicts the target almost perfectly" in w for w in found.warnings)
     assert not any("float32" in w for w in found.warnings)
 
 

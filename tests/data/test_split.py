@@ -111,7 +111,7 @@ def test_labels_of_training_rows_are_known_before_the_test_period():
     assert len(fold.train) == len(given.doing(0))
     with pytest.raises(SplitError, match="label_delay is 50, but no row of fold 1"):
         Split(folds=4, label_delay=50).of(data)
-    with pytest.raises(OptionError, match="time was not given"):
+    with pytest.raises(OptionError, match="label_delay requires time"):
         Split(label_delay=1).of(examples([50, 50]))
     for wrong in (-1, "3", float("nan"), True):
         with pytest.raises(OptionError, match="Expected a number of 0 or more"):

@@ -134,7 +134,7 @@ def test_names_that_are_not_utf8_are_read(tmp_path):
         ({"a.csv": b"a,b\n1,2\n3\n"}, "a.csv", DataError, "line 3: 1 fields"),
         ({"a.csv": b"a,b\n1,2\n", "b.csv": b"b,a\n1,2\n"}, "*.csv", DataError, r"b.csv has other columns than .*a.csv"),
         ({"a.csv": b"a,a\n1,2\n"}, "a.csv", ColumnError, "more than once"),
-        ({}, "", OptionError, "no name of a file"),
+        ({}, "", OptionError, "cannot be a file name"),
     ],
 )
 def test_what_cannot_be_read_is_one_of_our_errors(tmp_path, files, source, error, words):

@@ -33,7 +33,9 @@ def test_a_row_alone_is_read_as_in_its_column(schema):
 
 
 def test_a_new_word_counts_as_missing_and_warns(schema):
-    with pytest.warns(UserWarning, match=r"'paid' holds words that training did not show \('k. A.', row 2\)"):
+    with pytest.warns(
+        UserWarning, match=r"'paid' contains words that training rows did not contain \('k. A.', row 2\)"
+    ):
         assert np.isnan(encode(schema, "1,5 €", "k. A.")[1])
 
 
@@ -45,7 +47,7 @@ def test_another_convention_is_refused_by_row(schema):
 def test_a_word_where_training_met_none_is_refused():
     with pytest.raises(ColumnError, match=r"'a' is 'x' in row 2. Expected a number. Leave missing values blank"):
         numeric_values(Column("a", "numeric"), pl.Series("a", ["1", "x"]))
-    with pytest.raises(ColumnError, match=r"'a' holds an infinite value in row 1"):
+    with pytest.raises(ColumnError, match=r"'a' contains an infinite value in row 1"):
         numeric_values(Column("a", "numeric", offset=1e9), pl.Series("a", ["inf"]))
 
 

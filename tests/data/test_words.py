@@ -65,7 +65,7 @@ def test_the_column_of_text_of_a_table():
     assert found.text_column == "message"
     assert found.x.tolist() == ["see you", "", "call me now"]
     assert found.schema is None
-    assert any("reads column 'message' alone; left out: 'id', 'n'." in w for w in found.warnings)
+    assert any("uses only the column 'message'. Left out: 'id', 'n'." in w for w in found.warnings)
     assert texts_of_table(frame, "message").tolist() == found.x.tolist()
     with pytest.raises(ColumnError, match="no column of text"):
         text_column(frame.select("n"), "the data")

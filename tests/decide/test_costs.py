@@ -35,12 +35,12 @@ def test_costs_by_label():
     matrix = cost_matrix({"1": {"0": 9, "2": 1}, 0: {1: 2, 2: 3, 0: -1}, 2: {0: 4, 1: 5}}, (0, 1, 2))
     assert matrix.tolist() == [[-1, 2, 3], [9, 0, 1], [4, 5, 0]]
     for costs, match in (
-        ({"a": {"b": 1}}, "no cost of deciding 'a' where the class is 'b'"),
+        ({"a": {"b": 1}}, "no cost of predicting 'a' if the class is 'b'"),
         ({"a": {"c": 1}, "b": {"a": 1}}, "names the class 'c'"),
         ({"a": 3, "b": {"a": 1}}, "decided label: cost"),
         ([[0, np.inf], [1, 0]], "not finite"),
         ([1, 2], "has shape"),
-        ("cheap", "no table of numbers"),
+        ("cheap", "not a table of numbers"),
     ):
         with pytest.raises(OptionError, match=match):
             cost_matrix(costs, ("a", "b"))

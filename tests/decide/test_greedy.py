@@ -8,7 +8,7 @@ from sklearn.metrics import average_precision_score, log_loss
 
 from counterpoise.core.errors import OptionError
 from counterpoise.decide.greedy import greedy_weights
-from counterpoise.decide.pooling import learn_weights
+from counterpoise.decide.pooling import learned_weights
 from counterpoise.decide.prior import log_softmax
 from counterpoise.decide.rule import fit_rule_from_log_p
 
@@ -59,7 +59,7 @@ def test_it_ranks_no_worse_than_the_best_member_and_than_learned_weights():
     lps, y = library(5)
     w = greedy_weights(lps, y)
     proba = sum(wm * np.exp(p) for wm, p in zip(w, lps, strict=True))
-    learned = sum(wm * np.exp(p) for wm, p in zip(learn_weights(lps, y), lps, strict=True))
+    learned = sum(wm * np.exp(p) for wm, p in zip(learned_weights(lps, y, np.ones(len(y))), lps, strict=True))
     ap = average_precision_score(y, proba[:, 1])
     assert ap >= max(score([m], lps, y)[0] for m in range(5))
     assert ap >= average_precision_score(y, learned[:, 1]) - 0.005

@@ -56,7 +56,7 @@ def test_a_class_without_rows_is_left_alone() -> None:
     assert np.all(np.isfinite(b))
     one = check_intercept(lp, np.zeros(100, dtype=int))
     assert one.intercept is None
-    assert "one class only" in one.notes[-1]
+    assert "the same class" in one.notes[-1]
 
 
 def test_hopeless_scores_stay_finite() -> None:

@@ -10,9 +10,10 @@ import pytest
 
 from counterpoise.classifier.model_card import stored_scores
 from counterpoise.core.rule import Rule
-from counterpoise.decide.layer import RuleLayer, rule_from_dict, rule_to_dict
+from counterpoise.decide.layer import RuleLayer, rule_to_dict
 from counterpoise.decide.prior import corrected_log_proba
 from counterpoise.decide.rule import apply_rule
+from counterpoise.decide.rule_fields import checked_rule
 from counterpoise.targets.thresholds import choose
 
 N = 300
@@ -85,7 +86,7 @@ def test_thresholds_at_the_ends(threshold):
 
 def test_a_rule_survives_its_dict_and_a_saved_model(tmp_path):
     rule, logits = make(2, 2, "soft", AFTER, 0, units=1)
-    again = rule_from_dict(rule_to_dict(rule))
+    again = checked_rule(rule_to_dict(rule))
     assert np.array_equal(apply_rule(again, logits).proba, apply_rule(rule, logits).proba)
     inputs = [keras.Input((1,)), keras.Input((1,))]
     model = keras.Model(inputs, RuleLayer(rule_to_dict(rule))(inputs))

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from counterpoise.core.rule import Rule
-from counterpoise.decide.layer import RuleLayer, rule_from_dict, rule_to_dict
+from counterpoise.decide.layer import RuleLayer, rule_to_dict
 from counterpoise.decide.rule import apply_rule
+from counterpoise.decide.rule_fields import checked_rule
 
 
 @pytest.mark.parametrize("units", [1, 3])
@@ -24,7 +25,7 @@ def test_layer_equals_apply_rule(units, gammas):
         threshold=0.3 if classes == 2 else None,
         gammas=np.array(gammas),
     )
-    stored = rule_from_dict(json.loads(json.dumps(rule_to_dict(rule))))
+    stored = checked_rule(json.loads(json.dumps(rule_to_dict(rule))))
     want = apply_rule(stored, members)
     got = RuleLayer(rule_to_dict(rule))([m.astype("float32") for m in members])
     np.testing.assert_allclose(np.asarray(got["probability"]), want.proba, atol=2e-5)
@@ -42,5 +43,5 @@ def test_extreme_logits_stay_finite():
 def test_a_rule_stored_before_focal_members_existed_still_loads():
     values = rule_to_dict(Rule(log_shifts=np.zeros((1, 2)), prior=np.array([0.5, 0.5]), threshold=0.5))
     del values["gammas"]
-    assert rule_from_dict(values).gammas is None
+    assert checked_rule(values).gammas is None
     RuleLayer(values)([np.zeros((1, 1), "float32")])

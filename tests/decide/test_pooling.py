@@ -7,8 +7,9 @@ import pytest
 from scipy.optimize import minimize
 
 from counterpoise.core.errors import OptionError
-from counterpoise.decide.pooling import VOTES, hard_vote, learn_weights, pool
+from counterpoise.decide.pooling import VOTES, hard_vote, learned_weights, pool
 from counterpoise.decide.prior import log_softmax
+from counterpoise.decide.shapes import codes
 
 RNG = np.random.default_rng(1)
 
@@ -67,7 +68,7 @@ def test_learned_weights_reach_the_optimum_of_a_general_solver(members: int) -> 
     def loss(w: np.ndarray) -> float:
         return float(-np.mean(np.log(likelihood @ w)))
 
-    w = learn_weights(lps, y)
+    w = learned_weights(lps, y, np.ones(len(y)))
     assert w.min() >= 0
     assert w.sum() == pytest.approx(1.0)
     reference = minimize(
@@ -83,17 +84,17 @@ def test_learned_weights_reach_the_optimum_of_a_general_solver(members: int) -> 
 def test_learned_weights_laws() -> None:
     lps, y = some(3, rows=200), RNG.integers(3, size=200)
     w = RNG.integers(0, 3, size=200)
-    doubled = learn_weights([np.repeat(p, w, axis=0) for p in lps], np.repeat(y, w))
-    np.testing.assert_allclose(learn_weights(lps, y, w), doubled, atol=1e-7)
-    np.testing.assert_allclose(learn_weights([lps[0]] * 3, y), np.full(3, 1 / 3), atol=1e-6)
-    np.testing.assert_allclose(learn_weights(lps[:1], y), [1.0])
+    doubled = learned_weights([np.repeat(p, w, axis=0) for p in lps], np.repeat(y, w), np.ones(w.sum()))
+    np.testing.assert_allclose(learned_weights(lps, y, w), doubled, atol=1e-7)
+    np.testing.assert_allclose(learned_weights([lps[0]] * 3, y, np.ones(len(y))), np.full(3, 1 / 3), atol=1e-6)
+    np.testing.assert_allclose(learned_weights(lps[:1], y, np.ones(len(y))), [1.0])
 
 
 def test_learned_weights_survive_certain_and_wrong_members() -> None:
     sure = np.where(np.eye(2)[[0, 1, 0]] > 0, 0.0, -np.inf)
     wrong = sure[:, ::-1]
-    np.testing.assert_allclose(learn_weights([sure, wrong], np.array([0, 1, 0])), [1, 0], atol=1e-9)
-    np.testing.assert_allclose(learn_weights([wrong, wrong], np.array([0, 1, 0])), [0.5, 0.5])
+    np.testing.assert_allclose(learned_weights([sure, wrong], np.array([0, 1, 0]), np.ones(3)), [1, 0], atol=1e-9)
+    np.testing.assert_allclose(learned_weights([wrong, wrong], np.array([0, 1, 0]), np.ones(3)), [0.5, 0.5])
 
 
 @pytest.mark.parametrize(
@@ -108,7 +109,7 @@ def test_learned_weights_survive_certain_and_wrong_members() -> None:
             lambda: pool([np.array([[0.0, -np.inf]]), np.array([[-np.inf, 0.0]])], "log"),
             "In row 1 every class has the probability 0",
         ),
-        (lambda: learn_weights(some(2), np.zeros(3)), "one class code per row"),
+        (lambda: codes(np.zeros(3), 40, 3), "one class code per row"),
     ],
 )
 def test_bad_input(call, says: str) -> None:  # type: ignore[no-untyped-def]

@@ -10,7 +10,8 @@ import pytest
 from counterpoise.core.errors import ArtifactError
 from counterpoise.core.guarantee import ClassGuarantee, Guarantee
 from counterpoise.core.rule import Rule
-from counterpoise.decide.layer import RuleLayer, rule_from_dict, rule_to_dict
+from counterpoise.decide.layer import RuleLayer, rule_to_dict
+from counterpoise.decide.rule_fields import checked_rule
 
 TWO = rule_to_dict(
     Rule(
@@ -32,7 +33,7 @@ THREE = rule_to_dict(
 
 @pytest.mark.parametrize("values", [TWO, THREE], ids=["two classes", "three classes"])
 def test_what_is_written_is_read(values):
-    assert rule_to_dict(rule_from_dict(values)) == values
+    assert rule_to_dict(checked_rule(values)) == values
     assert RuleLayer(values).get_config()["rule"] == values
 
 
@@ -59,20 +60,20 @@ WRONG = [
     (TWO, "member_thresholds", [0.2], "Expected 2 numbers"),
     (TWO, "member_thresholds", [0.2, 7.0], "is 7.0"),
     (TWO, "intercept", [1.0, None], "Expected 2 numbers"),
-    (TWO, "aim", "fame", "no aim 'fame'"),
+    (TWO, "aim", "fame", "There is no aim"),
     (TWO, "aim", 1, "Expected text"),
     (TWO, "notes", "a note", "Expected a list"),
     (TWO, "notes", [1], "entry 1 is 1"),
     (TWO, "gammas", [-1.0, 0.0], "is -1.0"),
     (TWO, "calibrator", {"kind": "magic"}, "lacks 'slopes'"),
-    (TWO, "calibrator", {"kind": "isotonic", "x": [[1.0, 1.0]], "y": [[0.0, 0.0]]}, "a curve that falls"),
+    (TWO, "calibrator", {"kind": "isotonic", "x": [[1.0, 1.0]], "y": [[0.0, 0.0]]}, "a decreasing curve"),
     (TWO, "calibrator", {"kind": "isotonic", "x": [[1.0, 2.0]], "y": [[0.0]]}, "x and y alike"),
     (TWO, "calibrator", {"kind": "isotonic", "x": [[1.0], [2.0]], "y": [[0.0], [0.0]]}, "Expected 1, x and y alike"),
     (TWO, "calibrator", {"kind": "platt", "slopes": [1.0, -1.0], "intercepts": [0.0, 0.0]}, "is -1.0"),
     (TWO, "calibrator", {"kind": "platt", "slopes": [1.0], "intercepts": [0.0, 0.0]}, "Expected 2 numbers"),
     (TWO, "calibrator", {"kind": "platt", "slopes": [1.0, 1.0]}, "lacks 'intercepts'"),
     (TWO, "calibrator", [], "is a list"),
-    (TWO, "more", 1, "holds 'more'"),
+    (TWO, "more", 1, "contains 'more'"),
     (THREE, "threshold", 0.5, "a threshold is for two classes"),
     (THREE, "offsets", [0.0, 1.0], "Expected 3 numbers"),
     (THREE, "offsets", [0.0, 1.0, math.nan], "is nan"),
@@ -82,16 +83,16 @@ WRONG = [
 @pytest.mark.parametrize(("values", "field", "wrong", "words"), WRONG, ids=[f"{f}: {w!r:.40}" for _, f, w, _ in WRONG])
 def test_a_field_that_is_wrong_is_named(values, field, wrong, words):
     with pytest.raises(ArtifactError, match=words):
-        rule_from_dict({**values, field: wrong})
+        checked_rule({**values, field: wrong})
 
 
 @pytest.mark.parametrize("field", ["log_shifts", "prior"])
 def test_a_field_that_is_absent_is_named(field):
     with pytest.raises(ArtifactError, match=f"lacks '{field}'"):
-        rule_from_dict({k: v for k, v in TWO.items() if k != field})
+        checked_rule({k: v for k, v in TWO.items() if k != field})
 
 
 @pytest.mark.parametrize("values", [None, [], 5, "rule"])
 def test_what_is_no_rule(values):
     with pytest.raises(ArtifactError, match="the rule is"):
-        rule_from_dict(values)
+        checked_rule(values)

@@ -52,11 +52,11 @@ def test_harmless_data_get_the_two_standing_pieces_only():
     ("diagnosed", "words"),
     [
         (record(97, 3), "at most 3 folds"),
-        (record(98, 2), "too few for cross-validation"),
+        (record(98, 2), "too few rows for cross-validation"),
         (record(leaks={"late": 0.999}), "'late' is known"),
         (record(900, 100), "wide intervals"),
-        (record(kinds={"safe": 1, "borderline": 1, "rare": 4, "outlier": 4}), "to synthetic rows"),
-        (record(kinds={"safe": 9, "borderline": 1, "rare": 0, "outlier": 0}), "regions of its own"),
+        (record(kinds={"safe": 1, "borderline": 1, "rare": 4, "outlier": 4}), "to SMOTE"),
+        (record(kinds={"safe": 9, "borderline": 1, "rare": 0, "outlier": 0}), "separate regions"),
         (record(kinds={"safe": 4, "borderline": 5, "rare": 1, "outlier": 0}), "ensembles"),
         (record(duplicates=500), "duplicates='group'"),
         (record(conflicting=10), "equal features have different labels"),
@@ -82,4 +82,4 @@ def test_advice_follows_from_real_rows():
     rng = np.random.default_rng(0)
     y = np.repeat([0, 1], [290, 10])
     advice = advise(measure(read(rng.normal(size=(300, 2)), y=y)))
-    assert any("synthetic" in a.text for a in advice)
+    assert any("SMOTE" in a.text for a in advice)

@@ -101,7 +101,7 @@ def test_texts_are_looked_at():
 def test_a_diagnosis_tells_it_in_words_and_json():
     x, y = sample()
     diagnosis = diagnose(x, y)
-    assert "twice the positives" in str(diagnosis)
+    assert "doubling the positives" in str(diagnosis)
     plain = json.loads(json.dumps(diagnosis.to_dict()))
     assert plain["quick"]["suspicion"]["rows"] == list(diagnosis.record.quick.suspicion.rows)
     assert diagnose(x, y, quick=False).record.quick is None
@@ -110,8 +110,8 @@ def test_a_diagnosis_tells_it_in_words_and_json():
 def test_the_guard_refuses_a_column_that_is_the_label():
     x, y = sample()
     diagnosis = diagnose(np.c_[x, y + 0.01 * np.arange(450) / 450], y, quick=False)
-    assert [c.status for c in diagnosis.checks if c.name == "columns that give the label away"] == ["look"]
-    with pytest.raises(LeakError, match=r"1 possible leak\. columns that give the label away"):
+    assert [c.status for c in diagnosis.checks if c.name == "columns that predict the label alone"] == ["look"]
+    with pytest.raises(LeakError, match=r"1 possible leak\. columns that predict the label alone"):
         diagnosis.check()
     assert diagnose(*sample(gap=0.5), quick=False).check() is not None
 
@@ -119,7 +119,7 @@ def test_the_guard_refuses_a_column_that_is_the_label():
 def test_the_guard_knows_what_was_handled():
     x, y = sample(60, 0.4)
     status = {c.name: c.status for c in diagnose(np.repeat(x, 2, axis=0), np.repeat(y, 2), quick=False).checks}
-    assert status["repeated rows"] == "look"
+    assert status["duplicate rows"] == "look"
     grouped = diagnose(np.repeat(x, 2, axis=0), np.repeat(y, 2), groups=np.repeat(np.arange(60), 2), quick=False)
     status = {c.name: c.status for c in grouped.checks}
-    assert (status["repeated rows"], status["groups"], status["time"]) == ("handled", "handled", "unknown")
+    assert (status["duplicate rows"], status["groups"], status["time"]) == ("handled", "handled", "unknown")

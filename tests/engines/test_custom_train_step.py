@@ -143,7 +143,7 @@ def test_a_model_that_computes_its_loss_cannot_be_given_another():
     model = OwnLoss(inputs, L.Dense(1, activation="sigmoid")(inputs))
     model.compile(keras.optimizers.Adam(0.05))
     assert fit(model).card["needs_calibration"]
-    with pytest.raises(ModelError, match="Strategy 'focal' trains with a loss of its own, but the model computes"):
+    with pytest.raises(ModelError, match="Strategy 'focal' has its own loss, but the model computes"):
         fit(model, strategy="focal")
 
 

@@ -91,7 +91,7 @@ def test_the_loss_is_taken_of_soft_labels_by_the_fit_engine():
     assert member.engine == "fit"
     assert member.needs_calibration
     np.testing.assert_allclose(member.history["loss"], np.log(2), rtol=1e-5)
-    with pytest.raises(OptionError, match="cannot mix batches"):
+    with pytest.raises(OptionError, match="cannot mix or crop"):
         list(run([job_of(MIXUP)], examples, network, engine="program"))
 
 

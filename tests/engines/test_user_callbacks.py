@@ -184,7 +184,7 @@ NAMES = "loss, val_loss, val_accuracy, val_prc, val_auc, val_share"
         (lambda d: C.ReduceLROnPlateau("accuracy"), "ReduceLROnPlateau monitors 'accuracy'.*mean 'val_accuracy'"),
         (lambda d: C.ModelCheckpoint(d / "m.keras", "val_acc", save_best_only=True), "Did you mean 'val_accuracy'"),
         (lambda d: C.ModelCheckpoint(str(d / "{val_pr}.keras")), "names its file by 'val_pr'.* Did you mean 'val_prc'"),
-        (lambda d: C.EarlyStopping("val_share"), "mode='auto', but the metric does not say .* mode='min'"),
+        (lambda d: C.EarlyStopping("val_share"), "mode='auto', but Keras does not know .* mode='min'"),
         (lambda d: C.ModelCheckpoint(d / "m.weights.h5", save_weights_only=True), "a classifier for cp.load"),
         (lambda d: C.ModelCheckpoint(d / "m.h5"), "ends in .keras"),
         (lambda d: C.ModelCheckpoint(d / "m.keras", save_freq=10), "save_freq=10. counts steps"),

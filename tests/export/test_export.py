@@ -314,7 +314,7 @@ def test_refusals(clf, tmp_path):
     with pytest.raises(OptionError, match="does not end in"):
         clf.export(tmp_path / "m.bin", format="onnx")
     (tmp_path / "own.txt").write_text("mine")
-    with pytest.raises(ArtifactError, match="has other files"):
+    with pytest.raises(ArtifactError, match="contains other files"):
         clf.export(tmp_path)
     (tmp_path / "schema.json").write_text("{}")
     with pytest.raises(ArtifactError, match="was not written by Counterpoise"):

@@ -307,7 +307,7 @@ def test_augmenting_only_repeats_warns_and_asks_for_calibration():
         (
             lambda: batches(np.zeros(3), [0, 1, 1], plans.uniform([0, 1, 1]), quota="equal"),
             OptionError,
-            "a quota is a plan of its own",
+            "cannot be combined",
         ),
         (lambda: batches(np.zeros(3), [0, 1, 1], quota={0: 1}), OptionError, "Class 1 has no quota"),
         (lambda: batches(np.zeros(3), [0, 1, 1], quota="equal", batch_size=1), OptionError, "at least 2 rows"),

@@ -169,7 +169,7 @@ def test_nothing_is_left_of_a_file_that_could_not_be_written(tmp_path, monkeypat
     ("call", "error", "words"),
     [
         (lambda p: scan(p / "none.parquet", "y"), DataError, "does not exist"),
-        (lambda p: scan(p / "empty", "y"), DataError, "holds no Parquet"),
+        (lambda p: scan(p / "empty", "y"), DataError, "contains no Parquet"),
         (lambda p: scan(p / "rows.xls", "y"), DataError, "unsupported file type"),
         (lambda p: scan(p / "bad.parquet", "y"), DataError, "cannot be read"),
         (lambda p: scan(p / "rows.parquet", "x"), TargetError, "not a column"),
@@ -182,7 +182,7 @@ def test_nothing_is_left_of_a_file_that_could_not_be_written(tmp_path, monkeypat
         (lambda p: resample_file(p / "rows.parquet", "y", p / "no" / "o.csv"), OptionError, "does not exist"),
         (lambda p: resample_file(p / "rows.parquet", "y", p / "o.csv", "smote"), OptionError, "plan is 'smote'"),
         (lambda p: _rows(p).batches(plans.uniform([0, 1])), DataError, "made for 2 rows"),
-        (lambda p: _rows(p).batches(plans.synthesize(_rows(p).y)), OptionError, "only its window"),
+        (lambda p: _rows(p).batches(plans.synthesize(_rows(p).y)), OptionError, "only a window"),
     ],
 )
 def test_bad_arguments(tmp_path, call, error, words):

@@ -31,7 +31,7 @@ def grown(model, log_shift=(0.0, 0.0), examples=TABLE, stop=ALL[300:], limits=LI
     flat = model.rows(examples, ALL[:300])
     rows = Rows(flat.matrix(ALL[:300]), examples.y[:300])
     held = Rows(flat.matrix(stop), examples.y[stop])
-    trees = model.grow(flat, rows, held, examples.n_classes, np.asarray(log_shift), limits, seed=3)
+    trees = model.grow(flat, rows, held, np.asarray(log_shift), limits, seed=3)
     return flat, trees
 
 
@@ -65,7 +65,7 @@ def test_three_classes_are_scored_alike():
     y = np.arange(N) % 3
     rows, stop = Rows(X[:300], y[:300]), Rows(X[300:], y[300:])
     how = {"rounds": 4, "patience": 9, "categorical": [], "monotone": [], "seed": 0}
-    trees = grow_boosted(rows, stop, 3, np.zeros(3), {"learning_rate": 0.1}, **how)
+    trees = grow_boosted(rows, stop, np.zeros(3), {"learning_rate": 0.1}, **how)
     assert TreeModel().logits(trees, np.ones(3), X) == pytest.approx(np.asarray(layer_of(trees.model)(X)), abs=1e-5)
     assert trees.history["stop_loss"][-1] == pytest.approx(log_loss(y[300:], trees.model.predict(X[300:])), abs=1e-6)
 

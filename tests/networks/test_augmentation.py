@@ -39,7 +39,7 @@ def test_a_comparison_takes_the_augmentation_of_its_images():
 
 
 def test_what_is_no_augmentation_of_these_rows_is_said():
-    with pytest.raises(cp.CounterpoiseError, match="pictures \\(height"):
+    with pytest.raises(cp.CounterpoiseError, match="images \\(height"):
         cp.fit("mlp", X.reshape(80, -1).astype(float), Y, augment="auto", **QUICK)
     with pytest.raises(cp.CounterpoiseError, match="keep the shape"):
         cp.fit("cnn", X, Y, augment=keras.layers.Resizing(4, 4), **QUICK)

@@ -45,12 +45,12 @@ def test_bytes_and_their_shares_of_one_say_the_same():
 def test_what_is_no_picture_is_refused(shape):
     kinds = dict.fromkeys(shape, "float32") if isinstance(shape, dict) else ("float32",) * len(shape)
     spec = InputSpec(shape, kinds if isinstance(next(iter(shape)), (str, tuple)) else "float32")
-    with pytest.raises(ModelError, match="'cnn' looks at pictures"):
+    with pytest.raises(ModelError, match="'cnn' is for images"):
         cnn(spec, 2)
 
 
 def test_pictures_are_no_table():
-    with pytest.raises(ModelError, match="Use 'cnn' for pictures"):
+    with pytest.raises(ModelError, match="Use 'cnn' for images"):
         mlp(InputSpec((8, 8, 1)), 2)
 
 

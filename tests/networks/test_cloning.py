@@ -118,7 +118,7 @@ def test_a_model_that_cannot_be_made_again_says_why():
     with pytest.raises(ModelError, match=r"cannot be cloned .*Pass a builder function, or clone=False"):
         clone(Needy([1]), True)
     lambda_inside = keras.Sequential([keras.Input((4,)), L.Dense(1, activation=lambda x: x)])
-    with pytest.raises(ModelError, match=r"holds a lambda function.*Write it as a function with a name"):
+    with pytest.raises(ModelError, match=r"contains a lambda function.*Write it as a function with a name"):
         clone(lambda_inside, True)
 
 
@@ -129,7 +129,7 @@ def test_own_step_and_keras_text():
     assert keras_text(ValueError(said)) == "Exception. shapes differ"
     assert keras_text(ValueError()) == "ValueError"
     unknown = ValueError("<class 'F'> could not ... config={}.\n\nException: Could not locate class 'Sub'. Make sure")
-    assert keras_text(unknown).startswith("it holds the class 'Sub', unknown here. Decorate it with")
+    assert keras_text(unknown).startswith("it contains the unknown class 'Sub'. Decorate it with")
 
 
 @pytest.mark.parametrize("form", ["str", "series"])

@@ -152,7 +152,7 @@ def test_an_output_without_counts_keeps_its_own_loss():
         found = model.evaluate(x, {"kind": kind, "price": price}, batch_size=20, verbose=0)[0]
         assert found == pytest.approx(want + ((z["price"] - price) ** 2).mean(), rel=1e-4)
     model.fit(x, {"kind": kind, "price": price}, epochs=2, callbacks=[cp.callbacks.Deferred(at=1)], verbose=0)
-    with pytest.raises(OptionError, match="Pass the loss that it is trained with"):
+    with pytest.raises(OptionError, match="Pass the loss of this output"):
         cp.compile_balanced(model, counts)
 
 

@@ -65,9 +65,9 @@ def test_activations_are_seen_through(units, activation, clone):
     ("layers", "reason"),
     [
         (lambda: (L.Dense(1, use_bias=False),), "has no bias"),
-        (lambda: (L.Dense(1), L.BatchNormalization()), "does not reach the logits as it is"),
-        (lambda: (L.Dense(2), L.LayerNormalization()), "does not reach the logits as it is"),
-        (lambda: (L.Dense(1), L.Rescaling(0.5)), "does not reach the logits as it is"),
+        (lambda: (L.Dense(1), L.BatchNormalization()), "does not reach the logits unchanged"),
+        (lambda: (L.Dense(2), L.LayerNormalization()), "does not reach the logits unchanged"),
+        (lambda: (L.Dense(1), L.Rescaling(0.5)), "does not reach the logits unchanged"),
     ],
     ids=["no bias", "batch normalization", "layer normalization", "scaled"],
 )

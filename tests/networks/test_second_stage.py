@@ -135,7 +135,7 @@ def test_convolutions_are_heads_and_pooling_is_named():
         (
             lambda: tau_normalize(keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])),
             ModelError,
-            "Expected one unit per class",
+            "needs one unit per class",
         ),
         (lambda: prior_logits([5, 5], 2, rows=5), OptionError, "occurs in some rows"),
         (

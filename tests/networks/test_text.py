@@ -70,5 +70,5 @@ def test_a_race_of_a_table_on_the_command_line(tmp_path):
 def test_rows_that_are_no_texts_are_refused():
     with pytest.raises(ColumnError, match="has no column of text"):
         cp.fit("text", RNG.normal(size=(40, 3)), np.arange(40) % 2, epochs=1, verbose=0)
-    with pytest.raises(ModelError, match=r"'text' reads texts \(N,\) or a column of text"):
+    with pytest.raises(ModelError, match=r"'text' is for texts \(N,\) or a table with a column of text"):
         cp.fit("text", RNG.normal(size=(40, 3, 3)), np.arange(40) % 2, epochs=1, verbose=0)

@@ -90,7 +90,7 @@ def test_a_classifier_of_it_is_trained_and_saved(engine, tmp_path):
         (lambda: cp.transfer(body(), rate="a"), OptionError, "rate is 'a'"),
         (lambda: cp.transfer(body(), learning_rate=-1), OptionError, "learning_rate is -1"),
         (lambda: cp.transfer(body(), last=-1), OptionError, "last is -1"),
-        (lambda: cp.transfer(body())(InputSpec((5,)), 2), ModelError, "Expected pictures"),
+        (lambda: cp.transfer(body())(InputSpec((5,)), 2), ModelError, "Expected images"),
     ],
 )
 def test_refusals(call, error, words):

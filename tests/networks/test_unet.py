@@ -82,5 +82,5 @@ def test_it_learns_where_squares_are(small):
 
 @pytest.mark.parametrize("shape", [(4,), (3, 3, 3, 3), (None, None, 1), {"a": (3,)}, ((3,), (2,))])
 def test_what_is_no_picture_is_refused(shape):
-    with pytest.raises(ModelError, match="'unet' looks at pictures"):
+    with pytest.raises(ModelError, match="'unet' is for images"):
         unet(InputSpec(shape), 2)

@@ -68,7 +68,9 @@ def test_functions_names_and_one_unit():
 
 
 def test_a_loss_for_other_targets_is_refused_by_name():
-    with pytest.raises(ModelError, match=r"loss 'crossed' takes class labels in no known shape .*one_hot: .*codes: "):
+    with pytest.raises(
+        ModelError, match=r"loss 'crossed' does not accept class labels in any known shape .*one_hot: .*codes: "
+    ):
         target_form(type("Crossed", (OwnLoss,), {"call": lambda s, y, p: y @ p})(name="crossed"), 3)
 
 
@@ -130,5 +132,5 @@ def test_plans_keep_it_and_strategies_with_a_loss_replace_it_and_say_so(caplog):
 
 @pytest.mark.parametrize("use", [lambda loss: ModelLoss(loss, 1), lambda loss: is_cross_entropy(loss, 1)])
 def test_a_loss_that_keras_does_not_know_is_named(use):
-    with pytest.raises(ModelError, match="the loss 'crossentropie', which is not one of Keras"):
+    with pytest.raises(ModelError, match="the loss 'crossentropie', which is not a Keras loss"):
         use("crossentropie")

@@ -25,12 +25,12 @@ def amounts(rng, steps):
 
 
 COLUMNS = {
-    "amounts in dollars": (amounts, r"'a' holds numbers, but .* are not: 'unknown'"),
+    "amounts in dollars": (amounts, r"'a' contains numbers, but .* are not: 'unknown'"),
     "unix seconds": (lambda rng, steps: 1.7e9 + steps, None),
     "account numbers": (lambda rng, steps: 4 * 10**15 + steps, None),
     "dates in text": (
         lambda rng, steps: [f"2024-01-{1 + s // 48:02}T{s // 2 % 24:02}:{s % 2 * 30:02}:00Z" for s in steps],
-        r"'a' holds dates",
+        r"'a' contains dates",
     ),
 }  # fmt: skip
 

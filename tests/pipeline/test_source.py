@@ -64,7 +64,7 @@ def test_a_comparison_on_a_source_leaves_out_what_needs_all_rows(data):
 
 def test_nothing_makes_an_array_of_it_unasked(data):
     source = Counting(data[0])
-    with pytest.raises(DataError, match="outside memory"):
+    with pytest.raises(DataError, match="not in memory"):
         np.asarray(source)
 
 

@@ -65,7 +65,7 @@ def test_units_join_groups_and_are_never_split():
     ("how", "error", "match"),
     [
         ({"unit": "patients"}, ColumnError, "Did you mean 'patient'"),
-        ({"aggregate": "max"}, OptionError, "there is no unit"),
+        ({"aggregate": "max"}, OptionError, "no unit was given"),
         ({"unit": "patient", "aggregate": "median"}, OptionError, "aggregate is 'median'"),
         ({"unit": "patient", "time": "a"}, OptionError, "unit and time"),
     ],

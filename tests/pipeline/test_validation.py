@@ -61,7 +61,7 @@ def test_a_column_of_training_and_test_rows_trains_on_the_first_alone():
     column, alone = fit(X, Y, split=split, strategy="oversample"), fit(X[rest], Y[rest], strategy="oversample")
     assert np.array_equal(column.predict_proba(X), alone.predict_proba(X))
     assert column.rule.threshold == alone.rule.threshold
-    assert column.card["metrics_of"] == f"{len(test)} test rows, which trained and chose nothing"
+    assert column.card["metrics_of"] == f"{len(test)} test rows, not used for training or tuning"
     judged = average_precision_score(Y[test], column.predict_proba(X[test])[:, 1])
     assert column.card["metrics"]["average_precision"]["value"] == pytest.approx(judged, abs=1e-6)
     floor = column.decide(recall_floor=0.5, confidence=0.8).card["threshold"]
@@ -186,7 +186,7 @@ def test_several_inputs_and_texts_take_validation_rows():
         ({"validation": OWN, "folds": 3}, OptionError, "folds and validation rows of your own"),
         ({"validation": OWN, "groups": np.arange(N)}, OptionError, "groups and validation rows of your own"),
         ({"validation": OWN, "split": told()}, OptionError, "split and validation rows of your own"),
-        ({"split": told(), "folds": 3}, OptionError, "folds and split were both given"),
+        ({"split": told(), "folds": 3}, OptionError, "folds and split cannot be combined"),
         ({"validation": (X[:9, :2], Y[:9])}, DataError, "validation lacks the column 'x2'"),
         ({"validation": (X[:9], Y[:8])}, DataError, "validation: y has 8 labels for 9 rows"),
         ({"validation": (X[:9], Y[:9] + 1)}, TargetError, "validation: y is 2 in row 1"),
@@ -208,7 +208,7 @@ def test_several_inputs_and_texts_take_validation_rows():
         (
             {"split": told(lambda roles: np.where(np.arange(N) % 3, roles, "test")), "guarantee_rows": 0.2},
             OptionError,
-            "guarantee_rows and test rows were both given",
+            "guarantee_rows cannot be combined with test rows",
         ),
     ],
 )  # fmt: skip

@@ -140,7 +140,7 @@ def test_rows_are_small_integers():
         (lambda y: plans.oversample(y, 1.5), "at most 1"),
         (lambda y: plans.oversample(y, draw="twice"), "draw is 'twice'"),
         (lambda y: plans.class_weight(y, "inverse"), "scheme is 'inverse'"),
-        (lambda y: plans.class_weight(y, {0: 1.0}), "Class '1' got no weight"),
+        (lambda y: plans.class_weight(y, {0: 1.0}), "Class '1' has no finite weight"),
         (lambda y: plans.class_weight(y, {0: 1.0, 7: 1.0}), "There is no class 7"),
         (lambda y: plans.to_prior(y, [0.9, 0.2]), "sum to 1"),
         (lambda y: plans.effective_number(y, 1.0), "beta is 1.0"),
@@ -172,7 +172,7 @@ def test_one_hot_column_and_text_labels_are_the_same():
 
 @pytest.mark.parametrize("weight", [np.nan, np.inf, 0.0, -1.0])
 def test_weights_that_are_no_finite_numbers_above_0_are_refused(weight):
-    with pytest.raises(OptionError, match="got no weight above 0 that is finite"):
+    with pytest.raises(OptionError, match="has no finite weight above 0"):
         plans.class_weight([0, 0, 1], {0: 1.0, 1: weight})
     with pytest.raises(OptionError, match="exponent is nan"):
         plans.power([0, 0, 1], np.nan)

@@ -115,7 +115,7 @@ def test_the_same_content_for_the_same_images():
 
 
 def test_images_that_all_contain_the_class_are_refused():
-    with pytest.raises(OptionError, match="All 3 images contain class 'tumor' and none that is rarer"):
+    with pytest.raises(OptionError, match="All 3 images contain class 'tumor' and no rarer class"):
         image_plan([[5, 1], [5, 2], [5, 1]], classes=("none", "tumor"))
 
 

@@ -105,11 +105,11 @@ def test_a_deferred_plan_that_makes_rows_shows_them_in_its_last_stage_only():
 
 
 def test_what_cannot_be_deferred_is_refused():
-    with pytest.raises(OptionError, match="deferred already"):
+    with pytest.raises(OptionError, match="already deferred"):
         deferred(deferred(plans.oversample(Y)))
     with pytest.raises(OptionError, match="at is 1"):
         deferred(plans.class_weight(Y), 1)
-    with pytest.raises(OptionError, match="then defer that"):
+    with pytest.raises(OptionError, match="then pass it to deferred"):
         plans.chain(lambda y, **how: deferred(plans.oversample(y, **how)))(Y).realize(X)
     with pytest.raises(OptionError, match="two stages"):
         check_single(deferred(plans.oversample(Y)))

@@ -66,7 +66,7 @@ def make_binary(rows: int = 11183, positives: int = 260, seed: int = 3) -> dict[
         if row["strategy"] in ("oversample", "undersample"):
             row["tuned"] = [{"ratio": round(float(v), 4)} for v in rng.random(FOLDS)]
     record["diagnosis"] = {
-        "facts": [["imbalance ratio", "42.0 to 1"], ["in each of 5 folds", "52 rows of interest: recall to ±0.11"]],
+        "facts": [["imbalance ratio", "42.0 to 1"], ["in each of 5 folds", "52 rare rows: recall to ±0.11"]],
         "advice": [
             {"text": "Do not judge by accuracy.", "reason": "Always predicting -1 is 97.7% accurate."},
         ],

@@ -60,7 +60,7 @@ def test_what_was_tuned_chosen_and_what_it_costs_is_told(binary_record):
     assert shown[-2][1:3] == [f"{counts[n]['found']:.0f}" for n in ("none", "resampling_ensemble")]
     alone = counts["threshold"]["found"] - counts["none"]["found"]
     assert f"Threshold tuning alone, without retraining: +{alone:.0f} found" in text
-    assert "a false positive costs 1, a missed case 20" in text
+    assert "a false positive costs 1, a missed case costs 20" in text
     assert "20 trials per strategy and fold, at most 300 steps each" in text
     assert "400,000 steps over all networks" in text
 
@@ -70,7 +70,7 @@ def test_both_classes_are_called_by_their_names_beside_the_slider(binary_record)
     for part, name in zip(named["data"]["classes"], ("<i>healthy</i>", "ill"), strict=True):
         part["label"] = name
     named["data"]["positive"] = "ill"
-    shown = cells(page.render(named), "Rows at this threshold")
+    shown = cells(page.render(named), "Cases at this threshold")
     assert [row[0] for row in shown[1:]] == [str(escape("<i>healthy</i>")), "ill"]
 
 

@@ -67,7 +67,7 @@ def test_what_cannot_leave_this_process_is_refused():
     examples, network, jobs = world(("none",))
     with pytest.raises(OptionError, match="Expected 1 or more"):
         pool(0)
-    with pytest.raises(OptionError, match="work in this process alone"):
+    with pytest.raises(OptionError, match="work only in this process"):
         list(pool(1)(jobs, examples, network, callbacks=[keras.callbacks.Callback()]))
     with pytest.raises(ModelError, match="cannot be sent to another process"):
         dumped(i for i in range(3))

@@ -114,12 +114,50 @@ def test_scores_of_pixels_and_of_lesions(clf):
     assert frame["regions_1"].sum() > 0
 
 
+def test_a_threshold_for_lesions(tmp_path):
+    x, y = lesions(30, 16, seed=2)
+    clf = cp.fit(small, X, Y, strategy="class_weight", validation=(x, y), **QUICK)
+    cuts, hits, false, _, images = clf.scores["lesions"].T
+    assert (images == 30).all()
+    assert (np.diff(cuts) < 0).all()
+    seen = set()
+    for most in (0, 0.1, 0.3, 1, 5):
+        wanted = clf.decide(lesion_false_positives=most)
+        found = find_lesions(y, wanted.predict(x).astype(float)).counts().sum(axis=0)
+        assert found[1] <= most * 30
+        assert found[0] == hits[false <= most * 30].max(initial=0)
+        seen.add(tuple(found))
+    assert len(seen) > 1
+    assert "false positives per image at most 5" in wanted.card["threshold"]["text"]
+    again = cp.load(wanted.save(tmp_path / "m.keras"))
+    assert again.decide(lesion_false_positives=0.3).rule.threshold > again.rule.threshold
+    np.testing.assert_array_equal(wanted.predict(x, prior=0.2), wanted.predict(x))  # at other probabilities
+    with pytest.raises(OptionError, match="0 or more"):
+        clf.decide(lesion_false_positives=-1)
+
+
+def test_images_of_more_pixels_than_are_sampled(monkeypatch):
+    monkeypatch.setattr("counterpoise.core.sample.MOST", 100)
+    how = {"groups": PATIENTS, "folds": 2, "metric": "lesion_recall", "strategies": "threshold"}
+    comparison = cp.compare(small, X, Y, **how, **QUICK)
+    rows = {row["strategy"]: row["scores"]["lesion_recall"]["mean"] for row in comparison.leaderboard}
+    rules = [r.rule for r in comparison.fold_results if r.strategy == "threshold"]
+    assert [rule.aim for rule in rules] == ["lesion_false_positives(1)"] * 2
+    assert rows["threshold"] > rows["none"]
+    assert comparison.fold_results[0].proba.shape == (32, 100, 2)
+
+
+def test_masks_of_another_size_are_named():
+    with pytest.raises(ModelError, match=r"16 x 16 elements of a row, and the labels of a row are 12 x 16\."):
+        cp.fit(small, X, Y[:, :12], **QUICK)
+
+
 def test_what_cannot_be_done_with_elements(clf):
     with pytest.raises(OptionError, match="Leave confidence out"):
         clf.decide(recall_floor=0.9, confidence=0.95)
     with pytest.raises(OptionError, match="review_alpha and review_budget"):
         clf.decide(review_budget=(1, 10))
-    with pytest.raises(OptionError, match="no guarantee is known"):
+    with pytest.raises(OptionError, match="no guarantee exists"):
         cp.fit(small, X, Y, guarantee_rows=0.2, **QUICK)
     with pytest.raises(ModelError, match="have a class per element"):
         cp.fit("boosted", X, Y, **QUICK)
@@ -191,6 +229,7 @@ def test_a_comparison_of_masks(race, tmp_path):
     assert best["low"] < best["mean"] < best["high"]
     page = comparison.to_html(tmp_path / "m.html").read_text()
     assert "Lowest Dice coefficient" in page
+    assert f"{Y.sum():,} pixels or steps" in page
     assert comparison.best.predict(X).shape == Y.shape
 
 

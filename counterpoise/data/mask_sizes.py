@@ -1,0 +1,114 @@
+"""Masks to the size that images are brought to, and decided masks back to that of their images, by the nearest pixel.
+
+No value arises that the mask does not contain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+Array = np.ndarray
+Sides = tuple[int, int]
+
+
+class Window(NamedTuple):
+    """The part of a side of an image that a resized side shows.
+
+    Attributes:
+        start: First pixel of the resized side that shows any of the image.
+        inner: How many of them do.
+        first: Where the image starts to be shown, in its own pixels.
+        step: Pixels of the image per resized pixel.
+    """
+
+    start: int
+    inner: int
+    first: float
+    step: float
+
+
+def resized_mask(values: Array, size: Sides, aspect: str, outside: int) -> Array:
+    """A mask in the size of images: the values of the nearest pixels, where `data.pixels` takes means.
+
+    Args:
+        values: The mask, in the size of its image.
+        size: (height, width) that is wanted.
+        aspect: How images are brought to it (see `images`).
+        outside: The value of pixels that show none of the image.
+    """
+    return _taken(values, size, windows(size, values.shape, aspect), shown_pixels, outside)
+
+
+def restored_mask(codes: Array, sides: Sides, aspect: str) -> Array:
+    """A mask (height, width) in the size of the image that it belongs to.
+
+    Args:
+        codes: The mask, in the size that images were brought to.
+        sides: (height, width) of the image.
+        aspect: How it was brought to it (see `images`); pixels that a crop left out have code -1.
+
+    Example:
+        >>> restored_mask(np.array([[0, 1], [2, 3]]), (2, 4), "stretch").tolist()
+        [[0, 0, 1, 1], [2, 2, 3, 3]]
+        >>> restored_mask(np.array([[0, 1], [2, 3]]), (2, 4), "crop").tolist()
+        [[-1, 0, 1, -1], [-1, 2, 3, -1]]
+        >>> restored_mask(np.array([[9, 9], [0, 1]]), (2, 4), "pad").tolist()
+        [[9, 9, 9, 9], [9, 9, 9, 9]]
+    """
+    return _taken(codes, sides, windows(codes.shape, sides, aspect), showing_pixels, -1)
+
+
+def windows(size: tuple[int, ...], sides: tuple[int, ...], aspect: str) -> list[Window]:
+    """What a mask of this size shows of each side of an image.
+
+    Example:
+        >>> windows((4, 4), (4, 8), "crop")
+        [Window(start=0, inner=4, first=0.0, step=1.0), Window(start=0, inner=4, first=2.0, step=1.0)]
+    """
+    scales = [wanted / side for wanted, side in zip(size, sides, strict=True)]
+    if aspect != "stretch":
+        scales = [(max if aspect == "crop" else min)(scales)] * 2
+    return [_window(wanted, side, scale) for wanted, side, scale in zip(size, sides, scales, strict=True)]
+
+
+def _window(wanted: int, side: int, scale: float) -> Window:
+    inner = wanted if scale * side >= wanted else max(1, round(side * scale))
+    first = (side - inner / scale) / 2 if scale * side > wanted else 0.0
+    step = side / inner if scale * side <= wanted else 1 / scale
+    return Window((wanted - inner) // 2, inner, first, step)
+
+
+def shown_pixels(window: Window, size: int, side: int) -> Array:
+    """The pixel of the image that each of the resized side shows, int64 (size,); -1: none.
+
+    Example:
+        >>> shown_pixels(Window(0, 4, 0.0, 2.0), 4, 8).tolist(), shown_pixels(Window(1, 2, 0.0, 1.0), 4, 2).tolist()
+        ([1, 3, 5, 7], [-1, 0, 1, -1])
+    """
+    out = np.full(size, -1)
+    pixels = window.first + (np.arange(window.inner) + 0.5) * window.step
+    out[window.start : window.start + window.inner] = np.clip(pixels, 0, side - 1).astype(np.int64)
+    return out
+
+
+def showing_pixels(window: Window, size: int, side: int) -> Array:
+    """The pixel of the resized side that shows each of the image's, int64 (size,); -1: none.
+
+    Example:
+        >>> showing_pixels(Window(1, 2, 0.0, 1.0), 2, 4).tolist(), showing_pixels(Window(0, 2, 1.0, 1.0), 4, 2).tolist()
+        ([1, 2], [-1, 0, 1, -1])
+    """
+    place = np.floor((np.arange(size) + 0.5 - window.first) / window.step).astype(np.int64)
+    return np.where((place >= 0) & (place < window.inner), place + window.start, -1)
+
+
+def _taken(
+    mask: Array, size: Sides, each: list[Window], pixels: Callable[[Window, int, int], Array], outside: int
+) -> Array:
+    """A mask of this size whose values are those of `pixels` of another."""
+    rows, columns = (pixels(w, n, side) for w, n, side in zip(each, size, mask.shape, strict=True))
+    inside = (rows >= 0)[:, None] & (columns >= 0)
+    return np.where(inside, mask[np.ix_(rows, columns)], mask.dtype.type(outside))

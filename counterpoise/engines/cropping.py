@@ -1,0 +1,59 @@
+"""Training on parts of images: batches of crops, and the network on inputs of their size."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from counterpoise.core import seeds
+from counterpoise.core.errors import ModelError
+from counterpoise.core.examples import Examples
+from counterpoise.core.job import Job
+from counterpoise.core.structure import take
+from counterpoise.engines.batch_order import Order
+from counterpoise.networks.cropped import cropped
+from counterpoise.plans.crop_plan import crop_plan, cut
+
+Array = np.ndarray
+
+
+def on_crops(model: keras.Model, job: Job) -> keras.Model:
+    """A compiled network on parts of its images; layers, weights, optimizer and loss are the same.
+
+    Raises:
+        ModelError: The network takes images of one size alone, or its loss has no value per pixel.
+    """
+    if job.loss[0] == "model":
+        raise ModelError(
+            "crops weighs each pixel, but the model was compiled with a loss of its own. Compile it with "
+            "cross-entropy, or leave the strategy out."
+        )
+    made = cropped(model)
+    made.compile(optimizer=model.optimizer, loss=model.loss, jit_compile=False)
+    return made
+
+
+class CropBatches(keras.utils.PyDataset):
+    """The steps of one job, without end, as Keras batches (x, y, weights of pixels); as `keras_fit.Batches`."""
+
+    num_batches = None
+
+    def __init__(self, job: Job, examples: Examples, size: tuple[int, ...]) -> None:
+        super().__init__()
+        self.job, self.examples, self.order, self.start = job, examples, Order(job), 0
+        self.plan = crop_plan(examples.y[job.train], size, share=job.plan.crops)
+        self._seed, self._weights = seeds.integer(job.seed, "crops", *job.counters), job.plan.weights()
+        self._number, self._drawn = -1, self.plan.drawn(0, self._seed)
+
+    def __getitem__(self, index: int) -> tuple[Any, Array, Array]:
+        epoch, batch = divmod(self.start + index, self.order.steps_per_epoch)
+        if epoch != self._number:
+            self._number, self._drawn = epoch, self.plan.drawn(epoch, self._seed)
+        first = batch * self.job.limits.batch_size
+        image, corner = (column[first : first + self.job.limits.batch_size] for column in self._drawn)
+        rows, size = self.job.train[image], self.plan.size
+        user = self._weights[image].reshape(-1, *[1] * len(size))
+        x, y = cut(take(self.examples.x, rows), corner, size), cut(self.examples.y[rows], corner, size)
+        return x, y, self.plan.weights(image, corner) * user

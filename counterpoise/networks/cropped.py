@@ -1,0 +1,74 @@
+"""A network of images on parts of them: the same layers and weights, inputs of smaller sides."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from counterpoise.core.errors import ModelError
+from counterpoise.networks.cloning import plain
+
+
+def cropped(model: keras.Model) -> keras.Model:
+    """The layers of a network on inputs of about half the sides, at least; they share their weights.
+
+    Raises:
+        ModelError: The network takes no smaller inputs.
+
+    Example:
+        >>> inputs = keras.Input((9, 12, 1))
+        >>> model = keras.Model(inputs, keras.layers.Conv2D(1, 3, padding="same")(inputs))
+        >>> cropped(model).output.shape
+        (None, 5, 6, 1)
+    """
+    sides = tuple(model.output.shape[1:-1])
+    size = tuple(_smallest(model, sides, axis) for axis in range(len(sides)))
+    made = _on(model, size) if size != sides else None
+    if made is None:
+        text = " x ".join(map(str, sides))
+        raise ModelError(
+            f"The network trains on images of {text} pixels alone, so that it cannot train on crops of them. Use a "
+            "network that takes images of any size, such as unet or layers of convolutions, or leave the strategy out."
+        )
+    return made
+
+
+def _smallest(model: keras.Model, sides: tuple[int, ...], axis: int) -> int:
+    """The smallest side of at least half the given one that the network takes."""
+    for side in range(-(-sides[axis] // 2), sides[axis]):
+        if _on(model, (*sides[:axis], side, *sides[axis + 1 :])) is not None:
+            return side
+    return sides[axis]
+
+
+def _on(model: keras.Model, size: tuple[int, ...]) -> keras.Model | None:
+    """The layers on inputs of this size, or None where they do not go with it."""
+    whole = model.input
+    if not hasattr(whole, "shape") or tuple(whole.shape[1 : 1 + len(size)]) != tuple(model.output.shape[1:-1]):
+        return None
+    try:
+        made = _again(model, (*size, *whole.shape[1 + len(size) :]))
+    except Exception:  # a layer may refuse an input in any way
+        return None
+    shared = {id(weight) for weight in made.weights} == {id(weight) for weight in model.weights}
+    return made if shared and tuple(made.output.shape[1:-1]) == size else None
+
+
+def _again(model: keras.Model, shape: tuple[int, ...]) -> keras.Model:
+    """The layers of a model, and of models in it, on inputs of another shape."""
+    inputs = keras.Input(shape, dtype=model.input.dtype, name=model.input.name)
+    if isinstance(model, keras.Sequential):
+        outputs = inputs
+        for layer in model.layers:
+            outputs = _call(layer, outputs)
+        return keras.Model(inputs, outputs, name=model.name)
+    return keras.models.clone_model(
+        model, input_tensors=inputs, clone_function=lambda layer: layer, call_function=_call
+    )
+
+
+def _call(layer: Any, *args: Any, **kwargs: Any) -> Any:
+    if isinstance(layer, keras.Model) and plain(layer) and hasattr(args[0], "shape"):
+        return _again(layer, tuple(args[0].shape[1:]))(*args, **kwargs)
+    return layer(*args, **kwargs)

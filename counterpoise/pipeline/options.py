@@ -1,0 +1,201 @@
+"""The keyword arguments of `fit` and `compare` that their signatures group, what they mean, and their defaults."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, TypedDict, TypeVar
+
+from counterpoise.core.errors import OptionError, did_you_mean
+from counterpoise.engines.run import Executor
+from counterpoise.pipeline.settings import Settings
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class Rows(TypedDict, total=False):
+    """Keyword arguments of `fit` and `compare` for what rows are, next to `groups` and `time`.
+
+    Attributes:
+        split: The use of each row, (N,) words or the name of a column. "train"; "validation" ("valid", "val", "dev"),
+            which ends training and fits correction and threshold; "test", which is used for scoring alone. For `fit`,
+            validation rows are as in `validation`; the card has the metrics of the test rows, which can guarantee. For
+            `compare`, it is in place of folds: without validation rows these are a fifth of the training rows, and the
+            classifier is the one that was scored. The intervals then show how much depends on the choice of the test
+            rows, not on the training run. Default None.
+        unit: What is decided if not each row, such as a patient with several rows: names of columns, or (N,) values. A
+            unit is positive if any of its rows is; see `Classifier.predict_units`. Rows of one unit are of one group.
+            `compare` ranks and judges strategies by the scores of units, and shows those of rows in addition. Default
+            None.
+        aggregate: "mean" (default) or "max" of the probabilities of a unit's rows, which is then calibrated on units.
+        sample_weight: Your own weights (N,), counts of examples. They multiply in, and weigh held-out and test rows,
+            too. Default None.
+    """
+
+    split: Any
+    unit: Any
+    aggregate: str | None
+    sample_weight: Any
+
+
+class Training(TypedDict, total=False):
+    """Keyword arguments of `fit` and `compare` for the training of models, equal for every strategy.
+
+    Attributes:
+        epochs: Most passes over the training rows, counted in steps of the baseline (see `budget`). Default "auto":
+            `fit` 100, `compare` 30 (or the passes of the recipe), fewer on many rows (15,000 steps, but 30 passes), and
+            no fewer steps than the recipe's floor. With "auto", `compare` takes up to 4 times as many for all
+            strategies if the early-stopping rows show that some were still improving. With a number, it names them
+            instead, and calls none better than a baseline that was still improving.
+        batch_size: Rows per step. Default "auto": 256, for `cnn` 64; `tabular` chooses by the number of rows.
+        budget: "steps" (default): every strategy gets the steps of the baseline. "epochs": each plan its own epochs.
+        optimizer: A Keras optimizer or its name. Default: that of the compiled model, otherwise Adam(1e-3).
+        patience: Rounds (passes of the baseline) without a better early-stopping score until training ends. Default 10.
+            A recipe with `cosine` (`cnn`) takes all steps instead.
+        recipe: A `cp.Recipe`: how rounds are compared and weights averaged with few positives. Default "auto": that of
+            the network.
+        output: "logits" or "probabilities". Default "auto": detected.
+        initial_weights: "keep" or "fresh". Default "auto": those of a trained model are kept.
+        init_bias: Whether the output of every strategy starts at the constant that minimizes its own loss on its own
+            rows, instead of the model's own output bias, so that no steps are spent on learning how rare a class is.
+            Default True. A trained model keeps its bias.
+        augment: Random changes of images in training: "auto" (a small rotation, shift and zoom), Keras layers such as
+            `RandomFlip("horizontal")`, or a list of these; False: none. Default: that of `cp.images`, if it has one,
+            otherwise that of the network ("auto" for `cnn`).
+        engine: "program" or "fit". Default "auto".
+    """
+
+    epochs: int | str
+    batch_size: int | str
+    budget: str
+    optimizer: Any
+    patience: int
+    recipe: Any
+    output: str
+    initial_weights: str
+    init_bias: bool
+    augment: Any
+    engine: str
+
+
+class FitOptions(Rows, Training, total=False):
+    """Keyword arguments of `fit` that its signature groups: those of `Rows` and `Training`, and these.
+
+    Attributes:
+        plateau: Rounds without a better early-stopping score before the learning rate is halved. Default None: never.
+        clone: False trains the object passed (one network, no folds). Default True.
+        callbacks: Keras callbacks, called once per round on the `fit` engine with "loss", "val_loss" (the
+            early-stopping score) and "val_NAME" of each compiled metric, all of the corrected output of the held-out
+            rows. `ModelCheckpoint` saves a classifier for `cp.load`.
+    """
+
+    plateau: int | None
+    clone: bool
+    callbacks: Sequence[Any]
+
+
+class CompareOptions(Rows, Training, total=False):
+    """Keyword arguments of `compare` that its signature groups: those of `Rows` and `Training`, and these.
+
+    Attributes:
+        repeats: How often the cross-validation is repeated with other folds. Default 1.
+        label_delay: Days until the label of a row is known (a fraud is reported weeks later), with `time`; if time is a
+            number, in its unit. Rows that are not that much older than the test rows of a fold do not train there.
+            Default 0.
+        duplicates: "warn" (default), "group", "drop" or "error" for rows with equal features.
+        leaks: "warn" (default), or "error" to refuse, before anything is trained, rows that may leak: a column that
+            gives the label away, many repeated rows, nearly equal images or texts (see `Diagnosis.check`).
+        cost_column: Two classes of a table: the column with the cost of a missed case (an amount) in place of `costs`.
+        cost_fp: Cost of a false positive with `cost_column`, above 0.
+        by: Columns of a table whose values are scored separately in the report (sex, site), for the recommended
+            strategy. They stay features; see `cp.evaluate` for the scores.
+        tune_steps: Most steps of each network of a trial of `tune`.
+        nested: Whether to repeat the choice inside each training fold (3 inner folds), for a score of the choice
+            itself; takes about 3 times as long again per fold. Default False.
+        early_stopping: Whether a training may end before its limit. Default True.
+        refit: Whether to train the winner on all rows. Default True.
+        show_pictures: Whether the report contains the images that the recommended strategy gets most confidently
+            wrong, and those whose labels look wrong, with heat maps of where the model looked and the names of their
+            files. Default True; False for confidential ones.
+        executor: Where networks are trained: None (default) in this process, `cp.scale.pool(n)` in n processes of this
+            machine, `cp.scale.ray(address)` on a cluster. The scores are the same.
+    """
+
+    repeats: int
+    label_delay: float
+    duplicates: str
+    leaks: str
+    cost_column: str | None
+    cost_fp: float | None
+    by: str | Sequence[str] | None
+    tune_steps: int | None
+    nested: bool
+    early_stopping: bool
+    refit: bool
+    show_pictures: bool
+    executor: Executor | None
+
+
+#: The grouped arguments of each function.
+GROUPED: Mapping[str, type] = MappingProxyType({"fit": FitOptions, "compare": CompareOptions})
+#: What holds where nothing is given.
+DEFAULTS: Mapping[str, Any] = MappingProxyType(
+    {
+        "epochs": "auto", "batch_size": "auto", "budget": "steps", "optimizer": None, "early_stopping": True,
+        "patience": 10, "plateau": None, "recipe": "auto", "output": "auto", "initial_weights": "auto",
+        "init_bias": True, "clone": True, "augment": None, "engine": "auto", "callbacks": (),
+        "split": None, "unit": None, "aggregate": None, "sample_weight": None,
+        "repeats": 1, "label_delay": 0.0, "duplicates": "warn", "leaks": "warn", "cost_column": None, "cost_fp": None,
+        "by": None, "tune_steps": None, "nested": False, "refit": True, "show_pictures": True, "executor": None,
+    }
+)  # fmt: skip
+#: Those that go into the settings of a run.
+SETTINGS = (
+    "epochs", "batch_size", "budget", "early_stopping", "patience", "plateau", "recipe", "init_bias", "engine",
+    "tune_steps",
+)  # fmt: skip
+
+
+def documented(function: Function) -> Function:
+    """Add what the grouped arguments of `fit` or `compare` mean to its docstring, so that `help` shows all of them."""
+    if text := inspect.getdoc(function):  # none under python -OO
+        groups = (Rows, Training, GROUPED[function.__name__])
+        means = [(inspect.getdoc(group) or "").partition("Attributes:\n")[2] for group in groups]
+        args, returns, rest = text.partition("\n\nReturns:")
+        function.__doc__ = "\n".join([args, *means]) + returns + rest
+    return function
+
+
+def options_of(function: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return all grouped arguments of a function: the defaults, and what was given.
+
+    Args:
+        function: `fit` or `compare`, which got the arguments.
+        given: The arguments by name.
+
+    Raises:
+        OptionError: an argument that the function does not take.
+
+    Example:
+        >>> def fit(model, **options): pass
+        >>> options_of(fit, {"epochs": 3})["epochs"], options_of(fit, {})["batch_size"]
+        (3, 'auto')
+    """
+    if "weights" in given:
+        warnings.warn("weights is now initial_weights. Use that name.", DeprecationWarning, stacklevel=3)
+        given = {"initial_weights" if name == "weights" else name: value for name, value in given.items()}
+    name = function.__name__
+    known = GROUPED[name].__annotations__
+    if unknown := next((option for option in given if option not in known), None):
+        if others := [other for other, group in GROUPED.items() if unknown in group.__annotations__]:
+            raise OptionError(f"{unknown}= is an argument of {others[0]}, not of {name}. Leave it out.")
+        listed = [p.name for p in inspect.signature(function).parameters.values() if p.kind is not p.VAR_KEYWORD]
+        raise OptionError(f"{name} has no argument {unknown!r}.{did_you_mean(unknown, [*listed, *known])}")
+    return {**{option: DEFAULTS[option] for option in known}, **given}
+
+
+def settings_of(options: Mapping[str, Any], **more: Any) -> Settings:
+    """Return the settings of a run."""
+    return Settings(**{name: options[name] for name in SETTINGS if name in options}, **more)

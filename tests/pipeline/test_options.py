@@ -1,0 +1,52 @@
+"""The arguments that the signatures of `fit` and `compare` group."""
+
+from __future__ import annotations
+
+import inspect
+import re
+
+import pytest
+
+import counterpoise as cp
+from counterpoise.core.errors import OptionError
+from counterpoise.pipeline.options import DEFAULTS, GROUPED, SETTINGS, options_of, settings_of
+
+
+def test_every_argument_has_a_default_and_its_settings():
+    both = {name for group in GROUPED.values() for name in group.__annotations__}
+    assert both == set(DEFAULTS) >= {*SETTINGS}
+    assert settings_of(options_of(cp.fit, {"patience": 3}), seed=5).patience == 3
+    assert options_of(cp.compare, {"epochs": 2})["epochs"] == 2
+
+
+@pytest.mark.parametrize("function", [cp.fit, cp.compare])
+def test_signatures_are_short_and_help_shows_every_argument_once(function):
+    listed = {p.name for p in inspect.signature(function).parameters.values() if p.kind is not p.VAR_KEYWORD}
+    grouped = set(GROUPED[function.__name__].__annotations__)
+    assert len(listed) <= 14
+    assert not listed & grouped
+    arguments = inspect.getdoc(function).partition("\n\nArgs:\n")[2].partition("\n\nReturns:")[0]
+    assert sorted(re.findall(r"^    (\w+): ", arguments, re.MULTILINE)) == sorted(listed | grouped)
+    text = arguments.partition("    **options: ")[2]
+    assert [name for name in grouped if f"`{name}`" not in text] == []
+
+
+@pytest.mark.parametrize(
+    ("function", "given", "words"),
+    [
+        (cp.fit, {"epoch": 3}, r"fit has no argument 'epoch'\. Did you mean 'epochs'"),
+        (cp.fit, {"sample_weights": [1, 1]}, r"fit has no argument 'sample_weights'\. Did you mean 'sample_weight'"),
+        (cp.compare, {"stratgies": "none"}, r"compare has no argument 'stratgies'\. Did you mean 'strategies'"),
+        (cp.compare, {"repeat": 2}, r"compare has no argument 'repeat'\. Did you mean 'repeats'"),
+        (cp.compare, {"clone": False}, "clone= is an argument of fit, not of compare"),
+        (cp.fit, {"early_stopping": False}, "early_stopping= is an argument of compare, not of fit"),
+    ],
+)
+def test_an_argument_that_there_is_not_is_named(function, given, words):
+    with pytest.raises(OptionError, match=words):
+        function("mlp", [[0.0], [1.0]], [0, 1], **given)
+
+
+def test_the_former_name_of_initial_weights_still_works():
+    with pytest.warns(DeprecationWarning, match="Use that name"):
+        assert options_of(cp.fit, {"weights": "fresh"})["initial_weights"] == "fresh"
