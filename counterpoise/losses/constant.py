@@ -23,6 +23,8 @@ Array = np.ndarray
 FARTHEST = 25.0
 #: A constant counts as a minimum if the loss rises by this share of itself within one unit to either side.
 RISE = 1e-6
+#: A constant where the loss, relative to that at the start, is no steeper than this is not improved further.
+FLAT = 1e-8
 
 
 def best_constant(loss: Any, shares: Array, units: int) -> Array | None:
@@ -58,7 +60,7 @@ def best_constant(loss: Any, shares: Array, units: int) -> Array | None:
         first, slope = _with_gradient(value, start)
         if slope is None or not np.isfinite(first) or first <= 0:
             return None
-        constant = start + _step(value, start, first, np.sqrt(shares[-units:]))
+        constant = start + _step(value, start, first, slope, np.sqrt(shares[-units:]))
         return constant if _is_minimum(value, constant) else None
 
 
@@ -90,20 +92,22 @@ def best_label_constants(loss: Any, shares: Array) -> Array | None:
         first, slope = _with_gradient(value, start)
         if slope is None or not np.isfinite(first) or first <= 0:
             return None
-        constants = start + _step(value, start, first, np.sqrt(shares[:, 1]))
+        constants = start + _step(value, start, first, slope, np.sqrt(shares[:, 1]))
         here, above, below = (float(value(ops.convert_to_tensor(constants + by, "float64"))) for by in (0, 1, -1))
     return constants if min(above, below) > here + RISE * abs(here) else None
 
 
-def _step(value: Callable[[Any], Any], start: Array, first: float, scale: Array) -> Array:
+def _step(value: Callable[[Any], Any], start: Array, first: float, slope: Array, scale: Array) -> Array:
     """What to add to the start. A class bends the loss about as much as its share: `scale` evens that out."""
+    if np.max(np.abs(slope / (scale * first))) <= FLAT:  # as of every proper loss: the start is its minimum
+        return np.zeros_like(start)
 
     def of(step: Array) -> tuple[float, Array]:
         loss, slope = _with_gradient(value, start + step / scale)
         return loss / first, slope / (scale * first)
 
     bounds = [(-FARTHEST * one, FARTHEST * one) for one in scale]
-    how = {"ftol": 1e-13, "gtol": 1e-8, "maxiter": 200}
+    how = {"ftol": 1e-13, "gtol": FLAT, "maxiter": 200}
     minimum = minimize(of, np.zeros_like(start), jac=True, method="L-BFGS-B", bounds=bounds, options=how)
     return np.asarray(minimum.x) / scale
 

@@ -12,6 +12,8 @@ Source: Kang et al., "Decoupling Representation and Classifier for Long-Tailed R
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -213,10 +215,20 @@ def _train(
         )
     model = keras.Sequential([keras.Input(features.shape[1:]), top])
     model.compile(keras.optimizers.Adam(rate), CrossEntropy())
-    for epoch in range(epochs):
+    steps = -(-len(plan) // batch_size)
+    batches = _batches(features, y, plan, batch_size, seed)
+    # One call: each call of `fit` takes longer than the steps of a small epoch.
+    model.fit(batches, epochs=epochs, steps_per_epoch=steps, shuffle=False, verbose=0)
+    return epochs * steps
+
+
+def _batches(features: Array, y: Array, plan: Plan, batch_size: int, seed: int) -> Iterator[tuple[Array, Array]]:
+    """Epoch after epoch, without end."""
+    for epoch in itertools.count():
         rows = plan.rows(epoch, seed)
-        model.fit(features[rows], y[rows], batch_size=batch_size, shuffle=False, verbose=0)
-    return epochs * -(-len(plan) // batch_size)
+        for first in range(0, len(rows), batch_size):
+            batch = rows[first : first + batch_size]
+            yield features[batch], y[batch]
 
 
 def dense_head(model: keras.Model, layer: str | None = None) -> Any:
