@@ -17,7 +17,8 @@ from counterpoise.classifier.unit_scores import unit_scores, units_to_score
 from counterpoise.core.checks import check_no_class_lost, check_weights
 from counterpoise.core.errors import ColumnError, OptionError, TargetError, did_you_mean
 from counterpoise.core.examples import Examples
-from counterpoise.core.label_columns import target_columns
+from counterpoise.core.label_columns import LabelColumns, split_off_labels, target_columns
+from counterpoise.core.labels import Labels
 from counterpoise.core.target import Problem
 from counterpoise.data.amounts import amounts_in, amounts_of
 from counterpoise.data.frames import is_table, to_frame
@@ -98,6 +99,9 @@ def evaluate(
     columns = {by: by} if isinstance(by, str) else dict(by) if isinstance(by, Mapping) else {name: name for name in by}
     named = {name for name in (groups, sample_weight, cost_column, *columns.values()) if isinstance(name, str)}
     named |= {*([] if clf.unit is None else clf.unit.columns), *unit_names(unit, ())}
+    if isinstance(target, (str, LabelColumns)):
+        data, read = split_off_labels(data, target)
+        y, target = (read, None) if isinstance(read, Labels) else (y, target)
     labels, rows, source = _labels(clf, data, y, target, named)
     codes = clf.target.codes(labels, clf.classes_)
     elements = tuple(clf.members.outputs[0].shape[1:-1])
@@ -265,9 +269,8 @@ def _labels(clf: Any, data: Any, y: Any, target: Any, named: set[str]) -> tuple[
         return y, frame, source
     absent = [name for name in labels if name not in frame.columns]
     if absent:
-        read = clf.schema.target if clf.schema is not None and target is None else None
         hint = did_you_mean(absent[0], frame.columns)
-        if read in frame.columns:  # several labels in one column
-            hint = f" They were in {read!r}. Pass target={read!r}, or for text cp.labels({read!r}, separator=...)."
+        if len(labels) > 1 and target is None:
+            hint += " If one column contains all labels, pass it as target=, text as cp.labels(..., separator=...)."
         raise ColumnError(f"{source} lacks the target column {absent[0]!r}.{hint}")
     return frame[where] if isinstance(where, str) else where.read(frame.select(labels)), frame, source
