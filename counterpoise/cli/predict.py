@@ -122,7 +122,7 @@ def _without_formulas(table: Any, escape: bool) -> Any:
 def _of_images(
     clf: Any, data: Path, images: str | None, root: Path | None, prior: float | None, skip_bad: bool, unit: str | None
 ) -> Any:  # fmt: skip
-    """Path, probability and decision of each image below a folder, or of a table; or these of its units."""
+    """Path, probability and decision of each image below a folder, or of a table, which names it; or of its units."""
     import polars as pl
 
     from counterpoise.data.images import list_images, unlabeled
@@ -138,4 +138,6 @@ def _of_images(
     if unit is not None:
         return clf.predict_units(images_read, prior=prior)
     names = [os.fsencode(path).decode("utf-8", "backslashreplace") for path in images_read.paths]
-    return clf.predict_frame(images_read, prior=prior).insert_column(0, pl.Series("path", names))
+    told = clf.predict_frame(images_read, prior=prior).insert_column(0, pl.Series("path", names))
+    written = images_read.names
+    return told if written is None or written.name in told.columns else told.insert_column(0, written)

@@ -57,11 +57,13 @@ def learns_range(good: Mapping[str, ImageInfo], span: Range | None, wanted: bool
     known = [path for path, info in good.items() if not info.deep or (info.span and info.deep != "float")]
     if wanted or (wanted is None and unknown):
         if known:
-            others = f"{len(good) - len(known):,} others do not" if unknown else "the model learned it from its images"
+            count = len(good) - len(known)
+            learned = "the model learned it from its images"
+            others = f"that of {count:,} other{'s' * (count > 1)} does not" if unknown else learned
             raise DataError(
-                f"The type of {known[0]} defines which values are black and white ({len(known):,} such files), and "
-                f"{others}. Expected files of one type. Set the two values with range=(low, high) (--range LOW HIGH), "
-                "or pass only files of one type."
+                f"The type of {known[0]} defines which values are black and white ({len(known):,} such "
+                f"file{'s' * (len(known) > 1)}), and {others}. Expected files of one type. Set the two values with "
+                "range=(low, high) (--range LOW HIGH), or pass only files of one type."
             )
         return True
     if unknown:

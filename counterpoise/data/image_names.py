@@ -142,6 +142,21 @@ def _listed(names: Sequence[str], most: int = 20) -> str:
     return f"{len(names):,} image{'s' * (len(names) != 1)} ({shown})"
 
 
+def check_pattern(pattern: str) -> re.Pattern[str]:
+    """Return the compiled pattern of `groups_from`.
+
+    Raises:
+        OptionError: no regular expression.
+    """
+    try:
+        return re.compile(pattern)
+    except (re.error, TypeError) as error:
+        raise OptionError(
+            f'groups_from is {pattern!r}: {error}. Expected a regular expression, such as "(?P<patient>[^_]+)_" '
+            "(--groups-from)."
+        ) from None
+
+
 def groups_from(pattern: str, paths: Iterable[str], root: Path) -> pl.Series:
     """The group of each file, by a pattern that finds it in its name, or in its path where the pattern has a slash.
 
@@ -155,13 +170,7 @@ def groups_from(pattern: str, paths: Iterable[str], root: Path) -> pl.Series:
         >>> groups_from("(?P<patient>[^_]+)_", ["/a/p1_2.png", "/a/p2_1.png"], Path("/a")).to_list()
         ['p1', 'p2']
     """
-    try:
-        search = re.compile(pattern).search
-    except (re.error, TypeError) as error:
-        raise OptionError(
-            f'groups_from is {pattern!r}: {error}. Expected a regular expression, such as "(?P<patient>[^_]+)_" '
-            "(--groups-from)."
-        ) from None
+    search = check_pattern(pattern).search
     whole = "/" in pattern
     names = [os.path.relpath(path, root).replace(os.sep, "/") if whole else os.path.basename(path) for path in paths]
     matches = [search(name) for name in names]

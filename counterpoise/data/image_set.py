@@ -48,6 +48,7 @@ class ImageSet:
         unit: Columns that name what is decided, or None: each image is decided.
         aggregate: How the probabilities of a unit's images become one.
         keeps: Whether pixels that are decoded later are kept.
+        names: The names of the images in a table, as it has them; None: they are of a folder.
     """
 
     paths: tuple[str, ...]
@@ -64,10 +65,17 @@ class ImageSet:
     unit: pl.DataFrame | None = field(default=None, repr=False)
     aggregate: str = "mean"
     keeps: bool = field(default=True, repr=False)
+    names: pl.Series | None = field(default=None, repr=False)
     takes_rows: bool = field(default=True, repr=False)
 
     def __len__(self) -> int:
         return len(self.paths)
+
+    def __repr__(self) -> str:
+        if self.metadata is None:
+            return f"ImageSet({len(self):,} images of {self.root}, shape={self.shape[1:]}, without labels)"
+        counted = dict(zip(self.classes, self.counts.tolist(), strict=True))
+        return f"ImageSet({len(self):,} images of {self.root}, shape={self.shape[1:]}, counts={counted})"
 
     @property
     def labeled_metadata(self) -> RowMetadata:
@@ -164,7 +172,7 @@ class ImageSet:
     def at(self, rows: Array) -> ImageSet:
         """Some of the images, by number."""
         metadata = None if self.metadata is None else self.metadata.at(rows)
-        tables = {"features": self.features, "unit": self.unit}
+        tables = {"features": self.features, "unit": self.unit, "names": self.names}
         taken: dict[str, Any] = {name: None if table is None else table[rows] for name, table in tables.items()}
         taken["kept"] = None if self.kept is None else self.kept.at(rows)
         return replace(self, paths=tuple(self.paths[int(row)] for row in rows), metadata=metadata, **taken)

@@ -36,6 +36,7 @@ class Rows:
         root: The folder that their names were looked for in.
         notes: Sentences for the user.
         columns: Columns that are neither names nor metadata, a row for each image.
+        names: The names of the images, as the table has them.
     """
 
     paths: list[str]
@@ -43,6 +44,7 @@ class Rows:
     root: Path
     notes: list[str]
     columns: pl.DataFrame
+    names: pl.Series
 
 
 def read_rows(
@@ -79,6 +81,7 @@ def read_rows(
         metadata = metadata_of(
             frame, _labels(frame, targets, target), {key: columns.get(key) for key in METADATA}
         ).having(target=title)  # fmt: skip
+        _check_metadata(metadata, kept)
         notes += _odd_rows(targets, metadata, target)
         unlabeled = (metadata.y.codes.reshape(frame.height, -1) < 0).all(axis=1)
         if unlabeled.any() and not skip_bad and metadata.y.kind == "one_of":
@@ -98,7 +101,18 @@ def read_rows(
         notes.append(f"{merged:,} row{'s repeat an image' if merged > 1 else ' repeats an image'} of an earlier row "
             f"with the same label. Each image is used once.")  # fmt: skip
     metadata = None if metadata is None else metadata.at(first)
-    return Rows(_some(paths, name), metadata, folder, notes, table[first] if more else table)
+    columns_kept = table[first] if more else table
+    return Rows(_some(paths, name), metadata, folder, notes, columns_kept, frame[images][first])
+
+
+def _check_metadata(metadata: RowMetadata, kept: Array) -> None:
+    """Raise what is wrong with groups, times, weights, or split, before any file is decoded.
+
+    Rows that are left out have those of another row, so that the others keep their numbers.
+    """
+    rows = np.flatnonzero(kept)
+    if len(rows):
+        metadata.at(np.where(kept, np.arange(len(kept)), rows[0])).arrays()
 
 
 def _some(paths: list[str], name: str) -> list[str]:

@@ -19,6 +19,7 @@ from counterpoise.data.frames import is_table
 from counterpoise.data.image_checks import learns_range, reading_notes, sound_files
 from counterpoise.data.image_files import files_below, labeled_files
 from counterpoise.data.image_form import ASPECTS, CHANNELS, check_sides, check_span
+from counterpoise.data.image_names import check_pattern
 from counterpoise.data.image_names import groups_from as groups_in_names
 from counterpoise.data.image_rows import examples_of
 from counterpoise.data.image_set import ImageSet
@@ -29,7 +30,7 @@ from counterpoise.data.masked_images import masked_files
 from counterpoise.data.pixel_types import Range
 from counterpoise.data.pixels import decoder as decoder
 from counterpoise.data.row_metadata import RowMetadata
-from counterpoise.data.unit_columns import check_aggregate
+from counterpoise.data.unit_columns import check_aggregate, units_of
 
 logger = logging.getLogger("counterpoise")
 
@@ -137,20 +138,30 @@ def images(
         >>> scans.y[0].tolist(), scans.classes
         ([[0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0], [1, 1, 1, 1]], (0, 255))
     """
-    span = check_span(range)
-    columns = {"groups": groups, "time": time, "split": split, "sample_weight": sample_weight}
-    listed = list_images(
-        source, size, color_mode=color_mode, span=span, aspect=aspect, skip_bad=skip_bad, augment=augment,
-        images=images, root=root, target=target, columns=columns, groups_from=groups_from, features=features,
-        unit=unit, aggregate=aggregate, masks=masks, ignore=ignore, cache=cache,
+    listed = _checked(
+        source, size, range=range, groups=groups, time=time, split=split, sample_weight=sample_weight,
+        color_mode=color_mode, aspect=aspect, skip_bad=skip_bad, augment=augment, images=images, root=root,
+        target=target, groups_from=groups_from, features=features, unit=unit, aggregate=aggregate, masks=masks,
+        ignore=ignore, cache=cache,
     )  # fmt: skip
-    if span and not listed.deep:
-        raise OptionError(
-            f"range is for images of more than 8 bits, but all images in {source} have 8 bits or "
-            f"fewer. Leave range out."
-        )
     for note in listed.notes:
         logger.warning("%s", note)
+    return listed
+
+
+def _checked(
+    source: Any, size: Any, *, range: Any = None, groups: Any = None, time: Any = None, split: Any = None,
+    sample_weight: Any = None, **options: Any,
+) -> ImageSet:  # fmt: skip
+    """As `images`, without logging the notes."""
+    columns = {"groups": groups, "time": time, "split": split, "sample_weight": sample_weight}
+    span = check_span(range)
+    listed = list_images(source, size, span=span, columns=columns, **options)
+    if span and not listed.deep:
+        raise OptionError(
+            f"range is for images of more than 8 bits, but all images in {listed.root} have 8 bits or fewer. "
+            "Leave range out."
+        )
     return listed
 
 
@@ -184,9 +195,11 @@ def list_images(
     `learned` is whether the model learned what is black and white; None: it is to be decided by the files. `as_text`
     are features that a file has as text.
     """
-    features = (features,) if isinstance(features, str) else tuple(features)
-    units = () if unit is None else _unit_columns(unit)
-    table = None
+    features, units = _column_names(features), () if unit is None else _column_names(unit)
+    aggregate = check_aggregate(unit, aggregate)
+    if groups_from is not None:
+        check_pattern(groups_from)
+    table = written = None
     sides = check_sides(size)
     check_choice(color_mode, "color_mode", ("auto", *CHANNELS))
     check_choice(aspect, "aspect", ASPECTS)
@@ -202,7 +215,10 @@ def list_images(
     else:
         more = tuple(dict.fromkeys((*features, *units)))
         rows = read_rows(source, images, root, target, columns or {}, skip_bad, more, as_text)
+        if units:
+            units_of(rows.columns.select(units), aggregate)  # raises before files are decoded
         paths, metadata, home, notes, table = rows.paths, rows.metadata, rows.root, rows.notes, rows.columns
+        written = rows.names
     kept = KeptPixels.of(paths, sides, color_mode, aspect, cache)
     good, bad = sound_files(paths, skip_bad, span, kept)
     sound = [path in good for path in paths]
@@ -234,13 +250,13 @@ def list_images(
         tuple(good), metadata, sides, form, augment, bad, str(home), deep, all_notes, kept,
         features=None if table is None or not features else table.select(features),
         unit=None if table is None or not units else table.select(units),
-        aggregate=check_aggregate(unit, aggregate), keeps=cache is not False,
+        names=None if written is None else written.filter(sound), aggregate=aggregate, keeps=cache is not False,
     )  # fmt: skip
 
 
-def _unit_columns(unit: Any) -> tuple[str, ...]:
-    """Names of the columns of a unit, which may be written as "a,b"."""
-    names = unit.split(",") if isinstance(unit, str) else unit
+def _column_names(given: Any) -> tuple[str, ...]:
+    """Names of columns, which may be written as "a,b"."""
+    names = given.split(",") if isinstance(given, str) else given
     return tuple(str(name).strip() for name in names)
 
 
@@ -293,9 +309,10 @@ def read_images(
 ) -> Examples:
     """Read images into memory as `Examples`: x (N, height, width, channels), 0 to 255.
 
-    The arguments are those of `images` and, for the labels, of `read`. Raises what they raise.
+    The arguments are those of `images` and, for the labels, of `read`. Raises what they raise. Notes are warnings of
+    the `Examples`.
     """
-    listed = images(source, size, **options)
+    listed = _checked(source, size, **options)
     return examples_of(listed, positive=positive, one_vs_rest=one_vs_rest, merge_rare=merge_rare)
 
 

@@ -133,6 +133,8 @@ def test_a_table_of_images_through_every_command(counterpoise, folder, labels, t
     assert run.code == 0, run.err
     scans = cp.images(labels, 6, images="scan", root=folder, target="dx", groups="patient")
     found, clf = pl.read_csv(said), cp.load(made)
+    assert found.columns == ["scan", "path", "probability", "decision"]
+    assert found["scan"].to_list() == pl.read_csv(labels)["scan"].to_list()
     assert found["path"].to_list() == list(scans.paths)
     assert np.allclose(found["probability"], clf.predict_proba(scans)[:, 1], atol=1e-6)
     run = counterpoise("evaluate", made, labels, "--images", "dx", "--target", "dx")

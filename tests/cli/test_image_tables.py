@@ -99,7 +99,7 @@ def test_several_labels_of_images_from_the_table_to_the_scores(counterpoise, pla
     assert board["data"]["classes"][1]["known"] == 160 - len(range(5, 160, 11))
     model = tmp_path / "run" / "model.keras"
     rows = pl.read_csv(io.StringIO(counterpoise("predict", model, place / "new.csv", "--images", "scan").out))
-    assert rows.columns[1:] == ["probability_mass", "decision_mass", "probability_edema", "decision_edema"]
+    assert rows.columns[2:] == ["probability_mass", "decision_mass", "probability_edema", "decision_edema"]
     scores = counterpoise("evaluate", model, place / "scans.csv", *how, "--out", tmp_path / "s.json")
     assert scores.code == 0, scores.err
     assert [one["label"] for one in json.loads((tmp_path / "s.json").read_text())["labels"]] == ["mass", "edema"]

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 import counterpoise as cp
-from counterpoise.core.errors import ColumnError, DataError, OptionError, SplitError, TargetError
+from counterpoise.core.errors import ColumnError, CounterpoiseError, DataError, OptionError, SplitError, TargetError
 from counterpoise.core.examples import TEST, TRAIN
 from counterpoise.data.given_split import given_fold
 from counterpoise.data.image_names import Names, joined_groups, names_of
@@ -161,11 +161,33 @@ def test_rows_say_what_they_do(root):
         ({"images": "image", "target": "dxx"}, TargetError, "Did you mean 'dx'"),
         ({"images": "image", "target": "dx", "groups": "who"}, ColumnError, "'who' is not a column"),
         ({"target": "dx"}, OptionError, "--images"),
+        ({"images": "image", "features": "sex,agee"}, ColumnError, "'sex' is no column"),
     ],
 )
 def test_columns_that_are_absent(root, how, error, words):
     with pytest.raises(error, match=words):
         images(ROWS, 4, root=root, **how)
+
+
+@pytest.mark.parametrize(
+    ("given", "how", "words"),
+    [
+        ({"who": [1, 1, None, 2, 2]}, {"groups": "who"}, "groups 'who' is missing in row 3"),
+        ({"part": ["train", "test", "train", "fold", "test"]}, {"split": "part"}, "split 'part' is 'fold' in row 4"),
+        ({"study": [1, 1, None, 2, 2]}, {"unit": "study"}, "unit 'study' is missing in row 3"),
+        ({}, {"unit": "dx", "aggregate": "median"}, "aggregate is 'median'"),
+        ({}, {"groups_from": "(?P<patient"}, "groups_from"),
+    ],
+)
+def test_what_is_wrong_with_a_table_is_raised_before_files_are_decoded(root, given, how, words, monkeypatch):
+    monkeypatch.setattr("counterpoise.data.images.sound_files", None)
+    with pytest.raises(CounterpoiseError, match=words):
+        images(ROWS | given, 4, images="image", root=root, target="dx", **how)
+
+
+def test_images_are_shown_in_one_line(root):
+    found = images(ROWS, 4, images="image", root=root, target="dx")
+    assert repr(found) == f"ImageSet({len(found)} images of {root}, shape=(4, 4, 1), counts={{'mel': 2, 'nv': 3}})"
 
 
 def test_a_group_on_two_sides_of_a_given_split_is_named_by_its_images(root):
