@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 
@@ -29,8 +29,8 @@ def look_alikes(classes: Sequence[Any], name: str = "y") -> str | None:
 
     Example:
         >>> look_alikes(["ill", "Ill ", "well"])
-        "y has the labels 'Ill ' and 'ill', which differ only in case or blanks and are taken for different classes. If
-        they mean the same, write them alike, or merge them with merge_rare=['Ill ', 'ill']."
+        "y has the labels 'Ill ' and 'ill', which differ only in case or blanks and are read as different classes. If
+        they mean the same, write them in the same way, or merge them with merge_rare=['Ill ', 'ill']."
     """
     groups: dict[str, list[str]] = {}
     for label in sorted(c for c in classes if isinstance(c, str)):
@@ -39,8 +39,7 @@ def look_alikes(classes: Sequence[Any], name: str = "y") -> str | None:
     if not alike:
         return None
     more = f" ({len(alike) - 1} more such groups)" if len(alike) > 1 else ""
-    one = len(set(map(composed, alike[0]))) == 1
-    shown, differ = (ascii, "in how accents are encoded") if one else (repr, "in case or blanks")
+    shown, differ = _difference(alike[0])
     return (
         f"{name} has the labels {' and '.join(map(shown, alike[0]))}{more}, which differ only {differ} and are read "
         f"as different classes. If they mean the same, write them in the same way, or merge them with "
@@ -55,8 +54,19 @@ def warn_look_alikes(classes: Sequence[Any], name: str = "y") -> None:
         warnings.warn(sentence, UserWarning, stacklevel=3)
 
 
+def _difference(alike: Sequence[str]) -> tuple[Callable[[str], str], str]:
+    """How to show labels that look alike, and in what they differ."""
+    if len(set(map(composed, alike))) == 1:
+        return ascii, "in how accents are encoded"
+    if len({" ".join(label.split()).casefold() for label in alike}) == 1:
+        return repr, "in case or blanks"
+    return ascii, "in invisible characters or the form of letters"
+
+
 def _shape_free(label: Any) -> str:
-    return " ".join(composed(label).split()).casefold()
+    letters = unicodedata.normalize("NFKC", composed(label))
+    visible = "".join(c for c in letters if unicodedata.category(c) != "Cf")
+    return " ".join(visible.split()).casefold()
 
 
 def composed(label: Any) -> str:

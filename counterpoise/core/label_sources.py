@@ -231,7 +231,7 @@ def _of_pandas(series: Any, name: str) -> LabelSource:
 
 def _of_polars(series: Any, name: str) -> LabelSource:
     kind = str(series.dtype)
-    if series.dtype.is_nested() or kind == "Object":
+    if series.dtype.is_nested() or kind in ("Object", "Int128", "UInt128"):  # NumPy has no such integers
         return _of_array(_as_array(series.to_list(), name), name)
     if series.dtype.is_numeric() and not kind.startswith("Decimal") and not series.null_count():
         return _of_array(series.to_numpy(), name)
@@ -256,6 +256,9 @@ def _of_arrow(array: Any, name: str) -> LabelSource:
 
 def _of_frame(frame: Any, columns: Any, name: str) -> LabelSource:
     """A frame: its columns side by side, (N, columns); one column is a vector."""
+    if len(set(columns)) < len(columns):
+        twice = next(column for column in columns if list(columns).count(column) > 1)
+        raise TargetError(f"{name} has two columns {twice!r}. Expected columns of different names. Rename one of them.")
     by_position = frame.iloc if library_of(frame) == "pandas" else None
     sources = [
         source_of(frame[column] if by_position is None else by_position[:, j], name) for j, column in enumerate(columns)

@@ -15,7 +15,7 @@ _CLASSES = "Expected text, whole numbers or booleans. Turn the values into class
 
 
 def plain_label(level: Any) -> Any:
-    """Return a distinct value as str, bool, int or float; None where it is missing; dates and the like as they are."""
+    """Return a distinct value as str, bool, int or float; None where it is missing; what is no label as it is."""
     if isinstance(level, (np.datetime64, np.timedelta64)):
         return None if np.isnat(level) else level
     value = level.item() if isinstance(level, np.generic) else level
@@ -23,7 +23,10 @@ def plain_label(level: Any) -> Any:
     if value is None or type(value).__name__ in ("NAType", "NaTType", "MaskedConstant"):
         return None
     if isinstance(value, (bytes, bytearray)):
-        value = bytes(value).decode("utf-8", "replace")
+        try:
+            value = bytes(value).decode("utf-8")
+        except UnicodeDecodeError:
+            return bytes(value)
     if isinstance(value, str):
         return str(value) if value.strip() else None
     if isinstance(value, bool):
@@ -51,6 +54,11 @@ def label_fault(level: Any) -> tuple[str, str] | None:
         return (
             f"contains text with a NUL character ({level!r:.40})",
             "Expected text without NUL, because NumPy and saved models cut text there. Remove the character.",
+        )
+    if isinstance(level, bytes):
+        return (
+            f"contains bytes that are not UTF-8 ({level!r:.40})",
+            "Expected text. Decode them first: [b.decode(...) for b in y].",
         )
     if isinstance(level, float):
         return f"contains numbers that are not classes (for example {level!r})", _CLASSES

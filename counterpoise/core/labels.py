@@ -102,7 +102,7 @@ def read_labels(
     levels = [plain_label(level) if seen else None for level, seen in zip(source.levels, present.tolist(), strict=True)]
     text = any(isinstance(level, str) for level in levels)
     for code, level in enumerate(levels):
-        fault = label_fault(level) if isinstance(level, str) or not text else None
+        fault = label_fault(level) if isinstance(level, (str, bytes)) or not text else None
         if fault is not None:
             what, advice_on_fault = fault
             raise TargetError(f"{name} {what}, in {_first_row(codes == code)}. {advice_on_fault}")

@@ -31,7 +31,7 @@ def amounts_of(values: Any, name: str, schema: Schema | None = None) -> Array:
     Example:
         >>> amounts_of(["12.50", "-3"], "amount")
         Traceback (most recent call last):
-        counterpoise.core.errors.OptionError: Column 'amount' holds a negative value in row 2. Expected a finite \
+        counterpoise.core.errors.OptionError: Column 'amount' contains a negative value in row 2. Expected a finite \
 amount of 0 or more in each row. Correct these rows, or leave them out.
     """
     series = values if isinstance(values, pl.Series) else pl.Series(np.asarray(values))

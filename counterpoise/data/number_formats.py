@@ -16,7 +16,15 @@ from typing import NamedTuple
 import polars as pl
 
 from counterpoise.core.schema import TextFormat
-from counterpoise.data.number_parsing import is_currency, is_plain, is_signed_number, normal_text, number_pattern, parse
+from counterpoise.data.number_parsing import (
+    LEAST_PLURAL,
+    is_currency,
+    is_plain,
+    is_signed_number,
+    normal_text,
+    number_pattern,
+    parse,
+)
 from counterpoise.data.stray_words import MOSTLY, PARTLY
 
 #: Distinct values on which a format is chosen.
@@ -115,7 +123,7 @@ def _affix(numeric: list[tuple[_Shape, int]]) -> tuple[str | None, str]:
     """The one sign or unit around the numbers, "" for none; or None and why there is none."""
     rows: Counter[str] = Counter()
     for shape, n in numeric:
-        rows[(shape.before + shape.after).rstrip(".")] += n
+        rows[_singular((shape.before + shape.after).rstrip("."))] += n
     few = (1 - MOSTLY) * sum(rows.values())
     bare = rows.pop("", 0)
     units = [affix for affix, n in sorted(rows.items(), key=lambda item: (item[1], item[0])) if n > few][::-1]
@@ -134,6 +142,12 @@ def _affix(numeric: list[tuple[_Shape, int]]) -> tuple[str | None, str]:
             "not. Write all numbers in the same way."
         )
     return units[0], ""
+
+
+def _singular(affix: str) -> str:
+    """A unit without the s of its plural; a currency as it is."""
+    short = affix.removesuffix("s")
+    return short if len(short) >= LEAST_PLURAL and not is_currency(affix) else affix
 
 
 def _candidates(numbers: Iterable[str], affix: str) -> list[TextFormat]:

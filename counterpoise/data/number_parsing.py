@@ -14,6 +14,8 @@ _CODES = """usd eur gbp chf jpy cny rmb inr aud cad nzd sek nok dkk isk pln czk 
 cop zar egp ils aed sar thb idr myr php vnd krw twd hkd sgd pkr rs kr fr fr. zł kč ft lei""".split()
 #: What stands around a number, signs only: of numbers above 0 and below.
 _POSITIVE, _NEGATIVE = ("", "+"), ("-", "()")
+#: A unit of at least so many letters is one with and without a final s: 1 year, 2 years.
+LEAST_PLURAL = 3
 #: Other characters for an apostrophe and a minus sign; these, and blanks other than one space.
 _QUOTES, _DASHES, _ODD = r"[’ʼ´`]", r"[−–‒]", r"  |[^\S ]|[’ʼ´`−–‒]"
 
@@ -105,12 +107,13 @@ def is_signed_number(match: re.Match[str]) -> bool:
 def number_pattern(written: TextFormat) -> str:
     """Return the pattern of a number in a format, in `normal_text`: number n, and signs a to d around it."""
     point, group = re.escape(written.decimal), re.escape(written.group)
-    whole = "[0-9]+"
     if group:
-        whole = rf"[1-9][0-9]{{0,2}}(?:{group}[0-9]{{3}})+|{whole}"
+        whole = rf"[1-9][0-9]{{0,2}}(?:{group}[0-9]{{3}})+"
         if written.group == ",":  # 12,34,567 in South Asia
             whole = rf"[1-9][0-9]?(?:,[0-9][0-9])+,[0-9]{{3}}|{whole}"
-    number = rf"(?:(?:{whole})(?:{point}[0-9]*)?|{point}[0-9]+)(?:e[+-]?[0-9]+)?"
+    exponent = r"(?:e[+-]?[0-9]+)?"  # programs write it, and they group no thousands
+    number = rf"(?:[0-9]+(?:{point}[0-9]*)?|{point}[0-9]+){exponent}"
+    number = rf"(?:{whole})(?:{point}[0-9]*)?|{number}" if group else number
     before, after = _affix_patterns(written)
     return rf"^(?P<a>[(+-]?) ?{before}(?P<b>[(+-]?) ?(?P<n>{number}) ?(?P<c>[)-]?) ?{after} ?(?P<d>[)-]?)$"
 
@@ -119,7 +122,7 @@ def _affix_patterns(written: TextFormat) -> tuple[str, str]:
     """The patterns of unit or currency before and behind a number."""
     if not written.affix:
         return "", ""
-    affix = re.escape(written.affix) + r"\.?"
+    affix = re.escape(written.affix) + (r"s?\.?" if len(written.affix) >= LEAST_PLURAL else r"\.?")
     return (f"(?:{affix} ?)?", f"(?:{affix})?") if is_currency(written.affix) else ("", f"(?:{affix})")
 
 

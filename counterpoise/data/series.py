@@ -6,7 +6,10 @@ frame are read as all are.
 
 from __future__ import annotations
 
+import math
 from contextlib import suppress
+from decimal import Decimal
+from enum import Enum
 from typing import Any
 
 import numpy as np
@@ -45,6 +48,8 @@ def to_series(title: str, column: Any, name: str, keep_types: bool = False) -> p
     try:
         if source == "polars":
             series = pl.Series(title, column)
+            if series.dtype == pl.Object:
+                series = _from_objects(title, series.to_list(), name)
         elif source == "pandas":
             series = _from_pandas(title, column, name, keep_types)
         elif source == "pyarrow":
@@ -77,7 +82,7 @@ def _from_pandas(title: str, column: Any, name: str, keep_types: bool) -> pl.Ser
     column = pd.Series(column)
     kind = str(column.dtype)
     if kind == "category" and not keep_types:
-        return _levels(title, _from_pandas("level", column.cat.categories, name, True), column.cat.codes.to_numpy())
+        return _levels(title, _from_pandas(title, column.cat.categories, name, True), column.cat.codes.to_numpy())
     if isinstance(column.dtype, pd.ArrowDtype):
         return _from_arrow(title, column.array.__arrow_array__(), name)
     if kind.startswith("period"):
@@ -105,10 +110,28 @@ def _from_arrow(title: str, column: Any, name: str) -> pl.Series:
         if isinstance(whole, pa.ChunkedArray):  # no rows
             whole = pa.array([], kind)
         codes = whole.indices.fill_null(-1).to_numpy(zero_copy_only=False)
-        return _levels(title, _from_arrow("level", whole.dictionary, name), codes)
+        return _levels(title, _from_arrow(title, whole.dictionary, name), codes)
+    return _import(title, name, lambda: pl.from_arrow(_known_to_polars(column)))
+
+
+def _known_to_polars(column: Any) -> Any:
+    """An Arrow column of a type that polars lacks as one that it has; an instant in UTC."""
+    import pyarrow as pa
+    from pyarrow import compute
+
+    kind = column.type
     if pa.types.is_decimal256(kind):
-        column = column.cast(pa.float64())
-    return _import(title, name, lambda: pl.from_arrow(column))
+        return column.cast(pa.float64())
+    if pa.types.is_timestamp(kind) and kind.tz is not None:
+        return column.cast(pa.timestamp(kind.unit, "UTC"))
+    if pa.types.is_run_end_encoded(kind):
+        return compute.run_end_decode(column)
+    if isinstance(kind, pa.BaseExtensionType):
+        if kind.extension_name == "arrow.uuid":
+            return pa.array([None if v is None else str(v) for v in column.to_pylist()], pa.string())
+        stored = column.cast(kind.storage_type)
+        return stored.cast(pa.bool_()) if kind.extension_name == "arrow.bool8" else stored
+    return column
 
 
 def _import(title: str, name: str, work: Any) -> pl.Series:
@@ -157,10 +180,24 @@ def _from_objects(title: str, values: list[Any], name: str) -> pl.Series:
 
 
 def _plain_item(value: Any) -> Any:
-    """A scalar of NumPy or a period of pandas as types of Python and polars."""
+    """A scalar of NumPy, a period of pandas, a decimal or a very large number as types of Python and polars."""
+    if isinstance(value, (np.datetime64, np.timedelta64)):
+        return value.astype(f"{value.dtype.kind}8[us]").item()  # of nanoseconds, NumPy makes an integer
     if isinstance(value, np.generic):
         return value.item()
+    if isinstance(value, (int, Decimal)) and not isinstance(value, (bool, Enum)):
+        return _number(value)
     return value.to_timestamp() if library(value) == "pandas" and hasattr(value, "to_timestamp") else value
+
+
+def _number(value: Any) -> int | float:
+    """A whole number as polars holds it, else a float."""
+    if abs(value) < 2**127 and value == int(value):
+        return int(value)
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
 
 
 def _item_text(value: Any, title: str, kinds: set[type], name: str) -> str:
@@ -187,9 +224,11 @@ def _hashable(value: Any) -> bool:
 
 
 def _absent(value: Any) -> bool:
-    """None, NaN, and the pandas values NA and NaT; NumPy's NaT."""
+    """None, NaN, also as a decimal, and the pandas values NA and NaT; NumPy's NaT."""
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return True
+    if isinstance(value, Decimal):
+        return value.is_nan()
     return isinstance(value, (float, np.floating, np.datetime64, np.timedelta64)) and value != value
 
 

@@ -31,7 +31,7 @@ def advise(record: DiagnosisRecord) -> tuple[Advice, ...]:
         >>> import numpy as np
         >>> rows = Examples(np.arange(100.0)[:, None], np.repeat([0, 1], [98, 2]), ("no", "yes"))
         >>> advise(measure(rows))[0].text
-        "Collect more rows of class 'yes', or merge it with another class: it has too few for cross-validation."
+        "Collect more rows of class 'yes', or merge it with another class. It has too few rows for cross-validation."
     """
     advice = (rule(record) for rule in _RULES)
     return tuple(item for item in advice if item is not None)

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from counterpoise.core.errors import ModelError, OptionError, did_you_mean
-from counterpoise.core.per_class import in_unit_order
+from counterpoise.core.per_class import in_class_order, in_unit_order
 from counterpoise.losses.base import Loss
 from counterpoise.losses.weighted import ClassWeighted, LabelWeighted
 from counterpoise.networks.cloning import keras_text, last_activation, plain
@@ -159,13 +159,15 @@ def _loss_of(tensor: Any, *, counts: Any, scheme: Any, rows: Any, loss: Any, ign
             raise OptionError('counts is None for an output. Pass the loss of this output, as loss={"price": "mse"}.')
         return keras.losses.get(loss)
     units = tensor.shape[-1]
-    weights = weights_from_counts(counts if rows is None else in_unit_order(counts, "counts"), scheme, rows)
+    counts = in_class_order(counts, "counts", fill=0) if rows is None else in_unit_order(counts, "counts")
     wanted = units if rows is not None or units > 1 else 2
-    if len(weights) != wanted:
+    if np.shape(counts) != (wanted,):
+        what, given = "labels" if rows is not None else "classes", np.size(counts)
         raise ModelError(
-            f"counts are for {len(weights)} {'labels' if rows is not None else 'classes'}, but the output has {units} "
-            f"unit(s). Expected {wanted} counts."
+            f"counts are for {given} {what}, but the output has {units} unit(s). Expected {wanted} counts, for example "
+            "np.bincount(y)."
         )
+    weights = weights_from_counts(counts, scheme, rows)
     options = {"from_logits": _is_logits(tensor, output), "ignore_class": ignore_class}
     if rows is not None:
         if loss is not None:

@@ -86,6 +86,7 @@ def _guess(source: LabelSource, mask: Any) -> str:
     """One-hot when all counted rows have one 1; masks of two classes have three axes or more; else unknown."""
     levels = [plain_label(level) for level in source.levels]
     if any(level not in (None, 0, 1) for level in levels):
+        _refuse_columns_of_text(source, levels)
         return "codes"
     shape = source.codes.shape
     ones = np.array([*(level == 1 for level in levels), False])[source.codes].sum(axis=-1)
@@ -101,6 +102,16 @@ def _guess(source: LabelSource, mask: Any) -> str:
         "one-hot. "
         'Use kind="multi_label" for independent labels, or kind="codes" for sequences of two classes.'
     )
+
+
+def _refuse_columns_of_text(source: LabelSource, levels: list[Any]) -> None:
+    text = next((level for level in levels if isinstance(level, str)), None)
+    if source.columns is not None and text is not None:
+        raise TargetError(
+            f"The target is a frame of {len(source.columns)} columns of text (for example {text!r:.40}). Expected one "
+            "column of labels, or columns of 0 and 1. Pass one column; if each row is a sequence, use "
+            'kind="codes".'
+        )
 
 
 def _of_kind(kind: str, source: LabelSource, weight: Array, ignore: tuple[Any, ...], squeezed: bool) -> Elements:

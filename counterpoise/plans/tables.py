@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from counterpoise.core.checks import check_range
 from counterpoise.core.errors import OptionError, TargetError, did_you_mean
 from counterpoise.core.label_names import warn_look_alikes
 from counterpoise.core.per_class import in_class_order, labeled
@@ -259,8 +260,11 @@ def weights_from_counts(counts: Any, scheme: Any = "balanced", rows: float | Non
         >>> weights_from_counts([10], rows=100).round(4).tolist()
         [[0.5556, 5.0]]
     """
-    n = np.asarray(in_class_order(counts, "counts", fill=0), dtype=np.float64)
-    most = np.inf if rows is None else rows
+    most = np.inf if rows is None else check_range(rows, "rows", 1)
+    try:
+        n = np.asarray(in_class_order(counts, "counts", fill=0), dtype=np.float64)
+    except (TypeError, ValueError):  # labels instead of counts
+        n = np.array([np.nan])
     if n.ndim != 1 or len(n) == 0 or not np.all(np.isfinite(n) & (n >= 0) & (n <= most)):
         limit = "" if rows is None else f" and {rows:g} at most"
         raise OptionError(f"counts is {counts!r:.80}. Give one number per class, 0 or more{limit}.")

@@ -110,9 +110,13 @@ def output_names(y: Any) -> list[Any] | None:
     """Keys of the outputs of a target, numbers for a list of arrays, or None for one output."""
     if isinstance(y, Mapping):
         return list(y)
-    if isinstance(y, (list, tuple)) and y and all(hasattr(output, "shape") and len(output.shape) for output in y):
+    if isinstance(y, (list, tuple)) and all(map(_is_output, y)) and any(output is not None for output in y):
         return list(range(len(y)))
     return None
+
+
+def _is_output(target: Any) -> bool:
+    return target is None or (hasattr(target, "shape") and len(target.shape) > 0)
 
 
 def _check_rows(outputs: Sequence[Any], explicit: bool) -> None:
@@ -177,7 +181,8 @@ def _each_output(
             _check_no_class_lost(y, existing)
         return make(tally.table(scheme), y, mask, existing)
     if not isinstance(y, Mapping):
-        _check_rows(y, any(isinstance(option, list) for option in (scheme, mask, kind, ignore, classes, existing)))
+        read = [target for target in y if target is not None]
+        _check_rows(read, any(isinstance(option, list) for option in (scheme, mask, kind, ignore, classes, existing)))
     given = {
         "scheme": scheme,
         "mask": mask,
@@ -190,7 +195,7 @@ def _each_output(
     out: dict[Any, Any] = {}
     for name in names:
         own = {word: values[name] for word, values in options.items()}
-        if own["scheme"] is None:
+        if own["scheme"] is None or y[name] is None:
             out[name] = None
             continue
         kind, ignore = own["kind"] or "auto", own["ignore"] or ()

@@ -188,6 +188,9 @@ def test_the_estimator_names_the_row_without_a_label():
         ([], r"shape \(0,\)"),
         (np.zeros((2, 3, 3)), r"shape \(2, 3, 3\)"),
         (["k", "k\0"], r"contains text with a NUL character \('k\\x00'\), in row 2"),
+        (np.array([b"\xff", b"\xfe"]), r"bytes that are not UTF-8 \(b'\\xff'\), in row 1"),
+        ([b"\xff", "a"], "bytes that are not UTF-8"),
+        (pd.DataFrame([[1, 0], [0, 1]], columns=["a", "a"]), "y has two columns 'a'"),
         ([[1, 1], [0, 1]], "not one-hot"),
         ([["0", "1"]], "not one-hot"),
     ],
@@ -208,6 +211,7 @@ def test_intervals_and_large_numbers_keep_their_names():
     cut = pd.cut(pd.Series([1, 5, 9]), [0, 4, 10])
     assert class_labels(cut).classes == ("(0, 4]", "(4, 10]")
     assert class_labels([2**60, 2**60 + 1]).classes == (2**60, 2**60 + 1)
+    assert class_labels(pl.Series([2**100, 3], dtype=pl.Int128)).classes == (3, 2**100)
     assert class_labels(np.array([-128, 127], np.int8)).classes == (-128, 127)
     assert class_labels(np.array([2**64 - 1, 0], np.uint64)).classes == (0, 2**64 - 1)
 
@@ -271,7 +275,15 @@ def test_labels_that_differ_in_case_or_blanks_are_said_at_every_door():
         warnings.simplefilter("error")
         DOORS["sample_weight"](["ill", "ok", "well"])
     assert look_alikes(["A", "a", "B ", "b"]).count("1 more such group") == 1
+    assert r"'ill' and 'ill\u200b', which differ only in invisible" in look_alikes(["ill\u200b", "ill"])
+    assert r"'1' and '\uff11', which differ" in look_alikes(["1", "\uff11"])
     assert r"merge_rare=['e\u0301', '\xe9']" in look_alikes(["e\u0301", "\u00e9"])  # they look the same in print
+
+
+def test_a_frame_of_columns_of_text_is_no_sequence():
+    with pytest.raises(TargetError, match=r"a frame of 3 columns of text \(for example '[01]'\).*Pass one column"):
+        cp.sample_weight(FRAME.astype(int).astype(str))
+    assert cp.sample_weight(FRAME.astype(int).astype(str), kind="codes").shape == FRAME.shape
 
 
 def test_codes_among_given_classes():

@@ -161,7 +161,7 @@ def test_rows_say_what_they_do(root):
         ({"images": "image", "target": "dxx"}, TargetError, "Did you mean 'dx'"),
         ({"images": "image", "target": "dx", "groups": "who"}, ColumnError, "'who' is not a column"),
         ({"target": "dx"}, OptionError, "--images"),
-        ({"images": "image", "features": "sex,agee"}, ColumnError, "'sex' is no column"),
+        ({"images": "image", "features": "sex,agee"}, ColumnError, "'sex' is not a column"),
     ],
 )
 def test_columns_that_are_absent(root, how, error, words):

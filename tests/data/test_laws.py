@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import uuid
 import warnings
 from decimal import Decimal
 
@@ -17,8 +18,10 @@ from hypothesis import strategies as st
 
 from counterpoise.core.errors import CounterpoiseError
 from counterpoise.core.structure import take
+from counterpoise.data.precision import floats
 from counterpoise.data.read import read
 from counterpoise.data.schema import encode_rows, schema_from_dict, schema_to_dict
+from counterpoise.data.series import to_series
 
 QUICK = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 ROWS = st.integers(2, 40)
@@ -180,3 +183,41 @@ def test_a_level_is_found_again_as_a_category_alone_and_as_a_plain_value(name):
         for form in (pd.Series([value], dtype="category"), pd.Series([value], dtype=object), [value]):
             got = encode_rows(found.schema, {"a": form, "z": [0.0]})["categorical"]
             assert got.tolist() == found.x["categorical"][[row]].tolist()
+
+
+NUMBERS = {
+    "decimals with NaN": ([Decimal("NaN"), Decimal("1.5"), Decimal("sNaN")], [np.nan, 1.5, np.nan]),
+    "decimals of many digits": ([Decimal("1e30"), Decimal("1e-30"), Decimal(2)], [1e30, 1e-30, 2]),
+    "nanoseconds": (
+        np.array([np.datetime64("2024-01-02T12", "ns"), np.datetime64("NaT"), dt.datetime(2024, 1, 1)], object),
+        [19724.5, np.nan, 19723],
+    ),
+    "spans of nanoseconds": (np.array([np.timedelta64(3, "h"), np.timedelta64(1, "D").astype("m8[ns]"), None], object),
+                             [0.125, 1, np.nan]),
+    "an offset": (pa.array([dt.datetime(2024, 1, 1), dt.datetime(2024, 1, 2), None], pa.timestamp("us", "+05:30")),
+                  [19723, 19724, np.nan]),
+    "runs": (pa.RunEndEncodedArray.from_arrays(pa.array([2, 3], pa.int32()), pa.array([1.5, 2.5])), [1.5, 1.5, 2.5]),
+    "objects of polars": (pl.Series([1, 2.5, None], dtype=pl.Object), [1, 2.5, np.nan]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_numbers_and_instants_in_odd_types(name):
+    column, wanted = NUMBERS[name]
+    series = to_series("a", column, "the data")
+    np.testing.assert_allclose(floats(series), np.array(wanted))
+
+
+def test_integers_that_no_type_holds_are_large_and_not_missing():
+    assert to_series("a", [10**50, 10**400, None], "the data").to_list() == [1e50, np.inf, None]
+    with pytest.raises(CounterpoiseError, match="'a' contains a value too large for float32 in row 1"):
+        read({"a": [10**50, 1, 2], "z": [0.5, 1, 2]}, y=[0, 1, 0])
+
+
+def test_types_of_arrow_beside_its_own_are_what_they_stand_for():
+    ids = [uuid.UUID(int=k) for k in (1, 2)]
+    assert to_series("a", pa.array([i.bytes for i in ids], pa.uuid()), "the data").to_list() == list(map(str, ids))
+    flags = pa.ExtensionArray.from_storage(pa.bool8(), pa.array([1, 0, None], pa.int8()))
+    assert to_series("a", flags, "the data").to_list() == [True, False, None]
+    with pytest.raises(CounterpoiseError, match="Column 'a' of the data contains objects"):
+        to_series("a", pd.Series(pd.Categorical([("b", 1), ("c", 2)])), "the data")

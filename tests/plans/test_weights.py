@@ -155,6 +155,8 @@ def test_an_output_without_a_scheme_is_not_read():
     assert class_weight(y, {"kind": "balanced", "price": None}) == {"kind": class_weight(y["kind"]), "price": None}
     assert sample_weight(list(y.values()), ["balanced", None])[1] is None
     assert sample_weight(y, None) == {"kind": None, "price": None}
+    assert sample_weight({"kind": y["kind"], "price": None})["price"] is None
+    assert sample_weight([None, y["kind"]])[0] is None
     with pytest.raises(TargetError, match=r"Output 'price': .*scheme=\{'price': None"):
         sample_weight(y)
 
