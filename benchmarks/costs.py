@@ -3,8 +3,8 @@
     python -m benchmarks.costs [--seeds 5]
 
 Each seed draws 6,000 rows of three classes (about 78%, 12% and 9%), fits the built-in `mlp`, and decides by a cost
-matrix with benefits. Its cost on 200,000 fresh rows is computed from the true probabilities, as that of the Bayes decision is.
-The decisions must be the Bayes decisions by the model's own probabilities.
+matrix with benefits. Its cost on 200,000 fresh rows is computed from the true probabilities, as that of the Bayes
+decision is. The decisions must be the Bayes decisions by the model's own probabilities.
 """
 
 from __future__ import annotations
