@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any, NamedTuple
 
-from counterpoise.metrics.catalog import METRICS
+from counterpoise.metrics.catalog import FURTHER, METRICS
+from counterpoise.metrics.group_scores import COMPARED
 
 
 class Table(NamedTuple):
@@ -36,11 +37,13 @@ def sections(
     found = [Section("Data", list(_data(card))), Section("Training", list(_training(card)))]
     found.append(Section("Decision", list(_decision(card))))
     if card.get("metrics"):
-        note = f"Measured on: {card.get('metrics_of', 'stored rows')}."
+        note = f"The rows: {card.get('metrics_of', 'stored rows')}."
         found.append(Section("Scores", [note, _scores(card["metrics"])]))
     if evaluation is not None:
         text = f"{evaluation['rows']:,} rows that were not used for training."
-        found.append(Section("Scores on other rows", [text, _scores(evaluation["metrics"])]))
+        found.append(
+            Section("Scores on other rows", [text, _scores({**evaluation["metrics"], **evaluation.get("further", {})})])
+        )
         found += [_group(table) for table in evaluation.get("by", ())]
     found.append(Section("Limits", list(_limits(card))))
     versions = [[package, version] for package, version in card.get("versions", {}).items()]
@@ -71,13 +74,18 @@ def _training(card: Mapping[str, Any]) -> Iterator[str | Table]:
 def _decision(card: Mapping[str, Any]) -> Iterator[str | Table]:
     threshold = card.get("threshold", {})
     if threshold.get("value") is not None:
-        yield f"Decision threshold: {threshold['value']:.6g}."
+        common = "Common decision" if threshold.get("by") else "Decision"
+        yield f"{common} threshold: {threshold['value']:.6g}."
     if threshold.get("spread"):
         low, high = (threshold["spread"][end] for end in ("low", "high"))
         yield f"On resampled rows, the chosen threshold is between {low:.4g} and {high:.4g} (95% of bootstrap draws)."
     for key in ("text", "budgets", "review"):
         if threshold.get(key):
             yield str(threshold[key])
+    if by := threshold.get("by"):
+        own = [[value, f"{cut:.6g}"] for value, cut in by["thresholds"].items()]
+        few = [[value, f"{threshold['value']:.6g} (common: too few rows)"] for value in by["common"]]
+        yield Table((by["column"], "threshold"), [*own, *few])
     if unit := card.get("unit"):
         yield (
             f"Units ({' + '.join(unit['columns'])}) get one decision each, by the {unit['aggregate']} of their rows' "
@@ -95,7 +103,8 @@ def _scores(metrics: Mapping[str, Mapping[str, Any]]) -> Table:
         if value is None:
             continue
         ends = "" if score.get("low") is None else f"{score['low']:.4g} to {score['high']:.4g}"
-        rows.append([METRICS[key].title if key in METRICS else key, f"{value:.4g}", ends])
+        known = METRICS.get(key) or FURTHER.get(key)
+        rows.append([key if known is None else known.title, f"{value:.4g}", ends])
     return Table(("score", "value", "95% interval"), rows)
 
 
@@ -106,7 +115,16 @@ def _group(table: Mapping[str, Any]) -> Section:
         cells = [_with_ends(value["scores"][key]) for key in keys]
         rows.append([value["value"], f"{value['rows']:,}", *cells])
     headings = (table["column"], "rows", *(key.replace("_", " ") for key in keys))
-    return Section(f"By {table['column']}, class {table['class']}", [Table(headings, rows), *table["notes"]])
+    blocks: list[str | Table] = ["Scores, with a 95% interval each:", Table(headings, rows), *table["notes"]]
+    differences = [
+        [v["value"], *(_with_ends(v["differences"][key]) for key in COMPARED)]
+        for v in table["values"]
+        if v["differences"]
+    ]
+    if differences:
+        blocks.append(f"Differences from {table['reference']} (the intervals of a column hold together, with 95%):")
+        blocks.append(Table((table["column"], *(key.replace("_", " ") for key in COMPARED)), differences))
+    return Section(f"By {table['column']}, class {table['class']}", blocks)
 
 
 def _with_ends(score: Mapping[str, Any]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -16,11 +17,13 @@ import numpy as np
 from counterpoise.classifier import predicting, rows
 from counterpoise.classifier.deciding import decided, without_column, written_decisions
 from counterpoise.classifier.file import Contents, read, write
+from counterpoise.classifier.group_thresholds import rule_codes
 from counterpoise.classifier.model_card import ModelCard, measured, with_spread
 from counterpoise.classifier.references import custom_objects_of
 from counterpoise.classifier.whole_model import whole_model
 from counterpoise.core.errors import OptionError
 from counterpoise.core.examples import Pictures
+from counterpoise.core.group_thresholds import UNLAWFUL
 from counterpoise.core.per_class import in_class_order
 from counterpoise.core.review import REVIEW
 from counterpoise.core.rule import LabelRules, Rule
@@ -187,7 +190,7 @@ class Classifier:
     def decide(
         self, *, confidence: float | None = None, costs: Any = None, cost_column: str | None = None,
         cost_fp: float | None = None, review_alpha: float | None = None,
-        review_budget: tuple[float, float] | None = None, **aim: Any,
+        review_budget: tuple[float, float] | None = None, by: str | None = None, **aim: Any,
     ) -> Classifier:  # fmt: skip
         """Return a copy of the classifier with another threshold, without retraining.
 
@@ -212,6 +215,9 @@ class Classifier:
             review_alpha: Leave rows that may be of several classes to a human (decision "review"), so that at most
                 this share of each class is decided wrongly. Chosen on the rows of `guarantee_rows`, if there are some.
             review_budget: (k, n): leave the k of n rows whose decision is closest to another one to a human.
+            by: A column (sex, site) each of whose values gets a threshold of its own by the aim, on its own rows; it
+                was given to `fit` or `compare` as `by=`. Values with fewer than 20 rows of each class take the common
+                threshold. The column is then an input like a cost column. Such thresholds may be unlawful.
             **aim: One aim, for example `f1=True`, `recall_floor=0.95`, `precision_floor=0.5`, `balanced_accuracy=True`,
                 `threshold=0.2`; of images with masks also `lesion_false_positives=1`: most lesions at 1 false positive
                 per image at most. Or `recall_floor` and `alerts=(k, n)` together: where both cannot be, the alerts are
@@ -224,19 +230,23 @@ class Classifier:
         """
         how: dict[str, Any] = {
             "confidence": confidence, "costs": costs, "column": (cost_column, cost_fp), "schema": self.schema,
-            "review_alpha": review_alpha, "review_budget": review_budget,
+            "review_alpha": review_alpha, "review_budget": review_budget, "by": by,
+            "stored": self.card_without_metrics.get("by", {}),
         }  # fmt: skip
         if self.unit is not None:
-            if cost_column is not None:
+            if cost_column is not None or by is not None:
+                name, fix = ("by", "Leave by out.") if cost_column is None else ("cost_column", "Pass costs.")
                 raise OptionError(
-                    "cost_column is for classifiers that decide rows, but this classifier decides units. Pass "
-                    "costs=, or cost_fp= and cost_fn=."
+                    f"{name} is for classifiers that decide rows, but this classifier decides units. {fix}"
                 )
             scores = unit_part(self.scores)
             rule, text = decided(self.target, self.unit.rule, scores, self.classes_.tolist(), aim, **how)
             return self.with_units(replace(self.unit, rule=rule), budgets=text)
         rule, text = decided(self.target, self.rule, self.scores, self.classes_.tolist(), aim, **how)
         clf = self.with_rule(rule)
+        if rule.by is not None:
+            clf = clf.with_card(rule_codes(rule, self.scores, how["stored"]))
+            warnings.warn(UNLAWFUL, UserWarning, stacklevel=2)
         return clf.with_card(threshold={**clf.card_without_metrics["threshold"], "budgets": text}) if text else clf
 
     def explain(self, x: Any, background: Any = None, *, label: Any = None, seed: int = 0) -> Any:
@@ -270,6 +280,11 @@ class Classifier:
         from counterpoise.classifier.shapley import explain_rows
         from counterpoise.classifier.text_reasons import explain_texts, reads_text
 
+        if self.target.per_element:
+            raise OptionError(
+                f"explain is for one class per row, but the rows of this classifier have {self.target.what}. Look at "
+                "clf.predict_proba(x), which has the probability of each."
+            )
         pictures, texts = any(map(is_picture, leaves(self.members.input))), reads_text(self.members.input)
         if background is not None and (pictures or texts):
             what = "images" if pictures else "texts"
@@ -304,13 +319,17 @@ class Classifier:
         """
         return predicting.log_p(self, logits)
 
-    def decide_from_logits(self, logits: Sequence[Array], amount: Array | None = None) -> Decision:
-        """Compute probabilities and decisions from member outputs and a cost column.
+    def decide_from_logits(self, logits: Sequence[Array], column_values: Array | None = None) -> Decision:
+        """Compute probabilities and decisions from member outputs and the column that decides.
 
-        `member_logits` returns the outputs.
+        `member_logits` returns the outputs, `column_values` the values of the column.
         """
-        decision: Decision = self.target.apply(self.rule, self.log_p(logits), amount)
+        decision: Decision = self.target.apply(self.rule, self.log_p(logits), column_values)
         return decision
+
+    def column_values(self, x: Any) -> Array | None:
+        """The values (N,) of the column by which rows are decided, amounts or codes of groups; None without one."""
+        return rows.with_column_values(self, x, self.rule.column)[1]
 
     def raw(self, logits: Sequence[Array]) -> Array:
         """Return probabilities (N, C) or (N, L) without any correction."""

@@ -102,7 +102,7 @@ CARD = record(
                 "word": text(),
                 "text": text(),
             },
-            optional={"labels": list_of(plain), "review": text(), "budgets": text(), "spread": plain},
+            optional={"labels": list_of(plain), "review": text(), "budgets": text(), "spread": plain, "by": plain},
         ),
         "versions": mapping_of(text()),
         "metrics": _metrics,
@@ -112,6 +112,7 @@ CARD = record(
         "unit": mapping_of(plain),
         "verdict": mapping_of(plain),
         "teacher": mapping_of(plain),
+        "by": mapping_of(list_of(text())),
     },
     others=plain,
 )
@@ -235,7 +236,8 @@ def check_scores(
 def _check_rows(scores: Mapping[str, Array], rule: Rule | LabelRules, target: Target, prefix: str) -> None:
     """Check the stored scores of rows, or of units (`prefix`), against rule and target."""
     classes = len(rule.prior)
-    unknown = sorted(set(scores) - {"log_p", "y", "weight", "amount", "group", "member_outputs", "lesions"})
+    known = {"log_p", "y", "weight", "amount", "group", "by", "by_code", "member_outputs", "lesions"}
+    unknown = sorted(set(scores) - known)
     if unknown or not {"log_p", "y"} <= set(scores):
         raise ArtifactError(f"its stored scores are {', '.join(sorted(scores)) or 'none'}. Expected log_p and y.")
     y, log_p = scores["y"], scores["log_p"]
@@ -252,9 +254,13 @@ def _check_rows(scores: Mapping[str, Array], rule: Rule | LabelRules, target: Ta
         lesions.dtype.kind == "f" and lesions.shape[1:] == (5,) and len(lesions) and np.isfinite(lesions).all()
     ):
         raise ArtifactError(f"its stored {prefix}lesions are no table of counts.")
-    group = scores.get("group")
-    if group is not None and not (group.shape == y.shape[:1] and group.dtype.kind in "iu"):
-        raise ArtifactError(f"its stored {prefix}group is not a list of one group per row.")
+    for name in ("group", "by", "by_code"):
+        codes = scores.get(name)
+        rows = codes is None or (codes.shape[:1] == y.shape[:1] and codes.ndim == (2 if name == "by" else 1))
+        if codes is not None and not (rows and codes.dtype.kind in "iu" and (name == "group" or (codes >= 0).all())):
+            raise ArtifactError(f"its stored {prefix}{name} is not a list of one group per row.")
+    if rule.by is not None and "by_code" in scores and scores["by_code"].max(initial=0) > len(rule.by.values):
+        raise ArtifactError(f"its stored {prefix}by_code has a group that the rule has no threshold for.")
     for name in ("weight", "amount"):
         own, fits = scores.get(name), (y.shape[:1], shape[:-1]) if name == "weight" else (y.shape[:1],)
         if own is not None and not (

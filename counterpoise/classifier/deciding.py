@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from counterpoise.classifier.group_thresholds import by_group, rule_codes
 from counterpoise.core.errors import OptionError
 from counterpoise.core.review import REVIEW
 from counterpoise.core.rule import LabelRules, Rule
@@ -26,11 +27,13 @@ BUDGETS = {"recall_floor", "alerts"}
 def decided(
     target: Target, rule: Rule | LabelRules, scores: Mapping[str, Array], classes: Sequence[Any],
     aim: Mapping[str, Any], *, confidence: float | None, costs: Any, column: tuple[Any, Any],
-    review_alpha: float | None, review_budget: Any, schema: Schema | None,
+    review_alpha: float | None, review_budget: Any, schema: Schema | None, by: str | None = None,
+    stored: Mapping[str, Sequence[str]] | None = None,
 ) -> tuple[Rule | LabelRules, str]:  # fmt: skip
     """The rule, and a sentence on two budgets ("" without).
 
-    `column` is (cost_column, cost_fp), `schema` the columns of a classifier of tables; else as `Classifier.decide`.
+    `column` is (cost_column, cost_fp), `schema` the columns of a classifier of tables, `stored` the values of columns
+    of groups (see `group_thresholds.group_values`); else as `Classifier.decide`.
 
     Raises:
         OptionError: Options that exclude each other, or that the classifier has no scores for.
@@ -42,6 +45,8 @@ def decided(
             f"review_alpha and review_budget are for one class per row, but the rows of this classifier have "
             f"{target.what}. Leave them out."
         )
+    if by is not None:
+        _check_by(target, rule, aim, confidence, costs is not None or column != (None, None))
     if not isinstance(rule, Rule):
         if costs is not None or column != (None, None) or reviews:
             raise OptionError(
@@ -50,7 +55,7 @@ def decided(
             )
         return target.choose(rule, scores, aim, confidence, classes), ""
     text = ""
-    plain = replace(rule, review=None, costs=None, cost_column=None)
+    plain = replace(rule, review=None, costs=None, cost_column=None, by=None)
     if costs is not None or column != (None, None):
         if aim or confidence is not None:
             raise OptionError(
@@ -64,9 +69,26 @@ def decided(
         plain, text = by_two_budgets(target, plain, scores, aim, confidence, classes)
     elif aim or not reviews:
         plain = target.choose(plain, scores, aim, confidence, classes)
+        if by is not None:
+            plain = by_group(target, plain, scores, aim, classes, by, stored or {}, schema)
+            scores = {**scores, **rule_codes(plain, scores, stored or {})}
     else:
         plain = rule.unreviewed
     return (with_review(plain, scores, classes, review_alpha, review_budget) if reviews else plain), text
+
+
+def _check_by(target: Target, rule: Any, aim: Mapping[str, Any], confidence: float | None, costs: bool) -> None:
+    """Refuse thresholds for groups where no threshold is chosen from rows."""
+    if target.many_per_row or not isinstance(rule, Rule) or len(rule.prior) > 2:
+        what = target.what if target.many_per_row or not isinstance(rule, Rule) else f"{len(rule.prior)} classes"
+        raise OptionError(f"by is for two classes, but this classifier has {what}. Leave by out.")
+    if costs or confidence is not None or len(aim) != 1 or "threshold" in aim:
+        raise OptionError(
+            "by chooses a threshold for each group by one aim, such as decide(recall_floor=0.9, by=...). It cannot be "
+            "combined with costs, confidence, two aims, or a threshold of your own. Leave one of them out."
+        )
+    if rule.vote == "hard":
+        raise OptionError('by is for members whose probabilities are pooled, but these vote ("hard"). Leave by out.')
 
 
 def by_costs(rule: Rule, costs: Any, classes: Sequence[Any]) -> Rule:
@@ -102,8 +124,8 @@ def by_column(rule: Rule, name: Any, cost_fp: Any, schema: Schema | None) -> Rul
 
 
 def without_column(rule: Rule | LabelRules) -> Rule | LabelRules:
-    """The rule for probabilities alone, which need no amounts; the class is then the most probable one."""
-    return replace(rule, cost_column=None) if isinstance(rule, Rule) and rule.cost_column is not None else rule
+    """The rule for probabilities alone, which need no column; the class is then the most probable one."""
+    return replace(rule, cost_column=None, by=None) if isinstance(rule, Rule) and rule.column is not None else rule
 
 
 def by_two_budgets(
@@ -160,14 +182,14 @@ def with_review(
             "it with cp.fit, or pass labels to cp.wrap."
         )
     if alpha is None:
-        if rule.cost_column is not None and "amount" not in scores:
+        column = rule.column
+        if column is not None and column.stored not in scores:
             raise OptionError(
-                "review_budget sends the rows closest to another decision, but the amounts of "
-                f"{rule.cost_column.name!r} were not stored with the rows that fitted the rule. Use review_alpha, or "
-                "train with `counterpoise train --cost-column`."
+                f"review_budget sends the rows closest to another decision, but the values of {column.name!r} were not "
+                "stored with the rows that fitted the rule. Use review_alpha, or pass cost_column= to cp.fit."
             )
         log_p = pooled_log_proba(rule, list(scores["log_p"].astype(np.float64)))
-        distance = margins(rule, log_p, scores.get("amount"))
+        distance = margins(rule, log_p, None if column is None else scores[column.stored])
         return replace(rule, review=review_by_budget(distance, budget, scores.get("weight")))
     rows = rows_of_guarantee(scores, by_class=True)
     log_p = pooled_log_proba(rule, rows.log_p)

@@ -12,15 +12,17 @@ import polars as pl
 from counterpoise.classifier.by_group import scores_by_group
 from counterpoise.classifier.further import Stakes, further
 from counterpoise.classifier.region_evaluation import region_metrics, whole_and_sampled
+from counterpoise.classifier.rows import with_column_values
 from counterpoise.classifier.threshold_spread import decisions_at, threshold_spread
 from counterpoise.classifier.unit_scores import unit_scores, units_to_score
 from counterpoise.core.checks import check_no_class_lost, check_weights
+from counterpoise.core.cost_column import CostColumn
 from counterpoise.core.errors import ColumnError, OptionError, TargetError, did_you_mean
 from counterpoise.core.examples import Examples
 from counterpoise.core.label_columns import LabelColumns, split_off_labels, target_columns
 from counterpoise.core.labels import Labels
 from counterpoise.core.target import Problem
-from counterpoise.data.amounts import amounts_in, amounts_of
+from counterpoise.data.amounts import amounts_of
 from counterpoise.data.frames import is_table, to_frame
 from counterpoise.data.image_names import joined_groups
 from counterpoise.data.image_set import ImageSet
@@ -34,6 +36,7 @@ from counterpoise.metrics.measured import joined_scores, measure, without_interv
 from counterpoise.metrics.reliability import reliability_table
 from counterpoise.metrics.review_scores import review_scores
 from counterpoise.targets.shares import shares_of
+from counterpoise.targets.thresholds import by_entry
 
 Array = np.ndarray
 #: Most draws of rows for the scores of their elements, of which there are many.
@@ -59,6 +62,7 @@ def evaluate(
             columns of training, if the table has them; images bring theirs. Whole units are then resampled too.
         sample_weight: Weights (N,), or the name of a column: row i counts as w_i rows.
         by: Columns whose values are scored separately (sex, site): a name, names, or `{name: values (N,)}`.
+            The column of a classifier with thresholds for groups is always one of them.
         costs: What each decision costs, (C, C) [true, decided] or `{true label: {decided label: cost}}`. Default: the
             costs by which the classifier decides, if it does.
         cost_column: What a missed case of each row costs (an amount), (N,) or the name of a column; two classes.
@@ -97,6 +101,8 @@ def evaluate(
     elif dataset_kind(data):
         data, y, sample_weight = load_alone(data, y, sample_weight)
     columns = {by: by} if isinstance(by, str) else dict(by) if isinstance(by, Mapping) else {name: name for name in by}
+    if clf.rule.by is not None:
+        columns.setdefault(clf.rule.by.name, clf.rule.by.name)
     named = {name for name in (groups, sample_weight, cost_column, *columns.values()) if isinstance(name, str)}
     named |= {*([] if clf.unit is None else clf.unit.columns), *unit_names(unit, ())}
     if isinstance(target, (str, LabelColumns)):
@@ -113,13 +119,12 @@ def evaluate(
         group = units.codes if group is None else joined_groups(group, units.codes)
     examples = Examples(rows, codes, tuple(clf.classes_.tolist()), sample_weight=weight, kind=clf.kind)
     check_no_class_lost(examples.strata, weight, clf.classes_.tolist())
-    column = clf.rule.cost_column
-    amount = None if column is None else amounts_in(rows, column.name, clf.schema, source or "the data")
+    column = clf.rule.column
     stakes = _stakes(clf, rows, source, costs, cost_column, cost_fp, first, len(codes))
-    if column is not None and stakes.costs is None and stakes.amount is None:
-        stakes = replace(stakes, amount=amount, cost_fp=column.cost_fp)
-    grouped = {name: _values(rows, given, f"by={name!r}", source) for name, given in columns.items()}
-    encoded, regions = clf.encoded(rows, source), {}
+    grouped = {name: _values(rows, given, "by", source) for name, given in columns.items()}
+    (encoded, values), regions = with_column_values(clf, rows, column, source), {}
+    if isinstance(column, CostColumn) and stakes.costs is None and stakes.amount is None:
+        stakes = replace(stakes, amount=values, cost_fp=column.cost_fp)
     if clf.target.per_element:
         logits, decided = whole_and_sampled(clf, encoded, examples)
         regions = region_metrics(decided, group, resamples)
@@ -128,7 +133,7 @@ def evaluate(
     everything, drawn = np.arange(len(codes)), min(resamples, ELEMENT_RESAMPLES) if regions else resamples
     codes, weight = examples.scored_labels(everything), examples.scored_weights(everything)
     log_p, raw = clf.log_p(logits), clf.raw(logits)
-    predicted = clf.target.apply(clf.rule.unreviewed, log_p, amount)
+    predicted = clf.target.apply(clf.rule.unreviewed, log_p, values)
     problems = clf.target.problems(codes, clf.classes_.tolist())
     spread = threshold_spread(clf.rule, clf.scores, resamples=min(resamples, 200))
     if (p := problems[0]).together is not None:  # from here on every element is a row of its group
@@ -160,6 +165,7 @@ def evaluate(
         "groups": None if group is None else len(np.unique(group)),
         "classes": shares_of(clf.target, examples.y, clf.classes_.tolist()),
         "threshold": clf.rule.threshold,
+        "thresholds_by": None if clf.rule.by is None else by_entry(clf.rule.by),
         "threshold_spread": at_ends,
         "aim": clf.rule.aim,
         "metrics": joined_scores(each) | without_intervals(together) | regions,
@@ -169,7 +175,7 @@ def evaluate(
         "review": None
         if clf.rule.review is None
         else review_scores(
-            codes, clf.target.apply(clf.rule, log_p, amount).decision, clf.classes_.tolist(), **drawn_by
+            codes, clf.target.apply(clf.rule, log_p, values).decision, clf.classes_.tolist(), **drawn_by
         ),
         "labels": [
             {"label": p.name, "threshold": clf.rule.problem_rules[p.index].threshold, "metrics": scores}
@@ -258,7 +264,7 @@ def _labels(clf: Any, data: Any, y: Any, target: Any, named: set[str]) -> tuple[
     wanted = target or (None if given else y) or clf.target.columns_of(clf.schema, clf.classes_.tolist())
     where = target_columns(wanted, table=True) or wanted
     labels = () if given else (where,) if isinstance(where, str) else where.columns
-    deciding = [] if clf.rule.cost_column is None else [clf.rule.cost_column.name]
+    deciding = [] if clf.rule.column is None else [clf.rule.column.name]
     features = clf.schema.columns if clf.schema is not None else ()
     used = {*labels, *named, *deciding, *(c.name for c in features if c.used)}
     frame, source, _ = to_frame(

@@ -73,10 +73,11 @@ def further(
     """
     binary = proba.shape[1] == 2
     each = _costs(y, decision, rule, stakes)
+    threshold = rule.threshold if rule.by is None else None  # the net benefit is that of one threshold
 
     def scores(rows: Array, w: Array | None) -> dict[str, float]:
         weight = np.ones(len(rows)) if w is None else w
-        found = _of_two(y[rows], proba[rows], rule.threshold, stakes.first, w, weight) if binary else {}
+        found = _of_two(y[rows], proba[rows], threshold, stakes.first, w, weight) if binary else {}
         if each is not None:
             found["expected_cost"] = float(np.average(each[rows], weights=weight))
         if stakes.amount is not None:

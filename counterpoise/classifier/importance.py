@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -94,6 +94,35 @@ def importance_of(
         "rows": n,
         "average_precision": float(own[0]),
         "columns": sorted(found, key=lambda one: -one["importance"]["value"]),
+    }
+
+
+def mean_importance(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The mean of what `importance_of` found for several models, each on rows of its own.
+
+    The intervals are for the mean over these models: the rows of one are drawn independently of those of another.
+
+    Example:
+        >>> one = {"columns": ["a"], "importance": {"value": 0.2, "low": 0.1, "high": 0.3}}
+        >>> found = mean_importance([{"rows": 5, "average_precision": 0.5, "columns": [one]}] * 4)
+        >>> found["rows"], {end: round(value, 6) for end, value in found["columns"][0]["importance"].items()}
+        (20, {'value': 0.2, 'low': 0.15, 'high': 0.25})
+    """
+    found: dict[tuple[str, ...], list[Mapping[str, float]]] = {}
+    for part in parts:
+        for one in part["columns"]:
+            found.setdefault(tuple(one["columns"]), []).append(one["importance"])
+    columns = []
+    for names, scores in found.items():
+        value = float(np.mean([score["value"] for score in scores]))
+        half = float(np.sqrt(np.sum([(score["high"] - score["value"]) ** 2 for score in scores])) / len(scores))
+        columns.append(
+            {"columns": list(names), "importance": {"value": value, "low": value - half, "high": value + half}}
+        )
+    return {
+        "rows": sum(part["rows"] for part in parts),
+        "average_precision": float(np.mean([part["average_precision"] for part in parts])),
+        "columns": sorted(columns, key=lambda one: -one["importance"]["value"]),
     }
 
 

@@ -50,17 +50,17 @@ class ModelCard(dict[str, Any]):
 
 def stored_scores(
     log_p: Array, y: Array, weight: Array | None = None, member_outputs: Array | None = None,
-    amount: Array | None = None, lesions: Array | None = None,
+    amount: Array | None = None, by: Array | None = None, lesions: Array | None = None,
 ) -> dict[str, Array]:  # fmt: skip
     """The scores that fitted a rule, as they go into the file.
 
-    `log_p` float32 (M, N, C), `y` (N,), of several labels (M, N, L, 2) and (N, L); `weight` and `amount` (N,); and
-    `member_outputs` float32 (members, N, C), the probabilities of the
-    member strategies that one network was trained for. Of a class per element, `lesions` float64 (G, 5) is what
-    thresholds find in the whole rows (see `decide.lesion_threshold`).
+    `log_p` float32 (M, N, C), `y` (N,), of several labels (M, N, L, 2) and (N, L); `weight` and `amount` (N,);
+    `by` int32 (N, columns), see `group_thresholds.codes_of`; and `member_outputs` float32 (members, N, C), the
+    probabilities of the member strategies that one network was trained for. Of a class per element, `lesions`
+    float64 (G, 5) is what thresholds find in the whole rows (see `decide.lesion_threshold`).
     """
     given = {"log_p": log_p.astype(np.float32), "y": y, "weight": weight, "member_outputs": member_outputs}
-    given |= {"amount": amount, "lesions": lesions}
+    given |= {"amount": amount, "by": by, "lesions": lesions}
     return {name: values for name, values in given.items() if values is not None}
 
 
@@ -95,12 +95,13 @@ def measured(target: Target, rule: Any, scores: Mapping[str, Array], note: str) 
     """
     prefix = "guarantee_" if "guarantee_y" in scores else ""
     y, weight = scores[f"{prefix}y"], scores.get(f"{prefix}weight")
-    amount, decides = scores.get(f"{prefix}amount"), rule.unreviewed
-    unscored = decides.cost_column is not None and amount is None
+    column, decides = rule.column, rule.unreviewed
+    values = None if column is None else scores.get(f"{prefix}{column.stored}")
+    unscored = column is not None and values is None
     if unscored:
-        note += f"; decisions depend on {decides.cost_column.name!r}, which these rows lack, so they are not scored"
-        decides = replace(decides, cost_column=None)
-    decision = target.apply(decides, scores[f"{prefix}log_p"].astype(np.float64), amount)
+        note += f"; decisions depend on {column.name!r}, which these rows lack, so they are not scored"
+        decides = replace(decides, cost_column=None, by=None)
+    decision = target.apply(decides, scores[f"{prefix}log_p"].astype(np.float64), values)
     count = range(len(rule.problem_rules) if len(rule.problem_rules) > 1 else len(rule.prior))
     fitted = target.problems(scores["y"], count)
     each = []

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from counterpoise.classifier.classifier import Classifier
-from counterpoise.classifier.rows import with_amounts
+from counterpoise.classifier.rows import with_column_values
 from counterpoise.core.errors import OptionError
 from counterpoise.core.rule import Rule
 from counterpoise.decide.drift import Drift
@@ -57,20 +57,22 @@ def monitor(
             "This classifier has no stored scores of labeled rows to compare with. Train it with "
             "cp.fit, or pass labels to cp.wrap."
         )
-    column = clf.rule.cost_column
-    if column is not None and "amount" not in clf.scores:
+    column = clf.rule.column
+    stored = None if column is None else clf.scores.get(column.stored)
+    if column is not None and stored is None:
         raise OptionError(
-            f"monitor compares decisions, but the amounts of {column.name!r} were not stored with the rows that fitted "
-            "the rule. Train with `counterpoise train --cost-column`, or monitor clf.decide(threshold=0.5)."
+            f"monitor compares decisions, but the values of {column.name!r} were not stored with the rows that fitted "
+            "the rule. Pass cost_column= to cp.fit, or monitor clf.decide(threshold=0.5)."
         )
-    encoded, amount = with_amounts(clf, batch, column)
+    encoded, values = with_column_values(clf, batch, column)
     old, new = clf.scores["log_p"].astype(np.float64), clf.log_p(clf.encoded_logits(encoded))
     problems = clf.target.problems(clf.scores["y"], clf.classes_.tolist())
     drifts = {}
     for problem, rule in zip(problems, clf.rule.unreviewed.problem_rules, strict=True):
         fresh = replace(problem, rows=np.arange(new.shape[1])).log_p(new)
         drifts[problem.name] = compare_scores(
-            rule, list(problem.log_p(old)), problem.y, list(fresh), amount=clf.scores.get("amount"), new_amount=amount,
+            rule, list(problem.log_p(old)), problem.y, list(fresh), column_values=stored,
+            new_column_values=values,
             method=method, draws=draws, seed=seed,
         )  # fmt: skip
     return drifts[""] if problems[0].index is None else drifts

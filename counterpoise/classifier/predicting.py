@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from counterpoise.classifier.rows import chunks, with_amounts
+from counterpoise.classifier.rows import chunks, with_column_values
 from counterpoise.core.errors import DataError
 from counterpoise.core.rule import LabelRules, Rule
 from counterpoise.core.structure import chunk_rows, rows_in, take
@@ -24,9 +24,9 @@ def parts(clf: Any, x: Any, rule: Rule | LabelRules, part: Callable[[Decision], 
     """What is wanted of the decision of a rule, for each batch of rows in any form that `fit` takes."""
     made = []
     for chunk in chunks(clf, x):
-        encoded, amount = with_amounts(clf, chunk, rule.cost_column)
+        encoded, values = with_column_values(clf, chunk, rule.column)
         for rows, logits in batches(clf, encoded):
-            made.append(part(clf.target.apply(rule, clf.log_p(logits), None if amount is None else amount[rows])))
+            made.append(part(clf.target.apply(rule, clf.log_p(logits), None if values is None else values[rows])))
     if not made:
         raise DataError(f"The {type(x).__name__} has no elements. Expected rows to predict. Check where it is made.")
     return made

@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 
 from counterpoise.core.cost_column import CostColumn
-from counterpoise.core.errors import ArtifactError, OptionError
+from counterpoise.core.errors import ArtifactError, ColumnError, OptionError, did_you_mean
 from counterpoise.core.examples import Pictures
+from counterpoise.core.group_thresholds import GroupThresholds
 from counterpoise.core.structure import leaves
 from counterpoise.data.amounts import amounts_in
 from counterpoise.data.frames import is_table, to_frame
+from counterpoise.data.group_input import GroupInput
 from counterpoise.data.image_rows import encode_pictures, rows_of
 from counterpoise.data.image_set import ImageSet, pictures_of
 from counterpoise.data.loading import dataset_kind, features_of, load_features
@@ -47,8 +49,10 @@ def encoded(clf: Any, x: Any, name: str | None = None) -> Any:
     return encode_rows(clf.schema, named.rows(x)[0] if named and named.take(x) else x, name)
 
 
-def with_amounts(clf: Any, x: Any, column: CostColumn | None) -> tuple[Any, Array | None]:
-    """Rows as of `encoded`, and the values (N,) of a cost column; None without one.
+def with_column_values(
+    clf: Any, x: Any, column: CostColumn | GroupThresholds | None, name: str | None = None
+) -> tuple[Any, Array | None]:
+    """Rows as of `encoded`, and the values (N,) of the column by which they are decided; None without one.
 
     Raises:
         ColumnError: The rows have no such column. OptionError: An amount is missing or negative.
@@ -62,8 +66,17 @@ def with_amounts(clf: Any, x: Any, column: CostColumn | None) -> tuple[Any, Arra
         )
     used = {column.name, *(c.name for c in clf.schema.columns if c.used)}
     frame, source, _ = to_frame(x, as_text=text_columns(clf.schema), unused=lambda title: title not in used)
-    amounts = amounts_in(frame, column.name, clf.schema, source)
-    return encode_rows(clf.schema, frame, source), amounts
+    if isinstance(column, CostColumn):
+        amounts = amounts_in(frame, column.name, clf.schema, name or source)
+        return encode_rows(clf.schema, frame, name or source), amounts
+    if column.name not in frame.columns:
+        raise ColumnError(
+            f"{name or source} lacks the column {column.name!r}, by which the classifier decides (a threshold for each "
+            f"group). Expected it in each table.{did_you_mean(column.name, frame.columns)}"
+        )
+    rows, given = encode_rows(clf.schema, frame, name or source), GroupInput.of(clf.schema, column)
+    codes = given.values(given.ids(frame[column.name]) if given.own else None, rows)
+    return rows, np.asarray(codes)[:, 0]
 
 
 def row_shape(clf: Any, dataset: Any) -> tuple[int | None, ...]:

@@ -31,7 +31,8 @@ def threshold_spread(
 
     Returns:
         `value`, `low`, `high`; None where the threshold was not read off these rows: it was given or follows from
-        costs, is guaranteed, was moved to another prior, there are more classes or labels, or a class per element.
+        costs, is guaranteed, was moved to another prior, differs by group, there are more classes or labels, or a class
+        per element.
 
     Example:
         >>> rng = np.random.default_rng(0)
@@ -44,7 +45,7 @@ def threshold_spread(
     """
     if not isinstance(rule, Rule) or rule.threshold is None or rule.guarantee is not None or "log_p" not in scores:
         return None
-    if Aim.parse(rule.aim).name in FIXED or rule.vote == "hard":
+    if Aim.parse(rule.aim).name in FIXED or rule.vote == "hard" or rule.by is not None:
         return None
     y, weight = scores["y"], scores.get("weight")
     if y.ndim != 1:

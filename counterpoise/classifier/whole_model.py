@@ -7,14 +7,14 @@ from typing import Any
 import keras
 
 from counterpoise.core.examples import IMAGE
+from counterpoise.data.column_input import column_input, values_of
 from counterpoise.data.columns import raw_columns, raw_inputs
-from counterpoise.data.cost_input import CostInput
 from counterpoise.networks.encoder import has_picture
 from counterpoise.networks.input_names import like
 
 
 def whole_model(clf: Any) -> keras.Model:
-    """Preprocessing, networks and rule; a cost column is an input of its own unless it is a numeric feature."""
+    """Preprocessing, networks and rule; a column of costs or groups is an input of its own unless it is a feature."""
     layer = clf.target.layer(clf.rule)
     if clf.schema is None:
         given = like(clf.members.input, ("members", "rule"))
@@ -25,8 +25,12 @@ def whole_model(clf: Any) -> keras.Model:
         picture = like(clf.members.input[IMAGE])
         inputs, encoded = {**inputs, IMAGE: picture}, {**encoded, IMAGE: picture}
     logits = clf.members(encoded)
-    if clf.rule.cost_column is None:
+    given = column_input(clf.schema, clf.rule.column)
+    if given is None:
         return keras.Model(inputs, layer(logits))
-    cost = CostInput.of(clf.schema, clf.rule.cost_column.name)
-    inputs |= {cost.name: keras.Input((1,), dtype="float32", name=cost.name)} if cost.own else {}
-    return keras.Model(inputs, layer(logits, amount=cost.amounts(inputs)))
+    raw = dict(inputs)
+    if given.own:
+        inputs[given.name] = keras.Input((1,), dtype=given.dtype, name=given.name)
+        look_up = given.look_up()
+        raw[given.name] = inputs[given.name] if look_up is None else look_up(inputs)["categorical"]
+    return keras.Model(inputs, layer(logits, column_values=values_of(given, raw, encoded)))

@@ -90,6 +90,9 @@ def command(
     by: Annotated[
         str | None, typer.Option(help="Columns a,b that define groups to score in the report, such as sex,site.")
     ] = None,
+    importance: Annotated[
+        bool, typer.Option("--importance", help="Measure the importance of each column on the test rows.")
+    ] = False,
     tune: Annotated[int, typer.Option(min=0, help="Trials per strategy and fold to tune hyperparameters.")] = 0,
     tune_steps: Annotated[
         int | None, typer.Option(min=1, help="Maximum steps of each network of a trial. Requires --tune.")
@@ -164,6 +167,7 @@ def command(
         "nested": nested,
         "limit": limit,
         "show_pictures": pictures,
+        "importance": importance,
         "network_options": {"augment": "auto" if augment else augment},
     }
     with elsewhere as executor:

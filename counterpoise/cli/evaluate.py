@@ -173,6 +173,10 @@ def _show_scores(record: Mapping[str, Any]) -> None:
         console.print(f"{record['rows']:,} rows{grouped}; scores are means over the labels")
         return
     console.print(f"{record['rows']:,} rows{grouped}; {threshold_text(record['threshold'], record['aim'])}")
+    if record["thresholds_by"] is not None:
+        by = record["thresholds_by"]
+        each = ", ".join(f"{value} {threshold:.4g}" for value, threshold in by["thresholds"].items())
+        console.print(f"thresholds by {by['column']}: {each}; all others: {record['threshold']:.4g}")
 
 
 def _show_units(console: Any, units: Mapping[str, Any]) -> None:

@@ -30,7 +30,11 @@ def tables_of(record: Mapping[str, Any]) -> Iterator[Any]:
 def _table(title: str, *columns: str) -> Any:
     from rich.table import Table
 
-    return Table(*columns, title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    shown = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    shown.min_width = min(len(title), 78)  # else a title is broken at the width of a narrow table
+    for column in columns:
+        shown.add_column(column, min_width=max(map(len, column.split()), default=0))
+    return shown
 
 
 def number(value: float | None) -> str:

@@ -360,7 +360,7 @@ def units_in(clf: Any, data: Path) -> tuple[str, ...] | None:
 def data_options(
     positive: str | None, one_vs_rest: str | None, merge_rare: str | None, drop: str | None, groups: str | None,
     time: str | None, skip_bad: bool, split: str | None = None, unit: str | None = None, aggregate: str | None = None,
-    cost_column: str | None = None,
+    cost_column: str | None = None, by: str | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """The data options of the command line as arguments of `read`."""
     return {
@@ -372,6 +372,7 @@ def data_options(
         "time": time,
         "split": split,
         "cost_column": cost_column,
+        "by": split_names(by) or None,
         "unit": unit,
         "aggregate": aggregate,
         "skip_bad": skip_bad,

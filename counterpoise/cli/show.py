@@ -79,7 +79,10 @@ def model_text(card: Mapping[str, Any], weights: Any) -> str:
 def rule_text(rule: Any, classes: Sequence[Any]) -> str:
     """Return `threshold_text` of a rule; for several labels, the threshold of each."""
     if len(rule.problem_rules) == 1:
-        return threshold_text(rule.threshold, rule.aim)
+        text = threshold_text(rule.threshold, rule.aim)
+        return (
+            text if rule.by is None else f"{text}, and one for each of {len(rule.by.values)} values of {rule.by.name!r}"
+        )
     thresholds = ", ".join(
         f"{label} {own.threshold:.4g}" for label, own in zip(classes, rule.problem_rules, strict=True)
     )

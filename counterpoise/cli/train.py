@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -90,6 +91,12 @@ def command(
     ] = None,
     cost_column: o.CostColumn = None,
     costs: o.Costs = None,
+    threshold_by: Annotated[
+        str | None,
+        typer.Option(
+            help="Column of groups: a threshold for each value. May be unlawful. Requires an aim.", show_default=False
+        ),
+    ] = None,
     review_alpha: Annotated[
         float | None,
         typer.Option(help="Maximum share of each class that is decided wrongly. Unclear rows get 'review'."),
@@ -108,12 +115,18 @@ def command(
     if len(both := [name for name, value in given.items() if value is not None]) > 1:
         raise OptionError(f"{both[0]} and {both[1]} cannot be combined. Remove one of them.")
     matrix = None if costs is None else read_costs(costs)
+    if threshold_by is not None and (aim is None or "cost" in aim or len(aim) > 1 or confidence is not None):
+        raise OptionError(
+            "--threshold-by requires one of --recall-floor, --precision-floor and --alerts, without --confidence. Add "
+            "one, or leave --threshold-by out."
+        )
     o.check_file(out, ".keras", [data, model])
     chosen = find(strategy)
     network = resolve_model(model, trust)
     how = o.data_options(
-        positive, one_vs_rest, merge_rare, drop, groups, time, skip_bad, split, unit, aggregate, cost_column
-    )
+        positive, one_vs_rest, merge_rare, drop, groups, time, skip_bad, split, unit, aggregate, cost_column,
+        threshold_by,
+    )  # fmt: skip
     pictures = o.picture_options(size, range, images, root, groups_from, aspect, features, cache, ignore)
     named = o.target_named(target, separator, missing, uncertain, labels_prefix, data)
     examples = o.read_table(data, named, pictures, text=model == "text", inputs=inputs_of(network), **how)
@@ -149,14 +162,17 @@ def command(
         augment="auto" if augment else augment,
     )  # fmt: skip
     if aim is not None or matrix is not None or column or review_alpha is not None:
-        clf = clf.decide(confidence=confidence, costs=matrix, review_alpha=review_alpha, **column, **(aim or {}))
+        with warnings.catch_warnings(action="ignore", category=UserWarning):  # the notes below have it
+            clf = clf.decide(
+                confidence=confidence, costs=matrix, review_alpha=review_alpha, by=threshold_by, **column, **(aim or {})
+            )
     clf.save(out)
     threshold = clf.card["threshold"] if clf.unit is None else clf.card["unit"]["threshold"]
     notes = [str(threshold[key]) for key in ("budgets", "review") if threshold.get(key)]
     next_step = ""
-    if confidence is not None or column or (aim is not None and set(aim) <= FLOORS):
+    if confidence is not None or column or threshold_by or (aim is not None and set(aim) <= FLOORS):
         notes.append(threshold["text"])
-    if confidence is None and aim is not None and set(aim) <= FLOORS:
+    if confidence is None and threshold_by is None and aim is not None and set(aim) <= FLOORS:
         next_step = "For a guarantee, add --confidence 0.95. It sets aside rows that support the guarantee."
     for line in trained(clf, strategy, len(examples), out, tuple(notes), next_step).lines():
         o.note(line, out)

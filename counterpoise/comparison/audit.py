@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,11 +11,10 @@ import polars as pl
 from counterpoise.classifier.by_group import grouped, scores_by_group
 from counterpoise.classifier.classifier import Classifier
 from counterpoise.classifier.contents import jsonable
-from counterpoise.classifier.importance import importance_of
-from counterpoise.classifier.raw_columns import RawColumns
+from counterpoise.classifier.importance import importance_of, mean_importance
 from counterpoise.classifier.threshold_spread import decisions_at, threshold_spread
-from counterpoise.core.errors import CounterpoiseError
-from counterpoise.core.examples import TEST, Examples
+from counterpoise.core.errors import CounterpoiseError, OptionError
+from counterpoise.core.examples import IMAGE, TEST, Examples
 from counterpoise.core.fold_result import FoldResult
 from counterpoise.core.rule import Rule
 from counterpoise.core.structure import subset as rows_of
@@ -32,19 +31,23 @@ ALPHAS = (0.05, 0.1, 0.2)
 MOST_ROWS, MOST_COLUMNS = 3_000, 40
 
 
-def audit_of(results: Sequence[FoldResult], examples: Examples, best: Classifier | None) -> dict[str, Any]:
+def audit_of(
+    results: Sequence[FoldResult], examples: Examples, best: Classifier | None,
+    of_folds: Sequence[tuple[Classifier, Array]] = (),
+) -> dict[str, Any]:  # fmt: skip
     """Measure the recommended strategy on the test rows of the first repeat.
 
     Args:
         results: Its results, one per repeat and fold.
         examples: The rows.
         best: The same strategy trained on all rows, or of rows with their own split the one that was scored.
+        of_folds: The classifiers of the folds with their test rows, where the importance of columns is wanted.
 
     Returns:
         `strategy`, `thresholds` (those of the folds), `threshold_spread` (see `classifier.threshold_spread`), `by` (see
         `classifier.by_group`), `reliability` (see `metrics.reliability`), `review` (for each `alpha` the scores of
-        `metrics.review_scores`) and `importance` (see `cp.explain`; None unless the rows have their own split). Of a
-        class per element the thresholds alone.
+        `metrics.review_scores`) and `importance` (see `cp.explain`; of folds the mean over their models; None if
+        it was not measured). Of a class per element the thresholds alone.
     """
     first = [result for result in results if result.repeat == 0]
     fields = ("rows", "proba", "decision")
@@ -77,7 +80,7 @@ def audit_of(results: Sequence[FoldResult], examples: Examples, best: Classifier
         ],
         "reliability": reliability_table([p for p in problems if len(np.unique(p.y)) > 1], proba, weight),
         "review": [] if problems[0].index is not None else reviews(first, examples),
-        "importance": None if problems[0].index is not None else _importance(best, examples),
+        "importance": None if problems[0].index is not None else _importance(best, examples, of_folds),
     })  # fmt: skip
 
 
@@ -129,13 +132,34 @@ def _reviewed(result: FoldResult, results: Sequence[FoldResult], examples: Examp
         return reviewed(rule, np.log(result.proba.astype(np.float64)), result.decision)
 
 
-def _importance(best: Classifier | None, examples: Examples) -> dict[str, Any] | None:
-    """The importance of columns on test rows, where a split of the user's own keeps these from `best`."""
-    if best is None or examples.split is None or examples.schema is None:
+def check_importance(examples: Examples) -> None:
+    """Raise an OptionError where the importance of columns is asked for but cannot be measured."""
+    columns = 0 if examples.schema is None else len(examples.schema.numeric) + len(examples.schema.categorical)
+    if target_of(examples).many_per_row or not columns or (isinstance(examples.x, Mapping) and IMAGE in examples.x):
+        what = target_of(examples).what if target_of(examples).many_per_row else "no columns (images, texts or arrays)"
+        raise OptionError(f"importance is for tables with one class per row, but the rows have {what}. Leave it out.")
+    if columns > MOST_COLUMNS:
+        raise OptionError(
+            f"importance is measured for up to {MOST_COLUMNS} columns, but there are {columns:,}. Leave it out, and "
+            "run cp.explain (counterpoise explain) with together= on new rows."
+        )
+
+
+def _importance(
+    best: Classifier | None, examples: Examples, of_folds: Sequence[tuple[Classifier, Array]]
+) -> dict[str, Any] | None:
+    """The importance of columns on rows that the models were not trained on."""
+    models = of_folds
+    if best is not None and examples.split is not None:
+        models = [(best, examples.doing(TEST))]
+    try:
+        check_importance(examples)
+        found = [_of_model(clf, rows[: MOST_ROWS // len(models)], examples) for clf, rows in models]
+    except OptionError:
         return None
-    columns = RawColumns.of(best)
-    if len(columns.names) > MOST_COLUMNS:
-        return None
-    test = examples.doing(TEST)[:MOST_ROWS]
-    unit = None if examples.groups is None else examples.groups[test]
-    return importance_of(best, rows_of(examples.x, test), examples.y[test], unit, permutations=3)
+    return mean_importance(found) if found else None
+
+
+def _of_model(clf: Classifier, rows: Array, examples: Examples) -> dict[str, Any]:
+    unit = None if examples.groups is None else examples.groups[rows]
+    return importance_of(clf, rows_of(examples.x, rows), examples.y[rows], unit, permutations=3)

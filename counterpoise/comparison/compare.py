@@ -8,7 +8,7 @@ from typing import Any, Unpack
 
 from counterpoise.classifier.classifier import Classifier
 from counterpoise.comparison import tally
-from counterpoise.comparison.audit import audit_of, check_groups
+from counterpoise.comparison.audit import audit_of, check_groups, check_importance
 from counterpoise.comparison.blocks import check_split
 from counterpoise.comparison.costs import COST, AnyCosts, costs_of, with_costs
 from counterpoise.comparison.cut_off import cut_off_step
@@ -35,7 +35,7 @@ from counterpoise.metrics.catalog import METRICS, REGION_KEYS
 from counterpoise.metrics.regions import FALSE_POSITIVES
 from counterpoise.pipeline.models import models_of
 from counterpoise.pipeline.options import CompareOptions, Rows, documented, options_of, settings_of
-from counterpoise.pipeline.order import Outcome, cross_validate, refit
+from counterpoise.pipeline.order import Outcome, cross_validate, fold_classifiers, refit
 from counterpoise.pipeline.reading import augmentation_of, read_for
 from counterpoise.pipeline.settings import Settings
 from counterpoise.pipeline.trainer import Trainer
@@ -51,6 +51,7 @@ EPOCHS = 30
 #: Grouped arguments of `compare` that `compare_examples` takes as they are.
 PASSED_ON = (
     "repeats", "label_delay", "duplicates", "leaks", "cost_column", "cost_fp", "nested", "executor", "show_pictures",
+    "importance",
 )  # fmt: skip
 
 
@@ -109,7 +110,7 @@ def compare(
             `output`, `initial_weights`, `init_bias`, `augment`, `engine`. And those of `CompareOptions`: how rows are
             divided (`repeats`, `label_delay`, `duplicates`, `leaks`), how strategies are judged (`cost_column`,
             `cost_fp`, `by`, `nested`), and how the comparison runs (`tune_steps`, `early_stopping`, `refit`,
-            `show_pictures`, `executor`).
+            `show_pictures`, `importance`, `executor`).
 
     Returns:
         Comparison: `leaderboard`, `verdict`, `best`, `to_html`, `save`.
@@ -164,11 +165,14 @@ def compare_examples(
     executor: Executor | None = None,
     store: Any = None,
     show_pictures: bool = True,
+    importance: bool = False,
 ) -> Comparison:
     """Run `compare` on examples that were read already; `store` may be a `Store` that is open."""
     priced = costs_of(costs, cost_column, cost_fp, examples)
     metric = _metric(metric, priced)
     check_groups(examples)
+    if importance:
+        check_importance(examples)
     split = Split(
         folds=5 if folds is None else folds, repeats=repeats, duplicates=duplicates, seed=settings.seed,
         label_delay=label_delay,
@@ -191,11 +195,13 @@ def compare_examples(
         if kept is not None:
             kept.begin(manifest_of(examples, trainer, n_folds, duplicates))
             weights = needs_weights(strategies) or examples.split is not None or target_of(examples).per_element
+            weights = weights or importance
             train = stored(trainer.executor, kept, weights=weights, tell=announce if verbose else None)
             trainer = replace(trainer, executor=train)
         comparison = _compared(
             trainer, strategies, refused, parts, metric=metric, priced=priced, nested=nested, limited=limited,
             refit_winner=refit_winner, verbose=verbose, diagnosis=diagnosis, show_pictures=show_pictures,
+            importance=importance,
             delay={"delay": split.label_delay, "left_out": split.left_out(examples, parts)} if label_delay else None,
         )  # fmt: skip
         if kept is not None:
@@ -206,7 +212,7 @@ def compare_examples(
 def _compared(
     trainer: Trainer, strategies: Sequence[Strategy], refused: Mapping[str, str], folds: Sequence[Fold], *, metric: str,
     priced: AnyCosts | None, nested: bool, limited: Limit | None, refit_winner: bool, verbose: Any,
-    diagnosis: Mapping[str, Any], show_pictures: bool, delay: Mapping[str, Any] | None,
+    diagnosis: Mapping[str, Any], show_pictures: bool, importance: bool, delay: Mapping[str, Any] | None,
 ) -> Comparison:  # fmt: skip
     """Cross-validate, judge, and refit the winner: the arguments of `compare`, checked and read."""
     examples, labels = trainer.examples, {s.name: trainer.label_of(s) for s in strategies}
@@ -218,7 +224,7 @@ def _compared(
             survivors = rungs(strategies, trainer, limited, folds)
         strategies = survivors.strategies
         trainer = replace(trainer, settings=survivors.settings, progress=progress)
-        outcome = cross_validate(trainer, strategies, folds)
+        outcome = cross_validate(trainer, strategies, folds, keep=importance)
         results = with_costs(outcome.fold_results, strategies, examples, priced)
         outcome = replace(outcome, fold_results=results, failures={**refused, **outcome.failures})
         ran = [s for s in strategies if s.name not in outcome.failures]
@@ -234,7 +240,8 @@ def _compared(
             inside = nested_score(ran, by_name if units is None else units.by_name, trainer, folds, metric, priced)
         warnings = warnings_of(trainer, diagnosis)
         best, failed = _refitted(winner, trainer, outcome, priced) if refit_winner else (None, [])
-        audit = audit_of(by_name[winner.name], examples, best)
+        of_folds = fold_classifiers(winner, trainer, outcome) if importance and examples.split is None else []
+        audit = audit_of(by_name[winner.name], examples, best, of_folds)
     cut_off = cut_off_step(outcome.training, outcome.extension, survivors.cut)
     decides = priced is not None and winner.aim != "argmax" and best is not None
     verdict = completed(judgment, len(ran), inside, cut_off, examples.split is None, decides)

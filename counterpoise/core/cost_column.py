@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,9 @@ class CostColumn:
         >>> CostColumn("amount", 5.0).text()
         "A missed case costs its 'amount', a false positive costs 5. Decided by the lowest expected cost."
     """
+
+    #: Name of the stored amounts of the rows that fitted the rule.
+    stored: ClassVar[str] = "amount"
 
     name: str
     cost_fp: float

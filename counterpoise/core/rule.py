@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from counterpoise.core.cost_column import CostColumn
+from counterpoise.core.group_thresholds import GroupThresholds
 from counterpoise.core.guarantee import ClassGuarantee, Guarantee
 from counterpoise.core.review import Review
 
@@ -37,6 +38,8 @@ class Rule:
             is the threshold. None: the decision follows from something else.
         cost_column: Two classes: a column by which the decision of each row has the lowest expected cost. There is
             then no threshold. None: the decision does not depend on it.
+        by: Two classes: thresholds for the values of a column; `threshold` is that of all other rows. None: it is that
+            of all rows.
         review: Which rows go to a human; None: every row is decided.
     """
 
@@ -55,6 +58,7 @@ class Rule:
     guarantee: Guarantee | ClassGuarantee | None = None
     costs: Array | None = None
     cost_column: CostColumn | None = None
+    by: GroupThresholds | None = None
     review: Review | None = None
 
     @property
@@ -66,6 +70,11 @@ class Rule:
         """Return the rule with other rules of its problems."""
         (rule,) = problem_rules
         return rule
+
+    @property
+    def column(self) -> CostColumn | GroupThresholds | None:
+        """The column whose values a decision depends on; None: on probabilities alone."""
+        return self.by if self.cost_column is None else self.cost_column
 
     @property
     def unreviewed(self) -> Rule:
@@ -88,9 +97,11 @@ class LabelRules:
         return LabelRules(tuple(problem_rules))
 
     @property
-    def cost_column(self) -> None:
+    def column(self) -> None:
         """Rows of several labels are not decided by a column."""
         return None
+
+    by = cost_column = column
 
     @property
     def review(self) -> None:

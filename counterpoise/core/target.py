@@ -235,7 +235,7 @@ class Target(Protocol):
         """The rule of corrected scores (M, N, ...); `calibrate` takes the codes of a problem, see `decide.rule`."""
         ...
 
-    def apply(self, rule: Any, log_p: Array, amount: Array | None = None) -> Any:
+    def apply(self, rule: Any, log_p: Array, column_values: Array | None = None) -> Any:
         """The `decide.Decision` of a rule on corrected scores (M, N, ...), and the values (N,) of its cost column."""
         ...
 

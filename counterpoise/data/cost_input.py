@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from counterpoise.core.schema import Schema
 from counterpoise.data.columns import safe_name, safe_names, stacked
@@ -29,6 +29,9 @@ class CostInput:
     feature: int | None
     own: bool
 
+    #: Type of an input of its own.
+    dtype: ClassVar[str] = "float32"
+
     @classmethod
     def of(cls, schema: Schema, column: str, encoded: bool = False) -> CostInput:
         """The input of a model of raw columns; or of `encoded` rows, which have all numbers in one input.
@@ -48,6 +51,10 @@ class CostInput:
             return cls(column, "numeric", feature, False)
         others = [] if encoded or stacked(schema) else names.values()
         return cls(column, safe_name(column, {*others, *TAKEN}), feature, True)
+
+    def look_up(self) -> None:
+        """Amounts are numbers already."""
+        return None
 
     def amounts(self, inputs: Mapping[str, Any]) -> Any:
         """The amounts (N, 1) among the inputs, numbers as they are in the table."""

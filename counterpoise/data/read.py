@@ -13,7 +13,7 @@ from counterpoise.data.frames import is_table
 from counterpoise.data.loading import check_no_generator, dataset_kind, load_alone
 from counterpoise.data.named_inputs import NamedInputs
 from counterpoise.data.read_arrays import read_arrays
-from counterpoise.data.read_options import ReadOptions
+from counterpoise.data.read_options import ReadOptions, named_columns
 from counterpoise.data.read_table import read_table
 from counterpoise.data.unit_columns import check_aggregate
 
@@ -36,7 +36,7 @@ def read(
     cost_column: Any = None,
     unit: Any = None,
     aggregate: str | None = None,
-    by: Sequence[str] | None = None,
+    by: Any = None,
     skip_bad: bool = False,
     table: bool = True,
     text: bool = False,
@@ -68,7 +68,8 @@ def read(
             unless `drop` names it.
         unit: What is decided, if not each row: names of columns, or (N,) values. Rows of one unit are of one group.
         aggregate: "mean" (default) or "max" of the probabilities of a unit's rows.
-        by: Names of columns whose values are scored separately. They stay features, unless `drop` names them.
+        by: Names of columns whose values are scored separately, which stay features unless `drop` names them; or
+            `{name: values (N,)}`.
         skip_bad: Leave out lines that cannot be read, rows without a label and rows with infinite numbers, with a
             warning, instead of raising.
         table: False lets an array of rank 2 pass unchanged.
@@ -108,7 +109,7 @@ def read(
         labels={"positive": positive, "one_vs_rest": one_vs_rest, "merge_rare": tuple(merge_rare)},
         metadata={
             "groups": groups, "time": time, "sample_weight": sample_weight, "split": split,
-            "cost_column": cost_column, "by": (by,) if isinstance(by, str) else tuple(by or ()), "unit": unit,
+            "cost_column": cost_column, "by": named_columns(by), "unit": unit,
         },
         aggregate=check_aggregate(unit, aggregate),
         drop=(drop,) if isinstance(drop, str) else tuple(drop),

@@ -19,6 +19,18 @@ from counterpoise.data.row_metadata import RowMetadata
 from counterpoise.data.unit_columns import units_of, with_units
 
 
+def named_columns(by: Any) -> dict[str, Any]:
+    """What is scored separately, by name: the name of a column, or values.
+
+    Example:
+        >>> named_columns("sex"), named_columns(["sex", "site"]), named_columns(None)
+        ({'sex': 'sex'}, {'sex': 'sex', 'site': 'site'}, {})
+    """
+    if isinstance(by, str):
+        return {by: by}
+    return dict(by) if isinstance(by, Mapping) else {name: name for name in by or ()}
+
+
 @dataclass(frozen=True)
 class ReadOptions:
     """The arguments of `read` about labels, metadata and columns.
@@ -26,7 +38,8 @@ class ReadOptions:
     Attributes:
         labels: "positive", "one_vs_rest" and "merge_rare" -> what was given.
         metadata: "groups", "time", "sample_weight", "split" and "cost_column" -> name of a column, values (N,), or
-            None; "by" -> names of columns; and "unit" -> names of columns, values (N,), or None.
+            None; "by" -> `{name: name of a column, or values (N,)}`; and "unit" -> names of columns, values (N,), or
+            None.
         aggregate: How the probabilities of a unit's rows become one.
         drop: Columns to leave out.
         kinds: Column name -> kind, to overrule the one that is inferred.
@@ -48,7 +61,8 @@ class ReadOptions:
     def metadata_columns(self) -> list[str]:
         """Columns that are named by `metadata`."""
         named = [value for key, value in self.metadata.items() if isinstance(value, str) and key != "unit"]
-        return [*named, *(self.metadata.get("by") or ())]
+        by = (self.metadata.get("by") or {}).values()
+        return [*named, *(value for value in by if isinstance(value, str))]
 
     @property
     def without_features(self) -> list[str]:

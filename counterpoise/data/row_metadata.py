@@ -87,7 +87,8 @@ def metadata_of(frame: pl.DataFrame, y: Any, given: Mapping[str, Any]) -> RowMet
         frame: The rows.
         y: Their labels.
         given: "groups", "time", "sample_weight", "split" and, if there are costs, "cost_column": name of a column of
-            the frame, values (N,), or None; "by", names of columns; and "unit": names of columns, values (N,), or None.
+            the frame, values (N,), or None; "by", `{name: column or values}`; and "unit": names of columns, values
+            (N,), or None.
 
     Raises:
         DataError: Something is not one value per row.
@@ -109,7 +110,8 @@ def metadata_of(frame: pl.DataFrame, y: Any, given: Mapping[str, Any]) -> RowMet
     return RowMetadata(
         labels, series("groups"), series("time"), series("sample_weight"), amount=series("cost_column"),
         split=series("split"), unit=unit_table(frame, given.get("unit")),
-        by={name: frame[name] for name in given.get("by") or ()}, target=target,
+        by={name: frame[one] if isinstance(one, str) else _vector(one, name, frame.height)
+            for name, one in (given.get("by") or {}).items()}, target=target,
     )  # fmt: skip
 
 

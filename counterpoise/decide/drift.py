@@ -50,7 +50,8 @@ class Drift:
 
 def monitor(
     rule: Rule, log_p_members: Sequence[Array], y: Array, new_log_p_members: Sequence[Array], *,
-    amount: Array | None = None, new_amount: Array | None = None, method: str = "em", draws: int = 200, seed: int = 0,
+    column_values: Array | None = None, new_column_values: Array | None = None, method: str = "em", draws: int = 200,
+    seed: int = 0,
 ) -> Drift:  # fmt: skip
     """Compare rows without labels with the scores that fitted a rule.
 
@@ -60,7 +61,7 @@ def monitor(
         rule: As it was shipped.
         log_p_members: M arrays float (N, C), shift-corrected scores that fitted it. y: int (N,), their labels.
         new_log_p_members: M arrays float (K, C), shift-corrected scores of the new rows.
-        amount, new_amount: (N,) and (K,), values of the rule's cost column, if it has one.
+        column_values, new_column_values: (N,) and (K,), of `rule.column`, if it has one.
         method, draws, seed: As in `estimate_prior`.
 
     Example:
@@ -84,7 +85,7 @@ def monitor(
     gap = max(SortedUnion(before[:, c], now[:, c]).distance(even, even_now, same=False) for c in columns)
     plausible, text = _plausible(rule, estimate)
     return Drift(
-        estimate, gap, _decided(rule, old, amount), _decided(rule, new, new_amount), plausible,
+        estimate, gap, _decided(rule, old, column_values), _decided(rule, new, new_column_values), plausible,
         _for_new_shares(rule, estimate, old, y), (estimate.note, text),
     )  # fmt: skip
 
@@ -99,8 +100,8 @@ def _equal(n: int) -> Array:
     return np.full(n, 1.0 / n)
 
 
-def _decided(rule: Rule, lps: list[Array], amount: Array | None) -> Array:
-    decision = applied(rule, lps, amount).decision
+def _decided(rule: Rule, lps: list[Array], column_values: Array | None) -> Array:
+    decision = applied(rule, lps, column_values).decision
     return np.bincount(decision, minlength=lps[0].shape[1]) / len(decision)
 
 

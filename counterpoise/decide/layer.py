@@ -15,6 +15,7 @@ from keras import ops
 
 from counterpoise.core.review import HUMAN, Review
 from counterpoise.core.rule import Rule
+from counterpoise.decide.column_margins import group_odds
 from counterpoise.decide.rule_fields import checked_rule
 from counterpoise.decide.threshold import log_odds_at
 from counterpoise.losses.shapes import class_logits, log_odds
@@ -25,7 +26,8 @@ def rule_to_dict(rule: Rule) -> dict[str, Any]:
     guarantee = None if rule.guarantee is None else _plain_fields(rule.guarantee)
     review = None if rule.review is None else _plain_review(rule.review)
     column = None if rule.cost_column is None else _plain_fields(rule.cost_column)
-    records = {"guarantee": guarantee, "cost_column": column, "review": review}
+    by = None if rule.by is None else {k: list(v) if k != "name" else v for k, v in _plain_fields(rule.by).items()}
+    records = {"guarantee": guarantee, "cost_column": column, "by": by, "review": review}
     return _plain_fields(rule) | {"notes": list(rule.notes), **records}
 
 
@@ -47,27 +49,27 @@ class RuleLayer(keras.layers.Layer):
         rule: `rule_to_dict` of the rule.
 
     Call with a list of M tensors (N, units); returns `{"probability": float32 (N, C), "decision": int32 (N,)}`, the
-    decision being a class code. A rule with a cost column also takes `amount`, a tensor (N,) or (N, 1) with its values.
-    A row whose amount is missing or negative cannot be decided: its decision is -1, for a human.
+    decision being a class code. A rule with a column also takes `column_values`, a tensor (N,) or (N, 1): amounts, or
+    codes of groups. A row whose amount is missing or negative cannot be decided: its decision is -1, for a human.
     """
 
     def __init__(self, rule: Mapping[str, Any], **kwargs: Any) -> None:
         super().__init__(**{"dtype": "float32", **kwargs})
         self.rule = rule_to_dict(checked_rule(rule))
 
-    def call(self, member_logits: Any, amount: Any = None) -> dict[str, Any]:
+    def call(self, member_logits: Any, column_values: Any = None) -> dict[str, Any]:
         logits = member_logits if isinstance(member_logits, (list, tuple)) else [member_logits]
         gammas = self.rule.get("gammas") or [0.0] * len(logits)
         log_p = [self._corrected(*member) for member in zip(logits, self.rule["log_shifts"], gammas, strict=True)]
         pooled = self._pooled(log_p)
-        above = None if self.rule["cost_column"] is None else self._above(pooled, amount)
+        above = self._above(pooled, column_values)
         decision = self._decided(pooled) if above is None else ops.cast(above >= 0, "int32")
         if self.rule["vote"] == "hard" and self.rule["member_thresholds"] is not None:
             decision = self._vote(log_p, decision)
         if self.rule["review"] is not None:
             decision = self._reviewed(pooled, decision, above)
-        if above is not None:
-            decision = ops.where(_known(amount), decision, ops.full_like(decision, HUMAN))
+        if self.rule["cost_column"] is not None:
+            decision = ops.where(_known(column_values), decision, ops.full_like(decision, HUMAN))
         return {"probability": ops.exp(pooled), "decision": decision}
 
     def _decided(self, log_p: Any) -> Any:
@@ -75,9 +77,15 @@ class RuleLayer(keras.layers.Layer):
             return _largest(self._gain(log_p))
         return _decide(log_p, self.rule["threshold"], self.rule["offsets"])
 
-    def _above(self, log_p: Any, amount: Any) -> Any:
-        """Log-odds above those from which a row is positive (see `decide.costs.amount_margins`)."""
-        amount = ops.reshape(ops.cast(amount, "float32"), (-1,))
+    def _above(self, log_p: Any, column_values: Any) -> Any:
+        """Log-odds above those from which a row is positive (see `decide.column_margins`); None without a column."""
+        if self.rule["by"] is not None:
+            odds = group_odds(self.rule["threshold"], self.rule["by"]["thresholds"]).astype("float32")
+            codes = ops.reshape(ops.cast(column_values, "int32"), (-1,))
+            return log_p[:, 1] - log_p[:, 0] - ops.take(odds, codes)
+        if self.rule["cost_column"] is None:
+            return None
+        amount = ops.reshape(ops.cast(column_values, "float32"), (-1,))
         # The logarithm of 0 would make an export differ from NumPy: such a row is far from positive anyway.
         costs = ops.log(ops.maximum(amount, np.float32(1e-30))) - float(np.log(self.rule["cost_column"]["cost_fp"]))
         return ops.where(amount > 0, log_p[:, 1] - log_p[:, 0] + costs, np.float32(-3e38))
@@ -111,7 +119,7 @@ class RuleLayer(keras.layers.Layer):
         best = ops.max(score, axis=-1)
         return best - ops.max(score - 1e9 * first, axis=-1)
 
-    def compute_output_spec(self, member_logits: Any, amount: Any = None) -> dict[str, Any]:
+    def compute_output_spec(self, member_logits: Any, column_values: Any = None) -> dict[str, Any]:
         logits = member_logits if isinstance(member_logits, (list, tuple)) else [member_logits]
         rows = logits[0].shape[0]
         return {

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from counterpoise.core.errors import OptionError
+from counterpoise.core.group_thresholds import GroupThresholds
 from counterpoise.core.guarantee import ClassGuarantee, Guarantee
 from counterpoise.core.logits import log_softmax
 from counterpoise.core.rule import Rule
@@ -53,12 +54,16 @@ def rule_at_prior(
     )  # fmt: skip
     if goal.under_new_prior == "stays":
         return replace(moved, member_thresholds=_member_moved(rule, -move))
-    if goal.under_new_prior == "again" and log_p_members is not None and y is not None:
+    if goal.under_new_prior == "again" and rule.by is None and log_p_members is not None and y is not None:
         return _cut_again(moved, members_of(rule, log_p_members), y, goal, move)
-    moved = replace(moved, threshold=_threshold_moved(rule.threshold, move), offsets=_offsets_moved(rule.offsets, move))
+    moved = replace(
+        moved, threshold=_threshold_moved(rule.threshold, move), offsets=_offsets_moved(rule.offsets, move),
+        by=_by_moved(rule.by, move),
+    )  # fmt: skip
     if goal.under_new_prior == "moves":
         return moved
-    note = f"The threshold for {goal} was not chosen again for this prior because the stored scores were not given."
+    why = "the stored scores were not given" if rule.by is None else "each group has its own"
+    note = f"The threshold for {goal} was not chosen again for this prior because {why}."
     return replace(moved, notes=(*moved.notes, note))
 
 
@@ -85,6 +90,13 @@ def _threshold_moved(threshold: float | None, move: Array) -> float | None:
         return threshold
     logit = np.log(threshold) - np.log1p(-threshold) + move[1] - move[0]
     return float(np.exp(-np.logaddexp(0.0, -logit)))
+
+
+def _by_moved(by: GroupThresholds | None, move: Array) -> GroupThresholds | None:
+    if by is None:
+        return None
+    cuts = (_threshold_moved(cut, move) for cut in by.thresholds)
+    return replace(by, thresholds=tuple(cut for cut in cuts if cut is not None))
 
 
 def _offsets_moved(offsets: Array | None, move: Array) -> Array | None:

@@ -7,7 +7,7 @@ import numpy as np
 from counterpoise.core.errors import OptionError
 from counterpoise.core.review import HUMAN, Review
 from counterpoise.core.rule import Rule
-from counterpoise.decide.costs import amount_margins
+from counterpoise.decide.column_margins import column_margins
 from counterpoise.decide.reject import fit_reject
 from counterpoise.decide.threshold import log_odds_at
 
@@ -85,10 +85,10 @@ def _budget(budget: tuple[float, float]) -> tuple[float, float]:
     return k, n
 
 
-def margins(rule: Rule, log_p: Array, amount: Array | None = None) -> Array:
+def margins(rule: Rule, log_p: Array, column_values: Array | None = None) -> Array:
     """How far each decision is from another one, float64 (N,), from final log-probabilities (N, C).
 
-    With a threshold or a cost column (with the `amount` of each row): in log-odds. With offsets: log p_c + b_c of the
+    With a threshold or a column (with its `column_values`): in log-odds. With offsets: log p_c + b_c of the
     decided class less that of the next. With costs of more than two classes: the expected cost of the next class less
     that of the decided one.
 
@@ -97,8 +97,8 @@ def margins(rule: Rule, log_p: Array, amount: Array | None = None) -> Array:
         >>> margins(rule, np.log([[0.5, 0.5], [0.2, 0.8]])).round(3).tolist()
         [0.0, 1.386]
     """
-    if rule.cost_column is not None:
-        return np.abs(amount_margins(rule.cost_column, log_p, amount))
+    if rule.column is not None:
+        return np.abs(column_margins(rule, log_p, column_values))
     if rule.threshold is not None:
         if not 0.0 < rule.threshold < 1.0:
             raise OptionError(
@@ -118,7 +118,7 @@ def _scores(rule: Rule, log_p: Array) -> Array:
     return log_p if rule.offsets is None else log_p + rule.offsets
 
 
-def reviewed(rule: Rule, log_p: Array, decision: Array, amount: Array | None = None) -> Array:
+def reviewed(rule: Rule, log_p: Array, decision: Array, column_values: Array | None = None) -> Array:
     """Decisions int32 (N,) after the rule's review, `HUMAN` (-1) for a human.
 
     Example:
@@ -130,14 +130,14 @@ def reviewed(rule: Rule, log_p: Array, decision: Array, amount: Array | None = N
     if review is None:
         return decision
     if review.floors is None:
-        return np.where(margins(rule, log_p, amount) < review.margin, HUMAN, decision).astype(np.int32)
+        return np.where(margins(rule, log_p, column_values) < review.margin, HUMAN, decision).astype(np.int32)
     possible = class_odds(log_p) >= np.array([_odds(f) for f in review.floors])
     count = possible.sum(axis=1)
     out = np.where(count == 1, np.argmax(possible, axis=1), decision)
     return np.where(count > 1, HUMAN, out).astype(np.int32)
 
 
-def border(rule: Rule, log_p: Array, amount: Array | None = None) -> Array:
+def border(rule: Rule, log_p: Array, column_values: Array | None = None) -> Array:
     """How far each row is from where the review would treat it otherwise, float64 (N,); infinite without a review.
 
     Example:
@@ -149,7 +149,7 @@ def border(rule: Rule, log_p: Array, amount: Array | None = None) -> Array:
     if review is None:
         return np.full(len(log_p), np.inf)
     if review.floors is None:
-        return np.abs(margins(rule, log_p, amount) - review.margin)
+        return np.abs(margins(rule, log_p, column_values) - review.margin)
     return np.abs(class_odds(log_p) - np.array([_odds(f) for f in review.floors])).min(axis=1)
 
 

@@ -16,7 +16,7 @@ from counterpoise.core.errors import OptionError
 from counterpoise.core.rule import Rule
 from counterpoise.decide.aim import Aim
 from counterpoise.decide.calibrate import calibrated, calibrator_kinds, fitted_calibrator
-from counterpoise.decide.costs import amount_margins
+from counterpoise.decide.column_margins import column_margins
 from counterpoise.decide.greedy import selected_weights
 from counterpoise.decide.intercept import intercept_check
 from counterpoise.decide.offsets import best_offsets
@@ -182,10 +182,10 @@ def apply_rule(rule: Rule, member_logits: Sequence[Array]) -> Decision:
     return apply_rule_to_log_p(rule, _corrected(member_logits, list(rule.log_shifts), rule.gammas))
 
 
-def apply_rule_to_log_p(rule: Rule, log_p_members: Sequence[Array], amount: Array | None = None) -> Decision:
+def apply_rule_to_log_p(rule: Rule, log_p_members: Sequence[Array], column_values: Array | None = None) -> Decision:
     """Run a rule on M arrays (N, C) of log-probabilities without training shift.
 
-    `amount` float (N,) are the values of the rule's cost column, if it has one.
+    `column_values` (N,) are those of `rule.column`, if it has one: amounts, or codes of groups.
 
     Example:
         >>> rule = Rule(log_shifts=np.zeros((2, 2)), prior=np.array([0.9, 0.1]), threshold=0.5)
@@ -193,7 +193,7 @@ def apply_rule_to_log_p(rule: Rule, log_p_members: Sequence[Array], amount: Arra
         >>> apply_rule_to_log_p(rule, two).proba.round(3).tolist()
         [[0.7, 0.3]]
     """
-    return applied(rule, members_of(rule, log_p_members), amount)
+    return applied(rule, members_of(rule, log_p_members), column_values)
 
 
 def members_of(rule: Rule, log_p_members: Sequence[Array]) -> list[Array]:
@@ -203,18 +203,18 @@ def members_of(rule: Rule, log_p_members: Sequence[Array]) -> list[Array]:
     return members(log_p_members)
 
 
-def applied(rule: Rule, lps: list[Array], amount: Array | None = None) -> Decision:
+def applied(rule: Rule, lps: list[Array], column_values: Array | None = None) -> Decision:
     """Run a rule on checked members (see `apply_rule_to_log_p`)."""
     log_p = final_log_proba(rule, lps)
-    decision = _decided(rule, log_p, amount)
+    decision = _decided(rule, log_p, column_values)
     if rule.vote == "hard" and rule.member_thresholds is not None:
         decision = _vote(rule, lps, decision)
-    return Decision(np.exp(log_p), reviewed(rule, log_p, decision, amount))
+    return Decision(np.exp(log_p), reviewed(rule, log_p, decision, column_values))
 
 
-def _decided(rule: Rule, log_p: Array, amount: Array | None) -> Array:
-    if rule.cost_column is not None:
-        return (amount_margins(rule.cost_column, log_p, amount) >= 0).astype(np.int32)
+def _decided(rule: Rule, log_p: Array, column_values: Array | None) -> Array:
+    if rule.column is not None:
+        return (column_margins(rule, log_p, column_values) >= 0).astype(np.int32)
     if rule.costs is not None and rule.threshold is None:
         return bayes_decision(np.exp(log_p), rule.costs)
     return choose_class(log_p, rule.threshold, rule.offsets)

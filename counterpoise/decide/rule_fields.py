@@ -9,6 +9,7 @@ import numpy as np
 
 from counterpoise.core.cost_column import CostColumn
 from counterpoise.core.errors import ArtifactError, OptionError
+from counterpoise.core.group_thresholds import GroupThresholds
 from counterpoise.core.guarantee import ClassGuarantee, Guarantee
 from counterpoise.core.plain import (
     Check,
@@ -54,6 +55,8 @@ def checked_rule(values: Any) -> Rule:
     fields = _fields(m, c)(values, RULE)
     if abs(fields["prior"].sum() - 1.0) > 1e-6:
         raise ArtifactError(f"{RULE}.prior sums to {fields['prior'].sum():g}. Expected 1.")
+    if fields.get("by") is not None and (fields.get("threshold") is None or fields.get("cost_column") is not None):
+        raise ArtifactError(f"{RULE}.by has no common threshold, or a cost column beside it. Expected a threshold.")
     if fields.get("weights") is not None and not fields["weights"].any():
         raise ArtifactError(f"{RULE}.weights are all 0. Expected one above 0.")
     return Rule(**fields)
@@ -79,6 +82,7 @@ def _fields(m: int, c: int) -> Check:
             "guarantee": maybe(_guarantee(c)),
             "costs": maybe(numbers((c, c))),
             "cost_column": maybe(_cost_column if binary else _absent("a cost column is for two classes")),
+            "by": maybe(_by if binary else _absent("thresholds by group are for two classes")),
             "review": maybe(_review(c)),
         },
     )
@@ -106,6 +110,17 @@ def _cost_column(value: Any, where: str) -> CostColumn:
     if not fields["name"] or not fields["cost_fp"] > 0:
         raise ArtifactError(f"{where} is {value!r:.80}. Expected the name of a column, and a cost above 0.")
     return CostColumn(**fields)
+
+
+def _by(value: Any, where: str) -> GroupThresholds:
+    """Thresholds for the values of a column."""
+    cuts = numbers((None,), 0, NOTHING)
+    parts = {"name": text(), "values": list_of(text()), "thresholds": cuts, "common": list_of(text())}
+    fields = record(parts)(value, where)
+    values, thresholds = tuple(fields["values"]), tuple(fields["thresholds"].tolist())
+    if not fields["name"] or not values or len(values) != len(thresholds) or len(set(values)) != len(values):
+        raise ArtifactError(f"{where} is {value!r:.80}. Expected a column, and a threshold for each of its values.")
+    return GroupThresholds(fields["name"], values, thresholds, tuple(fields["common"]))
 
 
 def _review(c: int) -> Check:

@@ -9,8 +9,11 @@ import numpy as np
 import tensorflow as tf
 
 from counterpoise.core.examples import IMAGE
+from counterpoise.data.column_input import values_of
 from counterpoise.data.columns import raw_columns, raw_inputs, stacked
-from counterpoise.export.manifest import cost_input, from_named, named_inputs, numbers_type
+from counterpoise.data.cost_input import CostInput
+from counterpoise.data.group_input import GroupInput
+from counterpoise.export.manifest import deciding_input, from_named, named_inputs, numbers_type
 from counterpoise.networks.encoder import has_picture
 
 
@@ -23,8 +26,10 @@ def encoded_signature(clf: Any) -> dict[str, tf.TensorSpec]:
         }
     widths = {"numeric": len(clf.schema.numeric), "categorical": len(clf.schema.categorical)}
     kinds = {"numeric": tf.as_dtype(numbers_type(clf.schema)), "categorical": tf.int32}
-    cost = cost_input(clf)
-    own = {} if cost is None or not cost.own else {cost.name: tf.TensorSpec((None, 1), tf.float32, cost.name)}
+    given, own = deciding_input(clf), {}
+    if given is not None and given.own:
+        kind = tf.float32 if isinstance(given, CostInput) else tf.int32
+        own = {given.name: tf.TensorSpec((None, 1), kind, given.name)}
     columns = {name: tf.TensorSpec((None, width), kinds[name], name) for name, width in widths.items() if width}
     return columns | own | picture_signature(clf)
 
@@ -40,24 +45,25 @@ def picture_signature(clf: Any) -> dict[str, tf.TensorSpec]:
 def decider(
     clf: Any, centered: Callable[[tf.Tensor, np.ndarray], tf.Tensor] | None = None
 ) -> Callable[..., dict[str, tf.Tensor]]:
-    """Function of inputs by name, and of the amounts of a cost column, giving "probability" and "decision".
+    """Function of inputs by name, and of the values of a column, giving "probability" and "decision".
 
     Args:
         clf: The classifier.
         centered: Makes float32 of numbers as they are in the table, given their offsets; None: the inputs are encoded.
     """
     offsets = np.array([c.offset for c in clf.schema.numeric]) if clf.schema is not None else np.zeros(0)
-    rule, cost = clf.target.layer(clf.rule), cost_input(clf)
+    rule, given = clf.target.layer(clf.rule), deciding_input(clf)
 
-    def decide(inputs: Mapping[str, tf.Tensor], amount: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
+    def decide(inputs: Mapping[str, tf.Tensor], column_values: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
         x = dict(inputs) if clf.schema is not None else from_named(clf.members, inputs)
-        if cost is not None and amount is None:
-            amount = cost.amounts(x)
-            x = {name: tensor for name, tensor in x.items() if not (cost.own and name == cost.name)}
+        if given is not None and given.own:
+            x.pop(given.name, None)
         if centered is not None and offsets.any():
             x["numeric"] = centered(x["numeric"], offsets)
+        if given is not None and column_values is None:
+            column_values = values_of(given, inputs, x)
         logits = clf.members(x, training=False)
-        outputs = rule(logits) if cost is None else rule(logits, amount=amount)
+        outputs = rule(logits) if given is None else rule(logits, column_values=column_values)
         return {"probability": outputs["probability"], "decision": outputs["decision"]}
 
     return decide
@@ -72,7 +78,8 @@ class Columns(tf.Module):
     def __init__(self, clf: Any) -> None:
         super().__init__(name="columns")
         self.stacked, self.inputs, self.layer = stacked(clf.schema), raw_inputs(clf.schema), raw_columns(clf.schema)
-        self.cost, self.pictures = cost_input(clf, encoded=False), picture_signature(clf)
+        self.given, self.pictures = deciding_input(clf, encoded=False), picture_signature(clf)
+        self.look_up = None if self.given is None else self.given.look_up()
 
     def signature(self) -> dict[str, tf.TensorSpec]:
         """Columns of any rank: rows as a vector or as one column."""
@@ -80,8 +87,8 @@ class Columns(tf.Module):
             name: tf.TensorSpec(given.shape if self.stacked else None, tf.as_dtype(given.dtype), name)
             for name, given in self.inputs.items()
         }
-        if self.cost is not None and self.cost.own:
-            columns[self.cost.name] = tf.TensorSpec(None, tf.float32, self.cost.name)
+        if self.given is not None and self.given.own:
+            columns[self.given.name] = tf.TensorSpec(None, tf.as_dtype(self.given.dtype), self.given.name)
         return columns | self.pictures
 
     def __call__(self, x: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
@@ -91,14 +98,18 @@ class Columns(tf.Module):
             columns = {name: tf.reshape(column, [-1, 1]) for name, column in columns.items()}
         return {**self.layer(columns), **pictures}
 
-    def amounts(self, x: Mapping[str, tf.Tensor]) -> tf.Tensor | None:
-        """The amounts of the cost column, if there is one; rows without an amount stop the run."""
-        if self.cost is None:
+    def column_values(self, x: Mapping[str, tf.Tensor], encoded: Mapping[str, tf.Tensor]) -> tf.Tensor | None:
+        """The amounts or groups, if the classifier decides by such; rows without an amount stop the run."""
+        if self.given is None:
             return None
-        amount = tf.reshape(tf.cast(self.cost.amounts(x), tf.float32), [-1, 1])
+        if isinstance(self.given, GroupInput):
+            texts = {self.given.name: tf.reshape(x[self.given.name], [-1, 1])} if self.given.own else {}
+            own = None if self.look_up is None else self.look_up(texts)["categorical"]
+            return self.given.values(own, encoded)
+        amount = tf.reshape(tf.cast(self.given.amounts(x), tf.float32), [-1, 1])
         known = tf.reduce_all((amount >= 0) & (amount < np.inf))
         text = (
-            f"{self.cost.name}: an amount is missing, negative or infinite. Expected a finite amount of 0 or more in "
+            f"{self.given.name}: an amount is missing, negative or infinite. Expected a finite amount of 0 or more in "
             "each row."
         )
         with tf.control_dependencies([tf.debugging.Assert(known, [text])]):

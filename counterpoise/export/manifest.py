@@ -10,6 +10,7 @@ import keras
 from counterpoise.core.examples import IMAGE
 from counterpoise.core.schema import Column, Schema
 from counterpoise.core.version import version
+from counterpoise.data.column_input import ColumnInput, column_input
 from counterpoise.data.columns import input_type, raw_inputs, safe_names, stacked
 from counterpoise.data.cost_input import CostInput
 from counterpoise.decide.layer import rule_to_dict
@@ -27,7 +28,8 @@ def manifest(clf: Any, format: str) -> dict[str, Any]:
     count. Numbers too large for float32 are float64. Ids of a categorical column: 0 is missing, k is the k-th of its
     `levels`, one more than their number is a level not seen in training.
     Text inputs: blank is missing. `compared`: "as numbers" where "1" and "1.0" are one level, or "as text", without
-    blanks at either end. The amounts of a cost column that is no numeric feature are an input of kind "cost".
+    blanks at either end. The amounts of a cost column that is no numeric feature are an input of kind "cost",
+    and the groups of thresholds that are no feature one of kind "group".
     `images`: how pictures were read from files, None for other rows; pixels are 0 to 255, or, where its `learned` is
     true, the values that files store. `unit`: how several rows are decided together, which the export leaves to its
     user; None: each row is decided.
@@ -40,7 +42,7 @@ def manifest(clf: Any, format: str) -> dict[str, Any]:
         "images": clf.card.get("images"),
         "inputs": array_inputs(clf)
         if clf.schema is None
-        else picture_input(clf) | (_id_inputs(clf) if ids else _column_inputs(clf)) | _cost_entry(clf, ids),
+        else picture_input(clf) | (_id_inputs(clf) if ids else _column_inputs(clf)) | _deciding_entry(clf, ids),
         "outputs": {
             "probability": f"float32 ({', '.join(['rows', *_elements(clf), 'classes'])}), in the order of `classes`",
             **_decisions(clf, ids),
@@ -161,20 +163,23 @@ def array_inputs(clf: Any) -> dict[str, Any]:
     }
 
 
-def cost_input(clf: Any, encoded: bool = True) -> CostInput | None:
-    """Where an export has the amounts of a classifier's cost column; None if it decides by none."""
-    column = clf.rule.cost_column
-    return None if column is None else CostInput.of(clf.schema, column.name, encoded)
+def deciding_input(clf: Any, encoded: bool = True) -> ColumnInput | None:
+    """Where an export has the values of the column by which a classifier decides; None if it decides by none."""
+    return column_input(clf.schema, clf.rule.column, encoded)
 
 
-def _cost_entry(clf: Any, encoded: bool) -> dict[str, Any]:
-    """The input of the amounts, if they have one of their own."""
-    cost = cost_input(clf, encoded)
-    if cost is None or not cost.own:
+def _deciding_entry(clf: Any, encoded: bool) -> dict[str, Any]:
+    """The input of the amounts or groups, if they have one of their own."""
+    given = deciding_input(clf, encoded)
+    if given is None or not given.own:
         return {}
-    shape = ["rows", 1] if encoded else "(rows,) or (rows, 1)"
-    entry = {"column": cost.column, "kind": "cost", "dtype": "float32", "shape": shape}
-    return {cost.name: {**entry, "missing": "not allowed: a finite amount of 0 or more"}}
+    entry: dict[str, Any] = {"column": given.column, "shape": ["rows", 1] if encoded else "(rows,) or (rows, 1)"}
+    if isinstance(given, CostInput):
+        entry |= {"kind": "cost", "dtype": "float32", "missing": "not allowed: a finite amount of 0 or more"}
+    else:
+        ids = {"dtype": "int32", "missing": 0, "unseen": len(given.levels.levels) + 1}
+        entry |= {"kind": "group", **_levels(given.levels), **(ids if encoded else {"dtype": "string", "missing": ""})}
+    return {given.name: entry}
 
 
 def named_inputs(members: keras.Model) -> dict[str, tuple[Any, Any]]:

@@ -13,11 +13,11 @@ from counterpoise.core.rule import Rule
 from counterpoise.core.schema import Column
 from counterpoise.core.seeds import generator
 from counterpoise.core.structure import take
-from counterpoise.data.amounts import amounts_of
 from counterpoise.data.cost_input import CostInput
 from counterpoise.data.encode import TableEncoder
+from counterpoise.data.group_input import GroupInput
 from counterpoise.decide.review import border, margins
-from counterpoise.export.manifest import cost_input, named_inputs
+from counterpoise.export.manifest import deciding_input, named_inputs
 from counterpoise.networks.encoder import has_picture
 
 Array = np.ndarray
@@ -47,9 +47,24 @@ def probe(clf: Any) -> tuple[Any, Any]:
         ids = [rng.permutation(np.arange(ROWS) % (len(c.levels) + 2)) for c in clf.schema.categorical]
         encoded["categorical"] = np.stack(ids, axis=1).astype(np.int32)
         raw |= {c.name: _texts(c, values) for c, values in zip(clf.schema.categorical, ids, strict=True)}
-    if (cost := cost_input(clf)) is not None:
-        _put_amounts(clf, cost, raw, encoded, rng)
+    given = deciding_input(clf)
+    if isinstance(given, CostInput):
+        _put_amounts(clf, given, raw, encoded, rng)
+    elif given is not None:
+        _put_groups(clf, given, raw, encoded, rng)
     return raw, encoded
+
+
+def _put_groups(clf: Any, given: GroupInput, raw: dict[str, Any], encoded: dict[str, Any], rng: Any) -> None:
+    """Each group, a missing one and one that has no threshold; levels are such already."""
+    if given.own:
+        ids = rng.permutation(np.arange(ROWS) % (len(given.levels.levels) + 2)).astype(np.int32)
+        raw[given.column], encoded[given.name] = _texts(given.levels, ids), ids[:, None]
+    elif given.codes is None:
+        offset, numbers = clf.schema.numeric[given.position].offset, np.array(given.numbers, np.float32)
+        rows = np.arange(ROWS) % (len(numbers) + 1) < len(numbers)
+        encoded["numeric"][rows, given.position] = numbers[(np.arange(ROWS) % (len(numbers) + 1))[rows]]
+        raw[given.column] = encoded["numeric"][:, given.position].astype(np.float64) + offset
 
 
 def _put_amounts(clf: Any, cost: CostInput, raw: dict[str, Any], encoded: dict[str, Any], rng: Any) -> None:
@@ -131,9 +146,8 @@ def compare(
     if not difference <= tolerance:
         return f"a probability differs by {difference:.3g} (rounding explains at most {tolerance:g})"
     labels = clf.target.decided(np.asarray(outputs["decision"]), clf.decisions_)
-    column = clf.rule.cost_column
-    amount = None if column is None else amounts_of(given[column.name], column.name)
-    wrong = (labels != decided) & (_margins(clf, proba, amount) > CLOSE)
+    values = None if clf.rule.column is None else clf.column_values(given)
+    wrong = (labels != decided) & (_margins(clf, proba, values) > CLOSE)
     if wrong.any():
         return f"{int(wrong.sum())} of {len(proba)} rows are decided differently"
     if "label" in outputs and not np.array_equal(outputs["label"], labels.astype(np.asarray(outputs["label"]).dtype)):
@@ -141,28 +155,28 @@ def compare(
     return ""
 
 
-def _margins(clf: Any, proba: Array, amount: Array | None = None) -> Array:
+def _margins(clf: Any, proba: Array, values: Array | None = None) -> Array:
     """Distance of each decision from another one, in nats: (N,), (N, L), or of elements (N, ...)."""
     shape = proba.shape[:-1] if clf.target.per_element else proba.shape
     problems = clf.target.problems(np.zeros(shape, np.int32), clf.classes_.tolist())
-    margins = [_margin(rule, p.proba(proba), amount) for rule, p in zip(clf.rule.problem_rules, problems, strict=True)]
+    margins = [_margin(rule, p.proba(proba), values) for rule, p in zip(clf.rule.problem_rules, problems, strict=True)]
     if clf.target.per_element:
         return margins[0].reshape(shape)
     return margins[0] if len(margins) == 1 else np.stack(margins, axis=1)
 
 
-def _margin(rule: Rule, proba: Array, amount: Array | None = None) -> Array:
+def _margin(rule: Rule, proba: Array, values: Array | None = None) -> Array:
     """Distance of each row from another decision, in nats; by costs in shares of the largest difference of costs."""
     log_p = np.log(np.maximum(proba, 1e-300))
-    return np.minimum(_own_margin(rule, log_p, amount), border(rule, log_p, amount))
+    return np.minimum(_own_margin(rule, log_p, values), border(rule, log_p, values))
 
 
-def _own_margin(rule: Rule, log_p: Array, amount: Array | None) -> Array:
+def _own_margin(rule: Rule, log_p: Array, values: Array | None) -> Array:
     """How far each row is from another decision (see `decide.review.margins`), in units of the largest cost difference.
 
-    Infinite where the threshold is 0 or 1, so that no row is near it.
+    Infinite where the common threshold is 0 or 1, so that no row is near it.
     """
-    if rule.threshold is not None and not 0 < rule.threshold < 1:
+    if rule.column is None and rule.threshold is not None and not 0 < rule.threshold < 1:
         return np.full(len(log_p), np.inf)
     scale = 1.0 if rule.costs is None or rule.threshold is not None else float(np.ptp(rule.costs)) or 1.0
-    return margins(rule, log_p, amount) / scale
+    return margins(rule, log_p, values) / scale

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from counterpoise.data.columns import input_type, raw_inputs, safe_names, stacked
 from counterpoise.export.graph import Columns, decider, encoded_signature, label_table, picture_signature
-from counterpoise.export.manifest import cost_input, named_inputs
+from counterpoise.export.manifest import deciding_input, named_inputs
 from counterpoise.export.quiet import quiet
 
 
@@ -25,7 +25,11 @@ def write(clf: Any, folder: Path) -> Callable[[Any], Mapping[str, Any]]:
 
     def serve(inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         columns = module.columns
-        outputs = decide(inputs) if columns is None else decide(columns(inputs), columns.amounts(inputs))
+        if columns is None:
+            outputs = decide(inputs)
+        else:
+            encoded = columns(inputs)
+            outputs = decide(encoded, columns.column_values(inputs, encoded))
         if clf.target.independent:
             return outputs
         code = outputs["decision"]
@@ -57,17 +61,26 @@ def _tensors(clf: Any, raw: Any) -> dict[str, tf.Tensor]:
     if clf.schema is None:
         keys = {name: key for name, (key, _) in named_inputs(clf.members).items()}
         return {name: tf.constant(raw if key is None else raw[key]) for name, key in keys.items()}
-    cost = cost_input(clf, encoded=False)
-    own = {cost.name: tf.constant(raw[cost.column], tf.float32)} if cost is not None and cost.own else {}
+    given = deciding_input(clf, encoded=False)
+    own = {given.name: _own(given, raw[given.column])} if given is not None and given.own else {}
     own |= {name: tf.constant(raw[name]) for name in picture_signature(clf)}
     numbers = {c.name: tf.constant(raw[c.name], input_type(c)) for c in clf.schema.numeric}
-    texts = {c.name: tf.constant(["" if t is None else t for t in raw[c.name]]) for c in clf.schema.categorical}
+    texts = {c.name: _filled(raw[c.name]) for c in clf.schema.categorical}
     if stacked(clf.schema):
-        given = {"numeric": numbers, "categorical": texts}
+        parts = {"numeric": numbers, "categorical": texts}
         kinds = {name: tensor.dtype for name, tensor in raw_inputs(clf.schema).items()}
         return own | {
-            kind: tf.stack([tf.cast(column, dtype) for column in given[kind].values()], axis=1)
+            kind: tf.stack([tf.cast(column, dtype) for column in parts[kind].values()], axis=1)
             for kind, dtype in kinds.items()
         }
     names = safe_names([*numbers, *texts])
     return own | {names[column]: values for column, values in (numbers | texts).items()}
+
+
+def _own(given: Any, values: Any) -> tf.Tensor:
+    """The probe values of an input of its own."""
+    return _filled(values) if given.dtype == "string" else tf.constant(values, tf.as_dtype(given.dtype))
+
+
+def _filled(texts: Any) -> tf.Tensor:
+    return tf.constant(["" if text is None else text for text in texts])

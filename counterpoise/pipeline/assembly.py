@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from counterpoise.classifier.classifier import Classifier
+from counterpoise.classifier.group_thresholds import codes_of
 from counterpoise.core.examples import Examples
 from counterpoise.core.folds import Fold, Holdout
 from counterpoise.core.job import Member
@@ -77,6 +78,8 @@ def with_judging_rows(clf: Classifier, kept: Examples, what: str) -> Classifier:
         scores["guarantee_weight"] = weights
     if kept.amount is not None:
         scores["guarantee_amount"] = kept.amount
+    if (by := codes_of(kept.by, clf.card_without_metrics.get("by", {}))) is not None:
+        scores["guarantee_by"] = by
     if kept.groups is not None:
         scores["guarantee_group"] = np.unique(kept.groups, return_inverse=True)[1].astype(np.int64)
     if clf.unit is not None:

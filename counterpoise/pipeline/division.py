@@ -65,7 +65,7 @@ def divide(
     """
     own = are_rows(validation)
     if own:
-        _refuse({"folds": folds, "split": metadata["split"], "unit": metadata["unit"]})
+        _refuse({"folds": folds, "split": metadata["split"], "unit": metadata["unit"], "by": metadata.get("by")})
         if guarantee_rows is None:
             _refuse({name: metadata[name] for name in ("groups", "time")})
     if isinstance(data, Scan):

@@ -9,6 +9,7 @@ from typing import Any, Unpack
 
 from counterpoise.classifier.classifier import Classifier
 from counterpoise.core.checks import check_choice
+from counterpoise.core.cost_column import CostColumn
 from counterpoise.core.errors import OptionError, SplitError
 from counterpoise.core.examples import Examples
 from counterpoise.core.folds import Fold, Holdout
@@ -16,6 +17,7 @@ from counterpoise.core.progress import bar, rounds_text
 from counterpoise.core.seeds import integer
 from counterpoise.data.given_split import Split
 from counterpoise.data.split import STOP_SHARE, hold_out
+from counterpoise.decide.costs import cost_column
 from counterpoise.engines.callback_checks import check_training_callbacks
 from counterpoise.networks.network import Network
 from counterpoise.networks.optimizers import SETTERS, check_callbacks, check_rate
@@ -30,6 +32,7 @@ from counterpoise.pipeline.trainer import Trainer
 from counterpoise.strategies.blend import Blend
 from counterpoise.strategies.external import External
 from counterpoise.strategies.select import Strategy, find
+from counterpoise.targets.kinds import target_of
 
 logger = logging.getLogger("counterpoise")
 
@@ -93,8 +96,8 @@ def fit(
         verbose: 0 is silent; "auto" shows a bar in a terminal; 2 also prints each round: losses and recall per class.
         **options: What rows are (`counterpoise.pipeline.options.Rows`): `split`, `unit`, `aggregate`, `sample_weight`.
             How models are trained (`Training`): `epochs`, `batch_size`, `budget`, `optimizer`, `patience`, `recipe`,
-            `output`, `initial_weights`, `init_bias`, `augment`, `engine`. And `plateau`, `clone`, `callbacks`
-            (`FitOptions`).
+            `output`, `initial_weights`, `init_bias`, `augment`, `engine`. And `plateau`, `clone`, `callbacks`,
+            `cost_column`, `cost_fp`, `by` (`FitOptions`).
 
     Returns:
         Classifier: with `predict`, `predict_proba`, `decide` and `save`.
@@ -132,8 +135,12 @@ def fit(
             f"strategy is {chosen.name!r}, an external model, which cannot be saved as a classifier. Use it in "
             f"cp.compare."
         )
-    metadata = {"groups": groups, "time": time, **{name: own[name] for name in Rows.__annotations__}}
+    column = cost_column_of(own["cost_column"], own["cost_fp"])
+    names = (*Rows.__annotations__, "cost_column", "by")
+    metadata = {"groups": groups, "time": time, **{name: own[name] for name in names}}
     rows = divide(model, data, y, validation, folds, guarantee_rows, seed, metadata)
+    if column is not None:
+        check_cost_column(rows.examples)
     if rows.scanned:
         chosen = chosen.in_several_passes()  # a stream weighs a row once
         rows.scanned.check(chosen)
@@ -171,8 +178,28 @@ def fit(
     if verbose == 2:
         print("\n".join(rounds_text(clf.history, clf.classes_.tolist())))
     if rows.judging is not None:
-        return with_judging_rows(clf, *rows.judging)
-    return clf
+        clf = with_judging_rows(clf, *rows.judging)
+    return clf if column is None else clf.decide(cost_column=column.name, cost_fp=column.cost_fp)
+
+
+def cost_column_of(column: Any, cost_fp: Any) -> CostColumn | None:
+    """The column by which a classifier is to decide, checked before anything is read.
+
+    Raises:
+        OptionError: One of both without the other, or not the name of a column.
+    """
+    if column is None and cost_fp is not None:
+        raise OptionError("cost_fp goes with cost_column. Without a column use clf.decide(cost=(cost_fp, cost_fn)).")
+    return None if column is None else cost_column(column, cost_fp)
+
+
+def check_cost_column(examples: Examples) -> None:
+    """Refuse a cost column, before anything is trained, where a classifier could not decide by it."""
+    target = target_of(examples)
+    what = target.what if target.many_per_row else f"{len(examples.classes)} classes"
+    what = what if examples.schema is not None else "no columns"
+    if target.many_per_row or len(examples.classes) > 2 or examples.schema is None:
+        raise OptionError(f"cost_column is for tables with two classes, but the rows have {what}. Leave it out.")
 
 
 def blend_folds(examples: Examples, rows: Holdout, seed: int) -> tuple[Fold, ...] | None:

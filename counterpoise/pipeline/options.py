@@ -89,11 +89,21 @@ class FitOptions(Rows, Training, total=False):
         callbacks: Keras callbacks, called once per round on the `fit` engine with "loss", "val_loss" (the
             early-stopping score) and "val_NAME" of each compiled metric, all of the corrected output of the held-out
             rows. `ModelCheckpoint` saves a classifier for `cp.load`.
+        cost_column: Two classes of a table: the column with what a missed case costs (an amount), or (N,) values. The
+            classifier then decides by it (see `Classifier.decide`). It stays a feature. Requires `cost_fp`. Default
+            None.
+        cost_fp: Cost of a false positive with `cost_column`, above 0.
+        by: Columns of a table (sex, site) whose values are stored with the rows that fit the rule, for thresholds by
+            group: `clf.decide(recall_floor=0.9, by="sex")`. They stay features; `{"sex": values (N,)}` makes none.
+            Default None.
     """
 
     plateau: int | None
     clone: bool
     callbacks: Sequence[Any]
+    cost_column: str | None
+    cost_fp: float | None
+    by: str | Sequence[str] | Mapping[str, Any] | None
 
 
 class CompareOptions(Rows, Training, total=False):
@@ -110,7 +120,7 @@ class CompareOptions(Rows, Training, total=False):
         cost_column: Two classes of a table: the column with the cost of a missed case (an amount) in place of `costs`.
         cost_fp: Cost of a false positive with `cost_column`, above 0.
         by: Columns of a table whose values are scored separately in the report (sex, site), for the recommended
-            strategy. They stay features; see `cp.evaluate` for the scores.
+            strategy. They stay features; `{"sex": values (N,)}` makes none. See `cp.evaluate` for the scores.
         tune_steps: Most steps of each network of a trial of `tune`.
         nested: Whether to repeat the choice inside each training fold (3 inner folds), for a score of the choice
             itself; takes about 3 times as long again per fold. Default False.
@@ -119,6 +129,9 @@ class CompareOptions(Rows, Training, total=False):
         show_pictures: Whether the report contains the images that the recommended strategy gets most confidently
             wrong, and those whose labels look wrong, with heat maps of where the model looked and the names of their
             files. Default True; False for confidential ones.
+        importance: Whether the report has the importance of each column (see `cp.explain`) for the recommended
+            strategy: each fold's model on its test rows, up to 40 columns. Default False, because it takes time. Rows
+            with their own split always have it.
         executor: Where networks are trained: None (default) in this process, `cp.scale.pool(n)` in n processes of this
             machine, `cp.scale.ray(address)` on a cluster. The scores are the same.
     """
@@ -129,12 +142,13 @@ class CompareOptions(Rows, Training, total=False):
     leaks: str
     cost_column: str | None
     cost_fp: float | None
-    by: str | Sequence[str] | None
+    by: str | Sequence[str] | Mapping[str, Any] | None
     tune_steps: int | None
     nested: bool
     early_stopping: bool
     refit: bool
     show_pictures: bool
+    importance: bool
     executor: Executor | None
 
 
@@ -148,7 +162,8 @@ DEFAULTS: Mapping[str, Any] = MappingProxyType(
         "init_bias": True, "clone": True, "augment": None, "engine": "auto", "callbacks": (),
         "split": None, "unit": None, "aggregate": None, "sample_weight": None,
         "repeats": 1, "label_delay": 0.0, "duplicates": "warn", "leaks": "warn", "cost_column": None, "cost_fp": None,
-        "by": None, "tune_steps": None, "nested": False, "refit": True, "show_pictures": True, "executor": None,
+        "by": None, "tune_steps": None, "nested": False, "refit": True, "show_pictures": True,
+        "importance": False, "executor": None,
     }
 )  # fmt: skip
 #: Those that go into the settings of a run.

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from counterpoise.classifier.classifier import Classifier
+from counterpoise.classifier.group_thresholds import codes_of, group_values
 from counterpoise.classifier.model_card import ruled, stored_scores
 from counterpoise.core.examples import TEST, Examples
 from counterpoise.core.fold_result import FoldResult
@@ -151,8 +152,10 @@ def _with_rule(
     y, weights = examples.scored_labels(rows), examples.scored_weights(rows)
     target = target_of(examples)
     rule = fit_rule(target, strategy, log_p, y, trained, weights, tune_threshold, lesions)
-    amount = None if examples.amount is None else examples.amount[rows]
-    scores = stored_scores(log_p, y, weights, outputs, amount, lesions)
+    amount, groups = None if examples.amount is None else examples.amount[rows], group_values(examples.by)
+    by = codes_of(examples.by, groups)
+    scores = stored_scores(log_p, y, weights, outputs, amount, None if by is None else by[rows], lesions)
+    entries = {**entries, "by": groups} if groups else entries
     card = card_of(strategy, trainer, trained, length, note) | ruled(target, rule, scores, examples.classes)
     clf = assemble(strategy, trainer, trained, rule, {**card, **entries}, scores)
     if examples.units is None:
@@ -249,6 +252,17 @@ def refit(strategy: Strategy, trainer: Trainer, outcome: Outcome, *, tune_thresh
     outputs, length = outcome.member_outputs.get(strategy.name), outcome.training[strategy.name]
     lesions = outcome.lesions[strategy.name]
     return _with_rule(strategy, trainer, trained, length, log_p, rows, note, outputs, tune_threshold, lesions=lesions)
+
+
+def fold_classifiers(strategy: Strategy, trainer: Trainer, outcome: Outcome) -> list[tuple[Classifier, Array]]:
+    """The classifiers of the first repeat with their test rows; the outcome has to keep what was trained."""
+    results = [result for result in outcome.fold_results if result.strategy == strategy.name]
+    pairs = zip(results, outcome.members[strategy.name], strict=True)
+    return [
+        (assemble(strategy, trainer, members, result.rule, {}, {}), result.rows)
+        for result, members in pairs
+        if result.repeat == 0
+    ]
 
 
 def bag_of_folds(strategy: Strategy, trainer: Trainer, outcome: Outcome, *, tune_threshold: bool = True) -> Classifier:

@@ -50,7 +50,7 @@ def _table(caption: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) ->
     return {"title": caption, "table": caption, "heads": list(heads), "rows": [list(row) for row in rows]}
 
 
-def with_ends(score: Mapping[str, Any] | None) -> str:
+def with_ends(score: Mapping[str, Any] | None, digits: int = 3) -> str:
     """A score and its interval.
 
     Example:
@@ -59,7 +59,7 @@ def with_ends(score: Mapping[str, Any] | None) -> str:
     """
     if not score or not words.finite(score.get("value")):
         return words.NOTHING
-    value, low, high = (words.number(score.get(key)) for key in ("value", "low", "high"))
+    value, low, high = (words.number(score.get(key), digits) for key in ("value", "low", "high"))
     return value if words.NOTHING in (low, high) else f"{value} ({low} to {high})"
 
 
@@ -93,11 +93,13 @@ def _groups(audit: Mapping[str, Any]) -> tuple[str, list[Row]]:
     for table in audit.get("by") or []:
         column, of = table["column"], f"{table['column']}, class {table['class']}"
         heads = (column, "Rows", "Positive", *OF_GROUP.values())
-        rows = [[v["value"], *_counts(v), *(with_ends(v["scores"][key]) for key in OF_GROUP)] for v in table["values"]]
+        rows = [
+            [v["value"], *_counts(v), *(with_ends(v["scores"][key], 2) for key in OF_GROUP)] for v in table["values"]
+        ]
         notes = "".join(f" {note}" for note in table["notes"])
         tables.append(_table(f"By {of} (95% CI).{notes}", heads, rows))
         rows = [
-            [v["value"], *(with_ends(v["differences"][k]) for k in OF_DIFFERENCE)]
+            [v["value"], *(with_ends(v["differences"][k], 2) for k in OF_DIFFERENCE)]
             for v in table["values"]
             if v["differences"]
         ]
@@ -173,7 +175,10 @@ def _importance(record: Record, audit: Mapping[str, Any]) -> tuple[str, list[Row
         text = "Each column is shuffled between rows. Columns with the same information hide each other."
         return text, [_table(capital(caption), ("Column", "Loss"), rows)]
     if record["data"].get("columns") and row_of(record, audit.get("strategy")) and record.get("model_card"):
-        text = "Not measured, because the saved model was trained on all rows. Run `counterpoise explain` on new rows."
+        text = (
+            "Not measured. Compare with `importance=True` (`--importance`), or run `counterpoise explain` on new rows: "
+            "the saved model was trained on all of these."
+        )
         return text, []
     return "", []
 

@@ -209,7 +209,7 @@ class Elements:
         )
         return rule
 
-    def apply(self, rule: Rule, log_p: Array, amount: Array | None = None) -> Decision:
+    def apply(self, rule: Rule, log_p: Array, column_values: Array | None = None) -> Decision:
         shape = log_p.shape[1:-1]
         flat = _EACH.apply(rule, log_p.reshape(len(log_p), -1, log_p.shape[-1]))
         return Decision(flat.proba.reshape(*shape, -1), flat.decision.reshape(shape))

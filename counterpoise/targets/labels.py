@@ -160,7 +160,7 @@ class Labels:
             )
         return with_pooled_thresholds(LabelRules(tuple(rules)), log_p, problems, weights)
 
-    def apply(self, rule: LabelRules, log_p: Array, amount: Array | None = None) -> Decision:
+    def apply(self, rule: LabelRules, log_p: Array, column_values: Array | None = None) -> Decision:
         decisions = [_TWO.apply(one, log_p[:, :, index]) for index, one in enumerate(rule.problem_rules)]
         return Decision(
             np.stack([one.proba[:, 1] for one in decisions], axis=1),

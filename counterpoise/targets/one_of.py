@@ -138,8 +138,8 @@ class OneOf:
     ) -> Rule:
         return fit_rule_from_log_p(list(log_p), y, list(log_shifts), calibrate=calibrate(y), **how)
 
-    def apply(self, rule: Rule, log_p: Array, amount: Array | None = None) -> Decision:
-        return apply_rule_to_log_p(rule, list(log_p), amount)
+    def apply(self, rule: Rule, log_p: Array, column_values: Array | None = None) -> Decision:
+        return apply_rule_to_log_p(rule, list(log_p), column_values)
 
     def unit_proba(self, proba: Array, units: Units) -> Array:
         if units.aggregate == "mean":

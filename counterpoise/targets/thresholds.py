@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from counterpoise.core.errors import OptionError, did_you_mean
+from counterpoise.core.group_thresholds import UNLAWFUL, GroupThresholds
 from counterpoise.core.rule import Rule
 from counterpoise.core.units import one_per_group
 from counterpoise.decide.aim import Aim, in_words
@@ -205,9 +206,22 @@ def describe(rule: Rule, rows: int, classes: Sequence[Any]) -> dict[str, Any]:
         "offsets": None if rule.offsets is None else np.asarray(rule.offsets).tolist(),
         "aim": rule.aim,
         "word": word,
-        "text": text,
+        "text": text if rule.by is None else f"{text} {rule.by.text(rule.threshold or 0.0)} {UNLAWFUL}",
+        **({} if rule.by is None else {"by": by_entry(rule.by)}),
         **({} if rule.review is None else {"review": rule.review.text()}),
     }
+
+
+def by_entry(by: GroupThresholds) -> dict[str, Any]:
+    """Thresholds for groups as plain values.
+
+    Example:
+        >>> by_entry(GroupThresholds("sex", ("f",), (0.2,), ("x",)))
+        {'column': 'sex', 'thresholds': {'f': 0.2}, 'common': ['x']}
+    """
+    return {
+        "column": by.name, "thresholds": dict(zip(by.values, by.thresholds, strict=True)), "common": list(by.common),
+    }  # fmt: skip
 
 
 def _words(word: str, aim: str, rows: int) -> str:

@@ -93,7 +93,7 @@ def test_a_served_model_refuses_a_row_without_an_amount(extra, tmp_path):
             serve(**columns, amount=tf.constant([1.0, bad]))
     layer = RuleLayer(rule_to_dict(clf.rule))  # elsewhere such a row goes to a human
     logits = [np.full((5, 1), 3.0, np.float32)]
-    decided = layer(logits, amount=np.array([np.nan, -1.0, np.inf, 0.0, 100.0], np.float32))["decision"]
+    decided = layer(logits, column_values=np.array([np.nan, -1.0, np.inf, 0.0, 100.0], np.float32))["decision"]
     assert np.asarray(decided).tolist() == [-1, -1, -1, 0, 1]
 
 

@@ -44,6 +44,21 @@ def test_compare_by_a_column(counterpoise, payments, tmp_path):
     assert (again["metric"], again["costs"]) == ("roc_auc", {"matrix": [[0.0, 1.0], [9.0, 0.0]]})
 
 
+def test_thresholds_by_group(counterpoise, payments, tmp_path):
+    rows = pl.read_csv(payments).with_columns(site=pl.Series(["a", "b"] * 150))
+    pl.concat([rows, rows.with_columns(pl.col("speed") + 0.1)]).write_csv(tmp_path / "sites.csv")
+    how = ("train", tmp_path / "sites.csv", "--target", "fraud", "--strategy", "none", "--model", "mlp", "--epochs", 2,
+           "--folds", 2, "--drop", "site", "--threshold-by", "site", "--out", tmp_path / "m.keras")  # fmt: skip
+    assert "--threshold-by requires one of" in counterpoise(*how).err
+    done = counterpoise(*how, "--recall-floor", 0.8)
+    assert done.code == 0, done.err
+    assert "may be unlawful" in done.out + done.err
+    done = counterpoise("evaluate", tmp_path / "m.keras", tmp_path / "sites.csv")
+    assert "thresholds by site: " in done.out, done.err
+    counterpoise("card", tmp_path / "m.keras", "--out", tmp_path / "card.md")
+    assert "| site | threshold |" in (tmp_path / "card.md").read_text()
+
+
 def test_costs_are_given_once(tmp_path):
     assert costs_of(None, None, None, None) == {}
     assert costs_of(None, None, 1.0, 2.0) == {"costs": (1.0, 2.0)}

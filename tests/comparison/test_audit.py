@@ -11,7 +11,7 @@ from sklearn.metrics import recall_score
 
 import counterpoise as cp
 from counterpoise.comparison.audit import ALPHAS
-from counterpoise.core.errors import CounterpoiseError
+from counterpoise.core.errors import CounterpoiseError, OptionError
 
 
 def people(n=900, seed=0):
@@ -92,6 +92,18 @@ def test_importance_is_measured_where_the_split_keeps_test_rows_from_the_model()
     assert importance["columns"][0]["columns"] == ["v"]
     assert "Average precision lost without a column" in found.html()
     assert found.record["audit"]["review"] == []  # no other fold chooses the floors
+
+
+def test_importance_of_the_models_of_folds_on_their_test_rows():
+    rows = people(600).drop("site")
+    found = cp.compare("mlp", rows, "ill", folds=2, importance=True, refit=False, **HOW)
+    importance = found.record["audit"]["importance"]
+    assert importance["rows"] == 600
+    assert importance["columns"][0]["columns"] == ["v"]
+    assert importance["columns"][0]["importance"]["low"] > 0
+    assert abs(importance["average_precision"] - found.leaderboard[0]["scores"]["average_precision"]["mean"]) < 0.1
+    with pytest.raises(OptionError, match="importance is for tables"):
+        cp.compare("mlp", rows.with_columns(two=pl.col("ill") == "yes"), ["ill", "two"], importance=True, **HOW)
 
 
 def test_classes_and_labels():

@@ -1,0 +1,126 @@
+"""Thresholds for the values of a column, chosen on the rows that fitted the rule."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from counterpoise.core.errors import CounterpoiseError, OptionError, did_you_mean
+from counterpoise.core.group_thresholds import GroupThresholds
+from counterpoise.core.rule import Rule
+from counterpoise.core.schema import Schema
+from counterpoise.core.target import Target
+from counterpoise.data.group_input import GroupInput
+from counterpoise.data.levels import MAX_LEVELS, level_text, levels_of
+
+Array = np.ndarray
+#: Positive and negative rows from which on a group has a threshold of its own.
+FEWEST = 20
+
+
+def group_values(by: Mapping[str, Array] | None) -> dict[str, list[str]]:
+    """The values of each column as text, most frequent first; of a column with more than `MAX_LEVELS` none.
+
+    Example:
+        >>> group_values({"sex": np.array(["f", "m", "f"]), "id": np.arange(100)})
+        {'sex': ['f', 'm'], 'id': []}
+    """
+    found = {name: levels_of(_texts(values)) for name, values in (by or {}).items()}
+    return {name: list(levels) if len(levels) <= MAX_LEVELS else [] for name, levels in found.items()}
+
+
+def codes_of(by: Mapping[str, Array] | None, values: Mapping[str, Sequence[str]]) -> Array | None:
+    """The value of each row and column, int32 (N, columns): 0 missing, k for the k-th of `values`.
+
+    Example:
+        >>> codes_of({"sex": np.array(["f", "m", "f"])}, {"sex": ["f", "m"]}).tolist()
+        [[1], [2], [1]]
+    """
+    if not by:
+        return None
+    columns = []
+    for name, levels in values.items():
+        codes = dict(zip(levels, range(1, len(levels) + 1), strict=True))
+        columns.append([codes.get(text, 0) for text in _texts(by[name]).to_list()])
+    return np.array(columns, dtype=np.int32).T
+
+
+def _texts(values: Array) -> pl.Series:
+    return level_text(pl.Series(values.tolist(), strict=False))
+
+
+def by_group(
+    target: Target, rule: Rule, scores: Mapping[str, Array], aim: Mapping[str, Any], classes: Sequence[Any], name: str,
+    stored: Mapping[str, Sequence[str]], schema: Schema | None,
+) -> Rule:  # fmt: skip
+    """The rule with thresholds of an aim for the values of a column; `rule` has the common one.
+
+    Args:
+        target, rule, scores, aim, classes: As for `deciding.decided`.
+        name: The column.
+        stored: Column -> its values, of the rows that fitted the rule (see `group_values`).
+        schema: The columns of the classifier.
+
+    Raises:
+        OptionError: The values were not stored, there are too many, or too few rows in each.
+    """
+    if schema is None:
+        raise OptionError(f"by={name!r} names a column of a table, but this classifier takes other rows. Leave by out.")
+    if name not in stored or "by" not in scores:
+        raise OptionError(
+            f"by is {name!r}, but the values of this column were not stored with the rows that fitted the rule. Pass "
+            f"by={name!r} to cp.fit or cp.compare (counterpoise train --threshold-by).{did_you_mean(name, stored)}"
+        )
+    if not stored[name]:
+        raise OptionError(
+            f"by is {name!r}, a column of more than {MAX_LEVELS} values. Expected a column of groups. Cut it "
+            "into ranges."
+        )
+    codes, y, own, common = scores["by"][:, list(stored).index(name)], scores["y"], {}, []
+    for k, value in enumerate(stored[name], start=1):
+        rows = codes == k
+        counts = np.bincount(y[rows], minlength=2)
+        if counts.min() >= FEWEST:
+            own[value] = _threshold(target, rule, scores, aim, classes, rows, f"{name} {value!r}")
+        else:
+            common.append(value)
+    if not own:
+        raise OptionError(
+            f"No value of {name!r} has {FEWEST} rows of each class among the {len(y):,} rows that fitted the rule. "
+            "Leave by out: the common threshold is for all rows."
+        )
+    found = GroupThresholds(name, tuple(own), tuple(own.values()), tuple(common))
+    GroupInput.of(schema, found)  # a column that no model can read as groups is refused here
+    return replace(rule, by=found)
+
+
+def _threshold(
+    target: Target, rule: Rule, scores: Mapping[str, Array], aim: Mapping[str, Any], classes: Sequence[Any],
+    rows: Array, what: str,
+) -> float:  # fmt: skip
+    """The threshold that the aim chooses on the rows of one group."""
+    weight = scores.get("weight")
+    mine = {"log_p": scores["log_p"][:, rows], "y": scores["y"][rows]}
+    try:
+        chosen = target.choose(rule, mine if weight is None else {**mine, "weight": weight[rows]}, aim, None, classes)
+    except CounterpoiseError as error:
+        raise OptionError(f"{what}: {error}") from error
+    return float(chosen.threshold)
+
+
+def rule_codes(rule: Any, scores: Mapping[str, Array], stored: Mapping[str, Sequence[str]]) -> dict[str, Array]:
+    """The code of each stored row by the thresholds of a rule, as they go into the file; nothing without such."""
+    if rule.by is None:
+        return {}
+    levels = stored[rule.by.name]
+    table = np.array([0, *(rule.by.values.index(v) + 1 if v in rule.by.values else 0 for v in levels)], np.int32)
+    at = list(stored).index(rule.by.name)
+    return {
+        f"{prefix}by_code": table[scores[f"{prefix}by"][:, at]]
+        for prefix in ("", "guarantee_")
+        if f"{prefix}by" in scores
+    }

@@ -1,0 +1,41 @@
+"""A threshold for each value of a column, as a record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+#: What whoever sets a threshold for each group has to know.
+UNLAWFUL = (
+    "A threshold for each group treats people by their group, which may be unlawful. Ask a lawyer before you use it."
+)
+
+
+@dataclass(frozen=True)
+class GroupThresholds:
+    """A threshold for some values of a column; all other rows take the rule's own, common one.
+
+    Attributes:
+        name: The column. It is an input of the classifier even if it is no feature.
+        values: Its values that have a threshold of their own, as text.
+        thresholds: Their thresholds.
+        common: The values with too few rows for one.
+
+    Example:
+        >>> GroupThresholds("sex", ("f", "m"), (0.2, 0.3), ("x",)).text(0.25)
+        "By 'sex': f 0.2, m 0.3; all others take the common threshold 0.25, also x (too few rows)."
+    """
+
+    #: Name of the stored codes of the rows that chose the thresholds: 0 common, k for the k-th value.
+    stored: ClassVar[str] = "by_code"
+
+    name: str
+    values: tuple[str, ...]
+    thresholds: tuple[float, ...]
+    common: tuple[str, ...] = ()
+
+    def text(self, common: float) -> str:
+        """One sentence for the model card."""
+        each = ", ".join(f"{value} {cut:.4g}" for value, cut in zip(self.values, self.thresholds, strict=True))
+        few = f", also {', '.join(self.common)} (too few rows)" if self.common else ""
+        return f"By {self.name!r}: {each}; all others take the common threshold {common:.4g}{few}."

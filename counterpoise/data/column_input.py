@@ -1,0 +1,37 @@
+"""Where a model finds the values of the column by which it decides: amounts or groups."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from counterpoise.core.cost_column import CostColumn
+from counterpoise.core.group_thresholds import GroupThresholds
+from counterpoise.core.schema import Schema
+from counterpoise.data.cost_input import CostInput
+from counterpoise.data.group_input import GroupInput
+
+ColumnInput = CostInput | GroupInput
+
+
+def column_input(
+    schema: Schema | None, column: CostColumn | GroupThresholds | None, encoded: bool = False
+) -> ColumnInput | None:
+    """The input of the values of a column; None without a column.
+
+    Example:
+        >>> column_input(Schema(()), CostColumn("Amount", 5.0)).name, column_input(None, None)
+        ('amount', None)
+    """
+    if column is None or schema is None:
+        return None
+    if isinstance(column, CostColumn):
+        return CostInput.of(schema, column.name, encoded)
+    return GroupInput.of(schema, column, encoded)
+
+
+def values_of(given: ColumnInput, raw: Mapping[str, Any], encoded: Mapping[str, Any]) -> Any:
+    """The values (N, 1): amounts from the inputs as they are in the table, groups from encoded rows."""
+    if isinstance(given, CostInput):
+        return given.amounts(raw)
+    return given.values(raw[given.name] if given.own else None, encoded)
