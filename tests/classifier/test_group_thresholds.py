@@ -12,8 +12,9 @@ import counterpoise as cp
 from counterpoise.classifier.card_page import to_markdown
 from counterpoise.classifier.group_thresholds import FEWEST
 from counterpoise.core.errors import ArtifactError, ColumnError, OptionError
-from counterpoise.decide.layer import RuleLayer, rule_from_dict, rule_to_dict
+from counterpoise.decide.layer import RuleLayer, rule_to_dict
 from counterpoise.decide.new_prior import rule_at_prior
+from counterpoise.decide.rule_fields import checked_rule
 
 #: A feature of levels, a feature of numbers, and a column that is no feature.
 COLUMNS = ("sex", "site", "region")
@@ -141,9 +142,9 @@ def test_other_targets_are_refused():
 )
 def test_a_damaged_file_is_refused(clf, by):
     values = rule_to_dict(decided(clf, f1=True, by="sex").rule)
-    assert rule_from_dict(values).by.values == ("f", "m")
+    assert checked_rule(values).by.values == ("f", "m")
     with pytest.raises(ArtifactError, match=r"the rule\.by"):
-        rule_from_dict({**values, "by": {**values["by"], **by}})
+        checked_rule({**values, "by": {**values["by"], **by}})
 
 
 def test_fit_takes_the_cost_column_that_the_command_line_takes(rows):
