@@ -138,6 +138,6 @@ def _of_images(
     if unit is not None:
         return clf.predict_units(images_read, prior=prior)
     names = [os.fsencode(path).decode("utf-8", "backslashreplace") for path in images_read.paths]
-    told = clf.predict_frame(images_read, prior=prior).insert_column(0, pl.Series("path", names))
+    rows = clf.predict_frame(images_read, prior=prior).insert_column(0, pl.Series("path", names))
     written = images_read.names
-    return told if written is None or written.name in told.columns else told.insert_column(0, written)
+    return rows if written is None or written.name in rows.columns else rows.insert_column(0, written)

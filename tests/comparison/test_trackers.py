@@ -55,7 +55,7 @@ def test_a_tracker_that_is_missing_or_unknown_is_named(comparison, monkeypatch):
         comparison.log_to("mlflow")
     with pytest.raises(OptionError, match="tracker"):
         comparison.log_to("wandb")
-    with pytest.raises(OptionError, match="needs a folder"):
+    with pytest.raises(OptionError, match="requires a folder"):
         comparison.log_to("tensorboard")
 
 
