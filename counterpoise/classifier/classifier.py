@@ -328,7 +328,10 @@ class Classifier:
         return decision
 
     def column_values(self, x: Any) -> Array | None:
-        """The values (N,) of the column by which rows are decided, amounts or codes of groups; None without one."""
+        """Return the values (N,) of the column by which rows are decided.
+
+        They are amounts, or codes of groups; None without such a column.
+        """
         return rows.with_column_values(self, x, self.rule.column)[1]
 
     def raw(self, logits: Sequence[Array]) -> Array:

@@ -58,7 +58,7 @@ def with_column_values(
         ColumnError: The rows have no such column. OptionError: An amount is missing or negative.
     """
     if column is None:
-        return encoded(clf, x), None
+        return encoded(clf, x, name), None
     if not is_table(x):
         raise OptionError(
             f"The classifier decides by the column {column.name!r}, but the rows are a {type(x).__name__}. Expected a "
