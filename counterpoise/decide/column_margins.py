@@ -47,8 +47,8 @@ def group_odds(common: float | None, thresholds: tuple[float, ...] | list[float]
     """The log-odds from which on a row is positive, by the code of its group, float64 (groups + 1,).
 
     Example:
-        >>> group_odds(0.5, [0.2, 0.0]).round(3).tolist()
-        [0.0, -1.386, -3e+38]
+        >>> group_odds(0.4, [0.2, 0.0]).round(3).tolist()
+        [-0.405, -1.386, -3e+38]
     """
     assert common is not None
     return np.array([-FAR if t <= 0 else FAR if t > 1 else log_odds_at(t) for t in (common, *thresholds)])
