@@ -45,7 +45,7 @@ def lightgbm(categories: list[int], weights: str | None = None) -> Any:
 
     return LGBMClassifier(
         n_estimators=300, learning_rate=0.05, class_weight=weights, verbosity=-1, n_jobs=2, random_state=0,
-        categorical_feature=categories or "auto",
+        **({"categorical_feature": categories} if categories else {}),
     )  # fmt: skip
 
 

@@ -54,21 +54,25 @@ def _without_zeros(text: pl.Series) -> pl.Series:
 
 
 def levels_of(texts: pl.Series) -> tuple[str, ...]:
-    """Return the distinct levels by frequency, then by text.
+    """Return the distinct levels in their order: numbers by value, then the others by text.
+
+    Forests split levels in this order, which is that of grades and sizes where their names have one.
 
     Raises:
         ColumnError: A level contains a NUL character: a saved model reads text up to it.
     """
-    counts = texts.drop_nulls().alias("level").value_counts(name="n").sort(["n", "level"], descending=[True, False])
-    odd = counts["level"].str.contains("\x00", literal=True).arg_true()
+    names = texts.drop_nulls().unique()
+    order = pl.DataFrame({"value": names.cast(pl.Float64, strict=False), "name": names})
+    names = order.sort("value", "name", nulls_last=True)["name"]
+    odd = names.str.contains("\x00", literal=True).arg_true()
     if len(odd):
-        row = int(texts.index_of(counts["level"][odd[0]]) or 0) + 1
+        row = int(texts.index_of(names[odd[0]]) or 0) + 1
         raise ColumnError(
-            f"Column {texts.name!r} has the category {counts['level'][odd[0]]!r} in row {row}, which contains a NUL "
+            f"Column {texts.name!r} has the category {names[odd[0]]!r} in row {row}, which contains a NUL "
             "character. Expected text without NUL, because a saved model cuts text there. Remove the character, "
             "or leave the column out with drop (--drop)."
         )
-    return tuple(counts["level"])
+    return tuple(names)
 
 
 def compared_by_value(levels: tuple[str, ...]) -> bool:

@@ -30,8 +30,14 @@ ROUNDS, PATIENCE = 1000, 50
 #: Trees of a forest, and most leaves of each: 300 trees of 1,024 leaves make a file of 10 MB.
 TREES, LEAVES = 300, 1024
 #: How boosted trees are grown unless others are given.
-BOOSTED = {"learning_rate": 0.05, "num_leaves": 31, "min_data_in_leaf": 20, "feature_fraction": 0.8}
-#: Most levels of a column that boosted trees split as categories; of one with more the commonest get a column each.
+BOOSTED = {
+    "learning_rate": 0.05, "num_leaves": 31, "min_data_in_leaf": 20, "feature_fraction": 0.8,
+    # LightGBM's own limits for categories (100 rows in a group, and smoothing by 10) hide levels where a class is rare.
+    "min_data_per_group": 5, "cat_smooth": 1.0, "cat_l2": 1.0,
+}  # fmt: skip
+#: How forests are grown unless others are given: a leaf of one row is as sure of noise as of signal.
+FOREST = {"min_samples_leaf": 2}
+#: Most levels of a column that becomes one column of integers; of one with more the commonest get a column each.
 CATEGORIES = 254
 
 
@@ -71,7 +77,7 @@ class TreeModel:
 
     def rows(self, examples: Examples, train: Array) -> FlatRows:
         """How rows are laid out for these trees, learned from training rows."""
-        return FlatRows(examples, train, keep_nan=True, integer_levels=CATEGORIES if self.stops_early else 0)
+        return FlatRows(examples, train, keep_nan=True, integer_levels=CATEGORIES)
 
     def grow(self, flat: FlatRows, rows: Rows, stop: Rows, log_shift: Array, limits: Limits, seed: int) -> Grown:
         """Fit the trees (see `fitting` and `several_labels`)."""
@@ -85,7 +91,7 @@ class TreeModel:
         if self.monotone:
             own["monotonic_cst"] = self._monotone(flat)
         most = leaves_for(2 * rows.y.shape[1]) if several else LEAVES
-        options = {**({"max_leaf_nodes": most} if len(rows.y) > most else {}), **own}
+        options = {**FOREST, **({"max_leaf_nodes": most} if len(rows.y) > most else {}), **own}
         if several:
             return grow_label_forest(rows, options, trees=limits.steps, seed=seed)
         balanced = self.name == "balanced_forest"
@@ -171,11 +177,11 @@ def trees(name: str = "boosted", *, monotone: Mapping[str, int] | None = None, *
 
     Rows and weights come from the strategy's plan, the training shift is removed, boosting ends by the corrected log
     loss of the stopping rows, and the saved file holds the trees as a Keras layer: it needs neither LightGBM nor
-    scikit-learn. Categories are split as categories by "boosted"; missing numbers stay missing.
+    scikit-learn. "boosted" splits categories as categories, forests by their number; missing numbers stay missing.
 
     Args:
         name: "boosted" (LightGBM: learning rate 0.05, 31 leaves, at most 1,000 rounds), "forest" (300 trees of at most
-            1,024 leaves, Breiman 2001) or "balanced_forest" (each tree on a balanced sample, Chen 2004).
+            1,024 leaves with 2 rows or more, Breiman 2001) or "balanced_forest" (each tree on a balanced sample, Chen 2004).
         monotone: Column -> 1 where the probability of class 1 may only rise with its number, -1 where it may only fall.
         **options: Parameters of LightGBM or of scikit-learn's forest, by their names, for example `num_leaves=63`;
             `n_estimators` is the most rounds, or the number of trees.

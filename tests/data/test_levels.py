@@ -11,7 +11,7 @@ import pytest
 from counterpoise.core.errors import ColumnError
 from counterpoise.core.schema import Column
 from counterpoise.data.kinds import infer
-from counterpoise.data.levels import compared_by_value, level_text
+from counterpoise.data.levels import compared_by_value, level_text, levels_of
 from counterpoise.data.read import read
 from counterpoise.data.schema import encode_rows
 from counterpoise.data.values import level_ids
@@ -36,6 +36,12 @@ def test_names_depend_on_the_value_alone(values, dtype, names):
     series = pl.Series(values).cast(dtype)
     assert level_text(series).to_list() == names
     assert [level_text(series[[i]])[0] for i in range(len(series))] == names
+
+
+def test_levels_come_in_their_order_however_often_and_wherever_they_stand():
+    texts = ["low", "10", "2", "high", "10", None, "10", "-1.5", "low"]
+    ordered = ("-1.5", "2", "10", "high", "low")
+    assert levels_of(pl.Series("size", texts)) == levels_of(pl.Series("size", texts[::-1])) == ordered
 
 
 def test_instants_are_named_in_utc():

@@ -51,6 +51,17 @@ def test_the_keras_model_gives_what_the_library_gives(name):
     assert 1 / (1 + np.exp(-logits)) == pytest.approx(p, abs=1e-6)
 
 
+@pytest.mark.parametrize("name", ["forest", "balanced_forest"])
+def test_forests_split_categories_in_their_order(name):
+    """The level column is one column of the matrix: it and its numbers in order grow the same trees."""
+    codes = np.unique(LEVEL, return_inverse=True)[1].astype(np.float64)
+    numbers = read(pl.DataFrame({"u": X[:, 0], "v": X[:, 1], "w": X[:, 2], "level": codes + 0.5}), y=Y)
+    (one, own), (other, as_number) = (grown(cp.trees(name, n_estimators=3), examples=e) for e in (TABLE, numbers))
+    assert own.model.predict_proba(one.matrix(ALL)) == pytest.approx(
+        as_number.model.predict_proba(other.matrix(ALL)), abs=1e-12
+    )
+
+
 def test_boosting_ends_by_the_corrected_loss_of_the_stopping_rows():
     shift = np.array([-1.0, 1.0])
     flat, trees = grown(TreeModel(), shift)
