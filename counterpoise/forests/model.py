@@ -181,7 +181,8 @@ def trees(name: str = "boosted", *, monotone: Mapping[str, int] | None = None, *
 
     Args:
         name: "boosted" (LightGBM: learning rate 0.05, 31 leaves, at most 1,000 rounds), "forest" (300 trees of at most
-            1,024 leaves with 2 rows or more, Breiman 2001) or "balanced_forest" (each tree on a balanced sample, Chen 2004).
+            1,024 leaves with 2 rows or more, Breiman 2001) or "balanced_forest" (each tree on a balanced sample, Chen
+            2004).
         monotone: Column -> 1 where the probability of class 1 may only rise with its number, -1 where it may only fall.
         **options: Parameters of LightGBM or of scikit-learn's forest, by their names, for example `num_leaves=63`;
             `n_estimators` is the most rounds, or the number of trees.
