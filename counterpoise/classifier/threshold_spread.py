@@ -20,19 +20,17 @@ Array = np.ndarray
 FIXED = ("argmax", "given", "cost", "costs")
 
 
-def threshold_spread(
-    rule: Any, scores: Mapping[str, Array], *, resamples: int = 200, level: float = 0.95, seed: int = 0
-) -> dict[str, float] | None:
+def threshold_spread(rule: Any, scores: Mapping[str, Array], *, resamples: int = 200) -> dict[str, float] | None:
     """Choose the threshold again on resampled rows.
 
     Args:
         rule: The rule. scores: The stored scores that fitted it (see `model_card.stored_scores`).
-        resamples: Bootstrap draws of rows. level: Share of the thresholds between the ends. seed: Of the draws.
+        resamples: Bootstrap draws of rows.
 
     Returns:
-        `value`, `low`, `high`; None where the threshold was not read off these rows: it was given or follows from
-        costs, is guaranteed, was moved to another prior, differs by group, there are more classes or labels, or a class
-        per element.
+        `value`, and `low` and `high`, the ends of 95% of the thresholds; None where the threshold was not read off
+        these rows: it was given or follows from costs, is guaranteed, was moved to another prior, differs by group,
+        there are more classes or labels, or a class per element.
 
     Example:
         >>> rng = np.random.default_rng(0)
@@ -54,7 +52,7 @@ def threshold_spread(
     if not np.allclose(shares, rule.prior):
         return None
     p = np.exp(pooled_log_proba(rule, list(scores["log_p"].astype(np.float64)))[:, 1])
-    rng, found = generator(seed, "threshold spread"), []
+    rng, found = generator(0, "threshold spread"), []
     for _ in range(resamples):
         rows = rng.integers(0, len(y), len(y))
         try:
@@ -63,7 +61,7 @@ def threshold_spread(
             continue
     if not found:
         return None
-    low, high = percentile(np.array(found), level)
+    low, high = percentile(np.array(found), 0.95)
     return {"value": float(rule.threshold), "low": low, "high": high}
 
 

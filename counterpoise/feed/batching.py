@@ -22,8 +22,6 @@ from counterpoise.plans.class_plans import Plan, uniform
 from counterpoise.plans.quotas import quota as quota_plan
 from counterpoise.plans.schedule import check_single
 
-Array = np.ndarray
-
 
 def batches(
     x: Any,

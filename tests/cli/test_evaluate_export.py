@@ -7,13 +7,13 @@ import json
 import numpy as np
 import polars as pl
 import pytest
+from leaderboard_schema import PER_PROBLEM
 from typer.testing import CliRunner
 
 import counterpoise as cp
 from counterpoise.cli.evaluate import _advice
 from counterpoise.cli.main import app
 from counterpoise.core.errors import CounterpoiseError, OptionError
-from counterpoise.metrics.catalog import PER_PROBLEM
 
 
 @pytest.fixture(scope="module", name="place")
