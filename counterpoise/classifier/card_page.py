@@ -72,6 +72,7 @@ def _training(card: Mapping[str, Any]) -> Iterator[str | Table]:
 
 
 def _decision(card: Mapping[str, Any]) -> Iterator[str | Table]:
+    """How a decision is made: thresholds, their spread, and those of groups and units."""
     threshold = card.get("threshold", {})
     if threshold.get("value") is not None:
         common = "Common decision" if threshold.get("by") else "Decision"
@@ -109,6 +110,7 @@ def _scores(metrics: Mapping[str, Mapping[str, Any]]) -> Table:
 
 
 def _group(table: Mapping[str, Any]) -> Section:
+    """The section on one column whose values are scored separately."""
     keys = ("prevalence", "mean_probability", "alert_rate", "recall", "precision", "false_positive_rate")
     rows = []
     for value in table["values"]:

@@ -176,6 +176,7 @@ class _Codes(dict[Any, int]):
 
 
 def _of_integers(array: Array) -> LabelSource:
+    """Integers and booleans, coded in rising order; a table of values where their span allows, else sorted."""
     flat = array.reshape(-1)
     if not flat.size:
         return LabelSource(np.zeros(array.shape, np.int32), [])

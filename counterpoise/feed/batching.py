@@ -109,6 +109,7 @@ def batches(
 
 
 def _plan(plan: Plan | None, quota: Any, y: Any, n: int, batch_size: int, sample_weight: Any) -> Plan:
+    """The plan given, that of a quota, or all rows alike; checked against the rows."""
     if plan is not None and quota is not None:
         raise OptionError("plan and quota cannot be combined. Leave one of them out.")
     if quota is not None:

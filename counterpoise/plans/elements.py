@@ -168,6 +168,7 @@ def _plain_mask(mask: Any) -> Array | None:
 
 
 def _element_weight(mask: Array | None, sample_weight: Any, shape: tuple[int, ...]) -> Array:
+    """What each element counts: 0 or 1 by the mask, times the weights given."""
     weight = np.ones(shape)
     if mask is not None:
         weight = weight * _spread(mask.astype(float), shape, "mask")

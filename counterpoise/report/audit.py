@@ -64,6 +64,7 @@ def with_ends(score: Mapping[str, Any] | None, digits: int = 3) -> str:
 
 
 def _threshold(record: Record, audit: Mapping[str, Any]) -> tuple[str, list[Row]]:
+    """What threshold other rows would have chosen: by resampling, and in each fold."""
     tables, spread = [], audit.get("threshold_spread")
     if spread:
         keys = ("recall", "precision", "alert_rate")
@@ -89,6 +90,7 @@ def _threshold(record: Record, audit: Mapping[str, Any]) -> tuple[str, list[Row]
 
 
 def _groups(audit: Mapping[str, Any]) -> tuple[str, list[Row]]:
+    """Scores of the values of each column, and their differences from a reference."""
     tables = []
     for table in audit.get("by") or []:
         column, of = table["column"], f"{table['column']}, class {table['class']}"
@@ -114,6 +116,7 @@ def _groups(audit: Mapping[str, Any]) -> tuple[str, list[Row]]:
 
 
 def _costs(record: Record) -> tuple[str, list[Row]]:
+    """Cost per case of each strategy, and its difference from the baseline."""
     if not record.get("costs"):
         return "", []
     rows = [row for row in ranked(record) if row.get("status", "ok") == "ok"]
@@ -134,6 +137,7 @@ def _costs(record: Record) -> tuple[str, list[Row]]:
 
 
 def _review(audit: Mapping[str, Any]) -> tuple[str, list[Row]]:
+    """How many rows go to a human, and how many of the others are wrong, at each limit."""
     rows, labels = [], []
     for one in audit.get("review") or []:
         labels = [str(c["label"]) for c in one["classes"]]
@@ -153,6 +157,7 @@ def _review(audit: Mapping[str, Any]) -> tuple[str, list[Row]]:
 
 
 def _reliability(audit: Mapping[str, Any]) -> tuple[str, list[Row]]:
+    """Predicted and observed shares of each class, bin by bin."""
     tables = []
     for table in audit.get("reliability") or []:
         rows = [
@@ -168,6 +173,7 @@ def _reliability(audit: Mapping[str, Any]) -> tuple[str, list[Row]]:
 
 
 def _importance(record: Record, audit: Mapping[str, Any]) -> tuple[str, list[Row]]:
+    """What the score loses without each column, or how to measure it."""
     found = audit.get("importance")
     if found:
         rows = [[", ".join(one["columns"]), with_ends(one["importance"])] for one in found["columns"]]

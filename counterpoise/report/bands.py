@@ -77,11 +77,13 @@ def resample(hit: Array, score: Array, threshold: Array, groups: Array | None = 
 
 
 def _redrawn(rung: Array, width: int, rng: np.random.Generator) -> Array:
+    """Resampled counts on each rung, (B, rungs)."""
     n = len(rung)
     return rng.multinomial(n, np.bincount(rung, minlength=width) / max(n, 1), size=RESAMPLES)
 
 
 def _redrawn_groups(rung: Array, hit: Array, groups: Array, width: int, rng: np.random.Generator) -> list[Array]:
+    """Resampled counts of positives and negatives on each rung, (B, rungs) each; whole groups are drawn."""
     _, code = np.unique(groups, return_inverse=True)
     size = int(code.max()) + 1
     column = rung + width * ~hit

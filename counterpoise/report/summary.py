@@ -255,6 +255,7 @@ def _curves(
 
 
 def _bands(hit: Array, score: Array, counted: tuple[Array, Array, Array], groups: Array | None) -> list[Any]:
+    """Bands of the four curves (precision, ROC, gain, net benefit) over resampled rows; None where rows are few."""
     if hit.sum() <= bands.FEW or (~hit).sum() <= bands.FEW:
         return [None] * 4
     threshold, tp, fp = counted
