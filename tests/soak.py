@@ -36,8 +36,8 @@ from counterpoise.core.errors import ArtifactError
 
 #: Fits on disk that are waited for, and the pause in seconds after them.
 Moment = tuple[int, float]
-#: Fits of the comparison: two strategies on three folds, and the winner on all rows.
-FITS = 7
+#: Fits of the comparison: two models under two strategies on three folds, and the winner on all rows.
+FITS = 13
 #: What differs from run to run on the leaderboard.
 COSTS = ("seconds", "seconds_shared", "memory_mb")
 
@@ -52,9 +52,9 @@ def write_table(path: Path, rows: int = 240) -> Path:
 
 
 def command_of(table: Path, out: Path) -> list[object]:
-    """The command of a short comparison."""
-    how = ["--strategies", "none,oversample", "--folds", 3, "--epochs", 3, "--batch-size", 32, "--model", "mlp"]
-    return ["compare", table, "--target", "y", *how, "--out", out]
+    """The command of a short comparison of two models."""
+    how = ["--strategies", "none,oversample", "--folds", 3, "--epochs", 3, "--batch-size", 32]
+    return ["compare", table, "--target", "y", *how, "--model", "mlp,boosted", "--out", out]
 
 
 def board(out: Path) -> dict[str, Any]:
