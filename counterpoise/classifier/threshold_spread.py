@@ -52,16 +52,16 @@ def threshold_spread(rule: Any, scores: Mapping[str, Array], *, resamples: int =
     if not np.allclose(shares, rule.prior):
         return None
     p = np.exp(pooled_log_proba(rule, list(scores["log_p"].astype(np.float64)))[:, 1])
-    rng, found = generator(0, "threshold spread"), []
+    rng, thresholds = generator(0, "threshold spread"), []
     for _ in range(resamples):
         rows = rng.integers(0, len(y), len(y))
         try:
-            found.append(choose_threshold(p[rows], y[rows], rule.aim, None if weight is None else weight[rows]))
+            thresholds.append(choose_threshold(p[rows], y[rows], rule.aim, None if weight is None else weight[rows]))
         except CounterpoiseError:  # these rows reach no such precision, or have one class only
             continue
-    if not found:
+    if not thresholds:
         return None
-    low, high = percentile(np.array(found), 0.95)
+    low, high = percentile(np.array(thresholds), 0.95)
     return {"value": float(rule.threshold), "low": low, "high": high}
 
 
@@ -73,15 +73,15 @@ def decisions_at(spread: Mapping[str, float], y: Array, proba: Array, sample_wei
         >>> [(found[end]["recall"], found[end]["alert_rate"]) for end in ("low", "value", "high")]
         [(1.0, 1.0), (1.0, 0.5), (0.0, 0.0)]
     """
-    weight, found = np.ones(len(y)) if sample_weight is None else sample_weight, {}
+    weight, decisions = np.ones(len(y)) if sample_weight is None else sample_weight, {}
     for end in ("low", "value", "high"):
         alert = proba >= spread[end]
         hits, alerts = float(weight @ (alert & (y == 1))), float(weight @ alert)
         positives = float(weight @ (y == 1))
-        found[end] = {
+        decisions[end] = {
             "threshold": spread[end],
             "recall": hits / positives if positives else float("nan"),
             "precision": hits / alerts if alerts else float("nan"),
             "alert_rate": alerts / float(weight.sum()),
         }
-    return found
+    return decisions

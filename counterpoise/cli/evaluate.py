@@ -150,7 +150,7 @@ def _of_images(
 
 def _target(clf: Any, target: str | None, labels_as: tuple[str | None, str | None]) -> Any:
     """The target of a table of images; columns a,b,c are several labels where the model has these, else one class."""
-    return o.target_named(target, *labels_as) if clf.kind == "labels" else target
+    return o.target_named(target, *labels_as) if clf.target.independent else target
 
 
 def _drift(clf: Any, data: Any) -> dict[str, Any]:

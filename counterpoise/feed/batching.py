@@ -43,7 +43,7 @@ def batches(
 ) -> Feed:
     """Return Keras or tf.data batches, resampled each epoch by a sampling plan.
 
-    Use `model.fit(feed)` or `feed.as_dataset()`.
+    Pass the result to `model.fit`, or call its `as_dataset()`.
 
     Args:
         x: Arrays of any rank, dicts and tuples of them, frames, sparse matrices, memory maps, HDF5-like objects, a

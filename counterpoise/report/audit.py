@@ -37,13 +37,13 @@ def sections(record: Record) -> list[Row]:
         ("reliability", "Reliability of each class", lambda: _reliability(audit)),
         ("importance", "Importance of the columns", lambda: _importance(record, audit)),
     )
-    found = []
+    listed = []
     for key, title, make in parts:
         text, tables = make()
         if tables or (text and key == "importance"):
             about = of if tables and key != "costs" else ""
-            found.append({"id": key, "title": title, "text": text, "tables": tables, "of": about})
-    return found
+            listed.append({"id": key, "title": title, "text": text, "tables": tables, "of": about})
+    return listed
 
 
 def _table(caption: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Row:
@@ -174,10 +174,10 @@ def _reliability(audit: Mapping[str, Any]) -> tuple[str, list[Row]]:
 
 def _importance(record: Record, audit: Mapping[str, Any]) -> tuple[str, list[Row]]:
     """What the score loses without each column, or how to measure it."""
-    found = audit.get("importance")
-    if found:
-        rows = [[", ".join(one["columns"]), with_ends(one["importance"])] for one in found["columns"]]
-        caption = f"Average precision lost without a column (95% CI), {words.count(found['rows'])} test rows"
+    importance = audit.get("importance")
+    if importance:
+        rows = [[", ".join(one["columns"]), with_ends(one["importance"])] for one in importance["columns"]]
+        caption = f"Average precision lost without a column (95% CI), {words.count(importance['rows'])} test rows"
         text = "Each column is shuffled between rows. Columns with the same information hide each other."
         return text, [_table(capital(caption), ("Column", "Loss"), rows)]
     if record["data"].get("columns") and row_of(record, audit.get("strategy")) and record.get("model_card"):

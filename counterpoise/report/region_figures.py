@@ -80,11 +80,11 @@ def _parts(record: Record, curve: str) -> list[tuple[list[str], Mapping[str, Any
 
 def _at(part: Mapping[str, Any], x: str, y: str, limit: float) -> str:
     """The last value whose place is within the limit."""
-    place = bisect.bisect_right(part[x], limit)
-    return words.number(part[y][place - 1] if place else 0.0)
+    index = bisect.bisect_right(part[x], limit)
+    return words.number(part[y][index - 1] if index else 0.0)
 
 
 def _share_above(part: Mapping[str, Sequence[float]], dice: float) -> str:
     """The share of images at the first value of at least `dice`."""
-    place = bisect.bisect_left(part["dice"], dice)
-    return words.share(part["images"][place] if place < len(part["dice"]) else 0.0)
+    index = bisect.bisect_left(part["dice"], dice)
+    return words.share(part["images"][index] if index < len(part["dice"]) else 0.0)
