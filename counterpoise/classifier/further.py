@@ -119,6 +119,7 @@ def rule_costs(rule: Rule) -> Array | None:
 def _of_two(
     y: Array, proba: Array, threshold: float | None, first: int | None, w: Array | None, weight: Array
 ) -> dict[str, float]:
+    """Scores of two classes that no leaderboard shows; each only where it is defined."""
     parts = sc.brier_decomposition(y, proba, sample_weight=w)
     scores = {"partial_auc": sc.partial_auc(y, proba, MAX_FPR, sample_weight=w),
              "brier_reliability": parts.reliability, "brier_resolution": parts.resolution}  # fmt: skip

@@ -231,6 +231,7 @@ def _of_pandas(series: Any, name: str) -> LabelSource:
 
 
 def _of_polars(series: Any, name: str) -> LabelSource:
+    """A polars series by its distinct values; numbers and what NumPy lacks go by their own ways."""
     kind = str(series.dtype)
     if series.dtype.is_nested() or kind in ("Object", "Int128", "UInt128"):  # NumPy has no such integers
         return _of_array(_as_array(series.to_list(), name), name)

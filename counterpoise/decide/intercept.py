@@ -132,6 +132,7 @@ def _log_likelihood(lp: Array, wanted: Array, w: Array, b: Array) -> float:
 
 
 def _words(mean: Array, share: Array, error: Array, off: Array, fitted: Array | None) -> tuple[str, ...]:
+    """What was compared and what came of it, as notes."""
     lead = "After the prior-shift correction, the mean probability"
     if not off.any():
         worst = int(np.argmax(np.abs(share - mean) / np.maximum(error, 1e-300)))

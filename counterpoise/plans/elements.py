@@ -115,6 +115,7 @@ def _refuse_columns_of_text(source: LabelSource, levels: list[Any]) -> None:
 
 
 def _of_kind(kind: str, source: LabelSource, weight: Array, ignore: tuple[Any, ...], squeezed: bool) -> Elements:
+    """Elements of a target read as one-hot rows, as codes, or as labels of 0 and 1."""
     if kind == "one_hot":
         if ignore:
             raise DataError('ignore= cannot be used with kind="one_hot", because it names labels. Use mask= instead.')

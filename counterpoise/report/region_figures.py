@@ -39,6 +39,7 @@ def dice_spec(record: Record) -> Spec:
 
 
 def _froc(record: Record) -> Figure:
+    """The figure of lesions found against false positives per image, with its table."""
     caption = (
         "Higher is better. A finding is a connected region of the decision, at each strategy's own threshold; it is "
         "ranked by its largest probability. It hits a lesion if their overlap (IoU) is at least 0.1. The curve ends "
@@ -56,6 +57,7 @@ def _froc(record: Record) -> Figure:
 
 
 def _dice_images(record: Record) -> Figure:
+    """The figure of the Dice coefficients of single images, with its table."""
     caption = (
         "Higher is better. Share of the test images with the class whose Dice coefficient is at least the value below, "
         "at each strategy's own threshold."
