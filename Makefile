@@ -51,10 +51,10 @@ test-floors: .venv-floors/.made         ## a tenth of the tests on the oldest ve
 PROCESSES = tests/test_killed.py tests/test_examples.py tests/core/test_fork_guard.py tests/core/test_files.py tests/scale \
 	tests/classifier/test_classifier.py tests/cli/test_commands.py tests/export/test_export.py tests/losses/test_loss_training.py
 
-test-processes: $(VENV)/.test           ## fresh processes; races killed and resumed, a pool that loses a worker, Ray
+test-processes: $(VENV)/.test           ## fresh processes; comparisons killed and resumed, a pool that loses a worker, Ray
 	$(BIN)/python -m pytest -m processes $(PROCESSES)
 
-soak: $(VENV)/.test                     ## kill races at 20 random moments, and a Ray node; everything must come back
+soak: $(VENV)/.test                     ## kill comparisons at 20 random moments, and a Ray node; everything must come back
 	$(BIN)/python tests/soak.py
 
 lint: $(VENV)/.test $(VENV)/.lint       ## ruff, mypy, import layers
@@ -77,7 +77,7 @@ bench-train: $(VENV)/.test              ## the training program against loops of
 	rm -f build/bench-train.json
 	$(BIN)/python -m benchmarks.train
 
-bench-memory: $(VENV)/.test             ## the memory of one process over 100 small races
+bench-memory: $(VENV)/.test             ## the memory of one process over 100 small comparisons
 	$(BIN)/python -m benchmarks.memory
 
 bench-data: $(VENV)/.test               ## feeds and resampling against copies and tf.data recipes
@@ -90,7 +90,7 @@ bench-decide: $(VENV)/.test             ## what each step of the rule does to pr
 bench-images: $(VENV)/.test             ## pixels of image files, memory and comparisons against image_dataset_from_directory
 	$(BIN)/python -m benchmarks.images
 
-bench-page: $(VENV)/.test               ## how soon the report of a large race is drawn (needs Chromium)
+bench-page: $(VENV)/.test               ## how soon the report of a large comparison is drawn (needs Chromium)
 	$(BIN)/python -m benchmarks.page
 
 bench-growth: $(VENV)/.test             ## how cost grows with rows, columns and classes

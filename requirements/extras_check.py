@@ -30,8 +30,8 @@ Y = (np.arange(400) % 8 == 0).astype(int)
 X = (RNG.normal(size=(400, 3)) + 1.5 * Y[:, None]).astype("float32")
 
 
-def race(strategies: str = "none,threshold", **more: Any) -> cp.Comparison:
-    """A race of some seconds."""
+def comparison(strategies: str = "none,threshold", **more: Any) -> cp.Comparison:
+    """A comparison of some seconds."""
     return cp.compare("mlp", X, Y, strategies=strategies, folds=2, epochs=2, refit=False, verbose=0, **more)
 
 
@@ -51,7 +51,7 @@ def jax(_: Path) -> None:
 
 def ray(_: Path) -> None:
     with cp.scale.ray("local", num_cpus=1) as cluster:
-        there = race(executor=cluster)
+        there = comparison(executor=cluster)
     assert [row["status"] for row in there.leaderboard] == ["ok", "ok"]
 
 
@@ -63,8 +63,8 @@ def onnx(out: Path) -> None:
 
     session = onnxruntime.InferenceSession(str(file))
     (rows,) = session.get_inputs()
-    said = session.run(None, {rows.name: X})
-    assert any(np.allclose(part, clf.predict_proba(X), atol=1e-4) for part in said if part.shape == (400, 2)), said
+    outputs = session.run(None, {rows.name: X})
+    assert any(np.allclose(p, clf.predict_proba(X), atol=1e-4) for p in outputs if p.shape == (400, 2)), outputs
 
 
 def litert(out: Path) -> None:
@@ -81,7 +81,7 @@ def images(out: Path) -> None:
 
 
 def pandas(_: Path) -> None:
-    frame = race().to_frame()
+    frame = comparison().to_frame()
     assert type(frame).__module__.startswith("pandas"), type(frame)
     assert list(frame["strategy"]) != []
 
@@ -89,7 +89,7 @@ def pandas(_: Path) -> None:
 def mlflow(out: Path) -> None:
     place = f"sqlite:///{out}/runs.sqlite"
     os.chdir(out)
-    race().log_to("mlflow", place)
+    comparison().log_to("mlflow", place)
     from mlflow import MlflowClient
 
     runs = MlflowClient(place).search_runs(["0"])
@@ -97,11 +97,11 @@ def mlflow(out: Path) -> None:
 
 
 def tune(_: Path) -> None:
-    assert race("focal", tune=2).leaderboard[0]["status"] == "ok"
+    assert comparison("focal", tune=2).leaderboard[0]["status"] == "ok"
 
 
 def trees(_: Path) -> None:
-    assert {row["status"] for row in race("none,external:lightgbm").leaderboard} == {"ok"}
+    assert {row["status"] for row in comparison("none,external:lightgbm").leaderboard} == {"ok"}
 
 
 def demo(out: Path) -> None:
@@ -140,7 +140,7 @@ def without() -> None:
     for extra, job in {**JOBS, "demo": lambda _: loans()}.items():
         if extra not in REPLACED:
             refused(job, extra)
-    assert type(race().to_frame()).__module__.startswith("polars")
+    assert type(comparison().to_frame()).__module__.startswith("polars")
 
 
 def bare() -> None:

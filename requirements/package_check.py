@@ -18,7 +18,7 @@ def faults(dist: Path) -> list[str]:
     (wheel,), (sdist,) = list(dist.glob("*.whl")), list(dist.glob("*.tar.gz"))
     with zipfile.ZipFile(wheel) as held:
         names = held.namelist()
-        told = message_from_bytes(held.read(next(name for name in names if name.endswith(".dist-info/METADATA"))))
+        metadata = message_from_bytes(held.read(next(name for name in names if name.endswith(".dist-info/METADATA"))))
     with tarfile.open(sdist) as held:
         inside = {name.partition("/")[2] for name in held.getnames()}
     source = {path.relative_to(ROOT).as_posix() for path in (ROOT / "counterpoise").rglob("*") if path.is_file()}
@@ -26,10 +26,10 @@ def faults(dist: Path) -> list[str]:
     wrong = [f"{wheel.name}: {name} is missing" for name in sorted(source - set(names))]
     wrong += [f"{sdist.name}: {name} is missing" for name in sorted((source | {"README.md", "LICENSE"}) - inside)]
     wrong += [f"{wheel.name}: {name} does not belong there" for name in names if name.startswith(("tests/", "docs/"))]
-    if told["Version"] != PROJECT["version"]:
-        wrong.append(f"version {told['Version']} is not {PROJECT['version']}")
-    if set(told.get_all("Provides-Extra", [])) != set(PROJECT["optional-dependencies"]):
-        wrong.append(f"extras are {told.get_all('Provides-Extra')}")
+    if metadata["Version"] != PROJECT["version"]:
+        wrong.append(f"version {metadata['Version']} is not {PROJECT['version']}")
+    if set(metadata.get_all("Provides-Extra", [])) != set(PROJECT["optional-dependencies"]):
+        wrong.append(f"extras are {metadata.get_all('Provides-Extra')}")
     return wrong
 
 

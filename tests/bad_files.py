@@ -43,10 +43,6 @@ def text(content: str | bytes, name: str = "data.csv") -> Callable[[Path], objec
     return lambda folder: (folder / name).write_bytes(raw)
 
 
-def nothing(folder: Path) -> None:
-    """Write no file."""
-
-
 def cut_parquet(folder: Path) -> None:
     pl.DataFrame({"a": [1.5, 2.5], "y": [0, 1]}).write_parquet(folder / "data.parquet")
     whole = (folder / "data.parquet").read_bytes()

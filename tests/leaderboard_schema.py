@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from counterpoise.metrics.catalog import PER_PROBLEM
+from counterpoise.metrics.catalog import METRICS, REGION_KEYS
+
+#: Keys of several labels together, and of costs.
+TOGETHER = ("average_precision_micro", "roc_auc_micro", "f1_micro", "subset_accuracy", "expected_cost")
+#: Keys of the scores that one choice among classes has.
+PER_PROBLEM = tuple(key for key in METRICS if key not in {*TOGETHER, *REGION_KEYS})
 
 NUMBER = (int, float)
 MAYBE = (int, float, type(None))

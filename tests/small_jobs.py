@@ -1,4 +1,4 @@
-"""Jobs of a small race, and when two members are one: for the tests of what trains elsewhere."""
+"""Jobs of a small comparison, and when two members are one: for the tests of what trains elsewhere."""
 
 from __future__ import annotations
 

@@ -1,13 +1,13 @@
-"""Kill races at random moments and hold what they resume to against an undisturbed one.
+"""Kill comparisons at random moments and hold what they resume to against an undisturbed one.
 
     python tests/soak.py [--kills 20] [--seed 0]
 
-Every race of the first part is killed (SIGKILL) once and then run again to its end: the leaderboard must be that of the
-undisturbed race but for seconds and memory. A moment is a number of fits on disk, from none to all, and a random pause
-after them, so that starting up, each fit, and judging are all met, however fast the machine is. The second part trains
-the same jobs on two Ray nodes of this machine: twice in peace (the first time workers have more to prepare), once with
-a node killed in the middle. Its extra time must be the fits that died and the restart, so it prints both: what was in
-work on the dead node and is trained again, and how long the living node waited after the kill.
+Every comparison of the first part is killed (SIGKILL) once and then run again to its end: the leaderboard must be that
+of the undisturbed comparison but for seconds and memory. A moment is a number of fits on disk, from none to all, and a
+random pause after them, so that starting up, each fit, and judging are all met, however fast the machine is. The second
+part trains the same jobs on two Ray nodes of this machine: twice in peace (the first time workers have more to
+prepare), once with a node killed in the middle. Its extra time must be the fits that died and the restart, so it prints
+both: what was in work on the dead node and is trained again, and how long the living node waited after the kill.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ from counterpoise.core.errors import ArtifactError
 
 #: Fits on disk that are waited for, and the pause in seconds after them.
 Moment = tuple[int, float]
-#: Fits of the race: two strategies on three folds, and the winner on all rows.
-FITS = 7
+#: Fits of the comparison: two models under two strategies on three folds, and the winner on all rows.
+FITS = 13
 #: What differs from run to run on the leaderboard.
 COSTS = ("seconds", "seconds_shared", "memory_mb")
 
@@ -51,10 +51,10 @@ def write_table(path: Path, rows: int = 240) -> Path:
     return path
 
 
-def race_of(table: Path, out: Path) -> list[object]:
-    """The command of a short race."""
-    how = ["--strategies", "none,oversample", "--folds", 3, "--epochs", 3, "--batch-size", 32, "--model", "mlp"]
-    return ["compare", table, "--target", "y", *how, "--out", out]
+def command_of(table: Path, out: Path) -> list[object]:
+    """The command of a short comparison of two models."""
+    how = ["--strategies", "none,oversample", "--folds", 3, "--epochs", 3, "--batch-size", 32]
+    return ["compare", table, "--target", "y", *how, "--model", "mlp,boosted", "--out", out]
 
 
 def board(out: Path) -> dict[str, Any]:
@@ -65,7 +65,7 @@ def board(out: Path) -> dict[str, Any]:
 
 
 def moments(rng: np.random.Generator, number: int, seconds: float) -> list[Moment]:
-    """Random moments of a race that takes so many seconds; all numbers of fits are equally often waited for.
+    """Random moments of a comparison that takes so many seconds; all numbers of fits are equally often waited for.
 
     Pauses after a fit are mostly short: fits follow each other quickly, starting and judging take longer.
     """
@@ -94,17 +94,17 @@ def kill(pid: int, out: Path, moment: Moment) -> None:
 
 
 def ordeal(run: Runner, table: Path, out: Path, when: Iterable[Moment]) -> list[int]:
-    """Start a race and kill it at a moment, again and again; then let it end. The exit codes."""
+    """Start a comparison and kill it at a moment, again and again; then let it end. The exit codes."""
     codes = []
     for moment in when:
-        kill(run.start(*race_of(table, out)), out, moment)
+        kill(run.start(*command_of(table, out)), out, moment)
         codes.append(run.finish())
-    return [*codes, run.run(*race_of(table, out))]
+    return [*codes, run.run(*command_of(table, out))]
 
 
 def undisturbed(run: Runner, table: Path, out: Path) -> tuple[float, dict[str, Any]]:
-    """Seconds of a whole race, and its leaderboard."""
-    run.start(*race_of(table, out))
+    """Seconds of a whole comparison, and its leaderboard."""
+    run.start(*command_of(table, out))
     start = time.perf_counter()
     if run.finish():
         raise RuntimeError(run.log.read_text())
@@ -112,7 +112,7 @@ def undisturbed(run: Runner, table: Path, out: Path) -> tuple[float, dict[str, A
 
 
 def soak_kills(place: Path, kills: int, seed: int) -> int:
-    """Print each ordeal; the number of races that did not end as they should."""
+    """Print each ordeal; the number of comparisons that did not end as they should."""
     rng, table, wrong = np.random.default_rng(seed), write_table(place / "table.csv"), 0
     with runner(place) as run:
         seconds, wanted = undisturbed(run, table, place / "whole")
@@ -120,10 +120,10 @@ def soak_kills(place: Path, kills: int, seed: int) -> int:
         for number, moment in enumerate(moments(rng, kills, seconds)):
             out = place / f"killed-{number}"
             codes = ordeal(run, table, out, [moment])
-            said = run.log.read_text().splitlines()
+            lines = run.log.read_text().splitlines()
             same = codes[-1] == 0 and board(out) == wanted
             wrong += not same
-            resumed = next((line for line in said if line.startswith("resuming")), "nothing was kept yet")
+            resumed = next((line for line in lines if line.startswith("resuming")), "nothing was kept yet")
             print(f"killed {moment[1]:5.2f} s after fit {moment[0]} (exit {codes[0]}): {resumed}; "
                   f"{'identical' if same else 'DIFFERENT'}", flush=True)  # fmt: skip
     return wrong

@@ -86,7 +86,7 @@ def refused(place, out, command: str, *words: str) -> None:
     assert (contents(place), contents(out)) == before
 
 
-RACE = "compare t.csv --target ill --out {out} "
+RUN = "compare t.csv --target ill --out {out} "
 MODEL = "train t.csv --target ill --strategy none --out {out}/m.keras "
 SCORE = "predict m.keras t.csv --out {out}/p.csv "
 
@@ -94,49 +94,49 @@ COMMANDS = {
     "no command of that name": ("compar", "Did you mean 'compare'"),
     "no data": ("compare --target ill --out {out}", "argument 'data'", "counterpoise compare --help"),
     "no output folder named": ("compare t.csv --target ill", "'--out'"),
-    "an unknown option": (RACE + "--fold 3", "--fold"),
-    "a word for a number": (RACE + "--epochs many", "--epochs", "integer"),
+    "an unknown option": (RUN + "--fold 3", "--fold"),
+    "a word for a number": (RUN + "--epochs many", "--epochs", "integer"),
     "no target": ("compare t.csv --out {out}", "--target", "t.csv"),
     "a target nearly right": ("compare t.csv --target il --out {out}", "'il'", "Did you mean 'ill'"),
     "no such file": ("compare x.csv --target ill --out {out}", "x.csv does not exist"),
     "bytes that are no text": ("diagnose binary.csv --target ill", "binary.csv", "UTF-8"),
-    "a class in too few rows": (RACE + "--folds 25", "class 'yes' has 24 rows", "Use 24 folds", "--merge-rare"),
-    "one fold": (RACE + "--folds 1", "--folds", "2"),
+    "a class in too few rows": (RUN + "--folds 25", "class 'yes' has 24 rows", "Use 24 folds", "--merge-rare"),
+    "one fold": (RUN + "--folds 1", "--folds", "2"),
     "one fold to diagnose": ("diagnose t.csv --target ill --folds 1", "--folds", "2"),
-    "groups too few for the folds": (RACE + "--groups ward --folds 13", "Class 'no'", "at most 12 folds"),
-    "no such group column": (RACE + "--groups wards", "Did you mean 'ward'"),
-    "groups and time together": (RACE + "--groups ward --time day", "groups and time"),
+    "groups too few for the folds": (RUN + "--groups ward --folds 13", "Class 'no'", "at most 12 folds"),
+    "no such group column": (RUN + "--groups wards", "Did you mean 'ward'"),
+    "groups and time together": (RUN + "--groups ward --time day", "groups and time"),
     "a positive of three classes": (
         "compare t.csv --target grade --positive a --out {out}", "a, b, c", "--one-vs-rest a"
     ),
-    "the target dropped": (RACE + "--drop day,ill", "'ill'", "--target", "--drop"),
-    "an unknown strategy": (RACE + "--strategies none,oversampel", "'oversampel'", "Did you mean 'oversample'"),
-    "no strategy": (RACE + "--strategies ,", "--strategies is empty"),
-    "an unknown metric": (RACE + "--metric acuracy", "'acuracy'", "Did you mean 'accuracy'"),
-    "an unknown budget": (RACE + "--budget time", "budget is 'time'", "steps"),
-    "an unknown way with duplicates": (RACE + "--duplicates merge", "duplicates is 'merge'", "drop"),
-    "no epochs": (RACE + "--epochs 0", "epochs is 0"),
-    "no repeats": (RACE + "--repeats 0", "--repeats", "1"),
-    "an empty batch": (RACE + "--batch-size 0", "batch_size is 0"),
-    "a negative seed": (RACE + "--seed -1", "'--seed'", "greater than or equal to 0"),
-    "pixels of a table": (RACE + "--size 32", "--size", "t.csv"),
+    "the target dropped": (RUN + "--drop day,ill", "'ill'", "--target", "--drop"),
+    "an unknown strategy": (RUN + "--strategies none,oversampel", "'oversampel'", "Did you mean 'oversample'"),
+    "no strategy": (RUN + "--strategies ,", "--strategies is empty"),
+    "an unknown metric": (RUN + "--metric acuracy", "'acuracy'", "Did you mean 'accuracy'"),
+    "an unknown budget": (RUN + "--budget time", "budget is 'time'", "steps"),
+    "an unknown way with duplicates": (RUN + "--duplicates merge", "duplicates is 'merge'", "drop"),
+    "no epochs": (RUN + "--epochs 0", "epochs is 0"),
+    "no repeats": (RUN + "--repeats 0", "--repeats", "1"),
+    "an empty batch": (RUN + "--batch-size 0", "batch_size is 0"),
+    "a negative seed": (RUN + "--seed -1", "'--seed'", "greater than or equal to 0"),
+    "pixels of a table": (RUN + "--size 32", "--size", "t.csv"),
     "an output folder below a file": ("compare t.csv --target ill --out file/run", "'file' is a file"),
     "a file as output folder": ("compare t.csv --target ill --out file", "'file' is a file"),
-    "an unknown network": (RACE + "--model mpl", "'mpl'", "Did you mean 'mlp'"),
-    "no such model file": (RACE + "--model x.keras", "x.keras", "no such file"),
-    "a damaged model file": (RACE + "--model cut.keras", "cut.keras", "damaged"),
-    "a model for another input": (RACE + "--model plain.keras", "input of shape"),
-    "a classifier as model": (RACE + "--model m.keras", "m.keras", "a whole classifier", "plain Keras model"),
-    "no such module": (RACE + "--model nowhere:build", "no module 'nowhere'", "module:function"),
-    "no such function": (RACE + "--model rejected_builders:wid", "has no 'wid'", "Did you mean 'wide'"),
-    "half a name": (RACE + "--model :build", ":build", "module:function"),
-    "a module that is no Python": (RACE + "--model broken_builders:build", "SyntaxError", "broken_builders.py, line 1"),
-    "a number as builder": (RACE + "--model rejected_builders:number", "number is int"),
-    "a builder without arguments": (RACE + "--model rejected_builders:lonely", "lonely()", "(spec, n_classes)"),
-    "a builder that fails": (RACE + "--model rejected_builders:failing", "no weights today", "rejected_builders.py, l"),
-    "a builder that returns nothing": (RACE + "--model rejected_builders:nothing", "NoneType"),
-    "a builder of five units": (RACE + "--model rejected_builders:wide", "(None, 5)", "1 or 2 units"),
-    "a builder for another input": (RACE + "--model rejected_builders:foreign", "input of shape"),
+    "an unknown network": (RUN + "--model mpl", "'mpl'", "Did you mean 'mlp'"),
+    "no such model file": (RUN + "--model x.keras", "x.keras", "no such file"),
+    "a damaged model file": (RUN + "--model cut.keras", "cut.keras", "damaged"),
+    "a model for another input": (RUN + "--model plain.keras", "input of shape"),
+    "a classifier as model": (RUN + "--model m.keras", "m.keras", "a whole classifier", "plain Keras model"),
+    "no such module": (RUN + "--model nowhere:build", "no module 'nowhere'", "module:function"),
+    "no such function": (RUN + "--model rejected_builders:wid", "has no 'wid'", "Did you mean 'wide'"),
+    "half a name": (RUN + "--model :build", ":build", "module:function"),
+    "a module that is no Python": (RUN + "--model broken_builders:build", "SyntaxError", "broken_builders.py, line 1"),
+    "a number as builder": (RUN + "--model rejected_builders:number", "number is int"),
+    "a builder without arguments": (RUN + "--model rejected_builders:lonely", "lonely()", "(spec, n_classes)"),
+    "a builder that fails": (RUN + "--model rejected_builders:failing", "no weights today", "rejected_builders.py, l"),
+    "a builder that returns nothing": (RUN + "--model rejected_builders:nothing", "NoneType"),
+    "a builder of five units": (RUN + "--model rejected_builders:wide", "(None, 5)", "1 or 2 units"),
+    "a builder for another input": (RUN + "--model rejected_builders:foreign", "input of shape"),
     "train: an unknown strategy": (MODEL + "--strategy non", "Did you mean 'none'"),
     "train: no strategy": ("train t.csv --target ill --out {out}/m.keras", "--strategy"),
     "train: a name that is no model": ("train t.csv --target ill --strategy none --out {out}/m.h5", "m.h5", ".keras"),
@@ -207,8 +207,8 @@ def test_a_bad_file_in_python(case, tmp_path):
 @pytest.mark.parametrize(
     ("place_of_fault", "command"),
     [
-        ("keras.Model.save", RACE + "--model mlp --strategies none --folds 2 --epochs 1"),
-        ("pathlib.Path.write_bytes", RACE + "--model mlp --strategies none --folds 2 --epochs 1"),
+        ("keras.Model.save", RUN + "--model mlp --strategies none --folds 2 --epochs 1"),
+        ("pathlib.Path.write_bytes", RUN + "--model mlp --strategies none --folds 2 --epochs 1"),
         ("keras.Model.save", MODEL + "--model mlp --epochs 1"),
         ("pathlib.Path.write_bytes", SCORE),
     ],
@@ -235,7 +235,7 @@ def test_a_disk_that_cannot_be_read_is_named(place, out, monkeypatch):
     check_refusal(run_command("diagnose", "t.csv", "--target", "ill"), "t.csv", "Input/output error")
 
 
-def test_rows_left_out_on_request_are_told(tmp_path, monkeypatch):
+def test_rows_left_out_on_request_are_reported(tmp_path, monkeypatch):
     text(GOOD + "1,2,no,5\n")(tmp_path)
     monkeypatch.chdir(tmp_path)
     run = run_command("diagnose", "data.csv", "--target", "y", "--skip-bad")
@@ -249,7 +249,7 @@ def test_an_interrupt_is_no_traceback(place, out, monkeypatch):
 
     monkeypatch.chdir(place)
     monkeypatch.setattr("counterpoise.data.read.read", stop)
-    run = run_command(*shlex.split(RACE.format(out=out)))
+    run = run_command(*shlex.split(RUN.format(out=out)))
     assert (run.code, run.err) == (130, "counterpoise: stopped.\n")
 
 

@@ -55,21 +55,24 @@ def test_a_name_that_moved_still_works_and_says_where_it_is():
     [cp, cp.feed, cp.metrics, cp.networks, cp.strategies],
     ids=lambda package: package.__name__,
 )
-def test_type_checkers_are_told_of_every_name_that_is_loaded_late(package):
+def test_type_checkers_see_every_name_that_is_loaded_late(package):
     """By `import name as name`: a checker takes any other import for private."""
     late = package._SHOWN if package is cp.metrics else package._HOME
-    told = {}
+    shown = {}
     for part in ast.parse(Path(package.__file__).read_text(encoding="utf-8")).body:
         if isinstance(part, ast.If) and isinstance(part.test, ast.Name):  # if TYPE_CHECKING
-            told |= {name.asname: line.module for line in part.body for name in line.names if name.asname == name.name}
-    assert told == {**late, **(dict.fromkeys(cp._NAMESPACES, "counterpoise") if package is cp else {})}
+            shown |= {name.asname: line.module for line in part.body for name in line.names if name.asname == name.name}
+    assert shown == {**late, **(dict.fromkeys(cp._NAMESPACES, "counterpoise") if package is cp else {})}
 
 
-def test_no_module_hides_a_public_function():
+def test_every_lazy_name_is_the_same_after_importing_every_submodule():
     """Python binds a submodule over a function of the same name; so none may exist."""
+    spaces = [cp, *(getattr(cp, name) for name in cp._NAMESPACES)]
+    before = {(space, name): getattr(space, name) for space in spaces for name in dir(space)}
     for found in pkgutil.walk_packages(cp.__path__, "counterpoise."):
         if not found.name.endswith("__main__"):
             importlib.import_module(found.name)
+    assert [name for (space, name), value in before.items() if getattr(space, name) is not value] == []
     for name in cp.__all__:
         value = getattr(cp, name)
         if name in cp._NAMESPACES:

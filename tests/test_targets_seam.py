@@ -10,7 +10,7 @@ import counterpoise
 ROOT = Path(counterpoise.__file__).parent
 #: Rooms that may know how labels look: those that `targets/` is made of, and itself.
 BELOW = {"core", "data", "plans", "losses", "metrics", "report", "diagnosis", "feed", "decide", "targets"}
-ASKS = re.compile(r"\bn_classes\b(?!=|\)`)|\.binary\b|bincount\(examples\.y|(?:examples|target|labels)\.kind [!=]= ")
+ASKS = re.compile(r'\bn_classes\b(?!=|\)`)|\.binary\b|bincount\(examples\.y|\bkind [!=]= "(?:one_of|labels|elements)"')
 #: Files that still ask, and how often; the numbers may only fall. Builders are handed the number of classes by name.
 LEFT = {
     "cli/builders.py": 3,

@@ -39,7 +39,7 @@ def _with(model: keras.Model, name: str, doing: str) -> list[Any]:
 _FOR = {"mix": "cp.losses.ClassWeighted", "gamma": "cp.losses.Focal"}
 
 
-def epoch_of(at: float, epochs: int, name: str = "at") -> int:
+def epoch_of(at: float, epochs: int) -> int:
     """An epoch given as a number of epochs (1, 2, ...) or as a share of all (between 0 and 1).
 
     Example:
@@ -48,7 +48,7 @@ def epoch_of(at: float, epochs: int, name: str = "at") -> int:
     """
     if 0 < at < 1:
         return round(at * epochs)
-    return check_int(int(at) if at == int(at) else at, name, 0)
+    return check_int(int(at) if at == int(at) else at, "at", 0)
 
 
 def _epochs(callback: keras.callbacks.Callback) -> int:

@@ -118,6 +118,7 @@ class PerClass(keras.callbacks.Callback):
         return class_scores(self.y, proba, self.weight, names), names
 
     def _proba(self, out: Array) -> Array:
+        """Probabilities (n, C) of the elements that count, whatever the model puts out."""
         if out.shape[:-1] != self._shape:
             raise ModelError(
                 f"The model's output has shape {out.shape}, but the labels have shape {self._shape}. Expected one "

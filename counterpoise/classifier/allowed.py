@@ -101,6 +101,7 @@ def classes() -> Mapping[tuple[str, str], type]:
 
 
 def _listed() -> Iterator[tuple[str, str, type]]:
+    """Every class of Keras that a file may name: its namespace, its name there, and the class."""
     layers = {id(value) for name, value in vars(keras.layers).items() if name in LAYERS}
     for name, value in vars(keras.layers).items():
         if id(value) in layers:  # under all of its names: Convolution2D is Conv2D

@@ -97,6 +97,7 @@ def check_members(members: Sequence[zipfile.ZipInfo], size: int) -> None:
 
 
 def _check_member(member: zipfile.ZipInfo) -> None:
+    """Refuse a member that a model file does not have: by name, encryption, type or packing."""
     name = member.filename
     known = name in (CONFIG, METADATA, WEIGHTS, CARD, SCORES) or name.startswith(ASSETS)
     pieces = name.rstrip("/").split("/")

@@ -43,11 +43,11 @@ def scores_by_group(
     for name, values in columns.items():
         codes, names, notes = grouped(name, pl.Series(values), len(proba))
         for p in problems:
-            here, found, mine = codes[p.rows], p.proba(proba), p.decision(decision)
+            here, p_own, mine = codes[p.rows], p.proba(proba), p.decision(decision)
             seen, own = np.unique(here, return_inverse=True)
             for c in [1] if len(p.classes) == 2 else range(len(p.classes)):
                 table = group_scores(
-                    p.y == c, found[:, c], mine == c, own, groups=p.of_rows(groups),
+                    p.y == c, p_own[:, c], mine == c, own, groups=p.of_rows(groups),
                     sample_weight=p.of_rows(sample_weight),
                 )  # fmt: skip
                 for value, code in zip(table["values"], seen, strict=True):
@@ -98,11 +98,11 @@ def grouped(name: str, values: pl.Series, rows: int) -> tuple[Array, list[str], 
             "column."
         )
     codes = {value: code for code, value in enumerate(kept)}
-    found = np.array([codes.get(value, len(kept) - 1) for value in texts.to_list()])
-    last = int((found == len(kept) - 1).sum())
+    numbers = np.array([codes.get(value, len(kept) - 1) for value in texts.to_list()])
+    last = int((numbers == len(kept) - 1).sum())
     if small and last < FEW_ROWS:
         notes.append(f"{kept[-1]} has {last} rows, so its scores are uncertain. Collect more rows of this group.")
-    return found, kept, notes
+    return numbers, kept, notes
 
 
 def _kept(texts: pl.Series) -> tuple[list[str], list[str]]:

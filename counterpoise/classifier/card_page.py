@@ -34,22 +34,22 @@ def sections(
         card: `Classifier.card`. name: Of the model file. evaluation: What `cp.evaluate` returned: scores on other rows,
             and of groups.
     """
-    found = [Section("Data", list(_data(card))), Section("Training", list(_training(card)))]
-    found.append(Section("Decision", list(_decision(card))))
+    listed = [Section("Data", list(_data(card))), Section("Training", list(_training(card)))]
+    listed.append(Section("Decision", list(_decision(card))))
     if card.get("metrics"):
         note = f"The rows: {card.get('metrics_of', 'stored rows')}."
-        found.append(Section("Scores", [note, _scores(card["metrics"])]))
+        listed.append(Section("Scores", [note, _scores(card["metrics"])]))
     if evaluation is not None:
         text = f"{evaluation['rows']:,} rows that were not used for training."
-        found.append(
+        listed.append(
             Section("Scores on other rows", [text, _scores({**evaluation["metrics"], **evaluation.get("further", {})})])
         )
-        found += [_group(table) for table in evaluation.get("by", ())]
-    found.append(Section("Limits", list(_limits(card))))
+        listed += [_group(table) for table in evaluation.get("by", ())]
+    listed.append(Section("Limits", list(_limits(card))))
     versions = [[package, version] for package, version in card.get("versions", {}).items()]
-    found.append(Section("Versions", [Table(("package", "version"), versions)] if versions else []))
+    listed.append(Section("Versions", [Table(("package", "version"), versions)] if versions else []))
     code = f'import counterpoise as cp\n\nclf = cp.load("{name}")\nclf.predict_proba(rows)\nclf.predict(rows)'
-    return [*found, Section("How to load", [], code)]
+    return [*listed, Section("How to load", [], code)]
 
 
 def _data(card: Mapping[str, Any]) -> Iterator[str | Table]:
@@ -72,6 +72,7 @@ def _training(card: Mapping[str, Any]) -> Iterator[str | Table]:
 
 
 def _decision(card: Mapping[str, Any]) -> Iterator[str | Table]:
+    """How a decision is made: thresholds, their spread, and those of groups and units."""
     threshold = card.get("threshold", {})
     if threshold.get("value") is not None:
         common = "Common decision" if threshold.get("by") else "Decision"
@@ -109,6 +110,7 @@ def _scores(metrics: Mapping[str, Mapping[str, Any]]) -> Table:
 
 
 def _group(table: Mapping[str, Any]) -> Section:
+    """The section on one column whose values are scored separately."""
     keys = ("prevalence", "mean_probability", "alert_rate", "recall", "precision", "false_positive_rate")
     rows = []
     for value in table["values"]:

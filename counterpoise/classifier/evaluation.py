@@ -35,6 +35,7 @@ from counterpoise.decide.rule import Decision
 from counterpoise.metrics.measured import joined_scores, measure, without_intervals
 from counterpoise.metrics.reliability import reliability_table
 from counterpoise.metrics.review_scores import review_scores
+from counterpoise.targets.kinds import target_of
 from counterpoise.targets.shares import shares_of
 from counterpoise.targets.thresholds import by_entry
 
@@ -229,7 +230,7 @@ def _of_images(pictures: ImageSet) -> tuple[ImageSet, Any, Array | None, Array |
     metadata = pictures.labeled_metadata
     arrays = metadata.arrays()
     weight = arrays["sample_weight"]
-    labels = metadata.y.values if metadata.y.kind == "one_of" else metadata.y
+    labels = metadata.y if target_of(metadata.y).many_per_row else metadata.y.values
     return pictures, labels, arrays["groups"], None if weight is None else weight.astype(float)
 
 

@@ -77,13 +77,13 @@ def further(
 
     def scores(rows: Array, w: Array | None) -> dict[str, float]:
         weight = np.ones(len(rows)) if w is None else w
-        found = _of_two(y[rows], proba[rows], threshold, stakes.first, w, weight) if binary else {}
+        measured = _of_two(y[rows], proba[rows], threshold, stakes.first, w, weight) if binary else {}
         if each is not None:
-            found["expected_cost"] = float(np.average(each[rows], weights=weight))
+            measured["expected_cost"] = float(np.average(each[rows], weights=weight))
         if stakes.amount is not None:
             lost = weight * stakes.amount[rows] * (y[rows] == 1)
-            found["amount_recall"] = float(lost @ (decision[rows] == 1) / lost.sum()) if lost.any() else float("nan")
-        return found
+            measured["amount_recall"] = float(lost @ (decision[rows] == 1) / lost.sum()) if lost.any() else float("nan")
+        return measured
 
     values = scores(np.arange(len(y)), sample_weight)
     if not values:
@@ -93,14 +93,14 @@ def further(
         seed=seed, most=ENOUGH if each is None and stakes.first is None else len(y),
     )  # fmt: skip
     ends = {k: percentile(draws[k], level) for k in values}
-    found = {k: {"value": float(v), "low": ends[k][0], "high": ends[k][1]} for k, v in values.items()}
+    listed = {k: {"value": float(v), "low": ends[k][0], "high": ends[k][1]} for k, v in values.items()}
     alone: dict[str, Callable[[], float]] = {}
     if binary and sample_weight is None:
         alone["calibration_error"] = partial(sc.debiased_calibration_error, y, proba)
     if each is not None:
         alone["largest_cost_share"] = partial(money.largest_share, each)
-    found |= {k: {"value": float(score()), "low": np.nan, "high": np.nan} for k, score in alone.items()}
-    return {k: found[k] for k in FURTHER if k in found}
+    listed |= {k: {"value": float(score()), "low": np.nan, "high": np.nan} for k, score in alone.items()}
+    return {k: listed[k] for k in FURTHER if k in listed}
 
 
 def _costs(y: Array, decision: Array, rule: Rule, stakes: Stakes) -> Array | None:
@@ -119,13 +119,14 @@ def rule_costs(rule: Rule) -> Array | None:
 def _of_two(
     y: Array, proba: Array, threshold: float | None, first: int | None, w: Array | None, weight: Array
 ) -> dict[str, float]:
+    """Scores of two classes that no leaderboard shows; each only where it is defined."""
     parts = sc.brier_decomposition(y, proba, sample_weight=w)
-    found = {"partial_auc": sc.partial_auc(y, proba, MAX_FPR, sample_weight=w),
+    scores = {"partial_auc": sc.partial_auc(y, proba, MAX_FPR, sample_weight=w),
              "brier_reliability": parts.reliability, "brier_resolution": parts.resolution}  # fmt: skip
     if threshold is not None and 0 < threshold < 1:
         curve = sc.net_benefit(y, proba, [threshold], sample_weight=w)
-        found |= {"net_benefit": float(curve.model[0]), "net_benefit_everybody": float(curve.everybody[0])}
+        scores |= {"net_benefit": float(curve.model[0]), "net_benefit_everybody": float(curve.everybody[0])}
     if first is not None:
-        found["precision_first"] = money.precision_among_first(y, proba[:, 1], first, weight)
-        found["lift_first"] = found["precision_first"] / float(np.average(y, weights=weight))
-    return found
+        scores["precision_first"] = money.precision_among_first(y, proba[:, 1], first, weight)
+        scores["lift_first"] = scores["precision_first"] / float(np.average(y, weights=weight))
+    return scores

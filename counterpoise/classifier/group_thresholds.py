@@ -29,8 +29,8 @@ def group_values(by: Mapping[str, Array] | None) -> dict[str, list[str]]:
         >>> group_values({"sex": np.array(["f", "m", "f"]), "id": np.arange(100)})
         {'sex': ['f', 'm'], 'id': []}
     """
-    found = {name: levels_of(_texts(values)) for name, values in (by or {}).items()}
-    return {name: list(levels) if len(levels) <= MAX_LEVELS else [] for name, levels in found.items()}
+    levels_of_columns = {name: levels_of(_texts(values)) for name, values in (by or {}).items()}
+    return {name: list(levels) if len(levels) <= MAX_LEVELS else [] for name, levels in levels_of_columns.items()}
 
 
 def codes_of(by: Mapping[str, Array] | None, values: Mapping[str, Sequence[str]]) -> Array | None:
@@ -93,9 +93,9 @@ def by_group(
             f"No value of {name!r} has {FEWEST} rows of each class among the {len(y):,} rows that fitted the rule. "
             "Leave by out: the common threshold is for all rows."
         )
-    found = GroupThresholds(name, tuple(own), tuple(own.values()), tuple(common))
-    GroupInput.of(schema, found)  # a column that no model can read as groups is refused here
-    return replace(rule, by=found)
+    thresholds = GroupThresholds(name, tuple(own), tuple(own.values()), tuple(common))
+    GroupInput.of(schema, thresholds)  # a column that no model can read as groups is refused here
+    return replace(rule, by=thresholds)
 
 
 def _threshold(

@@ -109,12 +109,12 @@ def _effects_of(clf: Any) -> Callable[[Any, Array], Array]:
         total = np.zeros(pixels.shape, np.float64)
         for step in range(STEPS):
             at = baseline + (step + 0.5) / STEPS * (pixels - baseline)
-            found = gradient(tf.constant(at, tf.float32), list(map(tf.constant, others)), tf.constant(codes))
-            if found is None:
+            slopes = gradient(tf.constant(at, tf.float32), list(map(tf.constant, others)), tf.constant(codes))
+            if slopes is None:
                 raise ModelError(
                     "The networks have no gradient, because their output does not depend on the image. Check the model."
                 )
-            total += found.numpy()
+            total += slopes.numpy()
         map_of = (pixels - baseline) * total / STEPS
         return map_of.reshape(*map_of.shape[:3], -1).sum(axis=-1).astype(np.float32)
 

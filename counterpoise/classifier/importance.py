@@ -79,7 +79,7 @@ def importance_of(
     whole = np.stack([np.ones(n), *weights])
     own = mean_average_precision(codes, log_odds(clf, encoded), whole)
     quantile = float(norm.ppf((1 + level) / 2))
-    found = []
+    losses = []
     for names in sets:
         mask = np.broadcast_to(~np.isin(columns.names, names), (n, len(columns.names)))
         lost = np.zeros(len(whole))
@@ -89,11 +89,11 @@ def importance_of(
             lost += (own - mean_average_precision(codes, score, whole * whole[:, donor])) / permutations
         half = quantile * float(lost[1:].std(ddof=1))
         value = float(lost[0])
-        found.append({"columns": names, "importance": {"value": value, "low": value - half, "high": value + half}})
+        losses.append({"columns": names, "importance": {"value": value, "low": value - half, "high": value + half}})
     return {
         "rows": n,
         "average_precision": float(own[0]),
-        "columns": sorted(found, key=lambda one: -one["importance"]["value"]),
+        "columns": sorted(losses, key=lambda one: -one["importance"]["value"]),
     }
 
 
@@ -108,12 +108,12 @@ def mean_importance(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         >>> found["rows"], {end: round(value, 6) for end, value in found["columns"][0]["importance"].items()}
         (20, {'value': 0.2, 'low': 0.15, 'high': 0.25})
     """
-    found: dict[tuple[str, ...], list[Mapping[str, float]]] = {}
+    by_columns: dict[tuple[str, ...], list[Mapping[str, float]]] = {}
     for part in parts:
         for one in part["columns"]:
-            found.setdefault(tuple(one["columns"]), []).append(one["importance"])
+            by_columns.setdefault(tuple(one["columns"]), []).append(one["importance"])
     columns = []
-    for names, scores in found.items():
+    for names, scores in by_columns.items():
         value = float(np.mean([score["value"] for score in scores]))
         half = float(np.sqrt(np.sum([(score["high"] - score["value"]) ** 2 for score in scores])) / len(scores))
         columns.append(

@@ -102,6 +102,7 @@ def _check_amount(config: Any) -> None:
 
 
 def _walk(value: Any, layer: str) -> Iterator[Reference]:
+    """Every reference in a configuration, with the layer that it stands in; vocabularies and nodes are checked."""
     if isinstance(value, Mapping):
         named: tuple[str, ...] = ()
         if "class_name" in value:

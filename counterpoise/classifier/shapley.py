@@ -52,11 +52,11 @@ class Reasons:
         import polars as pl
 
         order = np.argsort(-np.abs(self.effects), axis=1, kind="stable")[:, :count]
-        names, found = np.array(self.columns, dtype=object), {}
+        names, table = np.array(self.columns, dtype=object), {}
         for k in range(order.shape[1]):
-            found[f"reason_{k + 1}"] = names[order[:, k]].tolist()
-            found[f"reason_{k + 1}_effect"] = np.take_along_axis(self.effects, order[:, k : k + 1], axis=1)[:, 0]
-        return pl.DataFrame(found)
+            table[f"reason_{k + 1}"] = names[order[:, k]].tolist()
+            table[f"reason_{k + 1}_effect"] = np.take_along_axis(self.effects, order[:, k : k + 1], axis=1)[:, 0]
+        return pl.DataFrame(table)
 
 
 def explain_rows(clf: Any, x: Any, background: Any = None, *, seed: int = 0) -> Reasons:
@@ -84,11 +84,11 @@ def explain_rows(clf: Any, x: Any, background: Any = None, *, seed: int = 0) -> 
 
 def _of_masks(clf: Any, columns: RawColumns, row: Any, base: Any, masks: Array, which: Array, c: int) -> Array:
     """Log-odds of class c of the row mixed with background rows `which` (K,) by masks (K, d)."""
-    found = []
+    odds = []
     for start in range(0, len(masks), AT_ONCE):
         some = slice(start, start + AT_ONCE)
-        found.append(log_odds(clf, columns.mixed(row, take(base, which[some]), masks[some]))[:, c])
-    return np.concatenate(found)
+        odds.append(log_odds(clf, columns.mixed(row, take(base, which[some]), masks[some]))[:, c])
+    return np.concatenate(odds)
 
 
 def _exact(clf: Any, columns: RawColumns, row: Any, base: Any, own: float, of_base: Array, c: int, seed: int) -> Array:

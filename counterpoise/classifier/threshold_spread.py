@@ -20,19 +20,17 @@ Array = np.ndarray
 FIXED = ("argmax", "given", "cost", "costs")
 
 
-def threshold_spread(
-    rule: Any, scores: Mapping[str, Array], *, resamples: int = 200, level: float = 0.95, seed: int = 0
-) -> dict[str, float] | None:
+def threshold_spread(rule: Any, scores: Mapping[str, Array], *, resamples: int = 200) -> dict[str, float] | None:
     """Choose the threshold again on resampled rows.
 
     Args:
         rule: The rule. scores: The stored scores that fitted it (see `model_card.stored_scores`).
-        resamples: Bootstrap draws of rows. level: Share of the thresholds between the ends. seed: Of the draws.
+        resamples: Bootstrap draws of rows.
 
     Returns:
-        `value`, `low`, `high`; None where the threshold was not read off these rows: it was given or follows from
-        costs, is guaranteed, was moved to another prior, differs by group, there are more classes or labels, or a class
-        per element.
+        `value`, and `low` and `high`, the ends of 95% of the thresholds; None where the threshold was not read off
+        these rows: it was given or follows from costs, is guaranteed, was moved to another prior, differs by group,
+        there are more classes or labels, or a class per element.
 
     Example:
         >>> rng = np.random.default_rng(0)
@@ -54,16 +52,16 @@ def threshold_spread(
     if not np.allclose(shares, rule.prior):
         return None
     p = np.exp(pooled_log_proba(rule, list(scores["log_p"].astype(np.float64)))[:, 1])
-    rng, found = generator(seed, "threshold spread"), []
+    rng, thresholds = generator(0, "threshold spread"), []
     for _ in range(resamples):
         rows = rng.integers(0, len(y), len(y))
         try:
-            found.append(choose_threshold(p[rows], y[rows], rule.aim, None if weight is None else weight[rows]))
+            thresholds.append(choose_threshold(p[rows], y[rows], rule.aim, None if weight is None else weight[rows]))
         except CounterpoiseError:  # these rows reach no such precision, or have one class only
             continue
-    if not found:
+    if not thresholds:
         return None
-    low, high = percentile(np.array(found), level)
+    low, high = percentile(np.array(thresholds), 0.95)
     return {"value": float(rule.threshold), "low": low, "high": high}
 
 
@@ -75,15 +73,15 @@ def decisions_at(spread: Mapping[str, float], y: Array, proba: Array, sample_wei
         >>> [(found[end]["recall"], found[end]["alert_rate"]) for end in ("low", "value", "high")]
         [(1.0, 1.0), (1.0, 0.5), (0.0, 0.0)]
     """
-    weight, found = np.ones(len(y)) if sample_weight is None else sample_weight, {}
+    weight, decisions = np.ones(len(y)) if sample_weight is None else sample_weight, {}
     for end in ("low", "value", "high"):
         alert = proba >= spread[end]
         hits, alerts = float(weight @ (alert & (y == 1))), float(weight @ alert)
         positives = float(weight @ (y == 1))
-        found[end] = {
+        decisions[end] = {
             "threshold": spread[end],
             "recall": hits / positives if positives else float("nan"),
             "precision": hits / alerts if alerts else float("nan"),
             "alert_rate": alerts / float(weight.sum()),
         }
-    return found
+    return decisions

@@ -76,7 +76,7 @@ def wrap(
         members, name = _of_keras(model, output, target.independent), model.name
     else:
         members, name = _of_scores(x, output, target.independent), "scores"
-    order = _order(members, several if kind == "labels" else y, plan, classes)
+    order = _order(members, several if target.independent else y, plan, classes)
     shape = target.shape(len(order))
     shift = np.zeros(shape) if plan is None else np.asarray(_shift(plan), dtype=np.float64)
     _check_fit(members, order, shift, target)
@@ -87,7 +87,7 @@ def wrap(
     even = np.full(shape, 1.0 / shape[-1])
     unfitted = Classifier(members, _uncorrected(shift, even), order, None, {}, {}, kind)
     if y is not None:
-        given = y if several is None or kind == "one_of" else several
+        given = y if several is None or not target.many_per_row else several
         return _fitted(unfitted, x, target.codes(given, np.array(order, dtype=object)), aim, calibrate, card)
     rule = _uncorrected(shift, even if plan is None else np.asarray(plan.base_prior))
     card |= {"rule": "no labels: only the shift of the plan was subtracted"}

@@ -107,6 +107,7 @@ def _find(text: str, module: str, name: str) -> Callable[[Any, int], Any]:
 
 
 def _load_keras(path: Path, custom_objects: Mapping[str, Any]) -> Any:
+    """The plain Keras model of a file; a whole classifier is refused."""
     from counterpoise.classifier import archive as zipped
     from counterpoise.classifier.loading import configuration_of, load_model
     from counterpoise.classifier.references import custom_objects_of

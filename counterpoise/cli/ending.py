@@ -39,12 +39,12 @@ def run(app: Callable[[], Any]) -> NoReturn:
     with _interrupted_by(signals), _temporary_files_in_scratch(), _warnings_as_lines():
         try:
             code = app() or 0
-            if code == 130:  # an interrupt, as Typer tells it
+            if code == 130:  # an interrupt, as Typer reports it
                 raise KeyboardInterrupt
             if sys.stdout is not None:
                 sys.stdout.flush()
         except BaseException as error:
-            code = _told(error)
+            code = _reported(error)
     if signals:  # what still computes in other threads is not waited for
         leave_scratch()
         if sys.stderr is not None:
@@ -53,7 +53,7 @@ def run(app: Callable[[], Any]) -> NoReturn:
     raise SystemExit(code)
 
 
-def _told(error: BaseException) -> int:
+def _reported(error: BaseException) -> int:
     """Print what an error means to the user and return the exit code; raise what is a fault of ours."""
     if isinstance(error, SystemExit):  # it was reported
         return error.code if isinstance(error.code, int) else int(error.code is not None)

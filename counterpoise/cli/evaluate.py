@@ -150,7 +150,7 @@ def _of_images(
 
 def _target(clf: Any, target: str | None, labels_as: tuple[str | None, str | None]) -> Any:
     """The target of a table of images; columns a,b,c are several labels where the model has these, else one class."""
-    return o.target_named(target, *labels_as) if clf.kind == "labels" else target
+    return o.target_named(target, *labels_as) if clf.target.independent else target
 
 
 def _drift(clf: Any, data: Any) -> dict[str, Any]:
@@ -160,6 +160,7 @@ def _drift(clf: Any, data: Any) -> dict[str, Any]:
 
 
 def _show_scores(record: Mapping[str, Any]) -> None:
+    """Print all that was measured: metrics, tables, units, labels, and the threshold."""
     console = Terminal()
     console.print(_metric_table(record["metrics"] | record["further"]))
     for shown in tables_of(record):
@@ -221,6 +222,7 @@ def _label_table(labels: Sequence[Mapping[str, Any]]) -> Any:
 
 
 def _show_drift(record: Mapping[str, Any]) -> None:
+    """Print the class shares before and now, and what becomes of the threshold."""
     from rich.table import Table
 
     if "labels" in record:

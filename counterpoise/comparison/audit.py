@@ -106,7 +106,7 @@ def reviews(results: Sequence[FoldResult], examples: Examples) -> list[dict[str,
 
     An alpha that a class has too few rows for is left out, and so is all of a single fold.
     """
-    found = []
+    limits = []
     for alpha in ALPHAS if len(results) > 1 else ():
         try:
             decided = [_reviewed(result, results, examples, alpha) for result in results]
@@ -118,8 +118,8 @@ def reviews(results: Sequence[FoldResult], examples: Examples) -> list[dict[str,
             examples.y[rows], np.concatenate(decided), examples.classes, groups=groups,
             sample_weight=examples.weights_of(rows),
         )  # fmt: skip
-        found.append({"alpha": alpha, **scores})
-    return found
+        limits.append({"alpha": alpha, **scores})
+    return limits
 
 
 def _reviewed(result: FoldResult, results: Sequence[FoldResult], examples: Examples, alpha: float) -> Array:
@@ -154,10 +154,10 @@ def _importance(
         models = [(best, examples.doing(TEST))]
     try:
         check_importance(examples)
-        found = [_of_model(clf, rows[: MOST_ROWS // len(models)], examples) for clf, rows in models]
+        of_models = [_of_model(clf, rows[: MOST_ROWS // len(models)], examples) for clf, rows in models]
     except OptionError:
         return None
-    return mean_importance(found) if found else None
+    return mean_importance(of_models) if of_models else None
 
 
 def _of_model(clf: Classifier, rows: Array, examples: Examples) -> dict[str, Any]:

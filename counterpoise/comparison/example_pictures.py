@@ -92,6 +92,7 @@ def _heat(clf: Classifier | None, examples: Examples, rows: Array, label: Any) -
 def _example(
     examples: Examples, pictures: Any, row: int, names: tuple[str, str], proba: float, heat: Array | None
 ) -> dict[str, Any]:
+    """One picture as the report shows it: thumbnail, heat map, name, true and decided class."""
     pixels = pictures[np.array([row])][0]
     ends = black_and_white(pixels, examples)
     return {

@@ -106,7 +106,7 @@ def rungs(strategies: Sequence[Strategy], trainer: Trainer, limit: Limit, folds:
     rungs = max(1, math.floor(math.log2(max(1, len(networks_only) - 1))) + 1)
     now, left = Rungs(list(networks_only), settings), limit.amount
     for rung in range(rungs):
-        per_job = _steps(now, jobs, left, rungs - rung, most, rung, limit)
+        per_job = _steps(now, jobs, left, rungs - rung, most, limit)
         now.settings = replace(settings, most_steps=per_job)
         if rung == rungs - 1 or per_job >= most:
             break
@@ -124,7 +124,7 @@ def rungs(strategies: Sequence[Strategy], trainer: Trainer, limit: Limit, folds:
 
 
 def _steps(
-    now: Rungs, jobs: Mapping[tuple[str, int], list[Job]], left: float, rungs: int, most: int, rung: int, limit: Limit
+    now: Rungs, jobs: Mapping[tuple[str, int], list[Job]], left: float, rungs: int, most: int, limit: Limit
 ) -> int:
     """Steps of each network on this rung: an equal part of what is left, or (seconds) doubling up to all."""
     if limit.seconds:

@@ -219,6 +219,7 @@ def _common_metric(records: Mapping[str, Any]) -> str:
 def _together(
     records: Mapping[str, Any], metric: str, rope: float, seed: int, kept: Mapping[str, Comparison | None]
 ) -> ManyComparisons:
+    """Ranks and tests of the strategies that ran on all data sets, from the records of the comparisons."""
     means = {name: _means(record, metric) for name, record in records.items()}
     every = list(dict.fromkeys(s for of_set in means.values() for s in of_set))
     common = [s for s in every if all(s in of_set for of_set in means.values())]

@@ -65,6 +65,7 @@ def _cases(result: FoldResult) -> Iterable[tuple[float, int, Array]]:
 
 
 def _shown(examples: Examples, pictures: Any, row: int, decided: Array, score: float) -> dict[str, Any]:
+    """A picture, its mask and the decided mask, next to each other, as the report shows them."""
     stored = pictures[np.array([row])][0]
     low, high = black_and_white(stored, examples)
     pixels = np.asarray(stored, dtype=np.float64)

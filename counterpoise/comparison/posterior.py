@@ -15,7 +15,6 @@ from scipy.special import stdtr, stdtrit
 
 from counterpoise.metrics.intervals import corrected_error, percentile
 
-Array = np.ndarray
 NAN = float("nan")
 
 #: A claim needs this much probability.

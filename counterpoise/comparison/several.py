@@ -68,8 +68,8 @@ def signed_rank(
     return SignedRank(*(wins / samples).tolist())
 
 
-def mean_ranks(scores: Any, *, higher_is_better: bool = True) -> Array:
-    """Mean rank of each strategy over the data sets; 1 is best, ties share their mean rank.
+def mean_ranks(scores: Any) -> Array:
+    """Mean rank of each strategy over the data sets; 1 is the highest score, ties share their mean rank.
 
     Args:
         scores: float (data sets, strategies).
@@ -84,7 +84,7 @@ def mean_ranks(scores: Any, *, higher_is_better: bool = True) -> Array:
     table = np.asarray(scores, dtype=np.float64)
     if table.ndim != 2 or table.size == 0 or not np.isfinite(table).all():
         raise OptionError(f"scores has shape {table.shape}. Expected finite numbers, (data sets, strategies).")
-    return stats.rankdata(-table if higher_is_better else table, axis=1).mean(axis=0)
+    return stats.rankdata(-table, axis=1).mean(axis=0)
 
 
 def friedman(scores: Any) -> float:

@@ -60,7 +60,7 @@ class Job:
         counters: (repeat, fold, member), under which the seeds are drawn.
         limits: How long it may train.
         mix: Name and constants of what mixes the rows of each batch (see `engines.mixing`), or None.
-        model: Key of the learner that trains it (see `engines.learner`); "" is the first.
+        model: Key of the model that trains it (see `pipeline.trainer`); "" is the first.
         content: What decides what that model does, where it is no network, whose content is that of the run.
         start: Values of the network's variables to begin with; none: drawn from the seed.
         init_bias: Whether the output starts at the constant that minimizes the loss (see `engines.objective`); not

@@ -61,6 +61,7 @@ class LabelColumns:
         return labels_read
 
     def _of_columns(self, values: Any) -> Labels:
+        """Labels of one column each, named by the user, the columns, or their numbers."""
         source = source_of(values, "The labels")
         if source.codes.ndim != 2 or source.codes.shape[1] < 2 or not len(source.codes):
             raise TargetError(

@@ -176,6 +176,7 @@ class _Codes(dict[Any, int]):
 
 
 def _of_integers(array: Array) -> LabelSource:
+    """Integers and booleans, coded in rising order; a table of values where their span allows, else sorted."""
     flat = array.reshape(-1)
     if not flat.size:
         return LabelSource(np.zeros(array.shape, np.int32), [])
@@ -230,6 +231,7 @@ def _of_pandas(series: Any, name: str) -> LabelSource:
 
 
 def _of_polars(series: Any, name: str) -> LabelSource:
+    """A polars series by its distinct values; numbers and what NumPy lacks go by their own ways."""
     kind = str(series.dtype)
     if series.dtype.is_nested() or kind in ("Object", "Int128", "UInt128"):  # NumPy has no such integers
         return _of_array(_as_array(series.to_list(), name), name)

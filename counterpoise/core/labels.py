@@ -149,6 +149,7 @@ def class_labels(
 
 
 def _of_one_hot(source: LabelSource, name: str, missing: bool, advice: str, several: str) -> Labels:
+    """Labels of one-hot rows, called by the names of their columns; other rows are refused."""
     labels = read_labels(source, name, missing=missing, advice=advice)
     hot = zeros_and_ones(labels)
     known = (labels.codes >= 0).all(axis=1)

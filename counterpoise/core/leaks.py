@@ -112,6 +112,7 @@ def _binned_areas(bins: np.ndarray, y: np.ndarray, targets: np.ndarray, half: np
 
 
 def _areas_of(bins: np.ndarray, size: int, y: np.ndarray, targets: np.ndarray, half: np.ndarray) -> np.ndarray:
+    """ROC AUC (columns, classes): each half of the rows is scored by the class shares of the other half's bins."""
     kinds = len(targets) + 1
     kind_of = np.full(int(max(y.max(), targets.max())) + 1, len(targets))
     kind_of[targets] = np.arange(len(targets))

@@ -17,8 +17,6 @@ from counterpoise.core.label_names import find_label
 from counterpoise.core.label_sources import library_of
 from counterpoise.core.label_values import plain_label
 
-Array = np.ndarray
-
 
 def in_class_order(values: Any, name: str, classes: Sequence[Any] | None = None, fill: float | None = None) -> Any:
     """Numbers per class in the order of the classes; what names no labels is returned as it is.

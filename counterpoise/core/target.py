@@ -3,7 +3,7 @@
 A target is what a row's label can be. `counterpoise.targets` holds the kinds there are: one class of C (`one_of`), L
 labels that do not exclude each other (`labels`), or a class for each element of a row, such as the pixels of an image
 (`elements`). A target has no state: it takes and gives arrays, is found by its
-`kind` (`targets.target_of`), and so goes into files and other processes as one word.
+`kind` (`targets.kinds.target_of`), and so goes into files and other processes as one word.
 
 Rows are decided by one or more *problems*: one choice among C classes, or L choices between without and with a label.
 Rules are fitted, thresholds chosen and scores measured problem by problem; the score of a model is their mean.

@@ -106,6 +106,7 @@ def csv_blocks(
 
 
 def _blocks(handle: BinaryIO, layout: Layout, rest: bytes, skip_bad: bool, left_out: LeftOut) -> Iterator[Block]:
+    """Read on until the end: whole rows in blocks, what is left of one begins the next."""
     line, ended, size = layout.lines + 1, False, BLOCK
     while not ended:
         more = handle.read(size)

@@ -103,6 +103,7 @@ def _pixels(header: Any) -> Array:
 
 
 def _image(header: Any, stored: Array, windowed: bool) -> Dicom:
+    """The picture of stored values: palettes as colors, modality and window tables applied, and its black and white."""
     from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi_lut
 
     bits = int(header.get("BitsStored", 8))

@@ -112,6 +112,7 @@ def _rank(source: Any) -> int | None:
 
 
 def _from_path(path: Path, as_text: tuple[str, ...], skip_bad: bool) -> tuple[pl.DataFrame, list[str]]:
+    """The table of a CSV or Parquet file, and notes on what was skipped."""
     if path.is_dir():
         raise DataError(f"{path} is a folder. Expected a CSV or Parquet file here.")
     if not path.exists():

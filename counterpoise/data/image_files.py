@@ -160,6 +160,7 @@ def _is_split(parts: dict[Path, str], others: Sequence[Path]) -> bool:
 
 
 def _split_text(root: Path, parts: dict[Path, str]) -> str:
+    """Why sub-folders that look like the parts of a split are refused."""
     names = ", ".join(folder.name for folder in parts)
     one = next((folder for folder, part in parts.items() if part == "train"), next(iter(parts)))
     inside = [folder.name for folder in _folders(one)]

@@ -54,7 +54,7 @@ class KeptPixels:
 
     @classmethod
     def of(
-        cls, paths: Sequence[str], size: tuple[int, int], color_mode: str, aspect: str, place: Any
+        cls, paths: Sequence[str], size: tuple[int, int], color_mode: str, aspect: str, folder: Any
     ) -> KeptPixels | None:
         """Room for the pixels of these files in a folder, or (True) the temporary one.
 
@@ -62,10 +62,10 @@ class KeptPixels:
 
         Of the color mode "auto" the files are not known yet: if the guess is wrong, they are decoded a second time.
         """
-        if place is False:
+        if folder is False:
             return None
         mode = _guessed_mode(paths) if color_mode == "auto" else color_mode
-        path = None if place is True else _folder(place) / f".pixels-{_content(paths, size, mode, aspect)}.cache"
+        path = None if folder is True else _folder(folder) / f".pixels-{_content(paths, size, mode, aspect)}.cache"
         cache = PixelCache.with_room((len(paths), *size, CHANNELS[mode]), np.dtype(np.uint8), path)
         return None if cache is None else cls(cache, np.arange(len(paths)), size, mode, aspect)
 
@@ -99,13 +99,13 @@ class KeptPixels:
         self.cache.write(int(self.rows[row]), values)
 
 
-def _folder(place: Any) -> Path:
+def _folder(given: Any) -> Path:
     try:
-        folder = Path(place)
+        folder = Path(given)
         folder.mkdir(parents=True, exist_ok=True)
     except (TypeError, OSError) as error:
         raise OptionError(
-            f"cache is {place!r}, which is not a folder ({error}). Expected a folder for decoded pixels, True (a "
+            f"cache is {given!r}, which is not a folder ({error}). Expected a folder for decoded pixels, True (a "
             f"temporary file), or False."
         ) from None
     return folder
@@ -115,8 +115,8 @@ def _content(paths: Sequence[str], *form: Any) -> str:
     """A text that is equal for files that did not change, read in the same form."""
     digest = hashlib.blake2b(repr((VERSION, form)).encode(), digest_size=12)
     for path in map(os.path.abspath, paths):
-        found = os.stat(path) if os.path.exists(path) else None
-        digest.update(repr((path, found and found.st_size, found and found.st_mtime_ns)).encode())
+        status = os.stat(path) if os.path.exists(path) else None
+        digest.update(repr((path, status and status.st_size, status and status.st_mtime_ns)).encode())
     return digest.hexdigest()
 
 

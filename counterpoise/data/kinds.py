@@ -223,6 +223,7 @@ def _numeric(series: pl.Series, written: TextFormat | None, unit: str) -> tuple[
 
 
 def _about_days(column: Column) -> str:
+    """What to note on a column of dates, times or durations; "": nothing."""
     if not column.unit:
         return ""
     kinds = {"date": "dates", "time": "times of day", "duration": "durations"}

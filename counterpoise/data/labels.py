@@ -139,6 +139,7 @@ def _code_of(label: Any, labels: Labels, name: str, option: str) -> int:
 
 
 def _merge(labels: Labels, wanted: Sequence[Any], name: str) -> Labels:
+    """Labels with several classes merged into one, which is called A+B."""
     codes = [_code_of(label, labels, name, "merge_rare") for label in wanted]
     if len(set(codes)) < 2:
         raise OptionError(f"merge_rare names {len(set(codes))} class. Name at least two (--merge-rare A,B).")

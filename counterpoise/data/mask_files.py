@@ -65,10 +65,10 @@ def mask_folders(root: Path) -> list[MaskFolders]:
         return []
     folders = [(folder, part_of_split(folder.name)) for folder in sorted(root.iterdir()) if folder.is_dir()]
     parts = [(folder, part) for folder, part in folders if part]
-    found = [(_both(folder), part) for folder, part in parts]
-    if len({part for _, part in parts}) < max(2, len(parts)) or any(both is None for both, _ in found):
+    pairs = [(_both(folder), part) for folder, part in parts]
+    if len({part for _, part in parts}) < max(2, len(parts)) or any(both is None for both, _ in pairs):
         return []
-    return [both._replace(part=part) for both, part in found if both is not None]
+    return [both._replace(part=part) for both, part in pairs if both is not None]
 
 
 def _both(root: Path) -> MaskFolders | None:
@@ -98,16 +98,16 @@ def paired(images: Sequence[str], root: Path, masks: Path, skip_bad: bool = Fals
     of_image: dict[str, list[str]] = {}
     for path in images:
         of_image.setdefault(_name(path, root), []).append(path)
-    found, extra = dict[str, list[str]](), list[str]()
+    matches, extra = dict[str, list[str]](), list[str]()
     for path in files_below(masks):
         name = _name(path, masks)
         known = [key for key in (name, *_bare(name)) if key in of_image]
         if known:
-            found.setdefault(known[0], []).append(path)
+            matches.setdefault(known[0], []).append(path)
         else:
             extra.append(path)
-    missing = [path for name, paths in of_image.items() if name not in found for path in paths]
-    doubled = [own[0] for own in (*found.values(), *of_image.values()) if len(own) > 1]
+    missing = [path for name, paths in of_image.items() if name not in matches for path in paths]
+    doubled = [own[0] for own in (*matches.values(), *of_image.values()) if len(own) > 1]
     problems = [
         text for text in (
             _named(missing, root, "has no mask", "have no mask"),
@@ -115,13 +115,13 @@ def paired(images: Sequence[str], root: Path, masks: Path, skip_bad: bool = Fals
             _named(doubled, masks, "shares its name with another file", "share their names with others"),
         ) if text
     ]  # fmt: skip
-    if (problems and not skip_bad) or doubled or not found:
+    if (problems and not skip_bad) or doubled or not matches:
         raise DataError(
             f"{'; '.join(problems) or f'No image of {root} has a mask in {masks}'}. Expected one mask for each image, "
             "of the same name with any ending. Add the missing files: an image without the rare class has a mask of "
             "zeros. Or leave such files out with skip_bad=True (--skip-bad)."
         )
-    return {of_image[name][0]: own[0] for name, own in found.items()}, [f"Left out: {text}." for text in problems]
+    return {of_image[name][0]: own[0] for name, own in matches.items()}, [f"Left out: {text}." for text in problems]
 
 
 def _name(path: str, root: Path) -> str:

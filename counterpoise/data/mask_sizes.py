@@ -101,8 +101,8 @@ def showing_pixels(window: Window, size: int, side: int) -> Array:
         >>> showing_pixels(Window(1, 2, 0.0, 1.0), 2, 4).tolist(), showing_pixels(Window(0, 2, 1.0, 1.0), 4, 2).tolist()
         ([1, 2], [-1, 0, 1, -1])
     """
-    place = np.floor((np.arange(size) + 0.5 - window.first) / window.step).astype(np.int64)
-    return np.where((place >= 0) & (place < window.inner), place + window.start, -1)
+    pixel = np.floor((np.arange(size) + 0.5 - window.first) / window.step).astype(np.int64)
+    return np.where((pixel >= 0) & (pixel < window.inner), pixel + window.start, -1)
 
 
 def _taken(

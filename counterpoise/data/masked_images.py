@@ -104,9 +104,9 @@ def masked_files(
     pairs: dict[str, str] = {}
     split, notes = [], list[str]()
     for own in folders:
-        found, more = _pairs(own, skip_bad)
-        pairs |= found
-        split += [own.part] * len(found)
+        matches, more = _pairs(own, skip_bad)
+        pairs |= matches
+        split += [own.part] * len(matches)
         notes += more
     return MaskedFiles(pairs, root, split if folders[0].part else None, notes, _values(ignore))
 

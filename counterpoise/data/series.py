@@ -77,6 +77,7 @@ def _array(column: Any) -> np.ndarray:
 
 
 def _from_pandas(title: str, column: Any, name: str, keep_types: bool) -> pl.Series:
+    """A pandas column of any type; a categorical keeps its levels, unless types are kept as they are."""
     import pandas as pd
 
     column = pd.Series(column)

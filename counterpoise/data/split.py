@@ -218,6 +218,7 @@ def stratified_part(y: Array, groups: Array | None, rows: Array, share: float, s
 
 
 def _grouped_part(y: Array, groups: Array, rows: Array, share: float, state: int) -> tuple[Array, Array]:
+    """Training and held-out rows of whole groups, the share as near as few pieces allow."""
     from sklearn.model_selection import StratifiedGroupKFold
 
     most = min(MOST_PIECES, len(np.unique(groups[rows])))

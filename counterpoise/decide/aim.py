@@ -115,6 +115,7 @@ def in_words(aim: str | Aim) -> str:
 
 
 def _check_values(name: str, values: tuple[float, ...]) -> None:
+    """Refuse the values of an aim that are out of their range."""
     if name in ("recall_floor", "precision_floor") and not (max(values) > 0 and all(0 <= v <= 1 for v in values)):
         shown = ", ".join(f"{v:g}" for v in values)
         raise OptionError(f"{name} is {shown}. Expected a share above 0 and at most 1, for example 0.95.")

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from counterpoise.core.checks import row_weights
-from counterpoise.decide.shapes import codes, members
 from counterpoise.metrics.proba_scores import log_loss
 from counterpoise.metrics.rank_scores import average_precision
 
@@ -18,23 +16,18 @@ ROUNDS, PATIENCE = 25, 6
 
 
 def greedy_weights(
-    log_p_members: Sequence[Array],
-    y: Array,
-    sample_weight: Array | None = None,
-    *,
-    rounds: int = ROUNDS,
-    patience: int = PATIENCE,
+    lps: Sequence[Array], labels: Array, w: Array, *, rounds: int = ROUNDS, patience: int = PATIENCE
 ) -> Array:
-    """Compute weights by greedy selection of ensemble members with replacement.
+    """Compute weights of checked members by greedy selection of ensemble members with replacement.
 
     From nothing on, the member joins whose joining gives the soft mean the best average precision (more than two
     classes: mean over one against the rest); of equal ones the one with the lower log loss, then the earlier one. The
     ensemble with the best score on the way is taken.
 
     Args:
-        log_p_members: M arrays float (N, C), out of fold.
-        y: int (N,), class codes.
-        sample_weight: float (N,) or None.
+        lps: M arrays float64 (N, C), out of fold.
+        labels: int (N,), class codes.
+        w: float64 (N,), weights of the rows.
         rounds: Joinings at most.
         patience: Joinings without a better score after which it ends.
 
@@ -43,20 +36,11 @@ def greedy_weights(
 
     Example:
         >>> good, bad = np.log([[0.9, 0.1], [0.2, 0.8]]), np.log([[0.3, 0.7], [0.6, 0.4]])
-        >>> greedy_weights([bad, good], [0, 1]).tolist()
+        >>> greedy_weights([bad, good], np.array([0, 1]), np.ones(2)).tolist()
         [0.0, 1.0]
 
     Source: Caruana, Niculescu-Mizil, Crew and Ksikes (2004), "Ensemble Selection from Libraries of Models".
     """
-    lps = members(log_p_members)
-    labels, w = codes(y, *lps[0].shape), row_weights(sample_weight, len(lps[0]))
-    return selected_weights(lps, labels, w, rounds=rounds, patience=patience)
-
-
-def selected_weights(
-    lps: Sequence[Array], labels: Array, w: Array, *, rounds: int = ROUNDS, patience: int = PATIENCE
-) -> Array:
-    """Find the weights of checked members (see `greedy_weights`)."""
     probas = [np.exp(lp) for lp in lps]
 
     def score(proba: Array) -> tuple[float, float]:

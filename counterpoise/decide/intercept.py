@@ -34,7 +34,8 @@ class InterceptCheck:
         notes: The same in words.
 
     Example:
-        >>> check = check_intercept(np.log(np.full((400, 2), 0.5)), np.arange(400) % 10 == 0)
+        >>> labels = (np.arange(400) % 10 == 0).astype(int)
+        >>> check = intercept_check(np.log(np.full((400, 2), 0.5)), labels, np.ones(400))
         >>> check.mean.tolist(), check.share.tolist(), check.error.round(3).tolist()
         ([0.5, 0.5], [0.9, 0.1], [0.025, 0.025])
     """
@@ -46,7 +47,7 @@ class InterceptCheck:
     notes: tuple[str, ...]
 
 
-def check_intercept(log_p: Array, y: Array, sample_weight: Array | None = None) -> InterceptCheck:
+def intercept_check(lp: Array, labels: Array, w: Array) -> InterceptCheck:
     """Compare mean probability and share per class, and fit an intercept if they differ.
 
     If the probabilities are calibrated, share_c - mean_c has variance sum_i w_i^2 p_ic (1 - p_ic) / (sum w)^2.
@@ -54,22 +55,16 @@ def check_intercept(log_p: Array, y: Array, sample_weight: Array | None = None) 
     on log softmax(log p + b).
 
     Args:
-        log_p: float (N, C), corrected and pooled, of rows that were not used for training.
-        y: int (N,), class codes.
-        sample_weight: float (N,) or None.
+        lp: float64 (N, C), corrected and pooled, checked, of rows that were not used for training.
+        labels: int (N,), class codes.
+        w: float64 (N,), weights of the rows.
 
     Example:
         >>> p = np.full((400, 2), 0.5)
-        >>> check = check_intercept(np.log(p), np.arange(400) % 10 == 0)
+        >>> check = intercept_check(np.log(p), (np.arange(400) % 10 == 0).astype(int), np.ones(400))
         >>> np.round(np.exp(log_softmax(np.log([0.5, 0.5]) + check.intercept)), 6).tolist()
         [0.9, 0.1]
     """
-    lp = class_scores(log_p)
-    return intercept_check(lp, codes(y, *lp.shape), row_weights(sample_weight, len(lp)))
-
-
-def intercept_check(lp: Array, labels: Array, w: Array) -> InterceptCheck:
-    """Compare the checked arrays (see `check_intercept`)."""
     p, total = np.exp(lp), w.sum()
     mean, share = w @ p / total, np.bincount(labels, weights=w, minlength=lp.shape[1]) / total
     error = np.sqrt((w**2) @ (p * (1.0 - p))) / total
@@ -137,6 +132,7 @@ def _log_likelihood(lp: Array, wanted: Array, w: Array, b: Array) -> float:
 
 
 def _words(mean: Array, share: Array, error: Array, off: Array, fitted: Array | None) -> tuple[str, ...]:
+    """What was compared and what came of it, as notes."""
     lead = "After the prior-shift correction, the mean probability"
     if not off.any():
         worst = int(np.argmax(np.abs(share - mean) / np.maximum(error, 1e-300)))

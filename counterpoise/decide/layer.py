@@ -131,6 +131,7 @@ class RuleLayer(keras.layers.Layer):
         return {**super().get_config(), "rule": self.rule}
 
     def _corrected(self, logits: Any, log_shift: list[float], gamma: float) -> Any:
+        """Log-probabilities (N, C) of a member's logits, its focal loss and training shift undone."""
         z = ops.cast(logits, "float32")
         if gamma:
             return ops.log_softmax(_focal_inverse(class_logits(z), gamma) - _row(log_shift), axis=-1)

@@ -17,7 +17,7 @@ from counterpoise.core.rule import Rule
 from counterpoise.decide.aim import Aim
 from counterpoise.decide.calibrate import calibrated, calibrator_kinds, fitted_calibrator
 from counterpoise.decide.column_margins import column_margins
-from counterpoise.decide.greedy import selected_weights
+from counterpoise.decide.greedy import greedy_weights
 from counterpoise.decide.intercept import intercept_check
 from counterpoise.decide.offsets import best_offsets
 from counterpoise.decide.pooling import check_vote, hard_vote, learned_weights, pool, pooled, shrunk
@@ -61,7 +61,7 @@ def fit_rule(
         vote: "soft", "log", "hard", "weighted" or "greedy" (see `pool`).
         weights: float (M,), "learned", "greedy", or None: equal, for "weighted" learned, for "greedy" so.
         aim: What threshold or offsets are chosen for (see `Aim`).
-        check_intercept: Whether to compare mean probability with share and to correct it (see `check_intercept`).
+        check_intercept: Whether to compare mean probability with share and to correct it (see `intercept_check`).
         calibrate: None, "auto", or a kind of `fit_calibrator`.
         sample_weight: float (N,) or None.
         gammas: (M,), focusing of the focal loss that trained each member; None: none had one.
@@ -146,7 +146,7 @@ def _weights(lps: list[Array], y: Array, vote: str, weights: Sequence[float] | A
     if isinstance(weights, str):
         if weights not in ("learned", "greedy"):
             raise OptionError(f"weights is {weights!r}. Use numbers, 'learned', 'greedy', or None.")
-        return selected_weights(lps, y, w) if weights == "greedy" else shrunk(learned_weights(lps, y, w), y)
+        return greedy_weights(lps, y, w) if weights == "greedy" else shrunk(learned_weights(lps, y, w), y)
     return simplex(None if weights is None else np.asarray(weights), len(lps))
 
 
@@ -265,12 +265,11 @@ def _vote(rule: Rule, lps: list[Array], soft: Array) -> Array:
     return hard_vote(np.stack(choices), rule.weights, soft, n_classes)
 
 
-def raw_proba(member_logits: Sequence[Array], vote: str = "soft", weights: Array | None = None) -> Array:
-    """Return the uncorrected outputs as probabilities, pooled.
+def raw_proba(member_logits: Sequence[Array]) -> Array:
+    """Return the uncorrected outputs as probabilities, averaged over the members.
 
     Args:
         member_logits: M arrays float (N, units); one unit counts as two classes.
-        vote, weights: As in `pool`.
 
     Returns:
         float64 (N, C).
@@ -279,7 +278,7 @@ def raw_proba(member_logits: Sequence[Array], vote: str = "soft", weights: Array
         >>> raw_proba([np.array([[0.0]])]).tolist()
         [[0.5, 0.5]]
     """
-    return np.exp(pool([_uncorrected(z) for z in member_logits], vote, weights))
+    return np.exp(pool([_uncorrected(z) for z in member_logits]))
 
 
 def _uncorrected(logits: Array) -> Array:

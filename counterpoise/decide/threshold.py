@@ -30,7 +30,7 @@ class Sweep:
         positives, negatives: Total weights.
 
     Example:
-        >>> s = sweep(np.array([0.2, 0.4, 0.8]), np.array([0, 1, 1]))
+        >>> s = sweep(np.array([0.2, 0.4, 0.8]), np.array([0, 1, 1]), np.ones(3))
         >>> s.recall.tolist(), s.thresholds.round(6).tolist()
         ([0.0, 0.5, 1.0, 1.0], [1.0, 0.620204, 0.289898, 0.0])
     """
@@ -59,22 +59,6 @@ class Sweep:
         return np.where(flagged > 0, self.tp / np.where(flagged > 0, flagged, 1.0), 1.0)
 
 
-def sweep(p: Array, y: Array, sample_weight: Array | None = None) -> Sweep:
-    """Sort the scores and count, at every distinct one, the rows at or above it.
-
-    Args:
-        p: float (N,), probability of the positive class.
-        y: int (N,), 0 or 1.
-        sample_weight: float (N,) or None.
-
-    Example:
-        >>> s = sweep(np.array([0.2, 0.8, 0.8]), np.array([0, 0, 1]))
-        >>> s.tp.tolist(), s.fp.tolist(), s.thresholds.round(6).tolist()
-        ([0.0, 1.0, 1.0], [0.0, 1.0, 2.0], [1.0, 0.5, 0.0])
-    """
-    return _swept(*_checked(p, y, sample_weight))
-
-
 def _checked(p: Array, y: Array, sample_weight: Array | None) -> tuple[Array, Array, Array]:
     """Return probabilities, class codes and weights after checking that they fit together."""
     p = np.asarray(p, dtype=np.float64)
@@ -85,8 +69,19 @@ def _checked(p: Array, y: Array, sample_weight: Array | None) -> tuple[Array, Ar
     return p, codes(y, len(p), 2), row_weights(sample_weight, len(p))
 
 
-def _swept(p: Array, labels: Array, w: Array) -> Sweep:
-    """Count on checked arrays (see `sweep`)."""
+def sweep(p: Array, labels: Array, w: Array) -> Sweep:
+    """Sort checked scores and count, at every distinct one, the rows at or above it.
+
+    Args:
+        p: float64 (N,), probability of the positive class.
+        labels: int (N,), 0 or 1.
+        w: float64 (N,), weights of the rows.
+
+    Example:
+        >>> s = sweep(np.array([0.2, 0.8, 0.8]), np.array([0, 0, 1]), np.ones(3))
+        >>> s.tp.tolist(), s.fp.tolist(), s.thresholds.round(6).tolist()
+        ([0.0, 1.0, 1.0], [0.0, 1.0, 2.0], [1.0, 0.5, 0.0])
+    """
     order = np.argsort(-p, kind="stable")
     scores, hit = p[order], np.where(labels[order] == 1, w[order], 0.0)
     last = np.append(np.flatnonzero(np.diff(scores)), len(p) - 1)  # last row of each run of ties
@@ -157,7 +152,7 @@ def best_threshold(p: Array, labels: Array, goal: Aim, w: Array) -> float:
         )
     if goal.name in ("argmax", "cost"):
         return 0.5 if goal.name == "argmax" else float(cost_threshold(*_two(goal)))
-    table = _swept(p, labels, w)
+    table = sweep(p, labels, w)
     _need_both(table, goal)
     if goal.name == "recall_floor":
         if len(goal.values) != 1:
@@ -208,7 +203,7 @@ def objective(aim: str | Aim) -> Callable[[Sweep], Array]:
     """Return the function that scores every threshold of a `Sweep`, higher is better.
 
     Example:
-        >>> s = sweep(np.array([0.2, 0.8]), np.array([0, 1]))
+        >>> s = sweep(np.array([0.2, 0.8]), np.array([0, 1]), np.ones(2))
         >>> objective("f1")(s).round(3).tolist()
         [0.0, 1.0, 0.667]
     """

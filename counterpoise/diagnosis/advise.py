@@ -38,6 +38,7 @@ def advise(record: DiagnosisRecord) -> tuple[Advice, ...]:
 
 
 def _too_few(r: DiagnosisRecord) -> Advice | None:
+    """A class without rows for all folds."""
     if r.largest_folds >= r.folds:
         return None
     rarest = min(r.classes, key=lambda c: c.count)

@@ -119,6 +119,7 @@ def _class_rows(r: DiagnosisRecord) -> list[tuple[str, str, str]]:
 
 
 def _facts(r: DiagnosisRecord) -> Iterator[tuple[str, str]]:
+    """Name and value of each line of the short summary."""
     yield "rows", f"{r.rows:,}"
     yield "columns", f"{r.columns:,}" + (f" ({len(r.used):,} used)" if r.used else "")
     for reason in dict.fromkeys(r.excluded.values()):

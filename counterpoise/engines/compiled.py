@@ -216,6 +216,7 @@ class Training:
         return self.program.logits(self.slot, self.memory, rows, self.examples.scored_outputs)
 
     def _member(self, stopper: Stopper, best: list[Array] | None, start: float) -> Member:
+        """What the job trained: the best weights, its outputs, and how training went."""
         job, size = self.job, self.program.size
         if best is not None:
             self.slot.load([*best, *self.state[size:]])

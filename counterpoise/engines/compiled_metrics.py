@@ -33,6 +33,7 @@ def metrics_of(network: Network) -> CompiledMetrics | None:
 
 
 def _made(network: Network) -> CompiledMetrics | None:
+    """The metrics that the model was compiled with, without those that cannot be computed; None: there are none."""
     given = getattr(network.model, "_compile_metrics", None) if network.given else None
     if given is None:
         return None

@@ -84,6 +84,7 @@ def compiled(assembled: Assembled, network: Network, objective: Objective) -> ke
 
 
 def _compiled_again(inner: keras.Model, given: keras.Model | None) -> keras.Model:
+    """The copy compiled as the user's model was, by the model's own `compile`."""
     if given is None:
         raise ModelError(
             f"{type(inner).__name__} has its own compile(), which does not take a loss. Expected a compiled "

@@ -92,6 +92,7 @@ class DropoutMasks:
         return tf.random.stateless_uniform(draw.shape_for(rows), seed) >= draw.layer.rate
 
     def _trial_draws(self, model: keras.Model, x: Any) -> list[Draw]:
+        """What each dropout layer draws in one pass, found by tracing the model; none if a shape is not known."""
         draws: list[Draw] = []
         seen = Counter[int]()
 

@@ -143,6 +143,7 @@ class Stopper:
         return better
 
     def _improved(self, logits: Array) -> bool:
+        """Whether this round is the best; notes whether training is over, turns to new weights, or slows down."""
         if not len(self.y):
             self.best_step = self.steps
             return True

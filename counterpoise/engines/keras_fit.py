@@ -61,6 +61,7 @@ class FitEngine:
         return replace(member, memory=peak.bytes)
 
     def _train(self, job: Job, progress: Progress | None) -> Member:
+        """Train one job by `fit`, and give the member of its best round."""
         start = time.perf_counter()
         objective = Objective(job)
         own = self.network.custom_train_step is not None

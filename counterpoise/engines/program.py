@@ -224,6 +224,8 @@ class Program:
         return self._function((capacity, batch), lambda: self._block_function(capacity, batch))
 
     def _block_function(self, capacity: int | None = None, batch: int | None = None) -> Any:
+        """Trace a block of steps: gather its rows, then step by step forward, loss, gradient and update."""
+
         def loop(x: Any, y: Any, weights: Any, masks: Any, steps: Any) -> Any:
             def body(i: Any, losses: Any) -> tuple[Any, Any]:
                 with self.masks.given([mask[i] for mask in masks]):

@@ -76,6 +76,7 @@ def _networks(
     distinct: list[Job], examples: Examples, network: Network, engine: str, callbacks: tuple[Any, ...],
     progress: Progress | None, threads: int | None,
 ) -> Trained:  # fmt: skip
+    """Train the jobs of a network, by the program where it can, by `fit` where it cannot."""
     _check_rate(distinct, network)
     compiled, by_fit = _shared_out(distinct, engine)
     program = _program(compiled, examples, network, callbacks, must=engine == "program") if compiled else None

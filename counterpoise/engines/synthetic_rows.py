@@ -16,8 +16,6 @@ from counterpoise.core.examples import Examples
 from counterpoise.core.job import Job
 from counterpoise.core.structure import join
 
-Array = np.ndarray
-
 
 def with_synthetic_rows(jobs: Iterable[Job], examples: Examples) -> tuple[list[Job], Examples]:
     """Return jobs whose `train` numbers real and synthetic rows, and examples with both.

@@ -91,6 +91,7 @@ def _serve(
     work: Work[Task, Event],
     stop: threading.Event,
 ) -> None:
+    """Work on tasks until there are none; an error ends the thread and is reported."""
     while (task := todo.get()) is not None and not stop.is_set():
         try:
             for event in work(task, stop):

@@ -87,6 +87,7 @@ def _elements(clf: Any) -> list[str]:
 
 
 def _column_inputs(clf: Any) -> dict[str, Any]:
+    """The inputs of an export that takes raw columns, by name."""
     used = [*clf.schema.numeric, *clf.schema.categorical]
     if stacked(clf.schema):
         columns = {"numeric": clf.schema.numeric, "categorical": clf.schema.categorical}
@@ -133,6 +134,7 @@ def _levels(column: Column) -> dict[str, Any]:
 
 
 def _id_inputs(clf: Any) -> dict[str, Any]:
+    """The inputs of an export that takes numbers and ids of levels, each as one table."""
     out: dict[str, Any] = {}
     if clf.schema.numeric:
         columns = [c.name for c in clf.schema.numeric]

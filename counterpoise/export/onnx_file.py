@@ -39,6 +39,7 @@ def write(clf: Any, file: Path) -> Callable[[Any], Mapping[str, Any]]:
 
 
 def _converted(clf: Any, tf2onnx: Any) -> Any:
+    """The ONNX model: members and rule as one TensorFlow function, converted."""
     import tensorflow as tf
 
     from counterpoise.data.columns import less

@@ -22,8 +22,6 @@ from counterpoise.plans.class_plans import Plan, uniform
 from counterpoise.plans.quotas import quota as quota_plan
 from counterpoise.plans.schedule import check_single
 
-Array = np.ndarray
-
 
 def batches(
     x: Any,
@@ -45,7 +43,7 @@ def batches(
 ) -> Feed:
     """Return Keras or tf.data batches, resampled each epoch by a sampling plan.
 
-    Use `model.fit(feed)` or `feed.as_dataset()`.
+    Pass the result to `model.fit`, or call its `as_dataset()`.
 
     Args:
         x: Arrays of any rank, dicts and tuples of them, frames, sparse matrices, memory maps, HDF5-like objects, a
@@ -111,6 +109,7 @@ def batches(
 
 
 def _plan(plan: Plan | None, quota: Any, y: Any, n: int, batch_size: int, sample_weight: Any) -> Plan:
+    """The plan given, that of a quota, or all rows alike; checked against the rows."""
     if plan is not None and quota is not None:
         raise OptionError("plan and quota cannot be combined. Leave one of them out.")
     if quota is not None:

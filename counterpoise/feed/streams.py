@@ -114,7 +114,8 @@ def rebalance(
         ([0.5, 0.5], [0.556, 5.0])
     """
     tf = _tensorflow()
-    block = _blocks(dataset, check_range(buffer, "buffer", 0))
+    check_range(buffer, "buffer", 0)
+    block = _blocks(dataset)
     check_int(seed, "seed", 0)
     estimated = counts is None and not isinstance(target, Plan)
     if estimated:
@@ -132,7 +133,7 @@ def _tensorflow() -> Any:
     return needed("tensorflow", "tensorflow", "cp.rebalance")
 
 
-def _blocks(dataset: Any, buffer: float) -> Any:
+def _blocks(dataset: Any) -> Any:
     """Elements in blocks, so that TensorFlow's cost for each call is shared."""
     tf = _tensorflow()
     if not isinstance(dataset, tf.data.Dataset):

@@ -91,6 +91,7 @@ def tree_of_sklearn(tree: Any, values: Array) -> Tree:
 
 
 def _boosted(booster: Any, **kwargs: Any) -> TreeEnsemble:
+    """The layer of a LightGBM booster; a random forest of LightGBM averages its trees."""
     dump = booster.dump_model()
     objective, *options = str(dump.get("objective", "")).split() or [""]
     if objective not in OBJECTIVES:
@@ -115,6 +116,7 @@ def trees_of_booster(booster: Any, rounds: int) -> list[Tree]:
 
 
 def _from_lightgbm(root: Mapping[str, Any]) -> Tree:
+    """One tree as arrays, from the nested nodes of LightGBM's dump."""
     nodes, left, right = [root], [-1], [-1]
     for number, node in enumerate(nodes):  # grows while it is walked
         if "split_feature" in node:

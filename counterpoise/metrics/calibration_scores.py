@@ -177,6 +177,7 @@ def top_label_ece(right: Array, top: Array, sample_weight: Array, bins: int = 10
 
 
 def _gap(b: Bins) -> float:
+    """Mean distance of predicted and observed shares over the bins."""
     return float(b.weight @ np.abs(b.mean_proba - b.observed) / b.weight.sum())
 
 

@@ -122,9 +122,6 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
     }
 )
 
-#: Keys of the scores that one choice among classes has: not those of several labels together, of regions, or of costs.
-PER_PROBLEM: tuple[str, ...] = tuple(key for key in METRICS if key not in {*_LABELS, *_REGIONS, *_COST})
-
 #: What `evaluate` reports beyond `METRICS`, for two classes.
 FURTHER: Mapping[str, Metric] = MappingProxyType(
     {

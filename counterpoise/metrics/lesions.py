@@ -104,10 +104,10 @@ def find_lesions(
     step = max(1, _CHUNK // max(1, y[0].size))
     chunks = (slice(start, start + step) for start in range(0, len(y), step))
     checked = check_finite(p.astype(np.float64), "proba")
-    found = (
+    lesions = (
         _find(_components(y[c] == positive), y[c] >= 0, checked[c], threshold, min_iou, min_pixels) for c in chunks
     )
-    return join_lesions(list(found))
+    return join_lesions(list(lesions))
 
 
 def _find(
@@ -266,11 +266,11 @@ def _components(mask: Array) -> _Components:
     touching[1] = True
     labels, count = ndimage.label(mask, touching)
     flat = labels.reshape(len(mask), -1)
-    image, place = np.nonzero(flat)
-    found = flat[image, place] - 1
+    image, pixel = np.nonzero(flat)
+    numbers = flat[image, pixel] - 1
     images = np.zeros(count, np.int64)
-    images[found] = image
-    return _Components(labels, np.bincount(found, minlength=count), images)
+    images[numbers] = image
+    return _Components(labels, np.bincount(numbers, minlength=count), images)
 
 
 def _hits(lesions: _Components, findings: _Components, min_iou: float) -> tuple[Array, Array, Array]:

@@ -200,6 +200,7 @@ def _most(numbers: int, classes: int) -> int:
 def _of_decisions(
     y: Array, proba: Array, raw: Array, decision: Array, positive: int, resamples: int, seed: int
 ) -> Found:
+    """Scores of decisions: resamples of the confusion matrix, or (two classes) exact intervals of proportions."""
     decided = (decision, sc.default_decision(proba, positive), sc.default_decision(raw, positive))
     rng = generator(seed, "evaluation decisions")
     for suffix, d in zip(SUFFIXES, decided, strict=True):

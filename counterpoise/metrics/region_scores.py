@@ -65,8 +65,8 @@ def _masks(codes: Any, name: str) -> Array:
 
 def _counts(truth: Array, decided: Array, n_classes: int) -> Array:
     """Counts of some images, int64 (n, C, 3)."""
-    image, place = np.nonzero(truth >= 0)
-    y, d = truth[image, place].astype(np.int64), decided[image, place].astype(np.int64)
+    image, pixel = np.nonzero(truth >= 0)
+    y, d = truth[image, pixel].astype(np.int64), decided[image, pixel].astype(np.int64)
     for name, codes in (("truth", y), ("decided", d)):
         if len(codes) and not (codes.min() >= 0 and codes.max() < n_classes):
             raise DataError(f"{name} contains codes {codes.min()} to {codes.max()}. Expected 0 to {n_classes - 1}.")

@@ -126,7 +126,7 @@ def _scores(result: RegionResult, weight: Array) -> dict[str, Array]:
     """The scores for weights of rows (B, T), float64 (B,) each."""
     own = result.counts[:, list(result.foreground)]
     sums, of_row = pooled(own, weight), dice(own)
-    lesions = [lesion_recall(found, FALSE_POSITIVES, weight) for found in result.lesions]
+    lesions = [lesion_recall(one, FALSE_POSITIVES, weight) for one in result.lesions]
     return {
         "dice": dice(sums).mean(axis=1),
         "iou": iou(sums).mean(axis=1),

@@ -47,6 +47,7 @@ def reliability_table(
 
 
 def _of_class(target: Array, score: Array, sample_weight: Array | None, bins: int) -> dict[str, Any]:
+    """Bins and calibration errors of one class against the rest."""
     weight = row_weights(sample_weight, len(score))
     index = assign(score, weight * target, bins)
     binned = summarize(index, score, target, weight)

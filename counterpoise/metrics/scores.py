@@ -131,6 +131,7 @@ def rank_scorer(y: Array, proba: Array, positive: int) -> Callable[[Array], dict
 def _of_probabilities(
     y: Array, proba: Array, raw: Array, positive: int, w: Array, calibration: bool
 ) -> dict[str, float]:
+    """Scores that need probabilities alone, before and after correction."""
     scores = {
         "log_loss": log_loss(y, proba, sample_weight=w),
         "brier": brier(y, proba, positive=positive, sample_weight=w),

@@ -139,6 +139,7 @@ def _of_an_output(counts: Any) -> bool:
 
 
 def _own(word: str, option: Any, name: str, index: int, names: Sequence[str]) -> Any:
+    """The entry of an option for one of several outputs: by its name, by its place, or the same for all."""
     if isinstance(option, Mapping):
         strange = [k for k in option if k not in names]
         if strange:
@@ -154,6 +155,7 @@ def _own(word: str, option: Any, name: str, index: int, names: Sequence[str]) ->
 
 
 def _loss_of(tensor: Any, *, counts: Any, scheme: Any, rows: Any, loss: Any, ignore_class: Any, output: str) -> Any:
+    """The loss of one output: weighted by class, by label, or (counts None) the user's own."""
     if counts is None:
         if loss is None:
             raise OptionError('counts is None for an output. Pass the loss of this output, as loss={"price": "mse"}.')
@@ -187,6 +189,7 @@ def _read_as(loss: Any, options: Mapping[str, Any]) -> Any:
 
 
 def _is_logits(tensor: Any, output: str) -> bool:
+    """Whether an output is logits: as given, or by the activation of its layer."""
     if output not in ("auto", "logits", "probabilities"):
         raise OptionError(f'output is {output!r}. Expected "auto", "logits" or "probabilities".')
     if output != "auto":

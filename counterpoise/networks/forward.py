@@ -35,6 +35,7 @@ def no_logits(model: keras.Model) -> Array:
 
 
 def _traced(members: keras.Model) -> Callable[[Any], Any]:
+    """The members as one function, traced once for each form of a batch."""
     import tensorflow as tf
 
     run = tf.function(lambda batch: members(batch, training=False), autograph=False)

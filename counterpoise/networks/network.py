@@ -336,6 +336,7 @@ class Network:
         return self.model if not self.clone else cloned(self.model, self.keep)
 
     def _logits(self, inner: keras.Model, h: Any) -> Any:
+        """The logits of the inner model: its own, those before its activation, or those that its probabilities mean."""
         built = inner.built
         try:
             out = inner(by_name(inner, h))

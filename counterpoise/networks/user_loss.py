@@ -16,8 +16,6 @@ from keras import ops
 from counterpoise.core.errors import ModelError
 from counterpoise.networks.cloning import keras_text
 
-Array = np.ndarray
-
 _CROSS_ENTROPIES = {
     keras.losses.BinaryCrossentropy: "binary_crossentropy",
     keras.losses.CategoricalCrossentropy: "categorical_crossentropy",

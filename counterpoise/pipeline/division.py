@@ -21,8 +21,6 @@ from counterpoise.pipeline.scan import Scanned, opened, refuse_with_scan
 from counterpoise.pipeline.validation import are_rows, at_training_prior, with_validation
 from counterpoise.targets.kinds import target_of
 
-Array = np.ndarray
-
 
 @dataclass(frozen=True)
 class Division:

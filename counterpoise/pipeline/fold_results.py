@@ -32,7 +32,7 @@ def fit_rule(
 ) -> Any:  # fmt: skip
     """The rule of a strategy from corrected scores (members, N, ...) of rows that trained nothing.
 
-    `lesions` is what thresholds find in these rows as wholes, for an aim that needs it (`whole_rows.lesions_of_folds`).
+    `lesions` is what thresholds find in these rows as wholes, for an aim that needs it (`whole_rows.lesions_found`).
 
     The baseline keeps 0.5 or the largest probability and no correction: it is what people do today. Without
     `tune_threshold` so does any other strategy's threshold; its probabilities are checked all the same.

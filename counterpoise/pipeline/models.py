@@ -10,6 +10,7 @@ import numpy as np
 
 from counterpoise.core.errors import ModelError, OptionError
 from counterpoise.core.examples import Examples
+from counterpoise.core.model import Model
 from counterpoise.core.structure import leaves
 from counterpoise.engines.sklearn_fit import ExternalModel
 from counterpoise.forests.model import KINDS, TreeModel
@@ -144,9 +145,9 @@ def _under(blend: Blend, learners: Mapping[str, Learner], strategies: Sequence[S
 def _learner(spec: Any, examples: Examples, options: dict[str, Any]) -> Learner:
     if isinstance(spec, str) and spec in KINDS:
         spec = TreeModel(spec)
-    if isinstance(spec, TreeModel):
-        if spec.name == "balanced_forest" or target_of(examples).per_element:
-            _check_target(examples, spec.label)
+    if isinstance(spec, TreeModel) and (spec.name == "balanced_forest" or target_of(examples).per_element):
+        _check_target(examples, spec.label)
+    if isinstance(spec, Model):
         return Learner(spec, examples)
     return Learner(*network_for(spec, examples, **options))
 

@@ -1,4 +1,8 @@
-"""The keyword arguments of `fit` and `compare` that their signatures group, what they mean, and their defaults."""
+"""The keyword arguments of `fit` and `compare` that their signatures group, what they mean, and their defaults.
+
+A group is a list for readers and type checkers, not an object: `epochs=3` is typed as in Keras and scikit-learn, and
+what the command line and the estimator pass on needs no packing.
+"""
 
 from __future__ import annotations
 

@@ -201,10 +201,10 @@ def cross_validate(
             member_outputs[strategy.name] = stacked_scores(out_of_fold(examples, folds, outputs, repeats))[0].astype(
                 np.float32
             )
-        found = lesions_found(strategy, trainer, fitting_parts(target, examples, folds, trained, by_fold))
-        lesions[strategy.name] = joined_lesions(found)
+        lesions_of_folds = lesions_found(strategy, trainer, fitting_parts(target, examples, folds, trained, by_fold))
+        lesions[strategy.name] = joined_lesions(lesions_of_folds)
         for f, fold in enumerate(folds if judged else ()):
-            others = joined_lesions([found[g] for g in fitting_folds(examples, folds, f)])
+            others = joined_lesions([lesions_of_folds[g] for g in fitting_folds(examples, folds, f)])
             rule = cross_fitted_rule(strategy, examples, folds, f, log_p[strategy.name], trained[f], others)
             shared = [users[job.id] > 1 for job in jobs[strategy.name, f]]
             result = make_fold_result(strategy, examples, fold, rule, trained[f], shared)

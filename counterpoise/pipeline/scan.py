@@ -82,7 +82,7 @@ class Scanned:
         self, jobs: Iterable[Job], examples: Examples, network: Network, *, engine: str = "auto",
         callbacks: Iterable[Any] = (), progress: Any = None,
     ) -> Generator[tuple[str, Member], None, None]:  # fmt: skip
-        """As `train.run`, on rows from disk."""
+        """As `engines.run.run`, on rows from disk."""
         from counterpoise.engines.stream import StreamEngine
 
         if engine == "program":

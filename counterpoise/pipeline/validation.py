@@ -135,6 +135,7 @@ def _named(given: Any) -> str:
 def _of_table(
     examples: Examples, given: Any, target: str | None, sample_weight: Any, inputs: NamedInputs | None
 ) -> tuple[Any, Any, Array | None]:
+    """Rows of a table in the form of the training rows, with labels and weights from its columns."""
     if target is None:
         raise OptionError(
             "validation is a table, but the labels of the training rows were not passed as a column name. Pass "
@@ -191,6 +192,7 @@ def _alike(x: Any, like: Any) -> Any:
 
 
 def _cast(like: Array, array: Any) -> Array:
+    """Rows in the type of the training rows; another shape or kind of type is refused."""
     array = array if isinstance(array, Source) else np.asarray(array)
     if array.shape[1:] != like.shape[1:]:
         raise DataError(

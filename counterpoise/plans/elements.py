@@ -115,6 +115,7 @@ def _refuse_columns_of_text(source: LabelSource, levels: list[Any]) -> None:
 
 
 def _of_kind(kind: str, source: LabelSource, weight: Array, ignore: tuple[Any, ...], squeezed: bool) -> Elements:
+    """Elements of a target read as one-hot rows, as codes, or as labels of 0 and 1."""
     if kind == "one_hot":
         if ignore:
             raise DataError('ignore= cannot be used with kind="one_hot", because it names labels. Use mask= instead.')
@@ -168,6 +169,7 @@ def _plain_mask(mask: Any) -> Array | None:
 
 
 def _element_weight(mask: Array | None, sample_weight: Any, shape: tuple[int, ...]) -> Array:
+    """What each element counts: 0 or 1 by the mask, times the weights given."""
     weight = np.ones(shape)
     if mask is not None:
         weight = weight * _spread(mask.astype(float), shape, "mask")

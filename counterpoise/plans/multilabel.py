@@ -229,6 +229,7 @@ def _clones(labels: Array, extra: int) -> Array:
 
 
 def _fitted(has: Array, wanted: Array, most: float, rounds: int) -> Array:
+    """Row weights by which each label has its wanted share: label by label in turn, clipped, until all agree."""
     weights = np.ones(len(has))
     for _ in range(rounds):
         for label, share in enumerate(wanted):

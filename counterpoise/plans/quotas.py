@@ -121,6 +121,7 @@ def quota(
 
 
 def _per_batch(rows: Any, labels: Sequence[Any], batch_size: int) -> Array:
+    """Rows of each class in a batch, int64 (C,), from "equal" or a dict of labels; checked."""
     if isinstance(rows, str):
         if rows != "equal":
             raise OptionError(f'The quota is {rows!r}. Use "equal", or a dict with the rows of each label.')

@@ -5,12 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import numpy as np
-
 from counterpoise.core.errors import OptionError, did_you_mean
 from counterpoise.plans.matrices import Layout
-
-Array = np.ndarray
 
 #: name -> (module, class, the setting that counts neighbors, its default) of samplers that make rows.
 MAKERS: Mapping[str, tuple[str, str, str, int]] = {

@@ -110,6 +110,7 @@ def parse_scheme(scheme: str) -> tuple[str, float]:
 
 
 def _by_label(wanted: Mapping[Any, Any], mass: Array, labels: Sequence[Any]) -> Array:
+    """Weights (C,) from a dict by label; every class that occurs needs one."""
     code_of = {str(label): c for c, label in enumerate(labels)}
     out = np.full(len(labels), np.nan)
     for label, value in wanted.items():

@@ -88,6 +88,7 @@ class Synthesis(Unrealized):
         return _copy(self.sampler), getattr(self.sampler, "k_neighbors", 1) if self.k_neighbors is None else 1
 
     def _check_neighbors(self, needed: Any) -> None:
+        """Refuse a class with too few rows for the neighbors that a sampler averages."""
         if not isinstance(needed, int):
             return
         few = [c for c in np.flatnonzero(self.new_counts > 0) if self.counts[c] <= needed]

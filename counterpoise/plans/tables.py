@@ -163,6 +163,7 @@ class Tally:
         return np.divide(mass, around, out=np.zeros_like(mass), where=around > 0)
 
     def _add_classes(self, elements: Elements) -> None:
+        """Count what the elements of each class weigh; labels outside the classes given are refused."""
         counted = elements.weight > 0
         weight, codes = elements.weight[counted], elements.codes[counted]
         self.counted += int(counted.sum())

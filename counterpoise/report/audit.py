@@ -37,13 +37,13 @@ def sections(record: Record) -> list[Row]:
         ("reliability", "Reliability of each class", lambda: _reliability(audit)),
         ("importance", "Importance of the columns", lambda: _importance(record, audit)),
     )
-    found = []
+    listed = []
     for key, title, make in parts:
         text, tables = make()
         if tables or (text and key == "importance"):
             about = of if tables and key != "costs" else ""
-            found.append({"id": key, "title": title, "text": text, "tables": tables, "of": about})
-    return found
+            listed.append({"id": key, "title": title, "text": text, "tables": tables, "of": about})
+    return listed
 
 
 def _table(caption: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Row:
@@ -64,6 +64,7 @@ def with_ends(score: Mapping[str, Any] | None, digits: int = 3) -> str:
 
 
 def _threshold(record: Record, audit: Mapping[str, Any]) -> tuple[str, list[Row]]:
+    """What threshold other rows would have chosen: by resampling, and in each fold."""
     tables, spread = [], audit.get("threshold_spread")
     if spread:
         keys = ("recall", "precision", "alert_rate")
@@ -89,6 +90,7 @@ def _threshold(record: Record, audit: Mapping[str, Any]) -> tuple[str, list[Row]
 
 
 def _groups(audit: Mapping[str, Any]) -> tuple[str, list[Row]]:
+    """Scores of the values of each column, and their differences from a reference."""
     tables = []
     for table in audit.get("by") or []:
         column, of = table["column"], f"{table['column']}, class {table['class']}"
@@ -114,6 +116,7 @@ def _groups(audit: Mapping[str, Any]) -> tuple[str, list[Row]]:
 
 
 def _costs(record: Record) -> tuple[str, list[Row]]:
+    """Cost per case of each strategy, and its difference from the baseline."""
     if not record.get("costs"):
         return "", []
     rows = [row for row in ranked(record) if row.get("status", "ok") == "ok"]
@@ -134,6 +137,7 @@ def _costs(record: Record) -> tuple[str, list[Row]]:
 
 
 def _review(audit: Mapping[str, Any]) -> tuple[str, list[Row]]:
+    """How many rows go to a human, and how many of the others are wrong, at each limit."""
     rows, labels = [], []
     for one in audit.get("review") or []:
         labels = [str(c["label"]) for c in one["classes"]]
@@ -153,6 +157,7 @@ def _review(audit: Mapping[str, Any]) -> tuple[str, list[Row]]:
 
 
 def _reliability(audit: Mapping[str, Any]) -> tuple[str, list[Row]]:
+    """Predicted and observed shares of each class, bin by bin."""
     tables = []
     for table in audit.get("reliability") or []:
         rows = [
@@ -168,10 +173,11 @@ def _reliability(audit: Mapping[str, Any]) -> tuple[str, list[Row]]:
 
 
 def _importance(record: Record, audit: Mapping[str, Any]) -> tuple[str, list[Row]]:
-    found = audit.get("importance")
-    if found:
-        rows = [[", ".join(one["columns"]), with_ends(one["importance"])] for one in found["columns"]]
-        caption = f"Average precision lost without a column (95% CI), {words.count(found['rows'])} test rows"
+    """What the score loses without each column, or how to measure it."""
+    importance = audit.get("importance")
+    if importance:
+        rows = [[", ".join(one["columns"]), with_ends(one["importance"])] for one in importance["columns"]]
+        caption = f"Average precision lost without a column (95% CI), {words.count(importance['rows'])} test rows"
         text = "Each column is shuffled between rows. Columns with the same information hide each other."
         return text, [_table(capital(caption), ("Column", "Loss"), rows)]
     if record["data"].get("columns") and row_of(record, audit.get("strategy")) and record.get("model_card"):

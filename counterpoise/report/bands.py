@@ -54,13 +54,12 @@ class Resamples:
         return {"x": grid.tolist(), "low": low.tolist(), "high": high.tolist()}
 
 
-def resample(hit: Array, score: Array, threshold: Array, groups: Array | None = None, seed: int = 0) -> Resamples:
+def resample(hit: Array, score: Array, threshold: Array, groups: Array | None = None) -> Resamples:
     """Draw resampled counts at chosen thresholds of the rule "score >= t".
 
     Args:
         hit: bool (N,). score: float (N,). threshold: float (P,), descending; the last is at most the least score.
         groups: int (N,): whole groups are drawn, from all rows; None draws rows within each class.
-        seed: Same seed, same bands.
 
     Example:
         >>> drawn = resample(np.array([True, False]), np.array([0.9, 0.1]), np.array([0.5, 0.0]))
@@ -68,7 +67,7 @@ def resample(hit: Array, score: Array, threshold: Array, groups: Array | None = 
         ([1.0, 1.0], [0.0, 1.0])
     """
     rung = np.searchsorted(-threshold, -score, side="left")
-    rng = generator(seed, "bands")
+    rng = generator(0, "bands")
     if groups is None:
         drawn = [_redrawn(rung[rows], len(threshold), rng) for rows in (hit, ~hit)]
     else:
@@ -78,11 +77,13 @@ def resample(hit: Array, score: Array, threshold: Array, groups: Array | None = 
 
 
 def _redrawn(rung: Array, width: int, rng: np.random.Generator) -> Array:
+    """Resampled counts on each rung, (B, rungs)."""
     n = len(rung)
     return rng.multinomial(n, np.bincount(rung, minlength=width) / max(n, 1), size=RESAMPLES)
 
 
 def _redrawn_groups(rung: Array, hit: Array, groups: Array, width: int, rng: np.random.Generator) -> list[Array]:
+    """Resampled counts of positives and negatives on each rung, (B, rungs) each; whole groups are drawn."""
     _, code = np.unique(groups, return_inverse=True)
     size = int(code.max()) + 1
     column = rung + width * ~hit

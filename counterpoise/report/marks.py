@@ -94,6 +94,7 @@ def panels(
     by: str = "strategy",
     order: list[str] | None = None,
 ) -> Spec:
+    """One small figure `panel` for each value of the field `by`, three in a line."""
     titles = order or [s.title for s in drawn(record, strategies).values()]
     filters = {"transform": [only_shown()]} if by == "strategy" else {}
     facet = {"field": by, "type": "nominal", "sort": [str(t) for t in titles], "title": None}
@@ -118,6 +119,7 @@ def _frame(shown: list[str]) -> Spec:
 
 
 def scored_dots(record: Record, strategies: Names, width: int, step: int) -> Spec:
+    """A line per strategy, best first: its mean, the interval of the mean, and a dot for each fold."""
     key = record["metric"]
     rows = [r for r in sorted(record["rows"], key=_by_rank) if r.get("status", "ok") == "ok"]
     rows = [r for r in rows if strategies is None or r["strategy"] in strategies]

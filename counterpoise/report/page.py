@@ -151,6 +151,7 @@ def _policy() -> str:
 
 
 def _context(record: Mapping[str, Any]) -> dict[str, Any]:
+    """What the template fills in: every section of the page, as values."""
     figures = all_figures(record)
     slider, source = _slider(record), words.file_name(record["data"].get("source"))
     payload = {"specs": {key: figure["spec"] for key, figure in figures.items()}, "slider": slider}

@@ -39,6 +39,7 @@ def dice_spec(record: Record) -> Spec:
 
 
 def _froc(record: Record) -> Figure:
+    """The figure of lesions found against false positives per image, with its table."""
     caption = (
         "Higher is better. A finding is a connected region of the decision, at each strategy's own threshold; it is "
         "ranked by its largest probability. It hits a lesion if their overlap (IoU) is at least 0.1. The curve ends "
@@ -56,6 +57,7 @@ def _froc(record: Record) -> Figure:
 
 
 def _dice_images(record: Record) -> Figure:
+    """The figure of the Dice coefficients of single images, with its table."""
     caption = (
         "Higher is better. Share of the test images with the class whose Dice coefficient is at least the value below, "
         "at each strategy's own threshold."
@@ -80,11 +82,11 @@ def _parts(record: Record, curve: str) -> list[tuple[list[str], Mapping[str, Any
 
 def _at(part: Mapping[str, Any], x: str, y: str, limit: float) -> str:
     """The last value whose place is within the limit."""
-    place = bisect.bisect_right(part[x], limit)
-    return words.number(part[y][place - 1] if place else 0.0)
+    index = bisect.bisect_right(part[x], limit)
+    return words.number(part[y][index - 1] if index else 0.0)
 
 
 def _share_above(part: Mapping[str, Sequence[float]], dice: float) -> str:
     """The share of images at the first value of at least `dice`."""
-    place = bisect.bisect_left(part["dice"], dice)
-    return words.share(part["images"][place] if place < len(part["dice"]) else 0.0)
+    index = bisect.bisect_left(part["dice"], dice)
+    return words.share(part["images"][index] if index < len(part["dice"]) else 0.0)

@@ -226,6 +226,7 @@ def _binary(hit: Array, raw: Array, proba: Array, max_points: int, groups: Array
 def _multiclass(
     y: Array, raw: Array, proba: Array, labels: Sequence[str], max_points: int, groups: Array | None
 ) -> dict[str, Any]:
+    """Curves of the rarest classes, one against the rest, and the calibration of the most probable class."""
     parts = []
     for code in rarest_codes(np.bincount(y, minlength=len(labels))):
         hit, score = y == code, proba[:, code]
@@ -255,6 +256,7 @@ def _curves(
 
 
 def _bands(hit: Array, score: Array, counted: tuple[Array, Array, Array], groups: Array | None) -> list[Any]:
+    """Bands of the four curves (precision, ROC, gain, net benefit) over resampled rows; None where rows are few."""
     if hit.sum() <= bands.FEW or (~hit).sum() <= bands.FEW:
         return [None] * 4
     threshold, tp, fp = counted

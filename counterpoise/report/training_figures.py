@@ -97,6 +97,7 @@ def _losses(record: Record) -> Figure:
 
 
 def _recalls(record: Record) -> Figure:
+    """The figure of the recall of each class over training, with its table."""
     rows = [
         [title, label, str(m + 1), words.number(max(curve), 3), words.number(curve[-1], 3)]
         for title, label, m, _, curve in recall_curves(record)

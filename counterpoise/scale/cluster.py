@@ -112,6 +112,7 @@ class Cluster(Closing):
             yield from _gathered(core, order, todo, self.retries)
 
     def _connect(self) -> None:
+        """Connect to the cluster, or start one here, unless the process is connected."""
         core = _imported()
         if core.is_initialized():
             return
@@ -177,6 +178,7 @@ def _gathered(core: Any, order: Order, todo: list[Batch], retries: int) -> Gener
 
 
 def _again(batch: Batch, done: list[str], tries: Counter[str], retries: int, error: Exception) -> Batch | None:
+    """What is left of a batch whose worker died, to be sent out again; None: nothing is."""
     left = unfinished(batch, done)
     if left is None:
         return None

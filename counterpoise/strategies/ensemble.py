@@ -25,10 +25,6 @@ class Ensemble(Strategy):
         OptionError: no members, or members that are names.
 
     Example:
-        >>> Ensemble("pair", members=(Strategy("one"), Strategy("two"))).member_names
-        ('one', 'two')
-
-    Example:
         >>> pair = Ensemble("pair", members=(Strategy("one"), Strategy("two")))
         >>> pair.member_names, pair.pooling
         (('one', 'two'), ('soft', None))

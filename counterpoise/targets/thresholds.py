@@ -51,7 +51,7 @@ def choose(
     if name not in GUARANTEED:
         raise OptionError(f"{name} cannot have a confidence. Expected {' or '.join(GUARANTEED)}. Leave confidence out.")
     if len(rule.prior) > 2:
-        return _guaranteed_classes(rule, scores, name, value, confidence, classes)
+        return _guaranteed_classes(rule, scores, name, value, confidence)
     return _guaranteed(rule, scores, name, float(value), confidence)
 
 
@@ -155,9 +155,7 @@ def rows_of_guarantee(scores: Mapping[str, Array], by_class: bool) -> GuaranteeR
     return GuaranteeRows(list(log_p[:, rows].astype(np.float64)), y[rows], kept_out, of)
 
 
-def _guaranteed_classes(
-    rule: Rule, scores: Mapping[str, Array], name: str, value: Any, confidence: float, classes: Sequence[Any]
-) -> Rule:
+def _guaranteed_classes(rule: Rule, scores: Mapping[str, Array], name: str, value: Any, confidence: float) -> Rule:
     """Offsets for recall floors: their order from the rows that fitted the rule, the choice from those kept out."""
     if name != "recall_floor" or rule.vote == "hard":
         raise OptionError(

@@ -1,9 +1,9 @@
 """Draw the pictures of the manual, from the library itself.
 
-    python docs/pictures/draw.py [--report FOLDER-OF-A-RACE]      (`make pictures` draws all of them)
+    python docs/pictures/draw.py [--report FOLDER-OF-A-COMPARISON]      (`make pictures` draws all of them)
 
 Three pictures explain, the closing pictures of the examples go into the gallery, and `--report` photographs the
-report of a finished race. All have a light ground of their own, so that they can be read on a dark page as well.
+report of a finished comparison. All have a light ground of their own, so that they can be read on a dark page as well.
 """
 
 from __future__ import annotations
@@ -75,8 +75,8 @@ def show_counts(axis: Axes, counts: np.ndarray, y: np.ndarray) -> None:
         axis.pcolormesh(shown, cmap=colors, vmin=0, vmax=3.6, edgecolors="white", linewidth=0.8)
     for (epoch, row), count in np.ndenumerate(counts):
         if count:
-            said, color = f"{count:.2g}".replace("0.", "."), "white" if count > 4 else "black"
-            axis.text(row + 0.5, epoch + 0.5, said, ha="center", va="center", fontsize=6, color=color)
+            output, color = f"{count:.2g}".replace("0.", "."), "white" if count > 4 else "black"
+            axis.text(row + 0.5, epoch + 0.5, output, ha="center", va="center", fontsize=6, color=color)
     axis.invert_yaxis()
     axis.set(xticks=[], yticks=np.arange(len(counts)) + 0.5, yticklabels=range(1, len(counts) + 1))
     axis.tick_params(length=0)
@@ -120,26 +120,26 @@ def calibration(rows: int = 8000, steps: int = 300) -> Figure:
             curve(axis, 1 / (1 + np.exp(-logit)), truth, name, color)
     for axis, title in zip(axes, ("as trained", "the same networks, log_shift taken back"), strict=True):
         axis.plot([0, 1], [0, 1], color=GRAY, linewidth=1, linestyle="--")
-        axis.set(title=title, xlabel="probability told", aspect="equal")
-    axes[0].set_ylabel("share of rare cases among rows told so")
+        axis.set(title=title, xlabel="predicted probability", aspect="equal")
+    axes[0].set_ylabel("share of rare cases at this probability")
     axes[0].legend(frameon=False)
     return figure
 
 
-def curve(axis: Axes, told: np.ndarray, truth: np.ndarray, name: str, color: str) -> None:
+def curve(axis: Axes, outputs: np.ndarray, truth: np.ndarray, name: str, color: str) -> None:
     """Mean probability and share of rare rows in ten bins of equal width that hold 30 rows or more."""
-    place = np.clip((told * 10).astype(int), 0, 9)
+    place = np.clip((outputs * 10).astype(int), 0, 9)
     bins = [place == k for k in range(10) if (place == k).sum() >= 30]
-    said, seen = [[values[rows].mean() for rows in bins] for values in (told, truth)]
-    axis.plot(said, seen, marker="o", markersize=4, color=color, label=f"{name}: mean {told.mean():.2f}")
+    output, seen = [[values[rows].mean() for rows in bins] for values in (outputs, truth)]
+    axis.plot(output, seen, marker="o", markersize=4, color=color, label=f"{name}: mean {output.mean():.2f}")
 
 
 def threshold(rows: int = 8000, steps: int = 300) -> Figure:
     """Recall, precision, alerts and cost against the threshold, with four choices marked."""
     (x, y), (new, truth) = cases(rows, seed=0), cases(4 * rows, seed=1)
-    told = 1 / (1 + np.exp(-logits_of(cp.plans.uniform(y), x, y, new, steps)))
+    outputs = 1 / (1 + np.exp(-logits_of(cp.plans.uniform(y), x, y, new, steps)))
     at = np.geomspace(0.01, 0.9, 160)
-    alarm = told[None, :] >= at[:, None]
+    alarm = outputs[None, :] >= at[:, None]
     hits, alarms, thousand = (alarm & (truth == 1)).sum(1), alarm.sum(1), 1000 / len(truth)
     recall, precision = hits / truth.sum(), hits / np.maximum(alarms, 1)
     costs = {ratio: (ratio * (truth.sum() - hits) + alarms - hits) * thousand for ratio in (5, 20)}
@@ -233,7 +233,7 @@ def main() -> None:
     """Draw what was asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", help="one picture: draws, calibration, threshold, report, or the name of an example")
-    parser.add_argument("--report", type=Path, help="folder of a finished race; its report.html is photographed")
+    parser.add_argument("--report", type=Path, help="folder of a finished comparison; its report.html is photographed")
     asked = parser.parse_args()
     mpl.use("Agg")
     with mpl.rc_context(LOOK):

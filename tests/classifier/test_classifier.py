@@ -92,10 +92,10 @@ def test_pickling_goes_through_the_file(clf):
 
 
 def test_predict_frame(clf):
-    said = clf.predict_frame(frame(seed=1))
-    assert said.columns == ["probability", "decision"]
-    assert said["probability"].to_numpy() == pytest.approx(clf.predict_proba(frame(seed=1))[:, 1])
-    assert set(said["decision"]) <= {"no", "yes"}
+    output = clf.predict_frame(frame(seed=1))
+    assert output.columns == ["probability", "decision"]
+    assert output["probability"].to_numpy() == pytest.approx(clf.predict_proba(frame(seed=1))[:, 1])
+    assert set(output["decision"]) <= {"no", "yes"}
 
 
 def test_a_new_prior_moves_probabilities_by_the_formula(clf):
@@ -121,7 +121,7 @@ def test_deciding_again_trains_nothing(clf):
 
 
 @pytest.mark.parametrize(
-    ("aim", "said"),
+    ("aim", "message"),
     [
         ({"threshold": 1.2}, r"threshold is 1\.2\. Expected a probability"),
         ({"threshold": True}, "threshold is True. Expected a probability"),
@@ -130,8 +130,8 @@ def test_deciding_again_trains_nothing(clf):
         ({"given": True}, r"decide\(threshold=0\.2\)"),
     ],
 )
-def test_a_threshold_by_hand_is_checked(clf, aim, said):
-    with pytest.raises(OptionError, match=said):
+def test_a_threshold_by_hand_is_checked(clf, aim, message):
+    with pytest.raises(OptionError, match=message):
         clf.decide(**aim)
 
 
@@ -308,8 +308,8 @@ def test_several_inputs_go_through_the_file(form, tmp_path):
     clf = cp.fit(model, x, y, strategy="oversample", epochs=2, verbose=0)
     again = cp.load(clf.save(tmp_path / "m.keras"))
     assert np.array_equal(again.predict_proba(x), clf.predict_proba(x))
-    said = clf.keras_model()(x)["probability"]
-    assert np.allclose(said, clf.predict_proba(x), atol=1e-5)
+    output = clf.keras_model()(x)["probability"]
+    assert np.allclose(output, clf.predict_proba(x), atol=1e-5)
 
 
 def test_the_keras_model_holds_an_isotonic_calibrator(plain, tmp_path):
@@ -317,7 +317,7 @@ def test_the_keras_model_holds_an_isotonic_calibrator(plain, tmp_path):
     clf = plain.with_rule(dataclasses.replace(plain.rule, calibrator=calibrator))
     x = np.random.default_rng(1).normal(size=(200, 3)).astype("float32") * 2
     assert not np.allclose(clf.predict_proba(x), plain.predict_proba(x))
-    said = clf.keras_model()(x)
-    assert np.allclose(said["probability"], clf.predict_proba(x), atol=1e-5)
+    output = clf.keras_model()(x)
+    assert np.allclose(output["probability"], clf.predict_proba(x), atol=1e-5)
     again = cp.load(clf.save(tmp_path / "m.keras"))
     assert np.array_equal(again.predict(x), clf.predict(x))

@@ -7,12 +7,12 @@ import math
 import numpy as np
 import polars as pl
 import pytest
+from leaderboard_schema import PER_PROBLEM
 from sklearn import metrics
 
 import counterpoise as cp
 from counterpoise.classifier.evaluation import evaluate
 from counterpoise.core.errors import ColumnError, OptionError, TargetError
-from counterpoise.metrics.catalog import PER_PROBLEM
 from counterpoise.metrics.measured import measure
 from counterpoise.targets.known import label_codes
 

@@ -473,7 +473,7 @@ def test_loading_leaves_nothing_behind(clf, tmp_path, monkeypatch):
     assert list((tmp_path / "temporary").iterdir()) == []
 
 
-def test_an_absent_temporary_folder_is_told(clf, tmp_path, monkeypatch):
+def test_an_absent_temporary_folder_is_reported(clf, tmp_path, monkeypatch):
     path = clf.save(tmp_path / "m.keras")
     monkeypatch.setattr(loading, "scratch", lambda: tmp_path / "absent")
     refused(path, "No such file or directory")

@@ -1,4 +1,4 @@
-"""Models trained elsewhere get true probabilities, thresholds and a file."""
+"""Models trained elsewhere get corrected probabilities, thresholds and a file."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def test_scores_of_a_balanced_scikit_learn_model_become_true():
     scores = other.predict_proba(x)
     clf = cp.wrap(scores, y)
     fresh, truth = rows(seed=2)
-    said = clf.predict_proba(other.predict_proba(fresh))[:, 1]
+    output = clf.predict_proba(other.predict_proba(fresh))[:, 1]
     assert other.predict_proba(fresh)[:, 1].mean() > 0.2
-    assert abs(said.mean() - truth.mean()) < 0.02
+    assert abs(output.mean() - truth.mean()) < 0.02
     assert clf.decide(recall_floor=0.9).card["threshold"]["word"] == "estimate"
     assert clf.card["metrics"]["roc_auc"]["value"] > 0.9
 

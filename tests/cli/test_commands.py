@@ -22,9 +22,9 @@ FILES = {"leaderboard.json", "leaderboard.csv", "report.html", "model.keras", "r
 QUICK = ("--epochs", 2, "--folds", 2, "--model", "mlp")
 
 
-@pytest.fixture(scope="module", name="raced")
-def _raced(counterpoise, table, tmp_path_factory):
-    out = tmp_path_factory.mktemp("race") / "run"
+@pytest.fixture(scope="module", name="compared")
+def _compared(counterpoise, table, tmp_path_factory):
+    out = tmp_path_factory.mktemp("comparison") / "run"
     run = counterpoise(
         "compare", table, "--target", "ill", "--positive", "yes", "--drop", "clinic,day", *QUICK, "--out", out
     )
@@ -77,8 +77,8 @@ def test_diagnose(counterpoise, table):
     assert any(line.startswith("Next: ") for line in short)
 
 
-def test_compare_writes_four_files_and_says_where(raced):
-    out, run = raced
+def test_compare_writes_four_files_and_says_where(compared):
+    out, run = compared
     assert {p.name for p in out.iterdir()} == FILES
     assert "report.html" in run.out
     assert "Resampling ensemble" in run.out
@@ -87,17 +87,17 @@ def test_compare_writes_four_files_and_says_where(raced):
     assert run.err == ""
 
 
-def test_the_leaderboard_keeps_its_contract(raced):
-    board = json.loads((raced[0] / "leaderboard.json").read_text())
+def test_the_leaderboard_keeps_its_contract(compared):
+    board = json.loads((compared[0] / "leaderboard.json").read_text())
     check_board(board)
     assert board["data"]["positive"] == "yes"
     assert {r["strategy"] for r in board["rows"]} == set(DEFAULT)
-    twin = next(r for r in board["rows"] if r["strategy"] == "threshold")["vs_none"]["average_precision"]
-    assert (twin["difference"], twin["p"]) == (0, 1)
+    duplicate = next(r for r in board["rows"] if r["strategy"] == "threshold")["vs_none"]["average_precision"]
+    assert (duplicate["difference"], duplicate["p"]) == (0, 1)
 
 
-def test_the_csv_has_a_line_per_strategy(raced):
-    rows = list(csv.DictReader(io.StringIO((raced[0] / "leaderboard.csv").read_text())))
+def test_the_csv_has_a_line_per_strategy(compared):
+    rows = list(csv.DictReader(io.StringIO((compared[0] / "leaderboard.csv").read_text())))
     assert {r["strategy"] for r in rows} == set(DEFAULT)
     assert 0 <= float(rows[0]["average_precision"]) <= 1
 
@@ -109,8 +109,8 @@ def test_json_is_one_object(counterpoise, table, tmp_path):
     assert json.loads(done.out)["rows"][0]["strategy"] == "none"
 
 
-def test_predict_to_screen_and_file(counterpoise, raced, table, tmp_path):
-    model = raced[0] / "model.keras"
+def test_predict_to_screen_and_file(counterpoise, compared, table, tmp_path):
+    model = compared[0] / "model.keras"
     shown = pl.read_csv(io.StringIO(counterpoise("predict", model, table).out))
     assert shown.columns == ["probability", "decision"]
     assert len(shown) == 240
@@ -188,9 +188,9 @@ def test_what_was_noticed_in_a_table_is_one_line_each(counterpoise, tmp_path):
     train = ("--target", "ill", "--strategy", "none", "--epochs", 1, "--model", "mlp", "--out", model)
     run = counterpoise("train", tmp_path / "a.csv", *train)
     assert run.code == 0, run.err
-    said = [line for line in run.err.splitlines() if "'paid'" in line]
-    assert said[0] == "counterpoise: warning: Column 'paid' contains numbers as text. '$37.25' is read as 37.25."
-    assert "20 of 240 values (8.3%) are not: 'n/a'" in said[1]
+    output = [line for line in run.err.splitlines() if "'paid'" in line]
+    assert output[0] == "counterpoise: warning: Column 'paid' contains numbers as text. '$37.25' is read as 37.25."
+    assert "20 of 240 values (8.3%) are not: 'n/a'" in output[1]
     done = counterpoise("predict", model, tmp_path / "a.csv")
     assert (done.code, done.err, len(done.out.splitlines())) == (0, "", 241)
 
@@ -201,9 +201,9 @@ def test_many_classes_have_a_probability_each(counterpoise, table, tmp_path):
         "train", table, "--target", "grade", "--strategy", "none", "--epochs", 1, "--model", "mlp", "--out", model
     )
     assert "predicts the most probable class" in done.out
-    said = pl.read_csv(io.StringIO(counterpoise("predict", model, table).out))
-    assert said.columns == ["probability_a", "probability_b", "probability_c", "decision"]
-    shares = said.select(pl.sum_horizontal("probability_a", "probability_b", "probability_c")).to_series()
+    output = pl.read_csv(io.StringIO(counterpoise("predict", model, table).out))
+    assert output.columns == ["probability_a", "probability_b", "probability_c", "decision"]
+    shares = output.select(pl.sum_horizontal("probability_a", "probability_b", "probability_c")).to_series()
     assert shares.to_list() == pytest.approx([1] * 240, abs=1e-6)
 
 
@@ -260,8 +260,8 @@ def test_a_column_says_which_rows_do_what(counterpoise, tmp_path):
     clf = load(tmp_path / "m.keras")
     assert clf.card["split"] == {"training": 120, "validation": 40, "test": 40}
     assert "role" not in [column.name for column in clf.schema.columns]
-    raced = counterpoise("compare", *how, "--strategies", "threshold", "--out", tmp_path / "run")
-    assert raced.code == 0, raced.err
+    compared = counterpoise("compare", *how, "--strategies", "threshold", "--out", tmp_path / "run")
+    assert compared.code == 0, compared.err
     board = json.loads((tmp_path / "run" / "leaderboard.json").read_text())
     check_board(board)
     assert board["split"] == clf.card["split"]

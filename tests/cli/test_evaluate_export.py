@@ -7,13 +7,13 @@ import json
 import numpy as np
 import polars as pl
 import pytest
+from leaderboard_schema import PER_PROBLEM
 from typer.testing import CliRunner
 
 import counterpoise as cp
 from counterpoise.cli.evaluate import _advice
 from counterpoise.cli.main import app
 from counterpoise.core.errors import CounterpoiseError, OptionError
-from counterpoise.metrics.catalog import PER_PROBLEM
 
 
 @pytest.fixture(scope="module", name="place")
@@ -69,8 +69,8 @@ def test_rows_of_one_group_are_drawn_together(place, tmp_path, monkeypatch):
     assert by_groups["metrics"]["log_loss"]["value"] == pytest.approx(by_rows["metrics"]["log_loss"]["value"])
     assert width[1] > 2 * width[0]
     assert width[1] == pytest.approx(width[2], rel=0.5)
-    said = run("evaluate", place / "m.keras", tmp_path / "copies.csv", "--groups", "patient").stdout
-    assert "in 60 groups" in said
+    output = run("evaluate", place / "m.keras", tmp_path / "copies.csv", "--groups", "patient").stdout
+    assert "in 60 groups" in output
     with pytest.raises(CounterpoiseError, match="Did you mean 'patient'"):
         run("evaluate", place / "m.keras", tmp_path / "copies.csv", "--groups", "patients")
 
@@ -79,10 +79,10 @@ def test_unlabeled_rows(place):
     record = json.loads(run("evaluate", place / "m.keras", place / "new.csv", "--unlabeled", "--json").stdout)
     assert record["classes"][1]["low"] <= record["classes"][1]["share_now"] <= record["classes"][1]["high"]
     assert [c["label"] for c in record["classes"]] == ["False", "True"]
-    said = run("evaluate", place / "m.keras", place / "new.csv", "--unlabeled").stdout
-    assert "the threshold" in said
-    assert "becomes" not in said  # the shares may be what they were
-    assert "--prior" not in said
+    output = run("evaluate", place / "m.keras", place / "new.csv", "--unlabeled").stdout
+    assert "the threshold" in output
+    assert "becomes" not in output  # the shares may be what they were
+    assert "--prior" not in output
 
 
 def test_a_moved_share_moves_the_threshold():
@@ -129,8 +129,8 @@ def test_why(place, tmp_path):
 
 
 def test_export(place, tmp_path):
-    said = run("export", place / "m.keras", "--format", "saved_model", "--out", tmp_path / "served")
-    assert "saved" in said.stdout
+    output = run("export", place / "m.keras", "--format", "saved_model", "--out", tmp_path / "served")
+    assert "saved" in output.stdout
     assert (tmp_path / "served" / "schema.json").exists()
 
 

@@ -1,4 +1,4 @@
-"""Folders of images on the command line: refused with every bad file named, raced, used, scored."""
+"""Folders of images on the command line: refused with every bad file named, compared, used, scored."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _model(folder, tmp_path_factory):
     return path
 
 
-def test_a_folder_is_raced_without_it(counterpoise, folder, tmp_path):
+def test_a_folder_is_compared_without_it(counterpoise, folder, tmp_path):
     run = counterpoise(
         "compare", folder, *QUICK, "--strategies", "oversample", "--folds", 2, "--skip-bad", "--out", tmp_path / "run"
     )
@@ -65,14 +65,14 @@ def test_predict_writes_path_probability_and_decision(counterpoise, folder, mode
     assert "cut.png" in refused.err
     out = tmp_path / "said.csv"
     assert counterpoise("predict", model, folder, "--skip-bad", "--out", out).code == 0
-    said = pl.read_csv(out)
-    assert said.columns == ["path", "probability", "decision"]
-    assert said.height == 78
-    assert set(said["decision"]) <= {"ill", "normal"}
-    assert said["path"].str.ends_with(".png").all()
+    output = pl.read_csv(out)
+    assert output.columns == ["path", "probability", "decision"]
+    assert output.height == 78
+    assert set(output["decision"]) <= {"ill", "normal"}
+    assert output["path"].str.ends_with(".png").all()
     found, clf = cp.images(folder, 6, skip_bad=True), cp.load(model)
     by_path = dict(zip(found.paths, clf.predict_proba(found)[:, 1], strict=True))
-    assert all(abs(by_path[path] - p) < 1e-6 for path, p in said["path", "probability"].iter_rows())
+    assert all(abs(by_path[path] - p) < 1e-6 for path, p in output["path", "probability"].iter_rows())
 
 
 def test_evaluate_takes_the_sub_folders_as_labels(counterpoise, folder, model, tmp_path):
@@ -128,11 +128,11 @@ def test_a_table_of_images_through_every_command(counterpoise, folder, labels, t
     assert json.loads((out / "leaderboard.json").read_text())["rows"][0]["status"] == "ok"
     run = counterpoise("train", *table, *quick, *how, "--strategy", "oversample", "--out", made)
     assert run.code == 0, run.err
-    said = tmp_path / "said.csv"
-    run = counterpoise("predict", made, labels, "--images", "scan", "--root", folder, "--out", said)
+    output = tmp_path / "said.csv"
+    run = counterpoise("predict", made, labels, "--images", "scan", "--root", folder, "--out", output)
     assert run.code == 0, run.err
     scans = cp.images(labels, 6, images="scan", root=folder, target="dx", groups="patient")
-    found, clf = pl.read_csv(said), cp.load(made)
+    found, clf = pl.read_csv(output), cp.load(made)
     assert found.columns == ["scan", "path", "probability", "decision"]
     assert found["scan"].to_list() == pl.read_csv(labels)["scan"].to_list()
     assert found["path"].to_list() == list(scans.paths)

@@ -28,8 +28,8 @@ def test_train_predict_evaluate(place):
     done = run_command("train", table, "--target", "edema,mass", *how, "--out", model)
     assert done.code == 0, done.err
     assert "one decision threshold per label (edema 0." in done.out
-    said = pl.read_csv(run_command("predict", model, table).out.encode())
-    assert said.columns == ["probability_edema", "decision_edema", "probability_mass", "decision_mass"]
+    output = pl.read_csv(run_command("predict", model, table).out.encode())
+    assert output.columns == ["probability_edema", "decision_edema", "probability_mass", "decision_mass"]
     record = json.loads(run_command("evaluate", model, table, "--json").out)
     assert [row["label"] for row in record["labels"]] == ["edema", "mass"]
     shown = run_command("evaluate", model, table, "--target", "mass,edema")

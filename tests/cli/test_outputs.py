@@ -43,7 +43,7 @@ def _place(made, tmp_path, monkeypatch) -> Path:
 
 
 TRAIN = ("--target", "ill", "--strategy", "none", "--epochs", "1", "--model", "mlp")
-RACE = ("--target", "ill", "--strategies", "none", "--folds", "2", "--epochs", "1", "--model", "mlp")
+COMPARE = ("--target", "ill", "--strategies", "none", "--folds", "2", "--epochs", "1", "--model", "mlp")
 
 
 @pytest.mark.parametrize(
@@ -59,8 +59,8 @@ RACE = ("--target", "ill", "--strategies", "none", "--folds", "2", "--epochs", "
         ("evaluate", "m.keras", "t.csv", "--out", "around/around/m.keras"),
         ("train", "t.csv", *TRAIN, "--model", "m.keras", "--out", "link to m.keras"),
         ("train", "hard t.csv", *TRAIN, "--out", "t.keras"),
-        ("compare", "t.csv", *RACE, "--model", "m.keras", "--out", "run"),
-        ("compare", "run/leaderboard.csv", *RACE, "--out", "run"),
+        ("compare", "t.csv", *COMPARE, "--model", "m.keras", "--out", "run"),
+        ("compare", "run/leaderboard.csv", *COMPARE, "--out", "run"),
         ("resample", "t.csv", "--target", "ill", "--out", "link to t.csv"),
         ("resample", "*t.csv", "--target", "ill", "--out", "hard t.csv"),
         ("resample", "t*.csv", "--target", "ill", "--out", "tt.csv"),
@@ -101,7 +101,7 @@ def test_a_model_goes_to_a_device(place):
     assert (run.code, run.out.split(":")[0]) == (0, "saved /dev/null")
 
 
-def test_texts_that_a_spreadsheet_runs_are_told_and_escaped_on_request(place):
+def test_texts_that_a_spreadsheet_runs_are_reported_and_escaped_on_request(place):
     plain, escaped = (run_command("predict", "m.keras", "t.csv", *more) for more in ((), ("--spreadsheet",)))
     cells = plain.out.count(",=1+1\n")
     assert f"! {cells:,} cells look like formulas. For a spreadsheet, add --spreadsheet." in plain.err or not cells

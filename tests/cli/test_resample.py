@@ -25,15 +25,15 @@ def test_a_balanced_file_is_written_and_explained(counterpoise, rows, tmp_path, 
     out = tmp_path / f"small.{ending}"
     run = counterpoise("resample", rows, "--target", "y", "--plan", plan, "--out", out, "--json")
     assert run.code == 0, run.err
-    said = json.loads(run.out)
-    assert {c["label"]: (c["before"], c["after"]) for c in said["classes"]} == {"ok": (90, after), "bad": (10, after)}
+    record = json.loads(run.out)
+    assert {c["label"]: (c["before"], c["after"]) for c in record["classes"]} == {"ok": (90, after), "bad": (10, after)}
     made = pl.read_parquet(out) if ending == "parquet" else pl.read_csv(out)
     assert made.columns == ["id", "y"]
     assert dict(made["y"].value_counts().rows()) == {"ok": after, "bad": after}
     assert set(made.rows()) <= set(pl.read_parquet(rows).rows())
 
 
-def test_people_are_told_the_shift(counterpoise, rows, tmp_path):
+def test_people_are_shown_the_shift(counterpoise, rows, tmp_path):
     run = counterpoise("resample", rows, "--target", "y", "--out", tmp_path / "small.parquet")
     assert run.code == 0
     assert "ok: 90 -> 10 rows; log shift -1.0986" in run.out

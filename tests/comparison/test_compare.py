@@ -66,9 +66,9 @@ def test_every_member_of_an_ensemble_is_scored_alone(comparison):
     assert [m["correlation"][i] for i, m in enumerate(found)] == pytest.approx([1, 1, 1])
     assert "Ensemble members" in page.render(comparison.record)
     own = comparison.best.members_
-    said = np.exp(comparison.best.scores["log_p"][0].astype(float))
+    output = np.exp(comparison.best.scores["log_p"][0].astype(float))
     assert own[0]["average_precision"] == pytest.approx(
-        metrics.average_precision_score(comparison.best.scores["y"], said[:, 1])
+        metrics.average_precision_score(comparison.best.scores["y"], output[:, 1])
     )
 
 
@@ -101,7 +101,7 @@ def test_same_seed_same_numbers(comparison):
     assert again.best is None
 
 
-def test_a_strategy_that_cannot_run_is_a_row_and_the_race_goes_on():
+def test_a_strategy_that_cannot_run_is_a_row_and_the_comparison_goes_on():
     def refuse(y, **more):
         raise DataError("too few neighbors")
 
@@ -147,13 +147,13 @@ def test_unknown_metric_is_refused_before_training():
         cp.compare("mlp", X, Y, metric="acuracy", **QUICK)
 
 
-def test_twins_are_scored_apart():
+def test_duplicates_are_scored_separately():
     x = np.round(X, 0)
     comparison = cp.compare("mlp", x, Y, strategies="none", refit=False, **QUICK)
-    apart = comparison.leaderboard[0]["duplicate_free"]
+    separate = comparison.leaderboard[0]["duplicate_free"]
     results = comparison.fold_results
-    assert apart["rows"] == sum(int(c.duplicate_free.sum()) for c in results)
-    assert 0 < apart["rows"] < 300
+    assert separate["rows"] == sum(int(c.duplicate_free.sum()) for c in results)
+    assert 0 < separate["rows"] < 300
     assert comparison.record["data"]["duplicates"] == 300 - len(np.unique(x, axis=0))
     assert any("repeat" in w for w in comparison.record["warnings"])
 

@@ -77,15 +77,15 @@ def test_costs_change_the_aim_of_those_that_tune_and_of_no_other():
     assert aims == ["argmax", "cost(1, 20)", "cost(1, 20)"]
 
 
-def test_a_race_with_costs_says_what_cases_cost():
+def test_a_comparison_with_costs_says_what_cases_cost():
     y = (RNG.random(300) < 0.2).astype(int)
     x = RNG.normal(size=(300, 2)) + y[:, None]
     comparison = cp.compare(
         "mlp", x, y, strategies="threshold", folds=3, epochs=2, verbose=0, costs=(1, 5), refit=False
     )
     results = [c for c in comparison.fold_results if c.strategy == "threshold"]
-    truth, said = (np.concatenate(part) for part in ([y[c.rows] for c in results], [c.decision for c in results]))
-    cost = 10_000 * np.mean((truth < said) * 1 + (truth > said) * 5)
+    truth, output = (np.concatenate(part) for part in ([y[c.rows] for c in results], [c.decision for c in results]))
+    cost = 10_000 * np.mean((truth < output) * 1 + (truth > output) * 5)
     row = next(r for r in comparison.leaderboard if r["strategy"] == "threshold")
     assert row["cost"] == pytest.approx(cost)
     assert comparison.record["costs"] == {"cost_fp": 1.0, "cost_fn": 5.0}

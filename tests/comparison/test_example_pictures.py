@@ -66,7 +66,7 @@ def test_heat_maps_stand_beside_the_pictures_of_a_saved_model():
     assert len(page) < 5_000_000
 
 
-def test_a_page_holds_them_and_shows_none_when_it_is_told_so(tmp_path):
+def test_a_page_holds_them_and_shows_none_when_it_is_asked_to(tmp_path):
     for name, count in (("well", 40), ("ill <b>", 12)):
         (tmp_path / name).mkdir()
         for i in range(count):
@@ -75,7 +75,7 @@ def test_a_page_holds_them_and_shows_none_when_it_is_told_so(tmp_path):
     how = {"strategies": "threshold", "folds": 2, "epochs": 1, "refit": False, "verbose": 0}
     cmp = cp.compare("cnn", cp.images(tmp_path, 6), **how)
     errors = [p for kind in cmp.pictures for p in kind["shown"]]
-    assert errors  # noise is not told apart
+    assert errors  # noise cannot be separated
     page = cmp.html()
     assert all(p["src"] in page for p in errors)
     assert "ill <b>" not in page

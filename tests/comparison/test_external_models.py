@@ -105,11 +105,11 @@ def test_it_must_beat_the_best_network_not_only_the_baseline():
 
 
 def test_the_verdict_over_the_networks_does_not_depend_on_external_models():
-    alone, beside = judged(none=LOW, ours=MIDDLE), judged(none=LOW, ours=MIDDLE, tree=LOW, other=MIDDLE)
+    alone, together = judged(none=LOW, ours=MIDDLE), judged(none=LOW, ours=MIDDLE, tree=LOW, other=MIDDLE)
     assert (alone.winner, alone.word, alone.not_different_from) == (
-        beside.winner,
-        beside.word,
-        beside.not_different_from,
+        together.winner,
+        together.word,
+        together.not_different_from,
     )
-    assert (alone.headline, alone.recommendation) == (beside.headline, beside.recommendation)
-    assert beside.evidence.startswith(alone.evidence)
+    assert (alone.headline, alone.recommendation) == (together.headline, together.recommendation)
+    assert together.evidence.startswith(alone.evidence)

@@ -1,4 +1,4 @@
-"""Races with a limit, and comparisons nested in the folds of a comparison."""
+"""Comparisons with a limit, and comparisons nested in the folds of a comparison."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ class Scores:
             self.jobs.append(job)
             score = {"focal": 0.5, "balanced_softmax": 0.1}.get(job.loss[0], 0.3 + 0.0001 * len(job.plan))
             nothing, steps = np.zeros((0, 2), np.float32), job.limits.steps
-            said = Member(
+            output = Member(
                 job.id, (), nothing, nothing, np.zeros(2), 1, steps, 1, 0.0, {"stop_loss": [score + 1, score]}
             )
-            yield job.id, said
+            yield job.id, output
 
 
 def run_heats(network, limit, executor, epochs=40):
@@ -83,7 +83,7 @@ def test_a_limit_that_is_wide_enough_changes_nothing(network):
     assert (len(heat.strategies), heat.stopped, heat.cut, executor.jobs) == (len(NAMES), {}, False, [])
 
 
-def test_seconds_end_the_race_where_they_run_out(network, monkeypatch):
+def test_seconds_end_the_comparison_where_they_run_out(network, monkeypatch):
     executor = Scores(seconds=10.0)
     monkeypatch.setattr(halving.time, "perf_counter", lambda: executor.clock)
     assert run_heats(network, "15s", executor).stopped == {}
@@ -110,7 +110,7 @@ def test_odd_limits_are_refused(limit):
         Limit.of(limit)
 
 
-def test_a_limited_and_nested_race_says_what_it_did():
+def test_a_limited_and_nested_comparison_says_what_it_did():
     comparison = cp.compare(
         "mlp", X, Y, strategies=SOME, folds=2, epochs=6, batch_size=32, verbose=0, limit=90,
         nested=True, refit=False,

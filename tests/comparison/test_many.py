@@ -1,4 +1,4 @@
-"""Several races together: ranks and tests of their mean scores, from records made by hand."""
+"""Several comparisons together: ranks and tests of their mean scores, from records made by hand."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NONE = RNG.uniform(0.3, 0.7, 12)
 TABLE = {"none": NONE, "good": NONE + 0.06 + RNG.normal(0, 0.01, 12), "same": NONE + 0.001}
 
 
-def race(k, metric="average_precision", **odd):
+def comparison(k, metric="average_precision", **odd):
     rows = [
         {"strategy": name, "status": "ok", "scores": {metric: {"mean": float(values[k])}}}
         for name, values in {**TABLE, **odd}.items()
@@ -29,7 +29,7 @@ def race(k, metric="average_precision", **odd):
 
 @pytest.fixture(scope="module", name="many")
 def _many():
-    return compare_many([race(k) for k in range(12)])
+    return compare_many([comparison(k) for k in range(12)])
 
 
 def test_ranks_scores_and_tests(many):
@@ -56,17 +56,17 @@ def test_text_and_figure(many, tmp_path):
 
 
 def test_a_loss_is_better_when_lower_and_its_rope_is_a_share():
-    scaled = [race(k, metric="log_loss") for k in range(12)]
+    scaled = [comparison(k, metric="log_loss") for k in range(12)]
     many = compare_many(scaled)
     assert many.strategies[-1] == "good"
     assert many.against["good"].left > 0.95
 
 
 def test_nothing_is_better_over_data_sets_on_which_the_reference_was_cut_off():
-    races = [race(k) for k in range(12)]
-    for one in races[:2]:
+    comparisons = [comparison(k) for k in range(12)]
+    for one in comparisons[:2]:
         next(row for row in one.record["rows"] if row["strategy"] == "none")["cut_off"] = True
-    many = compare_many(races)
+    many = compare_many(comparisons)
     assert many.cut_off == ("set0", "set1")
     assert "Significantly better" not in many.verdict
     assert "still improving when its training ended on 2 data sets. Raise `epochs=`" in many.verdict
@@ -75,20 +75,20 @@ def test_nothing_is_better_over_data_sets_on_which_the_reference_was_cut_off():
 def test_folders_are_read_and_what_is_none_is_refused(tmp_path):
     for k in range(2):
         (tmp_path / str(k)).mkdir()
-        (tmp_path / str(k) / "leaderboard.json").write_text(json.dumps(race(k).record))
+        (tmp_path / str(k) / "leaderboard.json").write_text(json.dumps(comparison(k).record))
     assert compare_many({str(k): tmp_path / str(k) for k in range(2)}).scores.shape == (2, 3)
     with pytest.raises(ArtifactError, match="Expected a folder written by compare"):
         compare_many({"a": tmp_path / "none"})
 
 
 @pytest.mark.parametrize(
-    ("races", "said"),
+    ("comparisons", "message"),
     [
         ({}, "got no comparisons"),
         ({"a": 3}, "a is int. Expected a Comparison"),
-        ({"a": race(0), "b": race(0, metric="roc_auc")}, "Pass one as metric="),
+        ({"a": comparison(0), "b": comparison(0, metric="roc_auc")}, "Pass one as metric="),
     ],
 )
-def test_what_cannot_be_put_together_is_refused(races, said):
-    with pytest.raises(OptionError, match=said):
-        cp.comparison.compare_many(races)
+def test_what_cannot_be_put_together_is_refused(comparisons, message):
+    with pytest.raises(OptionError, match=message):
+        cp.comparison.compare_many(comparisons)

@@ -13,7 +13,7 @@ from command_line import check_refusal, run_command
 from trainers import trainer_of
 
 import counterpoise as cp
-from counterpoise.comparison import compare as race_module
+from counterpoise.comparison import compare as compare_module
 from counterpoise.comparison.manifest import differences, manifest_of
 from counterpoise.comparison.store import Store
 from counterpoise.comparison.store_file import FILE
@@ -174,7 +174,7 @@ def _whole():
     return cp.compare("mlp", X, Y, strategies="none,oversample,crt", **QUICK)
 
 
-def test_an_interrupted_race_goes_on_and_ends_with_the_same_scores(whole, tmp_path):
+def test_an_interrupted_comparison_goes_on_and_ends_with_the_same_scores(whole, tmp_path):
     how = {"strategies": "none,oversample,crt", "store": tmp_path / "run", **QUICK}
     seen, executor = counted(limit=1)
     with pytest.raises(KeyboardInterrupt):
@@ -241,7 +241,7 @@ def test_the_command_says_what_is_kept_how_to_go_on_and_what_was_done(tmp_path, 
         out,
     ]
     with monkeypatch.context() as patched:
-        patched.setattr(race_module, "run", counted(limit=1)[1])
+        patched.setattr(compare_module, "run", counted(limit=1)[1])
         stopped = run_command(*command)
     assert stopped.code == 130
     assert "1 of 2 fits are saved. To resume: counterpoise compare" in stopped.err

@@ -104,7 +104,7 @@ def test_what_failed_keeps_its_reason_and_costs_nothing():
     assert row["scores"] == {}
 
 
-def test_rows_with_a_twin_in_training_are_left_out(examples):
+def test_rows_with_a_duplicate_in_training_are_left_out(examples):
     free = np.array([True, False] * 6)
     c = result("none", 0, np.arange(12), duplicate_free=free)
     found = tally.duplicate_free([c], examples)

@@ -37,16 +37,16 @@ def _comparison():
 
 def test_tensorboard_reads_back_what_was_logged(comparison, tmp_path):
     comparison.log_to("tensorboard", tmp_path)
-    told = {}
+    logged = {}
     for file in tmp_path.rglob("events.*"):
         for event in tf.compat.v1.train.summary_iterator(str(file)):
             for value in event.summary.value:
                 run = str(file.parent.relative_to(tmp_path))
-                told[run, value.tag, event.step] = tf.make_ndarray(value.tensor)
-    assert told["none/fold 2", "stop_loss", 20] == pytest.approx(0.6)
-    assert told["none/fold 1", "recall/yes", 20] == pytest.approx(0.5)
-    assert told["none", "score/average_precision", 2] == pytest.approx(0.6)
-    assert told["verdict", "verdict", 0].item() == b"Keep the baseline.\nNothing is better."
+                logged[run, value.tag, event.step] = tf.make_ndarray(value.tensor)
+    assert logged["none/fold 2", "stop_loss", 20] == pytest.approx(0.6)
+    assert logged["none/fold 1", "recall/yes", 20] == pytest.approx(0.5)
+    assert logged["none", "score/average_precision", 2] == pytest.approx(0.6)
+    assert logged["verdict", "verdict", 0].item() == b"Keep the baseline.\nNothing is better."
 
 
 def test_a_tracker_that_is_missing_or_unknown_is_named(comparison, monkeypatch):
@@ -60,17 +60,17 @@ def test_a_tracker_that_is_missing_or_unknown_is_named(comparison, monkeypatch):
 
 
 def test_mlflow_gets_settings_scores_and_the_page(comparison, monkeypatch):
-    told = []
+    logged = []
     fake = types.ModuleType("mlflow")
     for name in ("set_tracking_uri", "log_params", "log_param", "set_tags", "log_text", "log_dict", "log_metrics"):
-        setattr(fake, name, lambda *given, _name=name: told.append((_name, *given)))
-    fake.start_run = lambda **given: contextlib.nullcontext(told.append(("run", given["run_name"])))
+        setattr(fake, name, lambda *given, _name=name: logged.append((_name, *given)))
+    fake.start_run = lambda **given: contextlib.nullcontext(logged.append(("run", given["run_name"])))
     monkeypatch.setitem(sys.modules, "mlflow", fake)
     comparison.log_to("mlflow", "file:runs")
-    assert told[0] == ("set_tracking_uri", "file:runs")
-    assert [t[1] for t in told if t[0] == "run"] == ["counterpoise toy", "none"]
-    metrics = next(t[1] for t in told if t[0] == "log_metrics")
+    assert logged[0] == ("set_tracking_uri", "file:runs")
+    assert [t[1] for t in logged if t[0] == "run"] == ["counterpoise toy", "none"]
+    metrics = next(t[1] for t in logged if t[0] == "log_metrics")
     assert metrics == {
         "average_precision": 0.5, "average_precision_low": 0.4, "fits": 2.0, "steps": 40.0, "seconds": 1.5,
     }  # fmt: skip
-    assert "<html" in next(t[1] for t in told if t[0] == "log_text" and t[2] == "report.html")
+    assert "<html" in next(t[1] for t in logged if t[0] == "log_text" and t[2] == "report.html")

@@ -30,7 +30,7 @@ def test_parts_count_together():
     assert find_duplicates(swapped).tolist() == [0, 1]
 
 
-def test_text_has_twins_and_objects_have_none():
+def test_text_has_duplicates_and_objects_have_none():
     assert find_duplicates(np.array(["hi", "ho", "hi"])).tolist() == [0, 1, 0]
     assert find_duplicates(np.array([{}, {}], dtype=object)) is None
 

@@ -265,7 +265,7 @@ def test_a_missing_entry_of_a_one_hot_frame_is_named():
         class_labels(FRAME.astype("Int8").mask(np.arange(8)[:, None] * np.ones(3) == 1))
 
 
-def test_labels_that_differ_in_case_or_blanks_are_said_at_every_door():
+def test_labels_that_differ_in_case_or_blanks_are_reported_at_every_door():
     y = ["ill", "Ill ", "ok", "ok", "ill", "ok", "ok", "ok"]
     for door in ("sample_weight", "class_weight", "oversample", "quota", "weight_map", "make_imbalanced", "diagnose"):
         with pytest.warns(UserWarning, match=r"'Ill ' and 'ill'.*merge_rare"):

@@ -42,7 +42,7 @@ def test_single_row_levels_are_no_leak():
     assert single_column_scores(ids, Y, 2)["categorical", 0] < 0.6
 
 
-def test_a_column_must_tell_all_classes_apart():
+def test_a_column_must_separate_all_classes():
     y = rng.integers(0, 3, N).astype(np.int32)
     assert numeric_score(y * 1.0, y, 3) > LEAK_ROC_AUC
     assert numeric_score((y == 2) * 1.0, y, 3) < 0.9

@@ -35,9 +35,9 @@ def refusal_of(check, value) -> str:
 
 @given(st.sampled_from(sorted(CHECKS)), JSON)
 def test_any_value_passes_or_is_refused_in_one_line(name, value):
-    said = refusal_of(CHECKS[name], value)
-    assert said == "" or said.startswith("the place")
-    assert "\n" not in said
+    message = refusal_of(CHECKS[name], value)
+    assert message == "" or message.startswith("the place")
+    assert "\n" not in message
 
 
 @given(JSON)

@@ -39,7 +39,7 @@ def test_one_row_of_each_group_is_drawn_from_all_its_rows():
     )
 
 
-def test_scores_of_units_are_told_from_those_of_rows():
+def test_scores_of_units_differ_from_those_of_rows():
     scores = {"y": 1, "unit_y": 2, "unit_guarantee_group": 3, "guarantee_y": 4}
     assert unit_part(scores) == {"y": 2, "guarantee_group": 3}
     assert row_part(scores) == {"y": 1, "guarantee_y": 4}

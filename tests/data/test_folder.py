@@ -88,7 +88,7 @@ def test_a_model_trains_from_a_folder(folder):
     model.fit(batches(found, plan=plans.undersample(found.y), batch_size=4, workers=2), epochs=2, verbose=0)
 
 
-def test_examples_hold_pixels_labels_and_twins(folder):
+def test_examples_hold_pixels_labels_and_duplicates(folder):
     (folder / "normal" / "copy.png").write_bytes((folder / "ill" / "0.png").read_bytes())
     found = read_images(folder, 8, positive="ill")
     assert found.classes == ("normal", "ill")

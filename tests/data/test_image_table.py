@@ -63,7 +63,7 @@ def test_a_name_is_text_whatever_its_column_holds(root):
         assert images({"i": column, "y": [1, 1]}, 4, images="i", root=root).paths == (str(root / "7.png"),)
 
 
-def test_the_nearest_meaning_goes_first_and_two_files_are_told_apart(root):
+def test_the_nearest_meaning_goes_first_and_two_files_are_separated(root):
     for name in ("001.png", "c/x.png", "d/x.png"):
         (root / name).parent.mkdir(exist_ok=True)
         (root / name).touch()

@@ -77,7 +77,7 @@ def test_structures_text_and_weights():
         (lambda: batches(X, Y, plans.oversample(Y)), OptionError, "A plan was already applied"),
     ],
 )
-def test_what_cannot_be_read_is_said(make, error, words):
+def test_what_cannot_be_read_is_reported(make, error, words):
     with pytest.raises(error, match=words):
         load(make())
 
@@ -115,7 +115,7 @@ def test_features_come_once_and_in_order_whatever_stands_beside_them(form):
         ((None,), (1,), False),
     ],
 )
-def test_rows_are_told_from_batches_by_their_shapes(shapes, row, single):
+def test_rows_differ_from_batches_by_their_shapes(shapes, row, single):
     def spec(shape):
         if isinstance(shape, dict):
             return {name: spec(part) for name, part in shape.items()}

@@ -69,7 +69,7 @@ def test_codes_ranges_and_words_stay_text_without_a_word(values):
 
 
 @pytest.mark.parametrize(
-    ("values", "said"),
+    ("values", "message"),
     [
         (["70 kg", "800 g"], "several units ('kg', 'g')"),
         (["$5", "€6"], "several units"),
@@ -78,19 +78,19 @@ def test_codes_ranges_and_words_stay_text_without_a_word(values):
         ([f"{i}.5" for i in range(100)] + [f"word {i}" for i in range(50)], "67% of its values are numbers"),
     ],
 )
-def test_what_is_nearly_numbers_stays_text_and_is_named(values, said):
+def test_what_is_nearly_numbers_stays_text_and_is_named(values, message):
     found = read(values)
     assert found.values is None
-    assert said in found.notes[0]
+    assert message in found.notes[0]
 
 
 @pytest.mark.parametrize(
-    ("values", "said"), [(["1,234", "12"], "1234, but could also be 1.234"), (["€ 1.234"], "1.234")]
+    ("values", "message"), [(["1,234", "12"], "1234, but could also be 1.234"), (["€ 1.234"], "1.234")]
 )
-def test_two_readings_are_named(values, said):
+def test_two_readings_are_named(values, message):
     found = read(values)
     assert "is ambiguous" in found.notes[0]
-    assert said in found.notes[0]
+    assert message in found.notes[0]
     assert found.values is not None
 
 

@@ -172,7 +172,7 @@ def test_only_the_listed_formats_are_opened(tmp_path, monkeypatch):
             decoder(4)(tmp_path / name)
 
 
-def test_what_cannot_be_read_is_said(tmp_path, monkeypatch):
+def test_what_cannot_be_read_is_reported(tmp_path, monkeypatch):
     double = tiff(tmp_path / "d.tif", RNG.random((4, 3)), 64, 3)
     assert "float32" in image_info(str(double)).fault
     holes = RNG.random((4, 3)).astype(np.float32)
@@ -193,7 +193,7 @@ def _scans(tmp_path):
     return tmp_path
 
 
-def test_a_dark_sliver_is_said_and_a_range_mends_it(scans, caplog):
+def test_a_dark_sliver_is_reported_and_a_range_mends_it(scans, caplog):
     with caplog.at_level(logging.WARNING, "counterpoise"):
         found = images(scans, 4)
     assert found.deep
@@ -221,7 +221,7 @@ def test_a_range_goes_with_the_model(scans, tmp_path):
         again.predict_proba(plain)
 
 
-def test_a_network_is_told_what_the_largest_pixel_is(scans):
+def test_a_network_gets_what_the_largest_pixel_is(scans):
     seen = []
 
     def build(spec, n_classes):

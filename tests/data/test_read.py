@@ -63,7 +63,7 @@ def test_a_real_array_is_a_table_of_numbers():
     assert rows.classes == (1, 0)
 
 
-def test_arrays_pass_untouched():
+def test_arrays_pass_unchanged():
     image, y = np.zeros((4, 2, 2, 3), dtype=np.uint8), [0, 1, 0, 0]
     assert read(image, y=y).x is image
     assert read(np.zeros((4, 2)), y=y, table=False).schema is None
@@ -150,12 +150,12 @@ def test_skip_bad_leaves_out_and_says_so(tmp_path):
     assert len(read(tmp_path / "b.csv", "y", skip_bad=True)) == 2
 
 
-def test_what_is_left_out_is_said():
+def test_what_is_left_out_is_reported():
     n = 40
     frame = pl.DataFrame({"row": range(n), "same": [1] * n, "void": [None] * n, "a": np.linspace(0, 1, n)})
     rows = read(frame, y=[0, 1] * (n // 2))
-    told = " ".join(rows.warnings)
-    assert [f"Column {name!r}" in told for name in ("row", "same", "void")] == [True, False, True], (
+    outputs = " ".join(rows.warnings)
+    assert [f"Column {name!r}" in outputs for name in ("row", "same", "void")] == [True, False, True], (
         "constant: no warning"
     )
     assert [c.name for c in rows.schema.excluded] == ["row", "same", "void"]
@@ -163,10 +163,10 @@ def test_what_is_left_out_is_said():
     assert read(frame, y=[0, 1] * (n // 2), kinds={"row": "numeric"}).x["numeric"].shape == (n, 2)
 
 
-def test_what_is_true_of_many_columns_is_said_once():
+def test_what_is_true_of_many_columns_is_reported_once():
     frame = {f"c{j}": [None] * 3 for j in range(50)} | {"a": [1.5, 2.0, 3.0], "same": [1] * 3}
-    told = read(pl.DataFrame(frame), y=[0, 1, 1]).warnings
-    assert told == ("Each of 50 columns ('c0', 'c1', 'c2', ...) has only missing values and is left out.",)
+    outputs = read(pl.DataFrame(frame), y=[0, 1, 1]).warnings
+    assert outputs == ("Each of 50 columns ('c0', 'c1', 'c2', ...) has only missing values and is left out.",)
 
 
 def test_repeats_and_conflicts_are_counted():
@@ -309,7 +309,7 @@ def test_digits_that_begin_with_zero_are_codes(tmp_path):
     assert encode_rows(schema, {"zip": ["2139", "02139"], "n": [0, 0]})["categorical"].tolist() == [[3], [1]]
 
 
-def test_thousands_of_columns_are_read_as_one_is_and_said_in_few_lines(tmp_path):
+def test_thousands_of_columns_are_read_as_one_is_and_reported_in_few_lines(tmp_path):
     rng = np.random.default_rng(0)
     made = {
         "whole": lambda j: [str(i * j) for i in range(30)],

@@ -95,6 +95,6 @@ def test_dates_are_days_for_new_rows_too():
     assert np.isnan(found[2])
 
 
-def test_arrays_pass_untouched():
+def test_arrays_pass_unchanged():
     x = np.zeros((2, 3, 3), dtype=np.uint8)
     assert encode_rows(None, x) is x

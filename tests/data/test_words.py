@@ -44,9 +44,9 @@ def test_numbers_stand_for_words_that_training_showed_twice():
     assert ids.shape == (7, 6)
     number: dict[str, int] = {}
     for text, row in zip(TEXTS, ids.tolist(), strict=True):
-        said = words(text)[:6] or ["(nothing)"]
-        assert row[len(said) :] == [0] * (6 - len(said))
-        for word, i in zip(said, row, strict=False):
+        kept = words(text)[:6] or ["(nothing)"]
+        assert row[len(kept) :] == [0] * (6 - len(kept))
+        for word, i in zip(kept, row, strict=False):
             assert (i >= 2) == (word in often), word
             assert number.setdefault(word, i) == i
     assert len({i for word, i in number.items() if word in often}) == len(often)

@@ -30,7 +30,7 @@ def test_recall_threshold_is_the_order_statistic(n: int, floor: float, confidenc
     assert guarantee.reached == pytest.approx((n - k) / n)
 
 
-def test_what_cannot_be_guaranteed_is_said_with_what_can() -> None:
+def test_what_cannot_be_guaranteed_is_refused_with_what_can() -> None:
     with pytest.raises(
         GuaranteeError, match=r"guarantee a recall of 0\.95 with 23 positive rows\. The highest .* 0\.87"
     ):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from counterpoise.decide.intercept import check_intercept, fit_intercept
+from counterpoise.decide.intercept import fit_intercept, intercept_check
 from counterpoise.decide.prior import log_softmax
 
 RNG = np.random.default_rng(2)
@@ -21,14 +21,14 @@ def test_true_probabilities_are_mostly_left_alone() -> None:
     for seed in range(100):
         rng = np.random.default_rng(seed)
         lp = log_softmax(np.stack([np.zeros(2000), rng.normal(-3, 1, size=2000)], axis=1))
-        kept += check_intercept(lp, drawn(lp, rng)).intercept is not None
+        kept += intercept_check(lp, drawn(lp, rng), np.ones(len(lp))).intercept is not None
     assert kept <= 13  # 5% expected; 13 is beyond the 0.1% point of Bin(100, 0.05)
 
 
 def test_a_known_offset_is_found() -> None:
     lp = log_softmax(RNG.normal(size=(50_000, 3)) + np.array([2.0, 0.0, -1.0]))
     wrong = log_softmax(lp + np.array([0.0, 0.7, -0.4]))
-    check = check_intercept(wrong, drawn(lp))
+    check = intercept_check(wrong, drawn(lp), np.ones(len(lp)))
     expected = -np.array([0.0, 0.7, -0.4]) + np.mean([0.0, 0.7, -0.4])
     np.testing.assert_allclose(check.intercept, expected, atol=0.06)
     assert check.intercept.sum() == pytest.approx(0, abs=1e-12)
@@ -54,7 +54,7 @@ def test_a_class_without_rows_is_left_alone() -> None:
     b = fit_intercept(lp, np.r_[np.zeros(80, int), np.ones(20, int)])
     assert b[2] == 0.0
     assert np.all(np.isfinite(b))
-    one = check_intercept(lp, np.zeros(100, dtype=int))
+    one = intercept_check(lp, np.zeros(100, dtype=int), np.ones(100))
     assert one.intercept is None
     assert "the same class" in one.notes[-1]
 

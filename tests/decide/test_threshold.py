@@ -99,7 +99,7 @@ def test_scores_at_the_edges() -> None:
     p, y = np.array([0.0, 1.0, 1.0, np.nextafter(1.0, 0.0)]), np.array([0, 1, 1, 0])
     t = choose_threshold(p, y)
     assert ((p >= t) == y).all()
-    nothing = sweep(p, y).thresholds[0]
+    nothing = sweep(p, y, np.ones(4)).thresholds[0]
     assert not np.any(p >= nothing)
     assert choose_threshold(np.full(5, 0.3), np.array([0, 0, 0, 1, 0]), "alerts(0, 10)") > 0.3
 

@@ -66,8 +66,8 @@ def test_seed_repeat_fold_and_member_each_give_another_order(other):
 
 def test_weights_are_those_of_scikit_learn_and_have_mean_one():
     o = order(plans.class_weight(Y))
-    said = [o.step(s) for s in range(o.steps_per_epoch)]
-    rows, weights = (np.concatenate(part) for part in zip(*said, strict=True))
+    output = [o.step(s) for s in range(o.steps_per_epoch)]
+    rows, weights = (np.concatenate(part) for part in zip(*output, strict=True))
     want = compute_class_weight("balanced", classes=np.array([0, 1]), y=Y)
     assert weights == pytest.approx(want[Y[rows - 1000]])
     assert weights.mean() == pytest.approx(1)

@@ -93,8 +93,8 @@ def test_what_cannot_go_through_takes_fit_and_says_why_once(caplog):
     with caplog.at_level(logging.INFO, logger="counterpoise"):
         member = trained(Network(model, data, output="logits", clone=False), data, engine="auto")[0]
     assert member.engine == "fit"
-    said = [r.message for r in caplog.records if "train_step" in r.message]
-    assert len(said) == 1
+    messages = [r.message for r in caplog.records if "train_step" in r.message]
+    assert len(messages) == 1
     with pytest.raises(OptionError, match="train_step"):
         trained(Network(model, data, output="logits", clone=False), data, engine="program")
 

@@ -126,7 +126,7 @@ def test_metrics_that_cannot_be_computed_are_named_and_left_out(caplog):
     assert "Metric 'auc' of the compiled model is left out" in caplog.text
 
 
-def test_equal_names_are_told_apart_as_keras_does_and_nothing_compiled_is_nothing():
+def test_equal_names_are_separated_as_keras_does_and_nothing_compiled_is_nothing():
     clf = fit(model(metrics=[M.AUC(name="a"), M.AUC(name="a", curve="PR")], weighted_metrics=[M.AUC(name="a")]))
     assert set(last(clf)) == {"a", "a_1", "weighted_a"}
     for net in (model(), "mlp"):

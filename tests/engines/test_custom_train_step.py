@@ -130,7 +130,7 @@ def test_targets_have_the_form_that_the_compiled_loss_takes():
     assert [shape[1:] for shape in dict.fromkeys(SEEN)] == [(2,), (), (1,)]
 
 
-def test_a_race_replaces_the_compiled_loss_where_a_strategy_has_its_own(caplog):
+def test_a_comparison_replaces_the_compiled_loss_where_a_strategy_has_its_own(caplog):
     cmp = cp.compare(stepper(), X, Y, strategies="class_weight,balanced_softmax", folds=2, epochs=2, verbose=0)
     assert {r["strategy"]: r["status"] for r in cmp.leaderboard} == dict.fromkeys(
         ("none", "class_weight", "balanced_softmax"), "ok"

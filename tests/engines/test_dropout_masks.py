@@ -97,7 +97,7 @@ def test_a_block_continues_where_the_one_before_ended():
     together = masks.drawn(rows, 5)[0].numpy()
     assert np.array(state).tolist() == [before[0], before[1] + 5]
     state.assign(before)
-    apart = [masks.drawn(rows[:n], n)[0].numpy() for n in (2, 3)]
-    assert np.array_equal(together, np.concatenate(apart))
+    alone = [masks.drawn(rows[:n], n)[0].numpy() for n in (2, 3)]
+    assert np.array_equal(together, np.concatenate(alone))
     assert together.shape == (5, 4, 6)
     assert 0 < together.mean() < 1

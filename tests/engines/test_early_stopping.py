@@ -31,11 +31,11 @@ def watch(scores, plan=None, patience=None, steps=40, round_steps=4, **recipe):
         Limits(steps=steps, round_steps=round_steps, patience=patience, batch_size=3, **recipe),
     )
     job = Job("", plan or plans.uniform(Y), rows, rows, rows, ("cross_entropy", {}), 0, (0, 0, 0), limits)
-    said = iter(scores)
-    told = SimpleNamespace(
-        target=ONE_OF, stopping_log_p=lambda z, y, weights: losing(next(said)), log_shift=np.zeros(2)
+    losses = iter(scores)
+    objective = SimpleNamespace(
+        target=ONE_OF, stopping_log_p=lambda z, y, weights: losing(next(losses)), log_shift=np.zeros(2)
     )
-    stopper, out = Stopper(job, told, Y), []
+    stopper, out = Stopper(job, objective, Y), []
     for place in range(len(scores)):
         stopper.enter((place + 1) * round_steps, 0.0)
         better = stopper.improved(np.zeros((len(Y), 2)))
@@ -44,47 +44,47 @@ def watch(scores, plan=None, patience=None, steps=40, round_steps=4, **recipe):
 
 
 def test_patience_counts_steps_since_the_best_round():
-    stopper, said = watch([3, 2, 2.5, 2.5], patience=8)
-    assert [over for *_, over in said] == [False, False, False, True]
+    stopper, rounds = watch([3, 2, 2.5, 2.5], patience=8)
+    assert [over for *_, over in rounds] == [False, False, False, True]
     assert stopper.best_step == 8
 
 
 def test_rounds_of_the_first_stage_are_not_what_is_kept():
     late = plans.deferred(plans.oversample(Y), at=SHARE)
-    stopper, said = watch([5, 1, 2, 3, 4, 9, 8, 8.5], late)
-    assert [step for step, _, turned, _ in said if turned] == [20]
+    stopper, rounds = watch([5, 1, 2, 3, 4, 9, 8, 8.5], late)
+    assert [step for step, _, turned, _ in rounds if turned] == [20]
     assert stopper.best_step == 28
 
 
 def test_a_first_stage_out_of_patience_hands_over_to_the_last_one():
     late = plans.deferred(plans.oversample(Y), at=SHARE)
-    stopper, said = watch([5, 1, 2, 3, 9, 10, 11], late, patience=8)
-    assert said[3] == (16, False, True, False)
-    assert said[4] == (20, True, False, False)
-    assert said[6] == (28, False, False, True)
+    stopper, rounds = watch([5, 1, 2, 3, 9, 10, 11], late, patience=8)
+    assert rounds[3] == (16, False, True, False)
+    assert rounds[4] == (20, True, False, False)
+    assert rounds[6] == (28, False, False, True)
     assert stopper.best_step == 20
 
 
 @pytest.mark.parametrize("score", [1.0, np.nan])
 def test_one_round_alone_is_what_there_is(score):
-    stopper, said = watch([score], plans.deferred(plans.oversample(Y), at=SHARE), steps=4)
-    assert said[0][2:] == (True, False)
+    stopper, rounds = watch([score], plans.deferred(plans.oversample(Y), at=SHARE), steps=4)
+    assert rounds[0][2:] == (True, False)
     assert stopper.best_step == (4 if score == 1 else 0)
 
 
 def test_smoothed_scores_of_a_history_worked_by_hand():
     # Means of the last two: 3, 2, 2, 2.5, 2.25. Then 3, 2.5, 2.5, 2, 2.5, 3, 2, 1.75.
-    _, said = watch([3, 1, 3, 2, 2.5], smoothing=2)
-    assert [better for _, better, *_ in said] == [True, True, False, False, False]
-    alone, said = watch([3, 2, 3, 1, 4, 2, 2, 1.5], smoothing=2)
-    assert [better for _, better, *_ in said] == [True, True, False, True, False, False, False, True]
+    _, rounds = watch([3, 1, 3, 2, 2.5], smoothing=2)
+    assert [better for _, better, *_ in rounds] == [True, True, False, False, False]
+    alone, rounds = watch([3, 2, 3, 1, 4, 2, 2, 1.5], smoothing=2)
+    assert [better for _, better, *_ in rounds] == [True, True, False, True, False, False, False, True]
     assert alone.history["stop_loss"] == pytest.approx([3, 2, 3, 1, 4, 2, 2, 1.5])
 
 
 def test_before_the_least_steps_the_last_round_is_kept_and_nothing_stops():
-    stopper, said = watch([1, 2, 3, 4, 3.5, 5, 5], patience=8, min_steps=16)
-    assert [better for _, better, *_ in said] == [True, True, True, True, True, False, False]
-    assert [over for *_, over in said] == [False] * 6 + [True]
+    stopper, rounds = watch([1, 2, 3, 4, 3.5, 5, 5], patience=8, min_steps=16)
+    assert [better for _, better, *_ in rounds] == [True, True, True, True, True, False, False]
+    assert [over for *_, over in rounds] == [False] * 6 + [True]
     assert stopper.best_step == 20
 
 
@@ -98,10 +98,10 @@ def test_a_later_round_must_be_better_beyond_the_noise_of_the_rows():
 def test_score_of_both_is_relative_log_loss_and_missed_average_precision():
     y = np.array([0, 0, 0, 1])
     p = np.array([0.1, 0.5, 0.2, 0.4])
-    said = Score.of(ONE_OF, np.log(np.c_[1 - p, p]), y, "both")
+    score = Score.of(ONE_OF, np.log(np.c_[1 - p, p]), y, "both")
     entropy = -(0.75 * np.log(0.75) + 0.25 * np.log(0.25))
-    assert said.losses == pytest.approx(-np.log([0.9, 0.5, 0.8, 0.4]) / entropy)
-    assert said.missed == pytest.approx(0.5)
+    assert score.losses == pytest.approx(-np.log([0.9, 0.5, 0.8, 0.4]) / entropy)
+    assert score.missed == pytest.approx(0.5)
     shares = Score.of(ONE_OF, np.log(np.tile([0.75, 0.25], (4, 1))), y, "both")
     assert (shares.losses.mean(), shares.missed) == pytest.approx((1.0, 0.75))
     assert Score.of(ONE_OF, np.log(np.c_[1 - p, p])[:3], y[:3], "both").missed == 0.0

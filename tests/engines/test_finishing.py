@@ -37,13 +37,13 @@ def linear(spec: cp.InputSpec, n_classes: int) -> keras.Model:
 
 
 @pytest.mark.parametrize("shares", [[0.9, 0.1], [0.8, 0.12, 0.08]], ids=["binary", "three classes"])
-def test_every_strategy_runs_in_a_race(shares):
+def test_every_strategy_runs_in_a_comparison(shares):
     x, y = blobs(shares)
     comparison = cp.compare(
         linear, x, y, strategies=SINGLE, folds=2, epochs=2, refit=False, optimizer="adam", verbose=0
     )
     failed = {row["strategy"]: row["error"] for row in comparison.leaderboard if row["status"] != "ok"}
-    # One unit has no class lengths to compare: the row says so, and the race goes on.
+    # One unit has no class lengths to compare: the row says so, and the comparison goes on.
     assert set(failed) == ({"tau_norm"} if len(shares) == 2 else set())
     assert "needs one unit per class" in failed.get("tau_norm", "needs one unit per class")
     assert [row["strategy"] for row in comparison.leaderboard if row["strategy"] in SINGLE]
@@ -93,7 +93,7 @@ def test_a_known_posterior_comes_back(name, classes):
     np.testing.assert_allclose(np.exp(corrected(target_of("one_of"), member)), CELLS[classes], atol=5e-3)
 
 
-def test_the_untouched_network_starts_at_the_log_prior():
+def test_the_baseline_starts_at_the_log_prior():
     """Trained by hand with Keras from that bias, step by step."""
     x, y = cells(3, per_cell=50)
     member, network = train("none", x, y, steps=25)

@@ -104,7 +104,7 @@ def test_rows_without_a_mean_are_refused(x):
     check_mixable(Examples(np.zeros((N, 2, 2, 1), np.uint8), Y, (0, 1)), "mixup")
 
 
-def test_both_race_beside_the_untouched_network():
+def test_both_are_compared_with_the_baseline():
     rng = np.random.default_rng(0)
     y = np.repeat([0, 1], [120, 30])
     x = (rng.normal(size=(150, 3)) + 2 * y[:, None]).astype(np.float32)

@@ -96,7 +96,7 @@ def test_focal_loss_is_inverted_before_it_is_scored():
     assert stopping_score(objective, z, Y) == pytest.approx(log_loss(Y, h / h.sum(axis=1, keepdims=True)), rel=1e-6)
 
 
-def test_keys_tell_constants_apart_and_families_do_not_tell_counts_apart():
+def test_keys_separate_constants_and_families_do_not_separate_counts():
     def of(counts, **more):
         return Objective(job(plans.uniform(Y), ("balanced_softmax", {"counts": counts, **more})))
 

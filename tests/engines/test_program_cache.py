@@ -91,7 +91,7 @@ def test_networks_of_kerass_own_layers_are_shared(build):
 
 
 @pytest.mark.parametrize("what", UNLIKE)
-def test_whatever_changes_the_trace_tells_networks_apart(what):
+def test_whatever_changes_the_trace_separates_networks(what):
     build, optimizer = UNLIKE[what]
     assert likeness(build, optimizer and optimizer()) != likeness(BASE)
 
@@ -133,7 +133,7 @@ def test_a_function_named_like_one_of_keras_is_not_taken_for_it():
     assert likeness(net(lambda: L.Dense(8, relu))) is None
 
 
-def test_the_form_of_the_rows_and_the_loss_tell_programs_apart():
+def test_the_form_of_the_rows_and_the_loss_separate_programs():
     data = examples()
     whole = examples(np.arange(600).reshape(150, 4))
     networks = [Network(net(*DENSE), data) for _ in range(2)] + [Network(net(*DENSE), whole)]

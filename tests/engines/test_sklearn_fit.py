@@ -100,12 +100,12 @@ def test_same_seed_same_numbers_and_another_fold_another_seed():
     elsewhere = train(forest, fold=dataclasses.replace(FOLD, index=2)).logits
     assert not np.array_equal(first, elsewhere)
     fixed = RandomForestClassifier(5, random_state=7).fit(X[SEEN], Y[SEEN]).predict_proba(X[FOLD.test])
-    said = train(RandomForestClassifier(5, random_state=7)).logits
-    assert np.exp(said) == pytest.approx(np.clip(fixed, 1e-7, 1), abs=1e-6)
+    logits = train(RandomForestClassifier(5, random_state=7)).logits
+    assert np.exp(logits) == pytest.approx(np.clip(fixed, 1e-7, 1), abs=1e-6)
     assert not hasattr(forest, "classes_")
 
 
-def test_stopping_rows_end_what_is_told_to_stop():
+def test_stopping_rows_end_what_is_set_to_stop():
     boosted = HistGradientBoostingClassifier(max_iter=200, early_stopping=True, n_iter_no_change=3, random_state=0)
     member = train(boosted)
     rows = {"X_val": X[FOLD.stop], "y_val": Y[FOLD.stop]}
@@ -164,7 +164,7 @@ def test_arrays_of_any_rank_and_dicts_are_flattened_and_text_is_refused():
 
 
 @pytest.mark.parametrize(
-    ("name", "estimator", "said"),
+    ("name", "estimator", "message"),
     [
         ("", GaussianNB(), "Expected a word"),
         ("a,b", GaussianNB(), "without commas"),
@@ -172,8 +172,8 @@ def test_arrays_of_any_rank_and_dicts_are_flattened_and_text_is_refused():
         ("it", StandardScaler(), "Expected an instance with fit"),
     ],
 )
-def test_what_cannot_race_is_refused_by_name(name, estimator, said):
-    with pytest.raises(OptionError, match=said):
+def test_what_cannot_be_compared_is_refused_by_name(name, estimator, message):
+    with pytest.raises(OptionError, match=message):
         cp.external(name, estimator)
 
 

@@ -133,13 +133,13 @@ def test_a_users_bias_changes_nothing_unless_asked_for(caplog):
         "refit": False,
         "verbose": 0,
     }
-    races = [cp.compare(builder(bias), TWO.x, TWO.y, **how) for bias in (0.0, -1.5)]
-    assert [sum("was replaced" in w for w in race.record["warnings"]) for race in races] == [0, 1]
-    for a, b in zip(races[0].fold_results, races[1].fold_results, strict=True):
+    comparisons = [cp.compare(builder(bias), TWO.x, TWO.y, **how) for bias in (0.0, -1.5)]
+    assert [sum("was replaced" in w for w in comparison.record["warnings"]) for comparison in comparisons] == [0, 1]
+    for a, b in zip(comparisons[0].fold_results, comparisons[1].fold_results, strict=True):
         np.testing.assert_array_equal(a.proba, b.proba)
     kept = cp.compare(builder(-1.5), TWO.x, TWO.y, init_bias=False, **how)
     assert not any("was replaced" in w for w in kept.record["warnings"])
-    assert any(np.any(a.proba != b.proba) for a, b in zip(races[1].fold_results, kept.fold_results, strict=True))
-    said = caplog.text.count("was replaced")
+    assert any(np.any(a.proba != b.proba) for a, b in zip(comparisons[1].fold_results, kept.fold_results, strict=True))
+    count = caplog.text.count("was replaced")
     cp.fit(builder(-1.5), TWO.x, TWO.y, epochs=1, verbose=0)
-    assert (said, caplog.text.count("was replaced")) == (1, 2)
+    assert (count, caplog.text.count("was replaced")) == (1, 2)

@@ -35,14 +35,14 @@ def test_average_is_the_loop_of_its_formula():
     states = [[RNG.normal(size=(2, 3)).astype(np.float32), np.array(t), RNG.normal(size=4)] for t in range(9)]
     average, loop = Average(0.7, indices=[0, 2]), None
     for t, state in enumerate(states, 1):
-        said = average.of(state)
+        averaged = average.of(state)
         stays = min(0.7, (t - 1) / t)
         now = [state[0].astype(float), state[2].astype(float)]
         loop = now if loop is None else [stays * a + (1 - stays) * b for a, b in zip(loop, now, strict=True)]
-        np.testing.assert_allclose(said[0], loop[0], rtol=1e-6)
-        np.testing.assert_allclose(said[2], loop[1])
-        assert said[0].dtype == np.float32
-        assert said[1] is state[1]
+        np.testing.assert_allclose(averaged[0], loop[0], rtol=1e-6)
+        np.testing.assert_allclose(averaged[2], loop[1])
+        assert averaged[0].dtype == np.float32
+        assert averaged[1] is state[1]
 
 
 def test_after_few_rounds_it_is_their_mean_and_restarts():
@@ -74,8 +74,8 @@ def network():
 
 
 def test_both_engines_keep_the_same_average(network):
-    said = {engine: dict(run([job()], EXAMPLES, network, engine=engine)) for engine in ("program", "fit")}
-    ours, theirs = (next(iter(members.values())) for members in said.values())
+    trained = {engine: dict(run([job()], EXAMPLES, network, engine=engine)) for engine in ("program", "fit")}
+    ours, theirs = (next(iter(members.values())) for members in trained.values())
     assert ours.best_step == theirs.best_step
     np.testing.assert_allclose(ours.logits, theirs.logits, atol=1e-5)
     np.testing.assert_allclose(ours.history["stop_loss"], theirs.history["stop_loss"], atol=1e-5)

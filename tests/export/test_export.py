@@ -48,9 +48,9 @@ folder, rows = sys.argv[1], json.loads(sys.argv[2])
 serve = tf.saved_model.load(folder).signatures["serve"]
 schema = json.load(open(folder + "/schema.json"))
 given = {n: tf.constant(rows[i["column"]], getattr(tf, i["dtype"])) for n, i in schema["inputs"].items()}
-said = serve(**given)
+output = serve(**given)
 assert "counterpoise" not in sys.modules
-print(json.dumps([said["probability"].numpy().tolist(), [t.decode() for t in said["label"].numpy()]]))
+print(json.dumps([output["probability"].numpy().tolist(), [t.decode() for t in output["label"].numpy()]]))
 """
 
 
@@ -108,8 +108,8 @@ def test_litert_runs_one_row(clf, tmp_path):
     run = lite.Interpreter(model_path=str(file)).get_signature_runner()
     for row in range(5):
         one = frame(20, seed=3)[row]
-        said = run(**encode_rows(clf.schema, one))
-        assert np.allclose(said["probability"], clf.predict_proba(one), atol=1e-5)
+        output = run(**encode_rows(clf.schema, one))
+        assert np.allclose(output["probability"], clf.predict_proba(one), atol=1e-5)
 
 
 def spelled(rows):
@@ -153,9 +153,9 @@ def test_a_network_that_reads_text_is_served_with_its_words(tmp_path):
     schema = json.loads((folder / "schema.json").read_text())
     ((name, column),) = schema["inputs"].items()
     assert column["dtype"] == "string"
-    said = tf.saved_model.load(str(folder)).signatures["serve"](**{name: tf.constant(x[:20])})
-    assert np.allclose(said["probability"], clf.predict_proba(x[:20]), atol=1e-5)
-    assert said["label"].numpy().tolist() == clf.predict(x[:20]).tolist()
+    output = tf.saved_model.load(str(folder)).signatures["serve"](**{name: tf.constant(x[:20])})
+    assert np.allclose(output["probability"], clf.predict_proba(x[:20]), atol=1e-5)
+    assert output["label"].numpy().tolist() == clf.predict(x[:20]).tolist()
 
 
 def test_a_text_model_is_refused_in_one_line_where_a_format_has_no_text(tmp_path, capfd):
@@ -198,8 +198,8 @@ def test_columns_with_names_that_signatures_refuse(tmp_path):
     assert inputs["a_b"]["column"] == "a_b"
     assert inputs["c_class"]["column"] == "class"
     given = {name: tf.constant(rows[i["column"]].to_list(), i["dtype"]) for name, i in inputs.items()}
-    said = tf.saved_model.load(str(folder)).signatures["serve"](**given)
-    assert np.allclose(said["probability"], clf.predict_proba(rows), atol=1e-5)
+    output = tf.saved_model.load(str(folder)).signatures["serve"](**given)
+    assert np.allclose(output["probability"], clf.predict_proba(rows), atol=1e-5)
 
 
 OWN = {

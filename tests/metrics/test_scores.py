@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from leaderboard_schema import PER_PROBLEM
 from sklearn import metrics as sk
 
 from counterpoise.core.errors import DataError, ModelError, OptionError
-from counterpoise.metrics.catalog import PER_PROBLEM
 from counterpoise.metrics.scores import DECISION_KEYS, METRICS, score_all
 
 

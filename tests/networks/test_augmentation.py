@@ -38,7 +38,7 @@ def test_a_comparison_takes_the_augmentation_of_its_images():
     assert cmp.best.predict_proba(X).shape == (80, 2)
 
 
-def test_what_is_no_augmentation_of_these_rows_is_said():
+def test_what_is_no_augmentation_of_these_rows_is_reported():
     with pytest.raises(cp.CounterpoiseError, match="images \\(height"):
         cp.fit("mlp", X.reshape(80, -1).astype(float), Y, augment="auto", **QUICK)
     with pytest.raises(cp.CounterpoiseError, match="keep the shape"):

@@ -87,11 +87,11 @@ def table(n=300, seed=0):
 
 def test_tabular_trains_alike_on_both_engines_and_ships_as_one_model(tmp_path):
     x, y = table()
-    said = {}
+    proba = {}
     for engine in ("program", "fit"):
         clf = cp.fit("tabular", x, y, strategy="class_weight", epochs=3, engine=engine, verbose=0)
-        said[engine] = clf.predict_proba(x)
-    assert np.allclose(said["program"], said["fit"], atol=1e-4)
+        proba[engine] = clf.predict_proba(x)
+    assert np.allclose(proba["program"], proba["fit"], atol=1e-4)
     clf.save(tmp_path / "m.keras")
     assert np.allclose(cp.load(tmp_path / "m.keras").predict_proba(x), clf.predict_proba(x), atol=1e-6)
 

@@ -37,8 +37,8 @@ def test_pictures_of_any_size_become_logits(shape, classes):
 def test_bytes_and_their_shares_of_one_say_the_same():
     x, y = pictures()
     known = Network("cnn", Examples(x, y, (0, 1))), Network("cnn", Examples((x / 255).astype("float32"), y, (0, 1)))
-    said = [net.fresh(3).predict_on_batch(rows) for net, rows in zip(known, (x, x / 255), strict=True)]
-    assert np.allclose(*said, atol=1e-5)
+    outputs = [net.fresh(3).predict_on_batch(rows) for net, rows in zip(known, (x, x / 255), strict=True)]
+    assert np.allclose(*outputs, atol=1e-5)
 
 
 @pytest.mark.parametrize("shape", [(4,), (3, 3, 3, 3), {"a": (3,)}, ((3,), (2,))])

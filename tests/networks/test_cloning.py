@@ -125,8 +125,8 @@ def test_a_model_that_cannot_be_made_again_says_why():
 def test_own_step_and_keras_text():
     assert custom_train_step(keras.Sequential()) is None
     assert custom_train_step(type("S", (keras.Model,), {"train_step": lambda self, data: {}})()) == "train_step"
-    said = "Exception.\n\n\x1b[1mshapes differ\x1b[0m\n\nArguments received by Dense.call():\n  x"
-    assert keras_text(ValueError(said)) == "Exception. shapes differ"
+    message = "Exception.\n\n\x1b[1mshapes differ\x1b[0m\n\nArguments received by Dense.call():\n  x"
+    assert keras_text(ValueError(message)) == "Exception. shapes differ"
     assert keras_text(ValueError()) == "ValueError"
     unknown = ValueError("<class 'F'> could not ... config={}.\n\nException: Could not locate class 'Sub'. Make sure")
     assert keras_text(unknown).startswith("it contains the unknown class 'Sub'. Decorate it with")

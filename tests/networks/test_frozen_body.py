@@ -54,17 +54,17 @@ def test_every_picture_passes_the_backbone_once_before_training(pictures_seen, t
 
 
 def test_it_learns_as_well_as_the_whole_model_that_callbacks_ask_for(pictures_seen):
-    said = {}
+    losses = {}
     for name, callbacks in (("head", []), ("whole", [keras.callbacks.Callback()])):
         model = cp.transfer(backbone(), learning_rate=0.05)
         clf = cp.fit(model, X, Y, epochs=30, batch_size=16, callbacks=callbacks, verbose=0)
-        said[name] = log_loss(Y, clf.predict_proba(X))
+        losses[name] = log_loss(Y, clf.predict_proba(X))
     assert sum(pictures_seen) == len(X), "with callbacks every step sees whole pictures"
-    assert abs(said["head"] - said["whole"]) < 0.1
-    assert max(said.values()) < 0.5
+    assert abs(losses["head"] - losses["whole"]) < 0.1
+    assert max(losses.values()) < 0.5
 
 
-def test_a_race_on_it_gives_a_model_of_pictures(pictures_seen):
+def test_a_comparison_on_it_gives_a_model_of_pictures(pictures_seen):
     comparison = cp.compare(cp.transfer(backbone()), X, Y, strategies="smote,mixup", folds=2, epochs=3, verbose=0)
     assert sum(pictures_seen) == len(X)
     assert {row["status"] for row in comparison.leaderboard} == {"ok"}
@@ -130,7 +130,7 @@ def test_three_classes_guarantee_rows_folds_and_pickles(strategy):
     assert student.predict_proba(x).shape == (90, 3)
 
 
-def test_a_race_on_it_goes_on_from_its_store_and_refuses_another_backbone(tmp_path):
+def test_a_comparison_on_it_goes_on_from_its_store_and_refuses_another_backbone(tmp_path):
     def comparison(seed):
         how = {"strategies": "oversample", "folds": 2, "epochs": 2, "store": tmp_path / "run", "verbose": 0}
         return cp.compare(cp.transfer(backbone(seed)), X, Y, **how)

@@ -71,7 +71,7 @@ def test_activations_are_seen_through(units, activation, clone):
     ],
     ids=["no bias", "batch normalization", "layer normalization", "scaled"],
 )
-def test_what_does_not_reach_the_logits_is_left_alone_and_said(layers, reason):
+def test_what_does_not_reach_the_logits_is_left_alone_and_reported(layers, reason):
     found = of(built(*layers()))
     assert found.index is None
     assert reason in found.note()
@@ -90,7 +90,7 @@ def test_two_heads_that_are_added_are_one_constant():
     assert of(model).index is not None
 
 
-def test_a_bias_of_the_users_own_is_replaced_and_said():
+def test_a_bias_of_the_users_own_is_replaced_and_reported():
     own = keras.initializers.Constant(-6.4)
     for model in (built(L.Dense(1, bias_initializer=own, name="top")), built(L.Dense(4), L.Dense(1, name="top"))):
         model.layers[-1].bias.assign([-6.4])

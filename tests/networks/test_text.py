@@ -29,16 +29,16 @@ def _clf():
     return cp.fit("text", FRAME, "label", strategy="class_weight", epochs=8, batch_size=32, verbose=0)
 
 
-def test_texts_are_told_apart_and_the_file_takes_the_table(clf, tmp_path):
+def test_texts_are_separated_and_the_file_takes_the_table(clf, tmp_path):
     assert (clf.predict(TEXTS) == LABELS).mean() > 0.95
     loaded = cp.load(clf.save(tmp_path / "m.keras"))
     expected = clf.predict_proba(TEXTS)
     for rows in (FRAME, FRAME.select("message"), TEXTS, TEXTS.tolist()):
         assert np.allclose(loaded.predict_proba(rows), expected)
     FRAME.write_csv(tmp_path / "t.csv")
-    said = run_command("predict", tmp_path / "m.keras", tmp_path / "t.csv")
-    assert said.code == 0
-    assert len(said.out.splitlines()) == 301
+    result = run_command("predict", tmp_path / "m.keras", tmp_path / "t.csv")
+    assert result.code == 0
+    assert len(result.out.splitlines()) == 301
     scored = run_command("evaluate", tmp_path / "m.keras", tmp_path / "t.csv", "--target", "label", "--json")
     assert scored.code == 0, scored.err
     with pytest.raises(ColumnError, match="lacks the column 'message'"):
@@ -57,7 +57,7 @@ def test_the_vocabulary_is_that_of_the_training_rows(clf):
     assert np.isin(hashes, known).tolist() == [True] * len(ORDINARY) + [False] * len(ODD)
 
 
-def test_a_race_of_a_table_on_the_command_line(tmp_path):
+def test_a_comparison_of_a_table_on_the_command_line(tmp_path):
     FRAME.head(120).write_csv(tmp_path / "t.csv")
     found = run_command(
         "compare", tmp_path / "t.csv", "--target", "label", "--model", "text", "--strategies", "none", "--folds", 2,

@@ -36,7 +36,7 @@ def settings(network, **how):
 
 
 @pytest.mark.parametrize(
-    ("gains", "said"),
+    ("gains", "falling"),
     [
         ([[(0.02, 0.01)]], True),
         ([[(0.005, 0.01)]], False),
@@ -49,8 +49,8 @@ def settings(network, **how):
         ([], False),
     ],
 )
-def test_gains_are_held_against_their_standard_error(gains, said):
-    assert still_falling(gains) is said
+def test_gains_are_held_against_their_standard_error(gains, falling):
+    assert still_falling(gains) is falling
 
 
 def test_who_asks_for_a_number_of_epochs_gets_it():
@@ -115,16 +115,16 @@ def test_nothing_is_trained_twice_where_nothing_was_cut_off():
 @pytest.mark.parametrize("engine", ["program", "fit"])
 def test_a_comparison_says_it_and_gives_no_better(engine):
     how = {"strategies": "class_weight", "folds": 3, "epochs": 8, "batch_size": 32, "refit": False, "verbose": 0}
-    race = cp.compare("mlp", X, Y, optimizer=slow(), engine=engine, **how)
-    check_board(race.record)
-    rows = {row["strategy"]: row for row in race.leaderboard}
+    comparison = cp.compare("mlp", X, Y, optimizer=slow(), engine=engine, **how)
+    check_board(comparison.record)
+    rows = {row["strategy"]: row for row in comparison.leaderboard}
     assert rows["none"]["cut_off"] is True
-    assert race.record["settings"]["extension"] == 1
+    assert comparison.record["settings"]["extension"] == 1
     whose = "its" if not rows["class_weight"]["cut_off"] else "their"
-    assert race.verdict.next_step.startswith("Raise `--epochs`, because the baseline")
-    assert f"still improving at {whose} limit of" in race.verdict.next_step
-    assert race.verdict.word != "better"
-    assert "still improving</span>" in race.html()
+    assert comparison.verdict.next_step.startswith("Raise `--epochs`, because the baseline")
+    assert f"still improving at {whose} limit of" in comparison.verdict.next_step
+    assert comparison.verdict.word != "better"
+    assert "still improving</span>" in comparison.html()
     quick = cp.compare(
         "mlp", X, Y, optimizer=keras.optimizers.Adam(0.05), engine=engine, patience=3, **(how | {"epochs": 40})
     )
@@ -142,19 +142,19 @@ def test_default_epochs_are_extended_shown_and_resumed(tmp_path, monkeypatch):
         "verbose": 0,
         "optimizer": slow(),
     }
-    race = cp.compare("mlp", X, Y, store=tmp_path, **how)
-    assert race.record["settings"]["extension"] == MOST
-    assert {row["limit"] for row in race.leaderboard} == {4 * MOST * 3}
-    assert "steps (4 times the default)" in race.verdict.next_step
-    assert "4 times the default step budget for all strategies" in race.html()
+    comparison = cp.compare("mlp", X, Y, store=tmp_path, **how)
+    assert comparison.record["settings"]["extension"] == MOST
+    assert {row["limit"] for row in comparison.leaderboard} == {4 * MOST * 3}
+    assert "steps (4 times the default)" in comparison.verdict.next_step
+    assert "4 times the default step budget for all strategies" in comparison.html()
 
     def refuse(*args, **how):
         raise AssertionError("a fit that is on disk was asked for again")
 
     again = cp.compare("mlp", X, Y, store=tmp_path, executor=refuse, **how)
-    for a, b in zip(race.fold_results, again.fold_results, strict=True):
+    for a, b in zip(comparison.fold_results, again.fold_results, strict=True):
         np.testing.assert_array_equal(a.proba, b.proba)
-    assert again.record["verdict"] == race.record["verdict"]
+    assert again.record["verdict"] == comparison.record["verdict"]
 
 
 @pytest.mark.parametrize("folds", [None, 2])
@@ -170,6 +170,8 @@ def test_a_rate_that_fell_to_nothing_and_a_single_round_say_nothing():
     decay = keras.optimizers.schedules.CosineDecay(0.002, decay_steps=8 * 3)
     how = {"strategies": "threshold", "folds": 2, "batch_size": 32, "refit": False, "verbose": 0}
     for more in ({"optimizer": keras.optimizers.SGD(decay), "epochs": 8}, {"optimizer": slow(), "epochs": 1}):
-        race = cp.compare("mlp", X, Y, **how, **more)
-        assert [row["cut_off"] for row in race.leaderboard] == [None, None]
-        assert any("may have ended too early: there were too few rounds to check" in w for w in race.record["warnings"])
+        comparison = cp.compare("mlp", X, Y, **how, **more)
+        assert [row["cut_off"] for row in comparison.leaderboard] == [None, None]
+        assert any(
+            "may have ended too early: there were too few rounds to check" in w for w in comparison.record["warnings"]
+        )

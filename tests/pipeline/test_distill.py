@@ -47,13 +47,13 @@ def test_weighted_rows_have_the_cross_entropy_of_the_soft_labels():
 def test_one_network_says_what_five_say(teacher, tmp_path):
     student = cp.distill(teacher, "mlp", X, Y, epochs=15, batch_size=32, verbose=0)
     fresh = (RNG.normal(size=(500, 3)) + 1.5 * (RNG.random((500, 1)) < 0.25)).astype(np.float32)
-    said, told = student.predict_proba(fresh)[:, 1], teacher.predict_proba(fresh)[:, 1]
-    assert np.corrcoef(said, told)[0, 1] > 0.97
+    own, theirs = student.predict_proba(fresh)[:, 1], teacher.predict_proba(fresh)[:, 1]
+    assert np.corrcoef(own, theirs)[0, 1] > 0.97
     assert (len(student.rule.log_shifts), student.card["strategy"]) == (1, "distilled")
     assert student.card["teacher"] == {"strategy": "easy_ensemble", "members": 5}
     assert student.card["rows"] == 400
     student.save(tmp_path / "m.keras")
-    assert np.array_equal(cp.load(tmp_path / "m.keras").predict_proba(fresh)[:, 1], said)
+    assert np.array_equal(cp.load(tmp_path / "m.keras").predict_proba(fresh)[:, 1], own)
 
 
 def test_the_student_decides_for_what_the_teacher_does(teacher):
@@ -69,7 +69,7 @@ def test_the_student_decides_for_what_the_teacher_does(teacher):
     assert (by_hand.rule.aim, by_hand.rule.threshold) == ("given", 0.07)
 
 
-def test_what_the_student_cannot_reach_is_told_and_the_student_kept(teacher, caplog):
+def test_what_the_student_cannot_reach_is_reported_and_the_student_kept(teacher, caplog):
     strict = teacher.with_rule(replace(teacher.rule, aim="precision_floor(1)"))
     two_levels = np.repeat(np.arange(400)[:, None] % 2, 3, axis=1).astype(np.float32)
     student = cp.distill(strict, "mlp", two_levels, Y, epochs=1, batch_size=32, verbose=0)

@@ -65,7 +65,7 @@ def test_a_comparison_of_several_models_goes_on_where_it_was_stopped(tmp_path):
 
     again = cp.compare(["mlp", BOOSTED], X, Y, store=tmp_path / "run", executor=counting, **how)
     assert trained == []
-    scores = [[row["scores"]["log_loss"]["mean"] for row in race.leaderboard] for race in (first, again)]
+    scores = [[row["scores"]["log_loss"]["mean"] for row in comparison.leaderboard] for comparison in (first, again)]
     assert scores[0] == scores[1]
 
 
@@ -93,12 +93,12 @@ def test_a_blend_is_a_row_of_the_leaderboard_and_shares_its_trainings():
         trained.extend(jobs := list(jobs))
         yield from run(jobs, examples, model, **how)
 
-    race = cp.compare(
+    comparison = cp.compare(
         ["mlp", BOOSTED, cp.blend(["mlp", BOOSTED], pooling="equal"), cp.blend(["mlp", BOOSTED])], X, Y,
         strategies="none", folds=2, refit=False, executor=counting, **HOW,
     )  # fmt: skip
-    assert {row["strategy"] for row in race.leaderboard} == {"none", "boosted:none", "blend:none", "blend_2:none"}
-    row = next(row for row in race.leaderboard if row["strategy"] == "blend:none")
+    assert {row["strategy"] for row in comparison.leaderboard} == {"none", "boosted:none", "blend:none", "blend_2:none"}
+    row = next(row for row in comparison.leaderboard if row["strategy"] == "blend:none")
     assert [member["weight"] for member in row["members"]] == [0.5, 0.5]
     assert len({job.id for job in trained if job.limits.patience}) == 4  # two models, two folds
 
@@ -129,13 +129,13 @@ def test_what_auto_stands_for():
 
 def test_auto_in_a_comparison_is_one_model_whose_network_takes_what_trees_cannot(monkeypatch):
     monkeypatch.setattr(models, "AUTO", replace(models.AUTO, models=("mlp", BOOSTED, FOREST)))
-    race = cp.compare("auto", X, Y, strategies="oversample,focal,drw", folds=2, **HOW)
-    check_board(race.record)
-    rows = {row["strategy"]: (row["model"], row["status"], len(row["members"])) for row in race.leaderboard}
+    comparison = cp.compare("auto", X, Y, strategies="oversample,focal,drw", folds=2, **HOW)
+    check_board(comparison.record)
+    rows = {row["strategy"]: (row["model"], row["status"], len(row["members"])) for row in comparison.leaderboard}
     pooled = ("mlp+boosted+forest", "ok", 3)
     assert rows == {"none": pooled, "oversample": pooled, "focal": ("mlp", "ok", 0), "drw": ("mlp", "ok", 0)}
-    assert race.record["network"] == "mlp+boosted+forest, mlp"
-    assert race.best.card["network"] == rows[race.best.card["strategy"]][0]
+    assert comparison.record["network"] == "mlp+boosted+forest, mlp"
+    assert comparison.best.card["network"] == rows[comparison.best.card["strategy"]][0]
 
 
 @pytest.mark.parametrize("how", ["split", "few rows"])

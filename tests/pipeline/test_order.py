@@ -62,7 +62,7 @@ def test_corrected_probabilities_are_the_true_posterior(strategy, units, priors)
     assert metrics.log_loss(y, proba) < metrics.log_loss(y, true) + 0.004
 
 
-def test_weighted_and_untouched_stop_within_a_few_rounds():
+def test_weighted_and_baseline_stop_within_a_few_rounds():
     """The stopping score is the log loss of the corrected output; the raw one would follow the shift instead."""
     rounds = {"none": [], "class_weight": []}
     for seed in range(4):

@@ -80,9 +80,9 @@ def test_rounds_hold_what_can_be_trained_by_then(network):
     assert done["sequence", 0][0].id == done["mixed", 0][1].id
     for key, plan in ((("sequence", 1), self_paced), (("mixed", 1), cascade)):
         group = done[key][-3:]
-        said = [np.exp(lg.log_proba(members[job.id].logits[-len(job.train) :])) for job in group]
+        proba = [np.exp(lg.log_proba(members[job.id].logits[-len(job.train) :])) for job in group]
         for number, job in enumerate(group):
-            expected = plan(Y[job.train], np.array(said[:number]), members=3)
+            expected = plan(Y[job.train], np.array(proba[:number]), members=3)
             assert np.array_equal(job.plan.rows(0, 5), expected.rows(0, 5))
 
 
@@ -147,11 +147,11 @@ def test_a_second_sequence_in_one_ensemble_starts_anew(network):
     _, done, members, waves = in_rounds([twice], network)
     assert [len(wave) for wave in waves] == [4, 4]
     *_, third, fourth = done["twice", 0]
-    said = np.exp(lg.log_proba(members[third.id].logits[-len(third.train) :]))
-    assert np.array_equal(fourth.plan.rows(), self_paced(Y[third.train], [said], members=2).rows())
+    proba = np.exp(lg.log_proba(members[third.id].logits[-len(third.train) :]))
+    assert np.array_equal(fourth.plan.rows(), self_paced(Y[third.train], [proba], members=2).rows())
 
 
-def test_a_plan_that_fails_in_a_later_round_leaves_the_others_in_the_race(network):
+def test_a_plan_that_fails_in_a_later_round_leaves_the_others_in_the_comparison(network):
     def late(y, before=None, *, members, **more):
         if before is not None and len(before):
             raise ValueError("no more")
@@ -166,7 +166,7 @@ def test_a_plan_that_fails_in_a_later_round_leaves_the_others_in_the_race(networ
         in_rounds([sequence(late)], network)
 
 
-def test_a_limited_race_counts_and_runs_every_round(network):
+def test_a_limited_comparison_counts_and_runs_every_round(network):
     steps = []
 
     def executor(jobs, *_, **__):
@@ -187,7 +187,7 @@ def test_a_limited_race_counts_and_runs_every_round(network):
     assert sum(steps) <= 200
 
 
-def test_a_race_goes_on_where_it_stopped_and_its_winner_is_refitted(tmp_path):
+def test_a_comparison_goes_on_where_it_stopped_and_its_winner_is_refitted(tmp_path):
     how = {"folds": 2, "epochs": 2, "batch_size": 64, "verbose": 0, "engine": "fit", "store": tmp_path}
     pair = dataclasses.replace(sequence(cascade, 2), aim="argmax", name="none")  # the only one, so that it wins
     seen = []

@@ -1,4 +1,4 @@
-"""Synthesis inside the pipeline: training rows alone, both engines, other strategies untouched, failures named."""
+"""Synthesis inside the pipeline: training rows alone, both engines, other strategies unchanged, failures named."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_ids_tell_what_was_made_and_share_what_is_equal():
 
 @pytest.mark.parametrize("engine", ["fit", "auto"])
 @pytest.mark.parametrize("make", [numbers, mixed])
-def test_synthesis_races_on_both_engines_and_leaves_the_others_as_they_were(engine, make):
+def test_synthesis_trains_on_both_engines_and_leaves_the_others_as_they_were(engine, make):
     examples = make()
     settings = Settings(epochs=2, batch_size=64, engine=engine)
     alone = cross_validate(examples, select("none"), Network("mlp", examples), settings, folds=2)
@@ -118,8 +118,10 @@ def test_engines_agree_on_made_rows():
 
 def test_a_sampler_that_cannot_work_fails_alone_and_says_why():
     examples = mixed()
-    race = cp.compare("mlp", examples, strategies="borderline_smote,smote", folds=2, epochs=1, verbose=0, refit=False)
-    rows = {row["strategy"]: row for row in race.leaderboard}
+    comparison = cp.compare(
+        "mlp", examples, strategies="borderline_smote,smote", folds=2, epochs=1, verbose=0, refit=False
+    )
+    rows = {row["strategy"]: row for row in comparison.leaderboard}
     assert rows["smote"]["status"] == "ok"
     assert rows["borderline_smote"]["status"] == "failed"
     assert "are categories, which have no average" in rows["borderline_smote"]["error"]
@@ -127,8 +129,8 @@ def test_a_sampler_that_cannot_work_fails_alone_and_says_why():
 
 def test_too_few_neighbors_name_the_class():
     few = numbers(n=60, rare=8)
-    race = cp.compare("mlp", few, strategies="smote", folds=2, epochs=1, verbose=0, refit=False)
-    failed = next(row for row in race.leaderboard if row["strategy"] == "smote")
+    comparison = cp.compare("mlp", few, strategies="smote", folds=2, epochs=1, verbose=0, refit=False)
+    failed = next(row for row in comparison.leaderboard if row["strategy"] == "smote")
     assert "Class 1 has" in failed["error"]
     with pytest.raises(DataError, match="Class 1 has"):
         cp.fit("mlp", few, strategy="smote", folds=2, epochs=1, verbose=0)

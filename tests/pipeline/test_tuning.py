@@ -1,4 +1,4 @@
-"""Knobs, tuned inside the training rows."""
+"""Hyperparameters, tuned inside the training rows."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ def test_values_are_found_by_the_scores_of_inner_rows_alone(network):
     seen = []
 
     def train(jobs):
-        said = {}
+        members = {}
         for job in jobs:
             seen.append(job)
             ratio = job.plan.drawn[1] / job.plan.drawn[0]
             sharp = Y[job.score] - (0.3 + 2 * abs(np.log(ratio / 0.6))) * NOISE[job.score]
             logits = np.stack([np.zeros(len(sharp)), sharp], axis=1).astype("float32")
-            said[job.id] = Member(job.id, (), logits, logits[:0], job.plan.log_shift, 1, 1, 1, 0.0)
-        return said
+            members[job.id] = Member(job.id, (), logits, logits[:0], job.plan.log_shift, 1, 1, 1, 0.0)
+        return members
 
     settings = dataclasses.replace(SETTINGS, tune=25)
     trainer = with_executor(trainer_of(EXAMPLES, settings, network), train)
@@ -74,15 +74,15 @@ def test_the_first_trial_is_the_strategy_as_it_is_and_ties_keep_it(network):
     assert first[0].loss == ("focal", {"gamma": 2.0})
 
 
-def test_a_race_reports_values_per_fold():
-    race = cp.compare(
+def test_a_comparison_reports_values_per_fold():
+    comparison = cp.compare(
         "mlp", EXAMPLES.x, Y, strategies="oversample", folds=2, epochs=1, batch_size=64, verbose=0,
         tune=2, tune_steps=2,
     )  # fmt: skip
-    row = next(r for r in race.leaderboard if r["strategy"] == "oversample")
+    row = next(r for r in comparison.leaderboard if r["strategy"] == "oversample")
     assert len(row["tuned"]) == 2
     assert all(0.05 <= values["ratio"] <= 1 for values in row["tuned"])
-    assert next(r for r in race.leaderboard if r["strategy"] == "none")["tuned"] == []
+    assert next(r for r in comparison.leaderboard if r["strategy"] == "none")["tuned"] == []
 
 
 def test_nothing_is_tuned_unless_asked(network):
@@ -93,7 +93,7 @@ def test_nothing_is_tuned_unless_asked(network):
     assert values_of({}) == {}
 
 
-def test_odd_knobs_are_refused(monkeypatch):
+def test_odd_hyperparameters_are_refused(monkeypatch):
     odd = [(1, 0, 0.5, {}), (0, 1, 2, {}), (0, 1, 0.5, {"log": True}), (0, 1, 1, {"applies_to": "x"})]
     for low, high, default, more in odd:
         with pytest.raises(OptionError, match="hyperparameter 'k'"):

@@ -32,7 +32,7 @@ def frame(**more):
     return pd.DataFrame({"a": X[:, 0], "b": X[:, 1], "k": np.where(X[:, 2] > 0, "u", "v"), "t": Y, **more})
 
 
-def told(role_of=None):
+def roles_of(role_of=None):
     roles = np.full(N, "train", object)
     roles[HELD] = "validation"
     if role_of:
@@ -45,7 +45,7 @@ def test_rows_that_were_held_out_here_or_given_make_one_classifier(strategy):
     """The law that ties the three ways together."""
     here = fit(X, Y, strategy=strategy)
     given = fit(X[TRAIN], Y[TRAIN], validation=OWN, strategy=strategy, tune_threshold=True)
-    column = fit(X, Y, split=told(), strategy=strategy, tune_threshold=True)
+    column = fit(X, Y, split=roles_of(), strategy=strategy, tune_threshold=True)
     for other in (given, column):
         assert np.array_equal(other.predict_proba(X), here.predict_proba(X))
         assert other.rule.threshold == here.rule.threshold
@@ -71,7 +71,7 @@ def test_a_column_of_training_and_test_rows_trains_on_the_first_alone():
 
 def test_test_rows_and_their_labels_change_nothing_but_the_judgment():
     test = np.arange(0, N, 3)
-    split = told(lambda roles: np.where(np.isin(np.arange(N), test), "test", roles))
+    split = roles_of(lambda roles: np.where(np.isin(np.arange(N), test), "test", roles))
     other = X.copy(), Y.copy()
     other[0][test] = 100.0
     other[1][test] = 1 - Y[test]
@@ -86,7 +86,7 @@ def test_columns_and_levels_are_learned_from_training_rows_alone():
     data.loc[HELD, "k"] = "only here"
     data.loc[HELD, "a"] = 1e6
     given = fit(data.iloc[TRAIN], "t", validation=data.iloc[HELD])
-    column = fit(data.assign(role=told()), "t", split="role")
+    column = fit(data.assign(role=roles_of()), "t", split="role")
     for clf in (given, column):
         levels = next(c for c in clf.schema.columns if c.name == "k").levels
         assert set(levels) == {"u", "v"}
@@ -185,8 +185,8 @@ def test_several_inputs_and_texts_take_validation_rows():
     [
         ({"validation": OWN, "folds": 3}, OptionError, "folds and your own validation rows"),
         ({"validation": OWN, "groups": np.arange(N)}, OptionError, "groups and your own validation rows"),
-        ({"validation": OWN, "split": told()}, OptionError, "split and your own validation rows"),
-        ({"split": told(), "folds": 3}, OptionError, "folds and split cannot be combined"),
+        ({"validation": OWN, "split": roles_of()}, OptionError, "split and your own validation rows"),
+        ({"split": roles_of(), "folds": 3}, OptionError, "folds and split cannot be combined"),
         ({"validation": (X[:9, :2], Y[:9])}, DataError, "validation lacks the column 'x2'"),
         ({"validation": (X[:9], Y[:8])}, DataError, "validation: y has 8 labels for 9 rows"),
         ({"validation": (X[:9], Y[:9] + 1)}, TargetError, "validation: y is 2 in row 1"),
@@ -202,11 +202,11 @@ def test_several_inputs_and_texts_take_validation_rows():
         ({"split": np.full(N, "test")}, DataError, "split names no training row"),
         ({"split": np.where(np.arange(N) % 2, "train", "tset")}, DataError, "is 'tset' in rows 1, .* mean 'test'"),
         ({"split": [None, *["train"] * (N - 1)]}, DataError, "is missing in row 1"),
-        ({"split": told(), "groups": np.arange(N) // 3}, SplitError, "groups have rows in the training part"),
-        ({"split": told(), "time": np.arange(N)}, SplitError, "begins before the training part ends"),
+        ({"split": roles_of(), "groups": np.arange(N) // 3}, SplitError, "groups have rows in the training part"),
+        ({"split": roles_of(), "time": np.arange(N)}, SplitError, "begins before the training part ends"),
         ({"strategy": "threshold", "tune_threshold": False}, OptionError, "only tunes the threshold"),
         (
-            {"split": told(lambda roles: np.where(np.arange(N) % 3, roles, "test")), "guarantee_rows": 0.2},
+            {"split": roles_of(lambda roles: np.where(np.arange(N) % 3, roles, "test")), "guarantee_rows": 0.2},
             OptionError,
             "guarantee_rows cannot be combined with test rows",
         ),

@@ -74,7 +74,7 @@ def test_rows_weights_and_shift_are_those_of_the_plan():
     assert plan.stages == (plan,)
 
 
-def test_the_content_of_a_job_tells_deferred_plans_apart():
+def test_the_content_of_a_job_separates_deferred_plans():
     groups = [np.arange(12) % 4, np.arange(12) // 3]
     made = [
         plans.oversample(Y),

@@ -43,10 +43,10 @@ def _open_page(browser, tmp_path):
         page.write(record, tmp_path / "report.html")
         tab = browser.new_context(**context).new_page()
         tab.add_init_script(script)
-        tab.said = []
-        tab.on("console", lambda m: tab.said.append(m.text) if m.type in ("error", "warning") else None)
-        tab.on("pageerror", lambda e: tab.said.append(str(e)))
-        tab.on("dialog", lambda d: (tab.said.append("a dialog opened"), d.dismiss()))
+        tab.messages = []
+        tab.on("console", lambda m: tab.messages.append(m.text) if m.type in ("error", "warning") else None)
+        tab.on("pageerror", lambda e: tab.messages.append(str(e)))
+        tab.on("dialog", lambda d: (tab.messages.append("a dialog opened"), d.dismiss()))
         tab.goto((tmp_path / "report.html").as_uri())
         tab.wait_for_selector(drawn)
         opened.append(tab)
@@ -73,7 +73,7 @@ def test_figures_are_drawn_without_a_word_on_the_console(open_page, binary_recor
         assert box["width"] > 200, name
         assert box["height"] > 100, name
     assert tab.evaluate("document.documentElement.scrollWidth") <= width
-    assert tab.said == []
+    assert tab.messages == []
 
 
 def test_the_leaderboard_fits_a_small_screen_and_its_bars_a_phone(open_page, binary_record):
@@ -185,13 +185,13 @@ def test_a_class_called_script_does_not_run(open_page, binary_record):
 
     nasty = json.loads(json.dumps(binary_record).replace('"1"', json.dumps("<script>alert(1)</script>")))
     tab = open_page(nasty)
-    assert tab.said == []
+    assert tab.messages == []
     assert "<script>alert(1)</script>" in tab.inner_text("#data")
 
 
 def test_seven_classes(open_page, seven_record):
     tab = open_page(seven_record)
-    assert tab.said == []
+    assert tab.messages == []
     assert tab.locator("[data-chart=pr] svg").bounding_box()["height"] > 100
 
 
@@ -206,7 +206,7 @@ def test_figures_and_numbers_can_be_saved(open_page, binary_record):
         tab.click("[data-csv=pr]")
     with open(csv.value.path(), encoding="utf-8") as file:
         assert file.readline().strip() == "strategy,recall,precision,low,high"
-    assert tab.said == []
+    assert tab.messages == []
 
 
 def test_the_page_asks_no_network_for_anything(open_page, binary_record):

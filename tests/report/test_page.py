@@ -46,7 +46,7 @@ def cells(text: str, caption: str) -> list[list[str]]:
     return [re.sub(r"<[^>]+>", "|", row).strip("|").split("||") for row in re.findall(r"<tr>(.*?)</tr>", table)]
 
 
-def test_what_was_tuned_chosen_and_what_it_costs_is_told(binary_record):
+def test_what_was_tuned_chosen_and_what_it_costs_is_reported(binary_record):
     text = page.render(binary_record)
     ratios = next(r["tuned"] for r in binary_record["rows"] if r["strategy"] == "undersample")
     assert ["Undersampling", "ratio", *(f"{v['ratio']:.3g}" for v in ratios)] in cells(

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 from command_line import run_command
-from soak import board, race_of, write_table
+from soak import board, command_of, write_table
 
 
 @pytest.fixture(scope="module", name="plain")
 def _plain(tmp_path_factory):
-    """The table, and the leaderboard of a race in this process."""
+    """The table, and the leaderboard of a comparison in this process."""
     place = tmp_path_factory.mktemp("plain")
     table = write_table(place / "table.csv")
-    run = run_command(*race_of(table, place / "run"))
+    run = run_command(*command_of(table, place / "run"))
     assert run.code == 0, run.err
     return table, board(place / "run")
 
@@ -23,7 +23,7 @@ def test_the_leaderboard_is_that_of_one_process(plain, where, tmp_path):
     table, wanted = plain
     if where[0] == "--ray":
         core = pytest.importorskip("ray")
-    run = run_command(*race_of(table, tmp_path / "run"), *where)
+    run = run_command(*command_of(table, tmp_path / "run"), *where)
     assert run.code == 0, run.err
     assert board(tmp_path / "run") == wanted
     assert {p.name for p in (tmp_path / "run").iterdir()} >= {"leaderboard.csv", "report.html", "model.keras"}

@@ -48,7 +48,7 @@ def test_a_node_that_is_killed_costs_no_fit(nodes):
     assert all(same(ours[job_id], member) for job_id, member in theirs.items())
 
 
-def test_what_a_dead_worker_owes_is_sent_out_again_and_told(caplog):
+def test_what_a_dead_worker_owes_is_sent_out_again_and_reported(caplog):
     examples, network, jobs = world(("none",))
     (batch,) = batches(jobs, examples, network, 1, "auto", ())[:1]
     tries, death = Counter(), RuntimeError("the node is gone")

@@ -22,7 +22,7 @@ def test_the_seed_set_is_registered_simplest_first():
     assert [x.name for x in s.select("all")] == list(s.names())
 
 
-def test_none_always_races_and_comes_first():
+def test_none_is_always_compared_and_comes_first():
     assert [x.name for x in s.select("undersample, class_weight")] == ["none", "class_weight", "undersample"]
     own = s.Strategy("mine")
     assert [x.name for x in s.select([own, "oversample"])] == ["none", "oversample", "mine"]
@@ -56,7 +56,7 @@ def test_ensembles_that_cannot_be(how, words):
         s.ensemble(**how)
 
 
-def test_what_is_no_strategy_is_told_what_would_be_one():
+def test_what_is_no_strategy_is_refused_with_what_would_be_one():
     with pytest.raises(OptionError, match=r"list of 2. Expected one strategy. To compare several, use cp.compare"):
         s.find(["none", "oversample"])
     assert [x.name for x in s.select(s.ensemble(["none", "oversample"]))] == ["none", "ensemble"]

@@ -54,11 +54,11 @@ def test_it_repeats_itself_and_ranks():
 def test_missing_values_and_labels_of_any_kind():
     x = np.where(RNG.random(X.shape) < 0.1, np.nan, X)
     labels = np.where(Y == 1, "ill", "well")
-    said = SelfPacedTrees(n_estimators=3, random_state=0).fit(x, labels).predict(x)
-    assert set(said) == {"ill", "well"}
+    decided = SelfPacedTrees(n_estimators=3, random_state=0).fit(x, labels).predict(x)
+    assert set(decided) == {"ill", "well"}
 
 
-def test_ready_made_entrants_are_made_by_name():
+def test_ready_made_external_models_are_made_by_name():
     assert all(hasattr(ready_made(name), "fit") for name in READY)
     with pytest.raises(OptionError, match=r"Did you mean 'external:random_forest'\?"):
         ready_made("external:randomforest")

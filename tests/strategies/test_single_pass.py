@@ -87,7 +87,7 @@ def test_elsewhere_the_members_are_the_jobs_of_their_strategies():
         find("oversample"),
     ],
 )
-def test_what_differs_in_more_than_plans_stays_apart(strategy, network):
+def test_what_differs_in_more_than_plans_stays_separate(strategy, network):
     assert in_single_pass(strategy, network) is strategy
 
 
@@ -162,19 +162,20 @@ def test_the_classifier_of_folds_keeps_its_shifts_on_disk(tmp_path):
     assert np.array_equal(cp.load(tmp_path / "m.keras").predict_proba(DATA.x), clf.predict_proba(DATA.x))
 
 
-def test_member_strategies_of_one_network_are_told_apart():
+def test_member_strategies_of_one_network_are_separated():
     clf = cp.fit(batch_ensemble, DATA.x, DATA.y, strategy="resampling_ensemble", epochs=3, verbose=0)
-    said, shares = clf.scores["member_outputs"], [row["weight"] for row in clf.members_]
+    output, shares = clf.scores["member_outputs"], [row["weight"] for row in clf.members_]
     assert [row["name"] for row in clf.members_] == ["none", "oversample", "undersample"]
     assert sum(shares) == pytest.approx(1.0)
     pooled = np.exp(clf.scores["log_p"][0])
-    assert np.tensordot(shares, said, axes=1) == pytest.approx(pooled, abs=1e-5)  # their mean is what the network says
-    assert not np.allclose(said[0], said[1], atol=1e-3)
+    mean = np.tensordot(shares, output, axes=1)
+    assert mean == pytest.approx(pooled, abs=1e-5)  # of the members it is what the network puts out
+    assert not np.allclose(output[0], output[1], atol=1e-3)
     assert clf.members_[0]["correlation"][0] == pytest.approx(1.0)
     assert cp.fit(batch_ensemble, DATA.x, DATA.y, epochs=1, verbose=0).members_[0]["name"] == "none"
 
 
-def test_what_views_say_apart_is_their_logits_less_their_shifts(network, member):
+def test_what_members_put_out_is_their_logits_less_their_shifts(network, member):
     (job,) = jobs_of(ENSEMBLE, DATA, FOLD, EXACT, network)
     model = network.fresh(0)
     set_state(model, member.weights)
@@ -186,7 +187,7 @@ def test_what_views_say_apart_is_their_logits_less_their_shifts(network, member)
     assert score_members(member, job, DATA, network, 3)[:, :, 1] == pytest.approx(np.array(by_hand), abs=1e-5)
 
 
-def test_folds_and_the_file_tell_member_strategies_apart(tmp_path):
+def test_folds_and_the_file_separate_member_strategies(tmp_path):
     clf = cp.fit(batch_ensemble, DATA.x, DATA.y, strategy="resampling_ensemble", folds=2, epochs=2, verbose=0)
     assert clf.scores["member_outputs"].shape == (3, *clf.scores["log_p"].shape[1:])
     shares = [row["weight"] for row in clf.members_]
@@ -198,10 +199,10 @@ def test_folds_and_the_file_tell_member_strategies_apart(tmp_path):
     assert [row["weight"] for row in again.members_] == shares
 
 
-def test_a_race_tells_of_members_only_where_there_are_several():
+def test_a_comparison_tells_of_members_only_where_there_are_several():
     names = ["resampling_ensemble", cp.ensemble(["none", "oversample"], single_pass=False, name="apart")]
-    race = cp.compare(batch_ensemble, DATA.x, DATA.y, strategies=names, folds=2, epochs=1, refit=False, verbose=0)
-    told = {row["strategy"]: [member["name"] for member in row["members"]] for row in race.leaderboard}
+    comparison = cp.compare(batch_ensemble, DATA.x, DATA.y, strategies=names, folds=2, epochs=1, refit=False, verbose=0)
+    names_of = {row["strategy"]: [member["name"] for member in row["members"]] for row in comparison.leaderboard}
     of_one = ["none", "oversample", "undersample"]
-    assert told == {"none": [], "resampling_ensemble": of_one, "apart": ["none", "oversample"]}
-    assert {row["status"] for row in race.leaderboard} == {"ok"}
+    assert names_of == {"none": [], "resampling_ensemble": of_one, "apart": ["none", "oversample"]}
+    assert {row["status"] for row in comparison.leaderboard} == {"ok"}

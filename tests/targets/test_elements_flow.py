@@ -201,8 +201,8 @@ def test_sequences_of_a_model_that_puts_out_steps():
     assert average_precision_score(y[known], clf.predict_proba(x)[..., 1][known]) > 2 * y[known].mean()
 
 
-@pytest.fixture(scope="module", name="race")
-def _race(tmp_path_factory):
+@pytest.fixture(scope="module", name="comparisons")
+def _comparison(tmp_path_factory):
     store = tmp_path_factory.mktemp("run")
     how = {"groups": PATIENTS, "folds": 2, "metric": "dice", **QUICK}
     first = cp.compare(small, X, Y, strategies="threshold,oversample,resampling_ensemble", store=store, **how)
@@ -211,8 +211,8 @@ def _race(tmp_path_factory):
     )
 
 
-def test_a_comparison_of_masks(race, tmp_path):
-    comparison, _ = race
+def test_a_comparison_of_masks(comparisons, tmp_path):
+    comparison, _ = comparisons
     rows = {row["strategy"]: row for row in comparison.leaderboard}
     assert {row["status"] for row in rows.values()} == {"ok"}
     scores = {name: {key: s["mean"] for key, s in row["scores"].items()} for name, row in rows.items()}
@@ -235,8 +235,8 @@ def test_a_comparison_of_masks(race, tmp_path):
     assert comparison.best.predict(X).shape == Y.shape
 
 
-def test_a_comparison_resumes_from_its_folder(race):
-    first, again = race
+def test_a_comparison_resumes_from_its_folder(comparisons):
+    first, again = comparisons
     second = again()
     assert [(r["strategy"], r["scores"]["dice"]) for r in second.leaderboard] == [
         (r["strategy"], r["scores"]["dice"]) for r in first.leaderboard

@@ -29,7 +29,7 @@ def clf():
 
 
 @pytest.fixture(scope="module")
-def race():
+def comparison():
     strategies = "threshold,class_weight,oversample,label_ensemble,undersample"
     return cp.compare("mlp", X, Y, strategies=strategies, folds=2, **QUICK)
 
@@ -77,8 +77,8 @@ def test_evaluation_by_label(clf):
         evaluate(clf, FRAME.drop(columns=NAMES), FRAME[NAMES[:2]], resamples=5)
 
 
-def test_a_race_of_labels(race, tmp_path):
-    rows = {row["strategy"]: row for row in race.leaderboard}
+def test_a_comparison_of_labels(comparison, tmp_path):
+    rows = {row["strategy"]: row for row in comparison.leaderboard}
     assert [rows[name]["status"] for name in ("none", "threshold", "class_weight", "oversample", "label_ensemble")] == [
         "ok"
     ] * 5
@@ -87,8 +87,8 @@ def test_a_race_of_labels(race, tmp_path):
     assert rows["label_ensemble"]["fits"] == 6
     assert len(rows["label_ensemble"]["members"]) == 3
     assert 0 < rows["none"]["scores"]["average_precision"]["mean"] < 1
-    assert race.best.predict_proba(X).shape == (N, 3)
-    race.save(tmp_path)
+    assert comparison.best.predict_proba(X).shape == (N, 3)
+    comparison.save(tmp_path)
     assert "label_1" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 

@@ -111,11 +111,11 @@ def test_a_rule_per_label_in_numpy_and_as_a_layer():
             sample_weight=WEIGHTS[rows],
         )  # fmt: skip
         assert rule.problem_rules[label].threshold == alone.threshold
-    said = LABELS.apply(rule, log_p)
+    output = LABELS.apply(rule, log_p)
     layer = LABELS.layer(rule)
     out = {name: np.asarray(value) for name, value in layer([Z, Z + 0.3]).items()}
-    np.testing.assert_allclose(out["probability"], said.proba, atol=1e-5)
-    assert np.array_equal(out["decision"], said.decision)
+    np.testing.assert_allclose(out["probability"], output.proba, atol=1e-5)
+    assert np.array_equal(out["decision"], output.decision)
     assert out["decision"].shape == (N, L)
     again = LABELS.rule_of(layer.get_config()["rule"])
     assert [part.threshold for part in again.problem_rules] == [part.threshold for part in rule.problem_rules]
