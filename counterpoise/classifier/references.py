@@ -30,7 +30,7 @@ MOST = 200_000
 #: Values that are no text (numbers, lists, mappings) in one configuration, and characters of one text. Keras takes
 #: about 15 microseconds for each. The costs of 1,000 classes are a million numbers.
 MOST_VALUES, LONGEST = 2_000_000, 100_000
-#: What Keras makes a list of while it builds an object, and how long that may be. Of its classes a metric keeps a square.
+#: What Keras makes a list of while it builds an object, and how long that may be. A metric keeps a matrix of classes.
 COUNTS = {
     "num_oov_indices": "indices for unknown words",
     "ngrams": "words in an n-gram",

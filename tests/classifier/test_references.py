@@ -117,7 +117,8 @@ GADGETS = {
     "a call without anything": (named("keras.layers", "Dense", DENSE, name="odd", inbound_nodes=[[]]), "without an"),
     "very many unknown words": (layer("keras.layers", "StringLookup", {"vocabulary": [], "num_oov_indices": 10**9}),
                                 "1,000,000,000 indices for unknown words"),
-    "very long n-grams": (layer("keras.layers", "TextVectorization", {"ngrams": 10**9}), "1,000,000,000 words in an n-gram"),
+    "very long n-grams": (layer("keras.layers", "TextVectorization", {"ngrams": 10**9}),
+                          "1,000,000,000 words in an n-gram"),
     "very many thresholds": (layer("keras", "Sequential", {"layers": []}, compile_config={
         "metrics": [named("keras.metrics", "AUC", {"num_thresholds": 1e9})]}), "1,000,000,000.0 thresholds"),
     "very many classes": (layer("keras", "Sequential", {"layers": []}, compile_config={
