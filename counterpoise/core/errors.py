@@ -37,7 +37,7 @@ class CounterpoiseError(Exception):
         ratio is 3. Use a number above 0 and at most 1 (1 makes all classes equal).
     """
 
-    # AutoGraph keeps the class of an error in a function that TensorFlow traces only where `__init__` is that of Exception.
+    # In functions that TensorFlow traces, AutoGraph keeps the class of an error only if `__init__` is Exception's.
     __init__ = Exception.__init__
 
 

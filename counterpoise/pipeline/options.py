@@ -206,6 +206,8 @@ def options_of(function: Callable[..., Any], given: Mapping[str, Any]) -> dict[s
     if unknown := next((option for option in given if option not in known), None):
         if others := [other for other, group in GROUPED.items() if unknown in group.__annotations__]:
             raise OptionError(f"{unknown}= is an argument of {others[0]}, not of {name}. Leave it out.")
+        if unknown in ("target", "label", "labels"):
+            raise OptionError(f"{name} has no argument {unknown!r}. Pass the labels, or the name of their column, as y.")
         listed = [p.name for p in inspect.signature(function).parameters.values() if p.kind is not p.VAR_KEYWORD]
         raise OptionError(f"{name} has no argument {unknown!r}.{did_you_mean(unknown, [*listed, *known])}")
     return {**{option: DEFAULTS[option] for option in known}, **given}
