@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from counterpoise.core.errors import DataError
+
 #: Whole numbers up to this size are floats without loss.
 EXACT = 2**53
 
@@ -21,11 +23,19 @@ def unmasked(values: Any) -> Any:
         [1.0, nan, 3.0]
         >>> unmasked(np.ma.array(["a", "b"], mask=[0, 1])).tolist()
         ['a', None]
+
+    Raises:
+        DataError: an array of records.
     """
     if not isinstance(values, np.ma.MaskedArray):
         return values
     if not np.ma.is_masked(values):
         return values.data
+    if values.dtype.names:
+        raise DataError(
+            f"A masked array has the fields {', '.join(values.dtype.names)}. Expected values of one type. Pass a frame "
+            "or a dict of columns."
+        )
     kind, known = values.dtype.kind, values.compressed()
     if kind == "f":
         return values.filled(np.nan)
