@@ -29,13 +29,13 @@ def unmasked(values: Any) -> Any:
     """
     if not isinstance(values, np.ma.MaskedArray):
         return values
-    if not np.ma.is_masked(values):
-        return values.data
     if values.dtype.names:
         raise DataError(
             f"A masked array has the fields {', '.join(values.dtype.names)}. Expected values of one type. Pass a frame "
             "or a dict of columns."
         )
+    if not np.ma.is_masked(values):
+        return values.data
     kind, known = values.dtype.kind, values.compressed()
     if kind == "f":
         return values.filled(np.nan)
