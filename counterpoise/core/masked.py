@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from counterpoise.core.errors import DataError
-
 #: Whole numbers up to this size are floats without loss.
 EXACT = 2**53
 
 
 def unmasked(values: Any) -> Any:
     """A masked array as a plain one with a gap where it is masked; anything else as it is.
+
+    Records as they are, without the mask: no reader takes them.
 
     Returns:
         Numbers as floats with NaN; text, booleans, dates and whole numbers beyond `EXACT` as objects with None.
@@ -23,18 +23,10 @@ def unmasked(values: Any) -> Any:
         [1.0, nan, 3.0]
         >>> unmasked(np.ma.array(["a", "b"], mask=[0, 1])).tolist()
         ['a', None]
-
-    Raises:
-        DataError: an array of records.
     """
     if not isinstance(values, np.ma.MaskedArray):
         return values
-    if values.dtype.names:
-        raise DataError(
-            f"A masked array has the fields {', '.join(values.dtype.names)}. Expected values of one type. Pass a frame "
-            "or a dict of columns."
-        )
-    if not np.ma.is_masked(values):
+    if values.dtype.names or not np.ma.is_masked(values):
         return values.data
     kind, known = values.dtype.kind, values.compressed()
     if kind == "f":
