@@ -107,7 +107,7 @@ def _check_size(config: Mapping[str, Any], stored: int) -> None:
 def _size(config: Mapping[str, Any]) -> int:
     """Bytes of the variables of a network."""
     with keras.StatelessScope(initialize_variables=False):
-        sketch = keras.saving.deserialize_keras_object(_not_compiled(_with_weights(config)), safe_mode=True)
+        sketch = keras.saving.deserialize_keras_object(_sketched(_with_weights(config)), safe_mode=True)
     return sum(math.prod(v.shape) * _bytes(v.dtype) for v in getattr(sketch, "variables", ()))
 
 
@@ -122,11 +122,24 @@ def _with_weights(config: Mapping[str, Any]) -> Mapping[str, Any]:
     return heavy[0] if alone else config
 
 
-def _not_compiled(value: Any) -> Any:
-    """A copy of a configuration without optimizers, losses and metrics."""
+def _sketched(value: Any) -> Any:
+    """A copy of a configuration without optimizers, losses and metrics, and without constants that Keras spreads.
+
+    A normalization whose mean is in the configuration makes an array of it, as long as its axis. Another layer, with
+    weights of that size, takes its place.
+    """
     if isinstance(value, Mapping):
-        return {key: _not_compiled(item) for key, item in value.items() if key != "compile_config"}
-    return [_not_compiled(item) for item in value] if isinstance(value, list) else value
+        copy = {key: _sketched(item) for key, item in value.items() if key != "compile_config"}
+        return {**copy, **_weighted(copy)} if value.get("class_name") == "Normalization" else copy
+    return [_sketched(item) for item in value] if isinstance(value, list) else value
+
+
+def _weighted(normalization: Mapping[str, Any]) -> dict[str, Any]:
+    inside = normalization.get("config")
+    config = {k: v for k, v in inside.items() if k in ("name", "axis")} if isinstance(inside, Mapping) else {}
+    name = "Identity" if config.get("axis", -1) is None else "LayerNormalization"
+    config = {"name": config.get("name")} if name == "Identity" else config
+    return {"module": "keras.layers", "class_name": name, "registered_name": None, "config": config}
 
 
 def _bytes(dtype: Any) -> int:

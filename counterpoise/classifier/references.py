@@ -30,8 +30,15 @@ MOST = 200_000
 #: Values that are no text (numbers, lists, mappings) in one configuration, and characters of one text. Keras takes
 #: about 15 microseconds for each. The costs of 1,000 classes are a million numbers.
 MOST_VALUES, LONGEST = 2_000_000, 100_000
-#: Places that a lookup may have for unknown words; each is an entry of a list.
-MOST_INDICES = 100_000
+#: What Keras makes a list of while it builds an object, and how long that may be. A metric keeps a matrix of classes.
+COUNTS = {
+    "num_oov_indices": "indices for unknown words",
+    "ngrams": "words in an n-gram",
+    "num_thresholds": "thresholds",
+    "indices_or_sections": "parts",
+    "num": "parts",
+}
+MOST_COUNTED, MOST_CLASSES = 100_000, 5_000
 
 
 @dataclass(frozen=True)
@@ -112,13 +119,13 @@ def _walk(value: Any, layer: str) -> Iterator[Reference]:
                 yield reference
                 named = (*NAMES, "config") if reference.function else NAMES
             _check_nodes(value.get("inbound_nodes"), layer)
+            if "metrics" in str(value.get("module")) and isinstance(value.get("config"), Mapping):
+                _check_count(value["config"].get("num_classes"), MOST_CLASSES, "classes in a metric", layer)
         for key, item in value.items():
             if key == "vocabulary":
                 _check_vocabulary(item, layer)
-            elif key == "num_oov_indices" and isinstance(item, int) and item > MOST_INDICES:
-                raise ArtifactError(
-                    f"the layer {layer!r:.60} has {item:,} indices for unknown words, which is too many."
-                )
+            elif key in COUNTS:
+                _check_count(item, MOST_COUNTED, COUNTS[key], layer)
             if key not in named:
                 yield from _walk(item, layer)
     elif isinstance(value, (list, tuple)):
@@ -167,6 +174,12 @@ def _check_vocabulary(value: Any, layer: str) -> None:
         raise ArtifactError(
             f"the layer {layer!r:.60} takes its vocabulary from another file. Expected a list of words."
         )
+
+
+def _check_count(value: Any, most: int, what: str, layer: str) -> None:
+    if isinstance(value, (int, float)) and value > most:
+        where = f"the layer {layer!r:.60}" if layer else "the model"
+        raise ArtifactError(f"{where} has {value:,} {what}. Expected at most {most:,}.")
 
 
 def _check_nodes(nodes: Any, layer: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -102,6 +103,12 @@ class Verdict:
 
     def __str__(self) -> str:
         return "\n".join(self.lines())
+
+    @property
+    def text(self) -> str:
+        """All texts in one, the name of version 0.1.0."""
+        warnings.warn("verdict.text is now str(verdict). Use that.", DeprecationWarning, stacklevel=2)
+        return str(self)
 
     def lines(self) -> list[str]:
         """Return the four texts and the effect on decisions, one line each, without those that are empty.

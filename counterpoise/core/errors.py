@@ -37,6 +37,9 @@ class CounterpoiseError(Exception):
         ratio is 3. Use a number above 0 and at most 1 (1 makes all classes equal).
     """
 
+    # In functions that TensorFlow traces, AutoGraph keeps the class of an error only if `__init__` is Exception's.
+    __init__ = Exception.__init__
+
 
 class DataError(CounterpoiseError, ValueError):
     """The data cannot be used as they are."""

@@ -65,6 +65,8 @@ def source_of(y: Any, name: str = "y") -> LabelSource:
         ([0, 1, 2, 0], ['b', None, 'a'])
     """
     if isinstance(y, (str, bytes, Mapping, set, frozenset)) or y is None:
+        if isinstance(y, Mapping):
+            refuse_counts(y, name)
         raise _no_labels(y, name)
     if hasattr(y, "row_splits") or hasattr(y, "nested_row_splits"):
         raise ragged(name)
@@ -73,6 +75,7 @@ def source_of(y: Any, name: str = "y") -> LabelSource:
         y = y.collect() if hasattr(y, "collect") else y
         return _of_frame(y, y.columns, name) if hasattr(y, "columns") else _of_polars(y, name)
     if library == "pandas":
+        refuse_counts(y, name)
         return _of_frame(y, list(y.columns), name) if rank == 2 else _of_pandas(y, name)
     if library == "pyarrow":
         names = getattr(y, "column_names", None) or getattr(getattr(y, "schema", None), "names", None)
@@ -89,6 +92,23 @@ def source_of(y: Any, name: str = "y") -> LabelSource:
 
 def _no_labels(y: Any, name: str) -> TargetError:
     return TargetError(f"{name} is {type(y).__name__}. Expected one label per row, as an array, list or series.")
+
+
+def refuse_counts(y: Any, name: str = "y") -> None:
+    """Raise a `TargetError` if `y` has one number for each class: a dict or Counter, or `Series.value_counts()`.
+
+    Read as labels or outputs, counts would give weights without a word.
+    """
+    if isinstance(y, Mapping):
+        counts = any(np.isscalar(value) and not isinstance(value, (str, bytes)) for value in y.values())
+    else:
+        named = library_of(y) == "pandas" and getattr(y, "name", None) in ("count", "proportion")
+        counts = named and type(y.index).__name__ != "RangeIndex" and y.index.is_unique and y.is_monotonic_decreasing
+    if counts:
+        raise TargetError(
+            f"{name} is a {type(y).__name__} with one number per class. Expected the labels: one per row. Pass the "
+            "labels that were counted."
+        )
 
 
 def ragged(name: str) -> TargetError:

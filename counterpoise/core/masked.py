@@ -13,6 +13,8 @@ EXACT = 2**53
 def unmasked(values: Any) -> Any:
     """A masked array as a plain one with a gap where it is masked; anything else as it is.
 
+    Records as they are, without the mask: no reader takes them.
+
     Returns:
         Numbers as floats with NaN; text, booleans, dates and whole numbers beyond `EXACT` as objects with None.
 
@@ -24,7 +26,7 @@ def unmasked(values: Any) -> Any:
     """
     if not isinstance(values, np.ma.MaskedArray):
         return values
-    if not np.ma.is_masked(values):
+    if values.dtype.names or not np.ma.is_masked(values):
         return values.data
     kind, known = values.dtype.kind, values.compressed()
     if kind == "f":

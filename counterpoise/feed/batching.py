@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from counterpoise.core.checks import check_int, check_lengths
+from counterpoise.core.checks import check_int, check_lengths, check_no_class_lost, check_weights
 from counterpoise.core.errors import DataError, OptionError
+from counterpoise.core.labels import read_labels
 from counterpoise.feed.augmenting import augmenter_of
 from counterpoise.feed.blocks import Batch as Batch
 from counterpoise.feed.feed import Feed
@@ -118,12 +119,26 @@ def _plan(plan: Plan | None, quota: Any, y: Any, n: int, batch_size: int, sample
         plan = quota_plan(y, quota, batch_size=batch_size)
     if plan is None:
         plan = uniform(np.zeros(n, np.int8))
+        _check_classes_kept(y, sample_weight)
     check_single(plan)
     if len(plan.codes) != n:
         raise DataError(
             f"The plan was made for {len(plan.codes):,} rows, but x has {n:,}. Make the plan from the same rows."
         )
     return plan if sample_weight is None else plan.with_weights(sample_weight)
+
+
+def _check_classes_kept(y: Any, sample_weight: Any) -> None:
+    """Refuse weights that remove a class; numbers that are no codes 0, 1, ... may be a target of another kind."""
+    if y is None or sample_weight is None:
+        return
+    codes = np.asarray(y)
+    if codes.ndim != 1 or codes.dtype.kind not in "biuOSU":
+        return
+    labels = read_labels(y, missing=True)
+    if labels.classes == tuple(range(len(labels.classes))) or isinstance(labels.classes[0], str):
+        known = labels.codes >= 0
+        check_no_class_lost(labels.codes[known], check_weights(sample_weight, len(known))[known], labels.classes)
 
 
 def _realized(

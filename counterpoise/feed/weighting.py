@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
@@ -33,6 +33,8 @@ class WeightMap:
     """
 
     tables: Any
+    #: TensorFlow does not rewrite what has this attribute, so that our errors come out of `dataset.map` as they are.
+    autograph_info__: ClassVar[Mapping[str, Any]] = {}
 
     def __call__(self, x: Any, y: Any, sample_weight: Any = None) -> tuple[Any, Any, Any]:
         return x, y, self.weights(y, sample_weight)

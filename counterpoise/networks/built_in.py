@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -275,6 +276,28 @@ def resolve_model(model: Any, examples: Examples) -> Any:
         if model not in BUILT_IN:
             raise OptionError(f"There is no built-in network {model!r}.{did_you_mean(model, BUILT_IN)}")
         return BUILT_IN[model]
+    if isinstance(model, type) and issubclass(model, keras.layers.Layer):
+        raise OptionError(
+            f"model is the class {model.__name__}. Expected a model of it, or a builder. Pass {model.__name__}(...)."
+        )
     if isinstance(model, keras.Model) or callable(model):
+        _check_builder(model)
         return model
     raise OptionError(f"model is {type(model).__name__}. Expected a Keras model, a builder or the name of a network.")
+
+
+def _check_builder(build: Any) -> None:
+    """Refuse a builder that cannot be called with two arguments, before it is."""
+    try:
+        signature = inspect.signature(build)
+    except ValueError:  # of some functions written in C nothing is known
+        return
+    try:
+        if not isinstance(build, keras.Model):
+            signature.bind("spec", 2)
+    except TypeError:
+        name = getattr(build, "__name__", type(build).__name__)
+        raise OptionError(
+            f"The builder is {name}{signature}. Expected a function of two arguments that returns a Keras model: "
+            "build(spec, n_classes)."
+        ) from None

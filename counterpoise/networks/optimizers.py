@@ -21,7 +21,7 @@ def check_callbacks(callbacks: Any) -> tuple[Any, ...]:
     Raises:
         OptionError: something is no Keras callback.
     """
-    given = (callbacks,) if isinstance(callbacks, keras.callbacks.Callback) else tuple(callbacks)
+    given = tuple(callbacks) if isinstance(callbacks, Iterable) else (callbacks,)
     for one in given:
         if not isinstance(one, keras.callbacks.Callback):
             raise OptionError(f"callbacks contains {type(one).__name__}. Expected Keras callbacks.")

@@ -44,14 +44,24 @@ def set_state(model: keras.Model, state: Any) -> None:
 
 
 def fed(x: Any) -> Any:
-    """Rows as Keras's own feed of arrays gives them: doubles in its float type, and text as tensors."""
+    """Rows as Keras's own feed of arrays gives them: doubles in its float type, and text as tensors.
+
+    With text among several inputs all are tensors, since a layer takes no mixture of tensors and arrays.
+    """
 
     def as_fed(array: Array) -> Any:
         if array.dtype.kind == "f" and array.dtype.itemsize > 4:
-            return array.astype(keras.config.floatx())
-        return keras.ops.convert_to_tensor(array, "string") if array.dtype.kind in "OSU" else array
+            array = array.astype(keras.config.floatx())
+        if _is_text(array):
+            return keras.ops.convert_to_tensor(array, "string")
+        return keras.ops.convert_to_tensor(array) if text else array
 
+    text = any(map(_is_text, keras.tree.flatten(x)))
     return keras.tree.map_structure(as_fed, x)
+
+
+def _is_text(array: Array) -> bool:
+    return array.dtype.kind in "OSU"
 
 
 def at_work() -> None:

@@ -187,6 +187,14 @@ def documented(function: Function) -> Function:
     return function
 
 
+_AS_Y = dict.fromkeys(("target", "label", "labels"), " Pass the labels, or the name of their column, as y.")
+#: Arguments that another function or the command line has -> what to do here.
+MEANT = {
+    "fit": {**_AS_Y, "out": " Save the classifier: clf.save(path)."},
+    "compare": {**_AS_Y, "out": " Pass the folder of the run as store=."},
+}
+
+
 def options_of(function: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """Return all grouped arguments of a function: the defaults, and what was given.
 
@@ -211,7 +219,8 @@ def options_of(function: Callable[..., Any], given: Mapping[str, Any]) -> dict[s
         if others := [other for other, group in GROUPED.items() if unknown in group.__annotations__]:
             raise OptionError(f"{unknown}= is an argument of {others[0]}, not of {name}. Leave it out.")
         listed = [p.name for p in inspect.signature(function).parameters.values() if p.kind is not p.VAR_KEYWORD]
-        raise OptionError(f"{name} has no argument {unknown!r}.{did_you_mean(unknown, [*listed, *known])}")
+        hint = MEANT[name].get(unknown) or did_you_mean(unknown, [*listed, *known])
+        raise OptionError(f"{name} has no argument {unknown!r}.{hint}")
     return {**{option: DEFAULTS[option] for option in known}, **given}
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from counterpoise.core.checks import check_no_class_lost
 from counterpoise.core.errors import OptionError, TargetError, did_you_mean
-from counterpoise.core.label_sources import ragged
+from counterpoise.core.label_sources import ragged, refuse_counts
 from counterpoise.core.labels import read_labels
 from counterpoise.core.masked import unmasked
 from counterpoise.plans.tables import Tally
@@ -109,6 +109,7 @@ def fit_table(
 def output_names(y: Any) -> list[Any] | None:
     """Keys of the outputs of a target, numbers for a list of arrays, or None for one output."""
     if isinstance(y, Mapping):
+        refuse_counts(y, "The target")
         return list(y)
     if isinstance(y, (list, tuple)) and all(map(_is_output, y)) and any(output is not None for output in y):
         return list(range(len(y)))

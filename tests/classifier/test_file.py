@@ -200,6 +200,20 @@ def test_a_network_larger_than_its_weights_is_not_built(tmp_path):
     assert keras.layers.Rescaling(2.0)(inputs).shape == (None, 2)
 
 
+def test_a_mean_that_is_spread_over_a_long_axis_counts_as_a_weight(tmp_path):
+    from counterpoise.cli.builders import resolve_model
+
+    inputs, path = keras.Input((4, 3)), tmp_path / "plain.keras"
+    scaled = keras.layers.Normalization(mean=0.5, variance=2.0)(inputs)
+    keras.Model(inputs, keras.layers.Dense(1)(keras.ops.mean(scaled, axis=-1))).save(path)
+    resolve_model(str(path))
+    with zipfile.ZipFile(path) as archive:
+        plain = {name: archive.read(name) for name in archive.namelist()}
+    wide = written(tmp_path / "m.keras", {**plain, CONFIG: plain[CONFIG].replace(b"3]", b"1000000000]")})
+    with pytest.raises(ModelError, match=r"its layers claim \d+,\d+,\d+,\d+ bytes of weights, but it contains"):
+        resolve_model(str(wide))
+
+
 # The weights
 
 

@@ -117,6 +117,13 @@ GADGETS = {
     "a call without anything": (named("keras.layers", "Dense", DENSE, name="odd", inbound_nodes=[[]]), "without an"),
     "very many unknown words": (layer("keras.layers", "StringLookup", {"vocabulary": [], "num_oov_indices": 10**9}),
                                 "1,000,000,000 indices for unknown words"),
+    "very long n-grams": (layer("keras.layers", "TextVectorization", {"ngrams": 10**9}),
+                          "1,000,000,000 words in an n-gram"),
+    "very many thresholds": (layer("keras", "Sequential", {"layers": []}, compile_config={
+        "metrics": [named("keras.metrics", "AUC", {"num_thresholds": 1e9})]}), "1,000,000,000.0 thresholds"),
+    "very many classes": (layer("keras", "Sequential", {"layers": []}, compile_config={
+        "metrics": [named("keras.metrics", "MeanIoU", {"num_classes": 10**6})]}), "1,000,000 classes in a metric"),
+    "very many parts": (layer("keras.src.ops.numpy", "Split", {"indices_or_sections": 10**8}), "100,000,000 parts"),
     "a specification of types": (layer("tensorflow", "__typespec__", {}, spec_name="TensorSpec"), "'__typespec__'"),
     "a class name that is not text": (layer("keras.layers", ["Dense"]), "not text"),
     "a module that is not text": (layer(7, "Dense"), "not text"),

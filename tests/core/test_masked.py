@@ -73,3 +73,11 @@ def test_scikit_learn_and_wrapped_scores_refuse_a_mask():
         cp.CounterpoiseClassifier("mlp").fit(X, masked(Y.astype(int)))
     with pytest.raises(CounterpoiseError, match="NaN"):
         cp.wrap(masked(np.linspace(0.1, 0.9, 40)), Y)
+
+
+def test_a_masked_array_of_records_is_named():
+    records = np.ma.array(
+        np.rec.fromarrays([X[:, 0], X[:, 1]], names="a,b"), mask=[(True, False)] + [(False,) * 2] * 39
+    )
+    with pytest.raises(CounterpoiseError, match="a frame or a dict of columns"):
+        cp.fit("tabular", records, Y)

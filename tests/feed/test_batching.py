@@ -172,6 +172,11 @@ def test_weights_are_given_once():
             batches(y, y, plan, sample_weight=np.ones(9))
 
 
+def test_weights_of_0_may_leave_out_values_of_a_number():
+    feed = batches(np.zeros(3), np.array([2.5, 7.0, 2.5]), sample_weight=[1, 0, 1])
+    assert sorted(feed[0][2]) == pytest.approx([0, 1.5, 1.5])
+
+
 def test_extras_travel_along():
     y, groups = labels([20, 4]), np.arange(24) // 2
     feed = batches(np.arange(24), y, plans.oversample(y), 8, extras={"group": groups})
@@ -314,6 +319,8 @@ def test_augmenting_only_repeats_warns_and_asks_for_calibration():
         (lambda: batches(np.zeros(3), quota="equal"), OptionError, "Pass the labels"),
         (lambda: batches(np.zeros(3), [0, 1, 1], augment="flip"), OptionError, "Keras layers such as"),
         (lambda: batches("a.png", load=len), DataError, "list of items"),
+        (lambda: batches(np.zeros(3), [0, 1, 1], sample_weight=[1, 0, 0]), DataError, "removes the class"),
+        (lambda: batches(np.zeros(2), np.array(["a", "b"]), sample_weight=[1, 0]), DataError, "removes the class"),
     ],
 )
 def test_bad_arguments(call, error, words):

@@ -182,6 +182,15 @@ def test_bad_datasets_are_refused():
         cp.weight_map([0, 1]).weights([2])
 
 
+def test_errors_come_out_of_a_traced_function_as_they_are():
+    weights = cp.weight_map({"a": np.array([0, 1])})
+    data = tf.data.Dataset.from_tensors((np.zeros(1), np.array([0])))
+    with pytest.raises(DataError, match=r"^The target has outputs None, but the weights were made for \['a'\]"):
+        data.map(weights)
+    with pytest.raises(DataError, match=r"weights were made for \['a'\]"):  # TensorFlow rewrites this function
+        data.map(lambda x, y: weights(x, y))
+
+
 @pytest.mark.parametrize("whole", [True, False])
 def test_an_output_without_weights_passes_through(whole):
     """Found from arrays or from a dataset; on arrays, tf.data and a PyDataset; Keras trains on all of them."""

@@ -118,6 +118,18 @@ def test_builders_get_the_spec():
     assert seen[0] == (InputSpec((4,), "float32"), 3)
 
 
+@pytest.mark.parametrize(
+    ("build", "words"),
+    [
+        (lambda spec: None, r"The builder is <lambda>\(spec\). Expected a function of two arguments"),
+        (keras.Sequential, r"model is the class Sequential. .* Pass Sequential\(...\)"),
+    ],
+)
+def test_builders_that_cannot_be_called_are_named(build, words):
+    with pytest.raises(OptionError, match=words):
+        Network(build, examples())
+
+
 @pytest.mark.parametrize("form", ["dict", "tuple"])
 def test_several_inputs(form):
     a, b = np.zeros((60, 8, 8, 1), "float32"), np.zeros((60, 3), "float32")

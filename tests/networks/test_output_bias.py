@@ -143,3 +143,13 @@ def test_what_was_found_goes_with_the_network_and_text_and_tables_are_looked_at(
         return keras.Model(inputs, L.Dense(1)(h))
 
     assert Network(build, Examples(several, Y, (0, 1))).output_bias.index is not None
+
+
+def test_text_beside_numbers_is_looked_at():
+    def build(spec, n_classes):
+        inputs = spec.inputs()
+        words = L.StringLookup(vocabulary=["f", "m"], output_mode="one_hot")(inputs["sex"])
+        return keras.Model(inputs, L.Dense(1)(L.Concatenate()([inputs["age"], words])))
+
+    rows = {"age": X[:, :1], "sex": np.array([["m"], ["f"]] * 25)}
+    assert Network(build, Examples(rows, Y, (0, 1))).output_bias.index is not None

@@ -34,6 +34,8 @@ def test_signatures_are_short_and_help_shows_every_argument_once(function):
 @pytest.mark.parametrize(
     ("function", "given", "words"),
     [
+        (cp.fit, {"target": "ill"}, r"fit has no argument 'target'\. Pass the labels, or the name of their column"),
+        (cp.compare, {"out": "run"}, r"compare has no argument 'out'\. Pass the folder of the run as store="),
         (cp.fit, {"epoch": 3}, r"fit has no argument 'epoch'\. Did you mean 'epochs'"),
         (cp.fit, {"sample_weights": [1, 1]}, r"fit has no argument 'sample_weights'\. Did you mean 'sample_weight'"),
         (cp.compare, {"stratgies": "none"}, r"compare has no argument 'stratgies'\. Did you mean 'strategies'"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ import pytest
 from sklearn.utils.class_weight import compute_class_weight, compute_sample_weight
 
 from counterpoise.core.errors import DataError, OptionError, TargetError
+from counterpoise.plans import oversample
 from counterpoise.plans.weights import class_weight, fit_table, sample_weight
 
 Y = np.random.default_rng(0).choice(4, p=[0.7, 0.2, 0.07, 0.03], size=500)
@@ -207,3 +209,12 @@ def test_what_is_masked_may_hold_any_label():
     for odd in (np.nan, 0.5, np.inf):
         np.testing.assert_array_equal(sample_weight([0, 0, 1, odd], mask=[1, 1, 1, 0]), want)
     assert sample_weight(["a", "a", "b", None], mask=[1, 1, 1, 0]).tolist() == want.tolist()
+
+
+@pytest.mark.parametrize("call", [class_weight, sample_weight, fit_table, oversample])
+def test_counts_are_not_taken_for_labels(call):
+    y = pd.Series([1] * 7 + [0] * 2)
+    for counts in (Counter(y), dict(Counter(y)), y.value_counts(), y.value_counts(normalize=True)):
+        with pytest.raises(TargetError, match=r"with one number per class. Expected the labels: one per row"):
+            call(counts)
+    assert class_weight(y.rename("count")) == class_weight(y)
