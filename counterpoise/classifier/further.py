@@ -75,9 +75,15 @@ def further(
     each = _costs(y, decision, rule, stakes)
     threshold = rule.threshold if rule.by is None else None  # the net benefit is that of one threshold
 
-    def scores(rows: Array, w: Array | None) -> dict[str, float]:
+    def prepare(rows: Array) -> Callable[[Array | None], dict[str, float]]:
+        area = sc.partial_scorer(y[rows] == 1, proba[rows, 1], MAX_FPR) if binary else None
+        return partial(scores, rows, area)
+
+    def scores(rows: Array, area: Callable[[Array], float] | None, w: Array | None) -> dict[str, float]:
         weight = np.ones(len(rows)) if w is None else w
-        found = _of_two(y[rows], proba[rows], threshold, stakes.first, w, weight) if binary else {}
+        found: dict[str, float] = {}
+        if area is not None:
+            found = {"partial_auc": area(weight)} | _of_two(y[rows], proba[rows], threshold, stakes.first, w, weight)
         if each is not None:
             found["expected_cost"] = float(np.average(each[rows], weights=weight))
         if stakes.amount is not None:
@@ -85,11 +91,11 @@ def further(
             found["amount_recall"] = float(lost @ (decision[rows] == 1) / lost.sum()) if lost.any() else float("nan")
         return found
 
-    values = scores(np.arange(len(y)), sample_weight)
+    values = prepare(np.arange(len(y)))(sample_weight)
     if not values:
         return {}
     draws = row_draws(
-        lambda rows: partial(scores, rows), y, sample_weight=sample_weight, groups=groups, resamples=resamples,
+        prepare, y, sample_weight=sample_weight, groups=groups, resamples=resamples,
         seed=seed, most=ENOUGH if each is None and stakes.first is None else len(y),
     )  # fmt: skip
     ends = {k: percentile(draws[k], level) for k in values}
@@ -120,8 +126,7 @@ def _of_two(
     y: Array, proba: Array, threshold: float | None, first: int | None, w: Array | None, weight: Array
 ) -> dict[str, float]:
     parts = sc.brier_decomposition(y, proba, sample_weight=w)
-    found = {"partial_auc": sc.partial_auc(y, proba, MAX_FPR, sample_weight=w),
-             "brier_reliability": parts.reliability, "brier_resolution": parts.resolution}  # fmt: skip
+    found = {"brier_reliability": parts.reliability, "brier_resolution": parts.resolution}
     if threshold is not None and 0 < threshold < 1:
         curve = sc.net_benefit(y, proba, [threshold], sample_weight=w)
         found |= {"net_benefit": float(curve.model[0]), "net_benefit_everybody": float(curve.everybody[0])}
