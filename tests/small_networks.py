@@ -33,6 +33,13 @@ def net(*layers, units=1):
     return build
 
 
+def of_pictures(spec, n_classes):
+    """The least network for pictures, for tests of what is around a network."""
+    inputs = spec.inputs()
+    h = L.Flatten()(L.Rescaling(2.0 / spec.peak, offset=-1.0)(inputs))
+    return keras.Model(inputs, L.Dense(spec.units(n_classes))(h))
+
+
 DENSE = (lambda: L.Dense(8, "relu"),)
 
 

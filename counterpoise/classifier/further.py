@@ -75,9 +75,16 @@ def further(
     each = _costs(y, decision, rule, stakes)
     threshold = rule.threshold if rule.by is None else None  # the net benefit is that of one threshold
 
-    def scores(rows: Array, w: Array | None) -> dict[str, float]:
+    def prepare(rows: Array) -> Callable[[Array | None], dict[str, float]]:
+        area = sc.partial_scorer(y[rows] == 1, proba[rows, 1], MAX_FPR) if binary else None
+        return partial(scores, rows, area)
+
+    def scores(rows: Array, area: Callable[[Array], float] | None, w: Array | None) -> dict[str, float]:
         weight = np.ones(len(rows)) if w is None else w
-        measured = _of_two(y[rows], proba[rows], threshold, stakes.first, w, weight) if binary else {}
+        measured: dict[str, float] = {}
+        if area is not None:
+            two = _of_two(y[rows], proba[rows], threshold, stakes.first, w, weight)
+            measured = {"partial_auc": area(weight)} | two
         if each is not None:
             measured["expected_cost"] = float(np.average(each[rows], weights=weight))
         if stakes.amount is not None:
@@ -85,11 +92,11 @@ def further(
             measured["amount_recall"] = float(lost @ (decision[rows] == 1) / lost.sum()) if lost.any() else float("nan")
         return measured
 
-    values = scores(np.arange(len(y)), sample_weight)
+    values = prepare(np.arange(len(y)))(sample_weight)
     if not values:
         return {}
     draws = row_draws(
-        lambda rows: partial(scores, rows), y, sample_weight=sample_weight, groups=groups, resamples=resamples,
+        prepare, y, sample_weight=sample_weight, groups=groups, resamples=resamples,
         seed=seed, most=ENOUGH if each is None and stakes.first is None else len(y),
     )  # fmt: skip
     ends = {k: percentile(draws[k], level) for k in values}
@@ -121,8 +128,7 @@ def _of_two(
 ) -> dict[str, float]:
     """Scores of two classes that no leaderboard shows; each only where it is defined."""
     parts = sc.brier_decomposition(y, proba, sample_weight=w)
-    scores = {"partial_auc": sc.partial_auc(y, proba, MAX_FPR, sample_weight=w),
-             "brier_reliability": parts.reliability, "brier_resolution": parts.resolution}  # fmt: skip
+    scores = {"brier_reliability": parts.reliability, "brier_resolution": parts.resolution}
     if threshold is not None and 0 < threshold < 1:
         curve = sc.net_benefit(y, proba, [threshold], sample_weight=w)
         scores |= {"net_benefit": float(curve.model[0]), "net_benefit_everybody": float(curve.everybody[0])}

@@ -6,6 +6,7 @@ the loss object itself over one vector of logits, on one row per class that weig
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -25,6 +26,10 @@ FARTHEST = 25.0
 RISE = 1e-6
 #: A constant where the loss, relative to that at the start, is no steeper than this is not improved further.
 FLAT = 1e-8
+#: Constants that are remembered.
+REMEMBERED = 4096
+_constants: dict[tuple[Any, ...], Any] = {}
+_UNKNOWN = object()
 
 
 def best_constant(loss: Any, shares: Array, units: int) -> Array | None:
@@ -51,8 +56,45 @@ def best_constant(loss: Any, shares: Array, units: int) -> Array | None:
         ([-0.82], None)
     """
     shares = np.asarray(shares, dtype=np.float64) / np.sum(shares)
-    if np.any(shares <= 0):
-        return None
+    return None if np.any(shares <= 0) else _remembered(_best, loss, shares, units)
+
+
+def _remembered(compute: Callable[..., Array | None], loss: Any, *of: Any) -> Array | None:
+    """`compute(loss, *of)`, once in this process for each configuration of a loss of ours."""
+    try:
+        config = json.dumps(_unnamed(loss.get_config()), default=_as_list) if _ours(loss) else ""
+    except (TypeError, ValueError):
+        config = ""
+    if not config:
+        return compute(loss, *of)
+    shares = tuple(one.tobytes() if isinstance(one, np.ndarray) else one for one in of)
+    key = (compute, type(loss), config, keras.backend.backend(), *shares)
+    found = _constants.get(key, _UNKNOWN)
+    if found is _UNKNOWN:
+        found = compute(loss, *of)
+        if len(_constants) >= REMEMBERED:
+            _constants.clear()
+        _constants[key] = found
+    return None if found is None else found.copy()
+
+
+def _unnamed(config: Any) -> Any:
+    """A configuration without the names of losses, which Keras numbers."""
+    return {k: _unnamed(v) for k, v in config.items() if k != "name"} if isinstance(config, dict) else config
+
+
+def _as_list(value: Any) -> Any:
+    return np.asarray(value).tolist()
+
+
+def _ours(loss: Any) -> bool:
+    """Whether the configuration of a loss says all about it: it, and what it is made of, is of this package."""
+    parts = [one for one in vars(loss).values() if isinstance(one, keras.losses.Loss) or callable(one)]
+    return type(loss).__module__.startswith("counterpoise.losses.") and all(_ours(one) for one in parts)
+
+
+def _best(loss: Any, shares: Array, units: int) -> Array | None:
+    """`best_constant` of shares that add up to 1, none of which is 0."""
     start = _start(loss, shares, units)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # JAX has no float64 unless it is switched on
@@ -79,8 +121,11 @@ def best_label_constants(loss: Any, shares: Array) -> Array | None:
         [-2.197, 0.0]
     """
     shares = np.asarray(shares, dtype=np.float64) / np.sum(shares, axis=1, keepdims=True)
-    if np.any(shares <= 0):
-        return None
+    return None if np.any(shares <= 0) else _remembered(_best_of_labels, loss, shares)
+
+
+def _best_of_labels(loss: Any, shares: Array) -> Array | None:
+    """`best_label_constants` of shares that add up to 1, none of which is 0."""
     start = np.log(shares[:, 1]) - np.log(shares[:, 0])
     wide, codes = _in_float64(loss, start), np.repeat([[0.0], [1.0]], len(shares), axis=1)
 

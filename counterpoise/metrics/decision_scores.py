@@ -92,36 +92,49 @@ def decision_scores(matrix: Array, *, positive: int = 1) -> dict[str, float]:
 
 def scores_of_counts(hit: Array, support: Array, decided: Array, positive: int = 1) -> dict[str, float]:
     """Compute `decision_scores` from the margins of a confusion matrix."""
+    return {key: float(value) for key, value in scores_of_many(hit, support, decided, positive).items()}
+
+
+def scores_of_many(hit: Array, support: Array, decided: Array, positive: int = 1) -> dict[str, Array]:
+    """`scores_of_counts` of many matrices with one support (C,): `hit` and `decided` (..., C), each score (...).
+
+    Example:
+        >>> hit, decided = np.array([[90, 8], [80, 9]]), np.array([[92, 18], [81, 29]])
+        >>> scores_of_many(hit, np.array([100, 10]), decided)["recall"].tolist()
+        [0.8, 0.9]
+    """
     total = support.sum()
+    support = np.broadcast_to(support, np.shape(hit))
     recall, precision = _rates(hit, support, decided)
     f1 = np.where(support > 0, _ratio(2 * hit, support + decided), NAN)
     specificity = _ratio(total - support - decided + hit, total - support)
-    present = np.flatnonzero(support > 0)
-    chosen = [positive] if len(hit) == 2 else present
+    present = np.flatnonzero(np.reshape(support, (-1, support.shape[-1]))[0] > 0)
+    chosen = [positive] if hit.shape[-1] == 2 else present
     return {
-        "accuracy": float(hit.sum() / total),
-        "balanced_accuracy": float(recall[present].mean()),
-        "recall": float(recall[chosen].mean()),
-        "precision": float(precision[chosen].mean()),
-        "specificity": float(specificity[chosen].mean()),
-        "f1": float(f1[chosen].mean()),
+        "accuracy": hit.sum(axis=-1) / total,
+        "balanced_accuracy": recall[..., present].mean(axis=-1),
+        "recall": recall[..., chosen].mean(axis=-1),
+        "precision": precision[..., chosen].mean(axis=-1),
+        "specificity": specificity[..., chosen].mean(axis=-1),
+        "f1": f1[..., chosen].mean(axis=-1),
         "mcc": _mcc(hit / total, support / total, decided / total),
         "g_mean": _g_mean(recall, present),
     }
 
 
-def _g_mean(recall: Array, present: Array) -> float:
-    if len(present) < len(recall) and len(recall) == 2:
-        return NAN
-    return float(np.prod(recall[present] ** (1.0 / len(present))))
+def _g_mean(recall: Array, present: Array) -> Array:
+    if len(present) < recall.shape[-1] and recall.shape[-1] == 2:
+        return np.full(recall.shape[:-1], NAN)
+    return np.prod(recall[..., present] ** (1.0 / len(present)), axis=-1)
 
 
-def _mcc(hit: Array, truth: Array, decided: Array) -> float:
+def _mcc(hit: Array, truth: Array, decided: Array) -> Array:
     """R_K of shares of all rows: of the hits, by truth and by decision."""
-    spread = (1 - truth @ truth) * (1 - decided @ decided)
-    if (truth > 0).sum() < 2 or (decided > 0).sum() < 2:
-        return 0.0
-    return float((hit.sum() - truth @ decided) / np.sqrt(spread))
+    of_truth, of_decided, of_both = ((a * b).sum(axis=-1) for a, b in
+                                     ((truth, truth), (decided, decided), (truth, decided)))  # fmt: skip
+    defined = ((truth > 0).sum(axis=-1) >= 2) & ((decided > 0).sum(axis=-1) >= 2)
+    spread = np.where(defined, (1 - of_truth) * (1 - of_decided), 1.0)
+    return np.where(defined, (hit.sum(axis=-1) - of_both) / np.sqrt(spread), 0.0)
 
 
 def expected_cost(y: Any, decision: Any, costs: Any, *, sample_weight: Any = None) -> float:

@@ -23,7 +23,7 @@ from counterpoise.metrics import bootstrap
 from counterpoise.metrics import scores as sc
 from counterpoise.metrics.calibration_scores import top_label_ece
 from counterpoise.metrics.catalog import METRICS
-from counterpoise.metrics.decision_scores import scores_of_counts
+from counterpoise.metrics.decision_scores import scores_of_many
 from counterpoise.metrics.intervals import Pair, percentile
 from counterpoise.metrics.proba_scores import entropy, log_proba
 from counterpoise.metrics.row_draws import ENOUGH, row_draws
@@ -212,10 +212,10 @@ def _of_decisions(
             drawn = rng.multinomial(row.sum(), row[cells] / row.sum(), size=resamples)
             named[:, cells] += drawn
             hit[:, c] = drawn[:, cells == c].sum(axis=1)
-        each = [scores_of_counts(h, matrix.sum(axis=1), n, positive) for h, n in zip(hit, named, strict=True)]
+        each = scores_of_many(hit, matrix.sum(axis=1), named, positive)
         exact = _proportions(matrix, positive) if proba.shape[1] == 2 else {}
         for key in sc.DECISION_KEYS:
-            yield key + suffix, exact.get(key, np.array([s[key] for s in each]))
+            yield key + suffix, exact.get(key, each[key])
 
 
 def _proportions(matrix: Array, positive: int) -> Mapping[str, Pair]:

@@ -1,38 +1,37 @@
-"""Scores of the order alone: average precision, area under the ROC curve, partial area.
-
-scikit-learn is imported where it is used: a saved classifier is loaded and asked without it.
-"""
+"""Scores of the order alone: average precision, area under the ROC curve, partial area."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from counterpoise.core.errors import OptionError
 from counterpoise.metrics.arrays import Array, one_class, table
-from counterpoise.metrics.ranking import mean_scores, rankings
+from counterpoise.metrics.ranking import Ranking, mean_scores, rankings
 
 NAN = float("nan")
 
 
+def rank_scorer(y: Array, proba: Array, positive: int) -> Callable[[Array], dict[str, float]]:
+    """Average precision and area under the ROC curve as a function of weights, of checked arrays: sorted once."""
+    keys = ("average_precision", "roc_auc")
+    if proba.shape[1] > 2:
+        orders = list(rankings(y, proba))
+        return lambda w: dict(zip(keys, mean_scores(orders, w), strict=True))
+    target = y == positive
+    order = Ranking(target.astype(np.int64), proba[:, [positive]], np.array([1]))
+
+    def scores(w: Array) -> dict[str, float]:
+        ap, auc = order.scores(w)
+        return dict(zip(keys, (float(ap[0]), float(auc[0]) if _has_both(target, w) else NAN), strict=True))
+
+    return scores
+
+
 def _has_both(target: Array, weight: Array) -> bool:
     return bool(weight[target].sum() > 0 and weight[~target].sum() > 0)
-
-
-def _ap(target: Array, score: Array, weight: Array) -> float:
-    from sklearn.metrics import average_precision_score
-
-    if weight[target].sum() == 0:
-        return NAN
-    # The sum of its steps may pass 1 by a rounding error.
-    return min(1.0, float(average_precision_score(target, score, sample_weight=weight)))
-
-
-def _auc(target: Array, score: Array, weight: Array) -> float:
-    from sklearn.metrics import roc_auc_score
-
-    return float(roc_auc_score(target, score, sample_weight=weight)) if _has_both(target, weight) else NAN
 
 
 def average_precision(y: Any, proba: Any, *, positive: int = 1, sample_weight: Any = None) -> float:
@@ -54,7 +53,7 @@ def average_precision(y: Any, proba: Any, *, positive: int = 1, sample_weight: A
         1.0
     """
     y, p, w = table(y, proba, sample_weight, positive)
-    return _ap(y == positive, p[:, positive], w) if p.shape[1] == 2 else mean_scores(rankings(y, p), w)[0]
+    return rank_scorer(y, p, positive)(w)["average_precision"]
 
 
 def roc_auc(y: Any, proba: Any, *, positive: int = 1, sample_weight: Any = None) -> float:
@@ -70,7 +69,7 @@ def roc_auc(y: Any, proba: Any, *, positive: int = 1, sample_weight: Any = None)
         0.75
     """
     y, p, w = table(y, proba, sample_weight, positive)
-    return _auc(y == positive, p[:, positive], w) if p.shape[1] == 2 else mean_scores(rankings(y, p), w)[1]
+    return rank_scorer(y, p, positive)(w)["roc_auc"]
 
 
 def partial_auc(y: Any, proba: Any, max_fpr: float, *, positive: int = 1, sample_weight: Any = None) -> float:
@@ -91,8 +90,25 @@ def partial_auc(y: Any, proba: Any, max_fpr: float, *, positive: int = 1, sample
     if not 0 < max_fpr <= 1:
         raise OptionError(f"max_fpr={max_fpr}. Expected a rate above 0 and at most 1.")
     target, score, weight = one_class(y, proba, sample_weight, positive)
-    if not _has_both(target, weight):
-        return NAN
-    from sklearn.metrics import roc_auc_score
+    return partial_scorer(target, score, max_fpr)(weight)
 
-    return float(np.clip(roc_auc_score(target, score, sample_weight=weight, max_fpr=max_fpr), 0.0, 1.0))
+
+def partial_scorer(target: Array, score: Array, max_fpr: float) -> Callable[[Array], float]:
+    """`partial_auc` of rows as a function of their weights (N,): the rows are sorted once."""
+    order = np.argsort(-score, kind="stable")
+    last = np.flatnonzero(np.r_[np.diff(score[order]) != 0, True])  # of the rows of equal score
+    positive = target[order]
+
+    def area(weight: Array) -> float:
+        if not _has_both(target, weight):
+            return NAN
+        w = weight[order]
+        hits, alarms = (np.r_[0.0, np.cumsum(w * one)[last]] for one in (positive, ~positive))
+        tpr, fpr = hits / hits[-1], alarms / alarms[-1]
+        inside = np.searchsorted(fpr, max_fpr, side="right")
+        x, y = np.r_[fpr[:inside], max_fpr], np.r_[tpr[:inside], np.interp(max_fpr, fpr, tpr)]
+        least, found = max_fpr**2 / 2, float(np.diff(x) @ (y[1:] + y[:-1])) / 2
+        found = 0.5 * (1.0 + (found - least) / (max_fpr - least))
+        return min(max(found, 0.0), 1.0)
+
+    return area

@@ -25,8 +25,7 @@ from counterpoise.metrics.decision_scores import (
     per_class,
 )
 from counterpoise.metrics.proba_scores import brier, brier_decomposition, log_loss, skill
-from counterpoise.metrics.rank_scores import average_precision, partial_auc, roc_auc
-from counterpoise.metrics.ranking import mean_scores, rankings
+from counterpoise.metrics.rank_scores import average_precision, partial_auc, partial_scorer, rank_scorer, roc_auc
 
 __all__ = [
     "DECISION_KEYS",
@@ -47,7 +46,9 @@ __all__ = [
     "log_loss",
     "net_benefit",
     "partial_auc",
+    "partial_scorer",
     "per_class",
+    "rank_scorer",
     "roc_auc",
     "score_all",
     "skill",
@@ -111,19 +112,6 @@ def scorer(
         w = row_weights(sample_weight, len(y))
         of_probabilities = _of_probabilities(y, proba, raw, positive, w, calibration)
         return ranks(w) | of_probabilities | _of_decisions(y, proba, raw, decision, positive, w)
-
-    return scores
-
-
-def rank_scorer(y: Array, proba: Array, positive: int) -> Callable[[Array], dict[str, float]]:
-    """Average precision and area under the ROC curve as a function of weights, checked arrays only."""
-    orders = list(rankings(y, proba)) if proba.shape[1] > 2 else []
-
-    def scores(w: Array) -> dict[str, float]:
-        if orders:
-            return dict(zip(("average_precision", "roc_auc"), mean_scores(orders, w), strict=True))
-        how: dict[str, Any] = {"positive": positive, "sample_weight": w}
-        return {"average_precision": average_precision(y, proba, **how), "roc_auc": roc_auc(y, proba, **how)}
 
     return scores
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from PIL import Image
+from small_networks import of_pictures
 
 import counterpoise as cp
 from counterpoise.comparison.example_pictures import example_pictures
@@ -73,12 +74,12 @@ def test_a_page_holds_them_and_shows_none_when_it_is_asked_to(tmp_path):
             pixels = RNG.integers(0, 200, (6, 6), dtype=np.uint8)
             Image.fromarray(pixels).save(tmp_path / name / f"{i}.png")
     how = {"strategies": "threshold", "folds": 2, "epochs": 1, "refit": False, "verbose": 0}
-    cmp = cp.compare("cnn", cp.images(tmp_path, 6), **how)
+    cmp = cp.compare(of_pictures, cp.images(tmp_path, 6), **how)
     errors = [p for kind in cmp.pictures for p in kind["shown"]]
     assert errors  # noise cannot be separated
     page = cmp.html()
     assert all(p["src"] in page for p in errors)
     assert "ill <b>" not in page
     assert "pictures" not in cmp.record
-    quiet = cp.compare("cnn", cp.images(tmp_path, 6), show_pictures=False, **how)
+    quiet = cp.compare(of_pictures, cp.images(tmp_path, 6), show_pictures=False, **how)
     assert "data:image/png" not in quiet.html()

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 from command_line import check_refusal, run_command
+from small_networks import of_pictures
 
 import counterpoise as cp
 from counterpoise.core.errors import LeakError, OptionError
@@ -31,10 +32,10 @@ def status(x, y=Y, *, duplicates="warn", **how):
 def test_near_copies_are_warned_of_refused_or_grouped():
     x = pictures()
     how = {"strategies": "none", "folds": 2, "epochs": 1, "engine": "fit", "verbose": 0, "refit": False}
-    comparison = cp.compare("cnn", x, Y, **how)
+    comparison = cp.compare(of_pictures, x, Y, **how)
     assert [w for w in comparison.record["warnings"] if w.startswith("1 row is a near-duplicate")]
     with pytest.raises(LeakError, match="near-duplicates"):
-        cp.compare("cnn", x, Y, leaks="error", **how)
+        cp.compare(of_pictures, x, Y, leaks="error", **how)
     assert status(x)["near-duplicates"] == "look"
     assert status(x, groups=cp.diagnosis.near_duplicates(x))["near-duplicates"] == "handled"
 

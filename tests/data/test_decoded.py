@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
+from small_networks import of_pictures
 
 import counterpoise as cp
 from counterpoise.core import sources
@@ -95,12 +96,12 @@ def test_images_that_do_not_fit_stay_in_files_and_train_alike(tmp_path, monkeypa
     (tmp_path / "ill" / "copy.png").write_bytes((tmp_path / "ill" / "3.png").read_bytes())
     how = {"engine": "fit", "epochs": 2, "batch_size": 16, "verbose": 0}
     inside = examples_of(cp.images(tmp_path, 6))
-    held = cp.fit("cnn", cp.images(tmp_path, 6), **how).predict_proba(cp.images(tmp_path, 6))
+    held = cp.fit(of_pictures, cp.images(tmp_path, 6), **how).predict_proba(cp.images(tmp_path, 6))
     monkeypatch.setattr(sources, "IN_MEMORY", 1000)
     outside = examples_of(cp.images(tmp_path, 6))
     assert isinstance(outside.x, Decoded)
     assert np.array_equal(outside.x[:], inside.x)
     assert np.array_equal(outside.duplicate_ids, inside.duplicate_ids)
     assert outside.warnings == inside.warnings
-    assert np.allclose(cp.fit("cnn", cp.images(tmp_path, 6), **how).predict_proba(cp.images(tmp_path, 6)), held)
+    assert np.allclose(cp.fit(of_pictures, cp.images(tmp_path, 6), **how).predict_proba(cp.images(tmp_path, 6)), held)
     assert cp.diagnose(outside).to_dict() == cp.diagnose(inside).to_dict()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from small_networks import of_pictures
 
 import counterpoise as cp
 from counterpoise.data.image_info import image_info
@@ -118,7 +119,7 @@ def test_a_range_that_no_file_tells_is_learned_from_training_images_alone(tmp_pa
     rows["part"] = ["test" if i >= 36 else "train" for i in range(40)]
     scans = cp.images(rows, (6, 5), images="i", root=tmp_path / "s", target="y", split="part")
     assert scans.form.learned
-    clf = cp.fit("cnn", scans, epochs=1, verbose=0)
+    clf = cp.fit(of_pictures, scans, epochs=1, verbose=0)
     low, high = (float(v.numpy()) for v in clf.members.get_layer("member_0").get_layer("encoder").variables)
     train = scans.load()[:36]
     assert train.min() <= low < np.percentile(train, 5)

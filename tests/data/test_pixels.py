@@ -9,6 +9,7 @@ import zlib
 import numpy as np
 import pytest
 from PIL import Image
+from small_networks import of_pictures
 
 import counterpoise as cp
 from counterpoise.core.errors import ArtifactError, DataError, OptionError
@@ -206,7 +207,7 @@ def test_a_dark_sliver_is_reported_and_a_range_mends_it(scans, caplog):
 
 
 def test_a_range_goes_with_the_model(scans, tmp_path):
-    clf = cp.fit("cnn", images(scans, 4, range=(0, 4095)), epochs=2, batch_size=8, verbose=0)
+    clf = cp.fit(of_pictures, images(scans, 4, range=(0, 4095)), epochs=2, batch_size=8, verbose=0)
     clf.save(tmp_path / "m.keras")
     again = cp.load(tmp_path / "m.keras")
     assert again.pictures.range == (0.0, 4095.0)
@@ -225,10 +226,8 @@ def test_a_network_gets_what_the_largest_pixel_is(scans):
     seen = []
 
     def build(spec, n_classes):
-        from counterpoise.networks.built_in import cnn
-
         seen.append(spec.peak)
-        return cnn(spec, n_classes)
+        return of_pictures(spec, n_classes)
 
     cp.fit(build, images(scans, 4, range=(0, 4095)), epochs=1, verbose=0)
     assert set(seen) == {255.0}

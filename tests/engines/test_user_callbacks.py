@@ -61,19 +61,24 @@ class Own(C.Callback):
         self.calls.append("end")
 
 
-def test_logs_hold_the_stopping_score_and_the_models_metrics(compiled):
-    own = Own()
-    clf = fit(compiled, own)
+def test_logs_hold_the_stopping_score_and_the_models_metrics(watched):
+    own, clf = watched
     assert set(own.seen[0]) == {"loss", "val_loss", "val_accuracy", "val_prc", "val_auc", "val_share", "mine"}
     history = clf.history[0]
     assert [seen["val_prc"] for seen in own.seen] == history["val_prc"]
     assert [seen["val_loss"] for seen in own.seen] == history["stop_loss"]
 
 
-def test_callbacks_see_the_users_own_model_in_one_training(compiled):
-    """Probabilities and not our logits; its own loss and metrics; rounds counted through, whatever `fit` is called."""
+@pytest.fixture(scope="module")
+def watched(compiled):
+    """A training and what watched it."""
     own = Own()
-    fit(compiled, own)
+    return own, fit(compiled, own, C.History())
+
+
+def test_callbacks_see_the_users_own_model_in_one_training(compiled, watched):
+    """Probabilities and not our logits; its own loss and metrics; rounds counted through, whatever `fit` is called."""
+    own, _ = watched
     assert own.proba.shape == (N, 1)
     assert 0 < own.proba.min() < own.proba.max() < 1
     want = -np.mean(np.log(np.where(Y == 1, own.proba[:, 0], 1 - own.proba[:, 0])))
@@ -87,9 +92,9 @@ def test_callbacks_see_the_users_own_model_in_one_training(compiled):
     assert [call for call in drw.calls if call != "step"] == ["begin", 0, 1, 2, 3, "end"]
 
 
-def test_the_training_is_the_same_with_and_without_callbacks_that_look(compiled):
-    watched, alone = fit(compiled, Own(), C.History()), fit(compiled, engine="fit")
-    assert np.array_equal(watched.predict_proba(X), alone.predict_proba(X))
+def test_the_training_is_the_same_with_and_without_callbacks_that_look(compiled, watched):
+    alone = fit(compiled, engine="fit")
+    assert np.array_equal(watched[1].predict_proba(X), alone.predict_proba(X))
 
 
 def test_early_stopping_by_a_metric_knows_its_direction(compiled):
@@ -100,8 +105,8 @@ def test_early_stopping_by_a_metric_knows_its_direction(compiled):
     assert len(clf.history[0]["step"]) == 2
 
 
-def test_the_round_that_early_stopping_restores_is_the_one_that_is_kept(compiled):
-    by_score = fit(compiled, Own())
+def test_the_round_that_early_stopping_restores_is_the_one_that_is_kept(compiled, watched):
+    _, by_score = watched
     stop = C.EarlyStopping("mine", mode="max", patience=50, restore_best_weights=True)  # the first round is the best
     clf = fit(compiled, Own(), stop)
     assert len(clf.history[0]["step"]) == 5

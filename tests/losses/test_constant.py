@@ -9,6 +9,7 @@ import pytest
 from scipy.optimize import minimize
 
 from counterpoise import losses as L
+from counterpoise.losses import constant
 from counterpoise.losses.constant import best_constant
 from counterpoise.networks.user_loss import ModelLoss
 
@@ -126,3 +127,27 @@ def test_many_classes_of_very_unequal_sizes():
     q = np.exp(constant - constant.max())
     back = L.LabelSmoothing(shares * 1e6, 0.1, 0.0).inverse(q / q.sum())
     assert back == pytest.approx(shares, abs=1e-5)
+
+
+class Heavier(L.Focal):
+    """A user's own, whose configuration does not say all about it."""
+
+    def per_element(self, t, z):
+        return super().per_element(t, z) * (1.0 + 8.0 * t[..., 1])
+
+
+def test_a_constant_is_remembered_by_all_that_it_depends_on(monkeypatch):
+    searched = []
+    monkeypatch.setattr(constant, "_constants", {})
+    monkeypatch.setattr(constant, "minimize", lambda *a, **k: searched.append(1) or minimize(*a, **k))
+    first = best_constant(L.Focal(2.0), [0.9, 0.1], 1)
+    kept = first.copy()
+    first += 1.0  # what was handed out is the caller's
+    cases = [(2.0, [0.9, 0.1]), (2.0, [0.9, 0.1]), (1.0, [0.9, 0.1]), (2.0, [0.8, 0.2])]
+    again = [best_constant(L.Focal(gamma), shares, 1) for gamma, shares in cases]
+    assert again[0] == again[1] == kept
+    assert len({float(one[0]) for one in again}) == 3
+    assert len(searched) == 3
+    best_constant(Heavier(2.0), [0.9, 0.1], 1)
+    best_constant(Heavier(2.0), [0.9, 0.1], 1)
+    assert len(searched) == 5

@@ -10,7 +10,15 @@ from sklearn import metrics as sk
 
 from counterpoise.core.errors import OptionError
 from counterpoise.metrics.curves import calibration_curve
-from counterpoise.metrics.decision_scores import confusion, default_decision, expected_cost, net_benefit, per_class
+from counterpoise.metrics.decision_scores import (
+    confusion,
+    decision_scores,
+    default_decision,
+    expected_cost,
+    net_benefit,
+    per_class,
+    scores_of_many,
+)
 from counterpoise.metrics.intervals import wilson
 from counterpoise.metrics.proba_scores import brier, brier_decomposition
 from counterpoise.metrics.rank_scores import average_precision, partial_auc, roc_auc
@@ -112,3 +120,15 @@ def test_calibration_curve_counts_every_row_once(data: tuple[np.ndarray, np.ndar
     assert np.allclose(curve.low, low)
     assert np.allclose(curve.high, high)
     assert (np.diff(curve.mean_proba) > 0).all()
+
+
+@pytest.mark.parametrize("classes", [2, 4])
+def test_many_matrices_at_once_have_the_scores_of_each(classes: int) -> None:
+    rng = np.random.default_rng(0)
+    shares = rng.dirichlet(np.ones(classes), (6, classes))
+    matrices = np.array([[rng.multinomial(9 + 3 * c, p) for c, p in enumerate(one)] for one in shares])
+    matrices[0, :, 1:], matrices[0, :, 0] = 0, 9 + 3 * np.arange(classes)  # one class is decided alone
+    hit, decided = np.diagonal(matrices, axis1=1, axis2=2), matrices.sum(axis=1)
+    found = scores_of_many(hit, matrices[0].sum(axis=1), decided)
+    for i, matrix in enumerate(matrices):
+        assert {key: values[i] for key, values in found.items()} == pytest.approx(decision_scores(matrix), abs=1e-14)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pytest
+from small_networks import of_pictures
 
 import counterpoise as cp
 from counterpoise.core.examples import Examples
@@ -20,19 +21,19 @@ QUICK = {"epochs": 3, "batch_size": 32, "verbose": 0}
 
 @pytest.mark.parametrize("engine", ["program", "fit"])
 def test_training_sees_other_pictures_and_prediction_the_pictures(engine, tmp_path):
-    plain = cp.fit("cnn", X, Y, engine=engine, augment=False, **QUICK).predict_proba(X)
+    plain = cp.fit(of_pictures, X, Y, engine=engine, augment=False, **QUICK).predict_proba(X)
     how = {"augment": ["auto", keras.layers.RandomFlip("horizontal")], "engine": engine, **QUICK}
-    clf = cp.fit("cnn", X, Y, **how)
+    clf = cp.fit(of_pictures, X, Y, **how)
     assert np.abs(clf.predict_proba(X) - plain).max() > 1e-4
     assert np.array_equal(clf.predict_proba(X), clf.predict_proba(X))
-    assert np.allclose(cp.fit("cnn", X, Y, **how).predict_proba(X), clf.predict_proba(X), atol=1e-6)
+    assert np.allclose(cp.fit(of_pictures, X, Y, **how).predict_proba(X), clf.predict_proba(X), atol=1e-6)
     clf.save(tmp_path / "m.keras")
     assert np.allclose(cp.load(tmp_path / "m.keras").predict_proba(X), clf.predict_proba(X), atol=1e-6)
 
 
 def test_a_comparison_takes_the_augmentation_of_its_images():
-    cmp = cp.compare("cnn", X, Y, augment="auto", strategies="oversample", folds=2, **QUICK)
-    again = cp.compare("cnn", X, Y, augment=False, strategies="oversample", folds=2, refit=False, **QUICK)
+    cmp = cp.compare(of_pictures, X, Y, augment="auto", strategies="oversample", folds=2, **QUICK)
+    again = cp.compare(of_pictures, X, Y, augment=False, strategies="oversample", folds=2, refit=False, **QUICK)
     losses = [c.leaderboard[0]["scores"]["log_loss"]["folds"] for c in (cmp, again)]
     assert losses[0] != losses[1]
     assert cmp.best.predict_proba(X).shape == (80, 2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from small_networks import of_pictures
 
 import counterpoise as cp
 from counterpoise.core import sources
@@ -41,8 +42,8 @@ QUICK = {"epochs": 2, "batch_size": 64, "verbose": 0}
 def test_a_source_trains_as_its_rows_in_memory_do_and_is_never_held_whole(data):
     x, y = data
     source = Counting(x)
-    held = cp.fit("cnn", x, y, engine="fit", strategy="oversample", **QUICK)
-    clf = cp.fit("cnn", source, y, strategy="oversample", **QUICK)
+    held = cp.fit(of_pictures, x, y, engine="fit", strategy="oversample", **QUICK)
+    clf = cp.fit(of_pictures, source, y, strategy="oversample", **QUICK)
     assert clf.card["engines"] == ["fit"]
     assert np.allclose(clf.predict_proba(source), held.predict_proba(x), atol=1e-6)
     assert source.calls > 10
@@ -52,12 +53,12 @@ def test_a_source_trains_as_its_rows_in_memory_do_and_is_never_held_whole(data):
 def test_a_comparison_on_a_source_leaves_out_what_needs_all_rows(data):
     x, y = data
     source = Counting(x)
-    cmp = cp.compare("cnn", source, y, strategies=["undersample", "smote"], folds=2, **QUICK)
+    cmp = cp.compare(of_pictures, source, y, strategies=["undersample", "smote"], folds=2, **QUICK)
     by_name = {row["strategy"]: row for row in cmp.leaderboard}
     assert (by_name["none"]["status"], by_name["undersample"]["status"]) == ("ok", "ok")
     assert "smote needs all of" in by_name["smote"]["error"]
     assert source.largest <= 256
-    again = cp.compare("cnn", x, y, strategies=["undersample"], folds=2, engine="fit", refit=False, **QUICK)
+    again = cp.compare(of_pictures, x, y, strategies=["undersample"], folds=2, engine="fit", refit=False, **QUICK)
     scores = [{row["strategy"]: row for row in c.leaderboard}["undersample"]["scores"] for c in (cmp, again)]
     assert scores[0]["log_loss"]["folds"] == pytest.approx(scores[1]["log_loss"]["folds"], abs=1e-6)
 
@@ -71,7 +72,11 @@ def test_nothing_makes_an_array_of_it_unasked(data):
 def test_a_run_is_resumed_on_equal_rows_alone(data, tmp_path):
     x, y = data
     for _ in range(2):
-        cp.compare("cnn", Counting(x), y, strategies=["none"], folds=2, store=tmp_path / "run", refit=False, **QUICK)
+        cp.compare(
+            of_pictures, Counting(x), y, strategies=["none"], folds=2, store=tmp_path / "run", refit=False, **QUICK
+        )
     x[7] += 1
     with pytest.raises(cp.CounterpoiseError, match="values of the features changed"):
-        cp.compare("cnn", Counting(x), y, strategies=["none"], folds=2, store=tmp_path / "run", refit=False, **QUICK)
+        cp.compare(
+            of_pictures, Counting(x), y, strategies=["none"], folds=2, store=tmp_path / "run", refit=False, **QUICK
+        )
