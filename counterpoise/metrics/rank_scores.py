@@ -1,6 +1,6 @@
 """Scores of the order alone: average precision, area under the ROC curve, partial area.
 
-scikit-learn is imported where it is used: a saved classifier is loaded and asked without it.
+scikit-learn is imported only for the partial area: a saved classifier is loaded and asked without it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import numpy as np
 
 from counterpoise.core.errors import OptionError
 from counterpoise.metrics.arrays import Array, one_class, table
-from counterpoise.metrics.ranking import mean_scores, rankings
+from counterpoise.metrics.ranking import Ranking, mean_scores, rankings
 
 NAN = float("nan")
 
@@ -20,19 +20,10 @@ def _has_both(target: Array, weight: Array) -> bool:
     return bool(weight[target].sum() > 0 and weight[~target].sum() > 0)
 
 
-def _ap(target: Array, score: Array, weight: Array) -> float:
-    from sklearn.metrics import average_precision_score
-
-    if weight[target].sum() == 0:
-        return NAN
-    # The sum of its steps may pass 1 by a rounding error.
-    return min(1.0, float(average_precision_score(target, score, sample_weight=weight)))
-
-
-def _auc(target: Array, score: Array, weight: Array) -> float:
-    from sklearn.metrics import roc_auc_score
-
-    return float(roc_auc_score(target, score, sample_weight=weight)) if _has_both(target, weight) else NAN
+def _alone(target: Array, score: Array, weight: Array) -> tuple[float, float]:
+    """Average precision and area under the ROC curve of one class."""
+    ap, auc = Ranking(target.astype(np.int64), score[:, None], np.array([1])).scores(weight)
+    return float(ap[0]), float(auc[0])
 
 
 def average_precision(y: Any, proba: Any, *, positive: int = 1, sample_weight: Any = None) -> float:
@@ -54,7 +45,9 @@ def average_precision(y: Any, proba: Any, *, positive: int = 1, sample_weight: A
         1.0
     """
     y, p, w = table(y, proba, sample_weight, positive)
-    return _ap(y == positive, p[:, positive], w) if p.shape[1] == 2 else mean_scores(rankings(y, p), w)[0]
+    if p.shape[1] == 2:
+        return _alone(y == positive, p[:, positive], w)[0]
+    return mean_scores(rankings(y, p), w)[0]
 
 
 def roc_auc(y: Any, proba: Any, *, positive: int = 1, sample_weight: Any = None) -> float:
@@ -70,7 +63,9 @@ def roc_auc(y: Any, proba: Any, *, positive: int = 1, sample_weight: Any = None)
         0.75
     """
     y, p, w = table(y, proba, sample_weight, positive)
-    return _auc(y == positive, p[:, positive], w) if p.shape[1] == 2 else mean_scores(rankings(y, p), w)[1]
+    if p.shape[1] == 2:
+        return _alone(y == positive, p[:, positive], w)[1]
+    return mean_scores(rankings(y, p), w)[1]
 
 
 def partial_auc(y: Any, proba: Any, max_fpr: float, *, positive: int = 1, sample_weight: Any = None) -> float:

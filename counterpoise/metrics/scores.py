@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from counterpoise.core.checks import row_weights
 from counterpoise.core.errors import OptionError
-from counterpoise.metrics.arrays import Array, codes, probabilities
+from counterpoise.metrics.arrays import Array, codes, probabilities, table
 from counterpoise.metrics.calibration_scores import (
     calibration_intercept,
     calibration_slope,
@@ -26,7 +28,7 @@ from counterpoise.metrics.decision_scores import (
 )
 from counterpoise.metrics.proba_scores import brier, brier_decomposition, log_loss, skill
 from counterpoise.metrics.rank_scores import average_precision, partial_auc, roc_auc
-from counterpoise.metrics.ranking import mean_scores, rankings
+from counterpoise.metrics.ranking import Ranking, mean_scores, rankings
 
 __all__ = [
     "DECISION_KEYS",
@@ -52,6 +54,9 @@ __all__ = [
     "score_all",
     "skill",
 ]
+
+
+RANKS = ("average_precision", "roc_auc")
 
 
 def score_all(
@@ -105,7 +110,7 @@ def scorer(
     proba, raw = probabilities(proba, len(y)), probabilities(raw, len(y), "raw")
     if proba.shape[1] != n_classes or raw.shape != proba.shape:
         raise OptionError(f"proba is {proba.shape} and raw {raw.shape}. Expected ({len(y)}, {n_classes}) for both.")
-    ranks = rank_scorer(y, proba, positive)
+    ranks = rank_scorer(*table(y, proba, None, positive)[:2], positive)
 
     def scores(sample_weight: Any) -> dict[str, float]:
         w = row_weights(sample_weight, len(y))
@@ -117,15 +122,11 @@ def scorer(
 
 def rank_scorer(y: Array, proba: Array, positive: int) -> Callable[[Array], dict[str, float]]:
     """Average precision and area under the ROC curve as a function of weights, checked arrays only."""
-    orders = list(rankings(y, proba)) if proba.shape[1] > 2 else []
-
-    def scores(w: Array) -> dict[str, float]:
-        if orders:
-            return dict(zip(("average_precision", "roc_auc"), mean_scores(orders, w), strict=True))
-        how: dict[str, Any] = {"positive": positive, "sample_weight": w}
-        return {"average_precision": average_precision(y, proba, **how), "roc_auc": roc_auc(y, proba, **how)}
-
-    return scores
+    if proba.shape[1] == 2:
+        one = Ranking(y, proba[:, [positive]], np.array([positive]))
+        return lambda w: dict(zip(RANKS, (float(score[0]) for score in one.scores(w)), strict=True))
+    orders = list(rankings(y, proba))
+    return lambda w: dict(zip(RANKS, mean_scores(orders, w), strict=True))
 
 
 def _of_probabilities(
