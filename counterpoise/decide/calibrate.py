@@ -163,8 +163,8 @@ def _held_out_gain(whole: Calibrator, lp: Array, y: Array, w: Array, folds: Arra
     ends = np.cumsum(np.bincount(folds, minlength=FOLDS))
     gain = -log_softmax(lp)[np.arange(len(y)), y]
     for start, stop in zip(np.append(0, ends[:-1]), ends, strict=True):
-        rest = (np.concatenate([each[:start], each[stop:]]) for each in (lp, y, w))
-        calibrator = _fit(whole["kind"], *rest, whole)
+        rest = np.r_[:start, stop : len(y)]
+        calibrator = _fit(whole["kind"], lp[rest], y[rest], w[rest], whole)
         gain[start:stop] += calibrated(calibrator, lp[start:stop])[np.arange(stop - start), y[start:stop]]
     mean = float(np.sum(w * gain) / w.sum())
     return mean, float(np.sqrt(np.sum((w * (gain - mean)) ** 2)) / w.sum())
@@ -184,8 +184,8 @@ def _fit_linear(kind: str, lp: Array, y: Array, w: Array, start: Calibrator | No
     if start is not None:
         slopes, levels = np.array(start["slopes"]), np.array(start["intercepts"])
         levels = np.diff(levels) if c == 2 else levels
-        theta = {"temperature": [slopes[:1]], "platt": [slopes[:1], levels], "vector": [slopes, levels]}[kind]
-        theta = np.concatenate(theta)
+        parts = {"temperature": [slopes[:1]], "platt": [slopes[:1], levels], "vector": [slopes, levels]}
+        theta = np.concatenate(parts[kind])
     at = (_two_classes if c == 2 else _classes)(lp, y, w, origin, basis)
     value, gradient, hessian = at(theta)
     for _ in range(50):

@@ -96,7 +96,8 @@ def curves_of_labels(
         labels: Name -> y, raw, proba and decision of the rows where the label is known, classes without and with it.
         groups: Name -> which of these rows belong together, for the bands; None: each row is its own.
     """
-    y, raw, proba, decision = _checked(*(np.concatenate(part) for part in zip(*labels.values(), strict=True)), 2, 2)
+    parts = [np.concatenate(part) for part in zip(*labels.values(), strict=True)]
+    y, raw, proba, decision = _checked(parts[0], parts[1], parts[2], parts[3], 2, 2)
     hit, both = y == 1, ["without", "with"]
     named = list(labels)
     kept = [named[code] for code in rarest_codes(np.array([int(own.sum()) for own, *_ in labels.values()]))]
