@@ -32,7 +32,7 @@ from counterpoise.data.schema import text_columns
 from counterpoise.data.unit_columns import unit_names
 from counterpoise.decide.costs import cost_matrix
 from counterpoise.decide.rule import Decision
-from counterpoise.metrics.measured import joined_scores, measure, without_intervals
+from counterpoise.metrics.measured import joined_scores, joint_intervals, measure, without_intervals
 from counterpoise.metrics.reliability import reliability_table
 from counterpoise.metrics.review_scores import review_scores
 from counterpoise.targets.kinds import target_of
@@ -78,7 +78,8 @@ def evaluate(
         `threshold`, `threshold_spread` (see `classifier.threshold_spread`), `reliability` (see `metrics.reliability`),
         `by` (see `classifier.by_group`), `review` (see `metrics.review_scores`; None where no row goes to a human; all
         other scores are of decisions without a human), and `groups`, how many there are, or None. Of several labels per
-        row, scores are means over the labels, without intervals, and `labels` has those of each label with intervals.
+        row, scores are means over the labels; average precision, ROC AUC and log loss have intervals from draws of rows
+        with all their labels, and `labels` has the scores of each label with intervals.
         Of a class per element `metrics` has overlaps and lesions of whole rows, too; all intervals are of draws of rows
         or groups, and `groups` is their number.
 
@@ -157,6 +158,11 @@ def evaluate(
             "The rows contain only one class. Scores need rows of at least two classes. Pass rows of both."
         )
     one = problems[0].index is None
+    scores = joined_scores(each)
+    if len(scored) > 1:
+        labels_of = [(p.rows, p.y, p.proba(predicted.proba)) for p in scored]
+        for key, (low, high) in joint_intervals(labels_of, len(codes), resamples=drawn, **drawn_by).items():
+            scores[key] |= {"low": low, "high": high}
     at_ends = None if spread is None else decisions_at(spread, codes, predicted.proba[:, 1], weight)
     together = clf.target.together(codes, predicted.proba, predicted.decision, weight)
     fewer: dict[str, Any] = {"resamples": drawn} if regions else {}
@@ -169,7 +175,7 @@ def evaluate(
         "thresholds_by": None if clf.rule.by is None else by_entry(clf.rule.by),
         "threshold_spread": at_ends,
         "aim": clf.rule.aim,
-        "metrics": joined_scores(each) | without_intervals(together) | regions,
+        "metrics": scores | without_intervals(together) | regions,
         "further": beyond,
         "reliability": reliability_table(scored, predicted.proba, weight),
         "by": scores_by_group(grouped, problems, predicted.proba, predicted.decision, **drawn_by),

@@ -55,7 +55,7 @@ def predict_masks(clf: Any, data: Path, prior: float | None, out: Path | None, s
         return
     _write(out, masks, table.write_csv())
     legend = ", ".join(f"{value} is {label!r}" for value, label in zip(values, clf.classes_.tolist(), strict=True))
-    say(f"saved {out}: {len(masks):,} masks and {TABLE}; share of the pixels: {legend}", error=True)
+    say(f"saved {out}: {len(masks):,} masks and {TABLE}, which has the areas. Pixel values: {legend}", error=True)
 
 
 def _codes(clf: Any, pixels: Any, prior: float | None) -> Any:

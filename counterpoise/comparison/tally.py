@@ -167,7 +167,8 @@ def curves(results: Sequence[FoldResult], examples: Examples) -> dict[str, Any]:
     if problems[0].index is None:
         block = curves_of(*parts[0], labels, examples.positive, groups=groups)
     else:
-        block = curves_of_labels({p.name: part for p, part in zip(problems, parts, strict=True)})
+        label_groups = None if groups is None else {p.name: groups[p.rows] for p in problems}
+        block = curves_of_labels({p.name: part for p, part in zip(problems, parts, strict=True)}, label_groups)
     regions = [c.regions for c in first if c.regions is not None]
     block |= region_curves(regions, labels) if regions else {}
     histories = [h for h in first[0].history if h.get("stop_loss")]

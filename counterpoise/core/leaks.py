@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from counterpoise.core.digest import digest
 from counterpoise.core.seeds import generator
 
 #: Rows read per class: ROC AUC does not depend on the share of the classes. Of wide tables fewer, so that a class
@@ -37,36 +38,56 @@ def single_column_scores(x: Mapping[str, np.ndarray], y: np.ndarray, n_classes: 
     Returns:
         (key of x, number of the column) -> ROC AUC in [0.5, 1].
     """
-    width = sum(values.shape[1] for values in x.values())
-    rows = _rows(y, n_classes, max(FEWEST_ROWS, min(MOST_ROWS, MOST_VALUES // max(width, 1))))
-    labels = y[rows]
-    half = generator(0, "leak").permutation(len(rows)) % 2 == 0
-    judged = np.flatnonzero(np.bincount(labels, minlength=n_classes) >= LEAST_ROWS)
-    scores: dict[tuple[str, int], float] = {}
+    rows = _rows(y, n_classes, _most(x))
+    judged = np.flatnonzero(np.bincount(y[rows], minlength=n_classes) >= LEAST_ROWS)
     if len(judged) < 2:
-        return scores
+        return {}
     targets = judged[-1:] if n_classes == 2 else judged
-    for group, values in x.items():
-        step = max(1, CELLS // ((BINS + 1) * (len(targets) + 1)))
-        for start in range(0, values.shape[1], step):
-            block = values[rows, start : start + step]
-            for j, score in enumerate(_block_scores(block, labels, targets, half), start):
-                scores[group, j] = float(score)
-    return scores
+    areas_of = _column_areas(x, rows, y[rows][:, None] == targets, one_event=n_classes == 2)
+    return {column: max(0.5, float(each.min())) for column, each in areas_of.items()}
 
 
 def leak_scores(
     x: Mapping[str, np.ndarray], y: np.ndarray, classes: Sequence[Any]
 ) -> list[tuple[str, dict[tuple[str, int], float]]]:
-    """`single_column_scores` of the target, or of each label (y (N, L)) where it is known, and what to call it."""
-    if y.ndim == 1:
-        return [("the target", single_column_scores(x, y, len(classes)))]
-    scores = []
-    for name, column in zip(classes, y.T, strict=True):
-        rows = np.flatnonzero(column >= 0)
-        known = {group: values[rows] for group, values in x.items()}
-        scores.append((f"the label {name!r}", single_column_scores(known, column[rows], 2)))
+    """`single_column_scores` of the target, or of each label (y (N, L)) where it is known, and what to call it.
+
+    Labels that are judged on the same rows are judged together: the columns are ranked once. The scores of the last
+    rows are kept, because reading and the diagnosis ask for the same.
+    """
+    key = digest((x, y, [repr(label) for label in classes]))
+    if key not in _last:
+        found = _label_scores(x, y, classes) if y.ndim > 1 else [single_column_scores(x, y, len(classes))]
+        _last.clear()
+        _last[key] = found
+    names = ["the target"] if y.ndim == 1 else [f"the label {name!r}" for name in classes]
+    return [(name, dict(scores)) for name, scores in zip(names, _last[key], strict=True)]
+
+
+#: Key of rows -> their scores; one entry at most.
+_last: dict[str, list[dict[tuple[str, int], float]]] = {}
+
+
+def _label_scores(
+    x: Mapping[str, np.ndarray], y: np.ndarray, classes: Sequence[Any]
+) -> list[dict[tuple[str, int], float]]:
+    scores: list[dict[tuple[str, int], float]] = [{} for _ in classes]
+    alike: dict[bytes, tuple[np.ndarray, list[int]]] = {}
+    for label, column in enumerate(y.T):
+        rows = _rows(column, 2, _most(x))
+        if np.bincount(column[rows], minlength=2).min() >= LEAST_ROWS:
+            alike.setdefault(rows.tobytes(), (rows, []))[1].append(label)
+    for rows, labels in alike.values():
+        for name, each in _column_areas(x, rows, y[rows][:, labels] == 1, one_event=True).items():
+            for label, area in zip(labels, each, strict=True):
+                scores[label][name] = max(0.5, float(area))
     return scores
+
+
+def _most(x: Mapping[str, np.ndarray]) -> int:
+    """Rows of a class that are read at most."""
+    width = sum(values.shape[1] for values in x.values())
+    return max(FEWEST_ROWS, min(MOST_ROWS, MOST_VALUES // max(width, 1)))
 
 
 def _rows(y: np.ndarray, n_classes: int, most: int) -> np.ndarray:
@@ -80,16 +101,41 @@ def _rows(y: np.ndarray, n_classes: int, most: int) -> np.ndarray:
     return np.sort(np.concatenate(chosen))
 
 
-def _block_scores(columns: np.ndarray, y: np.ndarray, targets: np.ndarray, half: np.ndarray) -> np.ndarray:
-    """Score of each column (K,)."""
-    bins = [_bins(column) for column in columns.T]
-    best = _binned_areas(np.stack(bins, axis=1), y, targets, half)
-    if len(targets) == 1 and columns.dtype.kind == "f":
-        whole = np.flatnonzero(~np.isnan(columns).any(axis=0))
-        hit = np.broadcast_to((y == targets[0]).astype(np.float64), (len(whole), len(y)))
-        plain = areas(columns[:, whole].T, hit, 1.0 - hit)
-        best[whole, 0] = np.maximum(best[whole, 0], np.maximum(plain, 1 - plain))
-    return np.maximum(best.min(axis=1), 0.5)
+def _column_areas(
+    x: Mapping[str, np.ndarray], rows: np.ndarray, hit: np.ndarray, one_event: bool
+) -> dict[tuple[str, int], np.ndarray]:
+    """(key of x, number of the column) -> the ROC AUC of the column alone for each event (T,).
+
+    Args:
+        x: As in `single_column_scores`. rows: Which rows are read, (n,).
+        hit: bool (n, T), whether an event is true of the row.
+        one_event: Whether each event is all there is to tell, so that the order of the numbers counts as well.
+    """
+    half = generator(0, "leak").permutation(len(rows)) % 2 == 0
+    found = {}
+    for group, values in x.items():
+        step = max(1, CELLS // ((BINS + 1) * (hit.shape[1] + 1)))
+        for start in range(0, values.shape[1], step):
+            block = values[rows, start : start + step]
+            best = _binned_areas(np.stack([_bins(column) for column in block.T], axis=1), hit, half)
+            if one_event and block.dtype.kind == "f":
+                whole = np.flatnonzero(~np.isnan(block).any(axis=0))
+                best[whole] = np.maximum(best[whole], _ranked_areas(block[:, whole].T, hit))
+            found.update({(group, start + j): each for j, each in enumerate(best)})
+    return found
+
+
+def _ranked_areas(score: np.ndarray, hit: np.ndarray) -> np.ndarray:
+    """ROC AUC of scores (K, n), at least 0.5, for each event of `hit` (n, T), from sums of ranks (Mann and Whitney)."""
+    order = np.argsort(score, axis=1)
+    start, end = _ties(np.take_along_axis(score, order, axis=1))
+    ranks = np.empty(score.shape)
+    np.put_along_axis(ranks, order, (start + end + 2) / 2.0, axis=1)
+    positive = hit.sum(axis=0)
+    pairs = positive * (len(hit) - positive)
+    above = ranks @ hit.astype(np.float64) - positive * (positive + 1) / 2.0
+    area = np.where(pairs > 0, above / np.where(pairs > 0, pairs, 1), 0.5)
+    return np.maximum(area, 1.0 - area)
 
 
 def _bins(column: np.ndarray) -> np.ndarray:
@@ -103,34 +149,29 @@ def _bins(column: np.ndarray) -> np.ndarray:
     return np.where(np.isnan(column), 0, 1 + np.searchsorted(values, np.nan_to_num(column)))
 
 
-def _binned_areas(bins: np.ndarray, y: np.ndarray, targets: np.ndarray, half: np.ndarray) -> np.ndarray:
-    """(K, T): mean over the two halves of the ROC AUC of class shares learned on the other half."""
+def _binned_areas(bins: np.ndarray, hit: np.ndarray, half: np.ndarray) -> np.ndarray:
+    """(K, T): mean over the two halves of the ROC AUC of shares of each event learned on the other half."""
     size, columns = int(bins.max()) + 1, bins.shape[1]
     step = max(1, CELLS // (size * columns))
-    chunks = [targets[i : i + step] for i in range(0, len(targets), step)]
-    return np.concatenate([_areas_of(bins, size, y, chunk, half) for chunk in chunks], axis=1)
+    chunks = [hit[:, i : i + step] for i in range(0, hit.shape[1], step)]
+    return np.concatenate([_areas_of(bins, size, chunk, half) for chunk in chunks], axis=1)
 
 
-def _areas_of(bins: np.ndarray, size: int, y: np.ndarray, targets: np.ndarray, half: np.ndarray) -> np.ndarray:
-    """ROC AUC (columns, classes): each half of the rows is scored by the class shares of the other half's bins."""
-    kinds = len(targets) + 1
-    kind_of = np.full(int(max(y.max(), targets.max())) + 1, len(targets))
-    kind_of[targets] = np.arange(len(targets))
-    cell = (np.arange(bins.shape[1]) * size + bins) * kinds + kind_of[y][:, None]
-    count = [
-        np.bincount(cell[side].ravel(), minlength=bins.shape[1] * size * kinds).reshape(-1, size, kinds)
-        for side in (half, ~half)
-    ]
+def _areas_of(bins: np.ndarray, size: int, hit: np.ndarray, half: np.ndarray) -> np.ndarray:
+    """ROC AUC (columns, events): each half of the rows is scored by the shares of events in the other half's bins."""
+    columns, events = bins.shape[1], hit.shape[1]
+    cell = np.arange(columns) * size + bins
+
+    def counted(rows: np.ndarray) -> np.ndarray:
+        return np.bincount(cell[rows].ravel(), minlength=columns * size).reshape(columns, size)
+
+    count = [(np.stack([counted(side & one) for one in hit.T]), counted(side)) for side in (half, ~half)]
     scores = []
-    for learned, judged in (count, count[::-1]):
-        hits, total = learned[..., :-1], learned.sum(axis=2, keepdims=True)
-        prior = hits[0].sum(axis=0) / max(int(total[0].sum()), 1)
-        share = (hits + prior) / (total + 1.0)
-        positive = judged[..., :-1].astype(np.float64)
-        rest = judged.sum(axis=2, keepdims=True) - positive
-        rows = [values.transpose(0, 2, 1).reshape(-1, size) for values in (share, positive, rest)]
-        scores.append(areas(*rows))
-    return np.mean(scores, axis=0).reshape(bins.shape[1], len(targets))
+    for (hits, total), (positive, judged) in (count, count[::-1]):
+        prior = hits[:, 0].sum(axis=1) / max(int(total[0].sum()), 1)
+        share = (hits + prior[:, None, None]) / (total + 1.0)
+        scores.append(areas(*(each.reshape(-1, size) for each in (share, 1.0 * positive, 1.0 * (judged - positive)))))
+    return np.mean(scores, axis=0).reshape(events, columns).T
 
 
 def areas(score: np.ndarray, positive: np.ndarray, negative: np.ndarray) -> np.ndarray:
@@ -144,12 +185,20 @@ def areas(score: np.ndarray, positive: np.ndarray, negative: np.ndarray) -> np.n
     """
     order = np.argsort(score, axis=1)
     s, pos, neg = (np.take_along_axis(values, order, axis=1) for values in (score, positive, negative))
-    at = np.arange(score.shape[1])
-    fresh = np.concatenate([np.ones((len(s), 1), bool), s[:, 1:] != s[:, :-1]], axis=1)
-    start = np.maximum.accumulate(np.where(fresh, at, 0), axis=1)  # of the ties that a score is among
-    last = np.concatenate([fresh[:, 1:], np.ones((len(s), 1), bool)], axis=1)
-    end = np.minimum.accumulate(np.where(last, at, score.shape[1])[:, ::-1], axis=1)[:, ::-1]
+    start, end = _ties(s)
     below = np.concatenate([np.zeros((len(s), 1)), np.cumsum(neg, axis=1)], axis=1)
     beaten = np.take_along_axis(below, start, axis=1) + np.take_along_axis(below, end + 1, axis=1)
     pairs = pos.sum(axis=1) * neg.sum(axis=1)
     return np.where(pairs > 0, (pos * beaten).sum(axis=1) / 2 / np.where(pairs > 0, pairs, 1.0), 0.5)
+
+
+def _ties(ordered: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of rows of ascending numbers (R, B): places of the first and of the last number that equals each."""
+    size = ordered.shape[1]
+    fresh = np.ones(ordered.shape, bool)
+    fresh[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
+    start = np.maximum.accumulate(np.where(fresh, np.arange(size), 0), axis=1)
+    last = np.ones(ordered.shape, bool)
+    last[:, :-1] = fresh[:, 1:]
+    end = np.minimum.accumulate(np.where(last, np.arange(size), size)[:, ::-1], axis=1)[:, ::-1]
+    return start, end

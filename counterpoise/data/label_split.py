@@ -40,13 +40,13 @@ def _dealt(sums: Array, sizes: Array, shares: Array, rng: np.random.Generator) -
     """Part of each unit from its label sums (U, L) and its rows (U,)."""
     part_of = np.full(len(sums), -1)
     shares = shares / shares.sum()
-    lacking, room = shares[:, None] * sums.sum(axis=0), shares * sizes.sum()
+    lacking, room = shares[:, None] * sums.sum(axis=0), (shares * sizes.sum()).tolist()
     order = rng.permutation(len(sums))
     open_units = sums > 0
     while (left := np.where(open_units.any(axis=0), open_units.sum(axis=0), len(sums) + 1)).min() <= len(sums):
         label = int(left.argmin())
         for unit in order[open_units[order, label]]:
-            part_of[unit] = index = _place(lacking[:, label], room, rng)
+            part_of[unit] = index = _place(lacking[:, label].tolist(), room, rng)
             lacking[index] -= sums[unit]
             room[index] -= sizes[unit]
         open_units[open_units[:, label]] = False
@@ -56,11 +56,14 @@ def _dealt(sums: Array, sizes: Array, shares: Array, rng: np.random.Generator) -
     return part_of
 
 
-def _place(lacking: Array, room: Array, rng: np.random.Generator) -> int:
+def _place(lacking: list[float], room: list[float], rng: np.random.Generator) -> int:
     """The part that lacks most, of equal ones that with most room, of equal ones any."""
-    best = np.flatnonzero(lacking >= lacking.max() - 1e-9)
-    best = best[room[best] >= room[best].max() - 1e-9]
-    return int(best[0] if len(best) == 1 else rng.choice(best))
+    least = max(lacking) - 1e-9
+    best = [part for part, lacks in enumerate(lacking) if lacks >= least]
+    if len(best) > 1:
+        least = max(room[part] for part in best) - 1e-9
+        best = [part for part in best if room[part] >= least]
+    return best[0] if len(best) == 1 else int(rng.choice(best))
 
 
 def label_counts(y: Array) -> Array:

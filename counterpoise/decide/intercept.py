@@ -20,6 +20,8 @@ Array = np.ndarray
 #: Standard errors between mean probability and observed share from which an intercept is fitted.
 LIMIT = 2.0
 SHOWN = 5
+#: What one number more of log-odds is for the two classes, so that their sum is 0.
+HALVES = np.array([-0.5, 0.5])
 
 
 @dataclass(frozen=True)
@@ -66,8 +68,8 @@ def intercept_check(lp: Array, labels: Array, w: Array) -> InterceptCheck:
         [0.9, 0.1]
     """
     p, total = np.exp(lp), w.sum()
-    mean, share = w @ p / total, np.bincount(labels, weights=w, minlength=lp.shape[1]) / total
-    error = np.sqrt((w**2) @ (p * (1.0 - p))) / total
+    mean, share = np.einsum("n,nc->c", w, p) / total, np.bincount(labels, weights=w, minlength=lp.shape[1]) / total
+    error = np.sqrt(np.einsum("n,nc->c", w**2, p * (1.0 - p))) / total
     off = np.abs(share - mean) > LIMIT * error + 1e-12
     fitted = fitted_intercept(lp, labels, w) if off.any() and np.count_nonzero(share) > 1 else None
     return InterceptCheck(mean, share, error, fitted, _words(mean, share, error, off, fitted))
@@ -96,9 +98,33 @@ def fitted_intercept(lp: Array, labels: Array, w: Array) -> Array:
     wanted = np.bincount(labels, weights=w, minlength=lp.shape[1])
     seen = np.flatnonzero(wanted > 0)
     out = np.zeros(lp.shape[1])
-    if len(seen) > 1:
+    if lp.shape[1] == 2 and len(seen) == 2:
+        out[:] = _root(np.maximum(lp[:, 1], -700.0) - np.maximum(lp[:, 0], -700.0), float(wanted[1]), w) * HALVES
+    elif len(seen) > 1:
         out[seen] = _newton(np.maximum(lp[:, seen], -700.0), wanted[seen], w)
     return out
+
+
+def _root(log_odds: Array, wanted: float, w: Array) -> float:
+    """`_newton` of two classes: what to add to the log-odds, as the root of sum_i w_i p_i - wanted, which rises.
+
+    Newton's steps, within the bounds that the signs so far give.
+    """
+    total, added = w.sum(), 0.0
+    low, high = -np.inf, np.inf
+    for _ in range(100):
+        margin = log_odds + added
+        small = np.exp(-np.abs(margin))
+        p = np.where(margin >= 0.0, 1.0, small) / (1.0 + small)
+        gap = wanted - float(np.sum(w * p))
+        if abs(gap) <= 1e-10 * total:
+            break
+        low, high = (added, high) if gap > 0.0 else (low, added)
+        curvature = float(np.sum(w * p * (1.0 - p)))
+        # Where every probability is near 0 or 1 the curvature vanishes: 10 nats at most.
+        step = float(np.clip(gap / max(curvature, 1e-300), -10.0, 10.0))
+        added = added + step if low < added + step < high else (low + high) / 2.0
+    return added
 
 
 def _newton(lp: Array, wanted: Array, w: Array) -> Array:

@@ -227,6 +227,7 @@ def _of_labels(examples: Examples, folds: int, quick: bool, near: bool | None) -
         kind="one_of", units=None, **kept,
     )  # fmt: skip
     duplicates, conflicting = _duplicates(examples)
+    leaks = _leaks(examples)  # before those of one label: reading has just found the same, and that is kept
     shares = zip(examples.classes, examples.counts, known.sum(axis=0), strict=True)
     return replace(
         measure(one, folds, quick, near),
@@ -234,7 +235,7 @@ def _of_labels(examples: Examples, folds: int, quick: bool, near: bool | None) -
         classes=tuple(ClassCount(str(name), int(n), float(n / max(1, of))) for name, n, of in shares),
         duplicates=duplicates,
         conflicting=conflicting,
-        leaks=_leaks(examples),
+        leaks=leaks,
         groups=None if examples.groups is None else len(np.unique(examples.groups)),
         duplicates_grouped=_same_partition(examples.groups, examples.duplicate_ids),
     )

@@ -87,6 +87,48 @@ def joined_scores(each: Sequence[Scored]) -> Scored:
     return without_intervals({key: float(np.mean(v)) if v else np.nan for key, v in known.items()})
 
 
+def joint_intervals(
+    labels: Sequence[tuple[Array, Array, Array]], n: int, *, sample_weight: Array | None = None, groups: Any = None,
+    resamples: int = ROW_RESAMPLES, level: float = 0.95, seed: int = 0,
+) -> dict[str, Pair]:  # fmt: skip
+    """Intervals of the mean over several labels of a row: rows (or groups) are drawn with all their labels.
+
+    Args:
+        labels: Of each label the numbers of the rows where it is known (n,), its codes (n,), and probabilities (n, 2).
+        n: How many rows there are.
+        sample_weight, groups: Of all rows, as in `measure`. resamples, level, seed: As there; at most 200 draws.
+
+    Returns:
+        `average_precision`, `roc_auc` and `log_loss`: (low, high).
+
+    Example:
+        >>> p = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [0.3, 0.7]])
+        >>> rows, y = np.arange(4), np.array([0, 1, 0, 1])
+        >>> joint_intervals([(rows, y, p), (rows, 1 - y, 1 - p)], 4, resamples=20)["average_precision"]
+        (1.0, 1.0)
+    """
+    each = [
+        (rows, sc.rank_scorer(y, proba.clip(0.0, 1.0), 1), -log_proba(proba)[np.arange(len(y)), y])
+        for rows, y, proba in labels
+    ]
+
+    def means(w: Array) -> dict[str, float]:
+        scored = [(ranks(w[rows]) | {"log_loss": _mean(loss, w[rows])}) for rows, ranks, loss in each]
+        known = {key: [one[key] for one in scored if np.isfinite(one[key])] for key in scored[0]}
+        return {key: float(np.mean(values)) if values else np.nan for key, values in known.items()}
+
+    draws = row_draws(
+        lambda _: means, np.zeros(n, np.int64), sample_weight=sample_weight,
+        groups=np.arange(n) if groups is None else groups, resamples=min(resamples, ROW_RESAMPLES), seed=seed,
+    )  # fmt: skip
+    return {key: percentile(values, level) for key, values in draws.items()}
+
+
+def _mean(values: Array, w: Array) -> float:
+    total = w.sum()
+    return float(np.sum(values * w) / total) if total > 0 else np.nan
+
+
 def without_intervals(values: Mapping[str, float]) -> Scored:
     """Scores that have no interval.
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from counterpoise.core.checks import row_weights
 from counterpoise.core.errors import OptionError
-from counterpoise.metrics.arrays import Array, codes, probabilities
+from counterpoise.metrics.arrays import Array, codes, probabilities, table
 from counterpoise.metrics.calibration_scores import (
     calibration_intercept,
     calibration_slope,
@@ -106,7 +106,7 @@ def scorer(
     proba, raw = probabilities(proba, len(y)), probabilities(raw, len(y), "raw")
     if proba.shape[1] != n_classes or raw.shape != proba.shape:
         raise OptionError(f"proba is {proba.shape} and raw {raw.shape}. Expected ({len(y)}, {n_classes}) for both.")
-    ranks = rank_scorer(y, proba, positive)
+    ranks = rank_scorer(*table(y, proba, None, positive)[:2], positive)
 
     def scores(sample_weight: Any) -> dict[str, float]:
         w = row_weights(sample_weight, len(y))

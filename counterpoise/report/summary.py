@@ -20,6 +20,8 @@ Array = np.ndarray
 
 #: Deviation, in units of the axes, below which a dropped point cannot be seen.
 TOLERANCE = 4e-4
+#: Points that a curve has at most.
+MOST_POINTS = 200
 #: Rungs of the ladder of thresholds that bands are drawn on.
 MOST_RUNGS = 240
 #: Classes with curves, and with a line of their own in the table of decisions: of more, the rarest.
@@ -35,7 +37,7 @@ def curves_of(
     decision: Array,
     classes: Sequence[Any],
     positive: int,
-    max_points: int = 200,
+    max_points: int = MOST_POINTS,
     groups: Array | None = None,
 ) -> dict[str, Any]:
     """Measure everything that the page draws of one strategy, from its test rows.
@@ -85,23 +87,34 @@ def curves_of(
     return block | _multiclass(y, raw, proba, labels, max_points, groups)
 
 
-def curves_of_labels(labels: Mapping[str, tuple[Array, Array, Array, Array]]) -> dict[str, Any]:
+def curves_of_labels(
+    labels: Mapping[str, tuple[Array, Array, Array, Array]], groups: Mapping[str, Array] | None = None
+) -> dict[str, Any]:
     """As `curves_of`, of several labels per row: a curve for each of the rarest, all else of every label together.
 
     Args:
         labels: Name -> y, raw, proba and decision of the rows where the label is known, classes without and with it.
+        groups: Name -> which of these rows belong together, for the bands; None: each row is its own.
     """
-    kept = rarest_codes(np.array([int(y.sum()) for y, *_ in labels.values()]))
-    named = list(labels.items())
-    blocks = [(named[code][0], _of_label(*named[code][1])) for code in kept]
-    joined = _of_label(*(np.concatenate(part) for part in zip(*labels.values(), strict=True)))
-    curves = ("pr", "roc", "gain", "decision")
-    drawings = {name: {"classes": [{"label": label, **block[name]} for label, block in blocks]} for name in curves}
-    return drawings | {key: joined[key] for key in ("calibration", "confusion", "confusion_default")}
+    parts = [np.concatenate(part) for part in zip(*labels.values(), strict=True)]
+    y, raw, proba, decision = _checked(parts[0], parts[1], parts[2], parts[3], 2, 2)
+    hit, both = y == 1, ["without", "with"]
+    named = list(labels)
+    kept = [named[code] for code in rarest_codes(np.array([int(own.sum()) for own, *_ in labels.values()]))]
+    curves = [_label_curves(labels[name], None if groups is None else groups[name]) for name in kept]
+    return {
+        **{key: {"classes": [{"label": name, **own[key]} for name, own in zip(kept, curves, strict=True)]}
+           for key in ("pr", "roc", "gain", "decision")},
+        "calibration": {"raw": reliability(hit, raw[:, 1]), "corrected": reliability(hit, proba[:, 1])},
+        "confusion": confusion(y, decision, both),
+        "confusion_default": confusion(y, _default_decision(proba, 1), both),
+    }  # fmt: skip
 
 
-def _of_label(y: Array, raw: Array, proba: Array, decision: Array) -> dict[str, Any]:
-    return curves_of(y, raw, proba, decision, ["without", "with"], 1)
+def _label_curves(label: tuple[Array, Array, Array, Array], groups: Array | None) -> dict[str, dict[str, Any]]:
+    y, _, proba, _ = label
+    hit, score = y == 1, np.asarray(proba, dtype=np.float64)[:, 1]
+    return _curves(hit, score, counts_by_threshold(hit, score), MOST_POINTS, groups)
 
 
 def confusion(y: Array, decision: Array, labels: Sequence[str]) -> dict[str, Any]:

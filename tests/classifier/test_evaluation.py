@@ -13,7 +13,7 @@ from sklearn import metrics
 import counterpoise as cp
 from counterpoise.classifier.evaluation import evaluate
 from counterpoise.core.errors import ColumnError, OptionError, TargetError
-from counterpoise.metrics.measured import measure
+from counterpoise.metrics.measured import joint_intervals, measure
 from counterpoise.targets.known import label_codes
 
 
@@ -197,3 +197,38 @@ def test_tables_are_read_as_fit_reads_them(tmp_path):
     assert given["groups"] == n // 2
     with pytest.raises(ColumnError, match="lacks the column 'whom' for groups"):
         evaluate(clf, frame, target="ill", groups="whom")
+
+
+def test_means_over_labels_have_the_intervals_of_rows_drawn_with_all_their_labels():
+    rng = np.random.default_rng(0)
+    n, labels = 300, []
+    for share, known in ((0.3, 1.0), (0.1, 0.8)):
+        rows = np.flatnonzero(rng.random(n) < known)
+        y = (rng.random(len(rows)) < share).astype(int)
+        p = np.clip(0.2 * y + 0.7 * rng.random(len(rows)), 0.01, 0.99)
+        labels.append((rows, y, np.stack([1 - p, p], axis=1)))
+    found = joint_intervals(labels, n, resamples=200)
+
+    def scores(drawn):
+        times = np.bincount(drawn, minlength=n)
+        each = []
+        for rows, y, p in labels:
+            at = np.repeat(np.arange(len(rows)), times[rows])
+            each.append(
+                [
+                    metrics.average_precision_score(y[at], p[at, 1]),
+                    metrics.roc_auc_score(y[at], p[at, 1]),
+                    metrics.log_loss(y[at], p[at, 1]),
+                ]
+            )
+        return np.mean(each, axis=0)
+
+    draws = np.array([scores(rng.integers(0, n, n)) for _ in range(400)])
+    for number, key in enumerate(("average_precision", "roc_auc", "log_loss")):
+        low, high = np.percentile(draws[:, number], [2.5, 97.5])
+        width = high - low
+        assert found[key] == pytest.approx((low, high), abs=0.15 * width)
+    twice = [(np.concatenate([r, r + n]), np.tile(y, 2), np.tile(p, (2, 1))) for r, y, p in labels]
+    grouped = joint_intervals(twice, 2 * n, groups=np.tile(np.arange(n), 2), resamples=200)
+    for key, ends in found.items():
+        assert grouped[key] == pytest.approx(ends, abs=1e-9)

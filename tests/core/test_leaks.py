@@ -79,3 +79,20 @@ def test_a_handful_of_rows_is_not_judged():
     y = np.zeros(100, dtype=np.int32)
     y[:5] = 1
     assert single_column_scores({"numeric": y.astype(np.float32)[:, None]}, y, 2) == {}
+
+
+def test_every_label_scores_as_alone_on_the_rows_where_it_is_known():
+    columns = {"numeric": rng.normal(size=(N, 4)).astype(np.float32), "categorical": rng.integers(0, 5, (N, 2))}
+    columns["numeric"][::9, 0] = np.nan
+    y = (rng.random((N, 4)) < [0.3, 0.3, 0.1, 0.002]).astype(np.int8)
+    y[:, 1] = columns["numeric"][:, 3] > 1.0
+    y[rng.random(N) < 0.2, 2] = -1
+    found = leaks.leak_scores(columns, y, list("abcd"))
+    assert [name for name, _ in found] == [f"the label {name!r}" for name in "abcd"]
+    for (_, scores), column in zip(found, y.T, strict=True):
+        rows = column >= 0
+        assert scores == single_column_scores({k: v[rows] for k, v in columns.items()}, column[rows], 2)
+    assert found[1][1]["numeric", 3] > LEAK_ROC_AUC
+    assert found[3][1] == {}
+    found[0][1].clear()  # what was handed out is the caller's own
+    assert leaks.leak_scores(columns, y, list("abcd"))[0][1] != {}

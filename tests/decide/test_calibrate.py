@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+from scipy.optimize import minimize
 from scipy.special import expit, logit
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
@@ -124,6 +125,35 @@ def test_few_rare_rows_are_refused_in_words() -> None:
     three = log_softmax(np.random.default_rng(0).normal(size=(100, 3)))
     _, notes = fit_calibrator(three, np.r_[np.zeros(60, int), np.ones(37, int), 2, 2, 2])
     assert "temperature" not in notes[0]  # one slope needs no class on its own
+
+
+@pytest.mark.parametrize("kind", ["temperature", "platt", "vector"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_two_classes_agree_with_any_number_of_classes_and_with_a_search(kind: str, weighted: bool) -> None:
+    """The logistic regression is the softmax with two columns, and no point near its end is better."""
+    lp, y = binary(3000, slope=2.0, move=-1.0)
+    w = np.random.default_rng(2).uniform(0.2, 3.0, 3000) if weighted else np.ones(3000)
+    origin, basis, start = module._family(kind, lp, y, w)
+    one, many = module._two_classes(lp, y, w, origin, basis), module._classes(lp, y, w, origin, basis)
+    for theta in (start, start + np.random.default_rng(3).normal(size=start.shape)):
+        for got, wanted in zip(one(theta), many(theta), strict=True):
+            np.testing.assert_allclose(got, wanted, rtol=1e-9, atol=1e-7)
+    best = minimize(lambda theta: many(theta)[0], start, method="Nelder-Mead", options={"xatol": 1e-7, "fatol": 1e-9})
+    slopes, intercepts = module._fit_linear(kind, lp, y, w)
+    wanted = origin + basis @ best.x
+    np.testing.assert_allclose(np.append(slopes, intercepts), wanted, atol=1e-3)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("kind", ["temperature", "platt", "vector"])
+def test_where_a_fit_starts_does_not_change_it(kind: str, classes: int) -> None:
+    rng = np.random.default_rng(0)
+    lp = log_softmax(2.0 * rng.normal(size=(3000, classes)))
+    y = (rng.random((3000, 1)) > np.cumsum(np.exp(lp), axis=1)[:, :-1]).sum(axis=1)
+    w, few = np.ones(3000), slice(0, 2000)
+    start = module._fit(kind, lp, y, w)
+    cold, warm = (module._fit(kind, lp[few], y[few], w[few], begin) for begin in (None, start))
+    np.testing.assert_allclose(*(np.exp(apply_calibrator(one, lp)) for one in (warm, cold)), atol=1e-4)
 
 
 def test_laws() -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
+from counterpoise.decide import intercept as module
 from counterpoise.decide.intercept import fit_intercept, intercept_check
 from counterpoise.decide.prior import log_softmax
 
@@ -63,3 +64,16 @@ def test_hopeless_scores_stay_finite() -> None:
     lp = log_softmax(np.array([[0.0, 900.0]] * 10))
     b = fit_intercept(lp, np.array([0] * 9 + [1]))
     assert np.all(np.isfinite(b))
+
+
+@pytest.mark.parametrize("spread", [1.0, 30.0, 300.0])
+def test_two_classes_reach_the_share_as_any_number_of_classes_does(spread: float) -> None:
+    rng = np.random.default_rng(0)
+    z = rng.normal(-3.0, spread, 4000)
+    lp = log_softmax(np.stack([np.zeros(4000), z], axis=1))
+    y, w = (rng.random(4000) < 0.02).astype(int), rng.uniform(0.5, 2.0, 4000)
+    got = module.fitted_intercept(lp, y, w)
+    wanted = module._newton(np.maximum(lp, -700.0), np.bincount(y, weights=w), w)
+    np.testing.assert_allclose(got, wanted, atol=1e-7)
+    p = np.exp(log_softmax(np.maximum(lp, -700.0) + got))
+    np.testing.assert_allclose(w @ p[:, 1] / w.sum(), np.average(y, weights=w), rtol=1e-7)

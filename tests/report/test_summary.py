@@ -78,3 +78,27 @@ def test_of_many_classes_the_rarest_have_curves_and_all_others_are_one():
     assert np.array_equal(np.array(table["matrix"])[:12, :12], whole[:12, :12])
     assert table["matrix"][12] == [*whole[12:, :12].sum(axis=0), whole[12:, 12:].sum()]
     assert np.sum(table["matrix"]) == len(y)
+
+
+def test_curves_of_labels_are_those_of_each_label_alone_and_of_all_cases_together():
+    rng = np.random.default_rng(0)
+    labels = {}
+    for name, share in (("a", 0.2), ("b", 0.05)):
+        y = (rng.random(400) < share).astype(int)
+        p = np.clip(0.3 * y + 0.5 * rng.random(400), 0, 1)
+        both = np.stack([1 - p, p], axis=1)
+        labels[name] = (y, both**2, both, (p > 0.4).astype(int))
+    block = summary.curves_of_labels(labels)
+    for number, (name, own) in enumerate(labels.items()):
+        alone = summary.curves_of(*own, ["without", "with"], 1)
+        for curve in ("pr", "roc", "gain", "decision"):
+            assert block[curve]["classes"][number] == {"label": name, **alone[curve]}
+    joined = summary.curves_of(
+        *(np.concatenate(part) for part in zip(*labels.values(), strict=True)), ["without", "with"], 1
+    )
+    for key in ("calibration", "confusion", "confusion_default"):
+        assert block[key] == joined[key]
+    pairs = dict.fromkeys(labels, np.arange(400) // 2)
+    grouped = summary.curves_of_labels(labels, pairs)["pr"]["classes"][1]["band"]
+    assert grouped == summary.curves_of(*labels["b"], ["without", "with"], 1, groups=pairs["b"])["pr"]["band"]
+    assert grouped != block["pr"]["classes"][1]["band"]

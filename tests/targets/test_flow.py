@@ -72,6 +72,8 @@ def test_evaluation_by_label(clf):
     assert [row["label"] for row in found["labels"]] == NAMES
     mean = np.mean([row["metrics"]["average_precision"]["value"] for row in found["labels"]])
     assert found["metrics"]["average_precision"]["value"] == pytest.approx(mean)
+    ends = [found["metrics"]["average_precision"][end] for end in ("low", "high")]
+    assert 0 <= ends[0] < ends[1] <= 1
     assert evaluate(clf, FRAME.drop(columns=NAMES), FRAME[NAMES[::-1]], resamples=5)["rows"] == N
     with pytest.raises(TargetError, match="no label 'mass'"):
         evaluate(clf, FRAME.drop(columns=NAMES), FRAME[NAMES[:2]], resamples=5)
@@ -115,6 +117,29 @@ def test_a_served_model_and_a_run_that_goes_on(tmp_path, capfd):
     assert "2 of 2 fits are done" in capfd.readouterr().err
     scores = [m.leaderboard[0]["scores"]["average_precision"]["folds"] for m in (first, again)]
     assert scores[0] == scores[1]
+
+
+@pytest.mark.parametrize(("format", "needed"), [("litert", "ai_edge_litert.interpreter"), ("onnx", "tf2onnx")])
+def test_files_for_other_runtimes_decide_each_label(tmp_path, format, needed):
+    runtime = pytest.importorskip(needed)
+    clf = cp.fit("mlp", X, Y, strategy="class_weight", **QUICK)
+    clf = clf.decide(threshold=dict(zip(clf.classes_.tolist(), np.median(clf.predict_proba(X), axis=0), strict=True)))
+    path = str(clf.export(tmp_path, format=format))
+    rows = {"numeric": X.astype(np.float32)}
+    if format == "onnx":
+        session = pytest.importorskip("onnxruntime").InferenceSession(path)
+        names = [output.name for output in session.get_outputs()]
+        found = dict(zip(names, session.run(None, rows), strict=True))
+    else:
+        found = runtime.Interpreter(path).get_signature_runner("serve")(**rows)
+    proba, decided = clf.predict_proba(X), clf.predict(X)
+    np.testing.assert_allclose(found["probability"], proba, atol=1e-5)
+    thresholds = [rule.threshold for rule in clf.rule.problem_rules]
+    assert len(set(thresholds)) == 3
+    clear = np.abs(proba - thresholds) > 1e-4
+    assert clear.mean() > 0.9
+    assert np.array_equal(found["decision"][clear], decided[clear])
+    assert (decided.mean(axis=0) > 0.3).all()
 
 
 def test_two_labels_are_no_two_classes():
