@@ -196,7 +196,7 @@ def test_what_is_wrong_with_a_table_is_raised_before_files_are_decoded(root, giv
         ({"dx": ["a", "b", "c", "a", "b"]}, {"positive": "a"}, "one_vs_rest"),
         ({}, {"check": partial(check_divisible, folds=2)}, "class 'mel' has 2 rows, too few for 2 folds"),
         ({}, {"check": check_divisible}, "class 'mel' has 2 rows, 0 of them among the held-out rows"),
-        ({"part": ["train", "train", "test", "train", "test"]}, {"split": "part", "check": check_divisible},
+        ({"part": ["train"] * 4 + ["test"]}, {"split": "part", "check": check_divisible},
          "class 'mel' has 0 rows among the test rows"),
         ({"part": ["train"] * 5}, {"split": "part", "check": check_divisible}, "split names no test row"),
         ({"part": ["train", "test"] * 2 + ["test"]}, {"split": "part", "groups": "patient", "check": check_divisible},
