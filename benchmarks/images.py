@@ -188,12 +188,13 @@ def looped(folder: Path, place: Path, jobs: list[Job], cached: bool) -> None:
 
         def part(rows: np.ndarray, kind: str, shuffle: bool) -> Any:
             home = _linked(folder, place, rows)
+            if not cached:
+                return dataset(home, COMPARE_BATCH, shuffle)
             images = keras.utils.image_dataset_from_directory(
-                home, image_size=(SIZE, SIZE), batch_size=COMPARE_BATCH, shuffle=shuffle and not cached, verbose=False
+                home, image_size=(SIZE, SIZE), batch_size=None, shuffle=False, verbose=False
             )
-            if cached:
-                images = images.unbatch().cache(f"{caches}/{kind}-{home.name}")
-                images = (images.shuffle(1_000) if shuffle else images).batch(COMPARE_BATCH)
+            images = images.cache(f"{caches}/{kind}-{home.name}")
+            images = (images.shuffle(1_000) if shuffle else images).batch(COMPARE_BATCH)
             return images.prefetch(tf.data.AUTOTUNE)
 
         for job in jobs:

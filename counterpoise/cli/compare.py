@@ -7,6 +7,7 @@ import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -58,6 +59,8 @@ def command(
     cache: o.Cache = None,
     ignore: o.Ignore = None,
     augment: o.Augment = None,
+    flip: o.Flip = None,
+    contrast: o.Contrast = None,
     pictures: Annotated[
         bool,
         typer.Option(help="Show confident errors and heat maps as images in the report.", rich_help_panel="Images"),
@@ -132,7 +135,7 @@ def command(
     Every finished fit is saved in --out, so the same command resumes an interrupted comparison.
     """
     from counterpoise.cli.show import comparison_text
-    from counterpoise.data.split import check_counts, set_aside
+    from counterpoise.data.given_split import check_divisible
     from counterpoise.pipeline.reading import inputs_of
     from counterpoise.strategies.select import select
 
@@ -148,17 +151,16 @@ def command(
     if ray is not None and jobs > 1:
         raise OptionError("--jobs and --ray cannot be combined. Remove one of them.")
     elsewhere = executor_of(jobs, ray)
-    network = resolve_model(model, trust)
+    network, moves = resolve_model(model, trust), o.augmentation_options(augment, flip, contrast)
     how = o.data_options(
         positive, one_vs_rest, merge_rare, drop, groups, time, skip_bad, split, unit, aggregate, cost_column
     )
     how["by"] = o.split_names(by)
     form = o.picture_options(size, range, images, root, groups_from, aspect, features, cache, ignore)
     named = o.target_named(target, separator, missing, uncertain, labels_prefix, data)
-    examples = o.read_table(data, named, form, text=model == "text", inputs=inputs_of(network), **how)
+    check = partial(check_divisible, folds=folds or 5, seed=seed)
+    examples = o.read_table(data, named, form, check, text=model == "text", inputs=inputs_of(network), **how)
     chosen = select(strategies, examples.kind)
-    if examples.time is None and examples.groups is None and examples.split is None:
-        check_counts(set_aside(examples, folds or 5), folds or 5)
     leaks = "error" if strict else "warn"
     judged = {
         "leaks": leaks,
@@ -168,7 +170,7 @@ def command(
         "limit": limit,
         "show_pictures": pictures,
         "importance": importance,
-        "network_options": {"augment": "auto" if augment else augment},
+        "network_options": moves,
     }
     with elsewhere as executor:
         comparison = run(

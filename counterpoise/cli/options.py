@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -134,6 +134,20 @@ Augment = Annotated[
         show_default=False, rich_help_panel="Images",
     ),
 ]  # fmt: skip
+Flip = Annotated[
+    str | None,
+    typer.Option(
+        help="Flip half of the images in training: horizontal, vertical, or both.", show_default=False,
+        rich_help_panel="Images",
+    ),
+]  # fmt: skip
+Contrast = Annotated[
+    float | None,
+    typer.Option(
+        help="Largest random change of contrast in training, as a share such as 0.2.", show_default=False,
+        rich_help_panel="Images",
+    ),
+]  # fmt: skip
 
 Model = Annotated[
     str,
@@ -241,17 +255,33 @@ def _columns_with(prefix: str, target: str | None, data: Path | None) -> tuple[s
     return names
 
 
-def read_table(data: Path, target: Any, pictures: Mapping[str, Any], **options: Any) -> Examples:
+def read_table(
+    data: Path, target: Any, pictures: Mapping[str, Any], check: Callable[[Examples], object] | None = None,
+    **options: Any,
+) -> Examples:  # fmt: skip
     """Read the table, the folder of images or the table of images that a command names, with its data options.
 
-    `pictures` are the options of images (see `picture_options`).
+    `pictures` are the options of images (see `picture_options`). `check` raises what is wrong with the rows; of images
+    it is also called before they are decoded.
     """
-    from counterpoise.core.errors import ColumnError, OptionError
     from counterpoise.data.read import read
     from counterpoise.data.split import set_aside
 
     if pictures.get("images") is not None or data.is_dir():
-        return _read_images(data, target, pictures, **options)
+        examples = _read_images(data, target, pictures, check, **options)
+    else:
+        _check_columns(data, target, pictures, options)
+        examples = read(data, target=target, **options)
+    examples = set_aside(examples)
+    if check is not None:
+        check(examples)
+    return examples
+
+
+def _check_columns(data: Path, target: Any, pictures: Mapping[str, Any], options: Mapping[str, Any]) -> None:
+    """Refuse options that do not go with a table."""
+    from counterpoise.core.errors import ColumnError, OptionError
+
     for name, value in pictures.items():
         if value is not None:
             raise OptionError(
@@ -266,10 +296,9 @@ def read_table(data: Path, target: Any, pictures: Mapping[str, Any], **options: 
     for option, column in used:
         if column in options["drop"]:
             raise OptionError(f"Column {column!r} is in both {option} and --drop. Remove it from --drop.")
-    return set_aside(read(data, target=target, **options))
 
 
-def _read_images(data: Path, target: Any, pictures: Mapping[str, Any], **options: Any) -> Examples:
+def _read_images(data: Path, target: Any, pictures: Mapping[str, Any], check: Any, **options: Any) -> Examples:
     """Read a folder or a table of images; refuse options that do not go with it."""
     from counterpoise.core.errors import ColumnError, OptionError
     from counterpoise.data.images import read_images
@@ -297,7 +326,7 @@ def _read_images(data: Path, target: Any, pictures: Mapping[str, Any], **options
         raise OptionError(f"--size is required for images. For example, --size 64 resizes {data} to 64 × 64 pixels.")
     labels = {name: options[name] for name in ("positive", "one_vs_rest", "merge_rare", "skip_bad")}
     given = {name: value for name, value in pictures.items() if value is not None}
-    return read_images(data, target=target, **given, **columns, **labels)
+    return read_images(data, target=target, check=check, **given, **columns, **labels)
 
 
 def _typed(name: str) -> str:
@@ -314,6 +343,14 @@ def picture_options(
         "size": size, "range": range, "images": images, "root": root, "groups_from": groups_from, "aspect": aspect,
         "features": split_names(features) or None, "cache": cache, "ignore": tuple(ignore) if ignore else None,
     }  # fmt: skip
+
+
+def augmentation_options(augment: bool | None, flip: str | None, contrast: float | None) -> dict[str, Any]:
+    """The options of augmentation on the command line as arguments of `fit`, checked before anything is read."""
+    from counterpoise.data.image_form import check_contrast, check_flip
+
+    moves = {"flip": check_flip(flip), "contrast": check_contrast(contrast)}
+    return {"augment": "auto" if augment else augment, **moves}
 
 
 def picture_form(clf: Any) -> tuple[tuple[int, int], Pictures]:

@@ -57,7 +57,8 @@ def trained(clf: Any, strategy: str, rows: int, out: Path, notes: tuple[str, ...
     metrics = of.get("metrics", {})
     keys = ("average_precision", "recall", "precision")
     scores = [text for key in keys if (text := _score(key, metrics.get(key)))]
-    evidence = f"{capital('; '.join(scores))} ({card.get('metrics_of', 'stored rows')})." if scores else ""
+    of_what = ("" if clf.unit is None else "units of ") + card.get("metrics_of", "stored rows")
+    evidence = f"{capital('; '.join(scores))} ({of_what})." if scores else ""
     return Summary(
         f"saved {out}: {strategy}, {models}, {rows:,} rows, {decided}", evidence, _decisions(clf, rule, metrics),
         next_step or f"Score it on new rows: counterpoise evaluate {out} ROWS.csv", notes,

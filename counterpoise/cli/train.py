@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -52,6 +53,8 @@ def command(
     cache: o.Cache = None,
     ignore: o.Ignore = None,
     augment: o.Augment = None,
+    flip: o.Flip = None,
+    contrast: o.Contrast = None,
     model: o.Model = "auto",
     trust: o.Trust = None,
     epochs: o.Epochs = None,
@@ -103,6 +106,7 @@ def command(
     ] = None,
 ) -> None:
     """Train one strategy and save it, with correction and threshold, in one file."""
+    from counterpoise.data.given_split import check_divisible
     from counterpoise.decide.costs import cost_matrix
     from counterpoise.pipeline.reading import inputs_of
     from counterpoise.strategies.select import find
@@ -122,14 +126,15 @@ def command(
         )
     o.check_file(out, ".keras", [data, model])
     chosen = find(strategy)
-    network = resolve_model(model, trust)
+    network, moves = resolve_model(model, trust), o.augmentation_options(augment, flip, contrast)
     how = o.data_options(
         positive, one_vs_rest, merge_rare, drop, groups, time, skip_bad, split, unit, aggregate, cost_column,
         threshold_by,
     )  # fmt: skip
     pictures = o.picture_options(size, range, images, root, groups_from, aspect, features, cache, ignore)
     named = o.target_named(target, separator, missing, uncertain, labels_prefix, data)
-    examples = o.read_table(data, named, pictures, text=model == "text", inputs=inputs_of(network), **how)
+    check = partial(check_divisible, folds=folds or 0, seed=seed, judged=False)
+    examples = o.read_table(data, named, pictures, check, text=model == "text", inputs=inputs_of(network), **how)
     import_keras_quietly()
     from counterpoise.targets.kinds import target_of
 
@@ -159,7 +164,7 @@ def command(
     clf = fit(
         network, examples, strategy=chosen, folds=folds, guarantee_rows=guarantee_rows, epochs=o.or_auto(epochs),
         batch_size=o.or_auto(batch_size), seed=seed, tune_threshold=tune_threshold,
-        augment="auto" if augment else augment,
+        **moves,
     )  # fmt: skip
     if aim is not None or matrix is not None or column or review_alpha is not None:
         with warnings.catch_warnings(action="ignore", category=UserWarning):  # the notes below have it

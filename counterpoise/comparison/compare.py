@@ -105,12 +105,12 @@ def compare(
             stopped; more strategies or repeats train only what is new; other data, settings or versions are refused.
         seed: Same seed, same leaderboard.
         verbose: 0 is silent; "auto" shows a bar in a terminal.
-        **options: What rows are (`counterpoise.pipeline.options.Rows`): `split`, `unit`, `aggregate`, `sample_weight`.
-            How models are trained (`Training`): `epochs`, `batch_size`, `budget`, `optimizer`, `patience`, `recipe`,
-            `output`, `initial_weights`, `init_bias`, `augment`, `engine`. And those of `CompareOptions`: how rows are
-            divided (`repeats`, `label_delay`, `duplicates`, `leaks`), how strategies are judged (`cost_column`,
-            `cost_fp`, `by`, `nested`), and how the comparison runs (`tune_steps`, `early_stopping`, `refit`,
-            `show_pictures`, `importance`, `executor`).
+        **options: What rows are (`counterpoise.pipeline.options.Rows`): `split`, `unit`, `aggregate`, `sample_weight`,
+            `positive`, `one_vs_rest`, `merge_rare`. How models are trained (`Training`): `epochs`, `batch_size`,
+            `budget`, `optimizer`, `patience`, `recipe`, `output`, `initial_weights`, `init_bias`, `augment`, `flip`,
+            `contrast`, `engine`. And those of `CompareOptions`: how rows are divided (`repeats`, `label_delay`,
+            `duplicates`, `leaks`), how strategies are judged (`cost_column`, `cost_fp`, `by`, `nested`), and how the
+            comparison runs (`tune_steps`, `early_stopping`, `refit`, `show_pictures`, `importance`, `executor`).
 
     Returns:
         Comparison: `leaderboard`, `verdict`, `best`, `to_html`, `save`.
@@ -134,7 +134,7 @@ def compare(
     examples = read_for(model, data, y, **metadata, **{name: own[name] for name in Rows.__annotations__})
     chosen = select(strategies, examples.kind)
     of_network = {name: own[name] for name in ("output", "initial_weights", "optimizer")}
-    of_network["augment"] = augmentation_of(data, own["augment"])
+    of_network |= augmentation_of(data, own)
     how = {name: own[name] for name in PASSED_ON}
     return compare_examples(
         examples, model, chosen, settings, folds=folds, metric=metric, costs=costs, limit=limit, verbose=verbose,

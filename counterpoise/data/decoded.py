@@ -2,7 +2,7 @@
 
 Where the pixels go: into one file in the temporary folder, if it has twice the room; else they are decoded at every
 draw. Rows are the same in both. The file is read and written in rows, not mapped: pages of a map would count as memory
-of this process. It has a record of each row, with the checksum of its pixels once they are there, so that worker
+of this process. After the pixels of each row comes its record, with their checksum once they are there, so that worker
 processes share it, and later ones a file that outlives its process. Only a file in a folder of the user's does.
 """
 
@@ -121,7 +121,7 @@ class PixelCache:
         """Fill in a row, C-contiguous and of this form, if it is there."""
         if self._handle < 0 or not (self._here[row] or self._record(row)):
             return False
-        if os.preadv(self._handle, [out.data], row * self.row_bytes) != self.row_bytes:
+        if os.preadv(self._handle, [out.data], self._place(row)) != self.row_bytes:
             return False
         if not self._here[row]:  # another process wrote it, which may have been killed
             self._here[row] = checksum(out.data) == self._record(row)[: CHECKSUM.size]
@@ -133,8 +133,8 @@ class PixelCache:
             return
         try:
             raw = np.ascontiguousarray(values).data
-            if os.pwrite(self._handle, raw, row * self.row_bytes) == self.row_bytes:
-                os.pwrite(self._handle, checksum(raw) + note, self._place(row))
+            record = (checksum(raw) + note).ljust(RECORD, b"\0")
+            if os.pwritev(self._handle, [raw, record], self._place(row)) == self.row_bytes + RECORD:
                 self._here[row] = True
         except OSError:
             self._full = True
@@ -145,11 +145,12 @@ class PixelCache:
 
     def _record(self, row: int) -> bytes:
         """The record of a row; empty if the row is not there."""
-        record = os.pread(self._handle, RECORD, self._place(row))
+        record = os.pread(self._handle, RECORD, self._place(row) + self.row_bytes)
         return record if any(record[: CHECKSUM.size]) else b""
 
     def _place(self, row: int) -> int:
-        return self.shape[0] * self.row_bytes + row * RECORD
+        """Where the pixels of a row are in the file; its record comes after them."""
+        return row * (self.row_bytes + RECORD)
 
     def __getstate__(self) -> dict[str, Any]:
         return {"shape": self.shape, "dtype": self.dtype, "path": self.path}

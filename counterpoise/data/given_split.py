@@ -15,10 +15,13 @@ from counterpoise.core.examples import TEST, TRAIN, VALIDATION, Examples
 from counterpoise.core.folds import LEAST_TRAIN, Fold
 from counterpoise.data.split import (
     STOP_SHARE,
+    check_counts,
+    hold_out,
     known_rows,
     latest_part,
     make_folds,
     rows_that_weigh,
+    set_aside,
     stratified_part,
     usable,
 )
@@ -85,6 +88,28 @@ class Split:
         rows = usable(examples, self.duplicates)[0]
         earlier = [int((examples.time[rows] < examples.time[fold.test].min()).sum()) for fold in folds]
         return [n - len(fold.train) - len(fold.stop) for n, fold in zip(earlier, folds, strict=True)]
+
+
+def check_divisible(examples: Examples, folds: int = 0, seed: int = 0, judged: bool = True) -> None:
+    """Raise what a division of these rows would, as far as labels, split, groups and times show it; features may lack.
+
+    Args:
+        examples: The rows.
+        folds: Folds that they will be divided into; 0: training and held-out rows.
+        seed: The seed of the division.
+        judged: Whether rows with their own split need test rows.
+
+    Raises:
+        SplitError: as `make_folds`, `hold_out` and `given_fold` do.
+    """
+    rows = set_aside(examples, folds)
+    if rows.split is not None:
+        given_fold(rows, seed=seed, judged=judged)
+    elif rows.groups is None and rows.time is None:  # others are divided by more than their labels
+        if folds:
+            check_counts(rows, folds)
+        else:
+            hold_out(rows, seed=seed)
 
 
 def rows_to_learn(examples: Examples) -> int:

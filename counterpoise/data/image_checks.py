@@ -8,9 +8,11 @@ import warnings
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import chain
 
 from counterpoise.core.errors import DataError
 from counterpoise.core.examples import Pictures
+from counterpoise.data.decoded import CHUNK
 from counterpoise.data.image_info import ImageInfo, image_info, range_text
 from counterpoise.data.image_set import named
 from counterpoise.data.kept_pixels import KeptPixels
@@ -37,7 +39,9 @@ def sound_files(
 
     with warnings.catch_warnings(), ThreadPoolExecutor(os.cpu_count()) as pool:
         warnings.filterwarnings("ignore", module="PIL")  # what matters of them is in the looks
-        infos = list(zip(paths, pool.map(info_of, range(len(paths))), strict=True))
+        rows = range(len(paths))
+        chunks = pool.map(lambda start: [info_of(row) for row in rows[start : start + CHUNK]], rows[::CHUNK])
+        infos = list(zip(paths, chain.from_iterable(chunks), strict=True))
     bad = tuple((path, info.fault) for path, info in infos if info.fault)
     if bad and not skip_bad:
         raise DataError(_bad_text(bad))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -100,22 +101,34 @@ def files_below(root: Path) -> list[str]:
     Raises:
         DataError: no such folder.
     """
-    _check_folder(root)
-    return [str(p) for p in sorted(root.rglob("*")) if _counts(p, root) and p.is_file()]
+    return list(_files(str(root)))
+
+
+def _files(folder: str) -> Iterator[str]:
+    for entry in _entries(folder):
+        if entry.is_dir(follow_symlinks=False):
+            yield from _files(entry.path)
+        elif entry.is_file():
+            yield entry.path.removeprefix("./")  # of the folder "."
 
 
 def _folders(root: Path) -> list[Path]:
-    _check_folder(root)
-    return sorted(p for p in root.iterdir() if _counts(p, root) and p.is_dir())
+    return [Path(entry.path) for entry in _entries(str(root)) if entry.is_dir()]
 
 
-def _check_folder(root: Path) -> None:
-    if not root.is_dir():
-        raise DataError(f"{root} is not a folder.")
+def _entries(folder: str) -> list[os.DirEntry[str]]:
+    """Files and folders in a folder, sorted; hidden ones and those of the system left out.
 
-
-def _counts(path: Path, root: Path) -> bool:
-    return not any(name.startswith(".") or name.casefold() in SYSTEM_FILES for name in path.relative_to(root).parts)
+    Not by `pathlib`, which takes a tenth of the time in which the images are decoded.
+    """
+    try:
+        found = list(os.scandir(folder))
+    except (NotADirectoryError, FileNotFoundError):
+        raise DataError(f"{folder} is not a folder.") from None
+    except OSError as error:
+        raise DataError(f"The folder {folder} cannot be read ({error.strerror}). Check its permissions.") from None
+    counted = [e for e in found if not (e.name.startswith(".") or e.name.casefold() in SYSTEM_FILES)]
+    return sorted(counted, key=lambda entry: entry.name)
 
 
 def _refuse_split(root: Path, kinds: Sequence[Path]) -> None:

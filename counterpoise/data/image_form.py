@@ -1,4 +1,4 @@
-"""The form that images are read in: size, color mode, range of values, aspect."""
+"""The form that images are read in: size, color mode, range of values, aspect; and how they may be flipped."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from counterpoise.core.checks import check_int, check_range
+from counterpoise.core.checks import check_choice, check_int, check_range
 from counterpoise.core.errors import OptionError
 from counterpoise.data.pixel_types import Range
 
@@ -14,6 +14,8 @@ from counterpoise.data.pixel_types import Range
 CHANNELS = {"grayscale": 1, "rgb": 3}
 #: How images of another shape than is asked for are brought to it.
 ASPECTS = ("stretch", "crop", "pad")
+#: Flips -> the axes of images (N, height, width, channels) that they mirror.
+FLIPS = {"horizontal": (2,), "vertical": (1,), "both": (1, 2)}
 
 
 def check_sides(size: Any) -> tuple[int, int]:
@@ -48,3 +50,24 @@ def check_span(range: Any) -> Range | None:
     if not low < high:
         raise OptionError(f"range is ({low:g}, {high:g}), but low must be below high; {expected}.")
     return low, high
+
+
+def check_flip(flip: Any) -> str | None:
+    """A name of `FLIPS`; None stays None.
+
+    Raises:
+        OptionError: something else.
+    """
+    return None if flip is None else check_choice(flip, "flip", FLIPS)
+
+
+def check_contrast(contrast: Any) -> float:
+    """The largest change of contrast, as a share; None is 0.
+
+    Raises:
+        OptionError: not a number from 0 to below 1.
+    """
+    share = 0.0 if contrast is None else check_range(contrast, "contrast")
+    if not 0 <= share < 1:
+        raise OptionError(f"contrast is {contrast!r}. Expected a share from 0 to below 1, such as 0.2.")
+    return share

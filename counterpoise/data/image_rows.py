@@ -20,6 +20,7 @@ from counterpoise.data.kinds import infer
 from counterpoise.data.label_split import blank_labels
 from counterpoise.data.labels import encoded_labels
 from counterpoise.data.reading_notes import column_notes
+from counterpoise.data.row_metadata import RowMetadata
 from counterpoise.data.schema import encode_rows
 from counterpoise.data.unit_columns import with_units
 
@@ -54,10 +55,24 @@ def examples_of(
     notes += blank_labels(labels.codes, labels.classes) if labels.kind == "labels" else []
     examples = Examples(
         x, labels.codes, labels.classes, schema, **arrays, duplicate_ids=duplicate_ids,
-        names=np.array([os.path.relpath(path, images.root) for path in images.paths]), kind=labels.kind,
+        names=names_below(images.root, images.paths), kind=labels.kind,
         source=Path(images.root).resolve().name, warnings=(*images.notes, *notes), pictures=images.form,
     )  # fmt: skip
     return with_units(examples, images.units)
+
+
+def labeled_rows(metadata: RowMetadata, names: Array, labels: Mapping[str, Any]) -> Examples:
+    """The rows as `Examples` without pixels, by which labels and their numbers can be checked.
+
+    `labels` are the options of labels (see `data.labels`).
+    """
+    read = encoded_labels(metadata.y, labels, written=True, name=metadata.target)
+    return Examples({}, read.codes, read.classes, **metadata.arrays(), names=names, kind=read.kind)
+
+
+def names_below(root: str | Path, paths: Sequence[str]) -> Array:
+    """What each image is called, the name of its file below a folder, text (N,)."""
+    return np.array([os.path.relpath(path, root) for path in paths])
 
 
 def learned_columns(features: pl.DataFrame | None, split: Array | None, target: str) -> tuple[Schema | None, list[str]]:

@@ -93,10 +93,10 @@ def read_rows(
             notes.append(f"Left out {rows_text(np.flatnonzero(unlabeled))} without a label.")
             kept &= ~unlabeled
     table = frame.select(more)
-    paths, first, conflicts = _distinct(np.flatnonzero(kept), files, metadata, table, frame[images], skip_bad)
-    merged = int(kept.sum()) - len(first) - conflicts
-    if conflicts:
-        notes.append(f"Left out {conflicts:,} rows of images with contradicting values in a column.")
+    paths, first, odd = _distinct(np.flatnonzero(kept), files, metadata, table, frame[images], skip_bad)
+    merged = int(kept.sum()) - len(first) - len(odd)
+    if len(odd):
+        notes.append(f"Left out {rows_text(odd)}, whose images have contradicting values in a column.")
     if merged and metadata is not None:
         notes.append(f"{merged:,} row{'s repeat an image' if merged > 1 else ' repeats an image'} of an earlier row "
             f"with the same label. Each image is used once.")  # fmt: skip
@@ -187,8 +187,8 @@ def _truth(column: pl.Series) -> Array:
 def _distinct(
     rows: Array, files: Sequence[str | None], metadata: RowMetadata | None, table: pl.DataFrame, names: pl.Series,
     skip_bad: bool,
-) -> tuple[list[str], Array, int]:  # fmt: skip
-    """Each file once, its first row, and how many rows were left out because they contradict each other.
+) -> tuple[list[str], Array, list[int]]:  # fmt: skip
+    """Each file once, its first row, and the rows that were left out because they contradict each other.
 
     Raises:
         ColumnError: rows of one image that contradict each other; with `skip_bad` none of these is kept.
@@ -212,7 +212,7 @@ def _distinct(
             f"{values_of[column][b]!r} in row {b + 1}{more}. Expected one. Correct the table, or leave such images "
             "out with skip_bad=True (--skip-bad)."
         )
-    lost = sum(str(files[row]) in odd for row in rows.tolist())
+    lost = [row for row in rows.tolist() if str(files[row]) in odd]
     kept = {path: row for path, row in first.items() if path not in odd}
     return list(kept), np.array(list(kept.values()), np.int64), lost
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from counterpoise.data.image_files import files_below, labeled_files
 from counterpoise.data.image_form import ASPECTS, CHANNELS, check_sides, check_span
 from counterpoise.data.image_names import check_pattern
 from counterpoise.data.image_names import groups_from as groups_in_names
-from counterpoise.data.image_rows import examples_of
+from counterpoise.data.image_rows import examples_of, labeled_rows, names_below
 from counterpoise.data.image_set import ImageSet
 from counterpoise.data.image_table import read_rows
 from counterpoise.data.kept_pixels import KeptPixels
@@ -31,6 +31,8 @@ from counterpoise.data.pixel_types import Range
 from counterpoise.data.pixels import decoder as decoder
 from counterpoise.data.row_metadata import RowMetadata
 from counterpoise.data.unit_columns import check_aggregate, units_of
+
+Array = np.ndarray
 
 logger = logging.getLogger("counterpoise")
 
@@ -187,13 +189,15 @@ def list_images(
     masks: Any = None,
     ignore: Any = (),
     cache: Any = True,
+    check: Callable[[RowMetadata, Array], None] | None = None,
 ) -> ImageSet:
     """List images as `images` does, for the form that a model needs, without notes.
 
     `range` may not apply to these images.
 
     `learned` is whether the model learned what is black and white; None: it is to be decided by the files. `as_text`
-    are features that a file has as text.
+    are features that a file has as text. `check` is called with the metadata and the names of the files, before
+    any of these is decoded, to raise what is wrong; not where labels are in masks.
     """
     features, units = _column_names(features), () if unit is None else _column_names(unit)
     aggregate = check_aggregate(unit, aggregate)
@@ -219,6 +223,17 @@ def list_images(
             units_of(rows.columns.select(units), aggregate)  # raises before files are decoded
         paths, metadata, home, notes, table = rows.paths, rows.metadata, rows.root, rows.notes, rows.columns
         written = rows.names
+    if groups_from is not None:
+        if masked is None and (metadata is None or metadata.groups is not None):
+            raise OptionError(
+                "groups_from cannot be combined with groups, or with images without labels. Leave groups_from out."
+            )
+        if metadata is not None and not skip_bad:  # names of files that are left out need not match
+            metadata = metadata.having(groups=groups_in_names(groups_from, paths, home))
+    if metadata is not None:
+        _check_classes(metadata, home)
+        if check is not None:
+            check(metadata, names_below(home, paths))
     kept = KeptPixels.of(paths, sides, color_mode, aspect, cache)
     good, bad = sound_files(paths, skip_bad, span, kept)
     sound = [path in good for path in paths]
@@ -232,15 +247,10 @@ def list_images(
         metadata = metadata.where(sound)
     kept = kept and kept.at(np.flatnonzero(sound))
     table = table.filter(sound) if bad and table is not None and table.width else table
-    if metadata is not None and len(metadata.y.classes) < 2:
-        only = f"of one class alone ({metadata.y.classes[0]!r})" if metadata.y.classes else "of no class"
-        raise TargetError(f"The images of {home} are {only}. Expected two classes or more.")
-    if groups_from is not None:
-        if metadata is None or metadata.groups is not None:
-            raise OptionError(
-                "groups_from cannot be combined with groups, or with images without labels. Leave groups_from out."
-            )
-        metadata = metadata.having(groups=groups_in_names(groups_from, good, home))
+    if metadata is not None:
+        _check_classes(metadata, home)
+        if groups_from is not None and metadata.groups is None:
+            metadata = metadata.having(groups=groups_in_names(groups_from, good, home))
     deep = any(info.deep for info in good.values())
     if color_mode == "auto":
         color_mode = "grayscale" if all(info.gray for info in good.values()) else "rgb"
@@ -252,6 +262,15 @@ def list_images(
         unit=None if table is None or not units else table.select(units),
         names=None if written is None else written.filter(sound), aggregate=aggregate, keeps=cache is not False,
     )  # fmt: skip
+
+
+def _check_classes(metadata: RowMetadata, home: Path) -> None:
+    if len(metadata.y.classes) < 2:
+        only = f"of one class alone ({metadata.y.classes[0]!r})" if metadata.y.classes else "of no class"
+        raise TargetError(
+            f"The images of {home} are {only}. Expected two classes or more. Add images of another class, or correct "
+            "the labels."
+        )
 
 
 def _column_names(given: Any) -> tuple[str, ...]:
@@ -302,6 +321,7 @@ def read_images(
     source: Any,
     size: int | tuple[int, int],
     *,
+    check: Callable[[Examples], object] | None = None,
     positive: Any = None,
     one_vs_rest: Any = None,
     merge_rare: Sequence[Any] = (),
@@ -311,9 +331,18 @@ def read_images(
 
     The arguments are those of `images` and, for the labels, of `read`. Raises what they raise. Notes are warnings of
     the `Examples`.
+
+    `check` raises what is wrong with the rows. It is called before any file is decoded, with rows that have no pixels,
+    unless their labels are in files, too.
     """
-    listed = _checked(source, size, **options)
-    return examples_of(listed, positive=positive, one_vs_rest=one_vs_rest, merge_rare=merge_rare)
+    labels = {"positive": positive, "one_vs_rest": one_vs_rest, "merge_rare": merge_rare}
+
+    def checked(metadata: RowMetadata, names: Array) -> None:
+        rows = labeled_rows(metadata, names, labels)
+        if check is not None:
+            check(rows)
+
+    return examples_of(_checked(source, size, check=checked, **options), **labels)
 
 
 def unlabeled(

@@ -33,7 +33,7 @@ LOOKED_AT = 8
 #: What the check of a file found: gray, reduced, frames, ratio (see `ImageInfo`).
 NOTE = struct.Struct("<???xd")
 #: Raised whenever files are decoded to other pixels than before.
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True, eq=False)

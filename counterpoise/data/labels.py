@@ -14,6 +14,8 @@ from counterpoise.core.labels import Labels, class_labels
 
 #: More distinct labels than this are a number to predict, when they come as floats.
 MOST_FLOAT_CLASSES = 50
+#: Arguments that name classes.
+LABEL_OPTIONS = ("positive", "one_vs_rest", "merge_rare")
 
 _SKIP = "Fill in the labels, or leave these rows out with skip_bad (--skip-bad)."
 #: What to do with targets that are not one class per row.
@@ -85,7 +87,7 @@ def encoded_labels(labels: Labels, options: Mapping[str, Any], written: bool = F
     """
     if labels.kind == "one_of":
         return encode_labels(labels, **options, written=written, name=name)
-    given = [option for option, value in options.items() if value]
+    given = [option for option, value in options.items() if value is not None and value != ()]
     if given:
         what = "several labels" if labels.kind == "labels" else "a class per element"
         raise OptionError(f"{given[0]} is for one class per row, but the target has {what}. Leave {given[0]} out.")

@@ -26,7 +26,7 @@ def read(
     pick: Callable[[Any], Any] | None = None,
     positive: Any = None,
     one_vs_rest: Any = None,
-    merge_rare: Sequence[Any] = (),
+    merge_rare: Sequence[Any] | None = None,
     drop: Sequence[str] = (),
     groups: Any = None,
     time: Any = None,
@@ -106,7 +106,7 @@ def read(
             "y=LABELS for arrays."
         )
     options = ReadOptions(
-        labels={"positive": positive, "one_vs_rest": one_vs_rest, "merge_rare": tuple(merge_rare)},
+        labels={"positive": positive, "one_vs_rest": one_vs_rest, "merge_rare": tuple(merge_rare or ())},
         metadata={
             "groups": groups, "time": time, "sample_weight": sample_weight, "split": split,
             "cost_column": cost_column, "by": named_columns(by), "unit": unit,

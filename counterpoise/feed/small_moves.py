@@ -1,4 +1,4 @@
-"""Pictures turned, shifted and scaled a little while a network trains: one resampling for all three."""
+"""Pictures changed at random while a network trains: turned, shifted and scaled by one resampling, and flipped."""
 
 from __future__ import annotations
 
@@ -8,18 +8,23 @@ from typing import Any
 import keras
 from keras import ops
 
+from counterpoise.data.image_form import FLIPS, check_contrast, check_flip
+
 
 @keras.saving.register_keras_serializable(package="counterpoise")
 class SmallMoves(keras.layers.Layer):
     """Small random rotation, shift and zoom of each picture in training; outside training pictures as they are.
 
-    Nothing is flipped, which would swap sides and mirror letters, and no value is changed, which may be a measurement:
-    add layers for that where it makes sense. What comes in from beyond an edge repeats the edge.
+    By default nothing is flipped, which would swap sides and mirror letters, and no value is changed, which may be a
+    measurement. What comes in from beyond an edge repeats the edge.
 
     Args:
         rotation: Largest turn, as a share of a full one, in both directions.
         shift: Largest shift, as a share of height and width.
         zoom: Largest change of scale, as a share.
+        flip: A name of `FLIPS`: half of the pictures are mirrored along each of its axes; None: none.
+        contrast: Largest change of contrast, as a share: the distances of the values of each channel from their mean,
+            which stays. Values may leave the range that the pictures have.
         seed: Seed of the draws.
 
     Example:
@@ -30,15 +35,28 @@ class SmallMoves(keras.layers.Layer):
     """
 
     def __init__(
-        self, rotation: float = 0.03, shift: float = 0.06, zoom: float = 0.1, seed: int | None = None, **kwargs: Any
-    ) -> None:
+        self, rotation: float = 0.03, shift: float = 0.06, zoom: float = 0.1, flip: str | None = None,
+        contrast: float = 0.0, seed: int | None = None, **kwargs: Any,
+    ) -> None:  # fmt: skip
         super().__init__(**kwargs)
         self.rotation, self.shift, self.zoom, self.seed = float(rotation), float(shift), float(zoom), seed
+        self.flip, self.contrast = check_flip(flip), check_contrast(contrast)
         self.seed_generator = keras.random.SeedGenerator(seed)
 
     def call(self, x: Any, training: bool = False) -> Any:
         if not training:
             return x
+        out = ops.cast(x, "float32")
+        if self.rotation or self.shift or self.zoom:
+            out = self._moved(out)
+        for axis in FLIPS.get(self.flip or "", ()):
+            out = ops.where(self._draws(x) > 0, ops.flip(out, axis), out)
+        if self.contrast:
+            mean = ops.mean(out, axis=(1, 2), keepdims=True)
+            out = mean + (1.0 + self.contrast * self._draws(x)) * (out - mean)
+        return ops.cast(out, self.compute_dtype)
+
+    def _moved(self, x: Any) -> Any:
         height, width = x.shape[1:3]
         draws = keras.random.uniform((4, ops.shape(x)[0]), -1.0, 1.0, seed=self.seed_generator)
         angle = 2.0 * math.pi * self.rotation * draws[0]
@@ -51,15 +69,17 @@ class SmallMoves(keras.layers.Layer):
         b2 = middle_y + dy - sin * middle_x - cos * middle_y
         none = ops.zeros_like(cos)
         transform = ops.stack([cos, -sin, a2, sin, cos, b2, none, none], axis=1)
-        moved = ops.image.affine_transform(
-            ops.cast(x, "float32"), transform, interpolation="bilinear", fill_mode="nearest",
-            data_format="channels_last",
-        )  # fmt: skip
-        return ops.cast(moved, self.compute_dtype)
+        return ops.image.affine_transform(
+            x, transform, interpolation="bilinear", fill_mode="nearest", data_format="channels_last"
+        )
+
+    def _draws(self, x: Any) -> Any:
+        """A number from -1 to 1 for each picture, (N, 1, 1, 1)."""
+        return keras.random.uniform((ops.shape(x)[0], 1, 1, 1), -1.0, 1.0, seed=self.seed_generator)
 
     def compute_output_spec(self, x: Any, training: bool = False) -> Any:
         return keras.KerasTensor(x.shape, self.compute_dtype)
 
     def get_config(self) -> dict[str, Any]:
         own = {"rotation": self.rotation, "shift": self.shift, "zoom": self.zoom, "seed": self.seed}
-        return {**super().get_config(), **own}
+        return {**super().get_config(), **own, "flip": self.flip, "contrast": self.contrast}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -10,25 +10,46 @@ import keras
 from counterpoise.core.errors import ModelError, OptionError
 from counterpoise.core.structure import leaves, mapped
 from counterpoise.feed.augmenting import layers_of
+from counterpoise.feed.small_moves import SmallMoves
+
+#: Arguments of `fit` and `compare` that change pictures.
+OPTIONS = ("augment", "flip", "contrast")
+
+
+def asked_for(options: Mapping[str, Any]) -> str:
+    """The first of `OPTIONS` that asks for a change; "" if none does.
+
+    Example:
+        >>> asked_for({"augment": False, "flip": "both"}), asked_for({"augment": None})
+        ('flip', '')
+    """
+    return next((name for name in OPTIONS if options.get(name) not in (None, False, 0)), "")
 
 
 class Augmentation:
     """A recipe for such layers: each network gets its own, with random states of its own.
 
     Args:
-        augment: "auto", Keras layers or a list of these (see `feed.augmenting.layers_of`).
+        augment: "auto", Keras layers or a list of these (see `feed.augmenting.layers_of`); None or False: none of them.
+        flip, contrast: What is added to these (see `SmallMoves`).
 
     Raises:
         OptionError: it is none of these, or changes repeats alone.
     """
 
-    def __init__(self, augment: Any) -> None:
+    def __init__(self, augment: Any, flip: str | None = None, contrast: float | None = None) -> None:
         if isinstance(augment, tuple) and augment and augment[0] == "repeats":
             raise OptionError(
                 'augment=("repeats", layers) is supported only in cp.batches. Expected layers that change '
                 "every row. Pass the layers alone."
             )
-        self._recipes = [(type(layer), layer.get_config()) for layer in layers_of(augment)]
+        layers = [] if augment is None or augment is False else layers_of(augment)
+        if flip is not None or contrast:
+            layers = [*layers, SmallMoves(rotation=0, shift=0, zoom=0, flip=flip, contrast=contrast or 0.0)]
+        self._recipes = [(type(layer), layer.get_config()) for layer in layers]
+
+    def __bool__(self) -> bool:
+        return bool(self._recipes)
 
     def __call__(self, h: Any, gray: bool = False) -> Any:
         """The inputs of a model, those that are pictures changed while it trains.
@@ -46,7 +67,8 @@ class Augmentation:
         if not any(len(tensor.shape) == 4 for tensor in leaves(h)):
             shapes = ", ".join(str(tuple(tensor.shape[1:])) for tensor in leaves(h))
             raise ModelError(
-                f"augment is for images (height, width, channels), but the rows have shape {shapes}. Leave it out."
+                f"augment, flip, and contrast are for images (height, width, channels), but the rows have shape "
+                f"{shapes}. Leave them out."
             )
         return mapped(lambda tensor: self._changed(tensor) if len(tensor.shape) == 4 else tensor, h)
 

@@ -16,6 +16,7 @@ import numpy as np
 from counterpoise.core.examples import Examples
 from counterpoise.core.progress import bar
 from counterpoise.core.structure import leaves, take
+from counterpoise.networks.augmentation import asked_for
 from counterpoise.networks.built_in import BuiltIn
 from counterpoise.networks.forward import forward
 from counterpoise.networks.input_names import like
@@ -35,7 +36,7 @@ def network_for(
     Both are those given, but for a network with a frozen body: then the network is its head, and `Network.body` what
     `with_body` puts before it. Callbacks of the user see the whole network at every step.
     """
-    moving = callbacks or options.get("augment") not in (None, False)  # then the body sees other rows at every step
+    moving = callbacks or asked_for(options)  # then the body sees other rows at every step
     frozen = model.frozen if isinstance(model, BuiltIn) and not moving else None
     with seeded(0):
         body = frozen.body(spec_of(examples)) if frozen else None

@@ -19,7 +19,7 @@ from counterpoise.core.errors import ModelError, OptionError
 from counterpoise.core.examples import Examples
 from counterpoise.core.job import Limits
 from counterpoise.core.structure import mapped, take
-from counterpoise.networks.augmentation import Augmentation
+from counterpoise.networks.augmentation import Augmentation, asked_for
 from counterpoise.networks.batch_ensemble import pool_of
 from counterpoise.networks.built_in import BuiltIn, resolve_model
 from counterpoise.networks.cloning import clone as cloned
@@ -91,6 +91,7 @@ class Network:
         clone: False trains the given object itself, from the weights that it has.
         augment: What changes pictures while the network trains (see `networks.augmentation`); None: what the built-in
             network comes with; False: nothing.
+        flip, contrast: What is added to that (see `feed.small_moves`); None: nothing.
 
     Attributes:
         target: What its output is for (see `core.target`).
@@ -122,6 +123,8 @@ class Network:
         optimizer: Any = None,
         clone: bool = True,
         augment: Any = None,
+        flip: str | None = None,
+        contrast: float | None = None,
     ) -> None:
         at_work()
         check_one_device()
@@ -135,14 +138,15 @@ class Network:
         self.keep = self.given and initial_weights != "fresh"
         _check_clone(clone, self.model, initial_weights)
         self._optimizer = checked_optimizer(optimizer)
-        if augment is not None and augment is not False and self.target.per_element:
+        changes = asked_for({"augment": augment, "flip": flip, "contrast": contrast})
+        if changes and self.target.per_element:
             raise OptionError(
-                "augment= would change the images, but not their masks. Leave augment out, or augment images and "
+                f"{changes}= would change the images, but not their masks. Leave {changes} out, or augment images and "
                 "masks together and pass them as arrays."
             )
         self.for_pictures = isinstance(self.model, BuiltIn) and self.model.augment is not None
         augment = self.model.augment if self.for_pictures and augment is None else augment
-        self._augmentation = None if augment is None or augment is False else Augmentation(augment)
+        self._augmentation = Augmentation(augment, flip, contrast)
         encoder = encoder_before(self.model, examples)
         self._encoder_config = None if encoder is None else encoder.get_config()
         self.raw_spec = spec_of(examples)
@@ -159,10 +163,10 @@ class Network:
                 f"The model has a {self.custom_train_step} of its own, which cannot train on rows with "
                 f"{self.target.what}. Pass a model that uses the training step of keras.Model."
             )
-        if self.custom_train_step and self._augmentation is not None:
+        if self.custom_train_step and self._augmentation:
             raise OptionError(
-                f"augment= adds layers in front of a model, but the model's own {self.custom_train_step} receives "
-                f"the original rows. Leave augment out, and put the layers into the model."
+                f"{changes}= adds layers in front of a model, but the model's own {self.custom_train_step} receives "
+                f"the original rows. Leave {changes} out, and put the layers into the model."
             )
         self.probabilities = self._emits_probabilities(assembled.inner)
         pool = pool_of(sample)
@@ -275,7 +279,7 @@ class Network:
                 inputs = self.raw_spec.inputs()
                 h = encoded(encoder_of_config(self._encoder_config), inputs)
                 inner = self._inner(self.raw_spec.behind(spec_behind(h)))
-            seen = h if self._augmentation is None else self._augmentation(h, gray=self.for_pictures)
+            seen = self._augmentation(h, gray=self.for_pictures) if self._augmentation else h
             logits = self._logits(inner, seen)
         check_units(logits, self.target, self.classes, self.elements)
         logits = keras.layers.Activation("linear", dtype="float32", name="as_float32")(logits)

@@ -94,10 +94,10 @@ def fit(
         time: Time of each row, or the name of a column: the held-out part is the latest.
         seed: Same seed, same classifier.
         verbose: 0 is silent; "auto" shows a bar in a terminal; 2 also prints each round: losses and recall per class.
-        **options: What rows are (`counterpoise.pipeline.options.Rows`): `split`, `unit`, `aggregate`, `sample_weight`.
-            How models are trained (`Training`): `epochs`, `batch_size`, `budget`, `optimizer`, `patience`, `recipe`,
-            `output`, `initial_weights`, `init_bias`, `augment`, `engine`. And `plateau`, `clone`, `callbacks`,
-            `cost_column`, `cost_fp`, `by` (`FitOptions`).
+        **options: What rows are (`counterpoise.pipeline.options.Rows`): `split`, `unit`, `aggregate`, `sample_weight`,
+            `positive`, `one_vs_rest`, `merge_rare`. How models are trained (`Training`): `epochs`, `batch_size`,
+            `budget`, `optimizer`, `patience`, `recipe`, `output`, `initial_weights`, `init_bias`, `augment`, `flip`,
+            `contrast`, `engine`. And `plateau`, `clone`, `callbacks`, `cost_column`, `cost_fp`, `by` (`FitOptions`).
 
     Returns:
         Classifier: with `predict`, `predict_proba`, `decide` and `save`.
@@ -157,7 +157,7 @@ def fit(
     learners, (chosen,), _ = models_of(
         model, [chosen], rows.examples, callbacks=callbacks, verbose=verbose, output=own["output"],
         initial_weights=own["initial_weights"], optimizer=own["optimizer"], clone=clone,
-        augment=augmentation_of(data, own["augment"]),
+        **augmentation_of(data, own),
     )  # fmt: skip
     rate_set = any(isinstance(callback, SETTERS) for callback in callbacks)
     models = {key: learner.model for key, learner in learners.items()}

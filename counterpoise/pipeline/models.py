@@ -14,9 +14,11 @@ from counterpoise.core.model import Model
 from counterpoise.core.structure import leaves
 from counterpoise.engines.sklearn_fit import ExternalModel
 from counterpoise.forests.model import KINDS, TreeModel
+from counterpoise.networks.augmentation import asked_for
 from counterpoise.networks.built_in import name_for
 from counterpoise.networks.frozen_body import network_for
 from counterpoise.networks.input_spec import spec_of
+from counterpoise.networks.network import Network
 from counterpoise.pipeline.trainer import Learner
 from counterpoise.strategies.blend import Blend
 from counterpoise.strategies.external import External
@@ -109,6 +111,12 @@ def models_of(
             _check_target(examples, strategy.name)
             learners[strategy.name] = Learner(ExternalModel(strategy.name, strategy.estimator), examples)
             chosen.append(replace(strategy, model=strategy.name))
+    changes = asked_for(options)
+    if changes and not any(isinstance(learner.model, Network) for learner in learners.values()):
+        raise OptionError(
+            f"{changes}= changes images while a network trains, but no model is a network. Leave {changes} out, or "
+            'choose a network such as "cnn".'
+        )
     return learners, *_resolved(chosen, learners)
 
 

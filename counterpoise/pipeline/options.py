@@ -36,12 +36,18 @@ class Rows(TypedDict, total=False):
         aggregate: "mean" (default) or "max" of the probabilities of a unit's rows, which is then calibrated on units.
         sample_weight: Your own weights (N,), counts of examples. They multiply in, and weigh held-out and test rows,
             too. Default None.
+        positive: Label of the positive class of two, the one that is to be found. Default: the rarer one.
+        one_vs_rest: Label of the class that is compared with all others, which become one class. Default None.
+        merge_rare: Labels of classes to merge into one class. Default None.
     """
 
     split: Any
     unit: Any
     aggregate: str | None
     sample_weight: Any
+    positive: Any
+    one_vs_rest: Any
+    merge_rare: Sequence[Any] | None
 
 
 class Training(TypedDict, total=False):
@@ -66,8 +72,12 @@ class Training(TypedDict, total=False):
             rows, instead of the model's own output bias, so that no steps are spent on learning how rare a class is.
             Default True. A trained model keeps its bias.
         augment: Random changes of images in training: "auto" (a small rotation, shift and zoom), Keras layers such as
-            `RandomFlip("horizontal")`, or a list of these; False: none. Default: that of `cp.images`, if it has one,
+            `RandomBrightness(0.1)`, or a list of these; False: none. Default: that of `cp.images`, if it has one,
             otherwise that of the network ("auto" for `cnn`).
+        flip: "horizontal", "vertical" or "both": flips half of the images in training, in addition to `augment`.
+            Default None, because flips swap left and right, and mirror letters.
+        contrast: Largest random change of the contrast of images in training, as a share such as 0.2, in addition to
+            `augment`. Default None, because pixel values may be measurements (CT).
         engine: "program" or "fit". Default "auto".
     """
 
@@ -81,6 +91,8 @@ class Training(TypedDict, total=False):
     initial_weights: str
     init_bias: bool
     augment: Any
+    flip: str | None
+    contrast: float | None
     engine: str
 
 
@@ -163,8 +175,9 @@ DEFAULTS: Mapping[str, Any] = MappingProxyType(
     {
         "epochs": "auto", "batch_size": "auto", "budget": "steps", "optimizer": None, "early_stopping": True,
         "patience": 10, "plateau": None, "recipe": "auto", "output": "auto", "initial_weights": "auto",
-        "init_bias": True, "clone": True, "augment": None, "engine": "auto", "callbacks": (),
-        "split": None, "unit": None, "aggregate": None, "sample_weight": None,
+        "init_bias": True, "clone": True, "augment": None, "flip": None, "contrast": None, "engine": "auto",
+        "callbacks": (), "split": None, "unit": None, "aggregate": None, "sample_weight": None, "positive": None,
+        "one_vs_rest": None, "merge_rare": None,
         "repeats": 1, "label_delay": 0.0, "duplicates": "warn", "leaks": "warn", "cost_column": None, "cost_fp": None,
         "by": None, "tune_steps": None, "nested": False, "refit": True, "show_pictures": True,
         "importance": False, "executor": None,

@@ -13,10 +13,12 @@ from counterpoise.core.label_columns import picked, split_off_labels, target_col
 from counterpoise.data.frames import is_table
 from counterpoise.data.image_rows import examples_of
 from counterpoise.data.image_set import ImageSet
+from counterpoise.data.labels import LABEL_OPTIONS
 from counterpoise.data.named_inputs import NamedInputs
 from counterpoise.data.read import read
 from counterpoise.data.split import set_aside
 from counterpoise.feed.disk import Scan
+from counterpoise.networks.augmentation import OPTIONS
 from counterpoise.strategies.blend import Blend
 
 
@@ -29,7 +31,7 @@ def read_for(model: Any, data: Any, y: Any, **options: Any) -> Examples:
     if isinstance(data, Examples):
         return data
     if isinstance(data, ImageSet):
-        return _read_images(data, y, options)
+        return set_aside(_read_images(data, y, options))
     if isinstance(data, Scan):
         raise OptionError(
             "A scan streams its rows, but this function needs them in memory. Pass the file itself, or use cp.fit."
@@ -65,9 +67,11 @@ def _by_name(model: Any) -> bool:
     return isinstance(model, str) or getattr(model, "kind", "") == "trees"
 
 
-def augmentation_of(data: Any, augment: Any) -> Any:
+def augmentation_of(data: Any, options: Mapping[str, Any]) -> dict[str, Any]:
     """What changes pictures while a network trains: what was asked for, else what the images bring (`cp.images`)."""
-    return data.augment if augment is None and isinstance(data, ImageSet) else augment
+    asked = {name: options[name] for name in OPTIONS}
+    brought = asked["augment"] is None and isinstance(data, ImageSet)
+    return {**asked, "augment": data.augment} if brought else asked
 
 
 def inputs_of(model: Any) -> NamedInputs | None:
@@ -80,6 +84,7 @@ def _read_images(images: ImageSet, y: Any, options: Mapping[str, Any]) -> Exampl
     for name in ("cost_column", "by"):
         if name in given:
             raise OptionError(f"{name} names columns of a table, but the rows are images. Leave it out.")
-    if given:
-        raise OptionError(f"{given[0]} cannot be passed with images. Name its column in cp.images(...).")
-    return examples_of(images)
+    labels = {name: options[name] for name in given if name in LABEL_OPTIONS}
+    if other := [name for name in given if name not in labels]:
+        raise OptionError(f"{other[0]} cannot be passed with images. Name its column in cp.images(...).")
+    return examples_of(images, **labels)

@@ -1,4 +1,4 @@
-"""A heat map laid over its picture: orange where pixels speak for the class, blue where they speak against it."""
+"""A heat map laid over its picture: orange pixels increase the probability of the class, blue ones decrease it."""
 
 from __future__ import annotations
 

@@ -44,6 +44,7 @@ def _model(place, counterpoise):
     run = counterpoise(
         "train", place / "scans.csv", *QUICK, "--target", "dx", "--features", "age,sex", "--groups", "patient",
         "--unit", "patient,eye", "--aggregate", "max", "--strategy", "threshold", "--out", out,
+        "--flip", "horizontal", "--contrast", 0.1,
     )  # fmt: skip
     assert run.code == 0, run.err
     assert "for units (patient + eye)" in run.out + run.err
@@ -70,6 +71,10 @@ def test_what_a_table_lacks_is_named(counterpoise, place, model, tmp_path):
     run = counterpoise("train", place / "scans.csv", *QUICK, "--target", "dx", "--features", "dx", "--strategy", "none",
                        "--out", tmp_path / "x.keras")  # fmt: skip
     assert "'dx' cannot be a feature" in run.err
+    for option, odd in (("--flip", "sideways"), ("--contrast", 2)):
+        run = counterpoise("train", place / "none.csv", *QUICK, "--target", "dx", "--strategy", "none", option, odd,
+                           "--out", tmp_path / "x.keras")  # fmt: skip
+        assert f"{option[2:]} is {odd!r}" in run.err, "before anything is read"
 
 
 def test_scores_of_units_are_shown_beside_those_of_images(counterpoise, place, model, tmp_path):

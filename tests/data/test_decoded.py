@@ -80,7 +80,7 @@ def test_without_room_rows_are_decoded_again(monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("counterpoise.data.decoded.os.pwrite", full)
+    monkeypatch.setattr("counterpoise.data.decoded.os.pwritev", full)
     for _ in range(2):
         assert source.take(np.array([5]))[0, 0, 0] == 25
     assert CALLS[5] == 2

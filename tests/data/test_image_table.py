@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -11,7 +13,7 @@ from PIL import Image
 import counterpoise as cp
 from counterpoise.core.errors import ColumnError, CounterpoiseError, DataError, OptionError, SplitError, TargetError
 from counterpoise.core.examples import TEST, TRAIN
-from counterpoise.data.given_split import given_fold
+from counterpoise.data.given_split import check_divisible, given_fold
 from counterpoise.data.image_names import Names, joined_groups, names_of
 from counterpoise.data.image_rows import examples_of
 from counterpoise.data.images import images, read_images
@@ -177,12 +179,34 @@ def test_columns_that_are_absent(root, how, error, words):
         ({"study": [1, 1, None, 2, 2]}, {"unit": "study"}, "unit 'study' is missing in row 3"),
         ({}, {"unit": "dx", "aggregate": "median"}, "aggregate is 'median'"),
         ({}, {"groups_from": "(?P<patient"}, "groups_from"),
+        ({}, {"groups_from": "(?P<patient>0+)"}, r"does not match 1 image \(été 5.png\)"),
+        ({"dx": ["nv"] * 5}, {}, r"of one class alone \('nv'\)"),
     ],
 )
 def test_what_is_wrong_with_a_table_is_raised_before_files_are_decoded(root, given, how, words, monkeypatch):
     monkeypatch.setattr("counterpoise.data.images.sound_files", None)
     with pytest.raises(CounterpoiseError, match=words):
         images(ROWS | given, 4, images="image", root=root, target="dx", **how)
+
+
+@pytest.mark.parametrize(
+    ("given", "how", "words"),
+    [
+        ({}, {"positive": "mal"}, "positive 'mal' is not a class of target 'dx'"),
+        ({"dx": ["a", "b", "c", "a", "b"]}, {"positive": "a"}, "one_vs_rest"),
+        ({}, {"check": partial(check_divisible, folds=2)}, "class 'mel' has 2 rows, too few for 2 folds"),
+        ({}, {"check": check_divisible}, "class 'mel' has 2 rows, 0 of them among the held-out rows"),
+        ({"part": ["train"] * 4 + ["test"]}, {"split": "part", "check": check_divisible},
+         "class 'mel' has 0 rows among the test rows"),
+        ({"part": ["train"] * 5}, {"split": "part", "check": check_divisible}, "split names no test row"),
+        ({"part": ["train", "test"] * 2 + ["test"]}, {"split": "part", "groups": "patient", "check": check_divisible},
+         "for example a/001.png and a/002.PNG"),
+    ],
+)  # fmt: skip
+def test_labels_that_cannot_be_used_are_named_before_files_are_decoded(root, given, how, words, monkeypatch):
+    monkeypatch.setattr("counterpoise.data.images.sound_files", None)
+    with pytest.raises(CounterpoiseError, match=words):
+        read_images(ROWS | given, 4, images="image", root=root, target="dx", **how)
 
 
 def test_images_are_shown_in_one_line(root):

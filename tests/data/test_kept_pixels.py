@@ -10,7 +10,7 @@ from PIL import Image
 
 import counterpoise as cp
 from counterpoise.data import image_info, pixels
-from counterpoise.data.decoded import PixelCache
+from counterpoise.data.decoded import RECORD, PixelCache
 from counterpoise.data.image_set import Decode
 
 rng = np.random.default_rng(0)
@@ -147,7 +147,7 @@ def test_what_a_killed_run_left_half_written_is_decoded_again(tmp_path, decoded)
     values = cp.images(root, 8, cache=kept).load()
     (path,) = kept.iterdir()
     with open(path, "r+b") as file:
-        file.seek(2 * 8 * 8 * 3)
+        file.seek(2 * (8 * 8 * 3 + RECORD))
         file.write(bytes(8 * 8 * 3))  # the record is there, the pixels are not
     decoded.clear()
     assert np.array_equal(cp.images(root, 8, cache=kept).load(), values)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import keras
 import numpy as np
+import pytest
 from scipy import ndimage
 
+from counterpoise.core.errors import OptionError
 from counterpoise.feed.batching import batches
 from counterpoise.feed.small_moves import SmallMoves
 
@@ -23,9 +25,9 @@ def spread(picture):
     return middle, np.average((places - middle) ** 2, axis=0, weights=weights)
 
 
-def moved(**how):
+def moved(picture=None, count=16, **how):
     none = {"rotation": 0, "shift": 0, "zoom": 0}
-    x = np.repeat(blob()[None, ..., None], 16, axis=0)
+    x = np.repeat((blob() if picture is None else picture)[None, ..., None], count, axis=0)
     return np.asarray(SmallMoves(**(none | how), seed=1)(x, training=True))[..., 0]
 
 
@@ -61,3 +63,29 @@ def test_every_draw_is_another_and_a_seed_gives_the_same():
     assert np.array_equal(first, again)
     assert np.abs(first - feed.batch(1, 0).x).max() > 0.1
     assert np.abs(first[0] - first[1]).max() > 0.05
+
+
+@pytest.mark.parametrize(("flip", "axes"), [("horizontal", [(), (1,)]), ("vertical", [(), (0,)]),
+                                            ("both", [(), (0,), (1,), (0, 1)])])  # fmt: skip
+def test_a_flip_mirrors_each_axis_of_half_of_the_pictures(flip, axes):
+    picture = np.random.default_rng(0).random((5, 7)).astype(np.float32)
+    out = moved(picture, 400, flip=flip)
+    seen = [np.array([np.array_equal(one, np.flip(picture, axis)) for one in out]).mean() for axis in axes]
+    assert sum(seen) == 1
+    assert np.abs(np.array(seen) - 1 / len(axes)).max() < 0.1
+
+
+def test_contrast_keeps_the_mean_and_scales_the_distances_from_it():
+    picture = 100 + 20 * np.random.default_rng(0).normal(size=(9, 8)).astype(np.float32)
+    out = moved(picture, 200, contrast=0.3)
+    assert np.allclose(out.mean(axis=(1, 2)), picture.mean(), atol=1e-3)
+    factors = out.std(axis=(1, 2)) / picture.std()
+    assert np.allclose(out - picture.mean(), factors[:, None, None] * (picture - picture.mean()), atol=1e-3)
+    assert 0.7 <= factors.min() < 0.75
+    assert 1.25 < factors.max() <= 1.3
+
+
+def test_what_is_no_flip_or_contrast_is_refused():
+    for odd in ({"flip": "sideways"}, {"flip": True}, {"contrast": 1}, {"contrast": -0.1}, {"contrast": "much"}):
+        with pytest.raises(OptionError, match=next(iter(odd))):
+            SmallMoves(**odd)

@@ -39,6 +39,50 @@ def test_a_comparison_takes_the_augmentation_of_its_images():
     assert cmp.best.predict_proba(X).shape == (80, 2)
 
 
+def linear():
+    return keras.Sequential([keras.layers.Rescaling(1 / 255), keras.layers.Flatten(), keras.layers.Dense(1)])
+
+
+@pytest.mark.parametrize("engine", ["program", "fit"])
+def test_a_flip_shows_a_network_both_sides(engine):
+    """A network that reads one pixel learns from the left half what holds on the right one only if images are flipped.
+
+    Class 1 is bright on the left in training. On mirrored images the flipped network is as sure as on the others.
+    """
+    rng, y = np.random.default_rng(0), np.arange(200) % 2
+    x = rng.integers(0, 60, (200, 4, 4, 1)).astype(np.uint8)
+    x[y == 1, :, 0] = 255
+    how = {"epochs": 15, "batch_size": 20, "optimizer": keras.optimizers.Adam(0.05), "engine": engine, "verbose": 0}
+    mirrored = {}
+    for flip in (None, "horizontal", "vertical"):
+        p = cp.fit(linear(), x, y, flip=flip, **how).predict_proba(x[:, :, ::-1])[:, 1]
+        mirrored[flip] = p[y == 1].mean() - p[y == 0].mean()
+    assert mirrored["horizontal"] > 0.5
+    assert max(mirrored[None], mirrored["vertical"]) < 0.2
+
+
+def test_a_comparison_trains_with_the_flip_that_was_asked_for():
+    how = {"strategies": "none", "folds": 2, "refit": False, **QUICK}
+    plain, flipped = (
+        cp.compare(linear(), X, Y, flip=flip, **how).leaderboard[0]["scores"]["log_loss"]["folds"]
+        for flip in (None, "both")
+    )
+    assert plain != flipped
+
+
+def test_what_changes_images_is_refused_where_there_are_none():
+    table = {"a": np.arange(80.0), "b": np.arange(80.0) % 7}
+    with pytest.raises(cp.CounterpoiseError, match=r"flip= changes images .* no model is a network"):
+        cp.fit("boosted", table, Y, flip="both")
+    with pytest.raises(cp.CounterpoiseError, match="are for images"):
+        cp.fit("mlp", table, Y, contrast=0.2, **QUICK)
+    with pytest.raises(cp.CounterpoiseError, match="flip= would change the images, but not their masks"):
+        cp.fit("unet", X, X[..., 0] > 100, flip="both", **QUICK)
+    for odd in ({"flip": "sideways"}, {"contrast": 2}):
+        with pytest.raises(cp.CounterpoiseError, match=f"{next(iter(odd))} is"):
+            cp.fit("cnn", X, Y, **odd, **QUICK)
+
+
 def test_what_is_no_augmentation_of_these_rows_is_reported():
     with pytest.raises(cp.CounterpoiseError, match="images \\(height"):
         cp.fit("mlp", X.reshape(80, -1).astype(float), Y, augment="auto", **QUICK)
@@ -59,6 +103,8 @@ def test_the_network_for_pictures_comes_with_small_moves_unless_others_are_asked
     assert "SmallMoves" not in layers(augment=False)
     flipped = layers(augment=keras.layers.RandomFlip("horizontal"))
     assert ("RandomFlip" in flipped, "SmallMoves" in flipped) == (True, False)
+    assert layers(flip="horizontal").count("SmallMoves") == 2
+    assert layers(augment=False, contrast=0.2).count("SmallMoves") == 1
     own = Network(lambda spec, n: cnn(spec, n), Examples(X, Y, (0, 1))).fresh(0)
     assert not any(isinstance(layer, SmallMoves) for layer in own.layers), "a builder of the user has none"
 

@@ -5,7 +5,11 @@ from __future__ import annotations
 import inspect
 import re
 
+import keras
+import numpy as np
+import polars as pl
 import pytest
+from PIL import Image
 
 import counterpoise as cp
 from counterpoise.core.errors import OptionError
@@ -52,3 +56,41 @@ def test_an_argument_that_there_is_not_is_named(function, given, words):
 def test_the_former_name_of_initial_weights_still_works():
     with pytest.warns(DeprecationWarning, match="Use that name"):
         assert options_of(cp.fit, {"weights": "fresh"})["initial_weights"] == "fresh"
+
+
+@pytest.fixture(name="scans")
+def _scans(tmp_path):
+    """36 pictures: 20 ill, 10 well, 6 odd."""
+    names = [f"{kind}/{i}.png" for kind, count in (("ill", 20), ("well", 10), ("odd", 6)) for i in range(count)]
+    rng = np.random.default_rng(0)
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.fromarray(rng.integers(0, 255, (4, 4)).astype(np.uint8)).save(tmp_path / name)
+    return tmp_path, pl.DataFrame({"scan": names, "age": rng.random(36), "dx": [name.split("/")[0] for name in names]})
+
+
+def linear(spec, n_classes):
+    inputs = spec.inputs()
+    return keras.Model(inputs, keras.layers.Dense(n_classes)(keras.layers.Flatten()(inputs)))
+
+
+@pytest.mark.parametrize(
+    ("given", "classes"),
+    [
+        ({"one_vs_rest": "ill"}, ["not ill", "ill"]),
+        ({"merge_rare": ["odd", "well"]}, ["ill", "odd+well"]),
+        ({"merge_rare": ["odd", "well"], "positive": "ill"}, ["odd+well", "ill"]),
+    ],
+)
+def test_classes_are_named_alike_for_tables_arrays_and_images(scans, given, classes):
+    root, table = scans
+    images = cp.images(table, 4, images="scan", root=root, target="dx")
+    how = {"epochs": 1, "verbose": 0, **given}
+    for model, data in (
+        ("mlp", (table.drop("scan"), "dx")),
+        (linear, (images.load(), table["dx"])),
+        (linear, (images,)),
+    ):
+        assert cp.fit(model, *data, **how).classes_.tolist() == classes
+    cmp = cp.compare("boosted", table.drop("scan"), "dx", strategies="none", folds=2, refit=False, verbose=0, **given)
+    assert [c["label"] for c in cmp.record["data"]["classes"]] == classes
