@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from counterpoise.cli.terminal import Terminal
+from counterpoise.decide.aim import threshold_text
 
 if TYPE_CHECKING:
     from counterpoise.comparison.compare import Comparison
@@ -87,28 +88,6 @@ def rule_text(rule: Any, classes: Sequence[Any]) -> str:
         f"{label} {own.threshold:.4g}" for label, own in zip(classes, rule.problem_rules, strict=True)
     )
     return f"one decision threshold per label ({thresholds})"
-
-
-def threshold_text(threshold: float | None, aim: str) -> str:
-    """Describe a classifier's decision threshold and what it was chosen for.
-
-    Example:
-        >>> threshold_text(0.5, "argmax"), threshold_text(0.0123, "f1")
-        ('decision threshold 0.5 (default)', 'decision threshold 0.0123 (chosen for f1)')
-        >>> threshold_text(None, "argmax"), threshold_text(None, "f1")
-        ('predicts the most probable class', 'class offsets (chosen for f1)')
-        >>> threshold_text(None, "costs")
-        'predicts the class with the lowest expected cost'
-    """
-    from counterpoise.decide.aim import in_words
-
-    if threshold is None and aim == "argmax":
-        return "predicts the most probable class"
-    if threshold is None and aim == "costs":
-        return "predicts the class with the lowest expected cost"
-    what = "class offsets" if threshold is None else f"decision threshold {threshold:.4g}"
-    why = {"argmax": "default", "given": "set by you"}.get(aim) or f"chosen for {in_words(aim)}"
-    return f"{what} ({why})"
 
 
 def leaderboard_table(comparison: Comparison, width: int = WIDE) -> Any:

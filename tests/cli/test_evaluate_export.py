@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 import counterpoise as cp
-from counterpoise.cli.evaluate import _advice
+from counterpoise.cli.evaluate import _advice, _show_scores
 from counterpoise.cli.main import app
 from counterpoise.core.errors import CounterpoiseError, OptionError
 from counterpoise.metrics.catalog import PER_PROBLEM
@@ -40,7 +40,7 @@ def run(*words):
     return done
 
 
-def test_labeled_rows(place, tmp_path):
+def test_labeled_rows(place, tmp_path, capsys):
     given = ("evaluate", place / "m.keras", place / "rows.csv", "--target", "ill")
     done = run(*given, "--out", tmp_path / "s.json", "--json")
     record = json.loads(done.stdout)
@@ -49,9 +49,19 @@ def test_labeled_rows(place, tmp_path):
     (tmp_path / "costs.json").write_text('{"True": {"False": 20}, "False": {"True": 1}}')
     costs = json.loads(run(*given, "--costs", tmp_path / "costs.json", "--json").stdout)["further"]["expected_cost"]
     assert costs["low"] < costs["value"] < costs["high"]
-    shown = run(*given[:3], "--by", "sex,v", "--first", 50).stdout
-    for words in ("average_precision", "precision_first", "by sex, class", "difference from", "probabilities of"):
-        assert words in shown, words
+    short = run(*given[:3], "--by", "sex", "--first", 50, "--out", tmp_path / "s.json").stdout
+    lines = short.splitlines()
+    assert "\x1b" not in short
+    assert len(lines) <= 25
+    assert max(map(len, lines)) <= 80
+    for words in ("Decision threshold", "Recall ", "95% CI", "Calibration: ", "By sex", "add --full"):
+        assert words in short, words
+    capsys.readouterr()
+    _show_scores(json.loads((tmp_path / "s.json").read_text()))  # as with --full
+    full = capsys.readouterr().out
+    for words in ("balanced_accuracy_uncorrected", "precision_first", "by sex, class", "difference from",
+                  "probabilities of"):  # fmt: skip
+        assert words in full, words
 
 
 def test_rows_of_one_group_are_drawn_together(place, tmp_path, monkeypatch):
