@@ -86,8 +86,8 @@ def aligned(rows: Sequence[Sequence[str]], width: int) -> list[str]:
     (title, *heads), *body = rows
     lines = [title] if title else []
     for name, *values in body:
-        said = [f"{head} {cell}".strip() for head, cell in zip(heads, values, strict=True) if cell not in ("", "-")]
-        lines.append(f"{name}: {', '.join(said)}")
+        parts = [f"{head} {cell}".strip() for head, cell in zip(heads, values, strict=True) if cell not in ("", "-")]
+        lines.append(f"{name}: {', '.join(parts)}")
     return lines
 
 

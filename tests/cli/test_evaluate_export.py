@@ -10,10 +10,12 @@ import pytest
 from typer.testing import CliRunner
 
 import counterpoise as cp
+from counterpoise.classifier.card_page import to_markdown
 from counterpoise.cli.evaluate import _advice, _show_scores
 from counterpoise.cli.main import app
 from counterpoise.core.errors import CounterpoiseError, OptionError
 from counterpoise.metrics.catalog import PER_PROBLEM
+from counterpoise.strategies.select import find
 
 
 @pytest.fixture(scope="module", name="place")
@@ -124,6 +126,30 @@ def test_card_pages(place, tmp_path):
         run("card", place / "m.keras", "--out", tmp_path / "card.pdf")
     with pytest.raises(OptionError, match="--evaluation"):
         run("card", place / "m.keras", "--evaluation", place / "rows.csv", "--out", tmp_path / "x.html")
+
+
+@pytest.mark.parametrize("strategy", ["none", "threshold"])
+def test_a_card_describes_training_and_decision_apart(place, strategy):
+    """The strategy's sentence stays true after another threshold is set."""
+    card = dict(cp.load(place / "m.keras").decide(threshold=0.123456).card)
+    text = to_markdown({**card, "strategy": strategy, "idea": find(strategy).idea})
+    assert "predicts 'True' (the positive class) or 'False'" in text
+    assert "Decision threshold: 0.123456." in text
+    assert "0.5" not in text.split("## Decision")[0]
+    assert "default threshold" not in text
+    assert text.count("Average precision") == 1
+
+
+def test_the_card_of_labels_lists_each_threshold_and_score(tmp_path):
+    rng = np.random.default_rng(0)
+    p, y = rng.random((60, 2)), rng.integers(0, 2, (60, 2))
+    clf = cp.wrap(p, cp.labels(y), classes=["mass", "edema"])
+    text = to_markdown(clf.card, evaluation=cp.evaluate(clf, p, cp.labels(y), resamples=10))
+    assert "predicts 2 labels per row: 'mass', 'edema'" in text
+    assert text.count("Scores are means over the labels.") == 2
+    assert "nan" not in text
+    for label, one in zip(("mass", "edema"), clf.rule.problem_rules, strict=True):
+        assert f"| {label} | {one.threshold:.3g} |" in text
 
 
 def test_why(place, tmp_path):
