@@ -11,6 +11,7 @@ from counterpoise.classifier.evaluation_summary import OF_GROUP, with_ends
 from counterpoise.core.titles import SUFFIXES, capital, metric_name, strategy_title
 from counterpoise.metrics.catalog import FURTHER, METRICS
 from counterpoise.metrics.group_scores import COMPARED
+from counterpoise.report.plain_page import html_page
 
 #: Labels that the first sentence lists at most.
 MOST_LABELS = 10
@@ -242,16 +243,6 @@ def _markdown_table(table: Table) -> list[str]:
     return [head, *texts, *("| " + " | ".join(map(_plain, row)) + " |" for row in table.rows)]
 
 
-STYLE = (
-    "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}"
-    "table{border-collapse:collapse;margin:.5rem 0}"
-    "td,th{padding:.25rem .75rem;border-bottom:1px solid #ddd;text-align:left}"
-    ".wide{overflow-x:auto}td{font-variant-numeric:tabular-nums}small{display:block;white-space:nowrap}"
-    "pre{background:#f5f5f5;padding:1rem;overflow:auto}"
-    "@media(prefers-color-scheme:dark){body{background:#181818;color:#ddd}pre{background:#222}td,th{border-color:#444}}"
-)
-
-
 def to_html(card: Mapping[str, Any], name: str = "model.keras", evaluation: Mapping[str, Any] | None = None) -> str:
     """Render a card as a page that needs no other file.
 
@@ -266,12 +257,7 @@ def to_html(card: Mapping[str, Any], name: str = "model.keras", evaluation: Mapp
         body += [f"<h2>{escape(section.title)}</h2>"] if section.title else []
         body += [_html_table(b) if isinstance(b, Table) else f"<p>{escape(b)}</p>" for b in section.blocks]
         body += [f"<pre><code>{escape(section.code)}</code></pre>"] if section.code else []
-    return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(name)}</title>'
-        f'<meta name="viewport" content="width=device-width"><style>{STYLE}</style></head><body>'
-        + "\n".join(body)
-        + "</body></html>\n"
-    )
+    return html_page(name, "\n".join(body))
 
 
 def _html_table(table: Table) -> str:

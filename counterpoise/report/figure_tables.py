@@ -10,8 +10,10 @@ import numpy as np
 
 from counterpoise.core.titles import PER, capital, metric_name
 from counterpoise.report import figures, words
+from counterpoise.report.audit import measured_on
 from counterpoise.report.captioned import Figure, captioned
 from counterpoise.report.curve_marks import rare_scale
+from counterpoise.report.importance import importance_figure
 from counterpoise.report.marks import has_panels
 from counterpoise.report.region_figures import region_figures
 from counterpoise.report.series import block_of, drawn, folds_of, prevalence, rarest, styles
@@ -25,7 +27,8 @@ FALSE_RATES = (0.001, 0.01, 0.02, 0.05, 0.1, 0.25)
 SHARES = (0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25)
 THRESHOLDS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 #: The figures that are open come first.
-ORDER = ("pr", "calibration", "froc", "dice_images", "gain", "roc", "decision", "folds", "training", "learning")
+ORDER = ("pr", "calibration", "froc", "dice_images", "gain", "roc", "decision", "folds", "training", "learning",
+         "importance")  # fmt: skip
 OPEN = ("pr", "calibration")
 BANDS = "Bands: pointwise 95% CIs from resampled test rows."
 
@@ -41,6 +44,8 @@ def all_figures(record: Record) -> dict[str, Figure]:
 
 def _drawings(record: Record) -> dict[str, Figure]:
     drawings = {"folds": folds(record)} if any(folds_of(s) for s in _main_scores(record)) else {}
+    if found := (record.get("audit") or {}).get("importance"):
+        drawings["importance"] = importance_figure(found, measured_on(record))
     if not record.get("curves"):
         return drawings
     drawings |= {"pr": precision_recall(record), "roc": operating(record), "calibration": calibration(record)}

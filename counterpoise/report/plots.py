@@ -13,6 +13,7 @@ from counterpoise.core.errors import OptionError, did_you_mean
 from counterpoise.core.files import drafted
 from counterpoise.report import figures
 from counterpoise.report.figures import still
+from counterpoise.report.importance import importance_spec
 from counterpoise.report.series import Spec, styles
 from counterpoise.report.training_figures import class_recall_spec, training_spec
 
@@ -104,6 +105,13 @@ class Plots:
     def learning(self, strategies: Names = None) -> Plot:
         """Draw the recall of each class on the early-stopping rows by step, one panel per strategy."""
         return self._plot(class_recall_spec, strategies)
+
+    def importance(self) -> Plot:
+        """Draw the average precision lost without each column, with 95% CIs (after `compare(importance=True)`)."""
+        found = (self._record.get("audit") or {}).get("importance")
+        if not found:
+            raise OptionError("The importance of columns was not measured. Compare with importance=True.")
+        return Plot(importance_spec(found))
 
     def _plot(self, make: Callable[..., Spec], strategies: Names) -> Plot:
         return Plot(make(self._record, strategies))

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 import counterpoise as cp
 from counterpoise.classifier.card_page import to_markdown
 from counterpoise.cli.evaluate import _advice, _show_scores
+from counterpoise.cli.explain import _write
 from counterpoise.cli.main import app
 from counterpoise.core.errors import CounterpoiseError, OptionError
 from counterpoise.metrics.catalog import PER_PROBLEM
@@ -156,6 +157,10 @@ def test_why(place, tmp_path):
     shown = run("explain", place / "m.keras", place / "rows.csv", "--out", tmp_path / "why.json").stdout
     assert "average precision lost" in shown
     assert json.loads((tmp_path / "why.json").read_text())["columns"][0]["columns"] == ["v"]
+    record = json.loads((tmp_path / "why.json").read_text())
+    for name, start in (("why.html", b"<!doctype html>"), ("why.svg", b"<svg"), ("why.png", b"\x89PNG")):
+        _write(tmp_path / name, record, "m.keras")
+        assert (tmp_path / name).read_bytes().startswith(start)
     once = pl.read_csv(place / "new.csv").head(5)
     once.write_csv(tmp_path / "five.csv")
     done = run("predict", place / "m.keras", tmp_path / "five.csv", "--reasons", 1, "--background", place / "new.csv")
