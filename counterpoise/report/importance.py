@@ -9,7 +9,7 @@ from typing import Any
 from counterpoise.report import words
 from counterpoise.report.captioned import Figure, captioned
 from counterpoise.report.figures import still
-from counterpoise.report.marks import ACCENT, INK, MUTED, framed, short, tooltip
+from counterpoise.report.marks import ACCENT, MUTED, framed, short, tooltip
 from counterpoise.report.plain_page import html_page
 from counterpoise.report.series import Spec
 
@@ -35,9 +35,9 @@ def importance_spec(found: Importance, width: int = 460, step: int = 22) -> Spec
     y = {"field": "column", "type": "nominal", "sort": [v["column"] for v in values], "title": None, "axis": axis}
     x = {"field": "value", "type": "quantitative", "title": "Average precision lost"}
     tips = tooltip("column", "value", "low", "high")
-    bars = {"mark": {"type": "bar", "color": ACCENT, "opacity": 0.55, "height": {"band": 0.62}},
+    bars = {"mark": {"type": "bar", "color": ACCENT, "opacity": 0.3, "height": {"band": 0.62}},
             "encoding": {"y": y, "x": x, "tooltip": tips}}  # fmt: skip
-    spans = {"mark": {"type": "rule", "color": INK, "strokeWidth": 1.5},
+    spans = {"mark": {"type": "rule", "color": ACCENT, "strokeWidth": 2},
              "encoding": {"y": y, "x": x | {"field": "low"}, "x2": {"field": "high"}, "tooltip": tips}}  # fmt: skip
     zero = {"data": {"values": [{"zero": 0}]}, "mark": {"type": "rule", "color": MUTED, "strokeWidth": 1},
             "encoding": {"x": {"field": "zero", "type": "quantitative"}}}  # fmt: skip
