@@ -91,8 +91,8 @@ def adapted(clf: Classifier, drift: Drift | Mapping[str, Drift]) -> Classifier:
         if one.rule is None:
             where = f"Label {label!r}: " if label else ""
             raise OptionError(
-                f"{where}{one.estimate.note} Without new labels, no rule can be fitted for these "
-                f"rows. Label some of them."
+                f"{where}{one.estimate.note} Without labels, probabilities cannot be corrected for "
+                f"these rows. Label some of them."
             )
         rules.append(one.rule)
     return clf.with_rule(clf.rule.with_problem_rules(rules))
