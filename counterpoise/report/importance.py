@@ -79,8 +79,9 @@ def importance_page(found: Importance, name: str) -> str:
         for first, *rest in figure["rows"]
     )
     scored = f"{found['rows']:,} rows. Average precision with all columns: {found['average_precision']:.4f}."
+    drawing = str(still(figure["spec"]))
     body = (
-        f"<h1>{TITLE}: {escape(name)}</h1><p>{scored}</p><figure>{still(figure['spec'])}"
+        f"<h1>{TITLE}: {escape(name)}</h1><p>{scored}</p><figure>{drawing}"
         f"<figcaption>{escape(figure['caption'])}</figcaption></figure>"
         f'<div class="wide" tabindex="0"><table><caption>{escape(figure["table"])}</caption>'
         f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
