@@ -202,7 +202,7 @@ def _limits(card: Mapping[str, Any]) -> Iterator[str | Table]:
 
 
 def to_markdown(card: Mapping[str, Any], name: str = "model.keras", evaluation: Mapping[str, Any] | None = None) -> str:
-    """Render a card as Markdown with the front matter of Hugging Face (`README.md` of a model).
+    """Render a card as Markdown in the layout of Hugging Face (`README.md` of a model).
 
     Example:
         >>> print(to_markdown({"strategy": "none"})[:24])

@@ -226,7 +226,7 @@ def labeled_rows(
 
 
 def _of_images(pictures: ImageSet) -> tuple[ImageSet, Any, Array | None, Array | None]:
-    """The images that judge (those of the test part, where there is one), their labels, groups and weights."""
+    """Images of the test part (or all), with labels, groups and weights."""
     pictures = pictures if pictures.split is None else pictures.part("test")
     metadata = pictures.labeled_metadata
     arrays = metadata.arrays()
@@ -257,7 +257,7 @@ def _column(rows: Any, name: str, role: str, source: str | None) -> pl.Series:
 
 
 def _labels(clf: Any, data: Any, y: Any, target: Any, named: set[str]) -> tuple[Any, Any, str | None]:
-    """Labels, rows, and what to call the rows in a message; a table is read by the rules of `fit`."""
+    """Labels, rows, and the name of the rows in messages; a table is read as in `fit`."""
     given = y is not None and target_columns(y, is_table(data, table=False)) is None
     if not is_table(data, table=False) or (given and clf.schema is None):
         if not given:

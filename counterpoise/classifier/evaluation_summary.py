@@ -1,4 +1,4 @@
-"""What an evaluation found, in a few lines: for the terminal, and as the repr of what `evaluate` returns."""
+"""An evaluation in a few lines: for the terminal, and as the repr of its record."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Evaluation(dict[str, Any]):
 
 
 def summary(record: Mapping[str, Any], width: int = WIDTH) -> list[str]:
-    """Describe an evaluation in a few lines: threshold, scores, calibration, and groups that differ.
+    """Describe an evaluation: threshold, scores, calibration, and groups that differ.
 
     Args:
         record: What `evaluate` returned; numbers that are not finite may be None.
@@ -187,7 +187,7 @@ def _per_cases(record: Mapping[str, Any], of: Mapping[str, Any]) -> Iterator[str
 
 
 def _calibration(metrics: Mapping[str, Mapping[str, Any]], two: bool) -> str:
-    """Calibration in one line: what the intervals of slope and intercept exclude, and the numbers.
+    """Calibration in one line: what the intervals exclude, and the numbers.
 
     The intercept of more than two classes is a distance, so its interval excludes nothing.
     """

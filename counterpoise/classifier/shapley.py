@@ -1,4 +1,4 @@
-"""Why a row has its probability: Shapley values of the corrected log-odds over the raw columns.
+"""Shapley values of the corrected log-odds of single rows over the raw columns.
 
 The value of some columns is the mean log-odds of rows that have these columns of the row, and the others of a
 background row (interventional Shapley values). With few columns every set of columns is evaluated. One booster of two
@@ -50,7 +50,7 @@ class Reasons:
     exact: bool
 
     def strongest(self, count: int) -> Any:
-        """The strongest columns of each row, as a polars frame: `reason_1`, `reason_1_effect`, and so on."""
+        """The strongest columns of each row as a polars frame (`reason_1`, `reason_1_effect`, ...)."""
         import polars as pl
 
         order = np.argsort(-np.abs(self.effects), axis=1, kind="stable")[:, :count]

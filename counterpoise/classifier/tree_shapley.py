@@ -1,4 +1,4 @@
-"""Shapley values of boosted trees, exactly for any number of columns, from the leaves that mixed rows can reach.
+"""Exact Shapley values of boosted trees, from the leaves that mixed rows can reach.
 
 A row that has some columns of the explained row and the others of a background row is in a leaf if each column of the
 leaf's path comes from a row that passes the tests of this column. With a columns that only the explained row passes, b
@@ -28,7 +28,7 @@ CLOSE = 1e-3
 
 @dataclass(frozen=True)
 class Paths:
-    """Paths from the roots to the L leaves, test by test; tests of one leaf and column stand together, K such parts.
+    """Paths to the L leaves as tests, sorted into K parts: those of one leaf and raw column.
 
     Attributes:
         column, threshold: (S,), what a test compares. left: bool (S,), whether the path goes left.
@@ -81,7 +81,7 @@ def tree_effects(clf: Any, rows: Any, base: Any, width: int) -> Array | None:
 
 
 def _of_row(paths: Paths, own: Array, base: Array, share: Array, width: int) -> Array:
-    """Effects of one row, which passes the parts `own` (K,), against background rows that pass `base` (M, K)."""
+    """Effects of a row that passes `own` (K,) against background rows that pass `base` (M, K)."""
     reached = np.logical_and.reduceat(own | base, paths.leaves, axis=1)
     differs = own ^ base
     mine = np.add.reduceat(own & differs, paths.leaves, axis=1, dtype=np.int64)
@@ -99,7 +99,7 @@ def _widened(laid: TreeRows, trees: TreeEnsemble, x: Any) -> Array:
 
 
 def _owners(laid: TreeRows) -> Array:
-    """The raw column that each number of a tree's row comes from: numbers first, then columns of levels."""
+    """The raw column of each number in a tree's row: numbers first, then levels."""
     numbers = laid.width - len(laid.cycles)
     of_numbers = [*range(numbers), *(column for column, _ in laid.cycles)]
     of_levels = [numbers + column for column, levels in laid.kept for _ in levels]

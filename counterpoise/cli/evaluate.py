@@ -1,4 +1,4 @@
-"""`counterpoise evaluate`: a saved model on rows with labels, or what rows without labels say about it."""
+"""`counterpoise evaluate`: score a saved model on labeled rows, or check others for drift."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ def _of_images(
 
 
 def _target(clf: Any, target: str | None, labels_as: tuple[str | None, str | None]) -> Any:
-    """The target of a table of images; columns a,b,c are several labels where the model has these, else one class."""
+    """The target of a table of images: several labels if the model has these, else one class."""
     return o.target_named(target, *labels_as) if clf.kind == "labels" else target
 
 
@@ -208,7 +208,7 @@ def _show_units(console: Any, units: Mapping[str, Any]) -> None:
 
 
 def _metric_table(scores: Mapping[str, Mapping[str, Any]], width: int, title: str | None = None) -> Any:
-    """A line for each metric: key, value and interval, and what it is if a line has room for that."""
+    """A line for each metric: key, value, interval, and in a wide window its meaning."""
     from rich.table import Table
 
     from counterpoise.metrics.catalog import FURTHER, METRICS
@@ -225,7 +225,7 @@ def _metric_table(scores: Mapping[str, Mapping[str, Any]], width: int, title: st
 
 
 def _label_table(labels: Sequence[Mapping[str, Any]]) -> Any:
-    """A line for each label: average precision with its interval, recall, precision and threshold."""
+    """A line for each label: average precision with its CI, recall, precision, threshold."""
     from rich.table import Table
 
     table = Table("label", "average precision", "95% CI", "recall", "precision", "threshold", box=None,

@@ -1,4 +1,4 @@
-"""The tables of an evaluation in the terminal: groups of rows, and how far probabilities can be taken at their word."""
+"""All tables of an evaluation in the terminal, which `--full` prints."""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ def rule_text(rule: Any, classes: Sequence[Any]) -> str:
 
 
 def leaderboard_table(comparison: Comparison, width: int = WIDE) -> Any:
-    """Return the leaderboard as a rich table: score and difference with 95% CIs, recall, precision, seconds.
+    """Return the leaderboard as a rich table.
 
     A narrower terminal has no interval of the difference, then no seconds, then no interval of the score.
     """

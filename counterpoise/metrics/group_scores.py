@@ -1,4 +1,4 @@
-"""Scores by group of rows with intervals, and their differences with simultaneous intervals.
+"""Scores by group of rows with intervals, and differences with simultaneous intervals.
 
 Every score is a ratio of two sums over rows. Its standard error comes from the influence of each unit (a row, or a
 patient with several) on that ratio. Its interval is Wilson's, with the number of rows that this error is worth: for
@@ -46,7 +46,10 @@ DRAWS = 20_000
 
 
 class Score(NamedTuple):
-    """A score of G values: `value` (G,), nan where undefined; `covariance` (G, G); `most` (G,), rows it is worth."""
+    """A score of G groups.
+
+    `value` (G,), nan where undefined; `covariance` (G, G); `most` (G,), rows it is worth.
+    """
 
     value: Array
     covariance: Array
@@ -58,7 +61,7 @@ class Score(NamedTuple):
 
     @property
     def per_row(self) -> Array:
-        """One over the rows that each variance is worth, (G,); of a value without variance those that there are."""
+        """One over the rows that each variance is worth, (G,); without variance, over all rows."""
         r, spread = self.value, self.value * (1 - self.value)
         with np.errstate(divide="ignore", invalid="ignore"):
             found = np.where(self.variance > 0, self.variance / spread, np.where(spread > 0, 0.0, NAN))
@@ -220,13 +223,13 @@ def _triple(value: Array, low: Array, high: Array, v: int) -> dict[str, float]:
 
 
 def _calibration_error(y: Array, p: Array, mine: Array) -> dict[str, float]:
-    """Root mean square distance of probability and share with the noise of the bins taken off; no interval."""
+    """Root mean square calibration error without the noise of the bins; no interval."""
     error = debiased_calibration_error(y[mine].astype(int), np.stack([1 - p[mine], p[mine]], axis=1))
     return {"value": error, "low": NAN, "high": NAN}
 
 
 def wilson_ends(score: Score, critical: float) -> Ends:
-    """Wilson's interval of values in [0, 1] with the rows that their variances are worth, (G,) each.
+    """Wilson's intervals of values in [0, 1], (G,) each, with the rows of their variances.
 
     Example:
         >>> low, high = wilson_ends(Score(np.array([0.8]), np.array([[0.016]]), np.array([10.0])), 1.959964)
@@ -243,7 +246,7 @@ def wilson_ends(score: Score, critical: float) -> Ends:
 
 
 def jeffreys_ends(score: Score, critical: float) -> Ends:
-    """Jeffreys' interval of values in [0, 1] with the rows that their variances are worth, (G,) each.
+    """Jeffreys' intervals of values in [0, 1], (G,) each, with the rows of their variances.
 
     Example:
         >>> low, high = jeffreys_ends(Score(np.array([0.8]), np.array([[0.016]]), np.array([10.0])), 1.959964)
@@ -329,7 +332,7 @@ def _of_differences(score: Score, base: int) -> Array:
 
 
 def largest(covariance: Array, degrees: float, level: float, seed: int) -> float:
-    """The quantile of the largest absolute deviation of normal (few units: t) variables, in standard deviations.
+    """The quantile of the largest absolute deviation of normal variables (of t, if few units).
 
     Example:
         >>> round(largest(np.array([[2.0]]), np.inf, 0.95, 0), 3), round(largest(np.eye(3), np.inf, 0.95, 0), 1)

@@ -1,4 +1,4 @@
-"""The sections of an auditor: threshold, groups, costs, rows for a human, reliability, importance. Tables as text."""
+"""The sections for an auditor, as text and tables."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ENDS = {"low": "Low end", "value": "Chosen", "high": "High end"}
 
 
 def sections(record: Record) -> list[Row]:
-    """Return the sections that the record has something for: id, title, text and tables, in their order."""
+    """Return the sections that the record has data for: id, title, text and tables."""
     audit = record.get("audit") or {}
     of = measured_on(record)
     parts: Sequence[tuple[str, str, Callable[[], tuple[str, list[Row]]]]] = (

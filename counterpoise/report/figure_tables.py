@@ -1,4 +1,4 @@
-"""The figures of the page: caption, spoken description, and the table with the same numbers."""
+"""The figures of the page, each with a caption and a table of the same numbers."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ BANDS = "Bands: pointwise 95% CIs from resampled test rows."
 
 
 def all_figures(record: Record) -> dict[str, Figure]:
-    """Return the figures that the record has data for, by their id on the page; those that are open come first."""
+    """Return the figures that the record has data for, by their id; open ones come first."""
     drawings = _drawings(record)
     half = not has_panels(record)
     return {
@@ -74,7 +74,7 @@ def precision_recall(record: Record) -> Figure:
 
 
 def operating(record: Record) -> Figure:
-    """Recall against the false-positive rate, and the recall reached at chosen false-positive rates."""
+    """Recall against the false-positive rate, and the recall at chosen rates."""
     many = has_panels(record)
     caption = f"Higher is better. The dashed diagonal is random guessing{_whose(record)}."
     if not many:
@@ -106,7 +106,7 @@ def gain(record: Record) -> Figure:
 
 
 def decision(record: Record) -> Figure:
-    """Net benefit of acting on the scores, compared with acting on all or on none, at each threshold."""
+    """Net benefit of acting on the scores, compared with acting on all or on none."""
     many = has_panels(record)
     caption = (
         "Net benefit as a share of a perfect model's. Higher is better. The threshold encodes your costs: at 0.1, one "

@@ -1,4 +1,4 @@
-"""The importance of columns: a figure with bars and intervals, its table, and both as a page of their own."""
+"""The importance of columns as a figure, its table, and a page of both."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Importance = Mapping[str, Any]
 
 
 def importance_spec(found: Importance, width: int = 460, step: int = 22) -> Spec:
-    """Average precision lost without each column, as bars with 95% CIs, the most important first.
+    """Draw the average precision lost without each column as bars with 95% CIs.
 
     Args:
         found: What `cp.explain` returned.
@@ -35,7 +35,7 @@ def importance_spec(found: Importance, width: int = 460, step: int = 22) -> Spec
     y = {"field": "column", "type": "nominal", "sort": [v["column"] for v in values], "title": None, "axis": axis}
     x = {"field": "value", "type": "quantitative", "title": "Average precision lost"}
     tips = tooltip("column", "value", "low", "high")
-    bars = {"mark": {"type": "bar", "color": ACCENT, "opacity": 0.3, "height": {"band": 0.62}},
+    bars = {"mark": {"type": "bar", "color": ACCENT, "opacity": 0.45, "height": {"band": 0.62}},
             "encoding": {"y": y, "x": x, "tooltip": tips}}  # fmt: skip
     spans = {"mark": {"type": "rule", "color": ACCENT, "strokeWidth": 2},
              "encoding": {"y": y, "x": x | {"field": "low"}, "x2": {"field": "high"}, "tooltip": tips}}  # fmt: skip

@@ -1,4 +1,4 @@
-"""The building blocks of figures: frame, panels, curves, threshold markers, dots with intervals."""
+"""The building blocks of figures: frame, panels, dots with intervals."""
 
 from __future__ import annotations
 
