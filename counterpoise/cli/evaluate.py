@@ -11,13 +11,11 @@ from typing import Annotated, Any
 import typer
 
 from counterpoise.cli import options as o
-from counterpoise.cli.evaluation_tables import tables_of
 from counterpoise.cli.terminal import Terminal
 from counterpoise.cli.trust import trusted
 from counterpoise.core.errors import OptionError
 from counterpoise.core.files import write_text
 from counterpoise.core.keras_import import import_keras_quietly
-from counterpoise.decide.aim import threshold_text
 
 NAME = "evaluate"
 #: Characters per line from which a metric is described.
@@ -178,6 +176,9 @@ def _show_summary(record: Mapping[str, Any]) -> None:
 
 
 def _show_scores(record: Mapping[str, Any]) -> None:
+    from counterpoise.cli.evaluation_tables import tables_of
+    from counterpoise.decide.aim import threshold_text
+
     console = Terminal()
     console.print(_metric_table(record["metrics"] | record["further"], console.width))
     for shown in tables_of(record):
@@ -199,6 +200,8 @@ def _show_scores(record: Mapping[str, Any]) -> None:
 
 def _show_units(console: Any, units: Mapping[str, Any]) -> None:
     """The metrics of units, and how these are decided."""
+    from counterpoise.decide.aim import threshold_text
+
     console.print()
     console.print(_metric_table(units["metrics"], console.width, f"Units ({' + '.join(units['columns'])})"))
     mixed = f", {units['mixed']:,} of them mixed" if units["mixed"] else ""

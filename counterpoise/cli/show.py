@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from counterpoise.cli.terminal import Terminal
-from counterpoise.decide.aim import threshold_text
 
 if TYPE_CHECKING:
     from counterpoise.comparison.compare import Comparison
@@ -79,6 +78,8 @@ def model_text(card: Mapping[str, Any], weights: Any) -> str:
 
 def rule_text(rule: Any, classes: Sequence[Any]) -> str:
     """Return `threshold_text` of a rule; for several labels, the threshold of each."""
+    from counterpoise.decide.aim import threshold_text
+
     if len(rule.problem_rules) == 1:
         text = threshold_text(rule.threshold, rule.aim)
         return (
