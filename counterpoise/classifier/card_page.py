@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any, NamedTuple
 
+from counterpoise.classifier.evaluation_summary import OF_GROUP, with_ends
+from counterpoise.core.titles import SUFFIXES, capital, metric_name, strategy_title
 from counterpoise.metrics.catalog import FURTHER, METRICS
 from counterpoise.metrics.group_scores import COMPARED
+from counterpoise.report.plain_page import html_page
+
+#: Labels that the first sentence lists at most.
+MOST_LABELS = 10
 
 
 class Table(NamedTuple):
@@ -34,17 +41,13 @@ def sections(
         card: `Classifier.card`. name: Of the model file. evaluation: What `cp.evaluate` returned: scores on other rows,
             and of groups.
     """
-    listed = [Section("Data", list(_data(card))), Section("Training", list(_training(card)))]
-    listed.append(Section("Decision", list(_decision(card))))
+    listed = [Section("", [_answer(card)]), Section("Data", list(_data(card)))]
+    listed += [Section("Training", list(_training(card))), Section("Decision", list(_decision(card)))]
     if card.get("metrics"):
-        note = f"The rows: {card.get('metrics_of', 'stored rows')}."
+        note = f"{capital(card.get('metrics_of', 'stored rows'))}.{_of_labels(card)}"
         listed.append(Section("Scores", [note, _scores(card["metrics"])]))
     if evaluation is not None:
-        text = f"{evaluation['rows']:,} rows that were not used for training."
-        listed.append(
-            Section("Scores on other rows", [text, _scores({**evaluation["metrics"], **evaluation.get("further", {})})])
-        )
-        listed += [_group(table) for table in evaluation.get("by", ())]
+        listed += _evaluation(evaluation)
     listed.append(Section("Limits", list(_limits(card))))
     versions = [[package, version] for package, version in card.get("versions", {}).items()]
     listed.append(Section("Versions", [Table(("package", "version"), versions)] if versions else []))
@@ -52,23 +55,54 @@ def sections(
     return [*listed, Section("How to load", [], code)]
 
 
+def _labels_of(card: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """The thresholds of several labels per row; none otherwise."""
+    return card.get("threshold", {}).get("labels", ())
+
+
+def _of_labels(card: Mapping[str, Any]) -> str:
+    return " Scores are means over the labels." if _labels_of(card) else ""
+
+
+def _answer(card: Mapping[str, Any]) -> str:
+    """What the model predicts."""
+    labels = [repr(str(c["label"])) for c in card.get("classes", ())]
+    shown = ", ".join(labels[:MOST_LABELS]) + (
+        f", and {len(labels) - MOST_LABELS} more" if labels[MOST_LABELS:] else ""
+    )
+    version = f" Made with Counterpoise {card['counterpoise']}." if "counterpoise" in card else ""
+    if _labels_of(card):
+        return f"A Keras model that predicts {len(labels)} labels per row: {shown}.{version}"
+    if len(labels) == 2:
+        return f"A Keras model that predicts {labels[1]} (the positive class) or {labels[0]}.{version}"
+    return f"A Keras model that predicts one of {len(labels)} classes: {shown}.{version}" if labels else version.strip()
+
+
 def _data(card: Mapping[str, Any]) -> Iterator[str | Table]:
-    if "rows" in card:
-        yield f"{card['rows']:,} rows of {card.get('source', 'data')}."
     classes = card.get("classes", ())
+    elements = not _labels_of(card) and sum(c["count"] for c in classes) > card.get("rows", math.inf)
+    if "rows" in card:
+        source = card.get("source")
+        yield f"{card['rows']:,} rows{'' if source in (None, 'the data') else f' from {source}'}."
     if classes:
-        yield Table(("class", "rows", "share"), [[c["label"], f"{c['count']:,}", f"{c['share']:.2%}"] for c in classes])
+        heads = ("label", "positive rows") if _labels_of(card) else ("class", "pixels or steps" if elements else "rows")
+        yield Table((*heads, "share"), [[c["label"], f"{c['count']:,}", f"{100 * c['share']:.3g}%"] for c in classes])
     columns = card.get("columns")
-    if columns:
-        left_out = ", ".join(columns["excluded"]) or "none"
-        yield f"{columns['numeric']} numeric and {columns['categorical']} categorical columns; left out: {left_out}."
+    if columns and columns["numeric"] + columns["categorical"]:
+        left_out = f" Left out: {', '.join(columns['excluded'])}." if columns["excluded"] else ""
+        yield f"{columns['numeric']} numeric and {columns['categorical']} categorical columns.{left_out}"
+    if pictures := card.get("images"):
+        yield f"Images: {pictures['color_mode']}. Images of another shape: {pictures['aspect']}."
+    if card.get("text_column"):
+        yield f"Text column: {card['text_column']}."
 
 
 def _training(card: Mapping[str, Any]) -> Iterator[str | Table]:
-    known = {"strategy": "Strategy", "idea": "Idea", "network": "Network", "plan": "Sampling plan", "seed": "Seed"}
-    rows = [[title, str(card[key])] for key, title in known.items() if card.get(key) is not None]
+    known = {"strategy": "Strategy", "idea": "Idea", "network": "Model", "plan": "Sampling plan", "seed": "Seed"}
+    titles = {"strategy": strategy_title}
+    rows = [[title, str(titles.get(key, str)(card[key]))] for key, title in known.items() if card.get(key) is not None]
     if rows:
-        yield Table(("what", "value"), rows)
+        yield Table(("", ""), rows)
 
 
 def _decision(card: Mapping[str, Any]) -> Iterator[str | Table]:
@@ -87,6 +121,8 @@ def _decision(card: Mapping[str, Any]) -> Iterator[str | Table]:
         own = [[value, f"{cut:.6g}"] for value, cut in by["thresholds"].items()]
         few = [[value, f"{threshold['value']:.6g} (common: too few rows)"] for value in by["common"]]
         yield Table((by["column"], "threshold"), [*own, *few])
+    if labels := _labels_of(card):
+        yield Table(("label", "threshold"), [[one["label"], _number(one["value"])] for one in labels])
     if unit := card.get("unit"):
         yield (
             f"Units ({' + '.join(unit['columns'])}) get one decision each, by the {unit['aggregate']} of their rows' "
@@ -97,56 +133,78 @@ def _decision(card: Mapping[str, Any]) -> Iterator[str | Table]:
             yield _scores(unit["metrics"])
 
 
+def _number(value: float | None) -> str:
+    return "-" if value is None or not math.isfinite(value) else f"{value:.3g}"
+
+
 def _scores(metrics: Mapping[str, Mapping[str, Any]]) -> Table:
+    """The scores at the model's own threshold; those at the default one are in the record."""
     rows = []
     for key, score in metrics.items():
-        value = score.get("value", score.get("mean"))
-        if value is None:
+        value, low, high = score.get("value", score.get("mean")), score.get("low"), score.get("high")
+        if key.endswith(tuple(SUFFIXES)) or value is None or not math.isfinite(value):
             continue
-        ends = "" if score.get("low") is None else f"{score['low']:.4g} to {score['high']:.4g}"
+        ends = "" if low is None or not math.isfinite(low) else f"{_number(low)} to {_number(high)}"
         known = METRICS.get(key) or FURTHER.get(key)
-        rows.append([key if known is None else known.title, f"{value:.4g}", ends])
-    return Table(("score", "value", "95% interval"), rows)
+        rows.append([key if known is None else known.title, _number(value), ends])
+    if any(ends for _, _, ends in rows):
+        return Table(("score", "value", "95% CI"), rows)
+    return Table(("score", "value"), [row[:2] for row in rows])
+
+
+def _evaluation(evaluation: Mapping[str, Any]) -> Iterator[Section]:
+    """Scores on rows that were evaluated after training, and those of groups."""
+    labels = evaluation.get("labels") or ()
+    text = f"{evaluation['rows']:,} rows. These scores are valid only if the rows were not used for training."
+    text += " Scores are means over the labels." if labels else ""
+    blocks: list[str | Table] = [text, _scores({**evaluation["metrics"], **evaluation.get("further", {})})]
+    if labels:
+        keys = ("average_precision", "recall", "precision")
+        rows = [[one["label"], *(with_ends(one["metrics"][key]) for key in keys)] for one in labels]
+        blocks.append(Table(("label", *(f"{metric_name(key)} (95% CI)" for key in keys)), rows))
+    if units := evaluation.get("units"):
+        blocks += [f"{units['count']:,} units ({' + '.join(units['columns'])}):", _scores(units["metrics"])]
+    if review := evaluation.get("review"):
+        share, error = (with_ends(review[key]) for key in ("share", "error"))
+        blocks.append(f"Share of rows for a human: {share}. Share of wrong decisions among the others: {error}.")
+    yield Section("Scores on other rows", blocks)
+    yield from (_group(table) for table in evaluation.get("by", ()))
 
 
 def _group(table: Mapping[str, Any]) -> Section:
     """The section on one column whose values are scored separately."""
-    keys = ("prevalence", "mean_probability", "alert_rate", "recall", "precision", "false_positive_rate")
-    rows = []
-    for value in table["values"]:
-        cells = [_with_ends(value["scores"][key]) for key in keys]
-        rows.append([value["value"], f"{value['rows']:,}", *cells])
-    headings = (table["column"], "rows", *(key.replace("_", " ") for key in keys))
-    blocks: list[str | Table] = ["Scores, with a 95% interval each:", Table(headings, rows), *table["notes"]]
+    keys = [key for key in OF_GROUP if key != "calibration_gap"]
+    rows = [
+        [v["value"], f"{v['rows']:,}", f"{v['positives']:,}", *(with_ends(v["scores"][key]) for key in keys)]
+        for v in table["values"]
+    ]
+    headings = (table["column"], "rows", "positive", *(OF_GROUP[key] for key in keys))
+    blocks: list[str | Table] = ["Scores of each group, with 95% CIs:", Table(headings, rows), *table["notes"]]
     differences = [
-        [v["value"], *(_with_ends(v["differences"][key]) for key in COMPARED)]
+        [v["value"], *(with_ends(v["differences"][key], signed=True) for key in COMPARED)]
         for v in table["values"]
         if v["differences"]
     ]
     if differences:
-        blocks.append(f"Differences from {table['reference']} (the intervals of a column hold together, with 95%):")
-        blocks.append(Table((table["column"], *(key.replace("_", " ") for key in COMPARED)), differences))
+        blocks.append(f"Differences from {table['reference']}, with 95% CIs that are simultaneous in each column:")
+        blocks.append(Table((table["column"], *(OF_GROUP[key] for key in COMPARED)), differences))
     return Section(f"By {table['column']}, class {table['class']}", blocks)
-
-
-def _with_ends(score: Mapping[str, Any]) -> str:
-    value, low, high = (score[end] for end in ("value", "low", "high"))
-    if value is None or value != value:
-        return "-"
-    return f"{value:.2f}" if low is None or low != low else f"{value:.2f} ({low:.2f} to {high:.2f})"
 
 
 def _limits(card: Mapping[str, Any]) -> Iterator[str | Table]:
     if card.get("needs_calibration"):
-        yield "The outputs of this strategy are scores. Calibrate them before you use them as probabilities."
+        yield (
+            "Training changed the probabilities in a way that cannot be subtracted. They were corrected on the rows "
+            "that chose the threshold. Check the calibration slope before you rely on them."
+        )
     if card.get("threshold", {}).get("word") == "estimate":
-        yield "The threshold is an estimate from rows that also fitted the rule, not a guarantee."
+        yield "The aim of the threshold is an estimate. For a guarantee, set guarantee_rows= and confidence=."
     yield "Probabilities are for the class proportions of the training data. For other proportions, pass prior=."
-    yield "Scores are for rows like the rows above. Monitor new rows with cp.monitor, and evaluate each relevant group."
+    yield "Scores apply to rows like the training rows. Monitor new rows with cp.monitor. Evaluate each relevant group."
 
 
 def to_markdown(card: Mapping[str, Any], name: str = "model.keras", evaluation: Mapping[str, Any] | None = None) -> str:
-    """Render a card as Markdown with the front matter of Hugging Face (`README.md` of a model).
+    """Render a card as Markdown in the layout of Hugging Face (`README.md` of a model).
 
     Example:
         >>> print(to_markdown({"strategy": "none"})[:24])
@@ -166,7 +224,7 @@ def to_markdown(card: Mapping[str, Any], name: str = "model.keras", evaluation: 
     for section in sections(card, name, evaluation):
         if not section.blocks and not section.code:
             continue
-        lines += [f"## {_plain(section.title)}", ""]
+        lines += [f"## {_plain(section.title)}", ""] if section.title else []
         for block in section.blocks:
             lines += [*(_markdown_table(block) if isinstance(block, Table) else [_plain(block)]), ""]
         if section.code:
@@ -187,15 +245,6 @@ def _markdown_table(table: Table) -> list[str]:
     return [head, *texts, *("| " + " | ".join(map(_plain, row)) + " |" for row in table.rows)]
 
 
-STYLE = (
-    "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}"
-    "table{border-collapse:collapse;margin:.5rem 0}"
-    "td,th{padding:.25rem .75rem;border-bottom:1px solid #ddd;text-align:left}"
-    "pre{background:#f5f5f5;padding:1rem;overflow:auto}"
-    "@media(prefers-color-scheme:dark){body{background:#181818;color:#ddd}pre{background:#222}td,th{border-color:#444}}"
-)
-
-
 def to_html(card: Mapping[str, Any], name: str = "model.keras", evaluation: Mapping[str, Any] | None = None) -> str:
     """Render a card as a page that needs no other file.
 
@@ -207,18 +256,22 @@ def to_html(card: Mapping[str, Any], name: str = "model.keras", evaluation: Mapp
     for section in sections(card, name, evaluation):
         if not section.blocks and not section.code:
             continue
-        body.append(f"<h2>{escape(section.title)}</h2>")
+        body += [f"<h2>{escape(section.title)}</h2>"] if section.title else []
         body += [_html_table(b) if isinstance(b, Table) else f"<p>{escape(b)}</p>" for b in section.blocks]
         body += [f"<pre><code>{escape(section.code)}</code></pre>"] if section.code else []
-    return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(name)}</title>'
-        f'<meta name="viewport" content="width=device-width"><style>{STYLE}</style></head><body>'
-        + "\n".join(body)
-        + "</body></html>\n"
-    )
+    return html_page(name, "\n".join(body))
 
 
 def _html_table(table: Table) -> str:
     head = "".join(f'<th scope="col">{escape(heading)}</th>' for heading in table.headings)
-    rows = ("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in table.rows)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+    rows = ("<tr>" + "".join(map(_html_cell, row)) + "</tr>" for row in table.rows)
+    heading = f"<thead><tr>{head}</tr></thead>" if any(table.headings) else ""
+    return f'<div class="wide" tabindex="0"><table>{heading}<tbody>{"".join(rows)}</tbody></table></div>'
+
+
+def _html_cell(text: str) -> str:
+    """A cell; an interval stands below its value."""
+    value, opened, ends = text.partition(" (")
+    if opened and " to " in ends:
+        return f"<td>{escape(value)}<small>({escape(ends)}</small></td>"
+    return f"<td>{escape(text)}</td>"

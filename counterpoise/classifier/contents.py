@@ -260,7 +260,7 @@ def _check_rows(scores: Mapping[str, Array], rule: Rule | LabelRules, target: Ta
         if codes is not None and not (rows and codes.dtype.kind in "iu" and (name == "group" or (codes >= 0).all())):
             raise ArtifactError(f"its stored {prefix}{name} is not a list of one group per row.")
     if rule.by is not None and "by_code" in scores and scores["by_code"].max(initial=0) > len(rule.by.values):
-        raise ArtifactError(f"its stored {prefix}by_code has a group that the rule has no threshold for.")
+        raise ArtifactError(f"its stored {prefix}by_code has a group without a threshold.")
     for name in ("weight", "amount"):
         own, fits = scores.get(name), (y.shape[:1], shape[:-1]) if name == "weight" else (y.shape[:1],)
         if own is not None and not (

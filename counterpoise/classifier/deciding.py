@@ -186,7 +186,7 @@ def with_review(
         if column is not None and column.stored not in scores:
             raise OptionError(
                 f"review_budget sends the rows closest to another decision, but the values of {column.name!r} were not "
-                "stored with the rows that fitted the rule. Use review_alpha, or pass cost_column= to cp.fit."
+                "stored with the rows for the threshold. Use review_alpha, or pass cost_column= to cp.fit."
             )
         log_p = pooled_log_proba(rule, list(scores["log_p"].astype(np.float64)))
         distance = margins(rule, log_p, None if column is None else scores[column.stored])

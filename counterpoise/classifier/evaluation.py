@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from counterpoise.classifier.by_group import scores_by_group
+from counterpoise.classifier.evaluation_summary import Evaluation
 from counterpoise.classifier.further import Stakes, further
 from counterpoise.classifier.region_evaluation import region_metrics, whole_and_sampled
 from counterpoise.classifier.rows import with_column_values
@@ -48,7 +49,7 @@ def evaluate(
     clf: Any, data: Any, y: Any = None, *, target: Any = None, groups: Any = None, unit: Any = None,
     sample_weight: Any = None, by: Any = (), costs: Any = None, cost_column: Any = None, cost_fp: float = 0.0,
     first: int | None = None, resamples: int = 1000,
-) -> dict[str, Any]:  # fmt: skip
+) -> Evaluation:  # fmt: skip
     """Score a classifier on labeled rows that it was not trained on.
 
     Args:
@@ -73,15 +74,15 @@ def evaluate(
         resamples: Bootstrap draws; where rows are drawn one by one at most 200, and 60 for scores of elements.
 
     Returns:
-        `rows`, `classes` (label, count, share), `metrics` (key -> value, 95% CI), `further` (the same for
-        `FURTHER`: cost per case, and with two classes partial area, parts of the Brier score, net benefit), `aim`,
-        `threshold`, `threshold_spread` (see `classifier.threshold_spread`), `reliability` (see `metrics.reliability`),
-        `by` (see `classifier.by_group`), `review` (see `metrics.review_scores`; None where no row goes to a human; all
-        other scores are of decisions without a human), and `groups`, how many there are, or None. Of several labels per
-        row, scores are means over the labels; average precision, ROC AUC and log loss have intervals from draws of rows
-        with all their labels, and `labels` has the scores of each label with intervals.
-        Of a class per element `metrics` has overlaps and lesions of whole rows, too; all intervals are of draws of rows
-        or groups, and `groups` is their number.
+        A dictionary, which prints as a summary of a few lines. Its keys: `rows`, `classes` (label, count, share),
+        `metrics` (key -> value, 95% CI), `further` (the same for `FURTHER`: cost per case, and with two classes partial
+        area, parts of the Brier score, net benefit), `aim`, `threshold`, `threshold_spread` (see
+        `classifier.threshold_spread`), `reliability` (see `metrics.reliability`), `by` (see `classifier.by_group`),
+        `review` (see `metrics.review_scores`; None where no row goes to a human; all other scores are of decisions
+        without a human), and `groups`, how many there are, or None. Of several labels per row, scores are means over
+        the labels; average precision, ROC AUC and log loss have intervals from draws of rows with all their labels, and
+        `labels` has the scores of each label with intervals. Of a class per element `metrics` has overlaps and lesions
+        of whole rows, too; all intervals are of draws of rows or groups, and `groups` is their number.
 
     Raises:
         ColumnError: the column is absent. TargetError: a label that the classifier does not know, or one class only.
@@ -167,7 +168,7 @@ def evaluate(
     together = clf.target.together(codes, predicted.proba, predicted.decision, weight)
     fewer: dict[str, Any] = {"resamples": drawn} if regions else {}
     beyond = further(codes, predicted.proba, predicted.decision, clf.rule, stakes, **drawn_by, **fewer) if one else {}
-    return {
+    return Evaluation({
         "rows": len(examples),
         "groups": None if group is None else len(np.unique(group)),
         "classes": shares_of(clf.target, examples.y, clf.classes_.tolist()),
@@ -190,7 +191,7 @@ def evaluate(
             if p.index is not None
         ],
         "units": None if units is None else unit_scores(clf, units, codes, predicted.proba, group, weight, resamples),
-    }
+    })  # fmt: skip
 
 
 def _stakes(
@@ -231,7 +232,7 @@ def labeled_rows(
 
 
 def _of_images(pictures: ImageSet) -> tuple[ImageSet, Any, Array | None, Array | None]:
-    """The images that judge (those of the test part, where there is one), their labels, groups and weights."""
+    """Images of the test part (or all), with labels, groups and weights."""
     pictures = pictures if pictures.split is None else pictures.part("test")
     metadata = pictures.labeled_metadata
     arrays = metadata.arrays()
@@ -262,7 +263,7 @@ def _column(rows: Any, name: str, role: str, source: str | None) -> pl.Series:
 
 
 def _labels(clf: Any, data: Any, y: Any, target: Any, named: set[str]) -> tuple[Any, Any, str | None]:
-    """Labels, rows, and what to call the rows in a message; a table is read by the rules of `fit`."""
+    """Labels, rows, and the name of the rows in messages; a table is read as in `fit`."""
     given = y is not None and target_columns(y, is_table(data, table=False)) is None
     if not is_table(data, table=False) or (given and clf.schema is None):
         if not given:

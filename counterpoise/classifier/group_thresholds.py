@@ -72,7 +72,7 @@ def by_group(
         raise OptionError(f"by={name!r} names a column of a table, but this classifier takes other rows. Leave by out.")
     if name not in stored or "by" not in scores:
         raise OptionError(
-            f"by is {name!r}, but the values of this column were not stored with the rows that fitted the rule. Pass "
+            f"by is {name!r}, but the values of this column were not stored with the rows for the threshold. Pass "
             f"by={name!r} to cp.fit or cp.compare (counterpoise train --threshold-by).{did_you_mean(name, stored)}"
         )
     if not stored[name]:
@@ -90,7 +90,7 @@ def by_group(
             common.append(value)
     if not own:
         raise OptionError(
-            f"No value of {name!r} has {FEWEST} rows of each class among the {len(y):,} rows that fitted the rule. "
+            f"No value of {name!r} has {FEWEST} rows of each class among the {len(y):,} rows for the threshold. "
             "Leave by out: the common threshold is for all rows."
         )
     thresholds = GroupThresholds(name, tuple(own), tuple(own.values()), tuple(common))

@@ -62,7 +62,7 @@ def monitor(
     if column is not None and stored is None:
         raise OptionError(
             f"monitor compares decisions, but the values of {column.name!r} were not stored with the rows that fitted "
-            "the rule. Pass cost_column= to cp.fit, or monitor clf.decide(threshold=0.5)."
+            "the correction. Pass cost_column= to cp.fit, or monitor clf.decide(threshold=0.5)."
         )
     encoded, values = with_column_values(clf, batch, column)
     old, new = clf.scores["log_p"].astype(np.float64), clf.log_p(clf.encoded_logits(encoded))
@@ -91,8 +91,8 @@ def adapted(clf: Classifier, drift: Drift | Mapping[str, Drift]) -> Classifier:
         if one.rule is None:
             where = f"Label {label!r}: " if label else ""
             raise OptionError(
-                f"{where}{one.estimate.note} Without new labels, no rule can be fitted for these "
-                f"rows. Label some of them."
+                f"{where}{one.estimate.note} Without labels, probabilities cannot be corrected for "
+                f"these rows. Label some of them."
             )
         rules.append(one.rule)
     return clf.with_rule(clf.rule.with_problem_rules(rules))

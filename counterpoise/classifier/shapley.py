@@ -1,8 +1,9 @@
-"""Why a row has its probability: Shapley values of the corrected log-odds over the raw columns.
+"""Shapley values of the corrected log-odds of single rows over the raw columns.
 
 The value of some columns is the mean log-odds of rows that have these columns of the row, and the others of a
-background row (interventional Shapley values). With few columns every set of columns is evaluated. With more, columns
-are exchanged one by one in drawn orders, each order also backwards (Strumbelj and Kononenko, KAIS 41, 2014; Mitchell et
+background row (interventional Shapley values). With few columns every set of columns is evaluated. One booster of two
+classes is explained exactly for any number of columns (see `tree_shapley`). Otherwise, with more columns, columns are
+exchanged one by one in drawn orders, each order also backwards (Strumbelj and Kononenko, KAIS 41, 2014; Mitchell et
 al., JMLR 23, 2022). Either way the values of a row sum to its log-odds less the mean log-odds of the background.
 """
 
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from counterpoise.classifier.raw_columns import RawColumns, log_odds
+from counterpoise.classifier.tree_shapley import tree_effects
 from counterpoise.core.errors import OptionError
 from counterpoise.core.seeds import generator
 from counterpoise.core.structure import rows_in, take
@@ -36,7 +38,7 @@ class Reasons:
         base: float64 (N,), mean log-odds of the background. log_odds: float64 (N,).
         explained: int (N,), code of the class whose log-odds they are: with two classes the positive one, with more the
             most probable.
-        background: Number of background rows. exact: Whether every set of columns was evaluated.
+        background: Number of background rows. exact: Whether the values are exact for this background; else sampled.
     """
 
     columns: tuple[str, ...]
@@ -48,7 +50,7 @@ class Reasons:
     exact: bool
 
     def strongest(self, count: int) -> Any:
-        """The strongest columns of each row, as a polars frame: `reason_1`, `reason_1_effect`, and so on."""
+        """The strongest columns of each row as a polars frame (`reason_1`, `reason_1_effect`, ...)."""
         import polars as pl
 
         order = np.argsort(-np.abs(self.effects), axis=1, kind="stable")[:, :count]
@@ -74,12 +76,14 @@ def explain_rows(clf: Any, x: Any, background: Any = None, *, seed: int = 0) -> 
     explained = of_rows.argmax(axis=1) if of_rows.shape[1] > 2 else np.ones(len(of_rows), int)
     width = len(columns.names)
     values = _exact if width <= EXACT else _sampled
-    effects = np.zeros((len(of_rows), width))
-    for i, c in enumerate(explained):
+    of_trees = tree_effects(clf, rows, base_rows, width)
+    effects = np.zeros((len(of_rows), width)) if of_trees is None else of_trees
+    for i, c in enumerate(explained if of_trees is None else ()):
         row = take(rows, np.array([i]))
         effects[i] = values(clf, columns, row, base_rows, of_rows[i, c], of_base[:, c], int(c), seed)
+    exact = width <= EXACT or of_trees is not None
     own = of_rows[np.arange(len(of_rows)), explained]
-    return Reasons(columns.names, effects, of_base.mean(axis=0)[explained], own, explained, count, width <= EXACT)
+    return Reasons(columns.names, effects, of_base.mean(axis=0)[explained], own, explained, count, exact)
 
 
 def _of_masks(clf: Any, columns: RawColumns, row: Any, base: Any, masks: Array, which: Array, c: int) -> Array:

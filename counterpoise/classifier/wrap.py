@@ -125,7 +125,7 @@ def _fitted(
         raise TargetError(f"{len(log_p)} rows but {len(y)} labels. Expected one label per row.")
     rule = target.fit_rule(log_p[None], y, shifts, aim=aim, calibrate=lambda codes: calibrate)
     scores = stored_scores(log_p[None], y)
-    note = f"{len(y)} rows given to wrap(), which fitted the rule"
+    note = f"{len(y)} rows given to wrap(), which fitted the threshold"
     card |= {"rows": len(y), "classes": shares_of(target, y, order), "rule": note, "metrics_of": note}
     card |= ruled(target, rule, scores, order)
     return Classifier(unfitted.members, rule, order, None, card, scores, unfitted.kind)

@@ -1,4 +1,4 @@
-"""`counterpoise evaluate`: a saved model on rows with labels, or what rows without labels say about it."""
+"""`counterpoise evaluate`: score a saved model on labeled rows, or check others for drift."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ from typing import Annotated, Any
 import typer
 
 from counterpoise.cli import options as o
-from counterpoise.cli.evaluation_tables import tables_of
-from counterpoise.cli.show import threshold_text
 from counterpoise.cli.terminal import Terminal
 from counterpoise.cli.trust import trusted
 from counterpoise.core.errors import OptionError
@@ -20,6 +18,8 @@ from counterpoise.core.files import write_text
 from counterpoise.core.keras_import import import_keras_quietly
 
 NAME = "evaluate"
+#: Characters per line from which a metric is described.
+WIDE = 150
 
 
 def command(
@@ -53,6 +53,7 @@ def command(
         bool, typer.Option("--skip-bad", help="Leave out damaged and missing images.", rich_help_panel="Images")
     ] = False,
     unlabeled: Annotated[bool, typer.Option("--unlabeled", help="Check rows without labels for drift.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Print every score, group, and bin.")] = False,
     out: Annotated[Path | None, typer.Option(help="JSON file with all numbers.")] = None,
     trust: o.Trust = None,
     as_json: o.Json = False,
@@ -95,7 +96,10 @@ def command(
     if as_json:
         print(json.dumps(record))
         return
-    (_show_drift if unlabeled else _show_scores)(record)
+    if unlabeled:
+        _show_drift(record)
+    else:
+        (_show_scores if full else _show_summary)(record)
 
 
 def _check_stakes(stakes: Mapping[str, Any], unlabeled: bool, pictures: bool) -> None:
@@ -159,10 +163,26 @@ def _drift(clf: Any, data: Any) -> dict[str, Any]:
     return drift_to_dict(clf, monitor(clf, data))
 
 
+def _show_summary(record: Mapping[str, Any]) -> None:
+    """Print what a reader needs first, on a screen."""
+    from rich.text import Text
+
+    from counterpoise.classifier.evaluation_summary import summary
+
+    console = Terminal()
+    first, *lines = summary(record, console.width)
+    console.print(Text(first, style="bold"))
+    for line in (*lines, "For all scores, groups, and bins, add --full."):
+        console.print(Text(line))
+
+
 def _show_scores(record: Mapping[str, Any]) -> None:
     """Print all that was measured: metrics, tables, units, labels, and the threshold."""
+    from counterpoise.cli.evaluation_tables import tables_of
+    from counterpoise.decide.aim import threshold_text
+
     console = Terminal()
-    console.print(_metric_table(record["metrics"] | record["further"]))
+    console.print(_metric_table(record["metrics"] | record["further"], console.width))
     for shown in tables_of(record):
         console.print()
         console.print(shown)
@@ -182,32 +202,35 @@ def _show_scores(record: Mapping[str, Any]) -> None:
 
 def _show_units(console: Any, units: Mapping[str, Any]) -> None:
     """The metrics of units, and how these are decided."""
+    from counterpoise.decide.aim import threshold_text
+
     console.print()
-    console.print(_metric_table(units["metrics"], f"Units ({' + '.join(units['columns'])})"))
+    console.print(_metric_table(units["metrics"], console.width, f"Units ({' + '.join(units['columns'])})"))
     mixed = f", {units['mixed']:,} of them mixed" if units["mixed"] else ""
     how = f"{units['aggregate']} of the probabilities, calibrated"
     console.print(f"{units['count']:,} units{mixed}; {how}; {threshold_text(units['threshold'], units['aim'])}")
     console.print()
 
 
-def _metric_table(scores: Mapping[str, Mapping[str, Any]], title: str | None = None) -> Any:
-    """A line for each metric: value and interval."""
+def _metric_table(scores: Mapping[str, Mapping[str, Any]], width: int, title: str | None = None) -> Any:
+    """A line for each metric: key, value, interval, and in a wide window its meaning."""
     from rich.table import Table
 
     from counterpoise.metrics.catalog import FURTHER, METRICS
 
-    known = {**METRICS, **FURTHER}
-    table = Table("metric", "value", "95% CI", "", box=None, pad_edge=False, header_style="bold", title=title,
-                  title_justify="left")  # fmt: skip
+    known = {**METRICS, **FURTHER} if width >= WIDE else {}
+    table = Table("metric", "value", "95% CI", *([""] if known else []), box=None, pad_edge=False, header_style="bold",
+                  title=title, title_justify="left")  # fmt: skip
+    table.columns[0].overflow = "fold"
     for key, score in scores.items():
         value = "-" if score["value"] is None else f"{score['value']:.4g}"
         interval = "-" if score["low"] is None else f"{score['low']:.4g} to {score['high']:.4g}"
-        table.add_row(key, value, interval, known[key].title if key in known else "")
+        table.add_row(key, value, interval, *([known[key].title if key in known else ""] if known else []))
     return table
 
 
 def _label_table(labels: Sequence[Mapping[str, Any]]) -> Any:
-    """A line for each label: average precision with its interval, recall, precision and threshold."""
+    """A line for each label: average precision with its CI, recall, precision, threshold."""
     from rich.table import Table
 
     table = Table("label", "average precision", "95% CI", "recall", "precision", "threshold", box=None,

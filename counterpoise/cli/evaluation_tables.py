@@ -1,23 +1,17 @@
-"""The tables of an evaluation in the terminal: groups of rows, and how far probabilities can be taken at their word."""
+"""All tables of an evaluation in the terminal, which `--full` prints."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-#: Key -> heading, of the scores of a group.
-OF_GROUP = {
-    "prevalence": "observed", "mean_probability": "predicted", "alert_rate": "alerts", "recall": "recall",
-    "precision": "precision", "false_positive_rate": "FPR",
-}  # fmt: skip
+from counterpoise.classifier.evaluation_summary import OF_GROUP, with_ends
 
 
 def tables_of(record: Mapping[str, Any]) -> Iterator[Any]:
     """The tables of `cp.evaluate`, beyond the metrics, one after the other; notes as text."""
     for table in record["by"]:
         yield _of_groups(table)
-        if len(table["values"]) > 1:
-            yield _of_differences(table)
         yield from table["notes"]
     for table in record["reliability"]:
         yield _of_bins(table)
@@ -47,37 +41,17 @@ def number(value: float | None) -> str:
     return "-" if value is None else f"{value:.4g}"
 
 
-def with_ends(score: Mapping[str, Any]) -> str:
-    """A score and its interval.
-
-    Example:
-        >>> with_ends({"value": 0.5, "low": 0.25, "high": 0.75}), with_ends({"value": None, "low": None, "high": None})
-        ('0.50 (0.25 to 0.75)', '-')
-    """
-    if score["value"] is None:
-        return "-"
-    if score["low"] is None:
-        return f"{score['value']:.2f}"
-    return f"{score['value']:.2f} ({score['low']:.2f} to {score['high']:.2f})"
-
-
 def _of_groups(table: Mapping[str, Any]) -> Any:
-    title = f"by {table['column']}, class {table['class']!r} (95% intervals)"
-    shown = _table(title, table["column"], "rows", "positive", *OF_GROUP.values())
+    """A line for each value and score, with the difference from the reference."""
+    title = f"by {table['column']}, class {table['class']!r} (95% CIs; simultaneous for differences)"
+    shown = _table(title, table["column"], "score", "value", f"difference from {table['reference']!r}")
     for value in table["values"]:
-        cells = (with_ends(value["scores"][key]) for key in OF_GROUP)
-        shown.add_row(value["value"], f"{value['rows']:,}", f"{value['positives']:,}", *cells)
-    return shown
-
-
-def _of_differences(table: Mapping[str, Any]) -> Any:
-    from counterpoise.metrics.group_scores import COMPARED
-
-    title = f"difference from {table['reference']!r} (95% CIs, simultaneous in each column)"
-    shown = _table(title, table["column"], *(OF_GROUP.get(key, "predicted - observed") for key in COMPARED))
-    for value in table["values"]:
-        if value["differences"]:
-            shown.add_row(value["value"], *(with_ends(value["differences"][key]) for key in COMPARED))
+        shown.add_row(value["value"], "rows", f"{value['rows']:,}", "")
+        shown.add_row("", "positive", f"{value['positives']:,}", "")
+        for key, name in OF_GROUP.items():
+            difference = value["differences"].get(key)
+            cell = "" if difference is None else with_ends(difference, signed=True)
+            shown.add_row("", name, with_ends(value["scores"][key]), cell)
     return shown
 
 

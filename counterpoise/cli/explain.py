@@ -32,7 +32,8 @@ def command(
         str | None, typer.Option(help="Columns to shuffle together, as street+city,lat+lon.", metavar="A+B,...")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="JSON file with all numbers, or folder for heat maps of images.")
+        Path | None,
+        typer.Option(help="Page .html, figure .svg, .png, or .pdf, or JSON file; for images, folder of heat maps."),
     ] = None,
     images: o.Images = None,
     root: o.Root = None,
@@ -68,7 +69,7 @@ def command(
     sets = [[name.strip() for name in one.split("+")] for one in o.split_names(together)]
     record = plain(explain(load(model, trusted(trust)), data, target=target, groups=groups, together=sets))
     if out is not None:
-        write_text(out, json.dumps(record, indent=1))
+        _write(out, record, model.name)
     if as_json:
         print(json.dumps(record))
         return
@@ -78,6 +79,19 @@ def command(
         table.add_row(" + ".join(one["columns"]), f"{score['value']:.4f}", f"{score['low']:.4f} to {score['high']:.4f}")
     Terminal().print(table)
     Terminal().print(f"{record['rows']:,} rows; average precision {record['average_precision']:.4f} with all columns")
+
+
+def _write(out: Path, record: Mapping[str, Any], name: str) -> None:
+    """Write what the file's ending asks for: a page, a figure, or the numbers."""
+    from counterpoise.report.importance import importance_page, importance_spec
+    from counterpoise.report.plots import Plot
+
+    if out.suffix == ".html":
+        write_text(out, importance_page(record, name))
+    elif out.suffix in (".svg", ".png", ".pdf"):
+        Plot(importance_spec(record)).save(out)
+    else:
+        write_text(out, json.dumps(record, indent=1))
 
 
 def _check_images(of_tables: Mapping[str, Any], out: Path | None) -> None:

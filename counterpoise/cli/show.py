@@ -78,6 +78,8 @@ def model_text(card: Mapping[str, Any], weights: Any) -> str:
 
 def rule_text(rule: Any, classes: Sequence[Any]) -> str:
     """Return `threshold_text` of a rule; for several labels, the threshold of each."""
+    from counterpoise.decide.aim import threshold_text
+
     if len(rule.problem_rules) == 1:
         text = threshold_text(rule.threshold, rule.aim)
         return (
@@ -89,30 +91,8 @@ def rule_text(rule: Any, classes: Sequence[Any]) -> str:
     return f"one decision threshold per label ({thresholds})"
 
 
-def threshold_text(threshold: float | None, aim: str) -> str:
-    """Describe a classifier's decision threshold and what it was chosen for.
-
-    Example:
-        >>> threshold_text(0.5, "argmax"), threshold_text(0.0123, "f1")
-        ('decision threshold 0.5 (default)', 'decision threshold 0.0123 (chosen for f1)')
-        >>> threshold_text(None, "argmax"), threshold_text(None, "f1")
-        ('predicts the most probable class', 'class offsets (chosen for f1)')
-        >>> threshold_text(None, "costs")
-        'predicts the class with the lowest expected cost'
-    """
-    from counterpoise.decide.aim import in_words
-
-    if threshold is None and aim == "argmax":
-        return "predicts the most probable class"
-    if threshold is None and aim == "costs":
-        return "predicts the class with the lowest expected cost"
-    what = "class offsets" if threshold is None else f"decision threshold {threshold:.4g}"
-    why = {"argmax": "default", "given": "set by you"}.get(aim) or f"chosen for {in_words(aim)}"
-    return f"{what} ({why})"
-
-
 def leaderboard_table(comparison: Comparison, width: int = WIDE) -> Any:
-    """Return the leaderboard as a rich table: score and difference with 95% CIs, recall, precision, seconds.
+    """Return the leaderboard as a rich table.
 
     A narrower terminal has no interval of the difference, then no seconds, then no interval of the score.
     """

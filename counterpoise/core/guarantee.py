@@ -112,4 +112,4 @@ def _support(kept_out: bool) -> str:
 
 
 def _caveat(kept_out: bool) -> str:
-    return "" if kept_out else "; the same rows also fitted the rule"
+    return "" if kept_out else "; the same rows also fitted the correction"

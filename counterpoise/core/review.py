@@ -47,7 +47,7 @@ class Review:
                 f"At most {k:,.10g} of {n:,.10g} rows go to a human: those closest to another decision, chosen on "
                 f"{self.rows:,} rows."
             )
-        used = "used for nothing else" if self.kept_out else "that also fitted the rule, so this is an estimate"
+        used = "used for nothing else" if self.kept_out else "that also fitted the correction, so this is an estimate"
         return (
             f"Rows that may be of several classes go to a human. On average, at most a share {self.alpha:g} of each "
             f"class is decided wrongly. The limits come from {self.rows:,} rows {used}."

@@ -81,12 +81,12 @@ def _check(header: Any) -> None:
         raise DataError("DICOM without pixels")
     frames = int(header.get("NumberOfFrames", 1) or 1)
     if frames > 1:
-        raise DataError(f"DICOM of {frames} frames. Expected one image in each file (export single frames)")
+        raise DataError(f"DICOM with {frames} frames. Expected one image in each file (export single frames)")
     height, width = int(header.Rows), int(header.Columns)
     if not 0 < height * width <= MOST_PIXELS:
         raise DataError(f"too large ({width:,} x {height:,}; at most {MOST_PIXELS:,} pixels)")
     if int(header.get("SamplesPerPixel", 1)) not in (1, 3):
-        raise DataError(f"DICOM of {header.SamplesPerPixel} samples a pixel. Expected 1 or 3")
+        raise DataError(f"DICOM with {header.SamplesPerPixel} values per pixel. Expected 1 or 3")
 
 
 def _pixels(header: Any) -> Array:

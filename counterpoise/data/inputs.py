@@ -32,13 +32,12 @@ def check_no_gap(array: np.ndarray, name: str = "x") -> None:
         >>> check_no_gap(np.array(["a", None], dtype=object))
         Traceback (most recent call last):
         counterpoise.core.errors.DataError: x is text, but None in row 2. Expected text in every row.
-        Write '' where it is missing.
+        Use '' for missing text.
     """
     if array.dtype.kind == "O" and array.ndim == 1 and any(isinstance(v, str) for v in array):
         row, odd = next((i, v) for i, v in enumerate(array) if not isinstance(v, str))
         raise DataError(
-            f"{name} is text, but {odd!r:.40} in row {row + 1}. Expected text in every row. Write '' where it is "
-            "missing."
+            f"{name} is text, but {odd!r:.40} in row {row + 1}. Expected text in every row. Use '' for missing text."
         )
 
 

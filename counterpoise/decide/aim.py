@@ -114,6 +114,26 @@ def in_words(aim: str | Aim) -> str:
     return f"missed rows costing {', '.join(values)} by class" if goal.name == "cost" else str(goal)
 
 
+def threshold_text(threshold: float | None, aim: str) -> str:
+    """Describe a classifier's decision threshold and what it was chosen for.
+
+    Example:
+        >>> threshold_text(0.5, "argmax"), threshold_text(0.0123, "f1")
+        ('decision threshold 0.5 (default)', 'decision threshold 0.0123 (chosen for f1)')
+        >>> threshold_text(None, "argmax"), threshold_text(None, "f1")
+        ('predicts the most probable class', 'class offsets (chosen for f1)')
+        >>> threshold_text(None, "costs")
+        'predicts the class with the lowest expected cost'
+    """
+    if threshold is None and aim == "argmax":
+        return "predicts the most probable class"
+    if threshold is None and aim == "costs":
+        return "predicts the class with the lowest expected cost"
+    what = "class offsets" if threshold is None else f"decision threshold {threshold:.4g}"
+    why = {"argmax": "default", "given": "set by you"}.get(aim) or f"chosen for {in_words(aim)}"
+    return f"{what} ({why})"
+
+
 def _check_values(name: str, values: tuple[float, ...]) -> None:
     """Refuse the values of an aim that are out of their range."""
     if name in ("recall_floor", "precision_floor") and not (max(values) > 0 and all(0 <= v <= 1 for v in values)):

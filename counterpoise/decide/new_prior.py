@@ -44,8 +44,8 @@ def rule_at_prior(
     new, old = class_prior(prior, len(rule.prior)), np.asarray(rule.prior, dtype=np.float64)
     if not np.all(old > 0):
         raise OptionError(
-            f"Class {np.argmin(old)} had no row when the rule was fitted, so its share cannot be "
-            f"changed. Leave the class out of prior, or fit the rule again."
+            f"Class {np.argmin(old)} had no row when the correction was fitted, so its share cannot be "
+            f"changed. Leave the class out of prior, or fit again with rows of it."
         )
     move, goal = np.log(new) - np.log(old), Aim.parse(rule.aim)
     moved = replace(

@@ -118,7 +118,7 @@ def fit_rule_from_log_p(
     lps, goal = members(log_p_members), Aim.parse(aim)
     labels, w = codes(y, *lps[0].shape), row_weights(sample_weight, len(lps[0]))
     if len(labels) == 0:
-        raise OptionError("There is no row to fit the rule on. Give at least one row of each class.")
+        raise OptionError("There are no rows to fit the correction on. Pass at least one row of each class.")
     check_vote(vote)
     kinds = calibrator_kinds(calibrate) if calibrate else []
     share = _weights(lps, labels, vote, weights, w)

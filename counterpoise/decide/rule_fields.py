@@ -184,6 +184,8 @@ def _check_curves(calibrator: Mapping[str, Any], c: int, where: str) -> None:
     wanted = 1 if c == 2 else c
     lengths = [len(curve) for curve in calibrator["x"]]
     if len(lengths) != wanted or lengths != [len(curve) for curve in calibrator["y"]]:
-        raise ArtifactError(f"{where} has curves of {lengths} knots. Expected {wanted}, x and y alike.")
+        raise ArtifactError(
+            f"{where} has curves of {lengths} knots. Expected {wanted}, with as many x as y values in each."
+        )
     if any(np.any(np.diff(x) <= 0) for x in calibrator["x"]) or any(np.any(np.diff(y) < 0) for y in calibrator["y"]):
         raise ArtifactError(f"{where} has a decreasing curve. Expected increasing curves.")

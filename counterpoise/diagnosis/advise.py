@@ -141,10 +141,9 @@ def _labels(r: DiagnosisRecord) -> Advice | None:
     s = r.quick.suspicion
     named = ", ".join(str(row + 1) for row in s.rows[:5])
     reason = (
-        f"In cross-validation, {r.quick.model} predicts another class for up to {100 * s.leaving:.0f}% of the rows "
-        f"labeled "
-        f"{r.minority!r} (confident learning; hard rows look the same). Start with rows {named} "
-        "(counted from 1)."
+        f"Cross-validated predictions of {r.quick.model} contradict the label of up to {100 * s.leaving:.0f}% of the "
+        f"rows labeled {r.minority!r} (confident learning; hard rows look the same). Start with rows {named} (counted "
+        "from 1)."
     )
     return Advice("Check the labels of the most suspicious rows before you try strategies.", reason, asdict(s))
 

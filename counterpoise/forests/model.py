@@ -199,7 +199,7 @@ def trees(name: str = "boosted", *, monotone: Mapping[str, int] | None = None, *
     """
     if name not in KINDS:
         expected = ", ".join(KINDS)
-        raise OptionError(f"There are no trees {name!r}.{did_you_mean(name, KINDS)} Expected one of {expected}.")
+        raise OptionError(f"{name!r} is not a tree model.{did_you_mean(name, KINDS)} Expected one of {expected}.")
     count = options.get("n_estimators", 1)
     if isinstance(count, bool) or not isinstance(count, int) or count < 1:
         raise OptionError(f"n_estimators is {count!r}. Expected a whole number of 1 or more.")

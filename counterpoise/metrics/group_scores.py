@@ -1,9 +1,10 @@
-"""Scores by group of rows with intervals, and their differences with simultaneous intervals.
+"""Scores by group of rows with intervals, and differences with simultaneous intervals.
 
 Every score is a ratio of two sums over rows. Its standard error comes from the influence of each unit (a row, or a
 patient with several) on that ratio. Its interval is Wilson's, with the number of rows that this error is worth: for
-unweighted rows without groups Wilson's interval itself. A difference joins two such intervals (Newcombe, Statistics
-in Medicine 17, 1998; with correlation: Zou, Psychological Methods 12, 2007).
+unweighted rows without groups Wilson's interval itself. A difference joins two intervals (Newcombe, Statistics in
+Medicine 17, 1998; with correlation: Zou, Psychological Methods 12, 2007), those of Jeffreys: at the larger critical
+value of simultaneous intervals, Wilson's are too wide where a few cases of many rows count.
 
 The intervals of the differences of one score are simultaneous: their critical value is the quantile of the largest
 absolute deviation in a multiplier bootstrap of the units (max-T). With Gaussian multipliers the bootstrap is the normal
@@ -12,6 +13,7 @@ distribution with the correlations of the differences, and is drawn as such, at 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -44,7 +46,10 @@ DRAWS = 20_000
 
 
 class Score(NamedTuple):
-    """A score of G values: `value` (G,), nan where undefined; `covariance` (G, G); `most` (G,), rows it is worth."""
+    """A score of G groups.
+
+    `value` (G,), nan where undefined; `covariance` (G, G); `most` (G,), rows it is worth.
+    """
 
     value: Array
     covariance: Array
@@ -53,6 +58,14 @@ class Score(NamedTuple):
     @property
     def variance(self) -> Array:
         return np.diag(self.covariance)
+
+    @property
+    def per_row(self) -> Array:
+        """One over the rows that each variance is worth, (G,); without variance, over all rows."""
+        r, spread = self.value, self.value * (1 - self.value)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            found = np.where(self.variance > 0, self.variance / spread, np.where(spread > 0, 0.0, NAN))
+            return np.where(np.isnan(found) | ~np.isfinite(r), 1 / self.most, found)
 
 
 @dataclass(frozen=True)
@@ -210,37 +223,45 @@ def _triple(value: Array, low: Array, high: Array, v: int) -> dict[str, float]:
 
 
 def _calibration_error(y: Array, p: Array, mine: Array) -> dict[str, float]:
-    """Root mean square distance of probability and share with the noise of the bins taken off; no interval."""
+    """Root mean square calibration error without the noise of the bins; no interval."""
     error = debiased_calibration_error(y[mine].astype(int), np.stack([1 - p[mine], p[mine]], axis=1))
     return {"value": error, "low": NAN, "high": NAN}
 
 
-def _ends(scores: dict[str, Score], key: str, critical: float) -> Ends:
-    """The interval of a score at a critical value, for all values (G,)."""
-    if key != "calibration_gap":
-        return wilson_ends(scores[key], critical)
-    p, y, gap = (scores[name] for name in ("mean_probability", "prevalence", key))
-    together = (p.variance + y.variance - gap.variance) / 2
-    return joined(p.value, y.value, wilson_ends(p, critical), wilson_ends(y, critical), correlation(
-        together, p.variance, y.variance))  # fmt: skip
-
-
 def wilson_ends(score: Score, critical: float) -> Ends:
-    """Wilson's interval of values in [0, 1] with the rows that their variances are worth, (G,) each.
+    """Wilson's intervals of values in [0, 1], (G,) each, with the rows of their variances.
 
     Example:
         >>> low, high = wilson_ends(Score(np.array([0.8]), np.array([[0.016]]), np.array([10.0])), 1.959964)
         >>> round(float(low[0]), 4), round(float(high[0]), 4)
         (0.4902, 0.9433)
     """
-    r, z2 = score.value, critical**2
+    r, z2, inverse = score.value, critical**2, score.per_row
     with np.errstate(divide="ignore", invalid="ignore"):
-        inverse = np.where(score.variance > 0, score.variance / (r * (1 - r)), np.where(r * (1 - r) > 0, 0.0, NAN))
-        inverse = np.where(np.isnan(inverse), 1 / score.most, inverse)  # 1 / n
         middle = (r + z2 * inverse / 2) / (1 + z2 * inverse)
         half = critical * np.sqrt(r * (1 - r) * inverse + z2 * inverse**2 / 4) / (1 + z2 * inverse)
     low, high = np.where(r <= 0, 0.0, middle - half), np.where(r >= 1, 1.0, middle + half)
     known = np.isfinite(r)
+    return np.where(known, low, NAN), np.where(known, high, NAN)
+
+
+def jeffreys_ends(score: Score, critical: float) -> Ends:
+    """Jeffreys' intervals of values in [0, 1], (G,) each, with the rows of their variances.
+
+    Example:
+        >>> low, high = jeffreys_ends(Score(np.array([0.8]), np.array([[0.016]]), np.array([10.0])), 1.959964)
+        >>> round(float(low[0]), 4), round(float(high[0]), 4)
+        (0.4972, 0.9559)
+    """
+    r, tail = score.value, float(stats.norm.sf(critical))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        n = np.minimum(1 / score.per_row, 1e12)
+        low, high = (
+            stats.beta.ppf(tail, n * r + 0.5, n * (1 - r) + 0.5),
+            stats.beta.isf(tail, n * r + 0.5, n * (1 - r) + 0.5),
+        )
+    known = np.isfinite(r)
+    low, high = np.where(r <= 0, 0.0, np.minimum(low, r)), np.where(r >= 1, 1.0, np.maximum(high, r))
     return np.where(known, low, NAN), np.where(known, high, NAN)
 
 
@@ -266,6 +287,18 @@ def correlation(covariance: Array, first: Array, second: Array) -> Array:
     return np.clip(np.where(product > 0, covariance / np.where(product > 0, product, 1.0), 0.0), -1.0, 1.0)
 
 
+def _ends(
+    scores: dict[str, Score], key: str, critical: float, of: Callable[[Score, float], Ends] = wilson_ends
+) -> Ends:
+    """The interval of a score at a critical value, for all values (G,)."""
+    if key != "calibration_gap":
+        return of(scores[key], critical)
+    p, y, gap = (scores[name] for name in ("mean_probability", "prevalence", key))
+    together = (p.variance + y.variance - gap.variance) / 2
+    return joined(p.value, y.value, of(p, critical), of(y, critical), correlation(
+        together, p.variance, y.variance))  # fmt: skip
+
+
 def _differences(
     scores: dict[str, Score], key: str, base: int, degrees: float, level: float, seed: int
 ) -> tuple[Array, Array, Array]:
@@ -273,7 +306,7 @@ def _differences(
     score = scores[key]
     rho = correlation(score.covariance[:, base], score.variance, score.variance[base])
     critical = largest(_of_differences(score, base), degrees, level, seed)
-    low, high = _ends(scores, key, critical)
+    low, high = _ends(scores, key, critical, jeffreys_ends)
     reference = (np.broadcast_to(low[base], low.shape), np.broadcast_to(high[base], high.shape))
     ends = joined(score.value, np.broadcast_to(score.value[base], low.shape), (low, high), reference, rho)
     return score.value - score.value[base], *ends
@@ -299,7 +332,7 @@ def _of_differences(score: Score, base: int) -> Array:
 
 
 def largest(covariance: Array, degrees: float, level: float, seed: int) -> float:
-    """The quantile of the largest absolute deviation of normal (few units: t) variables, in standard deviations.
+    """The quantile of the largest absolute deviation of normal variables (of t, if few units).
 
     Example:
         >>> round(largest(np.array([[2.0]]), np.inf, 0.95, 0), 3), round(largest(np.eye(3), np.inf, 0.95, 0), 1)

@@ -127,7 +127,7 @@ def card_of(
 def stopping_note(rows: Holdout, examples: Examples, strategy: Strategy, tune_threshold: bool) -> str:
     """The card's sentence about the rows that ended training: what else they did."""
     word = "held-out" if examples.split is None else "validation"
-    more = " and fitted the rule"
+    more = " and fitted the threshold"
     if not tune_threshold:
         more = f"{' and checked the probabilities' * (strategy.aim != 'argmax')}; they did not tune the threshold"
     return f"{len(rows.held)} {word} rows ended training{more}"

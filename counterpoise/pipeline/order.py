@@ -248,7 +248,8 @@ def refit(strategy: Strategy, trainer: Trainer, outcome: Outcome, *, tune_thresh
     jobs = for_steps(strategy, trainer, whole, outcome.best_steps[strategy.name])
     trained = _trained(strategy, jobs, trainer)
     log_p, rows = stacked_scores(outcome.log_p[strategy.name])
-    note = f"trained on all {len(examples):,} rows; the rule was fitted on {len(rows):,} out-of-fold scores"
+    what = f"{len(rows):,} out-of-fold predictions"
+    note = f"trained on all {len(examples):,} rows; the threshold and the scores come from {what}"
     outputs, length = outcome.member_outputs.get(strategy.name), outcome.training[strategy.name]
     lesions = outcome.lesions[strategy.name]
     return _with_rule(strategy, trainer, trained, length, log_p, rows, note, outputs, tune_threshold, lesions=lesions)
@@ -278,11 +279,11 @@ def bag_of_folds(strategy: Strategy, trainer: Trainer, outcome: Outcome, *, tune
     )  # fmt: skip
     trained = [member for fold in outcome.members[strategy.name] for member in fold]
     log_p, rows = stacked_scores(outcome.log_p[strategy.name])
-    note = f"the rule was fitted on {len(rows):,} rows not used for training"
+    note = f"the threshold and the scores come from {len(rows):,} rows not used for training"
     if count > 1:
         note = (
-            f"the mean of the models of {count} folds; the rule was fitted on {len(rows):,} out-of-fold scores, "
-            f"each from the model of one fold, which is more extreme than the mean"
+            f"the mean of the models of {count} folds; the threshold and the scores come from {len(rows):,} "
+            f"out-of-fold predictions, each from the model of one fold, which is more extreme than the mean"
         )
     copies, length = np.tile(log_p, (count, *[1] * (log_p.ndim - 1))), outcome.training[strategy.name]
     lesions = outcome.lesions[strategy.name]
@@ -303,7 +304,7 @@ def _as_judged(strategy: Strategy, trainer: Trainer, outcome: Outcome) -> Classi
         first = trainer.learner(jobs[0])
         stopping = replace(jobs[0], score=fold.stop)
         outputs = score_members(trained[0], stopping, first.examples, first.model, len(strategy.member_names))
-    note = f"{len(fold.stop)} validation rows ended training and fitted the rule; test rows were not used for training"
+    note = f"{len(fold.stop)} validation rows ended training and fitted the threshold; no test row trained"
     length, split = outcome.training[strategy.name], split_of(fold, len(fold.test))
     lesions = outcome.lesions[strategy.name]
     return _with_rule(

@@ -86,7 +86,9 @@ class Scanned:
         from counterpoise.engines.stream import StreamEngine
 
         if engine == "program":
-            raise OptionError('engine="program" keeps rows in memory, a scan streams them. Use engine="auto" or "fit".')
+            raise OptionError(
+                'engine="program" needs all rows in memory, but a scan streams them. Use engine="auto" or "fit".'
+            )
         logger.warning("Training with fit, because the rows are streamed from disk.")
         trainer = StreamEngine(examples, self.sample, self.stream, network, tuple(callbacks))
         for job in jobs:

@@ -1,11 +1,11 @@
-"""The sections of an auditor: threshold, groups, costs, rows for a human, reliability, importance. Tables as text."""
+"""The sections for an auditor, as text and tables."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from counterpoise.core.titles import PER, capital
+from counterpoise.core.titles import PER
 from counterpoise.report import columns, words
 from counterpoise.report.series import styles
 from counterpoise.report.tables import Record, Row, ranked, row_of
@@ -24,11 +24,9 @@ ENDS = {"low": "Low end", "value": "Chosen", "high": "High end"}
 
 
 def sections(record: Record) -> list[Row]:
-    """Return the sections that the record has something for: id, title, text and tables, in their order."""
+    """Return the sections that the record has data for: id, title, text and tables."""
     audit = record.get("audit") or {}
-    look = styles(record).get(str(audit.get("strategy")))
-    rows = "test rows" if record.get("split") else "out-of-fold test rows"
-    of = f"Measured for {look.title} on {rows}." if look else f"Measured on {rows}."
+    of = measured_on(record)
     parts: Sequence[tuple[str, str, Callable[[], tuple[str, list[Row]]]]] = (
         ("spread", "Uncertainty of the threshold", lambda: _threshold(record, audit)),
         ("groups", "Groups", lambda: _groups(audit)),
@@ -44,6 +42,13 @@ def sections(record: Record) -> list[Row]:
             about = of if tables and key != "costs" else ""
             listed.append({"id": key, "title": title, "text": text, "tables": tables, "of": about})
     return listed
+
+
+def measured_on(record: Record) -> str:
+    """Say which strategy and rows the sections are for."""
+    look = styles(record).get(str((record.get("audit") or {}).get("strategy")))
+    rows = "test rows" if record.get("split") else "out-of-fold test rows"
+    return f"Measured for {look.title} on {rows}." if look else f"Measured on {rows}."
 
 
 def _table(caption: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Row:
@@ -173,13 +178,9 @@ def _reliability(audit: Mapping[str, Any]) -> tuple[str, list[Row]]:
 
 
 def _importance(record: Record, audit: Mapping[str, Any]) -> tuple[str, list[Row]]:
-    """What the score loses without each column, or how to measure it."""
-    importance = audit.get("importance")
-    if importance:
-        rows = [[", ".join(one["columns"]), with_ends(one["importance"])] for one in importance["columns"]]
-        caption = f"Average precision lost without a column (95% CI), {words.count(importance['rows'])} test rows"
-        text = "Each column is shuffled between rows. Columns with the same information hide each other."
-        return text, [_table(capital(caption), ("Column", "Loss"), rows)]
+    """How to measure the importance of columns; nothing where it was."""
+    if audit.get("importance"):
+        return "", []  # a figure of its own has the table
     if record["data"].get("columns") and row_of(record, audit.get("strategy")) and record.get("model_card"):
         text = (
             "Not measured. Compare with `importance=True` (`--importance`), or run `counterpoise explain` on new rows: "

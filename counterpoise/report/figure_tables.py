@@ -1,4 +1,4 @@
-"""The figures of the page: caption, spoken description, and the table with the same numbers."""
+"""The figures of the page, each with a caption and a table of the same numbers."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ import numpy as np
 
 from counterpoise.core.titles import PER, capital, metric_name
 from counterpoise.report import figures, words
+from counterpoise.report.audit import measured_on
 from counterpoise.report.captioned import Figure, captioned
 from counterpoise.report.curve_marks import rare_scale
+from counterpoise.report.importance import importance_figure
 from counterpoise.report.marks import has_panels
 from counterpoise.report.region_figures import region_figures
 from counterpoise.report.series import block_of, drawn, folds_of, prevalence, rarest, styles
@@ -25,13 +27,14 @@ FALSE_RATES = (0.001, 0.01, 0.02, 0.05, 0.1, 0.25)
 SHARES = (0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25)
 THRESHOLDS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 #: The figures that are open come first.
-ORDER = ("pr", "calibration", "froc", "dice_images", "gain", "roc", "decision", "folds", "training", "learning")
+ORDER = ("pr", "calibration", "froc", "dice_images", "gain", "roc", "decision", "folds", "training", "learning",
+         "importance")  # fmt: skip
 OPEN = ("pr", "calibration")
 BANDS = "Bands: pointwise 95% CIs from resampled test rows."
 
 
 def all_figures(record: Record) -> dict[str, Figure]:
-    """Return the figures that the record has data for, by their id on the page; those that are open come first."""
+    """Return the figures that the record has data for, by their id; open ones come first."""
     drawings = _drawings(record)
     half = not has_panels(record)
     return {
@@ -41,6 +44,8 @@ def all_figures(record: Record) -> dict[str, Figure]:
 
 def _drawings(record: Record) -> dict[str, Figure]:
     drawings = {"folds": folds(record)} if any(folds_of(s) for s in _main_scores(record)) else {}
+    if found := (record.get("audit") or {}).get("importance"):
+        drawings["importance"] = importance_figure(found, measured_on(record))
     if not record.get("curves"):
         return drawings
     drawings |= {"pr": precision_recall(record), "roc": operating(record), "calibration": calibration(record)}
@@ -69,7 +74,7 @@ def precision_recall(record: Record) -> Figure:
 
 
 def operating(record: Record) -> Figure:
-    """Recall against the false-positive rate, and the recall reached at chosen false-positive rates."""
+    """Recall against the false-positive rate, and the recall at chosen rates."""
     many = has_panels(record)
     caption = f"Higher is better. The dashed diagonal is random guessing{_whose(record)}."
     if not many:
@@ -101,7 +106,7 @@ def gain(record: Record) -> Figure:
 
 
 def decision(record: Record) -> Figure:
-    """Net benefit of acting on the scores, compared with acting on all or on none, at each threshold."""
+    """Net benefit of acting on the scores, compared with acting on all or on none."""
     many = has_panels(record)
     caption = (
         "Net benefit as a share of a perfect model's. Higher is better. The threshold encodes your costs: at 0.1, one "

@@ -1,4 +1,4 @@
-"""The building blocks of figures: frame, panels, curves, threshold markers, dots with intervals."""
+"""The building blocks of figures: frame, panels, dots with intervals."""
 
 from __future__ import annotations
 
@@ -109,10 +109,10 @@ def panels(
 
 
 def top(record: Record, strategies: Names) -> Spec:
-    return _frame([s.title for s in drawn(record, strategies).values()])
+    return framed([s.title for s in drawn(record, strategies).values()])
 
 
-def _frame(shown: list[str]) -> Spec:
+def framed(shown: list[str]) -> Spec:
     # The page switches strategies and their bands by these two signals.
     params = [{"name": "shown", "value": shown}, {"name": "banded", "value": shown if len(shown) <= MOST_BANDS else []}]
     return {"$schema": SCHEMA, "background": "white", "padding": 6, "config": CONFIG, "params": params}
@@ -153,7 +153,7 @@ def scored_dots(record: Record, strategies: Names, width: int, step: int) -> Spe
         "mark": {"type": "point", "size": 36, "color": MUTED, "strokeWidth": 1.4, "opacity": 1},
         "encoding": {"y": y, "x": x | {"field": "value"}, "tooltip": tooltip("strategy", "fold", "value")},
     }
-    top = _frame([t for t, _ in scores])
+    top = framed([t for t, _ in scores])
     return top | {
         "width": width,
         "height": step * len(means),

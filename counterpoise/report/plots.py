@@ -1,4 +1,4 @@
-"""The page's figures for papers and notebooks, drawn from the same specifications without a browser."""
+"""The page's figures for papers and notebooks, drawn without a browser."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from counterpoise.core.errors import OptionError, did_you_mean
 from counterpoise.core.files import drafted
 from counterpoise.report import figures
 from counterpoise.report.figures import still
+from counterpoise.report.importance import importance_spec
 from counterpoise.report.series import Spec, styles
 from counterpoise.report.training_figures import class_recall_spec, training_spec
 
@@ -82,11 +83,11 @@ class Plots:
         return self._plot(figures.gain_spec, strategies)
 
     def decision(self, strategies: Names = None) -> Plot:
-        """Draw the net benefit of acting above a threshold, as a share of a perfect model's, with 95% bands."""
+        """Draw the net benefit of acting above a threshold (perfect model: 1), with 95% bands."""
         return self._plot(figures.decision_spec, strategies)
 
     def calibration(self, strategies: Names = None) -> Plot:
-        """Draw observed against predicted share before and after correction, one panel per strategy."""
+        """Draw observed against predicted share before and after correction, by strategy."""
         return self._plot(figures.calibration_spec, strategies)
 
     def leaderboard(self, strategies: Names = None) -> Plot:
@@ -98,12 +99,19 @@ class Plots:
         return self._plot(figures.folds_spec, strategies)
 
     def training(self, strategies: Names = None) -> Plot:
-        """Draw the log loss on the early-stopping rows by step, one panel per strategy, one line per member."""
+        """Draw the log loss on the early-stopping rows by step, one line per member."""
         return self._plot(training_spec, strategies)
 
     def learning(self, strategies: Names = None) -> Plot:
-        """Draw the recall of each class on the early-stopping rows by step, one panel per strategy."""
+        """Draw the recall of each class on the early-stopping rows by step."""
         return self._plot(class_recall_spec, strategies)
+
+    def importance(self) -> Plot:
+        """Draw the average precision lost without each column (`compare(importance=True)`)."""
+        found = (self._record.get("audit") or {}).get("importance")
+        if not found:
+            raise OptionError("The importance of columns was not measured. Compare with importance=True.")
+        return Plot(importance_spec(found))
 
     def _plot(self, make: Callable[..., Spec], strategies: Names) -> Plot:
         return Plot(make(self._record, strategies))

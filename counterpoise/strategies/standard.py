@@ -53,7 +53,7 @@ def _with_tau(strategy: Single, tau: float) -> Single:
 _RATIO = Hyperparameter("ratio", 0.05, 1.0, default=1.0, log=True)
 _GAMMA = Hyperparameter("gamma", 0.25, 5.0, default=2.0, applies_to="loss")
 
-_NONE = Single("none", "The baseline: no remedy, decision at 0.5 or the largest probability.", aim="argmax")
+_NONE = Single("none", "The baseline: no remedy.", aim="argmax")
 _CLASS_WEIGHT = Single(
     "class_weight",
     "Every row once per epoch, with the loss of class c multiplied by n / (C n_c).",
@@ -87,7 +87,12 @@ def _subsets(name: str, idea: str, **options: Any) -> Ensemble:
 
 STANDARD: tuple[Strategy, ...] = (
     _NONE,
-    replace(_NONE, name="threshold", idea="The baseline with a tuned decision threshold.", aim="f1"),
+    replace(
+        _NONE,
+        name="threshold",
+        idea="Trains like the baseline, without a remedy. Only the decision threshold is tuned.",
+        aim="f1",
+    ),
     _CLASS_WEIGHT,
     _OVERSAMPLE,
     _UNDERSAMPLE,

@@ -190,7 +190,7 @@ def _steady(guarantee: Guarantee) -> Guarantee:
 def describe(rule: Rule, rows: int, classes: Sequence[Any]) -> dict[str, Any]:
     """Describe the threshold for the model card: its value, what it was chosen for, and how sure that is.
 
-    `word`: "guarantee" (supported by rows used for nothing else), "estimate" (from rows that also fitted the rule),
+    `word`: "guarantee" (supported by rows used for nothing else), "estimate" (from rows that fitted the correction),
     "given" by the user, or "default" (0.5 or the most probable class).
     """
     if rule.guarantee is None:
@@ -228,6 +228,4 @@ def _words(word: str, aim: str, rows: int) -> str:
         if aim == "costs"
         else "The threshold was given.",
         "default": "The default: 0.5 for two classes, the most probable class for more.",
-    }.get(word) or (
-        f"Chosen for {in_words(aim)} on {rows:,} rows that also fitted the rule: an estimate, not a guarantee."
-    )
+    }.get(word) or (f"Chosen for {in_words(aim)} on {rows:,} rows: an estimate, not a guarantee.")

@@ -11,9 +11,12 @@ from leaderboard_schema import PER_PROBLEM
 from typer.testing import CliRunner
 
 import counterpoise as cp
-from counterpoise.cli.evaluate import _advice
+from counterpoise.classifier.card_page import to_markdown
+from counterpoise.cli.evaluate import _advice, _show_scores
+from counterpoise.cli.explain import _write
 from counterpoise.cli.main import app
 from counterpoise.core.errors import CounterpoiseError, OptionError
+from counterpoise.strategies.select import find
 
 
 @pytest.fixture(scope="module", name="place")
@@ -40,7 +43,7 @@ def run(*words):
     return done
 
 
-def test_labeled_rows(place, tmp_path):
+def test_labeled_rows(place, tmp_path, capsys):
     given = ("evaluate", place / "m.keras", place / "rows.csv", "--target", "ill")
     done = run(*given, "--out", tmp_path / "s.json", "--json")
     record = json.loads(done.stdout)
@@ -49,9 +52,19 @@ def test_labeled_rows(place, tmp_path):
     (tmp_path / "costs.json").write_text('{"True": {"False": 20}, "False": {"True": 1}}')
     costs = json.loads(run(*given, "--costs", tmp_path / "costs.json", "--json").stdout)["further"]["expected_cost"]
     assert costs["low"] < costs["value"] < costs["high"]
-    shown = run(*given[:3], "--by", "sex,v", "--first", 50).stdout
-    for words in ("average_precision", "precision_first", "by sex, class", "difference from", "probabilities of"):
-        assert words in shown, words
+    short = run(*given[:3], "--by", "sex", "--first", 50, "--out", tmp_path / "s.json").stdout
+    lines = short.splitlines()
+    assert "\x1b" not in short
+    assert len(lines) <= 25
+    assert max(map(len, lines)) <= 80
+    for words in ("Decision threshold", "Recall ", "95% CI", "Calibration: ", "By sex", "add --full"):
+        assert words in short, words
+    capsys.readouterr()
+    _show_scores(json.loads((tmp_path / "s.json").read_text()))  # as with --full
+    full = capsys.readouterr().out
+    for words in ("balanced_accuracy_uncorrected", "precision_first", "by sex, class", "difference from",
+                  "probabilities of"):  # fmt: skip
+        assert words in full, words
 
 
 def test_rows_of_one_group_are_drawn_together(place, tmp_path, monkeypatch):
@@ -116,10 +129,38 @@ def test_card_pages(place, tmp_path):
         run("card", place / "m.keras", "--evaluation", place / "rows.csv", "--out", tmp_path / "x.html")
 
 
+@pytest.mark.parametrize("strategy", ["none", "threshold"])
+def test_a_card_describes_training_and_decision_apart(place, strategy):
+    """The strategy's sentence stays true after another threshold is set."""
+    card = dict(cp.load(place / "m.keras").decide(threshold=0.123456).card)
+    text = to_markdown({**card, "strategy": strategy, "idea": find(strategy).idea})
+    assert "predicts 'True' (the positive class) or 'False'" in text
+    assert "Decision threshold: 0.123456." in text
+    assert "0.5" not in text.split("## Decision")[0]
+    assert "default threshold" not in text
+    assert text.count("Average precision") == 1
+
+
+def test_the_card_of_labels_lists_each_threshold_and_score(tmp_path):
+    rng = np.random.default_rng(0)
+    p, y = rng.random((60, 2)), rng.integers(0, 2, (60, 2))
+    clf = cp.wrap(p, cp.labels(y), classes=["mass", "edema"])
+    text = to_markdown(clf.card, evaluation=cp.evaluate(clf, p, cp.labels(y), resamples=10))
+    assert "predicts 2 labels per row: 'mass', 'edema'" in text
+    assert text.count("Scores are means over the labels.") == 2
+    assert "nan" not in text
+    for label, one in zip(("mass", "edema"), clf.rule.problem_rules, strict=True):
+        assert f"| {label} | {one.threshold:.3g} |" in text
+
+
 def test_why(place, tmp_path):
     shown = run("explain", place / "m.keras", place / "rows.csv", "--out", tmp_path / "why.json").stdout
     assert "average precision lost" in shown
     assert json.loads((tmp_path / "why.json").read_text())["columns"][0]["columns"] == ["v"]
+    record = json.loads((tmp_path / "why.json").read_text())
+    for name, start in (("why.html", b"<!doctype html>"), ("why.svg", b"<svg"), ("why.png", b"\x89PNG")):
+        _write(tmp_path / name, record, "m.keras")
+        assert (tmp_path / name).read_bytes().startswith(start)
     once = pl.read_csv(place / "new.csv").head(5)
     once.write_csv(tmp_path / "five.csv")
     done = run("predict", place / "m.keras", tmp_path / "five.csv", "--reasons", 1, "--background", place / "new.csv")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from rich.console import Console
 
-from counterpoise.cli.show import class_text, comparison_text, leaderboard_table, threshold_text
+from counterpoise.cli.show import class_text, comparison_text, leaderboard_table
 from counterpoise.comparison.result import Comparison
+from counterpoise.decide.aim import threshold_text
 
 TEXTS = {
     "headline": "Inconclusive. Keep it for now.",

@@ -95,7 +95,7 @@ def test_color_is_color(tmp_path):
 
 def test_what_is_no_single_image_is_one_line(tmp_path, monkeypatch):
     volume = RNG.integers(0, 99, (3, 6, 5)).astype(np.uint16)
-    assert "DICOM of 3 frames" in image_info(saved(tmp_path / "a", volume, NumberOfFrames=3)).fault
+    assert "DICOM with 3 frames" in image_info(saved(tmp_path / "a", volume, NumberOfFrames=3)).fault
     deflated = saved(tmp_path / "b", HU, syntax="1.2.840.10008.1.2.1")
     raw = (tmp_path / "b").read_bytes().replace(b"1.2.840.10008.1.2.1\0", b"1.2.840.10008.1.2.1.99"[:20])
     (tmp_path / "b").write_bytes(raw)

@@ -41,13 +41,16 @@ def test_rows_that_stand_alone_get_wilsons_interval():
     assert [bool(one["differences"]) for one in scored["values"]].count(False) == 1
 
 
-def test_a_difference_of_two_groups_is_newcombes():
-    """Newcombe 1998, method 10, example (a): 56/70 against 48/80."""
+def test_a_difference_of_two_groups_joins_jeffreys_intervals():
+    """56/70 against 48/80, Newcombe's example (a) of 1998: his squares and sums, of quantiles of SciPy's beta."""
     y = np.ones(150, int)
     d = np.concatenate([np.arange(80) < 48, np.arange(70) < 56]).astype(int)
     scored = group_scores(y, np.full(150, 0.5), d, np.repeat([0, 1], [80, 70]))
     gap = scored["values"][1]["differences"]["recall"]
-    assert (gap["low"], gap["high"]) == pytest.approx((0.0524, 0.3339), abs=5e-5)
+    (a, b), (c, e) = (stats.beta.ppf([0.025, 0.975], k + 0.5, n - k + 0.5) for k, n in ((56, 70), (48, 80)))
+    ends = 0.2 - np.hypot(0.8 - a, e - 0.6), 0.2 + np.hypot(b - 0.8, 0.6 - c)
+    assert (gap["low"], gap["high"]) == pytest.approx(ends)
+    assert ends == pytest.approx((0.0524, 0.3339), abs=0.005)  # his own, from Wilson's intervals
     assert np.isnan(scored["values"][0]["scores"]["false_positive_rate"]["value"])  # there are no negatives
 
 

@@ -128,7 +128,7 @@ def test_rows_given_stop_training_and_choose_a_threshold_when_asked(caplog):
     assert plain.rule.threshold == 0.5 != tuned.rule.threshold
     assert np.array_equal(plain.predict_proba(X), tuned.predict_proba(X)), "probabilities are checked all the same"
     assert plain.card["rule"].endswith("ended training and checked the probabilities; they did not tune the threshold")
-    assert tuned.card["rule"].endswith("ended training and fitted the rule")
+    assert tuned.card["rule"].endswith("ended training and fitted the threshold")
     assert quiet.card["rule"].endswith("ended training; they did not tune the threshold")
     assert plain.decide(f1=True).rule.threshold == pytest.approx(tuned.rule.threshold), "later is early enough"
     assert fit(X, Y, strategy="oversample", tune_threshold=False).rule.threshold == 0.5

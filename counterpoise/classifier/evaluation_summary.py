@@ -1,0 +1,274 @@
+"""An evaluation in a few lines: for the terminal, and as the repr of its record."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from counterpoise.core.titles import PER, capital, metric_name
+from counterpoise.decide.aim import threshold_text
+
+#: Groups, labels and classes that a summary lists at most, columns whose groups it lists, and characters of a line.
+MOST_VALUES, MOST_COLUMNS, WIDTH = 5, 2, 80
+#: Metrics of a summary, in its order; accuracy is for more than two classes, where a recall is a mean.
+METRICS = ("accuracy", "recall", "precision", "specificity", "dice", "dice_present", "lesion_recall",
+           "average_precision", "log_loss")  # fmt: skip
+#: The same beyond the leaderboard, with their names.
+MONEY = {
+    "expected_cost": "cost per case", "largest_cost_share": "share of the costliest row",
+    "amount_recall": "recall by amount", "precision_first": "precision of the first rows",
+    "lift_first": "lift of the first rows",
+}  # fmt: skip
+#: Scores that may differ between groups of rows, with their names.
+OF_GROUP = {
+    "prevalence": "observed share", "mean_probability": "mean probability", "calibration_gap": "predicted - observed",
+    "alert_rate": "alert rate", "recall": "recall", "precision": "precision",
+    "false_positive_rate": "false positive rate",
+}  # fmt: skip
+
+
+class Evaluation(dict[str, Any]):
+    """What `evaluate` returns: a dictionary whose repr is a summary of a few lines."""
+
+    def __repr__(self) -> str:
+        return "\n".join([*summary(self), f"Keys: {', '.join(self)}"])
+
+
+def summary(record: Mapping[str, Any], width: int = WIDTH) -> list[str]:
+    """Describe an evaluation: threshold, scores, calibration, and groups that differ.
+
+    Args:
+        record: What `evaluate` returned; numbers that are not finite may be None.
+        width: Characters of a line. A table that is wider becomes a line for each of its rows.
+
+    Returns:
+        Lines. Only those of tables are padded; the others may be longer than `width`.
+    """
+    of = record["units"] or record
+    lines = [*_head(record, of), "", *aligned([("", "value", "95% CI", ""), *_scores(record, of)], width)]
+    lines += [*_per_cases(record, of), _calibration(of["metrics"], len(of["classes"]) == 2), *_others(record)]
+    if record["labels"]:
+        lines += ["", *_labels(record["labels"], width)]
+    return lines + list(_groups(record["by"], width))
+
+
+def with_ends(score: Mapping[str, Any], signed: bool = False) -> str:
+    """A score and its interval.
+
+    Example:
+        >>> with_ends({"value": 0.5, "low": 0.25, "high": 0.75}), with_ends({"value": None, "low": None, "high": None})
+        ('0.50 (0.25 to 0.75)', '-')
+    """
+    form = "+.2f" if signed else ".2f"
+    if not _known(score["value"]):
+        return "-"
+    if not _known(score["low"]):
+        return f"{score['value']:{form}}"
+    return f"{score['value']:{form}} ({score['low']:{form}} to {score['high']:{form}})"
+
+
+def aligned(rows: Sequence[Sequence[str]], width: int) -> list[str]:
+    """Lines of a table, the first row its heading.
+
+    A table that is too wide loses its last column if that has no heading, and otherwise becomes sentences.
+
+    Example:
+        >>> aligned([("", "value", ""), ("recall", "0.5", "of 12"), ("F1", "0.25", "")], 40)
+        ['        value', 'recall  0.5    of 12', 'F1      0.25']
+        >>> aligned([("", "value", "n"), ("recall", "0.5", "12")], 10)
+        ['recall: value 0.5, n 12']
+    """
+    for cells in (rows, [row[:-1] for row in rows] if rows[0][-1] == "" else rows):
+        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+        if sum(widths) + 2 * (len(widths) - 1) <= width:
+            return ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in cells]
+    (title, *heads), *body = rows
+    lines = [title] if title else []
+    for name, *values in body:
+        parts = [f"{head} {cell}".strip() for head, cell in zip(heads, values, strict=True) if cell not in ("", "-")]
+        lines.append(f"{name}: {', '.join(parts)}")
+    return lines
+
+
+def _known(value: float | None) -> bool:
+    return value is not None and math.isfinite(value)
+
+
+def _number(value: float | None) -> str:
+    if not _known(value):
+        return "-"
+    assert value is not None
+    size = abs(value)
+    form = ",.0f" if size >= 1000 else ".1f" if size >= 100 else ".3f" if size >= 0.0095 or size == 0 else ".2g"
+    return f"{value:{form}}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.3g}%"
+
+
+def _kind(record: Mapping[str, Any]) -> str:
+    if record["labels"]:
+        return "labels"
+    if "dice" in record["metrics"]:
+        return "elements"
+    return "two" if len(record["classes"]) == 2 else "many"
+
+
+def _head(record: Mapping[str, Any], of: Mapping[str, Any]) -> Iterator[str]:
+    """How many rows of what, and what decides them."""
+    kind, classes = _kind(record), of["classes"]
+    rows = f"{record['rows']:,} rows" if of is record else f"{of['count']:,} units of {record['rows']:,} rows"
+    rows += "" if record["groups"] is None else f" in {record['groups']:,} groups"
+    if kind == "labels":
+        yield f"{rows} with {len(record['labels'])} labels. Scores are means over the labels."
+        return
+    rare = classes[1] if len(classes) == 2 else min(classes, key=lambda c: c["share"])
+    share = f"{str(rare['label'])!r} ({_percent(rare['share'])}"
+    if kind == "elements":
+        share += " of the pixels or steps)"
+    elif kind == "two":
+        share = f"{rare['count']:,} {share})"
+    yield f"{rows}: {share}." if len(classes) == 2 else f"{rows} of {len(classes)} classes; rarest: {share})."
+    text = f"{capital(threshold_text(of['threshold'], of['aim']))}."
+    if of is record and (spread := record["threshold_spread"]) is not None:
+        low, high = (_number(spread[end]["threshold"]) for end in ("low", "high"))
+        text += f" On resampled rows it is {low} to {high} (95% range)."
+    yield text
+    if record["thresholds_by"] is not None:
+        by = record["thresholds_by"]
+        each = ", ".join(f"{value} {threshold:.4g}" for value, threshold in by["thresholds"].items())
+        yield f"Thresholds by {by['column']}: {each}; all others: {record['threshold']:.4g}."
+
+
+def _scores(record: Mapping[str, Any], of: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str]]:
+    metrics, kind, two = of["metrics"], _kind(record), len(of["classes"]) == 2
+    for key in METRICS:
+        if key not in metrics or (key == "specificity" and not two) or (key == "accuracy" and kind != "many"):
+            continue
+        score = metrics[key]
+        name = metric_name(key) + (" (mean)" if kind == "many" and key not in ("accuracy", "log_loss") else "")
+        if key == "specificity":
+            name, score = "false positive rate", _complement(score)
+        yield (capital(name), *_cells(score), _reference(key, metrics, of["classes"], kind))
+    for key, name in MONEY.items():
+        if of is record and key in record["further"]:
+            yield (capital(name), *_cells(record["further"][key]), "")
+
+
+def _cells(score: Mapping[str, Any]) -> tuple[str, str]:
+    ends = f"{_number(score['low'])} to {_number(score['high'])}" if _known(score["low"]) else "-"
+    return _number(score["value"]), ends
+
+
+def _complement(score: Mapping[str, Any]) -> dict[str, Any]:
+    flipped = {"value": "value", "low": "high", "high": "low"}
+    return {end: 1 - score[of] if _known(score[of]) else None for end, of in flipped.items()}
+
+
+def _reference(key: str, metrics: Mapping[str, Any], classes: Sequence[Mapping[str, Any]], kind: str) -> str:
+    """What a model that knows nothing but the class proportions would reach."""
+    if key == "average_precision" and kind == "two":
+        return f"random ranking: {_number(classes[1]['share'])}"
+    skill = metrics["skill"]["value"]
+    if key == "log_loss" and kind != "labels" and _known(skill) and skill < 1:
+        return f"proportions only: {_number(metrics[key]['value'] / (1 - skill))}"
+    return ""
+
+
+def _per_cases(record: Mapping[str, Any], of: Mapping[str, Any]) -> Iterator[str]:
+    recall, specificity = (of["metrics"][key]["value"] for key in ("recall", "specificity"))
+    if _kind(record) != "two" or not (_known(recall) and _known(specificity)):
+        return
+    label, share = str(of["classes"][1]["label"]), of["classes"][1]["share"]
+    found, alerts = PER * share * recall, PER * (1 - share) * (1 - specificity)
+    yield f"Per {PER:,} cases ({PER * share:,.0f} {label!r}): {found:,.0f} found, {alerts:,.0f} false positives."
+
+
+def _calibration(metrics: Mapping[str, Mapping[str, Any]], two: bool) -> str:
+    """Calibration in one line: what the intervals exclude, and the numbers.
+
+    The intercept of more than two classes is a distance, so its interval excludes nothing.
+    """
+    slope, intercept, error = (metrics[key] for key in ("calibration_slope", "calibration_intercept", "ece"))
+    found = []
+    if _known(slope["low"]) and not slope["low"] <= 1 <= slope["high"]:
+        found.append("overconfident" if slope["high"] < 1 else "underconfident")
+    if two and _known(intercept["low"]) and not intercept["low"] <= 0 <= intercept["high"]:
+        found.append(f"too {'low' if intercept['low'] > 0 else 'high'} on average")
+    known = _known(slope["low"]) and _known(intercept["low"])
+    text = f"probabilities are {' and '.join(found)}" if found else "no significant error" if known else ""
+    numbers = [] if not _known(slope["value"]) else [f"slope {with_ends(slope)}"]
+    numbers += [] if not _known(error["value"]) else [f"expected calibration error {_number(error['value'])}"]
+    return f"Calibration: {'; '.join([*([text] if text else []), *numbers])}."
+
+
+def _others(record: Mapping[str, Any]) -> Iterator[str]:
+    """Rows for a human, and single rows where units are decided."""
+    if (review := record["review"]) is not None:
+        yield f"For a human: {with_ends(review['share'])} of rows. Error of the others: {with_ends(review['error'])}."
+    if (units := record["units"]) is not None:
+        mixed = f" {units['mixed']:,} units contain rows of several classes." if units["mixed"] else ""
+        how = f"{units['aggregate']} of the probabilities, calibrated"
+        yield f"Unit: {' + '.join(units['columns'])} ({how}).{mixed}"
+        keys = ("average_precision", "recall", "precision")
+        shown = ", ".join(f"{metric_name(key)} {_number(record['metrics'][key]['value'])}" for key in keys)
+        yield f"Single rows: {shown}."
+
+
+def _labels(labels: Sequence[Mapping[str, Any]], width: int) -> list[str]:
+    """The labels with the lowest average precision."""
+    order = sorted(labels, key=lambda one: one["metrics"]["average_precision"]["value"] or 0.0)
+    rows: list[tuple[str, ...]] = [("label", "average precision", "recall", "precision", "threshold")]
+    for one in order[:MOST_VALUES]:
+        ap, recall, precision = (one["metrics"][key] for key in ("average_precision", "recall", "precision"))
+        rows.append((str(one["label"]), with_ends(ap), *map(_number, (recall["value"], precision["value"],
+                     one["threshold"]))))  # fmt: skip
+    more = len(order) - MOST_VALUES
+    return [*aligned(rows, width), *([f"{more:,} labels with a higher average precision."] if more > 0 else [])]
+
+
+def _groups(tables: Sequence[Mapping[str, Any]], width: int) -> Iterator[str]:
+    """For each column its groups, if there is one table, and which of them differ."""
+    for index, column in enumerate(dict.fromkeys(table["column"] for table in tables)):
+        mine = [table for table in tables if table["column"] == column]
+        yield ""
+        if len(mine) == 1 and index < MOST_COLUMNS:
+            yield from _table(mine[0], width)
+        differing = [text for table in mine if (text := _differences(table, len(mine) > 1))]
+        yield from differing[:MOST_VALUES]
+        if len(differing) > MOST_VALUES:
+            yield f"{len(differing) - MOST_VALUES} more classes differ by {column}."
+        if not differing:
+            yield f"By {column}: no score differs significantly from {mine[0]['reference']!r}."
+        yield from dict.fromkeys(note for table in mine for note in table["notes"])
+
+
+def _table(table: Mapping[str, Any], width: int) -> list[str]:
+    heads = (f"By {table['column']}", "rows", repr(table["class"]), "recall (95% CI)", "false positive rate (95% CI)")
+    rows: list[tuple[str, ...]] = [heads]
+    for value in table["values"][:MOST_VALUES]:
+        scores = (with_ends(value["scores"][key]) for key in ("recall", "false_positive_rate"))
+        rows.append((str(value["value"])[:30], f"{value['rows']:,}", f"{value['positives']:,}", *scores))
+    more = len(table["values"]) - MOST_VALUES
+    return [*aligned(rows, width), *([f"and {more:,} more values."] if more > 0 else [])]
+
+
+def _differences(table: Mapping[str, Any], named: bool) -> str:
+    """Scores whose simultaneous interval excludes 0, value by value; empty if there is none."""
+    found = []
+    for value in table["values"]:
+        scores = [
+            f"{OF_GROUP[key]} {score['value']:+.2f}"
+            for key, score in value["differences"].items()
+            if _known(score["low"]) and not score["low"] <= 0 <= score["high"]
+        ]
+        if scores:
+            found.append(f"{value['value']}: {', '.join(scores)}")
+    if not found:
+        return ""
+    more = f"; and {len(found) - MOST_VALUES} more" if len(found) > MOST_VALUES else ""
+    of = f" for class {table['class']!r}" if named else ""
+    where = f"Significantly different from {table['reference']!r}{of}"
+    return f"{where}: {'; '.join(found[:MOST_VALUES])}{more}."

@@ -1,0 +1,135 @@
+"""Exact Shapley values of boosted trees, from the leaves that mixed rows can reach.
+
+A row that has some columns of the explained row and the others of a background row is in a leaf if each column of the
+leaf's path comes from a row that passes the tests of this column. With a columns that only the explained row passes, b
+columns that only the background row passes, and no column that neither passes, a leaf of value v adds
+v (a - 1)! b! / (a + b)! to each of the first and subtracts v a! (b - 1)! / (a + b)! from each of the second (the
+interventional form of Lundberg et al., Nature Machine Intelligence 2, 2020; Laberge and Pequignot, arXiv 2210.14138).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import factorial
+from typing import Any
+
+import keras
+import numpy as np
+
+from counterpoise.classifier.raw_columns import log_odds
+from counterpoise.forests.row_layer import TreeRows
+from counterpoise.forests.tree_layer import TreeEnsemble
+from counterpoise.forests.trees import MOST
+
+Array = np.ndarray
+#: How far log-odds may be from the scaled sum of the leaves, which is single precision.
+CLOSE = 1e-3
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Paths to the L leaves as tests, sorted into K parts: those of one leaf and raw column.
+
+    Attributes:
+        column, threshold: (S,), what a test compares. left: bool (S,), whether the path goes left.
+        parts: int (K,), first test of each part. owner: int (K,), its raw column. leaf: int (K,).
+        leaves: int (L,), first part of each leaf. value: float64 (L,).
+    """
+
+    column: Array
+    threshold: Array
+    left: Array
+    parts: Array
+    owner: Array
+    leaf: Array
+    leaves: Array
+    value: Array
+
+    def passes(self, columns: Array) -> Array:
+        """Whether rows (N, C) pass all tests of each part, bool (N, K)."""
+        right = (columns[:, self.column] <= self.threshold) == self.left
+        return np.logical_and.reduceat(right, self.parts, axis=1)
+
+
+def tree_effects(clf: Any, rows: Any, base: Any, width: int) -> Array | None:
+    """Effects of each raw column on the log-odds of class 1, float64 (N, width).
+
+    None if the classifier is not one booster of two classes whose log-odds are the sum of its leaves, up to a factor
+    and a constant.
+
+    Args:
+        clf: The classifier. rows, base: Encoded rows, explained and of the background. width: Raw columns.
+    """
+    layers = [layer for layer in clf.members._flatten_layers() if isinstance(layer, (TreeRows, TreeEnsemble))]
+    calibrator = clf.rule.calibrator or {"slopes": [1.0]}
+    if len(layers) != 2 or len(clf.rule.log_shifts) != 1 or len(set(calibrator.get("slopes", (0, 1)))) != 1:
+        return None
+    laid, trees = sorted(layers, key=lambda layer: isinstance(layer, TreeEnsemble))
+    if not isinstance(trees, TreeEnsemble) or trees.link != "logit" or trees.classes * trees.outputs != 1:
+        return None
+    paths = _paths(trees, _owners(laid), calibrator["slopes"][0] * trees.scale)
+    if not len(paths.value):
+        return None
+    of_rows, of_base = (paths.passes(_widened(laid, trees, x)) for x in (rows, base))
+    for x, passed in ((rows, of_rows), (base, of_base)):
+        sums = np.logical_and.reduceat(passed, paths.leaves, axis=1) @ paths.value
+        if np.ptp(log_odds(clf, x)[:, 1] - sums) > CLOSE:  # a focal loss, a clipped probability
+            return None
+    most = int(np.diff(np.append(paths.leaves, len(paths.owner))).max()) + 1
+    share = np.array([[factorial(a) * factorial(b) / factorial(a + b + 1) for b in range(most)] for a in range(most)])
+    return np.stack([_of_row(paths, row, of_base, share, width) for row in of_rows])
+
+
+def _of_row(paths: Paths, own: Array, base: Array, share: Array, width: int) -> Array:
+    """Effects of a row that passes `own` (K,) against background rows that pass `base` (M, K)."""
+    reached = np.logical_and.reduceat(own | base, paths.leaves, axis=1)
+    differs = own ^ base
+    mine = np.add.reduceat(own & differs, paths.leaves, axis=1, dtype=np.int64)
+    other = np.add.reduceat(base & differs, paths.leaves, axis=1, dtype=np.int64)
+    row, part = np.nonzero(differs & reached[:, paths.leaf])
+    leaf, up = paths.leaf[part], own[part]
+    a, b = mine[row, leaf], other[row, leaf]
+    weight = np.where(up, share[np.maximum(a - 1, 0), b], -share[a, np.maximum(b - 1, 0)])
+    return np.bincount(paths.owner[part], weight * paths.value[leaf], minlength=width) / len(base)
+
+
+def _widened(laid: TreeRows, trees: TreeEnsemble, x: Any) -> Array:
+    tensors = keras.tree.map_structure(keras.ops.convert_to_tensor, x)
+    return np.asarray(keras.ops.convert_to_numpy(trees._widened(laid(tensors))))
+
+
+def _owners(laid: TreeRows) -> Array:
+    """The raw column of each number in a tree's row: numbers first, then levels."""
+    numbers = laid.width - len(laid.cycles)
+    of_numbers = [*range(numbers), *(column for column, _ in laid.cycles)]
+    of_levels = [numbers + column for column, levels in laid.kept for _ in levels]
+    integers = [numbers + column for column in laid.integers]
+    return np.array([*of_numbers, *integers, *(of_numbers[j] for j in laid.indicated), *of_levels], dtype=np.int64)
+
+
+def _paths(trees: TreeEnsemble, owners: Array, factor: float) -> Paths:
+    column, threshold, left, value = (
+        np.asarray(keras.ops.convert_to_numpy(getattr(trees, name)))
+        for name in ("column", "threshold", "left", "value")
+    )
+    source = np.asarray(keras.ops.convert_to_numpy(trees.source))
+    inner = np.flatnonzero(threshold < MOST)
+    parent = np.full(len(left), -1)
+    parent[left[inner]] = parent[left[inner] + 1] = inner
+    leaves = np.flatnonzero((parent >= 0) & (threshold >= MOST))
+    node, leaf, tests = leaves, np.arange(len(leaves)), []
+    while len(node):  # up to the roots, all leaves at once
+        above = parent[node]
+        tests.append(np.stack([leaf, above, left[above] == node]))
+        climbs = parent[above] >= 0
+        node, leaf = above[climbs], leaf[climbs]
+    if not tests:
+        return Paths(*(np.empty(0, np.int64) for _ in range(8)))
+    leaf, test, side = np.concatenate(tests, axis=1)
+    owner = owners[source[column[test]]]
+    order = np.lexsort((owner, leaf))
+    leaf, test, side, owner = leaf[order], test[order], side[order], owner[order]
+    parts = np.flatnonzero(np.append(True, (np.diff(leaf) != 0) | (np.diff(owner) != 0)))
+    starts = np.flatnonzero(np.append(True, np.diff(leaf[parts]) != 0))
+    values = factor * value[leaves, 0].astype(np.float64)
+    return Paths(column[test], threshold[test], side.astype(bool), parts, owner[parts], leaf[parts], starts, values)
