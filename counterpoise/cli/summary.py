@@ -93,8 +93,8 @@ def predicted(clf: Any, model: Path, data: Path, table: Any, out: Path) -> Summa
     label = f"counterpoise evaluate {model} {data} when the labels are known"
     if clf.target.independent or len(clf.classes_) > 2:
         return Summary(answer, next_step=f"Score the model: {label}.")
-    counts = table["decision"].cast(str).value_counts(sort=True).rows()
-    shown = ", ".join(f"{count:,} {name!r} ({100 * count / table.height:.3g}%)" for name, count in counts)
+    counts = table["decision"].value_counts(sort=True).rows()
+    shown = ", ".join(f"{count:,} {str(name)!r} ({100 * count / table.height:.3g}%)" for name, count in counts)
     of_units = clf.unit is not None and "rows" in table.columns
     mean, share = float(table["probability"].mean()), float((clf.unit.rule if of_units else clf.rule).prior[1])
     positive = repr(str(clf.classes_[1]))

@@ -280,7 +280,9 @@ def resolve_model(model: Any, examples: Examples) -> Any:
         raise OptionError(
             f"model is the class {model.__name__}. Expected a model of it, or a builder. Pass {model.__name__}(...)."
         )
-    if isinstance(model, keras.Model) or callable(model):
+    if isinstance(model, keras.Model):
+        return model
+    if callable(model):
         _check_builder(model)
         return model
     raise OptionError(f"model is {type(model).__name__}. Expected a Keras model, a builder or the name of a network.")
@@ -293,11 +295,10 @@ def _check_builder(build: Any) -> None:
     except ValueError:  # of some functions written in C nothing is known
         return
     try:
-        if not isinstance(build, keras.Model):
-            signature.bind("spec", 2)
+        signature.bind("spec", 2)
     except TypeError:
         name = getattr(build, "__name__", type(build).__name__)
         raise OptionError(
             f"The builder is {name}{signature}. Expected a function of two arguments that returns a Keras model: "
-            "build(spec, n_classes)."
+            "`build(spec, n_classes)`."
         ) from None

@@ -54,3 +54,9 @@ def test_more_classes_have_no_line_of_two():
     clf = cp.wrap(p, np.array([rng.choice(3, p=row) for row in p]))
     assert not any("Per 10,000" in line for line in trained(clf, "wrapped", 300, FILES[0], (), "").lines())
     assert len(predicted(clf, *FILES, clf.predict_frame(p), Path("out.csv")).lines()) == 2
+
+
+def test_truth_values_are_spelled_as_in_the_file():
+    p = np.linspace(0.05, 0.95, 40)
+    clf = cp.wrap(p, p > 0.6)
+    assert "'False'" in predicted(clf, *FILES, clf.predict_frame(p), Path("out.csv")).lines()[1]
