@@ -8,9 +8,16 @@ import numpy as np
 import polars as pl
 import pytest
 from PIL import Image
+from small_networks import least_cnn
 
 import counterpoise as cp
 from counterpoise.classifier.evaluation import evaluate
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _network():
+    with least_cnn():
+        yield
 
 
 @pytest.fixture(scope="module", name="folder")

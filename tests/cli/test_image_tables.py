@@ -9,6 +9,13 @@ import numpy as np
 import polars as pl
 import pytest
 from PIL import Image
+from small_networks import least_cnn
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _network():
+    with least_cnn():
+        yield
 
 
 @pytest.fixture(scope="module", name="place")

@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 from PIL import Image
+from small_networks import of_pictures
 
 import counterpoise as cp
 from counterpoise.core.errors import ColumnError, DataError
@@ -74,18 +75,18 @@ def test_a_network_uses_them_and_its_file_exports_and_heat_maps_have_them(table,
 def test_validation_images_are_encoded_as_the_training_images(table):
     frame, _ = table
     train, rest = (scans(table, frame=part, target="dx") for part in (frame[:60], frame[60:]))
-    clf = cp.fit("cnn", train, validation=rest, epochs=2, verbose=0)
+    clf = cp.fit(of_pictures, train, validation=rest, epochs=2, verbose=0)
     assert clf.card["split"] == {"training": 60, "validation": 30, "test": 0}
 
 
 def test_what_does_not_fit_is_named(table):
     frame, _ = table
-    clf = cp.fit("cnn", scans(table, target="dx"), epochs=1, verbose=0)
+    clf = cp.fit(of_pictures, scans(table, target="dx"), epochs=1, verbose=0)
     with pytest.raises(DataError, match="columns age, sex with each image"):
         clf.predict(scans(table, features=()))
     with pytest.raises(DataError, match=r"x is ndarray\. Expected images with columns"):
         clf.predict(np.zeros((3, SIDE, SIDE, 1)))
-    plain = cp.fit("cnn", scans(table, target="dx", features=()), epochs=1, verbose=0)
+    plain = cp.fit(of_pictures, scans(table, target="dx", features=()), epochs=1, verbose=0)
     with pytest.raises(DataError, match="was trained on images without features"):
         plain.predict(scans(table))
     with pytest.raises(ColumnError, match="'height' is not a column"):
@@ -111,6 +112,6 @@ def test_a_model_of_your_own_gets_both_by_name(table):
 
 
 def test_a_comparison_diagnoses_and_shows_them(table):
-    cmp = cp.compare("cnn", scans(table, target="dx"), strategies="oversample", folds=2, epochs=1, verbose=0)
+    cmp = cp.compare(of_pictures, scans(table, target="dx"), strategies="oversample", folds=2, epochs=1, verbose=0)
     assert any(kind["shown"] and kind["shown"][0]["heat"] for kind in cmp.pictures)
     assert cmp.record["data"]["columns"] == 2
