@@ -188,9 +188,12 @@ class TreeEnsemble(keras.layers.Layer):
     def _by_bits(self, columns: Tensor) -> Tensor:
         """The numbers of each tree's leaf: (N, T, P)."""
         columns, left = ops.transpose(columns), ops.full((self.trees, 1), 2**BITS - 1, dtype="int32")
-        for test in range(BITS - 1):
-            passed = ops.take(columns, self.bit_column[test], axis=0) <= self.bit_threshold[test][:, None]
-            left = ops.bitwise_and(left, ops.where(passed, 2**BITS - 1, self.bit_mask[test][:, None]))
+        # Taken apart at once: slices for each test would take most of the time of a trace.
+        each = [ops.unstack(ops.convert_to_tensor(self.bit_column))]
+        each += [ops.unstack(ops.expand_dims(one, 2)) for one in (self.bit_threshold, self.bit_mask)]
+        for column, threshold, mask in zip(*each, strict=True):
+            passed = ops.take(columns, column, axis=0) <= threshold
+            left = ops.bitwise_and(left, ops.where(passed, 2**BITS - 1, mask))
         lowest = ops.cast(ops.bitwise_and(left, -left), "float32")
         leaf = ops.cast(ops.round(ops.log2(lowest)), "int32")  # a power of two: its logarithm is a whole number
         index = ops.transpose(leaf + ops.arange(self.trees)[:, None] * BITS)
