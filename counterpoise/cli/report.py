@@ -58,7 +58,8 @@ def finished_record(folder: Path) -> dict[str, Any]:
     from counterpoise.comparison.store import Store
 
     if not folder.is_dir():
-        raise ArtifactError(f"Folder {str(folder)!r} does not exist. Pass the --out folder of `counterpoise compare`.")
+        what = "is a file" if folder.exists() else "does not exist"
+        raise ArtifactError(f"{str(folder)!r} {what}. Pass the folder that `counterpoise compare --out` wrote.")
     with Store.reading(folder) as store:
         record = store.record
     if record is None:
