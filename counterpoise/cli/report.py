@@ -59,7 +59,7 @@ def finished_record(folder: Path) -> dict[str, Any]:
 
     if not folder.is_dir():
         what = "is a file" if folder.exists() else "does not exist"
-        raise ArtifactError(f"{str(folder)!r} {what}. Pass the folder that `counterpoise compare --out` wrote.")
+        raise ArtifactError(f"{str(folder)!r} {what}. Pass the --out folder of `counterpoise compare`.")
     with Store.reading(folder) as store:
         record = store.record
     if record is None:
