@@ -32,7 +32,7 @@ demo: $(VENV)/.demo                     ## the main job on real data: diagnosis,
 	$(BIN)/counterpoise demo --out $(OUT)
 
 # Two processes, each with whole files, so that what a file trains once stays trained once.
-test: $(VENV)/.test                     ## every test: unit tests, laws, README and docs code, examples
+test: $(VENV)/.test                     ## every test: unit tests, laws, doctests, examples
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 # A tenth of the suite, in an environment of its own.
@@ -60,8 +60,9 @@ soak: $(VENV)/.test                     ## kill comparisons at 20 random moments
 lint: $(VENV)/.test $(VENV)/.lint       ## ruff, mypy, import layers
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
 
-docs: $(VENV)/.test $(VENV)/.lint       ## the manual, built without warnings
+docs: $(VENV)/.test $(VENV)/.lint       ## the manual, built without warnings, and the code of README and every page run
 	$(BIN)/mkdocs build --strict
+	$(BIN)/python -m pytest -n 2 --dist load -m pages tests/test_documents.py
 
 package:                                ## build; install with each extra into an empty environment; put it to work
 	PYTHON=$(PYTHON) sh requirements/package.sh

@@ -25,6 +25,7 @@ def blocks(page: Path) -> list[tuple[int, str]]:
     return found
 
 
+@pytest.mark.pages
 @pytest.mark.parametrize("page", [p for p in PAGES if blocks(p)], ids=lambda p: str(p.relative_to(ROOT)))
 def test_the_code_of_a_page_runs(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
