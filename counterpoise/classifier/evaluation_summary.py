@@ -108,7 +108,8 @@ def _percent(share: float) -> str:
     return f"{100 * share:.3g}%"
 
 
-def _kind(record: Mapping[str, Any]) -> str:
+def _form(record: Mapping[str, Any]) -> str:
+    """What the record has scores of: "labels", "elements", "two" classes or "many"."""
     if record["labels"]:
         return "labels"
     if "dice" in record["metrics"]:
@@ -118,17 +119,17 @@ def _kind(record: Mapping[str, Any]) -> str:
 
 def _head(record: Mapping[str, Any], of: Mapping[str, Any]) -> Iterator[str]:
     """How many rows of what, and what decides them."""
-    kind, classes = _kind(record), of["classes"]
+    form, classes = _form(record), of["classes"]
     rows = f"{record['rows']:,} rows" if of is record else f"{of['count']:,} units of {record['rows']:,} rows"
     rows += "" if record["groups"] is None else f" in {record['groups']:,} groups"
-    if kind == "labels":
+    if form == "labels":
         yield f"{rows} with {len(record['labels'])} labels. Scores are means over the labels."
         return
     rare = classes[1] if len(classes) == 2 else min(classes, key=lambda c: c["share"])
     share = f"{str(rare['label'])!r} ({_percent(rare['share'])}"
-    if kind == "elements":
+    if form == "elements":
         share += " of the pixels or steps)"
-    elif kind == "two":
+    elif form == "two":
         share = f"{rare['count']:,} {share})"
     yield f"{rows}: {share}." if len(classes) == 2 else f"{rows} of {len(classes)} classes; rarest: {share})."
     text = f"{capital(threshold_text(of['threshold'], of['aim']))}."
@@ -143,15 +144,15 @@ def _head(record: Mapping[str, Any], of: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _scores(record: Mapping[str, Any], of: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str]]:
-    metrics, kind, two = of["metrics"], _kind(record), len(of["classes"]) == 2
+    metrics, form, two = of["metrics"], _form(record), len(of["classes"]) == 2
     for key in METRICS:
-        if key not in metrics or (key == "specificity" and not two) or (key == "accuracy" and kind != "many"):
+        if key not in metrics or (key == "specificity" and not two) or (key == "accuracy" and form != "many"):
             continue
         score = metrics[key]
-        name = metric_name(key) + (" (mean)" if kind == "many" and key not in ("accuracy", "log_loss") else "")
+        name = metric_name(key) + (" (mean)" if form == "many" and key not in ("accuracy", "log_loss") else "")
         if key == "specificity":
             name, score = "false positive rate", _complement(score)
-        yield (capital(name), *_cells(score), _reference(key, metrics, of["classes"], kind))
+        yield (capital(name), *_cells(score), _reference(key, metrics, of["classes"], form))
     for key, name in MONEY.items():
         if of is record and key in record["further"]:
             yield (capital(name), *_cells(record["further"][key]), "")
@@ -167,19 +168,19 @@ def _complement(score: Mapping[str, Any]) -> dict[str, Any]:
     return {end: 1 - score[of] if _known(score[of]) else None for end, of in flipped.items()}
 
 
-def _reference(key: str, metrics: Mapping[str, Any], classes: Sequence[Mapping[str, Any]], kind: str) -> str:
+def _reference(key: str, metrics: Mapping[str, Any], classes: Sequence[Mapping[str, Any]], form: str) -> str:
     """What a model that knows nothing but the class proportions would reach."""
-    if key == "average_precision" and kind == "two":
+    if key == "average_precision" and form == "two":
         return f"random ranking: {_number(classes[1]['share'])}"
     skill = metrics["skill"]["value"]
-    if key == "log_loss" and kind != "labels" and _known(skill) and skill < 1:
+    if key == "log_loss" and form != "labels" and _known(skill) and skill < 1:
         return f"proportions only: {_number(metrics[key]['value'] / (1 - skill))}"
     return ""
 
 
 def _per_cases(record: Mapping[str, Any], of: Mapping[str, Any]) -> Iterator[str]:
     recall, specificity = (of["metrics"][key]["value"] for key in ("recall", "specificity"))
-    if _kind(record) != "two" or not (_known(recall) and _known(specificity)):
+    if _form(record) != "two" or not (_known(recall) and _known(specificity)):
         return
     label, share = str(of["classes"][1]["label"]), of["classes"][1]["share"]
     found, alerts = PER * share * recall, PER * (1 - share) * (1 - specificity)

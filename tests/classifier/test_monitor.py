@@ -57,7 +57,7 @@ def test_the_same_share_changes_nothing(clf):
 def test_a_class_that_looks_different_is_no_prior_shift(clf):
     drift = cp.monitor(clf, scores(3000, 0.3, 4, gap=0.7)[0], draws=50)
     assert not drift.estimate.pure
-    with pytest.raises(OptionError, match="no rule can be fitted for these rows"):
+    with pytest.raises(OptionError, match="probabilities cannot be corrected for these rows"):
         adapted(clf, drift)
     record = drift_to_dict(clf, drift)
     assert record["threshold_now"] is None

@@ -54,7 +54,7 @@ def test_thresholds_by_group(counterpoise, payments, tmp_path):
     assert done.code == 0, done.err
     assert "may be unlawful" in done.out + done.err
     done = counterpoise("evaluate", tmp_path / "m.keras", tmp_path / "sites.csv")
-    assert "thresholds by site: " in done.out, done.err
+    assert "Thresholds by site: " in done.out, done.err
     counterpoise("card", tmp_path / "m.keras", "--out", tmp_path / "card.md")
     assert "| site | threshold |" in (tmp_path / "card.md").read_text()
 

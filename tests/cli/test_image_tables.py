@@ -88,7 +88,7 @@ def test_scores_of_units_are_shown_beside_those_of_images(counterpoise, place, m
     run = counterpoise("evaluate", model, place / "scans.csv", "--images", "scan", "--target", "dx",
                        "--out", tmp_path / "scores.json")  # fmt: skip
     assert run.code == 0, run.err
-    assert "Units (patient + eye)" in run.out
+    assert "Unit: patient + eye" in run.out
     record = json.loads((tmp_path / "scores.json").read_text())
     assert (record["rows"], record["units"]["count"]) == (160, 80)
     assert record["units"]["aggregate"] == "max"

@@ -58,7 +58,7 @@ def test_encoding_the_same_rows_gives_the_same_parts(rows, tmp_path):
 def test_ids(rows):
     new = {"Net.Sales / day": ["1e3", "?"], "größe": ["xl", ""], "flag": ["true", "maybe"], "code": [3.0, 5.0]}
     x = encode_rows(rows.schema, new)
-    assert x["categorical"].tolist() == [[3, 1, 2], [0, 3, 3]]
+    assert x["categorical"].tolist() == [[3, 2, 1], [0, 3, 3]]
     assert x["numeric"][0, 0] == 1000
     assert np.isnan(x["numeric"][1, 0])
 

@@ -84,7 +84,7 @@ def test_strategies_that_need_rows_in_memory_are_refused(path, strategy):
     [
         ({"y": "ill"}, "y cannot be used with a scan"),
         ({"folds": 3}, "folds cannot be used with a scan"),
-        ({"engine": "program", "verbose": 0}, "keeps rows in memory, a scan streams them"),
+        ({"engine": "program", "verbose": 0}, "needs all rows in memory, but a scan streams them"),
     ],
 )
 def test_arguments_that_need_rows_in_memory_are_refused(path, how, words):
