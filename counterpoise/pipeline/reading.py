@@ -18,7 +18,6 @@ from counterpoise.data.named_inputs import NamedInputs
 from counterpoise.data.read import read
 from counterpoise.data.split import set_aside
 from counterpoise.feed.disk import Scan
-from counterpoise.networks.augmentation import OPTIONS
 from counterpoise.strategies.blend import Blend
 
 
@@ -69,6 +68,8 @@ def _by_name(model: Any) -> bool:
 
 def augmentation_of(data: Any, options: Mapping[str, Any]) -> dict[str, Any]:
     """What changes pictures while a network trains: what was asked for, else what the images bring (`cp.images`)."""
+    from counterpoise.networks.augmentation import OPTIONS  # imports Keras, which a command line has yet to silence
+
     asked = {name: options[name] for name in OPTIONS}
     brought = asked["augment"] is None and isinstance(data, ImageSet)
     return {**asked, "augment": data.augment} if brought else asked
