@@ -14,6 +14,7 @@ import numpy as np
 
 from counterpoise.core.digest import digest
 from counterpoise.core.seeds import generator
+from counterpoise.core.ties import ties
 
 #: Rows read per class: ROC AUC does not depend on the share of the classes. Of wide tables fewer, so that a class
 #: holds at most so many values.
@@ -56,12 +57,13 @@ def leak_scores(
     rows are kept, because reading and the diagnosis ask for the same.
     """
     key = digest((x, y, [repr(label) for label in classes]))
-    if key not in _last:
-        found = _label_scores(x, y, classes) if y.ndim > 1 else [single_column_scores(x, y, len(classes))]
+    each = _last.get(key)
+    if each is None:
+        each = _label_scores(x, y, classes) if y.ndim > 1 else [single_column_scores(x, y, len(classes))]
         _last.clear()
-        _last[key] = found
+        _last[key] = each  # not read again here: another thread may replace it
     names = ["the target"] if y.ndim == 1 else [f"the label {name!r}" for name in classes]
-    return [(name, dict(scores)) for name, scores in zip(names, _last[key], strict=True)]
+    return [(name, dict(scores)) for name, scores in zip(names, each, strict=True)]
 
 
 #: Key of rows -> their scores; one entry at most.
@@ -71,6 +73,7 @@ _last: dict[str, list[dict[tuple[str, int], float]]] = {}
 def _label_scores(
     x: Mapping[str, np.ndarray], y: np.ndarray, classes: Sequence[Any]
 ) -> list[dict[tuple[str, int], float]]:
+    """Scores of the columns for each label, on the rows where it is known; none where it is too rare."""
     scores: list[dict[tuple[str, int], float]] = [{} for _ in classes]
     alike: dict[bytes, tuple[np.ndarray, list[int]]] = {}
     for label, column in enumerate(y.T):
@@ -128,7 +131,7 @@ def _column_areas(
 def _ranked_areas(score: np.ndarray, hit: np.ndarray) -> np.ndarray:
     """ROC AUC of scores (K, n), at least 0.5, for each event of `hit` (n, T), from sums of ranks (Mann and Whitney)."""
     order = np.argsort(score, axis=1)
-    start, end = _ties(np.take_along_axis(score, order, axis=1))
+    start, end = ties(np.take_along_axis(score, order, axis=1))
     ranks = np.empty(score.shape)
     np.put_along_axis(ranks, order, (start + end + 2) / 2.0, axis=1)
     positive = hit.sum(axis=0)
@@ -185,20 +188,8 @@ def areas(score: np.ndarray, positive: np.ndarray, negative: np.ndarray) -> np.n
     """
     order = np.argsort(score, axis=1)
     s, pos, neg = (np.take_along_axis(values, order, axis=1) for values in (score, positive, negative))
-    start, end = _ties(s)
+    start, end = ties(s)
     below = np.concatenate([np.zeros((len(s), 1)), np.cumsum(neg, axis=1)], axis=1)
     beaten = np.take_along_axis(below, start, axis=1) + np.take_along_axis(below, end + 1, axis=1)
     pairs = pos.sum(axis=1) * neg.sum(axis=1)
     return np.where(pairs > 0, (pos * beaten).sum(axis=1) / 2 / np.where(pairs > 0, pairs, 1.0), 0.5)
-
-
-def _ties(ordered: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Of rows of ascending numbers (R, B): places of the first and of the last number that equals each."""
-    size = ordered.shape[1]
-    fresh = np.ones(ordered.shape, bool)
-    fresh[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
-    start = np.maximum.accumulate(np.where(fresh, np.arange(size), 0), axis=1)
-    last = np.ones(ordered.shape, bool)
-    last[:, :-1] = fresh[:, 1:]
-    end = np.minimum.accumulate(np.where(last, np.arange(size), size)[:, ::-1], axis=1)[:, ::-1]
-    return start, end

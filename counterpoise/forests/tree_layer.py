@@ -188,7 +188,7 @@ class TreeEnsemble(keras.layers.Layer):
     def _by_bits(self, columns: Tensor) -> Tensor:
         """The numbers of each tree's leaf: (N, T, P)."""
         columns, left = ops.transpose(columns), ops.full((self.trees, 1), 2**BITS - 1, dtype="int32")
-        # Taken apart at once: slices for each test would take most of the time of a trace.
+        # Split in one operation: slices for each test would take most of the time of a trace.
         each = [ops.unstack(ops.convert_to_tensor(self.bit_column))]
         each += [ops.unstack(ops.expand_dims(one, 2)) for one in (self.bit_threshold, self.bit_mask)]
         for column, threshold, mask in zip(*each, strict=True):

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from counterpoise.core.ties import ties
+
 Array = np.ndarray
 
 #: Numbers that are sorted at a time.
@@ -27,13 +29,7 @@ class Ranking:
         down = -score.T
         self.order = np.argsort(down, axis=1).astype(np.int32)
         ordered = np.take_along_axis(down, self.order, axis=1)
-        index = np.arange(len(y))
-        fresh = np.ones(ordered.shape, bool)
-        fresh[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
-        start = np.maximum.accumulate(np.where(fresh, index, 0), axis=1)
-        last = np.ones(ordered.shape, bool)
-        last[:, :-1] = fresh[:, 1:]
-        end = np.minimum.accumulate(np.where(last, index, len(y))[:, ::-1], axis=1)[:, ::-1]
+        start, end = ties(ordered)
         #: Of each row of a class, by class and then by score: its class, its row, and the ties that it is among.
         self.of, at = np.nonzero(y[self.order] == classes[:, None])
         self.row = self.order[self.of, at]

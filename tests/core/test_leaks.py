@@ -96,3 +96,14 @@ def test_every_label_scores_as_alone_on_the_rows_where_it_is_known():
     assert found[3][1] == {}
     found[0][1].clear()  # what was handed out is the caller's own
     assert leaks.leak_scores(columns, y, list("abcd"))[0][1] != {}
+
+
+def test_scores_come_back_though_another_thread_replaces_what_is_kept(monkeypatch):
+    class Replaced(dict):
+        def __setitem__(self, key, value):
+            super().__setitem__("the rows of another thread", value)
+
+    monkeypatch.setattr(leaks, "_last", Replaced())
+    columns = {"numeric": rng.normal(size=(N, 1)).astype(np.float32)}
+    wanted = single_column_scores(columns, Y, 2)
+    assert leaks.leak_scores(columns, Y, (0, 1)) == [("the target", wanted)]
