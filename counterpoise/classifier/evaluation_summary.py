@@ -68,6 +68,18 @@ def with_ends(score: Mapping[str, Any], signed: bool = False) -> str:
     return f"{score['value']:{form}} ({score['low']:{form}} to {score['high']:{form}})"
 
 
+def thresholds_text(record: Mapping[str, Any]) -> str:
+    """The threshold of each group, of an evaluation that has some.
+
+    Example:
+        >>> thresholds_text({"threshold": 0.5, "thresholds_by": {"column": "site", "thresholds": {"a": 0.25}}})
+        'thresholds by site: a 0.25; all others: 0.5'
+    """
+    by = record["thresholds_by"]
+    each = ", ".join(f"{value} {threshold:.4g}" for value, threshold in by["thresholds"].items())
+    return f"thresholds by {by['column']}: {each}; all others: {record['threshold']:.4g}"
+
+
 def aligned(rows: Sequence[Sequence[str]], width: int) -> list[str]:
     """Lines of a table, the first row its heading.
 
@@ -138,9 +150,7 @@ def _head(record: Mapping[str, Any], of: Mapping[str, Any]) -> Iterator[str]:
         text += f" On resampled rows it is {low} to {high} (95% range)."
     yield text
     if record["thresholds_by"] is not None:
-        by = record["thresholds_by"]
-        each = ", ".join(f"{value} {threshold:.4g}" for value, threshold in by["thresholds"].items())
-        yield f"Thresholds by {by['column']}: {each}; all others: {record['threshold']:.4g}."
+        yield f"{capital(thresholds_text(record))}."
 
 
 def _scores(record: Mapping[str, Any], of: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str]]:

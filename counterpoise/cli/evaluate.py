@@ -178,6 +178,7 @@ def _show_summary(record: Mapping[str, Any]) -> None:
 
 def _show_scores(record: Mapping[str, Any]) -> None:
     """Print all that was measured: metrics, tables, units, labels, and the threshold."""
+    from counterpoise.classifier.evaluation_summary import thresholds_text
     from counterpoise.cli.evaluation_tables import tables_of
     from counterpoise.decide.aim import threshold_text
 
@@ -195,9 +196,7 @@ def _show_scores(record: Mapping[str, Any]) -> None:
         return
     console.print(f"{record['rows']:,} rows{grouped}; {threshold_text(record['threshold'], record['aim'])}")
     if record["thresholds_by"] is not None:
-        by = record["thresholds_by"]
-        each = ", ".join(f"{value} {threshold:.4g}" for value, threshold in by["thresholds"].items())
-        console.print(f"thresholds by {by['column']}: {each}; all others: {record['threshold']:.4g}")
+        console.print(thresholds_text(record))
 
 
 def _show_units(console: Any, units: Mapping[str, Any]) -> None:
