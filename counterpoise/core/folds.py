@@ -53,7 +53,7 @@ class Holdout:
     """Rows of a single training without test rows.
 
     Attributes:
-        train: int64, rows that train; of a scan they number the table on disk.
+        train: int64, rows that train.
         held: int64, rows that end training and fit the rule.
     """
 

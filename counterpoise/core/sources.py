@@ -54,7 +54,7 @@ class Source:
         return self.shape[0]
 
     def __getitem__(self, rows: Any) -> Array:
-        numbers = np.arange(len(self))[rows]
+        numbers = _numbers(rows, len(self))
         return self.take(np.atleast_1d(numbers)) if np.ndim(numbers) else self.take(numbers[None])[0]
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Array:
@@ -74,6 +74,14 @@ class Source:
         return int(np.prod(self.shape)) * self.dtype.itemsize
 
 
+def _numbers(rows: Any, n: int) -> Array:
+    """Row numbers of 0 to n - 1 of an index; row numbers cost what they are, not what there is."""
+    plain = isinstance(rows, np.ndarray) and rows.ndim == 1 and rows.dtype.kind in "iu" and len(rows) > 0
+    if plain and -n <= int(rows.min()) and int(rows.max()) < n:
+        return np.where(rows < 0, rows.astype(np.int64) + n, rows)
+    return np.arange(n)[rows]
+
+
 class Chosen(Source):
     """Some rows of a source as a source of their own."""
 
@@ -83,6 +91,35 @@ class Chosen(Source):
 
     def take(self, rows: Array) -> Array:
         return self.source.take(self.rows[rows])
+
+
+class Kept(Source):
+    """Some rows of a larger input, held in memory under the numbers that they have there.
+
+    Args:
+        values: (K, ...), the rows.
+        numbers: int64 (K,), their numbers, rising.
+        n: Rows of the larger input.
+
+    Example:
+        >>> kept = Kept(np.array([[0.5], [0.7]]), np.array([3, 8]), 10)
+        >>> len(kept), kept[np.array([8, 3])].ravel().tolist()
+        (10, [0.7, 0.5])
+    """
+
+    def __init__(self, values: Array, numbers: Array, n: int) -> None:
+        self.values, self.numbers = values, numbers
+        self.shape, self.dtype = (n, *values.shape[1:]), values.dtype
+
+    def take(self, rows: Array) -> Array:
+        places = np.minimum(np.searchsorted(self.numbers, rows), len(self.numbers) - 1)
+        absent = rows[self.numbers[places] != rows]
+        if len(absent):
+            raise DataError(
+                f"Row {absent[0]:,} is not in memory. Expected rows among the {len(self.numbers):,} of {len(self):,} "
+                f"that are."
+            )
+        return self.values[places]
 
 
 class Joined(Source):

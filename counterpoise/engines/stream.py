@@ -24,11 +24,11 @@ MakeStream = Callable[[Job, int], Stream]
 
 
 class StreamEngine(FitEngine):
-    """Trains jobs whose `train` numbers rows on disk, while `stop` and `score` number examples in memory.
+    """Trains jobs whose training rows are on disk, while the rows that end and score training are in memory.
 
     Args:
-        examples: The rows in memory.
-        sample: Those of them, training rows all, from which the encoder learns.
+        examples: The rows, of which some are in memory.
+        sample: Training rows in memory, from which the encoder learns.
         stream: Makes the stream of a job.
         network: The recipe of the network.
         callbacks: Keras callbacks.

@@ -27,12 +27,12 @@ class Division:
     """Rows and what they do.
 
     Attributes:
-        examples: The rows in memory that train or end training, and test rows that say so.
+        examples: The rows that train or end training, and test rows that say so.
         holdout: Who trains and who ends training; None: `folds` say so.
         folds: Those of `fit(folds=)`, and those whose test rows weigh the members of a blend.
         judging: Rows that do neither, and what to call them; None: there are none.
         stopped_by_given: Whether the rows that end training are the user's choice.
-        scanned: The rows on disk, of which `holdout.train` are numbers; None: all are in memory.
+        scanned: The table on disk that the training rows are read from; None: all rows are in memory.
     """
 
     examples: Examples
@@ -45,7 +45,7 @@ class Division:
     @property
     def rows(self) -> int:
         """Rows by whose number batch size and passes are chosen."""
-        return len(self.scanned.labels) if self.scanned else rows_to_learn(self.examples)
+        return rows_to_learn(self.examples)
 
 
 def divide(

@@ -241,10 +241,9 @@ def _trained(strategy: Strategy, trainer: Trainer, rows: Division, tune_threshol
     if rows.holdout is None:
         outcome = cross_validate(trainer, [strategy], rows.folds, keep=keep == "all")
         return (bag_of_folds if keep == "all" else refit)(strategy, trainer, outcome, tune_threshold=tune_threshold)
-    labeled = None
     if rows.scanned:
-        labeled, trainer = rows.scanned.labels, replace(trainer, executor=rows.scanned.run)
-    return on_holdout(strategy, trainer, rows.holdout, labeled=labeled, tune_threshold=tune_threshold)
+        trainer = replace(trainer, executor=rows.scanned.run)
+    return on_holdout(strategy, trainer, rows.holdout, tune_threshold=tune_threshold)
 
 
 def _tunes(wanted: bool | None, strategy: Strategy, given: bool) -> bool:

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from counterpoise.core.errors import ModelError, error_text
-from counterpoise.core.examples import Examples
 from counterpoise.core.folds import Fold, Holdout
 from counterpoise.core.job import Job, Limits, Member
 from counterpoise.core.model import Model
@@ -29,9 +28,8 @@ ALL_ROWS_FOLD = 1_000_000
 
 
 def jobs_of(
-    strategy: Strategy, trainer: Trainer, fold: Fold | Holdout, labeled: Examples | None = None,
-    steps: Sequence[int] | None = None,
-) -> list[Job]:  # fmt: skip
+    strategy: Strategy, trainer: Trainer, fold: Fold | Holdout, steps: Sequence[int] | None = None
+) -> list[Job]:
     """Make the jobs of a strategy on one fold, one for each model that it trains.
 
     Members of the same model and name are numbered 0, 1, ..., so that equal first members are the same job everywhere.
@@ -40,7 +38,6 @@ def jobs_of(
         strategy: As its models train it (see `strategies.resolve`).
         trainer: With the models of the run.
         fold: What its rows do.
-        labeled: The rows that `fold.train` numbers, where the trainer does not hold them all (a scan).
         steps: The number of steps of each (a refit); None: the budget decides.
     """
     numbers, left = Counter[tuple[str, str]](), list(steps or ())
@@ -49,7 +46,7 @@ def jobs_of(
         key = (single.model, single.name)
         numbers[key] += 1
         fixed = left.pop(0) if left else None
-        return job_of(single, trainer, fold, numbers[key] - 1, fixed, labeled)
+        return job_of(single, trainer, fold, numbers[key] - 1, fixed)
 
     return strategy.jobs(make, timed=steps is not None)
 
@@ -107,10 +104,7 @@ def check_some_left(strategies: Sequence[Strategy], failures: Mapping[str, str])
         raise ModelError(f"Every training failed, so there is nothing to compare: {reasons}.")
 
 
-def job_of(
-    single: Single, trainer: Trainer, fold: Fold | Holdout, member: int = 0, steps: int | None = None,
-    labeled: Examples | None = None,
-) -> Job:  # fmt: skip
+def job_of(single: Single, trainer: Trainer, fold: Fold | Holdout, member: int = 0, steps: int | None = None) -> Job:
     """One job; `steps` fixes the number of steps (a re-fit), else the budget decides.
 
     A plan that looks at features (synthesis, cleaning) is carried out here, on the training rows of the fold alone. A
@@ -118,7 +112,7 @@ def job_of(
     """
     settings, learner = trainer.settings, trainer.learners[single.model]
     model = learner.model
-    examples = trainer.examples if labeled is None else labeled
+    examples = trainer.examples
     stops = model.stops_early and (settings.early_stopping or model.kind == "network")
     if not stops and examples.split is None:
         fold = fold.whole()
@@ -134,7 +128,7 @@ def job_of(
             f"Strategy {single.name!r} changes its weights during training, which {model.label} cannot do. Choose a "
             f"strategy that draws or weights rows, for example class_weight or oversample."
         )
-    stop_y = trainer.examples.y[fold.stop]
+    stop_y = examples.y[fold.stop]
     rarest = int(target.counts(stop_y, n).min())
     limits = model.limits(
         limits_of(len(plan), len(y), settings, steps, rarest), steps, settings.early_stopping and len(fold.stop) > 0

@@ -18,7 +18,7 @@ import numpy as np
 from counterpoise.classifier.classifier import Classifier
 from counterpoise.classifier.group_thresholds import codes_of, group_values
 from counterpoise.classifier.model_card import ruled, stored_scores
-from counterpoise.core.examples import TEST, Examples
+from counterpoise.core.examples import TEST
 from counterpoise.core.fold_result import FoldResult
 from counterpoise.core.folds import Fold, Holdout
 from counterpoise.core.job import Job, Member
@@ -96,18 +96,13 @@ def on_holdout(
     trainer: Trainer,
     rows: Holdout,
     *,
-    labeled: Examples | None = None,
     tune_threshold: bool = True,
 ) -> Classifier:
-    """One training of a strategy; the held-out rows end it and fit the rule.
-
-    `labeled` are the rows that `rows.train` numbers, where the trainer does not hold them all (a scan). Without
-    `tune_threshold` the held-out rows choose no threshold.
-    """
+    """One training of a strategy; the held-out rows end it and fit the rule, which chooses a threshold when asked."""
     examples = trainer.examples
-    jobs = jobs_of(strategy, trainer, rows, labeled)
+    jobs = jobs_of(strategy, trainer, rows)
     note = stopping_note(rows, examples, strategy, tune_threshold)
-    entries = rows_of(examples if labeled is None else labeled)
+    entries = rows_of(examples)
     if examples.split is not None:
         entries["split"] = split_of(rows, len(examples.doing(TEST)))
 

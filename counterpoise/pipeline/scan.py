@@ -19,6 +19,8 @@ from counterpoise.core.examples import VALIDATION, Examples
 from counterpoise.core.folds import Holdout
 from counterpoise.core.job import Job, Member
 from counterpoise.core.label_names import find_label
+from counterpoise.core.sources import Kept
+from counterpoise.core.structure import mapped
 from counterpoise.data.read import read
 from counterpoise.data.schema import build_parts
 from counterpoise.data.split import hold_out
@@ -45,23 +47,24 @@ class Scanned:
 
     Attributes:
         scan: The table on disk.
-        examples: The rows in memory: a sample of the training rows, and the held-out rows.
-        labels: The labels and weights of all rows, without features.
-        sample: Positions of the sample in `examples`.
-        holdout: `train` numbers rows of the table, `held` numbers `examples`.
+        examples: All rows, numbered as in the table; validation rows of the user's own are behind them. Features of the
+            sample and of the held-out rows alone are in memory.
+        sample: Rows of the training rows from which kinds, levels and encoder are learned.
+        holdout: Rows that train, and those that end training.
     """
 
     scan: Scan
     examples: Examples
-    labels: Examples
     sample: Array
     holdout: Holdout
 
     def check(self, strategy: Strategy) -> None:
         """Raise an OptionError when a strategy must see all features at once or changes during training."""
         for single in strategy.singles:
-            rows, labels = self.holdout.train, self.labels
-            plan = single.make_plan(target_of(labels), labels.y[rows], len(labels.classes), labels.weights_of(rows))
+            rows, examples = self.holdout.train, self.examples
+            plan = single.make_plan(
+                target_of(examples), examples.y[rows], len(examples.classes), examples.weights_of(rows)
+            )
             if single.mix or strategy.n_stages > 1 or single.finish == "crt" or plan.needs_features or plan.deferred:
                 raise OptionError(
                     f"Strategy {single.name!r} needs rows in memory, but the rows of a scan stay on disk. Choose a "
@@ -74,8 +77,8 @@ class Scanned:
         schema = self.examples.schema
         assert schema is not None
         return Stream(
-            self.scan.table, self.scan.features, self.labels.y, job.plan, job.limits.batch_size, seed, WINDOW,
-            rows=job.train, inputs=lambda chunk: build_parts(schema, chunk),
+            self.scan.table, self.scan.features, self.examples.y[: len(self.scan)], job.plan, job.limits.batch_size,
+            seed, WINDOW, rows=job.train, inputs=lambda chunk: build_parts(schema, chunk),
         )  # fmt: skip
 
     def run(
@@ -113,19 +116,17 @@ def opened(scan: Scan, validation: Any, seed: int) -> Scanned:
     numbers = np.sort(np.concatenate([sampled, held]))
     rarer = int(np.argmin(scan.counts))
     positive = scan.classes[rarer] if len(scan.classes) == 2 and scan.counts[0] != scan.counts[1] else None
-    examples = read(scan.read(numbers), y=[scan.classes[code] for code in scan.y[numbers]], positive=positive)
-    order = np.array([find_label(label, examples.classes) for label in scan.classes], np.int32)
-    assert examples.schema is not None
-    schema = replace(examples.schema, target=scan.target)
+    some = read(scan.read(numbers), y=[scan.classes[code] for code in scan.y[numbers]], positive=positive)
+    codes = np.array([find_label(label, some.classes) for label in scan.classes], np.int32)
+    assert some.schema is not None
     examples = replace(
-        examples, source=scan.source, schema=schema, duplicate_ids=None, sample_weight=bare.weights_of(numbers)
-    )
-    labels = replace(bare, y=order[scan.y], classes=examples.classes, schema=schema)
-    stop = np.searchsorted(numbers, held)
+        some, x=mapped(lambda values: Kept(values, numbers, len(scan)), some.x), y=codes[scan.y], source=scan.source,
+        schema=replace(some.schema, target=scan.target), duplicate_ids=None, sample_weight=weight,
+    )  # fmt: skip
     if own:
         examples = at_training_prior(with_validation(examples, validation, scan.target))
-        stop = examples.doing(VALIDATION)
-    return Scanned(scan, examples, labels, np.searchsorted(numbers, sampled), Holdout(train, stop))
+        held = examples.doing(VALIDATION)
+    return Scanned(scan, examples, sampled, Holdout(train, held))
 
 
 def refuse_with_scan(given: Mapping[str, Any]) -> None:

@@ -42,15 +42,17 @@ def _path(tmp_path_factory):
 
 def test_held_rows_are_in_no_epoch_and_every_other_row_is(path):
     rows = scans.opened(scan(path, "ill"), 0.25, seed=3)
-    held = rows.examples.x["numeric"][rows.holdout.stop, 0] - 0.5
-    job = jobs_of(find("none"), rows.labels, rows.holdout, Settings(batch_size=64))[0]
+    held = rows.examples.x["numeric"][rows.holdout.stop][:, 0] - 0.5
+    job = jobs_of(find("none"), rows.examples, rows.holdout, Settings(batch_size=64))[0]
     batches = list(rows.stream(job, seed=1).of_epoch(0))
     drawn = np.concatenate([x["numeric"][:, 0] for x, *_ in batches]) - 0.5
     assert sorted(drawn) == sorted(rows.holdout.train)
     assert sorted([*drawn, *held]) == list(range(N))
     truth = (table()["ill"] == "yes").to_numpy().astype(int)
     assert np.array_equal(np.concatenate([b[1] for b in batches]), truth[drawn.astype(int)])
-    assert np.array_equal(rows.examples.y[rows.holdout.stop], truth[held.astype(int)])
+    assert np.array_equal(held, rows.holdout.stop)
+    assert np.array_equal(rows.examples.y, truth)
+    assert set(rows.sample) <= set(rows.holdout.train)
 
 
 @pytest.mark.parametrize("strategy", ["class_weight", "resampling_ensemble"])
@@ -116,7 +118,7 @@ def test_a_csv_file_is_read_as_fit_reads_it(tmp_path, monkeypatch):
     assert rows.examples.schema.target == "ill"
     assert found.classes == whole.classes == ("no", "yes")
     assert np.array_equal(found.y, whole.y)
-    job = jobs_of(find("none"), rows.labels, rows.holdout, Settings(batch_size=64))[0]
+    job = jobs_of(find("none"), rows.examples, rows.holdout, Settings(batch_size=64))[0]
     schema = rows.examples.schema
     assert [(c.name, c.kind) for c in schema.columns] == [(c.name, c.kind) for c in whole.schema.columns]
     wanted = encode_rows(schema, tmp_path / "t.csv")
@@ -130,3 +132,16 @@ def test_faults_of_a_file_are_named_by_their_line(tmp_path):
     (tmp_path / "t.csv").write_text("a,y\n1,no\n2\n3,yes\n")
     with pytest.raises(DataError, match="line 3: 1 fields, expected 2"):
         scan(tmp_path / "t.csv", "y")
+
+
+def test_validation_rows_of_the_users_own_stand_behind_the_table_as_in_memory(path):
+    how = {"epochs": 2, "batch_size": 64, "verbose": 0, "strategy": "class_weight"}
+    more = table(seed=1)[:300]
+    rows = scans.opened(scan(path, "ill"), more, seed=0)
+    assert rows.holdout.train.tolist() == list(range(N))
+    assert rows.holdout.held.tolist() == list(range(N, N + 300))
+    assert np.array_equal(rows.examples.x["numeric"][rows.holdout.held][:, 1], more["a"].cast(pl.Float32).to_numpy())
+    clf = cp.fit("mlp", scan(path, "ill", drop=["id"]), validation=more.drop("id"), **how)
+    same = cp.fit("mlp", table().drop("id"), "ill", validation=more.drop("id"), **how)
+    assert clf.card["split"] == same.card["split"]
+    assert clf.card["rows"] == same.card["rows"] == N + 300
