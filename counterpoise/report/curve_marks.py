@@ -27,49 +27,49 @@ MOST_POINTS, FEWEST_POINTS = 3000, 24
 SEEN = 1.2e-3
 
 
-def curve_rows(record: Record, strategies: Names, curve: str, x: str, y: str) -> list[Spec]:
+def curve_rows(record: Record, strategies: Names, kind: str, x: str, y: str) -> list[Spec]:
     """Points of the curves (strategy, x, y) and, after them, of their bands (strategy, x, low, high)."""
-    parts = list(curve_parts(record, strategies, curve))
-    most = max(FEWEST_POINTS, MOST_POINTS // max(1, len(parts)))
-    points = [row for who, part in parts for row in _points(who, part, x, y, most)]
-    return points + [row for who, part in parts for row in _band_points(who, part, x)]
+    drawn_curves = list(curves_of(record, strategies, kind))
+    most = max(FEWEST_POINTS, MOST_POINTS // max(1, len(drawn_curves)))
+    points = [row for who, curve in drawn_curves for row in _points(who, curve, x, y, most)]
+    return points + [row for who, curve in drawn_curves for row in _band_points(who, curve, x)]
 
 
-def curve_parts(record: Record, strategies: Names, curve: str) -> Iterator[tuple[Spec, Mapping[str, Any]]]:
+def curves_of(record: Record, strategies: Names, kind: str) -> Iterator[tuple[Spec, Mapping[str, Any]]]:
     """Who is drawn (strategy, and class where there are several) and the curve.
 
     Net benefit is relative to that of a perfect model (Kerr et al. 2016), so that classes share an axis.
     """
     of_class = class_shares(record)
     for name, style in drawn(record, strategies).items():
-        block = block_of(record, name).get(curve) or {}
-        for part in block.get("classes", [block]):
-            label = {"class": str(part["label"])} if "label" in part else {}
+        block = block_of(record, name).get(kind) or {}
+        for curve in block.get("classes", [block]):
+            label = {"class": str(curve["label"])} if "label" in curve else {}
             share = of_class.get(label.get("class", ""), 0.0) or prevalence(record) or 1.0
-            yield {"strategy": style.title, **label}, _per_best(part, share) if curve == "decision" else part
+            yield {"strategy": style.title, **label}, _per_best(curve, share) if kind == "decision" else curve
 
 
 def panel_labels(record: Record, strategies: Names) -> list[str]:
     """The classes that have curves, each with a panel of its own; none with two classes."""
     blocks = [block_of(record, name).get("pr") or {} for name in drawn(record, strategies)]
-    return list(dict.fromkeys(str(part["label"]) for block in blocks for part in block.get("classes", [])))
+    return list(dict.fromkeys(str(curve["label"]) for block in blocks for curve in block.get("classes", [])))
 
 
-def _per_best(part: Mapping[str, Any], share: float) -> Mapping[str, Any]:
-    band = part.get("band")
+def _per_best(curve: Mapping[str, Any], share: float) -> Mapping[str, Any]:
+    band = curve.get("band")
     scaled = band and {"x": band["x"], **{k: [v / share for v in band[k]] for k in ("low", "high")}}
-    return {**part, "benefit": [v / share for v in part.get("benefit", [])], "band": scaled}
+    return {**curve, "benefit": [v / share for v in curve.get("benefit", [])], "band": scaled}
 
 
-def _points(who: Spec, part: Mapping[str, Any], x: str, y: str, most: int) -> list[Spec]:
+def _points(who: Spec, curve: Mapping[str, Any], x: str, y: str, most: int) -> list[Spec]:
     """One row per point of a curve, thinned further if many curves share a figure."""
-    xs, ys = np.asarray(part.get(x, [])), np.asarray(part.get(y, []))
+    xs, ys = np.asarray(curve.get(x, [])), np.asarray(curve.get(y, []))
     keep = thin(xs, ys, most, tolerance=SEEN).tolist() if len(xs) else []
     return [{**who, x: round(float(xs[i]), 4), y: round(float(ys[i]), 4)} for i in keep]
 
 
-def _band_points(who: Spec, part: Mapping[str, Any], x: str) -> list[Spec]:
-    band = part.get("band")
+def _band_points(who: Spec, curve: Mapping[str, Any], x: str) -> list[Spec]:
+    band = curve.get("band")
     if not band:
         return []
     ends = zip(band["x"], band["low"], band["high"], strict=True)

@@ -66,7 +66,7 @@ def precision_recall(record: Record) -> Figure:
         "their curves nearly coincide."
     )
     caption = f"{caption} {BANDS}"
-    rows = [[*who, *(_best_at(part, r) for r in RECALLS)] for who, part in _parts(record, "pr")]
+    rows = [[*who, *(_best_at(curve, r) for r in RECALLS)] for who, curve in _curves(record, "pr")]
     heads = [*_who_heads(many), *(f"at recall {r:g}" for r in RECALLS)]
     return captioned(
         "Precision and recall", caption, figures.pr_spec(record), heads, rows, "Best precision at a recall of at least"
@@ -84,7 +84,7 @@ def operating(record: Record) -> Figure:
             f"{words.number(false_positives, 0)} false positives per 10,000 cases here."
         )
     caption = f"{caption} {BANDS}"
-    rows = [[*who, *(_most_until(part, r) for r in FALSE_RATES)] for who, part in _parts(record, "roc")]
+    rows = [[*who, *(_most_until(curve, r) for r in FALSE_RATES)] for who, curve in _curves(record, "roc")]
     heads = [*_who_heads(many), *(f"at {r:g}" for r in FALSE_RATES)]
     return captioned(
         "ROC curve", caption, figures.roc_spec(record), heads, rows, "Recall at a false-positive rate of at most"
@@ -100,7 +100,7 @@ def gain(record: Record) -> Figure:
         f"Share of the cases {cases} found if you review only the highest-scored cases{_whose(record)}. Higher is "
         f"better. Dashed line: random review.{axis} {BANDS}"
     )
-    rows = [[*who, *(_between(part, "share", "found", s) for s in SHARES)] for who, part in _parts(record, "gain")]
+    rows = [[*who, *(_between(curve, "share", "found", s) for s in SHARES)] for who, curve in _curves(record, "gain")]
     heads = [*_who_heads(many), *(f"top {100 * s:g}%" for s in SHARES)]
     return captioned("Gain", caption, figures.gain_spec(record), heads, rows, "Share found among the highest scores")
 
@@ -113,8 +113,8 @@ def decision(record: Record) -> Figure:
         f"case found is worth 9 false positives{_whose(record)}. Dashed: act on every case. Zero: act on none. {BANDS}"
     )
     rows = [
-        [*who, *(_between(part, "threshold", "benefit", t, PER, 1) for t in THRESHOLDS)]
-        for who, part in _parts(record, "decision")
+        [*who, *(_between(curve, "threshold", "benefit", t, PER, 1) for t in THRESHOLDS)]
+        for who, curve in _curves(record, "decision")
     ]
     heads = [*_who_heads(many), *(f"at {t:g}" for t in THRESHOLDS)]
     table = f"Net benefit per {PER:,} cases: cases found - false positives x odds of the threshold"
@@ -184,36 +184,36 @@ def _who_heads(many: bool) -> list[str]:
     return ["Strategy", "Class"] if many else ["Strategy"]
 
 
-def _parts(record: Record, curve: str) -> list[tuple[list[str], Mapping[str, Any]]]:
+def _curves(record: Record, kind: str) -> list[tuple[list[str], Mapping[str, Any]]]:
     curves: list[tuple[list[str], Mapping[str, Any]]] = []
     for name, style in drawn(record).items():
-        block = block_of(record, name).get(curve) or {}
+        block = block_of(record, name).get(kind) or {}
         if "classes" in block:
-            curves += [([style.title, str(part["label"])], part) for part in block["classes"]]
+            curves += [([style.title, str(curve["label"])], curve) for curve in block["classes"]]
         else:
             curves.append(([style.title], block))
     return curves
 
 
-def _best_at(part: Mapping[str, Any], recall: float) -> str:
-    able = [b for a, b in zip(part.get("recall", []), part.get("precision", []), strict=True) if a >= recall]
-    return _with_band(max(able, default=None), part, recall)
+def _best_at(curve: Mapping[str, Any], recall: float) -> str:
+    able = [b for a, b in zip(curve.get("recall", []), curve.get("precision", []), strict=True) if a >= recall]
+    return _with_band(max(able, default=None), curve, recall)
 
 
-def _most_until(part: Mapping[str, Any], most: float) -> str:
-    rates: Sequence[float] = part.get("fpr", [])
+def _most_until(curve: Mapping[str, Any], most: float) -> str:
+    rates: Sequence[float] = curve.get("fpr", [])
     count = bisect.bisect_right(rates, most)
-    return _with_band(part["tpr"][count - 1] if count else None, part, most)
+    return _with_band(curve["tpr"][count - 1] if count else None, curve, most)
 
 
-def _between(part: Mapping[str, Any], x: str, y: str, at: float, times: float = 1.0, places: int = 3) -> str:
+def _between(curve: Mapping[str, Any], x: str, y: str, at: float, times: float = 1.0, places: int = 3) -> str:
     """The curve between its points."""
-    value = float(np.interp(at, part[x], part[y])) * times if part.get(x) else None
-    return _with_band(value, part, at, times, places)
+    value = float(np.interp(at, curve[x], curve[y])) * times if curve.get(x) else None
+    return _with_band(value, curve, at, times, places)
 
 
-def _with_band(value: float | None, part: Mapping[str, Any], at: float, times: float = 1.0, places: int = 3) -> str:
-    text, band = words.number(value, places), part.get("band")
+def _with_band(value: float | None, curve: Mapping[str, Any], at: float, times: float = 1.0, places: int = 3) -> str:
+    text, band = words.number(value, places), curve.get("band")
     if value is None or not band:
         return text
     low, high = (words.number(float(np.interp(at, band["x"], band[k])) * times, places) for k in ("low", "high"))

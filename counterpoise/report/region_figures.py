@@ -8,7 +8,7 @@ from typing import Any
 
 from counterpoise.report import words
 from counterpoise.report.captioned import Figure, captioned
-from counterpoise.report.curve_marks import UNIT, curve_parts, curve_rows, curves
+from counterpoise.report.curve_marks import UNIT, curve_rows, curves, curves_of
 from counterpoise.report.marks import Record, has_panels
 from counterpoise.report.series import Spec, block_of, drawn
 
@@ -46,8 +46,8 @@ def _froc(record: Record) -> Figure:
         "at the last finding."
     )
     rows = [
-        [*who, *(_at(part, "false_positives", "lesion_recall", n) for n in FALSE_POSITIVES)]
-        for who, part in _parts(record, "froc")
+        [*who, *(_at(curve, "false_positives", "lesion_recall", n) for n in FALSE_POSITIVES)]
+        for who, curve in _curves(record, "froc")
     ]
     heads = [*_heads(record), *(f"at {n:g} per image" for n in FALSE_POSITIVES)]
     return captioned(
@@ -63,7 +63,7 @@ def _dice_images(record: Record) -> Figure:
         "at each strategy's own threshold."
     )
     rows = [
-        [*who, *(_share_above(part, dice) for dice in DICES)] for who, part in _parts(record, "dice_images")
+        [*who, *(_share_above(curve, dice) for dice in DICES)] for who, curve in _curves(record, "dice_images")
     ]  # fmt: skip
     heads = [*_heads(record), *(f"{dice:g} and more" for dice in DICES)]
     return captioned(
@@ -75,18 +75,18 @@ def _heads(record: Record) -> list[str]:
     return ["Strategy", "Class"] if has_panels(record) else ["Strategy"]
 
 
-def _parts(record: Record, curve: str) -> list[tuple[list[str], Mapping[str, Any]]]:
+def _curves(record: Record, kind: str) -> list[tuple[list[str], Mapping[str, Any]]]:
     """Who is shown, strategy and class, and the curve."""
-    return [(list(who.values()), part) for who, part in curve_parts(record, None, curve) if part]
+    return [(list(who.values()), curve) for who, curve in curves_of(record, None, kind) if curve]
 
 
-def _at(part: Mapping[str, Any], x: str, y: str, limit: float) -> str:
+def _at(curve: Mapping[str, Any], x: str, y: str, limit: float) -> str:
     """The last value whose place is within the limit."""
-    index = bisect.bisect_right(part[x], limit)
-    return words.number(part[y][index - 1] if index else 0.0)
+    index = bisect.bisect_right(curve[x], limit)
+    return words.number(curve[y][index - 1] if index else 0.0)
 
 
-def _share_above(part: Mapping[str, Sequence[float]], dice: float) -> str:
+def _share_above(curve: Mapping[str, Sequence[float]], dice: float) -> str:
     """The share of images at the first value of at least `dice`."""
-    index = bisect.bisect_left(part["dice"], dice)
-    return words.share(part["images"][index] if index < len(part["dice"]) else 0.0)
+    index = bisect.bisect_left(curve["dice"], dice)
+    return words.share(curve["images"][index] if index < len(curve["dice"]) else 0.0)
