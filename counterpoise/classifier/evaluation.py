@@ -16,7 +16,7 @@ from counterpoise.classifier.region_evaluation import region_metrics, whole_and_
 from counterpoise.classifier.rows import with_column_values
 from counterpoise.classifier.threshold_spread import decisions_at, threshold_spread
 from counterpoise.classifier.unit_scores import unit_scores, units_to_score
-from counterpoise.core.checks import check_no_class_lost, check_weights
+from counterpoise.core.checks import check_classifier, check_no_class_lost, check_weights
 from counterpoise.core.cost_column import CostColumn
 from counterpoise.core.errors import ColumnError, OptionError, TargetError, did_you_mean
 from counterpoise.core.examples import Examples
@@ -99,6 +99,7 @@ def evaluate(
         >>> scores["rows"], sorted(scores["metrics"]["recall"])
         (100, ['high', 'low', 'value'])
     """
+    check_classifier(clf, "evaluate")
     if isinstance(data, ImageSet):
         data, y, groups, sample_weight = _of_images(data)
     elif dataset_kind(data):

@@ -10,6 +10,7 @@ from scipy.stats import norm
 
 from counterpoise.classifier.evaluation import labeled_rows
 from counterpoise.classifier.raw_columns import RawColumns, log_odds
+from counterpoise.core.checks import check_classifier
 from counterpoise.core.errors import OptionError, did_you_mean
 from counterpoise.core.seeds import generator
 from counterpoise.core.structure import rows_in, take
@@ -55,6 +56,7 @@ def explain(
         >>> explain(clf, x[400:], y[400:], resamples=20)["columns"][0]["columns"]
         ['x0']
     """
+    check_classifier(clf, "explain")
     _sets(RawColumns.of(clf).names, together)  # an unknown column is an error before the rows are read
     codes, rows, unit = labeled_rows(clf, data, y, target, groups)
     return importance_of(

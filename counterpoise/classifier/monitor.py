@@ -10,6 +10,7 @@ import numpy as np
 
 from counterpoise.classifier.classifier import Classifier
 from counterpoise.classifier.rows import with_column_values
+from counterpoise.core.checks import check_classifier
 from counterpoise.core.errors import OptionError
 from counterpoise.core.rule import Rule
 from counterpoise.decide.drift import Drift
@@ -47,6 +48,7 @@ def monitor(
         >>> drift.plausible
         True
     """
+    check_classifier(clf, "monitor")
     if clf.target.per_element:
         raise OptionError(
             f"monitor compares rows of one class each, but the rows of this classifier have {clf.target.what}. "

@@ -205,8 +205,10 @@ def run(  # type: ignore[no-untyped-def]
     import_keras_quietly()
     from counterpoise.comparison.compare import compare_examples
     from counterpoise.comparison.store import Store
+    from counterpoise.pipeline.models import warn_of_unused
     from counterpoise.pipeline.settings import Settings
 
+    warn_of_unused(network, settings)
     with Store.writing(out, restart) as store, _kept_on_interrupt(store):
         comparison = compare_examples(
             examples, network, chosen, Settings(**settings, recipe="auto"), folds=folds, repeats=repeats, metric=metric,

@@ -33,10 +33,10 @@ from counterpoise.diagnosis.diagnose import before_comparison
 from counterpoise.engines.run import Executor, run
 from counterpoise.metrics.catalog import METRICS, REGION_KEYS
 from counterpoise.metrics.regions import FALSE_POSITIVES
-from counterpoise.pipeline.models import models_of
+from counterpoise.pipeline.models import models_of, warn_of_unused
 from counterpoise.pipeline.options import CompareOptions, Rows, documented, options_of, settings_of
 from counterpoise.pipeline.order import Outcome, cross_validate, fold_classifiers, refit
-from counterpoise.pipeline.reading import augmentation_of, read_for
+from counterpoise.pipeline.reading import augmentation_of, check_order, read_for
 from counterpoise.pipeline.settings import Settings
 from counterpoise.pipeline.trainer import Trainer
 from counterpoise.pipeline.tuning import check_tuning
@@ -126,8 +126,8 @@ def compare(
     """
     own = options_of(compare, options)
     settings = settings_of(own, seed=seed, tune=tune)
-    if data is None:
-        raise OptionError('compare was given no data. Pass them after the model, or as data="loans.csv".')
+    check_order("compare", model, data)
+    warn_of_unused(model, own)
     strategies = strategies if isinstance(strategies, (str, Strategy)) else list(strategies)
     select(strategies)  # an unknown name is refused before anything is read
     metadata = {"groups": groups, "time": time, "cost_column": own["cost_column"], "by": own["by"]}

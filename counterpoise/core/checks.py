@@ -115,12 +115,27 @@ def check_path(value: Any, name: str = "path") -> Path:
     try:
         text = os.fsdecode(value)
     except TypeError:
-        raise OptionError(f'{name} is {value!r:.60}. Expected the name of a file or folder, as "m.keras".') from None
+        what = "None" if value is None else f"of the type {type(value).__name__}"
+        raise OptionError(f'{name} is {what}. Expected the name of a file or folder, as "m.keras".') from None
     if not text or "\0" in text:
         raise OptionError(f"{name} is {text!r}, which cannot be a file name. Use another name.")
     if max(map(len, os.fsencode(text).split(os.sep.encode()))) > LONGEST_NAME:
         raise OptionError(f"{name} is {text[:40]!r}..., which is too long for a file name. Use a shorter name.")
     return Path(text)
+
+
+def check_classifier(value: Any, function: str) -> None:
+    """Raise an OptionError when something else stands where a `Classifier` belongs.
+
+    Example:
+        >>> check_classifier({}, "evaluate")  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        counterpoise.core.errors.OptionError: evaluate takes a classifier first, but got dict. Pass what cp.fit, ...
+    """
+    if not hasattr(value, "rule") or not hasattr(value, "predict_proba"):
+        fitted = getattr(value, "classifier_", None)
+        advice = "its classifier_" if fitted is not None else "what cp.fit, cp.load or cp.wrap returns"
+        raise OptionError(f"{function} takes a classifier first, but got {type(value).__name__}. Pass {advice}.")
 
 
 def check_lengths(columns: Mapping[str, Any]) -> int:

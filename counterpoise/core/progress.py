@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from counterpoise.core.checks import check_choice
 from counterpoise.core.shown import shown
 
 #: Called with (what, done, total).
@@ -45,6 +46,7 @@ def bar(verbose: Any = "auto") -> Iterator[Progress | None]:
     Args:
         verbose: 0 or False is silent, 1 or True always shows; "auto" shows when standard error is a terminal.
     """
+    check_choice(verbose, "verbose", (0, 1, 2, "auto"))
     if not (sys.stderr.isatty() if verbose == "auto" else verbose):
         yield None
         return

@@ -243,5 +243,5 @@ def _about_levels(column: Column, rows: int) -> tuple[str, ...]:
         return ()
     return (
         f"Column {column.name!r} has {len(column.levels):,} categories in {rows:,} rows. Networks distinguish only the "
-        f"{MAX_LEVELS} most frequent. Merge categories, or leave the column out with drop (--drop).",
+        f"{MAX_LEVELS} most frequent. Merge categories, or leave the column out (--drop).",
     )

@@ -70,7 +70,7 @@ def levels_of(texts: pl.Series) -> tuple[str, ...]:
         raise ColumnError(
             f"Column {texts.name!r} has the category {names[odd[0]]!r} in row {row}, which contains a NUL "
             "character. Expected text without NUL, because a saved model cuts text there. Remove the character, "
-            "or leave the column out with drop (--drop)."
+            "or leave the column out (--drop)."
         )
     return tuple(names)
 

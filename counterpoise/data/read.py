@@ -100,11 +100,13 @@ def read(
     if isinstance(y, str) and target is None:
         target, y = y, None
     y = y if pick is None or y is None else pick(y)
-    if (target is None) == (y is None):
+    if target is None and y is None:
         raise OptionError(
-            "The labels were passed twice, or not at all. Pass either target='COLUMN' (--target) for a table, or "
-            "y=LABELS for arrays."
+            "No labels were passed. Pass the name of their column, y='COLUMN' (--target COLUMN), or the labels "
+            "themselves, y=LABELS."
         )
+    if target is not None and y is not None:
+        raise OptionError("The labels were passed twice. Pass either target='COLUMN' or y=LABELS.")
     options = ReadOptions(
         labels={"positive": positive, "one_vs_rest": one_vs_rest, "merge_rare": tuple(merge_rare or ())},
         metadata={

@@ -51,7 +51,7 @@ def leak_notes(x: Mapping[str, np.ndarray], labels: Labels, schema: Schema) -> l
     arrays, names = named_parts(schema, x)
     return [
         f"Column {names[group][j]!r} alone predicts {what} almost perfectly (ROC AUC {area:.3f}), which may be a "
-        f"leak. Use the column only if it is known before the label. Otherwise leave it out with drop (--drop)."
+        f"leak. Use the column only if it is known before the label. Otherwise leave it out (--drop)."
         for what, scores in leak_scores(arrays, labels.codes, labels.classes)
         for (group, j), area in scores.items()
         if area > LEAK_ROC_AUC

@@ -19,7 +19,7 @@ from counterpoise.core.errors import ColumnError
 from counterpoise.core.panics import without_panics
 from counterpoise.data.levels import level_text
 
-_DROP = "Leave it out with drop (--drop)."
+_DROP = "Leave it out (--drop)."
 _ADVICE = f"expected numbers, text, booleans, dates or categories. {_DROP}"
 
 

@@ -198,8 +198,7 @@ def trees(name: str = "boosted", *, monotone: Mapping[str, int] | None = None, *
     Random Forest to Learn Imbalanced Data".
     """
     if name not in KINDS:
-        expected = ", ".join(KINDS)
-        raise OptionError(f"{name!r} is not a tree model.{did_you_mean(name, KINDS)} Expected one of {expected}.")
+        raise OptionError(f"There is no tree model {name!r}.{did_you_mean(name, KINDS)}")
     count = options.get("n_estimators", 1)
     if isinstance(count, bool) or not isinstance(count, int) or count < 1:
         raise OptionError(f"n_estimators is {count!r}. Expected a whole number of 1 or more.")

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from counterpoise.classifier.classifier import Classifier
+from counterpoise.core.checks import check_classifier
 from counterpoise.core.errors import GuaranteeError, OptionError
 from counterpoise.core.examples import Examples
 from counterpoise.core.folds import Holdout
@@ -94,10 +95,7 @@ def distill(
     Reference: Hinton, Vinyals and Dean, "Distilling the Knowledge in a Neural Network" (2015), at temperature 1, so
         that the student's probabilities are those of the teacher.
     """
-    if not isinstance(teacher, Classifier):
-        raise OptionError(
-            f"teacher is {type(teacher).__name__}. Expected a Classifier, from cp.fit, cp.load, or cp.wrap."
-        )
+    check_classifier(teacher, "distill")
     if not isinstance(truth, (int, float)) or not 0 <= truth <= 1:
         raise OptionError(f"truth is {truth!r}. Expected a share from 0 to 1.")
     examples = read_for(model, data, y, groups=groups, time=time, sample_weight=sample_weight)

@@ -24,10 +24,10 @@ from counterpoise.networks.optimizers import SETTERS, check_callbacks, check_rat
 from counterpoise.pipeline.assembly import with_judging_rows
 from counterpoise.pipeline.division import Division, divide
 from counterpoise.pipeline.fold_results import subset
-from counterpoise.pipeline.models import model_for, models_of
+from counterpoise.pipeline.models import model_for, models_of, warn_of_unused
 from counterpoise.pipeline.options import FitOptions, Rows, documented, options_of, settings_of
 from counterpoise.pipeline.order import bag_of_folds, cross_validate, on_holdout, refit
-from counterpoise.pipeline.reading import augmentation_of
+from counterpoise.pipeline.reading import augmentation_of, check_order
 from counterpoise.pipeline.trainer import Trainer
 from counterpoise.strategies.blend import Blend
 from counterpoise.strategies.external import External
@@ -125,9 +125,9 @@ def fit(
     check_choice(keep, "keep", ("refit", "all"))
     if keep == "all" and folds is None:
         raise OptionError('keep="all" requires folds. Add, for example, folds=5.')
-    if data is None:
-        raise OptionError('fit got no data. Pass them after the model or as data=, for example data="loans.csv".')
+    check_order("fit", model, data)
     own = options_of(fit, options)
+    warn_of_unused(model, own)
     settings, plateau, clone = settings_of(own, seed=seed), own["plateau"], own["clone"]
     chosen, callbacks = find(strategy), check_callbacks(own["callbacks"])
     if isinstance(chosen, External):

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from counterpoise.core.errors import ModelError, OptionError
+from counterpoise.core.errors import ModelError, OptionError, did_you_mean
 from counterpoise.core.examples import Examples
 from counterpoise.core.model import Model
 from counterpoise.core.structure import leaves
 from counterpoise.engines.sklearn_fit import ExternalModel
 from counterpoise.forests.model import KINDS, TreeModel
 from counterpoise.networks.augmentation import asked_for
-from counterpoise.networks.built_in import name_for
+from counterpoise.networks.built_in import BUILT_IN, name_for
 from counterpoise.networks.frozen_body import network_for
 from counterpoise.networks.input_spec import spec_of
 from counterpoise.networks.network import Network
+from counterpoise.pipeline.options import DEFAULTS
 from counterpoise.pipeline.trainer import Learner
 from counterpoise.strategies.blend import Blend
 from counterpoise.strategies.external import External
@@ -28,6 +30,17 @@ from counterpoise.targets.kinds import target_of
 
 #: What "auto" pools on tables: see `docs/how-to/trees.md` for what was measured.
 AUTO = Blend(("tabular", "boosted", "forest"), adapts=True)
+#: What others call these models.
+MEANT = {
+    **dict.fromkeys(("rf", "random_forest", "randomforest", "extra_trees"), "forest"),
+    **dict.fromkeys(("lightgbm", "lgbm", "xgboost", "xgb", "catboost", "gbm", "gbdt"), "boosted"),
+    **dict.fromkeys(("nn", "dnn", "dense"), "mlp"),
+}
+#: Arguments of `fit` and `compare` that only networks use.
+OF_NETWORKS = (
+    "epochs", "batch_size", "optimizer", "patience", "plateau", "recipe", "output", "initial_weights", "init_bias",
+    "clone", "engine",
+)  # fmt: skip
 #: Most numbers in a table (rows times columns) on which "auto" grows a forest: more take minutes, and gain nothing.
 FOREST_NUMBERS = 1_000_000
 
@@ -57,6 +70,34 @@ def model_for(wanted: Any, examples: Examples, strategies: Sequence[Strategy] = 
         return name
     numbers = len(examples) * sum(int(np.prod(part.shape[1:])) for part in leaves(examples.x))
     return AUTO if numbers <= FOREST_NUMBERS else replace(AUTO, models=AUTO.models[:-1])
+
+
+def warn_of_unused(wanted: Any, given: Mapping[str, Any]) -> None:
+    """Warn of an argument for networks where only trees are trained.
+
+    Args:
+        wanted: The models, as `fit` and `compare` take them.
+        given: Arguments by name; those at their default count as not given.
+
+    Example:
+        >>> warn_of_unused("mlp", {"epochs": 3})
+        >>> import warnings
+        >>> with warnings.catch_warnings(record=True) as noticed:
+        ...     warn_of_unused("boosted", {"epochs": 3, "optimizer": None})
+        >>> str(noticed[0].message).partition(". ")[0]
+        'epochs=3 has no effect, because no network is trained'
+    """
+    several = wanted.models if isinstance(wanted, Blend) else wanted if isinstance(wanted, (list, tuple)) else [wanted]
+    if not all(isinstance(spec, TreeModel) or (isinstance(spec, str) and spec in KINDS) for spec in several):
+        return
+    for name in OF_NETWORKS:
+        if name in given and given[name] is not DEFAULTS[name] and given[name] != DEFAULTS[name]:
+            warnings.warn(
+                f"{name}={given[name]!r} has no effect, because no network is trained. The number of trees is "
+                'n_estimators, as in cp.trees("boosted", n_estimators=500).',
+                UserWarning,
+                stacklevel=3,
+            )
 
 
 def models_of(
@@ -153,6 +194,10 @@ def _under(blend: Blend, learners: Mapping[str, Learner], strategies: Sequence[S
 def _learner(spec: Any, examples: Examples, options: dict[str, Any]) -> Learner:
     if isinstance(spec, str) and spec in KINDS:
         spec = TreeModel(spec)
+    if isinstance(spec, str) and spec not in BUILT_IN:
+        names = ["auto", *BUILT_IN, *KINDS]
+        hint = f" Did you mean {MEANT[spec]!r}?" if spec in MEANT else did_you_mean(spec, names)
+        raise OptionError(f"There is no model {spec!r}.{hint}")
     if isinstance(spec, TreeModel) and (spec.name == "balanced_forest" or target_of(examples).per_element):
         _check_target(examples, spec.label)
     if isinstance(spec, Model):

@@ -5,20 +5,55 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from counterpoise.core.errors import OptionError
 from counterpoise.core.examples import Examples
 from counterpoise.core.label_columns import picked, split_off_labels, target_columns
-from counterpoise.data.frames import is_table
+from counterpoise.core.sources import Source
+from counterpoise.data.frames import CSV, PARQUET, is_table
 from counterpoise.data.image_rows import examples_of
 from counterpoise.data.image_set import ImageSet
 from counterpoise.data.labels import LABEL_OPTIONS
+from counterpoise.data.loading import dataset_kind
 from counterpoise.data.named_inputs import NamedInputs
 from counterpoise.data.read import read
+from counterpoise.data.series import library
 from counterpoise.data.split import set_aside
 from counterpoise.feed.disk import Scan
 from counterpoise.strategies.blend import Blend
+
+
+def check_order(function: str, model: Any, data: Any) -> None:
+    """Raise an OptionError when rows stand where the model belongs, or are missing.
+
+    Example:
+        >>> check_order("fit", np.zeros((4, 2)), [0, 1, 0, 1])  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        counterpoise.core.errors.OptionError: The first argument of fit is the model, but it is rows (ndarray). ...
+    """
+    if _are_rows(model):
+        labels = repr(data) if isinstance(data, str) else "LABELS"
+        raise OptionError(
+            f"The first argument of {function} is the model, but it is rows ({type(model).__name__}). Pass the rows by "
+            f"name: cp.{function}(data=ROWS, y={labels})."
+        )
+    if data is None:
+        raise OptionError(
+            f'{function} was given no data. Pass them after the model or by name, for example data="loans.csv".'
+        )
+
+
+def _are_rows(model: Any) -> bool:
+    """Whether what stands for a model is a table, arrays, images, a scan, a dataset, or the name of a file of rows."""
+    if isinstance(model, (str, Path)):
+        return Path(model).suffix.lower() in (*CSV, *PARQUET)
+    kinds = (ImageSet, Scan, Examples, Source, np.ndarray, Mapping)
+    frame = library(model) in ("polars", "pandas", "pyarrow")
+    return frame or isinstance(model, kinds) or dataset_kind(model) is not None
 
 
 def read_for(model: Any, data: Any, y: Any, **options: Any) -> Examples:
