@@ -67,12 +67,13 @@ class Evidence:
 
     def difference(self, metric: str, a: str, b: str, view: Callable[[Any], Any]) -> Difference:
         """a minus b after `view` was applied to each score."""
+        span = METRICS[metric].high - METRICS[metric].low
         rope, of_a, of_b = self.rope_of(metric), self.drawn(a, metric), self.drawn(b, metric)
         if of_a is None or of_b is None:
             pair = view(self.scores[a][metric]) - view(self.scores[b][metric])
-            return correlated_t(pair, self.ratio, rope, LEVEL)
+            return correlated_t(pair, self.ratio, rope, LEVEL).within(span)
         mean = view(self.mean(a, metric)) - view(self.mean(b, metric))
-        return from_draws(view(of_a) - view(of_b), mean, rope, LEVEL)
+        return from_draws(view(of_a) - view(of_b), mean, rope, LEVEL).within(span)
 
     def drawn(self, strategy: str, metric: str) -> Array | None:
         """Bootstrap draws of one score, or None."""

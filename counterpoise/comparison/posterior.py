@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -47,6 +47,15 @@ class Difference:
     rope: float
     right: float
     identical: bool = False
+
+    def within(self, span: float) -> Difference:
+        """The same where two values of the metric are never further apart than `span`: few folds know less than that.
+
+        Example:
+            >>> Difference(0.2, -1.9, 2.3, 0.4, 0.1, 0.1, 0.8).within(1.0).high
+            1.0
+        """
+        return replace(self, low=max(self.low, -span), high=min(self.high, span))
 
 
 SAME = Difference(0.0, 0.0, 0.0, 1.0, 0.0, 1.0, 0.0, identical=True)

@@ -204,6 +204,18 @@ def test_f1_comes_from_pooled_counts() -> None:
     assert judgment.scores["none"]["f1_default"].mean == pytest.approx(f1.mean())
 
 
+def test_a_difference_is_no_larger_than_its_metric_can_differ() -> None:
+    values = {"none": np.array([0.1, 0.4]), "smote": np.array([0.5, 0.45])}
+    scores = {name: {"average_precision": of} for name, of in values.items()}
+    judgment = assess(scores, folds=2, simplicity=["none", "smote"])
+    pair = judgment.vs_none["smote"]["average_precision"]
+    assert (pair.low, pair.high) == (-1.0, 1.0)
+    assert "95% CI -1.000 to +1.000" in judgment.verdict.recommendation
+    losses = {name: {"log_loss": of} for name, of in values.items()}
+    pair = assess(losses, folds=2, metric="log_loss", simplicity=["none", "smote"]).vs_none["smote"]["log_loss"]
+    assert pair.high - pair.low > 2  # a loss has no bound
+
+
 def test_perfect_recall_is_not_certain() -> None:
     counts = np.tile([[90, 1], [0, 4]], (5, 1, 1))
     judgment = assess({"none": {"recall": np.ones(5)}}, folds=5, metric="recall", counts={"none": {"": counts}})
