@@ -24,10 +24,10 @@ FLOORS = {"recall_floor", "precision_floor"}
 
 def command(
     data: o.Data,
-    strategy: Annotated[
-        str, typer.Option(help="Name of the strategy, as listed by `counterpoise strategies`.", show_default=False)
-    ],
     out: Annotated[Path, typer.Option(help="Model file to write, NAME.keras.", show_default=False)],
+    strategy: Annotated[
+        str, typer.Option(help="Name of the strategy, as listed by `counterpoise strategies`.")
+    ] = "none",
     target: o.Target = None,
     labels_prefix: o.LabelsPrefix = None,
     separator: o.Separator = None,

@@ -49,6 +49,8 @@ _UNIX_RANGE = 631_152_000, 4_133_980_800
 _DIGIT = r"\p{Nd}"
 #: Values on which it is seen whether text spells one of these.
 _LOOKED_AT = 1_000
+#: Words from which on a text that is hardly ever repeated is prose, and no identifier.
+FREE_TEXT_WORDS = 3
 
 
 @dataclass(frozen=True)
@@ -90,8 +92,8 @@ def infer(series: pl.Series, kind: str | None = None) -> InferredColumn:
     seconds = kind is None and _are_unix_seconds(series)
     inferred, reason = (kind, "") if kind else ("numeric", "") if seconds else _guess(series)
     notes = [f"Column {name!r} {note}" for note in read.notes]
-    if inferred in ("constant", "identifier"):
-        notes = notes if inferred == "identifier" else []
+    if inferred in ("constant", "identifier", "text"):
+        notes = [] if inferred == "constant" else notes
         return InferredColumn(
             Column(name, inferred, missing=missing), series, (*notes, f"Column {name!r} {reason}: left out.")
         )
@@ -178,7 +180,10 @@ def _guess(series: pl.Series) -> tuple[str, str]:
     if different == 2 and {str(t).casefold() for t in level_text(known).unique()} in _PAIRS:
         return "boolean", ""
     if len(known) >= LEAST_ROWS and different > 0.95 * len(known) and series.dtype == pl.String:
-        return "identifier", f"looks like an identifier ({different:,} distinct texts in {len(known):,} rows)"
+        count = f"{different:,} distinct texts in {len(known):,} rows"
+        if float(known.str.count_matches(r"\S+").median() or 0) >= FREE_TEXT_WORDS:  # type: ignore[arg-type]
+            return "text", f"is free text ({count}), which only the network 'text' reads"
+        return "identifier", f"looks like an identifier ({count})"
     return "categorical", ""
 
 

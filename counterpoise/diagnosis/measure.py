@@ -33,6 +33,7 @@ MOST_COLUMNS = 2_000
 MOST_COMPARED = 20_000
 _WHY = {
     "identifier": "looks like an identifier",
+    "text": "is free text",
     "constant": "has one value",
     "missing": "has no value",
 }

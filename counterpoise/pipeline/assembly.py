@@ -124,11 +124,21 @@ def card_of(
     }
 
 
+def sets_threshold(strategy: Strategy, tune_threshold: bool) -> bool:
+    """Whether the rows that fit the rule choose its threshold; else it is the default."""
+    return tune_threshold and strategy.aim != "argmax"
+
+
+def scores_note(strategy: Strategy, tune_threshold: bool, rows: str) -> str:
+    """Part of the card's sentence about rows that fit the rule: what comes from them."""
+    return f"{'the threshold and ' * sets_threshold(strategy, tune_threshold)}the scores come from {rows}"
+
+
 def stopping_note(rows: Holdout, examples: Examples, strategy: Strategy, tune_threshold: bool) -> str:
     """The card's sentence about the rows that ended training: what else they did."""
     word = "held-out" if examples.split is None else "validation"
     more = " and fitted the threshold"
-    if not tune_threshold:
+    if not sets_threshold(strategy, tune_threshold):
         more = f"{' and checked the probabilities' * (strategy.aim != 'argmax')}; they did not tune the threshold"
     return f"{len(rows.held)} {word} rows ended training{more}"
 

@@ -163,6 +163,13 @@ def test_train_with_each_aim(counterpoise, table, tmp_path, arguments, aim):
     assert lines[-1].startswith("Next: ")
 
 
+def test_train_without_a_strategy_is_the_baseline_at_the_default_threshold(counterpoise, table, tmp_path):
+    done = counterpoise("train", table, "--target", "ill", "--model", "boosted", "--out", tmp_path / "m.keras")
+    assert done.code == 0, done.err
+    assert ": none, boosted, 240 rows, decision threshold 0.5 (default)" in done.out
+    assert "held-out rows ended training; they did not tune the threshold" in done.out
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

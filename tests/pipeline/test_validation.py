@@ -130,6 +130,8 @@ def test_rows_given_stop_training_and_choose_a_threshold_when_asked(caplog):
     assert plain.card["rule"].endswith("ended training and checked the probabilities; they did not tune the threshold")
     assert tuned.card["rule"].endswith("ended training and fitted the threshold")
     assert quiet.card["rule"].endswith("ended training; they did not tune the threshold")
+    assert "threshold" not in fit(X, Y, folds=2).card["rule"]
+    assert "the threshold and the scores come" in fit(X, Y, folds=2, strategy="oversample").card["rule"]
     assert plain.decide(f1=True).rule.threshold == pytest.approx(tuned.rule.threshold), "later is early enough"
     assert fit(X, Y, strategy="oversample", tune_threshold=False).rule.threshold == 0.5
     assert fit(X, Y, strategy="oversample", folds=2, tune_threshold=False).rule.threshold == 0.5
