@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from counterpoise.classifier.evaluation_summary import OF_GROUP, with_ends
+from counterpoise.report.words import OF_GROUP, with_ends
 
 
 def tables_of(record: Mapping[str, Any]) -> Iterator[Any]:

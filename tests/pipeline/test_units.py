@@ -129,8 +129,8 @@ def test_the_file_keeps_how_units_are_decided(kept, tmp_path):
 
 
 def test_an_export_and_a_card_describe_how_units_are_decided(kept, tmp_path):
-    from counterpoise.classifier.card_page import to_markdown
     from counterpoise.export.manifest import manifest
+    from counterpoise.report.card_page import to_markdown
 
     described = manifest(kept, "saved_model")["unit"]
     assert (described["columns"], described["aggregate"]) == (["patient"], "mean")
