@@ -412,7 +412,7 @@ class Classifier:
         """
         stored = {**self.scores, **(scores or {})}
         own, card = unit_part(stored), dict(self.card_without_metrics)
-        threshold = self.target.describe(unit.rule, len(own["y"]), self.classes_.tolist())
+        threshold = self.target.describe(unit.rule, len(own["y"]), self.classes_.tolist(), f"units ({unit.name})")
         threshold |= {"budgets": budgets} if budgets else {}
         card["unit"] = {
             "columns": list(unit.columns), "aggregate": unit.aggregate, "count": len(own["y"]), "threshold": threshold,

@@ -278,8 +278,8 @@ class Target(Protocol):
         """The rule for rows whose classes, or labels, have other shares."""
         ...
 
-    def describe(self, rule: Any, rows: int, classes: Sequence[Any]) -> dict[str, Any]:
-        """The entry of the threshold in the model card."""
+    def describe(self, rule: Any, rows: int, classes: Sequence[Any], of: str = "rows") -> dict[str, Any]:
+        """Return the entry of the threshold in the model card; `of` is what was counted, such as units."""
         ...
 
     def columns(self, decision: Any, classes: Array) -> dict[str, Any]:

@@ -251,8 +251,8 @@ class Elements:
     def at_prior(self, rule: Rule, prior: Any, scores: Mapping[str, Array]) -> Rule:
         return _EACH.at_prior(rule, prior, self._flat(scores))
 
-    def describe(self, rule: Rule, rows: int, classes: Sequence[Any]) -> dict[str, Any]:
-        return _EACH.describe(rule, rows, classes)
+    def describe(self, rule: Rule, rows: int, classes: Sequence[Any], of: str = "rows") -> dict[str, Any]:
+        return _EACH.describe(rule, rows, classes, of)
 
     def columns(self, decision: Decision, classes: Array) -> dict[str, Any]:
         """How many elements of each row were decided for each class, and in how many regions."""

@@ -209,8 +209,8 @@ class Labels:
     def at_prior(self, rule: LabelRules, prior: Any, scores: Mapping[str, Array]) -> LabelRules:
         return label_decisions.at_prior(rule, prior, scores, self._stored(scores))
 
-    def describe(self, rule: LabelRules, rows: int, classes: Sequence[Any]) -> dict[str, Any]:
-        return label_decisions.describe(rule, rows, classes)
+    def describe(self, rule: LabelRules, rows: int, classes: Sequence[Any], of: str = "rows") -> dict[str, Any]:
+        return label_decisions.describe(rule, rows, classes, of)
 
     def columns(self, decision: Decision, classes: Array) -> dict[str, Any]:
         both = {"probability": decision.proba, "decision": decision.decision}

@@ -172,8 +172,8 @@ class OneOf:
         log_p = list(scores["log_p"].astype(np.float64)) if "log_p" in scores else None
         return rule_at_prior(rule, prior, log_p, scores.get("y"))
 
-    def describe(self, rule: Rule, rows: int, classes: Sequence[Any]) -> dict[str, Any]:
-        return thresholds.describe(rule, rows, classes)
+    def describe(self, rule: Rule, rows: int, classes: Sequence[Any], of: str = "rows") -> dict[str, Any]:
+        return thresholds.describe(rule, rows, classes, of)
 
     def columns(self, decision: Decision, classes: Array) -> dict[str, Any]:
         labels = [str(c) for c in classes.tolist()[: decision.proba.shape[1]]]
