@@ -145,7 +145,7 @@ class Classifier:
 
     @property
     def decisions_(self) -> Array:
-        """What `predict` returns, by code: the labels, and last "review" where rows go to a human."""
+        """The labels that `predict` returns, by code; the last one is "review" if rows can go to a human."""
         if self.rule.review is None:
             return self.classes_
         return np.array([*self.classes_.tolist(), REVIEW], dtype=object)

@@ -1,4 +1,4 @@
-"""What the file of a classifier contains apart from its networks, field by field, for writing and reading alike.
+"""The fields in the file of a classifier, apart from its networks. Writing and reading use the same checks.
 
 A new entry of the model card needs nothing here; one that somebody computes with gets a line in `CARD`.
 """

@@ -197,7 +197,7 @@ def with_review(
 
 
 def written_decisions(classes: Array, rule: Any) -> Array:
-    """What tables write for each decision, by code: the labels, or where rows go to a human their texts and "review".
+    """The value in tables for each decision, by code: labels, or their texts and "review" if rows can go to a human.
 
     Example:
         >>> from types import SimpleNamespace

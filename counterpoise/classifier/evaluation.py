@@ -1,4 +1,4 @@
-"""What a classifier is worth on labeled rows: every metric with its interval."""
+"""The evaluation of a classifier on labeled rows: every metric with its interval."""
 
 from __future__ import annotations
 

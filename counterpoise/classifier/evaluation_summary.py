@@ -24,7 +24,7 @@ MONEY = {
 
 
 class Evaluation(dict[str, Any]):
-    """What `evaluate` returns: a dictionary whose repr is a summary of a few lines."""
+    """The result of `evaluate`: a dictionary whose repr is a summary of a few lines."""
 
     def __repr__(self) -> str:
         return "\n".join([*summary(self), f"Keys: {', '.join(self)}"])

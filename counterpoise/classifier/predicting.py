@@ -21,7 +21,7 @@ Array = np.ndarray
 
 
 def parts(clf: Any, x: Any, rule: Rule | LabelRules, part: Callable[[Decision], Any]) -> list[Any]:
-    """What is wanted of the decision of a rule, for each batch of rows in any form that `fit` takes."""
+    """Apply `part` to the decisions of a rule, for each batch of rows in any form that `fit` takes."""
     made = []
     for chunk in chunks(clf, x):
         encoded, values = with_column_values(clf, chunk, rule.column)

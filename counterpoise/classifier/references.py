@@ -238,7 +238,7 @@ def check(config: Any, trusted: Mapping[str, Any]) -> bool:
 
 
 def custom_objects_of(model: keras.Model) -> dict[str, Any]:
-    """What has to be trusted when a model is read from a file, by the names under which it is registered.
+    """The classes and functions to trust when a model is read from a file, by their registered names.
 
     Raises:
         ArtifactError: Some could not be looked up again when the model is read from a file.

@@ -1,4 +1,4 @@
-"""What a classifier predicts for units: rows of a study, of a patient, of a visit."""
+"""Predictions of a classifier for units: the rows of a study, a patient, or a visit."""
 
 from __future__ import annotations
 

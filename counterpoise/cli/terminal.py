@@ -1,4 +1,4 @@
-"""What is printed: no character of the data can steer the terminal, and none is too much for its encoding."""
+"""Printing: no character of the data can control the terminal or fail because of its encoding."""
 
 from __future__ import annotations
 

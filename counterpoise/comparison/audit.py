@@ -1,4 +1,4 @@
-"""What an auditor asks of the recommended strategy, measured on test rows: groups, threshold, humans, reliability."""
+"""The audit of the recommended strategy on test rows: groups, threshold, rows for a human, and reliability."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What decisions cost in a comparison: two numbers, a matrix, or a column of the rows."""
+"""Costs of decisions in a comparison: two numbers, a matrix, or a column of the rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a comparison reports about trainings that ended too early, and about skill below 0."""
+"""Warnings of a comparison about trainings that ended too early, and about skill below 0."""
 
 from __future__ import annotations
 

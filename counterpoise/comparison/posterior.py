@@ -29,7 +29,7 @@ MOST_REPEATS = 100
 
 @dataclass(frozen=True)
 class Difference:
-    """What is known about one difference.
+    """One difference between two strategies, with its interval and tests.
 
     Attributes:
         mean: Mean difference.

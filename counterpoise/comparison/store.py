@@ -100,7 +100,7 @@ class Store:
 
     @property
     def manifest(self) -> dict[str, Any] | None:
-        """What the run was asked (see `comparison.manifest`), or None before it began."""
+        """The settings of the run (see `comparison.manifest`), or None before it began."""
         return self._get("manifest")
 
     def begin(self, manifest: Mapping[str, Any]) -> None:
@@ -134,7 +134,7 @@ class Store:
 
     @property
     def record(self) -> dict[str, Any] | None:
-        """What the report is drawn from, once the run is over; None before."""
+        """The record of a finished run, from which its report is drawn; None before the end."""
         return self._get("record")
 
     @record.setter

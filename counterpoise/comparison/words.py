@@ -270,7 +270,7 @@ def without_baseline(reason: str, others: Texts) -> Texts:
 
 
 def repeats_step(done: int, more: int | None, fixed: bool) -> str:
-    """What would settle the question.
+    """Describe how many repeats would settle the question.
 
     Args:
         done: Repeats so far.

@@ -1,4 +1,4 @@
-"""What one strategy achieved on one outer fold."""
+"""The result of one strategy on one outer fold."""
 
 from __future__ import annotations
 

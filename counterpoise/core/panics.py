@@ -71,7 +71,7 @@ without_panics = _HeldBack()
 
 
 def panic_text(fault: BaseException) -> str:
-    """What a panic means, on one line; often it is the operating system that refused something."""
+    """Describe a panic on one line; its cause is often that the operating system refused something."""
     refused = refusal_in(str(fault))
     return system_text(refused) if refused else f"{(str(fault).splitlines() or [type(fault).__name__])[0]:.200}."
 

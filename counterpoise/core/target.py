@@ -1,4 +1,4 @@
-"""What a target is: the one contract that everything above `targets/` uses.
+"""The contract of a target, which all packages above `targets/` use.
 
 A target is what a row's label can be. `counterpoise.targets` holds the kinds there are: one class of C (`one_of`), L
 labels that do not exclude each other (`labels`), or a class for each element of a row, such as the pixels of an image
@@ -210,7 +210,7 @@ class Target(Protocol):
         ...
 
     def output(self, log_p: Array, units: int, probabilities: bool) -> Array:
-        """What a model of so many units would put out, float32 (N, units), if it knew these log-probabilities."""
+        """The output of a model with so many units that predicts these log-probabilities, float32 (N, units)."""
         ...
 
     def with_intercept(self, log_p: Array, y: Array, weights: Array | None = None) -> Array:
@@ -222,7 +222,7 @@ class Target(Protocol):
         ...
 
     def stopping(self, log_p: Array, y: Array, on: str, weights: Array | None = None) -> tuple[Array, float]:
-        """What ends training: a loss per row, float64 (N,), and one number for all (see `early_stopping.Score`)."""
+        """The early-stopping loss of each row, float64 (N,), and one number for all (see `early_stopping.Score`)."""
         ...
 
     def recalls(self, log_p: Array, y: Array, weights: Array | None = None) -> dict[int, float]:
@@ -248,7 +248,7 @@ class Target(Protocol):
         ...
 
     def raw(self, logits: Sequence[Array]) -> Array:
-        """What M members put out without any correction, averaged: (N, C) or (N, L)."""
+        """The mean output of M members without any correction, (N, C) or (N, L)."""
         ...
 
     def together(self, y: Array, proba: Array, decision: Array, weights: Array | None = None) -> dict[str, float]:

@@ -37,7 +37,7 @@ class Units:
 
     @property
     def name(self) -> str:
-        """What to call a unit in a message."""
+        """The name of a unit in messages."""
         return " + ".join(self.columns)
 
     @property
@@ -102,7 +102,7 @@ class UnitRule:
 
     @property
     def name(self) -> str:
-        """What to call a unit in a message."""
+        """The name of a unit in messages."""
         return " + ".join(self.columns)
 
 

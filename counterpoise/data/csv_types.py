@@ -1,4 +1,4 @@
-"""What the text of a CSV file spells: numbers, dates, truth values or words, column by column.
+"""The types of the columns of a CSV file: numbers, dates, truth values or words.
 
 Many columns of few rows are read as one column of all their cells: in a table of thousands of columns, most of the time
 is what polars needs for each column in addition to its rows.

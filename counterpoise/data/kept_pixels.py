@@ -76,7 +76,7 @@ class KeptPixels:
         self.cache.write(int(self.rows[row]), values, note)
 
     def known(self, row: int) -> ImageInfo | None:
-        """What a file contains whose pixels are kept already."""
+        """Facts about a file whose pixels are cached already."""
         note = self.cache.note(int(self.rows[row]))
         if not note:
             return None

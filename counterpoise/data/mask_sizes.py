@@ -62,7 +62,7 @@ def restored_mask(codes: Array, sides: Sides, aspect: str) -> Array:
 
 
 def windows(size: tuple[int, ...], sides: tuple[int, ...], aspect: str) -> list[Window]:
-    """What a mask of this size shows of each side of an image.
+    """The slice of each side of an image that a mask of this size covers.
 
     Example:
         >>> windows((4, 4), (4, 8), "crop")

@@ -1,4 +1,4 @@
-"""What a file of a mask stores, and what the values of all of them mean: one class for each value.
+"""The values that mask files store, and the class that each value means.
 
 - Gray of 8 bits and fewer, and whole numbers of more: the values are the classes. Gray in three equal channels is gray.
 - A palette: its entries are the classes if any file uses a color, else the gray values that they stand for.

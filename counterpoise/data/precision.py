@@ -1,4 +1,4 @@
-"""What single precision (float32), in which networks compute, keeps of a column of numbers.
+"""Numbers in single precision (float32), in which networks compute: distinct values that rounding would merge.
 
 float32 holds 24 binary digits: of seconds since 1970 it keeps every 128th. So a constant is subtracted in float64
 first, where that keeps more: the median, which is an attribute of the column and goes with every saved model.
@@ -29,7 +29,7 @@ EXACT = 2.0**53
 
 @dataclass(frozen=True)
 class Precision:
-    """What to subtract from a column before it becomes float32, and how many distinct values there are and remain."""
+    """The number to subtract from a column before it becomes float32, and the distinct values before and after."""
 
     offset: float = 0.0
     different: int = 0
@@ -52,7 +52,7 @@ class Precision:
 
 
 def precision_of(series: pl.Series, centered: bool = True) -> Precision:
-    """What float32 keeps of a column of numbers, booleans or dates.
+    """Measure which distinct values of a column of numbers, booleans or dates remain in float32.
 
     Args:
         series: The column.

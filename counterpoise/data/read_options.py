@@ -1,4 +1,4 @@
-"""What a user asks of the reading of rows, and what tables and arrays have in common once they are read."""
+"""Options for reading rows, and the steps that follow for tables and arrays alike."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from counterpoise.data.unit_columns import units_of, with_units
 
 
 def named_columns(by: Any) -> dict[str, Any]:
-    """What is scored separately, by name: the name of a column, or values.
+    """The groups to score separately, by name: the name of a column, or values.
 
     Example:
         >>> named_columns("sex"), named_columns(["sex", "site"]), named_columns(None)

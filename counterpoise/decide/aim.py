@@ -1,4 +1,4 @@
-"""What a threshold is chosen for, as a small value that prints and parses itself."""
+"""The aim of a threshold, as a small value that can be printed and parsed."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class Aim:
 
     @property
     def under_new_prior(self) -> str:
-        """What a new class prior does to the threshold: "stays", "moves" or "again" (see `AIMS`)."""
+        """The effect of a new class prior on the threshold: "stays", "moves" or "again" (see `AIMS`)."""
         return AIMS[self.name][0]
 
     def __str__(self) -> str:

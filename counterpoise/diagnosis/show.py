@@ -36,7 +36,7 @@ class Diagnosis:
 
     @property
     def advice(self) -> tuple[Advice, ...]:
-        """What to do, the most urgent first."""
+        """The advice, most urgent first."""
         return advise(self.record)
 
     @property

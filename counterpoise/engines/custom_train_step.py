@@ -144,5 +144,5 @@ class OwnBatches(keras.utils.PyDataset):
 
 
 def encoded(assembled: Assembled, x: Any) -> Any:
-    """What the user's model is fed: the encoder's rows for a table, else x as it is."""
+    """The input of the user's model: encoded rows for a table, otherwise x unchanged."""
     return x if assembled.encoder is None else assembled.encoder.predict(x, batch_size=8192, verbose=0)

@@ -113,7 +113,7 @@ class Stopper:
 
     @property
     def late_gain(self) -> tuple[float, float] | None:
-        """What the stopping loss fell by in the last fifth of the steps, and its standard error, paired over the rows.
+        """The decrease of the early-stopping loss in the last fifth of the steps, and its paired standard error.
 
         (0, 0) where patience ended the training. None where that is not known: there are no stopping rows, no round
         ended before the last fifth, or the learning rate fell to 0 by then, so that nothing moved any more.

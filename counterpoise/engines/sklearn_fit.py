@@ -34,7 +34,7 @@ IDLE = ("n_jobs", "verbose", "verbosity")
 
 
 def content(value: Any) -> Any:
-    """What decides what an estimator (or a parameter of one) does, as plain values whose `repr` is the same anywhere.
+    """The settings of an estimator or a parameter, as plain values whose `repr` is the same on every machine.
 
     Example:
         >>> from sklearn.naive_bayes import GaussianNB

@@ -111,7 +111,7 @@ class TreeModel:
         return [*wanted, *[0] * (flat.width - len(wanted))]
 
     def logits(self, grown: Grown, prior: Array, x: Array) -> Array:
-        """What the layer of `weights` gives for rows of the matrix, float64 (N, units), by the library itself."""
+        """The output of the layer of `weights` for rows of the matrix, float64 (N, units), computed by the library."""
         x = np.clip(x, -MOST, MOST)
         if isinstance(grown.model, LabelForest):
             return grown.model.logits(x, prior, FLOOR)

@@ -1,4 +1,4 @@
-"""What decisions cost and what the first rows of a ranking contain."""
+"""Costs of decisions, and scores of the first rows of a ranking."""
 
 from __future__ import annotations
 

@@ -102,7 +102,7 @@ class Rows:
 
     @property
     def correction(self) -> float:
-        """What makes a variance over few units unbiased; Wilson's interval needs none."""
+        """The factor that makes a variance over few units unbiased; 1 for Wilson's interval."""
         units = int(self.unit.max()) + 1
         return 1.0 if self.alone else units / max(1, units - 1)
 

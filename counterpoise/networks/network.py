@@ -240,7 +240,7 @@ class Network:
 
     @property
     def output_activation(self) -> str:
-        """What turns our logits into what the user's model puts out."""
+        """The activation from logits to the output of the user's model."""
         if not self.probabilities:
             return "linear"
         seen = last_activation(self.model) if self.given and plain(self.model) else None

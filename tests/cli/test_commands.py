@@ -117,7 +117,7 @@ def test_predict_to_screen_and_file(counterpoise, compared, table, tmp_path):
     assert set(shown["decision"]) <= {"yes", "no"}
     run = counterpoise("predict", model, table, "--out", tmp_path / "p.csv")
     answer, evidence, *_, next_step = run.err.splitlines()
-    assert (run.code, run.out, answer) == (0, "", f"saved {tmp_path / 'p.csv'}: 240 rows of probability, decision")
+    assert (run.code, run.out, answer) == (0, "", f"saved {tmp_path / 'p.csv'}: 240 rows with probability, decision")
     assert f"{(shown['decision'] == 'yes').sum()} 'yes'" in evidence or (shown["decision"] == "no").all()
     assert f"Mean probability of 'yes': {shown['probability'].mean():.3g} " in evidence
     assert next_step.startswith("Next: ")
