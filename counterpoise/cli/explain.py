@@ -78,7 +78,7 @@ def command(
     if as_json:
         print(json.dumps(record))
         return
-    table = Table("columns", "average precision lost", "95% interval", box=None, pad_edge=False, header_style="bold")
+    table = Table("column", "average precision lost", "95% CI", box=None, pad_edge=False, header_style="bold")
     for one in record["columns"]:
         score = one["importance"]
         table.add_row(" + ".join(one["columns"]), f"{score['value']:.4f}", f"{score['low']:.4f} to {score['high']:.4f}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from counterpoise.cli.show import model_text, rule_text
-from counterpoise.core.titles import PER, capital, metric_name
+from counterpoise.core.titles import PER, capital, metric_name, strategy_title
 
 if TYPE_CHECKING:
     from counterpoise.diagnosis.show import Diagnosis
@@ -60,7 +60,8 @@ def trained(clf: Any, strategy: str, rows: int, out: Path, notes: tuple[str, ...
     of_what = ("" if clf.unit is None else "units of ") + card.get("metrics_of", "stored rows")
     evidence = f"{capital('; '.join(scores))} ({of_what})." if scores else ""
     return Summary(
-        f"saved {out}: {strategy}, {models}, {rows:,} rows, {decided}", evidence, _decisions(clf, rule, metrics),
+        f"saved {out}: {strategy_title(strategy)}, {models}, {rows:,} rows, {decided}", evidence,
+        _decisions(clf, rule, metrics),
         next_step or f"Score it on new rows: counterpoise evaluate {out} ROWS.csv", notes,
     )  # fmt: skip
 
@@ -91,17 +92,17 @@ def predicted(clf: Any, model: Path, data: Path, table: Any, out: Path) -> Summa
     """Describe what `predict` wrote: the rows of each decision, and whether the class proportions changed."""
     of_units = clf.unit is not None and "rows" in table.columns
     answer = f"saved {out}: {table.height:,} {'units' if of_units else 'rows'} with {', '.join(table.columns)}"
-    label = f"counterpoise evaluate {model} {data} when the labels are known"
+    label = f"When the labels are known, score the model: counterpoise evaluate {model} {data}"
     if clf.target.independent or len(clf.classes_) > 2:
-        return Summary(answer, next_step=f"Score the model: {label}.")
+        return Summary(answer, next_step=label)
     counts = table["decision"].value_counts(sort=True).rows()
     shown = ", ".join(f"{count:,} {str(name)!r} ({100 * count / table.height:.3g}%)" for name, count in counts)
     mean, share = float(table["probability"].mean()), float((clf.unit.rule if of_units else clf.rule).prior[1])
     positive = repr(str(clf.classes_[1]))
     evidence = f"Decisions: {shown}. Mean probability of {positive}: {mean:.3g} (share in training: {share:.3g})."
     moved = not 0.67 < mean / share < 1.5 if share > 0 else False
-    step = f"Check the class proportions: counterpoise evaluate {model} {data} --unlabeled."
-    return Summary(answer, evidence, _expected_cost(clf, table), step if moved else f"Score the model: {label}.")
+    step = f"Check the class proportions: counterpoise evaluate {model} {data} --unlabeled"
+    return Summary(answer, evidence, _expected_cost(clf, table), step if moved else label)
 
 
 def _expected_cost(clf: Any, table: Any) -> str:

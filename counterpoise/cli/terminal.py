@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from shutil import get_terminal_size
+from textwrap import fill
 from typing import Any
 
 from rich.console import Console, ConsoleOptions
@@ -15,8 +17,15 @@ from counterpoise.core.shown import shown
 
 
 def say(text: object, error: bool = False) -> None:
-    """Print a line, on standard error when asked for."""
-    print(shown(text), file=sys.stderr if error else sys.stdout)
+    """Print a line, on standard error when asked for.
+
+    A terminal gets it broken between words. A line with a command stays whole, so that the command can be copied.
+    """
+    stream, line = sys.stderr if error else sys.stdout, shown(text)
+    if stream is not None and stream.isatty() and "counterpoise " not in line:
+        width = get_terminal_size().columns
+        line = "\n".join(fill(part, width, break_long_words=False, break_on_hyphens=False) for part in line.split("\n"))
+    print(line, file=stream)
 
 
 class Terminal(Console):

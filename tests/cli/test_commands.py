@@ -129,7 +129,7 @@ def test_predict_to_screen_and_file(counterpoise, compared, table, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "aim"),
     [
-        ((), "f1"),
+        ((), "chosen for F1"),
         (("--recall-floor", 0.9), "recall at least 0.9"),
         (("--precision-floor", 0.5), "precision at least 0.5"),
         (("--cost-fp", 1, "--cost-fn", 10), "a false positive costing 1 and a missed case 10"),
