@@ -282,8 +282,8 @@ class Classifier:
 
         if self.target.per_element:
             raise OptionError(
-                f"explain is for one class per row, but the rows of this classifier have {self.target.what}. Look at "
-                "clf.predict_proba(x), which has the probability of each."
+                f"explain is for one class per row, but the rows of this classifier have {self.target.what}. Use "
+                "clf.predict_proba(x) for the probabilities."
             )
         pictures, texts = any(map(is_picture, leaves(self.members.input))), reads_text(self.members.input)
         if background is not None and (pictures or texts):

@@ -253,7 +253,7 @@ def _check_rows(scores: Mapping[str, Array], rule: Rule | LabelRules, target: Ta
     if lesions is not None and not (
         lesions.dtype.kind == "f" and lesions.shape[1:] == (5,) and len(lesions) and np.isfinite(lesions).all()
     ):
-        raise ArtifactError(f"its stored {prefix}lesions are no table of counts.")
+        raise ArtifactError(f"its stored {prefix}lesions are not a table of counts.")
     for name in ("group", "by", "by_code"):
         codes = scores.get(name)
         rows = codes is None or (codes.shape[:1] == y.shape[:1] and codes.ndim == (2 if name == "by" else 1))

@@ -91,7 +91,7 @@ def by_group(
     if not own:
         raise OptionError(
             f"No value of {name!r} has {FEWEST} rows of each class among the {len(y):,} rows for the threshold. "
-            "Leave by out: the common threshold is for all rows."
+            "Leave by out to use the common threshold for all rows."
         )
     thresholds = GroupThresholds(name, tuple(own), tuple(own.values()), tuple(common))
     GroupInput.of(schema, thresholds)  # a column that no model can read as groups is refused here

@@ -56,8 +56,8 @@ def pixels(
     if decoded.kind is None:
         if stored:
             raise DataError(
-                f"{path} has 8 bits, but the model was trained on files with more bits, and learned black and white "
-                f"from them. Pass files of the same type."
+                f"{path} has 8 bits, but the model learned black and white from files with more bits. Pass files of "
+                "the same type."
             )
         return _shaped(converted(decoded.image, _mode(color_mode)), size, color_mode, aspect)
     if stored:

@@ -81,7 +81,9 @@ def lesion_threshold(rule: Rule, table: Array, goal: Aim) -> Rule:
     """
     cuts, hits, false, missed, images = table.T
     if not (hits + missed)[0] > 0:
-        raise OptionError(f"The images contain no lesion, so a threshold for {goal} cannot be chosen. Give some.")
+        raise OptionError(
+            f"The images contain no lesion, so a threshold for {goal} cannot be chosen. Pass images with lesions."
+        )
     log_p = np.stack([-np.logaddexp(0, cuts), -np.logaddexp(0, -cuts)], axis=1)
     members = [log_p] * len(rule.log_shifts)
     proba = np.exp(final_log_proba(replace(rule, weights=None), members)[:, 1])

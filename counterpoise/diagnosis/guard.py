@@ -92,7 +92,7 @@ def _repeats(r: DiagnosisRecord) -> Check:
 def _nearly_equal(r: DiagnosisRecord) -> Check:
     name = "near-duplicates"
     if r.near is None:
-        return Check(name, "unknown", "Only images and texts are compared.", "")
+        return Check(name, "unknown", "This check is for images and texts only.", "")
     more = r.near - (r.duplicates or 0)
     if more <= 0:
         return Check(name, "clear", "There are no near-duplicates except equal rows.", "")

@@ -125,12 +125,12 @@ def card_of(
 
 
 def stopping_note(rows: Holdout, examples: Examples, strategy: Strategy, tune_threshold: bool) -> str:
-    """The card's sentence about the rows that ended training: what else they did."""
+    """Return the card's sentence about the early-stopping rows and their other uses."""
     word = "held-out" if examples.split is None else "validation"
-    more = " and fitted the threshold"
+    more = " and for the threshold"
     if not tune_threshold:
-        more = f"{' and checked the probabilities' * (strategy.aim != 'argmax')}; they did not tune the threshold"
-    return f"{len(rows.held)} {word} rows ended training{more}"
+        more = f"{' and to check the probabilities' * (strategy.aim != 'argmax')}, not for the threshold"
+    return f"{len(rows.held)} {word} rows were used for early stopping{more}"
 
 
 def split_of(rows: Fold | Holdout, test: int) -> dict[str, int]:

@@ -254,8 +254,8 @@ def _tunes(wanted: bool | None, strategy: Strategy, given: bool) -> bool:
     if wanted is None and given and not strategy.only_decides:
         if strategy.aim != "argmax":
             logger.warning(
-                "the threshold is the default (0.5, or the most probable class): your validation rows ended training. "
-                "To choose the threshold on them, pass tune_threshold=True (--tune-threshold)"
+                "The threshold is the default (0.5, or the most probable class), because your validation rows were "
+                "used for early stopping. To choose the threshold on them, pass tune_threshold=True (--tune-threshold)."
             )
         return False
     return wanted is not False

@@ -304,7 +304,7 @@ def _as_judged(strategy: Strategy, trainer: Trainer, outcome: Outcome) -> Classi
         first = trainer.learner(jobs[0])
         stopping = replace(jobs[0], score=fold.stop)
         outputs = score_members(trained[0], stopping, first.examples, first.model, len(strategy.member_names))
-    note = f"{len(fold.stop)} validation rows ended training and fitted the threshold; no test row trained"
+    note = f"{len(fold.stop)} validation rows were used for early stopping and for the threshold; no test row was used"
     length, split = outcome.training[strategy.name], split_of(fold, len(fold.test))
     lesions = outcome.lesions[strategy.name]
     return _with_rule(

@@ -100,8 +100,8 @@ class Labels:
         plan = of_labels(plans, y, sample_weight)
         if plan is None:
             raise OptionError(
-                f"Plan {plans[0].name!r} draws or makes rows by their one class, but these rows have several labels. "
-                "Choose class_weight, focal, or oversample, for example."
+                f"Plan {plans[0].name!r} draws or creates rows by class, but these rows have several labels. "
+                "Choose, for example, class_weight, focal, or oversample."
             )
         return plan
 
