@@ -50,7 +50,7 @@ def opened(path: Path) -> Iterator[zipfile.ZipFile]:
 
 @contextmanager
 def damage(what: str = "it is damaged or not a .keras file") -> Iterator[None]:
-    """Turn whatever a damaged byte makes a reader run into, and a full disk, into our error."""
+    """Turn errors from damaged bytes or a full disk into our error."""
     try:
         yield
     except ArtifactError:

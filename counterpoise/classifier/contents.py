@@ -183,7 +183,7 @@ def check_description(description: Any, rule: Rule | LabelRules) -> tuple[list[A
 
 
 def unit_of(description: Mapping[str, Any], target: Target, classes: int) -> UnitRule | None:
-    """How a described classifier decides units; None: it decides rows alone.
+    """Return the rule for units of a described classifier, or None if it decides only rows.
 
     Raises:
         ArtifactError: The rule is damaged, or is for other classes or several members.
@@ -215,7 +215,7 @@ def check_labels(classes: Sequence[Any]) -> list[Any]:
 def check_scores(
     scores: Mapping[str, Array], rule: Rule | LabelRules, kind: str = "one_of", unit: UnitRule | None = None
 ) -> None:
-    """Hold stored scores to what they are (see `model_card.stored_scores`).
+    """Check the names, shapes and values of stored scores (see `model_card.stored_scores`).
 
     Raises:
         ArtifactError: An array of another shape or type, a probability above 1, a class that there is not.

@@ -55,7 +55,7 @@ def write(path: str | os.PathLike[str], whole: keras.Model, contents: Contents) 
 
 
 def put(draft: Path, whole: keras.Model, contents: Contents) -> None:
-    """Write the file where it will not be read before it is whole."""
+    """Write the file to a path that nobody reads before the file is complete."""
     try:
         members = {CARD: json.dumps(described(contents)).encode(), SCORES: packed(contents.scores)}
         check_scores(contents.scores, contents.rule, contents.kind, contents.unit)

@@ -41,7 +41,7 @@ class Stakes:
     first: int | None = None
 
     def checked(self, rows: int, binary: bool) -> Stakes:
-        """Itself.
+        """Check these values against the rows and the classes, and return them.
 
         Raises:
             OptionError: It does not fit the rows or the classes.

@@ -113,7 +113,7 @@ def _threshold(
 
 
 def rule_codes(rule: Any, scores: Mapping[str, Array], stored: Mapping[str, Sequence[str]]) -> dict[str, Array]:
-    """The code of each stored row by the thresholds of a rule, as they go into the file; nothing without such."""
+    """Return the group code of each stored row for the file; empty if the rule has no thresholds for groups."""
     if rule.by is None:
         return {}
     levels = stored[rule.by.name]

@@ -39,7 +39,7 @@ def predict_units(clf: Classifier, x: Any, unit: Any = None, prior: Any = None) 
 
 
 def unit_rule_of(clf: Classifier) -> UnitRule:
-    """How a classifier decides units.
+    """Return the rule for units of a classifier, or raise an error without one.
 
     Raises:
         OptionError: it decides rows alone.

@@ -1,4 +1,4 @@
-"""The weights of a model file (HDF5): plain arrays of the file itself, no larger than what is stored of them."""
+"""Checks of the weights of a model file (HDF5): plain arrays, no larger than the bytes that the file stores."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from counterpoise.report.words import OF_GROUP, with_ends
 
 
 def tables_of(record: Mapping[str, Any]) -> Iterator[Any]:
-    """The tables of `cp.evaluate`, beyond the metrics, one after the other; notes as text."""
+    """Yield the tables of `cp.evaluate` after the metrics, and notes as text."""
     for table in record["by"]:
         yield _of_groups(table)
         yield from table["notes"]

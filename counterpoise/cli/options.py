@@ -190,7 +190,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object to sta
 
 
 def or_auto(number: int | None) -> int | str:
-    """A number that was given, else what leaves it to the network."""
+    """Return the given number, or the value that leaves the choice to the network."""
     return "auto" if number is None else number
 
 

@@ -29,7 +29,7 @@ def say(text: object, error: bool = False) -> None:
 
 
 class Terminal(Console):
-    """A console that takes text as it is: no markup, no emoji, nothing that steers."""
+    """A console that prints text literally: no markup, no emoji, no control characters."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(markup=False, emoji=False, **options)

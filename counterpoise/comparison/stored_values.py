@@ -196,7 +196,7 @@ def _array(dtype: Any, shape: Any, value: Any, where: str) -> Array:
 
 
 def check_member(member: Member, job: Job, classes: int, shapes: Iterable[tuple[int, ...]] = ()) -> None:
-    """Hold a stored member to the job that it was trained for.
+    """Check that a stored member matches the job that it was trained for.
 
     Args:
         member: It.

@@ -23,7 +23,7 @@ IMAGE, COLUMNS = "image", "columns"
 
 @dataclass(frozen=True)
 class Pictures:
-    """How pictures were read, so that later ones are read alike. Their pixels are from 0 to 255.
+    """The options by which images were read, for reading new images in the same way. Pixels are 0 to 255.
 
     Attributes:
         color_mode: "grayscale" or "rgb".
@@ -164,7 +164,7 @@ class Examples:
         )  # fmt: skip
 
     def scored_labels(self, rows: Array) -> Array:
-        """Labels that rules and scores of some rows are taken from: theirs, or those of their sampled elements."""
+        """The labels for rules and scores: the labels of rows, or of their sampled elements."""
         return self.y[rows] if self.sample is None else self.sample.y[rows]
 
     def scored_weights(self, rows: Array) -> Array | None:

@@ -77,5 +77,5 @@ def panic_text(fault: BaseException) -> str:
 
 
 def is_panic(kind: type[BaseException]) -> bool:
-    """Whether an error is what Rust code raises where it stops at a fault of its own; it is no `Exception`."""
+    """Return whether an error is a panic of Rust code, which is not an `Exception`."""
     return kind.__name__ == "PanicException"

@@ -96,7 +96,7 @@ def anything(value: Any, where: str) -> Any:
 
 
 def plain(value: Any, where: str) -> Any:
-    """Anything that JSON holds.
+    """Accept any JSON value.
 
     Example:
         >>> plain({"a": [1, None]}, "the note")

@@ -147,7 +147,7 @@ class Target(Protocol):
         ...
 
     def fits(self, shape: tuple[int | None, ...], n: int) -> bool:
-        """Whether an output of this shape, the batch first, is one for n classes."""
+        """Return whether an output of this shape (batch first) is for n classes."""
         ...
 
     def counts(self, y: Array, n: int, weights: Array | None = None) -> Array:
@@ -158,7 +158,7 @@ class Target(Protocol):
         ...
 
     def are_labels(self, y: Array, n: int) -> bool:
-        """Whether an array of any origin holds labels of one row or more, among n classes."""
+        """Return whether an array contains labels of n classes, for at least one row."""
         ...
 
     def codes(self, given: Any, classes: Array) -> Array:
@@ -198,7 +198,7 @@ class Target(Protocol):
         ...
 
     def weight_axes(self, units: int, n_members: int) -> tuple[int, ...]:
-        """Axes that the weights of a batch have behind its rows, where a network has so many units and members."""
+        """Return the axes of batch weights after the rows, for a network with these numbers of units and members."""
         ...
 
     def start(self, loss: Any, shares: Array, units: int) -> Array | None:

@@ -88,7 +88,7 @@ class Units:
 
 @dataclass(frozen=True)
 class UnitRule:
-    """How a classifier decides units.
+    """Return the rule for units of a classifier, or raise an error without one.
 
     Attributes:
         columns, aggregate: As in `Units`.

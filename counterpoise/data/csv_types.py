@@ -49,7 +49,7 @@ class Cells:
 
     @classmethod
     def of(cls, frame: pl.DataFrame) -> Cells:
-        """Those of a frame of text with a row at least."""
+        """Read the columns of a frame of text with at least one row."""
         return cls(tuple(frame.columns), frame.height, clean(pl.concat(frame.get_columns(), rechunk=True)))
 
     def column(self, name: str) -> pl.Series:

@@ -70,7 +70,7 @@ def _pictures(paths: list[str]) -> list[str]:
 
 
 def names_of(column: pl.Series) -> list[str | None]:
-    """The names in a column as text, blanks at the ends left out; None where there is none.
+    """Return the names in a column as text without surrounding blanks, or None for empty cells.
 
     Example:
         >>> names_of(pl.Series([10.0, None])), names_of(pl.Series([" a.png ", ""]))
@@ -85,7 +85,7 @@ def names_of(column: pl.Series) -> list[str | None]:
 
 
 def located(column: pl.Series, root: Path, skip_bad: bool) -> tuple[list[str | None], list[str]]:
-    """The file of each row, None where it has none, and sentences about these.
+    """Return the file of each row, or None without one, and notes about rows without a file.
 
     Raises:
         ColumnError: rows without a name, or names that several files bear.

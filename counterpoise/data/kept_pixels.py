@@ -84,7 +84,7 @@ class KeptPixels:
         return ImageInfo(gray=gray, reduced=reduced, frames=frames, ratio=ratio)
 
     def at(self, rows: Array) -> KeptPixels:
-        """Those of some of the files."""
+        """Return the same, for some of the files only."""
         return replace(self, rows=self.rows[rows])
 
     def fits(self, size: tuple[int, int], form: Pictures, deep: bool) -> bool:

@@ -1,4 +1,4 @@
-"""One image file -> pixels from 0 to 255, whatever the type that the file stores them in.
+"""From one image file of any type to pixels from 0 to 255.
 
 Types of 8 bits and fewer become bytes. Deeper ones become float32 and keep their levels: their range is that of the
 type (12 and 16 bits; float from 0 to 1), or one that the caller names. A type whose range nobody knows is refused.

@@ -79,7 +79,7 @@ def precision_of(series: pl.Series, centered: bool = True) -> Precision:
 
 
 def lost_digits(columns: Iterable[tuple[str, Any]]) -> list[str]:
-    """Say which columns, given by name, lose values as they are, without a constant subtracted: the first of them."""
+    """Return a note on the named columns that lose values in float32 if no constant is subtracted."""
     texts = ((name, precision_of(pl.Series(column), centered=False).loss_text()) for name, column in columns)
     losing = [(name, text) for name, text in texts if text]
     more = f" The same holds for {len(losing) - 1} more columns." if len(losing) > 1 else ""

@@ -71,7 +71,7 @@ class ReadOptions:
         return [value for value in roles if isinstance(value, str)]
 
     def is_unused(self, column: str) -> bool:
-        """Whether a column is dropped and says nothing else of the rows."""
+        """Return whether a column is dropped and has no other use."""
         return column in self.drop and column not in self.metadata_columns
 
     def encoded(self, metadata: RowMetadata, written: bool = False) -> Labels:

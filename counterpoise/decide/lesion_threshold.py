@@ -1,4 +1,4 @@
-"""The threshold of pixels by what it means for lesions: most of them found at so many false positives per image.
+"""The threshold of pixels that finds most lesions within a limit of false positives per image.
 
 Which lesions a threshold finds follows from no sample of pixels, but from connected regions of whole images. So they
 are counted at `cuts`, thresholds of the pooled log-odds before intercept and calibrator, which depend on no label. The
@@ -61,7 +61,7 @@ def lesion_cuts(log_odds: Array, weights: Array | None = None) -> Array:
 
 
 def lesion_threshold(rule: Rule, table: Array, goal: Aim) -> Rule:
-    """The rule with the threshold that finds most lesions, with at most so many false positives per image.
+    """Return the rule with the threshold that finds most lesions within the limit of false positives per image.
 
     Of those that find as many it is the one with the fewest false positives.
 

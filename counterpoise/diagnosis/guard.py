@@ -15,7 +15,7 @@ COLUMNS, REPEATS = "columns that predict the label alone", "duplicate rows"
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at.
+    """One leakage check and its finding.
 
     Attributes:
         name: What was looked at.

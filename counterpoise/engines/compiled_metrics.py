@@ -26,7 +26,7 @@ _LOCK = threading.Lock()
 
 
 def metrics_of(network: Network) -> CompiledMetrics | None:
-    """The metrics of a network's compiled model, made once and in the caller's thread; None where it has none."""
+    """Return the metrics of the compiled model, made once in the caller's thread, or None."""
     if "metrics" not in network.cache:
         network.cache["metrics"] = _made(network)
     return network.cache["metrics"]

@@ -47,7 +47,7 @@ class Stepping:
         self._initial = [np.array(keras.ops.convert_to_numpy(v)) for v in self._variables()]
 
     def batches(self, job: Job, examples: Examples) -> OwnBatches:
-        """The batches of a job; its optimizers are put back to where they started."""
+        """Return the batches of a job, and reset its optimizers to their initial state."""
         for variable, value in zip(self._variables(), self._initial, strict=True):
             variable.assign(value)
         return OwnBatches(job, encoded(self.assembled, examples.x), examples.y, self.form, self.units)

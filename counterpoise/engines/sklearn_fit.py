@@ -74,7 +74,7 @@ class ExternalModel:
 
     @property
     def stops_early(self) -> bool:
-        """Whether stopping rows end its training."""
+        """Return whether the model uses early-stopping rows."""
         return stops_early(self.estimator)
 
     def content(self) -> str:
@@ -187,7 +187,7 @@ def _levels(estimator: Any, columns: list[int]) -> dict[str, Any]:
 
 
 def stops_early(estimator: Any) -> bool:
-    """Whether an estimator ends its training by rows kept for that.
+    """Return whether an estimator uses early-stopping rows.
 
     Example:
         >>> from sklearn.ensemble import HistGradientBoostingClassifier as Boosted

@@ -1,4 +1,4 @@
-"""Datasets that cannot be indexed, brought to other class shares by thinning and repeating."""
+"""Datasets without an index, resampled to other class proportions by dropping and repeating elements."""
 
 from __future__ import annotations
 

@@ -105,7 +105,7 @@ def seeded(seed: int) -> Iterator[None]:
 
 
 def variable_indices(model: keras.Model, variables: Sequence[Any]) -> list[int]:
-    """Where variables stand among those of the model."""
+    """Return the positions of variables among the variables of the model."""
     order = {id(v): index for index, v in enumerate(model.variables)}
     return [order[id(v)] for v in variables]
 

@@ -67,7 +67,7 @@ def _joined(keys: Sequence[str], members: Sequence[Member], trainer: Trainer) ->
 
 
 def with_judging_rows(clf: Classifier, kept: Examples, what: str) -> Classifier:
-    """The classifier with the scores of rows that nothing else saw; they carry guarantees, and the card's metrics.
+    """Return the classifier with scores of rows that were used for nothing else, for guarantees and the card's metrics.
 
     `what` completes "300 ...": what these rows are.
     """

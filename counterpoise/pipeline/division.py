@@ -1,4 +1,4 @@
-"""Which rows do what in one training: what the arguments of `fit` say about it, read and checked."""
+"""The use of each row in one training, from the checked arguments of `fit`."""
 
 from __future__ import annotations
 

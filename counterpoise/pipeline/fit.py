@@ -203,7 +203,7 @@ def check_cost_column(examples: Examples) -> None:
 
 
 def blend_folds(examples: Examples, rows: Holdout, seed: int) -> tuple[Fold, ...] | None:
-    """The folds whose test rows weigh the members of a blend; rows that end a training weigh nothing.
+    """Return the folds whose test rows determine the weights of a blend; early-stopping rows are not used.
 
     None where there are too few rows, groups or times for them: then the members weigh alike.
     """

@@ -24,7 +24,7 @@ SHARES = 2
 
 
 class Closing:
-    """An executor for a `with` block, whose end closes it."""
+    """Return an executor for a `with` block, which closes it at the end."""
 
     def close(self) -> None:
         """Let go of what was opened."""

@@ -1,4 +1,4 @@
-"""Thresholds of several labels: chosen, moved and described label by label, as those of one class of two are."""
+"""Thresholds of several labels, chosen, moved and described label by label, as for two classes."""
 
 from __future__ import annotations
 

@@ -108,7 +108,7 @@ class OneOf:
         return (np.exp(log_p) if probabilities else log_p).astype(np.float32)
 
     def with_intercept(self, log_p: Array, y: Array, weights: Array | None = None) -> Array:
-        """After a constant per class; those of a network that broke down (NaN) stay, and so the score is NaN too."""
+        """Add a constant per class; NaN outputs of a diverged network stay NaN, and so does their score."""
         return lg.log_softmax(log_p + fit_intercept(log_p, y, weights)) if np.isfinite(log_p).all() else log_p
 
     def log_loss(self, log_p: Array, y: Array, weights: Array | None = None) -> float:

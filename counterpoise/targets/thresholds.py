@@ -92,7 +92,7 @@ def _by_class(name: str, value: Mapping[Any, float], classes: Sequence[Any]) -> 
 
 
 def goal_of(name: str, value: Any) -> Aim:
-    """The aim that was asked for by name: a score is True, others have a value or several.
+    """Read the aim of `decide`, passed by name: True for a score, otherwise one value or more.
 
     Example:
         >>> str(goal_of("alerts", (5, 100))), str(goal_of("f1", True))
@@ -130,7 +130,7 @@ def _guaranteed(rule: Rule, scores: Mapping[str, Array], name: str, floor: float
 
 
 class GuaranteeRows(NamedTuple):
-    """Rows that carry a guarantee: member scores and labels, whether they did nothing else, and what they are."""
+    """Rows that support a guarantee: member scores, labels, whether they were used for nothing else, and their kind."""
 
     log_p: list[Array]
     y: Array
