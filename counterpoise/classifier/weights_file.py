@@ -48,7 +48,7 @@ def _arrays(file: Any, h5py: Any) -> Iterator[Any]:
         for name in group:
             number += 1
             if number > MOST or depth > DEEPEST:
-                raise ArtifactError("its weights are nested more deeply, or have more parts, than those of any model.")
+                raise ArtifactError("its weights have more levels or parts than a model has.")
             if group.get(name, getclass=True, getlink=True) is not h5py.HardLink:
                 raise ArtifactError(f"its weights refer to another file or group ({name!r:.80}).")
             item = group[name]

@@ -118,7 +118,7 @@ def _time(r: DiagnosisRecord) -> Check:
 
 def _resampling(r: DiagnosisRecord) -> Check:
     what = "Resampling, weights, synthetic rows, scaling, and categories use the training rows of each fold only."
-    return Check("resampling", "handled", "Inside training folds only.", what)
+    return Check("resampling", "handled", "Done only inside training folds.", what)
 
 
 def _thresholds(r: DiagnosisRecord) -> Check:
