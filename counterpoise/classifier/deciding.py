@@ -50,8 +50,8 @@ def decided(
     if not isinstance(rule, Rule):
         if costs is not None or column != (None, None) or reviews:
             raise OptionError(
-                "costs, cost_column, review_alpha and review_budget are for one class per row, but this classifier has "
-                "several labels per row. Leave them out."
+                "This classifier has several labels per row. costs, cost_column, review_alpha and review_budget need "
+                "one class per row. Leave them out."
             )
         return target.choose(rule, scores, aim, confidence, classes), ""
     text = ""

@@ -31,7 +31,7 @@ class Window(NamedTuple):
 
 
 def resized_mask(values: Array, size: Sides, aspect: str, outside: int) -> Array:
-    """A mask in the size of images: the values of the nearest pixels, where `data.pixels` takes means.
+    """Resize a mask to the size of its image. Each pixel takes the value of the nearest one.
 
     Args:
         values: The mask, in the size of its image.

@@ -143,9 +143,8 @@ def _check_palettes(masks: Sequence[Mask], paths: Sequence[str]) -> None:
             before, first = known.setdefault(entry, (color, path))
             if before != color:
                 raise DataError(
-                    f"Entry {entry} of the palette is {before} in {first} and {color} in {path}, so it is not the "
-                    f"same class in all masks. Expected the same palette in all masks. Save the masks as gray "
-                    f"images of class codes."
+                    f"Entry {entry} of the palette is {before} in {first}, but {color} in {path}. Expected the same "
+                    f"palette in all masks. Save the masks as gray images of class codes."
                 )
 
 

@@ -131,8 +131,8 @@ class OwnBatches(keras.utils.PyDataset):
         self.weighted = any(np.ptp(w) > 0 for w in weights)
         if self.weighted and any(w.ndim > 1 for w in weights):
             raise ModelError(
-                "The model's own training step takes one weight per row, but here the labels of a row have "
-                "different weights (by the strategy, or because labels are missing). Use a model without its own "
+                "The model's own training step takes one weight per row, but here each label has its own weight. The "
+                "reason is the strategy, or missing labels. Use a model without its own "
                 'training step, or use strategy="none" on rows without missing labels.'
             )
 
