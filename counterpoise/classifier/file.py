@@ -55,7 +55,7 @@ def write(path: str | os.PathLike[str], whole: keras.Model, contents: Contents) 
 
 
 def put(draft: Path, whole: keras.Model, contents: Contents) -> None:
-    """Write the file where it will not be read before it is whole."""
+    """Write the file to a path that nobody reads before the file is complete."""
     try:
         members = {CARD: json.dumps(described(contents)).encode(), SCORES: packed(contents.scores)}
         check_scores(contents.scores, contents.rule, contents.kind, contents.unit)
@@ -144,12 +144,13 @@ def _members(whole: keras.Model, rule: Any, schema: Schema | None, target: Targe
     layers = {layer.name: layer for layer in whole.layers}
     members = layers.get("members")
     if not isinstance(members, keras.Model) or not hasattr(layers.get("rule"), "rule"):
-        raise ArtifactError("it contains no networks called 'members' with a rule, as a file of Counterpoise does.")
+        raise ArtifactError("it lacks the networks ('members') or the rule of a file of Counterpoise.")
     classes = len(rule.prior)
     outputs = [tuple(output.shape) for output in members.outputs]
     if len(outputs) != len(rule.log_shifts) or not all(target.fits(shape, classes) for shape in outputs):
         raise ArtifactError(
-            f"its networks put out {outputs}, and its rule is for {len(rule.log_shifts)} networks of {classes} classes."
+            f"its networks have the outputs {outputs}, but its rule is for {len(rule.log_shifts)} networks of "
+            f"{classes} classes."
         )
     columns = layers.get("columns")
     if (schema is None) != (columns is None):

@@ -32,7 +32,7 @@ WITHOUT_WEIGHTS = ("InputLayer", "RawColumns", "RuleLayer")
 
 @dataclass(frozen=True)
 class Configuration:
-    """The configuration in an archive, looked through: nothing that it names is foreign.
+    """The configuration in an archive after the check of all classes and functions that it names.
 
     Attributes:
         values: What Keras builds the model from.

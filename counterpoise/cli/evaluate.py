@@ -47,6 +47,7 @@ def command(
     ] = None,
     images: o.Images = None,
     root: o.Root = None,
+    features: o.SameFeatures = None,
     groups_from: o.GroupsFrom = None,
     ignore: o.Ignore = None,
     skip_bad: Annotated[
@@ -77,6 +78,7 @@ def command(
     from counterpoise.classifier.classifier import load
 
     clf = load(model, trusted(trust))
+    o.check_features(clf, features)
     if images is not None or data.is_dir():
         how = {"groups_from": groups_from, "skip_bad": skip_bad, "unit": unit, "ignore": tuple(ignore or ())}
         record = plain(

@@ -82,6 +82,8 @@ Features = Annotated[
     str | None,
     typer.Option(help="Columns a,b that the model gets in addition to the image.", rich_help_panel="Images"),
 ]
+#: Of commands with a model file, which names its columns: the same ones may be typed again.
+SameFeatures = Annotated[str | None, typer.Option("--features", hidden=True)]
 Root = Annotated[
     Path | None,
     typer.Option(
@@ -188,7 +190,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object to sta
 
 
 def or_auto(number: int | None) -> int | str:
-    """A number that was given, else what leaves it to the network."""
+    """Return the given number, or the value that leaves the choice to the network."""
     return "auto" if number is None else number
 
 
@@ -377,12 +379,24 @@ def like_training(form: Pictures) -> dict[str, Any]:
 
 
 def features_of(clf: Any) -> dict[str, Any]:
-    """The columns that a model takes beside its images as arguments of `list_images`."""
+    """Return the columns that a model takes with each image as arguments of `list_images`."""
     from counterpoise.data.schema import text_columns
 
     if clf.schema is None:
         return {}
     return {"features": tuple(column.name for column in clf.schema.columns), "as_text": text_columns(clf.schema)}
+
+
+def check_features(clf: Any, given: str | None) -> None:
+    """Raise an OptionError if the columns of --features are not those that the model file names."""
+    from counterpoise.core.errors import OptionError
+
+    names = () if clf.schema is None else tuple(column.name for column in clf.schema.columns)
+    if given is not None and set(split_names(given)) != set(names):
+        raise OptionError(
+            f"--features is {given}, but the model file names {', '.join(names[:8]) or 'no columns'}. "
+            "Leave --features out."
+        )
 
 
 def units_in(clf: Any, data: Path) -> tuple[str, ...] | None:

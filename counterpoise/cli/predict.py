@@ -36,6 +36,7 @@ def command(
     ] = None,
     images: o.Images = None,
     root: o.Root = None,
+    features: o.SameFeatures = None,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out files that are not images.")] = False,
     reasons: Annotated[
         int | None,
@@ -58,6 +59,7 @@ def command(
     from counterpoise.classifier.classifier import load
 
     clf = load(model, trusted(trust))
+    o.check_features(clf, features)
     if not clf.target.per_element and out is not None:
         o.check_file(out, reads=reads)
     if prior is not None and len(clf.rule.problem_rules) > 1:

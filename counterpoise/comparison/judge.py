@@ -134,7 +134,7 @@ def _order(table: Mapping[str, Any], simplicity: Sequence[str] | None) -> tuple[
 
 def _ratio(folds: int, test_over_train: float | None) -> float:
     if test_over_train is None and folds < 2:
-        raise OptionError(f"folds={folds} without test_over_train; pass n_test / n_train of the hold-out.")
+        raise OptionError(f"folds={folds} requires test_over_train. Pass test rows / training rows.")
     ratio = 1 / (folds - 1) if test_over_train is None else test_over_train
     if not 0 <= ratio < np.inf:
         raise OptionError(f"test_over_train={test_over_train}. Expected a ratio of 0 or more.")

@@ -103,7 +103,7 @@ LONGEST_NAME = 255
 
 
 def check_path(value: Any, name: str = "path") -> Path:
-    """Return the name of a file or folder as `Path`: text, bytes, or what stands for one.
+    """Return the name of a file or folder (text, bytes, or a path object) as `Path`.
 
     Example:
         >>> check_path(b"model.keras").name

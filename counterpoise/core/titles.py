@@ -1,4 +1,4 @@
-"""What strategies and metrics are called: the one table that messages, terminal, report and documentation share."""
+"""Titles of strategies and metrics, which messages, terminal, report and documentation share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the text of a CSV file spells: numbers, dates, truth values or words, column by column.
+"""The types of the columns of a CSV file: numbers, dates, truth values or words.
 
 Many columns of few rows are read as one column of all their cells: in a table of thousands of columns, most of the time
 is what polars needs for each column in addition to its rows.
@@ -49,7 +49,7 @@ class Cells:
 
     @classmethod
     def of(cls, frame: pl.DataFrame) -> Cells:
-        """Those of a frame of text with a row at least."""
+        """Read the columns of a frame of text with at least one row."""
         return cls(tuple(frame.columns), frame.height, clean(pl.concat(frame.get_columns(), rechunk=True)))
 
     def column(self, name: str) -> pl.Series:

@@ -70,7 +70,7 @@ def _pictures(paths: list[str]) -> list[str]:
 
 
 def names_of(column: pl.Series) -> list[str | None]:
-    """The names in a column as text, blanks at the ends left out; None where there is none.
+    """Return the names in a column as text without surrounding blanks, or None for empty cells.
 
     Example:
         >>> names_of(pl.Series([10.0, None])), names_of(pl.Series([" a.png ", ""]))
@@ -85,7 +85,7 @@ def names_of(column: pl.Series) -> list[str | None]:
 
 
 def located(column: pl.Series, root: Path, skip_bad: bool) -> tuple[list[str | None], list[str]]:
-    """The file of each row, None where it has none, and sentences about these.
+    """Return the file of each row, or None without one, and notes about rows without a file.
 
     Raises:
         ColumnError: rows without a name, or names that several files bear.
@@ -104,14 +104,14 @@ def located(column: pl.Series, root: Path, skip_bad: bool) -> tuple[list[str | N
     missing = [name for name, files in files_of.items() if not files]
     if missing and not skip_bad:
         raise DataError(
-            f"{_listed(missing)} of column {column.name!r} {'is' if len(missing) == 1 else 'are'} not below {root}. "
+            f"{_listed(missing)} of column {column.name!r} {'is' if len(missing) == 1 else 'are'} not in {root}. "
             f"Expected one file for each name. {_example_text(names)}Name the folder of the images with root= "
             "(--root), or leave these rows out with skip_bad=True (--skip-bad)."
         )
     notes = [f"Left out {rows_text(nameless)} without the name of an image."] if nameless else []
     if missing:
         rows = [row for row, name in enumerate(asked) if name is not None and not files_of[name]]
-        notes.append(f"Left out {rows_text(rows)}: {_listed(missing)} not below {root}.")
+        notes.append(f"Left out {rows_text(rows)}: {_listed(missing)} not in {root}.")
     return [files_of[name][0] if name is not None and files_of[name] else None for name in asked], notes
 
 

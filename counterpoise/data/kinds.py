@@ -1,4 +1,4 @@
-"""What is in a column: numbers, levels, or nothing that a model can use?
+"""The kind of a column: numbers, categories, or nothing that a model can use.
 
 The rules, in order (N rows; text and whole numbers are judged from 20 rows up):
 

@@ -1,4 +1,4 @@
-"""What a user asks of the reading of rows, and what tables and arrays have in common once they are read."""
+"""Options for reading rows, and the steps that follow for tables and arrays alike."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from counterpoise.data.unit_columns import units_of, with_units
 
 
 def named_columns(by: Any) -> dict[str, Any]:
-    """What is scored separately, by name: the name of a column, or values.
+    """The groups to score separately, by name: the name of a column, or values.
 
     Example:
         >>> named_columns("sex"), named_columns(["sex", "site"]), named_columns(None)
@@ -71,7 +71,7 @@ class ReadOptions:
         return [value for value in roles if isinstance(value, str)]
 
     def is_unused(self, column: str) -> bool:
-        """Whether a column is dropped and says nothing else of the rows."""
+        """Return whether a column is dropped and has no other use."""
         return column in self.drop and column not in self.metadata_columns
 
     def encoded(self, metadata: RowMetadata, written: bool = False) -> Labels:

@@ -19,7 +19,7 @@ MOST_WORDS = 20
 
 @dataclass(frozen=True)
 class Read:
-    """What was made of a column of text.
+    """The values that were read from a column of text.
 
     Attributes:
         values: Numbers, dates or times; None: the column stays text.

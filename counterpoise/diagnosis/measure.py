@@ -1,4 +1,4 @@
-"""What the imbalance is, in numbers. This file measures; `show` shows; `advise` advises."""
+"""Measures the imbalance. `show` prints the numbers, and `advise` gives advice."""
 
 from __future__ import annotations
 

@@ -79,14 +79,13 @@ def _check_checkpoint(callback: Any, networks: int) -> None:
     """Under `fit` a checkpoint is a whole classifier."""
     if networks > 1:
         raise OptionError(
-            f"ModelCheckpoint saves a classifier at the end of a round, but {networks} networks are trained one after "
-            "the other and make one classifier at the end. Leave it out, and save the classifier that fit returns "
-            "with clf.save()."
+            f"ModelCheckpoint needs a single network, but here {networks} networks make one classifier. Leave "
+            "ModelCheckpoint out, and save the classifier that fit returns with clf.save()."
         )
     if callback.save_weights_only:
         raise OptionError(
-            "ModelCheckpoint(save_weights_only=True) would save the weights of a network inside the classifier, "
-            "which cannot be loaded again. Leave save_weights_only out. The file is then a classifier for cp.load."
+            "ModelCheckpoint(save_weights_only=True) would save weights that cannot be loaded again. Leave "
+            "save_weights_only out. The file is then a classifier for cp.load."
         )
     if callback.save_freq != "epoch":
         raise OptionError(

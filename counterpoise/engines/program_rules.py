@@ -132,7 +132,7 @@ def rate_of(optimizer: Any) -> Any:
 
 
 def earned_back(model: keras.Model, limits: Sequence[Limits]) -> bool:
-    """Whether the steps of all jobs, shared by the threads, are enough for XLA to pay."""
+    """Return whether the jobs have enough steps per thread to repay compilation by XLA."""
     weights = sum(int(np.prod(v.shape)) for v in model.trainable_variables)
     small = weights * max(one.batch_size for one in limits) < SMALL
     threads = min(THREADS, len(limits))

@@ -24,7 +24,7 @@ STEP_HOOKS = ("on_train_batch_begin", "on_train_batch_end")
 
 
 class RoundSaver(keras.callbacks.Callback):
-    """Carries the function that saves a classifier, before the user's callbacks; it does nothing itself."""
+    """Provides the function that saves a classifier to the user's callbacks, and does nothing else."""
 
     def __init__(self, save: Save) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""What each metric key means: a title in plain words, the direction that is good, and the range.
+"""The metrics by key: title, whether higher is better, and range.
 
 Leaderboards, judge and report look metrics up here; nothing is computed in this file.
 """

@@ -308,8 +308,8 @@ def _as_judged(strategy: Strategy, trainer: Trainer, outcome: Outcome) -> Classi
         first = trainer.learner(jobs[0])
         stopping = replace(jobs[0], score=fold.stop)
         outputs = score_members(trained[0], stopping, first.examples, first.model, len(strategy.member_names))
-    fitted = " and fitted the threshold" * sets_threshold(strategy, True)
-    note = f"{len(fold.stop)} validation rows ended training{fitted}; no test row trained"
+    fitted = " and for the threshold" * sets_threshold(strategy, True)
+    note = f"{len(fold.stop)} validation rows were used for early stopping{fitted}; no test row was used"
     length, split = outcome.training[strategy.name], split_of(fold, len(fold.test))
     lesions = outcome.lesions[strategy.name]
     return _with_rule(

@@ -84,6 +84,14 @@ def test_what_a_table_lacks_is_named(counterpoise, place, model, tmp_path):
         assert f"{option[2:]} is {odd!r}" in run.err, "before anything is read"
 
 
+def test_the_features_of_the_model_file_may_be_typed_again_and_no_others(counterpoise, place, model):
+    table = ("predict", model, place / "new.csv", "--images", "scan")
+    assert counterpoise(*table, "--features", "sex,age").out == counterpoise(*table).out
+    run = counterpoise(*table, "--features", "age")
+    assert run.code == 2
+    assert "the model file names age, sex. Leave --features out." in run.err
+
+
 def test_scores_of_units_are_shown_beside_those_of_images(counterpoise, place, model, tmp_path):
     run = counterpoise("evaluate", model, place / "scans.csv", "--images", "scan", "--target", "dx",
                        "--out", tmp_path / "scores.json")  # fmt: skip

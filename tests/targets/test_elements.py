@@ -247,7 +247,7 @@ def test_draws_are_of_rows_that_contain_the_rare_class():
     assert len(plan) == 70
     assert plan.needs_calibration
     assert plan.log_shift.tolist() == [0, 0]
-    with pytest.raises(OptionError, match="draws or makes rows by their one class"):
+    with pytest.raises(OptionError, match="draws or creates rows by class"):
         ELEMENTS.plan(synthesize, y, 2, None)
 
 
