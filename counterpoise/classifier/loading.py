@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import tempfile
+import warnings
 import zipfile
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -84,7 +85,9 @@ def load_model(archive: zipfile.ZipFile, configuration: Configuration, compile: 
                 _check_size(configuration.values, size)
             copy = _copied(archive, configuration.values, weights, Path(folder) / "model.keras")
             mine = dict(configuration.custom_objects)
-            with seeded(0):  # weights are drawn before they are read
+            with seeded(0), warnings.catch_warnings():  # weights are drawn before they are read
+                # An optimizer that made no step has stored nothing yet.
+                warnings.filterwarnings("ignore", "Skipping variable loading for optimizer")
                 model = keras.models.load_model(copy, custom_objects=mine, compile=compile, safe_mode=True)
         except (ArtifactError, OSError):
             raise
