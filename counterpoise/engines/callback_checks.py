@@ -107,8 +107,8 @@ def _check_file(callback: Any, names: Sequence[str]) -> None:
             format(1 if field == "epoch" else 0.5, how or "")
     except ValueError as error:
         raise OptionError(
-            f"ModelCheckpoint writes {callback.filepath!r}, which cannot be filled in ({error}). Expected fields such as "
-            "{epoch:02d} and {val_loss:.3f}."
+            f"ModelCheckpoint writes {callback.filepath!r}, which cannot be filled in ({error}). Expected fields "
+            "such as {epoch:02d} and {val_loss:.3f}."
         ) from None
     for field, _ in fields:
         if field.split(".")[0].split("[")[0] not in ("epoch", *names):
