@@ -57,6 +57,8 @@ def decided(
     text = ""
     plain = replace(rule, review=None, costs=None, cost_column=None, by=None)
     if costs is not None or column != (None, None):
+        if column[0] is None and set(aim) == {"cost_fn"}:
+            raise OptionError("The two costs are one option. Pass cost=(cost_fp, cost_fn).")
         if aim or confidence is not None:
             raise OptionError(
                 "costs= cannot be combined with another aim or with confidence=, because costs "

@@ -30,7 +30,7 @@ from counterpoise.core.schema import Schema
 from counterpoise.core.target import Target
 from counterpoise.data.columns import columns_config
 from counterpoise.networks.cloning import keras_text
-from counterpoise.networks.weights import at_work, seeded
+from counterpoise.networks.weights import at_work
 from counterpoise.targets.kinds import target_of
 
 
@@ -115,8 +115,7 @@ def _read(archive: zipfile.ZipFile, custom_objects: Mapping[str, Any] | None) ->
     scores = unpacked(zipped.read(archive, SCORES))
     unit = unit_of(description, target, len(rule.prior))
     check_scores(scores, rule, kind, unit)
-    with seeded(0):  # weights are drawn before they are read
-        whole = load_model(archive, configuration)
+    whole = load_model(archive, configuration)
     return Contents(_members(whole, rule, schema, target), rule, classes, schema, card, scores, kind, unit)
 
 

@@ -29,13 +29,22 @@ from counterpoise.core.errors import ColumnError
 from counterpoise.core.schema import Column, TextFormat
 from counterpoise.data.cells import clean
 from counterpoise.data.cycles import PER_DAY, cycle_name, cycles_of
-from counterpoise.data.date_text import STAMP, are_uncertain, date_order, parse_dates, parse_durations, parse_times
+from counterpoise.data.date_text import (
+    STAMP,
+    are_dated,
+    are_uncertain,
+    date_order,
+    lacks_century,
+    parse_dates,
+    parse_durations,
+    parse_times,
+)
 from counterpoise.data.dates import unit_of
 from counterpoise.data.levels import MAX_LEVELS, are_dates, compared_by_value, level_text, levels_of
 from counterpoise.data.number_parsing import plain_numbers
 from counterpoise.data.numbers import read_clean_numbers
 from counterpoise.data.precision import distinct, floats, precision_of
-from counterpoise.data.stray_words import LEAST_ROWS, PARTLY, Read, with_words
+from counterpoise.data.stray_words import FEW_NUMBERS, LEAST_ROWS, PARTLY, Read, with_words
 
 _PAIRS = ({"yes", "no"}, {"true", "false"}, {"t", "f"}, {"y", "n"})
 _ID_NAME = re.compile(r"(^|[^a-z])(id|ids|uid|uuid|guid|key|identifier|row_?(id|number|num|no)|index|serial)$", re.I)
@@ -134,8 +143,7 @@ def _as_asked(known: pl.Series) -> pl.Series:
 def read_text(text: pl.Series, asked: bool = False) -> Read:
     """Text as dates, times of day or numbers, where it spells them; else no values, and why where it nearly does."""
     known = clean(text)
-    sample = known.drop_nulls()
-    sample = sample.gather_every(max(1, len(sample) // _LOOKED_AT))
+    sample = _looked_at(known)
     if not asked and not sample.str.contains(_DIGIT).any():
         return Read()
     if are_uncertain(sample):
@@ -146,11 +154,38 @@ def read_text(text: pl.Series, asked: bool = False) -> Read:
         )
         if gaps <= (1 - PARTLY) * len(sample):
             return with_words(known, parse(known), TextFormat(), what)
-    return read_clean_numbers(known, asked)
+    read = read_clean_numbers(known, asked)
+    if read.values is None and not read.notes and sample.n_unique() > FEW_NUMBERS and are_dated(sample):
+        return Read(
+            notes=(
+                f"is read as text although its values contain dates, for example {sample[0]!r}. Write dates as "
+                "2024-12-31 or 2024-12-31 23:59:59.",
+            )
+        )
+    return read
+
+
+def _looked_at(known: pl.Series) -> pl.Series:
+    """Some of the values, without the word that fills more than half of them, if there is one."""
+    sample = known.drop_nulls()
+    sample = sample.gather_every(max(1, len(sample) // _LOOKED_AT))
+    if not len(sample):
+        return sample
+    counts = sample.alias("word").value_counts(sort=True, name="n")
+    word = counts["word"][0]
+    fills = counts["n"][0] > (1 - PARTLY) * len(sample) and not any(map(str.isdecimal, word))
+    return sample.filter(sample != word) if fills else sample
 
 
 def _in_one_order(known: pl.Series, example: str) -> Read:
     """Dates with slashes, where a day above 12 decides on their order; else no values, and why."""
+    if lacks_century(example):
+        return Read(
+            notes=(
+                f"is read as text, because the century of dates such as {example!r} is not certain. Write dates as "
+                "2024-12-31.",
+            )
+        )
     order = date_order(known)
     if not order:
         return Read(

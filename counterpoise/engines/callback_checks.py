@@ -100,8 +100,17 @@ def _check_checkpoint(callback: Any, networks: int) -> None:
 
 def _check_file(callback: Any, names: Sequence[str]) -> None:
     """The names in the braces of a checkpoint's file must come too."""
-    for _, field, _, _ in string.Formatter().parse(callback.filepath):
-        if field and field.split(".")[0].split("[")[0] not in ("epoch", *names):
+    try:
+        fields = [(field, how) for _, field, how, _ in string.Formatter().parse(callback.filepath) if field is not None]
+        for field, how in fields:
+            format(1 if field == "epoch" else 0.5, how or "")
+    except ValueError as error:
+        raise OptionError(
+            f"ModelCheckpoint writes {callback.filepath!r}, which cannot be filled in ({error}). Expected fields "
+            "such as {epoch:02d} and {val_loss:.3f}."
+        ) from None
+    for field, _ in fields:
+        if field.split(".")[0].split("[")[0] not in ("epoch", *names):
             raise OptionError(
                 f"ModelCheckpoint names its file by {field!r}, which {not_logged(field, ['epoch', *names])}"
             )

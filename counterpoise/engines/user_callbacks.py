@@ -53,7 +53,7 @@ class UserCallbacks(keras.callbacks.Callback):
         self.users = [c for c in callbacks if not isinstance(c, RoundSaver)]
         self.seen = fitted if fitted is not logits_model else _seen(network, logits_model)
         guarded = [callback for c in self.users for callback in ((_Logged(c), c) if monitored(c) else (c,))]
-        self.all = keras.callbacks.CallbackList(guarded, model=self.seen, epochs=rounds)
+        self.all = keras.callbacks.CallbackList(guarded, model=self.seen, epochs=rounds, steps=None, verbose=1)
         self.stoppers = [c for c in self.users if isinstance(c, keras.callbacks.EarlyStopping)]
         self.keeper = next((c for c in self.stoppers if c.restore_best_weights), None)
         self.keep, self.begun, self.rounds = keep, False, 0

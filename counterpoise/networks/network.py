@@ -347,6 +347,10 @@ class Network:
         except Exception as error:
             shape = mapped(lambda tensor: tuple(tensor.shape), h)
             raise ModelError(f"The model does not take an input of shape {shape}: {keras_text(error)}") from error
+        if _takes_text(getattr(inner, "inputs", None)) and not _takes_text(h):
+            raise ModelError(
+                "The model takes text, but the rows are numbers. Pass rows of text, or a model of numbers."
+            )
         if not hasattr(out, "shape"):
             raise ModelError("The model has several outputs. Expected one, with one unit or one unit per class.")
         if not built and self.keep and self.clone:
@@ -356,6 +360,10 @@ class Network:
         bare = without_activation(inner) if (self.clone or not self.given) else None
         undo = ProbabilityToLogit(self.target.independent, name="to_logit")
         return bare(by_name(bare, h)) if bare is not None else undo(out)
+
+
+def _takes_text(inputs: Any) -> bool:
+    return any(getattr(tensor, "dtype", "") == "string" for tensor in keras.tree.flatten(inputs))
 
 
 def _check_clone(clone: bool, model: Any, initial_weights: str) -> None:
