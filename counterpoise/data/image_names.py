@@ -28,37 +28,39 @@ class Names:
 
     Args:
         root: The folder.
-        files: The files below it; None: all of them.
+        files: The files below it, as `files_below` names them; None: all of them.
     """
 
     def __init__(self, root: Path, files: Sequence[str] | None = None) -> None:
         self.root = root
         self._steps: list[dict[str, list[str]]] = [{} for _ in range(6)]
+        start = 0 if str(root) == "." else len(os.path.join(root, ""))
         for path in files_below(root) if files is None else files:
-            self._enter(path)
+            self._enter(path, composed(path[start:].replace(os.sep, "/")))
 
     def find(self, name: str) -> list[str]:
         """Return the files that a name means: one, none, or several if the name is ambiguous."""
-        own = Path(name)
-        if own.is_absolute():
-            return [name] if own.is_file() else []
-        pure = PurePosixPath(composed(name.replace("\\", "/")))
-        asked = (str(pure), str(pure), pure.name, pure.name, str(pure).casefold(), pure.name.casefold())
+        if os.path.isabs(name):
+            return [name] if os.path.isfile(name) else []
+        whole = composed(name.replace("\\", "/"))
+        whole = str(PurePosixPath(whole)) if "/" in whole else whole
+        last = whole.rpartition("/")[2]
+        asked = (whole, whole, last, last, whole.casefold(), last.casefold())
         for known, key in zip(self._steps, asked, strict=True):
             if key in known:
                 return _pictures(known[key])
-        outside = self.root / pure
-        return [os.path.normpath(outside)] if ".." in pure.parts and outside.is_file() else []
+        outside = self.root / whole
+        return [os.path.normpath(outside)] if ".." in whole.split("/") and outside.is_file() else []
 
     def example(self) -> str:
         """Any file of the folder; "" if it has none."""
         return next(iter(self._steps[0]), "")
 
-    def _enter(self, path: str) -> None:
-        inner = PurePosixPath(composed(Path(path).relative_to(self.root).as_posix()))
-        whole, bare = str(inner), str(inner.with_suffix(""))
-        keys = [{whole}, {bare}, {inner.name}, {inner.stem}]
-        keys += [{key.casefold() for key in (whole, bare)}, {key.casefold() for key in (inner.name, inner.stem)}]
+    def _enter(self, path: str, whole: str) -> None:
+        bare = os.path.splitext(whole)[0]
+        name, stem = whole.rpartition("/")[2], bare.rpartition("/")[2]
+        keys = [{whole}, {bare}, {name}, {stem}]
+        keys += [{key.casefold() for key in (whole, bare)}, {key.casefold() for key in (name, stem)}]
         for known, names in zip(self._steps, keys, strict=True):
             for key in names:
                 known.setdefault(key, []).append(path)
