@@ -235,8 +235,5 @@ def crop_plan(masks: Any, size: int | Sequence[int], *, share: float = 0.5, crop
             "The masks contain fewer than two classes (codes below 0 are ignored). Pass masks of two classes or more."
         )
     if plan.around == count:
-        raise OptionError(
-            f"With share={share}, all {count} crops are drawn around rare classes. Expected one crop drawn anywhere or "
-            "more. Raise crops=, or lower share=."
-        )
+        raise OptionError(f"share={share} of {count} leaves no crop drawn anywhere. Raise crops=, or lower share=.")
     return plan

@@ -133,7 +133,7 @@ def test_whole_images_are_crops_too():
         (made(), 10, {}, OptionError, "Expected crops that fit"),
         (made(), (4, 4, 4), {}, OptionError, "one for each"),
         (made(), 4, {"share": 1}, OptionError, "share"),
-        (made(), 4, {"share": 0.9, "crops": 1}, OptionError, "Draw more crops"),
+        (made(), 4, {"share": 0.9, "crops": 1}, OptionError, "no crop drawn anywhere"),
     ],
 )
 def test_what_does_not_fit_is_refused(masks, size, how, error, text):
