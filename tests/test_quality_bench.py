@@ -164,7 +164,7 @@ def test_a_held_out_race_scores_the_judged_rows_alone():
     assert {name: row["status"] for name, row in rows.items()} == dict.fromkeys(rows, "ok")
     _, _, judged = parts(y, 0)
     fold = parts(y, 0)[0]
-    alone = RandomForestClassifier(30, random_state=0).fit(x[fold.whole().train], y[fold.whole().train])
+    alone = RandomForestClassifier(30, random_state=0).fit(x[fold.all_training().train], y[fold.all_training().train])
     by_hand = average_precision_score(y[judged], alone.predict_proba(x[judged])[:, 1])
     assert rows["external:forest"]["scores"]["average_precision"]["folds"] == pytest.approx([by_hand], abs=0.05)
 

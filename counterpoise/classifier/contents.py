@@ -19,16 +19,16 @@ from counterpoise.core.plain import (
     Check,
     anything,
     choice,
+    integer,
     list_of,
     mapping_of,
     maybe,
-    misfit,
     number,
     plain,
     record,
     text,
     truth,
-    whole,
+    wrong_value,
 )
 from counterpoise.core.rule import LabelRules, Rule
 from counterpoise.core.schema import Schema
@@ -84,12 +84,14 @@ CARD = record(
         "models": list_of(text()),
         "plan": maybe(text()),
         "source": text(),
-        "rows": whole(),
+        "rows": integer(),
         "text_column": maybe(text()),
-        "columns": maybe(record({"numeric": whole(), "categorical": whole(), "excluded": list_of(text())})),
-        "classes": list_of(record({"label": text(), "count": whole(), "share": SHARE}, optional={"known": whole()})),
-        "seed": whole(-(2**63)),
-        "steps": list_of(whole()),
+        "columns": maybe(record({"numeric": integer(), "categorical": integer(), "excluded": list_of(text())})),
+        "classes": list_of(
+            record({"label": text(), "count": integer(), "share": SHARE}, optional={"known": integer()})
+        ),
+        "seed": integer(-(2**63)),
+        "steps": list_of(integer()),
         "engines": list_of(text()),
         "member_shifts": list_of(maybe(list_of(NUMBERS))),
         "needs_calibration": truth,
@@ -107,7 +109,7 @@ CARD = record(
         "versions": mapping_of(text()),
         "metrics": _metrics,
         "metrics_of": text(),
-        "guarantee_rows": whole(),
+        "guarantee_rows": integer(),
         "guarantee_note": text(),
         "unit": mapping_of(plain),
         "verdict": mapping_of(plain),
@@ -117,7 +119,7 @@ CARD = record(
     others=plain,
 )
 DESCRIPTION = record(
-    {"format": whole(), "classes": list_of(anything), "schema": maybe(plain), "card": plain},
+    {"format": integer(), "classes": list_of(anything), "schema": maybe(plain), "card": plain},
     optional={
         "kind": text(),
         "unit": maybe(record({"columns": list_of(text()), "aggregate": choice(AGGREGATES), "rule": plain})),
@@ -202,7 +204,7 @@ def check_labels(classes: Sequence[Any]) -> list[Any]:
     for code, label in enumerate(classes, 1):
         fits = isinstance(label, (str, bool, int)) or (isinstance(label, float) and math.isfinite(label))
         if not fits:
-            raise misfit(label, f"label {code}", "text, a number, or true or false")
+            raise wrong_value(label, f"label {code}", "text, a number, or true or false")
     if len(classes) < 2:
         raise ArtifactError(f"it has {len(classes)} labels. Expected 2 or more.")
     for labels in (classes, [str(label) for label in classes]):  # labels that read alike are one in a table

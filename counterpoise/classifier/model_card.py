@@ -114,7 +114,7 @@ def measured(target: Target, rule: Any, scores: Mapping[str, Array], note: str) 
                     p.proba(decision.proba),
                     p.decision(decision.decision),
                     sample_weight=own,
-                    groups=p.together,
+                    groups=p.row_groups,
                     resamples=RESAMPLES,
                 )
             )

@@ -285,7 +285,7 @@ def _check_columns(data: Path, target: Any, pictures: Mapping[str, Any], options
     for name, value in pictures.items():
         if value is not None:
             raise OptionError(
-                f"{_typed(name)} is for images, but {data.name} is a table. Remove it, or name the column of image "
+                f"{_flag(name)} is for images, but {data.name} is a table. Remove it, or name the column of image "
                 "file names with --images."
             )
     if target is None:
@@ -306,7 +306,7 @@ def _read_images(data: Path, target: Any, pictures: Mapping[str, Any], check: An
     columns: dict[str, Any] = {name: options.get(name) for name in ("groups", "time", "split", "unit", "aggregate")}
     for name in ("cost_column", "by"):
         if options.get(name):
-            raise OptionError(f"{_typed(name)} names columns of a table, but {data} has images. Remove it.")
+            raise OptionError(f"{_flag(name)} names columns of a table, but {data} has images. Remove it.")
     of_table = {"target": target, **columns, "drop": options["drop"], "root": pictures.get("root")}
     if pictures.get("images") is not None:
         if target is None:
@@ -319,7 +319,7 @@ def _read_images(data: Path, target: Any, pictures: Mapping[str, Any], check: An
             )
     elif wrong := [name for name, value in of_table.items() if value]:
         raise OptionError(
-            f"{_typed(wrong[0])} is for a table, but {data} is a folder of images, whose sub-folders are the classes. "
+            f"{_flag(wrong[0])} is for a table, but {data} is a folder of images, whose sub-folders are the classes. "
             "Remove it."
         )
     if pictures["size"] is None:
@@ -329,7 +329,7 @@ def _read_images(data: Path, target: Any, pictures: Mapping[str, Any], check: An
     return read_images(data, target=target, check=check, **given, **columns, **labels)
 
 
-def _typed(name: str) -> str:
+def _flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 

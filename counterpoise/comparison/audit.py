@@ -151,7 +151,7 @@ def _importance(
     """The importance of columns on rows that the models were not trained on."""
     models = of_folds
     if best is not None and examples.split is not None:
-        models = [(best, examples.doing(TEST))]
+        models = [(best, examples.rows_with_role(TEST))]
     try:
         check_importance(examples)
         of_models = [_of_model(clf, rows[: MOST_ROWS // len(models)], examples) for clf, rows in models]

@@ -40,7 +40,9 @@ def cut_off_step(training: Mapping[str, Training], extension: int = 1, limited: 
     verb, whose = ("was", "its") if len(names) == 1 else ("were", "their")
     times = f" ({extension} times the default)" if extension > 1 else ""
     option = "`--limit`" if limited else "`--epochs`"
-    return f"Raise {option}, because {_some(names)} {verb} still improving at {whose} limit of {steps} steps{times}."
+    return (
+        f"Raise {option}, because {_some_names(names)} {verb} still improving at {whose} limit of {steps} steps{times}."
+    )
 
 
 def training_warnings(training: Mapping[str, Training], rows: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -50,19 +52,19 @@ def training_warnings(training: Mapping[str, Training], rows: Sequence[Mapping[s
     warnings = []
     if unknown:
         warnings.append(
-            f"The training of {_some(unknown)} may have ended too early: there were too few rounds to check, or the "
-            "learning rate had fallen to 0. Raise `--epochs`, and compare the scores."
+            f"The training of {_some_names(unknown)} may have ended too early: there were too few rounds to check, or "
+            "the learning rate had fallen to 0. Raise `--epochs`, and compare the scores."
         )
     if below:
         warnings.append(
-            f"{capital(_some(below))}: the skill is below 0, because the log loss is higher than if the class "
+            f"{capital(_some_names(below))}: the skill is below 0, because the log loss is higher than if the class "
             f"proportions "
             "were predicted for every row. Do not use these probabilities. Train for longer, or check the features."
         )
     return warnings
 
 
-def _some(names: Sequence[str]) -> str:
+def _some_names(names: Sequence[str]) -> str:
     """A few names, and how many more there are."""
     if len(names) <= NAMED:
         return listed(names)

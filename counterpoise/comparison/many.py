@@ -178,7 +178,7 @@ def compare_many(
     records = {name: value.record if isinstance(value, Comparison) else value for name, value in finished.items()}
     key = metric or _common_metric(records)
     kept = {name: value if isinstance(value, Comparison) else None for name, value in finished.items()}
-    return _together(records, key, rope, seed, kept)
+    return _many_comparisons(records, key, rope, seed, kept)
 
 
 def _numbered(comparisons: Iterable[Comparison]) -> dict[str, Any]:
@@ -216,7 +216,7 @@ def _common_metric(records: Mapping[str, Any]) -> str:
     return metrics.pop()
 
 
-def _together(
+def _many_comparisons(
     records: Mapping[str, Any], metric: str, rope: float, seed: int, kept: Mapping[str, Comparison | None]
 ) -> ManyComparisons:
     """Ranks and tests of the strategies that ran on all data sets, from the records of the comparisons."""
@@ -231,7 +231,7 @@ def _together(
     good = METRICS[metric].goodness(table)
     order = np.argsort(mean_ranks(good), kind="stable")
     reference = "none" if "none" in common else common[0]
-    against = _against(good, table, common, common.index(reference), metric, rope, seed)
+    against = _signed_ranks(good, table, common, common.index(reference), metric, rope, seed)
     return ManyComparisons(
         metric, tuple(records), tuple(common[i] for i in order), table[:, order], mean_ranks(good)[order],
         critical_difference(len(common), len(table)) if min(table.shape) > 1 else float("nan"), friedman(good),
@@ -251,7 +251,7 @@ def _means(record: Mapping[str, Any], metric: str) -> dict[str, float]:
     return {name: value for name, value in means.items() if value is not None}
 
 
-def _against(
+def _signed_ranks(
     good: Array, table: Array, names: Sequence[str], reference: int, metric: str, rope: float, seed: int
 ) -> dict[str, SignedRank]:
     """Each strategy against the reference; relative metrics in shares of the reference, data set by data set."""

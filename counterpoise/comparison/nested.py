@@ -69,7 +69,7 @@ def nested_score(
     scores = {name: tally.fold_scores(results, judged)[metric] for name, results in by_name.items()}
     chosen, split = [], Split(folds=INNER_FOLDS, seed=trainer.settings.seed)
     for fold in folds:
-        rows = fold.whole().train
+        rows = fold.all_training().train
         inner = subset(examples, rows)
         outcome = cross_validate(trainer.of_rows(rows), strategies, split.of(inner))
         of_units = inner.units is not None

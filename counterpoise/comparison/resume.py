@@ -42,7 +42,7 @@ def stored(
         """The members that the store has, then those of the jobs that are left, each stored before it is given on."""
         distinct = {job.id: job for job in jobs}
         if isinstance(model, Network):
-            _agree(model, distinct.values(), store)
+            _share_compile_modes(model, distinct.values(), store)
         known = store.known(distinct)
         store.done, store.total = store.done + len(known), store.total + len(distinct)
         resuming = f"resuming: {len(known)} of {len(distinct)} fits are done"
@@ -72,7 +72,7 @@ def stored(
     return run
 
 
-def _agree(network: Network, jobs: Iterable[Job], store: Store) -> None:
+def _share_compile_modes(network: Network, jobs: Iterable[Job], store: Store) -> None:
     """Train this network as the run trains it, from its first job on: each has compile modes of its own."""
     jobs = list(jobs)
     prefix = f"{jobs[0].model}|" if jobs and jobs[0].model else ""

@@ -77,7 +77,7 @@ def _drafts(folder: Path) -> Iterator[Path]:
     with own_folder(folder, hidden=True) as draft:
         yield draft
         for made in sorted(draft.iterdir()):
-            _place(made, folder / made.name, draft / REPLACED)
+            _move_to(made, folder / made.name, draft / REPLACED)
 
 
 def write_text(target: str | os.PathLike[str], text: str) -> None:
@@ -215,7 +215,7 @@ def _stream(target: Path) -> BinaryIO:
     return os.fdopen(os.dup(number), "wb")
 
 
-def _place(made: Path, target: Path, replaced: Path) -> None:
+def _move_to(made: Path, target: Path, replaced: Path) -> None:
     """Let a file or folder appear where it belongs, in place of what is there."""
     if not made.is_dir():
         with suppress(FileNotFoundError):

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from counterpoise.core.checks import check_int
 from counterpoise.core.errors import OptionError
-from counterpoise.feed.sources import in_memory, whole
+from counterpoise.feed.sources import all_rows, in_memory
 
 if TYPE_CHECKING:
     from counterpoise.feed.feed import Feed
@@ -41,7 +41,7 @@ def _all_in_memory(feed: Feed) -> bool:
 def _gathered(feed: Feed, first: int, start: int, end: int, extras: bool) -> Any:
     """Batches gathered by TensorFlow from tensors in memory, several steps in one go."""
     kind = np.int32 if len(feed.x) < 2**31 else np.int64
-    everything = tf.nest.map_structure(tf.convert_to_tensor, _elements(feed, extras, whole))
+    everything = tf.nest.map_structure(tf.convert_to_tensor, _elements(feed, extras, all_rows))
     many = _steps_in_one_go(feed, everything)
 
     def rows_from(step: np.ndarray) -> np.ndarray:

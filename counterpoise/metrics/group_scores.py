@@ -64,8 +64,8 @@ class Score(NamedTuple):
         """One over the rows that each variance is worth, (G,); without variance, over all rows."""
         r, spread = self.value, self.value * (1 - self.value)
         with np.errstate(divide="ignore", invalid="ignore"):
-            found = np.where(self.variance > 0, self.variance / spread, np.where(spread > 0, 0.0, NAN))
-            return np.where(np.isnan(found) | ~np.isfinite(r), 1 / self.most, found)
+            inverse = np.where(self.variance > 0, self.variance / spread, np.where(spread > 0, 0.0, NAN))
+            return np.where(np.isnan(inverse) | ~np.isfinite(r), 1 / self.most, inverse)
 
 
 @dataclass(frozen=True)

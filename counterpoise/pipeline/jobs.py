@@ -10,7 +10,7 @@ from counterpoise.core.folds import Fold, Holdout
 from counterpoise.core.job import Job, Limits, Member
 from counterpoise.core.model import Model
 from counterpoise.core.seeds import integer
-from counterpoise.core.structure import whole as rows_at_once
+from counterpoise.core.structure import rows_at_once
 from counterpoise.engines.mixing import check_mixable
 from counterpoise.engines.objective import Objective
 from counterpoise.networks.cropped import cropped
@@ -115,7 +115,7 @@ def job_of(single: Single, trainer: Trainer, fold: Fold | Holdout, member: int =
     examples = trainer.examples
     stops = model.stops_early and (settings.early_stopping or model.kind == "network")
     if not stops and examples.split is None:
-        fold = fold.whole()
+        fold = fold.all_training()
     y = examples.y[fold.train]
     counters = (fold.repeat, fold.index, member)
     target, n = target_of(examples), len(examples.classes)

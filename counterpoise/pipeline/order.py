@@ -104,7 +104,7 @@ def on_holdout(
     note = stopping_note(rows, examples, strategy, tune_threshold)
     entries = rows_of(examples)
     if examples.split is not None:
-        entries["split"] = split_of(rows, len(examples.doing(TEST)))
+        entries["split"] = split_of(rows, len(examples.rows_with_role(TEST)))
 
     def of(trained: Sequence[Member]) -> Classifier:
         log_p = np.stack([corrected(target_of(examples), m) for m in trained])

@@ -44,8 +44,8 @@ def all_figures(record: Record) -> dict[str, Figure]:
 
 def _drawings(record: Record) -> dict[str, Figure]:
     drawings = {"folds": folds(record)} if any(folds_of(s) for s in _main_scores(record)) else {}
-    if found := (record.get("audit") or {}).get("importance"):
-        drawings["importance"] = importance_figure(found, measured_on(record))
+    if importance := (record.get("audit") or {}).get("importance"):
+        drawings["importance"] = importance_figure(importance, measured_on(record))
     if not record.get("curves"):
         return drawings
     drawings |= {"pr": precision_recall(record), "roc": operating(record), "calibration": calibration(record)}

@@ -108,10 +108,10 @@ class Plots:
 
     def importance(self) -> Plot:
         """Draw the average precision lost without each column (`compare(importance=True)`)."""
-        found = (self._record.get("audit") or {}).get("importance")
-        if not found:
+        importance = (self._record.get("audit") or {}).get("importance")
+        if not importance:
             raise OptionError("The importance of columns was not measured. Compare with importance=True.")
-        return Plot(importance_spec(found))
+        return Plot(importance_spec(importance))
 
     def _plot(self, make: Callable[..., Spec], strategies: Names) -> Plot:
         return Plot(make(self._record, strategies))

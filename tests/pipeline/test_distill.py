@@ -13,7 +13,7 @@ import counterpoise as cp
 from counterpoise.core.errors import OptionError
 from counterpoise.core.examples import Examples
 from counterpoise.decide.new_prior import rule_at_prior
-from counterpoise.pipeline.distill import LEAST, _taught
+from counterpoise.pipeline.distill import LEAST, _soft_labeled
 
 RNG = np.random.default_rng(0)
 Y = (RNG.random(400) < 0.25).astype(np.int32)
@@ -31,7 +31,7 @@ def test_weighted_rows_have_the_cross_entropy_of_the_soft_labels():
     y = np.arange(50) % 3
     data = Examples(np.arange(50.0)[:, None], y, ("a", "b", "c"))
     rows, held = np.arange(40), np.arange(40, 50)
-    taught, holdout, once = _taught(data, soft, rows, held)
+    taught, holdout, once = _soft_labeled(data, soft, rows, held)
     log_p = np.log(RNG.dirichlet([1, 1, 1], 50))
     place = taught.x[holdout.train, 0].astype(int)
     ours = np.average(-log_p[place, taught.y[holdout.train]], weights=taught.sample_weight[holdout.train])
@@ -103,8 +103,8 @@ def test_groups_stay_whole_and_weights_are_counts(teacher):
     assert student.card["rows"] == 400
     data = Examples(X, Y, (0, 1), sample_weight=np.where(Y == 1, 3.0, 1.0))
     soft = teacher.predict_proba(X)
-    taught, _, _ = _taught(data, soft, np.arange(300), np.arange(300, 400))
-    plain, _, _ = _taught(replace(data, sample_weight=None), soft, np.arange(300), np.arange(300, 400))
+    taught, _, _ = _soft_labeled(data, soft, np.arange(300), np.arange(300, 400))
+    plain, _, _ = _soft_labeled(replace(data, sample_weight=None), soft, np.arange(300), np.arange(300, 400))
     place = np.nonzero(soft[:300] >= LEAST)[0]
     factor = np.concatenate([data.sample_weight[:300][place], data.sample_weight[300:]])
     assert taught.sample_weight == pytest.approx(plain.sample_weight * factor)
