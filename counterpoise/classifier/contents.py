@@ -15,6 +15,7 @@ import keras
 import numpy as np
 
 from counterpoise.core.errors import ArtifactError
+from counterpoise.core.json_values import jsonable
 from counterpoise.core.plain import (
     Check,
     anything,
@@ -278,19 +279,3 @@ def _check_proba(values: Array, shape: tuple[int, ...], name: str, logs: bool) -
         proba = np.exp(values.astype(np.float64)) if logs else values.astype(np.float64)
     if not (proba >= 0).all() or np.abs(proba.sum(axis=-1) - 1.0).max() > 1e-2:
         raise ArtifactError(f"its stored {name} are not probabilities of classes.")
-
-
-def jsonable(value: Any) -> Any:
-    """Plain values of a card: NumPy's numbers as Python's, and null for what is no finite number.
-
-    Example:
-        >>> jsonable({"a": np.float32(0.5), "b": (float("nan"), np.int64(3))})
-        {'a': 0.5, 'b': [None, 3]}
-    """
-    if isinstance(value, Mapping):
-        return {str(key): jsonable(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple, set, np.ndarray)):
-        return [jsonable(item) for item in (value.tolist() if isinstance(value, np.ndarray) else value)]
-    if isinstance(value, np.generic):
-        return jsonable(value.item())
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from counterpoise.core.titles import PER, capital, metric_name
 from counterpoise.decide.aim import threshold_text
-from counterpoise.report.words import finite
 
 #: Groups, labels and classes that a summary lists at most, columns whose groups it lists, and characters of a line.
 MOST_VALUES, MOST_COLUMNS, WIDTH = 5, 2, 80
@@ -61,9 +61,9 @@ def with_ends(score: Mapping[str, Any], signed: bool = False) -> str:
         ('0.50 (0.25 to 0.75)', '-')
     """
     form = "+.2f" if signed else ".2f"
-    if not finite(score["value"]):
+    if not _finite(score["value"]):
         return "-"
-    if not finite(score["low"]):
+    if not _finite(score["low"]):
         return f"{score['value']:{form}}"
     return f"{score['value']:{form}} ({score['low']:{form}} to {score['high']:{form}})"
 
@@ -104,7 +104,7 @@ def aligned(rows: Sequence[Sequence[str]], width: int) -> list[str]:
 
 
 def _number(value: float | None) -> str:
-    if not finite(value):
+    if not _finite(value):
         return "-"
     assert value is not None
     size = abs(value)
@@ -165,13 +165,13 @@ def _scores(record: Mapping[str, Any], of: Mapping[str, Any]) -> Iterator[tuple[
 
 
 def _cells(score: Mapping[str, Any]) -> tuple[str, str]:
-    ends = f"{_number(score['low'])} to {_number(score['high'])}" if finite(score["low"]) else "-"
+    ends = f"{_number(score['low'])} to {_number(score['high'])}" if _finite(score["low"]) else "-"
     return _number(score["value"]), ends
 
 
 def _complement(score: Mapping[str, Any]) -> dict[str, Any]:
     flipped = {"value": "value", "low": "high", "high": "low"}
-    return {end: 1 - score[of] if finite(score[of]) else None for end, of in flipped.items()}
+    return {end: 1 - score[of] if _finite(score[of]) else None for end, of in flipped.items()}
 
 
 def _reference(key: str, metrics: Mapping[str, Any], classes: Sequence[Mapping[str, Any]], form: str) -> str:
@@ -179,14 +179,14 @@ def _reference(key: str, metrics: Mapping[str, Any], classes: Sequence[Mapping[s
     if key == "average_precision" and form == "two":
         return f"random ranking: {_number(classes[1]['share'])}"
     skill = metrics["skill"]["value"]
-    if key == "log_loss" and form != "labels" and finite(skill) and skill < 1:
+    if key == "log_loss" and form != "labels" and _finite(skill) and skill < 1:
         return f"proportions only: {_number(metrics[key]['value'] / (1 - skill))}"
     return ""
 
 
 def _per_cases(record: Mapping[str, Any], of: Mapping[str, Any]) -> Iterator[str]:
     recall, specificity = (of["metrics"][key]["value"] for key in ("recall", "specificity"))
-    if _form(record) != "two" or not (finite(recall) and finite(specificity)):
+    if _form(record) != "two" or not (_finite(recall) and _finite(specificity)):
         return
     label, share = str(of["classes"][1]["label"]), of["classes"][1]["share"]
     found, alerts = PER * share * recall, PER * (1 - share) * (1 - specificity)
@@ -200,15 +200,19 @@ def _calibration(metrics: Mapping[str, Mapping[str, Any]], two: bool) -> str:
     """
     slope, intercept, error = (metrics[key] for key in ("calibration_slope", "calibration_intercept", "ece"))
     faults = []
-    if finite(slope["low"]) and not slope["low"] <= 1 <= slope["high"]:
+    if _finite(slope["low"]) and not slope["low"] <= 1 <= slope["high"]:
         faults.append("overconfident" if slope["high"] < 1 else "underconfident")
-    if two and finite(intercept["low"]) and not intercept["low"] <= 0 <= intercept["high"]:
+    if two and _finite(intercept["low"]) and not intercept["low"] <= 0 <= intercept["high"]:
         faults.append(f"too {'low' if intercept['low'] > 0 else 'high'} on average")
-    known = finite(slope["low"]) and finite(intercept["low"])
+    known = _finite(slope["low"]) and _finite(intercept["low"])
     text = f"probabilities are {' and '.join(faults)}" if faults else "no significant error" if known else ""
-    numbers = [] if not finite(slope["value"]) else [f"slope {with_ends(slope)}"]
-    numbers += [] if not finite(error["value"]) else [f"expected calibration error {_number(error['value'])}"]
+    numbers = [] if not _finite(slope["value"]) else [f"slope {with_ends(slope)}"]
+    numbers += [] if not _finite(error["value"]) else [f"expected calibration error {_number(error['value'])}"]
     return f"Calibration: {'; '.join([*([text] if text else []), *numbers])}."
+
+
+def _finite(value: float | None) -> bool:
+    return value is not None and math.isfinite(value)
 
 
 def _others(record: Mapping[str, Any]) -> Iterator[str]:
@@ -269,7 +273,7 @@ def _differences(table: Mapping[str, Any], named: bool) -> str:
         scores = [
             f"{OF_GROUP[key]} {score['value']:+.2f}"
             for key, score in value["differences"].items()
-            if finite(score["low"]) and not score["low"] <= 0 <= score["high"]
+            if _finite(score["low"]) and not score["low"] <= 0 <= score["high"]
         ]
         if scores:
             different.append(f"{value['value']}: {', '.join(scores)}")

@@ -16,6 +16,7 @@ import typer
 from counterpoise.cli import options as o
 from counterpoise.cli.builders import resolve_model
 from counterpoise.cli.costs import costs_of
+from counterpoise.cli.rows import read_table
 from counterpoise.cli.terminal import say
 from counterpoise.core.errors import OptionError
 from counterpoise.core.files import check_folder
@@ -159,7 +160,7 @@ def command(
     form = o.picture_options(size, range, images, root, groups_from, aspect, features, cache, ignore)
     named = o.target_named(target, separator, missing, uncertain, labels_prefix, data)
     check = partial(check_divisible, folds=folds or 5, seed=seed)
-    examples = o.read_table(data, named, form, check, text=model == "text", inputs=inputs_of(network), **how)
+    examples = read_table(data, named, form, check, text=model == "text", inputs=inputs_of(network), **how)
     chosen = select(strategies, examples.kind)
     leaks = "error" if strict else "warn"
     judged = {

@@ -10,6 +10,7 @@ import typer
 
 from counterpoise.cli import options as o
 from counterpoise.cli.predicted_masks import predict_masks
+from counterpoise.cli.rows import features_of, like_training, picture_form
 from counterpoise.cli.summary import predicted
 from counterpoise.cli.terminal import say, write_data
 from counterpoise.cli.trust import trusted
@@ -127,12 +128,12 @@ def _of_images(
 
     from counterpoise.data.images import list_images, unlabeled
 
-    size, form = o.picture_form(clf)
+    size, form = picture_form(clf)
     if images is None:
         images_read = unlabeled(data, size, form, skip_bad)
     else:
         images_read = list_images(
-            data, size, **o.like_training(form), **o.features_of(clf), skip_bad=skip_bad, images=images, root=root,
+            data, size, **like_training(form), **features_of(clf), skip_bad=skip_bad, images=images, root=root,
             unit=unit,
         )  # fmt: skip
     if unit is not None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from counterpoise.cli import options as o
+from counterpoise.cli.rows import picture_form
 from counterpoise.cli.terminal import say, write_data
 from counterpoise.core.errors import ArtifactError, DataError, OptionError
 from counterpoise.core.files import check_folder, drafts
@@ -78,7 +78,7 @@ def _images(clf: Any, data: Path, skip_bad: bool) -> Any:
         raise OptionError(
             f"{data} contains the parts of a split. Name the folder of images of one part, such as test/images."
         )
-    return unlabeled(folders[0].images if folders else data, *o.picture_form(clf), skip_bad)
+    return unlabeled(folders[0].images if folders else data, *picture_form(clf), skip_bad)
 
 
 def _values(classes: Sequence[Any]) -> Any:

@@ -13,6 +13,7 @@ import typer
 from counterpoise.cli import options as o
 from counterpoise.cli.builders import resolve_model
 from counterpoise.cli.costs import read_costs
+from counterpoise.cli.rows import read_table
 from counterpoise.cli.summary import trained
 from counterpoise.core.errors import OptionError
 from counterpoise.core.keras_import import import_keras_quietly
@@ -134,7 +135,7 @@ def command(
     pictures = o.picture_options(size, range, images, root, groups_from, aspect, features, cache, ignore)
     named = o.target_named(target, separator, missing, uncertain, labels_prefix, data)
     check = partial(check_divisible, folds=folds or 0, seed=seed, judged=False)
-    examples = o.read_table(data, named, pictures, check, text=model == "text", inputs=inputs_of(network), **how)
+    examples = read_table(data, named, pictures, check, text=model == "text", inputs=inputs_of(network), **how)
     import_keras_quietly()
     from counterpoise.targets.kinds import target_of
 

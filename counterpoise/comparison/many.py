@@ -19,6 +19,7 @@ from counterpoise.comparison.stored_values import RECORD
 from counterpoise.core.checks import check_path
 from counterpoise.core.errors import ArtifactError, OptionError
 from counterpoise.core.files import write_text
+from counterpoise.core.json_values import finite_or_none
 from counterpoise.core.plain import read_json
 from counterpoise.core.titles import capital, strategy_name
 from counterpoise.metrics.catalog import METRICS
@@ -100,8 +101,8 @@ class ManyComparisons:
             "strategies": list(self.strategies),
             "scores": self.scores.tolist(),
             "mean_ranks": self.ranks.tolist(),
-            "critical_difference": float(self.critical) if np.isfinite(self.critical) else None,
-            "friedman_p": float(self.p) if np.isfinite(self.p) else None,
+            "critical_difference": finite_or_none(self.critical),
+            "friedman_p": finite_or_none(self.p),
             "against": {name: test._asdict() for name, test in self.against.items()},
             "reference": self.reference,
             "groups": [list(group) for group in self.groups],
