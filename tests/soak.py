@@ -59,9 +59,9 @@ def command_of(table: Path, out: Path) -> list[object]:
 
 def board(out: Path) -> dict[str, Any]:
     """The leaderboard of a run, without what it cost."""
-    found = json.loads((out / "leaderboard.json").read_text())
-    found["rows"] = [{k: v for k, v in row.items() if k not in COSTS} for row in found["rows"]]
-    return found
+    record = json.loads((out / "leaderboard.json").read_text())
+    record["rows"] = [{k: v for k, v in row.items() if k not in COSTS} for row in record["rows"]]
+    return record
 
 
 def moments(rng: np.random.Generator, number: int, seconds: float) -> list[Moment]:
@@ -154,21 +154,21 @@ def soak_ray() -> int:
     wrong = 0
     try:
         for deadly in (False, False, True):
-            start, found, came, killed = time.perf_counter(), {}, [], None
+            start, members, came, killed = time.perf_counter(), {}, [], None
             with scale.ray(cluster.address) as executor:
                 for job_id, member in executor(jobs, examples, network):
-                    found[job_id] = member
+                    members[job_id] = member
                     came.append(time.perf_counter() - start)
-                    if deadly and len(found) == len(ours) // 2:
+                    if deadly and len(members) == len(ours) // 2:
                         killed = came[-1]
                         cluster.remove_node(nodes[0], allow_graceful=False)
-            good = set(found) == set(ours) and all(same(ours[k], m) for k, m in found.items())
+            good = set(members) == set(ours) and all(same(ours[k], m) for k, m in members.items())
             wrong += not good
             what, word = "one node killed at half" if deadly else "two nodes", "equal" if good else "DIFFERENT"
             when = f"{came[-1]:.1f} s (the first after {came[0]:.1f} s)"
-            print(f"{what}: {len(found)} of {len(ours)} fits, {word}, {when}", flush=True)
+            print(f"{what}: {len(members)} of {len(ours)} fits, {word}, {when}", flush=True)
             if killed is not None:
-                print(after_kill([member.seconds for member in found.values()], came, killed), flush=True)
+                print(after_kill([member.seconds for member in members.values()], came, killed), flush=True)
     finally:
         ray.shutdown()
         cluster.shutdown()

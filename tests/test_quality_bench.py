@@ -106,8 +106,8 @@ def test_seconds_are_those_of_one_training_and_large_sets_are_told_apart(tmp_pat
 def test_training_times_are_held_against_what_is_wanted(tmp_path):
     assert told(tmp_path / "time.json") == []
     rows = [("mammography", 31.0, 900), ("cover", 100.0, 2000)]
-    found = [{"set": s, "rows": 9, "columns": 2, "seconds": t, "memory_mb": m} for s, t, m in rows]
-    (tmp_path / "time.json").write_text(json.dumps(found))
+    times = [{"set": s, "rows": 9, "columns": 2, "seconds": t, "memory_mb": m} for s, t, m in rows]
+    (tmp_path / "time.json").write_text(json.dumps(times))
     words = [line.split("|")[-2].strip() for line in told(tmp_path / "time.json")[-3:-1]]
     assert words == ["not reached", "reached"]
 
@@ -220,9 +220,9 @@ def test_the_rarest_class_of_a_standard_set_is_told_from_all_the_rest(tmp_path):
         sets(tmp_path, tmp_path)
     (tmp_path / "imbalanced" / "raw").mkdir(parents=True)
     (tmp_path / "imbalanced" / "raw" / "ecoli1.dat").write_text(text)
-    other, found = sets(tmp_path, tmp_path)
+    other, multiclass = sets(tmp_path, tmp_path)
     assert other.group == "development"
-    assert (found.name, found.parent, found.group) == ("wine", "wine", "second")
-    examples = found.read()
+    assert (multiclass.name, multiclass.parent, multiclass.group) == ("wine", "wine", "second")
+    examples = multiclass.read()
     assert examples.classes[examples.positive] == "rarest"
     assert np.flatnonzero(examples.y == examples.positive).tolist() == [4, 5]

@@ -111,8 +111,8 @@ def test_texts_that_a_spreadsheet_runs_are_reported_and_escaped_on_request(place
 def test_formulas_are_texts_that_are_no_numbers(capsys):
     texts = ["=1", "+a", "-b", "@c", "\td", "\re", "＝f", "-5", "+1.5", "-1,5", "a=b", "", None, "'x"]
     frame = pl.DataFrame({"decision": texts, "probability": [0.5] * len(texts)})
-    found = _without_formulas(frame, escape=True)["decision"].to_list()
-    assert found == [f"'{t}" if i < 7 else t for i, t in enumerate(texts)]
+    written = _without_formulas(frame, escape=True)["decision"].to_list()
+    assert written == [f"'{t}" if i < 7 else t for i, t in enumerate(texts)]
     assert "7 cells" in capsys.readouterr().err
     assert _without_formulas(frame, escape=False).equals(frame)
     numbers = frame.select("probability")

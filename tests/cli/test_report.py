@@ -12,8 +12,8 @@ def test_the_page_comes_back_as_it_was(counterpoise, tmp_path):
     y = (rng.random(160) < 0.25).astype(int)
     x = rng.normal(size=(160, 2)) + 2 * y[:, None]
     kept = {"folds": 2, "epochs": 1, "batch_size": 64, "verbose": 0, "refit": False, "store": tmp_path / "run"}
-    found = cp.compare("mlp", x, y, strategies="threshold", **kept)
-    found.save(tmp_path / "run")
+    comparison = cp.compare("mlp", x, y, strategies="threshold", **kept)
+    comparison.save(tmp_path / "run")
     before = (tmp_path / "run" / "report.html").read_text()
     (tmp_path / "run" / "report.html").unlink()
     done = counterpoise("report", tmp_path / "run")

@@ -90,8 +90,8 @@ def test_refusals(check, value, words):
 
 
 def test_numbers_are_float64_of_their_shape():
-    found = p.numbers((None, 2), -1)([[1, 2], [3, 4]], "it")
-    assert (found.dtype, found.tolist()) == (np.dtype("float64"), [[1.0, 2.0], [3.0, 4.0]])
+    numbers = p.numbers((None, 2), -1)([[1, 2], [3, 4]], "it")
+    assert (numbers.dtype, numbers.tolist()) == (np.dtype("float64"), [[1.0, 2.0], [3.0, 4.0]])
 
 
 @pytest.mark.parametrize(

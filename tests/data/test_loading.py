@@ -170,8 +170,8 @@ def test_a_trained_classifier_reads_datasets_as_it_reads_arrays():
 
 
 def test_diagnose_reads_a_dataset():
-    found, same = (cp.diagnose(*rows, quick=False) for rows in ((FORMS["one-hot rows"],), (X, Y)))
-    assert found.record.imbalance_ratio == same.record.imbalance_ratio
+    diagnosis, same = (cp.diagnose(*rows, quick=False) for rows in ((FORMS["one-hot rows"],), (X, Y)))
+    assert diagnosis.record.imbalance_ratio == same.record.imbalance_ratio
 
 
 def test_the_size_of_single_rows_is_not_taken_for_that_of_batches():

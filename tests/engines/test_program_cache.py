@@ -44,12 +44,12 @@ def test_a_second_fit_traces_nothing_and_gives_what_it_would_give_alone():
     program_cache.clear()
     first, second = Network(net(*DENSE), data), Network(net(*DENSE), other)
     trained(first, data)
-    found = trained(second, other)[0]
+    proba = trained(second, other)[0]
     assert program(first) is program(second)
     assert program(second).traces == {"block": 1, "logits": 1}
-    for one, same in zip(found.weights, alone.weights, strict=True):
+    for one, same in zip(proba.weights, alone.weights, strict=True):
         assert np.array_equal(one, same)
-    assert np.array_equal(found.logits, alone.logits)
+    assert np.array_equal(proba.logits, alone.logits)
 
 
 BASE = net(lambda: L.Dense(8, "relu"), lambda: L.Dropout(0.2))

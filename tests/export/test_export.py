@@ -291,12 +291,12 @@ def test_a_wrong_decision_or_label_is_seen(clf):
     raw, _ = probe(clf)
     true = {"probability": clf.predict_proba(raw), "decision": (clf.predict(raw) == "yes").astype(int)}
 
-    def found(**changes):
+    def difference(**changes):
         return compare(clf, raw, lambda rows: {**true, **changes}, slice(None), None, 1e-5)
 
-    assert found() == ""
-    assert "decided differently" in found(decision=1 - true["decision"])
-    assert "labels" in found(label=np.array(["no"] * len(true["decision"])))
+    assert difference() == ""
+    assert "decided differently" in difference(decision=1 - true["decision"])
+    assert "labels" in difference(label=np.array(["no"] * len(true["decision"])))
 
 
 def test_missing_packages_are_named(clf, tmp_path, monkeypatch):

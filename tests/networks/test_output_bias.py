@@ -45,8 +45,8 @@ def of(model, examples=EXAMPLES, **how):
     ids=["dense", "activation behind", "normalization before", "two of one unit", "convolution", "dropout", "nested"],
 )
 def test_it_is_found(layers):
-    found = of(built(*layers()))
-    assert (found.layer, found.reason, found.given, found.note()) == ("top", "", False, "")
+    output_bias = of(built(*layers()))
+    assert (output_bias.layer, output_bias.reason, output_bias.given, output_bias.note()) == ("top", "", False, "")
 
 
 @pytest.mark.parametrize(("units", "activation"), [(1, "sigmoid"), (2, "softmax")])
@@ -72,9 +72,9 @@ def test_activations_are_seen_through(units, activation, clone):
     ids=["no bias", "batch normalization", "layer normalization", "scaled"],
 )
 def test_what_does_not_reach_the_logits_is_left_alone_and_reported(layers, reason):
-    found = of(built(*layers()))
-    assert found.index is None
-    assert reason in found.note()
+    output_bias = of(built(*layers()))
+    assert output_bias.index is None
+    assert reason in output_bias.note()
 
 
 @pytest.mark.parametrize("joined", [L.Add, L.Average, L.Maximum])
@@ -94,11 +94,11 @@ def test_a_bias_of_the_users_own_is_replaced_and_reported():
     own = keras.initializers.Constant(-6.4)
     for model in (built(L.Dense(1, bias_initializer=own, name="top")), built(L.Dense(4), L.Dense(1, name="top"))):
         model.layers[-1].bias.assign([-6.4])
-        found = of(model)
-        assert found.given
-        assert found.index is not None
-        assert "(layer 'top') was replaced" in found.note()
-        assert "init_bias=False" in found.note()
+        output_bias = of(model)
+        assert output_bias.given
+        assert output_bias.index is not None
+        assert "(layer 'top') was replaced" in output_bias.note()
+        assert "init_bias=False" in output_bias.note()
 
 
 def trained(**how):
