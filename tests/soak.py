@@ -111,14 +111,14 @@ def undisturbed(run: Runner, table: Path, out: Path) -> tuple[float, dict[str, A
     return time.perf_counter() - start, board(out)
 
 
-def soak_kills(place: Path, kills: int, seed: int) -> int:
+def soak_kills(folder: Path, kills: int, seed: int) -> int:
     """Print each ordeal; the number of comparisons that did not end as they should."""
-    rng, table, wrong = np.random.default_rng(seed), write_table(place / "table.csv"), 0
-    with runner(place) as run:
-        seconds, wanted = undisturbed(run, table, place / "whole")
+    rng, table, wrong = np.random.default_rng(seed), write_table(folder / "table.csv"), 0
+    with runner(folder) as run:
+        seconds, wanted = undisturbed(run, table, folder / "whole")
         print(f"undisturbed: {seconds:.1f} s")
         for number, moment in enumerate(moments(rng, kills, seconds)):
-            out = place / f"killed-{number}"
+            out = folder / f"killed-{number}"
             codes = ordeal(run, table, out, [moment])
             lines = run.log.read_text().splitlines()
             same = codes[-1] == 0 and board(out) == wanted
@@ -190,8 +190,8 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as place:
-        wrong = soak_kills(Path(place), given.kills, given.seed)
+    with tempfile.TemporaryDirectory() as folder:
+        wrong = soak_kills(Path(folder), given.kills, given.seed)
     wrong += soak_ray()
     raise SystemExit(1 if wrong else 0)
 

@@ -134,13 +134,13 @@ def test_what_is_asked_for_is_held_against_what_came_out(tmp_path):
         write(parent, "mlp", "mlp", {})
     lines = wanted(by_parent(tmp_path), tmp_path, "confirmatory")[4:-1]
     results = {line.split("|")[1].strip(): line.split("|")[3:5] for line in lines}
-    said = {name: (got.strip(), word.strip()) for name, (got, word) in results.items()}
-    assert said["wins and half the ties against LightGBM, the better of plain and balanced"][0] == "100% [100%, 100%]"
-    trees = said["wins and half the ties against the best tree ensemble of imbalanced-learn and imbalanced-ensemble"]
+    shown = {name: (got.strip(), word.strip()) for name, (got, word) in results.items()}
+    assert shown["wins and half the ties against LightGBM, the better of plain and balanced"][0] == "100% [100%, 100%]"
+    trees = shown["wins and half the ties against the best tree ensemble of imbalanced-learn and imbalanced-ensemble"]
     assert trees == ("50% [0%, 100%]", "not reached")
-    assert said["place of `tabular none` by mean rank in roc_auc"][1] == "reached"
-    assert said["its training time by that of `tabular none`, median over parents"] == ("2.50 x", "not reached")
-    assert said["`tabular resampling_ensemble` less its best plan"][1] == "not reached"
+    assert shown["place of `tabular none` by mean rank in roc_auc"][1] == "reached"
+    assert shown["its training time by that of `tabular none`, median over parents"] == ("2.50 x", "not reached")
+    assert shown["`tabular resampling_ensemble` less its best plan"][1] == "not reached"
 
 
 def test_large_tables_are_split_into_parts_that_hold_every_class():

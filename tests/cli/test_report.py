@@ -26,7 +26,7 @@ def test_the_page_comes_back_as_it_was(counterpoise, tmp_path):
 
 
 def test_a_folder_without_a_run_is_refused(counterpoise, tmp_path):
-    for place in (tmp_path, tmp_path / "nowhere"):
-        done = counterpoise("report", place)
+    for folder in (tmp_path, tmp_path / "nowhere"):
+        done = counterpoise("report", folder)
         assert done.code == 2
         assert "--out folder of `counterpoise compare`" in done.err

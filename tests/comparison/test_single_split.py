@@ -33,7 +33,7 @@ def cmp():
 
 def test_the_record_says_what_rows_did_and_every_score_has_an_interval(cmp, tmp_path):
     assert cmp.record["split"] == {"training": 240, "validation": 60, "test": 120}
-    assert (cmp.record["folds"], found.record["repeats"]) == (1, 1)
+    assert (cmp.record["folds"], cmp.record["repeats"]) == (1, 1)
     for row in cmp.leaderboard:
         assert all(len(score["folds"]) == 1 for score in row["scores"].values())
         for key in ("average_precision", "roc_auc", "log_loss", "brier", "recall", "f1"):
@@ -53,7 +53,7 @@ def test_the_classifier_is_the_one_that_was_judged(cmp):
     assert np.array_equal(result.rows, np.flatnonzero(TEST))
     assert np.allclose(cmp.best.predict_proba(X[TEST]), result.proba, atol=1e-6)
     assert cmp.best.rule.threshold == result.rule.threshold
-    assert cmp.best.card["split"] == found.record["split"]
+    assert cmp.best.card["split"] == cmp.record["split"]
     assert cmp.best.card["metrics_of"] == "120 test rows, not used for training or tuning"
 
 

@@ -113,13 +113,13 @@ def test_files_are_found_by_name_folder_and_pattern(tmp_path, monkeypatch):
 
 
 def test_names_that_are_not_utf8_are_read(tmp_path):
-    place = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff"))
-    place.mkdir()
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff"))
+    folder.mkdir()
     for name, kind in (("a.csv", "csv"), ("a.parquet", "parquet")):
         getattr(pl.DataFrame({"a": [1, 2]}), f"write_{kind}")(tmp_path / name)
-        (tmp_path / name).rename(place / name)
-        assert to_frame(place / name)[0]["a"].to_list() == [1, 2]
-        assert [part["a"].to_list() for _, part in stored(place / name).chunks(["a"])] == [[1, 2]]
+        (tmp_path / name).rename(folder / name)
+        assert to_frame(folder / name)[0]["a"].to_list() == [1, 2]
+        assert [part["a"].to_list() for _, part in stored(folder / name).chunks(["a"])] == [[1, 2]]
 
 
 @pytest.mark.parametrize(

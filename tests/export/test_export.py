@@ -92,7 +92,7 @@ def test_onnx_runs_with_ids_as_the_schema_says(clf, tmp_path):
     numbers = [rows[c].fill_null(float("nan")).to_list() for c in schema["inputs"]["numeric"]["columns"]]
     ids = []
     for c in schema["inputs"]["categorical"]["columns"]:
-        known = {text: place + 1 for place, text in enumerate(c["levels"])} | {None: c["missing"]}
+        known = {text: index + 1 for index, text in enumerate(c["levels"])} | {None: c["missing"]}
         ids.append([known.get(None if v is None else str(v), c["unseen"]) for v in rows[c["column"]].to_list()])
     given = {"numeric": np.array(numbers, "float32").T, "categorical": np.array(ids, "int32").T}
     session = ort.InferenceSession(str(file))

@@ -56,8 +56,8 @@ def test_activations_are_seen_through(units, activation, clone):
     network = Network(model, EXAMPLES, output="probabilities", clone=clone)
     bias = np.linspace(-2.0, -1.0, units)
     state = network.initial_state(0, X, np.arange(50), bias=bias)
-    place = network.output_bias.index
-    np.testing.assert_allclose(state[place], bias)
+    variable = network.output_bias.index
+    np.testing.assert_allclose(state[variable], bias)
     np.testing.assert_array_equal(model.layers[-1].bias, 0)  # looking leaves no trace
 
 
@@ -131,8 +131,8 @@ def test_a_new_head_on_a_trained_body_starts_at_its_constant():
 def test_what_was_found_goes_with_the_network_and_text_and_tables_are_looked_at():
     network = Network("mlp", EXAMPLES)
     assert pickle.loads(pickle.dumps(network)).__dict__.get("output_bias") is None
-    place = network.output_bias.index
-    assert pickle.loads(pickle.dumps(network)).__dict__["output_bias"].index == place
+    variable = network.output_bias.index
+    assert pickle.loads(pickle.dumps(network)).__dict__["output_bias"].index == variable
     texts = Examples(np.array(["a b", "c"] * 25), Y, (0, 1))
     assert Network("text", texts).output_bias.index is not None
     several = {"a": X, "ids": np.ones((50, 2), np.int32)}

@@ -33,14 +33,14 @@ def at_once(calls):
     """What each call returns, all started at the same moment."""
     barrier, results = threading.Barrier(len(calls)), [None] * len(calls)
 
-    def work(place):
+    def work(index):
         barrier.wait()
         try:
-            results[place] = calls[place]()
+            results[index] = calls[index]()
         except Exception as error:
-            results[place] = error
+            results[index] = error
 
-    threads = [threading.Thread(target=work, args=(place,)) for place in range(len(calls))]
+    threads = [threading.Thread(target=work, args=(index,)) for index in range(len(calls))]
     for thread in threads:
         thread.start()
     for thread in threads:
