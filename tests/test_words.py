@@ -62,6 +62,9 @@ NAMES = {
     "knob",
     "promise",
     "beside",
+    "found",
+    "place",
+    "once",
 }
 
 

@@ -189,8 +189,8 @@ def _per_cases(record: Mapping[str, Any], of: Mapping[str, Any]) -> Iterator[str
     if _form(record) != "two" or not (_finite(recall) and _finite(specificity)):
         return
     label, share = str(of["classes"][1]["label"]), of["classes"][1]["share"]
-    found, alerts = PER * share * recall, PER * (1 - share) * (1 - specificity)
-    yield f"Per {PER:,} cases ({PER * share:,.0f} {label!r}): {found:,.0f} found, {alerts:,.0f} false positives."
+    hits, alerts = PER * share * recall, PER * (1 - share) * (1 - specificity)
+    yield f"Per {PER:,} cases ({PER * share:,.0f} {label!r}): {hits:,.0f} found, {alerts:,.0f} false positives."
 
 
 def _calibration(metrics: Mapping[str, Mapping[str, Any]], two: bool) -> str:

@@ -80,7 +80,7 @@ def wrong_value(value: Any, where: str, expected: str) -> ArtifactError:
     return ArtifactError(f"{where} is {shown}. Expected {expected}.")
 
 
-def _inside(where: str, key: object) -> str:
+def _entry_name(where: str, key: object) -> str:
     """The name of an entry; a key that is not a plain name is quoted."""
     return f"{where}.{key:.60}" if isinstance(key, str) and key.isidentifier() else f"{where}[{key!r:.60}]"
 
@@ -103,7 +103,7 @@ def plain(value: Any, where: str) -> Any:
         {'a': [1, None]}
     """
     if isinstance(value, Mapping):
-        return {key: plain(inner, _inside(where, key)) for key, inner in value.items()}
+        return {key: plain(inner, _entry_name(where, key)) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
         return [plain(inner, where) for inner in value]
     if value is None or isinstance(value, (bool, int, str)) or (isinstance(value, float) and math.isfinite(value)):
@@ -203,7 +203,7 @@ def mapping_of(inner: Check) -> Check:
     def check(value: Any, where: str) -> dict[str, Any]:
         if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
             raise wrong_value(value, where, "a mapping from names to values")
-        return {key: inner(entry, _inside(where, key)) for key, entry in value.items()}
+        return {key: inner(entry, _entry_name(where, key)) for key, entry in value.items()}
 
     return check
 
@@ -235,7 +235,7 @@ def record(
             inner = named.get(name, others)
             if inner is None:
                 raise ArtifactError(f"{where} contains {name!r:.60}, which is not one of {', '.join(named)}.")
-            checked[name] = inner(entry, _inside(where, name))
+            checked[name] = inner(entry, _entry_name(where, name))
         return checked
 
     return check

@@ -88,17 +88,17 @@ def _elements(feed: Feed, extras: bool, get: Any) -> tuple[Any, ...]:
 def _computed(feed: Feed, first: int, start: int, end: int, extras: bool) -> Any:
     """Batches made by NumPy."""
 
-    def made(step: Any) -> tuple[Any, ...]:
+    def arrays_of(step: Any) -> tuple[Any, ...]:
         epoch, step_of_epoch = divmod(int(step), feed.num_batches)
         batch = feed.batch(first + epoch, step_of_epoch)
         return (*batch.for_keras(), dict(batch.extras)) if extras else batch.for_keras()
 
-    sample = tf.nest.map_structure(tf.convert_to_tensor, made(0))
+    sample = tf.nest.map_structure(tf.convert_to_tensor, arrays_of(0))
     kinds = [array.dtype for array in tf.nest.flatten(sample)]
     shapes = [[_static_size(feed), *array.shape[1:]] for array in tf.nest.flatten(sample)]
 
     def flat(step: np.ndarray) -> list[np.ndarray]:
-        arrays = tf.nest.flatten(made(step))
+        arrays = tf.nest.flatten(arrays_of(step))
         return [np.asarray(array).astype(k.as_numpy_dtype, copy=False) for array, k in zip(arrays, kinds, strict=True)]
 
     def batch(step: Any) -> Any:

@@ -24,14 +24,14 @@ def cropped(model: keras.Model) -> keras.Model:
     """
     sides = tuple(model.output.shape[1:-1])
     size = tuple(_smallest(model, sides, axis) for axis in range(len(sides)))
-    made = _at_size(model, size) if size != sides else None
-    if made is None:
+    smaller = _at_size(model, size) if size != sides else None
+    if smaller is None:
         text = " x ".join(map(str, sides))
         raise ModelError(
             f"The network trains on images of {text} pixels alone, so that it cannot train on crops of them. Use a "
             "network that takes images of any size, such as unet or layers of convolutions, or leave the strategy out."
         )
-    return made
+    return smaller
 
 
 def _smallest(model: keras.Model, sides: tuple[int, ...], axis: int) -> int:
@@ -48,11 +48,11 @@ def _at_size(model: keras.Model, size: tuple[int, ...]) -> keras.Model | None:
     if not hasattr(whole, "shape") or tuple(whole.shape[1 : 1 + len(size)]) != tuple(model.output.shape[1:-1]):
         return None
     try:
-        made = _rebuilt(model, (*size, *whole.shape[1 + len(size) :]))
+        smaller = _rebuilt(model, (*size, *whole.shape[1 + len(size) :]))
     except Exception:  # a layer may refuse an input in any way
         return None
-    shared = {id(weight) for weight in made.weights} == {id(weight) for weight in model.weights}
-    return made if shared and tuple(made.output.shape[1:-1]) == size else None
+    shared = {id(weight) for weight in smaller.weights} == {id(weight) for weight in model.weights}
+    return smaller if shared and tuple(smaller.output.shape[1:-1]) == size else None
 
 
 def _rebuilt(model: keras.Model, shape: tuple[int, ...]) -> keras.Model:

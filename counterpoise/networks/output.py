@@ -70,9 +70,9 @@ def check_units(logits: Any, target: Target, classes: int, elements: tuple[int, 
     shape, widths = tuple(logits.shape), target.widths(classes)
     if not target.fits(shape, classes) or shape[1:-1] != elements:
         if elements and len(shape) > 2 and shape[-1] in widths:
-            made, given = (" x ".join(map(str, sides)) for sides in (shape[1:-1], elements))
+            of_model, given = (" x ".join(map(str, sides)) for sides in (shape[1:-1], elements))
             raise ModelError(
-                f"The model puts out a class for each of {made} elements of a row, and the labels of a row are "
+                f"The model puts out a class for each of {of_model} elements of a row, and the labels of a row are "
                 f"{given}. Expected the same. Resize images and masks alike; of color masks pass one channel, "
                 "masks[..., 0]."
             )

@@ -67,14 +67,14 @@ def jobs_by_fold(
     for strategy in strategies:
         try:
             of_fold = [(versions or {}).get((strategy.name, f), strategy) for f in range(len(folds))]
-            made = [jobs_of(version, trainer, fold) for version, fold in zip(of_fold, folds, strict=True)]
-            _check_trainable(made[0], trainer.models)
+            by_fold = [jobs_of(version, trainer, fold) for version, fold in zip(of_fold, folds, strict=True)]
+            _check_trainable(by_fold[0], trainer.models)
         except Exception as error:  # a user's own plan may raise anything; the others continue
             if strategy.name == "none" or len(strategies) == 1:
                 raise
             failures[strategy.name] = error_text(error)
         else:
-            jobs |= {(strategy.name, f): group for f, group in enumerate(made)}
+            jobs |= {(strategy.name, f): group for f, group in enumerate(by_fold)}
     return jobs, failures
 
 

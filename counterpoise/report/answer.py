@@ -108,8 +108,8 @@ def _threshold_alone(effect: Mapping[str, Any]) -> str:
     alone, old = effect["counts"].get("threshold"), effect["counts"][BASELINE]
     if alone is None:
         return ""
-    found, alerts = (words.case_count(alone[key] - old[key], True) for key in ("found", "false_positives"))
-    return f"Threshold tuning alone, without retraining: {found} found, {alerts} false positives."
+    hits, alerts = (words.case_count(alone[key] - old[key], True) for key in ("found", "false_positives"))
+    return f"Threshold tuning alone, without retraining: {hits} found, {alerts} false positives."
 
 
 def _facts(record: Record) -> list[tuple[str, str]]:
