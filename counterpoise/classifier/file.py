@@ -50,11 +50,11 @@ def write(path: str | os.PathLike[str], whole: keras.Model, contents: Contents) 
     if target.suffix != ".keras" and not is_stream(target):
         raise ArtifactError(f"{str(target)!r} does not end in .keras. Pass a file name that ends in .keras.")
     with drafted(target) as draft:
-        put(draft, whole, contents)
+        write_draft(draft, whole, contents)
     return target
 
 
-def put(draft: Path, whole: keras.Model, contents: Contents) -> None:
+def write_draft(draft: Path, whole: keras.Model, contents: Contents) -> None:
     """Write the file where it will not be read before it is whole."""
     try:
         members = {CARD: json.dumps(described(contents)).encode(), SCORES: packed(contents.scores)}

@@ -180,7 +180,7 @@ class Examples:
 
     def scored_outputs(self, outputs: Array, rows: Array) -> Array:
         """Return what a network puts out for `scored_labels`, of all that it puts out for these rows."""
-        return outputs if self.sample is None else self.sample.taken(outputs, rows)
+        return outputs if self.sample is None else self.sample.of_outputs(outputs, rows)
 
     @property
     def positive(self) -> int:

@@ -35,7 +35,7 @@ def sound_files(
     def info_of(row: int) -> ImageInfo:
         if kept is None:
             return image_info(paths[row], span is None)
-        return kept.known(row) or image_info(paths[row], span is None, partial(kept.keep, row))
+        return kept.info_of(row) or image_info(paths[row], span is None, partial(kept.keep, row))
 
     with warnings.catch_warnings(), ThreadPoolExecutor(os.cpu_count()) as pool:
         warnings.filterwarnings("ignore", module="PIL")  # what matters of them is in the looks

@@ -175,7 +175,7 @@ class Training:
                     best = self.slot.read(self.program.size)
             if stopper.turned:
                 average.restart()
-                self.order.turn(end)
+                self.order.start_last_stage(end)
                 self.slot.load([*(best or []), *self.slot.read()[len(best or []) :]])
             if self.program.rate is not None:
                 self.slot.set(self.program.rate, stopper.rate * self.state[self.program.rate])

@@ -168,10 +168,10 @@ class FitEngine:
             model.fit(batches, epochs=max(1, rounds), steps_per_epoch=limits.round_steps if rounds else rest, **how)
             if stopper.turned:
                 # Keras draws batches ahead: only between two calls is it sure what comes next.
-                batches.order.turn(stopper.steps)
+                batches.order.start_last_stage(stopper.steps)
                 set_state(watch.network, watch.best_state or state_of(watch.network))
                 if users is not None:
-                    users.turn()
+                    users.start_stage()
             elif model.stop_training:
                 break
 

@@ -80,8 +80,8 @@ class UserCallbacks(keras.callbacks.Callback):
         self.model.stop_training = self.model.stop_training or self.seen.stop_training
         self.rounds += 1
 
-    def turn(self) -> None:
-        """A stage has ended: what is kept is a round of the next one."""
+    def start_stage(self) -> None:
+        """Begin a stage: the best round is from now on one of its own."""
         for stopper in self.stoppers:
             stopper.on_train_begin()
 
