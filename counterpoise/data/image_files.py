@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 from counterpoise.core.errors import DataError
 
+#: Files that a message names at most.
+MOST_NAMED = 20
 #: What systems leave in folders, in small letters; hidden files and folders count neither.
 SYSTEM_FILES = {
     "thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "@eadir", "$recycle.bin", "system volume information",

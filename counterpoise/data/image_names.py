@@ -28,13 +28,12 @@ class Names:
 
     Args:
         root: The folder.
-        files: The files below it; None: all of them.
     """
 
-    def __init__(self, root: Path, files: Sequence[str] | None = None) -> None:
+    def __init__(self, root: Path) -> None:
         self.root = root
         self._steps: list[dict[str, list[str]]] = [{} for _ in range(6)]
-        for path in files_below(root) if files is None else files:
+        for path in files_below(root):
             self._enter(path)
 
     def find(self, name: str) -> list[str]:

@@ -19,7 +19,7 @@ import numpy as np
 from counterpoise.core.element_labels import rarer_last
 from counterpoise.core.errors import DataError
 from counterpoise.core.labels import Labels
-from counterpoise.data.image_files import files_below, part_of_split
+from counterpoise.data.image_files import MOST_NAMED, files_below, part_of_split
 from counterpoise.data.mask_values import OUTSIDE, Mask, plain_masks, read_mask
 
 Array = np.ndarray
@@ -138,14 +138,13 @@ def _without_mask_word(name: str) -> list[str]:
     return [start + match[number] for match, number in ((behind, 1), (before, 2)) if match]
 
 
-def _listed_files(paths: Sequence[str], root: Path, one: str, several: str, most: int = 20) -> str:
+def _listed_files(paths: Sequence[str], root: Path, one: str, several: str) -> str:
     """Files for a message; "" for none."""
-    names = [os.path.relpath(path, root) for path in paths[:most]]
-    shown = ", ".join(names) + (f", ... ({len(paths):,} in all)" if len(paths) > most else "")
-    return (
-        f"{len(paths):,} {'file' if len(paths) == 1 else 'files'} ({shown}) {one if len(paths) == 1 else several}"
-        * (len(paths) > 0)
-    )
+    if not paths:
+        return ""
+    names = [os.path.relpath(path, root) for path in paths[:MOST_NAMED]]
+    shown = ", ".join(names) + (f", ... ({len(paths):,} in all)" if len(paths) > MOST_NAMED else "")
+    return f"{len(paths):,} {'file' if len(paths) == 1 else 'files'} ({shown}) {one if len(paths) == 1 else several}"
 
 
 class Masks(NamedTuple):

@@ -171,8 +171,8 @@ def _quick_facts(r: DiagnosisRecord) -> Iterator[tuple[str, str]]:
     yield "doubling the positives", f"changed average precision by {d.gain:+.3f} [{d.low:+.3f}, {d.high:+.3f}]"
 
 
-def _first_names(names: Sequence[str], most: int = 8) -> str:
-    return ", ".join(names[:most]) + (f", ... ({len(names)} columns)" if len(names) > most else "")
+def _first_names(names: Sequence[str]) -> str:
+    return ", ".join(names[:8]) + (f", ... ({len(names)} columns)" if len(names) > 8 else "")
 
 
 def _most_missing(r: DiagnosisRecord) -> str:

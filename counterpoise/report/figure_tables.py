@@ -14,7 +14,7 @@ from counterpoise.report.audit import measured_on
 from counterpoise.report.captioned import Figure, captioned
 from counterpoise.report.curve_marks import rare_scale
 from counterpoise.report.importance import importance_figure
-from counterpoise.report.marks import has_panels
+from counterpoise.report.marks import folds_spec, has_panels
 from counterpoise.report.region_figures import region_figures
 from counterpoise.report.series import block_of, drawn, folds_of, prevalence, rarest, styles
 from counterpoise.report.summary import MOST_CLASSES
@@ -165,7 +165,7 @@ def folds(record: Record) -> Figure:
     return captioned(
         "Fold by fold",
         caption,
-        figures.folds_spec(record),
+        folds_spec(record),
         ["Strategy", *(f"fold {i + 1}" for i in range(most))],
         rows,
         "Every fold",

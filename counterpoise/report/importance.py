@@ -20,12 +20,11 @@ TITLE = "Importance of the columns"
 Importance = Mapping[str, Any]
 
 
-def importance_spec(importance: Importance, width: int = 460, step: int = 22) -> Spec:
+def importance_spec(importance: Importance) -> Spec:
     """Draw the average precision lost without each column as bars with 95% CIs.
 
     Args:
         importance: What `cp.explain` returned.
-        width: Width of the drawing area in pixels. step: Height of a column in pixels.
     """
     values = [
         {"column": name_of(one), **{end: short(one["importance"][end]) for end in ("value", "low", "high")}}
@@ -42,8 +41,8 @@ def importance_spec(importance: Importance, width: int = 460, step: int = 22) ->
     zero = {"data": {"values": [{"zero": 0}]}, "mark": {"type": "rule", "color": MUTED, "strokeWidth": 1},
             "encoding": {"x": {"field": "zero", "type": "quantitative"}}}  # fmt: skip
     return framed([]) | {
-        "width": width,
-        "height": step * len(values),
+        "width": 460,
+        "height": 22 * len(values),
         "data": {"values": values},
         "layer": [zero, bars, spans],
     }

@@ -29,13 +29,13 @@ def froc_spec(record: Record) -> Spec:
     """Recall of lesions against false positives per image, one line per strategy (see `figures.pr_spec`)."""
     data = curve_rows(record, None, "froc", "false_positives", "lesion_recall")
     scales = ({"domain": [0, MOST_FALSE]}, UNIT)
-    return curves(record, None, data, ("false_positives", "lesion_recall"), [], [], (None, None), scales)
+    return curves(record, None, data, ("false_positives", "lesion_recall"), [], [], scales)
 
 
 def dice_spec(record: Record) -> Spec:
     """Share of the images with the class that reach a Dice coefficient, one line per strategy."""
     data = curve_rows(record, None, "dice_images", "dice", "images")
-    return curves(record, None, data, ("dice", "images"), [], [], (None, None))
+    return curves(record, None, data, ("dice", "images"), [], [])
 
 
 def _froc(record: Record) -> Figure:
