@@ -17,7 +17,7 @@ from counterpoise.cli import options as o
 from counterpoise.cli.builders import resolve_model
 from counterpoise.cli.costs import costs_of
 from counterpoise.cli.rows import read_table
-from counterpoise.cli.terminal import say
+from counterpoise.cli.terminal import print_line
 from counterpoise.core.errors import OptionError
 from counterpoise.core.files import check_folder
 from counterpoise.core.keras_import import import_keras_quietly
@@ -227,5 +227,5 @@ def _kept_on_interrupt(store: Store) -> Iterator[None]:
     except KeyboardInterrupt:
         command = shlex.join(["counterpoise", *(a for a in sys.argv[1:] if a != "--restart")])
         saved = f"{store.done} of {store.total} fits are saved" if store.total else "nothing was trained yet"
-        say(f"counterpoise: stopped; {saved}. To resume: {command}", error=True)
+        print_line(f"counterpoise: stopped; {saved}. To resume: {command}", error=True)
         raise SystemExit(130) from None

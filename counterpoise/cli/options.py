@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from counterpoise.cli.terminal import say
+from counterpoise.cli.terminal import print_line
 from counterpoise.core.errors import ArtifactError
 from counterpoise.core.files import check_output, is_standard_output, is_stream
 
@@ -302,4 +302,4 @@ def check_file(out: Path, ending: str = "", reads: Iterable[str | Path] = ()) ->
 
 def note(text: str, out: Path) -> None:
     """Print what was written to a file; on standard error where the file itself comes out on standard output."""
-    say(text, error=is_standard_output(out))
+    print_line(text, error=is_standard_output(out))

@@ -12,7 +12,7 @@ from counterpoise.cli import options as o
 from counterpoise.cli.predicted_masks import predict_masks
 from counterpoise.cli.rows import features_of, like_training, picture_form
 from counterpoise.cli.summary import predicted
-from counterpoise.cli.terminal import say, write_data
+from counterpoise.cli.terminal import print_line, write_data
 from counterpoise.cli.trust import trusted
 from counterpoise.core.errors import OptionError
 from counterpoise.core.files import write_text
@@ -91,7 +91,7 @@ def command(
         return
     write_text(out, text)
     for line in predicted(clf, model, data, table, out).lines():
-        say(line, error=True)
+        print_line(line, error=True)
 
 
 def _as_written(table: Any) -> Any:
@@ -114,9 +114,9 @@ def _without_formulas(table: Any, escape: bool) -> Any:
     if not count:
         return table
     if not escape:
-        say(f"! {count:,} cells look like formulas. For a spreadsheet, add --spreadsheet.", error=True)
+        print_line(f"! {count:,} cells look like formulas. For a spreadsheet, add --spreadsheet.", error=True)
         return table
-    say(f"! {count:,} cells look like formulas. They were prefixed with an apostrophe.", error=True)
+    print_line(f"! {count:,} cells look like formulas. They were prefixed with an apostrophe.", error=True)
     return table.with_columns(pl.when(runs).then("'" + texts).otherwise(texts).name.keep())
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from counterpoise.cli.rows import picture_form
-from counterpoise.cli.terminal import say, write_data
+from counterpoise.cli.terminal import print_line, write_data
 from counterpoise.core.errors import ArtifactError, DataError, OptionError
 from counterpoise.core.files import check_folder, drafts
 from counterpoise.core.structure import chunks
@@ -55,7 +55,9 @@ def predict_masks(clf: Any, data: Path, prior: float | None, out: Path | None, s
         return
     _write(out, masks, table.write_csv())
     legend = ", ".join(f"{value} is {label!r}" for value, label in zip(values, clf.classes_.tolist(), strict=True))
-    say(f"saved {out}: {len(masks):,} masks and {TABLE}, which has the areas. Pixel values: {legend}", error=True)
+    print_line(
+        f"saved {out}: {len(masks):,} masks and {TABLE}, which has the areas. Pixel values: {legend}", error=True
+    )
 
 
 def _codes(clf: Any, pixels: Any, prior: float | None) -> Any:

@@ -1,4 +1,4 @@
-"""The rows of a command: read as its options say, or in the form that a saved model takes."""
+"""The rows of a command: read by its options, or in the form that a saved model takes."""
 
 from __future__ import annotations
 

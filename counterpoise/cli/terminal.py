@@ -14,7 +14,7 @@ from counterpoise.core.errors import OptionError
 from counterpoise.core.shown import shown
 
 
-def say(text: object, error: bool = False) -> None:
+def print_line(text: object, error: bool = False) -> None:
     """Print a line, on standard error when asked for."""
     print(shown(text), file=sys.stderr if error else sys.stdout)
 

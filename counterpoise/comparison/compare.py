@@ -196,7 +196,7 @@ def compare_examples(
             open_store.begin(manifest_of(examples, trainer, n_folds, duplicates))
             weights = needs_weights(strategies) or examples.split is not None or target_of(examples).per_element
             weights = weights or importance
-            train = stored(trainer.executor, open_store, weights=weights, tell=announce if verbose else None)
+            train = stored(trainer.executor, open_store, weights=weights, report=announce if verbose else None)
             trainer = replace(trainer, executor=train)
         comparison = _compared(
             trainer, strategies, refused, cv_folds, metric=metric, priced=priced, nested=nested, limited=limited,

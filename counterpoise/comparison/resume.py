@@ -26,7 +26,7 @@ def opened(store: Any) -> Any:
 
 
 def stored(
-    executor: Executor, store: Store, *, weights: bool = True, tell: Callable[[str], None] | None = None
+    executor: Executor, store: Store, *, weights: bool = True, report: Callable[[str], None] | None = None
 ) -> Executor:
     """Return an executor that yields what the store contains, and has `executor` train the rest.
 
@@ -36,7 +36,7 @@ def stored(
         weights: Whether the weights of fold members are kept too; those of trainings on all rows always are.
         tell: Called once with "resuming: 37 of 60 fits are done" when some are.
     """
-    pending = [tell] if tell else []
+    pending = [report] if report else []
 
     def run(jobs: Iterable[Job], examples: Examples, model: Any, **how: Any) -> Trained:
         """The members that the store has, then those of the jobs that are left, each stored before it is given on."""

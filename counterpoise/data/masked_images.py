@@ -56,8 +56,8 @@ class MaskedFiles:
         if bad and not skip_bad:
             raise DataError(
                 f"{len(bad)} {'mask' if len(bad) == 1 else 'masks'} cannot be used: {bad_files_text(bad)}. Expected "
-                "one class code for each pixel of the image. Repair or remove them, or leave them out with skip_bad=True "
-                "(--skip-bad)."
+                "one class code for each pixel of the image. Repair or remove them, or leave them out with "
+                "skip_bad=True (--skip-bad)."
             )
         part = None if self.split is None else dict(zip(self.masks, self.split, strict=True))
         split = None if part is None else pl.Series("split", [part[path] for path in kept])

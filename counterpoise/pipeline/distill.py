@@ -24,7 +24,7 @@ from counterpoise.data.split import hold_out
 from counterpoise.decide.aim import Aim
 from counterpoise.decide.prior import to_prior
 from counterpoise.pipeline.assembly import rows_of
-from counterpoise.pipeline.fit import EPOCHS, say_cut_off
+from counterpoise.pipeline.fit import EPOCHS, warn_if_cut_off
 from counterpoise.pipeline.fold_results import subset
 from counterpoise.pipeline.models import models_of
 from counterpoise.pipeline.order import on_holdout
@@ -122,7 +122,7 @@ def distill(
     with bar(verbose) as progress:
         clf = on_holdout(student, replace(trainer, progress=progress), holdout)
     clf = clf.with_card(**rows_of(examples), teacher=_teacher(teacher))
-    say_cut_off(clf)
+    warn_if_cut_off(clf)
     return _decided(clf, teacher)
 
 

@@ -1,4 +1,4 @@
-"""Which rows do what in one training: what the arguments of `fit` say about it, read and checked."""
+"""Which rows do what in one training: rows are read, and divided as the arguments of `fit` ask for."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class Division:
     """Rows and what they do.
 
     Attributes:
-        examples: The rows that train or end training, and test rows that say so.
-        holdout: Who trains and who ends training; None: `folds` say so.
+        examples: The rows that train or end training, and the test rows of a split of their own.
+        holdout: Which rows train and which end training; None: `folds` has them.
         folds: Those of `fit(folds=)`, and those whose test rows weigh the members of a blend.
         judging: Rows that do neither, and what to call them; None: there are none.
         stopped_by_given: Whether the rows that end training are the user's choice.
@@ -52,7 +52,7 @@ def divide(
     model: Any, data: Any, y: Any, validation: Any, folds: int | None, guarantee_rows: float | None, seed: int,
     metadata: Mapping[str, Any],
 ) -> Division:  # fmt: skip
-    """Read rows, and say which do what.
+    """Read rows, and divide them by what they do.
 
     Args:
         model, data, y, validation, folds, guarantee_rows, seed: As for `fit`.
@@ -117,7 +117,7 @@ def _keep_out(examples: Examples, share: float, seed: int) -> tuple[Examples, Ex
 def _given_division(
     examples: Examples, judging: tuple[Examples, str] | None, share: float, folds: int | None, seed: int
 ) -> Division:
-    """Rows that say what they do."""
+    """The division of rows with a split of their own."""
     if folds is not None:
         raise OptionError(
             "folds and split cannot be combined, because split defines the use of each row. Leave folds out."

@@ -229,7 +229,7 @@ def cross_validate(
 def refit(strategy: Strategy, trainer: Trainer, outcome: Outcome, *, tune_threshold: bool = True) -> Classifier:
     """Train a strategy on all rows for the folds' median best step; its rule comes from all out-of-fold scores.
 
-    Of rows that say what they do (`Examples.split`) it is the classifier that was judged: test rows train nothing.
+    Of rows with a split of their own (`Examples.split`) it is the classifier that was judged: test rows train nothing.
 
     The metrics of its card are those of the rows that fitted the rule; `compare` puts those of its folds there.
     """

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from counterpoise.cli import terminal
-from counterpoise.cli.terminal import Terminal, say, write_data
+from counterpoise.cli.terminal import Terminal, print_line, write_data
 from counterpoise.core.errors import OptionError
 from counterpoise.core.shown import shown
 
@@ -24,8 +24,8 @@ def test_characters_that_steer_are_written_out_and_others_stay():
 
 
 def test_a_line_is_printed_as_text(capsys):
-    say(f"saved {STEERING}")
-    say(STEERING, error=True)
+    print_line(f"saved {STEERING}")
+    print_line(STEERING, error=True)
     assert capsys.readouterr() == (f"saved {WRITTEN}\n", f"{WRITTEN}\n")
 
 
