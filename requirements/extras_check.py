@@ -87,12 +87,12 @@ def pandas(_: Path) -> None:
 
 
 def mlflow(out: Path) -> None:
-    place = f"sqlite:///{out}/runs.sqlite"
+    address = f"sqlite:///{out}/runs.sqlite"
     os.chdir(out)
-    comparison().log_to("mlflow", place)
+    comparison().log_to("mlflow", address)
     from mlflow import MlflowClient
 
-    runs = MlflowClient(place).search_runs(["0"])
+    runs = MlflowClient(address).search_runs(["0"])
     assert {"none", "threshold"} <= {run.data.params.get("strategy") for run in runs}
 
 

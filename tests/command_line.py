@@ -35,8 +35,8 @@ def run_command(*arguments: object) -> Run:
 
 def contents(folder: Path) -> dict[str, bytes | None]:
     """Everything below a folder but what Python compiled: path -> bytes, None for a folder."""
-    found = [p for p in sorted(folder.rglob("*")) if "__pycache__" not in p.parts]
-    return {str(p.relative_to(folder)): p.read_bytes() if p.is_file() else None for p in found}
+    paths = [p for p in sorted(folder.rglob("*")) if "__pycache__" not in p.parts]
+    return {str(p.relative_to(folder)): p.read_bytes() if p.is_file() else None for p in paths}
 
 
 def check_refusal(run: Run, *words: str) -> None:

@@ -50,9 +50,9 @@ def metrics() -> None:
     table = cp.callbacks.PerClass(X, Y, show=False)
     log = model.fit(X, Y, epochs=2, batch_size=64, callbacks=[table, cp.callbacks.Deferred(at=0.5)], verbose=0)
     assert np.all(np.isfinite(log.history["loss"]))
-    found, z = model.evaluate(X, Y, batch_size=64, verbose=0, return_dict=True), model.predict(X, verbose=0)[:, 0]
-    np.testing.assert_allclose(found["balanced_accuracy"], balanced_accuracy_score(Y, z >= 0), rtol=1e-5)
-    np.testing.assert_allclose(found["average_precision"], average_precision_score(Y, z), rtol=1e-5)
+    record, z = model.evaluate(X, Y, batch_size=64, verbose=0, return_dict=True), model.predict(X, verbose=0)[:, 0]
+    np.testing.assert_allclose(record["balanced_accuracy"], balanced_accuracy_score(Y, z >= 0), rtol=1e-5)
+    np.testing.assert_allclose(record["average_precision"], average_precision_score(Y, z), rtol=1e-5)
     np.testing.assert_allclose(table.history[-1]["average_precision_1"], average_precision_score(Y, z), rtol=1e-5)
 
 

@@ -160,18 +160,18 @@ def _check_row(row: Mapping[str, Any], cells: int, labels: list[str], baseline: 
         assert against["p"] is None or 0 <= against["p"] <= against["p_holm"] <= 1
 
 
-def _check(value: Any, wanted: Any, place: str) -> None:
+def _check(value: Any, wanted: Any, where: str) -> None:
     if isinstance(wanted, dict):
-        assert isinstance(value, dict), place
-        assert list(value) == list(wanted), f"{place}: {sorted(set(value) ^ set(wanted))}"
+        assert isinstance(value, dict), where
+        assert list(value) == list(wanted), f"{where}: {sorted(set(value) ^ set(wanted))}"
         for key, part in wanted.items():
-            _check(value[key], part, f"{place}.{key}")
+            _check(value[key], part, f"{where}.{key}")
     elif isinstance(wanted, list):
-        assert isinstance(value, list), place
+        assert isinstance(value, list), where
         for number, item in enumerate(value):
-            _check(item, wanted[0], f"{place}[{number}]")
+            _check(item, wanted[0], f"{where}[{number}]")
     elif isinstance(wanted, set):
-        assert value in wanted, f"{place} is {value!r}"
+        assert value in wanted, f"{where} is {value!r}"
     else:
-        assert isinstance(value, wanted), f"{place} is {value!r}"
-        assert bool in (wanted if isinstance(wanted, tuple) else (wanted,)) or not isinstance(value, bool), place
+        assert isinstance(value, wanted), f"{where} is {value!r}"
+        assert bool in (wanted if isinstance(wanted, tuple) else (wanted,)) or not isinstance(value, bool), where

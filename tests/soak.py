@@ -59,9 +59,9 @@ def command_of(table: Path, out: Path) -> list[object]:
 
 def board(out: Path) -> dict[str, Any]:
     """The leaderboard of a run, without what it cost."""
-    found = json.loads((out / "leaderboard.json").read_text())
-    found["rows"] = [{k: v for k, v in row.items() if k not in COSTS} for row in found["rows"]]
-    return found
+    record = json.loads((out / "leaderboard.json").read_text())
+    record["rows"] = [{k: v for k, v in row.items() if k not in COSTS} for row in record["rows"]]
+    return record
 
 
 def moments(rng: np.random.Generator, number: int, seconds: float) -> list[Moment]:
@@ -111,14 +111,14 @@ def undisturbed(run: Runner, table: Path, out: Path) -> tuple[float, dict[str, A
     return time.perf_counter() - start, board(out)
 
 
-def soak_kills(place: Path, kills: int, seed: int) -> int:
+def soak_kills(folder: Path, kills: int, seed: int) -> int:
     """Print each ordeal; the number of comparisons that did not end as they should."""
-    rng, table, wrong = np.random.default_rng(seed), write_table(place / "table.csv"), 0
-    with runner(place) as run:
-        seconds, wanted = undisturbed(run, table, place / "whole")
+    rng, table, wrong = np.random.default_rng(seed), write_table(folder / "table.csv"), 0
+    with runner(folder) as run:
+        seconds, wanted = undisturbed(run, table, folder / "whole")
         print(f"undisturbed: {seconds:.1f} s")
         for number, moment in enumerate(moments(rng, kills, seconds)):
-            out = place / f"killed-{number}"
+            out = folder / f"killed-{number}"
             codes = ordeal(run, table, out, [moment])
             lines = run.log.read_text().splitlines()
             same = codes[-1] == 0 and board(out) == wanted
@@ -154,21 +154,21 @@ def soak_ray() -> int:
     wrong = 0
     try:
         for deadly in (False, False, True):
-            start, found, came, killed = time.perf_counter(), {}, [], None
+            start, members, came, killed = time.perf_counter(), {}, [], None
             with scale.ray(cluster.address) as executor:
                 for job_id, member in executor(jobs, examples, network):
-                    found[job_id] = member
+                    members[job_id] = member
                     came.append(time.perf_counter() - start)
-                    if deadly and len(found) == len(ours) // 2:
+                    if deadly and len(members) == len(ours) // 2:
                         killed = came[-1]
                         cluster.remove_node(nodes[0], allow_graceful=False)
-            good = set(found) == set(ours) and all(same(ours[k], m) for k, m in found.items())
+            good = set(members) == set(ours) and all(same(ours[k], m) for k, m in members.items())
             wrong += not good
             what, word = "one node killed at half" if deadly else "two nodes", "equal" if good else "DIFFERENT"
             when = f"{came[-1]:.1f} s (the first after {came[0]:.1f} s)"
-            print(f"{what}: {len(found)} of {len(ours)} fits, {word}, {when}", flush=True)
+            print(f"{what}: {len(members)} of {len(ours)} fits, {word}, {when}", flush=True)
             if killed is not None:
-                print(after_kill([member.seconds for member in found.values()], came, killed), flush=True)
+                print(after_kill([member.seconds for member in members.values()], came, killed), flush=True)
     finally:
         ray.shutdown()
         cluster.shutdown()
@@ -190,8 +190,8 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as place:
-        wrong = soak_kills(Path(place), given.kills, given.seed)
+    with tempfile.TemporaryDirectory() as folder:
+        wrong = soak_kills(Path(folder), given.kills, given.seed)
     wrong += soak_ray()
     raise SystemExit(1 if wrong else 0)
 

@@ -37,8 +37,8 @@ def _net(x, units):
 """
 
 
-@pytest.fixture(scope="module", name="place")
-def _place(tmp_path_factory):
+@pytest.fixture(scope="module", name="root")
+def _root(tmp_path_factory):
     """A table, variants of it that lack something, models sound and unsound, builders that cannot be used."""
     folder = tmp_path_factory.mktemp("in")
     rng = np.random.default_rng(0)
@@ -78,12 +78,12 @@ def _out(tmp_path):
     return folder
 
 
-def refused(place, out, command: str, *words: str) -> None:
+def refused(root, out, command: str, *words: str) -> None:
     """Run a command in `place`; it must refuse, and change nothing there or in the output folder."""
-    before = contents(place), contents(out)
+    before = contents(root), contents(out)
     run = run_command(*shlex.split(command.format(out=out)))
     check_refusal(run, *words)
-    assert (contents(place), contents(out)) == before
+    assert (contents(root), contents(out)) == before
 
 
 RUN = "compare t.csv --target ill --out {out} "
@@ -179,10 +179,10 @@ COMMANDS = {
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_a_command_that_cannot_be_carried_out(place, out, name, monkeypatch):
-    monkeypatch.chdir(place)
+def test_a_command_that_cannot_be_carried_out(root, out, name, monkeypatch):
+    monkeypatch.chdir(root)
     command, *words = COMMANDS[name]
-    refused(place, out, command, *words)
+    refused(root, out, command, *words)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -212,11 +212,11 @@ def test_a_bad_file_in_python(case, tmp_path):
         ("pathlib.Path.write_bytes", SCORE),
     ],
 )
-def test_a_full_disk_leaves_the_earlier_run(place, out, monkeypatch, place_of_fault, command):
+def test_a_full_disk_leaves_the_earlier_run(root, out, monkeypatch, place_of_fault, command):
     def full(*arguments, **options):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.chdir(place)
+    monkeypatch.chdir(root)
     monkeypatch.setattr(place_of_fault, full)
     before = contents(out)
     run = run_command(*shlex.split(command.format(out=out)))
@@ -225,11 +225,11 @@ def test_a_full_disk_leaves_the_earlier_run(place, out, monkeypatch, place_of_fa
     assert kept == before  # what was trained stays in the store, so that the same command goes on
 
 
-def test_a_disk_that_cannot_be_read_is_named(place, out, monkeypatch):
+def test_a_disk_that_cannot_be_read_is_named(root, out, monkeypatch):
     def lost(*arguments, **options):
         raise OSError(errno.EIO, os.strerror(errno.EIO), "t.csv")
 
-    monkeypatch.chdir(place)
+    monkeypatch.chdir(root)
     monkeypatch.setattr("pathlib.Path.open", lost)
     check_refusal(run_command("diagnose", "t.csv", "--target", "ill"), "t.csv", "Input/output error")
 
@@ -242,11 +242,11 @@ def test_rows_left_out_on_request_are_reported(tmp_path, monkeypatch):
     assert "left out" in run.out
 
 
-def test_an_interrupt_is_no_traceback(place, out, monkeypatch):
+def test_an_interrupt_is_no_traceback(root, out, monkeypatch):
     def stop(*arguments, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.chdir(place)
+    monkeypatch.chdir(root)
     monkeypatch.setattr("counterpoise.data.read.read", stop)
     run = run_command(*shlex.split(RUN.format(out=out)))
     assert (run.code, run.err) == (130, "counterpoise: stopped.\n")

@@ -21,8 +21,10 @@ BLOCK = re.compile(r"^```python[ ]*(?P<how>[^\n]*)\n(?P<code>.*?)^```", re.MULTI
 def blocks(page: Path) -> list[tuple[int, str]]:
     """Line number and code of each block that should run."""
     text = page.read_text(encoding="utf-8")
-    found = [(text[: m.start("code")].count("\n"), m["code"]) for m in BLOCK.finditer(text) if "no-run" not in m["how"]]
-    return found
+    numbered = [
+        (text[: m.start("code")].count("\n"), m["code"]) for m in BLOCK.finditer(text) if "no-run" not in m["how"]
+    ]
+    return numbered
 
 
 @pytest.mark.pages

@@ -131,8 +131,8 @@ def test_after_a_refit_guarantees_hold_as_often_as_they_say():
 
 
 def test_treated_networks_are_calibrated_without_a_change_of_ranking(clf):
-    found = clf.rule.calibrator
-    assert found is None or found["kind"] in ("platt", "temperature")
+    calibrator = clf.rule.calibrator
+    assert calibrator is None or calibrator["kind"] in ("platt", "temperature")
 
 
 def test_several_classes_are_guaranteed_together(tmp_path):

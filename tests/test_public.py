@@ -69,9 +69,9 @@ def test_every_lazy_name_is_the_same_after_importing_every_submodule():
     """Python binds a submodule over a function of the same name; so none may exist."""
     spaces = [cp, *(getattr(cp, name) for name in cp._NAMESPACES)]
     before = {(space, name): getattr(space, name) for space in spaces for name in dir(space)}
-    for found in pkgutil.walk_packages(cp.__path__, "counterpoise."):
-        if not found.name.endswith("__main__"):
-            importlib.import_module(found.name)
+    for module in pkgutil.walk_packages(cp.__path__, "counterpoise."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
     assert [name for (space, name), value in before.items() if getattr(space, name) is not value] == []
     for name in cp.__all__:
         value = getattr(cp, name)

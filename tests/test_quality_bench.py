@@ -106,8 +106,8 @@ def test_seconds_are_those_of_one_training_and_large_sets_are_told_apart(tmp_pat
 def test_training_times_are_held_against_what_is_wanted(tmp_path):
     assert told(tmp_path / "time.json") == []
     rows = [("mammography", 31.0, 900), ("cover", 100.0, 2000)]
-    found = [{"set": s, "rows": 9, "columns": 2, "seconds": t, "memory_mb": m} for s, t, m in rows]
-    (tmp_path / "time.json").write_text(json.dumps(found))
+    times = [{"set": s, "rows": 9, "columns": 2, "seconds": t, "memory_mb": m} for s, t, m in rows]
+    (tmp_path / "time.json").write_text(json.dumps(times))
     words = [line.split("|")[-2].strip() for line in told(tmp_path / "time.json")[-3:-1]]
     assert words == ["not reached", "reached"]
 
@@ -134,13 +134,13 @@ def test_what_is_asked_for_is_held_against_what_came_out(tmp_path):
         write(parent, "mlp", "mlp", {})
     lines = wanted(by_parent(tmp_path), tmp_path, "confirmatory")[4:-1]
     results = {line.split("|")[1].strip(): line.split("|")[3:5] for line in lines}
-    said = {name: (got.strip(), word.strip()) for name, (got, word) in results.items()}
-    assert said["wins and half the ties against LightGBM, the better of plain and balanced"][0] == "100% [100%, 100%]"
-    trees = said["wins and half the ties against the best tree ensemble of imbalanced-learn and imbalanced-ensemble"]
+    shown = {name: (got.strip(), word.strip()) for name, (got, word) in results.items()}
+    assert shown["wins and half the ties against LightGBM, the better of plain and balanced"][0] == "100% [100%, 100%]"
+    trees = shown["wins and half the ties against the best tree ensemble of imbalanced-learn and imbalanced-ensemble"]
     assert trees == ("50% [0%, 100%]", "not reached")
-    assert said["place of `tabular none` by mean rank in roc_auc"][1] == "reached"
-    assert said["its training time by that of `tabular none`, median over parents"] == ("2.50 x", "not reached")
-    assert said["`tabular resampling_ensemble` less its best plan"][1] == "not reached"
+    assert shown["place of `tabular none` by mean rank in roc_auc"][1] == "reached"
+    assert shown["its training time by that of `tabular none`, median over parents"] == ("2.50 x", "not reached")
+    assert shown["`tabular resampling_ensemble` less its best plan"][1] == "not reached"
 
 
 def test_large_tables_are_split_into_parts_that_hold_every_class():
@@ -164,7 +164,7 @@ def test_a_held_out_race_scores_the_judged_rows_alone():
     assert {name: row["status"] for name, row in rows.items()} == dict.fromkeys(rows, "ok")
     _, _, judged = parts(y, 0)
     fold = parts(y, 0)[0]
-    alone = RandomForestClassifier(30, random_state=0).fit(x[fold.whole().train], y[fold.whole().train])
+    alone = RandomForestClassifier(30, random_state=0).fit(x[fold.all_training().train], y[fold.all_training().train])
     by_hand = average_precision_score(y[judged], alone.predict_proba(x[judged])[:, 1])
     assert rows["external:forest"]["scores"]["average_precision"]["folds"] == pytest.approx([by_hand], abs=0.05)
 
@@ -220,9 +220,9 @@ def test_the_rarest_class_of_a_standard_set_is_told_from_all_the_rest(tmp_path):
         sets(tmp_path, tmp_path)
     (tmp_path / "imbalanced" / "raw").mkdir(parents=True)
     (tmp_path / "imbalanced" / "raw" / "ecoli1.dat").write_text(text)
-    other, found = sets(tmp_path, tmp_path)
+    other, multiclass = sets(tmp_path, tmp_path)
     assert other.group == "development"
-    assert (found.name, found.parent, found.group) == ("wine", "wine", "second")
-    examples = found.read()
+    assert (multiclass.name, multiclass.parent, multiclass.group) == ("wine", "wine", "second")
+    examples = multiclass.read()
     assert examples.classes[examples.positive] == "rarest"
     assert np.flatnonzero(examples.y == examples.positive).tolist() == [4, 5]

@@ -31,11 +31,11 @@ def _saved(tmp_path_factory):
 class Bomb:
     """Writes a file where it is unpickled."""
 
-    def __init__(self, place: Path) -> None:
-        self.place = place
+    def __init__(self, path: Path) -> None:
+        self.path = path
 
     def __reduce__(self):
-        return Path.touch, (self.place,)
+        return Path.touch, (self.path,)
 
 
 def with_part(source: Path, target: Path, name: str, content: bytes) -> Path:
@@ -52,8 +52,8 @@ def _with_code(tmp_path):
     sign = tmp_path / "sign"
     inputs = keras.Input((2,))
 
-    def code(v, place=str(sign)):
-        open(place, "w").close()
+    def code(v, path=str(sign)):
+        open(path, "w").close()
         return v
 
     layer = keras.layers.Lambda(lambda v, code=code: code(v), output_shape=(2,))

@@ -21,9 +21,9 @@ LEFT = {
 
 
 def test_no_room_above_asks_which_target_it_is():
-    found = {}
+    counts = {}
     for path in sorted(ROOT.rglob("*.py")):
         name = path.relative_to(ROOT).as_posix()
         if name.split("/")[0] not in BELOW and (count := len(ASKS.findall(path.read_text(encoding="utf-8")))):
-            found[name] = count
-    assert found == LEFT
+            counts[name] = count
+    assert counts == LEFT

@@ -26,11 +26,11 @@ def losses_of(model: keras.Model) -> list[Any]:
     return losses
 
 
-def _with(model: keras.Model, name: str, doing: str) -> list[Any]:
+def _losses_with(model: keras.Model, name: str, caller: str) -> list[Any]:
     losses = [loss for loss in losses_of(model) if hasattr(loss, name)]
     if not losses:
         raise ModelError(
-            f"{doing} needs a compiled loss with {name!r}, but the model was compiled with {model.loss!r}. Compile "
+            f"{caller} needs a compiled loss with {name!r}, but the model was compiled with {model.loss!r}. Compile "
             f"it with compile_balanced, or with {_FOR[name]}."
         )
     return losses
@@ -77,7 +77,7 @@ class _Mixing(keras.callbacks.Callback):
         raise NotImplementedError
 
     def on_train_begin(self, logs: Any = None) -> None:
-        self._losses = _with(self.model, "mix", type(self).__name__)
+        self._losses = _losses_with(self.model, "mix", type(self).__name__)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         _set(self.model, [loss.mix for loss in self._losses], self.share(epoch, _epochs(self)))
@@ -166,7 +166,7 @@ class GammaDecay(keras.callbacks.Callback):
         return start + (self.end - start) * (epoch / (epochs - 1) if epochs > 1 else 1.0)
 
     def on_train_begin(self, logs: Any = None) -> None:
-        self._losses = _with(self.model, "gamma", "GammaDecay")
+        self._losses = _losses_with(self.model, "gamma", "GammaDecay")
         if self.start is None:
             self.start = float(self._losses[0].gamma)
         for loss in self._losses:

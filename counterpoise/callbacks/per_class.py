@@ -101,7 +101,7 @@ class PerClass(keras.callbacks.Callback):
         if self.show:
             print(table_text(epoch, scores, names))
         if self.stop_on is not None:
-            self._look(epoch, scores)
+            self._track_best(epoch, scores)
 
     def on_train_end(self, logs: Any = None) -> None:
         if self._weights is not None:
@@ -133,7 +133,7 @@ class PerClass(keras.callbacks.Callback):
             z = np.exp(z - z.max(axis=1, keepdims=True))
         return z / z.sum(axis=1, keepdims=True)
 
-    def _look(self, epoch: int, scores: dict[str, float]) -> None:
+    def _track_best(self, epoch: int, scores: dict[str, float]) -> None:
         if self.stop_on not in scores:
             raise OptionError(f"There is no score {self.stop_on!r}.{did_you_mean(self.stop_on, scores)}")
         value = -scores[self.stop_on] if self.stop_on == "log_loss" else scores[self.stop_on]

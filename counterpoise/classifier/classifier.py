@@ -131,7 +131,9 @@ class Classifier:
             prior: Class shares where the rows come from, when they differ from training: the share of
                 `classes_[1]` for two classes, one share per class, or one per label. None = as in training.
         """
-        return np.concatenate(predicting.parts(self, x, without_column(self._rule_at(prior)), lambda made: made.proba))
+        return np.concatenate(
+            predicting.by_batch(self, x, without_column(self._rule_at(prior)), lambda result: result.proba)
+        )
 
     def predict(self, x: Any, prior: Any = None) -> Array:
         """Predict the label of each row (N,) at the classifier's threshold or offsets.
@@ -140,7 +142,7 @@ class Classifier:
 
         Of a class per element the label of each, (N, ...).
         """
-        codes = np.concatenate(predicting.parts(self, x, self._rule_at(prior), lambda made: made.decision))
+        codes = np.concatenate(predicting.by_batch(self, x, self._rule_at(prior), lambda result: result.decision))
         return self.target.decided(codes, self.decisions_)
 
     @property
@@ -185,7 +187,9 @@ class Classifier:
 
         labels = written_decisions(self.classes_, self.rule)
         rule = self._rule_at(prior)
-        return pl.concat(predicting.parts(self, x, rule, lambda made: pl.DataFrame(self.target.columns(made, labels))))
+        return pl.concat(
+            predicting.by_batch(self, x, rule, lambda result: pl.DataFrame(self.target.columns(result, labels)))
+        )
 
     def decide(
         self, *, confidence: float | None = None, costs: Any = None, cost_column: str | None = None,
@@ -306,11 +310,11 @@ class Classifier:
 
         `scored` takes outputs and numbers of some rows, and returns the outputs that are wanted; None: all.
         """
-        made = []
+        outputs = []
         for chunk, batch in predicting.batches(self, encoded):
             numbers = np.arange(chunk.start, chunk.start + len(batch[0]))
-            made.append(batch if scored is None else [scored(logits, numbers) for logits in batch])
-        return [np.concatenate(columns) for columns in zip(*made, strict=True)]
+            outputs.append(batch if scored is None else [scored(logits, numbers) for logits in batch])
+        return [np.concatenate(columns) for columns in zip(*outputs, strict=True)]
 
     def log_p(self, logits: Sequence[Array]) -> Array:
         """Return the corrected log-probabilities of each member.

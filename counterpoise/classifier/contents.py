@@ -15,20 +15,21 @@ import keras
 import numpy as np
 
 from counterpoise.core.errors import ArtifactError
+from counterpoise.core.json_values import jsonable
 from counterpoise.core.plain import (
     Check,
     anything,
     choice,
+    integer,
     list_of,
     mapping_of,
     maybe,
-    misfit,
     number,
     plain,
     record,
     text,
     truth,
-    whole,
+    wrong_value,
 )
 from counterpoise.core.rule import LabelRules, Rule
 from counterpoise.core.schema import Schema
@@ -84,12 +85,14 @@ CARD = record(
         "models": list_of(text()),
         "plan": maybe(text()),
         "source": text(),
-        "rows": whole(),
+        "rows": integer(),
         "text_column": maybe(text()),
-        "columns": maybe(record({"numeric": whole(), "categorical": whole(), "excluded": list_of(text())})),
-        "classes": list_of(record({"label": text(), "count": whole(), "share": SHARE}, optional={"known": whole()})),
-        "seed": whole(-(2**63)),
-        "steps": list_of(whole()),
+        "columns": maybe(record({"numeric": integer(), "categorical": integer(), "excluded": list_of(text())})),
+        "classes": list_of(
+            record({"label": text(), "count": integer(), "share": SHARE}, optional={"known": integer()})
+        ),
+        "seed": integer(-(2**63)),
+        "steps": list_of(integer()),
         "engines": list_of(text()),
         "member_shifts": list_of(maybe(list_of(NUMBERS))),
         "needs_calibration": truth,
@@ -107,7 +110,7 @@ CARD = record(
         "versions": mapping_of(text()),
         "metrics": _metrics,
         "metrics_of": text(),
-        "guarantee_rows": whole(),
+        "guarantee_rows": integer(),
         "guarantee_note": text(),
         "unit": mapping_of(plain),
         "verdict": mapping_of(plain),
@@ -117,7 +120,7 @@ CARD = record(
     others=plain,
 )
 DESCRIPTION = record(
-    {"format": whole(), "classes": list_of(anything), "schema": maybe(plain), "card": plain},
+    {"format": integer(), "classes": list_of(anything), "schema": maybe(plain), "card": plain},
     optional={
         "kind": text(),
         "unit": maybe(record({"columns": list_of(text()), "aggregate": choice(AGGREGATES), "rule": plain})),
@@ -202,7 +205,7 @@ def check_labels(classes: Sequence[Any]) -> list[Any]:
     for code, label in enumerate(classes, 1):
         fits = isinstance(label, (str, bool, int)) or (isinstance(label, float) and math.isfinite(label))
         if not fits:
-            raise misfit(label, f"label {code}", "text, a number, or true or false")
+            raise wrong_value(label, f"label {code}", "text, a number, or true or false")
     if len(classes) < 2:
         raise ArtifactError(f"it has {len(classes)} labels. Expected 2 or more.")
     for labels in (classes, [str(label) for label in classes]):  # labels that read alike are one in a table
@@ -276,19 +279,3 @@ def _check_proba(values: Array, shape: tuple[int, ...], name: str, logs: bool) -
         proba = np.exp(values.astype(np.float64)) if logs else values.astype(np.float64)
     if not (proba >= 0).all() or np.abs(proba.sum(axis=-1) - 1.0).max() > 1e-2:
         raise ArtifactError(f"its stored {name} are not probabilities of classes.")
-
-
-def jsonable(value: Any) -> Any:
-    """Plain values of a card: NumPy's numbers as Python's, and null for what is no finite number.
-
-    Example:
-        >>> jsonable({"a": np.float32(0.5), "b": (float("nan"), np.int64(3))})
-        {'a': 0.5, 'b': [None, 3]}
-    """
-    if isinstance(value, Mapping):
-        return {str(key): jsonable(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple, set, np.ndarray)):
-        return [jsonable(item) for item in (value.tolist() if isinstance(value, np.ndarray) else value)]
-    if isinstance(value, np.generic):
-        return jsonable(value.item())
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -140,7 +140,7 @@ def evaluate(
     predicted = clf.target.apply(clf.rule.unreviewed, log_p, values)
     problems = clf.target.problems(codes, clf.classes_.tolist())
     spread = threshold_spread(clf.rule, clf.scores, resamples=min(resamples, 200))
-    if (p := problems[0]).together is not None:  # from here on every element is a row of its group
+    if (p := problems[0]).row_groups is not None:  # from here on every element is a row of its group
         rows_of = everything if group is None else group
         codes, weight, group = p.y.astype(np.int64), p.of_rows(weight), p.of_rows(rows_of)
         predicted, raw = Decision(p.proba(predicted.proba), p.decision(predicted.decision)), p.proba(raw)
@@ -166,7 +166,7 @@ def evaluate(
         for key, (low, high) in joint_intervals(labels_of, len(codes), resamples=drawn, **drawn_by).items():
             scores[key] |= {"low": low, "high": high}
     at_ends = None if spread is None else decisions_at(spread, codes, predicted.proba[:, 1], weight)
-    together = clf.target.together(codes, predicted.proba, predicted.decision, weight)
+    together = clf.target.joint_scores(codes, predicted.proba, predicted.decision, weight)
     fewer: dict[str, Any] = {"resamples": drawn} if regions else {}
     beyond = further(codes, predicted.proba, predicted.decision, clf.rule, stakes, **drawn_by, **fewer) if one else {}
     return Evaluation({

@@ -83,12 +83,8 @@ def aligned(rows: Sequence[Sequence[str]], width: int) -> list[str]:
     return lines
 
 
-def _known(value: float | None) -> bool:
-    return value is not None and math.isfinite(value)
-
-
 def _number(value: float | None) -> str:
-    if not _known(value):
+    if not _finite(value):
         return "-"
     assert value is not None
     size = abs(value)
@@ -149,13 +145,13 @@ def _scores(record: Mapping[str, Any], of: Mapping[str, Any]) -> Iterator[tuple[
 
 
 def _cells(score: Mapping[str, Any]) -> tuple[str, str]:
-    ends = f"{_number(score['low'])} to {_number(score['high'])}" if _known(score["low"]) else "-"
+    ends = f"{_number(score['low'])} to {_number(score['high'])}" if _finite(score["low"]) else "-"
     return _number(score["value"]), ends
 
 
 def _complement(score: Mapping[str, Any]) -> dict[str, Any]:
     flipped = {"value": "value", "low": "high", "high": "low"}
-    return {end: 1 - score[of] if _known(score[of]) else None for end, of in flipped.items()}
+    return {end: 1 - score[of] if _finite(score[of]) else None for end, of in flipped.items()}
 
 
 def _reference(key: str, metrics: Mapping[str, Any], classes: Sequence[Mapping[str, Any]], form: str) -> str:
@@ -163,18 +159,18 @@ def _reference(key: str, metrics: Mapping[str, Any], classes: Sequence[Mapping[s
     if key == "average_precision" and form == "two":
         return f"random ranking: {_number(classes[1]['share'])}"
     skill = metrics["skill"]["value"]
-    if key == "log_loss" and form != "labels" and _known(skill) and skill < 1:
+    if key == "log_loss" and form != "labels" and _finite(skill) and skill < 1:
         return f"proportions only: {_number(metrics[key]['value'] / (1 - skill))}"
     return ""
 
 
 def _per_cases(record: Mapping[str, Any], of: Mapping[str, Any]) -> Iterator[str]:
     recall, specificity = (of["metrics"][key]["value"] for key in ("recall", "specificity"))
-    if _form(record) != "two" or not (_known(recall) and _known(specificity)):
+    if _form(record) != "two" or not (_finite(recall) and _finite(specificity)):
         return
     label, share = str(of["classes"][1]["label"]), of["classes"][1]["share"]
-    found, alerts = PER * share * recall, PER * (1 - share) * (1 - specificity)
-    yield f"Per {PER:,} cases ({PER * share:,.0f} {label!r}): {found:,.0f} found, {alerts:,.0f} false positives."
+    hits, alerts = PER * share * recall, PER * (1 - share) * (1 - specificity)
+    yield f"Per {PER:,} cases ({PER * share:,.0f} {label!r}): {hits:,.0f} found, {alerts:,.0f} false positives."
 
 
 def _calibration(metrics: Mapping[str, Mapping[str, Any]], two: bool) -> str:
@@ -183,16 +179,20 @@ def _calibration(metrics: Mapping[str, Mapping[str, Any]], two: bool) -> str:
     The intercept of more than two classes is a distance, so its interval excludes nothing.
     """
     slope, intercept, error = (metrics[key] for key in ("calibration_slope", "calibration_intercept", "ece"))
-    found = []
-    if _known(slope["low"]) and not slope["low"] <= 1 <= slope["high"]:
-        found.append("overconfident" if slope["high"] < 1 else "underconfident")
-    if two and _known(intercept["low"]) and not intercept["low"] <= 0 <= intercept["high"]:
-        found.append(f"too {'low' if intercept['low'] > 0 else 'high'} on average")
-    known = _known(slope["low"]) and _known(intercept["low"])
-    text = f"probabilities are {' and '.join(found)}" if found else "no significant error" if known else ""
-    numbers = [] if not _known(slope["value"]) else [f"slope {with_ends(slope)}"]
-    numbers += [] if not _known(error["value"]) else [f"expected calibration error {_number(error['value'])}"]
+    faults = []
+    if _finite(slope["low"]) and not slope["low"] <= 1 <= slope["high"]:
+        faults.append("overconfident" if slope["high"] < 1 else "underconfident")
+    if two and _finite(intercept["low"]) and not intercept["low"] <= 0 <= intercept["high"]:
+        faults.append(f"too {'low' if intercept['low'] > 0 else 'high'} on average")
+    known = _finite(slope["low"]) and _finite(intercept["low"])
+    text = f"probabilities are {' and '.join(faults)}" if faults else "no significant error" if known else ""
+    numbers = [] if not _finite(slope["value"]) else [f"slope {with_ends(slope)}"]
+    numbers += [] if not _finite(error["value"]) else [f"expected calibration error {_number(error['value'])}"]
     return f"Calibration: {'; '.join([*([text] if text else []), *numbers])}."
+
+
+def _finite(value: float | None) -> bool:
+    return value is not None and math.isfinite(value)
 
 
 def _others(record: Mapping[str, Any]) -> Iterator[str]:
@@ -248,18 +248,18 @@ def _table(table: Mapping[str, Any], width: int) -> list[str]:
 
 def _differences(table: Mapping[str, Any], named: bool) -> str:
     """Scores whose simultaneous interval excludes 0, value by value; empty if there is none."""
-    found = []
+    different = []
     for value in table["values"]:
         scores = [
             f"{OF_GROUP[key]} {score['value']:+.2f}"
             for key, score in value["differences"].items()
-            if _known(score["low"]) and not score["low"] <= 0 <= score["high"]
+            if _finite(score["low"]) and not score["low"] <= 0 <= score["high"]
         ]
         if scores:
-            found.append(f"{value['value']}: {', '.join(scores)}")
-    if not found:
+            different.append(f"{value['value']}: {', '.join(scores)}")
+    if not different:
         return ""
-    more = f"; and {len(found) - MOST_VALUES} more" if len(found) > MOST_VALUES else ""
+    more = f"; and {len(different) - MOST_VALUES} more" if len(different) > MOST_VALUES else ""
     of = f" for class {table['class']!r}" if named else ""
     where = f"Significantly different from {table['reference']!r}{of}"
-    return f"{where}: {'; '.join(found[:MOST_VALUES])}{more}."
+    return f"{where}: {'; '.join(different[:MOST_VALUES])}{more}."

@@ -50,11 +50,11 @@ def write(path: str | os.PathLike[str], whole: keras.Model, contents: Contents) 
     if target.suffix != ".keras" and not is_stream(target):
         raise ArtifactError(f"{str(target)!r} does not end in .keras. Pass a file name that ends in .keras.")
     with drafted(target) as draft:
-        put(draft, whole, contents)
+        write_draft(draft, whole, contents)
     return target
 
 
-def put(draft: Path, whole: keras.Model, contents: Contents) -> None:
+def write_draft(draft: Path, whole: keras.Model, contents: Contents) -> None:
     """Write the file to a path that nobody reads before the file is complete."""
     try:
         members = {CARD: json.dumps(described(contents)).encode(), SCORES: packed(contents.scores)}
@@ -64,20 +64,20 @@ def put(draft: Path, whole: keras.Model, contents: Contents) -> None:
         raise ArtifactError(f"{str(draft.name)!r} cannot be written: {error}") from error
     except Exception as error:  # a layer's own get_config
         raise ArtifactError(f"{str(draft.name)!r} cannot be written: {keras_text(error)}") from error
-    made = draft.with_name("model.keras")  # Keras asks for the ending, its own libraries for a name that is UTF-8
+    keras_file = draft.with_name("model.keras")  # Keras asks for the ending, its own libraries for a name that is UTF-8
     try:
         with not_compiled(whole):
-            whole.save(made)
+            whole.save(keras_file)
     except ValueError as error:
         if "1980" not in str(error):
             raise
         raise ArtifactError(
             "The clock of this machine is before 1980, which a .keras file cannot store. Set the clock."
         ) from error
-    with zipfile.ZipFile(made, "a") as archive:
+    with zipfile.ZipFile(keras_file, "a") as archive:
         for name, content in members.items():
             zipped.add(archive, name, content)
-    made.rename(draft)
+    keras_file.rename(draft)
 
 
 def read(path: str | os.PathLike[str], custom_objects: Mapping[str, Any] | None = None) -> Contents:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from counterpoise.classifier.threshold_spread import threshold_spread
+from counterpoise.core.json_values import finite_or_none
 from counterpoise.core.rule import Rule
 from counterpoise.core.target import Problem, Target
 from counterpoise.core.version import installed
@@ -114,13 +114,13 @@ def measured(target: Target, rule: Any, scores: Mapping[str, Array], note: str) 
                     p.proba(decision.proba),
                     p.decision(decision.decision),
                     sample_weight=own,
-                    groups=p.together,
+                    groups=p.row_groups,
                     resamples=RESAMPLES,
                 )
             )
     joined = joined_scores(each) if each else {}
     joined = {k: v for k, v in joined.items() if not (unscored and k in DECISION_KEYS)}
-    plain = {k: {end: _finite(v) for end, v in ends.items()} for k, ends in joined.items()}
+    plain = {k: {end: finite_or_none(v) for end, v in ends.items()} for k, ends in joined.items()}
     return {"metrics": plain, "metrics_of": note}
 
 
@@ -144,8 +144,3 @@ def _prior_ratio(rule: Rule, y: Array, weight: Array | None) -> Array | None:
     old = old / old.sum()
     ratio = np.where(old > 0, rule.prior / np.where(old > 0, old, 1.0), 1.0)
     return None if np.allclose(ratio, 1.0) else ratio
-
-
-def _finite(value: float) -> float | None:
-    """JSON has no nan."""
-    return float(value) if math.isfinite(value) else None

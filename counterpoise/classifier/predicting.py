@@ -20,16 +20,18 @@ from counterpoise.networks.member_outputs import shares
 Array = np.ndarray
 
 
-def parts(clf: Any, x: Any, rule: Rule | LabelRules, part: Callable[[Decision], Any]) -> list[Any]:
-    """Apply `part` to the decisions of a rule, for each batch of rows in any form that `fit` takes."""
-    made = []
+def by_batch(clf: Any, x: Any, rule: Rule | LabelRules, value_of: Callable[[Decision], Any]) -> list[Any]:
+    """Apply `value_of` to the decisions of a rule, for each batch of rows in any form that `fit` takes."""
+    results = []
     for chunk in chunks(clf, x):
         encoded, values = with_column_values(clf, chunk, rule.column)
         for rows, logits in batches(clf, encoded):
-            made.append(part(clf.target.apply(rule, clf.log_p(logits), None if values is None else values[rows])))
-    if not made:
+            results.append(
+                value_of(clf.target.apply(rule, clf.log_p(logits), None if values is None else values[rows]))
+            )
+    if not results:
         raise DataError(f"The {type(x).__name__} has no elements. Expected rows to predict. Check where it is made.")
-    return made
+    return results
 
 
 def batches(clf: Any, encoded: Any) -> Iterator[tuple[slice, list[Array]]]:

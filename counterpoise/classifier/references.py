@@ -296,7 +296,7 @@ def _unregistered(reference: Reference) -> str:
     return (
         f"the {reference.kind} {short!r:.80}{reference.where} is not registered with Keras, so the file could not be "
         "read again. Add the line @keras.saving.register_keras_serializable() above its definition; to save without "
-        f"training again, call keras.saving.register_keras_serializable()({_typed(short, 'NAME')})."
+        f"training again, call keras.saving.register_keras_serializable()({_typable(short, 'NAME')})."
     )
 
 
@@ -314,8 +314,8 @@ def refusal(reference: Reference) -> str:
         return f"it names {what}, which Counterpoise never loads from a file: {allowed.REFUSED[short]}."
     if of_keras and reference.function:
         return f"it names {what}; of Keras's functions, a file may name only activations, losses, and metrics."
-    home = "MODULE" if reference.module in ("builtins", "__main__") else _typed(reference.module, "MODULE")
-    name = _typed(short, "NAME")
+    home = "MODULE" if reference.module in ("builtins", "__main__") else _typable(reference.module, "MODULE")
+    name = _typable(short, "NAME")
     return (
         f"it names {what}, which Counterpoise does not load by name. If you trust this {reference.kind}, import it "
         f"and pass custom_objects={{{short!r:.80}: {name}}} (command line: "
@@ -323,7 +323,7 @@ def refusal(reference: Reference) -> str:
     )
 
 
-def _typed(name: str | None, otherwise: str) -> str:
+def _typable(name: str | None, otherwise: str) -> str:
     """A name as a person can type it; a file may contain anything instead."""
     plain = name is not None and len(name) <= 200 and all(word.isidentifier() for word in name.split("."))
     return name if plain and name is not None else otherwise

@@ -63,7 +63,7 @@ def unit_scores(
         )
         for p in problems
     ]  # fmt: skip
-    together = clf.target.together(y, predicted.proba, predicted.decision, drawn_by["sample_weight"])
+    together = clf.target.joint_scores(y, predicted.proba, predicted.decision, drawn_by["sample_weight"])
     return {
         "columns": list(units.columns),
         "aggregate": rule.aggregate,

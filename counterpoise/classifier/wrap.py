@@ -76,7 +76,7 @@ def wrap(
         members, name = _of_keras(model, output, target.independent), model.name
     else:
         members, name = _of_scores(x, output, target.independent), "scores"
-    order = _order(members, several if target.independent else y, plan, classes)
+    order = _class_order(members, several if target.independent else y, plan, classes)
     shape = target.shape(len(order))
     shift = np.zeros(shape) if plan is None else np.asarray(_shift(plan), dtype=np.float64)
     _check_fit(members, order, shift, target)
@@ -177,7 +177,7 @@ def _of_scores(scores: Array, output: str, independent: bool) -> keras.Model:
     return keras.Model(inputs, layer(inputs), name="members")
 
 
-def _order(members: keras.Model, y: Any, plan: Plan | None, classes: Sequence[Any] | None) -> list[Any]:
+def _class_order(members: keras.Model, y: Any, plan: Plan | None, classes: Sequence[Any] | None) -> list[Any]:
     if classes is not None:
         return list(classes)
     if isinstance(y, Labels):

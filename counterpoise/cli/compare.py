@@ -16,7 +16,8 @@ import typer
 from counterpoise.cli import options as o
 from counterpoise.cli.builders import resolve_model
 from counterpoise.cli.costs import costs_of
-from counterpoise.cli.terminal import say
+from counterpoise.cli.rows import read_table
+from counterpoise.cli.terminal import print_line
 from counterpoise.core.errors import OptionError
 from counterpoise.core.files import check_folder
 from counterpoise.core.keras_import import import_keras_quietly
@@ -159,7 +160,7 @@ def command(
     form = o.picture_options(size, range, images, root, groups_from, aspect, features, cache, ignore)
     named = o.target_named(target, separator, missing, uncertain, labels_prefix, data)
     check = partial(check_divisible, folds=folds or 5, seed=seed)
-    examples = o.read_table(data, named, form, check, text=model == "text", inputs=inputs_of(network), **how)
+    examples = read_table(data, named, form, check, text=model == "text", inputs=inputs_of(network), **how)
     chosen = select(strategies, examples.kind)
     leaks = "error" if strict else "warn"
     judged = {
@@ -226,5 +227,5 @@ def _kept_on_interrupt(store: Store) -> Iterator[None]:
     except KeyboardInterrupt:
         command = shlex.join(["counterpoise", *(a for a in sys.argv[1:] if a != "--restart")])
         saved = f"{store.done} of {store.total} fits are saved" if store.total else "nothing was trained yet"
-        say(f"counterpoise: stopped; {saved}. To resume: {command}", error=True)
+        print_line(f"counterpoise: stopped; {saved}. To resume: {command}", error=True)
         raise SystemExit(130) from None

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from counterpoise.cli import options as o
+from counterpoise.cli.rows import read_table
 from counterpoise.cli.summary import diagnosed
 from counterpoise.cli.terminal import Terminal
 
@@ -51,7 +52,7 @@ def command(
     how = o.data_options(positive, one_vs_rest, merge_rare, drop, groups, time, skip_bad)
     pictures = o.picture_options(size, range, images, root, groups_from, aspect, features, ignore=ignore)
     named = o.target_named(target, separator, missing, uncertain, labels_prefix, data)
-    diagnosis = diagnose(o.read_table(data, named, pictures, **how), folds=folds, quick=quick)
+    diagnosis = diagnose(read_table(data, named, pictures, **how), folds=folds, quick=quick)
     if as_json:
         print(json.dumps(diagnosis.to_dict()))
     elif full:

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 import typer
 
-from counterpoise.cli.terminal import lenient, say
+from counterpoise.cli.terminal import lenient, print_line
 from counterpoise.core.errors import CounterpoiseError, refusal_in, system_text
 from counterpoise.core.panics import is_panic, panic_text
 from counterpoise.core.temporary import leave_scratch, scratch
@@ -66,7 +66,7 @@ def _reported(error: BaseException) -> int:
     if isinstance(error, OSError):  # what is left to be printed would fail again
         _drop_output()
     if text.strip():  # empty when the help text was shown because nothing was asked for
-        say(f"counterpoise: {' '.join(text.split())}", error=True)
+        print_line(f"counterpoise: {' '.join(text.split())}", error=True)
     return code
 
 
@@ -148,7 +148,7 @@ def _warnings_as_lines() -> Iterator[None]:
 
     def show(message: Warning | str, category: type[Warning], *where: Any, **how: Any) -> None:
         if category is UserWarning:
-            say(f"counterpoise: warning: {' '.join(str(message).split())}", error=True)
+            print_line(f"counterpoise: warning: {' '.join(str(message).split())}", error=True)
         else:
             before(message, category, *where, **how)
 

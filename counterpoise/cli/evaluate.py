@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,10 +10,12 @@ from typing import Annotated, Any
 import typer
 
 from counterpoise.cli import options as o
+from counterpoise.cli.rows import check_features, features_of, like_training, picture_form, units_in
 from counterpoise.cli.terminal import Terminal
 from counterpoise.cli.trust import trusted
 from counterpoise.core.errors import OptionError
 from counterpoise.core.files import write_text
+from counterpoise.core.json_values import jsonable
 from counterpoise.core.keras_import import import_keras_quietly
 
 NAME = "evaluate"
@@ -78,17 +79,17 @@ def command(
     from counterpoise.classifier.classifier import load
 
     clf = load(model, trusted(trust))
-    o.check_features(clf, features)
+    check_features(clf, features)
     if images is not None or data.is_dir():
         how = {"groups_from": groups_from, "skip_bad": skip_bad, "unit": unit, "ignore": tuple(ignore or ())}
-        record = plain(
+        record = jsonable(
             _of_images(
                 clf, data, target, groups, images, root, unlabeled, how, _read_costs(stakes), (separator, missing)
             )
         )
     else:
         named = o.target_named(target, separator, missing)
-        record = plain(
+        record = jsonable(
             _drift(clf, data)
             if unlabeled
             else _scores(clf, data, named, groups=groups, unit=unit, **_read_costs(stakes))
@@ -137,7 +138,7 @@ def _of_images(
     """The record of images of a folder, or of a table."""
     from counterpoise.data import images as module
 
-    size, form = o.picture_form(clf)
+    size, form = picture_form(clf)
     if unlabeled and images is None:
         return _drift(clf, module.unlabeled(data, size, form, how["skip_bad"]))
     if images is None and target is not None:
@@ -146,9 +147,9 @@ def _of_images(
         raise OptionError(f"--target is required for a table of images. Name the column of {data.name} with the class.")
     named = _target(clf, target, labels_as)
     if images is not None and how["unit"] is None and not unlabeled:
-        how = {**how, "unit": o.units_in(clf, data)}
+        how = {**how, "unit": units_in(clf, data)}
     listed = module.list_images(
-        data, size, **o.like_training(form), **(o.features_of(clf) if images is not None else {}), **how,
+        data, size, **like_training(form), **(features_of(clf) if images is not None else {}), **how,
         images=images, root=root, target=named, columns={"groups": groups},
     )  # fmt: skip
     return _drift(clf, listed) if unlabeled else _scores(clf, listed, **stakes)
@@ -291,17 +292,3 @@ def _advice(record: Mapping[str, Any]) -> list[str]:
     text = f"threshold {before:.4g} " + (f"becomes {now:.4g}" if before != now else "stays")
     command = f"for rows like these: counterpoise predict ... --prior {positive['share_now']:.4g}"
     return [text, command] if positive["share_now"] > 0 else [text]
-
-
-def plain(value: Any) -> Any:
-    """JSON values: nan and infinities become null.
-
-    Example:
-        >>> plain({"a": [1.0, float("nan")]})
-        {'a': [1.0, None]}
-    """
-    if isinstance(value, Mapping):
-        return {k: plain(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(v) for v in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -11,11 +11,12 @@ from typing import Annotated, Any
 import typer
 
 from counterpoise.cli import options as o
-from counterpoise.cli.evaluate import plain
+from counterpoise.cli.rows import check_features, features_of, like_training, picture_form
 from counterpoise.cli.terminal import Terminal
 from counterpoise.cli.trust import trusted
 from counterpoise.core.errors import OptionError
 from counterpoise.core.files import check_folder, drafts, write_text
+from counterpoise.core.json_values import jsonable
 from counterpoise.core.keras_import import import_keras_quietly
 
 NAME = "explain"
@@ -72,7 +73,7 @@ def command(
     from counterpoise.classifier.importance import explain
 
     sets = [[name.strip() for name in one.split("+")] for one in o.split_names(together)]
-    record = plain(explain(load(model, trusted(trust)), data, target=target, groups=groups, together=sets))
+    record = jsonable(explain(load(model, trusted(trust)), data, target=target, groups=groups, together=sets))
     if out is not None:
         _write(out, record, model.name)
     if as_json:
@@ -123,12 +124,12 @@ def _heat_maps(
     from counterpoise.report.thumbnails import png
 
     clf = load(model, trusted(trust))
-    o.check_features(clf, features)
-    size, form = o.picture_form(clf)
+    check_features(clf, features)
+    size, form = picture_form(clf)
     if how["images"] is None:
         listed = unlabeled(data, size, form, how["skip_bad"])
     else:
-        listed = list_images(data, size, **o.like_training(form), **o.features_of(clf), **how)
+        listed = list_images(data, size, **like_training(form), **features_of(clf), **how)
     names = [os.path.relpath(path, listed.root).replace(os.sep, "_") + ".png" for path in listed.paths]
     with drafts(out) as draft:
         for start in range(0, len(listed), AT_ONCE):

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from counterpoise.cli import options as o
-from counterpoise.cli.terminal import say
+from counterpoise.cli.terminal import print_line
 from counterpoise.cli.trust import trusted
 from counterpoise.core.files import check_folder
 from counterpoise.core.keras_import import import_keras_quietly
@@ -29,4 +29,4 @@ def command(
     import_keras_quietly()
     from counterpoise.classifier.classifier import load
 
-    say(f"saved {load(model, trusted(trust)).export(out, format)}: run once, with the same output as {model}")
+    print_line(f"saved {load(model, trusted(trust)).export(out, format)}: run once, with the same output as {model}")

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from counterpoise.cli.terminal import say
+from counterpoise.cli.terminal import print_line
 from counterpoise.core.errors import ArtifactError
 from counterpoise.core.files import check_output, is_standard_output, is_stream
-
-if TYPE_CHECKING:
-    from counterpoise.core.examples import Examples, Pictures
 
 Data = Annotated[Path, typer.Argument(help="CSV or Parquet file, or folder of images.", show_default=False)]
 Target = Annotated[
@@ -257,84 +253,6 @@ def _columns_with(prefix: str, target: str | None, data: Path | None) -> tuple[s
     return names
 
 
-def read_table(
-    data: Path, target: Any, pictures: Mapping[str, Any], check: Callable[[Examples], object] | None = None,
-    **options: Any,
-) -> Examples:  # fmt: skip
-    """Read the table, the folder of images or the table of images that a command names, with its data options.
-
-    `pictures` are the options of images (see `picture_options`). `check` raises what is wrong with the rows; of images
-    it is also called before they are decoded.
-    """
-    from counterpoise.data.read import read
-    from counterpoise.data.split import set_aside
-
-    if pictures.get("images") is not None or data.is_dir():
-        examples = _read_images(data, target, pictures, check, **options)
-    else:
-        _check_columns(data, target, pictures, options)
-        examples = read(data, target=target, **options)
-    examples = set_aside(examples)
-    if check is not None:
-        check(examples)
-    return examples
-
-
-def _check_columns(data: Path, target: Any, pictures: Mapping[str, Any], options: Mapping[str, Any]) -> None:
-    """Refuse options that do not go with a table."""
-    from counterpoise.core.errors import ColumnError, OptionError
-
-    for name, value in pictures.items():
-        if value is not None:
-            raise OptionError(
-                f"{_typed(name)} is for images, but {data.name} is a table. Remove it, or name the column of image "
-                "file names with --images."
-            )
-    if target is None:
-        raise ColumnError(f"--target is required for a table. Name the column of {data.name} with the class.")
-    columns = (target,) if isinstance(target, str) else target.columns
-    used = [("--target", name) for name in columns]
-    used += [(f"--{name}", options[name]) for name in ("groups", "time", "split")]
-    for option, column in used:
-        if column in options["drop"]:
-            raise OptionError(f"Column {column!r} is in both {option} and --drop. Remove it from --drop.")
-
-
-def _read_images(data: Path, target: Any, pictures: Mapping[str, Any], check: Any, **options: Any) -> Examples:
-    """Read a folder or a table of images; refuse options that do not go with it."""
-    from counterpoise.core.errors import ColumnError, OptionError
-    from counterpoise.data.images import read_images
-
-    columns: dict[str, Any] = {name: options.get(name) for name in ("groups", "time", "split", "unit", "aggregate")}
-    for name in ("cost_column", "by"):
-        if options.get(name):
-            raise OptionError(f"{_typed(name)} names columns of a table, but {data} has images. Remove it.")
-    of_table = {"target": target, **columns, "drop": options["drop"], "root": pictures.get("root")}
-    if pictures.get("images") is not None:
-        if target is None:
-            raise ColumnError(
-                f"--target is required for a table of images. Name the column of {data.name} with the class."
-            )
-        if options["drop"]:
-            raise OptionError(
-                "--drop ignores columns, but no column of a table of images is used for training. Remove it."
-            )
-    elif wrong := [name for name, value in of_table.items() if value]:
-        raise OptionError(
-            f"{_typed(wrong[0])} is for a table, but {data} is a folder of images, whose sub-folders are the classes. "
-            "Remove it."
-        )
-    if pictures["size"] is None:
-        raise OptionError(f"--size is required for images. For example, --size 64 resizes {data} to 64 × 64 pixels.")
-    labels = {name: options[name] for name in ("positive", "one_vs_rest", "merge_rare", "skip_bad")}
-    given = {name: value for name, value in pictures.items() if value is not None}
-    return read_images(data, target=target, check=check, **given, **columns, **labels)
-
-
-def _typed(name: str) -> str:
-    return "--" + name.replace("_", "-")
-
-
 def picture_options(
     size: int | None, range: tuple[float, float] | None, images: str | None, root: Path | None,
     groups_from: str | None = None, aspect: str | None = None, features: str | None = None, cache: str | None = None,
@@ -353,59 +271,6 @@ def augmentation_options(augment: bool | None, flip: str | None, contrast: float
 
     moves = {"flip": check_flip(flip), "contrast": check_contrast(contrast)}
     return {"augment": "auto" if augment else augment, **moves}
-
-
-def picture_form(clf: Any) -> tuple[tuple[int, int], Pictures]:
-    """Size and form of the images that a classifier takes.
-
-    Raises:
-        OptionError: it takes something else.
-    """
-    from counterpoise.core.errors import OptionError
-    from counterpoise.core.examples import IMAGE, Pictures
-
-    inputs = clf.members.input
-    picture = inputs.get(IMAGE) if isinstance(inputs, dict) else inputs
-    shape: tuple[Any, ...] = getattr(picture, "shape", ())
-    if len(shape) != 4 or shape[-1] not in (1, 3):
-        raise OptionError("The model was not trained on images. Pass a file like the one that it was trained on.")
-    color_mode = "grayscale" if shape[-1] == 1 else "rgb"
-    return (int(shape[1]), int(shape[2])), replace(clf.pictures or Pictures(color_mode), color_mode=color_mode)
-
-
-def like_training(form: Pictures) -> dict[str, Any]:
-    """The form of a model's images as arguments of `list_images`."""
-    return {"color_mode": form.color_mode, "span": form.range, "aspect": form.aspect, "learned": form.learned}
-
-
-def features_of(clf: Any) -> dict[str, Any]:
-    """Return the columns that a model takes with each image as arguments of `list_images`."""
-    from counterpoise.data.schema import text_columns
-
-    if clf.schema is None:
-        return {}
-    return {"features": tuple(column.name for column in clf.schema.columns), "as_text": text_columns(clf.schema)}
-
-
-def check_features(clf: Any, given: str | None) -> None:
-    """Raise an OptionError if the columns of --features are not those that the model file names."""
-    from counterpoise.core.errors import OptionError
-
-    names = () if clf.schema is None else tuple(column.name for column in clf.schema.columns)
-    if given is not None and set(split_names(given)) != set(names):
-        raise OptionError(
-            f"--features is {given}, but the model file names {', '.join(names[:8]) or 'no columns'}. "
-            "Leave --features out."
-        )
-
-
-def units_in(clf: Any, data: Path) -> tuple[str, ...] | None:
-    """The columns of the units that a model decides, if a table has them."""
-    from counterpoise.data.stored import stored
-
-    if clf.unit is None or not set(clf.unit.columns) <= set(stored(data).columns):
-        return None
-    return tuple(clf.unit.columns)
 
 
 def data_options(
@@ -439,4 +304,4 @@ def check_file(out: Path, ending: str = "", reads: Iterable[str | Path] = ()) ->
 
 def note(text: str, out: Path) -> None:
     """Print what was written to a file; on standard error where the file itself comes out on standard output."""
-    say(text, error=is_standard_output(out))
+    print_line(text, error=is_standard_output(out))

@@ -10,8 +10,9 @@ import typer
 
 from counterpoise.cli import options as o
 from counterpoise.cli.predicted_masks import predict_masks
+from counterpoise.cli.rows import check_features, features_of, like_training, picture_form
 from counterpoise.cli.summary import predicted
-from counterpoise.cli.terminal import say, write_data
+from counterpoise.cli.terminal import print_line, write_data
 from counterpoise.cli.trust import trusted
 from counterpoise.core.errors import OptionError
 from counterpoise.core.files import write_text
@@ -59,7 +60,7 @@ def command(
     from counterpoise.classifier.classifier import load
 
     clf = load(model, trusted(trust))
-    o.check_features(clf, features)
+    check_features(clf, features)
     if not clf.target.per_element and out is not None:
         o.check_file(out, reads=reads)
     if prior is not None and len(clf.rule.problem_rules) > 1:
@@ -92,7 +93,7 @@ def command(
         return
     write_text(out, text)
     for line in predicted(clf, model, data, table, out).lines():
-        say(line, error=True)
+        print_line(line, error=True)
 
 
 def _as_written(table: Any) -> Any:
@@ -115,9 +116,9 @@ def _without_formulas(table: Any, escape: bool) -> Any:
     if not count:
         return table
     if not escape:
-        say(f"! {count:,} cells look like formulas. For a spreadsheet, add --spreadsheet.", error=True)
+        print_line(f"! {count:,} cells look like formulas. For a spreadsheet, add --spreadsheet.", error=True)
         return table
-    say(f"! {count:,} cells look like formulas. They were prefixed with an apostrophe.", error=True)
+    print_line(f"! {count:,} cells look like formulas. They were prefixed with an apostrophe.", error=True)
     return table.with_columns(pl.when(runs).then("'" + texts).otherwise(texts).name.keep())
 
 
@@ -129,12 +130,12 @@ def _of_images(
 
     from counterpoise.data.images import list_images, unlabeled
 
-    size, form = o.picture_form(clf)
+    size, form = picture_form(clf)
     if images is None:
         images_read = unlabeled(data, size, form, skip_bad)
     else:
         images_read = list_images(
-            data, size, **o.like_training(form), **o.features_of(clf), skip_bad=skip_bad, images=images, root=root,
+            data, size, **like_training(form), **features_of(clf), skip_bad=skip_bad, images=images, root=root,
             unit=unit,
         )  # fmt: skip
     if unit is not None:

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from counterpoise.cli import options as o
-from counterpoise.cli.terminal import say, write_data
+from counterpoise.cli.rows import picture_form
+from counterpoise.cli.terminal import print_line, write_data
 from counterpoise.core.errors import ArtifactError, DataError, OptionError
 from counterpoise.core.files import check_folder, drafts
 from counterpoise.core.structure import chunks
@@ -55,7 +55,9 @@ def predict_masks(clf: Any, data: Path, prior: float | None, out: Path | None, s
         return
     _write(out, masks, table.write_csv())
     legend = ", ".join(f"{value} is {label!r}" for value, label in zip(values, clf.classes_.tolist(), strict=True))
-    say(f"saved {out}: {len(masks):,} masks and {TABLE}, which has the areas. Pixel values: {legend}", error=True)
+    print_line(
+        f"saved {out}: {len(masks):,} masks and {TABLE}, which has the areas. Pixel values: {legend}", error=True
+    )
 
 
 def _codes(clf: Any, pixels: Any, prior: float | None) -> Any:
@@ -78,7 +80,7 @@ def _images(clf: Any, data: Path, skip_bad: bool) -> Any:
         raise OptionError(
             f"{data} contains the parts of a split. Name the folder of images of one part, such as test/images."
         )
-    return unlabeled(folders[0].images if folders else data, *o.picture_form(clf), skip_bad)
+    return unlabeled(folders[0].images if folders else data, *picture_form(clf), skip_bad)
 
 
 def _values(classes: Sequence[Any]) -> Any:

@@ -123,10 +123,10 @@ def leaderboard_table(comparison: Comparison, width: int = WIDE) -> Any:
         gain = f"{row['gain']} {row['gain_span']}".strip() if wide else row["gain"]
         cells = [score, gain, row["recall"], row["precision"], *([row["seconds"]] if medium else [])]
         cells += [row["single"]] if single else []
-        table.add_row(*name, *(Text(_typed(cell)) for cell in cells))
+        table.add_row(*name, *(Text(_keyboard_text(cell)) for cell in cells))
     return table
 
 
-def _typed(text: str) -> str:
+def _keyboard_text(text: str) -> str:
     """Minus signs and dashes as keyboards have them: a terminal may know no others."""
     return text.replace("−", "-").replace("–", "-")

@@ -81,9 +81,9 @@ def _decisions(clf: Any, rule: Any, metrics: Mapping[str, Any]) -> str:
     if recall is None or specificity is None:
         return ""
     share = float(rule.prior[1])
-    found, alerts = PER * share * recall, PER * (1 - share) * (1 - specificity)
+    hits, alerts = PER * share * recall, PER * (1 - share) * (1 - specificity)
     return (
-        f"Per {PER:,} cases ({PER * share:,.0f} {str(clf.classes_[1])!r}): {found:,.0f} found, {alerts:,.0f} false "
+        f"Per {PER:,} cases ({PER * share:,.0f} {str(clf.classes_[1])!r}): {hits:,.0f} found, {alerts:,.0f} false "
         "positives."
     )
 

@@ -16,7 +16,7 @@ from counterpoise.core.errors import OptionError
 from counterpoise.core.shown import shown
 
 
-def say(text: object, error: bool = False) -> None:
+def print_line(text: object, error: bool = False) -> None:
     """Print a line, on standard error when asked for.
 
     A terminal gets it broken between words. A line with a command stays whole, so that the command can be copied.

@@ -13,6 +13,7 @@ import typer
 from counterpoise.cli import options as o
 from counterpoise.cli.builders import resolve_model
 from counterpoise.cli.costs import read_costs
+from counterpoise.cli.rows import read_table
 from counterpoise.cli.summary import trained
 from counterpoise.core.errors import OptionError
 from counterpoise.core.keras_import import import_keras_quietly
@@ -115,7 +116,7 @@ def command(
     aim = aim_of(recall_floor, precision_floor, None if column else cost_fp, cost_fn, alerts, lesion_false_positives)
     if confidence is not None:
         _check_guarantee(aim, confidence)
-    given = {"--costs": costs, "--cost-column": cost_column, "" if aim is None else _typed(aim): aim}
+    given = {"--costs": costs, "--cost-column": cost_column, "" if aim is None else _options_of_aim(aim): aim}
     if len(both := [name for name, value in given.items() if value is not None]) > 1:
         raise OptionError(f"{both[0]} and {both[1]} cannot be combined. Remove one of them.")
     matrix = None if costs is None else read_costs(costs)
@@ -134,7 +135,7 @@ def command(
     pictures = o.picture_options(size, range, images, root, groups_from, aspect, features, cache, ignore)
     named = o.target_named(target, separator, missing, uncertain, labels_prefix, data)
     check = partial(check_divisible, folds=folds or 0, seed=seed, judged=False)
-    examples = o.read_table(data, named, pictures, check, text=model == "text", inputs=inputs_of(network), **how)
+    examples = read_table(data, named, pictures, check, text=model == "text", inputs=inputs_of(network), **how)
     import_keras_quietly()
     from counterpoise.targets.kinds import target_of
 
@@ -146,7 +147,7 @@ def command(
         cost_matrix(matrix, examples.classes)  # labels that there are not are an error before training
     problems = target_of(examples).problems(examples.y[:0], examples.classes)
     if (aim is not None or column) and any(len(p.classes) > 2 for p in problems):
-        labels, what = ", ".join(map(str, examples.classes[:6])), _typed(aim) if aim else "--cost-column"
+        labels, what = ", ".join(map(str, examples.classes[:6])), _options_of_aim(aim) if aim else "--cost-column"
         raise OptionError(
             f"{what} is for two classes; {data.name} has {len(examples.classes)}: {labels}. "
             f"Compare one class with all others: --one-vs-rest {examples.classes[examples.positive]}"
@@ -154,7 +155,7 @@ def command(
     from counterpoise.core.examples import TEST
     from counterpoise.pipeline.fit import fit
 
-    tested = examples.split is not None and len(examples.doing(TEST)) > 0
+    tested = examples.split is not None and len(examples.rows_with_role(TEST)) > 0
     if confidence is not None and guarantee_rows is None and not tested:
         guarantee_rows = 0.2
     if review_alpha is not None and guarantee_rows is None and not tested:
@@ -227,7 +228,9 @@ def aim_of(
     if alerts is not None:
         wanted["alerts"] = (alerts, 10_000)
     if len(wanted) > 1 and set(wanted) != {"recall_floor", "alerts"}:
-        raise OptionError(f"{_typed(wanted)} cannot be combined, because a threshold has one aim. Keep one of them.")
+        raise OptionError(
+            f"{_options_of_aim(wanted)} cannot be combined, because a threshold has one aim. Keep one of them."
+        )
     for name, value in wanted.items():
         Aim(name, value if isinstance(value, tuple) else (value,))
     return wanted or None
@@ -240,6 +243,6 @@ def _check_guarantee(aim: Mapping[str, Any] | None, confidence: float) -> None:
         raise OptionError(f"--confidence is {confidence:g}. Expected a number between 0 and 1, such as 0.95.")
 
 
-def _typed(aim: Mapping[str, Any]) -> str:
+def _options_of_aim(aim: Mapping[str, Any]) -> str:
     """The options that an aim was typed with."""
     return ", ".join("--cost-fp and --cost-fn" if name == "cost" else f"--{name.replace('_', '-')}" for name in aim)

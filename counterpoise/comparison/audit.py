@@ -10,12 +10,12 @@ import polars as pl
 
 from counterpoise.classifier.by_group import grouped, scores_by_group
 from counterpoise.classifier.classifier import Classifier
-from counterpoise.classifier.contents import jsonable
 from counterpoise.classifier.importance import importance_of, mean_importance
 from counterpoise.classifier.threshold_spread import decisions_at, threshold_spread
 from counterpoise.core.errors import CounterpoiseError, OptionError
 from counterpoise.core.examples import IMAGE, TEST, Examples
 from counterpoise.core.fold_result import FoldResult
+from counterpoise.core.json_values import jsonable
 from counterpoise.core.rule import Rule
 from counterpoise.core.structure import subset as rows_of
 from counterpoise.data.levels import level_text
@@ -151,7 +151,7 @@ def _importance(
     """The importance of columns on rows that the models were not trained on."""
     models = of_folds
     if best is not None and examples.split is not None:
-        models = [(best, examples.doing(TEST))]
+        models = [(best, examples.rows_with_role(TEST))]
     try:
         check_importance(examples)
         of_models = [_of_model(clf, rows[: MOST_ROWS // len(models)], examples) for clf, rows in models]

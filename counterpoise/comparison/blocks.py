@@ -98,7 +98,7 @@ def _of_problem(
 
     `own` are the weights of sampled elements.
     """
-    y, proba, weights = problem.whole(result.proba)
+    y, proba, weights = problem.over_all_rows(result.proba)
     blocks, weights = problem.of_whole(blocks), weights if own is None else problem.of_whole(own)
     how: dict[str, Any] = {"resamples": resamples, "seed": seed, "sample_weight": weights}
     if len(problem.classes) == 2:

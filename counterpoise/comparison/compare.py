@@ -177,8 +177,8 @@ def compare_examples(
         folds=5 if folds is None else folds, repeats=repeats, duplicates=duplicates, seed=settings.seed,
         label_delay=label_delay,
     )  # fmt: skip
-    examples, parts = _divided(examples, split, given=folds is not None, nested=nested)
-    n_folds = len(parts) // repeats
+    examples, cv_folds = _divided(examples, split, given=folds is not None, nested=nested)
+    n_folds = len(cv_folds) // repeats
     strategies = strategies if priced is None else priced.aimed(strategies)
     if metric == LESION_RECALL and len(examples.classes) == 2:
         strategies = [replace(s, aim=LESION_AIM) if s.aim == "f1" and s.pooling[0] in VOTES else s for s in strategies]
@@ -191,21 +191,21 @@ def compare_examples(
     if (network := trainer.network) and settings.init_bias and (note := network.output_bias.note()):
         network.warn_once(note)
     diagnosis = before_comparison(examples, max(2, n_folds), duplicates, leaks).to_dict()
-    with opened(store) as kept:
-        if kept is not None:
-            kept.begin(manifest_of(examples, trainer, n_folds, duplicates))
+    with opened(store) as open_store:
+        if open_store is not None:
+            open_store.begin(manifest_of(examples, trainer, n_folds, duplicates))
             weights = needs_weights(strategies) or examples.split is not None or target_of(examples).per_element
             weights = weights or importance
-            train = stored(trainer.executor, kept, weights=weights, tell=announce if verbose else None)
+            train = stored(trainer.executor, open_store, weights=weights, report=announce if verbose else None)
             trainer = replace(trainer, executor=train)
         comparison = _compared(
-            trainer, strategies, refused, parts, metric=metric, priced=priced, nested=nested, limited=limited,
+            trainer, strategies, refused, cv_folds, metric=metric, priced=priced, nested=nested, limited=limited,
             refit_winner=refit_winner, verbose=verbose, diagnosis=diagnosis, show_pictures=show_pictures,
             importance=importance,
-            delay={"delay": split.label_delay, "left_out": split.left_out(examples, parts)} if label_delay else None,
+            delay={"delay": split.label_delay, "left_out": split.left_out(examples, cv_folds)} if label_delay else None,
         )  # fmt: skip
-        if kept is not None:
-            kept.record = comparison.page_record
+        if open_store is not None:
+            open_store.record = comparison.page_record
     return comparison
 
 

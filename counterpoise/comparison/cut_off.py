@@ -39,7 +39,9 @@ def cut_off_step(training: Mapping[str, Training], extension: int = 1, limited: 
     verb, whose = ("was", "its") if len(names) == 1 else ("were", "their")
     times = f" ({extension} times the default)" if extension > 1 else ""
     option = "`--limit`" if limited else "`--epochs`"
-    return f"Raise {option}, because {_some(names)} {verb} still improving at {whose} limit of {steps} steps{times}."
+    return (
+        f"Raise {option}, because {_some_names(names)} {verb} still improving at {whose} limit of {steps} steps{times}."
+    )
 
 
 def training_warnings(training: Mapping[str, Training], rows: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -49,18 +51,18 @@ def training_warnings(training: Mapping[str, Training], rows: Sequence[Mapping[s
     warnings = []
     if unknown:
         warnings.append(
-            f"The training of {_some(unknown)} may have ended too early. This cannot be checked, because there were "
-            "too few rounds or the learning rate fell to 0. Raise `--epochs`, and compare the scores."
+            f"The training of {_some_names(unknown)} may have ended too early. This cannot be checked, because there "
+            "were too few rounds or the learning rate fell to 0. Raise `--epochs`, and compare the scores."
         )
     if below:
         warnings.append(
-            f"The skill of {_some(below)} is below 0. Predicting the class proportions for every row has a lower log "
-            "loss. Do not use these probabilities. Train for longer, or check the features."
+            f"The skill of {_some_names(below)} is below 0. Predicting the class proportions for every row has a lower "
+            "log loss. Do not use these probabilities. Train for longer, or check the features."
         )
     return warnings
 
 
-def _some(names: Sequence[str]) -> str:
+def _some_names(names: Sequence[str]) -> str:
     """A few names, and how many more there are."""
     if len(names) <= NAMED:
         return listed(names)

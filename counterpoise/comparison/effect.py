@@ -95,8 +95,8 @@ def effect_text(
 
 def _counts(matrix: Array, positive: int, cost: float | None) -> dict[str, Any]:
     """Cases found, false positives and cost per `PER` cases."""
-    found, false_positives = rates(matrix, positive)
-    return {"found": PER * found, "false_positives": PER * false_positives, "cost": cost}
+    true_positives, false_positives = rates(matrix, positive)
+    return {"found": PER * true_positives, "false_positives": PER * false_positives, "cost": cost}
 
 
 def _change(new: Mapping[str, Any], old: Mapping[str, Any]) -> dict[str, Any]:

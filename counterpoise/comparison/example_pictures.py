@@ -40,7 +40,7 @@ def example_pictures(
         examples: The rows.
         clf: The saved model, whose heat maps are shown; None: no heat maps.
     """
-    pictures = next((part for part in leaves(examples.x) if _shows(part)), None)
+    pictures = next((part for part in leaves(examples.x) if _is_visible(part)), None)
     if pictures is None:
         return []
     if results[0].regions is not None:
@@ -66,7 +66,9 @@ def example_pictures(
     shown = {title: chosen[:SHOWN] for title, chosen in kinds}
     needed = np.unique(np.concatenate(list(shown.values())))
     numbers = rows[problem.rows]
-    heat = _heat(clf, examples, numbers[needed], examples.classes[code if problem.index is None else problem.index])
+    heat = _heat_maps(
+        clf, examples, numbers[needed], examples.classes[code if problem.index is None else problem.index]
+    )
     heat_of = {} if heat is None else dict(zip(needed.tolist(), heat, strict=True))
 
     def example(i: int) -> dict[str, Any]:
@@ -79,7 +81,7 @@ def example_pictures(
     ]
 
 
-def _heat(clf: Classifier | None, examples: Examples, rows: Array, label: Any) -> Array | None:
+def _heat_maps(clf: Classifier | None, examples: Examples, rows: Array, label: Any) -> Array | None:
     """Heat maps of some rows; None where there are none to be had."""
     if clf is None or not len(rows):
         return None
@@ -105,6 +107,6 @@ def _example(
     }
 
 
-def _shows(part: Any) -> bool:
+def _is_visible(part: Any) -> bool:
     """Whether an input is pictures that are large enough to be seen."""
     return is_picture(part) and min(part.shape[1:3]) >= 4 and part.dtype.kind in "uif"

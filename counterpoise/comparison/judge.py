@@ -91,7 +91,7 @@ def assess(
     if metric not in METRICS:
         raise OptionError(f"There is no metric {metric!r}.{did_you_mean(metric, METRICS)}")
     table = {name: _arrays(name, row, folds * repeats) for name, row in scores.items()}
-    order = _order(table, simplicity)
+    order = _simplest_first(table, simplicity)
     scored = [name for name in order if np.isfinite(table[name].get(metric, np.empty(0))).any()]
     if not scored:
         raise OptionError(
@@ -127,7 +127,8 @@ def _arrays(name: str, row: Mapping[str, Any], expected: int) -> dict[str, Array
     return arrays
 
 
-def _order(table: Mapping[str, Any], simplicity: Sequence[str] | None) -> tuple[str, ...]:
+def _simplest_first(table: Mapping[str, Any], simplicity: Sequence[str] | None) -> tuple[str, ...]:
+    """The strategies of a table, those named in `simplicity` first."""
     known = [name for name in simplicity or () if name in table]
     return (*known, *(name for name in table if name not in known))
 
@@ -202,8 +203,8 @@ def _verdict(evidence: Evidence, metric: str, ranking: tuple[str, ...], unfinish
     gains = _Gains(of, holm_of(of))
     if gains.proven(best):
         tie = [name for name in tie if name == reference or not of[name].identical]  # what ranks as the reference
-        return _better(evidence, metric, best, tie, gains, reference in unfinished)
-    return _tied(evidence, metric, ranking, tie, behind, gains)
+        return _verdict_of_better(evidence, metric, best, tie, gains, reference in unfinished)
+    return _verdict_of_tie(evidence, metric, ranking, tie, behind, gains)
 
 
 def _contrast(evidence: Evidence, metric: str, first: str, second: str, difference: Difference) -> words.Contrast:
@@ -211,7 +212,7 @@ def _contrast(evidence: Evidence, metric: str, first: str, second: str, differen
     return words.Contrast(metric, first, second, means, difference, evidence.rope_of(metric), LEVEL)
 
 
-def _better(
+def _verdict_of_better(
     evidence: Evidence, metric: str, best: str, tie: list[str], gains: _Gains, reference_cut_off: bool
 ) -> Verdict:
     """The best is significantly better than the reference: the simplest that is, too, and not worse than the best."""
@@ -224,7 +225,7 @@ def _better(
     return Verdict(winner, "better", *texts, others)
 
 
-def _tied(
+def _verdict_of_tie(
     evidence: Evidence, metric: str, ranking: tuple[str, ...], tie: list[str], behind: Mapping[str, Difference],
     gains: _Gains,
 ) -> Verdict:  # fmt: skip

@@ -19,6 +19,7 @@ from counterpoise.comparison.stored_values import RECORD
 from counterpoise.core.checks import check_path
 from counterpoise.core.errors import ArtifactError, OptionError
 from counterpoise.core.files import write_text
+from counterpoise.core.json_values import finite_or_none
 from counterpoise.core.plain import read_json
 from counterpoise.core.titles import capital, strategy_name
 from counterpoise.metrics.catalog import METRICS
@@ -100,8 +101,8 @@ class ManyComparisons:
             "strategies": list(self.strategies),
             "scores": self.scores.tolist(),
             "mean_ranks": self.ranks.tolist(),
-            "critical_difference": float(self.critical) if np.isfinite(self.critical) else None,
-            "friedman_p": float(self.p) if np.isfinite(self.p) else None,
+            "critical_difference": finite_or_none(self.critical),
+            "friedman_p": finite_or_none(self.p),
             "against": {name: test._asdict() for name, test in self.against.items()},
             "reference": self.reference,
             "groups": [list(group) for group in self.groups],
@@ -178,7 +179,7 @@ def compare_many(
     records = {name: value.record if isinstance(value, Comparison) else value for name, value in finished.items()}
     key = metric or _common_metric(records)
     kept = {name: value if isinstance(value, Comparison) else None for name, value in finished.items()}
-    return _together(records, key, rope, seed, kept)
+    return _many_comparisons(records, key, rope, seed, kept)
 
 
 def _numbered(comparisons: Iterable[Comparison]) -> dict[str, Any]:
@@ -216,7 +217,7 @@ def _common_metric(records: Mapping[str, Any]) -> str:
     return metrics.pop()
 
 
-def _together(
+def _many_comparisons(
     records: Mapping[str, Any], metric: str, rope: float, seed: int, kept: Mapping[str, Comparison | None]
 ) -> ManyComparisons:
     """Ranks and tests of the strategies that ran on all data sets, from the records of the comparisons."""
@@ -231,7 +232,7 @@ def _together(
     good = METRICS[metric].goodness(table)
     order = np.argsort(mean_ranks(good), kind="stable")
     reference = "none" if "none" in common else common[0]
-    against = _against(good, table, common, common.index(reference), metric, rope, seed)
+    against = _signed_ranks(good, table, common, common.index(reference), metric, rope, seed)
     return ManyComparisons(
         metric, tuple(records), tuple(common[i] for i in order), table[:, order], mean_ranks(good)[order],
         critical_difference(len(common), len(table)) if min(table.shape) > 1 else float("nan"), friedman(good),
@@ -251,7 +252,7 @@ def _means(record: Mapping[str, Any], metric: str) -> dict[str, float]:
     return {name: value for name, value in means.items() if value is not None}
 
 
-def _against(
+def _signed_ranks(
     good: Array, table: Array, names: Sequence[str], reference: int, metric: str, rope: float, seed: int
 ) -> dict[str, SignedRank]:
     """Each strategy against the reference; relative metrics in shares of the reference, data set by data set."""

@@ -14,6 +14,7 @@ from counterpoise.comparison.judge import assess
 from counterpoise.core.examples import Examples
 from counterpoise.core.fold_result import FoldResult
 from counterpoise.core.folds import Fold
+from counterpoise.core.json_values import finite_or_none
 from counterpoise.data.given_split import Split
 from counterpoise.metrics.catalog import METRICS
 from counterpoise.metrics.intervals import fold_interval
@@ -46,8 +47,8 @@ class Nested:
     def to_dict(self) -> dict[str, Any]:
         """Return `{"inner_folds", "chosen", "mean", "low", "high", "folds"}`."""
         numbers = {"mean": self.mean, "low": self.low, "high": self.high}
-        finite = {key: float(v) if np.isfinite(v) else None for key, v in numbers.items()}
-        folds = [float(v) if np.isfinite(v) else None for v in self.folds]
+        finite = {key: finite_or_none(v) for key, v in numbers.items()}
+        folds = [finite_or_none(v) for v in self.folds]
         return {"inner_folds": INNER_FOLDS, "chosen": list(self.chosen), **finite, "folds": folds}
 
 
@@ -69,7 +70,7 @@ def nested_score(
     scores = {name: tally.fold_scores(results, judged)[metric] for name, results in by_name.items()}
     chosen, split = [], Split(folds=INNER_FOLDS, seed=trainer.settings.seed)
     for fold in folds:
-        rows = fold.whole().train
+        rows = fold.all_training().train
         inner = subset(examples, rows)
         outcome = cross_validate(trainer.of_rows(rows), strategies, split.of(inner))
         of_units = inner.units is not None

@@ -26,7 +26,7 @@ def opened(store: Any) -> Any:
 
 
 def stored(
-    executor: Executor, store: Store, *, weights: bool = True, tell: Callable[[str], None] | None = None
+    executor: Executor, store: Store, *, weights: bool = True, report: Callable[[str], None] | None = None
 ) -> Executor:
     """Return an executor that yields what the store contains, and has `executor` train the rest.
 
@@ -36,13 +36,13 @@ def stored(
         weights: Whether the weights of fold members are kept too; those of trainings on all rows always are.
         tell: Called once with "resuming: 37 of 60 fits are done" when some are.
     """
-    pending = [tell] if tell else []
+    pending = [report] if report else []
 
     def run(jobs: Iterable[Job], examples: Examples, model: Any, **how: Any) -> Trained:
         """Yield the stored members, then train the remaining jobs and store each member before it is yielded."""
         distinct = {job.id: job for job in jobs}
         if isinstance(model, Network):
-            _agree(model, distinct.values(), store)
+            _share_compile_modes(model, distinct.values(), store)
         known = store.known(distinct)
         store.done, store.total = store.done + len(known), store.total + len(distinct)
         resuming = f"resuming: {len(known)} of {len(distinct)} fits are done"
@@ -72,7 +72,7 @@ def stored(
     return run
 
 
-def _agree(network: Network, jobs: Iterable[Job], store: Store) -> None:
+def _share_compile_modes(network: Network, jobs: Iterable[Job], store: Store) -> None:
     """Train this network as the run trains it, from its first job on: each has compile modes of its own."""
     jobs = list(jobs)
     prefix = f"{jobs[0].model}|" if jobs and jobs[0].model else ""

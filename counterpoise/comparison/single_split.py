@@ -48,7 +48,7 @@ def split_draws(result: FoldResult, examples: Examples, blocks: Array, metric: s
     wanted = "average_precision" if metric in regions else "log_loss" if metric == COST else metric
     each = []
     for problem in problems:
-        one, y, weight = _seen(problem, result, user)
+        one, y, weight = _result_of_problem(problem, result, user)
         weight = np.ones(len(y)) if weight is None else weight.astype(float)
         each.append(_of_problem(one, y, weight, problem.of_whole(blocks), wanted, resamples, seed))
     draws = {key: np.mean([draws[key] for draws in each], axis=0) for key in each[0]} | regions
@@ -57,14 +57,16 @@ def split_draws(result: FoldResult, examples: Examples, blocks: Array, metric: s
     return draws | {COST: cost_draws(result, examples.weights_of(result.rows), blocks, resamples, seed)}
 
 
-def _seen(problem: Problem, result: FoldResult, user: Array | None) -> tuple[FoldResult, Array, Array | None]:
+def _result_of_problem(
+    problem: Problem, result: FoldResult, user: Array | None
+) -> tuple[FoldResult, Array, Array | None]:
     """What a strategy makes of one problem, its codes, and weights of all rows: 0 for those that take no part."""
-    y, proba, weight = problem.whole(result.proba)
+    y, proba, weight = problem.over_all_rows(result.proba)
     decision, user = problem.decision(result.decision), None if user is None else problem.of_whole(user)
     if len(problem.rows) < len(y):
         decision = np.zeros(len(y), np.int32)
         decision[problem.rows] = problem.decision(result.decision)
-    one = replace(result, proba=proba, raw=problem.whole(result.raw)[1], decision=decision)
+    one = replace(result, proba=proba, raw=problem.over_all_rows(result.raw)[1], decision=decision)
     if weight is None or user is None:
         return one, y, user if weight is None else weight
     return one, y, weight * user

@@ -34,7 +34,7 @@ LAYOUT = "SELECT type, name, sql FROM sqlite_master ORDER BY name"
 @contextmanager
 def left_as_it_was(folder: Path) -> Iterator[None]:
     """Take away what was made in a folder for a run that was refused before anything was trained."""
-    made = [p for p in (folder, *folder.parents) if not p.exists()]
+    missing = [p for p in (folder, *folder.parents) if not p.exists()]
     before = {p.name for p in folder.iterdir()} if folder.is_dir() else set()
     try:
         yield
@@ -43,7 +43,7 @@ def left_as_it_was(folder: Path) -> Iterator[None]:
             for name in (FILE, f"{FILE}-wal", f"{FILE}-shm", LOCK):
                 with suppress(OSError):
                     (folder / name).unlink()
-            for folder in made:
+            for folder in missing:
                 with suppress(OSError):
                     folder.rmdir()
         raise

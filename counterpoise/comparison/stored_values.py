@@ -21,17 +21,17 @@ from counterpoise.core.job import Job, Member
 from counterpoise.core.plain import (
     Check,
     anything,
+    integer,
     list_of,
     mapping_of,
     maybe,
-    misfit,
     number,
     plain,
     read_json,
     record,
     text,
     truth,
-    whole,
+    wrong_value,
 )
 from counterpoise.targets.kinds import target_of
 
@@ -50,7 +50,7 @@ TYPES = frozenset(
 def _amount(value: Any, where: str) -> float:
     """A number; a diverged training has stored NaN too."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise misfit(value, where, "a number")
+        raise wrong_value(value, where, "a number")
     return value
 
 
@@ -58,29 +58,29 @@ def _gain(value: Any, where: str) -> list[float]:
     """A gain and its standard error."""
     both: list[float] = list_of(_amount, 2)(value, where)
     if len(both) != 2:
-        raise misfit(value, where, "two numbers")
+        raise wrong_value(value, where, "two numbers")
     return both
 
 
 def _no_array(value: Any, where: str) -> None:
     """Arrays have rows of their own; the value beside them is null."""
     if value is not None:
-        raise misfit(value, where, "null, because arrays have their own rows")
+        raise wrong_value(value, where, "null, because arrays have their own rows")
 
 
 #: Fields of a member that are no arrays; a field of a later version may hold anything plain.
 VALUES = record(
     {"job": text()},
     optional={
-        "best_step": whole(),
-        "steps": whole(),
-        "rows_seen": whole(),
+        "best_step": integer(),
+        "steps": integer(),
+        "rows_seen": integer(),
         "seconds": number(0),
         "history": mapping_of(list_of(_amount)),
         "engine": text(),
         "needs_calibration": truth,
         "gamma": number(0),
-        "memory": whole(),
+        "memory": integer(),
         "error": text(),
         "late_gain": maybe(_gain),
         **dict.fromkeys(
@@ -90,7 +90,7 @@ VALUES = record(
     others=plain,
 )
 #: The JSON of a member: its plain values, how many arrays each field has, and whether its weights are among them.
-MEMBER = record({"values": VALUES, "arrays": mapping_of(whole()), "weights": truth})
+MEMBER = record({"values": VALUES, "arrays": mapping_of(integer()), "weights": truth})
 
 
 def checksum(*parts: str | bytes | int | None) -> str:
@@ -175,10 +175,11 @@ def member_of(job: str, content: Mapping[str, Any], rows: Iterable[tuple[Any, ..
         or any(len(a) != 1 for a in arrays_of.values())
     ):
         raise ArtifactError(f"fit {job:.12} was written by another version.")
-    return _made({**values, **{name: arrays[0] for name, arrays in arrays_of.items()}, "weights": kept}, job)
+    return _member_from({**values, **{name: arrays[0] for name, arrays in arrays_of.items()}, "weights": kept}, job)
 
 
-def _made(values: Mapping[str, Any], job: str) -> Member:
+def _member_from(values: Mapping[str, Any], job: str) -> Member:
+    """The member of these fields, or an error that names its job where some are absent."""
     try:
         return Member(**values)
     except TypeError:
@@ -188,7 +189,7 @@ def _made(values: Mapping[str, Any], job: str) -> Member:
 def _array(dtype: Any, shape: Any, value: Any, where: str) -> Array:
     if dtype not in TYPES or not isinstance(shape, str) or not isinstance(value, bytes):
         raise ArtifactError(f"{where} is not a plain array.")
-    sizes = list_of(whole(), 32)(read_json(shape, where), where)
+    sizes = list_of(integer(), 32)(read_json(shape, where), where)
     kind = np.dtype(dtype)
     if math.prod(sizes) * kind.itemsize != len(value):
         raise ArtifactError(f"{where} has {len(value):,} bytes. Expected {math.prod(sizes) * kind.itemsize:,}.")
@@ -268,7 +269,7 @@ RECORD = record(
 )
 #: What a store keeps under each name, apart from the members.
 FACTS: Mapping[str, Check] = {
-    "owner": record({"pid": whole(), "host": text(), "since": text()}),
+    "owner": record({"pid": integer(), "host": text(), "since": text()}),
     "manifest": mapping_of(anything),
     "compile_modes": mapping_of(mapping_of(truth)),
     "record": RECORD,

@@ -12,6 +12,7 @@ from counterpoise.comparison.costs import COST, AnyCosts, mean_cost, spent
 from counterpoise.comparison.verdict import Judgment
 from counterpoise.core.examples import Examples
 from counterpoise.core.fold_result import FoldResult
+from counterpoise.core.json_values import finite_or_none
 from counterpoise.core.rule import Rule
 from counterpoise.core.target import Problem
 from counterpoise.data.unit_columns import mixed_units
@@ -247,7 +248,7 @@ def classes_of(results: Sequence[FoldResult], examples: Examples) -> list[dict[s
         recall, precision, support = per_class(problems[0].y, decided, len(examples.classes), sample_weight=weights)
         table = zip(examples.classes, recall, precision, support, strict=True)
         return [
-            {"label": str(label), "recall": _plain(r), "precision": _plain(p), "support": int(s)}
+            {"label": str(label), "recall": finite_or_none(r), "precision": finite_or_none(p), "support": int(s)}
             for label, r, p, s in table
         ]
     return [_label_row(p, proba, decision, results) for p in problems]
@@ -259,20 +260,22 @@ def _label_row(problem: Problem, proba: Array, decision: Array, results: Sequenc
     cuts = [result.rule.problem_rules[problem.index or 0].threshold for result in results if result.rule is not None]
     return {
         "label": problem.name,
-        "recall": _plain(recall[1]),
-        "precision": _plain(precision[1]),
+        "recall": finite_or_none(recall[1]),
+        "precision": finite_or_none(precision[1]),
         "support": int(support[1]),
         "known": len(problem.rows),
         "share": float(np.mean(problem.y)),
-        "average_precision": _plain(average_precision(problem.y, problem.proba(proba))),
-        "roc_auc": _plain(roc_auc(problem.y, problem.proba(proba))),
+        "average_precision": finite_or_none(average_precision(problem.y, problem.proba(proba))),
+        "roc_auc": finite_or_none(roc_auc(problem.y, problem.proba(proba))),
         "threshold": float(np.median([cut for cut in cuts if cut is not None])) if cuts else None,
     }
 
 
 def _largest_share(results: Sequence[FoldResult]) -> float | None:
     """The share of all costs that the most expensive row of the first repeat has."""
-    return _plain(largest_share(np.concatenate([r.cost for r in results if r.repeat == 0 and r.cost is not None])))
+    return finite_or_none(
+        largest_share(np.concatenate([r.cost for r in results if r.repeat == 0 and r.cost is not None]))
+    )
 
 
 def corrections(results: Sequence[FoldResult]) -> list[str]:
@@ -299,7 +302,3 @@ def _notes(result: FoldResult, examples: Examples) -> list[str]:
     names = [p.name for p in target_of(examples).problems(examples.y[:0], examples.classes)]
     rules = zip(names, result.rule.problem_rules, strict=True)
     return [f"{name}: {note}" if name else note for name, rule in rules for note in rule.notes]
-
-
-def _plain(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None

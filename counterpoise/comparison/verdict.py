@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-
-def _number(value: float) -> float | None:
-    """JSON has no nan: what is not defined becomes null."""
-    return float(value) if math.isfinite(value) else None
+from counterpoise.core.json_values import finite_or_none
 
 
 @dataclass(frozen=True)
@@ -30,8 +26,8 @@ class Interval:
             >>> Interval(0.5, float("nan"), float("nan"), (0.5,)).to_dict()
             {'mean': 0.5, 'low': None, 'high': None, 'folds': [0.5]}
         """
-        ends = {"mean": _number(self.mean), "low": _number(self.low), "high": _number(self.high)}
-        return ends | {"folds": [_number(f) for f in self.folds]}
+        ends = {"mean": finite_or_none(self.mean), "low": finite_or_none(self.low), "high": finite_or_none(self.high)}
+        return ends | {"folds": [finite_or_none(f) for f in self.folds]}
 
 
 @dataclass(frozen=True)
@@ -54,7 +50,7 @@ class VsNone:
     def to_dict(self) -> dict[str, Any]:
         """Return `{"difference", "low", "high", "p", "p_holm"}`, undefined numbers as None."""
         names = ("difference", "low", "high", "p", "p_holm")
-        return {name: _number(getattr(self, name)) for name in names}
+        return {name: finite_or_none(getattr(self, name)) for name in names}
 
 
 @dataclass(frozen=True)

@@ -16,11 +16,11 @@ def digest(value: Any) -> str:
         >>> digest({"a": 1, "b": (2, 3)}) == digest({"b": (2, 3), "a": 1}) != digest({"a": 1, "b": (2, 4)})
         True
     """
-    made = hashlib.blake2b(digest_size=16)
+    hasher = hashlib.blake2b(digest_size=16)
     for piece in _pieces(value):
-        made.update(piece)
-        made.update(b"|")
-    return made.hexdigest()
+        hasher.update(piece)
+        hasher.update(b"|")
+    return hasher.hexdigest()
 
 
 def _pieces(value: Any) -> Iterator[Any]:

@@ -130,12 +130,12 @@ class Examples:
         """Of a class per element, the elements that rules and scores are taken from; None: rows are."""
         return draw_sample(self.y, self.n_classes) if self.kind == "elements" else None
 
-    def doing(self, role: int) -> Array:
-        """Numbers of the rows that do this (see `split`), int64.
+    def rows_with_role(self, role: int) -> Array:
+        """Numbers of the rows that have this role in their own split (see `split`), int64.
 
         Example:
             >>> split = np.array([TRAIN, TEST, TRAIN], np.int8)
-            >>> Examples(np.zeros((3, 1)), np.zeros(3, np.int32), ("a",), split=split).doing(TRAIN).tolist()
+            >>> Examples(np.zeros((3, 1)), np.zeros(3, np.int32), ("a",), split=split).rows_with_role(TRAIN).tolist()
             [0, 2]
         """
         return np.flatnonzero(np.asarray(self.split) == role)
@@ -180,7 +180,7 @@ class Examples:
 
     def scored_outputs(self, outputs: Array, rows: Array) -> Array:
         """Return what a network puts out for `scored_labels`, of all that it puts out for these rows."""
-        return outputs if self.sample is None else self.sample.taken(outputs, rows)
+        return outputs if self.sample is None else self.sample.of_outputs(outputs, rows)
 
     @property
     def positive(self) -> int:

@@ -54,8 +54,8 @@ def drafted(target: str | os.PathLike[str]) -> Iterator[Path]:
         with tempfile.TemporaryDirectory(dir=scratch()) as folder_name:
             draft = Path(folder_name) / (path.name or "draft")
             yield draft
-            with draft.open("rb") as made, _stream(path) as out:
-                shutil.copyfileobj(made, out)
+            with draft.open("rb") as new, _stream(path) as out:
+                shutil.copyfileobj(new, out)
 
 
 @contextmanager
@@ -76,8 +76,8 @@ def _drafts(folder: Path) -> Iterator[Path]:
     sweep(folder)
     with own_folder(folder, hidden=True) as draft:
         yield draft
-        for made in sorted(draft.iterdir()):
-            _place(made, folder / made.name, draft / REPLACED)
+        for new in sorted(draft.iterdir()):
+            _move_to(new, folder / new.name, draft / REPLACED)
 
 
 def write_text(target: str | os.PathLike[str], text: str) -> None:
@@ -215,19 +215,19 @@ def _stream(target: Path) -> BinaryIO:
     return os.fdopen(os.dup(number), "wb")
 
 
-def _place(made: Path, target: Path, replaced: Path) -> None:
+def _move_to(new: Path, target: Path, replaced: Path) -> None:
     """Let a file or folder appear where it belongs, in place of what is there."""
-    if not made.is_dir():
+    if not new.is_dir():
         with suppress(FileNotFoundError):
-            os.chmod(made, stat.S_IMODE(target.stat().st_mode))
-        os.replace(made, target)
+            os.chmod(new, stat.S_IMODE(target.stat().st_mode))
+        os.replace(new, target)
     elif not target.exists():
-        os.rename(made, target)
-    elif not _exchange(made, target):
+        os.rename(new, target)
+    elif not _exchange(new, target):
         replaced.mkdir()
         os.rename(target, replaced / target.name)
         try:
-            os.rename(made, target)
+            os.rename(new, target)
         except OSError:
             os.rename(replaced / target.name, target)
             raise

@@ -37,11 +37,11 @@ class Fold:
         """Rows whose outputs are wanted: the test rows."""
         return self.test
 
-    def whole(self) -> Fold:
+    def all_training(self) -> Fold:
         """Return the fold with its early-stopping rows added to the training rows, so without early stopping.
 
         Example:
-            >>> fold = Fold(0, 0, np.array([0, 3]), np.array([1]), np.array([2])).whole()
+            >>> fold = Fold(0, 0, np.array([0, 3]), np.array([1]), np.array([2])).all_training()
             >>> fold.train.tolist(), fold.stop.tolist(), fold.test.tolist()
             ([0, 1, 3], [], [2])
         """
@@ -71,7 +71,7 @@ class Holdout:
     def score(self) -> Array:
         return self.held
 
-    def whole(self) -> Holdout:
+    def all_training(self) -> Holdout:
         """Return the hold-out unchanged, because its held-out rows fit the rule and are never used for training."""
         return self
 

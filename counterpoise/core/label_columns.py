@@ -79,7 +79,7 @@ class LabelColumns:
         """1, 0 or -1 of each element, from its distinct value."""
         gap = 0 if self.missing == "absent" else -1
         unsure = {"ignore": -1, "zero": 0, "one": 1}[self.uncertain]
-        table = [_meaning(level, gap, unsure) for level in source.levels] + [gap]
+        table = [_code_of_level(level, gap, unsure) for level in source.levels] + [gap]
         for number, code in enumerate(table):
             if code is None and (rows := np.argwhere(source.codes == number)).size:
                 row, column = rows[0]
@@ -231,7 +231,7 @@ def picked(y: Any, sequences: bool = False) -> Any:
     if not _is_matrix(y):
         return y
     source = source_of(y, "y")
-    meanings = [_meaning(level, -1, -1) for level in source.levels]
+    meanings = [_code_of_level(level, -1, -1) for level in source.levels]
     if source.codes.ndim != 2 or source.codes.shape[1] < 2 or not len(source.codes):
         return y
     if None in meanings:
@@ -255,7 +255,7 @@ def _is_matrix(y: Any) -> bool:
     return isinstance(y, (list, tuple)) and bool(len(y)) and isinstance(y[0], (list, tuple, np.ndarray))
 
 
-def _meaning(level: Any, gap: int, unsure: int) -> int | None:
+def _code_of_level(level: Any, gap: int, unsure: int) -> int | None:
     """1, 0 or -1 for a distinct value; None where it is no label."""
     value = plain_label(level)
     if value is None:
@@ -276,7 +276,9 @@ def _are_sets(values: Any) -> bool:
     if not isinstance(values, (list, tuple)) or not all(isinstance(v, (list, tuple, set, frozenset)) for v in values):
         return False
     distinct = {name for row in values for name in row if isinstance(name, str)}
-    return bool(distinct) and (len({len(row) for row in values}) > 1 or None in [_meaning(v, 0, 0) for v in distinct])
+    return bool(distinct) and (
+        len({len(row) for row in values}) > 1 or None in [_code_of_level(v, 0, 0) for v in distinct]
+    )
 
 
 def _cells(values: Any) -> list[Any]:

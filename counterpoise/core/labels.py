@@ -69,7 +69,7 @@ class Labels:
         """Return the labels of some rows, by number or bool (N,), without the classes that no row is left of."""
         if self.codes.ndim > 1:
             return replace(self, codes=self.codes[rows])
-        return replace(_sorted(self.codes[rows], list(self.classes)), from_floats=self.from_floats)
+        return replace(_with_sorted_classes(self.codes[rows], list(self.classes)), from_floats=self.from_floats)
 
     def mapped(self, table: Array, classes: Sequence[Any]) -> Labels:
         """Return the same elements under other classes: code c becomes `table[c]`."""
@@ -106,7 +106,7 @@ def read_labels(
         if fault is not None:
             what, advice_on_fault = fault
             raise TargetError(f"{name} {what}, in {_first_row(codes == code)}. {advice_on_fault}")
-    labels = _sorted(codes, [str(v) if text and v is not None else v for v in levels])
+    labels = _with_sorted_classes(codes, [str(v) if text and v is not None else v for v in levels])
     if not missing:
         _refuse_missing(labels.codes, counted, name, advice)
     floats = any(isinstance(level, float) and level == level for level in source.levels)
@@ -161,7 +161,7 @@ def _of_one_hot(source: LabelSource, name: str, missing: bool, advice: str, seve
     given = labels.columns
     columns = given if given and all(isinstance(c, str) for c in given) else range(hot.shape[1])
     codes = np.where(known, hot.argmax(axis=1), -1).astype(np.int32)
-    return _sorted(codes, list(columns))
+    return _with_sorted_classes(codes, list(columns))
 
 
 def zeros_and_ones(labels: Labels) -> Array | None:
@@ -214,7 +214,7 @@ def _refuse_missing(codes: Array, counted: Array | None, name: str, advice: str)
         raise TargetError(f"{name} is missing in {rows_text(rows)}. {advice}")
 
 
-def _sorted(codes: Array, levels: list[Any]) -> Labels:
+def _with_sorted_classes(codes: Array, levels: list[Any]) -> Labels:
     """Codes of the distinct levels in sorted order; a level None, or one without an element, is no class."""
     present = count_codes(codes.reshape(-1), len(levels)) > 0
     used = [v for v, seen in zip(levels, present.tolist(), strict=True) if seen and v is not None]

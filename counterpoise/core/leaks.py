@@ -39,7 +39,7 @@ def single_column_scores(x: Mapping[str, np.ndarray], y: np.ndarray, n_classes: 
     Returns:
         (key of x, number of the column) -> ROC AUC in [0.5, 1].
     """
-    rows = _rows(y, n_classes, _most(x))
+    rows = _rows(y, n_classes, _rows_to_read(x))
     judged = np.flatnonzero(np.bincount(y[rows], minlength=n_classes) >= LEAST_ROWS)
     if len(judged) < 2:
         return {}
@@ -77,7 +77,7 @@ def _label_scores(
     scores: list[dict[tuple[str, int], float]] = [{} for _ in classes]
     alike: dict[bytes, tuple[np.ndarray, list[int]]] = {}
     for label, column in enumerate(y.T):
-        rows = _rows(column, 2, _most(x))
+        rows = _rows(column, 2, _rows_to_read(x))
         if np.bincount(column[rows], minlength=2).min() >= LEAST_ROWS:
             alike.setdefault(rows.tobytes(), (rows, []))[1].append(label)
     for rows, labels in alike.values():
@@ -87,7 +87,7 @@ def _label_scores(
     return scores
 
 
-def _most(x: Mapping[str, np.ndarray]) -> int:
+def _rows_to_read(x: Mapping[str, np.ndarray]) -> int:
     """Rows of a class that are read at most."""
     width = sum(values.shape[1] for values in x.values())
     return max(FEWEST_ROWS, min(MOST_ROWS, MOST_VALUES // max(width, 1)))
@@ -115,7 +115,7 @@ def _column_areas(
         one_event: Whether each event is all there is to tell, so that the order of the numbers counts as well.
     """
     half = generator(0, "leak").permutation(len(rows)) % 2 == 0
-    found = {}
+    areas_of = {}
     for group, values in x.items():
         step = max(1, CELLS // ((BINS + 1) * (hit.shape[1] + 1)))
         for start in range(0, values.shape[1], step):
@@ -124,8 +124,8 @@ def _column_areas(
             if one_event and block.dtype.kind == "f":
                 whole = np.flatnonzero(~np.isnan(block).any(axis=0))
                 best[whole] = np.maximum(best[whole], _ranked_areas(block[:, whole].T, hit))
-            found.update({(group, start + j): each for j, each in enumerate(best)})
-    return found
+            areas_of.update({(group, start + j): each for j, each in enumerate(best)})
+    return areas_of
 
 
 def _ranked_areas(score: np.ndarray, hit: np.ndarray) -> np.ndarray:

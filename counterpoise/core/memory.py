@@ -74,17 +74,17 @@ class _Lookout:
     def add(self, peak: Peak) -> None:
         with self.lock:
             self.open.add(peak)
-            self._tell(resident())
+            self._raise_peaks(resident())
             if self.thread is None:
                 self.thread = threading.Thread(target=self._look, daemon=True, name="memory")
                 self.thread.start()
 
     def remove(self, peak: Peak) -> None:
         with self.lock:
-            self._tell(resident())
+            self._raise_peaks(resident())
             self.open.discard(peak)
 
-    def _tell(self, value: int) -> None:
+    def _raise_peaks(self, value: int) -> None:
         """Show a value to all open peaks, so that an outer one is never below one inside it."""
         for peak in self.open:
             peak.see(value)
@@ -97,7 +97,7 @@ class _Lookout:
                 if not self.open:
                     self.thread = None
                     return
-                self._tell(value)
+                self._raise_peaks(value)
 
 
 _LOOKOUT = _Lookout()

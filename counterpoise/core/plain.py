@@ -3,7 +3,7 @@
 A check takes a value as JSON gives it and where it is, and returns it in the form that the code behind it
 wants. Checks are put together into a description of a whole file, which writing and reading share:
 
-    COLUMN = record({"name": text(), "kind": choice(KINDS), "missing": whole(0)})
+    COLUMN = record({"name": text(), "kind": choice(KINDS), "missing": integer(0)})
     columns = list_of(COLUMN)(value, "the columns")
 """
 
@@ -74,13 +74,13 @@ def check_depth(value: Any, where: str) -> None:
         depth += 1
 
 
-def misfit(value: Any, where: str, expected: str) -> ArtifactError:
-    """Return the error for a value that is not what was expected there."""
+def wrong_value(value: Any, where: str, expected: str) -> ArtifactError:
+    """Return the error that names where a value is, the value, and what was expected."""
     shown = f"{value!r:.60}" if isinstance(value, (str, int, float, bool, type(None))) else _kind(value)
     return ArtifactError(f"{where} is {shown}. Expected {expected}.")
 
 
-def _inside(where: str, key: object) -> str:
+def _entry_name(where: str, key: object) -> str:
     """The name of an entry; a key that is not a plain name is quoted."""
     return f"{where}.{key:.60}" if isinstance(key, str) and key.isidentifier() else f"{where}[{key!r:.60}]"
 
@@ -103,12 +103,12 @@ def plain(value: Any, where: str) -> Any:
         {'a': [1, None]}
     """
     if isinstance(value, Mapping):
-        return {key: plain(inner, _inside(where, key)) for key, inner in value.items()}
+        return {key: plain(inner, _entry_name(where, key)) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
         return [plain(inner, where) for inner in value]
     if value is None or isinstance(value, (bool, int, str)) or (isinstance(value, float) and math.isfinite(value)):
         return value
-    raise misfit(value, where, "text, a finite number, true, false, null, or lists and mappings of these")
+    raise wrong_value(value, where, "text, a finite number, true, false, null, or lists and mappings of these")
 
 
 def text(longest: int = LONGEST) -> Check:
@@ -116,7 +116,7 @@ def text(longest: int = LONGEST) -> Check:
 
     def check(value: Any, where: str) -> str:
         if not isinstance(value, str):
-            raise misfit(value, where, "text")
+            raise wrong_value(value, where, "text")
         if len(value) > longest:
             raise ArtifactError(f"{where} is {len(value):,} characters long. Expected at most {longest:,}.")
         return value
@@ -127,17 +127,17 @@ def text(longest: int = LONGEST) -> Check:
 def truth(value: Any, where: str) -> bool:
     """True or false."""
     if not isinstance(value, bool):
-        raise misfit(value, where, "true or false")
+        raise wrong_value(value, where, "true or false")
     return value
 
 
-def whole(low: int = 0, high: int = 2**63 - 1) -> Check:
+def integer(low: int = 0, high: int = 2**63 - 1) -> Check:
     """A whole number within low..high."""
 
     def check(value: Any, where: str) -> int:
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
             limits = f"of at least {low}" if high == 2**63 - 1 else f"from {low} to {high:,}"
-            raise misfit(value, where, f"a whole number {limits}")
+            raise wrong_value(value, where, f"a whole number {limits}")
         return value
 
     return check
@@ -155,13 +155,13 @@ def number(low: float = -math.inf, high: float = math.inf) -> Check:
 
     def check(value: Any, where: str) -> float:
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
-            raise misfit(value, where, f"a finite number{limits}")
+            raise wrong_value(value, where, f"a finite number{limits}")
         try:
             finite = math.isfinite(value)
         except OverflowError:  # a whole number beyond float64
             finite = False
         if not finite:
-            raise misfit(value, where, f"a finite number{limits}")
+            raise wrong_value(value, where, f"a finite number{limits}")
         return float(value)
 
     return check
@@ -173,7 +173,7 @@ def choice(choices: Iterable[str]) -> Check:
 
     def check(value: Any, where: str) -> str:
         if not isinstance(value, str) or value not in known:
-            raise misfit(value, where, f"one of {', '.join(known)}")
+            raise wrong_value(value, where, f"one of {', '.join(known)}")
         return value
 
     return check
@@ -189,7 +189,7 @@ def list_of(inner: Check, most: int = MOST_VALUES) -> Check:
 
     def check(value: Any, where: str) -> list[Any]:
         if not isinstance(value, (list, tuple)):
-            raise misfit(value, where, "a list")
+            raise wrong_value(value, where, "a list")
         if len(value) > most:
             raise ArtifactError(f"{where} contains {len(value):,} entries. Expected at most {most:,}.")
         return [inner(entry, f"{where}, entry {i}") for i, entry in enumerate(value, 1)]
@@ -202,8 +202,8 @@ def mapping_of(inner: Check) -> Check:
 
     def check(value: Any, where: str) -> dict[str, Any]:
         if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
-            raise misfit(value, where, "a mapping from names to values")
-        return {key: inner(entry, _inside(where, key)) for key, entry in value.items()}
+            raise wrong_value(value, where, "a mapping from names to values")
+        return {key: inner(entry, _entry_name(where, key)) for key, entry in value.items()}
 
     return check
 
@@ -219,14 +219,14 @@ def record(
         others: What fields of any other name hold; None: there are none.
 
     Example:
-        >>> record({"name": text()}, optional={"rows": whole()})({"name": "a"}, "the table")
+        >>> record({"name": text()}, optional={"rows": integer()})({"name": "a"}, "the table")
         {'name': 'a'}
     """
     named = {**fields, **(optional or {})}
 
     def check(value: Any, where: str) -> dict[str, Any]:
         if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
-            raise misfit(value, where, "a mapping from names to values")
+            raise wrong_value(value, where, "a mapping from names to values")
         for name in fields:
             if name not in value:
                 raise ArtifactError(f"{where} lacks {name!r}.")
@@ -235,7 +235,7 @@ def record(
             inner = named.get(name, others)
             if inner is None:
                 raise ArtifactError(f"{where} contains {name!r:.60}, which is not one of {', '.join(named)}.")
-            checked[name] = inner(entry, _inside(where, name))
+            checked[name] = inner(entry, _entry_name(where, name))
         return checked
 
     return check
@@ -260,11 +260,11 @@ def numbers(shape: Sequence[int | None], low: float = -math.inf, high: float = m
             g > 0 and (s is None or s == g) for s, g in zip(shape, array.shape, strict=False)
         )
         if array.dtype.kind not in "iuf" or not fits:
-            raise misfit(value, where, f"{wanted} numbers")
+            raise wrong_value(value, where, f"{wanted} numbers")
         checked = array.astype(np.float64)
         bad = ~(np.isfinite(checked) & (checked >= low) & (checked <= high))
         if bad.any():
-            raise misfit(float(checked[bad][0]), where, f"{wanted} finite numbers{limits}")
+            raise wrong_value(float(checked[bad][0]), where, f"{wanted} finite numbers{limits}")
         return checked
 
     return check

@@ -34,12 +34,12 @@ class ElementSample:
     y: Array
     weights: Array
 
-    def taken(self, outputs: Array, rows: Array) -> Array:
+    def of_outputs(self, outputs: Array, rows: Array) -> Array:
         """Return what a network puts out for the sampled elements, (n, k, units), of its outputs (n, ..., units).
 
         Example:
             >>> sample = draw_sample(np.array([[0, 0, 1]], np.int8), 2)
-            >>> sample.taken(np.array([[[0.1], [0.2], [0.9]]]), np.array([0])).ravel().tolist()
+            >>> sample.of_outputs(np.array([[[0.1], [0.2], [0.9]]]), np.array([0])).ravel().tolist()
             [0.1, 0.2, 0.9]
         """
         flat = outputs.reshape(len(outputs), int(np.prod(outputs.shape[1:-1])), outputs.shape[-1])

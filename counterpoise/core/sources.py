@@ -1,7 +1,7 @@
 """Rows of an input that need not be in memory: whoever wants rows takes them, a batch at a time.
 
 A `Source` stands where an array would: it has a shape and a type, and `source[rows]` are rows in memory. Nothing makes
-an array of it unasked: `np.asarray(source)` raises, `structure.whole` asks whether the rows fit.
+an array of it unasked: `np.asarray(source)` raises, `structure.rows_at_once` asks whether the rows fit.
 """
 
 from __future__ import annotations

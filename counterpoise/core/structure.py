@@ -75,7 +75,7 @@ def subset(x: Any, rows: np.ndarray) -> Any:
     return mapped(lambda array: Chosen(array, rows) if isinstance(array, Source) else array[rows], x)
 
 
-def whole(x: Any, rows: np.ndarray, purpose: str) -> Any:
+def rows_at_once(x: Any, rows: np.ndarray, purpose: str) -> Any:
     """Return rows of an input in memory, for a purpose that needs all at once ("SMOTE").
 
     Raises:

@@ -65,7 +65,7 @@ class Problem:
         """Decisions (N,) or (N, L) as (n,)."""
         return decision[self.rows] if self.index is None else decision[self.rows, self.index]
 
-    def whole(self, proba: Array) -> tuple[Array, Array, Array | None]:
+    def over_all_rows(self, proba: Array) -> tuple[Array, Array, Array | None]:
         """Codes, probabilities (N, C) and weights of all rows; those that take no part have code 0 and weight 0."""
         if len(self.rows) == len(proba):
             return self.y, self.proba(proba), None
@@ -78,12 +78,12 @@ class Problem:
         return None if values is None else values[self.rows]
 
     @property
-    def together(self) -> Array | None:
+    def row_groups(self) -> Array | None:
         """Which of the n belong together, (n,), where they are parts of rows; None: each is a row."""
         return None
 
     def of_whole(self, values: Array) -> Array:
-        """Values (N, ...) that belong to rows, for what `whole` returns."""
+        """Values (N, ...) that belong to rows, for what `over_all_rows` returns."""
         return values
 
 
@@ -177,7 +177,7 @@ class Target(Protocol):
         """The problems that labels y pose; of elements those that are scored (see `Examples.scored_labels`)."""
         ...
 
-    def known(self, log_p: Array, y: Array, weights: Array | None = None) -> tuple[Array, Array, Array | None]:
+    def labeled(self, log_p: Array, y: Array, weights: Array | None = None) -> tuple[Array, Array, Array | None]:
         """Log-probabilities, labels and weights of all that has a label, one after the other."""
         ...
 
@@ -251,7 +251,7 @@ class Target(Protocol):
         """The mean output of M members without any correction, (N, C) or (N, L)."""
         ...
 
-    def together(self, y: Array, proba: Array, decision: Array, weights: Array | None = None) -> dict[str, float]:
+    def joint_scores(self, y: Array, proba: Array, decision: Array, weights: Array | None = None) -> dict[str, float]:
         """Scores of all problems at once, which no mean over them gives; by metric key."""
         ...
 

@@ -93,12 +93,12 @@ class Cells:
 
     def typed(self, types: Mapping[str, pl.DataType]) -> pl.DataFrame:
         """The columns as what they spell, in the order of `types`."""
-        made: dict[str, pl.Series] = {}
+        typed_columns: dict[str, pl.Series] = {}
         for kind in set(types.values()):
             names = [name for name, one in types.items() if one == kind]
             for name, column in zip(names, self._as(kind, [self._index_of[name] for name in names]), strict=True):
-                made[name] = column.alias(name)
-        return pl.DataFrame([made[name] for name in types])
+                typed_columns[name] = column.alias(name)
+        return pl.DataFrame([typed_columns[name] for name in types])
 
     def _as(self, kind: pl.DataType, columns: Sequence[int]) -> Iterable[pl.Series]:
         if kind == DATES:

@@ -75,18 +75,18 @@ def phases(schema: Schema, numbers: Array) -> Array:
         >>> phases(schema, np.array([[3.5]])).tolist()
         [[0.5, 0.5]]
     """
-    turns = [turn(numbers[:, j].astype(np.float32), period) for j, period in cycle_columns(schema)]
+    turns = [cycle_position(numbers[:, j].astype(np.float32), period) for j, period in cycle_columns(schema)]
     return np.stack(turns, axis=1) if turns else np.empty((len(numbers), 0), np.float32)
 
 
-def turn(days: Any, period: float, floor: Callable[[Any], Any] = np.floor) -> Any:
+def cycle_position(days: Any, period: float, floor: Callable[[Any], Any] = np.floor) -> Any:
     """Return the position of float32 days in their cycle, 0 to 1, in NumPy or, with its `floor`, in Keras.
 
     Each step is exact in float32, so that no compiler and no runtime gets another position: the day is rounded to a
     third of a second, and the cycles within it divide it.
 
     Example:
-        >>> turn(np.float32([3.5, 7.0]), 7.0).tolist()
+        >>> cycle_position(np.float32([3.5, 7.0]), 7.0).tolist()
         [0.5, 0.0]
     """
     whole = floor(days)

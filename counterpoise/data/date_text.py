@@ -131,15 +131,15 @@ def _year_first(text: pl.Series, order: str) -> pl.Series:
     if text.str.contains(_NAME).any():
         small = text.str.to_lowercase()
         for pattern in _NAMED:
-            text = _joined(text, small.str.extract_groups(pattern).struct.unnest())
+            text = _iso_text(text, small.str.extract_groups(pattern).struct.unnest())
     if order:
         dates = text.str.extract_groups(_SLASHES).struct.unnest()
         names = {"first": "month", "second": "day"} if order == "month first" else {"first": "day", "second": "month"}
-        text = _joined(text, dates.rename(names))
+        text = _iso_text(text, dates.rename(names))
     return text
 
 
-def _joined(text: pl.Series, dates: pl.DataFrame) -> pl.Series:
+def _iso_text(text: pl.Series, dates: pl.DataFrame) -> pl.Series:
     """Year, month, day and the rest put together; text without these as it is."""
     months = dates["month"].str.slice(0, 3).replace(_NUMBERS).str.zfill(2)
     rest = (" " + dates["rest"]).fill_null("").str.replace(r" (gmt|utc)$", "Z").str.replace("z$", "Z")

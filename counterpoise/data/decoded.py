@@ -121,7 +121,7 @@ class PixelCache:
         """Fill in a row, C-contiguous and of this form, if it is there."""
         if self._handle < 0 or not (self._here[row] or self._record(row)):
             return False
-        if os.preadv(self._handle, [out.data], self._place(row)) != self.row_bytes:
+        if os.preadv(self._handle, [out.data], self._offset(row)) != self.row_bytes:
             return False
         if not self._here[row]:  # another process wrote it, which may have been killed
             self._here[row] = checksum(out.data) == self._record(row)[: CHECKSUM.size]
@@ -134,7 +134,7 @@ class PixelCache:
         try:
             raw = np.ascontiguousarray(values).data
             record = (checksum(raw) + note).ljust(RECORD, b"\0")
-            if os.pwritev(self._handle, [raw, record], self._place(row)) == self.row_bytes + RECORD:
+            if os.pwritev(self._handle, [raw, record], self._offset(row)) == self.row_bytes + RECORD:
                 self._here[row] = True
         except OSError:
             self._full = True
@@ -145,10 +145,10 @@ class PixelCache:
 
     def _record(self, row: int) -> bytes:
         """The record of a row; empty if the row is not there."""
-        record = os.pread(self._handle, RECORD, self._place(row) + self.row_bytes)
+        record = os.pread(self._handle, RECORD, self._offset(row) + self.row_bytes)
         return record if any(record[: CHECKSUM.size]) else b""
 
-    def _place(self, row: int) -> int:
+    def _offset(self, row: int) -> int:
         """Where the pixels of a row are in the file; its record comes after them."""
         return row * (self.row_bytes + RECORD)
 

@@ -27,7 +27,7 @@ from keras import ops
 
 from counterpoise.core.examples import Examples
 from counterpoise.core.schema import Schema
-from counterpoise.data.cycles import cycle_columns, cycle_name, turn
+from counterpoise.data.cycles import cycle_columns, cycle_name, cycle_position
 from counterpoise.data.levels import MAX_LEVELS
 
 Array = np.ndarray
@@ -125,7 +125,7 @@ class TableEncoder(keras.layers.Layer):
         columns = np.array([column for column, _ in self.cycles], "int32")
         known = 1.0 - ops.cast(ops.take(missing, columns, axis=1), "float32")
         days = ops.take(ops.where(missing, 0.0, raw), columns, axis=1)
-        turns = [turn(days[:, i : i + 1], period, ops.floor) for i, (_, period) in enumerate(self.cycles)]
+        turns = [cycle_position(days[:, i : i + 1], period, ops.floor) for i, (_, period) in enumerate(self.cycles)]
         angle = 2 * np.pi * ops.concatenate(turns, axis=1)
         return ops.concatenate([ops.sin(angle) * known, ops.cos(angle) * known], axis=1)
 

@@ -116,8 +116,8 @@ def rows_to_learn(examples: Examples) -> int:
     """Return how many rows train or end training, by which batch size and passes are chosen."""
     if examples.split is None:
         return len(examples)
-    train = len(examples.doing(TRAIN))
-    return train + min(train, len(examples.doing(VALIDATION)))
+    train = len(examples.rows_with_role(TRAIN))
+    return train + min(train, len(examples.rows_with_role(VALIDATION)))
 
 
 def given_fold(
@@ -142,7 +142,7 @@ def given_fold(
         )
     kept = np.zeros(len(examples), bool)
     kept[usable(examples, duplicates)[0]] = True
-    train, stop, test = (rows[kept[rows]] for rows in map(examples.doing, (TRAIN, VALIDATION, TEST)))
+    train, stop, test = (rows[kept[rows]] for rows in map(examples.rows_with_role, (TRAIN, VALIDATION, TEST)))
     if not len(train) or (judged and not len(test)):
         raise SplitError(
             f"split names no {'test' if len(train) else 'training'} row. Expected training and test rows. Write "

@@ -14,7 +14,7 @@ from counterpoise.core.errors import DataError
 from counterpoise.core.examples import Pictures
 from counterpoise.data.decoded import CHUNK
 from counterpoise.data.image_info import ImageInfo, image_info, range_text
-from counterpoise.data.image_set import named
+from counterpoise.data.image_set import bad_files_text
 from counterpoise.data.kept_pixels import KeptPixels
 from counterpoise.data.pixel_types import Range
 
@@ -35,7 +35,7 @@ def sound_files(
     def info_of(row: int) -> ImageInfo:
         if kept is None:
             return image_info(paths[row], span is None)
-        return kept.known(row) or image_info(paths[row], span is None, partial(kept.keep, row))
+        return kept.info_of(row) or image_info(paths[row], span is None, partial(kept.keep, row))
 
     with warnings.catch_warnings(), ThreadPoolExecutor(os.cpu_count()) as pool:
         warnings.filterwarnings("ignore", module="PIL")  # what matters of them is in the looks
@@ -129,6 +129,6 @@ def _dark_note(deep: Sequence[ImageInfo], span: Range | None) -> tuple[str, ...]
 
 def _bad_text(bad: Sequence[tuple[str, str]]) -> str:
     return (
-        f"{len(bad)} {'file' if len(bad) == 1 else 'files'} cannot be read as images: {named(bad)}. "
+        f"{len(bad)} {'file' if len(bad) == 1 else 'files'} cannot be read as images: {bad_files_text(bad)}. "
         "Repair or remove them, or leave them out with skip_bad=True (--skip-bad)."
     )

@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 from counterpoise.core.errors import DataError
 
+#: Files that a message names at most.
+MOST_NAMED = 20
 #: What systems leave in folders, in small letters; hidden files and folders count neither.
 SYSTEM_FILES = {
     "thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "@eadir", "$recycle.bin", "system volume information",
@@ -122,12 +124,12 @@ def _entries(folder: str) -> list[os.DirEntry[str]]:
     Not by `pathlib`, which takes a tenth of the time in which the images are decoded.
     """
     try:
-        found = list(os.scandir(folder))
+        entries = list(os.scandir(folder))
     except (NotADirectoryError, FileNotFoundError):
         raise DataError(f"{folder} is not a folder.") from None
     except OSError as error:
         raise DataError(f"The folder {folder} cannot be read ({error.strerror}). Check its permissions.") from None
-    counted = [e for e in found if not (e.name.startswith(".") or e.name.casefold() in SYSTEM_FILES)]
+    counted = [e for e in entries if not (e.name.startswith(".") or e.name.casefold() in SYSTEM_FILES)]
     return sorted(counted, key=lambda entry: entry.name)
 
 

@@ -28,14 +28,13 @@ class Names:
 
     Args:
         root: The folder.
-        files: The files below it, as `files_below` names them; None: all of them.
     """
 
-    def __init__(self, root: Path, files: Sequence[str] | None = None) -> None:
+    def __init__(self, root: Path) -> None:
         self.root = root
         self._steps: list[dict[str, list[str]]] = [{} for _ in range(6)]
         start = 0 if str(root) == "." else len(os.path.join(root, ""))
-        for path in files_below(root) if files is None else files:
+        for path in files_below(root):
             self._enter(path, composed(path[start:].replace(os.sep, "/")))
 
     def find(self, name: str) -> list[str]:

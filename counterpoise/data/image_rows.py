@@ -15,7 +15,7 @@ from counterpoise.core.errors import ColumnError, DataError
 from counterpoise.core.examples import IMAGE, TRAIN, Examples
 from counterpoise.core.schema import Schema
 from counterpoise.data.image_names import joined_groups
-from counterpoise.data.image_set import ImageSet, named
+from counterpoise.data.image_set import ImageSet, bad_files_text
 from counterpoise.data.kinds import infer
 from counterpoise.data.label_split import blank_labels
 from counterpoise.data.labels import encoded_labels
@@ -44,7 +44,7 @@ def examples_of(
     duplicate_ids = find_duplicates(x if schema is None else x[IMAGE])
     assert duplicate_ids is not None
     word = "file was" if len(images.bad) == 1 else "files were"
-    notes = [*more, f"{len(images.bad)} {word} left out: {named(images.bad)}."] if images.bad else [*more]
+    notes = [*more, f"{len(images.bad)} {word} left out: {bad_files_text(images.bad)}."] if images.bad else [*more]
     copies = len(duplicate_ids) - len(np.unique(duplicate_ids))
     if copies:
         together = "" if metadata.split is not None else "; copies stay on one side of a split"

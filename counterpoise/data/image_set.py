@@ -17,6 +17,7 @@ from counterpoise.core.examples import Pictures
 from counterpoise.core.sources import Source
 from counterpoise.core.units import Units
 from counterpoise.data.decoded import Decoded, PixelCache
+from counterpoise.data.image_files import MOST_NAMED
 from counterpoise.data.image_form import ASPECTS, CHANNELS, check_span
 from counterpoise.data.kept_pixels import KeptPixels
 from counterpoise.data.pixel_types import Range
@@ -225,12 +226,12 @@ def pictures_of(plain: Mapping[str, Any]) -> Pictures:
     )  # fmt: skip
 
 
-def named(bad: Sequence[tuple[str, str]], most: int = 20) -> str:
+def bad_files_text(bad: Sequence[tuple[str, str]]) -> str:
     """Files and what is wrong with them, for a message.
 
     Example:
-        >>> named([("a.png", "empty")])
+        >>> bad_files_text([("a.png", "empty")])
         'a.png: empty'
     """
-    shown = "; ".join(f"{path}: {what}" for path, what in bad[:most])
-    return shown + (f"; ... ({len(bad)} in all)" if len(bad) > most else "")
+    shown = "; ".join(f"{path}: {what}" for path, what in bad[:MOST_NAMED])
+    return shown + (f"; ... ({len(bad)} in all)" if len(bad) > MOST_NAMED else "")

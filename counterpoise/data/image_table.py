@@ -102,7 +102,7 @@ def read_rows(
             f"with the same label. Each image is used once.")  # fmt: skip
     metadata = None if metadata is None else metadata.at(first)
     columns_kept = table[first] if more else table
-    return Rows(_some(paths, name), metadata, folder, notes, columns_kept, frame[images][first])
+    return Rows(_check_any_found(paths, name), metadata, folder, notes, columns_kept, frame[images][first])
 
 
 def _check_metadata(metadata: RowMetadata, kept: Array) -> None:
@@ -115,7 +115,8 @@ def _check_metadata(metadata: RowMetadata, kept: Array) -> None:
         metadata.at(np.where(kept, np.arange(len(kept)), rows[0])).arrays()
 
 
-def _some(paths: list[str], name: str) -> list[str]:
+def _check_any_found(paths: list[str], name: str) -> list[str]:
+    """The paths, of which there must be one at least."""
     if not paths:
         raise DataError(
             f"No row of {name} has the name of an existing image. Check the column of image names and root= (--root)."

@@ -75,7 +75,7 @@ class KeptPixels:
         note = NOTE.pack(info.gray, info.reduced, info.frames, info.ratio)
         self.cache.write(int(self.rows[row]), values, note)
 
-    def known(self, row: int) -> ImageInfo | None:
+    def info_of(self, row: int) -> ImageInfo | None:
         """Facts about a file whose pixels are cached already."""
         note = self.cache.note(int(self.rows[row]))
         if not note:

@@ -14,7 +14,7 @@ import numpy as np
 Array = np.ndarray
 
 
-def deal(y: Array, groups: Array | None, shares: Sequence[float], state: int) -> Array:
+def split_by_labels(y: Array, groups: Array | None, shares: Sequence[float], state: int) -> Array:
     """Part of each row, int64 (N,).
 
     Args:
@@ -25,7 +25,7 @@ def deal(y: Array, groups: Array | None, shares: Sequence[float], state: int) ->
 
     Example:
         >>> y = np.array([[1, 0], [1, 1], [1, 0], [1, 1], [0, 0], [0, 0]])
-        >>> part_of = deal(y, None, (0.5, 0.5), state=0)
+        >>> part_of = split_by_labels(y, None, (0.5, 0.5), state=0)
         >>> [y[part_of == p].sum(axis=0).tolist() for p in (0, 1)]
         [[2, 1], [2, 1]]
     """
@@ -33,10 +33,10 @@ def deal(y: Array, groups: Array | None, shares: Sequence[float], state: int) ->
     count = int(rows.max()) + 1
     sizes = np.bincount(rows, minlength=count).astype(float)
     sums = np.stack([np.bincount(rows, weights=column, minlength=count) for column in (y == 1).T], axis=1)
-    return _dealt(sums, sizes, np.asarray(shares, dtype=float), np.random.default_rng(state))[rows]
+    return _parts_of_units(sums, sizes, np.asarray(shares, dtype=float), np.random.default_rng(state))[rows]
 
 
-def _dealt(sums: Array, sizes: Array, shares: Array, rng: np.random.Generator) -> Array:
+def _parts_of_units(sums: Array, sizes: Array, shares: Array, rng: np.random.Generator) -> Array:
     """Part of each unit from its label sums (U, L) and its rows (U,)."""
     part_of = np.full(len(sums), -1)
     shares = shares / shares.sum()
@@ -46,17 +46,17 @@ def _dealt(sums: Array, sizes: Array, shares: Array, rng: np.random.Generator) -
     while (left := np.where(open_units.any(axis=0), open_units.sum(axis=0), len(sums) + 1)).min() <= len(sums):
         label = int(left.argmin())
         for unit in order[open_units[order, label]]:
-            part_of[unit] = index = _place(lacking[:, label].tolist(), room, rng)
+            part_of[unit] = index = _neediest_part(lacking[:, label].tolist(), room, rng)
             lacking[index] -= sums[unit]
             room[index] -= sizes[unit]
         open_units[open_units[:, label]] = False
     for unit in order[part_of[order] < 0]:
-        part_of[unit] = index = _place(room, room, rng)
+        part_of[unit] = index = _neediest_part(room, room, rng)
         room[index] -= sizes[unit]
     return part_of
 
 
-def _place(lacking: list[float], room: list[float], rng: np.random.Generator) -> int:
+def _neediest_part(lacking: list[float], room: list[float], rng: np.random.Generator) -> int:
     """The part that lacks most, of equal ones that with most room, of equal ones any."""
     least = max(lacking) - 1e-9
     best = [part for part, lacks in enumerate(lacking) if lacks >= least]

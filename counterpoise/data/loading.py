@@ -181,7 +181,7 @@ def count_of(source: Any, rows: Any = None) -> int | None:
             count = int(source.cardinality()) if kind == "tf.data.Dataset" else -2
     if count is None or count == -1:
         raise DataError(f"The {kind} has no end. Expected one pass. Take one, for example with take(steps).")
-    if count > 0 and kind == "tf.data.Dataset" and are_single(source.element_spec, rows):
+    if count > 0 and kind == "tf.data.Dataset" and has_single_elements(source.element_spec, rows):
         return -(-count // TOGETHER)
     return count if count > 0 else None
 
@@ -190,13 +190,13 @@ def _batches(source: Any, kind: str | None, rows: Any) -> Iterator[Any]:
     """The batches of one pass over a dataset of this kind (see `dataset_kind`); single rows are put together."""
     if kind == "PyDataset":
         return (source[i] for i in range(source.num_batches))
-    if kind == "tf.data.Dataset" and are_single(source.element_spec, rows):
+    if kind == "tf.data.Dataset" and has_single_elements(source.element_spec, rows):
         source = source.batch(TOGETHER)
     return iter(source)
 
 
-def are_single(spec: Any, rows: Any = None) -> bool:
-    """Whether a `tf.data.Dataset` gives single elements: by their label, or by the shape of a row.
+def has_single_elements(spec: Any, rows: Any = None) -> bool:
+    """Whether a `tf.data.Dataset` gives rows one by one, not in batches: by their label, or by the shape of a row.
 
     Args:
         spec: Its `element_spec`.

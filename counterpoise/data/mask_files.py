@@ -19,7 +19,7 @@ import numpy as np
 from counterpoise.core.element_labels import rarer_last
 from counterpoise.core.errors import DataError
 from counterpoise.core.labels import Labels
-from counterpoise.data.image_files import files_below, part_of_split
+from counterpoise.data.image_files import MOST_NAMED, files_below, part_of_split
 from counterpoise.data.mask_values import OUTSIDE, Mask, plain_masks, read_mask
 
 Array = np.ndarray
@@ -58,20 +58,21 @@ def mask_folders(root: Path) -> list[MaskFolders]:
         >>> [found.masks.name for found in mask_folders(root)]
         ['masks']
     """
-    own = _both(root)
+    own = _mask_folders(root)
     if own is not None:
         return [own]
     if not root.is_dir():
         return []
     folders = [(folder, part_of_split(folder.name)) for folder in sorted(root.iterdir()) if folder.is_dir()]
     parts = [(folder, part) for folder, part in folders if part]
-    pairs = [(_both(folder), part) for folder, part in parts]
+    pairs = [(_mask_folders(folder), part) for folder, part in parts]
     if len({part for _, part in parts}) < max(2, len(parts)) or any(both is None for both, _ in pairs):
         return []
     return [both._replace(part=part) for both, part in pairs if both is not None]
 
 
-def _both(root: Path) -> MaskFolders | None:
+def _mask_folders(root: Path) -> MaskFolders | None:
+    """The folder of images and that of masks in a folder, or None if it does not have just these."""
     if not root.is_dir():
         return None
     folders = {folder.name.casefold(): folder for folder in root.iterdir() if folder.is_dir()}
@@ -101,7 +102,7 @@ def paired(images: Sequence[str], root: Path, masks: Path, skip_bad: bool = Fals
     matches, extra = dict[str, list[str]](), list[str]()
     for path in files_below(masks):
         name = _name(path, masks)
-        known = [key for key in (name, *_bare(name)) if key in of_image]
+        known = [key for key in (name, *_without_mask_word(name)) if key in of_image]
         if known:
             matches.setdefault(known[0], []).append(path)
         else:
@@ -110,9 +111,9 @@ def paired(images: Sequence[str], root: Path, masks: Path, skip_bad: bool = Fals
     doubled = [own[0] for own in (*matches.values(), *of_image.values()) if len(own) > 1]
     problems = [
         text for text in (
-            _named(missing, root, "has no mask", "have no mask"),
-            _named(extra, masks, "of the masks has no image", "of the masks have no image"),
-            _named(doubled, masks, "shares its name with another file", "share their names with others"),
+            _listed_files(missing, root, "has no mask", "have no mask"),
+            _listed_files(extra, masks, "of the masks has no image", "of the masks have no image"),
+            _listed_files(doubled, masks, "shares its name with another file", "share their names with others"),
         ) if text
     ]  # fmt: skip
     if (problems and not skip_bad) or doubled or not matches:
@@ -128,7 +129,7 @@ def _name(path: str, root: Path) -> str:
     return Path(path).relative_to(root).with_suffix("").as_posix().casefold()
 
 
-def _bare(name: str) -> list[str]:
+def _without_mask_word(name: str) -> list[str]:
     """A name without the word for a mask behind or before it."""
     folder, _, own = name.rpartition("/")
     start = folder + "/" if folder else ""
@@ -137,14 +138,13 @@ def _bare(name: str) -> list[str]:
     return [start + match[number] for match, number in ((behind, 1), (before, 2)) if match]
 
 
-def _named(paths: Sequence[str], root: Path, one: str, several: str, most: int = 20) -> str:
+def _listed_files(paths: Sequence[str], root: Path, one: str, several: str) -> str:
     """Files for a message; "" for none."""
-    names = [os.path.relpath(path, root) for path in paths[:most]]
-    shown = ", ".join(names) + (f", ... ({len(paths):,} in all)" if len(paths) > most else "")
-    return (
-        f"{len(paths):,} {'file' if len(paths) == 1 else 'files'} ({shown}) {one if len(paths) == 1 else several}"
-        * (len(paths) > 0)
-    )
+    if not paths:
+        return ""
+    names = [os.path.relpath(path, root) for path in paths[:MOST_NAMED]]
+    shown = ", ".join(names) + (f", ... ({len(paths):,} in all)" if len(paths) > MOST_NAMED else "")
+    return f"{len(paths):,} {'file' if len(paths) == 1 else 'files'} ({shown}) {one if len(paths) == 1 else several}"
 
 
 class Masks(NamedTuple):
@@ -194,7 +194,7 @@ def read_masks(
     for number, mask in zip(sound, plain, strict=True):
         codes[number] = _codes(mask.values, classes)
     labels = rarer_last(Labels(codes, tuple(classes), kind="elements"))
-    notes += _lost(plain, codes[sound], classes)
+    notes += _notes_on_lost_classes(plain, codes[sound], classes)
     return Masks(labels, tuple(one for one in bad if one[1]), notes)
 
 
@@ -217,7 +217,7 @@ def _codes(values: Array, classes: Sequence[int]) -> Array:
     return np.where(known[code] == values, code, -1)
 
 
-def _lost(masks: Sequence[Mask], codes: Array, classes: Sequence[int]) -> list[str]:
+def _notes_on_lost_classes(masks: Sequence[Mask], codes: Array, classes: Sequence[int]) -> list[str]:
     """A sentence about classes of which an image keeps no pixel in the size that is wanted."""
     lost = {value: sum(value in m.counts and not (own == c).any() for m, own in zip(masks, codes, strict=True))
             for c, value in enumerate(classes)}  # fmt: skip

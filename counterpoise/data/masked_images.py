@@ -15,7 +15,7 @@ from counterpoise.core.checks import check_path
 from counterpoise.core.errors import DataError, OptionError
 from counterpoise.data import dicom
 from counterpoise.data.image_files import files_below
-from counterpoise.data.image_set import named
+from counterpoise.data.image_set import bad_files_text
 from counterpoise.data.mask_files import MaskFolders, mask_folders, paired, read_masks
 from counterpoise.data.pillow_files import opened, sides
 from counterpoise.data.row_metadata import RowMetadata
@@ -55,9 +55,9 @@ class MaskedFiles:
         labels, bad, notes = read_masks(kept, of_image, size, aspect, self.ignore)
         if bad and not skip_bad:
             raise DataError(
-                f"{len(bad)} {'mask' if len(bad) == 1 else 'masks'} cannot be used: {named(bad)}. Expected one class "
-                "code for each pixel of the image. Repair or remove them, or leave them out with skip_bad=True "
-                "(--skip-bad)."
+                f"{len(bad)} {'mask' if len(bad) == 1 else 'masks'} cannot be used: {bad_files_text(bad)}. Expected "
+                "one class code for each pixel of the image. Repair or remove them, or leave them out with "
+                "skip_bad=True (--skip-bad)."
             )
         part = None if self.split is None else dict(zip(self.masks, self.split, strict=True))
         split = None if part is None else pl.Series("split", [part[path] for path in kept])

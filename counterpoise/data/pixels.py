@@ -52,14 +52,14 @@ def pixels(
         DataError: the file stores values whose range is not known, and `span` does not name it; or it has 8 bits, and
             the values of deeper files are asked for.
     """
-    decoded = _decoded(path, _mode(color_mode), size, windowed=span is None and not stored)
+    decoded = _decoded(path, _pillow_mode(color_mode), size, windowed=span is None and not stored)
     if decoded.kind is None:
         if stored:
             raise DataError(
                 f"{path} has 8 bits, but the model learned black and white from files with more bits. Pass files of "
                 "the same type."
             )
-        return _shaped(converted(decoded.image, _mode(color_mode)), size, color_mode, aspect)
+        return _pixels_in_size(converted(decoded.image, _pillow_mode(color_mode)), size, color_mode, aspect)
     if stored:
         image = pillow().fromarray((-decoded.values if decoded.kind.inverted else decoded.values).astype(np.float32))
     else:
@@ -68,13 +68,13 @@ def pixels(
             ends = float(decoded.values.min()), float(decoded.values.max())
             raise DataError(unknown_text(str(path), decoded.kind.name, *ends))
         image = pillow().fromarray(scaled(decoded.values, known, decoded.kind.inverted))
-    return _shaped(image, size, color_mode, aspect, float(decoded.values.min()) if stored else 0)
+    return _pixels_in_size(image, size, color_mode, aspect, float(decoded.values.min()) if stored else 0)
 
 
 def byte_pixels(image: Any, size: tuple[int, int], color_mode: str, aspect: str) -> Array:
     """Decode an opened file of 8 bits and fewer: the same uint8 as `pixels` of its path."""
-    image = _drafted(image, _mode(color_mode), size)
-    return _shaped(converted(image, _mode(color_mode)), size, color_mode, aspect)
+    image = _decoded_small(image, _pillow_mode(color_mode), size)
+    return _pixels_in_size(converted(image, _pillow_mode(color_mode)), size, color_mode, aspect)
 
 
 class DecodedImage(NamedTuple):
@@ -94,11 +94,11 @@ def _decoded(path: Any, mode: str, size: tuple[int, int], windowed: bool) -> Dec
     with opened(path) as image:
         kind = pixel_type(image)
         if kind is None:
-            return DecodedImage(image=_drafted(image, mode, size))
+            return DecodedImage(image=_decoded_small(image, mode, size))
         return DecodedImage(values=stored_values(upright(image), kind), kind=kind)
 
 
-def _drafted(image: Any, mode: str, size: tuple[int, int]) -> Any:
+def _decoded_small(image: Any, mode: str, size: tuple[int, int]) -> Any:
     """A file of 8 bits and fewer, decoded and upright, without transparency.
 
     A JPEG file is decoded at 1/2, 1/4 or 1/8 of its sides where that is no smaller than `size`: each of its blocks of
@@ -108,12 +108,12 @@ def _drafted(image: Any, mode: str, size: tuple[int, int]) -> Any:
     return opaque(upright(image))
 
 
-def _mode(color_mode: str) -> str:
+def _pillow_mode(color_mode: str) -> str:
     """What Pillow calls it."""
     return "RGB" if color_mode == "rgb" else "L"
 
 
-def _shaped(image: Any, size: tuple[int, int], color_mode: str, aspect: str, black: float = 0) -> Array:
+def _pixels_in_size(image: Any, size: tuple[int, int], color_mode: str, aspect: str, black: float = 0) -> Array:
     """The pixels (height, width, channels) of an image in this size."""
     array = np.asarray(_fitted(image, size, aspect, black)).reshape(*size, -1)
     return np.repeat(array, CHANNELS[color_mode], axis=2) if array.shape[2] == 1 else array

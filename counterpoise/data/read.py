@@ -89,14 +89,10 @@ def read(
         (('well', 'ill'), [0, 1, 0], [1, 2, 1])
     """
     check_no_generator(source)
-    if dataset_kind(source):
-        x, y, weight = load_alone(source, y if target is None else target, sample_weight)
-        examples = read(
-            x, y=y, pick=pick, positive=positive, one_vs_rest=one_vs_rest, merge_rare=merge_rare, drop=drop,
-            groups=groups, time=time, kinds=kinds, sample_weight=weight, split=split, cost_column=cost_column,
-            unit=unit, aggregate=aggregate, by=by, skip_bad=skip_bad, table=table, text=text, inputs=inputs,
-        )  # fmt: skip
-        return replace(examples, source=f"{len(examples):,} rows of a {dataset_kind(source)}, read into memory")
+    kind = dataset_kind(source)
+    if kind:
+        source, y, sample_weight = load_alone(source, y if target is None else target, sample_weight)
+        target = None
     if isinstance(y, str) and target is None:
         target, y = y, None
     y = y if pick is None or y is None else pick(y)
@@ -118,10 +114,12 @@ def read(
         kinds=dict(kinds or {}), skip_bad=skip_bad, text=text, inputs=inputs,
     )  # fmt: skip
     if is_table(source, table):
-        return read_table(source, target, y, options)
-    if target is not None:
+        examples = read_table(source, target, y, options)
+    elif target is not None:
         wanted = target if isinstance(target, str) else list(target.columns)
         raise OptionError(
             f"target={wanted!r} names a column, but the data are arrays without columns. Pass the labels as y=LABELS."
         )
-    return read_arrays(source, y, options)
+    else:
+        examples = read_arrays(source, y, options)
+    return replace(examples, source=f"{len(examples):,} rows of a {kind}, read into memory") if kind else examples

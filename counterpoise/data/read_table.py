@@ -56,9 +56,9 @@ def read_table(source: Any, target: str | TargetColumns | None, y: Any, options:
     if options.text:
         examples, more = _texts(features, labels, name)
     elif options.inputs is not None:
-        examples, more = _named(features, labels, options.inputs, name)
+        examples, more = _examples_of_inputs(features, labels, options.inputs, name)
     else:
-        examples, more = _columns(features, labels, metadata, options, name, ", ".join(targets) or "target")
+        examples, more = _examples_of_columns(features, labels, metadata, options, name, ", ".join(targets) or "target")
     return completed(examples, metadata, [*notes, *more], options.aggregate)
 
 
@@ -69,17 +69,19 @@ def _texts(features: pl.DataFrame, labels: Labels, name: str) -> tuple[Examples,
     return Examples(x, labels.codes, labels.classes, source=name, text_column=column, kind=labels.kind), notes
 
 
-def _named(features: pl.DataFrame, labels: Labels, inputs: NamedInputs, name: str) -> tuple[Examples, list[str]]:
-    """Rows as the named inputs of a model, and notes."""
+def _examples_of_inputs(
+    features: pl.DataFrame, labels: Labels, inputs: NamedInputs, name: str
+) -> tuple[Examples, list[str]]:
+    """Examples of rows that are read as the named inputs of a model, and notes."""
     x, notes = inputs.of_frame(features, name)
     lost = lost_digits((repr(c), features[c]) for c in x if features[c].dtype.is_numeric())
     return Examples(x, labels.codes, labels.classes, source=name, kind=labels.kind), [*notes, *lost]
 
 
-def _columns(
+def _examples_of_columns(
     features: pl.DataFrame, labels: Labels, metadata: RowMetadata, options: ReadOptions, name: str, title: str
 ) -> tuple[Examples, list[str]]:
-    """Rows of columns whose kinds are inferred from the training rows, and notes."""
+    """Examples with a schema, whose kinds of columns are inferred from the training rows, and notes."""
     learn = features if metadata.split is None else features.filter(roles(metadata.split) == TRAIN)
     if not learn.height:
         raise DataError(

@@ -13,7 +13,7 @@ import polars as pl
 from counterpoise.core.checks import check_finite
 from counterpoise.core.errors import ArtifactError, ColumnError, DataError, did_you_mean
 from counterpoise.core.masked import unmasked
-from counterpoise.core.plain import choice, list_of, maybe, number, record, text, truth, whole
+from counterpoise.core.plain import choice, integer, list_of, maybe, number, record, text, truth
 from counterpoise.core.schema import KINDS, Column, Schema, TextFormat
 from counterpoise.core.sources import Source
 from counterpoise.data.frames import is_table, to_frame
@@ -35,7 +35,7 @@ WRITTEN = record(
 )
 COLUMN = record(
     {
-        "name": text(), "kind": choice(KINDS), "levels": list_of(text()), "missing": whole(), "numeric_levels": truth,
+        "name": text(), "kind": choice(KINDS), "levels": list_of(text()), "missing": integer(), "numeric_levels": truth,
         "unit": choice(("", "date", "time", "duration", "seconds")), "offset": number(),
         "cycles": list_of(number(0, 1e8), 10),
         "written": maybe(WRITTEN),
@@ -176,8 +176,8 @@ def _plain_numbers(schema: Schema, source: Any) -> np.ndarray | None:
     indexes = [given[c.name] for c in schema.numeric if c.name in given]
     if not len(source) or not indexes or schema.categorical or len(indexes) < len(schema.numeric):
         return None
-    whole = indexes == list(given.values())
-    values = source if whole else source[:, indexes]
+    integer = indexes == list(given.values())
+    values = source if integer else source[:, indexes]
     offsets = np.array([c.offset for c in schema.numeric])
     with np.errstate(over="ignore"):
         values = (values - offsets if offsets.any() else values).astype(np.float32, copy=False)

@@ -17,7 +17,7 @@ from counterpoise.core import seeds
 from counterpoise.core.errors import OptionError, SplitError
 from counterpoise.core.examples import Examples
 from counterpoise.core.folds import LEAST_TRAIN, Fold, carries, largest_folds
-from counterpoise.data.label_split import deal, label_counts
+from counterpoise.data.label_split import label_counts, split_by_labels
 
 Array = np.ndarray
 
@@ -196,14 +196,14 @@ def _shuffled(
 
 def _label_folds(y: Array, groups: Array | None, folds: int, state: int) -> list[tuple[Array, Array]]:
     """(training rows, test rows) of each fold of rows with several labels."""
-    part_of = deal(y, groups, [1.0] * folds, state)
+    part_of = split_by_labels(y, groups, [1.0] * folds, state)
     return [(np.flatnonzero(part_of != fold), np.flatnonzero(part_of == fold)) for fold in range(folds)]
 
 
 def stratified_part(y: Array, groups: Array | None, rows: Array, share: float, state: int) -> tuple[Array, Array]:
     """Split `rows` into (rest, held-out rows) with about `share` of each class held out."""
     if y.ndim > 1:
-        part_of = deal(y[rows], None if groups is None else groups[rows], (1 - share, share), state)
+        part_of = split_by_labels(y[rows], None if groups is None else groups[rows], (1 - share, share), state)
         return rows[part_of == 0], rows[part_of == 1]
     if groups is not None:
         return _grouped_part(y, groups, rows, share, state)

@@ -82,7 +82,7 @@ def fitted_calibrator(
 ) -> tuple[dict[str, Any] | None, tuple[str, ...]]:
     """Fit the best of the kinds on checked arrays (see `fit_calibrator`)."""
     lp = np.maximum(lp, LOWEST)
-    tried, notes = _bearable(kinds, labels, lp.shape[1])
+    tried, notes = _supported_kinds(kinds, labels, lp.shape[1])
     best: tuple[float, float, dict[str, Any]] | None = None
     some, counted = _thinned(labels, w, seed)
     folds = _folds(labels[some], seed)
@@ -113,7 +113,7 @@ def calibrator_kinds(kind: str) -> list[str]:
     return [name]
 
 
-def _bearable(kinds: list[str], y: Array, n_classes: int) -> tuple[list[str], list[str]]:
+def _supported_kinds(kinds: list[str], y: Array, n_classes: int) -> tuple[list[str], list[str]]:
     """Split the kinds into those that have rows enough and sentences about the rest."""
     counts = np.bincount(y, minlength=n_classes)
     have = dict.fromkeys(kinds, int(counts.min()))
@@ -222,7 +222,7 @@ def _family(kind: str, lp: Array, y: Array, w: Array) -> tuple[Array, Array, Arr
 def _classes(lp: Array, y: Array, w: Array, origin: Array, basis: Array) -> Objective:
     """The objective of any number of classes; along a line without the (2C, 2C) matrix."""
     c, rows, onehot = lp.shape[1], np.arange(len(y)), np.eye(lp.shape[1])[y]
-    pull, flat = _pull(c, basis)
+    pull, flat = _slope_penalty(c, basis)
 
     def at(theta: Array) -> tuple[float, Array, Array]:
         full = origin + basis @ theta
@@ -249,7 +249,7 @@ def _two_classes(lp: Array, y: Array, w: Array, origin: Array, basis: Array) -> 
     sign = np.where(y == 1, 1.0, -1.0)
     parts = np.stack([-lp[:, 0], lp[:, 1], np.full(len(lp), -1.0), np.ones(len(lp))]) * sign
     ways, offset = np.einsum("kp,kn->pn", basis, parts), np.einsum("k,kn->n", origin, parts)
-    pull, flat = _pull(2, basis)
+    pull, flat = _slope_penalty(2, basis)
 
     def at(theta: Array) -> tuple[float, Array, Array]:
         margin = np.einsum("p,pn->n", theta, ways) + offset  # log-odds of the true class
@@ -264,7 +264,7 @@ def _two_classes(lp: Array, y: Array, w: Array, origin: Array, basis: Array) -> 
     return at
 
 
-def _pull(c: int, basis: Array) -> tuple[Array, Array]:
+def _slope_penalty(c: int, basis: Array) -> tuple[Array, Array]:
     """What the pull of the slopes towards 1 adds: to the gradient (P, C) @ (slopes - 1), and to the Hessian (P, P)."""
     slopes, intercepts = basis[:c], basis[c:]
     return RIDGE * slopes.T, RIDGE * slopes.T @ slopes + 1e-9 * intercepts.T @ intercepts

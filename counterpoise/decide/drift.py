@@ -93,7 +93,7 @@ def monitor(
 def _for_new_shares(rule: Rule, estimate: PriorEstimate, old: list[Array], y: Array) -> Rule | None:
     if not estimate.pure:
         return None
-    return rule_at_prior(rule, _inside(estimate.prior), old, y) if _moved(estimate) else rule
+    return rule_at_prior(rule, _above_zero(estimate.prior), old, y) if _has_drifted(estimate) else rule
 
 
 def _equal(n: int) -> Array:
@@ -105,7 +105,7 @@ def _decided(rule: Rule, lps: list[Array], column_values: Array | None) -> Array
     return np.bincount(decision, minlength=lps[0].shape[1]) / len(decision)
 
 
-def _inside(q: Array) -> Array:
+def _above_zero(q: Array) -> Array:
     """Keep every share above 0: a class that was not seen now may still come."""
     kept = np.maximum(q, 1e-6)
     return kept / kept.sum()
@@ -113,7 +113,7 @@ def _inside(q: Array) -> Array:
 
 def _plausible(rule: Rule, estimate: PriorEstimate) -> tuple[bool | None, str]:
     """Whether the aim of a rule is still met at other class shares (None: not known), and a sentence on it."""
-    goal, moved, aim = Aim.parse(rule.aim), _moved(estimate), in_words(rule.aim)
+    goal, moved, aim = Aim.parse(rule.aim), _has_drifted(estimate), in_words(rule.aim)
     if not estimate.pure:
         return None, f"Whether the aim ({aim}) is still met cannot be checked without new labels."
     if not moved:
@@ -130,5 +130,5 @@ def _plausible(rule: Rule, estimate: PriorEstimate) -> tuple[bool | None, str]:
     return False, f"The class proportions changed. The {cut} for {aim} was chosen for the old ones. Use the new {cut}."
 
 
-def _moved(estimate: PriorEstimate) -> bool:
+def _has_drifted(estimate: PriorEstimate) -> bool:
     return bool(np.any((estimate.source_prior < estimate.low) | (estimate.source_prior > estimate.high)))

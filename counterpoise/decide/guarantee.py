@@ -106,7 +106,7 @@ def guarantee_precision(
     grid = GRID if candidates is None else np.sort(np.asarray(candidates, dtype=np.float64))[::-1]
     flagged, hits = _counts(s, grid), _counts(s[labels == 1], grid)
     delta = (1.0 - confidence) / among
-    passed = _walks(flagged, hits, floor, delta)
+    passed = _passing_places(flagged, hits, floor, delta)
     if len(passed) == 0:
         raise _too_few("precision", floor, int(labels.sum()), _best_precision(flagged, hits, delta), of)
     i = int(passed[-1])
@@ -119,7 +119,7 @@ def _counts(scores: Array, grid: Array) -> Array:
     return len(scores) - np.searchsorted(np.sort(scores), grid, side="left")
 
 
-def _walks(flagged: Array, hits: Array, floor: float, delta: float) -> Array:
+def _passing_places(flagged: Array, hits: Array, floor: float, delta: float) -> Array:
     """Return the places that pass when every walk goes down from its start until the first failure."""
     starts = np.arange(0, len(flagged), STRIDE)
     fails = np.where(flagged > 0, bdtrc(hits - 1, np.maximum(flagged, 1), floor), 1.0) > delta / len(starts)
@@ -135,7 +135,7 @@ def _best_precision(flagged: Array, hits: Array, delta: float) -> float:
     low, high = 0.0, 1.0
     for _ in range(30):
         middle = (low + high) / 2.0
-        low, high = (middle, high) if len(_walks(flagged, hits, middle, delta)) else (low, middle)
+        low, high = (middle, high) if len(_passing_places(flagged, hits, middle, delta)) else (low, middle)
     return _rounded_down(low)
 
 

@@ -62,14 +62,14 @@ class RuleLayer(keras.layers.Layer):
         gammas = self.rule.get("gammas") or [0.0] * len(logits)
         log_p = [self._corrected(*member) for member in zip(logits, self.rule["log_shifts"], gammas, strict=True)]
         pooled = self._pooled(log_p)
-        above = self._above(pooled, column_values)
+        above = self._excess_log_odds(pooled, column_values)
         decision = self._decided(pooled) if above is None else ops.cast(above >= 0, "int32")
         if self.rule["vote"] == "hard" and self.rule["member_thresholds"] is not None:
             decision = self._vote(log_p, decision)
         if self.rule["review"] is not None:
             decision = self._reviewed(pooled, decision, above)
         if self.rule["cost_column"] is not None:
-            decision = ops.where(_known(column_values), decision, ops.full_like(decision, HUMAN))
+            decision = ops.where(_is_amount(column_values), decision, ops.full_like(decision, HUMAN))
         return {"probability": ops.exp(pooled), "decision": decision}
 
     def _decided(self, log_p: Any) -> Any:
@@ -77,7 +77,7 @@ class RuleLayer(keras.layers.Layer):
             return _largest(self._gain(log_p))
         return _decide(log_p, self.rule["threshold"], self.rule["offsets"])
 
-    def _above(self, log_p: Any, column_values: Any) -> Any:
+    def _excess_log_odds(self, log_p: Any, column_values: Any) -> Any:
         """Log-odds above those from which a row is positive (see `decide.column_margins`); None without a column."""
         if self.rule["by"] is not None:
             odds = group_odds(self.rule["threshold"], self.rule["by"]["thresholds"]).astype("float32")
@@ -166,7 +166,7 @@ class RuleLayer(keras.layers.Layer):
         return _largest(favored)
 
 
-def _known(amount: Any) -> Any:
+def _is_amount(amount: Any) -> Any:
     """Whether an amount is a finite number of 0 or more; a comparison with NaN is false."""
     amount = ops.reshape(ops.cast(amount, "float32"), (-1,))
     return ops.logical_and(amount >= 0, amount < np.float32(3e38))

@@ -15,15 +15,15 @@ from counterpoise.core.plain import (
     Check,
     anything,
     choice,
+    integer,
     list_of,
     maybe,
-    misfit,
     number,
     numbers,
     record,
     text,
     truth,
-    whole,
+    wrong_value,
 )
 from counterpoise.core.review import Review
 from counterpoise.core.rule import Rule
@@ -99,7 +99,7 @@ def _guarantee(c: int) -> Check:
         return lambda value, where: ClassGuarantee(**_whole_rows(of_classes(value, where)))
     shares = {"floor": number(0, 1), "reached": number(0, 1), "confidence": number(0, 1)}
     kind = choice(("recall", "precision"))
-    numbers_of = {"threshold": number(0, NOTHING), "rows": whole()}
+    numbers_of = {"threshold": number(0, NOTHING), "rows": integer()}
     of_threshold = record({**shares, **numbers_of, "kind": kind, "kept_out": truth}, optional=of)
     return lambda value, where: Guarantee(**of_threshold(value, where))
 
@@ -126,7 +126,7 @@ def _by(value: Any, where: str) -> GroupThresholds:
 def _review(c: int) -> Check:
     """The review of a rule: by floors or by a margin."""
     check = record(
-        {"floors": maybe(numbers((c,), 0, 1)), "margin": maybe(number(0)), "rows": whole(), "kept_out": truth},
+        {"floors": maybe(numbers((c,), 0, 1)), "margin": maybe(number(0)), "rows": integer(), "kept_out": truth},
         optional={"alpha": maybe(number(0, 1)), "budget": maybe(numbers((2,), 0))},
     )
 
@@ -146,7 +146,7 @@ def _whole_rows(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _absent(why: str) -> Check:
     def check(value: Any, where: str) -> Any:
-        raise misfit(value, where, f"null, for {why}")
+        raise wrong_value(value, where, f"null, for {why}")
 
     return check
 

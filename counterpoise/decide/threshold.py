@@ -151,7 +151,7 @@ def best_threshold(p: Array, labels: Array, goal: Aim, w: Array) -> float:
             f"{goal.name} is for images with masks, but these rows have no class per pixel. Choose another aim."
         )
     if goal.name in ("argmax", "cost"):
-        return 0.5 if goal.name == "argmax" else float(cost_threshold(*_two(goal)))
+        return 0.5 if goal.name == "argmax" else float(cost_threshold(*_two_costs(goal)))
     table = sweep(p, labels, w)
     _need_both(table, goal)
     if goal.name == "recall_floor":
@@ -166,7 +166,8 @@ def best_threshold(p: Array, labels: Array, goal: Aim, w: Array) -> float:
     return float(table.thresholds[np.argmax(value >= value.max() - 1e-12)])
 
 
-def _two(goal: Aim) -> tuple[float, float]:
+def _two_costs(goal: Aim) -> tuple[float, float]:
+    """(cost of a false positive, cost of a missed case)."""
     if len(goal.values) != 2:
         raise OptionError(f"With two classes cost takes two values, cost(cost_fp, cost_fn), not {len(goal.values)}.")
     return goal.values[0], goal.values[1]

@@ -179,7 +179,7 @@ def _record(examples: Examples, sizes: Array, code: int, folds: int, near: bool,
     """
     rows, shares = examples.counts, sizes / sizes.sum()
     duplicates, conflicting = _duplicates(examples)
-    near_rows, near_grouped = _near(examples) if near else (None, False)
+    near_rows, near_grouped = _near_duplicates(examples) if near else (None, False)
     return DiagnosisRecord(
         source=examples.source,
         rows=len(examples),
@@ -250,7 +250,7 @@ def _same_partition(groups: Array | None, duplicate_ids: Array | None) -> bool:
     return bool(pairs == len(np.unique(duplicate_ids)))
 
 
-def _near(examples: Examples) -> tuple[int | None, bool]:
+def _near_duplicates(examples: Examples) -> tuple[int | None, bool]:
     """Rows that are nearly equal to an earlier one, and whether such rows are always in one group."""
     x = examples.x[IMAGE] if examples.schema is not None and IMAGE in examples.x else examples.x
     if isinstance(x, (dict, tuple, list)):

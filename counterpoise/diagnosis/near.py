@@ -70,7 +70,7 @@ def _image_groups(images: Any) -> Array:
     flat = np.linalg.norm(thumbs, axis=1) < 0.5  # no structure to compare
     bits = _bits(thumbs)
     pairs = _candidates(bits)
-    alike = _over(pairs, lambda a, b: (thumbs[a] * thumbs[b]).sum(axis=1) >= LEAST_CORRELATION)
+    alike = _pairs_passing(pairs, lambda a, b: (thumbs[a] * thumbs[b]).sum(axis=1) >= LEAST_CORRELATION)
     return _components(alike[~flat[alike].any(axis=1)], len(images))
 
 
@@ -104,7 +104,7 @@ def _text_groups(texts: list[str]) -> Array:
     keys = np.zeros((len(texts), _HASHES // _BAND), np.uint64)
     for i in range(_BAND):
         keys = keys * np.uint64(1_000_003) + least[:, i::_BAND]
-    alike = _over(_candidates(keys), lambda a, b: (least[a] == least[b]).mean(axis=1) >= LEAST_JACCARD)
+    alike = _pairs_passing(_candidates(keys), lambda a, b: (least[a] == least[b]).mean(axis=1) >= LEAST_JACCARD)
     return _components(alike, len(texts))
 
 
@@ -134,7 +134,8 @@ def _key_pairs(keys: Array) -> Iterator[Array]:
             yield np.stack([order[:-step][same], order[step:][same]], axis=1)
 
 
-def _over(pairs: Array, test: Callable[[Array, Array], Array]) -> Array:
+def _pairs_passing(pairs: Array, test: Callable[[Array, Array], Array]) -> Array:
+    """The pairs (P, 2), each once, whose rows pass a test together."""
     pairs = np.unique(np.sort(pairs, axis=1), axis=0)
     blocks = [pairs[i : i + 65_536] for i in range(0, len(pairs), 65_536)]
     return np.concatenate([pairs[:0], *(block[test(block[:, 0], block[:, 1])] for block in blocks)])

@@ -84,7 +84,7 @@ def points_of(examples: Examples, rows: np.ndarray, seed: int) -> np.ndarray | N
             if len(column.levels) <= _TEXT_LEVELS
         ]
         blocks += [_flat(x[IMAGE], rows, seed)] if IMAGE in x else []
-        return _narrow(np.concatenate(blocks, axis=1), seed) if blocks else None
+        return _projected(np.concatenate(blocks, axis=1), seed) if blocks else None
     inputs: list[Any] = list(x.values()) if isinstance(x, dict) else list(x) if isinstance(x, tuple) else [x]
     arrays: list[Any] = [values if isinstance(values, Source) else np.asarray(values) for values in inputs]
     if any(a.dtype.kind not in "biuf" for a in arrays):
@@ -107,7 +107,7 @@ def _one_hot(ids: np.ndarray) -> np.ndarray:
     return np.eye(int(capped.max()) + 1, dtype=np.float32)[capped] * np.float32(np.sqrt(0.5))
 
 
-def _narrow(points: np.ndarray, seed: int) -> np.ndarray:
+def _projected(points: np.ndarray, seed: int) -> np.ndarray:
     return points if points.shape[1] <= _MOST_WIDTH else points @ _projection(points.shape[1], seed)
 
 

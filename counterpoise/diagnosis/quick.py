@@ -88,7 +88,7 @@ def quick_look(examples: Examples, code: int, seed: int = 0) -> QuickLook | None
     if features is None:
         return None
     x, model, name = features
-    fold = _deal(_together(examples, rows), y, seed)
+    fold = _group_folds(_group_numbers(examples, rows), y, seed)
     weight = _weights(examples, y, code)
     proba, gains = np.zeros((len(y), examples.n_classes)), []
     for k in range(FOLDS):
@@ -138,18 +138,18 @@ def _weights(examples: Examples, y: Array, code: int) -> Array:
     return np.where(y == code, share[0], share[1])
 
 
-def _together(examples: Examples, rows: Array) -> Array:
-    """A number per row, equal for rows that must stay on one side."""
+def _group_numbers(examples: Examples, rows: Array) -> Array:
+    """Group of each row: the user's, else duplicates, else each row is its own."""
     for kept in (examples.groups, examples.duplicate_ids):
         if kept is not None:
             return kept[rows]
     return np.arange(len(rows))
 
 
-def _deal(together: Array, y: Array, seed: int) -> Array:
-    """Fold of each row: whole groups, dealt in turn within the rarest class that they contain."""
+def _group_folds(groups: Array, y: Array, seed: int) -> Array:
+    """Fold of each row: groups stay whole, and those with the same rarest class are spread over the folds."""
     rarity = np.argsort(np.argsort(np.bincount(y)))[y]
-    _, first, group = np.unique(together, return_index=True, return_inverse=True)
+    _, first, group = np.unique(groups, return_index=True, return_inverse=True)
     rarest = np.full(len(first), rarity.max() + 1)
     np.minimum.at(rarest, group, rarity)
     shuffled = generator(seed, "quick folds").permutation(len(first))

@@ -123,7 +123,7 @@ def _facts(r: DiagnosisRecord) -> Iterator[tuple[str, str]]:
     yield "rows", f"{r.rows:,}"
     yield "columns", f"{r.columns:,}" + (f" ({len(r.used):,} used)" if r.used else "")
     for reason in dict.fromkeys(r.excluded.values()):
-        yield "left out", f"{_some([n for n, why in r.excluded.items() if why == reason])}: {reason}"
+        yield "left out", f"{_first_names([n for n, why in r.excluded.items() if why == reason])}: {reason}"
     if r.missing:
         yield "missing values", _most_missing(r)
     yield "rare class", r.minority
@@ -171,8 +171,8 @@ def _quick_facts(r: DiagnosisRecord) -> Iterator[tuple[str, str]]:
     yield "doubling the positives", f"changed average precision by {d.gain:+.3f} [{d.low:+.3f}, {d.high:+.3f}]"
 
 
-def _some(names: Sequence[str], most: int = 8) -> str:
-    return ", ".join(names[:most]) + (f", ... ({len(names)} columns)" if len(names) > most else "")
+def _first_names(names: Sequence[str]) -> str:
+    return ", ".join(names[:8]) + (f", ... ({len(names)} columns)" if len(names) > 8 else "")
 
 
 def _most_missing(r: DiagnosisRecord) -> str:

@@ -101,7 +101,7 @@ class Order:
             drawn, weights = self._stages[-1].run(start - self.switch, steps)
         return self.job.train[drawn], weights
 
-    def turn(self, step: int) -> None:
+    def start_last_stage(self, step: int) -> None:
         """Let the last stage begin at `step`, if it has not begun before."""
         self.switch = min(self.switch, step)
 

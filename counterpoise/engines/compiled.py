@@ -119,7 +119,7 @@ class ProgramEngine:
         loss, mode = objective.loss(self.network), self.network.compile_modes[key]
         model = compiled(self.network, loss)
         own = objective.name == "model" or not self.network.clone
-        alike = None if own else program_cache.likeness(model, key, mode, self.memory.form)
+        alike = None if own else program_cache.trace_key(model, key, mode, self.memory.form)
         return program_cache.find(alike) or Program(model, loss, self.memory.form, mode, self.network.target, alike)
 
     def run(self, jobs: Sequence[Job], threads: int | None = None) -> Iterator[tuple[Job, int | Member]]:
@@ -175,7 +175,7 @@ class Training:
                     best = self.slot.read(self.program.size)
             if stopper.turned:
                 average.restart()
-                self.order.turn(end)
+                self.order.start_last_stage(end)
                 self.slot.load([*(best or []), *self.slot.read()[len(best or []) :]])
             if self.program.rate is not None:
                 self.slot.set(self.program.rate, stopper.rate * self.state[self.program.rate])

@@ -28,11 +28,11 @@ _LOCK = threading.Lock()
 def metrics_of(network: Network) -> CompiledMetrics | None:
     """Return the metrics of the compiled model, made once in the caller's thread, or None."""
     if "metrics" not in network.cache:
-        network.cache["metrics"] = _made(network)
+        network.cache["metrics"] = _usable_metrics(network)
     return network.cache["metrics"]
 
 
-def _made(network: Network) -> CompiledMetrics | None:
+def _usable_metrics(network: Network) -> CompiledMetrics | None:
     """The metrics that the model was compiled with, without those that cannot be computed; None: there are none."""
     given = getattr(network.model, "_compile_metrics", None) if network.given else None
     if given is None:
@@ -99,7 +99,7 @@ class CompiledMetrics:
         self.model = keras.Model(output, keras.layers.Identity()(output))
         self.given = {"metrics": plain, "weighted_metrics": weighted}
         self._shared = [m for m in (*plain, *weighted) if _is_shared(m)]
-        plain, weighted = ([_own(m) for m in group] for group in (plain, weighted))
+        plain, weighted = ([_copy_of(m) for m in group] for group in (plain, weighted))
         self.model.compile(metrics=plain, weighted_metrics=weighted, jit_compile=False)
         self._compute = _compiled(self.model)
         self.names = tuple(self(*_sample(network)))
@@ -109,7 +109,7 @@ class CompiledMetrics:
 
     def copies(self) -> dict[str, list[Any]]:
         """Arguments of `compile`: the metrics of which nothing is shared with the user's model."""
-        return {name: [_own(m) for m in group if not _is_shared(m)] for name, group in self.given.items()}
+        return {name: [_copy_of(m) for m in group if not _is_shared(m)] for name, group in self.given.items()}
 
     @property
     def objects(self) -> list[Any]:
@@ -126,7 +126,7 @@ class CompiledMetrics:
         """
         if not np.isfinite(log_p).all():  # a training that diverged
             return dict.fromkeys(self.names, float("nan"))
-        log_p, y, weights = self.target.known(log_p, y, weights)  # metrics cannot leave out a label of a row
+        log_p, y, weights = self.target.labeled(log_p, y, weights)  # metrics cannot leave out a label of a row
         if not len(y):
             return dict.fromkeys(self.names, float("nan"))
         targets = keras.ops.convert_to_numpy(shaped(np.asarray(y, np.int32), self.form, self.units))
@@ -171,7 +171,7 @@ def _is_shared(metric: Any) -> bool:
     return isinstance(metric, keras.metrics.Metric) and not described
 
 
-def _own(metric: Any) -> Any:
+def _copy_of(metric: Any) -> Any:
     """A copy where that can be; names and functions become objects when they are compiled."""
     if isinstance(metric, keras.metrics.Metric) and not _is_shared(metric):
         return type(metric).from_config(metric.get_config())

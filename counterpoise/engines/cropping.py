@@ -30,9 +30,9 @@ def on_crops(model: keras.Model, job: Job) -> keras.Model:
             "crops weighs each pixel, but the model was compiled with a loss of its own. Compile it with "
             "cross-entropy, or leave the strategy out."
         )
-    made = cropped(model)
-    made.compile(optimizer=model.optimizer, loss=model.loss, jit_compile=False)
-    return made
+    smaller = cropped(model)
+    smaller.compile(optimizer=model.optimizer, loss=model.loss, jit_compile=False)
+    return smaller
 
 
 class CropBatches(keras.utils.PyDataset):

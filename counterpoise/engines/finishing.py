@@ -13,7 +13,7 @@ from counterpoise.core import seeds
 from counterpoise.core.errors import ModelError, OptionError, did_you_mean
 from counterpoise.core.examples import Examples
 from counterpoise.core.job import Job, Member
-from counterpoise.core.structure import chunks, take, whole
+from counterpoise.core.structure import chunks, rows_at_once, take
 from counterpoise.engines.objective import focal_gamma
 from counterpoise.networks.network import Network
 from counterpoise.networks.second_stage import dense_head, retrain_head, tau_normalize
@@ -48,9 +48,9 @@ def check_finish(name: str, network: Network) -> None:
             "choose another strategy, for example class_weight."
         )
     if name == "crt":
-        dense_head(network.fresh(0))
+        dense_head(network.fresh(0))  # raises where the last layer is not dense
     if name == "tau_norm":
-        tau_normalize(network.fresh(0))
+        tau_normalize(network.fresh(0))  # raises likewise
 
 
 def crt(member: Member, job: Job, examples: Examples, network: Network) -> Member:
@@ -65,7 +65,7 @@ def crt(member: Member, job: Job, examples: Examples, network: Network) -> Membe
     balanced = len(counts) * int(counts.max())
     epochs = max(1, round(member.steps / 5 / -(-balanced // batch)))
     seed = seeds.integer(job.seed, "second stage", *job.counters)
-    x = whole(examples.x, job.train, "crt")
+    x = rows_at_once(examples.x, job.train, "crt")
     change = retrain_head(model, x, y, epochs=epochs, batch_size=batch, seed=seed)
     return replace(
         _rescored(member, model, job, examples),

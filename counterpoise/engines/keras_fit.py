@@ -65,7 +65,7 @@ class FitEngine:
         start = time.perf_counter()
         objective = Objective(job)
         own = self.network.custom_train_step is not None
-        model, fitted, batches = (self._own if own else self._ours)(job, objective)
+        model, fitted, batches = (self._users_network if own else self._built_network)(job, objective)
         rests = comes_to_rest(self.network.optimizer(), job.limits.steps)
         watch = Watch(job, objective, model, self.examples, progress, rests, metrics_of(self.network))
 
@@ -99,7 +99,7 @@ class FitEngine:
             late_gain=watch.stopper.late_gain,
         )
 
-    def _ours(self, job: Job, objective: Objective) -> tuple[keras.Model, keras.Model, Any]:
+    def _built_network(self, job: Job, objective: Objective) -> tuple[keras.Model, keras.Model, Any]:
         """The compiled network of the loss family in the job's initial state, and its batches."""
         model, optimizer_state = self._model(objective)
         self._start(model, job, objective)
@@ -119,7 +119,7 @@ class FitEngine:
     def _batches(self, job: Job) -> Any:
         return Batches(job, self.examples, self.network.units)
 
-    def _own(self, job: Job, objective: Objective) -> tuple[keras.Model, keras.Model, Any]:
+    def _users_network(self, job: Job, objective: Objective) -> tuple[keras.Model, keras.Model, Any]:
         """A network, the user's model inside it that brings its own step, and its batches."""
         if objective.key not in self._stepping:
             self._stepping[objective.key] = custom_train_step.Stepping(self.network, objective)
@@ -168,10 +168,10 @@ class FitEngine:
             model.fit(batches, epochs=max(1, rounds), steps_per_epoch=limits.round_steps if rounds else rest, **how)
             if stopper.turned:
                 # Keras draws batches ahead: only between two calls is it sure what comes next.
-                batches.order.turn(stopper.steps)
+                batches.order.start_last_stage(stopper.steps)
                 set_state(watch.network, watch.best_state or state_of(watch.network))
                 if users is not None:
-                    users.turn()
+                    users.start_stage()
             elif model.stop_training:
                 break
 
@@ -231,7 +231,7 @@ class Watch(keras.callbacks.Callback):
         rate = stopper.rate
         steps = min(limits.steps, self.before + (epoch + 1) * limits.round_steps)
         stopper.enter(steps, logs.get("loss", np.nan))
-        self._look()
+        self._judge_round()
         if len(self.job.stop):
             logs |= self._for_callbacks()
             self.model.stop_training = self.model.stop_training or stopper.over or stopper.turned
@@ -248,7 +248,7 @@ class Watch(keras.callbacks.Callback):
         several = {name: np.array(value) for name, value in metrics.items() if isinstance(value, list)}
         return {"val_loss": history["stop_loss"][-1], **metrics, **several}
 
-    def _look(self) -> None:
+    def _judge_round(self) -> None:
         """Judge the network by the average of its weights, where one is asked for; training goes on from its own."""
         now = state_of(self.network)
         self._judged = self.average.of(now) if self.average.decay else now

@@ -201,10 +201,10 @@ class Program:
         """The traced function of a key, its variables left open."""
         with self._lock:
             if key not in self._functions:
-                self._functions[key] = self._opened(make())
+                self._functions[key] = self._with_slot_captures(make())
             return self._functions[key]
 
-    def _opened(self, concrete: Any) -> Any:
+    def _with_slot_captures(self, concrete: Any) -> Any:
         """Fill in our variables at call time from the thread's slot."""
         order = {id(v.value.handle): index for index, v in enumerate(self.variables)}
         captured = concrete.captured_inputs

@@ -34,7 +34,7 @@ _lock = threading.Lock()
 
 
 def find(key: str | None) -> Any:
-    """Return the program of a key (see `likeness`), or None."""
+    """Return the program of a key (see `trace_key`), or None."""
     with _lock:
         if key is None or key not in _kept:
             return None
@@ -59,7 +59,7 @@ def clear() -> None:
         _kept.clear()
 
 
-def likeness(model: keras.Model, *more: Any) -> str | None:
+def trace_key(model: keras.Model, *more: Any) -> str | None:
     """A text that is equal for networks whose traces are the same; None where a configuration leaves something out.
 
     Args:

@@ -82,14 +82,14 @@ class StreamBatches(keras.utils.PyDataset):
 
     def __getitem__(self, index: int) -> tuple[Any, ...]:
         if index == 0:
-            self._steps = self._from(self.start)
+            self._steps = self._steps_from(self.start)
         try:
             return next(self._steps)
         except CounterpoiseError as fault:
             self._on_fault(fault)
             raise
 
-    def _from(self, start: int) -> Iterator[Any]:
+    def _steps_from(self, start: int) -> Iterator[Any]:
         """All steps from number `start` on, without end."""
         epoch, skipped = divmod(start, self._stream.num_batches)
         while True:

@@ -35,7 +35,7 @@ def train_trees(job: Job, examples: Examples, model: TreeModel) -> Member:
             drawn = np.sort(job.plan.rows(0, seeds.integer(job.seed, "plan", *job.counters)))
             weights = job.plan.weights()[drawn].astype(np.float64)
             taken = job.train[drawn]
-            rows = Rows(flat.matrix(taken), examples.y[taken], _uneven(weights), examples.weights_of(taken))
+            rows = Rows(flat.matrix(taken), examples.y[taken], _unless_equal(weights), examples.weights_of(taken))
             stop = Rows(flat.matrix(job.stop), examples.y[job.stop], examples.weights_of(job.stop))
             shift = shift_of(job, model)
             seed = seeds.integer(job.seed, "trees", *job.counters)
@@ -78,7 +78,7 @@ def _shares_seen(target: Target, rows: Rows, weights: Array, model: TreeModel, c
     return np.asarray(seen / seen.sum(axis=-1, keepdims=True))
 
 
-def _uneven(weights: Array) -> Array | None:
+def _unless_equal(weights: Array) -> Array | None:
     """The weights, or None where they are equal."""
     return None if np.allclose(weights, weights[:1]) else weights
 

@@ -51,7 +51,7 @@ class UserCallbacks(keras.callbacks.Callback):
         super().__init__()
         saver = next((c for c in callbacks if isinstance(c, RoundSaver)), None)
         self.users = [c for c in callbacks if not isinstance(c, RoundSaver)]
-        self.seen = fitted if fitted is not logits_model else _seen(network, logits_model)
+        self.seen = fitted if fitted is not logits_model else _with_user_output(network, logits_model)
         guarded = [callback for c in self.users for callback in ((_Logged(c), c) if monitored(c) else (c,))]
         self.all = keras.callbacks.CallbackList(guarded, model=self.seen, epochs=rounds, steps=None, verbose=1)
         self.stoppers = [c for c in self.users if isinstance(c, keras.callbacks.EarlyStopping)]
@@ -60,7 +60,7 @@ class UserCallbacks(keras.callbacks.Callback):
         if saver is not None:
             self.seen.save = lambda filepath, overwrite=True, **_: saver.save(member(), str(filepath))
         for hook in STEP_HOOKS:
-            if any(_has(callback, hook) for callback in self.users):
+            if any(_has_hook(callback, hook) for callback in self.users):
                 setattr(self, hook, getattr(self.all, hook))
 
     def on_train_begin(self, logs: Any = None) -> None:
@@ -80,8 +80,8 @@ class UserCallbacks(keras.callbacks.Callback):
         self.model.stop_training = self.model.stop_training or self.seen.stop_training
         self.rounds += 1
 
-    def turn(self) -> None:
-        """A stage has ended: what is kept is a round of the next one."""
+    def start_stage(self) -> None:
+        """Begin a stage: the best round is from now on one of its own."""
         for stopper in self.stoppers:
             stopper.on_train_begin()
 
@@ -110,7 +110,7 @@ class _Logged(keras.callbacks.Callback):
             check_logged(self.user, logs or {})
 
 
-def _seen(network: Network, logits_model: keras.Model) -> keras.Model:
+def _with_user_output(network: Network, logits_model: keras.Model) -> keras.Model:
     """The network with the output of the user's model, on the same variables and the same optimizer."""
     outputs = keras.layers.Activation(network.output_activation, name="output")(logits_model.output)
     seen = keras.Model(logits_model.input, outputs, name=network.label)
@@ -122,7 +122,7 @@ def _seen(network: Network, logits_model: keras.Model) -> keras.Model:
     return seen
 
 
-def _has(callback: Any, hook: str) -> bool:
+def _has_hook(callback: Any, hook: str) -> bool:
     names = (hook, hook.replace("_train_", "_"))
     return any(not getattr(getattr(callback, name), "_is_default", False) for name in names)
 

@@ -62,7 +62,7 @@ def _tensors(clf: Any, raw: Any) -> dict[str, tf.Tensor]:
         keys = {name: key for name, (key, _) in named_inputs(clf.members).items()}
         return {name: tf.constant(raw if key is None else raw[key]) for name, key in keys.items()}
     given = deciding_input(clf, encoded=False)
-    own = {given.name: _own(given, raw[given.column])} if given is not None and given.own else {}
+    own = {given.name: _probe_values(given, raw[given.column])} if given is not None and given.own else {}
     own |= {name: tf.constant(raw[name]) for name in picture_signature(clf)}
     numbers = {c.name: tf.constant(raw[c.name], input_type(c)) for c in clf.schema.numeric}
     texts = {c.name: _filled(raw[c.name]) for c in clf.schema.categorical}
@@ -77,7 +77,7 @@ def _tensors(clf: Any, raw: Any) -> dict[str, tf.Tensor]:
     return own | {names[column]: values for column, values in (numbers | texts).items()}
 
 
-def _own(given: Any, values: Any) -> tf.Tensor:
+def _probe_values(given: Any, values: Any) -> tf.Tensor:
     """The probe values of an input of its own."""
     return _filled(values) if given.dtype == "string" else tf.constant(values, tf.as_dtype(given.dtype))
 

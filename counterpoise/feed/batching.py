@@ -17,7 +17,7 @@ from counterpoise.core.labels import read_labels
 from counterpoise.feed.augmenting import augmenter_of
 from counterpoise.feed.blocks import Batch as Batch
 from counterpoise.feed.feed import Feed
-from counterpoise.feed.sources import Joined, Rows, labels_like, rows_of, whole
+from counterpoise.feed.sources import Joined, Rows, all_rows, labels_like, rows_of
 from counterpoise.feed.targets import coded, readable
 from counterpoise.plans.class_plans import Plan, uniform
 from counterpoise.plans.quotas import quota as quota_plan
@@ -149,7 +149,7 @@ def _realized(
         return x, y, plan
     if y is None:
         raise OptionError(f"Plan {plan.name!r} makes new rows, but y was not given. Pass the labels y.")
-    plan = plan.realize(whole(x), seed)
+    plan = plan.realize(all_rows(x), seed)
     if plan.new is None:
         return x, y, plan
     if extras:

@@ -102,7 +102,7 @@ class Blocks:
             if batch is None:
                 # The first step asked for, and any that does not follow the last one, comes alone.
                 count = self.together if (epoch, step) == (self._epoch, self._expected) or step == 0 else 1
-                self._waiting, self._first = self._made(epoch, step, count), step
+                self._waiting, self._first = self._computed(epoch, step, count), step
                 batch = self._waiting[0]
                 self._waiting[0] = None
             self._epoch, self._expected = epoch, step + 1
@@ -116,7 +116,7 @@ class Blocks:
         batch, self._waiting[index] = self._waiting[index], None
         return batch
 
-    def _made(self, epoch: int, step: int, count: int) -> list[Batch | None]:
+    def _computed(self, epoch: int, step: int, count: int) -> list[Batch | None]:
         size, end = self.batch_size, min(self.steps, step + count)
         rows = self.rows_of(epoch)[step * size : end * size]
         block = self.make(rows)

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from counterpoise.core.checks import check_int
 from counterpoise.core.errors import OptionError
-from counterpoise.feed.sources import in_memory, whole
+from counterpoise.feed.sources import all_rows, in_memory
 
 if TYPE_CHECKING:
     from counterpoise.feed.feed import Feed
@@ -41,7 +41,7 @@ def _all_in_memory(feed: Feed) -> bool:
 def _gathered(feed: Feed, first: int, start: int, end: int, extras: bool) -> Any:
     """Batches gathered by TensorFlow from tensors in memory, several steps in one go."""
     kind = np.int32 if len(feed.x) < 2**31 else np.int64
-    everything = tf.nest.map_structure(tf.convert_to_tensor, _elements(feed, extras, whole))
+    everything = tf.nest.map_structure(tf.convert_to_tensor, _elements(feed, extras, all_rows))
     many = _steps_in_one_go(feed, everything)
 
     def rows_from(step: np.ndarray) -> np.ndarray:
@@ -88,17 +88,17 @@ def _elements(feed: Feed, extras: bool, get: Any) -> tuple[Any, ...]:
 def _computed(feed: Feed, first: int, start: int, end: int, extras: bool) -> Any:
     """Batches made by NumPy."""
 
-    def made(step: Any) -> tuple[Any, ...]:
+    def arrays_of(step: Any) -> tuple[Any, ...]:
         epoch, step_of_epoch = divmod(int(step), feed.num_batches)
         batch = feed.batch(first + epoch, step_of_epoch)
         return (*batch.for_keras(), dict(batch.extras)) if extras else batch.for_keras()
 
-    sample = tf.nest.map_structure(tf.convert_to_tensor, made(0))
+    sample = tf.nest.map_structure(tf.convert_to_tensor, arrays_of(0))
     kinds = [array.dtype for array in tf.nest.flatten(sample)]
     shapes = [[_static_size(feed), *array.shape[1:]] for array in tf.nest.flatten(sample)]
 
     def flat(step: np.ndarray) -> list[np.ndarray]:
-        arrays = tf.nest.flatten(made(step))
+        arrays = tf.nest.flatten(arrays_of(step))
         return [np.asarray(array).astype(k.as_numpy_dtype, copy=False) for array, k in zip(arrays, kinds, strict=True)]
 
     def batch(step: Any) -> Any:

@@ -59,7 +59,7 @@ class Feed(keras.utils.PyDataset):
         super().__init__(**workers)
         self.x, self.y, self.plan, self.extras, self.augmenter = x, y, plan, extras, augmenter
         self.batch_size, self.seed, self.drop_last, self.epoch = batch_size, seed, drop_last, epoch
-        self.weights = _uneven(plan.weights())
+        self.weights = _unless_equal(plan.weights())
         whole_batches, rest = divmod(len(plan), batch_size)
         self._num_batches = whole_batches + (rest > 0 and not drop_last)
         self._within = False
@@ -95,7 +95,7 @@ class Feed(keras.utils.PyDataset):
 
     def batch(self, epoch: int, step: int) -> Batch:
         """One batch with its extras: a pure function of (seed, epoch, step)."""
-        return self._one(epoch, step) if self._blocks is None else self._blocks.batch(epoch, step)
+        return self._batch_at(epoch, step) if self._blocks is None else self._blocks.batch(epoch, step)
 
     def endless(self, start: int = 0) -> Endless:
         """Return the same batches without end, from step `start` on.
@@ -118,14 +118,15 @@ class Feed(keras.utils.PyDataset):
 
         return dataset_of(self, epochs, start, extras)
 
-    def _one(self, epoch: int, step: int) -> Batch:
-        batch = self._of(self.rows(epoch, step))
+    def _batch_at(self, epoch: int, step: int) -> Batch:
+        """The batch of a step, augmented."""
+        batch = self._batch_of(self.rows(epoch, step))
         if self.augmenter is None:
             return batch
         seed = seeds.integer(self.seed, "augment", epoch, step)
         return replace(batch, x=self.augmenter.apply(batch.x, self._repeated(epoch, step), seed))
 
-    def _of(self, rows: Array) -> Batch:
+    def _batch_of(self, rows: Array) -> Batch:
         """The batch of these rows, not augmented."""
         return Batch(
             rows,
@@ -142,7 +143,11 @@ class Feed(keras.utils.PyDataset):
             return None
         row = sum(source.nbytes // len(source) for source in arrays_in(sources))
         together = BLOCK_BYTES // max(1, row * self.batch_size)
-        return Blocks(self._epoch_rows, self._of, self.batch_size, self.num_batches, together) if together > 1 else None
+        return (
+            Blocks(self._epoch_rows, self._batch_of, self.batch_size, self.num_batches, together)
+            if together > 1
+            else None
+        )
 
     def _epoch_rows(self, epoch: int) -> Array:
         with self._lock:
@@ -185,5 +190,5 @@ class Endless(keras.utils.PyDataset):
         return self.feed.batch(self.epoch + epoch, step).for_keras()
 
 
-def _uneven(weights: Array) -> Array | None:
+def _unless_equal(weights: Array) -> Array | None:
     return None if np.ptp(weights) == 0 else weights

@@ -85,7 +85,7 @@ def imbalanced_rows(
     check_int(seed, "seed", 0)
     counts = count_codes(codes, len(labels))
     share = np.empty(len(labels))
-    share[_order(order, labels)] = _shares(len(labels), ratio, shape, minority)
+    share[_class_order(order, labels)] = _shares(len(labels), ratio, shape, minority)
     # The tiny addition keeps 100 * 0.01 at 1 when rounding down.
     sizes = np.maximum(1, np.floor(np.min(counts / share) * share + 1e-9)).astype(np.int64)
     rng = [seeds.generator(seed, "imbalance", code) for code in range(len(labels))]
@@ -105,7 +105,7 @@ def _shares(n_classes: int, ratio: float, shape: str, minority: float) -> Array:
     return np.where(np.arange(n_classes) < n_classes - few, 1.0, 1.0 / ratio)
 
 
-def _order(order: Sequence[Any] | None, labels: tuple[Any, ...]) -> list[int]:
+def _class_order(order: Sequence[Any] | None, labels: tuple[Any, ...]) -> list[int]:
     if order is None:
         return list(range(len(labels)))
     if sorted(map(str, order)) != sorted(map(str, labels)):

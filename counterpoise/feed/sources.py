@@ -202,12 +202,12 @@ def arrays_in(sources: Iterable[Rows]) -> Iterator[Array]:
             yield rows.array
 
 
-def whole(rows: Rows) -> Any:
+def all_rows(rows: Rows) -> Any:
     """All rows at once, without a copy where they are in memory."""
     if isinstance(rows, ArrayRows):
         return rows.array
     if isinstance(rows, SeveralRows):
-        arrays = [(k, whole(one)) for k, one in rows._items()]
+        arrays = [(k, all_rows(one)) for k, one in rows._items()]
         return dict(arrays) if isinstance(rows.inputs, Mapping) else type(rows.inputs)(one for _, one in arrays)
     return rows.take(np.arange(len(rows)))
 

@@ -13,7 +13,7 @@ from counterpoise.core.label_sources import library_of, source_of
 from counterpoise.core.label_values import plain_label
 from counterpoise.core.labels import read_labels
 from counterpoise.feed.blocks import Batch as Batch
-from counterpoise.feed.sources import ArrayRows, Rows, rows_of, whole
+from counterpoise.feed.sources import ArrayRows, Rows, all_rows, rows_of
 from counterpoise.plans.labels import codes_of
 from counterpoise.plans.weights import output_names
 
@@ -43,7 +43,7 @@ def coded(y: Rows | None, classes: tuple[Any, ...] | None) -> Rows | None:
     sample = None if y is None else y.take(np.arange(1))
     if y is None or not isinstance(sample, np.ndarray) or sample.dtype.kind not in "USOT" or sample.size != 1:
         return y
-    return rows_of(codes_of(whole(y), classes)[0])
+    return rows_of(codes_of(all_rows(y), classes)[0])
 
 
 def _check_gaps(y: Array, classes: bool) -> None:

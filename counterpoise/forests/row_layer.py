@@ -12,7 +12,7 @@ from keras import ops
 
 from counterpoise.core.checks import check_choice, check_int, check_range
 from counterpoise.core.errors import OptionError
-from counterpoise.data.cycles import turn
+from counterpoise.data.cycles import cycle_position
 from counterpoise.forests.rows import FlatRows, arrays_of
 
 Tensor = Any
@@ -90,7 +90,7 @@ class TreeRows(keras.layers.Layer):
         if "numeric" not in x:
             return ops.zeros((ops.shape(ids)[0], 0)), ids
         numbers = ops.cast(x["numeric"], "float32")
-        turns = [turn(numbers[:, j : j + 1], period, ops.floor) for j, period in self.cycles]
+        turns = [cycle_position(numbers[:, j : j + 1], period, ops.floor) for j, period in self.cycles]
         return ops.concatenate([numbers, *turns], axis=1), ids
 
     def compute_output_spec(self, x: Any) -> Any:

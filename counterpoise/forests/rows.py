@@ -13,7 +13,7 @@ import numpy as np
 
 from counterpoise.core.errors import DataError
 from counterpoise.core.examples import Examples
-from counterpoise.core.structure import whole
+from counterpoise.core.structure import rows_at_once
 from counterpoise.data.cycles import cycle_columns, phases
 from counterpoise.data.encode import MAX_LEVELS
 
@@ -81,7 +81,7 @@ class FlatRows:
 
     def _numbers_and_levels(self, rows: Array) -> tuple[Array, Array]:
         """Numbers, positions of time stamps in their cycles among them, and level numbers."""
-        numbers, ids = _numbers_and_levels(whole(self.x, rows, "trees or an external model"))
+        numbers, ids = _numbers_and_levels(rows_at_once(self.x, rows, "trees or an external model"))
         if self.schema is None or not self.schema.numeric:
             return numbers, ids
         return np.concatenate([numbers, phases(self.schema, numbers)], axis=1), ids

@@ -126,8 +126,8 @@ class TreeEnsemble(keras.layers.Layer):
     def build(self, shape: Any) -> None:
         self.width = int(shape[-1])
         for name, (size, dtype) in self._layout().items():
-            made = self.add_weight(name=name, shape=size, dtype=dtype, initializer="zeros", trainable=False)
-            setattr(self, name, made)
+            weight = self.add_weight(name=name, shape=size, dtype=dtype, initializer="zeros", trainable=False)
+            setattr(self, name, weight)
 
     def load_own_variables(self, store: Any) -> None:
         """Read the trees from a file, and refuse what no trees are: a look-up outside of them gives any number.

@@ -144,7 +144,7 @@ def assembled(trees: Sequence[Tree], width: int) -> Trees:
                 column[t, new], threshold[t, new] = numbers[key], rounded[node]
     source = np.array([feature for feature, _ in (*numbers, *sets)], np.int32)
     fill = np.clip(np.array([missing for _, missing in numbers], np.float64), -MOST, MOST).astype(np.float32)
-    return Trees(source, fill, _set_rows([s for _, s in sets]), column, threshold, left, values, width)
+    return Trees(source, fill, _excluded_by_set([s for _, s in sets]), column, threshold, left, values, width)
 
 
 def _tests(tree: Tree) -> dict[int, tuple[int, Any]]:
@@ -164,7 +164,8 @@ def _siblings_together(tree: Tree) -> tuple[list[int], dict[int, int]]:
     return order, {node: new for new, node in enumerate(order)}
 
 
-def _set_rows(sets: Sequence[frozenset[int]]) -> Array:
+def _excluded_by_set(sets: Sequence[frozenset[int]]) -> Array:
+    """1 for the levels that a set does not contain, float32 (sets, levels + 1): the last column is for any other."""
     levels = max((max(s, default=-1) for s in sets), default=-1) + 1
     rows = np.ones((len(sets), levels + 1), np.float32)
     for row, members in zip(rows, sets, strict=True):

@@ -56,10 +56,10 @@ def best_constant(loss: Any, shares: Array, units: int) -> Array | None:
         ([-0.82], None)
     """
     shares = np.asarray(shares, dtype=np.float64) / np.sum(shares)
-    return None if np.any(shares <= 0) else _remembered(_best, loss, shares, units)
+    return None if np.any(shares <= 0) else _cached(_best, loss, shares, units)
 
 
-def _remembered(compute: Callable[..., Array | None], loss: Any, *of: Any) -> Array | None:
+def _cached(compute: Callable[..., Array | None], loss: Any, *of: Any) -> Array | None:
     """`compute(loss, *of)`, once in this process for each configuration of a loss of ours."""
     try:
         config = json.dumps(_unnamed(loss.get_config()), default=_as_list) if _ours(loss) else ""
@@ -69,13 +69,13 @@ def _remembered(compute: Callable[..., Array | None], loss: Any, *of: Any) -> Ar
         return compute(loss, *of)
     shares = tuple(one.tobytes() if isinstance(one, np.ndarray) else one for one in of)
     key = (compute, type(loss), config, keras.backend.backend(), *shares)
-    found = _constants.get(key, _UNKNOWN)
-    if found is _UNKNOWN:
-        found = compute(loss, *of)
+    value = _constants.get(key, _UNKNOWN)
+    if value is _UNKNOWN:
+        value = compute(loss, *of)
         if len(_constants) >= REMEMBERED:
             _constants.clear()
-        _constants[key] = found
-    return None if found is None else found.copy()
+        _constants[key] = value
+    return None if value is None else value.copy()
 
 
 def _unnamed(config: Any) -> Any:
@@ -121,7 +121,7 @@ def best_label_constants(loss: Any, shares: Array) -> Array | None:
         [-2.197, 0.0]
     """
     shares = np.asarray(shares, dtype=np.float64) / np.sum(shares, axis=1, keepdims=True)
-    return None if np.any(shares <= 0) else _remembered(_best_of_labels, loss, shares)
+    return None if np.any(shares <= 0) else _cached(_best_of_labels, loss, shares)
 
 
 def _best_of_labels(loss: Any, shares: Array) -> Array | None:

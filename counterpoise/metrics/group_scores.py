@@ -64,8 +64,8 @@ class Score(NamedTuple):
         """Return 1 / effective number of rows of each variance, (G,), or 1 / number of rows without variance."""
         r, spread = self.value, self.value * (1 - self.value)
         with np.errstate(divide="ignore", invalid="ignore"):
-            found = np.where(self.variance > 0, self.variance / spread, np.where(spread > 0, 0.0, NAN))
-            return np.where(np.isnan(found) | ~np.isfinite(r), 1 / self.most, found)
+            inverse = np.where(self.variance > 0, self.variance / spread, np.where(spread > 0, 0.0, NAN))
+            return np.where(np.isnan(inverse) | ~np.isfinite(r), 1 / self.most, inverse)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from counterpoise.core.errors import DataError
+from counterpoise.core.json_values import finite_or_none
 from counterpoise.metrics.proba_scores import log_loss, log_proba
 from counterpoise.metrics.rank_scores import average_precision
 
@@ -47,9 +48,9 @@ def member_table(
         {
             "name": str(name),
             "weight": float(weight),
-            "average_precision": _plain(average_precision(y, own, sample_weight=sample_weight)),
-            "log_loss": _plain(log_loss(y, own, sample_weight=sample_weight)),
-            "correlation": [_plain(r) for r in row],
+            "average_precision": finite_or_none(average_precision(y, own, sample_weight=sample_weight)),
+            "log_loss": finite_or_none(log_loss(y, own, sample_weight=sample_weight)),
+            "correlation": [finite_or_none(r) for r in row],
         }
         for name, weight, own, row in zip(names, share, probas, correlation, strict=True)
     ]
@@ -98,7 +99,3 @@ def score_correlation(proba: Array) -> Array:
     with np.errstate(invalid="ignore", divide="ignore"):
         of_class = [c @ c.T / np.sqrt(np.outer((c * c).sum(axis=1), (c * c).sum(axis=1))) for c in columns]
     return np.clip(np.mean(of_class, axis=0), -1.0, 1.0)
-
-
-def _plain(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None

@@ -107,8 +107,8 @@ def partial_scorer(target: Array, score: Array, max_fpr: float) -> Callable[[Arr
         tpr, fpr = hits / hits[-1], alarms / alarms[-1]
         inside = np.searchsorted(fpr, max_fpr, side="right")
         x, y = np.r_[fpr[:inside], max_fpr], np.r_[tpr[:inside], np.interp(max_fpr, fpr, tpr)]
-        least, found = max_fpr**2 / 2, float(np.diff(x) @ (y[1:] + y[:-1])) / 2
-        found = 0.5 * (1.0 + (found - least) / (max_fpr - least))
-        return min(max(found, 0.0), 1.0)
+        least, below = max_fpr**2 / 2, float(np.diff(x) @ (y[1:] + y[:-1])) / 2
+        scaled = 0.5 * (1.0 + (below - least) / (max_fpr - least))
+        return min(max(scaled, 0.0), 1.0)
 
     return area

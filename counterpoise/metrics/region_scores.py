@@ -102,7 +102,7 @@ def dice(counts: Array) -> Array:
         >>> dice(np.array([[1, 1, 1], [0, 0, 0], [0, 4, 0]])).tolist()
         [0.5, 1.0, 0.0]
     """
-    hits, false, missed = _parts(counts)
+    hits, false, missed = _hits_wrong_missed(counts)
     return _ratio(2 * hits, 2 * hits + false + missed, 1.0)
 
 
@@ -115,7 +115,7 @@ def iou(counts: Array) -> Array:
         >>> iou(np.array([[1, 1, 2], [0, 0, 0]])).tolist()
         [0.25, 1.0]
     """
-    hits, false, missed = _parts(counts)
+    hits, false, missed = _hits_wrong_missed(counts)
     return _ratio(hits, hits + false + missed, 1.0)
 
 
@@ -128,7 +128,7 @@ def recall(counts: Array) -> Array:
         >>> recall(np.array([[3, 0, 1], [0, 2, 0]])).tolist()
         [0.75, nan]
     """
-    hits, _, missed = _parts(counts)
+    hits, _, missed = _hits_wrong_missed(counts)
     return _ratio(hits, hits + missed, np.nan)
 
 
@@ -141,7 +141,7 @@ def precision(counts: Array) -> Array:
         >>> precision(np.array([[3, 1, 0], [0, 0, 2], [0, 0, 0]])).tolist()
         [0.75, 0.0, nan]
     """
-    hits, false, missed = _parts(counts)
+    hits, false, missed = _hits_wrong_missed(counts)
     return np.where(hits + false + missed > 0, _ratio(hits, hits + false, 0.0), np.nan)
 
 
@@ -153,11 +153,11 @@ def without_empty(scores: Array, counts: Array) -> Array:
         >>> float(np.nanmean(without_empty(dice(counts), counts)))
         0.5
     """
-    hits, _, missed = _parts(counts)
+    hits, _, missed = _hits_wrong_missed(counts)
     return np.where(hits + missed > 0, scores, np.nan)
 
 
-def _parts(counts: Array) -> tuple[Array, Array, Array]:
+def _hits_wrong_missed(counts: Array) -> tuple[Array, Array, Array]:
     c = np.asarray(counts)
     if not c.ndim or c.shape[-1] != 3:
         raise DataError(f"counts has shape {c.shape}. Expected (..., 3), as `pixel_counts` returns it.")

@@ -111,7 +111,7 @@ def scorer(
     def scores(sample_weight: Any) -> dict[str, float]:
         w = row_weights(sample_weight, len(y))
         of_probabilities = _of_probabilities(y, proba, raw, positive, w, calibration)
-        return ranks(w) | of_probabilities | _of_decisions(y, proba, raw, decision, positive, w)
+        return ranks(w) | of_probabilities | _scores_of_decisions(y, proba, raw, decision, positive, w)
 
     return scores
 
@@ -136,7 +136,10 @@ def _of_probabilities(
     }
 
 
-def _of_decisions(y: Array, proba: Array, raw: Array, decision: Any, positive: int, w: Array) -> dict[str, float]:
+def _scores_of_decisions(
+    y: Array, proba: Array, raw: Array, decision: Any, positive: int, w: Array
+) -> dict[str, float]:
+    """Scores of the rule's decisions, of the default decisions, and of those without the correction, by key."""
     by_rule = {
         "": decision,
         "_default": default_decision(proba, positive),

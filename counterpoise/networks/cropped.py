@@ -24,51 +24,51 @@ def cropped(model: keras.Model) -> keras.Model:
     """
     sides = tuple(model.output.shape[1:-1])
     size = tuple(_smallest(model, sides, axis) for axis in range(len(sides)))
-    made = _on(model, size) if size != sides else None
-    if made is None:
+    smaller = _at_size(model, size) if size != sides else None
+    if smaller is None:
         text = " x ".join(map(str, sides))
         raise ModelError(
             f"The network trains on images of {text} pixels alone, so that it cannot train on crops of them. Use a "
             "network that takes images of any size, such as unet or layers of convolutions, or leave the strategy out."
         )
-    return made
+    return smaller
 
 
 def _smallest(model: keras.Model, sides: tuple[int, ...], axis: int) -> int:
     """The smallest side of at least half the given one that the network takes."""
     for side in range(-(-sides[axis] // 2), sides[axis]):
-        if _on(model, (*sides[:axis], side, *sides[axis + 1 :])) is not None:
+        if _at_size(model, (*sides[:axis], side, *sides[axis + 1 :])) is not None:
             return side
     return sides[axis]
 
 
-def _on(model: keras.Model, size: tuple[int, ...]) -> keras.Model | None:
-    """The layers on inputs of this size, or None where they do not go with it."""
+def _at_size(model: keras.Model, size: tuple[int, ...]) -> keras.Model | None:
+    """The model on inputs of this size, or None if its layers do not take it or would get new weights."""
     whole = model.input
     if not hasattr(whole, "shape") or tuple(whole.shape[1 : 1 + len(size)]) != tuple(model.output.shape[1:-1]):
         return None
     try:
-        made = _again(model, (*size, *whole.shape[1 + len(size) :]))
+        smaller = _rebuilt(model, (*size, *whole.shape[1 + len(size) :]))
     except Exception:  # a layer may refuse an input in any way
         return None
-    shared = {id(weight) for weight in made.weights} == {id(weight) for weight in model.weights}
-    return made if shared and tuple(made.output.shape[1:-1]) == size else None
+    shared = {id(weight) for weight in smaller.weights} == {id(weight) for weight in model.weights}
+    return smaller if shared and tuple(smaller.output.shape[1:-1]) == size else None
 
 
-def _again(model: keras.Model, shape: tuple[int, ...]) -> keras.Model:
-    """The layers of a model, and of models in it, on inputs of another shape."""
+def _rebuilt(model: keras.Model, shape: tuple[int, ...]) -> keras.Model:
+    """The same layers and weights, those of models in it too, called on inputs of another shape."""
     inputs = keras.Input(shape, dtype=model.input.dtype, name=model.input.name)
     if isinstance(model, keras.Sequential):
         outputs = inputs
         for layer in model.layers:
-            outputs = _call(layer, outputs)
+            outputs = _call_rebuilt(layer, outputs)
         return keras.Model(inputs, outputs, name=model.name)
     return keras.models.clone_model(
-        model, input_tensors=inputs, clone_function=lambda layer: layer, call_function=_call
+        model, input_tensors=inputs, clone_function=lambda layer: layer, call_function=_call_rebuilt
     )
 
 
-def _call(layer: Any, *args: Any, **kwargs: Any) -> Any:
+def _call_rebuilt(layer: Any, *args: Any, **kwargs: Any) -> Any:
     if isinstance(layer, keras.Model) and plain(layer) and hasattr(args[0], "shape"):
-        return _again(layer, tuple(args[0].shape[1:]))(*args, **kwargs)
+        return _rebuilt(layer, tuple(args[0].shape[1:]))(*args, **kwargs)
     return layer(*args, **kwargs)

@@ -45,7 +45,7 @@ def network_for(
     empty = np.empty((len(examples), *body.output.shape[1:]), np.float32)  # so that what is refused is refused at once
     network = Network(replace(model, build=frozen.head, frozen=None), replace(examples, x=empty), **options)
     network.body = body
-    return network, replace(examples, x=_seen(body, examples.x, verbose))
+    return network, replace(examples, x=_body_outputs(body, examples.x, verbose))
 
 
 def with_body(members: keras.Model, network: Network) -> keras.Model:
@@ -57,7 +57,7 @@ def with_body(members: keras.Model, network: Network) -> keras.Model:
     return keras.Model(inputs, members(network.body(inputs)), name=name)
 
 
-def _seen(body: keras.Model, x: Any, verbose: Any) -> np.ndarray:
+def _body_outputs(body: keras.Model, x: Any, verbose: Any) -> np.ndarray:
     """Outputs of the body for rows, float32 (N, units), whatever it computes in."""
     predict, rows, outputs = forward(body), len(leaves(x)[0]), []
     with bar(verbose) as progress:

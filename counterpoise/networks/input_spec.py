@@ -65,8 +65,8 @@ class InputSpec:
         several = isinstance(self.shape, tuple) and self.shape and isinstance(self.shape[0], tuple)
         shapes, dtypes = (self.shape, self.dtype) if several else ((self.shape,), (self.dtype,))
         given = names if len(names) == len(shapes) else [None] * len(shapes)
-        made = tuple(keras.Input(s, dtype=d, name=n) for s, d, n in zip(shapes, dtypes, given, strict=True))
-        return made if several else made[0]
+        symbolic = tuple(keras.Input(s, dtype=d, name=n) for s, d, n in zip(shapes, dtypes, given, strict=True))
+        return symbolic if several else symbolic[0]
 
 
 def spec_of(examples: Examples) -> InputSpec:

@@ -193,9 +193,9 @@ class Network:
 
     def to_keras(self, weights: Sequence[Array], examples: Examples) -> keras.Model:
         """A network with these weights."""
-        made = self.fresh(0)
-        set_state(made, weights)
-        return made
+        model = self.fresh(0)
+        set_state(model, weights)
+        return model
 
     @property
     def label(self) -> str:
@@ -229,8 +229,8 @@ class Network:
             if self.target.per_element:
                 self.cache["user_loss"] = ElementModelLoss(loss, self.units, self.output_activation, self.elements)
             else:
-                made = LabelModelLoss if self.target.independent else ModelLoss
-                self.cache["user_loss"] = made(loss, self.units, self.output_activation)
+                loss_class = LabelModelLoss if self.target.independent else ModelLoss
+                self.cache["user_loss"] = loss_class(loss, self.units, self.output_activation)
         return self.cache["user_loss"]
 
     @property

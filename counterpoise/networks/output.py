@@ -70,10 +70,10 @@ def check_units(logits: Any, target: Target, classes: int, elements: tuple[int, 
     shape, widths = tuple(logits.shape), target.widths(classes)
     if not target.fits(shape, classes) or shape[1:-1] != elements:
         if elements and len(shape) > 2 and shape[-1] in widths:
-            made, given = (" x ".join(map(str, sides)) for sides in (shape[1:-1], elements))
+            of_model, given = (" x ".join(map(str, sides)) for sides in (shape[1:-1], elements))
             raise ModelError(
-                f"The model predicts {made} elements per row, but each row has {given} labels. Expected equal shapes. "
-                "Resize images and masks to the same size. For color masks, pass one channel: masks[..., 0]."
+                f"The model predicts {of_model} elements per row, but each row has {given} labels. Expected equal "
+                "shapes. Resize images and masks to the same size. For color masks, pass one channel: masks[..., 0]."
             )
         wanted, what = " or ".join(map(str, widths)), "labels" if target.independent else "classes"
         raise ModelError(

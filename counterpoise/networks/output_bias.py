@@ -133,13 +133,13 @@ def _rows(network: Network) -> Any:
     """Two rows of no meaning in the form of the data: numbers at random, ones, or a letter."""
     rng = np.random.default_rng(0)
 
-    def made(tensor: Any) -> Array:
+    def example_rows(tensor: Any) -> Array:
         shape, kind = (2, *(n or 1 for n in tensor.shape[1:])), str(tensor.dtype)
         if kind == "string":
             return np.full(shape, "a")
         return rng.normal(size=shape).astype(np.float32) if "float" in kind else np.ones(shape, kind)
 
-    return mapped(made, network.raw_spec.inputs())
+    return mapped(example_rows, network.raw_spec.inputs())
 
 
 def _why_none(tried: list[Any]) -> str:

@@ -83,7 +83,7 @@ def transfer(
         What to pass as a model: `cp.fit(cp.transfer(backbone), images, y)`.
 
     Raises:
-        ModelError: the backbone is no built Keras model with one input and one output, or does not take the rows.
+        ModelError: the backbone is not a built Keras model with one input and one output, or does not take the rows.
         OptionError: a number out of range.
 
     Example:
@@ -101,19 +101,19 @@ def transfer(
     if not isinstance(learning_rate, keras.optimizers.schedules.LearningRateSchedule):
         check_range(learning_rate, "learning_rate", 0.0, bounds="()")
 
-    def seen(spec: InputSpec) -> tuple[keras.Model, keras.Model]:
+    def features_and_body(spec: InputSpec) -> tuple[keras.Model, keras.Model]:
         inputs = spec.inputs()
-        body = _opened(clone(backbone, keep=True), last)
+        body = _partly_frozen(clone(backbone, keep=True), last)
         pictures = _pictures(inputs, spec, body.input_shape, preprocess)
-        return keras.Model(inputs, _pooled(body(pictures, training=False)), name="seen"), body
+        return keras.Model(inputs, _pooled(body(pictures, training=False)), name="backbone_features"), body
 
-    def still_body(spec: InputSpec) -> keras.Model | None:
-        before, body = seen(spec)
-        return None if any(_at_random(layer) for layer in before.layers if layer is not body) else before
+    def frozen_features(spec: InputSpec) -> keras.Model | None:
+        features, body = features_and_body(spec)
+        return None if any(_at_random(layer) for layer in features.layers if layer is not body) else features
 
     def build(spec: InputSpec, n_classes: int) -> keras.Model:
-        before, _ = seen(spec)
-        return keras.Model(before.input, _logits(before.output, spec.units(n_classes)), name="transfer")
+        features, _ = features_and_body(spec)
+        return keras.Model(features.input, _logits(features.output, spec.units(n_classes)), name="transfer")
 
     def head(spec: InputSpec, n_classes: int) -> keras.Model:
         inputs = spec.inputs()
@@ -121,7 +121,7 @@ def transfer(
 
     build.__name__ = head.__name__ = f"transfer of {backbone.name}"
     optimizer = partial(LateAndSlow, learning_rate, still=still, rate=rate)
-    return BuiltIn(build, optimizer=optimizer, frozen=None if last else Frozen(still_body, head))
+    return BuiltIn(build, optimizer=optimizer, frozen=None if last else Frozen(frozen_features, head))
 
 
 def _at_random(layer: keras.layers.Layer) -> bool:
@@ -134,7 +134,7 @@ def _logits(h: Any, units: int) -> Any:
     return keras.layers.Dense(units, name="logits")(h)
 
 
-def _opened(body: keras.Model, last: int) -> keras.Model:
+def _partly_frozen(body: keras.Model, last: int) -> keras.Model:
     """The backbone frozen but for its last layers, whose variables are marked as slow."""
     for index, layer in enumerate(reversed(body.layers)):
         layer.trainable = index < last and not isinstance(layer, keras.layers.BatchNormalization)

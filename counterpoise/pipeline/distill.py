@@ -24,7 +24,7 @@ from counterpoise.data.split import hold_out
 from counterpoise.decide.aim import Aim
 from counterpoise.decide.prior import to_prior
 from counterpoise.pipeline.assembly import rows_of
-from counterpoise.pipeline.fit import EPOCHS, say_cut_off
+from counterpoise.pipeline.fit import EPOCHS, warn_if_cut_off
 from counterpoise.pipeline.fold_results import subset
 from counterpoise.pipeline.models import models_of
 from counterpoise.pipeline.order import on_holdout
@@ -113,16 +113,16 @@ def distill(
     learners, (student,), _ = models_of(model, [_student(teacher)], examples, verbose=verbose, optimizer=optimizer)
     if len(learners) > 1:
         raise OptionError("The student must be one model. Pass a network or trees, not a blend or a list.")
-    taught, holdout, once = _taught(learners[""].examples, soft, rows, held)
+    taught, holdout, first_copies = _soft_labeled(learners[""].examples, soft, rows, held)
     settings = Settings(epochs=epochs, batch_size=batch_size, patience=patience, seed=seed, recipe="auto")
     settings = settings.on({"": learners[""].model}, len(rows), EPOCHS)
     trainer = Trainer.of(taught, learners[""].model, settings)
     if trainer.network is not None:
-        trainer.network.encoder_rows = once
+        trainer.network.encoder_rows = first_copies
     with bar(verbose) as progress:
         clf = on_holdout(student, replace(trainer, progress=progress), holdout)
     clf = clf.with_card(**rows_of(examples), teacher=_teacher(teacher))
-    say_cut_off(clf)
+    warn_if_cut_off(clf)
     return _decided(clf, teacher)
 
 
@@ -153,20 +153,22 @@ def _decided(clf: Classifier, teacher: Classifier) -> Classifier:
         return clf
 
 
-def _taught(examples: Examples, soft: Array, rows: Array, held: Array) -> tuple[Examples, Holdout, Array]:
-    """Training rows once per class, weighed by their soft label, then the held-out rows as they are.
+def _soft_labeled(examples: Examples, soft: Array, rows: Array, held: Array) -> tuple[Examples, Holdout, Array]:
+    """Training rows copied once per class, weighed by their soft label, then the held-out rows as they are.
 
-    Last where each training row stands first: an encoder counts levels and words by these, not by the copies.
+    Returns:
+        The examples, which of them train and are held out, and the number of one copy of each training row: an encoder
+        counts levels and words by these, not by all copies.
     """
     copied, code = np.nonzero(soft[rows] >= LEAST)
     weight = soft[rows[copied], code]
-    again = subset(examples, np.concatenate([rows[copied], held]))
+    copies = subset(examples, np.concatenate([rows[copied], held]))
     weights = np.concatenate([weight / weight.mean(), np.ones(len(held))])
-    weights *= 1.0 if again.sample_weight is None else again.sample_weight
+    weights *= 1.0 if copies.sample_weight is None else copies.sample_weight
     labels = np.concatenate([code, examples.y[held]]).astype(examples.y.dtype)
     last = np.arange(len(copied), len(labels))
-    once = np.unique(copied, return_index=True)[1]
-    return replace(again, y=labels, sample_weight=weights), Holdout(np.arange(len(copied)), last), once
+    first_copies = np.unique(copied, return_index=True)[1]
+    return replace(copies, y=labels, sample_weight=weights), Holdout(np.arange(len(copied)), last), first_copies
 
 
 def _teacher(teacher: Classifier) -> Mapping[str, Any]:

@@ -27,8 +27,8 @@ class Division:
     """Rows and what they do.
 
     Attributes:
-        examples: The rows that train or end training, and test rows that say so.
-        holdout: Who trains and who ends training; None: `folds` say so.
+        examples: The rows that train or end training, and the test rows of a split of their own.
+        holdout: Which rows train and which end training; None: `folds` has them.
         folds: Those of `fit(folds=)`, and those whose test rows weigh the members of a blend.
         judging: Rows that do neither, and what to call them; None: there are none.
         stopped_by_given: Whether the rows that end training are the user's choice.
@@ -52,7 +52,7 @@ def divide(
     model: Any, data: Any, y: Any, validation: Any, folds: int | None, guarantee_rows: float | None, seed: int,
     metadata: Mapping[str, Any],
 ) -> Division:  # fmt: skip
-    """Read rows, and say which do what.
+    """Read rows, and divide them by what they do.
 
     Args:
         model, data, y, validation, folds, guarantee_rows, seed: As for `fit`.
@@ -83,7 +83,7 @@ def divide(
         target = y if isinstance(y, str) else None
         examples = with_validation(examples, validation, target, metadata["sample_weight"], inputs_of(model))
     if examples.split is not None:
-        return _given(examples, judging, 0.2 if own else validation, folds, seed)
+        return _given_division(examples, judging, 0.2 if own else validation, folds, seed)
     if folds is not None:
         return Division(examples, None, Split(folds=folds, seed=seed).of(examples), judging)
     train, held = hold_out(examples, validation, seed)
@@ -103,21 +103,21 @@ def _keep_out(examples: Examples, share: float, seed: int) -> tuple[Examples, Ex
     """The rows without a share of those that train, and these."""
     if not 0 < share < 1:
         raise OptionError(f"guarantee_rows is {share}. Expected a share between 0 and 1.")
-    if examples.split is not None and len(examples.doing(TEST)):
+    if examples.split is not None and len(examples.rows_with_role(TEST)):
         raise OptionError(
             "guarantee_rows cannot be combined with test rows, because test rows already support guarantees. Leave "
             "guarantee_rows out."
         )
-    may = np.arange(len(examples)) if examples.split is None else examples.doing(TRAIN)
+    may = np.arange(len(examples)) if examples.split is None else examples.rows_with_role(TRAIN)
     _, held = hold_out(subset(examples, may), share, integer(seed, "guarantee rows"))
     rest = np.setdiff1d(np.arange(len(examples)), may[held])
     return subset(examples, rest), subset(examples, may[held])
 
 
-def _given(
+def _given_division(
     examples: Examples, judging: tuple[Examples, str] | None, share: float, folds: int | None, seed: int
 ) -> Division:
-    """Rows that say what they do."""
+    """The division of rows with a split of their own."""
     if folds is not None:
         raise OptionError(
             "folds and split cannot be combined, because split defines the use of each row. Leave folds out."
@@ -126,5 +126,5 @@ def _given(
     examples = at_training_prior(examples)
     if len(fold.test):
         judging = subset(examples, fold.test), "test rows, not used for training or tuning"
-    given = len(examples.doing(VALIDATION)) > 0
+    given = len(examples.rows_with_role(VALIDATION)) > 0
     return Division(examples, Holdout(fold.train, fold.stop), judging=judging, stopped_by_given=given)

@@ -174,7 +174,7 @@ def fit(
     tuned = _tunes(tune_threshold, chosen, rows.stopped_by_given)
     with bar(verbose) as progress:
         clf = _trained(chosen, replace(trainer, progress=progress), rows, tuned, keep)
-    say_cut_off(clf)
+    warn_if_cut_off(clf)
     if verbose == 2:
         print("\n".join(rounds_text(clf.history, clf.classes_.tolist())))
     if rows.judging is not None:
@@ -218,7 +218,7 @@ def blend_folds(examples: Examples, rows: Holdout, seed: int) -> tuple[Fold, ...
 
 
 def check_network(network: Network, strategy: Strategy, trainer: Trainer, plateau: int | None, folds: Any) -> None:
-    """Raise what does not go with a network, and say where its output starts."""
+    """Refuse what does not go with a network, and note once what becomes of its output bias."""
     check_rate(network.optimizer(), plateau, trainer.callbacks)
     trained = len(strategy.singles) * (1 if folds is None else folds + 1)
     check_training_callbacks(trainer.callbacks, network, trained, folds is not None)
@@ -226,7 +226,7 @@ def check_network(network: Network, strategy: Strategy, trainer: Trainer, platea
         network.warn_once(note)
 
 
-def say_cut_off(clf: Classifier) -> None:
+def warn_if_cut_off(clf: Classifier) -> None:
     """Log that a training was cut off while it still improved."""
     card = clf.card_without_metrics
     if card["cut_off"]:

@@ -173,7 +173,7 @@ def make_fold_result(
 def _duplicate_free(examples: Examples, fold: Fold) -> Array | None:
     if examples.duplicate_ids is None:
         return None
-    seen = examples.duplicate_ids[fold.whole().train]
+    seen = examples.duplicate_ids[fold.all_training().train]
     return ~np.isin(examples.duplicate_ids[fold.test], seen)
 
 

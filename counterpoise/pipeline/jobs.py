@@ -10,7 +10,7 @@ from counterpoise.core.folds import Fold, Holdout
 from counterpoise.core.job import Job, Limits, Member
 from counterpoise.core.model import Model
 from counterpoise.core.seeds import integer
-from counterpoise.core.structure import whole as rows_at_once
+from counterpoise.core.structure import rows_at_once
 from counterpoise.engines.mixing import check_mixable
 from counterpoise.engines.objective import Objective
 from counterpoise.networks.cropped import cropped
@@ -67,14 +67,14 @@ def jobs_by_fold(
     for strategy in strategies:
         try:
             of_fold = [(versions or {}).get((strategy.name, f), strategy) for f in range(len(folds))]
-            made = [jobs_of(version, trainer, fold) for version, fold in zip(of_fold, folds, strict=True)]
-            _check_trainable(made[0], trainer.models)
+            by_fold = [jobs_of(version, trainer, fold) for version, fold in zip(of_fold, folds, strict=True)]
+            _check_trainable(by_fold[0], trainer.models)
         except Exception as error:  # a user's own plan may raise anything; the others continue
             if strategy.name == "none" or len(strategies) == 1:
                 raise
             failures[strategy.name] = error_text(error)
         else:
-            jobs |= {(strategy.name, f): group for f, group in enumerate(made)}
+            jobs |= {(strategy.name, f): group for f, group in enumerate(by_fold)}
     return jobs, failures
 
 
@@ -115,7 +115,7 @@ def job_of(single: Single, trainer: Trainer, fold: Fold | Holdout, member: int =
     examples = trainer.examples
     stops = model.stops_early and (settings.early_stopping or model.kind == "network")
     if not stops and examples.split is None:
-        fold = fold.whole()
+        fold = fold.all_training()
     y = examples.y[fold.train]
     counters = (fold.repeat, fold.index, member)
     target, n = target_of(examples), len(examples.classes)

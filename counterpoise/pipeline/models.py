@@ -132,7 +132,7 @@ def models_of(
             if known is spec or (isinstance(spec, (str, TreeModel)) and known == spec):
                 return key
         learner = _learner(spec, examples, options)
-        key = "" if not specs else _free(learner.model.label, learners)
+        key = "" if not specs else _unused_label(learner.model.label, learners)
         specs[key], learners[key] = spec, learner
         return key
 
@@ -143,8 +143,8 @@ def models_of(
         if examples.split is not None:  # given stopping rows ended the trainings: they weigh no model
             blend = replace(blend, pooling="equal")
         keys = [key_of(member) for member in blend.models]
-        label = _free(spec.label if isinstance(spec, Blend) else learners[keys[0]].model.label, labels)
-        under = _under(blend, {key: learners[key] for key in keys}, strategies)
+        label = _unused_label(spec.label if isinstance(spec, Blend) else learners[keys[0]].model.label, labels)
+        under = _trainable_by(blend, {key: learners[key] for key in keys}, strategies)
         chosen += [replace(strategy, name=f"{label}:{strategy.name}") if labels else strategy for strategy in under]
         labels.append(label)
     for strategy in strategies:
@@ -178,7 +178,7 @@ def _resolved(
     return tuple(ready), refused
 
 
-def _under(blend: Blend, learners: Mapping[str, Learner], strategies: Sequence[Strategy]) -> list[Strategy]:
+def _trainable_by(blend: Blend, learners: Mapping[str, Learner], strategies: Sequence[Strategy]) -> list[Strategy]:
     """The strategies that a blend, or one model, can train, with the keys of the models that train them."""
     own = [strategy for strategy in strategies if not isinstance(strategy, External)]
     kept: list[Strategy] = []
@@ -215,7 +215,7 @@ def _check_target(examples: Examples, name: str) -> None:
         )
 
 
-def _free(label: str, taken: Container[str]) -> str:
+def _unused_label(label: str, taken: Container[str]) -> str:
     """The label, or with a number where another model has it."""
     number, key = 2, label
     while key in taken:

@@ -112,7 +112,7 @@ def on_holdout(
     note = stopping_note(rows, examples, strategy, tune_threshold)
     entries = rows_of(examples)
     if examples.split is not None:
-        entries["split"] = split_of(rows, len(examples.doing(TEST)))
+        entries["split"] = split_of(rows, len(examples.rows_with_role(TEST)))
 
     def of(trained: Sequence[Member]) -> Classifier:
         log_p = np.stack([corrected(target_of(examples), m) for m in trained])
@@ -237,7 +237,7 @@ def cross_validate(
 def refit(strategy: Strategy, trainer: Trainer, outcome: Outcome, *, tune_threshold: bool = True) -> Classifier:
     """Train a strategy on all rows for the folds' median best step; its rule comes from all out-of-fold scores.
 
-    Of rows that say what they do (`Examples.split`) it is the classifier that was judged: test rows train nothing.
+    Of rows with a split of their own (`Examples.split`) it is the classifier that was judged: test rows train nothing.
 
     The metrics of its card are those of the rows that fitted the rule; `compare` puts those of its folds there.
     """

@@ -20,7 +20,7 @@ from counterpoise.strategies.strategy import Strategy
 
 def for_steps(strategy: Strategy, trainer: Trainer, fold: Fold, steps: Sequence[int]) -> list[Job]:
     """The jobs of a strategy on training and stopping rows of a fold, each for its number of steps."""
-    return jobs_of(strategy, trainer, fold.whole(), steps=steps)
+    return jobs_of(strategy, trainer, fold.all_training(), steps=steps)
 
 
 def refit_with_stopping_rows(
@@ -45,20 +45,20 @@ def refit_with_stopping_rows(
             fold, steps = folds[key[1]], [max(1, members[job.id].best_step) for job in group]
             longer = for_steps(strategies[key], trainer, fold, steps)
             pairs = zip(group, longer, strict=True)
-            again |= {job.id: second for job, second in pairs if _asks(job, trainer, len(fold.train))}
+            again |= {job.id: second for job, second in pairs if _is_trained_again(job, trainer, len(fold.train))}
     second = trainer.train(again.values()) if again else {}
-    both = dict(members) | {job.id: _after(members[first], second[job.id]) for first, job in again.items()}
+    both = dict(members) | {job.id: _with_costs_of_both(members[first], second[job.id]) for first, job in again.items()}
     return {key: [again.get(job.id, job) for job in group] for key, group in kept.items()}, both
 
 
-def _asks(job: Job, trainer: Trainer, rows: int) -> bool:
+def _is_trained_again(job: Job, trainer: Trainer, rows: int) -> bool:
     """Whether the model of a job asks for a second training on so few rows."""
     model = trainer.learner(job).model
     most = trainer.settings.recipe.refit_rows if isinstance(model, Network) else model.refit_rows
     return bool(model.stops_early and rows <= most)
 
 
-def _after(first: Member, second: Member) -> Member:
+def _with_costs_of_both(first: Member, second: Member) -> Member:
     """The second member, at the cost of both."""
     return replace(
         second,

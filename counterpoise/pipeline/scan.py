@@ -125,7 +125,7 @@ def opened(scan: Scan, validation: Any, seed: int) -> Scanned:
     )  # fmt: skip
     if own:
         examples = at_training_prior(with_validation(examples, validation, scan.target))
-        held = examples.doing(VALIDATION)
+        held = examples.rows_with_role(VALIDATION)
     return Scanned(scan, examples, sampled, Holdout(train, held))
 
 

@@ -36,7 +36,7 @@ def scores_of(examples: Examples, rows: Array, proba: Array, raw: Array, decisio
         for p in target.problems(y, examples.classes)
         if len(p.rows)
     ]
-    return mean_of(each) | target.together(y, proba, decision, weights)
+    return mean_of(each) | target.joint_scores(y, proba, decision, weights)
 
 
 def mean_of(each: Sequence[Mapping[str, float]]) -> dict[str, float]:

@@ -85,7 +85,7 @@ def at_training_prior(examples: Examples) -> Examples:
     Of one class per row, and only where these shares differ by more than chance; a warning says so. Otherwise the
     correction would move the probabilities to the shares of the validation rows, and the wrong round would be the best.
     """
-    train, stop = examples.doing(TRAIN), examples.doing(VALIDATION)
+    train, stop = examples.rows_with_role(TRAIN), examples.rows_with_role(VALIDATION)
     target, n = target_of(examples), len(examples.classes)
     counts = np.stack([target.counts(examples.y[rows], n) for rows in (train, stop)])
     if not len(stop) or target.many_per_row or (counts == 0).any() or chi2_contingency(counts).pvalue >= UNLIKELY:

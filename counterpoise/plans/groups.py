@@ -130,10 +130,10 @@ def per_group(
     cells, cell, cell_rows = _cells(base, codes)
     group_counts = np.bincount(cells[0], minlength=len(base.classes))
     if how == "whole":
-        wanted = _whole(base.counts, balance)
+        wanted = _group_sizes(base.counts, balance)
         inner, drawn, weights = None, wanted, np.ones(len(wanted))
     else:
-        wanted = _wanted(base.counts, group_counts, balance)
+        wanted = _epoch_sizes(base.counts, group_counts, balance)
         inner = _over_cells(base, cells, cell, cell_rows, group_counts, wanted, how)
         drawn, weights = (wanted, np.ones(len(wanted))) if how == "rows" else (base.counts, wanted / base.mass)
     return GroupPlan(
@@ -160,12 +160,13 @@ def _cells(base: Plan, groups: Array) -> tuple[Array, Array, Array]:
     return cells, cell.reshape(-1).astype(np.int32), rows
 
 
-def _whole(counts: Array, balance: str) -> Array:
+def _group_sizes(counts: Array, balance: str) -> Array:
+    """Rows that each class gets in an epoch of whole groups."""
     size = {"oversample": counts.max(), "undersample": counts.min()}.get(balance)
     return counts.copy() if size is None else np.full(len(counts), size)
 
 
-def _wanted(counts: Array, groups: Array, balance: str) -> Array:
+def _epoch_sizes(counts: Array, groups: Array, balance: str) -> Array:
     """Rows (or weight) that each class gets in an epoch, a row of each group at least."""
     if balance == "none":
         return np.maximum(groups, np.rint(counts.sum() * groups / groups.sum())).astype(np.int64)

@@ -204,7 +204,7 @@ class Plan:
         Equal plans yield equal content.
         """
         yield type(self).__name__
-        yield from _pieces(tuple(getattr(self, item.name) for item in fields(self) if item.name not in _WORDS))
+        yield from _content_of(tuple(getattr(self, item.name) for item in fields(self) if item.name not in _WORDS))
 
     @property
     def stages(self) -> tuple[Plan, ...]:
@@ -281,11 +281,11 @@ class Plan:
         return count, np.bincount(self.codes, weights=self.sample_weight, minlength=size)
 
 
-def _pieces(value: Any) -> Iterator[Any]:
+def _content_of(value: Any) -> Iterator[Any]:
     if isinstance(value, Plan):
         yield from value.content()
     elif isinstance(value, tuple):
         for item in value:
-            yield from _pieces(item)
+            yield from _content_of(item)
     else:
         yield value

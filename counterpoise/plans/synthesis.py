@@ -103,17 +103,17 @@ class Synthesis(Unrealized):
     def _exactly(self, fresh: tuple[Array, Array], code: int, seed: int) -> Array:
         """As many new rows as planned: some samplers make about so many."""
         matrix, codes = fresh
-        made, wanted = matrix[codes == code], int(self.new_counts[code])
+        drawn, wanted = matrix[codes == code], int(self.new_counts[code])
         if not wanted:
-            return made[:0]
-        if not len(made):
+            return drawn[:0]
+        if not len(drawn):
             raise DataError(
                 f"{self.name} created no row of class {self.classes[code]!r}, because none of its rows is near "
                 f"another class. "
                 "Use 'smote', or oversample."
             )
-        order = seeds.generator(seed, "synthesis", code).permutation(len(made))
-        return made[np.resize(order, wanted)]
+        order = seeds.generator(seed, "synthesis", code).permutation(len(drawn))
+        return drawn[np.resize(order, wanted)]
 
 
 @dataclass(frozen=True)

@@ -137,7 +137,7 @@ class Tally:
         """The weights that a scheme gives to what was counted."""
         if self.kind == "multi_label":
             return self._label_table(scheme)
-        labels = self.classes if self.classes is not None else tuple(sorted(self.mass, key=_order))
+        labels = self.classes if self.classes is not None else tuple(sorted(self.mass, key=_sort_key))
         warn_look_alikes(labels, "the target")
         mass = np.array([self.mass.get(k, 0.0) for k in labels])
         if not mass.sum() > 0:
@@ -202,7 +202,7 @@ def _as_tuple(ignore: Any) -> tuple[Any, ...]:
     return tuple(ignore) if isinstance(ignore, (tuple, list, set, np.ndarray)) else (ignore,)
 
 
-def _order(label: Any) -> tuple[bool, Any]:
+def _sort_key(label: Any) -> tuple[bool, Any]:
     return isinstance(label, str), label
 
 

@@ -79,7 +79,7 @@ def _score_row(record: Record, baseline: Mapping[str, Any], row: Mapping[str, An
 
 
 def _threshold_row(record: Record, chosen: str) -> Row | None:
-    """The thresholds of two classes; that of the recommended strategy is the one of the saved model."""
+    """The row with the saved model's threshold of two classes; None where the page recommends another model."""
     threshold = (record.get("model_card") or {}).get("threshold")
     saved = (record.get("verdict") or {}).get("model")
     if not isinstance(threshold, Mapping) or chosen != saved or not words.finite(threshold.get("value")):
@@ -97,7 +97,9 @@ def _decision_rows(effect: Mapping[str, Any]) -> list[Row]:
     lines = [_line(f"Per {per} cases ({cases} {label!r})", "", "", group=True)]
     for key, name in (("found", "cases found"), ("false_positives", "false positives"), ("cost", "cost")):
         if words.finite(effect[key]):
-            lines.append(_line(name, words.whole(old[key]), words.whole(new[key]), words.whole(effect[key], True)))
+            lines.append(
+                _line(name, words.case_count(old[key]), words.case_count(new[key]), words.case_count(effect[key], True))
+            )
     return lines
 
 
@@ -106,8 +108,8 @@ def _threshold_alone(effect: Mapping[str, Any]) -> str:
     alone, old = effect["counts"].get("threshold"), effect["counts"][BASELINE]
     if alone is None:
         return ""
-    found, alerts = (words.whole(alone[key] - old[key], True) for key in ("found", "false_positives"))
-    return f"Threshold tuning alone, without retraining: {found} found, {alerts} false positives."
+    hits, alerts = (words.case_count(alone[key] - old[key], True) for key in ("found", "false_positives"))
+    return f"Threshold tuning alone, without retraining: {hits} found, {alerts} false positives."
 
 
 def _facts(record: Record) -> list[tuple[str, str]]:

@@ -151,7 +151,6 @@ def curves(
     axes: tuple[str, str],
     under: list[Spec],
     over: list[Spec],
-    size: tuple[int | None, int | None],
     scales: tuple[Spec, Spec] = (UNIT, UNIT),
 ) -> Spec:
     """One figure: bands, `under`, lines, `over`, and invisible points that carry the tooltips."""
@@ -180,7 +179,7 @@ def curves(
         "mark": {"type": "point", "size": 70, "opacity": 0, "clip": True, "aria": False},
         "encoding": {"x": x, "y": y, "tooltip": tooltip("strategy", *(["class"] if many else []), *axes)},
     }
-    width, height = (given or usual for given, usual in zip(size, (220, 180) if many else (420, 320), strict=True))
+    width, height = (220, 180) if many else (420, 320)
     panel: Spec = {"width": width, "height": height, "layer": [band, *under, line, *over, hover]}
     if many:
         return panels(record, strategies, values, panel, by="class", order=panel_labels(record, strategies))

@@ -14,7 +14,7 @@ from counterpoise.report.audit import measured_on
 from counterpoise.report.captioned import Figure, captioned
 from counterpoise.report.curve_marks import rare_scale
 from counterpoise.report.importance import importance_figure
-from counterpoise.report.marks import has_panels
+from counterpoise.report.marks import folds_spec, has_panels
 from counterpoise.report.region_figures import region_figures
 from counterpoise.report.series import block_of, drawn, folds_of, prevalence, rarest, styles
 from counterpoise.report.summary import MOST_CLASSES
@@ -44,8 +44,8 @@ def all_figures(record: Record) -> dict[str, Figure]:
 
 def _drawings(record: Record) -> dict[str, Figure]:
     drawings = {"folds": folds(record)} if any(folds_of(s) for s in _main_scores(record)) else {}
-    if found := (record.get("audit") or {}).get("importance"):
-        drawings["importance"] = importance_figure(found, measured_on(record))
+    if importance := (record.get("audit") or {}).get("importance"):
+        drawings["importance"] = importance_figure(importance, measured_on(record))
     if not record.get("curves"):
         return drawings
     drawings |= {"pr": precision_recall(record), "roc": operating(record), "calibration": calibration(record)}
@@ -100,7 +100,9 @@ def gain(record: Record) -> Figure:
         f"Share of the cases {cases} found if you review only the highest-scored cases{_whose(record)}. Higher is "
         f"better. Dashed line: random review.{axis} {BANDS}"
     )
-    rows = [[*who, *(_between(curve, "share", "found", s) for s in SHARES)] for who, curve in _curves(record, "gain")]
+    rows = [
+        [*who, *(_interpolated(curve, "share", "found", s) for s in SHARES)] for who, curve in _curves(record, "gain")
+    ]
     heads = [*_who_heads(many), *(f"top {100 * s:g}%" for s in SHARES)]
     return captioned("Gain", caption, figures.gain_spec(record), heads, rows, "Share found among the highest scores")
 
@@ -113,7 +115,7 @@ def decision(record: Record) -> Figure:
         f"case found is worth 9 false positives{_whose(record)}. Dashed: act on every case. Zero: act on none. {BANDS}"
     )
     rows = [
-        [*who, *(_between(curve, "threshold", "benefit", t, PER, 1) for t in THRESHOLDS)]
+        [*who, *(_interpolated(curve, "threshold", "benefit", t, PER, 1) for t in THRESHOLDS)]
         for who, curve in _curves(record, "decision")
     ]
     heads = [*_who_heads(many), *(f"at {t:g}" for t in THRESHOLDS)]
@@ -163,7 +165,7 @@ def folds(record: Record) -> Figure:
     return captioned(
         "Fold by fold",
         caption,
-        figures.folds_spec(record),
+        folds_spec(record),
         ["Strategy", *(f"fold {i + 1}" for i in range(most))],
         rows,
         "Every fold",
@@ -206,8 +208,8 @@ def _most_until(curve: Mapping[str, Any], most: float) -> str:
     return _with_band(curve["tpr"][count - 1] if count else None, curve, most)
 
 
-def _between(curve: Mapping[str, Any], x: str, y: str, at: float, times: float = 1.0, places: int = 3) -> str:
-    """The curve between its points."""
+def _interpolated(curve: Mapping[str, Any], x: str, y: str, at: float, times: float = 1.0, places: int = 3) -> str:
+    """The value of a curve at a place between its points, with its band."""
     value = float(np.interp(at, curve[x], curve[y])) * times if curve.get(x) else None
     return _with_band(value, curve, at, times, places)
 

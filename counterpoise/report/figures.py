@@ -23,13 +23,12 @@ from counterpoise.report.marks import (
     calibration_rows,
     has_panels,
     panels,
-    scored_dots,
     tooltip,
 )
 from counterpoise.report.series import Spec, class_shares, prevalence
 
 
-def pr_spec(record: Record, strategies: Names = None, width: int | None = None, height: int | None = None) -> Spec:
+def pr_spec(record: Record, strategies: Names = None) -> Spec:
     """Precision against recall, one line per strategy, and the point at its own threshold.
 
     The dashed level is the share of the positive class: random guessing. With more than two
@@ -38,8 +37,6 @@ def pr_spec(record: Record, strategies: Names = None, width: int | None = None, 
     Args:
         record: A comparison with "curves" (see `counterpoise.report.page.render`).
         strategies: Names to draw; None draws every strategy that has curves.
-        width: Width of the drawing area in pixels (of one panel, with several classes); 420, or 220.
-        height: Its height in pixels; 320, or 180.
 
     Raises:
         OptionError: a name that the record has no curves for, or no curves at all.
@@ -52,10 +49,10 @@ def pr_spec(record: Record, strategies: Names = None, width: int | None = None, 
     }
     points = [] if has_panels(record) else [rule_points(record, strategies, "recall", "precision")]
     layers = [] if has_panels(record) else [baseline]
-    return curves(record, strategies, data, ("recall", "precision"), layers, points, (width, height))
+    return curves(record, strategies, data, ("recall", "precision"), layers, points)
 
 
-def roc_spec(record: Record, strategies: Names = None, width: int | None = None, height: int | None = None) -> Spec:
+def roc_spec(record: Record, strategies: Names = None) -> Spec:
     """True-positive rate against false-positive rate (arguments and errors as in `pr_spec`)."""
     data = curve_rows(record, strategies, "roc", "fpr", "tpr")
     guess = {
@@ -69,10 +66,10 @@ def roc_spec(record: Record, strategies: Names = None, width: int | None = None,
         },
     }
     points = [] if has_panels(record) else [rule_points(record, strategies, "fpr", "tpr")]
-    return curves(record, strategies, data, ("fpr", "tpr"), [guess], points, (width, height))
+    return curves(record, strategies, data, ("fpr", "tpr"), [guess], points)
 
 
-def gain_spec(record: Record, strategies: Names = None, width: int | None = None, height: int | None = None) -> Spec:
+def gain_spec(record: Record, strategies: Names = None) -> Spec:
     """Share of the positives found against the share of cases reviewed (arguments and errors as in `pr_spec`)."""
     data = curve_rows(record, strategies, "gain", "share", "found")
     guess = {
@@ -84,14 +81,10 @@ def gain_spec(record: Record, strategies: Names = None, width: int | None = None
         },
     }
     points = [] if has_panels(record) else [rule_points(record, strategies, "share", "found")]
-    return curves(
-        record, strategies, data, ("share", "found"), [guess], points, (width, height), (rare_scale(record), UNIT)
-    )
+    return curves(record, strategies, data, ("share", "found"), [guess], points, (rare_scale(record), UNIT))
 
 
-def decision_spec(
-    record: Record, strategies: Names = None, width: int | None = None, height: int | None = None
-) -> Spec:
+def decision_spec(record: Record, strategies: Names = None) -> Spec:
     """Net benefit of acting above a threshold, as a share of a perfect model's (arguments and errors as in `pr_spec`).
 
     The dashed curve is to act on every case, the level 0 to act on none (Vickers and Elkin 2006).
@@ -109,8 +102,7 @@ def decision_spec(
         "encoding": {"y": {"field": "level", "type": "quantitative"}},
     }
     scales = (rare_scale(record), {"domain": [-0.2, 1]})
-    size = (width, height)
-    return curves(record, strategies, data, ("threshold", "benefit"), [everyone, no_one], [], size, scales)
+    return curves(record, strategies, data, ("threshold", "benefit"), [everyone, no_one], [], scales)
 
 
 def _acting_on_all(record: Record, strategies: Names) -> list[Spec]:
@@ -131,7 +123,7 @@ def _acting_on_all(record: Record, strategies: Names) -> list[Spec]:
     return rows
 
 
-def calibration_spec(record: Record, strategies: Names = None, width: int = 220, height: int = 200) -> Spec:
+def calibration_spec(record: Record, strategies: Names = None) -> Spec:
     """Observed against predicted share before and after the correction, one panel per strategy.
 
     Both axes are square-root scaled if the rare class is below 20%, so that small probabilities
@@ -171,20 +163,8 @@ def calibration_spec(record: Record, strategies: Names = None, width: int = 220,
         "mark": {"type": "point", "filled": True, "size": 42, "opacity": 1},
         "encoding": shared | {"shape": shape, "tooltip": tips},
     }
-    panel = {"width": width, "height": height, "layer": [diagonal, bars, lines, dots]}
+    panel = {"width": 220, "height": 200, "layer": [diagonal, bars, lines, dots]}
     return panels(record, strategies, values, panel)
-
-
-def folds_spec(record: Record, strategies: Names = None, width: int = 460, step: int = 34) -> Spec:
-    """The main metric in every fold, with its mean and interval, strategies by rank from the top.
-
-    Args:
-        record: As in `pr_spec`; only its rows are read.
-        strategies: Names to draw; None draws all that did not fail.
-        width: Width of the drawing area in pixels.
-        step: Height of one strategy in pixels.
-    """
-    return scored_dots(record, strategies, width, step)
 
 
 def still(spec: Spec, kind: str = "svg", scale: float = 2.0) -> str | bytes:

@@ -20,16 +20,15 @@ TITLE = "Importance of the columns"
 Importance = Mapping[str, Any]
 
 
-def importance_spec(found: Importance, width: int = 460, step: int = 22) -> Spec:
+def importance_spec(importance: Importance) -> Spec:
     """Draw the average precision lost without each column as bars with 95% CIs.
 
     Args:
-        found: What `cp.explain` returned.
-        width: Width of the drawing area in pixels. step: Height of a column in pixels.
+        importance: What `cp.explain` returned.
     """
     values = [
         {"column": name_of(one), **{end: short(one["importance"][end]) for end in ("value", "low", "high")}}
-        for one in found["columns"][:MOST_DRAWN]
+        for one in importance["columns"][:MOST_DRAWN]
     ]
     axis = {"labelLimit": 190, "grid": False, "domain": False, "ticks": False, "labelPadding": 8}
     y = {"field": "column", "type": "nominal", "sort": [v["column"] for v in values], "title": None, "axis": axis}
@@ -42,16 +41,16 @@ def importance_spec(found: Importance, width: int = 460, step: int = 22) -> Spec
     zero = {"data": {"values": [{"zero": 0}]}, "mark": {"type": "rule", "color": MUTED, "strokeWidth": 1},
             "encoding": {"x": {"field": "zero", "type": "quantitative"}}}  # fmt: skip
     return framed([]) | {
-        "width": width,
-        "height": step * len(values),
+        "width": 460,
+        "height": 22 * len(values),
         "data": {"values": values},
         "layer": [zero, bars, spans],
     }
 
 
-def importance_figure(found: Importance, of: str = "") -> Figure:
+def importance_figure(importance: Importance, of: str = "") -> Figure:
     """The figure with its caption, and the table of all columns; `of` says what was measured."""
-    more = len(found["columns"]) - MOST_DRAWN
+    more = len(importance["columns"]) - MOST_DRAWN
     caption = (
         "Average precision that the model loses if the values of a column are shuffled between rows. The model needs "
         "columns with long bars. Lines are 95% CIs. Columns with the same information hide each other."
@@ -60,25 +59,25 @@ def importance_figure(found: Importance, of: str = "") -> Figure:
     )
     rows = [
         [name_of(one), *(words.number(one["importance"][end], 4) for end in ("value", "low", "high"))]
-        for one in found["columns"]
+        for one in importance["columns"]
     ]
-    table = f"Average precision lost without a column, {words.count(found['rows'])} rows"
-    return captioned(TITLE, caption, importance_spec(found), ["Column", "Loss", "CI from", "to"], rows, table)
+    table = f"Average precision lost without a column, {words.count(importance['rows'])} rows"
+    return captioned(TITLE, caption, importance_spec(importance), ["Column", "Loss", "CI from", "to"], rows, table)
 
 
-def importance_page(found: Importance, name: str) -> str:
+def importance_page(importance: Importance, name: str) -> str:
     """A page with the drawing and the table, which needs no other file.
 
     Args:
-        found: What `cp.explain` returned. name: Of the model file.
+        importance: What `cp.explain` returned. name: Of the model file.
     """
-    figure = importance_figure(found)
+    figure = importance_figure(importance)
     head = "".join(f'<th scope="col">{escape(text)}</th>' for text in figure["heads"])
     rows = "".join(
         f'<tr><th scope="row">{escape(first)}</th>' + "".join(f"<td>{escape(cell)}</td>" for cell in rest) + "</tr>"
         for first, *rest in figure["rows"]
     )
-    scored = f"{found['rows']:,} rows. Average precision with all columns: {found['average_precision']:.4f}."
+    scored = f"{importance['rows']:,} rows. Average precision with all columns: {importance['average_precision']:.4f}."
     drawing = str(still(figure["spec"]))
     body = (
         f"<h1>{TITLE}: {escape(name)}</h1><p>{scored}</p><figure>{drawing}"

@@ -46,6 +46,8 @@ CONFIG: Spec = {
 
 #: Bands of more strategies at once hide each other: none is drawn unless asked for.
 MOST_BANDS = 4
+#: Height of one strategy in `folds_spec`, in pixels.
+STRATEGY_HEIGHT = 34
 #: Fields that tooltips show with decimals.
 NUMERIC = frozenset(
     "recall precision fpr tpr share found threshold benefit predicted observed low high loss value mean".split()
@@ -118,8 +120,13 @@ def framed(shown: list[str]) -> Spec:
     return {"$schema": SCHEMA, "background": "white", "padding": 6, "config": CONFIG, "params": params}
 
 
-def scored_dots(record: Record, strategies: Names, width: int, step: int) -> Spec:
-    """A line per strategy, best first: its mean, the interval of the mean, and a dot for each fold."""
+def folds_spec(record: Record, strategies: Names = None) -> Spec:
+    """The main metric in every fold, with its mean and interval, strategies by rank from the top.
+
+    Args:
+        record: As for `figures.pr_spec`; only its rows are read.
+        strategies: Names to draw; None draws all that did not fail.
+    """
     key = record["metric"]
     rows = [r for r in sorted(record["rows"], key=_by_rank) if r.get("status", "ok") == "ok"]
     rows = [r for r in rows if strategies is None or r["strategy"] in strategies]
@@ -155,9 +162,9 @@ def scored_dots(record: Record, strategies: Names, width: int, step: int) -> Spe
     }
     top = framed([t for t, _ in scores])
     return top | {
-        "width": width,
-        "height": step * len(means),
-        "usermeta": {"step": step},  # the page makes it as high as the strategies that it shows
+        "width": 460,
+        "height": STRATEGY_HEIGHT * len(means),
+        "usermeta": {"step": STRATEGY_HEIGHT},  # the page makes it as high as the strategies that it shows
         "data": {"values": means},
         "transform": [only_shown()],
         "layer": [span, mean, dots],

@@ -12,7 +12,6 @@ import base64
 import functools
 import hashlib
 import json
-import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,6 +24,7 @@ from markupsafe import Markup, escape
 from counterpoise.core.checks import check_path
 from counterpoise.core.errors import ArtifactError, OptionError
 from counterpoise.core.files import write_text
+from counterpoise.core.json_values import jsonable
 from counterpoise.core.titles import BASELINE
 from counterpoise.report import audit, board, tables, words
 from counterpoise.report.answer import answer
@@ -99,7 +99,7 @@ def as_script(value: Any) -> str:
         >>> as_script({"label": "</script>", "score": float("nan")})
         '{"label":"\\\\u003c/script\\\\u003e","score":null}'
     """
-    text = json.dumps(_finite(value), ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    text = json.dumps(jsonable(value), ensure_ascii=True, allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
@@ -255,13 +255,3 @@ def _nearest(table: list[dict[str, Any]], own: dict[str, int] | None) -> int:
     if own is None:
         return len(table) // 2
     return min(range(len(table)), key=lambda i: abs(table[i]["tp"] - own["tp"]) + abs(table[i]["fp"] - own["fp"]))
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {str(k): _finite(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(v) for v in value]
-    return value

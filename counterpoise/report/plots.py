@@ -14,6 +14,7 @@ from counterpoise.core.files import drafted
 from counterpoise.report import figures
 from counterpoise.report.figures import still
 from counterpoise.report.importance import importance_spec
+from counterpoise.report.marks import folds_spec
 from counterpoise.report.series import Spec, styles
 from counterpoise.report.training_figures import class_recall_spec, training_spec
 
@@ -96,7 +97,7 @@ class Plots:
         for name in strategies or ():
             if name not in known:
                 raise OptionError(f"There is no strategy {name!r} in this comparison.{did_you_mean(name, known)}")
-        return self._plot(figures.folds_spec, strategies)
+        return self._plot(folds_spec, strategies)
 
     def training(self, strategies: Names = None) -> Plot:
         """Draw the log loss on the early-stopping rows by step, one line per member."""
@@ -108,10 +109,10 @@ class Plots:
 
     def importance(self) -> Plot:
         """Draw the average precision lost without each column (`compare(importance=True)`)."""
-        found = (self._record.get("audit") or {}).get("importance")
-        if not found:
+        importance = (self._record.get("audit") or {}).get("importance")
+        if not importance:
             raise OptionError("The importance of columns was not measured. Compare with importance=True.")
-        return Plot(importance_spec(found))
+        return Plot(importance_spec(importance))
 
     def _plot(self, make: Callable[..., Spec], strategies: Names) -> Plot:
         return Plot(make(self._record, strategies))

@@ -29,13 +29,13 @@ def froc_spec(record: Record) -> Spec:
     """Recall of lesions against false positives per image, one line per strategy (see `figures.pr_spec`)."""
     data = curve_rows(record, None, "froc", "false_positives", "lesion_recall")
     scales = ({"domain": [0, MOST_FALSE]}, UNIT)
-    return curves(record, None, data, ("false_positives", "lesion_recall"), [], [], (None, None), scales)
+    return curves(record, None, data, ("false_positives", "lesion_recall"), [], [], scales)
 
 
 def dice_spec(record: Record) -> Spec:
     """Share of the images with the class that reach a Dice coefficient, one line per strategy."""
     data = curve_rows(record, None, "dice_images", "dice", "images")
-    return curves(record, None, data, ("dice", "images"), [], [], (None, None))
+    return curves(record, None, data, ("dice", "images"), [], [])
 
 
 def _froc(record: Record) -> Figure:
@@ -46,7 +46,7 @@ def _froc(record: Record) -> Figure:
         "at the last finding."
     )
     rows = [
-        [*who, *(_at(curve, "false_positives", "lesion_recall", n) for n in FALSE_POSITIVES)]
+        [*who, *(_value_within(curve, "false_positives", "lesion_recall", n) for n in FALSE_POSITIVES)]
         for who, curve in _curves(record, "froc")
     ]
     heads = [*_heads(record), *(f"at {n:g} per image" for n in FALSE_POSITIVES)]
@@ -80,7 +80,7 @@ def _curves(record: Record, kind: str) -> list[tuple[list[str], Mapping[str, Any
     return [(list(who.values()), curve) for who, curve in curves_of(record, None, kind) if curve]
 
 
-def _at(curve: Mapping[str, Any], x: str, y: str, limit: float) -> str:
+def _value_within(curve: Mapping[str, Any], x: str, y: str, limit: float) -> str:
     """The last value whose place is within the limit."""
     index = bisect.bisect_right(curve[x], limit)
     return words.number(curve[y][index - 1] if index else 0.0)

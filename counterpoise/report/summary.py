@@ -311,9 +311,9 @@ def _gain(hit: Array, tp: Array, fp: Array, max_points: int) -> dict[str, list[f
     """Share of the positives among the highest scored share of rows."""
     if not hit.any():
         return {"share": [], "found": []}
-    share, found = np.r_[0.0, (tp + fp) / len(hit)], np.r_[0.0, tp / hit.sum()]
-    keep = thin(share, found, max_points)
-    return {"share": share[keep].tolist(), "found": found[keep].tolist()}
+    share, recall = np.r_[0.0, (tp + fp) / len(hit)], np.r_[0.0, tp / hit.sum()]
+    keep = thin(share, recall, max_points)
+    return {"share": share[keep].tolist(), "found": recall[keep].tolist()}
 
 
 def _decision(hit: Array, threshold: Array, tp: Array, fp: Array) -> dict[str, list[float]]:

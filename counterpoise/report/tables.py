@@ -139,12 +139,12 @@ def changes(record: Record) -> Row | None:
     looks = styles(record)
     if not effect.get("classes") or effect["strategy"] not in looks:
         return None
-    found, false_positives = (
+    cases, false_positives = (
         columns.changes(c[key] for c in effect["classes"]) for key in ("found", "false_positives")
     )
     rows = [
         {"label": c["label"], "found": hits, "false_positives": alerts}
-        for c, hits, alerts in zip(effect["classes"], found, false_positives, strict=True)
+        for c, hits, alerts in zip(effect["classes"], cases, false_positives, strict=True)
     ]
     return {"name": looks[effect["strategy"]].title, "per": words.count(effect["per"]), "rows": rows}
 

@@ -14,7 +14,7 @@ from counterpoise.report.series import COLORS, DASHES, Spec, block_of, drawn
 MOST_CLASSES = len(COLORS)
 
 
-def training_spec(record: Record, strategies: Names = None, width: int = 220, height: int = 150) -> Spec:
+def training_spec(record: Record, strategies: Names = None) -> Spec:
     """Log loss on the early-stopping rows by optimizer step, one panel per strategy, one line per member."""
     values = [
         {"strategy": style.title, "member": f"member {m + 1}", "step": step, "loss": short(loss)}
@@ -30,10 +30,10 @@ def training_spec(record: Record, strategies: Names = None, width: int = 220, he
         "tooltip": tooltip("strategy", "member", "step", "loss"),
     }
     line = {"type": "line", "strokeWidth": 1.2, "color": ACCENT, "opacity": 0.8}
-    return panels(record, strategies, values, {"width": width, "height": height, "mark": line, "encoding": encoding})
+    return panels(record, strategies, values, {"width": 220, "height": 150, "mark": line, "encoding": encoding})
 
 
-def class_recall_spec(record: Record, strategies: Names = None, width: int = 220, height: int = 150) -> Spec:
+def class_recall_spec(record: Record, strategies: Names = None) -> Spec:
     """Recall of each class on the early-stopping rows by optimizer step, one panel per strategy, one line per member.
 
     The decision is the most probable class after the correction. Of many classes the six rarest are drawn.
@@ -56,7 +56,7 @@ def class_recall_spec(record: Record, strategies: Names = None, width: int = 220
         "tooltip": tooltip("strategy", "class", "member", "step", "recall"),
     }
     line = {"type": "line", "strokeWidth": 1.4, "opacity": 0.9}
-    return panels(record, strategies, values, {"width": width, "height": height, "mark": line, "encoding": encoding})
+    return panels(record, strategies, values, {"width": 220, "height": 150, "mark": line, "encoding": encoding})
 
 
 def recall_curves(record: Record, strategies: Names = None) -> Iterator[tuple[str, str, int, list[float], list[Any]]]:

@@ -160,11 +160,11 @@ def delay(values: Mapping[str, Any]) -> str:
     )
 
 
-def whole(value: Any, sign: bool = False) -> str:
+def case_count(value: Any, sign: bool = False) -> str:
     """Format a number of cases without decimals, or with one if it is below 10.
 
     Example:
-        >>> whole(612.7), whole(3.24), whole(75.4, sign=True), whole(None)
+        >>> case_count(612.7), case_count(3.24), case_count(75.4, sign=True), case_count(None)
         ('613', '3.2', '+75', '–')
     """
     return number(value, 0 if finite(value) and abs(value) >= 10 else 1, sign)

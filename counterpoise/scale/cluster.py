@@ -107,8 +107,8 @@ class Cluster(Closing):
         workers = max(1, int(core.cluster_resources().get("CPU", 1) // self.wants["num_cpus"]))
         todo = batches(jobs, examples, network, workers, engine, callbacks)
         if todo:
-            task = core.remote(**self.wants, max_retries=0, num_returns="streaming")(_work)
-            order = Order(task, self._put(examples, network), surroundings(self.threads))
+            task = core.remote(**self.wants, max_retries=0, num_returns="streaming")(_train_batch)
+            order = Order(task, self._stored_reference(examples, network), surroundings(self.threads))
             yield from _gathered(core, order, todo, self.retries)
 
     def _connect(self) -> None:
@@ -129,7 +129,7 @@ class Cluster(Closing):
             ) from error
         self._opened = True
 
-    def _put(self, examples: Examples, network: Any) -> Any:
+    def _stored_reference(self, examples: Examples, network: Any) -> Any:
         """The reference of the rows and the network in the object store, the network as bytes."""
         if not self._data or self._data[0] is not examples or self._data[1] is not network:
             self._data[:] = [examples, network, _imported().put((examples, dumped(network)))]
@@ -165,7 +165,7 @@ def _gathered(core: Any, order: Order, todo: list[Batch], retries: int) -> Gener
                     raise error.cause or error from None
                 except core.exceptions.RayError as error:
                     del running[stream]
-                    left = _again(batch, done, tries, retries, error)
+                    left = _batch_to_retry(batch, done, tries, retries, error)
                     if left is not None:
                         running[order.send(left)] = left, []
                 else:
@@ -177,7 +177,7 @@ def _gathered(core: Any, order: Order, todo: list[Batch], retries: int) -> Gener
                 core.cancel(stream, force=True)
 
 
-def _again(batch: Batch, done: list[str], tries: Counter[str], retries: int, error: Exception) -> Batch | None:
+def _batch_to_retry(batch: Batch, done: list[str], tries: Counter[str], retries: int, error: Exception) -> Batch | None:
     """What is left of a batch whose worker died, to be sent out again; None: nothing is."""
     left = unfinished(batch, done)
     if left is None:
@@ -197,7 +197,9 @@ def _again(batch: Batch, done: list[str], tries: Counter[str], retries: int, err
 _LOADED: dict[str, tuple[Examples, Any]] = {}
 
 
-def _work(content: bytes, data: list[Any], name: str, here: Surroundings) -> Generator[tuple[str, Member], None, None]:
+def _train_batch(
+    content: bytes, data: list[Any], name: str, here: Surroundings
+) -> Generator[tuple[str, Member], None, None]:
     """A task: train a batch in a worker of Ray."""
     settle(here)
     if name not in _LOADED:

@@ -94,13 +94,13 @@ class Pool(Closing):
         shared = self._share(examples, network)
         finished = False
         try:
-            yield from self._work(todo, shared, progress)
+            yield from self._members(todo, shared, progress)
             finished = True
         finally:
             if not finished:  # an interrupt or an error: what is in work is not wanted any more
                 self.close()
 
-    def _work(self, todo: list[Batch], shared: Shared, progress: Any) -> Any:
+    def _members(self, todo: list[Batch], shared: Shared, progress: Any) -> Any:
         """Hand out batches and give on what the workers report, until none is left: (job id, member)."""
         deaths: Counter[str] = Counter()
         while todo or any(worker.batch for worker in self._workers):
@@ -122,7 +122,7 @@ class Pool(Closing):
                 content[0].add_note(f"in a worker process:\n{content[1]}")
                 raise content[0]
             elif kind == "ended":
-                self._bury(worker, todo, deaths)
+                self._requeue(worker, todo, deaths)
 
     def _hand_out(self, todo: list[Batch], shared: Shared) -> None:
         """Give every idle worker a batch, starting workers while there are too few."""
@@ -133,7 +133,7 @@ class Pool(Closing):
                 self._workers.append(idle[-1])
             idle.pop().take(todo, shared)
 
-    def _bury(self, worker: Worker, todo: list[Batch], deaths: Counter[str]) -> None:
+    def _requeue(self, worker: Worker, todo: list[Batch], deaths: Counter[str]) -> None:
         """Put back what a dead worker has not finished; the job in its hands may kill one more."""
         self._workers.remove(worker)
         code = worker.process.wait()

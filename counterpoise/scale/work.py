@@ -145,7 +145,7 @@ def batches(
     cut = [Batch((job,), "", {}, engine) for job in others]
     for family, group in groups.items():
         cut += [Batch(share, family, compile_modes, engine) for share in _shares(group, workers)]
-    return sorted(cut, key=lambda batch: (_made(batch.jobs[0]), -batch.steps))
+    return sorted(cut, key=lambda batch: (_has_synthetic_rows(batch.jobs[0]), -batch.steps))
 
 
 def unfinished(batch: Batch, done: Iterable[str]) -> Batch | None:
@@ -157,14 +157,14 @@ def unfinished(batch: Batch, done: Iterable[str]) -> Batch | None:
 
 def _shares(jobs: Sequence[Job], workers: int) -> list[tuple[Job, ...]]:
     shares: list[tuple[Job, ...]] = []
-    for made, count in ((False, SHARES * workers), (True, workers)):
-        mine = [job for job in jobs if _made(job) == made]
+    for synthetic, count in ((False, SHARES * workers), (True, workers)):
+        mine = [job for job in jobs if _has_synthetic_rows(job) == synthetic]
         size = -(-len(mine) // count)
         shares += [tuple(mine[i : i + size]) for i in range(0, len(mine), size or 1)]
     return shares
 
 
-def _made(job: Job) -> bool:
+def _has_synthetic_rows(job: Job) -> bool:
     return job.plan.new is not None
 
 

@@ -225,8 +225,8 @@ class Single(Strategy):
 
     def make_plan(self, target: Target, y: np.ndarray, n: int, sample_weight: np.ndarray | None = None) -> Plan:
         """The plan over labels `y` of a target, n classes."""
-        made: Plan = target.plan(partial(self.plan, **self.options), y, n, sample_weight)
-        return made
+        result: Plan = target.plan(partial(self.plan, **self.options), y, n, sample_weight)
+        return result
 
     def make_loss(self, counts: np.ndarray) -> tuple[str, Mapping[str, Any]]:
         """Name and constants of the loss for rows with these class counts."""

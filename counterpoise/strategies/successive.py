@@ -66,9 +66,9 @@ class Successive(Strategy):
 
     def jobs(self, make: Callable[[Single], Job], *, timed: bool = False) -> list[Job]:
         """Make a first guess of each job, which `due` replaces after the earlier ones."""
-        made = super().jobs(make)
+        of_stages = super().jobs(make)
         pieces = 1 if timed else self.count
-        return [job.having(limits=with_cosine(job.limits, pieces)) for job in made] if self.warm else made
+        return [job.having(limits=with_cosine(job.limits, pieces)) for job in of_stages] if self.warm else of_stages
 
     def due(self, stage: int, jobs: Sequence[Job], members: Mapping[str, Member], examples: Examples) -> dict[int, Job]:
         if stage >= self.count:

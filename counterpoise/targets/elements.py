@@ -65,11 +65,11 @@ class ElementProblem(Problem):
         """Decisions (N, k) as (n,)."""
         return decision.reshape(-1)[self.at]
 
-    def whole(self, proba: Array) -> tuple[Array, Array, Array | None]:
+    def over_all_rows(self, proba: Array) -> tuple[Array, Array, Array | None]:
         return self.y, self.proba(proba), None
 
     @property
-    def together(self) -> Array:
+    def row_groups(self) -> Array:
         return self.rows
 
     def of_whole(self, values: Array) -> Array:
@@ -127,7 +127,7 @@ class Elements:
         at = np.flatnonzero(y.reshape(-1) >= 0)
         return (ElementProblem(at // max(1, elements), y.reshape(-1)[at], tuple(classes), at=at, axes=y.ndim),)
 
-    def known(self, log_p: Array, y: Array, weights: Array | None = None) -> tuple[Array, Array, Array | None]:
+    def labeled(self, log_p: Array, y: Array, weights: Array | None = None) -> tuple[Array, Array, Array | None]:
         if y.ndim == 1:
             return log_p, y, weights
         (problem,) = self.problems(y, ())
@@ -178,18 +178,18 @@ class Elements:
         return flat.reshape(*log_p.shape[:-1], units)
 
     def with_intercept(self, log_p: Array, y: Array, weights: Array | None = None) -> Array:
-        own, codes, w = self.known(log_p, y, weights)
+        own, codes, w = self.labeled(log_p, y, weights)
         out = log_p.copy().reshape(-1, log_p.shape[-1])
         out[np.flatnonzero(y.reshape(-1) >= 0)] = _EACH.with_intercept(own, codes, w)
         return out.reshape(log_p.shape)
 
     def log_loss(self, log_p: Array, y: Array, weights: Array | None = None) -> float:
-        own, codes, w = self.known(log_p, y, weights)
+        own, codes, w = self.labeled(log_p, y, weights)
         return _EACH.log_loss(own, codes, w) if _mass(codes, w) > 0 else float("nan")
 
     def stopping(self, log_p: Array, y: Array, on: str, weights: Array | None = None) -> tuple[Array, float]:
         """The losses of the elements summed by row, so that their mean over the rows is that over the elements."""
-        own, codes, w = self.known(log_p, y, weights)
+        own, codes, w = self.labeled(log_p, y, weights)
         if not _mass(codes, w) > 0:
             return np.zeros(len(y)), 0.0
         losses, missed = _EACH.stopping(own, codes, on, w)
@@ -197,7 +197,7 @@ class Elements:
         return np.bincount(rows, losses, len(y)) * (len(y) / len(losses)), missed
 
     def recalls(self, log_p: Array, y: Array, weights: Array | None = None) -> dict[int, float]:
-        return _EACH.recalls(*self.known(log_p, y, weights))
+        return _EACH.recalls(*self.labeled(log_p, y, weights))
 
     def fit_rule(
         self, log_p: Array, y: Array, log_shifts: Array, *, calibrate: Callable[[Array], str | None], **how: Any
@@ -226,7 +226,7 @@ class Elements:
         shape = np.shape(logits[0])[:-1]
         return _EACH.raw([np.reshape(z, (-1, np.shape(z)[-1])) for z in logits]).reshape(*shape, -1)
 
-    def together(self, y: Array, proba: Array, decision: Array, weights: Array | None = None) -> dict[str, float]:
+    def joint_scores(self, y: Array, proba: Array, decision: Array, weights: Array | None = None) -> dict[str, float]:
         return {}
 
     def layer(self, rule: Rule) -> ElementRuleLayer:

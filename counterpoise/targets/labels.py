@@ -83,7 +83,7 @@ class Labels:
         rows_of = [np.flatnonzero(column >= 0) for column in y.T]
         return tuple(Problem(rows, y[rows, i], (0, 1), str(classes[i]), i) for i, rows in enumerate(rows_of))
 
-    def known(self, log_p: Array, y: Array, weights: Array | None = None) -> tuple[Array, Array, Array | None]:
+    def labeled(self, log_p: Array, y: Array, weights: Array | None = None) -> tuple[Array, Array, Array | None]:
         """Of the rows that have all labels."""
         rows = (y >= 0).all(axis=1)
         return log_p[rows], y[rows], None if weights is None else weights[rows]
@@ -177,7 +177,7 @@ class Labels:
         units = range(np.shape(logits[0])[1])
         return np.stack([_TWO.raw([z[:, i : i + 1] for z in logits])[:, 1] for i in units], axis=1)
 
-    def together(self, y: Array, proba: Array, decision: Array, weights: Array | None = None) -> dict[str, float]:
+    def joint_scores(self, y: Array, proba: Array, decision: Array, weights: Array | None = None) -> dict[str, float]:
         """Micro averages (every label of every row is one case), and rows whose labels are all decided right."""
         seen = y >= 0
         if not seen.any():

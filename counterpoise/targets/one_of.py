@@ -83,7 +83,7 @@ class OneOf:
     def problems(self, y: Array, classes: Sequence[Any]) -> tuple[Problem, ...]:
         return (Problem(np.arange(len(y)), y, tuple(classes)),)
 
-    def known(self, log_p: Array, y: Array, weights: Array | None = None) -> tuple[Array, Array, Array | None]:
+    def labeled(self, log_p: Array, y: Array, weights: Array | None = None) -> tuple[Array, Array, Array | None]:
         return log_p, y, weights
 
     def plan(self, make: Callable[..., Plan], y: Array, n: int, sample_weight: Array | None) -> Plan:
@@ -153,7 +153,7 @@ class OneOf:
     def raw(self, logits: Sequence[Array]) -> Array:
         return raw_proba(logits)
 
-    def together(self, y: Array, proba: Array, decision: Array, weights: Array | None = None) -> dict[str, float]:
+    def joint_scores(self, y: Array, proba: Array, decision: Array, weights: Array | None = None) -> dict[str, float]:
         return {}
 
     def layer(self, rule: Rule) -> RuleLayer:

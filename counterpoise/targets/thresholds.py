@@ -52,7 +52,7 @@ def choose(
         raise OptionError(f"{name} cannot have a confidence. Expected {' or '.join(GUARANTEED)}. Leave confidence out.")
     if len(rule.prior) > 2:
         return _guaranteed_classes(rule, scores, name, value, confidence)
-    return _guaranteed(rule, scores, name, float(value), confidence)
+    return _with_guarantee(rule, scores, name, float(value), confidence)
 
 
 def _by_hand(rule: Rule, name: str, value: Any, confidence: float | None) -> float:
@@ -122,11 +122,12 @@ def _estimated(rule: Rule, scores: Mapping[str, Array], name: str, value: Any) -
     )  # fmt: skip
 
 
-def _guaranteed(rule: Rule, scores: Mapping[str, Array], name: str, floor: float, confidence: float) -> Rule:
+def _with_guarantee(rule: Rule, scores: Mapping[str, Array], name: str, floor: float, confidence: float) -> Rule:
+    """The rule at a threshold that guarantees a floor of a score, on rows that nothing else has used."""
     rows = rows_of_guarantee(scores, by_class=name == "recall_floor")
     proba = apply_rule_to_log_p(rule, rows.log_p).proba[:, 1]
     guarantee = GUARANTEED[name](proba, rows.y, floor, confidence, kept_out=rows.kept_out, of=rows.of)
-    return rule_with_guarantee(rule, _steady(guarantee))
+    return rule_with_guarantee(rule, _lowered(guarantee))
 
 
 class GuaranteeRows(NamedTuple):
@@ -174,7 +175,7 @@ def _guaranteed_classes(rule: Rule, scores: Mapping[str, Array], name: str, valu
     return replace(rule, offsets=guarantee.offsets, aim=str(goal), guarantee=guarantee)
 
 
-def _steady(guarantee: Guarantee) -> Guarantee:
+def _lowered(guarantee: Guarantee) -> Guarantee:
     """A little below the score it stands on, for float32 may round that score down; a recall can only gain by it.
 
     A precision is guaranteed at one of the thresholds of a fixed grid, and other aims lie midway between two scores.
@@ -195,7 +196,7 @@ def describe(rule: Rule, rows: int, classes: Sequence[Any], of: str = "rows") ->
     """
     if rule.guarantee is None:
         word = {"given": "given", "costs": "given", "argmax": "default"}.get(rule.aim, "estimate")
-        text = _words(word, rule.aim, f"{rows:,} {of}")
+        text = _note(word, rule.aim, f"{rows:,} {of}")
         text = text if rule.cost_column is None else rule.cost_column.text()
     else:
         guarantee = replace(rule.guarantee, of=of) if rule.guarantee.of == "rows" else rule.guarantee
@@ -223,7 +224,7 @@ def by_entry(by: GroupThresholds) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _words(word: str, aim: str, rows: str) -> str:
+def _note(word: str, aim: str, rows: str) -> str:
     return {
         "given": "The costs were given: the prediction has the lowest expected cost."
         if aim == "costs"

@@ -128,8 +128,8 @@ def calibration(rows: int = 8000, steps: int = 300) -> Figure:
 
 def curve(axis: Axes, outputs: np.ndarray, truth: np.ndarray, name: str, color: str) -> None:
     """Mean probability and share of rare rows in ten bins of equal width that hold 30 rows or more."""
-    place = np.clip((outputs * 10).astype(int), 0, 9)
-    bins = [place == k for k in range(10) if (place == k).sum() >= 30]
+    bin_of = np.clip((outputs * 10).astype(int), 0, 9)
+    bins = [bin_of == k for k in range(10) if (bin_of == k).sum() >= 30]
     output, seen = [[values[rows].mean() for rows in bins] for values in (outputs, truth)]
     axis.plot(output, seen, marker="o", markersize=4, color=color, label=f"{name}: mean {output.mean():.2f}")
 
@@ -167,9 +167,9 @@ def mark(axis: Axes, choices: list[float]) -> None:
     ticks = (0.01, 0.03, 0.1, 0.3, 0.9)
     axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axis.minorticks_off()
-    for number, place in enumerate(choices, start=1):
-        axis.axvline(place, ymax=0.76, color=GRAY, linewidth=1, linestyle=":")
-        axis.text(place, 0.77, str(number), ha="center", fontsize=8, transform=axis.get_xaxis_transform())
+    for number, choice in enumerate(choices, start=1):
+        axis.axvline(choice, ymax=0.76, color=GRAY, linewidth=1, linestyle=":")
+        axis.text(choice, 0.77, str(number), ha="center", fontsize=8, transform=axis.get_xaxis_transform())
     axis.legend(frameon=False, loc="upper left", fontsize=8, borderaxespad=0)
 
 

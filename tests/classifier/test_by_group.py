@@ -22,14 +22,14 @@ def _two():
 def test_groups_of_two_classes(two):
     clf, p, y = two
     site = np.repeat(["a", "b", "c", "d"], [400, 370, 19, 11])
-    found = cp.evaluate(clf, p, y, by={"site": site, "age": np.arange(800.0)}, resamples=2)["by"]
-    assert [(t["column"], t["class"], t["reference"]) for t in found[:1]] == [("site", "1", "a")]
-    assert [v["value"] for v in found[0]["values"]] == ["a", "b", "(other)"]
-    assert "merged into '(other)': c, d" in found[0]["notes"][0]
+    tables = cp.evaluate(clf, p, y, by={"site": site, "age": np.arange(800.0)}, resamples=2)["by"]
+    assert [(t["column"], t["class"], t["reference"]) for t in tables[:1]] == [("site", "1", "a")]
+    assert [v["value"] for v in tables[0]["values"]] == ["a", "b", "(other)"]
+    assert "merged into '(other)': c, d" in tables[0]["notes"][0]
     decided = clf.predict(p)
     mine = y[:400] == 1
-    assert found[0]["values"][0]["scores"]["recall"]["value"] == pytest.approx(decided[:400][mine].mean())
-    assert [v["rows"] for v in found[1]["values"]] == [200] * 4
+    assert tables[0]["values"][0]["scores"]["recall"]["value"] == pytest.approx(decided[:400][mine].mean())
+    assert [v["rows"] for v in tables[1]["values"]] == [200] * 4
     with pytest.raises(OptionError, match="one value for each row"):
         cp.evaluate(clf, p, y, by={"site": site[:9]}, resamples=2)
     with pytest.raises(OptionError, match="no groups to compare"):
@@ -40,15 +40,15 @@ def test_costs_and_first_rows(two):
     clf, p, y = two
     proba, decided = clf.predict_proba(p)[:, 1], clf.predict(p)
     amount = np.arange(1.0, 801.0)
-    found = cp.evaluate(clf, p, y, cost_column=amount, cost_fp=3, first=50, resamples=100)["further"]
+    scores = cp.evaluate(clf, p, y, cost_column=amount, cost_fp=3, first=50, resamples=100)["further"]
     cost = np.where(y == 1, amount * (decided == 0), 3.0 * decided)
-    assert found["expected_cost"]["value"] == pytest.approx(cost.mean())
-    assert found["expected_cost"]["low"] < cost.mean() < found["expected_cost"]["high"]
-    assert found["largest_cost_share"]["value"] == pytest.approx(cost.max() / cost.sum())
-    assert found["amount_recall"]["value"] == pytest.approx((amount * y * decided).sum() / (amount * y).sum())
+    assert scores["expected_cost"]["value"] == pytest.approx(cost.mean())
+    assert scores["expected_cost"]["low"] < cost.mean() < scores["expected_cost"]["high"]
+    assert scores["largest_cost_share"]["value"] == pytest.approx(cost.max() / cost.sum())
+    assert scores["amount_recall"]["value"] == pytest.approx((amount * y * decided).sum() / (amount * y).sum())
     top = y[np.argsort(-proba)[:50]].mean()
-    assert found["precision_first"]["value"] == pytest.approx(top, abs=0.02)
-    assert found["lift_first"]["value"] == pytest.approx(found["precision_first"]["value"] / y.mean())
+    assert scores["precision_first"]["value"] == pytest.approx(top, abs=0.02)
+    assert scores["lift_first"]["value"] == pytest.approx(scores["precision_first"]["value"] / y.mean())
     other = cp.evaluate(clf, p, y, costs=[[0, 2], [9, -1]], resamples=2)["further"]["expected_cost"]["value"]
     assert other == pytest.approx(np.array([[0, 2], [9, -1]])[y, decided].mean())
     for wrong, match in (
@@ -69,15 +69,15 @@ def test_more_classes_are_scored_one_by_one():
     y = np.array([rng.choice(3, p=row) for row in p])
     clf = cp.wrap(p, y)
     costs = {0: {1: 1, 2: 1}, 1: {0: 4, 2: 1}, 2: {0: 9, 1: 2}}
-    found = cp.evaluate(clf, p, y, by={"half": np.arange(300) % 2}, costs=costs, resamples=5)
-    assert [t["class"] for t in found["by"]] == [t["class"] for t in found["reliability"]] == ["0", "1", "2"]
+    record = cp.evaluate(clf, p, y, by={"half": np.arange(300) % 2}, costs=costs, resamples=5)
+    assert [t["class"] for t in record["by"]] == [t["class"] for t in record["reliability"]] == ["0", "1", "2"]
     decided = clf.predict(p)
-    half = np.arange(300) % 2 == int(found["by"][2]["values"][1]["value"])
+    half = np.arange(300) % 2 == int(record["by"][2]["values"][1]["value"])
     recall = (decided == 2)[half & (y == 2)].mean()
-    assert found["by"][2]["values"][1]["scores"]["recall"]["value"] == pytest.approx(recall)
+    assert record["by"][2]["values"][1]["scores"]["recall"]["value"] == pytest.approx(recall)
     cost = np.mean([0.0 if a == b else costs[a][b] for a, b in zip(y, decided, strict=True)])
-    assert found["further"]["expected_cost"]["value"] == pytest.approx(cost)
-    assert sum(b["rows"] for b in found["reliability"][1]["bins"]) == 300
+    assert record["further"]["expected_cost"]["value"] == pytest.approx(cost)
+    assert sum(b["rows"] for b in record["reliability"][1]["bins"]) == 300
     with pytest.raises(OptionError, match="for two classes"):
         cp.evaluate(clf, p, y, first=5)
 

@@ -239,9 +239,9 @@ def test_rows_that_do_not_fit(clf):
 
 def test_no_byte_of_a_file_can_be_flipped_into_a_foreign_error(clf, tmp_path):
     whole = clf.save(tmp_path / "m.keras").read_bytes()
-    for place in range(0, len(whole), len(whole) // 12):
+    for offset in range(0, len(whole), len(whole) // 12):
         damaged = bytearray(whole)
-        damaged[place] ^= 0xFF
+        damaged[offset] ^= 0xFF
         (tmp_path / "d.keras").write_bytes(damaged)
         with contextlib.suppress(ArtifactError):
             cp.load(tmp_path / "d.keras")

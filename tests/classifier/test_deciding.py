@@ -127,12 +127,12 @@ def test_refusals(two, three):
 
 def test_how_sure_a_threshold_is(two):
     clf, p, y = two[0].decide(f1=True), *two[1:]
-    found = cp.evaluate(clf, p[1000:], y[1000:], resamples=30)["threshold_spread"]
-    assert found["low"]["threshold"] < clf.rule.threshold < found["high"]["threshold"]
-    assert found["low"]["recall"] >= found["value"]["recall"] >= found["high"]["recall"]
-    assert found["low"]["alert_rate"] > found["high"]["alert_rate"]
+    spread = cp.evaluate(clf, p[1000:], y[1000:], resamples=30)["threshold_spread"]
+    assert spread["low"]["threshold"] < clf.rule.threshold < spread["high"]["threshold"]
+    assert spread["low"]["recall"] >= spread["value"]["recall"] >= spread["high"]["recall"]
+    assert spread["low"]["alert_rate"] > spread["high"]["alert_rate"]
     alert = clf.predict(p[1000:]) == 1
-    assert found["value"]["precision"] == pytest.approx(y[1000:][alert].mean())
+    assert spread["value"]["precision"] == pytest.approx(y[1000:][alert].mean())
     for fixed in (clf.decide(costs=[[0, 1], [5, 0]]), clf.decide(threshold=0.2), clf.decide(cost=(1, 5))):
         assert threshold_spread(fixed.rule, fixed.scores) is None
 

@@ -26,12 +26,12 @@ def draw(n, seed, share=0.2):
 
 def test_every_key_has_a_value_within_its_interval():
     y, p = draw(400, 0)
-    found = measure(y, p, (p[:, 1] > 0.3).astype(int), p, resamples=100)
-    assert list(found) == list(PER_PROBLEM)
-    for key, score in found.items():
+    scores = measure(y, p, (p[:, 1] > 0.3).astype(int), p, resamples=100)
+    assert list(scores) == list(PER_PROBLEM)
+    for key, score in scores.items():
         assert score["low"] <= score["value"] <= score["high"] or key == "ece", key
-    assert found["roc_auc"]["value"] == pytest.approx(metrics.roc_auc_score(y, p[:, 1]))
-    assert found["brier"]["value"] == pytest.approx(metrics.brier_score_loss(y, p[:, 1]))
+    assert scores["roc_auc"]["value"] == pytest.approx(metrics.roc_auc_score(y, p[:, 1]))
+    assert scores["brier"]["value"] == pytest.approx(metrics.brier_score_loss(y, p[:, 1]))
 
 
 def test_intervals_cover():
@@ -42,20 +42,20 @@ def test_intervals_cover():
     held = dict.fromkeys(keys, 0)
     for seed in range(20):
         y, p = draw(300, seed)
-        found = measure(y, p, (p[:, 1] > 0.4).astype(int), resamples=60, seed=seed)
+        scores = measure(y, p, (p[:, 1] > 0.4).astype(int), resamples=60, seed=seed)
         for key in keys:
-            held[key] += found[key]["low"] <= truth[key]["value"] <= found[key]["high"]
+            held[key] += scores[key]["low"] <= truth[key]["value"] <= scores[key]["high"]
     assert min(held.values()) >= 16, held
 
 
 def test_large_classes_are_thinned_to_the_same_answer():
     y, p = draw(30_000, 1)
     d = (p[:, 1] > 0.5).astype(int)
-    found = measure(y, p, d, resamples=100)
-    slope = found["calibration_slope"]
+    scores = measure(y, p, d, resamples=100)
+    slope = scores["calibration_slope"]
     assert slope["low"] < slope["value"] < slope["high"]
     assert slope["high"] - slope["low"] < 0.2
-    width = found["log_loss"]["high"] - found["log_loss"]["low"]
+    width = scores["log_loss"]["high"] - scores["log_loss"]["low"]
     loss = -np.log(p[np.arange(len(y)), y])
     spread = math.sqrt(sum(loss[y == c].var() * (y == c).sum() for c in (0, 1))) / len(y)
     assert width == pytest.approx(4 * spread, rel=0.25)
@@ -65,9 +65,11 @@ def test_several_classes():
     rng = np.random.default_rng(0)
     p = rng.dirichlet([1, 1, 1], 300)
     y = np.array([rng.choice(3, p=row) for row in p])
-    found = measure(y, p, p.argmax(axis=1), resamples=50)
-    assert found["average_precision"]["low"] < found["average_precision"]["value"] < found["average_precision"]["high"]
-    assert not any(k.endswith("_uncorrected") for k in found)
+    scores = measure(y, p, p.argmax(axis=1), resamples=50)
+    assert (
+        scores["average_precision"]["low"] < scores["average_precision"]["value"] < scores["average_precision"]["high"]
+    )
+    assert not any(k.endswith("_uncorrected") for k in scores)
 
 
 def test_hundreds_of_classes_take_seconds_and_keep_what_can_be_known():
@@ -76,12 +78,12 @@ def test_hundreds_of_classes_take_seconds_and_keep_what_can_be_known():
     y = np.repeat(np.arange(300), 3)
     z[np.arange(900), y] += 2
     p = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
-    found = measure(y, p, p.argmax(axis=1), resamples=20)
-    assert list(found) == [key for key in PER_PROBLEM if not key.endswith("_uncorrected")]
+    scores = measure(y, p, p.argmax(axis=1), resamples=20)
+    assert list(scores) == [key for key in PER_PROBLEM if not key.endswith("_uncorrected")]
     for key in ("roc_auc", "average_precision", "ece", "log_loss", "recall"):
-        assert math.isfinite(found[key]["low"] + found[key]["high"]), key
-    assert math.isfinite(found["calibration_slope"]["value"])
-    assert math.isnan(found["calibration_slope"]["low"])
+        assert math.isfinite(scores[key]["low"] + scores[key]["high"]), key
+    assert math.isfinite(scores["calibration_slope"]["value"])
+    assert math.isnan(scores["calibration_slope"]["low"])
     few = measure(y[:90], p[:90], p[:90].argmax(axis=1), resamples=5)
     assert math.isfinite(few["calibration_slope"]["low"])
 
@@ -92,8 +94,8 @@ def test_thinned_rows_have_every_interval():
     y = rng.integers(0, 10, 30_000)
     z[np.arange(len(y)), y] += 1
     p = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
-    found = measure(y, p, p.argmax(axis=1), resamples=3)
-    assert found["calibration_slope"]["low"] < found["calibration_slope"]["high"]
+    scores = measure(y, p, p.argmax(axis=1), resamples=3)
+    assert scores["calibration_slope"]["low"] < scores["calibration_slope"]["high"]
 
 
 def test_labels_are_found_by_value_and_text():
@@ -109,10 +111,10 @@ def test_evaluate_finds_the_target_of_training_and_names_the_file(tmp_path):
     y = rng.random(300) < 0.3
     frame = pl.DataFrame({"v": rng.normal(size=300) + 2 * y, "ill": np.where(y, "yes", "no")})
     clf = cp.fit("mlp", frame, "ill", strategy="none", epochs=2, verbose=0)
-    found = evaluate(clf, frame, resamples=20)
-    assert found["rows"] == 300
+    record = evaluate(clf, frame, resamples=20)
+    assert record["rows"] == 300
     right = clf.predict(frame) == frame["ill"].to_numpy()
-    assert found["metrics"]["accuracy"]["value"] == pytest.approx(np.mean(right))
+    assert record["metrics"]["accuracy"]["value"] == pytest.approx(np.mean(right))
     with pytest.raises(ColumnError, match="lacks the target column"):
         evaluate(clf, frame.drop("ill"))
     frame.select("ill", w="v").write_csv(tmp_path / "rows.csv")
@@ -135,7 +137,7 @@ def test_weights_and_groups_are_resampled_as_such():
     plain = measure(y, p, d, resamples=100)
     for key in ("average_precision", "log_loss", "recall", "precision", "f1", "roc_auc"):
         assert grouped[key]["value"] == pytest.approx(single[key]["value"]), key
-        width = {name: found[key]["high"] - found[key]["low"] for name, found in
+        width = {name: ends[key]["high"] - ends[key]["low"] for name, ends in
                  {"grouped": grouped, "rows": as_rows, "plain": plain, "single": single}.items()}  # fmt: skip
         assert width["grouped"] > 1.25 * width["rows"], key
         assert width["single"] == pytest.approx(width["plain"], rel=0.35), key
@@ -156,9 +158,9 @@ def test_what_goes_beyond_the_leaderboard():
     y, p = draw(600, 5)
     clf = cp.wrap(p[:, 1], y).decide(cost=(1, 9))
     groups = np.arange(600) // 3
-    found = evaluate(clf, p[:, 1], y, groups=groups, resamples=50)
-    more = found["further"]
-    assert found["groups"] == 200
+    record = evaluate(clf, p[:, 1], y, groups=groups, resamples=50)
+    more = record["further"]
+    assert record["groups"] == 200
     decided = clf.predict(p[:, 1])
     cost = np.mean(np.where(y == 1, 9.0 * (decided == 0), 1.0 * (decided == 1)))
     assert more["expected_cost"]["value"] == pytest.approx(cost)
@@ -187,12 +189,12 @@ def test_tables_are_read_as_fit_reads_them(tmp_path):
     pl.DataFrame(texts).write_csv(tmp_path / "t.csv", separator=";")
     clf = cp.fit("mlp", str(tmp_path / "t.csv"), "ill", strategy="none", epochs=1, verbose=0)
     frame = pl.DataFrame({**texts, "odd": [[1]] * n})
-    found = [
+    records = [
         evaluate(clf, rows, target="ill", groups="who", sample_weight="w", resamples=2)
         for rows in (str(tmp_path / "t.csv"), frame)
     ]
-    assert found[0]["groups"] == found[1]["groups"] == n // 2
-    assert found[0]["metrics"]["log_loss"]["value"] == found[1]["metrics"]["log_loss"]["value"]
+    assert records[0]["groups"] == records[1]["groups"] == n // 2
+    assert records[0]["metrics"]["log_loss"]["value"] == records[1]["metrics"]["log_loss"]["value"]
     given = evaluate(clf, str(tmp_path / "t.csv"), y=np.where(ill, "yes", "no"), groups="who", resamples=2)
     assert given["groups"] == n // 2
     with pytest.raises(ColumnError, match="lacks the column 'whom' for groups"):
@@ -207,7 +209,7 @@ def test_means_over_labels_have_the_intervals_of_rows_drawn_with_all_their_label
         y = (rng.random(len(rows)) < share).astype(int)
         p = np.clip(0.2 * y + 0.7 * rng.random(len(rows)), 0.01, 0.99)
         labels.append((rows, y, np.stack([1 - p, p], axis=1)))
-    found = joint_intervals(labels, n, resamples=200)
+    intervals = joint_intervals(labels, n, resamples=200)
 
     def scores(drawn):
         times = np.bincount(drawn, minlength=n)
@@ -227,8 +229,8 @@ def test_means_over_labels_have_the_intervals_of_rows_drawn_with_all_their_label
     for number, key in enumerate(("average_precision", "roc_auc", "log_loss")):
         low, high = np.percentile(draws[:, number], [2.5, 97.5])
         width = high - low
-        assert found[key] == pytest.approx((low, high), abs=0.15 * width)
+        assert intervals[key] == pytest.approx((low, high), abs=0.15 * width)
     twice = [(np.concatenate([r, r + n]), np.tile(y, 2), np.tile(p, (2, 1))) for r, y, p in labels]
     grouped = joint_intervals(twice, 2 * n, groups=np.tile(np.arange(n), 2), resamples=200)
-    for key, ends in found.items():
+    for key, ends in intervals.items():
         assert grouped[key] == pytest.approx(ends, abs=1e-9)

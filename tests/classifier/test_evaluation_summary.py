@@ -16,8 +16,8 @@ from counterpoise.classifier.evaluation_summary import summary
 N = 800
 
 
-@pytest.fixture(scope="module", name="found")
-def _found():
+@pytest.fixture(scope="module", name="evaluation")
+def _evaluation():
     """A model whose recall differs by site, and not by sex."""
     rng = np.random.default_rng(0)
     site, sex = rng.choice(["north", "south"], N), rng.choice(["f", "m"], N)
@@ -29,20 +29,20 @@ def _found():
                        cost_column=np.ones(N), cost_fp=2, resamples=60)  # fmt: skip
 
 
-def test_it_is_a_dictionary_that_prints_as_its_summary(found):
-    assert isinstance(found, dict)
-    assert repr(found) == str(found) == "\n".join([*summary(found), f"Keys: {', '.join(found)}"])
-    assert repr(pickle.loads(pickle.dumps(found))) == repr(found)
-    assert list(json.loads(json.dumps(found))) == list(found)
+def test_it_is_a_dictionary_that_prints_as_its_summary(evaluation):
+    assert isinstance(evaluation, dict)
+    assert repr(evaluation) == str(evaluation) == "\n".join([*summary(evaluation), f"Keys: {', '.join(evaluation)}"])
+    assert repr(pickle.loads(pickle.dumps(evaluation))) == repr(evaluation)
+    assert list(json.loads(json.dumps(evaluation))) == list(evaluation)
 
 
-def test_a_busy_reader_finds_decision_scores_cost_calibration_and_groups(found):
-    lines = summary(found)
+def test_a_busy_reader_finds_decision_scores_cost_calibration_and_groups(evaluation):
+    lines = summary(evaluation)
     assert len(lines) <= 26
-    text, m = "\n".join(lines), found["metrics"]
-    ill = found["classes"][1]["count"]
+    text, m = "\n".join(lines), evaluation["metrics"]
+    ill = evaluation["classes"][1]["count"]
     assert lines[0] == f"{N} rows: {ill} 'ill' ({100 * ill / N:.3g}%)."
-    assert f"Decision threshold {found['threshold']:.4g} (chosen for F1)" in lines[1]
+    assert f"Decision threshold {evaluation['threshold']:.4g} (chosen for F1)" in lines[1]
     for name, key in (("Recall", "recall"), ("Precision", "precision"), ("Average precision", "average_precision")):
         score = m[key]
         (line,) = (line for line in lines if line.split("  ")[0] == name and "by amount" not in line)
@@ -51,7 +51,7 @@ def test_a_busy_reader_finds_decision_scores_cost_calibration_and_groups(found):
     (line,) = (line for line in lines if line.startswith("False positive rate "))
     ends = [1 - m["specificity"][end] for end in ("value", "high", "low")]
     assert [float(word) for word in line.split()[3:] if word != "to"] == pytest.approx(ends, abs=5e-4)
-    assert f"{found['further']['expected_cost']['value']:.3f}" in text
+    assert f"{evaluation['further']['expected_cost']['value']:.3f}" in text
     assert sum(line.startswith("Calibration: ") for line in lines) == 1
     assert f"random ranking: {ill / N:.3f}" in text
     assert "Significantly different from " in text
@@ -59,24 +59,27 @@ def test_a_busy_reader_finds_decision_scores_cost_calibration_and_groups(found):
     assert "By sex: no score differs significantly" in text
 
 
-def test_per_ten_thousand_cases_is_the_confusion_table(found):
-    y, n = found["classes"][1]["count"], found["rows"]
-    hits, alerts = found["metrics"]["recall"]["value"] * y, (1 - found["metrics"]["specificity"]["value"]) * (n - y)
+def test_per_ten_thousand_cases_is_the_confusion_table(evaluation):
+    y, n = evaluation["classes"][1]["count"], evaluation["rows"]
+    hits, alerts = (
+        evaluation["metrics"]["recall"]["value"] * y,
+        (1 - evaluation["metrics"]["specificity"]["value"]) * (n - y),
+    )
     line = f"Per 10,000 cases ({10_000 * y / n:,.0f} 'ill'): {10_000 * hits / n:,.0f} found, "
-    assert line + f"{10_000 * alerts / n:,.0f} false positives." in summary(found)
+    assert line + f"{10_000 * alerts / n:,.0f} false positives." in summary(evaluation)
 
 
-def test_a_number_that_is_not_finite_reads_as_null_does(found):
-    assert summary(json.loads(json.dumps(_null(found)))) == summary(found)
+def test_a_number_that_is_not_finite_reads_as_null_does(evaluation):
+    assert summary(json.loads(json.dumps(_null(evaluation)))) == summary(evaluation)
 
 
 @pytest.mark.parametrize("width", [60, 30])
-def test_a_narrow_table_loses_its_notes_and_then_its_columns(found, width):
-    lines = summary(found, width)
+def test_a_narrow_table_loses_its_notes_and_then_its_columns(evaluation, width):
+    lines = summary(evaluation, width)
     assert not any("random ranking" in line and len(line) > width for line in lines if not line.startswith("Average"))
     line = next(line for line in lines if line.startswith("Recall"))
     assert ("value" in line) == (width == 30)
-    assert f"{found['metrics']['recall']['value']:.3f}" in line
+    assert f"{evaluation['metrics']['recall']['value']:.3f}" in line
 
 
 @pytest.mark.parametrize(
@@ -90,8 +93,8 @@ def test_a_narrow_table_loses_its_notes_and_then_its_columns(found, width):
         ((None, None), (-0.1, 0.1), "Calibration: slope 1.00; expected calibration error 0.020."),
     ],
 )
-def test_calibration_is_what_its_intervals_exclude(found, slope, intercept, words):
-    record = copy.deepcopy(found)
+def test_calibration_is_what_its_intervals_exclude(evaluation, slope, intercept, words):
+    record = copy.deepcopy(evaluation)
     for key, (low, high) in (("calibration_slope", slope), ("calibration_intercept", intercept)):
         value = 1.0 if low is None else (low + high) / 2
         record["metrics"][key] = {"value": value, "low": low, "high": high}

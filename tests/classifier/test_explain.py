@@ -66,10 +66,10 @@ def test_effects_are_the_mean_over_every_order():
 
 def test_importance():
     clf, x, y = classifier(np.array([1.5, -1.0, 0.0]))
-    found = cp.explain(clf, x, y, resamples=30)
-    assert [one["columns"] for one in found["columns"]] == [["x0"], ["x1"], ["x2"]]
-    assert found["average_precision"] == pytest.approx(average_precision_score(y, clf.predict_proba(x)[:, 1]))
-    first, *_, noise = (one["importance"] for one in found["columns"])
+    importance = cp.explain(clf, x, y, resamples=30)
+    assert [one["columns"] for one in importance["columns"]] == [["x0"], ["x1"], ["x2"]]
+    assert importance["average_precision"] == pytest.approx(average_precision_score(y, clf.predict_proba(x)[:, 1]))
+    first, *_, noise = (one["importance"] for one in importance["columns"])
     assert noise["low"] < noise["value"] == 0 < noise["high"] < first["low"]
     both = cp.explain(clf, x, y, together=[("x0", "x1")], groups=np.arange(300) // 2, resamples=10)["columns"][0]
     assert both["columns"] == ["x0", "x1"]
@@ -82,8 +82,8 @@ def test_weighted_average_precision_with_ties():
     rng = np.random.default_rng(0)
     y, score = rng.integers(0, 2, 50), rng.integers(0, 8, 50) / 8.0
     weights = rng.integers(0, 3, (4, 50)).astype(float)
-    found = mean_average_precision(y, np.stack([-score, score], axis=1), weights)
-    assert np.allclose(found, [average_precision_score(y, score, sample_weight=w) for w in weights])
+    means = mean_average_precision(y, np.stack([-score, score], axis=1), weights)
+    assert np.allclose(means, [average_precision_score(y, score, sample_weight=w) for w in weights])
 
 
 def test_tables_and_more_classes():

@@ -130,11 +130,11 @@ def test_methods_of_packing_that_are_not_taken(parts, tmp_path, method):
     refused(written(tmp_path / "m.keras", parts, method), f"packed by the method {method}, which is not supported")
 
 
-@pytest.mark.parametrize(("place", "value", "words"), [(10, 93, "the method 93"), (8, 1, "is encrypted")])
-def test_marks_in_the_list_of_members(parts, tmp_path, place, value, words):
+@pytest.mark.parametrize(("offset", "value", "words"), [(10, 93, "the method 93"), (8, 1, "is encrypted")])
+def test_marks_in_the_list_of_members(parts, tmp_path, offset, value, words):
     path = written(tmp_path / "m.keras", parts)
     content = bytearray(path.read_bytes())
-    content[content.rfind(b"PK\x01\x02") + place] = value
+    content[content.rfind(b"PK\x01\x02") + offset] = value
     path.write_bytes(content)
     refused(path, words)
 
@@ -365,8 +365,8 @@ def test_no_type_in_any_place_of_a_description_gives_a_foreign_error(clf, parts)
 
 def test_the_rule_in_the_configuration(parts, tmp_path):
     config = json.loads(parts[CONFIG])
-    place = next(i for i, layer in enumerate(config["config"]["layers"]) if layer["name"] == "rule")
-    path = ("config", "layers", place, "config", "rule")
+    index = next(i for i, layer in enumerate(config["config"]["layers"]) if layer["name"] == "rule")
+    path = ("config", "layers", index, "config", "rule")
     for field, value, words in (
         ("threshold", math.nan, "the rule.threshold is nan"), ("threshold", 9, "is 9"), ("threshold", [1], "is a list"),
         ("prior", [0.5, 0.25, 0.25], "x 3 numbers"), ("calibrator", {"kind": 5}, "lacks"),

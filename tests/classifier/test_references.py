@@ -198,8 +198,8 @@ def test_keras_sees_nothing_of_a_refused_file(saved, tmp_path, monkeypatch):
     def seen(*_, **__):
         raise AssertionError("Keras was handed a file with a gadget")
 
-    for place in (keras.models, keras.saving):
-        monkeypatch.setattr(place, "load_model", seen)
+    for owner in (keras.models, keras.saving):
+        monkeypatch.setattr(owner, "load_model", seen)
     monkeypatch.setattr(keras.saving, "deserialize_keras_object", seen)
     for case, (odd, words) in GADGETS.items():
         bad = with_layer(saved, tmp_path / "bad.keras", odd)

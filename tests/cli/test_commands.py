@@ -67,9 +67,9 @@ def test_strategies(counterpoise):
 
 
 def test_diagnose(counterpoise, table):
-    found = json.loads(counterpoise("diagnose", table, "--target", "ill", "--json").out)
-    assert {c["label"] for c in found["classes"]} == {"yes", "no"}
-    assert found["missing"]["age"] > 0
+    record = json.loads(counterpoise("diagnose", table, "--target", "ill", "--json").out)
+    assert {c["label"] for c in record["classes"]} == {"yes", "no"}
+    assert record["missing"]["age"] > 0
     assert "imbalance ratio" in counterpoise("diagnose", table, "--target", "ill", "--full").out
     short = counterpoise("diagnose", table, "--target", "ill").out.splitlines()
     assert len(short) <= 25

@@ -92,10 +92,10 @@ def test_the_surroundings_are_left_as_they_were(capsys):
 
 
 def test_temporary_files_lie_where_the_next_run_finds_them(capsys):
-    found = []
+    folders = []
     with pytest.raises(SystemExit):
-        ending.run(lambda: found.append(tempfile.mkdtemp()))
-    assert os.path.basename(os.path.dirname(found[0])).startswith("counterpoise-")
+        ending.run(lambda: folders.append(tempfile.mkdtemp()))
+    assert os.path.basename(os.path.dirname(folders[0])).startswith("counterpoise-")
     capsys.readouterr()
 
 

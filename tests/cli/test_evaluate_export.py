@@ -19,8 +19,8 @@ from counterpoise.report.card_page import to_markdown
 from counterpoise.strategies.select import find
 
 
-@pytest.fixture(scope="module", name="place")
-def _place(tmp_path_factory):
+@pytest.fixture(scope="module", name="root")
+def _root(tmp_path_factory):
     folder = tmp_path_factory.mktemp("shipped")
     rng = np.random.default_rng(0)
     y = rng.random(500) < 0.2
@@ -43,8 +43,8 @@ def run(*words):
     return done
 
 
-def test_labeled_rows(place, tmp_path, capsys):
-    given = ("evaluate", place / "m.keras", place / "rows.csv", "--target", "ill")
+def test_labeled_rows(root, tmp_path, capsys):
+    given = ("evaluate", root / "m.keras", root / "rows.csv", "--target", "ill")
     done = run(*given, "--out", tmp_path / "s.json", "--json")
     record = json.loads(done.stdout)
     assert list(record["metrics"]) == list(PER_PROBLEM)
@@ -67,14 +67,14 @@ def test_labeled_rows(place, tmp_path, capsys):
         assert words in full, words
 
 
-def test_rows_of_one_group_are_drawn_together(place, tmp_path, monkeypatch):
+def test_rows_of_one_group_are_drawn_together(root, tmp_path, monkeypatch):
     """Every row ten times: the numbers stay, and only by whole groups are the intervals as wide as they were."""
     monkeypatch.setattr("counterpoise.metrics.measured.ROW_RESAMPLES", 60)
-    once = pl.read_csv(place / "rows.csv").head(60).with_row_index("patient")
-    pl.concat([once] * 10).write_csv(tmp_path / "copies.csv")
-    once.write_csv(tmp_path / "once.csv")
+    rows = pl.read_csv(root / "rows.csv").head(60).with_row_index("patient")
+    pl.concat([rows] * 10).write_csv(tmp_path / "copies.csv")
+    rows.write_csv(tmp_path / "once.csv")
     by_rows, by_groups, alone = (
-        json.loads(run("evaluate", place / "m.keras", tmp_path / file, *more, "--json").stdout)
+        json.loads(run("evaluate", root / "m.keras", tmp_path / file, *more, "--json").stdout)
         for file, more in (("copies.csv", ()), ("copies.csv", ("--groups", "patient")), ("once.csv", ()))
     )
     assert (by_rows["groups"], by_groups["groups"], by_groups["rows"]) == (None, 60, 600)
@@ -82,17 +82,17 @@ def test_rows_of_one_group_are_drawn_together(place, tmp_path, monkeypatch):
     assert by_groups["metrics"]["log_loss"]["value"] == pytest.approx(by_rows["metrics"]["log_loss"]["value"])
     assert width[1] > 2 * width[0]
     assert width[1] == pytest.approx(width[2], rel=0.5)
-    output = run("evaluate", place / "m.keras", tmp_path / "copies.csv", "--groups", "patient").stdout
+    output = run("evaluate", root / "m.keras", tmp_path / "copies.csv", "--groups", "patient").stdout
     assert "in 60 groups" in output
     with pytest.raises(CounterpoiseError, match="Did you mean 'patient'"):
-        run("evaluate", place / "m.keras", tmp_path / "copies.csv", "--groups", "patients")
+        run("evaluate", root / "m.keras", tmp_path / "copies.csv", "--groups", "patients")
 
 
-def test_unlabeled_rows(place):
-    record = json.loads(run("evaluate", place / "m.keras", place / "new.csv", "--unlabeled", "--json").stdout)
+def test_unlabeled_rows(root):
+    record = json.loads(run("evaluate", root / "m.keras", root / "new.csv", "--unlabeled", "--json").stdout)
     assert record["classes"][1]["low"] <= record["classes"][1]["share_now"] <= record["classes"][1]["high"]
     assert [c["label"] for c in record["classes"]] == ["False", "True"]
-    output = run("evaluate", place / "m.keras", place / "new.csv", "--unlabeled").stdout
+    output = run("evaluate", root / "m.keras", root / "new.csv", "--unlabeled").stdout
     assert "the threshold" in output
     assert "becomes" not in output  # the shares may be what they were
     assert "--prior" not in output
@@ -112,11 +112,11 @@ def test_a_moved_share_moves_the_threshold():
     assert _advice(record) == ["the threshold 0.4 stays"]
 
 
-def test_card_pages(place, tmp_path):
-    run("evaluate", place / "m.keras", place / "rows.csv", "--by", "sex", "--out", tmp_path / "s.json")
+def test_card_pages(root, tmp_path):
+    run("evaluate", root / "m.keras", root / "rows.csv", "--by", "sex", "--out", tmp_path / "s.json")
     pages = {name: tmp_path / name for name in ("README.md", "card.html")}
     for page in pages.values():
-        run("card", place / "m.keras", "--evaluation", tmp_path / "s.json", "--out", page)
+        run("card", root / "m.keras", "--evaluation", tmp_path / "s.json", "--out", page)
     text, html = (page.read_text() for page in pages.values())
     assert text.startswith("---\nlibrary_name: keras\n")
     for words in ("## Data", "By sex, class True", "Decision threshold", "Scores on other rows", 'cp.load("m.keras")'):
@@ -124,15 +124,15 @@ def test_card_pages(place, tmp_path):
     assert "<h2>By sex, class True</h2>" in html
     assert "<script" not in html
     with pytest.raises(OptionError, match="ends in neither"):
-        run("card", place / "m.keras", "--out", tmp_path / "card.pdf")
+        run("card", root / "m.keras", "--out", tmp_path / "card.pdf")
     with pytest.raises(OptionError, match="--evaluation"):
-        run("card", place / "m.keras", "--evaluation", place / "rows.csv", "--out", tmp_path / "x.html")
+        run("card", root / "m.keras", "--evaluation", root / "rows.csv", "--out", tmp_path / "x.html")
 
 
 @pytest.mark.parametrize("strategy", ["none", "threshold"])
-def test_a_card_describes_training_and_decision_apart(place, strategy):
+def test_a_card_describes_training_and_decision_apart(root, strategy):
     """The strategy's sentence stays true after another threshold is set."""
-    card = dict(cp.load(place / "m.keras").decide(threshold=0.123456).card)
+    card = dict(cp.load(root / "m.keras").decide(threshold=0.123456).card)
     text = to_markdown({**card, "strategy": strategy, "idea": find(strategy).idea})
     assert "predicts 'True' (the positive class) or 'False'" in text
     assert "Decision threshold: 0.123456." in text
@@ -153,56 +153,56 @@ def test_the_card_of_labels_lists_each_threshold_and_score(tmp_path):
         assert f"| {label} | {one.threshold:.3g} |" in text
 
 
-def test_why(place, tmp_path):
-    shown = run("explain", place / "m.keras", place / "rows.csv", "--out", tmp_path / "why.json").stdout
+def test_why(root, tmp_path):
+    shown = run("explain", root / "m.keras", root / "rows.csv", "--out", tmp_path / "why.json").stdout
     assert "average precision lost" in shown
     assert json.loads((tmp_path / "why.json").read_text())["columns"][0]["columns"] == ["v"]
     record = json.loads((tmp_path / "why.json").read_text())
     for name, start in (("why.html", b"<!doctype html>"), ("why.svg", b"<svg"), ("why.png", b"\x89PNG")):
         _write(tmp_path / name, record, "m.keras")
         assert (tmp_path / name).read_bytes().startswith(start)
-    once = pl.read_csv(place / "new.csv").head(5)
-    once.write_csv(tmp_path / "five.csv")
-    done = run("predict", place / "m.keras", tmp_path / "five.csv", "--reasons", 1, "--background", place / "new.csv")
+    rows = pl.read_csv(root / "new.csv").head(5)
+    rows.write_csv(tmp_path / "five.csv")
+    done = run("predict", root / "m.keras", tmp_path / "five.csv", "--reasons", 1, "--background", root / "new.csv")
     assert done.stdout.startswith("probability,decision,reason_1,reason_1_effect")
     with pytest.raises(OptionError, match="requires --reasons"):
-        run("predict", place / "m.keras", place / "new.csv", "--background", place / "new.csv")
+        run("predict", root / "m.keras", root / "new.csv", "--background", root / "new.csv")
 
 
-def test_export(place, tmp_path):
-    output = run("export", place / "m.keras", "--format", "saved_model", "--out", tmp_path / "served")
+def test_export(root, tmp_path):
+    output = run("export", root / "m.keras", "--format", "saved_model", "--out", tmp_path / "served")
     assert "saved" in output.stdout
     assert (tmp_path / "served" / "schema.json").exists()
 
 
-def test_train_with_a_guarantee(place, tmp_path):
+def test_train_with_a_guarantee(root, tmp_path):
     done = run(
-        "train", place / "rows.csv", "--target", "ill", "--strategy", "none", "--epochs", 2, "--guarantee-rows", 0.4,
+        "train", root / "rows.csv", "--target", "ill", "--strategy", "none", "--epochs", 2, "--guarantee-rows", 0.4,
         "--model", "mlp", "--recall-floor", 0.8, "--confidence", 0.9, "--out", tmp_path / "m.keras",
     )  # fmt: skip
     assert "guaranteed by" in done.stdout
     assert cp.load(tmp_path / "m.keras").card["threshold"]["word"] == "guarantee"
 
 
-def test_refusals(place, tmp_path):
+def test_refusals(root, tmp_path):
     with pytest.raises(OptionError, match="cannot be combined"):
-        run("evaluate", place / "m.keras", place / "rows.csv", "--unlabeled", "--target", "ill")
+        run("evaluate", root / "m.keras", root / "rows.csv", "--unlabeled", "--target", "ill")
     with pytest.raises(CounterpoiseError, match="lacks the target column"):
-        run("evaluate", place / "m.keras", place / "new.csv")
+        run("evaluate", root / "m.keras", root / "new.csv")
     with pytest.raises(OptionError, match="Column 'v' contains a negative value in row"):
-        run("evaluate", place / "m.keras", place / "rows.csv", "--cost-column", "v")
+        run("evaluate", root / "m.keras", root / "rows.csv", "--cost-column", "v")
     with pytest.raises(OptionError, match="--by needs labels"):
-        run("evaluate", place / "m.keras", place / "rows.csv", "--unlabeled", "--by", "sex")
+        run("evaluate", root / "m.keras", root / "rows.csv", "--unlabeled", "--by", "sex")
     with pytest.raises(OptionError, match="no export format"):
-        run("export", place / "m.keras", "--format", "pickle", "--out", tmp_path / "x")
+        run("export", root / "m.keras", "--format", "pickle", "--out", tmp_path / "x")
     with pytest.raises(OptionError, match="--confidence requires"):
-        run("train", place / "rows.csv", "--target", "ill", "--strategy", "none", "--confidence", 0.9,
+        run("train", root / "rows.csv", "--target", "ill", "--strategy", "none", "--confidence", 0.9,
             "--out", tmp_path / "m.keras")  # fmt: skip
 
 
-def test_train_decides_by_costs_and_leaves_rows_to_a_human(place, tmp_path):
+def test_train_decides_by_costs_and_leaves_rows_to_a_human(root, tmp_path):
     (tmp_path / "costs.json").write_text('{"True": {"False": 20}, "False": {"True": 1}}')
-    how = ("train", place / "rows.csv", "--target", "ill", "--model", "mlp", "--epochs", 2, "--strategy", "none")
+    how = ("train", root / "rows.csv", "--target", "ill", "--model", "mlp", "--epochs", 2, "--strategy", "none")
     done = run(*how, "--costs", tmp_path / "costs.json", "--out", tmp_path / "m.keras")
     assert "decision threshold 0.04762 (chosen for costs)" in done.stdout
     done = run(*how, "--review-alpha", 0.2, "--out", tmp_path / "m.keras")
@@ -211,18 +211,18 @@ def test_train_decides_by_costs_and_leaves_rows_to_a_human(place, tmp_path):
         run(*how, "--costs", tmp_path / "costs.json", "--alerts", 5, "--out", tmp_path / "m.keras")
 
 
-def test_train_decides_by_a_column(place, tmp_path):
+def test_train_decides_by_a_column(root, tmp_path):
     how = ("--target", "ill", "--model", "mlp", "--epochs", 2, "--strategy", "none", "--out", tmp_path / "m.keras")
     costs = ("--cost-column", "amount", "--cost-fp", 2)
-    done = run("train", place / "amounts.csv", *how, *costs, "--drop", "amount", "--review-alpha", 0.2)
+    done = run("train", root / "amounts.csv", *how, *costs, "--drop", "amount", "--review-alpha", 0.2)
     assert "A missed case costs its 'amount', a false positive costs 2." in done.stdout
     clf = cp.load(tmp_path / "m.keras")
     assert {c.name for c in clf.schema.columns} == {"v", "sex"}
     assert "recall" in clf.card["metrics"]  # the amounts of the rows are stored with their scores
-    frame = pl.read_csv(place / "amounts.csv")
+    frame = pl.read_csv(root / "amounts.csv")
     p = clf.decide(cost_column="amount", cost_fp=2).predict_proba(frame)[:, 1]
     decided = pl.read_csv(
-        run("predict", tmp_path / "m.keras", place / "amounts.csv").stdout.encode(), infer_schema=False
+        run("predict", tmp_path / "m.keras", root / "amounts.csv").stdout.encode(), infer_schema=False
     )["decision"]
     positive = p * frame["amount"].to_numpy() >= (1 - p) * 2
     kept = (decided != "review").to_numpy()
@@ -230,7 +230,7 @@ def test_train_decides_by_a_column(place, tmp_path):
     budget = clf.decide(cost_column="amount", cost_fp=2, review_budget=(10, 100))
     assert 0.05 < np.mean(budget.predict(frame) == "review") < 0.2
     assert cp.monitor(clf, frame).flagged_before.sum() == pytest.approx(1)
-    run("train", place / "amounts.csv", *how, *costs)
+    run("train", root / "amounts.csv", *how, *costs)
     assert "amount" in {c.name for c in cp.load(tmp_path / "m.keras").schema.columns}  # else it stays a feature
     for table, words, match in (
         ("debts.csv", costs, "'amount' contains a negative value in rows 1, 2"),
@@ -240,4 +240,4 @@ def test_train_decides_by_a_column(place, tmp_path):
         ("amounts.csv", (*costs, "--alerts", 5), "--cost-column and --alerts cannot be combined"),
     ):
         with pytest.raises(CounterpoiseError, match=match):
-            run("train", place / table, *how, *words)
+            run("train", root / table, *how, *words)

@@ -77,8 +77,8 @@ def test_predict_writes_path_probability_and_decision(counterpoise, folder, mode
     assert output.height == 78
     assert set(output["decision"]) <= {"ill", "normal"}
     assert output["path"].str.ends_with(".png").all()
-    found, clf = cp.images(folder, 6, skip_bad=True), cp.load(model)
-    by_path = dict(zip(found.paths, clf.predict_proba(found)[:, 1], strict=True))
+    image_set, clf = cp.images(folder, 6, skip_bad=True), cp.load(model)
+    by_path = dict(zip(image_set.paths, clf.predict_proba(image_set)[:, 1], strict=True))
     assert all(abs(by_path[path] - p) < 1e-6 for path, p in output["path", "probability"].iter_rows())
 
 
@@ -139,11 +139,11 @@ def test_a_table_of_images_through_every_command(counterpoise, folder, labels, t
     run = counterpoise("predict", made, labels, "--images", "scan", "--root", folder, "--out", output)
     assert run.code == 0, run.err
     scans = cp.images(labels, 6, images="scan", root=folder, target="dx", groups="patient")
-    found, clf = pl.read_csv(output), cp.load(made)
-    assert found.columns == ["scan", "path", "probability", "decision"]
-    assert found["scan"].to_list() == pl.read_csv(labels)["scan"].to_list()
-    assert found["path"].to_list() == list(scans.paths)
-    assert np.allclose(found["probability"], clf.predict_proba(scans)[:, 1], atol=1e-6)
+    predicted, clf = pl.read_csv(output), cp.load(made)
+    assert predicted.columns == ["scan", "path", "probability", "decision"]
+    assert predicted["scan"].to_list() == pl.read_csv(labels)["scan"].to_list()
+    assert predicted["path"].to_list() == list(scans.paths)
+    assert np.allclose(predicted["probability"], clf.predict_proba(scans)[:, 1], atol=1e-6)
     run = counterpoise("evaluate", made, labels, "--images", "dx", "--target", "dx")
     assert (run.code, "are not in" in run.err, "--skip-bad" in run.err) == (2, True, True)
     run = counterpoise("evaluate", made, *table, "--skip-bad", "--json")

@@ -18,8 +18,8 @@ def _network():
         yield
 
 
-@pytest.fixture(scope="module", name="place")
-def _place(tmp_path_factory):
+@pytest.fixture(scope="module", name="folder")
+def _root(tmp_path_factory):
     """160 images of 40 patients; ill is who has a spot and is a man."""
     root, rng, n = tmp_path_factory.mktemp("scans"), np.random.default_rng(0), 160
     sex, spot = rng.choice(["f", "m"], n), rng.random(n) < 0.5
@@ -46,10 +46,10 @@ QUICK = ("--images", "scan", "--size", 12, "--epochs", 3, "--batch-size", 32)
 
 
 @pytest.fixture(scope="module", name="model")
-def _model(place, counterpoise):
-    out = place / "m.keras"
+def _model(folder, counterpoise):
+    out = folder / "m.keras"
     run = counterpoise(
-        "train", place / "scans.csv", *QUICK, "--target", "dx", "--features", "age,sex", "--groups", "patient",
+        "train", folder / "scans.csv", *QUICK, "--target", "dx", "--features", "age,sex", "--groups", "patient",
         "--unit", "patient,eye", "--aggregate", "max", "--strategy", "threshold", "--out", out,
         "--flip", "horizontal", "--contrast", 0.1,
     )  # fmt: skip
@@ -58,8 +58,8 @@ def _model(place, counterpoise):
     return out
 
 
-def test_units_are_predicted_from_a_table_without_labels(counterpoise, place, model):
-    table = ("predict", model, place / "new.csv", "--images", "scan")
+def test_units_are_predicted_from_a_table_without_labels(counterpoise, folder, model):
+    table = ("predict", model, folder / "new.csv", "--images", "scan")
     rows = pl.read_csv(io.StringIO(counterpoise(*table).out))
     assert rows.height == 160
     units = pl.read_csv(io.StringIO(counterpoise(*table, "--unit", "patient,eye").out))
@@ -71,29 +71,29 @@ def test_units_are_predicted_from_a_table_without_labels(counterpoise, place, mo
     assert np.all(np.diff(units["probability"].to_numpy()[order]) >= -1e-9), "calibration keeps the order"
 
 
-def test_what_a_table_lacks_is_named(counterpoise, place, model, tmp_path):
-    pl.read_csv(place / "new.csv").drop("age").write_csv(place / "no_age.csv")
-    assert "'age' is not a column" in counterpoise("predict", model, place / "no_age.csv", "--images", "scan").err
-    assert "The model takes the columns" in counterpoise("predict", model, place, "--skip-bad").err
-    run = counterpoise("train", place / "scans.csv", *QUICK, "--target", "dx", "--features", "dx", "--strategy", "none",
-                       "--out", tmp_path / "x.keras")  # fmt: skip
+def test_what_a_table_lacks_is_named(counterpoise, folder, model, tmp_path):
+    pl.read_csv(folder / "new.csv").drop("age").write_csv(folder / "no_age.csv")
+    assert "'age' is not a column" in counterpoise("predict", model, folder / "no_age.csv", "--images", "scan").err
+    assert "The model takes the columns" in counterpoise("predict", model, folder, "--skip-bad").err
+    run = counterpoise("train", folder / "scans.csv", *QUICK, "--target", "dx", "--features", "dx", "--strategy",
+                       "none", "--out", tmp_path / "x.keras")  # fmt: skip
     assert "'dx' cannot be a feature" in run.err
     for option, odd in (("--flip", "sideways"), ("--contrast", 2)):
-        run = counterpoise("train", place / "none.csv", *QUICK, "--target", "dx", "--strategy", "none", option, odd,
+        run = counterpoise("train", folder / "none.csv", *QUICK, "--target", "dx", "--strategy", "none", option, odd,
                            "--out", tmp_path / "x.keras")  # fmt: skip
         assert f"{option[2:]} is {odd!r}" in run.err, "before anything is read"
 
 
-def test_the_features_of_the_model_file_may_be_typed_again_and_no_others(counterpoise, place, model):
-    table = ("predict", model, place / "new.csv", "--images", "scan")
+def test_the_features_of_the_model_file_may_be_typed_again_and_no_others(counterpoise, folder, model):
+    table = ("predict", model, folder / "new.csv", "--images", "scan")
     assert counterpoise(*table, "--features", "sex,age").out == counterpoise(*table).out
     run = counterpoise(*table, "--features", "age")
     assert run.code == 2
     assert "the model file names age, sex. Leave --features out." in run.err
 
 
-def test_scores_of_units_are_shown_beside_those_of_images(counterpoise, place, model, tmp_path):
-    run = counterpoise("evaluate", model, place / "scans.csv", "--images", "scan", "--target", "dx",
+def test_scores_of_units_are_shown_beside_those_of_images(counterpoise, folder, model, tmp_path):
+    run = counterpoise("evaluate", model, folder / "scans.csv", "--images", "scan", "--target", "dx",
                        "--out", tmp_path / "scores.json")  # fmt: skip
     assert run.code == 0, run.err
     assert "Unit: patient + eye" in run.out
@@ -102,15 +102,15 @@ def test_scores_of_units_are_shown_beside_those_of_images(counterpoise, place, m
     assert record["units"]["aggregate"] == "max"
 
 
-def test_heat_maps_of_a_table_of_images(counterpoise, place, model, tmp_path):
-    run = counterpoise("explain", model, place / "new.csv", "--images", "scan", "--out", tmp_path / "heat")
+def test_heat_maps_of_a_table_of_images(counterpoise, folder, model, tmp_path):
+    run = counterpoise("explain", model, folder / "new.csv", "--images", "scan", "--out", tmp_path / "heat")
     assert run.code == 0, run.err
     assert len(list((tmp_path / "heat").iterdir())) == 160
 
 
-def test_several_labels_of_images_from_the_table_to_the_scores(counterpoise, place, tmp_path):
+def test_several_labels_of_images_from_the_table_to_the_scores(counterpoise, folder, tmp_path):
     how = ("--images", "scan", "--target", "mass,edema")
-    run = counterpoise("compare", place / "scans.csv", *QUICK, *how[2:], "--groups", "patient", "--strategies",
+    run = counterpoise("compare", folder / "scans.csv", *QUICK, *how[2:], "--groups", "patient", "--strategies",
                        "threshold", "--folds", 2, "--out", tmp_path / "run")  # fmt: skip
     assert run.code == 0, run.err
     board = json.loads((tmp_path / "run" / "leaderboard.json").read_text())
@@ -118,15 +118,15 @@ def test_several_labels_of_images_from_the_table_to_the_scores(counterpoise, pla
     assert [c["label"] for c in board["data"]["classes"]] == ["mass", "edema"]
     assert board["data"]["classes"][1]["known"] == 160 - len(range(5, 160, 11))
     model = tmp_path / "run" / "model.keras"
-    rows = pl.read_csv(io.StringIO(counterpoise("predict", model, place / "new.csv", "--images", "scan").out))
+    rows = pl.read_csv(io.StringIO(counterpoise("predict", model, folder / "new.csv", "--images", "scan").out))
     assert rows.columns[2:] == ["probability_mass", "decision_mass", "probability_edema", "decision_edema"]
-    scores = counterpoise("evaluate", model, place / "scans.csv", *how, "--out", tmp_path / "s.json")
+    scores = counterpoise("evaluate", model, folder / "scans.csv", *how, "--out", tmp_path / "s.json")
     assert scores.code == 0, scores.err
     assert [one["label"] for one in json.loads((tmp_path / "s.json").read_text())["labels"]] == ["mass", "edema"]
 
 
-def test_an_empty_label_of_an_image_may_mean_that_it_is_absent(counterpoise, place, tmp_path):
-    run = counterpoise("diagnose", place / "scans.csv", "--images", "scan", "--size", 12, "--target", "mass,edema",
+def test_an_empty_label_of_an_image_may_mean_that_it_is_absent(counterpoise, folder, tmp_path):
+    run = counterpoise("diagnose", folder / "scans.csv", "--images", "scan", "--size", 12, "--target", "mass,edema",
                        "--missing", "absent", "--json")  # fmt: skip
     assert run.code == 0, run.err
     edema = json.loads(run.out)

@@ -10,8 +10,8 @@ import pytest
 from command_line import run_command
 
 
-@pytest.fixture(scope="module", name="place")
-def _place(tmp_path_factory):
+@pytest.fixture(scope="module", name="root")
+def _root(tmp_path_factory):
     folder, rng = tmp_path_factory.mktemp("labels"), np.random.default_rng(0)
     x = rng.normal(size=(120, 2))
     edema, mass = (rng.random(120) < 1 / (1 + np.exp(1 - 2 * x[:, i])) for i in (0, 1))
@@ -22,8 +22,8 @@ def _place(tmp_path_factory):
     return folder
 
 
-def test_train_predict_evaluate(place):
-    model, table = place / "m.keras", place / "t.csv"
+def test_train_predict_evaluate(root):
+    model, table = root / "m.keras", root / "t.csv"
     how = ("--strategy", "class_weight", "--model", "mlp", "--epochs", 2)
     done = run_command("train", table, "--target", "edema,mass", *how, "--out", model)
     assert done.code == 0, done.err
@@ -34,7 +34,7 @@ def test_train_predict_evaluate(place):
     assert [row["label"] for row in record["labels"]] == ["edema", "mass"]
     shown = run_command("evaluate", model, table, "--target", "mass,edema")
     assert (shown.code, "means over the labels" in shown.out) == (0, True)
-    assert run_command("evaluate", model, place / "tags.csv", "--target", "tags", "--separator", "|").code == 0
+    assert run_command("evaluate", model, root / "tags.csv", "--target", "tags", "--separator", "|").code == 0
     watched = json.loads(run_command("evaluate", model, table, "--unlabeled", "--json").out)
     assert [row["label"] for row in watched["labels"]] == ["edema", "mass"]
     lines = run_command("evaluate", model, table, "--unlabeled").out.splitlines()
@@ -42,9 +42,9 @@ def test_train_predict_evaluate(place):
     assert any(line.split()[0] == "mass" and f"{share:.4g}" in line for line in lines if line.strip())
 
 
-def test_compare_reads_separated_text(place, tmp_path):
+def test_compare_reads_separated_text(root, tmp_path):
     how = ("--strategies", "class_weight", "--folds", 2, "--epochs", 1, "--model", "mlp", "--json")
-    done = run_command("compare", place / "tags.csv", "--target", "tags", "--separator", "|", *how, "--out", tmp_path)
+    done = run_command("compare", root / "tags.csv", "--target", "tags", "--separator", "|", *how, "--out", tmp_path)
     assert done.code == 0, done.err
     assert [c["label"] for c in json.loads(done.out)["data"]["classes"]] == ["edema", "mass"]
 
@@ -62,6 +62,6 @@ def test_compare_reads_separated_text(place, tmp_path):
         (("--labels-prefix", "e", "--target", "edema"), "--target and --labels-prefix cannot be combined"),
     ],
 )
-def test_what_is_wrong_is_named(place, more, words):
-    done = run_command("train", place / "t.csv", "--strategy", "none", *more, "--out", place / "x.keras")
+def test_what_is_wrong_is_named(root, more, words):
+    done = run_command("train", root / "t.csv", "--strategy", "none", *more, "--out", root / "x.keras")
     assert (done.code, words in done.err) == (2, True), done.err

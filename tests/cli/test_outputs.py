@@ -30,8 +30,8 @@ def _made(tmp_path_factory) -> Path:
     return folder
 
 
-@pytest.fixture(name="place")
-def _place(made, tmp_path, monkeypatch) -> Path:
+@pytest.fixture(name="root")
+def _root(made, tmp_path, monkeypatch) -> Path:
     """The same in a folder of its own, with other names for both."""
     for name in ("t.csv", "m.keras"):
         (tmp_path / name).write_bytes((made / name).read_bytes())
@@ -66,17 +66,17 @@ COMPARE = ("--target", "ill", "--strategies", "none", "--folds", "2", "--epochs"
         ("resample", "t*.csv", "--target", "ill", "--out", "tt.csv"),
     ],
 )
-def test_an_input_is_no_output(place, command):
+def test_an_input_is_no_output(root, command):
     os.link("t.csv", "t.keras")
     Path("run").mkdir()
     os.link("m.keras", "run/model.keras")
     os.link("t.csv", "run/leaderboard.csv")
-    before = contents(place)
+    before = contents(root)
     check_refusal(run_command(*command), "that is read" if "tt.csv" in command else "this command reads that file")
-    assert contents(place) == before
+    assert contents(root) == before
 
 
-def test_predictions_go_to_devices_and_pipes(place):
+def test_predictions_go_to_devices_and_pipes(root):
     assert run_command("predict", "m.keras", "t.csv", "--out", "/dev/null").code == 0
     assert Path("/dev/null").is_char_device()
     check_refusal(run_command("predict", "m.keras", "t.csv", "--out", "/dev/full"), "'/dev/full'", "No space left")
@@ -90,18 +90,18 @@ def test_predictions_go_to_devices_and_pipes(place):
     assert read == [run_command("predict", "m.keras", "t.csv").out]
 
 
-def test_an_export_is_no_device(place):
+def test_an_export_is_no_device(root):
     check_refusal(run_command("export", "m.keras", "--format", "onnx", "--out", "/dev/null"), "/dev/null")
-    odd = os.fsdecode(os.fsencode(place) + b"/\xff.onnx")
+    odd = os.fsdecode(os.fsencode(root) + b"/\xff.onnx")
     check_refusal(run_command("export", "m.keras", "--format", "onnx", "--out", odd), r"\udcff.onnx", "UTF-8")
 
 
-def test_a_model_goes_to_a_device(place):
+def test_a_model_goes_to_a_device(root):
     run = run_command("train", "t.csv", *TRAIN, "--out", "/dev/null")
     assert (run.code, run.out.split(":")[0]) == (0, "saved /dev/null")
 
 
-def test_texts_that_a_spreadsheet_runs_are_reported_and_escaped_on_request(place):
+def test_texts_that_a_spreadsheet_runs_are_reported_and_escaped_on_request(root):
     plain, escaped = (run_command("predict", "m.keras", "t.csv", *more) for more in ((), ("--spreadsheet",)))
     cells = plain.out.count(",=1+1\n")
     assert f"! {cells:,} cells look like formulas. For a spreadsheet, add --spreadsheet." in plain.err or not cells
@@ -111,8 +111,8 @@ def test_texts_that_a_spreadsheet_runs_are_reported_and_escaped_on_request(place
 def test_formulas_are_texts_that_are_no_numbers(capsys):
     texts = ["=1", "+a", "-b", "@c", "\td", "\re", "＝f", "-5", "+1.5", "-1,5", "a=b", "", None, "'x"]
     frame = pl.DataFrame({"decision": texts, "probability": [0.5] * len(texts)})
-    found = _without_formulas(frame, escape=True)["decision"].to_list()
-    assert found == [f"'{t}" if i < 7 else t for i, t in enumerate(texts)]
+    written = _without_formulas(frame, escape=True)["decision"].to_list()
+    assert written == [f"'{t}" if i < 7 else t for i, t in enumerate(texts)]
     assert "7 cells" in capsys.readouterr().err
     assert _without_formulas(frame, escape=False).equals(frame)
     numbers = frame.select("probability")

@@ -12,8 +12,8 @@ def test_the_page_comes_back_as_it_was(counterpoise, tmp_path):
     y = (rng.random(160) < 0.25).astype(int)
     x = rng.normal(size=(160, 2)) + 2 * y[:, None]
     kept = {"folds": 2, "epochs": 1, "batch_size": 64, "verbose": 0, "refit": False, "store": tmp_path / "run"}
-    found = cp.compare("mlp", x, y, strategies="threshold", **kept)
-    found.save(tmp_path / "run")
+    comparison = cp.compare("mlp", x, y, strategies="threshold", **kept)
+    comparison.save(tmp_path / "run")
     before = (tmp_path / "run" / "report.html").read_text()
     (tmp_path / "run" / "report.html").unlink()
     done = counterpoise("report", tmp_path / "run")
@@ -26,7 +26,7 @@ def test_the_page_comes_back_as_it_was(counterpoise, tmp_path):
 
 
 def test_a_folder_without_a_run_is_refused(counterpoise, tmp_path):
-    for place in (tmp_path, tmp_path / "nowhere"):
-        done = counterpoise("report", place)
+    for folder in (tmp_path, tmp_path / "nowhere"):
+        done = counterpoise("report", folder)
         assert done.code == 2
         assert "--out folder of `counterpoise compare`" in done.err

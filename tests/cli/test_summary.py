@@ -28,8 +28,8 @@ def test_what_train_prints_is_what_the_card_has(two):
     assert f"verage precision {metrics['average_precision']['value']:.3f} (95% CI" in text[1]
     predicted_by = clf.target.apply(clf.rule, clf.scores["log_p"].astype(float)).decision
     y = clf.scores["y"]
-    found, alerts = (10_000 * np.mean((predicted_by == 1) & (y == code)) for code in (1, 0))
-    assert f"{found:,.0f} found, {alerts:,.0f} false positives" in text[2]
+    hits, alerts = (10_000 * np.mean((predicted_by == 1) & (y == code)) for code in (1, 0))
+    assert f"{hits:,.0f} found, {alerts:,.0f} false positives" in text[2]
     assert text[3:] == ["A note.", "Next: Score it on new rows: counterpoise evaluate m.keras ROWS.csv"]
 
 

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from counterpoise.cli import terminal
-from counterpoise.cli.terminal import Terminal, say, write_data
+from counterpoise.cli.terminal import Terminal, print_line, write_data
 from counterpoise.core.errors import OptionError
 from counterpoise.core.shown import shown
 
@@ -24,8 +24,8 @@ def test_characters_that_steer_are_written_out_and_others_stay():
 
 
 def test_a_line_is_printed_as_text(capsys):
-    say(f"saved {STEERING}")
-    say(STEERING, error=True)
+    print_line(f"saved {STEERING}")
+    print_line(STEERING, error=True)
     assert capsys.readouterr() == (f"saved {WRITTEN}\n", f"{WRITTEN}\n")
 
 
@@ -33,8 +33,8 @@ def test_a_terminal_gets_lines_broken_between_words_and_commands_whole(monkeypat
     monkeypatch.setenv("COLUMNS", "20")
     out = Raw("utf-8", terminal=True)
     monkeypatch.setattr(sys, "stdout", out)
-    say("average precision 0.386 (held-out rows)")
-    say("Next: counterpoise evaluate m.keras rows.csv")
+    print_line("average precision 0.386 (held-out rows)")
+    print_line("Next: counterpoise evaluate m.keras rows.csv")
     out.flush()
     lines = ["average precision", "0.386 (held-out", "rows)", "Next: counterpoise evaluate m.keras rows.csv"]
     assert out.buffer.getvalue().decode().splitlines() == lines

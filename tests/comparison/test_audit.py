@@ -35,9 +35,9 @@ def _comparison():
 
 
 def test_groups_are_scored_on_test_rows_at_each_fold_s_threshold(comparison):
-    rows, found = comparison
-    audit = found.record["audit"]
-    results = [r for r in found.fold_results if r.strategy == audit["strategy"] and r.repeat == 0]
+    rows, cmp = comparison
+    audit = cmp.record["audit"]
+    results = [r for r in cmp.fold_results if r.strategy == audit["strategy"] and r.repeat == 0]
     order = np.concatenate([r.rows for r in results])
     decision = np.concatenate([r.decision for r in results])
     assert audit["rows"] == len(rows) == len(order)
@@ -48,16 +48,16 @@ def test_groups_are_scored_on_test_rows_at_each_fold_s_threshold(comparison):
         assert value["rows"] == mine.sum()
         assert value["scores"]["recall"]["value"] == pytest.approx(recall_score(ill[mine], decision[mine]))
     assert {v["value"] for v in by_site["values"]} >= {"north", "south"}
-    assert found.best.schema is not None
-    assert "sex" in {c.name for c in found.best.schema.columns}, "a column stays a feature"
+    assert cmp.best.schema is not None
+    assert "sex" in {c.name for c in cmp.best.schema.columns}, "a column stays a feature"
 
 
 def test_thresholds_reviews_and_reliability(comparison):
-    rows, found = comparison
-    audit = found.record["audit"]
+    rows, cmp = comparison
+    audit = cmp.record["audit"]
     assert len(audit["thresholds"]) == 6
-    assert next(r for r in found.leaderboard if r["strategy"] == audit["strategy"])["thresholds"] == audit["thresholds"]
-    spread = found.best.card["threshold"].get("spread")
+    assert next(r for r in cmp.leaderboard if r["strategy"] == audit["strategy"])["thresholds"] == audit["thresholds"]
+    spread = cmp.best.card["threshold"].get("spread")
     if audit["strategy"] == "threshold":
         assert spread["low"] <= spread["value"] <= spread["high"]
         assert audit["threshold_spread"]["low"]["recall"] >= audit["threshold_spread"]["high"]["recall"]
@@ -70,7 +70,7 @@ def test_thresholds_reviews_and_reliability(comparison):
     (table,) = audit["reliability"]
     assert sum(b["positives"] for b in table["bins"]) == (rows["ill"] == "yes").sum()
     assert audit["importance"] is None
-    json.dumps(found.record, allow_nan=False)
+    json.dumps(cmp.record, allow_nan=False)
 
 
 def test_the_page_has_the_sections_in_their_order(comparison):
@@ -86,22 +86,22 @@ def test_the_page_has_the_sections_in_their_order(comparison):
 def test_importance_is_measured_where_the_split_keeps_test_rows_from_the_model():
     rows = people(600).drop("site")
     split = np.repeat(["train", "validation", "test"], 200)
-    found = cp.compare("mlp", rows, "ill", split=split, **HOW)
-    importance = found.record["audit"]["importance"]
+    comparison = cp.compare("mlp", rows, "ill", split=split, **HOW)
+    importance = comparison.record["audit"]["importance"]
     assert importance["rows"] == 200
     assert importance["columns"][0]["columns"] == ["v"]
-    assert "Average precision lost without a column" in found.html()
-    assert found.record["audit"]["review"] == []  # no other fold chooses the floors
+    assert "Average precision lost without a column" in comparison.html()
+    assert comparison.record["audit"]["review"] == []  # no other fold chooses the floors
 
 
 def test_importance_of_the_models_of_folds_on_their_test_rows():
     rows = people(600).drop("site")
-    found = cp.compare("mlp", rows, "ill", folds=2, importance=True, refit=False, **HOW)
-    importance = found.record["audit"]["importance"]
+    comparison = cp.compare("mlp", rows, "ill", folds=2, importance=True, refit=False, **HOW)
+    importance = comparison.record["audit"]["importance"]
     assert importance["rows"] == 600
     assert importance["columns"][0]["columns"] == ["v"]
     assert importance["columns"][0]["importance"]["low"] > 0
-    assert abs(importance["average_precision"] - found.leaderboard[0]["scores"]["average_precision"]["mean"]) < 0.1
+    assert abs(importance["average_precision"] - comparison.leaderboard[0]["scores"]["average_precision"]["mean"]) < 0.1
     with pytest.raises(OptionError, match="importance is for tables"):
         cp.compare("mlp", rows.with_columns(two=pl.col("ill") == "yes"), ["ill", "two"], importance=True, **HOW)
 
@@ -110,15 +110,17 @@ def test_classes_and_labels():
     rng = np.random.default_rng(3)
     y = rng.choice(["a", "b", "c"], 400, p=[0.6, 0.25, 0.15])
     frame = pl.DataFrame({"v": rng.normal(size=400) + (y == "b") + 2 * (y == "c"), "sex": rng.choice(["f", "m"], 400)})
-    found = cp.compare("mlp", frame.with_columns(y=y), "y", by="sex", folds=2, refit=False, **HOW)
-    assert [table["class"] for table in found.record["audit"]["by"]] == ["a", "b", "c"]
-    assert len(found.record["audit"]["reliability"]) == 3
-    assert found.record["audit"]["thresholds"] == [None, None]
+    comparison = cp.compare("mlp", frame.with_columns(y=y), "y", by="sex", folds=2, refit=False, **HOW)
+    assert [table["class"] for table in comparison.record["audit"]["by"]] == ["a", "b", "c"]
+    assert len(comparison.record["audit"]["reliability"]) == 3
+    assert comparison.record["audit"]["thresholds"] == [None, None]
     labels = frame.with_columns(one=(y == "b").astype(int), two=(y == "c").astype(int))
-    found = cp.compare("mlp", labels, ["one", "two"], by="sex", folds=2, refit=False, **{**HOW, "strategies": "none"})
-    assert [table["class"] for table in found.record["audit"]["by"]] == ["one", "two"]
-    assert found.record["audit"]["review"] == []
-    assert 'id="audit-groups"' in found.html()
+    comparison = cp.compare(
+        "mlp", labels, ["one", "two"], by="sex", folds=2, refit=False, **{**HOW, "strategies": "none"}
+    )
+    assert [table["class"] for table in comparison.record["audit"]["by"]] == ["one", "two"]
+    assert comparison.record["audit"]["review"] == []
+    assert 'id="audit-groups"' in comparison.html()
 
 
 def test_refusals():

@@ -57,13 +57,13 @@ def test_the_winner_is_trained_on_all_rows_and_its_card_says_how_it_did(comparis
 def test_every_member_of_an_ensemble_is_scored_alone(comparison):
     rows = {row["strategy"]: row for row in comparison.leaderboard}
     assert rows["oversample"]["members"] == []
-    found = rows["resampling_ensemble"]["members"]
-    assert [m["name"] for m in found] == ["none", "oversample", "undersample"]
+    members = rows["resampling_ensemble"]["members"]
+    assert [m["name"] for m in members] == ["none", "oversample", "undersample"]
     alone = [c for c in comparison.fold_results if c.strategy == "none"]
     y, proba = Y[np.concatenate([c.rows for c in alone])], np.concatenate([c.member_proba[0] for c in alone])
-    assert found[0]["average_precision"] == pytest.approx(metrics.average_precision_score(y, proba[:, 1]))
-    assert found[0]["log_loss"] == pytest.approx(metrics.log_loss(y, proba))
-    assert [m["correlation"][i] for i, m in enumerate(found)] == pytest.approx([1, 1, 1])
+    assert members[0]["average_precision"] == pytest.approx(metrics.average_precision_score(y, proba[:, 1]))
+    assert members[0]["log_loss"] == pytest.approx(metrics.log_loss(y, proba))
+    assert [m["correlation"][i] for i, m in enumerate(members)] == pytest.approx([1, 1, 1])
     assert "Ensemble members" in page.render(comparison.record)
     own = comparison.best.members_
     output = np.exp(comparison.best.scores["log_p"][0].astype(float))

@@ -16,14 +16,14 @@ RNG = np.random.default_rng(0)
 
 def results(proba, threshold=0.5):
     """Two folds of every other row, and a second repeat that says something else."""
-    found = []
+    fold_results = []
     for repeat, p in ((0, proba), (1, 1 - proba)):
         for fold in (0, 1):
             rows = np.arange(fold, len(p), 2)
             both = np.stack([1 - p[rows], p[rows]], axis=1).astype(np.float32)
             decision = (p[rows] >= threshold).astype(np.int32)
-            found.append(FoldResult("none", repeat, fold, rows, both, both, decision))
-    return found
+            fold_results.append(FoldResult("none", repeat, fold, rows, both, both, decision))
+    return fold_results
 
 
 def test_the_most_confident_errors_go_first():

@@ -25,8 +25,8 @@ def pictures() -> np.ndarray:
 
 
 def status(x, y=Y, *, duplicates="warn", **how):
-    found = before_comparison(read(x, y=y, **how), 3, duplicates, "warn")
-    return {check.name: check.status for check in found.checks}
+    diagnosis = before_comparison(read(x, y=y, **how), 3, duplicates, "warn")
+    return {check.name: check.status for check in diagnosis.checks}
 
 
 def test_near_copies_are_warned_of_refused_or_grouped():

@@ -27,14 +27,14 @@ def compare(x=X, y=Y, **how):
 
 
 @pytest.fixture(scope="module")
-def found():
+def cmp():
     return compare(strategies="oversample,threshold")
 
 
-def test_the_record_says_what_rows_did_and_every_score_has_an_interval(found, tmp_path):
-    assert found.record["split"] == {"training": 240, "validation": 60, "test": 120}
-    assert (found.record["folds"], found.record["repeats"]) == (1, 1)
-    for row in found.leaderboard:
+def test_the_record_says_what_rows_did_and_every_score_has_an_interval(cmp, tmp_path):
+    assert cmp.record["split"] == {"training": 240, "validation": 60, "test": 120}
+    assert (cmp.record["folds"], cmp.record["repeats"]) == (1, 1)
+    for row in cmp.leaderboard:
         assert all(len(score["folds"]) == 1 for score in row["scores"].values())
         for key in ("average_precision", "roc_auc", "log_loss", "brier", "recall", "f1"):
             score = row["scores"][key]
@@ -42,31 +42,31 @@ def test_the_record_says_what_rows_did_and_every_score_has_an_interval(found, tm
             assert score["low"] < score["high"], (row["strategy"], key)
         if row["strategy"] != "none":
             assert row["vs_none"]["average_precision"]["p"] is not None
-    page = found.to_html(tmp_path / "page.html").read_text()
+    page = cmp.to_html(tmp_path / "page.html").read_text()
     assert "240 training rows, 60 validation rows, 120 test rows" in page
     assert "out-of-fold" not in page[page.index('id="methods"') : page.index('id="methods"') + 2000]
-    assert "--nested" not in found.verdict.evidence
+    assert "--nested" not in cmp.verdict.evidence
 
 
-def test_the_classifier_is_the_one_that_was_judged(found):
-    result = next(c for c in found.fold_results if c.strategy == found.verdict.model)
+def test_the_classifier_is_the_one_that_was_judged(cmp):
+    result = next(c for c in cmp.fold_results if c.strategy == cmp.verdict.model)
     assert np.array_equal(result.rows, np.flatnonzero(TEST))
-    assert np.allclose(found.best.predict_proba(X[TEST]), result.proba, atol=1e-6)
-    assert found.best.rule.threshold == result.rule.threshold
-    assert found.best.card["split"] == found.record["split"]
-    assert found.best.card["metrics_of"] == "120 test rows, not used for training or tuning"
+    assert np.allclose(cmp.best.predict_proba(X[TEST]), result.proba, atol=1e-6)
+    assert cmp.best.rule.threshold == result.rule.threshold
+    assert cmp.best.card["split"] == cmp.record["split"]
+    assert cmp.best.card["metrics_of"] == "120 test rows, not used for training or tuning"
 
 
-def test_test_rows_train_nothing_and_choose_nothing(found):
+def test_test_rows_train_nothing_and_choose_nothing(cmp):
     """Whatever they hold: rules, weights and rounds stay, to the last bit."""
     y = np.where(TEST, 1 - Y, Y)
     other = compare(np.where(TEST[:, None], X + 5, X).astype("float32"), y, strategies="oversample,threshold")
-    for a, b in zip(found.fold_results, other.fold_results, strict=True):
+    for a, b in zip(cmp.fold_results, other.fold_results, strict=True):
         assert a.rule.threshold == b.rule.threshold
         assert a.history == b.history
 
 
-def test_rules_come_from_validation_rows(found):
+def test_rules_come_from_validation_rows(cmp):
     """They are those that `fit` finds on the same rows."""
     rest = ~TEST
     own = X[SPLIT == "val"], Y[SPLIT == "val"]
@@ -75,7 +75,7 @@ def test_rules_come_from_validation_rows(found):
         "mlp", X[SPLIT == "train"], Y[SPLIT == "train"], validation=own, strategy="oversample", epochs=2,
         batch_size=32, tune_threshold=True, verbose=0,
     )  # fmt: skip
-    result = next(c for c in found.fold_results if c.strategy == "oversample")
+    result = next(c for c in cmp.fold_results if c.strategy == "oversample")
     assert clf.rule.threshold == pytest.approx(result.rule.threshold, abs=1e-6)
     assert np.allclose(clf.predict_proba(X[TEST]), result.proba, atol=1e-5)
 
@@ -93,8 +93,8 @@ def test_estimators_of_other_kinds_are_fitted_on_training_rows_alone():
     from sklearn.tree import DecisionTreeClassifier
 
     tree = cp.external("tree", DecisionTreeClassifier(random_state=0))
-    found = compare(strategies=[tree], refit=False)
-    result = next(c for c in found.fold_results if c.strategy == "external:tree")
+    comparison = compare(strategies=[tree], refit=False)
+    result = next(c for c in comparison.fold_results if c.strategy == "external:tree")
     assert result.rows_seen == 240
 
 
@@ -117,8 +117,8 @@ def test_what_a_given_split_does_not_go_with(how, error, words):
 
 
 def test_without_validation_rows_a_fifth_of_the_training_rows_stops():
-    found = compare(split=np.where(TEST, "test", "train"), refit=False)
-    assert found.record["split"] == {"training": 240, "validation": 60, "test": 120}
+    comparison = compare(split=np.where(TEST, "test", "train"), refit=False)
+    assert comparison.record["split"] == {"training": 240, "validation": 60, "test": 120}
 
 
 def test_limits_and_tuning_go_with_a_split():

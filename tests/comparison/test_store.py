@@ -165,8 +165,8 @@ def counted(limit=10**6):
     return seen, executor
 
 
-def scores(found):
-    return [(c.strategy, c.repeat, c.fold, c.proba.tobytes(), c.decision.tobytes()) for c in found.fold_results]
+def scores(comparison):
+    return [(c.strategy, c.repeat, c.fold, c.proba.tobytes(), c.decision.tobytes()) for c in comparison.fold_results]
 
 
 @pytest.fixture(scope="module", name="whole")
@@ -180,19 +180,19 @@ def test_an_interrupted_comparison_goes_on_and_ends_with_the_same_scores(whole, 
     with pytest.raises(KeyboardInterrupt):
         cp.compare("mlp", X, Y, executor=executor, **how)
     more, executor = counted()
-    found = cp.compare("mlp", X, Y, executor=executor, **how)
+    comparison = cp.compare("mlp", X, Y, executor=executor, **how)
     assert len(seen) == 1
     assert len(more) == 4, "three fits were left, and the winner is trained on all rows"
     assert not set(seen) & set(more)
-    assert scores(found) == scores(whole)
-    assert np.array_equal(found.best.predict_proba(X), whole.best.predict_proba(X))
+    assert scores(comparison) == scores(whole)
+    assert np.array_equal(comparison.best.predict_proba(X), whole.best.predict_proba(X))
     none, executor = counted()
     again = cp.compare("mlp", X, Y, executor=executor, **how)
     assert none == []
-    assert again.record == found.record
+    assert again.record == comparison.record
     with Store.reading(tmp_path / "run") as store:
-        assert store.record["rows"] == found.record["rows"]
-        assert set(store.record["curves"]) == set(found.curves)
+        assert store.record["rows"] == comparison.record["rows"]
+        assert set(store.record["curves"]) == set(comparison.curves)
 
 
 def test_more_strategies_and_repeats_train_only_what_is_new(tmp_path):

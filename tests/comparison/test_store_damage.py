@@ -133,10 +133,10 @@ def test_every_page_of_zeros_is_found_or_holds_nothing(run):
     for start in range(0, len(whole), 4096):
         (run / FILE).write_bytes(whole[:start] + bytes(4096) + whole[start + 4096 :])
         try:
-            found = repr(looked_through(run))
+            outcome = repr(looked_through(run))
         except ArtifactError as error:
-            found = str(error)
-        assert found == before or "run.sqlite' is damaged" in found, start // 4096
+            outcome = str(error)
+        assert outcome == before or "run.sqlite' is damaged" in outcome, start // 4096
 
 
 def test_random_bytes_and_half_a_file(run):

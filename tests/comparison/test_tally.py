@@ -107,9 +107,9 @@ def test_what_failed_keeps_its_reason_and_costs_nothing():
 def test_rows_with_a_duplicate_in_training_are_left_out(examples):
     free = np.array([True, False] * 6)
     c = result("none", 0, np.arange(12), duplicate_free=free)
-    found = tally.duplicate_free([c], examples)
+    scores = tally.duplicate_free([c], examples)
     expected = metrics.average_precision_score(Y[free], c.proba[free, 1])
-    assert found == {"rows": 6, "folds": 1, "average_precision": pytest.approx(expected)}
+    assert scores == {"rows": 6, "folds": 1, "average_precision": pytest.approx(expected)}
     nothing = dataclasses.replace(c, duplicate_free=np.zeros(12, bool))
     assert tally.duplicate_free([nothing], examples) == {"rows": 0, "folds": 0, "average_precision": None}
     assert tally.duplicate_free([dataclasses.replace(c, duplicate_free=None)], examples) is None

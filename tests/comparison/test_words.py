@@ -13,8 +13,8 @@ from counterpoise.core.errors import OptionError
 
 def test_effect_of_two_confusion_matrices() -> None:
     old, new = np.array([[9700, 100], [100, 100]]), np.array([[9640, 160], [86, 114]])
-    found, alerts = (10_000 * (b - a) for a, b in zip(rates(old), rates(new), strict=True))
-    text = effect_text("focal", "ill", {"found": found, "false_positives": alerts, "cost": 0.0})
+    hits, alerts = (10_000 * (b - a) for a, b in zip(rates(old), rates(new), strict=True))
+    text = effect_text("focal", "ill", {"found": hits, "false_positives": alerts, "cost": 0.0})
     assert text.endswith("14 more 'ill' found, 60 more false positives, cost unchanged.")
     none = effect_text("threshold", "ill", {"found": 0.0, "false_positives": -0.2, "cost": None})
     assert none.endswith("no more 'ill' found, less than 1 fewer false positives.")

@@ -201,9 +201,9 @@ def test_an_image_of_the_folder_that_is_read_is_no_output(tmp_path):
 
 def test_places_that_cannot_be_written_are_refused(tmp_path):
     (tmp_path / "file").write_text("")
-    for place, words in ((tmp_path, "it is a folder"), (tmp_path / "file" / "a.txt", "is a file. Name a folder")):
+    for path, words in ((tmp_path, "it is a folder"), (tmp_path / "file" / "a.txt", "is a file. Name a folder")):
         with pytest.raises(ArtifactError, match=words):
-            check_output(place)
+            check_output(path)
     check_folder(tmp_path / "not" / "yet")
     assert names(tmp_path) == ["file"]
 

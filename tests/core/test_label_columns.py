@@ -27,9 +27,9 @@ CELLS = {
 
 @pytest.mark.parametrize("case", CELLS)
 def test_columns_in_any_form(case):
-    found = cp.labels(CELLS[case]).read(CELLS[case])
-    assert found.codes.tolist() == WANTED
-    assert found.classes == (("a", "b") if case in ("pandas", "polars") else ("label_0", "label_1"))
+    examples = cp.labels(CELLS[case]).read(CELLS[case])
+    assert examples.codes.tolist() == WANTED
+    assert examples.classes == (("a", "b") if case in ("pandas", "polars") else ("label_0", "label_1"))
 
 
 def test_what_gaps_and_doubts_mean():

@@ -88,19 +88,19 @@ GAPS = {
 
 @pytest.mark.parametrize("kind", TEXTS)
 def test_text_of_every_kind(kind):
-    found = class_labels(TEXTS[kind])
-    assert found.classes == ("ill", "ok", "sick")
-    assert found.codes.dtype == np.int32
-    np.testing.assert_array_equal(found.codes, CODE)
-    np.testing.assert_array_equal(found.values, TEXT)
+    labels = class_labels(TEXTS[kind])
+    assert labels.classes == ("ill", "ok", "sick")
+    assert labels.codes.dtype == np.int32
+    np.testing.assert_array_equal(labels.codes, CODE)
+    np.testing.assert_array_equal(labels.values, TEXT)
 
 
 @pytest.mark.parametrize("kind", NUMBERS)
 def test_numbers_of_every_kind(kind):
-    found = class_labels(NUMBERS[kind])
-    assert found.classes == (0, 1, 2)
-    assert {type(c) for c in found.classes} == {int}
-    np.testing.assert_array_equal(found.codes, CODE)
+    labels = class_labels(NUMBERS[kind])
+    assert labels.classes == (0, 1, 2)
+    assert {type(c) for c in labels.classes} == {int}
+    np.testing.assert_array_equal(labels.codes, CODE)
 
 
 @pytest.mark.parametrize("kind", GAPS)
@@ -202,9 +202,9 @@ def test_what_is_no_class_is_named(y, words):
 
 def test_numbers_beside_text_are_text_whatever_holds_them():
     for y in ([1, "a", 2.0, True], np.array([1, "a", 2.0, True], object), pd.Series([1, "a", 2.0, True], dtype=object)):
-        found = class_labels(y)
-        assert [found.classes[c] for c in found.codes][1:3] == ["a", "2"]
-        assert {type(c) for c in found.classes} == {str}
+        labels = class_labels(y)
+        assert [labels.classes[c] for c in labels.codes][1:3] == ["a", "2"]
+        assert {type(c) for c in labels.classes} == {str}
 
 
 def test_intervals_and_large_numbers_keep_their_names():
@@ -244,10 +244,10 @@ HOTS = {
 
 @pytest.mark.parametrize("kind", HOTS)
 def test_one_hot_rows_of_every_kind(kind):
-    found = class_labels(HOTS[kind])
-    np.testing.assert_array_equal(found.codes, CODE)
-    assert found.classes in ((0, 1, 2), ("a", "b", "c"))
-    assert (found.classes == (0, 1, 2)) == (
+    labels = class_labels(HOTS[kind])
+    np.testing.assert_array_equal(labels.codes, CODE)
+    assert labels.classes in ((0, 1, 2), ("a", "b", "c"))
+    assert (labels.classes == (0, 1, 2)) == (
         kind not in ("named", "boolean", "Int8", "object frame", "arrow", "polars", "table")
     )
     np.testing.assert_allclose(cp.sample_weight(HOTS[kind]), cp.sample_weight(CODE))

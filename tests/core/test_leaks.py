@@ -56,9 +56,9 @@ def test_every_column_and_class_scores_as_alone(monkeypatch, classes, cells):
     y = rng.integers(0, classes, 400).astype(np.int32)
     numbers = rng.integers(0, 30, (400, 4)) + 10 * rng.random((400, 4)) * [0, 0, 1, 1] + y[:, None] * [0, 2, 0, 2]
     numbers[::7, 0] = np.nan
-    found = single_column_scores({"numeric": numbers.astype(np.float32), "categorical": y[:, None] % 3}, y, classes)
+    scores = single_column_scores({"numeric": numbers.astype(np.float32), "categorical": y[:, None] % 3}, y, classes)
     half = generator(0, "leak").permutation(400) % 2 == 0
-    for (part, j), score in found.items():
+    for (part, j), score in scores.items():
         column = numbers[:, j].astype(np.float32) if part == "numeric" else y % 3
         bins = leaks._bins(column)
         worst = 1.0
@@ -87,14 +87,14 @@ def test_every_label_scores_as_alone_on_the_rows_where_it_is_known():
     y = (rng.random((N, 4)) < [0.3, 0.3, 0.1, 0.002]).astype(np.int8)
     y[:, 1] = columns["numeric"][:, 3] > 1.0
     y[rng.random(N) < 0.2, 2] = -1
-    found = leaks.leak_scores(columns, y, list("abcd"))
-    assert [name for name, _ in found] == [f"the label {name!r}" for name in "abcd"]
-    for (_, scores), column in zip(found, y.T, strict=True):
+    leaks_of = leaks.leak_scores(columns, y, list("abcd"))
+    assert [name for name, _ in leaks_of] == [f"the label {name!r}" for name in "abcd"]
+    for (_, scores), column in zip(leaks_of, y.T, strict=True):
         rows = column >= 0
         assert scores == single_column_scores({k: v[rows] for k, v in columns.items()}, column[rows], 2)
-    assert found[1][1]["numeric", 3] > LEAK_ROC_AUC
-    assert found[3][1] == {}
-    found[0][1].clear()  # what was handed out is the caller's own
+    assert leaks_of[1][1]["numeric", 3] > LEAK_ROC_AUC
+    assert leaks_of[3][1] == {}
+    leaks_of[0][1].clear()  # what was handed out is the caller's own
     assert leaks.leak_scores(columns, y, list("abcd"))[0][1] != {}
 
 

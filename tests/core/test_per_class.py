@@ -95,5 +95,5 @@ def test_weights_shares_and_costs_are_read_by_their_labels():
 def test_counts_of_independent_labels_stand_in_the_order_of_the_columns():
     frame = pd.DataFrame({"dog": [1, 0, 0, 0], "cat": [1, 1, 1, 0]})
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)])
-    found = cp.compile_balanced(model, frame.sum(), rows=4).loss.weights
-    np.testing.assert_allclose(found, cp.compile_balanced(model, [1, 3], rows=4).loss.weights)
+    weights = cp.compile_balanced(model, frame.sum(), rows=4).loss.weights
+    np.testing.assert_allclose(weights, cp.compile_balanced(model, [1, 3], rows=4).loss.weights)

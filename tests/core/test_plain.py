@@ -19,9 +19,9 @@ JSON = st.recursive(
     max_leaves=8,
 )
 CHECKS = {
-    "text": p.text(), "truth": p.truth, "whole": p.whole(), "number": p.number(0, 1), "choice": p.choice(["a", "b"]),
+    "text": p.text(), "truth": p.truth, "whole": p.integer(), "number": p.number(0, 1), "choice": p.choice(["a", "b"]),
     "list": p.list_of(p.number()), "mapping": p.mapping_of(p.text()), "numbers": p.numbers((None, 2)),
-    "record": p.record({"a": p.text()}, {"b": p.whole()}), "maybe": p.maybe(p.text()), "plain": p.plain,
+    "record": p.record({"a": p.text()}, {"b": p.integer()}), "maybe": p.maybe(p.text()), "plain": p.plain,
 }  # fmt: skip
 
 
@@ -54,11 +54,11 @@ def test_what_json_writes_comes_back(value):
     [
         (p.text(3), "long", "is 4 characters long. Expected at most 3"),
         (p.truth, 1, "is 1. Expected true or false"),
-        (p.whole(), -1, "is -1. Expected a whole number of at least 0"),
-        (p.whole(0, 9), 10, "from 0 to 9"),
-        (p.whole(), True, "is True. Expected a whole number"),
-        (p.whole(), 2.0, "is 2.0. Expected a whole number"),
-        (p.whole(), 10**30, "Expected a whole number"),
+        (p.integer(), -1, "is -1. Expected a whole number of at least 0"),
+        (p.integer(0, 9), 10, "from 0 to 9"),
+        (p.integer(), True, "is True. Expected a whole number"),
+        (p.integer(), 2.0, "is 2.0. Expected a whole number"),
+        (p.integer(), 10**30, "Expected a whole number"),
         (p.number(0, 1), math.nan, "is nan. Expected a finite number from 0 to 1"),
         (p.number(), math.inf, "is inf. Expected a finite number"),
         (p.number(), 10**400, "Expected a finite number"),
@@ -90,8 +90,8 @@ def test_refusals(check, value, words):
 
 
 def test_numbers_are_float64_of_their_shape():
-    found = p.numbers((None, 2), -1)([[1, 2], [3, 4]], "it")
-    assert (found.dtype, found.tolist()) == (np.dtype("float64"), [[1.0, 2.0], [3.0, 4.0]])
+    numbers = p.numbers((None, 2), -1)([[1, 2], [3, 4]], "it")
+    assert (numbers.dtype, numbers.tolist()) == (np.dtype("float64"), [[1.0, 2.0], [3.0, 4.0]])
 
 
 @pytest.mark.parametrize(

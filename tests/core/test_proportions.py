@@ -28,8 +28,8 @@ def test_it_takes_arrays_and_no_trials() -> None:
 
 
 def test_shares_are_plain_numbers() -> None:
-    found = shares_of_classes((0, "b"), np.array([1, 3]))
-    assert found == [{"label": "0", "count": 1, "share": 0.25}, {"label": "b", "count": 3, "share": 0.75}]
-    assert {type(value) for row in found for value in row.values()} == {str, int, float}
+    shares = shares_of_classes((0, "b"), np.array([1, 3]))
+    assert shares == [{"label": "0", "count": 1, "share": 0.25}, {"label": "b", "count": 3, "share": 0.75}]
+    assert {type(value) for row in shares for value in row.values()} == {str, int, float}
     with pytest.raises(ValueError, match="shorter"):
         shares_of_classes((0, 1), [1])

@@ -14,9 +14,9 @@ from counterpoise.core.saved_names import SAVED, StandIn, enter
 
 
 def test_the_table_names_every_class_that_is_registered():
-    for found in pkgutil.walk_packages(cp.__path__, "counterpoise."):
-        if not found.name.endswith("__main__"):
-            importlib.import_module(found.name)
+    for submodule in pkgutil.walk_packages(cp.__path__, "counterpoise."):
+        if not submodule.name.endswith("__main__"):
+            importlib.import_module(submodule.name)
     known = {
         name.removeprefix("counterpoise>"): value
         for name, value in keras.saving.get_custom_objects().items()

@@ -15,10 +15,10 @@ PLACES = [(s, stage, *i) for s in (0, 1, 2) for stage in ("rows", "split") for i
 
 
 def test_the_same_words_give_the_same_stream_and_others_another():
-    drawn = {place: seeds.generator(*place).random(4).tobytes() for place in PLACES}
-    assert all(seeds.generator(*place).random(4).tobytes() == stream for place, stream in drawn.items())
+    drawn = {position: seeds.generator(*position).random(4).tobytes() for position in PLACES}
+    assert all(seeds.generator(*position).random(4).tobytes() == stream for position, stream in drawn.items())
     assert len(set(drawn.values())) == len(PLACES)
-    assert len({seeds.integer(*place) for place in PLACES}) == len(PLACES)
+    assert len({seeds.integer(*position) for position in PLACES}) == len(PLACES)
 
 
 def test_neighboring_seeds_are_not_shifted_copies():

@@ -103,10 +103,10 @@ def test_every_spelling_of_a_level_gets_the_id_that_a_frame_gets(data, column):
 
 def test_booleans_in_any_spelling_are_two_levels(data):
     _, examples = data
-    place = [c.name for c in examples.schema.categorical].index("smoker")
+    number = [c.name for c in examples.schema.categorical].index("smoker")
     columns = {c.name: ["x"] * 7 for c in examples.schema.categorical} | {"Größe / m": [0.0] * 7}
     columns["smoker"] = ["True", "true", "1", "False", "false", "0", ""]
-    ids = np.asarray(model_of(examples.schema)(tensors(examples.schema, columns))["categorical"])[:, place]
+    ids = np.asarray(model_of(examples.schema)(tensors(examples.schema, columns))["categorical"])[:, number]
     assert ids[0] == ids[1] == ids[2] != ids[3] == ids[4] == ids[5]
     assert set(ids) == {0, 1, 2}
 
@@ -212,8 +212,8 @@ def test_blanks_of_any_kind_around_a_level_do_not_count_in_the_model(data):
     ids = np.asarray(model_of(examples.schema)(tensors(examples.schema, columns))["categorical"])
     frame = pl.DataFrame(columns)
     assert np.array_equal(ids, encode_rows(examples.schema, frame)["categorical"])
-    place = [c.name for c in examples.schema.categorical].index("city")
-    assert len(set(ids[:, place])) == 1
+    number = [c.name for c in examples.schema.categorical].index("city")
+    assert len(set(ids[:, number])) == 1
 
 
 def test_a_wide_table_has_two_inputs_and_the_same_rows(tmp_path, monkeypatch):

@@ -25,8 +25,8 @@ def read(raw: bytes, size: int = module.BLOCK, skip_bad: bool = False):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "BLOCK", size)
         patch.setattr(csv_layout, "FIRST", size)
-        layout, found = csv_blocks(io.BytesIO(raw), "a.csv", skip_bad)
-        blocks = list(found)
+        layout, stream = csv_blocks(io.BytesIO(raw), "a.csv", skip_bad)
+        blocks = list(stream)
     rows = [row for block in blocks for row in block.frame().rows()]
     written = [b.raw[i:j] for b in blocks for i, j in zip(b.starts.tolist(), b.ends.tolist(), strict=True)]
     return layout, rows, written
@@ -50,9 +50,9 @@ def test_any_size_of_a_block_gives_the_rows_that_were_written(rows, separator, e
     writer.writerows(rows)
     raw = out.getvalue().encode()
     raw = raw if ended else raw.removesuffix(end.encode())
-    layout, found, written = read(raw, size)
+    layout, examples, written = read(raw, size)
     assert layout.header == ("first", "second", "third")
-    assert [tuple(text or "" for text in row) for row in found] == rows
+    assert [tuple(text or "" for text in row) for row in examples] == rows
     assert layout.head + b"".join(written) == raw
 
 
@@ -74,8 +74,8 @@ def test_any_size_of_a_block_gives_the_rows_that_were_written(rows, separator, e
     ],
 )
 def test_what_people_write_is_read(raw, rows, size):
-    _, found, written = read(raw, size)
-    assert [tuple(text or None for text in row) for row in found] == rows
+    _, examples, written = read(raw, size)
+    assert [tuple(text or None for text in row) for row in examples] == rows
     assert len(written) == len(rows)
     assert all(row in raw for row in written)
 

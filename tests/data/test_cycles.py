@@ -30,8 +30,8 @@ SECOND = 1 / 86_400
     ],
 )
 def test_cycles_that_the_stamps_go_through(days, names):
-    found = cycles_of(days, float(np.floor(np.nan_to_num(np.median(days)))))
-    assert [cycle_name(period) for period in found] == names
+    cycles = cycles_of(days, float(np.floor(np.nan_to_num(np.median(days)))))
+    assert [cycle_name(period) for period in cycles] == names
 
 
 def test_a_time_of_day_goes_round_the_day():
@@ -68,25 +68,27 @@ def test_places_in_cycles_have_names_and_are_checked_for_leaks():
 def test_an_hour_that_gives_the_label_away_is_a_leak():
     hours = rng.integers(0, 24, 600)
     stamps = np.datetime64("2024-01-01", "us") + (rng.integers(0, 60, 600) * 24 + hours).astype("m8[h]")
-    found = read({"when": stamps, "z": rng.normal(size=600)}, y=(hours >= 21).astype(int))
-    assert any("'when (position in the day)' alone predicts the target almost perfectly" in w for w in found.warnings)
+    examples = read({"when": stamps, "z": rng.normal(size=600)}, y=(hours >= 21).astype(int))
+    assert any(
+        "'when (position in the day)' alone predicts the target almost perfectly" in w for w in examples.warnings
+    )
 
 
 def test_unix_seconds_under_the_name_of_a_time_stamp_have_the_cycles_of_their_dates():
     stamps = pl.Series(1_700_000_000 + 3_600 * np.arange(800)).cast(pl.Int64)
     y, z = np.arange(800) % 2, np.arange(800) / 7
-    found = read({"created_at": stamps, "z": z}, y=y)
+    examples = read({"created_at": stamps, "z": z}, y=y)
     dated = read({"created_at": pl.from_epoch(stamps, "s"), "z": z}, y=y)
-    column = found.schema.numeric[0]
+    column = examples.schema.numeric[0]
     assert (column.unit, column.offset % 86_400) == ("seconds", 0.0)
-    assert np.array_equal(found.x["numeric"][:, 0].astype(float) + column.offset, stamps.to_numpy())
+    assert np.array_equal(examples.x["numeric"][:, 0].astype(float) + column.offset, stamps.to_numpy())
     assert (
-        found.warnings[0]
+        examples.warnings[0]
         == "Column 'created_at' contains Unix seconds. Their position in the day, the week is used too."
     )
     for rows in ({"created_at": stamps, "z": z}, {"created_at": stamps.cast(pl.String), "z": z}):
-        assert np.array_equal(encode_rows(found.schema, rows)["numeric"], found.x["numeric"])
-    ours, theirs = (phases(rows.schema, rows.x["numeric"]) for rows in (found, dated))
+        assert np.array_equal(encode_rows(examples.schema, rows)["numeric"], examples.x["numeric"])
+    ours, theirs = (phases(rows.schema, rows.x["numeric"]) for rows in (examples, dated))
     assert np.allclose(np.exp(2j * np.pi * ours[:, 0]), np.exp(2j * np.pi * theirs[:, 0]), atol=1e-4)
     assert [cycle_name(period, "seconds") for period in column.cycles] == ["day", "week"]
     for name, values in (("amount", stamps), ("time", stamps - 1_600_000_000), ("time", stamps * 1_000)):

@@ -64,21 +64,22 @@ def test_times_of_day():
 
 def test_durations_are_read_from_text_as_from_their_type():
     spans = [dt.timedelta(hours=30), dt.timedelta(days=-1, hours=3), dt.timedelta(days=2, microseconds=500)] * 9
-    found = read({"a": spans, "z": np.arange(27) / 7}, y=[0, 1, 1] * 9)
+    examples = read({"a": spans, "z": np.arange(27) / 7}, y=[0, 1, 1] * 9)
     for text in (map(str, spans), map(str, pd.Series(spans))):
         written = list(text)
         assert np.array_equal(
-            encode_rows(found.schema, {"a": written, "z": [0.0] * 27})["numeric"][:, 0], found.x["numeric"][:, 0]
+            encode_rows(examples.schema, {"a": written, "z": [0.0] * 27})["numeric"][:, 0], examples.x["numeric"][:, 0]
         )
         assert read({"a": written, "z": np.arange(27) / 7}, y=[0, 1, 1] * 9).schema.numeric[0].unit == "duration"
 
 
 def test_dates_of_uncertain_order_are_named():
-    found = read(
+    examples = read(
         {"a": [f"{1 + i % 12}/{1 + i % 11}/2024" for i in range(60)], "z": np.arange(60) / 7}, y=[0, 1, 1] * 20
     )
     assert (
-        "'a' is read as text, because dates such as '1/1/2024' may begin with the day or the month" in found.warnings[0]
+        "'a' is read as text, because dates such as '1/1/2024' may begin with the day or the month"
+        in examples.warnings[0]
     )
 
 
@@ -114,17 +115,17 @@ def test_dates_in_one_order_are_those_of_their_type(written, order, tmp_path):
     dates = [stamp if "%H" in written or "%I" in written else stamp.replace(hour=0) for stamp in stamps]
     typed, z, y = pl.Series(dates), np.arange(60) / 7, np.arange(60) % 2
     text = [stamp.strftime(written) for stamp in stamps[:-1]] + ["unknown"]
-    found, expected = read({"when": text, "z": z}, y=y), read({"when": typed, "z": z}, y=y)
-    column = found.schema.numeric[0]
+    examples, expected = read({"when": text, "z": z}, y=y), read({"when": typed, "z": z}, y=y)
+    column = examples.schema.numeric[0]
     assert (column.unit, column.written.order, column.missing) == ("date", order, 1)
-    days = found.x["numeric"][:-1, 0] + column.offset
+    days = examples.x["numeric"][:-1, 0] + column.offset
     assert np.array_equal(days, expected.x["numeric"][:-1, 0] + expected.schema.numeric[0].offset)
     pl.DataFrame({"when": text, "z": z, "y": y}).write_csv(tmp_path / "a.csv")
     for source in ({"when": text, "z": z}, tmp_path / "a.csv"):
-        assert np.array_equal(encode_rows(found.schema, source)["numeric"], found.x["numeric"], equal_nan=True)
-    assert np.array_equal(read(tmp_path / "a.csv", "y").x["numeric"], found.x["numeric"], equal_nan=True)
-    one = encode_rows(found.schema, {"when": [text[3]], "z": z[3:4]})
-    assert np.array_equal(one["numeric"], found.x["numeric"][3:4])
+        assert np.array_equal(encode_rows(examples.schema, source)["numeric"], examples.x["numeric"], equal_nan=True)
+    assert np.array_equal(read(tmp_path / "a.csv", "y").x["numeric"], examples.x["numeric"], equal_nan=True)
+    one = encode_rows(examples.schema, {"when": [text[3]], "z": z[3:4]})
+    assert np.array_equal(one["numeric"], examples.x["numeric"][3:4])
 
 
 def test_hours_beyond_a_day_make_a_column_of_durations():
@@ -144,11 +145,11 @@ def test_days_keep_the_time_of_day_and_time_zones_are_instants():
 def test_a_stray_word_among_dates_is_missing_and_named(word):
     values = [str(DAY + dt.timedelta(days=i)) for i in range(60)]
     values[5] = word
-    found = read({"when": values, "z": np.arange(60) / 7}, y=np.arange(60) % 2)
-    column = found.schema.numeric[0]
+    examples = read({"when": values, "z": np.arange(60) / 7}, y=np.arange(60) % 2)
+    column = examples.schema.numeric[0]
     assert (column.unit, column.missing, column.written.words) == ("date", 1, (word,))
-    assert f"contains dates, but 1 of 60 values (1.7%) is not: {word!r} in row 6" in " ".join(found.warnings)
-    assert np.isnan(encode_rows(found.schema, {"when": [word], "z": [0.0]})["numeric"][0, 0])
+    assert f"contains dates, but 1 of 60 values (1.7%) is not: {word!r} in row 6" in " ".join(examples.warnings)
+    assert np.isnan(encode_rows(examples.schema, {"when": [word], "z": [0.0]})["numeric"][0, 0])
 
 
 def test_other_units_in_prediction_are_refused_by_name():

@@ -84,8 +84,8 @@ def test_missing_sets_the_indicator_and_the_median(examples):
 def test_levels_unseen_or_pooled(examples):
     _, data = examples
     ids = np.array([1, 1, 1, 2, 2, 3])  # level 3 once: pooled into "other"
-    place = encode.learn_levels(ids, 4)
-    assert place.tolist() == [-1, 2, 3, 1, 1, 1]
+    ids_of_levels = encode.learn_levels(ids, 4)
+    assert ids_of_levels.tolist() == [-1, 2, 3, 1, 1, 1]
     assert encode.learn_levels(np.array([1, 1, 2, 2]), 3).tolist() == [-1, 2, 3, -1, -1]
     layer = build(data)
     unseen = {k: v[:1].copy() for k, v in data.x.items()}
@@ -95,9 +95,9 @@ def test_levels_unseen_or_pooled(examples):
 
 def test_most_levels_is_a_bound():
     ids = np.repeat(np.arange(1, 201), 3)
-    place = encode.learn_levels(ids, 200)
-    assert (place >= 2).sum() == encode.MAX_LEVELS
-    assert place.max() == encode.MAX_LEVELS + 1
+    ids_of_levels = encode.learn_levels(ids, 200)
+    assert (ids_of_levels >= 2).sum() == encode.MAX_LEVELS
+    assert ids_of_levels.max() == encode.MAX_LEVELS + 1
 
 
 def test_compiled_is_the_same(examples):
@@ -198,10 +198,10 @@ def test_bins_hold_how_far_a_number_has_come_through_each_quantile_bin(bins):
         known = values[:, column][np.isfinite(values[:, column])]
         edges = np.unique(np.quantile(known, np.linspace(0, 1, bins + 1)).astype("float32"))
         numbers = np.where(np.isnan(values[:, column]), np.median(known), values[:, column])
-        for place in range(bins):
-            got = out[:, 3 + column * bins + place]
-            if place + 1 < len(edges):
-                low, high = edges[place], edges[place + 1]
+        for number in range(bins):
+            got = out[:, 3 + column * bins + number]
+            if number + 1 < len(edges):
+                low, high = edges[number], edges[number + 1]
                 assert np.allclose(got, np.clip((numbers - low) / (high - low), 0, 1), atol=1e-4)
             else:
                 assert not got.any()

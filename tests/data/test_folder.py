@@ -27,26 +27,26 @@ def folder(tmp_path):
 
 
 def test_sub_folders_are_classes_and_pixels_are_those_of_the_files(folder):
-    found = images(folder, (9, 8))
-    assert found.classes == ("ill", "normal")
-    assert found.counts.tolist() == [3, 10]
-    assert found.color_mode == "grayscale"
-    assert found.shape == (13, 9, 8, 1)
+    image_set = images(folder, (9, 8))
+    assert image_set.classes == ("ill", "normal")
+    assert image_set.counts.tolist() == [3, 10]
+    assert image_set.color_mode == "grayscale"
+    assert image_set.shape == (13, 9, 8, 1)
     rows = np.array([4, 0, 4])
-    want = [np.asarray(Image.open(found.paths[i]))[..., None] for i in rows]
-    assert np.array_equal(found.take(rows), want)
-    assert np.array_equal(found.load(), found.take(np.arange(13)))
+    want = [np.asarray(Image.open(image_set.paths[i]))[..., None] for i in rows]
+    assert np.array_equal(image_set.take(rows), want)
+    assert np.array_equal(image_set.load(), image_set.take(np.arange(13)))
 
 
 def test_images_are_resized_and_colored(folder):
     Image.fromarray(np.zeros((20, 30, 3), np.uint8) + 7).save(folder / "ill" / "big.jpg")
     Image.fromarray(np.full((5, 5), 65535, np.uint16)).save(folder / "ill" / "deep.png")
-    found = images(folder, 8)
-    assert found.color_mode == "rgb"
-    assert found.take(np.arange(len(found))).shape == (15, 8, 8, 3)
-    names = [path.rsplit("/", 1)[1] for path in found.paths]
-    assert np.all(found.take(np.array([names.index("deep.png")])) == 255)
-    assert np.abs(found.take(np.array([names.index("big.jpg")])).astype(int) - 7).max() <= 2
+    image_set = images(folder, 8)
+    assert image_set.color_mode == "rgb"
+    assert image_set.take(np.arange(len(image_set))).shape == (15, 8, 8, 3)
+    names = [path.rsplit("/", 1)[1] for path in image_set.paths]
+    assert np.all(image_set.take(np.array([names.index("deep.png")])) == 255)
+    assert np.abs(image_set.take(np.array([names.index("big.jpg")])).astype(int) - 7).max() <= 2
 
 
 def test_all_bad_files_are_named_at_once(folder):
@@ -64,15 +64,15 @@ def test_all_bad_files_are_named_at_once(folder):
     assert "4 files" in message
     for name in ("cut.png: damaged", "notes.txt: not an image", "nothing.png: empty", "a.jpg: damaged", "--skip-bad"):
         assert name in message
-    found = images(folder, 8, skip_bad=True)
-    assert len(found) == 13
-    assert len(found.bad) == 4
+    image_set = images(folder, 8, skip_bad=True)
+    assert len(image_set) == 13
+    assert len(image_set.bad) == 4
     assert "\n" not in message
 
 
 def test_feeds_decode_when_drawn_and_balance_by_plan(folder):
-    found = images(folder, 8, augment=keras.layers.RandomFlip("horizontal"))
-    feed = batches(found, plan=plans.oversample(found.y), batch_size=20)
+    image_set = images(folder, 8, augment=keras.layers.RandomFlip("horizontal"))
+    feed = batches(image_set, plan=plans.oversample(image_set.y), batch_size=20)
     x, y = feed[0]
     assert x.shape == (20, 8, 8, 1)
     assert np.bincount(y).tolist() == [10, 10]
@@ -82,21 +82,21 @@ def test_feeds_decode_when_drawn_and_balance_by_plan(folder):
 
 
 def test_a_model_trains_from_a_folder(folder):
-    found = images(folder, 8)
+    image_set = images(folder, 8)
     model = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(1)])
     model.compile("sgd", keras.losses.BinaryCrossentropy(from_logits=True))
-    model.fit(batches(found, plan=plans.undersample(found.y), batch_size=4, workers=2), epochs=2, verbose=0)
+    model.fit(batches(image_set, plan=plans.undersample(image_set.y), batch_size=4, workers=2), epochs=2, verbose=0)
 
 
 def test_examples_hold_pixels_labels_and_duplicates(folder):
     (folder / "normal" / "copy.png").write_bytes((folder / "ill" / "0.png").read_bytes())
-    found = read_images(folder, 8, positive="ill")
-    assert found.classes == ("normal", "ill")
-    assert found.x.shape == (14, 8, 8, 1)
-    assert found.counts.tolist() == [11, 3]
-    assert len(np.unique(found.duplicate_ids)) == 13
-    assert np.array_equal(found.groups, found.duplicate_ids)
-    assert found.warnings == ("1 of 14 images repeat an earlier one; copies stay on one side of a split.",)
+    examples = read_images(folder, 8, positive="ill")
+    assert examples.classes == ("normal", "ill")
+    assert examples.x.shape == (14, 8, 8, 1)
+    assert examples.counts.tolist() == [11, 3]
+    assert len(np.unique(examples.duplicate_ids)) == 13
+    assert np.array_equal(examples.groups, examples.duplicate_ids)
+    assert examples.warnings == ("1 of 14 images repeat an earlier one; copies stay on one side of a split.",)
     (folder / "normal" / "copy.png").unlink()
     assert read_images(folder, 8).groups is None
 
@@ -105,11 +105,11 @@ def test_copies_are_on_one_side_of_every_split(folder):
     for i in range(6):
         (folder / "ill" / f"again{i}.png").write_bytes((folder / "ill" / f"{i % 3}.png").read_bytes())
         (folder / "normal" / f"again{i}.png").write_bytes((folder / "normal" / f"{i}.png").read_bytes())
-    found = read_images(folder, 8)
+    examples = read_images(folder, 8)
     for duplicates in ("warn", "group"):
-        for fold in make_folds(found, 2, duplicates=duplicates):
+        for fold in make_folds(examples, 2, duplicates=duplicates):
             assert not np.intersect1d(
-                found.duplicate_ids[fold.test], found.duplicate_ids[np.append(fold.train, fold.stop)]
+                examples.duplicate_ids[fold.test], examples.duplicate_ids[np.append(fold.train, fold.stop)]
             ).size
 
 
@@ -126,10 +126,10 @@ def test_unlabeled_images_are_found_at_any_depth(folder):
 
 
 def test_a_decoder_serves_lists_of_paths(folder):
-    found = images(folder, 8)
-    feed = batches(list(found.paths), found.y, load=decoder(8, "grayscale"), batch_size=13)
+    image_set = images(folder, 8)
+    feed = batches(list(image_set.paths), image_set.y, load=decoder(8, "grayscale"), batch_size=13)
     rows = feed.rows(0, 0)
-    assert np.array_equal(feed[0][0], found.take(rows))
+    assert np.array_equal(feed[0][0], image_set.take(rows))
 
 
 @pytest.mark.parametrize(

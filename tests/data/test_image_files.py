@@ -50,27 +50,27 @@ def test_the_parts_of_a_split_are_refused_with_a_way_on(tmp_path, files, words):
     ],
 )
 def test_classes_stay_classes(tmp_path, files):
-    found = labeled_files(made(tmp_path, *files))
-    assert set(found.labels) == {name.split("/")[0] for name in files}
-    assert (found.split, found.empty) == (None, [])
+    listed = labeled_files(made(tmp_path, *files))
+    assert set(listed.labels) == {name.split("/")[0] for name in files}
+    assert (listed.split, listed.empty) == (None, [])
 
 
 def test_a_split_of_classes_is_taken_as_it_is(tmp_path):
     files = ("Train/a/1.png", "Train/b/deep/2.png", "01-val/a/1.png", "01-val/b/3.png", "test_set/a/1.png")
-    found = labeled_files(made(tmp_path, *files))
-    assert {p.removeprefix(f"{tmp_path}/") for p in found.paths} == set(files)
-    by_path = {p: (label, part) for p, label, part in zip(found.paths, found.labels, found.split, strict=True)}
+    listed = labeled_files(made(tmp_path, *files))
+    assert {p.removeprefix(f"{tmp_path}/") for p in listed.paths} == set(files)
+    by_path = {p: (label, part) for p, label, part in zip(listed.paths, listed.labels, listed.split, strict=True)}
     assert by_path[f"{tmp_path}/Train/b/deep/2.png"] == ("b", "train")
     assert by_path[f"{tmp_path}/test_set/a/1.png"] == ("a", "test")
-    assert sorted(found.split) == ["test", "train", "train", "validation", "validation"]
+    assert sorted(listed.split) == ["test", "train", "train", "validation", "validation"]
 
 
 @pytest.mark.parametrize("name", ["seg_{}", "imagenet-{}", "{}_fold", "{} of 2024", "Fold {}"])
 def test_a_word_that_all_parts_share_hides_no_split(tmp_path, name):
     parts = {name.format(part): role for part, role in (("train", "train"), ("Val", "validation"), ("test", "test"))}
-    found = labeled_files(made(tmp_path, *(f"{folder}/{c}/1.png" for folder in parts for c in "ab")))
-    assert (set(found.labels), found.inside) == ({"a", "b"}, [])
-    assert [parts[path.removeprefix(f"{tmp_path}/").split("/")[0]] for path in found.paths] == found.split
+    files = labeled_files(made(tmp_path, *(f"{folder}/{c}/1.png" for folder in parts for c in "ab")))
+    assert (set(files.labels), files.inside) == ({"a", "b"}, [])
+    assert [parts[path.removeprefix(f"{tmp_path}/").split("/")[0]] for path in files.paths] == files.split
 
 
 def test_classes_that_hold_the_same_folders_are_known(tmp_path):

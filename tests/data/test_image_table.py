@@ -40,8 +40,8 @@ ROWS = {
 }
 
 
-def drawn(found):
-    return found.load()[:, 0, 0, 0].tolist()
+def drawn(pixels):
+    return pixels.load()[:, 0, 0, 0].tolist()
 
 
 @pytest.mark.parametrize("kind", ["csv", "pandas", "polars", "dict"])
@@ -52,10 +52,10 @@ def test_names_mean_files_with_or_without_ending_and_folder(root, kind):
         pl.DataFrame(ROWS).write_csv(rows)
     elif kind != "dict":
         rows = {"pandas": pd.DataFrame, "polars": pl.DataFrame}[kind](ROWS)
-    found = images(rows, 4, images="image", root=None if kind == "csv" else root, target="dx", groups="patient")
-    assert drawn(found) == [0, 10, 20, 30, 40]
-    assert (found.classes, found.y.tolist()) == (("mel", "nv"), [0, 1, 1, 0, 1])
-    examples = examples_of(found, positive="mel")
+    image_set = images(rows, 4, images="image", root=None if kind == "csv" else root, target="dx", groups="patient")
+    assert drawn(image_set) == [0, 10, 20, 30, 40]
+    assert (image_set.classes, image_set.y.tolist()) == (("mel", "nv"), [0, 1, 1, 0, 1])
+    examples = examples_of(image_set, positive="mel")
     assert (examples.classes, examples.groups.tolist()) == (("nv", "mel"), [0, 0, 1, 2, 3])
 
 
@@ -98,17 +98,17 @@ def test_missing_files_and_labels_are_named_at_once_or_left_out(root):
     with pytest.raises(TargetError, match="'dx' is missing in row 6"):
         images(rows, 4, images="image", root=root, target="dx")
     rows["image"] = ["001", "gone", "004", "lost/9.png", None, "003"]
-    found = images(rows, 4, images="image", root=root, target="dx", skip_bad=True)
-    assert drawn(found) == [0, 30]
-    assert [note.split(":")[0].split(" without")[0] for note in found.notes] == [
+    image_set = images(rows, 4, images="image", root=root, target="dx", skip_bad=True)
+    assert drawn(image_set) == [0, 30]
+    assert [note.split(":")[0].split(" without")[0] for note in image_set.notes] == [
         "Left out row 5", "Left out rows 2, 4", "Left out row 6"]  # fmt: skip
 
 
 def test_rows_of_one_image_are_one_or_a_conflict(root):
     rows = {"i": ["001", "a/001.png", "002", "003"], "y": [1, 1, 0, 0], "p": [5, 5, 6, 6], "s": ["train"] * 4}
-    found = images(rows, 4, images="i", root=root, target="y", groups="p", split="s")
-    assert (len(found), found.counts.tolist()) == (3, [2, 1])
-    assert "1 row repeats an image" in found.notes[0]
+    image_set = images(rows, 4, images="i", root=root, target="y", groups="p", split="s")
+    assert (len(image_set), image_set.counts.tolist()) == (3, [2, 1])
+    assert "1 row repeats an image" in image_set.notes[0]
     for column, values in (("y", [1, 0, 0, 0]), ("p", [5, 6, 6, 6]), ("s", ["train", "test", "train", "train"])):
         odd = rows | {column: values}
         how = {"images": "i", "root": root, "target": "y", "groups": "p", "split": "s"}
@@ -121,8 +121,8 @@ def test_rows_of_one_image_are_one_or_a_conflict(root):
 def test_columns_of_0_and_1_are_one_class(root, target):
     rows = {"image": ["001", "002", "003", "004"], "mel": [1, 0, 0, 0], "nv": [0.0, 1.0, 1.0, 0.0],
             "bcc": [False, False, False, True]}  # fmt: skip
-    found = images(rows, 4, images="image", root=root, target=target)
-    assert [found.classes[code] for code in found.y] == ["mel", "nv", "nv", "bcc"]
+    image_set = images(rows, 4, images="image", root=root, target=target)
+    assert [image_set.classes[code] for code in image_set.y] == ["mel", "nv", "nv", "bcc"]
     for odd in ([1, 1, 0, 0], [0, 0, 0, 0], [1, 0, 0, -1], [1, None, 0, 0]):
         several = images(rows | {"mel": odd}, 4, images="image", root=root, target=target)
         assert several.y[:, 0].tolist() == [-1 if value is None else value for value in odd]
@@ -220,8 +220,10 @@ def test_labels_that_cannot_be_used_are_named_before_files_are_decoded(root, giv
 
 
 def test_images_are_shown_in_one_line(root):
-    found = images(ROWS, 4, images="image", root=root, target="dx")
-    assert repr(found) == f"ImageSet({len(found)} images of {root}, shape=(4, 4, 1), counts={{'mel': 2, 'nv': 3}})"
+    image_set = images(ROWS, 4, images="image", root=root, target="dx")
+    assert (
+        repr(image_set) == f"ImageSet({len(image_set)} images of {root}, shape=(4, 4, 1), counts={{'mel': 2, 'nv': 3}})"
+    )
 
 
 def test_a_group_on_two_sides_of_a_given_split_is_named_by_its_images(root):
@@ -233,7 +235,7 @@ def test_a_group_on_two_sides_of_a_given_split_is_named_by_its_images(root):
 
 
 def test_images_without_labels_are_for_prediction(root):
-    found = images(ROWS, 4, images="image", root=root)
-    assert len(found) == 5
+    image_set = images(ROWS, 4, images="image", root=root)
+    assert len(image_set) == 5
     with pytest.raises(TargetError, match="have no labels"):
-        examples_of(found)
+        examples_of(image_set)

@@ -66,11 +66,11 @@ def test_text_as_number_on_request_names_the_odd_row():
 
 
 def test_dates_become_days():
-    found = infer(pl.Series("when", ["1970-01-02", None, "1970-01-03 12:00"]).str.to_datetime(strict=False))
-    assert found.column.kind == "numeric"
-    assert "'when' contains dates" in found.notes[0]
-    assert found.column.unit == "date"
-    assert numeric_values(found.column, found.series)[0] + found.column.offset == 1.0
+    column = infer(pl.Series("when", ["1970-01-02", None, "1970-01-03 12:00"]).str.to_datetime(strict=False))
+    assert column.column.kind == "numeric"
+    assert "'when' contains dates" in column.notes[0]
+    assert column.column.unit == "date"
+    assert numeric_values(column.column, column.series)[0] + column.column.offset == 1.0
 
 
 def test_stray_words_among_numbers_are_shown():

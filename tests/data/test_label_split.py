@@ -7,7 +7,7 @@ import pytest
 
 from counterpoise.core.errors import SplitError
 from counterpoise.core.examples import Examples
-from counterpoise.data.label_split import deal
+from counterpoise.data.label_split import split_by_labels
 from counterpoise.data.split import hold_out, make_folds, set_aside
 
 RNG = np.random.default_rng(0)
@@ -17,17 +17,17 @@ ROWS = Examples(np.arange(400.0)[:, None], Y, tuple("abcde"), kind="labels")
 
 
 def test_every_part_has_its_share_of_every_label():
-    part = deal(Y, None, [1.0] * 5, state=1)
+    part = split_by_labels(Y, None, [1.0] * 5, state=1)
     held = np.stack([(Y[part == p] == 1).sum(axis=0) for p in range(5)])
     assert np.ptp(held, axis=0).max() <= 2
     assert np.ptp(np.bincount(part)) <= 4
-    assert np.array_equal(part, deal(Y, None, [1.0] * 5, state=1))
-    assert not np.array_equal(part, deal(Y, None, [1.0] * 5, state=2))
+    assert np.array_equal(part, split_by_labels(Y, None, [1.0] * 5, state=1))
+    assert not np.array_equal(part, split_by_labels(Y, None, [1.0] * 5, state=2))
 
 
 def test_groups_stay_whole_and_labels_are_still_spread():
     groups = np.arange(400) // 4
-    part = deal(Y, groups, [0.8, 0.2], state=0)
+    part = split_by_labels(Y, groups, [0.8, 0.2], state=0)
     assert all(len(set(part[groups == g])) == 1 for g in range(100))
     shares = [(Y[part == 1] == 1).sum(axis=0) / (Y == 1).sum(axis=0)]
     assert np.all(np.abs(shares[0] - 0.2) < 0.15)

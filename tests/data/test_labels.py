@@ -25,9 +25,9 @@ def encode(values, **options):
     ],
 )
 def test_text_of_a_file_gets_its_type_back(written, classes):
-    found = encode(written, written=True).classes
-    assert found == classes
-    assert [type(c) for c in found] == [type(c) for c in classes]
+    read_back = encode(written, written=True).classes
+    assert read_back == classes
+    assert [type(c) for c in read_back] == [type(c) for c in classes]
 
 
 def test_text_in_memory_stays_text():
@@ -41,9 +41,9 @@ def test_positive_is_found_by_value_or_text(positive):
 
 def test_codes_are_the_inverse_of_classes():
     labels = np.random.default_rng(0).choice(["c", "a", "b"], 50)
-    found = encode(labels)
-    assert found.classes == ("a", "b", "c")
-    assert np.array_equal(np.array(found.classes)[found.codes], labels)
+    encoded = encode(labels)
+    assert encoded.classes == ("a", "b", "c")
+    assert np.array_equal(np.array(encoded.classes)[encoded.codes], labels)
 
 
 def test_the_rarer_of_two_is_positive_and_a_tie_goes_to_the_later():
@@ -52,13 +52,13 @@ def test_the_rarer_of_two_is_positive_and_a_tie_goes_to_the_later():
 
 
 def test_one_against_the_rest_keeps_its_name_and_is_positive():
-    found = encode([1, 2, 3, 3, 3], one_vs_rest="3")
-    assert (found.classes, found.codes.tolist()) == (("not 3", "3"), [0, 0, 1, 1, 1])
+    encoded = encode([1, 2, 3, 3, 3], one_vs_rest="3")
+    assert (encoded.classes, encoded.codes.tolist()) == (("not 3", "3"), [0, 0, 1, 1, 1])
 
 
 def test_merged_classes_stand_where_the_first_stood():
-    found = encode([3, 4, 10, 11], merge_rare=["10", 4])
-    assert (found.classes, found.codes.tolist()) == (("3", "10+4", "11"), [0, 1, 1, 2])
+    encoded = encode([3, 4, 10, 11], merge_rare=["10", 4])
+    assert (encoded.classes, encoded.codes.tolist()) == (("3", "10+4", "11"), [0, 1, 1, 2])
 
 
 def test_merged_classes_can_be_held_against_the_rest():

@@ -84,8 +84,8 @@ def columns(draw, rows):
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            found = TYPES[draw(st.sampled_from(sorted(TYPES)))](items)
-            return found if np.ndim(found) == 1 and len(found) == rows else items
+            column = TYPES[draw(st.sampled_from(sorted(TYPES)))](items)
+            return column if np.ndim(column) == 1 and len(column) == rows else items
     except Exception:  # these values do not come in that type
         return items
 
@@ -122,19 +122,19 @@ def part_of(column, rows):
 def test_prediction_encodes_as_training_did_or_one_of_our_errors_says_why(made, random):
     table, kinds, rows = made
     try:
-        found = read(table, y=np.arange(rows) % 2, kinds=kinds)
+        examples = read(table, y=np.arange(rows) % 2, kinds=kinds)
     except CounterpoiseError:
         return
-    if found.schema is None:  # lists of one length are an array
+    if examples.schema is None:  # lists of one length are an array
         return
-    schema = schema_from_dict(json.loads(json.dumps(schema_to_dict(found.schema))))
-    assert schema == found.schema
+    schema = schema_from_dict(json.loads(json.dumps(schema_to_dict(examples.schema))))
+    assert schema == examples.schema
     chosen = sorted(random.sample(range(rows), random.randint(1, rows)))
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # the rows of training give nothing to say
-        assert same(encode_rows(schema, table), found.x)
+        assert same(encode_rows(schema, table), examples.x)
         some = {name: part_of(column, chosen) for name, column in table.items()}
-        assert same(encode_rows(schema, some), take(found.x, np.array(chosen)))
+        assert same(encode_rows(schema, some), take(examples.x, np.array(chosen)))
 
 
 plain_columns = {
@@ -151,7 +151,7 @@ def test_the_same_table_in_every_form_is_encoded_alike(tmp_path_factory, data, r
     assume(all(any(v is not None for v in column) for column in items.values()))
     frame = pl.DataFrame(items, strict=False)
     kinds = {"whole": data.draw(st.sampled_from(["numeric", "categorical"]), "kind of whole")}
-    found = read(frame, y=np.arange(rows) % 2, kinds=kinds)
+    examples = read(frame, y=np.arange(rows) % 2, kinds=kinds)
     folder = tmp_path_factory.mktemp("forms")
     frame.write_csv(folder / "a.csv")
     frame.write_parquet(folder / "a.parquet")
@@ -159,7 +159,7 @@ def test_the_same_table_in_every_form_is_encoded_alike(tmp_path_factory, data, r
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for form in forms:
-            assert same(encode_rows(found.schema, form), found.x)
+            assert same(encode_rows(examples.schema, form), examples.x)
 
 
 LEVELS = {
@@ -176,13 +176,13 @@ def test_a_level_is_found_again_as_a_category_alone_and_as_a_plain_value(name):
     levels = LEVELS[name]
     values = levels * 10
     table = {"a": pd.Series(pd.Categorical(values, categories=levels)), "z": np.arange(len(values)) / 7}
-    found = read(table, y=np.arange(len(values)) % 2)
-    column = found.schema.categorical[0]
+    examples = read(table, y=np.arange(len(values)) % 2)
+    column = examples.schema.categorical[0]
     assert len(column.levels) == len(levels)
     for row, value in enumerate(levels):
         for form in (pd.Series([value], dtype="category"), pd.Series([value], dtype=object), [value]):
-            got = encode_rows(found.schema, {"a": form, "z": [0.0]})["categorical"]
-            assert got.tolist() == found.x["categorical"][[row]].tolist()
+            got = encode_rows(examples.schema, {"a": form, "z": [0.0]})["categorical"]
+            assert got.tolist() == examples.x["categorical"][[row]].tolist()
 
 
 NUMBERS = {

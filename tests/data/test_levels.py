@@ -72,13 +72,13 @@ def test_a_level_with_a_nul_is_refused_before_training(text):
 
 
 def test_a_column_of_unseen_levels_warns_but_one_new_row_does_not():
-    found = read({"city": ["Bern", "Genf", "Bern"] * 10}, y=[0, 1, 0] * 10)
+    examples = read({"city": ["Bern", "Genf", "Bern"] * 10}, y=[0, 1, 0] * 10)
     with pytest.warns(
         UserWarning,
         match=r"'city' contains categories that training rows did not contain, in 6 of 8 rows.*'Bern', 'Genf'",
     ):
-        encode_rows(found.schema, {"city": ["bern"] * 6 + ["Bern", "Genf", ""]})
-    assert encode_rows(found.schema, {"city": ["Basel"]})["categorical"].tolist() == [[3]]
+        encode_rows(examples.schema, {"city": ["bern"] * 6 + ["Bern", "Genf", ""]})
+    assert encode_rows(examples.schema, {"city": ["Basel"]})["categorical"].tolist() == [[3]]
 
 
 def test_levels_are_counted_and_many_are_named():

@@ -12,7 +12,7 @@ from counterpoise import plans
 from counterpoise.classifier.evaluation import evaluate
 from counterpoise.core.errors import DataError, OptionError, TargetError
 from counterpoise.data import loading
-from counterpoise.data.loading import are_single, dataset_kind, load, load_features
+from counterpoise.data.loading import dataset_kind, has_single_elements, load, load_features
 from counterpoise.data.read import read
 from counterpoise.feed.batching import batches
 
@@ -121,7 +121,7 @@ def test_rows_differ_from_batches_by_their_shapes(shapes, row, single):
             return {name: spec(part) for name, part in shape.items()}
         return tuple(map(spec, shape)) if shape and isinstance(shape[0], (tuple, dict)) else tf.TensorSpec(shape)
 
-    assert are_single(spec(shapes), row) is single
+    assert has_single_elements(spec(shapes), row) is single
 
 
 @pytest.mark.parametrize(
@@ -170,8 +170,8 @@ def test_a_trained_classifier_reads_datasets_as_it_reads_arrays():
 
 
 def test_diagnose_reads_a_dataset():
-    found, same = (cp.diagnose(*rows, quick=False) for rows in ((FORMS["one-hot rows"],), (X, Y)))
-    assert found.record.imbalance_ratio == same.record.imbalance_ratio
+    diagnosis, same = (cp.diagnose(*rows, quick=False) for rows in ((FORMS["one-hot rows"],), (X, Y)))
+    assert diagnosis.record.imbalance_ratio == same.record.imbalance_ratio
 
 
 def test_the_size_of_single_rows_is_not_taken_for_that_of_batches():

@@ -174,10 +174,10 @@ def test_a_name_that_contains_the_word_itself_goes_first(tmp_path):
     for name in ("a", "a_mask"):
         gray(tmp_path / "images" / f"{name}.png", square())
         gray(tmp_path / "masks" / f"{name}.png", square())
-    found, notes = paired(
+    pairs, notes = paired(
         [str(p) for p in sorted((tmp_path / "images").iterdir())], tmp_path / "images", tmp_path / "masks"
     )
-    assert [a.rsplit("/")[-1] == b.rsplit("/")[-1] for a, b in found.items()] == [True, True]
+    assert [a.rsplit("/")[-1] == b.rsplit("/")[-1] for a, b in pairs.items()] == [True, True]
     assert notes == []
 
 
@@ -253,7 +253,7 @@ def test_masks_of_one_class_are_refused(tmp_path):
 def test_the_layout_of_a_split(tmp_path):
     for part in ("train", "valid", "test"):
         folder(tmp_path / part, [square(), square(0)])
-    assert [found.part for found in mask_folders(tmp_path)] == ["test", "train", "validation"]
+    assert [examples.part for examples in mask_folders(tmp_path)] == ["test", "train", "validation"]
     scans = images(tmp_path, 8)
     assert len(scans) == 6
     assert len(scans.part("train")) == 2

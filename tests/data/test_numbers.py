@@ -87,9 +87,9 @@ def test_codes_ranges_and_words_stay_text_without_a_word(values):
     ],
 )
 def test_what_is_nearly_numbers_stays_text_and_is_named(values, message):
-    found = read(values)
-    assert found.values is None
-    assert message in found.notes[0]
+    examples = read(values)
+    assert examples.values is None
+    assert message in examples.notes[0]
 
 
 @pytest.mark.parametrize(
@@ -98,31 +98,31 @@ def test_what_is_nearly_numbers_stays_text_and_is_named(values, message):
      (["1.234", "12"], "1.234, but could also be 1234"), (["1.200", "12"], "1200, but could also be 1.2")],
 )  # fmt: skip
 def test_two_readings_are_named(values, message):
-    found = read(values)
-    assert "is ambiguous" in found.notes[0]
-    assert message in found.notes[0]
-    assert found.values is not None
+    examples = read(values)
+    assert "is ambiguous" in examples.notes[0]
+    assert message in examples.notes[0]
+    assert examples.values is not None
 
 
 @pytest.mark.parametrize("word", ["unknown", "n/a", "-", "none", "<0.01", "12 or 13"])
 def test_a_stray_word_among_many_numbers_is_missing_and_named(word):
     values = [f"{i}.25" for i in range(N)]
     values[3::10] = [word] * 20
-    found = read(values)
-    assert found.values.null_count() == 20
-    assert found.written.words == (word,)
-    assert f"20 of {N} values (10.0%) are not: {word!r} (the first in row 4)" in found.notes[0]
+    examples = read(values)
+    assert examples.values.null_count() == 20
+    assert examples.written.words == (word,)
+    assert f"20 of {N} values (10.0%) are not: {word!r} (the first in row 4)" in examples.notes[0]
 
 
 def test_three_decimals_as_programs_write_them_are_not_doubted():
-    found = read([f"{i}.125" for i in range(N)] + ["unknown"])
-    assert found.values[1] == 1.125
-    assert not any("ambiguous" in note for note in found.notes)
+    examples = read([f"{i}.125" for i in range(N)] + ["unknown"])
+    assert examples.values[1] == 1.125
+    assert not any("ambiguous" in note for note in examples.notes)
 
 
 def test_a_word_may_fill_half_of_a_column_of_many_numbers():
-    found = read([f"{i}.25" if i % 2 else "unknown" for i in range(N)])
-    assert found.values.null_count() == N // 2
+    examples = read([f"{i}.25" if i % 2 else "unknown" for i in range(N)])
+    assert examples.values.null_count() == N // 2
 
 
 @pytest.mark.parametrize("filler", ["-", "none", "k. A."])
@@ -183,9 +183,9 @@ def write(value, how):
 def test_what_python_writes_is_read_back_in_every_convention(how, numbers):
     text = pl.Series([write(n, how) for n in numbers])
     assert parse(text, how).to_list() == numbers
-    found = read_numbers(text)
-    assert found.values.cast(pl.Float64).to_list() == numbers
-    assert not any("ambiguous" in note for note in found.notes)
+    parsed = read_numbers(text)
+    assert parsed.values.cast(pl.Float64).to_list() == numbers
+    assert not any("ambiguous" in note for note in parsed.notes)
 
 
 @given(

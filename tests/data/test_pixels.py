@@ -196,10 +196,10 @@ def _scans(tmp_path):
 
 def test_a_dark_sliver_is_reported_and_a_range_mends_it(scans, caplog):
     with caplog.at_level(logging.WARNING, "counterpoise"):
-        found = images(scans, 4)
-    assert found.deep
+        image_set = images(scans, 4)
+    assert image_set.deep
     assert "range=(low, high)" in caplog.text
-    assert found.load().max() < 16
+    assert image_set.load().max() < 16
     better = read_images(scans, 4, range=(0, 4095))
     assert better.x.dtype == np.float32
     assert better.x.max() > 240
@@ -252,10 +252,10 @@ def test_what_users_should_know_is_noted(tmp_path):
     (tmp_path / "c").mkdir()
     pages = [Image.fromarray(np.full((4, 4), v, np.uint8)) for v in (0, 200)]
     pages[0].save(tmp_path / "a" / "2.tif", save_all=True, append_images=pages[1:])
-    found = list_images(tmp_path, 4)
-    assert "'c' has no files" in found.notes[0]
-    assert "1 of 3 images have several frames" in found.notes[1]
-    assert found.load().max() == 0
+    image_set = list_images(tmp_path, 4)
+    assert "'c' has no files" in image_set.notes[0]
+    assert "1 of 3 images have several frames" in image_set.notes[1]
+    assert image_set.load().max() == 0
     with pytest.raises(OptionError, match="8 bits or fewer"):
         images(tmp_path, 4, range=(0, 100))
 
@@ -287,9 +287,9 @@ def test_floats_of_one_kind_are_learned_and_kinds_are_not_mixed(tmp_path):
         for i in range(3):
             values = RNG.random((4, 4)) * level * (i > 0)  # those of level 0 lie between 0 and 1, as others may
             saved(tmp_path / name / f"{i}.tif", values.astype(np.float32))
-    found = list_images(tmp_path, 4)
-    assert found.form.learned
-    assert found.load().max() > 50
+    image_set = list_images(tmp_path, 4)
+    assert image_set.form.learned
+    assert image_set.load().max() > 50
     saved(tmp_path / "a" / "odd.png", np.zeros((4, 4), np.uint8))
     with pytest.raises(DataError, match=r"odd.png defines which.*1 such file.*6 others does not"):
         list_images(tmp_path, 4)

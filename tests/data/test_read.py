@@ -222,10 +222,10 @@ def test_dictionary_encoded_and_nullable_columns_are_read():
 )
 def test_labels_keep_their_type(labels, classes):
     frame = pd.DataFrame({"a": [1.5, 2.0, 3.0]})
-    found = [read(frame, y=labels), read(frame.assign(label=np.asarray(labels)), "label")]
+    both = [read(frame, y=labels), read(frame.assign(label=np.asarray(labels)), "label")]
     if isinstance(labels, pd.Categorical):
-        found.append(read(frame.assign(label=labels), "label"))
-    for rows in found:
+        both.append(read(frame.assign(label=labels), "label"))
+    for rows in both:
         assert rows.classes == classes
         assert [type(c) for c in rows.classes] == [type(c) for c in classes]
         assert rows.y.tolist() == [1, 0, 0]
@@ -308,9 +308,9 @@ def test_a_series_of_text_is_an_array_of_text():
 @pytest.mark.parametrize("above", ["# made by hand, in 2024\n", "# a\n#  b, c, d\n\n", "// note\n", "sep=,\n"])
 def test_comment_lines_above_the_header_are_left_out_and_named(tmp_path, above):
     (tmp_path / "a.csv").write_text(above + "a,y\n1.5,0\n2.5,1\n4,1\n")
-    found = read(tmp_path / "a.csv", "y")
-    assert found.x["numeric"].ravel().tolist() == [1.5, 2.5, 4]
-    assert "above the header" in found.warnings[0]
+    examples = read(tmp_path / "a.csv", "y")
+    assert examples.x["numeric"].ravel().tolist() == [1.5, 2.5, 4]
+    assert "above the header" in examples.warnings[0]
     (tmp_path / "b.csv").write_text(above + "a,y\n1.5,0\n2.5,1,7\n")
     with pytest.raises(DataError, match=f"line {above.count(chr(10)) + 3}: 3 fields"):
         read(tmp_path / "b.csv", "y")

@@ -90,9 +90,9 @@ def test_refusals_name_column_and_row(rows):
 def test_dates_are_days_for_new_rows_too():
     days = pd.to_datetime(["1970-01-02", "1970-01-03", None])
     schema = read(pd.DataFrame({"d": days}), y=[0, 1, 1]).schema
-    found = encode_rows(schema, {"d": ["1970-01-02", "1970-01-11", ""]})["numeric"].ravel()
-    assert (found[:2] + schema.numeric[0].offset).tolist() == [1, 10]
-    assert np.isnan(found[2])
+    numbers = encode_rows(schema, {"d": ["1970-01-02", "1970-01-11", ""]})["numeric"].ravel()
+    assert (numbers[:2] + schema.numeric[0].offset).tolist() == [1, 10]
+    assert np.isnan(numbers[2])
 
 
 def test_arrays_pass_unchanged():

@@ -98,17 +98,19 @@ def test_labels_of_training_rows_are_known_before_the_test_period():
     for fold, late in zip(plain, split.of(data), strict=True):
         assert np.array_equal(fold.test, late.test)
         start = time[fold.test].min()
-        known = time[fold.whole().train] + 5 <= start
-        assert np.array_equal(late.whole().train, fold.whole().train[known])
+        known = time[fold.all_training().train] + 5 <= start
+        assert np.array_equal(late.all_training().train, fold.all_training().train[known])
         assert time[late.train].max() < time[late.stop].min()
-    gone = [len(f.whole().train) - len(w.whole().train) for f, w in zip(plain, split.of(data), strict=True)]
+    gone = [
+        len(f.all_training().train) - len(w.all_training().train) for f, w in zip(plain, split.of(data), strict=True)
+    ]
     assert split.left_out(data, split.of(data)) == gone
     assert min(gone) > 0
     assert Split(folds=4).left_out(data, plain) == []
     given = replace(data, split=np.where(time < 30, 0, np.where(time < 40, 1, 2)).astype(np.int8))
     (fold,) = Split(label_delay=3.0).of(given)
     assert time[fold.stop].max() == 37
-    assert len(fold.train) == len(given.doing(0))
+    assert len(fold.train) == len(given.rows_with_role(0))
     with pytest.raises(SplitError, match="label_delay is 50, but no row of fold 1"):
         Split(folds=4, label_delay=50).of(data)
     with pytest.raises(OptionError, match="label_delay requires time"):

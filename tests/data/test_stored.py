@@ -85,17 +85,17 @@ def test_parts_are_what_the_whole_is(path):
 
 def test_the_types_are_found_with_the_labels_or_when_they_are_asked_for(path):
     table = stored(path)
-    found = table.values(["y", "whole", "huge"], "y")
-    assert found.equals(whole(path).select("y", "whole", "huge"))
+    values = table.values(["y", "whole", "huge"], "y")
+    assert values.equals(whole(path).select("y", "whole", "huge"))
     assert pl.concat([part for _, part in table.chunks(["day"])]).equals(whole(path).select("day"))
 
 
 def test_parts_without_a_wanted_row_may_be_left_out(path):
     table, wanted = stored(path), np.zeros(N, bool)
     wanted[70:74] = True
-    found = {start + i for start, part in table.chunks(["whole"], wanted) for i in range(part.height)}
-    assert set(range(70, 74)) <= found
-    assert len(found) < N
+    rows = {start + i for start, part in table.chunks(["whole"], wanted) for i in range(part.height)}
+    assert set(range(70, 74)) <= rows
+    assert len(rows) < N
 
 
 def test_files_are_found_by_name_folder_and_pattern(tmp_path, monkeypatch):
@@ -113,13 +113,13 @@ def test_files_are_found_by_name_folder_and_pattern(tmp_path, monkeypatch):
 
 
 def test_names_that_are_not_utf8_are_read(tmp_path):
-    place = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff"))
-    place.mkdir()
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff"))
+    folder.mkdir()
     for name, kind in (("a.csv", "csv"), ("a.parquet", "parquet")):
         getattr(pl.DataFrame({"a": [1, 2]}), f"write_{kind}")(tmp_path / name)
-        (tmp_path / name).rename(place / name)
-        assert to_frame(place / name)[0]["a"].to_list() == [1, 2]
-        assert [part["a"].to_list() for _, part in stored(place / name).chunks(["a"])] == [[1, 2]]
+        (tmp_path / name).rename(folder / name)
+        assert to_frame(folder / name)[0]["a"].to_list() == [1, 2]
+        assert [part["a"].to_list() for _, part in stored(folder / name).chunks(["a"])] == [[1, 2]]
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,6 @@ def test_the_convention_of_a_file_is_that_of_training(tmp_path):
     rows = [f'"{1000 + i:,}.50",{i % 3}' for i in range(N)]
     (tmp_path / "train.csv").write_text("paid,y\n" + "\n".join(rows))
     (tmp_path / "new.csv").write_text('paid\n7.5\n"1,000"\n')
-    found = read(tmp_path / "train.csv", "y")
-    assert found.x["numeric"][:2, 0].tolist() == [1000.5, 1001.5]
-    assert encode_rows(found.schema, tmp_path / "new.csv")["numeric"].ravel().tolist() == [7.5, 1000]
+    examples = read(tmp_path / "train.csv", "y")
+    assert examples.x["numeric"][:2, 0].tolist() == [1000.5, 1001.5]
+    assert encode_rows(examples.schema, tmp_path / "new.csv")["numeric"].ravel().tolist() == [7.5, 1000]

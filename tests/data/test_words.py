@@ -27,9 +27,9 @@ def words(text):
 
 
 def test_words_are_those_of_the_rule():
-    found = [[word.decode() for word in row.numpy()] for row in split_words(list(TEXTS))]
-    assert found == [words(text) for text in TEXTS]
-    assert found[4][1] == found[4][3] == "0" * 11, "numbers of one length are one word"
+    split = [[word.decode() for word in row.numpy()] for row in split_words(list(TEXTS))]
+    assert split == [words(text) for text in TEXTS]
+    assert split[4][1] == split[4][3] == "0" * 11, "numbers of one length are one word"
 
 
 def layer(texts, size=50, length=6):
@@ -61,12 +61,12 @@ def test_a_small_vocabulary_keeps_the_most_frequent_words():
 
 def test_the_column_of_text_of_a_table():
     frame = pl.DataFrame({"id": ["x1", "x2", "x3"], "n": [1, 2, 3], "message": ["see you", None, "call me now"]})
-    found = read(frame.with_columns(pl.Series("y", ["a", "b", "a"])), target="y", text=True)
-    assert found.text_column == "message"
-    assert found.x.tolist() == ["see you", "", "call me now"]
-    assert found.schema is None
-    assert any("uses only the column 'message'. Left out: 'id', 'n'." in w for w in found.warnings)
-    assert texts_of_table(frame, "message").tolist() == found.x.tolist()
+    examples = read(frame.with_columns(pl.Series("y", ["a", "b", "a"])), target="y", text=True)
+    assert examples.text_column == "message"
+    assert examples.x.tolist() == ["see you", "", "call me now"]
+    assert examples.schema is None
+    assert any("uses only the column 'message'. Left out: 'id', 'n'." in w for w in examples.warnings)
+    assert texts_of_table(frame, "message").tolist() == examples.x.tolist()
     with pytest.raises(ColumnError, match="no column of text"):
         text_column(frame.select("n"), "the data")
     with pytest.raises(ColumnError, match=r"lacks the column 'mesage'. Did you mean 'message'"):

@@ -13,7 +13,7 @@ from counterpoise.core.examples import Examples
 from counterpoise.data.read import read
 from counterpoise.diagnosis.diagnose import diagnose
 from counterpoise.diagnosis.noise import confident_joint
-from counterpoise.diagnosis.quick import _deal, overlap, quick_look
+from counterpoise.diagnosis.quick import _group_folds, overlap, quick_look
 
 
 def sample(n=450, share=0.25, gap=3.0, seed=0):
@@ -79,7 +79,7 @@ def test_average_precision_is_at_the_share_among_all_rows():
 def test_rows_of_one_group_stay_together():
     rng = np.random.default_rng(0)
     group, y = rng.integers(0, 60, 300), rng.integers(0, 2, 300)
-    fold = _deal(group, y, 0)
+    fold = _group_folds(group, y, 0)
     assert all(len(np.unique(fold[group == g])) == 1 for g in range(60))
     assert np.bincount(fold).min() > 30
 

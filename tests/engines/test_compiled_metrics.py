@@ -136,12 +136,12 @@ def test_equal_names_are_separated_as_keras_does_and_nothing_compiled_is_nothing
 
 
 def test_a_training_that_diverges_has_no_number():
-    found = metrics_of(Network(model(metrics=["accuracy"]), read(X, y=Y, table=False)))
-    assert np.isnan(found(np.full((3, 2), np.nan), np.array([0, 1, 1]))["accuracy"])
+    compiled = metrics_of(Network(model(metrics=["accuracy"]), read(X, y=Y, table=False)))
+    assert np.isnan(compiled(np.full((3, 2), np.nan), np.array([0, 1, 1]))["accuracy"])
 
 
 def test_a_comparison_notes_them_too():
-    found = cp.compare(
+    comparison = cp.compare(
         model(metrics=tutorial()), X, Y, strategies="threshold", folds=2, epochs=1, refit=False, verbose=0
     )
-    assert all("val_prc" in history for cell in found.fold_results for history in cell.history)
+    assert all("val_prc" in history for cell in comparison.fold_results for history in cell.history)

@@ -36,8 +36,8 @@ def watch(scores, plan=None, patience=None, steps=40, round_steps=4, **recipe):
         target=ONE_OF, stopping_log_p=lambda z, y, weights: losing(next(losses)), log_shift=np.zeros(2)
     )
     stopper, out = Stopper(job, objective, Y), []
-    for place in range(len(scores)):
-        stopper.enter((place + 1) * round_steps, 0.0)
+    for number in range(len(scores)):
+        stopper.enter((number + 1) * round_steps, 0.0)
         better = stopper.improved(np.zeros((len(Y), 2)))
         out.append((stopper.steps, better, stopper.turned, stopper.over))
     return stopper, out

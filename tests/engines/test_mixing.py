@@ -108,8 +108,10 @@ def test_both_are_compared_with_the_baseline():
     rng = np.random.default_rng(0)
     y = np.repeat([0, 1], [120, 30])
     x = (rng.normal(size=(150, 3)) + 2 * y[:, None]).astype(np.float32)
-    found = cp.compare("mlp", x, y, strategies="mixup,remix", folds=2, epochs=8, refit=False, batch_size=32, verbose=0)
-    rows = found.leaderboard
+    comparison = cp.compare(
+        "mlp", x, y, strategies="mixup,remix", folds=2, epochs=8, refit=False, batch_size=32, verbose=0
+    )
+    rows = comparison.leaderboard
     assert {row["strategy"] for row in rows} == {"none", "mixup", "remix"}
     assert {row["status"] for row in rows} == {"ok"}
     assert min(row["scores"]["roc_auc"]["mean"] for row in rows) > 0.9
@@ -136,8 +138,8 @@ def test_a_loss_of_codes_refuses_mixed_labels(name):
 
     with pytest.raises(ModelError, match="mixes rows and their labels"):
         resolved(find(name), {"": compiled_with(sparse)})
-    found = resolved(find(name), {"": compiled_with(keras.losses.CategoricalFocalCrossentropy())})
-    assert (found.loss, found.mix) == ("model", name)
+    strategy = resolved(find(name), {"": compiled_with(keras.losses.CategoricalFocalCrossentropy())})
+    assert (strategy.loss, strategy.mix) == ("model", name)
 
 
 def test_a_loss_of_one_hot_rows_is_handed_the_shares():

@@ -44,12 +44,12 @@ def test_a_second_fit_traces_nothing_and_gives_what_it_would_give_alone():
     program_cache.clear()
     first, second = Network(net(*DENSE), data), Network(net(*DENSE), other)
     trained(first, data)
-    found = trained(second, other)[0]
+    proba = trained(second, other)[0]
     assert program(first) is program(second)
     assert program(second).traces == {"block": 1, "logits": 1}
-    for one, same in zip(found.weights, alone.weights, strict=True):
+    for one, same in zip(proba.weights, alone.weights, strict=True):
         assert np.array_equal(one, same)
-    assert np.array_equal(found.logits, alone.logits)
+    assert np.array_equal(proba.logits, alone.logits)
 
 
 BASE = net(lambda: L.Dense(8, "relu"), lambda: L.Dropout(0.2))
@@ -67,12 +67,12 @@ UNLIKE = {
 }
 
 
-def likeness(build, optimizer=None, data=None):
+def trace_key(build, optimizer=None, data=None):
     network = Network(build, examples() if data is None else data, optimizer=optimizer)
     model = network.fresh(0)
     model.compile(network.optimizer())
     model.optimizer.build(model.trainable_variables)
-    return program_cache.likeness(model)
+    return program_cache.trace_key(model)
 
 
 def common(spec, n_classes):
@@ -86,14 +86,14 @@ def common(spec, n_classes):
 
 @pytest.mark.parametrize("build", ["mlp", "tabular", common, BASE])
 def test_networks_of_kerass_own_layers_are_shared(build):
-    assert likeness(build) is not None
-    assert likeness(build) == likeness(build)
+    assert trace_key(build) is not None
+    assert trace_key(build) == trace_key(build)
 
 
 @pytest.mark.parametrize("what", UNLIKE)
 def test_whatever_changes_the_trace_separates_networks(what):
     build, optimizer = UNLIKE[what]
-    assert likeness(build, optimizer and optimizer()) != likeness(BASE)
+    assert trace_key(build, optimizer and optimizer()) != trace_key(BASE)
 
 
 def adapted():
@@ -123,14 +123,14 @@ def patched():
     ids=["function", "lambda", "layer", "adapted", "patched", "regularizer", "penalty", "inside"],
 )
 def test_what_a_configuration_does_not_say_is_never_shared(make):
-    assert likeness(net(make)) is None
+    assert trace_key(net(make)) is None
 
 
 def test_a_function_named_like_one_of_keras_is_not_taken_for_it():
     def relu(x):
         return -x
 
-    assert likeness(net(lambda: L.Dense(8, relu))) is None
+    assert trace_key(net(lambda: L.Dense(8, relu))) is None
 
 
 def test_the_form_of_the_rows_and_the_loss_separate_programs():

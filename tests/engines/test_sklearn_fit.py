@@ -73,12 +73,12 @@ def test_a_weight_of_two_counts_as_the_row_twice(model):
     weights = np.where(np.arange(400) % 3 == 0, 2.0, 1.0)
     twice = np.concatenate([np.arange(400), SEEN[weights[SEEN] == 2]])  # such rows stand twice in the table
     alone = dataclasses.replace(FOLD, train=np.append(SEEN, np.arange(400, len(twice))), stop=FOLD.stop[:0])
-    once = train(model, examples(sample_weight=weights))
+    single = train(model, examples(sample_weight=weights))
     again = train(model, dataclasses.replace(examples(), x=X[twice], y=Y[twice]), fold=alone)
     if isinstance(model, LogisticRegression):  # the scaler of a pipeline gets no weights
-        assert once.logits == pytest.approx(again.logits, abs=1e-3)
+        assert single.logits == pytest.approx(again.logits, abs=1e-3)
     else:
-        assert np.abs(once.logits - again.logits).max() < 0.05
+        assert np.abs(single.logits - again.logits).max() < 0.05
 
 
 def test_weights_that_it_cannot_take_are_an_error_of_its_own():

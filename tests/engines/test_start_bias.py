@@ -26,8 +26,8 @@ SHORT = Settings(epochs=1, batch_size=64, early_stopping=False)
 
 
 def prior(data, weights=None):
-    found = np.bincount(data.y, weights=weights, minlength=data.n_classes)
-    return found / found.sum()
+    counts = np.bincount(data.y, weights=weights, minlength=data.n_classes)
+    return counts / counts.sum()
 
 
 def everything(data):
@@ -46,28 +46,28 @@ def test_the_plan_and_the_loss_decide(engine):
     network = Network(net(*DENSE), TWO, optimizer=STILL)
     (_, p) = prior(TWO)
     odds = np.log(p / (1 - p))
-    found = starts(TWO, network, ["none", "oversample", "class_weight", "balanced_softmax", "focal", "drw"], engine)
-    assert found.pop("focal") > odds + 0.5  # leans towards one half
+    biases = starts(TWO, network, ["none", "oversample", "class_weight", "balanced_softmax", "focal", "drw"], engine)
+    assert biases.pop("focal") > odds + 0.5  # leans towards one half
     wanted = {"none": odds, "oversample": 0.0, "class_weight": 0.0, "balanced_softmax": 0.0, "drw": odds}
     for name, value in wanted.items():
-        np.testing.assert_allclose(found[name], [value], atol=1e-5, err_msg=name)
+        np.testing.assert_allclose(biases[name], [value], atol=1e-5, err_msg=name)
 
 
 @pytest.mark.parametrize("engine", ["fit", "program"])
 def test_a_softmax_starts_at_the_log_of_the_shares(engine):
     network = Network(net(*DENSE, units=3), THREE, optimizer=STILL)
-    found = starts(THREE, network, ["none", "undersample", "balanced_softmax"], engine)
-    np.testing.assert_allclose(found["none"], np.log(prior(THREE)), atol=1e-5)
-    np.testing.assert_allclose(found["undersample"], np.log(np.full(3, 1 / 3)), atol=1e-5)
-    np.testing.assert_allclose(found["balanced_softmax"], 0.0, atol=1e-5)
+    biases = starts(THREE, network, ["none", "undersample", "balanced_softmax"], engine)
+    np.testing.assert_allclose(biases["none"], np.log(prior(THREE)), atol=1e-5)
+    np.testing.assert_allclose(biases["undersample"], np.log(np.full(3, 1 / 3)), atol=1e-5)
+    np.testing.assert_allclose(biases["balanced_softmax"], 0.0, atol=1e-5)
 
 
 def test_weights_of_the_user_count():
     weights = np.where(TWO.y == 1, 3.0, 1.0)
     network = Network(net(*DENSE), TWO, optimizer=STILL)
     q = prior(TWO, weights)[1]
-    found = starts(replace(TWO, sample_weight=weights), network, ["none"], "fit")
-    np.testing.assert_allclose(found["none"], [np.log(q / (1 - q))], atol=1e-5)
+    biases = starts(replace(TWO, sample_weight=weights), network, ["none"], "fit")
+    np.testing.assert_allclose(biases["none"], [np.log(q / (1 - q))], atol=1e-5)
 
 
 def test_members_of_one_network_start_at_their_own_plans():

@@ -92,7 +92,7 @@ def test_onnx_runs_with_ids_as_the_schema_says(clf, tmp_path):
     numbers = [rows[c].fill_null(float("nan")).to_list() for c in schema["inputs"]["numeric"]["columns"]]
     ids = []
     for c in schema["inputs"]["categorical"]["columns"]:
-        known = {text: place + 1 for place, text in enumerate(c["levels"])} | {None: c["missing"]}
+        known = {text: index + 1 for index, text in enumerate(c["levels"])} | {None: c["missing"]}
         ids.append([known.get(None if v is None else str(v), c["unseen"]) for v in rows[c["column"]].to_list()])
     given = {"numeric": np.array(numbers, "float32").T, "categorical": np.array(ids, "int32").T}
     session = ort.InferenceSession(str(file))
@@ -291,12 +291,12 @@ def test_a_wrong_decision_or_label_is_seen(clf):
     raw, _ = probe(clf)
     true = {"probability": clf.predict_proba(raw), "decision": (clf.predict(raw) == "yes").astype(int)}
 
-    def found(**changes):
+    def difference(**changes):
         return compare(clf, raw, lambda rows: {**true, **changes}, slice(None), None, 1e-5)
 
-    assert found() == ""
-    assert "decided differently" in found(decision=1 - true["decision"])
-    assert "labels" in found(label=np.array(["no"] * len(true["decision"])))
+    assert difference() == ""
+    assert "decided differently" in difference(decision=1 - true["decision"])
+    assert "labels" in difference(label=np.array(["no"] * len(true["decision"])))
 
 
 def test_missing_packages_are_named(clf, tmp_path, monkeypatch):

@@ -70,7 +70,7 @@ def test_parts_hold_every_row_as_often_as_it_is_drawn_in_order(stored, monkeypat
     rows = scan(path, "y")
     parts = list(disk_stream.drawn_chunks(rows.table, ("id", "a"), times))
     wanted = [i for i, often in enumerate(times.tolist()) for _ in range(often)]
-    assert np.concatenate([found for found, _ in parts]).tolist() == wanted
+    assert np.concatenate([rows_of_part for rows_of_part, _ in parts]).tolist() == wanted
     assert pl.concat([part for _, part in parts])["id"].to_list() == wanted
     assert max(part.height for _, part in parts) <= most
 

@@ -65,10 +65,10 @@ def test_rows_of_csv_are_copied_byte_by_byte(tmp_path, monkeypatch, raw, plan, b
 def test_a_csv_file_becomes_parquet_as_text(tmp_path):
     (tmp_path / "in.csv").write_bytes(written())
     resample_file(tmp_path / "in.csv", "label", tmp_path / "out.parquet")
-    found = pl.read_parquet(tmp_path / "out.parquet")
-    assert set(found.dtypes) == {pl.String}
+    frame = pl.read_parquet(tmp_path / "out.parquet")
+    assert set(frame.dtypes) == {pl.String}
     wanted = [tuple((t[1:-1].replace('""', '"') if t[:1] == '"' else t) or None for t in row) for row in ROWS]
-    assert set(found.rows()) <= set(wanted)
+    assert set(frame.rows()) <= set(wanted)
 
 
 def odd_table() -> pl.DataFrame:
@@ -97,10 +97,10 @@ def test_rows_of_parquet_keep_types_and_names(tmp_path, monkeypatch, plan):
     table = odd_table()
     table.write_parquet(tmp_path / "in.parquet", row_group_size=7)
     summary = resample_file(tmp_path / "in.parquet", "y", tmp_path / "out.parquet", plan)
-    found = pl.read_parquet(tmp_path / "out.parquet")
-    assert found.schema == table.schema
-    assert found.height == summary["rows"]
-    assert found.equals(table[found[""].to_numpy()])
+    written = pl.read_parquet(tmp_path / "out.parquet")
+    assert written.schema == table.schema
+    assert written.height == summary["rows"]
+    assert written.equals(table[written[""].to_numpy()])
 
 
 def test_what_no_csv_file_can_hold_is_named(tmp_path):
@@ -153,8 +153,8 @@ def test_what_cannot_be_done_leaves_everything_as_it_was(tmp_path, name, how, er
 def test_the_labels_are_read_by_the_rules_of_fit(tmp_path):
     """Missing words are missing, blanks around a label are none of it, and a broken line has its number."""
     (tmp_path / "in.csv").write_text("a;y\n1;no\n2; no\n3;yes\n")
-    found = resample_file(tmp_path / "in.csv", "y", tmp_path / "out.csv")["classes"]
-    assert [(c["label"], c["before"]) for c in found] == [("no", 2), ("yes", 1)]
+    classes = resample_file(tmp_path / "in.csv", "y", tmp_path / "out.csv")["classes"]
+    assert [(c["label"], c["before"]) for c in classes] == [("no", 2), ("yes", 1)]
     (tmp_path / "in.csv").write_text("a;y\n1;no\n2;NA\n3;yes\n")
     with pytest.raises(DataError, match="missing in row 2"):
         resample_file(tmp_path / "in.csv", "y", tmp_path / "out.csv")

@@ -24,27 +24,27 @@ def drawn(dataset):
 
 def test_shares_are_those_asked_for_and_stated():
     target = [0.5, 0.2, 0.3]
-    found = rebalance(stream(), target, seed=1)
-    rows, y = drawn(found.dataset)
-    np.testing.assert_allclose(found.prior, target)
+    rebalanced = rebalance(stream(), target, seed=1)
+    rows, y = drawn(rebalanced.dataset)
+    np.testing.assert_allclose(rebalanced.prior, target)
     np.testing.assert_allclose(np.bincount(y) / len(y), target, atol=0.03)
     np.testing.assert_allclose(len(y), N, rtol=0.05)
     assert np.array_equal(Y[rows], y)
-    assert not found.estimated
+    assert not rebalanced.estimated
 
 
 def test_elements_come_floor_or_ceil_of_their_multiplicity():
-    found = rebalance(stream(), seed=1)
-    rows, _ = drawn(found.dataset)
+    rebalanced = rebalance(stream(), seed=1)
+    rows, _ = drawn(rebalanced.dataset)
     times = np.bincount(rows, minlength=N)
-    m = found.multiplicity[Y]
+    m = rebalanced.multiplicity[Y]
     assert np.all((times == np.floor(m)) | (times == np.floor(m) + 1))
 
 
 def test_shift_is_that_of_the_prior():
-    found = rebalance(stream(), {0: 0.4, 1: 0.4, 2: 0.2})
-    raw = np.log(found.prior / found.base_prior)
-    np.testing.assert_allclose(found.log_shift, raw - raw.mean(), atol=1e-12)
+    rebalanced = rebalance(stream(), {0: 0.4, 1: 0.4, 2: 0.2})
+    raw = np.log(rebalanced.prior / rebalanced.base_prior)
+    np.testing.assert_allclose(rebalanced.log_shift, raw - raw.mean(), atol=1e-12)
 
 
 def test_a_seed_fixes_every_pass_and_passes_differ():
@@ -60,9 +60,9 @@ def test_odds_move_by_the_stated_shift_wherever_x_is():
     rng = np.random.default_rng(2)
     x = rng.integers(0, 4, 200_000)
     y = (rng.random(len(x)) < np.array([0.01, 0.03, 0.1, 0.2])[x]).astype(int)
-    found = rebalance(tf.data.Dataset.from_tensor_slices((x, y)), buffer=0, seed=1)
-    x_seen, y_seen = drawn(found.dataset)
-    shift = found.log_shift[1] - found.log_shift[0]
+    rebalanced = rebalance(tf.data.Dataset.from_tensor_slices((x, y)), buffer=0, seed=1)
+    x_seen, y_seen = drawn(rebalanced.dataset)
+    shift = rebalanced.log_shift[1] - rebalanced.log_shift[0]
     for cell in range(4):
         seen, true = y_seen[x_seen == cell].mean(), y[x == cell].mean()
         assert np.log(seen / (1 - seen)) - shift == pytest.approx(np.log(true / (1 - true)), abs=0.05)
@@ -70,9 +70,9 @@ def test_odds_move_by_the_stated_shift_wherever_x_is():
 
 def test_a_plan_is_a_target():
     plan = plans.oversample(Y)
-    found = rebalance(stream(), plan)
-    np.testing.assert_allclose(found.prior, plan.prior)
-    assert np.array_equal(found.counts, plan.counts)
+    rebalanced = rebalance(stream(), plan)
+    np.testing.assert_allclose(rebalanced.prior, plan.prior)
+    assert np.array_equal(rebalanced.counts, plan.counts)
 
 
 def test_the_limit_lowers_all_multiplicities_alike():
@@ -83,10 +83,10 @@ def test_the_limit_lowers_all_multiplicities_alike():
 
 
 def test_counts_of_a_sample_are_called_estimates():
-    found = rebalance(stream(), sample=2000)
-    assert found.estimated
-    assert found.counts.sum() < N
-    np.testing.assert_allclose(found.base_prior, np.bincount(Y) / N, atol=0.03)
+    rebalanced = rebalance(stream(), sample=2000)
+    assert rebalanced.estimated
+    assert rebalanced.counts.sum() < N
+    np.testing.assert_allclose(rebalanced.base_prior, np.bincount(Y) / N, atol=0.03)
 
 
 def test_generators_and_dicts_with_one_hot_labels():
@@ -96,16 +96,16 @@ def test_generators_and_dicts_with_one_hot_labels():
 
     spec = {"x": tf.TensorSpec((), tf.float32), "y": tf.TensorSpec((2,), tf.float32)}
     data = tf.data.Dataset.from_generator(rows, output_signature=spec)
-    found = rebalance(data, label=lambda element: tf.argmax(element["y"], -1))
-    y = np.array([element["y"].argmax() for element in found.dataset.as_numpy_iterator()])
+    rebalanced = rebalance(data, label=lambda element: tf.argmax(element["y"], -1))
+    y = np.array([element["y"].argmax() for element in rebalanced.dataset.as_numpy_iterator()])
     assert abs(y.mean() - 0.5) < 0.06
 
 
 @pytest.mark.parametrize("label", [None, lambda x, y: y, lambda x, y, w: y])
 def test_a_weight_travels_along(label):
     weight = np.arange(N, dtype="float32")
-    found = rebalance(tf.data.Dataset.from_tensor_slices((np.arange(N), Y, weight)), label=label, seed=1)
-    parts = list(found.dataset.batch(1000).as_numpy_iterator())
+    rebalanced = rebalance(tf.data.Dataset.from_tensor_slices((np.arange(N), Y, weight)), label=label, seed=1)
+    parts = list(rebalanced.dataset.batch(1000).as_numpy_iterator())
     rows, weights = (np.concatenate([part[i] for part in parts]) for i in (0, 2))
     assert np.array_equal(weight[rows], weights)
     assert np.array_equal(rows, drawn(rebalance(stream(), seed=1).dataset)[0])

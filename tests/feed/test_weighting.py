@@ -100,10 +100,10 @@ def test_validation_rows_get_the_weights_of_the_training_rows():
 def test_existing_weights_multiply_in_and_weight_2_is_the_row_twice():
     y, own = np.array([0, 0, 0, 1]), np.array([1, 2, 1, 1.0])
     twice = cp.sample_weight([0, 0, 0, 0, 1])
-    once = cp.sample_weight(y, sample_weight=own)
-    assert once.mean() == pytest.approx(1)
-    assert once[3] / once[0] == pytest.approx(twice[4] / twice[0])
-    assert once[1] == pytest.approx(2 * once[0])
+    one_row = cp.sample_weight(y, sample_weight=own)
+    assert one_row.mean() == pytest.approx(1)
+    assert one_row[3] / one_row[0] == pytest.approx(twice[4] / twice[0])
+    assert one_row[1] == pytest.approx(2 * one_row[0])
 
 
 def test_weights_reach_keras_as_they_are():

@@ -58,8 +58,8 @@ def test_unseen_levels_are_no_known_category():
 )
 def test_arrays_of_any_rank_and_several_inputs(x):
     flat = FlatRows(Examples(x, np.arange(9) % 2, (0, 1)), np.arange(9), keep_nan=True)
-    found = np.asarray(TreeRows.of(flat)(keras.tree.map_structure(lambda a: a.astype("float32"), x)))
-    np.testing.assert_array_equal(found, flat.matrix(np.arange(9)))
+    columns = np.asarray(TreeRows.of(flat)(keras.tree.map_structure(lambda a: a.astype("float32"), x)))
+    np.testing.assert_array_equal(columns, flat.matrix(np.arange(9)))
 
 
 @pytest.mark.parametrize(

@@ -40,11 +40,11 @@ def exact(y: np.ndarray, p: np.ndarray) -> list[float]:
 def test_counting_every_row_once_gives_the_scores(share: float) -> None:
     y, p = sample(0, 300, share)
     ranks = _ranks(y == 1, p[:, 1])
-    once = _areas(
+    areas = _areas(
         np.bincount(ranks.positive, minlength=ranks.m)[None],
         np.bincount(ranks.negative, minlength=2 * ranks.m + 1)[None],
     )
-    assert [once[key][0] for key in KEYS[:2]] == pytest.approx(exact(y, p)[:2])
+    assert [areas[key][0] for key in KEYS[:2]] == pytest.approx(exact(y, p)[:2])
 
 
 @pytest.mark.parametrize(("rows", "share"), [(400, 0.05), (150, 0.5), (3000, 0.01)])

@@ -129,6 +129,6 @@ def test_many_matrices_at_once_have_the_scores_of_each(classes: int) -> None:
     matrices = np.array([[rng.multinomial(9 + 3 * c, p) for c, p in enumerate(one)] for one in shares])
     matrices[0, :, 1:], matrices[0, :, 0] = 0, 9 + 3 * np.arange(classes)  # one class is decided alone
     hit, decided = np.diagonal(matrices, axis1=1, axis2=2), matrices.sum(axis=1)
-    found = scores_of_many(hit, matrices[0].sum(axis=1), decided)
+    scores = scores_of_many(hit, matrices[0].sum(axis=1), decided)
     for i, matrix in enumerate(matrices):
-        assert {key: values[i] for key, values in found.items()} == pytest.approx(decision_scores(matrix), abs=1e-14)
+        assert {key: values[i] for key, values in scores.items()} == pytest.approx(decision_scores(matrix), abs=1e-14)

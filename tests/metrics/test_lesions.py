@@ -38,14 +38,14 @@ def reference(truth, proba, threshold, min_iou=0.1, min_pixels=1, score=-1.0):
     out, touch = [], np.ones((3, 3))
     for y, p in zip(truth, proba, strict=True):
         lesions, k = ndimage.label(y == 1, touch)
-        found, m = ndimage.label((p >= threshold) & (y >= 0), touch)
+        components, m = ndimage.label((p >= threshold) & (y >= 0), touch)
         small = {a for a in range(1, k + 1) if (lesions == a).sum() < min_pixels}
-        kept = [b for b in range(1, m + 1) if (found == b).sum() >= min_pixels]
-        kept = sorted((b for b in kept if p[found == b].max() >= score), key=lambda b: -p[found == b].max())
+        kept = [b for b in range(1, m + 1) if (components == b).sum() >= min_pixels]
+        kept = sorted((b for b in kept if p[components == b].max() >= score), key=lambda b: -p[components == b].max())
         hit, false = set(), 0
         for b in kept:
             ious = {
-                a: np.sum((lesions == a) & (found == b)) / np.sum((lesions == a) | (found == b))
+                a: np.sum((lesions == a) & (components == b)) / np.sum((lesions == a) | (components == b))
                 for a in range(1, k + 1)
             }
             touched = [a for a in sorted(ious, key=lambda a: -ious[a]) if ious[a] >= min_iou]
@@ -62,9 +62,9 @@ def reference(truth, proba, threshold, min_iou=0.1, min_pixels=1, score=-1.0):
 @pytest.mark.parametrize(("threshold", "min_pixels"), [(0.5, 1), (0.25, 4)])
 def test_counts_are_those_of_the_slow_way(seed, threshold, min_pixels):
     truth, proba = blobs(seed, ignored=0.1 * (seed % 2))
-    found = find_lesions(truth, proba, threshold, min_pixels=min_pixels)
+    lesions = find_lesions(truth, proba, threshold, min_pixels=min_pixels)
     for score in (-np.inf, 0.6, 0.8):
-        assert found.counts(score).tolist() == reference(truth, proba, threshold, 0.1, min_pixels, score)
+        assert lesions.counts(score).tolist() == reference(truth, proba, threshold, 0.1, min_pixels, score)
 
 
 def test_corners_touch_and_images_do_not():
@@ -77,10 +77,10 @@ def test_corners_touch_and_images_do_not():
 
 def test_a_second_finding_on_a_lesion_is_no_false_positive():
     truth = np.array([[0, 1, 1, 1, 1, 1, 0, 0]])
-    found = find_lesions(truth, np.array([[0, 0.7, 0.6, 0, 0.9, 0, 0, 0.8]]))
-    assert found.match.tolist() == [NOT_COUNTED, 0, FALSE_POSITIVE]  # the higher score first, though it overlaps less
-    assert found.counts().tolist() == [[1, 1, 0]]
-    assert found.counts(0.85).tolist() == [[1, 0, 0]]
+    lesions = find_lesions(truth, np.array([[0, 0.7, 0.6, 0, 0.9, 0, 0, 0.8]]))
+    assert lesions.match.tolist() == [NOT_COUNTED, 0, FALSE_POSITIVE]  # the higher score first, though it overlaps less
+    assert lesions.counts().tolist() == [[1, 1, 0]]
+    assert lesions.counts(0.85).tolist() == [[1, 0, 0]]
 
 
 def test_a_finding_hits_one_lesion_and_the_next_takes_the_other():
@@ -124,16 +124,16 @@ def test_another_class_is_asked_for_by_its_code():
 def test_laws_of_the_curve(seed):
     truth, proba = blobs(seed, n=6)
     truth[0, 0, 0] = 1
-    found = find_lesions(truth, proba, 0.35)
-    curve = froc(found)
+    lesions = find_lesions(truth, proba, 0.35)
+    curve = froc(lesions)
     assert (np.diff(curve.score) < 0).all()
     assert (np.diff(curve.recall) >= 0).all()
     assert (np.diff(curve.false_positives) >= 0).all()
     for score, false, recall in zip(*curve, strict=True):  # each point is that of a count from its score on
-        counts = found.counts(score).sum(axis=0)
+        counts = lesions.counts(score).sum(axis=0)
         assert recall == pytest.approx(counts[0] / (counts[0] + counts[2]))
         assert false == pytest.approx(counts[1] / len(truth))
-    at = [lesion_recall(found, x) for x in (0, 0.5, 1, 2, 100)]
+    at = [lesion_recall(lesions, x) for x in (0, 0.5, 1, 2, 100)]
     assert at == sorted(at)
     assert at[-1] == curve.recall.max(initial=0)
     monotone = find_lesions(truth, proba**3, 0.35**3)  # the order of scores is all that matters
@@ -152,27 +152,27 @@ def test_images_without_lesions_count_in_the_false_positives():
     truth, proba = np.zeros((4, 9), int), np.zeros((4, 9))
     truth[0, 2], proba[0, 2] = 1, 0.3
     proba[:, 6] = 0.5
-    found = find_lesions(truth, proba, 0.2)
-    assert lesion_recall(found, 1.0) == 1
-    assert lesion_recall(found, 0.9) == 0
+    lesions = find_lesions(truth, proba, 0.2)
+    assert lesion_recall(lesions, 1.0) == 1
+    assert lesion_recall(lesions, 0.9) == 0
     assert lesion_recall(find_lesions(truth[:1], proba[:1], 0.2), 1.0) == 1
 
 
 def test_without_lesions_recall_is_nan():
-    found = find_lesions(np.zeros((2, 5), int), np.array([[0, 0.9, 0, 0, 0], [0] * 5]))
-    assert np.isnan(lesion_recall(found))
-    assert found.counts().tolist() == [[0, 1, 0], [0, 0, 0]]
+    lesions = find_lesions(np.zeros((2, 5), int), np.array([[0, 0.9, 0, 0, 0], [0] * 5]))
+    assert np.isnan(lesion_recall(lesions))
+    assert lesions.counts().tolist() == [[0, 1, 0], [0, 0, 0]]
 
 
 def test_a_weight_is_that_many_images():
     truth, proba = blobs(5)
-    found = find_lesions(truth, proba, 0.3)
+    lesions = find_lesions(truth, proba, 0.3)
     times = np.random.default_rng(0).integers(0, 4, (3, len(truth)))
     expected = [
         lesion_recall(find_lesions(np.repeat(truth, t, axis=0), np.repeat(proba, t, axis=0), 0.3), 0.7) for t in times
     ]
-    assert np.allclose(lesion_recall(found, 0.7, times), expected)
-    assert lesion_recall(found, 0.7, times[0]) == pytest.approx(expected[0])
+    assert np.allclose(lesion_recall(lesions, 0.7, times), expected)
+    assert lesion_recall(lesions, 0.7, times[0]) == pytest.approx(expected[0])
 
 
 def test_parts_joined_are_the_whole(monkeypatch):
@@ -192,8 +192,8 @@ def test_parts_joined_are_the_whole(monkeypatch):
 def test_hundreds_of_images_take_seconds_of_a_processor():
     truth, proba = blobs(0, n=400, side=128)
     start = time.process_time()
-    found = find_lesions(truth, proba, 0.35)
-    lesion_recall(found, 1.0, np.ones((1000, 400)))
+    lesions = find_lesions(truth, proba, 0.35)
+    lesion_recall(lesions, 1.0, np.ones((1000, 400)))
     assert time.process_time() - start < 10
 
 

@@ -149,8 +149,8 @@ def test_an_output_without_counts_keeps_its_own_loss():
         cp.compile_balanced(model, counts, loss={"price": "mse"}, optimizer=keras.optimizers.SGD(0.0))
         z = {k: np.asarray(v, float)[:, 0] for k, v in model(x).items()}
         want = (cp.sample_weight(kind) * np.logaddexp(0, np.where(kind, -1, 1) * z["kind"])).mean()
-        found = model.evaluate(x, {"kind": kind, "price": price}, batch_size=20, verbose=0)[0]
-        assert found == pytest.approx(want + ((z["price"] - price) ** 2).mean(), rel=1e-4)
+        loss = model.evaluate(x, {"kind": kind, "price": price}, batch_size=20, verbose=0)[0]
+        assert loss == pytest.approx(want + ((z["price"] - price) ** 2).mean(), rel=1e-4)
     model.fit(x, {"kind": kind, "price": price}, epochs=2, callbacks=[cp.callbacks.Deferred(at=1)], verbose=0)
     with pytest.raises(OptionError, match="Pass the loss of this output"):
         cp.compile_balanced(model, counts)

@@ -45,8 +45,8 @@ def of(model, examples=EXAMPLES, **how):
     ids=["dense", "activation behind", "normalization before", "two of one unit", "convolution", "dropout", "nested"],
 )
 def test_it_is_found(layers):
-    found = of(built(*layers()))
-    assert (found.layer, found.reason, found.given, found.note()) == ("top", "", False, "")
+    output_bias = of(built(*layers()))
+    assert (output_bias.layer, output_bias.reason, output_bias.given, output_bias.note()) == ("top", "", False, "")
 
 
 @pytest.mark.parametrize(("units", "activation"), [(1, "sigmoid"), (2, "softmax")])
@@ -56,8 +56,8 @@ def test_activations_are_seen_through(units, activation, clone):
     network = Network(model, EXAMPLES, output="probabilities", clone=clone)
     bias = np.linspace(-2.0, -1.0, units)
     state = network.initial_state(0, X, np.arange(50), bias=bias)
-    place = network.output_bias.index
-    np.testing.assert_allclose(state[place], bias)
+    variable = network.output_bias.index
+    np.testing.assert_allclose(state[variable], bias)
     np.testing.assert_array_equal(model.layers[-1].bias, 0)  # looking leaves no trace
 
 
@@ -72,9 +72,9 @@ def test_activations_are_seen_through(units, activation, clone):
     ids=["no bias", "batch normalization", "layer normalization", "scaled"],
 )
 def test_what_does_not_reach_the_logits_is_left_alone_and_reported(layers, reason):
-    found = of(built(*layers()))
-    assert found.index is None
-    assert reason in found.note()
+    output_bias = of(built(*layers()))
+    assert output_bias.index is None
+    assert reason in output_bias.note()
 
 
 @pytest.mark.parametrize("joined", [L.Add, L.Average, L.Maximum])
@@ -94,11 +94,11 @@ def test_a_bias_of_the_users_own_is_replaced_and_reported():
     own = keras.initializers.Constant(-6.4)
     for model in (built(L.Dense(1, bias_initializer=own, name="top")), built(L.Dense(4), L.Dense(1, name="top"))):
         model.layers[-1].bias.assign([-6.4])
-        found = of(model)
-        assert found.given
-        assert found.index is not None
-        assert "(layer 'top') was replaced" in found.note()
-        assert "init_bias=False" in found.note()
+        output_bias = of(model)
+        assert output_bias.given
+        assert output_bias.index is not None
+        assert "(layer 'top') was replaced" in output_bias.note()
+        assert "init_bias=False" in output_bias.note()
 
 
 def trained(**how):
@@ -131,8 +131,8 @@ def test_a_new_head_on_a_trained_body_starts_at_its_constant():
 def test_what_was_found_goes_with_the_network_and_text_and_tables_are_looked_at():
     network = Network("mlp", EXAMPLES)
     assert pickle.loads(pickle.dumps(network)).__dict__.get("output_bias") is None
-    place = network.output_bias.index
-    assert pickle.loads(pickle.dumps(network)).__dict__["output_bias"].index == place
+    variable = network.output_bias.index
+    assert pickle.loads(pickle.dumps(network)).__dict__["output_bias"].index == variable
     texts = Examples(np.array(["a b", "c"] * 25), Y, (0, 1))
     assert Network("text", texts).output_bias.index is not None
     several = {"a": X, "ids": np.ones((50, 2), np.int32)}

@@ -59,11 +59,11 @@ def test_the_vocabulary_is_that_of_the_training_rows(clf):
 
 def test_a_comparison_of_a_table_on_the_command_line(tmp_path):
     FRAME.head(120).write_csv(tmp_path / "t.csv")
-    found = run_command(
+    ended = run_command(
         "compare", tmp_path / "t.csv", "--target", "label", "--model", "text", "--strategies", "none", "--folds", 2,
         "--epochs", 1, "--out", tmp_path / "run",
     )  # fmt: skip
-    assert found.code == 0, found.err
+    assert ended.code == 0, ended.err
     assert cp.load(tmp_path / "run" / "model.keras").card["text_column"] == "message"
 
 

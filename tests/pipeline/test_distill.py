@@ -13,7 +13,7 @@ import counterpoise as cp
 from counterpoise.core.errors import OptionError
 from counterpoise.core.examples import Examples
 from counterpoise.decide.new_prior import rule_at_prior
-from counterpoise.pipeline.distill import LEAST, _taught
+from counterpoise.pipeline.distill import LEAST, _soft_labeled
 
 RNG = np.random.default_rng(0)
 Y = (RNG.random(400) < 0.25).astype(np.int32)
@@ -31,12 +31,12 @@ def test_weighted_rows_have_the_cross_entropy_of_the_soft_labels():
     y = np.arange(50) % 3
     data = Examples(np.arange(50.0)[:, None], y, ("a", "b", "c"))
     rows, held = np.arange(40), np.arange(40, 50)
-    taught, holdout, once = _taught(data, soft, rows, held)
+    taught, holdout, first_copies = _soft_labeled(data, soft, rows, held)
     log_p = np.log(RNG.dirichlet([1, 1, 1], 50))
-    place = taught.x[holdout.train, 0].astype(int)
-    ours = np.average(-log_p[place, taught.y[holdout.train]], weights=taught.sample_weight[holdout.train])
-    assert np.array_equal(place[once], rows)
-    assert (place == 0).sum() == 1  # a class of no probability is no row
+    row = taught.x[holdout.train, 0].astype(int)
+    ours = np.average(-log_p[row, taught.y[holdout.train]], weights=taught.sample_weight[holdout.train])
+    assert np.array_equal(row[first_copies], rows)
+    assert (row == 0).sum() == 1  # a class of no probability is no row
     kept = np.where(soft >= LEAST, soft, 0.0)
     assert ours == pytest.approx(-(kept[rows] * log_p[rows]).sum() / kept[rows].sum())
     assert taught.sample_weight[holdout.train].mean() == pytest.approx(1.0)
@@ -87,8 +87,8 @@ def test_a_teacher_of_other_shares_teaches_those_of_the_rows(teacher):
 
 
 def test_copies_of_a_row_teach_the_encoder_nothing():
-    once = [f"u{i}" for i in range(200)]  # levels shown once, which an encoder leaves out
-    frame = pl.DataFrame({"a": X[:, 0], "c": once + [f"k{i % 5}" for i in range(200)], "y": Y})
+    rare = [f"u{i}" for i in range(200)]  # levels shown once, which an encoder leaves out
+    frame = pl.DataFrame({"a": X[:, 0], "c": rare + [f"k{i % 5}" for i in range(200)], "y": Y})
     teacher = cp.fit("mlp", frame, "y", epochs=1, verbose=0)
     student = cp.distill(teacher, "mlp", frame, "y", epochs=1, verbose=0)
     ours, theirs = (clf.members.non_trainable_variables for clf in (student, teacher))
@@ -103,10 +103,10 @@ def test_groups_stay_whole_and_weights_are_counts(teacher):
     assert student.card["rows"] == 400
     data = Examples(X, Y, (0, 1), sample_weight=np.where(Y == 1, 3.0, 1.0))
     soft = teacher.predict_proba(X)
-    taught, _, _ = _taught(data, soft, np.arange(300), np.arange(300, 400))
-    plain, _, _ = _taught(replace(data, sample_weight=None), soft, np.arange(300), np.arange(300, 400))
-    place = np.nonzero(soft[:300] >= LEAST)[0]
-    factor = np.concatenate([data.sample_weight[:300][place], data.sample_weight[300:]])
+    taught, _, _ = _soft_labeled(data, soft, np.arange(300), np.arange(300, 400))
+    plain, _, _ = _soft_labeled(replace(data, sample_weight=None), soft, np.arange(300), np.arange(300, 400))
+    row = np.nonzero(soft[:300] >= LEAST)[0]
+    factor = np.concatenate([data.sample_weight[:300][row], data.sample_weight[300:]])
     assert taught.sample_weight == pytest.approx(plain.sample_weight * factor)
 
 

@@ -50,8 +50,8 @@ def test_every_model_under_every_strategy_that_it_can_train(both):
 def test_alone_and_among_others_a_model_gets_the_same_scores(both):
     alone = cp.compare(BOOSTED, X, Y, strategies="oversample", folds=2, refit=False, **HOW)
     of = {row["strategy"]: row["scores"]["average_precision"]["mean"] for row in both.leaderboard}
-    found = {row["strategy"]: row["scores"]["average_precision"]["mean"] for row in alone.leaderboard}
-    assert found == {"none": of["boosted:none"], "oversample": of["boosted:oversample"]}
+    scores = {row["strategy"]: row["scores"]["average_precision"]["mean"] for row in alone.leaderboard}
+    assert scores == {"none": of["boosted:none"], "oversample": of["boosted:oversample"]}
 
 
 def test_a_comparison_of_several_models_goes_on_where_it_was_stopped(tmp_path):

@@ -112,12 +112,12 @@ def test_a_csv_file_is_read_as_fit_reads_it(tmp_path, monkeypatch):
         "ill": [[" no", "yes "][i % 5 == 0] for i in range(n)],
     }
     pl.DataFrame(columns).write_csv(tmp_path / "t.csv", separator=";")
-    found = scan(tmp_path / "t.csv", "ill")
-    rows = scans.opened(found, 0.2, seed=0)
+    scanned = scan(tmp_path / "t.csv", "ill")
+    rows = scans.opened(scanned, 0.2, seed=0)
     whole = read(tmp_path / "t.csv", "ill")
     assert rows.examples.schema.target == "ill"
-    assert found.classes == whole.classes == ("no", "yes")
-    assert np.array_equal(found.y, whole.y)
+    assert scanned.classes == whole.classes == ("no", "yes")
+    assert np.array_equal(scanned.y, whole.y)
     job = jobs_of(find("none"), rows.examples, rows.holdout, Settings(batch_size=64))[0]
     schema = rows.examples.schema
     assert [(c.name, c.kind) for c in schema.columns] == [(c.name, c.kind) for c in whole.schema.columns]

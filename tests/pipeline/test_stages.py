@@ -176,13 +176,13 @@ def test_a_limited_comparison_counts_and_runs_every_round(network):
 
     strategies = [find("none"), sequence(), sequence(cascade, name="other")]
     settings = Settings(epochs=30, batch_size=32)
-    found = rungs(
+    survivors = rungs(
         strategies,
         trainer_of(EXAMPLES, settings, network, executor=executor),
         Limit(200),
         make_folds(EXAMPLES, 2),
     )
-    assert len(found.stopped) == 1
+    assert len(survivors.stopped) == 1
     assert len(steps) == 2 * (1 + 1 + 2 + 2), "the first members of both sequences are one"
     assert sum(steps) <= 200
 
@@ -204,11 +204,11 @@ def test_a_comparison_goes_on_where_it_stopped_and_its_winner_is_refitted(tmp_pa
 
     with pytest.raises(KeyboardInterrupt):
         cp.compare(net(*DENSE), X, Y, strategies=[pair], executor=counted(3), **how)
-    found = cp.compare(net(*DENSE), X, Y, strategies=[pair], executor=counted(99), **how)
+    comparison = cp.compare(net(*DENSE), X, Y, strategies=[pair], executor=counted(99), **how)
     assert len(seen) == len(set(seen)) == 6, "two members on each fold, and on all rows"
-    assert all(result.fits == 2 for result in found.fold_results)
-    assert len(found.best.rule.log_shifts) == 2
-    assert found.best.card["needs_calibration"]
+    assert all(result.fits == 2 for result in comparison.fold_results)
+    assert len(comparison.best.rule.log_shifts) == 2
+    assert comparison.best.card["needs_calibration"]
 
 
 def test_what_does_not_go_together():

@@ -107,13 +107,13 @@ def test_synthesis_trains_on_both_engines_and_leaves_the_others_as_they_were(eng
 
 def test_engines_agree_on_made_rows():
     examples = mixed()
-    found = [
+    outcomes = [
         cross_validate(
             examples, [find("smote")], Network("mlp", examples), Settings(epochs=2, batch_size=64, engine=e), folds=2
         )
         for e in ("fit", "program")
     ]
-    assert np.allclose(found[0].log_p["smote"], found[1].log_p["smote"], atol=1e-4)
+    assert np.allclose(outcomes[0].log_p["smote"], outcomes[1].log_p["smote"], atol=1e-4)
 
 
 def test_a_sampler_that_cannot_work_fails_alone_and_says_why():

@@ -31,21 +31,21 @@ def compiled():
 
 def at_once(calls):
     """What each call returns, all started at the same moment."""
-    barrier, found = threading.Barrier(len(calls)), [None] * len(calls)
+    barrier, results = threading.Barrier(len(calls)), [None] * len(calls)
 
-    def work(place):
+    def work(index):
         barrier.wait()
         try:
-            found[place] = calls[place]()
+            results[index] = calls[index]()
         except Exception as error:
-            found[place] = error
+            results[index] = error
 
-    threads = [threading.Thread(target=work, args=(place,)) for place in range(len(calls))]
+    threads = [threading.Thread(target=work, args=(index,)) for index in range(len(calls))]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    return found
+    return results
 
 
 def fitted(model, **how):
@@ -89,6 +89,6 @@ def test_a_thread_that_draws_meanwhile_draws_its_own_numbers():
     alone = fitted(build)()
     assert random.random() == want[0], "fit leaves the caller's state as it was"
     random.seed(1)
-    found, drawn = at_once([fitted(build), lambda: [random.random() for _ in range(200_000)]])
-    assert np.array_equal(found, alone)
+    weights, drawn = at_once([fitted(build), lambda: [random.random() for _ in range(200_000)]])
+    assert np.array_equal(weights, alone)
     assert drawn == want

@@ -50,16 +50,16 @@ def test_values_are_found_by_the_scores_of_inner_rows_alone(network):
 
     settings = dataclasses.replace(SETTINGS, tune=25)
     trainer = with_executor(trainer_of(EXAMPLES, settings, network), train)
-    found = tuned_by_fold([find("none"), find("oversample")], trainer, FOLDS)
-    assert set(found) == {("oversample", 0), ("oversample", 1)}
-    assert all(abs(np.log(t.values["ratio"] / 0.6)) < 0.3 for t in found.values())
+    tuned = tuned_by_fold([find("none"), find("oversample")], trainer, FOLDS)
+    assert set(tuned) == {("oversample", 0), ("oversample", 1)}
+    assert all(abs(np.log(t.values["ratio"] / 0.6)) < 0.3 for t in tuned.values())
     for job in seen:
         fold = FOLDS[job.counters[1]]
         assert not np.isin(np.concatenate([job.train, job.score]), np.concatenate([fold.test, fold.stop])).any()
         assert not np.isin(job.train, job.score).any()
         assert job.limits.steps == 2
     again = tuned_by_fold([find("oversample")], trainer, FOLDS)
-    assert {k: v.values for k, v in again.items()} == {k: v.values for k, v in found.items()}
+    assert {k: v.values for k, v in again.items()} == {k: v.values for k, v in tuned.items()}
 
 
 def test_the_first_trial_is_the_strategy_as_it_is_and_ties_keep_it(network):

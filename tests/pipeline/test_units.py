@@ -209,8 +209,8 @@ def test_scores_of_units_are_those_of_scikit_learn():
         truth = frame["ill"].iloc[result.rows].groupby(patients).max()
         by_hand.append(average_precision_score(truth.loc[mean.index], mean))
     assert len(examples.units) == 240
-    found = next(r for r in cmp.leaderboard if r["strategy"] == "none")["units"]["scores"]["average_precision"]
-    assert found["folds"] == pytest.approx(by_hand)
+    score = next(r for r in cmp.leaderboard if r["strategy"] == "none")["units"]["scores"]["average_precision"]
+    assert score["folds"] == pytest.approx(by_hand)
 
 
 def test_units_of_several_labels_have_a_threshold_for_each(tmp_path):

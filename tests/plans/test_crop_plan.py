@@ -80,8 +80,8 @@ def test_weighted_pixels_are_those_of_the_data(classes):
     drawn = plan.epoch(3, seed=4)
     seen, mass = 0.0, 0.0
     for image, corner, weight in zip(*drawn, strict=True):
-        place = (image, *(slice(a, a + s) for a, s in zip(corner, (6, 7), strict=True)))
-        seen, mass = seen + (weight * value[place]).sum(), mass + weight.sum()
+        crop = (image, *(slice(a, a + s) for a, s in zip(corner, (6, 7), strict=True)))
+        seen, mass = seen + (weight * value[crop]).sum(), mass + weight.sum()
     assert seen / mass == pytest.approx(value[masks >= 0].mean(), rel=0.02)
     assert drawn.weights.mean() == pytest.approx(1, rel=0.02)
 

@@ -52,8 +52,8 @@ def test_rows_seen_counts_both_stages():
 
 def test_an_earlier_turn_begins_the_last_stage_and_a_later_one_changes_nothing():
     order, turned = (Order(job_with(deferred(plans.oversample(Y), 0.5), 40)) for _ in range(2))
-    turned.turn(8)
-    turned.turn(30)
+    turned.start_last_stage(8)
+    turned.start_last_stage(30)
     np.testing.assert_array_equal(turned.step(8)[0], order.step(20)[0])
     np.testing.assert_array_equal(turned.step(7)[0], order.step(7)[0])
 

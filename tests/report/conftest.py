@@ -297,7 +297,7 @@ def _softmax(logits: np.ndarray) -> np.ndarray:
 _MADE: dict[str, dict[str, Any]] = {}
 
 
-def _once(name: str, make: Any) -> dict[str, Any]:
+def _cached(name: str, make: Any) -> dict[str, Any]:
     if name not in _MADE:
         _MADE[name] = make()
     return copy.deepcopy(_MADE[name])
@@ -306,10 +306,10 @@ def _once(name: str, make: Any) -> dict[str, Any]:
 @pytest.fixture
 def binary_record() -> dict[str, Any]:
     """A fresh copy of the record of six strategies on two classes."""
-    return _once("binary", make_binary)
+    return _cached("binary", make_binary)
 
 
 @pytest.fixture
 def seven_record() -> dict[str, Any]:
     """A fresh copy of the record of seven classes."""
-    return _once("seven", make_seven)
+    return _cached("seven", make_seven)

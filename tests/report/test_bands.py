@@ -28,21 +28,21 @@ def _block(scored):
 def _rowwise(scored):
     """Curves of 200 stratified resamples of rows, by scikit-learn and by hand."""
     hit, score = scored
-    rng, found = np.random.default_rng(1), {"pr": [], "roc": [], "gain": [], "decision": []}
+    rng, curves = np.random.default_rng(1), {"pr": [], "roc": [], "gain": [], "decision": []}
     for _ in range(200):
         rows = np.concatenate([rng.choice(np.flatnonzero(k), k.sum()) for k in (hit, ~hit)])
         y, p = hit[rows], score[rows]
         fpr, tpr, _ = sk.roc_curve(y, p, drop_intermediate=False)
-        found["roc"].append(np.interp(bands.FINE_GRID + 1e-12, fpr, tpr))
+        curves["roc"].append(np.interp(bands.FINE_GRID + 1e-12, fpr, tpr))
         precision, recall, _ = sk.precision_recall_curve(y, p)
-        found["pr"].append([precision[np.flatnonzero(recall >= r)[-1]] for r in bands.GRID[1:]])
+        curves["pr"].append([precision[np.flatnonzero(recall >= r)[-1]] for r in bands.GRID[1:]])
         order = np.sort(np.unique(p))[::-1]
         looked = [0.0, *(np.mean(p >= t) for t in order)]
-        found["gain"].append(np.interp(bands.FINE_GRID, looked, [0.0, *(np.mean(p[y] >= t) for t in order)]))
+        curves["gain"].append(np.interp(bands.FINE_GRID, looked, [0.0, *(np.mean(p[y] >= t) for t in order)]))
         odds = summary.DECISIONS / (1 - summary.DECISIONS)
         alarm = p[:, None] >= summary.DECISIONS
-        found["decision"].append(np.mean(alarm & y[:, None], axis=0) - np.mean(alarm & ~y[:, None], axis=0) * odds)
-    return {name: np.array(values) for name, values in found.items()}
+        curves["decision"].append(np.mean(alarm & y[:, None], axis=0) - np.mean(alarm & ~y[:, None], axis=0) * odds)
+    return {name: np.array(values) for name, values in curves.items()}
 
 
 @pytest.mark.parametrize("name", ["pr", "roc", "gain", "decision"])

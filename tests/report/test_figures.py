@@ -6,6 +6,7 @@ import pytest
 
 from counterpoise.core.errors import OptionError
 from counterpoise.report import figures, series, training_figures
+from counterpoise.report.marks import folds_spec
 
 SPECS = ("pr_spec", "roc_spec", "gain_spec", "decision_spec", "calibration_spec", "folds_spec")
 
@@ -46,8 +47,8 @@ def test_no_curves_no_figure(binary_record):
 
 
 def test_a_still_is_svg_png_or_pdf(binary_record):
-    assert figures.still(figures.folds_spec(binary_record), "png", scale=1)[:4] == b"\x89PNG"
-    assert figures.still(figures.folds_spec(binary_record), "pdf")[:4] == b"%PDF"
+    assert figures.still(folds_spec(binary_record), "png", scale=1)[:4] == b"\x89PNG"
+    assert figures.still(folds_spec(binary_record), "pdf")[:4] == b"%PDF"
     with pytest.raises(OptionError, match="Expected svg, png or pdf"):
         figures.still({}, "gif")
 

@@ -12,7 +12,7 @@ from counterpoise.report.page import render
 from counterpoise.report.plots import Plots
 
 
-def found(count=3):
+def explained(count=3):
     columns = [
         {"columns": [f"c{i}", "<b>"], "importance": {"value": 0.2 / (i + 1), "low": 0.1 / (i + 1), "high": 0.3}}
         for i in range(count)
@@ -21,7 +21,7 @@ def found(count=3):
 
 
 def test_bars_and_intervals_are_the_numbers_in_their_order():
-    spec = importance_spec(found())
+    spec = importance_spec(explained())
     assert [row["column"] for row in spec["data"]["values"]] == [f"c{i} + <b>" for i in range(3)]
     assert [row["value"] for row in spec["data"]["values"]] == [0.2, 0.1, round(0.2 / 3, 6)]
     fields = {
@@ -35,14 +35,14 @@ def test_bars_and_intervals_are_the_numbers_in_their_order():
 
 
 def test_the_table_has_the_columns_that_are_not_drawn():
-    figure = importance_figure(found(MOST_DRAWN + 4))
+    figure = importance_figure(explained(MOST_DRAWN + 4))
     assert len(figure["spec"]["data"]["values"]) == MOST_DRAWN
     assert len(figure["rows"]) == MOST_DRAWN + 4
     assert "the other 4 columns" in figure["caption"]
 
 
 def test_a_page_of_its_own_is_self_contained_and_escaped():
-    page = importance_page(found(), "<m>.keras")
+    page = importance_page(explained(), "<m>.keras")
     assert page.count("<svg") == 1
     assert page.count("<tr>") == 4
     for absent in ("<m>", "<b>", "<script", "http://", "src="):
@@ -53,7 +53,7 @@ def test_a_page_of_its_own_is_self_contained_and_escaped():
 
 def test_the_report_draws_it_if_it_was_measured(binary_record):
     assert "importance" not in all_figures(binary_record)
-    record = {**binary_record, "audit": {"strategy": binary_record["rows"][0]["strategy"], "importance": found()}}
+    record = {**binary_record, "audit": {"strategy": binary_record["rows"][0]["strategy"], "importance": explained()}}
     figure = all_figures(record)["importance"]
     assert "Measured for " in figure["caption"]
     assert not figure["open"]

@@ -20,9 +20,9 @@ SECTIONS = ("answer", "threshold", "leaderboard", "figures", "data", "details")
 
 
 def payload_of(text: str) -> dict:
-    found = re.search(r'<script type="application/json" id="payload">(.*?)</script>', text, re.DOTALL)
-    assert found is not None
-    return json.loads(found[1])
+    match = re.search(r'<script type="application/json" id="payload">(.*?)</script>', text, re.DOTALL)
+    assert match is not None
+    return json.loads(match[1])
 
 
 def test_every_section_is_there(binary_record):

@@ -10,11 +10,11 @@ from soak import board, command_of, write_table
 @pytest.fixture(scope="module", name="plain")
 def _plain(tmp_path_factory):
     """The table, and the leaderboard of a comparison in this process."""
-    place = tmp_path_factory.mktemp("plain")
-    table = write_table(place / "table.csv")
-    run = run_command(*command_of(table, place / "run"))
+    folder = tmp_path_factory.mktemp("plain")
+    table = write_table(folder / "table.csv")
+    run = run_command(*command_of(table, folder / "run"))
     assert run.code == 0, run.err
-    return table, board(place / "run")
+    return table, board(folder / "run")
 
 
 @pytest.mark.processes

@@ -11,7 +11,7 @@ from small_jobs import same, world
 
 from counterpoise.core.errors import OptionError
 from counterpoise.engines.run import run
-from counterpoise.scale.cluster import _again
+from counterpoise.scale.cluster import _batch_to_retry
 from counterpoise.scale.cluster import ray as cluster
 from counterpoise.scale.work import batches
 
@@ -52,12 +52,12 @@ def test_what_a_dead_worker_owes_is_sent_out_again_and_reported(caplog):
     examples, network, jobs = world(("none",))
     (batch,) = batches(jobs, examples, network, 1, "auto", ())[:1]
     tries, death = Counter(), RuntimeError("the node is gone")
-    assert _again(batch, [job.id for job in batch.jobs], tries, 1, death) is None
+    assert _batch_to_retry(batch, [job.id for job in batch.jobs], tries, 1, death) is None
     assert caplog.text == ""
-    assert _again(batch, [], tries, 1, death).jobs == batch.jobs
+    assert _batch_to_retry(batch, [], tries, 1, death).jobs == batch.jobs
     assert "A worker of the cluster died (RuntimeError)" in caplog.text
     with pytest.raises(OptionError, match="lost 2 times"):
-        _again(batch, [], tries, 1, death)
+        _batch_to_retry(batch, [], tries, 1, death)
 
 
 def test_without_ray_one_line_says_how_to_install_it(monkeypatch, tmp_path):

@@ -81,10 +81,10 @@ def test_sample_weight_and_groups_are_routed():
     groups = np.arange(240) % 24
     with sklearn.config_context(enable_metadata_routing=True):
         model = quick().set_fit_request(sample_weight=True, groups=True).set_score_request(sample_weight=False)
-        found = cross_validate(
+        scores = cross_validate(
             model, x, y, cv=GroupKFold(2), params={"sample_weight": np.ones(240), "groups": groups}, error_score="raise"
         )
-    assert len(found["test_score"]) == 2
+    assert len(scores["test_score"]) == 2
 
 
 def test_a_frame_with_text_and_missing_values():

@@ -120,7 +120,7 @@ def test_weighted_means_over_samples_are_those_of_all_elements():
     y = (RNG.random((400, 30)) < 0.2).astype(np.int8)
     values = RNG.normal(size=y.shape)
     sample = draw_sample(y, 2, size=10)
-    taken = sample.taken(values[..., None], np.arange(400))[..., 0]
+    taken = sample.of_outputs(values[..., None], np.arange(400))[..., 0]
     estimate, error = np.average(taken, weights=sample.weights), taken.std() / np.sqrt(4000)
     assert abs(estimate - values.mean()) < 4 * error
 

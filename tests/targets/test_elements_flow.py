@@ -96,18 +96,18 @@ def test_plain_tensorflow_serves_the_export(clf, tmp_path):
 
 def test_scores_of_pixels_and_of_lesions(clf):
     x, y = lesions(40, 16, seed=1)
-    found = evaluate(clf, x, y, resamples=40)
+    record = evaluate(clf, x, y, resamples=40)
     proba, decided = clf.predict_proba(x)[..., 1], clf.predict(x)
-    value = {key: score["value"] for key, score in found["metrics"].items()}
+    value = {key: score["value"] for key, score in record["metrics"].items()}
     assert value["dice"] == pytest.approx(f1_score(y.ravel(), decided.ravel()))
     assert value["f1"] == pytest.approx(value["dice"])
     assert value["average_precision"] == pytest.approx(average_precision_score(y.ravel(), proba.ravel()), abs=1e-6)
     assert value["log_loss"] == pytest.approx(log_loss(y.ravel(), proba.ravel()), rel=1e-5)
     lone = find_lesions(y, np.where(decided == 1, proba, 0.0), 1e-9)
     assert value["lesion_recall"] == pytest.approx(lesion_recall(lone))
-    assert found["rows"] == found["groups"] == 40
+    assert record["rows"] == record["groups"] == 40
     for key in ("dice", "iou", "average_precision", "recall"):
-        score = found["metrics"][key]
+        score = record["metrics"][key]
         assert score["low"] < score["value"] < score["high"], key
     frame = clf.predict_frame(x)
     assert frame["elements_1"].to_list() == (decided == 1).sum(axis=(1, 2)).tolist()
@@ -123,10 +123,10 @@ def test_a_threshold_for_lesions(tmp_path):
     seen = set()
     for most in (0, 0.1, 0.3, 1, 5):
         wanted = clf.decide(lesion_false_positives=most)
-        found = find_lesions(y, wanted.predict(x).astype(float)).counts().sum(axis=0)
-        assert found[1] <= most * 30
-        assert found[0] == hits[false <= most * 30].max(initial=0)
-        seen.add(tuple(found))
+        counts = find_lesions(y, wanted.predict(x).astype(float)).counts().sum(axis=0)
+        assert counts[1] <= most * 30
+        assert counts[0] == hits[false <= most * 30].max(initial=0)
+        seen.add(tuple(counts))
     assert len(seen) > 1
     assert "false positives per image at most 5" in wanted.card["threshold"]["text"]
     again = cp.load(wanted.save(tmp_path / "m.keras"))
@@ -183,9 +183,9 @@ def test_three_classes_and_a_loss_of_the_users_own():
     clf = cp.fit(model, x, masks, strategy="threshold", folds=2, **QUICK)
     assert clf.predict_proba(x).shape == (48, 16, 16, 3)
     assert set(clf.predict(x).ravel()) <= {"tissue", "bright", "dark"}
-    found = evaluate(clf, x, masks, resamples=10)
-    assert [c["label"] for c in found["classes"]] == ["tissue", "bright", "dark"]
-    assert found["metrics"]["dice"]["value"] > 0
+    record = evaluate(clf, x, masks, resamples=10)
+    assert [c["label"] for c in record["classes"]] == ["tissue", "bright", "dark"]
+    assert record["metrics"]["dice"]["value"] > 0
 
 
 def test_sequences_of_a_model_that_puts_out_steps():

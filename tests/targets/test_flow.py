@@ -68,11 +68,11 @@ def test_other_thresholds_and_shares_label_by_label(clf):
 
 
 def test_evaluation_by_label(clf):
-    found = evaluate(clf, FRAME, resamples=5)
-    assert [row["label"] for row in found["labels"]] == NAMES
-    mean = np.mean([row["metrics"]["average_precision"]["value"] for row in found["labels"]])
-    assert found["metrics"]["average_precision"]["value"] == pytest.approx(mean)
-    ends = [found["metrics"]["average_precision"][end] for end in ("low", "high")]
+    record = evaluate(clf, FRAME, resamples=5)
+    assert [row["label"] for row in record["labels"]] == NAMES
+    mean = np.mean([row["metrics"]["average_precision"]["value"] for row in record["labels"]])
+    assert record["metrics"]["average_precision"]["value"] == pytest.approx(mean)
+    ends = [record["metrics"]["average_precision"][end] for end in ("low", "high")]
     assert 0 <= ends[0] < ends[1] <= 1
     assert evaluate(clf, FRAME.drop(columns=NAMES), FRAME[NAMES[::-1]], resamples=5)["rows"] == N
     with pytest.raises(TargetError, match="no label 'mass'"):
@@ -129,16 +129,16 @@ def test_files_for_other_runtimes_decide_each_label(tmp_path, format, needed):
     if format == "onnx":
         session = pytest.importorskip("onnxruntime").InferenceSession(path)
         names = [output.name for output in session.get_outputs()]
-        found = dict(zip(names, session.run(None, rows), strict=True))
+        outputs = dict(zip(names, session.run(None, rows), strict=True))
     else:
-        found = runtime.Interpreter(path).get_signature_runner("serve")(**rows)
+        outputs = runtime.Interpreter(path).get_signature_runner("serve")(**rows)
     proba, decided = clf.predict_proba(X), clf.predict(X)
-    np.testing.assert_allclose(found["probability"], proba, atol=1e-5)
+    np.testing.assert_allclose(outputs["probability"], proba, atol=1e-5)
     thresholds = [rule.threshold for rule in clf.rule.problem_rules]
     assert len(set(thresholds)) == 3
     clear = np.abs(proba - thresholds) > 1e-4
     assert clear.mean() > 0.9
-    assert np.array_equal(found["decision"][clear], decided[clear])
+    assert np.array_equal(outputs["decision"][clear], decided[clear])
     assert (decided.mean(axis=0) > 0.3).all()
 
 

@@ -28,9 +28,9 @@ WEIGHTS = RNG.integers(1, 4, N).astype(float)
 
 @pytest.mark.parametrize("gamma", [0.0, 2.0])
 def test_log_probabilities_are_those_of_one_unit_each(gamma):
-    found = LABELS.log_p(Z, SHIFT, gamma)
+    log_p = LABELS.log_p(Z, SHIFT, gamma)
     for label in range(L):
-        np.testing.assert_allclose(found[:, label], corrected_log_proba(Z[:, [label]], SHIFT[label], gamma=gamma))
+        np.testing.assert_allclose(log_p[:, label], corrected_log_proba(Z[:, [label]], SHIFT[label], gamma=gamma))
 
 
 def test_stopping_is_the_mean_over_labels_on_the_rows_that_know_them():
@@ -53,14 +53,14 @@ def test_scores_are_means_over_labels_of_those_of_scikit_learn():
     proba = np.exp(LABELS.log_p(Z, SHIFT)[..., 1])
     decision = (proba >= 0.4).astype(np.int32)
     rows = Examples(Z, Y, ("a", "b", "c"), kind="labels")
-    found = scores_of(rows, np.arange(N), proba, proba, decision)
+    scores = scores_of(rows, np.arange(N), proba, proba, decision)
     ap = [average_precision_score(Y[k, i], proba[k, i]) for i, k in enumerate(KNOWN)]
-    assert found["average_precision"] == pytest.approx(np.mean(ap))
-    assert found["f1"] == pytest.approx(np.mean([f1_score(Y[k, i], decision[k, i]) for i, k in enumerate(KNOWN)]))
+    assert scores["average_precision"] == pytest.approx(np.mean(ap))
+    assert scores["f1"] == pytest.approx(np.mean([f1_score(Y[k, i], decision[k, i]) for i, k in enumerate(KNOWN)]))
     seen = Y >= 0
-    assert found["f1_micro"] == pytest.approx(f1_score(Y[seen], decision[seen]))
-    assert found["average_precision_micro"] == pytest.approx(average_precision_score(Y[seen], proba[seen]))
-    assert found["subset_accuracy"] == pytest.approx(np.mean(((decision == Y) | ~seen).all(axis=1)))
+    assert scores["f1_micro"] == pytest.approx(f1_score(Y[seen], decision[seen]))
+    assert scores["average_precision_micro"] == pytest.approx(average_precision_score(Y[seen], proba[seen]))
+    assert scores["subset_accuracy"] == pytest.approx(np.mean(((decision == Y) | ~seen).all(axis=1)))
 
 
 @pytest.mark.parametrize("loss", ["cross_entropy", "focal", "asymmetric"])
