@@ -148,7 +148,7 @@ def check_lengths(columns: Mapping[str, Any]) -> int:
         >>> check_lengths({"x": [1, 2], "y": [0, 1]})
         2
     """
-    lengths = {name: len(column) for name, column in columns.items()}
+    lengths = {name: (getattr(c, "shape", None) or (len(c),))[0] for name, c in columns.items()}  # sparse: no len
     if len(set(lengths.values())) > 1:
         shown = ", ".join(f"{name} has {n:,}" for name, n in lengths.items())
         raise DataError(f"The lengths do not match ({shown}). Expected one entry per row in each. Correct the inputs.")

@@ -54,6 +54,7 @@ _SPELLED = ((parse_dates, "dates"), (parse_times, "times of day"), (parse_durati
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 _STAMP_NAMES = {"timestamp", "time", "datetime", "date", "epoch", "unix", "unixtime", "ts", "utc", "at"}
 _UNIX_RANGE = 631_152_000, 4_133_980_800
+_UNIX_UNITS = ("seconds", "milliseconds", "microseconds", "nanoseconds")
 #: What text lacks that spells neither numbers nor dates.
 _DIGIT = r"\p{Nd}"
 #: Values on which it is seen whether text spells one of these.
@@ -98,7 +99,8 @@ def infer(series: pl.Series, kind: str | None = None) -> InferredColumn:
         )
     if kind == "identifier":
         return InferredColumn(Column(name, kind, missing=missing), series)
-    seconds = kind is None and _are_unix_seconds(series)
+    stamps = _unix_stamps(series) if kind is None else ""
+    seconds = stamps == "seconds"
     inferred, reason = (kind, "") if kind else ("numeric", "") if seconds else _guess(series)
     notes = [f"Column {name!r} {note}" for note in read.notes]
     if inferred in ("constant", "identifier", "text"):
@@ -107,6 +109,11 @@ def infer(series: pl.Series, kind: str | None = None) -> InferredColumn:
             Column(name, inferred, missing=missing), series, (*notes, f"Column {name!r} {reason}: left out.")
         )
     if inferred == "numeric":
+        if stamps and not seconds:
+            notes.append(
+                f"Column {name!r} contains Unix {stamps}. Convert them to dates or seconds, so that the time of "
+                "day and the day of the week are used too."
+            )
         column, more = _numeric(series, read.written, "seconds" if seconds else unit_of(series.dtype))
         return InferredColumn(column, series, (*notes, *(f"Column {name!r} {note}" for note in more)))
     texts = level_text(series)
@@ -241,13 +248,14 @@ def _numbers_identify(known: pl.Series, different: int) -> str:
     return ""
 
 
-def _are_unix_seconds(series: pl.Series) -> bool:
-    """Whether numbers are Unix seconds: their column is named a time stamp, and all are seconds of 1990 to 2100."""
+def _unix_stamps(series: pl.Series) -> str:
+    """What Unix time stamps are counted in: their column is named one, and all are of 1990 to 2100; "" for others."""
     words = {word.lower() for word in _WORD.findall(series.name)}
     if not words & _STAMP_NAMES or not series.dtype.is_numeric() or series.n_unique() < 2:
-        return False
+        return ""
     low, high = _UNIX_RANGE
-    return bool(series.is_between(low, high).all())
+    units = ((unit, 1000**power) for power, unit in enumerate(_UNIX_UNITS))
+    return next((unit for unit, factor in units if series.is_between(low * factor, high * factor).all()), "")
 
 
 def _numeric(series: pl.Series, written: TextFormat | None, unit: str) -> tuple[Column, list[str]]:
