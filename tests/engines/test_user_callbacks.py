@@ -211,8 +211,8 @@ def test_what_cannot_work_is_one_line_before_training(compiled, callback, words,
     ("callback", "how", "words"),
     [
         (C.EarlyStopping(), {"folds": 2}, "with folds= the last training is on all rows"),
-        (C.ModelCheckpoint("m.keras"), {"folds": 2}, "3 networks are trained one after the other"),
-        (C.ModelCheckpoint("m.keras"), {"strategy": "resampling_ensemble"}, "3 networks are trained"),
+        (C.ModelCheckpoint("m.keras"), {"folds": 2}, "3 networks make one classifier"),
+        (C.ModelCheckpoint("m.keras"), {"strategy": "resampling_ensemble"}, "3 networks make one classifier"),
         (C.CSVLogger("log.csv"), {"strategy": "resampling_ensemble"}, "append=True"),
     ],
 )

@@ -168,7 +168,7 @@ def test_weights_of_the_plan_and_your_own_multiply_and_have_mean_one():
 def test_weights_are_given_once():
     y = labels([6, 3])
     for plan in (plans.uniform(y, sample_weight=np.ones(9)), plans.per_group(y, y)):
-        with pytest.raises(OptionError, match="when it is made"):
+        with pytest.raises(OptionError, match="after it was made"):
             batches(y, y, plan, sample_weight=np.ones(9))
 
 

@@ -148,7 +148,7 @@ def test_images_of_more_pixels_than_are_sampled(monkeypatch):
 
 
 def test_masks_of_another_size_are_named():
-    with pytest.raises(ModelError, match=r"16 x 16 elements of a row, and the labels of a row are 12 x 16\."):
+    with pytest.raises(ModelError, match="16 x 16 elements per row, but each row has 12 x 16 labels"):
         cp.fit(small, X, Y[:, :12], **QUICK)
 
 
@@ -157,7 +157,7 @@ def test_what_cannot_be_done_with_elements(clf):
         clf.decide(recall_floor=0.9, confidence=0.95)
     with pytest.raises(OptionError, match="review_alpha and review_budget"):
         clf.decide(review_budget=(1, 10))
-    with pytest.raises(OptionError, match="no guarantee exists"):
+    with pytest.raises(OptionError, match="guarantee_rows needs independent rows"):
         cp.fit(small, X, Y, guarantee_rows=0.2, **QUICK)
     with pytest.raises(ModelError, match="have a class per element"):
         cp.fit("boosted", X, Y, **QUICK)
