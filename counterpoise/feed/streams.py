@@ -228,6 +228,7 @@ def _shares(target: Any, size: int) -> Array:
 
 
 def _multiplicity(counts: Array, shares: Array, most: float | None) -> Array:
+    """How often each class is repeated to have its share, (C,), scaled down where the largest exceeds `most`."""
     raw = shares * counts.sum() / counts
     if most is None:
         return raw
