@@ -122,6 +122,7 @@ def _listed() -> Iterator[tuple[str, str, type]]:
 
 
 def _operations() -> Iterator[tuple[str, str, type]]:
+    """(module, name, class) of the Keras operations that a file may contain."""
     modules = [f"keras.src.ops.{name}" for name in (*OPERATIONS, "core")] + ["keras.src.activations.activations"]
     for space in modules:
         try:

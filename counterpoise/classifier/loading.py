@@ -152,6 +152,7 @@ def _bytes(dtype: Any) -> int:
 
 
 def _copied(archive: zipfile.ZipFile, config: Mapping[str, Any], weights: Path, target: Path) -> Path:
+    """A copy of a model file with another configuration and these weights, written to `target`."""
     with zipfile.ZipFile(target, "w", strict_timestamps=False) as copy:
         zipped.add(copy, zipped.METADATA, b"{}")
         zipped.add(copy, zipped.CONFIG, json.dumps(config).encode())

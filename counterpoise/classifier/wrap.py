@@ -157,6 +157,7 @@ def _of_keras(model: keras.Model, output: str, independent: bool) -> keras.Model
 
 
 def _scores(given: Any) -> Array:
+    """Scores of a model that is not a Keras model, float32 (N, units), or an error that names what was passed."""
     scores = np.asarray(unmasked(given))
     if scores.dtype.kind not in "fiu" or scores.ndim not in (1, 2):
         raise OptionError(
@@ -178,6 +179,7 @@ def _of_scores(scores: Array, output: str, independent: bool) -> keras.Model:
 
 
 def _class_order(members: keras.Model, y: Any, plan: Plan | None, classes: Sequence[Any] | None) -> list[Any]:
+    """The classes in the order of the outputs: as given, of the labels, or of the plan; else numbers."""
     if classes is not None:
         return list(classes)
     if isinstance(y, Labels):

@@ -123,6 +123,7 @@ def reviews(results: Sequence[FoldResult], examples: Examples) -> list[dict[str,
 
 
 def _reviewed(result: FoldResult, results: Sequence[FoldResult], examples: Examples, alpha: float) -> Array:
+    """A fold's decisions with a review that the rows of the other folds have chosen."""
     others = [other for other in results if other is not result]
     rows, proba = (np.concatenate([getattr(other, name) for other in others]) for name in ("rows", "proba"))
     review = review_by_alpha(proba, examples.y[rows], alpha)

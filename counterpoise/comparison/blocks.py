@@ -81,6 +81,7 @@ def _mean(draws: Sequence[Array]) -> Array:
 
 
 def _of_fold(result: FoldResult, examples: Examples, seed: int, resamples: int) -> dict[str, Array]:
+    """Draws of every score of one fold, by metric key, float64 (B,) each."""
     blocks, state = _blocks(result.rows, examples), integer(seed, "blocks", result.fold)
     problems = target_of(examples).problems(examples.scored_labels(result.rows), examples.classes)
     own = examples.element_weights(result.rows)

@@ -108,6 +108,7 @@ def _sums(result: FoldResult, y: Array, weight: Array, group: Array) -> Array:
 
 
 def _of_sums(drawn: Array, n: int) -> Draws:
+    """Draws of log loss, Brier score and skill from drawn sums: rows of each class, then the three losses."""
     total = drawn[:, :n].sum(axis=1)
     shares = drawn[:, :n] / total[:, None]
     loss, squared, raw = drawn[:, n:].T / total
@@ -123,6 +124,7 @@ def _of_tables(drawn: Array, n: int, suffix: str) -> Draws:
 
 
 def _areas(result: FoldResult, y: Array, weight: Array, group: Array, resamples: int, seed: int) -> Draws:
+    """Draws of average precision and ROC AUC, the mean over the classes where there are more than two."""
     n, keys = result.proba.shape[1], ("average_precision", "roc_auc")
     each = [
         cluster_draws(y, result.proba, group, positive=code, resamples=resamples, seed=seed, sample_weight=weight)

@@ -50,6 +50,7 @@ def left_as_it_was(folder: Path) -> Iterator[None]:
 
 
 def _holds_fits(folder: Path) -> bool:
+    """Whether a folder has a readable store with at least one fit."""
     if not (folder / FILE).is_file():
         return False
     with connected(folder / FILE) as database, suppress(sqlite3.Error):

@@ -121,6 +121,7 @@ def ragged(name: str) -> TargetError:
 
 
 def _as_array(y: Any, name: str) -> Array:
+    """Labels as an array in which missing labels, and numbers among text, stay what they are."""
     if isinstance(y, np.ndarray):
         return y
     try:

@@ -101,6 +101,7 @@ class Cells:
         return pl.DataFrame([typed_columns[name] for name in types])
 
     def _as(self, kind: pl.DataType, columns: Sequence[int]) -> Iterable[pl.Series]:
+        """Some columns of cells as a type that all of them spell."""
         if kind == DATES:
             return [parse_dates(self._of([column])) for column in columns]
         text = self._of(columns)

@@ -103,6 +103,7 @@ def _read(
 
 
 def _rank(source: Any) -> int | None:
+    """Number of axes; None for rows of different lengths."""
     if library(source) == "polars":
         return len(source.shape)
     try:
@@ -131,6 +132,7 @@ def _from_path(path: Path, as_text: tuple[str, ...], skip_bad: bool) -> tuple[pl
 
 
 def _neighbor(path: Path) -> str:
+    """The end of the message for a file that does not exist: a file with a similar name."""
     folder = path.parent
     if not folder.is_dir():
         return f" Nor does the folder {folder}."

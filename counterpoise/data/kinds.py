@@ -137,6 +137,7 @@ def _read(series: pl.Series, kind: str | None) -> Read:
 
 
 def _as_asked(known: pl.Series) -> pl.Series:
+    """A column that the user called numeric as numbers, or an error for the first value that is none."""
     values = plain_numbers(known)
     bad = (values.is_null() & known.is_not_null()).arg_true()
     if len(bad):
@@ -287,6 +288,7 @@ def _about_days(column: Column) -> str:
 
 
 def _about_levels(column: Column, rows: int) -> tuple[str, ...]:
+    """A note about a column with more categories than networks distinguish."""
     if len(column.levels) <= MAX_LEVELS:
         return ()
     return (

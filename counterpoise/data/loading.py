@@ -261,6 +261,7 @@ def _bytes(arrays: Any) -> int:
 
 
 def _joined(batches: list[Any]) -> Any:
+    """Batches put together, or an error where their rows differ in shape."""
     for same in zip(*map(leaves, batches), strict=True):
         shapes = {array.shape[1:] for array in same}
         if len(shapes) > 1:

@@ -109,6 +109,7 @@ class RuleLayer(keras.layers.Layer):
         return ops.where(count > 1, human, ops.where(count == 1, first, decision))
 
     def _margin(self, log_p: Any) -> Any:
+        """How far the decision of a row is from the next best one, in log-odds (see `decide.review`)."""
         if self.rule["threshold"] is not None:
             return ops.abs(log_p[:, 1] - log_p[:, 0] - log_odds_at(self.rule["threshold"]))
         if self.rule["costs"] is not None:
@@ -212,6 +213,7 @@ def _largest(x: Any) -> Any:
 
 
 def _calibrated(calibrator: Mapping[str, Any] | None, log_p: Any) -> Any:
+    """Log-probabilities through the calibrator of a rule."""
     if calibrator is None:
         return log_p
     if calibrator["kind"] == "isotonic":

@@ -112,6 +112,7 @@ def _member_moved(rule: Rule, move: Array) -> Array | None:
 
 
 def _cut_again(moved: Rule, lps: list[Array], y: Array, goal: Aim, move: Array) -> Rule:
+    """The moved rule with thresholds that are chosen again, on rows weighted to have the new prior."""
     labels = codes(y, *lps[0].shape)
     w = np.exp(move)[labels]
     threshold, offsets = cut(final_log_proba(moved, lps), labels, goal, w)

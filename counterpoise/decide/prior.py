@@ -58,6 +58,7 @@ def unshift(values: Array, log_shift: Array, *, proba: bool = False) -> Array:
 
 
 def _move(values: Array, log_shift: Array, proba: bool, sign: float) -> Array:
+    """Logits or probabilities plus or minus a log-shift; the common part of `shift` and `unshift`."""
     given = np.asarray(values, dtype=np.float64)
     by = sign * _unit_shift(log_shift, matrix(given, "values").shape[1])
     by = by[0] if given.ndim == 1 else by

@@ -76,6 +76,7 @@ def review_by_budget(distance: Array, budget: tuple[float, float], sample_weight
 
 
 def _budget(budget: tuple[float, float]) -> tuple[float, float]:
+    """The two numbers of a review budget, checked."""
     try:
         k, n = (float(number) for number in budget)
     except (TypeError, ValueError):

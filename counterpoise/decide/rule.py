@@ -257,6 +257,7 @@ def choose_class(log_p: Array, threshold: float | None = None, offsets: Array | 
 
 
 def _vote(rule: Rule, lps: list[Array], soft: Array) -> Array:
+    """Hard votes: each member decides by its own threshold; `soft` breaks ties."""
     own, n_classes = np.asarray(rule.member_thresholds), lps[0].shape[1]
     if own.ndim == 1:
         choices = [choose_class(lp, threshold=t) for lp, t in zip(lps, own, strict=True)]

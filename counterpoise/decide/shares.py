@@ -225,6 +225,7 @@ class _Study:
         return self._estimate(source, self.new, new)
 
     def _estimate(self, source: Array, target: Array, counts: Array) -> Array:
+        """The prior of new rows: `source` counts the old rows, `counts` the new ones, whose scores are `target`."""
         prior = self._shares(source)
         if self.method == "em":
             b = fitted_intercept(self.lp, self.y, source)

@@ -174,6 +174,7 @@ def _two_costs(goal: Aim) -> tuple[float, float]:
 
 
 def _need_both(table: Sweep, goal: Aim) -> None:
+    """Refuse rows of a single class, where the aim needs both."""
     if table.positives <= 0:
         raise OptionError(
             f"There is no positive row, so a threshold for {goal} cannot be chosen. Give rows of both classes."

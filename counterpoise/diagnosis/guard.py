@@ -59,6 +59,7 @@ def refuse(checks: Sequence[Check]) -> None:
 
 
 def _target_like(r: DiagnosisRecord) -> Check:
+    """Columns that alone separate the classes as the label would."""
     name = COLUMNS
     if r.leaks is None:
         return Check(name, "clear", "The data is neither a table nor a flat array, so it has no columns.", "")

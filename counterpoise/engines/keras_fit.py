@@ -129,6 +129,7 @@ class FitEngine:
         return stepping.assembled.model, stepping.inner, stepping.batches(job, self.examples)
 
     def _start(self, model: keras.Model, job: Job, objective: Objective) -> None:
+        """Set the state that training begins with: that of the job, or fresh weights and a start of the output bias."""
         if job.start:
             set_state(model, job.start)
             return

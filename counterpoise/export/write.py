@@ -74,6 +74,7 @@ def write(clf: Any, path: str | os.PathLike[str], format: str = "saved_model") -
 
 
 def _target(path: Path, ending: str) -> Path:
+    """The file to write: the path itself, or `model` with the right ending in a folder."""
     if not ending or path.suffix == ending:
         return path
     if path.suffix and not path.is_dir():
@@ -114,6 +115,7 @@ def _is_ours(schema: Path) -> bool:
 
 
 def _written(writer: Callable[[Any, Path], Runner], clf: Any, draft: Path, format: str) -> Runner:
+    """Run a writer; what converters raise becomes one error that names the format."""
     try:
         return writer(clf, draft)
     except (CounterpoiseError, OSError):
@@ -127,6 +129,7 @@ def _written(writer: Callable[[Any, Path], Runner], clf: Any, draft: Path, forma
 
 
 def _checked(clf: Any, runner: Runner, format: str) -> None:
+    """Run the export on probe rows, one and all, and refuse it where it differs from the classifier."""
     raw, encoded = probe(clf)
     for rows in (slice(0, 1), slice(None)):
         fault = compare(clf, raw, runner, rows, encoded if format != "saved_model" else None, TOLERANCE)

@@ -116,6 +116,7 @@ def _class_order(order: Sequence[Any] | None, labels: tuple[Any, ...]) -> list[i
 
 
 def _kept(data: Any, rows: Array) -> Any:
+    """Some rows of data of any library, in the same form where that can be."""
     library = library_of(data)
     if library == "pandas":
         return data.iloc[rows] if hasattr(data, "iloc") else data[rows]

@@ -35,6 +35,7 @@ def tensor_weights(table: WeightTable, y: Tensor, existing: Tensor | None = None
 
 
 def _of_labels(table: WeightTable, y: Tensor, existing: Tensor | None) -> Tensor:
+    """Weights of several labels per element; other values than 0, 1 and ignored ones are refused."""
     present = tf.cast(y, tf.float32)
     missing = (
         tf.reduce_any([tf.equal(present, float(mark)) for mark in table.ignore], axis=0) if table.ignore else False

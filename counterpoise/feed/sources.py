@@ -137,6 +137,7 @@ def labels_like(y: Rows, classes: Sequence[Any], codes: Array) -> Array:
 
 
 def _with_rows(old: Any, new: Any, where: Array) -> Any:
+    """Write new rows into arrays of the same structure, in place."""
     if isinstance(old, Mapping):
         return {k: _with_rows(old[k], new[k], where) for k in old}
     if isinstance(old, (tuple, list)):

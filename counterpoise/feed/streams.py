@@ -199,6 +199,7 @@ def _count(blocks: Any, label: Callable[..., Any] | None, classes: int | None, s
 
 
 def _counts(counts: Any) -> Array:
+    """The user's counts in the order of the classes, int64 (C,), checked."""
     numbers = np.asarray(in_class_order(counts, "counts", fill=0))
     if numbers.ndim != 1 or len(numbers) < 2 or numbers.dtype.kind not in "iu":
         raise TargetError(f"counts are {counts!r:.80}. Expected whole numbers for at least two classes.")
@@ -228,6 +229,7 @@ def _shares(target: Any, size: int) -> Array:
 
 
 def _multiplicity(counts: Array, shares: Array, most: float | None) -> Array:
+    """How often each class is repeated to have its share, (C,), scaled down where the largest exceeds `most`."""
     raw = shares * counts.sum() / counts
     if most is None:
         return raw

@@ -214,6 +214,7 @@ def _ones(y: Any, tensor: bool) -> Any:
 
 
 def _weigh(table: WeightTable | None, y: Any, existing: Any, mask: Any) -> Any:
+    """The weights of one output of a batch, arrays or tensors; without a table those that exist, or ones."""
     tensor = type(y).__module__.startswith("tensorflow")
     if table is None:
         return _ones(y, tensor) if existing is None else existing

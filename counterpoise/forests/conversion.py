@@ -58,6 +58,7 @@ def layer_of(model: Any, prior: Array | None = None, **kwargs: Any) -> TreeEnsem
 
 
 def _forest(forest: Any, prior: Array | None, **kwargs: Any) -> TreeEnsemble:
+    """A layer with the trees of a fitted forest, and a leaf with the prior as one more tree."""
     binary = len(forest.classes_) == 2
     grown = [tree_of_sklearn(one.tree_, _shares(one.tree_, binary)) for one in forest.estimators_]
     if prior is not None:

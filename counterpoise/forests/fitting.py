@@ -176,6 +176,7 @@ def fitted_forest(rows: Rows, options: Mapping[str, Any], *, balanced: bool, tre
 
 
 def _forest(balanced: bool, how: Mapping[str, Any]) -> Any:
+    """An unfitted random forest: scikit-learn's, or the balanced one of imbalanced-learn."""
     if balanced:
         from imblearn.ensemble import BalancedRandomForestClassifier
 

@@ -210,6 +210,7 @@ class TreeEnsemble(keras.layers.Layer):
         return ops.take(self.value, node, axis=0)
 
     def _linked(self, total: Tensor) -> Tensor:
+        """Sums over trees as logits, by what the trees put out: logits, odds or probabilities."""
         if self.link == "logit":
             return total
         p = ops.clip(total, self.floor, 1.0 - self.floor)

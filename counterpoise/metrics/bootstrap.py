@@ -59,6 +59,7 @@ def _areas(positive: Array, negative: Array) -> Draws:
 
 
 def _chunks(resamples: int, width: int) -> Iterator[int]:
+    """Numbers of resamples that fit in memory at once, which add up to all."""
     step = max(1, min(resamples, _CHUNK // max(1, width)))
     for start in range(0, resamples, step):
         yield min(step, resamples - start)

@@ -170,6 +170,7 @@ def _measured(
 def _short_ways(
     y: Array, proba: Array, raw: Array, decision: Array, positive: int, resamples: int, level: float, seed: int
 ) -> dict[str, Pair]:
+    """Intervals by metric key, the short ways that rows without weights and groups have."""
     ends: dict[str, Pair] = {}
     for source in (_of_losses, _of_ranks, _of_rows, _of_decisions):
         for key, values in source(y, proba, raw, decision, positive, resamples, seed):

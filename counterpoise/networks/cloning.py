@@ -35,6 +35,7 @@ def clone(model: keras.Model, keep: bool) -> keras.Model:
 
 
 def _copied(model: keras.Model) -> keras.Model:
+    """A model of the same structure with fresh weights."""
     if plain(model):
         return _structure(model)
     copy = _made_again(model)

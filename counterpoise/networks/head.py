@@ -76,6 +76,7 @@ def _has_kernel(layer: Any) -> bool:
 
 
 def _named(model: keras.Model, name: str) -> Any:
+    """The layer of a name, which must have a kernel."""
     layers = {layer.name: layer for layer in _flat(model)}
     if name not in layers:
         raise ModelError(f"The model has no layer {name!r}.{did_you_mean(name, layers)}")
@@ -87,6 +88,7 @@ def _named(model: keras.Model, name: str) -> Any:
 
 
 def _checked(layer: Any, shown: Any) -> Any:
+    """The layer, whose activation must be one that ends a classifier."""
     activation = getattr(getattr(layer, "activation", None), "__name__", "linear")
     if activation not in _ACTIVATIONS:
         raise ModelError(

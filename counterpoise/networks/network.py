@@ -332,6 +332,7 @@ class Network:
         return {**self.__dict__, "cache": {}, "body": None}
 
     def _inner(self, spec: InputSpec) -> keras.Model:
+        """The model itself, without what is put before and after it: built, cloned, or the user's own."""
         if not self.given:
             inner = self.model(spec, self.classes)
             if not isinstance(inner, keras.Model):

@@ -143,6 +143,7 @@ def _rows(network: Network) -> Any:
 
 
 def _why_none(tried: list[Any]) -> str:
+    """Why no bias is set: completes "The output bias of the model was kept, because"."""
     if not tried:
         return "its output layer has no bias (use_bias=False, or no layer with one number per unit)"
     return (

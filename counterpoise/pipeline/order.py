@@ -114,7 +114,7 @@ def on_holdout(
     if examples.split is not None:
         entries["split"] = split_of(rows, len(examples.rows_with_role(TEST)))
 
-    def of(trained: Sequence[Member]) -> Classifier:
+    def classifier_of(trained: Sequence[Member]) -> Classifier:
         log_p = np.stack([corrected(target_of(examples), m) for m in trained])
         length, outputs = _length(jobs, trained, trainer), trained[0].member_outputs
         (lesions,) = lesions_found(strategy, trainer, [(rows.held, trained, log_p)])
@@ -123,11 +123,11 @@ def on_holdout(
         )
 
     def save(member: Member, path: str) -> None:
-        of(trained_members(strategy, jobs, {jobs[0].id: member}, trainer)).save(path)
+        classifier_of(trained_members(strategy, jobs, {jobs[0].id: member}, trainer)).save(path)
 
     if trainer.callbacks and len(jobs) == 1:
         trainer = replace(trainer, callbacks=[RoundSaver(save), *trainer.callbacks])
-    return of(_trained(strategy, jobs, trainer))
+    return classifier_of(_trained(strategy, jobs, trainer))
 
 
 def _length(jobs: Sequence[Job], trained: Sequence[Member], trainer: Trainer) -> Training:

@@ -113,6 +113,7 @@ class CropPlan:
         return image, np.stack([axis.anywhere(rng, crops) for axis in self._axes], axis=1)
 
     def _around(self, rng: np.random.Generator, crops: int) -> tuple[Array, Array]:
+        """Image and first pixel of crops around a random pixel of a random rare class."""
         images = list(self._images_with.items())
         image, pixel = np.empty(crops, np.int64), np.empty((crops, self.masks.ndim - 1), np.int64)
         for crop, number in enumerate(rng.integers(0, len(images), crops)):

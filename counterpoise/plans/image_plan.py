@@ -114,6 +114,7 @@ def pixel_shares(plan: Plan, counts: Any) -> Array:
 
 
 def _table(counts: Any) -> Array:
+    """Pixels of each class in each image (N, C), checked."""
     table = np.asarray(counts)
     if table.ndim != 2 or not table.size or table.dtype.kind not in "iu" or table.min() < 0 or not table.any():
         raise DataError(

@@ -103,6 +103,7 @@ def layout_of(x: Any) -> Layout:
 
 
 def _learned(numbers: Array) -> tuple[Array, Array, Array]:
+    """Center, scale and fill of each column, learned from its finite numbers."""
     seen = np.isfinite(numbers)
     if np.isinf(numbers).any():
         raise DataError("The features contain infinite values. Replace them, or leave out these rows.")

@@ -54,6 +54,7 @@ class WeightTable:
         return {k: float(w) for k, w in zip(self.labels, self.weights, strict=True)}
 
     def _looked_up(self, elements: Elements) -> Array:
+        """The weight of each element by its class or label; 0 for labels that are not in the table."""
         if self.kind == "multi_label":
             _check_width(elements.codes.shape[-1], len(self.labels), "labels")
             weights = self.weights

@@ -169,6 +169,7 @@ def _extended(how: Mapping[str, Any]) -> str | None:
 
 
 def _limit(how: Mapping[str, Any]) -> str | None:
+    """How the run was limited, in words; None without a limit."""
     if how.get("limit") is None:
         return None
     what = (

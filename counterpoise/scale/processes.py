@@ -149,6 +149,7 @@ class Pool(Closing):
         todo.insert(0, left)
 
     def _share(self, examples: Examples, network: Any) -> Shared:
+        """The rows and the network in a file that all workers read, kept until others are trained."""
         if not self._data or self._data[0] is not examples or self._data[1] is not network:
             for old in self._data[2:]:
                 old.remove()

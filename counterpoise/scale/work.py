@@ -156,6 +156,7 @@ def unfinished(batch: Batch, done: Iterable[str]) -> Batch | None:
 
 
 def _shares(jobs: Sequence[Job], workers: int) -> list[tuple[Job, ...]]:
+    """Jobs cut into shares of about equal size, those with synthetic rows into fewer and larger ones."""
     shares: list[tuple[Job, ...]] = []
     for synthetic, count in ((False, SHARES * workers), (True, workers)):
         mine = [job for job in jobs if _has_synthetic_rows(job) == synthetic]

@@ -104,6 +104,7 @@ def find(strategy: str | Strategy) -> Strategy:
 
 
 def _no_strategy(given: Any) -> str:
+    """The message for what is not a strategy."""
     if isinstance(given, (list, tuple, set)):
         return (
             f"strategy is a {type(given).__name__} of {len(given)}. Expected one strategy. To compare several, use "
