@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 from PIL import Image
-from small_networks import least_cnn
+from small_networks import least
 
 import counterpoise as cp
 from counterpoise.classifier.evaluation import evaluate
@@ -16,7 +16,7 @@ from counterpoise.classifier.evaluation import evaluate
 
 @pytest.fixture(scope="module", autouse=True)
 def _network():
-    with least_cnn():
+    with least("cnn"):
         yield
 
 

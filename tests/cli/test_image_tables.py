@@ -9,12 +9,12 @@ import numpy as np
 import polars as pl
 import pytest
 from PIL import Image
-from small_networks import least_cnn
+from small_networks import least
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _network():
-    with least_cnn():
+    with least("cnn"):
         yield
 
 

@@ -20,6 +20,7 @@ from counterpoise.pipeline.budget import MOST, Training, extended, keeping, stil
 from counterpoise.pipeline.settings import Settings
 from counterpoise.strategies.select import find
 
+AS_SHIPPED = True
 RNG = np.random.default_rng(3)
 Y = (RNG.random(240) < 0.3).astype(np.int32)
 X = (RNG.normal(size=(240, 2)) + 1.5 * Y[:, None]).astype("float32")
