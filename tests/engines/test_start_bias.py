@@ -47,7 +47,7 @@ def test_the_plan_and_the_loss_decide(engine):
     (_, p) = prior(TWO)
     odds = np.log(p / (1 - p))
     wanted = {"none": odds, "oversample": 0.0, "class_weight": 0.0, "balanced_softmax": 0.0, "drw": odds}
-    if engine == "fit":  # where each loss is traced anew; the constants are those of the other engine
+    if engine == "fit":  # where each loss is traced by itself; the constants are those of the other engine
         wanted = {"none": odds, "oversample": 0.0}
     found = starts(TWO, network, [*wanted, "focal"], engine)
     assert found.pop("focal") > odds + 0.5  # leans towards one half
