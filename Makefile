@@ -22,8 +22,8 @@ $(VENV)/.made:
 
 # One stamp per requirement set; each installs the package itself, editable and without resolving again.
 $(VENV)/.%: requirements/%.txt pyproject.toml $(VENV)/.made
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/$*.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/build.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes -r requirements/$*.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes -r requirements/build.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	-$(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null 2>&1
 	touch $@
@@ -32,16 +32,17 @@ demo: $(VENV)/.demo                     ## the main job on real data: diagnosis,
 	$(BIN)/counterpoise demo --out $(OUT)
 
 # Two processes, each with whole files, so that what a file trains once stays trained once.
-test: $(VENV)/.test                     ## every test: unit tests, laws, doctests, examples
+test: $(VENV)/.test                     ## every test: unit tests, laws, doctests
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 # A tenth of the suite, in an environment of its own.
 FLOORS = tests/core tests/plans tests/data/test_values.py tests/data/test_columns.py tests/networks/test_network.py \
-	tests/engines/test_program.py tests/classifier/test_classifier.py tests/cli/test_main.py
+	tests/engines/test_start_bias.py tests/engines/test_dropout_masks.py tests/classifier/test_classifier.py \
+	tests/cli/test_main.py
 
 .venv-floors/.made: requirements/floors.txt
 	$(PYTHON) -m venv --clear .venv-floors
-	.venv-floors/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/floors.txt
+	.venv-floors/bin/pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes -r requirements/floors.txt
 	touch $@
 
 test-floors: .venv-floors/.made         ## a tenth of the tests on the oldest versions that pyproject.toml admits
@@ -60,9 +61,11 @@ soak: $(VENV)/.test                     ## kill comparisons at 20 random moments
 lint: $(VENV)/.test $(VENV)/.lint       ## ruff, mypy, import layers
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
 
-docs: $(VENV)/.test $(VENV)/.lint       ## the manual, built without warnings, and the code of README and every page run
+PAGES = tests/test_documents.py tests/test_examples.py tests/networks/test_keras_class_weight.py
+
+docs: $(VENV)/.test $(VENV)/.lint       ## the manual, built without warnings; the code of README, pages and examples
 	$(BIN)/mkdocs build --strict
-	$(BIN)/python -m pytest -n 2 --dist load -m pages tests/test_documents.py
+	$(BIN)/python -m pytest -n 2 --dist load -m pages $(PAGES)
 
 package:                                ## build; install with each extra into an empty environment; put it to work
 	PYTHON=$(PYTHON) sh requirements/package.sh

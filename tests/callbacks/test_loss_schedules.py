@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import keras
 import numpy as np
 import pytest
@@ -27,13 +29,19 @@ def still(loss=None) -> keras.Model:
     return model
 
 
+@cache
+def full_and_plain():
+    """The loss with its weights and without."""
+    return tuple(model.evaluate(X, Y, verbose=0) for model in (still(), still(cp.losses.CrossEntropy())))
+
+
 def run(model, callbacks, epochs):
     return model.fit(X, Y, epochs=epochs, batch_size=64, callbacks=callbacks, verbose=0).history
 
 
 @pytest.mark.parametrize(("at", "switch"), [(0.5, 3), (2, 2), (0, 0)])
 def test_deferred_weights_start_at_their_epoch(at, switch):
-    full, plain = still().evaluate(X, Y, verbose=0), still(cp.losses.CrossEntropy()).evaluate(X, Y, verbose=0)
+    full, plain = full_and_plain()
     seen = []
     log = run(still(), [cp.callbacks.Deferred(at, then=seen.append)], 6)
     np.testing.assert_allclose(log["loss"], [plain] * switch + [full] * (6 - switch), rtol=1e-5)
@@ -41,7 +49,7 @@ def test_deferred_weights_start_at_their_epoch(at, switch):
 
 
 def test_warm_up_is_a_straight_line():
-    full, plain = still().evaluate(X, Y, verbose=0), still(cp.losses.CrossEntropy()).evaluate(X, Y, verbose=0)
+    full, plain = full_and_plain()
     log = run(still(), [cp.callbacks.LossWarmup(4)], 6)
     np.testing.assert_allclose(log["loss"], plain + (full - plain) * np.array([0, 0.25, 0.5, 0.75, 1, 1]), rtol=1e-5)
 

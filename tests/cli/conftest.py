@@ -10,6 +10,11 @@ import pytest
 from command_line import run_command
 
 
+@pytest.fixture(autouse=True)
+def _few_draws(monkeypatch):
+    monkeypatch.setattr("counterpoise.metrics.measured.ROW_RESAMPLES", 60)
+
+
 @pytest.fixture(scope="session", name="counterpoise")
 def _counterpoise():
     return run_command

@@ -11,7 +11,7 @@ import pytest
 from counterpoise.cli.costs import costs_of
 from counterpoise.core.errors import OptionError
 
-QUICK = ("--model", "mlp", "--folds", "3", "--epochs", "3")
+QUICK = ("--model", "mlp", "--folds", "2", "--epochs", "3")
 
 
 @pytest.fixture(scope="module", name="payments")

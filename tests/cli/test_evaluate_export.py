@@ -67,9 +67,8 @@ def test_labeled_rows(root, tmp_path, capsys):
         assert words in full, words
 
 
-def test_rows_of_one_group_are_drawn_together(root, tmp_path, monkeypatch):
+def test_rows_of_one_group_are_drawn_together(root, tmp_path):
     """Every row ten times: the numbers stay, and only by whole groups are the intervals as wide as they were."""
-    monkeypatch.setattr("counterpoise.metrics.measured.ROW_RESAMPLES", 60)
     rows = pl.read_csv(root / "rows.csv").head(60).with_row_index("patient")
     pl.concat([rows] * 10).write_csv(tmp_path / "copies.csv")
     rows.write_csv(tmp_path / "once.csv")

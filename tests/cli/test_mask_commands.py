@@ -8,6 +8,13 @@ import numpy as np
 import polars as pl
 import pytest
 from PIL import Image
+from small_networks import least
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _network():
+    with least("unet"):
+        yield
 
 
 @pytest.fixture(scope="module", name="folder")

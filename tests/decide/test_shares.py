@@ -57,13 +57,13 @@ def test_three_classes() -> None:
 
 def test_intervals_cover_and_the_test_keeps_its_level() -> None:
     covered, refused = 0, 0
-    for seed in range(40):
+    for seed in range(24):
         rng = np.random.default_rng(seed)
         estimate = estimate_prior(*rows(rng, 500, OLD), rows(rng, 400, 0.3)[0], draws=40, seed=seed)
         covered += estimate.low[1] <= 0.3 <= estimate.high[1]
         refused += not estimate.pure
-    assert covered >= 29  # 36 expected; fewer than 29 happens once in a thousand
-    assert refused <= 7  # 2 expected
+    assert covered >= 16  # 22 expected; fewer than 16 happens once in a thousand
+    assert refused <= 5  # 1 expected
 
 
 def test_a_change_of_the_features_is_refused() -> None:

@@ -30,8 +30,7 @@ def test_one_trace_serves_six_strategies_and_five_folds():
     assert engine.traces["block"] <= 2  # undersampling draws fewer rows than a batch holds
 
 
-@pytest.mark.parametrize("units", [1, 3])
-@pytest.mark.parametrize("loss", ["balanced_softmax", "ldam"])
+@pytest.mark.parametrize(("loss", "units"), [("balanced_softmax", 1), ("ldam", 3)])
 def test_losses_with_the_counts_of_each_fold_share_one_trace(loss, units):
     data = examples(classes=max(2, units))
     network = Network(net(*DENSE, units=units), data)

@@ -109,7 +109,7 @@ class Noisy(Stepper):
         return super().train_step((x + tf.random.normal(tf.shape(x), stddev=0.1), *rest))
 
 
-@pytest.mark.parametrize("kind", ["float64", ">f8", "float32"])
+@pytest.mark.parametrize("kind", ["float64", ">f8"])
 def test_doubles_reach_the_step_as_keras_would_feed_them(kind):
     model = Noisy()
     model(X[:2])
@@ -131,10 +131,8 @@ def test_targets_have_the_form_that_the_compiled_loss_takes():
 
 
 def test_a_comparison_replaces_the_compiled_loss_where_a_strategy_has_its_own(caplog):
-    cmp = cp.compare(stepper(), X, Y, strategies="class_weight,balanced_softmax", folds=2, epochs=2, verbose=0)
-    assert {r["strategy"]: r["status"] for r in cmp.leaderboard} == dict.fromkeys(
-        ("none", "class_weight", "balanced_softmax"), "ok"
-    )
+    cmp = cp.compare(stepper(), X, Y, strategies="balanced_softmax", folds=2, epochs=2, refit=False, verbose=0)
+    assert {r["strategy"]: r["status"] for r in cmp.leaderboard} == {"none": "ok", "balanced_softmax": "ok"}
     assert any("'balanced_softmax' trains with its own loss" in r.message for r in caplog.records)
 
 

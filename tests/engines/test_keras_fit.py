@@ -54,8 +54,17 @@ def network_of(data, units=1, rate=0.1, **how):
     return Network(dense(units, **how), data, optimizer=keras.optimizers.SGD(rate))
 
 
-@pytest.mark.parametrize("make", [plans.uniform, plans.oversample, plans.undersample, plans.class_weight])
-@pytest.mark.parametrize(("units", "classes"), [(1, 2), (2, 2), (3, 3)])
+@pytest.mark.parametrize(
+    ("make", "units", "classes"),
+    [
+        (plans.uniform, 1, 2),
+        (plans.oversample, 1, 2),
+        (plans.oversample, 3, 3),
+        (plans.undersample, 2, 2),
+        (plans.class_weight, 1, 2),
+        (plans.class_weight, 3, 3),
+    ],
+)
 def test_training_is_keras_fit_on_the_same_rows_in_the_same_order(make, units, classes):
     data = examples(classes)
     network, task = network_of(data, units), job(data, make, steps=9, rounds=4, stop=False)
@@ -136,7 +145,7 @@ def test_members_do_not_depend_on_what_was_trained_before():
     engine = FitEngine(data, network_of(data, dropout=0.4))
     tasks = [job(data, make, counters=(0, 0, m)) for make in (plans.uniform, plans.oversample) for m in (0, 1)]
     first = [engine.train(t) for t in tasks]
-    for task, before in zip(tasks[::-1], first[::-1], strict=True):
+    for task, before in ((tasks[3], first[3]), (tasks[1], first[1])):
         again = FitEngine(data, network_of(data, dropout=0.4)).train(task)
         assert all(np.array_equal(a, b) for a, b in zip(again.weights, before.weights, strict=True))
     assert not np.array_equal(first[0].weights[0], first[1].weights[0])

@@ -18,7 +18,6 @@ from counterpoise import plans
 from counterpoise.data.split import make_folds
 from counterpoise.engines import program_cache, program_rules
 from counterpoise.engines.compile_modes import decided, families
-from counterpoise.engines.compiled import ProgramEngine
 from counterpoise.engines.run import run
 from counterpoise.networks.network import Network
 from counterpoise.pipeline.settings import Settings
@@ -27,20 +26,18 @@ from counterpoise.strategies.select import Strategy, find
 IMAGES = np.random.default_rng(1).random((150, 8, 8, 1)).astype("float32")
 TOKENS = np.random.default_rng(1).integers(0, 20, (150, 6)).astype("int32")
 NETWORKS = {
-    "dense": (net(*DENSE), None),
-    "batch norm": (net(lambda: L.Dense(8), lambda: L.BatchNormalization(), lambda: L.ReLU()), None),
-    "embedding": (net(lambda: L.Embedding(20, 4), lambda: L.GlobalAveragePooling1D()), TOKENS),
+    "batch norm and penalty": (
+        net(lambda: L.Dense(8, kernel_regularizer="l2"), lambda: L.BatchNormalization(), lambda: L.ReLU()),
+        None,
+    ),
     "small cnn": (
         net(lambda: L.Conv2D(4, 3, activation="relu"), lambda: L.MaxPooling2D(), lambda: L.Flatten()),
         IMAGES,
     ),
-    "gru": (net(lambda: L.Embedding(20, 4), lambda: L.GRU(5)), TOKENS),
     "lstm and dropout": (net(lambda: L.Embedding(20, 4), lambda: L.LSTM(5), lambda: L.Dropout(0.3, seed=1)), TOKENS),
-    "regularized": (net(lambda: L.Dense(8, "relu", kernel_regularizer="l2")), None),
 }
 OPTIMIZERS = {
     "sgd with momentum": lambda: keras.optimizers.SGD(0.05, momentum=0.9),
-    "adam": lambda: keras.optimizers.Adam(0.01),
     "adamw": lambda: keras.optimizers.AdamW(0.01, weight_decay=0.02),
     "schedule": lambda: keras.optimizers.Adam(keras.optimizers.schedules.ExponentialDecay(0.02, 3, 0.8)),
     "clip by norm": lambda: keras.optimizers.SGD(0.1, clipnorm=0.1),
@@ -74,10 +71,10 @@ def test_every_plan_and_three_classes(strategy):
 
 
 def test_every_loss_of_a_strategy():
-    """Those whose loss no other test takes through both engines, and weights that begin late."""
+    """Those whose loss no other test takes through both engines."""
     data, fold = examples(n=60, classes=3), make_folds(examples(n=60, classes=3), 2)[0]
-    losses = ("focal", "ldam_drw", "label_smoothing", "asymmetric", "auc_margin", "ap_surrogate")
-    settings = dataclasses.replace(EXACT, batch_size=16)
+    losses = ("focal", "label_smoothing", "asymmetric", "auc_margin", "ap_surrogate")
+    settings = dataclasses.replace(EXACT, batch_size=16, init_bias=False)  # whose search is no part of the training
     jobs = [job for name in losses for job in jobs_of(find(name), data, fold, settings)]
     ours, theirs = (dict(run(jobs, data, Network(net(units=3), data), engine=e)) for e in ("program", "fit"))
     for job in jobs:
@@ -104,17 +101,6 @@ def test_both_stages_of_a_deferred_plan(make, patience):
     assert ours.needs_calibration
     first = 0.6 * 10 * 4
     assert ours.best_step > (0 if patience == 1 else first)
-
-
-def test_xla_agrees():
-    data = examples()
-    network = Network(net(*DENSE), data)
-    jobs = jobs_of(find("none"), data, make_folds(data, 2)[0], EXACT)
-    engine = ProgramEngine(data, network)
-    network.compile_modes = dict.fromkeys(families(jobs), program_rules.CompileMode(xla=True, pad=True))
-    engine.prepare(jobs)
-    compiled = next(m for _, m in engine.run(jobs) if not isinstance(m, int))
-    assert_same(compiled, trained(Network(net(*DENSE), data), data, "none", "fit")[0], atol=1e-4)
 
 
 @pytest.mark.parametrize("layer", [lambda: L.BatchNormalization(), lambda: L.ReLU()])

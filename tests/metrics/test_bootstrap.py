@@ -53,7 +53,7 @@ def test_same_distribution_as_drawing_rows(rows: int, share: float) -> None:
     rng = np.random.default_rng(2)
     sides = [np.flatnonzero(y == c) for c in (0, 1)]
     slow = []
-    for _ in range(250):
+    for _ in range(150):
         take = np.concatenate([rng.choice(side, len(side)) for side in sides])
         slow.append(exact(y[take], p[take]))
     fast = stratified_draws(y, p, resamples=3000)

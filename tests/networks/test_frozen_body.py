@@ -118,7 +118,7 @@ def test_three_classes_guarantee_rows_folds_and_pickles(strategy):
         x,
         y,
         strategy=strategy,
-        epochs=40,
+        epochs=20,
         batch_size=16,
         verbose=0,
         **more,
@@ -126,8 +126,9 @@ def test_three_classes_guarantee_rows_folds_and_pickles(strategy):
     again = pickle.loads(pickle.dumps(clf))
     assert np.allclose(again.predict_proba(x), clf.predict_proba(x), atol=1e-6)
     assert np.mean(clf.predict(x) == y) > 0.6
-    student = cp.distill(clf, cp.transfer(backbone()), x, y, epochs=2, verbose=0)
-    assert student.predict_proba(x).shape == (90, 3)
+    if strategy == "smote":
+        student = cp.distill(clf, cp.transfer(backbone()), x, y, epochs=2, verbose=0)
+        assert student.predict_proba(x).shape == (90, 3)
 
 
 def test_a_comparison_on_it_goes_on_from_its_store_and_refuses_another_backbone(tmp_path):

@@ -12,6 +12,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "class-weights.md"
@@ -132,6 +133,7 @@ def table() -> str:
     return "\n".join(lines)
 
 
+@pytest.mark.pages
 def test_the_page_shows_what_keras_does():
     text = PAGE.read_text(encoding="utf-8")
     shown = text.split("<!-- keras table -->\n")[1].split("\n<!-- end -->")[0].strip()

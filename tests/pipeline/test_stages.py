@@ -188,7 +188,7 @@ def test_a_limited_comparison_counts_and_runs_every_round(network):
 
 
 def test_a_comparison_goes_on_where_it_stopped_and_its_winner_is_refitted(tmp_path):
-    how = {"folds": 2, "epochs": 2, "batch_size": 64, "verbose": 0, "engine": "fit", "store": tmp_path}
+    how = {"folds": 2, "epochs": 2, "batch_size": 64, "verbose": 0, "store": tmp_path}
     pair = dataclasses.replace(sequence(cascade, 2), aim="argmax", name="none")  # the only one, so that it wins
     seen = []
 

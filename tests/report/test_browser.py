@@ -35,26 +35,44 @@ def _browser():
         browser.close()
 
 
+def opened(browser, record, path, drawn="html[data-drawn=yes]", script="", **context):
+    page.write(record, path)
+    tab = browser.new_context(**context).new_page()
+    tab.add_init_script(script)
+    tab.messages = []
+    tab.on("console", lambda m: tab.messages.append(m.text) if m.type in ("error", "warning") else None)
+    tab.on("pageerror", lambda e: tab.messages.append(str(e)))
+    tab.on("dialog", lambda d: (tab.messages.append("a dialog opened"), d.dismiss()))
+    tab.goto(path.as_uri())
+    tab.wait_for_selector(drawn)
+    return tab
+
+
 @pytest.fixture(name="open_page")
 def _open_page(browser, tmp_path):
-    opened = []
+    tabs = []
 
-    def open_page(record, drawn="html[data-drawn=yes]", script="", **context):
-        page.write(record, tmp_path / "report.html")
-        tab = browser.new_context(**context).new_page()
-        tab.add_init_script(script)
-        tab.messages = []
-        tab.on("console", lambda m: tab.messages.append(m.text) if m.type in ("error", "warning") else None)
-        tab.on("pageerror", lambda e: tab.messages.append(str(e)))
-        tab.on("dialog", lambda d: (tab.messages.append("a dialog opened"), d.dismiss()))
-        tab.goto((tmp_path / "report.html").as_uri())
-        tab.wait_for_selector(drawn)
-        opened.append(tab)
-        return tab
+    def open_page(record, *given, **how):
+        tabs.append(opened(browser, record, tmp_path / "report.html", *given, **how))
+        return tabs[-1]
 
     yield open_page
-    for tab in opened:
+    for tab in tabs:
         tab.context.close()
+
+
+@pytest.fixture(scope="module", name="kept")
+def _kept(browser):
+    return []
+
+
+@pytest.fixture(name="drawn")
+def _drawn(kept, browser, binary_record, tmp_path):
+    """A page that was drawn once, for tests that use one part of it each."""
+    if not kept:
+        kept.append(opened(browser, binary_record, tmp_path / "report.html"))
+    kept[0].messages.clear()
+    return kept[0]
 
 
 def open_all(tab):
@@ -101,8 +119,8 @@ def test_the_leaderboard_fits_a_small_screen_and_its_bars_a_phone(open_page, bin
     assert tab.evaluate("document.querySelector('.board .bar').getBoundingClientRect().right") < 390
 
 
-def test_the_slider_moves_the_counts(open_page, binary_record):
-    tab = open_page(binary_record)
+def test_the_slider_moves_the_counts(drawn, binary_record):
+    tab = drawn
     before = int(tab.inner_text("#tp").replace(",", ""))
     tab.evaluate("{ const s = document.getElementById('slider'); s.value = 0; s.dispatchEvent(new Event('input')); }")
     after = int(tab.inner_text("#tp").replace(",", ""))
@@ -118,8 +136,8 @@ def test_the_slider_moves_the_counts(open_page, binary_record):
     assert total == binary_record["data"]["rows"]
 
 
-def test_the_leaderboard_sorts_by_keyboard(open_page, binary_record):
-    tab = open_page(binary_record)
+def test_the_leaderboard_sorts_by_keyboard(drawn):
+    tab = drawn
     names = "[...document.querySelectorAll('#leaderboard table.sortable tbody tr')].map(r => r.dataset.name)"
     first = tab.evaluate(names)
     assert len(tab.query_selector_all("#leaderboard thead th")) == 6
@@ -169,8 +187,8 @@ def test_figures_have_no_axes_of_panels_that_are_not_there_and_are_as_high_as_wh
     tab.wait_for_function(f"{height} < {before} - 20")
 
 
-def test_bands_can_be_switched(open_page, binary_record):
-    tab = open_page(binary_record)
+def test_bands_can_be_switched(drawn):
+    tab = drawn
     areas = "[...document.querySelectorAll('[data-chart=pr] .mark-area path')].filter(p => p.getAttribute('d')).length"
     assert tab.evaluate(areas) == 1
     tab.select_option("#banded", "shown")
@@ -212,8 +230,8 @@ def test_seven_classes(open_page, seven_record):
     assert tab.locator("[data-chart=pr] svg").bounding_box()["height"] > 100
 
 
-def test_figures_and_numbers_can_be_saved(open_page, binary_record):
-    tab = open_page(binary_record)
+def test_figures_and_numbers_can_be_saved(drawn):
+    tab = drawn
     with tab.expect_download() as svg:
         tab.click("[data-svg=pr]")
     assert svg.value.suggested_filename == "pr.svg"
@@ -226,8 +244,8 @@ def test_figures_and_numbers_can_be_saved(open_page, binary_record):
     assert tab.messages == []
 
 
-def test_the_page_asks_no_network_for_anything(open_page, binary_record):
-    tab = open_page(binary_record)
+def test_the_page_asks_no_network_for_anything(drawn):
+    tab = drawn
     assert tab.evaluate("performance.getEntriesByType('resource').length") == 0
     refused = tab.evaluate("fetch('https://example.invalid/').then(() => false, () => true)")
     assert refused
