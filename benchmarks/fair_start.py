@@ -17,11 +17,12 @@ error):
 
 | network | positive | seeds | baseline less itself at 10 times the budget | best strategy less baseline |
 |---|---|---|---|---|
-| logistic | 0.2% | 10 | -0.0000 (± 0.0003) | -0.0043 (± 0.0023), resampling_ensemble |
-| logistic | 1% | 3 | -0.0001 (± 0.0001) | +0.0014 (± 0.0009), resampling_ensemble |
-| logistic | 5% | 3 | +0.0000 (± 0.0001) | -0.0009 (± 0.0005), resampling_ensemble |
-| mlp | 0.2% | 10 | +0.0000 (± 0.0000) | +0.0016 (± 0.0014), resampling_ensemble |
-| mlp | 1% | 3 | +0.0000 (± 0.0000) | +0.0041 (± 0.0014), resampling_ensemble |
+| logistic | 0.2% | 20 | -0.0001 (± 0.0002) | -0.0037 (± 0.0016), resampling_ensemble |
+| logistic | 1% | 20 | -0.0001 (± 0.0000) | -0.0007 (± 0.0005), resampling_ensemble |
+| logistic | 5% | 20 | -0.0000 (± 0.0000) | -0.0002 (± 0.0001), resampling_ensemble |
+| mlp | 0.2% | 20 | +0.0000 (± 0.0000) | +0.0015 (± 0.0014), resampling_ensemble |
+| mlp | 1% | 20 | +0.0000 (± 0.0000) | +0.0030 (± 0.0011), resampling_ensemble |
+| mlp | 5% | 20 | +0.0000 (± 0.0000) | +0.0017 (± 0.0007), resampling_ensemble |
 
 `--tutorial 5`: in each of the 5 seeds the same verdict and the same scores with and without the author's bias.
 """

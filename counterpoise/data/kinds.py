@@ -44,7 +44,7 @@ from counterpoise.data.levels import MAX_LEVELS, are_dates, compared_by_value, l
 from counterpoise.data.number_parsing import plain_numbers
 from counterpoise.data.numbers import read_clean_numbers
 from counterpoise.data.precision import distinct, floats, precision_of
-from counterpoise.data.stray_words import FEW_NUMBERS, LEAST_ROWS, PARTLY, Read, with_words
+from counterpoise.data.stray_words import FEW_NUMBERS, FILLERS, LEAST_ROWS, PARTLY, Read, with_words
 
 _PAIRS = ({"yes", "no"}, {"true", "false"}, {"t", "f"}, {"y", "n"})
 _ID_NAME = re.compile(r"(^|[^a-z])(id|ids|uid|uuid|guid|key|identifier|row_?(id|number|num|no)|index|serial)$", re.I)
@@ -174,15 +174,12 @@ def read_text(text: pl.Series, asked: bool = False) -> Read:
 
 
 def _looked_at(known: pl.Series) -> pl.Series:
-    """Some of the values, without the word that fills more than half of them, if there is one."""
+    """Some of the values, without the few words that fill more than half of them, if there are such."""
     sample = known.drop_nulls()
     sample = sample.gather_every(max(1, len(sample) // _LOOKED_AT))
-    if not len(sample):
-        return sample
-    counts = sample.alias("word").value_counts(sort=True, name="n")
-    word = counts["word"][0]
-    fills = counts["n"][0] > (1 - PARTLY) * len(sample) and not any(map(str.isdecimal, word))
-    return sample.filter(sample != word) if fills else sample
+    digits = sample.str.contains(_DIGIT)
+    words = sample.filter(~digits)
+    return sample.filter(digits) if len(words) > (1 - PARTLY) * len(sample) and words.n_unique() <= FILLERS else sample
 
 
 def _in_one_order(known: pl.Series, example: str) -> Read:

@@ -26,7 +26,7 @@ from counterpoise.data.number_parsing import (
     number_pattern,
     parse,
 )
-from counterpoise.data.stray_words import FEW_NUMBERS, MOSTLY, PARTLY
+from counterpoise.data.stray_words import FEW_NUMBERS, FILLERS, MOSTLY, PARTLY
 
 #: Distinct values on which a format is chosen.
 MOST_LOOKED_AT = 20_000
@@ -45,6 +45,8 @@ _LATER_DIGIT = re.compile(r"(?<=[0-9])[0-9]")
 _DIGIT = re.compile(r"[0-9]")
 #: Text around one number with decimals, such as ~12.50.
 _DECIMAL = r"^[^0-9]{0,12}(?:[0-9]{1,3}(?:[,' .][0-9]{3})+|[0-9]+)[.,][0-9]+(?:[^0-9.,][^0-9]{0,12})?$"
+#: The number alone.
+_BARE = r"^[^0-9]*([0-9][0-9.,' ]*?)[^0-9]*$"
 #: A fraction that no program writes, unless it writes one in each value.
 _PADDED = r"\.[0-9]{2}0$"
 #: What polars reads as a number without digits.
@@ -78,8 +80,9 @@ def number_format(text: pl.Series, normal: pl.Series) -> tuple[TextFormat | None
     if affix is None:
         return None, doubt
     formats = _candidates([shape.number for shape, _ in numeric], affix)
-    thousands = may_be_thousands(normal)
-    if thousands and normal.str.contains(_PADDED).any():
+    bare = normal.str.extract(_BARE)
+    thousands = may_be_thousands(bare)
+    if thousands and bare.str.contains(_PADDED).any():
         formats = formats[::-1]
     ranked = [(_fitting(rows, one), one) for one in formats]
     most = max(sum(rows[shape] for shape in numbers) for numbers, _ in ranked)
@@ -92,8 +95,9 @@ def number_format(text: pl.Series, normal: pl.Series) -> tuple[TextFormat | None
 
 
 def _filler(rows: Counter[str]) -> int:
-    """How often the most frequent word without a digit occurs, which may stand for a missing value."""
-    return max((n for shape, n in rows.items() if not _DIGIT.search(shape)), default=0)
+    """How often words without a digit occur that may stand for a missing value, because there are few."""
+    words = [n for shape, n in rows.items() if not _DIGIT.search(shape)]
+    return sum(words) if len(words) <= FILLERS else 0
 
 
 def _embedded(text: pl.Series, normal: pl.Series) -> str:

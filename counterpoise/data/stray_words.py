@@ -13,6 +13,8 @@ LEAST_ROWS = 20
 #: Share of numbers from which a column is one of numbers; and the lower share, where numbers are many and words few.
 MOSTLY, PARTLY = 0.9, 0.5
 FEW_NUMBERS, FEW_WORDS = 20, 10
+#: Different words without a digit that may fill most of a column of many numbers.
+FILLERS = 3
 #: Stray words that a schema keeps.
 MOST_WORDS = 20
 
@@ -68,7 +70,7 @@ def with_words(
 def _may_stray(share: float, numbers: int, words: pl.Series) -> bool:
     """Whether the values that could not be read may count as missing."""
     if numbers > FEW_NUMBERS:
-        filler = len(words) == 1 and not words.str.contains(r"\d").any()
+        filler = len(words) <= FILLERS and not words.str.contains(r"\d").any()
         return share >= MOSTLY or filler or (share >= PARTLY and len(words) <= FEW_WORDS)
     # Among few numbers, a word with digits ("3+", "<1") is a level like them.
     return share >= MOSTLY and not words.str.contains(r"\d").any()

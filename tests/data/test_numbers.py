@@ -131,7 +131,9 @@ def test_one_word_may_fill_most_of_a_column_of_many_numbers(filler):
     assert found.values.drop_nulls().to_list() == [i + 0.25 for i in range(0, N, 5)]
     assert found.written.words == (filler,)
     assert f"{N * 4 // 5} of {N} values (80.0%) are not: {filler!r}" in found.notes[0]
-    assert read([f"{i}.25" if i % 5 == 0 else filler + "ab"[i % 2] for i in range(N)]).values is None
+    for words, numbers in ((3, 40), (4, None)):
+        found = read([f"{i}.25" if i % 5 == 0 else filler + "abcd"[i % words] for i in range(N)])
+        assert (None if found.values is None else len(found.values.drop_nulls())) == numbers
 
 
 def test_thousands_between_points_are_read_alike_from_a_file(tmp_path):
@@ -142,6 +144,10 @@ def test_thousands_between_points_are_read_alike_from_a_file(tmp_path):
     found = read_table(tmp_path / "a.csv", "y")
     assert found.x["numeric"].ravel().tolist() == amounts
     assert any("could also be" in text for text in found.warnings)
+    for form in ("{} €", "{}", "EUR {}"):
+        others = read([*map(form.format, written), "-"])
+        assert others.values.to_list() == [*amounts, None]
+        assert "could also be" in others.notes[0]
     one = encode_rows(found.schema, {"a": ["1.250"]})
     assert one["numeric"].tolist() == [[1250]]
 
