@@ -81,6 +81,23 @@ METRICS: Mapping[str, tuple[str, str]] = MappingProxyType(
     }
 )
 
+#: Key of a metric that only `evaluate` reports -> its title.
+FURTHER_METRICS: Mapping[str, str] = MappingProxyType(
+    {
+        "partial_auc": "ROC AUC up to a false-positive rate of 10% (0.5 is random guessing)",
+        "brier_reliability": "Brier score: miscalibration",
+        "brier_resolution": "Brier score: separation of the classes",
+        "calibration_error": "Calibration error (root mean square, without the noise of the bins)",
+        "net_benefit": "Net benefit at the threshold (true positives per case)",
+        "net_benefit_everybody": "Net benefit of an alert for every case",
+        "expected_cost": "Mean cost per case",
+        "largest_cost_share": "Share of all costs that the most expensive row has",
+        "amount_recall": "Recall by amount (share of the amount at stake with an alert)",
+        "precision_first": "Precision among the first rows of the ranking",
+        "lift_first": "Lift of the first rows (their precision over the share of positives)",
+    }
+)
+
 #: Suffix of a metric key -> the decision, or the probabilities, that the metric is computed from.
 SUFFIXES: Mapping[str, str] = MappingProxyType(
     {"_uncorrected": "uncorrected, default threshold", "_default": "corrected, default threshold"}

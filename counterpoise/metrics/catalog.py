@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from counterpoise.core.titles import metric_title
+from counterpoise.core.titles import FURTHER_METRICS, metric_title
 
 
 class Metric(NamedTuple):
@@ -125,22 +125,16 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
 #: What `evaluate` reports beyond `METRICS`, for two classes.
 FURTHER: Mapping[str, Metric] = MappingProxyType(
     {
-        "partial_auc": Metric(
-            "ROC AUC up to a false-positive rate of 10% (0.5 is random guessing)", "higher", 0.0, 1.0
-        ),
-        "brier_reliability": Metric("Brier score: miscalibration", "lower", 0.0, 1.0),
-        "brier_resolution": Metric("Brier score: separation of the classes", "higher", 0.0, 1.0),
-        "calibration_error": Metric(
-            "Calibration error (root mean square, without the noise of the bins)", "lower", 0.0, 1.0
-        ),
-        "net_benefit": Metric("Net benefit at the threshold (true positives per case)", "higher", -math.inf, 1.0),
-        "net_benefit_everybody": Metric("Net benefit of an alert for every case", "higher", -math.inf, 1.0),
-        "expected_cost": Metric("Mean cost per case", "lower", -math.inf, math.inf),
-        "largest_cost_share": Metric("Share of all costs that the most expensive row has", "lower", 0.0, 1.0),
-        "amount_recall": Metric("Recall by amount (share of the amount at stake with an alert)", "higher", 0.0, 1.0),
-        "precision_first": Metric("Precision among the first rows of the ranking", "higher", 0.0, 1.0),
-        "lift_first": Metric(
-            "Lift of the first rows (their precision over the share of positives)", "higher", 0.0, math.inf
-        ),
+        "partial_auc": Metric(FURTHER_METRICS["partial_auc"], "higher", 0.0, 1.0),
+        "brier_reliability": Metric(FURTHER_METRICS["brier_reliability"], "lower", 0.0, 1.0),
+        "brier_resolution": Metric(FURTHER_METRICS["brier_resolution"], "higher", 0.0, 1.0),
+        "calibration_error": Metric(FURTHER_METRICS["calibration_error"], "lower", 0.0, 1.0),
+        "net_benefit": Metric(FURTHER_METRICS["net_benefit"], "higher", -math.inf, 1.0),
+        "net_benefit_everybody": Metric(FURTHER_METRICS["net_benefit_everybody"], "higher", -math.inf, 1.0),
+        "expected_cost": Metric(FURTHER_METRICS["expected_cost"], "lower", -math.inf, math.inf),
+        "largest_cost_share": Metric(FURTHER_METRICS["largest_cost_share"], "lower", 0.0, 1.0),
+        "amount_recall": Metric(FURTHER_METRICS["amount_recall"], "higher", 0.0, 1.0),
+        "precision_first": Metric(FURTHER_METRICS["precision_first"], "higher", 0.0, 1.0),
+        "lift_first": Metric(FURTHER_METRICS["lift_first"], "higher", 0.0, math.inf),
     }
 )

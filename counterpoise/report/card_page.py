@@ -7,9 +7,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any, NamedTuple
 
-from counterpoise.core.titles import SUFFIXES, capital, metric_name, strategy_title
-from counterpoise.metrics.catalog import FURTHER, METRICS
-from counterpoise.metrics.group_scores import COMPARED
+from counterpoise.core.titles import (
+    FURTHER_METRICS,
+    METRICS,
+    SUFFIXES,
+    capital,
+    metric_name,
+    metric_title,
+    strategy_title,
+)
 from counterpoise.report.plain_page import html_page
 from counterpoise.report.words import OF_GROUP, with_ends
 
@@ -147,8 +153,8 @@ def _scores(metrics: Mapping[str, Mapping[str, Any]]) -> Table:
         if key.endswith(tuple(SUFFIXES)) or value is None or not math.isfinite(value):
             continue
         ends = "" if low is None or not math.isfinite(low) else f"{_number(low)} to {_number(high)}"
-        known = METRICS.get(key) or FURTHER.get(key)
-        rows.append([key if known is None else known.title, _number(value), ends])
+        title = FURTHER_METRICS.get(key) or (metric_title(key) if key in METRICS else key)
+        rows.append([title, _number(value), ends])
     if any(ends for _, _, ends in rows):
         return Table(("score", "value", "95% CI"), rows)
     return Table(("score", "value"), [row[:2] for row in rows])
@@ -182,14 +188,12 @@ def _group(table: Mapping[str, Any]) -> Section:
     ]
     headings = (table["column"], "rows", "positive", *(OF_GROUP[key] for key in keys))
     blocks: list[str | Table] = ["Scores of each group, with 95% CIs:", Table(headings, rows), *table["notes"]]
-    differences = [
-        [v["value"], *(with_ends(v["differences"][key], signed=True) for key in COMPARED)]
-        for v in table["values"]
-        if v["differences"]
-    ]
-    if differences:
+    compared = [v for v in table["values"] if v["differences"]]
+    if compared:
+        keys = list(compared[0]["differences"])
+        rows = [[v["value"], *(with_ends(v["differences"][key], signed=True) for key in keys)] for v in compared]
         blocks.append(f"Differences from {table['reference']}, with 95% CIs that are simultaneous in each column:")
-        blocks.append(Table((table["column"], *(OF_GROUP[key] for key in COMPARED)), differences))
+        blocks.append(Table((table["column"], *(OF_GROUP[key] for key in keys)), rows))
     return Section(f"By {table['column']}, class {table['class']}", blocks)
 
 
@@ -266,8 +270,8 @@ def html_sections(
     """Render the sections of a card as safe HTML, for a page or a part of one.
 
     Example:
-        >>> html_sections({"seed": 3}, None, heading="h4")[:31]
-        '<p></p>\\n<h4>Training</h4>\\n<div'
+        >>> "<h4>Training</h4>" in html_sections({"seed": 3}, None, heading="h4")
+        True
     """
     body = []
     for section in sections(card, name, evaluation):
@@ -283,8 +287,8 @@ def _html_table(table: Table) -> str:
     head = "".join(f'<th scope="col">{escape(heading)}</th>' for heading in table.headings)
     rows = ("<tr>" + "".join(map(_html_cell, row)) + "</tr>" for row in table.rows)
     heading = f"<thead><tr>{head}</tr></thead>" if any(table.headings) else ""
-    table = f"<table>{heading}<tbody>{''.join(rows)}</tbody></table>"
-    return f'<div class="wide" tabindex="0" role="region" aria-label="Table">{table}</div>'
+    text = f"<table>{heading}<tbody>{''.join(rows)}</tbody></table>"
+    return f'<div class="wide" tabindex="0" role="region" aria-label="Table">{text}</div>'
 
 
 def _html_cell(text: str) -> str:
