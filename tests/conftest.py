@@ -5,8 +5,11 @@ from __future__ import annotations
 import gc
 import os
 import sys
+from functools import partial
 from pathlib import Path
+from unittest import mock
 
+import pytest
 from hypothesis import settings
 
 # a script for machines with JAX (see CONTRIBUTING.md); `test_jax.py` runs it where JAX is importable
@@ -25,6 +28,27 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_AUTH_MODE", "disabled")
 os.environ.setdefault("RAY_health_check_period_ms", "1000")  # a killed node is believed dead after 5 s, not 15
+
+
+#: Rooms and modules whose tests are of what is around a network: "mlp" is the least one there, and the bands of a
+#: report and the intervals of grouped rows have few draws. `make docs`, `make demo`, other rooms, and modules with
+#: `AS_SHIPPED = True` have the real ones.
+AROUND = {"classifier", "cli", "comparison", "export", "pipeline", "targets", "test_bad_input", "test_guarantees"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _sooner(request):
+    if AROUND.isdisjoint((request.path.parent.name, request.path.stem)) or getattr(request.module, "AS_SHIPPED", False):
+        yield
+        return
+    from small_networks import least
+
+    from counterpoise.comparison import blocks
+
+    paired = partial(blocks.paired_draws, resamples=200)
+    few = mock.patch("counterpoise.report.bands.RESAMPLES", 40)
+    with least("mlp"), few, mock.patch("counterpoise.comparison.judging.paired_draws", paired):
+        yield
 
 
 def pytest_collection_finish(session):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import types
 from dataclasses import replace
+from functools import partial
 from unittest import mock
 
 import keras
@@ -14,7 +14,7 @@ from trainers import jobs_of
 from counterpoise.core.examples import Examples
 from counterpoise.data.split import make_folds
 from counterpoise.engines.run import run
-from counterpoise.networks.built_in import BUILT_IN
+from counterpoise.networks.built_in import BUILT_IN, check_table
 from counterpoise.pipeline.settings import Settings
 from counterpoise.strategies.select import find
 
@@ -40,7 +40,7 @@ def net(*layers, units=1):
 
 
 def of_pictures(spec, n_classes):
-    """The least network for pictures, and numbers beside them, for tests of what is around a network."""
+    """The least network for pictures, and numbers beside them, or for numbers alone: for what is around a network."""
     inputs = spec.inputs()
     peak = 2.0 / spec.peak
     flat = [L.Flatten()(L.Rescaling(peak, offset=-1.0)(x)) if x.ndim > 2 else x for x in keras.tree.flatten(inputs)]
@@ -48,11 +48,25 @@ def of_pictures(spec, n_classes):
     return keras.Model(inputs, L.Dense(spec.units(n_classes))(h))
 
 
+def of_pixels(spec, n_classes):
+    """The least network that has an output for each pixel."""
+    inputs = spec.inputs()
+    h = inputs if inputs.ndim == 4 else L.Reshape((*inputs.shape[1:], 1))(inputs)
+    return keras.Model(inputs, L.Conv2D(spec.units(n_classes), 1)(L.Rescaling(2.0 / spec.peak, offset=-1.0)(h)))
+
+
 @contextlib.contextmanager
-def least_cnn():
-    """ "cnn" stands for the least network within a `with` block: of the command line, which takes names alone."""
-    build = types.FunctionType(of_pictures.__code__, of_pictures.__globals__, "cnn")
-    with mock.patch.dict(BUILT_IN, {"cnn": replace(BUILT_IN["cnn"], build=build)}):
+def least(name, rate=0.02):
+    """The built-in network `name` is the least network within a `with` block: it is built and traced much sooner."""
+
+    def build(spec, n_classes):
+        if name == "mlp":
+            check_table(name, spec)
+        return (of_pixels if name == "unet" else of_pictures)(spec, n_classes)
+
+    build.__name__ = name
+    made = replace(BUILT_IN[name], build=build, optimizer=partial(keras.optimizers.Adam, rate))
+    with mock.patch.dict(BUILT_IN, {name: made}):
         yield
 
 

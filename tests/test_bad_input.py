@@ -138,7 +138,6 @@ COMMANDS = {
     "a builder of five units": (RUN + "--model rejected_builders:wide", "(None, 5)", "1 or 2 units"),
     "a builder for another input": (RUN + "--model rejected_builders:foreign", "input of shape"),
     "train: an unknown strategy": (MODEL + "--strategy non", "Did you mean 'none'"),
-    "train: no strategy": ("train t.csv --target ill --out {out}/m.keras", "--strategy"),
     "train: a name that is no model": ("train t.csv --target ill --strategy none --out {out}/m.h5", "m.h5", ".keras"),
     "train: a folder as model": (
         "train t.csv --target ill --strategy none --out folder.keras", "'folder.keras': it is a folder"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -12,7 +13,9 @@ import pytest
 from command_line import run_command
 
 import counterpoise as cp
+from counterpoise.classifier import archive as zipped
 from counterpoise.classifier.file import SCORES
+from counterpoise.classifier.loading import configuration_of, load_model
 from counterpoise.core.errors import ArtifactError
 
 RNG = np.random.default_rng(0)
@@ -77,6 +80,14 @@ def test_code_in_a_model_to_be_trained_is_refused(with_code, tmp_path):
     assert done.code == 2
     assert "it contains a Lambda layer" in done.err
     assert not sign.exists()
+
+
+def test_a_model_compiled_and_never_trained_is_read_without_a_word(tmp_path):
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile("adam", "binary_crossentropy")
+    model.save(tmp_path / "plain.keras")
+    with zipped.opened(tmp_path / "plain.keras") as archive, warnings.catch_warnings(action="error"):
+        load_model(archive, configuration_of(archive), compile=True)
 
 
 def test_a_pickle_in_a_classifier_is_refused(saved, tmp_path):

@@ -1,4 +1,4 @@
-"""Which objects a model file may name: Keras's own that only compute, ours, and what the user trusts by name.
+"""The objects that a model file may name: Keras layers that only compute, ours, and those that the user trusts.
 
 A file names classes and functions, and Keras builds and calls whatever a name leads to: a layer that runs a program
 other than the file, a function that fetches from the network or writes to the disk. This is what a name may lead to.
@@ -136,7 +136,7 @@ def _operations() -> Iterator[tuple[str, str, type]]:
 
 
 def takes_functions(operation: type) -> bool:
-    """Whether an operation is given a function to call."""
+    """Return whether a function is an argument of an operation."""
     methods = (operation.__init__, operation.call)  # type: ignore[misc, attr-defined]
     return any(CALLED & set(inspect.signature(method).parameters) for method in methods)
 

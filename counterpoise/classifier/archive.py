@@ -50,7 +50,7 @@ def opened(path: Path) -> Iterator[zipfile.ZipFile]:
 
 @contextmanager
 def damage(what: str = "it is damaged or not a .keras file") -> Iterator[None]:
-    """Turn whatever a damaged byte makes a reader run into, and a full disk, into our error."""
+    """Turn errors from damaged bytes or a full disk into our error."""
     try:
         yield
     except ArtifactError:
@@ -89,8 +89,8 @@ def check_members(members: Sequence[zipfile.ZipInfo], size: int) -> None:
     unpacked = sum(member.file_size for member in members)
     if packed > size or unpacked > FREE + EXPANSION * packed:
         raise ArtifactError(
-            f"its members unpack to {unpacked:,} bytes from {min(packed, size):,}, more than those of any model "
-            f"({EXPANSION} times as many at most)."
+            f"its members unpack to {unpacked:,} bytes from {min(packed, size):,}. Expected at most {EXPANSION} times "
+            "as many."
         )
     if members and min(member.header_offset for member in members) != 0:
         raise ArtifactError("it contains data before its first member.")

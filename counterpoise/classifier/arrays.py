@@ -14,12 +14,12 @@ from counterpoise.core.errors import ArtifactError
 
 
 def fits(members: Sequence[zipfile.ZipInfo]) -> bool:
-    """Whether members unpack to no more than an honest file's do."""
+    """Return whether the unpacked members are as small as in a file that `write` wrote."""
     return sum(m.file_size for m in members) <= FREE + EXPANSION * sum(m.compress_size for m in members)
 
 
 def packed(arrays: Mapping[str, np.ndarray]) -> bytes:
-    """Arrays as the bytes of an .npz file, compressed where that stays within what `unpacked` takes."""
+    """Return arrays as the bytes of an .npz file, compressed if `unpacked` accepts the compressed size."""
     for method in (zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED):
         buffer = io.BytesIO()
         with zipfile.ZipFile(buffer, "w", method) as archive:

@@ -115,7 +115,7 @@ def _kept(texts: pl.Series) -> tuple[list[str], list[str]]:
 
 
 def ranges(values: pl.Series) -> pl.Series:
-    """Numbers as the names of four ranges that hold about equally many rows, in the form "from to below".
+    """Cut numbers into four ranges with about equal numbers of rows, named "from to below".
 
     Example:
         >>> ranges(pl.Series([1, 2, 3, 4, 5, 6, 7, None])).to_list()

@@ -147,7 +147,7 @@ class Classifier:
 
     @property
     def decisions_(self) -> Array:
-        """What `predict` returns, by code: the labels, and last "review" where rows go to a human."""
+        """The labels that `predict` returns, by code; the last one is "review" if rows can go to a human."""
         if self.rule.review is None:
             return self.classes_
         return np.array([*self.classes_.tolist(), REVIEW], dtype=object)
@@ -286,8 +286,8 @@ class Classifier:
 
         if self.target.per_element:
             raise OptionError(
-                f"explain is for one class per row, but the rows of this classifier have {self.target.what}. Look at "
-                "clf.predict_proba(x), which has the probability of each."
+                f"explain is for one class per row, but the rows of this classifier have {self.target.what}. Use "
+                "clf.predict_proba(x) for the probabilities."
             )
         pictures, texts = any(map(is_picture, leaves(self.members.input))), reads_text(self.members.input)
         if background is not None and (pictures or texts):
@@ -416,7 +416,7 @@ class Classifier:
         """
         stored = {**self.scores, **(scores or {})}
         own, card = unit_part(stored), dict(self.card_without_metrics)
-        threshold = self.target.describe(unit.rule, len(own["y"]), self.classes_.tolist())
+        threshold = self.target.describe(unit.rule, len(own["y"]), self.classes_.tolist(), f"units ({unit.name})")
         threshold |= {"budgets": budgets} if budgets else {}
         card["unit"] = {
             "columns": list(unit.columns), "aggregate": unit.aggregate, "count": len(own["y"]), "threshold": threshold,

@@ -1,4 +1,4 @@
-"""What the file of a classifier contains apart from its networks, field by field, for writing and reading alike.
+"""The fields in the file of a classifier, apart from its networks. Writing and reading use the same checks.
 
 A new entry of the model card needs nothing here; one that somebody computes with gets a line in `CARD`.
 """
@@ -186,7 +186,7 @@ def check_description(description: Any, rule: Rule | LabelRules) -> tuple[list[A
 
 
 def unit_of(description: Mapping[str, Any], target: Target, classes: int) -> UnitRule | None:
-    """How a described classifier decides units; None: it decides rows alone.
+    """Return the rule for units of a described classifier, or None if it decides only rows.
 
     Raises:
         ArtifactError: The rule is damaged, or is for other classes or several members.
@@ -218,7 +218,7 @@ def check_labels(classes: Sequence[Any]) -> list[Any]:
 def check_scores(
     scores: Mapping[str, Array], rule: Rule | LabelRules, kind: str = "one_of", unit: UnitRule | None = None
 ) -> None:
-    """Hold stored scores to what they are (see `model_card.stored_scores`).
+    """Check the names, shapes and values of stored scores (see `model_card.stored_scores`).
 
     Raises:
         ArtifactError: An array of another shape or type, a probability above 1, a class that there is not.
@@ -256,7 +256,7 @@ def _check_rows(scores: Mapping[str, Array], rule: Rule | LabelRules, target: Ta
     if lesions is not None and not (
         lesions.dtype.kind == "f" and lesions.shape[1:] == (5,) and len(lesions) and np.isfinite(lesions).all()
     ):
-        raise ArtifactError(f"its stored {prefix}lesions are no table of counts.")
+        raise ArtifactError(f"its stored {prefix}lesions are not a table of counts.")
     for name in ("group", "by", "by_code"):
         codes = scores.get(name)
         rows = codes is None or (codes.shape[:1] == y.shape[:1] and codes.ndim == (2 if name == "by" else 1))

@@ -50,13 +50,15 @@ def decided(
     if not isinstance(rule, Rule):
         if costs is not None or column != (None, None) or reviews:
             raise OptionError(
-                "costs, cost_column, review_alpha and review_budget are for one class per row, but this classifier has "
-                "several labels per row. Leave them out."
+                "This classifier has several labels per row. costs, cost_column, review_alpha and review_budget need "
+                "one class per row. Leave them out."
             )
         return target.choose(rule, scores, aim, confidence, classes), ""
     text = ""
     plain = replace(rule, review=None, costs=None, cost_column=None, by=None)
     if costs is not None or column != (None, None):
+        if column[0] is None and set(aim) == {"cost_fn"}:
+            raise OptionError("The two costs are one option. Pass cost=(cost_fp, cost_fn).")
         if aim or confidence is not None:
             raise OptionError(
                 "costs= cannot be combined with another aim or with confidence=, because costs "
@@ -88,7 +90,9 @@ def _check_by(target: Target, rule: Any, aim: Mapping[str, Any], confidence: flo
             "combined with costs, confidence, two aims, or a threshold of your own. Leave one of them out."
         )
     if rule.vote == "hard":
-        raise OptionError('by is for members whose probabilities are pooled, but these vote ("hard"). Leave by out.')
+        raise OptionError(
+            "by and vote='hard' cannot be combined, because a hard vote pools no probabilities. Leave by out."
+        )
 
 
 def by_costs(rule: Rule, costs: Any, classes: Sequence[Any]) -> Rule:
@@ -185,8 +189,8 @@ def with_review(
         column = rule.column
         if column is not None and column.stored not in scores:
             raise OptionError(
-                f"review_budget sends the rows closest to another decision, but the values of {column.name!r} were not "
-                "stored with the rows for the threshold. Use review_alpha, or pass cost_column= to cp.fit."
+                f"review_budget needs the values of column {column.name!r}, which were not stored with the classifier. "
+                "Use review_alpha, or pass cost_column= to cp.fit."
             )
         log_p = pooled_log_proba(rule, list(scores["log_p"].astype(np.float64)))
         distance = margins(rule, log_p, None if column is None else scores[column.stored])
@@ -197,7 +201,7 @@ def with_review(
 
 
 def written_decisions(classes: Array, rule: Any) -> Array:
-    """What tables write for each decision, by code: the labels, or where rows go to a human their texts and "review".
+    """The value in tables for each decision, by code: labels, or their texts and "review" if rows can go to a human.
 
     Example:
         >>> from types import SimpleNamespace

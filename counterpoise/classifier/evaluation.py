@@ -1,4 +1,4 @@
-"""What a classifier is worth on labeled rows: every metric with its interval."""
+"""The evaluation of a classifier on labeled rows: every metric with its interval."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ def evaluate(
     ]  # fmt: skip
     if not each:
         raise TargetError(
-            "The rows contain only one class. Scores need rows of at least two classes. Pass rows of both."
+            "The rows contain only one class. Scores need at least two. Pass rows of the other classes too."
         )
     one = problems[0].index is None
     scores = joined_scores(each)
@@ -201,7 +201,8 @@ def _stakes(
     """What decisions cost and how many rows are looked at, as it was given."""
     if clf.target.many_per_row and not ((costs is None or clf.target.per_element) and cost_column is first is None):
         raise OptionError(
-            f"costs, cost_column and first are for one class per row, but there are rows with {clf.target.what}."
+            f"costs, cost_column and first are for one class per row, but these rows have {clf.target.what}. "
+            "Leave them out."
         )
     matrix = None if costs is None else cost_matrix(costs, clf.classes_.tolist())
     given = None if cost_column is None else _values(rows, cost_column, "cost_column", source)

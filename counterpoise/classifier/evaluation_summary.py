@@ -8,6 +8,7 @@ from typing import Any
 
 from counterpoise.core.titles import PER, capital, metric_name
 from counterpoise.decide.aim import threshold_text
+from counterpoise.report.words import OF_GROUP, with_ends
 
 #: Groups, labels and classes that a summary lists at most, columns whose groups it lists, and characters of a line.
 MOST_VALUES, MOST_COLUMNS, WIDTH = 5, 2, 80
@@ -20,16 +21,10 @@ MONEY = {
     "amount_recall": "recall by amount", "precision_first": "precision of the first rows",
     "lift_first": "lift of the first rows",
 }  # fmt: skip
-#: Scores that may differ between groups of rows, with their names.
-OF_GROUP = {
-    "prevalence": "observed share", "mean_probability": "mean probability", "calibration_gap": "predicted - observed",
-    "alert_rate": "alert rate", "recall": "recall", "precision": "precision",
-    "false_positive_rate": "false positive rate",
-}  # fmt: skip
 
 
 class Evaluation(dict[str, Any]):
-    """What `evaluate` returns: a dictionary whose repr is a summary of a few lines."""
+    """The result of `evaluate`: a dictionary whose repr is a summary of a few lines."""
 
     def __repr__(self) -> str:
         return "\n".join([*summary(self), f"Keys: {', '.join(self)}"])
@@ -51,21 +46,6 @@ def summary(record: Mapping[str, Any], width: int = WIDTH) -> list[str]:
     if record["labels"]:
         lines += ["", *_labels(record["labels"], width)]
     return lines + list(_groups(record["by"], width))
-
-
-def with_ends(score: Mapping[str, Any], signed: bool = False) -> str:
-    """A score and its interval.
-
-    Example:
-        >>> with_ends({"value": 0.5, "low": 0.25, "high": 0.75}), with_ends({"value": None, "low": None, "high": None})
-        ('0.50 (0.25 to 0.75)', '-')
-    """
-    form = "+.2f" if signed else ".2f"
-    if not _finite(score["value"]):
-        return "-"
-    if not _finite(score["low"]):
-        return f"{score['value']:{form}}"
-    return f"{score['value']:{form}} ({score['low']:{form}} to {score['high']:{form}})"
 
 
 def thresholds_text(record: Mapping[str, Any]) -> str:

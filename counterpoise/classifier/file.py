@@ -30,7 +30,7 @@ from counterpoise.core.schema import Schema
 from counterpoise.core.target import Target
 from counterpoise.data.columns import columns_config
 from counterpoise.networks.cloning import keras_text
-from counterpoise.networks.weights import at_work, seeded
+from counterpoise.networks.weights import at_work
 from counterpoise.targets.kinds import target_of
 
 
@@ -55,7 +55,7 @@ def write(path: str | os.PathLike[str], whole: keras.Model, contents: Contents) 
 
 
 def write_draft(draft: Path, whole: keras.Model, contents: Contents) -> None:
-    """Write the file where it will not be read before it is whole."""
+    """Write the file to a path that nobody reads before the file is complete."""
     try:
         members = {CARD: json.dumps(described(contents)).encode(), SCORES: packed(contents.scores)}
         check_scores(contents.scores, contents.rule, contents.kind, contents.unit)
@@ -115,8 +115,7 @@ def _read(archive: zipfile.ZipFile, custom_objects: Mapping[str, Any] | None) ->
     scores = unpacked(zipped.read(archive, SCORES))
     unit = unit_of(description, target, len(rule.prior))
     check_scores(scores, rule, kind, unit)
-    with seeded(0):  # weights are drawn before they are read
-        whole = load_model(archive, configuration)
+    whole = load_model(archive, configuration)
     return Contents(_members(whole, rule, schema, target), rule, classes, schema, card, scores, kind, unit)
 
 
@@ -144,12 +143,13 @@ def _members(whole: keras.Model, rule: Any, schema: Schema | None, target: Targe
     layers = {layer.name: layer for layer in whole.layers}
     members = layers.get("members")
     if not isinstance(members, keras.Model) or not hasattr(layers.get("rule"), "rule"):
-        raise ArtifactError("it contains no networks called 'members' with a rule, as a file of Counterpoise does.")
+        raise ArtifactError("it lacks the networks ('members') or the rule of a file of Counterpoise.")
     classes = len(rule.prior)
     outputs = [tuple(output.shape) for output in members.outputs]
     if len(outputs) != len(rule.log_shifts) or not all(target.fits(shape, classes) for shape in outputs):
         raise ArtifactError(
-            f"its networks put out {outputs}, and its rule is for {len(rule.log_shifts)} networks of {classes} classes."
+            f"its networks have the outputs {outputs}, but its rule is for {len(rule.log_shifts)} networks of "
+            f"{classes} classes."
         )
     columns = layers.get("columns")
     if (schema is None) != (columns is None):

@@ -1,4 +1,4 @@
-"""What `evaluate` reports beyond the metrics of a leaderboard: parts of scores, costs, and the first rows."""
+"""Scores of `evaluate` that a leaderboard does not have: parts of scores, costs, and the first rows."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MAX_FPR = 0.1
 
 @dataclass(frozen=True)
 class Stakes:
-    """What decisions cost, and how many rows can be looked at.
+    """Costs of decisions, and the number of rows that can be reviewed.
 
     Attributes:
         costs: float64 (C, C), [true, decided]; None: those of the classifier, if it decides by costs.
@@ -41,7 +41,7 @@ class Stakes:
     first: int | None = None
 
     def checked(self, rows: int, binary: bool) -> Stakes:
-        """Itself.
+        """Check these values against the rows and the classes, and return them.
 
         Raises:
             OptionError: It does not fit the rows or the classes.

@@ -91,7 +91,7 @@ def by_group(
     if not own:
         raise OptionError(
             f"No value of {name!r} has {FEWEST} rows of each class among the {len(y):,} rows for the threshold. "
-            "Leave by out: the common threshold is for all rows."
+            "Leave by out to use the common threshold for all rows."
         )
     thresholds = GroupThresholds(name, tuple(own), tuple(own.values()), tuple(common))
     GroupInput.of(schema, thresholds)  # a column that no model can read as groups is refused here
@@ -113,7 +113,7 @@ def _threshold(
 
 
 def rule_codes(rule: Any, scores: Mapping[str, Array], stored: Mapping[str, Sequence[str]]) -> dict[str, Array]:
-    """The code of each stored row by the thresholds of a rule, as they go into the file; nothing without such."""
+    """Return the group code of each stored row for the file; empty if the rule has no thresholds for groups."""
     if rule.by is None:
         return {}
     levels = stored[rule.by.name]

@@ -1,4 +1,4 @@
-"""Which columns a classifier needs: what average precision loses where a column is exchanged between rows."""
+"""The importance of columns: the average precision lost if a column is exchanged between rows."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def importance_of(
     clf: Any, encoded: Any, codes: Array, unit: Array | None, *, together: Sequence[Sequence[str]] = (),
     permutations: int = 5, resamples: int = 200, level: float = 0.95, seed: int = 0,
 ) -> dict[str, Any]:  # fmt: skip
-    """As `explain`, of rows in the form of `Examples.x` with class codes and groups (N,)."""
+    """Run `explain` on rows in the form of `Examples.x`, with class codes and groups (N,)."""
     columns = RawColumns.of(clf)
     sets = _sets(columns.names, together)
     rng = generator(seed, "explain rows")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import tempfile
+import warnings
 import zipfile
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +23,7 @@ from counterpoise.core.errors import ArtifactError
 from counterpoise.core.plain import read_json
 from counterpoise.core.temporary import scratch
 from counterpoise.networks.cloning import keras_text
+from counterpoise.networks.weights import seeded
 
 #: A network may take so many times the bytes of its stored weights, and so many more: layers have variables of their
 #: own that are not stored, such as the states of random numbers.
@@ -32,7 +34,7 @@ WITHOUT_WEIGHTS = ("InputLayer", "RawColumns", "RuleLayer")
 
 @dataclass(frozen=True)
 class Configuration:
-    """The configuration in an archive, looked through: nothing that it names is foreign.
+    """The configuration in an archive after the check of all classes and functions that it names.
 
     Attributes:
         values: What Keras builds the model from.
@@ -83,7 +85,10 @@ def load_model(archive: zipfile.ZipFile, configuration: Configuration, compile: 
                 _check_size(configuration.values, size)
             copy = _copied(archive, configuration.values, weights, Path(folder) / "model.keras")
             mine = dict(configuration.custom_objects)
-            model = keras.models.load_model(copy, custom_objects=mine, compile=compile, safe_mode=True)
+            with seeded(0), warnings.catch_warnings():  # weights are drawn before they are read
+                # An optimizer that made no step has stored nothing yet.
+                warnings.filterwarnings("ignore", "Skipping variable loading for optimizer")
+                model = keras.models.load_model(copy, custom_objects=mine, compile=compile, safe_mode=True)
         except (ArtifactError, OSError):
             raise
         except Exception as error:
@@ -106,7 +111,7 @@ def _check_size(config: Mapping[str, Any], stored: int) -> None:
 
 def _size(config: Mapping[str, Any]) -> int:
     """Bytes of the variables of a network."""
-    with keras.StatelessScope(initialize_variables=False):
+    with seeded(0), keras.StatelessScope(initialize_variables=False):
         sketch = keras.saving.deserialize_keras_object(_sketched(_with_weights(config)), safe_mode=True)
     return sum(math.prod(v.shape) * _bytes(v.dtype) for v in getattr(sketch, "variables", ()))
 

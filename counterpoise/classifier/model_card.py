@@ -125,7 +125,7 @@ def measured(target: Target, rule: Any, scores: Mapping[str, Array], note: str) 
 
 
 def with_spread(threshold: Mapping[str, Any], rule: Any, scores: Mapping[str, Array]) -> dict[str, Any]:
-    """The entry of the threshold with how sure it is (see `threshold_spread`), where it was read off rows."""
+    """Return the entry of the threshold with its spread (see `threshold_spread`), if rows determined the threshold."""
     spread = None if "spread" in threshold else threshold_spread(rule, scores, resamples=RESAMPLES)
     return dict(threshold) if spread is None else {**threshold, "spread": spread}
 

@@ -63,8 +63,8 @@ def monitor(
     stored = None if column is None else clf.scores.get(column.stored)
     if column is not None and stored is None:
         raise OptionError(
-            f"monitor compares decisions, but the values of {column.name!r} were not stored with the rows that fitted "
-            "the correction. Pass cost_column= to cp.fit, or monitor clf.decide(threshold=0.5)."
+            f"monitor needs the values of column {column.name!r}, which were not stored with the classifier. Pass "
+            "cost_column= to cp.fit, or monitor clf.decide(threshold=0.5)."
         )
     encoded, values = with_column_values(clf, batch, column)
     old, new = clf.scores["log_p"].astype(np.float64), clf.log_p(clf.encoded_logits(encoded))

@@ -1,4 +1,4 @@
-"""From rows to a decision, batch by batch: what the rule needs in between then stays in the processor's cache."""
+"""From rows to decisions, batch by batch, so that the rule works on data in the processor's cache."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Array = np.ndarray
 
 
 def by_batch(clf: Any, x: Any, rule: Rule | LabelRules, value_of: Callable[[Decision], Any]) -> list[Any]:
-    """`value_of` the decision that a rule makes of each batch of rows, which come in any form that `fit` takes."""
+    """Apply `value_of` to the decisions of a rule, for each batch of rows in any form that `fit` takes."""
     results = []
     for chunk in chunks(clf, x):
         encoded, values = with_column_values(clf, chunk, rule.column)
@@ -35,7 +35,7 @@ def by_batch(clf: Any, x: Any, rule: Rule | LabelRules, value_of: Callable[[Deci
 
 
 def batches(clf: Any, encoded: Any) -> Iterator[tuple[slice, list[Array]]]:
-    """Which rows, and the raw logits of each member for them."""
+    """Yield batches of row numbers, and the raw logits of each member for these rows."""
     check_inputs(encoded, clf.members.input)
     size = chunk_rows(encoded)
     for start in range(0, rows_in(encoded), size):

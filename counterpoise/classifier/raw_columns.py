@@ -48,7 +48,7 @@ class RawColumns:
         return cls(tuple(f"x{j}" for j in range(shape[1])), None)
 
     def mixed(self, x: Any, z: Any, mask: Array) -> Any:
-        """Rows with the columns of x where `mask`, bool (K, d), is true, and those of z elsewhere."""
+        """Return rows with the columns of x where `mask`, bool (K, d), is true, and the columns of z elsewhere."""
         if self.numeric is None:
             return np.where(mask, x, z)
         masks = {"numeric": mask[:, : self.numeric], "categorical": mask[:, self.numeric :]}

@@ -70,7 +70,7 @@ class Reference:
 
     @property
     def where(self) -> str:
-        """Where it stands, for a message."""
+        """The position in the configuration, for messages."""
         return f" in the layer {self.layer!r:.60}" if self.layer else ""
 
 
@@ -196,7 +196,7 @@ def _has_tensor(value: Any) -> bool:
 
 
 def found_object(reference: Reference, trusted: Mapping[str, Any]) -> Any:
-    """The registered object of a reference, looked up as Keras does; None where there is none of that name."""
+    """Return the registered object of a reference, found as in Keras, or None if no object has this name."""
     known = keras.saving.get_registered_object(reference.registered, custom_objects=trusted)
     if known is None and reference.name != reference.registered:
         known = keras.saving.get_registered_object(reference.name, custom_objects=trusted)
@@ -238,7 +238,7 @@ def check(config: Any, trusted: Mapping[str, Any]) -> bool:
 
 
 def custom_objects_of(model: keras.Model) -> dict[str, Any]:
-    """What has to be trusted when a model is read from a file, by the names under which it is registered.
+    """The classes and functions to trust when a model is read from a file, by their registered names.
 
     Raises:
         ArtifactError: Some could not be looked up again when the model is read from a file.

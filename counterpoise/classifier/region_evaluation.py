@@ -1,4 +1,4 @@
-"""What a classifier of elements is worth on whole rows: overlaps and lesions, with intervals over rows or groups."""
+"""Scores of a classifier of elements on whole rows: overlaps and lesions, with intervals over rows or groups."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LEVEL = 0.95
 
 
 def whole_and_sampled(clf: Any, encoded: Any, examples: Examples) -> tuple[list[Array], RegionResult]:
-    """What a classifier puts out for the sampled elements of rows, and the regions that it decides in whole rows.
+    """Predict the sampled elements of rows, and find the regions that the classifier decides in whole rows.
 
     The networks run once, batch by batch, and no array has all elements of all rows.
 

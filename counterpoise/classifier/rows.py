@@ -27,7 +27,7 @@ Array = np.ndarray
 
 
 def chunks(clf: Any, x: Any) -> Iterator[Any]:
-    """The rows as they are, or those of a dataset batch by batch."""
+    """Yield the rows unchanged, or the batches of a dataset."""
     if dataset_kind(x):
         yield from features_of(x, row_shape(clf, x))
     else:

@@ -30,7 +30,7 @@ AT_ONCE = 16_384
 
 @dataclass(frozen=True)
 class Reasons:
-    """What each column adds to the log-odds of each row.
+    """The amount that each column adds to the log-odds of each row.
 
     Attributes:
         columns: Names (d,).

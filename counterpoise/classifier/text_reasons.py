@@ -21,7 +21,7 @@ AT_ONCE = 4_096
 
 @dataclass(frozen=True)
 class TextReasons:
-    """What each word adds to the log-odds of each text.
+    """The amount that each word adds to the log-odds of each text.
 
     Attributes:
         words: The different words of each text, between blanks, in order of appearance.

@@ -1,4 +1,4 @@
-"""How sure a threshold is: where it would lie, had the rows that chose it been drawn again."""
+"""The spread of a threshold: it is chosen again on resampled rows."""
 
 from __future__ import annotations
 

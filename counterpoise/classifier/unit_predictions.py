@@ -1,4 +1,4 @@
-"""What a classifier predicts for units: rows of a study, of a patient, of a visit."""
+"""Predictions of a classifier for units: the rows of a study, a patient, or a visit."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def predict_units(clf: Classifier, x: Any, unit: Any = None, prior: Any = None) 
 
 
 def unit_rule_of(clf: Classifier) -> UnitRule:
-    """How a classifier decides units.
+    """Return the rule for units of a classifier, or raise an error without one.
 
     Raises:
         OptionError: it decides rows alone.

@@ -1,4 +1,4 @@
-"""Scores of a classifier for units, beside those for their rows."""
+"""Scores of a classifier for units, in addition to the scores for rows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Array = np.ndarray
 
 
 def units_to_score(clf: Any, rows: Any, given: Any) -> Units | None:
-    """The units of labeled rows: those named, else those of training if the rows have their columns; or None.
+    """Return the units of labeled rows: the named columns, or those of training if the rows have them; otherwise None.
 
     Raises:
         OptionError: units were named, and the classifier decides rows alone.

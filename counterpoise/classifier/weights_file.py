@@ -1,4 +1,4 @@
-"""The weights of a model file (HDF5): plain arrays of the file itself, no larger than what is stored of them."""
+"""Checks of the weights of a model file (HDF5): plain arrays, no larger than the bytes that the file stores."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _arrays(file: Any, h5py: Any) -> Iterator[Any]:
         for name in group:
             number += 1
             if number > MOST or depth > DEEPEST:
-                raise ArtifactError("its weights are nested more deeply, or have more parts, than those of any model.")
+                raise ArtifactError("its weights have more levels or parts than a model has.")
             if group.get(name, getclass=True, getlink=True) is not h5py.HardLink:
                 raise ArtifactError(f"its weights refer to another file or group ({name!r:.80}).")
             item = group[name]

@@ -1,4 +1,4 @@
-"""What `--model` names: a built-in network, trees, a `.keras` file, a builder in a module, several, or a blend."""
+"""The models of `--model`: built-in networks, trees, a `.keras` file, a builder in a module, or a blend."""
 
 from __future__ import annotations
 

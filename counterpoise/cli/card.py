@@ -30,8 +30,8 @@ def command(
         raise OptionError(f"--out {out} ends in neither .html nor .md. Use a name such as card.html or README.md.")
     o.check_file(out, reads=[model, *([] if evaluation is None else [evaluation])])
     import_keras_quietly()
-    from counterpoise.classifier.card_page import to_html, to_markdown
     from counterpoise.classifier.classifier import load
+    from counterpoise.report.card_page import to_html, to_markdown
 
     scores = None
     if evaluation is not None:

@@ -27,7 +27,7 @@ def read_costs(path: Path) -> Any:
 def costs_of(
     costs: Path | None, cost_column: str | None, cost_fp: float | None, cost_fn: float | None
 ) -> dict[str, Any]:  # fmt: skip
-    """What decisions cost, as arguments of `compare`.
+    """Costs of decisions as arguments of `compare`.
 
     Raises:
         OptionError: One cost without the other, or costs in two forms.

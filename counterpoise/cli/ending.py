@@ -1,4 +1,4 @@
-"""How a command ends: what the data or the system refuse is one line on standard error, and nothing half-written stays.
+"""The end of a command: an error is one line on standard error, and no unfinished file remains.
 
 A fault of ours is no such thing: it shows its traceback.
 """

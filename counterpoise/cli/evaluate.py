@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from counterpoise.cli import options as o
-from counterpoise.cli.rows import features_of, like_training, picture_form, units_in
+from counterpoise.cli.rows import check_features, features_of, like_training, picture_form, units_in
 from counterpoise.cli.terminal import Terminal
 from counterpoise.cli.trust import trusted
 from counterpoise.core.errors import OptionError
@@ -48,6 +48,7 @@ def command(
     ] = None,
     images: o.Images = None,
     root: o.Root = None,
+    features: o.SameFeatures = None,
     groups_from: o.GroupsFrom = None,
     ignore: o.Ignore = None,
     skip_bad: Annotated[
@@ -78,6 +79,7 @@ def command(
     from counterpoise.classifier.classifier import load
 
     clf = load(model, trusted(trust))
+    check_features(clf, features)
     if images is not None or data.is_dir():
         how = {"groups_from": groups_from, "skip_bad": skip_bad, "unit": unit, "ignore": tuple(ignore or ())}
         record = jsonable(

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from counterpoise.classifier.evaluation_summary import OF_GROUP, with_ends
+from counterpoise.report.words import OF_GROUP, with_ends
 
 
 def tables_of(record: Mapping[str, Any]) -> Iterator[Any]:
-    """The tables of `cp.evaluate`, beyond the metrics, one after the other; notes as text."""
+    """Yield the tables of `cp.evaluate` after the metrics, and notes as text."""
     for table in record["by"]:
         yield _of_groups(table)
         yield from table["notes"]

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from counterpoise.cli import options as o
-from counterpoise.cli.rows import features_of, like_training, picture_form
+from counterpoise.cli.rows import check_features, features_of, like_training, picture_form
 from counterpoise.cli.terminal import Terminal
 from counterpoise.cli.trust import trusted
 from counterpoise.core.errors import OptionError
@@ -38,6 +38,7 @@ def command(
     ] = None,
     images: o.Images = None,
     root: o.Root = None,
+    features: o.SameFeatures = None,
     label: Annotated[
         str | None,
         typer.Option(
@@ -58,9 +59,13 @@ def command(
     if images is not None or data.is_dir():
         _check_images({"--target": target, "--groups": groups, "--together": together, "--json": as_json}, out)
         assert out is not None
-        return _heat_maps(model, data, out, {"images": images, "root": root, "skip_bad": skip_bad}, label, trust)
-    if label is not None or skip_bad or root is not None:
-        raise OptionError(f"--label, --root and --skip-bad are for images, but {data.name} is a table. Leave them out.")
+        return _heat_maps(
+            model, data, out, {"images": images, "root": root, "skip_bad": skip_bad}, label, features, trust
+        )
+    if label is not None or skip_bad or root is not None or features is not None:
+        raise OptionError(
+            f"--label, --root, --features and --skip-bad are for images, but {data.name} is a table. Leave them out."
+        )
     if out is not None:
         o.check_file(out, reads=[data, model])
     import_keras_quietly()
@@ -74,7 +79,7 @@ def command(
     if as_json:
         print(json.dumps(record))
         return
-    table = Table("columns", "average precision lost", "95% interval", box=None, pad_edge=False, header_style="bold")
+    table = Table("column", "average precision lost", "95% CI", box=None, pad_edge=False, header_style="bold")
     for one in record["columns"]:
         score = one["importance"]
         table.add_row(" + ".join(one["columns"]), f"{score['value']:.4f}", f"{score['low']:.4f} to {score['high']:.4f}")
@@ -106,8 +111,9 @@ def _check_images(of_tables: Mapping[str, Any], out: Path | None) -> None:
 
 
 def _heat_maps(
-    model: Path, data: Path, out: Path, how: Mapping[str, Any], label: str | None, trust: list[str] | None
-) -> None:
+    model: Path, data: Path, out: Path, how: Mapping[str, Any], label: str | None, features: str | None,
+    trust: list[str] | None,
+) -> None:  # fmt: skip
     """Write a PNG of each image under its heat map."""
     import_keras_quietly()
     import numpy as np
@@ -118,6 +124,7 @@ def _heat_maps(
     from counterpoise.report.thumbnails import png
 
     clf = load(model, trusted(trust))
+    check_features(clf, features)
     size, form = picture_form(clf)
     if how["images"] is None:
         listed = unlabeled(data, size, form, how["skip_bad"])

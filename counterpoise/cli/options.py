@@ -78,6 +78,8 @@ Features = Annotated[
     str | None,
     typer.Option(help="Columns a,b that the model gets in addition to the image.", rich_help_panel="Images"),
 ]
+#: Of commands with a model file, which names its columns: the same ones may be typed again.
+SameFeatures = Annotated[str | None, typer.Option("--features", hidden=True)]
 Root = Annotated[
     Path | None,
     typer.Option(
@@ -184,7 +186,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object to sta
 
 
 def or_auto(number: int | None) -> int | str:
-    """A number that was given, else what leaves it to the network."""
+    """Return the given number, or the value that leaves the choice to the network."""
     return "auto" if number is None else number
 
 

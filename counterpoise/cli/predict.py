@@ -10,7 +10,7 @@ import typer
 
 from counterpoise.cli import options as o
 from counterpoise.cli.predicted_masks import predict_masks
-from counterpoise.cli.rows import features_of, like_training, picture_form
+from counterpoise.cli.rows import check_features, features_of, like_training, picture_form
 from counterpoise.cli.summary import predicted
 from counterpoise.cli.terminal import print_line, write_data
 from counterpoise.cli.trust import trusted
@@ -37,6 +37,7 @@ def command(
     ] = None,
     images: o.Images = None,
     root: o.Root = None,
+    features: o.SameFeatures = None,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out files that are not images.")] = False,
     reasons: Annotated[
         int | None,
@@ -59,6 +60,7 @@ def command(
     from counterpoise.classifier.classifier import load
 
     clf = load(model, trusted(trust))
+    check_features(clf, features)
     if not clf.target.per_element and out is not None:
         o.check_file(out, reads=reads)
     if prior is not None and len(clf.rule.problem_rules) > 1:

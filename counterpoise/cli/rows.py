@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from counterpoise.cli.options import split_names
+
 if TYPE_CHECKING:
     from counterpoise.core.examples import Examples, Pictures
 
@@ -119,6 +121,18 @@ def features_of(clf: Any) -> dict[str, Any]:
     if clf.schema is None:
         return {}
     return {"features": tuple(column.name for column in clf.schema.columns), "as_text": text_columns(clf.schema)}
+
+
+def check_features(clf: Any, given: str | None) -> None:
+    """Raise an OptionError if the columns of --features are not those that the model file names."""
+    from counterpoise.core.errors import OptionError
+
+    names = () if clf.schema is None else tuple(column.name for column in clf.schema.columns)
+    if given is not None and set(split_names(given)) != set(names):
+        raise OptionError(
+            f"--features is {given}, but the model file names {', '.join(names[:8]) or 'no columns'}. "
+            "Leave --features out."
+        )
 
 
 def units_in(clf: Any, data: Path) -> tuple[str, ...] | None:

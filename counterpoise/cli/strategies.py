@@ -25,7 +25,7 @@ def command(as_json: o.Json = False) -> None:
         return
     from rich.table import Table
 
-    table = Table("strategy", "in the default set", "idea", box=None, pad_edge=False)
+    table = Table("strategy", "default set", "idea", box=None, pad_edge=False)
     for name, idea in ideas.items():
         table.add_row(name, "yes" if name in DEFAULT else "", idea)
     Terminal().print(table)

@@ -1,4 +1,4 @@
-"""What `train`, `predict` and `diagnose` print: answer, evidence, cost, next step; one line each, as for a verdict."""
+"""The output of `train`, `predict` and `diagnose`: answer, evidence, cost, and next step, as in a verdict."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from counterpoise.cli.show import model_text, rule_text
-from counterpoise.core.titles import PER, capital, metric_name
+from counterpoise.core.titles import PER, capital, metric_name, strategy_title
 
 if TYPE_CHECKING:
     from counterpoise.diagnosis.show import Diagnosis
@@ -49,7 +49,7 @@ class Summary:
 
 
 def trained(clf: Any, strategy: str, rows: int, out: Path, notes: tuple[str, ...], next_step: str) -> Summary:
-    """What `train` saved: the model and its decision, its scores, and what it finds in 10,000 cases."""
+    """Describe what `train` saved: the model, its threshold, its scores, and the cases that it finds in 10,000."""
     card = clf.card
     rule, of = (clf.rule, card) if clf.unit is None else (clf.unit.rule, card["unit"])
     models, decided = model_text(card, clf.rule.weights), rule_text(rule, clf.classes_.tolist())
@@ -60,7 +60,8 @@ def trained(clf: Any, strategy: str, rows: int, out: Path, notes: tuple[str, ...
     of_what = ("" if clf.unit is None else "units of ") + card.get("metrics_of", "stored rows")
     evidence = f"{capital('; '.join(scores))} ({of_what})." if scores else ""
     return Summary(
-        f"saved {out}: {strategy}, {models}, {rows:,} rows, {decided}", evidence, _decisions(clf, rule, metrics),
+        f"saved {out}: {strategy_title(strategy)}, {models}, {rows:,} rows, {decided}", evidence,
+        _decisions(clf, rule, metrics),
         next_step or f"Score it on new rows: counterpoise evaluate {out} ROWS.csv", notes,
     )  # fmt: skip
 
@@ -88,20 +89,20 @@ def _decisions(clf: Any, rule: Any, metrics: Mapping[str, Any]) -> str:
 
 
 def predicted(clf: Any, model: Path, data: Path, table: Any, out: Path) -> Summary:
-    """What `predict` wrote: how many rows get which decision, and whether the class proportions have moved."""
-    answer = f"saved {out}: {table.height:,} rows of {', '.join(table.columns)}"
-    label = f"counterpoise evaluate {model} {data} when the labels are known"
+    """Describe what `predict` wrote: the rows of each decision, and whether the class proportions changed."""
+    of_units = clf.unit is not None and "rows" in table.columns
+    answer = f"saved {out}: {table.height:,} {'units' if of_units else 'rows'} with {', '.join(table.columns)}"
+    label = f"When the labels are known, score the model: counterpoise evaluate {model} {data}"
     if clf.target.independent or len(clf.classes_) > 2:
-        return Summary(answer, next_step=f"Score the model: {label}.")
+        return Summary(answer, next_step=label)
     counts = table["decision"].value_counts(sort=True).rows()
     shown = ", ".join(f"{count:,} {str(name)!r} ({100 * count / table.height:.3g}%)" for name, count in counts)
-    of_units = clf.unit is not None and "rows" in table.columns
     mean, share = float(table["probability"].mean()), float((clf.unit.rule if of_units else clf.rule).prior[1])
     positive = repr(str(clf.classes_[1]))
     evidence = f"Decisions: {shown}. Mean probability of {positive}: {mean:.3g} (share in training: {share:.3g})."
     moved = not 0.67 < mean / share < 1.5 if share > 0 else False
-    step = f"Check the class proportions: counterpoise evaluate {model} {data} --unlabeled."
-    return Summary(answer, evidence, _expected_cost(clf, table), step if moved else f"Score the model: {label}.")
+    step = f"Check the class proportions: counterpoise evaluate {model} {data} --unlabeled"
+    return Summary(answer, evidence, _expected_cost(clf, table), step if moved else label)
 
 
 def _expected_cost(clf: Any, table: Any) -> str:

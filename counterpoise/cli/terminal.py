@@ -1,9 +1,11 @@
-"""What is printed: no character of the data can steer the terminal, and none is too much for its encoding."""
+"""Printing: no character of the data can control the terminal or fail because of its encoding."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from shutil import get_terminal_size
+from textwrap import fill
 from typing import Any
 
 from rich.console import Console, ConsoleOptions
@@ -15,12 +17,19 @@ from counterpoise.core.shown import shown
 
 
 def print_line(text: object, error: bool = False) -> None:
-    """Print a line, on standard error when asked for."""
-    print(shown(text), file=sys.stderr if error else sys.stdout)
+    """Print a line, on standard error when asked for.
+
+    A terminal gets it broken between words. A line with a command stays whole, so that the command can be copied.
+    """
+    stream, line = sys.stderr if error else sys.stdout, shown(text)
+    if stream is not None and stream.isatty() and "counterpoise " not in line:
+        width = get_terminal_size().columns
+        line = "\n".join(fill(part, width, break_long_words=False, break_on_hyphens=False) for part in line.split("\n"))
+    print(line, file=stream)
 
 
 class Terminal(Console):
-    """A console that takes text as it is: no markup, no emoji, nothing that steers."""
+    """A console that prints text literally: no markup, no emoji, no control characters."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(markup=False, emoji=False, **options)

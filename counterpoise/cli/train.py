@@ -25,10 +25,10 @@ FLOORS = {"recall_floor", "precision_floor"}
 
 def command(
     data: o.Data,
-    strategy: Annotated[
-        str, typer.Option(help="Name of the strategy, as listed by `counterpoise strategies`.", show_default=False)
-    ],
     out: Annotated[Path, typer.Option(help="Model file to write, NAME.keras.", show_default=False)],
+    strategy: Annotated[
+        str, typer.Option(help="Name of the strategy, as listed by `counterpoise strategies`.")
+    ] = "none",
     target: o.Target = None,
     labels_prefix: o.LabelsPrefix = None,
     separator: o.Separator = None,
@@ -185,7 +185,7 @@ def command(
 
 
 def column_of(cost_column: str | None, cost_fp: float | None, cost_fn: float | None) -> dict[str, Any]:
-    """The cost column and its cost as arguments of `Classifier.decide`; nothing without one.
+    """Return the cost column and its cost as arguments of `Classifier.decide`; empty without a cost column.
 
     Raises:
         OptionError: A cost that is absent, not above 0, or too many.
@@ -207,7 +207,7 @@ def aim_of(
     recall_floor: float | None, precision_floor: float | None, cost_fp: float | None, cost_fn: float | None,
     alerts: int | None, lesion_false_positives: float | None = None,
 ) -> dict[str, Any] | None:  # fmt: skip
-    """The aim that was asked for, or a recall floor with an alert budget, as arguments of `Classifier.decide`.
+    """Return the chosen aim, or a recall floor with an alert budget, as arguments of `Classifier.decide`.
 
     Raises:
         OptionError: several aims, one cost without the other, or a number out of range.

@@ -1,4 +1,4 @@
-"""What a user names as `module:name`: a builder for `--model`, a class for `--trust`."""
+"""Objects that a user names as `module:name`: a builder for `--model`, a class for `--trust`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an auditor asks of the recommended strategy, measured on test rows: groups, threshold, humans, reliability."""
+"""The audit of the recommended strategy on test rows: groups, threshold, rows for a human, and reliability."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def _reviewed(result: FoldResult, results: Sequence[FoldResult], examples: Examp
 
 
 def check_importance(examples: Examples) -> None:
-    """Raise an OptionError where the importance of columns is asked for but cannot be measured."""
+    """Raise an OptionError if the importance of columns was requested but cannot be measured."""
     columns = 0 if examples.schema is None else len(examples.schema.numeric) + len(examples.schema.categorical)
     if target_of(examples).many_per_row or not columns or (isinstance(examples.x, Mapping) and IMAGE in examples.x):
         what = target_of(examples).what if target_of(examples).many_per_row else "no columns (images, texts or arrays)"

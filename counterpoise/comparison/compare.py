@@ -291,8 +291,8 @@ def _divided(examples: Examples, split: Split, given: bool, nested: bool) -> tup
     for option in [option for option, present in asked.items() if present]:
         name = option.partition("=")[0]
         raise OptionError(
-            f"{option} cannot be used, because the rows have their own split into training and test rows (split=, or "
-            f"folders of a split). Leave out {name}= (--{name}), or the split."
+            f"{option} cannot be used, because the rows have their own split (split=, or folders of a split). Leave "
+            f"out {name}= (--{name}), or the split."
         )
     folds = split.of(examples)
     check_split(examples, folds[0])

@@ -1,4 +1,4 @@
-"""What decisions cost in a comparison: two numbers, a matrix, or a column of the rows."""
+"""Costs of decisions in a comparison: two numbers, a matrix, or a column of the rows."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class Costs:
         return [replace(s, aim=aim) if s.aim == "f1" else s for s in strategies]
 
     def decided(self, result: FoldResult, examples: Examples) -> FoldResult:
-        """The result as it is: the threshold was tuned for these costs."""
+        """Return the result unchanged, because the threshold was tuned for these costs."""
         return result
 
     def of_rows(self, y: Array, decision: Array, amount: Array | None) -> Array:
@@ -86,7 +86,7 @@ class Costs:
         return matrix_costs(y, decision, np.array([[0.0, self.cost_fp], [self.cost_fn, 0.0]]))
 
     def best(self, clf: Classifier) -> Classifier:
-        """The classifier as it is: the threshold was tuned for these costs."""
+        """Return the classifier unchanged, because the threshold was tuned for these costs."""
         return clf
 
     def to_dict(self) -> dict[str, Any]:
@@ -101,7 +101,7 @@ class CostMatrix:
     matrix: Array
 
     def aimed(self, strategies: Sequence[Strategy]) -> list[Strategy]:
-        """Return the strategies as they are: their probabilities are decided by the costs afterwards."""
+        """Return the strategies unchanged, because the costs decide their probabilities afterwards."""
         return list(strategies)
 
     def decided(self, result: FoldResult, examples: Examples) -> FoldResult:
@@ -134,7 +134,7 @@ class CostsByRow:
     mean: float
 
     def aimed(self, strategies: Sequence[Strategy]) -> list[Strategy]:
-        """Return the strategies as they are: their probabilities are decided by the costs afterwards."""
+        """Return the strategies unchanged, because the costs decide their probabilities afterwards."""
         return list(strategies)
 
     def decided(self, result: FoldResult, examples: Examples) -> FoldResult:
@@ -163,7 +163,7 @@ AnyCosts = Costs | CostMatrix | CostsByRow
 
 
 def costs_of(costs: Any, column: Any, cost_fp: Any, examples: Examples) -> AnyCosts | None:
-    """The costs of a comparison as they were given, None without any.
+    """Return the costs of a comparison as the user passed them, or None.
 
     Args:
         costs: (cost of a false positive, cost of a missed case); or a matrix, see `decide.costs.cost_matrix`.
@@ -224,7 +224,7 @@ def with_costs(
 
 
 def with_row_costs(result: FoldResult, examples: Examples, costs: AnyCosts) -> FoldResult:
-    """The result with the cost of each row; of several labels per row that of all its labels, of elements their mean.
+    """Return the result with the cost of each row: the sum over its labels, or the mean over its elements.
 
     Where a label is not known it counts as the mean of the rows where it is.
     """

@@ -1,4 +1,4 @@
-"""What a comparison reports about trainings that ended too early, and about skill below 0."""
+"""Warnings of a comparison about trainings that ended too early, and about skill below 0."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from counterpoise.comparison.words import listed
-from counterpoise.core.titles import capital
 from counterpoise.pipeline.budget import Training
 
 #: Strategies that a sentence names.
@@ -52,14 +51,13 @@ def training_warnings(training: Mapping[str, Training], rows: Sequence[Mapping[s
     warnings = []
     if unknown:
         warnings.append(
-            f"The training of {_some_names(unknown)} may have ended too early: there were too few rounds to check, or "
-            "the learning rate had fallen to 0. Raise `--epochs`, and compare the scores."
+            f"The training of {_some_names(unknown)} may have ended too early. This cannot be checked, because there "
+            "were too few rounds or the learning rate fell to 0. Raise `--epochs`, and compare the scores."
         )
     if below:
         warnings.append(
-            f"{capital(_some_names(below))}: the skill is below 0, because the log loss is higher than if the class "
-            f"proportions "
-            "were predicted for every row. Do not use these probabilities. Train for longer, or check the features."
+            f"The skill of {_some_names(below)} is below 0. Predicting the class proportions for every row has a lower "
+            "log loss. Do not use these probabilities. Train for longer, or check the features."
         )
     return warnings
 

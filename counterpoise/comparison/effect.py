@@ -1,4 +1,4 @@
-"""What a change of strategy means in decisions: cases found, false positives, cost."""
+"""The effect of a change of strategy on decisions: cases found, false positives, and cost."""
 
 from __future__ import annotations
 

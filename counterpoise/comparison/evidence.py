@@ -81,12 +81,12 @@ class Evidence:
         return None if draws is None else np.asarray(draws, dtype=np.float64)
 
     def better_by(self, metric: str, a: str, b: str) -> Difference:
-        """How much better a is than b: above 0 is better, whatever the metric's direction."""
+        """Return how much better a is than b. A positive number is better for every metric."""
         return self.difference(metric, a, b, METRICS[metric].goodness)
 
 
 def interval(evidence: Evidence, strategy: str, key: str) -> Interval:
-    """Mean and interval of one score: pooled counts for F1 and precision, draws where given, else the folds."""
+    """Return mean and interval of one score, from pooled counts (F1, precision), bootstrap draws, or folds."""
     values, metric = evidence.scores[strategy][key], METRICS[key]
     mean, folds = evidence.mean(strategy, key), tuple(values.tolist())
     base, suffix = _base_and_suffix(key)

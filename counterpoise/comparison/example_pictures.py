@@ -1,4 +1,4 @@
-"""Which pictures a report shows: confident errors of the recommended strategy out of fold, and labels that look wrong.
+"""The images of a report: confident out-of-fold errors of the recommended strategy, and labels that look wrong.
 
 Beside each stands a heat map of where the saved model looked (see `classifier.heat_maps`).
 """

@@ -1,4 +1,4 @@
-"""A comparison whose decisions are for units: what is judged, and its scores beside those of rows."""
+"""Comparisons that decide units: they are judged by units, and also list the scores of rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What decides the results of a comparison, as plain values: two runs may share their fits only if these are equal.
+"""The settings that determine the results of a comparison. Two runs share fits only if their settings are equal.
 
 Strategies, repeats, tuning, the metric and whether the budget may be extended are left out on purpose: more of them
 need more fits and change none.
@@ -46,7 +46,7 @@ def manifest_of(examples: Examples, trainer: Trainer, folds: int, duplicates: st
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """What differs between two manifests, one text for each difference; empty when the runs are one.
+    """Describe each difference between two manifests; the list is empty if both are of the same run.
 
     Example:
         >>> differences({"seed": 0, "values of 'age'": "a1"}, {"seed": 1, "values of 'age'": "b2"})

@@ -165,7 +165,7 @@ def compare_many(
         >>> def data():
         ...     y = (rng.random(200) < 0.2).astype(int)
         ...     return rng.normal(size=(200, 2)) + y[:, None], y
-        >>> options = {"folds": 2, "epochs": 1, "engine": "fit", "verbose": 0, "refit": False}
+        >>> options = {"folds": 2, "epochs": 1, "verbose": 0, "refit": False}
         >>> many = compare_many({"a": data(), "b": data()}, strategies="oversample", **options)
         >>> sorted(many.strategies), many.scores.shape
         (['none', 'oversample'], (2, 2))

@@ -1,4 +1,4 @@
-"""The score of the choice itself: made again inside each training fold, scored on rows that were not used for it."""
+"""Nested cross-validation: the choice is repeated inside each training fold and scored on the test rows."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ MOST_REPEATS = 100
 
 @dataclass(frozen=True)
 class Difference:
-    """What is known about one difference.
+    """One difference between two strategies, with its interval and tests.
 
     Attributes:
         mean: Mean difference.
@@ -153,12 +153,12 @@ def holm_of(differences: Mapping[str, Difference]) -> dict[str, float]:
 
 
 def proven(difference: Difference, p_adjusted: float) -> bool:
-    """Whether better beyond the rope with 95% probability, and so after the correction for many comparisons."""
+    """Return whether a strategy is better by more than the rope, with 95% probability and after the Holm correction."""
     return difference.right >= CERTAIN and p_adjusted <= 1 - CERTAIN
 
 
 def repeats_to_decide(differences: Any, folds: int, ratio: float, rope: float, comparisons: int = 1) -> int | None:
-    """Return how many repeats of the folds would decide if mean and spread stay as they are.
+    """Return how many repeats of the folds would decide if mean and spread did not change.
 
     The standard error s sqrt(1/(RK) + n_test/n_train) falls with R only to its second term, so a small or
     noisy difference is out of reach of repeats: that takes more folds or more data.

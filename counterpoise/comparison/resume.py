@@ -1,4 +1,4 @@
-"""An executor that remembers: what a folder holds is read, the rest is trained and written before it counts."""
+"""An executor with a store: it reads finished fits from the folder, and trains and stores the others."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def stored(
     pending = [report] if report else []
 
     def run(jobs: Iterable[Job], examples: Examples, model: Any, **how: Any) -> Trained:
-        """The members that the store has, then those of the jobs that are left, each stored before it is given on."""
+        """Yield the stored members, then train the remaining jobs and store each member before it is yielded."""
         distinct = {job.id: job for job in jobs}
         if isinstance(model, Network):
             _share_compile_modes(model, distinct.values(), store)

@@ -50,8 +50,8 @@ def signed_rank(
     d = d[np.isfinite(d)]
     if len(d) == 0 or rope < 0 or prior <= 0 or samples < 1:
         raise OptionError(
-            f"{len(d)} finite differences, rope={rope}, prior={prior}, samples={samples}. Expected at least one "
-            "difference, rope 0 or more, prior and samples above 0."
+            f"differences has {len(d)} finite numbers, rope={rope}, prior={prior}, samples={samples}. Expected one "
+            "difference or more, rope of 0 or more, and prior and samples above 0."
         )
     z = np.concatenate([[0.0], d])
     # Sums that equal the edge up to rounding belong to the rope, its edge included.
@@ -115,7 +115,10 @@ def critical_difference(strategies: int, data_sets: int, alpha: float = 0.05) ->
         1.25
     """
     if strategies < 2 or data_sets < 1 or not 0 < alpha < 1:
-        raise OptionError(f"strategies={strategies}, data_sets={data_sets}, alpha={alpha}. Expected 2+, 1+ and (0, 1).")
+        raise OptionError(
+            f"strategies={strategies}, data_sets={data_sets}, alpha={alpha}. Expected 2 strategies or more, 1 data set "
+            "or more, and alpha between 0 and 1."
+        )
     q = float(stats.studentized_range.isf(alpha, strategies, math.inf)) / math.sqrt(2)
     return q * math.sqrt(strategies * (strategies + 1) / (6 * data_sets))
 

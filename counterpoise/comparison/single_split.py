@@ -1,4 +1,4 @@
-"""One split, one test set: what a difference is worth is drawn from its rows, for there are no folds to compare.
+"""Intervals for a single test set: differences are resampled from its rows, because there are no folds.
 
 Rows (or groups, or blocks in time) are drawn with replacement, the same for every strategy. The draws say how much
 rests on the choice of the test rows; that another training would end elsewhere they do not see.

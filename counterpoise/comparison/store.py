@@ -100,11 +100,11 @@ class Store:
 
     @property
     def manifest(self) -> dict[str, Any] | None:
-        """What the run was asked (see `comparison.manifest`), or None before it began."""
+        """The settings of the run (see `comparison.manifest`), or None before it began."""
         return self._get("manifest")
 
     def begin(self, manifest: Mapping[str, Any]) -> None:
-        """Write what the run is asked, or hold it against what it was asked before.
+        """Write the settings of the run, or compare them with the stored settings.
 
         Raises:
             ArtifactError: data, settings, network or versions differ; each difference is named.
@@ -122,7 +122,7 @@ class Store:
 
     @property
     def compile_modes(self) -> dict[str, CompileMode]:
-        """How each loss family is trained: what a resume has to use again."""
+        """The compile mode of each loss family, which a resumed run uses again."""
         try:
             return {family: CompileMode(**mode) for family, mode in (self._get("compile_modes") or {}).items()}
         except TypeError as error:
@@ -134,7 +134,7 @@ class Store:
 
     @property
     def record(self) -> dict[str, Any] | None:
-        """What the report is drawn from, once the run is over; None before."""
+        """The record of a finished run, from which its report is drawn; None before the end."""
         return self._get("record")
 
     @record.setter
@@ -142,7 +142,7 @@ class Store:
         self._set("record", record)
 
     def put(self, member: Member, weights: bool = True) -> None:
-        """Write one member, its weights when asked for or small; it is on disk when this returns."""
+        """Write one member to disk before returning, with its weights if they are requested or small."""
         weights = weights or sum(a.nbytes for a in member.weights) <= SMALL
         content, arrays = rows_of(member, weights)
         with named_errors(self.folder), self._database:
@@ -168,7 +168,7 @@ class Store:
             return member_of(job, content, self._database.execute(wanted, (job, weights)), weights)
 
     def known(self, jobs: Iterable[str]) -> set[str]:
-        """Those of these jobs that are on disk."""
+        """Return which of these jobs have a member on disk."""
         with named_errors(self.folder):
             every = {row[0] for row in self._database.execute("SELECT job FROM members")}
         return every & set(jobs)
@@ -193,7 +193,7 @@ class Store:
             check_rows(self._database)
 
     def count(self) -> int:
-        """Fits on disk, whoever asked for them."""
+        """Return the number of all fits on disk."""
         with named_errors(self.folder):
             return int(self._database.execute("SELECT COUNT(*) FROM members").fetchone()[0])
 

@@ -89,7 +89,7 @@ def readable(folder: Path) -> Iterator[sqlite3.Connection]:
 
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock: a transaction of an empty SQLite file, which ends with its process in any case."""
+    """Lock the folder by a transaction of an empty SQLite file, which always ends with its process."""
     with connected(folder / LOCK) as lock:
         lock.isolation_level = None
         lock.execute("PRAGMA busy_timeout = 0")
@@ -132,7 +132,7 @@ def check_layout(database: sqlite3.Connection) -> None:
 
 
 def check_rows(database: sqlite3.Connection) -> None:
-    """Hold every row against its checksum.
+    """Compare every row with its checksum.
 
     Raises:
         ArtifactError: A row is not what was written; the message is completed by `checked`.

@@ -114,7 +114,7 @@ def checked_json(value: Any, stored: Any, where: str, *key: str) -> Any:
         ArtifactError: It is no text, not what was written, or no JSON.
     """
     if not isinstance(value, str) or stored != checksum(*key, value):
-        raise ArtifactError(f"{where} is not the stored value.")
+        raise ArtifactError(f"{where} was changed after it was written.")
     return read_json(value, where, finite=False, most=MOST_VALUES)
 
 
@@ -161,11 +161,11 @@ def member_of(job: str, content: Mapping[str, Any], rows: Iterable[tuple[Any, ..
     arrays_of: dict[str, list[Array]] = {name: [] for name in content["arrays"]}
     for name, position, dtype, shape, value, stored in rows:
         if stored != checksum(job, name, position, dtype, shape, value) or name not in arrays_of:
-            raise ArtifactError(f"the {name!r:.40} of the fit {job:.12} are not the stored values.")
-        arrays_of[name].append(_array(dtype, shape, value, f"the {name} of the fit {job:.12}"))
+            raise ArtifactError(f"{name!r:.40} of fit {job:.12} was changed after it was written.")
+        arrays_of[name].append(_array(dtype, shape, value, f"{name} of fit {job:.12}"))
     for name, count in content["arrays"].items():
         if len(arrays_of[name]) != count and (weights or name != "weights"):
-            raise ArtifactError(f"the fit {job:.12} lacks {name!r:.40}.")
+            raise ArtifactError(f"fit {job:.12} lacks {name!r:.40}.")
     kept = tuple(arrays_of.pop("weights", ()))
     known = {field.name for field in fields(Member)}
     values = content["values"]
@@ -174,7 +174,7 @@ def member_of(job: str, content: Mapping[str, Any], rows: Iterable[tuple[Any, ..
         or not set(values) | set(arrays_of) <= known
         or any(len(a) != 1 for a in arrays_of.values())
     ):
-        raise ArtifactError(f"the fit {job:.12} is not one of this version.")
+        raise ArtifactError(f"fit {job:.12} was written by another version.")
     return _member_from({**values, **{name: arrays[0] for name, arrays in arrays_of.items()}, "weights": kept}, job)
 
 
@@ -183,21 +183,21 @@ def _member_from(values: Mapping[str, Any], job: str) -> Member:
     try:
         return Member(**values)
     except TypeError:
-        raise ArtifactError(f"the fit {job:.12} lacks some of its values.") from None
+        raise ArtifactError(f"fit {job:.12} lacks some of its values.") from None
 
 
 def _array(dtype: Any, shape: Any, value: Any, where: str) -> Array:
     if dtype not in TYPES or not isinstance(shape, str) or not isinstance(value, bytes):
-        raise ArtifactError(f"{where} are not a plain array.")
+        raise ArtifactError(f"{where} is not a plain array.")
     sizes = list_of(integer(), 32)(read_json(shape, where), where)
     kind = np.dtype(dtype)
     if math.prod(sizes) * kind.itemsize != len(value):
-        raise ArtifactError(f"{where} have {len(value):,} bytes. Expected {math.prod(sizes) * kind.itemsize:,}.")
+        raise ArtifactError(f"{where} has {len(value):,} bytes. Expected {math.prod(sizes) * kind.itemsize:,}.")
     return np.frombuffer(value, kind).reshape(sizes)
 
 
 def check_member(member: Member, job: Job, classes: int, shapes: Iterable[tuple[int, ...]] = ()) -> None:
-    """Hold a stored member to the job that it was trained for.
+    """Check that a stored member matches the job that it was trained for.
 
     Args:
         member: It.
@@ -219,14 +219,14 @@ def check_member(member: Member, job: Job, classes: int, shapes: Iterable[tuple[
     for name, shape in wanted.items():
         array = getattr(member, name)
         if array.dtype.kind != "f" or array.shape != shape or units not in (*target.widths(classes), classes):
-            raise ArtifactError(f"the {name} of the fit {job.id:.12} are not scores of its rows.")
+            raise ArtifactError(f"{name} of fit {job.id:.12} does not match the rows of the fit.")
     parts = member.member_outputs
     if parts is not None and (parts.dtype.kind != "f" or parts.shape[1:] != (len(job.score), *target.shape(classes))):
-        raise ArtifactError(f"the member_outputs of the fit {job.id:.12} are not scores of its rows.")
+        raise ArtifactError(f"member_outputs of fit {job.id:.12} does not match the rows of the fit.")
     if not np.isfinite(member.log_shift).all():
-        raise ArtifactError(f"the log_shift of the fit {job.id:.12} is not finite.")
+        raise ArtifactError(f"log_shift of fit {job.id:.12} is not finite.")
     if member.weights and list(shapes) and [a.shape for a in member.weights] != list(shapes):
-        raise ArtifactError(f"the weights of the fit {job.id:.12} are not those of the network.")
+        raise ArtifactError(f"weights of fit {job.id:.12} do not match the network.")
 
 
 #: The score of a strategy.

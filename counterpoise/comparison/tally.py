@@ -118,7 +118,7 @@ def failed_row(strategy: str, rank: int, error: str, status: str = "failed", ste
 
 
 def members(results: Sequence[FoldResult], examples: Examples, names: Sequence[str]) -> list[dict[str, Any]]:
-    """What each member of an ensemble scores alone on the test rows of all folds; nothing for a single network."""
+    """Score each member of an ensemble alone on the test rows of all folds; empty for a single network."""
     if len(names) < 2:
         return []
     rows = np.concatenate([c.rows for c in results])
@@ -152,7 +152,7 @@ def duplicate_free(results: Sequence[FoldResult], examples: Examples) -> dict[st
 
 
 def curves(results: Sequence[FoldResult], examples: Examples) -> dict[str, Any]:
-    """What the page draws of a strategy: test rows of the first repeat, each scored once."""
+    """The curves of a strategy on the page, from the test rows of the first repeat, each scored once."""
     first = [c for c in results if c.repeat == 0]
     rows = np.concatenate([c.rows for c in first])
     raw, proba, decision = (np.concatenate([getattr(c, f) for c in first]) for f in ("raw", "proba", "decision"))
@@ -218,7 +218,7 @@ def data_block(examples: Examples) -> dict[str, Any]:
 
 
 def units_block(examples: Examples) -> dict[str, Any] | None:
-    """What is decided where it is not each row: its columns, how many there are, and their classes."""
+    """The units that are decided instead of rows: their columns, number, and classes."""
     units = examples.units
     if units is None:
         return None
@@ -279,7 +279,7 @@ def _largest_share(results: Sequence[FoldResult]) -> float | None:
 
 
 def corrections(results: Sequence[FoldResult]) -> list[str]:
-    """What the rules of the folds change in the probabilities, in their order; each once."""
+    """The corrections that the rules of the folds apply to probabilities, in their order, each once."""
     rules = [rule for result in results if result.rule is not None for rule in result.rule.problem_rules]
     return list(dict.fromkeys(step for rule in rules for step in _corrections(rule)))
 

@@ -1,4 +1,4 @@
-"""What threshold tuning alone changes, if the comparison has no strategy that does only that."""
+"""The effect of threshold tuning alone, if no strategy of the comparison does only that."""
 
 from __future__ import annotations
 

@@ -260,7 +260,7 @@ def only_one(winner: str) -> Texts:
 
 
 def without_baseline(reason: str, others: Texts) -> Texts:
-    """The baseline itself failed; `others`: the verdict on the other strategies."""
+    """The verdict if the baseline failed; `others` is the verdict on the other strategies."""
     return Texts(
         "Inconclusive. The baseline failed.",
         f"Nothing can be compared with the baseline, because it failed: {reason}",
@@ -270,7 +270,7 @@ def without_baseline(reason: str, others: Texts) -> Texts:
 
 
 def repeats_step(done: int, more: int | None, fixed: bool) -> str:
-    """What would settle the question.
+    """Describe how many repeats would settle the question.
 
     Args:
         done: Repeats so far.
@@ -290,7 +290,7 @@ def repeats_step(done: int, more: int | None, fixed: bool) -> str:
 
 
 def selection_caveat(among: int, nestable: bool, metric: str = "average_precision") -> str:
-    """How much the score of the top-ranked strategy can be trusted if that is recommended."""
+    """Return the caveat about the score of the top-ranked strategy, if it is recommended."""
     if among < 3:
         return ""
     how_much = " Use `--nested` to estimate by how much." if nestable else ""
@@ -301,7 +301,7 @@ def selection_caveat(among: int, nestable: bool, metric: str = "average_precisio
 
 
 def nested_score(metric: str, mean: float, low: float, high: float) -> str:
-    """The score of the choice itself."""
+    """The score of the choice of a strategy."""
     return (
         f"With the choice repeated inside each training fold (nested cross-validation), {metric_name(metric)} is "
         f"{number(mean)} (95% CI {number(low)} to {number(high)})."

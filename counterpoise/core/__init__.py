@@ -1,1 +1,1 @@
-"""What every other package stands on: records, checks, errors, seeds, and no backend."""
+"""The basis of all other packages: records, checks, errors, and seeds, without a backend."""

@@ -103,7 +103,7 @@ LONGEST_NAME = 255
 
 
 def check_path(value: Any, name: str = "path") -> Path:
-    """Return the name of a file or folder as `Path`: text, bytes, or what stands for one.
+    """Return the name of a file or folder (text, bytes, or a path object) as `Path`.
 
     Example:
         >>> check_path(b"model.keras").name
@@ -148,7 +148,7 @@ def check_lengths(columns: Mapping[str, Any]) -> int:
         >>> check_lengths({"x": [1, 2], "y": [0, 1]})
         2
     """
-    lengths = {name: len(column) for name, column in columns.items()}
+    lengths = {name: (getattr(c, "shape", None) or (len(c),))[0] for name, c in columns.items()}  # sparse: no len
     if len(set(lengths.values())) > 1:
         shown = ", ".join(f"{name} has {n:,}" for name, n in lengths.items())
         raise DataError(f"The lengths do not match ({shown}). Expected one entry per row in each. Correct the inputs.")

@@ -1,4 +1,4 @@
-"""What a missed case costs, row by row, as a record."""
+"""The cost of a missed case, row by row, as a record."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ def elements(target: Any, *, ignore: Any = (), names: Sequence[str] | None = Non
 
 
 def are_elements(y: Any, sequences: bool = False) -> bool:
-    """Whether labels are for the elements of rows, as far as their shape shows it: three axes or more.
+    """Return whether labels have three axes or more, and are therefore for the elements of rows.
 
     Args:
         y: Labels of any form.
@@ -154,7 +154,7 @@ def _named(labels: Labels, names: tuple[str, ...] | None) -> Labels:
 
 
 def rarer_last(labels: Labels) -> Labels:
-    """The labels with the rarer of two classes as code 1; those of other numbers of classes as they are.
+    """Return two-class labels with the rarer class as code 1; other labels unchanged.
 
     Example:
         >>> rarer_last(Labels(np.array([[1, 1, 0, -1]]), ("no", "yes"))).codes.tolist()

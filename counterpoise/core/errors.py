@@ -42,7 +42,7 @@ class CounterpoiseError(Exception):
 
 
 class DataError(CounterpoiseError, ValueError):
-    """The data cannot be used as they are."""
+    """The data cannot be used in their present form."""
 
 
 class ColumnError(DataError):
@@ -74,7 +74,7 @@ class ArtifactError(CounterpoiseError, ValueError):
 
 
 class GuaranteeError(CounterpoiseError, ValueError):
-    """The data do not carry the guarantee that was asked for."""
+    """The rows do not support the requested guarantee."""
 
 
 class ForkError(CounterpoiseError, RuntimeError):
@@ -130,7 +130,7 @@ def refusal_in(text: str) -> OSError | None:
 
 
 def error_text(error: BaseException) -> str:
-    """Return the text of an error: our own messages as they are, of others the kind as well.
+    """Return the text of an error; for errors of other libraries, with the type of the error.
 
     Example:
         >>> error_text(ZeroDivisionError("division by zero")), error_text(OptionError("too few"))

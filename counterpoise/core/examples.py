@@ -23,7 +23,7 @@ IMAGE, COLUMNS = "image", "columns"
 
 @dataclass(frozen=True)
 class Pictures:
-    """How pictures were read, so that later ones are read alike. Their pixels are from 0 to 255.
+    """The options by which images were read, for reading new images in the same way. Pixels are 0 to 255.
 
     Attributes:
         color_mode: "grayscale" or "rgb".
@@ -108,14 +108,14 @@ class Examples:
 
     @cached_property
     def strata(self) -> Array:
-        """What a split deals out evenly: the labels of rows, or which classes a row of elements contains, (N, C)."""
+        """The values that a split stratifies: labels of rows, or the classes in each row of elements, (N, C)."""
         if self.kind != "elements":
             return self.y
         flat = self.y.reshape(len(self.y), -1)
         return np.stack([(flat == code).any(axis=1) for code in range(self.n_classes)], axis=1).astype(np.int32)
 
     def class_name(self, code: int) -> str:
-        """What to call a class in a message; of labels number 2 l is label l's absence, 2 l + 1 the label.
+        """Return the name of a class in messages; code 2 l is the absence of label l, and 2 l + 1 its presence.
 
         Example:
             >>> Examples(np.zeros(2), np.array([[0, 1], [1, 0]]), ("edema", "mass"), kind="labels").class_name(2)
@@ -164,7 +164,7 @@ class Examples:
         )  # fmt: skip
 
     def scored_labels(self, rows: Array) -> Array:
-        """Labels that rules and scores of some rows are taken from: theirs, or those of their sampled elements."""
+        """The labels for rules and scores: the labels of rows, or of their sampled elements."""
         return self.y[rows] if self.sample is None else self.sample.y[rows]
 
     def scored_weights(self, rows: Array) -> Array | None:

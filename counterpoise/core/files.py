@@ -91,7 +91,7 @@ def write_text(target: str | os.PathLike[str], text: str) -> None:
 
 
 def is_stream(target: Path) -> bool:
-    """Whether a path names a device, a pipe, or an open file of this process: what has no content to replace.
+    """Return whether a path is a device, a pipe, or an open file of this process, which have no content to replace.
 
     Example:
         >>> is_stream(Path("/dev/null")), is_stream(Path("/dev/stdout")), is_stream(Path("rows.csv"))
@@ -107,7 +107,7 @@ def is_stream(target: Path) -> bool:
 
 
 def is_standard_output(target: Path | None) -> bool:
-    """Whether what is written to a path comes out where this process prints.
+    """Return whether a path leads to the standard output of this process.
 
     Example:
         >>> is_standard_output(Path("/dev/stdout")), is_standard_output(None)

@@ -1,4 +1,4 @@
-"""What one strategy achieved on one outer fold."""
+"""The result of one strategy on one outer fold."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Array = np.ndarray
 
 @dataclass(frozen=True)
 class FoldResult:
-    """One strategy on one outer fold, scored on rows that nothing else saw.
+    """One strategy on one outer fold, scored on rows that were used for nothing else.
 
     Attributes:
         strategy: Its name. repeat, fold: where.

@@ -38,7 +38,7 @@ class Fold:
         return self.test
 
     def all_training(self) -> Fold:
-        """The fold with its stopping rows among the training rows: nothing is left to end a training by.
+        """Return the fold with its early-stopping rows added to the training rows, so without early stopping.
 
         Example:
             >>> fold = Fold(0, 0, np.array([0, 3]), np.array([1]), np.array([2])).all_training()
@@ -72,12 +72,12 @@ class Holdout:
         return self.held
 
     def all_training(self) -> Holdout:
-        """Itself: the held-out rows fit the rule, so they never train."""
+        """Return the hold-out unchanged, because its held-out rows fit the rule and are never used for training."""
         return self
 
 
 def carries(count: int, folds: int) -> bool:
-    """Whether `count` rows of a class leave each of the folds a test row and `LEAST_TRAIN` training rows."""
+    """Return whether `count` rows of a class give each fold a test row and `LEAST_TRAIN` training rows."""
     return folds <= count and count - -(-count // folds) >= LEAST_TRAIN
 
 

@@ -34,9 +34,8 @@ def use(library: str) -> None:
     """
     if library in _left_behind:
         raise ForkError(
-            f"This process was forked from a process in which {library} was already in use, and {library} cannot "
-            f"work here "
-            "because its threads exist only in the parent. Start processes with "
+            f"{library} cannot work in this process, because it was forked from a process that had used {library}. "
+            "The threads exist only in the parent. Start processes with "
             "multiprocessing.get_context('spawn'), or fork before you read, train, or predict anything."
         )
     _used.add(library)

@@ -1,4 +1,4 @@
-"""What a decision rule is guaranteed to reach: a floor, its confidence, and the rows that support it."""
+"""The guarantee of a decision rule: a floor, its confidence, and the rows that support it."""
 
 from __future__ import annotations
 

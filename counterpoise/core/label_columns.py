@@ -176,7 +176,7 @@ def are_names(target: Any) -> bool:
 
 
 def target_columns(y: Any, table: bool) -> str | LabelColumns | None:
-    """Return the column, or the columns, of a table that hold the target; None where the labels are arrays.
+    """Return the target column or columns of a table, or None if the labels are arrays.
 
     Args:
         y: What the user named as target.

@@ -24,6 +24,10 @@ def find_label(label: Any, classes: Sequence[Any]) -> int | None:
     return None
 
 
+#: Words for a missing value that are hardly the name of a class, without capitals.
+_MISSING = frozenset(("-", "--", ".", "?", "n/a", "n.a.", "#n/a", "<na>", "nan", "null"))
+
+
 def look_alikes(classes: Sequence[Any], name: str = "y") -> str | None:
     """Return a sentence about classes that differ in case, blanks or accent encoding alone.
 
@@ -47,11 +51,29 @@ def look_alikes(classes: Sequence[Any], name: str = "y") -> str | None:
     )
 
 
+def stand_in(classes: Sequence[Any], name: str = "y") -> str | None:
+    """Return a sentence about a class that may stand for a missing label; of two classes, none does.
+
+    Example:
+        >>> stand_in(["ill", "n/a", "well"])
+        "y has the label 'n/a', which is read as a class. If it means that the label is missing, leave these rows out."
+        >>> stand_in(["+", "-"]) is stand_in(["+", "++", "-"]) is None
+        True
+    """
+    found = next((c for c in classes if isinstance(c, str) and _shape_free(c) in _MISSING), None)
+    if found is None or len(classes) < 3 or (found == "-" and "+" in classes):
+        return None
+    return (
+        f"{name} has the label {found!r}, which is read as a class. If it means that the label is missing, leave these "
+        "rows out."
+    )
+
+
 def warn_look_alikes(classes: Sequence[Any], name: str = "y") -> None:
-    """Warn of classes that `look_alikes` names (`UserWarning`)."""
-    sentence = look_alikes(classes, name)
-    if sentence is not None:
-        warnings.warn(sentence, UserWarning, stacklevel=3)
+    """Warn of classes that `look_alikes` and `stand_in` name (`UserWarning`)."""
+    for sentence in (look_alikes(classes, name), stand_in(classes, name)):
+        if sentence is not None:
+            warnings.warn(sentence, UserWarning, stacklevel=3)
 
 
 def _difference(alike: Sequence[str]) -> tuple[Callable[[str], str], str]:

@@ -29,7 +29,7 @@ _EXACT = 2.0**53
 
 @dataclass(frozen=True)
 class LabelSource:
-    """What a user gave as labels, value by value.
+    """Labels as the user passed them, value by value.
 
     Attributes:
         codes: int32, the shape of what was given: the index of each element's value in `levels`; -1: there is none.

@@ -15,7 +15,7 @@ _CLASSES = "Expected text, whole numbers or booleans. Turn the values into class
 
 
 def plain_label(level: Any) -> Any:
-    """Return a distinct value as str, bool, int or float; None where it is missing; what is no label as it is."""
+    """Return a distinct value as str, bool, int or float, None if it is missing, or unchanged if it is not a label."""
     if isinstance(level, (np.datetime64, np.timedelta64)):
         return None if np.isnat(level) else level
     value = level.item() if isinstance(level, np.generic) else level
@@ -42,7 +42,7 @@ def plain_label(level: Any) -> Any:
 
 
 def label_fault(level: Any) -> tuple[str, str] | None:
-    """Return what is wrong with a plain value as a class, and what to do about it; None: nothing.
+    """Return why a plain value cannot be a class, and how to fix it; None if it can.
 
     Example:
         >>> label_fault("ill"), label_fault(0.5)[0]

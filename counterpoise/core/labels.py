@@ -1,4 +1,4 @@
-"""The ONE reader of labels: whatever a user gives as labels -> codes and classes. NumPy only.
+"""The only reader of labels: from labels of any type to codes and classes. NumPy only.
 
 `sample_weight`, `class_weight`, the plans, `batches`, `weight_map`, `make_imbalanced`, `PerClass`, `diagnose`, `fit`,
 `compare`, `evaluate`, `wrap`, `scan` and the scikit-learn classes all read labels here, so that the same labels are the

@@ -1,4 +1,4 @@
-"""What is imported when it is first used: names of our packages, so that importing them stays light, and extras."""
+"""Imports at first use: names of our packages, so that importing a package stays fast, and extras."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether one column alone gives the label away (NumPy only).
+"""Checks whether one column alone predicts the label (NumPy only).
 
 Numbers are ranked as they are. Numbers and levels are also cut into at most 256 bins whose class
 shares, measured on one half of the rows, score the other half: that finds a label hidden in a code,

@@ -11,7 +11,7 @@ EXACT = 2**53
 
 
 def unmasked(values: Any) -> Any:
-    """A masked array as a plain one with a gap where it is masked; anything else as it is.
+    """Return a masked array as a plain array with missing values; other values unchanged.
 
     Records as they are, without the mask: no reader takes them.
 

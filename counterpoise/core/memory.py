@@ -15,7 +15,7 @@ EVERY = 0.02
 
 
 def resident() -> int:
-    """Return resident bytes of this process, or its highest so far where that is all there is; 0 if unknown."""
+    """Return the resident bytes of this process, the highest value so far if only that is known, or 0."""
     try:
         with open("/proc/self/statm", encoding="ascii") as file:
             pages = int(file.read().split()[1])

@@ -1,4 +1,4 @@
-"""What is trained, whatever it is: the contract of networks, trees, and models that are compared but cannot ship."""
+"""The contract of everything that can be trained: networks, trees, and external models, which cannot be saved."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Model(Protocol):
     def label(self) -> str: ...
 
     def content(self) -> str:
-        """What decides what a job trains besides the job itself, as text; "" if the run has it already (networks)."""
+        """Text that identifies what a job trains, in addition to the job; "" if the run has it already (networks)."""
         ...
 
     def limits(self, given: Limits, steps: int | None, early_stopping: bool) -> Limits:

@@ -71,11 +71,11 @@ without_panics = _HeldBack()
 
 
 def panic_text(fault: BaseException) -> str:
-    """What a panic means, on one line; often it is the operating system that refused something."""
+    """Describe a panic on one line; its cause is often that the operating system refused something."""
     refused = refusal_in(str(fault))
     return system_text(refused) if refused else f"{(str(fault).splitlines() or [type(fault).__name__])[0]:.200}."
 
 
 def is_panic(kind: type[BaseException]) -> bool:
-    """Whether an error is what Rust code raises where it stops at a fault of its own; it is no `Exception`."""
+    """Return whether an error is a panic of Rust code, which is not an `Exception`."""
     return kind.__name__ == "PanicException"

@@ -19,7 +19,7 @@ from counterpoise.core.label_values import plain_label
 
 
 def in_class_order(values: Any, name: str, classes: Sequence[Any] | None = None, fill: float | None = None) -> Any:
-    """Numbers per class in the order of the classes; what names no labels is returned as it is.
+    """Return numbers per class in the order of the classes; a list without labels is returned unchanged.
 
     Args:
         values: See the module.
@@ -69,7 +69,7 @@ def in_unit_order(values: Any, name: str) -> Any:
 
 
 def labeled(values: Any) -> list[tuple[Any, Any]] | None:
-    """(label, number) of each class that `values` names; None where it names none.
+    """Return (label, number) of each class that `values` names, or None.
 
     Example:
         >>> labeled({"a": 1}), labeled([1, 2])

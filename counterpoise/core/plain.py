@@ -96,7 +96,7 @@ def anything(value: Any, where: str) -> Any:
 
 
 def plain(value: Any, where: str) -> Any:
-    """Anything that JSON holds.
+    """Accept any JSON value.
 
     Example:
         >>> plain({"a": [1, None]}, "the note")
@@ -180,7 +180,7 @@ def choice(choices: Iterable[str]) -> Check:
 
 
 def maybe(inner: Check) -> Check:
-    """What `inner` takes, or null."""
+    """Accept null, and everything that `inner` accepts."""
     return lambda value, where: None if value is None else inner(value, where)
 
 

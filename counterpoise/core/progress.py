@@ -12,6 +12,8 @@ from counterpoise.core.shown import shown
 
 #: Called with (what, done, total).
 Progress = Callable[[str, int, int], None]
+#: Characters of a line from which the bar also shows the time so far.
+ROOMY = 80
 
 
 def rounds_text(history: Sequence[Mapping[str, Sequence[float]]], labels: Sequence[Any]) -> list[str]:
@@ -60,12 +62,13 @@ def bar(verbose: Any = "auto") -> Iterator[Progress | None]:
         TimeRemainingColumn,
     )
 
+    console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(),
-        TextColumn("{task.completed:.0f} of {task.total:.0f} steps"), TimeElapsedColumn(), TextColumn("left"),
-        TimeRemainingColumn(),
+        TextColumn("{task.completed:.0f} of {task.total:.0f} steps"),
+        *([TimeElapsedColumn()] if console.width >= ROOMY else []), TextColumn("left"), TimeRemainingColumn(),
     )  # fmt: skip
-    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+    with Progress(*columns, console=console, transient=True) as shown:
         task = shown.add_task("")
 
         def report(what: str, done: int, total: int) -> None:

@@ -1,4 +1,4 @@
-"""What a strategy decided for the whole rows of a fold that have a class per element, in a few numbers per row."""
+"""Decisions of a strategy for the whole rows of a fold with a class per element, in a few numbers per row."""
 
 from __future__ import annotations
 

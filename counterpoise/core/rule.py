@@ -141,7 +141,7 @@ class LabelRules:
 
     @property
     def aim(self) -> str:
-        """What the thresholds were chosen for, in words; of labels with different aims, each once."""
+        """The aim of the thresholds in words; for labels with different aims, each aim once."""
         return ", ".join(dict.fromkeys(rule.aim for rule in self.problem_rules))
 
     @property

@@ -1,4 +1,4 @@
-"""What Keras finds in a saved file: each of our classes, as soon as anything of ours was used with Keras.
+"""Registers our classes with Keras when Counterpoise is first used with Keras, so that saved files can be read.
 
 Keras looks classes up by name in a dictionary and imports nobody's modules. So each of our names is entered there with
 a stand-in that imports the class when a file asks for it: by `import counterpoise` after `import keras`, by the first
@@ -45,7 +45,7 @@ class StandIn:
         self.module, self.name = module, name
 
     def from_config(self, config: dict[str, Any]) -> Any:
-        """What the class itself makes of its config."""
+        """Build the object from its config with the method of its class."""
         return getattr(importlib.import_module(f"counterpoise.{self.module}"), self.name).from_config(config)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 #: Column kinds. Only the first three reach the model; the others are left out and reported.
-KINDS = ("numeric", "categorical", "boolean", "identifier", "constant", "missing")
+KINDS = ("numeric", "categorical", "boolean", "identifier", "text", "constant", "missing")
 USED_KINDS = ("numeric", "categorical", "boolean")
 
 

@@ -44,7 +44,7 @@ class Source:
         raise NotImplementedError
 
     def fingerprint(self) -> str:
-        """A text that is equal for equal rows: a run that is resumed is asked for it."""
+        """Return a text that is equal for equal rows, to compare a resumed run with its data."""
         digest = hashlib.blake2b(repr((self.shape, str(self.dtype))).encode(), digest_size=16)
         for start in range(0, len(self), 1024):
             digest.update(np.ascontiguousarray(self[start : start + 1024]).tobytes())

@@ -1,4 +1,4 @@
-"""What a target is: the one contract that everything above `targets/` uses.
+"""The contract of a target, which all packages above `targets/` use.
 
 A target is what a row's label can be. `counterpoise.targets` holds the kinds there are: one class of C (`one_of`), L
 labels that do not exclude each other (`labels`), or a class for each element of a row, such as the pixels of an image
@@ -147,7 +147,7 @@ class Target(Protocol):
         ...
 
     def fits(self, shape: tuple[int | None, ...], n: int) -> bool:
-        """Whether an output of this shape, the batch first, is one for n classes."""
+        """Return whether an output of this shape (batch first) is for n classes."""
         ...
 
     def counts(self, y: Array, n: int, weights: Array | None = None) -> Array:
@@ -158,7 +158,7 @@ class Target(Protocol):
         ...
 
     def are_labels(self, y: Array, n: int) -> bool:
-        """Whether an array of any origin holds labels of one row or more, among n classes."""
+        """Return whether an array contains labels of n classes, for at least one row."""
         ...
 
     def codes(self, given: Any, classes: Array) -> Array:
@@ -198,7 +198,7 @@ class Target(Protocol):
         ...
 
     def weight_axes(self, units: int, n_members: int) -> tuple[int, ...]:
-        """Axes that the weights of a batch have behind its rows, where a network has so many units and members."""
+        """Return the axes of batch weights after the rows, for a network with these numbers of units and members."""
         ...
 
     def start(self, loss: Any, shares: Array, units: int) -> Array | None:
@@ -210,7 +210,7 @@ class Target(Protocol):
         ...
 
     def output(self, log_p: Array, units: int, probabilities: bool) -> Array:
-        """What a model of so many units would put out, float32 (N, units), if it knew these log-probabilities."""
+        """The output of a model with so many units that predicts these log-probabilities, float32 (N, units)."""
         ...
 
     def with_intercept(self, log_p: Array, y: Array, weights: Array | None = None) -> Array:
@@ -222,7 +222,7 @@ class Target(Protocol):
         ...
 
     def stopping(self, log_p: Array, y: Array, on: str, weights: Array | None = None) -> tuple[Array, float]:
-        """What ends training: a loss per row, float64 (N,), and one number for all (see `early_stopping.Score`)."""
+        """The early-stopping loss of each row, float64 (N,), and one number for all (see `early_stopping.Score`)."""
         ...
 
     def recalls(self, log_p: Array, y: Array, weights: Array | None = None) -> dict[int, float]:
@@ -248,7 +248,7 @@ class Target(Protocol):
         ...
 
     def raw(self, logits: Sequence[Array]) -> Array:
-        """What M members put out without any correction, averaged: (N, C) or (N, L)."""
+        """The mean output of M members without any correction, (N, C) or (N, L)."""
         ...
 
     def joint_scores(self, y: Array, proba: Array, decision: Array, weights: Array | None = None) -> dict[str, float]:
@@ -278,8 +278,8 @@ class Target(Protocol):
         """The rule for rows whose classes, or labels, have other shares."""
         ...
 
-    def describe(self, rule: Any, rows: int, classes: Sequence[Any]) -> dict[str, Any]:
-        """The entry of the threshold in the model card."""
+    def describe(self, rule: Any, rows: int, classes: Sequence[Any], of: str = "rows") -> dict[str, Any]:
+        """Return the entry of the threshold in the model card; `of` is what was counted, such as units."""
         ...
 
     def columns(self, decision: Any, classes: Array) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What strategies and metrics are called: the one table that messages, terminal, report and documentation share."""
+"""Titles of strategies and metrics, which messages, terminal, report and documentation share."""
 
 from __future__ import annotations
 
@@ -81,6 +81,22 @@ METRICS: Mapping[str, tuple[str, str]] = MappingProxyType(
     }
 )
 
+#: Key of what `evaluate` reports beyond these -> its title.
+FURTHER: Mapping[str, str] = MappingProxyType(
+    {
+        "partial_auc": "ROC AUC up to a false-positive rate of 10% (0.5 is random guessing)",
+        "brier_reliability": "Brier score: miscalibration",
+        "brier_resolution": "Brier score: separation of the classes",
+        "calibration_error": "Calibration error (root mean square, without the noise of the bins)",
+        "net_benefit": "Net benefit at the threshold (true positives per case)",
+        "net_benefit_everybody": "Net benefit of an alert for every case",
+        "largest_cost_share": "Share of all costs that the most expensive row has",
+        "amount_recall": "Recall by amount (share of the amount at stake with an alert)",
+        "precision_first": "Precision among the first rows of the ranking",
+        "lift_first": "Lift of the first rows (their precision over the share of positives)",
+    }
+)
+
 #: Suffix of a metric key -> the decision, or the probabilities, that the metric is computed from.
 SUFFIXES: Mapping[str, str] = MappingProxyType(
     {"_uncorrected": "uncorrected, default threshold", "_default": "corrected, default threshold"}
@@ -136,6 +152,8 @@ def metric_title(key: str) -> str:
         >>> metric_title("f1"), metric_title("f1_default")
         ('F1 (harmonic mean of precision and recall)', 'F1 (corrected, default threshold)')
     """
+    if key in FURTHER:
+        return FURTHER[key]
     meaning = f" ({METRICS[key][1]})" if key in METRICS else ""
     return capital(metric_name(key)) + meaning
 

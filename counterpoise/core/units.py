@@ -37,7 +37,7 @@ class Units:
 
     @property
     def name(self) -> str:
-        """What to call a unit in a message."""
+        """The name of a unit in messages."""
         return " + ".join(self.columns)
 
     @property
@@ -88,7 +88,7 @@ class Units:
 
 @dataclass(frozen=True)
 class UnitRule:
-    """How a classifier decides units.
+    """Return the rule for units of a classifier, or raise an error without one.
 
     Attributes:
         columns, aggregate: As in `Units`.
@@ -102,7 +102,7 @@ class UnitRule:
 
     @property
     def name(self) -> str:
-        """What to call a unit in a message."""
+        """The name of a unit in messages."""
         return " + ".join(self.columns)
 
 

@@ -1,4 +1,4 @@
-"""What a missed case costs, row by row, read from a column."""
+"""The cost of a missed case, row by row, read from a column."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a cell of text may hold instead of a value: nothing, a word for nothing, or a code made of digits."""
+"""Cells of text without a value: empty cells, words for missing values, and codes made of digits."""
 
 from __future__ import annotations
 

@@ -222,7 +222,7 @@ def _value_names(texts: Any) -> Any:
 
 
 def columns_config(schema: Schema) -> dict[str, Any]:
-    """What the layer of a schema is made with (see `RawColumns`)."""
+    """The arguments of the layer of a schema (see `RawColumns`)."""
     names = safe_names([c.name for c in [*schema.numeric, *schema.categorical]])
     return {
         "numeric": [names[c.name] for c in schema.numeric],

@@ -34,10 +34,12 @@ class LeftOut:
 
     not_utf8: int = 0
     wrong_width: int = 0
+    headers: int = 0
 
     def notes(self, name: str) -> list[str]:
         """A sentence for each reason."""
         reasons = {"because they are not UTF-8": self.not_utf8, "for a wrong number of fields": self.wrong_width}
+        reasons |= {"because they repeat the header": self.headers}
         return [f"Lines of {name} left out {why}: {count:,}." for why, count in reasons.items() if count]
 
 
@@ -149,6 +151,8 @@ def _is_utf8(line: bytes) -> bool:
 
 def _regular(raw: bytes, layout: Layout, line: int, last: bool) -> Block | None:
     """The rows, where each line surely is one: as many separators as the header, counted outside quotes, none blank."""
+    if _has_header(raw, layout):
+        return None
     data = np.frombuffer(raw.rstrip(b"\r\n") + b"\n" if last else raw, dtype=np.uint8)
     breaks = data == _NEWLINE
     outside = None
@@ -178,6 +182,12 @@ def _regular(raw: bytes, layout: Layout, line: int, last: bool) -> Block | None:
     return Block(layout, whole, np.concatenate([[0], ends[:-1]]), ends, rows, line)
 
 
+def _has_header(raw: bytes, layout: Layout) -> bool:
+    """Whether a line may repeat the header, as in files that were joined; one column may contain its own name."""
+    line = layout.header_line
+    return len(layout.header) > 1 and (raw.startswith(line) or b"\n" + line in raw)
+
+
 def _well_placed(data: Array, quotes: Array, separator: int) -> bool:
     """Whether quotation marks open at the beginning of a field and close at its end; those that are doubled do both."""
     around = np.isin(np.arange(256), [separator, _NEWLINE, _RETURN, _QUOTE])
@@ -198,7 +208,16 @@ def _looked_at(raw: bytes, layout: Layout, line: int, last: bool, skip_bad: bool
     except csv.Error as fault:
         raise DataError(f"{layout.name}, line {line + reader.line_num}: not CSV ({fault}).") from None
     rows = rows if last else rows[:-1]
-    bad = [row for row in rows if len(row[2]) != width and row[2]]
+    header = next(csv_reader([layout.header_line.decode()], layout.separator)) if _has_header(raw, layout) else []
+    again = [row for row in rows if header and row[2] == header]
+    if again and not skip_bad:
+        raise DataError(
+            f"{layout.name}, line {line + again[0][0]}: the header again. Expected one header, in the first line. "
+            "Delete such lines, or leave them out with skip_bad (--skip-bad)."
+        )
+    left_out.headers += len(again)
+    data = [row for row in rows if row[2] != header] if again else rows
+    bad = [row for row in data if len(row[2]) != width and row[2]]
     if bad and not skip_bad:
         begin, _, fields = bad[0]
         more = f" ({'' if last else 'at least '}{len(bad):,} such lines)" if len(bad) > 1 else ""
@@ -208,7 +227,7 @@ def _looked_at(raw: bytes, layout: Layout, line: int, last: bool, skip_bad: bool
             f"(--skip-bad)."
         )
     left_out.wrong_width += len(bad)
-    kept = [row for row in rows if len(row[2]) == width or (width == 1 and not row[2])]
+    kept = [row for row in data if len(row[2]) == width or (width == 1 and not row[2])]
     bounds = np.cumsum([0, *(len(text.encode()) for text in lines)])
     out = io.StringIO(newline="")
     csv.writer(out, delimiter=layout.separator, lineterminator="\n").writerows(fields or [""] for *_, fields in kept)

@@ -21,6 +21,7 @@ _FOREIGN = {
     rb"PK\x03\x04": "a zip archive or an Excel workbook (unpack it, or save the sheet as CSV)",
     rb"BZh|\xfd7zXZ|\x28\xb5\x2f\xfd": "compressed data (unpack it first)",
     rb"PAR1": "Parquet (name it FILE.parquet)",
+    rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": "an Excel workbook (save the sheet as CSV)",
     rb"SQLite format 3": "an SQLite database (export the table as CSV)",
     rb"\s*<(!doctype|html|\?xml)": "HTML or XML (was an error page saved instead of the file?)",
     rb"\s*(\{\s*[\"}]|\[\s*[\[{])": "JSON (convert it to a table first)",
@@ -36,7 +37,8 @@ class Layout:
 
     Attributes:
         name: The file, for messages.
-        separator: A comma, unless the header has none but has a tab, a semicolon or a bar.
+        separator: A comma, a tab, a semicolon or a bar: that of them that makes most columns, as many in the first row
+            as in the header; else the first of them in the header.
         header: The names of the columns.
         head: All bytes above the first row.
         lines: How many lines these are.
@@ -54,6 +56,11 @@ class Layout:
     head: bytes
     lines: int
     notes: tuple[str, ...] = ()
+
+    @property
+    def header_line(self) -> bytes:
+        """The header as it is written; its last line where quotation marks make it longer."""
+        return self.head.splitlines()[-1].removeprefix(_BOM)
 
 
 def csv_reader(lines: Iterable[str], separator: str) -> csv._reader:  # type: ignore[name-defined]
@@ -95,7 +102,7 @@ def _layout(raw: bytes, name: str, ended: bool) -> Layout | None:
     above = _above_header(lines, ended)
     if above is None:
         return None
-    separator = _separator(lines[above])
+    separator = _separator(lines[above], next(filter(str.strip, lines[above + 1 :]), ""))
     reader = csv_reader(lines[above:], separator)
     try:
         fields = next(reader)
@@ -163,6 +170,7 @@ def _is_header(comment: str, line: str) -> bool:
     return len(fields[0]) == len(fields[1]) > 1 and numbers
 
 
-def _separator(header: str) -> str:
-    bare = _QUOTED.sub("", header)
-    return "," if "," in bare else next((s for s in "\t;|" if s in bare), ",")
+def _separator(header: str, row: str) -> str:
+    counts = {s: [_QUOTED.sub("", line).count(s) for line in (header, row)] for s in ",\t;|"}
+    found = {s: (above == below, above if above == below else 0) for s, (above, below) in counts.items() if above}
+    return max(found, key=found.__getitem__, default=",")

@@ -17,9 +17,8 @@ CELLS = 1 << 20
 def read_csv(path: Path, as_text: tuple[str, ...] = (), skip_bad: bool = False) -> tuple[pl.DataFrame, list[str]]:
     """Read a CSV file with one header line, and perhaps comment lines (# or //) above it.
 
-    The separator is a comma, unless the header has none but has a tab, a semicolon or a bar. Types are
-    inferred from all lines; a column of digits of which some begin with 0 (zip codes) is text. Blanks around values do
-    not count; `cells.MISSING` lists what is read as missing.
+    For the separator see `csv_layout.Layout`. Types are inferred from all lines; a column of digits of which some
+    begin with 0 (zip codes) is text. Blanks around values do not count; `cells.MISSING` lists what is read as missing.
 
     Args:
         path: The file.

@@ -1,4 +1,4 @@
-"""What the text of a CSV file spells: numbers, dates, truth values or words, column by column.
+"""The types of the columns of a CSV file: numbers, dates, truth values or words.
 
 Many columns of few rows are read as one column of all their cells: in a table of thousands of columns, most of the time
 is what polars needs for each column in addition to its rows.
@@ -15,6 +15,7 @@ import polars as pl
 
 from counterpoise.data.cells import CODE, clean
 from counterpoise.data.date_text import DATE, is_iso_date, parse_dates
+from counterpoise.data.number_parsing import grouped_by_points, may_be_thousands
 
 Array = np.ndarray
 
@@ -49,7 +50,7 @@ class Cells:
 
     @classmethod
     def of(cls, frame: pl.DataFrame) -> Cells:
-        """Those of a frame of text with a row at least."""
+        """Read the columns of a frame of text with at least one row."""
         return cls(tuple(frame.columns), frame.height, clean(pl.concat(frame.get_columns(), rechunk=True)))
 
     def column(self, name: str) -> pl.Series:
@@ -80,6 +81,10 @@ class Cells:
         for kind in NUMBERS:
             spelled = self._spelling(left, kind)
             plain = self._where(spelled, lambda text: ~text.str.contains(CODE).fill_null(False))
+            if kind == pl.Float64:
+                doubtful = self._where(self._where(plain, grouped_by_points, _FIRST[0]), grouped_by_points)
+                thousands = [column for column in doubtful if may_be_thousands(self._of([column]))]
+                plain = np.setdiff1d(plain, thousands)
             types |= dict.fromkeys(plain, kind)
             left = np.setdiff1d(left, spelled)
         truths = self._where(left, lambda text: text.is_null() | text.str.contains(TRUTH))

@@ -20,7 +20,7 @@ STEPS = 16
 
 
 def cycles_of(stamps: Array, offset: float, unit: str = "date") -> tuple[float, ...]:
-    """Return the cycles of a column of time stamps: gone through twice at least, not always at one point.
+    """Return the cycles that a column of time stamps covers at least twice, with varying position.
 
     Args:
         stamps: float64 (N,), days or seconds since 1970-01-01, NaN for missing.

@@ -6,6 +6,8 @@ its English name. Between slashes, a day above 12 anywhere in the column decides
 
 from __future__ import annotations
 
+import re
+
 import polars as pl
 
 from counterpoise.data.dates import in_utc
@@ -29,14 +31,21 @@ _NAMED = (
     rf"^{_YEAR}[ -]{_MONTH}[ -]{_DAY}{_REST}$",
 )
 _NAME = rf"(?i)(^|[^a-z])(?:{'|'.join(_MONTHS)})([^a-z]|$)"
+_SHORT = rf"(?i:\d{{1,2}}[ -](?:{'|'.join(_MONTHS)})\.?[ -]\d\d|(?:{'|'.join(_MONTHS)})\.? \d{{1,2}}, ?\d\d)"
 #: Dates in which two numbers come before the year.
 _SLASHES = r"^(?P<first>\d{1,2})[/-](?P<second>\d{1,2})[/-](?P<year>\d{4})(?:,? (?P<rest>\d.*))?$"
-_UNCERTAIN = r"^\d{1,2}[/-]\d{1,2}[/-](\d{4}|\d\d)(,? .*)?$"
+_DOTS = r"((0?[1-9]|[12]\d|3[01])\.(0?[1-9]|1[0-2])|(0?[1-9]|1[0-2])\.(0?[1-9]|[12]\d|3[01]))\.\d\d"
+_UNCERTAIN = rf"^(\d{{1,2}}[/-]\d{{1,2}}[/-](\d{{4}}|\d\d)|{_DOTS}|{_SHORT})(,? .*)?$"
+_CENTURY = rf"^(\d{{1,2}}[./-]\d{{1,2}}[./-]\d\d|{_SHORT})([, ].*)?$"
+#: A day anywhere in text, of any order.
+_DATED = rf"\d{{4}}[-/.]\d\d?[-/.]\d\d?|\d\d?[-/.]\d\d?[-/.]\d{{4}}|{_NAME}.*\d"
 _HALF_DAY = r"(?i)^(?P<date>.*? )?(?P<h>\d{1,2})(?P<m>:[0-5]\d(?::[0-5]\d(?:\.\d+)?)?)? ?(?P<half>[ap])\.?m\.?$"
+#: ISO 8601 without signs: 20241231T235959.
+_COMPACT = r"^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)"
 _TIME = r"^([01]?\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d+)?)?$"
 _SPAN = r"^(?:(?P<days>[+-]?\d+) days?,?)? ?(?:(?P<sign>[+-]?)(?P<h>\d+):(?P<m>[0-5]\d):(?P<s>[0-5]\d(?:\.\d+)?))?$"
 #: What dates, times and durations have in common, and other text mostly lacks.
-STAMP = rf"\d{{4}}[-/]\d\d|\d\.\d{{1,2}}\.\d{{4}}|:|day|(?i:\d ?[ap]\.?m\.?$)|{_NAME}"
+STAMP = rf"\d{{4}}[-/]\d\d|\d{{8}}T\d|\d\.\d{{1,2}}\.\d{{4}}|:|day|(?i:\d ?[ap]\.?m\.?$)|{_NAME}"
 
 
 def is_iso_date(text: pl.Series) -> bool:
@@ -55,6 +64,21 @@ def is_iso_date(text: pl.Series) -> bool:
 def are_uncertain(text: pl.Series) -> bool:
     """Whether most values are dates whose order of day and month is not certain, such as 03/04/2024."""
     return bool((text.str.contains(_UNCERTAIN).mean() or 0.0) > 0.5)  # type: ignore[operator]
+
+
+def lacks_century(text: str) -> bool:
+    """Whether a date has a year of two digits, such as 31.12.24 or 31-Dec-24.
+
+    Example:
+        >>> lacks_century("31-Dec-24"), lacks_century("12/31/24"), lacks_century("31.12.2024")
+        (True, True, False)
+    """
+    return re.match(_CENTURY, text) is not None
+
+
+def are_dated(text: pl.Series) -> bool:
+    """Whether most values contain a date, in whatever spelling."""
+    return bool((text.str.contains(_DATED).mean() or 0.0) > 0.5)  # type: ignore[operator]
 
 
 def date_order(text: pl.Series) -> str:
@@ -87,6 +111,8 @@ def parse_dates(text: pl.Series, order: str = "") -> pl.Series:
     """
     spelled = _year_first(_in_24_hours(text.str.strip_chars()), order)
     spelled = spelled.str.replace(r"^(\d{4})/(\d\d)/(\d\d)", "$1-$2-$3")
+    if spelled.str.contains(_COMPACT).any():
+        spelled = spelled.str.replace(_COMPACT, "$1-$2-$3 $4:$5:").str.replace(r"(:\d\d:)(\D|$)", "${1}00$2")
     spelled = spelled.str.replace(r"^(\d)\.", "0$1.").str.replace(r"^(\d\d)\.(\d)\.", "$1.0$2.")
     spelled = spelled.str.replace(r"^(\d\d)\.(\d\d)\.(\d{4})", "$3-$2-$1").str.replace(r"^(.{10}[T ])(\d:)", "${1}0$2")
     spelled = spelled.str.replace(r"(\d) ?([+-]\d\d):?(\d\d)$", "$1$2:$3").str.replace(

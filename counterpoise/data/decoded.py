@@ -128,7 +128,7 @@ class PixelCache:
         return bool(self._here[row])
 
     def write(self, row: int, values: Array, note: bytes = b"") -> None:
-        """Keep a row and a note of `RECORD` - 4 bytes; a full disk ends the keeping and nothing else."""
+        """Cache a row and a note of `RECORD` - 4 bytes; a full disk only ends the caching."""
         if self._handle < 0 or self._full:
             return
         try:

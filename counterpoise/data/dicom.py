@@ -97,8 +97,8 @@ def _pixels(header: Any) -> Array:
     except (RuntimeError, NotImplementedError) as error:
         name = header.file_meta.TransferSyntaxUID.name
         raise DataError(
-            f"DICOM compressed as {name}, for which pydicom has no plugin here (pip install pylibjpeg[all]), or which "
-            f"is damaged ({str(error).splitlines()[0][:60]})"
+            f"DICOM compressed as {name}, damaged or without a plugin of pydicom (pip install pylibjpeg[all]): "
+            f"{str(error).splitlines()[0][:60]}"
         ) from error
 
 

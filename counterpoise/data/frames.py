@@ -1,4 +1,4 @@
-"""Any table that a user holds -> one polars frame, and nothing else.
+"""From any table of the user to one polars frame.
 
 pandas is recognized without importing it.
 """

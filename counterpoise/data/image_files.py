@@ -30,7 +30,7 @@ _BETWEEN_WORDS = re.compile(r"[\W_\d]+")
 
 
 def part_of_split(name: str) -> str:
-    """What a folder of this name is for in a split ("train", "validation", "test"), or "".
+    """The part of a split that a folder of this name contains ("train", "validation", "test"), or "".
 
     Example:
         >>> [part_of_split(name) for name in ("Train", "test_set", "02-VAL", "train2017", "latest")]

@@ -1,4 +1,4 @@
-"""What an image file holds, seen by decoding it once: faults, type, range, shape."""
+"""Facts about an image file, found by decoding it once: faults, type, range, and shape."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from counterpoise.data.pixel_types import Range, known_span, pixel_type, stored_
 
 @dataclass(frozen=True)
 class ImageInfo:
-    """What a file holds.
+    """Facts about the content of an image file.
 
     Attributes:
         fault: What is wrong with it; "": nothing.

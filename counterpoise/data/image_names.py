@@ -33,31 +33,33 @@ class Names:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._steps: list[dict[str, list[str]]] = [{} for _ in range(6)]
+        start = 0 if str(root) == "." else len(os.path.join(root, ""))
         for path in files_below(root):
-            self._enter(path)
+            self._enter(path, composed(path[start:].replace(os.sep, "/")))
 
     def find(self, name: str) -> list[str]:
         """Return the files that a name means: one, none, or several if the name is ambiguous."""
-        own = Path(name)
-        if own.is_absolute():
-            return [name] if own.is_file() else []
-        pure = PurePosixPath(composed(name.replace("\\", "/")))
-        asked = (str(pure), str(pure), pure.name, pure.name, str(pure).casefold(), pure.name.casefold())
+        if os.path.isabs(name):
+            return [name] if os.path.isfile(name) else []
+        whole = composed(name.replace("\\", "/"))
+        whole = str(PurePosixPath(whole)) if "/" in whole else whole
+        last = whole.rpartition("/")[2]
+        asked = (whole, whole, last, last, whole.casefold(), last.casefold())
         for known, key in zip(self._steps, asked, strict=True):
             if key in known:
                 return _pictures(known[key])
-        outside = self.root / pure
-        return [os.path.normpath(outside)] if ".." in pure.parts and outside.is_file() else []
+        outside = self.root / whole
+        return [os.path.normpath(outside)] if ".." in whole.split("/") and outside.is_file() else []
 
     def example(self) -> str:
         """Any file of the folder; "" if it has none."""
         return next(iter(self._steps[0]), "")
 
-    def _enter(self, path: str) -> None:
-        inner = PurePosixPath(composed(Path(path).relative_to(self.root).as_posix()))
-        whole, bare = str(inner), str(inner.with_suffix(""))
-        keys = [{whole}, {bare}, {inner.name}, {inner.stem}]
-        keys += [{key.casefold() for key in (whole, bare)}, {key.casefold() for key in (inner.name, inner.stem)}]
+    def _enter(self, path: str, whole: str) -> None:
+        bare = os.path.splitext(whole)[0]
+        name, stem = whole.rpartition("/")[2], bare.rpartition("/")[2]
+        keys = [{whole}, {bare}, {name}, {stem}]
+        keys += [{key.casefold() for key in (whole, bare)}, {key.casefold() for key in (name, stem)}]
         for known, names in zip(self._steps, keys, strict=True):
             for key in names:
                 known.setdefault(key, []).append(path)
@@ -69,7 +71,7 @@ def _pictures(paths: list[str]) -> list[str]:
 
 
 def names_of(column: pl.Series) -> list[str | None]:
-    """The names in a column as text, blanks at the ends left out; None where there is none.
+    """Return the names in a column as text without surrounding blanks, or None for empty cells.
 
     Example:
         >>> names_of(pl.Series([10.0, None])), names_of(pl.Series([" a.png ", ""]))
@@ -84,7 +86,7 @@ def names_of(column: pl.Series) -> list[str | None]:
 
 
 def located(column: pl.Series, root: Path, skip_bad: bool) -> tuple[list[str | None], list[str]]:
-    """The file of each row, None where it has none, and sentences about these.
+    """Return the file of each row, or None without one, and notes about rows without a file.
 
     Raises:
         ColumnError: rows without a name, or names that several files bear.
@@ -103,14 +105,14 @@ def located(column: pl.Series, root: Path, skip_bad: bool) -> tuple[list[str | N
     missing = [name for name, files in files_of.items() if not files]
     if missing and not skip_bad:
         raise DataError(
-            f"{_listed(missing)} of column {column.name!r} {'is' if len(missing) == 1 else 'are'} not below {root}. "
+            f"{_listed(missing)} of column {column.name!r} {'is' if len(missing) == 1 else 'are'} not in {root}. "
             f"Expected one file for each name. {_example_text(names)}Name the folder of the images with root= "
             "(--root), or leave these rows out with skip_bad=True (--skip-bad)."
         )
     notes = [f"Left out {rows_text(nameless)} without the name of an image."] if nameless else []
     if missing:
         rows = [row for row, name in enumerate(asked) if name is not None and not files_of[name]]
-        notes.append(f"Left out {rows_text(rows)}: {_listed(missing)} not below {root}.")
+        notes.append(f"Left out {rows_text(rows)}: {_listed(missing)} not in {root}.")
     return [files_of[name][0] if name is not None and files_of[name] else None for name in asked], notes
 
 

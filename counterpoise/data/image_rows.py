@@ -71,7 +71,7 @@ def labeled_rows(metadata: RowMetadata, names: Array, labels: Mapping[str, Any])
 
 
 def names_below(root: str | Path, paths: Sequence[str]) -> Array:
-    """What each image is called, the name of its file below a folder, text (N,)."""
+    """The name of each image, text (N,): its file name below a folder."""
     return np.array([os.path.relpath(path, root) for path in paths])
 
 

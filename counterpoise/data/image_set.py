@@ -153,7 +153,7 @@ class ImageSet:
 
     @property
     def split(self) -> Any:
-        """What each file is used for, a series of words; None: no split was given."""
+        """The use of each file as a series of words; None without a split."""
         return None if self.metadata is None else self.metadata.split
 
     def part(self, name: str) -> ImageSet:

@@ -68,8 +68,8 @@ def read_rows(
     if IMAGE in more or set(more) & {*targets, images}:
         name = IMAGE if IMAGE in more else next(iter(set(more) & {*targets, images}))
         raise ColumnError(
-            f"Column {name!r} cannot be a feature or a unit, because it is the target or the column of image names, "
-            f"or has the reserved name of the image input. Leave it out, or rename it."
+            f"Column {name!r} cannot be a feature or a unit. It is the target, the column of image names, or has the "
+            f"reserved name {IMAGE!r}. Leave it out, or rename it."
         )
     folder = _root(source, root)
     files, absent = located(frame[images], folder, skip_bad)

@@ -311,8 +311,8 @@ def _of_folder(root: Path) -> tuple[list[str], RowMetadata, Path, list[str]]:
         parts = ", ".join(dict.fromkeys(layout.split))
         notes.append(
             f"{root} contains the parts of a split ({parts}). Test images are used only for scoring, and validation "
-            f"images end training. To split the images again, put all of them into one folder with a sub-folder for "
-            f"each class."
+            f"images for early stopping. To split the images again, put all of them into one folder with a sub-folder "
+            f"for each class."
         )
     return layout.paths, metadata, root, notes
 

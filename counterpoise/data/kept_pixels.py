@@ -76,7 +76,7 @@ class KeptPixels:
         self.cache.write(int(self.rows[row]), values, note)
 
     def info_of(self, row: int) -> ImageInfo | None:
-        """What a file contains whose pixels are kept already."""
+        """Facts about a file whose pixels are cached already."""
         note = self.cache.note(int(self.rows[row]))
         if not note:
             return None
@@ -84,7 +84,7 @@ class KeptPixels:
         return ImageInfo(gray=gray, reduced=reduced, frames=frames, ratio=ratio)
 
     def at(self, rows: Array) -> KeptPixels:
-        """Those of some of the files."""
+        """Return the same, for some of the files only."""
         return replace(self, rows=self.rows[rows])
 
     def fits(self, size: tuple[int, int], form: Pictures, deep: bool) -> bool:

@@ -1,4 +1,4 @@
-"""What is in a column: numbers, levels, or nothing that a model can use?
+"""The kind of a column: numbers, categories, or nothing that a model can use.
 
 The rules, in order (N rows; text and whole numbers are judged from 20 rows up):
 
@@ -29,13 +29,22 @@ from counterpoise.core.errors import ColumnError
 from counterpoise.core.schema import Column, TextFormat
 from counterpoise.data.cells import clean
 from counterpoise.data.cycles import PER_DAY, cycle_name, cycles_of
-from counterpoise.data.date_text import STAMP, are_uncertain, date_order, parse_dates, parse_durations, parse_times
+from counterpoise.data.date_text import (
+    STAMP,
+    are_dated,
+    are_uncertain,
+    date_order,
+    lacks_century,
+    parse_dates,
+    parse_durations,
+    parse_times,
+)
 from counterpoise.data.dates import unit_of
 from counterpoise.data.levels import MAX_LEVELS, are_dates, compared_by_value, level_text, levels_of
 from counterpoise.data.number_parsing import plain_numbers
 from counterpoise.data.numbers import read_clean_numbers
 from counterpoise.data.precision import distinct, floats, precision_of
-from counterpoise.data.stray_words import LEAST_ROWS, PARTLY, Read, with_words
+from counterpoise.data.stray_words import FEW_NUMBERS, LEAST_ROWS, PARTLY, Read, with_words
 
 _PAIRS = ({"yes", "no"}, {"true", "false"}, {"t", "f"}, {"y", "n"})
 _ID_NAME = re.compile(r"(^|[^a-z])(id|ids|uid|uuid|guid|key|identifier|row_?(id|number|num|no)|index|serial)$", re.I)
@@ -45,10 +54,13 @@ _SPELLED = ((parse_dates, "dates"), (parse_times, "times of day"), (parse_durati
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 _STAMP_NAMES = {"timestamp", "time", "datetime", "date", "epoch", "unix", "unixtime", "ts", "utc", "at"}
 _UNIX_RANGE = 631_152_000, 4_133_980_800
+_UNIX_UNITS = ("seconds", "milliseconds", "microseconds", "nanoseconds")
 #: What text lacks that spells neither numbers nor dates.
 _DIGIT = r"\p{Nd}"
 #: Values on which it is seen whether text spells one of these.
 _LOOKED_AT = 1_000
+#: Words from which on a text that is hardly ever repeated is prose, and no identifier.
+FREE_TEXT_WORDS = 3
 
 
 @dataclass(frozen=True)
@@ -87,15 +99,21 @@ def infer(series: pl.Series, kind: str | None = None) -> InferredColumn:
         )
     if kind == "identifier":
         return InferredColumn(Column(name, kind, missing=missing), series)
-    seconds = kind is None and _are_unix_seconds(series)
+    stamps = _unix_stamps(series) if kind is None else ""
+    seconds = stamps == "seconds"
     inferred, reason = (kind, "") if kind else ("numeric", "") if seconds else _guess(series)
     notes = [f"Column {name!r} {note}" for note in read.notes]
-    if inferred in ("constant", "identifier"):
-        notes = notes if inferred == "identifier" else []
+    if inferred in ("constant", "identifier", "text"):
+        notes = [] if inferred == "constant" else notes
         return InferredColumn(
             Column(name, inferred, missing=missing), series, (*notes, f"Column {name!r} {reason}: left out.")
         )
     if inferred == "numeric":
+        if stamps and not seconds:
+            notes.append(
+                f"Column {name!r} contains Unix {stamps}. Convert them to dates or seconds, so that the time of "
+                "day and the day of the week are used too."
+            )
         column, more = _numeric(series, read.written, "seconds" if seconds else unit_of(series.dtype))
         return InferredColumn(column, series, (*notes, *(f"Column {name!r} {note}" for note in more)))
     texts = level_text(series)
@@ -133,8 +151,7 @@ def _as_asked(known: pl.Series) -> pl.Series:
 def read_text(text: pl.Series, asked: bool = False) -> Read:
     """Text as dates, times of day or numbers, where it spells them; else no values, and why where it nearly does."""
     known = clean(text)
-    sample = known.drop_nulls()
-    sample = sample.gather_every(max(1, len(sample) // _LOOKED_AT))
+    sample = _looked_at(known)
     if not asked and not sample.str.contains(_DIGIT).any():
         return Read()
     if are_uncertain(sample):
@@ -145,11 +162,38 @@ def read_text(text: pl.Series, asked: bool = False) -> Read:
         )
         if gaps <= (1 - PARTLY) * len(sample):
             return with_words(known, parse(known), TextFormat(), what)
-    return read_clean_numbers(known, asked)
+    read = read_clean_numbers(known, asked)
+    if read.values is None and not read.notes and sample.n_unique() > FEW_NUMBERS and are_dated(sample):
+        return Read(
+            notes=(
+                f"is read as text although its values contain dates, for example {sample[0]!r}. Write dates as "
+                "2024-12-31 or 2024-12-31 23:59:59.",
+            )
+        )
+    return read
+
+
+def _looked_at(known: pl.Series) -> pl.Series:
+    """Some of the values, without the word that fills more than half of them, if there is one."""
+    sample = known.drop_nulls()
+    sample = sample.gather_every(max(1, len(sample) // _LOOKED_AT))
+    if not len(sample):
+        return sample
+    counts = sample.alias("word").value_counts(sort=True, name="n")
+    word = counts["word"][0]
+    fills = counts["n"][0] > (1 - PARTLY) * len(sample) and not any(map(str.isdecimal, word))
+    return sample.filter(sample != word) if fills else sample
 
 
 def _in_one_order(known: pl.Series, example: str) -> Read:
     """Dates with slashes, where a day above 12 decides on their order; else no values, and why."""
+    if lacks_century(example):
+        return Read(
+            notes=(
+                f"is read as text, because the century of dates such as {example!r} is not certain. Write dates as "
+                "2024-12-31.",
+            )
+        )
     order = date_order(known)
     if not order:
         return Read(
@@ -179,7 +223,10 @@ def _guess(series: pl.Series) -> tuple[str, str]:
     if different == 2 and {str(t).casefold() for t in level_text(known).unique()} in _PAIRS:
         return "boolean", ""
     if len(known) >= LEAST_ROWS and different > 0.95 * len(known) and series.dtype == pl.String:
-        return "identifier", f"looks like an identifier ({different:,} distinct texts in {len(known):,} rows)"
+        count = f"{different:,} distinct texts in {len(known):,} rows"
+        if float(known.str.count_matches(r"\S+").median() or 0) >= FREE_TEXT_WORDS:  # type: ignore[arg-type]
+            return "text", f"is free text ({count}), which only the network 'text' reads"
+        return "identifier", f"looks like an identifier ({count})"
     return "categorical", ""
 
 
@@ -202,13 +249,14 @@ def _numbers_identify(known: pl.Series, different: int) -> str:
     return ""
 
 
-def _are_unix_seconds(series: pl.Series) -> bool:
-    """Whether numbers are Unix seconds: their column is named a time stamp, and all are seconds of 1990 to 2100."""
+def _unix_stamps(series: pl.Series) -> str:
+    """What Unix time stamps are counted in: their column is named one, and all are of 1990 to 2100; "" for others."""
     words = {word.lower() for word in _WORD.findall(series.name)}
     if not words & _STAMP_NAMES or not series.dtype.is_numeric() or series.n_unique() < 2:
-        return False
+        return ""
     low, high = _UNIX_RANGE
-    return bool(series.is_between(low, high).all())
+    units = ((unit, 1000**power) for power, unit in enumerate(_UNIX_UNITS))
+    return next((unit for unit, factor in units if series.is_between(low * factor, high * factor).all()), "")
 
 
 def _numeric(series: pl.Series, written: TextFormat | None, unit: str) -> tuple[Column, list[str]]:

@@ -77,7 +77,7 @@ def load(source: Any, limit: int | None = None) -> tuple[Any, Array, Array | Non
 
 
 def load_alone(source: Any, y: Any, sample_weight: Any) -> tuple[Any, Array, Any]:
-    """As `load`, where no labels and no second weights may be given with the dataset.
+    """Run `load`, and refuse labels and second weights that are passed with the dataset.
 
     Raises:
         OptionError: labels, or weights though the dataset gives some.

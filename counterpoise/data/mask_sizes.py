@@ -31,7 +31,7 @@ class Window(NamedTuple):
 
 
 def resized_mask(values: Array, size: Sides, aspect: str, outside: int) -> Array:
-    """A mask in the size of images: the values of the nearest pixels, where `data.pixels` takes means.
+    """Resize a mask to the size of its image. Each pixel takes the value of the nearest one.
 
     Args:
         values: The mask, in the size of its image.
@@ -62,7 +62,7 @@ def restored_mask(codes: Array, sides: Sides, aspect: str) -> Array:
 
 
 def windows(size: tuple[int, ...], sides: tuple[int, ...], aspect: str) -> list[Window]:
-    """What a mask of this size shows of each side of an image.
+    """The slice of each side of an image that a mask of this size covers.
 
     Example:
         >>> windows((4, 4), (4, 8), "crop")

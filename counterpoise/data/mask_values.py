@@ -1,4 +1,4 @@
-"""What a file of a mask stores, and what the values of all of them mean: one class for each value.
+"""The values that mask files store, and the class that each value means.
 
 - Gray of 8 bits and fewer, and whole numbers of more: the values are the classes. Gray in three equal channels is gray.
 - A palette: its entries are the classes if any file uses a color, else the gray values that they stand for.
@@ -143,9 +143,8 @@ def _check_palettes(masks: Sequence[Mask], paths: Sequence[str]) -> None:
             before, first = known.setdefault(entry, (color, path))
             if before != color:
                 raise DataError(
-                    f"Entry {entry} of the palette is {before} in {first} and {color} in {path}, so it is not the "
-                    f"same class in all masks. Expected the same palette in all masks. Save the masks as gray "
-                    f"images of class codes."
+                    f"Entry {entry} of the palette is {before} in {first}, but {color} in {path}. Expected the same "
+                    f"palette in all masks. Save the masks as gray images of class codes."
                 )
 
 

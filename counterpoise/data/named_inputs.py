@@ -33,7 +33,7 @@ class NamedInput:
 
     @property
     def kind(self) -> str:
-        """What it takes: "text", "whole" numbers or "numbers"."""
+        """The kind of values that the input takes: "text", "whole" numbers or "numbers"."""
         if self.dtype == "string":
             return "text"
         return "whole" if self.dtype.startswith(("int", "uint", "bool")) else "numbers"

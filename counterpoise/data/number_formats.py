@@ -21,11 +21,12 @@ from counterpoise.data.number_parsing import (
     is_currency,
     is_plain,
     is_signed_number,
+    may_be_thousands,
     normal_text,
     number_pattern,
     parse,
 )
-from counterpoise.data.stray_words import MOSTLY, PARTLY
+from counterpoise.data.stray_words import FEW_NUMBERS, MOSTLY, PARTLY
 
 #: Distinct values on which a format is chosen.
 MOST_LOOKED_AT = 20_000
@@ -41,6 +42,11 @@ _ANY = re.compile(
 _BEHIND = frozenset("%‰°µ²³/.")
 _DIGITS = str.maketrans("12345678", "99999999")
 _LATER_DIGIT = re.compile(r"(?<=[0-9])[0-9]")
+_DIGIT = re.compile(r"[0-9]")
+#: Text around one number with decimals, such as ~12.50.
+_DECIMAL = r"^[^0-9]{0,12}(?:[0-9]{1,3}(?:[,' .][0-9]{3})+|[0-9]+)[.,][0-9]+(?:[^0-9.,][^0-9]{0,12})?$"
+#: A fraction that no program writes, unless it writes one in each value.
+_PADDED = r"\.[0-9]{2}0$"
 #: What polars reads as a number without digits.
 _INFINITE = re.compile(r"[+-]?(inf|infinity|nan)")
 
@@ -66,20 +72,37 @@ def number_format(text: pl.Series, normal: pl.Series) -> tuple[TextFormat | None
         counts = _distinct(text)
         rows = _by_shape(normal_text(counts["text"]), counts["n"].to_list())
     numeric = [(shape, n) for text_shape, n in rows.items() if (shape := _parts(text_shape)) is not None]
-    if sum(n for _, n in numeric) < PARTLY * sum(rows.values()):
-        return None, ""
+    if sum(n for _, n in numeric) < PARTLY * (sum(rows.values()) - _filler(rows)):
+        return None, _embedded(text, normal)
     affix, doubt = _affix(numeric)
     if affix is None:
         return None, doubt
     formats = _candidates([shape.number for shape, _ in numeric], affix)
+    thousands = may_be_thousands(normal)
+    if thousands and normal.str.contains(_PADDED).any():
+        formats = formats[::-1]
     ranked = [(_fitting(rows, one), one) for one in formats]
     most = max(sum(rows[shape] for shape in numbers) for numbers, _ in ranked)
     leading = [(numbers, one) for numbers, one in ranked if sum(rows[shape] for shape in numbers) == most]
     numbers, written = leading[0]
-    if written == TextFormat():  # as programs write numbers
+    if written == TextFormat() and not thousands:  # as programs write numbers
         return written, ""
     others = [other for theirs, other in leading[1:] if any(numbers[s] != theirs[s] for s in numbers.keys() & theirs)]
     return written, next(filter(None, (_ambiguity(text, written, other) for other in others)), "")
+
+
+def _filler(rows: Counter[str]) -> int:
+    """How often the most frequent word without a digit occurs, which may stand for a missing value."""
+    return max((n for shape, n in rows.items() if not _DIGIT.search(shape)), default=0)
+
+
+def _embedded(text: pl.Series, normal: pl.Series) -> str:
+    """Name a text that contains a number with decimals and more; "" where few do."""
+    found = normal.str.contains(_DECIMAL).fill_null(False)
+    if found.sum() < PARTLY * (len(text) - text.null_count()) or text.n_unique() <= FEW_NUMBERS:
+        return ""
+    example = text[int(found.arg_max() or 0)]
+    return f"is read as text although its values contain numbers, for example {example!r}. Write the numbers alone."
 
 
 def _distinct(text: pl.Series) -> pl.DataFrame:
@@ -111,7 +134,8 @@ def _parts(shape: str) -> _Shape | None:
     before, number, after = match["before"], match["number"], match["after"]
     if not all(_letter_or(c, ".") for c in before) or not all(_letter_or(c, _BEHIND) for c in after):
         return None
-    return _Shape(before, number, after) if not before or (is_currency(before) and not after) else None
+    money = is_currency(before) and (not after or is_currency(after))
+    return _Shape(before, number, after) if not before or money else None
 
 
 def _letter_or(character: str, others: Iterable[str]) -> bool:
@@ -123,7 +147,8 @@ def _affix(numeric: list[tuple[_Shape, int]]) -> tuple[str | None, str]:
     """The one sign or unit around the numbers, "" for none; or None and why there is none."""
     rows: Counter[str] = Counter()
     for shape, n in numeric:
-        rows[_singular((shape.before + shape.after).rstrip("."))] += n
+        for affix in filter(None, (shape.before, shape.after)) if shape.before + shape.after else ("",):
+            rows[_singular(affix.rstrip("."))] += n
     few = (1 - MOSTLY) * sum(rows.values())
     bare = rows.pop("", 0)
     units = [affix for affix, n in sorted(rows.items(), key=lambda item: (item[1], item[0])) if n > few][::-1]

@@ -17,7 +17,11 @@ _POSITIVE, _NEGATIVE = ("", "+"), ("-", "()")
 #: A unit of at least so many letters is one with and without a final s: 1 year, 2 years.
 LEAST_PLURAL = 3
 #: Other characters for an apostrophe and a minus sign; these, and blanks other than one space.
-_QUOTES, _DASHES, _ODD = r"[’ʼ´`]", r"[−–‒]", r"  |[^\S ]|[’ʼ´`−–‒]"
+_QUOTES, _DASHES, _ODD = r"[’ʼ´`]", r"[−–‒—]", r"  |[^\S ]|[’ʼ´`−–‒—]"
+#: Prices without cents: 12.-, 12,-- and 12.— are 12.
+_NO_CENTS = r"([0-9])[.,]-{1,2}([^0-9]*)$"
+#: Numbers whose points may separate decimals or thousands.
+_GROUPS = r"^[+-]?(0|[1-9][0-9]{0,2}(\.[0-9]{3})?)$"
 
 #: Digits and marks of other scripts, such as those of Arabic.
 _FOREIGN = r"[\p{Nd}٫٬--0-9]"
@@ -48,6 +52,29 @@ def plain_numbers(text: pl.Series) -> pl.Series:
         if whole.null_count() == text.null_count():
             return whole
     return text.cast(pl.Float64, strict=False).fill_nan(None)
+
+
+def grouped_by_points(text: pl.Series) -> pl.Series:
+    """Whether the points of each value may separate thousands, true for values without a point below 1,000.
+
+    Example:
+        >>> grouped_by_points(pl.Series(["1.200", "950", "1.25", "0.125", None])).to_list()
+        [True, True, False, False, True]
+    """
+    return text.str.contains(_GROUPS).fill_null(True)
+
+
+def may_be_thousands(text: pl.Series) -> bool:
+    """Whether a column may be whole numbers with points between thousands: 950 and 1.200, but not 1.25.
+
+    Numbers that all have a point are the same up to a factor of 1,000, and decimals as programs write them.
+
+    Example:
+        >>> may_be_thousands(pl.Series(["1.200", "950"])), may_be_thousands(pl.Series(["1.200", "1.950"]))
+        (True, False)
+    """
+    points = text.str.contains(r"\.")
+    return bool(points.any() and not points.all() and grouped_by_points(text).all())
 
 
 def is_plain(written: TextFormat) -> bool:
@@ -94,6 +121,8 @@ def normal_text(text: pl.Series) -> pl.Series:
     if text.str.contains(_ODD).any():
         for pattern, by in ((r"\s+", " "), (_QUOTES, "'"), (_DASHES, "-")):
             text = text.str.replace_all(pattern, by)
+    if text.str.contains(_NO_CENTS).any():
+        text = text.str.replace(_NO_CENTS, "$1$2")
     normal = pl.col("text").str.strip_chars().str.to_lowercase()
     return text.to_frame("text").select(normal)["text"].alias(text.name)
 

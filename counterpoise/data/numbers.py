@@ -14,7 +14,7 @@ import polars as pl
 from counterpoise.core.schema import TextFormat
 from counterpoise.data.cells import clean, has_codes
 from counterpoise.data.number_formats import number_format
-from counterpoise.data.number_parsing import normal_text, parse_normal, plain_numbers, western_digits
+from counterpoise.data.number_parsing import may_be_thousands, normal_text, parse_normal, plain_numbers, western_digits
 from counterpoise.data.stray_words import Read, with_words
 
 
@@ -35,7 +35,7 @@ def read_clean_numbers(known: pl.Series, asked: bool = False) -> Read:
     if known.null_count() == len(known) or (has_codes(known) and not asked):
         return Read()
     plain = plain_numbers(known)
-    if plain.null_count() == known.null_count():
+    if plain.null_count() == known.null_count() and not may_be_thousands(known):
         return Read(plain, TextFormat(), ("contains numbers as text. They are read as numbers.",))
     normal = normal_text(known)
     written, doubt = number_format(known, normal)

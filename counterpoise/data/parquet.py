@@ -1,4 +1,4 @@
-"""Parquet files: whatever is wrong with one is a line that names it."""
+"""Parquet files: every fault is reported in one line that names the file."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _named(path: Path) -> Path:
 
 @contextmanager
 def readable(name: str) -> Iterator[None]:
-    """Turn what is raised while polars reads a file into our error; of a panic nothing is printed."""
+    """Turn errors of polars while it reads a file into our error; a panic prints nothing."""
     try:
         with without_faults(name):
             yield

@@ -52,7 +52,7 @@ class PixelRange(keras.layers.Layer):
         return {**super().get_config(), "pictures": self.pictures}
 
     def asks(self, rows: Array) -> Array:
-        """The training rows that are looked at."""
+        """The training rows that determine the range."""
         return rows[np.linspace(0, len(rows) - 1, min(len(rows), self.pictures)).astype(int)]
 
     def learned(self, x: Array) -> list[Array]:

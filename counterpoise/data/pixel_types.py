@@ -1,4 +1,4 @@
-"""What an image of more than 8 bits stores, and which of its values are black and white."""
+"""The type of images of more than 8 bits, and their values for black and white."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _BITS, _PHOTOMETRIC, _SAMPLE_FORMAT, _WHITE_IS_ZERO = 258, 262, 339, 0
 
 @dataclass(frozen=True)
 class PixelType:
-    """What a picture of more than 8 bits stores.
+    """The type of an image of more than 8 bits.
 
     Attributes:
         name: In words.

@@ -1,4 +1,4 @@
-"""One image file -> pixels from 0 to 255, whatever the type that the file stores them in.
+"""From one image file of any type to pixels from 0 to 255.
 
 Types of 8 bits and fewer become bytes. Deeper ones become float32 and keep their levels: their range is that of the
 type (12 and 16 bits; float from 0 to 1), or one that the caller names. A type whose range nobody knows is refused.
@@ -56,8 +56,8 @@ def pixels(
     if decoded.kind is None:
         if stored:
             raise DataError(
-                f"{path} has 8 bits, but the model was trained on files with more bits, and learned black and white "
-                f"from them. Pass files of the same type."
+                f"{path} has 8 bits, but the model learned black and white from files with more bits. Pass files of "
+                "the same type."
             )
         return _pixels_in_size(converted(decoded.image, _pillow_mode(color_mode)), size, color_mode, aspect)
     if stored:

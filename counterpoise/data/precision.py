@@ -1,4 +1,4 @@
-"""What single precision (float32), in which networks compute, keeps of a column of numbers.
+"""Numbers in single precision (float32), in which networks compute: distinct values that rounding would merge.
 
 float32 holds 24 binary digits: of seconds since 1970 it keeps every 128th. So a constant is subtracted in float64
 first, where that keeps more: the median, which is an attribute of the column and goes with every saved model.
@@ -29,7 +29,7 @@ EXACT = 2.0**53
 
 @dataclass(frozen=True)
 class Precision:
-    """What to subtract from a column before it becomes float32, and how many distinct values there are and remain."""
+    """The number to subtract from a column before it becomes float32, and the distinct values before and after."""
 
     offset: float = 0.0
     different: int = 0
@@ -52,7 +52,7 @@ class Precision:
 
 
 def precision_of(series: pl.Series, centered: bool = True) -> Precision:
-    """What float32 keeps of a column of numbers, booleans or dates.
+    """Measure which distinct values of a column of numbers, booleans or dates remain in float32.
 
     Args:
         series: The column.
@@ -79,7 +79,7 @@ def precision_of(series: pl.Series, centered: bool = True) -> Precision:
 
 
 def lost_digits(columns: Iterable[tuple[str, Any]]) -> list[str]:
-    """Say which columns, given by name, lose values as they are, without a constant subtracted: the first of them."""
+    """Return a note on the named columns that lose values in float32 if no constant is subtracted."""
     texts = ((name, precision_of(pl.Series(column), centered=False).loss_text()) for name, column in columns)
     losing = [(name, text) for name, text in texts if text]
     more = f" The same holds for {len(losing) - 1} more columns." if len(losing) > 1 else ""

@@ -1,4 +1,4 @@
-"""What a user asks of the reading of rows, and what tables and arrays have in common once they are read."""
+"""Options for reading rows, and the steps that follow for tables and arrays alike."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from counterpoise.core.checks import check_no_class_lost
 from counterpoise.core.duplicates import find_duplicates
 from counterpoise.core.examples import Examples
-from counterpoise.core.label_names import look_alikes
+from counterpoise.core.label_names import look_alikes, stand_in
 from counterpoise.core.labels import Labels
 from counterpoise.data.label_split import blank_labels
 from counterpoise.data.labels import encoded_labels
@@ -20,7 +20,7 @@ from counterpoise.data.unit_columns import units_of, with_units
 
 
 def named_columns(by: Any) -> dict[str, Any]:
-    """What is scored separately, by name: the name of a column, or values.
+    """The groups to score separately, by name: the name of a column, or values.
 
     Example:
         >>> named_columns("sex"), named_columns(["sex", "site"]), named_columns(None)
@@ -71,7 +71,7 @@ class ReadOptions:
         return [value for value in roles if isinstance(value, str)]
 
     def is_unused(self, column: str) -> bool:
-        """Whether a column is dropped and says nothing else of the rows."""
+        """Return whether a column is dropped and has no other use."""
         return column in self.drop and column not in self.metadata_columns
 
     def encoded(self, metadata: RowMetadata, written: bool = False) -> Labels:
@@ -85,9 +85,10 @@ class ReadOptions:
 
 def completed(examples: Examples, metadata: RowMetadata, notes: Sequence[str], aggregate: str = "mean") -> Examples:
     """Return examples with their metadata, numbers of duplicates, and all notes as warnings."""
-    alike = look_alikes(examples.classes, f"Target {metadata.target!r}") if examples.kind == "one_of" else None
+    classes, name = examples.classes if examples.kind == "one_of" else (), f"Target {metadata.target!r}"
+    odd = [text for text in (look_alikes(classes, name), stand_in(classes, name)) if text is not None]
     blank = blank_labels(examples.y, examples.classes) if examples.kind == "labels" else []
-    warnings = [*notes, *blank, *([] if alike is None else [alike])]
+    warnings = [*notes, *blank, *odd]
     duplicate_ids = find_duplicates(examples.x)
     if duplicate_ids is not None:
         warnings += duplicate_notes(duplicate_ids, examples.y)

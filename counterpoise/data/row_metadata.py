@@ -24,7 +24,7 @@ from counterpoise.data.numbers import read_numbers
 
 @dataclass(frozen=True)
 class RowMetadata:
-    """What is known of rows besides their features.
+    """Facts about rows in addition to their features.
 
     Attributes:
         y: Labels; code -1: missing.

@@ -1,4 +1,4 @@
-"""One column that any library holds -> a polars series of numbers, text, booleans, categories or dates.
+"""From a column of any library to a polars series of numbers, text, booleans, categories or dates.
 
 What a value becomes depends on the value and the type of its column, never on the other rows, so that some rows of a
 frame are read as all are.

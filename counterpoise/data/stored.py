@@ -144,7 +144,7 @@ class CsvFiles:
 
     @cached_property
     def types(self) -> dict[str, pl.DataType]:
-        """What the text of each column spells in all rows; found in one pass, that of `values` where it came first."""
+        """The type of each column over all rows, found in one pass (in the pass of `values` if that came first)."""
         return self._survey((), "")[0]
 
     def labels(self, column: str) -> pl.Series:

@@ -19,7 +19,7 @@ MOST_WORDS = 20
 
 @dataclass(frozen=True)
 class Read:
-    """What was made of a column of text.
+    """The values that were read from a column of text.
 
     Attributes:
         values: Numbers, dates or times; None: the column stays text.
@@ -68,7 +68,8 @@ def with_words(
 def _may_stray(share: float, numbers: int, words: pl.Series) -> bool:
     """Whether the values that could not be read may count as missing."""
     if numbers > FEW_NUMBERS:
-        return share >= MOSTLY or (share >= PARTLY and len(words) <= FEW_WORDS)
+        filler = len(words) == 1 and not words.str.contains(r"\d").any()
+        return share >= MOSTLY or filler or (share >= PARTLY and len(words) <= FEW_WORDS)
     # Among few numbers, a word with digits ("3+", "<1") is a level like them.
     return share >= MOSTLY and not words.str.contains(r"\d").any()
 

@@ -1,4 +1,4 @@
-"""The columns that say what is decided (`unit`) -> the units of rows, whole in every group."""
+"""From the columns of `unit` to the units of rows; each unit is in one group."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a threshold is chosen for, as a small value that prints and parses itself."""
+"""The aim of a threshold, as a small value that can be printed and parsed."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from counterpoise.core.errors import OptionError, did_you_mean
+from counterpoise.core.titles import metric_name
 
 #: name -> (what a new class prior does to its threshold, smallest and largest number of values).
 #: "moves": recall and specificity stay, so the threshold moves with the probabilities.
@@ -84,7 +85,7 @@ class Aim:
 
     @property
     def under_new_prior(self) -> str:
-        """What a new class prior does to the threshold: "stays", "moves" or "again" (see `AIMS`)."""
+        """The effect of a new class prior on the threshold: "stays", "moves" or "again" (see `AIMS`)."""
         return AIMS[self.name][0]
 
     def __str__(self) -> str:
@@ -92,13 +93,13 @@ class Aim:
 
 
 def in_words(aim: str | Aim) -> str:
-    """Put an aim in words; scores keep their names.
+    """Put an aim in words.
 
     Example:
         >>> in_words("recall_floor(0.95)"), in_words("alerts(50, 10000)")
         ('recall at least 0.95', 'at most 50 alerts per 10,000 rows')
         >>> in_words("cost(1, 20)"), in_words("f1")
-        ('a false positive costing 1 and a missed case 20', 'f1')
+        ('a false positive costing 1 and a missed case 20', 'F1')
     """
     goal = Aim.parse(aim)
     values = [f"{v:,.10g}" for v in goal.values]
@@ -111,7 +112,9 @@ def in_words(aim: str | Aim) -> str:
         return f"lesion recall, with false positives per image at most {values[0]}"
     if goal.name == "cost" and len(values) == 2:
         return f"a false positive costing {values[0]} and a missed case {values[1]}"
-    return f"missed rows costing {', '.join(values)} by class" if goal.name == "cost" else str(goal)
+    if goal.name == "cost":
+        return f"missed rows costing {', '.join(values)} by class"
+    return f"F-beta with beta {values[0]}" if values else metric_name(goal.name)
 
 
 def threshold_text(threshold: float | None, aim: str) -> str:
@@ -119,9 +122,9 @@ def threshold_text(threshold: float | None, aim: str) -> str:
 
     Example:
         >>> threshold_text(0.5, "argmax"), threshold_text(0.0123, "f1")
-        ('decision threshold 0.5 (default)', 'decision threshold 0.0123 (chosen for f1)')
+        ('decision threshold 0.5 (default)', 'decision threshold 0.0123 (chosen for F1)')
         >>> threshold_text(None, "argmax"), threshold_text(None, "f1")
-        ('predicts the most probable class', 'class offsets (chosen for f1)')
+        ('predicts the most probable class', 'class offsets (chosen for F1)')
         >>> threshold_text(None, "costs")
         'predicts the class with the lowest expected cost'
     """

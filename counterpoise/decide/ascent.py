@@ -1,4 +1,4 @@
-"""Offsets of many classes, one after the other set to its best value, at the cost of the rows that it moves.
+"""Offsets of many classes by coordinate ascent; a step costs only the rows that it moves.
 
 When the offset of class c grows past d_i, row i goes from the best other class to c, and nothing else changes. So a
 score that is made of sums over the classes follows from d, sorted, and from two sums per row.
@@ -49,7 +49,7 @@ def value(lp: Array, labels: Array, w: Array, b: Array, score: Objective) -> flo
 
 
 def ascend(lp: Array, labels: Array, w: Array, b: Array, score: Objective, sweeps: int) -> Array:
-    """Set one offset after the other to its best value until a pass brings nothing."""
+    """Set one offset after the other to its best value, until a pass improves nothing."""
     b, best, leaders = b.copy(), value(lp, labels, w, b, score), Leaders(lp + b)
     for _ in range(sweeps):
         before = best

@@ -1,4 +1,4 @@
-"""How far each row is from where its decision would be another one, if that depends on a column of the row."""
+"""The distance of each row from another decision, if decisions depend on a column of the row."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ Array = np.ndarray
 
 @dataclass(frozen=True)
 class Drift:
-    """What has become of a rule on new rows.
+    """The state of a rule on new rows.
 
     Attributes:
         estimate: The new class shares.

@@ -26,7 +26,7 @@ HALVES = np.array([-0.5, 0.5])
 
 @dataclass(frozen=True)
 class InterceptCheck:
-    """What was compared, and what came of it.
+    """The compared means and shares, and the result.
 
     Attributes:
         mean: float64 (C,), mean corrected probability.

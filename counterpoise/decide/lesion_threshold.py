@@ -1,4 +1,4 @@
-"""The threshold of pixels by what it means for lesions: most of them found at so many false positives per image.
+"""The threshold of pixels that finds most lesions within a limit of false positives per image.
 
 Which lesions a threshold finds follows from no sample of pixels, but from connected regions of whole images. So they
 are counted at `cuts`, thresholds of the pooled log-odds before intercept and calibrator, which depend on no label. The
@@ -61,7 +61,7 @@ def lesion_cuts(log_odds: Array, weights: Array | None = None) -> Array:
 
 
 def lesion_threshold(rule: Rule, table: Array, goal: Aim) -> Rule:
-    """The rule with the threshold that finds most lesions, with at most so many false positives per image.
+    """Return the rule with the threshold that finds most lesions within the limit of false positives per image.
 
     Of those that find as many it is the one with the fewest false positives.
 
@@ -81,7 +81,9 @@ def lesion_threshold(rule: Rule, table: Array, goal: Aim) -> Rule:
     """
     cuts, hits, false, missed, images = table.T
     if not (hits + missed)[0] > 0:
-        raise OptionError(f"The images contain no lesion, so a threshold for {goal} cannot be chosen. Give some.")
+        raise OptionError(
+            f"The images contain no lesion, so a threshold for {goal} cannot be chosen. Pass images with lesions."
+        )
     log_p = np.stack([-np.logaddexp(0, cuts), -np.logaddexp(0, -cuts)], axis=1)
     members = [log_p] * len(rule.log_shifts)
     proba = np.exp(final_log_proba(replace(rule, weights=None), members)[:, 1])

@@ -87,7 +87,7 @@ def _budget(budget: tuple[float, float]) -> tuple[float, float]:
 
 
 def margins(rule: Rule, log_p: Array, column_values: Array | None = None) -> Array:
-    """How far each decision is from another one, float64 (N,), from final log-probabilities (N, C).
+    """Return the distance of each decision from another one, float64 (N,), from final log-probabilities (N, C).
 
     With a threshold or a column (with its `column_values`): in log-odds. With offsets: log p_c + b_c of the
     decided class less that of the next. With costs of more than two classes: the expected cost of the next class less
@@ -139,7 +139,7 @@ def reviewed(rule: Rule, log_p: Array, decision: Array, column_values: Array | N
 
 
 def border(rule: Rule, log_p: Array, column_values: Array | None = None) -> Array:
-    """How far each row is from where the review would treat it otherwise, float64 (N,); infinite without a review.
+    """Return the distance of each row from another review decision, float64 (N,); infinite without a review.
 
     Example:
         >>> rule = Rule(np.zeros((1, 2)), np.full(2, 0.5), threshold=0.5, review=Review(margin=1.0))

@@ -31,7 +31,7 @@ Array = np.ndarray
 
 @dataclass(frozen=True)
 class Decision:
-    """What a rule predicts for N rows.
+    """The decisions and probabilities of a rule for N rows.
 
     Attributes:
         proba: float64 (N, C), probabilities at the rule's prior.

@@ -122,10 +122,9 @@ def bbse_prior(decided: Array, y: Array, decided_new: Array, n_classes: int) -> 
     error = float(np.sqrt(np.sum(a * (1.0 - a) / counts)))
     if smallest <= 2.0 * error:
         raise GuaranteeError(
-            f"The new class proportions cannot be estimated, because the smallest singular value of the confusion "
-            f"matrix is "
-            f"{smallest:.3g} with an error of {error:.2g}. More labeled rows of the rarest class, or a better "
-            "model, are needed."
+            f"The new class proportions cannot be estimated, because the model separates the classes too weakly. The "
+            f"smallest singular value of its confusion matrix is {smallest:.3g} with an error of {error:.2g}. Add "
+            "labeled rows of the rarest class, or train a better model."
         )
     new = codes(decided_new, len(decided_new), n_classes)
     return _solved(a, np.bincount(new, minlength=n_classes) / len(new))

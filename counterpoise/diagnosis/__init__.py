@@ -1,4 +1,4 @@
-"""What the data show before any training (`cp.diagnosis`)."""
+"""The diagnosis of data before any training (`cp.diagnosis`)."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from counterpoise.diagnosis.measure import DiagnosisRecord
 
 @dataclass(frozen=True)
 class Advice:
-    """What to do, why, and the numbers behind it."""
+    """One piece of advice, its reason, and the numbers behind it."""
 
     text: str
     reason: str

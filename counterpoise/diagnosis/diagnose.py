@@ -52,7 +52,7 @@ def diagnose(
 
 
 def before_comparison(examples: Examples, folds: int, duplicates: str, leaks: str) -> Diagnosis:
-    """What is known of the rows before anything is trained on them, the leakage checks included.
+    """Facts about the rows before training, with the leakage checks.
 
     Args:
         examples: The rows.

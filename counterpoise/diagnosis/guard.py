@@ -15,7 +15,7 @@ COLUMNS, REPEATS = "columns that predict the label alone", "duplicate rows"
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at.
+    """One leakage check and its finding.
 
     Attributes:
         name: What was looked at.
@@ -93,7 +93,7 @@ def _repeats(r: DiagnosisRecord) -> Check:
 def _nearly_equal(r: DiagnosisRecord) -> Check:
     name = "near-duplicates"
     if r.near is None:
-        return Check(name, "unknown", "Only images and texts are compared.", "")
+        return Check(name, "unknown", "This check is for images and texts only.", "")
     more = r.near - (r.duplicates or 0)
     if more <= 0:
         return Check(name, "clear", "There are no near-duplicates except equal rows.", "")
@@ -119,7 +119,7 @@ def _time(r: DiagnosisRecord) -> Check:
 
 def _resampling(r: DiagnosisRecord) -> Check:
     what = "Resampling, weights, synthetic rows, scaling, and categories use the training rows of each fold only."
-    return Check("resampling", "handled", "Inside training folds only.", what)
+    return Check("resampling", "handled", "Done only inside training folds.", what)
 
 
 def _thresholds(r: DiagnosisRecord) -> Check:

@@ -1,4 +1,4 @@
-"""What the imbalance is, in numbers. This file measures; `show` shows; `advise` advises."""
+"""Measures the imbalance. `show` prints the numbers, and `advise` gives advice."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ MOST_COLUMNS = 2_000
 MOST_COMPARED = 20_000
 _WHY = {
     "identifier": "looks like an identifier",
+    "text": "is free text",
     "constant": "has one value",
     "missing": "has no value",
 }

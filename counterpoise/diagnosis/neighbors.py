@@ -1,4 +1,4 @@
-"""How deep does the rarest class lie among the others? (Napierala and Stefanowski 2016, section 3.1)"""
+"""The neighbors of rare rows by class (Napierala and Stefanowski 2016, section 3.1)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which labels look wrong? Confident learning (Northcutt, Jiang and Chuang 2021) on scores of rows left out."""
+"""Labels that look wrong, by confident learning (Northcutt, Jiang and Chuang 2021) on out-of-fold scores."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def confident_joint(y: Array, proba: Array) -> Array:
 
 
 def confident_truth(y: Array, proba: Array) -> Array:
-    """The class that a row confidently looks like, int64 (N,); -1 where it looks like none."""
+    """Return the class that each row confidently looks like, int64 (N,), or -1."""
     size = proba.shape[1]
     level = np.array([proba[y == j, j].mean() if (y == j).any() else np.inf for j in range(size)])
     able = np.where(proba >= level - 1e-12, proba, -1.0)

@@ -1,4 +1,4 @@
-"""What a quick model reports about the rows: overlap of the classes, suspicious labels, the worth of more positives.
+"""The results of a quick model: overlap of the classes, suspicious labels, and the benefit of more positives.
 
 A scikit-learn model of a second is trained inside folds on a sample; every number comes from rows that it had not
 seen. Rows with equal features, or of one group, are never on both sides.
@@ -32,7 +32,7 @@ LEAST = 20
 
 @dataclass(frozen=True)
 class Doubling:
-    """What twice the rows of interest brought a quick model.
+    """The effect of twice the rare rows on the score of a quick model.
 
     Attributes:
         rows: Rows of interest it was trained on, with the doubling.

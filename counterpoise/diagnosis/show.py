@@ -36,7 +36,7 @@ class Diagnosis:
 
     @property
     def advice(self) -> tuple[Advice, ...]:
-        """What to do, the most urgent first."""
+        """The advice, most urgent first."""
         return advise(self.record)
 
     @property
@@ -138,9 +138,9 @@ def _facts(r: DiagnosisRecord) -> Iterator[tuple[str, str]]:
         yield "groups", f"{r.groups:,}"
     yield (
         f"in each of {r.folds} folds",
-        f"{r.positives_per_fold:,.1f} rare rows: recall to ±{r.half_width_fold:.2f}",
+        f"{r.positives_per_fold:,.1f} rare rows; a recall of 0.8 is known to ±{r.half_width_fold:.2f} (95% CI)",
     )
-    yield "in all folds", f"recall to ±{r.half_width_total:.2f} (95% CI, at 0.80)"
+    yield "in all folds", f"a recall of 0.8 is known to ±{r.half_width_total:.2f} (95% CI)"
     yield (
         "possible folds",
         f"up to {r.largest_folds:,}" if r.largest_folds else "none, because the rarest class is too small",

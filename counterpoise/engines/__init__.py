@@ -1,1 +1,1 @@
-"""How a job is trained: engines, the compiled program, stopping, and what a strategy does to its members afterwards."""
+"""Training of jobs: engines, the compiled program, early stopping, and steps of a strategy after training."""

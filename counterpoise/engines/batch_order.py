@@ -17,7 +17,7 @@ Array = np.ndarray
 
 
 def first_steps(job: Job) -> int:
-    """Steps of the first stage of a deferred plan at most: whole rounds, where there are several; else 0.
+    """Return the most steps of the first stage of a deferred plan, in whole rounds; 0 without stages.
 
     Example:
         >>> from counterpoise.core.job import Limits

@@ -79,14 +79,13 @@ def _check_checkpoint(callback: Any, networks: int) -> None:
     """Under `fit` a checkpoint is a whole classifier."""
     if networks > 1:
         raise OptionError(
-            f"ModelCheckpoint saves a classifier at the end of a round, but {networks} networks are trained one after "
-            "the other and make one classifier at the end. Leave it out, and save the classifier that fit returns "
-            "with clf.save()."
+            f"ModelCheckpoint needs a single network, but here {networks} networks make one classifier. Leave "
+            "ModelCheckpoint out, and save the classifier that fit returns with clf.save()."
         )
     if callback.save_weights_only:
         raise OptionError(
-            "ModelCheckpoint(save_weights_only=True) would save the weights of a network inside the classifier, "
-            "which cannot be loaded again. Leave save_weights_only out. The file is then a classifier for cp.load."
+            "ModelCheckpoint(save_weights_only=True) would save weights that cannot be loaded again. Leave "
+            "save_weights_only out. The file is then a classifier for cp.load."
         )
     if callback.save_freq != "epoch":
         raise OptionError(
@@ -101,8 +100,17 @@ def _check_checkpoint(callback: Any, networks: int) -> None:
 
 def _check_file(callback: Any, names: Sequence[str]) -> None:
     """The names in the braces of a checkpoint's file must come too."""
-    for _, field, _, _ in string.Formatter().parse(callback.filepath):
-        if field and field.split(".")[0].split("[")[0] not in ("epoch", *names):
+    try:
+        fields = [(field, how) for _, field, how, _ in string.Formatter().parse(callback.filepath) if field is not None]
+        for field, how in fields:
+            format(1 if field == "epoch" else 0.5, how or "")
+    except ValueError as error:
+        raise OptionError(
+            f"ModelCheckpoint writes {callback.filepath!r}, which cannot be filled in ({error}). Expected fields "
+            "such as {epoch:02d} and {val_loss:.3f}."
+        ) from None
+    for field, _ in fields:
+        if field.split(".")[0].split("[")[0] not in ("epoch", *names):
             raise OptionError(
                 f"ModelCheckpoint names its file by {field!r}, which {not_logged(field, ['epoch', *names])}"
             )

@@ -26,7 +26,7 @@ _LOCK = threading.Lock()
 
 
 def metrics_of(network: Network) -> CompiledMetrics | None:
-    """The metrics of a network's compiled model, made once and in the caller's thread; None where it has none."""
+    """Return the metrics of the compiled model, made once in the caller's thread, or None."""
     if "metrics" not in network.cache:
         network.cache["metrics"] = _usable_metrics(network)
     return network.cache["metrics"]
@@ -137,7 +137,7 @@ class CompiledMetrics:
         return {name: value.tolist() if value.ndim else float(value) for name, value in values.items()}
 
     def outputs(self, log_p: Array) -> Array:
-        """What the user's model would put out, float32 (S, units), if it were right about these probabilities."""
+        """The output, float32 (S, units), of the user's model if it predicted these probabilities."""
         return self.target.output(log_p, self.units, self.probabilities)
 
 

@@ -47,7 +47,7 @@ class Stepping:
         self._initial = [np.array(keras.ops.convert_to_numpy(v)) for v in self._variables()]
 
     def batches(self, job: Job, examples: Examples) -> OwnBatches:
-        """The batches of a job; its optimizers are put back to where they started."""
+        """Return the batches of a job, and reset its optimizers to their initial state."""
         for variable, value in zip(self._variables(), self._initial, strict=True):
             variable.assign(value)
         return OwnBatches(job, encoded(self.assembled, examples.x), examples.y, self.form, self.units)
@@ -131,8 +131,8 @@ class OwnBatches(keras.utils.PyDataset):
         self.weighted = any(np.ptp(w) > 0 for w in weights)
         if self.weighted and any(w.ndim > 1 for w in weights):
             raise ModelError(
-                "The model's own training step takes one weight per row, but here the labels of a row have "
-                "different weights (by the strategy, or because labels are missing). Use a model without its own "
+                "The model's own training step takes one weight per row, but here each label has its own weight. The "
+                "reason is the strategy, or missing labels. Use a model without its own "
                 'training step, or use strategy="none" on rows without missing labels.'
             )
 
@@ -144,5 +144,5 @@ class OwnBatches(keras.utils.PyDataset):
 
 
 def encoded(assembled: Assembled, x: Any) -> Any:
-    """What the user's model is fed: the encoder's rows for a table, else x as it is."""
+    """The input of the user's model: encoded rows for a table, otherwise x unchanged."""
     return x if assembled.encoder is None else assembled.encoder.predict(x, batch_size=8192, verbose=0)

@@ -113,7 +113,7 @@ class Stopper:
 
     @property
     def late_gain(self) -> tuple[float, float] | None:
-        """What the stopping loss fell by in the last fifth of the steps, and its standard error, paired over the rows.
+        """The decrease of the early-stopping loss in the last fifth of the steps, and its paired standard error.
 
         (0, 0) where patience ended the training. None where that is not known: there are no stopping rows, no round
         ended before the last fifth, or the learning rate fell to 0 by then, so that nothing moved any more.
@@ -127,13 +127,13 @@ class Stopper:
         return float(gained.mean()), float(error)
 
     def enter(self, steps: int, loss: float) -> None:
-        """Note the end of a round: steps taken so far and its mean loss."""
+        """Record the steps and the mean loss at the end of a round."""
         self.steps = steps
         self.history["step"].append(float(steps))
         self.history["loss"].append(float(loss))
 
     def improved(self, logits: Array) -> bool:
-        """Whether this round, with these logits of the stopping rows, is the best so far; may set `over`.
+        """Return whether this round is the best so far, by the logits of the early-stopping rows; may set `over`.
 
         Without stopping rows every round is, being the last.
         """

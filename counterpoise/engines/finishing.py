@@ -1,4 +1,4 @@
-"""What a strategy does to its members after training, engine by engine the same."""
+"""Steps of a strategy after training, which are the same for every engine."""
 
 from __future__ import annotations
 

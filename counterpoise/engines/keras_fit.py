@@ -271,7 +271,7 @@ class Watch(keras.callbacks.Callback):
         self.best_state, self._kept_step = self._judged, self.stopper.steps
 
     def as_judged(self, member: Callable[[], Member]) -> Member:
-        """What `member` makes of the network as it was judged at the end of this round."""
+        """Apply `member` to the network with the weights that were scored at the end of this round."""
         now = state_of(self.network)
         set_state(self.network, self._judged or now)
         try:

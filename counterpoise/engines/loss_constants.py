@@ -18,7 +18,7 @@ Array = np.ndarray
 
 
 def numbers_of(loss: Any, units: int) -> list[Array]:
-    """What the loss passes to `constant` on outputs of `units` units, in order of use; nothing for other losses."""
+    """The values that a loss passes to `constant` for `units` outputs, in order; empty for other losses."""
     loss = per_row(loss)
     if not (hasattr(loss, "constant") and (hasattr(loss, "counts") or hasattr(loss, "weights"))):
         return []

@@ -1,4 +1,4 @@
-"""Networks compiled for training: the loss of 16-bit networks is scaled, whatever made them 16-bit.
+"""Networks compiled for training; the loss of all 16-bit networks is scaled.
 
 Keras's `compile` scales the loss when the *model's* policy is "mixed_float16", which is that of the moment when the
 model was made. A model that was loaded, or whose layers were given the policy one by one, computes in float16 all the

@@ -1,4 +1,4 @@
-"""What a job minimizes, what it adds to the logits, and the score that stops it.
+"""The loss of a job, its shift of the logits, and its early-stopping score.
 
 A loss is named in a job by `(name, constants)`, and the job's target maps the name to its class (`Target.losses`), so
 that a job stays a plain value that can be hashed, pickled and sent to another process.

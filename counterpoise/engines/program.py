@@ -37,7 +37,7 @@ CALL_SECONDS = 0.25
 
 
 class Form(NamedTuple):
-    """What a trace assumes of the data (see `Memory`)."""
+    """The properties of the data that a trace assumes (see `Memory`)."""
 
     x: Any
     y: Any

@@ -1,4 +1,4 @@
-"""Programs that are kept for the next network that is alike: a second fit of the same network traces nothing.
+"""A cache of programs: a second fit of the same network traces nothing.
 
 A trace costs a second or two, more than a small training. It depends on a network's layers and not on its weights or
 rows, so that grids, cross-validation around `fit` and notebooks can use it again. Two networks are alike when the

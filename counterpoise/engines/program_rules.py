@@ -51,6 +51,10 @@ DENSE = frozenset(
 )
 
 
+#: How the attributes of a layer end that are functions which a user may write.
+_FUNCTIONS = ("activation", "regularizer", "constraint")
+
+
 @dataclass(frozen=True)
 class CompileMode:
     """How the program runs jobs of one network and loss family.
@@ -93,7 +97,8 @@ def compile_mode(model: keras.Model, loss: Any, limits: Sequence[Limits]) -> Com
     layers = layers_of(model)
     kinds = {_kind(layer) for layer in layers}
     full = all(getattr(layer, "compute_dtype", "float32") == "float32" for layer in layers)
-    xla = earned_back(model, limits) and kinds <= DENSE and full and plain_loss(loss) and not draws_in_loop(model)
+    known = kinds <= DENSE and not any(map(_has_foreign_function, layers)) and not draws_in_loop(model)
+    xla = earned_back(model, limits) and known and full and plain_loss(loss)
     active = any(getattr(layer, "activity_regularizer", None) is not None for layer in layers)
     return CompileMode(xla=xla, pad=kinds <= ROW_WISE and not active and plain_loss(loss))
 
@@ -104,6 +109,13 @@ def _kind(layer: Any) -> str:
     return (
         kind.__name__ if kind.__module__.startswith(("keras.", "counterpoise.")) else kind.__qualname__ + " of a user"
     )
+
+
+def _has_foreign_function(layer: Any) -> bool:
+    """Whether a layer has an activation, regularizer or constraint of a user, which may draw random numbers."""
+    given = [value for name, value in vars(layer).items() if name.endswith(_FUNCTIONS) and value is not None]
+    modules = [getattr(value, "__module__", None) or type(value).__module__ for value in given]
+    return any(not module.startswith(("keras.", "counterpoise.")) for module in modules)
 
 
 def is_plain_dropout(layer: Any) -> bool:
@@ -132,7 +144,7 @@ def rate_of(optimizer: Any) -> Any:
 
 
 def earned_back(model: keras.Model, limits: Sequence[Limits]) -> bool:
-    """Whether the steps of all jobs, shared by the threads, are enough for XLA to pay."""
+    """Return whether the jobs have enough steps per thread to repay compilation by XLA."""
     weights = sum(int(np.prod(v.shape)) for v in model.trainable_variables)
     small = weights * max(one.batch_size for one in limits) < SMALL
     threads = min(THREADS, len(limits))

@@ -34,7 +34,7 @@ IDLE = ("n_jobs", "verbose", "verbosity")
 
 
 def content(value: Any) -> Any:
-    """What decides what an estimator (or a parameter of one) does, as plain values whose `repr` is the same anywhere.
+    """The settings of an estimator or a parameter, as plain values whose `repr` is the same on every machine.
 
     Example:
         >>> from sklearn.naive_bayes import GaussianNB
@@ -74,7 +74,7 @@ class ExternalModel:
 
     @property
     def stops_early(self) -> bool:
-        """Whether stopping rows end its training."""
+        """Return whether the model uses early-stopping rows."""
         return stops_early(self.estimator)
 
     def content(self) -> str:
@@ -187,7 +187,7 @@ def _levels(estimator: Any, columns: list[int]) -> dict[str, Any]:
 
 
 def stops_early(estimator: Any) -> bool:
-    """Whether an estimator ends its training by rows kept for that.
+    """Return whether an estimator uses early-stopping rows.
 
     Example:
         >>> from sklearn.ensemble import HistGradientBoostingClassifier as Boosted

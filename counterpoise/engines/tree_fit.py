@@ -64,7 +64,7 @@ def train_trees(job: Job, examples: Examples, model: TreeModel) -> Member:
 
 
 def shift_of(job: Job, model: TreeModel) -> Array:
-    """What training adds to the logits: the plan's shift, or that of trees which see balanced samples of any plan."""
+    """The shift of the logits by training: the shift of the plan, or of trees that draw balanced samples."""
     if model.name != "balanced_forest":
         return job.plan.log_shift
     return log_shift(1.0 / job.plan.base_prior)

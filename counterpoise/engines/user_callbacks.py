@@ -24,7 +24,7 @@ STEP_HOOKS = ("on_train_batch_begin", "on_train_batch_end")
 
 
 class RoundSaver(keras.callbacks.Callback):
-    """Carries the function that saves a classifier, before the user's callbacks; it does nothing itself."""
+    """Provides the function that saves a classifier to the user's callbacks, and does nothing else."""
 
     def __init__(self, save: Save) -> None:
         super().__init__()
@@ -53,7 +53,7 @@ class UserCallbacks(keras.callbacks.Callback):
         self.users = [c for c in callbacks if not isinstance(c, RoundSaver)]
         self.seen = fitted if fitted is not logits_model else _with_user_output(network, logits_model)
         guarded = [callback for c in self.users for callback in ((_Logged(c), c) if monitored(c) else (c,))]
-        self.all = keras.callbacks.CallbackList(guarded, model=self.seen, epochs=rounds)
+        self.all = keras.callbacks.CallbackList(guarded, model=self.seen, epochs=rounds, steps=None, verbose=1)
         self.stoppers = [c for c in self.users if isinstance(c, keras.callbacks.EarlyStopping)]
         self.keeper = next((c for c in self.stoppers if c.restore_best_weights), None)
         self.keep, self.begun, self.rounds = keep, False, 0

@@ -13,7 +13,7 @@ NAMES = ("tensorflow", "tf2onnx", "absl")
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Nothing is printed: converters write pages about graphs before they raise, and about tables that are in none."""
+    """Silences converters, which print long texts about graphs before they raise an error."""
     loggers = [logging.getLogger(name) for name in NAMES]
     levels = [logger.level for logger in loggers]
     try:

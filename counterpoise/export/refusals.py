@@ -1,4 +1,4 @@
-"""What a format cannot express, as one clear error before or after its converter tries."""
+"""Errors about parts of a model that an export format cannot express."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from counterpoise.feed.augmenting import augmenter_of
 from counterpoise.feed.blocks import Batch as Batch
 from counterpoise.feed.feed import Feed
 from counterpoise.feed.sources import Joined, Rows, all_rows, labels_like, rows_of
-from counterpoise.feed.targets import coded, readable
+from counterpoise.feed.targets import coded, listed, readable
 from counterpoise.plans.class_plans import Plan, uniform
 from counterpoise.plans.quotas import quota as quota_plan
 from counterpoise.plans.schedule import check_single
@@ -78,7 +78,7 @@ def batches(
         3
         1
     """
-    source = rows_of(x, load)
+    source, y = rows_of(x, load), listed(y)
     if getattr(x, "split", None) is not None:
         raise OptionError(
             'x contains training and test images, which must not be mixed. Pass one part, for example x.part("train").'

@@ -1,4 +1,4 @@
-"""What mixing in a batch is made of: weighted means of rows, their distances, and where random numbers come from."""
+"""Parts of mixing in a batch: weighted means of rows, distances, and random numbers."""
 
 from __future__ import annotations
 

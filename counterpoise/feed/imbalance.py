@@ -13,6 +13,7 @@ from counterpoise.core.errors import OptionError, TargetError
 from counterpoise.core.label_sources import library_of
 from counterpoise.core.labels import count_codes
 from counterpoise.core.structure import take
+from counterpoise.feed.targets import listed
 from counterpoise.plans.labels import codes_of
 
 Array = np.ndarray
@@ -57,6 +58,7 @@ def make_imbalanced(
         >>> np.bincount(make_imbalanced(x, y, 100)[1]).tolist()
         [100, 10, 1]
     """
+    y = listed(y)
     rows = imbalanced_rows(y, ratio, shape, minority=minority, order=order, seed=seed)
     check_lengths({"x": _first_array(x), "y": y})
     return _kept(x, rows), _kept(y, rows)

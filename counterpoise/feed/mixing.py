@@ -26,7 +26,7 @@ from counterpoise.feed.blending import Draws, KerasDraws, StatelessDraws, blend,
 
 
 class Mixing(keras.layers.Layer):
-    """What the three have in common: labels in, seeds, and the two ways to be used.
+    """The common part of Mixup, Remix and BatchSMOTE: labels, seeds, and use as a layer or in tf.data.
 
     Args:
         classes: C, number of classes.

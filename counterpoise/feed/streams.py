@@ -1,4 +1,4 @@
-"""Datasets that cannot be indexed, brought to other class shares by thinning and repeating."""
+"""Datasets without an index, resampled to other class proportions by dropping and repeating elements."""
 
 from __future__ import annotations
 
@@ -205,8 +205,8 @@ def _counts(counts: Any) -> Array:
         raise TargetError(f"counts are {counts!r:.80}. Expected whole numbers for at least two classes.")
     if np.any(numbers < 1):
         raise TargetError(
-            f"Class {int(np.argmin(numbers))} has {int(numbers.min())} elements among those counted. Pass counts= of "
-            "the whole dataset, or a larger sample=."
+            f"No counted element is of class {int(np.argmin(numbers))}. Pass counts= of the whole dataset, or a larger "
+            "sample=."
         )
     return numbers.astype(np.int64)
 

@@ -20,6 +20,17 @@ from counterpoise.plans.weights import output_names
 Array = np.ndarray
 
 
+def listed(y: Any) -> Any:
+    """A tuple or range of single labels as a list: a tuple of arrays is several outputs.
+
+    Example:
+        >>> listed(("a", "b")), listed(range(2)), listed(([0, 1], [1, 0]))
+        (['a', 'b'], [0, 1], ([0, 1], [1, 0]))
+    """
+    alone = isinstance(y, (tuple, range)) and all(isinstance(v, (str, bytes)) or not hasattr(v, "__len__") for v in y)
+    return list(y) if alone else y
+
+
 def readable(y: Any) -> Any:
     """Labels of other kinds than NumPy's numbers (nullable, Arrow, categories, objects) as numbers or text.
 

@@ -64,7 +64,7 @@ class TreeModel:
 
     @property
     def stops_early(self) -> bool:
-        """Whether stopping rows end its training; a forest is grown on them too."""
+        """Return whether the model uses early-stopping rows; a forest is trained on them instead."""
         return self.name == "boosted"
 
     def content(self) -> str:
@@ -76,7 +76,7 @@ class TreeModel:
         return replace(given, steps=int(most), round_steps=1, patience=patience, plateau=None, average=0.0)
 
     def rows(self, examples: Examples, train: Array) -> FlatRows:
-        """How rows are laid out for these trees, learned from training rows."""
+        """The layout of rows for these trees, learned from training rows."""
         return FlatRows(examples, train, keep_nan=True, integer_levels=CATEGORIES)
 
     def grow(self, flat: FlatRows, rows: Rows, stop: Rows, log_shift: Array, limits: Limits, seed: int) -> Grown:
@@ -111,7 +111,7 @@ class TreeModel:
         return [*wanted, *[0] * (flat.width - len(wanted))]
 
     def logits(self, grown: Grown, prior: Array, x: Array) -> Array:
-        """What the layer of `weights` gives for rows of the matrix, float64 (N, units), by the library itself."""
+        """The output of the layer of `weights` for rows of the matrix, float64 (N, units), computed by the library."""
         x = np.clip(x, -MOST, MOST)
         if isinstance(grown.model, LabelForest):
             return grown.model.logits(x, prior, FLOOR)
@@ -150,7 +150,7 @@ class TreeModel:
 
 
 def leaves_for(outputs: int) -> int:
-    """Most leaves of a tree whose leaves hold so many numbers: 300 of them make a file of about 20 MB at most.
+    """Return the most leaves of a tree with this many numbers per leaf; 300 trees then take about 20 MB at most.
 
     Example:
         >>> leaves_for(2), leaves_for(28)

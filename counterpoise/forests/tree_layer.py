@@ -73,11 +73,11 @@ class TreeEnsemble(keras.layers.Layer):
         self.scale, self.floor = check_range(scale, "scale"), check_range(floor, "floor", 0, 0.5, "()")
         self.link, self.small = check_choice(link, "link", LINKS), check_choice(small, "small", (False, True))
         if self.trees % self.classes:
-            raise OptionError(f"trees is {trees}. Expected a multiple of classes, {classes}.")
+            raise OptionError(f"trees is {trees}. Expected a multiple of {classes} (classes=).")
         if self.link == "odds" and (self.classes > 1 or self.outputs % 2):
             raise OptionError(f'outputs is {outputs}. Expected an even number, and classes=1, with link="odds".')
         if self.depth > self.nodes:  # the walk takes a step for each, whatever the trees hold
-            raise OptionError(f"depth is {depth}. Expected at most nodes, {nodes}.")
+            raise OptionError(f"depth is {depth}. Expected at most {nodes} (nodes=).")
         self.portable = False
 
     @classmethod

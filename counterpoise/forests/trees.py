@@ -1,4 +1,4 @@
-"""Fitted trees as plain arrays: every test is `column <= threshold`, whatever library grew them.
+"""Fitted trees of any library as plain arrays; every test is `column <= threshold`.
 
 Missing values and categories are taken out of the tests: a row is first widened to *columns*, each a number of the
 row with NaN replaced by a fixed value (the smallest goes left at every test, the largest goes right), or 0 or 1 for

@@ -1,4 +1,4 @@
-"""What every loss of Counterpoise shares: how it is called, what it guarantees, how it is saved.
+"""The base class of all losses: call, checks, and saving.
 
     Loss                 one loss per element, then weights, masks and the mean
     ├── ClassLoss        exclusive classes: codes or shares per class; one unit or C units
@@ -183,7 +183,7 @@ class Counted(NamedTuple):
 
     @property
     def inside(self) -> Tensor:
-        """What each element weighs inside a sum, (...)."""
+        """The weight of each element inside a sum, (...)."""
         return self.weight if self.valid is None else self.weight * self.valid
 
 

@@ -25,7 +25,7 @@ def log_prior(counts: Array) -> Array:
 
 
 def check_classes(prior: Any, counts: Array) -> None:
-    """Refuse a prior over another number of classes than the counts of the loss."""
+    """Raise an error if the prior and the counts of the loss have different numbers of classes."""
     got = len(class_numbers(prior, "prior"))
     if got != len(counts):
         raise OptionError(f"prior has {got} classes, but the loss was built with counts of {len(counts)} classes.")

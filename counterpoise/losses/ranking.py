@@ -18,7 +18,7 @@ from counterpoise.losses.shapes import log_odds
 
 
 class RankingLoss(BatchLoss):
-    """A loss of scores, for subclasses with `rank_loss(s, pos, neg)`."""
+    """The base class of ranking losses; a subclass defines `rank_loss(s, pos, neg)`."""
 
     def rank_loss(self, s: Tensor, pos: Tensor, neg: Tensor) -> Tensor:
         """Return losses (K,) of scores `s` and weights of positives and negatives, all (N, K)."""

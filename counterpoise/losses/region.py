@@ -56,7 +56,7 @@ def total(x: Tensor, w: Tensor) -> Tensor:
 
 
 def foreground(x: Tensor, z: Tensor) -> Tensor:
-    """Return all classes (..., C), or for one unit class 1 alone (..., 1)."""
+    """Return all classes (..., C), or only class 1 (..., 1) if the network has one unit."""
     return x[..., 1:] if units_of(z) == 1 else x
 
 

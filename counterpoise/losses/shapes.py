@@ -116,7 +116,7 @@ def label_targets(y: Tensor, z: Tensor) -> Tensor:
 
 
 def or_nan(losses: Tensor, t: Tensor) -> Tensor:
-    """Return `losses`, NaN where a target that they are made of is NaN, whatever the formula did with it.
+    """Return `losses`, with NaN for every element whose target is NaN.
 
     The axes of `losses` are the first axes of `t`: one number for all targets, one per image, element or label.
     """

@@ -1,4 +1,4 @@
-"""How far probabilities can be taken at their word: slope, intercept, calibration errors."""
+"""The calibration of probabilities: slope, intercept, and calibration errors."""
 
 from __future__ import annotations
 

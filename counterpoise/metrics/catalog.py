@@ -1,4 +1,4 @@
-"""What each metric key means: a title in plain words, the direction that is good, and the range.
+"""The metrics by key: title, whether higher is better, and range.
 
 Leaderboards, judge and report look metrics up here; nothing is computed in this file.
 """
@@ -125,22 +125,19 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
 #: What `evaluate` reports beyond `METRICS`, for two classes.
 FURTHER: Mapping[str, Metric] = MappingProxyType(
     {
-        "partial_auc": Metric(
-            "ROC AUC up to a false-positive rate of 10% (0.5 is random guessing)", "higher", 0.0, 1.0
-        ),
-        "brier_reliability": Metric("Brier score: miscalibration", "lower", 0.0, 1.0),
-        "brier_resolution": Metric("Brier score: separation of the classes", "higher", 0.0, 1.0),
-        "calibration_error": Metric(
-            "Calibration error (root mean square, without the noise of the bins)", "lower", 0.0, 1.0
-        ),
-        "net_benefit": Metric("Net benefit at the threshold (true positives per case)", "higher", -math.inf, 1.0),
-        "net_benefit_everybody": Metric("Net benefit of an alert for every case", "higher", -math.inf, 1.0),
-        "expected_cost": Metric("Mean cost per case", "lower", -math.inf, math.inf),
-        "largest_cost_share": Metric("Share of all costs that the most expensive row has", "lower", 0.0, 1.0),
-        "amount_recall": Metric("Recall by amount (share of the amount at stake with an alert)", "higher", 0.0, 1.0),
-        "precision_first": Metric("Precision among the first rows of the ranking", "higher", 0.0, 1.0),
-        "lift_first": Metric(
-            "Lift of the first rows (their precision over the share of positives)", "higher", 0.0, math.inf
-        ),
+        key: _metric(key, *entry)
+        for key, entry in {
+            "partial_auc": ("higher", 0.0, 1.0),
+            "brier_reliability": ("lower", 0.0, 1.0),
+            "brier_resolution": ("higher", 0.0, 1.0),
+            "calibration_error": ("lower", 0.0, 1.0),
+            "net_benefit": ("higher", -math.inf, 1.0),
+            "net_benefit_everybody": ("higher", -math.inf, 1.0),
+            **_COST,
+            "largest_cost_share": ("lower", 0.0, 1.0),
+            "amount_recall": ("higher", 0.0, 1.0),
+            "precision_first": ("higher", 0.0, 1.0),
+            "lift_first": ("higher", 0.0, math.inf),
+        }.items()
     }
 )

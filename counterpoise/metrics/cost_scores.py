@@ -1,4 +1,4 @@
-"""What decisions cost and what the first rows of a ranking contain."""
+"""Costs of decisions, and scores of the first rows of a ranking."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def amount_costs(y: Array, decision: Array, amount: Array, cost_fp: float) -> Ar
 
 
 def largest_share(costs: Array) -> float:
-    """The share of the sum of all costs above 0 that the most expensive row has; nan where nothing costs.
+    """Return the cost of the most expensive row as a share of all positive costs; nan without positive costs.
 
     Example:
         >>> largest_share(np.array([1.0, 3.0, -2.0]))

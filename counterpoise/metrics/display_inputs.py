@@ -1,4 +1,4 @@
-"""What every Keras metric of Counterpoise reads from labels, outputs and weights (imports Keras)."""
+"""Reading of labels, outputs and weights by all Keras metrics of Counterpoise (imports Keras)."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ class Score(NamedTuple):
 
     @property
     def per_row(self) -> Array:
-        """One over the rows that each variance is worth, (G,); without variance, over all rows."""
+        """Return 1 / effective number of rows of each variance, (G,), or 1 / number of rows without variance."""
         r, spread = self.value, self.value * (1 - self.value)
         with np.errstate(divide="ignore", invalid="ignore"):
             inverse = np.where(self.variance > 0, self.variance / spread, np.where(spread > 0, 0.0, NAN))
@@ -70,7 +70,7 @@ class Score(NamedTuple):
 
 @dataclass(frozen=True)
 class Rows:
-    """Which value and which unit each row has.
+    """The value and the unit of each row.
 
     Attributes:
         value: int (N,), code of the row's value. values: G.
@@ -102,7 +102,7 @@ class Rows:
 
     @property
     def correction(self) -> float:
-        """What makes a variance over few units unbiased; Wilson's interval needs none."""
+        """The factor that makes a variance over few units unbiased; 1 for Wilson's interval."""
         units = int(self.unit.max()) + 1
         return 1.0 if self.alone else units / max(1, units - 1)
 

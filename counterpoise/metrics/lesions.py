@@ -95,8 +95,8 @@ def find_lesions(
     p = np.asarray(unmasked(proba))
     if p.shape != y.shape:
         raise DataError(
-            f"proba has shape {p.shape} and truth {y.shape}. Expected one probability per pixel, that of class "
-            f"{positive}: proba[..., {positive}]."
+            f"proba has shape {p.shape}, but truth has shape {y.shape}. Expected the probability of class {positive} "
+            f"for each pixel. Pass proba[..., {positive}]."
         )
     check_range(threshold, "threshold")
     check_range(min_iou, "min_iou", 0, 1, "(]")

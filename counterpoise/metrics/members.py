@@ -1,4 +1,4 @@
-"""What each member of an ensemble scores alone, and how alike the members are."""
+"""Scores of each ensemble member alone, and the correlation of the members."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was decided for whole rows that have a class per element: overlaps and lesions, their scores and their draws."""
+"""Decisions for whole rows with a class per element: overlaps and lesions, with scores and bootstrap draws."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def region_scores(result: RegionResult | None) -> dict[str, float]:
 
 
 def region_curves(results: Sequence[RegionResult], labels: Sequence[str]) -> dict[str, Any]:
-    """What a page draws of regions: the FROC curve, and the Dice coefficient row by row.
+    """The curves of regions on a page: the FROC curve, and the Dice coefficient row by row.
 
     Args:
         results: Of the folds of one repeat.

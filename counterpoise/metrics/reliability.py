@@ -1,4 +1,4 @@
-"""How far the probabilities of each class can be taken at their word, as a table of bins."""
+"""The reliability of the probabilities of each class, as a table of bins."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a rule does that leaves some rows to a human: how many, and how wrong it is on the others."""
+"""Scores of a rule with rows for a human: their share, and the error on the other rows."""
 
 from __future__ import annotations
 

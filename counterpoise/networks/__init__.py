@@ -1,4 +1,4 @@
-"""What is trained: networks by name or from a user, their encoder, head, weights and losses (`cp.networks`)."""
+"""Networks, built-in or passed by a user: encoder, head, weights and losses (`cp.networks`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Networks that can be asked for by name."""
+"""Built-in networks, by name."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Frozen:
 
 @dataclass(frozen=True)
 class BuiltIn:
-    """A network that can be asked for by name, and what it wants around it.
+    """A built-in network, with its recipe and its encoder.
 
     Attributes:
         build: Builder (spec, n_classes) -> model giving logits.

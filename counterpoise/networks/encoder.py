@@ -69,7 +69,7 @@ def asked(encoder: Encoder, rows: Array) -> Array:
 
 
 def without_picture(x: Any) -> Any:
-    """What an encoder takes of rows: pictures with columns are not encoded themselves.
+    """The part of rows that an encoder takes: the columns without the image.
 
     Example:
         >>> without_picture({"image": 1, "numeric": 2}), without_picture(3)
@@ -84,7 +84,7 @@ def has_picture(x: Any) -> bool:
 
 
 def encoded(encoder: Encoder, inputs: Any) -> Any:
-    """What the user's model gets: the encoded row, of pictures with columns both, by name."""
+    """The input of the user's model: the encoded row; for images with columns, both by name."""
     row = encoder(without_picture(inputs))
     return {IMAGE: inputs[IMAGE], COLUMNS: row} if has_picture(inputs) else row
 

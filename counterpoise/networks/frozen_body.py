@@ -49,7 +49,7 @@ def network_for(
 
 
 def with_body(members: keras.Model, network: Network) -> keras.Model:
-    """Trained networks behind the frozen body, where there is one, as one model of the same name."""
+    """Return trained networks together with their frozen body, if they have one, as one model of the same name."""
     if network.body is None:
         return members
     name, inputs = members.name, like(network.body.input)

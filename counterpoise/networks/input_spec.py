@@ -19,7 +19,7 @@ OWN_LAYERS = ("members", "rule", "as_float32", "to_logit")
 
 @dataclass(frozen=True)
 class InputSpec:
-    """What a builder's model receives.
+    """The shape and type of the rows that a builder's model receives.
 
     Attributes:
         shape: The encoded row (d,) for tables, the element shape for arrays, a dict or tuple of shapes for several

@@ -184,7 +184,7 @@ class Network:
         return self.recipe.refit_rows
 
     def content(self) -> str:
-        """Nothing: what a network is made of is written with the run (see `comparison.manifest`)."""
+        """Return "", because the network is described in the manifest of the run (see `comparison.manifest`)."""
         return ""
 
     def limits(self, given: Limits, steps: int | None, early_stopping: bool) -> Limits:
@@ -214,7 +214,7 @@ class Network:
 
     @cached_property
     def output_bias(self) -> OutputBias:
-        """Where the constant of its output sits, or why that is left as it is; looked for once."""
+        """The layer with the output bias, or the reason why the bias is not changed; found once."""
         return find_output_bias(self)
 
     @property
@@ -240,7 +240,7 @@ class Network:
 
     @property
     def output_activation(self) -> str:
-        """What turns our logits into what the user's model puts out."""
+        """The activation from logits to the output of the user's model."""
         if not self.probabilities:
             return "linear"
         seen = last_activation(self.model) if self.given and plain(self.model) else None
@@ -250,7 +250,7 @@ class Network:
 
     @property
     def loss_label(self) -> str:
-        """A blank and what to call the compiled model's loss, or nothing when there is none."""
+        """Return a blank and the name of the compiled loss, or "" without one."""
         return "" if self.given_loss is None else f" {loss_label(self.given_loss)!r}"
 
     def warn_once(self, sentence: str) -> None:
@@ -348,6 +348,10 @@ class Network:
         except Exception as error:
             shape = mapped(lambda tensor: tuple(tensor.shape), h)
             raise ModelError(f"The model does not take an input of shape {shape}: {keras_text(error)}") from error
+        if _takes_text(getattr(inner, "inputs", None)) and not _takes_text(h):
+            raise ModelError(
+                "The model takes text, but the rows are numbers. Pass rows of text, or a model of numbers."
+            )
         if not hasattr(out, "shape"):
             raise ModelError("The model has several outputs. Expected one, with one unit or one unit per class.")
         if not built and self.keep and self.clone:
@@ -357,6 +361,10 @@ class Network:
         bare = without_activation(inner) if (self.clone or not self.given) else None
         undo = ProbabilityToLogit(self.target.independent, name="to_logit")
         return bare(by_name(bare, h)) if bare is not None else undo(out)
+
+
+def _takes_text(inputs: Any) -> bool:
+    return any(getattr(tensor, "dtype", "") == "string" for tensor in keras.tree.flatten(inputs))
 
 
 def _check_clone(clone: bool, model: Any, initial_weights: str) -> None:

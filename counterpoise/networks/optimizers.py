@@ -57,7 +57,7 @@ def has_schedule(optimizer: keras.optimizers.Optimizer) -> bool:
 
 
 def comes_to_rest(optimizer: keras.optimizers.Optimizer, steps: int) -> bool:
-    """Whether a schedule has taken the learning rate to nearly nothing after so many steps.
+    """Return whether a schedule has lowered the learning rate to almost 0 after this number of steps.
 
     A loss that no longer falls then is no evidence that more steps would not have helped.
 

@@ -72,9 +72,8 @@ def check_units(logits: Any, target: Target, classes: int, elements: tuple[int, 
         if elements and len(shape) > 2 and shape[-1] in widths:
             of_model, given = (" x ".join(map(str, sides)) for sides in (shape[1:-1], elements))
             raise ModelError(
-                f"The model puts out a class for each of {of_model} elements of a row, and the labels of a row are "
-                f"{given}. Expected the same. Resize images and masks alike; of color masks pass one channel, "
-                "masks[..., 0]."
+                f"The model predicts {of_model} elements per row, but each row has {given} labels. Expected equal "
+                "shapes. Resize images and masks to the same size. For color masks, pass one channel: masks[..., 0]."
             )
         wanted, what = " or ".join(map(str, widths)), "labels" if target.independent else "classes"
         raise ModelError(

@@ -1,4 +1,4 @@
-"""How a network is trained where its user gave no number of their own."""
+"""Options of training with few rows of a class."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ Array = np.ndarray
 
 @dataclass(frozen=True)
 class HeadChange:
-    """What a second stage did.
+    """The result of a second training stage.
 
     Attributes:
         layer: Name of the head.
@@ -48,7 +48,7 @@ class HeadChange:
 
 
 def head_inputs(model: keras.Model, x: Any, layer: str | None = None, batch_size: int = 1024) -> Array:
-    """What the head sees for each row: float32 (N, d), or (N, ..., d) for steps and pixels.
+    """The input of the head for each row: float32 (N, d), or (N, ..., d) for steps and pixels.
 
     The model runs as in prediction (no dropout, stored batch statistics). Works for inner and subclassed models too.
     """

@@ -242,5 +242,5 @@ def is_cross_entropy(loss: Any, units: int, independent: bool = False) -> bool:
 
 
 def loss_label(loss: Any) -> str:
-    """What to call a compiled loss in a message."""
+    """The name of a compiled loss in messages."""
     return loss if isinstance(loss, str) else str(getattr(loss, "__name__", type(loss).__name__))

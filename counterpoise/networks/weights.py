@@ -105,7 +105,7 @@ def seeded(seed: int) -> Iterator[None]:
 
 
 def variable_indices(model: keras.Model, variables: Sequence[Any]) -> list[int]:
-    """Where variables stand among those of the model."""
+    """Return the positions of variables among the variables of the model."""
     order = {id(v): index for index, v in enumerate(model.variables)}
     return [order[id(v)] for v in variables]
 
@@ -121,7 +121,7 @@ def fresh_state(cache: dict[str, Any], make: Callable[[int], keras.Model], seed:
 
 
 def learned(cache: dict[str, Any], x: Any, rows: Array, learn: Callable[[], list[Array]]) -> list[Array]:
-    """What `learn()` finds in rows of `x`, remembered by the row numbers (a fold's are those of all strategies)."""
+    """Call `learn()` for rows of `x` once and keep its result by the row numbers, for all strategies of a fold."""
     encoders = cache.setdefault("learned", {})
     key = hashlib.blake2b(np.ascontiguousarray(rows).tobytes(), digest_size=16).digest(), id(x)
     if key not in encoders:

@@ -67,7 +67,7 @@ def _joined(keys: Sequence[str], members: Sequence[Member], trainer: Trainer) ->
 
 
 def with_judging_rows(clf: Classifier, kept: Examples, what: str) -> Classifier:
-    """The classifier with the scores of rows that nothing else saw; they carry guarantees, and the card's metrics.
+    """Return the classifier with scores of rows that were used for nothing else, for guarantees and the card's metrics.
 
     `what` completes "300 ...": what these rows are.
     """
@@ -124,13 +124,23 @@ def card_of(
     }
 
 
+def sets_threshold(strategy: Strategy, tune_threshold: bool) -> bool:
+    """Whether the rows that fit the rule choose its threshold; else it is the default."""
+    return tune_threshold and strategy.aim != "argmax"
+
+
+def scores_note(strategy: Strategy, tune_threshold: bool, rows: str) -> str:
+    """Part of the card's sentence about rows that fit the rule: what comes from them."""
+    return f"{'the threshold and ' * sets_threshold(strategy, tune_threshold)}the scores come from {rows}"
+
+
 def stopping_note(rows: Holdout, examples: Examples, strategy: Strategy, tune_threshold: bool) -> str:
-    """The card's sentence about the rows that ended training: what else they did."""
+    """Return the card's sentence about the early-stopping rows and their other uses."""
     word = "held-out" if examples.split is None else "validation"
-    more = " and fitted the threshold"
-    if not tune_threshold:
-        more = f"{' and checked the probabilities' * (strategy.aim != 'argmax')}; they did not tune the threshold"
-    return f"{len(rows.held)} {word} rows ended training{more}"
+    more = " and for the threshold"
+    if not sets_threshold(strategy, tune_threshold):
+        more = f"{' and to check the probabilities' * (strategy.aim != 'argmax')}, not for the threshold"
+    return f"{len(rows.held)} {word} rows were used for early stopping{more}"
 
 
 def split_of(rows: Fold | Holdout, test: int) -> dict[str, int]:

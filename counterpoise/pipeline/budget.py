@@ -92,7 +92,7 @@ def limit_of(jobs: Sequence[Job], trainer: Trainer) -> int:
 
 
 def still_falling(gains: Iterable[Sequence[Sequence[float] | None]]) -> bool | None:
-    """Whether the stopping loss still fell, over the networks of all folds; None where some do not tell.
+    """Return whether the early-stopping loss still fell over the networks of all folds; None if unknown for some.
 
     Args:
         gains: Fold by fold `Member.late_gain` of each network. Networks of one fold share their stopping rows, so that
@@ -112,7 +112,7 @@ def still_falling(gains: Iterable[Sequence[Sequence[float] | None]]) -> bool | N
 
 
 def extended(settings: Settings, trained: Mapping[str, Training]) -> Settings | None:
-    """The settings with the budget extended for all, where it may be and some training was cut off; else None."""
+    """Return settings with an extended budget if it may be extended and a training was cut off, otherwise None."""
     may = settings.extend and settings.most_steps is None and settings.extension == 1
     return replace(settings, extension=MOST) if may and any(t.cut_off for t in trained.values()) else None
 

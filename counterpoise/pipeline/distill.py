@@ -101,7 +101,7 @@ def distill(
     examples = read_for(model, data, y, groups=groups, time=time, sample_weight=sample_weight)
     if list(examples.classes) != teacher.classes_.tolist():
         raise OptionError(
-            f"The labels are {list(examples.classes)}, but those of the teacher are {teacher.classes_.tolist()}. "
+            f"The labels are {list(examples.classes)}, but the labels of the teacher are {teacher.classes_.tolist()}. "
             f"Pass rows of the same classes."
         )
     if (target := target_of(examples)).many_per_row:

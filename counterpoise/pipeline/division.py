@@ -1,4 +1,4 @@
-"""Which rows do what in one training: rows are read, and divided as the arguments of `fit` ask for."""
+"""The use of each row in one training, from the checked arguments of `fit`."""
 
 from __future__ import annotations
 
@@ -73,8 +73,8 @@ def divide(
     examples, judging = read_for(model, data, y, **metadata), None
     if guarantee_rows is not None and target_of(examples).per_element:
         raise OptionError(
-            f"guarantee_rows was given, but the rows have {target_of(examples).what}, and no guarantee exists for "
-            f"elements that are not independent. Leave guarantee_rows out."
+            f"guarantee_rows needs independent rows, but these rows have {target_of(examples).what}. Leave "
+            "guarantee_rows out."
         )
     if guarantee_rows is not None:
         examples, kept = _keep_out(examples, guarantee_rows, seed)

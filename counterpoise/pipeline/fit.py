@@ -203,7 +203,7 @@ def check_cost_column(examples: Examples) -> None:
 
 
 def blend_folds(examples: Examples, rows: Holdout, seed: int) -> tuple[Fold, ...] | None:
-    """The folds whose test rows weigh the members of a blend; rows that end a training weigh nothing.
+    """Return the folds whose test rows determine the weights of a blend; early-stopping rows are not used.
 
     None where there are too few rows, groups or times for them: then the members weigh alike.
     """
@@ -253,8 +253,8 @@ def _tunes(wanted: bool | None, strategy: Strategy, given: bool) -> bool:
     if wanted is None and given and not strategy.only_decides:
         if strategy.aim != "argmax":
             logger.warning(
-                "the threshold is the default (0.5, or the most probable class): your validation rows ended training. "
-                "To choose the threshold on them, pass tune_threshold=True (--tune-threshold)"
+                "The threshold is the default (0.5, or the most probable class), because your validation rows were "
+                "used for early stopping. To choose the threshold on them, pass tune_threshold=True (--tune-threshold)."
             )
         return False
     return wanted is not False

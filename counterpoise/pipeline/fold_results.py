@@ -30,7 +30,7 @@ def fit_rule(
     target: Target, strategy: Strategy, log_p: Array, y: Array, members: Sequence[Member],
     weights: Array | None = None, tune_threshold: bool = True, lesions: Array | None = None,
 ) -> Any:  # fmt: skip
-    """The rule of a strategy from corrected scores (members, N, ...) of rows that trained nothing.
+    """Fit the rule of a strategy on corrected scores (members, N, ...) of rows that were not used for training.
 
     `lesions` is what thresholds find in these rows as wholes, for an aim that needs it (`whole_rows.lesions_found`).
 

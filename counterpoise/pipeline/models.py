@@ -1,4 +1,4 @@
-"""What a user asks to be trained -> the models of a run, and each strategy with the model that trains it."""
+"""From the user's model and strategies to the models of a run, and each strategy with its model."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ FOREST_NUMBERS = 1_000_000
 
 
 def model_for(wanted: Any, examples: Examples, strategies: Sequence[Strategy] = (), network_alone: bool = False) -> Any:
-    """What "auto" stands for on these rows; any other model passes through.
+    """Replace "auto" by the default model for these rows; return any other model unchanged.
 
     Tables and rows of numbers: the blend `AUTO`, without its forest on large ones. Its network alone where trees cannot
     train any of the strategies, and with `network_alone`. Pictures and texts: the network for them.

@@ -24,7 +24,15 @@ from counterpoise.core.folds import Fold, Holdout
 from counterpoise.core.job import Job, Member
 from counterpoise.engines.user_callbacks import RoundSaver
 from counterpoise.networks.member_outputs import score_members
-from counterpoise.pipeline.assembly import assemble, card_of, rows_of, split_of, stopping_note
+from counterpoise.pipeline.assembly import (
+    assemble,
+    card_of,
+    rows_of,
+    scores_note,
+    sets_threshold,
+    split_of,
+    stopping_note,
+)
 from counterpoise.pipeline.budget import Training, limit_of, still_falling, train_within_budget, trainings
 from counterpoise.pipeline.fold_results import (
     corrected,
@@ -243,8 +251,8 @@ def refit(strategy: Strategy, trainer: Trainer, outcome: Outcome, *, tune_thresh
     jobs = for_steps(strategy, trainer, whole, outcome.best_steps[strategy.name])
     trained = _trained(strategy, jobs, trainer)
     log_p, rows = stacked_scores(outcome.log_p[strategy.name])
-    what = f"{len(rows):,} out-of-fold predictions"
-    note = f"trained on all {len(examples):,} rows; the threshold and the scores come from {what}"
+    scored = scores_note(strategy, tune_threshold, f"{len(rows):,} out-of-fold predictions")
+    note = f"trained on all {len(examples):,} rows; {scored}"
     outputs, length = outcome.member_outputs.get(strategy.name), outcome.training[strategy.name]
     lesions = outcome.lesions[strategy.name]
     return _with_rule(strategy, trainer, trained, length, log_p, rows, note, outputs, tune_threshold, lesions=lesions)
@@ -274,11 +282,12 @@ def bag_of_folds(strategy: Strategy, trainer: Trainer, outcome: Outcome, *, tune
     )  # fmt: skip
     trained = [member for fold in outcome.members[strategy.name] for member in fold]
     log_p, rows = stacked_scores(outcome.log_p[strategy.name])
-    note = f"the threshold and the scores come from {len(rows):,} rows not used for training"
+    note = scores_note(strategy, tune_threshold, f"{len(rows):,} rows not used for training")
     if count > 1:
+        scored = scores_note(strategy, tune_threshold, f"{len(rows):,} out-of-fold predictions")
         note = (
-            f"the mean of the models of {count} folds; the threshold and the scores come from {len(rows):,} "
-            f"out-of-fold predictions, each from the model of one fold, which is more extreme than the mean"
+            f"the mean of the models of {count} folds; {scored}, each from the model of one fold, which is more "
+            f"extreme than the mean"
         )
     copies, length = np.tile(log_p, (count, *[1] * (log_p.ndim - 1))), outcome.training[strategy.name]
     lesions = outcome.lesions[strategy.name]
@@ -299,7 +308,8 @@ def _as_judged(strategy: Strategy, trainer: Trainer, outcome: Outcome) -> Classi
         first = trainer.learner(jobs[0])
         stopping = replace(jobs[0], score=fold.stop)
         outputs = score_members(trained[0], stopping, first.examples, first.model, len(strategy.member_names))
-    note = f"{len(fold.stop)} validation rows ended training and fitted the threshold; no test row trained"
+    fitted = " and for the threshold" * sets_threshold(strategy, True)
+    note = f"{len(fold.stop)} validation rows were used for early stopping{fitted}; no test row was used"
     length, split = outcome.training[strategy.name], split_of(fold, len(fold.test))
     lesions = outcome.lesions[strategy.name]
     return _with_rule(

@@ -1,4 +1,4 @@
-"""What a user holds -> `Examples` for a model: tables, arrays, folders of images, datasets that come in batches."""
+"""From the user's data to `Examples`: tables, arrays, folders of images, and datasets of batches."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def _by_name(model: Any) -> bool:
 
 
 def augmentation_of(data: Any, options: Mapping[str, Any]) -> dict[str, Any]:
-    """What changes pictures while a network trains: what was asked for, else what the images bring (`cp.images`)."""
+    """The augmentation in training: the argument if it was given, otherwise that of the images (`cp.images`)."""
     from counterpoise.networks.augmentation import OPTIONS  # imports Keras, which a command line has yet to silence
 
     asked = {name: options[name] for name in OPTIONS}

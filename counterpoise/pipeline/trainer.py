@@ -1,4 +1,4 @@
-"""What trains jobs: rows, the models of a run, how they are trained, and where."""
+"""The trainer of jobs: rows, models of a run, settings, and executor."""
 
 from __future__ import annotations
 
@@ -71,11 +71,11 @@ class Trainer:
 
     @property
     def label(self) -> str:
-        """What to call the models of the run."""
+        """The name of the models of the run."""
         return ", ".join(learner.model.label for learner in self.learners.values() if learner.model.kind != "external")
 
     def label_of(self, strategy: Strategy) -> str:
-        """What to call the models of a strategy."""
+        """The name of the models of a strategy."""
         return "+".join(dict.fromkeys(self.models[single.model].label for single in strategy.singles))
 
     def learner(self, job: Job) -> Learner:

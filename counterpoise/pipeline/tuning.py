@@ -107,7 +107,7 @@ class Study:
         return jobs_of(self.strategy.with_values(values), self.trainer, self.fold)
 
     def tell(self, members: Sequence[Member], jobs: Sequence[Job]) -> None:
-        """How the trial's members did; a trial with a training that failed did worst of all."""
+        """Score a trial and report it to Optuna; a trial with a failed training gets the worst score."""
         if any(member.error for member in members):
             self.study.tell(self.trial, -np.inf)
             return

@@ -31,7 +31,7 @@ def units_of_scores(units: Units, rows: Array) -> Units:
 def fit_unit_rule(
     strategy: Strategy, examples: Examples, proba: Array, rows: Array, tune_threshold: bool = True
 ) -> tuple[UnitRule, dict[str, Array]]:
-    """The rule of units from the probabilities of rows that trained nothing, and the scores that fitted it.
+    """Fit the rule of units on the probabilities of rows not used for training; return it with its scores.
 
     The mean or largest probability of a unit's rows is not the probability that one of them is positive. So it is
     calibrated on units, whatever the strategy.

@@ -45,7 +45,7 @@ def region_result(
 
 
 def lesions_found(strategy: Strategy, trainer: Trainer, parts: Sequence[Part]) -> list[Array | None]:
-    """What each of many thresholds finds in whole rows (see `decide.lesion_threshold`), for each part of the rows.
+    """Count the lesions that each threshold finds in whole rows (see `decide.lesion_threshold`), part by part.
 
     Nothing where rows have no elements of two classes, or the pool of the members depends on labels.
 

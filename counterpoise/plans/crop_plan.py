@@ -232,7 +232,9 @@ def crop_plan(masks: Any, size: int | Sequence[int], *, share: float = 0.5, crop
     count = len(array) if crops is None else check_int(crops, "crops")
     plan = CropPlan(array, sides, count, round(check_range(share, "share", 0, 1, "[)") * count))
     if not plan._counted or (plan.around and not plan._images_with):
-        raise DataError("The masks contain one class alone, or none that counts. Expected two classes or more.")
+        raise DataError(
+            "The masks contain fewer than two classes (codes below 0 are ignored). Pass masks of two classes or more."
+        )
     if plan.around == count:
-        raise OptionError(f"share={share} leaves no crop of {count} to be drawn anywhere. Draw more crops.")
+        raise OptionError(f"share={share} of {count} leaves no crop drawn anywhere. Raise crops=, or lower share=.")
     return plan

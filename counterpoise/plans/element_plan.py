@@ -43,7 +43,7 @@ class ElementPlan(Plan):
 
     @property
     def log_shift(self) -> Array:
-        """Nothing, float64 (C,): the loss states what weights add, and draws of rows have no constant shift."""
+        """Return zeros, float64 (C,): the logits are not shifted by a constant."""
         return np.zeros(len(self._shares))
 
     @property

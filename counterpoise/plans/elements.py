@@ -98,8 +98,7 @@ def _guess(source: LabelSource, mask: Any) -> str:
     if len(shape) > 2:
         return "codes"
     raise TargetError(
-        f"The target of shape {shape} contains zeros and ones, but not exactly one 1 in each row, so it is not "
-        "one-hot. "
+        f"The target of shape {shape} contains zeros and ones, but is not one-hot (exactly one 1 in each row). "
         'Use kind="multi_label" for independent labels, or kind="codes" for sequences of two classes.'
     )
 

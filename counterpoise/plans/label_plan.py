@@ -42,7 +42,7 @@ class LabelPlan(Plan):
 
     @property
     def log_shift(self) -> Array:
-        """What training adds to the log-odds of each label, float64 (L, 2), sum 0 per label."""
+        """The shift of the log-odds of each label by training, float64 (L, 2), sum 0 per label."""
         return np.stack([shift.log_shift(pair) for pair in self._label_weights])
 
     @property

@@ -1,4 +1,4 @@
-"""Several plans on one shared batch: every row drawn weighs for each member what that member's own plan makes of it.
+"""Several plans on shared batches: each row has, for each member, the weight of the member's own plan.
 
 A batch ensemble (see `networks.batch_ensemble`) can follow one plan per member in a single pass. In epoch e, plan v
 counts row i as p_v(i), its draws times their loss weights, scaled to mean 1 over the rows. Rows are drawn by the mean

@@ -190,8 +190,8 @@ class Plan:
         """Return the same plan with the user's weights (n,) multiplied in."""
         if self.sample_weight is not None or self._keeps_weights:
             raise OptionError(
-                f"Plan {self.name!r} takes sample_weight= when it is made, and only once. "
-                "Pass the weights to the function that makes the plan."
+                f"Sample weights cannot be added to plan {self.name!r} after it was made. "
+                "Pass sample_weight= to the function that makes the plan."
             )
         first = None if self.first is None else self.first.with_weights(sample_weight)
         user = user_weights(sample_weight, len(self.codes))

@@ -63,6 +63,5 @@ def check_single(plan: Plan) -> None:
     if plan.deferred:
         raise OptionError(
             f"Plan {plan.name!r} has two stages, but a feed cannot determine when the second stage begins. Use the "
-            f"plan in cp.fit, "
-            "or train on a feed of plan.first and then on a feed of the plan that you deferred."
+            "plan in cp.fit. To train by hand, use a feed of plan.first, and then a feed of the original plan."
         )

@@ -95,10 +95,9 @@ class Synthesis(Unrealized):
         if few:
             label, have = self.classes[few[0]], int(self.counts[few[0]])
             raise DataError(
-                f"Class {label!r} has {have} training rows, but {self.name} averages each with {needed} neighbors of "
-                "its "
-                f"class and needs at least {needed + 1}. Use k_neighbors={max(1, have - 1)}, merge rare classes, or "
-                "oversample."
+                f"Class {label!r} has {have} training rows, but {self.name} needs at least {needed + 1}, because it "
+                f"averages rows with {needed} neighbors of their class. Use k_neighbors={max(1, have - 1)}, merge rare "
+                "classes, or oversample."
             )
 
     def _exactly(self, fresh: tuple[Array, Array], code: int, seed: int) -> Array:

@@ -103,7 +103,7 @@ def codes_among(elements: Elements, labels: Sequence[Any], known: str = _WEIGHED
 
 
 class Tally:
-    """What each class counts, added up batch by batch.
+    """Counts of each class, added up batch by batch.
 
     Args:
         kind, ignore: As in `read_elements`.

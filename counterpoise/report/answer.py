@@ -72,10 +72,10 @@ def _score_row(record: Record, baseline: Mapping[str, Any], row: Mapping[str, An
     sure = f"95% CI {interval.strip('[]').replace(', ', ' to ')}" if interval else ""
     p = words.probability(against.get("p_holm"))
     detail = ", ".join(text for text in (sure, f"Holm-adjusted p {p}" if p != words.NOTHING else "") if text)
-    difference = "same network" if against.get("p") == 1 and not against.get("difference") else gain
+    same_network = against.get("p") == 1 and not against.get("difference")
     name = capital(metric_name(record["metric"]))
-    line = _line(name, scores[baseline["strategy"]][0], scores[row["strategy"]][0], difference)
-    return line | {"detail": "" if difference == "same network" else detail}
+    line = _line(name, scores[baseline["strategy"]][0], scores[row["strategy"]][0], gain)
+    return line | {"detail": "" if same_network else detail}
 
 
 def _threshold_row(record: Record, chosen: str) -> Row | None:

@@ -36,7 +36,7 @@ def curve_rows(record: Record, strategies: Names, kind: str, x: str, y: str) -> 
 
 
 def curves_of(record: Record, strategies: Names, kind: str) -> Iterator[tuple[Spec, Mapping[str, Any]]]:
-    """Who is drawn (strategy, and class where there are several) and the curve.
+    """The strategy (and class, if there are several) and its curve.
 
     Net benefit is relative to that of a perfect model (Kerr et al. 2016), so that classes share an axis.
     """

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from markupsafe import Markup
+
 from counterpoise.core.titles import capital, metric_name
 from counterpoise.report import columns, words
+from counterpoise.report.card_page import html_sections
 from counterpoise.report.series import styles
 from counterpoise.report.tables import ranked
 
@@ -115,16 +118,14 @@ def _with_others(correlation: Sequence[Any], index: int) -> float | None:
     return sum(others) / len(others) if others else None
 
 
-#: Fields of a model card that the page shows elsewhere.
-SHOWN_ABOVE = ("metrics", "metrics_of", "verdict", "classes")
-
-
-def card_facts(record: Record) -> list[Fact]:
-    """Return the model card without what the page shows elsewhere."""
+def card_text(record: Record) -> Markup | None:
+    """Return the model card as HTML, without the folders of its source; None if there is no card."""
     card = dict(record.get("model_card") or {})
+    if not card:
+        return None
     if card.get("source"):
         card["source"] = words.file_name(card["source"])
-    return nested({k: v for k, v in card.items() if k not in SHOWN_ABOVE})
+    return Markup(html_sections(card, heading="h3"))
 
 
 def method_facts(record: Record) -> list[Fact]:
@@ -175,27 +176,6 @@ def _limit(how: Mapping[str, Any]) -> str | None:
         "seconds of training (results depend on the machine)" if how.get("time_limited") else "steps over all networks"
     )
     return f"{words.count(how['limit'])} {what}; weaker strategies were stopped early, by their early-stopping rows"
-
-
-def nested(value: Any) -> list[Fact]:
-    """Return a dict as (name, text or nested facts), in its own order; empty entries are left out.
-
-    Example:
-        >>> nested({"train_prior": {"a": 0.25}, "tags": ["x", 2], "none": None})
-        [('Train prior', [('a', '0.25')]), ('Tags', 'x, 2')]
-    """
-    return _facts(value, outer=True)
-
-
-def _facts(value: Mapping[Any, Any], outer: bool = False) -> list[Fact]:
-    facts: list[Fact] = []
-    for key, entry in value.items():
-        # Inner keys may be labels of the user's: shown as they are.
-        name = capital(str(key).replace("_", " ")) if outer else str(key)
-        shown = _facts(entry) if isinstance(entry, Mapping) else plain(entry)
-        if shown not in (None, "", []):
-            facts.append((name, shown))
-    return facts
 
 
 def plain(value: Any) -> str | None:

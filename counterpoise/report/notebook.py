@@ -8,7 +8,7 @@ from typing import Any
 
 from counterpoise.report import board
 from counterpoise.report.answer import answer
-from counterpoise.report.facts import nested
+from counterpoise.report.card_page import html_sections
 
 Record = Mapping[str, Any]
 
@@ -30,20 +30,13 @@ def tables_html(record: Record) -> str:
 
 
 def card_html(title: str, card: Mapping[str, Any]) -> str:
-    """A model card as a table.
+    """Render a model card under a title.
 
     Example:
-        >>> card_html("Classifier", {"strategy": "<b>"})
-        '<div><p><b>Classifier</b></p><table><tr><td>Strategy</td><td>&lt;b&gt;</td></tr></table></div>'
+        >>> "<td>&lt;b&gt;</td>" in card_html("Classifier", {"plan": "<b>"})
+        True
     """
-    rows = "".join(f"<tr><td>{escape(name)}</td><td>{_fact(value)}</td></tr>" for name, value in nested(card))
-    return f"<div><p><b>{escape(title)}</b></p><table>{rows}</table></div>"
-
-
-def _fact(value: Any) -> str:
-    if isinstance(value, str):
-        return escape(value)
-    return "<br>".join(f"{escape(str(name))}: {_fact(entry)}" for name, entry in value)
+    return f"<div><p><b>{escape(title)}</b></p>{html_sections(card, None, heading='h4')}</div>"
 
 
 def _row(row: Mapping[str, Any]) -> str:

@@ -29,7 +29,7 @@ from counterpoise.core.titles import BASELINE
 from counterpoise.report import audit, board, tables, words
 from counterpoise.report.answer import answer
 from counterpoise.report.facts import (
-    card_facts,
+    card_text,
     data_facts,
     diagnosis_facts,
     duplicate_free,
@@ -195,7 +195,7 @@ def _context(record: Mapping[str, Any]) -> dict[str, Any]:
         "audit": audit.sections(record),
         "methods": method_facts(record),
         "split": record.get("split"),
-        "card": card_facts(record),
+        "card": card_text(record),
         "version": record.get("version"),
         "count": words.count,
     }

@@ -1,4 +1,4 @@
-"""What of a record can be drawn, and how each strategy looks in every figure.
+"""The strategies of a record that can be drawn, and their style in every figure.
 
 A strategy keeps its color, dash and marker throughout the page. Six colors that are distinct for
 color-blind readers (after Okabe and Ito 2008, darkened to reach a contrast of 3 to 1 on

@@ -90,7 +90,7 @@ def curves_of(
 def curves_of_labels(
     labels: Mapping[str, tuple[Array, Array, Array, Array]], groups: Mapping[str, Array] | None = None
 ) -> dict[str, Any]:
-    """As `curves_of`, of several labels per row: a curve for each of the rarest, all else of every label together.
+    """Run `curves_of` for several labels per row: curves for each of the rarest labels, other values for all labels.
 
     Args:
         labels: Name -> y, raw, proba and decision of the rows where the label is known, classes without and with it.

@@ -1,4 +1,4 @@
-"""The record of a comparison that decides units, as if these were its rows; scores of single rows stay beside."""
+"""The record of a comparison that decides units, with units in place of rows, and the scores of single rows."""
 
 from __future__ import annotations
 

@@ -8,6 +8,12 @@ from pathlib import Path
 from typing import Any
 
 NOTHING = "–"
+#: Scores that may differ between groups of rows, with their names.
+OF_GROUP = {
+    "prevalence": "observed share", "mean_probability": "mean probability", "calibration_gap": "predicted - observed",
+    "alert_rate": "alert rate", "recall": "recall", "precision": "precision",
+    "false_positive_rate": "false positive rate",
+}  # fmt: skip
 
 
 def file_name(source: Any) -> str | None:
@@ -172,3 +178,18 @@ def seconds(value: Any) -> str:
         ('0.03', '4.3', '312')
     """
     return number(value, 2 if value < 1 else 1 if value < 100 else 0)
+
+
+def with_ends(score: Mapping[str, Any], signed: bool = False) -> str:
+    """Format a score and its interval.
+
+    Example:
+        >>> with_ends({"value": 0.5, "low": 0.25, "high": 0.75}), with_ends({"value": None, "low": None, "high": None})
+        ('0.50 (0.25 to 0.75)', '-')
+    """
+    form = "+.2f" if signed else ".2f"
+    if not finite(score["value"]):
+        return "-"
+    if not finite(score["low"]):
+        return f"{score['value']:{form}}"
+    return f"{score['value']:{form}} ({score['low']:{form}} to {score['high']:{form}})"

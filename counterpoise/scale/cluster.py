@@ -138,7 +138,7 @@ class Cluster(Closing):
 
 @dataclass(frozen=True)
 class Order:
-    """What every task receives besides its jobs."""
+    """The settings that every task receives in addition to its jobs."""
 
     task: Any
     data: Any

@@ -1,4 +1,4 @@
-"""What a worker elsewhere does: take over the settings of the driver, then train batches of jobs.
+"""The program of a worker: take over the settings of the driver, then train batches of jobs.
 
 Sums of floats are split by the number of threads of an operation, and XLA rounds in its own order. So a worker takes
 the driver's number of threads and the compile modes that the driver decided, and its results are those of the driver
@@ -24,7 +24,7 @@ SHARES = 2
 
 
 class Closing:
-    """An executor for a `with` block, whose end closes it."""
+    """Return an executor for a `with` block, which closes it at the end."""
 
     def close(self) -> None:
         """Let go of what was opened."""
@@ -39,7 +39,7 @@ class Closing:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What a process must have in common with the driver.
+    """The settings that a worker process must share with the driver.
 
     Attributes:
         path: Where Python looks for modules.
@@ -149,7 +149,7 @@ def batches(
 
 
 def unfinished(batch: Batch, done: Iterable[str]) -> Batch | None:
-    """What is left of a batch, or None."""
+    """The jobs of a batch that remain, or None."""
     finished = set(done)
     left = tuple(job for job in batch.jobs if job.id not in finished)
     return replace(batch, jobs=left) if left else None

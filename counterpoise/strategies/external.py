@@ -76,7 +76,7 @@ def external(
 
 
 def random_forest() -> Any:
-    """300 trees on bootstrap samples, as they are."""
+    """300 trees on plain bootstrap samples."""
     from sklearn.ensemble import RandomForestClassifier
 
     return RandomForestClassifier(300, n_jobs=-1)

@@ -1,4 +1,4 @@
-"""What a strategy is, and the simplest one: one model under one plan and one loss; frozen values."""
+"""The base class of strategies, and the simplest strategy: one model with one plan and one loss."""
 
 from __future__ import annotations
 
@@ -105,12 +105,12 @@ class Strategy:
 
     @property
     def singles(self) -> tuple[Single, ...]:
-        """What is trained, one for each model."""
+        """The parts of the strategy that are trained, one for each model."""
         raise NotImplementedError
 
     @property
     def units(self) -> tuple[Strategy, ...]:
-        """What trains independently of each other: the members of an ensemble, or itself."""
+        """The parts that are trained independently: the members of an ensemble, or the strategy itself."""
         return (self,)
 
     @property

@@ -1,4 +1,4 @@
-"""Models trained one after the other: each has the predictions, or the weights, of those before it."""
+"""Models trained one after the other. Each uses the predictions or the weights of the earlier ones."""
 
 from __future__ import annotations
 

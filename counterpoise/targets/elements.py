@@ -147,8 +147,8 @@ class Elements:
         plan = make(np.arange(n), sample_weight=mass.astype(np.float64), classes=range(n))
         if np.any(plan.drawn != 1) or plan.needs_features or plan.deferred or not np.any(plan.class_weights != 1):
             raise OptionError(
-                f"Plan {plan.name!r} draws or makes rows by their one class, but these rows have a class per element. "
-                "Choose class_weight or oversample, for example."
+                f"Plan {plan.name!r} draws or creates rows by class, but these rows have a class per element. "
+                "Choose, for example, class_weight or oversample."
             )
         return element_plan(counts, plan.class_weights, name=plan.name, sample_weight=sample_weight)
 
@@ -251,8 +251,8 @@ class Elements:
     def at_prior(self, rule: Rule, prior: Any, scores: Mapping[str, Array]) -> Rule:
         return _EACH.at_prior(rule, prior, self._flat(scores))
 
-    def describe(self, rule: Rule, rows: int, classes: Sequence[Any]) -> dict[str, Any]:
-        return _EACH.describe(rule, rows, classes)
+    def describe(self, rule: Rule, rows: int, classes: Sequence[Any], of: str = "rows") -> dict[str, Any]:
+        return _EACH.describe(rule, rows, classes, of)
 
     def columns(self, decision: Decision, classes: Array) -> dict[str, Any]:
         """How many elements of each row were decided for each class, and in how many regions."""
@@ -281,8 +281,8 @@ def _by_lesions(rule: Rule, scores: Mapping[str, Array], goal: Aim) -> Rule:
         raise OptionError(f"{goal.name} is for two classes, but there are {len(rule.prior)}. Choose another aim.")
     if "lesions" not in scores:
         raise OptionError(
-            f"{goal.name} needs the lesions of images that trained nothing, which this classifier does not have. Make "
-            "it with fit or compare, and pool an ensemble by the vote 'soft' or 'log'."
+            f"{goal.name} needs lesions of images that were not used for training, which this classifier lacks. Train "
+            "it with cp.fit or cp.compare; an ensemble needs vote='soft' or 'log'."
         )
     return lesion_threshold(rule, scores["lesions"], goal)
 

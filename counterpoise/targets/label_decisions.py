@@ -1,4 +1,4 @@
-"""Thresholds of several labels: chosen, moved and described label by label, as those of one class of two are."""
+"""Thresholds of several labels, chosen, moved and described label by label, as for two classes."""
 
 from __future__ import annotations
 
@@ -151,10 +151,10 @@ def at_prior(rule: LabelRules, prior: Any, scores: Mapping[str, Array], problems
     return rule.with_problem_rules(moved)
 
 
-def describe(rule: LabelRules, rows: int, classes: Sequence[Any]) -> dict[str, Any]:
+def describe(rule: LabelRules, rows: int, classes: Sequence[Any], of: str = "rows") -> dict[str, Any]:
     """Return the entry of the thresholds in the model card; "labels" holds `thresholds.describe` of each label."""
     each = [
-        {"label": str(label), **thresholds.describe(one, rows, classes), "notes": list(one.notes)}
+        {"label": str(label), **thresholds.describe(one, rows, classes, of), "notes": list(one.notes)}
         for label, one in zip(classes, rule.problem_rules, strict=True)
     ]
     words = list(dict.fromkeys(entry["word"] for entry in each))

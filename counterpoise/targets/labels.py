@@ -100,8 +100,8 @@ class Labels:
         plan = of_labels(plans, y, sample_weight)
         if plan is None:
             raise OptionError(
-                f"Plan {plans[0].name!r} draws or makes rows by their one class, but these rows have several labels. "
-                "Choose class_weight, focal, or oversample, for example."
+                f"Plan {plans[0].name!r} draws or creates rows by class, but these rows have several labels. "
+                "Choose, for example, class_weight, focal, or oversample."
             )
         return plan
 
@@ -209,8 +209,8 @@ class Labels:
     def at_prior(self, rule: LabelRules, prior: Any, scores: Mapping[str, Array]) -> LabelRules:
         return label_decisions.at_prior(rule, prior, scores, self._stored(scores))
 
-    def describe(self, rule: LabelRules, rows: int, classes: Sequence[Any]) -> dict[str, Any]:
-        return label_decisions.describe(rule, rows, classes)
+    def describe(self, rule: LabelRules, rows: int, classes: Sequence[Any], of: str = "rows") -> dict[str, Any]:
+        return label_decisions.describe(rule, rows, classes, of)
 
     def columns(self, decision: Decision, classes: Array) -> dict[str, Any]:
         both = {"probability": decision.proba, "decision": decision.decision}

@@ -108,7 +108,7 @@ class OneOf:
         return (np.exp(log_p) if probabilities else log_p).astype(np.float32)
 
     def with_intercept(self, log_p: Array, y: Array, weights: Array | None = None) -> Array:
-        """After a constant per class; those of a network that broke down (NaN) stay, and so the score is NaN too."""
+        """Add a constant per class; NaN outputs of a diverged network stay NaN, and so does their score."""
         return lg.log_softmax(log_p + fit_intercept(log_p, y, weights)) if np.isfinite(log_p).all() else log_p
 
     def log_loss(self, log_p: Array, y: Array, weights: Array | None = None) -> float:
@@ -172,8 +172,8 @@ class OneOf:
         log_p = list(scores["log_p"].astype(np.float64)) if "log_p" in scores else None
         return rule_at_prior(rule, prior, log_p, scores.get("y"))
 
-    def describe(self, rule: Rule, rows: int, classes: Sequence[Any]) -> dict[str, Any]:
-        return thresholds.describe(rule, rows, classes)
+    def describe(self, rule: Rule, rows: int, classes: Sequence[Any], of: str = "rows") -> dict[str, Any]:
+        return thresholds.describe(rule, rows, classes, of)
 
     def columns(self, decision: Decision, classes: Array) -> dict[str, Any]:
         labels = [str(c) for c in classes.tolist()[: decision.proba.shape[1]]]

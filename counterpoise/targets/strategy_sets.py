@@ -1,4 +1,4 @@
-"""Which strategies a kind of target is trained with, by name; looked up before anything heavy is imported."""
+"""The strategies for each kind of target, by name; this module imports nothing slow."""
 
 from __future__ import annotations
 

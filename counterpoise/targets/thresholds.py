@@ -92,7 +92,7 @@ def _by_class(name: str, value: Mapping[Any, float], classes: Sequence[Any]) -> 
 
 
 def goal_of(name: str, value: Any) -> Aim:
-    """The aim that was asked for by name: a score is True, others have a value or several.
+    """Read the aim of `decide`, passed by name: True for a score, otherwise one value or more.
 
     Example:
         >>> str(goal_of("alerts", (5, 100))), str(goal_of("f1", True))
@@ -131,7 +131,7 @@ def _with_guarantee(rule: Rule, scores: Mapping[str, Array], name: str, floor: f
 
 
 class GuaranteeRows(NamedTuple):
-    """Rows that carry a guarantee: member scores and labels, whether they did nothing else, and what they are."""
+    """Rows that support a guarantee: member scores, labels, whether they were used for nothing else, and their kind."""
 
     log_p: list[Array]
     y: Array
@@ -188,18 +188,19 @@ def _lowered(guarantee: Guarantee) -> Guarantee:
     return replace(guarantee, threshold=float(min(lower, np.nextafter(t, 0.0))))
 
 
-def describe(rule: Rule, rows: int, classes: Sequence[Any]) -> dict[str, Any]:
+def describe(rule: Rule, rows: int, classes: Sequence[Any], of: str = "rows") -> dict[str, Any]:
     """Describe the threshold for the model card: its value, what it was chosen for, and how sure that is.
 
     `word`: "guarantee" (supported by rows used for nothing else), "estimate" (from rows that fitted the correction),
-    "given" by the user, or "default" (0.5 or the most probable class).
+    "given" by the user, or "default" (0.5 or the most probable class). `of` is what `rows` counts, such as units.
     """
     if rule.guarantee is None:
         word = {"given": "given", "costs": "given", "argmax": "default"}.get(rule.aim, "estimate")
-        text = _note(word, rule.aim, rows)
+        text = _note(word, rule.aim, f"{rows:,} {of}")
         text = text if rule.cost_column is None else rule.cost_column.text()
     else:
-        word, text = rule.guarantee.word, rule.guarantee.text([str(label) for label in classes])
+        guarantee = replace(rule.guarantee, of=of) if rule.guarantee.of == "rows" else rule.guarantee
+        word, text = guarantee.word, guarantee.text([str(label) for label in classes])
     return {
         "value": rule.threshold,
         "offsets": None if rule.offsets is None else np.asarray(rule.offsets).tolist(),
@@ -223,10 +224,10 @@ def by_entry(by: GroupThresholds) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _note(word: str, aim: str, rows: int) -> str:
+def _note(word: str, aim: str, rows: str) -> str:
     return {
         "given": "The costs were given: the prediction has the lowest expected cost."
         if aim == "costs"
         else "The threshold was given.",
-        "default": "The default: 0.5 for two classes, the most probable class for more.",
-    }.get(word) or (f"Chosen for {in_words(aim)} on {rows:,} rows: an estimate, not a guarantee.")
+        "default": "The default: 0.5 for two classes, otherwise the most probable class.",
+    }.get(word) or (f"Chosen for {in_words(aim)} on {rows}: an estimate, not a guarantee.")

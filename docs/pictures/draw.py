@@ -214,7 +214,7 @@ def photograph(report: Path, out: Path) -> None:
             ],
         ]
         browser.close()
-    side_by_side(whole, columns).quantize(96).save(out, optimize=True)
+    side_by_side(whole, columns).quantize(160, Image.Quantize.MAXCOVERAGE).save(out, optimize=True)
 
 
 def side_by_side(page: Image.Image, columns: list[list[tuple[int, int]]]) -> Image.Image:

@@ -135,3 +135,8 @@ def test_how_sure_a_threshold_is(two):
     assert spread["value"]["precision"] == pytest.approx(y[1000:][alert].mean())
     for fixed in (clf.decide(costs=[[0, 1], [5, 0]]), clf.decide(threshold=0.2), clf.decide(cost=(1, 5))):
         assert threshold_spread(fixed.rule, fixed.scores) is None
+
+
+def test_two_costs_are_one_option(two):
+    with pytest.raises(OptionError, match=r"The two costs are one option\. Pass cost=\(cost_fp, cost_fn\)"):
+        two.decide(cost_fn=5, cost_fp=1)

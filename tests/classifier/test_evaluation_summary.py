@@ -42,7 +42,7 @@ def test_a_busy_reader_finds_decision_scores_cost_calibration_and_groups(evaluat
     text, m = "\n".join(lines), evaluation["metrics"]
     ill = evaluation["classes"][1]["count"]
     assert lines[0] == f"{N} rows: {ill} 'ill' ({100 * ill / N:.3g}%)."
-    assert f"Decision threshold {evaluation['threshold']:.4g} (chosen for f1)" in lines[1]
+    assert f"Decision threshold {evaluation['threshold']:.4g} (chosen for F1)" in lines[1]
     for name, key in (("Recall", "recall"), ("Precision", "precision"), ("Average precision", "average_precision")):
         score = m[key]
         (line,) = (line for line in lines if line.split("  ")[0] == name and "by amount" not in line)

@@ -9,12 +9,12 @@ import polars as pl
 import pytest
 
 import counterpoise as cp
-from counterpoise.classifier.card_page import to_markdown
 from counterpoise.classifier.group_thresholds import FEWEST
 from counterpoise.core.errors import ArtifactError, ColumnError, OptionError
 from counterpoise.decide.layer import RuleLayer, rule_to_dict
 from counterpoise.decide.new_prior import rule_at_prior
 from counterpoise.decide.rule_fields import checked_rule
+from counterpoise.report.card_page import to_markdown
 
 #: A feature of levels, a feature of numbers, and a column that is no feature.
 COLUMNS = ("sex", "site", "region")

@@ -79,8 +79,8 @@ def test_members_count_by_their_weight():
 
 
 def test_the_network_looked_at_the_spot():
-    side, y = 24, (np.arange(400) % 3 == 0).astype(int)
-    corner, x = RNG.integers(1, side - 6, (400, 2)), RNG.normal(110, 10, (400, side, side))
+    side, y = 24, (np.arange(240) % 3 == 0).astype(int)
+    corner, x = RNG.integers(1, side - 6, (240, 2)), RNG.normal(110, 10, (240, side, side))
     for i, (row, column) in enumerate(corner):
         x[i, row : row + 5, column : column + 5] += 60 if y[i] else -60
     x = np.clip(x, 0, 255).astype(np.uint8)

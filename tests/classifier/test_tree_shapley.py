@@ -80,14 +80,15 @@ def test_other_classifiers_are_left_to_other_ways():
     x = rng.normal(size=(150, 2)).astype(np.float32)
     two, three = (x[:, 0] > 0).astype(int), rng.integers(0, 3, 150)
     quick = {"epochs": 3, "verbose": 0}
-    booster = cp.fit("boosted", x, two, strategy="none", **quick)
+    boosted, forest = cp.trees(n_estimators=10), cp.trees("forest", n_estimators=5)
+    booster = cp.fit(boosted, x, two, strategy="none", **quick)
     curve = {"kind": "isotonic", "x": [[-9.0, 0.0, 9.0]], "y": [[-1.0, 0.0, 9.0]]}
     others = [
         booster.with_rule(replace(booster.rule, calibrator=curve)),
         booster.with_rule(replace(booster.rule, gammas=np.array([2.0]))),
-        cp.fit("forest", x, two, strategy="none", **quick),
-        cp.fit("boosted", x, three, strategy="none", **quick),
-        cp.fit("boosted", x, two, strategy="easy_ensemble", **quick),
+        cp.fit(forest, x, two, strategy="none", **quick),
+        cp.fit(boosted, x, three, strategy="none", **quick),
+        cp.fit(boosted, x, two, strategy="easy_ensemble", **quick),
     ]
     rows, base = booster.encoded(x[:2]), booster.encoded(x[2:6])
     assert tree_effects(booster, rows, base, 2) is not None

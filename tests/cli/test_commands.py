@@ -117,7 +117,7 @@ def test_predict_to_screen_and_file(counterpoise, compared, table, tmp_path):
     assert set(shown["decision"]) <= {"yes", "no"}
     run = counterpoise("predict", model, table, "--out", tmp_path / "p.csv")
     answer, evidence, *_, next_step = run.err.splitlines()
-    assert (run.code, run.out, answer) == (0, "", f"saved {tmp_path / 'p.csv'}: 240 rows of probability, decision")
+    assert (run.code, run.out, answer) == (0, "", f"saved {tmp_path / 'p.csv'}: 240 rows with probability, decision")
     assert f"{(shown['decision'] == 'yes').sum()} 'yes'" in evidence or (shown["decision"] == "no").all()
     assert f"Mean probability of 'yes': {shown['probability'].mean():.3g} " in evidence
     assert next_step.startswith("Next: ")
@@ -129,7 +129,7 @@ def test_predict_to_screen_and_file(counterpoise, compared, table, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "aim"),
     [
-        ((), "f1"),
+        ((), "chosen for F1"),
         (("--recall-floor", 0.9), "recall at least 0.9"),
         (("--precision-floor", 0.5), "precision at least 0.5"),
         (("--cost-fp", 1, "--cost-fn", 10), "a false positive costing 1 and a missed case 10"),
@@ -161,6 +161,13 @@ def test_train_with_each_aim(counterpoise, table, tmp_path, arguments, aim):
     assert "average precision" in lines[1].lower()
     assert "Per 10,000 cases" in lines[2]
     assert lines[-1].startswith("Next: ")
+
+
+def test_train_without_a_strategy_is_the_baseline_at_the_default_threshold(counterpoise, table, tmp_path):
+    done = counterpoise("train", table, "--target", "ill", "--model", "boosted", "--out", tmp_path / "m.keras")
+    assert done.code == 0, done.err
+    assert ": none, boosted, 240 rows, decision threshold 0.5 (default)" in done.out
+    assert "held-out rows were used for early stopping, not for the threshold" in done.out
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,11 @@ from leaderboard_schema import PER_PROBLEM
 from typer.testing import CliRunner
 
 import counterpoise as cp
-from counterpoise.classifier.card_page import to_markdown
 from counterpoise.cli.evaluate import _advice, _show_scores
 from counterpoise.cli.explain import _write
 from counterpoise.cli.main import app
 from counterpoise.core.errors import CounterpoiseError, OptionError
+from counterpoise.report.card_page import to_markdown
 from counterpoise.strategies.select import find
 
 

@@ -9,12 +9,12 @@ import numpy as np
 import polars as pl
 import pytest
 from PIL import Image
-from small_networks import least_cnn
+from small_networks import least
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _network():
-    with least_cnn():
+    with least("cnn"):
         yield
 
 
@@ -82,6 +82,14 @@ def test_what_a_table_lacks_is_named(counterpoise, folder, model, tmp_path):
         run = counterpoise("train", folder / "none.csv", *QUICK, "--target", "dx", "--strategy", "none", option, odd,
                            "--out", tmp_path / "x.keras")  # fmt: skip
         assert f"{option[2:]} is {odd!r}" in run.err, "before anything is read"
+
+
+def test_the_features_of_the_model_file_may_be_typed_again_and_no_others(counterpoise, folder, model):
+    table = ("predict", model, folder / "new.csv", "--images", "scan")
+    assert counterpoise(*table, "--features", "sex,age").out == counterpoise(*table).out
+    run = counterpoise(*table, "--features", "age")
+    assert run.code == 2
+    assert "the model file names age, sex. Leave --features out." in run.err
 
 
 def test_scores_of_units_are_shown_beside_those_of_images(counterpoise, folder, model, tmp_path):

@@ -29,6 +29,17 @@ def test_a_line_is_printed_as_text(capsys):
     assert capsys.readouterr() == (f"saved {WRITTEN}\n", f"{WRITTEN}\n")
 
 
+def test_a_terminal_gets_lines_broken_between_words_and_commands_whole(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "20")
+    out = Raw("utf-8", terminal=True)
+    monkeypatch.setattr(sys, "stdout", out)
+    print_line("average precision 0.386 (held-out rows)")
+    print_line("Next: counterpoise evaluate m.keras rows.csv")
+    out.flush()
+    lines = ["average precision", "0.386 (held-out", "rows)", "Next: counterpoise evaluate m.keras rows.csv"]
+    assert out.buffer.getvalue().decode().splitlines() == lines
+
+
 def printed(*renderables, **options) -> str:
     out = io.StringIO()
     Terminal(file=out, width=100, **options).print(*renderables)

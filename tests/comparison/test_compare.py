@@ -21,7 +21,7 @@ from counterpoise.strategies.select import find
 RNG = np.random.default_rng(0)
 Y = (RNG.random(300) < 0.2).astype(int)
 X = RNG.normal(size=(300, 3)) + Y[:, None]
-QUICK = {"folds": 3, "epochs": 2, "engine": "fit", "verbose": 0}
+QUICK = {"folds": 2, "epochs": 2, "verbose": 0}
 
 
 @pytest.fixture(scope="module", name="comparison")

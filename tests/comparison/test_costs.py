@@ -14,7 +14,7 @@ from counterpoise.core.fold_result import FoldResult
 from counterpoise.core.rule import Rule
 from counterpoise.strategies.select import find
 
-HOW = {"strategies": "threshold,oversample", "folds": 3, "epochs": 3, "verbose": 0}
+HOW = {"strategies": "threshold,oversample", "folds": 2, "epochs": 3, "verbose": 0}
 MATRIX = {"a": {"b": 1, "c": 1}, "b": {"a": 5, "c": 2}, "c": {"a": 30, "b": 10}}
 
 

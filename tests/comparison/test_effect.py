@@ -20,6 +20,7 @@ from counterpoise.core.fold_result import FoldResult
 from counterpoise.strategies.select import find
 
 NONE, NEW = np.array([[9000, 100], [700, 200]]), np.array([[8940, 160], [560, 340]])
+AS_SHIPPED = True
 RNG = np.random.default_rng(3)
 
 

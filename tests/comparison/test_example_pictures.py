@@ -57,7 +57,7 @@ def test_of_several_labels_the_rarest_is_shown():
 def test_heat_maps_stand_beside_the_pictures_of_a_saved_model():
     y = (np.arange(60) % 4 == 0).astype(int)
     x = RNG.integers(0, 200, (60, 8, 8, 1), dtype=np.uint8)
-    cmp = cp.compare("cnn", x, y, strategies="threshold", folds=2, epochs=1, verbose=0)
+    cmp = cp.compare(of_pictures, x, y, strategies="threshold", folds=2, epochs=1, verbose=0)
     shown = [p for kind in cmp.pictures for p in kind["shown"]]
     assert shown
     assert all(p["heat"].startswith("data:image/png") and p["heat"] != p["src"] for p in shown)

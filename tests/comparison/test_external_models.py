@@ -18,6 +18,7 @@ from counterpoise.core.titles import strategy_name
 from counterpoise.strategies.external import External
 from counterpoise.strategies.select import DEFAULT, find, select
 
+AS_SHIPPED = True
 RNG = np.random.default_rng(1)
 Y = (RNG.random(600) < 0.2).astype(int)
 X = RNG.normal(size=(600, 3))

@@ -147,7 +147,7 @@ def test_draws_lie_around_the_scores_that_they_are_drawn_of(classes, metric):
         one = split_draws(result, examples, np.zeros(300, int), metric, 3, 0)
         for key, values in one.items():
             assert np.allclose(values, want[key]), key
-    draws = split_draws(result, examples, np.arange(300), metric, 400, 0)
+    draws = split_draws(result, examples, np.arange(300), metric, 150, 0)
     assert {metric, "f1", "brier", "skill", "roc_auc", "accuracy_uncorrected"} <= set(draws) <= set(METRICS)
     for key in ("average_precision", "roc_auc", "log_loss", "brier", "recall"):
         assert abs(np.nanmean(draws[key]) - want[key]) < np.nanstd(draws[key]), key

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 import sqlite3
 from pathlib import Path
 
@@ -122,7 +123,7 @@ def test_fits_without_what_they_are_of(run):
 
 def test_arrays_that_are_gone(run):
     sql(run, "DELETE FROM arrays WHERE name = 'logits' AND job = 'b'")
-    refused(run, "the fit b lacks 'logits'")
+    refused(run, "fit b lacks 'logits'")
 
 
 def test_every_page_of_zeros_is_found_or_holds_nothing(run):
@@ -186,12 +187,12 @@ def forged(run: Path, table: str, key: str, change) -> None:
         ("members", "a", lambda v: v["values"].update(history={"loss": [None]}), "entry 1 is None"),
         ("members", "a", lambda v: v["values"].update(seconds=float("nan")), "seconds is nan"),
         ("members", "a", lambda v: v["values"].update(logits=[1]), "arrays have their own rows"),
-        ("members", "a", lambda v: v["values"].update(job="b"), "not one of this version"),
-        ("members", "a", lambda v: v["values"].update(evil=1), "not one of this version"),
+        ("members", "a", lambda v: v["values"].update(job="b"), "written by another version"),
+        ("members", "a", lambda v: v["values"].update(evil=1), "written by another version"),
         ("members", "a", lambda v: v["values"].pop("best_step"), "lacks some of its values"),
         ("members", "a", lambda v: v.pop("values"), "lacks 'values'"),
         ("members", "a", lambda v: v["arrays"].update(logits=2), "lacks 'logits'"),
-        ("members", "a", lambda v: v["arrays"].pop("logits"), "'logits' of the fit a are not"),
+        ("members", "a", lambda v: v["arrays"].pop("logits"), "'logits' of fit a was changed"),
         ("members", "a", "[" * 5000, "nested deeper"),
         ("members", "a", "not json", "is not JSON"),
         ("members", "a", "[]", "is a list"),
@@ -255,12 +256,11 @@ def test_a_member_is_held_to_its_job():
         (job(score=np.arange(39)), 2, shapes), (job(stop=np.arange(3)), 2, shapes), (job(), 3, shapes),
         (job(), 2, [(4, 1), (1,)]), (job(), 2, [(3, 1)]),
     ):  # fmt: skip
-        with pytest.raises(ArtifactError, match="of the fit a"):
+        with pytest.raises(ArtifactError, match="of fit a"):
             check_member(member(), wrong, classes, sizes)
 
 
-@pytest.mark.parametrize("change", ["UPDATE arrays SET value = zeroblob(length(value))", "DROP TABLE arrays"])
-def test_a_comparison_does_not_go_on_with_a_changed_run(tmp_path, change):
+def test_a_comparison_does_not_go_on_with_a_changed_run(tmp_path):
     y = (RNG.random(60) < 0.4).astype(int)
     pl.DataFrame({"a": RNG.normal(size=60) + y, "y": y}).write_csv(tmp_path / "t.csv")
     ask = (
@@ -278,6 +278,9 @@ def test_a_comparison_does_not_go_on_with_a_changed_run(tmp_path, change):
         "mlp",
     )
     assert run_command(*ask, "--out", tmp_path / "run").code == 0
-    sql(tmp_path / "run", change)
-    check_refusal(run_command(*ask, "--out", tmp_path / "run"), FILE, "--restart")
+    shutil.copytree(tmp_path / "run", tmp_path / "other")
+    sql(tmp_path / "other", "DROP TABLE arrays")
+    sql(tmp_path / "run", "UPDATE arrays SET value = zeroblob(length(value))")
+    for changed in ("run", "other"):
+        check_refusal(run_command(*ask, "--out", tmp_path / changed), FILE, "--restart")
     assert run_command(*ask, "--out", tmp_path / "run", "--restart").code == 0

@@ -35,7 +35,7 @@ def child(monkeypatch):
 def test_what_a_parent_used_a_child_cannot_use(child):
     child("TensorFlow")
     fork_guard.use("Polars")
-    with pytest.raises(ForkError, match=r"in which TensorFlow was already in use.*get_context\('spawn'\)"):
+    with pytest.raises(ForkError, match=r"a process that had used TensorFlow.*get_context\('spawn'\)"):
         fork_guard.use("TensorFlow")
     fork_guard._in_child()
     assert fork_guard._left_behind == {"TensorFlow", "Polars"}, "a grandchild lacks what both had"

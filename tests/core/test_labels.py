@@ -20,6 +20,7 @@ import counterpoise as cp
 from counterpoise.core.errors import CounterpoiseError, TargetError
 from counterpoise.core.label_names import look_alikes
 from counterpoise.core.labels import class_labels, codes_among, read_labels
+from counterpoise.data.read import read
 from counterpoise.feed.batching import batches
 
 CODE = np.array([0, 1, 0, 0, 2, 1, 0, 0])
@@ -311,3 +312,19 @@ def test_lists_objects_and_series_agree(values):
     read = [None if c < 0 else first.classes[c] for c in first.codes]
     text = any(isinstance(v, str) for v in values)
     assert read == [None if v is None or v is pd.NA or v != v else str(v) if text else v for v in values]
+
+
+@pytest.mark.parametrize(
+    ("labels", "named"),
+    [(["a", "b", "-"], "'-'"), (["a", "b", "N/A"], "'N/A'"), (["1", "2", "<NA>"], "'<NA>'"), (["+", "-", "++"], None),
+     (["a", "-"], None), (["none", "crack", "scratch"], None), ([1, 2, 3], None)],
+)  # fmt: skip
+def test_a_class_that_may_stand_for_a_missing_label_is_named(labels, named):
+    y = labels * 20
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        cp.sample_weight(y)
+    texts = [str(w.message) for w in caught] + list(read({"a": np.arange(len(y)) / 7}, y=y).warnings)
+    found = [text for text in texts if "is read as a class" in text]
+    assert len(found) == (0 if named is None else 2)
+    assert all(f"the label {named}" in text for text in found)

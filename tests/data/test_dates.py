@@ -28,6 +28,10 @@ DAY = dt.datetime(2024, 3, 1)
         ("2024-03-01T07:30:00Z", DAY.replace(hour=7, minute=30)),
         ("2024-03-01 07:30:00 +0200", DAY.replace(hour=5, minute=30)),
         ("2024-03-01T07:30:00-01:30", DAY.replace(hour=9)),
+        ("20240301T073001", DAY.replace(hour=7, minute=30, second=1)),
+        ("20240301T0730Z", DAY.replace(hour=7, minute=30)),
+        ("20240301T073001.25+0100", DAY.replace(hour=6, minute=30, second=1, microsecond=250_000)),
+        ("20240301", None),
         ("2024-02-30", None),
         ("01.03.2024", DAY),
         ("1.3.2024 7:30", DAY.replace(hour=7, minute=30)),
@@ -77,6 +81,27 @@ def test_dates_of_uncertain_order_are_named():
         "'a' is read as text, because dates such as '1/1/2024' may begin with the day or the month"
         in examples.warnings[0]
     )
+
+
+@pytest.mark.parametrize(
+    ("written", "words"),
+    [("%d-%b-%y", "the century of dates such as '10-Mar-24'"), ("%d.%m.%y", "the century of dates such as '10.03.24'"),
+     ("%m/%d/%y %H:%M", "the century of dates"), ("%b %d, %y", "the century of dates"),
+     ("%Y-%m-%d %H:%M CET", "contain dates, for example '2024-03-10 00:00 CET'")],
+)  # fmt: skip
+def test_dates_that_are_not_certain_are_named(written, words):
+    values = [(DAY + dt.timedelta(days=9 * i)).strftime(written) for i in range(60)]
+    found = read({"a": values[1:], "z": np.arange(59) / 7}, y=np.arange(59) % 2)
+    assert words in found.warnings[0]
+    versions = read({"a": [f"{i % 7}.{i % 5}.{i % 3}" for i in range(59)], "z": np.arange(59) / 7}, y=np.arange(59) % 2)
+    assert "dates" not in " ".join(versions.warnings)
+
+
+def test_one_word_may_fill_most_of_a_column_of_dates():
+    values = [str(DAY + dt.timedelta(days=i)) if i % 4 == 0 else "never" for i in range(120)]
+    found = read({"left": values, "z": np.arange(120) / 7}, y=np.arange(120) % 2)
+    column = found.schema.numeric[0]
+    assert (column.unit, column.missing, column.written.words) == ("date", 90, ("never",))
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -75,6 +76,15 @@ def test_the_nearest_meaning_goes_first_and_two_files_are_separated(root):
     assert names.find(str(root / "c/x.png")) == [str(root / "c/x.png")]
     with pytest.raises(ColumnError, match=r"'x' of column 'i' matches 2 files \(c/x.png, d/x.png\)"):
         images({"i": ["x"], "y": [1]}, 4, images="i", root=root, target="y")
+
+
+@pytest.mark.parametrize("form", [".", "./", "absolute", "../{name}"])
+def test_a_folder_may_be_written_in_any_way(root, form, monkeypatch):
+    monkeypatch.chdir(root)
+    names = Names(Path(str(root) if form == "absolute" else form.format(name=root.name)))
+    for name in ("a/001.png", "a/001", "./a//001.png", "001", "A\\001.PNG"):
+        (path,) = names.find(name)
+        assert (root / path).resolve() == (root / "a" / "001.png").resolve()
 
 
 def test_missing_files_and_labels_are_named_at_once_or_left_out(root):

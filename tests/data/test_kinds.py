@@ -81,3 +81,10 @@ def test_stray_words_among_numbers_are_shown():
 def test_many_levels_are_reported():
     values = [f"w{i % 600}" for i in range(1_800)]
     assert "600 categories" in infer(pl.Series("word", values)).notes[0]
+
+
+def test_prose_is_not_called_an_identifier():
+    note = infer(pl.Series("note", [f"patient {i} came back today" for i in range(N)])).notes[0]
+    assert note == (
+        "Column 'note' is free text (200 distinct texts in 200 rows), which only the network 'text' reads: left out."
+    )

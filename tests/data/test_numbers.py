@@ -12,6 +12,8 @@ from counterpoise.data.cells import clean
 from counterpoise.data.number_formats import number_format
 from counterpoise.data.number_parsing import normal_text, parse, plain_numbers
 from counterpoise.data.numbers import read_numbers
+from counterpoise.data.read import read as read_table
+from counterpoise.data.schema import encode_rows
 
 N = 200
 
@@ -36,6 +38,9 @@ def read(values):
         (["-$5", "$-3", "($3)", "$(3.5)"], [-5, -3, -3, -3.5]),
         (["Rs. 1,23,456.50", "Rs 5"], [123456.5, 5]),
         (["R$ 1.234,56", "R$ 2,00"], [1234.56, 2]),
+        (["CHF 12.-", "CHF 1'234.50", "CHF 5.--"], [12, 1234.5, 5]),
+        (["12,– €", "-3,50 €", "4,- €"], [12, -3.5, 4]),
+        (["5.—", "7.25"], [5, 7.25]),
         (["12%", "5.5 %"], [12, 5.5]),
         (["70 kg", "80.5 kg"], [70, 80.5]),
         (["12,5 °C", "-3 °C"], [12.5, -3]),
@@ -75,6 +80,9 @@ def test_codes_ranges_and_words_stay_text_without_a_word(values):
         (["$5", "€6"], "several units"),
         (["1.5k", "2M"], "several units"),
         (["12%", "0.05"], "1 of its numbers are followed by '%' and 1 are not"),
+        (["$5 USD", "$6.50 USD"], "several units"),
+        ([f"ca. {i}.5" for i in range(30)], "contain numbers, for example 'ca. 0.5'"),
+        ([f"{i},5 (est)" for i in range(30)], "contain numbers, for example '0,5 (est)'"),
         ([f"{i}.5" for i in range(100)] + [f"word {i}" for i in range(50)], "67% of its values are numbers"),
     ],
 )
@@ -85,8 +93,10 @@ def test_what_is_nearly_numbers_stays_text_and_is_named(values, message):
 
 
 @pytest.mark.parametrize(
-    ("values", "message"), [(["1,234", "12"], "1234, but could also be 1.234"), (["€ 1.234"], "1.234")]
-)
+    ("values", "message"),
+    [(["1,234", "12"], "1234, but could also be 1.234"), (["€ 1.234"], "1.234"),
+     (["1.234", "12"], "1.234, but could also be 1234"), (["1.200", "12"], "1200, but could also be 1.2")],
+)  # fmt: skip
 def test_two_readings_are_named(values, message):
     examples = read(values)
     assert "is ambiguous" in examples.notes[0]
@@ -113,6 +123,27 @@ def test_three_decimals_as_programs_write_them_are_not_doubted():
 def test_a_word_may_fill_half_of_a_column_of_many_numbers():
     examples = read([f"{i}.25" if i % 2 else "unknown" for i in range(N)])
     assert examples.values.null_count() == N // 2
+
+
+@pytest.mark.parametrize("filler", ["-", "none", "k. A."])
+def test_one_word_may_fill_most_of_a_column_of_many_numbers(filler):
+    found = read([f"{i}.25" if i % 5 == 0 else filler for i in range(N)])
+    assert found.values.drop_nulls().to_list() == [i + 0.25 for i in range(0, N, 5)]
+    assert found.written.words == (filler,)
+    assert f"{N * 4 // 5} of {N} values (80.0%) are not: {filler!r}" in found.notes[0]
+    assert read([f"{i}.25" if i % 5 == 0 else filler + "ab"[i % 2] for i in range(N)]).values is None
+
+
+def test_thousands_between_points_are_read_alike_from_a_file(tmp_path):
+    """Below 1,000 there is no point: as decimals, 950 would be more than 1.200."""
+    amounts = [7 * i * i % 5000 for i in range(100)]
+    written = [f"{amount:,}".replace(",", ".") for amount in amounts]
+    (tmp_path / "a.csv").write_text("a,y\n" + "\n".join(f"{a},{i % 2}" for i, a in enumerate(written)))
+    found = read_table(tmp_path / "a.csv", "y")
+    assert found.x["numeric"].ravel().tolist() == amounts
+    assert any("could also be" in text for text in found.warnings)
+    one = encode_rows(found.schema, {"a": ["1.250"]})
+    assert one["numeric"].tolist() == [[1250]]
 
 
 def test_a_word_with_digits_among_few_numbers_is_a_level():

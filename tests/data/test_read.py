@@ -269,6 +269,26 @@ def test_a_comma_within_quotes_of_the_header_separates_nothing(tmp_path, separat
     assert [c.name for c in rows.schema.columns] == ["length, cm"]
 
 
+@pytest.mark.parametrize("separator", [";", "\t", "|"])
+def test_a_comma_in_a_name_or_a_number_separates_nothing(tmp_path, separator):
+    lines = ["length, cm", "m", "y"], ["5,5", "1", "no"], ["7,25", "2", "yes"], ["6,5", "1", "no"]
+    rows = read(csv(tmp_path, "\n".join(separator.join(line) for line in lines)), "y")
+    assert [c.name for c in rows.schema.columns] == ["length, cm", "m"]
+    assert rows.x["numeric"][:, 0].tolist() == [5.5, 7.25, 6.5]
+
+
+@pytest.mark.parametrize("more", ["", '3,"x y",no\n'])
+def test_a_header_that_comes_again_is_no_row(tmp_path, more):
+    """As in files that were joined: its names would be a label and levels."""
+    header, body = "a,b,y\n", "1,u,no\n2,v,yes\n" + more
+    path = csv(tmp_path, header + body + header + body)
+    with pytest.raises(DataError, match=rf"line {header.count(chr(10)) + body.count(chr(10)) + 1}: the header again"):
+        read(path, "y")
+    rows = read(path, "y", skip_bad=True)
+    assert (len(rows), rows.classes) == (2 * body.count("\n"), read(csv(tmp_path, header + body + body), "y").classes)
+    assert any("because they repeat the header: 1" in text for text in rows.warnings)
+
+
 def test_a_series_of_text_is_an_array_of_text():
     texts, y = ["good film", "bad film", "good film"], [0, 1, 0]
     for source in (pd.Series(texts), pl.Series("t", texts), np.array(texts, dtype=object), np.array(texts), texts):

@@ -72,6 +72,9 @@ AT_RANDOM = {
     "16 bits": lambda: L.Dropout(0.5, dtype="mixed_bfloat16"),
     "in an activation": lambda: L.Dense(8, activation=L.GaussianDropout(0.5)),
     "in a wrapper": lambda: keras.Sequential([L.Reshape((2, 2)), L.TimeDistributed(L.Dropout(0.5)), L.Flatten()]),
+    "a user's activation": lambda: L.Activation(lambda x: x + tf.random.normal(tf.shape(x))),
+    "a user's regularizer": lambda: L.Dense(8, kernel_regularizer=lambda w: tf.reduce_sum(tf.random.normal(w.shape))),
+    "a user's constraint": lambda: L.Dense(8, bias_constraint=lambda w: w + tf.random.normal(w.shape)),
     "a user's Dense": lambda: Dense(8),
     "recurrent dropout": lambda: keras.Sequential([L.Reshape((2, 2)), L.LSTM(4, recurrent_dropout=0.5)]),
     "augmentation": lambda: keras.Sequential([L.Reshape((2, 2, 1)), L.RandomFlip(), L.Flatten()]),
@@ -82,7 +85,8 @@ AT_RANDOM = {
 def test_no_layer_that_draws_in_the_loop_is_compiled_by_xla(kind, monkeypatch):
     monkeypatch.setattr(program_rules, "earned_back", lambda model, limits: True)
     data = examples()
-    for layer, xla in ((AT_RANDOM[kind], False), (lambda: L.Dropout(0.5), True)):
+    known = L.Dense(4, "swish", kernel_regularizer="l2", bias_constraint=keras.constraints.NonNeg())
+    for layer, xla in ((AT_RANDOM[kind], False), (lambda: L.Dropout(0.5), True), (lambda: known, True)):
         network = Network(net(lambda: L.Dense(4), layer), data)
         jobs = jobs_of(find("none"), data, make_folds(data, 2)[0], EXACT)
         assert [mode.xla for mode in decided(jobs, network).values()] == [xla]

@@ -71,9 +71,9 @@ def test_logs_hold_the_stopping_score_and_the_models_metrics(watched):
 
 @pytest.fixture(scope="module")
 def watched(compiled):
-    """A training and what watched it."""
+    """A training and what watched it; the bar of Keras wants to know more of a training than others."""
     own = Own()
-    return own, fit(compiled, own, C.History())
+    return own, fit(compiled, own, C.History(), C.ProgbarLogger())
 
 
 def test_callbacks_see_the_users_own_model_in_one_training(compiled, watched):
@@ -188,6 +188,9 @@ NAMES = "loss, val_loss, val_accuracy, val_prc, val_auc, val_share"
         (lambda d: C.EarlyStopping("prc"), rf"monitors 'prc', which .* one of: {NAMES}\. Did you mean 'val_prc'\?"),
         (lambda d: C.ReduceLROnPlateau("accuracy"), "ReduceLROnPlateau monitors 'accuracy'.*mean 'val_accuracy'"),
         (lambda d: C.ModelCheckpoint(d / "m.keras", "val_acc", save_best_only=True), "Did you mean 'val_accuracy'"),
+        (lambda d: C.ModelCheckpoint(str(d / "{epoch:02q}.keras")), "cannot be filled in .Unknown format code"),
+        (lambda d: C.ModelCheckpoint(str(d / "{epoch.keras")), "cannot be filled in .expected '}'"),
+        (lambda d: C.ModelCheckpoint(str(d / "{}.keras")), "names its file by ''"),
         (lambda d: C.ModelCheckpoint(str(d / "{val_pr}.keras")), "names its file by 'val_pr'.* Did you mean 'val_prc'"),
         (lambda d: C.EarlyStopping("val_share"), "mode='auto', but Keras does not know .* mode='min'"),
         (lambda d: C.ModelCheckpoint(d / "m.weights.h5", save_weights_only=True), "a classifier for cp.load"),
@@ -208,8 +211,8 @@ def test_what_cannot_work_is_one_line_before_training(compiled, callback, words,
     ("callback", "how", "words"),
     [
         (C.EarlyStopping(), {"folds": 2}, "with folds= the last training is on all rows"),
-        (C.ModelCheckpoint("m.keras"), {"folds": 2}, "3 networks are trained one after the other"),
-        (C.ModelCheckpoint("m.keras"), {"strategy": "resampling_ensemble"}, "3 networks are trained"),
+        (C.ModelCheckpoint("m.keras"), {"folds": 2}, "3 networks make one classifier"),
+        (C.ModelCheckpoint("m.keras"), {"strategy": "resampling_ensemble"}, "3 networks make one classifier"),
         (C.CSVLogger("log.csv"), {"strategy": "resampling_ensemble"}, "append=True"),
     ],
 )

@@ -119,8 +119,10 @@ def spelled(rows):
     return out | {"smoker": np.array([str(v) for v in rows["smoker"]], dtype=object)}
 
 
-@pytest.mark.parametrize("format", FORMATS)
-@pytest.mark.parametrize("aim", [{"recall_floor": 0.7, "confidence": 0.8}, {"f1": True}])
+@pytest.mark.parametrize(
+    ("format", "aim"),
+    [*((format, {"recall_floor": 0.7, "confidence": 0.8}) for format in FORMATS), ("litert", {"f1": True})],
+)
 def test_a_row_on_the_threshold_is_decided_as_the_classifier_does(clf, tmp_path, format, aim):
     writer, ending = write_module.__globals__["WRITERS"][format]
     rows, sure = frame(), clf.decide(**aim)
@@ -211,8 +213,9 @@ OWN = {
 }
 
 
-@pytest.mark.parametrize("case", OWN)
-@pytest.mark.parametrize("format", ["saved_model", "onnx"])
+@pytest.mark.parametrize(
+    ("format", "case"), [*(("saved_model", case) for case in OWN), ("onnx", "one"), ("onnx", "two")]
+)
 def test_inputs_keep_the_names_of_the_model(tmp_path, case, format):
     make, wanted = OWN[case]
     inputs = make()

@@ -168,7 +168,7 @@ def test_weights_of_the_plan_and_your_own_multiply_and_have_mean_one():
 def test_weights_are_given_once():
     y = labels([6, 3])
     for plan in (plans.uniform(y, sample_weight=np.ones(9)), plans.per_group(y, y)):
-        with pytest.raises(OptionError, match="when it is made"):
+        with pytest.raises(OptionError, match="after it was made"):
             batches(y, y, plan, sample_weight=np.ones(9))
 
 
@@ -353,3 +353,12 @@ def test_a_plan_that_cleans_feeds_what_it_keeps():
     assert sorted(seen(batches(x, y, plan, 8))) == plan.kept(x).tolist()
     with pytest.raises(OptionError, match="have no group"):
         batches(x, y, plans.synthesize(y), 8, extras={"group": y})
+
+
+def test_labels_in_a_tuple_are_labels_and_arrays_in_a_tuple_are_outputs():
+    x, y = np.arange(8.0)[:, None], (0, 0, 0, 0, 0, 0, 1, 1)
+    plan = plans.oversample(y)
+    given, want = (batches(x, labels, plan, batch_size=4) for labels in (y, np.array(y)))
+    assert np.array_equal(given[0][1], want[0][1])
+    two = batches(x, (np.array(y), np.array(y)), batch_size=4)
+    assert len(two[0][1]) == 2

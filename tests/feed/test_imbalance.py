@@ -5,6 +5,7 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.sparse import csr_matrix
 
 from counterpoise.core.errors import DataError, OptionError, TargetError
 from counterpoise.feed.imbalance import imbalanced_rows, make_imbalanced
@@ -76,3 +77,13 @@ def test_one_class_and_other_lengths_are_refused():
         make_imbalanced(np.arange(3), [1, 1, 1])
     with pytest.raises(DataError, match="lengths"):
         make_imbalanced(np.arange(5), [0, 0, 1, 1])
+
+
+@pytest.mark.parametrize("form", [tuple, list, lambda y: csr_matrix(np.eye(2, dtype=int)[y])])
+def test_labels_of_other_kinds_keep_the_same_rows(form):
+    y = np.repeat([0, 1], 30)
+    want = make_imbalanced(np.arange(60)[:, None], y, 10)
+    x, kept = make_imbalanced(np.arange(60)[:, None], form(y.tolist()), 10)
+    assert np.array_equal(x, want[0])
+    labels = kept.toarray().argmax(axis=1) if hasattr(kept, "toarray") else kept
+    assert np.array_equal(labels, want[1])

@@ -123,5 +123,5 @@ def test_bad_requests(teacher):
         cp.distill(teacher, "mlp", X, Y, truth=1.5)
     with pytest.raises(OptionError, match=r"distill takes a classifier first, but got Sequential"):
         cp.distill(keras.Sequential(), "mlp", X, Y)
-    with pytest.raises(OptionError, match="those of the teacher"):
+    with pytest.raises(OptionError, match="labels of the teacher"):
         cp.distill(teacher, "mlp", X, np.where(Y == 1, "ill", "well"))

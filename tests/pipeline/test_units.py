@@ -129,14 +129,17 @@ def test_the_file_keeps_how_units_are_decided(kept, tmp_path):
 
 
 def test_an_export_and_a_card_describe_how_units_are_decided(kept, tmp_path):
-    from counterpoise.classifier.card_page import to_markdown
     from counterpoise.export.manifest import manifest
+    from counterpoise.report.card_page import to_markdown
 
     described = manifest(kept, "saved_model")["unit"]
     assert (described["columns"], described["aggregate"]) == (["patient"], "mean")
     assert described["threshold"] == kept.unit.rule.threshold
     assert json.loads(json.dumps(described))["rule"]["prior"] == pytest.approx(kept.unit.rule.prior.tolist())
     assert "Units (patient) get one decision each, by the mean of their rows'" in to_markdown(kept.card)
+    unit = kept.card["unit"]
+    assert f"on {unit['count']:,} units (patient)" in unit["threshold"]["text"]
+    assert "units" not in kept.card["threshold"]["text"]
 
 
 def test_probabilities_of_units_are_calibrated_though_their_mean_is_not(kept):

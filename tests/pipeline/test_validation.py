@@ -40,7 +40,7 @@ def roles_of(role_of=None):
     return roles
 
 
-@pytest.mark.parametrize("strategy", ["none", "oversample", "focal"])
+@pytest.mark.parametrize("strategy", ["oversample", "focal"])
 def test_rows_that_were_held_out_here_or_given_make_one_classifier(strategy):
     """The law that ties the three ways together."""
     here = fit(X, Y, strategy=strategy)
@@ -127,9 +127,11 @@ def test_rows_given_stop_training_and_choose_a_threshold_when_asked(caplog):
     tuned = fit(X[TRAIN], Y[TRAIN], validation=OWN, strategy="oversample", tune_threshold=True)
     assert plain.rule.threshold == 0.5 != tuned.rule.threshold
     assert np.array_equal(plain.predict_proba(X), tuned.predict_proba(X)), "probabilities are checked all the same"
-    assert plain.card["rule"].endswith("ended training and checked the probabilities; they did not tune the threshold")
-    assert tuned.card["rule"].endswith("ended training and fitted the threshold")
-    assert quiet.card["rule"].endswith("ended training; they did not tune the threshold")
+    assert plain.card["rule"].endswith("early stopping and to check the probabilities, not for the threshold")
+    assert tuned.card["rule"].endswith("early stopping and for the threshold")
+    assert quiet.card["rule"].endswith("early stopping, not for the threshold")
+    assert "threshold" not in fit(X, Y, folds=2).card["rule"]
+    assert "the threshold and the scores come" in fit(X, Y, folds=2, strategy="oversample").card["rule"]
     assert plain.decide(f1=True).rule.threshold == pytest.approx(tuned.rule.threshold), "later is early enough"
     assert fit(X, Y, strategy="oversample", tune_threshold=False).rule.threshold == 0.5
     assert fit(X, Y, strategy="oversample", folds=2, tune_threshold=False).rule.threshold == 0.5

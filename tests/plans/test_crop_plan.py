@@ -129,11 +129,11 @@ def test_whole_images_are_crops_too():
     ("masks", "size", "how", "error", "text"),
     [
         (np.zeros((2, 8)), 4, {}, DataError, "dtype float64"),
-        (np.zeros((2, 8, 8), int), 4, {}, DataError, "one class alone"),
+        (np.zeros((2, 8, 8), int), 4, {}, DataError, "fewer than two classes"),
         (made(), 10, {}, OptionError, "Expected crops that fit"),
         (made(), (4, 4, 4), {}, OptionError, "one for each"),
         (made(), 4, {"share": 1}, OptionError, "share"),
-        (made(), 4, {"share": 0.9, "crops": 1}, OptionError, "Draw more crops"),
+        (made(), 4, {"share": 0.9, "crops": 1}, OptionError, "no crop drawn anywhere"),
     ],
 )
 def test_what_does_not_fit_is_refused(masks, size, how, error, text):

@@ -134,5 +134,5 @@ def test_weights_come_once_and_before_rows_are_drawn():
     per_class = [plan.weights()[c == Y] / USER[c == Y] for c in range(3)]
     assert [np.ptp(ratio) < 1e-5 for ratio in per_class] == [True] * 3
     for taken in (plan, plans.per_group(Y, Y), plans.cascade(Y, PROBA), plans.chain(plans.oversample)(Y).realize(X)):
-        with pytest.raises(OptionError, match="Pass the weights to the function that makes the plan"):
+        with pytest.raises(OptionError, match="to the function that makes the plan"):
             taken.with_weights(USER)

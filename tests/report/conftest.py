@@ -74,10 +74,11 @@ def make_binary(rows: int = 11183, positives: int = 260, seed: int = 3) -> dict[
     record["verdict"]["model"] = "resampling_ensemble"
     record["model_card"] = {
         "strategy": "Resampling ensemble",
-        "training prior": {"-1": 0.9768, "1": 0.0232},
+        "classes": [{"label": c["label"], "count": c["count"], "share": c["share"]} for c in record["data"]["classes"]],
+        "metrics": {"recall": {"value": 0.71, "low": 0.6, "high": 0.8}},
         "threshold": {"value": 0.31, "aim": "f1", "word": "estimate", "text": "Chosen for F1."},
         "versions": {"counterpoise": "0.1.0", "keras": "3.15.0", "tensorflow": "2.21.0"},
-        "intended use": "Second reading of screening images; not for diagnosis without a radiologist.",
+        "train_prior": {"-1": 0.9768, "1": 0.0232},
     }
     return record
 

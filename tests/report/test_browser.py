@@ -76,6 +76,23 @@ def test_figures_are_drawn_without_a_word_on_the_console(open_page, binary_recor
     assert tab.messages == []
 
 
+@pytest.mark.parametrize(("width", "height"), [(390, 844), (1280, 800)])
+def test_the_answer_with_certainty_and_next_step_fits_the_first_screen(open_page, binary_record, width, height):
+    verdict = binary_record["verdict"] | {
+        "recommendation": "Class weights is not significantly better than the baseline (0.647 vs. 0.641, difference "
+        "+0.006, 95% CI -0.026 to +0.038). The top-ranked strategy, Undersampling (0.657), beats the baseline by more "
+        "than 0.010 with 77% probability, so the baseline is likely worse.",
+        "evidence": "Class weights is the simplest strategy that is not likely worse: Undersampling beats it by that "
+        "much with 52% probability, below the 67% limit. A conclusion needs 95%.",
+        "next_step": "Collect more data or use more folds (`--folds`). Even 100 repeats of these folds would probably "
+        "not settle the question.",
+    }
+    tab = open_page(binary_record | {"verdict": verdict}, viewport={"width": width, "height": height})
+    bottom = "document.querySelector('.answers .next').getBoundingClientRect().bottom"
+    assert tab.evaluate(bottom) <= height
+    assert tab.evaluate("document.querySelector('nav ol').scrollWidth") <= width
+
+
 def test_the_leaderboard_fits_a_small_screen_and_its_bars_a_phone(open_page, binary_record):
     tab = open_page(binary_record, viewport={"width": 1000, "height": 900})
     spare = "(box => box.clientWidth - box.scrollWidth)(document.querySelector('#leaderboard .scroll'))"

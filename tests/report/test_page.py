@@ -12,6 +12,7 @@ from markupsafe import escape
 
 from counterpoise.core.errors import ArtifactError, OptionError
 from counterpoise.report import page
+from counterpoise.report.card_page import html_sections
 from counterpoise.report.summary import curves_of
 
 NASTY = "<script>alert(1)</script>"
@@ -129,6 +130,14 @@ def test_parts_that_are_absent_are_left_out(binary_record):
     text = page.render(bare)
     assert '<section id="leaderboard"' in text
     assert '<details id="card"' not in text
+
+
+def test_the_card_of_the_model_is_the_one_of_its_own_page_and_names_no_raw_field(binary_record):
+    shown = page.render(binary_record).split('<details id="card">')[1].split("</details>")[0]
+    assert html_sections(binary_record["model_card"], heading="h3") in shown
+    assert "<h3>Decision</h3>" in shown
+    assert "<td>0.6 to 0.8</td>" in shown
+    assert "train_prior" not in shown
 
 
 def test_a_record_without_rows_is_refused():

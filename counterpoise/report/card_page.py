@@ -7,11 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any, NamedTuple
 
-from counterpoise.classifier.evaluation_summary import OF_GROUP, with_ends
-from counterpoise.core.titles import SUFFIXES, capital, metric_name, strategy_title
-from counterpoise.metrics.catalog import FURTHER, METRICS
-from counterpoise.metrics.group_scores import COMPARED
+from counterpoise.core.titles import SUFFIXES, capital, metric_name, metric_title, strategy_title
 from counterpoise.report.plain_page import html_page
+from counterpoise.report.words import OF_GROUP, with_ends
 
 #: Labels that the first sentence lists at most.
 MOST_LABELS = 10
@@ -33,13 +31,13 @@ class Section(NamedTuple):
 
 
 def sections(
-    card: Mapping[str, Any], name: str = "model.keras", evaluation: Mapping[str, Any] | None = None
+    card: Mapping[str, Any], name: str | None = "model.keras", evaluation: Mapping[str, Any] | None = None
 ) -> list[Section]:
-    """The sections of a card.
+    """Return the sections of a card.
 
     Args:
-        card: `Classifier.card`. name: Of the model file. evaluation: What `cp.evaluate` returned: scores on other rows,
-            and of groups.
+        card: `Classifier.card`. name: Name of the model file; None leaves out how to load it. evaluation: What
+            `cp.evaluate` returned: scores on other rows, and of groups.
     """
     listed = [Section("", [_answer(card)]), Section("Data", list(_data(card)))]
     listed += [Section("Training", list(_training(card))), Section("Decision", list(_decision(card)))]
@@ -51,6 +49,8 @@ def sections(
     listed.append(Section("Limits", list(_limits(card))))
     versions = [[package, version] for package, version in card.get("versions", {}).items()]
     listed.append(Section("Versions", [Table(("package", "version"), versions)] if versions else []))
+    if name is None:
+        return listed
     code = f'import counterpoise as cp\n\nclf = cp.load("{name}")\nclf.predict_proba(rows)\nclf.predict(rows)'
     return [*listed, Section("How to load", [], code)]
 
@@ -145,8 +145,7 @@ def _scores(metrics: Mapping[str, Mapping[str, Any]]) -> Table:
         if key.endswith(tuple(SUFFIXES)) or value is None or not math.isfinite(value):
             continue
         ends = "" if low is None or not math.isfinite(low) else f"{_number(low)} to {_number(high)}"
-        known = METRICS.get(key) or FURTHER.get(key)
-        rows.append([key if known is None else known.title, _number(value), ends])
+        rows.append([metric_title(key), _number(value), ends])
     if any(ends for _, _, ends in rows):
         return Table(("score", "value", "95% CI"), rows)
     return Table(("score", "value"), [row[:2] for row in rows])
@@ -180,14 +179,14 @@ def _group(table: Mapping[str, Any]) -> Section:
     ]
     headings = (table["column"], "rows", "positive", *(OF_GROUP[key] for key in keys))
     blocks: list[str | Table] = ["Scores of each group, with 95% CIs:", Table(headings, rows), *table["notes"]]
-    differences = [
-        [v["value"], *(with_ends(v["differences"][key], signed=True) for key in COMPARED)]
-        for v in table["values"]
-        if v["differences"]
-    ]
-    if differences:
+    differing = [v for v in table["values"] if v["differences"]]
+    if differing:
+        keys = [key for key in OF_GROUP if key in differing[0]["differences"]]
+        differences = [
+            [v["value"], *(with_ends(v["differences"][key], signed=True) for key in keys)] for v in differing
+        ]
         blocks.append(f"Differences from {table['reference']}, with 95% CIs that are simultaneous in each column:")
-        blocks.append(Table((table["column"], *(OF_GROUP[key] for key in COMPARED)), differences))
+        blocks.append(Table((table["column"], *(OF_GROUP[key] for key in keys)), differences))
     return Section(f"By {table['column']}, class {table['class']}", blocks)
 
 
@@ -252,21 +251,37 @@ def to_html(card: Mapping[str, Any], name: str = "model.keras", evaluation: Mapp
         >>> "<h2>Limits</h2>" in to_html({"strategy": "none"})
         True
     """
-    body = [f"<h1>{escape(name)}</h1>"]
+    return html_page(name, f"<h1>{escape(name)}</h1>\n{html_sections(card, name, evaluation)}")
+
+
+def html_sections(
+    card: Mapping[str, Any],
+    name: str | None = "model.keras",
+    evaluation: Mapping[str, Any] | None = None,
+    heading: str = "h2",
+) -> str:
+    """Render the sections of a card as safe HTML, for a page or a part of one.
+
+    Example:
+        >>> html_sections({"seed": 3}, None, heading="h4")[:31]
+        '<p></p>\\n<h4>Training</h4>\\n<div'
+    """
+    body = []
     for section in sections(card, name, evaluation):
         if not section.blocks and not section.code:
             continue
-        body += [f"<h2>{escape(section.title)}</h2>"] if section.title else []
+        body += [f"<{heading}>{escape(section.title)}</{heading}>"] if section.title else []
         body += [_html_table(b) if isinstance(b, Table) else f"<p>{escape(b)}</p>" for b in section.blocks]
         body += [f"<pre><code>{escape(section.code)}</code></pre>"] if section.code else []
-    return html_page(name, "\n".join(body))
+    return "\n".join(body)
 
 
 def _html_table(table: Table) -> str:
     head = "".join(f'<th scope="col">{escape(heading)}</th>' for heading in table.headings)
     rows = ("<tr>" + "".join(map(_html_cell, row)) + "</tr>" for row in table.rows)
     heading = f"<thead><tr>{head}</tr></thead>" if any(table.headings) else ""
-    return f'<div class="wide" tabindex="0"><table>{heading}<tbody>{"".join(rows)}</tbody></table></div>'
+    inner = f"<table>{heading}<tbody>{''.join(rows)}</tbody></table>"
+    return f'<div class="wide" tabindex="0" role="region" aria-label="Table">{inner}</div>'
 
 
 def _html_cell(text: str) -> str:
