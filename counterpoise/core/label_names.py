@@ -60,11 +60,11 @@ def stand_in(classes: Sequence[Any], name: str = "y") -> str | None:
         >>> stand_in(["+", "-"]) is stand_in(["+", "++", "-"]) is None
         True
     """
-    found = next((c for c in classes if isinstance(c, str) and _shape_free(c) in _MISSING), None)
-    if found is None or len(classes) < 3 or (found == "-" and "+" in classes):
+    label = next((c for c in classes if isinstance(c, str) and _shape_free(c) in _MISSING), None)
+    if label is None or len(classes) < 3 or (label == "-" and "+" in classes):
         return None
     return (
-        f"{name} has the label {found!r}, which is read as a class. If it means that the label is missing, leave these "
+        f"{name} has the label {label!r}, which is read as a class. If it means that the label is missing, leave these "
         "rows out."
     )
 

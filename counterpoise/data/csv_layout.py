@@ -172,5 +172,5 @@ def _is_header(comment: str, line: str) -> bool:
 
 def _separator(header: str, row: str) -> str:
     counts = {s: [_QUOTED.sub("", line).count(s) for line in (header, row)] for s in ",\t;|"}
-    found = {s: (above == below, above if above == below else 0) for s, (above, below) in counts.items() if above}
-    return max(found, key=found.__getitem__, default=",")
+    consistent = {s: (above == below, above if above == below else 0) for s, (above, below) in counts.items() if above}
+    return max(consistent, key=consistent.__getitem__, default=",")

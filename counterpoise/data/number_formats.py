@@ -102,10 +102,10 @@ def _filler(rows: Counter[str]) -> int:
 
 def _embedded(text: pl.Series, normal: pl.Series) -> str:
     """Name a text that contains a number with decimals and more; "" where few do."""
-    found = normal.str.contains(_DECIMAL).fill_null(False)
-    if found.sum() < PARTLY * (len(text) - text.null_count()) or text.n_unique() <= FEW_NUMBERS:
+    decimal = normal.str.contains(_DECIMAL).fill_null(False)
+    if decimal.sum() < PARTLY * (len(text) - text.null_count()) or text.n_unique() <= FEW_NUMBERS:
         return ""
-    example = text[int(found.arg_max() or 0)]
+    example = text[int(decimal.arg_max() or 0)]
     return f"is read as text although its values contain numbers, for example {example!r}. Write the numbers alone."
 
 

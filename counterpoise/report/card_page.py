@@ -263,7 +263,7 @@ def html_sections(
     """Render the sections of a card as safe HTML, for a page or a part of one.
 
     Example:
-        >>> html_sections({"seed": 3}, None, heading="h4")[:31]
+        >>> html_sections({"seed": 3}, None, heading="h4")[:30]
         '<p></p>\\n<h4>Training</h4>\\n<div'
     """
     body = []

@@ -325,6 +325,6 @@ def test_a_class_that_may_stand_for_a_missing_label_is_named(labels, named):
         warnings.simplefilter("always")
         cp.sample_weight(y)
     texts = [str(w.message) for w in caught] + list(read({"a": np.arange(len(y)) / 7}, y=y).warnings)
-    found = [text for text in texts if "is read as a class" in text]
-    assert len(found) == (0 if named is None else 2)
-    assert all(f"the label {named}" in text for text in found)
+    notes = [text for text in texts if "is read as a class" in text]
+    assert len(notes) == (0 if named is None else 2)
+    assert all(f"the label {named}" in text for text in notes)

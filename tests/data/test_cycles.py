@@ -81,9 +81,9 @@ def test_an_hour_that_gives_the_label_away_is_a_leak():
 )  # fmt: skip
 def test_unix_stamps_of_other_units_are_named(unit, factor, dtype):
     stamps, y, z = pl.Series(range(200)) * 3_600 + 1_700_000_000, np.arange(200) % 2, np.arange(200) / 7
-    found = read({"created_at": (stamps * factor).cast(dtype), "z": z}, y=y)
-    assert f"'created_at' contains Unix {unit}. Convert them to dates or seconds" in found.warnings[0]
-    assert len(np.unique(found.x["numeric"][:, 0])) == 200
+    examples = read({"created_at": (stamps * factor).cast(dtype), "z": z}, y=y)
+    assert f"'created_at' contains Unix {unit}. Convert them to dates or seconds" in examples.warnings[0]
+    assert len(np.unique(examples.x["numeric"][:, 0])) == 200
     for dtype in (pl.Int8, pl.Int32, pl.Float32):
         assert not read({"created_at": (stamps % 100).cast(dtype), "z": z}, y=y).warnings
 

@@ -91,16 +91,16 @@ def test_dates_of_uncertain_order_are_named():
 )  # fmt: skip
 def test_dates_that_are_not_certain_are_named(written, words):
     values = [(DAY + dt.timedelta(days=9 * i)).strftime(written) for i in range(60)]
-    found = read({"a": values[1:], "z": np.arange(59) / 7}, y=np.arange(59) % 2)
-    assert words in found.warnings[0]
+    examples = read({"a": values[1:], "z": np.arange(59) / 7}, y=np.arange(59) % 2)
+    assert words in examples.warnings[0]
     versions = read({"a": [f"{i % 7}.{i % 5}.{i % 3}" for i in range(59)], "z": np.arange(59) / 7}, y=np.arange(59) % 2)
     assert "dates" not in " ".join(versions.warnings)
 
 
 def test_one_word_may_fill_most_of_a_column_of_dates():
     values = [str(DAY + dt.timedelta(days=i)) if i % 4 == 0 else "never" for i in range(120)]
-    found = read({"left": values, "z": np.arange(120) / 7}, y=np.arange(120) % 2)
-    column = found.schema.numeric[0]
+    examples = read({"left": values, "z": np.arange(120) / 7}, y=np.arange(120) % 2)
+    column = examples.schema.numeric[0]
     assert (column.unit, column.missing, column.written.words) == ("date", 90, ("never",))
 
 

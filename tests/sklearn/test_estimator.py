@@ -38,10 +38,10 @@ def test_scikit_learn_checks():
     given = cp.CounterpoiseClassifier("mlp", epochs=4, batch_size=32, init_bias=False)
     with least("mlp", rate=0.1):  # 66 trainings
         results = check_estimator(given, expected_failed_checks=WAIVED, on_skip=None, on_fail=None)
-    found = {r["check_name"]: r["exception"] for r in results if r["status"] == "failed"}
+    failures = {r["check_name"]: r["exception"] for r in results if r["status"] == "failed"}
     # The last bit of products that are one column wide depends on the place of a row.
-    found.pop("check_methods_sample_order_invariance", None)
-    assert found == {}
+    failures.pop("check_methods_sample_order_invariance", None)
+    assert failures == {}
     assert {r["check_name"] for r in results if r["status"] == "xfail"} == set(WAIVED)
     check_methods_sample_order_invariance("CounterpoiseClassifier", clone(given))
 
