@@ -122,7 +122,7 @@ def test_bad_input_is_refused():
         rebalance(stream().take(0))
     with pytest.raises(TargetError, match="two classes"):
         rebalance(stream(np.zeros(10, int)))
-    with pytest.raises(TargetError, match="Class 1"):
+    with pytest.raises(TargetError, match="class 1"):
         rebalance(stream(), classes=3, counts=[5, 0, 5])
     with pytest.raises(OptionError, match="share above 0"):
         rebalance(stream(), [0.5, 0.5])

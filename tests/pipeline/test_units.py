@@ -137,9 +137,9 @@ def test_an_export_and_a_card_describe_how_units_are_decided(kept, tmp_path):
     assert described["threshold"] == kept.unit.rule.threshold
     assert json.loads(json.dumps(described))["rule"]["prior"] == pytest.approx(kept.unit.rule.prior.tolist())
     assert "Units (patient) get one decision each, by the mean of their rows'" in to_markdown(kept.card)
-    unit = kept.card["unit"]
-    assert f"on {unit['count']:,} units (patient)" in unit["threshold"]["text"]
-    assert "units" not in kept.card["threshold"]["text"]
+    tuned = kept.decide(f1=True).card
+    assert f"on {tuned['unit']['count']:,} units (patient)" in tuned["unit"]["threshold"]["text"]
+    assert "units" not in tuned["threshold"]["text"]
 
 
 def test_probabilities_of_units_are_calibrated_though_their_mean_is_not(kept):
