@@ -83,7 +83,8 @@ def curves_of(
         "confusion_default": confusion(y, default, labels),
     }
     if len(labels) == 2:
-        return block | _binary(y == positive, raw[:, positive], proba[:, positive], max_points, groups)
+        decided = decision == positive
+        return block | _binary(y == positive, raw[:, positive], proba[:, positive], decided, max_points, groups)
     return block | _multiclass(y, raw, proba, labels, max_points, groups)
 
 
@@ -227,12 +228,14 @@ def _default_decision(proba: Array, positive: int) -> Array:
     return proba.argmax(axis=1)
 
 
-def _binary(hit: Array, raw: Array, proba: Array, max_points: int, groups: Array | None) -> dict[str, Any]:
+def _binary(
+    hit: Array, raw: Array, proba: Array, decided: Array, max_points: int, groups: Array | None
+) -> dict[str, Any]:
     counted = counts_by_threshold(hit, proba)
     return {
         **_curves(hit, proba, counted, max_points, groups),
         "calibration": {"raw": reliability(hit, raw), "corrected": reliability(hit, proba)},
-        "thresholds": _threshold_table(hit, *counted, max_points),
+        "thresholds": _threshold_table(hit, decided, *counted, max_points),
     }
 
 
@@ -324,13 +327,19 @@ def _decision(hit: Array, threshold: Array, tp: Array, fp: Array) -> dict[str, l
     return {"threshold": DECISIONS.tolist(), "benefit": benefit.tolist()}
 
 
-def _threshold_table(hit: Array, threshold: Array, tp: Array, fp: Array, max_points: int) -> list[dict[str, float]]:
-    """Exact counts at thresholds that follow the curve of hits over alerts, ascending."""
+def _threshold_table(
+    hit: Array, decided: Array, threshold: Array, tp: Array, fp: Array, max_points: int
+) -> list[dict[str, float]]:
+    """Exact counts at thresholds that follow the curve of hits over alerts, ascending; one decides as was decided.
+
+    Where folds have thresholds of their own, it is the one whose counts are nearest to theirs.
+    """
     n_positive, n_negative = int(hit.sum()), int((~hit).sum())
     if max(threshold) < 1:
         threshold, tp, fp = np.r_[1.0, threshold], np.r_[0, tp], np.r_[0, fp]
     alerts = np.log1p(tp + fp) / np.log1p(len(hit))
-    keep = thin(alerts, tp / max(n_positive, 1), max_points, tolerance=0.0)
+    own = np.argmin(np.abs(tp - (decided & hit).sum()) + np.abs(fp - (decided & ~hit).sum()))
+    keep = np.union1d(thin(alerts, tp / max(n_positive, 1), max_points - 1, tolerance=0.0), own)
     return [
         {
             "threshold": float(threshold[i]),

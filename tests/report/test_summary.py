@@ -41,6 +41,18 @@ def test_counts_of_the_slider_equal_a_loop(scored):
         assert got == tuple(int(v) for v in want)
 
 
+@pytest.mark.parametrize("threshold", [0.03, 0.2, 0.335, 0.5])
+def test_the_slider_can_stand_where_was_decided(threshold):
+    rng = np.random.default_rng(1)
+    y = (rng.random(3000) < 0.1).astype(int)
+    p = 1 / (1 + np.exp(-(rng.normal(size=3000) + 1.5 * y - 3)))
+    decision = (p >= threshold).astype(int)
+    block = summary.curves_of(y, *[np.stack([1 - p, p], axis=1)] * 2, decision, ["a", "b"], 1, max_points=20)
+    (tn, fp), (fn, tp) = sk.confusion_matrix(y, decision)
+    assert len(block["thresholds"]) <= 20
+    assert [tp, fp, fn, tn] in [[row[key] for key in ("tp", "fp", "fn", "tn")] for row in block["thresholds"]]
+
+
 def test_confusion_is_scikit_learns(scored):
     y, proba = scored
     decision = (proba[:, 1] > 0.3).astype(int)
