@@ -35,7 +35,7 @@ def use(library: str) -> None:
     if library in _left_behind:
         raise ForkError(
             f"{library} cannot work in this process, because it was forked from a process that had used {library}. "
-            "The threads exist only in the parent. Start processes with "
+            "Its threads exist only in that process. Start processes with "
             "multiprocessing.get_context('spawn'), or fork before you read, train, or predict anything."
         )
     _used.add(library)
