@@ -72,6 +72,16 @@ class Dense(L.Dense):
         return self.drop(super().call(x), training=training)
 
 
+class Penalty(keras.regularizers.Regularizer):
+    def __call__(self, x):
+        return tf.reduce_sum(tf.random.normal(x.shape))
+
+
+class Shaken(keras.constraints.Constraint):
+    def __call__(self, w):
+        return w + tf.random.normal(w.shape)
+
+
 AT_RANDOM = {
     "noise": lambda: L.GaussianNoise(0.1),
     "alpha dropout": lambda: L.AlphaDropout(0.1),
@@ -79,8 +89,8 @@ AT_RANDOM = {
     "in an activation": lambda: L.Dense(8, activation=L.GaussianDropout(0.5)),
     "in a wrapper": lambda: keras.Sequential([L.Reshape((2, 2)), L.TimeDistributed(L.Dropout(0.5)), L.Flatten()]),
     "a user's activation": lambda: L.Activation(lambda x: x + tf.random.normal(tf.shape(x))),
-    "a user's regularizer": lambda: L.Dense(8, kernel_regularizer=lambda w: tf.reduce_sum(tf.random.normal(w.shape))),
-    "a user's constraint": lambda: L.Dense(8, bias_constraint=lambda w: w + tf.random.normal(w.shape)),
+    "a user's regularizer": lambda: L.Dense(8, kernel_regularizer=Penalty()),
+    "a user's constraint": lambda: L.Dense(8, bias_constraint=Shaken()),
     "a user's Dense": lambda: Dense(8),
     "recurrent dropout": lambda: keras.Sequential([L.Reshape((2, 2)), L.LSTM(4, recurrent_dropout=0.5)]),
     "augmentation": lambda: keras.Sequential([L.Reshape((2, 2, 1)), L.RandomFlip(), L.Flatten()]),
