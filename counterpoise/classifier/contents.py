@@ -165,7 +165,7 @@ def described(contents: Contents) -> dict[str, Any]:
 
 
 def check_description(description: Any, rule: Rule | LabelRules) -> tuple[list[Any], Schema | None, dict[str, Any]]:
-    """Labels, schema and card of a description.
+    """Check the description in a file, and return its labels, its schema, and its card.
 
     Raises:
         ArtifactError: A field is absent, of another type, out of range, or at odds with the rule.

@@ -91,7 +91,7 @@ def _check_by(target: Target, rule: Any, aim: Mapping[str, Any], confidence: flo
         )
     if rule.vote == "hard":
         raise OptionError(
-            "by and vote='hard' cannot be combined, because a hard vote pools no probabilities. Leave by out."
+            "by= and vote='hard' cannot be combined, because a hard vote does not average probabilities. Leave by= out."
         )
 
 

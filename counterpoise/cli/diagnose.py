@@ -37,7 +37,10 @@ def command(
     range: o.Range = None,
     aspect: o.Aspect = None,
     ignore: o.Ignore = None,
-    folds: Annotated[int, typer.Option(min=2, help="Folds of a later comparison.")] = 5,
+    folds: Annotated[
+        int,
+        typer.Option(min=2, help="Number of folds planned for `compare`."),
+    ] = 5,
     quick: Annotated[
         bool,
         typer.Option("--quick/--no-model", help="Train a quick model to find class overlap and suspicious labels."),

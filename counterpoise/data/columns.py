@@ -72,7 +72,7 @@ def _plain(column: str) -> str:
 
 
 def raw_inputs(schema: Schema) -> dict[str, Any]:
-    """Make symbolic inputs: one (N, 1) per used column; of more than `MOST_INPUTS` columns all numbers and all levels.
+    """Make symbolic inputs: one per used column, or one for all numbers and one for all levels of a wide table.
 
     Their types are those of `input_type`.
     """

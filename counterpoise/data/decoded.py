@@ -128,7 +128,7 @@ class PixelCache:
         return bool(self._here[row])
 
     def write(self, row: int, values: Array, note: bytes = b"") -> None:
-        """Cache a row and a note of `RECORD` - 4 bytes; a full disk only ends the caching."""
+        """Cache a row and its note, which has 4 bytes fewer than `RECORD`. A full disk ends the caching alone."""
         if self._handle < 0 or self._full:
             return
         try:

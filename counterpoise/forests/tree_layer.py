@@ -130,7 +130,7 @@ class TreeEnsemble(keras.layers.Layer):
             setattr(self, name, weight)
 
     def load_own_variables(self, store: Any) -> None:
-        """Read the trees from a file, and refuse what no trees are: a look-up outside of them gives any number.
+        """Read the trees from a file, and refuse arrays that are not trees, because look-ups would give wrong numbers.
 
         Raises:
             ArtifactError: A column, node or leaf that does not exist, or a number that is not finite; the message
