@@ -1,4 +1,4 @@
-"""The fields in the file of a classifier, apart from its networks. Writing and reading use the same checks.
+"""The fields in the file of a classifier, except its networks. Writing and reading use the same checks.
 
 A new entry of the model card needs nothing here; one that somebody computes with gets a line in `CARD`.
 """

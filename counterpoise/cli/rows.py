@@ -127,7 +127,7 @@ def check_features(clf: Any, given: str | None) -> None:
     """Raise an OptionError if the columns of --features are not those that the model file names."""
     from counterpoise.core.errors import OptionError
 
-    names = () if clf.schema is None else tuple(column.name for column in clf.schema.columns)
+    names = features_of(clf).get("features", ())
     if given is not None and set(split_names(given)) != set(names):
         raise OptionError(
             f"--features is {given}, but the model file names {', '.join(names[:8]) or 'no columns'}. "

@@ -49,7 +49,7 @@ class Difference:
     identical: bool = False
 
     def within(self, span: float) -> Difference:
-        """The same where two values of the metric are never further apart than `span`: few folds know less than that.
+        """The same where two values of the metric never differ by more than `span`, as a few folds may suggest.
 
         Example:
             >>> Difference(0.2, -1.9, 2.3, 0.4, 0.1, 0.1, 0.8).within(1.0).high

@@ -71,9 +71,18 @@ def stand_in(classes: Sequence[Any], name: str = "y") -> str | None:
 
 def warn_look_alikes(classes: Sequence[Any], name: str = "y") -> None:
     """Warn of classes that `look_alikes` and `stand_in` name (`UserWarning`)."""
-    for sentence in (look_alikes(classes, name), stand_in(classes, name)):
-        if sentence is not None:
-            warnings.warn(sentence, UserWarning, stacklevel=3)
+    for sentence in doubts(classes, name):
+        warnings.warn(sentence, UserWarning, stacklevel=3)
+
+
+def doubts(classes: Sequence[Any], name: str = "y") -> list[str]:
+    """Return what `look_alikes` and `stand_in` say about classes.
+
+    Example:
+        >>> doubts(["ill", "well"])
+        []
+    """
+    return [text for text in (look_alikes(classes, name), stand_in(classes, name)) if text is not None]
 
 
 def _difference(alike: Sequence[str]) -> tuple[Callable[[str], str], str]:

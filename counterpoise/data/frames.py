@@ -25,6 +25,8 @@ from counterpoise.data.series import library, to_series
 
 CSV = (".csv", ".tsv", ".txt", ".data")
 PARQUET = (".parquet", ".pq")
+#: Packages whose objects are tables or columns.
+FRAME_LIBRARIES = ("polars", "pandas", "pyarrow")
 
 
 def is_table(source: Any, table: bool = True) -> bool:
@@ -40,7 +42,7 @@ def is_table(source: Any, table: bool = True) -> bool:
     """
     if isinstance(source, (str, Path)):
         return True
-    if library(source) in ("polars", "pandas", "pyarrow"):
+    if library(source) in FRAME_LIBRARIES:
         return len(getattr(source, "shape", (0, 0))) == 2  # a series is an array
     if isinstance(source, Mapping):
         return all(_rank(column) == 1 for column in source.values())

@@ -14,7 +14,7 @@ from counterpoise.core.errors import OptionError
 from counterpoise.core.examples import Examples
 from counterpoise.core.label_columns import picked, split_off_labels, target_columns
 from counterpoise.core.sources import Source
-from counterpoise.data.frames import CSV, PARQUET, is_table
+from counterpoise.data.frames import CSV, FRAME_LIBRARIES, PARQUET, is_table
 from counterpoise.data.image_rows import examples_of
 from counterpoise.data.image_set import ImageSet
 from counterpoise.data.labels import LABEL_OPTIONS
@@ -52,7 +52,7 @@ def _are_rows(model: Any) -> bool:
     if isinstance(model, (str, Path)):
         return Path(model).suffix.lower() in (*CSV, *PARQUET)
     kinds = (ImageSet, Scan, Examples, Source, np.ndarray, Mapping)
-    frame = library(model) in ("polars", "pandas", "pyarrow")
+    frame = library(model) in FRAME_LIBRARIES
     return frame or isinstance(model, kinds) or dataset_kind(model) is not None
 
 

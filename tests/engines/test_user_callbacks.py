@@ -36,7 +36,7 @@ def fit(model, *callbacks, **how):
 
 
 class Own(C.Callback):
-    """Notes all it is told, and adds a name of its own to the logs; one that looks has the model predict, too."""
+    """Keeps the logs of every call, and adds a name of its own to them. With `looks`, the model also predicts."""
 
     def __init__(self, looks=False):
         super().__init__()
