@@ -106,7 +106,7 @@ def test_seconds_are_those_of_one_training_and_large_sets_are_told_apart(tmp_pat
 def test_training_times_are_held_against_what_is_wanted(tmp_path):
     assert told(tmp_path / "time.json") == []
     rows = [("mammography", 31.0, 900), ("cover", 100.0, 2000)]
-    times = [{"set": s, "rows": 9, "columns": 2, "seconds": t, "memory_mb": m} for s, t, m in rows]
+    times = [{"model": "auto", "set": s, "rows": 9, "columns": 2, "seconds": t, "memory_mb": m} for s, t, m in rows]
     (tmp_path / "time.json").write_text(json.dumps(times))
     words = [line.split("|")[-2].strip() for line in told(tmp_path / "time.json")[-3:-1]]
     assert words == ["not reached", "reached"]
