@@ -8,7 +8,7 @@ import sys
 
 import benchmarks
 
-for found in pkgutil.iter_modules(benchmarks.__path__):
-    if not found.name.startswith("_"):
-        print(f"\n# {found.name}", flush=True)
-        subprocess.run([sys.executable, "-m", f"benchmarks.{found.name}"], check=True)
+for module in pkgutil.iter_modules(benchmarks.__path__):
+    if not module.name.startswith("_"):
+        print(f"\n# {module.name}", flush=True)
+        subprocess.run([sys.executable, "-m", f"benchmarks.{module.name}"], check=True)

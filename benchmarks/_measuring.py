@@ -55,10 +55,10 @@ def speed(make: Callable[[], Any], steps: int) -> Callable[[], float]:
     return run
 
 
-def show(work: str, unit: str, found: dict[str, float], ours: str, higher: bool = False) -> None:
+def show(work: str, unit: str, values: dict[str, float], ours: str, higher: bool = False) -> None:
     print(f"\n{work} ({unit})")
-    for name, value in found.items():
-        ratio = found[ours] / value if higher else value / found[ours]
+    for name, value in values.items():
+        ratio = values[ours] / value if higher else value / values[ours]
         print(f"  {name:<58} {value:>14,.4g}   {'' if name == ours else f'ours is {ratio:,.2f} x as good'}")
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-Found = dict[str, float]
+Numbers = dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -32,19 +32,19 @@ def timed(work: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def alternate(work: dict[str, Callable[[], float]], options: Options) -> Found:
+def alternate(work: dict[str, Callable[[], float]], options: Options) -> Numbers:
     """Median of what each returns; those wanted take turns."""
-    found: dict[str, list[float]] = {name: [] for name in work if name not in "FB" or name in options.peers}
+    results: dict[str, list[float]] = {name: [] for name in work if name not in "FB" or name in options.peers}
     for turn in range(options.turns):
-        for name in found:
-            found[name].append(work[name]())
-            print(f"  turn {turn + 1} {name} {found[name][-1]:.3g}", file=sys.stderr, flush=True)
-    return {name: float(np.median(values)) for name, values in found.items()}
+        for name in results:
+            results[name].append(work[name]())
+            print(f"  turn {turn + 1} {name} {results[name][-1]:.3g}", file=sys.stderr, flush=True)
+    return {name: float(np.median(values)) for name, values in results.items()}
 
 
-def measure(rows: dict[str, Callable[[], Found]], kept: Path) -> dict[str, Found]:
+def measure(rows: dict[str, Callable[[], Numbers]], kept: Path) -> dict[str, Numbers]:
     """Measure what is not kept yet."""
-    results: dict[str, Found] = json.loads(kept.read_text()) if kept.exists() else {}
+    results: dict[str, Numbers] = json.loads(kept.read_text()) if kept.exists() else {}
     for name, work in rows.items():
         if name not in results:
             print(name, file=sys.stderr, flush=True)

@@ -3,7 +3,7 @@
     python -m benchmarks.costs [--seeds 5]
 
 Each seed draws 6,000 rows of three classes (about 78%, 12% and 9%), fits the built-in `mlp`, and decides by a cost
-matrix with benefits. Its cost on 200,000 fresh rows is computed from the true probabilities, as that of the Bayes
+matrix with benefits. Its cost on 200,000 fresh rows is computed from the known probabilities, as that of the Bayes
 decision is. The decisions must be the Bayes decisions by the model's own probabilities.
 """
 
@@ -20,7 +20,7 @@ COSTS = np.array([[0.0, 2.0, 6.0], [30.0, -3.0, 8.0], [60.0, 25.0, -5.0]])
 
 
 def draw(n: int, rng: np.random.Generator) -> tuple[Array, Array]:
-    """Rows (N, 4) and the true probabilities of their classes (N, 3)."""
+    """Rows (N, 4) and the known probabilities of their classes (N, 3)."""
     x = rng.normal(size=(n, 4))
     z = np.stack(
         [np.full(n, 2.2), 1.2 * x[:, 0] - 0.18 * x[:, 1] ** 2, 1.4 * x[:, 1] + 0.8 * x[:, 0] * x[:, 2] - 0.8], axis=1

@@ -4,7 +4,7 @@
 
 Each row of the table stands alone, so a long run can be taken in parts (`--only oversample --only file`).
 
-Data: float32 rows with 30 columns, 0.5 % positives, made here. Memory is the highest resident size during the call
+Data: float32 rows with 30 columns, 0.5% positives, made here. Memory is the highest resident size during the call
 above that before it (Linux). Imports are excluded. The two tf.data recipes are those of TensorFlow's own guide: one
 stream for each class joined by `sample_from_datasets`, and `rejection_resample`.
 """
@@ -94,10 +94,10 @@ def overhead(n: int, times: int) -> None:
     steps = min(500, kinds["unbalanced"].num_batches - 2)
     for title, make in (("tf.data", lambda feed: feed.as_dataset()), ("PyDataset", lambda feed: feed.endless())):
         work = {k: (lambda f=f: 1e9 / speed(lambda: make(f), steps)()) for k, f in kinds.items()}  # noqa: B023
-        found = in_turn(work, 4 * times + 1)
+        medians = in_turn(work, 4 * times + 1)
         print(f"\noverhead of balance, {title} (ns / row)")
-        print(f"  {found['balanced']:.0f} balanced, {found['unbalanced']:.0f} unbalanced and shuffled: "
-              f"{found['balanced'] / found['unbalanced']:.3f} x the time")  # fmt: skip
+        print(f"  {medians['balanced']:.0f} balanced, {medians['unbalanced']:.0f} unbalanced and shuffled: "
+              f"{medians['balanced'] / medians['unbalanced']:.3f} x the time")  # fmt: skip
 
 
 def streams(n: int, times: int) -> None:
@@ -129,8 +129,8 @@ def streams(n: int, times: int) -> None:
         "rejection_resample": speed(rejected, 1),
     }
     with silent():  # rejection_resample reports on every batch
-        found = in_turn(work, times)
-    show(f"a dataset of {n:,} rows without an index", "rows / s", found, ours, higher=True)
+        medians = in_turn(work, times)
+    show(f"a dataset of {n:,} rows without an index", "rows / s", medians, ours, higher=True)
 
 
 def many_labels(n: int, times: int) -> None:

@@ -2,9 +2,9 @@
 
     python -m benchmarks.decide [--data FOLDER] [--folds 3] [--epochs 30] [--rows 40000] [--store FILE] [--report]
 
-Per treated strategy: how far skill lies below that of the untouched model (median over the sets, and the worst set that
+Per treated strategy: how far skill lies below that of the baseline (median over the sets, and the worst set that
 has 100 positives or more), calibration slope and mean probability over observed share (medians), on how many sets the
-mean is within 10 % or 2 standard errors of the share, and the change of average precision against the rule with an
+mean is within 10% or 2 standard errors of the share, and the change of average precision against the rule with an
 intercept only (mean). Steps: raw output; training shift removed; residual intercept added; the rule as it ships; every
 kind of calibrator allowed. A rule is fitted on the other folds, so no row enters the rule that it is judged by.
 
@@ -47,8 +47,8 @@ Scores = dict[str, dict[str, dict[str, float]]]
 
 def sets(folder: Path) -> list[dict[str, Any]]:
     """Entries of the folder's manifest that hold two classes of rows of numbers, or of pictures."""
-    found = json.loads((folder / "manifest.json").read_text())["datasets"]
-    return [entry for entry in found if entry["task"].startswith(("binary", "image binary"))]
+    entries = json.loads((folder / "manifest.json").read_text())["datasets"]
+    return [entry for entry in entries if entry["task"].startswith(("binary", "image binary"))]
 
 
 def load(folder: Path, entry: dict[str, Any], rows: int) -> tuple[Examples, str]:
@@ -99,12 +99,12 @@ def measured(examples: Examples, model: str, folds: int, epochs: int) -> Scores:
     trainer = Trainer.of(examples, Network(model, examples), Settings(epochs=epochs))
     strategies = [resolved(s, trainer.models) for s in select("default")]
     outcome = cross_validate(trainer, strategies, Split(folds=folds).of(examples))
-    found: Scores = {}
+    scores: Scores = {}
     for strategy in strategies:
         results = [c for c in outcome.fold_results if c.strategy == strategy.name]
         steps = probabilities(examples, strategy, results, outcome.log_p[strategy.name][0])
-        found[strategy.name] = {step: scored(examples.y, p, results) for step, p in steps.items()}
-    return found
+        scores[strategy.name] = {step: scored(examples.y, p, results) for step, p in steps.items()}
+    return scores
 
 
 def every_set(

@@ -9,7 +9,7 @@ extended where some are cut off) and scored on 200,000 fresh rows. Two numbers s
 precision: how far the baseline is from itself at ten times the budget, and how far the best strategy of the default set
 is ahead of it, both in the mean over seeds (with the standard error of that mean).
 
-`--tutorial` is the network of TensorFlow's tutorial on imbalanced data, on 60,000 rows of its kind (29 columns, 0.17 %
+`--tutorial` is the network of TensorFlow's tutorial on imbalanced data, on 60,000 rows of its kind (29 columns, 0.17%
 positive): whether its author sets the output bias, as the tutorial does, should not matter to the verdict.
 
 Measured on two shared cores (the scores do not depend on the load), average precision, mean over seeds (± its standard
@@ -91,8 +91,8 @@ def scores(
     strategies = [resolved(s, trainer.models) for s in strategies]
     versions = {(s.name, 0): s for s in strategies}
     jobs, members, _, taken = train_within_budget(strategies, versions, trainer, [fold])
-    found = {s.name: _score(s, jobs[s.name, 0], members, trainer, fold) for s in strategies}
-    return found, taken, {name: one.cut_off for name, one in trainings(jobs, members, trainer).items()}
+    precision = {s.name: _score(s, jobs[s.name, 0], members, trainer, fold) for s in strategies}
+    return precision, taken, {name: one.cut_off for name, one in trainings(jobs, members, trainer).items()}
 
 
 def _score(strategy: Strategy, jobs: list[Job], members: dict[str, Member], trainer: Trainer, fold: Fold) -> float:
@@ -110,17 +110,22 @@ def one_seed(network_name: str, rows: int, share: float, seed: int) -> dict[str,
         {"": network}, rows, EPOCHS, extend=True
     )
     strategies = [s for s in select("default") if s.name != "threshold"]  # ranks as the baseline does
-    found, taken, cut = scores(strategies, examples, fold, network, default)
+    precision, taken, cut = scores(strategies, examples, fold, network, default)
     baseline = [s for s in strategies if s.name == "none"]
     long = replace(default, epochs=LONGER * EPOCHS, extend=False)
     truth = float(average_precision_score(examples.y[fold.test], odds[fold.test]))
     longer = scores(baseline, examples, fold, network, long)[0]["none"]
-    return found | {"longer": longer, "truth": truth, "extension": taken.extension, "cut off": float(bool(cut["none"]))}
+    return precision | {
+        "longer": longer,
+        "truth": truth,
+        "extension": taken.extension,
+        "cut off": float(bool(cut["none"])),
+    }
 
 
-def report(network_name: str, share: float, found: list[dict[str, float]]) -> None:
-    of = {name: np.array([row[name] for row in found]) for name in found[0]}
-    count = len(found)
+def report(network_name: str, share: float, rows: list[dict[str, float]]) -> None:
+    of = {name: np.array([row[name] for row in rows]) for name in rows[0]}
+    count = len(rows)
 
     def mean(values: Array) -> str:
         return f"{values.mean():+.4f} (± {values.std(ddof=1) / np.sqrt(count) if count > 1 else 0:.4f})"
@@ -151,9 +156,13 @@ def tutorial(seeds: int) -> None:
                 "epochs": 30,
                 "batch_size": 2048,
             }
-            race = cp.compare(_of_tutorial(bias), x, y, seed=seed, refit=False, verbose=0, **how)
-            found = {row["strategy"]: round(row["scores"]["average_precision"]["mean"], 3) for row in race.leaderboard}
-            print(f"seed {seed}, bias {bias:.2f}: {race.verdict.word}, {race.verdict.winner} {found}", flush=True)
+            result = cp.compare(_of_tutorial(bias), x, y, seed=seed, refit=False, verbose=0, **how)
+            precision = {
+                row["strategy"]: round(row["scores"]["average_precision"]["mean"], 3) for row in result.leaderboard
+            }
+            print(
+                f"seed {seed}, bias {bias:.2f}: {result.verdict.word}, {result.verdict.winner} {precision}", flush=True
+            )
 
 
 def _of_tutorial(bias: float) -> Any:

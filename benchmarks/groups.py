@@ -42,18 +42,18 @@ def truth(sites: int, grouped: bool) -> dict[str, Array]:
     rng = np.random.default_rng(1)
     drawn = [draw(rng, 250_000, sites, grouped) for _ in range(4 if grouped else 16)]
     whole = {key: np.concatenate([one[key] for one in drawn]) for key in drawn[0]}
-    found = group_scores(**{**whole, "groups": None}, reference=0)
-    return {key: np.array([one["scores"][key]["value"] for one in found["values"]]) for key in GROUP_SCORES}
+    result = group_scores(**{**whole, "groups": None}, reference=0)
+    return {key: np.array([one["scores"][key]["value"] for one in result["values"]]) for key in GROUP_SCORES}
 
 
-def held(found: dict[str, Any], true: dict[str, Array]) -> dict[str, list[bool]]:
+def held(result: dict[str, Any], true: dict[str, Array]) -> dict[str, list[bool]]:
     """By score: whether the interval of each value holds, and whether those of all differences do."""
     out: dict[str, list[bool]] = {}
     for key in GROUP_SCORES:
-        scores = [one["scores"][key] for one in found["values"]]
+        scores = [one["scores"][key] for one in result["values"]]
         out[key] = [bool(s["low"] <= t <= s["high"]) for s, t in zip(scores, true[key], strict=True)]
     for key in COMPARED:
-        gaps = [(one["differences"][key], t - true[key][0]) for one, t in zip(found["values"], true[key], strict=True)
+        gaps = [(one["differences"][key], t - true[key][0]) for one, t in zip(result["values"], true[key], strict=True)
                 if one["differences"]]  # fmt: skip
         out[f"difference {key}"] = [all(g["low"] <= t <= g["high"] for g, t in gaps)]
     return out
@@ -65,8 +65,8 @@ def run(name: str, patients: int, sites: int, grouped: bool, draws: int) -> None
     for _ in range(draws):
         drawn = draw(rng, patients, sites, grouped)
         groups = drawn.pop("groups")
-        found = group_scores(**drawn, groups=groups if grouped else None, reference=0)
-        for key, each in held(found, true).items():
+        result = group_scores(**drawn, groups=groups if grouped else None, reference=0)
+        for key, each in held(result, true).items():
             counted.setdefault(key, []).append(each)
     print(f"\n{name}: {patients} {'patients' if grouped else 'rows'}, {sites} sites, {draws} draws")
     for key, each in counted.items():

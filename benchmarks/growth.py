@@ -29,7 +29,7 @@ SIZES = (
 QUICK = ((1_000, 10, 2), (60, 1_000, 2), (2_000, 10, 100))
 
 
-def table(rows: int, columns: int, classes: int, place: Path) -> Path:
+def table(rows: int, columns: int, classes: int, path: Path) -> Path:
     """A CSV file of made-up rows: the first column depends on the class, of which the first is common."""
     rng = np.random.default_rng(0)
     y = np.where(rng.random(rows) < 0.5, 0, np.arange(rows) % classes)
@@ -37,8 +37,8 @@ def table(rows: int, columns: int, classes: int, place: Path) -> Path:
     x[:, 0] += y
     names = [f"c{j}" for j in range(columns)]
     frame = pl.DataFrame(x, names).with_columns(label=pl.Series([f"class {code}" for code in y]))
-    frame.write_csv(place)
-    return place
+    frame.write_csv(path)
+    return path
 
 
 def seconds(work: Callable[[], Any]) -> tuple[float, Any]:
@@ -66,8 +66,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         costs(*SIZES[0], Path(folder))
         for size in QUICK if given.quick else SIZES:
-            found = " | ".join(f"{value:.1f}" for value in costs(*size, Path(folder)))
-            print("| " + " | ".join(f"{number:,}" for number in size) + f" | {found} |", flush=True)
+            cells = " | ".join(f"{value:.1f}" for value in costs(*size, Path(folder)))
+            print("| " + " | ".join(f"{number:,}" for number in size) + f" | {cells} |", flush=True)
 
 
 if __name__ == "__main__":

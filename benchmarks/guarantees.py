@@ -73,11 +73,11 @@ def draw(scorer: str, number: int) -> dict[str, float]:
     return {"guaranteed": float(guaranteed.predict(fresh).mean()), "estimated": float(estimated.predict(fresh).mean())}
 
 
-def show(scorer: str, found: list[dict[str, float]]) -> None:
-    n = len(found)
+def show(scorer: str, draws: list[dict[str, float]]) -> None:
+    n = len(draws)
     least = int(binom.ppf(0.01, n, CONFIDENCE))
     for word in ("guaranteed", "estimated"):
-        recalls = np.array([one[word] for one in found])
+        recalls = np.array([one[word] for one in draws])
         kept = int(np.sum(recalls >= FLOOR))
         note = f", at least {least} expected but for 1 in 100 runs" if word == "guaranteed" else ""
         print(
@@ -136,18 +136,18 @@ def draw_patients(number: int, fresh: Images) -> dict[str, float]:
         new, truth = of_patients(fresh, how)
         recalls[f"patients, {how}"] = float((new[truth == 1] >= cut(proba, y, np.arange(len(y)))).mean())
     for name, group in (("images, one of each patient", drawn.patient), ("images as if independent", None)):
-        found = fresh.proba[fresh.y == 1] >= cut(drawn.proba, drawn.y, group)
-        each = np.bincount(fresh.patient[fresh.y == 1], found) / np.bincount(fresh.patient[fresh.y == 1]).clip(1)
+        hits = fresh.proba[fresh.y == 1] >= cut(drawn.proba, drawn.y, group)
+        each = np.bincount(fresh.patient[fresh.y == 1], hits) / np.bincount(fresh.patient[fresh.y == 1]).clip(1)
         recalls[name] = float(each[np.unique(fresh.patient[fresh.y == 1])].mean())
     return recalls
 
 
 def show_patients(draws: int) -> None:
     fresh = patients(np.random.default_rng(3), FRESH, 1.0)
-    found = [draw_patients(number, fresh) for number in range(draws)]
+    results = [draw_patients(number, fresh) for number in range(draws)]
     least = int(binom.ppf(0.01, draws, CONFIDENCE))
-    for name in found[0]:
-        recalls = np.array([one[name] for one in found])
+    for name in results[0]:
+        recalls = np.array([one[name] for one in results])
         kept = int(np.sum(recalls >= PATIENT_FLOOR))
         print(
             f"{name:28} held in {kept} of {draws} draws ({kept / draws:.1%}; at least {least} expected but for 1 in "
@@ -175,8 +175,8 @@ def main() -> None:
         if store is not None:
             store.write_text(json.dumps(kept))
     print(f"{given.draws} draws of each, {time.perf_counter() - started:.0f} s")
-    for scorer, found in kept.items():
-        show(scorer, found[: given.draws])
+    for scorer, draws in kept.items():
+        show(scorer, draws[: given.draws])
 
 
 if __name__ == "__main__":

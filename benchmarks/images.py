@@ -37,7 +37,7 @@ import PIL
 from PIL import Image
 
 import counterpoise as cp
-from benchmarks._turns import Found, Options, alternate, machine, timed
+from benchmarks._turns import Numbers, Options, alternate, machine, timed
 from counterpoise.core import sources
 from counterpoise.core.job import Job
 from counterpoise.data.decoded import Decoded
@@ -82,7 +82,7 @@ def dataset(folder: Path, batch: int = BATCH, shuffle: bool = True) -> Any:
     return images.prefetch(tf.data.AUTOTUNE)
 
 
-def passes(folder: Path, count: int, turns: int) -> Found:
+def passes(folder: Path, count: int, turns: int) -> Numbers:
     """Images per second, and per second of a core in the first pass: {"first ours": ..., and so on}."""
     later: dict[str, list[float]] = {"ours": [], "peer": []}
     core: dict[str, list[float]] = {"ours": [], "peer": []}
@@ -114,8 +114,8 @@ def passes(folder: Path, count: int, turns: int) -> Found:
 
     work = {"ours": partial(one, "ours", ours), "peer": partial(one, "peer", peer)}
     first = alternate(work, Options(turns, "", Path()))
-    found = {"first": {name: [value] for name, value in first.items()}, "later": later, "first, per core": core}
-    return {f"{which} {name}": float(np.median(v)) for which, by in found.items() for name, v in by.items()}
+    rates = {"first": {name: [value] for name, value in first.items()}, "later": later, "first, per core": core}
+    return {f"{which} {name}": float(np.median(v)) for which, by in rates.items() for name, v in by.items()}
 
 
 # Memory ------------------------------------------------------------------------------------------------------------
@@ -135,9 +135,9 @@ for text in (listed, Path("/proc/self/status").read_text()):
 """
 
 
-def memory(folder: Path, listed: int, place: Path) -> Found:
+def memory(folder: Path, listed: int, scratch: Path) -> Numbers:
     """Megabytes that a process had at most after it listed so many files, and after it read them all."""
-    paths, many = sorted(folder.glob("*/*.jpg")), place / "many"
+    paths, many = sorted(folder.glob("*/*.jpg")), scratch / "many"
     for label in {path.parent.name for path in paths}:
         (many / label).mkdir(parents=True)
     for number in range(listed):
@@ -177,17 +177,17 @@ def compared(folder: Path, jobs: list[Job] | None = None) -> None:
     )  # fmt: skip
 
 
-def looped(folder: Path, place: Path, jobs: list[Job], cached: bool) -> None:
+def looped(folder: Path, scratch: Path, jobs: list[Job], cached: bool) -> None:
     """The trainings of a comparison as a loop of `fit`: each fold is a folder, as `image_dataset_from_directory` asks.
 
     Rows of a fold are drawn as they are, whatever the plan: it costs the same.
     """
     import tensorflow as tf
 
-    with tempfile.TemporaryDirectory(dir=place) as caches:
+    with tempfile.TemporaryDirectory(dir=scratch) as caches:
 
         def part(rows: np.ndarray, kind: str, shuffle: bool) -> Any:
-            home = _linked(folder, place, rows)
+            home = _linked(folder, scratch, rows)
             if not cached:
                 return dataset(home, COMPARE_BATCH, shuffle)
             images = keras.utils.image_dataset_from_directory(
@@ -208,9 +208,9 @@ def looped(folder: Path, place: Path, jobs: list[Job], cached: bool) -> None:
             model.predict(part(job.score, "score", False), verbose=0)
 
 
-def _linked(folder: Path, place: Path, rows: np.ndarray) -> Path:
+def _linked(folder: Path, scratch: Path, rows: np.ndarray) -> Path:
     """A folder of links to some of the files."""
-    home = place / f"rows-{abs(hash(rows.tobytes()))}"
+    home = scratch / f"rows-{abs(hash(rows.tobytes()))}"
     if not home.exists():
         paths = sorted(folder.glob("*/*.jpg"))
         for row in rows:
@@ -237,7 +237,7 @@ def outside_memory(reads: list[float]) -> Iterator[None]:
         sources.IN_MEMORY, Decoded.take = budget, take  # type: ignore[method-assign]
 
 
-def comparison(folder: Path, place: Path, turns: int) -> Found:
+def comparison(folder: Path, scratch: Path, turns: int) -> Numbers:
     """Seconds of a comparison and of its peers, and the share of the time in which pixels are read from the cache."""
     jobs: list[Job] = []
     compared(folder, jobs)  # imports and traces are paid for
@@ -252,11 +252,11 @@ def comparison(folder: Path, place: Path, turns: int) -> Found:
     work = {
         "ours": lambda: timed(lambda: compared(folder)),
         "ours, pixels outside memory": from_file,
-        "loop of fit": lambda: timed(lambda: looped(folder, place, distinct, False)),
-        "loop of fit, cache(file)": lambda: timed(lambda: looped(folder, place, distinct, True)),
+        "loop of fit": lambda: timed(lambda: looped(folder, scratch, distinct, False)),
+        "loop of fit, cache(file)": lambda: timed(lambda: looped(folder, scratch, distinct, True)),
     }
-    found = alternate(work, Options(turns, "", Path()))
-    return {**found, "share of reading": sum(reads) / turns / found["ours, pixels outside memory"]}
+    seconds = alternate(work, Options(turns, "", Path()))
+    return {**seconds, "share of reading": sum(reads) / turns / seconds["ours, pixels outside memory"]}
 
 
 def main() -> None:
@@ -272,27 +272,27 @@ def main() -> None:
         return
     print(f"{machine()}; Pillow {PIL.__version__}")
     with tempfile.TemporaryDirectory() as name:
-        place = Path(name)
-        (place / "files").mkdir()
-        make_files(place / "files", given.data, given.files)
+        scratch = Path(name)
+        (scratch / "files").mkdir()
+        make_files(scratch / "files", given.data, given.files)
         for row in given.rows.split(","):
             if row == "passes":
-                found = passes(place / "files", given.files, given.turns)
+                numbers = passes(scratch / "files", given.files, given.turns)
                 for which in ("first", "first, per core", "later"):
-                    ours, peer = found[f"{which} ours"], found[f"{which} peer"]
+                    ours, peer = numbers[f"{which} ours"], numbers[f"{which} peer"]
                     print(f"{which}: {ours:,.0f} images/s, peer {peer:,.0f}: {ours / peer:.2f} x", flush=True)
             elif row == "memory":
-                found = memory(place / "files", given.listed, place)
+                numbers = memory(scratch / "files", given.listed, scratch)
                 print(
-                    f"{given.listed:,} files: {found['listed']:,.0f} MB listed, {found['read']:,.0f} MB read, in "
-                    f"{found['seconds']:,.0f} s",
+                    f"{given.listed:,} files: {numbers['listed']:,.0f} MB listed, {numbers['read']:,.0f} MB read, in "
+                    f"{numbers['seconds']:,.0f} s",
                     flush=True,
                 )
             else:
-                (place / "compared").mkdir()
-                make_files(place / "compared", given.data, min(COMPARED, given.files))
-                found = comparison(place / "compared", place, given.turns)
-                for name, value in found.items():
+                (scratch / "compared").mkdir()
+                make_files(scratch / "compared", given.data, min(COMPARED, given.files))
+                numbers = comparison(scratch / "compared", scratch, given.turns)
+                for name, value in numbers.items():
                     print(f"{name}: {value:,.3g}", flush=True)
 
 

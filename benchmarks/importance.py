@@ -51,8 +51,8 @@ def run(draws: int, rows: int) -> None:
     clf = cp.wrap(model, *draw(rng, 2000), output="logits")
     held, above = np.zeros(3), 0
     for number in range(draws):
-        found = cp.explain(clf, *draw(rng, rows), seed=number, resamples=100)["columns"]
-        scores = {one["columns"][0]: one["importance"] for one in found}
+        columns = cp.explain(clf, *draw(rng, rows), seed=number, resamples=100)["columns"]
+        scores = {one["columns"][0]: one["importance"] for one in columns}
         for j in range(3):
             held[j] += scores[f"x{j}"]["low"] <= true[j] <= scores[f"x{j}"]["high"]
         above += scores["x2"]["low"] > 0

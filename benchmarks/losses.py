@@ -6,7 +6,7 @@ Digits (scikit-learn): class sizes fall exponentially by a ratio of 100, the cla
 test rows are balanced. Shuttle: the official split, 7 classes, the rarest 10 rows in 58,000. Same network, steps and
 initial weights for every row of a table; no early stopping. Balanced accuracy is that of the largest raw output, except
 for "post hoc", which subtracts the log of the training shares. Log loss is that of the corrected probabilities at the
-training shares. Intervals are paired over seeds (t, 95 %).
+training shares. Intervals are paired over seeds (t, 95%).
 """
 
 from __future__ import annotations
@@ -107,21 +107,21 @@ def balanced(y: Array, decided: Array) -> float:
 
 def table(make: Callable[[int], tuple[Examples, Array, Array]], seeds: int, epochs: int, batch: int) -> None:
     """Print mean and paired difference to cross-entropy of each method."""
-    found: dict[str, list[tuple[float, float]]] = {}
+    by_title: dict[str, list[tuple[float, float]]] = {}
     for seed in range(seeds):
         settings = Settings(epochs=epochs, batch_size=batch, early_stopping=False, seed=seed, engine="fit")
         for title, accuracy, loss in scores(*make(seed), settings):
-            found.setdefault(title, []).append((accuracy, loss))
+            by_title.setdefault(title, []).append((accuracy, loss))
     print(f"{'':<50} balanced accuracy   minus cross-entropy [95% CI]   log loss")
-    base = np.array(found["cross-entropy"])
-    for title, values in found.items():
+    base = np.array(by_title["cross-entropy"])
+    for title, values in by_title.items():
         now = np.array(values)
         shown = interval(now[:, 0] - base[:, 0])
         print(f"{title:<50} {now[:, 0].mean():17.3f}   {shown:<26}   {now[:, 1].mean():8.3f}")
 
 
 def interval(gap: Array) -> str:
-    """Mean of paired differences (seeds,) with its 95 % interval (t), as text."""
+    """Mean of paired differences (seeds,) with its 95% interval (t), as text."""
     half = stats.t.ppf(0.975, len(gap) - 1) * gap.std(ddof=1) / np.sqrt(len(gap)) if len(gap) > 1 else np.nan
     return f"{gap.mean():+.3f} [{gap.mean() - half:+.3f}, {gap.mean() + half:+.3f}]"
 
@@ -133,11 +133,11 @@ def yeast(folder: Path, seeds: int) -> Mapping[str, Array]:
     frame = pl.read_parquet(folder / "yeast_multilabel.parquet")
     labels = [c for c in frame.columns if c.startswith("Class")]
     x, y = frame.drop(labels).to_numpy().astype("float32"), frame.select(labels).to_numpy().astype("float32")
-    found: dict[str, list[tuple[float, float]]] = {"plain": [], "compile_balanced": []}
+    by_name: dict[str, list[tuple[float, float]]] = {"plain": [], "compile_balanced": []}
     for seed in range(seeds):
         order = np.random.default_rng(seed).permutation(len(x))
         train, test = order[:1600], order[1600:]
-        for name, values in found.items():
+        for name, values in by_name.items():
             keras.utils.set_random_seed(seed)
             inputs = keras.Input((x.shape[1],))
             h = keras.layers.Dense(64, activation="relu")(inputs)
@@ -150,7 +150,7 @@ def yeast(folder: Path, seeds: int) -> Mapping[str, Array]:
             z = model.predict(x[test], verbose=0)
             macro = f1_score(y[test], z > 0, average="macro", zero_division=0)
             values.append((average_precision_score(y[test], z, average="macro"), macro))
-    return {name: np.mean(values, axis=0) for name, values in found.items()}
+    return {name: np.mean(values, axis=0) for name, values in by_name.items()}
 
 
 def mammography(folder: Path, seeds: int) -> Mapping[str, Array]:
@@ -161,12 +161,12 @@ def mammography(folder: Path, seeds: int) -> Mapping[str, Array]:
     target = frame.columns[-1]
     x, names = frame.drop(target).to_numpy().astype("float32"), frame[target].cast(pl.String).to_numpy()
     y = (names == min(set(names), key=lambda name: np.sum(names == name))).astype("int32")
-    found: dict[str, list[float]] = {"cross-entropy": [], "AUCMargin": [], "MinimaxHead": []}
+    areas: dict[str, list[float]] = {"cross-entropy": [], "AUCMargin": [], "MinimaxHead": []}
     for seed in range(seeds):
         order = np.random.default_rng(seed).permutation(len(x))
         test, train = np.split(order, [len(x) // 3])
         scaled = (x - x[train].mean(axis=0)) / x[train].std(axis=0)
-        for name, values in found.items():
+        for name, values in areas.items():
             keras.utils.set_random_seed(seed)
             inputs = keras.Input((x.shape[1],))
             model = keras.Model(inputs, keras.layers.Dense(1)(keras.layers.Dense(64, activation="relu")(inputs)))
@@ -177,7 +177,7 @@ def mammography(folder: Path, seeds: int) -> Mapping[str, Array]:
             trained.compile(keras.optimizers.Adam(0.002), loss)
             trained.fit(scaled[train], y[train], epochs=30, batch_size=256, verbose=0)
             values.append(roc_auc_score(y[test], model.predict(scaled[test], verbose=0)[:, 0]))
-    return {name: np.array(values) for name, values in found.items()}
+    return {name: np.array(values) for name, values in areas.items()}
 
 
 def main() -> None:
@@ -196,9 +196,9 @@ def main() -> None:
     for name, (precision, f1) in yeast(given.data, given.seeds).items():
         print(f"{name:<20} {precision:.3f}  {f1:.3f}")
     print("\nmammography: ROC AUC, difference to cross-entropy [95% CI]")
-    found = mammography(given.data, given.seeds)
-    for name, values in found.items():
-        gap = values - found["cross-entropy"]
+    areas = mammography(given.data, given.seeds)
+    for name, values in areas.items():
+        gap = values - areas["cross-entropy"]
         print(f"{name:<20} {values.mean():.4f}  {interval(gap)}")
 
 

@@ -3,7 +3,7 @@
     python -m benchmarks.main_job [--data FOLDER] [--repeats 3]
 
 Prints, per table, average precision of every strategy of the default set, log loss of the balanced strategies relative
-to the untouched model (corrected and uncorrected), and the ensemble against its best member and its members' average.
+to the baseline (corrected and uncorrected), and the ensemble against its best member and its members' average.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ MEMBERS = ("none", "oversample", "undersample")
 BALANCED = ("oversample", "undersample", "class_weight")
 
 
-def race(folder: Path, name: str, repeats: int) -> dict[str, dict[str, float]]:
+def mean_scores(folder: Path, name: str, repeats: int) -> dict[str, dict[str, float]]:
     """Mean score per strategy and metric on one table."""
     file, target, drop = TABLES[name]
     examples = read(folder / file, target=target, drop=drop)
-    found = cp.compare("mlp", examples, folds=5, repeats=repeats, refit=False, verbose=0)
+    result = cp.compare("mlp", examples, folds=5, repeats=repeats, refit=False, verbose=0)
     keys = ("average_precision", "log_loss", "log_loss_uncorrected", "calibration_slope", "skill")
-    return {row["strategy"]: {k: row["scores"][k]["mean"] for k in keys} for row in found.leaderboard}
+    return {row["strategy"]: {k: row["scores"][k]["mean"] for k in keys} for row in result.leaderboard}
 
 
 def main() -> None:
@@ -45,7 +45,7 @@ def main() -> None:
         return
     above_best, above_average = [], 0
     for name in TABLES:
-        scores = race(given.data, name, given.repeats)
+        scores = mean_scores(given.data, name, given.repeats)
         ap = {s: row["average_precision"] for s, row in scores.items()}
         members, ours = [ap[m] for m in MEMBERS], ap["resampling_ensemble"]
         above_best.append((ours, max(members)))

@@ -29,7 +29,7 @@ from scipy import ndimage, stats
 from sklearn.metrics import average_precision_score, log_loss
 
 import counterpoise as cp
-from benchmarks._turns import Found, measure
+from benchmarks._turns import Numbers, measure
 from counterpoise.metrics.lesions import find_lesions, lesion_recall
 from counterpoise.metrics.region_scores import dice, pixel_counts, pooled
 from counterpoise.networks.built_in import BUILT_IN
@@ -112,7 +112,7 @@ def parts(seed: int, images: int) -> Parts:
     return Parts(Images(*(column[train] for column in data)), int(stopping.sum()), made_lesions(1000 + seed, TEST))
 
 
-def by_fit(seed: int, images: int, epochs: int) -> Found:
+def by_fit(seed: int, images: int, epochs: int) -> Numbers:
     """Plain `fit`, with early stopping on the log loss of held-out images."""
     data = parts(seed, images)
     keras.utils.set_random_seed(seed)
@@ -129,7 +129,7 @@ def by_fit(seed: int, images: int, epochs: int) -> Found:
     return scores(data.test.masks, 1 / (1 + np.exp(-logits)), 0.5)
 
 
-def by_strategy(name: str, seed: int, images: int, epochs: int) -> Found:
+def by_strategy(name: str, seed: int, images: int, epochs: int) -> Numbers:
     """`cp.fit` with a strategy."""
     data = parts(seed, images)
     clf = cp.fit(
@@ -140,7 +140,7 @@ def by_strategy(name: str, seed: int, images: int, epochs: int) -> Found:
     return scores(data.test.masks, proba, float(clf.card["threshold"]["value"]))
 
 
-def scores(masks: Array, proba: Array, threshold: float) -> Found:
+def scores(masks: Array, proba: Array, threshold: float) -> Numbers:
     """All scores of the module's text."""
     own, low = (find_lesions(masks, proba, t) for t in (threshold, LOW))
     hits, false, missed = own.counts().sum(axis=0).tolist()
@@ -162,13 +162,13 @@ def paired(differences: Array) -> str:
     return f"{differences.mean():+.3f} [{differences.mean() - half:+.3f}, {differences.mean() + half:+.3f}]"
 
 
-def table(found: dict[str, dict[str, Found]], names: list[str]) -> None:
+def table(results: dict[str, dict[str, Numbers]], names: list[str]) -> None:
     """Print means over seeds, and differences to plain `fit`."""
     keys = ("recall", "false", "recall_own", "recall_low", "dice", "ap", "log_loss", "mean", "threshold")
     print(f"{'':24}" + "".join(f"{key:>11}" for key in keys))
 
     def values(name: str, key: str) -> Array:
-        return np.array([of_seed[name][key] for of_seed in found.values()])
+        return np.array([of_seed[name][key] for of_seed in results.values()])
 
     for name in names:
         print(f"{name:24}" + "".join(f"{values(name, key).mean():11.4f}" for key in keys))
@@ -187,7 +187,7 @@ def main() -> None:
     parser.add_argument("--kept", type=Path, default=Path("build/bench-masks.json"))
     given = parser.parse_args()
     names = ["fit", *given.strategies.split(",")]
-    work: dict[str, Callable[[], Found]] = {}
+    work: dict[str, Callable[[], Numbers]] = {}
     for seed in range(given.seeds):
         for name in names:
             how: dict[str, Any] = {"seed": seed, "images": given.images, "epochs": given.epochs}

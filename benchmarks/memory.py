@@ -1,8 +1,8 @@
-"""The memory of one process over many small races: what a race leaves behind.
+"""The memory of one process over many small comparisons: what one leaves behind.
 
-    python -m benchmarks.memory [--races 100]
+    python -m benchmarks.memory [--comparisons 100]
 
-Prints the resident memory after the first race and after every tenth. Each race has a network, programs and examples
+Prints the resident memory after the first comparison and after every tenth. Each has a network, programs and examples
 of its own, and a builder that changes shape, so that nothing could be used again.
 """
 
@@ -24,8 +24,8 @@ def resident() -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
-def race(number: int) -> None:
-    """A small race of two strategies over two folds, with a network of its own width."""
+def compare_once(number: int) -> None:
+    """A small comparison of two strategies over two folds, with a network of its own width."""
     rng = np.random.default_rng(number)
     y = np.repeat([0, 1], [160, 40])
     x = rng.normal(size=(200, 4)).astype("float32") + y[:, None]
@@ -39,11 +39,11 @@ def race(number: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--races", type=int, default=100)
+    parser.add_argument("--comparisons", type=int, default=100)
     given = parser.parse_args()
-    print("| races | resident memory, MB |\n|---|---|")
-    for number in range(1, given.races + 1):
-        race(number)
+    print("| comparisons | resident memory, MB |\n|---|---|")
+    for number in range(1, given.comparisons + 1):
+        compare_once(number)
         if number == 1 or number % 10 == 0:
             print(f"| {number} | {resident():.0f} |", flush=True)
 

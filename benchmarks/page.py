@@ -1,10 +1,10 @@
-"""How big the report of a large race is, and how soon a browser has drawn it.
+"""How big the report of a large comparison is, and how soon a browser has drawn it.
 
     python -m benchmarks.page [--report FILE] [--times 5]
 
-Without a report, 12 strategies race over 5 folds of 150,000 made-up rows for 3 epochs first. Chromium opens the page
-anew each time; printed are the medians of the seconds until something is read, until the page is loaded, and until
-every figure is drawn, the browser's own start not counted.
+Without a report, 12 strategies are compared over 5 folds of 150,000 made-up rows for 3 epochs first. Chromium opens the
+page again each time; printed are the medians of the seconds until something is read, until the page is loaded, and
+until every figure is drawn, the browser's own start not counted.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ def table(rows: int = 150_000) -> pl.DataFrame:
     )
 
 
-def race(place: Path) -> Path:
-    """The report of a race over that table."""
+def make_report(folder: Path) -> Path:
+    """The report of a comparison on that table."""
     how: dict[str, Any] = {"folds": 5, "epochs": 3, "batch_size": 1024, "refit": False, "verbose": 0}
-    found = cp.compare("mlp", table(), "label", strategies=STRATEGIES.split(","), **how)
-    return found.to_html(place / "report.html")
+    result = cp.compare("mlp", table(), "label", strategies=STRATEGIES.split(","), **how)
+    return result.to_html(folder / "report.html")
 
 
 def opened(browser: Any, report: Path) -> tuple[float, float, float]:
@@ -73,8 +73,8 @@ def main() -> None:
         return
     from playwright.sync_api import sync_playwright
 
-    with tempfile.TemporaryDirectory() as place, sync_playwright() as playwright:
-        report = given.report or race(Path(place))
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        report = given.report or make_report(Path(folder))
         print(f"{report.stat().st_size / 1e6:.2f} MB")
         browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         times = [opened(browser, report) for _ in range(given.times)]

@@ -2,7 +2,7 @@
 
     python -m benchmarks.question [--data ../shared/data] [--repeats 5]
 
-One table (mammography, 11,183 rows, 2.3 % positive), stratified 70/30 splits, Dense 128-64-1, 20 epochs of batch 256.
+One table (mammography, 11,183 rows, 2.3% positive), stratified 70/30 splits, Dense 128-64-1, 20 epochs of batch 256.
 Every recipe is scored on rows that no recipe touched; "its own test" is what the recipe itself would report.
 """
 
@@ -71,14 +71,14 @@ def scores(y: Array, p: Array, decision: Array | None = None) -> dict[str, float
     """Average precision, log loss, mean probability over share, recall and precision of the decision."""
     from sklearn.metrics import average_precision_score, log_loss
 
-    said = p >= 0.5 if decision is None else decision == 1
-    found = float((said & (y == 1)).sum())
+    decided = p >= 0.5 if decision is None else decision == 1
+    hits = float((decided & (y == 1)).sum())
     return {
         "AP": average_precision_score(y, p),
         "log loss": log_loss(y, np.clip(p, 1e-7, 1 - 1e-7)),
         "mean p / share": p.mean() / y.mean(),
-        "recall": found / y.sum(),
-        "precision": found / max(1, said.sum()),
+        "recall": hits / y.sum(),
+        "precision": hits / max(1, decided.sum()),
     }
 
 
@@ -91,7 +91,7 @@ def leaky(x: Array, y: Array, seed: int) -> dict[str, float]:
 
 
 def recipes(x: Array, y: Array, tx: Array, ty: Array, seed: int) -> dict[str, dict[str, float]]:
-    """Scores of each plain recipe and of the Counterpoise line beside it, on the untouched test rows."""
+    """Scores of each plain recipe and of the Counterpoise line beside it, on test rows that no recipe touched."""
     import counterpoise as cp
 
     plain = fitted(x, y, seed)(tx)
@@ -99,7 +99,7 @@ def recipes(x: Array, y: Array, tx: Array, ty: Array, seed: int) -> dict[str, di
     share = y.mean()
     weights = {0: 0.5 / (1 - share), 1: 0.5 / share}
     weighted = fitted(x, y, seed, class_weight=weights)(tx)
-    found = {
+    results = {
         "nothing": scores(ty, plain),
         "oversample by hand": scores(ty, over),
         "undersample by hand": scores(ty, under),
@@ -108,8 +108,8 @@ def recipes(x: Array, y: Array, tx: Array, ty: Array, seed: int) -> dict[str, di
     }
     for name in ("none", "threshold", "oversample", "undersample", "class_weight", "resampling_ensemble"):
         clf = cp.fit("mlp", x, y, strategy=name, epochs=EPOCHS, batch_size=BATCH, seed=seed, verbose=0)
-        found[f'cp "{name}"'] = scores(ty, clf.predict_proba(tx)[:, 1], clf.predict(tx))
-    return found
+        results[f'cp "{name}"'] = scores(ty, clf.predict_proba(tx)[:, 1], clf.predict(tx))
+    return results
 
 
 def main() -> None:

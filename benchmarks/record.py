@@ -5,7 +5,7 @@
 
 For who restructures the package: what was not changed on purpose must stay equal. A record has, for each table and
 strategy, every score fold by fold, fits, best steps and a hash of the corrected log-probabilities of the test rows; the
-predictions of the classifier trained anew on fixed rows, before and after saving; and those of its exports. Write two
+predictions of the retrained classifier on fixed rows, before and after saving; and those of its exports. Write two
 records on the old commit first, with the same number of threads: what differs there is the tolerance.
 """
 
@@ -42,8 +42,8 @@ def _sets(folder: Path) -> Iterator[tuple[str, str, Any, Any]]:
         if name == "wine_quality":
             table = table.with_columns(pl.col(target).clip(4, 8))  # three wines of 9, and thirty of 3
         yield name, model, table.sample(min(ROWS, len(table)), shuffle=True, seed=0), target
-    with np.load(folder / IMAGES) as found:
-        x, y = found["images"], found["labels"]
+    with np.load(folder / IMAGES) as stored:
+        x, y = stored["images"], stored["labels"]
     rows = np.random.default_rng(0).permutation(len(y))[:800]
     yield "images", "cnn", x[rows][..., None].astype("float32") / 255.0, y[rows]
 
@@ -56,18 +56,18 @@ def record(folder: Path) -> dict[str, Any]:
     """Every number, by set."""
     import counterpoise as cp
 
-    found: dict[str, Any] = {}
+    sets: dict[str, Any] = {}
     for name, model, x, y in _sets(folder):
         chosen = STRATEGIES if name != "images" else "default,focal,mixup"
         how = {"strategies": chosen, "folds": FOLDS, "epochs": EPOCHS, "verbose": 0}
         made = cp.compare(model, x, y, **how)
         rows = {row["strategy"]: _row(row, made) for row in made.leaderboard}
         fixed = x[:50]
-        found[name] = {"rows": rows, "winner": made.verdict.winner, "best": _outputs(made.best, fixed)}
+        sets[name] = {"rows": rows, "winner": made.verdict.winner, "best": _outputs(made.best, fixed)}
         print(
             name, {key: round(row["scores"]["average_precision"][0], 4) for key, row in rows.items() if row["scores"]}
         )
-    return found
+    return sets
 
 
 def _row(row: dict[str, Any], made: Any) -> dict[str, Any]:
@@ -93,23 +93,23 @@ def _outputs(classifier: Any, rows: Any) -> dict[str, Any]:
     return {"direct": direct[:, -1].tolist(), "loaded": again[:, -1].tolist()}
 
 
-def differences(a: Any, b: Any, tolerance: float, place: str = "") -> Iterator[str]:
+def differences(a: Any, b: Any, tolerance: float, path: str = "") -> Iterator[str]:
     """Where two records differ: places that one lacks, unequal words, numbers further apart than the tolerance."""
     if isinstance(a, dict) and isinstance(b, dict):
         for key in [*a, *(key for key in b if key not in a)]:
-            here = f"{place}/{key}"
+            here = f"{path}/{key}"
             if key not in a or key not in b:
                 yield f"{here}: only in {'B' if key in b else 'A'}"
             else:
                 yield from differences(a[key], b[key], tolerance, here)
     elif isinstance(a, list) and isinstance(b, list) and len(a) == len(b):
         for index, (left, right) in enumerate(zip(a, b, strict=True)):
-            yield from differences(left, right, tolerance, f"{place}/{index}")
+            yield from differences(left, right, tolerance, f"{path}/{index}")
     elif isinstance(a, (int, float)) and isinstance(b, (int, float)):
         if not (abs(a - b) <= tolerance or a == b or (a != a and b != b)):
-            yield f"{place}: {a} {b}"
-    elif a != b and not (tolerance and "/proba/" in place):
-        yield f"{place}: {a} {b}"
+            yield f"{path}: {a} {b}"
+    elif a != b and not (tolerance and "/proba/" in path):
+        yield f"{path}: {a} {b}"
 
 
 def main() -> None:
@@ -126,9 +126,9 @@ def main() -> None:
     if chosen.work == "write":
         chosen.file.write_text(json.dumps(record(chosen.data), indent=1))
         return
-    found = list(differences(json.loads(chosen.a.read_text()), json.loads(chosen.b.read_text()), chosen.tolerance))
-    print("\n".join(found[:40]) or "equal", f"({len(found)} differences)" if found else "")
-    sys.exit(bool(found))
+    lines = list(differences(json.loads(chosen.a.read_text()), json.loads(chosen.b.read_text()), chosen.tolerance))
+    print("\n".join(lines[:40]) or "equal", f"({len(lines)} differences)" if lines else "")
+    sys.exit(bool(lines))
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from benchmarks._turns import Found, Options, alternate, machine, measure, timed
+from benchmarks._turns import Numbers, Options, alternate, machine, measure, timed
 from counterpoise.core.examples import Examples
 from counterpoise.core.folds import Holdout
 from counterpoise.data.read import read
@@ -101,7 +101,7 @@ def jobs(
 
 def epoch_seconds(
     examples: Examples, make: Callable[[], keras.Model], members: int, options: Options, *, xla: bool, more: int = 2
-) -> Found:
+) -> Numbers:
     """Seconds per epoch of all members after compilation: the time of 1 + `more` epochs less that of 1, over `more`."""
     network = Network(make(), examples, initial_weights="fresh")
     twenty = jobs(network, examples, members, 20)
@@ -130,23 +130,23 @@ def epoch_seconds(
     return alternate(work | {"peak": matmul_peak} if members == 10 else work, options)
 
 
-def one(options: Options) -> Found:
+def one(options: Options) -> Numbers:
     return epoch_seconds(table(200_000, 30), lambda: dense(30), 1, options, xla=True)
 
 
-def ten(options: Options) -> Found:
-    found = epoch_seconds(table(200_000, 30), lambda: dense(30), 10, options, xla=True)
+def ten(options: Options) -> Numbers:
+    seconds = epoch_seconds(table(200_000, 30), lambda: dense(30), 10, options, xla=True)
     products = 10 * 200_000 * 3 * (30 * 128 + 128 * 64 + 64)
-    return found | {"share": products / found["ours"] / found["peak"]}
+    return seconds | {"share": products / seconds["ours"] / seconds["peak"]}
 
 
-def cnn_members(options: Options) -> Found:
+def cnn_members(options: Options) -> Numbers:
     rng = np.random.default_rng(0)
     images = Examples(rng.random((20_000, 28, 28, 1), "float32"), (rng.random(20_000) < 0.1).astype(np.int32), (0, 1))
     return epoch_seconds(images, cnn, 3, options, xla=False, more=1)
 
 
-def ensemble(options: Options, n: int = 200_000) -> Found:
+def ensemble(options: Options, n: int = 200_000) -> Numbers:
     """3-member resampling ensemble, 5 epochs, compilation and resampling included."""
     from imblearn.over_sampling import RandomOverSampler
     from imblearn.under_sampling import RandomUnderSampler
@@ -170,7 +170,7 @@ def ensemble(options: Options, n: int = 200_000) -> Found:
     return alternate({"F": lambda: fit(False), "B": lambda: fit(True), "ours": ours}, options)
 
 
-def race(options: Options) -> Found:
+def comparison(options: Options) -> Numbers:
     """4 strategies x 5 folds x 20 epochs on mammography, batch 256; a turn of a peer is one fold, times 5."""
     from imblearn.over_sampling import RandomOverSampler
     from imblearn.under_sampling import RandomUnderSampler
@@ -210,7 +210,7 @@ def race(options: Options) -> Found:
     return alternate({"F": lambda: fit("F"), "B": lambda: fit("B"), "ours": ours}, options)
 
 
-def small(options: Options) -> Found:
+def small(options: Options) -> Numbers:
     """One small model on 1,000 rows, 5 epochs, everything included."""
     examples = table(1000, 30)
     y = examples.y[:, None].astype("float32")
@@ -225,7 +225,7 @@ def small(options: Options) -> Found:
     return alternate({"F": lambda: fit(False), "B": lambda: fit(True), "ours": ours}, options)
 
 
-def dropout(options: Options, widths: tuple[int, ...] = (16,), batch: int = 2048, epochs: int = 40) -> Found:
+def dropout(options: Options, widths: tuple[int, ...] = (16,), batch: int = 2048, epochs: int = 40) -> Numbers:
     """A network with dropout on 100k x 29, everything included."""
     examples = table(100_000, 29)
     y = examples.y[:, None].astype("float32")
@@ -241,7 +241,7 @@ def dropout(options: Options, widths: tuple[int, ...] = (16,), batch: int = 2048
     return alternate({"F": lambda: fit(False), "B": lambda: fit(True), "ours": ours}, options)
 
 
-def memory(options: Options) -> Found:
+def memory(options: Options) -> Numbers:
     """Extra peak memory of 10 members over 1, as a share of 1M x 30 numbers."""
     peaks = {
         members: alternate({"peak": lambda m=members: peak_megabytes(m)}, Options(2, "", options.data))["peak"]
@@ -277,12 +277,12 @@ def matmul_peak() -> float:
 
 
 #: name -> (what is measured, what it should be, measurement)
-ROWS: dict[str, tuple[str, str, Callable[[Options], Found]]] = {
+ROWS: dict[str, tuple[str, str, Callable[[Options], Numbers]]] = {
     "one": ("one model, epoch of 200k x 30", "5 x F, 2.2 x B", one),
     "ten": ("10 members on bootstrap draws, the same", "7 x F, 3 x B", ten),
     "ensemble": ("3-member ensemble, 200k x 30, 5 epochs, all included", "5 x F", ensemble),
     "ensemble50": ("the same, 50k x 30", "reported", partial(ensemble, n=50_000)),
-    "race": ("4 strategies x 5 folds x 20 epochs on mammography, all included", "10 x F", race),
+    "comparison": ("4 strategies x 5 folds x 20 epochs on mammography, all included", "10 x F", comparison),
     "cnn": ("small CNN, epoch of 20k images 28 x 28, 3 members", "1.4 x F", cnn_members),
     "dropout": ("the tutorial's network: Dense 16, dropout, 100k x 29, batch 2,048, 40 epochs", "3 x F", dropout),
     "dropout128": (
@@ -295,21 +295,21 @@ ROWS: dict[str, tuple[str, str, Callable[[Options], Found]]] = {
 }
 
 
-def lines(results: dict[str, Found]) -> list[str]:
+def lines(results: dict[str, Numbers]) -> list[str]:
     """The Markdown table."""
     shown = ["| work | ours | peers (their time over ours) | at least |", "|---|---|---|---|"]
     for name, (work, wanted, _) in ROWS.items():
-        found = results.get(name)
-        if not found:
+        row = results.get(name)
+        if not row:
             continue
         if name == "memory":
-            shown.append(f"| {work} | {found['share']:.2f} of the data | | {wanted} |")
+            shown.append(f"| {work} | {row['share']:.2f} of the data | | {wanted} |")
             continue
-        ours = found["ours"]
-        peers = ", ".join(f"{k} {found[k]:.3g} s ({found[k] / ours:.1f} x)" for k in "FB" if k in found)
+        ours = row["ours"]
+        peers = ", ".join(f"{k} {row[k]:.3g} s ({row[k] / ours:.1f} x)" for k in "FB" if k in row)
         shown.append(f"| {work} | {ours:.3g} s | {peers} | {wanted} |")
-        if "share" in found:
-            shown.append(f"| the same: share of the machine's matmul rate | {found['share']:.0%} | | reported |")
+        if "share" in row:
+            shown.append(f"| the same: share of the machine's matmul rate | {row['share']:.0%} | | reported |")
     return shown
 
 
@@ -329,7 +329,7 @@ def main() -> None:
     if given.child:
         child(given.child)
         return
-    names = [name for name in given.rows.split(",") if name != "race" or given.data.is_dir()]
+    names = [name for name in given.rows.split(",") if name != "comparison" or given.data.is_dir()]
     before = machine()
     rows = {name: partial(ROWS[name][2], _options(given, ROWS[name][1])) for name in names}
     results = measure(rows, given.kept)

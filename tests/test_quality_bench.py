@@ -20,14 +20,14 @@ from benchmarks.quality.hold_out import held_out, parts
 from benchmarks.quality.report import write_report
 from benchmarks.quality.sets import group_of, parent_of, read_keel, sets
 from benchmarks.quality.table import METRICS, against_singles, by_parent, complete, own_choice, ranks, wins
-from benchmarks.quality.training_time import told
+from benchmarks.quality.training_time import lines_of
 from benchmarks.quality.wanted import wanted
 from counterpoise.core.examples import Examples
 from counterpoise.strategies.external import external
 from counterpoise.strategies.select import find
 
 
-def entrant(ap):
+def result(ap):
     return {"scores": {m: [ap, ap] for m in METRICS}}
 
 
@@ -35,10 +35,10 @@ def entrant(ap):
 def _folder(tmp_path):
     """Two sets of one parent and one of another; ours is ahead, behind, and tied."""
     for name, parent, ours, rival in (("p-1", "p", 0.5, 0.3), ("p-2", "p", 0.5, 0.6), ("q", "q", 0.704, 0.7)):
-        rivals = {"none": entrant(0.1), "external:forest": entrant(rival)}
-        for piece, rows in (("rivals", rivals), ("tabular", {"none": entrant(ours)}), ("more", {}), ("mlp", {})):
+        rivals = {"none": result(0.1), "external:forest": result(rival)}
+        for piece, rows in (("rivals", rivals), ("tabular", {"none": result(ours)}), ("more", {}), ("mlp", {})):
             network = "tabular" if piece in ("tabular", "more") else "mlp"
-            record = {"set": name, "parent": parent, "network": network, "entrants": rows}
+            record = {"set": name, "parent": parent, "network": network, "models": rows}
             record |= {"machine": "any", "seconds": 36.0}
             (tmp_path / f"{name}.{piece}.json").write_text(json.dumps(record))
     return tmp_path
@@ -63,7 +63,7 @@ def test_the_best_of_several_rivals_counts_and_the_best_single_is_chosen_elsewhe
         return {"scores": {m: list(folds) for m in METRICS}}
 
     rows = {"none": ap(0.9, 0.1), "oversample": ap(0.5, 0.5), "undersample": ap(0.2, 0.2)}
-    record = {"set": "s", "parent": "s", "network": "tabular", "entrants": rows | {"resampling_ensemble": ap(0.6, 0.6)}}
+    record = {"set": "s", "parent": "s", "network": "tabular", "models": rows | {"resampling_ensemble": ap(0.6, 0.6)}}
     (tmp_path / "s.tabular.json").write_text(json.dumps(record))
     # even folds choose `none`, which has 0.1 on the odd ones; odd folds choose `oversample`, 0.5 on the even ones
     assert against_singles(tmp_path, "development")[0] == pytest.approx(((0.6 - 0.1) + (0.6 - 0.5)) / 2)
@@ -73,10 +73,10 @@ def test_the_best_of_several_rivals_counts_and_the_best_single_is_chosen_elsewhe
     assert wins(parents, "us", ["a", "b"])[0] == 0.0
 
 
-def test_the_choice_of_a_race_is_held_against_the_best_strategy(tmp_path):
+def test_the_choice_of_a_comparison_is_held_against_the_best_strategy(tmp_path):
     for name, chosen in (("a", 0.5), ("b", 0.38), ("c", 0.4)):
-        rows = {"none": entrant(0.4), "oversample": entrant(0.5)}
-        record = {"set": name, "parent": name, "network": "mlp", "entrants": rows, "choice": {"mean": chosen}}
+        rows = {"none": result(0.4), "oversample": result(0.5)}
+        record = {"set": name, "parent": name, "network": "mlp", "models": rows, "choice": {"mean": chosen}}
         (tmp_path / f"{name}.choice.json").write_text(json.dumps(record))
     behind, low, high, parents = own_choice(tmp_path, "development")
     assert (behind, parents) == (pytest.approx(0.1), 3)
@@ -89,26 +89,26 @@ def test_the_page_says_what_was_not_run(folder, capsys):
     write_report(folder, folder / "RESULTS.md", folder / "time.json")
     page = (folder / "RESULTS.md").read_text()
     assert "Confirmatory parents (0 of 10)" in page
-    assert "Not raced with the rivals yet" in page
+    assert "Not compared with the rivals yet" in page
     assert "external:forest: 75% [50%, 100%] of 2 (not shown)" in page
     write_report(folder / "nowhere", folder / "x.md", folder / "time.json")
     assert "no set with all of its results" in capsys.readouterr().out
 
 
-def test_seconds_are_those_of_one_training_and_large_sets_are_told_apart(tmp_path):
+def test_seconds_are_those_of_one_training_and_large_sets_are_listed_apart(tmp_path):
     for name, rows, seconds in (("a", 100, 10.0), ("b", 200, 30.0), ("c", 90_000, 50.0)):
-        row = entrant(0.5) | {"seconds": seconds, "memory_mb": seconds}  # two folds
-        record = {"set": name, "parent": name, "network": "tabular", "rows": rows, "entrants": {"none": row}}
+        row = result(0.5) | {"seconds": seconds, "memory_mb": seconds}  # two folds
+        record = {"set": name, "parent": name, "network": "tabular", "rows": rows, "models": {"none": row}}
         (tmp_path / f"{name}.tabular.json").write_text(json.dumps(record))
     assert "| tabular none | 10.00 | 25.00 | 50 |" in costs(tmp_path)
 
 
 def test_training_times_are_held_against_what_is_wanted(tmp_path):
-    assert told(tmp_path / "time.json") == []
+    assert lines_of(tmp_path / "time.json") == []
     rows = [("mammography", 31.0, 900), ("cover", 100.0, 2000)]
     times = [{"model": "auto", "set": s, "rows": 9, "columns": 2, "seconds": t, "memory_mb": m} for s, t, m in rows]
     (tmp_path / "time.json").write_text(json.dumps(times))
-    words = [line.split("|")[-2].strip() for line in told(tmp_path / "time.json")[-3:-1]]
+    words = [line.split("|")[-2].strip() for line in lines_of(tmp_path / "time.json")[-3:-1]]
     assert words == ["not reached", "reached"]
 
 
@@ -121,8 +121,8 @@ def test_a_set_counts_once_it_has_every_piece(folder):
 
 def test_what_is_asked_for_is_held_against_what_came_out(tmp_path):
     def write(parent, piece, network, rows):
-        entrants = {name: entrant(ap) | {"seconds": seconds} for name, (ap, seconds) in rows.items()}
-        record = {"set": parent, "parent": parent, "network": network, "entrants": entrants}
+        models = {name: result(ap) | {"seconds": seconds} for name, (ap, seconds) in rows.items()}
+        record = {"set": parent, "parent": parent, "network": network, "models": models}
         (tmp_path / f"{parent}.{piece}.json").write_text(json.dumps(record | {"machine": "any", "seconds": 1.0}))
 
     for parent, ours in (("pima", 0.5), ("zoo", 0.7)):
@@ -155,7 +155,7 @@ def test_large_tables_are_split_into_parts_that_hold_every_class():
     assert not np.array_equal(splits[0][2], splits[1][2])
 
 
-def test_a_held_out_race_scores_the_judged_rows_alone():
+def test_a_held_out_comparison_scores_the_judged_rows_alone():
     rng = np.random.default_rng(0)
     y = (rng.random(400) < 0.3).astype(int)
     x = (rng.normal(size=(400, 3)) + 2 * y[:, None]).astype("float32")
@@ -211,7 +211,7 @@ def test_parents_and_raw_files(tmp_path):
     assert [len(examples.schema.numeric), len(examples.schema.categorical)] == [1, 1]
 
 
-def test_the_rarest_class_of_a_standard_set_is_told_from_all_the_rest(tmp_path):
+def test_the_rarest_class_of_a_standard_set_is_positive(tmp_path):
     (tmp_path / "balanced" / "raw").mkdir(parents=True)
     labels = "bbbbaaccddd"  # a and c are equally rare: the first by name
     text = "@relation wine\n" + "".join(f"{i}.5, {label}\n" for i, label in enumerate(labels))

@@ -11,11 +11,17 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").glob("*.py")]
-CODE = [*(ROOT / "counterpoise").rglob("*.py"), *(ROOT / "counterpoise").rglob("*.j2")]
-#: What only developers read. The results of `benchmarks/` are stored under older words.
+PAGES = [
+    *ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "benchmarks").rglob("*.md"),
+    *(ROOT / "examples").glob("*.py"),
+]  # fmt: skip
+CODE = [
+    *(ROOT / "counterpoise").rglob("*.py"), *(ROOT / "counterpoise").rglob("*.j2"),
+    *(ROOT / "benchmarks").rglob("*.py"),
+]  # fmt: skip
+#: What only developers read.
 TOOLS = [
-    *(p for p in (ROOT / "tests").rglob("*.py") if p.name not in ("test_words.py", "test_quality_bench.py")),
+    *(p for p in (ROOT / "tests").rglob("*.py") if p.name != "test_words.py"),
     *(ROOT / "requirements").glob("*.py"), *(ROOT / "docs").rglob("*.py"), ROOT / "Makefile", ROOT / "pyproject.toml",
 ]  # fmt: skip
 PERCENT = r"[0-9] %(?![a-z(}`\"])"

@@ -6,8 +6,8 @@
 
 `run` is resumable: each (set, piece) is one file of `results/`, written when it is done and left alone afterwards. It
 takes the sets in turn by parent, so that one that was cut short has every parent. Five stratified folds of a fixed
-seed; sets with few positives are repeated until some 100 have been scored, twice at most; tables above 50,000 rows have
-two splits of 60, 20 and 20 % instead (see `hold_out`). Every entrant gets the same rule (prior shift, calibrator,
+seed; sets with few positives are repeated until about 100 have been scored, twice at most; tables above 50,000 rows
+have two splits of 60, 20 and 20% instead (see `hold_out`). Every model gets the same rule (prior shift, calibrator,
 threshold) on the same rows, which trained nothing. Rivals with a grid choose on inner folds of their training rows (one
 inner split above 10,000 rows); ours tune nothing. `--group` names the parents to run: those of development, or one of
 the two groups that confirm (see `sets`). `--elsewhere` is the Python of an environment that holds imbalanced-ensemble
@@ -27,8 +27,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.quality import training_time
-from benchmarks.quality.entrants import CHOICE, PIECES, entrants
 from benchmarks.quality.hold_out import SEEDS, held_out
+from benchmarks.quality.models import CHOICE, PIECES, models
 from benchmarks.quality.report import write_report
 from benchmarks.quality.sets import GROUPS, Set, in_turn, keel_folder, sets
 from benchmarks.quality.table import METRICS
@@ -40,12 +40,12 @@ SCORED, REPEATS = 100, 2
 
 
 def measure(data: Set, piece: str, elsewhere: Path | None) -> dict[str, Any]:
-    """Race the entrants of one piece on one set; plain values."""
+    """Compare the models of one piece on one set; plain values."""
     import counterpoise as cp
 
     examples = data.read()
     positives = int(examples.counts.min())
-    network, strategies = entrants(piece, elsewhere, len(examples))
+    network, strategies = models(piece, elsewhere, len(examples))
     start = time.perf_counter()
     if data.large:
         rows, how = held_out(network, examples, strategies), {"hold_outs": len(SEEDS)}
@@ -56,24 +56,24 @@ def measure(data: Set, piece: str, elsewhere: Path | None) -> dict[str, Any]:
         "columns": len(examples.schema.columns) if examples.schema else 0, **how,
         "seconds": round(time.perf_counter() - start, 1),
         "machine": f"{platform.machine()}, {platform.python_version()}", "version": cp.__version__,
-        "entrants": {name: _plain(row) for name, row in rows.items()},
+        "models": {name: _plain(row) for name, row in rows.items()},
     }  # fmt: skip
 
 
 def _folded(network: str, examples: Any, strategies: Any, nested: bool) -> tuple[dict[str, Any], dict[str, Any]]:
-    """strategy -> its row of a race over five folds, and what else there is to say of the race."""
+    """strategy -> its row of a comparison over five folds, and what else the record has of the comparison."""
     import counterpoise as cp
 
     wanted = 1 if nested else -(-SCORED // int(examples.counts.min()))  # nested, repeats would take twice as long again
     repeats = int(np.clip(wanted, 1, REPEATS))
-    race = cp.compare(
+    result = cp.compare(
         network, examples, strategies=strategies, folds=5, repeats=repeats, nested=nested, refit=False, verbose=0,
         seed=0,
     )  # fmt: skip
-    how = {"repeats": repeats, "winner": race.verdict.winner}
+    how = {"repeats": repeats, "winner": result.verdict.winner}
     if nested:
-        how["choice"] = race.record["nested"]
-    return {row["strategy"]: row for row in race.leaderboard}, how
+        how["choice"] = result.record["nested"]
+    return {row["strategy"]: row for row in result.leaderboard}, how
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:
@@ -97,11 +97,11 @@ def run(args: argparse.Namespace) -> None:
             if time.monotonic() > end:
                 print("the time is over; the same command goes on")
                 return
-            found = measure(data, piece, args.elsewhere)
+            record = measure(data, piece, args.elsewhere)
             RESULTS.mkdir(exist_ok=True)
-            target.with_suffix(".part").write_text(json.dumps(found) + "\n")
+            target.with_suffix(".part").write_text(json.dumps(record) + "\n")
             target.with_suffix(".part").rename(target)
-            print(f"{data.name} {piece}: {found['seconds']:.0f} s", flush=True)
+            print(f"{data.name} {piece}: {record['seconds']:.0f} s", flush=True)
 
 
 def main() -> None:

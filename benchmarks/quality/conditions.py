@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.quality.entrants import BOOSTED, LEAVES, LINEAR, MANY, RATES
+from benchmarks.quality.models import BOOSTED, LEAVES, LINEAR, MANY, RATES
 from benchmarks.quality.table import label_of, records
 from counterpoise.core.version import installed
 
 PACKAGES = ("tensorflow-cpu", "keras", "scikit-learn", "imbalanced-learn", "lightgbm", "numpy")
-#: Rows above which a set is told apart in the table of costs.
+#: Rows above which a set counts as large in the table of costs.
 SMALL = 5000
 #: A rival and what it chooses from, as the page says it.
 GRIDS: dict[str, Mapping[str, list[Any]]] = {
@@ -26,8 +26,8 @@ GRIDS: dict[str, Mapping[str, list[Any]]] = {
 
 
 def who() -> list[str]:
-    """The entrants, and the package versions."""
-    chosen = [f"- {name}: {'; '.join(map(_told, grid.items()))}" for name, grid in GRIDS.items()]
+    """The models, and the package versions."""
+    chosen = [f"- {name}: {'; '.join(map(_grid_line, grid.items()))}" for name, grid in GRIDS.items()]
     return [
         "## Who takes part",
         "",
@@ -39,9 +39,9 @@ def who() -> list[str]:
         "- nothing to choose: easy ensemble of trees (10 x AdaBoost), self-paced ensemble and balance cascade (50 "
         "trees)",
         "",
-        "Every entrant gets the same treatment on the same out-of-fold rows: its training shift is removed where it is",
+        "Every model gets the same treatment on the same out-of-fold rows: its training shift is removed where it is",
         "known, a calibrator is kept where it lowers log loss, and the threshold is the best for F1. `none` decides at",
-        "0.5. Raw log loss is that of the untouched output.",
+        "0.5. Raw log loss is that of the uncorrected output.",
         "",
         "Versions where this page was written, imbalanced-ensemble 0.2.3 in an environment of its own:",
         f"{', '.join(' '.join(pair) for pair in installed(PACKAGES).items())}.",
@@ -50,11 +50,11 @@ def who() -> list[str]:
 
 
 def costs(folder: Path) -> list[str]:
-    """A table of the seconds of one training, and of the memory of the process that held all entrants of a piece."""
+    """A table of the seconds of one training, and of the memory of the process that held all models of a piece."""
     seconds: dict[str, dict[bool, list[float]]] = defaultdict(lambda: {True: [], False: []})
     memory: dict[str, float] = defaultdict(float)
     for record in records(folder):
-        for name, row in record["entrants"].items():
+        for name, row in record["models"].items():
             if "seconds" in row and "choice" not in record:
                 label = label_of(name, record)
                 folds = len(row["scores"]["average_precision"])
@@ -64,18 +64,20 @@ def costs(folder: Path) -> list[str]:
         "## What a training takes",
         "",
         "Seconds of one training, choosing included, with another set at work on the second core; memory is that of",
-        "the process, which holds TensorFlow and all entrants of a piece, at its highest.",
+        "the process, which holds TensorFlow and all models of a piece, at its highest.",
         "",
         f"| | up to {SMALL:,} rows, median | more rows, median | memory, MB |",
         "|---|---|---|---|",
     ]
     for name in sorted(seconds, key=lambda n: float(np.median(seconds[n][True] or [np.inf]))):
-        told = [f"{np.median(values):.2f}" if values else "-" for values in (seconds[name][True], seconds[name][False])]
-        lines.append(f"| {name} | {' | '.join(told)} | {memory[name]:.0f} |")
+        cells = [
+            f"{np.median(values):.2f}" if values else "-" for values in (seconds[name][True], seconds[name][False])
+        ]
+        lines.append(f"| {name} | {' | '.join(cells)} | {memory[name]:.0f} |")
     return [*lines, ""]
 
 
-def _told(choice: tuple[str, list[Any]]) -> str:
+def _grid_line(choice: tuple[str, list[Any]]) -> str:
     """What a rival may choose from, in words."""
     name, values = choice
     return f"{name.rpartition('__')[2]} {', '.join(map(str, values[:-1]))} or {values[-1]}"

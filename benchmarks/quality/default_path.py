@@ -41,19 +41,19 @@ METRICS = {"average_precision": True, "roc_auc": True, "log_loss": False}
 
 def frames(data: Path, keel: Path | None) -> dict[str, tuple[pl.DataFrame, str]]:
     """Set -> its frame and the target column, of at most `LARGEST` rows."""
-    found: dict[str, tuple[pl.DataFrame, str]] = {}
+    tables: dict[str, tuple[pl.DataFrame, str]] = {}
     if keel is not None:
         for name in KEEL:
             path = keel / "imbalanced" / "raw" / f"{name}.dat"
             if path.exists():
-                found[name] = keel_frame(path), "class"
+                tables[name] = keel_frame(path), "class"
     for name, (file, target, drop) in TABLES.items():
         if (data / file).exists():
             read = pl.read_csv if file.endswith(".csv") else pl.read_parquet
             frame = read(data / file).drop(drop)
             if len(frame) <= LARGEST:
-                found[name] = frame, target
-    return found
+                tables[name] = frame, target
+    return tables
 
 
 def arrays(frame: pl.DataFrame, target: str) -> dict[str, Array]:
@@ -147,10 +147,10 @@ def add(path: Path, frame: pl.DataFrame, target: str, elsewhere: Path, names: Se
 
 def report(folder: Path) -> str:
     """Mean scores, mean ranks, and wins, ties and losses of `auto`, over the sets measured."""
-    found = {path.stem: json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))}
-    names = sorted(set.intersection(*(set(record["scores"]) for record in found.values())))
+    results = {path.stem: json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))}
+    names = sorted(set.intersection(*(set(record["scores"]) for record in results.values())))
     mean = {
-        m: np.array([[np.mean(record["scores"][n][m]) for n in names] for record in found.values()]) for m in METRICS
+        m: np.array([[np.mean(record["scores"][n][m]) for n in names] for record in results.values()]) for m in METRICS
     }
     rank = {m: rankdata(-mean[m] if up else mean[m], axis=1) for m, up in METRICS.items()}
     us, rivals = names.index("auto"), [i for i, n in enumerate(names) if n not in ("auto", "control")]
@@ -163,9 +163,9 @@ def report(folder: Path) -> str:
     lines += ["", "`auto` against each, by average precision (a difference below 0.01 is a tie):", ""]
     for j, i in enumerate(rivals):
         wins, losses = int((ahead[:, j] >= 0.01).sum()), int((ahead[:, j] <= -0.01).sum())
-        lines.append(f"- {names[i]}: {wins} wins, {len(found) - wins - losses} ties, {losses} losses.")
+        lines.append(f"- {names[i]}: {wins} wins, {len(results) - wins - losses} ties, {losses} losses.")
     lines += ["", "| set | rows | rarest | " + " | ".join(names) + " |", "|---|---|---|" + "---|" * len(names)]
-    for row, (name, record) in zip(mean["average_precision"], found.items(), strict=True):
+    for row, (name, record) in zip(mean["average_precision"], results.items(), strict=True):
         cells = " | ".join(f"{v:.3f}" for v in row)
         lines.append(f"| {name} | {record['rows']:,} | {record['rarest']} | {cells} |")
     return "\n".join(lines)

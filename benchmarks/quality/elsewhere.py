@@ -52,7 +52,7 @@ class Elsewhere(ClassifierMixin, BaseEstimator):
             server.stdin.flush()
             if server.stdout.readline().strip() != "done":
                 raise RuntimeError(f"{self.python} did not answer; is imbalanced-ensemble installed there?")
-            return np.load(f"{path}.said.npy")
+            return np.load(f"{path}.proba.npy")
 
 
 @lru_cache(maxsize=1)
@@ -69,7 +69,7 @@ def serve() -> None:
         rows: Any = np.load(path)
         trees, seed = rows["how"].tolist()
         model = getattr(imbens.ensemble, KINDS[kind])(n_estimators=trees, random_state=seed)
-        np.save(f"{path}.said.npy", model.fit(rows["x"], rows["y"]).predict_proba(rows["ask"]))
+        np.save(f"{path}.proba.npy", model.fit(rows["x"], rows["y"]).predict_proba(rows["ask"]))
         print("done", flush=True)
 
 

@@ -1,6 +1,6 @@
-"""Large tables: one split of 60 % training, 20 % for the rule and 20 % judged rows, for each of two seeds.
+"""Large tables: one split of 60% training, 20% for the rule and 20% judged rows, for each of two seeds.
 
-Within the training rows a part ends training, as in every race; the rule rows do nothing but fit the rule.
+Within the training rows a part ends training, as in every comparison; the rule rows do nothing but fit the rule.
 """
 
 from __future__ import annotations
@@ -59,14 +59,14 @@ def held_out(
     rows: dict[str, dict[str, Any]] = {
         name: {
             "status": "ok",
-            "scores": {metric: {"folds": values} for metric, values in fold_scores(found, examples).items()},
-            "seconds": sum(result.seconds for result in found),
-            "memory_mb": max(result.memory for result in found) / 2**20,
+            "scores": {metric: {"folds": values} for metric, values in fold_scores(of_seeds, examples).items()},
+            "seconds": sum(result.seconds for result in of_seeds),
+            "memory_mb": max(result.memory for result in of_seeds) / 2**20,
         }
-        for name, found in results.items()
+        for name, of_seeds in results.items()
         if name not in failures
     }
-    return rows | {name: {"status": "failed", "error": said} for name, said in failures.items()}
+    return rows | {name: {"status": "failed", "error": message} for name, message in failures.items()}
 
 
 def _results(

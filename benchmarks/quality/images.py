@@ -4,17 +4,17 @@
 
 One split of each set into training and test rows, the same for all seeds:
 
-- `pneumonia_mnist_imb`: the split of the authors; normal X-rays are 10 % of the training and 37.5 % of the test rows.
+- `pneumonia_mnist_imb`: the split of the authors; normal X-rays are 10% of the training and 37.5% of the test rows.
 - `blood_cells_bccd`: three of ten smears are test rows, whole.
 - `magnetic_tile`: three of ten groups of nearly equal tiles are test rows.
 
-Entrants with the built-in network `cnn`, at most 100 passes, batches of 64:
+Models with the built-in network `cnn`, at most 100 passes, batches of 64:
 
 - plain: `fit` with a validation split and early stopping, the largest probability decides.
 - re-weighted: the same with `class_weight` "balanced".
 - ours: `cp.fit(strategy="mixup_ensemble")`, decided for balanced accuracy; also after `cp.monitor` has seen the test
   images without their labels. The strategy was chosen by three folds of the training rows (see `CHOSEN`).
-- shares known: each of them told the class shares of the test images (`predict_proba(x, prior=...)` and the same
+- shares known: each of them with the class shares of the test images (`predict_proba(x, prior=...)` and the same
   formula for the others), as a clinic would that knows how many of its cases are ill. They are held against each
   other alone.
 
@@ -22,11 +22,11 @@ Where the weights of `backbone` are installed, three more on a frozen EfficientN
 enlarged to 96 x 96: plain (strategy "none", the largest probability decides), re-weighted (strategy "class_weight", the
 largest probability before any correction decides, as after `fit`), and ours (the same as above).
 
-Scores: balanced accuracy, and skill 1 - log loss / entropy of the test shares. Differences have 90 % intervals of a
+Scores: balanced accuracy, and skill 1 - log loss / entropy of the test shares. Differences have 90% intervals of a
 paired bootstrap over test rows (whole smears) and seeds together. A class with fewer than `FEW` test rows is reported,
 and nothing is claimed from it.
 
-What networks say of the test rows is kept in build/images, so that a run that was cut short goes on.
+Predictions of the test rows are kept in build/images, so that a run that was cut short goes on.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.quality.image_scores import KNOWN, Said, lines
+from benchmarks.quality.image_scores import KNOWN, Predictions, lines
 from benchmarks.quality.image_sets import SETS, Images
 from counterpoise.core.logits import SMALLEST, log_proba
 from counterpoise.decide.prior import to_prior
@@ -72,7 +72,7 @@ HERE = Path(__file__).parent
 KEPT = Path("build/images")
 
 
-def plain_fit(data: Images, seed: int, balanced: bool) -> Said:
+def plain_fit(data: Images, seed: int, balanced: bool) -> Predictions:
     """What people run: `fit` with a validation split, with or without `class_weight`."""
     import keras
     from sklearn.model_selection import StratifiedGroupKFold
@@ -101,27 +101,27 @@ def plain_fit(data: Images, seed: int, balanced: bool) -> Said:
     return proba, proba.argmax(axis=1)
 
 
-def ours(data: Images, seed: int) -> dict[str, Said]:
+def ours(data: Images, seed: int) -> dict[str, Predictions]:
     """Our ensemble, as it is shipped and after it has seen the test images without labels."""
     import counterpoise as cp
 
     clf = fitted("cnn", data, STRATEGY, seed).decide(balanced_accuracy=True)
     drift = cp.monitor(clf, data.x[data.test])
-    told = clf if drift.rule is None else clf.with_rule(drift.rule)
-    return {name: said_by(c, data) for name, c in {"ours": clf, ESTIMATED: told}.items()}
+    adapted = clf if drift.rule is None else clf.with_rule(drift.rule)
+    return {name: predictions_of(c, data) for name, c in {"ours": clf, ESTIMATED: adapted}.items()}
 
 
-def on_backbone(data: Images, seed: int) -> dict[str, Said]:
-    """The frozen backbone, with the untouched strategy and with ours."""
+def on_backbone(data: Images, seed: int) -> dict[str, Predictions]:
+    """The frozen backbone, as a baseline and with our strategy."""
     model = backbone_model()
     better = fitted(model, data, STRATEGY, seed).decide(balanced_accuracy=True)
     return {
-        "backbone, plain": said_by(fitted(model, data, "none", seed), data),
-        "backbone, ours": said_by(better, data),
+        "backbone, plain": predictions_of(fitted(model, data, "none", seed), data),
+        "backbone, ours": predictions_of(better, data),
     }
 
 
-def on_weighted_backbone(data: Images, seed: int) -> dict[str, Said]:
+def on_weighted_backbone(data: Images, seed: int) -> dict[str, Predictions]:
     """The frozen backbone with class weights and nothing corrected."""
     clf = fitted(backbone_model(), data, "class_weight", seed)
     raw = clf.raw(clf.member_logits(data.x[data.test]))
@@ -135,19 +135,19 @@ def backbone_model() -> Any:
     return cp.transfer(efficientnet_lite0(read_weights(weights_file()), SIDE))
 
 
-def told_shares(said: dict[str, Said], data: Images) -> dict[str, Said]:
-    """What everyone says at the class shares of the test rows; who was trained with class weights comes from even ones.
+def at_known_shares(predictions: dict[str, Predictions], data: Images) -> dict[str, Predictions]:
+    """All predictions at the class shares of the test rows; who was trained with class weights comes from even ones.
 
     A decision for balanced accuracy is the same at all shares, that for the largest probability is not.
     """
     of_training, new = (np.bincount(data.y[rows]) / rows.sum() for rows in (~data.test, data.test))
-    found = {}
-    for who, (proba, decision) in said.items():
+    corrected = {}
+    for who, (proba, decision) in predictions.items():
         if who != ESTIMATED:
             old = np.full(len(new), 1 / len(new)) if "re-weighted" in who else of_training
             moved = np.exp(to_prior(np.log(np.maximum(proba, SMALLEST)), old, new))
-            found[f"{who}{KNOWN}"] = (moved, decision if "ours" in who else moved.argmax(axis=1))
-    return found
+            corrected[f"{who}{KNOWN}"] = (moved, decision if "ours" in who else moved.argmax(axis=1))
+    return corrected
 
 
 def fitted(model: Any, data: Images, strategy: str, seed: int) -> Any:
@@ -161,13 +161,13 @@ def fitted(model: Any, data: Images, strategy: str, seed: int) -> Any:
     )  # fmt: skip
 
 
-def said_by(clf: Any, data: Images) -> Said:
+def predictions_of(clf: Any, data: Images) -> Predictions:
     x = data.x[data.test]
     return clf.predict_proba(x), clf.predict(x)
 
 
 #: What is measured together -> how.
-PARTS: dict[str, Callable[[Images, int], dict[str, Said]]] = {
+PARTS: dict[str, Callable[[Images, int], dict[str, Predictions]]] = {
     "fit": lambda data, seed: {name: plain_fit(data, seed, name != "plain") for name in ("plain", "re-weighted")},
     "ours": ours,
     "backbone": on_backbone,
@@ -176,19 +176,19 @@ PARTS: dict[str, Callable[[Images, int], dict[str, Said]]] = {
 
 
 def file_of(name: str, part: str, seed: int) -> Path:
-    """Where the answers are kept: what decides them is in the name."""
+    """Where predictions are kept: what decides them is in the name."""
     how = f"{STRATEGY}-{EPOCHS}-{BATCH}-{PATIENCE}-{SIDE}"
     return KEPT / f"{name}-{part.replace(' ', '-')}-{how}-{seed}.npz"
 
 
-def kept(name: str, part: str, data: Images, seed: int) -> dict[str, Said]:
-    """What the entrants of one part say with one seed: from the folder, or measured now."""
+def kept(name: str, part: str, data: Images, seed: int) -> dict[str, Predictions]:
+    """Predictions of the models of one part with one seed: from the folder, or measured now."""
     file = file_of(name, part, seed)
     if not file.exists():
         started = time.perf_counter()
-        said = PARTS[part](data, seed)
+        predictions = PARTS[part](data, seed)
         KEPT.mkdir(parents=True, exist_ok=True)
-        arrays = {f"{who} {what}": a for who, pair in said.items() for what, a in zip("pd", pair, strict=True)}
+        arrays = {f"{who} {what}": a for who, pair in predictions.items() for what, a in zip("pd", pair, strict=True)}
         np.savez_compressed(file, **arrays)
         print(f"{name}, {part}, seed {seed}: {time.perf_counter() - started:.0f} s", flush=True)
     with np.load(file) as z:
@@ -206,16 +206,16 @@ def main() -> None:
     end, text = time.monotonic() + 60 * given.minutes, ["# Images", "", *_how()]
     parts = [part for part in PARTS if "backbone" not in part or _has_weights()]
     for name, read in SETS.items():
-        data, said = read(given.data), []
+        data, predictions = read(given.data), []
         for seed in range(given.seeds):
-            said.append({})
+            predictions.append({})
             for part in parts:
                 if time.monotonic() > end and not file_of(name, part, seed).exists():
                     print("the time is over; the same command goes on")
                     return
-                said[-1] |= kept(name, part, data, seed)
-            said[-1] |= told_shares(said[-1], data)
-        text += lines(name, data, said)
+                predictions[-1] |= kept(name, part, data, seed)
+            predictions[-1] |= at_known_shares(predictions[-1], data)
+        text += lines(name, data, predictions)
     (HERE / "IMAGES.md").write_text("\n".join([*text, *CHOSEN, ""]))
     print("\n".join(text))
 
@@ -233,7 +233,7 @@ def _has_weights() -> bool:
 def _how() -> list[str]:
     return [
         "Made by `python -m benchmarks.quality.images`, which says how: one split per set, the network `cnn` but for",
-        f"what is named backbone, our strategy `{STRATEGY}`, 90 % intervals of a paired bootstrap over test rows and",
+        f"what is named backbone, our strategy `{STRATEGY}`, 90% intervals of a paired bootstrap over test rows and",
         "seeds together.",
         "",
     ]

@@ -143,14 +143,14 @@ def main() -> None:
     warnings.simplefilter("ignore")
     given = np.load(source)
     x, y, fold, categories = given["x"], given["y"], given["fold"], given["categories"].tolist()
-    found: dict[str, Array] = {}
+    results: dict[str, Array] = {}
     for name in names.split(","):
         start, p = time.perf_counter(), np.zeros((len(y), int(y.max()) + 1))
         for number in np.unique(fold):
             held = fold == number
             p[held] = calibrated(name, x[~held], y[~held], categories)(x[held])
-        found[name], found[f"{name}.seconds"] = p, np.array(time.perf_counter() - start)
-    np.savez(target, **found)
+        results[name], results[f"{name}.seconds"] = p, np.array(time.perf_counter() - start)
+    np.savez(target, **results)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks.quality import training_time
 from benchmarks.quality.conditions import costs, who
-from benchmarks.quality.entrants import ENSEMBLE, NAMED, RIVAL_GROUPS
+from benchmarks.quality.models import ENSEMBLE, NAMED, RIVAL_GROUPS
 from benchmarks.quality.sets import CONFIRMATORY, GROUPS, group_of
 from benchmarks.quality.table import (
     METRICS,
@@ -29,7 +29,7 @@ from benchmarks.quality.table import (
 )
 from benchmarks.quality.wanted import wanted
 
-#: Group of parents -> heading, and what is to be said of it first.
+#: Group of parents -> heading, and the lines above its tables.
 TITLES = {
     "confirmatory": ("Confirmatory parents", ()),
     "second": (
@@ -37,7 +37,7 @@ TITLES = {
         (
             "KEEL's standard sets, the rarest class against the rest. For them",
             f"`{NAMED['second']}` was named, after the first confirmatory run and the development sets and",
-            "with the defaults of that run, before any of them was raced. Raced are it, its plans, and the rivals.",
+            "with the defaults of that run, before any of them was used. Compared are it, its plans, and the rivals.",
             "",
         ),
     ),
@@ -58,16 +58,16 @@ confirmatory run; what helped is in its recipe since:
 - Without bins of the numbers: 0.52.
 
 Taken over after all runs on this page, which speak of a margin of three standard errors throughout: from 30 stopping
-rows of the rarest class on (some 190 positives), one. It was seen on development sets that log loss is then lower
+rows of the rarest class on (about 190 positives), one. It was seen on development sets that log loss is then lower
 (`mammography` 0.0439 to 0.0430) where it is higher with some forty positives (`ecoli3` 0.189 to 0.209, `oil_spill`
 0.128 to 0.136). On nine sets with 231 to 1,586 positives, six of the second confirmation among them once that was
-over, average precision of the untouched network is 0.008 higher in the mean and log loss 0.004 lower, and neither is
+over, average precision of the baseline is 0.008 higher in the mean and log loss 0.004 lower, and neither is
 worse on any (`sick_thyroid` 0.889 to 0.918, `satimage` 0.793 to 0.805, `phoneme` 0.870 to 0.880; without any margin
 0.918, 0.809, 0.882, but a log loss 0.003 higher on `contraceptive`).
 
 The choice of `compare` was changed after a first score on the confirmatory parents (0.014 behind the best), by the
 development sets alone. On 72 of them, of 20 parents, each fold chosen for by the other four: taking the simplest of
-what is not shown worse lies 0.010 behind the best (median over parents) and gains 0.077 over the untouched network
+what is not shown worse lies 0.010 behind the best (median over parents) and gains 0.077 over the baseline
 (mean); the best mean 0.003 and 0.085, but costs one parent 0.026; the simplest that is not behind with a probability
 of 2/3: 0.009, 0.082 and 0.006. Kept: the last.
 """.splitlines()
@@ -92,7 +92,7 @@ def write_report(folder: Path, target: Path, time: Path) -> None:
         of_all = f" of {len(CONFIRMATORY[group])}" if group in CONFIRMATORY else ""
         text += [f"## {title} ({len(chosen)}{of_all})", "", *lead]
         if not chosen:
-            text += ["Not raced with the rivals yet: nothing is claimed.", "", *_chosen(own_choice(folder, group))]
+            text += ["Not compared with the rivals yet: nothing is claimed.", "", *_chosen(own_choice(folder, group))]
             continue
         picture = target.with_name(f"ranks-{group}.svg")
         draw_ranks(ranks(chosen, "average_precision"), len(chosen), picture)
@@ -100,7 +100,7 @@ def write_report(folder: Path, target: Path, time: Path) -> None:
         text += wanted(chosen, folder, group) if group in CONFIRMATORY else []
         text += _others(chosen, NAMED[group])
         text += _singles(against_singles(folder, group)) + _chosen(own_choice(folder, group))
-    text += [*who(), *training_time.told(time), *costs(folder), *TRIED]
+    text += [*who(), *training_time.lines_of(time), *costs(folder), *TRIED]
     target.write_text("\n".join([*text, ""]))
     target.with_name("SETS.md").write_text("\n".join(_sets(load(folder))))
     print(f"wrote {target}")
@@ -108,26 +108,26 @@ def write_report(folder: Path, target: Path, time: Path) -> None:
 
 def _how(folder: Path) -> list[str]:
     """The command, the machine and how much there is."""
-    found = records(folder)
-    machines = sorted({record["machine"] for record in found})
-    seconds = sum(record["seconds"] for record in found)
-    raced = set(complete(folder))
-    chosen = {record["set"] for record in found if "choice" in record}
-    large = raced & {record["set"] for record in found if "hold_outs" in record}
+    results = records(folder)
+    machines = sorted({record["machine"] for record in results})
+    seconds = sum(record["seconds"] for record in results)
+    whole = set(complete(folder))
+    chosen = {record["set"] for record in results if "choice" in record}
+    large = whole & {record["set"] for record in results if "hold_outs" in record}
     return [
         "Made by `python -m benchmarks.quality run`, `run --group confirmatory`, `run --group second`, `time` and",
         "`report`; five stratified folds, twice where fewer than 100 positives are scored (more would not fit into six",
-        "hours), and two splits of 60, 20 and 20 % of a table above 50,000 rows.",
-        f"{len(raced)} sets with every piece, which count below ({len(large)} of them large), {len(chosen)} for the "
+        "hours), and two splits of 60, 20 and 20% of a table above 50,000 rows.",
+        f"{len(whole)} sets with every piece, which count below ({len(large)} of them large), {len(chosen)} for the "
         f"choice of `compare`; {seconds / 3600:.1f} hours of work, mostly two sets at a time on two cores, so that it "
-        f"took some {seconds / 7200:.1f} hours, on: "
+        f"took about {seconds / 7200:.1f} hours, on: "
         f"{'; '.join(machines)}. Scores set by set: [SETS.md](SETS.md).",
         "",
     ]
 
 
 def draw_ranks(mean: dict[str, float], parents: int, target: Path) -> None:
-    """Mean ranks as dots; ranks nearer than the critical difference (Nemenyi, 5 %) to the best are filled."""
+    """Mean ranks as dots; ranks nearer than the critical difference (Nemenyi, 5%) to the best are filled."""
     import matplotlib
 
     matplotlib.use("svg")
@@ -158,7 +158,7 @@ def _part(parents: Parents, named: str) -> list[str]:
     ]
     rivals = rivals_in(parents)
     lines += _alone(parents, named) if named in every["average_precision"] else []
-    lines += ["", f"Wins plus half the ties (|difference| < {TIE}) of `{named}`, 90 % interval over parents:", ""]
+    lines += ["", f"Wins plus half the ties (|difference| < {TIE}) of `{named}`, 90% interval over parents:", ""]
     groups = {name: group for name, group in RIVAL_GROUPS.items() if set(group) & set(rivals)}
     if named in every["average_precision"]:
         for name, group in {**groups, **{rival: (rival,) for rival in rivals}}.items():
@@ -181,7 +181,7 @@ def _places(parents: Parents, name: str, metrics: Sequence[str] = tuple(METRICS)
 
 def _others(parents: Parents, named: str) -> list[str]:
     """Our other strategies on `tabular` against peers only."""
-    common = sorted(set.intersection(*(set(entrants) for entrants in parents.values())))
+    common = sorted(set.intersection(*(set(models) for models in parents.values())))
     ours = [name for name in common if name.startswith("tabular ") and name != named]
     if not rivals_in(parents) or not ours:
         return []
@@ -192,25 +192,25 @@ def _others(parents: Parents, named: str) -> list[str]:
     ]
     for name in ours:
         shares = [wins(parents, name, group)[:3] for group in RIVAL_GROUPS.values()]
-        told = " and ".join(f"{point:.0%} [{low:.0%}, {high:.0%}]" for point, low, high in shares)
+        text = " and ".join(f"{point:.0%} [{low:.0%}, {high:.0%}]" for point, low, high in shares)
         places = _places(parents, name, ("average_precision", "roc_auc", "log_loss", "log_loss_uncorrected"))
-        lines.append(f"- `{name}`: {places}; {told}.")
+        lines.append(f"- `{name}`: {places}; {text}.")
     return [*lines, ""]
 
 
-def _singles(found: tuple[float, float, float, int]) -> list[str]:
+def _singles(interval: tuple[float, float, float, int]) -> list[str]:
     lead = f"`{ENSEMBLE}` against the best of its three single plans (chosen on one half of the folds): "
-    return _told(lead, found, "+", "mean")
+    return _sentence(lead, interval, "+", "mean")
 
 
-def _chosen(found: tuple[float, float, float, int]) -> list[str]:
+def _chosen(interval: tuple[float, float, float, int]) -> list[str]:
     lead = "`compare` on `mlp`, choosing on inner rows alone, lies behind the best of its strategies by "
-    return _told(lead, found, "", "median")
+    return _sentence(lead, interval, "", "median")
 
 
-def _told(lead: str, found: tuple[float, float, float, int], sign: str, kind: str) -> list[str]:
+def _sentence(lead: str, interval: tuple[float, float, float, int], sign: str, kind: str) -> list[str]:
     """A sentence with a middle of average precision over parents and its interval; nothing where there are none."""
-    middle, low, high, n = found
+    middle, low, high, n = interval
     if not n:
         return []
     return [
@@ -219,14 +219,14 @@ def _told(lead: str, found: tuple[float, float, float, int], sign: str, kind: st
     ]
 
 
-def _sets(found: dict[str, dict[str, dict[str, float]]]) -> list[str]:
-    """One table per score, a line per set; "-" where an entrant failed or has not run."""
-    names: list[Any] = sorted({n for entrants in found.values() for n in entrants})
+def _sets(scores: dict[str, dict[str, dict[str, float]]]) -> list[str]:
+    """One table per score, a line per set; "-" where a model failed or has not run."""
+    names: list[Any] = sorted({n for models in scores.values() for n in models})
     lines = ["# Scores, set by set", "", "Made by `python -m benchmarks.quality report`; means over folds.", ""]
     for metric in METRICS:
         lines += [f"## {metric}", "", "| set | " + " | ".join(names) + " |", "|---|" + "---|" * len(names)]
-        for name, entrants in found.items():
-            cells = [f"{entrants[n][metric]:.3f}" if n in entrants else "-" for n in names]
+        for name, models in scores.items():
+            cells = [f"{models[n][metric]:.3f}" if n in models else "-" for n in names]
             lines.append(f"| {name} | " + " | ".join(cells) + " |")
         lines.append("")
     return lines

