@@ -106,7 +106,6 @@ _MOVED = {
     "make_imbalanced": "feed.make_imbalanced",
     "near_duplicates": "diagnosis.near_duplicates",
     "retrain_head": "networks.retrain_head",
-    "scale_head": "networks.scale_head",
     "tau_normalize": "networks.tau_normalize",
 }
 

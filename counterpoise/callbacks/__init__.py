@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from counterpoise.callbacks.loss_schedules import Deferred, GammaDecay, LossWarmup
+from counterpoise.callbacks.loss_schedules import Deferred, GammaDecay
 from counterpoise.callbacks.per_class import PerClass
 from counterpoise.core.lazy import shown as _shown
 
-__all__ = ["Deferred", "GammaDecay", "LossWarmup", "PerClass"]
+__all__ = ["Deferred", "GammaDecay", "PerClass"]
 
 __dir__ = _shown(__name__)

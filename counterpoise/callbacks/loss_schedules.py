@@ -1,4 +1,4 @@
-"""Callbacks that change the loss while a model trains: deferred weights, warm-up, gamma decay.
+"""Callbacks that change the loss while a model trains: deferred weights, gamma decay.
 
 They set a variable that the compiled loss reads, so that nothing is traced again (on JAX: once for each change).
 """
@@ -70,26 +70,15 @@ def _trace_again(model: keras.Model) -> None:
     model.make_test_function(force=True)
 
 
-class _Mixing(keras.callbacks.Callback):
-    """Sets `mix` of the weighted losses at the start of each epoch; subclasses write `share(epoch, epochs)`."""
-
-    def share(self, epoch: int, epochs: int) -> float:
-        raise NotImplementedError
-
-    def on_train_begin(self, logs: Any = None) -> None:
-        self._losses = _losses_with(self.model, "mix", type(self).__name__)
-
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        _set(self.model, [loss.mix for loss in self._losses], self.share(epoch, _epochs(self)))
-
-
-class Deferred(_Mixing):
+class Deferred(keras.callbacks.Callback):
     """Train with plain weights first, and switch the class weights on late.
 
     The features are learned from the data as they are, the last epochs move the boundary.
 
     Args:
         at: From which epoch on the weights count: a number of epochs, or a share of all epochs between 0 and 1.
+        over: Epochs in which the weights move linearly from 1 to their full size; 0: at once. `at=0, over=5` is a
+            warm-up.
         then: Called once with the model at the switch, for example to lower the learning rate as the paper does.
 
     Raises:
@@ -103,38 +92,29 @@ class Deferred(_Mixing):
         ...     np.zeros((4, 1)), np.array([0, 0, 0, 1]), epochs=5, callbacks=[Deferred(at=0.8)], verbose=0)
         >>> float(model.loss.mix.value)
         1.0
+        >>> [Deferred(at=1, over=4).share(epoch, 10) for epoch in range(6)]
+        [0.0, 0.0, 0.25, 0.5, 0.75, 1.0]
 
     Source: Cao et al., "Learning Imbalanced Datasets with Label-Distribution-Aware Margin Loss" (NeurIPS 2019).
     """
 
-    def __init__(self, at: float = 0.8, then: Callable[[keras.Model], None] | None = None) -> None:
+    def __init__(self, at: float = 0.8, over: int = 0, then: Callable[[keras.Model], None] | None = None) -> None:
         super().__init__()
-        self.at, self.then = check_range(at, "at", low=0.0), then
+        self.at, self.over, self.then = check_range(at, "at", low=0.0), check_int(over, "over", 0), then
 
     def share(self, epoch: int, epochs: int) -> float:
-        start = epoch_of(self.at, epochs)
-        if epoch == start and self.then is not None:
+        """Return how much of the class weights counts in one epoch, from 0 to 1."""
+        after = epoch - epoch_of(self.at, epochs)
+        return min(1.0, max(0.0, after / self.over)) if self.over else float(after >= 0)
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        self._losses = _losses_with(self.model, "mix", "Deferred")
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        epochs = _epochs(self)
+        if self.then is not None and epoch == epoch_of(self.at, epochs):
             self.then(self.model)
-        return float(epoch >= start)
-
-
-class LossWarmup(_Mixing):
-    """Move the class weights linearly from 1 to their full size in the first epochs.
-
-    Args:
-        epochs: Length of the way: epoch 0 has plain weights, epoch `epochs` the full ones.
-
-    Example:
-        >>> tuple(LossWarmup(4).share(epoch, 10) for epoch in range(6))
-        (0.0, 0.25, 0.5, 0.75, 1.0, 1.0)
-    """
-
-    def __init__(self, epochs: int = 5) -> None:
-        super().__init__()
-        self.length = check_int(epochs, "epochs")
-
-    def share(self, epoch: int, epochs: int) -> float:
-        return min(1.0, epoch / self.length)
+        _set(self.model, [loss.mix for loss in self._losses], self.share(epoch, epochs))
 
 
 class GammaDecay(keras.callbacks.Callback):

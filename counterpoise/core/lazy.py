@@ -57,7 +57,7 @@ def shown(package: str) -> Callable[[], list[str]]:
     Example:
         >>> from counterpoise import callbacks
         >>> shown("counterpoise.callbacks")()
-        ['Deferred', 'GammaDecay', 'LossWarmup', 'PerClass']
+        ['Deferred', 'GammaDecay', 'PerClass']
     """
     space = vars(sys.modules[package])
 

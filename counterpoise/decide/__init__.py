@@ -11,9 +11,7 @@ from counterpoise.decide.guarantee import guarantee_precision as guarantee_preci
 from counterpoise.decide.guarantee import guarantee_recall as guarantee_recall
 from counterpoise.decide.offsets import choose_offsets as choose_offsets
 from counterpoise.decide.prior import to_prior as to_prior
-from counterpoise.decide.reject import decide_or_reject as decide_or_reject
 from counterpoise.decide.reject import fit_reject as fit_reject
-from counterpoise.decide.reject import report_reject as report_reject
 from counterpoise.decide.rule import apply_rule as apply_rule
 from counterpoise.decide.rule import fit_rule as fit_rule
 from counterpoise.decide.shares import estimate_prior as estimate_prior

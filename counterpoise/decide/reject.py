@@ -12,13 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from counterpoise.core.errors import GuaranteeError, OptionError
+from counterpoise.core.review import HUMAN
 from counterpoise.decide.shapes import codes
 from counterpoise.metrics.intervals import clopper_pearson
 
 Array = np.ndarray
-
-#: The decision of a row that goes to a human.
-HUMAN = -1
 
 
 @dataclass(frozen=True)
@@ -41,6 +39,54 @@ class Reject:
     floors: Array
     counts: Array
 
+    def sets(self, proba: Array) -> Array:
+        """Return bool (N, C): which classes each row may belong to.
+
+        Example:
+            >>> reject = Reject(0.1, np.array([0.3, 0.3]), np.array([50, 50]))
+            >>> reject.sets(np.array([[0.9, 0.1], [0.5, 0.5]])).tolist()
+            [[True, False], [True, True]]
+        """
+        return np.asarray(proba) >= self.floors
+
+    def decide(self, proba: Array) -> Array:
+        """Return class codes int32 (N,), and -1 for unclear rows, which go to a human.
+
+        A row is unclear if its set of possible classes does not contain exactly one class.
+
+        Example:
+            >>> reject = Reject(0.1, np.array([0.3, 0.3]), np.array([50, 50]))
+            >>> reject.decide(np.array([[0.9, 0.1], [0.5, 0.5]])).tolist()
+            [0, -1]
+        """
+        sets = self.sets(proba)
+        return np.where(sets.sum(axis=1) == 1, np.argmax(sets, axis=1), HUMAN).astype(np.int32)
+
+    def report(self, proba: Array, y: Array) -> RejectReport:
+        """Measure coverage per class, the share accepted, and the error among the accepted.
+
+        Use rows that did not fit the floors.
+
+        Example:
+            >>> reject = Reject(0.1, np.array([0.3, 0.3]), np.array([50, 50]))
+            >>> report = reject.report(np.array([[0.9, 0.1], [0.5, 0.5], [0.2, 0.8]]), np.array([0, 1, 1]))
+            >>> round(report.accepted, 3), report.error
+            (0.667, 0.0)
+        """
+        sets = self.sets(proba)
+        labels = codes(y, *sets.shape)
+        decision = self.decide(proba)
+        kept = decision != HUMAN
+        wrong = int(np.sum(decision[kept] != labels[kept]))
+        counts = np.bincount(labels, minlength=sets.shape[1])
+        held = np.bincount(labels, weights=sets[np.arange(len(labels)), labels], minlength=sets.shape[1])
+        return RejectReport(
+            coverage=np.where(counts > 0, held / np.maximum(counts, 1), np.nan),
+            accepted=float(kept.mean()), accepted_interval=clopper_pearson(kept.sum(), len(kept)),
+            error=wrong / int(kept.sum()) if kept.any() else float("nan"),
+            error_interval=clopper_pearson(wrong, kept.sum()),
+        )  # fmt: skip
+
 
 @dataclass(frozen=True)
 class RejectReport:
@@ -54,7 +100,7 @@ class RejectReport:
     Example:
         >>> reject = Reject(0.1, np.array([0.3, 0.3]), np.array([50, 50]))
         >>> proba = np.array([[0.9, 0.1], [0.5, 0.5], [0.2, 0.8], [0.8, 0.2]])
-        >>> report = report_reject(reject, proba, np.array([0, 0, 1, 1]))
+        >>> report = reject.report(proba, np.array([0, 0, 1, 1]))
         >>> report.coverage.tolist(), report.accepted, round(report.error, 2)
         ([1.0, 0.5], 0.75, 0.33)
     """
@@ -101,54 +147,3 @@ def fit_reject(proba: Array, y: Array, alpha: float = 0.1) -> Reject:
         raise GuaranteeError(f"Coverage {1 - alpha:g} per class needs {needed} rows of each class; {', '.join(few)}.")
     floors = np.array([np.sort(p[labels == c, c])[r - 1] for c, r in enumerate(ranks)])
     return Reject(alpha, floors, counts)
-
-
-def conformal_sets(reject: Reject, proba: Array) -> Array:
-    """Return bool (N, C): which classes each row may belong to.
-
-    Example:
-        >>> reject = Reject(0.1, np.array([0.3, 0.3]), np.array([50, 50]))
-        >>> conformal_sets(reject, np.array([[0.9, 0.1], [0.5, 0.5]])).tolist()
-        [[True, False], [True, True]]
-    """
-    return np.asarray(proba) >= reject.floors
-
-
-def decide_or_reject(reject: Reject, proba: Array) -> Array:
-    """Return class codes int32 (N,), and `HUMAN` (-1) for unclear rows.
-
-    A row is unclear if its set of possible classes does not contain exactly one class.
-
-    Example:
-        >>> r = Reject(0.1, np.array([0.3, 0.3]), np.array([50, 50]))
-        >>> decide_or_reject(r, np.array([[0.9, 0.1], [0.5, 0.5]])).tolist()
-        [0, -1]
-    """
-    sets = conformal_sets(reject, proba)
-    return np.where(sets.sum(axis=1) == 1, np.argmax(sets, axis=1), HUMAN).astype(np.int32)
-
-
-def report_reject(reject: Reject, proba: Array, y: Array) -> RejectReport:
-    """Measure coverage per class, the share accepted, and the error among the accepted.
-
-    Use rows that did not fit the floors.
-
-    Example:
-        >>> reject = Reject(0.1, np.array([0.3, 0.3]), np.array([50, 50]))
-        >>> report = report_reject(reject, np.array([[0.9, 0.1], [0.5, 0.5], [0.2, 0.8]]), np.array([0, 1, 1]))
-        >>> round(report.accepted, 3), report.error
-        (0.667, 0.0)
-    """
-    sets = conformal_sets(reject, proba)
-    labels = codes(y, *sets.shape)
-    decision = decide_or_reject(reject, proba)
-    kept = decision != HUMAN
-    wrong = int(np.sum(decision[kept] != labels[kept]))
-    counts = np.bincount(labels, minlength=sets.shape[1])
-    held = np.bincount(labels, weights=sets[np.arange(len(labels)), labels], minlength=sets.shape[1])
-    return RejectReport(
-        coverage=np.where(counts > 0, held / np.maximum(counts, 1), np.nan),
-        accepted=float(kept.mean()), accepted_interval=clopper_pearson(kept.sum(), len(kept)),
-        error=wrong / int(kept.sum()) if kept.any() else float("nan"),
-        error_interval=clopper_pearson(wrong, kept.sum()),
-    )  # fmt: skip

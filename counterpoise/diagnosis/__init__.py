@@ -8,11 +8,9 @@ from counterpoise.core.lazy import loader as _loader
 
 if TYPE_CHECKING:
     from counterpoise.diagnosis.near import near_duplicates as near_duplicates
-    from counterpoise.diagnosis.show import Diagnosis as Diagnosis
 
 #: Public name -> module that contains it.
 _HOME = {
-    "Diagnosis": "counterpoise.diagnosis.show",
     "near_duplicates": "counterpoise.diagnosis.near",
 }
 

@@ -12,7 +12,6 @@ from counterpoise.core.lazy import loader as _loader
 
 if TYPE_CHECKING:
     from counterpoise.feed.cropping import crops as crops
-    from counterpoise.feed.imbalance import imbalanced_rows as imbalanced_rows
     from counterpoise.feed.imbalance import make_imbalanced as make_imbalanced
     from counterpoise.feed.mixing import BatchSMOTE as BatchSMOTE
     from counterpoise.feed.mixing import Mixup as Mixup
@@ -25,7 +24,6 @@ _HOME = {
     "Mixup": "counterpoise.feed.mixing",
     "Remix": "counterpoise.feed.mixing",
     "crops": "counterpoise.feed.cropping",
-    "imbalanced_rows": "counterpoise.feed.imbalance",
     "make_imbalanced": "counterpoise.feed.imbalance",
     "resample_file": "counterpoise.feed.resampling",
 }

@@ -14,19 +14,15 @@ from counterpoise.losses.multilabel import DistributionBalanced as DistributionB
 from counterpoise.losses.multilabel import MultiLabelFocal as MultiLabelFocal
 from counterpoise.losses.pointwise import CrossEntropy as CrossEntropy
 from counterpoise.losses.pointwise import Focal as Focal
-from counterpoise.losses.prior import BalancedSoftmax as BalancedSoftmax
-from counterpoise.losses.prior import ClassBalanced as ClassBalanced
 from counterpoise.losses.prior import LogitAdjusted as LogitAdjusted
 from counterpoise.losses.ranking import AUCMargin as AUCMargin
 from counterpoise.losses.ranking import PairwiseAUC as PairwiseAUC
 from counterpoise.losses.ranking import PartialAUC as PartialAUC
 from counterpoise.losses.ranking import SmoothAP as SmoothAP
 from counterpoise.losses.region import Combo as Combo
-from counterpoise.losses.region import FocalTversky as FocalTversky
 from counterpoise.losses.region import GeneralizedDice as GeneralizedDice
 from counterpoise.losses.region import Tversky as Tversky
 from counterpoise.losses.smoothing import LabelSmoothing as LabelSmoothing
 from counterpoise.losses.weighted import ClassWeighted as ClassWeighted
-from counterpoise.losses.weighted import LabelWeighted as LabelWeighted
 
 __dir__ = _shown(__name__)

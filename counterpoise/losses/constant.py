@@ -48,9 +48,9 @@ def best_constant(loss: Any, shares: Array, units: int) -> Array | None:
         overlap losses, expected costs, absolute errors).
 
     Example:
-        >>> from counterpoise.losses import BalancedSoftmax, CrossEntropy, Focal, SmoothAP
+        >>> from counterpoise.losses import CrossEntropy, Focal, LogitAdjusted, SmoothAP
         >>> shares = np.array([0.9, 0.1])
-        >>> [best_constant(loss, shares, 1).round(3).tolist() for loss in (CrossEntropy(), BalancedSoftmax([90, 10]))]
+        >>> [best_constant(loss, shares, 1).round(3).tolist() for loss in (CrossEntropy(), LogitAdjusted([90, 10]))]
         [[-2.197], [0.0]]
         >>> best_constant(Focal(2.0), shares, 1).round(3).tolist(), best_constant(SmoothAP(), shares, 1)
         ([-0.82], None)

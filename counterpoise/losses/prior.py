@@ -1,4 +1,4 @@
-"""Losses that know the class counts: logit adjustment, balanced softmax and class-balanced weights.
+"""Losses that know the class counts: logit adjustment (balanced softmax), and what class weights do.
 
 Each states the term a_c that it leaves in the outputs, so that it can be subtracted afterwards. On one unit
 the counts are (n_0, n_1) and the single logit is moved by a_1 - a_0.
@@ -10,13 +10,12 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras import ops, saving
+from keras import saving
 
-from counterpoise.core.checks import check_choice, check_range
+from counterpoise.core.checks import check_range
 from counterpoise.core.errors import OptionError
 from counterpoise.losses.base import Array, ClassLoss, LabelLoss, Loss, Tensor, class_numbers, normalized
 from counterpoise.losses.pointwise import cross_entropy
-from counterpoise.losses.shapes import class_targets
 
 
 def log_prior(counts: Array) -> Array:
@@ -41,7 +40,8 @@ class LogitAdjusted(ClassLoss):
 
     Shapes: y (...) or (..., 1) class codes, or (..., C) shares; outputs (..., C) or (..., 1); loss (...).
 
-    Proper in softmax(z + a), with the additive term a_c = tau log pi_c; tau = 0 is cross-entropy.
+    Proper in softmax(z + a), with the additive term a_c = tau log pi_c; tau = 0 is cross-entropy, and tau = 1 is
+    balanced softmax, L = -log (n_y exp z_y / sum_j n_j exp z_j).
 
     Args:
         counts: Rows of each class that training sees, (C,), above 0; for one unit (n_0, n_1).
@@ -54,7 +54,8 @@ class LogitAdjusted(ClassLoss):
         >>> np.round(loss.additive([0.9, 0.1]), 4)
         array([-0.1054, -2.3026])
 
-    Reference: Menon et al., "Long-tail learning via logit adjustment" (ICLR 2021).
+    Reference: Menon et al., "Long-tail learning via logit adjustment" (ICLR 2021); for tau = 1 Ren et al., "Balanced
+    Meta-Softmax for Long-Tailed Visual Recognition" (NeurIPS 2020).
     """
 
     proper = True
@@ -78,48 +79,6 @@ class LogitAdjusted(ClassLoss):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "counts": self.counts.tolist(), "tau": self.tau}
-
-
-@saving.register_keras_serializable(package="counterpoise")
-class BalancedSoftmax(LogitAdjusted):
-    """Softmax weighted by the class counts: logit adjustment at tau = 1.
-
-    Formula: L = -log (n_y exp z_y / sum_j n_j exp z_j).
-
-    Shapes: y (...) or (..., 1) class codes, or (..., C) shares; outputs (..., C) or (..., 1); loss (...).
-
-    Proper in softmax(z + a), with the additive term a_c = log(n_c / n).
-
-    Args:
-        counts: Rows of each class that training sees, (C,), above 0; for one unit (n_0, n_1).
-
-    Example:
-        >>> round(float(BalancedSoftmax([3, 1])([0], [[0.0, 0.0]])), 4)  # -log 0.75
-        0.2877
-
-    Reference: Ren et al., "Balanced Meta-Softmax for Long-Tailed Visual Recognition" (NeurIPS 2020).
-    """
-
-    def __init__(self, counts: Any, **options: Any) -> None:
-        super().__init__(counts, tau=1.0, **options)
-
-    def get_config(self) -> dict[str, Any]:
-        config = super().get_config()
-        del config["tau"]
-        return config
-
-
-def effective_weights(counts: Array, beta: float, mean_over: str = "rows") -> Array:
-    """Return (1 - beta) / (1 - beta^n_c) per class, scaled to mean 1.
-
-    Example:
-        >>> effective_weights(np.array([9.0, 1.0]), beta=0.0)
-        array([1., 1.])
-    """
-    # expm1 and log keep beta near 1 exact: 1 - beta ** n = -expm1(n log beta).
-    raw = np.ones(len(counts)) if beta == 0 else -(1 - beta) / np.expm1(counts * np.log(beta))
-    mean = np.average(raw, weights=counts if mean_over == "rows" else None)
-    return raw / mean
 
 
 class Reweighted(ClassLoss):
@@ -151,48 +110,3 @@ class Reweighted(ClassLoss):
         """Return the class shares of the rows drawn (..., C): the wrapped inverse divided by w_c."""
         inner = self.loss.inverse(proba)
         return None if inner is None else normalized(inner / self.weights)
-
-
-@saving.register_keras_serializable(package="counterpoise")
-class ClassBalanced(Reweighted):
-    """Another loss, weighted by the effective number of rows of the element's class.
-
-    Formula: L = w_y * loss(y, z), w_c proportional to (1 - beta) / (1 - beta^n_c).
-
-    Shapes: those of the wrapped loss, for exclusive classes: y (...), (..., 1) or (..., C); loss (...).
-    Shares per class (soft labels) get the weight sum_c t_c w_c.
-
-    Proper where the wrapped loss is: the additive term is that of the wrapped loss minus log w_c, and
-    `inverse` divides by w_c. beta = 0 is the wrapped loss.
-
-    Args:
-        loss: A loss of this package with one value per element, for example `Focal(2.0)`.
-        counts: Rows of each class, (C,), above 0; for one unit (n_0, n_1).
-        beta: From 0 (all weights 1) to below 1 (towards weights 1 / n_c).
-        mean_over: "rows": the mean weight over the rows is 1, so that the step size stays; "classes": the
-            weights sum to C as in the paper. They differ by one factor.
-
-    Example:
-        >>> from counterpoise.losses.pointwise import CrossEntropy
-        >>> loss = ClassBalanced(CrossEntropy(), counts=[2, 1], beta=0.5, mean_over="classes")
-        >>> loss.weights  # 1 / 1.5 and 1, scaled to sum 2
-        array([0.8, 1.2])
-
-    Reference: Cui et al., "Class-Balanced Loss Based on Effective Number of Samples" (CVPR 2019).
-    """
-
-    def __init__(self, loss: Loss, counts: Any, beta: float = 0.999, mean_over: str = "rows", **options: Any) -> None:
-        super().__init__(loss, **options)
-        self.counts = class_numbers(counts, "counts")
-        self.beta = check_range(beta, "beta", low=0.0, high=1.0, bounds="[)")
-        self.mean_over = check_choice(mean_over, "mean_over", ("rows", "classes"))
-        self.weights = effective_weights(self.counts, self.beta, self.mean_over)
-
-    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
-        t = class_targets(y_true, y_pred)
-        return self.loss.call(y_true, y_pred) * ops.sum(t * self.constant(self.weights, t), axis=-1)
-
-    def get_config(self) -> dict[str, Any]:
-        loss = keras.saving.serialize_keras_object(self.loss)
-        own = {"loss": loss, "counts": self.counts.tolist(), "beta": self.beta, "mean_over": self.mean_over}
-        return {**super().get_config(), **own}

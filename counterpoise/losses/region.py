@@ -1,4 +1,4 @@
-"""Overlap losses for segmentation: Tversky, focal Tversky, generalized Dice and combo.
+"""Overlap losses for segmentation: Tversky (focal, too), generalized Dice and combo.
 
 Sums run over the pixels of each image, so outputs (N, H, W, units) give one loss per image, (N,). Outputs
 (N, units) have no pixels: the sums run over the rows of the batch and give one number. Sample weights per pixel
@@ -69,8 +69,9 @@ def _overlap(t: Tensor, p: Tensor, w: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 class Tversky(RegionLoss):
     """One minus the Tversky index: Dice with weights for missed and false elements.
 
-    Formula: L = mean_c 1 - (TP_c + smooth) / (TP_c + cost_fn FN_c + cost_fp FP_c + smooth), with TP = sum t p,
-    FN = sum t (1 - p), FP = sum (1 - t) p. cost_fn = cost_fp = 0.5 is Dice.
+    Formula: L = mean_c (1 - (TP_c + smooth) / (TP_c + cost_fn FN_c + cost_fp FP_c + smooth))^(1 / gamma), with
+    TP = sum t p, FN = sum t (1 - p), FP = sum (1 - t) p. cost_fn = cost_fp = 0.5 is Dice. gamma above 1 is the focal
+    Tversky loss: classes with little overlap count more.
 
     Shapes: y (N, H, W), (N, H, W, 1) or one-hot (N, H, W, C); outputs (N, H, W, 1) or (N, H, W, C); loss (N,).
 
@@ -79,69 +80,41 @@ class Tversky(RegionLoss):
     Args:
         cost_fn: Weight of missed cases (false negatives), 0 or more.
         cost_fp: Weight of false positives, 0 or more.
+        gamma: Above 0; 1 to 3 in the paper on the focal form, with 4/3 for its results.
 
     Example:
         >>> loss = Tversky(cost_fn=0.7, cost_fp=0.3, smooth=1.0)
         >>> round(float(loss([[1, 0]], [[[0.0], [0.0]]])), 4)  # 1 - 1.5 / (0.5 + 0.35 + 0.15 + 1)
         0.25
+        >>> round(float(Tversky(cost_fn=0.7, cost_fp=0.3, gamma=2.0)([[1, 0]], [[[0.0], [0.0]]])), 4)  # sqrt(0.25)
+        0.5
 
     Reference: Salehi et al., "Tversky loss function for image segmentation using 3D fully convolutional deep
-    networks" (MLMI 2017).
+    networks" (MLMI 2017); Abraham and Khan, "A Novel Focal Tversky Loss Function with Improved Attention U-Net for
+    Lesion Segmentation" (ISBI 2019).
     """
 
-    def __init__(self, cost_fn: float = 0.7, cost_fp: float = 0.3, **options: Any) -> None:
+    def __init__(self, cost_fn: float = 0.7, cost_fp: float = 0.3, gamma: float = 1.0, **options: Any) -> None:
         super().__init__(**options)
         self.cost_fn, self.cost_fp = check_range(cost_fn, "cost_fn", low=0.0), check_range(cost_fp, "cost_fp", low=0.0)
+        self.gamma = check_range(gamma, "gamma", low=0.0, bounds="(]")
 
     def region_loss(self, t: Tensor, z: Tensor, w: Tensor) -> Tensor:
         return ops.mean(self.gap(t, z, w), axis=-1)
 
     def gap(self, t: Tensor, z: Tensor, w: Tensor) -> Tensor:
-        """Return one minus the index of each class."""
+        """Return one minus the index of each class, to the power 1 / gamma."""
         p = ops.softmax(class_logits(z), axis=-1)
         hits, missed, false = _overlap(foreground(t, z), foreground(p, z), w)
         errors = self.cost_fn * missed + self.cost_fp * false
-        return errors / (hits + errors + self.smooth)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "cost_fn": self.cost_fn, "cost_fp": self.cost_fp}
-
-
-@saving.register_keras_serializable(package="counterpoise")
-class FocalTversky(Tversky):
-    """Tversky loss to a power: classes with little overlap count more.
-
-    Formula: L = mean_c (1 - TI_c)^(1 / gamma), TI_c as in `Tversky`; gamma = 1 is `Tversky`.
-
-    Shapes: y (N, H, W), (N, H, W, 1) or one-hot (N, H, W, C); outputs (N, H, W, 1) or (N, H, W, C); loss (N,).
-
-    Not proper: outputs are scores and need calibration.
-
-    Args:
-        cost_fn, cost_fp: As in `Tversky`.
-        gamma: 1 to 3 in the paper, above 0.
-
-    Example:
-        >>> loss = FocalTversky(cost_fn=0.7, cost_fp=0.3, gamma=2.0)
-        >>> round(float(loss([[1, 0]], [[[0.0], [0.0]]])), 4)  # sqrt(0.25)
-        0.5
-
-    Reference: Abraham and Khan, "A Novel Focal Tversky Loss Function with Improved Attention U-Net for Lesion
-    Segmentation" (ISBI 2019).
-    """
-
-    def __init__(self, cost_fn: float = 0.7, cost_fp: float = 0.3, gamma: float = 4 / 3, **options: Any) -> None:
-        super().__init__(cost_fn, cost_fp, **options)
-        self.gamma = check_range(gamma, "gamma", low=0.0, bounds="(]")
-
-    def gap(self, t: Tensor, z: Tensor, w: Tensor) -> Tensor:
+        gap = errors / (hits + errors + self.smooth)
         if self.gamma == 1:
-            return super().gap(t, z, w)
+            return gap
         # For gamma > 1 the slope at perfect overlap is infinite; below 1e-7 it is cut to 0.
-        return ops.maximum(super().gap(t, z, w), 1e-7) ** (1 / self.gamma)
+        return ops.maximum(gap, 1e-7) ** (1 / self.gamma)
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "gamma": self.gamma}
+        return {**super().get_config(), "cost_fn": self.cost_fn, "cost_fp": self.cost_fp, "gamma": self.gamma}
 
 
 @saving.register_keras_serializable(package="counterpoise")

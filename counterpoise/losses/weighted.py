@@ -1,7 +1,7 @@
 """Class weights inside the loss, so that training and validation weigh alike and `sample_weight` stays free.
 
 Both losses hold a number `mix` from 0 (all weights 1) to 1 (the weights given), which callbacks may change while the
-model trains (`cp.callbacks.Deferred`, `cp.callbacks.LossWarmup`); nothing is traced again.
+model trains (`cp.callbacks.Deferred`); nothing is traced again.
 """
 
 from __future__ import annotations
@@ -35,8 +35,9 @@ class ClassWeighted(Reweighted):
     divides by w_c (both at mix = 1).
 
     Args:
-        weights: Weight of each class (C,), above 0; for one unit (w_0, w_1). Nothing is scaled: see
-            `compile_balanced` for weights of mean 1.
+        weights: Weight of each class (C,), above 0; for one unit (w_0, w_1), or a dict of `cp.class_weight`, whose mean
+            over the rows is 1. With `cp.class_weight(y, "effective_number(0.999)")` it is the class-balanced loss of
+            Cui et al. (CVPR 2019). Nothing is scaled.
         loss: A loss of this package with one value per element; None is cross-entropy.
 
     Example:

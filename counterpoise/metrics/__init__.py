@@ -12,10 +12,8 @@ from counterpoise.core.lazy import loader as _loader
 from counterpoise.core.saved_names import SAVED as _SAVED
 from counterpoise.metrics.bootstrap import ap_interval
 from counterpoise.metrics.calibration_scores import calibration_slope, ece
-from counterpoise.metrics.catalog import METRICS
 from counterpoise.metrics.curves import calibration_curve
 from counterpoise.metrics.proba_scores import skill
-from counterpoise.metrics.rank_scores import average_precision, roc_auc
 from counterpoise.metrics.scores import score_all
 
 if TYPE_CHECKING:
@@ -24,13 +22,10 @@ if TYPE_CHECKING:
     from counterpoise.metrics.display_scores import AveragePrecision as AveragePrecision
 
 __all__ = [
-    "METRICS",
     "ap_interval",
-    "average_precision",
     "calibration_curve",
     "calibration_slope",
     "ece",
-    "roc_auc",
     "score_all",
     "skill",
 ]

@@ -9,14 +9,12 @@ from counterpoise.core.lazy import loader as _loader
 if TYPE_CHECKING:
     from counterpoise.networks.head import init_output_bias as init_output_bias
     from counterpoise.networks.second_stage import retrain_head as retrain_head
-    from counterpoise.networks.second_stage import scale_head as scale_head
     from counterpoise.networks.second_stage import tau_normalize as tau_normalize
 
 #: Public name -> module that holds it.
 _HOME = {
     "init_output_bias": "counterpoise.networks.head",
     "retrain_head": "counterpoise.networks.second_stage",
-    "scale_head": "counterpoise.networks.second_stage",
     "tau_normalize": "counterpoise.networks.second_stage",
 }
 

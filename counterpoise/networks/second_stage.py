@@ -1,11 +1,10 @@
 """Second stages: keep what the network sees, train or rescale only its head on balanced terms.
 
-A network trained on the data as they are has good features and a head that leans to the large classes. All three
+A network trained on the data as they are has good features and a head that leans to the large classes. All
 steps here leave the features alone, take their time in milliseconds, and report what they did to the prior:
 
-- `retrain_head` (cRT): a fresh head, trained on class-balanced rows.
+- `retrain_head` (cRT): a fresh head, trained on class-balanced rows; with `scale_only` (LWS) one factor for each class.
 - `tau_normalize`: class weights of the head divided by their own length to the power tau; nothing is trained.
-- `scale_head` (LWS): one factor per class, trained on class-balanced rows.
 
 Source: Kang et al., "Decoupling Representation and Classifier for Long-Tailed Recognition" (ICLR 2020).
 """
@@ -73,6 +72,7 @@ def retrain_head(
     x: Any,
     y: Any,
     *,
+    scale_only: bool = False,
     layer: str | None = None,
     epochs: int = 10,
     batch_size: int = 256,
@@ -83,9 +83,12 @@ def retrain_head(
 
     The model is changed in place.
 
+    Formula with `scale_only` (LWS): logit_c = f_c (w_c h + b_c), f from 1, everything else frozen.
+
     Args:
         model: A trained classifier with a Dense head (`find_head`).
         x: Rows. y: class codes 0..C-1 (N,), every class present.
+        scale_only: Whether the head keeps its weights and only a factor for each class is learned; needs C units.
         layer: Name of the head, where it cannot be found.
         epochs: Passes over the class-balanced rows, which are redrawn each time.
         batch_size: Rows per step.
@@ -106,12 +109,19 @@ def retrain_head(
         ('top', [-0.549, 0.549])
     """
     head, plan = dense_head(model, layer), oversample(y, classes=range(_classes(model, layer)))
+    if scale_only and head.units < 2:
+        raise _one_unit(head, "Learnable scaling")
+    kernel, *bias = head.get_weights()
     features = head_inputs(model, x, layer)
-    bias = head.bias is not None
-    with_start = keras.initializers.GlorotUniform(seed=seeds.integer(seed, "head"))
-    fresh = keras.layers.Dense(head.units, use_bias=bias, kernel_initializer=with_start)
-    steps = _train(fresh, features, np.asarray(y), plan, epochs, batch_size, learning_rate, seed)
-    head.set_weights(fresh.get_weights())
+    top: Any = _Scale()
+    if scale_only:
+        features = (features @ kernel + (bias[0] if bias else 0.0)).astype(np.float32)
+    else:
+        start = keras.initializers.GlorotUniform(seed=seeds.integer(seed, "head"))
+        top = keras.layers.Dense(head.units, use_bias=bool(bias), kernel_initializer=start)
+    steps = _train(top, features, np.asarray(y), plan, epochs, batch_size, learning_rate, seed)
+    trained = top.get_weights()
+    head.set_weights([values * trained[0] for values in (kernel, *bias)] if scale_only else trained)
     return HeadChange(str(head.name), plan.log_shift, steps)
 
 
@@ -142,56 +152,11 @@ def tau_normalize(
     head = dense_head(model, layer)
     tau = check_range(tau, "tau", low=0.0)
     if head.units < 2:
-        raise ModelError(
-            f"The head {head.name!r} has one unit. Tau normalization needs one unit per class. "
-            "Change the last layer of the model."
-        )
+        raise _one_unit(head, "Tau normalization")
     kernel, *bias = head.get_weights()
     length = np.maximum(np.linalg.norm(kernel, axis=0), np.finfo(np.float32).tiny)
     head.set_weights([kernel / length**tau, *(b if keep_bias else np.zeros_like(b) for b in bias)])
     return HeadChange(str(head.name), None)
-
-
-def scale_head(
-    model: keras.Model,
-    x: Any,
-    y: Any,
-    *,
-    layer: str | None = None,
-    epochs: int = 10,
-    batch_size: int = 256,
-    learning_rate: float = 1e-2,
-    seed: int = 0,
-) -> HeadChange:
-    """Multiply the head's weights by a factor per class, learned on balanced rows (LWS).
-
-    The model is changed in place.
-
-    Formula: logit_c = f_c (w_c h + b_c), f from 1, everything else frozen. Arguments, return and errors as in
-    `retrain_head`; needs C units.
-
-    Example:
-        >>> x, y = np.array([[0.0], [0.2], [0.1], [1.0]]), np.array([0, 0, 0, 1])
-        >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(2, name="top")])
-        >>> before = model.get_layer("top").get_weights()[0]
-        >>> change = scale_head(model, x, y, epochs=2)
-        >>> ratio = model.get_layer("top").get_weights()[0] / before
-        >>> change.steps, bool(np.all(np.abs(ratio - 1) < 0.1))
-        (2, True)
-    """
-    head, plan = dense_head(model, layer), oversample(y, classes=range(_classes(model, layer)))
-    if head.units < 2:
-        raise ModelError(
-            f"The head {head.name!r} has one unit. Learnable scaling needs one unit per class. "
-            "Change the last layer of the model."
-        )
-    kernel, *bias = head.get_weights()
-    logits = head_inputs(model, x, layer) @ kernel + (bias[0] if bias else 0.0)
-    scale = _Scale()
-    steps = _train(scale, logits.astype(np.float32), np.asarray(y), plan, epochs, batch_size, learning_rate, seed)
-    factor = scale.get_weights()[0]
-    head.set_weights([values * factor for values in (kernel, *bias)])
-    return HeadChange(str(head.name), plan.log_shift, steps)
 
 
 class _Scale(keras.layers.Layer):
@@ -241,6 +206,12 @@ def dense_head(model: keras.Model, layer: str | None = None) -> Any:
     if not isinstance(head, keras.layers.Dense):
         raise ModelError(f"The head {head.name!r} is {type(head).__name__}. Expected a Dense layer.")
     return head
+
+
+def _one_unit(head: Any, step: str) -> ModelError:
+    return ModelError(
+        f"The head {head.name!r} has one unit. {step} needs one unit per class. Change the last layer of the model."
+    )
 
 
 def _classes(model: keras.Model, layer: str | None) -> int:

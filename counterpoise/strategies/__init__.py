@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING
 from counterpoise.core.lazy import loader as _loader
 
 if TYPE_CHECKING:
-    from counterpoise.strategies.ensemble import Ensemble as Ensemble
     from counterpoise.strategies.strategy import Hyperparameter as Hyperparameter
     from counterpoise.strategies.successive import Successive as Successive
 
 #: Public name -> module that holds it.
 _HOME = {
-    "Ensemble": "counterpoise.strategies.ensemble",
     "Hyperparameter": "counterpoise.strategies.strategy",
     "Successive": "counterpoise.strategies.successive",
 }

@@ -11,7 +11,7 @@ from keras import ops
 from counterpoise.losses.base import BatchLoss, Tensor, class_numbers
 from counterpoise.losses.constant import best_constant
 from counterpoise.losses.pointwise import CrossEntropy, Focal
-from counterpoise.losses.prior import BalancedSoftmax, LogitAdjusted, Reweighted
+from counterpoise.losses.prior import LogitAdjusted, Reweighted
 from counterpoise.losses.region import Combo, Tversky
 from counterpoise.losses.shapes import class_targets
 
@@ -61,7 +61,7 @@ LOSSES: dict[str, Callable[..., Any]] = {
     "cross_entropy": _each(CrossEntropy),
     "focal": _each(Focal),
     "logit_adjusted": _each(LogitAdjusted),
-    "balanced_softmax": _each(BalancedSoftmax),
+    "balanced_softmax": _each(LogitAdjusted),
     "dice": _region(Tversky, cost_fn=0.5, cost_fp=0.5),
     "tversky": _region(Tversky),
     "dice_cross_entropy": _region(Combo),

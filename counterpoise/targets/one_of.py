@@ -23,7 +23,7 @@ from counterpoise.losses.constant import best_constant
 from counterpoise.losses.margin import LDAM
 from counterpoise.losses.multilabel import Asymmetric
 from counterpoise.losses.pointwise import CrossEntropy, Focal
-from counterpoise.losses.prior import BalancedSoftmax, LogitAdjusted
+from counterpoise.losses.prior import LogitAdjusted
 from counterpoise.losses.ranking import AUCMargin, SmoothAP
 from counterpoise.losses.smoothing import LabelSmoothing
 from counterpoise.metrics.rank_scores import average_precision
@@ -37,7 +37,7 @@ LOSSES: dict[str, Callable[..., Any]] = {
     "cross_entropy": CrossEntropy,
     "focal": Focal,
     "logit_adjusted": LogitAdjusted,
-    "balanced_softmax": BalancedSoftmax,
+    "balanced_softmax": LogitAdjusted,
     "ldam": LDAM,
     "label_smoothing": LabelSmoothing,
     "asymmetric": Asymmetric,

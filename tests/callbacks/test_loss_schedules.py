@@ -50,7 +50,7 @@ def test_deferred_weights_start_at_their_epoch(at, switch):
 
 def test_warm_up_is_a_straight_line():
     full, plain = full_and_plain()
-    log = run(still(), [cp.callbacks.LossWarmup(4)], 6)
+    log = run(still(), [cp.callbacks.Deferred(0, over=4)], 6)
     np.testing.assert_allclose(log["loss"], plain + (full - plain) * np.array([0, 0.25, 0.5, 0.75, 1, 1]), rtol=1e-5)
 
 
@@ -64,7 +64,7 @@ def test_gamma_decay_reaches_cross_entropy_even_in_a_model_that_was_traced():
     assert model.loss.get_config()["gamma"] == 0.0
 
 
-@pytest.mark.parametrize("callback", [cp.callbacks.Deferred(), cp.callbacks.LossWarmup(), cp.callbacks.GammaDecay()])
+@pytest.mark.parametrize("callback", [cp.callbacks.Deferred(), cp.callbacks.GammaDecay()])
 def test_a_loss_that_cannot_change_is_an_error(callback):
     with pytest.raises(ModelError, match="needs a compiled loss with"):
         run(still("mse"), [callback], 1)

@@ -8,7 +8,8 @@ from scipy.special import expit
 from scipy.stats import binomtest
 
 from counterpoise.core.errors import GuaranteeError, OptionError
-from counterpoise.decide.reject import HUMAN, Reject, conformal_sets, decide_or_reject, fit_reject, report_reject
+from counterpoise.core.review import HUMAN
+from counterpoise.decide.reject import Reject, fit_reject
 
 
 def draw(rng: np.random.Generator, n: int, positives: int) -> tuple[np.ndarray, np.ndarray]:
@@ -23,7 +24,7 @@ def test_coverage_holds_in_the_rare_class_too() -> None:
         rng = np.random.default_rng(seed)
         reject = fit_reject(*draw(rng, 300, 19), alpha=0.1)
         fresh, y = draw(rng, 2, 1)
-        sets = conformal_sets(reject, fresh)
+        sets = reject.sets(fresh)
         hits += [sets[y == 0, 0].sum(), sets[y == 1, 1].sum()]
     # exact coverage is between 0.9 and 0.9 + 1/(n+1)
     for h in hits:
@@ -33,14 +34,14 @@ def test_coverage_holds_in_the_rare_class_too() -> None:
 def test_report_counts_by_hand() -> None:
     reject = Reject(0.1, np.array([0.4, 0.4]), np.array([20, 20]))
     proba = np.array([[0.9, 0.1], [0.5, 0.5], [0.2, 0.8], [0.7, 0.3]])
-    assert decide_or_reject(reject, proba).tolist() == [0, HUMAN, 1, 0]
-    report = report_reject(reject, proba, np.array([0, 1, 1, 1]))
+    assert reject.decide(proba).tolist() == [0, HUMAN, 1, 0]
+    report = reject.report(proba, np.array([0, 1, 1, 1]))
     assert report.accepted == 0.75
     assert report.error == pytest.approx(1 / 3)
     np.testing.assert_allclose(report.coverage, [1.0, 2 / 3])
     exact = binomtest(1, 3).proportion_ci(method="exact")
     np.testing.assert_allclose(report.error_interval, [exact.low, exact.high], rtol=1e-9)
-    nobody = report_reject(Reject(0.1, np.zeros(2), np.array([9, 9])), proba, np.zeros(4, int))
+    nobody = Reject(0.1, np.zeros(2), np.array([9, 9])).report(proba, np.zeros(4, int))
     assert nobody.accepted == 0.0
     assert np.isnan(nobody.error)
     assert np.isnan(nobody.coverage[1])

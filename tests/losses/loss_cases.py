@@ -3,6 +3,7 @@
 import loss_reference as ref
 import numpy as np
 
+import counterpoise as cp
 from counterpoise import losses as L
 
 RNG = np.random.default_rng(7)
@@ -14,6 +15,11 @@ ZL = RNG.normal(size=(5, 3))
 MASK2, MASK3 = (RNG.random((2, 3, 4)) < 0.3).astype(int), RNG.integers(0, 3, size=(2, 3, 4))
 ZM1, ZM3 = RNG.normal(size=(2, 3, 4, 1)), RNG.normal(size=(2, 3, 4, 3))
 N2, N3 = [80, 20], [60, 30, 10]
+
+
+def effective(counts, beta):
+    """The weights of the class-balanced loss, as a user computes them."""
+    return cp.class_weight(np.repeat(np.arange(len(counts)), counts), f"effective_number({beta})")
 
 
 def both(build, reference, n2=N2, n3=N3):
@@ -35,12 +41,12 @@ def tables():
         "CrossEntropy": both(lambda n: of(L.CrossEntropy), lambda n: ref.cross_entropy),
         "Focal": both(lambda n: of(L.Focal, 1.7), lambda n: ref.focal(1.7)),
         "Focal.alpha": both(lambda n: of(L.Focal, 0.6, n), lambda n: ref.focal(0.6, n), [0.25, 0.75], [0.2, 1.0, 3.0]),
-        "ClassBalanced": both(
-            lambda n: lambda **o: L.ClassBalanced(L.Focal(2.0, **o), n, 0.97),
+        "ClassWeighted.effective_number": both(
+            lambda n: lambda **o: L.ClassWeighted(effective(n, 0.97), L.Focal(2.0, **o)),
             lambda n: ref.class_balanced(ref.focal(2.0), n, 0.97),
         ),
         "LogitAdjusted": both(lambda n: of(L.LogitAdjusted, n, 1.3), lambda n: ref.adjusted(n, 1.3)),
-        "BalancedSoftmax": both(lambda n: of(L.BalancedSoftmax, n), lambda n: ref.adjusted(n, 1.0)),
+        "LogitAdjusted.balanced_softmax": both(lambda n: of(L.LogitAdjusted, n), lambda n: ref.adjusted(n, 1.0)),
         "LDAM": both(lambda n: of(L.LDAM, n, 0.4, 3.0), lambda n: ref.ldam(n, 0.4, 3.0)),
         "VectorScaling": both(lambda n: of(L.VectorScaling, n, 1.2, 0.3), lambda n: ref.vector_scaling(n, 1.2, 0.3)),
         "LabelSmoothing": both(lambda n: of(L.LabelSmoothing, n, 0.3, 0.05), lambda n: ref.smoothed(n, 0.3, 0.05)),
@@ -59,7 +65,7 @@ def tables():
             )
         ],
         "Tversky": images(of(L.Tversky, 0.7, 0.3, smooth=0.5), ref.tversky(0.7, 0.3, 0.5)),
-        "FocalTversky": images(of(L.FocalTversky, 0.6, 0.4), ref.tversky(0.6, 0.4, 1.0, 4 / 3)),
+        "Tversky.focal": images(of(L.Tversky, 0.6, 0.4, 4 / 3), ref.tversky(0.6, 0.4, 1.0, 4 / 3)),
         "GeneralizedDice": images(of(L.GeneralizedDice), ref.generalized_dice()),
         "Combo": images(of(L.Combo, 0.4, 0.7), ref.combo(0.4, 0.7, 1.0)),
         "PairwiseAUC": both(lambda n: of(L.PairwiseAUC, 1.0), lambda n: ref.pairwise_auc(1.0)),

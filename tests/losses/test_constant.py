@@ -6,6 +6,7 @@ import keras
 import loss_reference as ref
 import numpy as np
 import pytest
+from loss_cases import effective
 from scipy.optimize import minimize
 
 from counterpoise import losses as L
@@ -22,9 +23,12 @@ def cases(n):
         "cross_entropy": (L.CrossEntropy(), ref.cross_entropy),
         "focal": (L.Focal(2.0), ref.focal(2.0)),
         "focal alpha": (L.Focal(0.6, [0.2, 1.0, 3.0][-len(n) :]), ref.focal(0.6, [0.2, 1.0, 3.0][-len(n) :])),
-        "class_balanced_focal": (L.ClassBalanced(L.Focal(2.0), n, 0.97), ref.class_balanced(ref.focal(2.0), n, 0.97)),
+        "class_balanced_focal": (
+            L.ClassWeighted(effective(n, 0.97), L.Focal(2.0)),
+            ref.class_balanced(ref.focal(2.0), n, 0.97),
+        ),
         "logit_adjusted": (L.LogitAdjusted(n, 1.3), ref.adjusted(n, 1.3)),
-        "balanced_softmax": (L.BalancedSoftmax(n), ref.adjusted(n, 1.0)),
+        "balanced_softmax": (L.LogitAdjusted(n), ref.adjusted(n, 1.0)),
         "ldam": (L.LDAM(n, 0.5, 1.0), ref.ldam(n, 0.5, 1.0)),
         "ldam, steep": (L.LDAM(n, 0.5, 10.0), ref.ldam(n, 0.5, 10.0)),
         "vector_scaling": (L.VectorScaling(n, 1.2, 0.3), ref.vector_scaling(n, 1.2, 0.3)),
@@ -79,7 +83,7 @@ def test_closed_forms(share):
     odds, shares = np.log(share / (1 - share)), np.array([1 - share, share])
     assert best_constant(L.CrossEntropy(), shares, 1) == pytest.approx([odds], abs=1e-6)
     assert best_constant(L.CrossEntropy(), shares, 2) == pytest.approx(np.log(shares), abs=1e-6)
-    assert best_constant(L.BalancedSoftmax(shares), shares, 2) == pytest.approx([0, 0], abs=1e-6)
+    assert best_constant(L.LogitAdjusted(shares), shares, 2) == pytest.approx([0, 0], abs=1e-6)
     assert best_constant(L.LogitAdjusted(shares, 0.5), shares, 1) == pytest.approx([odds / 2], abs=1e-6)
 
 

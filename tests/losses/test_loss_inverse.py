@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from loss_cases import effective
 from scipy.optimize import minimize
 
 from counterpoise import losses as L
@@ -44,11 +45,11 @@ def minimizer(loss, target, start):
         lambda **o: L.Focal(2.0, **o),
         lambda **o: L.Focal(0.7, [0.5, 1.0, 4.0], **o),
         lambda **o: L.LabelSmoothing(COUNTS, 0.3, 0.05, **o),
-        lambda **o: L.BalancedSoftmax(COUNTS, **o),
+        lambda **o: L.LogitAdjusted(COUNTS, **o),
         lambda **o: L.LogitAdjusted(COUNTS, tau=0.5, **o),
-        lambda **o: L.ClassBalanced(L.CrossEntropy(**o), COUNTS, 0.99),
-        lambda **o: L.ClassBalanced(L.Focal(2.0, **o), COUNTS, 0.99),
-        lambda **o: L.ClassBalanced(L.BalancedSoftmax(COUNTS, **o), COUNTS, 0.9),
+        lambda **o: L.ClassWeighted(effective(COUNTS, 0.99), L.CrossEntropy(**o)),
+        lambda **o: L.ClassWeighted(effective(COUNTS, 0.99), L.Focal(2.0, **o)),
+        lambda **o: L.ClassWeighted(effective(COUNTS, 0.9), L.LogitAdjusted(COUNTS, **o)),
     ],
     ids=["ce", "focal", "focal-alpha", "smoothed", "balanced", "adjusted", "cb-ce", "cb-focal", "cb-balanced"],
 )
@@ -77,7 +78,7 @@ def test_balanced_softmax_on_two_gaussians_recovers_the_posterior():
     n0, n1, gap = 60_000, 3_000, 1.5
     x = np.concatenate([rng.normal(0, 1, n0), rng.normal(gap, 1, n1)])
     y = np.repeat([0, 1], [n0, n1])
-    loss = L.BalancedSoftmax([n0, n1], dtype="float64")
+    loss = L.LogitAdjusted([n0, n1], dtype="float64")
     grid = np.linspace(-2, 4, 13)
     fitted = descend(lambda line: loss(y, (line[0] * x + line[1])[:, None]), np.zeros(2))
     a = loss.additive([0.5, 0.5])
@@ -114,5 +115,5 @@ def test_losses_without_an_inverse_say_so():
         assert loss.needs_calibration
         assert loss.additive([0.2, 0.3, 0.5]) is None
         assert loss.inverse(POSTERIOR) is None
-    for loss in (L.CrossEntropy(), L.Focal(), L.BalancedSoftmax(COUNTS), L.VectorScaling(COUNTS, gamma=0.0)):
+    for loss in (L.CrossEntropy(), L.Focal(), L.LogitAdjusted(COUNTS), L.VectorScaling(COUNTS, gamma=0.0)):
         assert not loss.needs_calibration

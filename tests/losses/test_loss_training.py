@@ -29,7 +29,7 @@ def saved(tmp_path_factory):
     """A model saved with a loss that wraps another one."""
     keras.utils.set_random_seed(0)
     model = network(3)
-    model.compile("sgd", L.ClassBalanced(L.Focal(2.0, alpha=[1.0, 2.0, 3.0]), N3, 0.9))
+    model.compile("sgd", L.ClassWeighted(N3, L.Focal(2.0, alpha=[1.0, 2.0, 3.0])))
     x = table(8)[0]
     model.fit(x, np.arange(8) % 3, verbose=0)
     path = tmp_path_factory.mktemp("model") / "m.keras"
@@ -74,7 +74,7 @@ print(m.loss.loss.gamma, m.evaluate(np.array(eval(sys.argv[2])), np.arange(8) % 
 def test_fit_with_codes_weights_and_halves():
     x, y = table()
     model = network(1)
-    model.compile("adam", L.BalancedSoftmax([200, 56]))
+    model.compile("adam", L.LogitAdjusted([200, 56]))
     before = model.evaluate(x, y, sample_weight=np.ones(len(y)), verbose=0)
     history = model.fit(x, y, sample_weight=np.ones(len(y)), epochs=8, verbose=0)
     assert history.history["loss"][-1] < before

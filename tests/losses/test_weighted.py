@@ -8,7 +8,7 @@ import pytest
 
 from counterpoise.core.errors import OptionError
 from counterpoise.losses.pointwise import CrossEntropy, Focal
-from counterpoise.losses.prior import BalancedSoftmax
+from counterpoise.losses.prior import LogitAdjusted
 from counterpoise.losses.weighted import ClassWeighted, LabelWeighted
 
 Z = np.array([[0.3, -1.0, 2.0], [0.1, 0.2, -0.5]], "float32")
@@ -54,7 +54,7 @@ def test_the_way_back_to_probabilities():
     trained = true * W / (true * W).sum()
     loss = ClassWeighted(W)
     np.testing.assert_allclose(loss.inverse(trained), true)
-    assert ClassWeighted(W, BalancedSoftmax([5, 3, 2])).additive(np.ones(3)).shape == (3,)
+    assert ClassWeighted(W, LogitAdjusted([5, 3, 2])).additive(np.ones(3)).shape == (3,)
     labels = LabelWeighted([[0.5, 4.0]])
     np.testing.assert_allclose(labels.inverse([[0.3 * 4 / (0.3 * 4 + 0.7 * 0.5)]]), [[0.3]])
 

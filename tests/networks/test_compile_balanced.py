@@ -104,7 +104,7 @@ def test_a_built_model_of_a_class_of_ones_own():
 
 def test_bias_is_set_and_other_losses_are_kept():
     model = cp.compile_balanced(
-        model_of(3), [80, 15, 5], "none", loss=cp.losses.BalancedSoftmax([80, 15, 5]), init_bias=True
+        model_of(3), [80, 15, 5], "none", loss=cp.losses.LogitAdjusted([80, 15, 5]), init_bias=True
     )
     np.testing.assert_allclose(np.asarray(model.get_layer("out").bias), np.log([0.8, 0.15, 0.05]), rtol=1e-6)
     assert model.loss.weights.tolist() == [1, 1, 1]
