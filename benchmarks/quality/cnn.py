@@ -97,7 +97,7 @@ def cnn_before() -> Any:
     """The network `cnn` of 0.1.0."""
     from counterpoise.networks.built_in import BuiltIn
 
-    def cnn(spec: Any, n_classes: int) -> keras.Model:
+    def cnn(spec: Any, units: int) -> keras.Model:
         layers = keras.layers
         inputs = spec.inputs()
         h = layers.Rescaling(2.0 / spec.peak, offset=-1.0)(inputs)
@@ -110,7 +110,7 @@ def cnn_before() -> Any:
                 break
         h = layers.Dropout(0.3)(layers.Flatten()(h))
         h = layers.Dense(64, activation="relu")(h)
-        return keras.Model(inputs, layers.Dense(spec.units(n_classes), name="logits")(h), name="cnn")
+        return keras.Model(inputs, layers.Dense(units, name="logits")(h), name="cnn")
 
     return BuiltIn(cnn)
 

@@ -88,7 +88,8 @@ def plain_fit(data: Images, seed: int, balanced: bool) -> Predictions:
     fitted, held = next(StratifiedGroupKFold(5, shuffle=True, random_state=seed).split(x, y, groups))
     one_unit = len(data.classes) == 2
     loss = keras.losses.BinaryCrossentropy if one_unit else keras.losses.SparseCategoricalCrossentropy
-    model = cnn(spec_of(Examples(x, y, tuple(data.classes))), len(data.classes))
+    spec = spec_of(Examples(x, y, tuple(data.classes)))
+    model = cnn(spec, spec.units(len(data.classes)))
     model.compile("adam", loss(from_logits=True))
     weights = compute_class_weight("balanced", classes=np.arange(len(data.classes)), y=y[fitted])
     target = y[:, None].astype("float32") if one_unit else y

@@ -41,7 +41,7 @@ class Frozen:
 
     Attributes:
         body: Builder spec -> model from the input to numbers, or None where it acts at random while training.
-        head: Builder (spec of these numbers, n_classes) -> model giving logits.
+        head: Builder (spec of these numbers, units) -> model giving logits.
     """
 
     body: Callable[[InputSpec], keras.Model | None]
@@ -53,7 +53,7 @@ class BuiltIn:
     """A built-in network, with its recipe and its encoder.
 
     Attributes:
-        build: Builder (spec, n_classes) -> model giving logits.
+        build: Builder (spec, units) -> model giving so many logits.
         bins: Quantile bins per number of a table (see `data.encode.TableEncoder`).
         words: Size of the vocabulary that texts are numbered by (see `data.words.WordIds`); 0: it takes no texts.
         optimizer: Function making the optimizer that it is trained with, unless another is asked for.
@@ -76,11 +76,11 @@ class BuiltIn:
         return self.build.__name__
 
     def __call__(self, spec: InputSpec, n_classes: int) -> keras.Model:
-        return self.build(spec, n_classes)
+        return self.build(spec, spec.units(n_classes))
 
 
-def mlp(spec: InputSpec, n_classes: int) -> keras.Model:
-    """The plain network for tables: Dense 128, Dense 64, one unit for two classes, else C units.
+def mlp(spec: InputSpec, units: int) -> keras.Model:
+    """The plain network for tables: Dense 128, Dense 64, and the logits.
 
     Raises:
         ModelError: the rows are not rows of numbers.
@@ -89,10 +89,10 @@ def mlp(spec: InputSpec, n_classes: int) -> keras.Model:
     inputs = spec.inputs()
     h = keras.layers.Dense(128, activation="relu")(inputs)
     h = keras.layers.Dense(64, activation="relu")(h)
-    return keras.Model(inputs, _head(h, spec, n_classes), name="mlp")
+    return keras.Model(inputs, _head(h, units), name="mlp")
 
 
-def cnn(spec: InputSpec, n_classes: int) -> keras.Model:
+def cnn(spec: InputSpec, units: int) -> keras.Model:
     """The network for pictures (height, width) or (height, width, channels), their values scaled to -1..1 inside.
 
     A small residual network. A convolution 3 x 3; then, until the shorter side is at most `CNN_SIDE`, a maximum over
@@ -139,7 +139,7 @@ def cnn(spec: InputSpec, n_classes: int) -> keras.Model:
     h = keras.layers.Dropout(CNN_DROPOUT)(keras.layers.GlobalAveragePooling2D()(_normalized(h)))
     if numbers:
         h = keras.layers.Dense(64, activation="relu")(keras.layers.Concatenate()([h, *numbers]))
-    return keras.Model(inputs, _head(h, spec, n_classes), name="cnn")
+    return keras.Model(inputs, _head(h, units), name="cnn")
 
 
 def _pictures_and_numbers(inputs: Any) -> tuple[Any, list[Any]]:
@@ -159,7 +159,7 @@ def _normalized(h: Any) -> Any:
     return keras.layers.ReLU()(keras.layers.GroupNormalization(CNN_GROUPS)(h))
 
 
-def tabular(spec: InputSpec, n_classes: int) -> keras.Model:
+def tabular(spec: InputSpec, units: int) -> keras.Model:
     """The network for tables: `MEMBERS` networks in one that share their matrices (see `networks.batch_ensemble`).
 
     Each number enters scaled and laid out over quantile bins of the training rows, each level one-hot; a share of these
@@ -189,11 +189,11 @@ def tabular(spec: InputSpec, n_classes: int) -> keras.Model:
     for scales in ("random", "ones"):
         h = keras.layers.ReLU()(MemberDense(WIDTH, MEMBERS, scales)(h))
         h = keras.layers.Dropout(DROPOUT)(h)
-    logits = MemberHead(spec.units(n_classes))(h)
+    logits = MemberHead(units)(h)
     return keras.Model(inputs, PoolMembers(spec.independent, name="logits")(logits), name="tabular")
 
 
-def text(spec: InputSpec, n_classes: int) -> keras.Model:
+def text(spec: InputSpec, units: int) -> keras.Model:
     """The plain network for short texts: a vector of 32 numbers per word, their mean, Dense 64 and the logits.
 
     The vocabulary (`data.words.WordIds`) is learned from the training rows, in front of the network.
@@ -210,7 +210,7 @@ def text(spec: InputSpec, n_classes: int) -> keras.Model:
     h = keras.layers.Embedding(WORDS + 2, 32, mask_zero=True)(inputs)
     h = keras.layers.Dropout(0.2)(keras.layers.GlobalAveragePooling1D()(h))
     h = keras.layers.Dense(64, activation="relu")(h)
-    return keras.Model(inputs, _head(h, spec, n_classes), name="text")
+    return keras.Model(inputs, _head(h, units), name="text")
 
 
 def check_table(name: str, spec: InputSpec) -> None:
@@ -222,8 +222,8 @@ def check_table(name: str, spec: InputSpec) -> None:
         )
 
 
-def _head(h: Any, spec: InputSpec, n_classes: int) -> Any:
-    return keras.layers.Dense(spec.units(n_classes), name="logits")(h)
+def _head(h: Any, units: int) -> Any:
+    return keras.layers.Dense(units, name="logits")(h)
 
 
 #: Networks that can be asked for by name.

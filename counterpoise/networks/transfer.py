@@ -111,13 +111,13 @@ def transfer(
         features, body = features_and_body(spec)
         return None if any(_at_random(layer) for layer in features.layers if layer is not body) else features
 
-    def build(spec: InputSpec, n_classes: int) -> keras.Model:
+    def build(spec: InputSpec, units: int) -> keras.Model:
         features, _ = features_and_body(spec)
-        return keras.Model(features.input, _logits(features.output, spec.units(n_classes)), name="transfer")
+        return keras.Model(features.input, _logits(features.output, units), name="transfer")
 
-    def head(spec: InputSpec, n_classes: int) -> keras.Model:
+    def head(spec: InputSpec, units: int) -> keras.Model:
         inputs = spec.inputs()
-        return keras.Model(inputs, _logits(inputs, spec.units(n_classes)), name="transfer")
+        return keras.Model(inputs, _logits(inputs, units), name="transfer")
 
     build.__name__ = head.__name__ = f"transfer of {backbone.name}"
     optimizer = partial(LateAndSlow, learning_rate, still=still, rate=rate)

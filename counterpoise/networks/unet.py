@@ -17,7 +17,7 @@ SIDE = 8
 GROUPS, DROPOUT = 8, 0.2
 
 
-def unet(spec: InputSpec, classes: int) -> keras.Model:
+def unet(spec: InputSpec, units: int) -> keras.Model:
     """The network for masks: pictures (height, width) or (height, width, channels) to logits (height, width, units).
 
     Two convolutions 3 x 3 at each level of `WIDTHS`, each followed by a normalization over groups of channels of each
@@ -30,13 +30,13 @@ def unet(spec: InputSpec, classes: int) -> keras.Model:
 
     Args:
         spec: The inputs, in `counterpoise.InputSpec`.
-        classes: Classes of a pixel; one unit for two, else one for each.
+        units: Logits of a pixel.
 
     Raises:
         ModelError: the input is not a picture.
 
     Example:
-        >>> unet(InputSpec((37, 50, 3), peak=255.0), 2).output.shape
+        >>> unet(InputSpec((37, 50, 3), peak=255.0), 1).output.shape
         (None, 37, 50, 1)
 
     Source: Ronneberger, Fischer and Brox, "U-Net" (MICCAI 2015); Wu and He, "Group Normalization" (ECCV 2018).
@@ -64,7 +64,7 @@ def unet(spec: InputSpec, classes: int) -> keras.Model:
         h = keras.layers.UpSampling2D(2)(h)
         h = _block(keras.layers.Concatenate()([h, way]), width)
     h = keras.layers.Cropping2D(edges)(h) if any(missing) else h
-    return keras.Model(inputs, keras.layers.Dense(spec.units(classes), name="logits")(h), name="unet")
+    return keras.Model(inputs, keras.layers.Dense(units, name="logits")(h), name="unet")
 
 
 def _depth(side: int) -> int:

@@ -105,7 +105,7 @@ def test_the_network_for_pictures_comes_with_small_moves_unless_others_are_asked
     assert ("RandomFlip" in flipped, "SmallMoves" in flipped) == (True, False)
     assert layers(flip="horizontal").count("SmallMoves") == 2
     assert layers(augment=False, contrast=0.2).count("SmallMoves") == 1
-    own = Network(lambda spec, n: cnn(spec, n), Examples(X, Y, (0, 1))).fresh(0)
+    own = Network(lambda spec, n: cnn(spec, spec.units(n)), Examples(X, Y, (0, 1))).fresh(0)
     assert not any(isinstance(layer, SmallMoves) for layer in own.layers), "a builder of the user has none"
 
 
