@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,22 +13,18 @@ import keras
 import numpy as np
 
 from counterpoise.classifier import predicting, rows
-from counterpoise.classifier.deciding import decided, without_column, written_decisions
+from counterpoise.classifier.deciding import decide_again, without_column
 from counterpoise.classifier.file import Contents, read, write
-from counterpoise.classifier.group_thresholds import rule_codes
-from counterpoise.classifier.model_card import ModelCard, measured, with_spread
+from counterpoise.classifier.model_card import ModelCard, unit_entry, with_metrics
 from counterpoise.classifier.references import custom_objects_of
 from counterpoise.classifier.whole_model import whole_model
-from counterpoise.core.errors import OptionError
 from counterpoise.core.examples import Pictures
-from counterpoise.core.group_thresholds import UNLAWFUL
 from counterpoise.core.per_class import in_class_order
 from counterpoise.core.review import REVIEW
 from counterpoise.core.rule import LabelRules, Rule
 from counterpoise.core.schema import Schema
-from counterpoise.core.structure import leaves
 from counterpoise.core.temporary import scratch
-from counterpoise.core.units import UnitRule, row_part, unit_part
+from counterpoise.core.units import UnitRule, unit_part
 from counterpoise.decide.rule import Decision
 from counterpoise.networks.forward import forward
 from counterpoise.targets.kinds import target_of
@@ -89,15 +83,7 @@ class Classifier:
         """
         if "metrics_of" not in self.card_without_metrics or "metrics" in self.card_without_metrics:
             return self.card_without_metrics
-        note = self.card_without_metrics["metrics_of"]
-        card = {
-            **self.card_without_metrics, **measured(self.target, self.rule, row_part(self.scores), note),
-            "threshold": with_spread(self.card_without_metrics["threshold"], self.rule, row_part(self.scores)),
-        }  # fmt: skip
-        if self.unit is not None:
-            own = measured(self.target, self.unit.rule, unit_part(self.scores), note)
-            card["unit"] = {**card["unit"], "metrics": own["metrics"]}
-        return ModelCard(card)
+        return with_metrics(self.card_without_metrics, self.target, self.rule, self.unit, self.scores)
 
     @property
     def pictures(self) -> Pictures | None:
@@ -183,13 +169,7 @@ class Classifier:
         per element: `elements_LABEL`, how many elements of the row were decided for each class, and `regions_LABEL`, in
         how many connected regions, of each but the first.
         """
-        import polars as pl
-
-        labels = written_decisions(self.classes_, self.rule)
-        rule = self._rule_at(prior)
-        return pl.concat(
-            predicting.by_batch(self, x, rule, lambda result: pl.DataFrame(self.target.columns(result, labels)))
-        )
+        return predicting.frame(self, x, self._rule_at(prior))
 
     def decide(
         self, *, confidence: float | None = None, costs: Any = None, cost_column: str | None = None,
@@ -232,26 +212,10 @@ class Classifier:
             OptionError: none or several aims, or a classifier that holds no scores.
             GuaranteeError: the rows cannot carry the guarantee; it says which they can.
         """
-        how: dict[str, Any] = {
-            "confidence": confidence, "costs": costs, "column": (cost_column, cost_fp), "schema": self.schema,
-            "review_alpha": review_alpha, "review_budget": review_budget, "by": by,
-            "stored": self.card_without_metrics.get("by", {}),
-        }  # fmt: skip
-        if self.unit is not None:
-            if cost_column is not None or by is not None:
-                name, fix = ("by", "Leave by out.") if cost_column is None else ("cost_column", "Pass costs.")
-                raise OptionError(
-                    f"{name} is for classifiers that decide rows, but this classifier decides units. {fix}"
-                )
-            scores = unit_part(self.scores)
-            rule, text = decided(self.target, self.unit.rule, scores, self.classes_.tolist(), aim, **how)
-            return self.with_units(replace(self.unit, rule=rule), budgets=text)
-        rule, text = decided(self.target, self.rule, self.scores, self.classes_.tolist(), aim, **how)
-        clf = self.with_rule(rule)
-        if rule.by is not None:
-            clf = clf.with_card(rule_codes(rule, self.scores, how["stored"]))
-            warnings.warn(UNLAWFUL, UserWarning, stacklevel=2)
-        return clf.with_card(threshold={**clf.card_without_metrics["threshold"], "budgets": text}) if text else clf
+        return decide_again(
+            self, aim, confidence=confidence, costs=costs, column=(cost_column, cost_fp), review_alpha=review_alpha,
+            review_budget=review_budget, by=by,
+        )  # fmt: skip
 
     def explain(self, x: Any, background: Any = None, *, label: Any = None, seed: int = 0) -> Any:
         """Explain single rows by the effect of each column, or of each pixel or word.
@@ -280,26 +244,9 @@ class Classifier:
         Raises:
             OptionError: a table or texts with several labels; a single row without a background.
         """
-        from counterpoise.classifier.heat_maps import heat_maps, is_picture
-        from counterpoise.classifier.shapley import explain_rows
-        from counterpoise.classifier.text_reasons import explain_texts, reads_text
+        from counterpoise.classifier.explaining import explain_single_rows
 
-        if self.target.per_element:
-            raise OptionError(
-                f"explain is for one class per row, but the rows of this classifier have {self.target.what}. Use "
-                "clf.predict_proba(x) for the probabilities."
-            )
-        pictures, texts = any(map(is_picture, leaves(self.members.input))), reads_text(self.members.input)
-        if background is not None and (pictures or texts):
-            what = "images" if pictures else "texts"
-            raise OptionError(f"background is for tables, but the classifier takes {what}. Leave it out.")
-        if pictures:
-            return heat_maps(self, self.encoded(x), label)
-        if label is not None:
-            raise OptionError("label is for images, but the classifier takes other rows. Leave it out.")
-        if texts:
-            return explain_texts(self, self.encoded(x))
-        return explain_rows(self, x, background, seed=seed)
+        return explain_single_rows(self, x, background, label, seed)
 
     def member_logits(self, x: Any) -> list[Array]:
         """Return the raw logits of each member, float32 (N, units), before any correction."""
@@ -310,11 +257,7 @@ class Classifier:
 
         `scored` takes outputs and numbers of some rows, and returns the outputs that are wanted; None: all.
         """
-        outputs = []
-        for chunk, batch in predicting.batches(self, encoded):
-            numbers = np.arange(chunk.start, chunk.start + len(batch[0]))
-            outputs.append(batch if scored is None else [scored(logits, numbers) for logits in batch])
-        return [np.concatenate(columns) for columns in zip(*outputs, strict=True)]
+        return predicting.encoded_logits(self, encoded, scored)
 
     def log_p(self, logits: Sequence[Array]) -> Array:
         """Return the corrected log-probabilities of each member.
@@ -415,11 +358,9 @@ class Classifier:
         `scores` are the scores that fitted the rule of units.
         """
         stored = {**self.scores, **(scores or {})}
-        own, card = unit_part(stored), dict(self.card_without_metrics)
-        threshold = self.target.describe(unit.rule, len(own["y"]), self.classes_.tolist(), f"units ({unit.name})")
-        threshold |= {"budgets": budgets} if budgets else {}
-        card["unit"] = {
-            "columns": list(unit.columns), "aggregate": unit.aggregate, "count": len(own["y"]), "threshold": threshold,
+        own = unit_part(stored)
+        card = {
+            **self.card_without_metrics, "unit": unit_entry(self.target, unit, own, self.classes_.tolist(), budgets),
         }  # fmt: skip
         if "log_p" in own:
             card.pop("metrics", None)

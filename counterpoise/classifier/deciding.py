@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -10,10 +11,12 @@ import numpy as np
 
 from counterpoise.classifier.group_thresholds import by_group, rule_codes
 from counterpoise.core.errors import OptionError
+from counterpoise.core.group_thresholds import UNLAWFUL
 from counterpoise.core.review import REVIEW
 from counterpoise.core.rule import LabelRules, Rule
 from counterpoise.core.schema import Schema
 from counterpoise.core.target import Target
+from counterpoise.core.units import unit_part
 from counterpoise.decide.costs import cost_column, cost_matrix, threshold_of_costs
 from counterpoise.decide.review import margins, review_by_alpha, review_by_budget
 from counterpoise.decide.rule import pooled_log_proba
@@ -22,6 +25,24 @@ from counterpoise.targets.thresholds import rows_of_guarantee
 Array = np.ndarray
 #: Aims that go together.
 BUDGETS = {"recall_floor", "alerts"}
+
+
+def decide_again(clf: Any, aim: Mapping[str, Any], *, column: tuple[Any, Any], by: str | None, **how: Any) -> Any:
+    """Return a copy of the classifier with the rule that its `decide` asks for; options as in `decided`."""
+    classes, stored = clf.classes_.tolist(), clf.card_without_metrics.get("by", {})
+    how |= {"column": column, "by": by, "schema": clf.schema, "stored": stored}
+    if clf.unit is not None:
+        if column[0] is not None or by is not None:
+            name, fix = ("by", "Leave by out.") if column[0] is None else ("cost_column", "Pass costs.")
+            raise OptionError(f"{name} is for classifiers that decide rows, but this classifier decides units. {fix}")
+        rule, text = decided(clf.target, clf.unit.rule, unit_part(clf.scores), classes, aim, **how)
+        return clf.with_units(replace(clf.unit, rule=rule), budgets=text)
+    rule, text = decided(clf.target, clf.rule, clf.scores, classes, aim, **how)
+    clf = clf.with_rule(rule)
+    if rule.by is not None:
+        clf = clf.with_card(rule_codes(rule, clf.scores, stored))
+        warnings.warn(UNLAWFUL, UserWarning, stacklevel=3)
+    return clf.with_card(threshold={**clf.card_without_metrics["threshold"], "budgets": text}) if text else clf
 
 
 def decided(

@@ -12,6 +12,7 @@ from counterpoise.classifier.threshold_spread import threshold_spread
 from counterpoise.core.json_values import finite_or_none
 from counterpoise.core.rule import Rule
 from counterpoise.core.target import Problem, Target
+from counterpoise.core.units import UnitRule, row_part, unit_part
 from counterpoise.core.version import installed
 from counterpoise.metrics.catalog import DECISION_KEYS
 from counterpoise.metrics.measured import joined_scores, measure
@@ -128,6 +129,29 @@ def with_spread(threshold: Mapping[str, Any], rule: Any, scores: Mapping[str, Ar
     """Return the entry of the threshold with its spread (see `threshold_spread`), if rows determined the threshold."""
     spread = None if "spread" in threshold else threshold_spread(rule, scores, resamples=RESAMPLES)
     return dict(threshold) if spread is None else {**threshold, "spread": spread}
+
+
+def with_metrics(
+    card: Mapping[str, Any], target: Target, rule: Any, unit: UnitRule | None, scores: Mapping[str, Array]
+) -> ModelCard:
+    """Return the card with the metrics and the spread of the threshold, of rows and of units."""
+    note, own = card["metrics_of"], row_part(scores)
+    whole = {**card, **measured(target, rule, own, note), "threshold": with_spread(card["threshold"], rule, own)}
+    if unit is not None:
+        of_units = measured(target, unit.rule, unit_part(scores), note)
+        whole["unit"] = {**whole["unit"], "metrics": of_units["metrics"]}
+    return ModelCard(whole)
+
+
+def unit_entry(
+    target: Target, unit: UnitRule, scores: Mapping[str, Array], classes: Sequence[Any], budgets: str
+) -> dict[str, Any]:
+    """The entry of the card on units, from the scores that fitted their rule."""
+    threshold = target.describe(unit.rule, len(scores["y"]), classes, f"units ({unit.name})")
+    return {
+        "columns": list(unit.columns), "aggregate": unit.aggregate, "count": len(scores["y"]),
+        "threshold": {**threshold, "budgets": budgets} if budgets else threshold,
+    }  # fmt: skip
 
 
 def _weights(problem: Problem, weight: Array | None, rule: Rule, fitted: Problem, user: Array | None) -> Array | None:

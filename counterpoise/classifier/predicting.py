@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from counterpoise.classifier.deciding import written_decisions
 from counterpoise.classifier.rows import chunks, with_column_values
 from counterpoise.core.errors import DataError
 from counterpoise.core.rule import LabelRules, Rule
@@ -41,6 +42,23 @@ def batches(clf: Any, encoded: Any) -> Iterator[tuple[slice, list[Array]]]:
     for start in range(0, rows_in(encoded), size):
         rows = slice(start, start + size)
         yield rows, clf._forward(take(encoded, rows))
+
+
+def encoded_logits(clf: Any, encoded: Any, scored: Callable[[Array, Array], Array] | None = None) -> list[Array]:
+    """The raw logits of each member, or what `scored` makes of them (see `Classifier.encoded_logits`)."""
+    outputs = []
+    for chunk, batch in batches(clf, encoded):
+        numbers = np.arange(chunk.start, chunk.start + len(batch[0]))
+        outputs.append(batch if scored is None else [scored(logits, numbers) for logits in batch])
+    return [np.concatenate(columns) for columns in zip(*outputs, strict=True)]
+
+
+def frame(clf: Any, x: Any, rule: Rule | LabelRules) -> Any:
+    """Probabilities and decisions by a rule as a polars frame (see `Classifier.predict_frame`)."""
+    import polars as pl
+
+    labels = written_decisions(clf.classes_, clf.rule)
+    return pl.concat(by_batch(clf, x, rule, lambda result: pl.DataFrame(clf.target.columns(result, labels))))
 
 
 def log_p(clf: Any, logits: Sequence[Array]) -> Array:

@@ -1,0 +1,31 @@
+"""What moves the prediction of single rows: of a table by columns, of images by pixels, of texts by words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from counterpoise.classifier.heat_maps import heat_maps, is_picture
+from counterpoise.classifier.shapley import explain_rows
+from counterpoise.classifier.text_reasons import explain_texts, reads_text
+from counterpoise.core.errors import OptionError
+from counterpoise.core.structure import leaves
+
+
+def explain_single_rows(clf: Any, x: Any, background: Any, label: Any, seed: int) -> Any:
+    """Explain rows in the way that suits what the classifier takes (see `Classifier.explain`)."""
+    if clf.target.per_element:
+        raise OptionError(
+            f"explain is for one class per row, but the rows of this classifier have {clf.target.what}. Use "
+            "clf.predict_proba(x) for the probabilities."
+        )
+    pictures, texts = any(map(is_picture, leaves(clf.members.input))), reads_text(clf.members.input)
+    if background is not None and (pictures or texts):
+        what = "images" if pictures else "texts"
+        raise OptionError(f"background is for tables, but the classifier takes {what}. Leave it out.")
+    if pictures:
+        return heat_maps(clf, clf.encoded(x), label)
+    if label is not None:
+        raise OptionError("label is for images, but the classifier takes other rows. Leave it out.")
+    if texts:
+        return explain_texts(clf, clf.encoded(x))
+    return explain_rows(clf, x, background, seed=seed)
