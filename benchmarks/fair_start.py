@@ -131,7 +131,7 @@ def report(network_name: str, share: float, rows: list[dict[str, float]]) -> Non
         return f"{values.mean():+.4f} (± {values.std(ddof=1) / np.sqrt(count) if count > 1 else 0:.4f})"
 
     print(
-        f"\n{network_name}, {100 * share:g} % positive, {count} seeds: truth {of['truth'].mean():.4f}, baseline "
+        f"\n{network_name}, {100 * share:g}% positive, {count} seeds: truth {of['truth'].mean():.4f}, baseline "
         f"{of['none'].mean():.4f}; budget extended in {np.mean(of['extension'] > 1):.0%}, baseline cut off after "
         f"that in {of['cut off'].mean():.0%}",
         flush=True,

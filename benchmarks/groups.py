@@ -70,7 +70,7 @@ def run(name: str, patients: int, sites: int, grouped: bool, draws: int) -> None
             counted.setdefault(key, []).append(each)
     print(f"\n{name}: {patients} {'patients' if grouped else 'rows'}, {sites} sites, {draws} draws")
     for key, each in counted.items():
-        print(f"  {key:34}", "  ".join(f"{100 * share:.1f} %" for share in np.mean(each, axis=0)))
+        print(f"  {key:34}", "  ".join(f"{100 * share:.1f}%" for share in np.mean(each, axis=0)))
 
 
 if __name__ == "__main__":

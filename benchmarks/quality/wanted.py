@@ -36,7 +36,7 @@ def wanted(parents: Parents, folder: Path, group: str) -> list[str]:
     for name, rivals in RIVAL_GROUPS.items():
         point, low, high, _ = wins(parents, named, rivals)
         got = f"{point:.0%} [{low:.0%}, {high:.0%}]"
-        lines.append((f"wins and half the ties against {name}", "60%, above 50 %", got, point >= 0.6 and low > 0.5))
+        lines.append((f"wins and half the ties against {name}", "60%, above 50%", got, point >= 0.6 and low > 0.5))
     middle, low, high, n = against_singles(folder, group)
     if n:
         got = f"{middle:+.3f} [{low:+.3f}, {high:+.3f}]"
