@@ -57,8 +57,8 @@ def run(draws: int, rows: int) -> None:
             held[j] += scores[f"x{j}"]["low"] <= true[j] <= scores[f"x{j}"]["high"]
         above += scores["x2"]["low"] > 0
     print(f"{draws} draws of {rows} rows; importance on a million rows {true.round(4).tolist()}")
-    print("  the interval contains it in", ", ".join(f"{100 * share:.1f} %" for share in held / draws))
-    print(f"  the lower end of the noise column is above 0 in {100 * above / draws:.1f} %")
+    print("  the interval contains it in", ", ".join(f"{100 * share:.1f}%" for share in held / draws))
+    print(f"  the lower end of the noise column is above 0 in {100 * above / draws:.1f}%")
 
 
 if __name__ == "__main__":
