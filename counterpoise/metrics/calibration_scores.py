@@ -184,7 +184,7 @@ def _gap(b: Bins) -> float:
 
 
 def debiased_calibration_error(y: Any, proba: Any, *, bins: int = 10, positive: int = 1, by: str = "rows") -> float:
-    """L2 calibration error of one class with the sampling noise of the bins taken off.
+    """Compute the L2 calibration error of one class without the sampling noise of the bins.
 
     Formula: sqrt(max(0, sum share_b [(p_b - o_b)^2 - o_b (1 - o_b) / (n_b - 1)])). Bin b has n_b rows, the mean
     probability p_b, and the observed share o_b (Kumar, Liang & Ma, NeurIPS 2019, section 4.1). The usual calibration
