@@ -34,9 +34,9 @@ def monitor(
     Returns:
         A record with these fields. `estimate`: the new class proportions with intervals, and whether only the
         proportions changed. `score_distance`: the distance between the old and new scores. `flagged_before` and
-        `flagged_now`: the share of alerts. `plausible`: whether the aim of the threshold still holds. `rule`:
-        correction and threshold for the new proportions (see `adapted`). `notes`: a summary in words. For several
-        labels: a dict from the name of each label to such a record.
+        `flagged_now`: the share of rows decided for each class. `plausible`: whether the aim of the threshold still
+        holds. `rule`: correction and threshold for the new proportions (see `adapted`). `notes`: a summary in words.
+        For several labels: a dict from the name of each label to such a record.
 
     Raises:
         OptionError: The classifier has no stored scores, or the rows that fitted its threshold lack a class.

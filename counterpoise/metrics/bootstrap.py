@@ -143,9 +143,9 @@ def cluster_draws(
 ) -> Draws:  # fmt: skip
     """Resample whole groups with replacement and score each resample.
 
-    This function is for rows that belong together (patients, customers). With blocks of consecutive rows as groups, it also works
-    for time series. The draws depend only on `groups` and `seed`. Two classifiers that are scored on the same rows
-    therefore get the same resamples. The difference of their draws is a *paired* bootstrap.
+    This function is for rows that belong together (patients, customers). With blocks of consecutive rows as groups, it
+    also works for time series. The draws depend only on `groups` and `seed`. Two classifiers that are scored on the
+    same rows therefore get the same resamples. The difference of their draws is a *paired* bootstrap.
 
     Args:
         groups: int (N,), the group or block of each row.
