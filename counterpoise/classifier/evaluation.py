@@ -52,6 +52,26 @@ def evaluate(
 ) -> Evaluation:  # fmt: skip
     """Score a classifier on labeled rows that it was not trained on.
 
+    The result is a dictionary with these keys:
+
+    - `rows`: the number of rows.
+    - `classes`: label, count, and share of each class.
+    - `metrics`: key -> value with 95% confidence interval.
+    - `further`: the same for the metrics of `FURTHER`: cost per case, and for two classes partial area under the
+      ROC curve, parts of the Brier score, and net benefit.
+    - `aim` and `threshold`: the aim of the threshold, and the threshold.
+    - `threshold_spread`: see `classifier.threshold_spread`.
+    - `reliability`: see `metrics.reliability`.
+    - `by`: the scores of groups, see `classifier.by_group`.
+    - `review`: see `metrics.review_scores`. None if no row goes to a human. All other scores are for decisions
+      without a human.
+    - `groups`: the number of groups, or None.
+
+    For several labels per row, scores are means over the labels. The intervals of average precision, ROC AUC, and
+    log loss resample rows with all their labels. `labels` contains the scores of each label with intervals. For a
+    class per element, `metrics` also contains overlaps and lesions of whole rows. All intervals then resample rows
+    or groups, and `groups` is their number.
+
     Args:
         clf: The `Classifier`.
         data: Rows in any form that `predict` accepts. A dataset contains its own labels and weights, and images
@@ -76,25 +96,7 @@ def evaluate(
             scores of elements.
 
     Returns:
-        A dictionary, which prints as a short summary. Its keys are:
-
-        - `rows`: the number of rows.
-        - `classes`: label, count, and share of each class.
-        - `metrics`: key -> value with 95% confidence interval.
-        - `further`: the same for the metrics of `FURTHER`: cost per case, and for two classes partial area under the
-          ROC curve, parts of the Brier score, and net benefit.
-        - `aim` and `threshold`: the aim of the threshold, and the threshold.
-        - `threshold_spread`: see `classifier.threshold_spread`.
-        - `reliability`: see `metrics.reliability`.
-        - `by`: the scores of groups, see `classifier.by_group`.
-        - `review`: see `metrics.review_scores`. None if no row goes to a human. All other scores are for decisions
-          without a human.
-        - `groups`: the number of groups, or None.
-
-        For several labels per row, scores are means over the labels. The intervals of average precision, ROC AUC, and
-        log loss resample rows with all their labels. `labels` contains the scores of each label with intervals. For a
-        class per element, `metrics` also contains overlaps and lesions of whole rows. All intervals then resample rows
-        or groups, and `groups` is their number.
+        A dictionary, which prints as a short summary. Its keys are listed above.
 
     Raises:
         ColumnError: The column is missing. TargetError: The classifier does not know a label, or there is only one

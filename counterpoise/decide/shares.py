@@ -151,7 +151,7 @@ def estimate_prior(
     log_p: Array, y: Array, log_p_new: Array, *, method: str = "em", draws: int = 200, confidence: float = 0.9,
     seed: int = 0,
 ) -> PriorEstimate:  # fmt: skip
-    """Estimate the class proportions of new rows, with an interval and a test of the assumption.
+    """Estimate the class proportions of new rows, and test the assumption behind it.
 
     The interval is from a bootstrap of both the labeled and the new rows. The test statistic is the largest distance
     between two distribution functions: of the new scores, and of the labeled scores re-weighted to the estimated

@@ -106,8 +106,10 @@ def brier_decomposition(
     - Reliability is sum w_b (p_b - o_b)^2. The best value is 0.
     - Resolution is sum w_b (o_b - o)^2. Higher is better.
     - Uncertainty is o (1 - o) (Murphy, J. Applied Meteorology 12, 1973).
-    - `within` is the part that binning leaves over (Stephenson, Coelho & Jolliffe 2008), so the four parts always sum
-      to the Brier score. It is 0 with `bins=None`, one bin for each distinct probability.
+    - `within` is the part that binning leaves over (Stephenson, Coelho & Jolliffe 2008). It is 0 with `bins=None`, one
+      bin for each distinct probability.
+
+    The Brier score always equals reliability - resolution + uncertainty + within.
 
     Args:
         bins: The number of bins with equal numbers of positives, or None.
