@@ -44,14 +44,13 @@ class Classifier:
     It is returned by `fit`, `load`, and `wrap`, and by `compare` as `best`.
 
     Attributes:
-        classes_: The labels in the type of the training data, in the order of the columns of `predict_proba`. For
-            several labels per row: their names.
+        classes_: The labels in the type of the training data, in the order of `predict_proba`'s columns; of several
+            labels per row their names.
         kind: The kind of target: "one_of" (one class per row), "labels" (several labels per row) or "elements" (a
             class for each pixel or step).
-        rule: How the outputs of the members become probabilities and a decision (correction, calibration, threshold).
-        unit: How units (see `cp.images(unit=)`) get one decision. None: each row gets a decision.
-        history: For each network, numbers by round: "step", "loss", "stop_loss", and "recall C" for each class code.
-            Not saved.
+        rule: How member outputs become probabilities and a decision.
+        unit: How units (see `cp.images(unit=)`) are decided; None: each row is decided.
+        history: Per network, numbers by round: "step", "loss", "stop_loss", "recall C" per class code; not saved.
 
     Example:
         >>> from counterpoise.classifier.wrap import wrap
@@ -86,7 +85,7 @@ class Classifier:
 
         It contains plain values and is read-only.
 
-        The metrics are for the current threshold. They are computed when the card is first read or saved.
+        The metrics are those of the rule as it is; they are measured when the card is first looked at or saved.
         """
         if "metrics_of" not in self.card_without_metrics or "metrics" in self.card_without_metrics:
             return self.card_without_metrics
@@ -113,10 +112,10 @@ class Classifier:
     def members_(self) -> list[dict[str, Any]]:
         """The score and weight of each member, and its correlation with the others.
 
-        Scores are computed on the rows that fitted the correction and the threshold.
+        Scores are for the rows that fitted the rule.
 
-        A member is a network, or a member strategy of a network that was trained for several strategies. For the
-        fields, see `metrics.members.member_table`. The list is empty if no scores are stored.
+        Members are networks, or the member strategies of one network that was trained for several. See
+        `metrics.members.member_table`; empty where no scores are stored.
         """
         return predicting.member_scores(self)
 
@@ -125,12 +124,12 @@ class Classifier:
 
         Columns are in the order of `classes_`.
 
-        For a class per element, the shape is (N, ..., C).
+        Of a class per element (N, ..., C).
 
         Args:
-            x: Rows in any form that `fit` accepts. Labels are ignored.
-            prior: The class proportions of these rows, if they differ from training: the share of `classes_[1]` for two
-                classes, one share per class, or one share per label. None: as in training.
+            x: Rows in any form that `fit` takes (labels are ignored).
+            prior: Class shares where the rows come from, when they differ from training: the share of
+                `classes_[1]` for two classes, one share per class, or one per label. None = as in training.
         """
         return np.concatenate(
             predicting.by_batch(self, x, without_column(self._rule_at(prior)), lambda result: result.proba)
@@ -141,7 +140,7 @@ class Classifier:
 
         With several labels per row, the result is 0 or 1, (N, L).
 
-        For a class per element, the result is the label of each element, (N, ...).
+        Of a class per element the label of each, (N, ...).
         """
         codes = np.concatenate(predicting.by_batch(self, x, self._rule_at(prior), lambda result: result.decision))
         return self.target.decided(codes, self.decisions_)
@@ -158,18 +157,17 @@ class Classifier:
 
         There is one row per unit, in the order of appearance.
 
-        The columns are: the columns that name units, `rows` (the number of rows of a unit), and the columns of
-        `predict_frame`. The probabilities of a unit's rows are combined as in training and calibrated. The threshold of
-        units then decides.
+        Columns: those that name units, `rows` (how many rows a unit has), then as in `predict_frame`. The
+        probabilities of a unit's rows are aggregated as in training, calibrated, and decided by the unit's threshold.
 
         Args:
             x: Rows in any form that `predict` takes.
-            unit: For a table, the names of the columns; by default, those of training. For arrays, values (N,). Images
-                (`cp.images(..., unit=)`) contain their units.
-            prior: As in `predict_proba`, for units.
+            unit: Of a table the names of the columns, by default those of training; of arrays values (N,). Images
+                (`cp.images(..., unit=)`) bring theirs.
+            prior: As in `predict_proba`, of units.
 
         Raises:
-            OptionError: The classifier was trained without units, or the units of the rows are not known.
+            OptionError: a classifier that was trained without units, or rows whose units are not known.
         """
         from counterpoise.classifier.unit_predictions import predict_units
 
@@ -180,10 +178,10 @@ class Classifier:
 
         The columns are those that `counterpoise predict` writes.
 
-        Two classes: `probability` (of `classes_[1]`) and `decision`. More classes: `probability_LABEL` for each class.
-        Several labels per row: `probability_LABEL` and `decision_LABEL` for each label. If rows can go to a human,
-        decisions are text. A class per element: `elements_LABEL` is the number of elements of each class in the row.
-        `regions_LABEL` is the number of connected regions of each class except the first.
+        Two classes: `probability` (of `classes_[1]`) and `decision`; more: `probability_LABEL` for each. Several labels
+        per row: `probability_LABEL` and `decision_LABEL` for each. Where rows go to a human decisions are text. A class
+        per element: `elements_LABEL`, how many elements of the row were decided for each class, and `regions_LABEL`, in
+        how many connected regions, of each but the first.
         """
         import polars as pl
 
@@ -202,41 +200,37 @@ class Classifier:
 
         If the classifier decides units, the threshold of units changes.
 
-        Without `confidence`, the threshold is chosen on the stored out-of-fold scores, and the model card calls it an
-        estimate. With `confidence`, `recall_floor` and `precision_floor` are guaranteed on the rows that `fit(...,
-        guarantee_rows=0.2)` used for nothing else. Without such rows, the same threshold is called an estimate. With
-        more than two classes, `recall_floor={"a": 0.9, "b": 0.8}` reaches these recalls together for the classes that
-        you name.
+        Without `confidence` the threshold is chosen on the stored out-of-fold scores, and the card calls it an
+        estimate. With it, `recall_floor` and `precision_floor` are guaranteed from the rows that `fit(...,
+        guarantee_rows=0.2)` kept out of everything; without such rows the same threshold is called an estimate. With
+        more than two classes `recall_floor={"a": 0.9, "b": 0.8}` gives the classes named those recalls together.
 
-        With several labels per row, every label gets the same aim. `f1={"mass": True}` changes only the labels that you
-        name. A guarantee for several labels holds for all of them together (Bonferroni correction).
+        Of several labels per row every label gets the aim; `f1={"mass": True}` changes the labels named alone.
+        A guarantee of several labels holds for all of them together (Bonferroni).
 
         Args:
-            confidence: The probability, over random draws of the guarantee rows, that the guaranteed recall or
-                precision holds, for example 0.95.
-            costs: The cost of each decision: (C, C) [true, decided] in the order of `classes_`, or `{true label:
-                {decided label: cost}}`. The class with the lowest expected cost is decided. A benefit is a negative
-                cost.
-            cost_column: For two classes of a table: the column with the cost of a missed case in each row (an amount).
-                A row with probability p is positive if p * amount >= (1 - p) * cost_fp. The column then is an input of
-                `predict`, the file, and every export, even if it is not a feature. Amounts must be 0 or more.
-            cost_fp: The cost of a false positive with `cost_column`, above 0.
-            review_alpha: The maximum share of each class that is decided wrongly. Rows that may belong to several
-                classes are left to a human (decision "review"). The choice uses the rows of `guarantee_rows`, if there
-                are any.
-            review_budget: (k, n): of n rows, the k rows with the least certain decision are left to a human.
-            by: A column (sex, site) that was passed to `fit` or `compare` as `by=`. Each of its values gets its own
-                threshold, chosen by the aim on its own rows. Values with fewer than 20 rows of each class get the
-                common threshold. The column then is an input, like a cost column. Such thresholds may be unlawful.
+            confidence: Share of draws of the guarantee rows in which the floor holds, for example 0.95.
+            costs: What each decision costs, (C, C) [true, decided] in the order of `classes_`, or `{true label:
+                {decided label: cost}}`; the class of the lowest expected cost is decided. A benefit is a negative cost.
+            cost_column: Two classes of a table: the column with what a missed case of each row costs (an amount). A
+                row of probability p is positive if p * amount >= (1 - p) * cost_fp. The column is then an input of
+                `predict`, the file and every export, even if it is no feature. Amounts are 0 or more.
+            cost_fp: What a false positive costs with `cost_column`, above 0.
+            review_alpha: Leave rows that may be of several classes to a human (decision "review"), so that at most
+                this share of each class is decided wrongly. Chosen on the rows of `guarantee_rows`, if there are some.
+            review_budget: (k, n): leave the k of n rows whose decision is closest to another one to a human.
+            by: A column (sex, site) each of whose values gets a threshold of its own by the aim, on its own rows; it
+                was given to `fit` or `compare` as `by=`. Values with fewer than 20 rows of each class take the common
+                threshold. The column is then an input like a cost column. Such thresholds may be unlawful.
             **aim: One aim, for example `f1=True`, `recall_floor=0.95`, `precision_floor=0.5`, `balanced_accuracy=True`,
-                or `threshold=0.2`. For images with masks, also `lesion_false_positives=1`: most lesions with at most 1
-                false positive per image. Also `recall_floor` and `alerts=(k, n)` together. If no threshold reaches
-                both, the limit of alerts is kept, and `card["threshold"]["budgets"]` reports which recall it allows.
-                With a review, the aim may be left out, and the threshold stays.
+                `threshold=0.2`; of images with masks also `lesion_false_positives=1`: most lesions at 1 false positive
+                per image at most. Or `recall_floor` and `alerts=(k, n)` together: where both cannot be, the alerts are
+                kept to, and `card["threshold"]["budgets"]` says which recall they allow. None, with a review: the
+                threshold stays.
 
         Raises:
-            OptionError: There is no aim, there are several aims, or the classifier has no stored scores.
-            GuaranteeError: The rows do not support the guarantee. The message states which guarantee they support.
+            OptionError: none or several aims, or a classifier that holds no scores.
+            GuaranteeError: the rows cannot carry the guarantee; it says which they can.
         """
         how: dict[str, Any] = {
             "confidence": confidence, "costs": costs, "column": (cost_column, cost_fp), "schema": self.schema,
@@ -262,30 +256,29 @@ class Classifier:
     def explain(self, x: Any, background: Any = None, *, label: Any = None, seed: int = 0) -> Any:
         """Explain single rows by the effect of each column, or of each pixel or word.
 
-        Rows of a table: Shapley values, the contribution of each column to the log-odds of a row. They are exact for up
-        to 8 columns and for one booster of two classes, and sampled otherwise. The effects of a row sum to its log-odds
-        minus the mean log-odds of the background. With more than two classes, the effects are for the most probable
-        class of the row. To measure the importance of columns over many rows, use `cp.explain`.
+        Rows of a table: Shapley values. Exact for up to 8 columns, sampled for more; either way the effects of a row
+        sum to its log-odds less the mean log-odds of the background. With more than two classes they are those of the
+        row's most probable class. Which columns matter over many rows: `cp.explain`.
 
-        Images: heat maps by integrated gradients (see `classifier.heat_maps`). The effects of an image sum to the mean
-        log-odds of the networks, minus the log-odds for an image of one color, its mean color.
+        Images: heat maps by integrated gradients (see `classifier.heat_maps`). The effects of an image sum to the
+        networks' mean log-odds less those of an image that has its mean color everywhere.
 
-        Texts: the log-odds of a text minus the log-odds of the text without a word (see `classifier.text_reasons`).
+        Texts: the log-odds of a text less those of the text without a word (see `classifier.text_reasons`).
 
         Args:
-            x: Rows of a table or an array (N, d), images, or texts, as for `predict`.
-            background: For a table, the rows to compare with, of which 32 are drawn. None: the rows themselves.
-            label: For images, the class or label to explain. None: the positive class of two classes, otherwise the
-                most probable class of each image.
-            seed: The seed of the random draws.
+            x: Rows of a table or an array (N, d), images or texts, as `predict` takes them.
+            background: Rows of a table that they are compared with, of which 32 are drawn; None: the rows themselves.
+            label: Of images, the class, or the label of several, whose log-odds are explained; None: with two classes
+                the positive one, else each image's most probable one.
+            seed: Of the draws.
 
         Returns:
-            For a table: `columns`, `effects` (N, d), `base`, and `log_odds`; `strongest(4)` returns a frame. For
-            images: heat maps, float32 (N, height, width), above 0 for pixels that support the class. For texts: `words`
-            and their `effects`; `strongest(4)` returns a frame.
+            Of a table `columns`, `effects` (N, d), `base`, `log_odds`; `strongest(4)` as a frame. Of images heat maps,
+            float32 (N, height, width): above 0 where a pixel speaks for the class. Of texts `words` and their
+            `effects`; `strongest(4)` as a frame.
 
         Raises:
-            OptionError: The table or texts have several labels, or a single row has no background.
+            OptionError: a table or texts with several labels; a single row without a background.
         """
         from counterpoise.classifier.heat_maps import heat_maps, is_picture
         from counterpoise.classifier.shapley import explain_rows
@@ -358,11 +351,11 @@ class Classifier:
 
         The file also contains the labels and the schema.
 
-        The file is written completely or not at all.
+        The file appears whole or not at all.
 
         Raises:
-            ArtifactError: The name does not end in .keras, the folder cannot be written, or the file could not be read
-                again. For your own layer that is not registered, the message contains the line to add.
+            ArtifactError: the name does not end in .keras, the folder cannot be written, or the file could not be read
+                again; of a layer of your own that is not registered the message has the line to add.
         """
         return write(path, self.keras_model(), self._contents())
 
@@ -375,16 +368,15 @@ class Classifier:
         """Write the classifier for another runtime: raw columns in, probability and decision out.
 
         Args:
-            path: A folder for "saved_model". For "litert" and "onnx": a file that ends in .tflite or .onnx, or a
-                folder.
-            format: "saved_model" (accepts text columns; signature `serve`), "litert", or "onnx" (accept numbers, and
-                ids of the categories). The file `schema.json` next to the export describes the inputs.
+            path: A folder for "saved_model"; for "litert" and "onnx" a file ending in .tflite or .onnx, or a folder.
+            format: "saved_model" (strings included; signature `serve`), "litert" or "onnx" (numbers, and ids of the
+                levels). `schema.json` next to it describes the inputs.
 
         Returns:
-            The folder or file. It was run once and compared with this classifier.
+            The folder or file, written, run once and compared with this classifier.
 
         Raises:
-            ArtifactError: The path cannot be written, or the predictions of the export differ from the classifier's.
+            ArtifactError: the path cannot be written, or the export predicts otherwise than the classifier.
             MissingExtraError: `pip install 'counterpoise[litert]'` or `[onnx]` is needed.
         """
         from counterpoise.export import write
@@ -469,13 +461,13 @@ def load(path: str | os.PathLike[str], custom_objects: Mapping[str, Any] | None 
     """Read a classifier that `save` wrote, without running code from the file.
 
     Args:
-        path: The model file.
-        custom_objects: Your own layers and functions that the file contains, for example `{"Swish": Swish}`. Only
-            these, Keras's own, and Counterpoise's are allowed.
+        path: The file.
+        custom_objects: Your own layers and functions that the file names, for example `{"Swish": Swish}`. Others than
+            these, Keras's own and Counterpoise's are refused.
 
     Raises:
-        ArtifactError: The file is missing, damaged, changed by hand, or not from Counterpoise, or it contains a class
-            that is not in `custom_objects`.
+        ArtifactError: absent, damaged, changed by hand, or not one of ours; or it names a class that is not in
+            `custom_objects`.
 
     Example:
         >>> load("absent.keras")

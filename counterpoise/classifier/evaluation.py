@@ -52,56 +52,41 @@ def evaluate(
 ) -> Evaluation:  # fmt: skip
     """Score a classifier on labeled rows that it was not trained on.
 
-    The result is a dictionary with these keys:
-
-    - `rows`: the number of rows.
-    - `classes`: label, count, and share of each class.
-    - `metrics`: key -> value with 95% confidence interval.
-    - `further`: the same for the metrics of `FURTHER`: cost per case, and for two classes partial area under the
-      ROC curve, parts of the Brier score, and net benefit.
-    - `aim` and `threshold`: the aim of the threshold, and the threshold.
-    - `threshold_spread`: see `classifier.threshold_spread`.
-    - `reliability`: see `metrics.reliability`.
-    - `by`: the scores of groups, see `classifier.by_group`.
-    - `review`: see `metrics.review_scores`. None if no row goes to a human. All other scores are for decisions
-      without a human.
-    - `groups`: the number of groups, or None.
-
-    For several labels per row, scores are means over the labels. The intervals of average precision, ROC AUC, and
-    log loss resample rows with all their labels. `labels` contains the scores of each label with intervals. For a
-    class per element, `metrics` also contains overlaps and lesions of whole rows. All intervals then resample rows
-    or groups, and `groups` is their number.
-
     Args:
         clf: The `Classifier`.
-        data: Rows in any form that `predict` accepts. A dataset contains its own labels and weights, and images
-            (`cp.images`) also their groups. For images with a split, the test images are scored.
-        y: Labels (N,). For a table, labels may be in a column instead.
-        target: The name of this column, or the names of several columns. None: the target of training.
-        groups: The group of each row (N,), or the name of a column. Rows of one patient or customer are not
-            independent, so the intervals resample whole groups.
-        unit: What gets one decision if not each row (see `fit`): names of columns, or (N,) values. Default: the columns
-            of training, if the table contains them; images contain theirs. The intervals then resample whole units,
-            too.
+        data: Rows in any form that `predict` takes; a dataset gives its own labels and weights, images (`cp.images`)
+            also their groups. Of images with a split the test images are scored.
+        y: Labels (N,); for a table they may stand in a column instead.
+        target: Name of that column, or names of several; None takes what was the target in training.
+        groups: Group of each row (N,), or the name of a column: rows of one patient or customer are not independent, so
+            whole groups are resampled.
+        unit: What the classifier decides if not each row (see `fit`): names of columns, or (N,) values. Default: the
+            columns of training, if the table has them; images bring theirs. Whole units are then resampled too.
         sample_weight: Weights (N,), or the name of a column: row i counts as w_i rows.
-        by: Columns (sex, site) for which the scores of each value are computed separately: a name, names, or `{name:
-            values (N,)}`. If the classifier has thresholds for groups, their column is always included.
-        costs: The cost of each decision, (C, C) [true, decided] or `{true label: {decided label: cost}}`. Default: the
-            costs by which the classifier decides, if there are any.
-        cost_column: For two classes: the cost of a missed case in each row (an amount), (N,) or the name of a column.
-            Default: the column by which the classifier decides, if there is one.
-        cost_fp: The cost of a false positive with `cost_column`.
-        first: For two classes: the number of rows with the highest probability that are also scored on their own.
-        resamples: The number of bootstrap resamples. If rows are drawn one by one, at most 200 are used, and 60 for
-            scores of elements.
+        by: Columns whose values are scored separately (sex, site): a name, names, or `{name: values (N,)}`.
+            The column of a classifier with thresholds for groups is always one of them.
+        costs: What each decision costs, (C, C) [true, decided] or `{true label: {decided label: cost}}`. Default: the
+            costs by which the classifier decides, if it does.
+        cost_column: What a missed case of each row costs (an amount), (N,) or the name of a column; two classes.
+            Default: the column by which the classifier decides, if it does.
+        cost_fp: What a false positive costs with `cost_column`.
+        first: Score the rows of highest probability, so many of them; two classes.
+        resamples: Bootstrap draws; where rows are drawn one by one at most 200, and 60 for scores of elements.
 
     Returns:
-        A dictionary, which prints as a short summary. Its keys are listed above.
+        A dictionary, which prints as a summary of a few lines. Its keys: `rows`, `classes` (label, count, share),
+        `metrics` (key -> value, 95% CI), `further` (the same for `FURTHER`: cost per case, and with two classes partial
+        area, parts of the Brier score, net benefit), `aim`, `threshold`, `threshold_spread` (see
+        `classifier.threshold_spread`), `reliability` (see `metrics.reliability`), `by` (see `classifier.by_group`),
+        `review` (see `metrics.review_scores`; None where no row goes to a human; all other scores are of decisions
+        without a human), and `groups`, how many there are, or None. Of several labels per row, scores are means over
+        the labels; average precision, ROC AUC and log loss have intervals from draws of rows with all their labels, and
+        `labels` has the scores of each label with intervals. Of a class per element `metrics` has overlaps and lesions
+        of whole rows, too; all intervals are of draws of rows or groups, and `groups` is their number.
 
     Raises:
-        ColumnError: The column is missing. TargetError: The classifier does not know a label, or there is only one
-            class.
-        OptionError: An argument does not fit the classes or the rows.
+        ColumnError: the column is absent. TargetError: a label that the classifier does not know, or one class only.
+        OptionError: An option that does not fit the classes or the rows.
 
     Example:
         >>> import numpy as np

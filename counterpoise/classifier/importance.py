@@ -29,26 +29,23 @@ def explain(
 
     The rows must not have been used for training.
 
-    The values of a column are exchanged between rows at random. The column keeps its values, but they no longer belong
-    to their rows. With more than two classes, the loss is the mean over the classes. Columns with the same information
-    hide each other's importance. Pass such columns as `together`, so that they are exchanged as one. For single rows,
-    see `Classifier.explain`.
+    A column is exchanged between rows: it keeps its values, but they no longer belong to their rows. With more than
+    two classes the loss is that of the mean over the classes. Columns with the same information hide each other:
+    exchange them `together`. For single rows see `Classifier.explain`.
 
     Args:
-        clf: The `Classifier`, for a table or an array (N, d).
+        clf: The `Classifier`, of a table or an array (N, d).
         data, y, target, groups: As in `evaluate`.
         together: Sets of columns that are exchanged as one.
-        permutations: The number of times that each column is exchanged. resamples: The number of bootstrap resamples of
-            rows or groups.
-        level: The confidence level of an interval. seed: The seed of the random draws.
+        permutations: How often each column is exchanged. resamples: Bootstrap draws of rows or groups.
+        level: Confidence of an interval. seed: Of the draws.
 
     Returns:
-        A dictionary with `rows`, `average_precision`, and `columns`, the most important columns first. Each of them has
-        `columns` (names) and `importance`: the mean loss of average precision as `value`, and its interval as `low` and
-        `high`. The interval covers the choice of rows and of exchanges.
+        `rows`, `average_precision`, and `columns`, the most important first, each with `columns` (names) and
+        `importance` (`value`, `low`, `high`: the mean loss, with an interval for rows and exchanges).
 
     Raises:
-        OptionError: The classifier is for images, text, or several labels, or a column does not exist.
+        OptionError: A classifier of images, text or several labels; a column that there is not.
 
     Example:
         >>> from counterpoise.pipeline.fit import fit

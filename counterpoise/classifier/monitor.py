@@ -22,24 +22,22 @@ def monitor(
 ) -> Drift | dict[str, Drift]:
     """Compare new rows without labels with the rows that fitted a classifier's rule.
 
-    With several labels per row, each label is compared separately, on the rows for which it was known.
+    Of several labels per row, each label is compared by itself, on the rows where it was known.
 
     Args:
-        clf: The classifier, with the scores and labels of the rows that fitted its correction and threshold.
-        batch: New rows, in any form that `predict` accepts. Labels are ignored.
-        method: The method that estimates the new class proportions: "em" or "bbse" (see `cp.decide.estimate_prior`).
-        draws: The number of bootstrap resamples for the interval and the test.
-        seed: The seed of the random draws.
+        clf: As it was shipped; it holds the scores and labels of the rows that fitted its rule.
+        batch: New rows, in any form that `predict` takes; labels are ignored.
+        method: How the new class shares are estimated: "em" or "bbse" (see `cp.decide.estimate_prior`).
+        draws: Bootstrap draws of the interval and of the test.
+        seed: Of the draws.
 
     Returns:
-        A record with these fields. `estimate`: the new class proportions with intervals, and whether only the
-        proportions changed. `score_distance`: the distance between the old and new scores. `flagged_before` and
-        `flagged_now`: the share of rows decided for each class. `plausible`: whether the aim of the threshold still
-        holds. `rule`: correction and threshold for the new proportions (see `adapted`). `notes`: a summary in words.
-        For several labels: a dict from the name of each label to such a record.
+        `estimate` (new class shares with intervals, and whether only the shares moved), `score_distance`,
+        `flagged_before` and `flagged_now`, `plausible` (whether the threshold's aim still holds), `rule` for the new
+        shares (see `adapted`), and `notes` in words. Of several labels: the name of each label -> such a record.
 
     Raises:
-        OptionError: The classifier has no stored scores, or the rows that fitted its threshold lack a class.
+        OptionError: the classifier holds no scores, or its rows that fitted the rule lack a class.
 
     Example:
         >>> rng = np.random.default_rng(0)
@@ -88,7 +86,7 @@ def adapted(clf: Classifier, drift: Drift | Mapping[str, Drift]) -> Classifier:
     Probabilities and threshold change.
 
     Raises:
-        OptionError: More than the class proportions changed, so no such threshold exists.
+        OptionError: more than the class shares moved, so there is no such rule.
     """
     rules: list[Rule] = []
     for label, one in drift.items() if isinstance(drift, Mapping) else [("", drift)]:

@@ -76,50 +76,44 @@ def compare(
 ) -> Comparison:
     """Cross-validate strategies on the same folds and compare each with the baseline.
 
-    Only the training rows of a fold are resampled. The test rows of a fold are used only for scoring. The correction
-    and the threshold of a fold are fitted on out-of-fold scores of the other folds.
+    Resampling happens inside training folds only; test rows judge only; every rule (correction, threshold) is fitted
+    on the out-of-fold scores of the other folds.
 
     Args:
-        model: A model as in `fit`, or a list of models, for example ["tabular", "boosted", "forest"]. Each model is
-            trained with every strategy that it supports. The baseline is the first model without a remedy. "auto"
-            counts as one model. On tables it is a blend: every member is trained with each strategy. A strategy that
-            only networks support is trained by the network alone.
+        model: As in `fit`, or a list of models, for example ["tabular", "boosted", "forest"]: each is tried with every
+            strategy that it can train. The first model without a remedy is the baseline. "auto" is one model: on tables
+            a blend, every member trained under each strategy; a strategy that only networks can train, by its network.
         data: Rows, as in `fit`.
         y: Labels, or the name of the target column, as in `fit`.
         strategies: "default", "all", "a,b,c", or a list of names and strategies. The baseline, `none`, is always
             compared.
-        folds: The number of folds K of the cross-validation, which keeps the class proportions in each fold. Default:
-            5.
-        groups: The group of each row, such as the patient, or the name of a column. Rows of one group are always on the
-            same side of a split.
-        time: The time of each row, or the name of a column. Every fold trains only on rows that are earlier than its
-            test rows.
-        metric: The metric that ranks the strategies and decides the verdict. Default: "average_precision", or with
-            costs "expected_cost", the mean cost of the decisions. With "lesion_recall", strategies that tune a
-            threshold choose the one that finds most lesions with at most 1 false positive per image.
-        costs: For two classes: (cost of a false positive, cost of a missed case). For more classes: a matrix (C, C)
-            [true, decided], or `{true label: {decided label: cost}}`. Strategies that tune a threshold, and `best`,
-            then choose the threshold with the lowest cost. The baseline keeps the default threshold.
-        tune: The number of trials to tune the hyperparameters of each strategy (`Strategy.hyperparameters`), for each
-            fold and inside its training rows. Default 0: not tuned. Requires Optuna.
-        limit: The maximum number of optimizer steps over all networks, or of seconds as in "600s". Strategies with
-            worse early-stopping scores end sooner. With seconds, results depend on the machine. The final training on
-            all rows and external models do not count.
-        store: A folder that keeps every finished training. The same call with the same folder continues an interrupted
-            comparison. More strategies or repeats train only what is new. Other data, settings, or versions are
-            refused.
-        seed: The seed of all random draws. The same seed gives the same leaderboard.
-        verbose: 0 prints nothing. "auto" shows a progress bar in a terminal.
-        **options: Further arguments in three groups. What rows are (`counterpoise.pipeline.options.Rows`): `split`,
-            `unit`, `aggregate`, `sample_weight`, `positive`, `one_vs_rest`, `merge_rare`. How models are trained
-            (`Training`): `epochs`, `batch_size`, `budget`, `optimizer`, `patience`, `recipe`, `output`,
-            `initial_weights`, `init_bias`, `augment`, `flip`, `contrast`, `engine`. Only for `compare`
-            (`CompareOptions`): how rows are divided (`repeats`, `label_delay`, `duplicates`, `leaks`), how strategies
-            are compared (`cost_column`, `cost_fp`, `by`, `nested`), and how the comparison runs (`tune_steps`,
-            `early_stopping`, `refit`, `show_pictures`, `importance`, `executor`).
+        folds: K of the stratified cross-validation; None: 5.
+        groups: Group of each row, or the name of a column: groups are never on both sides of a split.
+        time: Time of each row, or the name of a column: every fold trains on the past of its test rows.
+        metric: What the strategies are ranked and judged by. Default: "average_precision", or with costs
+            "expected_cost", the mean cost of the decisions. By "lesion_recall", strategies that tune a threshold tune
+            it for that: most lesions at 1 false positive per image at most.
+        costs: Two classes: (cost of a false positive, cost of a missed case). More: a matrix (C, C) [true, decided], or
+            `{true label: {decided label: cost}}`. Strategies that tune a threshold then decide for least cost, as does
+            `best`. The baseline keeps the default threshold.
+        tune: Trials per strategy and fold for the values of its hyperparameters (`Strategy.hyperparameters`), inside
+            the training rows; 0 leaves them as they are. Needs Optuna.
+        limit: Optimizer steps over all networks, or seconds as in "600s": weaker strategies are stopped early, by
+            early-stopping rows. With seconds, results depend on the machine. The refit and external models are not
+            counted.
+        store: A folder that keeps every finished fit. The same call on the same folder resumes where an interrupted one
+            stopped; more strategies or repeats train only what is new; other data, settings or versions are refused.
+        seed: Same seed, same leaderboard.
+        verbose: 0 is silent; "auto" shows a bar in a terminal.
+        **options: What rows are (`counterpoise.pipeline.options.Rows`): `split`, `unit`, `aggregate`, `sample_weight`,
+            `positive`, `one_vs_rest`, `merge_rare`. How models are trained (`Training`): `epochs`, `batch_size`,
+            `budget`, `optimizer`, `patience`, `recipe`, `output`, `initial_weights`, `init_bias`, `augment`, `flip`,
+            `contrast`, `engine`. And those of `CompareOptions`: how rows are divided (`repeats`, `label_delay`,
+            `duplicates`, `leaks`), how strategies are judged (`cost_column`, `cost_fp`, `by`, `nested`), and how the
+            comparison runs (`tune_steps`, `early_stopping`, `refit`, `show_pictures`, `importance`, `executor`).
 
     Returns:
-        Comparison: The result, with `leaderboard`, `verdict`, `best`, `to_html`, and `save`.
+        Comparison: `leaderboard`, `verdict`, `best`, `to_html`, `save`.
 
     Example:
         >>> import numpy as np

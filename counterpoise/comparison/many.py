@@ -33,18 +33,17 @@ class ManyComparisons:
     """Conclusions from several comparisons; made by `compare_many`.
 
     Attributes:
-        metric: The metric that is compared.
-        data_sets: The names of the data sets.
-        strategies: The strategies with a score on every data set, best mean rank first.
-        scores: float64 (data sets, strategies), the mean scores of the comparisons.
-        ranks: float64 (strategies,), the mean ranks; 1 is best.
-        critical: Nemenyi's critical difference of mean ranks at the 5% level; nan for fewer than 2 data sets.
-        p: The p-value of Friedman's test that all strategies perform equally well, in Iman and Davenport's form.
-        against: The Bayesian signed-rank test of each strategy against the reference, by strategy (left: the reference
-            is better).
-        reference: The baseline, or the first strategy if the baseline was not compared.
-        left_out: The strategies without a score on some data set.
-        cut_off: The data sets on which the training of the reference ended while it still improved.
+        metric: What is compared.
+        data_sets: Their names.
+        strategies: Those with a score on every data set, best mean rank first.
+        scores: float64 (data sets, strategies), means of the comparisons.
+        ranks: float64 (strategies,), mean rank; 1 is best.
+        critical: Nemenyi's critical difference of mean ranks at 5%, nan with fewer than 2 data sets.
+        p: Friedman's test of "all do equally well", in Iman and Davenport's form.
+        against: strategy -> Bayesian signed-rank test against the reference (left: the reference is better).
+        reference: The baseline, or the first strategy if that was not compared.
+        left_out: Strategies without a score on some data set.
+        cut_off: Data sets on which the training of the reference was cut off while it still improved.
         comparisons: The comparisons, by data set (None if only the record was given).
     """
 
@@ -145,22 +144,21 @@ def compare_many(
     """Compare strategies over several data sets.
 
     Args:
-        comparisons: A dict from name to a finished `Comparison`, a folder written by `compare`, or data: (x, y), or
-            (table, name of its target column). Or a list of finished comparisons.
-        model: The model that `compare` trains, for data.
-        metric: The metric to compare. None: the metric of the comparisons.
-        rope: Smaller differences do not matter in practice. For log loss and Brier score, this is a share of the
-            reference's mean.
-        seed: The seed of the comparisons and of the test.
-        **options: Other arguments of `compare`, for data.
+        comparisons: name -> a finished `Comparison`, a folder written by `compare`, or data: (x, y), or (table, name
+            of its target column). Or a list of finished comparisons.
+        model: If data are given: what `compare` trains on each.
+        metric: What to compare by; None: the metric of the comparisons.
+        rope: Differences smaller than this do not matter in practice. For log loss and Brier score it is a share of
+            the reference's mean.
+        seed: Seed of the comparisons and of the test.
+        **options: Other arguments of `compare`, if data are given.
 
     Returns:
-        ManyComparisons: The mean ranks with Nemenyi's critical difference (Demsar, JMLR 7, 2006), and the Bayesian
-        signed-rank test of each strategy against `none` (Benavoli et al., JMLR 18, 2017). The test uses the differences
-        of the mean scores of the data sets.
+        ManyComparisons: mean ranks with Nemenyi's critical difference (Demsar, JMLR 7, 2006) and, against `none`, the
+        Bayesian signed-rank test (Benavoli et al., JMLR 18, 2017) of the differences of the data sets' mean scores.
 
     Raises:
-        OptionError: There is no comparison, no strategy was trained on every data set, or the metrics differ.
+        OptionError: no comparison, no strategy that ran everywhere, or different metrics.
 
     Example:
         >>> rng = np.random.default_rng(0)

@@ -34,12 +34,12 @@ class Comparison:
     """The result of `compare`: leaderboard, verdict, figures, and best classifier.
 
     Attributes:
-        record: The content of `leaderboard.json`.
-        curves: The data of the curves in the report, by strategy.
-        fold_results: One result for each strategy, repeat, and fold, with the scores of the test rows.
+        record: The content of leaderboard.json.
+        curves: strategy -> what the report draws.
+        fold_results: One per strategy, repeat and fold, with the scores of the test rows.
         best: The recommended strategy, trained on all rows; None with `refit=False`.
         diagnosis: The diagnosis of the data before anything was trained.
-        pictures: The images that the report shows (see `example_pictures`).
+        pictures: What the report shows of rows that are images (see `example_pictures`).
 
     Example:
         >>> import counterpoise as cp
@@ -93,13 +93,12 @@ class Comparison:
         """Write scores and training curves to an experiment tracker.
 
         Args:
-            tracker: "tensorboard" (a run for each strategy, fold, and member) or "mlflow" (a run for each strategy, and
-                the report).
-            destination: The folder for TensorBoard, or the tracking URI of MLflow. None: the URI that MLflow is set to.
+            tracker: "tensorboard" (a run per strategy, fold and member) or "mlflow" (a run per strategy, and the page).
+            destination: The folder for TensorBoard; the tracking URI of MLflow, None for the one that it is set to.
 
         Raises:
-            OptionError: The tracker is unknown, or there is no folder for TensorBoard.
-            MissingExtraError: The tracker is not installed.
+            OptionError: another tracker, or no folder for TensorBoard.
+            MissingExtraError: the tracker is not installed.
         """
         check_choice(tracker, "tracker", ("tensorboard", "mlflow"))
         if tracker == "mlflow":

@@ -51,22 +51,20 @@ def elements(target: Any, *, ignore: Any = (), names: Sequence[str] | None = Non
 
     Pass the result as the target of `fit` or `compare`.
 
-    Some labels can be passed without this function: masks (N, H, W), (N, H, W, 1), and one-hot masks (N, H, W, C).
-    Sequences (N, T) can, too, if they have at least three classes, or if a Keras model has an output for each step.
-    Elements that are labeled -1, missing, or masked out in a masked array are ignored: in training, in the threshold,
-    and in every score.
+    Masks (N, H, W), (N, H, W, 1) and one-hot masks (N, H, W, C) need no more than themselves. So do sequences (N, T) of
+    three classes or more, or for a Keras model with an output for each step. Elements labeled -1, missing, or masked
+    out in a masked array count nowhere: neither in training nor in any rule or score.
 
     Args:
-        target: The labels, (N, H, W), (N, T), or of any other shape: integers, booleans, text, or one-hot.
-        ignore: A label, or several labels, whose elements are ignored like -1, for example 255 (void).
-        names: The names of the classes, in the order of the sorted labels, or of the columns for one-hot labels. None:
-            the labels.
+        target: The labels, (N, H, W), (N, T) or of any other shape; integers, booleans or text; or one-hot.
+        ignore: A label, or several, whose elements count nowhere, as -1 do: for example 255 (void).
+        names: Names of the classes, in the order of the sorted labels (one-hot: of the columns); None: the labels.
 
     Returns:
         A value to pass as `y`.
 
     Raises:
-        OptionError: Names are not texts.
+        OptionError: names that are no texts.
 
     Example:
         >>> masks = elements(np.array([[[0, 0], [1, 255]]], np.uint8), ignore=255, names=["tissue", "lesion"])

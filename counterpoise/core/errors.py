@@ -4,13 +4,13 @@
     ├── DataError            the table, array or folder cannot be used as it is
     │   ├── ColumnError      a named column is absent, doubled or of the wrong kind
     │   ├── TargetError      the labels cannot be classes (one class, missing, unseen, floats)
-    │   ├── SplitError       a class, group or time step does not fit the requested folds
-    │   └── LeakError        the label, or a copy of a test row, may be among the training data
+    │   ├── SplitError       a class, group or time step does not fit the folds asked for
+    │   └── LeakError        the answer, or a copy of a test row, may be among what is learned from
     ├── OptionError          an argument is out of range or contradicts another
     ├── ModelError           the Keras model does not fit the data or the task
-    ├── ArtifactError        a file of Counterpoise could not be read or written
-    ├── GuaranteeError       the data do not support the requested guarantee
-    ├── ForkError            a forked process lacks the threads that a library needs
+    ├── ArtifactError        a file could not be read as, or written as, one of ours
+    ├── GuaranteeError       the data do not carry the guarantee that was asked for
+    ├── ForkError            a forked process lacks the threads of a library that it needs
     └── MissingExtraError    an optional dependency is not installed
 
 All but the last two are `ValueError`s; these are a `RuntimeError` and an `ImportError`. A message names what happened,

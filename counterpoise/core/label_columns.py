@@ -131,24 +131,22 @@ def labels(
 
     Pass the result as the target of `fit` or `compare`.
 
-    A list of column names, and an array (N, L) of zeros and ones that is not one-hot, can be passed without this
-    function.
+    A list of column names, and an array (N, L) of zeros and ones that is not one-hot, need no more than themselves.
 
     Args:
-        target: The names of the label columns of a table; the name of one column that contains lists of labels, or text
-            with a `separator`; or the labels: an array or frame (N, L) of 0, 1, and missing, or N lists of labels.
-        names: The names of the labels, for arrays. For lists and text, also names of labels that no row has.
-        missing: The meaning of an empty cell: "ignore" (not known; it does not count) or "absent" (0). Default None:
-            "absent" if a cell contains all labels of a row (lists, separated text), "ignore" if each label has a
-            column.
-        uncertain: The meaning of -1: "ignore", "zero", or "one".
-        separator: The text between the labels in a cell, for example "|".
+        target: Names of the label columns of a table; the name of one column that holds lists of labels, or text with
+            a `separator`; or the labels: an array or frame (N, L) of 0, 1 and missing, or N lists of labels.
+        names: Names of the labels, for arrays; for lists and text also those that no row has.
+        missing: What an empty cell means: "ignore" (not known: it counts nowhere) or "absent" (0). None: "absent" where
+            a cell holds all labels of a row (lists, separated text), "ignore" where each label has a column.
+        uncertain: What -1 means: "ignore", "zero" or "one".
+        separator: What stands between the labels of a text, for example "|".
 
     Returns:
         A value to pass as `y`.
 
     Raises:
-        OptionError: An argument has another value, or names are not texts.
+        OptionError: a word that is none of these, or names that are no texts.
 
     Example:
         >>> tags = labels(["a|b", "b", "", "a"], separator="|").read(["a|b", "b", "", "a"])

@@ -47,12 +47,12 @@ def hits_of(hits: Any, trials: Any) -> tuple[np.ndarray, np.ndarray]:
 def wilson(hits: Any, trials: Any, level: float = 0.95) -> tuple[Any, Any]:
     """Compute the Wilson score interval of a proportion (Wilson, JASA 22, 1927).
 
-    The interval is (0, 1) if there are no trials.
+    Without trials, it is (0, 1).
 
     Args:
-        hits: The number of successes, or an array of numbers.
-        trials: The number of trials, or an array of numbers.
-        level: The confidence level.
+        hits: Successes, number or array.
+        trials: Trials, number or array.
+        level: Confidence.
 
     Example:
         >>> [round(float(v), 4) for v in wilson(8, 10)]

@@ -18,30 +18,29 @@ Array = np.ndarray
 
 @dataclass(frozen=True)
 class Rule:
-    """The steps from member logits to a decision, in order (numpy arrays, natural logarithms).
+    """From member logits to a decision, in this order (numpy arrays, natural logarithms).
 
     Attributes:
-        log_shifts: float64 (M, C), the training shift of each member, which is subtracted first.
-        vote: How members are pooled: "soft", "log", "hard", "weighted", or "greedy".
-        weights: float64 (M,), not negative, sum 1.
-        intercept: float64 (C,), the remaining correction that is added to the pooled log-probabilities.
-        calibrator: A dict `{"kind": ..., parameters}`, or None.
-        prior: float64 (C,), the class proportions of the rows that fitted the rule.
-        threshold: For two classes: positive if probability >= threshold. None for more classes.
-        offsets: For more classes, float64 (C,): argmax of log p + offsets. None for two classes.
-        member_thresholds: For vote="hard": the threshold of each member (M,).
-        aim: The aim of the threshold or offsets in words, for example "f1".
-        guarantee: The minimum recall or precision that is guaranteed with confidence. None: no guarantee.
-        notes: Sentences about the checks.
-        gammas: float64 (M,), the constant gamma of each member's focal loss, which is inverted before the shift is
-            subtracted. None: no focal loss.
-        costs: float64 (C, C), [true, decided]. The class with the lowest expected cost is decided; with two classes,
-            the threshold does this. None: the decision does not follow from costs.
-        cost_column: For two classes: a column with costs. The decision with the lowest expected cost in each row is
-            taken, and there is no threshold. None: the decision does not depend on a column.
-        by: For two classes: thresholds for the values of a column. `threshold` is then for all other rows. None:
-            `threshold` is for all rows.
-        review: Which rows go to a human. None: every row gets a decision.
+        log_shifts: float64 (M, C), training shift of each member, subtracted first.
+        vote: "soft", "log", "hard", "weighted" or "greedy".
+        weights: float64 (M,), on the simplex.
+        intercept: float64 (C,), residual correction added to the pooled log-probabilities.
+        calibrator: Plain dict `{"kind": ..., parameters}` or None.
+        prior: float64 (C,), class shares of the rows that the rule was fitted on.
+        threshold: Binary: decide positive when probability >= threshold. None for multi-class.
+        offsets: Multi-class float64 (C,): argmax of log p + offsets. None for binary.
+        member_thresholds: For vote="hard": each member's own threshold (M,).
+        aim: What threshold or offsets were chosen for, for example "f1", in words.
+        guarantee: The floor that the threshold or the offsets reach with confidence; None: none was asked for.
+        notes: Sentences about what was checked.
+        gammas: float64 (M,), focusing of each member's focal loss, undone before the shift; None: none had one.
+        costs: float64 (C, C), [true, decided]; the class of the lowest expected cost is decided. With two classes this
+            is the threshold. None: the decision follows from something else.
+        cost_column: Two classes: a column by which the decision of each row has the lowest expected cost. There is
+            then no threshold. None: the decision does not depend on it.
+        by: Two classes: thresholds for the values of a column; `threshold` is that of all other rows. None: it is that
+            of all rows.
+        review: Which rows go to a human; None: every row is decided.
     """
 
     log_shifts: Array

@@ -35,20 +35,15 @@ WHOLE = ("lesion_false_positives",)
 class Aim:
     """A name from `AIMS` and its numbers.
 
-    - argmax: the most probable class (two classes: threshold 0.5).
-    - given: a threshold set by hand.
-    - cost(fp, fn): the lowest expected cost. With C values: the cost of missing each class.
-    - balanced_accuracy and youden: the mean recall of the classes.
-    - g_mean: the geometric mean of the recalls.
-    - recall_floor(r): the fewest alerts with a recall of at least r. With C values, one minimum per class and 0 for
-      none: as close to f1 as these minimum recalls allow.
-    - f1, f_beta(b), mcc: the highest value of this score.
-    - precision_floor(p): the highest recall with a precision of at least p.
-    - alerts(k, n): at most k alerts per n rows.
-    - lesion_false_positives(f): for a class per pixel, most lesions found with at most f false positives per image.
+    argmax: the most probable class (binary: threshold 0.5). given: a threshold set by hand. cost(fp, fn): least
+    expected cost; with C values, the cost of missing each class. balanced_accuracy and youden: the mean recall of the
+    classes. g_mean: their geometric mean. recall_floor(r): fewest alerts with recall at least r; with C values, one
+    per class and 0 for none: as near to f1 as these recalls allow. f1, f_beta(b), mcc: that score, at its highest.
+    precision_floor(p): most recall with precision at least p. alerts(k, n): at most k alerts per n rows.
+    lesion_false_positives(f): of a class per pixel, most lesions found with at most f false positives per image.
 
     Raises:
-        OptionError: The name is unknown, the number of values is wrong, or values are out of range.
+        OptionError: an unknown name, a wrong number of values, or values out of range.
 
     Example:
         >>> str(Aim.parse("recall_floor(0.95)"))

@@ -1,6 +1,6 @@
-"""Calibration after pooling: fitted on rows that were not used for training, kept if it lowers the held-out log loss.
+"""Calibration after pooling: fitted on rows that were not used for training, kept only if held-out rows gain.
 
-A calibrator is a dict of strings, numbers, and lists, for JSON and for a Keras layer:
+A calibrator is a plain dict of strings, floats and lists, ready for JSON and for a Keras layer:
 
     {"kind": "temperature" | "platt" | "vector", "slopes": [C], "intercepts": [C]}
         log softmax(slopes * log p + intercepts)
@@ -8,7 +8,7 @@ A calibrator is a dict of strings, numbers, and lists, for JSON and for a Keras 
         logit of each class against the rest, interpolated linearly from x to y and flat outside, then the
         classes normalized; two classes have one curve, that of class 1.
 
-Both forms may contain "after": [C], constants to add to the log-probabilities at the end (other class proportions).
+Either may contain "after": [C], added to the log-probabilities at the end (a deployment prior).
 """
 
 from __future__ import annotations
@@ -44,27 +44,21 @@ def fit_calibrator(
 ) -> tuple[dict[str, Any] | None, tuple[str, ...]]:
     """Fit a calibrator, and keep it only if it lowers the held-out log loss.
 
-    The kinds are:
-
-    - "temperature": one slope a around the class proportions pi: log pi + a (log p - log pi). Less confidence then
-      moves probabilities towards the class proportions, not towards 1/C.
-    - "platt": one slope, and one intercept per class.
-    - "vector": a slope and an intercept per class, with slopes that are not negative. With two classes, this is beta
-      calibration, so "beta" is the same.
-    - "isotonic": a monotone curve for each class, compared with all others.
-    - "auto": the kind with the largest gain.
-
-    A calibrator is kept if its mean gain over 5 held-out folds exceeds the standard error of the gain.
+    "temperature": one slope about the class shares, log pi + a (log p - log pi), so that less confidence
+    means nearer to the shares and not to 1/C. "platt": one slope and one intercept per class. "vector": a
+    slope and an intercept per class, slopes not negative; with two classes that is beta calibration, hence
+    "beta" is the same. "isotonic": a monotone curve, one class against the rest. "auto": the one that
+    gains most. Kept when the mean gain over 5 held-out folds exceeds its standard error.
 
     Args:
-        log_p: float (N, C), shift-corrected and pooled log-probabilities of rows that were not used for training.
+        log_p: float (N, C), shift-corrected and pooled, of rows that were not used for training.
         y: int (N,), class codes.
-        kind: "auto" or one of the kinds above.
+        kind: "auto" or one of the above.
         sample_weight: float (N,) or None.
-        seed: The seed of the five folds.
+        seed: Of the five folds.
 
     Returns:
-        The calibrator, or None, and sentences on the kinds that were tried, refused, and kept.
+        The calibrator, or None, and sentences on what was tried, refused and kept.
 
     Example:
         >>> rng = np.random.default_rng(0)

@@ -1,4 +1,4 @@
-"""Checks after deployment: did the class proportions change, and only they, and does the rule still fit?"""
+"""After shipping: whether the class shares moved, whether only they moved, and whether the rule still fits."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ class Drift:
     """The state of a rule on new rows.
 
     Attributes:
-        estimate: The new class proportions.
-        score_distance: The largest difference between the distribution functions of old and new scores, 0 to 1.
-        flagged_before, flagged_now: The share of rows decided for each class, float64 (C,).
-        plausible: Whether the aim of the threshold probably still holds. None: this cannot be assessed.
-        rule: The rule for the new class proportions. If every proportion may be unchanged, this is the old rule,
-            because an estimate would only add noise. None if more than the proportions changed.
-        notes: A summary in sentences.
+        estimate: The new class shares.
+        score_distance: Largest gap between the distribution functions of old and new scores, 0 to 1.
+        flagged_before, flagged_now: Share of rows decided for each class, float64 (C,).
+        plausible: Whether the rule's aim can still be relied on; None where that cannot be judged.
+        rule: The rule for the new shares: the shipped one where every share may be what it was (noise in the estimate
+            would only do harm), None when more than the shares moved.
+        notes: Sentences for people.
 
     Example:
         >>> from counterpoise.decide.rule import fit_rule_from_log_p
@@ -58,11 +58,10 @@ def monitor(
     The result contains the rule for the new rows.
 
     Args:
-        rule: The rule of the deployed classifier.
-        log_p_members: M arrays float (N, C), the shift-corrected scores that fitted the rule. y: int (N,), their
-            labels.
-        new_log_p_members: M arrays float (K, C), the shift-corrected scores of the new rows.
-        column_values, new_column_values: (N,) and (K,), the values of `rule.column`, if there is one.
+        rule: As it was shipped.
+        log_p_members: M arrays float (N, C), shift-corrected scores that fitted it. y: int (N,), their labels.
+        new_log_p_members: M arrays float (K, C), shift-corrected scores of the new rows.
+        column_values, new_column_values: (N,) and (K,), of `rule.column`, if it has one.
         method, draws, seed: As in `estimate_prior`.
 
     Example:

@@ -1,9 +1,8 @@
-"""Minimum recalls for some of many classes, reached by the offsets of the decision argmax_c (log p_c + b_c).
+"""Recall floors for some of many classes, met by the offsets of the decision argmax_c (log p_c + b_c).
 
-A floor is a minimum recall of a class. One vector of offsets must reach the floors of all classes together. Offsets are
-tried in a fixed order, which does not depend on the rows of a guarantee. The first offsets favor the named classes
-most, and the last offsets maximize macro-F1. The function returns the last offsets before the first failure
-(fixed-sequence testing).
+The floors of several classes are met or missed together with one vector of offsets, not class by class. Offsets are
+tried in an order that is fixed without the rows of a guarantee, from the ones that give the named classes most to the
+ones that serve macro-F1; the last before the first failure is taken (fixed-sequence testing).
 """
 
 from __future__ import annotations
@@ -31,13 +30,13 @@ def floor_path(
 ) -> Array:  # fmt: skip
     """Offsets in the order in which they are to be tried, float64 (K, C).
 
-    The first offsets are balanced on these rows: each named class misses a share in proportion to the share that it may
-    miss, and other classes are rarely decided. The last offsets are `offsets`.
+    The first are balanced on these rows: the shares that the named classes miss are proportional to what they may
+    miss, and the other classes are far away. The last are `offsets`.
 
     Args:
         log_p: float (N, C), rows that fitted the rule. y: int (N,), their class codes.
         floors: float (C,), 0 for a class without a floor.
-        offsets: float (C,), the offsets without floors.
+        offsets: float (C,), what would be decided without floors.
         sample_weight: float (N,) or None.
 
     Example:
@@ -71,7 +70,7 @@ def _path(lp: Array, labels: Array, floors: Array, offsets: Array, w: Array | No
 def recalls(log_p: Array, y: Array, offsets: Array, weights: Array | None = None) -> Array:
     """Compute the recall of each class, float64 (C,).
 
-    The recall is 0 for a class without rows.
+    It is 0 for a class without rows.
     """
     right = np.argmax(log_p + offsets, axis=1) == y
     w = np.ones(len(y)) if weights is None else weights
@@ -113,19 +112,19 @@ def guarantee_floors(
 
     All recalls hold together with the given confidence.
 
-    Offsets pass if P(Bin(n_c, 1 - floor_c) <= missed_c) <= 1 - confidence for every class c with a floor. All classes
-    must pass, so the error probability is not divided among the classes (intersection-union test). The order is fixed,
-    so it is not divided among the offsets either.
+    Offsets pass when, for every class with a floor, P(Bin(n_c, 1 - floor_c) <= missed_c) <= 1 - confidence. All must
+    pass, so nothing is split among the classes (intersection-union); the order is fixed, so nothing is split among the
+    offsets.
 
     Args:
         log_p: float (N, C), of rows used for nothing else. y: int (N,), their class codes.
         floors: float (C,), below 1; 0 for a class without a floor.
         path: float (K, C), offsets in the order of testing, made without these rows (`floor_path`).
         confidence: Above 0 and below 1. kept_out: Whether the rows were used for nothing else.
-        of: The word for the scored items in messages: "rows" or "groups".
+        of: What the scores are of, for messages: "rows" or "groups".
 
     Raises:
-        GuaranteeError: The first offsets fail. The message names the recalls that they support.
+        GuaranteeError: The first offsets fail; the message names the recalls that they support.
 
     Example:
         >>> y = np.repeat([0, 1, 2], 100)

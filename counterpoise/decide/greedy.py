@@ -1,4 +1,4 @@
-"""Member weights by greedy selection on out-of-fold scores: members join the ensemble one by one, also repeatedly."""
+"""Member weights by greedy selection on out-of-fold scores: members join the ensemble one by one, again and again."""
 
 from __future__ import annotations
 
@@ -20,20 +20,19 @@ def greedy_weights(
 ) -> Array:
     """Compute weights of checked members by greedy selection of ensemble members with replacement.
 
-    The selection starts with no member. In each round, the member joins that gives the soft mean the best average
-    precision. With more than two classes, this is the mean over the classes, each compared with all others. Among equal
-    members, the one with the lower log loss joins, then the earlier one. The function returns the best ensemble of all
-    rounds.
+    From nothing on, the member joins whose joining gives the soft mean the best average precision (more than two
+    classes: mean over one against the rest); of equal ones the one with the lower log loss, then the earlier one. The
+    ensemble with the best score on the way is taken.
 
     Args:
-        lps: M arrays float64 (N, C), out-of-fold log-probabilities.
+        lps: M arrays float64 (N, C), out of fold.
         labels: int (N,), class codes.
         w: float64 (N,), weights of the rows.
-        rounds: The maximum number of rounds.
-        patience: The number of rounds without a better score after which the selection ends.
+        rounds: Joinings at most.
+        patience: Joinings without a better score after which it ends.
 
     Returns:
-        float64 (M,), how often each member joined, divided by the number of rounds; sum 1.
+        float64 (M,), times chosen / joinings; sum 1.
 
     Example:
         >>> good, bad = np.log([[0.9, 0.1], [0.2, 0.8]]), np.log([[0.3, 0.7], [0.6, 0.4]])

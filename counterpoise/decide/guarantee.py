@@ -1,9 +1,8 @@
 """Thresholds that reach a floor with confidence.
 
-A floor is a minimum recall or precision. If the same rows choose and measure a threshold, the floor is only an
-estimate, and it fails about half of the time. A guarantee fails with a probability of at most 1 - confidence over the
-random draw of its rows. This holds for any score, if those rows were used for nothing else: not for training, early
-stopping, calibration, or selection.
+A floor read off the rows that chose it is an estimate and fails about half of the time. A guarantee fails
+at most with probability 1 - confidence over the draw of its rows, for any score whatever, if those rows
+were used for nothing else: not for training, stopping, calibration or selection.
 """
 
 from __future__ import annotations
@@ -33,22 +32,22 @@ def guarantee_recall(
 ) -> Guarantee:  # fmt: skip
     """Find the highest threshold whose recall is at least `floor` with the given confidence.
 
-    The threshold is the (k+1)-th smallest score of a positive. Here, n is the number of positives, delta = (1 -
-    confidence) / among, and k is the largest number with P(Bin(n, 1 - floor) <= k) <= delta.
+    It is the (k+1)-th smallest score of a positive, k the largest number with
+    P(Bin(n, 1 - floor) <= k) <= delta, n the number of positives, delta = (1 - confidence) / among.
 
     Args:
-        scores: float (N,), scores from a fixed model. A higher score must mean a higher chance of being positive.
+        scores: float (N,), any score that rises with the chance of being positive, from a fixed model.
         y: int (N,), 0 or 1.
-        floor: The minimum recall, above 0 and below 1.
+        floor: The recall, above 0 and below 1.
         confidence: Above 0 and below 1.
-        among: The number of guarantees that must hold together (classes, labels), or of models among which these same
-            rows choose.
+        among: Number of guarantees that must hold together (classes, labels), or of models among which one is
+            then chosen by these same rows.
         kept_out: Whether the rows were used for nothing else.
-        of: The word for the scored items in messages: "rows" or "groups".
+        of: What the scores are of, for messages: "rows" or "groups".
 
     Raises:
-        GuaranteeError: There are too few positives. The message names the recall that they support, and how many
-            positives would be enough.
+        GuaranteeError: There are too few positives; the message names the recall that they support, and how many would
+            be enough.
 
     Example:
         >>> guarantee_recall(np.arange(1, 101) / 100, np.ones(100, int), 0.9).threshold
@@ -80,19 +79,19 @@ def guarantee_precision(
 ) -> Guarantee:  # fmt: skip
     """Find the lowest threshold whose precision is at least `floor` with the given confidence.
 
-    Each candidate threshold is tested by P(Bin(flagged, floor) >= true positives), where flagged is the number of
-    alerts. The candidates are fixed before the rows are seen. Every eighth candidate starts a series of tests, which
-    continues to lower thresholds until a test fails. The series share delta, so the probability that any accepted
-    threshold fails is at most delta. The guarantee holds for the class proportions of these rows.
+    Each candidate is tested by P(Bin(flagged, floor) >= true positives). The candidates are fixed before
+    the rows are seen; walks start at every eighth of them and go down until a test fails, and the walks
+    share delta. So the chance that any accepted threshold falls short is at most delta. It holds at the
+    class shares of these rows.
 
     Args:
-        scores: float (N,). For the default candidates, the scores must be probabilities.
+        scores: float (N,), for the default candidates probabilities.
         y, floor, confidence, among, kept_out, of: As in `guarantee_recall`.
-        candidates: float (K,), thresholds chosen without these rows, for example from the rows that fitted the rule.
-            Default: `GRID`.
+        candidates: float (K,), thresholds chosen without these rows, for example from the rows that fitted
+            the rule. Default: `GRID`.
 
     Raises:
-        GuaranteeError: No candidate passes. The message names the precision that could be guaranteed.
+        GuaranteeError: No candidate passes; the message names the precision that could be guaranteed.
 
     Example:
         >>> p = np.r_[np.full(100, 0.9), np.full(900, 0.1)]
@@ -167,8 +166,7 @@ def rule_with_guarantee(rule: Rule, guarantee: Guarantee) -> Rule:
     """Return the rule with the threshold of a guarantee, and the guarantee.
 
     Raises:
-        OptionError: The rule is for more than two classes, or it uses a hard vote (its members decide instead of a
-            score).
+        OptionError: the rule is for more than two classes, or votes hard (its members decide, not a score).
 
     Example:
         >>> rule = Rule(log_shifts=np.zeros((1, 2)), prior=np.array([0.9, 0.1]), threshold=0.5)

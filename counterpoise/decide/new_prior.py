@@ -1,4 +1,4 @@
-"""A rule for a population with other class proportions."""
+"""A rule moved to a population in which the classes have other shares."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ Array = np.ndarray
 def rule_at_prior(
     rule: Rule, prior: Array | float, log_p_members: Sequence[Array] | None = None, y: Array | None = None
 ) -> Rule:
-    """Return the rule for a population in which only the class proportions differ.
+    """Return the rule for a population with other class shares, when only those differ.
 
-    Probabilities change by log(new / old). Thresholds for recall and specificity change with them, so the same rows are
-    predicted positive. Thresholds for cost and argmax keep their probability. Thresholds for F-beta, MCC, precision,
-    and alert budgets are chosen again on the stored scores. Row i is then weighted by new / old of its class.
+    Probabilities move by log(new / old). Thresholds for recall and specificity move with them (the same
+    rows are flagged), cost and argmax stay at the same probability, and F-beta, MCC, precision and alert
+    budgets are chosen again on the stored scores, row i re-weighted by new / old of its class.
 
     Args:
-        rule: The rule for its own class proportions.
+        rule: The rule at its own prior.
         prior: float (C,), or the share of the positive class.
-        log_p_members: M arrays float (N, C), the shift-corrected scores that fitted the rule. Without them, an aim that
-            requires a new choice keeps its old decisions, and a note reports it.
-        y: int (N,), the labels of these scores.
+        log_p_members: M arrays float (N, C), the shift-corrected scores that fitted the rule. Without them an
+            aim that has to be chosen again keeps its old decisions, and a note reports it.
+        y: int (N,), their labels.
 
     Example:
         >>> rule = Rule(log_shifts=np.zeros((1, 2)), prior=np.array([0.5, 0.5]), threshold=0.5, aim="recall_floor(0.9)")

@@ -23,19 +23,17 @@ def choose_offsets(
 ) -> Array:
     """Choose offsets b for the decision argmax_c (log p_c + b_c).
 
-    Two aims need no search: "argmax" gives 0, and "balanced_accuracy" gives -log pi_c, where pi_c are the class
-    proportions. "cost" gives the log of the cost of missing each class. For "recall_floor", see `floor_offsets`.
-
-    "f1", "f_beta", "g_mean", and "mcc" start at the best lambda in b = -lambda log pi. The search then improves one
-    offset after the other. At the end, each class keeps n_c / (n_c + 20) of its deviation from the start. The deviation
-    of the largest class is 0, because only differences matter.
+    "argmax" gives 0 and "balanced_accuracy" -log pi_c, both without a search; "cost" gives the log of the
+    cost of missing each class; for "recall_floor" see `floor_offsets`. "f1", "f_beta", "g_mean" and "mcc" start at
+    the best lambda in b = -lambda log pi, go up coordinate by coordinate, and then keep n_c / (n_c + 20) of each
+    class's deviation from the start (that of the largest class is 0 by convention: only differences count).
 
     Args:
         log_p: float (N, C), corrected log-probabilities of rows that were not used for training.
         y: int (N,), class codes. A class without rows gets no deviation.
-        aim: See `Aim`. f1, f_beta, and g_mean are means over the classes that have rows.
+        aim: See `Aim`; f1, f_beta and g_mean are means over the classes that have rows.
         sample_weight: float (N,) or None.
-        sweeps: The maximum number of passes over the classes.
+        sweeps: Most passes over the classes.
 
     Returns:
         float64 (C,).

@@ -1,4 +1,4 @@
-"""Combine several members into one probability: soft, log, and hard votes, and learned weights."""
+"""Several members, one probability: soft, log and hard votes, and weights learned on the simplex."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ VOTES = ("soft", "log", "hard", "weighted", "greedy")
 def pool(log_p_members: Sequence[Array], vote: str = "soft", weights: Array | None = None) -> Array:
     """Pool the members' corrected log-probabilities.
 
-    "soft", "weighted", "greedy", and "hard" return log sum_m w_m p_m. A hard vote changes only decisions (see
-    `hard_vote`). "log" returns sum_m w_m log p_m, normalized: the mean of the corrected logits.
+    "soft", "weighted", "greedy", "hard": log sum_m w_m p_m (a hard vote touches decisions only, see `hard_vote`).
+    "log": sum_m w_m log p_m, normalized: the mean of the corrected logits.
 
     Args:
-        log_p_members: M arrays float (N, C), each after its training shift was subtracted.
+        log_p_members: M arrays float (N, C), each with its training shift removed.
         vote: One of `VOTES`.
-        weights: float (M,), not negative. They are divided by their sum. None: equal weights.
+        weights: float (M,), not negative; divided by their sum. None means equal.
 
     Returns:
         float64 (N, C) log-probabilities.
@@ -70,10 +70,10 @@ def _possible(log_p: Array) -> Array:
 def hard_vote(choices: Array, weights: Array | None, soft: Array, n_classes: int) -> Array:
     """Count the votes of the members.
 
-    The soft mean decides a tie, if its decision is among the tied classes.
+    A tie is decided by the soft mean, if its decision is among the tied classes.
 
     Args:
-        choices: int (M, N), the class that each member votes for at its own threshold.
+        choices: int (M, N), the class each member votes for at its own threshold.
         weights: float (M,), not negative and not all 0, or None for equal votes.
         soft: int (N,), the decision of the soft mean.
         n_classes: C.
@@ -99,17 +99,17 @@ def hard_vote(choices: Array, weights: Array | None, soft: Array, n_classes: int
 def learned_weights(lps: Sequence[Array], labels: Array, w: Array, tolerance: float = 1e-10) -> Array:
     """Find the weights on the simplex that minimize the log loss of the soft mean.
 
-    The function minimizes -mean_i log sum_m w_m p_m(y_i | x_i), which is convex. It solves the equivalent problem over
-    w >= 0 with the penalty sum(w) by sequential quadratic programming, until the duality gap is below `tolerance`.
+    minimize -mean_i log sum_m w_m p_m(y_i | x_i). Convex; solved by sequential quadratic programming on
+    the equivalent problem over w >= 0 with the penalty sum(w), until the duality gap is below `tolerance`.
 
     Args:
         lps: Log-probabilities of M members, float (N, C), out of fold.
         labels: int (N,), class codes.
         w: float (N,), weights of the rows.
-        tolerance: The largest allowed difference (nats per row) from the best log loss.
+        tolerance: Largest distance (nats per row) to the best log loss.
 
     Returns:
-        float64 (M,), not negative, sum 1. Members with equal predictions get equal weights.
+        float64 (M,), not negative, sum 1. Members that agree everywhere share their weight equally.
 
     Example:
         >>> good, bad = np.log([[0.9, 0.1], [0.1, 0.9]]), np.log([[0.5, 0.5], [0.5, 0.5]])

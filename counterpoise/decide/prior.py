@@ -1,9 +1,9 @@
-"""The class prior in a classifier's output: add it, remove it, or exchange it.
+"""The class prior inside a classifier's output: put in, taken out, exchanged.
 
-If rows of class c count m_c times, training adds `log_shift_c` to the best logits (natural logarithm). `shift` adds
-this constant as training does, and `unshift` subtracts it. `corrected_log_proba` converts the raw output of one network
-to log-probabilities for the data as they are. `to_prior` converts log-probabilities between two populations that differ
-only in their class proportions.
+Training under multiplicities m_c moves the best logits by `log_shift_c` (natural logarithm). `shift`
+does what training did, `unshift` undoes it; they are inverses. `corrected_log_proba` goes from the raw
+output of one network to log-probabilities for the population as it is, `to_prior` from one population
+to another whose classes have other shares but look the same.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ def shift(values: Array, log_shift: Array, *, proba: bool = False) -> Array:
     """Move outputs by the shift that training sees: logit_c + log_shift_c.
 
     Args:
-        values: float (N, C) softmax logits; (N, 1) or (N,) logits of one sigmoid unit; or (N, L) logits of L
-            independent labels.
-        log_shift: float (C,). For one unit: (2,), of which only the difference matters. For labels: (L, 2), the shift
-            of "absent" and "present" of each label.
-        proba: Whether `values` are probabilities instead of logits. A probability of 0 or 1 does not change.
+        values: float (N, C) softmax logits; (N, 1) or (N,) logits of one sigmoid unit; (N, L) logits of
+            L independent labels.
+        log_shift: float (C,), for one unit (2,), whose difference counts; for labels (L, 2), the shift of
+            "absent" and "present" of each label.
+        proba: Whether `values` are probabilities and not logits. A probability of 0 or 1 stays.
 
     Returns:
         float64, the shape of `values`.
 
     Raises:
-        OptionError: The shapes do not fit, or the shift is not finite.
+        OptionError: shapes that do not fit, or a shift that is not finite.
 
     Example:
         >>> z = shift(np.array([[0.0, 0.0]]), np.log([1.0, 3.0]))
@@ -98,18 +98,18 @@ def _check_proba(p: Array) -> None:
 def corrected_log_proba(logits: Array, log_shift: Array, *, units: str = "softmax", gamma: float = 0.0) -> Array:
     """Return log-probabilities with the training shift removed.
 
-    Softmax units: log softmax(z - log_shift). One unit: log sigmoid of z - (log_shift_1 - log_shift_0). Sigmoid units
-    with one-hot targets: p_c is proportional to sigmoid(z_c) / exp(log_shift_c). The output of a network trained with
-    focal loss is first converted to probabilities (`focal_log_proba`).
+    Softmax units: log softmax(z - log_shift). One unit: log sigmoid of z - (log_shift_1 - log_shift_0).
+    Sigmoid units with one-hot targets: p_c proportional to sigmoid(z_c) / exp(log_shift_c). A network trained with
+    focal loss is first turned back to probabilities (`focal_log_proba`).
 
     Args:
         logits: float (N, C), or (N, 1) or (N,) for one unit and two classes.
         log_shift: float (C,).
         units: "softmax", or "sigmoid" for C > 1 sigmoids that were trained on one-hot targets.
-        gamma: The constant gamma of the focal loss that trained the network; 0: no focal loss.
+        gamma: Focusing of the focal loss that trained the network; 0 = none.
 
     Returns:
-        float64 (N, C). The exponentials of each row sum to 1.
+        float64 (N, C); each row's exponentials sum to 1.
 
     Example:
         >>> corrected_log_proba(np.array([[0.0]]), np.log([1.0, 4.0])).round(4).tolist()
@@ -131,13 +131,13 @@ def corrected_log_proba(logits: Array, log_shift: Array, *, units: str = "softma
 def to_prior(log_p: Array, old_prior: Array | float, new_prior: Array | float) -> Array:
     """Replace the class prior of log-probabilities: log p_c + log(new_c / old_c).
 
-    The result is right if only the class proportions differ between the two populations, and each class looks the same
-    in both. `to_prior(to_prior(p, a, b), b, a)` is p.
+    Right when only the class shares differ between the two populations and each class looks the same in
+    both. `to_prior(to_prior(p, a, b), b, a)` is p.
 
     Args:
-        log_p: float (N, C), log-probabilities calibrated for `old_prior`.
-        old_prior: float (C,), or the share of the positive class for two classes. Every share must be above 0.
-        new_prior: The same for the new population.
+        log_p: float (N, C), calibrated at `old_prior`.
+        old_prior: float (C,), or the share of the positive class when C = 2. Every share above 0.
+        new_prior: The same, for the population to be served.
 
     Returns:
         float64 (N, C).
@@ -158,13 +158,13 @@ def to_prior(log_p: Array, old_prior: Array | float, new_prior: Array | float) -
 def focal_log_proba(log_q: Array, gamma: float, log_shift: Array | None = None) -> Array:
     """Return calibrated log-probabilities from softmax outputs of a focal-loss network.
 
-    p_c is proportional to h(q_c) / m_c with h(v) = v / ((1-v)^g - g (1-v)^(g-1) v log v). For gamma = 0, the function
-    equals `unshift`.
+    p_c proportional to h(q_c) / m_c with h(v) = v / ((1-v)^g - g (1-v)^(g-1) v log v). For gamma = 0 it is
+    `unshift`.
 
     Args:
-        log_q: float (N, C), log softmax of the network's output.
-        gamma: The constant gamma of the focal loss, 0 or more.
-        log_shift: float (C,), log m_c. None: no shift.
+        log_q: float (N, C), log softmax of the network.
+        gamma: The focusing constant, 0 or more.
+        log_shift: float (C,), log m_c; None means none.
 
     Returns:
         float64 (N, C).

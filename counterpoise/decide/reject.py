@@ -1,8 +1,7 @@
 """When to send a row to a human: class-conditional conformal sets.
 
-Each class has its own minimum probability (floor). The set of a row contains every class whose probability reaches its
-floor. If the set contains exactly one class, the row gets this decision. If the set is empty (the row is unlike all
-classes) or contains several classes, the row goes to a human.
+Each class has its own floor on its own probability. A row whose set contains exactly one class is decided;
+an empty set (like nothing seen) or one of several classes (could be either) goes to a human.
 """
 
 from __future__ import annotations
@@ -27,8 +26,8 @@ class Reject:
     """Floors of a class-conditional conformal set.
 
     Attributes:
-        alpha: The maximum share of each class's rows whose set does not contain their class.
-        floors: float64 (C,). Class c is in the set if its probability is at least floors[c].
+        alpha: Highest share of each class's rows whose set misses their class.
+        floors: float64 (C,): class c is in the set when its probability is at least floors[c].
         counts: int64 (C,), calibration rows per class.
 
     Example:
@@ -48,11 +47,9 @@ class RejectReport:
     """Scores of a reject option on labeled rows: coverage, share accepted, and error.
 
     Attributes:
-        coverage: float64 (C,), the share of each class's rows whose set contains their class; NaN for a class without
-            rows.
-        accepted: The share of rows decided without a human. accepted_interval: Its 95% interval.
-        error: The share of wrong decisions among the decided rows, NaN if there are none. error_interval: Its 95%
-            interval.
+        coverage: float64 (C,), share of each class's rows whose set contains it; NaN for a class without rows.
+        accepted: Share of rows decided without a human. accepted_interval: 95% interval.
+        error: Share of wrong decisions among the accepted, NaN if there is none. error_interval: 95% interval.
 
     Example:
         >>> reject = Reject(0.1, np.array([0.3, 0.3]), np.array([50, 50]))
@@ -74,14 +71,14 @@ def fit_reject(proba: Array, y: Array, alpha: float = 0.1) -> Reject:
 
     The floor is the floor(alpha (n_c + 1))-th smallest probability among the rows of the class.
 
-    With these floors, the set of a new row contains its class with a probability of at least 1 - alpha. This holds for
-    any model, if the rows were used for nothing else.
+    A new row of class c then has c in its set with probability at least 1 - alpha, whatever the model, if the
+    rows were used for nothing else.
 
     Args:
         proba: float (N, C). y: int (N,), class codes. alpha: above 0 and below 1.
 
     Raises:
-        GuaranteeError: A class has fewer than 1 / alpha - 1 rows.
+        GuaranteeError: a class with fewer than 1 / alpha - 1 rows.
 
     Example:
         >>> p = np.linspace(0.05, 0.95, 19)

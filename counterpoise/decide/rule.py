@@ -1,8 +1,7 @@
 """The rule: from the raw outputs of the members to probabilities and decisions.
 
-A rule has five steps: subtract each member's training shift, pool, add the residual intercept, calibrate, and apply the
-threshold or offsets. `fit_rule` makes a `core.rule.Rule` from rows that were not used for training, and `apply_rule`
-applies it.
+Remove each member's training shift -> pool -> residual intercept -> calibrator -> threshold or offsets.
+`fit_rule` makes a `core.rule.Rule` from rows that were not used for training; `apply_rule` runs one.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ class Decision:
     """The decisions and probabilities of a rule for N rows.
 
     Attributes:
-        proba: float64 (N, C), probabilities for the class proportions of the rule.
+        proba: float64 (N, C), probabilities at the rule's prior.
         decision: int32 (N,), class codes.
 
     Example:
@@ -56,21 +55,19 @@ def fit_rule(
     """Fit a rule on the raw logits of rows that were not used for training.
 
     Args:
-        member_logits: M arrays float (N, units), where units is 1 or C.
+        member_logits: M arrays float (N, units), units 1 or C.
         y: int (N,), class codes.
         log_shifts: M arrays float (C,), the training shift of each member.
         vote: "soft", "log", "hard", "weighted" or "greedy" (see `pool`).
-        weights: float (M,), "learned", "greedy", or None. None means learned weights for "weighted", weights by greedy
-            selection for "greedy", and otherwise equal weights.
-        aim: The aim of the threshold or offsets (see `Aim`).
-        check_intercept: Whether to compare the mean probability of each class with its share, and to correct a
-            difference (see `intercept_check`).
+        weights: float (M,), "learned", "greedy", or None: equal, for "weighted" learned, for "greedy" so.
+        aim: What threshold or offsets are chosen for (see `Aim`).
+        check_intercept: Whether to compare mean probability with share and to correct it (see `intercept_check`).
         calibrate: None, "auto", or a kind of `fit_calibrator`.
         sample_weight: float (N,) or None.
-        gammas: (M,), the constant gamma of the focal loss that trained each member. None: no focal loss.
+        gammas: (M,), focusing of the focal loss that trained each member; None: none had one.
 
     Returns:
-        The rule. Its `notes` describe the checks and the calibration.
+        The rule, with sentences on the checks and the calibration in `notes`.
 
     Example:
         >>> z = np.array([[-2.0], [-1.0], [0.5], [2.0]])
@@ -104,9 +101,8 @@ def fit_rule_from_log_p(
 ) -> Rule:  # fmt: skip
     """Fit a rule on log-probabilities whose training shift is already removed.
 
-    For out-of-fold rows, the outputs for a row come from the members of its own fold. The shift of each fold is
-    subtracted before (`corrected_log_proba`). `log_shifts` are the shifts of the members to which the rule will be
-    applied.
+    For out-of-fold rows: row i's member outputs come from the members of its own fold, each with its own
+    shift (`corrected_log_proba`); `log_shifts` are those of the members that the rule will be applied to.
 
     Args:
         log_p_members: M arrays float (N, C).
@@ -189,7 +185,7 @@ def apply_rule(rule: Rule, member_logits: Sequence[Array]) -> Decision:
 def apply_rule_to_log_p(rule: Rule, log_p_members: Sequence[Array], column_values: Array | None = None) -> Decision:
     """Run a rule on M arrays (N, C) of log-probabilities without training shift.
 
-    `column_values` (N,) are the values of `rule.column`, if there is one: amounts, or codes of groups.
+    `column_values` (N,) are those of `rule.column`, if it has one: amounts, or codes of groups.
 
     Example:
         >>> rule = Rule(log_shifts=np.zeros((2, 2)), prior=np.array([0.9, 0.1]), threshold=0.5)
@@ -227,7 +223,7 @@ def _decided(rule: Rule, log_p: Array, column_values: Array | None) -> Array:
 def pooled_log_proba(rule: Rule, log_p_members: Sequence[Array]) -> Array:
     """Return the final log-probabilities of the rule, float64 (N, C).
 
-    The result is pooled and calibrated, and contains the intercept.
+    They are pooled and calibrated, with the intercept added.
 
     Example:
         >>> rule = Rule(log_shifts=np.zeros((2, 2)), prior=np.array([0.9, 0.1]), threshold=0.5)
@@ -248,7 +244,7 @@ def final_log_proba(rule: Rule, lps: list[Array]) -> Array:
 def choose_class(log_p: Array, threshold: float | None = None, offsets: Array | None = None) -> Array:
     """Return class codes int32 (N,): 1 where p_1 >= threshold, else argmax of log p + offsets.
 
-    Without threshold and offsets, the most probable class is chosen.
+    With neither, the most probable class.
 
     Example:
         >>> log_p = np.log([[0.7, 0.3], [0.9, 0.1]])

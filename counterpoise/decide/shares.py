@@ -1,7 +1,7 @@
-"""Estimate the class proportions of rows without labels from a classifier's scores.
+"""The class shares of rows without labels, read off a classifier's scores.
 
-The estimates assume that only the class proportions changed, and that each class looks the same as before. A
-goodness-of-fit test checks this on the new scores.
+The estimates assume that only the shares moved and each class looks as before; a goodness-of-fit test checks
+whether the new scores agree with that.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ class PriorEstimate:
     """Class shares of unlabeled rows.
 
     Attributes:
-        prior: float64 (C,), the estimate. low, high: float64 (C,), the bootstrap interval of each proportion.
-        source_prior: float64 (C,), the class proportions of the labeled rows.
+        prior: float64 (C,), the estimate. low, high: float64 (C,), bootstrap interval of each share.
+        source_prior: float64 (C,), shares of the labeled rows.
         method: "em" or "bbse".
-        fit_p: The p-value of the goodness of fit. A small value means that not only the proportions changed.
+        fit_p: p-value of the goodness of fit; small means not a pure prior shift.
         pure: Whether the estimate may be used (`fit_p` at least 0.05).
-        note: The result in words.
+        note: The same in words.
 
     Example:
         >>> y = np.repeat([0, 1], [80, 20])
@@ -56,10 +56,9 @@ class PriorEstimate:
 def em_prior(log_p: Array, prior: Array | float) -> Array:
     """Estimate the class proportions of unlabeled rows by EM.
 
-    The estimate maximizes sum_i log sum_c q_c p_ic / prior_c.
+    The maximum of sum_i log sum_c q_c p_ic / prior_c.
 
-    The EM algorithm of Saerens et al. approaches this optimum slowly. This function computes it by a second-order
-    method.
+    The optimum that the EM algorithm of Saerens et al. approaches slowly, computed by a second-order method.
 
     Args:
         log_p: float (N, C), calibrated log-probabilities at `prior`, of rows without labels.
@@ -89,7 +88,7 @@ def _em(lp: Array, old: Array, share: Array) -> Array:
 def bbse_prior(decided: Array, y: Array, decided_new: Array, n_classes: int) -> Array:
     """Estimate the class proportions of unlabeled rows from a confusion matrix.
 
-    The estimate q solves A q = shares of the decisions, where A[i, j] = P(decided i | class j).
+    Solves A q = shares of the decisions.
 
     Args:
         decided: int (N,), decisions on labeled rows. y: int (N,), their labels.
@@ -100,8 +99,8 @@ def bbse_prior(decided: Array, y: Array, decided_new: Array, n_classes: int) -> 
         float64 (C,), negative entries set to 0 and the rest normalized.
 
     Raises:
-        GuaranteeError: The smallest singular value of A is within twice its error, so the decisions do not separate the
-            classes enough.
+        GuaranteeError: the smallest singular value of A[i, j] = P(decided i | class j) is within twice its error, so
+            that the decisions separate the classes too little.
 
     Example:
         >>> y = np.repeat([0, 1], 100)
@@ -151,20 +150,18 @@ def estimate_prior(
     log_p: Array, y: Array, log_p_new: Array, *, method: str = "em", draws: int = 200, confidence: float = 0.9,
     seed: int = 0,
 ) -> PriorEstimate:  # fmt: skip
-    """Estimate the class proportions of new rows, and test the assumption behind it.
+    """Estimate the class shares of new rows, with an interval and a test of what it assumes.
 
-    The interval is from a bootstrap of both the labeled and the new rows. The test statistic is the largest distance
-    between two distribution functions: of the new scores, and of the labeled scores re-weighted to the estimated
-    proportions. The test compares it with its bootstrap distribution if only the proportions change. The proportions
-    are estimated again in each resample.
+    Interval: bootstrap of both the labeled and the new rows. Test: the largest distance between the
+    distribution functions of the new scores and of the labeled ones re-weighted to the estimated shares,
+    against its own bootstrap distribution under a pure prior shift, estimated again for each draw.
 
     Args:
         log_p: float (N, C), calibrated log-probabilities of labeled rows that were not used for training.
         y: int (N,), their class codes; every class has a row.
-        log_p_new: float (M, C), log-probabilities of the new rows from the same model.
+        log_p_new: float (M, C), the same model's on the new rows.
         method: "em" or "bbse" (the decisions are argmax of log p_c - log prior_c).
-        draws: The number of bootstrap resamples. confidence: The level of the interval. seed: The seed of the random
-            draws.
+        draws: Bootstrap draws. confidence: Of the interval. seed: Of the draws.
 
     Example:
         >>> rng = np.random.default_rng(0)

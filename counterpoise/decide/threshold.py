@@ -1,7 +1,7 @@
 """Binary thresholds from sorted exact scores: decide positive when the probability is >= the threshold.
 
-All thresholds between two neighboring distinct scores give the same decisions. The threshold is placed midway on the
-logit scale, so rounding a probability to float32 rarely changes a decision.
+Between two neighboring distinct scores every threshold decides alike; ours is midway on the logit
+scale, so that rounding a probability to float32 rarely changes a decision.
 """
 
 from __future__ import annotations
@@ -24,11 +24,10 @@ class Sweep:
     """Every decision that a threshold can make, from none positive to all positive.
 
     Attributes:
-        thresholds: float64 (K + 1,), falling, where K is the number of distinct scores. No row reaches the first
-            threshold.
-        tp: float64 (K + 1,), the weight of positives at or above each threshold.
-        fp: float64 (K + 1,), the weight of negatives at or above each threshold.
-        positives, negatives: The total weights.
+        thresholds: float64 (K + 1,), falling; K is the number of distinct scores. The first flags nothing.
+        tp: float64 (K + 1,), weight of positives flagged.
+        fp: float64 (K + 1,), weight of negatives flagged.
+        positives, negatives: Total weights.
 
     Example:
         >>> s = sweep(np.array([0.2, 0.4, 0.8]), np.array([0, 1, 1]), np.ones(3))
@@ -54,7 +53,7 @@ class Sweep:
     def precision(self) -> Array:
         """Compute the share of alerts that are positive.
 
-        The precision is 1 if there are no alerts.
+        It is 1 without alerts.
         """
         flagged = self.tp + self.fp
         return np.where(flagged > 0, self.tp / np.where(flagged > 0, flagged, 1.0), 1.0)
@@ -119,20 +118,20 @@ def log_odds_at(threshold: float) -> float:
 
 
 def choose_threshold(p: Array, y: Array, aim: str | Aim = "f1", sample_weight: Array | None = None) -> float:
-    """Choose the best threshold for an aim on these rows.
+    """Choose the threshold that serves an aim best on these rows.
 
     Args:
-        p: float (N,), the corrected probability of the positive class, for rows that were not used for training.
+        p: float (N,), corrected probability of the positive class, of rows that were not used for training.
         y: int (N,), 0 or 1.
-        aim: See `Aim`. Among equally good thresholds, the one with the fewest alerts is chosen.
+        aim: See `Aim`. Among equally good thresholds the one with the fewest alerts is taken.
         sample_weight: float (N,) or None: row i counts as w_i rows.
 
     Returns:
-        The threshold. Rows with p >= threshold are positive.
+        The threshold; decide positive when p >= threshold.
 
     Raises:
-        GuaranteeError: No threshold reaches the precision. The message names the highest precision.
-        OptionError: The aim is unknown, or a class that the aim needs has no row.
+        GuaranteeError: No threshold reaches the precision; the message names the highest one.
+        OptionError: The aim is unknown, or a class that it needs has no row.
 
     Example:
         >>> round(choose_threshold(np.array([0.1, 0.3, 0.7, 0.9]), np.array([0, 0, 1, 1])), 6)
@@ -232,7 +231,7 @@ def _mcc(s: Sweep) -> Array:
 def cost_threshold(cost_fp: Array | float, cost_fn: Array | float) -> Array:
     """Return the Bayes threshold cost_fp / (cost_fp + cost_fn).
 
-    Arrays give one threshold per row, for costs that differ between rows, such as an amount.
+    Arrays give one threshold per row (example-dependent costs, such as the amount at stake).
 
     Example:
         >>> cost_threshold(1.0, np.array([1.0, 9.0])).tolist()
@@ -257,7 +256,7 @@ def bayes_decision(proba: Array, costs: Array) -> Array:
         costs: float (C, C), costs[true, decided]; or (N, C, C), one matrix per row.
 
     Returns:
-        int32 (N,), the class of each row; among equally good classes, the first.
+        int32 (N,); the first of equally good classes.
 
     Example:
         >>> bayes_decision(np.array([[0.9, 0.1]]), np.array([[0, 1], [20, 0]])).tolist()

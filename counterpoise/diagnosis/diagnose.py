@@ -20,24 +20,24 @@ def diagnose(
 ) -> Diagnosis:
     """Measure the imbalance of some data and advise what to do about it.
 
-    The function analyzes the rows. With `quick`, it also trains a scikit-learn model inside folds, on at most 8,000
-    rows. This takes seconds, however many rows there are. No network is trained.
+    A look at the rows, and with `quick` a scikit-learn model inside folds on at most 8,000 of them: seconds, however
+    many rows there are. No network is trained.
 
     Args:
         x: A path to CSV or Parquet, a frame, arrays, images (`cp.images`), or `Examples` that were read before.
         y: Labels (N,), or the name of the label column.
-        groups: The group of each row, such as the patient: a column name or (N,) values.
-        time: The time of each row: a column name or (N,) values.
-        folds: The number of folds planned for a comparison.
-        quick: Whether to train a quick model, to estimate the overlap of the classes, labels that look wrong, and the
-            benefit of twice as many positives. Also whether to search for nearly equal images and texts.
+        groups: Column name or (N,) values: rows that belong together.
+        time: Column name or (N,) times.
+        folds: Folds that a comparison would use.
+        quick: Whether to train that model: overlap of the classes, labels that look wrong, whether twice the
+            positives would help; and whether to look for nearly equal images and texts.
         **options: Further arguments of `counterpoise.data.read.read`: target, positive, drop, kinds, ...
 
     Returns:
-        A `Diagnosis`. Print it, or use `.record`, `.advice`, `.checks`, `.check()`, and `.to_dict()`.
+        A `Diagnosis`: print it, or use `.record`, `.advice`, `.checks`, `.check()` and `.to_dict()`.
 
     Raises:
-        DataError: The data cannot be used. The message names the column, class, or row.
+        DataError: The data cannot be used (column, class or row named).
 
     Example:
         >>> diagnosis = diagnose({"age": [30, 40, 50, 60]}, ["well", "well", "ill", "well"])

@@ -36,19 +36,18 @@ _PRIME = np.uint64(4_294_967_311)  # the first above 2**32
 def near_duplicates(x: Any) -> Array | None:
     """Number the groups of nearly equal images or texts, to be passed on as `groups=`.
 
-    Images are nearly equal if their gray thumbnails of 16 by 16 pixels have a correlation of at least 0.995, whatever
-    their brightness and contrast. Texts are nearly equal if the sets of three consecutive words have a Jaccard
-    similarity (shared part) of at least about 0.8, without case and digits. Equal rows are one group as well. If one
-    row is near a second row and the second near a third, all three are one group.
+    Images: gray thumbnails of 16 by 16 pixels with a correlation of 0.995 or more, whatever brightness and contrast.
+    Texts: a Jaccard similarity of about 0.8 or more between their sets of three words in a row, without case and
+    digits. Equal rows are one group as well. A chain of near neighbors is one group.
 
     Args:
         x: Images (N, height, width) or (N, height, width, channels), or N texts.
 
     Returns:
-        int64 (N,), equal numbers for nearly equal rows. None for any other data, such as a table.
+        int64 (N,), equal numbers for nearly equal rows; None for anything else, a table for example.
 
     Raises:
-        DataError: `x` has no rows.
+        DataError: x has no rows.
 
     Example:
         >>> texts = ["win a free prize now call 123", "Win a free prize now call 999", "see you at home tonight mum"]

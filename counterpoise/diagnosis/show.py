@@ -48,8 +48,7 @@ class Diagnosis:
         """Raise an error if the data may leak, and return the diagnosis otherwise.
 
         Raises:
-            LeakError: A column reveals the label, or there are many duplicate rows or near-duplicates. The message
-                names all of them.
+            LeakError: a column that gives the label away, many repeated rows, or near copies; all are named.
         """
         refuse(self.checks)
         return self

@@ -175,22 +175,20 @@ def trees(name: str = "boosted", *, monotone: Mapping[str, int] | None = None, *
 
     Pass the result to `fit`, `compare`, or `CounterpoiseClassifier`.
 
-    The strategy draws or weights the rows, and its training shift is subtracted from the logits. Boosting stops early
-    by the corrected log loss of the early-stopping rows. The saved file contains the trees as a Keras layer, so it
-    needs neither LightGBM nor scikit-learn. "boosted" splits categories by sets of categories. Forests use categories
-    as ordered numbers. Missing numbers stay missing.
+    Rows and weights come from the strategy's plan, the training shift is removed, boosting ends by the corrected log
+    loss of the stopping rows, and the saved file holds the trees as a Keras layer: it needs neither LightGBM nor
+    scikit-learn. "boosted" splits categories as categories, forests by their number; missing numbers stay missing.
 
     Args:
         name: "boosted" (LightGBM: learning rate 0.05, 31 leaves, at most 1,000 rounds), "forest" (300 trees of at most
             1,024 leaves with 2 rows or more, Breiman 2001) or "balanced_forest" (each tree on a balanced sample, Chen
             2004).
-        monotone: A dict from column to direction. 1: the probability of class 1 may only rise with this number. -1: it
-            may only fall.
-        **options: Parameters of LightGBM or of scikit-learn's forest, by their names, for example `num_leaves=63`.
-            `n_estimators` is the maximum number of rounds, or the number of trees.
+        monotone: Column -> 1 where the probability of class 1 may only rise with its number, -1 where it may only fall.
+        **options: Parameters of LightGBM or of scikit-learn's forest, by their names, for example `num_leaves=63`;
+            `n_estimators` is the most rounds, or the number of trees.
 
     Raises:
-        OptionError: The name or a parameter is unknown.
+        OptionError: an unknown name or parameter.
 
     Example:
         >>> trees("forest", n_estimators=100).label

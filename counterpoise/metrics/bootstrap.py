@@ -1,9 +1,9 @@
 """Bootstrap of average precision, area under the ROC curve and log loss on a fixed test set.
 
-Only the numbers that the scores need are resampled. Let m be the number of distinct scores of positives. Average
-precision and ROC AUC depend only on the numbers of positives at each of these scores, and of negatives at and between
-them. A stratified resample therefore needs two multinomial draws, over m and 2 m + 1 places. Its distribution is the
-same as for drawing rows, and its cost depends on the size of the rare class.
+Only what the scores need is resampled. With m distinct scores that positives have, average precision and
+the ROC AUC depend on a resample through the positives at each of these scores and the negatives at and
+between them. A stratified resample is therefore two multinomial draws over m and 2 m + 1 places, in
+distribution the same as drawing rows, and its cost follows the rare class.
 """
 
 from __future__ import annotations
@@ -90,20 +90,20 @@ def _resampled_sums(values: Array, resamples: int, rng: np.random.Generator) -> 
 def stratified_draws(y: Any, proba: Any, *, positive: int = 1, resamples: int = 2000, seed: int = 0) -> Draws:
     """Resample positives and negatives separately and score each resample.
 
-    The share of positives does not change. The draws of the log loss are independent of the draws of average precision
-    and ROC AUC. Each draw is right on its own, but the draws are not paired.
+    The share of positives stays as it is ("at this prior"). The draws of the log loss are independent of
+    those of the two areas: each is right on its own, they are not paired.
 
     Args:
         y: int (N,), class codes.
-        proba: float (N, C), probabilities; the positive class is compared with all others.
-        resamples: The number of resamples B.
-        seed: The seed of the random draws.
+        proba: float (N, C), probabilities; the positive class against the rest.
+        resamples: B.
+        seed: Seed of the draws.
 
     Returns:
         `average_precision`, `roc_auc` and `log_loss`, float64 (B,) each.
 
     Raises:
-        DataError: There are no positives or no negatives.
+        DataError: Positives or negatives are missing.
 
     Example:
         >>> p = np.array([.1, .2, .3, .4])
@@ -143,17 +143,17 @@ def cluster_draws(
 ) -> Draws:  # fmt: skip
     """Resample whole groups with replacement and score each resample.
 
-    This function is for rows that belong together (patients, customers). With blocks of consecutive rows as groups, it
-    also works for time series. The draws depend only on `groups` and `seed`. Two classifiers that are scored on the
-    same rows therefore get the same resamples. The difference of their draws is a *paired* bootstrap.
+    For rows that belong together (patients, customers) or, with blocks of consecutive rows as groups, for
+    time series. The draws depend on `groups` and `seed` alone: two classifiers scored on the same rows are
+    resampled alike, so the difference of their draws is a *paired* bootstrap.
 
     Args:
-        groups: int (N,), the group or block of each row.
-        sample_weight: float (N,): row i counts as w_i rows. None: equal weights.
+        groups: int (N,), group or block of each row.
+        sample_weight: float (N,): row i counts as w_i rows; None: all alike.
 
     Returns:
-        `average_precision`, `roc_auc`, and `log_loss`, float64 (B,) each; nan for a resample without positives or
-        without negatives.
+        `average_precision`, `roc_auc` and `log_loss`, float64 (B,) each; nan in a resample without
+        positives or negatives.
 
     Example:
         >>> p = np.array([.1, .2, .3, .4])
@@ -183,15 +183,15 @@ def cluster_draws(
 def time_blocks(time: Any, length: int | None = None) -> Array:
     """Number blocks of rows that follow each other in time: the groups of a block bootstrap.
 
-    Rows with the same time are in the same block. Neighboring rows are similar, and drawing whole blocks keeps this
-    similarity (Kuensch, Annals of Statistics 17, 1989).
+    Rows of equal time share a block. Neighboring rows resemble each other; drawing whole blocks keeps that
+    (Kuensch, Annals of Statistics 17, 1989).
 
     Args:
-        time: (N,), values that can be sorted.
-        length: The number of rows per block; default N^(1/3) rounded up.
+        time: (N,), sortable.
+        length: Rows per block; default N^(1/3) rounded up.
 
     Returns:
-        int64 (N,), the block of each row.
+        int64 (N,), block of each row.
 
     Example:
         >>> time_blocks([30, 10, 20, 40], length=2).tolist()
@@ -238,9 +238,8 @@ def ap_interval(
 ) -> Pair:
     """Compute an interval of average precision on a fixed test set, at its prior.
 
-    For rows in groups, a cluster bootstrap is used. For at least 50 positives, a stratified bootstrap is used. For
-    fewer positives, the logit interval of Boyd et al. is used (`ap_logit_interval`), because few positives hardly vary
-    in a bootstrap.
+    Grouped rows: cluster bootstrap. 50 positives and more: stratified bootstrap. Fewer: the logit interval
+    of Boyd et al. (`ap_logit_interval`), because few positives hardly vary in a bootstrap.
 
     Example:
         >>> p = np.array([.1, .2, .3, .4])

@@ -19,16 +19,16 @@ NAN = float("nan")
 def calibration_slope(y: Any, proba: Any, *, positive: int = 1, sample_weight: Any = None) -> float:
     """Fit the slope of the truth on the log-odds by logistic regression.
 
-    The best slope is 1. Below 1, the model is overconfident.
+    1 is best. Below 1, the model is overconfident.
 
-    For two classes, logistic regression fits logit P(y) = a + b logit(p), and b is returned (Cox, Biometrika 45, 1958;
-    Van Calster et al., J. Clinical Epidemiology 74, 2016). For more classes, P(y = c) is proportional to exp(b log
-    p_c), without an intercept; b is the inverse of a temperature. There is no penalty. Probabilities of exactly 0 or 1
-    are moved by 2.2e-16.
+    Two classes: maximum likelihood of logit P(y) = a + b logit(p), b is returned (Cox, Biometrika 45,
+    1958; Van Calster et al., J. Clinical Epidemiology 74, 2016). More: P(y = c) proportional to
+    exp(b log p_c), the inverse of a temperature; no intercept. No penalty. Probabilities of exactly 0
+    or 1 count as 2.2e-16 away from it.
 
     Returns:
-        The slope, or nan if no finite slope exists: there is only one class, all probabilities are equal, or the
-        probabilities separate the classes without error.
+        nan when no finite slope exists: one class only, constant probabilities, or classes that the
+        probabilities separate without error.
 
     Example:
         >>> y = np.array([0, 0, 0, 1, 0, 1, 1, 1])
@@ -101,10 +101,9 @@ def _power(log_p: Array, y: Array, w: Array) -> float:
 def calibration_intercept(y: Any, proba: Any, *, positive: int = 1, sample_weight: Any = None) -> float:
     """Compute the log-odds to add so that the mean probability is right.
 
-    For two classes, the result is the number a for which the mean of sigmoid(logit(p) + a) equals the share of
-    positives, with a slope of 1. The best value is 0. Above 0, the probabilities are too low. For more classes, numbers
-    a_c with mean 0 over the classes that occur are added to log p_c. The result is their root mean square, at least 0.
-    It is nan if only one class occurs.
+    Two classes: a with mean of sigmoid(logit(p) + a) = share of positives (slope held at 1); 0 is best,
+    above 0 the probabilities are too low. More: a_c, of mean 0 over the classes present, added to log p_c;
+    returned is their root mean square, 0 or more. nan when only one class is present.
 
     Example:
         >>> p = np.full(4, 0.5)
@@ -147,17 +146,16 @@ def ece(
 ) -> float:
     """Compute the expected calibration error in bins.
 
-    The error is the sum over bins of share_b |mean probability_b - observed share_b|.
+    It is the sum over bins of share_b |mean probability_b - observed share_b|.
 
-    For two classes, bins contain equal numbers of *positives*. There are at most `bins` bins, with at least one
-    positive each. With rare positives, nearly all bins of equal width or with equal numbers of rows would contain no
-    positive. For more classes, the largest probability is compared with the share of right predictions, in bins with
-    equal numbers of rows (Guo et al., ICML 2017). Equal probabilities are always in the same bin. Without positives,
-    there is one bin.
+    Two classes: bins contain equal numbers of *positives* (at most `bins`, at least one positive each), for
+    with rare positives bins of equal width or equal rows are nearly all empty of them and give no information.
+    More: of the largest probability against whether it was right, bins of equal numbers of rows (Guo et
+    al., ICML 2017). Equal probabilities are never split between bins. Without positives: one bin.
 
     Args:
-        relative: For two classes, whether to divide by the share of positives. A value of 0.1 then means "wrong by a
-            tenth of the share" (nan without positives).
+        relative: Two classes: divide by the share of positives, so 0.1 means "off by a tenth of pi"
+            (nan without positives).
 
     Example:
         >>> ece([0, 0, 0, 1], [[.75, .25]] * 4), ece([0, 0, 0, 1], [[.5, .5]] * 4, relative=True)
@@ -184,15 +182,15 @@ def _gap(b: Bins) -> float:
 
 
 def debiased_calibration_error(y: Any, proba: Any, *, bins: int = 10, positive: int = 1, by: str = "rows") -> float:
-    """Compute the L2 calibration error of one class without the sampling noise of the bins.
+    """L2 calibration error of one class with the sampling noise of the bins taken off.
 
-    Formula: sqrt(max(0, sum share_b [(p_b - o_b)^2 - o_b (1 - o_b) / (n_b - 1)])). Bin b has n_b rows, the mean
-    probability p_b, and the observed share o_b (Kumar, Liang & Ma, NeurIPS 2019, section 4.1). The usual calibration
-    error of a perfect forecast grows with the number of bins, and this error stays near 0. A bin with one row has no
-    noise estimate, so nothing is subtracted for it.
+    sqrt(max(0, sum share_b [(p_b - o_b)^2 - o_b (1 - o_b) / (n_b - 1)])), p_b mean probability and o_b
+    observed share of bin b with n_b rows (Kumar, Liang & Ma, NeurIPS 2019, section 4.1). The plain error
+    of a perfect forecast grows with the number of bins; this one stays near 0. A bin of one row has no
+    noise estimate and is taken as it is.
 
     Args:
-        by: Whether bins contain equal numbers of "rows" (as in the paper) or of "positives".
+        by: Bins with equal numbers of "rows" (as in the paper) or of "positives".
 
     Example:
         >>> debiased_calibration_error([0, 1, 0, 1], [[.5, .5]] * 4)

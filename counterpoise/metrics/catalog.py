@@ -18,11 +18,11 @@ class Metric(NamedTuple):
 
     Attributes:
         title: The metric in plain words.
-        direction: The best value: "higher", "lower", "one" (1), or "zero" (0).
-        low: The smallest possible value (may be -inf).
-        high: The largest possible value (may be inf).
-        relative: Whether the size of the metric depends on the share of the rare class. A difference is then compared
-            with 1% of the reference's value instead of with 0.01.
+        direction: "higher" or "lower" is better, or the value itself that is best: "one" or "zero".
+        low: Smallest value the metric can take (may be -inf).
+        high: Largest value the metric can take (may be inf).
+        relative: Whether the metric's size moves with the share of the rare class, so that a difference
+            is judged relative to the reference's value (1% of it) and not as an absolute 0.01.
 
     Example:
         >>> METRICS["log_loss"].title, METRICS["log_loss"].direction

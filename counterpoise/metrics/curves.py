@@ -24,12 +24,12 @@ def calibration_curve(
 ) -> CalibrationCurve:
     """Compute observed share and mean probability in bins, with Wilson intervals.
 
-    By default, the bins contain equal numbers of positives.
+    The bins contain equal numbers of rows.
 
     Args:
-        bins: The maximum number of bins.
-        by: Whether bins contain equal numbers of "positives" (the bins of `ece`) or of "rows".
-        level: The confidence level of the intervals.
+        bins: How many at most.
+        by: Equal numbers of "positives" (the bins of `ece`) or of "rows".
+        level: Confidence of the intervals.
 
     Example:
         >>> curve = calibration_curve([0, 1, 1, 0], [[.5, .5]] * 4)

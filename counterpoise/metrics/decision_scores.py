@@ -60,7 +60,7 @@ def _rates(hit: Array, support: Array, decided: Array) -> tuple[Array, Array]:
 def per_class(y: Any, decision: Any, n_classes: int, *, sample_weight: Any = None) -> PerClass:
     """Recall, precision and support of every class.
 
-    For a class without rows, recall and precision are nan. For a class that is never decided, precision is 0.
+    A class without rows has recall and precision nan; a class that is never decided has precision 0.
 
     Example:
         >>> [a.tolist() for a in per_class([0, 1, 1], [0, 0, 1], 2)]
@@ -143,11 +143,11 @@ def expected_cost(y: Any, decision: Any, costs: Any, *, sample_weight: Any = Non
     Args:
         y: int (N,), class codes.
         decision: int (N,), class codes.
-        costs: float (C, C), the cost of each [true, decided] pair.
+        costs: float (C, C), entry [true, decided].
         sample_weight: float (N,), or None.
 
     Raises:
-        OptionError: `costs` is not square or not finite.
+        OptionError: costs is not square or not finite.
 
     Example:
         >>> expected_cost([0, 1, 1, 0], [1, 0, 1, 0], [[0, 1], [10, 0]])
@@ -176,11 +176,11 @@ def net_benefit(
 ) -> NetBenefit:
     """Compute net benefit TP/n - FP/n * t / (1 - t) of alerts at probability >= t.
 
-    A false positive and a missed case have equal weight at the probability t. No alert at all has a net benefit of 0
-    (Vickers & Elkin, Medical Decision Making 26, 2006).
+    t is the probability at which a false positive and a missed case weigh the same. No alert at all
+    has net benefit 0 (Vickers & Elkin, Medical Decision Making 26, 2006).
 
     Args:
-        thresholds: float (T,), each above 0 and below 1; default 0.01 ... 0.99.
+        thresholds: float (T,), each in (0, 1); default 0.01 ... 0.99.
 
     Raises:
         OptionError: A threshold is not between 0 and 1.

@@ -1,8 +1,8 @@
 """Keras metrics of decisions, for the log of a training and for early stopping (imports Keras).
 
-Each metric keeps one weighted confusion matrix (rows: true class, columns: decision), so its value is exact over an
-epoch. The decision is the class with the largest output. With two classes, class 1 is decided if its probability is at
-least 0.5. Means leave out classes that do not occur. 0 / 0 is 0, as in scikit-learn.
+All keep one weighted confusion matrix (rows: true class, columns: decision), so they are exact over an epoch.
+Decisions: the largest output; of two classes class 1 when its probability is at least 0.5. Classes that
+do not occur are left out of means; 0 / 0 is 0, as in scikit-learn.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ class ConfusionMetric(keras.metrics.Metric):
     """A metric of the weighted confusion matrix, for subclasses with `of(matrix)`.
 
     Args:
-        num_classes: The number of classes C, at least 2. A model with one unit has 2 classes.
-        from_logits: Whether outputs are logits. This matters only for one unit.
+        num_classes: C, 2 or more. A model with one unit has 2.
+        from_logits: Whether outputs are logits; only matters on one unit.
         name: As in Keras.
         dtype: As in Keras.
     """
@@ -102,10 +102,9 @@ class BalancedAccuracy(ConfusionMetric):
 class MCC(ConfusionMetric):
     """Matthews correlation of labels and decisions for C classes.
 
-    The correlation is 0 if all labels or all decisions are equal.
+    It is 0 if either is constant.
 
-    Formula: (n tr M - t.d) / sqrt((n^2 - d.d)(n^2 - t.t)), where t and d are the row and column sums of the confusion
-    matrix M, and n is its sum.
+    Formula: (n tr M - t.d) / sqrt((n^2 - d.d)(n^2 - t.t)), t and d the row and column sums of M, n its sum.
 
     Example:
         >>> metric = MCC()

@@ -1,7 +1,7 @@
 """Average precision as a Keras metric, for the log of a training and for early stopping (imports Keras).
 
-The exact value needs every score of the epoch. The metric therefore keeps up to `capacity` scores. More scores are an
-error, because rounding them to a grid would not be exact.
+The exact value needs every score of the epoch: the metric keeps up to `capacity` of them and refuses more, rather than
+rounding scores to a grid.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ Tensor = Any
 class AveragePrecision(keras.metrics.Metric):
     """Exact average precision of one class against the rest.
 
-    Equal scores count as one threshold. Without positives, the value is 0.
+    Tied scores are one threshold. Without positives it is 0.
 
     Formula: sum over thresholds of (recall_k - recall_{k-1}) precision_k, as in scikit-learn.
 
     Args:
-        capacity: The maximum number of rows in an epoch. One more row is an error. Run eagerly, the error comes at
-            once. In a compiled step, the value is NaN, and the error comes with the result at the end of the epoch.
+        capacity: How many rows an epoch may have. Row `capacity + 1` is an error: at once when run eagerly; in a
+            compiled step the value is NaN and the error comes with the result at the end of the epoch.
         class_id: The class whose rows are positive.
         from_logits: Whether outputs are logits.
         name: As in Keras.

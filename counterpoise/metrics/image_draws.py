@@ -1,7 +1,7 @@
 """Bootstrap over images, or over patients with all of their images: for scores of masks.
 
-A resample is a number for each image: how often the image was drawn. Many resamples are scored at once if the scores
-are computed from a few numbers per image (`region_scores.pixel_counts`, `lesions.find_lesions`).
+A resample is a number for each image, how often it was drawn. Scores that follow from a few numbers per image
+(`region_scores.pixel_counts`, `lesions.find_lesions`) are computed for many resamples at once.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ def image_draws(
 ) -> Array:
     """Score resamples of images, or of whole groups of images.
 
-    The draws depend only on `groups` and `seed`. Two models that are scored on the same images therefore get the same
-    resamples. The difference of their draws is a paired bootstrap.
+    The draws depend on `groups` and `seed` alone: two models scored on the same images are resampled alike, so that the
+    difference of their draws is a paired bootstrap.
 
     Args:
-        score: A function from weights, float64 (b, N), to scores (b, ...).
-        n_images: The number of images N.
-        groups: (N,), the patient of each image. None: each image is its own group.
-        resamples: The number of resamples B. seed: The seed of the random draws.
+        score: Function of weights float64 (b, N) to scores (b, ...).
+        n_images: N.
+        groups: (N,), the patient of each image; None: each image for itself.
+        resamples: B. seed: Of the draws.
 
     Returns:
-        (B, ...), the results of `score`.
+        (B, ...), what `score` gives.
 
     Raises:
         DataError: The groups do not fit, or there are fewer than two images or groups.

@@ -1,7 +1,7 @@
 """Intervals for scores: proportions, cross-validation, repeated hold-out, pooled counts, average precision.
 
-An interval is a pair (low, high). It is symmetric on a scale that depends on the range of the metric, so it never
-leaves the range:
+An interval is a pair (low, high). Which scale an interval is symmetric on follows from the range of the
+metric, so that it never leaves it:
 
     [0, b]       logit of value / b           recall, average precision, Brier score ...
     [-1, 1]      logit of (value + 1) / 2     Matthews correlation (Fisher's z, doubled)
@@ -9,7 +9,7 @@ leaves the range:
     (-inf, b]    logarithm of b - value       skill
     otherwise    the value itself             calibration slope and intercept
 
-The delta method converts the standard error to this scale at the mean.
+The standard error is carried to that scale by the delta method at the mean.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ NAN = float("nan")
 def clopper_pearson(hits: float, trials: float, level: float = 0.95) -> Pair:
     """Compute the exact interval of a proportion.
 
-    The interval is (0, 1) if there are no trials.
+    Without trials, it is (0, 1).
 
     Args:
         hits, trials: Whole numbers.
-        level: The confidence level.
+        level: Confidence.
 
     Example:
         >>> [round(v, 4) for v in clopper_pearson(10, 10)]
@@ -53,15 +53,15 @@ def clopper_pearson(hits: float, trials: float, level: float = 0.95) -> Pair:
 def corrected_error(values: Any, ratio: float) -> float:
     """Standard error of a mean over overlapping training sets: s sqrt(1/J + ratio).
 
-    The usual error s / sqrt(J) assumes that the J scores are independent. They are not, because they share training
-    rows (Nadeau & Bengio, Machine Learning 52, 2003, section 3.1).
+    The plain s / sqrt(J) takes the J scores as independent; they share training rows (Nadeau & Bengio,
+    Machine Learning 52, 2003, section 3.1).
 
     Args:
-        values: float (J,), one score for each fold or hold-out; nan values are left out.
-        ratio: The number of test rows divided by the number of training rows: 1 / (K - 1) for K folds.
+        values: float (J,), one score per fold or hold-out; nan entries are left out.
+        ratio: Test rows / training rows; 1 / (K - 1) for K folds.
 
     Returns:
-        The standard error, or nan for fewer than two values.
+        nan with fewer than two values.
 
     Example:
         >>> round(corrected_error([0.7, 0.8, 0.9, 0.8, 0.8], 1 / 4), 4)
@@ -89,7 +89,7 @@ def t_quantile(df: int, level: float = 0.95) -> float:
 def carried(mean: float, half: float, low: float, high: float) -> Pair:
     """Compute an interval around `mean`, symmetric on the scale of [low, high].
 
-    If the mean is at an end of its range, such a scale does not exist. The usual interval is then cut to the range.
+    A mean on the edge of its range has no such scale: there the plain interval is cut to the range.
 
     Example:
         >>> [round(v, 3) for v in carried(0.9, 0.1, 0.0, 1.0)]
@@ -122,18 +122,18 @@ def fold_interval(
 ) -> Pair:
     """Compute the interval for the mean of scores with overlapping training sets.
 
-    The interval uses Student's t with J - 1 degrees of freedom.
+    Student's t with J - 1 degrees of freedom.
 
     Args:
-        values: float (J,); nan values (not defined on a fold) are left out.
-        ratio: The number of test rows divided by the number of training rows.
-        low, high: The range of the metric (see the text of the module for the scale).
-        level: The confidence level.
-        trials: For a proportion, the total number of rows that were counted. If all folds have the value 0 or all have
-            the value 1, their spread is 0 and gives no information. The exact binomial interval is then returned.
+        values: float (J,); nan entries (undefined on a fold) are left out.
+        ratio: Test rows / training rows.
+        low, high: Range of the metric (see the module's text for the scale).
+        level: Confidence.
+        trials: For a proportion: how many rows it was counted over in all. When all folds agree on 0 or 1
+            the spread is 0 and gives no information; the exact binomial interval is returned then.
 
     Returns:
-        The interval, or (nan, nan) for fewer than two values if `trials` does not help.
+        (nan, nan) with fewer than two values that `trials` do not help.
 
     Example:
         >>> [round(v, 3) for v in fold_interval([0.7, 0.8, 0.9, 0.8, 0.8], 1 / 4)]
@@ -152,8 +152,8 @@ def fold_interval(
 def pooled_f1(tp: float, fp: float, fn: float) -> float:
     """Compute F1 = 2 TP / (2 TP + FP + FN) of summed counts, nan without positives.
 
-    The mean of the F1 scores of folds is biased if a fold has few positives (Forman & Scholz, SIGKDD Explorations 12,
-    2010).
+    The mean of the folds' F1 is biased where a fold has few positives (Forman & Scholz, SIGKDD
+    Explorations 12, 2010).
 
     Example:
         >>> pooled_f1(8, 2, 2)
@@ -165,8 +165,8 @@ def pooled_f1(tp: float, fp: float, fn: float) -> float:
 def f1_interval(tp: float, fp: float, fn: float, level: float = 0.95) -> Pair:
     """Interval of F1 from pooled counts.
 
-    TP + FP + FN rows are positive or predicted as positive. The share q of true positives among these rows is a
-    binomial proportion. F1 = 2 q / (1 + q) increases with q, so the Wilson interval of q is converted to F1.
+    Among the TP + FP + FN rows that are positive or alarmed, the share q of true positives is a binomial
+    proportion, and F1 = 2 q / (1 + q) grows with q: the Wilson interval of q is mapped through.
 
     Example:
         >>> [round(v, 3) for v in f1_interval(8, 2, 2)]
@@ -190,13 +190,13 @@ def precision_interval(tp: float, fp: float, level: float = 0.95) -> Pair:
 def ap_logit_interval(ap: float, positives: int, level: float = 0.95) -> Pair:
     """Interval of average precision on a fixed test set, at its prior, for few positives.
 
-    Formula: logit(AP) +- z / sqrt(n+ AP (1 - AP)) (Boyd, Eng & Page, ECML PKDD 2013, section 3.3). An AP of exactly 1
-    or 0 is treated as n+ hits or misses (Clopper-Pearson).
+    logit(AP) +- z / sqrt(n+ AP (1 - AP)) (Boyd, Eng & Page, ECML PKDD 2013, section 3.3). An AP of exactly
+    1 or 0 is treated as n+ hits or misses (Clopper-Pearson).
 
     Args:
-        ap: The average precision.
-        positives: n+, the number of positive rows in the test set.
-        level: The confidence level.
+        ap: Average precision.
+        positives: n+, positive rows in the test set.
+        level: Confidence.
 
     Example:
         >>> [round(v, 3) for v in ap_logit_interval(0.6, 30)]

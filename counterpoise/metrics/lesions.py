@@ -1,14 +1,12 @@
 """Lesions: connected regions of a rare class, found or missed as a whole, and the FROC curve.
 
-A lesion is a connected region of the true mask. A finding is a connected region of the pixels whose probability reaches
-a threshold. The score of a finding is its largest probability. Pixels that touch, also at a corner, belong to the same
-region.
+A lesion is a component of the true mask. A finding is a component of the pixels whose probability reaches a threshold;
+its score is its largest probability. Pixels that touch, also at a corner, are of one component.
 
-Each finding is matched to at most one lesion, and each lesion to at most one finding. Findings with higher scores are
-matched first, each to the free lesion with the largest overlap. An overlap is a hit if its IoU is at least `min_iou`. A
-finding without a hit is a false positive. A finding whose lesions were all hit before is neither right nor wrong. A
-finding never changes the match of findings with higher scores. The same matching therefore serves all points of the
-FROC curve.
+Findings are matched to lesions one to one, those with the highest score first, each to the free lesion that it overlaps
+most. An overlap is a hit from an IoU of `min_iou` on. A finding that hits nothing is a false positive. A finding whose
+lesions were all hit before is neither right nor wrong. No finding changes the match of those with a higher score, so
+that one matching serves all scores of the FROC curve.
 
 Sources: Bunch et al. (Proc. SPIE 127, 1977) for the FROC curve; matching by score as in the detection benchmarks
 (Everingham et al., IJCV 88, 2010).
@@ -39,12 +37,11 @@ class Lesions:
     """The lesions of images and what was found of them: all that lesion scores need.
 
     Attributes:
-        lesions: int64 (N,), the number of lesions in each image.
+        lesions: int64 (N,), lesions that each image has.
         image: int64 (K,), the image of each finding.
-        score: float64 (K,), the largest probability of each finding.
-        match: int64 (K,), the number of the lesion that the finding hits, counted over all images. `FALSE_POSITIVE`:
-            the finding hits no lesion. `NOT_COUNTED`: it hits a lesion that another finding hit, or a lesion that is
-            too small to count.
+        score: float64 (K,), its largest probability.
+        match: int64 (K,), the number of the lesion that it hits, counted over all images; or `FALSE_POSITIVE`, or
+            `NOT_COUNTED`: it hits a lesion that another one hit, or that is too small to count.
     """
 
     lesions: Array
@@ -71,15 +68,15 @@ class Lesions:
 def find_lesions(
     truth: Any, proba: Any, threshold: float = 0.5, *, positive: int = 1, min_iou: float = 0.1, min_pixels: int = 1
 ) -> Lesions:
-    """Match the findings of a model to the lesions of images.
+    """Match what a model found to the lesions of images.
 
     Args:
-        truth: int (N, H, W), or (N, T) for sequences: class codes. Pixels with a code below 0 are ignored.
+        truth: int (N, H, W), or (N, T) for sequences: class codes; below 0: the pixel counts nowhere.
         proba: float of the same shape, the probability of the class `positive`.
         threshold: Pixels of at least this probability are findings.
         positive: The code of the lesions.
-        min_iou: The minimum overlap (intersection over union) for a hit.
-        min_pixels: Smaller findings are removed. Smaller lesions count neither as missed nor, if hit, as found.
+        min_iou: Overlap (intersection over union) from which on a finding hits a lesion.
+        min_pixels: Smaller findings are dropped; smaller lesions count neither as missed nor, if hit, as found.
 
     Raises:
         DataError: The shapes differ, or a probability is not finite.
@@ -126,12 +123,12 @@ def _find(
 def lesion_counts(truth: Array, scores: Array, cuts: Array) -> Array:
     """Lesions that are hit, false positives and missed lesions of each image, at several thresholds.
 
-    At each threshold, the findings are computed again. Regions that touch at a low threshold may be separate at a
-    higher threshold. In contrast, the FROC curve scores the findings of one threshold.
+    Unlike the FROC curve, which scores the findings of one threshold, this decides at each by itself: regions that
+    touch at a low threshold are apart at a higher one.
 
     Args:
-        truth: int (N, ...), class codes. Lesions have the code 1. Pixels with a code below 0 are ignored.
-        scores: float (N, ...). A higher score means that a lesion is more likely.
+        truth: int (N, ...), class codes; the lesions have 1, and what is below 0 counts nowhere.
+        scores: float (N, ...), the higher the more likely a lesion.
         cuts: float (G,), thresholds of the scores.
 
     Returns:
@@ -177,9 +174,9 @@ class FrocCurve(NamedTuple):
     """The FROC curve: one point for each distinct score, the highest first, float64 (P,) each.
 
     Attributes:
-        score: Findings with at least this score count.
+        score: Findings of at least this score count.
         false_positives: False positives per image.
-        recall: The share of the lesions that are hit; nan if there are no lesions.
+        recall: Share of the lesions that are hit; nan where there are no lesions.
     """
 
     score: Array
@@ -190,7 +187,7 @@ class FrocCurve(NamedTuple):
 def froc(lesions: Lesions) -> FrocCurve:
     """Compute the recall of lesions against false positives per image.
 
-    The curve has a point for each score of a finding. Images without lesions count.
+    The curve goes over the scores of findings. Images without lesions count.
 
     Example:
         >>> truth = np.array([[1, 1, 0, 0, 0, 1], [0, 0, 0, 0, 0, 0]])
@@ -206,10 +203,10 @@ def lesion_recall(lesions: Lesions, false_positives: float = 1.0, image_weight: 
     """Compute the recall of lesions at a limit of false positives per image.
 
     Args:
-        lesions: The result of `find_lesions`. Findings below its threshold are unknown, so use a low threshold for a
+        lesions: As `find_lesions` returns it. Findings below its threshold are unknown, so a low one is needed for a
             recall at many false positives.
-        false_positives: The maximum number of false positives per image, 0 or more.
-        image_weight: float (N,), how often each image counts, or (B, N) for B resamples. None: once.
+        false_positives: Per image, 0 or more.
+        image_weight: float (N,), how often each image counts, or (B, N) for B resamples; None: once.
 
     Returns:
         float; float64 (B,) for resamples. nan without lesions.

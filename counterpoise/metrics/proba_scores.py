@@ -25,7 +25,7 @@ def log_proba(p: Array) -> Array:
 def log_loss(y: Any, proba: Any, *, sample_weight: Any = None) -> float:
     """Compute the mean of -log p_y in nats.
 
-    The log loss is finite even if p_y is 0 (36.04 for such a row).
+    It is finite even if p_y is 0 (36.04 per such row).
 
     Args:
         y: int (N,), class codes.
@@ -55,10 +55,9 @@ def entropy(y: Any, n_classes: int, *, sample_weight: Any = None) -> float:
 def skill(y: Any, proba: Any, *, sample_weight: Any = None) -> float:
     """Compute 1 - log_loss / H(pi), the skill compared with the class proportions.
 
-    A skill of 1 is perfect. A skill of 0 is no better than predicting the class proportions for every row, and a skill
-    below 0 is worse.
+    1 is perfect. 0 is no better than predicting the class proportions for every row, and below 0 is worse.
 
-    The skill is nan if only one class occurs, because H is then 0.
+    nan when only one class is present (then H is 0).
 
     Example:
         >>> skill([0, 1], [[.5, .5], [.5, .5]])
@@ -72,8 +71,7 @@ def skill(y: Any, proba: Any, *, sample_weight: Any = None) -> float:
 def brier(y: Any, proba: Any, *, positive: int = 1, sample_weight: Any = None) -> float:
     """Compute the Brier score.
 
-    For two classes, it is the mean of (p - y)^2 for the positive class. For more classes, it is the mean of the sum
-    over classes.
+    For two classes, the mean of (p - y)^2 of the positive class. For more, the mean of the sum over classes.
 
     Example:
         >>> brier([0, 1], [[.5, .5], [.5, .5]])
@@ -100,19 +98,14 @@ def brier_decomposition(
 ) -> BrierParts:
     """Split the Brier score of one class into reliability, resolution and uncertainty.
 
-    Predictions are divided into bins. A bin b has a share w_b of the rows, a mean probability p_b, and an observed
-    share o_b of the class. The overall observed share is o.
-
-    - Reliability is sum w_b (p_b - o_b)^2. The best value is 0.
-    - Resolution is sum w_b (o_b - o)^2. Higher is better.
-    - Uncertainty is o (1 - o) (Murphy, J. Applied Meteorology 12, 1973).
-    - `within` is the part that binning leaves over (Stephenson, Coelho & Jolliffe 2008). It is 0 with `bins=None`, one
-      bin for each distinct probability.
-
-    The Brier score always equals reliability - resolution + uncertainty + within.
+    With bin shares w_b, mean probability p_b, observed share o_b and overall share o: reliability
+    sum w_b (p_b - o_b)^2 (0 is best), resolution sum w_b (o_b - o)^2 (higher is better), uncertainty
+    o (1 - o) (Murphy, J. Applied Meteorology 12, 1973). `within` is what binning leaves over (Stephenson,
+    Coelho & Jolliffe 2008), so that the four always add up; it is 0 with `bins=None`, one bin per
+    distinct probability.
 
     Args:
-        bins: The number of bins with equal numbers of positives, or None.
+        bins: Bins with equal numbers of positives, or None.
 
     Example:
         >>> terms = brier_decomposition([0, 1, 1, 1], [[.5, .5], [.5, .5], [0, 1], [0, 1]], bins=None)

@@ -37,17 +37,16 @@ def _has_both(target: Array, weight: Array) -> bool:
 def average_precision(y: Any, proba: Any, *, positive: int = 1, sample_weight: Any = None) -> float:
     """Compute the exact average precision, with ties counted together.
 
-    Average precision is the sum over thresholds k of (R_k - R_{k-1}) P_k, where R is recall and P is precision.
+    It is the sum over thresholds of (R_k - R_{k-1}) P_k.
 
-    For two classes, it is computed for the positive class. For more classes, it is the mean over the classes that
-    occur, each compared with all others. A constant score gives the share of positives. The result is nan if there is
-    no positive row.
+    Two classes: of the positive. More: mean over the classes present of one against the rest. A constant
+    score gives the share of positives. nan when there is no positive row.
 
     Args:
         y: int (N,), class codes.
         proba: float (N, C), probabilities.
-        positive: The code of the positive class, for two classes.
-        sample_weight: float (N,). A row of weight 2 counts as two rows.
+        positive: Code of the positive class, used with two classes.
+        sample_weight: float (N,); a weight of 2 counts as the row twice.
 
     Example:
         >>> average_precision([0, 1, 0, 1], [[.9, .1], [.6, .4], [.65, .35], [.2, .8]])
@@ -60,12 +59,10 @@ def average_precision(y: Any, proba: Any, *, positive: int = 1, sample_weight: A
 def roc_auc(y: Any, proba: Any, *, positive: int = 1, sample_weight: Any = None) -> float:
     """Compute the area under the ROC curve.
 
-    The area equals the probability that a positive has a higher score than a negative, plus half of the probability of
-    equal scores.
+    It equals P(score of a positive > of a negative) + half of P(equal).
 
-    For two classes, it is computed for the positive class. For more classes, it is the mean over the classes that
-    occur, each compared with all others. A constant score gives 0.5. The result is nan if there are no positives or no
-    negatives.
+    Two classes: of the positive. More: mean over the classes present of one against the rest. A constant
+    score gives 0.5. nan when a side is missing.
 
     Example:
         >>> roc_auc([0, 1, 0, 1], [[.9, .1], [.6, .4], [.5, .5], [.2, .8]])
@@ -78,13 +75,13 @@ def roc_auc(y: Any, proba: Any, *, positive: int = 1, sample_weight: Any = None)
 def partial_auc(y: Any, proba: Any, max_fpr: float, *, positive: int = 1, sample_weight: Any = None) -> float:
     """Compute the standardized ROC AUC up to a false-positive rate.
 
-    A value of 0.5 is random guessing, and 1 is perfect.
+    0.5 is random guessing, and 1 is perfect.
 
-    Formula: (1 + (A - f^2/2) / (f - f^2/2)) / 2, where A is the raw area and f = max_fpr (McClish, Medical Decision
-    Making 9, 1989). The result is nan if there are no positives or no negatives.
+    With A the raw area and f = max_fpr: (1 + (A - f^2/2) / (f - f^2/2)) / 2 (McClish, Medical Decision
+    Making 9, 1989). nan when a side is missing.
 
     Raises:
-        OptionError: `max_fpr` is not above 0 and at most 1.
+        OptionError: max_fpr is not in (0, 1].
 
     Example:
         >>> partial_auc([0, 0, 1, 1], [[.9, .1], [.6, .4], [.3, .7], [.2, .8]], 0.1)

@@ -1,8 +1,7 @@
 """Scores of regions: Dice, IoU, recall and precision of a class per pixel (or step), by image and over all images.
 
-All scores are computed from three numbers for each image and class (`pixel_counts`). These numbers are small. With
-them, any set of images can be scored without the masks, and images or patients can be resampled
-(`metrics.image_draws`).
+Everything follows from three numbers for each image and class (`pixel_counts`). They are small, so that whoever keeps
+them can score any set of images, and resample images or patients (`metrics.image_draws`), without the masks.
 
 Sources: Dice (Ecology 26, 1945); Jaccard (1901), whose index is the IoU; on empty images, Maier-Hein et al., "Metrics
 reloaded" (Nature Methods 21, 2024).
@@ -28,12 +27,12 @@ def pixel_counts(truth: Any, decided: Any, n_classes: int) -> Array:
     """Count true positive, false positive and false negative pixels of each image and class.
 
     Args:
-        truth: int (N, ...), the class code of each pixel or step. Pixels with a code below 0 are ignored.
-        decided: int (N, ...), the predicted code, of the same shape.
-        n_classes: The number of classes C.
+        truth: int (N, ...), the class code of each pixel or step; below 0: it counts nowhere.
+        decided: int (N, ...), the code that was decided, of the same shape.
+        n_classes: C.
 
     Returns:
-        int64 (N, C, 3). The sum over images (axis 0) gives the scores of all images together.
+        int64 (N, C, 3). Summed over images (axis 0) it gives pooled scores.
 
     Raises:
         DataError: The shapes differ, there is no image, or a code is not among the C classes.
@@ -91,10 +90,10 @@ def pooled(counts: Array, image_weight: Any = None) -> Array:
 def dice(counts: Array) -> Array:
     """Compute the Dice coefficient, 2 TP / (2 TP + FP + FN).
 
-    The Dice coefficient is the F1 score of pixels. It is 1 if both masks are empty.
+    It is the F1 score of pixels, and 1 if both masks are empty.
 
     Args:
-        counts: (..., 3), the true positive, false positive, and false negative pixels, for each image or summed.
+        counts: (..., 3), true positive, false positive and false negative pixels: of each image, or summed.
 
     Returns:
         float64 (...).
@@ -110,7 +109,7 @@ def dice(counts: Array) -> Array:
 def iou(counts: Array) -> Array:
     """Compute the intersection over union, TP / (TP + FP + FN).
 
-    The result is 1 if both masks are empty.
+    It is 1 if both masks are empty.
 
     Example:
         >>> iou(np.array([[1, 1, 2], [0, 0, 0]])).tolist()
@@ -123,7 +122,7 @@ def iou(counts: Array) -> Array:
 def recall(counts: Array) -> Array:
     """Compute the share of the pixels of a class that were found, TP / (TP + FN).
 
-    The recall is nan if there are no such pixels.
+    It is nan without such pixels.
 
     Example:
         >>> recall(np.array([[3, 0, 1], [0, 2, 0]])).tolist()
@@ -136,7 +135,7 @@ def recall(counts: Array) -> Array:
 def precision(counts: Array) -> Array:
     """Compute the share of the predicted pixels that are right, TP / (TP + FP).
 
-    Without predicted pixels, the precision is 0. It is nan if there are no true pixels either.
+    Without predicted pixels it is 0, or nan if there are no true ones either.
 
     Example:
         >>> precision(np.array([[3, 1, 0], [0, 0, 2], [0, 0, 0]])).tolist()

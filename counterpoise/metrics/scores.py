@@ -67,24 +67,24 @@ def score_all(
 ) -> dict[str, float]:
     """Compute every metric of `METRICS`, in its order.
 
-    For two classes, the scores of ranking, recall, precision, and F1 are for the class `positive`. For more classes,
-    they are means over the classes that occur in `y`, each compared with all others. `brier` is then the sum over
-    classes, and `ece` is for the most probable class. Scores that are not defined on these rows are nan, such as recall
-    without positives. No warnings are given.
+    Two classes: ranking, recall, precision and F1 are those of `positive`. More: macro, one against the
+    rest, over the classes present in `y`; `brier` sums over classes; `ece` is that of the top label. What
+    cannot be defined on these rows (recall without positives, slope of separated classes, ...) is nan, as
+    the functions of the single scores define; nothing warns.
 
     Args:
         y: int (N,), class codes.
         proba: float (N, C), corrected probabilities.
         raw: float (N, C), probabilities of the uncorrected output.
-        decision: int (N,), class codes decided with the threshold of the strategy.
-        n_classes: The number of classes C.
-        positive: The code of the positive class, for two classes.
-        sample_weight: float (N,). A row of weight 2 counts as two rows.
+        decision: int (N,), class codes decided by the row's own rule.
+        n_classes: C.
+        positive: Code of the positive class with two classes.
+        sample_weight: float (N,); a weight of 2 counts as the row twice.
 
     Raises:
-        DataError: Shapes or codes do not fit.
-        ModelError: Some probabilities are not finite.
-        OptionError: Logits were passed instead of probabilities.
+        DataError: Shapes or codes that do not fit.
+        ModelError: Probabilities that are not finite.
+        OptionError: Logits where probabilities were expected.
 
     Example:
         >>> p = [[.9, .1], [.2, .8], [.6, .4]]

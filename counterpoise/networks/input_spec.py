@@ -22,13 +22,12 @@ class InputSpec:
     """The shape and type of the rows that a builder's model receives.
 
     Attributes:
-        shape: The shape of an encoded row (d,) for tables, of an element for arrays, or a dict or tuple of shapes for
-            several inputs.
-        dtype: The dtype of each input, in the same structure.
-        peak: The largest value of the data: 255 for one input of bytes or of images that were read from files,
-            otherwise 1.
-        independent: Whether a row may have several labels. Each label then has its own sigmoid logit.
-        per_element: Whether each element of a row (pixel, step) has its own logits.
+        shape: The encoded row (d,) for tables, the element shape for arrays, a dict or tuple of shapes for several
+            inputs.
+        dtype: dtype of each input, same structure.
+        peak: Largest value of the data: 255 for one input of bytes or of pictures that were read from files; else 1.
+        independent: Whether the classes are labels that do not exclude each other: one sigmoid logit for each.
+        per_element: Whether each element of the row (pixel, step) has logits of its own.
 
     Example:
         >>> InputSpec((4,)).inputs().shape
@@ -59,7 +58,7 @@ class InputSpec:
     def inputs(self, names: Sequence[str | None] = ()) -> Any:
         """Return symbolic Keras inputs of this spec, in the same structure.
 
-        `names` are the names of the inputs that the spec does not name.
+        `names` are the names of inputs that the spec does not name.
         """
         if isinstance(self.shape, Mapping):
             return {name: keras.Input(shape, dtype=self.dtype[name], name=name) for name, shape in self.shape.items()}

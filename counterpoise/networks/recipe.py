@@ -15,34 +15,30 @@ AVERAGED_STEPS = 30
 class Recipe:
     """Options of training with few rows of a class, equal for all strategies.
 
-    With a few positives, scores change strongly from round to round. A round is one pass over the training rows. The
-    default recipe keeps the round with the lowest log loss on the early-stopping rows, which may be low by chance.
-    `tabular` has its own values (`counterpoise.networks.built_in.TABULAR`).
+    The scores of a handful of positives jump from round to round (a round is one pass over the training rows). The
+    plain recipe, these defaults, keeps the round with the lowest log loss on the stopping rows, whose positives it
+    happens to suit. `tabular` comes with numbers of its own (`counterpoise.networks.built_in.TABULAR`).
 
     Attributes:
-        batch: The number of rows per step, unless you pass a number.
-        follows_rows: Whether the batch size grows with the number of rows instead (see `batch_size`).
-        passes: The number of passes over the training rows, unless you pass a number of epochs. 0: the number of `fit`
-            and `compare`.
-        floor: The minimum number of steps, unless you pass a number of epochs.
-        cosine: Whether the learning rate falls to 0 over the steps, along half a cosine. A schedule of the optimizer,
-            `plateau`, or a callback takes precedence. Training then takes all its steps, and `patience` does not end
-            it.
-        min_steps: The number of steps before which no round is kept as the best.
-        smoothing: The number of rounds whose early-stopping scores are averaged before rounds are compared.
-        margin: By how many standard errors, over the early-stopping rows, a later round must be better to replace the
-            best.
-        margin_until: From this number of early-stopping rows of the rarest class on, at most one standard error is
-            required. 0: never.
-        stop_on: The early-stopping score: "log_loss", or "both", which combines the log loss relative to that of the
-            class proportions and average precision.
-        average_weights: The number of rounds over which weights are averaged. Averaged weights are scored and kept. 1:
-            no average. An average covers at least `AVERAGED_STEPS` steps.
-        refit_rows: Up to this number of training rows, the networks of a fold are trained a second time. The
-            early-stopping rows are then training rows too, and the number of steps is that of the best round.
+        batch: Rows per step, unless a number was asked for.
+        follows_rows: Whether the batch grows with the number of rows instead (see `batch_size`).
+        passes: Passes over the training rows, unless a number of epochs was asked for; 0: those of `fit` and `compare`.
+        floor: Steps of the budget at least, unless a number of epochs was asked for.
+        cosine: Whether the learning rate falls to 0 over the steps, along half a cosine, unless something else sets it
+            (a schedule of the optimizer, `plateau`, a callback). A training then takes all its steps: patience does not
+            end it.
+        min_steps: Steps before which no round is kept for good.
+        smoothing: Rounds whose stopping scores are averaged before rounds are compared.
+        margin: Standard errors, over the stopping rows, by which a later round must be better to take over.
+        margin_until: Stopping rows of the rarest class from which on one standard error at most is asked for; 0: never.
+        stop_on: "log_loss", or "both": log loss relative to that of the class shares, and average precision.
+        average_weights: Rounds over which the weights that are judged and kept are averaged; 1 = not at all. An average
+            reaches back over `AVERAGED_STEPS` steps at least.
+        refit_rows: Training rows up to which the networks of a fold are trained a second time, for the steps of their
+            best round, with the stopping rows among the training rows.
 
     Raises:
-        OptionError: A number is out of range.
+        OptionError: a number out of range.
 
     Example:
         >>> Recipe(min_steps=100, margin=2.0, average_weights=3).stop_on

@@ -62,34 +62,29 @@ def transfer(
 
     Pass the result to `fit`, `compare`, or `CounterpoiseClassifier`.
 
-    Images are resized to the size and number of channels of the backbone, and pre-processed inside the model. The
-    weights of the backbone do not change, and its batch normalization keeps its statistics. The output of the backbone
-    is averaged over all positions, and a new layer computes the logits.
-
-    By default, the backbone is frozen. It then sees every image only once, before the training (see
-    `networks.frozen_body`). Strategies that create or mix rows, and external models in a comparison, use this output
-    instead of the pixels. If callbacks need the whole model, or if `preprocess` augments images, the backbone sees the
-    images at every step.
-
-    With `last`, the last layers of the backbone are trained, too. They do not change for the first `still` steps, until
-    the new layer has learned. They then change at `rate` times the learning rate.
+    Pictures are brought to the backbone's size and number of channels, pre-processed inside the model, and pass the
+    backbone, whose weights are kept (batch normalization stays as it was learned). Its output is averaged over places;
+    a new layer makes the logits. A frozen backbone sees every picture once, before the training (see
+    `networks.frozen_body`): what strategies make or mix, and what external models in a comparison take, is then its
+    output. It sees them at every step where callbacks ask for the whole model, or `preprocess` augments them. With
+    `last`, the last layers of the backbone are trained too: they stand still for the first `still` steps, until the
+    head has learned, and then move at `rate` times the learning rate.
 
     Args:
-        backbone: A built Keras model without its head, with loaded weights. Nothing is downloaded here.
-        preprocess: A function of pixel values from 0 to 255, for example
-            `keras.applications.efficientnet_v2.preprocess_input`. None scales to -1 .. 1.
-        last: The number of layers at the end of the backbone that are trained, too. 0 keeps the backbone frozen.
-        still: The number of steps for which the weights of these layers do not change.
-        rate: The factor of the learning rate for these layers afterwards, above 0 and at most 1.
-        learning_rate: The learning rate of Adam: a number or a Keras schedule. Another `optimizer=` trains all layers
-            at the same rate.
+        backbone: A built Keras model without its head, weights loaded (nothing is downloaded here).
+        preprocess: Function of pixel values from 0 to 255, for example
+            `keras.applications.efficientnet_v2.preprocess_input`; None scales to -1 .. 1.
+        last: Layers of the backbone, from its end, that are trained too; 0 keeps it frozen.
+        still: Steps for which they stand still.
+        rate: Part of the learning rate at which they move afterwards, above 0 and at most 1.
+        learning_rate: Of Adam, a number or a schedule of Keras. Another `optimizer=` moves all that is trained alike.
 
     Returns:
-        A model for `fit` and `compare`: `cp.fit(cp.transfer(backbone), images, y)`.
+        What to pass as a model: `cp.fit(cp.transfer(backbone), images, y)`.
 
     Raises:
-        ModelError: The backbone is not a built Keras model with one input and one output, or does not accept the rows.
-        OptionError: A number is out of range.
+        ModelError: the backbone is not a built Keras model with one input and one output, or does not take the rows.
+        OptionError: a number out of range.
 
     Example:
         >>> pixels = keras.Input((8, 8, 3))

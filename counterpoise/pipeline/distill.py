@@ -62,27 +62,25 @@ def distill(
 ) -> Classifier:
     """Train one network on the probabilities of a classifier, such as an ensemble.
 
-    The student is the new network, and the teacher is the classifier. The student minimizes sum_c t_c (-log s_c) over
-    the training rows, with t = (1 - truth) * teacher + truth * label. The held-out rows stop the training early by
-    their true labels. They also fit the student's own correction and threshold, with the aim of the teacher's
-    threshold. If no threshold of the student reaches this aim, F1 is used, and the log reports it. A threshold that was
-    set by hand is copied. A guarantee is not copied; `clf.decide` makes a new one.
+    The student minimizes sum_c t_c (-log s_c), t = (1 - truth) * teacher + truth * label, over the training rows. The
+    held-out rows end the training by their true labels and fit the student's own rule, for what the teacher's was
+    chosen for; where no threshold of the student's reaches that, it is decided for F1, and the log says so. A threshold
+    that was set by hand is taken over, a guarantee is not (`clf.decide` makes one).
 
     Args:
-        teacher: A trained classifier with one or several networks.
-        model: A Keras model, a builder, or a name, as for `fit`.
-        data: Rows, as for `fit`. Best are rows that did not train the teacher, because a teacher is too confident on
-            its own training rows. The training rows of the teacher are possible, too.
+        teacher: A trained classifier, of several networks or one.
+        model: A Keras model, a builder or a name, as for `fit`.
+        data: Rows, as for `fit`. Best are rows that did not train the teacher, whose probabilities of its own training
+            rows are too sure; these may be the same rows all the same.
         y: Labels, or the name of the target column.
-        truth: The share of the true label in each soft label, from 0 to 1.
-        validation: The share of rows held out for early stopping, correction, and threshold.
-        groups, time, sample_weight: As for `fit`. The weights multiply the soft labels.
+        truth: Share of the true label in each soft label, 0 to 1.
+        validation: Share of rows held out for stopping and for the rule.
+        groups, time, sample_weight: As for `fit`; weights multiply the soft labels.
         epochs, batch_size, optimizer, patience, seed, verbose: As for `fit`.
 
     Raises:
-        OptionError: The teacher is not a `Classifier`, `truth` is out of range, or the labels differ from the
-            teacher's.
-        DataError, ModelError: As for `fit`.
+        OptionError: a teacher that is no `Classifier`, `truth` out of range, or labels other than the teacher's.
+        DataError, ModelError: as for `fit`.
 
     Example:
         >>> from counterpoise.pipeline.fit import fit

@@ -65,55 +65,48 @@ def fit(
     """Train a classifier with one strategy, correct its probabilities, and set its threshold.
 
     Args:
-        model: A Keras model, compiled or not; a builder `build(spec, n_classes)` that returns a model with logits;
-            `cp.transfer(backbone)`, `cp.trees(...)`, `cp.blend([...])`; or a name. Networks: "mlp", "tabular", "cnn",
-            "text", "unet". Trees: "boosted", "forest", "balanced_forest". "auto" is `cnn` for images, `unet` for images
-            with masks, and `text` for texts. For tables, "auto" is the blend of `tabular`, `boosted`, and `forest`
-            (`forest` only up to a million numbers). With callbacks, for a scan, or with a strategy that only networks
-            can train, "auto" is the network alone.
-        data: A frame, a dict of columns, a CSV or Parquet file, an array, a dict or tuple of arrays, or texts (N,).
-            With y=None, also a `tf.data.Dataset`, `PyDataset`, or `DataLoader` of (x, y[, weight]), which is read into
-            memory once; a folder of `cp.images`; or a `cp.scan`, whose rows are read from disk in parts.
-        y: Labels (N,), or the name of the target column of a table. For several labels per row: the names of their
-            columns, an array (N, L) of 0 and 1, or `cp.labels(...)`. For a class for each pixel or step: masks (N, H,
-            W), one-hot masks, sequences (N, T), or `cp.elements(...)`.
+        model: A Keras model (compiled or not), a builder `build(spec, n_classes)` returning logits,
+            `cp.transfer(backbone)`, `cp.trees(...)`, `cp.blend([...])`, or a name: "mlp", "tabular", "cnn", "text",
+            "unet" (networks), "boosted", "forest", "balanced_forest" (trees); "auto" is `cnn` for pictures, `unet` for
+            pictures with masks, `text` for texts, and for tables the blend of `tabular`, `boosted` and, up to a million
+            numbers, `forest` (its network alone with callbacks, from a scan, or under a strategy that only networks can
+            train).
+        data: A frame, a dict of columns, a CSV or Parquet file, an array, a dict or tuple of arrays, or text (N,).
+            With y=None also a `tf.data.Dataset`, `PyDataset` or `DataLoader` of (x, y[, weight]), of which one pass is
+            read into memory; a folder of `cp.images`; or a `cp.scan`, whose rows are streamed from disk.
+        y: Labels (N,), or the name of the target column of a table. Several labels per row: names of their columns, an
+            array (N, L) of 0 and 1, or `cp.labels(...)`.
+            A class for each pixel or step: masks (N, H, W), one-hot masks, sequences (N, T), or `cp.elements(...)`.
         strategy: A name (see `counterpoise strategies`), a `Strategy`, or `cp.ensemble([...])`.
-        validation: The share of rows that are held out. These rows stop the training early, and they fit the correction
-            and the threshold; the model card reports this. Or rows of your own: (x, y), (x, y, weight), a dataset of
-            these, a folder of `cp.images`, or a table with the target column. Your rows and their weights stop the
-            training early, and the predicted probabilities are checked on them. Preprocessing is learned only from the
-            training rows.
-        tune_threshold: Whether the held-out rows also choose the threshold. Default None: rows that `fit` holds out
-            choose it, and rows of your own do not. Without tuning, the threshold is 0.5, or the most probable class is
-            predicted.
-        folds: The number of folds K. Early stopping, correction, and threshold then use K folds instead of
-            `validation`. At the end, one model is trained on all rows.
+        validation: Share of rows held out for stopping and for the rule (both, which the model card says); or rows of
+            your own: (x, y), (x, y, weight), a dataset of these, a folder of `cp.images`, or a table with the target
+            column. These end training, their weights counted, and their probabilities are checked; encoder, columns
+            and levels are learned from the training rows alone.
+        tune_threshold: Whether the held-out rows choose the threshold too. None: those that were held out here do;
+            rows of your own do not, and it stays 0.5 or the most probable class.
+        folds: K for out-of-fold stopping and rule, then one training on all rows; replaces `validation`.
         keep: "refit" trains on all rows after the folds. "all" keeps the models of all folds and averages them, which
-            helps if there are few positives. The stored scores, the correction, and the threshold are then from the
-            single models, and the file is K times as large.
-        guarantee_rows: The share of rows that are used for nothing else, so that `clf.decide(recall_floor=0.95,
-            confidence=0.95)` can guarantee a recall. With `time`, these are the latest rows.
-        groups: The group of each row, such as the patient, or the name of a column. Rows of one group are always on the
-            same side of a split.
-        time: The time of each row, or the name of a column. The latest rows are held out.
-        seed: The seed of all random draws. The same seed gives the same classifier.
-        verbose: 0 prints nothing. "auto" shows a progress bar in a terminal. 2 also prints the losses and the recall of
-            each class after each round.
-        **options: Further arguments in three groups. What rows are (`counterpoise.pipeline.options.Rows`): `split`,
-            `unit`, `aggregate`, `sample_weight`, `positive`, `one_vs_rest`, `merge_rare`. How models are trained
-            (`Training`): `epochs`, `batch_size`, `budget`, `optimizer`, `patience`, `recipe`, `output`,
-            `initial_weights`, `init_bias`, `augment`, `flip`, `contrast`, `engine`. Only for `fit` (`FitOptions`):
-            `plateau`, `clone`, `callbacks`, `cost_column`, `cost_fp`, `by`.
+            is good where positives are few. Their scores and the rule are then those of single models, and the file is
+            K times as large.
+        guarantee_rows: Share of rows kept from training, stopping, calibration and selection, so that
+            `clf.decide(recall_floor=0.95, confidence=0.95)` can guarantee; the latest rows where there is time.
+        groups: Group of each row, or the name of a column: groups are never on both sides of a split.
+        time: Time of each row, or the name of a column: the held-out part is the latest.
+        seed: Same seed, same classifier.
+        verbose: 0 is silent; "auto" shows a bar in a terminal; 2 also prints each round: losses and recall per class.
+        **options: What rows are (`counterpoise.pipeline.options.Rows`): `split`, `unit`, `aggregate`, `sample_weight`,
+            `positive`, `one_vs_rest`, `merge_rare`. How models are trained (`Training`): `epochs`, `batch_size`,
+            `budget`, `optimizer`, `patience`, `recipe`, `output`, `initial_weights`, `init_bias`, `augment`, `flip`,
+            `contrast`, `engine`. And `plateau`, `clone`, `callbacks`, `cost_column`, `cost_fp`, `by` (`FitOptions`).
 
     Returns:
-        Classifier: The trained classifier, with the methods `predict`, `predict_proba`, `decide`, and `save`.
+        Classifier: with `predict`, `predict_proba`, `decide` and `save`.
 
     Raises:
-        DataError, OptionError, ModelError: The data, an argument, or the model cannot be used. The message explains the
-            fix.
+        DataError, OptionError, ModelError: what was got, what was expected, what to do.
 
     Warns:
-        UserWarning: Something in the rows needs attention, for example words in a column of numbers.
+        UserWarning: What was noticed while the rows were read, for example a column of numbers with words among them.
 
     Example:
         >>> import numpy as np

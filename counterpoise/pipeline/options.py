@@ -23,26 +23,22 @@ class Rows(TypedDict, total=False):
     """Keyword arguments of `fit` and `compare` for what rows are, next to `groups` and `time`.
 
     Attributes:
-        split: The use of each row: (N,) words, or the name of a column. "train" rows train. "validation" rows ("valid",
-            "val", "dev") end the training early and fit the correction and the threshold. "test" rows are used only for
-            scoring. In `fit`, validation rows are used as in `validation`. The model card has the metrics of the test
-            rows, which can also support a guarantee. In `compare`, the split replaces the folds. Without validation
-            rows, a fifth of the training rows takes their place. The saved classifier is the one that was scored. Its
-            confidence intervals show the uncertainty from the choice of the test rows, but not from the training.
-            Default None.
-        unit: What gets one decision if not each row, such as a patient with several rows: names of columns, or (N,)
-            values. A unit is positive if any of its rows is positive; see `Classifier.predict_units`. All rows of a
-            unit belong to one group. `compare` ranks strategies by the scores of units and also shows the scores of
-            rows. Default None.
-        aggregate: How the probabilities of a unit's rows are combined: "mean" (default) or "max". The result is
-            calibrated on units.
-        sample_weight: Your own weights (N,): a row of weight 2 counts as two rows. They multiply the weights of the
-            strategy. Held-out rows and test rows are weighted, too. Default None.
-        positive: The label of the positive class, the class to find, if there are two classes. Default: the rarer
-            class.
-        one_vs_rest: The label of the class that is compared with all other classes, which become one class. Default
+        split: The use of each row, (N,) words or the name of a column. "train"; "validation" ("valid", "val", "dev"),
+            which ends training and fits correction and threshold; "test", which is used for scoring alone. For `fit`,
+            validation rows are as in `validation`; the card has the metrics of the test rows, which can guarantee. For
+            `compare`, it is in place of folds: without validation rows these are a fifth of the training rows, and the
+            classifier is the one that was scored. The intervals then show how much depends on the choice of the test
+            rows, not on the training run. Default None.
+        unit: What is decided if not each row, such as a patient with several rows: names of columns, or (N,) values. A
+            unit is positive if any of its rows is; see `Classifier.predict_units`. Rows of one unit are of one group.
+            `compare` ranks and judges strategies by the scores of units, and shows those of rows in addition. Default
             None.
-        merge_rare: The labels of classes to merge into one class. Default None.
+        aggregate: "mean" (default) or "max" of the probabilities of a unit's rows, which is then calibrated on units.
+        sample_weight: Your own weights (N,), counts of examples. They multiply in, and weigh held-out and test rows,
+            too. Default None.
+        positive: Label of the positive class of two, the one that is to be found. Default: the rarer one.
+        one_vs_rest: Label of the class that is compared with all others, which become one class. Default None.
+        merge_rare: Labels of classes to merge into one class. Default None.
     """
 
     split: Any
@@ -58,35 +54,31 @@ class Training(TypedDict, total=False):
     """Keyword arguments of `fit` and `compare` for the training of models, equal for every strategy.
 
     Attributes:
-        epochs: The maximum number of passes over the training rows, counted in steps of the baseline (see `budget`).
-            Default "auto": 100 in `fit`, and 30 or the passes of the recipe in `compare`. For many rows, there are
-            fewer passes (15,000 steps, but at least 30 passes), and never fewer steps than the minimum of the recipe.
-            With "auto", `compare` trains all strategies up to 4 times as long if the early-stopping rows show that some
-            were still improving. With a number, `compare` names these strategies instead. It then calls no strategy
-            better than a baseline that was still improving.
-        batch_size: The number of rows per step. Default "auto": 256, and 64 for `cnn`. `tabular` chooses by the number
-            of rows.
-        budget: "steps" (default): every strategy trains for as many steps as the baseline. "epochs": every strategy
-            trains for the same number of its own epochs.
-        optimizer: A Keras optimizer or its name. Default: the optimizer of the compiled model, otherwise Adam(1e-3).
-        patience: The number of rounds without a better early-stopping score after which training ends. A round is one
-            epoch of the baseline. Default 10. A recipe with `cosine` (`cnn`) takes all steps instead.
-        recipe: A `cp.Recipe`: how rounds are compared and weights are averaged if there are few positives. Default
-            "auto": the recipe of the network.
-        output: The output of the model: "logits" or "probabilities". Default "auto": detected.
-        initial_weights: "keep" or "fresh". Default "auto": the weights of a trained model are kept.
-        init_bias: Whether every strategy sets the output bias before training. The output then starts at the constant
-            that minimizes the strategy's own loss on its own rows. Training needs no steps to learn how rare a class
-            is. Default True. A trained model keeps its bias.
-        augment: Random changes of images in training: "auto" (a small rotation, shift, and zoom), Keras layers such as
-            `RandomBrightness(0.1)`, or a list of these; False: none. Default: the setting of `cp.images`, otherwise the
-            setting of the network ("auto" for `cnn`).
+        epochs: Most passes over the training rows, counted in steps of the baseline (see `budget`). Default "auto":
+            `fit` 100, `compare` 30 (or the passes of the recipe), fewer on many rows (15,000 steps, but 30 passes), and
+            no fewer steps than the recipe's floor. With "auto", `compare` takes up to 4 times as many for all
+            strategies if the early-stopping rows show that some were still improving. With a number, it names them
+            instead, and calls none better than a baseline that was still improving.
+        batch_size: Rows per step. Default "auto": 256, for `cnn` 64; `tabular` chooses by the number of rows.
+        budget: "steps" (default): every strategy gets the steps of the baseline. "epochs": each plan its own epochs.
+        optimizer: A Keras optimizer or its name. Default: that of the compiled model, otherwise Adam(1e-3).
+        patience: Rounds (passes of the baseline) without a better early-stopping score until training ends. Default 10.
+            A recipe with `cosine` (`cnn`) takes all steps instead.
+        recipe: A `cp.Recipe`: how rounds are compared and weights averaged with few positives. Default "auto": that of
+            the network.
+        output: "logits" or "probabilities". Default "auto": detected.
+        initial_weights: "keep" or "fresh". Default "auto": those of a trained model are kept.
+        init_bias: Whether the output of every strategy starts at the constant that minimizes its own loss on its own
+            rows, instead of the model's own output bias, so that no steps are spent on learning how rare a class is.
+            Default True. A trained model keeps its bias.
+        augment: Random changes of images in training: "auto" (a small rotation, shift and zoom), Keras layers such as
+            `RandomBrightness(0.1)`, or a list of these; False: none. Default: that of `cp.images`, if it has one,
+            otherwise that of the network ("auto" for `cnn`).
         flip: "horizontal", "vertical" or "both": flips half of the images in training, in addition to `augment`.
-            Default None, because a flip exchanges left and right and mirrors letters.
-        contrast: The largest random change of the contrast of images in training, as a share such as 0.2, in addition
-            to `augment`. Default None, because pixel values may be measurements (CT).
-        engine: "program" (one compiled program for all trainings) or "fit" (Keras `fit`). Default "auto": chosen by a
-            rule.
+            Default None, because flips swap left and right, and mirror letters.
+        contrast: Largest random change of the contrast of images in training, as a share such as 0.2, in addition to
+            `augment`. Default None, because pixel values may be measurements (CT).
+        engine: "program" or "fit". Default "auto".
     """
 
     epochs: int | str
@@ -108,19 +100,18 @@ class FitOptions(Rows, Training, total=False):
     """Keyword arguments of `fit` that its signature groups: those of `Rows` and `Training`, and these.
 
     Attributes:
-        plateau: The number of rounds without a better early-stopping score after which the learning rate is halved.
-            Default None: never.
-        clone: False trains the model that you pass instead of a copy (one network, no folds). Default True.
-        callbacks: Keras callbacks. The engine "fit" calls them once per round. They get "loss", "val_loss" (the
-            early-stopping score), and "val_NAME" for each compiled metric, from the corrected output for the held-out
+        plateau: Rounds without a better early-stopping score before the learning rate is halved. Default None: never.
+        clone: False trains the object passed (one network, no folds). Default True.
+        callbacks: Keras callbacks, called once per round on the `fit` engine with "loss", "val_loss" (the
+            early-stopping score) and "val_NAME" of each compiled metric, all of the corrected output of the held-out
             rows. `ModelCheckpoint` saves a classifier for `cp.load`.
-        cost_column: For two classes of a table: the column with the cost of a missed case (an amount), or (N,) values.
-            The classifier then decides by this cost (see `Classifier.decide`). The column stays a feature. Requires
-            `cost_fp`. Default None.
-        cost_fp: The cost of a false positive with `cost_column`, above 0.
-        by: Columns of a table (sex, site) for thresholds by group: `clf.decide(recall_floor=0.9, by="sex")`. Their
-            values are stored with the rows that fit the threshold. The columns stay features; values that you pass as
-            `{"sex": values (N,)}` are not features. Default None.
+        cost_column: Two classes of a table: the column with what a missed case costs (an amount), or (N,) values. The
+            classifier then decides by it (see `Classifier.decide`). It stays a feature. Requires `cost_fp`. Default
+            None.
+        cost_fp: Cost of a false positive with `cost_column`, above 0.
+        by: Columns of a table (sex, site) whose values are stored with the rows that fit the rule, for thresholds by
+            group: `clf.decide(recall_floor=0.9, by="sex")`. They stay features; `{"sex": values (N,)}` makes none.
+            Default None.
     """
 
     plateau: int | None
@@ -135,30 +126,28 @@ class CompareOptions(Rows, Training, total=False):
     """Keyword arguments of `compare` that its signature groups: those of `Rows` and `Training`, and these.
 
     Attributes:
-        repeats: The number of times that the cross-validation is repeated, each time with other folds. Default 1.
-        label_delay: The number of days until the label of a row is known (a fraud is reported weeks later). Requires
-            `time`; if the times are numbers, the delay has their unit. Rows whose labels are not yet known when the
-            test rows of a fold begin do not train there. Default 0.
-        duplicates: How rows with equal features are handled: "warn" (default), "group", "drop", or "error".
-        leaks: "warn" (default), or "error" to refuse rows that may leak before any training: a column that reveals the
-            label, many duplicate rows, or nearly equal images or texts (see `Diagnosis.check`).
-        cost_column: For two classes of a table: the column with the cost of a missed case (an amount), instead of
-            `costs`.
-        cost_fp: The cost of a false positive with `cost_column`, above 0.
-        by: Columns of a table (sex, site). The report scores the recommended strategy separately for each of their
-            values. The columns stay features; values that you pass as `{"sex": values (N,)}` are not features. For the
-            scores, see `cp.evaluate`.
-        tune_steps: The maximum number of steps of each network in a trial of `tune`.
-        nested: Whether to repeat the choice of a strategy inside each training fold, with 3 inner folds. The result is
-            a score of the choice itself. Takes about 3 times as long again for each fold. Default False.
+        repeats: How often the cross-validation is repeated with other folds. Default 1.
+        label_delay: Days until the label of a row is known (a fraud is reported weeks later), with `time`; if time is a
+            number, in its unit. Rows that are not that much older than the test rows of a fold do not train there.
+            Default 0.
+        duplicates: "warn" (default), "group", "drop" or "error" for rows with equal features.
+        leaks: "warn" (default), or "error" to refuse, before anything is trained, rows that may leak: a column that
+            gives the label away, many repeated rows, nearly equal images or texts (see `Diagnosis.check`).
+        cost_column: Two classes of a table: the column with the cost of a missed case (an amount) in place of `costs`.
+        cost_fp: Cost of a false positive with `cost_column`, above 0.
+        by: Columns of a table whose values are scored separately in the report (sex, site), for the recommended
+            strategy. They stay features; `{"sex": values (N,)}` makes none. See `cp.evaluate` for the scores.
+        tune_steps: Most steps of each network of a trial of `tune`.
+        nested: Whether to repeat the choice inside each training fold (3 inner folds), for a score of the choice
+            itself; takes about 3 times as long again per fold. Default False.
         early_stopping: Whether a training may end before its limit. Default True.
         refit: Whether to train the winner on all rows. Default True.
-        show_pictures: Whether the report contains images with their file names: the most confident errors of the
-            recommended strategy, and images whose labels look wrong. Heat maps show which pixels the prediction depends
-            on. Default True; use False for confidential images.
-        importance: Whether the report shows the importance of each column for the recommended strategy (see
-            `cp.explain`). The model of each fold is measured on its test rows, for up to 40 columns. Default False,
-            because this takes time. With a split of your own, the report always shows the importance.
+        show_pictures: Whether the report contains the images that the recommended strategy gets most confidently
+            wrong, and those whose labels look wrong, with heat maps of where the model looked and the names of their
+            files. Default True; False for confidential ones.
+        importance: Whether the report has the importance of each column (see `cp.explain`) for the recommended
+            strategy: each fold's model on its test rows, up to 40 columns. Default False, because it takes time. Rows
+            with their own split always have it.
         executor: Where networks are trained: None (default) in this process, `cp.scale.pool(n)` in n processes of this
             machine, `cp.scale.ray(address)` on a cluster. The scores are the same.
     """

@@ -36,19 +36,18 @@ class CounterpoiseClassifier(ClassifierMixin, BaseEstimator):
         strategy: A name (see `counterpoise strategies`), a `Strategy` or `cp.ensemble([...])`.
         validation, folds, epochs, batch_size, budget, optimizer, patience, recipe: As in `cp.fit`.
         output, initial_weights, init_bias, engine: As in `cp.fit`.
-        recall_floor, precision_floor: The minimum recall or precision. The threshold is then chosen for this minimum
-            instead of the strategy's own aim.
-        random_state: The seed: a whole number, a generator, or None.
-        verbose: 0 prints nothing.
+        recall_floor, precision_floor: Choose the threshold for this floor instead of the strategy's own aim.
+        random_state: Whole number, generator or None: the seed.
+        verbose: 0 is silent.
 
     Attributes:
         classes_: Labels in sorted order, the columns of `predict_proba`.
         classifier_: The `cp.Classifier`, with `save`, `export` and `decide`.
         n_features_in_: Columns seen in `fit`.
 
-    `fit` accepts `sample_weight` and `groups`. Rows of one group are not divided between training and early stopping.
-    With metadata routing, request both with `set_fit_request(sample_weight=True, groups=True)`. A pandas or polars
-    frame may contain text columns and missing values.
+    `fit` takes `sample_weight` and `groups` (rows of one group are not split between training and stopping); request
+    them with `set_fit_request(sample_weight=True, groups=True)` where metadata are routed. A pandas or polars frame
+    may hold text columns and missing values.
 
     Example:
         >>> rng = np.random.default_rng(0)

@@ -16,14 +16,13 @@ class Ensemble(Strategy):
     """Members of any strategy and any model, pooled (made by `cp.ensemble`).
 
     Attributes:
-        members: The members, each a `Single` or a `Successive`.
-        vote: How members are pooled: "soft", "log", "hard", "weighted", or "greedy" (see `cp.ensemble`).
-        weights: One weight for each model, with sum 1. None: equal weights, or learned weights for "weighted" and
-            "greedy".
+        members: What is pooled, each a `Single` or a `Successive`.
+        vote: "soft", "log", "hard", "weighted" or "greedy" (see `cp.ensemble`).
+        weights: One for each model, on the simplex, or None: equal, or learned for "weighted" and "greedy".
         single_pass: Whether a batch ensemble may train all members at once (see `single_pass.in_single_pass`).
 
     Raises:
-        OptionError: There are no members, or members are names.
+        OptionError: no members, or members that are names.
 
     Example:
         >>> pair = Ensemble("pair", members=(Strategy("one"), Strategy("two")))

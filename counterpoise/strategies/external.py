@@ -36,26 +36,24 @@ def external(
 ) -> External:
     """Make an external model for `compare`, which shows whether a network is the wrong tool.
 
-    A clone of the estimator is fitted on the same training rows as the networks, once per fold, with its own seed. Its
-    probabilities are corrected, calibrated, and compared in the same way, and its threshold is tuned on out-of-fold
-    scores. Categorical columns become integers if the estimator supports them (`categorical_features`,
-    `categorical_feature`), otherwise one column of 0 and 1 for each category. Missing numbers stay NaN if the estimator
-    accepts NaN. Otherwise the median of the training rows replaces them, and an additional column marks them. An
-    estimator that stops early (`early_stopping_rounds`, `early_stopping=True`) stops on the early-stopping rows. Any
-    other estimator is also fitted on these rows. An external model can be the best of a comparison, but it is never
-    saved: `model.keras` then contains the best of the other models.
+    A clone is fitted on the same training rows as the networks, once per fold, with a seed of its own. Its
+    probabilities get the same treatment out of fold (prior-shift correction, calibration, threshold) and the same
+    judge. Categorical columns become integers if the estimator supports them (`categorical_features`,
+    `categorical_feature`), otherwise one-hot. Missing numbers stay NaN if it takes them; otherwise they become the
+    median of the training rows, with an indicator column. An estimator that is set to stop early
+    (`early_stopping_rounds`, `early_stopping=True`) stops on the early-stopping rows; any other is fitted on them too.
+    It can be the best of a comparison, but is never saved: `model.keras` then contains the best of the other models.
 
     Args:
-        name: The name; the leaderboard lists `external:NAME`.
-        estimator: An estimator that is not fitted, with `fit`, `get_params`, and `predict_proba` or
-            `decision_function`.
-        plan: A function (labels, sample_weight=, classes=) -> Plan that draws or weights rows, for example
+        name: What to call it; the leaderboard lists `external:NAME`.
+        estimator: Not fitted; with `fit`, `get_params`, and `predict_proba` or `decision_function`.
+        plan: Function (labels, sample_weight=, classes=) -> Plan: rows to draw and weights, for example
             `cp.plans.oversample`.
-        idea: A sentence that describes the model.
-        **options: The keyword arguments of the plan.
+        idea: One sentence for people.
+        **options: Keyword arguments of the plan.
 
     Raises:
-        OptionError: There is no name, or the estimator cannot be cloned, fitted, or asked for scores.
+        OptionError: no name, or no estimator that can be cloned, fitted and asked for scores.
 
     Example:
         >>> from sklearn.naive_bayes import GaussianNB

@@ -32,25 +32,23 @@ def ensemble(
 ) -> Ensemble:
     """Pool one network for each member strategy into one model.
 
-    The shift that resampling or weighting adds to the logits is subtracted from each member before pooling. All members
-    then predict for the same class proportions.
+    Each member's training shift is removed before pooling, so that the probabilities of all members are for the same
+    class proportions.
 
     Args:
-        members: Names or strategies, at least two for an ensemble.
-        vote: How members are pooled. "soft": the weighted mean of corrected probabilities. "log": the mean of corrected
-            logits. "hard": a majority vote at each member's own threshold; `predict_proba` still returns the mean.
-            "weighted": "soft" with the weights that minimize the log loss on the rows that fit the threshold. In a
-            comparison and with `fit(folds=)`, these rows did not train the members; otherwise they are the held-out
-            rows, which also stopped the training. "greedy": "soft" with weights by greedy selection for average
-            precision on the same rows (see `decide.greedy.greedy_weights`).
-        weights: The weights of the members, at least 0 (scaled to sum 1), or None.
-        name: The name of the ensemble.
-        single_pass: Whether a batch ensemble, such as `tabular`, may train all members at once, in the time of one
-            network. Each of its networks then follows the sampling plan of one member. False trains a separate network
-            for each member.
+        members: Names or strategies, two or more for a real ensemble.
+        vote: "soft": weighted mean of corrected probabilities. "log": mean of corrected logits. "hard": votes at each
+            member's own threshold (`predict_proba` stays the soft mean). "weighted": soft with the weights of least
+            log loss on the rows that fit the rule (out of fold in a comparison and with `fit(folds=)`; otherwise the
+            held-out rows, which ended training too). "greedy": soft with weights by greedy selection for average
+            precision on these rows (see `decide.greedy.greedy_weights`).
+        weights: Weights >= 0 (scaled to sum 1), or None.
+        name: What to call it.
+        single_pass: Whether a batch ensemble, as `tabular`, may train all members at once, each member under one
+            member's plan, in the time of one network; False trains a network for each.
 
     Raises:
-        OptionError: There is no member, `vote` is unknown, or the weights do not fit.
+        OptionError: no member, unknown vote, or weights that do not fit.
 
     Example:
         >>> e = ensemble(["none", "oversample", "undersample"], vote="soft")

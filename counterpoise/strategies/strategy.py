@@ -30,15 +30,15 @@ class Hyperparameter:
     """One number of a strategy that `compare(tune=TRIALS)` may tune.
 
     Attributes:
-        name: The name in the leaderboard.
-        low, high: The range of the values.
-        default: The value of the strategy without tuning.
+        name: Its name in the leaderboard.
+        low, high: Its range.
+        default: The value that the strategy has when it is not tuned.
         applies_to: "plan" (a keyword argument of the plan), "loss" (a constant of the loss), or a function
             (strategy, value) -> strategy.
-        log: Whether trials are spread evenly on a logarithmic scale.
+        log: Whether values are tried evenly on a logarithmic scale.
 
     Raises:
-        OptionError: The range is empty, the default is outside the range, or `applies_to` is unknown.
+        OptionError: an empty range, a default outside it, or an unknown `applies_to`.
 
     Example:
         >>> Hyperparameter("ratio", 0.1, 1.0, default=1.0, applies_to="plan").name
@@ -81,8 +81,9 @@ class Strategy:
 
     Attributes:
         name: The name in `--strategies`, leaderboards and files.
-        idea: A sentence that describes the strategy.
-        aim: The aim of the threshold: "f1", or "argmax" for the default threshold (0.5, or the most probable class).
+        idea: One sentence for people.
+        aim: What the decision is tuned for: "f1", or "argmax" for the default threshold (0.5, or the most probable
+            class).
 
     Example:
         >>> from counterpoise import plans
@@ -174,18 +175,18 @@ class Single(Strategy):
     """One model under one plan and one loss (made by `cp.Strategy`).
 
     Attributes:
-        plan: A function (labels, sample_weight=, classes=) -> Plan, the sampling plan.
-        options: The keyword arguments of the plan.
-        loss: The name of the loss (see `engines.objective`).
-        constants: A function that computes the constants of the loss from the class counts of the training rows.
-        finish: The name of a step after training (see `engines.finishing`), or "".
-        mix: How the rows of each batch are mixed: "mixup", "remix" (see `feed.Mixup`, `feed.Remix`), or "".
-        mixing: The settings of `mix`, for example {"alpha": 0.4}.
-        hyperparameters: One or two numbers that can be tuned (see `Hyperparameter`).
-        model: The key of the model to train, or "" for the first model of the run.
+        plan: Function (labels, sample_weight=, classes=) -> Plan.
+        options: Keyword arguments of the plan.
+        loss: Name of the loss (see `engines.objective`).
+        constants: Function of the training rows' class counts giving the loss's constants.
+        finish: Name of a step on the trained network (see `engines.finishing`), or "".
+        mix: What mixes the rows of each batch: "mixup" or "remix" (see `feed.Mixup`, `feed.Remix`), or "".
+        mixing: Settings of the mix, for example {"alpha": 0.4}.
+        hyperparameters: One or two numbers that may be tuned (see `Hyperparameter`).
+        model: Key of the model that trains it, "" for the first of the run.
 
     Raises:
-        OptionError: `mix` is unknown.
+        OptionError: an unknown `mix`.
     """
 
     plan: Callable[..., Plan] = plans.uniform

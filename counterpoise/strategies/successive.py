@@ -22,15 +22,15 @@ class Successive(Strategy):
     """Models trained one after the other and pooled with equal weights.
 
     Attributes:
-        step: The strategy of each model. Its plan is a function (labels, members=, before=, ...). `members` is `count`.
-            `before`, float (i, n, C), contains the probabilities of the n training rows from the i models before (see
-            `plans.self_paced`). With `warm`, the plan is an ordinary plan.
-        count: The number of models, at least 2.
-        warm: Whether each model starts from the weights of the model before it. The learning rate then falls along half
-            a cosine for each model. Together, the models take the steps of one network (snapshot ensemble).
+        step: How each is trained. Its plan is a function (labels, members=, before=, ...): `members` is `count`, and
+            `before`, float (i, n, C), the probabilities of the n training rows by the i models before it (see
+            `plans.self_paced`). Of warm ones it is an ordinary plan.
+        count: How many, 2 or more.
+        warm: Whether each starts from the weights of the one before it, while the learning rate falls along half a
+            cosine; together they take the steps of one network, as snapshots do.
 
     Raises:
-        OptionError: The step has a finishing step or hyperparameters, or the count is below 2.
+        OptionError: a step with a finishing step or hyperparameters, or a count below 2.
 
     Example:
         >>> from counterpoise import plans
