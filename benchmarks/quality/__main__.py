@@ -11,7 +11,8 @@ two splits of 60, 20 and 20 % instead (see `hold_out`). Every entrant gets the s
 threshold) on the same rows, which trained nothing. Rivals with a grid choose on inner folds of their training rows (one
 inner split above 10,000 rows); ours tune nothing. `--group` names the parents to run: those of development, or one of
 the two groups that confirm (see `sets`). `--elsewhere` is the Python of an environment that holds imbalanced-ensemble
-(see `elsewhere`). `time` measures what one training of `auto` and of `tabular` takes. `report` writes RESULTS.md and SETS.md.
+(see `elsewhere`). `time` measures what one training of "auto" and of "tabular" takes. `report` writes
+RESULTS.md and SETS.md.
 """
 
 from __future__ import annotations

@@ -5,8 +5,8 @@
 
 Five stratified folds of a fixed seed, the same for all; the development sets alone. Ours is `cp.fit(frame, target)` and
 `predict_proba` on the rows of the other fold, with the rivals in an environment of their own (see `outside`). `control`
-is the equal-weight mean of LightGBM and the forest. Scores of one set are one file of `defaults/`, left alone once it
-is there. `report` prints the tables of DEFAULTS.md.
+is the equal-weight mean of LightGBM and the forest. Scores of one set are one file of `defaults/`; `run` measures only
+what is missing there. `report` prints the tables of DEFAULTS.md.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import platform
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -99,21 +100,27 @@ def scores(y: Array, p: Array) -> dict[str, float]:
     }
 
 
-def measure(frame: pl.DataFrame, target: str, elsewhere: Path, names: str) -> dict[str, Any]:
-    """Scores fold by fold of ours, the rivals and the control."""
+def measure(frame: pl.DataFrame, target: str, elsewhere: Path, names: Sequence[str], us: bool) -> dict[str, Any]:
+    """Scores fold by fold of the rivals named, of the control where both of its parts are named, and of ours."""
     rows = arrays(frame, target)
-    with tempfile.TemporaryDirectory() as folder:
-        asked, given = Path(folder) / "folds.npz", Path(folder) / "scores.npz"
-        np.savez(asked, **{k: v for k, v in rows.items() if k != "classes"})
-        script = str(HERE / "outside.py")
-        subprocess.run([str(elsewhere), script, str(asked), str(given), names], check=True)
-        found = dict(np.load(given))
-    proba = {name: found[name] for name in names.split(",")}
-    seconds = {name: round(float(found[f"{name}.seconds"]), 1) for name in proba}
-    proba["control"] = (proba["lightgbm"] + proba["forest"]) / 2
-    start = time.perf_counter()
-    proba["auto"] = ours(frame, target, rows)
-    seconds["auto"] = round(time.perf_counter() - start, 1)
+    proba: dict[str, Array] = {}
+    seconds: dict[str, float] = {}
+    if names:
+        with tempfile.TemporaryDirectory() as folder:
+            asked, given = Path(folder) / "folds.npz", Path(folder) / "scores.npz"
+            np.savez(asked, **{k: v for k, v in rows.items() if k != "classes"})
+            subprocess.run(
+                [str(elsewhere), str(HERE / "outside.py"), str(asked), str(given), ",".join(names)], check=True
+            )
+            returned = dict(np.load(given))
+        proba = {name: returned[name] for name in names}
+        seconds = {name: round(float(returned[f"{name}.seconds"]), 1) for name in names}
+        if {"lightgbm", "forest"} <= proba.keys():
+            proba["control"] = (proba["lightgbm"] + proba["forest"]) / 2
+    if us:
+        start = time.perf_counter()
+        proba["auto"] = ours(frame, target, rows)
+        seconds["auto"] = round(time.perf_counter() - start, 1)
     y, fold = rows["y"], rows["fold"]
     each = {name: [scores(y[fold == number], p[fold == number]) for number in range(5)] for name, p in proba.items()}
     return {
@@ -121,6 +128,21 @@ def measure(frame: pl.DataFrame, target: str, elsewhere: Path, names: str) -> di
         "machine": f"{platform.machine()}, {platform.python_version()}",
         "scores": {n: {m: [round(one[m], 5) for one in folds] for m in METRICS} for n, folds in each.items()},
     }  # fmt: skip
+
+
+def add(path: Path, frame: pl.DataFrame, target: str, elsewhere: Path, names: Sequence[str]) -> None:
+    """Measure what the file of a set lacks, and write it."""
+    record = json.loads(path.read_text()) if path.exists() else {"seconds": {}, "scores": {}}
+    missing = [name for name in names if name not in record["scores"]]
+    us = "auto" not in record["scores"]
+    if not missing and not us:
+        return
+    new = measure(frame, target, elsewhere, missing, us)
+    both = {key: record[key] | new[key] for key in ("seconds", "scores")}
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(new | both) + "\n")
+    means = {name: round(float(np.mean(of["average_precision"])), 3) for name, of in both["scores"].items()}
+    print(path.stem, means, flush=True)
 
 
 def report(folder: Path) -> str:
@@ -165,15 +187,8 @@ def main() -> None:
         return
     wanted = set(filter(None, args.only.split(",")))
     for name, (frame, target) in frames(args.data, args.keel or keel_folder()).items():
-        path = args.out / f"{name}.json"
-        if path.exists() or (wanted and name not in wanted):
-            continue
-        found = measure(frame, target, args.elsewhere, args.rivals)
-        args.out.mkdir(exist_ok=True)
-        path.write_text(json.dumps(found) + "\n")
-        print(
-            name, {n: round(float(np.mean(s["average_precision"])), 3) for n, s in found["scores"].items()}, flush=True
-        )
+        if not wanted or name in wanted:
+            add(args.out / f"{name}.json", frame, target, args.elsewhere, args.rivals.split(","))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Seconds and memory of `cp.fit("auto", ...)` and `cp.fit("tabular", ...)` on three tables, each in a process of its own.
+"""Seconds and memory of `cp.fit` of "auto" and of "tabular" on three tables, each in a process of its own.
 
     python -m benchmarks.quality time
 
@@ -30,7 +30,7 @@ MEMORY = 2048
 def measure(data: Path) -> list[dict[str, Any]]:
     """One row per model and table that is at hand."""
     rows = []
-    for model, name in [(model, name) for model in LIMITS for name in LIMITS[model]]:
+    for model, name in [(model, table) for model, tables in LIMITS.items() for table in tables]:
         file, target, drop = TABLES[name]
         if not (data / file).exists():
             continue
@@ -72,7 +72,7 @@ def told(file: Path) -> list[str]:
         most = LIMITS[row["model"]][row["set"]]
         word = "reached" if row["seconds"] < most and row["memory_mb"] < MEMORY else "not reached"
         lines.append(
-            f"| {row['model']} | {row['set']} | {row['rows']:,} | {row['columns']} | {row['seconds']:.0f} | under {most} | "
-            f"{row['memory_mb']} | under {MEMORY} | {word} |"
+            f"| {row['model']} | {row['set']} | {row['rows']:,} | {row['columns']} | {row['seconds']:.0f} | "
+            f"under {most} | {row['memory_mb']} | under {MEMORY} | {word} |"
         )
     return [*lines, ""]

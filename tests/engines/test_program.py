@@ -19,6 +19,7 @@ from counterpoise.data.split import make_folds
 from counterpoise.engines import program_cache, program_rules
 from counterpoise.engines.compile_modes import decided, families
 from counterpoise.engines.run import run
+from counterpoise.networks.batch_ensemble import MemberDense, MemberHead, PoolMembers
 from counterpoise.networks.network import Network
 from counterpoise.pipeline.settings import Settings
 from counterpoise.strategies.select import Strategy, find
@@ -103,10 +104,22 @@ def test_both_stages_of_a_deferred_plan(make, patience):
     assert ours.best_step > (0 if patience == 1 else first)
 
 
-@pytest.mark.parametrize("layer", [lambda: L.BatchNormalization(), lambda: L.ReLU()])
-def test_xla_agrees_where_short_batches_stand_alone_and_where_they_are_filled_up(layer):
+def batch_ensemble(spec, n_classes):
+    inputs = spec.inputs()
+    h = L.ReLU()(MemberDense(6, 3, "ones")(L.ReLU()(MemberDense(6, 3, "random")(inputs))))
+    return keras.Model(inputs, PoolMembers()(MemberHead(1)(h)))
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        net(lambda: L.Dense(8), lambda: L.BatchNormalization()),
+        net(lambda: L.Dense(8), lambda: L.ReLU()),
+        batch_ensemble,
+    ],
+)
+def test_xla_agrees_where_short_batches_stand_alone_and_where_they_are_filled_up(build):
     data = examples()
-    build = net(lambda: L.Dense(8), layer)
     network = Network(build, data)
     jobs = jobs_of(find("oversample"), data, make_folds(data, 2)[0], EXACT)
     network.compile_modes = {key: dataclasses.replace(mode, xla=True) for key, mode in decided(jobs, network).items()}
