@@ -239,9 +239,9 @@ class Classifier:
         }  # fmt: skip
         if self.unit is not None:
             if cost_column is not None or by is not None:
-                name, fix = ("by", "Leave by out.") if cost_column is None else ("cost_column", "Pass costs.")
+                name, fix = ("by", "Leave by= out.") if cost_column is None else ("cost_column", "Pass costs.")
                 raise OptionError(
-                    f"{name} is for classifiers that decide rows, but this classifier decides units. {fix}"
+                    f"{name} is for classifiers that decide single rows, but this classifier decides units (groups of " f"rows). {fix}"
                 )
             scores = unit_part(self.scores)
             rule, text = decided(self.target, self.unit.rule, scores, self.classes_.tolist(), aim, **how)
@@ -292,11 +292,11 @@ class Classifier:
         pictures, texts = any(map(is_picture, leaves(self.members.input))), reads_text(self.members.input)
         if background is not None and (pictures or texts):
             what = "images" if pictures else "texts"
-            raise OptionError(f"background is for tables, but the classifier takes {what}. Leave it out.")
+            raise OptionError(f"background is for tables, but the classifier takes {what}. Leave background out.")
         if pictures:
             return heat_maps(self, self.encoded(x), label)
         if label is not None:
-            raise OptionError("label is for images, but the classifier takes other rows. Leave it out.")
+            raise OptionError("label is for images, but the rows of this classifier are not images. Leave label out.")
         if texts:
             return explain_texts(self, self.encoded(x))
         return explain_rows(self, x, background, seed=seed)

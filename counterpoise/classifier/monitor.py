@@ -93,8 +93,7 @@ def adapted(clf: Classifier, drift: Drift | Mapping[str, Drift]) -> Classifier:
         if one.rule is None:
             where = f"Label {label!r}: " if label else ""
             raise OptionError(
-                f"{where}{one.estimate.note} Without labels, probabilities cannot be corrected for "
-                f"these rows. Label some of them."
+                f"{where}{one.estimate.note} The probabilities of these rows cannot be corrected without labels. Label " "some of these rows."
             )
         rules.append(one.rule)
     return clf.with_rule(clf.rule.with_problem_rules(rules))

@@ -90,7 +90,7 @@ def wrap(
         given = y if several is None or not target.many_per_row else several
         return _fitted(unfitted, x, target.codes(given, np.array(order, dtype=object)), aim, calibrate, card)
     rule = _uncorrected(shift, even if plan is None else np.asarray(plan.base_prior))
-    card |= {"rule": "no labels: only the shift of the plan was subtracted"}
+    card |= {"rule": "no labels were passed: only the prior shift of the plan was corrected"}
     return Classifier(members, rule, order, None, card, {}, kind)
 
 
@@ -198,8 +198,7 @@ def _check_fit(members: keras.Model, order: Sequence[Any], shift: Array, target:
     if units not in target.widths(len(order)):
         count = units if target.independent else max(2, units)
         raise OptionError(
-            f"The outputs are for {count} {what} but there are {len(order)} labels ({order[:6]}). Pass "
-            f"classes=[...] in the order of the outputs."
+            f"The outputs of the model are for {count} {what} but there are {len(order)} labels ({order[:6]}). Pass " "classes=[...] in the order of the outputs."
         )
     if shift.shape != target.shape(len(order)):
-        raise OptionError(f"The plan is for {len(shift)} {what} and the model for {len(order)}.")
+        raise OptionError(f"The plan is for {len(shift)} {what} but the model is for {len(order)}.")

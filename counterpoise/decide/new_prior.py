@@ -62,7 +62,7 @@ def rule_at_prior(
     )  # fmt: skip
     if goal.under_new_prior == "moves":
         return moved
-    why = "the stored scores were not given" if rule.by is None else "each group has its own"
+    why = "the stored scores were not passed" if rule.by is None else "each group has its own threshold"
     note = f"The threshold for {goal} was not chosen again for this prior because {why}."
     return replace(moved, notes=(*moved.notes, note))
 

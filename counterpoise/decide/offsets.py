@@ -113,7 +113,7 @@ def _objective(goal: Aim, counts: Array) -> Objective:
             lambda sums: _multiclass_mcc(sums[..., 0], sums[..., 1], sums[..., 2], counts),
             len(counts),
         )
-    raise OptionError(f"{goal} is for two classes. With more classes, compare one class with the rest.")
+    raise OptionError(f"{goal} is for two classes. With more classes, compare one class with all others.")
 
 
 def _multiclass_mcc(right: Array, product: Array, squares: Array, counts: Array) -> Array:

@@ -176,8 +176,7 @@ def apply_rule(rule: Rule, member_logits: Sequence[Array]) -> Decision:
     """
     if len(member_logits) != len(rule.log_shifts):
         raise OptionError(
-            f"The rule has {len(rule.log_shifts)} members, but there are outputs of {len(member_logits)}. "
-            "Give one array per member."
+            f"The rule has {len(rule.log_shifts)} members, but the outputs are from {len(member_logits)}. Pass one " "array per member."
         )
     return apply_rule_to_log_p(rule, _corrected(member_logits, list(rule.log_shifts), rule.gammas))
 

@@ -186,9 +186,9 @@ def estimate_prior(
     p = (1 + np.sum(np.asarray(distances) >= study.distance(study.ones, study.ones_new, q) - 1e-12)) / (draws + 1)
     pure = bool(p >= LEVEL)
     note = (
-        f"The new scores fit a pure prior shift (p = {p:.2g})."
+        f"The new scores are consistent with a pure prior shift: only the class proportions changed (p = {p:.2g})."
         if pure
-        else f"Not a pure prior shift (p = {p:.2g}), so no correction exists. Rows within a class have changed."
+        else f"Not a pure prior shift (p = {p:.2g}), so the probabilities cannot be corrected. The rows within a class " "have changed too."
     )
     return PriorEstimate(q, low, high, study.prior, method, float(p), pure, note)
 

@@ -156,7 +156,7 @@ def best_threshold(p: Array, labels: Array, goal: Aim, w: Array) -> float:
     _need_both(table, goal)
     if goal.name == "recall_floor":
         if len(goal.values) != 1:
-            raise OptionError(f"With two classes recall_floor takes one value, not {len(goal.values)}.")
+            raise OptionError(f"With two classes, recall_floor takes one value, not {len(goal.values)}.")
         return float(table.thresholds[np.argmax(table.recall >= goal.values[0] - 1e-12)])
     if goal.name == "precision_floor":
         return _precision_floor(table, goal.values[0])
@@ -169,7 +169,7 @@ def best_threshold(p: Array, labels: Array, goal: Aim, w: Array) -> float:
 def _two_costs(goal: Aim) -> tuple[float, float]:
     """(cost of a false positive, cost of a missed case)."""
     if len(goal.values) != 2:
-        raise OptionError(f"With two classes cost takes two values, cost(cost_fp, cost_fn), not {len(goal.values)}.")
+        raise OptionError(f"With two classes, cost takes two values, cost(cost_fp, cost_fn), not {len(goal.values)}.")
     return goal.values[0], goal.values[1]
 
 

@@ -42,7 +42,7 @@ class Mixing(keras.layers.Layer):
         super().__init__(autocast=False, **kwargs)
         self.classes, self.one_hot, self.seed = check_int(classes, "classes", 2), one_hot, check_int(seed, "seed", 0)
         if not one_hot and classes != 2:
-            raise OptionError(f"one_hot=False is for two classes, but classes is {classes}. Leave it out.")
+            raise OptionError(f"one_hot=False is for two classes, but classes is {classes}. Leave one_hot out.")
         self.generator = keras.random.SeedGenerator(seed)
 
     def call(self, x: Any, y: Any, sample_weight: Any = None, training: bool = True) -> tuple[Any, ...]:
@@ -183,7 +183,7 @@ class Remix(Mixup):
     ) -> None:
         sizes = np.asarray(counts, dtype=float)
         if sizes.ndim != 1 or len(sizes) < 2 or not np.all(np.isfinite(sizes) & (sizes > 0)):
-            raise TargetError(f"counts are {counts!r:.80}. Expected the rows of each of two classes or more.")
+            raise TargetError(f"counts are {counts!r:.80}. Expected the number of rows of each class, for at least two classes.")
         kwargs.pop("classes", None)
         super().__init__(len(sizes), alpha, **kwargs)
         self.counts = [float(size) for size in sizes]

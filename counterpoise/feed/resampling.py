@@ -115,9 +115,9 @@ def _check_elsewhere(path: Path, table: Stored, source: Path) -> None:
         raise OptionError(f"The folder {path.parent} of the output does not exist. Create it first.")
     check_output(path, table.paths)
     if source.is_dir() and source.resolve() in path.resolve().parents:
-        raise OptionError(f"The output {path} is in the folder {source} that is read. Write it elsewhere.")
+        raise OptionError(f"The output {path} is in the input folder {source}. Choose another folder for the output.")
     if not source.exists() and PurePath(os.path.abspath(path)).match(os.path.abspath(source)):
-        raise OptionError(f"The output {path} matches the pattern {str(source)!r} that is read. Give it another name.")
+        raise OptionError(f"The output {path} matches the input pattern {str(source)!r}. Give the output another name.")
 
 
 def _check_cells(table: Stored) -> None:

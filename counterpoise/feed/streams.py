@@ -153,7 +153,7 @@ def _labels(label: Callable[..., Any] | None, element: Any) -> Any:
     if label is None:
         if len(element) < 2:
             raise DataError(
-                "The elements are not pairs. Expected (x, y), or label=, a function that returns the class of x."
+                "The elements of the dataset are not pairs. Expected pairs (x, y). Otherwise pass label=, a function " "that returns the class of x."
             )
         return element[1]
     try:
@@ -175,8 +175,7 @@ def _codes(label: Callable[..., Any] | None, element: Any) -> Any:
         codes = codes[:, 0]
     if codes.shape.rank != 1 or not codes.dtype.is_integer:
         raise DataError(
-            f"label gives {codes.dtype.name} of shape {codes.shape} for a block of elements. Expected one integer "
-            "class code for each (tf.argmax(y, -1) for one-hot, a lookup table for text)."
+            f"label gives {codes.dtype.name} of shape {codes.shape} for a block of elements. Expected one integer " "class code for each element (tf.argmax(y, -1) for one-hot, a lookup table for text)."
         )
     return tf.cast(codes, tf.int32)
 
@@ -194,7 +193,7 @@ def _count(blocks: Any, label: Callable[..., Any] | None, classes: int | None, s
         counts = more + np.pad(counts, (0, len(more) - len(counts)))
         seen += len(block)
     if not seen:
-        raise DataError("dataset has no elements. Expected at least one.")
+        raise DataError("dataset has no elements. Expected at least one element.")
     return counts, complete
 
 

@@ -135,7 +135,7 @@ def weight_map(
         return WeightMap(fit_table(y, scheme, mask, **options))
     if mask is not None or sample_weight is not None:
         raise OptionError(
-            "mask and sample_weight are for arrays. In a dataset, pass weights as the third entry of a batch."
+            "mask and sample_weight are for arrays. For a dataset, pass weights as the third entry of each batch."
         )
     return WeightMap(_counted(batches, scheme, {"kind": kind, "ignore": ignore, "classes": classes}))
 
@@ -143,7 +143,7 @@ def weight_map(
 def _batches(y: Any) -> Iterable[Any] | None:
     if isinstance(y, keras.utils.PyDataset):
         if y.num_batches is None:
-            raise DataError("The PyDataset has no end (num_batches is None). Pass the target, or weights by label.")
+            raise DataError("The PyDataset never ends (num_batches is None), so its classes cannot be counted. Pass the target " "itself, or weights by label.")
         return (y[i] for i in range(y.num_batches))
     if not hasattr(y, "element_spec"):
         return None
@@ -221,7 +221,7 @@ def _weigh(table: WeightTable | None, y: Any, existing: Any, mask: Any) -> Any:
     if not tensor:
         return table.of(y, mask, existing)
     if mask is not None:
-        raise OptionError("mask is for arrays. In a dataset, pass 0 and 1 as the weights of the batch.")
+        raise OptionError("mask is for arrays. For a dataset, pass 0 and 1 as the weights in each batch.")
     from counterpoise.feed.lookup import tensor_weights
 
     return tensor_weights(table, y, existing)

@@ -227,7 +227,7 @@ class ClassLoss(Loss):
         if len(values) != z.shape[-1]:
             raise ModelError(
                 f"{type(self).__name__} was built for {len(values)} classes but the model has {z.shape[-1]} outputs. "
-                "Give it one number per class of the model."
+                "Give the loss one number per class of the model."
             )
         return ops.convert_to_tensor(values, dtype=self.dtype)
 

@@ -176,7 +176,7 @@ class DistributionBalanced(LabelLoss):
         if self.counts.max() >= self.rows:
             raise OptionError(
                 f"A label is present in {self.counts.max():g} of {self.rows:g} rows. "
-                "Leave out labels that all rows have."
+                "Leave out labels that are present in all rows."
             )
         self.shift, self.slope = check_range(shift, "shift", low=0.0), check_range(slope, "slope")
         self.center, self.kappa = check_range(center, "center"), check_range(kappa, "kappa")

@@ -158,7 +158,7 @@ def _loss_of(tensor: Any, *, counts: Any, scheme: Any, rows: Any, loss: Any, ign
     """The loss of one output: weighted by class, by label, or (counts None) the user's own."""
     if counts is None:
         if loss is None:
-            raise OptionError('counts is None for an output. Pass the loss of this output, as loss={"price": "mse"}.')
+            raise OptionError('counts is None for an output. Pass the loss of this output, for example loss={"price": "mse"}.')
         return keras.losses.get(loss)
     units = tensor.shape[-1]
     counts = in_class_order(counts, "counts", fill=0) if rows is None else in_unit_order(counts, "counts")
@@ -201,8 +201,7 @@ def _is_logits(tensor: Any, output: str) -> bool:
     if activation == "linear":
         return True
     raise ModelError(
-        f'It is not clear whether layer {layer.name!r} returns logits or probabilities. Pass output="logits" or '
-        'output="probabilities".'
+        f"Counterpoise cannot determine whether layer {layer.name!r} returns logits or probabilities. Pass " 'output="logits" or output="probabilities".'
     )
 
 

@@ -149,7 +149,7 @@ def _decided(clf: Classifier, teacher: Classifier) -> Classifier:
     try:
         return clf.decide(**asked)
     except GuaranteeError as error:
-        logger.warning("the threshold of the student maximizes F1: %s", error)
+        logger.warning("The threshold of the student maximizes F1, because the student cannot use the aim of the teacher: %s", error)
         return clf
 
 

@@ -225,10 +225,10 @@ def crop_plan(masks: Any, size: int | Sequence[int], *, share: float = 0.5, crop
         )
     given: Sequence[Any] = size if isinstance(size, (tuple, list)) else (size,) * (array.ndim - 1)
     if len(given) != array.ndim - 1:
-        raise OptionError(f"size is {size!r}. Expected one number, or one for each of {array.shape[1:]}.")
+        raise OptionError(f"size is {size!r}. Expected one number, or one number for each side of {array.shape[1:]}.")
     sides = tuple(check_int(side, "size") for side in given)
     if any(side > whole for side, whole in zip(sides, array.shape[1:], strict=True)):
-        raise OptionError(f"size is {size!r}, and the images have {array.shape[1:]}. Expected crops that fit in them.")
+        raise OptionError(f"Crops of size {size!r} do not fit into images of shape {array.shape[1:]}. Lower size=.")
     count = len(array) if crops is None else check_int(crops, "crops")
     plan = CropPlan(array, sides, count, round(check_range(share, "share", 0, 1, "[)") * count))
     if not plan._counted or (plan.around and not plan._images_with):
@@ -236,5 +236,5 @@ def crop_plan(masks: Any, size: int | Sequence[int], *, share: float = 0.5, crop
             "The masks contain fewer than two classes (codes below 0 are ignored). Pass masks of two classes or more."
         )
     if plan.around == count:
-        raise OptionError(f"share={share} of {count} leaves no crop drawn anywhere. Raise crops=, or lower share=.")
+        raise OptionError(f"With share={share}, all {count} crops would be around a rare class. At least one crop must be drawn " "anywhere in the images. Raise crops=, or lower share=.")
     return plan

@@ -72,7 +72,7 @@ class Plan:
             label = self.classes[int(np.argmin(self.drawn))]
             raise OptionError(
                 f"Plan {self.name!r} would draw no row of class {label!r}. Every class needs at least one row in an "
-                "epoch. Choose a ratio that leaves it one."
+                "epoch. Choose a ratio that keeps at least one row of this class."
             )
         if np.any(lost := ~((self.class_weights > 0) & np.isfinite(self.class_weights))):
             label = self.classes[int(np.argmax(lost))]

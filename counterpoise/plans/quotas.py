@@ -124,7 +124,7 @@ def _per_batch(rows: Any, labels: Sequence[Any], batch_size: int) -> Array:
     """Rows of each class in a batch, int64 (C,), from "equal" or a dict of labels; checked."""
     if isinstance(rows, str):
         if rows != "equal":
-            raise OptionError(f'The quota is {rows!r}. Use "equal", or a dict with the rows of each label.')
+            raise OptionError(f'The quota is {rows!r}. Use "equal", or a dict with the number of rows for each label.')
         share = check_int(batch_size, "batch_size") // len(labels)
         if not share:
             raise OptionError(
@@ -139,6 +139,6 @@ def _per_batch(rows: Any, labels: Sequence[Any], batch_size: int) -> Array:
         out[known[str(label)]] = check_int(number, f"quota of class {label!r}")
     if np.any(out == 0):
         raise OptionError(
-            f"Class {labels[int(np.argmin(out))]!r} has no quota. Give one for each of: {', '.join(known)}."
+            f"Class {labels[int(np.argmin(out))]!r} has no quota. Pass a number of rows for each of: " f"{', '.join(known)}."
         )
     return out

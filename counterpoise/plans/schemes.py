@@ -23,7 +23,7 @@ _CALL = re.compile(r"^\s*(?P<name>[a-z_]+)\s*(?:\(\s*(?P<number>[-+.\deE]+)\s*\)
 def _logarithmic(mass: Array, constant: float) -> Array:
     if not constant > 1:
         raise OptionError(
-            f"The constant of log({constant:g}) is not above 1. Use a number above 1, for example log(1.02)."
+            f"The constant in log({constant:g}) is not above 1. Use a number above 1, for example log(1.02)."
         )
     return 1.0 / np.log(constant + mass / mass.sum())
 
@@ -126,5 +126,5 @@ def _by_label(wanted: Mapping[Any, Any], mass: Array, labels: Sequence[Any]) -> 
             f"{', '.join(str(label) for label in labels)}."
         )
     if not np.any(out[mass > 0] > 0):
-        raise OptionError("The weights of all classes that occur are 0. Give at least one of them a weight above 0.")
+        raise OptionError("The weights of all classes in the target are 0. Give at least one of these classes a weight above 0.")
     return np.nan_to_num(out, nan=0.0)

@@ -131,15 +131,13 @@ def _check_rows(outputs: Sequence[Any], explicit: bool) -> None:
         raise ragged("the target")
     if len(outputs) > max(lengths):
         raise TargetError(
-            f"The target is a list of {len(outputs):,} arrays of {max(lengths):,} rows, which would be "
-            f"{len(outputs):,} "
-            "outputs of a model. Stack sequences into one array of shape (N, T): np.stack(y)."
+            f"The target is a list of {len(outputs):,} arrays of {max(lengths):,} rows, which Keras reads as "
+            f"{len(outputs):,} outputs of a model. If the arrays are sequences, stack them into one array of shape "
+            "(N, T): np.stack(y)."
         )
     if len(outputs) > 2 and not explicit and all(len(output.shape) == 1 for output in outputs):
         warnings.warn(
-            f"The target is a list of {len(outputs)} vectors. They are read as {len(outputs)} outputs of a model, each "
-            "balanced by itself. For sequences, use one array of shape (N, T), np.stack(y). For outputs, a dict by "
-            "name avoids this warning.",
+            f"The target is a list of {len(outputs)} vectors. Counterpoise reads them as {len(outputs)} outputs of a " "model and balances each output separately. If the vectors are sequences, pass one array of shape (N, T): " "np.stack(y). If they are outputs, pass a dict by name to avoid this warning.",
             UserWarning,
             stacklevel=4,
         )
@@ -163,10 +161,10 @@ def per_output(option: Any, names: Sequence[Any], y: Any, word: str) -> dict[Any
     missing = [k for k in names if k not in given]
     if strange:
         raise OptionError(
-            f"{word} names output {strange[0]!r}, which the target does not have.{did_you_mean(strange[0], names)}"
+            f"{word} names output {strange[0]!r}, but the target has no such output.{did_you_mean(strange[0], names)}"
         )
     if missing and word == "scheme":
-        raise OptionError(f"scheme has no entry for output {missing[0]!r}. Give one (None for no weights).")
+        raise OptionError(f"scheme has no entry for output {missing[0]!r}. Pass a scheme for this output (None for no weights).")
     return {k: given.get(k) for k in names}
 
 

@@ -61,5 +61,5 @@ def blend(models: Sequence[Any], *, pooling: str = "learned") -> Blend:
         raise OptionError(f'models is {models!r}. Expected two or more, for example ["tabular", "boosted"].')
     check_choice(pooling, "pooling", ("learned", "equal"))
     if any(isinstance(model, Blend) for model in models):
-        raise OptionError("A blend cannot be a member of a blend. Name its models instead.")
+        raise OptionError("A blend cannot be a member of another blend. Pass the models of the inner blend instead.")
     return Blend(tuple(models), pooling)

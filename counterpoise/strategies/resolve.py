@@ -64,7 +64,7 @@ def _lacking_in_trees(unit: Strategy) -> str:
         "mixes the rows of batches": bool(single.mix),
         "changes the last layer of a network": bool(single.finish),
         "changes the learning rate": isinstance(unit, Successive) and unit.warm,
-        "changes its weights during training": _deferred(single),
+        "changes its plan during training": _deferred(single),
     }
     return next((text for text, needed in needs.items() if needed), "")
 
@@ -87,8 +87,7 @@ def _for_network(single: Single, network: Model) -> Single:
     )
     if single.mix and rigid:
         raise ModelError(
-            f"Strategy {single.name!r} mixes rows and their labels, but the model's own step or loss takes one class "
-            "for each row. Leave the strategy out, or compile the model with a loss that takes one-hot labels."
+            f"Strategy {single.name!r} mixes rows and their labels, but the model's own training step or loss takes " "one class for each row. Leave the strategy out, or compile the model with a loss that takes one-hot " "labels."
         )
     if own:
         network.warn_once(

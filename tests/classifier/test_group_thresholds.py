@@ -97,7 +97,7 @@ def test_exports_decide_by_an_input_of_their_own_and_send_rows_to_a_human(clf, r
     for name in ("m.tflite", "m.onnx"):
         pytest.importorskip({"m.onnx": "tf2onnx", "m.tflite": "ai_edge_litert"}[name])
         own.export(tmp_path / name, {"m.onnx": "onnx", "m.tflite": "litert"}[name])  # compared with the classifier
-    with pytest.raises(ColumnError, match="'region', by which the classifier decides"):
+    with pytest.raises(ColumnError, match="'region', which the classifier needs"):
         own.predict(new.drop("region"))
 
 

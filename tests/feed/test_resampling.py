@@ -177,7 +177,7 @@ def test_many_files_are_one_table(tmp_path):
     ]
     with pytest.raises(OptionError, match="matches the pattern"):
         resample_file(tmp_path / "rows-*.csv", "y", tmp_path / "rows-few.csv")
-    with pytest.raises(OptionError, match="is in the folder"):
+    with pytest.raises(OptionError, match="is in the input folder"):
         resample_file(tmp_path, "y", tmp_path / "few.csv")
 
 
