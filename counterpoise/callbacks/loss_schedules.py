@@ -84,16 +84,17 @@ class _Mixing(keras.callbacks.Callback):
 
 
 class Deferred(_Mixing):
-    """Train with plain weights first, and switch the class weights on late.
+    """Train without class weights first, and switch the class weights on late.
 
-    The features are learned from the data as they are, the last epochs move the boundary.
+    The network learns features from the original data, and the last epochs move the decision boundary.
 
     Args:
-        at: From which epoch on the weights count: a number of epochs, or a share of all epochs between 0 and 1.
-        then: Called once with the model at the switch, for example to lower the learning rate as the paper does.
+        at: First epoch with class weights: a number of epochs, or a share of all epochs between 0 and 1.
+        then: Function that is called once with the model at this epoch, for example to lower the learning rate, as in
+            the paper.
 
     Raises:
-        ModelError: when training starts with a loss that has no deferred weights (see `compile_balanced`).
+        ModelError: Training starts with a loss that has no deferred weights (see `compile_balanced`).
 
     Example:
         >>> import numpy as np
@@ -119,10 +120,10 @@ class Deferred(_Mixing):
 
 
 class LossWarmup(_Mixing):
-    """Move the class weights linearly from 1 to their full size in the first epochs.
+    """Change the class weights linearly from 1 to their full values in the first epochs.
 
     Args:
-        epochs: Length of the way: epoch 0 has plain weights, epoch `epochs` the full ones.
+        epochs: Number of epochs: in epoch 0 all weights are 1, and from epoch `epochs` on the weights are full.
 
     Example:
         >>> tuple(LossWarmup(4).share(epoch, 10) for epoch in range(6))
@@ -138,16 +139,16 @@ class LossWarmup(_Mixing):
 
 
 class GammaDecay(keras.callbacks.Callback):
-    """Move the focusing of a focal loss linearly from one value to another.
+    """Change gamma of a focal loss linearly from one value to another.
 
-    With the last value 0 training ends with cross-entropy, whose probabilities need no inverse.
+    With `end` = 0, training ends with cross-entropy, whose probabilities need no correction by `inverse`.
 
     Args:
-        start: gamma of epoch 0. None: the loss's own.
+        start: gamma of epoch 0. None: the gamma of the loss.
         end: gamma of the last epoch.
 
     Raises:
-        ModelError: the compiled loss has no gamma.
+        ModelError: The compiled loss has no gamma.
 
     Example:
         >>> decay = GammaDecay(2.0, 0.0)

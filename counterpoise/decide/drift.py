@@ -53,12 +53,12 @@ def monitor(
     column_values: Array | None = None, new_column_values: Array | None = None, method: str = "em", draws: int = 200,
     seed: int = 0,
 ) -> Drift:  # fmt: skip
-    """Compare rows without labels with the scores that fitted a rule.
+    """Compare unlabeled rows with the scores that fitted a decision rule.
 
-    The result contains the rule for the new rows.
+    The result contains the decision rule for the new rows.
 
     Args:
-        rule: As it was shipped.
+        rule: The decision rule in use.
         log_p_members: M arrays float (N, C), shift-corrected scores that fitted it. y: int (N,), their labels.
         new_log_p_members: M arrays float (K, C), shift-corrected scores of the new rows.
         column_values, new_column_values: (N,) and (K,), of `rule.column`, if it has one.

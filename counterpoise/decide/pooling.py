@@ -18,7 +18,7 @@ VOTES = ("soft", "log", "hard", "weighted", "greedy")
 def pool(log_p_members: Sequence[Array], vote: str = "soft", weights: Array | None = None) -> Array:
     """Pool the members' corrected log-probabilities.
 
-    "soft", "weighted", "greedy", "hard": log sum_m w_m p_m (a hard vote touches decisions only, see `hard_vote`).
+    "soft", "weighted", "greedy", "hard": log sum_m w_m p_m (a hard vote changes only decisions, see `hard_vote`).
     "log": sum_m w_m log p_m, normalized: the mean of the corrected logits.
 
     Args:

@@ -131,13 +131,13 @@ def corrected_log_proba(logits: Array, log_shift: Array, *, units: str = "softma
 def to_prior(log_p: Array, old_prior: Array | float, new_prior: Array | float) -> Array:
     """Replace the class prior of log-probabilities: log p_c + log(new_c / old_c).
 
-    Right when only the class shares differ between the two populations and each class looks the same in
-    both. `to_prior(to_prior(p, a, b), b, a)` is p.
+    This is right if the two populations differ only in their class proportions, and the rows of each class are alike.
+    `to_prior(to_prior(p, a, b), b, a)` is p.
 
     Args:
         log_p: float (N, C), calibrated at `old_prior`.
         old_prior: float (C,), or the share of the positive class when C = 2. Every share above 0.
-        new_prior: The same, for the population to be served.
+        new_prior: The same for the new population.
 
     Returns:
         float64 (N, C).

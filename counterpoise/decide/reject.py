@@ -67,18 +67,18 @@ class RejectReport:
 
 
 def fit_reject(proba: Array, y: Array, alpha: float = 0.1) -> Reject:
-    """Fit the floor of each class for a coverage of 1 - alpha.
+    """Fit the floor of each class (its lowest accepted probability) for a coverage of 1 - alpha.
 
     The floor is the floor(alpha (n_c + 1))-th smallest probability among the rows of the class.
 
-    A new row of class c then has c in its set with probability at least 1 - alpha, whatever the model, if the
-    rows were used for nothing else.
+    For a new row of class c, the set of possible classes then contains c with probability at least 1 - alpha. This
+    holds for every model, if the rows were used for nothing else.
 
     Args:
         proba: float (N, C). y: int (N,), class codes. alpha: above 0 and below 1.
 
     Raises:
-        GuaranteeError: a class with fewer than 1 / alpha - 1 rows.
+        GuaranteeError: A class has fewer than 1 / alpha - 1 rows.
 
     Example:
         >>> p = np.linspace(0.05, 0.95, 19)
@@ -129,7 +129,7 @@ def decide_or_reject(reject: Reject, proba: Array) -> Array:
 
 
 def report_reject(reject: Reject, proba: Array, y: Array) -> RejectReport:
-    """Measure coverage per class, the share accepted, and the error among the accepted.
+    """Measure the coverage per class, the share of accepted rows, and the error of accepted rows.
 
     Use rows that did not fit the floors.
 

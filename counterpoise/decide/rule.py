@@ -52,22 +52,24 @@ def fit_rule(
     weights: Sequence[float] | Array | str | None = None, aim: str | Aim = "f1", check_intercept: bool = True,
     calibrate: str | None = None, sample_weight: Array | None = None, gammas: Sequence[float] | None = None,
 ) -> Rule:  # fmt: skip
-    """Fit a rule on the raw logits of rows that were not used for training.
+    """Fit a decision rule on the raw logits of rows that were not used for training.
 
     Args:
         member_logits: M arrays float (N, units), units 1 or C.
         y: int (N,), class codes.
         log_shifts: M arrays float (C,), the training shift of each member.
         vote: "soft", "log", "hard", "weighted" or "greedy" (see `pool`).
-        weights: float (M,), "learned", "greedy", or None: equal, for "weighted" learned, for "greedy" so.
-        aim: What threshold or offsets are chosen for (see `Aim`).
-        check_intercept: Whether to compare mean probability with share and to correct it (see `intercept_check`).
+        weights: float (M,), "learned", "greedy", or None. None: equal weights; for vote "weighted" learned weights, for
+            vote "greedy" greedy weights.
+        aim: Aim of the threshold or offsets (see `Aim`).
+        check_intercept: Whether to compare the mean probability of each class with its share, and to correct a
+            difference (see `intercept_check`).
         calibrate: None, "auto", or a kind of `fit_calibrator`.
         sample_weight: float (N,) or None.
-        gammas: (M,), focusing of the focal loss that trained each member; None: none had one.
+        gammas: (M,), gamma of the focal loss of each member. None: no member was trained with a focal loss.
 
     Returns:
-        The rule, with sentences on the checks and the calibration in `notes`.
+        The decision rule. Its `notes` describe the checks and the calibration.
 
     Example:
         >>> z = np.array([[-2.0], [-1.0], [0.5], [2.0]])
@@ -163,7 +165,7 @@ def member_cuts(lps: list[Array], y: Array, goal: Aim, w: Array) -> Array:
 
 
 def apply_rule(rule: Rule, member_logits: Sequence[Array]) -> Decision:
-    """Run a rule on raw member outputs.
+    """Apply a decision rule to raw member outputs.
 
     Args:
         rule: From `fit_rule`, `fit_rule_from_log_p` or `new_prior.rule_at_prior`.

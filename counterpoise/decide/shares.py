@@ -150,18 +150,19 @@ def estimate_prior(
     log_p: Array, y: Array, log_p_new: Array, *, method: str = "em", draws: int = 200, confidence: float = 0.9,
     seed: int = 0,
 ) -> PriorEstimate:  # fmt: skip
-    """Estimate the class shares of new rows, with an interval and a test of what it assumes.
+    """Estimate the class proportions of new rows, with an interval and a test of the assumptions.
 
-    Interval: bootstrap of both the labeled and the new rows. Test: the largest distance between the
-    distribution functions of the new scores and of the labeled ones re-weighted to the estimated shares,
-    against its own bootstrap distribution under a pure prior shift, estimated again for each draw.
+    The interval is a bootstrap of both the labeled and the new rows. The test compares the new scores with the labeled
+    scores, re-weighted to the estimated proportions. It uses the largest distance between their distribution functions.
+    This distance is compared with its bootstrap distribution under a pure prior shift, with a new estimate for each
+    draw.
 
     Args:
         log_p: float (N, C), calibrated log-probabilities of labeled rows that were not used for training.
         y: int (N,), their class codes; every class has a row.
-        log_p_new: float (M, C), the same model's on the new rows.
+        log_p_new: float (M, C), log-probabilities of the new rows from the same model.
         method: "em" or "bbse" (the decisions are argmax of log p_c - log prior_c).
-        draws: Bootstrap draws. confidence: Of the interval. seed: Of the draws.
+        draws: Number of bootstrap draws. confidence: Of the interval. seed: Of the draws.
 
     Example:
         >>> rng = np.random.default_rng(0)

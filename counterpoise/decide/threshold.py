@@ -118,19 +118,19 @@ def log_odds_at(threshold: float) -> float:
 
 
 def choose_threshold(p: Array, y: Array, aim: str | Aim = "f1", sample_weight: Array | None = None) -> float:
-    """Choose the threshold that serves an aim best on these rows.
+    """Choose the best threshold for an aim on these rows.
 
     Args:
         p: float (N,), corrected probability of the positive class, of rows that were not used for training.
         y: int (N,), 0 or 1.
-        aim: See `Aim`. Among equally good thresholds the one with the fewest alerts is taken.
+        aim: See `Aim`. Among equally good thresholds, the threshold with the fewest alerts is chosen.
         sample_weight: float (N,) or None: row i counts as w_i rows.
 
     Returns:
-        The threshold; decide positive when p >= threshold.
+        The threshold. A row is positive if p >= threshold.
 
     Raises:
-        GuaranteeError: No threshold reaches the precision; the message names the highest one.
+        GuaranteeError: No threshold reaches the precision. The message reports the highest precision.
         OptionError: The aim is unknown, or a class that it needs has no row.
 
     Example:
@@ -231,7 +231,7 @@ def _mcc(s: Sweep) -> Array:
 def cost_threshold(cost_fp: Array | float, cost_fn: Array | float) -> Array:
     """Return the Bayes threshold cost_fp / (cost_fp + cost_fn).
 
-    Arrays give one threshold per row (example-dependent costs, such as the amount at stake).
+    With arrays, the result is one threshold per row (costs that depend on the row, such as an amount).
 
     Example:
         >>> cost_threshold(1.0, np.array([1.0, 9.0])).tolist()
@@ -256,7 +256,7 @@ def bayes_decision(proba: Array, costs: Array) -> Array:
         costs: float (C, C), costs[true, decided]; or (N, C, C), one matrix per row.
 
     Returns:
-        int32 (N,); the first of equally good classes.
+        int32 (N,). Of equally good classes, the first is decided.
 
     Example:
         >>> bayes_decision(np.array([[0.9, 0.1]]), np.array([[0, 1], [20, 0]])).tolist()

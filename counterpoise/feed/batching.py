@@ -49,24 +49,28 @@ def batches(
     Args:
         x: Arrays of any rank, dicts and tuples of them, frames, sparse matrices, memory maps, HDF5-like objects, a
             folder of images (`cp.images`), or items with `load`.
-        y: Targets of the rows, any shape; text becomes the plan's class codes. A folder of images brings its own.
-        plan: What each epoch draws; None: every row once.
+        y: Targets of the rows, any shape. Text becomes the class codes of the plan. A folder of images contains its own
+            targets.
+        plan: The sampling plan of each epoch. None: every row once.
         batch_size: Rows of a batch; the last batch of an epoch may be smaller.
-        seed: A batch is a pure function of (seed, epoch, step).
-        drop_last: Leave out a last batch that is not full.
-        quota: Rows of each class in every batch, a dict by label, or "equal" (see `plans.quota`); instead of a plan.
-        sample_weight: Your own weights (N,); they multiply in.
-        extras: name -> values per row (groups, ids); they travel along in `feed.batch(epoch, step).extras`.
-        load: item of x -> array, for lists of file paths.
+        seed: Random seed. A batch depends only on (seed, epoch, step).
+        drop_last: Whether to leave out a last batch that is not full.
+        quota: Number of rows of each class in every batch: a dict by label, or "equal" (see `plans.quota`). It replaces
+            `plan`.
+        sample_weight: Your own weights (N,). The weights of the plan are multiplied with them.
+        extras: Dict from name to values per row (groups, ids), which `feed.batch(epoch, step).extras` returns.
+        load: Function from an item of x to an array, for lists of file paths.
         augment: "auto", a Keras augmentation layer, a list of them, or ("repeats", layer) (see `cp.images`).
         epoch: The epoch to start with.
-        workers: As in `keras.utils.PyDataset`; results do not depend on it. use_multiprocessing, max_queue_size too.
+        workers: As in `keras.utils.PyDataset`, like `use_multiprocessing` and `max_queue_size`. Results do not depend
+            on them.
 
     Raises:
-        DataError: Lengths that do not match, or an input without rows.
-        OptionError: Arguments out of range or in conflict.
+        DataError: Lengths do not match, or an input has no rows.
+        OptionError: Arguments are out of range or cannot be combined.
 
-    `fit` shuffles the batches of a PyDataset unless shuffle=False is passed; that changes their order alone.
+    Keras `fit` shuffles the batches of a PyDataset, unless you pass shuffle=False. This changes only the order of
+    batches.
 
     Example:
         >>> from counterpoise import plans

@@ -138,19 +138,19 @@ class Scan:
 
 
 def scan(source: str | os.PathLike[str], target: str, *, drop: Sequence[str] = (), sample_weight: str = "") -> Scan:
-    """Open a table that need not fit in memory and count its classes in one streaming pass.
+    """Open a table that can be larger than memory, and count its classes in one pass.
 
     Rows are read by the rules of `fit`: separators, words for missing values, types and labels are the same.
 
     Args:
         source: A Parquet or CSV file, a folder of files, or a pattern such as "rows-*.csv".
         target: The label column.
-        drop: Columns that the network is not fed.
-        sample_weight: A column of your own weights, or "".
+        drop: Columns that the network does not receive.
+        sample_weight: Name of a column with your own weights, or "".
 
     Raises:
-        DataError: Nothing to read, or a line that cannot be read.
-        TargetError: No such column, missing labels, fractional labels, or one class only.
+        DataError: There is nothing to read, or a line cannot be read.
+        TargetError: The target column is missing, has missing or fractional labels, or has only one class.
 
     Example:
         >>> import tempfile, os

@@ -119,7 +119,7 @@ class Mixup(Mixing):
 
     Args:
         classes: C, number of classes.
-        alpha: Above 0; small values leave most rows nearly whole.
+        alpha: Parameter of the Beta distribution, above 0. Small values leave most rows nearly unchanged.
         **kwargs: `one_hot` and `seed` of `Mixing`: the same seed gives the same mixtures.
 
     Source: Zhang et al., "mixup: Beyond Empirical Risk Minimization" (ICLR 2018). They draw one l for a
@@ -158,16 +158,16 @@ class Mixup(Mixing):
 
 @keras.saving.register_keras_serializable(package="counterpoise")
 class Remix(Mixup):
-    """Mixup whose label goes to the rarer class when the two classes differ enough.
+    """Mixup that gives the label to the rarer class if the class sizes differ enough.
 
     With n_i, n_j the class sizes of the two rows and l the share of row i in x, the share of its label is 0 where
     n_i / n_j >= kappa and l < tau; 1 where n_i / n_j <= 1 / kappa and 1 - l < tau; else l.
 
     Args:
-        counts: (C,) rows of each class in the training data.
-        alpha: Of Beta(alpha, alpha).
-        kappa: The size ratio from which on labels are given away, 1 or more.
-        tau: The most of x that may come from the rarer row's partner without a share in the label, in [0, 1].
+        counts: Number of rows of each class in the training data, (C,).
+        alpha: Parameter of Beta(alpha, alpha).
+        kappa: Ratio of class sizes from which on the rarer class gets the label, 1 or more.
+        tau: The rarer class gets the label only if the share of the other row in x is below tau, in [0, 1].
         **kwargs: `one_hot` and `seed` of `Mixing`: the same seed gives the same mixtures.
 
     Source: Chou et al., "Remix: Rebalanced Mixup" (ECCV workshops 2020).
@@ -227,13 +227,13 @@ class BatchSMOTE(Mixing):
     x = x_i + u (x_j - x_i), with j one of the nearest rows of the same class in the batch and u uniform. Labels do not
     change.
 
-    Neighbors are searched in the batch alone (Euclidean distance over all inputs of x), so draw enough rows of the rare
-    class into it, by a quota. A row that is alone of its class in the batch is left as it is.
+    Neighbors are searched only within the batch (Euclidean distance over all inputs of x). Use a quota, so that the
+    batch contains enough rows of the rare class. If a class has only one row in the batch, this row does not change.
 
     Args:
         classes: C, number of classes.
-        neighbors: k, how many nearest rows to choose from.
-        share: Which share of the rows is replaced, in [0, 1].
+        neighbors: k, the number of nearest rows to choose from.
+        share: Share of the rows that are replaced, in [0, 1].
         only: Class codes whose rows may be replaced; None: all.
         **kwargs: `one_hot` and `seed` of `Mixing`: the same seed gives the same rows.
 

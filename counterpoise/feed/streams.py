@@ -78,32 +78,33 @@ def rebalance(
 ) -> Rebalanced:
     """Change the class proportions of a tf.data.Dataset of single examples.
 
-    No index is needed, and memory is bounded.
+    The function needs no index, and its memory use is limited.
 
-    An element of class c is put out floor(m_c + u) times, u uniform, with m_c = target_c / share_c times one constant:
-    as many elements come out as go in, unless `most` forbids. What is thinned or repeated depends on the class alone,
-    so subtracting `log_shift` corrects the probabilities.
+    An element of class c is returned floor(m_c + u) times, with u uniform and m_c proportional to target_c / share_c.
+    The number of elements stays the same on average, unless `most` limits it. How often an element is returned depends
+    only on its class, so subtracting `log_shift` corrects the probabilities.
 
     Args:
-        dataset: Elements (x, y) or (x, y, weight), not batched, of fixed shapes; a weight travels along.
-        target: "equal"; the wanted shares in class order (C,); a dict from class code to share; or a plan, whose prior
-            is wanted and whose counts are used.
-        label: From x and y of an element (and its weight, where it takes three) to its class code, an integer scalar;
-            None is y itself. Called on batches, so write it with tensor operations that keep the first axis;
-            `lambda x, y: tf.argmax(y, -1)` for one-hot.
-        counts: Elements of each class (C,), in code order or by code (`value_counts()`), when you know them; else the
-            first `sample` elements are counted. Files that are sorted by class need counts: their beginning is
-            not like the rest.
-        classes: C, when the counted part may lack the last class.
-        most: The most often an element is repeated in one pass; None: no limit.
-        buffer: Elements in the shuffle buffer that spreads repeats; 0: none, repeats follow each other.
-        sample: Elements to count.
-        seed: The same seed gives the same elements in the same order, in the first pass, the second and so on.
+        dataset: Elements (x, y) or (x, y, weight), not batched, with fixed shapes. A weight does not change.
+        target: "equal", the wanted class proportions in class order (C,), a dict from class code to proportion, or a
+            plan, whose prior and counts are used.
+        label: Function from x and y of an element (and its weight, if it has three arguments) to the class code, an
+            integer scalar. None: y is the class code. The function is called on batches, so write it with tensor
+            operations that keep the first axis, for example `lambda x, y: tf.argmax(y, -1)` for one-hot labels.
+        counts: Number of elements of each class (C,), in code order or by code (`value_counts()`). None: the first
+            `sample` elements are counted. If files are sorted by class, pass `counts`, because their first elements are
+            not representative.
+        classes: C, if the counted part may lack the last class.
+        most: Limit of how often an element is repeated in one pass. None: no limit.
+        buffer: Number of elements in the shuffle buffer, which spreads repeats. 0: no buffer, so repeats follow each
+            other.
+        sample: Number of elements to count.
+        seed: Random seed. The same seed gives the same elements in the same order, pass by pass.
 
     Raises:
-        DataError: elements whose shapes differ, batches, or labels that are no class codes.
-        TargetError: a wanted class that was not seen.
-        OptionError: shares or limits out of range.
+        DataError: The elements have different shapes or are batches, or the labels are not class codes.
+        TargetError: No element of a wanted class was counted.
+        OptionError: Proportions or limits are out of range.
         MissingExtraError: TensorFlow is not installed.
 
     Example:

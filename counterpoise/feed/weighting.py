@@ -101,11 +101,11 @@ def weight_map(
     y: Any, scheme: Any = "balanced", mask: Any = None, *, kind: Any = "auto", ignore: Any = (), classes: Any = None,
     sample_weight: Any = None,
 ) -> WeightMap:  # fmt: skip
-    """Make class weights once and put them on any rows, of training and of validation.
+    """Compute class weights once, and use them for training and validation rows.
 
     Args:
-        y: The training target, as in `class_weight`; or a finite tf.data.Dataset or PyDataset of (x, y) or
-            (x, y, weight), in batches or not, which is read through once. Elements of weight 0 do not count.
+        y: The training target, as in `class_weight`; or a finite tf.data.Dataset or PyDataset of (x, y) or (x, y,
+            weight), batched or not, which is read once. Elements with the weight 0 are not counted.
         scheme: As in `class_weight`.
         mask: As in `class_weight`; with arrays only.
         kind: As in `class_weight`.
@@ -114,11 +114,11 @@ def weight_map(
         sample_weight: As in `class_weight`; with arrays only.
 
     Returns:
-        WeightMap: for `dataset.map(...)`, before or after `.batch(...)`, for `.wrap(data)`, and for arrays by
-        `.weights(y)`.
+        WeightMap: Use it in `dataset.map(...)`, before or after `.batch(...)`, or call `.wrap(data)`, or `.weights(y)`
+        for arrays.
 
     Raises:
-        TargetError, OptionError, DataError: as `class_weight`; also when a later row has a label without a weight.
+        TargetError, OptionError, DataError: As in `class_weight`. Also, a later row has a label without a weight.
 
     Example:
         >>> weights = weight_map([0, 0, 0, 1])

@@ -28,7 +28,8 @@ class MinimaxHead(keras.layers.Layer):
 
     It maps (N, 1) to (N, 4) = (z, a, b, alpha).
 
-    alpha stays at 0 or above. Its gradient is turned round: what descends elsewhere ascends here.
+    alpha stays at 0 or above. Its gradient is reversed, so an optimizer that minimizes the loss maximizes it over
+    alpha.
 
     Example:
         >>> MinimaxHead()(ops.zeros((2, 1))).shape == (2, 4)
@@ -66,12 +67,12 @@ class AUCMinimax(Loss):
 
     Shapes: y (N,) or (N, 1) codes 0 and 1; outputs (N, 4); loss (N,).
 
-    Not proper; needs calibration. No additive term.
+    Not proper: outputs are scores and need calibration. There is no additive term.
 
     Args:
-        prior: Share of positives in the rows that training sees, between 0 and 1.
+        prior: Share of positives in the rows used for training, between 0 and 1.
         margin: Wanted distance between the class means, above 0.
-        bounded: Whether h = sigmoid(z); else h = z.
+        bounded: Whether h = sigmoid(z); otherwise h = z.
 
     Example:
         >>> loss = AUCMinimax(prior=0.5, bounded=False)

@@ -41,11 +41,12 @@ class LogitAdjusted(ClassLoss):
 
     Shapes: y (...) or (..., 1) class codes, or (..., C) shares; outputs (..., C) or (..., 1); loss (...).
 
-    Proper in softmax(z + a), with the additive term a_c = tau log pi_c; tau = 0 is cross-entropy.
+    Proper in softmax(z + a): add the additive term a_c = tau log pi_c to the outputs z to get probabilities. The
+    loss is cross-entropy if tau = 0.
 
     Args:
-        counts: Rows of each class that training sees, (C,), above 0; for one unit (n_0, n_1).
-        tau: Strength; 1 makes the outputs themselves those of balanced data.
+        counts: Number of rows of each class used for training, (C,), above 0; for one unit (n_0, n_1).
+        tau: Strength. With tau = 1, softmax(z) gives the probabilities for balanced data.
 
     Example:
         >>> loss = LogitAdjusted([90, 10], tau=1.0)
@@ -88,10 +89,10 @@ class BalancedSoftmax(LogitAdjusted):
 
     Shapes: y (...) or (..., 1) class codes, or (..., C) shares; outputs (..., C) or (..., 1); loss (...).
 
-    Proper in softmax(z + a), with the additive term a_c = log(n_c / n).
+    Proper in softmax(z + a): add the additive term a_c = log(n_c / n) to the outputs z to get probabilities.
 
     Args:
-        counts: Rows of each class that training sees, (C,), above 0; for one unit (n_0, n_1).
+        counts: Number of rows of each class used for training, (C,), above 0; for one unit (n_0, n_1).
 
     Example:
         >>> round(float(BalancedSoftmax([3, 1])([0], [[0.0, 0.0]])), 4)  # -log 0.75
@@ -155,22 +156,22 @@ class Reweighted(ClassLoss):
 
 @saving.register_keras_serializable(package="counterpoise")
 class ClassBalanced(Reweighted):
-    """Another loss, weighted by the effective number of rows of the element's class.
+    """A wrapped loss, weighted by the effective number of rows of the class of each element.
 
     Formula: L = w_y * loss(y, z), w_c proportional to (1 - beta) / (1 - beta^n_c).
 
-    Shapes: those of the wrapped loss, for exclusive classes: y (...), (..., 1) or (..., C); loss (...).
-    Shares per class (soft labels) get the weight sum_c t_c w_c.
+    Shapes: as in the wrapped loss, for exclusive classes: y (...), (..., 1) or (..., C); loss (...). Shares per class
+    (soft labels) get the weight sum_c t_c w_c.
 
-    Proper where the wrapped loss is: the additive term is that of the wrapped loss minus log w_c, and
-    `inverse` divides by w_c. beta = 0 is the wrapped loss.
+    Proper if the wrapped loss is proper. The additive term is the additive term of the wrapped loss minus log w_c, and
+    `inverse` divides by w_c. With beta = 0, the loss equals the wrapped loss.
 
     Args:
         loss: A loss of this package with one value per element, for example `Focal(2.0)`.
         counts: Rows of each class, (C,), above 0; for one unit (n_0, n_1).
         beta: From 0 (all weights 1) to below 1 (towards weights 1 / n_c).
-        mean_over: "rows": the mean weight over the rows is 1, so that the step size stays; "classes": the
-            weights sum to C as in the paper. They differ by one factor.
+        mean_over: "rows": the mean weight over the rows is 1, which keeps the step size. "classes": the weights sum to
+            C, as in the paper. The two differ only by one factor.
 
     Example:
         >>> from counterpoise.losses.pointwise import CrossEntropy

@@ -119,7 +119,7 @@ class FocalTversky(Tversky):
 
     Args:
         cost_fn, cost_fp: As in `Tversky`.
-        gamma: 1 to 3 in the paper, above 0.
+        gamma: Exponent, above 0. The paper uses 1 to 3.
 
     Example:
         >>> loss = FocalTversky(cost_fn=0.7, cost_fp=0.3, gamma=2.0)
@@ -190,7 +190,7 @@ class Combo(RegionLoss):
     Not proper: outputs are scores and need calibration. mix = 1, beta = 0.5 is half the binary cross-entropy.
 
     Args:
-        mix: Share of the cross-entropy, 0 to 1. beta: Above 0.5 weighs missed cases more than false positives.
+        mix: Share of the cross-entropy, 0 to 1. beta: Above 0.5, missed cases weigh more than false positives.
 
     Example:
         >>> loss = Combo(mix=1.0, beta=0.5)

@@ -25,18 +25,18 @@ def _mix() -> keras.Variable:
 
 @saving.register_keras_serializable(package="counterpoise")
 class ClassWeighted(Reweighted):
-    """Another loss, each element weighted by its class.
+    """A wrapped loss, with each element weighted by its class.
 
     Formula: L = (1 + mix (w_y - 1)) * loss(y, z).
 
-    Shapes: those of the wrapped loss, for exclusive classes: y (...), (..., 1) or (..., C); loss (...).
+    Shapes: as in the wrapped loss, for exclusive classes: y (...), (..., 1) or (..., C); loss (...).
 
-    Proper where the wrapped loss is: the additive term is that of the wrapped loss minus log w_c, and `inverse`
-    divides by w_c (both at mix = 1).
+    Proper if the wrapped loss is proper. The additive term is the additive term of the wrapped loss minus log w_c, and
+    `inverse` divides by w_c (both at mix = 1).
 
     Args:
-        weights: Weight of each class (C,), above 0; for one unit (w_0, w_1). Nothing is scaled: see
-            `compile_balanced` for weights of mean 1.
+        weights: Weight of each class (C,), above 0; for one unit (w_0, w_1). The weights are not scaled. For weights
+            with mean 1, use `compile_balanced`.
         loss: A loss of this package with one value per element; None is cross-entropy.
 
     Example:
@@ -69,10 +69,10 @@ class LabelWeighted(LabelLoss):
 
     Shapes: y (..., L) multi-hot; outputs (..., L); loss (...). Rows without any label are ordinary rows.
 
-    Proper in z_l - (log w_l1 - log w_l0), label by label.
+    Proper in z_l - (log w_l1 - log w_l0), for each label.
 
     Args:
-        weights: (L, 2), weight of absent and present of each label, above 0.
+        weights: (L, 2), the weights of each label if it is absent and if it is present, above 0.
 
     Example:
         >>> loss = LabelWeighted([[0.5, 2.0], [1.0, 1.0]])

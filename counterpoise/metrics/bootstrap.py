@@ -236,10 +236,11 @@ def ap_interval(
     resamples: int = 2000,
     seed: int = 0,
 ) -> Pair:
-    """Compute an interval of average precision on a fixed test set, at its prior.
+    """Compute a confidence interval of average precision for the class proportions of a test set.
 
-    Grouped rows: cluster bootstrap. 50 positives and more: stratified bootstrap. Fewer: the logit interval
-    of Boyd et al. (`ap_logit_interval`), because few positives hardly vary in a bootstrap.
+    For rows in groups, the interval is a cluster bootstrap. With 50 positives or more, it is a stratified bootstrap.
+    With fewer positives, it is the logit interval of Boyd et al. (`ap_logit_interval`), because few positives vary too
+    little in a bootstrap.
 
     Example:
         >>> p = np.array([.1, .2, .3, .4])

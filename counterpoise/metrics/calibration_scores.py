@@ -17,18 +17,18 @@ NAN = float("nan")
 
 
 def calibration_slope(y: Any, proba: Any, *, positive: int = 1, sample_weight: Any = None) -> float:
-    """Fit the slope of the truth on the log-odds by logistic regression.
+    """Compute the calibration slope: a logistic regression of the labels on the log-odds.
 
     1 is best. Below 1, the model is overconfident.
 
-    Two classes: maximum likelihood of logit P(y) = a + b logit(p), b is returned (Cox, Biometrika 45,
-    1958; Van Calster et al., J. Clinical Epidemiology 74, 2016). More: P(y = c) proportional to
-    exp(b log p_c), the inverse of a temperature; no intercept. No penalty. Probabilities of exactly 0
-    or 1 count as 2.2e-16 away from it.
+    Two classes: maximum likelihood of logit P(y) = a + b logit(p); the result is b (Cox, Biometrika 45, 1958; Van
+    Calster et al., J. Clinical Epidemiology 74, 2016). More classes: P(y = c) is proportional to exp(b log p_c),
+    without an intercept; b is the inverse of a temperature. There is no penalty. Probabilities of 0 and 1 are replaced
+    by probabilities 2.2e-16 away.
 
     Returns:
-        nan when no finite slope exists: one class only, constant probabilities, or classes that the
-        probabilities separate without error.
+        nan if no finite slope exists: one class only, constant probabilities, or classes that the probabilities
+        separate without error.
 
     Example:
         >>> y = np.array([0, 0, 0, 1, 0, 1, 1, 1])
@@ -148,14 +148,14 @@ def ece(
 
     It is the sum over bins of share_b |mean probability_b - observed share_b|.
 
-    Two classes: bins contain equal numbers of *positives* (at most `bins`, at least one positive each), for
-    with rare positives bins of equal width or equal rows are nearly all empty of them and give no information.
-    More: of the largest probability against whether it was right, bins of equal numbers of rows (Guo et
-    al., ICML 2017). Equal probabilities are never split between bins. Without positives: one bin.
+    Two classes: the bins contain equal numbers of *positives*, at least one each (at most `bins` bins). With rare
+    positives, most bins of equal width or with equal numbers of rows would contain no positive and give no information.
+    More classes: the largest probability is compared with whether its class is right, in bins with equal numbers of
+    rows (Guo et al., ICML 2017). Equal probabilities are never split between bins. Without positives, there is one bin.
 
     Args:
-        relative: Two classes: divide by the share of positives, so 0.1 means "off by a tenth of pi"
-            (nan without positives).
+        relative: For two classes: divide the error by the share of positives pi. A value of 0.1 is then an error of a
+            tenth of pi (nan without positives).
 
     Example:
         >>> ece([0, 0, 0, 1], [[.75, .25]] * 4), ece([0, 0, 0, 1], [[.5, .5]] * 4, relative=True)

@@ -27,8 +27,8 @@ def calibration_curve(
     The bins contain equal numbers of rows.
 
     Args:
-        bins: How many at most.
-        by: Equal numbers of "positives" (the bins of `ece`) or of "rows".
+        bins: Maximum number of bins.
+        by: Bins with equal numbers of "positives" (the bins of `ece`) or of "rows".
         level: Confidence of the intervals.
 
     Example:

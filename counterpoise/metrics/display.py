@@ -102,7 +102,7 @@ class BalancedAccuracy(ConfusionMetric):
 class MCC(ConfusionMetric):
     """Matthews correlation of labels and decisions for C classes.
 
-    It is 0 if either is constant.
+    It is 0 if the labels or the decisions are constant.
 
     Formula: (n tr M - t.d) / sqrt((n^2 - d.d)(n^2 - t.t)), t and d the row and column sums of M, n its sum.
 

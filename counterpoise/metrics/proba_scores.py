@@ -57,7 +57,7 @@ def skill(y: Any, proba: Any, *, sample_weight: Any = None) -> float:
 
     1 is perfect. 0 is no better than predicting the class proportions for every row, and below 0 is worse.
 
-    nan when only one class is present (then H is 0).
+    nan if only one class is present (then H is 0).
 
     Example:
         >>> skill([0, 1], [[.5, .5], [.5, .5]])

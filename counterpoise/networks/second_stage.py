@@ -86,17 +86,17 @@ def retrain_head(
     Args:
         model: A trained classifier with a Dense head (`find_head`).
         x: Rows. y: class codes 0..C-1 (N,), every class present.
-        layer: Name of the head, where it cannot be found.
-        epochs: Passes over the class-balanced rows, which are redrawn each time.
+        layer: Name of the head, if it cannot be found automatically.
+        epochs: Passes over the class-balanced rows, which are drawn again in each pass.
         batch_size: Rows per step.
-        learning_rate: Of Adam.
-        seed: Of the head's weights and the order of the rows.
+        learning_rate: Learning rate of Adam.
+        seed: Seed of the new weights of the head and of the order of the rows.
 
     Returns:
         HeadChange, with the shift of the balanced rows.
 
     Raises:
-        ModelError: no Dense head, or one that does not fit the classes.
+        ModelError: The model has no Dense head, or the head does not fit the classes.
 
     Example:
         >>> x, y = np.array([[0.0], [0.2], [0.1], [1.0]]), np.array([0, 0, 0, 1])
@@ -127,11 +127,11 @@ def tau_normalize(
     Args:
         model: A trained classifier with a Dense head of C units.
         tau: From 0 to 1; the paper tunes it on validation rows.
-        layer: Name of the head, where it cannot be found.
+        layer: Name of the head, if it cannot be found automatically.
         keep_bias: Whether to leave the bias as it is.
 
     Raises:
-        ModelError: one unit: two classes on one unit have no lengths to compare.
+        ModelError: The head has one unit, so there are no norms of classes to compare.
 
     Example:
         >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(2, name="top")])
@@ -167,8 +167,8 @@ def scale_head(
 
     The model is changed in place.
 
-    Formula: logit_c = f_c (w_c h + b_c), f from 1, everything else frozen. Arguments, return and errors as in
-    `retrain_head`; needs C units.
+    Formula: logit_c = f_c (w_c h + b_c), f starts at 1, and everything else is frozen. The arguments, the result and
+    the errors are the same as in `retrain_head`. The head needs C units.
 
     Example:
         >>> x, y = np.array([[0.0], [0.2], [0.1], [1.0]]), np.array([0, 0, 0, 1])

@@ -79,14 +79,14 @@ class ChainMaker:
 
 
 def chain(*makers: Maker) -> ChainMaker:
-    """Chain plans: each follows the one before it on the rows that this one leaves.
+    """Chain plans: each plan works on the rows that the previous plan returns.
 
     Args:
-        *makers: Functions of labels that give plans, in order: `plans.undersample`, or with settings
-            `functools.partial(plans.synthesize, sampler="smote", ratio=0.5)`. A chain may contain chains.
+        *makers: Functions from labels to plans, in order, for example `plans.undersample`. To set options, use
+            `functools.partial(plans.synthesize, sampler="smote", ratio=0.5)`. A chain can contain other chains.
 
     Returns:
-        A function of labels that gives a plan; `realize(x)` carries it out on features.
+        A function from labels to a plan. `realize(x)` applies the plan to features.
 
     Example:
         >>> from counterpoise.plans import clean, synthesize, undersample

@@ -94,27 +94,29 @@ def per_group(
     sample_weight: Any = None,
     classes: Sequence[Any] | None = None,
 ) -> GroupPlan:
-    """Give every group of a class the same share of it, and balance the classes.
+    """Give every group of a class the same share of this class, and balance the classes.
 
-    With G_c groups in class c and n_cg rows in one of them: m_i = t_c / (G_c n_cg), t_c the rows that class c gets.
+    With G_c groups in class c and n_cg rows in group g: m_i = t_c / (G_c n_cg), where t_c is the number of rows drawn
+    from class c.
 
     Args:
         y: Labels, (n,), (n, 1) or one-hot (n, C).
         groups: (n,) group of each row: a patient, a source image, a customer.
-        balance: "oversample": t_c is the largest class; "undersample": the smallest, but a row of each group at least;
-            "none": t_c goes with G_c, a random group as it comes.
-        how: "rows": each epoch draws that many rows of each group, walking through its rows; "weights": every row once,
-            weighted; "whole": all rows of some groups, walking through the groups (the last one goes on in the next
-            epoch), so that a group counts by its rows.
+        balance: "oversample": t_c is the size of the largest class. "undersample": t_c is the size of the smallest
+            class, but at least one row of each group. "none": t_c is proportional to G_c, so groups are drawn at
+            random.
+        how: "rows": each epoch draws the same number of rows from each group, in turn. "weights": every row once, with
+            a weight. "whole": all rows of some groups, in turn, so that a group counts by its number of rows. The last
+            group of an epoch continues in the next epoch.
         sample_weight: Your own weights (n,).
         classes: The full list of labels when `y` may lack some.
 
     Raises:
-        DataError: groups that are missing or of another length.
-        OptionError: an unknown balance or way.
+        DataError: Groups are missing, or their number differs from the number of labels.
+        OptionError: `balance` or `how` is unknown.
 
-    `population` names what the plan describes; unless how="whole", multiplicities differ within a class, so that
-    probabilities need a calibrator.
+    `population` describes what a row of the plan represents. Unless how="whole", multiplicities differ within a class,
+    so probabilities need a calibrator.
 
     Example:
         >>> y, who = [0] * 6 + [1] * 4, ["a", "b", "c", "d", "e", "f", "g", "g", "g", "h"]

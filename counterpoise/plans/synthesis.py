@@ -158,25 +158,25 @@ def synthesize(
     classes: Sequence[Any] | None = None,
     **options: Any,
 ) -> Synthesis:
-    """Make new rows of the smaller classes from the training rows, by imbalanced-learn.
+    """Create synthetic rows of the smaller classes from the training rows, with imbalanced-learn.
 
-    Classes are brought to the sizes of `oversample(y, ratio)`: n_c max(1, ratio max(n) / n_c). `log_shift` holds the
-    rows drawn against the rows given, as if synthetic rows were like the real ones of their class. They are not, so the
-    shift is where the correction starts and a calibrator has to follow (`needs_calibration`).
+    The class sizes are the same as with `oversample(y, ratio)`: n_c max(1, ratio max(n) / n_c). `log_shift` compares
+    the drawn rows with the given rows, as if synthetic rows were like real rows of their class. They are not, so this
+    shift is only the start of the correction, and a calibrator must follow (`needs_calibration`).
 
     Args:
         y: Labels, (n,), (n, 1) or one-hot (n, C).
-        sampler: "smote" (SMOTE-NC or SMOTE-N where columns are levels), "borderline_smote", "svm_smote",
-            "kmeans_smote", "adasyn", "smote_nc", "smote_n", or an imbalanced-learn sampler that keeps the given rows
-            first. Its settings but not its `sampling_strategy` count.
-        ratio: Wanted size of the smaller classes over the largest, in (0, 1].
-        k_neighbors: Neighbors that each row is averaged with; None: the sampler's own (mostly 5).
-        sample_weight: Your own weights (n,); new rows weigh 1.
+        sampler: "smote" (SMOTE-NC or SMOTE-N for categorical columns), "borderline_smote", "svm_smote", "kmeans_smote",
+            "adasyn", "smote_nc", "smote_n", or an imbalanced-learn sampler that returns the given rows first. All its
+            settings are used, except `sampling_strategy`.
+        ratio: Wanted size of the smaller classes divided by the size of the largest class, in (0, 1].
+        k_neighbors: Number of neighbors with which a row is averaged. None: the default of the sampler (mostly 5).
+        sample_weight: Your own weights (n,). New rows have the weight 1.
         classes: The full list of labels when `y` may lack some.
         **options: Further settings of the sampler.
 
     Raises:
-        OptionError: an unknown sampler or setting.
+        OptionError: The sampler or a setting is unknown.
 
     Source: Chawla et al. 2002 (SMOTE); the samplers' own papers in imbalanced-learn's manual.
 
@@ -202,7 +202,7 @@ def synthesize(
 def clean(
     y: Any, sampler: Any = "tomek", *, sample_weight: Any = None, classes: Sequence[Any] | None = None, **options: Any
 ) -> Cleaning:
-    """Remove rows that are among other classes, by imbalanced-learn.
+    """Remove rows that are among rows of other classes, with imbalanced-learn.
 
     Args:
         y: Labels, (n,), (n, 1) or one-hot (n, C).
@@ -212,8 +212,8 @@ def clean(
         classes: The full list of labels when `y` may lack some.
         **options: Settings of the sampler.
 
-    Which rows go depends on their features, so the shift of the class counts is not all that happened: probabilities
-    need a calibrator.
+    Which rows are removed depends on their features. The shift of the class counts therefore does not describe the
+    whole change, and probabilities need a calibrator.
 
     Example:
         >>> y, x = np.array([0, 0, 0, 1, 1]), np.array([[0.0], [0.1], [0.9], [1.0], [2.0]])

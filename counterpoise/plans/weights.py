@@ -33,29 +33,30 @@ def class_weight(
 ) -> Any:
     """Compute the weight of each class of a target.
 
-    For sequences, masks, multi-label and multi-output targets `fit(class_weight=...)` of Keras is wrong or fails; use
-    `sample_weight`, `weight_map` or `compile_balanced`, which take the same arguments.
+    For sequences, masks, multi-label and multi-output targets, `fit(class_weight=...)` of Keras fails or uses wrong
+    weights. Use `sample_weight`, `weight_map` or `compile_balanced`, which take the same arguments.
 
     Args:
         y: The target: class labels (N,), (N, 1), (N, T), (N, H, W) or (N, H, W, 1), numbers or text; one-hot (..., C);
             multi-label (N, L) with kind="multi_label"; or several outputs as a dict, or as a list of arrays.
-        scheme: "balanced", "sqrt", "power(e)", "effective_number(beta)", "median_frequency", "log(c)", "none", a
-            dict of weights by label, or costs (C,) or (C, C) (see `schemes.scheme_weights`). Multi-label: a scheme for
-            each label's absent and present, or positive weights as a dict or (L,). Several outputs: one scheme for all,
-            or a dict (list) with one for each, None for an output that is no class (its target is not read).
-        mask: True where an element counts: the shape of the elements or of their leading axes.
+        scheme: "balanced", "sqrt", "power(e)", "effective_number(beta)", "median_frequency", "log(c)", "none", a dict
+            of weights by label, or costs (C,) or (C, C) (see `schemes.scheme_weights`). Multi-label: a scheme that
+            weights absent against present for each label, or weights of the present labels as a dict or (L,). Several
+            outputs: one scheme for all outputs, or a dict (list) with one scheme for each output. None is for an output
+            that is not a class (its target is not read).
+        mask: True for elements that count, in the shape of the elements or of their leading axes.
         kind: "codes", "one_hot", "multi_label", or "auto" (see `elements`).
-        ignore: A label, or several, whose elements do not count (padding, "void", a missing answer).
-        classes: All labels, or their number; a label outside is an error. Multi-label: names of the labels.
-        sample_weight: What each element counts already; multiplies in.
+        ignore: One or several labels whose elements are ignored (padding, "void", a missing label).
+        classes: All labels, or their number. Any other label is an error. Multi-label: names of the labels.
+        sample_weight: Your own weight of each element. Class weights are multiplied with it.
 
     Returns:
         dict: label -> weight. The mean of weight * sample_weight over the elements that count is 1. Multi-label:
-        label -> {0: weight, 1: weight}, mean 1 for each label. Several outputs: a dict (list) of these, None where the
+        label -> {0: weight, 1: weight}, mean 1 for each label. Several outputs: a dict (list) of these, None if the
         scheme is None.
 
     Raises:
-        TargetError, OptionError, DataError: what was got, what was expected, what to do.
+        TargetError, OptionError, DataError: The message states what was passed, what was expected, and how to fix it.
 
     Example:
         >>> class_weight(["ok", "ok", "ok", "broken"])
@@ -78,12 +79,13 @@ def sample_weight(
 ) -> Any:
     """Compute the weight of each element of a target, for `fit(sample_weight=...)`.
 
-    Arguments and errors are those of `class_weight`.
+    The arguments and errors are the same as in `class_weight`.
 
     Returns:
         float32 of the shape of the elements: (N,) for (N,), (N, 1) and one-hot (N, C); (N, T); (N, H, W) for masks of
-        any form; (N, L) for multi-label, which fits the losses of independent labels in `cp.losses`. 0 where masked or
-        ignored; mean 1 over the rest. Several outputs: a dict or list of these, None where the scheme is None.
+        any form; (N, L) for multi-label, which fits the losses of independent labels in `cp.losses`. Masked and ignored
+        elements have the weight 0; the mean of all other weights is 1. Several outputs: a dict or list of such arrays,
+        with None if the scheme is None.
 
     Example:
         >>> sample_weight([0, 0, 0, 1])

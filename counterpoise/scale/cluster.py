@@ -33,24 +33,24 @@ def ray(
 ) -> Cluster:  # fmt: skip
     """Train on a Ray cluster: `compare(..., executor=cp.scale.ray("auto"))`.
 
-    Several fits go to a task, so that a worker imports TensorFlow once and compiles once; the rows are put into the
-    object store once. The driver writes what arrives into the run's store. A node that dies costs the fits in work on
-    it; an interrupt cancels all tasks. Scores are those of training in this process bit for bit on processors of the
-    same kind; elsewhere they agree to the rounding of floats.
+    A task contains several fits, so a worker imports TensorFlow once and compiles once. The rows are put into the
+    object store once. The driver writes finished fits into the store of the run. If a node dies, only the fits in
+    progress on this node are lost. An interrupt cancels all tasks. On processors of the same kind, scores are equal to
+    training in this process, bit for bit. On other processors, they agree up to the rounding of floats.
 
     Args:
-        address: "auto" for the cluster of this node, HOST:PORT, or None ("local") for one on this machine alone.
-        cpus: Cores that a task is given. gpus: Graphics cards that it is given, a share of one is allowed.
-        retries: How often a fit is sent out again after its node or worker died.
-        threads: Threads of one operation; None as many as in this process.
-        **init: What else goes to `ray.init`, for example `runtime_env`.
+        address: "auto" for the cluster of this node, HOST:PORT, or None ("local") for a cluster on this machine only.
+        cpus: Processor cores of a task. gpus: GPUs of a task; a fraction is allowed.
+        retries: How often a fit is sent again after its node or worker died.
+        threads: Number of threads of one operation. None: as many as in this process.
+        **init: Other arguments of `ray.init`, for example `runtime_env`.
 
     Returns:
-        Cluster: an executor. A connection that it opened is closed by `close()` or the end of a `with` block.
+        Cluster: an executor. `close()` or the end of a `with` block closes a connection that the executor opened.
 
     Raises:
         MissingExtraError: Ray is not installed.
-        OptionError: an address of the Ray client (ray://), which cannot stream results.
+        OptionError: The address is of the Ray client (ray://), which cannot stream results.
 
     Example:
         >>> ray("ray://head:10001")  # doctest: +ELLIPSIS

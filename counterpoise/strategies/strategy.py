@@ -38,7 +38,7 @@ class Hyperparameter:
         log: Whether values are tried evenly on a logarithmic scale.
 
     Raises:
-        OptionError: an empty range, a default outside it, or an unknown `applies_to`.
+        OptionError: The range is empty, the default is outside the range, or `applies_to` is unknown.
 
     Example:
         >>> Hyperparameter("ratio", 0.1, 1.0, default=1.0, applies_to="plan").name
@@ -77,13 +77,12 @@ class Hyperparameter:
 class Strategy:
     """One way to treat imbalance: a `Single`, an `Ensemble`, or a `Successive`.
 
-    Calling it makes a `Single`.
+    `Strategy(...)` makes a `Single`.
 
     Attributes:
         name: The name in `--strategies`, leaderboards and files.
-        idea: One sentence for people.
-        aim: What the decision is tuned for: "f1", or "argmax" for the default threshold (0.5, or the most probable
-            class).
+        idea: A description in one sentence.
+        aim: Aim of the decision: "f1", or "argmax" for the default threshold (0.5, or the most probable class).
 
     Example:
         >>> from counterpoise import plans
@@ -115,22 +114,22 @@ class Strategy:
 
     @property
     def member_names(self) -> tuple[str, ...]:
-        """Names of the strategies that are pooled."""
+        """Names of the strategies that are combined."""
         return tuple(single.name for single in self.singles)
 
     @property
     def pooling(self) -> tuple[str, tuple[float, ...] | None]:
-        """How members are pooled, and their weights (None if equal or learned)."""
+        """How members are combined, and their weights (None if equal or learned)."""
         return "soft", None
 
     @property
     def n_stages(self) -> int:
-        """Trainings that follow one another."""
+        """Number of trainings that follow one another."""
         return 1
 
     @property
     def only_decides(self) -> bool:
-        """Whether it trains what `none` trains, and differs in its tuned threshold alone."""
+        """Whether the strategy trains like `none` and differs only in its tuned threshold."""
         return False
 
     def mapped(self, function: Callable[[Single], Single]) -> Strategy:
