@@ -1,6 +1,7 @@
 """Callbacks that change the loss while a model trains: deferred weights, warm-up, gamma decay.
 
-They set a variable that the compiled loss reads, so that nothing is traced again (on JAX: once for each change).
+They set a variable that the compiled loss reads. TensorFlow therefore does not trace the model again (JAX traces it
+once for each change).
 """
 
 from __future__ import annotations

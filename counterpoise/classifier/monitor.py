@@ -85,10 +85,10 @@ def monitor(
 def adapted(clf: Classifier, drift: Drift | Mapping[str, Drift]) -> Classifier:
     """Return the classifier for the new class proportions, without retraining.
 
-    Probabilities and threshold change.
+    The probabilities and the threshold change.
 
     Raises:
-        OptionError: more than the class shares moved, so there is no such rule.
+        OptionError: Not only the class proportions changed, so there is no such decision rule.
     """
     rules: list[Rule] = []
     for label, one in drift.items() if isinstance(drift, Mapping) else [("", drift)]:

@@ -1,4 +1,4 @@
-"""Calibration after pooling: fitted on rows that were not used for training, kept only if held-out rows gain.
+"""Calibration after pooling, on rows not used for training. It is kept only if it improves held-out rows.
 
 A calibrator is a plain dict of strings, floats and lists, ready for JSON and for a Keras layer:
 
@@ -8,7 +8,7 @@ A calibrator is a plain dict of strings, floats and lists, ready for JSON and fo
         logit of each class against the rest, interpolated linearly from x to y and flat outside, then the
         classes normalized; two classes have one curve, that of class 1.
 
-Either may contain "after": [C], added to the log-probabilities at the end (a deployment prior).
+Both can contain "after": [C], which is added to the log-probabilities at the end (a prior for new rows).
 """
 
 from __future__ import annotations

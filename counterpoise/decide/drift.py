@@ -1,4 +1,4 @@
-"""After shipping: whether the class shares moved, whether only they moved, and whether the rule still fits."""
+"""Check on new rows whether only the class proportions changed, and whether the decision rule still fits."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class Drift:
 
     Attributes:
         estimate: The new class shares.
-        score_distance: Largest gap between the distribution functions of old and new scores, 0 to 1.
+        score_distance: Largest difference between the distribution functions of old and new scores, 0 to 1.
         flagged_before, flagged_now: Share of rows decided for each class, float64 (C,).
-        plausible: Whether the rule's aim can still be relied on; None where that cannot be judged.
-        rule: The rule for the new shares: the shipped one where every share may be what it was (noise in the estimate
-            would only do harm), None when more than the shares moved.
-        notes: Sentences for people.
+        plausible: Whether the aim of the rule is still plausible. None: this cannot be judged.
+        rule: The rule for the new class proportions. If all proportions may be unchanged, the old rule is kept, because
+            noise in the estimate would only do harm. None: not only the proportions changed.
+        notes: The result in sentences.
 
     Example:
         >>> from counterpoise.decide.rule import fit_rule_from_log_p

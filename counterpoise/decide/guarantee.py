@@ -1,8 +1,8 @@
 """Thresholds that reach a floor with confidence.
 
-A floor read off the rows that chose it is an estimate and fails about half of the time. A guarantee fails
-at most with probability 1 - confidence over the draw of its rows, for any score whatever, if those rows
-were used for nothing else: not for training, stopping, calibration or selection.
+If the same rows choose a threshold and measure its recall, the result is an estimate, and misses the floor about half
+of the time. A guarantee fails with a probability of at most 1 - confidence, over the draw of its rows. This holds for
+any score, if these rows were used for nothing else: not for training, early stopping, calibration or selection.
 """
 
 from __future__ import annotations
@@ -166,7 +166,7 @@ def rule_with_guarantee(rule: Rule, guarantee: Guarantee) -> Rule:
     """Return the rule with the threshold of a guarantee, and the guarantee.
 
     Raises:
-        OptionError: the rule is for more than two classes, or votes hard (its members decide, not a score).
+        OptionError: The rule is for more than two classes, or uses a hard vote (its members decide, not a score).
 
     Example:
         >>> rule = Rule(log_shifts=np.zeros((1, 2)), prior=np.array([0.9, 0.1]), threshold=0.5)

@@ -1,7 +1,8 @@
 """When to send a row to a human: class-conditional conformal sets.
 
-Each class has its own floor on its own probability. A row whose set contains exactly one class is decided;
-an empty set (like nothing seen) or one of several classes (could be either) goes to a human.
+Each class has a floor for its probability. The set of a row contains the classes whose probability reaches their floor.
+If the set contains exactly one class, the row is decided. If the set is empty (the row is like no class) or contains
+several classes, the row goes to a human.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ class Reject:
     """Floors of a class-conditional conformal set.
 
     Attributes:
-        alpha: Highest share of each class's rows whose set misses their class.
-        floors: float64 (C,): class c is in the set when its probability is at least floors[c].
+        alpha: Highest share of the rows of a class whose set does not contain this class.
+        floors: float64 (C,): class c is in the set if its probability is at least floors[c].
         counts: int64 (C,), calibration rows per class.
 
     Example:
@@ -47,9 +48,11 @@ class RejectReport:
     """Scores of a reject option on labeled rows: coverage, share accepted, and error.
 
     Attributes:
-        coverage: float64 (C,), share of each class's rows whose set contains it; NaN for a class without rows.
+        coverage: float64 (C,), share of the rows of each class whose set contains this class; NaN for a class without
+            rows.
         accepted: Share of rows decided without a human. accepted_interval: 95% interval.
-        error: Share of wrong decisions among the accepted, NaN if there is none. error_interval: 95% interval.
+        error: Share of wrong decisions among the accepted rows, NaN if no row is accepted. error_interval: 95%
+            interval.
 
     Example:
         >>> reject = Reject(0.1, np.array([0.3, 0.3]), np.array([50, 50]))

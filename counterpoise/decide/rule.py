@@ -1,7 +1,7 @@
-"""The rule: from the raw outputs of the members to probabilities and decisions.
+"""The decision rule: from the raw outputs of the members to probabilities and decisions.
 
-Remove each member's training shift -> pool -> residual intercept -> calibrator -> threshold or offsets.
-`fit_rule` makes a `core.rule.Rule` from rows that were not used for training; `apply_rule` runs one.
+Remove each member's training shift -> pool -> residual intercept -> calibrator -> threshold or offsets. `fit_rule`
+makes a `core.rule.Rule` from rows that were not used for training, and `apply_rule` applies it.
 """
 
 from __future__ import annotations
@@ -101,10 +101,10 @@ def fit_rule_from_log_p(
     weights: Sequence[float] | Array | str | None = None, aim: str | Aim = "f1", check_intercept: bool = True,
     calibrate: str | None = None, sample_weight: Array | None = None, gammas: Sequence[float] | None = None,
 ) -> Rule:  # fmt: skip
-    """Fit a rule on log-probabilities whose training shift is already removed.
+    """Fit a decision rule on log-probabilities whose training shift is already removed.
 
-    For out-of-fold rows: row i's member outputs come from the members of its own fold, each with its own
-    shift (`corrected_log_proba`); `log_shifts` are those of the members that the rule will be applied to.
+    For out-of-fold rows, the outputs of row i come from the members of its own fold, each with its own shift
+    (`corrected_log_proba`). `log_shifts` are the shifts of the members to which the rule will be applied.
 
     Args:
         log_p_members: M arrays float (N, C).
@@ -184,9 +184,9 @@ def apply_rule(rule: Rule, member_logits: Sequence[Array]) -> Decision:
 
 
 def apply_rule_to_log_p(rule: Rule, log_p_members: Sequence[Array], column_values: Array | None = None) -> Decision:
-    """Run a rule on M arrays (N, C) of log-probabilities without training shift.
+    """Apply a decision rule to M arrays (N, C) of log-probabilities without training shift.
 
-    `column_values` (N,) are those of `rule.column`, if it has one: amounts, or codes of groups.
+    `column_values` (N,) are the values of `rule.column`, if the rule has one: amounts, or codes of groups.
 
     Example:
         >>> rule = Rule(log_shifts=np.zeros((2, 2)), prior=np.array([0.9, 0.1]), threshold=0.5)
@@ -205,7 +205,7 @@ def members_of(rule: Rule, log_p_members: Sequence[Array]) -> list[Array]:
 
 
 def applied(rule: Rule, lps: list[Array], column_values: Array | None = None) -> Decision:
-    """Run a rule on checked members (see `apply_rule_to_log_p`)."""
+    """Apply a rule to checked members (see `apply_rule_to_log_p`)."""
     log_p = final_log_proba(rule, lps)
     decision = _decided(rule, log_p, column_values)
     if rule.vote == "hard" and rule.member_thresholds is not None:
@@ -243,9 +243,9 @@ def final_log_proba(rule: Rule, lps: list[Array]) -> Array:
 
 
 def choose_class(log_p: Array, threshold: float | None = None, offsets: Array | None = None) -> Array:
-    """Return class codes int32 (N,): 1 where p_1 >= threshold, else argmax of log p + offsets.
+    """Return class codes int32 (N,): 1 if p_1 >= threshold, otherwise argmax of log p + offsets.
 
-    With neither, the most probable class.
+    Without threshold and offsets, the result is the most probable class.
 
     Example:
         >>> log_p = np.log([[0.7, 0.3], [0.9, 0.1]])

@@ -1,7 +1,7 @@
-"""The class shares of rows without labels, read off a classifier's scores.
+"""The class proportions of unlabeled rows, estimated from the scores of a classifier.
 
-The estimates assume that only the shares moved and each class looks as before; a goodness-of-fit test checks
-whether the new scores agree with that.
+The estimates assume that only the class proportions changed, and that the rows of each class are as before. A
+goodness-of-fit test checks this assumption on the new scores.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ LEVEL = 0.05
 
 @dataclass(frozen=True)
 class PriorEstimate:
-    """Class shares of unlabeled rows.
+    """The estimated class proportions of unlabeled rows.
 
     Attributes:
         prior: float64 (C,), the estimate. low, high: float64 (C,), bootstrap interval of each share.
         source_prior: float64 (C,), shares of the labeled rows.
         method: "em" or "bbse".
-        fit_p: p-value of the goodness of fit; small means not a pure prior shift.
+        fit_p: p-value of the goodness-of-fit test. A small value means that more than the class proportions changed.
         pure: Whether the estimate may be used (`fit_p` at least 0.05).
         note: The same in words.
 
@@ -58,7 +58,7 @@ def em_prior(log_p: Array, prior: Array | float) -> Array:
 
     The maximum of sum_i log sum_c q_c p_ic / prior_c.
 
-    The optimum that the EM algorithm of Saerens et al. approaches slowly, computed by a second-order method.
+    This is the optimum of the EM algorithm of Saerens et al., computed faster by a second-order method.
 
     Args:
         log_p: float (N, C), calibrated log-probabilities at `prior`, of rows without labels.
@@ -99,8 +99,8 @@ def bbse_prior(decided: Array, y: Array, decided_new: Array, n_classes: int) -> 
         float64 (C,), negative entries set to 0 and the rest normalized.
 
     Raises:
-        GuaranteeError: the smallest singular value of A[i, j] = P(decided i | class j) is within twice its error, so
-            that the decisions separate the classes too little.
+        GuaranteeError: The decisions separate the classes too weakly: the smallest singular value of A[i, j] =
+            P(decided i | class j) is within twice its error.
 
     Example:
         >>> y = np.repeat([0, 1], 100)

@@ -1,7 +1,7 @@
-"""Binary thresholds from sorted exact scores: decide positive when the probability is >= the threshold.
+"""Thresholds for two classes from sorted exact scores: a row is positive if its probability is >= the threshold.
 
-Between two neighboring distinct scores every threshold decides alike; ours is midway on the logit
-scale, so that rounding a probability to float32 rarely changes a decision.
+All thresholds between two neighboring scores give the same decisions. Counterpoise uses the middle on the logit scale,
+so rounding a probability to float32 rarely changes a decision.
 """
 
 from __future__ import annotations
@@ -107,7 +107,8 @@ def log_odds_at(threshold: float) -> float:
 
     The threshold is in (0, 1].
 
-    Near 1 the step between two float64 values is so wide that log(t / (1 - t)) would exceed scores that round to t.
+    Near 1, the step between two float64 values is so wide that log(t / (1 - t)) would exceed scores that are rounded to
+    t.
 
     Example:
         >>> round(log_odds_at(0.25), 6), round(log_odds_at(1.0), 2)

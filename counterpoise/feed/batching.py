@@ -1,7 +1,7 @@
-"""Batches of a plan: redrawn each epoch, nothing copied, any kind of input.
+"""Batches of a plan for any kind of input: drawn again in each epoch, without a copy of the rows.
 
-A batch is a pure function of (seed, epoch, step). So two workers give what one gives, and a run that starts in the
-middle sees what the uninterrupted run saw.
+A batch depends only on (seed, epoch, step). Two workers therefore return the same batches as one worker. A resumed run
+gets the same batches as an uninterrupted run.
 """
 
 from __future__ import annotations

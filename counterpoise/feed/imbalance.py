@@ -1,4 +1,4 @@
-"""Imbalance made on purpose: a balanced set cut down to a long tail or a step, for experiments."""
+"""Make imbalanced data for experiments: cut a balanced data set down to a long tail or a step."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""Rows mixed within a batch, on the fly: mixup, Remix, and SMOTE between rows of one class.
+"""Layers that mix the rows of a batch: mixup, Remix, and SMOTE between rows of one class.
 
-Each is a Keras layer on (x, y[, sample_weight]), for `dataset.map(layer)` and for a train step of your own;
-`dataset.apply(layer.over)` does the same with draws that are a function of (seed, pass, batch). x is an array of any
-rank, or a dict or tuple of arrays; mixing needs numbers, so of integers only uint8 images are taken.
+Each is a Keras layer on (x, y[, sample_weight]), for `dataset.map(layer)` and for your own training step.
+`dataset.apply(layer.over)` does the same with draws that depend only on (seed, pass, batch). x is an array of any rank,
+or a dict or tuple of arrays. Mixing needs numbers with a mean, so the only integers allowed are uint8 images.
 
-What a network learns from mixed rows is not the class probability at a true row, and no known shift turns it back: all
-of them have `needs_calibration = True`.
+A network trained on mixed rows does not predict the class probabilities of real rows, and no known shift corrects them.
+All these layers therefore have `needs_calibration = True`.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ class Mixing(keras.layers.Layer):
 
     Args:
         classes: C, number of classes.
-        one_hot: True: labels become float32 (N, C). False, for two classes and one sigmoid unit: they keep their shape
-            and become the share of class 1.
-        seed: The same seed gives the same mixtures.
+        one_hot: True: labels become float32 (N, C). False, for two classes and one sigmoid unit: labels keep their
+            shape and become the share of class 1.
+        seed: Random seed. The same seed gives the same mixtures.
     """
 
     #: Probabilities of a network that was trained on mixed rows need a calibrator.
@@ -48,7 +48,7 @@ class Mixing(keras.layers.Layer):
     def call(self, x: Any, y: Any, sample_weight: Any = None, training: bool = True) -> tuple[Any, ...]:
         """Mix a batch (x, y) or (x, y, sample_weight), float32.
 
-        When not training, only dtypes change.
+        Outside training, only dtypes change.
         """
         soft = self._soft(y)
         weight = None if sample_weight is None else ops.cast(sample_weight, "float32")
@@ -59,7 +59,7 @@ class Mixing(keras.layers.Layer):
         return (x, target) if weight is None else (x, target, weight)
 
     def mix(self, draws: Draws, x: Any, soft: Any, weight: Any) -> tuple[Any, Any, Any]:
-        """Mixed x, labels (N, C) and weights (N,) of a batch, all float32."""
+        """Return mixed x, labels (N, C) and weights (N,) of a batch, all float32."""
         raise NotImplementedError
 
     def over(self, dataset: Any) -> Any:
@@ -67,7 +67,7 @@ class Mixing(keras.layers.Layer):
 
         Batches are (x, y[, sample_weight]).
 
-        The same seed gives the same batches in the first pass, the second and so on, however many are made at a time.
+        The same seed gives the same batches, pass by pass, however many are made at a time.
 
         Example:
             >>> import tensorflow as tf

@@ -1,4 +1,4 @@
-"""A resampled copy of a table that need not fit in memory."""
+"""Make a resampled copy of a table that can be larger than memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Datasets without an index, resampled to other class proportions by dropping and repeating elements."""
+"""Datasets without an index, resampled to other class proportions: elements are dropped or repeated."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ class Rebalanced:
     """A dataset with other class proportions and its log shift, made by `rebalance`.
 
     Attributes:
-        dataset: Single elements in the structure of the input; each iteration has its own draw.
-        counts: int64 (C,), elements of each class that were counted (or given).
-        multiplicity: float64 (C,), how often an element of each class comes in one pass, on average.
-        estimated: True when `counts` come from the beginning of the dataset, not from all of it.
+        dataset: Single elements in the structure of the input. Each iteration draws again.
+        counts: int64 (C,), number of elements of each class that were counted (or passed).
+        multiplicity: float64 (C,), how often an element of each class occurs in one pass, on average.
+        estimated: Whether `counts` come from the first elements of the dataset only.
 
     Example:
         >>> import tensorflow as tf
@@ -49,12 +49,12 @@ class Rebalanced:
 
     @property
     def base_prior(self) -> Array:
-        """Class shares of the input, float64 (C,)."""
+        """Class proportions of the input, float64 (C,)."""
         return self.counts / self.counts.sum()
 
     @property
     def prior(self) -> Array:
-        """Class shares that training sees, float64 (C,)."""
+        """Class proportions in training, float64 (C,)."""
         return shift.training_prior(self.counts, self.multiplicity)
 
     @property

@@ -17,13 +17,13 @@ from counterpoise.plans.weights import fit_table, output_names, per_output
 
 @dataclass(frozen=True)
 class WeightMap:
-    """Adds the same class weights to any batch, made by `weight_map`.
+    """A function that adds the same class weights to any batch, made by `weight_map`.
 
     Attributes:
         tables: A `WeightTable`, or for several outputs a dict (list) of them, None for an output without weights.
 
-    Call with (x, y) or (x, y, weight), NumPy arrays or tensors; returns (x, y, weight). A weight that is there already
-    multiplies in; 0 masks.
+    Call it with (x, y) or (x, y, weight), as NumPy arrays or tensors. It returns (x, y, weight). An existing weight is
+    multiplied with the class weight; 0 masks an element.
 
     Example:
         >>> weighted = weight_map([0, 0, 0, 1])

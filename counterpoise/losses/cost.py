@@ -1,4 +1,4 @@
-"""Cost-sensitive learning: the expected cost of the model's own probabilities."""
+"""Cost-sensitive learning: the expected cost at the predicted probabilities."""
 
 from __future__ import annotations
 

@@ -5,8 +5,8 @@
     training.compile(optimizer, AUCMinimax(prior=0.05))
     training.fit(x, y)                                          # then use `model` as before
 
-The head passes the gradient of alpha on with its sign turned, so that any Keras optimizer descends in the
-network, a and b and ascends in alpha, in the same step: no optimizer of our own is needed.
+The head reverses the sign of the gradient of alpha. Any Keras optimizer therefore minimizes over the network, a and b,
+and maximizes over alpha, in the same step. No special optimizer is needed.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Losses of independent labels: focal, asymmetric and distribution-balanced.
 
-Targets are multi-hot rows (..., L). Class codes are taken as well: one unit is one label, and on C units a code
-is the one-hot row of C sigmoids.
+Targets are multi-hot rows (..., L). Class codes are supported too: one unit is one label, and with C units a code is
+the one-hot row of C sigmoids.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Cross-entropy and the focal loss: one loss per element, no knowledge of the class counts."""
+"""Cross-entropy and the focal loss: one loss per element, without class counts."""
 
 from __future__ import annotations
 

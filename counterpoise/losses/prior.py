@@ -1,7 +1,7 @@
-"""Losses that know the class counts: logit adjustment, balanced softmax and class-balanced weights.
+"""Losses that use the class counts: logit adjustment, balanced softmax and class-balanced weights.
 
-Each states the term a_c that it leaves in the outputs, so that it can be subtracted afterwards. On one unit
-the counts are (n_0, n_1) and the single logit is moved by a_1 - a_0.
+Each loss reports the term a_c that it leaves in the outputs, so the term can be corrected after training. With one
+unit, the counts are (n_0, n_1), and the single logit moves by a_1 - a_0.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ def effective_weights(counts: Array, beta: float, mean_over: str = "rows") -> Ar
 
 
 class Reweighted(ClassLoss):
-    """Another loss times a weight per class, with the resulting class proportions.
+    """A wrapped loss, multiplied by a weight per class, with the resulting class proportions.
 
     Attributes:
         loss: The wrapped loss.

@@ -1,9 +1,9 @@
 """Losses of the order of scores: ROC AUC, partial ROC AUC and average precision.
 
-All look at a whole batch, so the batch should hold rows of both classes; a batch with one class has loss 0.
-The score of class c is its log-odds log q_c - log(1 - q_c); two classes (one or two units) have one score, more
-classes are taken one against the rest, and the mean runs over the classes that the batch can judge.
-Outputs order the rows but are no probabilities: all of these need calibration, and none is proper.
+These losses compare the rows of a batch, so each batch should contain rows of both classes. A batch with one class has
+the loss 0. The score of class c is its log-odds log q_c - log(1 - q_c); two classes (one or two units) have one score.
+With more classes, each class is compared with all others, and the loss is the mean over classes with rows on both
+sides. Outputs order the rows but are not probabilities: they need calibration, and no loss of this module is proper.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Label smoothing, as much as each class bears."""
+"""Label smoothing that depends on the size of each class."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Class weights inside the loss, so that training and validation weigh alike and `sample_weight` stays free.
+"""Class weights inside the loss, for training and validation. `sample_weight` remains free.
 
-Both losses hold a number `mix` from 0 (all weights 1) to 1 (the weights given), which callbacks may change while the
-model trains (`cp.callbacks.Deferred`, `cp.callbacks.LossWarmup`); nothing is traced again.
+Both losses contain a number `mix` from 0 (all weights are 1) to 1 (the given weights). Callbacks can change it during
+training (`cp.callbacks.Deferred`, `cp.callbacks.LossWarmup`); the model is not traced again.
 """
 
 from __future__ import annotations

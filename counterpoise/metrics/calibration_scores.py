@@ -101,9 +101,9 @@ def _power(log_p: Array, y: Array, w: Array) -> float:
 def calibration_intercept(y: Any, proba: Any, *, positive: int = 1, sample_weight: Any = None) -> float:
     """Compute the log-odds to add so that the mean probability is right.
 
-    Two classes: a with mean of sigmoid(logit(p) + a) = share of positives (slope held at 1); 0 is best,
-    above 0 the probabilities are too low. More: a_c, of mean 0 over the classes present, added to log p_c;
-    returned is their root mean square, 0 or more. nan when only one class is present.
+    Two classes: the number a for which the mean of sigmoid(logit(p) + a) equals the share of positives (with a slope of
+    1). 0 is best; above 0, the probabilities are too low. More classes: numbers a_c, with mean 0 over the classes
+    present, are added to log p_c. The result is their root mean square, 0 or more. nan if only one class is present.
 
     Example:
         >>> p = np.full(4, 0.5)
@@ -182,12 +182,12 @@ def _gap(b: Bins) -> float:
 
 
 def debiased_calibration_error(y: Any, proba: Any, *, bins: int = 10, positive: int = 1, by: str = "rows") -> float:
-    """L2 calibration error of one class with the sampling noise of the bins taken off.
+    """Compute the L2 calibration error of one class, without the sampling noise of the bins.
 
-    sqrt(max(0, sum share_b [(p_b - o_b)^2 - o_b (1 - o_b) / (n_b - 1)])), p_b mean probability and o_b
-    observed share of bin b with n_b rows (Kumar, Liang & Ma, NeurIPS 2019, section 4.1). The plain error
-    of a perfect forecast grows with the number of bins; this one stays near 0. A bin of one row has no
-    noise estimate and is taken as it is.
+    sqrt(max(0, sum share_b [(p_b - o_b)^2 - o_b (1 - o_b) / (n_b - 1)])), p_b mean probability and o_b observed share
+    of bin b with n_b rows (Kumar, Liang & Ma, NeurIPS 2019, section 4.1). Without this correction, the error of a
+    perfect forecast grows with the number of bins; with it, the error stays near 0. A bin of one row has no noise
+    estimate and is not corrected.
 
     Args:
         by: Bins with equal numbers of "rows" (as in the paper) or of "positives".

@@ -1,4 +1,4 @@
-"""The calibration curve: observed shares against probabilities, bin by bin."""
+"""The calibration curve: observed shares and mean probabilities in bins."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Average precision as a Keras metric, for the log of a training and for early stopping (imports Keras).
+"""Average precision as a Keras metric, for the training log and for early stopping (imports Keras).
 
-The exact value needs every score of the epoch: the metric keeps up to `capacity` of them and refuses more, rather than
-rounding scores to a grid.
+The exact value needs every score of the epoch. The metric keeps up to `capacity` scores and refuses more; it does not
+round scores to a grid.
 """
 
 from __future__ import annotations

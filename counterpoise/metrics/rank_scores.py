@@ -1,4 +1,4 @@
-"""Scores of the order alone: average precision, area under the ROC curve, partial area."""
+"""Scores of the order of rows: average precision, area under the ROC curve, partial area."""
 
 from __future__ import annotations
 
@@ -77,8 +77,8 @@ def partial_auc(y: Any, proba: Any, max_fpr: float, *, positive: int = 1, sample
 
     0.5 is random guessing, and 1 is perfect.
 
-    With A the raw area and f = max_fpr: (1 + (A - f^2/2) / (f - f^2/2)) / 2 (McClish, Medical Decision
-    Making 9, 1989). nan when a side is missing.
+    With A the raw area and f = max_fpr: (1 + (A - f^2/2) / (f - f^2/2)) / 2 (McClish, Medical Decision Making 9, 1989).
+    The result is nan without positives or without negatives.
 
     Raises:
         OptionError: max_fpr is not in (0, 1].

@@ -1,7 +1,7 @@
-"""Second stages: keep what the network sees, train or rescale only its head on balanced terms.
+"""Second stages of training: keep the features of the network, and train or rescale only its head.
 
-A network trained on the data as they are has good features and a head that leans to the large classes. All three
-steps here leave the features alone, take their time in milliseconds, and report what they did to the prior:
+A network trained on the original data has good features, but its head favors the large classes. The three functions
+here do not change the features, take milliseconds, and report how the prior changed:
 
 - `retrain_head` (cRT): a fresh head, trained on class-balanced rows.
 - `tau_normalize`: class weights of the head divided by their own length to the power tau; nothing is trained.
@@ -37,9 +37,9 @@ class HeadChange:
 
     Attributes:
         layer: Name of the head.
-        log_shift: float64 (C,), what the head's training rows add to the logits: subtract it for corrected
+        log_shift: float64 (C,), the shift of the logits by the training rows of the head. Subtract it to get corrected
             probabilities. None after tau-normalization, whose outputs are scores that need a calibrator.
-        steps: Optimizer steps taken.
+        steps: Number of optimizer steps.
     """
 
     layer: str
@@ -50,7 +50,8 @@ class HeadChange:
 def head_inputs(model: keras.Model, x: Any, layer: str | None = None, batch_size: int = 1024) -> Array:
     """The input of the head for each row: float32 (N, d), or (N, ..., d) for steps and pixels.
 
-    The model runs as in prediction (no dropout, stored batch statistics). Works for inner and subclassed models too.
+    The model runs as in prediction (no dropout, stored batch statistics). Inner and subclassed models are supported
+    too.
     """
     head, seen = find_head(model, layer), []
     original = head.call
@@ -232,10 +233,10 @@ def _batches(features: Array, y: Array, plan: Plan, batch_size: int, seed: int) 
 
 
 def dense_head(model: keras.Model, layer: str | None = None) -> Any:
-    """The head of a model (`find_head`), which has to be a Dense layer.
+    """Return the head of a model (`find_head`), which must be a Dense layer.
 
     Raises:
-        ModelError: it is another kind of layer, or there is none.
+        ModelError: The head is another kind of layer, or the model has no head.
     """
     head = find_head(model, layer)
     if not isinstance(head, keras.layers.Dense):

@@ -1,4 +1,4 @@
-"""A chain of plans is again a plan: clean, then make rows, then undersample."""
+"""Chains of plans, which are plans too: for example clean, then create rows, then undersample."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ Maker = Callable[..., Plan]
 
 @dataclass(frozen=True)
 class Chain(Unrealized):
-    """Several plans in order, each on the rows that the previous one leaves (see `chain`).
+    """Several plans in order, each on the rows that the previous plan returns (see `chain`).
 
-    What it draws is known after `realize`; until then it counts every row once.
+    The drawn rows are known after `realize`. Until then, the plan counts every row once.
     """
 
     makers: tuple[Maker, ...] = field(default_factory=tuple)
 
     def realize(self, x: Any, seed: int = 0) -> Realized:
-        """Carry out all steps except the last one.
+        """Apply all steps except the last step.
 
-        The last one draws again in each epoch.
+        The last step draws again in each epoch.
         """
         check_rows(x, self)
         n = len(self.codes)

@@ -1,4 +1,4 @@
-"""Plans of the class counts alone: oversampling, undersampling and class weights, as people call them."""
+"""Plans that depend only on the class counts: oversampling, undersampling and class weights."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""Plans that count groups: a patient with many rows weighs no more than one with few, and no patient is repeated alone.
+"""Plans that count groups: a patient with many rows has the same weight as a patient with few rows.
 
-Balancing by rows repeats whoever has rows of the rare class; with few patients that is one patient many times. Here
-each group of a class has the same share of it. A network then describes a random group, not a random row.
+Balancing by rows repeats the patients with rows of the rare class; with few patients, a single patient may be repeated
+many times. Here, each group of a class has the same share of the class. The probabilities of a network are then for a
+random group, not for a random row.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ class GroupPlan(Plan):
     """A plan whose multiplicities depend on class and group, made by `per_group`.
 
     Attributes:
-        inner: The plan over pairs of class and group that draws and weighs, or None when whole groups are drawn.
+        inner: The plan over pairs of class and group that draws and weights rows, or None if whole groups are drawn.
         groups: int32 (n,), group code of each row.
 
     Example:
@@ -45,7 +46,7 @@ class GroupPlan(Plan):
     def group_counts(self) -> Array:
         """Count the groups of each class, int64 (C,).
 
-        A group with rows of two classes counts in both.
+        A group with rows of two classes counts in both classes.
         """
         assert self.groups is not None
         pairs = np.unique(np.stack([self.codes, self.groups]), axis=1)

@@ -1,7 +1,8 @@
-"""Plans that follow the predictions of earlier ensemble members: hard rows are drawn more, or easy ones left out.
+"""Plans that use predictions of earlier ensemble members to draw more hard rows, or fewer easy rows.
 
-The hardness of a row is 1 - p(its own class), p the mean over those members, uncorrected: all of them saw balanced
-classes. Rows of the smallest class are always all drawn; of every other class as many, which ones hardness decides.
+The hardness of a row is 1 - p(its own class), where p is the mean over the earlier members. p is not corrected, because
+all members were trained on balanced classes. All rows of the smallest class are always drawn. The same number of rows
+is drawn from every other class, depending on hardness.
 """
 
 from __future__ import annotations

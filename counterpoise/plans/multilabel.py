@@ -1,7 +1,7 @@
-"""Plans for independent labels: a row may have several, so the labels cannot be balanced one at a time.
+"""Plans for independent labels: a row may have several labels, so labels cannot be balanced one at a time.
 
-Each plan reports what it reaches: `label_shares` before and after. The shift of one label depends on the others, so the
-probabilities need a calibrator.
+Each plan reports the shares of labels before and after, in `label_shares`. The shift of one label depends on the other
+labels, so the probabilities need a calibrator.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class MultiLabelPlan(Plan):
 
     @property
     def label_shares(self) -> tuple[Array, Array]:
-        """Compute the share of rows with each label before and after the plan.
+        """The share of rows with each label, before and after the plan.
 
         Float64 (L,) each. The second is for an average epoch.
         """

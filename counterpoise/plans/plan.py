@@ -1,8 +1,8 @@
-"""The plan: which rows an epoch draws, what each weighs, and the prior shift that follows.
+"""The sampling plan: which rows an epoch draws, the weight of each row, and the resulting prior shift.
 
-A plan is a frozen value made from labels alone, so it fits any kind of input. `epoch(number, seed)` gives row
-numbers and the loss weight of each; nothing is copied. Weights have mean 1, because Keras divides a weighted loss by
-the number of rows: a plan must not change the step size.
+A plan is made only from labels and does not change, so it works for any kind of input. `epoch(number, seed)` returns
+row numbers and the loss weight of each row; nothing is copied. Weights have the mean 1, because Keras divides a
+weighted loss by the number of rows, and a plan must not change the step size.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Exact quotas: every batch has a fixed number of rows of each class."""
+"""Quotas: every batch has a fixed number of rows of each class."""
 
 from __future__ import annotations
 

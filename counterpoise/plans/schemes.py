@@ -41,7 +41,7 @@ _SCHEMES: Mapping[str, tuple[float | None, Callable[[Array, float], Array]]] = {
 
 
 def scheme_weights(scheme: Any, mass: Array, labels: Sequence[Any], frequency: Array | None = None) -> Array:
-    """Weights per class float64 (C,), not yet scaled.
+    """Compute weights per class, float64 (C,), not yet scaled.
 
     - "none" or None: 1.
     - "balanced": n / (C n_c), as scikit-learn.
@@ -55,13 +55,13 @@ def scheme_weights(scheme: Any, mass: Array, labels: Sequence[Any], frequency: A
 
     Args:
         scheme: One of these.
-        mass: float (C,), what the elements of each class count together.
+        mass: float (C,), total weight of the elements of each class.
         labels: The labels (C,).
         frequency: float (C,), f_c of "median_frequency".
 
     Raises:
-        TargetError: a class without elements.
-        OptionError: an unknown scheme, or weights that do not fit.
+        TargetError: A class has no elements.
+        OptionError: The scheme is unknown, or the weights do not fit.
 
     Example:
         >>> scheme_weights("power(0)", np.array([9.0, 1.0]), "ab").tolist()

@@ -1,7 +1,7 @@
-"""Plans that make rows or take rows away by their features: the bridge to imbalanced-learn.
+"""Plans that create or remove rows by their features, with samplers of imbalanced-learn.
 
-Such a plan is made from labels, like every plan; `realize(x)` carries it out on the features of the training rows and
-gives a plan over given and new rows. Nothing outside the training rows is ever looked at.
+Such a plan is made from labels, like every plan. `realize(x)` applies it to the features of the training rows, and
+returns a plan for given and new rows. It uses no rows other than the training rows.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Synthesis(Unrealized):
 
     Attributes:
         sampler: A name of `samplers.MAKERS`, or an imbalanced-learn sampler.
-        k_neighbors: Neighbors that a row is averaged with; None: the sampler's own.
+        k_neighbors: Number of neighbors with which a row is averaged. None: the default of the sampler.
         options: Further settings of the sampler.
     """
 
@@ -43,7 +43,7 @@ class Synthesis(Unrealized):
 
     @property
     def new_counts(self) -> Array:
-        """New rows of each class, int64 (C,)."""
+        """Number of new rows of each class, int64 (C,)."""
         return self.drawn - self.counts
 
     def new_rows(self, x: Any, seed: int = 0) -> tuple[Any, Array]:
@@ -58,8 +58,8 @@ class Synthesis(Unrealized):
             Features of the new rows, in the structure and types of `x`, and their class codes int32, class by class.
 
         Raises:
-            DataError: A class with fewer rows than neighbors, infinite or textual features.
-            OptionError: A sampler that does not fit these columns.
+            DataError: A class has fewer rows than neighbors, or features are infinite or text.
+            OptionError: The sampler does not support these columns.
         """
         check_rows(x, self)
         layout = layout_of(x)
@@ -73,7 +73,7 @@ class Synthesis(Unrealized):
         return layout.unpack(np.concatenate(chosen)), codes
 
     def realize(self, x: Any, seed: int = 0) -> Realized:
-        """The plan with its new rows (`.new`), made by `new_rows`."""
+        """Return the plan with its new rows (`.new`), made by `new_rows`."""
         fresh, new = self.new_rows(x, seed)
         rows = Rows(None, np.concatenate([self.codes, new]), np.arange(len(self.codes) + len(new)), None)
         return realized(self.name, self, _over(rows, self), rows, fresh, new)
@@ -120,14 +120,14 @@ class Synthesis(Unrealized):
 class Cleaning(Unrealized):
     """All rows except those among other classes (see `clean`).
 
-    How many rows stay is known after `realize`; until then the plan counts them all.
+    The number of kept rows is known after `realize`. Until then, the plan counts all rows.
     """
 
     sampler: Any = "tomek"
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def kept(self, x: Any, seed: int = 0) -> Array:
-        """Row numbers that stay, int64, rising."""
+        """Row numbers of the kept rows, int64, ascending."""
         check_rows(x, self)
         named = isinstance(self.sampler, str)
         sampler = samplers.cleaner(self.sampler, self.options) if named else _copy(self.sampler)

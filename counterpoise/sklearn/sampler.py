@@ -1,4 +1,4 @@
-"""A plan as a sampler of imbalanced-learn's kind: for its pipelines and for tables that fit in memory."""
+"""A plan as a sampler for pipelines of imbalanced-learn, for tables that fit in memory."""
 
 from __future__ import annotations
 

@@ -105,7 +105,7 @@ def self_paced_trees() -> Any:
 
 
 def hist_gradient_boosting() -> Any:
-    """Gradient-boosted trees of scikit-learn, at most 500, ended by the stopping rows."""
+    """Gradient-boosted trees of scikit-learn, at most 500, with early stopping."""
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     return HistGradientBoostingClassifier(max_iter=500, learning_rate=0.05, early_stopping=True, n_iter_no_change=30)
@@ -121,7 +121,7 @@ def logistic_regression() -> Any:
 
 
 def lightgbm() -> Any:
-    """Gradient-boosted trees of LightGBM, at most 500, ended by the stopping rows."""
+    """Gradient-boosted trees of LightGBM, at most 500, with early stopping."""
     from lightgbm import LGBMClassifier
 
     return LGBMClassifier(

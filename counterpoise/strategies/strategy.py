@@ -171,21 +171,22 @@ class Strategy:
 
 @dataclass(frozen=True)
 class Single(Strategy):
-    """One model under one plan and one loss (made by `cp.Strategy`).
+    """One model with one plan and one loss (made by `cp.Strategy`).
 
     Attributes:
         plan: Function (labels, sample_weight=, classes=) -> Plan.
         options: Keyword arguments of the plan.
         loss: Name of the loss (see `engines.objective`).
-        constants: Function of the training rows' class counts giving the loss's constants.
+        constants: Function from the class counts of the training rows to the constants of the loss.
         finish: Name of a step on the trained network (see `engines.finishing`), or "".
-        mix: What mixes the rows of each batch: "mixup" or "remix" (see `feed.Mixup`, `feed.Remix`), or "".
+        mix: How the rows of each batch are mixed: "mixup" or "remix" (see `feed.Mixup`, `feed.Remix`), or "" for no
+            mixing.
         mixing: Settings of the mix, for example {"alpha": 0.4}.
         hyperparameters: One or two numbers that may be tuned (see `Hyperparameter`).
-        model: Key of the model that trains it, "" for the first of the run.
+        model: Key of the model that is trained, "" for the first model of the run.
 
     Raises:
-        OptionError: an unknown `mix`.
+        OptionError: `mix` is unknown.
     """
 
     plan: Callable[..., Plan] = plans.uniform
