@@ -167,7 +167,7 @@ def _scores(given: Any) -> Array:
             f"were not used to train the model."
         )
     if not np.isfinite(scores).all():
-        raise OptionError("The scores contain NaN or infinite values. Check the model that predicted them.")
+        raise OptionError("The scores contain NaN or infinite values. Check the model that returned these scores.")
     return (scores[:, None] if scores.ndim == 1 else scores).astype(np.float32)
 
 

@@ -97,10 +97,10 @@ def fitted_calibrator(
     name = kept["kind"]
     change = f"{name} changes held-out log loss by {-gain:+.4g} per row (standard error {error:.2g})"
     if not gain > error:
-        return None, (*notes, f"Calibration: {change}, so it was not used.")
+        return None, (*notes, f"Calibration: {change}, so the calibrator was not used.")
     if len(some) < len(lp):
         kept = _fit(name, lp, labels, w, kept)
-    return kept, (*notes, f"Calibration: {change}; kept.")
+    return kept, (*notes, f"Calibration: {change}, so the calibrator was kept.")
 
 
 def calibrator_kinds(kind: str) -> list[str]:

@@ -189,7 +189,7 @@ def _count(blocks: Any, label: Callable[..., Any] | None, classes: int | None, s
             complete = False
             break
         if block.size and block.min() < 0:
-            raise DataError(f"label gives class code {int(block.min())}. Expected 0, 1, 2 ...")
+            raise DataError(f"label returned class code {int(block.min())}. Expected 0, 1, 2 ...")
         more = np.bincount(block, minlength=len(counts))
         counts = more + np.pad(counts, (0, len(more) - len(counts)))
         seen += len(block)

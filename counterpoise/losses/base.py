@@ -8,9 +8,9 @@
 A subclass only defines a formula on logits. The base class determines which elements count:
 
 - The mask of the outputs (`Embedding(mask_zero=True)`, `Masking`) and `ignore_class` exclude elements. The mean is over
-the other elements, as in Keras. An element of weight 0 adds nothing, but stays in the mean. - The label and the output
-of an excluded element have no effect on the loss. - If an element counts, but its label is not one of the classes, the
-loss is NaN.
+  the other elements, as in Keras. An element of weight 0 adds nothing, but stays in the mean.
+- The label and the output of an excluded element have no effect on the loss.
+- If an element counts, but its label is not one of the classes, the loss is NaN.
 """
 
 from __future__ import annotations

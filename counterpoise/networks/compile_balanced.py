@@ -128,7 +128,7 @@ def _by_output(options: Mapping[str, Any], names: Sequence[str]) -> dict[str, di
     per_output = list(counts.values()) if isinstance(counts, Mapping) else counts
     if not (isinstance(per_output, (list, tuple)) and len(per_output) > 0 and all(map(_of_an_output, per_output))):
         if len(names) > 1:
-            raise OptionError(f"The model has outputs {list(names)}. Expected counts for each, as a dict or list.")
+            raise OptionError(f"The model has outputs {list(names)}. Expected counts for each output, as a dict or list.")
         return {names[0]: dict(options)}
     return {
         name: {word: _own(word, options[word], name, i, names) for word in _PER_OUTPUT} for i, name in enumerate(names)

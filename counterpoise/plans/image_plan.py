@@ -5,9 +5,9 @@ then draw images. This changes the class proportions of pixels differently for e
 drawn, so no constant corrects the probabilities. There are two solutions:
 
 - `weighted=True`: the loss of each image is weighted by 1 / its inclusion (how often an epoch draws it). The expected
-loss then equals the loss over the original pixels, and no correction is needed. Rare images are drawn more often, each
-with a smaller weight. - otherwise the probabilities need a calibrator, fitted on whole images with the original class
-proportions.
+  loss then equals the loss over the original pixels, and no correction is needed. Rare images are drawn more often,
+  each with a smaller weight.
+- `weighted=False`: the probabilities need a calibrator, fitted on whole images with the original class proportions.
 
 Source: weights by inclusion, Horvitz and Thompson (JASA 47, 1952).
 """

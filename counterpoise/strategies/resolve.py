@@ -91,7 +91,6 @@ def _for_network(single: Single, network: Model) -> Single:
         )
     if own:
         network.warn_once(
-            f"strategy {single.name!r} trains with its own loss {single.loss!r} in place of the model's"
-            f"{network.loss_label}"
+            f"strategy {single.name!r} trains with its own loss {single.loss!r}, which replaces the loss of the " f"model:{network.loss_label}"
         )
     return single if own or network.user_loss is None else replace(single, loss="model", constants=no_constants)
