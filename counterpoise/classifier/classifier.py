@@ -249,7 +249,8 @@ class Classifier:
             if cost_column is not None or by is not None:
                 name, fix = ("by", "Leave by= out.") if cost_column is None else ("cost_column", "Pass costs.")
                 raise OptionError(
-                    f"{name} is for classifiers that decide single rows, but this classifier decides units (groups of " f"rows). {fix}"
+                    f"{name} is for classifiers that decide single rows, but this classifier decides units (groups of "
+                    f"rows). {fix}"
                 )
             scores = unit_part(self.scores)
             rule, text = decided(self.target, self.unit.rule, scores, self.classes_.tolist(), aim, **how)

@@ -178,7 +178,9 @@ def check_description(description: Any, rule: Rule | LabelRules) -> tuple[list[A
     card = fields["card"]
     CARD(card, "the model card")
     if len(card.get("classes", classes)) != len(classes):
-        raise ArtifactError(f"its model card has {len(card['classes'])} classes, but the file has {len(classes)} labels.")
+        raise ArtifactError(
+            f"its model card has {len(card['classes'])} classes, but the file has {len(classes)} labels."
+        )
     value = card.get("threshold", {}).get("value", rule.threshold)
     if value != rule.threshold:
         raise ArtifactError(f"its model card has the threshold {value}, but its decision rule has {rule.threshold}.")

@@ -120,7 +120,8 @@ def by_column(rule: Rule, name: Any, cost_fp: Any, schema: Schema | None) -> Rul
         )
     if schema is None:
         raise OptionError(
-            f"cost_column={name!r} names a column of a table, but the rows of this classifier are not tables. Pass " "costs."
+            f"cost_column={name!r} names a column of a table, but the rows of this classifier are not tables. Pass "
+            "costs."
         )
     column = cost_column(name, cost_fp)
     return replace(
@@ -179,11 +180,12 @@ def with_review(
         raise OptionError("review_alpha and review_budget cannot be combined. Pass one of them.")
     if REVIEW in [str(label) for label in classes]:
         raise OptionError(
-            f"A class has the name {REVIEW!r}, but this name is reserved for rows that go to a human. Rename the " "class."
+            f"A class has the name {REVIEW!r}, but this name is reserved for rows that go to a human. Rename the class."
         )
     if "log_p" not in scores:
         raise OptionError(
-            "This classifier has no out-of-fold scores, so it cannot choose which rows go to a human. Train a " "classifier with cp.fit, or pass labels to cp.wrap."
+            "This classifier has no out-of-fold scores, so it cannot choose which rows go to a human. Train a "
+            "classifier with cp.fit, or pass labels to cp.wrap."
         )
     if alpha is None:
         column = rule.column

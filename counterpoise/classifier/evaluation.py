@@ -261,7 +261,9 @@ def _weights(rows: Any, given: Any, source: str | None, n: int) -> Array | None:
 
 def _column(rows: Any, name: str, role: str, source: str | None) -> pl.Series:
     if not isinstance(rows, pl.DataFrame):
-        raise OptionError(f"{role}={name!r} names a column, but the rows are arrays, which have no columns. Pass one value per row.")
+        raise OptionError(
+            f"{role}={name!r} names a column, but the rows are arrays, which have no columns. Pass one value per row."
+        )
     if name not in rows.columns:
         raise ColumnError(f"{source} lacks the column {name!r} for {role}.{did_you_mean(name, rows.columns)}")
     return rows[name]
@@ -290,6 +292,9 @@ def _labels(clf: Any, data: Any, y: Any, target: Any, named: set[str]) -> tuple[
     if absent:
         hint = did_you_mean(absent[0], frame.columns)
         if len(labels) > 1 and target is None:
-            hint += " If one column contains all labels, pass its name as target=, or pass text labels as cp.labels(..., " "separator=...)."
+            hint += (
+                " If one column contains all labels, pass its name as target=, or pass text labels as cp.labels(..., "
+                "separator=...)."
+            )
         raise ColumnError(f"{source} lacks the target column {absent[0]!r}.{hint}")
     return frame[where] if isinstance(where, str) else where.read(frame.select(labels)), frame, source

@@ -198,7 +198,10 @@ def _finite(value: float | None) -> bool:
 def _others(record: Mapping[str, Any]) -> Iterator[str]:
     """Rows for a human, and single rows where units are decided."""
     if (review := record["review"]) is not None:
-        yield f"Rows that go to a human: {with_ends(review['share'])}. Error of all other rows: " f"{with_ends(review['error'])}."
+        yield (
+            f"Rows that go to a human: {with_ends(review['share'])}. Error of all other rows: "
+            f"{with_ends(review['error'])}."
+        )
     if (units := record["units"]) is not None:
         mixed = f" {units['mixed']:,} units contain rows of several classes." if units["mixed"] else ""
         how = f"{units['aggregate']} of the probabilities, calibrated"

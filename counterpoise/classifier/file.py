@@ -134,7 +134,9 @@ def _rule_values(config: Mapping[str, Any]) -> Any:
         layers = [layer for layer in config["config"]["layers"] if layer["name"] == "rule"]
         values = layers[0]["config"]["rule"]
     except (TypeError, KeyError, IndexError, AttributeError):
-        raise ArtifactError("its configuration lacks the decision rule that every Counterpoise file contains.") from None
+        raise ArtifactError(
+            "its configuration lacks the decision rule that every Counterpoise file contains."
+        ) from None
     return values
 
 
@@ -143,7 +145,9 @@ def _members(whole: keras.Model, rule: Any, schema: Schema | None, target: Targe
     layers = {layer.name: layer for layer in whole.layers}
     members = layers.get("members")
     if not isinstance(members, keras.Model) or not hasattr(layers.get("rule"), "rule"):
-        raise ArtifactError("it lacks the networks ('members') or the decision rule that every Counterpoise file contains.")
+        raise ArtifactError(
+            "it lacks the networks ('members') or the decision rule that every Counterpoise file contains."
+        )
     classes = len(rule.prior)
     outputs = [tuple(output.shape) for output in members.outputs]
     if len(outputs) != len(rule.log_shifts) or not all(target.fits(shape, classes) for shape in outputs):

@@ -69,7 +69,9 @@ def by_group(
         OptionError: The values were not stored, there are too many, or too few rows in each.
     """
     if schema is None:
-        raise OptionError(f"by={name!r} names a column of a table, but the rows of this classifier are not tables. Leave by= out.")
+        raise OptionError(
+            f"by={name!r} names a column of a table, but the rows of this classifier are not tables. Leave by= out."
+        )
     if name not in stored or "by" not in scores:
         raise OptionError(
             f"by is {name!r}, but training did not store the values of this column. Pass "

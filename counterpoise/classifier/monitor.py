@@ -95,7 +95,8 @@ def adapted(clf: Classifier, drift: Drift | Mapping[str, Drift]) -> Classifier:
         if one.rule is None:
             where = f"Label {label!r}: " if label else ""
             raise OptionError(
-                f"{where}{one.estimate.note} The probabilities of these rows cannot be corrected without labels. Label " "some of these rows."
+                f"{where}{one.estimate.note} The probabilities of these rows cannot be corrected without labels. Label "
+                "some of these rows."
             )
         rules.append(one.rule)
     return clf.with_rule(clf.rule.with_problem_rules(rules))

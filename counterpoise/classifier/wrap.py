@@ -200,7 +200,8 @@ def _check_fit(members: keras.Model, order: Sequence[Any], shift: Array, target:
     if units not in target.widths(len(order)):
         count = units if target.independent else max(2, units)
         raise OptionError(
-            f"The outputs of the model are for {count} {what} but there are {len(order)} labels ({order[:6]}). Pass " "classes=[...] in the order of the outputs."
+            f"The outputs of the model are for {count} {what} but there are {len(order)} labels ({order[:6]}). Pass "
+            "classes=[...] in the order of the outputs."
         )
     if shift.shape != target.shape(len(order)):
         raise OptionError(f"The plan is for {len(shift)} {what} but the model is for {len(order)}.")

@@ -119,14 +119,18 @@ def _plausible(rule: Rule, estimate: PriorEstimate) -> tuple[bool | None, str]:
     if not moved:
         return (
             True,
-            f"The class proportions have not changed significantly. The decision rule stays as it was. Its aim ({aim}) " "is as likely to be met as before.",
+            f"The class proportions have not changed significantly. The decision rule stays as it was. Its aim ({aim}) "
+            "is as likely to be met as before.",
         )
     if goal.under_new_prior == "moves":
         return True, f"The aim ({aim}) does not depend on the class proportions and is as likely to be met as before."
     if goal.under_new_prior == "stays":
         return False, "The class proportions changed. The threshold is now applied to the new probabilities."
     cut = "threshold" if rule.offsets is None else "offsets"
-    return False, f"The class proportions changed. The {cut} for {aim} was chosen for the old proportions. Use the new {cut}."
+    return (
+        False,
+        f"The class proportions changed. The {cut} for {aim} was chosen for the old proportions. Use the new {cut}.",
+    )
 
 
 def _has_drifted(estimate: PriorEstimate) -> bool:

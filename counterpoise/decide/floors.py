@@ -98,9 +98,7 @@ def floor_offsets(lp: Array, labels: Array, floors: Array, offsets: Array, w: Ar
     good = np.flatnonzero(np.all(each >= floors - 1e-12, axis=1))
     if len(good) == 0:
         reached = ", ".join(f"{each[0, c]:.3g} for class {c}" for c in np.flatnonzero(floors > 0))
-        raise GuaranteeError(
-            f"The recall floors cannot all be reached on these rows. The best balance is {reached}."
-        )
+        raise GuaranteeError(f"The recall floors cannot all be reached on these rows. The best balance is {reached}.")
     return np.asarray(path[good[-1]])
 
 
@@ -160,4 +158,7 @@ def _supported(named: Array, rows: Array, reached: Array, floors: Array, delta: 
         hits = round(reached[c] * rows[c])
         best = float(betaincinv(hits, rows[c] - hits + 1, delta)) if hits else 0.0
         bounds.append(f"{floors[c]:g} for class {c} with {rows[c]} rows (at best {np.floor(best * 100) / 100:.2f})")
-    return f"These recalls cannot be guaranteed together: {', '.join(bounds)}. Lower the floors, or set aside more rows " "(guarantee_rows=)."
+    return (
+        f"These recalls cannot be guaranteed together: {', '.join(bounds)}. Lower the floors, or set aside more rows "
+        "(guarantee_rows=)."
+    )

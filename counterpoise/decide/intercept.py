@@ -163,7 +163,8 @@ def _words(mean: Array, share: Array, error: Array, off: Array, fitted: Array | 
     if not off.any():
         worst = int(np.argmax(np.abs(share - mean) / np.maximum(error, 1e-300)))
         return (
-            f"{lead} of every class agrees with its observed share within {LIMIT:g} standard errors (largest " f"difference: class {worst}, {_means_text(mean, share, error, worst)}). No intercept was added.",
+            f"{lead} of every class agrees with its observed share within {LIMIT:g} standard errors (largest "
+            f"difference: class {worst}, {_means_text(mean, share, error, worst)}). No intercept was added.",
         )
     listed = np.flatnonzero(off)
     pairs = "; ".join(f"class {c}: {_means_text(mean, share, error, c)}" for c in listed[:SHOWN])

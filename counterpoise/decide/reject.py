@@ -101,7 +101,10 @@ def fit_reject(proba: Array, y: Array, alpha: float = 0.1) -> Reject:
     few = [f"class {c} has {counts[c]}" for c, r in enumerate(ranks) if r < 1]
     if few:
         needed = math.ceil(1.0 / alpha - 1.0 - 1e-9)
-        raise GuaranteeError(f"A coverage of {1 - alpha:g} per class needs {needed} rows of each class, but {', '.join(few)}. Raise " "alpha, or pass more rows.")
+        raise GuaranteeError(
+            f"A coverage of {1 - alpha:g} per class needs {needed} rows of each class, but {', '.join(few)}. Raise "
+            "alpha, or pass more rows."
+        )
     floors = np.array([np.sort(p[labels == c, c])[r - 1] for c, r in enumerate(ranks)])
     return Reject(alpha, floors, counts)
 

@@ -178,7 +178,8 @@ def apply_rule(rule: Rule, member_logits: Sequence[Array]) -> Decision:
     """
     if len(member_logits) != len(rule.log_shifts):
         raise OptionError(
-            f"The rule has {len(rule.log_shifts)} members, but the outputs are from {len(member_logits)}. Pass one " "array per member."
+            f"The rule has {len(rule.log_shifts)} members, but the outputs are from {len(member_logits)}. Pass one "
+            "array per member."
         )
     return apply_rule_to_log_p(rule, _corrected(member_logits, list(rule.log_shifts), rule.gammas))
 

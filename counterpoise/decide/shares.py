@@ -189,7 +189,8 @@ def estimate_prior(
     note = (
         f"The new scores are consistent with a pure prior shift: only the class proportions changed (p = {p:.2g})."
         if pure
-        else f"Not a pure prior shift (p = {p:.2g}), so the probabilities cannot be corrected. The rows within a class " "have changed too."
+        else f"Not a pure prior shift (p = {p:.2g}), so the probabilities cannot be corrected. The rows within a class "
+        "have changed too."
     )
     return PriorEstimate(q, low, high, study.prior, method, float(p), pure, note)
 

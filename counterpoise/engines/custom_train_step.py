@@ -131,7 +131,9 @@ class OwnBatches(keras.utils.PyDataset):
         self.weighted = any(np.ptp(w) > 0 for w in weights)
         if self.weighted and any(w.ndim > 1 for w in weights):
             raise ModelError(
-                "The model's own training step takes one weight per row, but here each label has its own weight. The " "weights differ because of the strategy or because of missing labels. Use a model without its own " 'training step, or use strategy="none" on rows without missing labels.'
+                "The model's own training step takes one weight per row, but here each label has its own weight. The "
+                "weights differ because of the strategy or because of missing labels. Use a model without its own "
+                'training step, or use strategy="none" on rows without missing labels.'
             )
 
     def __getitem__(self, index: int) -> tuple[Any, ...]:

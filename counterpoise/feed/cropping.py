@@ -88,5 +88,8 @@ def crops(
     plan = crop_plan(masks, size, share=share, crops=crops)
     check_lengths({"x": x, "masks": plan.masks})
     if tuple(x.shape[1 : plan.masks.ndim]) != plan.masks.shape[1:]:
-        raise DataError(f"x has shape {tuple(x.shape)} and masks {plan.masks.shape}. Expected one mask for each image, with the " "same height and width.")
+        raise DataError(
+            f"x has shape {tuple(x.shape)} and masks {plan.masks.shape}. Expected one mask for each image, with the "
+            "same height and width."
+        )
     return CropFeed(x, plan, check_int(batch_size, "batch_size"), check_int(seed, "seed", 0))

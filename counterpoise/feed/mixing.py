@@ -183,7 +183,9 @@ class Remix(Mixup):
     ) -> None:
         sizes = np.asarray(counts, dtype=float)
         if sizes.ndim != 1 or len(sizes) < 2 or not np.all(np.isfinite(sizes) & (sizes > 0)):
-            raise TargetError(f"counts are {counts!r:.80}. Expected the number of rows of each class, for at least two classes.")
+            raise TargetError(
+                f"counts are {counts!r:.80}. Expected the number of rows of each class, for at least two classes."
+            )
         kwargs.pop("classes", None)
         super().__init__(len(sizes), alpha, **kwargs)
         self.counts = [float(size) for size in sizes]

@@ -154,7 +154,8 @@ def _labels(label: Callable[..., Any] | None, element: Any) -> Any:
     if label is None:
         if len(element) < 2:
             raise DataError(
-                "The elements of the dataset are not pairs. Expected pairs (x, y). Otherwise pass label=, a function " "that returns the class of x."
+                "The elements of the dataset are not pairs. Expected pairs (x, y). Otherwise pass label=, a function "
+                "that returns the class of x."
             )
         return element[1]
     try:
@@ -176,7 +177,8 @@ def _codes(label: Callable[..., Any] | None, element: Any) -> Any:
         codes = codes[:, 0]
     if codes.shape.rank != 1 or not codes.dtype.is_integer:
         raise DataError(
-            f"label gives {codes.dtype.name} of shape {codes.shape} for a block of elements. Expected one integer " "class code for each element (tf.argmax(y, -1) for one-hot, a lookup table for text)."
+            f"label gives {codes.dtype.name} of shape {codes.shape} for a block of elements. Expected one integer "
+            "class code for each element (tf.argmax(y, -1) for one-hot, a lookup table for text)."
         )
     return tf.cast(codes, tf.int32)
 

@@ -143,7 +143,10 @@ def weight_map(
 def _batches(y: Any) -> Iterable[Any] | None:
     if isinstance(y, keras.utils.PyDataset):
         if y.num_batches is None:
-            raise DataError("The PyDataset never ends (num_batches is None), so its classes cannot be counted. Pass the target " "itself, or weights by label.")
+            raise DataError(
+                "The PyDataset never ends (num_batches is None), so its classes cannot be counted. Pass the target "
+                "itself, or weights by label."
+            )
         return (y[i] for i in range(y.num_batches))
     if not hasattr(y, "element_spec"):
         return None

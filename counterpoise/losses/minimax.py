@@ -89,7 +89,9 @@ class AUCMinimax(Loss):
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         if static_shape(y_pred)[-1] != 4 or len(static_shape(y_pred)) != 2:
-            raise ModelError(f"AUCMinimax got outputs of shape {static_shape(y_pred)}. Expected (N, 4), the output of MinimaxHead.")
+            raise ModelError(
+                f"AUCMinimax got outputs of shape {static_shape(y_pred)}. Expected (N, 4), the output of MinimaxHead."
+            )
         z, a, b, alpha = (y_pred[:, k] for k in range(4))
         if static_shape(y_true)[1:] not in ((), (1,)):
             raise ModelError(f"AUCMinimax got labels of shape {static_shape(y_true)}. Expected (N,) or (N, 1).")

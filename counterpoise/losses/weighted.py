@@ -89,7 +89,10 @@ class LabelWeighted(LabelLoss):
         super().__init__(**options)
         pairs = np.asarray(weights, dtype=np.float64)
         if pairs.ndim != 2 or pairs.shape[1] != 2:
-            raise OptionError(f"weights have shape {pairs.shape}. Expected (labels, 2): one weight if the label is absent, and one " "if it is present.")
+            raise OptionError(
+                f"weights have shape {pairs.shape}. Expected (labels, 2): one weight if the label is absent, and one "
+                "if it is present."
+            )
         class_numbers(pairs.ravel(), "weights")
         self.weights, self.mix = pairs, _mix()
 

@@ -128,7 +128,9 @@ def _by_output(options: Mapping[str, Any], names: Sequence[str]) -> dict[str, di
     per_output = list(counts.values()) if isinstance(counts, Mapping) else counts
     if not (isinstance(per_output, (list, tuple)) and len(per_output) > 0 and all(map(_of_an_output, per_output))):
         if len(names) > 1:
-            raise OptionError(f"The model has outputs {list(names)}. Expected counts for each output, as a dict or list.")
+            raise OptionError(
+                f"The model has outputs {list(names)}. Expected counts for each output, as a dict or list."
+            )
         return {names[0]: dict(options)}
     return {
         name: {word: _own(word, options[word], name, i, names) for word in _PER_OUTPUT} for i, name in enumerate(names)
@@ -160,7 +162,9 @@ def _loss_of(tensor: Any, *, counts: Any, scheme: Any, rows: Any, loss: Any, ign
     """The loss of one output: weighted by class, by label, or (counts None) the user's own."""
     if counts is None:
         if loss is None:
-            raise OptionError('counts is None for an output. Pass the loss of this output, for example loss={"price": "mse"}.')
+            raise OptionError(
+                'counts is None for an output. Pass the loss of this output, for example loss={"price": "mse"}.'
+            )
         return keras.losses.get(loss)
     units = tensor.shape[-1]
     counts = in_class_order(counts, "counts", fill=0) if rows is None else in_unit_order(counts, "counts")
@@ -203,7 +207,8 @@ def _is_logits(tensor: Any, output: str) -> bool:
     if activation == "linear":
         return True
     raise ModelError(
-        f"Counterpoise cannot determine whether layer {layer.name!r} returns logits or probabilities. Pass " 'output="logits" or output="probabilities".'
+        f"Counterpoise cannot determine whether layer {layer.name!r} returns logits or probabilities. Pass "
+        'output="logits" or output="probabilities".'
     )
 
 

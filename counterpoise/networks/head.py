@@ -124,7 +124,8 @@ def prior_logits(counts: Any, units: int, rows: float | None = None) -> Array:
     low = np.flatnonzero((n <= 0) | (n >= (np.inf if rows is None else rows)))
     if len(low):
         raise OptionError(
-            f"counts[{low[0]}] is {n[low[0]]:g}. Each class must occur in some rows, but not in all rows, because " "otherwise its bias is infinite."
+            f"counts[{low[0]}] is {n[low[0]]:g}. Each class must occur in some rows, but not in all rows, because "
+            "otherwise its bias is infinite."
         )
     if rows is not None:
         return np.log(n) - np.log(rows - n)

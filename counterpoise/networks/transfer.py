@@ -166,7 +166,8 @@ def _pooled(h: Any) -> Any:
     """The mean over places, where there are some."""
     if not hasattr(h, "shape") or len(h.shape) not in (2, 3, 4):
         raise ModelError(
-            "Expected a backbone with a single output of shape (N, units), (N, places, units) or (N, height, width, " "units). Build a keras.Model that ends in the last layer of the backbone."
+            "Expected a backbone with a single output of shape (N, units), (N, places, units) or (N, height, width, "
+            "units). Build a keras.Model that ends in the last layer of the backbone."
         )
     if len(h.shape) == 2:
         return h

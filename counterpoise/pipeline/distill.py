@@ -151,7 +151,10 @@ def _decided(clf: Classifier, teacher: Classifier) -> Classifier:
     try:
         return clf.decide(**asked)
     except GuaranteeError as error:
-        logger.warning("The threshold of the student maximizes F1, because the student cannot use the aim of the teacher: %s", error)
+        logger.warning(
+            "The threshold of the student maximizes F1, because the student cannot use the aim of the teacher: %s",
+            error,
+        )
         return clf
 
 

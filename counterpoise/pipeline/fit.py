@@ -195,7 +195,9 @@ def cost_column_of(column: Any, cost_fp: Any) -> CostColumn | None:
         OptionError: One of both without the other, or not the name of a column.
     """
     if column is None and cost_fp is not None:
-        raise OptionError("cost_fp requires cost_column. Without a column, pass both costs to clf.decide(cost=(cost_fp, cost_fn)).")
+        raise OptionError(
+            "cost_fp requires cost_column. Without a column, pass both costs to clf.decide(cost=(cost_fp, cost_fn))."
+        )
     return None if column is None else cost_column(column, cost_fp)
 
 
@@ -205,7 +207,9 @@ def check_cost_column(examples: Examples) -> None:
     what = target.what if target.many_per_row else f"{len(examples.classes)} classes"
     what = what if examples.schema is not None else "no columns"
     if target.many_per_row or len(examples.classes) > 2 or examples.schema is None:
-        raise OptionError(f"cost_column is for tables with two classes, but the rows have {what}. Leave cost_column out.")
+        raise OptionError(
+            f"cost_column is for tables with two classes, but the rows have {what}. Leave cost_column out."
+        )
 
 
 def blend_folds(examples: Examples, rows: Holdout, seed: int) -> tuple[Fold, ...] | None:
@@ -255,11 +259,16 @@ def _trained(strategy: Strategy, trainer: Trainer, rows: Division, tune_threshol
 def _tunes(wanted: bool | None, strategy: Strategy, given: bool) -> bool:
     """Whether held-out rows choose the threshold; those that the user gave do so when asked."""
     if wanted is False and strategy.only_decides:
-        raise OptionError(f"strategy {strategy.name!r} only tunes the threshold, so it cannot be combined with tune_threshold=False. " "Leave tune_threshold out.")
+        raise OptionError(
+            f"strategy {strategy.name!r} only tunes the threshold, so it cannot be combined with tune_threshold=False. "
+            "Leave tune_threshold out."
+        )
     if wanted is None and given and not strategy.only_decides:
         if strategy.aim != "argmax":
             logger.warning(
-                "The classifier uses the default threshold (0.5, or the most probable class). Your validation rows " "were used for early stopping, so the threshold was not chosen on them. To choose it on these rows " "anyway, pass tune_threshold=True (--tune-threshold)."
+                "The classifier uses the default threshold (0.5, or the most probable class). Your validation rows "
+                "were used for early stopping, so the threshold was not chosen on them. To choose it on these rows "
+                "anyway, pass tune_threshold=True (--tune-threshold)."
             )
         return False
     return wanted is not False

@@ -231,7 +231,9 @@ def options_of(function: Callable[..., Any], given: Mapping[str, Any]) -> dict[s
         (3, 'auto')
     """
     if "weights" in given:
-        warnings.warn("The argument weights= is now called initial_weights=. Use the new name.", DeprecationWarning, stacklevel=3)
+        warnings.warn(
+            "The argument weights= is now called initial_weights=. Use the new name.", DeprecationWarning, stacklevel=3
+        )
         given = {"initial_weights" if name == "weights" else name: value for name, value in given.items()}
     name = function.__name__
     known = GROUPED[name].__annotations__

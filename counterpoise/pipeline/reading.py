@@ -38,7 +38,8 @@ def check_order(function: str, model: Any, data: Any) -> None:
     if _are_rows(model):
         labels = repr(data) if isinstance(data, str) else "LABELS"
         raise OptionError(
-            f"The first argument of {function} must be the model, but rows were passed ({type(model).__name__}). Pass " f"the rows by name: cp.{function}(data=ROWS, y={labels})."
+            f"The first argument of {function} must be the model, but rows were passed ({type(model).__name__}). Pass "
+            f"the rows by name: cp.{function}(data=ROWS, y={labels})."
         )
     if data is None:
         raise OptionError(
@@ -67,7 +68,8 @@ def read_for(model: Any, data: Any, y: Any, **options: Any) -> Examples:
         return set_aside(_read_images(data, y, options))
     if isinstance(data, Scan):
         raise OptionError(
-            "A scan reads its rows from disk in parts, but this function needs all rows in memory. Pass the file " "itself, or use cp.fit."
+            "A scan reads its rows from disk in parts, but this function needs all rows in memory. Pass the file "
+            "itself, or use cp.fit."
         )
     named = _by_name(model)
     options["inputs"] = inputs_of(model)

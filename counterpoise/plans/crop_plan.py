@@ -237,5 +237,8 @@ def crop_plan(masks: Any, size: int | Sequence[int], *, share: float = 0.5, crop
             "The masks contain fewer than two classes (codes below 0 are ignored). Pass masks of two classes or more."
         )
     if plan.around == count:
-        raise OptionError(f"With share={share}, all {count} crops would be around a rare class. At least one crop must be drawn " "anywhere in the images. Raise crops=, or lower share=.")
+        raise OptionError(
+            f"With share={share}, all {count} crops would be around a rare class. At least one crop must be drawn "
+            "anywhere in the images. Raise crops=, or lower share=."
+        )
     return plan

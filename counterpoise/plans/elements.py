@@ -117,7 +117,10 @@ def _of_kind(kind: str, source: LabelSource, weight: Array, ignore: tuple[Any, .
     """Elements of a target read as one-hot rows, as codes, or as labels of 0 and 1."""
     if kind == "one_hot":
         if ignore:
-            raise DataError('ignore= cannot be used with kind="one_hot", because ignore= takes labels, and one-hot rows contain ' "only 0 and 1. Use mask= instead.")
+            raise DataError(
+                'ignore= cannot be used with kind="one_hot", because ignore= takes labels, and one-hot rows contain '
+                "only 0 and 1. Use mask= instead."
+            )
         return _of_one_hot(source, weight)
     if ignore:
         left_out = [code for code, level in enumerate(source.levels) if plain_label(level) in ignore]
@@ -134,7 +137,9 @@ def _of_one_hot(source: LabelSource, weight: Array) -> Elements:
     off = np.argwhere((values.sum(axis=-1) != 1) & (weight > 0))
     if len(off):
         raise TargetError(
-            f"The target is not one-hot in {rows_text(off[0][:1] if off.shape[1] else [0])} ({len(off):,} elements " "contain no 1 or more than one 1). Mask elements that do not count. For independent labels use " 'kind="multi_label".'
+            f"The target is not one-hot in {rows_text(off[0][:1] if off.shape[1] else [0])} ({len(off):,} elements "
+            "contain no 1 or more than one 1). Mask elements that do not count. For independent labels use "
+            'kind="multi_label".'
         )
     codes, classes = values.argmax(axis=-1).astype(np.int32), tuple(range(values.shape[-1]))
     return Elements("one_hot", codes, classes, weight, columns=_names(source))

@@ -167,7 +167,8 @@ def _scores(before: Any, base: Plan, members: int) -> Array:
         raise OptionError(f"before has shape {scores.shape}. Expected (members so far, {shape[0]}, {shape[1]}).")
     if len(scores) >= members:
         raise OptionError(
-            f"before has {len(scores)} members, but the ensemble has only {members}. Use " f"members={len(scores) + 1} or more."
+            f"before has {len(scores)} members, but the ensemble has only {members}. Use "
+            f"members={len(scores) + 1} or more."
         )
     return scores
 

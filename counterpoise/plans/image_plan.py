@@ -65,7 +65,9 @@ def image_plan(
     present = np.unique(codes)
     if len(present) < 2:
         raise OptionError(
-            f"All {len(codes):,} images contain class {labels[int(present[0])]!r} and no rarer class, so drawing some " "images more often has no effect. Expected images with and without a class. Use class weights instead, " "for example with class_weight, or draw crops around the rare class."
+            f"All {len(codes):,} images contain class {labels[int(present[0])]!r} and no rarer class, so drawing some "
+            "images more often has no effect. Expected images with and without a class. Use class weights instead, "
+            "for example with class_weight, or draw crops around the rare class."
         )
     plan = make([labels[code] for code in codes.tolist()], sample_weight=sample_weight)
     return replace(plan, class_weights=plan.counts / plan.drawn) if weighted else replace(plan, needs_calibration=True)

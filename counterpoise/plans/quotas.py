@@ -139,6 +139,7 @@ def _per_batch(rows: Any, labels: Sequence[Any], batch_size: int) -> Array:
         out[known[str(label)]] = check_int(number, f"quota of class {label!r}")
     if np.any(out == 0):
         raise OptionError(
-            f"Class {labels[int(np.argmin(out))]!r} has no quota. Pass a number of rows for each of: " f"{', '.join(known)}."
+            f"Class {labels[int(np.argmin(out))]!r} has no quota. Pass a number of rows for each of: "
+            f"{', '.join(known)}."
         )
     return out

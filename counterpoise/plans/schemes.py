@@ -126,5 +126,7 @@ def _by_label(wanted: Mapping[Any, Any], mass: Array, labels: Sequence[Any]) -> 
             f"{', '.join(str(label) for label in labels)}."
         )
     if not np.any(out[mass > 0] > 0):
-        raise OptionError("The weights of all classes in the target are 0. Give at least one of these classes a weight above 0.")
+        raise OptionError(
+            "The weights of all classes in the target are 0. Give at least one of these classes a weight above 0."
+        )
     return np.nan_to_num(out, nan=0.0)

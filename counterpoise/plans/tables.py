@@ -240,7 +240,9 @@ def _positive_weights(scheme: Any, labels: Sequence[Any]) -> Array:
     values = list(np.ravel(scheme)) if named is None else [named.get(k) for k in labels]
     given = len(values) if named is None else len(named)
     if given != len(labels) or any(v is None for v in values):
-        raise OptionError(f"scheme gives {given} weights. Pass one weight of the positive side for each of {list(labels)}.")
+        raise OptionError(
+            f"scheme gives {given} weights. Pass one weight of the positive side for each of {list(labels)}."
+        )
     out = np.asarray(values, dtype=float)
     if not np.all(np.isfinite(out) & (out > 0)):
         raise OptionError(f"The positive weights are {out.tolist()}. Each must be a finite number above 0.")

@@ -139,7 +139,9 @@ def _check_rows(outputs: Sequence[Any], explicit: bool) -> None:
         )
     if len(outputs) > 2 and not explicit and all(len(output.shape) == 1 for output in outputs):
         warnings.warn(
-            f"The target is a list of {len(outputs)} vectors. Counterpoise reads them as {len(outputs)} outputs of a " "model and balances each output separately. If the vectors are sequences, pass one array of shape (N, T): " "np.stack(y). If they are outputs, pass a dict by name to avoid this warning.",
+            f"The target is a list of {len(outputs)} vectors. Counterpoise reads them as {len(outputs)} outputs of a "
+            "model and balances each output separately. If the vectors are sequences, pass one array of shape (N, T): "
+            "np.stack(y). If they are outputs, pass a dict by name to avoid this warning.",
             UserWarning,
             stacklevel=4,
         )
@@ -166,7 +168,9 @@ def per_output(option: Any, names: Sequence[Any], y: Any, word: str) -> dict[Any
             f"{word} names output {strange[0]!r}, but the target has no such output.{did_you_mean(strange[0], names)}"
         )
     if missing and word == "scheme":
-        raise OptionError(f"scheme has no entry for output {missing[0]!r}. Pass a scheme for this output (None for no weights).")
+        raise OptionError(
+            f"scheme has no entry for output {missing[0]!r}. Pass a scheme for this output (None for no weights)."
+        )
     return {k: given.get(k) for k in names}
 
 

@@ -64,7 +64,8 @@ def ray(
         )
     if cpus <= 0 or gpus < 0 or retries < 0:
         raise OptionError(
-            f"cpus, gpus and retries are {cpus}, {gpus} and {retries}. Expected cpus above 0, and gpus and retries of " "0 or more."
+            f"cpus, gpus and retries are {cpus}, {gpus} and {retries}. Expected cpus above 0, and gpus and retries of "
+            "0 or more."
         )
     _imported()
     return Cluster(address or "local", {"num_cpus": cpus, "num_gpus": gpus}, retries, threads, init)
@@ -186,9 +187,13 @@ def _batch_to_retry(batch: Batch, done: list[str], tries: Counter[str], retries:
     if tries[left.jobs[0].id] > retries:
         first = str(error).strip().splitlines()[0]
         raise OptionError(
-            f"A fit was lost {retries + 1} times on the cluster ({type(error).__name__}: {first}). Check the memory of " "the nodes, or raise retries=."
+            f"A fit was lost {retries + 1} times on the cluster ({type(error).__name__}: {first}). Check the memory of "
+            "the nodes, or raise retries=."
         )
-    logger.warning("A worker of the cluster died (%s). Counterpoise sends its unfinished fits to the cluster again.", type(error).__name__)
+    logger.warning(
+        "A worker of the cluster died (%s). Counterpoise sends its unfinished fits to the cluster again.",
+        type(error).__name__,
+    )
     return left
 
 

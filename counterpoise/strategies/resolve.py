@@ -87,10 +87,13 @@ def _for_network(single: Single, network: Model) -> Single:
     )
     if single.mix and rigid:
         raise ModelError(
-            f"Strategy {single.name!r} mixes rows and their labels, but the model's own training step or loss takes " "one class for each row. Leave the strategy out, or compile the model with a loss that takes one-hot " "labels."
+            f"Strategy {single.name!r} mixes rows and their labels, but the model's own training step or loss takes "
+            "one class for each row. Leave the strategy out, or compile the model with a loss that takes one-hot "
+            "labels."
         )
     if own:
         network.warn_once(
-            f"strategy {single.name!r} trains with its own loss {single.loss!r}, which replaces the loss of the " f"model:{network.loss_label}"
+            f"strategy {single.name!r} trains with its own loss {single.loss!r}, which replaces the loss of the "
+            f"model{network.loss_label}"
         )
     return single if own or network.user_loss is None else replace(single, loss="model", constants=no_constants)

@@ -138,5 +138,7 @@ def test_how_sure_a_threshold_is(two):
 
 
 def test_two_costs_are_one_option(two):
-    with pytest.raises(OptionError, match=r"cost_fn cannot be passed alone\. Pass both costs as cost=\(cost_fp, cost_fn\)"):
+    with pytest.raises(
+        OptionError, match=r"cost_fn cannot be passed alone\. Pass both costs as cost=\(cost_fp, cost_fn\)"
+    ):
         two[0].decide(cost_fn=5, cost_fp=1)

@@ -113,7 +113,11 @@ def test_class_weights_of_one_output_go_into_keras():
         (lambda: class_weight([0, 1], "log(0.5)"), OptionError, "is not above 1"),
         (lambda: class_weight([0, 1], kind="codez"), OptionError, "Did you mean 'codes'"),
         (lambda: class_weight([[0, 0], [0, 1]], kind="multi_label"), TargetError, "Label 0 is never present"),
-        (lambda: class_weight([[1, 0], [0, 1]], [1, 2, 3], kind="multi_label"), OptionError, "Pass one weight of the positive side"),
+        (
+            lambda: class_weight([[1, 0], [0, 1]], [1, 2, 3], kind="multi_label"),
+            OptionError,
+            "Pass one weight of the positive side",
+        ),
         (lambda: class_weight([[1, 0], [0, 1]], 3.0, kind="multi_label"), OptionError, "gives 1 weights"),
         (lambda: sample_weight(np.eye(3), mask=[1, 1]), DataError, r"mask has shape \(2,\)"),
         (lambda: sample_weight(np.eye(3), mask=np.eye(3)), TargetError, 'kind="codes"'),
