@@ -96,7 +96,7 @@ def test_two_budgets(two):
     assert "500 are allowed" in both.card["threshold"]["budgets"]
     assert both.rule.threshold == clf.decide(recall_floor=0.8).rule.threshold
     less = clf.decide(recall_floor=0.99, alerts=(50, 1000))
-    assert "would take" in less.card["threshold"]["budgets"]
+    assert "would need" in less.card["threshold"]["budgets"]
     assert less.rule.threshold == clf.decide(alerts=(50, 1000)).rule.threshold
 
 
