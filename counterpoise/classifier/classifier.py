@@ -336,7 +336,7 @@ class Classifier:
         return predicting.log_p(self, logits)
 
     def decide_from_logits(self, logits: Sequence[Array], column_values: Array | None = None) -> Decision:
-        """Compute probabilities and decisions from member outputs and the column that decisions depend on.
+        """Compute probabilities and decisions from member outputs and column values.
 
         `member_logits` returns the outputs, `column_values` the values of the column.
         """

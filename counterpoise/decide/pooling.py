@@ -97,7 +97,7 @@ def hard_vote(choices: Array, weights: Array | None, soft: Array, n_classes: int
 
 
 def learned_weights(lps: Sequence[Array], labels: Array, w: Array, tolerance: float = 1e-10) -> Array:
-    """Find the weights (0 or more, with the sum 1) that minimize the log loss of the soft mean.
+    """Find weights (0 or more, with the sum 1) that minimize the log loss of the soft mean.
 
     minimize -mean_i log sum_m w_m p_m(y_i | x_i). Convex; solved by sequential quadratic programming on
     the equivalent problem over w >= 0 with the penalty sum(w), until the duality gap is below `tolerance`.

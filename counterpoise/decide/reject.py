@@ -70,7 +70,7 @@ class RejectReport:
 
 
 def fit_reject(proba: Array, y: Array, alpha: float = 0.1) -> Reject:
-    """Fit the floor of each class (its lowest accepted probability) for a coverage of 1 - alpha.
+    """Fit the floor of each class (lowest accepted probability) for a coverage of 1 - alpha.
 
     The floor is the floor(alpha (n_c + 1))-th smallest probability among the rows of the class.
 
@@ -135,7 +135,7 @@ def decide_or_reject(reject: Reject, proba: Array) -> Array:
 
 
 def report_reject(reject: Reject, proba: Array, y: Array) -> RejectReport:
-    """Measure the coverage per class, the share of accepted rows, and the error of accepted rows.
+    """Measure coverage per class, the share of accepted rows, and the error of these rows.
 
     Use rows that did not fit the floors.
 

@@ -244,7 +244,7 @@ def final_log_proba(rule: Rule, lps: list[Array]) -> Array:
 
 
 def choose_class(log_p: Array, threshold: float | None = None, offsets: Array | None = None) -> Array:
-    """Return class codes int32 (N,): 1 if p_1 >= threshold, otherwise argmax of log p + offsets.
+    """Return class codes int32 (N,): p_1 >= threshold, or the argmax of log p + offsets.
 
     Without threshold and offsets, the result is the most probable class.
 

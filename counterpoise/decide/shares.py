@@ -150,12 +150,12 @@ def estimate_prior(
     log_p: Array, y: Array, log_p_new: Array, *, method: str = "em", draws: int = 200, confidence: float = 0.9,
     seed: int = 0,
 ) -> PriorEstimate:  # fmt: skip
-    """Estimate the class proportions of new rows, with an interval and a test of the assumptions.
+    """Estimate the class proportions of new rows, with an interval and a test.
 
-    The interval is a bootstrap of both the labeled and the new rows. The test compares the new scores with the labeled
-    scores, re-weighted to the estimated proportions. It uses the largest distance between their distribution functions.
-    This distance is compared with its bootstrap distribution under a pure prior shift, with a new estimate for each
-    draw.
+    The interval is a bootstrap of both the labeled and the new rows. The test of a pure prior shift compares the new
+    scores with the labeled scores, re-weighted to the estimated proportions. It uses the largest distance between their
+    distribution functions. This distance is compared with its bootstrap distribution under a pure prior shift, with a
+    new estimate for each draw.
 
     Args:
         log_p: float (N, C), calibrated log-probabilities of labeled rows that were not used for training.

@@ -78,7 +78,7 @@ def _power(base: Tensor, gamma: float) -> Tensor:
 
 @saving.register_keras_serializable(package="counterpoise")
 class Asymmetric(LabelLoss):
-    """Asymmetric loss: reduces the loss of easy negatives more than the loss of easy positives.
+    """Asymmetric loss: reduces the loss of easy negatives more than of easy positives.
 
     The easiest negatives are ignored.
 

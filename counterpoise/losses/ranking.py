@@ -50,7 +50,7 @@ def _pair_hinge(s: Tensor, margin: float) -> Tensor:
 
 @saving.register_keras_serializable(package="counterpoise")
 class PairwiseAUC(RankingLoss):
-    """Squared hinge loss over all pairs of a positive and a negative: a substitute for 1 - ROC AUC.
+    """Squared hinge loss over all positive-negative pairs, a substitute for 1 - ROC AUC.
 
     Formula: L = mean over i positive, j negative of max(0, margin - (s_i - s_j))^2, pairs weighted w_i w_j.
 

@@ -236,7 +236,7 @@ def ap_interval(
     resamples: int = 2000,
     seed: int = 0,
 ) -> Pair:
-    """Compute a confidence interval of average precision for the class proportions of a test set.
+    """Compute an interval of average precision for the class proportions of a test set.
 
     For rows in groups, the interval is a cluster bootstrap. With 50 positives or more, it is a stratified bootstrap.
     With fewer positives, it is the logit interval of Boyd et al. (`ap_logit_interval`), because few positives vary too

@@ -28,7 +28,7 @@ def confusion(y: Any, decision: Any, n_classes: int, *, sample_weight: Any = Non
 
 
 def default_decision(proba: Any, positive: int = 1) -> Array:
-    """Decide by the default: probability >= 0.5 for two classes, otherwise the largest probability.
+    """Decide by the default: probability >= 0.5 for two classes, otherwise the largest.
 
     Example:
         >>> default_decision([[.5, .5], [.6, .4]]).tolist()

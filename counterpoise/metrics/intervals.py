@@ -51,7 +51,7 @@ def clopper_pearson(hits: float, trials: float, level: float = 0.95) -> Pair:
 
 
 def corrected_error(values: Any, ratio: float) -> float:
-    """Compute the standard error of a mean over overlapping training sets: s sqrt(1/J + ratio).
+    """Compute the error of a mean over overlapping training sets: s sqrt(1/J + ratio).
 
     The formula s / sqrt(J) assumes that the J scores are independent, but they share training rows (Nadeau & Bengio,
     Machine Learning 52, 2003, section 3.1).
@@ -187,7 +187,7 @@ def precision_interval(tp: float, fp: float, level: float = 0.95) -> Pair:
 
 
 def ap_logit_interval(ap: float, positives: int, level: float = 0.95) -> Pair:
-    """Compute an interval of average precision for few positives, at the class proportions of the test set.
+    """Compute an interval of average precision for a test set with few positives.
 
     logit(AP) +- z / sqrt(n+ AP (1 - AP)) (Boyd, Eng & Page, ECML PKDD 2013, section 3.3). An AP of 1 or 0 is treated as
     n+ hits or misses (Clopper-Pearson).

@@ -121,7 +121,7 @@ def _find(
 
 
 def lesion_counts(truth: Array, scores: Array, cuts: Array) -> Array:
-    """Count lesions hit, false positives and missed lesions of each image, at several thresholds.
+    """Count lesions hit, false positives and lesions missed of each image, by threshold.
 
     The FROC curve scores the findings of one threshold. This function finds regions at each threshold separately:
     regions that touch at a low threshold can be separate at a higher threshold.

@@ -106,7 +106,7 @@ class Recipe:
         return max(32, small, large)
 
     def decay(self, round_steps: int) -> float:
-        """Return the share of the old average of weights that remains after a round of this many steps.
+        """Return the share of the old average that remains after a round of this many steps.
 
         Example:
             >>> Recipe().decay(5), Recipe(average_weights=5).decay(3), Recipe(average_weights=4).decay(100)

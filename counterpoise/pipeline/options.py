@@ -20,7 +20,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 class Rows(TypedDict, total=False):
-    """Keyword arguments of `fit` and `compare` that describe rows, in addition to `groups` and `time`.
+    """Keyword arguments of `fit` and `compare` that describe rows (see also `groups`, `time`).
 
     Attributes:
         split: The use of each row: (N,) words or the name of a column. "train" rows train. "validation" rows ("valid",

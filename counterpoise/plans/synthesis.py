@@ -158,7 +158,7 @@ def synthesize(
     classes: Sequence[Any] | None = None,
     **options: Any,
 ) -> Synthesis:
-    """Create synthetic rows of the smaller classes from the training rows, with imbalanced-learn.
+    """Create synthetic rows of smaller classes from training rows, with imbalanced-learn.
 
     The class sizes are the same as with `oversample(y, ratio)`: n_c max(1, ratio max(n) / n_c). `log_shift` compares
     the drawn rows with the given rows, as if synthetic rows were like real rows of their class. They are not, so this
