@@ -59,8 +59,7 @@ class Rebalanced:
 
     @property
     def log_shift(self) -> Array:
-        """What training adds to the logits, float64 (C,), sum 0. It needs the multiplicities alone, which are known
-        even where `counts` are estimates."""
+        """The shift of the logits by training, float64 (C,), sum 0. Known even if `counts` are estimates."""
         return shift.log_shift(self.multiplicity)
 
 

@@ -143,13 +143,13 @@ class Reweighted(ClassLoss):
         self.proper, self.needs_calibration = inner.proper, inner.needs_calibration
 
     def additive(self, prior: Any) -> Array | None:
-        """Return the wrapped loss's term minus log w_c, float64 (C,), or None when it has none."""
+        """Return the additive term of the wrapped loss minus log w_c, float64 (C,), or None."""
         check_classes(prior, self.weights)
         inner = self.loss.additive(prior)
         return None if inner is None else inner - np.log(self.weights)
 
     def inverse(self, proba: Any) -> Array | None:
-        """Return the class shares of the rows drawn (..., C): the wrapped inverse divided by w_c."""
+        """Return the class proportions of drawn rows (..., C): the wrapped inverse over w_c."""
         inner = self.loss.inverse(proba)
         return None if inner is None else normalized(inner / self.weights)
 

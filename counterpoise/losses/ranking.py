@@ -122,7 +122,7 @@ class PartialAUC(PairwiseAUC):
 
 @saving.register_keras_serializable(package="counterpoise")
 class AUCMargin(RankingLoss):
-    """Min-max margin loss of ROC AUC (AUCM) at its own inner solution on the batch.
+    """Margin loss of ROC AUC (AUCM), with its min-max problem solved within each batch.
 
     Formula: L = var(h | pos) + var(h | neg) + max(0, margin + mean(h | neg) - mean(h | pos))^2, h = sigmoid(s).
     This is min over a, b and max over alpha >= 0 of

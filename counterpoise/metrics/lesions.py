@@ -68,7 +68,7 @@ class Lesions:
 def find_lesions(
     truth: Any, proba: Any, threshold: float = 0.5, *, positive: int = 1, min_iou: float = 0.1, min_pixels: int = 1
 ) -> Lesions:
-    """Match what a model found to the lesions of images.
+    """Match the findings of a model to the lesions in images.
 
     Args:
         truth: int (N, H, W), or (N, T) for sequences: class codes. Codes below 0 are ignored.
@@ -176,7 +176,7 @@ class FrocCurve(NamedTuple):
     Attributes:
         score: Findings with at least this score count.
         false_positives: False positives per image.
-        recall: Share of the lesions that are hit; nan where there are no lesions.
+        recall: Share of the lesions that are hit; nan without lesions.
     """
 
     score: Array

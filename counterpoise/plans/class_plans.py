@@ -80,7 +80,7 @@ def oversample(
         redraw: False keeps one fixed set of rows for all epochs, which is common practice.
         sample_weight: Your own weights (n,). They multiply the weights of the plan and define the class proportions of
             the data.
-        classes: The full list of labels when `y` may lack some.
+        classes: All labels, if `y` lacks some of them.
 
     Example:
         >>> plan = oversample([0, 0, 0, 1])
@@ -122,7 +122,7 @@ def undersample(
             bagging.
         redraw: False keeps one fixed set of rows for all epochs, which is common practice.
         sample_weight: Your own weights (n,).
-        classes: The full list of labels when `y` may lack some.
+        classes: All labels, if `y` lacks some of them.
 
     Example:
         >>> plan = undersample([0, 0, 0, 1])
@@ -156,7 +156,7 @@ def class_weight(
         y: Labels, (n,), (n, 1) or one-hot (n, C).
         scheme: "balanced", or a dict of weights by label.
         sample_weight: Your own weights (n,).
-        classes: The full list of labels when `y` may lack some.
+        classes: All labels, if `y` lacks some of them.
 
     Example:
         >>> class_weight([0, 0, 0, 1]).weights()
@@ -211,7 +211,7 @@ def effective_number(
 
 
 def to_prior(y: Any, prior: Any, *, sample_weight: Any = None, classes: Sequence[Any] | None = None) -> Plan:
-    """Weight classes so that training sees the class proportions `prior`.
+    """Weight classes so that the class proportions in training are `prior`.
 
     Pass the proportions in the order of the sorted labels, or as a dict by label.
 

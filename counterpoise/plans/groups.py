@@ -110,7 +110,7 @@ def per_group(
             a weight. "whole": all rows of some groups, in turn, so that a group counts by its number of rows. The last
             group of an epoch continues in the next epoch.
         sample_weight: Your own weights (n,).
-        classes: The full list of labels when `y` may lack some.
+        classes: All labels, if `y` lacks some of them.
 
     Raises:
         DataError: Groups are missing, or their number differs from the number of labels.

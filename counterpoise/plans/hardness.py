@@ -47,7 +47,7 @@ def self_paced(
         bins: Number of bins of hardness.
         redraw: Whether each epoch draws other rows of the bins. False keeps one set, as in the paper.
         sample_weight: Your own weights (n,).
-        classes: The full list of labels when `y` may lack some.
+        classes: All labels, if `y` lacks some of them.
 
     Raises:
         OptionError: The probabilities have another shape, or are from too many members.

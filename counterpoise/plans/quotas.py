@@ -91,7 +91,7 @@ def quota(
         batch_size: Rows per batch, with "equal". With a dict, the batch size is the sum of its numbers.
         steps: Number of batches in an epoch. None: ceil(n / batch size), as many as without a quota.
         sample_weight: Your own weights (n,).
-        classes: The full list of labels when `y` may lack some.
+        classes: All labels, if `y` lacks some of them.
 
     Raises:
         OptionError: A quota is below 1, a class has no quota, or the batch is too small for all classes.

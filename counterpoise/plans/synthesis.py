@@ -172,7 +172,7 @@ def synthesize(
         ratio: Wanted size of the smaller classes divided by the size of the largest class, in (0, 1].
         k_neighbors: Number of neighbors with which a row is averaged. None: the default of the sampler (mostly 5).
         sample_weight: Your own weights (n,). New rows have the weight 1.
-        classes: The full list of labels when `y` may lack some.
+        classes: All labels, if `y` lacks some of them.
         **options: Further settings of the sampler.
 
     Raises:
@@ -209,7 +209,7 @@ def clean(
         sampler: "tomek", "enn", "renn", "all_knn", "near_miss", "one_sided", "neighborhood", "condensed",
             "hardness", or an imbalanced-learn sampler with `sample_indices_`.
         sample_weight: Your own weights (n,).
-        classes: The full list of labels when `y` may lack some.
+        classes: All labels, if `y` lacks some of them.
         **options: Settings of the sampler.
 
     Which rows are removed depends on their features. The shift of the class counts therefore does not describe the

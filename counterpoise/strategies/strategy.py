@@ -27,7 +27,7 @@ def no_constants(counts: np.ndarray) -> Mapping[str, Any]:
 
 @dataclass(frozen=True)
 class Hyperparameter:
-    """One number of a strategy that `compare(tune=TRIALS)` may tune.
+    """One number of a strategy that `compare(tune=TRIALS)` can tune.
 
     Attributes:
         name: Its name in the leaderboard.
@@ -149,7 +149,7 @@ class Strategy:
 
         Args:
             make: Makes the job of one.
-            timed: Whether the steps of each job are its own already (a refit).
+            timed: Whether each job already has its own number of steps (in a refit).
         """
         return [make(single) for single in self.singles]
 
@@ -158,8 +158,8 @@ class Strategy:
 
         Args:
             stage: 0, 1, ...
-            jobs: Those of `jobs`, with what earlier stages replaced.
-            members: What earlier stages trained, by job id.
+            jobs: The jobs from `jobs`, with the replacements of earlier stages.
+            members: Results of earlier stages, by job id.
             examples: The rows.
         """
         return dict(enumerate(jobs)) if stage == 0 else {}
@@ -233,7 +233,7 @@ class Single(Strategy):
         return self.loss, self.constants(counts)
 
     def make_mix(self, counts: np.ndarray) -> tuple[str, Mapping[str, Any]] | None:
-        """Name and constants of what mixes batches of rows with these class counts, or None."""
+        """Name and constants of the mixing for rows with these class counts, or None."""
         if not self.mix:
             return None
         own = {"classes": len(counts)} if self.mix == "mixup" else {"counts": [int(n) for n in counts]}

@@ -65,7 +65,7 @@ class Successive(Strategy):
         return replace(self, step=function(self.step))
 
     def jobs(self, make: Callable[[Single], Job], *, timed: bool = False) -> list[Job]:
-        """Make a first guess of each job, which `due` replaces after the earlier ones."""
+        """Make a first version of each job, which `due` replaces after the earlier jobs."""
         of_stages = super().jobs(make)
         pieces = 1 if timed else self.count
         return [job.having(limits=with_cosine(job.limits, pieces)) for job in of_stages] if self.warm else of_stages
