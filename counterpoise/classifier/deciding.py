@@ -42,8 +42,8 @@ def decided(
     reviews = review_alpha is not None or review_budget is not None
     if target.many_per_row and reviews:
         raise OptionError(
-            f"review_alpha and review_budget are for one class per row, but the rows of this classifier have "
-            f"{target.what}. Leave them out."
+            "review_alpha and review_budget are for one class per row, but the rows of this classifier have "
+            f"{target.what}. Leave these arguments out."
         )
     if by is not None:
         _check_by(target, rule, aim, confidence, costs is not None or column != (None, None))
@@ -51,7 +51,7 @@ def decided(
         if costs is not None or column != (None, None) or reviews:
             raise OptionError(
                 "This classifier has several labels per row. costs, cost_column, review_alpha and review_budget need "
-                "one class per row. Leave them out."
+                "one class per row. Leave these arguments out."
             )
         return target.choose(rule, scores, aim, confidence, classes), ""
     text = ""
@@ -61,8 +61,8 @@ def decided(
             raise OptionError("cost_fn cannot be passed alone. Pass both costs as cost=(cost_fp, cost_fn).")
         if aim or confidence is not None:
             raise OptionError(
-                "costs= cannot be combined with another aim or with confidence=, because costs "
-                "determine the decision. Leave them out."
+                "costs= cannot be combined with another aim or with confidence=, because costs determine the "
+                "decision. Leave the aim and confidence= out."
             )
         if costs is not None and column != (None, None):
             raise OptionError("costs and cost_column cannot be combined. Pass one of them.")
@@ -115,8 +115,8 @@ def by_column(rule: Rule, name: Any, cost_fp: Any, schema: Schema | None) -> Rul
         raise OptionError("cost_fp requires cost_column. Without a column, pass both costs as cost=(cost_fp, cost_fn).")
     if len(rule.prior) > 2:
         raise OptionError(
-            f"cost_column is for two classes, but this classifier has {len(rule.prior)}. Pass costs, one for each pair "
-            "of classes."
+            f"cost_column is for two classes, but this classifier has {len(rule.prior)} classes. Pass costs, one for "
+            "each pair of classes."
         )
     if schema is None:
         raise OptionError(

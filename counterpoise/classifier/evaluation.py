@@ -160,7 +160,7 @@ def evaluate(
     ]  # fmt: skip
     if not each:
         raise TargetError(
-            "The rows contain only one class. Scores need at least two. Pass rows of the other classes too."
+            "The rows contain only one class, but scores need at least two classes. Pass rows of the other classes too."
         )
     one = problems[0].index is None
     scores = joined_scores(each)
@@ -204,8 +204,8 @@ def _stakes(
     """What decisions cost and how many rows are looked at, as it was given."""
     if clf.target.many_per_row and not ((costs is None or clf.target.per_element) and cost_column is first is None):
         raise OptionError(
-            f"costs, cost_column and first are for one class per row, but these rows have {clf.target.what}. "
-            "Leave them out."
+            f"costs, cost_column and first are for one class per row, but these rows have {clf.target.what}. Leave "
+            "these arguments out."
         )
     matrix = None if costs is None else cost_matrix(costs, clf.classes_.tolist())
     given = None if cost_column is None else _values(rows, cost_column, "cost_column", source)

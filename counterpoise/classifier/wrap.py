@@ -111,7 +111,7 @@ def _uncorrected(shift: Array, prior: Array) -> Rule | LabelRules:
 def _of_dataset(dataset: Any, y: Any) -> tuple[Any, Any]:
     rows, labels, weights = load_alone(dataset, y, None)
     if weights is not None:
-        raise OptionError("The dataset contains weights, which wrap() does not support. Leave them out.")
+        raise OptionError("The dataset contains weights, which wrap() does not support. Leave the weights out.")
     return rows, labels
 
 

@@ -93,7 +93,7 @@ def batches(
     extra_rows = {name: rows_of(values) for name, values in (extras or {}).items()}
     check_lengths({"x": source, **({} if target is None else {"y": target}), **extra_rows})
     if not len(source):
-        raise DataError("x has no rows. Expected at least one.")
+        raise DataError("x has no rows. Expected at least one row.")
     check_int(epoch, "epoch", 0)
     check_int(seed, "seed", 0)
     blind = plan is None and quota is None
@@ -119,7 +119,7 @@ def _plan(plan: Plan | None, quota: Any, y: Any, n: int, batch_size: int, sample
         raise OptionError("plan and quota cannot be combined. Leave one of them out.")
     if quota is not None:
         if y is None:
-            raise OptionError("quota counts rows by class, but y was not given. Pass the labels y.")
+            raise OptionError("quota counts rows by class, but y was not passed. Pass the labels y.")
         plan = quota_plan(y, quota, batch_size=batch_size)
     if plan is None:
         plan = uniform(np.zeros(n, np.int8))
@@ -152,7 +152,7 @@ def _realized(
     if not plan.needs_features:
         return x, y, plan
     if y is None:
-        raise OptionError(f"Plan {plan.name!r} makes new rows, but y was not given. Pass the labels y.")
+        raise OptionError(f"Plan {plan.name!r} makes new rows, but y was not passed. Pass the labels y.")
     plan = plan.realize(all_rows(x), seed)
     if plan.new is None:
         return x, y, plan

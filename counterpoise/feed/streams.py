@@ -176,7 +176,7 @@ def _codes(label: Callable[..., Any] | None, element: Any) -> Any:
         codes = codes[:, 0]
     if codes.shape.rank != 1 or not codes.dtype.is_integer:
         raise DataError(
-            f"label gives {codes.dtype.name} of shape {codes.shape} for a block of elements. Expected one integer "
+            f"label returned {codes.dtype.name} of shape {codes.shape} for a block of elements. Expected one integer "
             "class code for each element (tf.argmax(y, -1) for one-hot, a lookup table for text)."
         )
     return tf.cast(codes, tf.int32)

@@ -165,7 +165,7 @@ def _counted(batches: Iterable[Any], scheme: Any, options: Mapping[str, Any]) ->
     target: Any = None
     for batch in batches:
         if not isinstance(batch, tuple) or len(batch) not in (2, 3):
-            raise DataError(f"The dataset gives {type(batch).__name__}. Expected batches (x, y) or (x, y, weight).")
+            raise DataError(f"The dataset contains {type(batch).__name__}. Expected batches (x, y) or (x, y, weight).")
         target, existing = batch[1], batch[2] if len(batch) == 3 else None
         target = np.array(target) if isinstance(target, bytes) else target  # a text by itself
         if tallies is None:
@@ -178,7 +178,7 @@ def _counted(batches: Iterable[Any], scheme: Any, options: Mapping[str, Any]) ->
             own = existing if names is None else _spread(existing, names)[name]
             tally.add(target if names is None else target[name], None, own)
     if tallies is None:
-        raise DataError("The dataset has no batches. Expected at least one.")
+        raise DataError("The dataset has no batches. Expected at least one batch.")
     if names is None:
         return tallies[None].table(scheme)
     out = {name: None if schemes[name] is None else tally.table(schemes[name]) for name, tally in tallies.items()}

@@ -205,7 +205,9 @@ def trees(name: str = "boosted", *, monotone: Mapping[str, int] | None = None, *
     if isinstance(count, bool) or not isinstance(count, int) or count < 1:
         raise OptionError(f"n_estimators is {count!r}. Expected a whole number of 1 or more.")
     if "linear_tree" in options:
-        raise ModelError("linear_tree is not supported, because the file stores one number per leaf. Leave it out.")
+        raise ModelError(
+            "linear_tree is not supported, because the file stores one number per leaf. Leave linear_tree out."
+        )
     if set(options) - {"n_estimators"}:
         check_options(name, options)
     return TreeModel(name, options, dict(monotone or {}))

@@ -138,8 +138,8 @@ def fit(
     chosen, callbacks = find(strategy), check_callbacks(own["callbacks"])
     if isinstance(chosen, External):
         raise OptionError(
-            f"strategy is {chosen.name!r}, an external model, which cannot be saved as a classifier. Use it in "
-            f"cp.compare."
+            f"strategy is {chosen.name!r}, an external model, which cannot be saved as a classifier. Use this model in "
+            "cp.compare."
         )
     column = cost_column_of(own["cost_column"], own["cost_fp"])
     names = (*Rows.__annotations__, "cost_column", "by")
@@ -173,7 +173,7 @@ def fit(
         check_network(network, chosen, trainer, plateau, folds)
     elif callbacks:
         raise OptionError(
-            f"callbacks were given, but {trainer.label} is not a network. Leave callbacks out, or pass a network."
+            f"callbacks were passed, but {trainer.label} is not a network. Leave callbacks out, or pass a network."
         )
     if not clone and (folds is not None or len(chosen.singles) > 1):
         raise OptionError("clone=False trains a single model, but folds or an ensemble train several. Leave clone out.")

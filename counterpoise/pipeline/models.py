@@ -121,7 +121,9 @@ def models_of(
     """
     several = list(wanted) if isinstance(wanted, (list, tuple)) else [wanted]
     if not several:
-        raise OptionError('The list of models is empty. Expected at least one, for example ["tabular", "boosted"].')
+        raise OptionError(
+            'The list of models is empty. Expected at least one model, for example ["tabular", "boosted"].'
+        )
     several = [model_for(spec, examples, strategies) for spec in several]
     learners: dict[str, Learner] = {}
     specs: dict[str, Any] = {}

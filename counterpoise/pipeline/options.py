@@ -239,7 +239,7 @@ def options_of(function: Callable[..., Any], given: Mapping[str, Any]) -> dict[s
     known = GROUPED[name].__annotations__
     if unknown := next((option for option in given if option not in known), None):
         if others := [other for other, group in GROUPED.items() if unknown in group.__annotations__]:
-            raise OptionError(f"{unknown}= is an argument of {others[0]}, not of {name}. Leave it out.")
+            raise OptionError(f"{unknown}= is an argument of {others[0]}, not of {name}. Leave {unknown}= out.")
         listed = [p.name for p in inspect.signature(function).parameters.values() if p.kind is not p.VAR_KEYWORD]
         hint = MEANT[name].get(unknown) or did_you_mean(unknown, [*listed, *known])
         raise OptionError(f"{name} has no argument {unknown!r}.{hint}")

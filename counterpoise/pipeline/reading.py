@@ -120,7 +120,7 @@ def _read_images(images: ImageSet, y: Any, options: Mapping[str, Any]) -> Exampl
     given = [name for name, value in {"y": y, **options}.items() if value is not None]
     for name in ("cost_column", "by"):
         if name in given:
-            raise OptionError(f"{name} names columns of a table, but the rows are images. Leave it out.")
+            raise OptionError(f"{name} names columns of a table, but the rows are images. Leave {name} out.")
     labels = {name: options[name] for name in given if name in LABEL_OPTIONS}
     if other := [name for name in given if name not in labels]:
         raise OptionError(f"{other[0]} cannot be passed with images. Name its column in cp.images(...).")

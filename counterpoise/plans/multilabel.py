@@ -179,7 +179,9 @@ def weigh_labels(
     before = labels.mean(axis=0)
     if np.any((before == 0) | (before == 1)):
         constant = int(np.flatnonzero((before == 0) | (before == 1))[0])
-        raise TargetError(f"Label {constant} is the same in all rows, so no weight changes its share. Leave it out.")
+        raise TargetError(
+            f"Label {constant} is the same in all rows, so no weight changes its share. Leave this label out."
+        )
     wanted = np.maximum(before, target) if np.ndim(target) == 0 else np.asarray(target, dtype=float)
     if wanted.shape != before.shape or np.any((wanted <= 0) | (wanted >= 1)):
         raise OptionError(f"target is {target!r:.80}. Give one share, or {len(before)} shares, above 0 and below 1.")

@@ -67,8 +67,8 @@ def ensemble(
     names = tuple(single.name for unit in units for single in unit.singles)
     if external_names := [unit.name for unit in units if isinstance(unit, External)]:
         raise OptionError(
-            f"{external_names[0]} cannot be a member of an ensemble, because external models are never saved. Use "
-            f"it in cp.compare(strategies=[...])."
+            f"{external_names[0]} cannot be a member of an ensemble, because external models are never saved. Use this "
+            "model in cp.compare(strategies=[...])."
         )
     shares = None
     if weights is not None:

@@ -142,7 +142,7 @@ STANDARD: tuple[Strategy, ...] = (
     ),
     Single(
         "label_smoothing",
-        "Smooths the labels of large classes more than those of rare classes (Zhong 2021).",
+        "Smooths the labels of large classes more than the labels of rare classes (Zhong 2021).",
         loss="label_smoothing",
         constants=_smoothed,
         hyperparameters=(Hyperparameter("head", 0.0, 0.4, default=0.1, applies_to="loss"),),
@@ -150,7 +150,7 @@ STANDARD: tuple[Strategy, ...] = (
     _ASYMMETRIC,
     Single(
         "smote",
-        "Creates rows of smaller classes between a row and a neighbor of its class (Chawla 2002).",
+        "Creates new rows of smaller classes, between a row and a neighbor of its class (Chawla 2002).",
         synthesize,
         {"sampler": "smote"},
     ),
@@ -219,7 +219,7 @@ STANDARD: tuple[Strategy, ...] = (
     ),
     _subsets(
         "easy_ensemble",
-        "Five networks, each on all rows of the smallest class and its own subset of the larger ones (Liu 2009).",
+        "Five networks, each on all rows of the smallest class and its own subset of larger classes (Liu 2009).",
     ),
     _subsets(
         "balanced_bagging",
