@@ -94,7 +94,7 @@ def test_class_weights_of_one_output_go_into_keras():
         (lambda: sample_weight([0.2, 1.0]), TargetError, r"\(for example 0.2\), in row 1"),
         (lambda: sample_weight([0, np.nan]), TargetError, "the target is missing in row 2"),
         (lambda: sample_weight(["a", None]), TargetError, "the target is missing in row 2"),
-        (lambda: sample_weight([]), TargetError, "has no element"),
+        (lambda: sample_weight([]), TargetError, "contains no labels"),
         (lambda: sample_weight([0, 1], mask=[0, 0]), TargetError, "Cannot compute class weights"),
         (lambda: sample_weight([0, 1], mask=[1, 1, 1]), DataError, r"mask has shape \(3,\)"),
         (lambda: sample_weight([0, 1], mask=[1, 2]), DataError, "values other than True and False"),
@@ -186,7 +186,7 @@ def test_sequences_of_different_lengths_are_refused(y):
 def test_a_list_of_vectors_is_outputs_and_says_so_where_it_might_be_sequences():
     with pytest.raises(TargetError, match=r"5 arrays of 3 rows.*np.stack"):
         sample_weight([np.array([0, 1, 0])] * 5)
-    with pytest.warns(UserWarning, match="read as 3 outputs of a model"):
+    with pytest.warns(UserWarning, match="reads them as 3 outputs of a model"):
         sample_weight([np.array([0, 1, 0])] * 3)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
