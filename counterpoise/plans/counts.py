@@ -84,7 +84,8 @@ def to_prior(counts: Array, prior: Array) -> Array:
     shares = np.asarray(prior, dtype=float)
     if shares.shape != counts.shape or np.any(shares <= 0) or not np.isclose(shares.sum(), 1):
         raise OptionError(
-            f"prior is {np.array2string(shares, precision=4)}. Expected one share above 0 for each of the " f"{len(counts)} classes. The shares must sum to 1."
+            f"prior is {np.array2string(shares, precision=4)}. Expected one share above 0 for each of the "
+            f"{len(counts)} classes. The shares must sum to 1."
         )
     return shares * counts.sum() / counts
 

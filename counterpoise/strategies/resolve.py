@@ -93,7 +93,7 @@ def _for_network(single: Single, network: Model) -> Single:
         )
     if own:
         network.warn_once(
-            f"strategy {single.name!r} trains with its own loss {single.loss!r}, which replaces the loss of the "
-            f"model{network.loss_label}"
+            f"strategy {single.name!r} trains with its own loss {single.loss!r} instead of the model's loss"
+            f"{network.loss_label}"
         )
     return single if own or network.user_loss is None else replace(single, loss="model", constants=no_constants)
