@@ -1,6 +1,7 @@
-"""Callbacks that change the loss while a model trains: deferred weights, gamma decay.
+"""Callbacks that change the loss while a model trains: deferred weights and gamma decay.
 
-They set a variable that the compiled loss reads, so that nothing is traced again (on JAX: once for each change).
+They set a variable that the compiled loss reads. TensorFlow therefore does not trace the model again (JAX traces it
+once for each change).
 """
 
 from __future__ import annotations
@@ -71,18 +72,19 @@ def _trace_again(model: keras.Model) -> None:
 
 
 class Deferred(keras.callbacks.Callback):
-    """Train with plain weights first, and switch the class weights on late.
+    """Train without class weights first, and switch the class weights on late.
 
-    The features are learned from the data as they are, the last epochs move the boundary.
+    The network learns features from the original data, and the last epochs move the decision boundary.
 
     Args:
-        at: From which epoch on the weights count: a number of epochs, or a share of all epochs between 0 and 1.
-        over: Epochs in which the weights move linearly from 1 to their full size; 0: at once. `at=0, over=5` is a
-            warm-up.
-        then: Called once with the model at the switch, for example to lower the learning rate as the paper does.
+        at: First epoch with class weights: a number of epochs, or a share of all epochs between 0 and 1.
+        over: Number of epochs in which the weights change linearly from 1 to their full values; 0: at once. `at=0,
+            over=5` is a warm-up.
+        then: Function that is called once with the model at epoch `at`, for example to lower the learning rate, as in
+            the paper.
 
     Raises:
-        ModelError: when training starts with a loss that has no deferred weights (see `compile_balanced`).
+        ModelError: Training starts with a loss that has no deferred weights (see `compile_balanced`).
 
     Example:
         >>> import numpy as np
@@ -118,16 +120,16 @@ class Deferred(keras.callbacks.Callback):
 
 
 class GammaDecay(keras.callbacks.Callback):
-    """Move the focusing of a focal loss linearly from one value to another.
+    """Change gamma of a focal loss linearly from one value to another.
 
-    With the last value 0 training ends with cross-entropy, whose probabilities need no inverse.
+    With `end` = 0, training ends with cross-entropy, whose probabilities need no correction by `inverse`.
 
     Args:
-        start: gamma of epoch 0. None: the loss's own.
+        start: gamma of epoch 0. None: the gamma of the loss.
         end: gamma of the last epoch.
 
     Raises:
-        ModelError: the compiled loss has no gamma.
+        ModelError: The compiled loss has no gamma.
 
     Example:
         >>> decay = GammaDecay(2.0, 0.0)

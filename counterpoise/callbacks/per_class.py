@@ -30,27 +30,27 @@ class PerClass(keras.callbacks.Callback):
 
     The scores are also printed, and training can stop on any of them.
 
-    Put it before other callbacks that read the log (Keras' own EarlyStopping, ModelCheckpoint, TensorBoard).
+    Put this callback before callbacks that read the log (EarlyStopping, ModelCheckpoint and TensorBoard of Keras).
 
     Args:
         x: Validation inputs. y: their labels: codes (N,), (N, 1), (N, T) ..., or one-hot.
-        sample_weight: What each element counts; 0 leaves it out. None: 1.
+        sample_weight: Weight of each element. 0 leaves the element out. None: all weights are 1.
         labels: Names of the classes in code order; None: 0, 1, ...
         output: "logits", "probabilities", or "auto" (the last activation).
-        ignore: A code, or several, whose elements do not count.
-        prefix: What the logged names begin with.
+        ignore: One or several codes whose elements are ignored.
+        prefix: Prefix of the logged names.
         show: Whether to print the table.
         stop_on: Name of a score without prefix, for example "recall_1", "f1_fraud" or "macro_f1": training stops after
-            `patience` epochs without a better one, with the weights of the best epoch.
+            `patience` epochs without a better score, and the model keeps the weights of the best epoch.
         patience: See `stop_on`.
         batch_size: Rows per prediction.
 
     Attributes:
         history: One dict of all scores per epoch, without prefix.
-        best_epoch: With `stop_on`, the epoch whose weights the model ends with.
+        best_epoch: With `stop_on`, the epoch whose weights the model has at the end.
 
     Raises:
-        OptionError: an unknown score. ModelError: outputs that do not fit the labels.
+        OptionError: The score is unknown. ModelError: The outputs do not fit the labels.
 
     Example:
         >>> x, y = np.array([[0.0], [1.0], [2.0], [9.0]]), np.array([0, 0, 0, 1])

@@ -72,28 +72,28 @@ def _check_end(file: BinaryIO, size: int) -> None:
     members, length = int.from_bytes(end[30:32], "little"), int.from_bytes(end[32:36], "little")
     long_form = end[:4] == b"PK\x06\x07" and size <= LARGE
     if long_form or members > MOST_MEMBERS or (length > LONGEST_LIST and size <= LARGE):
-        raise ArtifactError(f"it lists more members than a model has ({MOST_MEMBERS:,} at most).")
+        raise ArtifactError(f"it lists more parts than a model file may have (at most {MOST_MEMBERS:,}).")
 
 
 def check_members(members: Sequence[zipfile.ZipInfo], size: int) -> None:
     """Refuse members that no model file has, and those that unpack to more than the file can hold."""
     names = [member.filename for member in members]
     if len(names) > MOST_MEMBERS:
-        raise ArtifactError(f"it lists more members than a model has ({MOST_MEMBERS:,} at most).")
+        raise ArtifactError(f"it lists more parts than a model file may have (at most {MOST_MEMBERS:,}).")
     twice = {name.lower() for name in names}
     if len(twice) < len(names):
-        raise ArtifactError("it contains two members with the same name.")
+        raise ArtifactError("it contains two parts with the same name.")
     for member in members:
         _check_member(member)
     packed = sum(member.compress_size for member in members)
     unpacked = sum(member.file_size for member in members)
     if packed > size or unpacked > FREE + EXPANSION * packed:
         raise ArtifactError(
-            f"its members unpack to {unpacked:,} bytes from {min(packed, size):,}. Expected at most {EXPANSION} times "
-            "as many."
+            f"its parts unpack to {unpacked:,} bytes from {min(packed, size):,}. Expected at most {EXPANSION} times "
+            "the packed size."
         )
     if members and min(member.header_offset for member in members) != 0:
-        raise ArtifactError("it contains data before its first member.")
+        raise ArtifactError("it contains data before its first part.")
 
 
 def _check_member(member: zipfile.ZipInfo) -> None:
@@ -102,15 +102,15 @@ def _check_member(member: zipfile.ZipInfo) -> None:
     known = name in (CONFIG, METADATA, WEIGHTS, CARD, SCORES) or name.startswith(ASSETS)
     pieces = name.rstrip("/").split("/")
     if not known or not _NAME.fullmatch(name) or len(name) > 1000 or any(set(piece) <= {"."} for piece in pieces):
-        raise ArtifactError(f"it contains the member {name!r:.80}, which a model file does not have.")
+        raise ArtifactError(f"it contains the part {name!r:.80}, which no model file has.")
     kind = member.external_attr >> 16
     if member.flag_bits & 0x1:
-        raise ArtifactError(f"its member {name!r:.80} is encrypted.")
+        raise ArtifactError(f"its part {name!r:.80} is encrypted.")
     if stat.S_IFMT(kind) not in (0, stat.S_IFREG, stat.S_IFDIR) or (member.is_dir() and member.file_size):
-        raise ArtifactError(f"its member {name!r:.80} is not a regular file.")
+        raise ArtifactError(f"its part {name!r:.80} is not a regular file.")
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise ArtifactError(
-            f"its member {name!r:.80} is packed by the method {member.compress_type}, which is not supported."
+            f"its part {name!r:.80} is packed by the method {member.compress_type}, which is not supported."
         )
 
 
@@ -121,7 +121,7 @@ def read(archive: zipfile.ZipFile, name: str) -> bytes:
         ArtifactError: It is absent.
     """
     if name not in archive.namelist():
-        raise ArtifactError(f"it lacks the member {name!r}.")
+        raise ArtifactError(f"it lacks the part {name!r}.")
     with damage():
         return archive.read(name)
 
@@ -129,7 +129,7 @@ def read(archive: zipfile.ZipFile, name: str) -> bytes:
 def unpack(archive: zipfile.ZipFile, name: str, target: Path) -> None:
     """Write a member to a file."""
     if name not in archive.namelist():
-        raise ArtifactError(f"it lacks the member {name!r}.")
+        raise ArtifactError(f"it lacks the part {name!r}.")
     with damage(), archive.open(name) as packed, open(target, "wb") as out:
         shutil.copyfileobj(packed, out, 1 << 20)
 

@@ -35,16 +35,17 @@ Array = np.ndarray
 class Classifier:
     """A trained classifier with corrected probabilities and a decision threshold.
 
-    It is returned by `fit`, `load`, and `wrap`, and by `compare` as `best`.
+    `fit`, `load`, and `wrap` return a classifier; `compare` returns it as `best`.
 
     Attributes:
-        classes_: The labels in the type of the training data, in the order of `predict_proba`'s columns; of several
-            labels per row their names.
+        classes_: The labels, in the type of the training data and in the order of the columns of `predict_proba`. With
+            several labels per row, the names of the labels.
         kind: The kind of target: "one_of" (one class per row), "labels" (several labels per row) or "elements" (a
             class for each pixel or step).
-        rule: How member outputs become probabilities and a decision.
-        unit: How units (see `cp.images(unit=)`) are decided; None: each row is decided.
-        history: Per network, numbers by round: "step", "loss", "stop_loss", "recall C" per class code; not saved.
+        rule: The decision rule, which turns member outputs into probabilities and a decision.
+        unit: How units (groups of rows, see `cp.images(unit=)`) are decided. None: each row is decided.
+        history: For each network, values per training round: "step", "loss", "stop_loss", and "recall C" for each class
+            code C. The history is not saved.
 
     Example:
         >>> from counterpoise.classifier.wrap import wrap
@@ -79,7 +80,7 @@ class Classifier:
 
         It contains plain values and is read-only.
 
-        The metrics are those of the rule as it is; they are measured when the card is first looked at or saved.
+        The metrics are for the current decision rule. They are computed when the card is first read or saved.
         """
         if "metrics_of" not in self.card_without_metrics or "metrics" in self.card_without_metrics:
             return self.card_without_metrics
@@ -90,7 +91,7 @@ class Classifier:
         """How the training images were read from files, or None without files.
 
         Raises:
-            ArtifactError: the entry of the card is damaged.
+            ArtifactError: The entry of the model card is damaged.
         """
         return rows.pictures(self.card_without_metrics)
 
@@ -98,10 +99,10 @@ class Classifier:
     def members_(self) -> list[dict[str, Any]]:
         """The score and weight of each member, and its correlation with the others.
 
-        Scores are for the rows that fitted the rule.
+        The scores are for the rows that fitted the decision rule.
 
-        Members are networks, or the member strategies of one network that was trained for several. See
-        `metrics.members.member_table`; empty where no scores are stored.
+        Members are networks, or the strategies of one network that was trained for several strategies. Without stored
+        scores, the table is empty. See `metrics.members.member_table`.
         """
         return predicting.member_scores(self)
 
@@ -110,12 +111,12 @@ class Classifier:
 
         Columns are in the order of `classes_`.
 
-        Of a class per element (N, ..., C).
+        With a class for each element (pixel or step), the shape is (N, ..., C).
 
         Args:
-            x: Rows in any form that `fit` takes (labels are ignored).
-            prior: Class shares where the rows come from, when they differ from training: the share of
-                `classes_[1]` for two classes, one share per class, or one per label. None = as in training.
+            x: Rows in any form that `fit` accepts. Labels are ignored.
+            prior: Class proportions of the new rows, if they differ from the training rows. For two classes, the share
+                of `classes_[1]`; otherwise one share for each class or label. None: as in training.
         """
         return np.concatenate(
             predicting.by_batch(self, x, without_column(self._rule_at(prior)), lambda result: result.proba)
@@ -126,7 +127,7 @@ class Classifier:
 
         With several labels per row, the result is 0 or 1, (N, L).
 
-        Of a class per element the label of each, (N, ...).
+        With a class for each element, the result is the label of each element, (N, ...).
         """
         codes = np.concatenate(predicting.by_batch(self, x, self._rule_at(prior), lambda result: result.decision))
         return self.target.decided(codes, self.decisions_)
@@ -143,17 +144,18 @@ class Classifier:
 
         There is one row per unit, in the order of appearance.
 
-        Columns: those that name units, `rows` (how many rows a unit has), then as in `predict_frame`. The
-        probabilities of a unit's rows are aggregated as in training, calibrated, and decided by the unit's threshold.
+        Columns: the columns that name units, `rows` (the number of rows of a unit), then the columns of
+        `predict_frame`. The probabilities of the rows of a unit are aggregated as in training and then calibrated. The
+        decision uses the threshold for units.
 
         Args:
-            x: Rows in any form that `predict` takes.
-            unit: Of a table the names of the columns, by default those of training; of arrays values (N,). Images
-                (`cp.images(..., unit=)`) bring theirs.
-            prior: As in `predict_proba`, of units.
+            x: Rows in any form that `predict` accepts.
+            unit: For a table, the names of the columns; default: the columns used in training. For arrays, values (N,).
+                Images name their units in `cp.images(..., unit=)`.
+            prior: As in `predict_proba`, for units.
 
         Raises:
-            OptionError: a classifier that was trained without units, or rows whose units are not known.
+            OptionError: The classifier was trained without units, or the units of the rows are not known.
         """
         from counterpoise.classifier.unit_predictions import predict_units
 
@@ -162,12 +164,13 @@ class Classifier:
     def predict_frame(self, x: Any, prior: Any = None) -> Any:
         """Return probabilities and decisions as a polars frame.
 
-        The columns are those that `counterpoise predict` writes.
+        The frame has the same columns as the output of `counterpoise predict`.
 
-        Two classes: `probability` (of `classes_[1]`) and `decision`; more: `probability_LABEL` for each. Several labels
-        per row: `probability_LABEL` and `decision_LABEL` for each. Where rows go to a human decisions are text. A class
-        per element: `elements_LABEL`, how many elements of the row were decided for each class, and `regions_LABEL`, in
-        how many connected regions, of each but the first.
+        Two classes: `probability` (of `classes_[1]`) and `decision`. More classes: `probability_LABEL` for each class,
+        and `decision`. Several labels per row: `probability_LABEL` and `decision_LABEL` for each label. If rows can go
+        to a human, decisions are text. A class for each element: `elements_LABEL` is the number of elements of the row
+        that were decided for the class. `regions_LABEL` is the number of connected regions, for each class but the
+        first.
         """
         return predicting.frame(self, x, self._rule_at(prior))
 
@@ -178,39 +181,44 @@ class Classifier:
     ) -> Classifier:  # fmt: skip
         """Return a copy of the classifier with another threshold, without retraining.
 
-        If the classifier decides units, the threshold of units changes.
+        If the classifier decides units, the threshold for units changes.
 
-        Without `confidence` the threshold is chosen on the stored out-of-fold scores, and the card calls it an
-        estimate. With it, `recall_floor` and `precision_floor` are guaranteed from the rows that `fit(...,
-        guarantee_rows=0.2)` kept out of everything; without such rows the same threshold is called an estimate. With
-        more than two classes `recall_floor={"a": 0.9, "b": 0.8}` gives the classes named those recalls together.
+        Without `confidence`, the threshold is chosen on the stored out-of-fold scores, and the model card calls the
+        result an estimate. With `confidence`, `recall_floor` and `precision_floor` are guaranteed from the rows that
+        `fit(..., guarantee_rows=0.2)` set aside. Without such rows, the result is called an estimate too. With more
+        than two classes, `recall_floor={"a": 0.9, "b": 0.8}` sets a recall for each named class; these recalls hold
+        together.
 
-        Of several labels per row every label gets the aim; `f1={"mass": True}` changes the labels named alone.
-        A guarantee of several labels holds for all of them together (Bonferroni).
+        With several labels per row, the aim applies to every label. `f1={"mass": True}` changes only the named labels.
+        A guarantee for several labels holds for all of them together (Bonferroni correction).
 
         Args:
-            confidence: Share of draws of the guarantee rows in which the floor holds, for example 0.95.
-            costs: What each decision costs, (C, C) [true, decided] in the order of `classes_`, or `{true label:
-                {decided label: cost}}`; the class of the lowest expected cost is decided. A benefit is a negative cost.
-            cost_column: Two classes of a table: the column with what a missed case of each row costs (an amount). A
-                row of probability p is positive if p * amount >= (1 - p) * cost_fp. The column is then an input of
-                `predict`, the file and every export, even if it is no feature. Amounts are 0 or more.
-            cost_fp: What a false positive costs with `cost_column`, above 0.
-            review_alpha: Leave rows that may be of several classes to a human (decision "review"), so that at most
-                this share of each class is decided wrongly. Chosen on the rows of `guarantee_rows`, if there are some.
-            review_budget: (k, n): leave the k of n rows whose decision is closest to another one to a human.
-            by: A column (sex, site) each of whose values gets a threshold of its own by the aim, on its own rows; it
-                was given to `fit` or `compare` as `by=`. Values with fewer than 20 rows of each class take the common
-                threshold. The column is then an input like a cost column. Such thresholds may be unlawful.
+            confidence: Probability that the floor holds, over random draws of the guarantee rows, for example 0.95.
+            costs: Cost of each decision: a matrix (C, C) [true, decided] in the order of `classes_`, or `{true label:
+                {decided label: cost}}`. The class with the lowest expected cost is decided. A benefit is a negative
+                cost.
+            cost_column: For tables with two classes: the column with the cost of missing each row (an amount of 0 or
+                more). A row with probability p is positive if p * amount >= (1 - p) * cost_fp. `predict`, the file and
+                every export then need this column, even if it is not a feature.
+            cost_fp: Cost of a false positive with `cost_column`, above 0.
+            review_alpha: Rows that may belong to several classes go to a human (decision "review"). At most this share
+                of each class is then decided wrongly. The limits are fitted on the rows of `guarantee_rows`, if they
+                exist.
+            review_budget: (k, n): of n rows, the k rows whose decision is closest to another decision go to a human.
+            by: A column of groups, for example sex or site. Each group gets its own threshold, chosen by the aim on the
+                rows of the group. Training must store the column: pass `by=` to `fit` or `compare`. Groups with fewer
+                than 20 rows of each class use the common threshold. `predict`, the file and every export then need this
+                column. Such thresholds may be unlawful.
             **aim: One aim, for example `f1=True`, `recall_floor=0.95`, `precision_floor=0.5`, `balanced_accuracy=True`,
-                `threshold=0.2`; of images with masks also `lesion_false_positives=1`: most lesions at 1 false positive
-                per image at most. Or `recall_floor` and `alerts=(k, n)` together: where both cannot be, the alerts are
-                kept to, and `card["threshold"]["budgets"]` says which recall they allow. None, with a review: the
-                threshold stays.
+                `threshold=0.2`; for images with masks also `lesion_false_positives=1`, which finds the most lesions
+                with at most 1 false positive per image. `recall_floor` and `alerts=(k, n)` can be combined. If both
+                cannot be reached, the limit of alerts is kept, and `card["threshold"]["budgets"]` reports the recall.
+                With a review and no aim, the threshold does not change.
 
         Raises:
-            OptionError: none or several aims, or a classifier that holds no scores.
-            GuaranteeError: the rows cannot carry the guarantee; it says which they can.
+            OptionError: There is no aim or more than one, or the classifier has no stored scores.
+            GuaranteeError: There are too few rows for the guarantee. The message reports the guarantee that they
+                support.
         """
         return decide_again(
             self, aim, confidence=confidence, costs=costs, column=(cost_column, cost_fp), review_alpha=review_alpha,
@@ -220,29 +228,32 @@ class Classifier:
     def explain(self, x: Any, background: Any = None, *, label: Any = None, seed: int = 0) -> Any:
         """Explain single rows by the effect of each column, or of each pixel or word.
 
-        Rows of a table: Shapley values. Exact for up to 8 columns, sampled for more; either way the effects of a row
-        sum to its log-odds less the mean log-odds of the background. With more than two classes they are those of the
-        row's most probable class. Which columns matter over many rows: `cp.explain`.
+        For rows of a table, the effects are Shapley values. They are exact for up to 8 columns, and for boosted trees of
+        two classes with any number of columns; otherwise they are sampled. The effects of a row sum to its log-odds
+        minus the mean log-odds of the background rows. With more than two classes, the log-odds are for the most
+        probable class of the row. To find the most important columns over many rows, use `cp.explain`.
 
-        Images: heat maps by integrated gradients (see `classifier.heat_maps`). The effects of an image sum to the
-        networks' mean log-odds less those of an image that has its mean color everywhere.
+        For images, the result is heat maps by integrated gradients (see `classifier.heat_maps`). The effects of an
+        image sum to the mean log-odds of the networks minus the log-odds for an image of its mean color.
 
-        Texts: the log-odds of a text less those of the text without a word (see `classifier.text_reasons`).
+        For texts, the effect of a word is the log-odds of the text minus the log-odds without this word (see
+        `classifier.text_reasons`).
 
         Args:
-            x: Rows of a table or an array (N, d), images or texts, as `predict` takes them.
-            background: Rows of a table that they are compared with, of which 32 are drawn; None: the rows themselves.
-            label: Of images, the class, or the label of several, whose log-odds are explained; None: with two classes
-                the positive one, else each image's most probable one.
-            seed: Of the draws.
+            x: Rows of a table or an array (N, d), images or texts, as in `predict`.
+            background: For tables, rows to compare with; 32 of them are drawn. None: the rows in `x`.
+            label: For images, the class or label whose log-odds are explained. None: the positive class of two classes,
+                otherwise the most probable class of each image.
+            seed: Seed of the random draws.
 
         Returns:
-            Of a table `columns`, `effects` (N, d), `base`, `log_odds`; `strongest(4)` as a frame. Of images heat maps,
-            float32 (N, height, width): above 0 where a pixel speaks for the class. Of texts `words` and their
-            `effects`; `strongest(4)` as a frame.
+            For a table: `columns`, `effects` (N, d), `base`, `log_odds`, and `strongest(4)`, a frame of the 4 strongest
+            effects. For images: heat maps, float32 (N, height, width), above 0 if a pixel is evidence for the class.
+            For texts: `words`, their `effects`, and `strongest(4)`.
 
         Raises:
-            OptionError: a table or texts with several labels; a single row without a background.
+            OptionError: The rows are a table or texts with several labels per row, or `x` is a single row without
+                `background`.
         """
         from counterpoise.classifier.explaining import explain_single_rows
 
@@ -255,7 +266,7 @@ class Classifier:
     def encoded_logits(self, encoded: Any, scored: Callable[[Array, Array], Array] | None = None) -> list[Array]:
         """Return the raw logits of each member for rows in the form of `Examples.x`.
 
-        `scored` takes outputs and numbers of some rows, and returns the outputs that are wanted; None: all.
+        `scored` is a function from outputs and row numbers to the outputs to keep. None: all outputs are kept.
         """
         return predicting.encoded_logits(self, encoded, scored)
 
@@ -267,7 +278,7 @@ class Classifier:
         return predicting.log_p(self, logits)
 
     def decide_from_logits(self, logits: Sequence[Array], column_values: Array | None = None) -> Decision:
-        """Compute probabilities and decisions from member outputs and the column that decides.
+        """Compute probabilities and decisions from member outputs and column values.
 
         `member_logits` returns the outputs, `column_values` the values of the column.
         """
@@ -275,9 +286,9 @@ class Classifier:
         return decision
 
     def column_values(self, x: Any) -> Array | None:
-        """Return the values (N,) of the column by which rows are decided.
+        """Return the values (N,) of the column that decisions depend on.
 
-        They are amounts, or codes of groups; None without such a column.
+        The values are amounts, or codes of groups. None: there is no such column.
         """
         return rows.with_column_values(self, x, self.rule.column)[1]
 
@@ -294,11 +305,11 @@ class Classifier:
 
         The file also contains the labels and the schema.
 
-        The file appears whole or not at all.
+        The file is written completely or not at all.
 
         Raises:
-            ArtifactError: the name does not end in .keras, the folder cannot be written, or the file could not be read
-                again; of a layer of your own that is not registered the message has the line to add.
+            ArtifactError: The name does not end in .keras, the folder cannot be written, or the file could not be read
+                again. If one of your own layers is not registered, the message contains the line to add.
         """
         return write(path, self.keras_model(), self._contents())
 
@@ -312,22 +323,22 @@ class Classifier:
 
         Args:
             path: A folder for "saved_model"; for "litert" and "onnx" a file ending in .tflite or .onnx, or a folder.
-            format: "saved_model" (strings included; signature `serve`), "litert" or "onnx" (numbers, and ids of the
-                levels). `schema.json` next to it describes the inputs.
+            format: "saved_model" accepts text (signature `serve`). "litert" and "onnx" accept only numbers, with ids
+                for categories. `schema.json` next to the export describes the inputs.
 
         Returns:
-            The folder or file, written, run once and compared with this classifier.
+            The path of the export. The export was run once, and its predictions were compared with this classifier.
 
         Raises:
-            ArtifactError: the path cannot be written, or the export predicts otherwise than the classifier.
-            MissingExtraError: `pip install 'counterpoise[litert]'` or `[onnx]` is needed.
+            ArtifactError: The path cannot be written, or the predictions of the export differ from the classifier.
+            MissingExtraError: A package is missing. Run `pip install 'counterpoise[litert]'` or `'counterpoise[onnx]'`.
         """
         from counterpoise.export import write
 
         return write(self, path, format)
 
     def encoded(self, x: Any, name: str | None = None) -> Any:
-        """Encode rows in any form that `fit` takes, as in `Examples.x`.
+        """Encode rows in any form that `fit` accepts, as in `Examples.x`.
 
         `name` is the name of the rows in error messages.
         """
@@ -355,7 +366,7 @@ class Classifier:
     def with_units(self, unit: UnitRule, scores: Mapping[str, Array] | None = None, budgets: str = "") -> Classifier:
         """Return a copy that also decides units.
 
-        `scores` are the scores that fitted the rule of units.
+        `scores` are the scores that fitted the decision rule for units.
         """
         stored = {**self.scores, **(scores or {})}
         own = unit_part(stored)
@@ -403,12 +414,12 @@ def load(path: str | os.PathLike[str], custom_objects: Mapping[str, Any] | None 
 
     Args:
         path: The file.
-        custom_objects: Your own layers and functions that the file names, for example `{"Swish": Swish}`. Others than
-            these, Keras's own and Counterpoise's are refused.
+        custom_objects: Your own layers and functions that the file uses, for example `{"Swish": Swish}`. All other
+            layers and functions are refused, except those of Keras and Counterpoise.
 
     Raises:
-        ArtifactError: absent, damaged, changed by hand, or not one of ours; or it names a class that is not in
-            `custom_objects`.
+        ArtifactError: The file is absent, damaged, changed by hand, or was not saved by Counterpoise. Or it uses a
+            class that is not in `custom_objects`.
 
     Example:
         >>> load("absent.keras")

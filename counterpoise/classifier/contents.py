@@ -173,15 +173,17 @@ def check_description(description: Any, rule: Rule | LabelRules) -> tuple[list[A
     fields = DESCRIPTION(description, "the description")
     classes = check_labels(fields["classes"])
     if len(classes) != len(rule.prior):
-        raise ArtifactError(f"it has {len(classes)} labels, and its rule is for {len(rule.prior)} classes.")
+        raise ArtifactError(f"it has {len(classes)} labels, but its decision rule is for {len(rule.prior)} classes.")
     schema = None if fields["schema"] is None else schema_from_dict(fields["schema"])
     card = fields["card"]
     CARD(card, "the model card")
     if len(card.get("classes", classes)) != len(classes):
-        raise ArtifactError(f"its model card has {len(card['classes'])} classes, and it has {len(classes)} labels.")
+        raise ArtifactError(
+            f"its model card has {len(card['classes'])} classes, but the file has {len(classes)} labels."
+        )
     value = card.get("threshold", {}).get("value", rule.threshold)
     if value != rule.threshold:
-        raise ArtifactError(f"its model card has the threshold {value}, and its rule has {rule.threshold}.")
+        raise ArtifactError(f"its model card has the threshold {value}, but its decision rule has {rule.threshold}.")
     return classes, schema, card
 
 
@@ -196,7 +198,7 @@ def unit_of(description: Mapping[str, Any], target: Target, classes: int) -> Uni
         return None
     rule = target.rule_of(plain_unit["rule"])
     if len(rule.prior) != classes or len(rule.log_shifts) != 1:
-        raise ArtifactError("its rule for units does not fit its classes.")
+        raise ArtifactError("its decision rule for units does not fit its classes.")
     return UnitRule(tuple(plain_unit["columns"]), plain_unit["aggregate"], rule)
 
 
@@ -225,7 +227,7 @@ def check_scores(
     """
     of_units, scores = unit_part(scores), row_part(scores)
     if bool(of_units) != (unit is not None):
-        raise ArtifactError("its scores of units do not fit its rule for units.")
+        raise ArtifactError("its scores of units do not fit its decision rule for units.")
     if unit is not None:
         check_scores(of_units, unit.rule, kind)
     for prefix in ("", "guarantee_"):

@@ -33,8 +33,11 @@ def decide_again(clf: Any, aim: Mapping[str, Any], *, column: tuple[Any, Any], b
     how |= {"column": column, "by": by, "schema": clf.schema, "stored": stored}
     if clf.unit is not None:
         if column[0] is not None or by is not None:
-            name, fix = ("by", "Leave by out.") if column[0] is None else ("cost_column", "Pass costs.")
-            raise OptionError(f"{name} is for classifiers that decide rows, but this classifier decides units. {fix}")
+            name, fix = ("by", "Leave by= out.") if column[0] is None else ("cost_column", "Pass costs.")
+            raise OptionError(
+                f"{name} is for classifiers that decide single rows, but this classifier decides units (groups of "
+                f"rows). {fix}"
+            )
         rule, text = decided(clf.target, clf.unit.rule, unit_part(clf.scores), classes, aim, **how)
         return clf.with_units(replace(clf.unit, rule=rule), budgets=text)
     rule, text = decided(clf.target, clf.rule, clf.scores, classes, aim, **how)
@@ -63,8 +66,8 @@ def decided(
     reviews = review_alpha is not None or review_budget is not None
     if target.many_per_row and reviews:
         raise OptionError(
-            f"review_alpha and review_budget are for one class per row, but the rows of this classifier have "
-            f"{target.what}. Leave them out."
+            "review_alpha and review_budget are for one class per row, but the rows of this classifier have "
+            f"{target.what}. Leave these arguments out."
         )
     if by is not None:
         _check_by(target, rule, aim, confidence, costs is not None or column != (None, None))
@@ -72,18 +75,18 @@ def decided(
         if costs is not None or column != (None, None) or reviews:
             raise OptionError(
                 "This classifier has several labels per row. costs, cost_column, review_alpha and review_budget need "
-                "one class per row. Leave them out."
+                "one class per row. Leave these arguments out."
             )
         return target.choose(rule, scores, aim, confidence, classes), ""
     text = ""
     plain = replace(rule, review=None, costs=None, cost_column=None, by=None)
     if costs is not None or column != (None, None):
         if column[0] is None and set(aim) == {"cost_fn"}:
-            raise OptionError("The two costs are one option. Pass cost=(cost_fp, cost_fn).")
+            raise OptionError("cost_fn cannot be passed alone. Pass both costs as cost=(cost_fp, cost_fn).")
         if aim or confidence is not None:
             raise OptionError(
-                "costs= cannot be combined with another aim or with confidence=, because costs "
-                "determine the decision. Leave them out."
+                "costs= cannot be combined with another aim or with confidence=, because costs determine the "
+                "decision. Leave the aim and confidence= out."
             )
         if costs is not None and column != (None, None):
             raise OptionError("costs and cost_column cannot be combined. Pass one of them.")
@@ -104,11 +107,12 @@ def _check_by(target: Target, rule: Any, aim: Mapping[str, Any], confidence: flo
     """Refuse thresholds for groups where no threshold is chosen from rows."""
     if target.many_per_row or not isinstance(rule, Rule) or len(rule.prior) > 2:
         what = target.what if target.many_per_row or not isinstance(rule, Rule) else f"{len(rule.prior)} classes"
-        raise OptionError(f"by is for two classes, but this classifier has {what}. Leave by out.")
+        raise OptionError(f"by= is for two classes, but this classifier has {what}. Leave by= out.")
     if costs or confidence is not None or len(aim) != 1 or "threshold" in aim:
         raise OptionError(
-            "by chooses a threshold for each group by one aim, such as decide(recall_floor=0.9, by=...). It cannot be "
-            "combined with costs, confidence, two aims, or a threshold of your own. Leave one of them out."
+            "by= chooses a threshold for each group and needs a single aim, for example "
+            "decide(recall_floor=0.9, by=...). by= cannot be combined with costs, confidence, two aims, or a "
+            "threshold of your own. Leave one of them out."
         )
     if rule.vote == "hard":
         raise OptionError(
@@ -135,12 +139,13 @@ def by_column(rule: Rule, name: Any, cost_fp: Any, schema: Schema | None) -> Rul
         raise OptionError("cost_fp requires cost_column. Without a column, pass both costs as cost=(cost_fp, cost_fn).")
     if len(rule.prior) > 2:
         raise OptionError(
-            f"cost_column is for two classes, but this classifier has {len(rule.prior)}. Pass costs, one for each pair "
-            "of classes."
+            f"cost_column is for two classes, but this classifier has {len(rule.prior)} classes. Pass costs, one for "
+            "each pair of classes."
         )
     if schema is None:
         raise OptionError(
-            f"cost_column={name!r} names a column of a table, but this classifier takes other rows. Pass costs."
+            f"cost_column={name!r} names a column of a table, but the rows of this classifier are not tables. Pass "
+            "costs."
         )
     column = cost_column(name, cost_fp)
     return replace(
@@ -168,13 +173,13 @@ def by_two_budgets(
     needed, allowed = (_alert_share(target, one, scores) * n for one in (by_recall, by_alerts))
     if needed <= k * (1 + 1e-12):
         return by_recall, (
-            f"Recall at least {floor:g} takes {needed:.4g} alerts per {n:,.10g} rows, within the {k:,.10g} allowed (on "
-            f"{rows:,} rows)."
+            f"A recall of at least {floor:g} needs {needed:.4g} alerts per {n:,.10g} rows, and {k:,.10g} are allowed "
+            f"(measured on {rows:,} rows)."
         )
     recall = _recall(target, by_alerts, scores)
     return by_alerts, (
-        f"Recall at least {floor:g} would take {needed:.4g} alerts per {n:,.10g} rows, but {k:,.10g} are allowed. With "
-        f"{allowed:.4g} alerts the recall is {recall:.3g} (on {rows:,} rows)."
+        f"A recall of at least {floor:g} would need {needed:.4g} alerts per {n:,.10g} rows, but only {k:,.10g} are "
+        f"allowed. With {allowed:.4g} alerts, the recall is {recall:.3g} (measured on {rows:,} rows)."
     )
 
 
@@ -199,12 +204,12 @@ def with_review(
         raise OptionError("review_alpha and review_budget cannot be combined. Pass one of them.")
     if REVIEW in [str(label) for label in classes]:
         raise OptionError(
-            f"A class is called {REVIEW!r}, which is the decision for rows that go to a human. Rename the class."
+            f"A class has the name {REVIEW!r}, but this name is reserved for rows that go to a human. Rename the class."
         )
     if "log_p" not in scores:
         raise OptionError(
-            "This classifier has no out-of-fold scores, so it cannot choose rows for a human. Train "
-            "it with cp.fit, or pass labels to cp.wrap."
+            "This classifier has no out-of-fold scores, so it cannot choose which rows go to a human. Train a "
+            "classifier with cp.fit, or pass labels to cp.wrap."
         )
     if alpha is None:
         column = rule.column

@@ -54,39 +54,42 @@ def evaluate(
 
     Args:
         clf: The `Classifier`.
-        data: Rows in any form that `predict` takes; a dataset gives its own labels and weights, images (`cp.images`)
-            also their groups. Of images with a split the test images are scored.
-        y: Labels (N,); for a table they may stand in a column instead.
-        target: Name of that column, or names of several; None takes what was the target in training.
-        groups: Group of each row (N,), or the name of a column: rows of one patient or customer are not independent, so
+        data: Rows in any form that `predict` accepts. A dataset contains its own labels and weights, images
+            (`cp.images`) also their groups. If images have a split, only the test images are scored.
+        y: Labels (N,). The labels of a table can also be a column, see `target`.
+        target: Name of the label column, or names of several columns. None: the target of training.
+        groups: Group of each row (N,), or the name of a column. Rows of one patient or customer are not independent, so
             whole groups are resampled.
-        unit: What the classifier decides if not each row (see `fit`): names of columns, or (N,) values. Default: the
-            columns of training, if the table has them; images bring theirs. Whole units are then resampled too.
+        unit: Unit of each row, if the classifier decides units (see `fit`): names of columns, or values (N,). Default:
+            the columns of training, if the table has them. Images contain their units. Whole units are then resampled.
         sample_weight: Weights (N,), or the name of a column: row i counts as w_i rows.
-        by: Columns whose values are scored separately (sex, site): a name, names, or `{name: values (N,)}`.
-            The column of a classifier with thresholds for groups is always one of them.
-        costs: What each decision costs, (C, C) [true, decided] or `{true label: {decided label: cost}}`. Default: the
-            costs by which the classifier decides, if it does.
-        cost_column: What a missed case of each row costs (an amount), (N,) or the name of a column; two classes.
-            Default: the column by which the classifier decides, if it does.
-        cost_fp: What a false positive costs with `cost_column`.
-        first: Score the rows of highest probability, so many of them; two classes.
-        resamples: Bootstrap draws; where rows are drawn one by one at most 200, and 60 for scores of elements.
+        by: Columns whose values are scored separately (for example sex or site): a name, names, or `{name: values
+            (N,)}`. If the classifier has a threshold for each group, the column of these groups is always included.
+        costs: Cost of each decision, (C, C) [true, decided] or `{true label: {decided label: cost}}`. Default: the
+            costs of the classifier, if it decides by costs.
+        cost_column: Cost of missing each row (an amount), (N,) or the name of a column; two classes only. Default: the
+            cost column of the classifier, if it has one.
+        cost_fp: Cost of a false positive with `cost_column`.
+        first: Number of rows with the highest probability that are scored separately; two classes only.
+        resamples: Number of bootstrap draws. If rows are drawn one by one, at most 200, and at most 60 for scores of
+            elements.
 
     Returns:
-        A dictionary, which prints as a summary of a few lines. Its keys: `rows`, `classes` (label, count, share),
-        `metrics` (key -> value, 95% CI), `further` (the same for `FURTHER`: cost per case, and with two classes partial
-        area, parts of the Brier score, net benefit), `aim`, `threshold`, `threshold_spread` (see
-        `classifier.threshold_spread`), `reliability` (see `metrics.reliability`), `by` (see `classifier.by_group`),
-        `review` (see `metrics.review_scores`; None where no row goes to a human; all other scores are of decisions
-        without a human), and `groups`, how many there are, or None. Of several labels per row, scores are means over
-        the labels; average precision, ROC AUC and log loss have intervals from draws of rows with all their labels, and
-        `labels` has the scores of each label with intervals. Of a class per element `metrics` has overlaps and lesions
-        of whole rows, too; all intervals are of draws of rows or groups, and `groups` is their number.
+        A dictionary that prints as a short summary. Its keys: `rows`, `classes` (label, count, share), `metrics` (key
+        -> value, 95% CI), `further` (the same for `FURTHER`: cost per case, and with two classes partial area, parts of
+        the Brier score, net benefit), `aim`, `threshold`, `threshold_spread` (see `classifier.threshold_spread`),
+        `reliability` (see `metrics.reliability`), `by` (see `classifier.by_group`), `review` (see
+        `metrics.review_scores`), and `groups` (their number, or None). `review` is None if no row goes to a human. All
+        other scores are for decisions without a human. With several labels per row, scores are means over the labels,
+        and `labels` contains the scores of each label with intervals. The intervals of average precision, ROC AUC and
+        log loss are from draws of rows with all their labels. With a class for each element, `metrics` also contains
+        overlaps and lesions of whole rows. All intervals are then from draws of rows or groups, and `groups` is their
+        number.
 
     Raises:
-        ColumnError: the column is absent. TargetError: a label that the classifier does not know, or one class only.
-        OptionError: An option that does not fit the classes or the rows.
+        ColumnError: The column is absent. TargetError: A label is unknown to the classifier, or the rows contain only
+            one class.
+        OptionError: An option does not fit the classes or the rows.
 
     Example:
         >>> import numpy as np
@@ -157,7 +160,7 @@ def evaluate(
     ]  # fmt: skip
     if not each:
         raise TargetError(
-            "The rows contain only one class. Scores need at least two. Pass rows of the other classes too."
+            "The rows contain only one class, but scores need at least two classes. Pass rows of the other classes too."
         )
     one = problems[0].index is None
     scores = joined_scores(each)
@@ -201,8 +204,8 @@ def _stakes(
     """What decisions cost and how many rows are looked at, as it was given."""
     if clf.target.many_per_row and not ((costs is None or clf.target.per_element) and cost_column is first is None):
         raise OptionError(
-            f"costs, cost_column and first are for one class per row, but these rows have {clf.target.what}. "
-            "Leave them out."
+            f"costs, cost_column and first are for one class per row, but these rows have {clf.target.what}. Leave "
+            "these arguments out."
         )
     matrix = None if costs is None else cost_matrix(costs, clf.classes_.tolist())
     given = None if cost_column is None else _values(rows, cost_column, "cost_column", source)
@@ -258,7 +261,9 @@ def _weights(rows: Any, given: Any, source: str | None, n: int) -> Array | None:
 
 def _column(rows: Any, name: str, role: str, source: str | None) -> pl.Series:
     if not isinstance(rows, pl.DataFrame):
-        raise OptionError(f"{role}={name!r} names a column, but the data are arrays. Pass one value per row.")
+        raise OptionError(
+            f"{role}={name!r} names a column, but the rows are arrays, which have no columns. Pass one value per row."
+        )
     if name not in rows.columns:
         raise ColumnError(f"{source} lacks the column {name!r} for {role}.{did_you_mean(name, rows.columns)}")
     return rows[name]
@@ -287,6 +292,9 @@ def _labels(clf: Any, data: Any, y: Any, target: Any, named: set[str]) -> tuple[
     if absent:
         hint = did_you_mean(absent[0], frame.columns)
         if len(labels) > 1 and target is None:
-            hint += " If one column contains all labels, pass it as target=, text as cp.labels(..., separator=...)."
+            hint += (
+                " If one column contains all labels, pass its name as target=, or pass text labels as cp.labels(..., "
+                "separator=...)."
+            )
         raise ColumnError(f"{source} lacks the target column {absent[0]!r}.{hint}")
     return frame[where] if isinstance(where, str) else where.read(frame.select(labels)), frame, source

@@ -123,7 +123,7 @@ def _head(record: Mapping[str, Any], of: Mapping[str, Any]) -> Iterator[str]:
     text = f"{capital(threshold_text(of['threshold'], of['aim']))}."
     if of is record and (spread := record["threshold_spread"]) is not None:
         low, high = (_number(spread[end]["threshold"]) for end in ("low", "high"))
-        text += f" On resampled rows it is {low} to {high} (95% range)."
+        text += f" On resampled rows, the threshold is between {low} and {high} (95% of bootstrap draws)."
     yield text
     if record["thresholds_by"] is not None:
         yield f"{capital(thresholds_text(record))}."
@@ -198,7 +198,10 @@ def _finite(value: float | None) -> bool:
 def _others(record: Mapping[str, Any]) -> Iterator[str]:
     """Rows for a human, and single rows where units are decided."""
     if (review := record["review"]) is not None:
-        yield f"For a human: {with_ends(review['share'])} of rows. Error of the others: {with_ends(review['error'])}."
+        yield (
+            f"Rows that go to a human: {with_ends(review['share'])}. Error of all other rows: "
+            f"{with_ends(review['error'])}."
+        )
     if (units := record["units"]) is not None:
         mixed = f" {units['mixed']:,} units contain rows of several classes." if units["mixed"] else ""
         how = f"{units['aggregate']} of the probabilities, calibrated"
@@ -217,7 +220,7 @@ def _labels(labels: Sequence[Mapping[str, Any]], width: int) -> list[str]:
         rows.append((str(one["label"]), with_ends(ap), *map(_number, (recall["value"], precision["value"],
                      one["threshold"]))))  # fmt: skip
     more = len(order) - MOST_VALUES
-    return [*aligned(rows, width), *([f"{more:,} labels with a higher average precision."] if more > 0 else [])]
+    return [*aligned(rows, width), *([f"{more:,} more labels have a higher average precision."] if more > 0 else [])]
 
 
 def _groups(tables: Sequence[Mapping[str, Any]], width: int) -> Iterator[str]:

@@ -104,7 +104,7 @@ def read(path: str | os.PathLike[str], custom_objects: Mapping[str, Any] | None 
 def _read(archive: zipfile.ZipFile, custom_objects: Mapping[str, Any] | None) -> Contents:
     """Check and read everything that a file contains."""
     if CARD not in archive.namelist() or SCORES not in archive.namelist():
-        raise ArtifactError("it was not saved by Counterpoise. A plain Keras model is a model for fit() or wrap().")
+        raise ArtifactError("it was not saved by Counterpoise. Pass a plain Keras model to fit() or wrap().")
     description = read_json(zipped.read(archive, CARD), "the description")
     _check_format(description)
     configuration = configuration_of(archive, custom_objects)
@@ -134,7 +134,9 @@ def _rule_values(config: Mapping[str, Any]) -> Any:
         layers = [layer for layer in config["config"]["layers"] if layer["name"] == "rule"]
         values = layers[0]["config"]["rule"]
     except (TypeError, KeyError, IndexError, AttributeError):
-        raise ArtifactError("its configuration contains no decision rule, as a file of Counterpoise does.") from None
+        raise ArtifactError(
+            "its configuration lacks the decision rule that every Counterpoise file contains."
+        ) from None
     return values
 
 
@@ -143,7 +145,9 @@ def _members(whole: keras.Model, rule: Any, schema: Schema | None, target: Targe
     layers = {layer.name: layer for layer in whole.layers}
     members = layers.get("members")
     if not isinstance(members, keras.Model) or not hasattr(layers.get("rule"), "rule"):
-        raise ArtifactError("it lacks the networks ('members') or the rule of a file of Counterpoise.")
+        raise ArtifactError(
+            "it lacks the networks ('members') or the decision rule that every Counterpoise file contains."
+        )
     classes = len(rule.prior)
     outputs = [tuple(output.shape) for output in members.outputs]
     if len(outputs) != len(rule.log_shifts) or not all(target.fits(shape, classes) for shape in outputs):

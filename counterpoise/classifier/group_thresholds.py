@@ -69,16 +69,18 @@ def by_group(
         OptionError: The values were not stored, there are too many, or too few rows in each.
     """
     if schema is None:
-        raise OptionError(f"by={name!r} names a column of a table, but this classifier takes other rows. Leave by out.")
+        raise OptionError(
+            f"by={name!r} names a column of a table, but the rows of this classifier are not tables. Leave by= out."
+        )
     if name not in stored or "by" not in scores:
         raise OptionError(
-            f"by is {name!r}, but the values of this column were not stored with the rows for the threshold. Pass "
+            f"by is {name!r}, but training did not store the values of this column. Pass "
             f"by={name!r} to cp.fit or cp.compare (counterpoise train --threshold-by).{did_you_mean(name, stored)}"
         )
     if not stored[name]:
         raise OptionError(
-            f"by is {name!r}, a column of more than {MAX_LEVELS} values. Expected a column of groups. Cut it "
-            "into ranges."
+            f"by is {name!r}, a column of more than {MAX_LEVELS} values. Expected a column of groups. Cut its "
+            "numbers into ranges."
         )
     codes, y, own, common = scores["by"][:, list(stored).index(name)], scores["y"], {}, []
     for k, value in enumerate(stored[name], start=1):
@@ -90,8 +92,8 @@ def by_group(
             common.append(value)
     if not own:
         raise OptionError(
-            f"No value of {name!r} has {FEWEST} rows of each class among the {len(y):,} rows for the threshold. "
-            "Leave by out to use the common threshold for all rows."
+            f"No value of {name!r} has {FEWEST} rows of each class among the {len(y):,} rows that choose the "
+            "threshold. Leave by= out to use the common threshold for all rows."
         )
     thresholds = GroupThresholds(name, tuple(own), tuple(own.values()), tuple(common))
     GroupInput.of(schema, thresholds)  # a column that no model can read as groups is refused here

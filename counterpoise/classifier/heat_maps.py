@@ -43,7 +43,8 @@ def heat_maps(clf: Any, encoded: Any, label: Any = None) -> Array:
     """
     if keras.backend.backend() != "tensorflow":
         raise OptionError(
-            f"Heat maps need TensorFlow, but Keras computes with {keras.backend.backend()}. Set KERAS_BACKEND."
+            f"Heat maps need TensorFlow, but Keras computes with {keras.backend.backend()}. Set "
+            "KERAS_BACKEND=tensorflow before Keras is imported."
         )
     if not any(map(is_picture, leaves(clf.members.input))):
         raise OptionError(
@@ -60,7 +61,9 @@ def heat_maps(clf: Any, encoded: Any, label: Any = None) -> Array:
         try:
             out.append(effects(take(encoded, rows), codes[rows]))
         except LookupError as error:  # of TensorFlow, where an operation has no gradient
-            raise ModelError(f"The networks have no gradient: {error}") from error
+            raise ModelError(
+                f"Heat maps need the gradients of the networks, which cannot be computed: {error}"
+            ) from error
     return np.concatenate(out)
 
 

@@ -29,23 +29,24 @@ def explain(
 
     The rows must not have been used for training.
 
-    A column is exchanged between rows: it keeps its values, but they no longer belong to their rows. With more than
-    two classes the loss is that of the mean over the classes. Columns with the same information hide each other:
-    exchange them `together`. For single rows see `Classifier.explain`.
+    The values of one column are exchanged between rows at random, so they no longer belong to their rows. With more
+    than two classes, the average precision is the mean over the classes. Columns with the same information hide the
+    importance of each other. Exchange such columns `together`. To explain single rows, use `Classifier.explain`.
 
     Args:
-        clf: The `Classifier`, of a table or an array (N, d).
+        clf: A `Classifier` for a table or an array (N, d).
         data, y, target, groups: As in `evaluate`.
         together: Sets of columns that are exchanged as one.
-        permutations: How often each column is exchanged. resamples: Bootstrap draws of rows or groups.
-        level: Confidence of an interval. seed: Of the draws.
+        permutations: How often each column is exchanged. resamples: Number of bootstrap draws of rows or groups.
+        level: Confidence of the intervals. seed: Seed of the random draws.
 
     Returns:
-        `rows`, `average_precision`, and `columns`, the most important first, each with `columns` (names) and
-        `importance` (`value`, `low`, `high`: the mean loss, with an interval for rows and exchanges).
+        `rows`, `average_precision`, and `columns`, the most important first. Each entry of `columns` has `columns`
+        (names) and `importance`: the mean loss (`value`) and its interval (`low`, `high`), over draws of rows and
+        exchanges.
 
     Raises:
-        OptionError: A classifier of images, text or several labels; a column that there is not.
+        OptionError: The classifier is for images, text or several labels per row, or a column does not exist.
 
     Example:
         >>> from counterpoise.pipeline.fit import fit

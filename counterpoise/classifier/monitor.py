@@ -20,24 +20,26 @@ from counterpoise.decide.drift import monitor as compare_scores
 def monitor(
     clf: Classifier, batch: Any, *, method: str = "em", draws: int = 200, seed: int = 0
 ) -> Drift | dict[str, Drift]:
-    """Compare new rows without labels with the rows that fitted a classifier's rule.
+    """Compare new unlabeled rows with the rows that fitted the decision rule of a classifier.
 
-    Of several labels per row, each label is compared by itself, on the rows where it was known.
+    With several labels per row, each label is compared separately, on the rows where this label was known.
 
     Args:
-        clf: As it was shipped; it holds the scores and labels of the rows that fitted its rule.
-        batch: New rows, in any form that `predict` takes; labels are ignored.
-        method: How the new class shares are estimated: "em" or "bbse" (see `cp.decide.estimate_prior`).
-        draws: Bootstrap draws of the interval and of the test.
+        clf: The classifier in use. It contains the scores and labels of the rows that fitted its decision rule.
+        batch: New rows, in any form that `predict` accepts. Labels are ignored.
+        method: How the new class proportions are estimated: "em" or "bbse" (see `cp.decide.estimate_prior`).
+        draws: Number of bootstrap draws for the interval and for the test.
         seed: Of the draws.
 
     Returns:
-        `estimate` (new class shares with intervals, and whether only the shares moved), `score_distance`,
-        `flagged_before` and `flagged_now`, `plausible` (whether the threshold's aim still holds), `rule` for the new
-        shares (see `adapted`), and `notes` in words. Of several labels: the name of each label -> such a record.
+        A record with `estimate` (new class proportions with intervals, and whether only the proportions changed),
+        `score_distance`, `flagged_before`, `flagged_now`, `plausible` (whether the aim of the threshold is still
+        plausible), `rule` (the decision rule for the new proportions, see `adapted`), and `notes` (sentences). With
+        several labels per row, the result is a dict from the name of each label to such a record.
 
     Raises:
-        OptionError: the classifier holds no scores, or its rows that fitted the rule lack a class.
+        OptionError: The classifier has no stored scores, or a class is missing in the rows that fitted its decision
+            rule.
 
     Example:
         >>> rng = np.random.default_rng(0)
@@ -83,18 +85,18 @@ def monitor(
 def adapted(clf: Classifier, drift: Drift | Mapping[str, Drift]) -> Classifier:
     """Return the classifier for the new class proportions, without retraining.
 
-    Probabilities and threshold change.
+    The probabilities and the threshold change.
 
     Raises:
-        OptionError: more than the class shares moved, so there is no such rule.
+        OptionError: Not only the class proportions changed, so there is no such decision rule.
     """
     rules: list[Rule] = []
     for label, one in drift.items() if isinstance(drift, Mapping) else [("", drift)]:
         if one.rule is None:
             where = f"Label {label!r}: " if label else ""
             raise OptionError(
-                f"{where}{one.estimate.note} Without labels, probabilities cannot be corrected for "
-                f"these rows. Label some of them."
+                f"{where}{one.estimate.note} The probabilities of these rows cannot be corrected without labels. Label "
+                "some of these rows."
             )
         rules.append(one.rule)
     return clf.with_rule(clf.rule.with_problem_rules(rules))

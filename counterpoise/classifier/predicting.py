@@ -31,7 +31,7 @@ def by_batch(clf: Any, x: Any, rule: Rule | LabelRules, value_of: Callable[[Deci
                 value_of(clf.target.apply(rule, clf.log_p(logits), None if values is None else values[rows]))
             )
     if not results:
-        raise DataError(f"The {type(x).__name__} has no elements. Expected rows to predict. Check where it is made.")
+        raise DataError(f"The {type(x).__name__} has no elements. Expected at least one row to predict.")
     return results
 
 

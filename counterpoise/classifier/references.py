@@ -186,7 +186,7 @@ def _check_nodes(nodes: Any, layer: str) -> None:
     """Refuse calls without a tensor of the network: they would be carried out while the file is read."""
     for node in nodes if isinstance(nodes, (list, tuple)) else ():
         if not _has_tensor(node) if isinstance(node, Mapping) else not node:
-            raise ArtifactError(f"the layer {layer!r:.60} is called without an input of the network.")
+            raise ArtifactError(f"the layer {layer!r:.60} receives no input from the network.")
 
 
 def _has_tensor(value: Any) -> bool:

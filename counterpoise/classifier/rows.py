@@ -61,8 +61,8 @@ def with_column_values(
         return encoded(clf, x, name), None
     if not is_table(x):
         raise OptionError(
-            f"The classifier decides by the column {column.name!r}, but the rows are a {type(x).__name__}. Expected a "
-            "table with this column."
+            f"The decision of the classifier depends on the column {column.name!r}, but the rows are a "
+            f"{type(x).__name__}. Expected a table with this column."
         )
     used = {column.name, *(c.name for c in clf.schema.columns if c.used)}
     frame, source, _ = to_frame(x, as_text=text_columns(clf.schema), unused=lambda title: title not in used)
@@ -71,8 +71,8 @@ def with_column_values(
         return encode_rows(clf.schema, frame, name or source), amounts
     if column.name not in frame.columns:
         raise ColumnError(
-            f"{name or source} lacks the column {column.name!r}, by which the classifier decides (a threshold for each "
-            f"group). Expected it in each table.{did_you_mean(column.name, frame.columns)}"
+            f"{name or source} lacks the column {column.name!r}, which the classifier needs because each group has its "
+            f"own threshold. Add this column to each table.{did_you_mean(column.name, frame.columns)}"
         )
     rows, given = encode_rows(clf.schema, frame, name or source), GroupInput.of(clf.schema, column)
     codes = given.values(given.ids(frame[column.name]) if given.own else None, rows)

@@ -68,7 +68,8 @@ def explain_rows(clf: Any, x: Any, background: Any = None, *, seed: int = 0) -> 
     given = rows if background is None else clf.encoded(background)
     if background is None and rows_in(given) < 2:
         raise OptionError(
-            "A single row needs a background to compare it with. Pass background=, for example some training rows."
+            "A single row is explained by comparison with background rows, but none were passed. Pass background=, "
+            "for example some training rows."
         )
     count = min(BACKGROUND, rows_in(given))
     base_rows = take(given, np.sort(generator(seed, "explain background").permutation(rows_in(given))[:count]))

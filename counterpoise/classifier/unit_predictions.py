@@ -46,7 +46,8 @@ def unit_rule_of(clf: Classifier) -> UnitRule:
     """
     if clf.unit is None:
         raise OptionError(
-            "The model was trained without units, so it has no threshold for them. Train with unit= (--unit)."
+            "The model was trained without units (groups of rows), so it has no threshold for units. Train with unit= "
+            "(--unit)."
         )
     return clf.unit
 

@@ -34,27 +34,29 @@ def wrap(
 ) -> Classifier:  # fmt: skip
     """Add corrected probabilities and a tuned threshold to an existing model.
 
-    `wrap(keras_model, x, y, plan=...)` or `wrap(scores, y, plan=...)`. The rows must not have trained the model.
+    `wrap(keras_model, x, y, plan=...)` or `wrap(scores, y, plan=...)`. The rows must not have been used to train the
+    model.
 
     Args:
-        model: A Keras model ending in one unit or one per class; or scores from any library: float (N,) of the second
-            class or (N, C), such as `predict_proba` of scikit-learn or LightGBM gives. A classifier made from scores
-            takes scores wherever others take rows.
-        x: For a Keras model the rows, in the form that it takes, or a dataset of rows and labels. With scores the
-            labels may stand here.
-        y: Labels (N,); several labels per row as (N, L) of 0, 1 and missing, or `cp.labels(y)`, for a model with a unit
-            for each. Without labels only the plan's shift is removed, and the threshold is 0.5 or the largest.
-        plan: The plan whose rows or weights trained the model (`cp.plans...`): its shift is removed. None: there was
-            none, or it is not known and the labels tell.
-        classes: Labels in the order of the model's outputs; for one unit (negative, positive). None: sorted labels. Of
-            several labels per row, their names.
-        output: "logits", "probabilities" or "auto" (the last activation; scores: probabilities where all lie in
-            [0, 1]). Of several labels per row these are sigmoids.
-        aim: What the threshold is chosen for (see `cp.decide.Aim`).
+        model: A Keras model that ends in one unit, or in one unit per class. Or scores from any library, such as
+            `predict_proba` of scikit-learn or LightGBM: float (N,) for the second class, or (N, C). A classifier made
+            from scores expects scores in place of rows.
+        x: For a Keras model, the rows in the form that the model takes, or a dataset of rows and labels. For scores,
+            you can pass the labels here.
+        y: Labels (N,). Several labels per row: (N, L) of 0, 1 and missing, or `cp.labels(y)`, for a model with one unit
+            per label. Without labels, only the prior shift of the plan is corrected, and the decision is the default
+            (0.5, or the most probable class).
+        plan: The sampling plan with which the model was trained (`cp.plans...`). Its prior shift is corrected. None:
+            there was no plan, or it is unknown. The correction is then fitted on the labels.
+        classes: Labels in the order of the model's outputs; for one unit (negative, positive). None: sorted labels.
+            With several labels per row, the names of the labels.
+        output: "logits", "probabilities" or "auto". For a model, "auto" uses the last activation. For scores, "auto"
+            expects probabilities if all scores are in [0, 1]. With several labels per row, probabilities are sigmoids.
+        aim: Aim of the threshold (see `cp.decide.Aim`).
         calibrate: "auto", a kind, or None (see `cp.decide.fit_calibrator`).
 
     Raises:
-        OptionError, ModelError, TargetError: outputs and labels that do not fit together.
+        OptionError, ModelError, TargetError: The outputs and the labels do not fit together.
 
     Example:
         >>> rng = np.random.default_rng(0)
@@ -90,7 +92,7 @@ def wrap(
         given = y if several is None or not target.many_per_row else several
         return _fitted(unfitted, x, target.codes(given, np.array(order, dtype=object)), aim, calibrate, card)
     rule = _uncorrected(shift, even if plan is None else np.asarray(plan.base_prior))
-    card |= {"rule": "no labels: only the shift of the plan was subtracted"}
+    card |= {"rule": "no labels were passed: only the prior shift of the plan was corrected"}
     return Classifier(members, rule, order, None, card, {}, kind)
 
 
@@ -109,7 +111,7 @@ def _uncorrected(shift: Array, prior: Array) -> Rule | LabelRules:
 def _of_dataset(dataset: Any, y: Any) -> tuple[Any, Any]:
     rows, labels, weights = load_alone(dataset, y, None)
     if weights is not None:
-        raise OptionError("The dataset contains weights, which wrap() does not support. Leave them out.")
+        raise OptionError("The dataset contains weights, which wrap() does not support. Leave the weights out.")
     return rows, labels
 
 
@@ -165,7 +167,7 @@ def _scores(given: Any) -> Array:
             f"were not used to train the model."
         )
     if not np.isfinite(scores).all():
-        raise OptionError("The scores contain NaN or infinite values. Check the model that predicted them.")
+        raise OptionError("The scores contain NaN or infinite values. Check the model that returned these scores.")
     return (scores[:, None] if scores.ndim == 1 else scores).astype(np.float32)
 
 
@@ -198,8 +200,8 @@ def _check_fit(members: keras.Model, order: Sequence[Any], shift: Array, target:
     if units not in target.widths(len(order)):
         count = units if target.independent else max(2, units)
         raise OptionError(
-            f"The outputs are for {count} {what} but there are {len(order)} labels ({order[:6]}). Pass "
-            f"classes=[...] in the order of the outputs."
+            f"The outputs of the model are for {count} {what} but there are {len(order)} labels ({order[:6]}). Pass "
+            "classes=[...] in the order of the outputs."
         )
     if shift.shape != target.shape(len(order)):
-        raise OptionError(f"The plan is for {len(shift)} {what} and the model for {len(order)}.")
+        raise OptionError(f"The plan is for {len(shift)} {what} but the model is for {len(order)}.")

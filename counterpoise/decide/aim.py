@@ -33,17 +33,18 @@ WHOLE = ("lesion_false_positives",)
 
 @dataclass(frozen=True)
 class Aim:
-    """A name from `AIMS` and its numbers.
+    """The aim of a threshold: a name from `AIMS` and its numbers.
 
-    argmax: the most probable class (binary: threshold 0.5). given: a threshold set by hand. cost(fp, fn): least
-    expected cost; with C values, the cost of missing each class. balanced_accuracy and youden: the mean recall of the
-    classes. g_mean: their geometric mean. recall_floor(r): fewest alerts with recall at least r; with C values, one
-    per class and 0 for none: as near to f1 as these recalls allow. f1, f_beta(b), mcc: that score, at its highest.
-    precision_floor(p): most recall with precision at least p. alerts(k, n): at most k alerts per n rows.
-    lesion_false_positives(f): of a class per pixel, most lesions found with at most f false positives per image.
+    argmax: the most probable class (with two classes, the threshold 0.5). given: a threshold set by hand. cost(fp, fn):
+    the lowest expected cost. With C values, cost gives the cost of missing each class. balanced_accuracy and youden:
+    the highest mean recall of the classes. g_mean: the highest geometric mean of their recalls. recall_floor(r): the
+    fewest alerts with a recall of at least r. With C values, recall_floor gives one recall per class (0 for none), and
+    the decision is as near to f1 as these recalls allow. f1, f_beta(b), mcc: the highest value of this score.
+    precision_floor(p): the highest recall with a precision of at least p. alerts(k, n): at most k alerts per n rows.
+    lesion_false_positives(f): for a class per pixel, the most lesions found with at most f false positives per image.
 
     Raises:
-        OptionError: an unknown name, a wrong number of values, or values out of range.
+        OptionError: The name is unknown, the number of values is wrong, or a value is out of range.
 
     Example:
         >>> str(Aim.parse("recall_floor(0.95)"))

@@ -1,4 +1,4 @@
-"""Calibration after pooling: fitted on rows that were not used for training, kept only if held-out rows gain.
+"""Calibration after pooling, on rows not used for training. It is kept only if it improves held-out rows.
 
 A calibrator is a plain dict of strings, floats and lists, ready for JSON and for a Keras layer:
 
@@ -8,7 +8,7 @@ A calibrator is a plain dict of strings, floats and lists, ready for JSON and fo
         logit of each class against the rest, interpolated linearly from x to y and flat outside, then the
         classes normalized; two classes have one curve, that of class 1.
 
-Either may contain "after": [C], added to the log-probabilities at the end (a deployment prior).
+Both can contain "after": [C], which is added to the log-probabilities at the end (a prior for new rows).
 """
 
 from __future__ import annotations
@@ -44,21 +44,21 @@ def fit_calibrator(
 ) -> tuple[dict[str, Any] | None, tuple[str, ...]]:
     """Fit a calibrator, and keep it only if it lowers the held-out log loss.
 
-    "temperature": one slope about the class shares, log pi + a (log p - log pi), so that less confidence
-    means nearer to the shares and not to 1/C. "platt": one slope and one intercept per class. "vector": a
-    slope and an intercept per class, slopes not negative; with two classes that is beta calibration, hence
-    "beta" is the same. "isotonic": a monotone curve, one class against the rest. "auto": the one that
-    gains most. Kept when the mean gain over 5 held-out folds exceeds its standard error.
+    "temperature": one slope around the class proportions, log pi + a (log p - log pi). Less confidence therefore means
+    closer to the class proportions, not closer to 1/C. "platt": one slope and one intercept per class. "vector": a
+    slope of 0 or more and an intercept for each class. With two classes, this is beta calibration, so "beta" is the
+    same. "isotonic": a monotone curve for each class against all others. "auto": the kind with the largest gain. The
+    calibrator is kept if its mean gain over 5 held-out folds exceeds the standard error.
 
     Args:
-        log_p: float (N, C), shift-corrected and pooled, of rows that were not used for training.
+        log_p: float (N, C), corrected and pooled log-probabilities of rows that were not used for training.
         y: int (N,), class codes.
         kind: "auto" or one of the above.
         sample_weight: float (N,) or None.
-        seed: Of the five folds.
+        seed: Seed of the five folds.
 
     Returns:
-        The calibrator, or None, and sentences on what was tried, refused and kept.
+        The calibrator, or None, and notes on the kinds that were tried, refused and kept.
 
     Example:
         >>> rng = np.random.default_rng(0)
@@ -97,10 +97,10 @@ def fitted_calibrator(
     name = kept["kind"]
     change = f"{name} changes held-out log loss by {-gain:+.4g} per row (standard error {error:.2g})"
     if not gain > error:
-        return None, (*notes, f"Calibration: {change}, so it was not used.")
+        return None, (*notes, f"Calibration: {change}, so the calibrator was not used.")
     if len(some) < len(lp):
         kept = _fit(name, lp, labels, w, kept)
-    return kept, (*notes, f"Calibration: {change}; kept.")
+    return kept, (*notes, f"Calibration: {change}, so the calibrator was kept.")
 
 
 def calibrator_kinds(kind: str) -> list[str]:

@@ -37,7 +37,7 @@ def column_margins(rule: Rule, log_p: Array, column_values: Array | None) -> Arr
     assert rule.by is not None
     if column_values is None or np.shape(column_values) != (len(log_p),):
         raise OptionError(
-            f"The decision depends on the column {rule.by.name!r}, which was not given. Expected a group for each of "
+            f"The decision depends on the column {rule.by.name!r}, which was not passed. Expected a group for each of "
             f"the {len(log_p):,} rows."
         )
     return log_p[:, 1] - log_p[:, 0] - group_odds(rule.threshold, rule.by.thresholds)[column_values]

@@ -118,7 +118,7 @@ def threshold_of_costs(costs: Array) -> float:
     a, b = costs[0, 1] - costs[0, 0], costs[1, 0] - costs[1, 1]
     if a <= 0 and b <= 0:
         raise OptionError(
-            "With these costs, a wrong decision is not more expensive than the right one, for both classes. Rows of "
+            "With these costs, a wrong decision costs no more than the right decision, for both classes. Rows of "
             "costs are true classes and columns are decided classes. Check that they are not exchanged."
         )
     if b <= 0:
@@ -162,7 +162,7 @@ def amount_margins(column: CostColumn, log_p: Array, amount: Array | None) -> Ar
     """
     if amount is None or np.shape(amount) != (len(log_p),):
         raise OptionError(
-            f"The decision depends on the column {column.name!r}, which was not given. Expected an amount for each of "
+            f"The decision depends on the column {column.name!r}, which was not passed. Expected an amount for each of "
             f"the {len(log_p):,} rows."
         )
     with np.errstate(divide="ignore", invalid="ignore"):

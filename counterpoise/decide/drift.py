@@ -1,4 +1,4 @@
-"""After shipping: whether the class shares moved, whether only they moved, and whether the rule still fits."""
+"""Check on new rows whether only the class proportions changed, and whether the decision rule still fits."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class Drift:
 
     Attributes:
         estimate: The new class shares.
-        score_distance: Largest gap between the distribution functions of old and new scores, 0 to 1.
+        score_distance: Largest difference between the distribution functions of old and new scores, 0 to 1.
         flagged_before, flagged_now: Share of rows decided for each class, float64 (C,).
-        plausible: Whether the rule's aim can still be relied on; None where that cannot be judged.
-        rule: The rule for the new shares: the shipped one where every share may be what it was (noise in the estimate
-            would only do harm), None when more than the shares moved.
-        notes: Sentences for people.
+        plausible: Whether the aim of the rule is still plausible. None: this cannot be judged.
+        rule: The rule for the new class proportions. If all proportions may be unchanged, the old rule is kept, because
+            noise in the estimate would only do harm. None: not only the proportions changed.
+        notes: The result in sentences.
 
     Example:
         >>> from counterpoise.decide.rule import fit_rule_from_log_p
@@ -53,12 +53,12 @@ def monitor(
     column_values: Array | None = None, new_column_values: Array | None = None, method: str = "em", draws: int = 200,
     seed: int = 0,
 ) -> Drift:  # fmt: skip
-    """Compare rows without labels with the scores that fitted a rule.
+    """Compare unlabeled rows with the scores that fitted a decision rule.
 
-    The result contains the rule for the new rows.
+    The result contains the decision rule for the new rows.
 
     Args:
-        rule: As it was shipped.
+        rule: The decision rule in use.
         log_p_members: M arrays float (N, C), shift-corrected scores that fitted it. y: int (N,), their labels.
         new_log_p_members: M arrays float (K, C), shift-corrected scores of the new rows.
         column_values, new_column_values: (N,) and (K,), of `rule.column`, if it has one.
@@ -115,19 +115,22 @@ def _plausible(rule: Rule, estimate: PriorEstimate) -> tuple[bool | None, str]:
     """Whether the aim of a rule is still met at other class shares (None: not known), and a sentence on it."""
     goal, moved, aim = Aim.parse(rule.aim), _has_drifted(estimate), in_words(rule.aim)
     if not estimate.pure:
-        return None, f"Whether the aim ({aim}) is still met cannot be checked without new labels."
+        return None, f"New labels are needed to check whether the aim ({aim}) is still met."
     if not moved:
         return (
             True,
-            f"The class proportions have not changed significantly. The rule stays, and its aim ({aim}) is as "
-            f"plausible as before.",
+            f"The class proportions have not changed significantly. The decision rule stays as it was. Its aim ({aim}) "
+            "is as likely to be met as before.",
         )
     if goal.under_new_prior == "moves":
-        return True, f"The aim ({aim}) does not depend on the class proportions and is as plausible as before."
+        return True, f"The aim ({aim}) does not depend on the class proportions and is as likely to be met as before."
     if goal.under_new_prior == "stays":
         return False, "The class proportions changed. The threshold is now applied to the new probabilities."
     cut = "threshold" if rule.offsets is None else "offsets"
-    return False, f"The class proportions changed. The {cut} for {aim} was chosen for the old ones. Use the new {cut}."
+    return (
+        False,
+        f"The class proportions changed. The {cut} for {aim} was chosen for the old proportions. Use the new {cut}.",
+    )
 
 
 def _has_drifted(estimate: PriorEstimate) -> bool:

@@ -1,8 +1,8 @@
-"""Recall floors for some of many classes, met by the offsets of the decision argmax_c (log p_c + b_c).
+"""Recall floors for some of many classes, reached by the offsets of the decision argmax_c (log p_c + b_c).
 
-The floors of several classes are met or missed together with one vector of offsets, not class by class. Offsets are
-tried in an order that is fixed without the rows of a guarantee, from the ones that give the named classes most to the
-ones that serve macro-F1; the last before the first failure is taken (fixed-sequence testing).
+One vector of offsets determines whether the floors of all classes are reached. Offsets are tried in a fixed order,
+which does not depend on the rows of a guarantee. The first offsets favor the named classes most, and the last offsets
+serve macro-F1. The last offsets before the first failure are used (fixed-sequence testing).
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ ROUNDS = 200
 def floor_path(
     log_p: Array, y: Array, floors: Array, offsets: Array, sample_weight: Array | None = None
 ) -> Array:  # fmt: skip
-    """Offsets in the order in which they are to be tried, float64 (K, C).
+    """Return offsets in the order in which they are tried, float64 (K, C).
 
-    The first are balanced on these rows: the shares that the named classes miss are proportional to what they may
-    miss, and the other classes are far away. The last are `offsets`.
+    The first offsets are balanced on these rows: the share of missed rows of each named class is proportional to its
+    allowed share, and the other classes are far away. The last offsets are `offsets`.
 
     Args:
         log_p: float (N, C), rows that fitted the rule. y: int (N,), their class codes.
         floors: float (C,), 0 for a class without a floor.
-        offsets: float (C,), what would be decided without floors.
+        offsets: float (C,), the offsets without floors.
         sample_weight: float (N,) or None.
 
     Example:
@@ -85,7 +85,7 @@ def floor_offsets(lp: Array, labels: Array, floors: Array, offsets: Array, w: Ar
         lp, labels, floors, offsets, w: As in `floor_path`, checked.
 
     Raises:
-        GuaranteeError: No offsets reach the floors together; the message names the recalls that are reached.
+        GuaranteeError: No offsets reach all floors. The message reports the recalls that are reached.
 
     Example:
         >>> y = np.repeat([0, 1], 100)
@@ -98,9 +98,7 @@ def floor_offsets(lp: Array, labels: Array, floors: Array, offsets: Array, w: Ar
     good = np.flatnonzero(np.all(each >= floors - 1e-12, axis=1))
     if len(good) == 0:
         reached = ", ".join(f"{each[0, c]:.3g} for class {c}" for c in np.flatnonzero(floors > 0))
-        raise GuaranteeError(
-            f"The recall floors cannot be reached together on these rows; the best balance is {reached}."
-        )
+        raise GuaranteeError(f"The recall floors cannot all be reached on these rows. The best balance is {reached}.")
     return np.asarray(path[good[-1]])
 
 
@@ -112,9 +110,9 @@ def guarantee_floors(
 
     All recalls hold together with the given confidence.
 
-    Offsets pass when, for every class with a floor, P(Bin(n_c, 1 - floor_c) <= missed_c) <= 1 - confidence. All must
-    pass, so nothing is split among the classes (intersection-union); the order is fixed, so nothing is split among the
-    offsets.
+    Offsets pass if, for every class with a floor, P(Bin(n_c, 1 - floor_c) <= missed_c) <= 1 - confidence. All classes
+    must pass, so 1 - confidence is not split among the classes (intersection-union). The order is fixed, so it is not
+    split among the offsets.
 
     Args:
         log_p: float (N, C), of rows used for nothing else. y: int (N,), their class codes.
@@ -124,7 +122,7 @@ def guarantee_floors(
         of: What the scores are of, for messages: "rows" or "groups".
 
     Raises:
-        GuaranteeError: The first offsets fail; the message names the recalls that they support.
+        GuaranteeError: The first offsets fail. The message reports the recalls that the rows support.
 
     Example:
         >>> y = np.repeat([0, 1, 2], 100)
@@ -160,4 +158,7 @@ def _supported(named: Array, rows: Array, reached: Array, floors: Array, delta: 
         hits = round(reached[c] * rows[c])
         best = float(betaincinv(hits, rows[c] - hits + 1, delta)) if hits else 0.0
         bounds.append(f"{floors[c]:g} for class {c} with {rows[c]} rows (at best {np.floor(best * 100) / 100:.2f})")
-    return f"These recalls cannot be guaranteed together: {', '.join(bounds)}."
+    return (
+        f"These recalls cannot be guaranteed together: {', '.join(bounds)}. Lower the floors, or set aside more rows "
+        "(guarantee_rows=)."
+    )

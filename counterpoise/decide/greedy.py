@@ -20,19 +20,20 @@ def greedy_weights(
 ) -> Array:
     """Compute weights of checked members by greedy selection of ensemble members with replacement.
 
-    From nothing on, the member joins whose joining gives the soft mean the best average precision (more than two
-    classes: mean over one against the rest); of equal ones the one with the lower log loss, then the earlier one. The
-    ensemble with the best score on the way is taken.
+    The selection starts with no member. In each step, it adds the member that gives the soft mean the best average
+    precision (with more than two classes, the mean over each class against all others). Among equal members, it adds
+    the member with the lower log loss, then the earlier member. The result is the ensemble with the best score of all
+    steps.
 
     Args:
         lps: M arrays float64 (N, C), out of fold.
         labels: int (N,), class codes.
         w: float64 (N,), weights of the rows.
-        rounds: Joinings at most.
-        patience: Joinings without a better score after which it ends.
+        rounds: Maximum number of steps.
+        patience: Number of steps without a better score after which the selection ends.
 
     Returns:
-        float64 (M,), times chosen / joinings; sum 1.
+        float64 (M,), the number of times that each member was chosen, divided by the number of steps; sum 1.
 
     Example:
         >>> good, bad = np.log([[0.9, 0.1], [0.2, 0.8]]), np.log([[0.3, 0.7], [0.6, 0.4]])

@@ -1,8 +1,8 @@
 """Thresholds that reach a floor with confidence.
 
-A floor read off the rows that chose it is an estimate and fails about half of the time. A guarantee fails
-at most with probability 1 - confidence over the draw of its rows, for any score whatever, if those rows
-were used for nothing else: not for training, stopping, calibration or selection.
+If the same rows choose a threshold and measure its recall, the result is an estimate, and misses the floor about half
+of the time. A guarantee fails with a probability of at most 1 - confidence, over the draw of its rows. This holds for
+any score, if these rows were used for nothing else: not for training, early stopping, calibration or selection.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ def guarantee_recall(
         y: int (N,), 0 or 1.
         floor: The recall, above 0 and below 1.
         confidence: Above 0 and below 1.
-        among: Number of guarantees that must hold together (classes, labels), or of models among which one is
-            then chosen by these same rows.
+        among: Number of guarantees that must hold together (for classes or labels), or number of models from which one
+            is chosen with these same rows.
         kept_out: Whether the rows were used for nothing else.
         of: What the scores are of, for messages: "rows" or "groups".
 
     Raises:
-        GuaranteeError: There are too few positives; the message names the recall that they support, and how many would
-            be enough.
+        GuaranteeError: There are too few positives. The message reports the recall that they support, and the number of
+            positives that would be enough.
 
     Example:
         >>> guarantee_recall(np.arange(1, 101) / 100, np.ones(100, int), 0.9).threshold
@@ -79,19 +79,19 @@ def guarantee_precision(
 ) -> Guarantee:  # fmt: skip
     """Find the lowest threshold whose precision is at least `floor` with the given confidence.
 
-    Each candidate is tested by P(Bin(flagged, floor) >= true positives). The candidates are fixed before
-    the rows are seen; walks start at every eighth of them and go down until a test fails, and the walks
-    share delta. So the chance that any accepted threshold falls short is at most delta. It holds at the
-    class shares of these rows.
+    Each candidate is tested by P(Bin(flagged, floor) >= true positives). The candidates are fixed before the rows are
+    seen. Tests start at every eighth candidate and continue to lower candidates until a test fails; all starts share
+    delta. The probability that an accepted threshold misses the floor is therefore at most delta. The guarantee holds
+    for the class proportions of these rows.
 
     Args:
-        scores: float (N,), for the default candidates probabilities.
+        scores: float (N,). With the default candidates, these are probabilities.
         y, floor, confidence, among, kept_out, of: As in `guarantee_recall`.
-        candidates: float (K,), thresholds chosen without these rows, for example from the rows that fitted
-            the rule. Default: `GRID`.
+        candidates: float (K,), thresholds chosen without these rows, for example from the rows that fitted the decision
+            rule. Default: `GRID`.
 
     Raises:
-        GuaranteeError: No candidate passes; the message names the precision that could be guaranteed.
+        GuaranteeError: No candidate passes. The message reports the precision that could be guaranteed.
 
     Example:
         >>> p = np.r_[np.full(100, 0.9), np.full(900, 0.1)]
@@ -166,7 +166,7 @@ def rule_with_guarantee(rule: Rule, guarantee: Guarantee) -> Rule:
     """Return the rule with the threshold of a guarantee, and the guarantee.
 
     Raises:
-        OptionError: the rule is for more than two classes, or votes hard (its members decide, not a score).
+        OptionError: The rule is for more than two classes, or uses a hard vote (its members decide, not a score).
 
     Example:
         >>> rule = Rule(log_shifts=np.zeros((1, 2)), prior=np.array([0.9, 0.1]), threshold=0.5)

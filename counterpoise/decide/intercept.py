@@ -1,7 +1,7 @@
-"""The residual intercept: whether the corrected probabilities agree with the class shares, class by class.
+"""The residual intercept: check whether corrected probabilities agree with the class proportions, class by class.
 
-Subtracting all of the training shift is exact for a model that fits its loss to the end; one that was
-stopped early or memorized its rows may need less. Rows that were not used for training show this.
+Subtracting the whole prior shift is exact for a model that fully minimizes its loss. A model that was stopped early, or
+that memorized its rows, may need a smaller correction. Rows that were not used for training show this.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class InterceptCheck:
         mean: float64 (C,), mean corrected probability.
         share: float64 (C,), observed share.
         error: float64 (C,), standard error of their difference if the probabilities are calibrated.
-        intercept: float64 (C,), to be added to log p, sum 0 over the classes seen; None where all agree.
+        intercept: float64 (C,), to be added to log p, with the sum 0 over the classes seen. None if all classes agree.
         notes: The same in words.
 
     Example:
@@ -52,9 +52,9 @@ class InterceptCheck:
 def intercept_check(lp: Array, labels: Array, w: Array) -> InterceptCheck:
     """Compare mean probability and share per class, and fit an intercept if they differ.
 
-    If the probabilities are calibrated, share_c - mean_c has variance sum_i w_i^2 p_ic (1 - p_ic) / (sum w)^2.
-    Where any class is off by more than 2 standard errors, the intercept b is fitted by maximum likelihood
-    on log softmax(log p + b).
+    If the probabilities are calibrated, share_c - mean_c has variance sum_i w_i^2 p_ic (1 - p_ic) / (sum w)^2. If a
+    class differs by more than 2 standard errors, the intercept b is fitted by maximum likelihood on log softmax(log p +
+    b).
 
     Args:
         lp: float64 (N, C), corrected and pooled, checked, of rows that were not used for training.
@@ -78,8 +78,8 @@ def intercept_check(lp: Array, labels: Array, w: Array) -> InterceptCheck:
 def fit_intercept(log_p: Array, y: Array, sample_weight: Array | None = None) -> Array:
     """Fit one number per class by maximum likelihood: log softmax(log p + b), sum of b = 0.
 
-    At the optimum the mean probability of each class equals its observed share. A class without rows
-    is left alone (b = 0), since its best b would be minus infinity.
+    At the optimum the mean probability of each class equals its observed share. A class without rows does not change (b
+    = 0), because its best b would be minus infinity.
 
     Returns:
         float64 (C,).
@@ -163,9 +163,8 @@ def _words(mean: Array, share: Array, error: Array, off: Array, fitted: Array | 
     if not off.any():
         worst = int(np.argmax(np.abs(share - mean) / np.maximum(error, 1e-300)))
         return (
-            f"{lead} of every class agrees with its share within "
-            f"{LIMIT:g} standard errors (widest: class {worst}, {_means_text(mean, share, error, worst)}). "
-            "No intercept was added.",
+            f"{lead} of every class agrees with its observed share within {LIMIT:g} standard errors (largest "
+            f"difference: class {worst}, {_means_text(mean, share, error, worst)}). No intercept was added.",
         )
     listed = np.flatnonzero(off)
     pairs = "; ".join(f"class {c}: {_means_text(mean, share, error, c)}" for c in listed[:SHOWN])

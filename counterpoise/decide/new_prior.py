@@ -1,4 +1,4 @@
-"""A rule moved to a population in which the classes have other shares."""
+"""A decision rule for a population with other class proportions."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ Array = np.ndarray
 def rule_at_prior(
     rule: Rule, prior: Array | float, log_p_members: Sequence[Array] | None = None, y: Array | None = None
 ) -> Rule:
-    """Return the rule for a population with other class shares, when only those differ.
+    """Return the rule for a population that differs only in its class proportions.
 
-    Probabilities move by log(new / old). Thresholds for recall and specificity move with them (the same
-    rows are flagged), cost and argmax stay at the same probability, and F-beta, MCC, precision and alert
-    budgets are chosen again on the stored scores, row i re-weighted by new / old of its class.
+    Probabilities move by log(new / old). Thresholds for recall and specificity move with them, so the same rows are
+    flagged. Thresholds for cost and argmax stay at the same probability. Thresholds for F-beta, MCC, precision and
+    limits of alerts are chosen again on the stored scores, with row i re-weighted by new / old of its class.
 
     Args:
         rule: The rule at its own prior.
         prior: float (C,), or the share of the positive class.
-        log_p_members: M arrays float (N, C), the shift-corrected scores that fitted the rule. Without them an
-            aim that has to be chosen again keeps its old decisions, and a note reports it.
+        log_p_members: M arrays float (N, C), the shift-corrected scores that fitted the rule. Without these scores, an
+            aim that must be chosen again keeps its old decisions, and a note reports this.
         y: int (N,), their labels.
 
     Example:
@@ -62,7 +62,7 @@ def rule_at_prior(
     )  # fmt: skip
     if goal.under_new_prior == "moves":
         return moved
-    why = "the stored scores were not given" if rule.by is None else "each group has its own"
+    why = "the stored scores were not passed" if rule.by is None else "each group has its own threshold"
     note = f"The threshold for {goal} was not chosen again for this prior because {why}."
     return replace(moved, notes=(*moved.notes, note))
 

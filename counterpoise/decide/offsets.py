@@ -23,17 +23,18 @@ def choose_offsets(
 ) -> Array:
     """Choose offsets b for the decision argmax_c (log p_c + b_c).
 
-    "argmax" gives 0 and "balanced_accuracy" -log pi_c, both without a search; "cost" gives the log of the
-    cost of missing each class; for "recall_floor" see `floor_offsets`. "f1", "f_beta", "g_mean" and "mcc" start at
-    the best lambda in b = -lambda log pi, go up coordinate by coordinate, and then keep n_c / (n_c + 20) of each
-    class's deviation from the start (that of the largest class is 0 by convention: only differences count).
+    "argmax" gives 0, and "balanced_accuracy" gives -log pi_c, both without a search. "cost" gives the log of the cost
+    of missing each class. For "recall_floor" see `floor_offsets`. "f1", "f_beta", "g_mean" and "mcc" start at the best
+    lambda in b = -lambda log pi, and are then improved one class at a time. Finally, n_c / (n_c + 20) of the deviation
+    of each class from the start is kept. The deviation of the largest class is 0 by convention, because only
+    differences count.
 
     Args:
         log_p: float (N, C), corrected log-probabilities of rows that were not used for training.
-        y: int (N,), class codes. A class without rows gets no deviation.
-        aim: See `Aim`; f1, f_beta and g_mean are means over the classes that have rows.
+        y: int (N,), class codes. The offset of a class without rows keeps its start value.
+        aim: See `Aim`; f1, f_beta and g_mean are means over the classes with rows.
         sample_weight: float (N,) or None.
-        sweeps: Most passes over the classes.
+        sweeps: Maximum number of passes over the classes.
 
     Returns:
         float64 (C,).
@@ -113,7 +114,7 @@ def _objective(goal: Aim, counts: Array) -> Objective:
             lambda sums: _multiclass_mcc(sums[..., 0], sums[..., 1], sums[..., 2], counts),
             len(counts),
         )
-    raise OptionError(f"{goal} is for two classes. With more classes, compare one class with the rest.")
+    raise OptionError(f"{goal} is for two classes. With more classes, compare one class with all others.")
 
 
 def _multiclass_mcc(right: Array, product: Array, squares: Array, counts: Array) -> Array:

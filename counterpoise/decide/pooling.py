@@ -1,4 +1,4 @@
-"""Several members, one probability: soft, log and hard votes, and weights learned on the simplex."""
+"""Combine the probabilities of several members: soft, log and hard votes, and learned weights with the sum 1."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ VOTES = ("soft", "log", "hard", "weighted", "greedy")
 def pool(log_p_members: Sequence[Array], vote: str = "soft", weights: Array | None = None) -> Array:
     """Pool the members' corrected log-probabilities.
 
-    "soft", "weighted", "greedy", "hard": log sum_m w_m p_m (a hard vote touches decisions only, see `hard_vote`).
+    "soft", "weighted", "greedy", "hard": log sum_m w_m p_m (a hard vote changes only decisions, see `hard_vote`).
     "log": sum_m w_m log p_m, normalized: the mean of the corrected logits.
 
     Args:
@@ -97,7 +97,7 @@ def hard_vote(choices: Array, weights: Array | None, soft: Array, n_classes: int
 
 
 def learned_weights(lps: Sequence[Array], labels: Array, w: Array, tolerance: float = 1e-10) -> Array:
-    """Find the weights on the simplex that minimize the log loss of the soft mean.
+    """Find weights (0 or more, with the sum 1) that minimize the log loss of the soft mean.
 
     minimize -mean_i log sum_m w_m p_m(y_i | x_i). Convex; solved by sequential quadratic programming on
     the equivalent problem over w >= 0 with the penalty sum(w), until the duality gap is below `tolerance`.
@@ -123,7 +123,7 @@ def learned_weights(lps: Sequence[Array], labels: Array, w: Array, tolerance: fl
 
 
 def shrunk(weights: Array, y: Array) -> Array:
-    """Learned weights drawn towards equal ones where the rarest class has few rows.
+    """Move learned weights towards equal weights if the rarest class has few rows.
 
     w = s w_learned + (1 - s) / M, s = n / (n + 50) for n rows of the rarest class of `y`; s = 0 below 30.
 

@@ -1,9 +1,9 @@
-"""The class prior inside a classifier's output: put in, taken out, exchanged.
+"""The class prior (class proportions) in the output of a classifier: add it, remove it, replace it.
 
-Training under multiplicities m_c moves the best logits by `log_shift_c` (natural logarithm). `shift`
-does what training did, `unshift` undoes it; they are inverses. `corrected_log_proba` goes from the raw
-output of one network to log-probabilities for the population as it is, `to_prior` from one population
-to another whose classes have other shares but look the same.
+Training with multiplicities m_c moves the best logits by `log_shift_c` (natural logarithm). `shift` adds this shift,
+and `unshift` is the inverse. `corrected_log_proba` turns the raw output of one network into log-probabilities for the
+original population. `to_prior` turns them into probabilities for a population with other class proportions, in which
+the rows of each class are alike.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ Array = np.ndarray
 
 
 def shift(values: Array, log_shift: Array, *, proba: bool = False) -> Array:
-    """Move outputs by the shift that training sees: logit_c + log_shift_c.
+    """Add the shift of training to outputs: logit_c + log_shift_c.
 
     Args:
         values: float (N, C) softmax logits; (N, 1) or (N,) logits of one sigmoid unit; (N, L) logits of
             L independent labels.
-        log_shift: float (C,), for one unit (2,), whose difference counts; for labels (L, 2), the shift of
+        log_shift: float (C,), for one unit (2,), of which only the difference counts; for labels (L, 2), the shifts of
             "absent" and "present" of each label.
         proba: Whether `values` are probabilities and not logits. A probability of 0 or 1 stays.
 
@@ -31,7 +31,7 @@ def shift(values: Array, log_shift: Array, *, proba: bool = False) -> Array:
         float64, the shape of `values`.
 
     Raises:
-        OptionError: shapes that do not fit, or a shift that is not finite.
+        OptionError: The shapes do not fit, or a shift is not finite.
 
     Example:
         >>> z = shift(np.array([[0.0, 0.0]]), np.log([1.0, 3.0]))
@@ -98,15 +98,15 @@ def _check_proba(p: Array) -> None:
 def corrected_log_proba(logits: Array, log_shift: Array, *, units: str = "softmax", gamma: float = 0.0) -> Array:
     """Return log-probabilities with the training shift removed.
 
-    Softmax units: log softmax(z - log_shift). One unit: log sigmoid of z - (log_shift_1 - log_shift_0).
-    Sigmoid units with one-hot targets: p_c proportional to sigmoid(z_c) / exp(log_shift_c). A network trained with
-    focal loss is first turned back to probabilities (`focal_log_proba`).
+    Softmax units: log softmax(z - log_shift). One unit: log sigmoid of z - (log_shift_1 - log_shift_0). Sigmoid units
+    with one-hot targets: p_c proportional to sigmoid(z_c) / exp(log_shift_c). The outputs of a network trained with
+    focal loss are first converted to probabilities (`focal_log_proba`).
 
     Args:
         logits: float (N, C), or (N, 1) or (N,) for one unit and two classes.
         log_shift: float (C,).
         units: "softmax", or "sigmoid" for C > 1 sigmoids that were trained on one-hot targets.
-        gamma: Focusing of the focal loss that trained the network; 0 = none.
+        gamma: gamma of the focal loss with which the network was trained. 0: no focal loss.
 
     Returns:
         float64 (N, C); each row's exponentials sum to 1.
@@ -131,13 +131,13 @@ def corrected_log_proba(logits: Array, log_shift: Array, *, units: str = "softma
 def to_prior(log_p: Array, old_prior: Array | float, new_prior: Array | float) -> Array:
     """Replace the class prior of log-probabilities: log p_c + log(new_c / old_c).
 
-    Right when only the class shares differ between the two populations and each class looks the same in
-    both. `to_prior(to_prior(p, a, b), b, a)` is p.
+    This is right if the two populations differ only in their class proportions, and the rows of each class are alike.
+    `to_prior(to_prior(p, a, b), b, a)` is p.
 
     Args:
         log_p: float (N, C), calibrated at `old_prior`.
         old_prior: float (C,), or the share of the positive class when C = 2. Every share above 0.
-        new_prior: The same, for the population to be served.
+        new_prior: The same for the new population.
 
     Returns:
         float64 (N, C).

@@ -1,7 +1,8 @@
 """When to send a row to a human: class-conditional conformal sets.
 
-Each class has its own floor on its own probability. A row whose set contains exactly one class is decided;
-an empty set (like nothing seen) or one of several classes (could be either) goes to a human.
+Each class has a floor for its probability. The set of a row contains the classes whose probability reaches their floor.
+If the set contains exactly one class, the row is decided. If the set is empty (the row is like no class) or contains
+several classes, the row goes to a human.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ class Reject:
     """Floors of a class-conditional conformal set.
 
     Attributes:
-        alpha: Highest share of each class's rows whose set misses their class.
-        floors: float64 (C,): class c is in the set when its probability is at least floors[c].
+        alpha: Highest share of the rows of a class whose set does not contain this class.
+        floors: float64 (C,): class c is in the set if its probability is at least floors[c].
         counts: int64 (C,), calibration rows per class.
 
     Example:
@@ -93,9 +94,11 @@ class RejectReport:
     """Scores of a reject option on labeled rows: coverage, share accepted, and error.
 
     Attributes:
-        coverage: float64 (C,), share of each class's rows whose set contains it; NaN for a class without rows.
+        coverage: float64 (C,), share of the rows of each class whose set contains this class; NaN for a class without
+            rows.
         accepted: Share of rows decided without a human. accepted_interval: 95% interval.
-        error: Share of wrong decisions among the accepted, NaN if there is none. error_interval: 95% interval.
+        error: Share of wrong decisions among the accepted rows, NaN if no row is accepted. error_interval: 95%
+            interval.
 
     Example:
         >>> reject = Reject(0.1, np.array([0.3, 0.3]), np.array([50, 50]))
@@ -113,18 +116,18 @@ class RejectReport:
 
 
 def fit_reject(proba: Array, y: Array, alpha: float = 0.1) -> Reject:
-    """Fit the floor of each class for a coverage of 1 - alpha.
+    """Fit the floor of each class (lowest accepted probability) for a coverage of 1 - alpha.
 
     The floor is the floor(alpha (n_c + 1))-th smallest probability among the rows of the class.
 
-    A new row of class c then has c in its set with probability at least 1 - alpha, whatever the model, if the
-    rows were used for nothing else.
+    For a new row of class c, the set of possible classes then contains c with probability at least 1 - alpha. This
+    holds for every model, if the rows were used for nothing else.
 
     Args:
         proba: float (N, C). y: int (N,), class codes. alpha: above 0 and below 1.
 
     Raises:
-        GuaranteeError: a class with fewer than 1 / alpha - 1 rows.
+        GuaranteeError: A class has fewer than 1 / alpha - 1 rows.
 
     Example:
         >>> p = np.linspace(0.05, 0.95, 19)
@@ -144,6 +147,9 @@ def fit_reject(proba: Array, y: Array, alpha: float = 0.1) -> Reject:
     few = [f"class {c} has {counts[c]}" for c, r in enumerate(ranks) if r < 1]
     if few:
         needed = math.ceil(1.0 / alpha - 1.0 - 1e-9)
-        raise GuaranteeError(f"Coverage {1 - alpha:g} per class needs {needed} rows of each class; {', '.join(few)}.")
+        raise GuaranteeError(
+            f"A coverage of {1 - alpha:g} per class needs {needed} rows of each class, but {', '.join(few)}. Raise "
+            "alpha, or pass more rows."
+        )
     floors = np.array([np.sort(p[labels == c, c])[r - 1] for c, r in enumerate(ranks)])
     return Reject(alpha, floors, counts)

@@ -181,8 +181,8 @@ def review_at_prior(review: Review | None, move: Array) -> Review | None:
         return review
     if len(review.floors) > 2:
         raise OptionError(
-            "review_alpha of more than two classes is valid only for the class proportions of its rows. Predict "
-            "without prior, or call decide() without review_alpha first."
+            "With more than two classes, review_alpha is valid only for the class proportions of the rows on which it "
+            "was fitted. Predict without prior=, or call decide() without review_alpha first."
         )
     odds = np.array([_odds(f) for f in review.floors]) + np.array([move[0] - move[1], move[1] - move[0]])
     return Review(1.0 / (1.0 + np.exp(-odds)), None, review.alpha, None, review.rows, review.kept_out)

@@ -1,7 +1,7 @@
-"""The rule: from the raw outputs of the members to probabilities and decisions.
+"""The decision rule: from the raw outputs of the members to probabilities and decisions.
 
-Remove each member's training shift -> pool -> residual intercept -> calibrator -> threshold or offsets.
-`fit_rule` makes a `core.rule.Rule` from rows that were not used for training; `apply_rule` runs one.
+Remove each member's training shift -> pool -> residual intercept -> calibrator -> threshold or offsets. `fit_rule`
+makes a `core.rule.Rule` from rows that were not used for training, and `apply_rule` applies it.
 """
 
 from __future__ import annotations
@@ -52,22 +52,24 @@ def fit_rule(
     weights: Sequence[float] | Array | str | None = None, aim: str | Aim = "f1", check_intercept: bool = True,
     calibrate: str | None = None, sample_weight: Array | None = None, gammas: Sequence[float] | None = None,
 ) -> Rule:  # fmt: skip
-    """Fit a rule on the raw logits of rows that were not used for training.
+    """Fit a decision rule on the raw logits of rows that were not used for training.
 
     Args:
         member_logits: M arrays float (N, units), units 1 or C.
         y: int (N,), class codes.
         log_shifts: M arrays float (C,), the training shift of each member.
         vote: "soft", "log", "hard", "weighted" or "greedy" (see `pool`).
-        weights: float (M,), "learned", "greedy", or None: equal, for "weighted" learned, for "greedy" so.
-        aim: What threshold or offsets are chosen for (see `Aim`).
-        check_intercept: Whether to compare mean probability with share and to correct it (see `intercept_check`).
+        weights: float (M,), "learned", "greedy", or None. None: equal weights; for vote "weighted" learned weights, for
+            vote "greedy" greedy weights.
+        aim: Aim of the threshold or offsets (see `Aim`).
+        check_intercept: Whether to compare the mean probability of each class with its share, and to correct a
+            difference (see `intercept_check`).
         calibrate: None, "auto", or a kind of `fit_calibrator`.
         sample_weight: float (N,) or None.
-        gammas: (M,), focusing of the focal loss that trained each member; None: none had one.
+        gammas: (M,), gamma of the focal loss of each member. None: no member was trained with a focal loss.
 
     Returns:
-        The rule, with sentences on the checks and the calibration in `notes`.
+        The decision rule. Its `notes` describe the checks and the calibration.
 
     Example:
         >>> z = np.array([[-2.0], [-1.0], [0.5], [2.0]])
@@ -99,10 +101,10 @@ def fit_rule_from_log_p(
     weights: Sequence[float] | Array | str | None = None, aim: str | Aim = "f1", check_intercept: bool = True,
     calibrate: str | None = None, sample_weight: Array | None = None, gammas: Sequence[float] | None = None,
 ) -> Rule:  # fmt: skip
-    """Fit a rule on log-probabilities whose training shift is already removed.
+    """Fit a decision rule on log-probabilities whose training shift is already removed.
 
-    For out-of-fold rows: row i's member outputs come from the members of its own fold, each with its own
-    shift (`corrected_log_proba`); `log_shifts` are those of the members that the rule will be applied to.
+    For out-of-fold rows, the outputs of row i come from the members of its own fold, each with its own shift
+    (`corrected_log_proba`). `log_shifts` are the shifts of the members to which the rule will be applied.
 
     Args:
         log_p_members: M arrays float (N, C).
@@ -163,7 +165,7 @@ def member_cuts(lps: list[Array], y: Array, goal: Aim, w: Array) -> Array:
 
 
 def apply_rule(rule: Rule, member_logits: Sequence[Array]) -> Decision:
-    """Run a rule on raw member outputs.
+    """Apply a decision rule to raw member outputs.
 
     Args:
         rule: From `fit_rule`, `fit_rule_from_log_p` or `new_prior.rule_at_prior`.
@@ -176,16 +178,16 @@ def apply_rule(rule: Rule, member_logits: Sequence[Array]) -> Decision:
     """
     if len(member_logits) != len(rule.log_shifts):
         raise OptionError(
-            f"The rule has {len(rule.log_shifts)} members, but there are outputs of {len(member_logits)}. "
-            "Give one array per member."
+            f"The rule has {len(rule.log_shifts)} members, but the outputs are from {len(member_logits)}. Pass one "
+            "array per member."
         )
     return apply_rule_to_log_p(rule, _corrected(member_logits, list(rule.log_shifts), rule.gammas))
 
 
 def apply_rule_to_log_p(rule: Rule, log_p_members: Sequence[Array], column_values: Array | None = None) -> Decision:
-    """Run a rule on M arrays (N, C) of log-probabilities without training shift.
+    """Apply a decision rule to M arrays (N, C) of log-probabilities without training shift.
 
-    `column_values` (N,) are those of `rule.column`, if it has one: amounts, or codes of groups.
+    `column_values` (N,) are the values of `rule.column`, if the rule has one: amounts, or codes of groups.
 
     Example:
         >>> rule = Rule(log_shifts=np.zeros((2, 2)), prior=np.array([0.9, 0.1]), threshold=0.5)
@@ -204,7 +206,7 @@ def members_of(rule: Rule, log_p_members: Sequence[Array]) -> list[Array]:
 
 
 def applied(rule: Rule, lps: list[Array], column_values: Array | None = None) -> Decision:
-    """Run a rule on checked members (see `apply_rule_to_log_p`)."""
+    """Apply a rule to checked members (see `apply_rule_to_log_p`)."""
     log_p = final_log_proba(rule, lps)
     decision = _decided(rule, log_p, column_values)
     if rule.vote == "hard" and rule.member_thresholds is not None:
@@ -242,9 +244,9 @@ def final_log_proba(rule: Rule, lps: list[Array]) -> Array:
 
 
 def choose_class(log_p: Array, threshold: float | None = None, offsets: Array | None = None) -> Array:
-    """Return class codes int32 (N,): 1 where p_1 >= threshold, else argmax of log p + offsets.
+    """Return class codes int32 (N,): p_1 >= threshold, or the argmax of log p + offsets.
 
-    With neither, the most probable class.
+    Without threshold and offsets, the result is the most probable class.
 
     Example:
         >>> log_p = np.log([[0.7, 0.3], [0.9, 0.1]])

@@ -56,7 +56,9 @@ def checked_rule(values: Any) -> Rule:
     if abs(fields["prior"].sum() - 1.0) > 1e-6:
         raise ArtifactError(f"{RULE}.prior sums to {fields['prior'].sum():g}. Expected 1.")
     if fields.get("by") is not None and (fields.get("threshold") is None or fields.get("cost_column") is not None):
-        raise ArtifactError(f"{RULE}.by has no common threshold, or a cost column beside it. Expected a threshold.")
+        raise ArtifactError(
+            f"{RULE}.by has no common threshold, or is combined with a cost column. Expected a common threshold."
+        )
     if fields.get("weights") is not None and not fields["weights"].any():
         raise ArtifactError(f"{RULE}.weights are all 0. Expected one above 0.")
     return Rule(**fields)

@@ -1,7 +1,7 @@
-"""The class shares of rows without labels, read off a classifier's scores.
+"""The class proportions of unlabeled rows, estimated from the scores of a classifier.
 
-The estimates assume that only the shares moved and each class looks as before; a goodness-of-fit test checks
-whether the new scores agree with that.
+The estimates assume that only the class proportions changed, and that the rows of each class are as before. A
+goodness-of-fit test checks this assumption on the new scores.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ LEVEL = 0.05
 
 @dataclass(frozen=True)
 class PriorEstimate:
-    """Class shares of unlabeled rows.
+    """The estimated class proportions of unlabeled rows.
 
     Attributes:
         prior: float64 (C,), the estimate. low, high: float64 (C,), bootstrap interval of each share.
         source_prior: float64 (C,), shares of the labeled rows.
         method: "em" or "bbse".
-        fit_p: p-value of the goodness of fit; small means not a pure prior shift.
+        fit_p: p-value of the goodness-of-fit test. A small value means that more than the class proportions changed.
         pure: Whether the estimate may be used (`fit_p` at least 0.05).
         note: The same in words.
 
@@ -58,7 +58,7 @@ def em_prior(log_p: Array, prior: Array | float) -> Array:
 
     The maximum of sum_i log sum_c q_c p_ic / prior_c.
 
-    The optimum that the EM algorithm of Saerens et al. approaches slowly, computed by a second-order method.
+    This is the optimum of the EM algorithm of Saerens et al., computed faster by a second-order method.
 
     Args:
         log_p: float (N, C), calibrated log-probabilities at `prior`, of rows without labels.
@@ -99,8 +99,8 @@ def bbse_prior(decided: Array, y: Array, decided_new: Array, n_classes: int) -> 
         float64 (C,), negative entries set to 0 and the rest normalized.
 
     Raises:
-        GuaranteeError: the smallest singular value of A[i, j] = P(decided i | class j) is within twice its error, so
-            that the decisions separate the classes too little.
+        GuaranteeError: The decisions separate the classes too weakly: the smallest singular value of A[i, j] =
+            P(decided i | class j) is within twice its error.
 
     Example:
         >>> y = np.repeat([0, 1], 100)
@@ -150,18 +150,19 @@ def estimate_prior(
     log_p: Array, y: Array, log_p_new: Array, *, method: str = "em", draws: int = 200, confidence: float = 0.9,
     seed: int = 0,
 ) -> PriorEstimate:  # fmt: skip
-    """Estimate the class shares of new rows, with an interval and a test of what it assumes.
+    """Estimate the class proportions of new rows, with an interval and a test.
 
-    Interval: bootstrap of both the labeled and the new rows. Test: the largest distance between the
-    distribution functions of the new scores and of the labeled ones re-weighted to the estimated shares,
-    against its own bootstrap distribution under a pure prior shift, estimated again for each draw.
+    The interval is a bootstrap of both the labeled and the new rows. The test of a pure prior shift compares the new
+    scores with the labeled scores, re-weighted to the estimated proportions. It uses the largest distance between their
+    distribution functions. This distance is compared with its bootstrap distribution under a pure prior shift, with a
+    new estimate for each draw.
 
     Args:
         log_p: float (N, C), calibrated log-probabilities of labeled rows that were not used for training.
         y: int (N,), their class codes; every class has a row.
-        log_p_new: float (M, C), the same model's on the new rows.
+        log_p_new: float (M, C), log-probabilities of the new rows from the same model.
         method: "em" or "bbse" (the decisions are argmax of log p_c - log prior_c).
-        draws: Bootstrap draws. confidence: Of the interval. seed: Of the draws.
+        draws: Number of bootstrap draws. confidence: Of the interval. seed: Of the draws.
 
     Example:
         >>> rng = np.random.default_rng(0)
@@ -186,9 +187,10 @@ def estimate_prior(
     p = (1 + np.sum(np.asarray(distances) >= study.distance(study.ones, study.ones_new, q) - 1e-12)) / (draws + 1)
     pure = bool(p >= LEVEL)
     note = (
-        f"The new scores fit a pure prior shift (p = {p:.2g})."
+        f"The new scores are consistent with a pure prior shift: only the class proportions changed (p = {p:.2g})."
         if pure
-        else f"Not a pure prior shift (p = {p:.2g}), so no correction exists. Rows within a class have changed."
+        else f"Not a pure prior shift (p = {p:.2g}), so the probabilities cannot be corrected. The rows within a class "
+        "have changed too."
     )
     return PriorEstimate(q, low, high, study.prior, method, float(p), pure, note)
 

@@ -1,7 +1,7 @@
-"""Binary thresholds from sorted exact scores: decide positive when the probability is >= the threshold.
+"""Thresholds for two classes from sorted exact scores: a row is positive if its probability is >= the threshold.
 
-Between two neighboring distinct scores every threshold decides alike; ours is midway on the logit
-scale, so that rounding a probability to float32 rarely changes a decision.
+All thresholds between two neighboring scores give the same decisions. Counterpoise uses the middle on the logit scale,
+so rounding a probability to float32 rarely changes a decision.
 """
 
 from __future__ import annotations
@@ -107,7 +107,8 @@ def log_odds_at(threshold: float) -> float:
 
     The threshold is in (0, 1].
 
-    Near 1 the step between two float64 values is so wide that log(t / (1 - t)) would exceed scores that round to t.
+    Near 1, the step between two float64 values is so wide that log(t / (1 - t)) would exceed scores that are rounded to
+    t.
 
     Example:
         >>> round(log_odds_at(0.25), 6), round(log_odds_at(1.0), 2)
@@ -118,19 +119,19 @@ def log_odds_at(threshold: float) -> float:
 
 
 def choose_threshold(p: Array, y: Array, aim: str | Aim = "f1", sample_weight: Array | None = None) -> float:
-    """Choose the threshold that serves an aim best on these rows.
+    """Choose the best threshold for an aim on these rows.
 
     Args:
         p: float (N,), corrected probability of the positive class, of rows that were not used for training.
         y: int (N,), 0 or 1.
-        aim: See `Aim`. Among equally good thresholds the one with the fewest alerts is taken.
+        aim: See `Aim`. Among equally good thresholds, the threshold with the fewest alerts is chosen.
         sample_weight: float (N,) or None: row i counts as w_i rows.
 
     Returns:
-        The threshold; decide positive when p >= threshold.
+        The threshold. A row is positive if p >= threshold.
 
     Raises:
-        GuaranteeError: No threshold reaches the precision; the message names the highest one.
+        GuaranteeError: No threshold reaches the precision. The message reports the highest precision.
         OptionError: The aim is unknown, or a class that it needs has no row.
 
     Example:
@@ -156,7 +157,7 @@ def best_threshold(p: Array, labels: Array, goal: Aim, w: Array) -> float:
     _need_both(table, goal)
     if goal.name == "recall_floor":
         if len(goal.values) != 1:
-            raise OptionError(f"With two classes recall_floor takes one value, not {len(goal.values)}.")
+            raise OptionError(f"With two classes, recall_floor takes one value, not {len(goal.values)}.")
         return float(table.thresholds[np.argmax(table.recall >= goal.values[0] - 1e-12)])
     if goal.name == "precision_floor":
         return _precision_floor(table, goal.values[0])
@@ -169,7 +170,7 @@ def best_threshold(p: Array, labels: Array, goal: Aim, w: Array) -> float:
 def _two_costs(goal: Aim) -> tuple[float, float]:
     """(cost of a false positive, cost of a missed case)."""
     if len(goal.values) != 2:
-        raise OptionError(f"With two classes cost takes two values, cost(cost_fp, cost_fn), not {len(goal.values)}.")
+        raise OptionError(f"With two classes, cost takes two values, cost(cost_fp, cost_fn), not {len(goal.values)}.")
     return goal.values[0], goal.values[1]
 
 
@@ -231,7 +232,7 @@ def _mcc(s: Sweep) -> Array:
 def cost_threshold(cost_fp: Array | float, cost_fn: Array | float) -> Array:
     """Return the Bayes threshold cost_fp / (cost_fp + cost_fn).
 
-    Arrays give one threshold per row (example-dependent costs, such as the amount at stake).
+    With arrays, the result is one threshold per row (costs that depend on the row, such as an amount).
 
     Example:
         >>> cost_threshold(1.0, np.array([1.0, 9.0])).tolist()
@@ -256,7 +257,7 @@ def bayes_decision(proba: Array, costs: Array) -> Array:
         costs: float (C, C), costs[true, decided]; or (N, C, C), one matrix per row.
 
     Returns:
-        int32 (N,); the first of equally good classes.
+        int32 (N,). Of equally good classes, the first is decided.
 
     Example:
         >>> bayes_decision(np.array([[0.9, 0.1]]), np.array([[0, 1], [20, 0]])).tolist()

@@ -16,8 +16,8 @@ from counterpoise.networks.optimizers import SETTERS
 
 #: Callbacks of Keras that do not work here -> why, and what does.
 REFUSED = {
-    "BackupAndRestore": "resumes a Keras training, but does not store the drawn rows and the best round. Save "
-    "each better round with ModelCheckpoint, or keep every fit with cp.compare(store=FOLDER), which resumes",
+    "BackupAndRestore": "resumes a Keras training, but does not store the drawn rows and the best round. Save each "
+    "better round with ModelCheckpoint, or use cp.compare(store=FOLDER), which saves every finished fit and can resume",
     "SwapEMAWeights": "swaps weights for Keras's own validation, which Counterpoise does not run. Use "
     "recipe=cp.Recipe(average_weights=3), which scores and keeps averaged weights",
     "OrbaxCheckpoint": "saves a Keras training, not a classifier. Save each better round as a classifier with "
@@ -106,8 +106,8 @@ def _check_file(callback: Any, names: Sequence[str]) -> None:
             format(1 if field == "epoch" else 0.5, how or "")
     except ValueError as error:
         raise OptionError(
-            f"ModelCheckpoint writes {callback.filepath!r}, which cannot be filled in ({error}). Expected fields "
-            "such as {epoch:02d} and {val_loss:.3f}."
+            f"ModelCheckpoint writes {callback.filepath!r}, whose fields cannot be filled in ({error}). Expected "
+            "fields such as {epoch:02d} and {val_loss:.3f}."
         ) from None
     for field, _ in fields:
         if field.split(".")[0].split("[")[0] not in ("epoch", *names):
@@ -139,5 +139,5 @@ def _check_folds(callback: Any) -> None:
     if name is not None and name.startswith("val_"):
         raise OptionError(
             f"{type(callback).__name__} monitors {name!r}, but with folds= the last training is on all rows and has no "
-            "validation. Leave the callback out, or hold rows out with validation= in place of folds=."
+            "validation. Leave the callback out, or use validation= instead of folds=."
         )

@@ -99,7 +99,7 @@ class ProgramEngine:
                 if not self.network.compile_modes[key].xla:
                     raise
                 logger.warning(
-                    "XLA cannot compile this network (%s). The program runs without XLA, more slowly.",
+                    "XLA cannot compile this network (%s). Training continues without XLA and takes longer.",
                     _cause(error),
                 )
                 self.network.compile_modes[key] = replace(self.network.compile_modes[key], xla=False)

@@ -27,8 +27,8 @@ def on_crops(model: keras.Model, job: Job) -> keras.Model:
     """
     if job.loss[0] == "model":
         raise ModelError(
-            "crops weighs each pixel, but the model was compiled with a loss of its own. Compile it with "
-            "cross-entropy, or leave the strategy out."
+            "Strategy 'crops' weights each pixel in a cross-entropy, but the model was compiled with another loss. "
+            "Compile the model with cross-entropy, or choose another strategy."
         )
     smaller = cropped(model)
     smaller.compile(optimizer=model.optimizer, loss=model.loss, jit_compile=False)

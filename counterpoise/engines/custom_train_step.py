@@ -132,7 +132,7 @@ class OwnBatches(keras.utils.PyDataset):
         if self.weighted and any(w.ndim > 1 for w in weights):
             raise ModelError(
                 "The model's own training step takes one weight per row, but here each label has its own weight. The "
-                "reason is the strategy, or missing labels. Use a model without its own "
+                "weights differ because of the strategy or because of missing labels. Use a model without its own "
                 'training step, or use strategy="none" on rows without missing labels.'
             )
 

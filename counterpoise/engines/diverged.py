@@ -26,6 +26,6 @@ def or_failed(member: Member) -> Member:
         member,
         error=(
             f"The training diverged: the loss or the output of the network is not finite{since}. Lower the "
-            "learning rate, scale the inputs, or look for a loss or weights that are not finite."
+            "learning rate, scale the inputs, or check the loss and the weights for values that are not finite."
         ),
     )

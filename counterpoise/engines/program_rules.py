@@ -79,7 +79,7 @@ def refusal(network: Network, examples: Examples, callbacks: Sequence[Any] = ())
     The text completes "Training with fit, because ...".
     """
     if keras.backend.backend() != "tensorflow":
-        return f"the compiled program needs the TensorFlow backend, and this one is {keras.backend.backend()}"
+        return f"the compiled program needs the TensorFlow backend, but the backend here is {keras.backend.backend()}"
     if callbacks:
         return "Keras callbacks work with fit only"
     if network.custom_train_step is not None:

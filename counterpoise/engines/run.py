@@ -108,7 +108,8 @@ def _check_rate(jobs: list[Job], network: Network) -> None:
     if setter and rate_of(network.optimizer()) is None:
         raise OptionError(
             f"{setter} the learning rate, but the learning rate of this optimizer is a schedule. Expected a fixed "
-            "learning rate. Use an optimizer with a fixed learning rate, or remove what sets it."
+            "learning rate. Use an optimizer with a fixed learning rate, or choose another option or "
+            "strategy."
         )
 
 

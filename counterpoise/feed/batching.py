@@ -1,7 +1,7 @@
-"""Batches of a plan: redrawn each epoch, nothing copied, any kind of input.
+"""Batches of a plan for any kind of input: drawn again in each epoch, without a copy of the rows.
 
-A batch is a pure function of (seed, epoch, step). So two workers give what one gives, and a run that starts in the
-middle sees what the uninterrupted run saw.
+A batch depends only on (seed, epoch, step). Two workers therefore return the same batches as one worker. A resumed run
+gets the same batches as an uninterrupted run.
 """
 
 from __future__ import annotations
@@ -49,24 +49,28 @@ def batches(
     Args:
         x: Arrays of any rank, dicts and tuples of them, frames, sparse matrices, memory maps, HDF5-like objects, a
             folder of images (`cp.images`), or items with `load`.
-        y: Targets of the rows, any shape; text becomes the plan's class codes. A folder of images brings its own.
-        plan: What each epoch draws; None: every row once.
+        y: Targets of the rows, any shape. Text becomes the class codes of the plan. A folder of images contains its own
+            targets.
+        plan: The sampling plan of each epoch. None: every row once.
         batch_size: Rows of a batch; the last batch of an epoch may be smaller.
-        seed: A batch is a pure function of (seed, epoch, step).
-        drop_last: Leave out a last batch that is not full.
-        quota: Rows of each class in every batch, a dict by label, or "equal" (see `plans.quota`); instead of a plan.
-        sample_weight: Your own weights (N,); they multiply in.
-        extras: name -> values per row (groups, ids); they travel along in `feed.batch(epoch, step).extras`.
-        load: item of x -> array, for lists of file paths.
+        seed: Random seed. A batch depends only on (seed, epoch, step).
+        drop_last: Whether to leave out a last batch that is not full.
+        quota: Number of rows of each class in every batch: a dict by label, or "equal" (see `plans.quota`). It replaces
+            `plan`.
+        sample_weight: Your own weights (N,). The weights of the plan are multiplied with them.
+        extras: Dict from name to values per row (groups, ids), which `feed.batch(epoch, step).extras` returns.
+        load: Function from an item of x to an array, for lists of file paths.
         augment: "auto", a Keras augmentation layer, a list of them, or ("repeats", layer) (see `cp.images`).
         epoch: The epoch to start with.
-        workers: As in `keras.utils.PyDataset`; results do not depend on it. use_multiprocessing, max_queue_size too.
+        workers: As in `keras.utils.PyDataset`, like `use_multiprocessing` and `max_queue_size`. Results do not depend
+            on them.
 
     Raises:
-        DataError: Lengths that do not match, or an input without rows.
-        OptionError: Arguments out of range or in conflict.
+        DataError: Lengths do not match, or an input has no rows.
+        OptionError: Arguments are out of range or cannot be combined.
 
-    `fit` shuffles the batches of a PyDataset unless shuffle=False is passed; that changes their order alone.
+    Keras `fit` shuffles the batches of a PyDataset, unless you pass shuffle=False. This changes only the order of
+    batches.
 
     Example:
         >>> from counterpoise import plans
@@ -89,7 +93,7 @@ def batches(
     extra_rows = {name: rows_of(values) for name, values in (extras or {}).items()}
     check_lengths({"x": source, **({} if target is None else {"y": target}), **extra_rows})
     if not len(source):
-        raise DataError("x has no rows. Expected at least one.")
+        raise DataError("x has no rows. Expected at least one row.")
     check_int(epoch, "epoch", 0)
     check_int(seed, "seed", 0)
     blind = plan is None and quota is None
@@ -115,7 +119,7 @@ def _plan(plan: Plan | None, quota: Any, y: Any, n: int, batch_size: int, sample
         raise OptionError("plan and quota cannot be combined. Leave one of them out.")
     if quota is not None:
         if y is None:
-            raise OptionError("quota counts rows by class, but y was not given. Pass the labels y.")
+            raise OptionError("quota counts rows by class, but y was not passed. Pass the labels y.")
         plan = quota_plan(y, quota, batch_size=batch_size)
     if plan is None:
         plan = uniform(np.zeros(n, np.int8))
@@ -148,7 +152,7 @@ def _realized(
     if not plan.needs_features:
         return x, y, plan
     if y is None:
-        raise OptionError(f"Plan {plan.name!r} makes new rows, but y was not given. Pass the labels y.")
+        raise OptionError(f"Plan {plan.name!r} makes new rows, but y was not passed. Pass the labels y.")
     plan = plan.realize(all_rows(x), seed)
     if plan.new is None:
         return x, y, plan

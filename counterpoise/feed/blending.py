@@ -22,7 +22,7 @@ class Draws(Protocol):
 
 
 def blend(array: Any, partner: Any, share: Any) -> Any:
-    """share x_i + (1 - share) x_partner, `share` (N,) spread over the other axes; ids come from the larger share."""
+    """Return share x_i + (1 - share) x_partner. `share` is (N,), and ids come from the larger share."""
     share = ops.reshape(share, (-1, *[1] * (len(array.shape) - 1)))
     if "int" in keras.backend.standardize_dtype(array.dtype):
         return ops.where(share >= 0.5, array, ops.take(array, partner, axis=0))

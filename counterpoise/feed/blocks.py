@@ -1,4 +1,4 @@
-"""Batches made several at a time: for rows of a few numbers, the calls cost more than the copying."""
+"""Several batches are made at a time, because for small rows the calls take longer than copying."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class Batch:
     Attributes:
         rows: Row numbers (B,).
         x: The inputs of these rows. y: Their targets, or None.
-        weight: float32 (B,), loss weights, or None when all weigh 1.
-        extras: name -> values of these rows.
+        weight: float32 (B,), loss weights, or None if all weights are 1.
+        extras: Dict from name to values of these rows.
 
     Example:
         >>> x, y, ids = np.array([[0.0], [1.0], [2.0]]), np.array([0, 0, 1]), np.array(["a", "b", "c"])
@@ -40,13 +40,13 @@ class Batch:
     extras: Mapping[str, Any]
 
     def for_keras(self) -> tuple[Any, ...]:
-        """(x,), (x, y) or (x, y, weight)."""
+        """Return (x,), (x, y) or (x, y, weight)."""
         if self.y is None:
             return (self.x,)
         return (self.x, self.y) if self.weight is None else (self.x, self.y, self.weight)
 
     def between(self, start: int, end: int) -> Batch:
-        """Rows start..end-1 of the batch, as views."""
+        """Return rows start..end-1 of the batch, as views."""
         extras = (
             {name: _rows_between(values, start, end) for name, values in self.extras.items()} if self.extras else {}
         )

@@ -58,22 +58,24 @@ def crops(
 
     Each epoch draws new crops of images and masks.
 
-    Background near the rare classes comes more often than in the data. So each batch brings weights of pixels, 1 /
-    inclusion, under which the expected loss is that of all pixels: probabilities need no correction. The weights need a
-    loss of pixels, such as cross-entropy. A fully convolutional network that was trained on crops takes whole images:
-    build it for their size, and set the weights.
+    Crops contain background near the rare classes more often than the data do. Each batch therefore contains weights of
+    pixels, 1 / inclusion (how often a pixel is drawn on average). With these weights, the expected loss equals the loss
+    over all pixels, so probabilities need no correction. The loss must be a loss of pixels, such as cross-entropy. A
+    fully convolutional network that was trained on crops can predict whole images: build it again for their size, and
+    copy the weights.
 
     Args:
-        x: Images (N, H, W) or (N, H, W, channels), or sequences (N, T, ...); an array or what is read when it is taken.
-        masks: int (N, H, W) or (N, T), class codes; below 0: the pixel counts nowhere.
-        size: Pixels of the side of a crop, or (height, width).
+        x: Images (N, H, W) or (N, H, W, channels), or sequences (N, T, ...); an array, or an object that reads images
+            when it is indexed.
+        masks: Class codes, int (N, H, W) or (N, T). Pixels with a code below 0 are ignored.
+        size: Side of a crop in pixels, or (height, width).
         share: Share of the crops that are drawn around a rare class, from 0 to below 1.
-        crops: Crops of an epoch; None: N.
-        batch_size: Crops of a batch.
-        seed: A batch is a pure function of (seed, epoch, step).
+        crops: Number of crops in an epoch. None: N.
+        batch_size: Number of crops in a batch.
+        seed: Random seed. A batch depends only on (seed, epoch, step).
 
     Raises:
-        DataError: The lengths or sides of images and masks differ, or the masks are no masks.
+        DataError: The lengths or sides of images and masks differ, or `masks` does not contain class codes.
         OptionError: An option is out of its range.
 
     Example:
@@ -86,5 +88,8 @@ def crops(
     plan = crop_plan(masks, size, share=share, crops=crops)
     check_lengths({"x": x, "masks": plan.masks})
     if tuple(x.shape[1 : plan.masks.ndim]) != plan.masks.shape[1:]:
-        raise DataError(f"x has shape {tuple(x.shape)} and masks {plan.masks.shape}. Expected a mask of each image.")
+        raise DataError(
+            f"x has shape {tuple(x.shape)} and masks {plan.masks.shape}. Expected one mask for each image, with the "
+            "same height and width."
+        )
     return CropFeed(x, plan, check_int(batch_size, "batch_size"), check_int(seed, "seed", 0))

@@ -1,6 +1,6 @@
-"""Tables larger than memory: classes counted in one pass, then rows streamed as a plan draws them.
+"""Tables larger than memory: classes are counted in one pass, then rows are read as a plan draws them.
 
-What is kept in memory is the label of each row (4 bytes), how often an epoch draws it (2 bytes), and a window of rows.
+Memory contains the label of each row (4 bytes), how often an epoch draws the row (2 bytes), and a window of rows.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ class Scan:
     Attributes:
         table: The files.
         target: The label column.
-        features: The columns that a network is fed.
+        features: The columns that the network receives.
         y: int32 (N,), class codes in file order.
-        classes: The labels behind the codes, the rarer of two last.
+        classes: The labels of the codes. With two classes, the rarer class is last.
         weights: float64 (N,), the user's weights, or None.
 
     Example:
@@ -59,7 +59,7 @@ class Scan:
 
     @property
     def source(self) -> str:
-        """Name for messages."""
+        """The name of the table for messages."""
         return self.table.name
 
     def __len__(self) -> int:
@@ -71,13 +71,13 @@ class Scan:
         return count_codes(self.y, len(self.classes))
 
     def read(self, rows: Array) -> pl.DataFrame:
-        """Features of some rows (sorted row numbers), in one streaming pass."""
+        """Return the features of some rows (sorted row numbers), in one pass."""
         times = np.zeros(len(self), np.uint8)
         times[rows] = 1
         return pl.concat([chunk for _, chunk in drawn_chunks(self.table, self.features, times)])
 
     def plan(self, make: Callable[..., Plan] = plans.undersample, **options: Any) -> Plan:
-        """A plan over these rows: `scan.plan(cp.plans.oversample, ratio=0.5)`."""
+        """Make a plan for these rows: `scan.plan(cp.plans.oversample, ratio=0.5)`."""
         return make(self.y, sample_weight=self.weights, classes=range(len(self.classes)), **options)
 
     def batches(
@@ -89,16 +89,16 @@ class Scan:
         window: int = 65536,
         epoch: int = 0,
     ) -> Stream:
-        """Return a rebalanced stream of batches, shuffled within a window of drawn rows.
+        """Return batches of rows that a plan draws, shuffled within a window of drawn rows.
 
         Batches are (x, y[, weight]).
 
         Args:
-            plan: What each epoch draws, from `self.plan`; None: every row once.
-            batch_size: Rows of a batch; the last one of an epoch may be smaller.
-            seed: A stream is a pure function of (seed, epoch).
-            window: Drawn rows that are mixed together. A file that is sorted by class needs a window of its size, or
-                one shuffling beforehand; a warning says so.
+            plan: The plan of each epoch, from `self.plan`. None: every row once.
+            batch_size: Rows of a batch. The last batch of an epoch may be smaller.
+            seed: Random seed. A stream depends only on (seed, epoch).
+            window: Number of drawn rows that are shuffled together. If a file is sorted by class, a warning is given:
+                shuffle the file first, or pass a window of its size.
             epoch: The epoch to start with.
         """
         plan = self.plan(plans.uniform) if plan is None else plan
@@ -130,8 +130,8 @@ class Scan:
             if np.any(seen[due] == 0):
                 label = self.classes[due[int(np.argmin(seen[due]))]]
                 warnings.warn(
-                    f"Rows {start + 1:,} to {start + rows:,} of {self.source} have no {label!r} row, so the file "
-                    f"seems to be sorted. Shuffle it once, or raise window (now {window:,} drawn rows).",
+                    f"Rows {start + 1:,} to {start + rows:,} of {self.source} have no {label!r} row, so the file seems "
+                    f"to be sorted. Shuffle the file once, or raise window= (now {window:,} drawn rows).",
                     UserWarning,
                     stacklevel=3,
                 )
@@ -139,19 +139,19 @@ class Scan:
 
 
 def scan(source: str | os.PathLike[str], target: str, *, drop: Sequence[str] = (), sample_weight: str = "") -> Scan:
-    """Open a table that need not fit in memory and count its classes in one streaming pass.
+    """Open a table that can be larger than memory, and count its classes in one pass.
 
     Rows are read by the rules of `fit`: separators, words for missing values, types and labels are the same.
 
     Args:
         source: A Parquet or CSV file, a folder of files, or a pattern such as "rows-*.csv".
         target: The label column.
-        drop: Columns that the network is not fed.
-        sample_weight: A column of your own weights, or "".
+        drop: Columns that the network does not receive.
+        sample_weight: Name of a column with your own weights, or "".
 
     Raises:
-        DataError: Nothing to read, or a line that cannot be read.
-        TargetError: No such column, missing labels, fractional labels, or one class only.
+        DataError: There is nothing to read, or a line cannot be read.
+        TargetError: The target column is missing, has missing or fractional labels, or has only one class.
 
     Example:
         >>> import tempfile, os

@@ -1,4 +1,4 @@
-"""The stream of a table on disk: blocks of drawn rows, shuffled within a window, cut into batches."""
+"""The stream of a table on disk: blocks of drawn rows are shuffled within a window and cut into batches."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ CHUNK_ROWS = 16384
 class Stream:
     """The batches of a scan, made by `Scan.batches`.
 
-    Iterating goes through one epoch and moves on to the next.
+    Each iteration reads one epoch; the next iteration reads the next epoch.
 
     Attributes:
         table, features, y: The table (see `disk.Scan`).
         plan, batch_size, seed, window: As given.
         epoch: The epoch that the next iteration draws.
-        rows: Row numbers of the table that the plan draws from; None: all.
-        inputs: Function from a frame of features to what a network is fed; None: numbers or a dict of columns.
+        rows: Row numbers of the table from which the plan draws. None: all rows.
+        inputs: Function from a frame of features to the input of the network. None: numbers or a dict of columns.
 
     Example:
         >>> import os, tempfile
@@ -64,7 +64,7 @@ class Stream:
 
     @property
     def num_batches(self) -> int:
-        """Batches of an epoch."""
+        """Number of batches in an epoch."""
         return -(-len(self.plan) // self.batch_size)
 
     def __iter__(self) -> Iterator[tuple[Any, ...]]:
@@ -72,7 +72,7 @@ class Stream:
         return self.of_epoch(number)
 
     def of_epoch(self, epoch: int) -> Iterator[tuple[Any, ...]]:
-        """The batches of one epoch: a pure function of (seed, epoch)."""
+        """Return the batches of one epoch, which depend only on (seed, epoch)."""
         rng = seeds.generator(self.seed, "window", epoch)
         kept: Block | None = None
         for block in self._drawn(epoch):
@@ -89,7 +89,7 @@ class Stream:
     def as_dataset(self, epochs: int | None = None) -> Any:
         """Return the stream as a `tf.data.Dataset`.
 
-        Without `epochs` it has no end: pass steps_per_epoch=num_batches to `fit`.
+        Without `epochs`, the dataset has no end: pass steps_per_epoch=num_batches to `fit`.
         """
         import tensorflow as tf
 
@@ -152,7 +152,7 @@ class Block:
 
 
 def times_drawn(plan: Plan, epoch: int, seed: int) -> Array:
-    """How often an epoch draws each row, uint16 (n,) (uint32 where it has to be)."""
+    """Return how often an epoch draws each row, uint16 (n,) (uint32 if needed)."""
     drawn = plan.rows(epoch, seed)
     kind = np.uint16 if plan.drawn.max() < 2**16 else np.uint32
     times = np.zeros(len(plan.codes), kind)

@@ -24,7 +24,7 @@ Array = np.ndarray
 class Feed(keras.utils.PyDataset):
     """The batches of a plan, made by `batches`.
 
-    `feed[k]` is batch k of the current epoch (Keras moves the epoch on by itself). Use `endless` when you pass
+    `feed[k]` is batch k of the current epoch (Keras starts the next epoch itself). Use `endless` when you pass
     `steps_per_epoch`, and `as_dataset` for tf.data.
 
     Attributes:
@@ -69,12 +69,12 @@ class Feed(keras.utils.PyDataset):
 
     @property
     def num_batches(self) -> int:
-        """Batches of an epoch."""
+        """Number of batches in an epoch."""
         return self._num_batches
 
     @property
     def needs_calibration(self) -> bool:
-        """True when the plan's shift alone does not correct the probabilities (see `Plan`)."""
+        """Whether the shift of the plan does not fully correct the probabilities (see `Plan`)."""
         return self.plan.needs_calibration or bool(self.augmenter and self.augmenter.only_repeats)
 
     def __getitem__(self, index: int) -> tuple[Any, ...]:
@@ -90,11 +90,11 @@ class Feed(keras.utils.PyDataset):
         self._within = False
 
     def rows(self, epoch: int, step: int) -> Array:
-        """Row numbers of one batch."""
+        """Return the row numbers of one batch."""
         return self._epoch_rows(epoch)[step * self.batch_size : (step + 1) * self.batch_size]
 
     def batch(self, epoch: int, step: int) -> Batch:
-        """One batch with its extras: a pure function of (seed, epoch, step)."""
+        """Return one batch with its extras. It depends only on (seed, epoch, step)."""
         return self._batch_at(epoch, step) if self._blocks is None else self._blocks.batch(epoch, step)
 
     def endless(self, start: int = 0) -> Endless:
@@ -105,14 +105,14 @@ class Feed(keras.utils.PyDataset):
         return Endless(self, start)
 
     def as_dataset(self, epochs: int | None = None, start: int = 0, extras: bool = False) -> Any:
-        """The batches as a `tf.data.Dataset`.
+        """Return the batches as a `tf.data.Dataset`.
 
         Args:
-            epochs: How many epochs of the plan; None = without end (give `fit` steps_per_epoch=feed.num_batches).
-            start: The step to start at, counted from the feed's epoch; resumes a run in its middle.
+            epochs: Number of epochs of the plan. None: without end (pass steps_per_epoch=feed.num_batches to `fit`).
+            start: First step, counted from the epoch of the feed, for example to resume a run.
             extras: Whether elements end with the dict of extras.
 
-        Each epoch is redrawn; arrays in memory are gathered by TensorFlow, other inputs by NumPy.
+        Each epoch is drawn again. TensorFlow gathers arrays in memory, and NumPy gathers other inputs.
         """
         from counterpoise.feed.datasets import dataset_of
 

@@ -1,4 +1,4 @@
-"""Imbalance made on purpose: a balanced set cut down to a long tail or a step, for experiments."""
+"""Make imbalanced data for experiments: cut a balanced data set down to a long tail or a step."""
 
 from __future__ import annotations
 
@@ -31,25 +31,26 @@ def make_imbalanced(
 ) -> tuple[Any, Any]:
     """Leave out rows until the class sizes have a wanted imbalance ratio.
 
-    Class k of C keeps m ratio ** (-k / (C - 1)) rows ("exp"), or m and, for the last `minority` share of the classes,
-    m / ratio rows ("step"); rounded down, at least 1. m is the largest size that every class can follow, which is the
-    common size when all classes have equally many rows.
+    With shape "exp", class k of C keeps m ratio ** (-k / (C - 1)) rows. With "step", the last `minority` share of the
+    classes keeps m / ratio rows, and all other classes keep m rows. Sizes are rounded down, but are at least 1. m is
+    the largest number for which every class has enough rows. If all classes have the same number of rows, m is this
+    number.
 
     Args:
         x: Inputs with one entry per row: arrays, dicts and tuples of arrays, pandas or polars frames.
         y: Labels, (n,), (n, 1) or one-hot (n, C); returned in the same form.
-        ratio: Rows of the largest class over those of the smallest, 1 or more.
+        ratio: Number of rows of the largest class divided by the number of rows of the smallest, 1 or more.
         shape: "exp" (a long tail) or "step". With two classes they are the same.
-        minority: "step" alone: share of the classes that are made rare, above 0 and below 1.
-        order: Labels from the class that stays largest to the one that gets rarest; None: as they sort.
-        seed: Which rows are left out.
+        minority: For "step" only: share of the classes that become rare, above 0 and below 1.
+        order: Labels from the class that stays largest to the class that becomes rarest. None: sorted labels.
+        seed: Seed that determines which rows are left out.
 
     Returns:
-        The rows that are kept, in their old order, as (x, y).
+        The kept rows in their original order, as (x, y).
 
     Raises:
-        OptionError: a ratio below 1, an unknown shape, an order that does not name every class once.
-        TargetError: fewer than two classes.
+        OptionError: `ratio` is below 1, `shape` is unknown, or `order` does not name every class once.
+        TargetError: There are fewer than two classes.
 
     Source: Cao et al., "Learning Imbalanced Datasets with Label-Distribution-Aware Margin Loss" (NeurIPS 2019).
 

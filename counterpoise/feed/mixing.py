@@ -1,11 +1,11 @@
-"""Rows mixed within a batch, on the fly: mixup, Remix, and SMOTE between rows of one class.
+"""Layers that mix the rows of a batch: mixup, Remix, and SMOTE between rows of one class.
 
-Each is a Keras layer on (x, y[, sample_weight]), for `dataset.map(layer)` and for a train step of your own;
-`dataset.apply(layer.over)` does the same with draws that are a function of (seed, pass, batch). x is an array of any
-rank, or a dict or tuple of arrays; mixing needs numbers, so of integers only uint8 images are taken.
+Each is a Keras layer on (x, y[, sample_weight]), for `dataset.map(layer)` and for your own training step.
+`dataset.apply(layer.over)` does the same with draws that depend only on (seed, pass, batch). x is an array of any rank,
+or a dict or tuple of arrays. Mixing needs numbers with a mean, so the only integers allowed are uint8 images.
 
-What a network learns from mixed rows is not the class probability at a true row, and no known shift turns it back: all
-of them have `needs_calibration = True`.
+A network trained on mixed rows does not predict the class probabilities of real rows, and no known shift corrects them.
+All these layers therefore have `needs_calibration = True`.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ class Mixing(keras.layers.Layer):
 
     Args:
         classes: C, number of classes.
-        one_hot: True: labels become float32 (N, C). False, for two classes and one sigmoid unit: they keep their shape
-            and become the share of class 1.
-        seed: The same seed gives the same mixtures.
+        one_hot: True: labels become float32 (N, C). False, for two classes and one sigmoid unit: labels keep their
+            shape and become the share of class 1.
+        seed: Random seed. The same seed gives the same mixtures.
     """
 
     #: Probabilities of a network that was trained on mixed rows need a calibrator.
@@ -42,13 +42,13 @@ class Mixing(keras.layers.Layer):
         super().__init__(autocast=False, **kwargs)
         self.classes, self.one_hot, self.seed = check_int(classes, "classes", 2), one_hot, check_int(seed, "seed", 0)
         if not one_hot and classes != 2:
-            raise OptionError(f"one_hot=False is for two classes, but classes is {classes}. Leave it out.")
+            raise OptionError(f"one_hot=False is for two classes, but classes is {classes}. Leave one_hot out.")
         self.generator = keras.random.SeedGenerator(seed)
 
     def call(self, x: Any, y: Any, sample_weight: Any = None, training: bool = True) -> tuple[Any, ...]:
         """Mix a batch (x, y) or (x, y, sample_weight), float32.
 
-        When not training, only dtypes change.
+        Outside training, only dtypes change.
         """
         soft = self._soft(y)
         weight = None if sample_weight is None else ops.cast(sample_weight, "float32")
@@ -59,7 +59,7 @@ class Mixing(keras.layers.Layer):
         return (x, target) if weight is None else (x, target, weight)
 
     def mix(self, draws: Draws, x: Any, soft: Any, weight: Any) -> tuple[Any, Any, Any]:
-        """Mixed x, labels (N, C) and weights (N,) of a batch, all float32."""
+        """Return mixed x, labels (N, C) and weights (N,) of a batch, all float32."""
         raise NotImplementedError
 
     def over(self, dataset: Any) -> Any:
@@ -67,7 +67,7 @@ class Mixing(keras.layers.Layer):
 
         Batches are (x, y[, sample_weight]).
 
-        The same seed gives the same batches in the first pass, the second and so on, however many are made at a time.
+        The same seed gives the same batches, pass by pass, however many are made at a time.
 
         Example:
             >>> import tensorflow as tf
@@ -119,7 +119,7 @@ class Mixup(Mixing):
 
     Args:
         classes: C, number of classes.
-        alpha: Above 0; small values leave most rows nearly whole.
+        alpha: Parameter of the Beta distribution, above 0. Small values leave most rows nearly unchanged.
         **kwargs: `one_hot` and `seed` of `Mixing`: the same seed gives the same mixtures.
 
     Source: Zhang et al., "mixup: Beyond Empirical Risk Minimization" (ICLR 2018). They draw one l for a
@@ -158,16 +158,16 @@ class Mixup(Mixing):
 
 @keras.saving.register_keras_serializable(package="counterpoise")
 class Remix(Mixup):
-    """Mixup whose label goes to the rarer class when the two classes differ enough.
+    """Mixup that gives the label to the rarer class if the class sizes differ enough.
 
     With n_i, n_j the class sizes of the two rows and l the share of row i in x, the share of its label is 0 where
     n_i / n_j >= kappa and l < tau; 1 where n_i / n_j <= 1 / kappa and 1 - l < tau; else l.
 
     Args:
-        counts: (C,) rows of each class in the training data.
-        alpha: Of Beta(alpha, alpha).
-        kappa: The size ratio from which on labels are given away, 1 or more.
-        tau: The most of x that may come from the rarer row's partner without a share in the label, in [0, 1].
+        counts: Number of rows of each class in the training data, (C,).
+        alpha: Parameter of Beta(alpha, alpha).
+        kappa: Ratio of class sizes from which on the rarer class gets the label, 1 or more.
+        tau: The rarer class gets the label only if the share of the other row in x is below tau, in [0, 1].
         **kwargs: `one_hot` and `seed` of `Mixing`: the same seed gives the same mixtures.
 
     Source: Chou et al., "Remix: Rebalanced Mixup" (ECCV workshops 2020).
@@ -183,7 +183,9 @@ class Remix(Mixup):
     ) -> None:
         sizes = np.asarray(counts, dtype=float)
         if sizes.ndim != 1 or len(sizes) < 2 or not np.all(np.isfinite(sizes) & (sizes > 0)):
-            raise TargetError(f"counts are {counts!r:.80}. Expected the rows of each of two classes or more.")
+            raise TargetError(
+                f"counts are {counts!r:.80}. Expected the number of rows of each class, for at least two classes."
+            )
         kwargs.pop("classes", None)
         super().__init__(len(sizes), alpha, **kwargs)
         self.counts = [float(size) for size in sizes]
@@ -227,13 +229,13 @@ class BatchSMOTE(Mixing):
     x = x_i + u (x_j - x_i), with j one of the nearest rows of the same class in the batch and u uniform. Labels do not
     change.
 
-    Neighbors are searched in the batch alone (Euclidean distance over all inputs of x), so draw enough rows of the rare
-    class into it, by a quota. A row that is alone of its class in the batch is left as it is.
+    Neighbors are searched only within the batch (Euclidean distance over all inputs of x). Use a quota, so that the
+    batch contains enough rows of the rare class. If a class has only one row in the batch, this row does not change.
 
     Args:
         classes: C, number of classes.
-        neighbors: k, how many nearest rows to choose from.
-        share: Which share of the rows is replaced, in [0, 1].
+        neighbors: k, the number of nearest rows to choose from.
+        share: Share of the rows that are replaced, in [0, 1].
         only: Class codes whose rows may be replaced; None: all.
         **kwargs: `one_hot` and `seed` of `Mixing`: the same seed gives the same rows.
 

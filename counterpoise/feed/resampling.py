@@ -1,4 +1,4 @@
-"""A resampled copy of a table that need not fit in memory."""
+"""Make a resampled copy of a table that can be larger than memory."""
 
 from __future__ import annotations
 
@@ -40,26 +40,26 @@ def resample_file(
     ratio: float = 1.0,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """Write a resampled copy of a table that need not fit in memory.
+    """Write a resampled copy of a table that can be larger than memory.
 
-    All columns are kept, and rows keep their order; a row that is drawn more than once is followed by its repeats. Rows
-    are copied as they are written: of a CSV file byte by byte, its first lines included. Where a CSV file becomes
-    Parquet, every column is text. The file appears whole or not at all.
+    All columns are kept, and rows keep their order. The repeats of a row follow it directly. Rows of a CSV file and its
+    first lines are copied byte by byte. If a CSV file is converted to Parquet, every column is text. The file is
+    written completely or not at all.
 
     Args:
         source: As in `scan`.
         target: The label column.
-        out: A path that ends in .parquet or .csv; a device or pipe gets what the source is.
+        out: A path that ends in .parquet or .csv. A device or pipe gets the format of the source.
         plan: "undersample" or "oversample".
-        ratio: Wanted size of the smallest class over the largest, in (0, 1].
-        seed: Which rows are drawn.
+        ratio: Wanted size of the smallest class divided by the size of the largest, in (0, 1].
+        seed: Seed that determines which rows are drawn.
 
     Returns:
-        {"rows", "out", "plan", "classes": [{"label", "before", "after"}], "log_shift": [...]}; subtract log_shift from
-        the logits of a network that is trained on the file.
+        {"rows", "out", "plan", "classes": [{"label", "before", "after"}], "log_shift": [...]}; if you train a network
+        on the file, subtract log_shift from its logits.
 
     Raises:
-        OptionError: An unknown plan, another ending, or an output among what is read.
+        OptionError: The plan or the ending of the output is unknown, or the output is one of the input files.
         ArtifactError: The output cannot be written.
         DataError, TargetError: As in `scan`.
 
@@ -115,9 +115,9 @@ def _check_elsewhere(path: Path, table: Stored, source: Path) -> None:
         raise OptionError(f"The folder {path.parent} of the output does not exist. Create it first.")
     check_output(path, table.paths)
     if source.is_dir() and source.resolve() in path.resolve().parents:
-        raise OptionError(f"The output {path} is in the folder {source} that is read. Write it elsewhere.")
+        raise OptionError(f"The output {path} is in the input folder {source}. Choose another folder for the output.")
     if not source.exists() and PurePath(os.path.abspath(path)).match(os.path.abspath(source)):
-        raise OptionError(f"The output {path} matches the pattern {str(source)!r} that is read. Give it another name.")
+        raise OptionError(f"The output {path} matches the input pattern {str(source)!r}. Give the output another name.")
 
 
 def _check_cells(table: Stored) -> None:

@@ -103,7 +103,7 @@ class LoadedRows:
         shapes = {one.shape for one in loaded}
         if len(shapes) > 1:
             raise DataError(
-                f"load gave arrays of shapes {sorted(shapes)}. Expected the same shape for every item of a batch."
+                f"load returned arrays of shapes {sorted(shapes)}. Expected the same shape for every item of a batch."
             )
         return np.stack(loaded)
 

@@ -1,4 +1,4 @@
-"""Datasets without an index, resampled to other class proportions by dropping and repeating elements."""
+"""Datasets without an index, resampled to other class proportions: elements are dropped or repeated."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ class Rebalanced:
     """A dataset with other class proportions and its log shift, made by `rebalance`.
 
     Attributes:
-        dataset: Single elements in the structure of the input; each iteration has its own draw.
-        counts: int64 (C,), elements of each class that were counted (or given).
-        multiplicity: float64 (C,), how often an element of each class comes in one pass, on average.
-        estimated: True when `counts` come from the beginning of the dataset, not from all of it.
+        dataset: Single elements in the structure of the input. Each iteration draws again.
+        counts: int64 (C,), number of elements of each class that were counted (or passed).
+        multiplicity: float64 (C,), how often an element of each class occurs in one pass, on average.
+        estimated: Whether `counts` come from the first elements of the dataset only.
 
     Example:
         >>> import tensorflow as tf
@@ -49,18 +49,17 @@ class Rebalanced:
 
     @property
     def base_prior(self) -> Array:
-        """Class shares of the input, float64 (C,)."""
+        """Class proportions of the input, float64 (C,)."""
         return self.counts / self.counts.sum()
 
     @property
     def prior(self) -> Array:
-        """Class shares that training sees, float64 (C,)."""
+        """Class proportions in training, float64 (C,)."""
         return shift.training_prior(self.counts, self.multiplicity)
 
     @property
     def log_shift(self) -> Array:
-        """What training adds to the logits, float64 (C,), sum 0. It needs the multiplicities alone, which are known
-        even where `counts` are estimates."""
+        """The shift of the logits by training, float64 (C,), sum 0. Known even if `counts` are estimates."""
         return shift.log_shift(self.multiplicity)
 
 
@@ -78,32 +77,33 @@ def rebalance(
 ) -> Rebalanced:
     """Change the class proportions of a tf.data.Dataset of single examples.
 
-    No index is needed, and memory is bounded.
+    The function needs no index, and its memory use is limited.
 
-    An element of class c is put out floor(m_c + u) times, u uniform, with m_c = target_c / share_c times one constant:
-    as many elements come out as go in, unless `most` forbids. What is thinned or repeated depends on the class alone,
-    so subtracting `log_shift` corrects the probabilities.
+    An element of class c is returned floor(m_c + u) times, with u uniform and m_c proportional to target_c / share_c.
+    The number of elements stays the same on average, unless `most` limits it. How often an element is returned depends
+    only on its class, so subtracting `log_shift` corrects the probabilities.
 
     Args:
-        dataset: Elements (x, y) or (x, y, weight), not batched, of fixed shapes; a weight travels along.
-        target: "equal"; the wanted shares in class order (C,); a dict from class code to share; or a plan, whose prior
-            is wanted and whose counts are used.
-        label: From x and y of an element (and its weight, where it takes three) to its class code, an integer scalar;
-            None is y itself. Called on batches, so write it with tensor operations that keep the first axis;
-            `lambda x, y: tf.argmax(y, -1)` for one-hot.
-        counts: Elements of each class (C,), in code order or by code (`value_counts()`), when you know them; else the
-            first `sample` elements are counted. Files that are sorted by class need counts: their beginning is
-            not like the rest.
-        classes: C, when the counted part may lack the last class.
-        most: The most often an element is repeated in one pass; None: no limit.
-        buffer: Elements in the shuffle buffer that spreads repeats; 0: none, repeats follow each other.
-        sample: Elements to count.
-        seed: The same seed gives the same elements in the same order, in the first pass, the second and so on.
+        dataset: Elements (x, y) or (x, y, weight), not batched, with fixed shapes. A weight does not change.
+        target: "equal", the wanted class proportions in class order (C,), a dict from class code to proportion, or a
+            plan, whose prior and counts are used.
+        label: Function from x and y of an element (and its weight, if it has three arguments) to the class code, an
+            integer scalar. None: y is the class code. The function is called on batches, so write it with tensor
+            operations that keep the first axis, for example `lambda x, y: tf.argmax(y, -1)` for one-hot labels.
+        counts: Number of elements of each class (C,), in code order or by code (`value_counts()`). None: the first
+            `sample` elements are counted. If files are sorted by class, pass `counts`, because their first elements are
+            not representative.
+        classes: C, if the counted part may lack the last class.
+        most: Limit of how often an element is repeated in one pass. None: no limit.
+        buffer: Number of elements in the shuffle buffer, which spreads repeats. 0: no buffer, so repeats follow each
+            other.
+        sample: Number of elements to count.
+        seed: Random seed. The same seed gives the same elements in the same order, pass by pass.
 
     Raises:
-        DataError: elements whose shapes differ, batches, or labels that are no class codes.
-        TargetError: a wanted class that was not seen.
-        OptionError: shares or limits out of range.
+        DataError: The elements have different shapes or are batches, or the labels are not class codes.
+        TargetError: No element of a wanted class was counted.
+        OptionError: Proportions or limits are out of range.
         MissingExtraError: TensorFlow is not installed.
 
     Example:
@@ -153,7 +153,8 @@ def _labels(label: Callable[..., Any] | None, element: Any) -> Any:
     if label is None:
         if len(element) < 2:
             raise DataError(
-                "The elements are not pairs. Expected (x, y), or label=, a function that returns the class of x."
+                "The elements of the dataset are not pairs. Expected pairs (x, y). Otherwise pass label=, a function "
+                "that returns the class of x."
             )
         return element[1]
     try:
@@ -175,8 +176,8 @@ def _codes(label: Callable[..., Any] | None, element: Any) -> Any:
         codes = codes[:, 0]
     if codes.shape.rank != 1 or not codes.dtype.is_integer:
         raise DataError(
-            f"label gives {codes.dtype.name} of shape {codes.shape} for a block of elements. Expected one integer "
-            "class code for each (tf.argmax(y, -1) for one-hot, a lookup table for text)."
+            f"label returned {codes.dtype.name} of shape {codes.shape} for a block of elements. Expected one integer "
+            "class code for each element (tf.argmax(y, -1) for one-hot, a lookup table for text)."
         )
     return tf.cast(codes, tf.int32)
 
@@ -189,12 +190,12 @@ def _count(blocks: Any, label: Callable[..., Any] | None, classes: int | None, s
             complete = False
             break
         if block.size and block.min() < 0:
-            raise DataError(f"label gives class code {int(block.min())}. Expected 0, 1, 2 ...")
+            raise DataError(f"label returned class code {int(block.min())}. Expected 0, 1, 2 ...")
         more = np.bincount(block, minlength=len(counts))
         counts = more + np.pad(counts, (0, len(more) - len(counts)))
         seen += len(block)
     if not seen:
-        raise DataError("dataset has no elements. Expected at least one.")
+        raise DataError("dataset has no elements. Expected at least one element.")
     return counts, complete
 
 

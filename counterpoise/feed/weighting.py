@@ -17,13 +17,13 @@ from counterpoise.plans.weights import fit_table, output_names, per_output
 
 @dataclass(frozen=True)
 class WeightMap:
-    """Adds the same class weights to any batch, made by `weight_map`.
+    """A function that adds the same class weights to any batch, made by `weight_map`.
 
     Attributes:
         tables: A `WeightTable`, or for several outputs a dict (list) of them, None for an output without weights.
 
-    Call with (x, y) or (x, y, weight), NumPy arrays or tensors; returns (x, y, weight). A weight that is there already
-    multiplies in; 0 masks.
+    Call it with (x, y) or (x, y, weight), as NumPy arrays or tensors. It returns (x, y, weight). An existing weight is
+    multiplied with the class weight; 0 masks an element.
 
     Example:
         >>> weighted = weight_map([0, 0, 0, 1])
@@ -101,11 +101,11 @@ def weight_map(
     y: Any, scheme: Any = "balanced", mask: Any = None, *, kind: Any = "auto", ignore: Any = (), classes: Any = None,
     sample_weight: Any = None,
 ) -> WeightMap:  # fmt: skip
-    """Make class weights once and put them on any rows, of training and of validation.
+    """Compute class weights once, and use them for training and validation rows.
 
     Args:
-        y: The training target, as in `class_weight`; or a finite tf.data.Dataset or PyDataset of (x, y) or
-            (x, y, weight), in batches or not, which is read through once. Elements of weight 0 do not count.
+        y: The training target, as in `class_weight`; or a finite tf.data.Dataset or PyDataset of (x, y) or (x, y,
+            weight), batched or not, which is read once. Elements with the weight 0 are not counted.
         scheme: As in `class_weight`.
         mask: As in `class_weight`; with arrays only.
         kind: As in `class_weight`.
@@ -114,11 +114,11 @@ def weight_map(
         sample_weight: As in `class_weight`; with arrays only.
 
     Returns:
-        WeightMap: for `dataset.map(...)`, before or after `.batch(...)`, for `.wrap(data)`, and for arrays by
-        `.weights(y)`.
+        WeightMap: Use it in `dataset.map(...)`, before or after `.batch(...)`, or call `.wrap(data)`, or `.weights(y)`
+        for arrays.
 
     Raises:
-        TargetError, OptionError, DataError: as `class_weight`; also when a later row has a label without a weight.
+        TargetError, OptionError, DataError: As in `class_weight`. Also, a later row has a label without a weight.
 
     Example:
         >>> weights = weight_map([0, 0, 0, 1])
@@ -135,7 +135,7 @@ def weight_map(
         return WeightMap(fit_table(y, scheme, mask, **options))
     if mask is not None or sample_weight is not None:
         raise OptionError(
-            "mask and sample_weight are for arrays. In a dataset, pass weights as the third entry of a batch."
+            "mask and sample_weight are for arrays. For a dataset, pass weights as the third entry of each batch."
         )
     return WeightMap(_counted(batches, scheme, {"kind": kind, "ignore": ignore, "classes": classes}))
 
@@ -143,7 +143,10 @@ def weight_map(
 def _batches(y: Any) -> Iterable[Any] | None:
     if isinstance(y, keras.utils.PyDataset):
         if y.num_batches is None:
-            raise DataError("The PyDataset has no end (num_batches is None). Pass the target, or weights by label.")
+            raise DataError(
+                "The PyDataset never ends (num_batches is None), so its classes cannot be counted. Pass the target "
+                "itself, or weights by label."
+            )
         return (y[i] for i in range(y.num_batches))
     if not hasattr(y, "element_spec"):
         return None
@@ -162,7 +165,7 @@ def _counted(batches: Iterable[Any], scheme: Any, options: Mapping[str, Any]) ->
     target: Any = None
     for batch in batches:
         if not isinstance(batch, tuple) or len(batch) not in (2, 3):
-            raise DataError(f"The dataset gives {type(batch).__name__}. Expected batches (x, y) or (x, y, weight).")
+            raise DataError(f"The dataset contains {type(batch).__name__}. Expected batches (x, y) or (x, y, weight).")
         target, existing = batch[1], batch[2] if len(batch) == 3 else None
         target = np.array(target) if isinstance(target, bytes) else target  # a text by itself
         if tallies is None:
@@ -175,7 +178,7 @@ def _counted(batches: Iterable[Any], scheme: Any, options: Mapping[str, Any]) ->
             own = existing if names is None else _spread(existing, names)[name]
             tally.add(target if names is None else target[name], None, own)
     if tallies is None:
-        raise DataError("The dataset has no batches. Expected at least one.")
+        raise DataError("The dataset has no batches. Expected at least one batch.")
     if names is None:
         return tallies[None].table(scheme)
     out = {name: None if schemes[name] is None else tally.table(schemes[name]) for name, tally in tallies.items()}
@@ -221,7 +224,7 @@ def _weigh(table: WeightTable | None, y: Any, existing: Any, mask: Any) -> Any:
     if not tensor:
         return table.of(y, mask, existing)
     if mask is not None:
-        raise OptionError("mask is for arrays. In a dataset, pass 0 and 1 as the weights of the batch.")
+        raise OptionError("mask is for arrays. For a dataset, pass 0 and 1 as the weights in each batch.")
     from counterpoise.feed.lookup import tensor_weights
 
     return tensor_weights(table, y, existing)

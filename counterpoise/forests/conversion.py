@@ -52,8 +52,8 @@ def layer_of(model: Any, prior: Array | None = None, **kwargs: Any) -> TreeEnsem
     if hasattr(model, "estimators_") and hasattr(model, "classes_"):
         return _forest(model, prior, **kwargs)
     raise ModelError(
-        f"{type(model).__name__} cannot become a Keras layer. Expected a fitted LightGBM classifier or a fitted "
-        "forest of scikit-learn's kind."
+        f"{type(model).__name__} cannot become a Keras layer. Expected a fitted LightGBM classifier or a fitted forest "
+        "of scikit-learn or imbalanced-learn."
     )
 
 

@@ -37,7 +37,7 @@ def check_options(name: str, options: Mapping[str, Any]) -> None:
         if name == "boosted" and option in RESERVED:
             raise OptionError(
                 f"{option} is set by Counterpoise, because boosting stops by the corrected log loss of the "
-                f"early-stopping rows. Leave it out."
+                "early-stopping rows. Leave this parameter out."
             )
         if known and option not in known:
             library = "LightGBM" if name == "boosted" else "scikit-learn's forests"

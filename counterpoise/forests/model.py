@@ -175,20 +175,22 @@ def trees(name: str = "boosted", *, monotone: Mapping[str, int] | None = None, *
 
     Pass the result to `fit`, `compare`, or `CounterpoiseClassifier`.
 
-    Rows and weights come from the strategy's plan, the training shift is removed, boosting ends by the corrected log
-    loss of the stopping rows, and the saved file holds the trees as a Keras layer: it needs neither LightGBM nor
-    scikit-learn. "boosted" splits categories as categories, forests by their number; missing numbers stay missing.
+    The plan of the strategy determines the rows and weights, and the prior shift is corrected. Boosting stops by the
+    corrected log loss of the early-stopping rows. The saved file contains the trees as a Keras layer, so it needs
+    neither LightGBM nor scikit-learn. "boosted" splits on sets of categories; forests split on the numbers of
+    categories. Missing numbers stay missing.
 
     Args:
         name: "boosted" (LightGBM: learning rate 0.05, 31 leaves, at most 1,000 rounds), "forest" (300 trees of at most
             1,024 leaves with 2 rows or more, Breiman 2001) or "balanced_forest" (each tree on a balanced sample, Chen
             2004).
-        monotone: Column -> 1 where the probability of class 1 may only rise with its number, -1 where it may only fall.
-        **options: Parameters of LightGBM or of scikit-learn's forest, by their names, for example `num_leaves=63`;
-            `n_estimators` is the most rounds, or the number of trees.
+        monotone: Dict from column to 1 or -1. With 1, the probability of class 1 can only rise with the number in the
+            column. With -1, it can only fall.
+        **options: Parameters of LightGBM or of the forest of scikit-learn, for example `num_leaves=63`. `n_estimators`
+            is the maximum number of rounds, or the number of trees.
 
     Raises:
-        OptionError: an unknown name or parameter.
+        OptionError: The name or a parameter is unknown.
 
     Example:
         >>> trees("forest", n_estimators=100).label
@@ -203,7 +205,9 @@ def trees(name: str = "boosted", *, monotone: Mapping[str, int] | None = None, *
     if isinstance(count, bool) or not isinstance(count, int) or count < 1:
         raise OptionError(f"n_estimators is {count!r}. Expected a whole number of 1 or more.")
     if "linear_tree" in options:
-        raise ModelError("linear_tree is not supported, because the file stores one number per leaf. Leave it out.")
+        raise ModelError(
+            "linear_tree is not supported, because the file stores one number per leaf. Leave linear_tree out."
+        )
     if set(options) - {"n_estimators"}:
         check_options(name, options)
     return TreeModel(name, options, dict(monotone or {}))

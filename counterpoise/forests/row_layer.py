@@ -112,7 +112,7 @@ def _positions(values: Sequence[Any], name: str, most: float = math.inf) -> list
     """Whole numbers below `most`, none of them twice."""
     positions = [_position(value, name, most) for value in values]
     if len(set(positions)) < len(positions):
-        raise OptionError(f"{name} has a position twice. Expected each once.")
+        raise OptionError(f"{name} contains a position twice. Expected each position once.")
     return positions
 
 

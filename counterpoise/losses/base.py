@@ -5,12 +5,12 @@
     └── LabelLoss        independent labels: multi-hot rows; L sigmoids
     BatchLoss            one number for a whole batch or image; weights enter inside
 
-A subclass writes one formula on logits and nothing else. What counts is decided here, once for all of them:
+A subclass only defines a formula on logits. The base class determines which elements count:
 
-- The mask of the outputs (`Embedding(mask_zero=True)`, `Masking`) and `ignore_class` take elements out: the mean is
-  over those that are left, as in Keras. An element of weight 0 adds nothing either, but stays in the mean.
-- Whatever label or output an element has that does not count, the loss is as if it were not there.
-- An element that counts and whose label is none of the classes makes the loss NaN.
+- The mask of the outputs (`Embedding(mask_zero=True)`, `Masking`) and `ignore_class` exclude elements. The mean is over
+  the other elements, as in Keras. An element of weight 0 adds nothing, but stays in the mean.
+- The label and the output of an excluded element have no effect on the loss.
+- If an element counts, but its label is not one of the classes, the loss is NaN.
 """
 
 from __future__ import annotations
@@ -68,20 +68,20 @@ def as_array(x: Any) -> Any:
 
 
 class Loss(keras.losses.Loss):
-    """A loss on logits that declares what it does to probabilities.
+    """A loss on logits that describes its effect on probabilities.
 
     Args:
         from_logits: Whether the model's outputs are logits; probabilities are turned into logits first.
-        ignore_class: A label whose elements do not count: no loss, and not part of the mean. Any other label
-            outside the classes makes the loss NaN, so that it cannot pass unseen. With multi-hot rows of independent
-            labels it marks the entries that are missing.
+        ignore_class: Label of elements that are excluded from the loss and from the mean. Any other label outside the
+            classes makes the loss NaN, so the error is visible. With multi-hot rows of independent labels, it marks
+            missing entries.
         reduction: As in Keras: "sum_over_batch_size", "mean_with_sample_weight", "sum" or None.
         name: Name shown by Keras.
-        dtype: "float64" computes in float64; anything else in float32, whatever the model's own type.
+        dtype: "float64" computes in float64. Any other value computes in float32, whatever the type of the model.
 
     Attributes:
-        proper: Whether the loss is least, in expectation, where softmax(z + a) is the true class shares.
-        needs_calibration: Whether the outputs are scores that only a fitted calibrator makes probabilities.
+        proper: Whether the expected loss has its minimum where softmax(z + a) equals the class probabilities.
+        needs_calibration: Whether the outputs are scores, which need a fitted calibrator to become probabilities.
 
     Example:
         >>> from counterpoise.losses import Focal
@@ -117,12 +117,12 @@ class Loss(keras.losses.Loss):
     def additive(self, prior: Any) -> Array | None:
         """Return the term a_c that the loss adds in its softmax, float64 (C,), or None.
 
-        The outputs z of the minimizer satisfy softmax(z + a) = class shares of the rows drawn given x. On one
-        unit this reads sigmoid(z + a_1 - a_0).
+        At the minimum of the loss, softmax(z + a) gives the class probabilities of the drawn rows at x. With one unit,
+        this is sigmoid(z + a_1 - a_0).
 
         Args:
-            prior: Class shares of the rows drawn, (C,). It fixes the number of classes; a loss that was built
-                with counts adds the term of those counts.
+            prior: Class proportions of the drawn rows, (C,). They determine the number of classes. A loss that was
+                built with counts adds the term of these counts.
         """
         return np.zeros(len(class_numbers(prior, "prior"))) if self.proper and not self.needs_calibration else None
 
@@ -227,7 +227,7 @@ class ClassLoss(Loss):
         if len(values) != z.shape[-1]:
             raise ModelError(
                 f"{type(self).__name__} was built for {len(values)} classes but the model has {z.shape[-1]} outputs. "
-                "Give it one number per class of the model."
+                "Give the loss one number per class of the model."
             )
         return ops.convert_to_tensor(values, dtype=self.dtype)
 
@@ -288,8 +288,8 @@ class LabelLoss(Loss):
 class BatchLoss(Loss):
     """A loss of a whole batch, for subclasses with `batch_loss(t, z, w)`.
 
-    `reduction` does not apply, since there is one number (or one per image). Sample weights and the model's
-    mask enter the sums, so that weight 2 is the row twice and weight 0 is a row left out.
+    `reduction` does not apply, because the loss is one number (or one number per image). Sample weights and the mask of
+    the model are part of the sums: a row with weight 2 counts twice, and a row with weight 0 is left out.
 
     Example:
         >>> class SoftAccuracy(BatchLoss):

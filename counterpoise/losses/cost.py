@@ -1,4 +1,4 @@
-"""Cost-sensitive learning: the expected cost of the model's own probabilities."""
+"""Cost-sensitive learning: the expected cost at the predicted probabilities."""
 
 from __future__ import annotations
 
@@ -22,14 +22,15 @@ def cost_table(costs: Any) -> Array:
 
 @saving.register_keras_serializable(package="counterpoise")
 class ExpectedCost(ClassLoss):
-    """Mean cost of deciding at random by the model's own probabilities.
+    """Mean cost of a random decision drawn from the predicted probabilities.
 
     Formula: L = sum_k cost[y, k] softmax(z)_k. With cost 0 on the diagonal and 1 elsewhere, L = 1 - q_y.
 
     Shapes: y (...) or (..., 1) class codes, or (..., C) shares; outputs (..., C) or (..., 1); loss (...).
 
-    Not proper: it is linear in the probabilities, so its minimizer puts all weight on the cheapest class. It
-    needs calibration, and its gradient fades where the softmax is saturated: start from a trained model.
+    Not proper: the loss is linear in the probabilities, so its minimum puts all probability on the cheapest class. The
+    outputs are scores and need calibration. The gradient vanishes if the softmax is close to 0 or 1, so start from a
+    trained model.
 
     Args:
         costs: (C, C), `costs[y, k]` is the cost of deciding k when y is true; for one unit (2, 2).

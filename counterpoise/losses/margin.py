@@ -21,9 +21,9 @@ class LDAM(ClassLoss):
 
     Shapes: y (...) or (..., 1) class codes, or (..., C) shares; outputs (..., C) or (..., 1); loss (...).
 
-    Not proper, no additive term: needs calibration. The model's outputs enter as s z, so s z (not z) is what
-    a softmax should see. The paper feeds cosines (normalized features and weights) in [-1, 1]; with an ordinary
-    last layer choose a scale near 1. With max_margin = 0 and scale = 1 it is cross-entropy.
+    Not proper: outputs are scores and need calibration. There is no additive term. The loss uses s z, so apply the
+    softmax to s z, not to z. The paper uses cosines (normalized features and weights) in [-1, 1]; with an ordinary last
+    layer, choose a scale near 1. With max_margin = 0 and scale = 1, the loss is cross-entropy.
 
     Args:
         counts: Rows of each class, (C,), above 0; for one unit (n_0, n_1).
@@ -65,7 +65,8 @@ class VectorScaling(ClassLoss):
 
     Shapes: y (...) or (..., 1) class codes, or (..., C) shares; outputs (..., C) or (..., 1); loss (...).
 
-    With gamma = 0 it is `LogitAdjusted(counts, tau)`, additive term and all; else it needs calibration.
+    With gamma = 0, the loss and its additive term are the same as in `LogitAdjusted(counts, tau)`. Otherwise outputs
+    need calibration.
 
     Args:
         counts: Rows of each class, (C,), above 0; for one unit (n_0, n_1).

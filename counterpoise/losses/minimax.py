@@ -5,8 +5,8 @@
     training.compile(optimizer, AUCMinimax(prior=0.05))
     training.fit(x, y)                                          # then use `model` as before
 
-The head passes the gradient of alpha on with its sign turned, so that any Keras optimizer descends in the
-network, a and b and ascends in alpha, in the same step: no optimizer of our own is needed.
+The head reverses the sign of the gradient of alpha. Any Keras optimizer therefore minimizes over the network, a and b,
+and maximizes over alpha, in the same step. No special optimizer is needed.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ class MinimaxHead(keras.layers.Layer):
 
     It maps (N, 1) to (N, 4) = (z, a, b, alpha).
 
-    alpha stays at 0 or above. Its gradient is turned round: what descends elsewhere ascends here.
+    alpha stays at 0 or above. Its gradient is reversed, so an optimizer that minimizes the loss maximizes it over
+    alpha.
 
     Example:
         >>> MinimaxHead()(ops.zeros((2, 1))).shape == (2, 4)
@@ -66,12 +67,12 @@ class AUCMinimax(Loss):
 
     Shapes: y (N,) or (N, 1) codes 0 and 1; outputs (N, 4); loss (N,).
 
-    Not proper; needs calibration. No additive term.
+    Not proper: outputs are scores and need calibration. There is no additive term.
 
     Args:
-        prior: Share of positives in the rows that training sees, between 0 and 1.
+        prior: Share of positives in the rows used for training, between 0 and 1.
         margin: Wanted distance between the class means, above 0.
-        bounded: Whether h = sigmoid(z); else h = z.
+        bounded: Whether h = sigmoid(z); otherwise h = z.
 
     Example:
         >>> loss = AUCMinimax(prior=0.5, bounded=False)
@@ -88,7 +89,9 @@ class AUCMinimax(Loss):
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         if static_shape(y_pred)[-1] != 4 or len(static_shape(y_pred)) != 2:
-            raise ModelError(f"AUCMinimax got outputs of shape {static_shape(y_pred)}. Expected (N, 4) of MinimaxHead.")
+            raise ModelError(
+                f"AUCMinimax got outputs of shape {static_shape(y_pred)}. Expected (N, 4), the output of MinimaxHead."
+            )
         z, a, b, alpha = (y_pred[:, k] for k in range(4))
         if static_shape(y_true)[1:] not in ((), (1,)):
             raise ModelError(f"AUCMinimax got labels of shape {static_shape(y_true)}. Expected (N,) or (N, 1).")

@@ -1,7 +1,7 @@
 """Losses of independent labels: focal, asymmetric and distribution-balanced.
 
-Targets are multi-hot rows (..., L). Class codes are taken as well: one unit is one label, and on C units a code
-is the one-hot row of C sigmoids.
+Targets are multi-hot rows (..., L). Class codes are supported too: one unit is one label, and with C units a code is
+the one-hot row of C sigmoids.
 """
 
 from __future__ import annotations
@@ -20,18 +20,19 @@ from counterpoise.losses.pointwise import focal, focal_inverse
 
 @saving.register_keras_serializable(package="counterpoise")
 class MultiLabelFocal(LabelLoss):
-    """Focal loss on L sigmoids, mean over the labels.
+    """Focal loss on L sigmoids: the mean over the labels.
 
     Formula: L = mean_l -a_l y_l (1 - s_l)^gamma log s_l - (1 - a_l) (1 - y_l) s_l^gamma log(1 - s_l),
     s = sigmoid(z); without alpha both factors are 1.
 
     Shapes: y (..., L) multi-hot, or codes (...) or (..., 1); outputs (..., L); loss (...).
 
-    Not proper, but `inverse` has a closed form per label; gamma = 0 without alpha is binary cross-entropy.
+    Not proper, but `inverse` computes the probabilities of each label. With gamma = 0 and without alpha, the loss is
+    binary cross-entropy.
 
     Args:
-        gamma: Focusing, 0 or more.
-        alpha: Weight of the positive side between 0 and 1: one number, or one per label (L,). None: no weights.
+        gamma: Strength of the focus on hard elements, 0 or more.
+        alpha: Weight of positives, between 0 and 1: one number, or one for each label (L,). None: no weights.
 
     Example:
         >>> round(float(MultiLabelFocal(gamma=2.0)([[1.0, 0.0]], [[0.0, 0.0]])), 4)  # 0.25 * log 2
@@ -77,7 +78,7 @@ def _power(base: Tensor, gamma: float) -> Tensor:
 
 @saving.register_keras_serializable(package="counterpoise")
 class Asymmetric(LabelLoss):
-    """Asymmetric loss: reduces the loss of easy negatives more than that of positives.
+    """Asymmetric loss: reduces the loss of easy negatives more than of easy positives.
 
     The easiest negatives are ignored.
 
@@ -86,13 +87,13 @@ class Asymmetric(LabelLoss):
 
     Shapes: y (..., L) multi-hot, or codes (...) or (..., 1); outputs (..., L); loss (...).
 
-    Not proper, no closed inverse: needs calibration. With both gammas and clip 0 it is the mean binary
+    Not proper: outputs are scores and need calibration. If both gammas and clip are 0, the loss is the mean binary
     cross-entropy. (The paper sums over labels; the mean differs by the factor L.)
 
     Args:
-        gamma_neg: Focusing of negatives, 0 or more.
-        gamma_pos: Focusing of positives, 0 or more.
-        clip: Probability margin, 0 to below 1: negatives below it have loss 0.
+        gamma_neg: Strength of the focus on hard negatives, 0 or more.
+        gamma_pos: Strength of the focus on hard positives, 0 or more.
+        clip: Probability margin, from 0 to below 1. Negatives with a probability below this margin have the loss 0.
 
     Example:
         >>> loss = Asymmetric(gamma_neg=2.0, gamma_pos=0.0, clip=0.0)
@@ -129,7 +130,7 @@ class Asymmetric(LabelLoss):
 class DistributionBalanced(LabelLoss):
     """Distribution-balanced loss for labels that occur together.
 
-    Its weights undo label co-occurrence, and negatives have a reduced loss.
+    Its weights correct for labels that occur together, and the loss of negatives is reduced.
 
     Formula: with positives n_l of n rows,
     r_l = (1 / n_l) / sum_{j: y_j = 1} (1 / n_j), w_l = shift + sigmoid(slope (r_l - center)),
@@ -139,8 +140,8 @@ class DistributionBalanced(LabelLoss):
 
     Shapes: y (..., L) multi-hot, or codes (...) or (..., 1); outputs (..., L); loss (...).
 
-    Not proper, no closed inverse: needs calibration. With kappa = 0, scale = 1, slope = 0 and shift = 0.5 it is
-    the mean binary cross-entropy.
+    Not proper: outputs are scores and need calibration. With kappa = 0, scale = 1, slope = 0 and shift = 0.5, the loss
+    is the mean binary cross-entropy.
 
     Args:
         counts: Rows in which each label is present, (L,), above 0 and below `rows`.
@@ -176,7 +177,7 @@ class DistributionBalanced(LabelLoss):
         if self.counts.max() >= self.rows:
             raise OptionError(
                 f"A label is present in {self.counts.max():g} of {self.rows:g} rows. "
-                "Leave out labels that all rows have."
+                "Leave out labels that are present in all rows."
             )
         self.shift, self.slope = check_range(shift, "shift", low=0.0), check_range(slope, "slope")
         self.center, self.kappa = check_range(center, "center"), check_range(kappa, "kappa")

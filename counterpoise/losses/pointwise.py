@@ -1,4 +1,4 @@
-"""Cross-entropy and the focal loss: one loss per element, no knowledge of the class counts."""
+"""Cross-entropy and the focal loss: one loss per element, without class counts."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class CrossEntropy(ClassLoss):
 
     Shapes: y (...) or (..., 1) class codes, or (..., C) shares; outputs (..., C) or (..., 1); loss (...).
 
-    Strictly proper: the additive term is zero.
+    Strictly proper: outputs need no correction (the additive term is zero).
 
     Example:
         >>> loss = CrossEntropy()
@@ -74,19 +74,19 @@ def focal_inverse(proba: Array, gamma: float) -> Array:
 class Focal(ClassLoss):
     """Focal loss of exclusive classes: reduces the loss of easy elements.
 
-    One class for binary, sparse, and one-hot labels.
+    This class supports binary, sparse, and one-hot labels.
 
     Formula: L = -alpha_y (1 - q_y)^gamma log q_y with q = softmax(z); on one unit q = (1 - s, s), s = sigmoid(z).
 
     Shapes: y (...) or (..., 1) class codes, or (..., C) shares; outputs (..., C) or (..., 1); loss (...).
 
-    Not proper (outputs lean towards 1/C), but `inverse` has a closed form; gamma = 0 is cross-entropy.
-    For independent labels use `MultiLabelFocal`.
+    Not proper (probabilities are too close to 1/C), but `inverse` corrects them. With gamma = 0, the loss is
+    cross-entropy. For independent labels, use `MultiLabelFocal`.
 
     Args:
-        gamma: Focusing, 0 or more.
-        alpha: Weight of each class (C,), or on two classes one number between 0 and 1: the weight of class 1,
-            with 1 - alpha for class 0. None: all 1.
+        gamma: Strength of the focus on hard elements, 0 or more.
+        alpha: Weight of each class (C,). For two classes, also one number between 0 and 1: the weight of class 1, with
+            the weight 1 - alpha for class 0. None: all weights are 1.
 
     Example:
         >>> round(float(Focal(gamma=2.0)([1], [[0.0]])), 4)  # 0.25 * log 2

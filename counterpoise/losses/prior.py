@@ -1,7 +1,7 @@
 """Losses that know the class counts: logit adjustment (balanced softmax), and what class weights do.
 
-Each states the term a_c that it leaves in the outputs, so that it can be subtracted afterwards. On one unit
-the counts are (n_0, n_1) and the single logit is moved by a_1 - a_0.
+Each loss reports the term a_c that it leaves in the outputs, so the term can be corrected after training. With one
+unit, the counts are (n_0, n_1), and the single logit moves by a_1 - a_0.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ class LogitAdjusted(ClassLoss):
     balanced softmax, L = -log (n_y exp z_y / sum_j n_j exp z_j).
 
     Args:
-        counts: Rows of each class that training sees, (C,), above 0; for one unit (n_0, n_1).
-        tau: Strength; 1 makes the outputs themselves those of balanced data.
+        counts: Number of rows of each class used for training, (C,), above 0; for one unit (n_0, n_1).
+        tau: Strength. With tau = 1, softmax(z) gives the probabilities for balanced data.
 
     Example:
         >>> loss = LogitAdjusted([90, 10], tau=1.0)
@@ -82,7 +82,7 @@ class LogitAdjusted(ClassLoss):
 
 
 class Reweighted(ClassLoss):
-    """Another loss times a weight per class, with the resulting class proportions.
+    """A wrapped loss, multiplied by a weight per class, with the resulting class proportions.
 
     Attributes:
         loss: The wrapped loss.
@@ -101,12 +101,12 @@ class Reweighted(ClassLoss):
         self.proper, self.needs_calibration = inner.proper, inner.needs_calibration
 
     def additive(self, prior: Any) -> Array | None:
-        """Return the wrapped loss's term minus log w_c, float64 (C,), or None when it has none."""
+        """Return the additive term of the wrapped loss minus log w_c, float64 (C,), or None."""
         check_classes(prior, self.weights)
         inner = self.loss.additive(prior)
         return None if inner is None else inner - np.log(self.weights)
 
     def inverse(self, proba: Any) -> Array | None:
-        """Return the class shares of the rows drawn (..., C): the wrapped inverse divided by w_c."""
+        """Return the class proportions of drawn rows (..., C): the wrapped inverse over w_c."""
         inner = self.loss.inverse(proba)
         return None if inner is None else normalized(inner / self.weights)

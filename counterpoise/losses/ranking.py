@@ -1,9 +1,9 @@
 """Losses of the order of scores: ROC AUC, partial ROC AUC and average precision.
 
-All look at a whole batch, so the batch should hold rows of both classes; a batch with one class has loss 0.
-The score of class c is its log-odds log q_c - log(1 - q_c); two classes (one or two units) have one score, more
-classes are taken one against the rest, and the mean runs over the classes that the batch can judge.
-Outputs order the rows but are no probabilities: all of these need calibration, and none is proper.
+These losses compare the rows of a batch, so each batch should contain rows of both classes. A batch with one class has
+the loss 0. The score of class c is its log-odds log q_c - log(1 - q_c); two classes (one or two units) have one score.
+With more classes, each class is compared with all others, and the loss is the mean over classes with rows on both
+sides. Outputs order the rows but are not probabilities: they need calibration, and no loss of this module is proper.
 """
 
 from __future__ import annotations
@@ -50,16 +50,16 @@ def _pair_hinge(s: Tensor, margin: float) -> Tensor:
 
 @saving.register_keras_serializable(package="counterpoise")
 class PairwiseAUC(RankingLoss):
-    """Squared hinge over all pairs of a positive and a negative: a surrogate of 1 - ROC AUC.
+    """Squared hinge loss over all positive-negative pairs, a substitute for 1 - ROC AUC.
 
     Formula: L = mean over i positive, j negative of max(0, margin - (s_i - s_j))^2, pairs weighted w_i w_j.
 
     Shapes: y (N,) or (N, 1) codes, or (N, C) one-hot; outputs (N, 1) or (N, C); loss one number. Memory N^2 C.
 
-    Not proper; needs calibration. No additive term.
+    Not proper: outputs are scores and need calibration. There is no additive term.
 
     Args:
-        margin: By how much (in log-odds) a positive should score above a negative; above 0.
+        margin: Log-odds by which a positive should score above a negative, above 0.
 
     Example:
         >>> float(PairwiseAUC(margin=1.0)([1, 0, 0], [[0.5], [0.0], [1.0]]))  # (0.5^2 + 1.5^2) / 2
@@ -84,7 +84,7 @@ class PairwiseAUC(RankingLoss):
 class PartialAUC(PairwiseAUC):
     """One-way partial ROC AUC: uses only the negatives with the highest scores.
 
-    These are the low false-positive rates.
+    This is the range of low false-positive rates.
 
     Formula: L = mean over i positive of t log( mean over j negative of exp(l_ij / t) ),
     l_ij = max(0, margin - (s_i - s_j))^2. The temperature t goes from `PairwiseAUC` (t to infinity) to the
@@ -92,7 +92,7 @@ class PartialAUC(PairwiseAUC):
 
     Shapes: y (N,) or (N, 1) codes, or (N, C) one-hot; outputs (N, 1) or (N, C); loss one number. Memory N^2 C.
 
-    Not proper; needs calibration. No additive term.
+    Not proper: outputs are scores and need calibration. There is no additive term.
 
     Args:
         margin: As in `PairwiseAUC`. temperature: t, above 0.
@@ -122,22 +122,23 @@ class PartialAUC(PairwiseAUC):
 
 @saving.register_keras_serializable(package="counterpoise")
 class AUCMargin(RankingLoss):
-    """Min-max margin loss of ROC AUC (AUCM) at its own inner solution on the batch.
+    """Margin loss of ROC AUC (AUCM), with its min-max problem solved within each batch.
 
     Formula: L = var(h | pos) + var(h | neg) + max(0, margin + mean(h | neg) - mean(h | pos))^2, h = sigmoid(s).
     This is min over a, b and max over alpha >= 0 of
     E[(h - a)^2 | pos] + E[(h - b)^2 | neg] + 2 alpha (margin + E[h | neg] - E[h | pos]) - alpha^2,
-    the paper's objective divided by p (1 - p), which changes no solution. Batches are taken as the sample, so
-    they should be large enough for several positives; `MinimaxHead` with `AUCMinimax` keeps a, b and alpha
-    as variables instead.
+    the paper's objective divided by p (1 - p), which changes no solution.
+
+    The loss is computed within each batch, so batches should be large enough for several positives. `MinimaxHead` with
+    `AUCMinimax` keeps a, b and alpha as variables instead.
 
     Shapes: y (N,) or (N, 1) codes, or (N, C) one-hot; outputs (N, 1) or (N, C); loss one number.
 
-    Not proper; needs calibration. No additive term.
+    Not proper: outputs are scores and need calibration. There is no additive term.
 
     Args:
         margin: Wanted distance between the class means, above 0.
-        bounded: Whether h = sigmoid(s), in (0, 1) as in the paper's experiments; else h = s.
+        bounded: Whether h = sigmoid(s), in (0, 1) as in the experiments of the paper; otherwise h = s.
 
     Example:
         >>> loss = AUCMargin(margin=1.0, bounded=False)
@@ -164,7 +165,7 @@ class AUCMargin(RankingLoss):
 
 @saving.register_keras_serializable(package="counterpoise")
 class SmoothAP(RankingLoss):
-    """One minus average precision with each comparison of two scores made smooth.
+    """One minus a smooth approximation of average precision.
 
     Formula: L = 1 - mean over i positive of R+(i) / R(i), with soft ranks R+(i) = 1/2 + sum_{j pos} G_ij and
     R(i) = R+(i) + sum_{j neg} G_ij, G_ij = sigmoid((s_j - s_i) / temperature). (G_ii = 1/2 completes the rank
@@ -172,7 +173,7 @@ class SmoothAP(RankingLoss):
 
     Shapes: y (N,) or (N, 1) codes, or (N, C) one-hot; outputs (N, 1) or (N, C); loss one number. Memory N^2 C.
 
-    Not proper; needs calibration. No additive term.
+    Not proper: outputs are scores and need calibration. There is no additive term.
 
     Args:
         temperature: Width of a comparison in log-odds, above 0. The paper's 0.01 is for cosines in [-1, 1].

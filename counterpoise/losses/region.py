@@ -1,9 +1,9 @@
 """Overlap losses for segmentation: Tversky (focal, too), generalized Dice and combo.
 
-Sums run over the pixels of each image, so outputs (N, H, W, units) give one loss per image, (N,). Outputs
-(N, units) have no pixels: the sums run over the rows of the batch and give one number. Sample weights per pixel
-(N, H, W) and masks enter the sums; weights per image (N,) multiply its loss. On one unit the overlap is that of
-class 1 (the lesion); on C units it is the mean over all classes.
+Sums are over the pixels of each image, so outputs (N, H, W, units) give one loss per image, (N,). Outputs (N, units)
+have no pixels, so the sums are over the rows of the batch and give one number. Sample weights per pixel (N, H, W) and
+masks are part of the sums. Weights per image (N,) multiply the loss of the image. With one unit, the overlap is for
+class 1 (the lesion). With C units, it is the mean over all classes.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class RegionLoss(BatchLoss):
     `region_loss` returns (N,) or one number.
 
     Args:
-        smooth: Pixels added to numerator and denominator, so that an empty image has an overlap.
+        smooth: Number of pixels added to numerator and denominator, so an empty image has an overlap.
     """
 
     def __init__(self, smooth: float = 1.0, **options: Any) -> None:
@@ -163,7 +163,7 @@ class Combo(RegionLoss):
     Not proper: outputs are scores and need calibration. mix = 1, beta = 0.5 is half the binary cross-entropy.
 
     Args:
-        mix: Share of the cross-entropy, 0 to 1. beta: Above 0.5 weighs missed cases more than false positives.
+        mix: Share of the cross-entropy, 0 to 1. beta: Above 0.5, missed cases weigh more than false positives.
 
     Example:
         >>> loss = Combo(mix=1.0, beta=0.5)

@@ -1,4 +1,4 @@
-"""Label smoothing, as much as each class bears."""
+"""Label smoothing that depends on the size of each class."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from counterpoise.losses.pointwise import cross_entropy
 class LabelSmoothing(ClassLoss):
     """Label-aware smoothing: cross-entropy with smoother labels for larger classes.
 
-    A network is surest of the classes that it sees most; the rows of a rare class keep their labels.
+    A network is most confident for frequent classes, so their labels are smoothed most. The labels of rare classes are
+    smoothed least.
 
     Formula: L = -sum_c t_c log softmax(z)_c, t_y = 1 - e_y and t_c = e_y / (C - 1) for the other classes; between the
     largest class (n_max) and the smallest (n_min)
@@ -24,13 +25,14 @@ class LabelSmoothing(ClassLoss):
 
     Shapes: y (...) or (..., 1) class codes, or (..., C) shares; outputs (..., C) or (..., 1); loss (...).
 
-    Not proper (outputs lean towards the other classes), but `inverse` has a closed form: the outputs of the minimizer
-    are a known linear map of the class shares. Counts that are all equal give every class `head`; head = tail = 0 is
-    cross-entropy.
+    Not proper (probabilities move towards the other classes), but `inverse` corrects them: at the minimum, the outputs
+    are a known linear function of the class proportions. If all counts are equal, every class has the smoothing `head`.
+    With head = tail = 0, the loss is cross-entropy.
 
     Args:
         counts: Rows of each class, (C,), above 0; for one unit (n_0, n_1).
-        head: Smoothing of the largest class, from 0 to below (C - 1) / C, where nothing would be left of the label.
+        head: Smoothing of the largest class, from 0 to below (C - 1) / C. At (C - 1) / C, the label would contain no
+            information.
         tail: Smoothing of the smallest class, in the same range.
 
     Attributes:
@@ -65,7 +67,7 @@ class LabelSmoothing(ClassLoss):
     def inverse(self, proba: Any) -> Array | None:
         """Return class proportions (..., C), given probabilities softmax(z) (..., C).
 
-        Outputs that no shares would give are taken to the nearest edge: no class below 0.
+        Negative results are set to 0, and the proportions are scaled to the sum 1.
         """
         kept = np.diag(1.0 - self.smoothing)
         given = (1.0 - np.eye(len(self.smoothing))) * self.smoothing / (len(self.smoothing) - 1)

@@ -1,7 +1,7 @@
-"""Class weights inside the loss, so that training and validation weigh alike and `sample_weight` stays free.
+"""Class weights inside the loss, for training and validation. `sample_weight` remains free.
 
-Both losses hold a number `mix` from 0 (all weights 1) to 1 (the weights given), which callbacks may change while the
-model trains (`cp.callbacks.Deferred`); nothing is traced again.
+Both losses contain a number `mix` from 0 (all weights are 1) to 1 (the given weights). Callbacks can change it during
+training (`cp.callbacks.Deferred`); the model is not traced again.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ def _mix() -> keras.Variable:
 
 @saving.register_keras_serializable(package="counterpoise")
 class ClassWeighted(Reweighted):
-    """Another loss, each element weighted by its class.
+    """A wrapped loss, with each element weighted by its class.
 
     Formula: L = (1 + mix (w_y - 1)) * loss(y, z).
 
-    Shapes: those of the wrapped loss, for exclusive classes: y (...), (..., 1) or (..., C); loss (...).
+    Shapes: as in the wrapped loss, for exclusive classes: y (...), (..., 1) or (..., C); loss (...).
 
-    Proper where the wrapped loss is: the additive term is that of the wrapped loss minus log w_c, and `inverse`
-    divides by w_c (both at mix = 1).
+    Proper if the wrapped loss is proper. The additive term is the additive term of the wrapped loss minus log w_c, and
+    `inverse` divides by w_c (both at mix = 1).
 
     Args:
-        weights: Weight of each class (C,), above 0; for one unit (w_0, w_1), or a dict of `cp.class_weight`, whose mean
-            over the rows is 1. With `cp.class_weight(y, "effective_number(0.999)")` it is the class-balanced loss of
-            Cui et al. (CVPR 2019). Nothing is scaled.
+        weights: Weight of each class (C,), above 0; for one unit (w_0, w_1). A dict of `cp.class_weight` works too, and
+            its mean over the rows is 1. The weights are not scaled. `cp.class_weight(y, "effective_number(0.999)")`
+            gives the class-balanced loss of Cui et al. (CVPR 2019).
         loss: A loss of this package with one value per element; None is cross-entropy.
 
     Example:
@@ -70,10 +70,10 @@ class LabelWeighted(LabelLoss):
 
     Shapes: y (..., L) multi-hot; outputs (..., L); loss (...). Rows without any label are ordinary rows.
 
-    Proper in z_l - (log w_l1 - log w_l0), label by label.
+    Proper in z_l - (log w_l1 - log w_l0), for each label.
 
     Args:
-        weights: (L, 2), weight of absent and present of each label, above 0.
+        weights: (L, 2), the weights of each label if it is absent and if it is present, above 0.
 
     Example:
         >>> loss = LabelWeighted([[0.5, 2.0], [1.0, 1.0]])
@@ -90,7 +90,10 @@ class LabelWeighted(LabelLoss):
         super().__init__(**options)
         pairs = np.asarray(weights, dtype=np.float64)
         if pairs.ndim != 2 or pairs.shape[1] != 2:
-            raise OptionError(f"weights have shape {pairs.shape}. Expected (labels, 2), absent and present.")
+            raise OptionError(
+                f"weights have shape {pairs.shape}. Expected (labels, 2): one weight if the label is absent, and one "
+                "if it is present."
+            )
         class_numbers(pairs.ravel(), "weights")
         self.weights, self.mix = pairs, _mix()
 

@@ -1,9 +1,9 @@
 """Bootstrap of average precision, area under the ROC curve and log loss on a fixed test set.
 
-Only what the scores need is resampled. With m distinct scores that positives have, average precision and
-the ROC AUC depend on a resample through the positives at each of these scores and the negatives at and
-between them. A stratified resample is therefore two multinomial draws over m and 2 m + 1 places, in
-distribution the same as drawing rows, and its cost follows the rare class.
+Only the counts that the scores need are resampled. If the positives have m distinct scores, average precision and ROC
+AUC depend only on the number of positives at each of these scores, and of negatives at and between them. A stratified
+resample is therefore two multinomial draws over m and 2 m + 1 places. It has the same distribution as drawing rows, and
+takes time in proportion to the rare class.
 """
 
 from __future__ import annotations
@@ -90,12 +90,12 @@ def _resampled_sums(values: Array, resamples: int, rng: np.random.Generator) -> 
 def stratified_draws(y: Any, proba: Any, *, positive: int = 1, resamples: int = 2000, seed: int = 0) -> Draws:
     """Resample positives and negatives separately and score each resample.
 
-    The share of positives stays as it is ("at this prior"). The draws of the log loss are independent of
-    those of the two areas: each is right on its own, they are not paired.
+    The share of positives does not change. The draws of the log loss are independent of the draws of the two areas:
+    each is right on its own, but they are not paired.
 
     Args:
         y: int (N,), class codes.
-        proba: float (N, C), probabilities; the positive class against the rest.
+        proba: float (N, C), probabilities. The positive class is compared with all others.
         resamples: B.
         seed: Seed of the draws.
 
@@ -143,13 +143,13 @@ def cluster_draws(
 ) -> Draws:  # fmt: skip
     """Resample whole groups with replacement and score each resample.
 
-    For rows that belong together (patients, customers) or, with blocks of consecutive rows as groups, for
-    time series. The draws depend on `groups` and `seed` alone: two classifiers scored on the same rows are
-    resampled alike, so the difference of their draws is a *paired* bootstrap.
+    Use it for rows that belong together (patients, customers). For time series, use blocks of consecutive rows as
+    groups. The draws depend only on `groups` and `seed`. Two classifiers scored on the same rows therefore have the
+    same resamples, and the difference of their draws is a *paired* bootstrap.
 
     Args:
         groups: int (N,), group or block of each row.
-        sample_weight: float (N,): row i counts as w_i rows; None: all alike.
+        sample_weight: float (N,): row i counts as w_i rows. None: all weights are 1.
 
     Returns:
         `average_precision`, `roc_auc` and `log_loss`, float64 (B,) each; nan in a resample without
@@ -183,12 +183,12 @@ def cluster_draws(
 def time_blocks(time: Any, length: int | None = None) -> Array:
     """Number blocks of rows that follow each other in time: the groups of a block bootstrap.
 
-    Rows of equal time share a block. Neighboring rows resemble each other; drawing whole blocks keeps that
+    Rows of equal time share a block. Neighboring rows are similar, and drawing whole blocks keeps this similarity
     (Kuensch, Annals of Statistics 17, 1989).
 
     Args:
         time: (N,), sortable.
-        length: Rows per block; default N^(1/3) rounded up.
+        length: Rows per block. Default: N^(1/3), rounded up.
 
     Returns:
         int64 (N,), block of each row.
@@ -236,10 +236,11 @@ def ap_interval(
     resamples: int = 2000,
     seed: int = 0,
 ) -> Pair:
-    """Compute an interval of average precision on a fixed test set, at its prior.
+    """Compute an interval of average precision for the class proportions of a test set.
 
-    Grouped rows: cluster bootstrap. 50 positives and more: stratified bootstrap. Fewer: the logit interval
-    of Boyd et al. (`ap_logit_interval`), because few positives hardly vary in a bootstrap.
+    For rows in groups, the interval is a cluster bootstrap. With 50 positives or more, it is a stratified bootstrap.
+    With fewer positives, it is the logit interval of Boyd et al. (`ap_logit_interval`), because few positives vary too
+    little in a bootstrap.
 
     Example:
         >>> p = np.array([.1, .2, .3, .4])

@@ -17,18 +17,18 @@ NAN = float("nan")
 
 
 def calibration_slope(y: Any, proba: Any, *, positive: int = 1, sample_weight: Any = None) -> float:
-    """Fit the slope of the truth on the log-odds by logistic regression.
+    """Compute the calibration slope: a logistic regression of the labels on the log-odds.
 
     1 is best. Below 1, the model is overconfident.
 
-    Two classes: maximum likelihood of logit P(y) = a + b logit(p), b is returned (Cox, Biometrika 45,
-    1958; Van Calster et al., J. Clinical Epidemiology 74, 2016). More: P(y = c) proportional to
-    exp(b log p_c), the inverse of a temperature; no intercept. No penalty. Probabilities of exactly 0
-    or 1 count as 2.2e-16 away from it.
+    Two classes: maximum likelihood of logit P(y) = a + b logit(p); the result is b (Cox, Biometrika 45, 1958; Van
+    Calster et al., J. Clinical Epidemiology 74, 2016). More classes: P(y = c) is proportional to exp(b log p_c),
+    without an intercept; b is the inverse of a temperature. There is no penalty. Probabilities of 0 and 1 are replaced
+    by probabilities 2.2e-16 away.
 
     Returns:
-        nan when no finite slope exists: one class only, constant probabilities, or classes that the
-        probabilities separate without error.
+        nan if no finite slope exists: one class only, constant probabilities, or classes that the probabilities
+        separate without error.
 
     Example:
         >>> y = np.array([0, 0, 0, 1, 0, 1, 1, 1])
@@ -101,9 +101,9 @@ def _power(log_p: Array, y: Array, w: Array) -> float:
 def calibration_intercept(y: Any, proba: Any, *, positive: int = 1, sample_weight: Any = None) -> float:
     """Compute the log-odds to add so that the mean probability is right.
 
-    Two classes: a with mean of sigmoid(logit(p) + a) = share of positives (slope held at 1); 0 is best,
-    above 0 the probabilities are too low. More: a_c, of mean 0 over the classes present, added to log p_c;
-    returned is their root mean square, 0 or more. nan when only one class is present.
+    Two classes: the number a for which the mean of sigmoid(logit(p) + a) equals the share of positives (with a slope of
+    1). 0 is best; above 0, the probabilities are too low. More classes: numbers a_c, with mean 0 over the classes
+    present, are added to log p_c. The result is their root mean square, 0 or more. nan if only one class is present.
 
     Example:
         >>> p = np.full(4, 0.5)
@@ -148,14 +148,14 @@ def ece(
 
     It is the sum over bins of share_b |mean probability_b - observed share_b|.
 
-    Two classes: bins contain equal numbers of *positives* (at most `bins`, at least one positive each), for
-    with rare positives bins of equal width or equal rows are nearly all empty of them and give no information.
-    More: of the largest probability against whether it was right, bins of equal numbers of rows (Guo et
-    al., ICML 2017). Equal probabilities are never split between bins. Without positives: one bin.
+    Two classes: the bins contain equal numbers of *positives*, at least one each (at most `bins` bins). With rare
+    positives, most bins of equal width or with equal numbers of rows would contain no positive and give no information.
+    More classes: the largest probability is compared with whether its class is right, in bins with equal numbers of
+    rows (Guo et al., ICML 2017). Equal probabilities are never split between bins. Without positives, there is one bin.
 
     Args:
-        relative: Two classes: divide by the share of positives, so 0.1 means "off by a tenth of pi"
-            (nan without positives).
+        relative: For two classes: divide the error by the share of positives pi. A value of 0.1 is then an error of a
+            tenth of pi (nan without positives).
 
     Example:
         >>> ece([0, 0, 0, 1], [[.75, .25]] * 4), ece([0, 0, 0, 1], [[.5, .5]] * 4, relative=True)
@@ -182,12 +182,12 @@ def _gap(b: Bins) -> float:
 
 
 def debiased_calibration_error(y: Any, proba: Any, *, bins: int = 10, positive: int = 1, by: str = "rows") -> float:
-    """L2 calibration error of one class with the sampling noise of the bins taken off.
+    """Compute the L2 calibration error of one class, without the sampling noise of the bins.
 
-    sqrt(max(0, sum share_b [(p_b - o_b)^2 - o_b (1 - o_b) / (n_b - 1)])), p_b mean probability and o_b
-    observed share of bin b with n_b rows (Kumar, Liang & Ma, NeurIPS 2019, section 4.1). The plain error
-    of a perfect forecast grows with the number of bins; this one stays near 0. A bin of one row has no
-    noise estimate and is taken as it is.
+    sqrt(max(0, sum share_b [(p_b - o_b)^2 - o_b (1 - o_b) / (n_b - 1)])), p_b mean probability and o_b observed share
+    of bin b with n_b rows (Kumar, Liang & Ma, NeurIPS 2019, section 4.1). Without this correction, the error of a
+    perfect forecast grows with the number of bins; with it, the error stays near 0. A bin of one row has no noise
+    estimate and is not corrected.
 
     Args:
         by: Bins with equal numbers of "rows" (as in the paper) or of "positives".

@@ -21,8 +21,8 @@ class Metric(NamedTuple):
         direction: "higher" or "lower" is better, or the value itself that is best: "one" or "zero".
         low: Smallest value the metric can take (may be -inf).
         high: Largest value the metric can take (may be inf).
-        relative: Whether the metric's size moves with the share of the rare class, so that a difference
-            is judged relative to the reference's value (1% of it) and not as an absolute 0.01.
+        relative: Whether the size of the metric depends on the share of the rare class. A difference is then compared
+            with 1% of the value of the reference, not with an absolute 0.01.
 
     Example:
         >>> METRICS["log_loss"].title, METRICS["log_loss"].direction
@@ -48,7 +48,7 @@ class Metric(NamedTuple):
 
     @property
     def target(self) -> float:
-        """The best value there is: an end of the range, 1 or 0."""
+        """The best possible value: an end of the range, 1 or 0."""
         return {"higher": self.high, "lower": self.low, "one": 1.0, "zero": 0.0}[self.direction]
 
 

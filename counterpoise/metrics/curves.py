@@ -1,4 +1,4 @@
-"""The calibration curve: observed shares against probabilities, bin by bin."""
+"""The calibration curve: observed shares and mean probabilities in bins."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ def calibration_curve(
 ) -> CalibrationCurve:
     """Compute observed share and mean probability in bins, with Wilson intervals.
 
-    The bins contain equal numbers of rows.
+    The bins contain equal numbers of rows of the positive class (see `by`).
 
     Args:
-        bins: How many at most.
-        by: Equal numbers of "positives" (the bins of `ece`) or of "rows".
+        bins: Maximum number of bins.
+        by: Bins with equal numbers of "positives" (the bins of `ece`) or of "rows".
         level: Confidence of the intervals.
 
     Example:

@@ -1,4 +1,4 @@
-"""Scores of decisions: everything that follows from the confusion matrix, costs and net benefit."""
+"""Scores of decisions, from the confusion matrix, costs and net benefit."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def confusion(y: Any, decision: Any, n_classes: int, *, sample_weight: Any = Non
 
 
 def default_decision(proba: Any, positive: int = 1) -> Array:
-    """Decide by the default: probability >= 0.5 for two classes, else the largest.
+    """Decide by the default: probability >= 0.5 for two classes, otherwise the largest.
 
     Example:
         >>> default_decision([[.5, .5], [.6, .4]]).tolist()
@@ -58,9 +58,9 @@ def _rates(hit: Array, support: Array, decided: Array) -> tuple[Array, Array]:
 
 
 def per_class(y: Any, decision: Any, n_classes: int, *, sample_weight: Any = None) -> PerClass:
-    """Recall, precision and support of every class.
+    """Compute recall, precision and support of every class.
 
-    A class without rows has recall and precision nan; a class that is never decided has precision 0.
+    For a class without rows, recall and precision are nan. For a class that is never decided, precision is 0.
 
     Example:
         >>> [a.tolist() for a in per_class([0, 1, 1], [0, 0, 1], 2)]
@@ -72,14 +72,13 @@ def per_class(y: Any, decision: Any, n_classes: int, *, sample_weight: Any = Non
 
 
 def decision_scores(matrix: Array, *, positive: int = 1) -> dict[str, float]:
-    """The eight scores of a confusion matrix [true, decided].
+    """Compute the eight scores of a confusion matrix [true, decided].
 
-    Two classes: recall, precision, F1 and specificity are those of the positive class. More: means over
-    the classes present in the truth, each against the rest. balanced_accuracy is the mean and g_mean the
-    geometric mean of the recalls of the classes present; mcc is R_K (Gorodkin 2004), 0 where undefined
-    (only one class decided or present). Where the positive class has no rows, recall, precision, f1 and
-    g_mean are nan; where it has rows but is never decided, precision is 0. specificity is nan without
-    negatives. No warnings.
+    With two classes, recall, precision, F1 and specificity are for the positive class. With more classes, they are
+    means over the classes present in the truth, each against all others. balanced_accuracy is the mean, and g_mean the
+    geometric mean, of the recalls of the classes present. mcc is R_K (Gorodkin 2004), and 0 if it is undefined (only
+    one class is decided or present). If the positive class has no rows, recall, precision, f1 and g_mean are nan. If it
+    has rows but is never decided, precision is 0. specificity is nan without negatives. There are no warnings.
 
     Example:
         >>> s = decision_scores(np.array([[90., 10.], [2., 8.]]))
@@ -138,7 +137,7 @@ def _mcc(hit: Array, truth: Array, decided: Array) -> Array:
 
 
 def expected_cost(y: Any, decision: Any, costs: Any, *, sample_weight: Any = None) -> float:
-    """Mean cost per case, in the unit of `costs`.
+    """Compute the mean cost per case, in the unit of `costs`.
 
     Args:
         y: int (N,), class codes.
@@ -176,8 +175,8 @@ def net_benefit(
 ) -> NetBenefit:
     """Compute net benefit TP/n - FP/n * t / (1 - t) of alerts at probability >= t.
 
-    t is the probability at which a false positive and a missed case weigh the same. No alert at all
-    has net benefit 0 (Vickers & Elkin, Medical Decision Making 26, 2006).
+    t is the probability at which a false positive and a missed case have the same expected cost. Without any alert, the
+    net benefit is 0 (Vickers & Elkin, Medical Decision Making 26, 2006).
 
     Args:
         thresholds: float (T,), each in (0, 1); default 0.01 ... 0.99.

@@ -1,8 +1,8 @@
-"""Keras metrics of decisions, for the log of a training and for early stopping (imports Keras).
+"""Keras metrics of decisions, for the training log and for early stopping (imports Keras).
 
-All keep one weighted confusion matrix (rows: true class, columns: decision), so they are exact over an epoch.
-Decisions: the largest output; of two classes class 1 when its probability is at least 0.5. Classes that
-do not occur are left out of means; 0 / 0 is 0, as in scikit-learn.
+All metrics keep one weighted confusion matrix (rows: true class, columns: decision), so they are exact over an epoch.
+The decision is the class with the largest output; with two classes, class 1 if its probability is at least 0.5. Classes
+that do not occur are left out of means. 0 / 0 is 0, as in scikit-learn.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class ConfusionMetric(keras.metrics.Metric):
 
     Args:
         num_classes: C, 2 or more. A model with one unit has 2.
-        from_logits: Whether outputs are logits; only matters on one unit.
+        from_logits: Whether outputs are logits. This matters only with one unit.
         name: As in Keras.
         dtype: As in Keras.
     """
@@ -40,7 +40,7 @@ class ConfusionMetric(keras.metrics.Metric):
         raise NotImplementedError
 
     def update_state(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None) -> None:
-        """Count labels (...), (..., 1) or one-hot (..., C) against outputs (..., units)."""
+        """Count labels (...), (..., 1) or one-hot (..., C) and outputs (..., units)."""
         y, z = ops.convert_to_tensor(y_true), ops.convert_to_tensor(y_pred)
         self._check_units(z)
         codes = read_codes(y, z)
@@ -102,7 +102,7 @@ class BalancedAccuracy(ConfusionMetric):
 class MCC(ConfusionMetric):
     """Matthews correlation of labels and decisions for C classes.
 
-    It is 0 if either is constant.
+    It is 0 if the labels or the decisions are constant.
 
     Formula: (n tr M - t.d) / sqrt((n^2 - d.d)(n^2 - t.t)), t and d the row and column sums of M, n its sum.
 

@@ -1,7 +1,7 @@
-"""Average precision as a Keras metric, for the log of a training and for early stopping (imports Keras).
+"""Average precision as a Keras metric, for the training log and for early stopping (imports Keras).
 
-The exact value needs every score of the epoch: the metric keeps up to `capacity` of them and refuses more, rather than
-rounding scores to a grid.
+The exact value needs every score of the epoch. The metric keeps up to `capacity` scores and refuses more; it does not
+round scores to a grid.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ Tensor = Any
 
 @saving.register_keras_serializable(package="counterpoise")
 class AveragePrecision(keras.metrics.Metric):
-    """Exact average precision of one class against the rest.
+    """Exact average precision of one class against all others.
 
-    Tied scores are one threshold. Without positives it is 0.
+    Rows with equal scores share one threshold. Without positives, the score is 0.
 
     Formula: sum over thresholds of (recall_k - recall_{k-1}) precision_k, as in scikit-learn.
 
     Args:
-        capacity: How many rows an epoch may have. Row `capacity + 1` is an error: at once when run eagerly; in a
-            compiled step the value is NaN and the error comes with the result at the end of the epoch.
-        class_id: The class whose rows are positive.
+        capacity: Maximum number of rows in an epoch. More rows are an error. In eager mode, the error is raised at
+            once. In a compiled step, the value is NaN, and the error is raised with the result at the end of the epoch.
+        class_id: The class that counts as positive.
         from_logits: Whether outputs are logits.
         name: As in Keras.
         dtype: As in Keras.

@@ -1,6 +1,6 @@
-"""Bootstrap over images, or over patients with all of their images: for scores of masks.
+"""Bootstrap over images, or over patients with all their images, for scores of masks.
 
-A resample is a number for each image, how often it was drawn. Scores that follow from a few numbers per image
+A resample contains one number for each image: how often it was drawn. Scores that depend on a few numbers per image
 (`region_scores.pixel_counts`, `lesions.find_lesions`) are computed for many resamples at once.
 """
 
@@ -26,17 +26,17 @@ def image_draws(
 ) -> Array:
     """Score resamples of images, or of whole groups of images.
 
-    The draws depend on `groups` and `seed` alone: two models scored on the same images are resampled alike, so that the
-    difference of their draws is a paired bootstrap.
+    The draws depend only on `groups` and `seed`. Two models scored on the same images therefore have the same
+    resamples, and the difference of their draws is a paired bootstrap.
 
     Args:
         score: Function of weights float64 (b, N) to scores (b, ...).
         n_images: N.
-        groups: (N,), the patient of each image; None: each image for itself.
-        resamples: B. seed: Of the draws.
+        groups: (N,), the patient of each image. None: each image is its own group.
+        resamples: B. seed: Seed of the draws.
 
     Returns:
-        (B, ...), what `score` gives.
+        (B, ...), the results of `score`.
 
     Raises:
         DataError: The groups do not fit, or there are fewer than two images or groups.

@@ -1,7 +1,7 @@
-"""Intervals for scores: proportions, cross-validation, repeated hold-out, pooled counts, average precision.
+"""Confidence intervals for scores: proportions, cross-validation, repeated hold-out, pooled counts, average precision.
 
-An interval is a pair (low, high). Which scale an interval is symmetric on follows from the range of the
-metric, so that it never leaves it:
+An interval is a pair (low, high). The interval is symmetric on a scale that depends on the range of the metric, so it
+never leaves this range:
 
     [0, b]       logit of value / b           recall, average precision, Brier score ...
     [-1, 1]      logit of (value + 1) / 2     Matthews correlation (Fisher's z, doubled)
@@ -9,7 +9,7 @@ metric, so that it never leaves it:
     (-inf, b]    logarithm of b - value       skill
     otherwise    the value itself             calibration slope and intercept
 
-The standard error is carried to that scale by the delta method at the mean.
+The delta method at the mean converts the standard error to this scale.
 """
 
 from __future__ import annotations
@@ -51,13 +51,13 @@ def clopper_pearson(hits: float, trials: float, level: float = 0.95) -> Pair:
 
 
 def corrected_error(values: Any, ratio: float) -> float:
-    """Standard error of a mean over overlapping training sets: s sqrt(1/J + ratio).
+    """Compute the error of a mean over overlapping training sets: s sqrt(1/J + ratio).
 
-    The plain s / sqrt(J) takes the J scores as independent; they share training rows (Nadeau & Bengio,
+    The formula s / sqrt(J) assumes that the J scores are independent, but they share training rows (Nadeau & Bengio,
     Machine Learning 52, 2003, section 3.1).
 
     Args:
-        values: float (J,), one score per fold or hold-out; nan entries are left out.
+        values: float (J,), one score per fold or hold-out. nan entries are left out.
         ratio: Test rows / training rows; 1 / (K - 1) for K folds.
 
     Returns:
@@ -77,7 +77,7 @@ def _finite(values: Any) -> Array:
 
 
 def t_quantile(df: int, level: float = 0.95) -> float:
-    """Two-sided quantile of Student's t.
+    """Return the two-sided quantile of Student's t.
 
     Example:
         >>> round(t_quantile(4), 3)
@@ -89,7 +89,7 @@ def t_quantile(df: int, level: float = 0.95) -> float:
 def carried(mean: float, half: float, low: float, high: float) -> Pair:
     """Compute an interval around `mean`, symmetric on the scale of [low, high].
 
-    A mean on the edge of its range has no such scale: there the plain interval is cut to the range.
+    If the mean is at the edge of its range, this scale does not exist. The unscaled interval is then cut to the range.
 
     Example:
         >>> [round(v, 3) for v in carried(0.9, 0.1, 0.0, 1.0)]
@@ -129,11 +129,11 @@ def fold_interval(
         ratio: Test rows / training rows.
         low, high: Range of the metric (see the module's text for the scale).
         level: Confidence.
-        trials: For a proportion: how many rows it was counted over in all. When all folds agree on 0 or 1
-            the spread is 0 and gives no information; the exact binomial interval is returned then.
+        trials: For a proportion: total number of rows. If all folds agree on 0 or 1, their spread is 0 and gives no
+            information; the result is then the exact binomial interval.
 
     Returns:
-        (nan, nan) with fewer than two values that `trials` do not help.
+        The interval; (nan, nan) with fewer than two values, if `trials` does not help.
 
     Example:
         >>> [round(v, 3) for v in fold_interval([0.7, 0.8, 0.9, 0.8, 0.8], 1 / 4)]
@@ -152,8 +152,7 @@ def fold_interval(
 def pooled_f1(tp: float, fp: float, fn: float) -> float:
     """Compute F1 = 2 TP / (2 TP + FP + FN) of summed counts, nan without positives.
 
-    The mean of the folds' F1 is biased where a fold has few positives (Forman & Scholz, SIGKDD
-    Explorations 12, 2010).
+    The mean of F1 over folds is biased if a fold has few positives (Forman & Scholz, SIGKDD Explorations 12, 2010).
 
     Example:
         >>> pooled_f1(8, 2, 2)
@@ -163,10 +162,10 @@ def pooled_f1(tp: float, fp: float, fn: float) -> float:
 
 
 def f1_interval(tp: float, fp: float, fn: float, level: float = 0.95) -> Pair:
-    """Interval of F1 from pooled counts.
+    """Compute the interval of F1 from pooled counts.
 
-    Among the TP + FP + FN rows that are positive or alarmed, the share q of true positives is a binomial
-    proportion, and F1 = 2 q / (1 + q) grows with q: the Wilson interval of q is mapped through.
+    Among the TP + FP + FN rows that are positive or alerts, the share q of true positives is a binomial proportion. F1
+    = 2 q / (1 + q) grows with q, so the ends of the Wilson interval of q give the interval of F1.
 
     Example:
         >>> [round(v, 3) for v in f1_interval(8, 2, 2)]
@@ -188,10 +187,10 @@ def precision_interval(tp: float, fp: float, level: float = 0.95) -> Pair:
 
 
 def ap_logit_interval(ap: float, positives: int, level: float = 0.95) -> Pair:
-    """Interval of average precision on a fixed test set, at its prior, for few positives.
+    """Compute an interval of average precision for a test set with few positives.
 
-    logit(AP) +- z / sqrt(n+ AP (1 - AP)) (Boyd, Eng & Page, ECML PKDD 2013, section 3.3). An AP of exactly
-    1 or 0 is treated as n+ hits or misses (Clopper-Pearson).
+    logit(AP) +- z / sqrt(n+ AP (1 - AP)) (Boyd, Eng & Page, ECML PKDD 2013, section 3.3). An AP of 1 or 0 is treated as
+    n+ hits or misses (Clopper-Pearson).
 
     Args:
         ap: Average precision.

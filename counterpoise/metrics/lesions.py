@@ -1,12 +1,12 @@
-"""Lesions: connected regions of a rare class, found or missed as a whole, and the FROC curve.
+"""Scores of lesions (connected regions of a rare class), which are found or missed as a whole, and the FROC curve.
 
-A lesion is a component of the true mask. A finding is a component of the pixels whose probability reaches a threshold;
-its score is its largest probability. Pixels that touch, also at a corner, are of one component.
+A lesion is a connected region of the true mask. A finding is a connected region of pixels whose probability reaches a
+threshold. The score of a finding is its largest probability. Pixels that touch, even at a corner, belong to one region.
 
-Findings are matched to lesions one to one, those with the highest score first, each to the free lesion that it overlaps
-most. An overlap is a hit from an IoU of `min_iou` on. A finding that hits nothing is a false positive. A finding whose
-lesions were all hit before is neither right nor wrong. No finding changes the match of those with a higher score, so
-that one matching serves all scores of the FROC curve.
+Findings are matched to lesions one to one. The findings with the highest scores are matched first, each to the
+unmatched lesion with the largest overlap. An overlap is a hit if its IoU is at least `min_iou`. A finding without a hit
+is a false positive. If all lesions of a finding are already hit, the finding is neither right nor wrong. No finding
+changes the match of findings with a higher score, so one matching is valid for all scores of the FROC curve.
 
 Sources: Bunch et al. (Proc. SPIE 127, 1977) for the FROC curve; matching by score as in the detection benchmarks
 (Everingham et al., IJCV 88, 2010).
@@ -34,14 +34,14 @@ _CHUNK = 1 << 22
 
 @dataclass(frozen=True)
 class Lesions:
-    """The lesions of images and what was found of them: all that lesion scores need.
+    """The lesions of images and their findings, for all lesion scores.
 
     Attributes:
-        lesions: int64 (N,), lesions that each image has.
+        lesions: int64 (N,), number of lesions in each image.
         image: int64 (K,), the image of each finding.
-        score: float64 (K,), its largest probability.
-        match: int64 (K,), the number of the lesion that it hits, counted over all images; or `FALSE_POSITIVE`, or
-            `NOT_COUNTED`: it hits a lesion that another one hit, or that is too small to count.
+        score: float64 (K,), the largest probability of each finding.
+        match: int64 (K,), the number of the lesion that the finding hits, counted over all images; or `FALSE_POSITIVE`;
+            or `NOT_COUNTED`, if the lesion is already hit by another finding, or is too small to count.
     """
 
     lesions: Array
@@ -56,8 +56,8 @@ class Lesions:
     def counts(self, score: float = -np.inf) -> Array:
         """Count lesions hit, false positives, and missed lesions per image, int64 (N, 3).
 
-        In the form of `region_scores`: recall, precision and F1 of lesions are those of `recall`, `precision` and
-        `dice` there.
+        The counts have the form of `region_scores`: its functions `recall`, `precision` and `dice` compute recall,
+        precision and F1 of lesions.
         """
         kept, n = self.score >= score, len(self)
         hits = np.bincount(self.image[kept & (self.match >= 0)], minlength=n)
@@ -68,15 +68,15 @@ class Lesions:
 def find_lesions(
     truth: Any, proba: Any, threshold: float = 0.5, *, positive: int = 1, min_iou: float = 0.1, min_pixels: int = 1
 ) -> Lesions:
-    """Match what a model found to the lesions of images.
+    """Match the findings of a model to the lesions in images.
 
     Args:
-        truth: int (N, H, W), or (N, T) for sequences: class codes; below 0: the pixel counts nowhere.
+        truth: int (N, H, W), or (N, T) for sequences: class codes. Codes below 0 are ignored.
         proba: float of the same shape, the probability of the class `positive`.
-        threshold: Pixels of at least this probability are findings.
+        threshold: Pixels with at least this probability are findings.
         positive: The code of the lesions.
-        min_iou: Overlap (intersection over union) from which on a finding hits a lesion.
-        min_pixels: Smaller findings are dropped; smaller lesions count neither as missed nor, if hit, as found.
+        min_iou: Smallest overlap (intersection over union) with which a finding hits a lesion.
+        min_pixels: Smaller findings are dropped. Smaller lesions count neither as missed nor as found.
 
     Raises:
         DataError: The shapes differ, or a probability is not finite.
@@ -121,14 +121,14 @@ def _find(
 
 
 def lesion_counts(truth: Array, scores: Array, cuts: Array) -> Array:
-    """Lesions that are hit, false positives and missed lesions of each image, at several thresholds.
+    """Count lesions hit, false positives and lesions missed of each image, by threshold.
 
-    Unlike the FROC curve, which scores the findings of one threshold, this decides at each by itself: regions that
-    touch at a low threshold are apart at a higher one.
+    The FROC curve scores the findings of one threshold. This function finds regions at each threshold separately:
+    regions that touch at a low threshold can be separate at a higher threshold.
 
     Args:
-        truth: int (N, ...), class codes; the lesions have 1, and what is below 0 counts nowhere.
-        scores: float (N, ...), the higher the more likely a lesion.
+        truth: int (N, ...), class codes. Lesions have the code 1, and codes below 0 are ignored.
+        scores: float (N, ...); a higher score is more likely a lesion.
         cuts: float (G,), thresholds of the scores.
 
     Returns:
@@ -174,9 +174,9 @@ class FrocCurve(NamedTuple):
     """The FROC curve: one point for each distinct score, the highest first, float64 (P,) each.
 
     Attributes:
-        score: Findings of at least this score count.
+        score: Findings with at least this score count.
         false_positives: False positives per image.
-        recall: Share of the lesions that are hit; nan where there are no lesions.
+        recall: Share of the lesions that are hit; nan without lesions.
     """
 
     score: Array
@@ -187,7 +187,7 @@ class FrocCurve(NamedTuple):
 def froc(lesions: Lesions) -> FrocCurve:
     """Compute the recall of lesions against false positives per image.
 
-    The curve goes over the scores of findings. Images without lesions count.
+    The curve has one point for each score of the findings. Images without lesions count.
 
     Example:
         >>> truth = np.array([[1, 1, 0, 0, 0, 1], [0, 0, 0, 0, 0, 0]])
@@ -203,10 +203,10 @@ def lesion_recall(lesions: Lesions, false_positives: float = 1.0, image_weight: 
     """Compute the recall of lesions at a limit of false positives per image.
 
     Args:
-        lesions: As `find_lesions` returns it. Findings below its threshold are unknown, so a low one is needed for a
+        lesions: The result of `find_lesions`. Findings below its threshold are unknown, so use a low threshold for the
             recall at many false positives.
         false_positives: Per image, 0 or more.
-        image_weight: float (N,), how often each image counts, or (B, N) for B resamples; None: once.
+        image_weight: float (N,), how often each image counts, or (B, N) for B resamples. None: each image counts once.
 
     Returns:
         float; float64 (B,) for resamples. nan without lesions.

@@ -11,7 +11,7 @@ from counterpoise.metrics.bins import binned
 
 
 def log_proba(p: Array) -> Array:
-    """Natural logarithm of probabilities (N, C), kept `EPS` away from 0 and 1.
+    """Return the natural logarithm of probabilities (N, C), kept `EPS` away from 0 and 1.
 
     Rows that do not sum to 1 (C separate sigmoids) are divided by their sum first; an all-zero row
     becomes uniform.
@@ -41,7 +41,7 @@ def log_loss(y: Any, proba: Any, *, sample_weight: Any = None) -> float:
 
 
 def entropy(y: Any, n_classes: int, *, sample_weight: Any = None) -> float:
-    """H(pi) = -sum pi_c log pi_c in nats, of the class shares of these rows.
+    """Compute H(pi) = -sum pi_c log pi_c in nats, for the class proportions of these rows.
 
     Example:
         >>> round(entropy([0, 1], 2), 4)
@@ -57,7 +57,7 @@ def skill(y: Any, proba: Any, *, sample_weight: Any = None) -> float:
 
     1 is perfect. 0 is no better than predicting the class proportions for every row, and below 0 is worse.
 
-    nan when only one class is present (then H is 0).
+    nan if only one class is present (then H is 0).
 
     Example:
         >>> skill([0, 1], [[.5, .5], [.5, .5]])
@@ -98,11 +98,10 @@ def brier_decomposition(
 ) -> BrierParts:
     """Split the Brier score of one class into reliability, resolution and uncertainty.
 
-    With bin shares w_b, mean probability p_b, observed share o_b and overall share o: reliability
-    sum w_b (p_b - o_b)^2 (0 is best), resolution sum w_b (o_b - o)^2 (higher is better), uncertainty
-    o (1 - o) (Murphy, J. Applied Meteorology 12, 1973). `within` is what binning leaves over (Stephenson,
-    Coelho & Jolliffe 2008), so that the four always add up; it is 0 with `bins=None`, one bin per
-    distinct probability.
+    With bin shares w_b, mean probability p_b, observed share o_b and overall share o: reliability sum w_b (p_b - o_b)^2
+    (0 is best), resolution sum w_b (o_b - o)^2 (higher is better), uncertainty o (1 - o) (Murphy, J. Applied
+    Meteorology 12, 1973). `within` is the remainder of the binning (Stephenson, Coelho & Jolliffe 2008), so the four
+    parts always sum to the score. It is 0 with `bins=None`, which makes one bin per distinct probability.
 
     Args:
         bins: Bins with equal numbers of positives, or None.

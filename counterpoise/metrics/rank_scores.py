@@ -1,4 +1,4 @@
-"""Scores of the order alone: average precision, area under the ROC curve, partial area."""
+"""Scores of the order of rows: average precision, area under the ROC curve, partial area."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ def average_precision(y: Any, proba: Any, *, positive: int = 1, sample_weight: A
 
     It is the sum over thresholds of (R_k - R_{k-1}) P_k.
 
-    Two classes: of the positive. More: mean over the classes present of one against the rest. A constant
-    score gives the share of positives. nan when there is no positive row.
+    With two classes, the score is for the positive class. With more classes, it is the mean over the classes present,
+    each against all others. A constant score gives the share of positives. The result is nan if no row is positive.
 
     Args:
         y: int (N,), class codes.
         proba: float (N, C), probabilities.
         positive: Code of the positive class, used with two classes.
-        sample_weight: float (N,); a weight of 2 counts as the row twice.
+        sample_weight: float (N,). A row with weight 2 counts as two rows.
 
     Example:
         >>> average_precision([0, 1, 0, 1], [[.9, .1], [.6, .4], [.65, .35], [.2, .8]])
@@ -61,8 +61,8 @@ def roc_auc(y: Any, proba: Any, *, positive: int = 1, sample_weight: Any = None)
 
     It equals P(score of a positive > of a negative) + half of P(equal).
 
-    Two classes: of the positive. More: mean over the classes present of one against the rest. A constant
-    score gives 0.5. nan when a side is missing.
+    With two classes, the area is for the positive class. With more classes, it is the mean over the classes present,
+    each against all others. A constant score gives 0.5. The result is nan without positives or without negatives.
 
     Example:
         >>> roc_auc([0, 1, 0, 1], [[.9, .1], [.6, .4], [.5, .5], [.2, .8]])
@@ -77,8 +77,8 @@ def partial_auc(y: Any, proba: Any, max_fpr: float, *, positive: int = 1, sample
 
     0.5 is random guessing, and 1 is perfect.
 
-    With A the raw area and f = max_fpr: (1 + (A - f^2/2) / (f - f^2/2)) / 2 (McClish, Medical Decision
-    Making 9, 1989). nan when a side is missing.
+    With A the raw area and f = max_fpr: (1 + (A - f^2/2) / (f - f^2/2)) / 2 (McClish, Medical Decision Making 9, 1989).
+    The result is nan without positives or without negatives.
 
     Raises:
         OptionError: max_fpr is not in (0, 1].

@@ -1,7 +1,7 @@
 """Scores of regions: Dice, IoU, recall and precision of a class per pixel (or step), by image and over all images.
 
-Everything follows from three numbers for each image and class (`pixel_counts`). They are small, so that whoever keeps
-them can score any set of images, and resample images or patients (`metrics.image_draws`), without the masks.
+All scores are computed from three numbers for each image and class (`pixel_counts`). With these numbers, you can score
+any set of images, and resample images or patients (`metrics.image_draws`), without the masks.
 
 Sources: Dice (Ecology 26, 1945); Jaccard (1901), whose index is the IoU; on empty images, Maier-Hein et al., "Metrics
 reloaded" (Nature Methods 21, 2024).
@@ -27,8 +27,8 @@ def pixel_counts(truth: Any, decided: Any, n_classes: int) -> Array:
     """Count true positive, false positive and false negative pixels of each image and class.
 
     Args:
-        truth: int (N, ...), the class code of each pixel or step; below 0: it counts nowhere.
-        decided: int (N, ...), the code that was decided, of the same shape.
+        truth: int (N, ...), the class code of each pixel or step. Codes below 0 are ignored.
+        decided: int (N, ...), the decided codes, in the same shape.
         n_classes: C.
 
     Returns:
@@ -135,7 +135,7 @@ def recall(counts: Array) -> Array:
 def precision(counts: Array) -> Array:
     """Compute the share of the predicted pixels that are right, TP / (TP + FP).
 
-    Without predicted pixels it is 0, or nan if there are no true ones either.
+    Without predicted pixels, it is 0, or nan if there are no true pixels either.
 
     Example:
         >>> precision(np.array([[3, 1, 0], [0, 0, 2], [0, 0, 0]])).tolist()

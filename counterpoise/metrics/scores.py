@@ -67,24 +67,24 @@ def score_all(
 ) -> dict[str, float]:
     """Compute every metric of `METRICS`, in its order.
 
-    Two classes: ranking, recall, precision and F1 are those of `positive`. More: macro, one against the
-    rest, over the classes present in `y`; `brier` sums over classes; `ece` is that of the top label. What
-    cannot be defined on these rows (recall without positives, slope of separated classes, ...) is nan, as
-    the functions of the single scores define; nothing warns.
+    With two classes, ranking, recall, precision and F1 are for `positive`. With more classes, they are means over the
+    classes present in `y`, each against all others. `brier` is then the sum over classes, and `ece` is for the most
+    probable class. A score that cannot be defined on these rows (for example recall
+    without positives, or the slope of separated classes) is nan, without a warning.
 
     Args:
         y: int (N,), class codes.
         proba: float (N, C), corrected probabilities.
         raw: float (N, C), probabilities of the uncorrected output.
-        decision: int (N,), class codes decided by the row's own rule.
+        decision: int (N,), decided class codes.
         n_classes: C.
         positive: Code of the positive class with two classes.
-        sample_weight: float (N,); a weight of 2 counts as the row twice.
+        sample_weight: float (N,). A row with weight 2 counts as two rows.
 
     Raises:
-        DataError: Shapes or codes that do not fit.
-        ModelError: Probabilities that are not finite.
-        OptionError: Logits where probabilities were expected.
+        DataError: Shapes or codes do not fit.
+        ModelError: Probabilities are not finite.
+        OptionError: Logits were passed, but probabilities were expected.
 
     Example:
         >>> p = [[.9, .1], [.2, .8], [.6, .4]]

@@ -67,8 +67,8 @@ class Augmentation:
         if not any(len(tensor.shape) == 4 for tensor in leaves(h)):
             shapes = ", ".join(str(tuple(tensor.shape[1:])) for tensor in leaves(h))
             raise ModelError(
-                f"augment, flip, and contrast are for images (height, width, channels), but the rows have shape "
-                f"{shapes}. Leave them out."
+                "augment, flip, and contrast are for images (height, width, channels), but the rows have shape "
+                f"{shapes}. Leave these arguments out."
             )
         return mapped(lambda tensor: self._changed(tensor) if len(tensor.shape) == 4 else tensor, h)
 

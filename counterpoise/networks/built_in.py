@@ -278,7 +278,8 @@ def resolve_model(model: Any, examples: Examples) -> Any:
         return BUILT_IN[model]
     if isinstance(model, type) and issubclass(model, keras.layers.Layer):
         raise OptionError(
-            f"model is the class {model.__name__}. Expected a model of it, or a builder. Pass {model.__name__}(...)."
+            f"model is the class {model.__name__}. Expected a model (an instance of this class), or a builder "
+            f"function. Pass {model.__name__}(...)."
         )
     if isinstance(model, keras.Model):
         return model

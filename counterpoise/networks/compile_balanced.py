@@ -36,31 +36,33 @@ def compile_balanced(
 
     `fit`, validation, and `sample_weight` work as before.
 
-    The weights sit in the loss, so that steps (N, T), pixels (N, H, W), independent labels and several outputs are
-    weighed right, `val_loss` weighs like `loss`, and sample weights multiply in. Their mean over the rows is 1.
+    The class weights are part of the loss. They therefore work for steps (N, T), pixels (N, H, W), independent labels
+    and several outputs. `val_loss` uses the same weights as `loss`, and sample weights are multiplied with them. The
+    mean of the class weights over the rows is 1.
 
     Args:
         model: A built model with logits or probabilities, (N, ..., units).
-        counts: Elements of each class (C,), two for one unit, in code order or by code (a dict, `value_counts()`); with
-            `rows`, rows with each label (L,). Several outputs: a dict by output name, or a list in the order of the
-            outputs; None for an output means no weights.
-        scheme: As in `class_weight`; "none" for a loss that balances by itself.
-        rows: Number of rows, when the units are independent labels.
-        loss: A loss of `cp.losses` with one value per element, to be weighted; None is cross-entropy. It reads the
-            outputs as `output` says. For an output without counts any loss that `compile` takes.
+        counts: Number of elements of each class (C,), two numbers for one unit, in code order or by code (a dict,
+            `value_counts()`). With `rows`, the number of rows with each label (L,). For several outputs, a dict by
+            output name, or a list in the order of the outputs. None for an output means no weights.
+        scheme: As in `class_weight`; "none" for a loss that already balances the classes.
+        rows: Number of rows, if the units are independent labels.
+        loss: A loss of `cp.losses` with one value per element, which is then weighted. None is cross-entropy. `output`
+            determines whether the loss receives logits or probabilities. For an output without counts, any loss that
+            `compile` accepts.
         optimizer: As in `compile`.
         output: "logits", "probabilities", or "auto" (the last activation).
-        ignore_class: A code whose elements do not count (padding, "void"); with `rows` the mark of a missing label.
+        ignore_class: Code of elements that are ignored (padding, "void"). With `rows`, the code of a missing label.
         init_bias: Whether to set the output bias from the counts (one output; see `init_output_bias`).
-        **compile_options: For `model.compile`: metrics, weighted_metrics, jit_compile ...
-            With several outputs `scheme`, `rows`, `loss` and `ignore_class` may be dicts or lists as `counts`.
+        **compile_options: Arguments of `model.compile`: metrics, weighted_metrics, jit_compile ... With several
+            outputs, `scheme`, `rows`, `loss` and `ignore_class` can be dicts or lists, like `counts`.
 
     Returns:
-        The same model, compiled. Deferred weights: see `cp.callbacks.Deferred`.
+        The same model, compiled. To switch the weights on late, see `cp.callbacks.Deferred`.
 
     Raises:
-        ModelError: outputs that do not fit the counts, or whose activation does not decide.
-        OptionError: counts or a scheme that do not fit.
+        ModelError: The outputs do not fit the counts, or cannot be identified as logits or probabilities.
+        OptionError: The counts or the scheme do not fit the model.
 
     Example:
         >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, activation="sigmoid")])
@@ -126,7 +128,9 @@ def _by_output(options: Mapping[str, Any], names: Sequence[str]) -> dict[str, di
     per_output = list(counts.values()) if isinstance(counts, Mapping) else counts
     if not (isinstance(per_output, (list, tuple)) and len(per_output) > 0 and all(map(_of_an_output, per_output))):
         if len(names) > 1:
-            raise OptionError(f"The model has outputs {list(names)}. Expected counts for each, as a dict or list.")
+            raise OptionError(
+                f"The model has outputs {list(names)}. Expected counts for each output, as a dict or list."
+            )
         return {names[0]: dict(options)}
     return {
         name: {word: _own(word, options[word], name, i, names) for word in _PER_OUTPUT} for i, name in enumerate(names)
@@ -158,7 +162,9 @@ def _loss_of(tensor: Any, *, counts: Any, scheme: Any, rows: Any, loss: Any, ign
     """The loss of one output: weighted by class, by label, or (counts None) the user's own."""
     if counts is None:
         if loss is None:
-            raise OptionError('counts is None for an output. Pass the loss of this output, as loss={"price": "mse"}.')
+            raise OptionError(
+                'counts is None for an output. Pass the loss of this output, for example loss={"price": "mse"}.'
+            )
         return keras.losses.get(loss)
     units = tensor.shape[-1]
     counts = in_class_order(counts, "counts", fill=0) if rows is None else in_unit_order(counts, "counts")
@@ -201,8 +207,8 @@ def _is_logits(tensor: Any, output: str) -> bool:
     if activation == "linear":
         return True
     raise ModelError(
-        f'It is not clear whether layer {layer.name!r} returns logits or probabilities. Pass output="logits" or '
-        'output="probabilities".'
+        f"Counterpoise cannot determine whether layer {layer.name!r} returns logits or probabilities. Pass "
+        'output="logits" or output="probabilities".'
     )
 
 

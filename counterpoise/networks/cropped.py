@@ -28,8 +28,8 @@ def cropped(model: keras.Model) -> keras.Model:
     if smaller is None:
         text = " x ".join(map(str, sides))
         raise ModelError(
-            f"The network trains on images of {text} pixels alone, so that it cannot train on crops of them. Use a "
-            "network that takes images of any size, such as unet or layers of convolutions, or leave the strategy out."
+            f"The network trains on images of {text} pixels, so it cannot train on smaller crops. Use a network for "
+            "images of any size, such as 'unet' or a model of convolution layers, or choose another strategy."
         )
     return smaller
 

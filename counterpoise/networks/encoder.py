@@ -35,8 +35,8 @@ def encoder_before(model: Any, examples: Examples) -> Encoder | None:
     built_in = model if isinstance(model, BuiltIn) else None
     if examples.schema is not None and examples.pictures is not None and examples.pictures.learned:
         raise DataError(
-            "No file defines which values are black and white, and they cannot be learned for images with features. "
-            "Set them with range=(low, high) (--range LOW HIGH)."
+            "The image files do not define which pixel values are black and white. Counterpoise cannot learn these "
+            "values if the images have additional features. Set them with range=(low, high) (--range LOW HIGH)."
         )
     if examples.schema is not None:
         return encoder_for(examples, bins_for(len(examples.schema.numeric), built_in.bins) if built_in else 0)

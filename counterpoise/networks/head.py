@@ -124,8 +124,8 @@ def prior_logits(counts: Any, units: int, rows: float | None = None) -> Array:
     low = np.flatnonzero((n <= 0) | (n >= (np.inf if rows is None else rows)))
     if len(low):
         raise OptionError(
-            f"counts[{low[0]}] is {n[low[0]]:g}. Expected a class that occurs in some rows and not in all, because "
-            f"the bias of any other class is infinite."
+            f"counts[{low[0]}] is {n[low[0]]:g}. Each class must occur in some rows, but not in all rows, because "
+            "otherwise its bias is infinite."
         )
     if rows is not None:
         return np.log(n) - np.log(rows - n)
@@ -137,23 +137,24 @@ def init_output_bias(
 ) -> str:
     """Set the output bias so that an untrained model predicts the class proportions.
 
-    Without it the first steps of training on rare classes only learn how rare they are. It does not change which
-    probabilities are best, so nothing has to be corrected afterwards.
+    Without this bias, the first training steps only learn how rare the classes are. The bias does not change the best
+    probabilities, so they need no correction.
 
     Args:
-        model: A built Keras model. Its head is found (`find_head`): the last Dense or convolution, whether the
-            activation sits in it or behind it.
-        counts: Rows per class in code order (C,), for one unit (n_0, n_1); with `rows`, rows with each label (L,).
-        rows: Number of rows, when the units are independent labels.
-        layer: Name of the head, where it cannot be found.
-        verbose: Whether to print which layer was set to what.
+        model: A built Keras model. Its head is the last Dense or convolution layer (see `find_head`). The activation
+            can be part of this layer or follow it.
+        counts: Number of rows per class in code order (C,), for one unit (n_0, n_1). With `rows`, the number of rows
+            with each label (L,).
+        rows: Number of rows, if the units are independent labels.
+        layer: Name of the head, if it cannot be found automatically.
+        verbose: Whether to print the layer and its new bias.
 
     Returns:
         The name of the layer that was set.
 
     Raises:
-        ModelError: no head, or a head without bias.
-        OptionError: counts that do not fit it.
+        ModelError: The model has no head, or the head has no bias.
+        OptionError: The counts do not fit the head.
 
     Example:
         >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, activation="sigmoid", name="risk")])

@@ -22,12 +22,12 @@ class InputSpec:
     """The shape and type of the rows that a builder's model receives.
 
     Attributes:
-        shape: The encoded row (d,) for tables, the element shape for arrays, a dict or tuple of shapes for several
-            inputs.
-        dtype: dtype of each input, same structure.
-        peak: Largest value of the data: 255 for one input of bytes or of pictures that were read from files; else 1.
-        independent: Whether the classes are labels that do not exclude each other: one sigmoid logit for each.
-        per_element: Whether each element of the row (pixel, step) has logits of its own.
+        shape: Shape of a row: (d,) for encoded tables, the shape of an element for arrays, a dict or tuple of shapes
+            for several inputs.
+        dtype: dtype of each input, in the same structure.
+        peak: Largest value of the data: 255 for one input of bytes or of images that were read from files, otherwise 1.
+        independent: Whether the classes are independent labels, with one sigmoid logit for each label.
+        per_element: Whether each element of a row (pixel or step) has its own logits.
 
     Example:
         >>> InputSpec((4,)).inputs().shape

@@ -350,10 +350,12 @@ class Network:
             raise ModelError(f"The model does not take an input of shape {shape}: {keras_text(error)}") from error
         if _takes_text(getattr(inner, "inputs", None)) and not _takes_text(h):
             raise ModelError(
-                "The model takes text, but the rows are numbers. Pass rows of text, or a model of numbers."
+                "The model takes text, but the rows are numbers. Pass rows of text, or a model that takes numbers."
             )
         if not hasattr(out, "shape"):
-            raise ModelError("The model has several outputs. Expected one, with one unit or one unit per class.")
+            raise ModelError(
+                "The model has several outputs. Expected a single output, with one unit or one unit per class."
+            )
         if not built and self.keep and self.clone:
             keep_weights(self.model, inner)  # a subclassed model has weights only once it was called
         if not self._emits_probabilities(inner):

@@ -39,8 +39,8 @@ def check_rate(optimizer: keras.optimizers.Optimizer, plateau: int | None, callb
     setters = ["plateau"] * (plateau is not None) + setters
     if setters and isinstance(rate, dict):
         raise OptionError(
-            f"{setters[0]} sets the learning rate, but the optimizer's is a schedule ({rate['class_name']}). "
-            "Use an optimizer with a fixed learning rate, or leave the callback out."
+            f"{setters[0]} sets the learning rate, but the learning rate of the optimizer is a schedule "
+            f"({rate['class_name']}). Use an optimizer with a fixed learning rate, or leave the callback out."
         )
 
 

@@ -60,8 +60,8 @@ def emits_probabilities(model: keras.Model, output: str, loss: Any = None, given
     if activation == "linear" or not given:
         return False
     raise ModelError(
-        f"The model ends in {activation or 'no known activation'}, so it is not clear whether its output is logits or "
-        'probabilities. Pass output="logits" or output="probabilities".'
+        f"The model ends in {activation or 'no known activation'}, so Counterpoise cannot determine whether its output "
+        'is logits or probabilities. Pass output="logits" or output="probabilities".'
     )
 
 

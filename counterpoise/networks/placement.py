@@ -26,8 +26,9 @@ def check_one_device() -> None:
     else:
         return
     raise OptionError(
-        f"Counterpoise was called {where[0]}, which spreads a network over devices. It trains each network on one "
-        f"device. Call it {where[1]}, or train with model.fit, cp.compile_balanced and cp.batches there."
+        f"Counterpoise was called {where[0]}, which distributes a network over devices. Counterpoise trains each "
+        f"network on one device. Call Counterpoise {where[1]}, or train with model.fit, cp.compile_balanced and "
+        "cp.batches there."
     )
 
 
@@ -39,8 +40,8 @@ def check_undistributed(model: keras.Model) -> None:
     """
     if any("distribute" in type(variable.value).__module__ for variable in model.variables):
         raise OptionError(
-            "clone=False trains the model itself, but it was made in the scope of a tf.distribute strategy. Leave "
-            "clone out to train a copy on one device, or make the model outside of the scope."
+            "clone=False trains the model itself, but the model was made in the scope of a tf.distribute strategy. "
+            "Leave clone out to train a copy on one device, or make the model outside of the scope."
         )
 
 

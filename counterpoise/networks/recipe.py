@@ -13,32 +13,35 @@ AVERAGED_STEPS = 30
 
 @dataclass(frozen=True)
 class Recipe:
-    """Options of training with few rows of a class, equal for all strategies.
+    """Training options for classes with few rows, the same for all strategies.
 
-    The scores of a handful of positives jump from round to round (a round is one pass over the training rows). The
-    plain recipe, these defaults, keeps the round with the lowest log loss on the stopping rows, whose positives it
-    happens to suit. `tabular` comes with numbers of its own (`counterpoise.networks.built_in.TABULAR`).
+    With few positives, scores change strongly from round to round (a round is one pass over the training rows). The
+    default recipe keeps the round with the lowest log loss on the early-stopping rows, which can be the best by chance.
+    `tabular` has its own recipe (`counterpoise.networks.built_in.TABULAR`).
 
     Attributes:
-        batch: Rows per step, unless a number was asked for.
+        batch: Rows per step, unless `batch_size` is passed.
         follows_rows: Whether the batch grows with the number of rows instead (see `batch_size`).
-        passes: Passes over the training rows, unless a number of epochs was asked for; 0: those of `fit` and `compare`.
-        floor: Steps of the budget at least, unless a number of epochs was asked for.
-        cosine: Whether the learning rate falls to 0 over the steps, along half a cosine, unless something else sets it
-            (a schedule of the optimizer, `plateau`, a callback). A training then takes all its steps: patience does not
-            end it.
-        min_steps: Steps before which no round is kept for good.
-        smoothing: Rounds whose stopping scores are averaged before rounds are compared.
-        margin: Standard errors, over the stopping rows, by which a later round must be better to take over.
-        margin_until: Stopping rows of the rarest class from which on one standard error at most is asked for; 0: never.
-        stop_on: "log_loss", or "both": log loss relative to that of the class shares, and average precision.
-        average_weights: Rounds over which the weights that are judged and kept are averaged; 1 = not at all. An average
-            reaches back over `AVERAGED_STEPS` steps at least.
-        refit_rows: Training rows up to which the networks of a fold are trained a second time, for the steps of their
-            best round, with the stopping rows among the training rows.
+        passes: Passes over the training rows, unless `epochs` is passed. 0: the number of `fit` and `compare`.
+        floor: Minimum number of training steps, unless `epochs` is passed.
+        cosine: Whether the learning rate falls to 0 along half a cosine. It does not, if something else sets the
+            learning rate (a schedule of the optimizer, `plateau`, a callback). The training then takes all its steps
+            and ignores `patience`.
+        min_steps: Number of training steps before a round can be kept.
+        smoothing: Number of rounds whose early-stopping scores are averaged before rounds are compared.
+        margin: Number of standard errors by which a later round must be better to replace the best round. The standard
+            error is over the early-stopping rows.
+        margin_until: With at least this number of early-stopping rows of the rarest class, `margin` is at most one
+            standard error. 0: never.
+        stop_on: "log_loss", or "both": log loss relative to the log loss of the class proportions, and average
+            precision.
+        average_weights: Number of rounds over which network weights are averaged before they are scored and kept. 1: no
+            averaging. An average covers at least `AVERAGED_STEPS` steps.
+        refit_rows: Largest number of training rows for which the networks of a fold are trained a second time. The
+            second training includes the early-stopping rows, and takes as many steps as the best round.
 
     Raises:
-        OptionError: a number out of range.
+        OptionError: A number is out of range.
 
     Example:
         >>> Recipe(min_steps=100, margin=2.0, average_weights=3).stop_on
@@ -103,7 +106,7 @@ class Recipe:
         return max(32, small, large)
 
     def decay(self, round_steps: int) -> float:
-        """Return the share of the old average of weights after a round of this many steps.
+        """Return the share of the old average that remains after a round of this many steps.
 
         Example:
             >>> Recipe().decay(5), Recipe(average_weights=5).decay(3), Recipe(average_weights=4).decay(100)

@@ -1,7 +1,7 @@
-"""Second stages: keep what the network sees, train or rescale only its head on balanced terms.
+"""Second stages of training: keep the features of the network, and train or rescale only its head.
 
-A network trained on the data as they are has good features and a head that leans to the large classes. All
-steps here leave the features alone, take their time in milliseconds, and report what they did to the prior:
+A network trained on the original data has good features, but its head favors the large classes. The two functions
+here do not change the features, take milliseconds, and report how the prior changed:
 
 - `retrain_head` (cRT): a fresh head, trained on class-balanced rows; with `scale_only` (LWS) one factor for each class.
 - `tau_normalize`: class weights of the head divided by their own length to the power tau; nothing is trained.
@@ -36,9 +36,9 @@ class HeadChange:
 
     Attributes:
         layer: Name of the head.
-        log_shift: float64 (C,), what the head's training rows add to the logits: subtract it for corrected
+        log_shift: float64 (C,), the shift of the logits by the training rows of the head. Subtract it to get corrected
             probabilities. None after tau-normalization, whose outputs are scores that need a calibrator.
-        steps: Optimizer steps taken.
+        steps: Number of optimizer steps.
     """
 
     layer: str
@@ -49,7 +49,8 @@ class HeadChange:
 def head_inputs(model: keras.Model, x: Any, layer: str | None = None, batch_size: int = 1024) -> Array:
     """The input of the head for each row: float32 (N, d), or (N, ..., d) for steps and pixels.
 
-    The model runs as in prediction (no dropout, stored batch statistics). Works for inner and subclassed models too.
+    The model runs as in prediction (no dropout, stored batch statistics). Inner and subclassed models are supported
+    too.
     """
     head, seen = find_head(model, layer), []
     original = head.call
@@ -88,18 +89,18 @@ def retrain_head(
     Args:
         model: A trained classifier with a Dense head (`find_head`).
         x: Rows. y: class codes 0..C-1 (N,), every class present.
-        scale_only: Whether the head keeps its weights and only a factor for each class is learned; needs C units.
-        layer: Name of the head, where it cannot be found.
-        epochs: Passes over the class-balanced rows, which are redrawn each time.
+        scale_only: Keep the weights of the head and learn only one factor for each class. The head needs C units.
+        layer: Name of the head, if it cannot be found automatically.
+        epochs: Passes over the class-balanced rows, which are drawn again in each pass.
         batch_size: Rows per step.
-        learning_rate: Of Adam.
-        seed: Of the head's weights and the order of the rows.
+        learning_rate: Learning rate of Adam.
+        seed: Seed of the new weights of the head and of the order of the rows.
 
     Returns:
         HeadChange, with the shift of the balanced rows.
 
     Raises:
-        ModelError: no Dense head, or one that does not fit the classes.
+        ModelError: The model has no Dense head, or the head does not fit the classes.
 
     Example:
         >>> x, y = np.array([[0.0], [0.2], [0.1], [1.0]]), np.array([0, 0, 0, 1])
@@ -137,11 +138,11 @@ def tau_normalize(
     Args:
         model: A trained classifier with a Dense head of C units.
         tau: From 0 to 1; the paper tunes it on validation rows.
-        layer: Name of the head, where it cannot be found.
+        layer: Name of the head, if it cannot be found automatically.
         keep_bias: Whether to leave the bias as it is.
 
     Raises:
-        ModelError: one unit: two classes on one unit have no lengths to compare.
+        ModelError: The head has one unit, so there are no norms of classes to compare.
 
     Example:
         >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(2, name="top")])
@@ -197,10 +198,10 @@ def _batches(features: Array, y: Array, plan: Plan, batch_size: int, seed: int) 
 
 
 def dense_head(model: keras.Model, layer: str | None = None) -> Any:
-    """The head of a model (`find_head`), which has to be a Dense layer.
+    """Return the head of a model (`find_head`), which must be a Dense layer.
 
     Raises:
-        ModelError: it is another kind of layer, or there is none.
+        ModelError: The head is another kind of layer, or the model has no head.
     """
     head = find_head(model, layer)
     if not isinstance(head, keras.layers.Dense):

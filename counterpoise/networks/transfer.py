@@ -62,29 +62,30 @@ def transfer(
 
     Pass the result to `fit`, `compare`, or `CounterpoiseClassifier`.
 
-    Pictures are brought to the backbone's size and number of channels, pre-processed inside the model, and pass the
-    backbone, whose weights are kept (batch normalization stays as it was learned). Its output is averaged over places;
-    a new layer makes the logits. A frozen backbone sees every picture once, before the training (see
-    `networks.frozen_body`): what strategies make or mix, and what external models in a comparison take, is then its
-    output. It sees them at every step where callbacks ask for the whole model, or `preprocess` augments them. With
-    `last`, the last layers of the backbone are trained too: they stand still for the first `still` steps, until the
-    head has learned, and then move at `rate` times the learning rate.
+    Images are resized to the size and number of channels of the backbone, and preprocessed inside the model. The
+    weights of the backbone are kept, and its batch normalization does not change. The output of the backbone is
+    averaged over places, and a new layer computes the logits. A frozen backbone processes every image once, before the
+    training (see `networks.frozen_body`). Strategies then draw, create and mix rows of this output, and external models
+    in a comparison receive this output. The backbone processes images in every step if callbacks need the whole model,
+    or if `preprocess` augments images. With `last`, the last layers of the backbone are trained too. They stay frozen
+    for the first `still` steps, until the head has learned. Then they are trained at `rate` times the learning rate.
 
     Args:
-        backbone: A built Keras model without its head, weights loaded (nothing is downloaded here).
+        backbone: A built Keras model without its head, with its weights loaded. `transfer` downloads nothing.
         preprocess: Function of pixel values from 0 to 255, for example
             `keras.applications.efficientnet_v2.preprocess_input`; None scales to -1 .. 1.
-        last: Layers of the backbone, from its end, that are trained too; 0 keeps it frozen.
-        still: Steps for which they stand still.
-        rate: Part of the learning rate at which they move afterwards, above 0 and at most 1.
-        learning_rate: Of Adam, a number or a schedule of Keras. Another `optimizer=` moves all that is trained alike.
+        last: Number of layers at the end of the backbone that are trained too. 0 keeps the backbone frozen.
+        still: Number of steps for which these layers stay frozen.
+        rate: Factor for the learning rate of these layers, above 0 and at most 1.
+        learning_rate: Learning rate of Adam, a number or a Keras schedule. With your own `optimizer=`, all trained
+            layers have the same learning rate.
 
     Returns:
-        What to pass as a model: `cp.fit(cp.transfer(backbone), images, y)`.
+        The argument `model` of `fit`: `cp.fit(cp.transfer(backbone), images, y)`.
 
     Raises:
-        ModelError: the backbone is not a built Keras model with one input and one output, or does not take the rows.
-        OptionError: a number out of range.
+        ModelError: The backbone is not a built Keras model with one input and one output, or does not accept the rows.
+        OptionError: A number is out of range.
 
     Example:
         >>> pixels = keras.Input((8, 8, 3))
@@ -165,8 +166,8 @@ def _pooled(h: Any) -> Any:
     """The mean over places, where there are some."""
     if not hasattr(h, "shape") or len(h.shape) not in (2, 3, 4):
         raise ModelError(
-            "The backbone has no single output (N, units) or (N, places, units). Make a model that ends in its last "
-            "layer."
+            "Expected a backbone with a single output of shape (N, units), (N, places, units) or (N, height, width, "
+            "units). Build a keras.Model that ends in the last layer of the backbone."
         )
     if len(h.shape) == 2:
         return h

@@ -86,9 +86,13 @@ def with_judging_rows(clf: Classifier, kept: Examples, what: str) -> Classifier:
         scores |= guarantee_scores(clf.target, kept, clf.target.apply(clf.rule.unreviewed, log_p).proba)
     entries: dict[str, Any] = {"guarantee_rows": len(kept), "metrics_of": f"{len(kept)} {what}"}
     if faults := _against_guarantees(kept):
-        entries["guarantee_note"] = f"A guarantee assumes independent, equal rows, but these {' and '.join(faults)}."
+        entries["guarantee_note"] = (
+            f"A guarantee assumes independent rows of equal weight, but these rows {' and '.join(faults)}."
+        )
     elif kept.groups is not None:
-        entries["guarantee_note"] = "Rows of one group are not independent. One row of each group counts."
+        entries["guarantee_note"] = (
+            "Rows of one group are not independent, so the guarantee uses one row of each group."
+        )
     return clf.with_card(scores, **entries)
 
 

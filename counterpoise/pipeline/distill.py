@@ -62,25 +62,27 @@ def distill(
 ) -> Classifier:
     """Train one network on the probabilities of a classifier, such as an ensemble.
 
-    The student minimizes sum_c t_c (-log s_c), t = (1 - truth) * teacher + truth * label, over the training rows. The
-    held-out rows end the training by their true labels and fit the student's own rule, for what the teacher's was
-    chosen for; where no threshold of the student's reaches that, it is decided for F1, and the log says so. A threshold
-    that was set by hand is taken over, a guarantee is not (`clf.decide` makes one).
+    The student (the new network) minimizes sum_c t_c (-log s_c), t = (1 - truth) * teacher + truth * label, over the
+    training rows. The held-out rows, with their true labels, determine when training stops. They also fit the decision
+    rule of the student for the aim of the teacher. If no threshold of the student reaches this aim, the threshold
+    maximizes F1, and the log reports this. The student keeps a threshold that was set by hand, but not a guarantee. To
+    get a guarantee, call `clf.decide`.
 
     Args:
-        teacher: A trained classifier, of several networks or one.
+        teacher: A trained classifier with one or several networks.
         model: A Keras model, a builder or a name, as for `fit`.
-        data: Rows, as for `fit`. Best are rows that did not train the teacher, whose probabilities of its own training
-            rows are too sure; these may be the same rows all the same.
+        data: Rows, as for `fit`. Prefer rows on which the teacher was not trained, because a teacher is overconfident
+            on its training rows. Its training rows are allowed.
         y: Labels, or the name of the target column.
         truth: Share of the true label in each soft label, 0 to 1.
-        validation: Share of rows held out for stopping and for the rule.
+        validation: Share of rows held out for early stopping and for the decision rule.
         groups, time, sample_weight: As for `fit`; weights multiply the soft labels.
         epochs, batch_size, optimizer, patience, seed, verbose: As for `fit`.
 
     Raises:
-        OptionError: a teacher that is no `Classifier`, `truth` out of range, or labels other than the teacher's.
-        DataError, ModelError: as for `fit`.
+        OptionError: The teacher is not a `Classifier`, `truth` is out of range, or the labels differ from the labels of
+            the teacher.
+        DataError, ModelError: As for `fit`.
 
     Example:
         >>> from counterpoise.pipeline.fit import fit
@@ -149,7 +151,10 @@ def _decided(clf: Classifier, teacher: Classifier) -> Classifier:
     try:
         return clf.decide(**asked)
     except GuaranteeError as error:
-        logger.warning("the threshold of the student maximizes F1: %s", error)
+        logger.warning(
+            "The threshold of the student maximizes F1, because the student cannot use the aim of the teacher: %s",
+            error,
+        )
         return clf
 
 

@@ -94,7 +94,7 @@ def _refuse(given: Mapping[str, Any]) -> None:
     for name, value in given.items():
         if value is not None:
             raise OptionError(
-                f"{name} and your own validation rows cannot be combined, because they already define the split. "
+                f"{name} and your own validation rows cannot be combined, because these rows already define the split. "
                 f"Leave {name} out, or pass a share as validation."
             )
 

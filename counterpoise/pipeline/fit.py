@@ -65,48 +65,54 @@ def fit(
     """Train a classifier with one strategy, correct its probabilities, and set its threshold.
 
     Args:
-        model: A Keras model (compiled or not), a builder `build(spec, n_classes)` returning logits,
-            `cp.transfer(backbone)`, `cp.trees(...)`, `cp.blend([...])`, or a name: "mlp", "tabular", "cnn", "text",
-            "unet" (networks), "boosted", "forest", "balanced_forest" (trees); "auto" is `cnn` for pictures, `unet` for
-            pictures with masks, `text` for texts, and for tables the blend of `tabular`, `boosted` and, up to a million
-            numbers, `forest` (its network alone with callbacks, from a scan, or under a strategy that only networks can
-            train).
+        model: A Keras model (compiled or not), a builder function `build(spec, n_classes)` that returns logits,
+            `cp.transfer(backbone)`, `cp.trees(...)`, `cp.blend([...])`, or a name. Names of networks: "mlp", "tabular",
+            "cnn", "text", "unet". Names of trees: "boosted", "forest", "balanced_forest". "auto" depends on the rows:
+            `cnn` for images, `unet` for images with masks, `text` for texts. For tables, "auto" is the blend of
+            `tabular`, `boosted` and, up to a million numbers, `forest`. With callbacks, with a scan, or with a strategy
+            that only networks can train, "auto" is `tabular` alone.
         data: A frame, a dict of columns, a CSV or Parquet file, an array, a dict or tuple of arrays, or text (N,).
-            With y=None also a `tf.data.Dataset`, `PyDataset` or `DataLoader` of (x, y[, weight]), of which one pass is
-            read into memory; a folder of `cp.images`; or a `cp.scan`, whose rows are streamed from disk.
+            Without `y` also: a `tf.data.Dataset`, `PyDataset` or `DataLoader` of (x, y[, weight]), which is read into
+            memory once; a folder of `cp.images`; or a `cp.scan`, whose rows are read from disk during training.
         y: Labels (N,), or the name of the target column of a table. Several labels per row: names of their columns, an
             array (N, L) of 0 and 1, or `cp.labels(...)`.
             A class for each pixel or step: masks (N, H, W), one-hot masks, sequences (N, T), or `cp.elements(...)`.
         strategy: A name (see `counterpoise strategies`), a `Strategy`, or `cp.ensemble([...])`.
-        validation: Share of rows held out for stopping and for the rule (both, which the model card says); or rows of
-            your own: (x, y), (x, y, weight), a dataset of these, a folder of `cp.images`, or a table with the target
-            column. These end training, their weights counted, and their probabilities are checked; encoder, columns
-            and levels are learned from the training rows alone.
-        tune_threshold: Whether the held-out rows choose the threshold too. None: those that were held out here do;
-            rows of your own do not, and it stays 0.5 or the most probable class.
-        folds: K for out-of-fold stopping and rule, then one training on all rows; replaces `validation`.
-        keep: "refit" trains on all rows after the folds. "all" keeps the models of all folds and averages them, which
-            is good where positives are few. Their scores and the rule are then those of single models, and the file is
-            K times as large.
-        guarantee_rows: Share of rows kept from training, stopping, calibration and selection, so that
-            `clf.decide(recall_floor=0.95, confidence=0.95)` can guarantee; the latest rows where there is time.
-        groups: Group of each row, or the name of a column: groups are never on both sides of a split.
-        time: Time of each row, or the name of a column: the held-out part is the latest.
-        seed: Same seed, same classifier.
-        verbose: 0 is silent; "auto" shows a bar in a terminal; 2 also prints each round: losses and recall per class.
-        **options: What rows are (`counterpoise.pipeline.options.Rows`): `split`, `unit`, `aggregate`, `sample_weight`,
-            `positive`, `one_vs_rest`, `merge_rare`. How models are trained (`Training`): `epochs`, `batch_size`,
-            `budget`, `optimizer`, `patience`, `recipe`, `output`, `initial_weights`, `init_bias`, `augment`, `flip`,
-            `contrast`, `engine`. And `plateau`, `clone`, `callbacks`, `cost_column`, `cost_fp`, `by` (`FitOptions`).
+        validation: Share of rows held out for early stopping and for the decision rule (the model card states both
+            uses). Or your own validation rows: (x, y), (x, y, weight), a dataset of these, a folder of `cp.images`, or
+            a table with the target column. Your own rows, with their weights, determine when training stops, and their
+            probabilities are checked. The encoder, columns and categories are learned from the training rows only.
+        tune_threshold: Whether the threshold is tuned on the held-out rows. None: it is tuned on rows that `fit` held
+            out, but not on your own validation rows. Without tuning, the threshold is 0.5, or the most probable class
+            is predicted.
+        folds: Number of folds K; replaces `validation`. Early stopping and the decision rule then use out-of-fold
+            predictions: each fold is predicted by a model that was not trained on it.
+        keep: "refit" trains one model on all rows after the folds. "all" keeps the models of all folds and averages
+            them, which helps if positives are few. The stored scores and the decision rule are then from single models,
+            and the file is K times as large.
+        guarantee_rows: Share of rows that are not used for training, early stopping, calibration or selection.
+            `clf.decide(recall_floor=0.95, confidence=0.95)` uses them for a guarantee. With `time`, they are the latest
+            rows.
+        groups: Group of each row (for example a patient), or the name of a column. No group is on both sides of a
+            split.
+        time: Time of each row, or the name of a column. The latest rows are held out.
+        seed: Random seed. The same seed gives the same classifier.
+        verbose: 0 prints nothing; "auto" shows a progress bar in a terminal; 2 also prints the losses and the recall
+            per class after each round.
+        **options: Options of the rows (`counterpoise.pipeline.options.Rows`): `split`, `unit`, `aggregate`,
+            `sample_weight`, `positive`, `one_vs_rest`, `merge_rare`. Options of the training (`Training`): `epochs`,
+            `batch_size`, `budget`, `optimizer`, `patience`, `recipe`, `output`, `initial_weights`, `init_bias`,
+            `augment`, `flip`, `contrast`, `engine`. Other options: `plateau`, `clone`, `callbacks`, `cost_column`,
+            `cost_fp`, `by` (`FitOptions`).
 
     Returns:
-        Classifier: with `predict`, `predict_proba`, `decide` and `save`.
+        Classifier: A trained classifier with `predict`, `predict_proba`, `decide` and `save`.
 
     Raises:
-        DataError, OptionError, ModelError: what was got, what was expected, what to do.
+        DataError, OptionError, ModelError: The message states what was passed, what was expected, and how to fix it.
 
     Warns:
-        UserWarning: What was noticed while the rows were read, for example a column of numbers with words among them.
+        UserWarning: The rows contain something unusual, for example words in a column of numbers.
 
     Example:
         >>> import numpy as np
@@ -132,8 +138,8 @@ def fit(
     chosen, callbacks = find(strategy), check_callbacks(own["callbacks"])
     if isinstance(chosen, External):
         raise OptionError(
-            f"strategy is {chosen.name!r}, an external model, which cannot be saved as a classifier. Use it in "
-            f"cp.compare."
+            f"strategy is {chosen.name!r}, an external model, which cannot be saved as a classifier. Use this model in "
+            "cp.compare."
         )
     column = cost_column_of(own["cost_column"], own["cost_fp"])
     names = (*Rows.__annotations__, "cost_column", "by")
@@ -167,7 +173,7 @@ def fit(
         check_network(network, chosen, trainer, plateau, folds)
     elif callbacks:
         raise OptionError(
-            f"callbacks were given, but {trainer.label} is not a network. Leave callbacks out, or pass a network."
+            f"callbacks were passed, but {trainer.label} is not a network. Leave callbacks out, or pass a network."
         )
     if not clone and (folds is not None or len(chosen.singles) > 1):
         raise OptionError("clone=False trains a single model, but folds or an ensemble train several. Leave clone out.")
@@ -189,7 +195,9 @@ def cost_column_of(column: Any, cost_fp: Any) -> CostColumn | None:
         OptionError: One of both without the other, or not the name of a column.
     """
     if column is None and cost_fp is not None:
-        raise OptionError("cost_fp goes with cost_column. Without a column use clf.decide(cost=(cost_fp, cost_fn)).")
+        raise OptionError(
+            "cost_fp requires cost_column. Without a column, pass both costs to clf.decide(cost=(cost_fp, cost_fn))."
+        )
     return None if column is None else cost_column(column, cost_fp)
 
 
@@ -199,7 +207,9 @@ def check_cost_column(examples: Examples) -> None:
     what = target.what if target.many_per_row else f"{len(examples.classes)} classes"
     what = what if examples.schema is not None else "no columns"
     if target.many_per_row or len(examples.classes) > 2 or examples.schema is None:
-        raise OptionError(f"cost_column is for tables with two classes, but the rows have {what}. Leave it out.")
+        raise OptionError(
+            f"cost_column is for tables with two classes, but the rows have {what}. Leave cost_column out."
+        )
 
 
 def blend_folds(examples: Examples, rows: Holdout, seed: int) -> tuple[Fold, ...] | None:
@@ -249,12 +259,16 @@ def _trained(strategy: Strategy, trainer: Trainer, rows: Division, tune_threshol
 def _tunes(wanted: bool | None, strategy: Strategy, given: bool) -> bool:
     """Whether held-out rows choose the threshold; those that the user gave do so when asked."""
     if wanted is False and strategy.only_decides:
-        raise OptionError(f"strategy {strategy.name!r} only tunes the threshold. Leave tune_threshold=False out.")
+        raise OptionError(
+            f"strategy {strategy.name!r} only tunes the threshold, so it cannot be combined with tune_threshold=False. "
+            "Leave tune_threshold out."
+        )
     if wanted is None and given and not strategy.only_decides:
         if strategy.aim != "argmax":
             logger.warning(
-                "The threshold is the default (0.5, or the most probable class), because your validation rows were "
-                "used for early stopping. To choose the threshold on them, pass tune_threshold=True (--tune-threshold)."
+                "The classifier uses the default threshold (0.5, or the most probable class). Your validation rows "
+                "were used for early stopping, so the threshold was not chosen on them. To choose it on these rows "
+                "anyway, pass tune_threshold=True (--tune-threshold)."
             )
         return False
     return wanted is not False

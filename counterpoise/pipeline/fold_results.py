@@ -32,10 +32,10 @@ def fit_rule(
 ) -> Any:  # fmt: skip
     """Fit the rule of a strategy on corrected scores (members, N, ...) of rows that were not used for training.
 
-    `lesions` is what thresholds find in these rows as wholes, for an aim that needs it (`whole_rows.lesions_found`).
+    `lesions` are the findings of thresholds in these rows, for an aim that needs them (`whole_rows.lesions_found`).
 
-    The baseline keeps 0.5 or the largest probability and no correction: it is what people do today. Without
-    `tune_threshold` so does any other strategy's threshold; its probabilities are checked all the same.
+    The baseline keeps 0.5, or the most probable class, without a correction, as is common practice. Without
+    `tune_threshold`, the threshold of other strategies stays at the default too, but their probabilities are checked.
     """
     vote, shares = strategy.pooling
     aim = Aim.parse(strategy.aim if tune_threshold else "argmax")

@@ -93,8 +93,8 @@ def warn_of_unused(wanted: Any, given: Mapping[str, Any]) -> None:
     for name in OF_NETWORKS:
         if name in given and given[name] is not DEFAULTS[name] and given[name] != DEFAULTS[name]:
             warnings.warn(
-                f"{name}={given[name]!r} has no effect, because no network is trained. The number of trees is "
-                'n_estimators, as in cp.trees("boosted", n_estimators=500).',
+                f"{name}={given[name]!r} has no effect, because no network is trained. To set the number of trees, "
+                'pass n_estimators, for example cp.trees("boosted", n_estimators=500).',
                 UserWarning,
                 stacklevel=3,
             )
@@ -121,7 +121,9 @@ def models_of(
     """
     several = list(wanted) if isinstance(wanted, (list, tuple)) else [wanted]
     if not several:
-        raise OptionError('The list of models is empty. Expected at least one, for example ["tabular", "boosted"].')
+        raise OptionError(
+            'The list of models is empty. Expected at least one model, for example ["tabular", "boosted"].'
+        )
     several = [model_for(spec, examples, strategies) for spec in several]
     learners: dict[str, Learner] = {}
     specs: dict[str, Any] = {}
@@ -155,8 +157,8 @@ def models_of(
     changes = asked_for(options)
     if changes and not any(isinstance(learner.model, Network) for learner in learners.values()):
         raise OptionError(
-            f"{changes}= changes images while a network trains, but no model is a network. Leave {changes} out, or "
-            'choose a network such as "cnn".'
+            f"{changes}= changes images while a network trains, but none of the models is a network. Leave {changes} "
+            'out, or choose a network such as "cnn".'
         )
     return learners, *_resolved(chosen, learners)
 

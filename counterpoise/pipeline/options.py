@@ -20,24 +20,26 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 class Rows(TypedDict, total=False):
-    """Keyword arguments of `fit` and `compare` for what rows are, next to `groups` and `time`.
+    """Keyword arguments of `fit` and `compare` that describe rows (see also `groups`, `time`).
 
     Attributes:
-        split: The use of each row, (N,) words or the name of a column. "train"; "validation" ("valid", "val", "dev"),
-            which ends training and fits correction and threshold; "test", which is used for scoring alone. For `fit`,
-            validation rows are as in `validation`; the card has the metrics of the test rows, which can guarantee. For
-            `compare`, it is in place of folds: without validation rows these are a fifth of the training rows, and the
-            classifier is the one that was scored. The intervals then show how much depends on the choice of the test
-            rows, not on the training run. Default None.
-        unit: What is decided if not each row, such as a patient with several rows: names of columns, or (N,) values. A
-            unit is positive if any of its rows is; see `Classifier.predict_units`. Rows of one unit are of one group.
-            `compare` ranks and judges strategies by the scores of units, and shows those of rows in addition. Default
-            None.
-        aggregate: "mean" (default) or "max" of the probabilities of a unit's rows, which is then calibrated on units.
-        sample_weight: Your own weights (N,), counts of examples. They multiply in, and weigh held-out and test rows,
-            too. Default None.
-        positive: Label of the positive class of two, the one that is to be found. Default: the rarer one.
-        one_vs_rest: Label of the class that is compared with all others, which become one class. Default None.
+        split: The use of each row: (N,) words or the name of a column. "train" rows train. "validation" rows ("valid",
+            "val", "dev") determine when training stops, and fit the correction and the threshold. "test" rows are used
+            only for scoring. For `fit`, validation rows are used as with `validation`. The model card contains the
+            metrics of the test rows, and the test rows can support guarantees. For `compare`, `split` replaces the
+            folds. Without validation rows, a fifth of the training rows is used for validation. The classifier is the
+            model that was scored. The intervals then show how much the scores depend on the choice of the test rows,
+            but not on the training run. Default None.
+        unit: Units, which are decided instead of single rows: for example patients with several rows. Names of columns,
+            or (N,) values. A unit is positive if any of its rows is positive; see `Classifier.predict_units`. Rows of
+            one unit belong to one group. `compare` ranks strategies by the scores of units, and reports the scores of
+            rows in addition. Default None.
+        aggregate: "mean" (default) or "max" of the probabilities of the rows of a unit. The result is then calibrated
+            on units.
+        sample_weight: Your own weights (N,), as counts of examples. The weights of a strategy are multiplied with them,
+            and held-out and test rows are weighted too. Default None.
+        positive: Label of the positive class (the class to find) of two classes. Default: the rarer class.
+        one_vs_rest: Label of one class. All other classes become a single class. Default None.
         merge_rare: Labels of classes to merge into one class. Default None.
     """
 
@@ -51,29 +53,31 @@ class Rows(TypedDict, total=False):
 
 
 class Training(TypedDict, total=False):
-    """Keyword arguments of `fit` and `compare` for the training of models, equal for every strategy.
+    """Keyword arguments of `fit` and `compare` for training, the same for every strategy.
 
     Attributes:
-        epochs: Most passes over the training rows, counted in steps of the baseline (see `budget`). Default "auto":
-            `fit` 100, `compare` 30 (or the passes of the recipe), fewer on many rows (15,000 steps, but 30 passes), and
-            no fewer steps than the recipe's floor. With "auto", `compare` takes up to 4 times as many for all
-            strategies if the early-stopping rows show that some were still improving. With a number, it names them
-            instead, and calls none better than a baseline that was still improving.
+        epochs: Maximum number of passes over the training rows, counted in steps of the baseline (see `budget`).
+            Default "auto": `fit` 100, `compare` 30, or the passes of the recipe. With many rows, "auto" takes fewer
+            passes: at most 15,000 steps, but at least 30 passes. It takes at least the minimum number of steps of the
+            recipe. If the early-stopping rows show that a strategy was still improving, `compare` with "auto" takes up
+            to 4 times as many steps for all strategies. With a number, `compare` names the strategies that were still
+            improving. If the baseline was still improving, no strategy is called better than the baseline.
         batch_size: Rows per step. Default "auto": 256, for `cnn` 64; `tabular` chooses by the number of rows.
-        budget: "steps" (default): every strategy gets the steps of the baseline. "epochs": each plan its own epochs.
-        optimizer: A Keras optimizer or its name. Default: that of the compiled model, otherwise Adam(1e-3).
-        patience: Rounds (passes of the baseline) without a better early-stopping score until training ends. Default 10.
-            A recipe with `cosine` (`cnn`) takes all steps instead.
-        recipe: A `cp.Recipe`: how rounds are compared and weights averaged with few positives. Default "auto": that of
-            the network.
+        budget: "steps" (default): every strategy takes as many steps as the baseline. "epochs": every strategy takes
+            the epochs of its own plan.
+        optimizer: A Keras optimizer or its name. Default: the optimizer of the compiled model, otherwise Adam(1e-3).
+        patience: Number of rounds (passes of the baseline) without a better early-stopping score after which training
+            stops. Default 10. A recipe with `cosine` (as for `cnn`) always takes all steps.
+        recipe: A `cp.Recipe`: how rounds are compared and network weights are averaged if positives are few. Default
+            "auto": the recipe of the network.
         output: "logits" or "probabilities". Default "auto": detected.
-        initial_weights: "keep" or "fresh". Default "auto": those of a trained model are kept.
+        initial_weights: "keep" or "fresh". Default "auto": the weights of a trained model are kept.
         init_bias: Whether the output of every strategy starts at the constant that minimizes its own loss on its own
-            rows, instead of the model's own output bias, so that no steps are spent on learning how rare a class is.
+            rows. This replaces the output bias of the model, and saves the steps that learn how rare a class is.
             Default True. A trained model keeps its bias.
         augment: Random changes of images in training: "auto" (a small rotation, shift and zoom), Keras layers such as
-            `RandomBrightness(0.1)`, or a list of these; False: none. Default: that of `cp.images`, if it has one,
-            otherwise that of the network ("auto" for `cnn`).
+            `RandomBrightness(0.1)`, or a list of these. False: no changes. Default: the augmentation of `cp.images`, if
+            it has one, otherwise the augmentation of the network ("auto" for `cnn`).
         flip: "horizontal", "vertical" or "both": flips half of the images in training, in addition to `augment`.
             Default None, because flips swap left and right, and mirror letters.
         contrast: Largest random change of the contrast of images in training, as a share such as 0.2, in addition to
@@ -97,21 +101,22 @@ class Training(TypedDict, total=False):
 
 
 class FitOptions(Rows, Training, total=False):
-    """Keyword arguments of `fit` that its signature groups: those of `Rows` and `Training`, and these.
+    """Keyword arguments of `fit`: the arguments of `Rows` and `Training`, and these.
 
     Attributes:
-        plateau: Rounds without a better early-stopping score before the learning rate is halved. Default None: never.
-        clone: False trains the object passed (one network, no folds). Default True.
-        callbacks: Keras callbacks, called once per round on the `fit` engine with "loss", "val_loss" (the
-            early-stopping score) and "val_NAME" of each compiled metric, all of the corrected output of the held-out
-            rows. `ModelCheckpoint` saves a classifier for `cp.load`.
-        cost_column: Two classes of a table: the column with what a missed case costs (an amount), or (N,) values. The
-            classifier then decides by it (see `Classifier.decide`). It stays a feature. Requires `cost_fp`. Default
-            None.
+        plateau: Number of rounds without a better early-stopping score after which the learning rate is halved. Default
+            None: never.
+        clone: False trains the passed object itself, instead of a copy (one network, no folds). Default True.
+        callbacks: Keras callbacks, called once per round on the `fit` engine. Their logs contain "loss", "val_loss"
+            (the early-stopping score) and "val_NAME" for each compiled metric, computed on the corrected output for the
+            held-out rows. `ModelCheckpoint` saves a classifier for `cp.load`.
+        cost_column: For tables with two classes: the column with the cost of missing each row (an amount), or (N,)
+            values. The classifier then decides by these costs (see `Classifier.decide`). The column stays a feature.
+            Requires `cost_fp`. Default None.
         cost_fp: Cost of a false positive with `cost_column`, above 0.
-        by: Columns of a table (sex, site) whose values are stored with the rows that fit the rule, for thresholds by
-            group: `clf.decide(recall_floor=0.9, by="sex")`. They stay features; `{"sex": values (N,)}` makes none.
-            Default None.
+        by: Columns of a table (for example sex or site) for thresholds by group: `clf.decide(recall_floor=0.9,
+            by="sex")`. Their values are stored with the rows that fit the decision rule. The columns stay features;
+            values passed as `{"sex": values (N,)}` are not features. Default None.
     """
 
     plateau: int | None
@@ -123,31 +128,33 @@ class FitOptions(Rows, Training, total=False):
 
 
 class CompareOptions(Rows, Training, total=False):
-    """Keyword arguments of `compare` that its signature groups: those of `Rows` and `Training`, and these.
+    """Keyword arguments of `compare`: the arguments of `Rows` and `Training`, and these.
 
     Attributes:
         repeats: How often the cross-validation is repeated with other folds. Default 1.
-        label_delay: Days until the label of a row is known (a fraud is reported weeks later), with `time`; if time is a
-            number, in its unit. Rows that are not that much older than the test rows of a fold do not train there.
-            Default 0.
+        label_delay: With `time`: number of days until the label of a row is known (a fraud is reported weeks later). If
+            `time` is a number, the delay is in the same unit. In each fold, rows train only if they are older than the
+            test rows by this delay. Default 0.
         duplicates: "warn" (default), "group", "drop" or "error" for rows with equal features.
-        leaks: "warn" (default), or "error" to refuse, before anything is trained, rows that may leak: a column that
-            gives the label away, many repeated rows, nearly equal images or texts (see `Diagnosis.check`).
-        cost_column: Two classes of a table: the column with the cost of a missed case (an amount) in place of `costs`.
+        leaks: "warn" (default), or "error" to stop before training if the rows may leak. Leaks are a column that
+            reveals the label, many repeated rows, and nearly equal images or texts (see `Diagnosis.check`).
+        cost_column: For tables with two classes: the column with the cost of missing each row (an amount). It replaces
+            `costs`.
         cost_fp: Cost of a false positive with `cost_column`, above 0.
-        by: Columns of a table whose values are scored separately in the report (sex, site), for the recommended
-            strategy. They stay features; `{"sex": values (N,)}` makes none. See `cp.evaluate` for the scores.
-        tune_steps: Most steps of each network of a trial of `tune`.
-        nested: Whether to repeat the choice inside each training fold (3 inner folds), for a score of the choice
-            itself; takes about 3 times as long again per fold. Default False.
-        early_stopping: Whether a training may end before its limit. Default True.
-        refit: Whether to train the winner on all rows. Default True.
-        show_pictures: Whether the report contains the images that the recommended strategy gets most confidently
-            wrong, and those whose labels look wrong, with heat maps of where the model looked and the names of their
-            files. Default True; False for confidential ones.
-        importance: Whether the report has the importance of each column (see `cp.explain`) for the recommended
-            strategy: each fold's model on its test rows, up to 40 columns. Default False, because it takes time. Rows
-            with their own split always have it.
+        by: Columns of a table (for example sex or site) whose values are scored separately in the report, for the
+            recommended strategy. The columns stay features; values passed as `{"sex": values (N,)}` are not features.
+            See `cp.evaluate` for the scores.
+        tune_steps: Maximum number of steps of each network in a trial of `tune`.
+        nested: Whether to repeat the choice of a strategy inside each training fold (3 inner folds), which gives a
+            score of the choice itself. Each fold takes about 3 times as long in addition. Default False.
+        early_stopping: Whether training may stop before its limit. Default True.
+        refit: Whether to train the recommended strategy on all rows. Default True.
+        show_pictures: Whether the report contains images with heat maps of where the model looked, and the names of
+            their files. These are the images that the recommended strategy gets most confidently wrong, and images
+            whose labels look wrong. Default True. Pass False for confidential images.
+        importance: Whether the report contains the importance of each column (see `cp.explain`) for the recommended
+            strategy. The model of each fold is scored on its test rows, for up to 40 columns. Default False, because
+            this takes time. With `split`, the report always contains the importance.
         executor: Where networks are trained: None (default) in this process, `cp.scale.pool(n)` in n processes of this
             machine, `cp.scale.ray(address)` on a cluster. The scores are the same.
     """
@@ -224,13 +231,15 @@ def options_of(function: Callable[..., Any], given: Mapping[str, Any]) -> dict[s
         (3, 'auto')
     """
     if "weights" in given:
-        warnings.warn("weights is now initial_weights. Use that name.", DeprecationWarning, stacklevel=3)
+        warnings.warn(
+            "The argument weights= is now called initial_weights=. Use the new name.", DeprecationWarning, stacklevel=3
+        )
         given = {"initial_weights" if name == "weights" else name: value for name, value in given.items()}
     name = function.__name__
     known = GROUPED[name].__annotations__
     if unknown := next((option for option in given if option not in known), None):
         if others := [other for other, group in GROUPED.items() if unknown in group.__annotations__]:
-            raise OptionError(f"{unknown}= is an argument of {others[0]}, not of {name}. Leave it out.")
+            raise OptionError(f"{unknown}= is an argument of {others[0]}, not of {name}. Leave {unknown}= out.")
         listed = [p.name for p in inspect.signature(function).parameters.values() if p.kind is not p.VAR_KEYWORD]
         hint = MEANT[name].get(unknown) or did_you_mean(unknown, [*listed, *known])
         raise OptionError(f"{name} has no argument {unknown!r}.{hint}")

@@ -38,12 +38,12 @@ def check_order(function: str, model: Any, data: Any) -> None:
     if _are_rows(model):
         labels = repr(data) if isinstance(data, str) else "LABELS"
         raise OptionError(
-            f"The first argument of {function} is the model, but it is rows ({type(model).__name__}). Pass the rows by "
-            f"name: cp.{function}(data=ROWS, y={labels})."
+            f"The first argument of {function} must be the model, but rows were passed ({type(model).__name__}). Pass "
+            f"the rows by name: cp.{function}(data=ROWS, y={labels})."
         )
     if data is None:
         raise OptionError(
-            f'{function} was given no data. Pass them after the model or by name, for example data="loans.csv".'
+            f'{function} received no rows. Pass the rows after the model or by name, for example data="loans.csv".'
         )
 
 
@@ -68,7 +68,8 @@ def read_for(model: Any, data: Any, y: Any, **options: Any) -> Examples:
         return set_aside(_read_images(data, y, options))
     if isinstance(data, Scan):
         raise OptionError(
-            "A scan streams its rows, but this function needs them in memory. Pass the file itself, or use cp.fit."
+            "A scan reads its rows from disk in parts, but this function needs all rows in memory. Pass the file "
+            "itself, or use cp.fit."
         )
     named = _by_name(model)
     options["inputs"] = inputs_of(model)
@@ -119,7 +120,7 @@ def _read_images(images: ImageSet, y: Any, options: Mapping[str, Any]) -> Exampl
     given = [name for name, value in {"y": y, **options}.items() if value is not None]
     for name in ("cost_column", "by"):
         if name in given:
-            raise OptionError(f"{name} names columns of a table, but the rows are images. Leave it out.")
+            raise OptionError(f"{name} names columns of a table, but the rows are images. Leave {name} out.")
     labels = {name: options[name] for name in given if name in LABEL_OPTIONS}
     if other := [name for name in given if name not in labels]:
         raise OptionError(f"{other[0]} cannot be passed with images. Name its column in cp.images(...).")

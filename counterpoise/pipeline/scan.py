@@ -133,4 +133,6 @@ def refuse_with_scan(given: Mapping[str, Any]) -> None:
     """Raise an OptionError when an argument that needs all rows in memory was given along with a scan."""
     for name, value in given.items():
         if value is not None:
-            raise OptionError(f"{name} cannot be used with a scan, because its rows stay on disk. Leave {name} out.")
+            raise OptionError(
+                f"{name} cannot be used with a scan, because the rows of a scan stay on disk. Leave {name} out."
+            )

@@ -99,7 +99,7 @@ def at_training_prior(examples: Examples) -> Examples:
     text = (
         f"Class {examples.classes[code]!r} makes up {there} of the training rows and {here} of the validation rows. "
         "Validation rows are weighted to the training proportions, and probabilities are for these proportions. If "
-        "the proportions will be different, pass prior= to predict_proba and predict."
+        "new rows will have other proportions, pass prior= to predict_proba and predict."
     )
     return replace(examples, sample_weight=weight.astype(np.float32), warnings=(*examples.warnings, text))
 

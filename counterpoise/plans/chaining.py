@@ -1,4 +1,4 @@
-"""A chain of plans is again a plan: clean, then make rows, then undersample."""
+"""Chains of plans, which are plans too: for example clean, then create rows, then undersample."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ Maker = Callable[..., Plan]
 
 @dataclass(frozen=True)
 class Chain(Unrealized):
-    """Several plans in order, each on the rows that the previous one leaves (see `chain`).
+    """Several plans in order, each on the rows that the previous plan returns (see `chain`).
 
-    What it draws is known after `realize`; until then it counts every row once.
+    The drawn rows are known after `realize`. Until then, the plan counts every row once.
     """
 
     makers: tuple[Maker, ...] = field(default_factory=tuple)
 
     def realize(self, x: Any, seed: int = 0) -> Realized:
-        """Carry out all steps except the last one.
+        """Apply all steps except the last step.
 
-        The last one draws again in each epoch.
+        The last step draws again in each epoch.
         """
         check_rows(x, self)
         n = len(self.codes)
@@ -79,14 +79,14 @@ class ChainMaker:
 
 
 def chain(*makers: Maker) -> ChainMaker:
-    """Chain plans: each follows the one before it on the rows that this one leaves.
+    """Chain plans: each plan works on the rows that the previous plan returns.
 
     Args:
-        *makers: Functions of labels that give plans, in order: `plans.undersample`, or with settings
-            `functools.partial(plans.synthesize, sampler="smote", ratio=0.5)`. A chain may contain chains.
+        *makers: Functions from labels to plans, in order, for example `plans.undersample`. To set options, use
+            `functools.partial(plans.synthesize, sampler="smote", ratio=0.5)`. A chain can contain other chains.
 
     Returns:
-        A function of labels that gives a plan; `realize(x)` carries it out on features.
+        A function from labels to a plan. `realize(x)` applies the plan to features.
 
     Example:
         >>> from counterpoise.plans import clean, synthesize, undersample

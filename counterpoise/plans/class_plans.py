@@ -1,4 +1,4 @@
-"""Plans of the class counts alone: oversampling, undersampling and class weights, as people call them."""
+"""Plans that depend only on the class counts: oversampling, undersampling and class weights."""
 
 from __future__ import annotations
 
@@ -70,16 +70,17 @@ def oversample(
 ) -> Plan:
     """Draw rows of smaller classes several times per epoch (random oversampling).
 
-    m_c = max(1, ratio max(n) / n_c). Known fault: the model may memorize the repeated rows.
+    m_c = max(1, ratio max(n) / n_c). Known problem: the model may memorize the repeated rows.
 
     Args:
         y: Labels, (n,), (n, 1) or one-hot (n, C).
-        ratio: Wanted size of the smaller classes over the largest, in (0, 1].
-        draw: "even": every row floor(m) times and the remainder without replacement. "replacement":
-            independent draws, as scikit-learn's `resample`.
-        redraw: False keeps one fixed set of rows for all epochs (the plain recipe).
-        sample_weight: Your own weights (n,); they multiply in and define the base population.
-        classes: The full list of labels when `y` may lack some.
+        ratio: Wanted size of the smaller classes divided by the size of the largest class, in (0, 1].
+        draw: "even": every row floor(m) times, and the remainder without replacement. "replacement": independent draws,
+            as in `resample` of scikit-learn.
+        redraw: False keeps one fixed set of rows for all epochs, which is common practice.
+        sample_weight: Your own weights (n,). They multiply the weights of the plan and define the class proportions of
+            the data.
+        classes: All labels, if `y` lacks some of them.
 
     Example:
         >>> plan = oversample([0, 0, 0, 1])
@@ -111,18 +112,17 @@ def undersample(
 ) -> Plan:
     """Draw a part of each larger class without replacement (random undersampling).
 
-    m_c = min(1, min(n) / (ratio n_c)). With `redraw=True` the walk goes through all rows, block after
-    block, before one comes again: after E epochs the share seen is min(1, E m). Known fault with
-    `redraw=False`: the rows left out are never seen.
+    m_c = min(1, min(n) / (ratio n_c)). With `redraw=True`, every row is used before a row is drawn again: after E
+    epochs, the share of rows used is min(1, E m). Known problem with `redraw=False`: the rows left out are never used.
 
     Args:
         y: Labels, (n,), (n, 1) or one-hot (n, C).
-        ratio: Wanted size of the smallest class over the larger ones, in (0, 1].
-        draw: "even": without replacement. "bootstrap": independent draws of every class, the smallest included, as
-            bagging does.
-        redraw: False keeps one fixed set of rows for all epochs (the plain recipe).
+        ratio: Wanted size of the smallest class divided by the size of the larger classes, in (0, 1].
+        draw: "even": without replacement. "bootstrap": independent draws of every class, including the smallest, as in
+            bagging.
+        redraw: False keeps one fixed set of rows for all epochs, which is common practice.
         sample_weight: Your own weights (n,).
-        classes: The full list of labels when `y` may lack some.
+        classes: All labels, if `y` lacks some of them.
 
     Example:
         >>> plan = undersample([0, 0, 0, 1])
@@ -156,7 +156,7 @@ def class_weight(
         y: Labels, (n,), (n, 1) or one-hot (n, C).
         scheme: "balanced", or a dict of weights by label.
         sample_weight: Your own weights (n,).
-        classes: The full list of labels when `y` may lack some.
+        classes: All labels, if `y` lacks some of them.
 
     Example:
         >>> class_weight([0, 0, 0, 1]).weights()
@@ -175,7 +175,7 @@ def class_weight(
 def power(y: Any, exponent: float = 0.5, *, sample_weight: Any = None, classes: Sequence[Any] | None = None) -> Plan:
     """Balance partly by weights, w_c proportional to n_c ** -exponent.
 
-    0 is no balancing, and 1 is full balancing.
+    An exponent of 0 does not balance the classes, and an exponent of 1 balances them fully.
 
     Example:
         >>> power([0] * 4 + [1], exponent=0.5).prior.round(3).tolist()
@@ -211,9 +211,9 @@ def effective_number(
 
 
 def to_prior(y: Any, prior: Any, *, sample_weight: Any = None, classes: Sequence[Any] | None = None) -> Plan:
-    """Weight classes so that training sees the class proportions `prior`.
+    """Weight classes so that the class proportions in training are `prior`.
 
-    They are in the order of the sorted labels, or by label.
+    Pass the proportions in the order of the sorted labels, or as a dict by label.
 
     Example:
         >>> to_prior([0, 0, 0, 1], [0.6, 0.4]).prior
@@ -233,7 +233,7 @@ def to_prior(y: Any, prior: Any, *, sample_weight: Any = None, classes: Sequence
 def cost(y: Any, costs: Any, *, sample_weight: Any = None, classes: Sequence[Any] | None = None) -> Plan:
     """Weight classes by costs (Elkan 2001).
 
-    A cost per class (C,), in order or by label, or a matrix (C, C) with true classes as rows.
+    Pass a cost for each class (C,), in order or as a dict by label, or a matrix (C, C) with true classes as rows.
 
     Example:
         >>> cost([0, 0, 0, 1], [1, 5]).weights().round(2).tolist()

@@ -84,8 +84,8 @@ def to_prior(counts: Array, prior: Array) -> Array:
     shares = np.asarray(prior, dtype=float)
     if shares.shape != counts.shape or np.any(shares <= 0) or not np.isclose(shares.sum(), 1):
         raise OptionError(
-            f"prior is {np.array2string(shares, precision=4)}. Give one share above 0 for each of the {len(counts)} "
-            "classes; the shares sum to 1."
+            f"prior is {np.array2string(shares, precision=4)}. Expected one share above 0 for each of the "
+            f"{len(counts)} classes. The shares must sum to 1."
         )
     return shares * counts.sum() / counts
 
@@ -109,7 +109,7 @@ def cost(counts: Array, matrix: Array) -> Array:
         )
     row = costs if costs.ndim == 1 else costs.sum(axis=1) - np.diag(costs)
     if np.any(row <= 0) or not np.all(np.isfinite(row)):
-        raise OptionError(f"The costs per class are {row}. Give each class a finite cost above 0 of being missed.")
+        raise OptionError(f"The costs per class are {row}. Expected a finite cost above 0 for missing each class.")
     return _mean_one(counts, row)
 
 

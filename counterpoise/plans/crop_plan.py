@@ -1,9 +1,10 @@
-"""Crops of images drawn around the rare classes, and the weights that give the pixels of the data back.
+"""Crops of images around rare classes, and weights of pixels that restore the original proportions.
 
-A share of the crops is drawn around a rare class: a rare class, an image that contains it and a pixel of it there, each
-with equal probability, then a crop that contains this pixel, all places alike. The others are drawn anywhere. So
-background near lesions comes more often than in the data. How often a drawn crop contains a pixel is known for every
-pixel, its inclusion, and a loss that weighs each pixel 1 / inclusion has the expectation of the loss over all pixels.
+A share of the crops is drawn around a rare class. First a rare class, an image that contains it, and a pixel of the
+class in this image are drawn, each with equal probability. Then a crop that contains this pixel is drawn, with equal
+probability for all positions. The other crops are drawn anywhere. Background near lesions is therefore more frequent
+than in the data. For every pixel, it is known how often a drawn crop contains it (its inclusion). If the loss weights
+each pixel by 1 / inclusion, its expectation equals the loss over all pixels.
 
 Source: weights by inclusion, Horvitz and Thompson (JASA 47, 1952).
 """
@@ -28,9 +29,9 @@ class Crops(NamedTuple):
     """Crops that were drawn.
 
     Attributes:
-        image: int64 (K,), the image of each.
-        corner: int64 (K, A), its first pixel on each of the A axes.
-        weights: float32 (K, *size), what the loss of each pixel weighs; 0 where it does not count. Their mean is 1 on
+        image: int64 (K,), the image of each crop.
+        corner: int64 (K, A), the first pixel of each crop on each of the A axes.
+        weights: float32 (K, *size), the weight of each pixel in the loss, 0 for ignored pixels. Their mean is 1 on
             average.
     """
 
@@ -44,10 +45,10 @@ class CropPlan:
     """The crops that an epoch draws, made by `crop_plan`.
 
     Attributes:
-        masks: int (N, H, W) or (N, T), class codes; below 0: the pixel counts nowhere.
+        masks: int (N, H, W) or (N, T), class codes. Pixels with a code below 0 are ignored.
         size: (height, width) of a crop, or (steps,).
-        crops: Crops of an epoch.
-        around: How many of them are drawn around a rare class.
+        crops: Number of crops in an epoch.
+        around: Number of crops that are drawn around a rare class.
     """
 
     masks: Array
@@ -67,7 +68,7 @@ class CropPlan:
         return Crops(image, corner, self.weights(image, corner))
 
     def drawn(self, number: int = 0, seed: int = 0) -> tuple[Array, Array]:
-        """Return image and first pixel of the crops of one epoch, without their weights."""
+        """Return the image and the first pixel of each crop of one epoch, without weights."""
         rng = seeds.generator(seed, "crops", number)
         image, corner = self._anywhere(rng, self.crops - self.around)
         if self.around:
@@ -77,7 +78,7 @@ class CropPlan:
         return image[order], corner[order]
 
     def weights(self, image: Array, corner: Array) -> Array:
-        """Weights of the pixels of crops, float32 (K, *size)."""
+        """Return the weights of the pixels of crops, float32 (K, *size)."""
         out = np.empty((len(image), *self.size), np.float32)
         for one in np.unique(image):
             mask = self.masks[one]
@@ -200,14 +201,14 @@ def crop_plan(masks: Any, size: int | Sequence[int], *, share: float = 0.5, crop
     """Draw crops around the rare classes of masks (see the module).
 
     Args:
-        masks: int (N, H, W), or (N, T) for sequences: class codes; below 0: the pixel counts nowhere.
-        size: Pixels of the side of a crop, or (height, width).
+        masks: int (N, H, W), or (N, T) for sequences: class codes. Pixels with a code below 0 are ignored.
+        size: Side of a crop in pixels, or (height, width).
         share: Share of the crops that are drawn around a rare class, from 0 to below 1.
-        crops: Crops of an epoch; None: N.
+        crops: Number of crops in an epoch. None: N.
 
     Raises:
-        DataError: `masks` are no masks, or contain one class alone.
-        OptionError: A crop is larger than the images, or a number is out of its range.
+        DataError: `masks` does not contain class codes, or contains only one class.
+        OptionError: A crop is larger than the images, or a number is out of range.
 
     Example:
         >>> masks = np.zeros((4, 16, 16), int)
@@ -225,10 +226,10 @@ def crop_plan(masks: Any, size: int | Sequence[int], *, share: float = 0.5, crop
         )
     given: Sequence[Any] = size if isinstance(size, (tuple, list)) else (size,) * (array.ndim - 1)
     if len(given) != array.ndim - 1:
-        raise OptionError(f"size is {size!r}. Expected one number, or one for each of {array.shape[1:]}.")
+        raise OptionError(f"size is {size!r}. Expected one number, or one number for each side of {array.shape[1:]}.")
     sides = tuple(check_int(side, "size") for side in given)
     if any(side > whole for side, whole in zip(sides, array.shape[1:], strict=True)):
-        raise OptionError(f"size is {size!r}, and the images have {array.shape[1:]}. Expected crops that fit in them.")
+        raise OptionError(f"Crops of size {size!r} do not fit into images of shape {array.shape[1:]}. Lower size=.")
     count = len(array) if crops is None else check_int(crops, "crops")
     plan = CropPlan(array, sides, count, round(check_range(share, "share", 0, 1, "[)") * count))
     if not plan._counted or (plan.around and not plan._images_with):
@@ -236,5 +237,8 @@ def crop_plan(masks: Any, size: int | Sequence[int], *, share: float = 0.5, crop
             "The masks contain fewer than two classes (codes below 0 are ignored). Pass masks of two classes or more."
         )
     if plan.around == count:
-        raise OptionError(f"share={share} of {count} leaves no crop drawn anywhere. Raise crops=, or lower share=.")
+        raise OptionError(
+            f"With share={share}, all {count} crops would be around a rare class. At least one crop must be drawn "
+            "anywhere in the images. Raise crops=, or lower share=."
+        )
     return plan

@@ -113,7 +113,9 @@ def crops(y: Any, *, share: float = 0.5, sample_weight: Any = None, classes: Any
     Raises:
         OptionError: Rows have one class each.
     """
-    raise OptionError("crops draws parts of images with masks, but these rows have no class per pixel. Leave it out.")
+    raise OptionError(
+        "crops draws parts of images with masks, but these rows have no class per pixel. Choose another strategy."
+    )
 
 
 def crop_share(share: float = 0.5) -> float:

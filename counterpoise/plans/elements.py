@@ -70,7 +70,7 @@ def read_elements(
     source, mask = source_of(y, "the target"), _plain_mask(mask)
     if source.codes.size == 0:
         raise TargetError(
-            f"The target has shape {source.codes.shape}, so it has no element. Give at least one row of labels."
+            f"The target has shape {source.codes.shape}, so it contains no labels. Pass at least one row of labels."
         )
     squeezed = kind in ("auto", "codes") and source.codes.ndim > 1 and source.codes.shape[-1] == 1
     if squeezed:
@@ -117,7 +117,10 @@ def _of_kind(kind: str, source: LabelSource, weight: Array, ignore: tuple[Any, .
     """Elements of a target read as one-hot rows, as codes, or as labels of 0 and 1."""
     if kind == "one_hot":
         if ignore:
-            raise DataError('ignore= cannot be used with kind="one_hot", because it names labels. Use mask= instead.')
+            raise DataError(
+                'ignore= cannot be used with kind="one_hot", because ignore= takes labels, and one-hot rows contain '
+                "only 0 and 1. Use mask= instead."
+            )
         return _of_one_hot(source, weight)
     if ignore:
         left_out = [code for code, level in enumerate(source.levels) if plain_label(level) in ignore]
@@ -135,7 +138,8 @@ def _of_one_hot(source: LabelSource, weight: Array) -> Elements:
     if len(off):
         raise TargetError(
             f"The target is not one-hot in {rows_text(off[0][:1] if off.shape[1] else [0])} ({len(off):,} elements "
-            'have no 1 or several). Mask elements that do not count. For independent labels use kind="multi_label".'
+            "contain no 1 or more than one 1). Mask elements that do not count. For independent labels use "
+            'kind="multi_label".'
         )
     codes, classes = values.argmax(axis=-1).astype(np.int32), tuple(range(values.shape[-1]))
     return Elements("one_hot", codes, classes, weight, columns=_names(source))
@@ -177,7 +181,7 @@ def _element_weight(mask: Array | None, sample_weight: Any, shape: tuple[int, ..
             given = check_finite(np.asarray(unmasked(sample_weight), dtype=float), "sample_weight")
         except TypeError:
             raise DataError(
-                "sample_weight contains entries that are not numbers. Use 0 or more for each element."
+                "sample_weight contains entries that are not numbers. Pass a number of 0 or more for each element."
             ) from None
         if np.any(given < 0):
             raise DataError(

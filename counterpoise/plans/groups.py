@@ -1,7 +1,8 @@
-"""Plans that count groups: a patient with many rows weighs no more than one with few, and no patient is repeated alone.
+"""Plans that count groups: a patient with many rows has the same weight as a patient with few rows.
 
-Balancing by rows repeats whoever has rows of the rare class; with few patients that is one patient many times. Here
-each group of a class has the same share of it. A network then describes a random group, not a random row.
+Balancing by rows repeats the patients with rows of the rare class; with few patients, a single patient may be repeated
+many times. Here, each group of a class has the same share of the class. The probabilities of a network are then for a
+random group, not for a random row.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ class GroupPlan(Plan):
     """A plan whose multiplicities depend on class and group, made by `per_group`.
 
     Attributes:
-        inner: The plan over pairs of class and group that draws and weighs, or None when whole groups are drawn.
+        inner: The plan over pairs of class and group that draws and weights rows, or None if whole groups are drawn.
         groups: int32 (n,), group code of each row.
 
     Example:
@@ -45,7 +46,7 @@ class GroupPlan(Plan):
     def group_counts(self) -> Array:
         """Count the groups of each class, int64 (C,).
 
-        A group with rows of two classes counts in both.
+        A group with rows of two classes counts in both classes.
         """
         assert self.groups is not None
         pairs = np.unique(np.stack([self.codes, self.groups]), axis=1)
@@ -94,27 +95,29 @@ def per_group(
     sample_weight: Any = None,
     classes: Sequence[Any] | None = None,
 ) -> GroupPlan:
-    """Give every group of a class the same share of it, and balance the classes.
+    """Give every group of a class the same share of this class, and balance the classes.
 
-    With G_c groups in class c and n_cg rows in one of them: m_i = t_c / (G_c n_cg), t_c the rows that class c gets.
+    With G_c groups in class c and n_cg rows in group g: m_i = t_c / (G_c n_cg), where t_c is the number of rows drawn
+    from class c.
 
     Args:
         y: Labels, (n,), (n, 1) or one-hot (n, C).
         groups: (n,) group of each row: a patient, a source image, a customer.
-        balance: "oversample": t_c is the largest class; "undersample": the smallest, but a row of each group at least;
-            "none": t_c goes with G_c, a random group as it comes.
-        how: "rows": each epoch draws that many rows of each group, walking through its rows; "weights": every row once,
-            weighted; "whole": all rows of some groups, walking through the groups (the last one goes on in the next
-            epoch), so that a group counts by its rows.
+        balance: "oversample": t_c is the size of the largest class. "undersample": t_c is the size of the smallest
+            class, but at least one row of each group. "none": t_c is proportional to G_c, so groups are drawn at
+            random.
+        how: "rows": each epoch draws the same number of rows from each group, in turn. "weights": every row once, with
+            a weight. "whole": all rows of some groups, in turn, so that a group counts by its number of rows. The last
+            group of an epoch continues in the next epoch.
         sample_weight: Your own weights (n,).
-        classes: The full list of labels when `y` may lack some.
+        classes: All labels, if `y` lacks some of them.
 
     Raises:
-        DataError: groups that are missing or of another length.
-        OptionError: an unknown balance or way.
+        DataError: Groups are missing, or their number differs from the number of labels.
+        OptionError: `balance` or `how` is unknown.
 
-    `population` names what the plan describes; unless how="whole", multiplicities differ within a class, so that
-    probabilities need a calibrator.
+    `population` describes what a row of the plan represents. Unless how="whole", multiplicities differ within a class,
+    so probabilities need a calibrator.
 
     Example:
         >>> y, who = [0] * 6 + [1] * 4, ["a", "b", "c", "d", "e", "f", "g", "g", "g", "h"]

@@ -1,7 +1,8 @@
-"""Plans that follow the predictions of earlier ensemble members: hard rows are drawn more, or easy ones left out.
+"""Plans that use predictions of earlier ensemble members to draw more hard rows, or fewer easy rows.
 
-The hardness of a row is 1 - p(its own class), p the mean over those members, uncorrected: all of them saw balanced
-classes. Rows of the smallest class are always all drawn; of every other class as many, which ones hardness decides.
+The hardness of a row is 1 - p(its own class), where p is the mean over the earlier members. p is not corrected, because
+all members were trained on balanced classes. All rows of the smallest class are always drawn. The same number of rows
+is drawn from every other class, depending on hardness.
 """
 
 from __future__ import annotations
@@ -31,25 +32,25 @@ def self_paced(
     sample_weight: Any = None,
     classes: Sequence[Any] | None = None,
 ) -> Plan:
-    """Undersample by hardness: early members see more easy rows than later ones.
+    """Undersample by hardness: early members see more easy rows than later members.
 
-    Rows of a larger class lie in `bins` bins of equal width between its least and its largest hardness. Bin l gets a
-    share of the draws in proportion to 1 / (h_l + tan(pi i / (2 n))): h_l the mean hardness of its rows, i the members
-    so far, n `members`. So at first bins count by their ease, which keeps noise out, and in the end all bins count the
-    same, however few rows a hard one contains.
+    The rows of a larger class are put into `bins` bins of equal width between the lowest and the highest hardness. The
+    share of bin l in the draws is proportional to 1 / (h_l + tan(pi i / (2 n))), where h_l is the mean hardness of its
+    rows, i the number of members so far, and n is `members`. At first, bins of easy rows are drawn more often, which
+    excludes noise. In the end, all bins are drawn equally often, even if a bin of hard rows contains few rows.
 
     Args:
         y: Labels, (n,), (n, 1) or one-hot (n, C).
-        before: (i, n, C) probabilities that the members so far, each trained on balanced rows, give the rows; None or
-            empty: undersampling at random.
-        members: How many members there will be, more than i.
-        bins: Bins of hardness.
-        redraw: Whether each epoch draws other rows of the bins; False keeps one set, as the paper does.
+        before: (i, n, C) probabilities of the rows, predicted by the members so far, each trained on balanced rows.
+            None or empty: random undersampling.
+        members: Total number of members, more than i.
+        bins: Number of bins of hardness.
+        redraw: Whether each epoch draws other rows of the bins. False keeps one set, as in the paper.
         sample_weight: Your own weights (n,).
-        classes: The full list of labels when `y` may lack some.
+        classes: All labels, if `y` lacks some of them.
 
     Raises:
-        OptionError: probabilities of another shape, or of too many members.
+        OptionError: The probabilities have another shape, or are from too many members.
 
     Example:
         >>> y, p = [0] * 8 + [1] * 2, [0.1] * 6 + [0.8, 0.9] + [0.9] * 2
@@ -84,17 +85,18 @@ def cascade(
 ) -> Plan:
     """Undersample from a pool that loses its easiest rows after each member.
 
-    After member i of n a class of n_c rows keeps n_c f^i of them, f = (min(n) / n_c)^(1 / (n - 1)): those that were
-    hardest for it among the rows kept before. The last member's pool has the size of the smallest class.
+    After member i of n, a class of n_c rows keeps n_c f^i of its rows, f = (min(n) / n_c)^(1 / (n - 1)). These are the
+    rows that were hardest for this member, among the rows kept before. The pool of the last member has the size of the
+    smallest class.
 
     Args:
         y: Labels, (n,), (n, 1) or one-hot (n, C).
-        before: (i, n, C) probabilities that the members so far give the rows, in their order; None or empty:
-            undersampling at random.
+        before: (i, n, C) probabilities of the rows, predicted by the members so far, in order. None or empty: random
+            undersampling.
         members, redraw, sample_weight, classes: As in `self_paced`.
 
     Raises:
-        OptionError: probabilities of another shape, or of too many members.
+        OptionError: The probabilities have another shape, or are from too many members.
 
     Example:
         >>> y, p = [0] * 8 + [1] * 2, [0.1] * 4 + [0.6, 0.7, 0.8, 0.9] + [0.9] * 2
@@ -165,8 +167,8 @@ def _scores(before: Any, base: Plan, members: int) -> Array:
         raise OptionError(f"before has shape {scores.shape}. Expected (members so far, {shape[0]}, {shape[1]}).")
     if len(scores) >= members:
         raise OptionError(
-            f"before has {len(scores)} members, but the ensemble has only {members}. "
-            f"Use members={len(scores) + 1} or more."
+            f"before has {len(scores)} members, but the ensemble has only {members}. Use "
+            f"members={len(scores) + 1} or more."
         )
     return scores
 

@@ -1,12 +1,13 @@
-"""Plans over images with masks: images that contain a rare class are drawn more often, or those without it less often.
+"""Plans for images with masks: images with a rare class are drawn more often, or images without it less often.
 
-An image counts as one of the rarest class that it contains, by the number of images that contain it; then any plan over
-classes of rows draws it. This changes the shares of pixels by an amount that differs from pixel to pixel, since whole
-images come along: no constant corrects the probabilities. Two ways out:
+The class of an image is the rarest class that it contains, by the number of images. Any plan for classes of rows can
+then draw images. This changes the class proportions of pixels differently for each pixel, because whole images are
+drawn, so no constant corrects the probabilities. There are two solutions:
 
-- `weighted=True`: the loss of each image weighs 1 / its inclusion (how often an epoch draws it). Training then expects
-  the pixels of the data, and no correction is due; rare images are seen more often, at a smaller weight each.
-- else the probabilities need a calibrator, fitted on whole images at the shares of the data.
+- `weighted=True`: the loss of each image is weighted by 1 / its inclusion (how often an epoch draws it). The expected
+  loss then equals the loss over the original pixels, and no correction is needed. Rare images are drawn more often,
+  each with a smaller weight.
+- `weighted=False`: the probabilities need a calibrator, fitted on whole images with the original class proportions.
 
 Source: weights by inclusion, Horvitz and Thompson (JASA 47, 1952).
 """
@@ -34,22 +35,22 @@ def image_plan(
     sample_weight: Any = None,
     classes: Sequence[Any] | None = None,
 ) -> Plan:
-    """A plan over images by what they contain.
+    """Make a plan for images by the classes that they contain.
 
     Args:
-        counts: int (N, C), pixels of each class in each image; those that are ignored left out.
-        make: A plan over classes of rows, such as `oversample` or `undersample`, or one with its options bound.
-        weighted: Whether the loss of an image weighs 1 / its inclusion (see the module).
+        counts: int (N, C), number of pixels of each class in each image, without ignored pixels.
+        make: A plan for classes of rows, such as `oversample` or `undersample`, or such a plan with its options bound.
+        weighted: Whether the loss of an image is weighted by 1 / its inclusion (see the module).
         sample_weight: Your own weights of images (N,).
-        classes: What the C classes are called in messages.
+        classes: Names of the C classes in messages.
 
     Returns:
-        A plan over N rows whose classes are those of images (`image_classes`); `inclusion` and `pixel_shares` describe
-        it. Weighted, its shift is 0.
+        A plan for N rows with the classes of images (`image_classes`). `inclusion` and `pixel_shares` describe it. With
+        `weighted`, its shift is 0.
 
     Raises:
-        DataError: `counts` is no table of counts.
-        OptionError: All images are of one class, so that drawing them has no effect.
+        DataError: `counts` is not a table of counts.
+        OptionError: All images have the same class, so drawing them has no effect.
 
     Example:
         >>> counts = [[9, 0], [9, 0], [9, 0], [6, 3]]
@@ -64,9 +65,9 @@ def image_plan(
     present = np.unique(codes)
     if len(present) < 2:
         raise OptionError(
-            f"All {len(codes):,} images contain class {labels[int(present[0])]!r} and no rarer class. Drawing some "
-            f"images more often has no effect. Expected images with and without a class. Use class weights "
-            f"instead, for example with class_weight, or draw crops around the rare class."
+            f"All {len(codes):,} images contain class {labels[int(present[0])]!r} and no rarer class, so drawing some "
+            "images more often has no effect. Expected images with and without a class. Use class weights instead, "
+            "for example with class_weight, or draw crops around the rare class."
         )
     plan = make([labels[code] for code in codes.tolist()], sample_weight=sample_weight)
     return replace(plan, class_weights=plan.counts / plan.drawn) if weighted else replace(plan, needs_calibration=True)
@@ -75,8 +76,8 @@ def image_plan(
 def image_classes(counts: Any) -> Array:
     """Return the class of each image, int64 (N,): the rarest class that it contains.
 
-    Of classes that are in as many images, the one with fewer pixels in all. An image without pixels that count is one
-    of the most frequent class.
+    If two classes are in the same number of images, the class with fewer pixels is rarer. An image without counted
+    pixels has the most frequent class.
 
     Example:
         >>> image_classes([[5, 0, 0], [4, 1, 0], [3, 1, 1], [0, 0, 0]]).tolist()
@@ -90,7 +91,7 @@ def image_classes(counts: Any) -> Array:
 
 
 def inclusion(plan: Plan) -> Array:
-    """How often each row comes in an average epoch, float64 (N,).
+    """Return how often each row occurs in an average epoch, float64 (N,).
 
     Example:
         >>> inclusion(image_plan([[9, 0], [9, 0], [9, 0], [6, 3]])).tolist()

@@ -1,7 +1,7 @@
-"""Plans for independent labels: a row may have several, so the labels cannot be balanced one at a time.
+"""Plans for independent labels: a row may have several labels, so labels cannot be balanced one at a time.
 
-Each plan reports what it reaches: `label_shares` before and after. The shift of one label depends on the others, so the
-probabilities need a calibrator.
+Each plan reports the shares of labels before and after, in `label_shares`. The shift of one label depends on the other
+labels, so the probabilities need a calibrator.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class MultiLabelPlan(Plan):
 
     @property
     def label_shares(self) -> tuple[Array, Array]:
-        """Compute the share of rows with each label before and after the plan.
+        """The share of rows with each label, before and after the plan.
 
         Float64 (L,) each. The second is for an average epoch.
         """
@@ -97,16 +97,16 @@ class MultiLabelPlan(Plan):
 
 
 def label_sets(y: Any, ratio: float = 1.0, *, sample_weight: Any = None) -> MultiLabelPlan:
-    """Balance the sets of labels as if each were a class ("label power set"): for few labels.
+    """Balance sets of labels as if each set were a class ("label power set"), for few labels.
 
     Args:
         y: (n, L) zeros and ones.
-        ratio: Wanted size of the rarer sets over the most frequent, in (0, 1].
+        ratio: Wanted size of the rarer sets divided by the size of the most frequent set, in (0, 1].
         sample_weight: Your own weights (n,).
 
     Raises:
-        TargetError: other values than 0 and 1, or missing ones.
-        OptionError: more than 256 distinct sets; use `clone_labels` or `weigh_labels`.
+        TargetError: `y` contains values other than 0 and 1, or missing values.
+        OptionError: There are more than 256 distinct sets. Use `clone_labels` or `weigh_labels`.
 
     Example:
         >>> y = [[0, 0]] * 6 + [[1, 0]] * 3 + [[1, 1]]
@@ -128,13 +128,13 @@ def label_sets(y: Any, ratio: float = 1.0, *, sample_weight: Any = None) -> Mult
 def clone_labels(y: Any, share: float = 0.25, *, sample_weight: Any = None) -> MultiLabelPlan:
     """Repeat rows of the rare labels until an epoch has grown by a share (ML-ROS).
 
-    A label is rare while its imbalance (rows of the most frequent label over its own) is above the mean over labels;
-    rare labels take turns. Which rows are repeated is drawn again in each epoch, so the labels that come along are
-    counted as they come on average.
+    The imbalance of a label is the number of rows of the most frequent label divided by its own number of rows. A label
+    is rare as long as its imbalance is above the mean over the labels. Rare labels take turns. The repeated rows are
+    drawn again in each epoch, so other labels of these rows are counted by their average.
 
     Args:
         y: (n, L) zeros and ones.
-        share: Extra rows over n, above 0.
+        share: Number of extra rows divided by n, above 0.
         sample_weight: Your own weights (n,).
 
     Example:
@@ -157,15 +157,15 @@ def weigh_labels(
 
     The weights come from iterative proportional fitting.
 
-    For each label in turn the rows that have it and those that lack it are scaled until its weighted share fits; the
-    rounds go on until all fit. No weight exceeds `most` times the smallest, and labels that come together cannot have
-    any shares one likes: `label_shares` reports what was reached.
+    For each label in turn, the weights of rows with and without the label are scaled until its weighted share fits.
+    This is repeated until the shares of all labels fit. No weight exceeds `most` times the smallest weight. If labels
+    often occur together, not every set of shares can be reached: `label_shares` reports the shares that were reached.
 
     Args:
         y: (n, L) zeros and ones.
-        target: Share that every rarer label is raised to, or wanted shares (L,); each above 0 and below 1.
-        most: Largest over smallest weight, 1 or more.
-        rounds: Rounds through the labels at most.
+        target: Share to which every rarer label is raised, or wanted shares (L,), each above 0 and below 1.
+        most: Largest weight divided by the smallest weight, 1 or more.
+        rounds: Maximum number of rounds through the labels.
         sample_weight: Your own weights (n,).
 
     Source: Deming and Stephan 1940 (iterative proportional fitting).
@@ -179,7 +179,9 @@ def weigh_labels(
     before = labels.mean(axis=0)
     if np.any((before == 0) | (before == 1)):
         constant = int(np.flatnonzero((before == 0) | (before == 1))[0])
-        raise TargetError(f"Label {constant} is the same in all rows, so no weight changes its share. Leave it out.")
+        raise TargetError(
+            f"Label {constant} is the same in all rows, so no weight changes its share. Leave this label out."
+        )
     wanted = np.maximum(before, target) if np.ndim(target) == 0 else np.asarray(target, dtype=float)
     if wanted.shape != before.shape or np.any((wanted <= 0) | (wanted >= 1)):
         raise OptionError(f"target is {target!r:.80}. Give one share, or {len(before)} shares, above 0 and below 1.")

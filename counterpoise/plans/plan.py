@@ -1,8 +1,8 @@
-"""The plan: which rows an epoch draws, what each weighs, and the prior shift that follows.
+"""The sampling plan: which rows an epoch draws, the weight of each row, and the resulting prior shift.
 
-A plan is a frozen value made from labels alone, so it fits any kind of input. `epoch(number, seed)` gives row
-numbers and the loss weight of each; nothing is copied. Weights have mean 1, because Keras divides a weighted loss by
-the number of rows: a plan must not change the step size.
+A plan is made only from labels and does not change, so it works for any kind of input. `epoch(number, seed)` returns
+row numbers and the loss weight of each row; nothing is copied. Weights have the mean 1, because Keras divides a
+weighted loss by the number of rows, and a plan must not change the step size.
 """
 
 from __future__ import annotations
@@ -30,22 +30,22 @@ _WORDS = ("name", "classes", "population")
 
 @dataclass(frozen=True)
 class Plan:
-    """Multiplicities per class and how they are realized.
+    """A sampling plan: how often each class is drawn in an epoch, and with which weights.
 
     Attributes:
-        name: What the plan is called in reports.
+        name: Name of the plan in reports.
         codes: int32 (n,), class code of each row.
         classes: The labels behind the codes.
         drawn: int64 (C,), rows of each class drawn in one epoch.
         class_weights: float64 (C,), loss weight per row of each class before scaling to mean 1.
-        draw: "even" (repeats and a walked remainder), "replacement" (independent draws where a class grows) or
-            "bootstrap" (independent draws of every class).
-        redraw: Whether each epoch draws other rows; False keeps one fixed set.
-        sample_weight: float64 (n,) the user's own weights, or None.
+        draw: "even" (whole repeats, and the remainder without replacement), "replacement" (independent draws if a class
+            grows) or "bootstrap" (independent draws of every class).
+        redraw: Whether each epoch draws other rows. False keeps one fixed set of rows.
+        sample_weight: float64 (n,), the user's own weights, or None.
         needs_calibration: True if subtracting the shift alone does not give calibrated probabilities.
         population: What a row represents, in words.
         deferred: Share of the steps that are taken with another plan first (see `deferred`); 0 = none.
-        first: That plan, or None.
+        first: The plan of these first steps, or None.
 
     Example:
         >>> plan = Plan("twice", np.array([0, 0, 1]), np.array(["no", "yes"]), np.array([2, 2]), np.ones(2))
@@ -72,7 +72,7 @@ class Plan:
             label = self.classes[int(np.argmin(self.drawn))]
             raise OptionError(
                 f"Plan {self.name!r} would draw no row of class {label!r}. Every class needs at least one row in an "
-                "epoch. Choose a ratio that leaves it one."
+                "epoch. Choose a ratio that keeps at least one row of this class."
             )
         if np.any(lost := ~((self.class_weights > 0) & np.isfinite(self.class_weights))):
             label = self.classes[int(np.argmax(lost))]
@@ -99,7 +99,7 @@ class Plan:
     def multiplicity(self) -> Array:
         """m_c: the relative count of a row of class c in one epoch, float64 (C,).
 
-        It is relative to the mean row.
+        The count is relative to the mean over all rows.
         """
         return self.drawn / self.counts * self.class_weights
 
@@ -110,7 +110,7 @@ class Plan:
 
     @property
     def drawn_shares(self) -> Array:
-        """Class proportions of what is drawn, before weights, float64 (C,), sum 1."""
+        """Class proportions of the drawn rows, before weights, float64 (C,), sum 1."""
         return self.drawn / self.drawn.sum()
 
     @property
@@ -130,7 +130,7 @@ class Plan:
         """Return the row numbers of one epoch in training order, and the loss weight of each.
 
         Args:
-            number: Which epoch, 0 or more. With `redraw=False` the set is that of epoch 0, in a new order.
+            number: Number of the epoch, 0 or more. With `redraw=False`, the rows are those of epoch 0 in a new order.
             seed: The same (number, seed) always gives the same rows.
 
         Returns:
@@ -147,7 +147,7 @@ class Plan:
     def weights(self) -> Array:
         """Return the loss weight of each row, float32 (n,).
 
-        The mean over the rows of an epoch (over all rows when the plan draws each once) is 1.
+        The mean of the weights over the rows of an epoch is 1. If the plan draws each row once, these are all rows.
         """
         return self._weights_of(slice(None))
 
@@ -165,13 +165,13 @@ class Plan:
     def given(self) -> int:
         """Rows for which the plan was made.
 
-        Higher row numbers are those of `new`.
+        Higher row numbers belong to the rows in `new`.
         """
         return len(self.codes)
 
     @property
     def needs_features(self) -> bool:
-        """Whether the plan needs features (synthesis, cleaning), by `realize`."""
+        """Whether the plan needs features from `realize`, as synthesis and cleaning do."""
         return False
 
     @property
@@ -180,7 +180,7 @@ class Plan:
         return None
 
     def realize(self, x: Any, seed: int = 0) -> Plan:
-        """Carry out the plan on the features `x` of its rows.
+        """Apply the plan to the features `x` of its rows.
 
         A plan that needs no features is returned unchanged.
         """

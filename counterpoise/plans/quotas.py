@@ -1,4 +1,4 @@
-"""Exact quotas: every batch has a fixed number of rows of each class."""
+"""Quotas: every batch has a fixed number of rows of each class."""
 
 from __future__ import annotations
 
@@ -80,22 +80,22 @@ def quota(
     sample_weight: Any = None,
     classes: Sequence[Any] | None = None,
 ) -> QuotaPlan:
-    """Make every batch of a fixed number of rows of each class.
+    """Fill every batch with a fixed number of rows of each class.
 
-    Each class is walked through in a seeded order, without a repeat before its rows are used up, across batches and
-    epochs. m_c = steps q_c / n_c.
+    The rows of each class are drawn in a seeded order, across batches and epochs. No row is repeated before all rows of
+    its class are used. m_c = steps q_c / n_c.
 
     Args:
         y: Labels, (n,), (n, 1) or one-hot (n, C).
-        rows: Rows per batch by label, every class named; or "equal": batch_size // C of each.
-        batch_size: With "equal", the size to share out; a dict makes its own batch size, its sum.
-        steps: Batches of an epoch; None: ceil(n / batch size), as many as without a quota.
+        rows: A dict from every label to its number of rows per batch, or "equal": batch_size // C rows of each class.
+        batch_size: Rows per batch, with "equal". With a dict, the batch size is the sum of its numbers.
+        steps: Number of batches in an epoch. None: ceil(n / batch size), as many as without a quota.
         sample_weight: Your own weights (n,).
-        classes: The full list of labels when `y` may lack some.
+        classes: All labels, if `y` lacks some of them.
 
     Raises:
-        OptionError: A quota below 1, a class without one, or a batch too small for all classes.
-        TargetError: An unknown label, or labels that are no classes.
+        OptionError: A quota is below 1, a class has no quota, or the batch is too small for all classes.
+        TargetError: A label is unknown, or the labels are not classes.
 
     Source: the fixed share of positives per batch of Yuan et al. 2023 ("LibAUC"), for any number of classes.
 
@@ -124,7 +124,7 @@ def _per_batch(rows: Any, labels: Sequence[Any], batch_size: int) -> Array:
     """Rows of each class in a batch, int64 (C,), from "equal" or a dict of labels; checked."""
     if isinstance(rows, str):
         if rows != "equal":
-            raise OptionError(f'The quota is {rows!r}. Use "equal", or a dict with the rows of each label.')
+            raise OptionError(f'The quota is {rows!r}. Use "equal", or a dict with the number of rows for each label.')
         share = check_int(batch_size, "batch_size") // len(labels)
         if not share:
             raise OptionError(
@@ -139,6 +139,7 @@ def _per_batch(rows: Any, labels: Sequence[Any], batch_size: int) -> Array:
         out[known[str(label)]] = check_int(number, f"quota of class {label!r}")
     if np.any(out == 0):
         raise OptionError(
-            f"Class {labels[int(np.argmin(out))]!r} has no quota. Give one for each of: {', '.join(known)}."
+            f"Class {labels[int(np.argmin(out))]!r} has no quota. Pass a number of rows for each of: "
+            f"{', '.join(known)}."
         )
     return out

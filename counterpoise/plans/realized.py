@@ -121,5 +121,5 @@ def check_rows(x: Any, plan: Plan) -> None:
     if rows_in(x) != len(plan.codes):
         raise OptionError(
             f"Plan {plan.name!r} was made for {len(plan.codes):,} rows, but the features have {rows_in(x):,}. "
-            "Make it from the labels of the same rows."
+            "Make the plan from the labels of the same rows."
         )

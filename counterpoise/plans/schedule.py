@@ -15,26 +15,26 @@ P = TypeVar("P", bound=Plan)
 
 
 def deferred(plan: P, at: float = 0.8) -> P:
-    """Train on every row once an epoch first, and follow the plan in the last steps.
+    """Train on every row once per epoch first, and use the plan in the last steps.
 
-    The network learns what it sees from the data as they are; the last stage moves the boundary. Goes with class
-    weights (deferred re-weighting), with oversampling and undersampling (deferred re-sampling), and with rows that a
-    plan makes.
+    In the first stage, the network learns features from the original data. In the last stage, the plan moves the
+    decision boundary. The plan can be class weights (deferred re-weighting), oversampling or undersampling (deferred
+    re-sampling), or a plan that creates rows.
 
-    A plan again: its rows, weights, prior and shift are those of the last stage, where training ends. What a network
-    keeps of the first stage is not known, so its probabilities need a calibrator.
+    The result is a plan too. Its rows, weights, prior and shift are those of the last stage, with which training ends.
+    The effect of the first stage on the network is not known, so the probabilities need a calibrator.
 
     Args:
-        plan: What the last stage follows.
-        at: Share of the steps, above 0 and below 1, after which it begins, cut to whole epochs of the first stage. With
-            early stopping it begins as soon as the first stage has run out of patience, from its best round; rounds of
-            the first stage are never what is kept, unless no step of the last one was taken.
+        plan: The plan of the last stage.
+        at: Share of the steps after which the last stage begins, above 0 and below 1, rounded down to whole epochs of
+            the first stage. With early stopping, the last stage begins when the first stage runs out of patience, and
+            starts from its best round. A round of the first stage is never kept, unless the last stage took no step.
 
     Returns:
-        The plan, with what comes before it in `first`. `stages` has both.
+        The plan. `first` is the plan of the first stage, and `stages` contains both.
 
     Raises:
-        OptionError: a share out of range, or a plan that is deferred already.
+        OptionError: The share is out of range, or the plan is already deferred.
 
     Example:
         >>> from counterpoise.plans.class_plans import oversample

@@ -23,7 +23,7 @@ _CALL = re.compile(r"^\s*(?P<name>[a-z_]+)\s*(?:\(\s*(?P<number>[-+.\deE]+)\s*\)
 def _logarithmic(mass: Array, constant: float) -> Array:
     if not constant > 1:
         raise OptionError(
-            f"The constant of log({constant:g}) is not above 1. Use a number above 1, for example log(1.02)."
+            f"The constant in log({constant:g}) is not above 1. Use a number above 1, for example log(1.02)."
         )
     return 1.0 / np.log(constant + mass / mass.sum())
 
@@ -41,7 +41,7 @@ _SCHEMES: Mapping[str, tuple[float | None, Callable[[Array, float], Array]]] = {
 
 
 def scheme_weights(scheme: Any, mass: Array, labels: Sequence[Any], frequency: Array | None = None) -> Array:
-    """Weights per class float64 (C,), not yet scaled.
+    """Compute weights per class, float64 (C,), not yet scaled.
 
     - "none" or None: 1.
     - "balanced": n / (C n_c), as scikit-learn.
@@ -55,13 +55,13 @@ def scheme_weights(scheme: Any, mass: Array, labels: Sequence[Any], frequency: A
 
     Args:
         scheme: One of these.
-        mass: float (C,), what the elements of each class count together.
+        mass: float (C,), total weight of the elements of each class.
         labels: The labels (C,).
         frequency: float (C,), f_c of "median_frequency".
 
     Raises:
-        TargetError: a class without elements.
-        OptionError: an unknown scheme, or weights that do not fit.
+        TargetError: A class has no elements.
+        OptionError: The scheme is unknown, or the weights do not fit.
 
     Example:
         >>> scheme_weights("power(0)", np.array([9.0, 1.0]), "ab").tolist()
@@ -75,8 +75,8 @@ def scheme_weights(scheme: Any, mass: Array, labels: Sequence[Any], frequency: A
     empty = np.flatnonzero(mass <= 0)
     if len(empty) and scheme != "none":
         raise TargetError(
-            f"Class {labels[empty[0]]!r} has no element that counts, so its weight cannot be computed. Leave it out "
-            f"of classes=, or give weights by label as a dict."
+            f"Class {labels[empty[0]]!r} has no element that counts, so its weight cannot be computed. Leave this "
+            "class out of classes=, or give weights by label as a dict."
         )
     if not isinstance(scheme, str):
         return targets.cost(mass, scheme)
@@ -126,5 +126,7 @@ def _by_label(wanted: Mapping[Any, Any], mass: Array, labels: Sequence[Any]) -> 
             f"{', '.join(str(label) for label in labels)}."
         )
     if not np.any(out[mass > 0] > 0):
-        raise OptionError("The weights of all classes that occur are 0. Give at least one of them a weight above 0.")
+        raise OptionError(
+            "The weights of all classes in the target are 0. Give at least one of these classes a weight above 0."
+        )
     return np.nan_to_num(out, nan=0.0)

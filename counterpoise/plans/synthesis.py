@@ -1,7 +1,7 @@
-"""Plans that make rows or take rows away by their features: the bridge to imbalanced-learn.
+"""Plans that create or remove rows by their features, with samplers of imbalanced-learn.
 
-Such a plan is made from labels, like every plan; `realize(x)` carries it out on the features of the training rows and
-gives a plan over given and new rows. Nothing outside the training rows is ever looked at.
+Such a plan is made from labels, like every plan. `realize(x)` applies it to the features of the training rows, and
+returns a plan for given and new rows. It uses no rows other than the training rows.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Synthesis(Unrealized):
 
     Attributes:
         sampler: A name of `samplers.MAKERS`, or an imbalanced-learn sampler.
-        k_neighbors: Neighbors that a row is averaged with; None: the sampler's own.
+        k_neighbors: Number of neighbors with which a row is averaged. None: the default of the sampler.
         options: Further settings of the sampler.
     """
 
@@ -43,7 +43,7 @@ class Synthesis(Unrealized):
 
     @property
     def new_counts(self) -> Array:
-        """New rows of each class, int64 (C,)."""
+        """Number of new rows of each class, int64 (C,)."""
         return self.drawn - self.counts
 
     def new_rows(self, x: Any, seed: int = 0) -> tuple[Any, Array]:
@@ -58,8 +58,8 @@ class Synthesis(Unrealized):
             Features of the new rows, in the structure and types of `x`, and their class codes int32, class by class.
 
         Raises:
-            DataError: A class with fewer rows than neighbors, infinite or textual features.
-            OptionError: A sampler that does not fit these columns.
+            DataError: A class has fewer rows than neighbors, or features are infinite or text.
+            OptionError: The sampler does not support these columns.
         """
         check_rows(x, self)
         layout = layout_of(x)
@@ -73,7 +73,7 @@ class Synthesis(Unrealized):
         return layout.unpack(np.concatenate(chosen)), codes
 
     def realize(self, x: Any, seed: int = 0) -> Realized:
-        """The plan with its new rows (`.new`), made by `new_rows`."""
+        """Return the plan with its new rows (`.new`), made by `new_rows`."""
         fresh, new = self.new_rows(x, seed)
         rows = Rows(None, np.concatenate([self.codes, new]), np.arange(len(self.codes) + len(new)), None)
         return realized(self.name, self, _over(rows, self), rows, fresh, new)
@@ -120,14 +120,14 @@ class Synthesis(Unrealized):
 class Cleaning(Unrealized):
     """All rows except those among other classes (see `clean`).
 
-    How many rows stay is known after `realize`; until then the plan counts them all.
+    The number of kept rows is known after `realize`. Until then, the plan counts all rows.
     """
 
     sampler: Any = "tomek"
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def kept(self, x: Any, seed: int = 0) -> Array:
-        """Row numbers that stay, int64, rising."""
+        """Row numbers of the kept rows, int64, ascending."""
         check_rows(x, self)
         named = isinstance(self.sampler, str)
         sampler = samplers.cleaner(self.sampler, self.options) if named else _copy(self.sampler)
@@ -158,25 +158,25 @@ def synthesize(
     classes: Sequence[Any] | None = None,
     **options: Any,
 ) -> Synthesis:
-    """Make new rows of the smaller classes from the training rows, by imbalanced-learn.
+    """Create synthetic rows of smaller classes from training rows, with imbalanced-learn.
 
-    Classes are brought to the sizes of `oversample(y, ratio)`: n_c max(1, ratio max(n) / n_c). `log_shift` holds the
-    rows drawn against the rows given, as if synthetic rows were like the real ones of their class. They are not, so the
-    shift is where the correction starts and a calibrator has to follow (`needs_calibration`).
+    The class sizes are the same as with `oversample(y, ratio)`: n_c max(1, ratio max(n) / n_c). `log_shift` compares
+    the drawn rows with the given rows, as if synthetic rows were like real rows of their class. They are not, so this
+    shift is only the start of the correction, and a calibrator must follow (`needs_calibration`).
 
     Args:
         y: Labels, (n,), (n, 1) or one-hot (n, C).
-        sampler: "smote" (SMOTE-NC or SMOTE-N where columns are levels), "borderline_smote", "svm_smote",
-            "kmeans_smote", "adasyn", "smote_nc", "smote_n", or an imbalanced-learn sampler that keeps the given rows
-            first. Its settings but not its `sampling_strategy` count.
-        ratio: Wanted size of the smaller classes over the largest, in (0, 1].
-        k_neighbors: Neighbors that each row is averaged with; None: the sampler's own (mostly 5).
-        sample_weight: Your own weights (n,); new rows weigh 1.
-        classes: The full list of labels when `y` may lack some.
+        sampler: "smote" (SMOTE-NC or SMOTE-N for categorical columns), "borderline_smote", "svm_smote", "kmeans_smote",
+            "adasyn", "smote_nc", "smote_n", or an imbalanced-learn sampler that returns the given rows first. All its
+            settings are used, except `sampling_strategy`.
+        ratio: Wanted size of the smaller classes divided by the size of the largest class, in (0, 1].
+        k_neighbors: Number of neighbors with which a row is averaged. None: the default of the sampler (mostly 5).
+        sample_weight: Your own weights (n,). New rows have the weight 1.
+        classes: All labels, if `y` lacks some of them.
         **options: Further settings of the sampler.
 
     Raises:
-        OptionError: an unknown sampler or setting.
+        OptionError: The sampler or a setting is unknown.
 
     Source: Chawla et al. 2002 (SMOTE); the samplers' own papers in imbalanced-learn's manual.
 
@@ -202,18 +202,18 @@ def synthesize(
 def clean(
     y: Any, sampler: Any = "tomek", *, sample_weight: Any = None, classes: Sequence[Any] | None = None, **options: Any
 ) -> Cleaning:
-    """Remove rows that are among other classes, by imbalanced-learn.
+    """Remove rows that are among rows of other classes, with imbalanced-learn.
 
     Args:
         y: Labels, (n,), (n, 1) or one-hot (n, C).
         sampler: "tomek", "enn", "renn", "all_knn", "near_miss", "one_sided", "neighborhood", "condensed",
             "hardness", or an imbalanced-learn sampler with `sample_indices_`.
         sample_weight: Your own weights (n,).
-        classes: The full list of labels when `y` may lack some.
+        classes: All labels, if `y` lacks some of them.
         **options: Settings of the sampler.
 
-    Which rows go depends on their features, so the shift of the class counts is not all that happened: probabilities
-    need a calibrator.
+    Which rows are removed depends on their features. The shift of the class counts therefore does not describe the
+    whole change, and probabilities need a calibrator.
 
     Example:
         >>> y, x = np.array([0, 0, 0, 1, 1]), np.array([[0.0], [0.1], [0.9], [1.0], [2.0]])

@@ -97,7 +97,7 @@ def codes_among(elements: Elements, labels: Sequence[Any], known: str = _WEIGHED
         label = elements.classes[int(elements.codes[strange].flat[0])]
         raise TargetError(
             f"Label {label!r} is not one of the {known} ({int(strange.sum()):,} elements)."
-            f"{did_you_mean(label, labels)} Leave such elements out with ignore=, or give all classes."
+            f"{did_you_mean(label, labels)} Leave such elements out with ignore=, or pass all labels as classes=."
         )
     return np.where(counted, codes, -1)
 
@@ -230,7 +230,7 @@ def _pair_weights(scheme: Any, pairs: Array, labels: Sequence[Any]) -> Any:
         if np.any(pair <= 0) and scheme not in (None, "none"):
             word = "is never present" if pair[1] <= 0 else "is always present"
             raise TargetError(
-                f"Label {label!r} {word}, so its weight cannot be computed. Leave it out, or pass weights."
+                f"Label {label!r} {word}, so its weight cannot be computed. Leave the label out, or pass weights."
             )
         yield scheme_weights(scheme, pair, (f"{label} absent", f"{label} present"))
 
@@ -240,7 +240,9 @@ def _positive_weights(scheme: Any, labels: Sequence[Any]) -> Array:
     values = list(np.ravel(scheme)) if named is None else [named.get(k) for k in labels]
     given = len(values) if named is None else len(named)
     if given != len(labels) or any(v is None for v in values):
-        raise OptionError(f"scheme gives {given} weights. Give one positive weight for each of {list(labels)}.")
+        raise OptionError(
+            f"scheme gives {given} weights. Pass one weight of the positive side for each of {list(labels)}."
+        )
     out = np.asarray(values, dtype=float)
     if not np.all(np.isfinite(out) & (out > 0)):
         raise OptionError(f"The positive weights are {out.tolist()}. Each must be a finite number above 0.")

@@ -33,29 +33,30 @@ def class_weight(
 ) -> Any:
     """Compute the weight of each class of a target.
 
-    For sequences, masks, multi-label and multi-output targets `fit(class_weight=...)` of Keras is wrong or fails; use
-    `sample_weight`, `weight_map` or `compile_balanced`, which take the same arguments.
+    For sequences, masks, multi-label and multi-output targets, `fit(class_weight=...)` of Keras fails or uses wrong
+    weights. Use `sample_weight`, `weight_map` or `compile_balanced`, which take the same arguments.
 
     Args:
         y: The target: class labels (N,), (N, 1), (N, T), (N, H, W) or (N, H, W, 1), numbers or text; one-hot (..., C);
             multi-label (N, L) with kind="multi_label"; or several outputs as a dict, or as a list of arrays.
-        scheme: "balanced", "sqrt", "power(e)", "effective_number(beta)", "median_frequency", "log(c)", "none", a
-            dict of weights by label, or costs (C,) or (C, C) (see `schemes.scheme_weights`). Multi-label: a scheme for
-            each label's absent and present, or positive weights as a dict or (L,). Several outputs: one scheme for all,
-            or a dict (list) with one for each, None for an output that is no class (its target is not read).
-        mask: True where an element counts: the shape of the elements or of their leading axes.
+        scheme: "balanced", "sqrt", "power(e)", "effective_number(beta)", "median_frequency", "log(c)", "none", a dict
+            of weights by label, or costs (C,) or (C, C) (see `schemes.scheme_weights`). Multi-label: a scheme that
+            weights absent against present for each label, or weights of the present labels as a dict or (L,). Several
+            outputs: one scheme for all outputs, or a dict (list) with one scheme for each output. None is for an output
+            that is not a class (its target is not read).
+        mask: True for elements that count, in the shape of the elements or of their leading axes.
         kind: "codes", "one_hot", "multi_label", or "auto" (see `elements`).
-        ignore: A label, or several, whose elements do not count (padding, "void", a missing answer).
-        classes: All labels, or their number; a label outside is an error. Multi-label: names of the labels.
-        sample_weight: What each element counts already; multiplies in.
+        ignore: One or several labels whose elements are ignored (padding, "void", a missing label).
+        classes: All labels, or their number. Any other label is an error. Multi-label: names of the labels.
+        sample_weight: Your own weight of each element. Class weights are multiplied with it.
 
     Returns:
         dict: label -> weight. The mean of weight * sample_weight over the elements that count is 1. Multi-label:
-        label -> {0: weight, 1: weight}, mean 1 for each label. Several outputs: a dict (list) of these, None where the
+        label -> {0: weight, 1: weight}, mean 1 for each label. Several outputs: a dict (list) of these, None if the
         scheme is None.
 
     Raises:
-        TargetError, OptionError, DataError: what was got, what was expected, what to do.
+        TargetError, OptionError, DataError: The message states what was passed, what was expected, and how to fix it.
 
     Example:
         >>> class_weight(["ok", "ok", "ok", "broken"])
@@ -78,12 +79,13 @@ def sample_weight(
 ) -> Any:
     """Compute the weight of each element of a target, for `fit(sample_weight=...)`.
 
-    Arguments and errors are those of `class_weight`.
+    The arguments and errors are the same as in `class_weight`.
 
     Returns:
         float32 of the shape of the elements: (N,) for (N,), (N, 1) and one-hot (N, C); (N, T); (N, H, W) for masks of
-        any form; (N, L) for multi-label, which fits the losses of independent labels in `cp.losses`. 0 where masked or
-        ignored; mean 1 over the rest. Several outputs: a dict or list of these, None where the scheme is None.
+        any form; (N, L) for multi-label, which fits the losses of independent labels in `cp.losses`. Masked and ignored
+        elements have the weight 0; the mean of all other weights is 1. Several outputs: a dict or list of such arrays,
+        with None if the scheme is None.
 
     Example:
         >>> sample_weight([0, 0, 0, 1])
@@ -131,15 +133,15 @@ def _check_rows(outputs: Sequence[Any], explicit: bool) -> None:
         raise ragged("the target")
     if len(outputs) > max(lengths):
         raise TargetError(
-            f"The target is a list of {len(outputs):,} arrays of {max(lengths):,} rows, which would be "
-            f"{len(outputs):,} "
-            "outputs of a model. Stack sequences into one array of shape (N, T): np.stack(y)."
+            f"The target is a list of {len(outputs):,} arrays of {max(lengths):,} rows, which Keras reads as "
+            f"{len(outputs):,} outputs of a model. If the arrays are sequences, stack them into one array of shape "
+            "(N, T): np.stack(y)."
         )
     if len(outputs) > 2 and not explicit and all(len(output.shape) == 1 for output in outputs):
         warnings.warn(
-            f"The target is a list of {len(outputs)} vectors. They are read as {len(outputs)} outputs of a model, each "
-            "balanced by itself. For sequences, use one array of shape (N, T), np.stack(y). For outputs, a dict by "
-            "name avoids this warning.",
+            f"The target is a list of {len(outputs)} vectors. Counterpoise reads them as {len(outputs)} outputs of a "
+            "model and balances each output separately. If the vectors are sequences, pass one array of shape (N, T): "
+            "np.stack(y). If they are outputs, pass a dict by name to avoid this warning.",
             UserWarning,
             stacklevel=4,
         )
@@ -163,10 +165,12 @@ def per_output(option: Any, names: Sequence[Any], y: Any, word: str) -> dict[Any
     missing = [k for k in names if k not in given]
     if strange:
         raise OptionError(
-            f"{word} names output {strange[0]!r}, which the target does not have.{did_you_mean(strange[0], names)}"
+            f"{word} names output {strange[0]!r}, but the target has no such output.{did_you_mean(strange[0], names)}"
         )
     if missing and word == "scheme":
-        raise OptionError(f"scheme has no entry for output {missing[0]!r}. Give one (None for no weights).")
+        raise OptionError(
+            f"scheme has no entry for output {missing[0]!r}. Pass a scheme for this output (None for no weights)."
+        )
     return {k: given.get(k) for k in names}
 
 

@@ -33,24 +33,24 @@ def ray(
 ) -> Cluster:  # fmt: skip
     """Train on a Ray cluster: `compare(..., executor=cp.scale.ray("auto"))`.
 
-    Several fits go to a task, so that a worker imports TensorFlow once and compiles once; the rows are put into the
-    object store once. The driver writes what arrives into the run's store. A node that dies costs the fits in work on
-    it; an interrupt cancels all tasks. Scores are those of training in this process bit for bit on processors of the
-    same kind; elsewhere they agree to the rounding of floats.
+    A task contains several fits, so a worker imports TensorFlow once and compiles once. The rows are put into the
+    object store once. The driver writes finished fits into the store of the run. If a node dies, only the fits in
+    progress on this node are lost. An interrupt cancels all tasks. On processors of the same kind, scores are equal to
+    training in this process, bit for bit. On other processors, they agree up to the rounding of floats.
 
     Args:
-        address: "auto" for the cluster of this node, HOST:PORT, or None ("local") for one on this machine alone.
-        cpus: Cores that a task is given. gpus: Graphics cards that it is given, a share of one is allowed.
-        retries: How often a fit is sent out again after its node or worker died.
-        threads: Threads of one operation; None as many as in this process.
-        **init: What else goes to `ray.init`, for example `runtime_env`.
+        address: "auto" for the cluster of this node, HOST:PORT, or None ("local") for a cluster on this machine only.
+        cpus: Processor cores of a task. gpus: GPUs of a task; a fraction is allowed.
+        retries: How often a fit is sent again after its node or worker died.
+        threads: Number of threads of one operation. None: as many as in this process.
+        **init: Other arguments of `ray.init`, for example `runtime_env`.
 
     Returns:
-        Cluster: an executor. A connection that it opened is closed by `close()` or the end of a `with` block.
+        Cluster: an executor. `close()` or the end of a `with` block closes a connection that the executor opened.
 
     Raises:
         MissingExtraError: Ray is not installed.
-        OptionError: an address of the Ray client (ray://), which cannot stream results.
+        OptionError: The address is of the Ray client (ray://), which cannot stream results.
 
     Example:
         >>> ray("ray://head:10001")  # doctest: +ELLIPSIS
@@ -64,7 +64,8 @@ def ray(
         )
     if cpus <= 0 or gpus < 0 or retries < 0:
         raise OptionError(
-            f"cpus, gpus and retries are {cpus}, {gpus} and {retries}. Expected cpus above 0, and the others 0 or more."
+            f"cpus, gpus and retries are {cpus}, {gpus} and {retries}. Expected cpus above 0, and gpus and retries of "
+            "0 or more."
         )
     _imported()
     return Cluster(address or "local", {"num_cpus": cpus, "num_gpus": gpus}, retries, threads, init)
@@ -186,10 +187,13 @@ def _batch_to_retry(batch: Batch, done: list[str], tries: Counter[str], retries:
     if tries[left.jobs[0].id] > retries:
         first = str(error).strip().splitlines()[0]
         raise OptionError(
-            f"A fit was lost {retries + 1} times on the cluster ({type(error).__name__}: {first}). Check the memory "
-            f"of its nodes, or raise retries."
+            f"A fit was lost {retries + 1} times on the cluster ({type(error).__name__}: {first}). Check the memory of "
+            "the nodes, or raise retries=."
         )
-    logger.warning("A worker of the cluster died (%s). Its fits are sent again.", type(error).__name__)
+    logger.warning(
+        "A worker of the cluster died (%s). Counterpoise sends its unfinished fits to the cluster again.",
+        type(error).__name__,
+    )
     return left
 
 

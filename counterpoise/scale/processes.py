@@ -33,21 +33,21 @@ DEATHS = 2
 def pool(processes: int | None = None, *, threads: int | None = None) -> Pool:
     """Train in several processes of this machine: `compare(..., executor=cp.scale.pool(4))`.
 
-    Every process loads TensorFlow (about 0.5 GB) and maps the same rows. A job's scores are those of training in this
-    process, bit for bit, as long as `threads` is None. One process already trains two jobs at a time, so a pool pays
-    from about four cores on, or where networks go through the `fit` engine.
+    Every process loads TensorFlow (about 0.5 GB), and all processes map the same rows. If `threads` is None, the scores
+    of a job are equal to training in this process, bit for bit. One process already trains two jobs at a time. A pool
+    therefore saves time only with about four cores or more, or if networks use the `fit` engine.
 
     Args:
-        processes: How many; None is one for each core.
-        threads: Threads of one operation; None as many as in this process. Another number rounds sums otherwise (in
-            the seventh digit of a logit for small networks, the fifth for wide ones).
+        processes: Number of processes. None: one for each core.
+        threads: Number of threads of one operation. None: as many as in this process. Another number changes the
+            rounding of sums (in the seventh digit of a logit for small networks, in the fifth digit for wide networks).
 
     Returns:
-        Pool: an executor. It starts its processes when it is first used and keeps them; `close()`, the end of a `with`
-        block, or the end of the program ends them.
+        Pool: an executor. It starts its processes at its first use and keeps them. `close()`, the end of a `with`
+        block, or the end of the program stops them.
 
     Raises:
-        OptionError: fewer than one process.
+        OptionError: `processes` is below 1.
 
     Example:
         >>> pool(2)

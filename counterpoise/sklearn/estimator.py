@@ -41,13 +41,13 @@ class CounterpoiseClassifier(ClassifierMixin, BaseEstimator):
         verbose: 0 is silent.
 
     Attributes:
-        classes_: Labels in sorted order, the columns of `predict_proba`.
+        classes_: Labels in sorted order, which is the order of the columns of `predict_proba`.
         classifier_: The `cp.Classifier`, with `save`, `export` and `decide`.
-        n_features_in_: Columns seen in `fit`.
+        n_features_in_: Number of columns seen in `fit`.
 
-    `fit` takes `sample_weight` and `groups` (rows of one group are not split between training and stopping); request
-    them with `set_fit_request(sample_weight=True, groups=True)` where metadata are routed. A pandas or polars frame
-    may hold text columns and missing values.
+    `fit` takes `sample_weight` and `groups`. Rows of one group are not split between training and early stopping. With
+    metadata routing of scikit-learn, request both with `set_fit_request(sample_weight=True, groups=True)`. A pandas or
+    polars frame can contain text columns and missing values.
 
     Example:
         >>> rng = np.random.default_rng(0)

@@ -1,4 +1,4 @@
-"""A plan as a sampler of imbalanced-learn's kind: for its pipelines and for tables that fit in memory."""
+"""A plan as a sampler for pipelines of imbalanced-learn, for tables that fit in memory."""
 
 from __future__ import annotations
 
@@ -25,22 +25,23 @@ PLANS: dict[str, Callable[..., plans.Plan]] = {
 class PlanSampler(BaseSampler):
     """Draw one epoch of a plan as a resampled copy (`fit_resample`).
 
-    Rows of X are taken as they are: numbers, text, missing values, sparse matrices and frames all pass. For training
-    a network prefer `cp.batches`, which draws in each epoch and copies nothing.
+    Rows of X do not change, so numbers, text, missing values, sparse matrices and frames are all supported. To train a
+    network, prefer `cp.batches`, which draws again in each epoch and copies nothing.
 
     Args:
-        plan: "oversample", "undersample" or "uniform"; or a function of labels that gives a plan, as
+        plan: "oversample", "undersample" or "uniform"; or a function from labels to a plan, for example
             `functools.partial(cp.plans.oversample, draw="replacement")`.
-        sampling_strategy: "auto": the classes are brought to `ratio`. There is no other; the name is that of
-            imbalanced-learn, whose tools look for it.
-        ratio: Wanted size of the smaller classes over the largest, in (0, 1], for plans given by name.
+        sampling_strategy: Only "auto": `ratio` determines the class sizes. The argument exists because tools of
+            imbalanced-learn expect it.
+        ratio: Wanted size of the smaller classes divided by the size of the largest class, in (0, 1], for plans given
+            by name.
         random_state: An integer, a NumPy RandomState, or None.
 
     Attributes:
         sample_indices_: int64 (M,), the rows of X that were drawn, in order.
         plan_: The plan; its `log_shift` corrects the probabilities.
         sampling_strategy_: {label: rows after resampling} of the classes whose size changes.
-        n_features_in_: Columns of X.
+        n_features_in_: Number of columns of X.
 
     Example:
         >>> x, y = np.arange(8.0)[:, None], np.array([0, 0, 0, 0, 0, 0, 1, 1])

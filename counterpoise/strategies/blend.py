@@ -41,17 +41,17 @@ def blend(models: Sequence[Any], *, pooling: str = "learned") -> Blend:
 
     Pass the result to `fit`, `compare`, or `CounterpoiseClassifier`. The blend is saved as one file.
 
-    Each is trained under the strategy, its training shift is removed, and the probabilities p_m are pooled:
-    p = sum_m w_m p_m with w on the simplex. "learned" weights minimize the log loss of out-of-fold rows and are then
-    shrunk towards equal, w = s w_learned + (1 - s) / M with s = n / (n + 50) for n rows of the rarest class, and s = 0
-    below 30. The calibrator comes after pooling.
+    Each model is trained with the strategy, and its prior shift is corrected. Then the probabilities p_m are averaged:
+    p = sum_m w_m p_m, with weights of 0 or more and the sum 1. "learned" weights minimize the log loss of out-of-fold
+    rows. They are then moved towards equal weights, w = s w_learned + (1 - s) / M with s = n / (n + 50) for n rows of
+    the rarest class, and s = 0 below 30 rows. The calibrator is fitted after averaging.
 
     Args:
-        models: Two or more: networks (a name, a Keras model, a builder) and `cp.trees(...)` or their names.
+        models: Two or more models: networks (a name, a Keras model, a builder) and trees (`cp.trees(...)` or a name).
         pooling: "learned" or "equal".
 
     Raises:
-        OptionError: fewer than two models, or another pooling.
+        OptionError: There are fewer than two models, or `pooling` is unknown.
 
     Example:
         >>> blend(["tabular", "boosted"]).models
@@ -61,5 +61,5 @@ def blend(models: Sequence[Any], *, pooling: str = "learned") -> Blend:
         raise OptionError(f'models is {models!r}. Expected two or more, for example ["tabular", "boosted"].')
     check_choice(pooling, "pooling", ("learned", "equal"))
     if any(isinstance(model, Blend) for model in models):
-        raise OptionError("A blend cannot be a member of a blend. Name its models instead.")
+        raise OptionError("A blend cannot be a member of another blend. Pass the models of the inner blend instead.")
     return Blend(tuple(models), pooling)

@@ -13,16 +13,17 @@ from counterpoise.strategies.strategy import Single, Strategy
 
 @dataclass(frozen=True)
 class Ensemble(Strategy):
-    """Members of any strategy and any model, pooled (made by `cp.ensemble`).
+    """An average of members with any strategy and any model (made by `cp.ensemble`).
 
     Attributes:
-        members: What is pooled, each a `Single` or a `Successive`.
+        members: The members, each a `Single` or a `Successive`.
         vote: "soft", "log", "hard", "weighted" or "greedy" (see `cp.ensemble`).
-        weights: One for each model, on the simplex, or None: equal, or learned for "weighted" and "greedy".
+        weights: One weight for each model, with the sum 1. None: equal weights, or learned weights for "weighted" and
+            "greedy".
         single_pass: Whether a batch ensemble may train all members at once (see `single_pass.in_single_pass`).
 
     Raises:
-        OptionError: no members, or members that are names.
+        OptionError: There are no members, or the members are names.
 
     Example:
         >>> pair = Ensemble("pair", members=(Strategy("one"), Strategy("two")))

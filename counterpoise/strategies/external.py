@@ -34,26 +34,27 @@ class External(Single):
 def external(
     name: str, estimator: Any, *, plan: Callable[..., Plan] = plans.uniform, idea: str = "", **options: Any
 ) -> External:
-    """Make an external model for `compare`, which shows whether a network is the wrong tool.
+    """Make an external model for `compare`, to find out whether it is better than a network.
 
-    A clone is fitted on the same training rows as the networks, once per fold, with a seed of its own. Its
-    probabilities get the same treatment out of fold (prior-shift correction, calibration, threshold) and the same
-    judge. Categorical columns become integers if the estimator supports them (`categorical_features`,
-    `categorical_feature`), otherwise one-hot. Missing numbers stay NaN if it takes them; otherwise they become the
-    median of the training rows, with an indicator column. An estimator that is set to stop early
-    (`early_stopping_rounds`, `early_stopping=True`) stops on the early-stopping rows; any other is fitted on them too.
-    It can be the best of a comparison, but is never saved: `model.keras` then contains the best of the other models.
+    In each fold, a clone of the estimator is fitted once on the same training rows as the networks, with its own seed.
+    Its out-of-fold probabilities get the same post-processing (prior-shift correction, calibration, threshold) and the
+    same scores. Categorical columns become integers if the estimator supports them (`categorical_features`,
+    `categorical_feature`); otherwise they are one-hot encoded. Missing numbers stay NaN if the estimator supports NaN;
+    otherwise they become the median of the training rows, with an indicator column. An estimator that stops early
+    (`early_stopping_rounds`, `early_stopping=True`) uses the early-stopping rows for this. Any other estimator is also
+    fitted on these rows. An external model can be the best of a comparison, but is never saved: `model.keras` then
+    contains the best of the other models.
 
     Args:
-        name: What to call it; the leaderboard lists `external:NAME`.
-        estimator: Not fitted; with `fit`, `get_params`, and `predict_proba` or `decision_function`.
-        plan: Function (labels, sample_weight=, classes=) -> Plan: rows to draw and weights, for example
+        name: Name of the model. The leaderboard lists `external:NAME`.
+        estimator: An unfitted estimator with `fit`, `get_params`, and `predict_proba` or `decision_function`.
+        plan: Function (labels, sample_weight=, classes=) -> Plan, which determines rows and weights, for example
             `cp.plans.oversample`.
-        idea: One sentence for people.
+        idea: A description in one sentence.
         **options: Keyword arguments of the plan.
 
     Raises:
-        OptionError: no name, or no estimator that can be cloned, fitted and asked for scores.
+        OptionError: There is no name, or the estimator cannot be cloned, fitted, or used for scores.
 
     Example:
         >>> from sklearn.naive_bayes import GaussianNB
@@ -104,7 +105,7 @@ def self_paced_trees() -> Any:
 
 
 def hist_gradient_boosting() -> Any:
-    """Gradient-boosted trees of scikit-learn, at most 500, ended by the stopping rows."""
+    """Gradient-boosted trees of scikit-learn, at most 500, with early stopping."""
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     return HistGradientBoostingClassifier(max_iter=500, learning_rate=0.05, early_stopping=True, n_iter_no_change=30)
@@ -120,7 +121,7 @@ def logistic_regression() -> Any:
 
 
 def lightgbm() -> Any:
-    """Gradient-boosted trees of LightGBM, at most 500, ended by the stopping rows."""
+    """Gradient-boosted trees of LightGBM, at most 500, with early stopping."""
     from lightgbm import LGBMClassifier
 
     return LGBMClassifier(

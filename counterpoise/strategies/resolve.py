@@ -64,7 +64,7 @@ def _lacking_in_trees(unit: Strategy) -> str:
         "mixes the rows of batches": bool(single.mix),
         "changes the last layer of a network": bool(single.finish),
         "changes the learning rate": isinstance(unit, Successive) and unit.warm,
-        "changes its weights during training": _deferred(single),
+        "changes its plan during training": _deferred(single),
     }
     return next((text for text, needed in needs.items() if needed), "")
 
@@ -87,12 +87,13 @@ def _for_network(single: Single, network: Model) -> Single:
     )
     if single.mix and rigid:
         raise ModelError(
-            f"Strategy {single.name!r} mixes rows and their labels, but the model's own step or loss takes one class "
-            "for each row. Leave the strategy out, or compile the model with a loss that takes one-hot labels."
+            f"Strategy {single.name!r} mixes rows and their labels, but the model's own training step or loss takes "
+            "one class for each row. Leave the strategy out, or compile the model with a loss that takes one-hot "
+            "labels."
         )
     if own:
         network.warn_once(
-            f"strategy {single.name!r} trains with its own loss {single.loss!r} in place of the model's"
+            f"strategy {single.name!r} trains with its own loss {single.loss!r} instead of the model's loss"
             f"{network.loss_label}"
         )
     return single if own or network.user_loss is None else replace(single, loss="model", constants=no_constants)

@@ -30,25 +30,27 @@ def ensemble(
     name: str = "ensemble",
     single_pass: bool = True,
 ) -> Ensemble:
-    """Pool one network for each member strategy into one model.
+    """Train one network for each member strategy, and combine them into one model.
 
-    Each member's training shift is removed before pooling, so that the probabilities of all members are for the same
-    class proportions.
+    The prior shift of each member is corrected before they are combined, so the probabilities of all members are for
+    the same class proportions.
 
     Args:
         members: Names or strategies, two or more for a real ensemble.
-        vote: "soft": weighted mean of corrected probabilities. "log": mean of corrected logits. "hard": votes at each
-            member's own threshold (`predict_proba` stays the soft mean). "weighted": soft with the weights of least
-            log loss on the rows that fit the rule (out of fold in a comparison and with `fit(folds=)`; otherwise the
-            held-out rows, which ended training too). "greedy": soft with weights by greedy selection for average
-            precision on these rows (see `decide.greedy.greedy_weights`).
+        vote: "soft": weighted mean of corrected probabilities. "log": mean of corrected logits. "hard": a vote of the
+            members, each at its own threshold (`predict_proba` is the same as with "soft"). "weighted": like "soft",
+            with the weights that minimize the log loss on the rows that fit the decision rule. These are out-of-fold
+            rows in a comparison and with `fit(folds=)`; otherwise they are the held-out rows, which were also used for
+            early stopping. "greedy": like "soft", with weights from greedy selection for average precision on these
+            rows (see `decide.greedy.greedy_weights`).
         weights: Weights >= 0 (scaled to sum 1), or None.
-        name: What to call it.
-        single_pass: Whether a batch ensemble, as `tabular`, may train all members at once, each member under one
-            member's plan, in the time of one network; False trains a network for each.
+        name: Name of the ensemble.
+        single_pass: Whether a batch ensemble such as `tabular` may train all members at once, in the time of one
+            network. Each of its networks then follows the plan of one member. False: a separate network is trained for
+            each member.
 
     Raises:
-        OptionError: no member, unknown vote, or weights that do not fit.
+        OptionError: There is no member, the vote is unknown, or the weights do not fit.
 
     Example:
         >>> e = ensemble(["none", "oversample", "undersample"], vote="soft")
@@ -65,8 +67,8 @@ def ensemble(
     names = tuple(single.name for unit in units for single in unit.singles)
     if external_names := [unit.name for unit in units if isinstance(unit, External)]:
         raise OptionError(
-            f"{external_names[0]} cannot be a member of an ensemble, because external models are never saved. Use "
-            f"it in cp.compare(strategies=[...])."
+            f"{external_names[0]} cannot be a member of an ensemble, because external models are never saved. Use this "
+            "model in cp.compare(strategies=[...])."
         )
     shares = None
     if weights is not None:

@@ -56,13 +56,13 @@ _GAMMA = Hyperparameter("gamma", 0.25, 5.0, default=2.0, applies_to="loss")
 _NONE = Single("none", "The baseline: no remedy.", aim="argmax")
 _CLASS_WEIGHT = Single(
     "class_weight",
-    "Every row once per epoch, with the loss of class c multiplied by n / (C n_c).",
+    "Uses every row once per epoch and multiplies the loss of class c by n / (C n_c).",
     plans.class_weight,
     hyperparameters=(Hyperparameter("power", 0.0, 1.5, default=1.0, applies_to=_with_power),),
 )
 _ASYMMETRIC = Single(
     "asymmetric",
-    "Reduces the loss of easy negatives more than that of easy positives, per class (Ridnik 2021).",
+    "For each class, reduces the loss of easy negatives more than the loss of easy positives (Ridnik 2021).",
     loss="asymmetric",
 )
 _OVERSAMPLE = Single(
@@ -98,7 +98,7 @@ STANDARD: tuple[Strategy, ...] = (
     _UNDERSAMPLE,
     Single(
         "effective_number",
-        "Class weights by the effective number of rows, less extreme than inverse counts (Cui 2019).",
+        "Weights classes by the effective number of rows, less extreme than inverse counts (Cui 2019).",
         plans.effective_number,
     ),
     Single(
@@ -110,7 +110,7 @@ STANDARD: tuple[Strategy, ...] = (
     ),
     Single(
         "class_balanced_focal",
-        "Focal loss with weights by the effective number of rows (Cui 2019).",
+        "Focal loss with class weights by the effective number of rows (Cui 2019).",
         plans.effective_number,
         loss="focal",
         constants=_focusing,
@@ -124,25 +124,25 @@ STANDARD: tuple[Strategy, ...] = (
     ),
     Single(
         "balanced_softmax",
-        "Weights each class in the softmax by its rows during training (Ren 2020).",
+        "Weights each class in the softmax by its number of rows during training (Ren 2020).",
         loss="balanced_softmax",
         constants=_class_counts,
     ),
     Single(
         "ldam_drw",
-        "Larger margins for rarer classes; effective-number weights in the last fifth (Cao 2019).",
+        "Uses larger margins for rarer classes, and effective-number weights in the last fifth (Cao 2019).",
         _deferred_effective,
         loss="ldam",
         constants=_margins,
     ),
     Single(
         "drw",
-        "No weights at first, then effective-number weights in the last fifth of the steps (Cao 2019).",
+        "Trains without class weights, then with effective-number weights in the last fifth (Cao 2019).",
         _deferred_effective,
     ),
     Single(
         "label_smoothing",
-        "Smooths the labels of large classes more than those of rare classes (Zhong 2021).",
+        "Smooths the labels of large classes more than the labels of rare classes (Zhong 2021).",
         loss="label_smoothing",
         constants=_smoothed,
         hyperparameters=(Hyperparameter("head", 0.0, 0.4, default=0.1, applies_to="loss"),),
@@ -150,7 +150,7 @@ STANDARD: tuple[Strategy, ...] = (
     _ASYMMETRIC,
     Single(
         "smote",
-        "Creates rows of smaller classes between a row and a neighbor of its class (Chawla 2002).",
+        "Creates new rows of smaller classes, between a row and a neighbor of its class (Chawla 2002).",
         synthesize,
         {"sampler": "smote"},
     ),
@@ -168,7 +168,7 @@ STANDARD: tuple[Strategy, ...] = (
     ),
     Single(
         "adasyn",
-        "SMOTE, with more new rows near other classes (He 2008).",
+        "SMOTE that creates more new rows near other classes (He 2008).",
         synthesize,
         {"sampler": "adasyn"},
     ),
@@ -191,17 +191,17 @@ STANDARD: tuple[Strategy, ...] = (
     ),
     Single(
         "tau_norm",
-        "The baseline, with the class vectors of its last layer scaled to similar norms (Kang 2020).",
+        "The baseline, with the weights of each class in its last layer scaled to similar norms (Kang 2020).",
         finish="tau_norm",
     ),
     Single(
         "auc_margin",
-        "Trains the ranking: positives score above negatives by a margin (Yuan 2021).",
+        "Trains the network to score positives above negatives by a margin (Yuan 2021).",
         loss="auc_margin",
     ),
     Single(
         "ap_surrogate",
-        "Trains a smooth form of average precision (Brown 2020).",
+        "Maximizes a smooth approximation of average precision (Brown 2020).",
         loss="ap_surrogate",
     ),
     Ensemble(
@@ -219,16 +219,16 @@ STANDARD: tuple[Strategy, ...] = (
     ),
     _subsets(
         "easy_ensemble",
-        "Five networks, each on all rows of the smallest class and its own subset of the larger ones (Liu 2009).",
+        "Five networks, each on all rows of the smallest class and its own subset of larger classes (Liu 2009).",
     ),
     _subsets(
         "balanced_bagging",
-        "Five networks, each on bootstrap samples of every class as large as the smallest (Breiman 1996).",
+        "Five networks, each on bootstrap samples of every class, all as large as the smallest class (Breiman 1996).",
         draw="bootstrap",
     ),
     Successive(
         "snapshot_ensemble",
-        "One training in which the learning rate falls to 0 five times; averages the five networks (Huang 2017).",
+        "Trains once, lowers the learning rate to 0 five times, and averages the five networks (Huang 2017).",
         step=Single("snapshot"),
         warm=True,
     ),
@@ -248,7 +248,7 @@ STANDARD: tuple[Strategy, ...] = (
 FOR_ELEMENTS: tuple[Strategy, ...] = (
     Single(
         "crops",
-        "Parts of images, half of them around a rare class; the loss of a pixel weighs 1 / how often it is drawn.",
+        "Draws parts of images, half of them around a rare class, and weights pixels by 1 / chance of being drawn.",
         crops,
         hyperparameters=(Hyperparameter("share", 0.1, 0.9, default=0.5),),
     ),

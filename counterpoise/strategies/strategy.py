@@ -27,7 +27,7 @@ def no_constants(counts: np.ndarray) -> Mapping[str, Any]:
 
 @dataclass(frozen=True)
 class Hyperparameter:
-    """One number of a strategy that `compare(tune=TRIALS)` may tune.
+    """One number of a strategy that `compare(tune=TRIALS)` can tune.
 
     Attributes:
         name: Its name in the leaderboard.
@@ -38,7 +38,7 @@ class Hyperparameter:
         log: Whether values are tried evenly on a logarithmic scale.
 
     Raises:
-        OptionError: an empty range, a default outside it, or an unknown `applies_to`.
+        OptionError: The range is empty, the default is outside the range, or `applies_to` is unknown.
 
     Example:
         >>> Hyperparameter("ratio", 0.1, 1.0, default=1.0, applies_to="plan").name
@@ -77,13 +77,12 @@ class Hyperparameter:
 class Strategy:
     """One way to treat imbalance: a `Single`, an `Ensemble`, or a `Successive`.
 
-    Calling it makes a `Single`.
+    `Strategy(...)` makes a `Single`.
 
     Attributes:
         name: The name in `--strategies`, leaderboards and files.
-        idea: One sentence for people.
-        aim: What the decision is tuned for: "f1", or "argmax" for the default threshold (0.5, or the most probable
-            class).
+        idea: A description in one sentence.
+        aim: Aim of the decision: "f1", or "argmax" for the default threshold (0.5, or the most probable class).
 
     Example:
         >>> from counterpoise import plans
@@ -115,22 +114,22 @@ class Strategy:
 
     @property
     def member_names(self) -> tuple[str, ...]:
-        """Names of the strategies that are pooled."""
+        """Names of the strategies that are combined."""
         return tuple(single.name for single in self.singles)
 
     @property
     def pooling(self) -> tuple[str, tuple[float, ...] | None]:
-        """How members are pooled, and their weights (None if equal or learned)."""
+        """How members are combined, and their weights (None if equal or learned)."""
         return "soft", None
 
     @property
     def n_stages(self) -> int:
-        """Trainings that follow one another."""
+        """Number of trainings that follow one another."""
         return 1
 
     @property
     def only_decides(self) -> bool:
-        """Whether it trains what `none` trains, and differs in its tuned threshold alone."""
+        """Whether the strategy trains like `none` and differs only in its tuned threshold."""
         return False
 
     def mapped(self, function: Callable[[Single], Single]) -> Strategy:
@@ -150,7 +149,7 @@ class Strategy:
 
         Args:
             make: Makes the job of one.
-            timed: Whether the steps of each job are its own already (a refit).
+            timed: Whether each job already has its own number of steps (in a refit).
         """
         return [make(single) for single in self.singles]
 
@@ -159,8 +158,8 @@ class Strategy:
 
         Args:
             stage: 0, 1, ...
-            jobs: Those of `jobs`, with what earlier stages replaced.
-            members: What earlier stages trained, by job id.
+            jobs: The jobs from `jobs`, with the replacements of earlier stages.
+            members: Results of earlier stages, by job id.
             examples: The rows.
         """
         return dict(enumerate(jobs)) if stage == 0 else {}
@@ -172,21 +171,22 @@ class Strategy:
 
 @dataclass(frozen=True)
 class Single(Strategy):
-    """One model under one plan and one loss (made by `cp.Strategy`).
+    """One model with one plan and one loss (made by `cp.Strategy`).
 
     Attributes:
         plan: Function (labels, sample_weight=, classes=) -> Plan.
         options: Keyword arguments of the plan.
         loss: Name of the loss (see `engines.objective`).
-        constants: Function of the training rows' class counts giving the loss's constants.
+        constants: Function from the class counts of the training rows to the constants of the loss.
         finish: Name of a step on the trained network (see `engines.finishing`), or "".
-        mix: What mixes the rows of each batch: "mixup" or "remix" (see `feed.Mixup`, `feed.Remix`), or "".
+        mix: How the rows of each batch are mixed: "mixup" or "remix" (see `feed.Mixup`, `feed.Remix`), or "" for no
+            mixing.
         mixing: Settings of the mix, for example {"alpha": 0.4}.
         hyperparameters: One or two numbers that may be tuned (see `Hyperparameter`).
-        model: Key of the model that trains it, "" for the first of the run.
+        model: Key of the model that is trained, "" for the first model of the run.
 
     Raises:
-        OptionError: an unknown `mix`.
+        OptionError: `mix` is unknown.
     """
 
     plan: Callable[..., Plan] = plans.uniform
@@ -233,7 +233,7 @@ class Single(Strategy):
         return self.loss, self.constants(counts)
 
     def make_mix(self, counts: np.ndarray) -> tuple[str, Mapping[str, Any]] | None:
-        """Name and constants of what mixes batches of rows with these class counts, or None."""
+        """Name and constants of the mixing for rows with these class counts, or None."""
         if not self.mix:
             return None
         own = {"classes": len(counts)} if self.mix == "mixup" else {"counts": [int(n) for n in counts]}

@@ -22,15 +22,15 @@ class Successive(Strategy):
     """Models trained one after the other and pooled with equal weights.
 
     Attributes:
-        step: How each is trained. Its plan is a function (labels, members=, before=, ...): `members` is `count`, and
-            `before`, float (i, n, C), the probabilities of the n training rows by the i models before it (see
-            `plans.self_paced`). Of warm ones it is an ordinary plan.
-        count: How many, 2 or more.
-        warm: Whether each starts from the weights of the one before it, while the learning rate falls along half a
-            cosine; together they take the steps of one network, as snapshots do.
+        step: The strategy of each model. Its plan is a function (labels, members=, before=, ...). `members` is `count`.
+            `before`, float (i, n, C), contains the probabilities of the n training rows, predicted by the i models
+            before (see `plans.self_paced`). If `warm` is True, the plan is an ordinary plan.
+        count: Number of models, 2 or more.
+        warm: Whether each model starts from the weights of the previous model, while the learning rate falls along half
+            a cosine. Together they take as many steps as one network, as in a snapshot ensemble.
 
     Raises:
-        OptionError: a step with a finishing step or hyperparameters, or a count below 2.
+        OptionError: `step` has a finishing step or hyperparameters, or `count` is below 2.
 
     Example:
         >>> from counterpoise import plans
@@ -65,7 +65,7 @@ class Successive(Strategy):
         return replace(self, step=function(self.step))
 
     def jobs(self, make: Callable[[Single], Job], *, timed: bool = False) -> list[Job]:
-        """Make a first guess of each job, which `due` replaces after the earlier ones."""
+        """Make a first version of each job, which `due` replaces after the earlier jobs."""
         of_stages = super().jobs(make)
         pieces = 1 if timed else self.count
         return [job.having(limits=with_cosine(job.limits, pieces)) for job in of_stages] if self.warm else of_stages

@@ -269,7 +269,7 @@ def _plain():
 def test_arrays_that_do_not_fit(plain, rows, words):
     with pytest.raises(DataError, match=words):
         plain.predict_proba(rows)
-    with pytest.raises(DataError, match=r"has no elements\. Expected rows to predict"):
+    with pytest.raises(DataError, match=r"has no elements\. Expected at least one row"):
         plain.predict_proba(tf.data.Dataset.from_tensor_slices(np.zeros((4, 3))).take(0))
 
 

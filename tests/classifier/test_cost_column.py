@@ -120,7 +120,7 @@ def test_refusals(extra, rows):
     ):
         with pytest.raises(OptionError, match=match):
             extra.decide(**wrong)
-    with pytest.raises(OptionError, match="takes other rows"):
+    with pytest.raises(OptionError, match="are not tables"):
         cp.wrap(np.linspace(0.1, 0.9, 40), np.arange(40) % 2).decide(**COSTS)
     with pytest.raises(OptionError, match="for two classes"):
         cp.wrap(np.random.default_rng(0).dirichlet([1, 1, 1], 90), np.arange(90) % 3).decide(**COSTS)

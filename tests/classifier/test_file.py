@@ -96,7 +96,7 @@ def test_the_members_put_together_again_are_read(clf, parts, tmp_path):
      "model.weights.npz"],
 )  # fmt: skip
 def test_members_that_no_model_file_has(parts, tmp_path, name):
-    refused(written(tmp_path / "m.keras", {**parts, name: b"x"}), "which a model file does not have")
+    refused(written(tmp_path / "m.keras", {**parts, name: b"x"}), "which no model file has")
     assert [p.name for p in tmp_path.iterdir()] == ["m.keras"]
 
 
@@ -105,13 +105,13 @@ def test_members_that_are_absent_or_there_twice(parts, tmp_path, name):
     rest = {k: v for k, v in parts.items() if k != name}
     path = written(tmp_path / "m.keras", rest)
     if name in (CARD, SCORES):
-        refused(path, "it was not saved by Counterpoise. A plain Keras model is a model for fit")
+        refused(path, "it was not saved by Counterpoise. Pass a plain Keras model to fit")
     elif name != METADATA:
-        refused(path, f"it lacks the member '{name}'")
+        refused(path, f"it lacks the part '{name}'")
     with pytest.warns(UserWarning, match="Duplicate"):
-        refused(written(written(path, parts), {name: b"{}"}, mode="a"), "two members with the same name")
+        refused(written(written(path, parts), {name: b"{}"}, mode="a"), "two parts with the same name")
     written(path, {**parts, name.upper(): b""})
-    refused(path, "which a model file does not have|two members with the same name")
+    refused(path, "which no model file has|two parts with the same name")
 
 
 @pytest.mark.parametrize(
@@ -145,19 +145,19 @@ def test_bytes_before_after_and_missing(parts, tmp_path):
     cut = [b"", b"PK", whole[:-1], whole[:-30], whole[: len(whole) // 2], whole[:30] + whole[-60:], os.urandom(500)]
     for content in (*cut, whole + b"\0", b"#!/bin/sh\n" + whole, whole[:-2] + b"\x05\0hello"):
         path.write_bytes(content)
-        refused(path, "damaged or not a .keras file|more members than a model has")
+        refused(path, "damaged or not a .keras file|more parts than a model file may have")
 
 
 def test_a_list_of_very_many_members_is_not_read(tmp_path):
     path = tmp_path / "m.keras"
     end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 60_000, 60_000, 100, 100, 0)
     path.write_bytes(b"PK\x03\x04" + bytes(200) + end)
-    refused(path, "more members than a model has")
+    refused(path, "more parts than a model file may have")
     long_form = b"PK\x06\x07" + bytes(16)  # the list that zip has for files of 4 GB
     path.write_bytes(
         b"PK\x03\x04" + bytes(200) + long_form + struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 3, 3, 9, 9, 0)
     )
-    refused(path, "more members than a model has")
+    refused(path, "more parts than a model file may have")
 
 
 @pytest.mark.parametrize("name", [CONFIG, CARD, WEIGHTS, "assets/vocabulary.txt"])
@@ -165,7 +165,7 @@ def test_a_bomb_is_not_unpacked(parts, tmp_path, name):
     path = written(tmp_path / "m.keras", {**parts, name: bytes(80_000_000)}, zipfile.ZIP_DEFLATED)
     assert path.stat().st_size < 500_000
     tracemalloc.start()
-    refused(path, "its members unpack to 80,.* at most 20 times")
+    refused(path, "its parts unpack to 80,.* at most 20 times")
     assert tracemalloc.get_traced_memory()[1] < 5_000_000
     tracemalloc.stop()
 
@@ -203,7 +203,7 @@ def test_a_network_larger_than_its_weights_is_not_built(tmp_path):
 
     wide = json.dumps(grown(json.loads(plain[CONFIG])))
     path = written(tmp_path / "m.keras", {**plain, CONFIG: wide})
-    with pytest.raises(ModelError, match=r"its layers claim 360,\d+,\d+,\d+ bytes of weights, but it contains"):
+    with pytest.raises(ModelError, match=r"its layers claim 360,\d+,\d+,\d+ bytes of weights, but the file contains"):
         resolve_model(str(path))
     inputs = keras.Input((2,))  # Keras makes room for variables that it owes when it next infers a shape
     assert keras.layers.Rescaling(2.0)(inputs).shape == (None, 2)
@@ -219,7 +219,7 @@ def test_a_mean_that_is_spread_over_a_long_axis_counts_as_a_weight(tmp_path):
     with zipfile.ZipFile(path) as archive:
         plain = {name: archive.read(name) for name in archive.namelist()}
     wide = written(tmp_path / "m.keras", {**plain, CONFIG: plain[CONFIG].replace(b"3]", b"1000000000]")})
-    with pytest.raises(ModelError, match=r"its layers claim \d+,\d+,\d+,\d+ bytes of weights, but it contains"):
+    with pytest.raises(ModelError, match=r"its layers claim \d+,\d+,\d+,\d+ bytes of weights, but the file contains"):
         resolve_model(str(wide))
 
 
@@ -290,7 +290,7 @@ DESCRIBED = [
     (("classes",), [1, "1"], "it has the label '1' twice"),
     (("classes",), ["no", None], "label 2 is None. Expected text, a number, or true or false"),
     (("classes",), ["no", ["yes"]], "label 2 is a list"),
-    (("classes",), ["a", "b", "c"], "it has 3 labels, and its rule is for 2 classes"),
+    (("classes",), ["a", "b", "c"], "it has 3 labels, but its decision rule is for 2 classes"),
     (("classes",), {}, "the description.classes is a mapping"),
     (("schema",), None, "its columns do not fit its schema"),
     (("schema",), [], "the schema is a list"),
@@ -308,7 +308,7 @@ DESCRIBED = [
     (("card", "threshold"), 0.5, "the model card.threshold is 0.5. Expected a mapping"),
     (("card", "threshold", "value"), 9, "the model card.threshold.value is 9"),
     (("card", "threshold", "value"), [0.5], "the model card.threshold.value is a list"),
-    (("card", "threshold", "value"), 0.123, "model card has the threshold 0.123, and its rule has"),
+    (("card", "threshold", "value"), 0.123, "model card has the threshold 0.123, but its decision rule has"),
     (("card", "threshold", "text"), 5, "Expected text"),
     (("card", "metrics", "average_precision", "value"), 9.0, "is 9.0. Expected a finite number from"),
     (("card", "metrics", "average_precision"), "good", "is 'good'. Expected a mapping"),
@@ -380,7 +380,7 @@ def test_the_rule_in_the_configuration(parts, tmp_path):
     for wrong in ({}, [], "rule", None, {"config": None}, {"config": {"layers": [None]}}):
         refused(
             written(tmp_path / "m.keras", {**parts, CONFIG: json.dumps(wrong)}),
-            "contains no decision rule|describes no model",
+            "lacks the decision rule|describes no model",
         )
 
 

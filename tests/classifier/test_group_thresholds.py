@@ -97,7 +97,7 @@ def test_exports_decide_by_an_input_of_their_own_and_send_rows_to_a_human(clf, r
     for name in ("m.tflite", "m.onnx"):
         pytest.importorskip({"m.onnx": "tf2onnx", "m.tflite": "ai_edge_litert"}[name])
         own.export(tmp_path / name, {"m.onnx": "onnx", "m.tflite": "litert"}[name])  # compared with the classifier
-    with pytest.raises(ColumnError, match="'region', by which the classifier decides"):
+    with pytest.raises(ColumnError, match="'region', which the classifier needs"):
         own.predict(new.drop("region"))
 
 
@@ -115,9 +115,9 @@ def test_the_layer_decides_as_numpy_and_the_prior_moves_all_thresholds(clf):
 @pytest.mark.parametrize(
     ("aim", "words"),
     [
-        ({"by": "sex", "costs": [[0, 1], [5, 0]]}, "one aim"),
-        ({"by": "sex", "threshold": 0.3}, "one aim"),
-        ({"by": "sex", "recall_floor": 0.8, "confidence": 0.9}, "one aim"),
+        ({"by": "sex", "costs": [[0, 1], [5, 0]]}, "a single aim"),
+        ({"by": "sex", "threshold": 0.3}, "a single aim"),
+        ({"by": "sex", "recall_floor": 0.8, "confidence": 0.9}, "a single aim"),
         ({"by": "sexx", "f1": True}, "Did you mean 'sex'"),
     ],
 )

@@ -51,13 +51,13 @@ def test_the_same_share_changes_nothing(clf):
     assert drift.plausible is True
     assert drift.estimate.low[1] < 0.2 < drift.estimate.high[1]
     assert drift.rule is clf.rule  # what the estimate has moved by chance would only do harm
-    assert "The rule stays" in drift.notes[1]
+    assert "The decision rule stays" in drift.notes[1]
 
 
 def test_a_class_that_looks_different_is_no_prior_shift(clf):
     drift = cp.monitor(clf, scores(3000, 0.3, 4, gap=0.7)[0], draws=50)
     assert not drift.estimate.pure
-    with pytest.raises(OptionError, match="probabilities cannot be corrected for these rows"):
+    with pytest.raises(OptionError, match="probabilities of these rows cannot be corrected"):
         adapted(clf, drift)
     record = drift_to_dict(clf, drift)
     assert record["threshold_now"] is None

@@ -113,8 +113,9 @@ GADGETS = {
     "a vocabulary on the disk, deeper": (layer("keras.layers", "TimeDistributed", {"layer": named(
         "keras.layers", "TextVectorization", {"vocabulary": "/etc/passwd"})}), "vocabulary"),
     "a call that is carried out at once": (named("keras.src.ops.numpy", "Full", {"shape": [10**6, 10**6]}, name="odd",
-                                                 inbound_nodes=[{"args": [1.0], "kwargs": {}}]), "without an input"),
-    "a call without anything": (named("keras.layers", "Dense", DENSE, name="odd", inbound_nodes=[[]]), "without an"),
+                                                 inbound_nodes=[{"args": [1.0], "kwargs": {}}]), "receives no input"),
+    "a call without anything": (named("keras.layers", "Dense", DENSE, name="odd", inbound_nodes=[[]]),
+                                "receives no input"),
     "very many unknown words": (layer("keras.layers", "StringLookup", {"vocabulary": [], "num_oov_indices": 10**9}),
                                 "1,000,000,000 indices for unknown words"),
     "very long n-grams": (layer("keras.layers", "TextVectorization", {"ngrams": 10**9}),

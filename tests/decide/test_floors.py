@@ -77,7 +77,7 @@ def test_estimates_reach_the_floors_on_their_rows_and_not_more_than_they_must() 
     lp, y = draw(4000, 3)
     b = choose_offsets(lp, y, "recall_floor(0, 0.8, 0, 0)")
     assert 0.8 <= recalls(lp, y, b)[1] < 0.84
-    with pytest.raises(GuaranteeError, match="cannot be reached together"):
+    with pytest.raises(GuaranteeError, match="cannot all be reached"):
         floor_offsets(lp, y, np.full(4, 0.95), np.zeros(4))
 
 

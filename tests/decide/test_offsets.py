@@ -95,5 +95,5 @@ def test_a_class_without_rows_does_not_break_it() -> None:
 @pytest.mark.parametrize("aim", ["alerts(1, 10)", "cost(1, 2)"])
 def test_what_has_no_multiclass_meaning_is_refused(aim: str) -> None:
     lp, y = sample(100)
-    with pytest.raises(OptionError, match=r"with the rest|one value per class"):
+    with pytest.raises(OptionError, match=r"with all others|one value per class"):
         choose_offsets(lp, y, aim)

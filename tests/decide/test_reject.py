@@ -50,7 +50,7 @@ def test_report_counts_by_hand() -> None:
 def test_smallest_number_of_rows() -> None:
     rng = np.random.default_rng(0)
     fit_reject(*draw(rng, 100, 9), alpha=0.1)
-    with pytest.raises(GuaranteeError, match=r"needs 9 rows of each class; class 1 has 8"):
+    with pytest.raises(GuaranteeError, match=r"needs 9 rows of each class, but class 1 has 8"):
         fit_reject(*draw(rng, 100, 8), alpha=0.1)
     with pytest.raises(OptionError, match="alpha"):
         fit_reject(*draw(rng, 100, 20), alpha=0.0)

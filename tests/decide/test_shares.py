@@ -70,7 +70,7 @@ def test_a_change_of_the_features_is_refused() -> None:
     rng = np.random.default_rng(1)
     estimate = estimate_prior(*rows(rng, 3000, OLD), rows(rng, 3000, OLD, moved=0.7)[0], draws=60)
     assert not estimate.pure
-    assert "no correction" in estimate.note
+    assert "cannot be corrected" in estimate.note
 
 
 def test_bbse_refuses_a_useless_classifier() -> None:

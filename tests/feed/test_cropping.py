@@ -43,7 +43,7 @@ def test_keras_trains_on_them_and_on_sequences():
 
 def test_images_of_another_size_are_refused():
     x, masks = made()
-    with pytest.raises(DataError, match="Expected a mask of each image"):
+    with pytest.raises(DataError, match="Expected one mask for each image"):
         cp.feed.crops(x[:, :10], masks, 8)
     with pytest.raises(DataError, match="lengths do not match"):
         cp.feed.crops(x[:5], masks, 8)

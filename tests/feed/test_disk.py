@@ -178,7 +178,7 @@ def test_nothing_is_left_of_a_file_that_could_not_be_written(tmp_path, monkeypat
         (lambda p: scan(p / "one.csv", "y"), TargetError, "one class only"),
         (lambda p: scan(p / "gaps.csv", "y"), TargetError, "missing in row 3"),
         (lambda p: resample_file(p / "rows.parquet", "y", p / "o.txt"), OptionError, "Expected .parquet or .csv"),
-        (lambda p: resample_file(p, "y", p / "o.csv"), OptionError, "that is read"),
+        (lambda p: resample_file(p, "y", p / "o.csv"), OptionError, "in the input folder"),
         (lambda p: resample_file(p / "rows.parquet", "y", p / "no" / "o.csv"), OptionError, "does not exist"),
         (lambda p: resample_file(p / "rows.parquet", "y", p / "o.csv", "smote"), OptionError, "plan is 'smote'"),
         (lambda p: _rows(p).batches(plans.uniform([0, 1])), DataError, "made for 2 rows"),

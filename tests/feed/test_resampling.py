@@ -175,9 +175,9 @@ def test_many_files_are_one_table(tmp_path):
     assert [line for line in dict.fromkeys(lines[1:]) if line.endswith("no")] == [
         f"{i}.{j}0,no" for i in range(3) for j in range(1, 5)
     ]
-    with pytest.raises(OptionError, match="matches the pattern"):
+    with pytest.raises(OptionError, match="matches the input pattern"):
         resample_file(tmp_path / "rows-*.csv", "y", tmp_path / "rows-few.csv")
-    with pytest.raises(OptionError, match="is in the folder"):
+    with pytest.raises(OptionError, match="is in the input folder"):
         resample_file(tmp_path, "y", tmp_path / "few.csv")
 
 

@@ -172,7 +172,7 @@ def test_bad_datasets_are_refused():
         cp.weight_map(data)
     with pytest.raises(DataError, match=r"Expected batches \(x, y\)"):
         cp.weight_map(tf.data.Dataset.from_tensors(np.zeros(1)))
-    with pytest.raises(OptionError, match="third entry of a batch"):
+    with pytest.raises(OptionError, match="third entry of each batch"):
         cp.weight_map(data.take(1), mask=[1])
     with pytest.raises(DataError, match=r"Expected a tf\.data"):
         cp.weight_map([0, 1]).wrap([1, 2])

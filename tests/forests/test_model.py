@@ -147,5 +147,5 @@ def test_losses_mixing_and_callbacks_are_for_networks():
     for strategy in ("focal", "mixup", "crt", "snapshot_ensemble", "drw"):
         with pytest.raises(ModelError, match=r"trees cannot do|boosted cannot do"):
             cp.fit("boosted", X, Y, strategy=strategy, verbose=0)
-    with pytest.raises(OptionError, match=r"callbacks were given, but .* is not a network"):
+    with pytest.raises(OptionError, match=r"callbacks were passed, but .* is not a network"):
         cp.fit("boosted", X, Y, callbacks=[keras.callbacks.TerminateOnNaN()], verbose=0)

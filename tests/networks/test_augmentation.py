@@ -72,7 +72,7 @@ def test_a_comparison_trains_with_the_flip_that_was_asked_for():
 
 def test_what_changes_images_is_refused_where_there_are_none():
     table = {"a": np.arange(80.0), "b": np.arange(80.0) % 7}
-    with pytest.raises(cp.CounterpoiseError, match=r"flip= changes images .* no model is a network"):
+    with pytest.raises(cp.CounterpoiseError, match=r"flip= changes images .* none of the models is a network"):
         cp.fit("boosted", table, Y, flip="both")
     with pytest.raises(cp.CounterpoiseError, match="are for images"):
         cp.fit("mlp", table, Y, contrast=0.2, **QUICK)

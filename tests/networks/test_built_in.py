@@ -77,5 +77,5 @@ def test_auto_is_the_network_that_suits_the_rows():
     assert Network("auto", Examples(np.zeros((40, 3), "float32"), y, (0, 1))).label == "tabular"
     with pytest.raises(ModelError, match=r"shape \(2, 2, 2, 2\)"):
         Network("auto", Examples(np.zeros((40, 2, 2, 2, 2), "float32"), y, (0, 1)))
-    with pytest.raises(OptionError, match="no data"):
+    with pytest.raises(OptionError, match="received no rows"):
         cp.fit()

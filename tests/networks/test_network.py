@@ -83,7 +83,7 @@ def test_the_compiled_loss_or_the_user_decides_what_the_output_is(loss, output, 
     [
         (lambda: sequential(3, "softmax"), 2, "with 1 or 2 units"),
         (lambda: sequential(1, "sigmoid"), 3, "with 3 units"),
-        (lambda: sequential(1, "relu"), 2, "not clear whether"),
+        (lambda: sequential(1, "relu"), 2, "cannot determine whether"),
         (lambda: keras.Sequential([keras.Input((9,)), L.Dense(1)]), 2, "does not take an input of shape"),
         (
             lambda: keras.Sequential([keras.Input((4,), dtype="string"), L.Dense(1)]),

@@ -79,7 +79,10 @@ def test_the_program_says_that_it_calls_no_callbacks(caplog):
 @pytest.mark.parametrize(
     ("how", "words"),
     [
-        ({"plateau": 2}, "plateau sets the learning rate, but the optimizer's is a schedule .ExponentialDecay"),
+        (
+            {"plateau": 2},
+            "plateau sets the learning rate, but the learning rate of the optimizer is a schedule .ExponentialDecay",
+        ),
         ({"callbacks": [keras.callbacks.ReduceLROnPlateau()]}, "ReduceLROnPlateau sets the learning rate"),
         ({"callbacks": 3}, "callbacks contains int. Expected Keras callbacks"),
         ({"callbacks": [3]}, "callbacks contains int. Expected Keras callbacks"),

@@ -127,7 +127,7 @@ def test_convolutions_are_heads_and_pooling_is_named():
         (
             lambda: cp.networks.init_output_bias(functional(), [9, 1, 0]),
             OptionError,
-            "occurs in some rows and not in all",
+            "must occur in some rows, but not in all",
         ),
         (lambda: cp.networks.init_output_bias(functional("relu"), [9, 1, 1]), ModelError, "ends in 'relu'"),
         (lambda: cp.networks.init_output_bias(functional(), [9, 1, 1], layer="tip"), ModelError, "Did you mean 'top'"),
@@ -137,7 +137,7 @@ def test_convolutions_are_heads_and_pooling_is_named():
             ModelError,
             "needs one unit per class",
         ),
-        (lambda: prior_logits([5, 5], 2, rows=5), OptionError, "occurs in some rows"),
+        (lambda: prior_logits([5, 5], 2, rows=5), OptionError, "must occur in some rows"),
         (
             lambda: find_head(keras.Sequential([keras.Input((2,)), keras.layers.Flatten()])),
             ModelError,

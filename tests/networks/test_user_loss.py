@@ -127,7 +127,7 @@ def test_plans_keep_it_and_strategies_with_a_loss_replace_it_and_say_so(caplog):
     cmp = cp.compare(model, X, Y, strategies="oversample,focal", folds=2, epochs=2, verbose=0, refit=False)
     assert {r["strategy"] for r in cmp.leaderboard if r["status"] == "ok"} == {"none", "oversample", "focal"}
     messages = [r.message for r in caplog.records if r.name == "counterpoise"]
-    assert messages == ["strategy 'focal' trains with its own loss 'focal' in place of the model's 'own_square'"]
+    assert messages == ["strategy 'focal' trains with its own loss 'focal' instead of the model's loss 'own_square'"]
 
 
 @pytest.mark.parametrize("use", [lambda loss: ModelLoss(loss, 1), lambda loss: is_cross_entropy(loss, 1)])

@@ -110,7 +110,7 @@ def test_wrong_lists_of_models():
         cp.compare([], X, Y, verbose=0)
     with pytest.raises(OptionError, match="two or more"):
         cp.blend(["mlp"])
-    with pytest.raises(OptionError, match="member of a blend"):
+    with pytest.raises(OptionError, match="member of another blend"):
         cp.blend(["mlp", cp.blend(["mlp", "boosted"])])
 
 
@@ -153,7 +153,7 @@ def test_the_models_of_all_folds_in_one_file(tmp_path):
     weights = clf.rule.weights
     assert weights == pytest.approx(np.tile(weights[:2], 2), abs=1e-6)
     assert clf.card["models"] == ["boosted", "forest"] * 2
-    assert "the mean of the models of 2 folds" in clf.card["rule"]
+    assert "the average of the models of 2 folds" in clf.card["rule"]
     members = [np.exp(p) for p in clf.log_p(clf.encoded_logits(clf.encoded(X)))]
     pooled = sum(w * p for w, p in zip(weights, members, strict=True))
     bare = clf.with_rule(replace(clf.rule, calibrator=None, intercept=None))

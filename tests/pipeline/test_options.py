@@ -54,7 +54,7 @@ def test_an_argument_that_there_is_not_is_named(function, given, words):
 
 
 def test_the_former_name_of_initial_weights_still_works():
-    with pytest.warns(DeprecationWarning, match="Use that name"):
+    with pytest.warns(DeprecationWarning, match="Use the new name"):
         assert options_of(cp.fit, {"weights": "fresh"})["initial_weights"] == "fresh"
 
 

@@ -31,7 +31,7 @@ def test_rows_in_the_place_of_the_model(function, rows):
 
 
 def test_without_rows_or_labels():
-    with pytest.raises(OptionError, match="fit was given no data"):
+    with pytest.raises(OptionError, match="fit received no rows"):
         cp.fit("mlp")
     with pytest.raises(OptionError, match="No labels were passed"):
         cp.fit("mlp", FRAME)

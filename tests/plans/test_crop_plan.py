@@ -130,10 +130,10 @@ def test_whole_images_are_crops_too():
     [
         (np.zeros((2, 8)), 4, {}, DataError, "dtype float64"),
         (np.zeros((2, 8, 8), int), 4, {}, DataError, "fewer than two classes"),
-        (made(), 10, {}, OptionError, "Expected crops that fit"),
-        (made(), (4, 4, 4), {}, OptionError, "one for each"),
+        (made(), 10, {}, OptionError, "do not fit into images"),
+        (made(), (4, 4, 4), {}, OptionError, "one number for each side"),
         (made(), 4, {"share": 1}, OptionError, "share"),
-        (made(), 4, {"share": 0.9, "crops": 1}, OptionError, "no crop drawn anywhere"),
+        (made(), 4, {"share": 0.9, "crops": 1}, OptionError, "At least one crop must be drawn anywhere"),
     ],
 )
 def test_what_does_not_fit_is_refused(masks, size, how, error, text):

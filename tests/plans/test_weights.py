@@ -94,7 +94,7 @@ def test_class_weights_of_one_output_go_into_keras():
         (lambda: sample_weight([0.2, 1.0]), TargetError, r"\(for example 0.2\), in row 1"),
         (lambda: sample_weight([0, np.nan]), TargetError, "the target is missing in row 2"),
         (lambda: sample_weight(["a", None]), TargetError, "the target is missing in row 2"),
-        (lambda: sample_weight([]), TargetError, "has no element"),
+        (lambda: sample_weight([]), TargetError, "contains no labels"),
         (lambda: sample_weight([0, 1], mask=[0, 0]), TargetError, "Cannot compute class weights"),
         (lambda: sample_weight([0, 1], mask=[1, 1, 1]), DataError, r"mask has shape \(3,\)"),
         (lambda: sample_weight([0, 1], mask=[1, 2]), DataError, "values other than True and False"),
@@ -106,14 +106,18 @@ def test_class_weights_of_one_output_go_into_keras():
         (lambda: class_weight([0, 1], {0: 1}), OptionError, "Class 1 has no weight"),
         (lambda: class_weight(["a", "b"], {"a": 1, "bb": 2}), TargetError, "Did you mean 'b'"),
         (lambda: class_weight([0, 1], {0: 1, 1: -2}), OptionError, "0 or more"),
-        (lambda: class_weight([0, 1], {0: 0, 1: 0}), OptionError, "at least one of them a weight above 0"),
+        (lambda: class_weight([0, 1], {0: 0, 1: 0}), OptionError, "at least one of these classes a weight above 0"),
         (lambda: sample_weight([0, 1], {0: 1, 1: 0}), OptionError, "class 1 is 0, which removes the class"),
         (lambda: class_weight([0, 1], "balancd"), OptionError, "Did you mean 'balanced'"),
         (lambda: class_weight([0, 1], "balanced(2)"), OptionError, "takes no number"),
         (lambda: class_weight([0, 1], "log(0.5)"), OptionError, "is not above 1"),
         (lambda: class_weight([0, 1], kind="codez"), OptionError, "Did you mean 'codes'"),
         (lambda: class_weight([[0, 0], [0, 1]], kind="multi_label"), TargetError, "Label 0 is never present"),
-        (lambda: class_weight([[1, 0], [0, 1]], [1, 2, 3], kind="multi_label"), OptionError, "Give one positive"),
+        (
+            lambda: class_weight([[1, 0], [0, 1]], [1, 2, 3], kind="multi_label"),
+            OptionError,
+            "Pass one weight of the positive side",
+        ),
         (lambda: class_weight([[1, 0], [0, 1]], 3.0, kind="multi_label"), OptionError, "gives 1 weights"),
         (lambda: sample_weight(np.eye(3), mask=[1, 1]), DataError, r"mask has shape \(2,\)"),
         (lambda: sample_weight(np.eye(3), mask=np.eye(3)), TargetError, 'kind="codes"'),
@@ -182,7 +186,7 @@ def test_sequences_of_different_lengths_are_refused(y):
 def test_a_list_of_vectors_is_outputs_and_says_so_where_it_might_be_sequences():
     with pytest.raises(TargetError, match=r"5 arrays of 3 rows.*np.stack"):
         sample_weight([np.array([0, 1, 0])] * 5)
-    with pytest.warns(UserWarning, match="read as 3 outputs of a model"):
+    with pytest.warns(UserWarning, match="reads them as 3 outputs of a model"):
         sample_weight([np.array([0, 1, 0])] * 3)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
