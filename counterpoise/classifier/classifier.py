@@ -228,8 +228,8 @@ class Classifier:
     def explain(self, x: Any, background: Any = None, *, label: Any = None, seed: int = 0) -> Any:
         """Explain single rows by the effect of each column, or of each pixel or word.
 
-        For rows of a table, the effects are Shapley values. They are exact for up to 8 columns, and for boosted trees of
-        two classes with any number of columns; otherwise they are sampled. The effects of a row sum to its log-odds
+        For rows of a table, the effects are Shapley values. They are exact for up to 8 columns, and for boosted trees
+        of two classes with any number of columns; otherwise they are sampled. The effects of a row sum to its log-odds
         minus the mean log-odds of the background rows. With more than two classes, the log-odds are for the most
         probable class of the row. To find the most important columns over many rows, use `cp.explain`.
 
