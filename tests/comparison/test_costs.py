@@ -82,7 +82,7 @@ def test_the_winner_decides_by_the_column(by_column, tmp_path):
     again = cp.load(tmp_path / "model.keras")
     assert (again.predict(rows) == comparison.best.predict(rows)).all()
     page = (tmp_path / "report.html").read_text()
-    assert "a missed case costs its &#39;amount&#39;" in page
+    assert "a missed case costs the amount in column &#39;amount&#39;" in page
     assert "Largest row" in page
     assert "largest_cost_share" not in page.split("<script")[0]
 

@@ -43,7 +43,7 @@ def test_every_form_of_the_rows_gives_the_same_arrays(source):
     assert x["age"].dtype == np.float32
     assert x["zip"].dtype == np.int32
     assert (x["age"].tolist(), x["zip"].tolist(), x["sex"].tolist()) == ([[31.0], [40.5]], [[7], [3000]], ["f", "m"])
-    left = ["Left out, because the model has no input of that name: 'unknown'."]
+    left = ["Left out the columns 'unknown', because the model has no inputs of these names."]
     assert notes == (left if "unknown" in source else [])
 
 
@@ -77,7 +77,7 @@ def test_an_input_without_a_column_is_named():
         COLUMNS.rows(pd.DataFrame(ROWS).rename(columns={"age": "Age"}))
     with pytest.raises(ColumnError, match=r"lacks the column 'age' \(and 1 more\)"):
         COLUMNS.rows({"sex": ["f"]})
-    with pytest.raises(ColumnError, match=r"takes rows of shape \(2, 2\).*dict of arrays"):
+    with pytest.raises(ColumnError, match=r"needs rows of shape \(2, 2\).*dict of arrays"):
         TAKES.rows(pd.DataFrame(ROWS).assign(scan=1))
     with pytest.raises(DataError, match="lengths"):
         TAKES.rows({**ROWS, "age": [1], "scan": np.zeros((2, 2, 2))})

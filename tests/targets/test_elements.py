@@ -207,7 +207,7 @@ def test_no_guarantee_for_elements_that_belong_together():
     rule = ELEMENTS.fit_rule(LOG_P[None], Y, np.zeros((1, 2)), calibrate=lambda codes: None, aim="f1")
     scores = {"log_p": LOG_P[None], "y": Y}
     assert ELEMENTS.choose(rule, scores, {"recall_floor": 0.9}, None, (0, 1)).threshold < rule.threshold
-    with pytest.raises(OptionError, match="Leave confidence out"):
+    with pytest.raises(OptionError, match="Remove confidence="):
         ELEMENTS.choose(rule, scores, {"recall_floor": 0.9}, 0.95, (0, 1))
 
 
