@@ -168,7 +168,7 @@ def _affix(numeric: list[tuple[_Shape, int]]) -> tuple[str | None, str]:
     if bare > few:
         return None, (
             f"is read as text because {rows[units[0]]:,} of its numbers are followed by {units[0]!r} and "
-            f"{bare:,} numbers are not. Write all numbers in the same way."
+            f"{bare:,} are not. Write all numbers in the same way."
         )
     return units[0], ""
 

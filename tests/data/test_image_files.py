@@ -28,7 +28,7 @@ def made(root, *files):
         (("train/a/1.png", "train/b/1.png", "extra/1.png"), ("(train)",)),
         (("train_1/a.png", "train_2/a.png"), ("train_1",)),
         (("set/train/a/1.png", "set/validation/a/1.png"), ("/set (train, validation)",)),
-        (("a/train/1.png", "a/test/1.png", "b/train/1.png", "b/test/1.png"), ("read as one", "-train/a")),
+        (("a/train/1.png", "a/test/1.png", "b/train/1.png", "b/test/1.png"), ("read together", "-train/a")),
     ],
 )
 def test_the_parts_of_a_split_are_refused_with_a_way_on(tmp_path, files, words):

@@ -100,7 +100,7 @@ def test_missing_files_and_labels_are_named_at_once_or_left_out(root):
     rows["image"] = ["001", "gone", "004", "lost/9.png", None, "003"]
     image_set = images(rows, 4, images="image", root=root, target="dx", skip_bad=True)
     assert drawn(image_set) == [0, 30]
-    assert [note.split(":")[0].split(" without")[0] for note in image_set.notes] == [
+    assert [note.split(", because")[0] for note in image_set.notes] == [
         "Left out row 5", "Left out rows 2, 4", "Left out row 6"]  # fmt: skip
 
 
@@ -127,7 +127,7 @@ def test_columns_of_0_and_1_are_one_class(root, target):
         several = images(rows | {"mel": odd}, 4, images="image", root=root, target=target)
         assert several.y[:, 0].tolist() == [-1 if value is None else value for value in odd]
         assert several.classes == ("mel", "nv", "bcc")
-    with pytest.raises(TargetError, match="label 'mel' is 2"):
+    with pytest.raises(TargetError, match="Label 'mel' is 2"):
         images(rows | {"mel": [2, 0, 0, 0]}, 4, images="image", root=root, target=target)
 
 
@@ -185,7 +185,7 @@ def test_columns_that_are_absent(root, how, error, words):
     ("given", "how", "words"),
     [
         ({"who": [1, 1, None, 2, 2]}, {"groups": "who"}, "groups='who' has no value in row 3"),
-        ({"part": ["train", "test", "train", "fold", "test"]}, {"split": "part"}, "split 'part' is 'fold' in row 4"),
+        ({"part": ["train", "test", "train", "fold", "test"]}, {"split": "part"}, "split='part' contains 'fold' in row 4"),
         ({"study": [1, 1, None, 2, 2]}, {"unit": "study"}, "unit='study' has no value in row 3"),
         ({}, {"unit": "dx", "aggregate": "median"}, "aggregate is 'median'"),
         ({}, {"groups_from": "(?P<patient"}, "groups_from"),

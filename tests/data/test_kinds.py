@@ -61,7 +61,7 @@ def test_numbers_can_be_levels_on_request():
 
 
 def test_text_as_number_on_request_names_the_odd_row():
-    with pytest.raises(ColumnError, match=r"'a' is 'x' in row 2"):
+    with pytest.raises(ColumnError, match=r"'a' contains 'x' in row 2"):
         infer(pl.Series("a", ["1", "x"]), kind="numeric")
 
 

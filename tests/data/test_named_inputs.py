@@ -58,13 +58,13 @@ def test_arrays_of_several_values_pass_and_codes_in_files_stay_as_written(tmp_pa
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"age": ["old", "41"]}, r"'age' is 'old' in row.* 1.*float32\) takes numbers"),
-        ({"age": [None, 41.0]}, r"'age' has no value in row 1.*fill in"),
-        ({"age": [1.0, np.inf]}, r"'age' is inf in row 2.*finite"),
-        ({"age": [datetime.date(2024, 1, 1)] * 2}, r"'age' is datetime.date"),
-        ({"zip": [1.5, 2.0]}, r"'zip' is 1.5 in row 1.*int64\) takes whole numbers"),
-        ({"zip": [1, 3_000_000_000]}, r"'zip' is 3000000000 in row 2.*32 bits"),
-        ({"sex": ["f", None]}, r"'sex' has no value in row 2.*write ''"),
+        ({"age": ["old", "41"]}, r"'age' contains 'old' in row.* 1.*float32\) needs numbers"),
+        ({"age": [None, 41.0]}, r"'age' has no value in row 1.*Fill in"),
+        ({"age": [1.0, np.inf]}, r"'age' contains inf in row 2.*finite"),
+        ({"age": [datetime.date(2024, 1, 1)] * 2}, r"'age' contains datetime.date"),
+        ({"zip": [1.5, 2.0]}, r"'zip' contains 1.5 in row 1.*int64\) needs whole numbers"),
+        ({"zip": [1, 3_000_000_000]}, r"'zip' contains 3000000000 in row 2.*32 bits"),
+        ({"sex": ["f", None]}, r"'sex' has no value in row 2.*Write ''"),
     ],
 )
 def test_what_an_input_does_not_take_is_named_with_row_and_input(change, message):
