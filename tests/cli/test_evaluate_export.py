@@ -92,7 +92,7 @@ def test_unlabeled_rows(root):
     assert record["classes"][1]["low"] <= record["classes"][1]["share_now"] <= record["classes"][1]["high"]
     assert [c["label"] for c in record["classes"]] == ["False", "True"]
     output = run("evaluate", root / "m.keras", root / "new.csv", "--unlabeled").stdout
-    assert "the threshold" in output
+    assert "The threshold" in output
     assert "becomes" not in output  # the shares may be what they were
     assert "--prior" not in output
 
@@ -205,7 +205,7 @@ def test_train_decides_by_costs_and_leaves_rows_to_a_human(root, tmp_path):
     done = run(*how, "--costs", tmp_path / "costs.json", "--out", tmp_path / "m.keras")
     assert "decision threshold 0.04762 (chosen for costs)" in done.stdout
     done = run(*how, "--review-alpha", 0.2, "--out", tmp_path / "m.keras")
-    assert "go to a human. On average, at most a share 0.2 of each class is decided wrongly" in done.stdout
+    assert "goes to a human. On average, at most a share 0.2 of each class is decided wrongly" in done.stdout
     with pytest.raises(OptionError, match="--costs and --alerts cannot be combined"):
         run(*how, "--costs", tmp_path / "costs.json", "--alerts", 5, "--out", tmp_path / "m.keras")
 
@@ -235,7 +235,7 @@ def test_train_decides_by_a_column(root, tmp_path):
         ("debts.csv", costs, "'amount' contains a negative value in rows 1, 2"),
         ("rows.csv", costs, "'amount' is not a column of"),
         ("amounts.csv", costs[:2], "--cost-column contains the cost of a missed case. Add --cost-fp"),
-        ("amounts.csv", (*costs, "--cost-fn", 2), "remove --cost-fn"),
+        ("amounts.csv", (*costs, "--cost-fn", 2), "Remove --cost-fn"),
         ("amounts.csv", (*costs, "--alerts", 5), "--cost-column and --alerts cannot be combined"),
     ):
         with pytest.raises(CounterpoiseError, match=match):

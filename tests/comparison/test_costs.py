@@ -133,7 +133,7 @@ def test_refusals():
         ({"cost_column": "amount"}, "above 0 with cost_column"),
         ({"cost_fp": 5}, "requires cost_column"),
         ({"cost_column": "amount", "cost_fp": 5, "costs": (1, 2)}, "cannot be combined"),
-        ({"metric": "expected_cost"}, "there are no costs"),
+        ({"metric": "expected_cost"}, "needs costs, but none were passed"),
         ({"cost_column": "price", "cost_fp": 5}, "'price' is not a column"),
         ({"costs": {"yes": {"no": 1}, "maybe": {"no": 1}}}, "'maybe'"),
     ):

@@ -18,7 +18,7 @@ def test_effect_of_two_confusion_matrices() -> None:
     assert text.endswith("14 more 'ill' found, 60 more false positives, cost unchanged.")
     none = effect_text("threshold", "ill", {"found": 0.0, "false_positives": -0.2, "cost": None})
     assert none.endswith("no more 'ill' found, less than 1 fewer false positives.")
-    with pytest.raises(OptionError, match="C x C"):
+    with pytest.raises(OptionError, match="Expected a square matrix"):
         rates(np.zeros((2, 2)))
 
 

@@ -78,7 +78,7 @@ def test_sequences_need_more_than_two_classes_or_a_model():
         (np.zeros((3, 4, 4), int), "have 1 class"),
         (cp.elements(np.zeros(3, int)), "has shape"),
         (np.full((3, 4, 4), 0.5), "0.5"),
-        (cp.elements(Y, names=["a", "b", "c"]), "names has 3"),
+        (cp.elements(Y, names=["a", "b", "c"]), "names= has 3"),
     ],
 )
 def test_what_are_no_classes_of_elements(given, message):
