@@ -83,7 +83,7 @@ def test_without_kept_rows_the_word_is_estimate():
     assert plain.decide(threshold=0.3).card["threshold"]["word"] == "given"
     threshold = plain.decide(recall_floor=0.8, confidence=0.9).card["threshold"]
     assert threshold["word"] == "estimate"
-    assert "the same rows also fitted the correction" in threshold["text"]
+    assert "The same rows also fitted the correction" in threshold["text"]
 
 
 def test_a_second_decision_replaces_the_first_guarantee(clf):
@@ -100,7 +100,7 @@ def test_precision_is_guaranteed_too(clf):
 
 
 def test_what_does_not_go_together(clf):
-    with pytest.raises(OptionError, match="f1 cannot have a confidence"):
+    with pytest.raises(OptionError, match="confidence= cannot be combined with f1="):
         clf.decide(f1=True, confidence=0.95)
     with pytest.raises(OptionError, match="exactly one aim"):
         clf.decide(confidence=0.95)
@@ -143,14 +143,14 @@ def test_several_classes_are_guaranteed_together(tmp_path):
     sure = cp.load(clf.decide(recall_floor={"b": 0.7, "c": 0.6}, confidence=0.9).save(tmp_path / "m.keras"))
     threshold = sure.card["threshold"]
     assert threshold["word"] == "guarantee"
-    assert "0.7 for b, 0.6 for c with 90% confidence: guaranteed by" in threshold["text"]
+    assert "0.7 for b, 0.6 for c with 90% confidence. This is guaranteed by" in threshold["text"]
     guess = clf.decide(recall_floor={"b": 0.7})
     assert guess.card["threshold"]["word"] == "estimate"
     assert np.mean(guess.predict(x)[y == "b"] == "b") > 0.6
     assert np.array_equal(sure.predict(x, prior=[0.2, 0.3, 0.5]), sure.predict(x))
     with pytest.raises(OptionError, match="no class 'd'"):
         clf.decide(recall_floor={"d": 0.7})
-    with pytest.raises(OptionError, match="only recall_floor can be guaranteed"):
+    with pytest.raises(OptionError, match="only recall_floor= can be guaranteed"):
         clf.decide(precision_floor=0.7, confidence=0.9)
 
 

@@ -40,7 +40,8 @@ def resolve_model(text: str, trust: Sequence[str] | None = None) -> Any:
         return _load_keras(Path(text), trusted(trust))
     if trust:
         raise OptionError(
-            f"--model {text} does not read a file, so --trust has no effect. Remove --trust, or name FILE.keras."
+            f"--model {text} does not read a file, so --trust has no effect. Remove --trust, or pass --model "
+            "FILE.keras."
         )
     if ":" not in text:
         return text
@@ -90,19 +91,21 @@ class Builder:
 
 def _find(text: str, module: str, name: str) -> Callable[[Any, int], Any]:
     """The builder of a network that `--model module:function` names."""
-    expected = "expected module:function of a builder(spec, n_classes)"
+    expected = "Expected module:function, where the function takes (spec, n_classes) and returns a Keras model"
     if not module or not name:
         raise ModelError(f"--model {text}: {expected}.")
     builder = getattr(imported("--model", text, module, expected), name, None)
     if builder is None:
         known = [n for n, value in vars(sys.modules[module]).items() if inspect.isfunction(value)]
-        raise ModelError(f"--model {text}: {module} has no {name!r}; {expected}.{did_you_mean(name, known)}")
+        raise ModelError(f"--model {text}: {module} has no {name!r}. {expected}.{did_you_mean(name, known)}")
     if not callable(builder):
-        raise ModelError(f"--model {text}: {name} is {type(builder).__name__}; {expected}.")
+        raise ModelError(f"--model {text}: {name} is {type(builder).__name__}. {expected}.")
     try:
         inspect.signature(builder).bind(None, 2)
     except TypeError:
-        raise ModelError(f"--model {text}: {name}{inspect.signature(builder)} does not take two; {expected}.") from None
+        raise ModelError(
+            f"--model {text}: {name}{inspect.signature(builder)} does not take two arguments. {expected}."
+        ) from None
     return builder
 
 
@@ -113,13 +116,13 @@ def _load_keras(path: Path, custom_objects: Mapping[str, Any]) -> Any:
     from counterpoise.classifier.references import custom_objects_of
 
     if not path.is_file():
-        raise ModelError(f"--model {path}: there is no such file.")
+        raise ModelError(f"--model {path} does not exist. Expected a .keras file. Check the path.")
     try:
         with zipped.opened(path) as archive:
             if zipped.CARD in archive.namelist():
                 raise ModelError(
-                    f"--model {path} is a whole classifier of Counterpoise. Expected a plain Keras model. "
-                    "To use the classifier itself, see `counterpoise predict`."
+                    f"--model {path} is a saved Counterpoise classifier. Expected a plain Keras model. To use "
+                    "the classifier itself, see `counterpoise predict`."
                 )
             model = load_model(archive, configuration_of(archive, custom_objects), compile=True)
         custom_objects_of(model)

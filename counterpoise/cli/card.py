@@ -19,15 +19,17 @@ NAME = "card"
 
 def command(
     model: Annotated[Path, typer.Argument(help="Model file, NAME.keras.", show_default=False)],
-    out: Annotated[Path, typer.Option(help="Page, NAME.html, or Markdown for Hugging Face, README.md.")],
+    out: Annotated[
+        Path, typer.Option(help="File to write: NAME.html (a page), or README.md (Markdown for Hugging Face).")
+    ],
     evaluation: Annotated[
-        Path | None, typer.Option(help="JSON file from `evaluate --out`, with scores of other rows and groups.")
+        Path | None, typer.Option(help="JSON file from `evaluate --out`. Adds its scores of other rows and groups.")
     ] = None,
     trust: o.Trust = None,
 ) -> None:
     """Write the model card of a saved model as HTML or Markdown."""
     if out.suffix not in (".html", ".md"):
-        raise OptionError(f"--out {out} ends in neither .html nor .md. Use a name such as card.html or README.md.")
+        raise OptionError(f"--out {out} must end in .html or .md. Use a name such as card.html or README.md.")
     o.check_file(out, reads=[model, *([] if evaluation is None else [evaluation])])
     import_keras_quietly()
     from counterpoise.classifier.classifier import load

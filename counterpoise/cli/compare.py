@@ -64,7 +64,9 @@ def command(
     contrast: o.Contrast = None,
     pictures: Annotated[
         bool,
-        typer.Option(help="Show confident errors and heat maps as images in the report.", rich_help_panel="Images"),
+        typer.Option(
+            help="Show the most confident errors as images in the report, with heat maps.", rich_help_panel="Images"
+        ),
     ] = True,
     model: o.ComparedModel = "auto",
     trust: o.Trust = None,
@@ -72,16 +74,17 @@ def command(
     batch_size: o.BatchSize = None,
     seed: o.Seed = 0,
     strategies: Annotated[
-        str, typer.Option(help="Strategies: default, all, or names a,b,c and external:NAME.")
+        str,
+        typer.Option(help="Strategies: default, all, or names separated by commas, such as none,focal,external:NAME."),
     ] = "default",
     folds: Annotated[
         int | None, typer.Option(min=2, help="Folds of the cross-validation. Default: 5.", show_default=False)
     ] = None,
-    repeats: Annotated[int, typer.Option(min=1, help="Repeats of the cross-validation, with other folds.")] = 1,
+    repeats: Annotated[int, typer.Option(min=1, help="Repeats of the cross-validation, each with new folds.")] = 1,
     metric: Annotated[
         str | None,
         typer.Option(
-            help="Metric of the ranking and the verdict. Default: average_precision, with costs expected_cost.",
+            help="Metric of the ranking and the verdict. Default: average_precision, or with costs, expected_cost.",
             show_default=False,
         ),
     ] = None,
@@ -92,46 +95,54 @@ def command(
     cost_column: o.CostColumn = None,
     costs: o.Costs = None,
     by: Annotated[
-        str | None, typer.Option(help="Columns a,b that define groups to score in the report, such as sex,site.")
+        str | None, typer.Option(help="Columns whose values are scored separately in the report, such as sex,site.")
     ] = None,
     importance: Annotated[
         bool, typer.Option("--importance", help="Measure the importance of each column on the test rows.")
     ] = False,
-    tune: Annotated[int, typer.Option(min=0, help="Trials per strategy and fold to tune hyperparameters.")] = 0,
+    tune: Annotated[
+        int, typer.Option(min=0, help="Trials of hyperparameter values for each strategy and fold. 0: no tuning.")
+    ] = 0,
     tune_steps: Annotated[
-        int | None, typer.Option(min=1, help="Maximum steps of each network of a trial. Requires --tune.")
+        int | None, typer.Option(min=1, help="Maximum training steps of each network in a trial. Requires --tune.")
     ] = None,
     nested: Annotated[
         bool,
         typer.Option(
-            "--nested", help="Repeat the choice of a strategy inside each fold, to estimate its selection bias."
+            "--nested",
+            help="Choose the strategy again inside each fold, to estimate how much the choice inflates the score.",
         ),
     ] = False,
     limit: Annotated[
         str | None,
-        typer.Option(help="Maximum steps over all networks, or seconds as 600s. Weaker strategies stop early."),
+        typer.Option(
+            help="Maximum training steps of all networks together, or seconds (600s). Weaker strategies stop early."
+        ),
     ] = None,
     budget: Annotated[
-        str, typer.Option(help="Equal budget of all strategies: steps (as the baseline) or epochs.")
+        str, typer.Option(help="Training budget of every strategy: steps (as many as the baseline) or epochs.")
     ] = "steps",
     duplicates: Annotated[str, typer.Option(help="Handling of duplicate rows: warn, group, drop, or error.")] = "warn",
     strict: Annotated[bool, typer.Option("--strict", help="Stop with exit code 2 if a leak is found.")] = False,
     early_stopping: Annotated[
-        bool, typer.Option(help="Stop training when the early-stopping loss no longer falls.")
+        bool, typer.Option(help="Stop training when the loss on the early-stopping rows no longer falls.")
     ] = True,
     jobs: Annotated[
         int, typer.Option(min=1, help="Number of processes on this machine.", rich_help_panel="Where and when")
     ] = 1,
     ray: Annotated[
         str | None,
-        typer.Option(help="Address of a Ray cluster, auto, or local.", rich_help_panel="Where and when"),
+        typer.Option(help="Ray cluster: its address, auto, or local.", rich_help_panel="Where and when"),
     ] = None,
     restart: Annotated[
-        bool, typer.Option("--restart", help="Delete the fits in --out first.", rich_help_panel="Where and when")
+        bool,
+        typer.Option(
+            "--restart", help="Delete the saved fits in --out, and start again.", rich_help_panel="Where and when"
+        ),
     ] = False,
     as_json: o.Json = False,
 ) -> None:
-    """Compare strategies with the baseline on the same folds, and write report and model.
+    """Compare strategies with the baseline on the same folds, and write a report and a model.
 
     Every finished fit is saved in --out, so the same command resumes an interrupted comparison.
     """
@@ -144,10 +155,12 @@ def command(
     for name in FILES:
         o.check_file(out / name, reads=[data, model])
     if not o.split_names(strategies):
-        raise OptionError("--strategies is empty. Pass default, all, or names a,b,c (see `counterpoise strategies`).")
+        raise OptionError(
+            "--strategies is empty. Pass default, all, or names separated by commas (see `counterpoise strategies`)."
+        )
     select(strategies)  # an unknown name is an error before anything is read
     if label_delay is not None and time is None:
-        raise OptionError("--label-delay needs --time, the column of times. Add it, or leave --label-delay out.")
+        raise OptionError("--label-delay requires --time, the column of times. Add --time, or remove --label-delay.")
     priced = costs_of(costs, cost_column, cost_fp, cost_fn)
     if ray is not None and jobs > 1:
         raise OptionError("--jobs and --ray cannot be combined. Remove one of them.")

@@ -19,8 +19,9 @@ def read_costs(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise OptionError(
-            f"--costs {path} cannot be read: {error}. Expected a JSON file such as "
-            '{"fraud": {"honest": 100}, "honest": {"fraud": 2}}, true label first.'
+            f'--costs {path} cannot be read: {error}. Expected a JSON file such as {{"fraud": {{"honest": '
+            '100}, "honest": {"fraud": 2}}. The outer keys are true labels, and the inner keys are '
+            "decided labels."
         ) from None
 
 
@@ -41,9 +42,9 @@ def costs_of(
         return {"costs": read_costs(costs)}
     if (cost_fp is None) != (cost_fn is None and cost_column is None):
         raise OptionError(
-            "--cost-fp must be used together with --cost-fn or --cost-column. Add the other one."
+            "--cost-fp must be used together with --cost-fn or --cost-column. Add one of these two."
             if both == []
-            else f"--cost-fp and {both[0]} must be used together. Add the other one."
+            else f"{both[0]} must be used together with --cost-fp. Add --cost-fp, the cost of a false positive."
         )
     if cost_column is not None:
         return {"cost_column": cost_column, "cost_fp": cost_fp}

@@ -26,7 +26,7 @@ UNKNOWN = {"lines": 999_999, "term": 999_999, "liq": 1_000_000, "gdlin": 666}
 
 def command(
     out: Annotated[Path, typer.Option(help="Folder for report and model.")] = Path("demo-run"),
-    epochs: Annotated[int, typer.Option(min=1, help="Epochs, passes over the training rows.")] = 30,
+    epochs: Annotated[int, typer.Option(min=1, help="Epochs (passes over the training rows).")] = 30,
 ) -> None:
     """Diagnose, compare, and predict on 1,989 real mortgage applications (12% denied)."""
     import polars as pl

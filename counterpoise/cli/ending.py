@@ -81,7 +81,10 @@ def _text(error: BaseException) -> str | None:
     if isinstance(error, MemoryError):
         return "There is not enough memory. Use fewer rows or columns, or a machine with more memory."
     if isinstance(error, UnicodeEncodeError):
-        return f"The name or text {error.object!r:.80} cannot be written as {error.encoding}. Rename it."
+        return (
+            f"The text {error.object!r:.80} cannot be encoded as {error.encoding}. Rename the file, column, "
+            "or label that contains it."
+        )
     if is_panic(type(error)):
         return f"polars stopped: {panic_text(error)}"
     refused = refusal_in(str(error))  # of the system, reported by a library in an error of its own

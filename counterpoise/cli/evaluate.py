@@ -32,12 +32,17 @@ def command(
     separator: o.Separator = None,
     missing: o.Missing = None,
     groups: Annotated[
-        str | None, typer.Option(help="Column of groups (patients, customers) that are resampled as a whole.")
+        str | None, typer.Option(help="Column of groups, such as patients. Confidence intervals resample whole groups.")
     ] = None,
     unit: Annotated[
-        str | None, typer.Option(help="Column, or columns a,b, of units. Default: as in training, if DATA has them.")
+        str | None,
+        typer.Option(
+            help="Column or columns (a,b) of units, such as studies. Default: as in training, if DATA has them."
+        ),
     ] = None,
-    by: Annotated[str | None, typer.Option(help="Columns a,b that define groups to score, such as sex,site.")] = None,
+    by: Annotated[
+        str | None, typer.Option(help="Columns whose values are scored separately, such as sex,site.")
+    ] = None,
     costs: o.Costs = None,
     cost_column: Annotated[
         str | None, typer.Option(help="Column with the cost of a missed case (two classes). Requires --cost-fp.")
@@ -55,22 +60,22 @@ def command(
         bool, typer.Option("--skip-bad", help="Leave out damaged and missing images.", rich_help_panel="Images")
     ] = False,
     unlabeled: Annotated[bool, typer.Option("--unlabeled", help="Check rows without labels for drift.")] = False,
-    full: Annotated[bool, typer.Option("--full", help="Print every score, group, and bin.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Print every score, group, and calibration bin.")] = False,
     out: Annotated[Path | None, typer.Option(help="JSON file with all numbers.")] = None,
     trust: o.Trust = None,
     as_json: o.Json = False,
 ) -> None:
-    """Score a model on labeled rows with intervals, or check unlabeled rows for drift."""
+    """Score a model on labeled rows, with confidence intervals, or check unlabeled rows for drift."""
     if unlabeled and target is not None:
         raise OptionError("--unlabeled and --target cannot be combined. Remove --target if the rows have no labels.")
     if (groups_from is not None or skip_bad or ignore) and images is None and not data.is_dir():
         raise OptionError(
-            f"--groups-from, --skip-bad and --ignore are for images, but {data.name} is a table. Leave them out."
+            f"--groups-from, --skip-bad and --ignore are for images, but {data.name} is a table. Remove these options."
         )
     if groups is not None and (unlabeled or (data.is_dir() and images is None)):
-        raise OptionError("--groups is only for a table with labels. Leave it out.")
+        raise OptionError("--groups is only for a table with labels. Remove --groups.")
     if unit is not None and (unlabeled or (data.is_dir() and images is None)):
-        raise OptionError("--unit is only for a table with labels. Leave it out.")
+        raise OptionError("--unit is only for a table with labels. Remove --unit.")
     stakes = {"by": o.split_names(by), "costs": costs, "cost_column": cost_column, "cost_fp": cost_fp, "first": first}
     _check_stakes(stakes, unlabeled, data.is_dir() or images is not None)
     if out is not None:
@@ -109,11 +114,11 @@ def _check_stakes(stakes: Mapping[str, Any], unlabeled: bool, pictures: bool) ->
     """Refuse options that do not go with these rows."""
     given = [f"--{name.replace('_', '-')}" for name, value in stakes.items() if value]
     if unlabeled and given:
-        raise OptionError(f"{given[0]} needs labels, but --unlabeled was given. Leave one of them out.")
+        raise OptionError(f"{given[0]} needs labels, but --unlabeled was given. Remove {given[0]} or --unlabeled.")
     if pictures and (of_table := [name for name in given if name in ("--by", "--cost-column")]):
-        raise OptionError(f"{of_table[0]} names columns of a table, but the rows are images. Leave it out.")
+        raise OptionError(f"{of_table[0]} names columns of a table, but the rows are images. Remove {of_table[0]}.")
     if stakes["cost_fp"] and stakes["cost_column"] is None:
-        raise OptionError("--cost-fp requires --cost-column. Add it, or use --costs.")
+        raise OptionError("--cost-fp requires --cost-column. Add --cost-column, or use --costs instead.")
 
 
 def _read_costs(stakes: Mapping[str, Any]) -> dict[str, Any]:
@@ -142,9 +147,11 @@ def _of_images(
     if unlabeled and images is None:
         return _drift(clf, module.unlabeled(data, size, form, how["skip_bad"]))
     if images is None and target is not None:
-        raise OptionError(f"--target names a column, but {data} is a folder of images. Leave --target out.")
+        raise OptionError(f"--target names a column, but {data} is a folder of images. Remove --target.")
     if images is not None and target is None and not unlabeled:
-        raise OptionError(f"--target is required for a table of images. Name the column of {data.name} with the class.")
+        raise OptionError(
+            f"--target is required for a table of images. Name the column of {data.name} that contains the class."
+        )
     named = _target(clf, target, labels_as)
     if images is not None and how["unit"] is None and not unlabeled:
         how = {**how, "unit": units_in(clf, data)}
@@ -175,7 +182,7 @@ def _show_summary(record: Mapping[str, Any]) -> None:
     console = Terminal()
     first, *lines = summary(record, console.width)
     console.print(Text(first, style="bold"))
-    for line in (*lines, "For all scores, groups, and bins, add --full."):
+    for line in (*lines, "For all scores, groups, and calibration bins, add --full."):
         console.print(Text(line))
 
 
@@ -208,8 +215,8 @@ def _show_units(console: Any, units: Mapping[str, Any]) -> None:
 
     console.print()
     console.print(_metric_table(units["metrics"], console.width, f"Units ({' + '.join(units['columns'])})"))
-    mixed = f", {units['mixed']:,} of them mixed" if units["mixed"] else ""
-    how = f"{units['aggregate']} of the probabilities, calibrated"
+    mixed = f", {units['mixed']:,} of them with rows of several classes" if units["mixed"] else ""
+    how = f"decided by the calibrated {units['aggregate']} of the row probabilities"
     console.print(f"{units['count']:,} units{mixed}; {how}; {threshold_text(units['threshold'], units['aim'])}")
     console.print()
 
@@ -288,7 +295,7 @@ def _advice(record: Mapping[str, Any]) -> list[str]:
     """The threshold for the new shares, where they are not what they were; else that it stays."""
     before, now, positive = record["threshold_before"], record["threshold_now"], record["classes"][1]
     if positive["low"] <= positive["share_before"] <= positive["high"]:
-        return [f"the threshold {before:.4g} stays"]
-    text = f"threshold {before:.4g} " + (f"becomes {now:.4g}" if before != now else "stays")
-    command = f"for rows like these: counterpoise predict ... --prior {positive['share_now']:.4g}"
+        return [f"The threshold {before:.4g} stays, because the class proportions have not clearly changed."]
+    text = f"The threshold {before:.4g} " + (f"becomes {now:.4g}." if before != now else "stays.")
+    command = f"For rows like these, run: counterpoise predict ... --prior {positive['share_now']:.4g}"
     return [text, command] if positive["share_now"] > 0 else [text]

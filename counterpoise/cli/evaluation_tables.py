@@ -43,7 +43,9 @@ def number(value: float | None) -> str:
 
 def _of_groups(table: Mapping[str, Any]) -> Any:
     """A line for each value and score, with the difference from the reference."""
-    title = f"by {table['column']}, class {table['class']!r} (95% CIs; simultaneous for differences)"
+    title = (
+        f"by {table['column']}, class {table['class']!r} (95% CIs; those of differences hold together in each column)"
+    )
     shown = _table(title, table["column"], "score", "value", f"difference from {table['reference']!r}")
     for value in table["values"]:
         shown.add_row(value["value"], "rows", f"{value['rows']:,}", "")
@@ -56,7 +58,10 @@ def _of_groups(table: Mapping[str, Any]) -> Any:
 
 
 def _of_bins(table: Mapping[str, Any]) -> Any:
-    errors = f"ECE {number(table['ece'])}, calibration error {number(table['calibration_error'])}"
+    errors = (
+        f"expected calibration error (ECE) {number(table['ece'])}, calibration error "
+        f"{number(table['calibration_error'])}"
+    )
     shown = _table(f"probabilities of {table['class']!r}: {errors}", "rows", "predicted", "observed", "95% interval")
     for b in table["bins"]:
         ends = f"{number(b['low'])} to {number(b['high'])}"
@@ -66,7 +71,8 @@ def _of_bins(table: Mapping[str, Any]) -> Any:
 
 def _of_review(review: Mapping[str, Any]) -> Any:
     title = (
-        f"for a human: {with_ends(review['share'])} of the rows; error among the decided: {with_ends(review['error'])}"
+        f"for a human: {with_ends(review['share'])} of the rows; error of the rows that the model decides: "
+        f"{with_ends(review['error'])}"
     )
     shown = _table(title, "class", "for a human", "decided wrongly")
     for c in review["classes"]:

@@ -28,13 +28,19 @@ def command(
     model: Annotated[Path, typer.Argument(help="Model file, NAME.keras.", show_default=False)],
     data: o.Data,
     target: Annotated[str | None, typer.Option(help="Column of the labels. Default: as in training.")] = None,
-    groups: Annotated[str | None, typer.Option(help="Column of groups that are resampled as a whole.")] = None,
+    groups: Annotated[
+        str | None, typer.Option(help="Column of groups, such as patients. Confidence intervals resample whole groups.")
+    ] = None,
     together: Annotated[
-        str | None, typer.Option(help="Columns to shuffle together, as street+city,lat+lon.", metavar="A+B,...")
+        str | None,
+        typer.Option(help="Columns that are shuffled together, such as street+city,lat+lon.", metavar="A+B,..."),
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="Page .html, figure .svg, .png, or .pdf, or JSON file; for images, folder of heat maps."),
+        typer.Option(
+            help="File to write: page (.html), figure (.svg, .png, .pdf), or numbers (.json). For images: folder of "
+            "heat maps."
+        ),
     ] = None,
     images: o.Images = None,
     root: o.Root = None,
@@ -42,7 +48,7 @@ def command(
     label: Annotated[
         str | None,
         typer.Option(
-            help="Class or label of the heat maps. Default: the positive or most probable class.",
+            help="Class or label that the heat maps explain. Default: the positive or most probable class.",
             show_default=False,
             rich_help_panel="Images",
         ),
@@ -64,7 +70,8 @@ def command(
         )
     if label is not None or skip_bad or root is not None or features is not None:
         raise OptionError(
-            f"--label, --root, --features and --skip-bad are for images, but {data.name} is a table. Leave them out."
+            f"--label, --root, --features and --skip-bad are for images, but {data.name} is a table. Remove "
+            "these options."
         )
     if out is not None:
         o.check_file(out, reads=[data, model])
@@ -104,9 +111,9 @@ def _check_images(of_tables: Mapping[str, Any], out: Path | None) -> None:
     """Refuse options of tables, and a run without a folder."""
     for option, value in of_tables.items():
         if value:
-            raise OptionError(f"{option} is for tables, but the rows are images. Leave it out.")
+            raise OptionError(f"{option} is for tables, but the rows are images. Remove {option}.")
     if out is None:
-        raise OptionError("--out is required for images. Name the folder for the heat maps.")
+        raise OptionError("--out is required for images. Name a folder for the heat maps.")
     check_folder(out)
 
 

@@ -20,13 +20,13 @@ def command(
     model: Annotated[Path, typer.Argument(help="Model file, NAME.keras.", show_default=False)],
     format: Annotated[str, typer.Option(help="Format: saved_model, litert, or onnx.", show_default=False)],
     out: Annotated[
-        Path, typer.Option(help="Folder to write (saved_model), or file .tflite or .onnx.", show_default=False)
+        Path, typer.Option(help="Folder (saved_model), or file NAME.tflite or NAME.onnx, to write.", show_default=False)
     ],
     trust: o.Trust = None,
 ) -> None:
-    """Export a model to SavedModel, LiteRT, or ONNX, and compare the two."""
+    """Export a model to SavedModel, LiteRT, or ONNX, and compare their outputs."""
     check_folder(out.parent)
     import_keras_quietly()
     from counterpoise.classifier.classifier import load
 
-    print_line(f"saved {load(model, trusted(trust)).export(out, format)}: run once, with the same output as {model}")
+    print_line(f"saved {load(model, trusted(trust)).export(out, format)}: a test run gave the same output as {model}")

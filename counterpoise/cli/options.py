@@ -15,11 +15,11 @@ from counterpoise.core.files import check_output, is_standard_output, is_stream
 Data = Annotated[Path, typer.Argument(help="CSV or Parquet file, or folder of images.", show_default=False)]
 Target = Annotated[
     str | None,
-    typer.Option(help="Column of the class, or columns a,b,c of several labels.", rich_help_panel="Data"),
+    typer.Option(help="Column of the class. For several labels per row: columns a,b,c.", rich_help_panel="Data"),
 ]
 LabelsPrefix = Annotated[
     str | None,
-    typer.Option(help="Common start of the names of the label columns, instead of --target.", rich_help_panel="Data"),
+    typer.Option(help="Prefix of the names of all label columns, instead of --target.", rich_help_panel="Data"),
 ]
 Separator = Annotated[
     str | None,
@@ -32,43 +32,53 @@ Uncertain = Annotated[
     str | None, typer.Option(help="Meaning of the label -1: ignore, zero, or one.", rich_help_panel="Data")
 ]
 Positive = Annotated[
-    str | None, typer.Option(help="Label of the positive class (two classes).", rich_help_panel="Data")
+    str | None, typer.Option(help="Label of the positive class. Only for two classes.", rich_help_panel="Data")
 ]
 OneVsRest = Annotated[
-    str | None, typer.Option(help="Label of the class that is compared with all others.", rich_help_panel="Data")
+    str | None,
+    typer.Option(
+        help="Label of the positive class, if all other classes together are the negative class.",
+        rich_help_panel="Data",
+    ),
 ]
-MergeRare = Annotated[str | None, typer.Option(help="Labels to merge into one class, as a,b.", rich_help_panel="Data")]
-Drop = Annotated[str | None, typer.Option(help="Columns to ignore, as a,b.", rich_help_panel="Data")]
+MergeRare = Annotated[
+    str | None, typer.Option(help="Labels to merge into one class, separated by commas.", rich_help_panel="Data")
+]
+Drop = Annotated[str | None, typer.Option(help="Columns to ignore, separated by commas.", rich_help_panel="Data")]
 Groups = Annotated[
     str | None,
-    typer.Option(help="Column of groups (patients, customers) that are never split.", rich_help_panel="Data"),
+    typer.Option(
+        help="Column of groups, such as patients. Rows of a group stay on one side of each split.",
+        rich_help_panel="Data",
+    ),
 ]
 Unit = Annotated[
     str | None,
     typer.Option(
-        help="Column, or columns a,b, of units that get one decision, such as studies.", rich_help_panel="Data"
+        help="Column or columns (a,b) of units, such as studies. Each unit gets one decision.", rich_help_panel="Data"
     ),
 ]
 Aggregate = Annotated[
     str | None,
     typer.Option(
-        help="Aggregate of the row probabilities of a unit: mean or max. Default: mean.", show_default=False,
+        help="Probability of a unit: mean or max of the probabilities of its rows. Default: mean.", show_default=False,
         rich_help_panel="Data",
     ),
 ]  # fmt: skip
 Time = Annotated[
-    str | None, typer.Option(help="Column of times. Training uses only earlier rows.", rich_help_panel="Data")
+    str | None,
+    typer.Option(help="Column of times. Training rows are then earlier than test rows.", rich_help_panel="Data"),
 ]
 LabelDelay = Annotated[
     float | None,
     typer.Option(
-        help="Days until a label is known. Leaves out rows whose label comes too late. Requires --time.",
+        help="Days until a label is known. Training then leaves out rows whose label came too late. Requires --time.",
         metavar="DAYS", rich_help_panel="Data", show_default=False,
     ),
 ]  # fmt: skip
 Split = Annotated[
     str | None,
-    typer.Option(help="Column with train, validation, or test for each row.", rich_help_panel="Data"),
+    typer.Option(help="Column that contains train, validation, or test for each row.", rich_help_panel="Data"),
 ]
 SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Skip damaged rows and files.", rich_help_panel="Data")]
 Images = Annotated[
@@ -76,20 +86,22 @@ Images = Annotated[
 ]
 Features = Annotated[
     str | None,
-    typer.Option(help="Columns a,b that the model gets in addition to the image.", rich_help_panel="Images"),
+    typer.Option(help="Columns a,b that the model reads in addition to the image.", rich_help_panel="Images"),
 ]
 #: Of commands with a model file, which names its columns: the same ones may be typed again.
 SameFeatures = Annotated[str | None, typer.Option("--features", hidden=True)]
 Root = Annotated[
     Path | None,
     typer.Option(
-        help="Folder of these images. Default: the folder of the table.", rich_help_panel="Images", show_default=False
+        help="Folder of the images in the table. Default: the folder of the table.",
+        rich_help_panel="Images",
+        show_default=False,
     ),
 ]
 GroupsFrom = Annotated[
     str | None,
     typer.Option(
-        help="Regular expression for the group (patient) in a file name.", metavar="REGEX",
+        help="Regular expression that finds the group (patient) in a file name.", metavar="REGEX",
         rich_help_panel="Images",
     ),
 ]  # fmt: skip
@@ -100,7 +112,7 @@ Size = Annotated[
 Range = Annotated[
     tuple[float, float] | None,
     typer.Option(
-        help="Pixel values of black and white, for images of more than 8 bits.", metavar="LOW HIGH",
+        help="Pixel values that mean black and white. Only for images of more than 8 bits.", metavar="LOW HIGH",
         rich_help_panel="Images",
     ),
 ]  # fmt: skip
@@ -108,16 +120,14 @@ Range = Annotated[
 Aspect = Annotated[
     str | None,
     typer.Option(
-        help="Fit of images with another shape: stretch, crop, or pad. Default: stretch.", show_default=False,
+        help="Treatment of images with another shape: stretch, crop, or pad. Default: stretch.", show_default=False,
         rich_help_panel="Images",
     ),
 ]  # fmt: skip
 
 Cache = Annotated[
     str | None,
-    typer.Option(
-        help="Folder for decoded images, which later runs reuse.", show_default=False, rich_help_panel="Images"
-    ),
+    typer.Option(help="Folder that keeps decoded images for later runs.", show_default=False, rich_help_panel="Images"),
 ]
 
 Ignore = Annotated[
@@ -142,7 +152,7 @@ Flip = Annotated[
 Contrast = Annotated[
     float | None,
     typer.Option(
-        help="Largest random change of contrast in training, as a share such as 0.2.", show_default=False,
+        help="Largest random change of contrast in training. For example, 0.2 is 20%.", show_default=False,
         rich_help_panel="Images",
     ),
 ]  # fmt: skip
@@ -150,35 +160,37 @@ Contrast = Annotated[
 Model = Annotated[
     str,
     typer.Option(
-        help="Model: mlp, tabular, cnn, text (networks), boosted, forest, balanced_forest (trees), auto "
-        "(tabular+boosted+forest for tables, cnn for images), FILE.keras, or module:function (a builder). A "
-        "plus makes a blend.",
+        help="Model. Networks: mlp, tabular, cnn, text. Trees: boosted, forest, balanced_forest. auto is "
+        "tabular+boosted+forest for tables, and cnn for images. Your own: FILE.keras, or module:function (a "
+        "builder). A plus sign blends models.",
         rich_help_panel="Model",
     ),
 ]
 ComparedModel = Annotated[
-    str, typer.Option(help="Model, as for `train`, or several with commas.", rich_help_panel="Model")
+    str, typer.Option(help="Model as in `train`, or several separated by commas.", rich_help_panel="Model")
 ]
 Epochs = Annotated[
     int | None,
     typer.Option(help="Maximum passes over the training rows. Default: chosen by the model.", rich_help_panel="Model"),
 ]
 BatchSize = Annotated[
-    int | None, typer.Option(help="Rows per step. Default: chosen by the model.", rich_help_panel="Model")
+    int | None, typer.Option(help="Rows per training step. Default: chosen by the model.", rich_help_panel="Model")
 ]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of all random draws.", rich_help_panel="Model")]
 
 Costs = Annotated[
-    Path | None, typer.Option(help="JSON file of costs, {true label: {decided label: cost}}.", show_default=False)
+    Path | None, typer.Option(help="JSON file of costs: {true label: {decided label: cost}}.", show_default=False)
 ]
 CostColumn = Annotated[
     str | None,
-    typer.Option(help="Column with the cost of a missed case (an amount). Requires --cost-fp.", show_default=False),
+    typer.Option(
+        help="Column with the cost of each missed case, such as an amount. Requires --cost-fp.", show_default=False
+    ),
 ]
 Trust = Annotated[
     list[str] | None,
     typer.Option(
-        help="Your own class that a model file may contain, as module:Class. Repeatable.", rich_help_panel="Model"
+        help="Your own class that a model file may load, as module:Class. Repeatable.", rich_help_panel="Model"
     ),
 ]
 
@@ -226,7 +238,7 @@ def target_named(
                 raise OptionError(f"{option} is for several labels per row. Name their columns: --target a,b,c.")
         return target
     if separator is not None and len(names) != 1:
-        raise OptionError("--separator is for one column with several labels. Name that column as --target.")
+        raise OptionError("--separator is for one column with several labels. Name this column with --target.")
     columns = list(names) if separator is None else names[0]
     return labels(columns, missing=missing, uncertain=uncertain or "ignore", separator=separator)
 
@@ -247,8 +259,8 @@ def _columns_with(prefix: str, target: str | None, data: Path | None) -> tuple[s
     names = tuple(name for name in columns if name.startswith(prefix))
     if len(names) < 2:
         raise OptionError(
-            f"--labels-prefix {prefix}: {len(names)} columns of {data.name} start with it, expected two or more. Its "
-            f"columns are {', '.join(columns[:8])}{' ...' if len(columns) > 8 else ''}."
+            f"--labels-prefix {prefix} is the start of {len(names)} column names of {data.name}. Expected two "
+            f"or more. The columns are {', '.join(columns[:8])}{' ...' if len(columns) > 8 else ''}."
         )
     return names
 

@@ -33,7 +33,10 @@ def command(
     ] = False,
     unit: Annotated[
         str | None,
-        typer.Option(help="Column, or columns a,b, of units: write one row for each unit.", rich_help_panel="Data"),
+        typer.Option(
+            help="Column or columns (a,b) of units, such as studies. Writes one row for each unit.",
+            rich_help_panel="Data",
+        ),
     ] = None,
     images: o.Images = None,
     root: o.Root = None,
@@ -41,10 +44,13 @@ def command(
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out files that are not images.")] = False,
     reasons: Annotated[
         int | None,
-        typer.Option(min=1, help="Add the K columns or words with the strongest effect on each row.", metavar="K"),
+        typer.Option(
+            min=1, help="Add the K columns or words that change the probability of the row most.", metavar="K"
+        ),
     ] = None,
     background: Annotated[
-        Path | None, typer.Option(help="Rows that --reasons compares with. Default: DATA.", show_default=False)
+        Path | None,
+        typer.Option(help="File of rows to which --reasons compares each row. Default: DATA.", show_default=False),
     ] = None,
     trust: o.Trust = None,
 ) -> None:
@@ -52,7 +58,7 @@ def command(
     if prior is not None and not 0 < prior < 1:
         raise OptionError(f"--prior is {prior:g}. Expected a share between 0 and 1.")
     if background is not None and reasons is None:
-        raise OptionError("--background requires --reasons. Add --reasons 4, or leave --background out.")
+        raise OptionError("--background requires --reasons. Add --reasons 4, or remove --background.")
     reads = [model, data, *([] if root is None else [root])]
     if out is not None and out.suffix:  # otherwise it may be a folder of masks
         o.check_file(out, reads=reads)
@@ -64,19 +70,24 @@ def command(
     if not clf.target.per_element and out is not None:
         o.check_file(out, reads=reads)
     if prior is not None and len(clf.rule.problem_rules) > 1:
-        raise OptionError(f"--prior supports only two classes; {model.name} has several labels per row.")
+        raise OptionError(
+            f"--prior supports only two classes, but {model.name} has several labels per row. Remove --prior."
+        )
     if prior is not None and len(clf.classes_) > 2:
-        raise OptionError(f"--prior supports only two classes; {model.name} has {len(clf.classes_)} classes.")
+        raise OptionError(
+            f"--prior supports only two classes, but {model.name} has {len(clf.classes_)} classes. Remove "
+            "--prior, or call predict_proba in Python with one share per class as prior=."
+        )
     if clf.target.per_element:
         if reasons is not None or images is not None:
             raise OptionError(
-                "--reasons and --images are for one class per row, but the model predicts masks. Leave them out."
+                "--reasons and --images are for one class per row, but the model predicts masks. Remove these options."
             )
         predict_masks(clf, data, prior, out, skip_bad)
         return
     pictures = data.is_dir() or images is not None
     if unit is not None and (reasons is not None or (pictures and images is None)):
-        raise OptionError("--unit names columns of a table, for predictions without --reasons. Leave one of them out.")
+        raise OptionError("--unit needs a table, and cannot be combined with --reasons. Remove --unit or --reasons.")
     if pictures:
         table = _of_images(clf, data, images, root, prior, skip_bad, unit)
     elif unit is not None:
@@ -85,7 +96,7 @@ def command(
         table = clf.predict_frame(data, prior=prior)
     if reasons is not None:
         if pictures:
-            raise OptionError("--reasons is for tables, but the rows are images. Leave it out.")
+            raise OptionError("--reasons is for tables, but the rows are images. Remove --reasons.")
         table = table.hstack(clf.explain(data, background).strongest(reasons))
     text = _without_formulas(_as_written(table), spreadsheet).write_csv()
     if out is None:

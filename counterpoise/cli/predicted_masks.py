@@ -56,7 +56,7 @@ def predict_masks(clf: Any, data: Path, prior: float | None, out: Path | None, s
     _write(out, masks, table.write_csv())
     legend = ", ".join(f"{value} is {label!r}" for value, label in zip(values, clf.classes_.tolist(), strict=True))
     print_line(
-        f"saved {out}: {len(masks):,} masks and {TABLE}, which has the areas. Pixel values: {legend}", error=True
+        f"saved {out}: {len(masks):,} masks and {TABLE}, which lists the areas. Pixel values: {legend}", error=True
     )
 
 
@@ -78,7 +78,7 @@ def _images(clf: Any, data: Path, skip_bad: bool) -> Any:
     folders = mask_folders(data)
     if len(folders) > 1:
         raise OptionError(
-            f"{data} contains the parts of a split. Name the folder of images of one part, such as test/images."
+            f"{data} contains the parts of a split. Pass the image folder of one part, such as test/images."
         )
     return unlabeled(folders[0].images if folders else data, *picture_form(clf), skip_bad)
 
@@ -107,10 +107,12 @@ def _png(mask: Any) -> bytes:
 
 def _check_out(out: Path, data: Path) -> None:
     if out.suffix and not out.is_dir():
-        raise OptionError(f"--out {out}: masks are written into a folder. Use a folder name without an ending.")
+        raise OptionError(
+            f"--out {out} looks like a file, but masks are written into a folder. Pass a folder name without an ending."
+        )
     check_folder(out)
     if out.resolve() == data.resolve() or data.resolve() in out.resolve().parents:
-        raise ArtifactError(f"--out {out} is inside {data}, whose images are read. Name another folder.")
+        raise ArtifactError(f"--out {out} is inside {data}, the folder of the images. Name another folder.")
 
 
 def _write(out: Path, masks: dict[str, bytes], table: str) -> None:

@@ -21,7 +21,7 @@ def command(
         Path | None, typer.Option(help="File to write. Default: report.html in the folder.", show_default=False)
     ] = None,
 ) -> None:
-    """Render report.html of a finished run again."""
+    """Write report.html of a finished run again."""
     import_keras_quietly()
     from counterpoise.cli import options as o
     from counterpoise.comparison.store_file import FILE

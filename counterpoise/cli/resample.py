@@ -23,7 +23,7 @@ def command(
     target: Annotated[str, typer.Option(help="Column of the class.", show_default=False)],
     plan: Annotated[str, typer.Option(help="Sampling plan: undersample or oversample.")] = "undersample",
     ratio: Annotated[
-        float, typer.Option(help="Size of the smallest class divided by the largest, after resampling.")
+        float, typer.Option(help="Rows of the smallest class divided by rows of the largest class, after resampling.")
     ] = 1.0,
     seed: o.Seed = 0,
     as_json: o.Json = False,
@@ -40,6 +40,7 @@ def command(
         label = shown(one["label"], keep="")
         lines.append(f"  {label}: {one['before']:,} -> {one['after']:,} rows; log shift {shift:+.4f}")
     lines.append(
-        "Networks trained on this file assume these class proportions. Subtract the log shift from their logits."
+        "A network that is trained on this file learns the class proportions of the file. To correct its "
+        "probabilities, subtract the log shift from the logits."
     )
     o.note("\n".join(lines), out)

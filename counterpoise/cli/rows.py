@@ -43,17 +43,17 @@ def _check_columns(data: Path, target: Any, pictures: Mapping[str, Any], options
     for name, value in pictures.items():
         if value is not None:
             raise OptionError(
-                f"{_flag(name)} is for images, but {data.name} is a table. Remove it, or name the column of image "
-                "file names with --images."
+                f"{_flag(name)} is for images, but {data.name} is a table. Remove {_flag(name)}. If the table "
+                "names image files, name their column with --images."
             )
     if target is None:
-        raise ColumnError(f"--target is required for a table. Name the column of {data.name} with the class.")
+        raise ColumnError(f"--target is required for a table. Name the column of {data.name} that contains the class.")
     columns = (target,) if isinstance(target, str) else target.columns
     used = [("--target", name) for name in columns]
     used += [(f"--{name}", options[name]) for name in ("groups", "time", "split")]
     for option, column in used:
         if column in options["drop"]:
-            raise OptionError(f"Column {column!r} is in both {option} and --drop. Remove it from --drop.")
+            raise OptionError(f"Column {column!r} is in both {option} and --drop. Remove this column from --drop.")
 
 
 def _read_images(data: Path, target: Any, pictures: Mapping[str, Any], check: Any, **options: Any) -> Examples:
@@ -64,21 +64,22 @@ def _read_images(data: Path, target: Any, pictures: Mapping[str, Any], check: An
     columns: dict[str, Any] = {name: options.get(name) for name in ("groups", "time", "split", "unit", "aggregate")}
     for name in ("cost_column", "by"):
         if options.get(name):
-            raise OptionError(f"{_flag(name)} names columns of a table, but {data} has images. Remove it.")
+            raise OptionError(f"{_flag(name)} names columns of a table, but {data} has images. Remove {_flag(name)}.")
     of_table = {"target": target, **columns, "drop": options["drop"], "root": pictures.get("root")}
     if pictures.get("images") is not None:
         if target is None:
             raise ColumnError(
-                f"--target is required for a table of images. Name the column of {data.name} with the class."
+                f"--target is required for a table of images. Name the column of {data.name} that contains the class."
             )
         if options["drop"]:
             raise OptionError(
-                "--drop ignores columns, but no column of a table of images is used for training. Remove it."
+                "--drop has no effect on a table of images, because only the columns of --features are used "
+                "for training. Remove --drop."
             )
     elif wrong := [name for name, value in of_table.items() if value]:
         raise OptionError(
-            f"{_flag(wrong[0])} is for a table, but {data} is a folder of images, whose sub-folders are the classes. "
-            "Remove it."
+            f"{_flag(wrong[0])} is for a table, but {data} is a folder of images with one sub-folder per "
+            f"class. Remove {_flag(wrong[0])}."
         )
     if pictures["size"] is None:
         raise OptionError(f"--size is required for images. For example, --size 64 resizes {data} to 64 × 64 pixels.")
@@ -130,8 +131,8 @@ def check_features(clf: Any, given: str | None) -> None:
     names = features_of(clf).get("features", ())
     if given is not None and set(split_names(given)) != set(names):
         raise OptionError(
-            f"--features is {given}, but the model file names {', '.join(names[:8]) or 'no columns'}. "
-            "Leave --features out."
+            f"--features is {given}, but the model file names {', '.join(names[:8]) or 'no columns'}. Remove "
+            "--features."
         )
 
 

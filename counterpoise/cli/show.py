@@ -83,7 +83,9 @@ def rule_text(rule: Any, classes: Sequence[Any]) -> str:
     if len(rule.problem_rules) == 1:
         text = threshold_text(rule.threshold, rule.aim)
         return (
-            text if rule.by is None else f"{text}, and one for each of {len(rule.by.values)} values of {rule.by.name!r}"
+            text
+            if rule.by is None
+            else f"{text}, and one for each of {len(rule.by.values)} values of column {rule.by.name!r}"
         )
     thresholds = ", ".join(
         f"{label} {own.threshold:.4g}" for label, own in zip(classes, rule.problem_rules, strict=True)

@@ -115,7 +115,7 @@ def _expected_cost(clf: Any, table: Any) -> str:
     p = table["probability"].to_numpy()
     decided = (table["decision"].cast(str) == str(clf.classes_[1])).to_numpy().astype(int)
     expected = (1 - p) * costs[0, decided] + p * costs[1, decided]
-    return f"Expected cost per {PER:,} cases, by the probabilities: {PER * float(np.mean(expected)):,.0f}."
+    return f"Expected cost per {PER:,} cases, computed from the probabilities: {PER * float(np.mean(expected)):,.0f}."
 
 
 def diagnosed(diagnosis: Diagnosis) -> Iterator[str]:
@@ -126,8 +126,8 @@ def diagnosed(diagnosis: Diagnosis) -> Iterator[str]:
     others = [f"{c.label!r} {c.count:,}" for c in sorted(r.classes, key=lambda c: -c.count)]
     more = f", {len(others) - MOST_CLASSES} more" if len(others) > MOST_CLASSES else ""
     yield f"Classes: {', '.join(others[:MOST_CLASSES])}{more}."
-    evidence = f"Recall is known to ±{r.half_width_fold:.2f} in each of {r.folds} folds"
-    evidence += f", to ±{r.half_width_total:.2f} in all."
+    evidence = f"A recall of 0.8 is measured to ±{r.half_width_fold:.2f} in each of {r.folds} folds"
+    evidence += f", and to ±{r.half_width_total:.2f} in all folds together (95% CI)."
     if r.quick is not None:
         q = r.quick
         evidence += f" A quick model has average precision {q.average_precision:.2f} and ROC AUC {q.roc_auc:.3f}."

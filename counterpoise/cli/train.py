@@ -62,12 +62,13 @@ def command(
     batch_size: o.BatchSize = None,
     seed: o.Seed = 0,
     folds: Annotated[
-        int | None, typer.Option(help="Folds for correction and threshold; the saved model is trained on all rows.")
+        int | None,
+        typer.Option(help="Folds that fit the correction and the threshold. The saved model is trained on all rows."),
     ] = None,
     tune_threshold: Annotated[
         bool | None,
         typer.Option(
-            help="Tune the threshold on held-out rows. Default: not on validation rows of --split.",
+            help="Tune the threshold on held-out rows. Default: yes, except for validation rows of --split.",
             show_default=False,
         ),
     ] = None,
@@ -76,11 +77,14 @@ def command(
         typer.Option(help="Share of rows kept out of training for a guarantee. Requires --confidence."),
     ] = None,
     confidence: Annotated[
-        float | None, typer.Option(help="Confidence of the guarantee, such as 0.95. Requires a floor.")
+        float | None,
+        typer.Option(help="Confidence of the guarantee, such as 0.95. Requires --recall-floor or --precision-floor."),
     ] = None,
-    recall_floor: Annotated[float | None, typer.Option(help="Minimum recall, with as few alerts as possible.")] = None,
+    recall_floor: Annotated[
+        float | None, typer.Option(help="Minimum recall. The threshold then gives as few alerts as possible.")
+    ] = None,
     precision_floor: Annotated[
-        float | None, typer.Option(help="Minimum precision, with as many cases found as possible.")
+        float | None, typer.Option(help="Minimum precision. The threshold then finds as many cases as possible.")
     ] = None,
     cost_fp: Annotated[
         float | None, typer.Option(help="Cost of a false positive. Requires --cost-fn or --cost-column.")
@@ -91,22 +95,25 @@ def command(
     ] = None,
     lesion_false_positives: Annotated[
         float | None,
-        typer.Option(help="Maximum false positive lesions per image of masks, with as many lesions found as possible."),
+        typer.Option(
+            help="Maximum false positive lesions per image. The threshold then finds as many lesions as possible."
+        ),
     ] = None,
     cost_column: o.CostColumn = None,
     costs: o.Costs = None,
     threshold_by: Annotated[
         str | None,
         typer.Option(
-            help="Column of groups: a threshold for each value. May be unlawful. Requires an aim.", show_default=False
+            help="Column of groups. Tunes one threshold per group (may be unlawful). Requires a floor or --alerts.",
+            show_default=False,
         ),
     ] = None,
     review_alpha: Annotated[
         float | None,
-        typer.Option(help="Maximum share of each class that is decided wrongly. Unclear rows get 'review'."),
+        typer.Option(help="Maximum share of each class that is decided wrongly. Unclear rows are marked 'review'."),
     ] = None,
 ) -> None:
-    """Train one strategy and save it, with correction and threshold, in one file."""
+    """Train one strategy, and save the model with its correction and threshold in one file."""
     from counterpoise.data.given_split import check_divisible
     from counterpoise.decide.costs import cost_matrix
     from counterpoise.pipeline.reading import inputs_of
@@ -122,8 +129,8 @@ def command(
     matrix = None if costs is None else read_costs(costs)
     if threshold_by is not None and (aim is None or "cost" in aim or len(aim) > 1 or confidence is not None):
         raise OptionError(
-            "--threshold-by requires one of --recall-floor, --precision-floor and --alerts, without --confidence. Add "
-            "one, or leave --threshold-by out."
+            "--threshold-by requires --recall-floor, --precision-floor, or --alerts, and no other aim. It "
+            "cannot be combined with --confidence. Change these options, or remove --threshold-by."
         )
     o.check_file(out, ".keras", [data, model])
     chosen = find(strategy)
@@ -141,7 +148,8 @@ def command(
 
     if lesion_false_positives is not None and not target_of(examples).per_element:
         raise OptionError(
-            "--lesion-false-positives is for images with masks, but these rows have no class per pixel. Leave it out."
+            "--lesion-false-positives is for images with masks, but these rows have no class per pixel. "
+            "Remove --lesion-false-positives."
         )
     if matrix is not None:
         cost_matrix(matrix, examples.classes)  # labels that there are not are an error before training
@@ -149,8 +157,8 @@ def command(
     if (aim is not None or column) and any(len(p.classes) > 2 for p in problems):
         labels, what = ", ".join(map(str, examples.classes[:6])), _options_of_aim(aim) if aim else "--cost-column"
         raise OptionError(
-            f"{what} is for two classes; {data.name} has {len(examples.classes)}: {labels}. "
-            f"Compare one class with all others: --one-vs-rest {examples.classes[examples.positive]}"
+            f"{what} is for two classes, but {data.name} has {len(examples.classes)}: {labels}. Compare one "
+            f"class with all others: --one-vs-rest {examples.classes[examples.positive]}"
         )
     from counterpoise.core.examples import TEST
     from counterpoise.pipeline.fit import fit
@@ -196,8 +204,8 @@ def column_of(cost_column: str | None, cost_fp: float | None, cost_fn: float | N
         return {}
     if cost_fp is None or cost_fn is not None:
         raise OptionError(
-            "--cost-column contains the cost of a missed case. Add --cost-fp, the cost of a false positive, and "
-            "remove --cost-fn."
+            "--cost-column contains the cost of a missed case. Add --cost-fp, the cost of a false positive. "
+            "Remove --cost-fn if it is there."
         )
     checked(cost_column, cost_fp)
     return {"cost_column": cost_column, "cost_fp": cost_fp}
@@ -215,7 +223,7 @@ def aim_of(
     from counterpoise.decide.aim import Aim
 
     if (cost_fp is None) != (cost_fn is None):
-        raise OptionError("--cost-fp and --cost-fn must be used together. Add the other one.")
+        raise OptionError("--cost-fp and --cost-fn must be used together. Add the missing option.")
     wanted: dict[str, Any] = {}
     if recall_floor is not None:
         wanted["recall_floor"] = recall_floor
@@ -229,7 +237,8 @@ def aim_of(
         wanted["alerts"] = (alerts, 10_000)
     if len(wanted) > 1 and set(wanted) != {"recall_floor", "alerts"}:
         raise OptionError(
-            f"{_options_of_aim(wanted)} cannot be combined, because a threshold has one aim. Keep one of them."
+            f"{_options_of_aim(wanted)} cannot be combined, because a threshold has one aim. Keep only one of "
+            "these options."
         )
     for name, value in wanted.items():
         Aim(name, value if isinstance(value, tuple) else (value,))

@@ -26,13 +26,13 @@ def trusted(names: Sequence[str] | None) -> dict[str, Any]:
     objects = {}
     for text in names or ():
         module, _, name = text.partition(":")
-        expected = "expected module:Class of your own layer or function"
+        expected = "Expected module:Class, the name of your own layer or function"
         if not module or not name:
             raise OptionError(f"--trust {text}: {expected}.")
         space = vars(imported("--trust", text, module, expected))
         if not callable(space.get(name)):
             known = [n for n, value in space.items() if isinstance(value, type)]
-            raise OptionError(f"--trust {text}: {module} has no class {name!r}; {expected}.{did_you_mean(name, known)}")
+            raise OptionError(f"--trust {text}: {module} has no class {name!r}. {expected}.{did_you_mean(name, known)}")
         objects[name] = space[name]
     return objects
 
@@ -49,7 +49,7 @@ def imported(option: str, text: str, module: str, expected: str) -> Any:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
         where = "" if error.name != module else f" in {here} or among the installed packages"
-        raise ModelError(f"{option} {text}: there is no module {error.name!r}{where}; {expected}.") from error
+        raise ModelError(f"{option} {text}: there is no module {error.name!r}{where}. {expected}.") from error
     except Exception as error:
         raise ModelError(f"{option} {text} cannot be imported: {first_line(error)}") from error
     finally:

@@ -138,11 +138,14 @@ def check_importance(examples: Examples) -> None:
     columns = 0 if examples.schema is None else len(examples.schema.numeric) + len(examples.schema.categorical)
     if target_of(examples).many_per_row or not columns or (isinstance(examples.x, Mapping) and IMAGE in examples.x):
         what = target_of(examples).what if target_of(examples).many_per_row else "no columns (images, texts or arrays)"
-        raise OptionError(f"importance is for tables with one class per row, but the rows have {what}. Leave it out.")
+        raise OptionError(
+            f"importance= is for tables with one class per row, but the rows have {what}. Remove importance=."
+        )
     if columns > MOST_COLUMNS:
         raise OptionError(
-            f"importance is measured for up to {MOST_COLUMNS} columns, but there are {columns:,}. Leave it out, and "
-            "run cp.explain (counterpoise explain) with together= on new rows."
+            f"importance= measures up to {MOST_COLUMNS} columns, but there are {columns:,}. Remove "
+            "importance=. To measure groups of columns, run cp.explain (counterpoise explain) with together= "
+            "on new rows."
         )
 
 

@@ -121,5 +121,5 @@ def check_split(examples: Examples, fold: Fold) -> None:
         what = "rows" if examples.groups is None and examples.time is None else "groups or blocks in time"
         raise SplitError(
             f"The test rows of the split have {blocks} {what}. Expected {LEAST_BLOCKS} or more, because the "
-            f"intervals are resampled from them. Add test rows, or leave out split= for a cross-validation."
+            "confidence intervals resample them. Add test rows, or remove split= to use cross-validation."
         )

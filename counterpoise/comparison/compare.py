@@ -76,44 +76,47 @@ def compare(
 ) -> Comparison:
     """Cross-validate strategies on the same folds and compare each with the baseline.
 
-    Resampling happens inside training folds only; test rows judge only; every rule (correction, threshold) is fitted
-    on the out-of-fold scores of the other folds.
+    Resampling changes only training rows. Test rows are used only for scoring. The correction and the threshold of a
+    fold are fitted on the test predictions of the other folds.
 
     Args:
-        model: As in `fit`, or a list of models, for example ["tabular", "boosted", "forest"]: each is tried with every
-            strategy that it can train. The first model without a remedy is the baseline. "auto" is one model: on tables
-            a blend, every member trained under each strategy; a strategy that only networks can train, by its network.
-        data: Rows, as in `fit`.
-        y: Labels, or the name of the target column, as in `fit`.
+        model: A model as in `fit`, or a list of models, for example ["tabular", "boosted", "forest"]. Each model is
+            trained with every strategy that it supports. The baseline is the first model with the strategy `none`.
+            "auto" is one model. On tables, "auto" is a blend, and each strategy trains all its members. If only
+            networks support a strategy, the strategy trains only the network of the blend.
+        data: The rows, as in `fit`.
+        y: The labels, or the name of the target column, as in `fit`.
         strategies: "default", "all", "a,b,c", or a list of names and strategies. The baseline, `none`, is always
             compared.
-        folds: K of the stratified cross-validation; None: 5.
-        groups: Group of each row, or the name of a column: groups are never on both sides of a split.
-        time: Time of each row, or the name of a column: every fold trains on the past of its test rows.
-        metric: What the strategies are ranked and judged by. Default: "average_precision", or with costs
-            "expected_cost", the mean cost of the decisions. By "lesion_recall", strategies that tune a threshold tune
-            it for that: most lesions at 1 false positive per image at most.
-        costs: Two classes: (cost of a false positive, cost of a missed case). More: a matrix (C, C) [true, decided], or
-            `{true label: {decided label: cost}}`. Strategies that tune a threshold then decide for least cost, as does
-            `best`. The baseline keeps the default threshold.
-        tune: Trials per strategy and fold for the values of its hyperparameters (`Strategy.hyperparameters`), inside
-            the training rows; 0 leaves them as they are. Needs Optuna.
-        limit: Optimizer steps over all networks, or seconds as in "600s": weaker strategies are stopped early, by
-            early-stopping rows. With seconds, results depend on the machine. The refit and external models are not
-            counted.
-        store: A folder that keeps every finished fit. The same call on the same folder resumes where an interrupted one
-            stopped; more strategies or repeats train only what is new; other data, settings or versions are refused.
-        seed: Same seed, same leaderboard.
-        verbose: 0 is silent; "auto" shows a bar in a terminal.
-        **options: What rows are (`counterpoise.pipeline.options.Rows`): `split`, `unit`, `aggregate`, `sample_weight`,
-            `positive`, `one_vs_rest`, `merge_rare`. How models are trained (`Training`): `epochs`, `batch_size`,
-            `budget`, `optimizer`, `patience`, `recipe`, `output`, `initial_weights`, `init_bias`, `augment`, `flip`,
-            `contrast`, `engine`. And those of `CompareOptions`: how rows are divided (`repeats`, `label_delay`,
-            `duplicates`, `leaks`), how strategies are judged (`cost_column`, `cost_fp`, `by`, `nested`), and how the
-            comparison runs (`tune_steps`, `early_stopping`, `refit`, `show_pictures`, `importance`, `executor`).
+        folds: Number of folds of the cross-validation, in which each class is split evenly. Default: 5.
+        groups: The group of each row, or the name of a column. All rows of a group stay on one side of each split.
+        time: The time of each row, or the name of a column. Every fold trains only on rows earlier than its test rows.
+        metric: The metric of the ranking and the verdict. Default: "average_precision", or with costs "expected_cost",
+            the mean cost of the decisions. With "lesion_recall", strategies that tune a threshold find as many lesions
+            as possible with at most 1 false positive per image.
+        costs: For two classes: (cost of a false positive, cost of a missed case). For more: a matrix (C, C) [true,
+            decided], or `{true label: {decided label: cost}}`. Strategies that tune a threshold, and `best`, then
+            minimize the expected cost. The baseline keeps the default threshold.
+        tune: Number of trials per strategy and fold to tune the values of `Strategy.hyperparameters` on training rows.
+            0 means no tuning. Needs Optuna.
+        limit: Maximum optimizer steps of all networks together, or seconds as in "600s". Strategies with a worse loss
+            on the early-stopping rows are stopped early. With seconds, results depend on the machine. The refit and
+            external models are not counted.
+        store: A folder that keeps every finished fit. The same call on the same folder resumes an interrupted
+            comparison. If you add strategies or repeats, only new fits are trained. Other data, settings or versions
+            raise an error.
+        seed: Seed of all random draws. The same seed gives the same leaderboard.
+        verbose: 0 prints nothing. "auto" shows a progress bar in a terminal.
+        **options: Options of the rows (`counterpoise.pipeline.options.Rows`): `split`, `unit`, `aggregate`,
+            `sample_weight`, `positive`, `one_vs_rest`, `merge_rare`. Options of the training (`Training`): `epochs`,
+            `batch_size`, `budget`, `optimizer`, `patience`, `recipe`, `output`, `initial_weights`, `init_bias`,
+            `augment`, `flip`, `contrast`, `engine`. Options of the comparison (`CompareOptions`): `repeats`,
+            `label_delay`, `duplicates`, `leaks` for the division of the rows; `cost_column`, `cost_fp`, `by`, `nested`
+            for the judgment; `tune_steps`, `early_stopping`, `refit`, `show_pictures`, `importance`, `executor` for
+            the run.
 
     Returns:
-        Comparison: `leaderboard`, `verdict`, `best`, `to_html`, `save`.
+        A `Comparison` with `leaderboard`, `verdict`, `best`, `to_html`, and `save`.
 
     Example:
         >>> import numpy as np
@@ -291,8 +294,8 @@ def _divided(examples: Examples, split: Split, given: bool, nested: bool) -> tup
     for option in [option for option, present in asked.items() if present]:
         name = option.partition("=")[0]
         raise OptionError(
-            f"{option} cannot be used, because the rows have their own split (split=, or folders of a split). Leave "
-            f"out {name}= (--{name}), or the split."
+            f"{option} cannot be used, because the rows have their own split (split=, or folders of a split). "
+            f"Remove {name}= (--{name}), or the split."
         )
     folds = split.of(examples)
     check_split(examples, folds[0])
@@ -306,7 +309,9 @@ def _metric(metric: str | None, priced: AnyCosts | None) -> str:
     if metric not in METRICS:
         raise OptionError(f"There is no metric {metric!r}.{did_you_mean(metric, METRICS)}")
     if metric == COST and priced is None:
-        raise OptionError(f"metric is {metric!r}, but there are no costs. Pass costs= (--costs), or another metric.")
+        raise OptionError(
+            f"metric={metric!r} needs costs, but none were passed. Pass costs= (--costs), or another metric."
+        )
     return metric
 
 
@@ -315,11 +320,11 @@ def _checked(settings: Settings, examples: Examples, metric: str, repeats: int, 
     if settings.tune:
         check_tuning()
     if nested and repeats > 1:
-        raise OptionError(f"nested=True and repeats={repeats} cannot be combined. Leave out repeats=.")
+        raise OptionError(f"nested=True and repeats={repeats} cannot be combined. Remove repeats=.")
     if nested and examples.time is not None:
         raise OptionError(
-            "nested=True cannot be combined with time=, because folds in time order train on the past alone. Leave "
-            "out nested=."
+            "nested=True cannot be combined with time=, because folds in time order train only on the past. "
+            "Remove nested=."
         )
     # Trials are scored on sampled elements, where Dice is F1; overlaps of whole rows are not measured there. Costs are
     # those of decisions; the values of a trial are chosen by the probabilities that are decided.

@@ -44,8 +44,8 @@ class Costs:
     def __post_init__(self) -> None:
         if not all(0 < cost < math.inf for cost in (self.cost_fp, self.cost_fn)):
             raise OptionError(
-                f"costs is ({self.cost_fp:g}, {self.cost_fn:g}). Expected two finite numbers above 0. Pass (cost of a "
-                "false positive, cost of a missed case)."
+                f"costs= is ({self.cost_fp:g}, {self.cost_fn:g}). Expected two finite numbers above 0. Pass "
+                "(cost of a false positive, cost of a missed case)."
             )
 
     @classmethod
@@ -63,12 +63,12 @@ class Costs:
                 cost_fp, cost_fn = (float(value) for value in given)
             except (TypeError, ValueError):
                 expected = "two numbers, the cost of a false positive and the cost of a missed case"
-                raise OptionError(f"costs is {given!r}. Expected {expected}, for example (1, 20).") from None
+                raise OptionError(f"costs= is {given!r}. Expected {expected}, for example (1, 20).") from None
             costs = cls(cost_fp, cost_fn)
         if costs is not None and not binary:
             raise OptionError(
-                "costs are for two classes, and the data have more. Pass a matrix, or {true label: {decided label: "
-                "cost}}; or compare one class with all others (one_vs_rest=)."
+                "Two costs are for two classes, but the data have more. Pass a matrix, or {true label: "
+                "{decided label: cost}}. Or compare one class with all others (one_vs_rest=)."
             )
         return costs
 
@@ -178,27 +178,27 @@ def costs_of(costs: Any, column: Any, cost_fp: Any, examples: Examples) -> AnyCo
     one, binary = problems[0].index is None, all(len(p.classes) == 2 for p in problems)
     if column is None:
         if cost_fp is not None:
-            raise OptionError("cost_fp requires cost_column. Without a column, pass costs=(cost_fp, cost_fn).")
+            raise OptionError("cost_fp= requires cost_column=. Without a column, pass costs=(cost_fp, cost_fn).")
         if costs is None or isinstance(costs, Costs) or not _is_table(costs):
             return Costs.of(costs, binary)
         if not one:
             raise OptionError(
-                "A matrix of costs is for one class per row. With several labels, pass two numbers, "
-                "which apply to every label."
+                "costs= is a matrix, which is for one class per row. With several labels per row, pass two "
+                "numbers, which apply to every label."
             )
         return CostMatrix(cost_matrix(costs, examples.classes))
     if costs is not None:
-        raise OptionError("costs and cost_column cannot be combined. Pass one of them.")
+        raise OptionError("costs= and cost_column= cannot be combined. Remove one of them.")
     if not (one and binary):
-        raise OptionError("cost_column is for two classes, and the data have more. Pass costs as a matrix.")
+        raise OptionError("cost_column= is for two classes, but the data have more. Pass costs= as a matrix.")
     if examples.units is not None:
         raise OptionError(
-            "cost_column cannot be used with units, because units are decided and not rows. Pass costs=(cost_fp, "
-            "cost_fn)."
+            "cost_column= cannot be combined with units, because the model then decides units, not rows. "
+            "Pass costs=(cost_fp, cost_fn)."
         )
     checked = cost_column(column, cost_fp)
     if examples.amount is None or examples.schema is None:
-        raise OptionError(f"cost_column={column!r} names a column, but the rows are not a table. Pass costs.")
+        raise OptionError(f"cost_column={column!r} names a column, but the rows are not a table. Pass costs= instead.")
     return CostsByRow(checked, float(examples.amount[examples.y == 1].mean()))
 
 

@@ -51,13 +51,15 @@ def training_warnings(training: Mapping[str, Training], rows: Sequence[Mapping[s
     warnings = []
     if unknown:
         warnings.append(
-            f"The training of {_some_names(unknown)} may have ended too early. This cannot be checked, because there "
-            "were too few rounds or the learning rate fell to 0. Raise `--epochs`, and compare the scores."
+            f"The training of {_some_names(unknown)} may have ended too early. This could not be checked, "
+            "because the loss was measured too few times or the learning rate fell to 0. Raise `--epochs`, "
+            "and compare the scores."
         )
     if below:
         warnings.append(
-            f"The skill of {_some_names(below)} is below 0. Predicting the class proportions for every row has a lower "
-            "log loss. Do not use these probabilities. Train for longer, or check the features."
+            f"The log loss of {_some_names(below)} is higher than that of a constant prediction of the class "
+            "proportions (skill below 0). Do not use these probabilities. Train for longer, or check the "
+            "features."
         )
     return warnings
 

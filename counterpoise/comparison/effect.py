@@ -27,7 +27,10 @@ def rates(confusion: Array, positive: int = 1) -> tuple[float, float]:
     """
     matrix = np.asarray(confusion, dtype=np.float64)
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or matrix.sum() <= 0:
-        raise OptionError(f"confusion has shape {matrix.shape} and sum {matrix.sum()}. Expected C x C with rows in it.")
+        raise OptionError(
+            f"confusion= has shape {matrix.shape} and sum {matrix.sum()}. Expected a square matrix of counts "
+            "with a sum above 0."
+        )
     hits = matrix[positive, positive]
     return float(hits / matrix.sum()), float((matrix[:, positive].sum() - hits) / matrix.sum())
 

@@ -54,7 +54,7 @@ class Limit:
             return given
         match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(s?)\s*", str(given))
         if match is None or float(match[1]) <= 0 or (not match[2] and float(match[1]) % 1):
-            raise OptionError(f'limit is {given!r}. Expected a number of steps above 0, or seconds as in "600s".')
+            raise OptionError(f'limit= is {given!r}. Expected a number of steps above 0, or seconds as in "600s".')
         return cls(float(match[1]), bool(match[2]))
 
 

@@ -50,7 +50,9 @@ class JudgedUnits:
                 f" For single rows, the {metric_name(metric)} of {strategy_title(verdict.winner)} is "
                 f"{score['mean']:.3f} (95% CI {score['low']:.3f} to {score['high']:.3f})."
             )
-        note = f"All numbers are for {len(self.examples):,} units ({self.name}) of {self.rows:,} rows.{single}"
+        note = (
+            f"All numbers are for {len(self.examples):,} units ({self.name}), which contain {self.rows:,} rows.{single}"
+        )
         return replace(verdict, evidence=f"{verdict.evidence} {note}".strip())
 
     def leaderboard(

@@ -30,18 +30,18 @@ Array = np.ndarray
 
 @dataclass(frozen=True, repr=False)
 class ManyComparisons:
-    """Conclusions from several comparisons; made by `compare_many`.
+    """Conclusions from several comparisons. `compare_many` returns them.
 
     Attributes:
-        metric: What is compared.
-        data_sets: Their names.
-        strategies: Those with a score on every data set, best mean rank first.
-        scores: float64 (data sets, strategies), means of the comparisons.
-        ranks: float64 (strategies,), mean rank; 1 is best.
+        metric: The metric that is compared.
+        data_sets: The names of the data sets.
+        strategies: The strategies with a score on every data set, best mean rank first.
+        scores: float64 (data sets, strategies), the mean scores of the comparisons.
+        ranks: float64 (strategies,), mean ranks. 1 is best.
         critical: Nemenyi's critical difference of mean ranks at 5%, nan with fewer than 2 data sets.
-        p: Friedman's test of "all do equally well", in Iman and Davenport's form.
+        p: p-value of Friedman's test that all strategies are equally good, in Iman and Davenport's form.
         against: strategy -> Bayesian signed-rank test against the reference (left: the reference is better).
-        reference: The baseline, or the first strategy if that was not compared.
+        reference: The baseline, or the first strategy if the baseline was not compared.
         left_out: Strategies without a score on some data set.
         cut_off: Data sets on which the training of the reference was cut off while it still improved.
         comparisons: The comparisons, by data set (None if only the record was given).
@@ -62,7 +62,7 @@ class ManyComparisons:
 
     @property
     def groups(self) -> list[tuple[str, ...]]:
-        """Return the largest groups within the critical difference."""
+        """The largest groups of strategies whose mean ranks differ by less than the critical difference."""
         if not np.isfinite(self.critical):
             return []
         return [tuple(self.strategies[i] for i in group) for group in cliques(self.ranks, self.critical)]
@@ -85,11 +85,14 @@ class ManyComparisons:
             if names:
                 sentences.append(f"{capital(relation)} {reference}: {words.listed(names)}.")
         if unsettled := [name for name in self.against if name not in settled]:
-            sentences.append(f"Inconclusive: {words.listed(unsettled)}. Add data sets to settle the question.")
+            sentences.append(
+                f"The comparison with {reference} is inconclusive for {words.listed(unsettled)}. Add data "
+                "sets to settle the question."
+            )
         if self.cut_off:
             sentences.append(
-                f"No strategy is called better, because {reference} was still improving when its training ended on "
-                f"{len(self.cut_off)} data sets. Raise `epochs=`."
+                f"No strategy can be called better, because {reference} was still improving when its training "
+                f"ended on {len(self.cut_off)} data sets. Raise `epochs=`."
             )
         return " ".join(sentences)
 
@@ -144,18 +147,19 @@ def compare_many(
     """Compare strategies over several data sets.
 
     Args:
-        comparisons: name -> a finished `Comparison`, a folder written by `compare`, or data: (x, y), or (table, name
-            of its target column). Or a list of finished comparisons.
-        model: If data are given: what `compare` trains on each.
-        metric: What to compare by; None: the metric of the comparisons.
-        rope: Differences smaller than this do not matter in practice. For log loss and Brier score it is a share of
-            the reference's mean.
+        comparisons: A mapping from a name to a finished `Comparison`, to a folder written by `compare`, or to data:
+            (x, y), or (table, name of its target column). Or a list of finished comparisons.
+        model: The model that `compare` trains on each data set, if data are passed.
+        metric: The metric to compare. Default: the metric of the comparisons.
+        rope: Differences smaller than this do not matter in practice. For log loss and Brier score, `rope` is a share
+            of the mean of the reference.
         seed: Seed of the comparisons and of the test.
-        **options: Other arguments of `compare`, if data are given.
+        **options: Other arguments of `compare`, if data are passed.
 
     Returns:
-        ManyComparisons: mean ranks with Nemenyi's critical difference (Demsar, JMLR 7, 2006) and, against `none`, the
-        Bayesian signed-rank test (Benavoli et al., JMLR 18, 2017) of the differences of the data sets' mean scores.
+        A `ManyComparisons`. It contains mean ranks with Nemenyi's critical difference (Demsar, JMLR 7, 2006). It also
+        compares each strategy with `none`, by the Bayesian signed-rank test (Benavoli et al., JMLR 18, 2017) of the
+        mean scores of the data sets.
 
     Raises:
         OptionError: no comparison, no strategy that ran everywhere, or different metrics.
@@ -172,7 +176,7 @@ def compare_many(
     """
     named = comparisons if isinstance(comparisons, Mapping) else _numbered(comparisons)
     if not named:
-        raise OptionError("compare_many got no comparisons. Pass {name: data} or finished comparisons.")
+        raise OptionError("compare_many received no comparisons. Pass {name: data} or finished comparisons.")
     if metric is not None:
         options["metric"] = metric
     finished = {name: _compared(name, value, model, seed, options) for name, value in named.items()}
@@ -226,7 +230,8 @@ def _many_comparisons(
     common = [s for s in every if all(s in of_set for of_set in means.values())]
     if not common:
         raise OptionError(
-            f"No strategy has {metric!r} on all data sets: {', '.join(records)}. Compare the same strategies on each."
+            f"No strategy has {metric!r} on all data sets: {', '.join(records)}. Compare the same strategies "
+            "on each data set."
         )
     table = np.array([[of_set[s] for s in common] for of_set in means.values()])
     good = METRICS[metric].goodness(table)

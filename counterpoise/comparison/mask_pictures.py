@@ -19,8 +19,9 @@ SHOWN = 6
 #: Pixels between image, truth and decision.
 GAP = 2
 ABOUT = (
-    "Out-of-fold decisions of the recommended strategy. Each panel shows the image, the true mask, and the "
-    "predicted mask (ignored pixels are gray). Check the worst ones for wrong masks and for a common pattern."
+    "These are masks that the recommended strategy predicted for test images. Each panel shows the image, "
+    "the true mask, and the predicted mask (ignored pixels are gray). Check the worst images for wrong masks "
+    "and for a common pattern."
 )
 
 

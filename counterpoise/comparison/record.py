@@ -101,8 +101,9 @@ def warnings_of(trainer: Trainer, diagnosis: Mapping[str, Any]) -> list[str]:
             continue
         if network.keep and network.was_trained:
             notes.append(
-                "The model was already trained, and its weights are kept. If it was trained on these rows, every score "
-                'is too high. Pass initial_weights="fresh" to start from new weights.'
+                "The model was already trained, and training starts from its weights. If these rows were "
+                'used for that training, every score is too high. Pass initial_weights="fresh" to start from '
+                "new weights."
             )
         if trainer.settings.init_bias and (note := network.output_bias.note()):
             notes.append(note)

@@ -35,11 +35,11 @@ class Comparison:
 
     Attributes:
         record: The content of leaderboard.json.
-        curves: strategy -> what the report draws.
-        fold_results: One per strategy, repeat and fold, with the scores of the test rows.
-        best: The recommended strategy, trained on all rows; None with `refit=False`.
-        diagnosis: The diagnosis of the data before anything was trained.
-        pictures: What the report shows of rows that are images (see `example_pictures`).
+        curves: strategy -> the curves that the report draws.
+        fold_results: One result per strategy, repeat and fold, with the scores of the test rows.
+        best: The classifier of the recommended strategy, trained on all rows. None with `refit=False`.
+        diagnosis: The diagnosis of the data before training.
+        pictures: The images that the report shows (see `example_pictures`).
 
     Example:
         >>> import counterpoise as cp
@@ -76,9 +76,9 @@ class Comparison:
         return Plots(self.page_record)
 
     def to_frame(self) -> Any:
-        """Return the leaderboard as a frame, one row per strategy, the columns of leaderboard.csv.
+        """Return the leaderboard as a frame with one row per strategy and the columns of leaderboard.csv.
 
-        A pandas frame if pandas is installed, otherwise a polars one.
+        The frame is a pandas frame if pandas is installed, otherwise a polars frame.
         """
         text = io.StringIO(self.to_csv())
         if find_spec("pandas") is not None:
@@ -94,7 +94,7 @@ class Comparison:
 
         Args:
             tracker: "tensorboard" (a run per strategy, fold and member) or "mlflow" (a run per strategy, and the page).
-            destination: The folder for TensorBoard; the tracking URI of MLflow, None for the one that it is set to.
+            destination: The folder for TensorBoard, or the tracking URI of MLflow. None: the current URI of MLflow.
 
         Raises:
             OptionError: another tracker, or no folder for TensorBoard.
@@ -129,7 +129,7 @@ class Comparison:
         return page.write(self.page_record, path)
 
     def to_csv(self) -> str:
-        """Return the leaderboard as CSV: one line per strategy, mean, low and high of each metric."""
+        """Return the leaderboard as CSV, one line per strategy, with mean, low and high of each metric."""
         out = io.StringIO()
         keys = [k for k in METRICS if any(k in row["scores"] for row in self.leaderboard)]
         head = [
@@ -172,7 +172,7 @@ class Comparison:
 
     @property
     def page_record(self) -> dict[str, Any]:
-        """The content of the report, which a store keeps of a finished run: plain values."""
+        """The content of the report as plain values, which a store keeps of a finished run."""
         card = None if self.best is None else self.best.card
         record = {
             **self.record,

@@ -102,7 +102,7 @@ def alone(folder: Path) -> Iterator[None]:
                 f"{_owner(folder)} is writing to {str(folder)!r}. Wait until it finishes, or use another folder."
             ) from None
         except sqlite3.DatabaseError:
-            raise ArtifactError(f"{str(folder / LOCK)!r} is not a lock of a run. Delete this file.") from None
+            raise ArtifactError(f"{str(folder / LOCK)!r} is not a lock file of a run. Delete this file.") from None
         yield
 
 

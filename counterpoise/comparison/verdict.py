@@ -12,7 +12,7 @@ from counterpoise.core.json_values import finite_or_none
 
 @dataclass(frozen=True)
 class Interval:
-    """Mean of a metric over the folds, its interval, and the folds' scores (repeat after repeat)."""
+    """Mean of a metric over the folds, its interval, and the score of each fold (repeat after repeat)."""
 
     mean: float
     low: float
@@ -35,10 +35,10 @@ class VsNone:
     """Strategy minus baseline, in the metric's own unit.
 
     Attributes:
-        difference: Mean of the paired differences (its sign is the metric's: negative is good for a loss).
+        difference: Mean of the paired differences, in the direction of the metric: for a loss, negative is good.
         low, high: 95% interval.
         p: Two-sided p-value; 1 for identical scores.
-        p_holm: The same, corrected for the number of strategies (external models: for their own number).
+        p_holm: The p-value, corrected for the number of strategies (external models: for their own number).
     """
 
     difference: float
@@ -55,30 +55,32 @@ class VsNone:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Which strategy to use, how sure that is, and what to do next.
+    """Which strategy to use, how sure this recommendation is, and what to do next.
 
     Page, terminal, notebook and record print the same four texts.
 
     Attributes:
-        winner: The recommended strategy: the simplest of those that are significantly better than the baseline and not
-            significantly worse than the best. If none is better, the simplest that is not likely worse than the best.
-            An external model only if it is significantly better than the best Counterpoise model.
+        winner: The recommended strategy: the simplest strategy that is significantly better than the baseline and not
+            significantly worse than the best strategy. If no strategy is significantly better, the simplest strategy
+            that is not likely worse than the best. An external model is recommended only if it is significantly better
+            than the best Counterpoise model.
         word: "better" (significantly better than the baseline), "equivalent" (practically), "inconclusive", or
             "others_worse" (every other strategy is significantly worse).
         headline: The recommendation in at most 12 words.
         recommendation: The recommended strategy compared with the baseline.
-        evidence: How sure that is, and why the top-ranked strategy is not recommended.
+        evidence: How sure the recommendation is, and why the top-ranked strategy is not recommended.
         next_step: What to do next.
         not_different_from: Other strategies that are not significantly different from the best, simplest first.
-        more_repeats: For "inconclusive": how many more repeats would probably settle the question; None if no number up
-            to `posterior.MOST_REPEATS` would.
-        effect: What the winner changes in decisions, compared with the baseline, each at its own threshold:
+        more_repeats: For "inconclusive": how many more repeats would probably settle the question. None if no number
+            up to `posterior.MOST_REPEATS` would.
+        effect: How the decisions of the winner differ from those of the baseline, each at its own threshold:
             {"strategy", "against", "per", "label", "cases", "found", "false_positives", "cost", "counts", "classes",
-            "text"}. For the baseline: what threshold tuning alone changes. `counts` maps "none", "threshold" and the
-            winner to their own {"found", "false_positives", "cost"}. `classes` lists label, found and false_positives
-            of each if there are more than two.
-        chosen_among: How many strategies were judged: the best of many scores a little higher than on new data.
-        model: The recommended Counterpoise model, which `model.keras` contains; the winner unless that is external.
+            "text"}. If the winner is the baseline, the effect of threshold tuning alone. `counts` maps "none",
+            "threshold" and the winner to their own {"found", "false_positives", "cost"}. `classes` lists label, found
+            and false_positives of each class if there are more than two.
+        chosen_among: How many strategies were judged. The best of many strategies scores a little lower on new data.
+        model: The recommended Counterpoise model, which `model.keras` contains. It is the winner, unless the winner is
+            an external model.
     """
 
     winner: str
@@ -102,8 +104,8 @@ class Verdict:
 
     @property
     def text(self) -> str:
-        """All texts in one, the name of version 0.1.0."""
-        warnings.warn("verdict.text is now str(verdict). Use that.", DeprecationWarning, stacklevel=2)
+        """Deprecated. Use `str(verdict)`."""
+        warnings.warn("verdict.text is deprecated. Use str(verdict).", DeprecationWarning, stacklevel=2)
         return str(self)
 
     def lines(self) -> list[str]:

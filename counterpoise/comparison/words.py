@@ -123,8 +123,8 @@ class Contrast(NamedTuple):
         """Return how probable it is that the first is better, equivalent and worse."""
         d, by = self.difference, f"by more than {number(self.rope)}"
         return (
-            f"{capital(strategy_name(self.first))} vs. {strategy_name(self.second)}: {percent(d.right)} better {by}, "
-            f"{percent(d.rope)} practically equivalent, {percent(d.left)} worse {by}."
+            f"Probability that {strategy_name(self.first)} is better than {strategy_name(self.second)} {by}: "
+            f"{percent(d.right)}; practically equivalent: {percent(d.rope)}; worse {by}: {percent(d.left)}."
         )
 
 
@@ -135,15 +135,13 @@ def better(own: Contrast, p_adjusted: float, best: str, best_mean: float) -> Tex
     if best != own.first:
         top = (
             f"{strategy_title(best)} ranks first ({number(best_mean)}) but is not significantly better than "
-            f"{title}, so "
-            "the simpler strategy is recommended."
+            f"{title}. The simpler strategy is therefore recommended."
         )
     return Texts(
         f"Use {title}. It is significantly better than {reference}.",
-        f"Its {own.score()} compares with {own.mean(1)} for {reference} ({own.gap()}). The probability "
-        f"that it "
-        f"is better by more than {number(own.rope)} is {percent(own.difference.right)} (Holm-adjusted "
-        f"{p_value(p_adjusted)}).",
+        f"Its {metric_name(own.metric)} is {own.mean(0)}, compared with {own.mean(1)} for {reference} "
+        f"({own.gap()}). The probability that {title} is better by more than {number(own.rope)} is "
+        f"{percent(own.difference.right)} (Holm-adjusted {p_value(p_adjusted)}).",
         top,
         CHOOSE_THRESHOLD,
     )
@@ -154,9 +152,10 @@ def external_better(lead: Contrast, p_adjusted: float, ours: Texts, model: str) 
     title = strategy_title(lead.first)
     return Texts(
         f"Use {title}. It is significantly better than the best Counterpoise model.",
-        f"Its {lead.score()} compares with {lead.mean(1)} for {strategy_name(lead.second)}, the best "
-        f"Counterpoise model ({lead.gap()}, Holm-adjusted {p_value(p_adjusted)}). Counterpoise does not save external "
-        f"models: `model.keras` contains {strategy_name(model)}.",
+        f"Its {metric_name(lead.metric)} is {lead.mean(0)}, compared with {lead.mean(1)} for "
+        f"{strategy_name(lead.second)}, the best Counterpoise model ({lead.gap()}, Holm-adjusted "
+        f"{p_value(p_adjusted)}). Counterpoise does not save external models: `model.keras` contains "
+        f"{strategy_name(model)}.",
         f"Among the Counterpoise models: {ours.headline} {ours.recommendation} {ours.evidence}".strip(),
         f"Train and deploy {title} yourself, or use `model.keras`.",
     )
@@ -165,8 +164,8 @@ def external_better(lead: Contrast, p_adjusted: float, ours: Texts, model: str) 
 def no_external(lead: Contrast) -> str:
     """No external model is significantly better than the best Counterpoise model."""
     return (
-        f"No external model is significantly better. The best of them, {strategy_title(lead.first)}, has "
-        f"{lead.score()}, compared with {lead.mean(1)} for {strategy_name(lead.second)} ({lead.gap()})."
+        f"No external model is significantly better. The best external model, {strategy_title(lead.first)}, "
+        f"has {lead.score()}, compared with {lead.mean(1)} for {strategy_name(lead.second)} ({lead.gap()})."
     )
 
 
@@ -174,7 +173,7 @@ def others_identical(metric: str, winner: str, mean: float) -> Texts:
     """All strategies have the same scores."""
     return Texts(
         f"{_keep(winner)}. All strategies have the same score.",
-        f"Every strategy has {metric_name(metric)} {number(mean)}, so the simplest is recommended.",
+        f"Every strategy has {metric_name(metric)} {number(mean)}, so the simplest strategy is recommended.",
         next_step=CHOOSE_THRESHOLD,
     )
 
@@ -191,7 +190,9 @@ def others_worse(metric: str, winner: str, mean: float, losers: int) -> Texts:
 
 def equivalent(winner: str, top: Contrast, rivals: int) -> Texts:
     """The recommended strategy and the others differ by less than matters; `top`: the best other against it."""
-    rest = f" For the other equivalent strategies it is at least {percent(CERTAIN)}." if rivals > 1 else ""
+    rest = (
+        f" For the other equivalent strategies, this probability is at least {percent(CERTAIN)}." if rivals > 1 else ""
+    )
     return Texts(
         f"{_keep(winner)}. The other strategies make no practical difference.",
         _own_and_top(winner, top),
@@ -228,12 +229,13 @@ def likely_better(own: Contrast, lead: Contrast, over_taken: float, next_step: s
     recommendation = f"{taken} is not significantly better than {simplest} ({scores}; {own.gap()})."
     beats = f"beats {simplest} by more than {number(lead.rope)} with {percent(lead.difference.right)} probability"
     if own.first == lead.first:
-        evidence = f"It ranks first and {beats}, so {simplest} is likely worse. {_holm(lead, p_adjusted)}"
+        evidence = f"{taken} ranks first and {beats}, so {simplest} is likely worse. {_holm(lead, p_adjusted)}"
     else:
         evidence = (
             f"The top-ranked strategy, {strategy_title(lead.first)} ({lead.mean(0)}), {beats}, so {simplest} "
             f"is likely worse. {taken} is the simplest strategy that is not likely worse: {strategy_title(lead.first)} "
-            f"beats it by that much with {percent(over_taken)} probability, below the {percent(LIKELY)} limit."
+            f"beats {taken} by more than {number(lead.rope)} with {percent(over_taken)} probability (limit "
+            f"{percent(LIKELY)})."
         )
     return Texts(f"Inconclusive. Use {taken} for now.", recommendation, evidence.strip(), next_step)
 
@@ -243,9 +245,9 @@ def cut_off_baseline(own: Contrast) -> Texts:
     title, reference = strategy_title(own.first), strategy_name(own.second)
     return Texts(
         f"Inconclusive. Use {title} for now.",
-        f"Its {own.score()} compares with {own.mean(1)} for {reference} ({own.gap()}).",
-        f"{capital(reference)} was still improving when its training ended, so no strategy can be called significantly "
-        "better.",
+        f"Its {metric_name(own.metric)} is {own.mean(0)}, compared with {own.mean(1)} for {reference} ({own.gap()}).",
+        f"{capital(reference)} was still improving when its training ended. No strategy can therefore be "
+        "called significantly better.",
         "Train for longer.",
     )
 
@@ -279,7 +281,7 @@ def repeats_step(done: int, more: int | None, fixed: bool) -> str:
     """
     if more is not None:
         count = "1 more repeat" if more == 1 else f"{more} more repeats"
-        return f"Run {count} (`--repeats {done + more}`). That would probably settle the question."
+        return f"Run {count} (`--repeats {done + more}`). This would probably settle the question."
     if fixed:
         return MORE_DATA
     return (
@@ -297,14 +299,14 @@ def selection_caveat(among: int, nestable: bool, metric: str = "average_precisio
     direction = METRICS[metric].direction
     worse = f"higher {metric_name(metric)}" if direction == "lower" else "worse score"
     worse = "lower score" if direction == "higher" else worse
-    return f"Expect a slightly {worse} on new data, because it is the best of {among}.{how_much}"
+    return f"Expect a slightly {worse} on new data, because the recommended strategy is the best of {among}.{how_much}"
 
 
 def nested_score(metric: str, mean: float, low: float, high: float) -> str:
     """The score of the choice of a strategy."""
     return (
-        f"With the choice repeated inside each training fold (nested cross-validation), {metric_name(metric)} is "
-        f"{number(mean)} (95% CI {number(low)} to {number(high)})."
+        "If the strategy is chosen again inside each training fold (nested cross-validation), "
+        f"{metric_name(metric)} is {number(mean)} (95% CI {number(low)} to {number(high)})."
     )
 
 
@@ -320,12 +322,12 @@ def _own_and_top(winner: str, top: Contrast, clause: str = "") -> str:
     own = f"{own}, and {clause}" if clause else own
     if top.difference.mean > 0:
         return f"{own}. {first} ranks first with {top.mean(0)} ({top.gap()})."
-    return f"{own}. It ranks first; next is {first} with {top.mean(0)} ({top.gap()})."
+    return f"{own}. It ranks first. The next strategy is {first} with {top.mean(0)} ({top.gap()})."
 
 
 def _doubt(top: Contrast, p_adjusted: float) -> str:
     """Why a difference is not conclusive: its probabilities, or that many strategies were tried."""
-    return f"{top.probabilities()} {_holm(top, p_adjusted) or f'A conclusion needs {percent(CERTAIN)}.'}"
+    return f"{top.probabilities()} {_holm(top, p_adjusted) or f'A conclusion needs at least {percent(CERTAIN)}.'}"
 
 
 def _holm(top: Contrast, p_adjusted: float) -> str:
@@ -333,6 +335,6 @@ def _holm(top: Contrast, p_adjusted: float) -> str:
         return ""
     limit = number(1 - CERTAIN).rstrip("0")
     return (
-        "It is not significant, because so many strategies were tried (Holm-adjusted "
+        "The difference is not significant, because so many strategies were tried (Holm-adjusted "
         f"{p_value(p_adjusted)}, limit {limit})."
     )

@@ -74,6 +74,18 @@ def check_int(value: Any, name: str, minimum: int = 1) -> int:
     return number
 
 
+def _range_text(low: float, high: float, bounds: str) -> str:
+    """A range in words.
+
+    Example:
+        >>> _range_text(0, 1, "[)"), _range_text(0, math.inf, "()")
+        (' of at least 0 and below 1', ' above 0')
+    """
+    ends = [] if low == -math.inf else [f"{'of at least' if bounds[0] == '[' else 'above'} {low:g}"]
+    ends += [] if high == math.inf else [f"{'at most' if bounds[1] == ']' else 'below'} {high:g}"]
+    return "".join(f" {'and ' * (i > 0)}{end}" for i, end in enumerate(ends))
+
+
 def check_range(value: Any, name: str, low: float = -math.inf, high: float = math.inf, bounds: str = "[]") -> float:
     """Return a finite number within low..high as float.
 
@@ -94,7 +106,7 @@ def check_range(value: Any, name: str, low: float = -math.inf, high: float = mat
     above = number >= low if bounds[0] == "[" else number > low
     below = number <= high if bounds[1] == "]" else number < high
     if isinstance(value, (bool, np.bool_, str)) or not (math.isfinite(number) and above and below):
-        raise OptionError(f"{name} is {value!r}. Expected a finite number in {bounds[0]}{low:g}, {high:g}{bounds[1]}.")
+        raise OptionError(f"{name} is {value!r}. Expected a finite number{_range_text(low, high, bounds)}.")
     return number
 
 
@@ -130,12 +142,14 @@ def check_classifier(value: Any, function: str) -> None:
     Example:
         >>> check_classifier({}, "evaluate")  # doctest: +ELLIPSIS
         Traceback (most recent call last):
-        counterpoise.core.errors.OptionError: evaluate takes a classifier first, but got dict. Pass what cp.fit, ...
+        counterpoise.core.errors.OptionError: The first argument of evaluate is dict. Expected a classifier. ...
     """
     if not hasattr(value, "rule") or not hasattr(value, "predict_proba"):
         fitted = getattr(value, "classifier_", None)
-        advice = "its classifier_" if fitted is not None else "what cp.fit, cp.load or cp.wrap returns"
-        raise OptionError(f"{function} takes a classifier first, but got {type(value).__name__}. Pass {advice}.")
+        advice = "its classifier_" if fitted is not None else "the classifier that cp.fit, cp.load or cp.wrap returns"
+        raise OptionError(
+            f"The first argument of {function} is {type(value).__name__}. Expected a classifier. Pass {advice}."
+        )
 
 
 def check_lengths(columns: Mapping[str, Any]) -> int:
@@ -151,7 +165,9 @@ def check_lengths(columns: Mapping[str, Any]) -> int:
     lengths = {name: (getattr(c, "shape", None) or (len(c),))[0] for name, c in columns.items()}  # sparse: no len
     if len(set(lengths.values())) > 1:
         shown = ", ".join(f"{name} has {n:,}" for name, n in lengths.items())
-        raise DataError(f"The lengths do not match ({shown}). Expected one entry per row in each. Correct the inputs.")
+        raise DataError(
+            f"The lengths do not match ({shown}). Expected the same number of rows in all inputs. Correct the inputs."
+        )
     return next(iter(lengths.values()), 0)
 
 
@@ -191,8 +207,8 @@ def check_weights(weights: Any, n: int) -> np.ndarray:
     negative = np.flatnonzero(got < 0)
     if len(negative):
         raise DataError(
-            f"sample_weight is negative ({got[negative[0]]:g}) in {rows_text(negative)}. Expected weights of 0 "
-            f"or more. Correct these rows."
+            f"sample_weight is negative ({got[negative[0]]:g}) in {rows_text(negative)}. Expected weights of "
+            "0 or more. Correct these rows."
         )
     if n and not got.sum() > 0:
         raise DataError(
@@ -216,7 +232,8 @@ def check_no_class_lost(
         >>> check_no_class_lost(np.array([0, 1]), np.array([1.0, 0.0]), ("fine", "fraud"))
         Traceback (most recent call last):
         counterpoise.core.errors.DataError: sample_weight is 0 in every row of class 'fraud', which removes the class.
-        Expected a weight above 0 in at least one of its rows. Correct the weights, or leave the rows of the class out.
+        Expected a weight above 0 in at least one of these rows. Correct the weights, or leave out all rows of the
+        class.
     """
     if weights is None:
         return
@@ -229,8 +246,9 @@ def check_no_class_lost(
     lost = np.flatnonzero(present & ~(np.bincount(codes, weights > 0, minlength=len(classes)) > 0))
     if len(lost):
         raise DataError(
-            f"{name} is 0 in every row of class {classes[lost[0]]!r}, which removes the class. Expected a weight above "
-            "0 in at least one of its rows. Correct the weights, or leave the rows of the class out."
+            f"{name} is 0 in every row of class {classes[lost[0]]!r}, which removes the class. Expected a "
+            "weight above 0 in at least one of these rows. Correct the weights, or leave out all rows of the "
+            "class."
         )
 
 

@@ -18,7 +18,8 @@ class CostColumn:
 
     Example:
         >>> CostColumn("amount", 5.0).text()
-        "A missed case costs its 'amount', a false positive costs 5. Decided by the lowest expected cost."
+        "A missed case costs the amount in column 'amount', and a false positive costs 5. The model chooses the decision
+        with the lowest expected cost."
     """
 
     #: Name of the stored amounts of the rows that fitted the rule.
@@ -30,6 +31,6 @@ class CostColumn:
     def text(self) -> str:
         """One sentence for the model card."""
         return (
-            f"A missed case costs its {self.name!r}, a false positive costs {self.cost_fp:g}. Decided by the lowest "
-            "expected cost."
+            f"A missed case costs the amount in column {self.name!r}, and a false positive costs "
+            f"{self.cost_fp:g}. The model chooses the decision with the lowest expected cost."
         )

@@ -18,7 +18,7 @@ Array = np.ndarray
 
 #: Labels whose elements count nowhere, unless others are named.
 VOID = (-1,)
-_SHAPE = "one label per element, (N, H, W) or (N, T), or one-hot (N, ..., C)"
+_SHAPE = "one label per element (pixel or step), (N, H, W) or (N, T), or one-hot (N, ..., C)"
 
 
 @dataclass(frozen=True)
@@ -51,20 +51,21 @@ def elements(target: Any, *, ignore: Any = (), names: Sequence[str] | None = Non
 
     Pass the result as the target of `fit` or `compare`.
 
-    Masks (N, H, W), (N, H, W, 1) and one-hot masks (N, H, W, C) need no more than themselves. So do sequences (N, T) of
-    three classes or more, or for a Keras model with an output for each step. Elements labeled -1, missing, or masked
-    out in a masked array count nowhere: neither in training nor in any rule or score.
+    You do not need this function for masks (N, H, W), (N, H, W, 1) and one-hot masks (N, H, W, C). Pass these directly.
+    The same applies to sequences (N, T) with three classes or more, and to sequences for a Keras model with an output
+    for each step. An element is a pixel or a step. Elements that are labeled -1, missing, or masked out in a masked
+    array count neither in training nor in scores, corrections, and thresholds.
 
     Args:
-        target: The labels, (N, H, W), (N, T) or of any other shape; integers, booleans or text; or one-hot.
-        ignore: A label, or several, whose elements count nowhere, as -1 do: for example 255 (void).
-        names: Names of the classes, in the order of the sorted labels (one-hot: of the columns); None: the labels.
+        target: The labels, (N, H, W), (N, T) or of any other shape, as integers, booleans or text. Or one-hot.
+        ignore: A label, or several, whose elements count nowhere, as for -1. For example, 255 (void).
+        names: Names of the classes, in the order of the sorted labels (one-hot: of the columns). Default: the labels.
 
     Returns:
         A value to pass as `y`.
 
     Raises:
-        OptionError: names that are no texts.
+        OptionError: names that are not text.
 
     Example:
         >>> masks = elements(np.array([[[0, 0], [1, 255]]], np.uint8), ignore=255, names=["tissue", "lesion"])
@@ -72,7 +73,7 @@ def elements(target: Any, *, ignore: Any = (), names: Sequence[str] | None = Non
         ([[[0, 0], [1, -1]]], ('tissue', 'lesion'))
     """
     if names is not None and (isinstance(names, str) or len(set(names)) < 2):
-        raise OptionError(f"names is {names!r}. Expected a list of two different names or more.")
+        raise OptionError(f"names= is {names!r}. Expected a list of two different names or more.")
     given = tuple(ignore) if isinstance(ignore, (list, tuple, set)) else (ignore,)
     return ElementLabels(target, (*VOID, *given), None if names is None else tuple(map(str, names)))
 
@@ -140,14 +141,15 @@ def _named(labels: Labels, names: tuple[str, ...] | None) -> Labels:
     if len(labels.classes) < 2:
         only = f" ({labels.classes[0]!r})" if labels.classes else ""
         raise TargetError(
-            f"The elements have {len(labels.classes)} class{'es' * (not labels.classes)}{only}. Expected two classes "
-            "or more. Pass rows that also contain the rare class."
+            f"The elements (pixels or steps) have {len(labels.classes)} "
+            f"class{'es' * (not labels.classes)}{only}. Expected two classes or more. Pass rows that also "
+            "contain the rare class."
         )
     if names is None:
         return labels
     if len(names) != len(labels.classes):
         raise OptionError(
-            f"names has {len(names)} entries. Expected one for each of the {len(labels.classes)} classes "
+            f"names= has {len(names)} entries. Expected one for each of the {len(labels.classes)} classes "
             f"{', '.join(map(str, labels.classes[:8]))}."
         )
     return replace(labels, classes=names)
@@ -187,7 +189,8 @@ def element_codes(given: Any, classes: Array) -> Array:
         codes = [label if 0 <= label < len(known) else None for label in read.classes]
     if None in codes:
         raise TargetError(
-            f"y has the label {read.classes[codes.index(None)]!r}. Expected one of the classes of the classifier: "
-            f"{', '.join(map(str, known[:8]))}. Correct the masks, or pass them as cp.elements(masks, ignore=...)."
+            f"y has the label {read.classes[codes.index(None)]!r}. Expected one of the classes of the "
+            f"classifier: {', '.join(map(str, known[:8]))}. Correct the masks, or pass them as "
+            "cp.elements(masks, ignore=...)."
         )
     return np.array([*codes, -1], np.int32)[read.codes]

@@ -2,19 +2,20 @@
 
     CounterpoiseError
     ├── DataError            the table, array or folder cannot be used as it is
-    │   ├── ColumnError      a named column is absent, doubled or of the wrong kind
+    │   ├── ColumnError      a named column is absent, occurs twice, or is of the wrong kind
     │   ├── TargetError      the labels cannot be classes (one class, missing, unseen, floats)
-    │   ├── SplitError       a class, group or time step does not fit the folds asked for
-    │   └── LeakError        the answer, or a copy of a test row, may be among what is learned from
-    ├── OptionError          an argument is out of range or contradicts another
+    │   ├── SplitError       the rows of a class, group or time do not fit the requested folds
+    │   └── LeakError        the label, or a copy of a test row, may be among the training data
+    ├── OptionError          an argument is out of range or contradicts another argument
     ├── ModelError           the Keras model does not fit the data or the task
-    ├── ArtifactError        a file could not be read as, or written as, one of ours
-    ├── GuaranteeError       the data do not carry the guarantee that was asked for
+    ├── ArtifactError        a file of Counterpoise cannot be read or written
+    ├── GuaranteeError       the rows do not support the requested guarantee
     ├── ForkError            a forked process lacks the threads of a library that it needs
     └── MissingExtraError    an optional dependency is not installed
 
-All but the last two are `ValueError`s; these are a `RuntimeError` and an `ImportError`. A message names what happened,
-what was expected and what to do. The command line prints it on one line and exits with code 2.
+`ForkError` is a `RuntimeError`, and `MissingExtraError` is an `ImportError`. All other errors are `ValueError`s. A
+message names what happened, what was expected, and what to do. The command line prints the message on one line and
+exits with code 2.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class DataError(CounterpoiseError, ValueError):
 
 
 class ColumnError(DataError):
-    """A named column is absent, doubled or of the wrong kind."""
+    """A named column is absent, occurs twice, or is of the wrong kind."""
 
 
 class TargetError(DataError):
@@ -62,7 +63,7 @@ class LeakError(DataError):
 
 
 class OptionError(CounterpoiseError, ValueError):
-    """An argument is out of range or contradicts another."""
+    """An argument is out of range or contradicts another argument."""
 
 
 class ModelError(CounterpoiseError, ValueError):
@@ -70,7 +71,7 @@ class ModelError(CounterpoiseError, ValueError):
 
 
 class ArtifactError(CounterpoiseError, ValueError):
-    """A file is damaged, foreign, or cannot be written."""
+    """A file is damaged, was not written by Counterpoise, or cannot be written."""
 
 
 class GuaranteeError(CounterpoiseError, ValueError):
@@ -78,7 +79,7 @@ class GuaranteeError(CounterpoiseError, ValueError):
 
 
 class ForkError(CounterpoiseError, RuntimeError):
-    """This process was forked from one whose threads it would need."""
+    """This process was forked, so it lacks the threads of a library that it needs."""
 
 
 class MissingExtraError(CounterpoiseError, ImportError):
@@ -114,7 +115,7 @@ def system_text(error: OSError) -> str:
     """
     text = f"{error.strerror or error}".rstrip(".")
     if "temporary directory" in text:
-        return f"{text}. Name a folder that can be written to in the environment variable TMPDIR."
+        return f"{text}. Set the environment variable TMPDIR to a folder that can be written to."
     return f"{text}. {_ADVICE.get(error.errno or 0, '')}".rstrip()
 
 

@@ -26,7 +26,8 @@ class Guarantee:
 
     Example:
         >>> print(Guarantee(0.05, "recall", 0.9, 0.95, 100, 0.96))
-        Recall is at least 0.9 with 95% confidence at threshold 0.05: guaranteed by 100 rows, whose recall is 0.96.
+        Recall is at least 0.9 with 95% confidence at threshold 0.05. This is guaranteed by 100 rows, whose recall is
+        0.96.
     """
 
     threshold: float
@@ -46,9 +47,9 @@ class Guarantee:
     def text(self, names: Sequence[str] = ()) -> str:
         """Describe the guarantee in one sentence (`names` is not needed: the floor is for the positive class)."""
         return (
-            f"{self.kind.capitalize()} is at least {self.floor:g} with {_percent(self.confidence)} confidence at "
-            f"threshold {self.threshold:.6g}: {_support(self.kept_out)} {self.rows:,} {self.of}, whose {self.kind} is "
-            f"{self.reached:.4g}{_caveat(self.kept_out)}."
+            f"{self.kind.capitalize()} is at least {self.floor:g} with {_percent(self.confidence)} confidence "
+            f"at threshold {self.threshold:.6g}. {_support(self.kept_out)} {self.rows:,} {self.of}, whose "
+            f"{self.kind} is {self.reached:.4g}{_caveat(self.kept_out)}."
         )
 
     __str__ = text
@@ -87,15 +88,15 @@ class ClassGuarantee:
         Example:
             >>> two = np.array([0, 0.7]), 0.9, np.array([80, 40]), np.array([0.9, 0.8])
             >>> ClassGuarantee(np.zeros(2), *two).text(["a", "b"])
-            'Recall is at least 0.7 for b with 90% confidence: guaranteed by 40 rows of b (recall 0.8).'
+            'Recall is at least 0.7 for b with 90% confidence. This is guaranteed by 40 rows of b (recall 0.8).'
         """
         named = np.flatnonzero(self.floors > 0).tolist()
         floors = ", ".join(f"{self.floors[c]:g} for {names[c]}" for c in named)
         rows = ", ".join(f"{self.rows[c]:,} {self.of} of {names[c]} (recall {self.reached[c]:.4g})" for c in named)
         confidence = _percent(self.confidence)
         return (
-            f"Recall is at least {floors} with {confidence} confidence: {_support(self.kept_out)} {rows}"
-            f"{_caveat(self.kept_out)}."
+            f"Recall is at least {floors} with {confidence} confidence. {_support(self.kept_out)} "
+            f"{rows}{_caveat(self.kept_out)}."
         )
 
 
@@ -108,8 +109,8 @@ def _percent(share: float) -> str:
 
 
 def _support(kept_out: bool) -> str:
-    return "guaranteed by" if kept_out else "an estimate from"
+    return "This is guaranteed by" if kept_out else "This is only an estimate from"
 
 
 def _caveat(kept_out: bool) -> str:
-    return "" if kept_out else "; the same rows also fitted the correction"
+    return "" if kept_out else ". The same rows also fitted the correction"

@@ -32,8 +32,8 @@ def importing_keras() -> Iterator[None]:
         if "temporary directory" not in str(error):
             raise
         raise ArtifactError(
-            f"TensorFlow cannot be imported: {error.strerror}. It needs a folder for temporary files. Name one that "
-            "can be written to in the environment variable TMPDIR."
+            f"TensorFlow cannot be imported: {error.strerror}. TensorFlow needs a folder for temporary files. "
+            "Set the environment variable TMPDIR to a folder that can be written to."
         ) from error
 
 

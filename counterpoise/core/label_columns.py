@@ -65,14 +65,14 @@ class LabelColumns:
         source = source_of(values, "The labels")
         if source.codes.ndim != 2 or source.codes.shape[1] < 2 or not len(source.codes):
             raise TargetError(
-                f"The labels have shape {source.codes.shape}. Expected one column per label, (N, L), and two labels "
-                f"or more. For one label, pass its column alone."
+                f"The labels have shape {source.codes.shape}. Expected one column per label, (N, L), and two "
+                "labels or more. If there is only one label, pass its column alone."
             )
         count = source.codes.shape[1]
         given = self.names or source.columns or self.columns or tuple(f"label_{i}" for i in range(count))
         names = tuple(str(name) for name in given)
         if len(names) != count:
-            raise OptionError(f"names has {len(names)} entries. Expected one for each of {count} labels.")
+            raise OptionError(f"names= has {len(names)} entries. Expected one for each of {count} labels.")
         return Labels(self._codes(source, names), names, kind="labels")
 
     def _codes(self, source: LabelSource, names: Sequence[str]) -> Array:
@@ -84,9 +84,9 @@ class LabelColumns:
             if code is None and (rows := np.argwhere(source.codes == number)).size:
                 row, column = rows[0]
                 raise TargetError(
-                    f"label {names[column]!r} is {source.levels[number]!r} in {rows_text([row])}. Expected 1, 0, -1 "
-                    "(uncertain), yes, no, true, false, or nothing. Leave the column out of the target, or convert "
-                    "its values."
+                    f"Label {names[column]!r} is {source.levels[number]!r} in {rows_text([row])}. Expected 1, "
+                    "0, -1 (uncertain), yes, no, true, false, or an empty cell. Leave the column out of the "
+                    "target, or convert its values."
                 )
         return np.array([-1 if code is None else code for code in table], np.int32)[source.codes]
 
@@ -103,7 +103,7 @@ class LabelColumns:
                 continue
             strange = [name for name in row if name not in column_of]
             if strange:
-                raise TargetError(f"{rows_text([number])} has the label {strange[0]!r}, which is not among names.")
+                raise TargetError(f"The label {strange[0]!r} in {rows_text([number])} is not among names=.")
             codes[number, [column_of[name] for name in row]] = 1
         return Labels(codes, names, kind="labels")
 
@@ -131,22 +131,25 @@ def labels(
 
     Pass the result as the target of `fit` or `compare`.
 
-    A list of column names, and an array (N, L) of zeros and ones that is not one-hot, need no more than themselves.
+    You do not need this function for a list of column names, or for an array (N, L) of zeros and ones that is not
+    one-hot. Pass these directly.
 
     Args:
-        target: Names of the label columns of a table; the name of one column that holds lists of labels, or text with
-            a `separator`; or the labels: an array or frame (N, L) of 0, 1 and missing, or N lists of labels.
-        names: Names of the labels, for arrays; for lists and text also those that no row has.
-        missing: What an empty cell means: "ignore" (not known: it counts nowhere) or "absent" (0). None: "absent" where
-            a cell holds all labels of a row (lists, separated text), "ignore" where each label has a column.
-        uncertain: What -1 means: "ignore", "zero" or "one".
-        separator: What stands between the labels of a text, for example "|".
+        target: One of three things. The names of the label columns of a table. The name of one column that contains
+            lists of labels, or text with a `separator`. Or the labels themselves: an array or frame (N, L) of 0, 1 and
+            missing, or N lists of labels.
+        names: Names of the labels of an array. For lists and text, `names` can add labels that no row has.
+        missing: Meaning of an empty cell: "ignore" (not known, so the cell counts nowhere) or "absent" (0). Default:
+            "absent" if a cell contains all labels of a row (lists, separated text), "ignore" if each label has its own
+            column.
+        uncertain: Meaning of -1: "ignore", "zero" or "one".
+        separator: Separator of the labels in a text, for example "|".
 
     Returns:
         A value to pass as `y`.
 
     Raises:
-        OptionError: a word that is none of these, or names that are no texts.
+        OptionError: an unknown word for `missing` or `uncertain`, or names that are not text.
 
     Example:
         >>> tags = labels(["a|b", "b", "", "a"], separator="|").read(["a|b", "b", "", "a"])
@@ -158,7 +161,7 @@ def labels(
     if separator is not None and (not isinstance(separator, str) or not separator):
         raise OptionError(f'separator is {separator!r}. Expected text, for example "|".')
     if names is not None and (isinstance(names, str) or len(set(names)) < 2):
-        raise OptionError(f"names is {names!r}. Expected a list of two different names or more.")
+        raise OptionError(f"names= is {names!r}. Expected a list of two different names or more.")
     return LabelColumns(target, None if names is None else tuple(map(str, names)), missing, uncertain, separator)
 
 

@@ -33,8 +33,8 @@ def look_alikes(classes: Sequence[Any], name: str = "y") -> str | None:
 
     Example:
         >>> look_alikes(["ill", "Ill ", "well"])
-        "y has the labels 'Ill ' and 'ill', which differ only in case or blanks and are read as different classes. If
-        they mean the same, write them in the same way, or merge them with merge_rare=['Ill ', 'ill']."
+        "y has the labels 'Ill ' and 'ill', which differ only in case or blanks. They are read as different classes.
+        If they mean the same, write them in the same way, or merge them with merge_rare=['Ill ', 'ill']."
     """
     groups: dict[str, list[str]] = {}
     for label in sorted(c for c in classes if isinstance(c, str)):
@@ -45,9 +45,9 @@ def look_alikes(classes: Sequence[Any], name: str = "y") -> str | None:
     more = f" ({len(alike) - 1} more such groups)" if len(alike) > 1 else ""
     shown, differ = _difference(alike[0])
     return (
-        f"{name} has the labels {' and '.join(map(shown, alike[0]))}{more}, which differ only {differ} and are read "
-        f"as different classes. If they mean the same, write them in the same way, or merge them with "
-        f"merge_rare=[{', '.join(map(shown, alike[0]))}]."
+        f"{name} has the labels {' and '.join(map(shown, alike[0]))}{more}, which differ only {differ}. They "
+        "are read as different classes. If they mean the same, write them in the same way, or merge them "
+        f"with merge_rare=[{', '.join(map(shown, alike[0]))}]."
     )
 
 
@@ -56,7 +56,8 @@ def stand_in(classes: Sequence[Any], name: str = "y") -> str | None:
 
     Example:
         >>> stand_in(["ill", "n/a", "well"])
-        "y has the label 'n/a', which is read as a class. If it means that the label is missing, leave these rows out."
+        "y has the label 'n/a', which is read as a class. If this label means that the true label is missing, leave
+        these rows out."
         >>> stand_in(["+", "-"]) is stand_in(["+", "++", "-"]) is None
         True
     """
@@ -64,8 +65,8 @@ def stand_in(classes: Sequence[Any], name: str = "y") -> str | None:
     if label is None or len(classes) < 3 or (label == "-" and "+" in classes):
         return None
     return (
-        f"{name} has the label {label!r}, which is read as a class. If it means that the label is missing, leave these "
-        "rows out."
+        f"{name} has the label {label!r}, which is read as a class. If this label means that the true label "
+        "is missing, leave these rows out."
     )
 
 

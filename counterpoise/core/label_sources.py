@@ -106,7 +106,7 @@ def refuse_counts(y: Any, name: str = "y") -> None:
         counts = named and type(y.index).__name__ != "RangeIndex" and y.index.is_unique and y.is_monotonic_decreasing
     if counts:
         raise TargetError(
-            f"{name} is a {type(y).__name__} with one number per class. Expected the labels: one per row. Pass the "
+            f"{name} is a {type(y).__name__} with one number per class. Expected one label per row. Pass the "
             "labels that were counted."
         )
 
@@ -114,9 +114,10 @@ def refuse_counts(y: Any, name: str = "y") -> None:
 def ragged(name: str) -> TargetError:
     """The error for rows of different lengths, or lists where single labels belong."""
     return TargetError(
-        f"{name} contains sequences of different lengths. Expected one label per row, or labels of one shape (N, T). "
-        "Pad the sequences to one length (keras.utils.pad_sequences(y, padding='post', value=-1)). To give the padding "
-        "no weight, use ignore=-1 or mask=. For lists of several labels per row, pass cp.labels(y)."
+        f"{name} contains sequences of different lengths. Expected one label per row, or labels of one shape "
+        "(N, T). Pad the sequences to one length: keras.utils.pad_sequences(y, padding='post', value=-1). To "
+        "give the padding no weight, use ignore=-1 or mask=. For lists of several labels per row, pass "
+        "cp.labels(y)."
     )
 
 

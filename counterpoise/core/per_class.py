@@ -102,7 +102,7 @@ def _code(label: Any, name: str, classes: Sequence[Any] | None) -> int:
     """The class code that a label of a dict or a series stands for."""
     value = plain_label(label)
     if value is None:
-        raise OptionError(f"{name} has a missing label. Leave it out (value_counts does so by default).")
+        raise OptionError(f"{name} has a missing label. Remove it, as value_counts does by default.")
     if classes is not None:
         code = find_label(value, classes)
         if code is None:
@@ -111,7 +111,7 @@ def _code(label: Any, name: str, classes: Sequence[Any] | None) -> int:
     code = int(value) if isinstance(value, str) and value.isdecimal() else value
     if not isinstance(code, int) or code < 0:
         raise OptionError(
-            f"{name} is by the label {value!r}, but a model identifies classes by their codes 0, 1, .... Pass a "
-            f"list of numbers in the order of the codes, or count the codes instead of the labels."
+            f"{name} uses the label {value!r} as a key, but a model identifies classes by their codes 0, 1, "
+            ".... Pass a list of numbers in the order of the codes, or count the codes instead of the labels."
         )
     return int(code)

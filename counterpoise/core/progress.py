@@ -22,7 +22,7 @@ def rounds_text(history: Sequence[Mapping[str, Sequence[float]]], labels: Sequen
     Example:
         >>> history = {"step": [7.0], "loss": [0.5], "stop_loss": [0.4], "recall 0": [0.9], "recall 1": [0.2]}
         >>> rounds_text([history], "ny")
-        ['network 1, step 7: loss 0.5000, corrected stopping loss 0.4000, recall n 0.90, y 0.20']
+        ['network 1, step 7: loss 0.5000, corrected early-stopping loss 0.4000, recall n 0.90, y 0.20']
     """
     lines = []
     for number, member in enumerate(history, 1):
@@ -30,7 +30,7 @@ def rounds_text(history: Sequence[Mapping[str, Sequence[float]]], labels: Sequen
             line = f"network {number}, step {step:.0f}: loss {member['loss'][i]:.4f}"
             if member.get("stop_loss"):
                 recalls = [f"{shown(label)} {member[f'recall {c}'][i]:.2f}" for c, label in enumerate(labels)]
-                line += f", corrected stopping loss {member['stop_loss'][i]:.4f}, recall {', '.join(recalls)}"
+                line += f", corrected early-stopping loss {member['stop_loss'][i]:.4f}, recall {', '.join(recalls)}"
                 line += "".join(f", {k} {_number(v[i])}" for k, v in member.items() if k.startswith("val_"))
             lines.append(line)
     return lines

@@ -32,7 +32,7 @@ def shares_of_classes(labels: Iterable[Any], counts: Iterable[int]) -> list[dict
 def tail(level: float) -> float:
     """The probability on each side of an interval of that confidence."""
     if not 0 < level < 1:
-        raise OptionError(f"level is {level}. Expected a confidence between 0 and 1, for example 0.95.")
+        raise OptionError(f"level= is {level}. Expected a confidence between 0 and 1, for example 0.95.")
     return (1 - level) / 2
 
 
@@ -47,12 +47,12 @@ def hits_of(hits: Any, trials: Any) -> tuple[np.ndarray, np.ndarray]:
 def wilson(hits: Any, trials: Any, level: float = 0.95) -> tuple[Any, Any]:
     """Compute the Wilson score interval of a proportion (Wilson, JASA 22, 1927).
 
-    Without trials, it is (0, 1).
+    Without trials, the interval is (0, 1).
 
     Args:
-        hits: Successes, number or array.
-        trials: Trials, number or array.
-        level: Confidence.
+        hits: Number of successes, or an array of numbers.
+        trials: Number of trials, or an array of numbers.
+        level: Confidence of the interval.
 
     Example:
         >>> [round(float(v), 4) for v in wilson(8, 10)]

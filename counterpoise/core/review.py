@@ -29,7 +29,8 @@ class Review:
 
     Example:
         >>> Review(margin=0.4, budget=(50, 1000), rows=2000).text()
-        'At most 50 of 1,000 rows go to a human: those closest to another decision, chosen on 2,000 rows.'
+        'At most 50 of 1,000 rows go to a human, namely the rows closest to another decision. The limit was chosen on
+        2,000 rows.'
     """
 
     floors: Array | None = None
@@ -44,11 +45,15 @@ class Review:
         if self.budget is not None:
             k, n = self.budget
             return (
-                f"At most {k:,.10g} of {n:,.10g} rows go to a human: those closest to another decision, chosen on "
-                f"{self.rows:,} rows."
+                f"At most {k:,.10g} of {n:,.10g} rows go to a human, namely the rows closest to another "
+                f"decision. The limit was chosen on {self.rows:,} rows."
             )
-        used = "used for nothing else" if self.kept_out else "that also fitted the correction, so this is an estimate"
+        used = (
+            "that were used for nothing else"
+            if self.kept_out
+            else "that also fitted the correction. The share is therefore only an estimate"
+        )
         return (
-            f"Rows that may be of several classes go to a human. On average, at most a share {self.alpha:g} of each "
-            f"class is decided wrongly. The limits come from {self.rows:,} rows {used}."
+            "A row that could belong to several classes goes to a human. On average, at most a share "
+            f"{self.alpha:g} of each class is decided wrongly. The limits come from {self.rows:,} rows {used}."
         )

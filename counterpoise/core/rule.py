@@ -18,29 +18,30 @@ Array = np.ndarray
 
 @dataclass(frozen=True)
 class Rule:
-    """From member logits to a decision, in this order (numpy arrays, natural logarithms).
+    """The steps from member logits to a decision, in order (NumPy arrays, natural logarithms).
 
     Attributes:
         log_shifts: float64 (M, C), training shift of each member, subtracted first.
         vote: "soft", "log", "hard", "weighted" or "greedy".
-        weights: float64 (M,), on the simplex.
+        weights: float64 (M,), weights of the members, with sum 1.
         intercept: float64 (C,), residual correction added to the pooled log-probabilities.
         calibrator: Plain dict `{"kind": ..., parameters}` or None.
-        prior: float64 (C,), class shares of the rows that the rule was fitted on.
-        threshold: Binary: decide positive when probability >= threshold. None for multi-class.
-        offsets: Multi-class float64 (C,): argmax of log p + offsets. None for binary.
-        member_thresholds: For vote="hard": each member's own threshold (M,).
-        aim: What threshold or offsets were chosen for, for example "f1", in words.
-        guarantee: The floor that the threshold or the offsets reach with confidence; None: none was asked for.
+        prior: float64 (C,), class proportions of the rows that the rule was fitted on.
+        threshold: For two classes: a row is positive if its probability is at least the threshold. Otherwise None.
+        offsets: For more than two classes, float64 (C,): the argmax of log p + offsets is predicted. Otherwise None.
+        member_thresholds: For vote="hard": the threshold of each member (M,).
+        aim: The aim of the threshold or the offsets in words, for example "f1".
+        guarantee: The floor that the threshold or the offsets reach with confidence. None without a guarantee.
         notes: Sentences about what was checked.
-        gammas: float64 (M,), focusing of each member's focal loss, undone before the shift; None: none had one.
-        costs: float64 (C, C), [true, decided]; the class of the lowest expected cost is decided. With two classes this
-            is the threshold. None: the decision follows from something else.
-        cost_column: Two classes: a column by which the decision of each row has the lowest expected cost. There is
-            then no threshold. None: the decision does not depend on it.
-        by: Two classes: thresholds for the values of a column; `threshold` is that of all other rows. None: it is that
-            of all rows.
-        review: Which rows go to a human; None: every row is decided.
+        gammas: float64 (M,), the gamma of each member's focal loss, whose effect is reversed before the shift. None
+            without focal losses.
+        costs: float64 (C, C), [true, decided]. The class with the lowest expected cost is predicted. With two classes,
+            the costs define the threshold. None without costs.
+        cost_column: For two classes: the column with the cost of a missed case. The decision of each row has the lowest
+            expected cost, so there is no threshold. None without such a column.
+        by: For two classes: thresholds for the values of a column. All other rows use `threshold`. None if all rows
+            use `threshold`.
+        review: Which rows go to a human. None if every row is decided.
     """
 
     log_shifts: Array
@@ -73,7 +74,7 @@ class Rule:
 
     @property
     def column(self) -> CostColumn | GroupThresholds | None:
-        """The column whose values a decision depends on; None: on probabilities alone."""
+        """The column on which decisions depend. None if they depend only on probabilities."""
         return self.by if self.cost_column is None else self.cost_column
 
     @property

@@ -59,9 +59,9 @@ class Source:
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Array:
         raise DataError(
-            f"{self.nbytes / 2**20:,.0f} MB of rows are not in memory, but this operation needs them in memory. "
-            f"Expected at most "
-            f"{IN_MEMORY / 2**20:,.0f} MB. Use fewer rows or smaller images (size=, --size)."
+            f"{self.nbytes / 2**20:,.0f} MB of rows are not in memory, but this operation needs all of them "
+            f"there. Expected at most {IN_MEMORY / 2**20:,.0f} MB. Use fewer rows or smaller images (size=, "
+            "--size)."
         )
 
     @property

@@ -84,8 +84,9 @@ def rows_at_once(x: Any, rows: np.ndarray, purpose: str) -> Any:
     need = sum(array.nbytes // max(1, len(array)) * len(rows) for array in leaves(x) if isinstance(array, Source))
     if need > sources.IN_MEMORY:
         raise DataError(
-            f"{purpose} needs all of {len(rows):,} rows in memory at once, which are {need / 2**20:,.0f} MB. Expected "
-            f"at most {sources.IN_MEMORY / 2**20:,.0f} MB. Leave it out, or use smaller images (size=, --size)."
+            f"{purpose} needs all of {len(rows):,} rows in memory at once. Together, they are "
+            f"{need / 2**20:,.0f} MB. Expected at most {sources.IN_MEMORY / 2**20:,.0f} MB. Do without "
+            f"{purpose}, or use smaller images (size=, --size)."
         )
     return take(x, rows)
 

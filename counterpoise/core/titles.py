@@ -93,7 +93,7 @@ FURTHER: Mapping[str, str] = MappingProxyType(
         "largest_cost_share": "Share of all costs that the most expensive row has",
         "amount_recall": "Recall by amount (share of the amount at stake with an alert)",
         "precision_first": "Precision among the first rows of the ranking",
-        "lift_first": "Lift of the first rows (their precision over the share of positives)",
+        "lift_first": "Lift of the first rows (their precision divided by the share of positives)",
     }
 )
 

@@ -56,8 +56,9 @@ def amounts_in(frame: pl.DataFrame, column: str, schema: Schema | None, source: 
     """
     if column not in frame.columns:
         raise ColumnError(
-            f"{source} lacks the column {column!r}, by which the classifier decides (the cost of a missed case). "
-            f"Add the column to the table.{did_you_mean(column, frame.columns)}"
+            f"{source} lacks the column {column!r}. The classifier needs this column to decide, because it "
+            "contains the cost of a missed case. Add the column to the "
+            f"table.{did_you_mean(column, frame.columns)}"
         )
     return amounts_of(frame[column], column, schema)
 

@@ -19,7 +19,7 @@ def column_names(titles: Iterable[Any], source: str) -> tuple[tuple[str, ...], t
 
     Example:
         >>> column_names(["", "age"], "a.csv")
-        (('column 1', 'age'), ("1 column of a.csv without a name: called 'column 1'.",))
+        (('column 1', 'age'), ("1 column has no name in a.csv. Counterpoise calls it 'column 1'.",))
     """
     given = [str(title) for title in titles]
     blank = [index for index, name in enumerate(given) if not name]
@@ -38,7 +38,10 @@ def column_names(titles: Iterable[Any], source: str) -> tuple[tuple[str, ...], t
     if not blank:
         return tuple(names), ()
     shown = ", ".join(repr(names[index]) for index in blank[:5])
-    return tuple(names), (f"{len(blank)} column{'s' * (len(blank) > 1)} of {source} without a name: called {shown}.",)
+    return tuple(names), (
+        f"{len(blank)} column{'s have' if len(blank) > 1 else ' has'} no name in {source}. Counterpoise calls "
+        f"{'them' if len(blank) > 1 else 'it'} {shown}.",
+    )
 
 
 def _is_broken(name: str) -> bool:

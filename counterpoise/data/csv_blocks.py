@@ -38,9 +38,12 @@ class LeftOut:
 
     def notes(self, name: str) -> list[str]:
         """A sentence for each reason."""
-        reasons = {"because they are not UTF-8": self.not_utf8, "for a wrong number of fields": self.wrong_width}
+        reasons = {
+            "because they are not UTF-8": self.not_utf8,
+            "because they have a wrong number of fields": self.wrong_width,
+        }
         reasons |= {"because they repeat the header": self.headers}
-        return [f"Lines of {name} left out {why}: {count:,}." for why, count in reasons.items() if count]
+        return [f"{count:,} line{'s were' if count > 1 else ' was'} left out of {name}, {why}." for why, count in reasons.items() if count]
 
 
 @dataclass(frozen=True)
@@ -77,10 +80,10 @@ class Block:
                     infer_schema=False, raise_if_empty=False,
                 )  # fmt: skip
         except pl.exceptions.PolarsError as fault:
-            raise DataError(f"{where}: not CSV ({str(fault).splitlines()[0]:.200}).") from None
+            raise DataError(f"{where}: cannot be read as CSV ({str(fault).splitlines()[0]:.200}).") from None
         frame.columns = [self.layout.header[index] for index in sorted(indexes)]
         if frame.height != len(self):
-            raise DataError(f"{where}: not CSV (unexpected quotation marks).")
+            raise DataError(f"{where}: cannot be read as CSV (unexpected quotation marks).")
         return frame if columns is None else frame[list(columns)]  # `select` takes ^...$ for a pattern
 
 
@@ -206,14 +209,14 @@ def _looked_at(raw: bytes, layout: Layout, line: int, last: bool, skip_bad: bool
         for fields in reader:
             rows.append((rows[-1][1] if rows else 0, reader.line_num, fields))
     except csv.Error as fault:
-        raise DataError(f"{layout.name}, line {line + reader.line_num}: not CSV ({fault}).") from None
+        raise DataError(f"{layout.name}, line {line + reader.line_num}: cannot be read as CSV ({fault}).") from None
     rows = rows if last else rows[:-1]
     header = next(csv_reader([layout.header_line.decode()], layout.separator)) if _has_header(raw, layout) else []
     again = [row for row in rows if header and row[2] == header]
     if again and not skip_bad:
         raise DataError(
-            f"{layout.name}, line {line + again[0][0]}: the header again. Expected one header, in the first line. "
-            "Delete such lines, or leave them out with skip_bad (--skip-bad)."
+            f"{layout.name}, line {line + again[0][0]}: this line repeats the header. Expected only one "
+            "header, in the first line. Delete such lines, or leave them out with skip_bad=True (--skip-bad)."
         )
     left_out.headers += len(again)
     data = [row for row in rows if row[2] != header] if again else rows
@@ -222,9 +225,9 @@ def _looked_at(raw: bytes, layout: Layout, line: int, last: bool, skip_bad: bool
         begin, _, fields = bad[0]
         more = f" ({'' if last else 'at least '}{len(bad):,} such lines)" if len(bad) > 1 else ""
         raise DataError(
-            f"{layout.name}, line {line + begin}: {len(fields)} fields, expected {width} as in the header{more}. "
-            f"Put values that contain the separator in quotation marks, or leave such lines out with skip_bad "
-            f"(--skip-bad)."
+            f"{layout.name}, line {line + begin}: this line has {len(fields)} fields. Expected {width}, as in "
+            f"the header{more}. Put values that contain the separator in quotation marks, or leave such lines "
+            "out with skip_bad=True (--skip-bad)."
         )
     left_out.wrong_width += len(bad)
     kept = [row for row in data if len(row[2]) == width or (width == 1 and not row[2])]

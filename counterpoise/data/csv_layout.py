@@ -85,8 +85,7 @@ def read_layout(handle: BinaryIO, name: str) -> tuple[Layout, bytes]:
             return layout, raw[len(layout.head) :]
     raise DataError(
         f"{name} has a header that does not end within {MOST >> 20} MB. Expected a line with the names of the "
-        f"columns. Is a "
-        "quotation mark left open?"
+        "columns. Check for a quotation mark that is not closed."
     )
 
 
@@ -115,7 +114,10 @@ def _layout(raw: bytes, name: str, ended: bool) -> Layout | None:
     _check_decoded(head, name)
     names, notes = column_names([field.strip() for field in fields], name)
     if any(line.strip() for line in lines[:above]):
-        comments = f"{above} line{'s' * (above > 1)} above the header of {name} ignored as comments."
+        comments = (
+            f"{above} line{'s' * (above > 1)} above the header of {name} {'were' if above > 1 else 'was'} "
+            "ignored as comments."
+        )
         notes = (comments, *notes)
     bom = _BOM if raw.startswith(_BOM) else b""
     return Layout(name, separator, names, bom + head, count, notes)
@@ -132,7 +134,7 @@ def _check_format(raw: bytes, name: str) -> None:
         if re.match(beginning, raw[:200], re.IGNORECASE):
             raise DataError(f"{name} contains {what}, not CSV text with a header line.")
     if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise DataError(f"{name} is UTF-16 text, expected UTF-8. Save it again as UTF-8.")
+        raise DataError(f"{name} is UTF-16 text. Expected UTF-8. Save the file again as UTF-8.")
 
 
 def _check_decoded(head: bytes, name: str) -> None:
@@ -145,8 +147,8 @@ def _check_decoded(head: bytes, name: str) -> None:
 def not_utf8(name: str, byte: int, line: int) -> DataError:
     """The error for a byte that is no text."""
     return DataError(
-        f"{name} is not UTF-8: byte 0x{byte:02x} in line {line}. Save it again as UTF-8, for example with: iconv -f "
-        "latin1 -t utf-8 FILE > NEW"
+        f"{name} is not UTF-8: byte 0x{byte:02x} in line {line}. Save the file again as UTF-8, for example "
+        "with: iconv -f latin1 -t utf-8 FILE > NEW"
     )
 
 

@@ -137,7 +137,7 @@ def _neighbor(path: Path) -> str:
     """The end of the message for a file that does not exist: a file with a similar name."""
     folder = path.parent
     if not folder.is_dir():
-        return f" Nor does the folder {folder}."
+        return f" The folder {folder} does not exist either."
     names = [p.name for p in folder.iterdir()]
     near = difflib.get_close_matches(path.name, names, n=1, cutoff=0.6)
     return f" Did you mean {str(folder / near[0])!r}?" if near else " Check the path."

@@ -57,14 +57,14 @@ class Split:
         number = isinstance(self.label_delay, (int, float)) and not isinstance(self.label_delay, bool)
         if not (number and 0 <= self.label_delay < float("inf")):
             raise OptionError(
-                f"label_delay is {self.label_delay!r}. Expected a number of 0 or more: days, if time is a date, "
-                "otherwise in the unit of time."
+                f"label_delay is {self.label_delay!r}. Expected a number of 0 or more. The unit is days if "
+                "the times are dates, otherwise the unit of the times."
             )
 
     def of(self, examples: Examples) -> tuple[Fold, ...]:
         """The folds of these rows: the given one (`Examples.split`), or those of `make_folds`."""
         if self.label_delay and examples.time is None:
-            raise OptionError("label_delay requires time. Pass time= (--time).")
+            raise OptionError("label_delay= requires time=. Pass time= (--time).")
         if examples.split is not None:
             fold = given_fold(examples, seed=self.seed, duplicates=self.duplicates)
             return (self._known(fold, examples) if self.label_delay else fold,)
@@ -138,15 +138,15 @@ def given_fold(
     """
     if duplicates == "group":
         raise OptionError(
-            "duplicates='group' and split= cannot be combined, because both define the split. Leave one of them out."
+            "duplicates='group' and split= cannot be combined, because both define the split. Remove one of them."
         )
     kept = np.zeros(len(examples), bool)
     kept[usable(examples, duplicates)[0]] = True
     train, stop, test = (rows[kept[rows]] for rows in map(examples.rows_with_role, (TRAIN, VALIDATION, TEST)))
     if not len(train) or (judged and not len(test)):
         raise SplitError(
-            f"split names no {'test' if len(train) else 'training'} row. Expected training and test rows. Write "
-            f"train and test in the column. validation is optional."
+            f"The column of split= names no {'test' if len(train) else 'training'} row. Expected training and "
+            "test rows. Write train or test in the column for each row. The word validation is optional."
         )
     named = {"training": train, "validation": stop, "test": test}
     _check_disjoint(examples, named)
@@ -170,14 +170,14 @@ def _check_disjoint(examples: Examples, named: Mapping[str, Array]) -> None:
             if len(shared):
                 rows = [int(rows_of_part[examples.groups[rows_of_part] == shared[0]][0]) for rows_of_part in (a, b)]
                 raise SplitError(
-                    f"{len(shared):,} group{'s have' if len(shared) > 1 else ' has'} rows in the {first} part and in "
-                    f"the {second} part of split, for example {_rows_text(examples, rows)}. Expected whole "
-                    "groups. Put each group into one part, or leave groups out."
+                    f"{len(shared):,} group{'s have' if len(shared) > 1 else ' has'} rows in the {first} part "
+                    f"and in the {second} part of split=, for example {_rows_text(examples, rows)}. Expected "
+                    "each group in one part. Correct the column of split=, or remove groups=."
                 )
         if examples.time is not None and first == "training" and examples.time[a].max() >= examples.time[b].min():
             raise SplitError(
-                f"time: the {second} part of split begins before the training part ends. Expected training rows that "
-                "are earlier than all others. Correct split, or leave time out."
+                f"The {second} part of split= begins before the training part ends. With time=, training rows "
+                "must be earlier than all other rows. Correct the column of split=, or remove time=."
             )
 
 
@@ -195,6 +195,7 @@ def _check_parts(examples: Examples, named: Mapping[str, Array]) -> None:
         if len(rows) and have[code] < least:
             shown = f"{int(have[code])} row{'s' * (int(have[code]) != 1)}"
             raise SplitError(
-                f"{examples.class_name(code)} has {shown} among the {name} rows. Expected {least} or more. Move "
-                "rows of the class there, or merge rare classes with --merge-rare (merge_rare=)."
+                f"{examples.class_name(code)} has {shown} among the {name} rows. Expected {least} or more. "
+                f"Move rows of this class to the {name} part, or merge rare classes with --merge-rare "
+                "(merge_rare=)."
             )

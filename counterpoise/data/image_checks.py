@@ -62,12 +62,12 @@ def learns_range(good: Mapping[str, ImageInfo], span: Range | None, wanted: bool
     if wanted or (wanted is None and unknown):
         if known:
             count = len(good) - len(known)
-            learned = "the model learned it from its images"
-            others = f"that of {count:,} other{'s' * (count > 1)} does not" if unknown else learned
+            learned = "the model learned black and white from its training images"
+            others = f"the types of {count:,} other file{'s' * (count > 1)} do not" if unknown else learned
             raise DataError(
                 f"The type of {known[0]} defines which values are black and white ({len(known):,} such "
-                f"file{'s' * (len(known) > 1)}), and {others}. Expected files of one type. Set the two values with "
-                "range=(low, high) (--range LOW HIGH), or pass only files of one type."
+                f"file{'s' * (len(known) > 1)}), but {others}. Expected files of one type. Set the two values "
+                "with range=(low, high) (--range LOW HIGH), or pass only files of one type."
             )
         return True
     if unknown:
@@ -82,9 +82,10 @@ def reading_notes(looks: Sequence[ImageInfo], form: Pictures, size: tuple[int, i
     if form.learned:
         low, high = min(info.low for info in deep), max(info.high for info in deep)
         notes.append(
-            f"The files do not define which of their values, from {low:g} to {high:g}, are black and white. The "
-            f"0.5th and 99.5th percentiles of the training images are used, and saved in the model file. Set other "
-            f"values with range=(low, high) (--range LOW HIGH)."
+            f"The files contain values from {low:g} to {high:g}, but do not define which of them are black "
+            "and white. Black and white are therefore the 0.5th and 99.5th percentiles of the training "
+            "images, and the model file keeps them. Set other values with range=(low, high) (--range LOW "
+            "HIGH)."
         )
     reduced, framed = sum(info.reduced for info in looks), sum(info.frames for info in looks)
     if reduced:
@@ -107,8 +108,8 @@ def _aspect_note(looks: Sequence[ImageInfo], aspect: str, size: tuple[int, int])
     if aspect != "stretch" or not other:
         return ()
     return (
-        f"{other:,} of {len(looks):,} images have another shape than {size[0]} x {size[1]} and are stretched to it. "
-        'aspect="crop" or "pad" (--aspect) keeps their proportions.',
+        f"{other:,} of {len(looks):,} images have another shape than {size[0]} x {size[1]}, so they are "
+        'stretched. To keep their proportions, pass aspect="crop" or aspect="pad" (--aspect).',
     )
 
 
@@ -121,9 +122,9 @@ def _dark_note(deep: Sequence[ImageInfo], span: Range | None) -> tuple[str, ...]
     low, high = min(info.low for info in deep), max(info.high for info in deep)
     black, white = ends[0][1] or (0.0, 0.0)
     return (
-        f"{len(deep):,} images of more than 8 bits contain values from {low:g} to {high:g}, the darkest "
-        f"{max(max(shares), 0):.1%} of their range ({black:g} to {white:g}): all are nearly black for a network. "
-        f"Set the values of black and white with range=(low, high) (--range LOW HIGH).",
+        f"{len(deep):,} images of more than 8 bits contain values from {low:g} to {high:g}. These are the "
+        f"darkest {max(max(shares), 0):.1%} of their range ({black:g} to {white:g}), so a network sees nearly "
+        "black images. Set the values of black and white with range=(low, high) (--range LOW HIGH).",
     )
 
 

@@ -67,10 +67,15 @@ def labeled_files(root: Path) -> Layout:
     """
     kinds = _folders(root)
     if not kinds:
-        raise DataError(f"{root} has no sub-folders. Expected one for each class, named like the class.")
+        raise DataError(
+            f"{root} has no sub-folders. Expected one sub-folder for each class, with the name of the class."
+        )
     files = {kind: files_below(kind) for kind in kinds}
     if not any(files.values()):
-        raise DataError(f"{root} contains no files in its sub-folders.")
+        raise DataError(
+            f"{root} contains no files in its sub-folders. Expected the images of each class in the "
+            "sub-folder of the class."
+        )
     filled = [kind for kind in kinds if files[kind]]
     files_found = list(_of_split(filled))
     if not files_found:
@@ -179,11 +184,11 @@ def _split_text(root: Path, parts: dict[Path, str]) -> str:
     names = ", ".join(folder.name for folder in parts)
     one = next((folder for folder, part in parts.items() if part == "train"), next(iter(parts)))
     inside = [folder.name for folder in _folders(one)]
-    holds = f" (it holds {', '.join(inside[:4])}{', ...' if len(inside) > 4 else ''})" if inside else ""
+    holds = f" (it contains {', '.join(inside[:4])}{', ...' if len(inside) > 4 else ''})" if inside else ""
     return (
         f"The sub-folders of {root} ({names}) look like the parts of a split, not like classes. Expected one "
-        f"sub-folder for each class. Give one part, such as {one}{holds}, and keep the others for `evaluate`. If "
-        f"they are classes, rename them."
+        f"sub-folder for each class. Pass one part, such as {one}{holds}, and keep the other parts for "
+        "`evaluate`. If the sub-folders are classes, rename them."
     )
 
 
@@ -191,7 +196,8 @@ def _inner_text(root: Path, kind: Path, parts: dict[Path, str]) -> str:
     names = ", ".join(folder.name for folder in parts)
     one = next((folder.name for folder, part in parts.items() if part == "train"), next(iter(parts)).name)
     return (
-        f"The sub-folders of {kind} ({names}) look like the parts of a split, and all parts would be read as one. "
-        f"Expected images of one part. Gather it in a folder with one sub-folder for each class, such as "
-        f"{root.name}-{one}/{kind.name} with the images of {kind / one}. If they are not parts of a split, rename them."
+        f"The sub-folders of {kind} ({names}) look like the parts of a split, and all parts would be read "
+        "together. Expected images of one part. Move them to a folder with one sub-folder for each class. "
+        f"For example, {root.name}-{one}/{kind.name} would contain the images of {kind / one}. If the "
+        "sub-folders are not parts of a split, rename them."
     )

@@ -96,8 +96,8 @@ def located(column: pl.Series, root: Path, skip_bad: bool) -> tuple[list[str | N
     nameless = [row for row, name in enumerate(asked) if name is None]
     if nameless and not skip_bad:
         raise ColumnError(
-            f"Column {column.name!r} is empty in {rows_text(nameless)}. Expected the name of an image in every row. "
-            "Fill it in, or leave these rows out with skip_bad=True (--skip-bad)."
+            f"Column {column.name!r} is empty in {rows_text(nameless)}. Expected the name of an image in "
+            "every row. Fill in the names, or leave these rows out with skip_bad=True (--skip-bad)."
         )
     names = Names(root)
     files_of = {name: names.find(name) for name in dict.fromkeys(asked) if name is not None}
@@ -105,14 +105,14 @@ def located(column: pl.Series, root: Path, skip_bad: bool) -> tuple[list[str | N
     missing = [name for name, files in files_of.items() if not files]
     if missing and not skip_bad:
         raise DataError(
-            f"{_listed(missing)} of column {column.name!r} {'is' if len(missing) == 1 else 'are'} not in {root}. "
-            f"Expected one file for each name. {_example_text(names)}Name the folder of the images with root= "
-            "(--root), or leave these rows out with skip_bad=True (--skip-bad)."
+            f"{_listed(missing)} of column {column.name!r} {'is' if len(missing) == 1 else 'are'} not in "
+            f"{root}. Expected one file for each name. {_example_text(names)}Name the folder of the images "
+            "with root= (--root), or leave these rows out with skip_bad=True (--skip-bad)."
         )
-    notes = [f"Left out {rows_text(nameless)} without the name of an image."] if nameless else []
+    notes = [f"Left out {rows_text(nameless)}, because the name of an image is missing there."] if nameless else []
     if missing:
         rows = [row for row, name in enumerate(asked) if name is not None and not files_of[name]]
-        notes.append(f"Left out {rows_text(rows)}: {_listed(missing)} not in {root}.")
+        notes.append(f"Left out {rows_text(rows)}, because {root} does not contain {_listed(missing)}.")
     return [files_of[name][0] if name is not None and files_of[name] else None for name in asked], notes
 
 
@@ -121,15 +121,15 @@ def _check_one_each(column: str, files_of: dict[str, list[str]], root: Path) -> 
         if len(files) > 1:
             shown = ", ".join(str(Path(path).relative_to(root)) for path in files[:3])
             raise ColumnError(
-                f"{name!r} of column {column!r} matches {len(files)} files ({shown}). Expected one. Add the "
-                f"sub-folder and the ending to the names in the column."
+                f"{name!r} of column {column!r} matches {len(files)} files ({shown}). Expected one file. Add "
+                "the sub-folder and the ending to the names in the column."
             )
 
 
 def _example_text(names: Names) -> str:
     """One file that the folder does contain, for a message about names that mean none."""
     known = names.example()
-    return f"A file there is {known!r}. " if known else "No file is there. "
+    return f"This folder contains, for example, {known!r}. " if known else "This folder contains no files. "
 
 
 def _listed(names: Sequence[str], most: int = 20) -> str:
@@ -153,8 +153,8 @@ def check_pattern(pattern: str) -> re.Pattern[str]:
         return re.compile(pattern)
     except (re.error, TypeError) as error:
         raise OptionError(
-            f'groups_from is {pattern!r}: {error}. Expected a regular expression, such as "(?P<patient>[^_]+)_" '
-            "(--groups-from)."
+            f"groups_from is {pattern!r}: {error}. Expected a regular expression, such as "
+            '"(?P<patient>[^_]+)_" (--groups-from).'
         ) from None
 
 
@@ -178,8 +178,8 @@ def groups_from(pattern: str, paths: Iterable[str], root: Path) -> pl.Series:
     unmatched = [name for name, match in zip(names, matches, strict=True) if match is None]
     if unmatched:
         raise DataError(
-            f"groups_from {pattern!r} does not match {_listed(unmatched, 5)}. Expected a match in the name of every "
-            "image. Correct the pattern (--groups-from)."
+            f"groups_from={pattern!r} does not match {_listed(unmatched, 5)}. Expected a match in the name of "
+            "every image. Correct the pattern (--groups-from)."
         )
     return pl.Series("groups_from", [_group(match) for match in matches])
 

@@ -47,8 +47,8 @@ def examples_of(
     notes = [*more, f"{len(images.bad)} {word} left out: {bad_files_text(images.bad)}."] if images.bad else [*more]
     copies = len(duplicate_ids) - len(np.unique(duplicate_ids))
     if copies:
-        together = "" if metadata.split is not None else "; copies stay on one side of a split"
-        notes.append(f"{copies:,} of {len(duplicate_ids):,} images repeat an earlier one{together}.")
+        together = "" if metadata.split is not None else "; copies stay on the same side of each split"
+        notes.append(f"{copies:,} of {len(duplicate_ids):,} images are copies of an earlier image{together}.")
         if metadata.split is None:
             groups = arrays["groups"]
             arrays["groups"] = duplicate_ids if groups is None else joined_groups(groups, duplicate_ids)
@@ -88,7 +88,7 @@ def learned_columns(features: pl.DataFrame | None, split: Array | None, target: 
     schema = Schema(tuple(inferred.column for inferred in columns), target)
     if not any(column.used for column in schema.columns):
         reasons = " ".join(note for inferred in columns for note in inferred.notes)
-        raise ColumnError(f"No column of features can be used. {reasons} Leave features (--features) out.")
+        raise ColumnError(f"No column of features= can be used. {reasons} Remove features= (--features).")
     return schema, column_notes(columns)
 
 
@@ -100,13 +100,13 @@ def rows_of(images: ImageSet, schema: Schema | None) -> Any:
     """
     if schema is None:
         if images.features is not None:
-            raise DataError("The model was trained on images without features. Leave features (--features) out.")
+            raise DataError("The model was trained on images without features. Remove features= (--features).")
         return images.rows()
     if images.features is None:
         names = ", ".join(column.name for column in schema.columns if column.used)
         raise DataError(
-            f"The model takes the columns {names} with each image. Expected a table of images with these columns. Name "
-            "them: cp.images(..., features=[...])."
+            f"The model needs the columns {names} for each image. Expected a table of images with these "
+            "columns. Name them: cp.images(..., features=[...])."
         )
     return {IMAGE: images.rows(), **encode_rows(schema, images.features, "the table of images")}
 
@@ -119,8 +119,8 @@ def encode_pictures(schema: Schema, x: Any, name: str | None = None) -> dict[str
     """
     if not isinstance(x, Mapping) or IMAGE not in x:
         raise DataError(
-            f"x is {type(x).__name__}. Expected images with columns. Pass cp.images(..., features=[...]), or a "
-            f"dict of the pixels as {IMAGE!r} and of the columns by their names."
+            f"x is {type(x).__name__}. Expected images with columns. Pass cp.images(..., features=[...]). Or "
+            f"pass a dict with the pixels under {IMAGE!r} and the columns under their names."
         )
     columns = {key: values for key, values in x.items() if key != IMAGE}
     return {IMAGE: np.asarray(x[IMAGE]), **encode_rows(schema, columns, name)}

@@ -87,8 +87,8 @@ class ImageSet:
         """
         if self.metadata is None:
             raise TargetError(
-                f"The images of {self.root} have no labels. Expected a class for each: name its column with target= "
-                "(--target), or give a folder with one sub-folder for each class."
+                f"The images of {self.root} have no labels. Expected a class for each image. Name the column "
+                "of the class with target= (--target), or pass a folder with one sub-folder for each class."
             )
         return self.metadata
 
@@ -130,8 +130,8 @@ class ImageSet:
         """Decoded pixels (len(rows), height, width, channels), 0 to 255: uint8, float32 where `deep`."""
         if self.form.learned:
             raise DataError(
-                f"No file of {self.root} defines which values are black and white. Only fit and compare can learn "
-                f"these values. Set them with range=(low, high) (--range LOW HIGH)."
+                f"No file of {self.root} defines which values are black and white. Only cp.fit and cp.compare "
+                "can learn these two values. Set them with range=(low, high) (--range LOW HIGH)."
             )
         return self._source.take(np.asarray(rows))
 
@@ -163,11 +163,14 @@ class ImageSet:
             OptionError: there is no such part.
         """
         if self.split is None:
-            raise OptionError(f"part({name!r}): these images have no split. Name its column with split=, or use all.")
+            raise OptionError(
+                f"part({name!r}): these images have no parts, because no split was named. Name the column of "
+                "the parts with split=, or use all images."
+            )
         wanted = roles(pl.Series("part", [name]))[0]
         rows = np.flatnonzero(roles(self.split) == wanted)
         if not len(rows):
-            raise OptionError(f"part({name!r}): no image of {self.root} is in this part.")
+            raise OptionError(f"part({name!r}): no image of {self.root} is in this part. Check the column of split=.")
         return replace(self.at(rows), metadata=self.labeled_metadata.at(rows).having(split=None))
 
     def at(self, rows: Array) -> ImageSet:
@@ -191,11 +194,11 @@ class ImageSet:
         """
         mine, free = self.form, pictures.range is None and not pictures.learned
         if mine.range not in (None, pictures.range) and not free:
-            how = "the range that it learned from its images" if pictures.learned else pictures.range
-            raise DataError(f"range is {mine.range}, but the model was trained with {how}. Leave it out.")
+            how = "a range that it learned from its images" if pictures.learned else pictures.range
+            raise DataError(f"range is {mine.range}, but the model was trained with {how}. Remove range=.")
         if mine.aspect not in ("stretch", pictures.aspect):
             raise DataError(
-                f"aspect is {mine.aspect!r}, but the model was trained with {pictures.aspect!r}. Leave it out."
+                f"aspect is {mine.aspect!r}, but the model was trained with {pictures.aspect!r}. Remove aspect=."
             )
         form = replace(pictures, range=mine.range if free else pictures.range)
         return self if form == mine else replace(self, form=form, deep=self.deep or pictures.learned)

@@ -68,8 +68,8 @@ def read_rows(
     if IMAGE in more or set(more) & {*targets, images}:
         name = IMAGE if IMAGE in more else next(iter(set(more) & {*targets, images}))
         raise ColumnError(
-            f"Column {name!r} cannot be a feature or a unit. It is the target, the column of image names, or has the "
-            f"reserved name {IMAGE!r}. Leave it out, or rename it."
+            f"Column {name!r} cannot be a feature or a unit. It is the target, the column of image names, or "
+            f"has the reserved name {IMAGE!r}. Remove it from features= or unit=, or rename it."
         )
     folder = _root(source, root)
     files, absent = located(frame[images], folder, skip_bad)
@@ -90,16 +90,16 @@ def read_rows(
                 "row. Fill in the labels, or leave these rows out with skip_bad=True (--skip-bad)."
             )
         if unlabeled.any() and skip_bad:
-            notes.append(f"Left out {rows_text(np.flatnonzero(unlabeled))} without a label.")
+            notes.append(f"Left out {rows_text(np.flatnonzero(unlabeled))}, because the label is missing there.")
             kept &= ~unlabeled
     table = frame.select(more)
     paths, first, odd = _distinct(np.flatnonzero(kept), files, metadata, table, frame[images], skip_bad)
     merged = int(kept.sum()) - len(first) - len(odd)
     if len(odd):
-        notes.append(f"Left out {rows_text(odd)}, whose images have contradicting values in a column.")
+        notes.append(f"Left out {rows_text(odd)}, because rows of the same image have different values in a column.")
     if merged and metadata is not None:
-        notes.append(f"{merged:,} row{'s repeat an image' if merged > 1 else ' repeats an image'} of an earlier row "
-            f"with the same label. Each image is used once.")  # fmt: skip
+        notes.append(f"{merged:,} row{'s repeat the image' if merged > 1 else ' repeats the image'} of an earlier row "
+            "with the same label. Each image is used once.")  # fmt: skip
     metadata = None if metadata is None else metadata.at(first)
     columns_kept = table[first] if more else table
     return Rows(_check_any_found(paths, name), metadata, folder, notes, columns_kept, frame[images][first])
@@ -175,8 +175,9 @@ def _odd_rows(columns: Sequence[str], metadata: RowMetadata, target: Any) -> lis
     if other.mean() > FEW:
         return []
     return [
-        f"{int(other.sum()):,} of {len(other):,} rows have none or several of {', '.join(columns)}, so these are read "
-        f"as several labels per row: {rows_text(np.flatnonzero(other))}. If each row has one class, correct these rows."
+        f"{int(other.sum()):,} of {len(other):,} rows have a 1 in none or in several of the columns "
+        f"{', '.join(columns)}: {rows_text(np.flatnonzero(other))}. These columns are therefore read as "
+        "several labels per row. If each row should have one class, correct these rows."
     ]
 
 
@@ -209,9 +210,9 @@ def _distinct(
         column, a, b = next(iter(odd.values()))
         more = f" ({len(odd):,} such images)" if len(odd) > 1 else ""
         raise ColumnError(
-            f"Image {names[b]!r} has two values in column {column!r}: {values_of[column][a]!r} in row {a + 1} and "
-            f"{values_of[column][b]!r} in row {b + 1}{more}. Expected one. Correct the table, or leave such images "
-            "out with skip_bad=True (--skip-bad)."
+            f"Image {names[b]!r} has two values in column {column!r}: {values_of[column][a]!r} in row {a + 1} "
+            f"and {values_of[column][b]!r} in row {b + 1}{more}. Expected one value for each image. Correct "
+            "the table, or leave such images out with skip_bad=True (--skip-bad)."
         )
     lost = [row for row in rows.tolist() if str(files[row]) in odd]
     kept = {path: row for path, row in first.items() if path not in odd}

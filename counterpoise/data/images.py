@@ -61,64 +61,67 @@ def images(
     skip_bad: bool = False,
     cache: bool | str | os.PathLike[str] = True,
 ) -> ImageSet:
-    """List labeled images, of a folder or of a table, and check every file by decoding it.
+    """List the labeled images of a folder or table, and check every file by decoding it.
 
-    A folder has one sub-folder for each class, or `train`, `validation` and `test` with such sub-folders: these parts
-    then train, end training, and judge. A table has a row for each image. In a folder of `images` and `masks` every
-    pixel has a class: masks have the names of their images, and any ending.
+    A folder has one sub-folder for each class. Or it has the folders `train`, `validation` and `test` with such
+    sub-folders, which are then used for training, early stopping, and scoring. A table has one row for each image. In a
+    folder with sub-folders `images` and `masks`, every pixel has a class. A mask has the name of its image, and any
+    ending.
 
-    PNG, JPEG, TIFF, BMP, GIF, WebP and DICOM (pip install 'counterpoise[dicom]'). Pixels are 0 to 255, as in
-    `keras.utils.image_dataset_from_directory`, whatever the type that a file stores: 12 and 16 bits and float from 0 to
-    1 are scaled from the range of their type and keep their levels; DICOM from its window. Transparent pixels are
-    white, and images are turned the way their camera was held.
+    The formats are PNG, JPEG, TIFF, BMP, GIF, WebP and DICOM (pip install 'counterpoise[dicom]'). Pixels are 0 to 255,
+    as in `keras.utils.image_dataset_from_directory`, for all types of files. Values with 12 or 16 bits, and float
+    values from 0 to 1, are scaled from the range of their type and keep their levels. DICOM values are scaled from the
+    window of the file. Transparent pixels become white. Images are rotated to the orientation of the camera.
 
     Args:
-        source: The folder, in whose sub-folders images may lie deeper (hidden files do not count); or the table: a CSV
-            or Parquet file, or a frame.
-        size: Pixels of the side, or (height, width); images are resized to it (see `aspect`).
-        masks: The folder of the masks, one for each image of `source`, of the same size. Their values are the classes:
-            0 and 255, 0 and 1, class codes, or the entries of a palette. They are resized by the nearest pixel. None:
-            as the folder shows.
-        ignore: Value of the masks, or several, whose pixels count nowhere: 255 (void), for example.
-        images: Column of the table with the names of the images, with or without ending and sub-folder. Several rows of
-            one image with one label are one.
-        root: The folder that the names are looked for in, sub-folders included. None: that of the table.
-        target: Column of the table with the class. Or several columns of 0 and 1: their names are the classes if one is
-            1 in every row, otherwise several labels per image; `cp.labels([...], missing=..., uncertain=...)` names the
-            meaning of empty cells and of -1. None: the images have no labels, for `predict`.
-        features: Columns of the table that the model is given with the image, such as ["age", "sex"].
-        groups: Column of the table: images of one group (a patient) are never on two sides of a split.
-        unit: Column of the table, or several, of what is decided if not each image, such as "study_id" or
-            ["patient_id", "laterality"]: a unit is positive if any of its images is. Images of one unit are of one
-            group.
-        aggregate: "mean" (default) or "max" of the probabilities of a unit's images.
-        time: Column of the table. Training rows are then earlier than all others.
-        split: Column of the table with what each image is used for: train, validation or test.
-        sample_weight: Column of the table; an image of weight w counts as w.
+        source: The folder, or the table: a CSV or Parquet file, or a frame. Sub-folders of a class are read too, and
+            hidden files are ignored.
+        size: Side of the images in pixels, or (height, width). Images are resized to this size (see `aspect`).
+        masks: The folder of the masks, with one mask for each image of `source`, of the same size. The values of the
+            masks are the classes: 0 and 255, 0 and 1, class codes, or the entries of a palette. Masks are resized to
+            the nearest pixel. Default: the sub-folder of masks beside the sub-folder of images, if
+            there are both.
+        ignore: Value of the masks, or several, whose pixels count nowhere. For example, 255 (void).
+        images: Column of the table with the names of the images, with or without ending and sub-folder. Several rows
+            with the same image and label count as one row.
+        root: The folder of the named images, including its sub-folders. Default: the folder of the table.
+        target: Column of the table with the class. Or several columns of 0 and 1. If exactly one of them is 1 in every
+            row, their names are the classes. Otherwise, they are several labels per image. For the meaning of empty
+            cells and of -1, pass `cp.labels([...], missing=..., uncertain=...)`. None: the images have no labels, for
+            `predict`.
+        features: Columns of the table that the model gets in addition to the image, such as ["age", "sex"].
+        groups: Column of groups, such as patients. All images of a group stay on one side of each split.
+        unit: Column of units, or several columns, such as "study_id" or ["patient_id", "laterality"]. Each unit gets
+            one decision, instead of each image. A unit is positive if any of its images is positive. All images of a
+            unit belong to one group.
+        aggregate: "mean" (default) or "max" of the probabilities of the images of a unit.
+        time: Column of times. Training rows are then earlier than all others.
+        split: Column that contains train, validation or test for each image.
+        sample_weight: Column of weights. An image with weight w counts as w images.
         groups_from: Regular expression that finds the group in the name of a file, for example
-            "(?P<patient>[^_]+)_"; in its path below the folder where the expression has a slash.
-        color_mode: "grayscale", "rgb", or "auto": grayscale when all images are gray.
-        range: (low, high), the stored values that are black and white in files of more than 8 bits, for example
-            (-1000, 400); values beyond are cut off. It goes into the model's file. None: the range of each file's type
-            or window; where no file has it (signed and 32-bit integers, float beyond 0..1), the 0.5th and the 99.5th
-            percentile of the training images, which each fold and the model learn.
-        aspect: What happens to images of another shape than `size`: "stretch"; "crop" to their middle; or "pad" with
-            black.
-        augment: What changes images at random in training, differently at every draw, so that a repeated image
-            never looks alike: "auto" (a small turn, shift and zoom), a Keras augmentation layer, or a list of these.
-            For `batches` also ("repeats", layers), on repeats alone, for comparison.
-        skip_bad: Leave damaged and foreign files out (they are listed in `.bad`), and rows of a table without a file or
-            a label, instead of raising.
-        cache: Decoded pixels are kept in a file, so that nothing is decoded twice: True, a temporary file; a folder, a
-            file in it that later runs use too; False, no file. It takes at most half of the free space; otherwise
-            images are decoded at every draw. Results do not depend on it.
+            "(?P<patient>[^_]+)_". If the expression contains a slash, it is matched with the path below the folder.
+        color_mode: "grayscale", "rgb", or "auto" (grayscale if all images are gray).
+        range: (low, high), the stored values that mean black and white in files of more than 8 bits, for example
+            (-1000, 400). Values outside are cut off. The model file keeps the range. Default: the range of the type or
+            window of each file. Signed and 32-bit integers, and float values outside 0 to 1, have no such range. For
+            these, each fold and the model learn the 0.5th and the 99.5th percentile of the training images.
+        aspect: Treatment of images with another shape than `size`: "stretch", "crop" (to the middle), or "pad" (with
+            black).
+        augment: Random changes of the images in training: "auto" (a small rotation, shift and zoom), a Keras
+            augmentation layer, or a list of layers. The changes are new each time, so a repeated image never looks the
+            same. For `batches`, ("repeats", layers) changes only repeated images, for comparison.
+        skip_bad: Whether to leave out damaged and foreign files (listed in `.bad`), and rows of a table without a file
+            or label, instead of raising an error.
+        cache: Whether to keep decoded pixels in a file, so that each image is decoded only once. True: a temporary
+            file. A folder: a file in this folder, which later runs use too. False: no file. The file takes at most half
+            of the free space. If it does not fit, images are decoded each time. Results do not depend on `cache`.
 
     Raises:
-        DataError: No such folder; no sub-folders; files that are absent or cannot be decoded: all of them are named at
-            once; files whose range is known among others whose range is not.
+        DataError: The folder does not exist or has no sub-folders. Or files are absent or cannot be decoded, and the
+            message names all of them. Or some files define their range and other files do not.
         ColumnError: A column is absent, or one image has two labels, groups or parts of the split.
-        TargetError: Fewer than two classes with images.
-        MissingExtraError: Pillow, or pydicom for DICOM files, is not installed.
+        TargetError: Fewer than two classes have images.
+        MissingExtraError: Pillow is not installed, or pydicom for DICOM files.
 
     Example:
         >>> import os, tempfile
@@ -161,8 +164,8 @@ def _checked(
     listed = list_images(source, size, span=span, columns=columns, **options)
     if span and not listed.deep:
         raise OptionError(
-            f"range is for images of more than 8 bits, but all images in {listed.root} have 8 bits or fewer. "
-            "Leave range out."
+            f"range= is for images of more than 8 bits, but all images in {listed.root} have 8 bits or fewer. "
+            "Remove range=."
         )
     return listed
 
@@ -191,13 +194,11 @@ def list_images(
     cache: Any = True,
     check: Callable[[RowMetadata, Array], None] | None = None,
 ) -> ImageSet:
-    """List images as `images` does, for the form that a model needs, without notes.
+    """List images as in `images`, for the form that a model needs, without notes.
 
-    `range` may not apply to these images.
-
-    `learned` is whether the model learned what is black and white; None: it is to be decided by the files. `as_text`
-    are features that a file has as text. `check` is called with the metadata and the names of the files, before
-    any of these is decoded, to raise what is wrong; not where labels are in masks.
+    `learned` is whether the model learned black and white from its images. With None, the files decide. `as_text`
+    names features that are read as text. `check` is called with the metadata and the names of the files before any
+    file is decoded, to raise errors early. It is not called if the labels are in masks.
     """
     features, units = _column_names(features), () if unit is None else _column_names(unit)
     aggregate = check_aggregate(unit, aggregate)
@@ -226,7 +227,7 @@ def list_images(
     if groups_from is not None:
         if masked is None and (metadata is None or metadata.groups is not None):
             raise OptionError(
-                "groups_from cannot be combined with groups, or with images without labels. Leave groups_from out."
+                "groups_from= cannot be combined with groups=, or with images without labels. Remove groups_from=."
             )
         if metadata is not None and not skip_bad:  # names of files that are left out need not match
             metadata = metadata.having(groups=groups_in_names(groups_from, paths, home))
@@ -266,7 +267,7 @@ def list_images(
 
 def _check_classes(metadata: RowMetadata, home: Path) -> None:
     if len(metadata.y.classes) < 2:
-        only = f"of one class alone ({metadata.y.classes[0]!r})" if metadata.y.classes else "of no class"
+        only = f"all of one class ({metadata.y.classes[0]!r})" if metadata.y.classes else "without a class"
         raise TargetError(
             f"The images of {home} are {only}. Expected two classes or more. Add images of another class, or correct "
             "the labels."
@@ -282,13 +283,13 @@ def _column_names(given: Any) -> tuple[str, ...]:
 def _check_folder_options(source: Any, given: dict[str, Any]) -> None:
     if not isinstance(source, (str, os.PathLike)) or (is_table(source) and Path(source).is_file()):
         raise OptionError(
-            'The data are a table, but no column of image names was given. Expected images="COLUMN" (--images).'
+            'The data are a table, but no column of image names was given. Pass images="COLUMN" (--images).'
         )
     for name, value in given.items():
         if value is not None:
             raise OptionError(
-                f"{name} is for a table of images, but {source} is a folder with one sub-folder per class. "
-                'Leave it out, or pass the table and images="COLUMN" (--images).'
+                f"{name}= is for a table of images, but {source} is a folder with one sub-folder per class. "
+                f'Remove {name}=, or pass the table and images="COLUMN" (--images).'
             )
 
 
@@ -299,7 +300,7 @@ def _of_folder(root: Path) -> tuple[list[str], RowMetadata, Path, list[str]]:
     metadata = RowMetadata(
         labels, split=None if layout.split is None else pl.Series("split", layout.split), target="folder"
     )
-    notes = [f"The sub-folder {name!r} has no files, so it is not a class." for name in layout.empty]
+    notes = [f"The sub-folder {name!r} has no files, so it is not used as a class." for name in layout.empty]
     if layout.inside:
         names = ", ".join(dict.fromkeys(layout.labels))
         notes.append(
@@ -329,11 +330,11 @@ def read_images(
 ) -> Examples:
     """Read images into memory as `Examples`: x (N, height, width, channels), 0 to 255.
 
-    The arguments are those of `images` and, for the labels, of `read`. Raises what they raise. Notes are warnings of
-    the `Examples`.
+    The arguments and errors are the same as in `images` and, for the labels, in `read`. Notes become warnings of the
+    `Examples`.
 
-    `check` raises what is wrong with the rows. It is called before any file is decoded, with rows that have no pixels,
-    unless their labels are in files, too.
+    `check` raises an error if the rows cannot be used. It is called before any file is decoded, with rows that have no
+    pixels, unless the labels are in files too.
     """
     labels = {"positive": positive, "one_vs_rest": one_vs_rest, "merge_rare": merge_rare}
 
@@ -358,7 +359,7 @@ def unlabeled(
     good, bad = sound_files(paths, skip_bad, form.range, kept)
     kept = kept and kept.at(np.flatnonzero([path in good for path in paths]))
     if not good:
-        raise DataError(f"{folder} contains no images.")
+        raise DataError(f"{folder} contains no images. Expected one image file or more. Check the folder.")
     learns_range(good, form.range, form.learned)
     deep = any(info.deep for info in good.values())
     return ImageSet(tuple(good), None, size, form, bad=bad, root=str(folder), deep=deep, kept=kept)

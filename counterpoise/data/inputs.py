@@ -31,13 +31,14 @@ def check_no_gap(array: np.ndarray, name: str = "x") -> None:
         >>> check_no_gap(np.array([1.5, None], dtype=object))
         >>> check_no_gap(np.array(["a", None], dtype=object))
         Traceback (most recent call last):
-        counterpoise.core.errors.DataError: x is text, but None in row 2. Expected text in every row.
+        counterpoise.core.errors.DataError: x contains text, but row 2 contains None. Expected text in every row.
         Use '' for missing text.
     """
     if array.dtype.kind == "O" and array.ndim == 1 and any(isinstance(v, str) for v in array):
         row, odd = next((i, v) for i, v in enumerate(array) if not isinstance(v, str))
         raise DataError(
-            f"{name} is text, but {odd!r:.40} in row {row + 1}. Expected text in every row. Use '' for missing text."
+            f"{name} contains text, but row {row + 1} contains {odd!r:.40}. Expected text in every row. Use "
+            "'' for missing text."
         )
 
 
@@ -62,7 +63,7 @@ def check_inputs(x: Any, inputs: Any) -> None:
         x = {name: x[name] for name in inputs}
     arrays, wanted = leaves(x), leaves(inputs)
     if len(arrays) != len(wanted):
-        raise DataError(f"x has {len(arrays)} inputs, but this classifier takes {len(wanted)}.")
+        raise DataError(f"x has {len(arrays)} inputs, but this classifier needs {len(wanted)}.")
     for array, tensor in zip(arrays, wanted, strict=True):
         _check_shape(np.shape(array), tuple(tensor.shape[1:]))
 
@@ -73,7 +74,7 @@ def _check_shape(shape: tuple[int, ...], row: tuple[int | None, ...]) -> None:
     given = shape[1:]
     if not any(_fits(seen, row) for seen in (given, (*given, 1), given[:-1] if given[-1:] == (1,) else given)):
         shown = ", ".join("any" if n is None else str(n) for n in row)
-        raise DataError(f"x has shape {shape}, but this classifier takes (N, {shown}).")
+        raise DataError(f"x has shape {shape}, but this classifier needs shape (N, {shown}).")
 
 
 def _fits(shape: tuple[int, ...], row: tuple[int | None, ...]) -> bool:

@@ -105,8 +105,8 @@ def _folder(given: Any) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
     except (TypeError, OSError) as error:
         raise OptionError(
-            f"cache is {given!r}, which is not a folder ({error}). Expected a folder for decoded pixels, True (a "
-            f"temporary file), or False."
+            f"cache is {given!r}, which is not a folder ({error}). Expected a folder for decoded pixels, "
+            "True (a temporary file), or False."
         ) from None
     return folder
 

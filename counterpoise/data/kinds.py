@@ -106,13 +106,13 @@ def infer(series: pl.Series, kind: str | None = None) -> InferredColumn:
     if inferred in ("constant", "identifier", "text"):
         notes = [] if inferred == "constant" else notes
         return InferredColumn(
-            Column(name, inferred, missing=missing), series, (*notes, f"Column {name!r} {reason}: left out.")
+            Column(name, inferred, missing=missing), series, (*notes, f"Column {name!r} {reason} and is left out.")
         )
     if inferred == "numeric":
         if stamps and not seconds:
             notes.append(
-                f"Column {name!r} contains Unix {stamps}. Convert them to dates or seconds, so that the time of "
-                "day and the day of the week are used too."
+                f"Column {name!r} contains Unix {stamps}. Convert them to dates or seconds. Then the model "
+                "can also use the time of day and the day of the week."
             )
         column, more = _numeric(series, read.written, "seconds" if seconds else unit_of(series.dtype))
         return InferredColumn(column, series, (*notes, *(f"Column {name!r} {note}" for note in more)))
@@ -142,8 +142,8 @@ def _as_asked(known: pl.Series) -> pl.Series:
     bad = (values.is_null() & known.is_not_null()).arg_true()
     if len(bad):
         raise ColumnError(
-            f"Column {known.name!r} is {known[bad[0]]!r} in {rows_text(bad)}. Expected a number. "
-            "Leave missing values blank."
+            f"Column {known.name!r} contains {known[bad[0]]!r} in {rows_text(bad)}. Expected a number. Leave "
+            "missing values blank."
         )
     return values
 
@@ -222,7 +222,7 @@ def _guess(series: pl.Series) -> tuple[str, str]:
     if len(known) >= LEAST_ROWS and different > 0.95 * len(known) and series.dtype == pl.String:
         count = f"{different:,} distinct texts in {len(known):,} rows"
         if float(known.str.count_matches(r"\S+").median() or 0) >= FREE_TEXT_WORDS:  # type: ignore[arg-type]
-            return "text", f"is free text ({count}), which only the network 'text' reads"
+            return "text", f"is free text ({count}) that only the network 'text' reads"
         return "identifier", f"looks like an identifier ({count})"
     return "categorical", ""
 
@@ -275,7 +275,9 @@ def _about_days(column: Column) -> str:
     kinds = {"date": "dates", "time": "times of day", "duration": "durations"}
     if column.unit == "seconds":
         positions = [f"the {cycle_name(period, column.unit)}" for period in column.cycles]
-        return f"contains Unix seconds. Their position in {', '.join(positions)} is used too." if positions else ""
+        return (
+            f"contains Unix seconds. The model also uses their position in {', '.join(positions)}." if positions else ""
+        )
     positions = [f"its position in the {cycle_name(period)}" for period in column.cycles]
     return (
         f"contains {kinds[column.unit]}, which are converted to days"
@@ -289,6 +291,6 @@ def _about_levels(column: Column, rows: int) -> tuple[str, ...]:
     if len(column.levels) <= MAX_LEVELS:
         return ()
     return (
-        f"Column {column.name!r} has {len(column.levels):,} categories in {rows:,} rows. Networks distinguish only the "
-        f"{MAX_LEVELS} most frequent. Merge categories, or leave the column out (--drop).",
+        f"Column {column.name!r} has {len(column.levels):,} categories in {rows:,} rows. Networks distinguish "
+        f"only the {MAX_LEVELS} most frequent categories. Merge categories, or leave the column out (--drop).",
     )

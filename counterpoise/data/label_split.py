@@ -88,8 +88,8 @@ def blank_labels(y: Array, classes: Sequence[object]) -> list[str]:
         known, positive = int((column >= 0).sum()), int((column == 1).sum())
         if known < len(column) and positive > known / 2:
             notes.append(
-                f"The label {label!r} is 1 in {positive:,} of the {known:,} rows where it is known, and missing in "
-                f"{len(column) - known:,}. Missing may mean that the label is absent. If so, use "
-                'cp.labels(..., missing="absent").'
+                f"The label {label!r} is 1 in {positive:,} of the {known:,} rows where it is known, and "
+                f"missing in {len(column) - known:,} rows. A missing value may mean that the label is absent. "
+                'If so, use cp.labels(..., missing="absent").'
             )
     return notes

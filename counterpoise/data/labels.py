@@ -89,8 +89,8 @@ def encoded_labels(labels: Labels, options: Mapping[str, Any], written: bool = F
         return encode_labels(labels, **options, written=written, name=name)
     given = [option for option, value in options.items() if value is not None and value != ()]
     if given:
-        what = "several labels" if labels.kind == "labels" else "a class per element"
-        raise OptionError(f"{given[0]} is for one class per row, but the target has {what}. Leave {given[0]} out.")
+        what = "several labels" if labels.kind == "labels" else "a class per element (pixel or step)"
+        raise OptionError(f"{given[0]}= is for one class per row, but the target has {what}. Remove {given[0]}=.")
     return labels
 
 
@@ -122,8 +122,8 @@ def _checked(labels: Labels, name: str) -> Labels:
     distinct = len(labels.classes)
     if labels.from_floats and distinct > MOST_FLOAT_CLASSES:
         raise TargetError(
-            f"Target {name!r} contains numbers that are not classes ({distinct:,} different ones). Convert it to "
-            f"classes first, for example {name} > limit, or cut it into ranges."
+            f"Target {name!r} contains numbers that are not classes ({distinct:,} distinct values). Convert "
+            f"the target to classes first, for example {name} > limit, or cut it into ranges."
         )
     if distinct > MOST_FLOAT_CLASSES and distinct > len(labels) / 2:
         raise TargetError(
@@ -144,7 +144,7 @@ def _merge(labels: Labels, wanted: Sequence[Any], name: str) -> Labels:
     """Labels with several classes merged into one, which is called A+B."""
     codes = [_code_of(label, labels, name, "merge_rare") for label in wanted]
     if len(set(codes)) < 2:
-        raise OptionError(f"merge_rare names {len(set(codes))} class. Name at least two (--merge-rare A,B).")
+        raise OptionError(f"merge_rare= names {len(set(codes))} class. Name at least two (--merge-rare A,B).")
     merged = "+".join(str(labels.classes[p]) for p in dict.fromkeys(codes))
     keep = [i for i in range(len(labels.classes)) if i not in codes[1:]]
     code = {old: new for new, old in enumerate(keep)}
@@ -152,7 +152,7 @@ def _merge(labels: Labels, wanted: Sequence[Any], name: str) -> Labels:
     classes = tuple(merged if i == codes[0] else str(labels.classes[i]) for i in keep)
     if len(classes) < 2:
         raise TargetError(
-            f"merge_rare merges all classes of target {name!r} into one ({merged!r}). Leave out at least one class."
+            f"merge_rare= merges all classes of target {name!r} into one ({merged}). Leave out at least one class."
         )
     return labels.mapped(table, classes)
 
@@ -168,8 +168,8 @@ def _positive_last(labels: Labels, positive: Any, name: str) -> Labels:
         if positive is not None:
             shown = ", ".join(str(c) for c in labels.classes[:20])
             raise OptionError(
-                f"positive={positive!r} needs two classes, but target {name!r} has {len(labels.classes)}: {shown}. "
-                f"Use one_vs_rest (--one-vs-rest {positive}) to compare one class with all others."
+                f"positive={positive!r} needs two classes, but target {name!r} has {len(labels.classes)}: "
+                f"{shown}. Use one_vs_rest= (--one-vs-rest {positive}) to compare one class with all others."
             )
         return labels
     counts = labels.counts

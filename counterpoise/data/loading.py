@@ -28,7 +28,7 @@ MOST_UNKNOWN = 2_000_000
 #: Single elements that are taken together.
 TOGETHER = 256
 _KINDS = {"DatasetV2": "tf.data.Dataset", "PyDataset": "PyDataset", "DataLoader": "DataLoader"}
-_WAY_OUT = "write it to Parquet files and train from cp.scan(FOLDER, target=...)"
+_WAY_OUT = "Or write the rows to Parquet files, and train from cp.scan(FOLDER, target=...)"
 
 
 def dataset_kind(source: Any) -> str | None:
@@ -41,8 +41,8 @@ def check_no_generator(source: Any) -> None:
     if isinstance(source, Iterator):
         raise DataError(
             f"The data are a {type(source).__name__}, which can be read only once and has no known length. "
-            "Expected arrays, a table or a dataset. Make it a tf.data.Dataset with from_generator(...).take(steps), or "
-            "a keras.utils.PyDataset."
+            "Expected arrays, a table or a dataset. Convert it to a tf.data.Dataset with "
+            "from_generator(...).take(steps), or to a keras.utils.PyDataset."
         )
 
 
@@ -64,8 +64,8 @@ def load(source: Any, limit: int | None = None) -> tuple[Any, Array, Array | Non
     kind = dataset_kind(source)
     if type(source).__module__.startswith("counterpoise."):
         raise OptionError(
-            "A plan was already applied to these batches. Expected the original rows. Pass x and y, and the plan as "
-            "strategy=."
+            "A plan was already applied to these batches. Expected the original rows. Pass x= and y=, and "
+            "the plan as strategy=."
         )
     x, y, *weight = _in_memory(
         (_checked(element, kind) for element in single_pass(source)), kind, count_of(source), limit
@@ -83,10 +83,10 @@ def load_alone(source: Any, y: Any, sample_weight: Any) -> tuple[Any, Array, Any
         OptionError: labels, or weights though the dataset gives some.
     """
     if y is not None:
-        raise OptionError(f"y was given with a {dataset_kind(source)}, which contains the labels. Leave y out.")
+        raise OptionError(f"y was given with a {dataset_kind(source)}, which already contains the labels. Remove y=.")
     x, labels, weights = load(source)
     if weights is not None and sample_weight is not None:
-        raise OptionError("sample_weight was given, but the dataset also contains weights. Leave one of them out.")
+        raise OptionError("sample_weight was given, but the dataset also contains weights. Remove one of them.")
     return x, labels, sample_weight if weights is None else weights
 
 
@@ -116,8 +116,8 @@ def features_of(source: Any, rows: Any = None) -> Iterator[Any]:
         labeled = isinstance(element, (tuple, list))
         if labeled and not 1 <= len(element) <= 3:
             raise DataError(
-                f"The {dataset_kind(source)} gives tuples of {len(element)}. Expected x, (x, y) or (x, y, weight). "
-                "Change its elements, for example with map(...)."
+                f"The {dataset_kind(source)} gives tuples of {len(element)} parts. Expected x, (x, y) or (x, "
+                "y, weight). Change its elements, for example with map(...)."
             )
         yield _numpy(element[0] if labeled else element)
 
@@ -135,8 +135,8 @@ def single_pass(source: Any, rows: Any = None) -> Iterator[Any]:
         seen += len(first)
         if count is None and seen >= MOST_UNKNOWN:
             raise DataError(
-                f"The {kind} has an unknown length and gave {seen:,} rows without an end. Expected an end. Set one, "
-                f"for example with take(...) or assert_cardinality(...), or {_WAY_OUT}."
+                f"The {kind} has an unknown length and gave {seen:,} rows without an end. Expected a dataset "
+                f"with an end. Set its end, for example with take(...) or assert_cardinality(...). {_WAY_OUT}."
             )
 
 
@@ -152,13 +152,17 @@ def _in_memory(
         size += _bytes(kept[-1])
         most = size if count is None or len(kept) > 1 else size * count
         if most > limit:
-            endless = "" if count else " Its length is unknown. If it has no end, take one pass with take(steps)."
+            endless = (
+                ""
+                if count
+                else " The length of the dataset is unknown. If it has no end, take one pass with take(steps)."
+            )
             raise DataError(
-                f"The {kind} has more than the {limit / 1e9:.1f} GB that can be read into memory. Expected less: "
-                f"{_WAY_OUT}.{endless}"
+                f"The {kind} has more rows than fit into memory. Expected at most {limit / 1e9:.1f} GB. Use "
+                f"fewer rows. {_WAY_OUT}.{endless}"
             )
     if not kept:
-        raise DataError(f"The {kind} has no elements. Expected at least one. Check how it is made.")
+        raise DataError(f"The {kind} has no elements. Expected at least one. Check how the dataset is made.")
     return tuple(_joined([batch[i] for batch in kept]) for i in range(len(kept[0])))
 
 
@@ -180,7 +184,9 @@ def count_of(source: Any, rows: Any = None) -> int | None:
         except TypeError:  # infinite or unknown, in tf.data and in PyTorch
             count = int(source.cardinality()) if kind == "tf.data.Dataset" else -2
     if count is None or count == -1:
-        raise DataError(f"The {kind} has no end. Expected one pass. Take one, for example with take(steps).")
+        raise DataError(
+            f"The {kind} has no end. Expected one pass over the rows. Limit the dataset, for example with take(steps)."
+        )
     if count > 0 and kind == "tf.data.Dataset" and has_single_elements(source.element_spec, rows):
         return -(-count // TOGETHER)
     return count if count > 0 else None
@@ -234,7 +240,9 @@ def _first_shape(spec: Any) -> tuple[int | None, ...] | None:
 def _checked(element: Any, kind: str | None) -> tuple[Any, ...]:
     if not isinstance(element, (tuple, list)) or len(element) not in (2, 3):
         got = f"tuples of {len(element)}" if isinstance(element, (tuple, list)) else "x alone"
-        raise DataError(f"The {kind} gives {got}. Expected (x, y) or (x, y, weight). Add the labels to its elements.")
+        raise DataError(
+            f"The {kind} gives {got}. Expected (x, y) or (x, y, weight). Add the labels to the elements of the dataset."
+        )
     return tuple(element)
 
 
@@ -246,8 +254,8 @@ def _numpy(tensors: Any) -> Any:
         return tuple(_numpy(value) for value in tensors)
     if hasattr(tensors, "row_splits") or (hasattr(tensors, "indices") and not hasattr(tensors, "numpy")):
         raise DataError(
-            "The dataset gives ragged or sparse tensors. Expected dense ones. Convert them, for example with "
-            "to_tensor()."
+            "The dataset gives ragged or sparse tensors. Expected dense tensors. Convert them, for example "
+            "with to_tensor()."
         )
     array = np.asarray(tensors)
     if array.dtype.kind != "O":

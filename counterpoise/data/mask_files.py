@@ -113,14 +113,15 @@ def paired(images: Sequence[str], root: Path, masks: Path, skip_bad: bool = Fals
         text for text in (
             _listed_files(missing, root, "has no mask", "have no mask"),
             _listed_files(extra, masks, "of the masks has no image", "of the masks have no image"),
-            _listed_files(doubled, masks, "shares its name with another file", "share their names with others"),
+            _listed_files(doubled, masks, "has the same name as another file", "have the same names as other files"),
         ) if text
     ]  # fmt: skip
     if (problems and not skip_bad) or doubled or not matches:
         raise DataError(
-            f"{'; '.join(problems) or f'No image of {root} has a mask in {masks}'}. Expected one mask for each image, "
-            "of the same name with any ending. Add the missing files: an image without the rare class has a mask of "
-            "zeros. Or leave such files out with skip_bad=True (--skip-bad)."
+            f"{'; '.join(problems) or f'No image of {root} has a mask in {masks}'}. Expected one mask for "
+            "each image, with the name of the image and any ending. Add the missing files. The mask of an "
+            "image without the rare class contains only zeros. Or leave such files out with skip_bad=True "
+            "(--skip-bad)."
         )
     return {of_image[name][0]: own[0] for name, own in matches.items()}, [f"Left out: {text}." for text in problems]
 
@@ -221,11 +222,11 @@ def _notes_on_lost_classes(masks: Sequence[Mask], codes: Array, classes: Sequenc
     """A sentence about classes of which an image keeps no pixel in the size that is wanted."""
     lost = {value: sum(value in m.counts and not (own == c).any() for m, own in zip(masks, codes, strict=True))
             for c, value in enumerate(classes)}  # fmt: skip
-    shown = [f"class {value} in {images:,}" for value, images in lost.items() if images]
+    shown = [f"class {value} in {images:,} masks" for value, images in lost.items() if images]
     if not shown:
         return []
     size = " x ".join(map(str, codes.shape[1:]))
     return [
-        f"Of {len(codes):,} masks, all pixels were lost of {', '.join(shown[:8])}, because masks were resized to "
-        f"{size}. Use a larger size= (--size) to keep small regions."
+        f"Of {len(codes):,} masks, some lost all pixels of a class when they were resized to {size}: "
+        f"{', '.join(shown[:8])}. Use a larger size= (--size) to keep small regions."
     ]

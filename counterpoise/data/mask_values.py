@@ -93,8 +93,8 @@ def _stored(image: Any, mode: str) -> Array:
         array = array[..., 0]
     if array.ndim != 2:
         raise DataError(
-            f"{array.shape[-1]} channels ({mode}) that differ. Expected one class code for each pixel; save the codes, "
-            "or one gray value for each class, in one channel"
+            f"{array.shape[-1]} channels ({mode}) with different values. Expected one class code for each "
+            "pixel; save one channel of class codes, or of one gray value for each class"
         )
     if array.dtype.kind == "f" and not (np.isfinite(array).all() and np.array_equal(array, np.rint(array))):
         raise DataError("fractions or values that are not finite. Expected whole numbers")
@@ -168,7 +168,7 @@ def _split(masks: list[Mask], paths: Sequence[str]) -> tuple[list[Mask], list[st
         ]
     if lossy:
         raise DataError(
-            f"{Path(lossy[0]).name} is a JPEG. JPEG changes values, so {len(total)} values were found in the masks. "
-            f"Expected one value for each class. Export the original masks as PNG."
+            f"{Path(lossy[0]).name} is a JPEG file. JPEG changes pixel values, so the masks contain "
+            f"{len(total)} values. Expected one value for each class. Export the original masks as PNG."
         )
     return masks, []

@@ -88,18 +88,19 @@ def masked_files(
     if not folders:
         if ignore != () and masks is None:
             raise OptionError(
-                f"ignore is a value of masks, but {source} has no masks. Leave ignore out, or name the masks."
+                f"ignore= is a value of masks, but {source} has no masks. Remove ignore=, or name the folder "
+                "of the masks with masks=."
             )
         if masks is not None:
             raise OptionError(
-                "A table of images with masks is not supported. Pass the folder of the images instead of the table, "
-                "and leave images= out."
+                "A table of images with masks is not supported. Pass the folder of the images instead of the "
+                "table, and remove images=."
             )
         return None
     if augment is not None:
         raise OptionError(
-            "augment would change the images, but not their masks. Leave augment out, or augment images and masks "
-            "together and pass them as arrays."
+            "augment= would change the images, but not their masks. Remove augment=. To augment, change "
+            "images and masks together, and pass them as arrays."
         )
     pairs: dict[str, str] = {}
     split, notes = [], list[str]()
@@ -115,7 +116,7 @@ def _pairs(folders: MaskFolders, skip_bad: bool) -> tuple[dict[str, str], list[s
     inside = folders.masks.resolve()
     images = [path for path in files_below(folders.images) if inside not in Path(path).resolve().parents]
     if not images:
-        raise DataError(f"{folders.images} has no image. Expected images, and their masks in {folders.masks}.")
+        raise DataError(f"{folders.images} contains no images. Expected images, with their masks in {folders.masks}.")
     return paired(images, folders.images, folders.masks, skip_bad)
 
 

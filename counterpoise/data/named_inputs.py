@@ -51,34 +51,36 @@ class NamedInput:
         """
         if not self.takes_column:
             raise ColumnError(
-                f"Column {self.name!r} has one value per row, but the model's input {self.name!r} takes rows of shape "
-                f"{self.shape}. Pass a dict of arrays, one for each input."
+                f"Column {self.name!r} has one value per row, but the model's input {self.name!r} needs rows "
+                f"of shape {self.shape}. Pass a dict of arrays, one for each input."
             )
         values = {"text": self._text, "whole": self._whole, "numbers": self._numbers}[self.kind](column)
         return values.reshape(len(values), *self.shape)
 
     def _text(self, column: pl.Series) -> Array:
-        self._refuse(column, column.is_null(), "has no value", "text; write '' where it is missing")
+        self._refuse(column, column.is_null(), "has no value", "text. Write '' where text is missing")
         return level_text(column).to_numpy().astype(object)
 
     def _numbers(self, column: pl.Series) -> Array:
         values = self._as_float(column).to_numpy()
         with np.errstate(over="ignore"):
             small = values.astype(np.float32)
-        self._refuse(column, pl.Series(np.isnan(small)), "has no value", "numbers; fill in missing ones")
-        self._refuse(column, pl.Series(np.isinf(small)), "is {!r}", "finite numbers")
+        self._refuse(column, pl.Series(np.isnan(small)), "has no value", "numbers. Fill in the missing numbers")
+        self._refuse(column, pl.Series(np.isinf(small)), "contains {!r}", "finite numbers")
         return small
 
     def _whole(self, column: pl.Series) -> Array:
         values = self._as_float(column)
         self._refuse(column, values.is_null() | values.is_nan(), "has no value", "whole numbers")
-        self._refuse(column, (values != values.round()) | (values.abs() > _MOST), "is {!r}", "whole numbers in 32 bits")
+        self._refuse(
+            column, (values != values.round()) | (values.abs() > _MOST), "contains {!r}", "whole numbers in 32 bits"
+        )
         return values.to_numpy().astype(np.int32)
 
     def _as_float(self, column: pl.Series) -> pl.Series:
         kind = column.dtype
         if not (kind.is_numeric() or kind == pl.Boolean or kind == pl.Null):
-            self._refuse(column, column.is_not_null(), "is {!r}", "numbers")
+            self._refuse(column, column.is_not_null(), "contains {!r}", "numbers")
         return column.cast(pl.Float64)
 
     def _refuse(self, column: pl.Series, odd: pl.Series, what: str, wanted: str) -> None:
@@ -86,8 +88,8 @@ class NamedInput:
         if len(rows):
             value = column[int(rows[0])]
             raise ColumnError(
-                f"Column {self.name!r} {what.format(value):.60} in {rows_text(rows)}. The model's input {self.name!r} "
-                f"({self.dtype}) takes {wanted}."
+                f"Column {self.name!r} {what.format(value):.60} in {rows_text(rows)}. The model's input "
+                f"{self.name!r} ({self.dtype}) needs {wanted}."
             )
 
 
@@ -101,7 +103,7 @@ class NamedInputs:
         >>> x["age"].tolist(), x["sex"].tolist()
         ([[31.0], [40.0]], [['f'], ['m']])
         >>> notes
-        ["Left out, because the model has no input of that name: 'town'."]
+        ["Left out the columns 'town', because the model has no inputs of these names."]
     """
 
     inputs: tuple[NamedInput, ...]
@@ -164,7 +166,7 @@ class NamedInputs:
             )
         others = [repr(n) for n in names if n not in known]
         shown = ", ".join(others[:5]) + (", ..." if len(others) > 5 else "")
-        return [f"Left out, because the model has no input of that name: {shown}."] if others else []
+        return [f"Left out the columns {shown}, because the model has no inputs of these names."] if others else []
 
 
 def _of_array(one: NamedInput, array: Any) -> Array:

@@ -106,7 +106,7 @@ def _embedded(text: pl.Series, normal: pl.Series) -> str:
     if decimal.sum() < PARTLY * (len(text) - text.null_count()) or text.n_unique() <= FEW_NUMBERS:
         return ""
     example = text[int(decimal.arg_max() or 0)]
-    return f"is read as text although its values contain numbers, for example {example!r}. Write the numbers alone."
+    return f"is read as text although its values contain numbers, for example {example!r}. Write only the numbers."
 
 
 def _distinct(text: pl.Series) -> pl.DataFrame:
@@ -167,8 +167,8 @@ def _affix(numeric: list[tuple[_Shape, int]]) -> tuple[str | None, str]:
         return None, ""
     if bare > few:
         return None, (
-            f"is read as text because {rows[units[0]]:,} of its numbers are followed by {units[0]!r} and {bare:,} are "
-            "not. Write all numbers in the same way."
+            f"is read as text because {rows[units[0]]:,} of its numbers are followed by {units[0]!r} and "
+            f"{bare:,} are not. Write all numbers in the same way."
         )
     return units[0], ""
 

@@ -28,7 +28,7 @@ def decoder(
 ) -> Callable[[Any], Array]:
     """Return a function that reads an image as float32 (height, width, channels), 0 to 255.
 
-    For lists of paths: `batches(paths, y, plan, load=decoder(64))`. The arguments are those of `images`.
+    Use it for lists of paths: `batches(paths, y, plan, load=decoder(64))`. The arguments are the same as in `images`.
     """
     sides, color_mode = check_sides(size), check_choice(color_mode, "color_mode", CHANNELS)
     how = {"color_mode": color_mode, "span": check_span(range), "aspect": check_choice(aspect, "aspect", ASPECTS)}

@@ -39,15 +39,15 @@ class Precision:
         """The rest of the sentence "Column 'a' ..." where many values become one; '' where few do.
 
         Example:
-            >>> Precision(0.0, 100, 90).loss_text(), Precision(0.0, 100, 3).loss_text()[:53]
-            ('', 'has 100 distinct values, but single precision (float3')
+            >>> Precision(0.0, 100, 90).loss_text(), Precision(0.0, 100, 3).loss_text()[:24]
+            ('', 'has 100 distinct values.')
         """
         if self.different - self.remain <= LOSS * self.different:
             return ""
         return (
-            f"has {self.different:,} distinct values, but single precision (float32), which networks use, keeps only "
-            f"{self.remain:,} of them, because the differences are small compared with the values. Subtract a "
-            f"constant, or split the column into its first and last digits."
+            f"has {self.different:,} distinct values. Networks use single precision (float32), which keeps "
+            f"only {self.remain:,} of them, because the differences are small compared with the values. "
+            "Subtract a constant, or split the column into its first and last digits."
         )
 
 
@@ -82,7 +82,7 @@ def lost_digits(columns: Iterable[tuple[str, Any]]) -> list[str]:
     """Return a note on the named columns that lose values in float32 if no constant is subtracted."""
     texts = ((name, precision_of(pl.Series(column), centered=False).loss_text()) for name, column in columns)
     losing = [(name, text) for name, text in texts if text]
-    more = f" The same holds for {len(losing) - 1} more columns." if len(losing) > 1 else ""
+    more = f" The same applies to {len(losing) - 1} more columns." if len(losing) > 1 else ""
     return [f"Column {name} {text}{more}" for name, text in losing[:1]]
 
 

@@ -34,7 +34,8 @@ def read_arrays(source: Any, y: Any, options: ReadOptions) -> Examples:
     lengths = sorted({len(array) for array in arrays})
     if len(lengths) > 1:
         raise DataError(
-            f"The inputs have different lengths {lengths}. Expected one entry per row in each. Correct the inputs."
+            f"The inputs have different lengths {lengths}. Expected the same number of rows in each input. "
+            "Correct the inputs."
         )
     names = [f"{key}={value!r}" for key, value in options.metadata.items() if isinstance(value, str)]
     names += [f"by={name!r}" for name in options.metadata.get("by") or ()]
@@ -63,6 +64,7 @@ def _check_array(source: Any) -> None:
         check_no_gap(array)
     if (array.dtype.kind == "O" and not text) or array.ndim < 1 or (array.ndim == 1 and not text):
         raise DataError(
-            f"x has shape {array.shape} and type {array.dtype}. Expected numbers of shape (N, ...), or text of shape "
-            "(N,). Pass one feature as x[:, None], and columns of different types as a frame or a dict of columns."
+            f"x has shape {array.shape} and type {array.dtype}. Expected numbers of shape (N, ...), or text "
+            "of shape (N,). Pass one feature as x[:, None]. Pass columns of different types as a frame or a "
+            "dict of columns."
         )

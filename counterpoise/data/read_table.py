@@ -85,14 +85,15 @@ def _examples_of_columns(
     learn = features if metadata.split is None else features.filter(roles(metadata.split) == TRAIN)
     if not learn.height:
         raise DataError(
-            f"split names no training row of {name}. Expected at least one training row. Write train in this column "
-            f"for the training rows."
+            f"The column of split= names no training row of {name}. Expected at least one training row. Write "
+            "train in this column for the training rows."
         )
     if labels.kind == "elements":
         values = ", ".join(map(str, labels.classes[:4]))
         raise TargetError(
-            f"Target {title!r} has shape {labels.codes.shape} with the values {values}, a class for each step, but the "
-            "rows are tables. Expected one class per row, or several labels of 0, 1 and missing."
+            f"Target {title!r} has shape {labels.codes.shape} with the values {values}. This is a class for "
+            "each step, but the rows are tables. Expected one class per row, or several labels of 0, 1 and "
+            "missing."
         )
     columns = [infer(learn[c], options.kinds.get(c)) for c in learn.columns]
     schema = Schema(tuple(inferred.column for inferred in columns), title)
@@ -107,7 +108,7 @@ def _examples_of_columns(
 def _why(columns: Sequence[InferredColumn]) -> str:
     """Why the first columns are left out, and how to keep one."""
     reasons = " ".join(note for inferred in columns[:3] for note in inferred.notes)
-    return f"{reasons} Use kinds={{'COLUMN': 'categorical'}} to keep one." if reasons else ""
+    return f"{reasons} To keep a column, pass kinds={{'COLUMN': 'categorical'}}." if reasons else ""
 
 
 def _probable_target(wanted: str, frame: pl.DataFrame) -> str:

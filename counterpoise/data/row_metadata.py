@@ -104,8 +104,8 @@ def metadata_of(frame: pl.DataFrame, y: Any, given: Mapping[str, Any]) -> RowMet
     labels = read_target(y, target, missing=True)
     if len(labels) != frame.height:
         raise DataError(
-            f"y has {len(labels):,} labels for {frame.height:,} rows. Expected one label per row. Pass y in the "
-            f"order of the rows."
+            f"y has {len(labels):,} labels for {frame.height:,} rows. Expected one label per row. Pass y in "
+            "the order of the rows."
         )
     return RowMetadata(
         labels, series("groups"), series("time"), series("sample_weight"), amount=series("cost_column"),
@@ -122,7 +122,7 @@ def unit_table(frame: pl.DataFrame, unit: Any) -> pl.DataFrame | None:
     if isinstance(unit, tuple):
         absent = [name for name in unit if name not in frame.columns]
         if absent:
-            raise ColumnError(f"unit {absent[0]!r} is not a column.{did_you_mean(absent[0], frame.columns)}")
+            raise ColumnError(f"unit={absent[0]!r} is not a column.{did_you_mean(absent[0], frame.columns)}")
         return frame.select(unit)
     return pl.DataFrame([_vector(unit, "unit", frame.height)])
 
@@ -152,9 +152,14 @@ def skip_rows(features: pl.DataFrame, metadata: RowMetadata) -> tuple[pl.DataFra
         if column.dtype.is_float():
             infinite = infinite | column.is_infinite().fill_null(False)
     keep = ~(unlabeled | infinite)
-    reasons = {"without a label": unlabeled, "with infinite numbers": infinite}
-    notes = [f"Left out {rows_text(rows.arg_true())} {reason}." for reason, rows in reasons.items() if rows.any()]
+    reasons = {"because the label is missing": unlabeled, "because a number is infinite": infinite}
+    notes = [f"Left out {rows_text(rows.arg_true())}, {reason}." for reason, rows in reasons.items() if rows.any()]
     return features.filter(keep), metadata.where(keep.to_numpy()), notes
+
+
+def _shown(argument: str, values: pl.Series) -> str:
+    """An argument with the column that was named; values (N,) bear the name of the argument."""
+    return f"{argument}=" if values.name == argument else f"{argument}={values.name!r}"
 
 
 def _check_complete(values: pl.Series, argument: str, advice: str) -> None:
@@ -162,7 +167,7 @@ def _check_complete(values: pl.Series, argument: str, advice: str) -> None:
     missing = values.is_null().arg_true()
     if len(missing):
         raise ColumnError(
-            f"{argument} {values.name!r} is missing in {rows_text(missing)}. Expected a value in every row. {advice}"
+            f"{_shown(argument, values)} has no value in {rows_text(missing)}. Expected a value in every row. {advice}"
         )
 
 
@@ -197,8 +202,8 @@ def roles(values: pl.Series) -> np.ndarray:
     odd = (~words.is_in(list(ROLES))).arg_true()
     if len(odd):
         raise ColumnError(
-            f"split {values.name!r} is {values[odd[0]]!r} in {rows_text(odd)}. Expected train, validation (valid, val, "
-            f"dev) or test.{did_you_mean(str(values[odd[0]]), ROLES)}"
+            f"{_shown('split', values)} contains {values[odd[0]]!r} in {rows_text(odd)}. Expected train, "
+            f"validation (valid, val, dev) or test.{did_you_mean(str(values[odd[0]]), ROLES)}"
         )
     return words.replace_strict(ROLES, return_dtype=pl.Int8).to_numpy()
 
@@ -210,8 +215,9 @@ def times(values: pl.Series) -> np.ndarray:
         odd = (parsed.is_null() & values.is_not_null()).arg_true()
         if len(odd):
             raise ColumnError(
-                f"time {values.name!r} is {values[odd[0]]!r} in {rows_text(odd)}. Expected numbers, or dates with "
-                f"an unambiguous order of day and month. Write dates as 2024-12-31 or 2024-12-31 23:59:59."
+                f"{_shown('time', values)} contains {values[odd[0]]!r} in {rows_text(odd)}. Expected numbers, or "
+                "dates with an unambiguous order of day and month. Write dates as 2024-12-31 or 2024-12-31 "
+                "23:59:59."
             )
         values = parsed
     _check_complete(values, "time", "Give every row a time, or leave these rows out.")
@@ -219,7 +225,8 @@ def times(values: pl.Series) -> np.ndarray:
         return days(values).to_numpy()
     if not values.dtype.is_numeric():
         raise ColumnError(
-            f"time {values.name!r} has values of type {values.dtype}. Expected numbers or dates. Convert the column."
+            f"{_shown('time', values)} has values of type {values.dtype}. Expected numbers or dates. Convert the "
+            "column."
         )
     return values.to_numpy()
 
@@ -231,13 +238,13 @@ def weights(values: pl.Series) -> np.ndarray:
         values = values if numbers is None else numbers
     if not values.dtype.is_numeric():
         raise ColumnError(
-            f"sample_weight {values.name!r} has values of type {values.dtype}. Expected numbers of 0 or more. Convert "
-            "the column."
+            f"{_shown('sample_weight', values)} has values of type {values.dtype}. Expected numbers of 0 or more. "
+            "Convert the column."
         )
     missing = values.is_null().arg_true()
     if len(missing):
         raise DataError(
-            f"sample_weight is missing or NaN in {rows_text(missing)}. Expected a number of 0 or more in every row. "
-            "Fill in the weights, or leave these rows out."
+            f"sample_weight is missing or NaN in {rows_text(missing)}. Expected a number of 0 or more in "
+            "every row. Fill in the weights, or leave these rows out."
         )
     return check_weights(values.to_numpy(), len(values)).astype(np.float32)

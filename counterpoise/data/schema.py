@@ -160,8 +160,8 @@ def _warn_of_unseen(schema: Schema, x: Mapping[str, np.ndarray]) -> None:
         if known >= LEAST_KNOWN and unseen > known / 2:
             shown = ", ".join(map(repr, column.levels[:5])) + (", ..." if len(column.levels) > 5 else "")
             warnings.warn(
-                f"Column {column.name!r} contains categories that training rows did not contain, in {unseen:,} of "
-                f"{known:,} rows. Training rows contained {shown}. Write the categories as in training.",
+                f"Column {column.name!r} contains new categories in {unseen:,} of {known:,} rows. The "
+                f"training rows contained {shown}. Write the categories as in training.",
                 UserWarning,
                 stacklevel=3,
             )

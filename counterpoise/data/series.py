@@ -19,8 +19,8 @@ from counterpoise.core.errors import ColumnError
 from counterpoise.core.panics import without_panics
 from counterpoise.data.levels import level_text
 
-_DROP = "Leave it out (--drop)."
-_ADVICE = f"expected numbers, text, booleans, dates or categories. {_DROP}"
+_DROP = "Leave the column out (--drop)."
+_ADVICE = f"Expected numbers, text, booleans, dates or categories. {_DROP}"
 
 
 def library(source: Any) -> str:
@@ -143,7 +143,7 @@ def _import(title: str, name: str, work: Any) -> pl.Series:
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as fault:  # a panic is no Exception
-        raise ColumnError(f"Column {title!r} of {name} cannot be read ({type(fault).__name__}); {_ADVICE}") from None
+        raise ColumnError(f"Column {title!r} of {name} cannot be read ({type(fault).__name__}). {_ADVICE}") from None
 
 
 def _from_array(title: str, values: np.ndarray, name: str) -> pl.Series:
@@ -151,7 +151,7 @@ def _from_array(title: str, values: np.ndarray, name: str) -> pl.Series:
     if kind == "S":
         values = np.char.decode(values, "utf-8")
     if kind in "cV":
-        raise ColumnError(f"Column {title!r} of {name} contains {values.dtype}; {_ADVICE}")
+        raise ColumnError(f"Column {title!r} of {name} contains {values.dtype}. {_ADVICE}")
     if kind == "f" and values.dtype.itemsize not in (4, 8):
         values = values.astype("f4" if values.dtype.itemsize < 4 else "f8")
     if kind in "mM" and np.datetime_data(values.dtype)[0] not in ("ns", "us", "ms"):
@@ -208,7 +208,7 @@ def _item_text(value: Any, title: str, kinds: set[type], name: str) -> str:
     container = isinstance(value, (list, tuple, set, frozenset, dict, complex)) or not _hashable(value)
     if container or (type(value).__str__ is object.__str__ and type(value).__repr__ is object.__repr__):
         shown = ", ".join(sorted(kind.__name__ for kind in kinds))
-        raise ColumnError(f"Column {title!r} of {name} contains objects ({shown}); {_ADVICE}")
+        raise ColumnError(f"Column {title!r} of {name} contains objects ({shown}). {_ADVICE}")
     if library(value) == "pandas" and hasattr(value, "closed_left"):
         ends = ", ".join(_item_text(end, title, kinds, name) for end in (value.left, value.right))
         return f"{'[' if value.closed_left else '('}{ends}{']' if value.closed_right else ')'}"
@@ -252,4 +252,4 @@ def _plain(column: pl.Series, name: str) -> pl.Series:
         return text if kind == pl.String else text.cast(pl.Categorical)
     if kind.is_integer() or kind.is_temporal() or kind in (pl.Boolean, pl.Null):
         return column
-    raise ColumnError(f"Column {column.name!r} of {name} contains {kind}; {_ADVICE}")
+    raise ColumnError(f"Column {column.name!r} of {name} contains {kind}. {_ADVICE}")

@@ -42,16 +42,16 @@ def make_folds(
         OptionError: folds below 2, repeats below 1, or a combination that cannot be.
     """
     if folds < 2:
-        raise OptionError(f"folds is {folds}. Expected 2 or more. Raise folds=.")
+        raise OptionError(f"folds is {folds}. Expected 2 or more.")
     if repeats < 1:
-        raise OptionError(f"repeats is {repeats}. Expected 1 or more. Raise repeats=.")
+        raise OptionError(f"repeats is {repeats}. Expected 1 or more.")
     rows, groups = usable(examples, duplicates)
     if examples.time is not None:
         if groups is not None:
-            raise OptionError("groups and time cannot be combined. Leave one of them out.")
+            raise OptionError("groups= and time= cannot be combined. Remove one of them.")
         if repeats > 1:
             raise OptionError(
-                f"repeats is {repeats}, but repeats of a split in time order would be equal. Set repeats=1."
+                f"repeats is {repeats}, but all repeats of a split in time order would be equal. Set repeats=1."
             )
         return tuple(_in_time(examples, rows, folds, label_delay))
     check_counts(examples, folds, rows)
@@ -89,8 +89,8 @@ def check_counts(examples: Examples, folds: int, rows: Array | None = None) -> N
     have = int(counts[code])
     way = f"Use {most} folds, the largest number that works, or " if most else "No number of folds works: "
     raise SplitError(
-        f"{examples.class_name(code)} has {have} row{'s' * (have != 1)}, too few for {folds} folds. Expected one in "
-        f"each test fold and {LEAST_TRAIN} among its training rows. {way}{_remedy(examples)}."
+        f"{examples.class_name(code)} has {have} row{'s' * (have != 1)}, too few for {folds} folds. For each "
+        f"fold, this class needs 1 test row and {LEAST_TRAIN} training rows. {way}{_remedy(examples)}."
     )
 
 
@@ -110,10 +110,11 @@ def set_aside(examples: Examples, folds: int = 0) -> Examples:
     kept = np.array([carries(n, folds) if folds else n > LEAST_TRAIN for n in counts])
     if kept.all():
         return examples
-    wanted = f"{folds} folds" if folds else f"training and held-out rows ({LEAST_TRAIN + 1} rows at least)"
+    wanted = f"{folds} folds" if folds else f"training and held-out rows (at least {LEAST_TRAIN + 1} rows)"
     notes = tuple(
-        f"The label {examples.classes[i]!r} was left out: its rarer value (1 or 0) is in {counts[i]} "
-        f"row{'s' * (counts[i] != 1)}, too few for {wanted}. Add rows, or leave the label out of the target."
+        f"The label {examples.classes[i]!r} was left out. Its rarer value (1 or 0) occurs in {counts[i]} "
+        f"row{'s' * (counts[i] != 1)}, which is too few for {wanted}. Add rows, or remove the label from the "
+        "target."
         for i in np.flatnonzero(~kept)
     )
     if kept.sum() < 2:
@@ -125,7 +126,7 @@ def set_aside(examples: Examples, folds: int = 0) -> Examples:
 def _remedy(examples: Examples) -> str:
     """What to do about a class that has too few rows."""
     if examples.kind == "labels":
-        return "leave the label out of the target"
+        return "remove the label from the target"
     if examples.kind == "elements":
         return "give more rows that contain the class, or ignore its elements: cp.elements(masks, ignore=...)"
     return "merge rare classes with --merge-rare (merge_rare=)"
@@ -156,8 +157,8 @@ def usable(examples: Examples, duplicates: str) -> tuple[Array, Array | None]:
     repeated = len(examples) - len(first)
     if duplicates == "error" and repeated:
         raise SplitError(
-            f"{repeated:,} rows repeat the features of another row. Expected none, because duplicates is 'error'. "
-            "Remove them, or use duplicates='group' or 'drop'."
+            f"{repeated:,} rows repeat the features of another row. Expected no such rows, because "
+            "duplicates= is 'error'. Remove these rows, or use duplicates='group' or 'drop'."
         )
     if duplicates == "drop":
         kept = np.sort(first)
@@ -165,7 +166,7 @@ def usable(examples: Examples, duplicates: str) -> tuple[Array, Array | None]:
     if duplicates == "group" and not (
         examples.groups is None or np.array_equal(examples.groups, examples.duplicate_ids)
     ):
-        raise OptionError("groups and duplicates='group' cannot be combined. Leave one of them out.")
+        raise OptionError("groups= and duplicates='group' cannot be combined. Remove one of them.")
     return rows, examples.duplicate_ids
 
 
@@ -224,8 +225,8 @@ def _grouped_part(y: Array, groups: Array, rows: Array, share: float, state: int
     most = min(MOST_PIECES, len(np.unique(groups[rows])))
     if most < 2:
         raise SplitError(
-            "All training rows belong to one group. Expected two groups or more, to hold out early-stopping rows. "
-            "Pass smaller groups, or leave groups out."
+            "All training rows belong to one group. Expected two groups or more, because one group is held "
+            "out for early stopping. Pass smaller groups, or remove groups=."
         )
     pieces, taken = _pieces(share, most)
     splitter = StratifiedGroupKFold(pieces, shuffle=True, random_state=state)
@@ -254,8 +255,9 @@ def _check_groups(examples: Examples, y: Array, groups: Array, folds: int) -> No
         have = len(np.unique(groups[y == code]))
         if have < folds:
             raise SplitError(
-                f"Class {label!r} occurs in {have} group{'s' * (have != 1)}, too few for {folds} folds with whole "
-                f"groups. Use at most {have} folds, or merge rare classes with --merge-rare (merge_rare=)."
+                f"Class {label!r} occurs in {have} group{'s' * (have != 1)}, too few for {folds} folds of "
+                f"whole groups. Use at most {have} folds, or merge rare classes with --merge-rare "
+                "(merge_rare=)."
             )
 
 
@@ -282,10 +284,12 @@ def _check_held(examples: Examples, train: Array, held: Array) -> None:
             total = int(rows_that_weigh(examples, np.arange(len(examples)))[code])
             size = f"{total} row{'s' * (total != 1)}"
             enough = total > LEAST_TRAIN
-            way = "Change the held-out share, or" if enough else f"Both need {LEAST_TRAIN + 1} rows at least:"
+            way = (
+                "Change the held-out share, or" if enough else f"At least {LEAST_TRAIN + 1} rows are needed. Therefore,"
+            )
             raise SplitError(
-                f"{examples.class_name(code)} has {size}, {int(have[code])} of them among the {part} rows{how}. "
-                f"Expected {least} or more there. {way} {_remedy(examples)}."
+                f"{examples.class_name(code)} has {size}, of which {int(have[code])} are among the {part} "
+                f"rows{how}. Expected {least} or more there. {way} {_remedy(examples)}."
             )
 
 
@@ -297,8 +301,8 @@ def _in_time(examples: Examples, rows: Array, folds: int, label_delay: float) ->
     cuts = [_step_start(steps, len(order) * k // (folds + 1)) for k in range(1, folds + 1)] + [len(order)]
     if len(set(cuts)) < len(cuts) or cuts[0] == 0:
         raise SplitError(
-            f"time has {len(np.unique(steps))} distinct values, too few (or too uneven) for {folds} blocks in order. "
-            "Use fewer folds."
+            f"time= has {len(np.unique(steps))} distinct values. They are too few, or too unevenly spread, "
+            f"for {folds} folds in time order. Use fewer folds."
         )
     for index, (start, end) in enumerate(pairwise(cuts)):
         known = known_rows(examples, order[:start], steps[start], label_delay, f"fold {index + 1}")
@@ -323,8 +327,8 @@ def known_rows(examples: Examples, rows: Array, start: float, label_delay: float
     known = rows if not label_delay else rows[examples.time[rows] <= start - label_delay]
     if not len(known):
         raise SplitError(
-            f"label_delay is {label_delay:g}, but no row of {where} is old enough for its label to be known. Use a "
-            f"smaller delay, or fewer folds."
+            f"label_delay is {label_delay:g}, but no row of {where} is old enough for its label to be known. "
+            "Use a smaller delay, or fewer folds."
         )
     return known
 
@@ -340,7 +344,7 @@ def latest_part(examples: Examples, rows: Array, share: float) -> tuple[Array, A
     cut = _step_start(examples.time[order], int(len(order) * (1 - share)))
     if cut == 0:
         raise SplitError(
-            "All training rows have the same time. Expected two time steps or more, to hold out early-stopping rows. "
-            "Use a finer time, or leave time out."
+            "All training rows have the same time. Expected two times or more, because the latest rows are "
+            "held out for early stopping. Pass more precise times, or remove time=."
         )
     return order[:cut], order[cut:]

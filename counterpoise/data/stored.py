@@ -179,8 +179,8 @@ class CsvFiles:
                 layout, blocks = csv_blocks(handle, str(path))
                 if (layout.header, layout.separator) != (self.layout.header, self.layout.separator):
                     raise DataError(
-                        f"{path} has other columns than {self.paths[0]}, or another separator. "
-                        "Expected equal columns in all files. Correct the file, or leave it out."
+                        f"{path} has other columns than {self.paths[0]}, or another separator. Expected equal "
+                        "columns in all files. Correct the file, or remove it."
                     )
                 for block in blocks:
                     yield start, block

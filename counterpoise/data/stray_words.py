@@ -86,11 +86,11 @@ def _stray_text(odd: pl.Series, total: int, words: pl.Series, what: str) -> str:
     verb, where = (
         ("is not", f"in row {rows[0] + 1}") if len(rows) == 1 else ("are not", f"(the first in row {rows[0] + 1})")
     )
-    missing = "It counts as missing." if len(rows) == 1 else "They count as missing."
+    missing = "This value counts as missing." if len(rows) == 1 else "These values count as missing."
     return (
         f"contains {what}, but {len(rows):,} of {total:,} values ({100 * len(rows) / total:.1f}%) {verb}: "
-        f"{shown(words)} {where}. {missing} To keep these words, pass a frame in which "
-        "the column has a categorical type."
+        f"{shown(words)} {where}. {missing} To keep such words, pass a frame in which the column has a "
+        "categorical type."
     )
 
 
@@ -99,6 +99,7 @@ def _kept_text(known: pl.Series, share: float, words: pl.Series, what: str) -> t
     if share < PARTLY or known.n_unique() <= FEW_NUMBERS:
         return ()
     return (
-        f"is read as text although {100 * share:.0f}% of its values are {what}: {len(words):,} distinct values are not "
-        f"({shown(words)}). Leave missing values blank, and write the {what} without words.",
+        f"is read as text although {100 * share:.0f}% of its values are {what}. Another {len(words):,} "
+        f"distinct values are not ({shown(words)}). Leave missing values blank, and write the {what} without "
+        "words.",
     )

@@ -28,7 +28,7 @@ def text_column(frame: pl.DataFrame, name: str) -> tuple[str, list[str]]:
         raise ColumnError(f"{name} has no column of text. Expected one for the network 'text'. Use 'mlp' for a table.")
     column = str(max(lengths, key=lambda c: float(lengths[c])))  # type: ignore[arg-type]
     others = [repr(c) for c in frame.columns if c != column]
-    note = f"The network 'text' uses only the column {column!r}. Left out: {', '.join(others[:5])}"
+    note = f"The network 'text' uses only the column {column!r}. Other columns are left out: {', '.join(others[:5])}"
     return column, [note + (", ..." if len(others) > 5 else ".")] if others else []
 
 

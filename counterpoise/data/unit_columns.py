@@ -39,8 +39,8 @@ def check_aggregate(unit: Any, aggregate: str | None) -> str:
     """
     if aggregate is not None and unit is None:
         raise OptionError(
-            f"aggregate is {aggregate!r}, but no unit was given. Name its column with unit= (--unit), or leave "
-            f"aggregate out."
+            f"aggregate is {aggregate!r}, but no unit was given. Name the column of the unit with unit= "
+            "(--unit), or remove aggregate=."
         )
     check_choice(aggregate, "aggregate", (None, *AGGREGATES))
     return aggregate or "mean"
@@ -75,25 +75,26 @@ def with_units(examples: Examples, units: Units | None) -> Examples:
         return examples
     if examples.kind == "elements":
         raise OptionError(
-            "unit cannot be used for rows with a class for each pixel or step. Leave it out. To keep the rows of a "
-            "patient together, use groups=."
+            "unit= cannot be used for rows with a class for each pixel or step. Remove unit=. To keep the "
+            "rows of a patient together, use groups=."
         )
     if examples.time is not None:
         raise OptionError(
-            "unit and time cannot be combined, because a unit may have rows before and after a split in time. Leave "
-            "one of them out."
+            "unit= and time= cannot be combined, because a unit may have rows before and after a split in "
+            "time. Remove one of them."
         )
     several = examples.y.ndim == 1 and len(examples.classes) > 2
     if several and units.aggregate != "mean":
         raise OptionError(
             f"aggregate is {units.aggregate!r}, which is for two classes or several labels, but there are "
-            f'{len(examples.classes)} classes. Use "mean".'
+            f'{len(examples.classes)} classes. Use aggregate="mean".'
         )
     mixed = mixed_units(units, examples.y)
     if mixed and several:
         raise TargetError(
-            f"{mixed:,} of {len(units):,} units ({units.name}) have rows of several classes. With more than two "
-            f"classes, all rows of a unit must have the same class. Use one_vs_rest (--one-vs-rest), or other units."
+            f"{mixed:,} of {len(units):,} units ({units.name}) have rows of several classes. With more than "
+            "two classes, all rows of a unit must have the same class. Use one_vs_rest= (--one-vs-rest), or "
+            "other units."
         )
     note = (
         f"{mixed:,} of {len(units):,} units ({units.name}) have rows with and without "

@@ -58,8 +58,8 @@ def numeric_values(column: Column, series: pl.Series) -> Array:
     if len(rows):
         what = "an infinite value" if np.isinf(raw[rows[0]]) else "a value too large for float32"
         raise ColumnError(
-            f"Column {series.name!r} contains {what} in {rows_text(rows)}. Expected a finite number. "
-            f"Replace it, or leave it blank."
+            f"Column {series.name!r} contains {what} in {rows_text(rows)}. Expected a finite number. Replace "
+            "the value, or leave it blank."
         )
     return values
 
@@ -112,13 +112,13 @@ def _refuse_or_say(column: Column, known: pl.Series, odd: pl.Series) -> None:
         return
     if not met or (len(rows) >= LEAST_REFUSED and len(rows) > (1 - PARTLY) * (len(known) - known.null_count())):
         raise ColumnError(
-            f"Column {column.name!r} is {known[rows[0]]!r} in {rows_text(rows)}. Expected "
+            f"Column {column.name!r} contains {known[rows[0]]!r} in {rows_text(rows)}. Expected "
             f"{_SPELLED.get(column.unit) or _example(column.written)}. Leave missing values blank."
         )
     warnings.warn(
         f"Column {column.name!r} contains words that training rows did not contain "
-        f"({shown(known.filter(new).unique().sort())}, "
-        f"{rows_text(rows)}). They count as missing, as {met[0]!r} does.",
+        f"({shown(known.filter(new).unique().sort())}, {rows_text(rows)}). They count as missing, like "
+        f"{met[0]!r}.",
         UserWarning,
         stacklevel=2,
     )
@@ -137,9 +137,8 @@ def _check_unit(column: Column, typed: pl.Series) -> None:
     unit = unit_of(typed.dtype)
     if unit and unit != column.unit:
         raise ColumnError(
-            f"Column {column.name!r} contains {_KINDS[unit]}, but contained {_KINDS[column.unit]} in training. Convert "
-            f"it to "
-            f"{_KINDS[column.unit]}."
+            f"Column {column.name!r} contains {_KINDS[unit]}, but contained {_KINDS[column.unit]} in "
+            f"training. Convert the column to {_KINDS[column.unit]}."
         )
     if column.unit != "date" or unit or typed.null_count() == len(typed):
         return
@@ -147,6 +146,6 @@ def _check_unit(column: Column, typed: pl.Series) -> None:
     rows = np.flatnonzero((days < FIRST_DAY) | (days > LAST_DAY))
     if len(rows):
         raise ColumnError(
-            f"Column {column.name!r} is {typed[int(rows[0])]} in {rows_text(rows)}. Expected dates, or days since "
-            "1970-01-01. Convert the column to dates."
+            f"Column {column.name!r} contains {typed[int(rows[0])]} in {rows_text(rows)}. Expected dates, or "
+            "days since 1970-01-01. Convert the column to dates."
         )

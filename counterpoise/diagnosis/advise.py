@@ -8,6 +8,9 @@ from typing import Any
 
 from counterpoise.diagnosis.measure import DiagnosisRecord
 
+#: Kind of a row of the rare class -> how many of its 5 nearest neighbors are of the same class.
+_SAME_CLASS = {"safe": "4 or 5", "borderline": "2 or 3", "rare": "1", "outlier": "0"}
+
 
 @dataclass(frozen=True)
 class Advice:
@@ -43,7 +46,10 @@ def _too_few(r: DiagnosisRecord) -> Advice | None:
         return None
     rarest = min(r.classes, key=lambda c: c.count)
     evidence = {"label": rarest.label, "count": rarest.count, "largest_folds": r.largest_folds}
-    reason = f"Class {rarest.label!r} has {rarest.count} rows, too few for {r.folds} folds with training and test rows."
+    reason = (
+        f"Class {rarest.label!r} has {rarest.count} rows. These are too few for {r.folds} folds with training "
+        "and test rows."
+    )
     if r.largest_folds < 2:
         text = (
             f"Collect more rows of class {rarest.label!r}, or merge it with another class. It has too few rows for "
@@ -58,9 +64,15 @@ def _leak(r: DiagnosisRecord) -> Advice | None:
     if not r.leaks:
         return None
     names = ", ".join(repr(n) for n in r.leaks)
-    reason = "One column alone ranks the classes almost perfectly. Often such a column is filled in after the label."
+    reason = (
+        "One column alone ranks the classes almost perfectly. Often, such a column is filled in only after "
+        "the label is known."
+    )
     many = len(r.leaks) > 1
-    text = f"Check whether {names} {'are' if many else 'is'} known at prediction. If not, drop the column{'s' * many}."
+    text = (
+        f"Check whether {names} {'are' if many else 'is'} known when the model predicts. If not, drop the "
+        f"column{'s' * many}."
+    )
     return Advice(text, reason, dict(r.leaks))
 
 
@@ -77,10 +89,11 @@ def _first_remedy(r: DiagnosisRecord) -> Advice | None:
     evidence = {"imbalance_ratio": r.imbalance_ratio}
     if r.imbalance_ratio < 3:
         text = "Train as usual and tune the threshold. A strategy against imbalance is not needed."
-        return Advice(text, f"The imbalance is mild: {r.imbalance_ratio:.1f} to 1.", evidence)
+        return Advice(text, f"The imbalance is mild: the ratio is {r.imbalance_ratio:.1f} to 1.", evidence)
     reason = (
-        f"At {r.imbalance_ratio:,.0f} to 1, the default threshold of 0.5 misses most rows of the rare class. "
-        f"Threshold tuning needs no training. Resampling and class weights minimize the same expected loss."
+        f"At a ratio of {r.imbalance_ratio:,.0f} to 1, the default threshold of 0.5 misses most rows of the "
+        "rare class. Threshold tuning needs no training. Resampling and class weights minimize the same "
+        "expected loss."
     )
     return Advice("Compare every strategy with the baseline at a tuned threshold.", reason, evidence)
 
@@ -95,9 +108,10 @@ def _precision(r: DiagnosisRecord) -> Advice | None:
     }
     reason = (
         f"With {r.minority_count:,} rows of {r.minority!r}, the 95% confidence interval of a recall of 0.8 is "
-        f"±{r.half_width_total:.2f}. With the {r.positives_per_fold:.0f} of one fold it is ±{r.half_width_fold:.2f}."
+        f"±{r.half_width_total:.2f}. With the {r.positives_per_fold:.0f} rows of one fold, it is "
+        f"±{r.half_width_fold:.2f}."
     )
-    text = "Expect wide intervals. Repeat the folds (--repeats 3), and ignore small differences."
+    text = "Expect wide intervals. Repeat the cross-validation (--repeats 3), and ignore small differences."
     return Advice(text, reason, evidence)
 
 
@@ -107,14 +121,25 @@ def _neighborhood(r: DiagnosisRecord) -> Advice | None:
     total = sum(r.kinds.values())
     hard = (r.kinds["rare"] + r.kinds["outlier"]) / total
     evidence = {**r.kinds, "share_rare_or_outlier": hard}
-    kinds = ", ".join(f"{kind} {100 * count / total:.0f}%" for kind, count in r.kinds.items())
-    reason = f"Rows of {r.minority!r} by their 5 nearest neighbors: {kinds}."
+    kinds = ", ".join(f"{kind} ({_SAME_CLASS[kind]}) {100 * count / total:.0f}%" for kind, count in r.kinds.items())
+    reason = (
+        f"Each row of {r.minority!r} was compared with its 5 nearest neighbors. Rows by the number of "
+        f"neighbors of the same class: {kinds}."
+    )
     if hard > 0.5:
-        text = "Prefer class weights or resampling to SMOTE. Most rare rows have neighbors of other classes."
+        text = (
+            "Prefer class weights or resampling to SMOTE. Most rows of the rare class have neighbors of other classes."
+        )
         return Advice(text, reason, evidence)
     if r.kinds["safe"] / total > 0.6:
-        return Advice("Start with a simple strategy. The rare class forms separate regions.", reason, evidence)
-    return Advice("Try ensembles of resampled members. The rare class is close to another class.", reason, evidence)
+        return Advice(
+            "Start with a simple strategy. The rows of the rare class form separate regions.", reason, evidence
+        )
+    return Advice(
+        "Try ensembles whose members train on resampled rows. The rare class is close to another class.",
+        reason,
+        evidence,
+    )
 
 
 def _more_rows(r: DiagnosisRecord) -> Advice | None:
@@ -130,7 +155,7 @@ def _more_rows(r: DiagnosisRecord) -> Advice | None:
     if d.low > 0.01:
         return Advice(f"Collect more rows of {r.minority!r}. They still improve the model.", reason, asdict(d))
     if d.high < 0.02:
-        text = f"Do not wait for more rows of {r.minority!r}. Twice as many would hardly improve the model."
+        text = f"Do not wait for more rows of {r.minority!r}. Twice as many rows would hardly improve the model."
         return Advice(text, reason, asdict(d))
     return None
 
@@ -141,9 +166,9 @@ def _labels(r: DiagnosisRecord) -> Advice | None:
     s = r.quick.suspicion
     named = ", ".join(str(row + 1) for row in s.rows[:5])
     reason = (
-        f"Cross-validated predictions of {r.quick.model} contradict the label of up to {100 * s.leaving:.0f}% of the "
-        f"rows labeled {r.minority!r} (confident learning; hard rows look the same). Start with rows {named} (counted "
-        "from 1)."
+        f"Cross-validated predictions of {r.quick.model} contradict the label of up to {100 * s.leaving:.0f}% "
+        f"of the rows labeled {r.minority!r} (method: confident learning). Rows with correct labels that are "
+        f"hard to predict look the same. Start with rows {named} (counted from 1)."
     )
     return Advice("Check the labels of the most suspicious rows before you try strategies.", reason, asdict(s))
 
@@ -152,8 +177,9 @@ def _overlap(r: DiagnosisRecord) -> Advice | None:
     if r.quick is None or r.quick.overlap < 0.5:
         return None
     reason = (
-        f"{100 * r.quick.overlap:.0f}% of the scores of {r.quick.model} overlap between {r.minority!r} and the rest "
-        f"(ROC AUC {r.quick.roc_auc:.2f}). The classes are hard to separate, and resampling does not change that."
+        f"The scores of {r.quick.model} overlap by {100 * r.quick.overlap:.0f}% between {r.minority!r} and "
+        f"the other rows (ROC AUC {r.quick.roc_auc:.2f}). The classes are hard to separate, and resampling "
+        "does not change this."
     )
     text = "Look for better features. They can improve the model more than a strategy against imbalance."
     return Advice(text, reason, {"overlap": r.quick.overlap, "roc_auc": r.quick.roc_auc})
@@ -163,7 +189,10 @@ def _nearly_equal(r: DiagnosisRecord) -> Advice | None:
     more = (r.near or 0) - (r.duplicates or 0)
     if r.near is None or more < 0.005 * r.rows:
         return None
-    reason = f"{more:,} of {r.rows:,} rows have a near-duplicate, so a test row may have one in training."
+    reason = (
+        f"{more:,} of {r.rows:,} rows have a near-duplicate. A test row may therefore have a near-duplicate "
+        "in training."
+    )
     text = "Keep near-duplicates on one side of a split: groups=cp.diagnosis.near_duplicates(x)."
     return Advice(text, reason, {"near": r.near, "duplicates": r.duplicates})
 
@@ -173,10 +202,12 @@ def _duplicates(r: DiagnosisRecord) -> Advice | None:
     if share < 0.01:
         return None
     reason = (
-        f"{r.duplicates:,} rows ({100 * share:.1f}%) repeat an earlier row, so a test row may have a duplicate in "
-        "training."
+        f"{r.duplicates:,} rows ({100 * share:.1f}%) repeat an earlier row. A test row may therefore have a "
+        "duplicate in training."
     )
-    text = "If duplicate rows are copies, use duplicates='group' or 'drop'. Otherwise use the score without duplicates."
+    text = (
+        "If duplicate rows are copies, use duplicates='group' or 'drop'. Otherwise, use the score without duplicates."
+    )
     return Advice(text, reason, {"duplicates": r.duplicates, "share": share})
 
 
@@ -194,9 +225,10 @@ def _much_missing(r: DiagnosisRecord) -> Advice | None:
         return None
     names = ", ".join(repr(n) for n in list(much)[:5]) + (", ..." if len(much) > 5 else "")
     reason = (
-        f"{len(much)} used column{'s are' if len(much) > 1 else ' is'} missing in more than half of the rows: {names}."
+        f"{len(much)} used column{'s have' if len(much) > 1 else ' has'} no value in more than half of the "
+        f"rows: {names}."
     )
-    return Advice("Check that values will be missing for the same reasons when the model is used.", reason, much)
+    return Advice("Check that values will be missing for the same reasons when the model is in use.", reason, much)
 
 
 _RULES: tuple[Callable[[DiagnosisRecord], Advice | None], ...] = (

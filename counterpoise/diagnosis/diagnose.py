@@ -20,24 +20,24 @@ def diagnose(
 ) -> Diagnosis:
     """Measure the imbalance of some data and advise what to do about it.
 
-    A look at the rows, and with `quick` a scikit-learn model inside folds on at most 8,000 of them: seconds, however
-    many rows there are. No network is trained.
+    The diagnosis takes seconds, even for many rows. No network is trained. With `quick`, a scikit-learn model is
+    cross-validated on at most 8,000 rows.
 
     Args:
-        x: A path to CSV or Parquet, a frame, arrays, images (`cp.images`), or `Examples` that were read before.
+        x: A path to a CSV or Parquet file, a frame, arrays, images (`cp.images`), or `Examples` that were read before.
         y: Labels (N,), or the name of the label column.
-        groups: Column name or (N,) values: rows that belong together.
-        time: Column name or (N,) times.
-        folds: Folds that a comparison would use.
-        quick: Whether to train that model: overlap of the classes, labels that look wrong, whether twice the
-            positives would help; and whether to look for nearly equal images and texts.
-        **options: Further arguments of `counterpoise.data.read.read`: target, positive, drop, kinds, ...
+        groups: Column name or values (N,) of groups, such as patients. Rows of one group belong together.
+        time: Column name or times (N,).
+        folds: Number of folds that a comparison would use.
+        quick: Whether to train a quick model. It measures the overlap of the classes, finds labels that look wrong, and
+            estimates the benefit of twice as many positives. `quick` also looks for nearly equal images and texts.
+        **options: Other arguments of `counterpoise.data.read.read`, such as target, positive, drop, and kinds.
 
     Returns:
-        A `Diagnosis`: print it, or use `.record`, `.advice`, `.checks`, `.check()` and `.to_dict()`.
+        A `Diagnosis`. Print it, or use `.record`, `.advice`, `.checks`, `.check()` and `.to_dict()`.
 
     Raises:
-        DataError: The data cannot be used (column, class or row named).
+        DataError: The data cannot be used. The message names the column, class or row.
 
     Example:
         >>> diagnosis = diagnose({"age": [30, 40, 50, 60]}, ["well", "well", "ill", "well"])

@@ -62,25 +62,26 @@ def _target_like(r: DiagnosisRecord) -> Check:
     """Columns that alone separate the classes as the label would."""
     name = COLUMNS
     if r.leaks is None:
-        return Check(name, "clear", "The data is neither a table nor a flat array, so it has no columns.", "")
+        return Check(name, "clear", "The data are neither a table nor a flat array, so there are no columns.", "")
     if not r.leaks:
         return Check(name, "clear", f"No column alone has a ROC AUC above {LEAK_ROC_AUC}.", "")
     columns = ", ".join(f"{column!r} ({area:.3f})" for column, area in r.leaks.items())
-    action = "Drop columns that are known only after the label (drop=)."
-    return Check(name, "look", f"ROC AUC of {columns}.", action)
+    action = "Drop each column that is known only after the label (drop=)."
+    return Check(name, "look", f"Each of these columns has a high ROC AUC alone: {columns}.", action)
 
 
 def _identifiers(r: DiagnosisRecord) -> Check:
     columns = [column for column, why in r.excluded.items() if "identifier" in why]
     if not columns:
         return Check("identifiers", "clear", "No column looks like an identifier.", "")
-    return Check("identifiers", "handled", f"{', '.join(map(repr, columns))} look like identifiers.", "Left out.")
+    verb = "look like identifiers" if len(columns) > 1 else "looks like an identifier"
+    return Check("identifiers", "handled", f"{', '.join(map(repr, columns))} {verb}.", "Identifiers are left out.")
 
 
 def _repeats(r: DiagnosisRecord) -> Check:
     name = REPEATS
     if r.duplicates is None:
-        return Check(name, "unknown", "These rows cannot be compared with each other.", "")
+        return Check(name, "unknown", "These rows cannot be compared with each other for equality.", "")
     if not r.duplicates:
         return Check(name, "clear", "No two rows are equal.", "")
     finding = f"{r.duplicates:,} rows ({100 * r.duplicates / r.rows:.1f}%) repeat the features of an earlier row."
@@ -100,7 +101,9 @@ def _nearly_equal(r: DiagnosisRecord) -> Check:
     finding = f"{more:,} row{'s are near-duplicates' if more > 1 else ' is a near-duplicate'} of another row."
     if r.near_grouped:
         return Check(name, "handled", finding, "Near-duplicates stay on one side of every split.")
-    return Check(name, "look", finding, "Keep them on one side of a split: groups=cp.diagnosis.near_duplicates(x).")
+    return Check(
+        name, "look", finding, "Keep near-duplicates on one side of a split: groups=cp.diagnosis.near_duplicates(x)."
+    )
 
 
 def _groups(r: DiagnosisRecord) -> Check:
@@ -112,19 +115,21 @@ def _groups(r: DiagnosisRecord) -> Check:
 
 def _time(r: DiagnosisRecord) -> Check:
     if not r.time:
-        what = "If the model will predict later cases than it was trained on, pass time=."
-        return Check("time", "unknown", "No time was given, so folds are drawn at random.", what)
-    return Check("time", "handled", "Rows have a time.", "Every fold trains on rows from before its test rows.")
+        what = "If the model will predict later cases than its training cases, pass time=."
+        return Check("time", "unknown", "No time was given, so the folds are drawn at random.", what)
+    return Check(
+        "time", "handled", "The rows have times.", "Every fold trains only on rows that are earlier than its test rows."
+    )
 
 
 def _resampling(r: DiagnosisRecord) -> Check:
     what = "Resampling, weights, synthetic rows, scaling, and categories use the training rows of each fold only."
-    return Check("resampling", "handled", "Done only inside training folds.", what)
+    return Check("resampling", "handled", "Resampling is done only inside training folds.", what)
 
 
 def _thresholds(r: DiagnosisRecord) -> Check:
     what = "The correction and the threshold of a fold are fitted on the other folds, never on its test rows."
-    return Check("thresholds", "handled", "Never tuned on test rows.", what)
+    return Check("thresholds", "handled", "Thresholds are never tuned on test rows.", what)
 
 
 _CHECKS: tuple[Callable[[DiagnosisRecord], Check], ...] = (

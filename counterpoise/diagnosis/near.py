@@ -34,17 +34,18 @@ _PRIME = np.uint64(4_294_967_311)  # the first above 2**32
 
 
 def near_duplicates(x: Any) -> Array | None:
-    """Number the groups of nearly equal images or texts, to be passed on as `groups=`.
+    """Number the groups of nearly equal images or texts, for use as `groups=`.
 
-    Images: gray thumbnails of 16 by 16 pixels with a correlation of 0.995 or more, whatever brightness and contrast.
-    Texts: a Jaccard similarity of about 0.8 or more between their sets of three words in a row, without case and
-    digits. Equal rows are one group as well. A chain of near neighbors is one group.
+    Two images are nearly equal if their gray thumbnails of 16 by 16 pixels have a correlation of 0.995 or more.
+    Brightness and contrast do not matter. Two texts are nearly equal if the Jaccard similarity of their sets of three
+    consecutive words is about 0.8 or more. Case and digits do not matter. Equal rows are also one group, and a chain
+    of nearly equal rows is one group.
 
     Args:
         x: Images (N, height, width) or (N, height, width, channels), or N texts.
 
     Returns:
-        int64 (N,), equal numbers for nearly equal rows; None for anything else, a table for example.
+        int64 (N,), with equal numbers for nearly equal rows. None for other data, such as a table.
 
     Raises:
         DataError: x has no rows.
@@ -56,7 +57,7 @@ def near_duplicates(x: Any) -> Array | None:
     """
     array: Any = x if isinstance(x, Source) else np.asarray(x)
     if not array.ndim or not len(array):
-        raise DataError("near_duplicates got no rows. Expected images or texts.")
+        raise DataError("near_duplicates received no rows. Expected images or texts.")
     if array.ndim == 1 and array.dtype.kind in "UOT" and all(isinstance(t, str) for t in array[:100]):
         return _text_groups([str(text) for text in array])
     if array.ndim in (3, 4) and array.dtype.kind in "uifb" and min(array.shape[1:3]) >= _SIDE:

@@ -23,7 +23,7 @@ class Diagnosis:
     """The diagnosis of some rows: print it, or read `record` and `advice`.
 
     Attributes:
-        record: The numbers.
+        record: The numbers that were measured.
 
     Example:
         >>> import counterpoise as cp
@@ -36,7 +36,7 @@ class Diagnosis:
 
     @property
     def advice(self) -> tuple[Advice, ...]:
-        """The advice, most urgent first."""
+        """The advice, with the most urgent first."""
         return advise(self.record)
 
     @property
@@ -48,13 +48,14 @@ class Diagnosis:
         """Raise an error if the data may leak, and return the diagnosis otherwise.
 
         Raises:
-            LeakError: a column that gives the label away, many repeated rows, or near copies; all are named.
+            LeakError: a column alone predicts the label, many rows are repeated, or there are near-duplicates. The
+            message names all of them.
         """
         refuse(self.checks)
         return self
 
     def to_dict(self) -> dict[str, Any]:
-        """Return record, facts in words, leakage checks, and advice as JSON values."""
+        """Return the record, the facts in words, the leakage checks, and the advice as JSON values."""
         facts = [list(fact) for fact in _facts(self.record)]
         checks, advice = [c.to_dict() for c in self.checks], [a.to_dict() for a in self.advice]
         return {**self.record.to_dict(), "facts": facts, "checks": checks, "advice": advice}
@@ -138,9 +139,9 @@ def _facts(r: DiagnosisRecord) -> Iterator[tuple[str, str]]:
         yield "groups", f"{r.groups:,}"
     yield (
         f"in each of {r.folds} folds",
-        f"{r.positives_per_fold:,.1f} rare rows; a recall of 0.8 is known to ±{r.half_width_fold:.2f} (95% CI)",
+        f"{r.positives_per_fold:,.1f} rare rows; a recall of 0.8 is measured to ±{r.half_width_fold:.2f} (95% CI)",
     )
-    yield "in all folds", f"a recall of 0.8 is known to ±{r.half_width_total:.2f} (95% CI)"
+    yield "in all folds", f"a recall of 0.8 is measured to ±{r.half_width_total:.2f} (95% CI)"
     yield (
         "possible folds",
         f"up to {r.largest_folds:,}" if r.largest_folds else "none, because the rarest class is too small",

@@ -47,7 +47,7 @@ def sections(record: Record) -> list[Row]:
 def measured_on(record: Record) -> str:
     """Say which strategy and rows the sections are for."""
     look = styles(record).get(str((record.get("audit") or {}).get("strategy")))
-    rows = "test rows" if record.get("split") else "out-of-fold test rows"
+    rows = "the test rows" if record.get("split") else "the test rows of all folds"
     return f"Measured for {look.title} on {rows}." if look else f"Measured on {rows}."
 
 
@@ -77,7 +77,9 @@ def _threshold(record: Record, audit: Mapping[str, Any]) -> tuple[str, list[Row]
             [ENDS[end], words.significant(at["threshold"]), *(words.number(at[key], 3) for key in keys)]
             for end, at in spread.items()
         ]
-        caption = "Range of 95% of the thresholds that are chosen on resampled rows, and their decisions"
+        caption = (
+            "Thresholds that are chosen on resampled rows: ends of the middle 95%, with recall, precision, and alerts"
+        )
         tables.append(_table(caption, ("", "Threshold", "Recall", "Precision", "Alerts (share of rows)"), rows))
     own = [
         (styles(record)[row["strategy"]].title, [v for v in row.get("thresholds") or [] if words.finite(v)])
@@ -90,7 +92,10 @@ def _threshold(record: Record, audit: Mapping[str, Any]) -> tuple[str, list[Row]
     ]
     if rows:
         tables.append(_table("Thresholds of the folds", ("Strategy", "Lowest", "Median", "Highest"), rows))
-    text = "Other rows would have chosen another threshold. A wide range means that the threshold needs more rows."
+    text = (
+        "Another sample of rows would give another threshold. If the range is wide, more rows would make the "
+        "threshold more certain."
+    )
     return text, tables
 
 
@@ -111,11 +116,15 @@ def _groups(audit: Mapping[str, Any]) -> tuple[str, list[Row]]:
             if v["differences"]
         ]
         if rows:
-            caption = f"Difference from {table['reference']!r}, class {table['class']} (95% CI of each column together)"
+            caption = (
+                f"Difference from {table['reference']!r}, class {table['class']} (the 95% CIs of a column "
+                "hold together)"
+            )
             tables.append(_table(caption, (column, *OF_DIFFERENCE.values()), rows))
     text = (
-        "Each value of a column is scored separately. If the share of positives differs between values, no model "
-        "but a perfect one has both calibrated probabilities and equal recall and false positive rates."
+        "Each value of a column is scored separately. If the share of positives differs between values, only "
+        "a perfect model can have calibrated probabilities and also equal recalls and equal false positive "
+        "rates."
     )
     return text, tables
 
@@ -135,8 +144,8 @@ def _costs(record: Record) -> tuple[str, list[Row]]:
     ]  # fmt: skip
     heads = ("Strategy", "Cost per case", "Difference", f"Per {PER:,}", "Largest row")
     text = (
-        f"Costs: {words.prices(record['costs'])}. Largest row: its share of all costs. If that is large, the intervals "
-        "are too narrow."
+        f"Costs: {words.prices(record['costs'])}. The column 'Largest row' shows the share of all costs that "
+        "comes from one row. If this share is large, the intervals are too narrow."
     )
     return text, [_table("Mean cost of the decisions [95% CI], lower is better", heads, cells)]
 
@@ -151,12 +160,13 @@ def _review(audit: Mapping[str, Any]) -> tuple[str, list[Row]]:
     heads = (
         "Limit of wrong decisions",
         "To a human",
-        "Error of the decided rows",
+        "Error of the model's decisions",
         *(f"Wrong: {name}" for name in labels),
     )
     text = (
-        "Rows that may be of several classes can go to a human: `clf.decide(review_alpha=0.1)`, or `--review-alpha`. "
-        "The limits of a fold come from the other folds."
+        "A row that could belong to several classes can be sent to a human. To do so, use "
+        "`clf.decide(review_alpha=0.1)` or `--review-alpha`. The limits for each fold are chosen on the "
+        "other folds."
     )
     return text, [_table("Rows for a human, as shares (95% CI)", heads, rows)] if rows else []
 
@@ -168,11 +178,15 @@ def _reliability(audit: Mapping[str, Any]) -> tuple[str, list[Row]]:
         rows = [
             [*_counts(b), words.number(b["predicted"]), words.number(b["observed"]), _ends(b)] for b in table["bins"]
         ]
-        error = f"ECE {words.number(table['ece'])}, calibration error {words.number(table['calibration_error'])}"
+        error = (
+            f"expected calibration error (ECE) {words.number(table['ece'])}, calibration error "
+            f"{words.number(table['calibration_error'])}"
+        )
         heads = ("Rows", "Positive", "Predicted", "Observed", "95% CI")
         tables.append(_table(f"Class {table['class']}: {error}", heads, rows))
     text = (
-        "Mean predicted probability and observed share, in bins with equal numbers of positives. Good: both are equal."
+        "Each row of the table is a bin of cases. A calibrated model has equal predicted and observed shares "
+        "in each bin. All bins have the same number of positives."
     )
     return text, tables
 
@@ -183,8 +197,9 @@ def _importance(record: Record, audit: Mapping[str, Any]) -> tuple[str, list[Row
         return "", []  # a figure of its own has the table
     if record["data"].get("columns") and row_of(record, audit.get("strategy")) and record.get("model_card"):
         text = (
-            "Not measured. Compare with `importance=True` (`--importance`), or run `counterpoise explain` on new rows: "
-            "the saved model was trained on all of these."
+            "Not measured. Compare with `importance=True` (`--importance`), or run `counterpoise explain` on "
+            "new rows. The rows of this comparison cannot be used again, because the saved model was trained "
+            "on all of them."
         )
         return text, []
     return "", []

@@ -113,20 +113,24 @@ def _decision(card: Mapping[str, Any]) -> Iterator[str | Table]:
         yield f"{common} threshold: {threshold['value']:.6g}."
     if threshold.get("spread"):
         low, high = (threshold["spread"][end] for end in ("low", "high"))
-        yield f"On resampled rows, the chosen threshold is between {low:.4g} and {high:.4g} (95% of bootstrap draws)."
+        yield f"On resampled rows, 95% of the chosen thresholds are between {low:.4g} and {high:.4g}."
     for key in ("text", "budgets", "review"):
         if threshold.get(key):
             yield str(threshold[key])
     if by := threshold.get("by"):
         own = [[value, f"{cut:.6g}"] for value, cut in by["thresholds"].items()]
-        few = [[value, f"{threshold['value']:.6g} (common: too few rows)"] for value in by["common"]]
+        few = [
+            [value, f"{threshold['value']:.6g} (the common threshold, because there were too few rows)"]
+            for value in by["common"]
+        ]
         yield Table((by["column"], "threshold"), [*own, *few])
     if labels := _labels_of(card):
         yield Table(("label", "threshold"), [[one["label"], _number(one["value"])] for one in labels])
     if unit := card.get("unit"):
         yield (
-            f"Units ({' + '.join(unit['columns'])}) get one decision each, by the {unit['aggregate']} of their rows' "
-            f"probabilities, calibrated on {unit['count']:,} units. {unit['threshold']['text']}"
+            f"Each unit ({' + '.join(unit['columns'])}) gets one decision, by the {unit['aggregate']} of the "
+            f"probabilities of its rows. This value is calibrated on {unit['count']:,} units. "
+            f"{unit['threshold']['text']}"
         )
         if unit.get("metrics"):
             yield "Scores of units:"
@@ -165,7 +169,9 @@ def _evaluation(evaluation: Mapping[str, Any]) -> Iterator[Section]:
         blocks += [f"{units['count']:,} units ({' + '.join(units['columns'])}):", _scores(units["metrics"])]
     if review := evaluation.get("review"):
         share, error = (with_ends(review[key]) for key in ("share", "error"))
-        blocks.append(f"Share of rows for a human: {share}. Share of wrong decisions among the others: {error}.")
+        blocks.append(
+            f"Share of rows that go to a human: {share}. Share of wrong decisions among the other rows: {error}."
+        )
     yield Section("Scores on other rows", blocks)
     yield from (_group(table) for table in evaluation.get("by", ()))
 
@@ -185,7 +191,7 @@ def _group(table: Mapping[str, Any]) -> Section:
         differences = [
             [v["value"], *(with_ends(v["differences"][key], signed=True) for key in keys)] for v in differing
         ]
-        blocks.append(f"Differences from {table['reference']}, with 95% CIs that are simultaneous in each column:")
+        blocks.append(f"Differences from {table['reference']}. The 95% CIs of a column hold together:")
         blocks.append(Table((table["column"], *(OF_GROUP[key] for key in keys)), differences))
     return Section(f"By {table['column']}, class {table['class']}", blocks)
 
@@ -193,12 +199,16 @@ def _group(table: Mapping[str, Any]) -> Section:
 def _limits(card: Mapping[str, Any]) -> Iterator[str | Table]:
     if card.get("needs_calibration"):
         yield (
-            "Training changed the probabilities in a way that cannot be subtracted. They were corrected on the rows "
-            "that chose the threshold. Check the calibration slope before you rely on them."
+            "The strategy changed the probabilities in a way that no formula can reverse. The rows that "
+            "chose the threshold were also used to correct the probabilities. Check the calibration slope "
+            "before you rely on these probabilities."
         )
     if card.get("threshold", {}).get("word") == "estimate":
-        yield "The aim of the threshold is an estimate. For a guarantee, set guarantee_rows= and confidence=."
-    yield "Probabilities are for the class proportions of the training data. For other proportions, pass prior=."
+        yield (
+            "The threshold was chosen on a sample, so it may miss its aim on new rows. For a guarantee, set "
+            "guarantee_rows= and confidence=."
+        )
+    yield "Probabilities assume the class proportions of the training data. For other proportions, pass prior=."
     yield "Scores apply to rows like the training rows. Monitor new rows with cp.monitor. Evaluate each relevant group."
 
 

@@ -17,8 +17,8 @@ Record = Mapping[str, Any]
 Fact = tuple[str, Any]
 
 BUDGETS = {
-    "steps": "every strategy may take as many optimizer steps as the baseline",
-    "epochs": "every strategy trains for the same number of epochs, whatever the number of steps",
+    "steps": "every strategy can use as many optimizer steps as the baseline",
+    "epochs": "every strategy trains for the same number of epochs, so the number of steps can differ",
 }
 
 
@@ -140,7 +140,7 @@ def method_facts(record: Record) -> list[Fact]:
         ("Cross-validation", f"{folds}, {repeats} {'repeat' if repeats == 1 else 'repeats'}" if folds else None),
         ("Split", given and ", ".join(f"{words.count(rows)} {what} rows" for what, rows in given.items())),
         ("Label delay", delay and words.delay(delay)),
-        ("Nested", inside and f"{inside['inner_folds']} inner folds in each, which repeat the choice"),
+        ("Nested", inside and f"{inside['inner_folds']} inner folds in each training fold choose the strategy again"),
         ("Costs", costs and f"{words.prices(costs)}; all strategies except the baseline minimize the expected cost"),
         ("Tuning", _tuning(how)),
         ("Limit", _limit(how)),
@@ -175,7 +175,10 @@ def _limit(how: Mapping[str, Any]) -> str | None:
     what = (
         "seconds of training (results depend on the machine)" if how.get("time_limited") else "steps over all networks"
     )
-    return f"{words.count(how['limit'])} {what}; weaker strategies were stopped early, by their early-stopping rows"
+    return (
+        f"{words.count(how['limit'])} {what}; strategies with a worse loss on the early-stopping rows were "
+        "stopped early"
+    )
 
 
 def plain(value: Any) -> str | None:

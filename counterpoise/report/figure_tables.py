@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from counterpoise.core.titles import PER, capital, metric_name
+from counterpoise.core.titles import PER, metric_name
 from counterpoise.report import figures, words
 from counterpoise.report.audit import measured_on
 from counterpoise.report.captioned import Figure, captioned
@@ -30,7 +30,7 @@ THRESHOLDS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 ORDER = ("pr", "calibration", "froc", "dice_images", "gain", "roc", "decision", "folds", "training", "learning",
          "importance")  # fmt: skip
 OPEN = ("pr", "calibration")
-BANDS = "Bands: pointwise 95% CIs from resampled test rows."
+BANDS = "Bands are 95% CIs at each point, from resampled test rows."
 
 
 def all_figures(record: Record) -> dict[str, Figure]:
@@ -58,8 +58,8 @@ def precision_recall(record: Record) -> Figure:
     """Precision against recall, and the best precision at chosen recalls."""
     many = has_panels(record)
     caption = (
-        f"Higher is better. Each panel shows one class against the rest{_whose(record)}. Random guessing has the share "
-        "of the class."
+        f"Higher is better. Each panel compares one class with all other classes{_whose(record)}. The "
+        "precision of random guessing equals the share of the class."
         if many
         else "Higher is better. Markers show each strategy at its own threshold (baseline: 0.5). The dashed line, "
         f"{words.share(prevalence(record))}, is random guessing. Baseline and Tuned threshold use the same network, so "
@@ -94,11 +94,12 @@ def operating(record: Record) -> Figure:
 def gain(record: Record) -> Figure:
     """How many of the rare cases are among the highest scores."""
     many = has_panels(record)
-    axis = " Square-root x-axis." if "type" in rare_scale(record) else ""
+    axis = " The horizontal axis has a square-root scale." if "type" in rare_scale(record) else ""
     cases = "of a class" if many else f"of {rarest(record)['label']!r}"
     caption = (
-        f"Share of the cases {cases} found if you review only the highest-scored cases{_whose(record)}. Higher is "
-        f"better. Dashed line: random review.{axis} {BANDS}"
+        f"The curve shows the share of the cases {cases} that you find if you review only the cases with the "
+        f"highest scores{_whose(record)}. Higher is better. The dashed line is a review in random "
+        f"order.{axis} {BANDS}"
     )
     rows = [
         [*who, *(_interpolated(curve, "share", "found", s) for s in SHARES)] for who, curve in _curves(record, "gain")
@@ -111,8 +112,10 @@ def decision(record: Record) -> Figure:
     """Net benefit of acting on the scores, compared with acting on all or on none."""
     many = has_panels(record)
     caption = (
-        "Net benefit as a share of a perfect model's. Higher is better. The threshold encodes your costs: at 0.1, one "
-        f"case found is worth 9 false positives{_whose(record)}. Dashed: act on every case. Zero: act on none. {BANDS}"
+        "Net benefit is the cases found minus the false positives, weighted by their costs. A perfect model "
+        "has the net benefit 1. Higher is better. The threshold stands for your costs: at 0.1, one case found is worth "
+        f"9 false positives{_whose(record)}. The dashed line is an alert for every case. At zero, no case "
+        f"gets an alert. {BANDS}"
     )
     rows = [
         [*who, *(_interpolated(curve, "threshold", "benefit", t, PER, 1) for t in THRESHOLDS)]
@@ -127,12 +130,12 @@ def calibration(record: Record) -> Figure:
     """Observed against predicted share before and after the correction, bin by bin."""
     many = has_panels(record)
     what = "the predicted class" if many else repr(rarest(record)["label"])
-    scale = " Square-root axes." if not many and prevalence(record) < 0.2 else ""
+    scale = " Both axes have a square-root scale." if not many and prevalence(record) < 0.2 else ""
     caption = (
-        f"Predicted probability of {what} and observed frequency, before (dashed, squares) and after correction "
-        f"(solid, "
-        "circles). The diagonal is perfect calibration. The table lists what corrected each strategy. Bins have equal "
-        f"sums of probability. Bars: 95% CIs.{scale}"
+        f"Predicted probability of {what} (horizontal) and observed frequency (vertical). Dashed lines with "
+        "squares are before the correction, and solid lines with circles are after it. On the diagonal, "
+        f"calibration is perfect. All bins have the same sum of probabilities. Bars are 95% CIs.{scale} The "
+        "table names the correction of each strategy."
     )
     rows = [
         [
@@ -159,8 +162,8 @@ def folds(record: Record) -> Figure:
         if s.get("folds")
     ]
     caption = (
-        f"{capital(key)} in each fold (circles), mean (tick), and 95% CI (band). Test rows were not used for training "
-        "or tuning."
+        f"Circles show the {key} in each fold. Ticks show the mean, and bands the 95% CI. Test rows were not "
+        "used for training or tuning."
     )
     return captioned(
         "Fold by fold",

@@ -52,8 +52,9 @@ def importance_figure(importance: Importance, of: str = "") -> Figure:
     """The figure with its caption, and the table of all columns; `of` says what was measured."""
     more = len(importance["columns"]) - MOST_DRAWN
     caption = (
-        "Average precision that the model loses if the values of a column are shuffled between rows. The model needs "
-        "columns with long bars. Lines are 95% CIs. Columns with the same information hide each other."
+        "Each bar shows the average precision that the model loses if the values of the column are shuffled "
+        "between rows. The longer the bar, the more the model needs the column. Lines are 95% CIs. If two "
+        "columns contain the same information, both can look unimportant."
         + (f" The table also has the other {more:,} columns." if more > 0 else "")
         + (f" {of}" if of else "")
     )

@@ -111,7 +111,7 @@ class Plots:
         """Draw the average precision lost without each column (`compare(importance=True)`)."""
         importance = (self._record.get("audit") or {}).get("importance")
         if not importance:
-            raise OptionError("The importance of columns was not measured. Compare with importance=True.")
+            raise OptionError("The importance of columns was not measured. Run the comparison with importance=True.")
         return Plot(importance_spec(importance))
 
     def _plot(self, make: Callable[..., Spec], strategies: Names) -> Plot:

@@ -41,9 +41,9 @@ def dice_spec(record: Record) -> Spec:
 def _froc(record: Record) -> Figure:
     """The figure of lesions found against false positives per image, with its table."""
     caption = (
-        "Higher is better. A finding is a connected region of the decision, at each strategy's own threshold; it is "
-        "ranked by its largest probability. It hits a lesion if their overlap (IoU) is at least 0.1. The curve ends "
-        "at the last finding."
+        "Higher is better. A finding is a connected region that the model predicts at the strategy's own "
+        "threshold. Findings are ranked by their largest probability. A finding hits a lesion if the overlap "
+        "of the two (intersection over union, IoU) is at least 0.1. The curve ends at the last finding."
     )
     rows = [
         [*who, *(_value_within(curve, "false_positives", "lesion_recall", n) for n in FALSE_POSITIVES)]
@@ -59,8 +59,9 @@ def _froc(record: Record) -> Figure:
 def _dice_images(record: Record) -> Figure:
     """The figure of the Dice coefficients of single images, with its table."""
     caption = (
-        "Higher is better. Share of the test images with the class whose Dice coefficient is at least the value below, "
-        "at each strategy's own threshold."
+        "Higher is better. The curve shows the share of test images whose Dice coefficient reaches the value "
+        "on the horizontal axis. The Dice coefficient is the overlap of the predicted and the true mask, "
+        "from 0 to 1. Only images that contain the class count. Each strategy decides at its own threshold."
     )
     rows = [
         [*who, *(_share_above(curve, dice) for dice in DICES)] for who, curve in _curves(record, "dice_images")

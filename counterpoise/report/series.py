@@ -73,7 +73,7 @@ def drawn(record: Mapping[str, Any], strategies: Sequence[str] | None = None) ->
         raise OptionError("The record contains no curves. Add a 'curves' entry made by report.curves_of.")
     unknown = [name for name in strategies or () if name not in able]
     if unknown:
-        raise OptionError(f"There are no curves of a strategy {unknown[0]!r}.{did_you_mean(unknown[0], able)}")
+        raise OptionError(f"The record contains no curves of strategy {unknown[0]!r}.{did_you_mean(unknown[0], able)}")
     return {name: style for name, style in able.items() if strategies is None or name in strategies}
 
 

@@ -206,7 +206,9 @@ def _checked(
     ]
     if wrong or y.ndim != 1 or len(y) == 0:
         given = "".join(f", {w}" for w in wrong)
-        raise OptionError(f"y has shape {y.shape}{given}. Expected one label per row, and as many rows everywhere.")
+        raise OptionError(
+            f"y has shape {y.shape}{given}. Expected one label per row, and the same number of rows in all inputs."
+        )
     if max_points < 2:
         raise OptionError(f"max_points is {max_points}. Expected 2 or more.")
     for name, codes in (("y", y), ("decision", decision)):
@@ -217,7 +219,7 @@ def _checked(
     for name, values in (("raw", raw), ("proba", proba)):
         if not (np.isfinite(values).all() and values.min() >= 0 and values.max() <= 1 + 1e-6):
             raise OptionError(
-                f"{name} must contain probabilities between 0 and 1; apply a softmax or sigmoid to scores."
+                f"{name} must contain probabilities between 0 and 1. Apply a softmax or sigmoid to scores first."
             )
     return y.astype(np.int64), raw, proba, decision.astype(np.int64)
 

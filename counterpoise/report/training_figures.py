@@ -89,8 +89,8 @@ def _losses(record: Record) -> Figure:
                     [style.title, str(m + 1), words.count(step), words.number(best, 4), words.number(known[-1][0], 4)]
                 )
     caption = (
-        "Log loss on the early-stopping rows, after correction, one line per network. Lower is better. These rows are "
-        "not used for scoring."
+        "Each line is the log loss of one network on the early-stopping rows, after correction. Lower is "
+        "better. These rows are not used for scoring."
     )
     heads = ["Strategy", "Member", "Best step", "Best log loss", "Last log loss"]
     return captioned("Training", caption, training_spec(record), heads, rows, "Best step of every member")
@@ -104,9 +104,9 @@ def _recalls(record: Record) -> Figure:
     ]
     many = len(record["data"]["classes"])
     caption = (
-        "Share of each class that is predicted if the most probable class wins, on the early-stopping rows"
+        "Recall of each class on the early-stopping rows, if the most probable class is predicted"
         + (f", for the {MOST_CLASSES} rarest classes. " if many > MOST_CLASSES else ". ")
-        + "A rare class often stays near 0 here; a tuned threshold finds it."
+        + "A rare class often stays near 0 here. With a tuned threshold, its recall is higher."
     )
     heads = ["Strategy", "Class", "Member", "Best recall", "Last recall"]
     return captioned("Recall while training", caption, class_recall_spec(record), heads, rows, "Recall")

@@ -133,7 +133,7 @@ def prices(costs: Mapping[str, Any]) -> str:
         >>> prices({"cost_fp": 1.0, "cost_fn": 20.0})
         'a false positive costs 1, a missed case costs 20'
         >>> prices({"cost_column": "amount", "cost_fp": 5.0, "mean_amount": 80.0})
-        "a false positive costs 5, a missed case costs its 'amount' (mean 80)"
+        "a false positive costs 5, a missed case costs the amount in column 'amount' (mean 80)"
         >>> prices({"matrix": [[0.0, 2.0], [9.0, -1.0]]})
         'a matrix, true class by decided class: 0, 2; 9, -1'
     """
@@ -141,7 +141,7 @@ def prices(costs: Mapping[str, Any]) -> str:
         rows = "; ".join(", ".join(f"{cost:,.6g}" for cost in row) for row in costs["matrix"])
         return f"a matrix, true class by decided class: {rows}"
     if "cost_column" in costs:
-        missed = f"a missed case costs its {costs['cost_column']!r} (mean {costs['mean_amount']:,.4g})"
+        missed = f"a missed case costs the amount in column {costs['cost_column']!r} (mean {costs['mean_amount']:,.4g})"
         return f"a false positive costs {count(costs['cost_fp'])}, {missed}"
     return f"a false positive costs {count(costs['cost_fp'])}, a missed case costs {count(costs['cost_fn'])}"
 
@@ -151,12 +151,13 @@ def delay(values: Mapping[str, Any]) -> str:
 
     Example:
         >>> delay({"delay": 30.0, "left_out": [1200, 900]})
-        '30 days, or units of time. Rows with labels not yet known at the start of a test period: 1,200, 900 by fold.'
+        '30 days, or units of the time column. Training rows left out in each fold, because their label was not yet
+        known when the test period started: 1,200, 900.'
     """
     rows = ", ".join(count(n) for n in values["left_out"])
     return (
-        f"{values['delay']:g} days, or units of time. Rows with labels not yet known at the start of a test period: "
-        f"{rows} by fold."
+        f"{values['delay']:g} days, or units of the time column. Training rows left out in each fold, because "
+        f"their label was not yet known when the test period started: {rows}."
     )
 
 

@@ -90,7 +90,7 @@ class Elements:
     kind = "elements"
     independent = False
     per_element = many_per_row = True
-    what = "a class per element"
+    what = "a class per element (pixel or step)"
     default = strategy_sets.DEFAULT["elements"]
     strategies = strategy_sets.ALL["elements"]
     losses: Mapping[str, Callable[..., Any]] = LOSSES
@@ -147,8 +147,8 @@ class Elements:
         plan = make(np.arange(n), sample_weight=mass.astype(np.float64), classes=range(n))
         if np.any(plan.drawn != 1) or plan.needs_features or plan.deferred or not np.any(plan.class_weights != 1):
             raise OptionError(
-                f"Plan {plan.name!r} draws or creates rows by class, but these rows have a class per element. "
-                "Choose, for example, class_weight or oversample."
+                f"Plan {plan.name!r} draws or creates rows by class, but these rows have a class per element "
+                "(pixel or step). Choose, for example, class_weight or oversample."
             )
         return element_plan(counts, plan.class_weights, name=plan.name, sample_weight=sample_weight)
 
@@ -158,8 +158,8 @@ class Elements:
             return loss
         if name in element_losses.UNWEIGHTED:
             raise OptionError(
-                f"The loss {name!r} has no value per element, so class weights cannot be applied. Choose a strategy "
-                f"without class weights, or one with cross-entropy."
+                f"The loss {name!r} has no value per element (pixel or step), so class weights cannot be "
+                "applied. Choose a strategy without class weights, or a strategy with cross-entropy."
             )
         return name, {**constants, "weights": plan.element_weights.tolist()}
 
@@ -216,7 +216,8 @@ class Elements:
 
     def unit_proba(self, proba: Array, units: Units) -> Array:
         raise OptionError(
-            "unit is for one class or several labels per row, but these rows have a class per element. Leave unit out."
+            "unit= is for one class or several labels per row, but these rows have a class per element "
+            "(pixel or step). Remove unit=."
         )
 
     def log_p_of(self, proba: Array) -> Array:
@@ -241,8 +242,8 @@ class Elements:
     ) -> Rule:  # fmt: skip
         if confidence is not None:
             raise OptionError(
-                "confidence= needs independent rows, but the elements of a row are not independent. Leave "
-                "confidence out. The threshold is then an estimate."
+                "confidence= needs independent rows, but the elements (pixels or steps) of a row are not "
+                "independent. Remove confidence=. The threshold is then an estimate."
             )
         if len(aim) == 1 and (name := next(iter(aim))) in WHOLE:
             return _by_lesions(rule, scores, Aim(name, tuple(np.ravel(aim[name]).astype(float).tolist())))
@@ -278,11 +279,11 @@ class Elements:
 def _by_lesions(rule: Rule, scores: Mapping[str, Array], goal: Aim) -> Rule:
     """The rule with a threshold chosen on the lesions of whole rows (see `decide.lesion_threshold`)."""
     if len(rule.prior) > 2:
-        raise OptionError(f"{goal.name} is for two classes, but there are {len(rule.prior)}. Choose another aim.")
+        raise OptionError(f"{goal.name}= is for two classes, but there are {len(rule.prior)}. Choose another aim.")
     if "lesions" not in scores:
         raise OptionError(
-            f"{goal.name} needs lesions of images that were not used for training, which this classifier lacks. Train "
-            "it with cp.fit or cp.compare; an ensemble needs vote='soft' or 'log'."
+            f"{goal.name}= needs lesions of images that were not used for training, which this classifier "
+            "lacks. Train the classifier with cp.fit or cp.compare. An ensemble needs vote='soft' or 'log'."
         )
     return lesion_threshold(rule, scores["lesions"], goal)
 

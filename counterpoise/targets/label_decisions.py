@@ -56,8 +56,8 @@ def with_pooled_thresholds(
 def _pooled_note(problem: Problem) -> str:
     count = int(problem.y.sum())
     return (
-        f"The label has {count} positive{'s' * (count != 1)}, fewer than {FEW}. Its threshold was chosen on all labels "
-        "together."
+        f"The label has {count} positive{'s' * (count != 1)}, fewer than {FEW}. Its threshold was therefore "
+        "chosen on all labels together."
     )
 
 
@@ -116,9 +116,9 @@ def _by_label(name: str, value: Any, classes: Sequence[Any]) -> dict[int, Any]:
         return dict.fromkeys(range(len(known)), value)
     for label in value:
         if label not in known:
-            raise OptionError(f"{name} names {label!r}, which is not a label.{did_you_mean(label, known)}")
+            raise OptionError(f"{name}= names {label!r}, which is not a label.{did_you_mean(label, known)}")
     if not value:
-        raise OptionError(f"{name} names no label. Expected a value for one label or more.")
+        raise OptionError(f"{name}= names no label. Expected a value for one label or more.")
     return {known.index(label): own for label, own in value.items()}
 
 
@@ -166,6 +166,6 @@ def describe(rule: LabelRules, rows: int, classes: Sequence[Any], of: str = "row
         "word": words[0] if len(words) == 1 else "estimate",
         "text": sentences[0]
         if len(sentences) == 1
-        else "Each label has its own threshold. See the entry of the label.",
+        else "Each label has its own threshold, which is in the entry of the label.",
         "labels": each,
     }

@@ -31,9 +31,7 @@ def choose(
     """The rule with the threshold of one aim (see `Classifier.decide`)."""
     if len(aim) != 1:
         given = ", ".join(aim) or "none"
-        raise OptionError(
-            f"The aims are: {given}. Expected exactly one aim. Pass one, for example decide(recall_floor=0.95)."
-        )
+        raise OptionError(f"Aims passed: {given}. Expected exactly one aim, for example decide(recall_floor=0.95).")
     ((name, value),) = aim.items()
     if isinstance(value, Mapping):
         value = _by_class(name, value, classes)
@@ -49,7 +47,10 @@ def choose(
     if confidence is None:
         return _estimated(rule, scores, name, value)
     if name not in GUARANTEED:
-        raise OptionError(f"{name} cannot have a confidence. Expected {' or '.join(GUARANTEED)}. Leave confidence out.")
+        raise OptionError(
+            f"confidence= cannot be combined with {name}=. Expected "
+            f"{' or '.join(f'{goal}=' for goal in GUARANTEED)}. Remove confidence=."
+        )
     if len(rule.prior) > 2:
         return _guaranteed_classes(rule, scores, name, value, confidence)
     return _with_guarantee(rule, scores, name, float(value), confidence)
@@ -58,16 +59,15 @@ def choose(
 def _by_hand(rule: Rule, name: str, value: Any, confidence: float | None) -> float:
     """A threshold as the user gave it, checked."""
     if name == "given":
-        raise OptionError(f"The aim is given={value!r}. A threshold of your own is set by decide(threshold=0.2).")
+        raise OptionError(f"given={value!r} is not an aim. To set a threshold of your own, use decide(threshold=0.2).")
     if confidence is not None:
         raise OptionError(
-            "A threshold set by hand cannot have a confidence. Expected "
-            f"{' or '.join(GUARANTEED)} with a confidence. Leave confidence out."
+            "confidence= cannot be combined with threshold=. Expected "
+            f"{' or '.join(f'{goal}=' for goal in GUARANTEED)} with confidence=. Remove confidence=."
         )
     if len(rule.prior) > 2:
         raise OptionError(
-            f"There are {len(rule.prior)} classes. A threshold needs two classes. Pass costs, or an aim such as "
-            f"f1=True."
+            f"A threshold needs two classes, but there are {len(rule.prior)}. Pass costs=, or an aim such as f1=True."
         )
     number = isinstance(value, (int, float, np.number)) and not isinstance(value, (bool, np.bool_))
     if not (number and 0 <= value <= 1):
@@ -79,13 +79,17 @@ def _by_class(name: str, value: Mapping[Any, float], classes: Sequence[Any]) -> 
     """Floors by label as one number per class, 0 for none; with two classes that of the positive."""
     known = list(classes)
     if name != "recall_floor":
-        raise OptionError(f"{name} was given a number for each label. Only recall_floor takes these. Pass one value.")
+        raise OptionError(
+            f"{name}= was given a number for each label. Only recall_floor= can have one number per label. "
+            "Pass one value."
+        )
     for label in value:
         if label not in known:
             raise OptionError(f"There is no class {label!r}.{did_you_mean(label, known)}")
     if len(known) == 2 and known[0] in value:
         raise OptionError(
-            f"recall_floor is {dict(value)}. With two classes it is the floor of {known[1]!r}. Pass one number."
+            f"recall_floor is {dict(value)}. With two classes, recall_floor is the minimum recall of "
+            f"{known[1]!r}. Pass one number."
         )
     floors = tuple(float(value.get(label, 0.0)) for label in known)
     return floors[1] if len(known) == 2 else floors
@@ -160,8 +164,8 @@ def _guaranteed_classes(rule: Rule, scores: Mapping[str, Array], name: str, valu
     """Offsets for recall floors: their order from the rows that fitted the rule, the choice from those kept out."""
     if name != "recall_floor" or rule.vote == "hard":
         raise OptionError(
-            "With more than two classes, only recall_floor can be guaranteed, and not with vote='hard'. Leave "
-            "confidence out."
+            "With more than two classes, only recall_floor= can be guaranteed, and not with vote='hard'. "
+            "Remove confidence=."
         )
     goal = Aim(name, tuple(np.broadcast_to(np.asarray(value, dtype=np.float64), (len(rule.prior),)).tolist()))
     fitted, weight = pooled_log_proba(rule, list(scores["log_p"].astype(np.float64))), scores.get("weight")
@@ -226,8 +230,8 @@ def by_entry(by: GroupThresholds) -> dict[str, Any]:
 
 def _note(word: str, aim: str, rows: str) -> str:
     return {
-        "given": "The costs were given: the prediction has the lowest expected cost."
+        "given": "The costs were given. The model chooses the decision with the lowest expected cost."
         if aim == "costs"
         else "The threshold was given.",
-        "default": "The default: 0.5 for two classes, otherwise the most probable class.",
-    }.get(word) or (f"Chosen for {in_words(aim)} on {rows}: an estimate, not a guarantee.")
+        "default": "This is the default: 0.5 for two classes, otherwise the most probable class.",
+    }.get(word) or (f"The threshold was chosen for {in_words(aim)} on {rows}. This is an estimate, not a guarantee.")

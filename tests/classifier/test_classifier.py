@@ -126,7 +126,7 @@ def test_deciding_again_trains_nothing(clf):
         ({"threshold": 1.2}, r"threshold is 1\.2\. Expected a probability"),
         ({"threshold": True}, "threshold is True. Expected a probability"),
         ({"threshold": "0.2"}, "threshold is '0.2'. Expected a probability"),
-        ({"threshold": 0.2, "confidence": 0.95}, "set by hand cannot have a confidence"),
+        ({"threshold": 0.2, "confidence": 0.95}, "confidence= cannot be combined with threshold="),
         ({"given": True}, r"decide\(threshold=0\.2\)"),
     ],
 )
@@ -261,9 +261,9 @@ def _plain():
     ("rows", "words"),
     [
         (np.zeros((0, 3)), r"x has shape \(0, 3\), so it has no rows"),
-        (np.zeros((4, 7)), r"x has shape \(4, 7\), but this classifier takes \(N, 3\)"),
-        (np.zeros(3), r"x has shape \(3,\), but this classifier takes \(N, 3\)"),
-        ((np.zeros((4, 3)), np.zeros((4, 3))), r"x has 2 inputs, but this classifier takes 1"),
+        (np.zeros((4, 7)), r"x has shape \(4, 7\), but this classifier needs shape \(N, 3\)"),
+        (np.zeros(3), r"x has shape \(3,\), but this classifier needs shape \(N, 3\)"),
+        ((np.zeros((4, 3)), np.zeros((4, 3))), r"x has 2 inputs, but this classifier needs 1"),
     ],
 )
 def test_arrays_that_do_not_fit(plain, rows, words):

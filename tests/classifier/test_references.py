@@ -341,7 +341,7 @@ def test_trust_on_the_command_line(tmp_path, monkeypatch):
     check_refusal(run_command("predict", "m.keras", "rows.csv"), "--trust my_layers:Twice")
     done = run_command("predict", "m.keras", "rows.csv", *trust)
     assert (done.code, done.out.count("\n")) == (0, 81)
-    check_refusal(run_command("predict", "m.keras", "rows.csv", "--trust", "my_layers"), "expected module:Class")
+    check_refusal(run_command("predict", "m.keras", "rows.csv", "--trust", "my_layers"), "Expected module:Class")
     check_refusal(run_command("predict", "m.keras", "rows.csv", "--trust", "my_layers:Twic"), "Did you mean 'Twice'")
     check_refusal(run_command("predict", "m.keras", "rows.csv", "--trust", "no_layers:Twice"), "no module 'no_layers'")
     check_refusal(run_command(*train, "--model", "mlp", *trust), "does not read a file, so --trust has no effect")

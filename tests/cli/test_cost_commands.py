@@ -49,7 +49,7 @@ def test_thresholds_by_group(counterpoise, payments, tmp_path):
     pl.concat([rows, rows.with_columns(pl.col("speed") + 0.1)]).write_csv(tmp_path / "sites.csv")
     how = ("train", tmp_path / "sites.csv", "--target", "fraud", "--strategy", "none", "--model", "mlp", "--epochs", 2,
            "--folds", 2, "--drop", "site", "--threshold-by", "site", "--out", tmp_path / "m.keras")  # fmt: skip
-    assert "--threshold-by requires one of" in counterpoise(*how).err
+    assert "--threshold-by requires --recall-floor" in counterpoise(*how).err
     done = counterpoise(*how, "--recall-floor", 0.8)
     assert done.code == 0, done.err
     assert "may be unlawful" in done.out + done.err
@@ -65,7 +65,7 @@ def test_costs_are_given_once(tmp_path):
     assert costs_of(None, "amount", 1.0, None) == {"cost_column": "amount", "cost_fp": 1.0}
     for given, match in (
         ((None, None, 1.0, None), "--cost-fp must be used together with --cost-fn or --cost-column"),
-        ((None, None, None, 2.0), "--cost-fp and --cost-fn must be used together"),
+        ((None, None, None, 2.0), "--cost-fn must be used together with --cost-fp"),
         ((None, "amount", None, None), "--cost-fp and --cost-column must be used together"),
         ((None, "amount", 1.0, 2.0), "--cost-column and --cost-fn cannot be combined"),
         ((tmp_path, None, 1.0, None), "--costs and --cost-fp cannot be combined"),

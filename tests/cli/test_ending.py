@@ -52,7 +52,7 @@ def ended(capsys, error: BaseException | None, code: object = None) -> tuple[obj
         (IsADirectoryError(errno.EISDIR, "Is a directory", "d\udcff"), 2, "counterpoise: d\\xff: Is a directory.\n"),
         (OpError("SaveV2: /x; No space left on device [Op:SaveV2]"), 2, "No space left on device. Free some space"),
         (MemoryError(), 2, "counterpoise: There is not enough memory."),
-        (UnicodeEncodeError("utf-8", "d\udcff", 1, 2, "surrogates not allowed"), 2, "cannot be written as utf-8"),
+        (UnicodeEncodeError("utf-8", "d\udcff", 1, 2, "surrogates not allowed"), 2, "cannot be encoded as utf-8"),
         (PanicException("called `unwrap` on a `None` value\nmore"), 2, "counterpoise: polars stopped: called"),
         (
             PanicException('Os { code: 24, kind: TooManyOpenFiles, message: "Too many open files" }'), 2,

@@ -92,7 +92,7 @@ def test_unlabeled_rows(root):
     assert record["classes"][1]["low"] <= record["classes"][1]["share_now"] <= record["classes"][1]["high"]
     assert [c["label"] for c in record["classes"]] == ["False", "True"]
     output = run("evaluate", root / "m.keras", root / "new.csv", "--unlabeled").stdout
-    assert "the threshold" in output
+    assert "The threshold" in output
     assert "becomes" not in output  # the shares may be what they were
     assert "--prior" not in output
 
@@ -104,11 +104,11 @@ def test_a_moved_share_moves_the_threshold():
         "classes": [{}, {"share_before": 0.2, "share_now": 0.08, "low": 0.05, "high": 0.1}],
     }
     assert _advice(record) == [
-        "threshold 0.4 becomes 0.2",
-        "for rows like these: counterpoise predict ... --prior 0.08",
+        "The threshold 0.4 becomes 0.2.",
+        "For rows like these, run: counterpoise predict ... --prior 0.08",
     ]
     record["classes"][1]["high"] = 0.2
-    assert _advice(record) == ["the threshold 0.4 stays"]
+    assert _advice(record) == ["The threshold 0.4 stays, because the class proportions have not clearly changed."]
 
 
 def test_card_pages(root, tmp_path):
@@ -122,7 +122,7 @@ def test_card_pages(root, tmp_path):
         assert words in text, words
     assert "<h2>By sex, class True</h2>" in html
     assert "<script" not in html
-    with pytest.raises(OptionError, match="ends in neither"):
+    with pytest.raises(OptionError, match=r"must end in \.html or \.md"):
         run("card", root / "m.keras", "--out", tmp_path / "card.pdf")
     with pytest.raises(OptionError, match="--evaluation"):
         run("card", root / "m.keras", "--evaluation", root / "rows.csv", "--out", tmp_path / "x.html")
@@ -179,7 +179,7 @@ def test_train_with_a_guarantee(root, tmp_path):
         "train", root / "rows.csv", "--target", "ill", "--strategy", "none", "--epochs", 2, "--guarantee-rows", 0.4,
         "--model", "mlp", "--recall-floor", 0.8, "--confidence", 0.9, "--out", tmp_path / "m.keras",
     )  # fmt: skip
-    assert "guaranteed by" in done.stdout
+    assert "This is guaranteed by" in done.stdout
     assert cp.load(tmp_path / "m.keras").card["threshold"]["word"] == "guarantee"
 
 
@@ -205,7 +205,7 @@ def test_train_decides_by_costs_and_leaves_rows_to_a_human(root, tmp_path):
     done = run(*how, "--costs", tmp_path / "costs.json", "--out", tmp_path / "m.keras")
     assert "decision threshold 0.04762 (chosen for costs)" in done.stdout
     done = run(*how, "--review-alpha", 0.2, "--out", tmp_path / "m.keras")
-    assert "go to a human. On average, at most a share 0.2 of each class is decided wrongly" in done.stdout
+    assert "goes to a human. On average, at most a share 0.2 of each class is decided wrongly" in done.stdout
     with pytest.raises(OptionError, match="--costs and --alerts cannot be combined"):
         run(*how, "--costs", tmp_path / "costs.json", "--alerts", 5, "--out", tmp_path / "m.keras")
 
@@ -214,7 +214,7 @@ def test_train_decides_by_a_column(root, tmp_path):
     how = ("--target", "ill", "--model", "mlp", "--epochs", 2, "--strategy", "none", "--out", tmp_path / "m.keras")
     costs = ("--cost-column", "amount", "--cost-fp", 2)
     done = run("train", root / "amounts.csv", *how, *costs, "--drop", "amount", "--review-alpha", 0.2)
-    assert "A missed case costs its 'amount', a false positive costs 2." in done.stdout
+    assert "A missed case costs the amount in column 'amount', and a false positive costs 2." in done.stdout
     clf = cp.load(tmp_path / "m.keras")
     assert {c.name for c in clf.schema.columns} == {"v", "sex"}
     assert "recall" in clf.card["metrics"]  # the amounts of the rows are stored with their scores
@@ -235,7 +235,7 @@ def test_train_decides_by_a_column(root, tmp_path):
         ("debts.csv", costs, "'amount' contains a negative value in rows 1, 2"),
         ("rows.csv", costs, "'amount' is not a column of"),
         ("amounts.csv", costs[:2], "--cost-column contains the cost of a missed case. Add --cost-fp"),
-        ("amounts.csv", (*costs, "--cost-fn", 2), "remove --cost-fn"),
+        ("amounts.csv", (*costs, "--cost-fn", 2), "Remove --cost-fn"),
         ("amounts.csv", (*costs, "--alerts", 5), "--cost-column and --alerts cannot be combined"),
     ):
         with pytest.raises(CounterpoiseError, match=match):

@@ -96,9 +96,9 @@ def test_evaluate_takes_the_sub_folders_as_labels(counterpoise, folder, model, t
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--size", 6, "--target", "y"), ("--target", "sub-folders")),
-        (("--size", 6, "--groups", "patient"), ("--groups", "sub-folders")),
-        (("--size", 6, "--root", "x"), ("--root", "sub-folders")),
+        (("--size", 6, "--target", "y"), ("--target", "one sub-folder per class")),
+        (("--size", 6, "--groups", "patient"), ("--groups", "one sub-folder per class")),
+        (("--size", 6, "--root", "x"), ("--root", "one sub-folder per class")),
         ((), ("--size",)),
         (("--size", 6, "--model", "mlp", "--skip-bad"), ("'mlp' is for tables", "'cnn'")),
         (("--size", 6, "--positive", "well", "--skip-bad"), ("well", "ill")),

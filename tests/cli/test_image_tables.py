@@ -74,7 +74,7 @@ def test_units_are_predicted_from_a_table_without_labels(counterpoise, folder, m
 def test_what_a_table_lacks_is_named(counterpoise, folder, model, tmp_path):
     pl.read_csv(folder / "new.csv").drop("age").write_csv(folder / "no_age.csv")
     assert "'age' is not a column" in counterpoise("predict", model, folder / "no_age.csv", "--images", "scan").err
-    assert "The model takes the columns" in counterpoise("predict", model, folder, "--skip-bad").err
+    assert "The model needs the columns" in counterpoise("predict", model, folder, "--skip-bad").err
     run = counterpoise("train", folder / "scans.csv", *QUICK, "--target", "dx", "--features", "dx", "--strategy",
                        "none", "--out", tmp_path / "x.keras")  # fmt: skip
     assert "'dx' cannot be a feature" in run.err
@@ -89,7 +89,7 @@ def test_the_features_of_the_model_file_may_be_typed_again_and_no_others(counter
     assert counterpoise(*table, "--features", "sex,age").out == counterpoise(*table).out
     run = counterpoise(*table, "--features", "age")
     assert run.code == 2
-    assert "the model file names age, sex. Leave --features out." in run.err
+    assert "the model file names age, sex. Remove --features." in run.err
 
 
 def test_scores_of_units_are_shown_beside_those_of_images(counterpoise, folder, model, tmp_path):

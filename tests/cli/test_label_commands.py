@@ -55,10 +55,10 @@ def test_compare_reads_separated_text(root, tmp_path):
         (("--target", "edema", "--missing", "absent"), "--missing is for several labels per row"),
         (("--target", "edema,mass", "--separator", "|"), "--separator is for one column"),
         (("--target", "edema,mas"), "Target 'mas' is not a column"),
-        (("--target", "edema,mass", "--positive", "1"), "positive is for one class per row"),
+        (("--target", "edema,mass", "--positive", "1"), "positive= is for one class per row"),
         (("--target", "edema,mass", "--missing", "gone"), "missing is 'gone'"),
         (("--target", "edema", "--uncertain", "zero"), "--uncertain is for several labels per row"),
-        (("--labels-prefix", "nobody"), "0 columns of t.csv start with it"),
+        (("--labels-prefix", "nobody"), "start of 0 column names of t.csv"),
         (("--labels-prefix", "e", "--target", "edema"), "--target and --labels-prefix cannot be combined"),
     ],
 )

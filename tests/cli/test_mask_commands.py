@@ -66,7 +66,7 @@ def test_masks_from_training_to_prediction(counterpoise, folder, tmp_path):
     assert counterpoise("predict", model, folder, "--out", tmp_path / "new.csv").code == 2
     inside = counterpoise("predict", model, folder, "--out", folder / "new")
     assert inside.code == 2
-    assert "whose images are read" in inside.err
+    assert "the folder of the images" in inside.err
 
 
 def test_the_imbalance_of_masks_is_measured(counterpoise, folder):

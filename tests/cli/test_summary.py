@@ -45,7 +45,10 @@ def test_what_predict_prints_is_what_the_table_has(two):
     table = cheap.predict_frame(p)
     proba, alert = table["probability"].to_numpy(), (table["decision"] == "ill").to_numpy()
     expected = 10_000 * np.mean(np.where(alert, 2 * (1 - proba) - 5 * proba, 30 * proba))
-    assert f"by the probabilities: {expected:,.0f}." in predicted(cheap, *FILES, table, Path("out.csv")).lines()[2]
+    assert (
+        f"computed from the probabilities: {expected:,.0f}."
+        in predicted(cheap, *FILES, table, Path("out.csv")).lines()[2]
+    )
 
 
 def test_more_classes_have_no_line_of_two():

@@ -102,7 +102,7 @@ def test_importance_of_the_models_of_folds_on_their_test_rows():
     assert importance["columns"][0]["columns"] == ["v"]
     assert importance["columns"][0]["importance"]["low"] > 0
     assert abs(importance["average_precision"] - comparison.leaderboard[0]["scores"]["average_precision"]["mean"]) < 0.1
-    with pytest.raises(OptionError, match="importance is for tables"):
+    with pytest.raises(OptionError, match="importance= is for tables"):
         cp.compare("mlp", rows.with_columns(two=pl.col("ill") == "yes"), ["ill", "two"], importance=True, **HOW)
 
 

@@ -82,7 +82,7 @@ def test_the_winner_decides_by_the_column(by_column, tmp_path):
     again = cp.load(tmp_path / "model.keras")
     assert (again.predict(rows) == comparison.best.predict(rows)).all()
     page = (tmp_path / "report.html").read_text()
-    assert "a missed case costs its &#39;amount&#39;" in page
+    assert "a missed case costs the amount in column &#39;amount&#39;" in page
     assert "Largest row" in page
     assert "largest_cost_share" not in page.split("<script")[0]
 
@@ -133,7 +133,7 @@ def test_refusals():
         ({"cost_column": "amount"}, "above 0 with cost_column"),
         ({"cost_fp": 5}, "requires cost_column"),
         ({"cost_column": "amount", "cost_fp": 5, "costs": (1, 2)}, "cannot be combined"),
-        ({"metric": "expected_cost"}, "there are no costs"),
+        ({"metric": "expected_cost"}, "needs costs, but none were passed"),
         ({"cost_column": "price", "cost_fp": 5}, "'price' is not a column"),
         ({"costs": {"yes": {"no": 1}, "maybe": {"no": 1}}}, "'maybe'"),
     ):

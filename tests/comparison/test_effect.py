@@ -157,6 +157,6 @@ def test_nobody_is_called_ahead_who_is_behind():
     verdict = assess({"none": {"roc_auc": none}, "other": {"roc_auc": other}}, folds=5, metric="roc_auc").verdict
     assert (verdict.winner, verdict.word) == ("none", "inconclusive")
     assert (
-        "0.600, and no strategy is significantly better. It ranks first; next is Other with 0.592"
+        "0.600, and no strategy is significantly better. It ranks first. The next strategy is Other with 0.592"
         in verdict.recommendation
     )

@@ -63,7 +63,7 @@ def test_heat_maps_stand_beside_the_pictures_of_a_saved_model():
     assert all(p["heat"].startswith("data:image/png") and p["heat"] != p["src"] for p in shown)
     page = cmp.html()
     assert all(p["heat"] in page for p in shown)
-    assert "orange pixels increase the probability of" in page
+    assert "Orange pixels increase the probability of" in page
     assert len(page) < 5_000_000
 
 

@@ -36,7 +36,8 @@ def test_a_clear_gain_is_better() -> None:
     assert (verdict.winner, verdict.word, verdict.not_different_from) == ("oversample", "better", ())
     assert verdict.headline == "Use Oversampling. It is significantly better than the baseline."
     assert (
-        "Its average precision 0.600 compares with 0.500 for the baseline (difference +0.100" in verdict.recommendation
+        "Its average precision is 0.600, compared with 0.500 for the baseline (difference +0.100"
+        in verdict.recommendation
     )
 
 
@@ -76,7 +77,7 @@ def test_a_noisy_gain_is_inconclusive_and_says_what_would_decide() -> None:
     verdict = assess(scores, folds=K).verdict
     assert (verdict.winner, verdict.word, verdict.not_different_from) == ("oversample", "inconclusive", ("none",))
     assert verdict.more_repeats is not None
-    assert f"(`--repeats {1 + verdict.more_repeats}`). That would probably settle" in verdict.next_step
+    assert f"(`--repeats {1 + verdict.more_repeats}`). This would probably settle" in verdict.next_step
     assert verdict.recommendation.startswith("Oversampling is not significantly better than the baseline")
     assert "so the baseline is likely worse" in verdict.evidence
     assert verdict.headline == "Inconclusive. Use Oversampling for now."

@@ -84,7 +84,7 @@ def test_folders_are_read_and_what_is_none_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("comparisons", "message"),
     [
-        ({}, "got no comparisons"),
+        ({}, "received no comparisons"),
         ({"a": 3}, "a is int. Expected a Comparison"),
         ({"a": comparison(0), "b": comparison(0, metric="roc_auc")}, "Pass one as metric="),
     ],

@@ -18,7 +18,7 @@ def test_effect_of_two_confusion_matrices() -> None:
     assert text.endswith("14 more 'ill' found, 60 more false positives, cost unchanged.")
     none = effect_text("threshold", "ill", {"found": 0.0, "false_positives": -0.2, "cost": None})
     assert none.endswith("no more 'ill' found, less than 1 fewer false positives.")
-    with pytest.raises(OptionError, match="C x C"):
+    with pytest.raises(OptionError, match="Expected a square matrix"):
         rates(np.zeros((2, 2)))
 
 
@@ -37,8 +37,8 @@ def test_a_difference_that_only_the_correction_undoes_is_not_called_improbable()
         return inconclusive("none", "none", top, "Collect more data.", 0.08).evidence
 
     assert texts(0.9) == (
-        "Focal loss vs. the baseline: 90% better by more than 0.010, 10% practically equivalent, under 1% worse by "
-        "more than 0.010. A conclusion needs 95%."
+        "Probability that Focal loss is better than the baseline by more than 0.010: 90%; practically equivalent: 10%; "
+        "worse by more than 0.010: under 1%. A conclusion needs at least 95%."
     )
     assert texts(0.99).endswith("because so many strategies were tried (Holm-adjusted p = 0.080, limit 0.05).")
 

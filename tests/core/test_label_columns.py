@@ -108,7 +108,7 @@ def test_what_is_wrong_is_named():
         (lambda: cp.labels([[1, 7], [0, 1]]), r"'label_1' is 7 in row 1\. Expected 1, 0"),
         (lambda: cp.labels([[1, 0.5], [0, 1]]), r"'label_1' is 0\.5 in row 1"),
         (lambda: cp.labels([[1], [0]]), "Expected one column per label"),
-        (lambda: cp.labels([["z"], ["a"]], names=["a", "b"]), "row 1 has the label 'z'"),
+        (lambda: cp.labels([["z"], ["a"]], names=["a", "b"]), "The label 'z' in row 1 is not among names="),
     ):
         spec = make()
         with pytest.raises(TargetError, match=words):

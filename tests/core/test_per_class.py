@@ -60,10 +60,10 @@ def test_lists_arrays_and_plain_series_are_in_class_order():
     [
         (
             pd.Series(["ill", "ok", "ok"]).value_counts(),
-            "by the label 'ok', but a model identifies classes by their codes",
+            "uses the label 'ok' as a key, but a model identifies classes by their codes",
         ),
-        (pd.Series([-1, 1, 1]).value_counts(), "by the label -1"),
-        (pd.Series([0.5, 1]).value_counts(), "by the label"),
+        (pd.Series([-1, 1, 1]).value_counts(), "uses the label -1"),
+        (pd.Series([0.5, 1]).value_counts(), "uses the label"),
         (pd.Series([0, 1, None]).value_counts(dropna=False), "missing label"),
         ({0: 5, "0": 6}, "names class '0' twice"),
         ({0: 5, 2: 6}, r"(?i)class 1"),

@@ -84,9 +84,9 @@ def test_what_people_write_is_read(raw, rows, size):
 @pytest.mark.parametrize(
     ("raw", "words"),
     [
-        (b"a,b\n1,2\n3\n4,5\n", "line 3: 1 fields, expected 2"),
-        (b'a,b\n"1\n1",2\n3,4,5\n4,5\n', "line 4: 3 fields, expected 2"),
-        (b"# note\na,b\n1,2\n3\n4,5\n", "line 4: 1 fields"),
+        (b"a,b\n1,2\n3\n4,5\n", "line 3: this line has 1 fields. Expected 2"),
+        (b'a,b\n"1\n1",2\n3,4,5\n4,5\n', "line 4: this line has 3 fields. Expected 2"),
+        (b"# note\na,b\n1,2\n3\n4,5\n", "line 4: this line has 1 fields"),
         (b"a,b\n1,2\n1,\xff\n2,3\n", "byte 0xff in line 3"),
         (b"a,\xff\n1,2\n", "byte 0xff in line 1"),
     ],

@@ -156,13 +156,13 @@ def test_other_units_in_prediction_are_refused_by_name():
     dated = read({"when": [DAY, DAY + dt.timedelta(days=9), None]}, y=[0, 1, 1]).schema
     counted = read({"when": [1.5, 2.5, None]}, y=[0, 1, 1]).schema
     assert encode_rows(dated, {"when": [19_783.5]})["numeric"].tolist() == [[encode_days(dated, 19_783.5)]]
-    with pytest.raises(ColumnError, match=r"'when' is 1700000000.* in row 1. Expected dates, or days since"):
+    with pytest.raises(ColumnError, match=r"'when' contains 1700000000.* in row 1. Expected dates, or days since"):
         encode_rows(dated, {"when": [1.7e9]})
     with pytest.raises(ColumnError, match=r"'when' contains durations, but contained dates in training"):
         encode_rows(dated, {"when": [dt.timedelta(days=3)]})
     with pytest.raises(ColumnError, match=r"'when' contains dates, but contained numbers in training"):
         encode_rows(counted, {"when": [DAY]})
-    with pytest.raises(ColumnError, match=r"'when' is 'x' in row 1. Expected a date such as 2024-12-31"):
+    with pytest.raises(ColumnError, match=r"'when' contains 'x' in row 1. Expected a date such as 2024-12-31"):
         encode_rows(dated, {"when": ["x"]})
 
 

@@ -128,5 +128,5 @@ def test_a_range_that_no_file_tells_is_learned_from_training_images_alone(tmp_pa
     again = cp.load(tmp_path / "m.keras")
     assert again.pictures.learned
     assert np.allclose(again.predict_proba(scans), clf.predict_proba(scans.load()))
-    with pytest.raises(cp.CounterpoiseError, match="Only fit and compare"):
+    with pytest.raises(cp.CounterpoiseError, match=r"Only cp\.fit and cp\.compare"):
         cp.batches(scans.part("train"))[0]

@@ -96,7 +96,9 @@ def test_examples_hold_pixels_labels_and_duplicates(folder):
     assert examples.counts.tolist() == [11, 3]
     assert len(np.unique(examples.duplicate_ids)) == 13
     assert np.array_equal(examples.groups, examples.duplicate_ids)
-    assert examples.warnings == ("1 of 14 images repeat an earlier one; copies stay on one side of a split.",)
+    assert examples.warnings == (
+        "1 of 14 images are copies of an earlier image; copies stay on the same side of each split.",
+    )
     (folder / "normal" / "copy.png").unlink()
     assert read_images(folder, 8).groups is None
 
@@ -151,5 +153,5 @@ def test_bad_arguments(folder, make, error, words):
 def test_one_class_is_refused(folder):
     for path in (folder / "ill").iterdir():
         path.unlink()
-    with pytest.raises(TargetError, match=r"one class alone \('normal'\)"):
+    with pytest.raises(TargetError, match=r"all of one class \('normal'\)"):
         images(folder, 8)

@@ -18,17 +18,17 @@ def made(root, *files):
 @pytest.mark.parametrize(
     ("files", "words"),
     [
-        (("train/a/1.png", "train/b/1.png", "test/1.png"), ("(test, train)", "/train (it holds a, b)")),
+        (("train/a/1.png", "train/b/1.png", "test/1.png"), ("(test, train)", "/train (it contains a, b)")),
         (("train/a/1.png", "train/b/1.png", "test/a/1.png", "test/c/1.png"), ("(test, train)",)),
         (("TRAIN/a/1.png", "Val/a/1.png", "tEsT/b/1.png"), ("TRAIN", "look like the parts of a split")),
-        (("training_set/a/1.png", "test_set/a/1.png"), ("training_set (it holds a)",)),
+        (("training_set/a/1.png", "test_set/a/1.png"), ("training_set (it contains a)",)),
         (("01-train/a/1.png", "02-dev/a/1.png", "notes/1.txt"), ("01-train",)),
         (("train2017/1.png", "val2017/1.png"), ("train2017",)),
         (("train/1.png", "testing/1.png"), ("testing, train",)),
         (("train/a/1.png", "train/b/1.png", "extra/1.png"), ("(train)",)),
         (("train_1/a.png", "train_2/a.png"), ("train_1",)),
         (("set/train/a/1.png", "set/validation/a/1.png"), ("/set (train, validation)",)),
-        (("a/train/1.png", "a/test/1.png", "b/train/1.png", "b/test/1.png"), ("read as one", "-train/a")),
+        (("a/train/1.png", "a/test/1.png", "b/train/1.png", "b/test/1.png"), ("read together", "-train/a")),
     ],
 )
 def test_the_parts_of_a_split_are_refused_with_a_way_on(tmp_path, files, words):

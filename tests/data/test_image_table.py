@@ -100,7 +100,7 @@ def test_missing_files_and_labels_are_named_at_once_or_left_out(root):
     rows["image"] = ["001", "gone", "004", "lost/9.png", None, "003"]
     image_set = images(rows, 4, images="image", root=root, target="dx", skip_bad=True)
     assert drawn(image_set) == [0, 30]
-    assert [note.split(":")[0].split(" without")[0] for note in image_set.notes] == [
+    assert [note.split(", because")[0] for note in image_set.notes] == [
         "Left out row 5", "Left out rows 2, 4", "Left out row 6"]  # fmt: skip
 
 
@@ -108,7 +108,7 @@ def test_rows_of_one_image_are_one_or_a_conflict(root):
     rows = {"i": ["001", "a/001.png", "002", "003"], "y": [1, 1, 0, 0], "p": [5, 5, 6, 6], "s": ["train"] * 4}
     image_set = images(rows, 4, images="i", root=root, target="y", groups="p", split="s")
     assert (len(image_set), image_set.counts.tolist()) == (3, [2, 1])
-    assert "1 row repeats an image" in image_set.notes[0]
+    assert "1 row repeats the image" in image_set.notes[0]
     for column, values in (("y", [1, 0, 0, 0]), ("p", [5, 6, 6, 6]), ("s", ["train", "test", "train", "train"])):
         odd = rows | {column: values}
         how = {"images": "i", "root": root, "target": "y", "groups": "p", "split": "s"}
@@ -127,7 +127,7 @@ def test_columns_of_0_and_1_are_one_class(root, target):
         several = images(rows | {"mel": odd}, 4, images="image", root=root, target=target)
         assert several.y[:, 0].tolist() == [-1 if value is None else value for value in odd]
         assert several.classes == ("mel", "nv", "bcc")
-    with pytest.raises(TargetError, match="label 'mel' is 2"):
+    with pytest.raises(TargetError, match="Label 'mel' is 2"):
         images(rows | {"mel": [2, 0, 0, 0]}, 4, images="image", root=root, target=target)
 
 
@@ -139,7 +139,7 @@ def test_groups_come_from_names_and_copies_join_them(root):
     how = {"images": "i", "root": root, "target": "y"}
     examples = read_images(rows, 4, **how, groups_from="(?P<patient>[^_]+)_")
     assert examples.groups.tolist() == [0, 0, 1, 1, 1]  # the copy makes two patients one
-    assert "repeat an earlier one" in examples.warnings[-1]
+    assert "copies of an earlier image" in examples.warnings[-1]
     assert images(rows, 4, **how, groups_from="(.)/p.").metadata.groups.to_list() == ["a"] * 5
     with pytest.raises(DataError, match="does not match 5 images"):
         images(rows, 4, **how, groups_from="x(.)")
@@ -184,13 +184,13 @@ def test_columns_that_are_absent(root, how, error, words):
 @pytest.mark.parametrize(
     ("given", "how", "words"),
     [
-        ({"who": [1, 1, None, 2, 2]}, {"groups": "who"}, "groups 'who' is missing in row 3"),
-        ({"part": ["train", "test", "train", "fold", "test"]}, {"split": "part"}, "split 'part' is 'fold' in row 4"),
-        ({"study": [1, 1, None, 2, 2]}, {"unit": "study"}, "unit 'study' is missing in row 3"),
+        ({"who": [1, 1, None, 2, 2]}, {"groups": "who"}, "groups='who' has no value in row 3"),
+        ({"part": ["train", "test", "train", "fold", "test"]}, {"split": "part"}, "split='part' contains 'fold' in row 4"),
+        ({"study": [1, 1, None, 2, 2]}, {"unit": "study"}, "unit='study' has no value in row 3"),
         ({}, {"unit": "dx", "aggregate": "median"}, "aggregate is 'median'"),
         ({}, {"groups_from": "(?P<patient"}, "groups_from"),
         ({}, {"groups_from": "(?P<patient>0+)"}, r"does not match 1 image \(été 5.png\)"),
-        ({"dx": ["nv"] * 5}, {}, r"of one class alone \('nv'\)"),
+        ({"dx": ["nv"] * 5}, {}, r"all of one class \('nv'\)"),
     ],
 )
 def test_what_is_wrong_with_a_table_is_raised_before_files_are_decoded(root, given, how, words, monkeypatch):
@@ -205,10 +205,10 @@ def test_what_is_wrong_with_a_table_is_raised_before_files_are_decoded(root, giv
         ({}, {"positive": "mal"}, "positive 'mal' is not a class of target 'dx'"),
         ({"dx": ["a", "b", "c", "a", "b"]}, {"positive": "a"}, "one_vs_rest"),
         ({}, {"check": partial(check_divisible, folds=2)}, "class 'mel' has 2 rows, too few for 2 folds"),
-        ({}, {"check": check_divisible}, "class 'mel' has 2 rows, 0 of them among the held-out rows"),
+        ({}, {"check": check_divisible}, "class 'mel' has 2 rows, of which 0 are among the held-out rows"),
         ({"part": ["train"] * 4 + ["test"]}, {"split": "part", "check": check_divisible},
          "class 'mel' has 0 rows among the test rows"),
-        ({"part": ["train"] * 5}, {"split": "part", "check": check_divisible}, "split names no test row"),
+        ({"part": ["train"] * 5}, {"split": "part", "check": check_divisible}, "split= names no test row"),
         ({"part": ["train", "test"] * 2 + ["test"]}, {"split": "part", "groups": "patient", "check": check_divisible},
          "for example a/001.png and a/002.PNG"),
     ],

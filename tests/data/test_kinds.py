@@ -61,7 +61,7 @@ def test_numbers_can_be_levels_on_request():
 
 
 def test_text_as_number_on_request_names_the_odd_row():
-    with pytest.raises(ColumnError, match=r"'a' is 'x' in row 2"):
+    with pytest.raises(ColumnError, match=r"'a' contains 'x' in row 2"):
         infer(pl.Series("a", ["1", "x"]), kind="numeric")
 
 
@@ -86,5 +86,6 @@ def test_many_levels_are_reported():
 def test_prose_is_not_called_an_identifier():
     note = infer(pl.Series("note", [f"patient {i} came back today" for i in range(N)])).notes[0]
     assert note == (
-        "Column 'note' is free text (200 distinct texts in 200 rows), which only the network 'text' reads: left out."
+        "Column 'note' is free text (200 distinct texts in 200 rows) that only the network 'text' reads and is left "
+        "out."
     )

@@ -48,7 +48,7 @@ def test_a_label_that_folds_do_not_carry_is_named():
     rare[:, 4] = 0
     rare[:2, 4] = 1
     rows = Examples(ROWS.x, rare, ROWS.classes, kind="labels")
-    with pytest.raises(SplitError, match=r"label 'e' as 1 has 2 rows.*leave the label out of the target"):
+    with pytest.raises(SplitError, match=r"label 'e' as 1 has 2 rows.*remove the label from the target"):
         make_folds(rows, 5)
     left = set_aside(rows, 5)
     assert left.classes == tuple("abcd")

@@ -71,7 +71,7 @@ def test_merged_classes_can_be_held_against_the_rest():
         ([1, 1], {}, TargetError, "one class only"),
         ([1, None], {}, TargetError, "missing in row 2"),
         ([0.5, 1.0], {}, TargetError, r"0.5\), in row 1"),
-        (np.arange(60.0), {}, TargetError, "60 different"),
+        (np.arange(60.0), {}, TargetError, "60 distinct values"),
         ([f"r{i}" for i in range(60)], {}, TargetError, "each class has one row"),
         ([1, 2, 3], {"positive": 1}, OptionError, "1, 2, 3.*--one-vs-rest"),
         ([1, 2], {"positive": "yes"}, TargetError, "not a class of target 'y'"),

@@ -179,7 +179,7 @@ def test_the_size_of_single_rows_is_not_taken_for_that_of_batches():
 
 
 def test_too_large_is_refused_after_one_batch_where_the_number_is_known():
-    with pytest.raises(DataError, match=r"has more than the 0.0 GB .* cp.scan"):
+    with pytest.raises(DataError, match=r"Expected at most 0.0 GB.* cp.scan"):
         load(Batched(), limit=2000)
     assert dataset_kind(X) is None
 

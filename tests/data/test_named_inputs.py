@@ -43,7 +43,7 @@ def test_every_form_of_the_rows_gives_the_same_arrays(source):
     assert x["age"].dtype == np.float32
     assert x["zip"].dtype == np.int32
     assert (x["age"].tolist(), x["zip"].tolist(), x["sex"].tolist()) == ([[31.0], [40.5]], [[7], [3000]], ["f", "m"])
-    left = ["Left out, because the model has no input of that name: 'unknown'."]
+    left = ["Left out the columns 'unknown', because the model has no inputs of these names."]
     assert notes == (left if "unknown" in source else [])
 
 
@@ -58,13 +58,13 @@ def test_arrays_of_several_values_pass_and_codes_in_files_stay_as_written(tmp_pa
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"age": ["old", "41"]}, r"'age' is 'old' in row.* 1.*float32\) takes numbers"),
-        ({"age": [None, 41.0]}, r"'age' has no value in row 1.*fill in"),
-        ({"age": [1.0, np.inf]}, r"'age' is inf in row 2.*finite"),
-        ({"age": [datetime.date(2024, 1, 1)] * 2}, r"'age' is datetime.date"),
-        ({"zip": [1.5, 2.0]}, r"'zip' is 1.5 in row 1.*int64\) takes whole numbers"),
-        ({"zip": [1, 3_000_000_000]}, r"'zip' is 3000000000 in row 2.*32 bits"),
-        ({"sex": ["f", None]}, r"'sex' has no value in row 2.*write ''"),
+        ({"age": ["old", "41"]}, r"'age' contains 'old' in row.* 1.*float32\) needs numbers"),
+        ({"age": [None, 41.0]}, r"'age' has no value in row 1.*Fill in"),
+        ({"age": [1.0, np.inf]}, r"'age' contains inf in row 2.*finite"),
+        ({"age": [datetime.date(2024, 1, 1)] * 2}, r"'age' contains datetime.date"),
+        ({"zip": [1.5, 2.0]}, r"'zip' contains 1.5 in row 1.*int64\) needs whole numbers"),
+        ({"zip": [1, 3_000_000_000]}, r"'zip' contains 3000000000 in row 2.*32 bits"),
+        ({"sex": ["f", None]}, r"'sex' has no value in row 2.*Write ''"),
     ],
 )
 def test_what_an_input_does_not_take_is_named_with_row_and_input(change, message):
@@ -77,7 +77,7 @@ def test_an_input_without_a_column_is_named():
         COLUMNS.rows(pd.DataFrame(ROWS).rename(columns={"age": "Age"}))
     with pytest.raises(ColumnError, match=r"lacks the column 'age' \(and 1 more\)"):
         COLUMNS.rows({"sex": ["f"]})
-    with pytest.raises(ColumnError, match=r"takes rows of shape \(2, 2\).*dict of arrays"):
+    with pytest.raises(ColumnError, match=r"needs rows of shape \(2, 2\).*dict of arrays"):
         TAKES.rows(pd.DataFrame(ROWS).assign(scan=1))
     with pytest.raises(DataError, match="lengths"):
         TAKES.rows({**ROWS, "age": [1], "scan": np.zeros((2, 2, 2))})

@@ -79,7 +79,7 @@ def test_refusals_name_column_and_row(rows):
     with pytest.raises(ColumnError, match=r"lacks the column 'größe'. Did you mean 'grösse'"):
         encode_rows(rows.schema, FRAME.rename({"größe": "grösse"}))
     odd = FRAME.with_columns(pl.Series("Net.Sales / day", ["1", "2", "three", "4"]))
-    with pytest.raises(ColumnError, match=r"'Net\.Sales / day' is 'three' in row 3"):
+    with pytest.raises(ColumnError, match=r"'Net\.Sales / day' contains 'three' in row 3"):
         encode_rows(rows.schema, odd)
     with pytest.raises(ColumnError, match="infinite value in row 1"):
         encode_rows(rows.schema, FRAME.with_columns(pl.Series("Net.Sales / day", [np.inf, 1, 2, 3])))

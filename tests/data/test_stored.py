@@ -131,7 +131,7 @@ def test_names_that_are_not_utf8_are_read(tmp_path):
         ({"a.parquet": b"PAR1 not"}, "a.parquet", DataError, "cannot be read as Parquet"),
         ({"a.csv": b""}, "a.csv", DataError, "is empty"),
         ({"a.csv": b"a,b\n"}, "a.csv", DataError, "header but no rows"),
-        ({"a.csv": b"a,b\n1,2\n3\n"}, "a.csv", DataError, "line 3: 1 fields"),
+        ({"a.csv": b"a,b\n1,2\n3\n"}, "a.csv", DataError, "line 3: this line has 1 fields"),
         ({"a.csv": b"a,b\n1,2\n", "b.csv": b"b,a\n1,2\n"}, "*.csv", DataError, r"b.csv has other columns than .*a.csv"),
         ({"a.csv": b"a,a\n1,2\n"}, "a.csv", ColumnError, "more than once"),
         ({}, "", OptionError, "cannot be a file name"),

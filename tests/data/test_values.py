@@ -40,12 +40,12 @@ def test_a_new_word_counts_as_missing_and_warns(schema):
 
 
 def test_another_convention_is_refused_by_row(schema):
-    with pytest.raises(ColumnError, match=r"'paid' is '1.5' in rows 1, 2, .* such as '1234,5 €'"):
+    with pytest.raises(ColumnError, match=r"'paid' contains '1.5' in rows 1, 2, .* such as '1234,5 €'"):
         encode(schema, *["1.5"] * 6)
 
 
 def test_a_word_where_training_met_none_is_refused():
-    with pytest.raises(ColumnError, match=r"'a' is 'x' in row 2. Expected a number. Leave missing values blank"):
+    with pytest.raises(ColumnError, match=r"'a' contains 'x' in row 2. Expected a number. Leave missing values blank"):
         numeric_values(Column("a", "numeric"), pl.Series("a", ["1", "x"]))
     with pytest.raises(ColumnError, match=r"'a' contains an infinite value in row 1"):
         numeric_values(Column("a", "numeric", offset=1e9), pl.Series("a", ["inf"]))

@@ -65,7 +65,7 @@ def test_the_column_of_text_of_a_table():
     assert examples.text_column == "message"
     assert examples.x.tolist() == ["see you", "", "call me now"]
     assert examples.schema is None
-    assert any("uses only the column 'message'. Left out: 'id', 'n'." in w for w in examples.warnings)
+    assert any("uses only the column 'message'. Other columns are left out: 'id', 'n'." in w for w in examples.warnings)
     assert texts_of_table(frame, "message").tolist() == examples.x.tolist()
     with pytest.raises(ColumnError, match="no column of text"):
         text_column(frame.select("n"), "the data")

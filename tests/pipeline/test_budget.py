@@ -173,4 +173,4 @@ def test_a_rate_that_fell_to_nothing_and_a_single_round_say_nothing():
     for more in ({"optimizer": keras.optimizers.SGD(decay), "epochs": 8}, {"optimizer": slow(), "epochs": 1}):
         comparison = cp.compare("mlp", X, Y, **how, **more)
         assert [row["cut_off"] for row in comparison.leaderboard] == [None, None]
-        assert any("may have ended too early. This cannot be checked" in w for w in comparison.record["warnings"])
+        assert any("may have ended too early. This could not be checked" in w for w in comparison.record["warnings"])

@@ -121,7 +121,7 @@ def test_truth_alone_is_an_ordinary_training(teacher):
 def test_bad_requests(teacher):
     with pytest.raises(OptionError, match=r"truth is 1\.5. Expected a share"):
         cp.distill(teacher, "mlp", X, Y, truth=1.5)
-    with pytest.raises(OptionError, match=r"distill takes a classifier first, but got Sequential"):
+    with pytest.raises(OptionError, match=r"first argument of distill is Sequential"):
         cp.distill(keras.Sequential(), "mlp", X, Y)
     with pytest.raises(OptionError, match="labels of the teacher"):
         cp.distill(teacher, "mlp", X, np.where(Y == 1, "ill", "well"))

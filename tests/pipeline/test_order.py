@@ -252,7 +252,7 @@ def test_the_object_itself_is_trained_and_stays_usable():
 
 def test_a_class_that_cannot_be_held_out_is_named():
     x, y = np.zeros((40, 2), "float32"), np.array([0] * 38 + [1] * 2)
-    with pytest.raises(SplitError, match=r"class 1 has 2 rows, 0 of them among the held-out rows"):
+    with pytest.raises(SplitError, match=r"class 1 has 2 rows, of which 0 are among the held-out rows"):
         cp.fit(linear(1), x, y, epochs=1, engine="fit", verbose=0)
 
 

@@ -39,7 +39,7 @@ def test_without_rows_or_labels():
 
 @pytest.mark.parametrize("function", [cp.evaluate, cp.monitor, cp.explain])
 def test_something_else_in_the_place_of_the_classifier(function):
-    with pytest.raises(OptionError, match=f"{function.__name__} takes a classifier first, but got DataFrame"):
+    with pytest.raises(OptionError, match=f"first argument of {function.__name__} is DataFrame"):
         function(FRAME, "ill")
 
 

@@ -67,7 +67,7 @@ def test_units_join_groups_and_are_never_split():
         ({"unit": "patients"}, ColumnError, "Did you mean 'patient'"),
         ({"aggregate": "max"}, OptionError, "no unit was given"),
         ({"unit": "patient", "aggregate": "median"}, OptionError, "aggregate is 'median'"),
-        ({"unit": "patient", "time": "a"}, OptionError, "unit and time"),
+        ({"unit": "patient", "time": "a"}, OptionError, "unit= and time="),
     ],
 )
 def test_what_does_not_go_with_units(how, error, match):
@@ -136,7 +136,9 @@ def test_an_export_and_a_card_describe_how_units_are_decided(kept, tmp_path):
     assert (described["columns"], described["aggregate"]) == (["patient"], "mean")
     assert described["threshold"] == kept.unit.rule.threshold
     assert json.loads(json.dumps(described))["rule"]["prior"] == pytest.approx(kept.unit.rule.prior.tolist())
-    assert "Units (patient) get one decision each, by the mean of their rows'" in to_markdown(kept.card)
+    assert "Each unit (patient) gets one decision, by the mean of the probabilities of its rows." in to_markdown(
+        kept.card
+    )
     tuned = kept.decide(f1=True).card
     assert f"on {tuned['unit']['count']:,} units (patient)" in tuned["unit"]["threshold"]["text"]
     assert "units" not in tuned["threshold"]["text"]

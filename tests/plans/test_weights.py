@@ -219,6 +219,6 @@ def test_what_is_masked_may_hold_any_label():
 def test_counts_are_not_taken_for_labels(call):
     y = pd.Series([1] * 7 + [0] * 2)
     for counts in (Counter(y), dict(Counter(y)), y.value_counts(), y.value_counts(normalize=True)):
-        with pytest.raises(TargetError, match=r"with one number per class. Expected the labels: one per row"):
+        with pytest.raises(TargetError, match=r"with one number per class. Expected one label per row"):
             call(counts)
     assert class_weight(y.rename("count")) == class_weight(y)

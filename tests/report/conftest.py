@@ -47,7 +47,7 @@ def make_binary(rows: int = 11183, positives: int = 260, seed: int = 3) -> dict[
         "0.580; difference +0.021, 95% CI -0.026 to +0.068).",
         "evidence": "It ranks first and beats the baseline by more than 0.010 with 77% probability, so the baseline is "
         "likely worse.",
-        "next_step": "Run 4 more repeats (`--repeats 5`). That would probably settle the question.",
+        "next_step": "Run 4 more repeats (`--repeats 5`). This would probably settle the question.",
         "effect": _effect(record, "resampling_ensemble", 1),
     }
     record |= {
@@ -76,7 +76,7 @@ def make_binary(rows: int = 11183, positives: int = 260, seed: int = 3) -> dict[
         "strategy": "Resampling ensemble",
         "classes": [{"label": c["label"], "count": c["count"], "share": c["share"]} for c in record["data"]["classes"]],
         "metrics": {"recall": {"value": 0.71, "low": 0.6, "high": 0.8}},
-        "threshold": {"value": 0.31, "aim": "f1", "word": "estimate", "text": "Chosen for F1."},
+        "threshold": {"value": 0.31, "aim": "f1", "word": "estimate", "text": "The threshold was chosen for F1."},
         "versions": {"counterpoise": "0.1.0", "keras": "3.15.0", "tensorflow": "2.21.0"},
         "train_prior": {"-1": 0.9768, "1": 0.0232},
     }
@@ -116,7 +116,7 @@ def make_seven(rows: int = 4200, seed: int = 5) -> dict[str, Any]:
         "word": "better",
         "not_different_from": [],
         "headline": "Use Class weights. It is significantly better than the baseline.",
-        "recommendation": "Its balanced accuracy 0.8 compares with 0.7 for the baseline.",
+        "recommendation": "Its balanced accuracy is 0.8, compared with 0.7 for the baseline.",
         "evidence": "It also has the highest mean.",
         "next_step": "Choose the decision threshold for your costs.",
         "effect": _effect(record, "class_weight", 6),

@@ -78,7 +78,7 @@ def test_sequences_need_more_than_two_classes_or_a_model():
         (np.zeros((3, 4, 4), int), "have 1 class"),
         (cp.elements(np.zeros(3, int)), "has shape"),
         (np.full((3, 4, 4), 0.5), "0.5"),
-        (cp.elements(Y, names=["a", "b", "c"]), "names has 3"),
+        (cp.elements(Y, names=["a", "b", "c"]), "names= has 3"),
     ],
 )
 def test_what_are_no_classes_of_elements(given, message):
@@ -207,7 +207,7 @@ def test_no_guarantee_for_elements_that_belong_together():
     rule = ELEMENTS.fit_rule(LOG_P[None], Y, np.zeros((1, 2)), calibrate=lambda codes: None, aim="f1")
     scores = {"log_p": LOG_P[None], "y": Y}
     assert ELEMENTS.choose(rule, scores, {"recall_floor": 0.9}, None, (0, 1)).threshold < rule.threshold
-    with pytest.raises(OptionError, match="Leave confidence out"):
+    with pytest.raises(OptionError, match="Remove confidence="):
         ELEMENTS.choose(rule, scores, {"recall_floor": 0.9}, 0.95, (0, 1))
 
 

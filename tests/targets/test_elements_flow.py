@@ -153,7 +153,7 @@ def test_masks_of_another_size_are_named():
 
 
 def test_what_cannot_be_done_with_elements(clf):
-    with pytest.raises(OptionError, match="Leave confidence out"):
+    with pytest.raises(OptionError, match="Remove confidence="):
         clf.decide(recall_floor=0.9, confidence=0.95)
     with pytest.raises(OptionError, match="review_alpha and review_budget"):
         clf.decide(review_budget=(1, 10))
