@@ -92,8 +92,8 @@ def _first_remedy(r: DiagnosisRecord) -> Advice | None:
         return Advice(text, f"The imbalance is mild: the ratio is {r.imbalance_ratio:.1f} to 1.", evidence)
     reason = (
         f"At a ratio of {r.imbalance_ratio:,.0f} to 1, the default threshold of 0.5 misses most rows of the "
-        "rare class. Threshold tuning needs no training. Resampling and class weights minimize the same "
-        "expected loss."
+        "rare class. A tuned threshold needs no new training. Every strategy has to find more than a tuned "
+        "threshold."
     )
     return Advice("Compare every strategy with the baseline at a tuned threshold.", reason, evidence)
 

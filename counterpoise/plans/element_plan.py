@@ -114,7 +114,8 @@ def crops(y: Any, *, share: float = 0.5, sample_weight: Any = None, classes: Any
         OptionError: Rows have one class each.
     """
     raise OptionError(
-        "crops draws parts of images with masks, but these rows have no class per pixel. Choose another strategy."
+        "The strategy 'crops' is for images with masks, but these rows have no class for each pixel. Choose another "
+        "strategy."
     )
 
 

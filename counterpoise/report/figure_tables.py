@@ -134,8 +134,8 @@ def calibration(record: Record) -> Figure:
     caption = (
         f"Predicted probability of {what} (horizontal) and observed frequency (vertical). Dashed lines with "
         "squares are before the correction, and solid lines with circles are after it. On the diagonal, "
-        f"calibration is perfect. All bins have the same sum of probabilities. Bars are 95% CIs.{scale} The "
-        "table names the correction of each strategy."
+        f"calibration is perfect. By the predictions, all bins contain equally many rows of {what}. Bars are 95% "
+        f"CIs.{scale} The table names the correction of each strategy."
     )
     rows = [
         [

@@ -228,7 +228,7 @@ STANDARD: tuple[Strategy, ...] = (
     ),
     Successive(
         "snapshot_ensemble",
-        "Trains once, lowers the learning rate to 0 five times, and averages the five networks (Huang 2017).",
+        "Lowers the learning rate to 0 five times in one training, and averages the five networks saved then (Huang 2017).",
         step=Single("snapshot"),
         warm=True,
     ),
