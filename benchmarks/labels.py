@@ -5,11 +5,11 @@
     python -m benchmarks.labels guarantees [--draws 1000]
 
 `yeast`: two thirds of yeast_multilabel (2,417 rows, 14 labels) train, one third scores; macro average precision of
-what `compare` recommends with its default set (or of `fit` with no option set), of a random forest for each label, and of a network with 14 sigmoids
-trained by plain `fit` with early stopping; log loss and mean probability of every strategy, out of fold. `speed`: 14
-labels, 20,000 rows, 100 columns, the default set on three folds against a loop of `fit` over the same trainings.
-`guarantees`: at score level, recall at least 0.9 with confidence 0.95 for one label, and for 14 labels together; how
-often they hold.
+what `compare` recommends with its default set (or of `fit` with no option set), of a random forest for each label, and
+of a network with 14 sigmoids trained by plain `fit` with early stopping; log loss and mean probability of every
+strategy, out of fold. `speed`: 14 labels, 20,000 rows, 100 columns, the default set on three folds against a loop of
+`fit` over the same trainings. `guarantees`: at score level, recall at least 0.9 with confidence 0.95 for one label, and
+for 14 labels together; how often they hold.
 """
 
 from __future__ import annotations
