@@ -150,7 +150,7 @@ def _codes(elements: Elements, labels: Sequence[Any] | None) -> Array:
     if any(isinstance(c, str) or c < 0 for c in elements.classes):
         raise TargetError(
             f"y has the labels {', '.join(map(repr, elements.classes[:5]))}. Expected the class codes 0, 1, ... of the "
-            "model. Give labels=, the names of the classes in code order, or turn the labels into codes."
+            "model. Convert y to codes, or pass the class names in code order as labels=."
         )
     return np.array([*elements.classes, 0], np.int64)[elements.codes]
 

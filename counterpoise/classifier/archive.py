@@ -89,8 +89,8 @@ def check_members(members: Sequence[zipfile.ZipInfo], size: int) -> None:
     unpacked = sum(member.file_size for member in members)
     if packed > size or unpacked > FREE + EXPANSION * packed:
         raise ArtifactError(
-            f"its parts unpack to {unpacked:,} bytes from {min(packed, size):,}. Expected at most {EXPANSION} times "
-            "the packed size."
+            f"its parts have {min(packed, size):,} bytes packed and {unpacked:,} bytes unpacked. Expected "
+            f"at most {EXPANSION} times the packed bytes."
         )
     if members and min(member.header_offset for member in members) != 0:
         raise ArtifactError("it contains data before its first part.")

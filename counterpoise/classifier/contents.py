@@ -227,7 +227,7 @@ def check_scores(
     """
     of_units, scores = unit_part(scores), row_part(scores)
     if bool(of_units) != (unit is not None):
-        raise ArtifactError("its scores of units do not fit its decision rule for units.")
+        raise ArtifactError("it needs both scores and a decision rule for units, but contains only one of them.")
     if unit is not None:
         check_scores(of_units, unit.rule, kind)
     for prefix in ("", "guarantee_"):
@@ -265,7 +265,7 @@ def _check_rows(scores: Mapping[str, Array], rule: Rule | LabelRules, target: Ta
         if codes is not None and not (rows and codes.dtype.kind in "iu" and (name == "group" or (codes >= 0).all())):
             raise ArtifactError(f"its stored {prefix}{name} is not a list of one group per row.")
     if rule.by is not None and "by_code" in scores and scores["by_code"].max(initial=0) > len(rule.by.values):
-        raise ArtifactError(f"its stored {prefix}by_code has a group without a threshold.")
+        raise ArtifactError(f"its stored {prefix}by_code contains a group that has no threshold.")
     for name in ("weight", "amount"):
         own, fits = scores.get(name), (y.shape[:1], shape[:-1]) if name == "weight" else (y.shape[:1],)
         if own is not None and not (
@@ -276,7 +276,10 @@ def _check_rows(scores: Mapping[str, Array], rule: Rule | LabelRules, target: Ta
 
 def _check_proba(values: Array, shape: tuple[int, ...], name: str, logs: bool) -> None:
     if values.dtype.kind != "f" or values.shape != shape:
-        raise ArtifactError(f"its stored {name} has shape {values.shape} of {values.dtype}. Expected {shape} of float.")
+        raise ArtifactError(
+            f"its stored {name} has shape {values.shape} and type {values.dtype}. Expected shape {shape} and a "
+            "floating-point type."
+        )
     with np.errstate(over="ignore"):
         proba = np.exp(values.astype(np.float64)) if logs else values.astype(np.float64)
     if not (proba >= 0).all() or np.abs(proba.sum(axis=-1) - 1.0).max() > 1e-2:

@@ -110,9 +110,8 @@ def _check_by(target: Target, rule: Any, aim: Mapping[str, Any], confidence: flo
         raise OptionError(f"by= is for two classes, but this classifier has {what}. Leave by= out.")
     if costs or confidence is not None or len(aim) != 1 or "threshold" in aim:
         raise OptionError(
-            "by= chooses a threshold for each group and needs a single aim, for example "
-            "decide(recall_floor=0.9, by=...). by= cannot be combined with costs, confidence, two aims, or a "
-            "threshold of your own. Leave one of them out."
+            "by= needs exactly one aim, for example decide(recall_floor=0.9, by=...). It cannot be combined with "
+            "costs=, cost_column=, confidence=, or threshold=. Leave these arguments out, or leave by= out."
         )
     if rule.vote == "hard":
         raise OptionError(
@@ -145,7 +144,7 @@ def by_column(rule: Rule, name: Any, cost_fp: Any, schema: Schema | None) -> Rul
     if schema is None:
         raise OptionError(
             f"cost_column={name!r} names a column of a table, but the rows of this classifier are not tables. Pass "
-            "costs."
+            "a cost matrix as costs=."
         )
     column = cost_column(name, cost_fp)
     return replace(

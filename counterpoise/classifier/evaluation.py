@@ -119,7 +119,7 @@ def evaluate(
     codes = clf.target.codes(labels, clf.classes_)
     elements = tuple(clf.members.outputs[0].shape[1:-1])
     if clf.target.per_element and codes.shape[1:] != elements:
-        raise TargetError(f"y has shape {codes.shape}. Expected a class for each element, {(len(codes), *elements)}.")
+        raise TargetError(f"y has shape {codes.shape}. Expected {(len(codes), *elements)}, one class for each element.")
     group, weight = _groups(rows, groups, source), _weights(rows, sample_weight, source, len(codes))
     units = units_to_score(clf, rows, unit)
     if units is not None:
@@ -204,8 +204,8 @@ def _stakes(
     """What decisions cost and how many rows are looked at, as it was given."""
     if clf.target.many_per_row and not ((costs is None or clf.target.per_element) and cost_column is first is None):
         raise OptionError(
-            f"costs, cost_column and first are for one class per row, but these rows have {clf.target.what}. Leave "
-            "these arguments out."
+            "costs=, cost_column=, and first= need one class per row, but these rows have "
+            f"{clf.target.what}. Leave these arguments out."
         )
     matrix = None if costs is None else cost_matrix(costs, clf.classes_.tolist())
     given = None if cost_column is None else _values(rows, cost_column, "cost_column", source)
@@ -215,7 +215,7 @@ def _stakes(
         else amounts_of(given, cost_column if isinstance(cost_column, str) else "cost_column", clf.schema)
     )
     if amount is not None and len(amount) != n:
-        raise OptionError(f"cost_column has {len(amount):,} values for {n:,} rows. Pass one for each row.")
+        raise OptionError(f"cost_column has {len(amount):,} values for {n:,} rows. Pass one value for each row.")
     return Stakes(matrix, amount, cost_fp, first).checked(n, len(clf.classes_) == 2)
 
 
@@ -293,8 +293,8 @@ def _labels(clf: Any, data: Any, y: Any, target: Any, named: set[str]) -> tuple[
         hint = did_you_mean(absent[0], frame.columns)
         if len(labels) > 1 and target is None:
             hint += (
-                " If one column contains all labels, pass its name as target=, or pass text labels as cp.labels(..., "
-                "separator=...)."
+                " If one column contains all labels of a row, pass target=COLUMN. If this column contains text, pass "
+                "target=cp.labels(COLUMN, separator=...)."
             )
         raise ColumnError(f"{source} lacks the target column {absent[0]!r}.{hint}")
     return frame[where] if isinstance(where, str) else where.read(frame.select(labels)), frame, source

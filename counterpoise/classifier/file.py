@@ -152,8 +152,8 @@ def _members(whole: keras.Model, rule: Any, schema: Schema | None, target: Targe
     outputs = [tuple(output.shape) for output in members.outputs]
     if len(outputs) != len(rule.log_shifts) or not all(target.fits(shape, classes) for shape in outputs):
         raise ArtifactError(
-            f"its networks have the outputs {outputs}, but its rule is for {len(rule.log_shifts)} networks of "
-            f"{classes} classes."
+            f"its networks have outputs of the shapes {outputs}, but its decision rule is for "
+            f"{len(rule.log_shifts)} networks and {classes} classes."
         )
     columns = layers.get("columns")
     if (schema is None) != (columns is None):

@@ -74,13 +74,13 @@ def by_group(
         )
     if name not in stored or "by" not in scores:
         raise OptionError(
-            f"by is {name!r}, but training did not store the values of this column. Pass "
-            f"by={name!r} to cp.fit or cp.compare (counterpoise train --threshold-by).{did_you_mean(name, stored)}"
+            f"by={name!r} needs the values of this column, but training did not store them. Pass by={name!r} also to "
+            f"cp.fit or cp.compare (counterpoise train --threshold-by).{did_you_mean(name, stored)}"
         )
     if not stored[name]:
         raise OptionError(
-            f"by is {name!r}, a column of more than {MAX_LEVELS} values. Expected a column of groups. Cut its "
-            "numbers into ranges."
+            f"by={name!r} names a column with more than {MAX_LEVELS} different values. Expected a column of groups. "
+            "If the column contains numbers, convert them to ranges."
         )
     codes, y, own, common = scores["by"][:, list(stored).index(name)], scores["y"], {}, []
     for k, value in enumerate(stored[name], start=1):
@@ -92,8 +92,8 @@ def by_group(
             common.append(value)
     if not own:
         raise OptionError(
-            f"No value of {name!r} has {FEWEST} rows of each class among the {len(y):,} rows that choose the "
-            "threshold. Leave by= out to use the common threshold for all rows."
+            f"A group needs {FEWEST} rows of each class for its own threshold, but no group of {name!r} has so many. "
+            "Leave by= out to use the common threshold for all rows."
         )
     thresholds = GroupThresholds(name, tuple(own), tuple(own.values()), tuple(common))
     GroupInput.of(schema, thresholds)  # a column that no model can read as groups is refused here

@@ -106,7 +106,7 @@ def _check_size(config: Mapping[str, Any], stored: int) -> None:
     with ThreadPoolExecutor(1) as thread:
         size = thread.submit(_size, config).result()
     if size > SLACK + VARIABLES * stored:
-        raise ArtifactError(f"its layers claim {size:,} bytes of weights, but the file contains {stored:,}.")
+        raise ArtifactError(f"its layers need {size:,} bytes of weights, but the file contains {stored:,}.")
 
 
 def _size(config: Mapping[str, Any]) -> int:

@@ -100,7 +100,7 @@ def measured(target: Target, rule: Any, scores: Mapping[str, Array], note: str) 
     values = None if column is None else scores.get(f"{prefix}{column.stored}")
     unscored = column is not None and values is None
     if unscored:
-        note += f"; decisions depend on {column.name!r}, which these rows lack, so decisions are not scored"
+        note += f"; these rows lack the column {column.name!r}, so their decisions are not scored"
         decides = replace(decides, cost_column=None, by=None)
     decision = target.apply(decides, scores[f"{prefix}log_p"].astype(np.float64), values)
     count = range(len(rule.problem_rules) if len(rule.problem_rules) > 1 else len(rule.prior))

@@ -54,7 +54,7 @@ def monitor(
     if clf.target.per_element:
         raise OptionError(
             f"monitor compares rows of one class each, but the rows of this classifier have {clf.target.what}. "
-            f"Monitor a number of each row instead, such as the area of a class in clf.predict_frame(x)."
+            f"Instead, monitor one number per row, such as the area of a class in clf.predict_frame(x)."
         )
     if "log_p" not in clf.scores:
         raise OptionError(

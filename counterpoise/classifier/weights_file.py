@@ -36,7 +36,7 @@ def check_weights(path: Path) -> int:
     except Exception as error:  # HDF5 has an error of its own kind for each layer that a damaged byte may hit
         raise ArtifactError(f"its weights are damaged ({' '.join(str(error).split())[:200]}).") from error
     if claimed > FREE + EXPANSION * stored:
-        raise ArtifactError(f"its weights claim {claimed:,} bytes and contain {stored:,}.")
+        raise ArtifactError(f"its weights unpack to {claimed:,} bytes, too many for {stored:,} bytes.")
     return claimed
 
 
@@ -48,7 +48,7 @@ def _arrays(file: Any, h5py: Any) -> Iterator[Any]:
         for name in group:
             number += 1
             if number > MOST or depth > DEEPEST:
-                raise ArtifactError("its weights have more levels or parts than a model has.")
+                raise ArtifactError("its weights have more levels or parts than a model can have.")
             if group.get(name, getclass=True, getlink=True) is not h5py.HardLink:
                 raise ArtifactError(f"its weights refer to another file or group ({name!r:.80}).")
             item = group[name]

@@ -84,7 +84,7 @@ def command(
     metric: Annotated[
         str | None,
         typer.Option(
-            help="Metric of the ranking and the verdict. Default: average_precision, or with costs, expected_cost.",
+            help="Metric of the ranking and the verdict. Default: average_precision; with costs, expected_cost.",
             show_default=False,
         ),
     ] = None,
@@ -101,7 +101,7 @@ def command(
         bool, typer.Option("--importance", help="Measure the importance of each column on the test rows.")
     ] = False,
     tune: Annotated[
-        int, typer.Option(min=0, help="Trials of hyperparameter values for each strategy and fold. 0: no tuning.")
+        int, typer.Option(min=0, help="Number of hyperparameter trials for each strategy and fold. 0: no tuning.")
     ] = 0,
     tune_steps: Annotated[
         int | None, typer.Option(min=1, help="Maximum training steps of each network in a trial. Requires --tune.")
@@ -116,11 +116,11 @@ def command(
     limit: Annotated[
         str | None,
         typer.Option(
-            help="Maximum training steps of all networks together, or seconds (600s). Weaker strategies stop early."
+            help="Limit of all training together: a number of steps, or seconds (600s). Weaker strategies stop early."
         ),
     ] = None,
     budget: Annotated[
-        str, typer.Option(help="Training budget of every strategy: steps (as many as the baseline) or epochs.")
+        str, typer.Option(help="Equal training for all strategies: steps (as many as the baseline) or epochs.")
     ] = "steps",
     duplicates: Annotated[str, typer.Option(help="Handling of duplicate rows: warn, group, drop, or error.")] = "warn",
     strict: Annotated[bool, typer.Option("--strict", help="Stop with exit code 2 if a leak is found.")] = False,

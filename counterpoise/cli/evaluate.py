@@ -215,8 +215,8 @@ def _show_units(console: Any, units: Mapping[str, Any]) -> None:
 
     console.print()
     console.print(_metric_table(units["metrics"], console.width, f"Units ({' + '.join(units['columns'])})"))
-    mixed = f", {units['mixed']:,} of them with rows of several classes" if units["mixed"] else ""
-    how = f"decided by the calibrated {units['aggregate']} of the row probabilities"
+    mixed = f" ({units['mixed']:,} of them contain rows of several classes)" if units["mixed"] else ""
+    how = f"the probability of a unit is the calibrated {units['aggregate']} of its row probabilities"
     console.print(f"{units['count']:,} units{mixed}; {how}; {threshold_text(units['threshold'], units['aim'])}")
     console.print()
 

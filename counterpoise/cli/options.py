@@ -72,7 +72,7 @@ Time = Annotated[
 LabelDelay = Annotated[
     float | None,
     typer.Option(
-        help="Days until a label is known. Training then leaves out rows whose label came too late. Requires --time.",
+        help="Days until a label is known. Training leaves out labels not known before the test rows. Requires --time.",
         metavar="DAYS", rich_help_panel="Data", show_default=False,
     ),
 ]  # fmt: skip
@@ -259,8 +259,8 @@ def _columns_with(prefix: str, target: str | None, data: Path | None) -> tuple[s
     names = tuple(name for name in columns if name.startswith(prefix))
     if len(names) < 2:
         raise OptionError(
-            f"--labels-prefix {prefix} is the start of {len(names)} column names of {data.name}. Expected two "
-            f"or more. The columns are {', '.join(columns[:8])}{' ...' if len(columns) > 8 else ''}."
+            f"--labels-prefix {prefix} matches {len(names)} column names of {data.name}. Expected two or more "
+            f"matches. The columns are {', '.join(columns[:8])}{' ...' if len(columns) > 8 else ''}."
         )
     return names
 

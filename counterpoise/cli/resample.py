@@ -35,7 +35,7 @@ def command(
     if as_json:
         o.note(json.dumps(summary), out)
         return
-    lines = [f"saved {summary['out']}: {summary['rows']:,} rows by {plan}"]
+    lines = [f"saved {summary['out']}: {summary['rows']:,} rows, resampled with {plan}"]
     for one, shift in zip(summary["classes"], summary["log_shift"], strict=True):
         label = shown(one["label"], keep="")
         lines.append(f"  {label}: {one['before']:,} -> {one['after']:,} rows; log shift {shift:+.4f}")

@@ -105,7 +105,7 @@ def picture_form(clf: Any) -> tuple[tuple[int, int], Pictures]:
     picture = inputs.get(IMAGE) if isinstance(inputs, dict) else inputs
     shape: tuple[Any, ...] = getattr(picture, "shape", ())
     if len(shape) != 4 or shape[-1] not in (1, 3):
-        raise OptionError("The model was not trained on images. Pass a file like the one that it was trained on.")
+        raise OptionError("The model was not trained on images. Pass the same kind of file as in training.")
     color_mode = "grayscale" if shape[-1] == 1 else "rgb"
     return (int(shape[1]), int(shape[2])), replace(clf.pictures or Pictures(color_mode), color_mode=color_mode)
 
@@ -131,7 +131,7 @@ def check_features(clf: Any, given: str | None) -> None:
     names = features_of(clf).get("features", ())
     if given is not None and set(split_names(given)) != set(names):
         raise OptionError(
-            f"--features is {given}, but the model file names {', '.join(names[:8]) or 'no columns'}. Remove "
+            f"--features is {given}, but the model was trained with {', '.join(names[:8]) or 'no columns'}. Remove "
             "--features."
         )
 

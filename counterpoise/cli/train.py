@@ -63,7 +63,7 @@ def command(
     seed: o.Seed = 0,
     folds: Annotated[
         int | None,
-        typer.Option(help="Folds that fit the correction and the threshold. The saved model is trained on all rows."),
+        typer.Option(help="Folds to fit the correction and the threshold. The saved model is trained on all rows."),
     ] = None,
     tune_threshold: Annotated[
         bool | None,
@@ -104,7 +104,8 @@ def command(
     threshold_by: Annotated[
         str | None,
         typer.Option(
-            help="Column of groups. Tunes one threshold per group (may be unlawful). Requires a floor or --alerts.",
+            help="Column of groups, for one threshold per group (may be unlawful). "
+            "Requires --recall-floor, --precision-floor, or --alerts.",
             show_default=False,
         ),
     ] = None,
@@ -129,8 +130,8 @@ def command(
     matrix = None if costs is None else read_costs(costs)
     if threshold_by is not None and (aim is None or "cost" in aim or len(aim) > 1 or confidence is not None):
         raise OptionError(
-            "--threshold-by requires --recall-floor, --precision-floor, or --alerts, and no other aim. It "
-            "cannot be combined with --confidence. Change these options, or remove --threshold-by."
+            "--threshold-by requires exactly one of --recall-floor, --precision-floor, and --alerts, without costs or "
+            "--confidence. Change these options, or remove --threshold-by."
         )
     o.check_file(out, ".keras", [data, model])
     chosen = find(strategy)

@@ -120,6 +120,6 @@ def check_split(examples: Examples, fold: Fold) -> None:
     if blocks < LEAST_BLOCKS:
         what = "rows" if examples.groups is None and examples.time is None else "groups or blocks in time"
         raise SplitError(
-            f"The test rows of the split have {blocks} {what}. Expected {LEAST_BLOCKS} or more, because the "
-            "confidence intervals resample them. Add test rows, or remove split= to use cross-validation."
+            f"The test rows of the split have {blocks} {what}. Confidence intervals need {LEAST_BLOCKS} or more. "
+            "Add test rows, or remove split= to use cross-validation."
         )

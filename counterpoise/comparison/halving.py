@@ -163,9 +163,9 @@ def stopped_text(stop: Mapping[str, float]) -> str:
 
     Example:
         >>> stopped_text({"steps": 120, "score": 0.31, "best": 0.25})
-        'stopped at 120 steps per network: its log loss on the early-stopping rows was 0.3100, the best was 0.2500'
+        'stopped at 120 steps per network: its log loss on the early-stopping rows was 0.3100 (best strategy: 0.2500)'
     """
     return (
         f"stopped at {stop['steps']:,.0f} steps per network: its log loss on the early-stopping rows was "
-        f"{stop['score']:.4f}, the best was {stop['best']:.4f}"
+        f"{stop['score']:.4f} (best strategy: {stop['best']:.4f})"
     )

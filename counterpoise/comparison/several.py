@@ -51,7 +51,7 @@ def signed_rank(
     if len(d) == 0 or rope < 0 or prior <= 0 or samples < 1:
         raise OptionError(
             f"differences has {len(d)} finite numbers, rope={rope}, prior={prior}, samples={samples}. Expected one "
-            "difference or more, rope of 0 or more, and prior and samples above 0."
+            "difference or more, rope= of 0 or more, and prior= and samples= above 0."
         )
     z = np.concatenate([[0.0], d])
     # Sums that equal the edge up to rounding belong to the rope, its edge included.

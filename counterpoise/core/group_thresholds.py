@@ -24,7 +24,7 @@ class GroupThresholds:
 
     Example:
         >>> GroupThresholds("sex", ("f", "m"), (0.2, 0.3), ("x",)).text(0.25)
-        "Thresholds by 'sex': f 0.2, m 0.3. All other values use the common threshold 0.25, and so do x (too few rows)."
+        "Thresholds by 'sex': f 0.2, m 0.3. All other values use the common threshold 0.25, including x (too few rows)."
     """
 
     #: Name of the stored codes of the rows that chose the thresholds: 0 common, k for the k-th value.
@@ -38,5 +38,5 @@ class GroupThresholds:
     def text(self, common: float) -> str:
         """One sentence for the model card."""
         each = ", ".join(f"{value} {cut:.4g}" for value, cut in zip(self.values, self.thresholds, strict=True))
-        few = f", and so do {', '.join(self.common)} (too few rows)" if self.common else ""
+        few = f", including {', '.join(self.common)} (too few rows)" if self.common else ""
         return f"Thresholds by {self.name!r}: {each}. All other values use the common threshold {common:.4g}{few}."

@@ -58,7 +58,7 @@ def label_fault(level: Any) -> tuple[str, str] | None:
     if isinstance(level, bytes):
         return (
             f"contains bytes that are not UTF-8 ({level!r:.40})",
-            "Expected text. Decode them first: [b.decode(...) for b in y].",
+            "Expected text. Decode the bytes first: [b.decode(...) for b in y].",
         )
     if isinstance(level, float):
         return f"contains numbers that are not classes (for example {level!r})", _CLASSES

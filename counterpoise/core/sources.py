@@ -116,8 +116,8 @@ class Kept(Source):
         absent = rows[self.numbers[places] != rows]
         if len(absent):
             raise DataError(
-                f"Row {absent[0]:,} is not in memory. Expected rows among the {len(self.numbers):,} of {len(self):,} "
-                f"that are."
+                f"Row {absent[0]:,} is not in memory. Only {len(self.numbers):,} of {len(self):,} rows are in memory. "
+                f"Take only these rows."
             )
         return self.values[places]
 

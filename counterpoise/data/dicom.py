@@ -97,7 +97,7 @@ def _pixels(header: Any) -> Array:
     except (RuntimeError, NotImplementedError) as error:
         name = header.file_meta.TransferSyntaxUID.name
         raise DataError(
-            f"DICOM compressed as {name}, damaged or without a plugin of pydicom (pip install pylibjpeg[all]): "
+            f"DICOM compressed as {name}, which is damaged or needs a plugin (pip install pylibjpeg[all]): "
             f"{str(error).splitlines()[0][:60]}"
         ) from error
 

@@ -146,7 +146,7 @@ def given_fold(
     if not len(train) or (judged and not len(test)):
         raise SplitError(
             f"The column of split= names no {'test' if len(train) else 'training'} row. Expected training and "
-            "test rows. Write train or test in the column for each row. The word validation is optional."
+            "test rows. Write 'train' or 'test' in each row of the column. The word 'validation' is optional."
         )
     named = {"training": train, "validation": stop, "test": test}
     _check_disjoint(examples, named)

@@ -105,6 +105,6 @@ def _numbers(by: GroupThresholds, column: Column) -> tuple[float, ...]:
         return tuple(float(TRUTH.get(value.lower(), value)) - column.offset for value in by.values)
     except ValueError:
         raise OptionError(
-            f"by={by.name!r} names a feature of dates or times ({by.values[0]!r}). Expected a column of "
-            "groups. Add a column with ranges of these values, such as years, and name it instead."
+            f"by={by.name!r} names a column of dates or times ({by.values[0]!r}). Expected a column of groups. "
+            "Add a column with ranges of these dates or times, such as years, and pass its name as by=."
         ) from None

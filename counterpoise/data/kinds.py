@@ -276,7 +276,9 @@ def _about_days(column: Column) -> str:
     if column.unit == "seconds":
         positions = [f"the {cycle_name(period, column.unit)}" for period in column.cycles]
         return (
-            f"contains Unix seconds. The model also uses their position in {', '.join(positions)}." if positions else ""
+            f"contains Unix seconds. The model also uses the position of each time in {', '.join(positions)}."
+            if positions
+            else ""
         )
     positions = [f"its position in the {cycle_name(period)}" for period in column.cycles]
     return (

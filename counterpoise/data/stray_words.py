@@ -99,7 +99,6 @@ def _kept_text(known: pl.Series, share: float, words: pl.Series, what: str) -> t
     if share < PARTLY or known.n_unique() <= FEW_NUMBERS:
         return ()
     return (
-        f"is read as text although {100 * share:.0f}% of its values are {what}. Another {len(words):,} "
-        f"distinct values are not ({shown(words)}). Leave missing values blank, and write the {what} without "
-        "words.",
+        f"is read as text. {100 * share:.0f}% of its values are {what}, but {len(words):,} distinct values are not "
+        f"({shown(words)}). Leave missing values blank, and write the {what} without words.",
     )

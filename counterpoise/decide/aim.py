@@ -110,11 +110,11 @@ def in_words(aim: str | Aim) -> str:
     if goal.name == "alerts":
         return f"at most {values[0]} alerts per {values[1]} rows"
     if goal.name == "lesion_false_positives":
-        return f"lesion recall, with false positives per image at most {values[0]}"
+        return f"lesion recall, with at most {values[0]} false positives per image"
     if goal.name == "cost" and len(values) == 2:
         return f"a false positive costing {values[0]} and a missed case {values[1]}"
     if goal.name == "cost":
-        return f"missed rows costing {', '.join(values)} by class"
+        return f"missed rows costing {', '.join(values)} (one cost per class)"
     return f"F-beta with beta {values[0]}" if values else metric_name(goal.name)
 
 

@@ -118,8 +118,8 @@ def threshold_of_costs(costs: Array) -> float:
     a, b = costs[0, 1] - costs[0, 0], costs[1, 0] - costs[1, 1]
     if a <= 0 and b <= 0:
         raise OptionError(
-            "With these costs, a wrong decision costs no more than the right decision, for both classes. Rows of "
-            "costs are true classes and columns are decided classes. Check that they are not exchanged."
+            "With these costs, a wrong decision never costs more than the right decision. Rows of costs= are true "
+            "classes, and columns are decided classes. Check that rows and columns are not exchanged."
         )
     if b <= 0:
         return NOTHING
@@ -135,8 +135,8 @@ def cost_column(name: Any, cost_fp: Any) -> CostColumn:
     number = isinstance(cost_fp, (int, float, np.number)) and not isinstance(cost_fp, (bool, np.bool_))
     if not number or not 0 < cost_fp < np.inf:
         raise OptionError(
-            f"cost_fp is {cost_fp!r}. Expected a finite number above 0 with cost_column, because otherwise every "
-            f"row would be positive. Pass the cost of a false positive, for example cost_fp=5."
+            f"cost_fp is {cost_fp!r}. Expected a finite number above 0 with cost_column. Pass the cost of a false "
+            f"positive, for example cost_fp=5."
         )
     if not isinstance(name, str) or not name:
         raise OptionError(f"cost_column is {name!r:.40}. Expected the name of a column of the rows.")

@@ -136,7 +136,10 @@ def guarantee_floors(
     lp = class_scores(log_p)
     labels, floors = codes(y, *lp.shape), np.asarray(floors, dtype=np.float64)
     if floors.shape != (lp.shape[1],) or not np.all((floors >= 0) & (floors < 1)) or not floors.any():
-        raise OptionError(f"floors is {floors.tolist()}. Expected {lp.shape[1]} numbers from 0 to below 1, not all 0.")
+        raise OptionError(
+            f"floors is {floors.tolist()}. Expected {lp.shape[1]} numbers of 0 or more and below 1, and one or more "
+            "above 0."
+        )
     if not 0.0 < confidence < 1.0:
         raise OptionError(f"The confidence is {confidence:g}. Expected above 0 and below 1, for example 0.95.")
     named, rows = np.flatnonzero(floors > 0), np.bincount(labels, minlength=lp.shape[1])

@@ -123,7 +123,7 @@ def bbse_prior(decided: Array, y: Array, decided_new: Array, n_classes: int) -> 
     if smallest <= 2.0 * error:
         raise GuaranteeError(
             f"The new class proportions cannot be estimated, because the model separates the classes too weakly. The "
-            f"smallest singular value of its confusion matrix is {smallest:.3g} with an error of {error:.2g}. Add "
+            f"smallest singular value of its confusion matrix is {smallest:.3g} (error: {error:.2g}). Add "
             "labeled rows of the rarest class, or train a better model."
         )
     new = codes(decided_new, len(decided_new), n_classes)
@@ -203,8 +203,8 @@ class _Study:
             raise OptionError(f"method is {method!r}. Expected 'em' or 'bbse'.")
         if log_p.shape[1] != log_p_new.shape[1] or len(log_p_new) == 0:
             raise OptionError(
-                f"Labeled scores {log_p.shape} and new scores {log_p_new.shape} do not fit together. "
-                f"Expected the same number of classes."
+                f"The labeled scores have shape {log_p.shape}, and the new scores have shape {log_p_new.shape}. "
+                f"Expected the same number of classes, and one new row or more."
             )
         self.lp, self.new, self.method = log_p, log_p_new, method
         self.m, self.c = log_p_new.shape

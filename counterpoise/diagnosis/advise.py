@@ -92,8 +92,8 @@ def _first_remedy(r: DiagnosisRecord) -> Advice | None:
         return Advice(text, f"The imbalance is mild: the ratio is {r.imbalance_ratio:.1f} to 1.", evidence)
     reason = (
         f"At a ratio of {r.imbalance_ratio:,.0f} to 1, the default threshold of 0.5 misses most rows of the "
-        "rare class. A tuned threshold needs no new training. Every strategy has to find more than a tuned "
-        "threshold."
+        "rare class. Tuning the threshold needs no new training. A strategy is useful only if it improves on a "
+        "tuned threshold."
     )
     return Advice("Compare every strategy with the baseline at a tuned threshold.", reason, evidence)
 
@@ -107,8 +107,8 @@ def _precision(r: DiagnosisRecord) -> Advice | None:
         "half_width_fold": r.half_width_fold,
     }
     reason = (
-        f"With {r.minority_count:,} rows of {r.minority!r}, the 95% confidence interval of a recall of 0.8 is "
-        f"±{r.half_width_total:.2f}. With the {r.positives_per_fold:.0f} rows of one fold, it is "
+        f"With {r.minority_count:,} rows of {r.minority!r}, a recall of 0.8 has a 95% confidence interval of "
+        f"±{r.half_width_total:.2f}. With the {r.positives_per_fold:.0f} rows of one fold, the interval is "
         f"±{r.half_width_fold:.2f}."
     )
     text = "Expect wide intervals. Repeat the cross-validation (--repeats 3), and ignore small differences."
@@ -123,8 +123,8 @@ def _neighborhood(r: DiagnosisRecord) -> Advice | None:
     evidence = {**r.kinds, "share_rare_or_outlier": hard}
     kinds = ", ".join(f"{kind} ({_SAME_CLASS[kind]}) {100 * count / total:.0f}%" for kind, count in r.kinds.items())
     reason = (
-        f"Each row of {r.minority!r} was compared with its 5 nearest neighbors. Rows by the number of "
-        f"neighbors of the same class: {kinds}."
+        f"Each row of {r.minority!r} was compared with its 5 nearest neighbors. Kinds of rows (number of neighbors "
+        f"of the same class): {kinds}."
     )
     if hard > 0.5:
         text = (
@@ -148,8 +148,8 @@ def _more_rows(r: DiagnosisRecord) -> Advice | None:
         return None
     d = r.quick.doubling
     reason = (
-        f"Doubling the training rows of {r.minority!r} ({d.rows // 2:,} to {d.rows:,} rows) changed the average "
-        f"precision of {r.quick.model} by {d.gain:+.3f} (95% CI {d.low:+.3f} to {d.high:+.3f}). "
+        f"With {d.rows:,} instead of {d.rows // 2:,} training rows of {r.minority!r}, the average precision of "
+        f"{r.quick.model} changed by {d.gain:+.3f} (95% CI {d.low:+.3f} to {d.high:+.3f}). "
         "The next doubling rarely adds more."
     )
     if d.low > 0.01:
@@ -166,9 +166,9 @@ def _labels(r: DiagnosisRecord) -> Advice | None:
     s = r.quick.suspicion
     named = ", ".join(str(row + 1) for row in s.rows[:5])
     reason = (
-        f"Cross-validated predictions of {r.quick.model} contradict the label of up to {100 * s.leaving:.0f}% "
-        f"of the rows labeled {r.minority!r} (method: confident learning). Rows with correct labels that are "
-        f"hard to predict look the same. Start with rows {named} (counted from 1)."
+        f"In cross-validation, {r.quick.model} contradicts the label of up to {100 * s.leaving:.0f}% of the rows "
+        f"labeled {r.minority!r} (method: confident learning). Some of these labels may be correct. Start with "
+        f"rows {named} (counted from 1)."
     )
     return Advice("Check the labels of the most suspicious rows before you try strategies.", reason, asdict(s))
 

@@ -16,9 +16,9 @@ from counterpoise.networks.optimizers import SETTERS
 
 #: Callbacks of Keras that do not work here -> why, and what does.
 REFUSED = {
-    "BackupAndRestore": "resumes a Keras training, but does not store the drawn rows and the best round. Save each "
-    "better round with ModelCheckpoint, or use cp.compare(store=FOLDER), which saves every finished fit and can resume",
-    "SwapEMAWeights": "swaps weights for Keras's own validation, which Counterpoise does not run. Use "
+    "BackupAndRestore": "does not store which rows were sampled, so it cannot resume this training. Save each better "
+    "round with ModelCheckpoint. Or use cp.compare(store=FOLDER), which resumes after the last finished fit",
+    "SwapEMAWeights": "needs the validation of Keras, which Counterpoise does not run. Use "
     "recipe=cp.Recipe(average_weights=3), which scores and keeps averaged weights",
     "OrbaxCheckpoint": "saves a Keras training, not a classifier. Save each better round as a classifier with "
     "ModelCheckpoint",

@@ -38,14 +38,14 @@ def check_finish(name: str, network: Network) -> None:
     """Raise a ModelError when a finishing step cannot work on networks of this kind."""
     if name and network.target.many_per_row:
         raise ModelError(
-            f"Strategy {name!r} balances the classes of a network's last layer, but these rows have "
+            f"Strategy {name!r} needs one class per row, but these rows have "
             f"{network.target.what}. Choose another strategy, for example class_weight."
         )
     if name in ("crt", "tau_norm") and network.n_members > 1:
         raise ModelError(
             f"Strategy {name!r} changes the last layer of one network, but {network.label!r} is {network.n_members} "
-            'networks in one. Expected a single network. Pass one as the model (for tables "mlp"; --model mlp), or '
-            "choose another strategy, for example class_weight."
+            'networks in one. Use a single network, for example model="mlp" (--model mlp) for tables, or choose '
+            "another strategy, for example class_weight."
         )
     if name == "crt":
         dense_head(network.fresh(0))  # raises where the last layer is not dense

@@ -177,7 +177,7 @@ def _deciding_entry(clf: Any, encoded: bool) -> dict[str, Any]:
         return {}
     entry: dict[str, Any] = {"column": given.column, "shape": ["rows", 1] if encoded else "(rows,) or (rows, 1)"}
     if isinstance(given, CostInput):
-        entry |= {"kind": "cost", "dtype": "float32", "missing": "not allowed: a finite amount of 0 or more"}
+        entry |= {"kind": "cost", "dtype": "float32", "missing": "not allowed, pass a finite amount of 0 or more"}
     else:
         ids = {"dtype": "int32", "missing": 0, "unseen": len(given.levels.levels) + 1}
         entry |= {"kind": "group", **_levels(given.levels), **(ids if encoded else {"dtype": "string", "missing": ""})}

@@ -66,8 +66,8 @@ def augmenter_of(augment: Any) -> Augmenter | None:
     only_repeats = isinstance(augment, tuple) and len(augment) == 2 and augment[0] == "repeats"
     if only_repeats:
         warnings.warn(
-            'augment="repeats" changes only repeated rows, so traces of augmentation reveal the rare class. A '
-            "network may learn these traces. Pass the layers alone to change every row.",
+            'augment=("repeats", layers) changes only repeated rows, which are mostly of the rare class. A network may '
+            "learn traces of augmentation instead of the class. Pass the layers alone to change every row.",
             UserWarning,
             stacklevel=3,
         )
@@ -89,7 +89,7 @@ def layers_of(augment: Any) -> list[keras.layers.Layer]:
     if not layers or not all(isinstance(layer, keras.layers.Layer) for layer in layers):
         raise OptionError(
             f'augment is {augment!r:.80}. Expected "auto", Keras layers such as keras.layers.RandomFlip("horizontal"), '
-            'or a list of these; in batches also ("repeats", layers).'
+            'or a list of layers. cp.batches also takes ("repeats", layers).'
         )
     return layers
 

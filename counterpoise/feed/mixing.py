@@ -256,7 +256,7 @@ class BatchSMOTE(Mixing):
         self.share = check_range(share, "share", 0.0, 1.0)
         self.only = None if only is None else [check_int(code, "only", 0) for code in only]
         if self.only is not None and (not self.only or max(self.only) >= classes):
-            raise OptionError(f"only is {self.only}. Expected class codes 0 to {classes - 1}.")
+            raise OptionError(f"only={self.only}. Expected class codes 0 to {classes - 1}.")
 
     def mix(self, draws: Draws, x: Any, soft: Any, weight: Any) -> tuple[Any, Any, Any]:
         n = ops.shape(soft)[0]

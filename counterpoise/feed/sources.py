@@ -165,7 +165,7 @@ def rows_of(x: Any, load: Callable[[Any], Any] | None = None) -> Rows:
     """
     if load is not None:
         if not callable(load):
-            raise OptionError(f"load is {load!r}. Expected a function from one item to an array.")
+            raise OptionError(f"load={load!r}. Expected a function from one item to an array.")
         return LoadedRows(_items(x), load)
     if hasattr(x, "take") and hasattr(x, "__len__") and getattr(x, "takes_rows", False):
         return x

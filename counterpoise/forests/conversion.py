@@ -98,7 +98,8 @@ def _boosted(booster: Any, **kwargs: Any) -> TreeEnsemble:
     if objective not in OBJECTIVES:
         name = f"objective {objective!r}" if objective else "an objective of your own"
         raise ModelError(
-            f"LightGBM was trained for {name}. Expected a classifier: objective {' or '.join(map(repr, OBJECTIVES))}."
+            f"LightGBM was trained with {name}. Expected a classifier, with objective "
+            f"{' or '.join(map(repr, OBJECTIVES))}."
         )
     grown = [_from_lightgbm(info["tree_structure"]) for info in dump["tree_info"]]
     if not grown:

@@ -104,7 +104,9 @@ class TreeModel:
         names = [] if flat.schema is None else [column.name for column in flat.schema.numeric]
         for name, direction in self.monotone.items():
             if name not in names:
-                raise ColumnError(f"monotone names the column {name!r}.{did_you_mean(name, names)} Expected numbers.")
+                raise ColumnError(
+                    f"monotone names the column {name!r}, which is not a column of numbers.{did_you_mean(name, names)}"
+                )
             if direction not in (-1, 0, 1):
                 raise OptionError(f"monotone={{{name!r}: {direction!r}}}. Expected 1 (rises), -1 (falls) or 0.")
         wanted = [int(self.monotone.get(name, 0)) for name in names]

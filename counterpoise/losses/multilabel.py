@@ -48,7 +48,7 @@ class MultiLabelFocal(LabelLoss):
         self.gamma = check_range(gamma, "gamma", low=0.0)
         self.alpha = None if alpha is None else check_finite(np.asarray(alpha, dtype=np.float64), "alpha")
         if self.alpha is not None and not np.all((self.alpha > 0) & (self.alpha < 1)):
-            raise OptionError(f"alpha is {alpha}. Expected numbers between 0 and 1, the weight of the positive side.")
+            raise OptionError(f"alpha is {alpha}. Expected weights of positive labels, each above 0 and below 1.")
 
     def per_label(self, t: Tensor, z: Tensor) -> Tensor:
         positive, negative = t * focal(z, self.gamma), (1 - t) * focal(-z, self.gamma)

@@ -55,9 +55,9 @@ class OutputBias:
         if not self.given:
             return ""
         return (
-            f"The model's own output bias (layer {self.layer!r}) was replaced. For a fair comparison, every strategy "
-            "starts at the constant output that minimizes its own loss. To start all strategies at the bias of the "
-            "model, pass init_bias=False."
+            f"The model's own output bias (layer {self.layer!r}) was replaced. For a fair comparison, each strategy "
+            "starts at the output bias with the lowest loss of the strategy. To keep the bias of the model instead, "
+            "pass init_bias=False."
         )
 
 

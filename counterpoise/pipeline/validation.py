@@ -186,7 +186,7 @@ def _alike(x: Any, like: Any) -> Any:
     wanted, got = (mapped(lambda _: "array", rows) for rows in (like, x))
     if wanted != got:
         raise DataError(
-            f"validation has the inputs {got}, but the training rows {wanted}. Pass the same inputs for both."
+            f"validation has the inputs {got}, but the training rows have {wanted}. Pass the same inputs for both."
         )
     return mapped(_cast, like, x)
 
@@ -196,12 +196,12 @@ def _cast(like: Array, array: Any) -> Array:
     array = array if isinstance(array, Source) else np.asarray(array)
     if array.shape[1:] != like.shape[1:]:
         raise DataError(
-            f"validation has rows of shape {array.shape[1:]}, but the training rows {like.shape[1:]}. Pass the same "
-            f"shape for both."
+            f"validation has rows of shape {array.shape[1:]}, but the training rows have {like.shape[1:]}. Pass the "
+            f"same shape for both."
         )
     if not np.can_cast(array.dtype, like.dtype, "same_kind"):
         raise DataError(
-            f"validation has the type {array.dtype}, but the training rows {like.dtype}. Pass the same type and "
+            f"validation has the type {array.dtype}, but the training rows have {like.dtype}. Pass the same type and "
             f"scale for both."
         )
     return array if array.dtype.kind in "OSU" or isinstance(array, Source) else array.astype(like.dtype, copy=False)

@@ -34,8 +34,8 @@ def from_multiplicity(
     count = count_codes(codes, size)
     if np.any(count == 0):
         raise TargetError(
-            f"Class {labels[int(np.argmin(count))]!r} has no row. Every class of a plan needs rows. "
-            "Leave the class out of classes=, or add rows of it."
+            f"Class {labels[int(np.argmin(count))]!r} has no rows, but a plan needs rows of every class. "
+            "Add rows of this class, or leave it out of classes=."
         )
     user = user_weights(sample_weight, len(codes))
     check_no_class_lost(codes, user, labels)

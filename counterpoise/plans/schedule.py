@@ -62,6 +62,6 @@ def check_single(plan: Plan) -> None:
     """Raise for a deferred plan where the number of steps is not known."""
     if plan.deferred:
         raise OptionError(
-            f"Plan {plan.name!r} has two stages, but a feed cannot determine when the second stage begins. Use the "
-            "plan in cp.fit. To train by hand, use a feed of plan.first, and then a feed of the original plan."
+            f"Plan {plan.name!r} has two stages, and only cp.fit can start the second stage. Use the plan in "
+            "cp.fit. To train by hand, use a feed of plan.first, and then a feed of the original plan."
         )

@@ -241,7 +241,7 @@ def _positive_weights(scheme: Any, labels: Sequence[Any]) -> Array:
     given = len(values) if named is None else len(named)
     if given != len(labels) or any(v is None for v in values):
         raise OptionError(
-            f"scheme gives {given} weights. Pass one weight of the positive side for each of {list(labels)}."
+            f"scheme gives {given} weights. Pass one positive weight for each of the labels {list(labels)}."
         )
     out = np.asarray(values, dtype=float)
     if not np.all(np.isfinite(out) & (out > 0)):

@@ -62,7 +62,7 @@ def importance_figure(importance: Importance, of: str = "") -> Figure:
         [name_of(one), *(words.number(one["importance"][end], 4) for end in ("value", "low", "high"))]
         for one in importance["columns"]
     ]
-    table = f"Average precision lost without a column, {words.count(importance['rows'])} rows"
+    table = f"Loss of average precision after one column is shuffled, {words.count(importance['rows'])} rows"
     return captioned(TITLE, caption, importance_spec(importance), ["Column", "Loss", "CI from", "to"], rows, table)
 
 

@@ -135,11 +135,11 @@ def prices(costs: Mapping[str, Any]) -> str:
         >>> prices({"cost_column": "amount", "cost_fp": 5.0, "mean_amount": 80.0})
         "a false positive costs 5, a missed case costs the amount in column 'amount' (mean 80)"
         >>> prices({"matrix": [[0.0, 2.0], [9.0, -1.0]]})
-        'a matrix, true class by decided class: 0, 2; 9, -1'
+        'a cost matrix (rows: true classes, columns: decided classes): 0, 2; 9, -1'
     """
     if "matrix" in costs:
         rows = "; ".join(", ".join(f"{cost:,.6g}" for cost in row) for row in costs["matrix"])
-        return f"a matrix, true class by decided class: {rows}"
+        return f"a cost matrix (rows: true classes, columns: decided classes): {rows}"
     if "cost_column" in costs:
         missed = f"a missed case costs the amount in column {costs['cost_column']!r} (mean {costs['mean_amount']:,.4g})"
         return f"a false positive costs {count(costs['cost_fp'])}, {missed}"

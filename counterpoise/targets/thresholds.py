@@ -59,7 +59,9 @@ def choose(
 def _by_hand(rule: Rule, name: str, value: Any, confidence: float | None) -> float:
     """A threshold as the user gave it, checked."""
     if name == "given":
-        raise OptionError(f"given={value!r} is not an aim. To set a threshold of your own, use decide(threshold=0.2).")
+        raise OptionError(
+            f"given={value!r} is not an aim of decide. To set your own threshold, use decide(threshold=0.2)."
+        )
     if confidence is not None:
         raise OptionError(
             "confidence= cannot be combined with threshold=. Expected "

@@ -57,7 +57,7 @@ def test_costs_and_first_rows(two):
         ({"cost_fp": 2}, "requires cost_column"),
         ({"costs": np.eye(2), "cost_column": amount}, "cannot be combined"),
         ({"costs": np.eye(3)}, r"has shape \(3, 3\)"),
-        ({"first": 900}, "there are 800 rows"),
+        ({"first": 900}, "number of rows from 1 to 800"),
     ):
         with pytest.raises(OptionError, match=match):
             cp.evaluate(clf, p, y, resamples=2, **wrong)

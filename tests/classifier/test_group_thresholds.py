@@ -115,9 +115,9 @@ def test_the_layer_decides_as_numpy_and_the_prior_moves_all_thresholds(clf):
 @pytest.mark.parametrize(
     ("aim", "words"),
     [
-        ({"by": "sex", "costs": [[0, 1], [5, 0]]}, "a single aim"),
-        ({"by": "sex", "threshold": 0.3}, "a single aim"),
-        ({"by": "sex", "recall_floor": 0.8, "confidence": 0.9}, "a single aim"),
+        ({"by": "sex", "costs": [[0, 1], [5, 0]]}, "exactly one aim"),
+        ({"by": "sex", "threshold": 0.3}, "exactly one aim"),
+        ({"by": "sex", "recall_floor": 0.8, "confidence": 0.9}, "exactly one aim"),
         ({"by": "sexx", "f1": True}, "Did you mean 'sex'"),
     ],
 )

@@ -49,7 +49,7 @@ def test_thresholds_by_group(counterpoise, payments, tmp_path):
     pl.concat([rows, rows.with_columns(pl.col("speed") + 0.1)]).write_csv(tmp_path / "sites.csv")
     how = ("train", tmp_path / "sites.csv", "--target", "fraud", "--strategy", "none", "--model", "mlp", "--epochs", 2,
            "--folds", 2, "--drop", "site", "--threshold-by", "site", "--out", tmp_path / "m.keras")  # fmt: skip
-    assert "--threshold-by requires --recall-floor" in counterpoise(*how).err
+    assert "--threshold-by requires exactly one of --recall-floor" in counterpoise(*how).err
     done = counterpoise(*how, "--recall-floor", 0.8)
     assert done.code == 0, done.err
     assert "may be unlawful" in done.out + done.err

@@ -89,7 +89,7 @@ def test_the_features_of_the_model_file_may_be_typed_again_and_no_others(counter
     assert counterpoise(*table, "--features", "sex,age").out == counterpoise(*table).out
     run = counterpoise(*table, "--features", "age")
     assert run.code == 2
-    assert "the model file names age, sex. Remove --features." in run.err
+    assert "the model was trained with age, sex. Remove --features." in run.err
 
 
 def test_scores_of_units_are_shown_beside_those_of_images(counterpoise, folder, model, tmp_path):

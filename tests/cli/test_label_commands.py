@@ -58,7 +58,7 @@ def test_compare_reads_separated_text(root, tmp_path):
         (("--target", "edema,mass", "--positive", "1"), "positive= is for one class per row"),
         (("--target", "edema,mass", "--missing", "gone"), "missing is 'gone'"),
         (("--target", "edema", "--uncertain", "zero"), "--uncertain is for several labels per row"),
-        (("--labels-prefix", "nobody"), "start of 0 column names of t.csv"),
+        (("--labels-prefix", "nobody"), "matches 0 column names of t.csv"),
         (("--labels-prefix", "e", "--target", "edema"), "--target and --labels-prefix cannot be combined"),
     ],
 )

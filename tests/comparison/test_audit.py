@@ -90,7 +90,7 @@ def test_importance_is_measured_where_the_split_keeps_test_rows_from_the_model()
     importance = comparison.record["audit"]["importance"]
     assert importance["rows"] == 200
     assert importance["columns"][0]["columns"] == ["v"]
-    assert "Average precision lost without a column" in comparison.html()
+    assert "Loss of average precision after one column" in comparison.html()
     assert comparison.record["audit"]["review"] == []  # no other fold chooses the floors
 
 

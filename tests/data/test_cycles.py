@@ -98,7 +98,8 @@ def test_unix_seconds_under_the_name_of_a_time_stamp_have_the_cycles_of_their_da
     assert np.array_equal(examples.x["numeric"][:, 0].astype(float) + column.offset, stamps.to_numpy())
     assert (
         examples.warnings[0]
-        == "Column 'created_at' contains Unix seconds. The model also uses their position in the day, the week."
+        == "Column 'created_at' contains Unix seconds. The model also uses the position of each time in the day, "
+        "the week."
     )
     for rows in ({"created_at": stamps, "z": z}, {"created_at": stamps.cast(pl.String), "z": z}):
         assert np.array_equal(encode_rows(examples.schema, rows)["numeric"], examples.x["numeric"])

@@ -89,7 +89,7 @@ def test_bad_input() -> None:
     with pytest.raises(GuaranteeError, match=r"class 3 with 0 rows \(at best 0\.00\)"):
         guarantee_floors(lp, np.zeros(60, int), np.array([0, 0, 0, 0.5]), path)
     for floors in ([0.0] * 4, [1.0, 0, 0, 0], [0.5]):
-        with pytest.raises(OptionError, match="Expected 4 numbers from 0"):
+        with pytest.raises(OptionError, match="Expected 4 numbers of 0"):
             guarantee_floors(lp, y, np.array(floors), path)
     with pytest.raises(OptionError, match=r"0\.95"):
         guarantee_floors(lp, y, np.array([0.5, 0, 0, 0]), path, 95)

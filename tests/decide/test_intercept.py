@@ -33,7 +33,7 @@ def test_a_known_offset_is_found() -> None:
     expected = -np.array([0.0, 0.7, -0.4]) + np.mean([0.0, 0.7, -0.4])
     np.testing.assert_allclose(check.intercept, expected, atol=0.06)
     assert check.intercept.sum() == pytest.approx(0, abs=1e-12)
-    assert "kept" in check.notes[1]
+    assert "added" in check.notes[1]
 
 
 @pytest.mark.parametrize("scale", [1.0, 40.0])

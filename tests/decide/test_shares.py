@@ -95,7 +95,7 @@ def test_bad_input() -> None:
     lp, y = rows(np.random.default_rng(0), 50, 0.2)
     with pytest.raises(OptionError, match="'em' or 'bbse'"):
         estimate_prior(lp, y, lp, method="mle")
-    with pytest.raises(OptionError, match="do not fit together"):
+    with pytest.raises(OptionError, match="Expected the same number of classes"):
         estimate_prior(lp, y, np.zeros((5, 3)))
     with pytest.raises(OptionError, match="Class 1 has no labeled row"):
         estimate_prior(lp, np.zeros(50, int), lp)

@@ -126,7 +126,7 @@ def test_a_saved_focal_classifier_says_what_the_rule_says(tmp_path):
 
 @pytest.mark.parametrize("name", ["crt", "tau_norm"])
 def test_several_networks_in_one_have_no_single_head(name):
-    with pytest.raises(ModelError, match=f"'{name}' changes the last layer .* is 8 networks in one. Expected a single"):
+    with pytest.raises(ModelError, match=f"'{name}' changes the last layer .* is 8 networks in one. Use a single"):
         check_finish(name, Network("tabular", Examples(*blobs([0.9, 0.1]), (0, 1))))
 
 

@@ -198,7 +198,7 @@ NAMES = "loss, val_loss, val_accuracy, val_prc, val_auc, val_share"
         (lambda d: C.ModelCheckpoint(d / "m.weights.h5", save_weights_only=True), "a classifier for cp.load"),
         (lambda d: C.ModelCheckpoint(d / "m.h5"), "ends in .keras"),
         (lambda d: C.ModelCheckpoint(d / "m.keras", save_freq=10), "save_freq=10. counts steps"),
-        (lambda d: C.BackupAndRestore(d / "b"), "BackupAndRestore resumes a Keras training"),
+        (lambda d: C.BackupAndRestore(d / "b"), "BackupAndRestore does not store which rows"),
         (lambda d: C.SwapEMAWeights(), "average_weights=3"),
     ],
 )  # fmt: skip

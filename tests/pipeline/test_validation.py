@@ -222,7 +222,7 @@ def test_what_does_not_fit_together_is_one_line_before_training(how, error, word
 def test_rows_of_another_type_or_another_structure_are_refused():
     pixels, labels = (RNG.random((40, 4, 4, 1)) * 255).astype("uint8"), np.arange(40) % 2
     for rows, words in (
-        (pixels / 255.0, "has the type float64, but the training rows uint8"),
+        (pixels / 255.0, "has the type float64, but the training rows have uint8"),
         (pixels[:, :3], "has rows of shape"),
         ({"a": pixels}, "validation has the inputs"),
     ):

@@ -116,7 +116,7 @@ def test_class_weights_of_one_output_go_into_keras():
         (
             lambda: class_weight([[1, 0], [0, 1]], [1, 2, 3], kind="multi_label"),
             OptionError,
-            "Pass one weight of the positive side",
+            "Pass one positive weight for each of the labels",
         ),
         (lambda: class_weight([[1, 0], [0, 1]], 3.0, kind="multi_label"), OptionError, "gives 1 weights"),
         (lambda: sample_weight(np.eye(3), mask=[1, 1]), DataError, r"mask has shape \(2,\)"),

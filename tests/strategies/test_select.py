@@ -62,7 +62,7 @@ def test_what_is_no_strategy_is_refused_with_what_would_be_one():
     assert [x.name for x in s.select(s.ensemble(["none", "oversample"]))] == ["none", "ensemble"]
     with pytest.raises(OptionError, match=r"strategies is 5. Expected names or strategies in a list"):
         s.select(5)
-    with pytest.raises(OptionError, match=r"To use names, call cp.ensemble"):
+    with pytest.raises(OptionError, match=r"To pass names of strategies, call cp.ensemble"):
         s.Ensemble("e", members=("none",))
 
 

@@ -128,7 +128,7 @@ def test_a_threshold_for_lesions(tmp_path):
         assert counts[0] == hits[false <= most * 30].max(initial=0)
         seen.add(tuple(counts))
     assert len(seen) > 1
-    assert "false positives per image at most 5" in wanted.card["threshold"]["text"]
+    assert "at most 5 false positives per image" in wanted.card["threshold"]["text"]
     again = cp.load(wanted.save(tmp_path / "m.keras"))
     assert again.decide(lesion_false_positives=0.3).rule.threshold > again.rule.threshold
     np.testing.assert_array_equal(wanted.predict(x, prior=0.2), wanted.predict(x))  # at other probabilities
