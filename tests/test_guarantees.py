@@ -71,7 +71,7 @@ def test_the_card_measures_the_rule_as_it_is(clf):
 
 
 def test_what_cannot_be_guaranteed_is_refused_with_what_can_be(clf):
-    with pytest.raises(GuaranteeError, match=r"The highest recall that they support is 0\.9"):
+    with pytest.raises(GuaranteeError, match=r"The highest recall that these rows support is 0\.9"):
         clf.decide(recall_floor=0.999, confidence=0.95)
 
 

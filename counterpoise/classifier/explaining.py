@@ -15,17 +15,17 @@ def explain_single_rows(clf: Any, x: Any, background: Any, label: Any, seed: int
     """Explain rows in the way that suits what the classifier takes (see `Classifier.explain`)."""
     if clf.target.per_element:
         raise OptionError(
-            f"explain is for one class per row, but the rows of this classifier have {clf.target.what}. Use "
+            f"explain supports only one class per row, but the rows of this classifier have {clf.target.what}. Use "
             "clf.predict_proba(x) for the probabilities."
         )
     pictures, texts = any(map(is_picture, leaves(clf.members.input))), reads_text(clf.members.input)
     if background is not None and (pictures or texts):
         what = "images" if pictures else "texts"
-        raise OptionError(f"background is for tables, but the classifier takes {what}. Leave it out.")
+        raise OptionError(f"background= is for tables, but this classifier takes {what}. Remove background=.")
     if pictures:
         return heat_maps(clf, clf.encoded(x), label)
     if label is not None:
-        raise OptionError("label is for images, but the classifier takes other rows. Leave it out.")
+        raise OptionError("label= is for images, but this classifier takes no images. Remove label=.")
     if texts:
         return explain_texts(clf, clf.encoded(x))
     return explain_rows(clf, x, background, seed=seed)

@@ -48,8 +48,8 @@ def heat_maps(clf: Any, encoded: Any, label: Any = None) -> Array:
         )
     if not any(map(is_picture, leaves(clf.members.input))):
         raise OptionError(
-            "Heat maps need a classifier for images (height, width, channels). For tables, explain "
-            "returns the effect of each column. Pass rows that the classifier was trained on."
+            "Heat maps need a classifier for images (height, width, channels). For tables, use clf.explain, which "
+            "returns the effect of each column."
         )
     codes = _codes(clf, encoded, label)
     at_work()

@@ -135,7 +135,7 @@ def _sets(names: Sequence[str], together: Sequence[Sequence[str]]) -> list[list[
     for name in (name for one in joined for name in one):
         if name not in names:
             hint = did_you_mean(name, names)
-            raise OptionError(f"together names the column {name!r}, which the model does not use.{hint}")
+            raise OptionError(f"together= names the column {name!r}, which the model does not use.{hint}")
     taken = {name for one in joined for name in one}
     return joined + [[name] for name in names if name not in taken]
 

@@ -59,8 +59,8 @@ def check_one_class(clf: Any) -> None:
     """Refuse to explain classifiers of several labels per row."""
     if not isinstance(clf.rule, Rule):
         raise OptionError(
-            "explain is for one class per row, but this classifier has several labels per row. Train a classifier for "
-            "the label that you want to explain."
+            "explain supports only one class per row, but this classifier has several labels per row. Train a "
+            "classifier for the label that you want to explain."
         )
 
 

@@ -313,7 +313,7 @@ def refusal(reference: Reference) -> str:
     if of_keras and short in allowed.REFUSED:
         return f"it names {what}, which Counterpoise never loads from a file: {allowed.REFUSED[short]}."
     if of_keras and reference.function:
-        return f"it names {what}; of Keras's functions, a file may name only activations, losses, and metrics."
+        return f"it names {what}. The only Keras functions that a file may name are activations, losses, and metrics."
     home = "MODULE" if reference.module in ("builtins", "__main__") else _typable(reference.module, "MODULE")
     name = _typable(short, "NAME")
     return (

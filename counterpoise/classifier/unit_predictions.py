@@ -76,8 +76,8 @@ def unit_columns(clf: Classifier, x: Any, unit: Any) -> tuple[pl.DataFrame, Any]
     if isinstance(x, ImageSet):
         if unit is not None or x.unit is None:
             raise OptionError(
-                "unit cannot be passed with images. Name its columns in cp.images(..., unit=) (--unit), and leave "
-                "unit out here."
+                "unit= cannot be passed together with images. Name the unit columns in cp.images(..., unit=) (--unit), "
+                "and remove unit= here."
             )
         return x.unit, x
     if is_table(x, table=False):

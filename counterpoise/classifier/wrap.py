@@ -92,7 +92,7 @@ def wrap(
         given = y if several is None or not target.many_per_row else several
         return _fitted(unfitted, x, target.codes(given, np.array(order, dtype=object)), aim, calibrate, card)
     rule = _uncorrected(shift, even if plan is None else np.asarray(plan.base_prior))
-    card |= {"rule": "no labels were passed: only the prior shift of the plan was corrected"}
+    card |= {"rule": "only the prior shift of the sampling plan was corrected, because no labels were passed"}
     return Classifier(members, rule, order, None, card, {}, kind)
 
 
@@ -141,7 +141,7 @@ def _of_keras(model: keras.Model, output: str, independent: bool) -> keras.Model
     out = model(given)
     if not hasattr(out, "shape") or len(out.shape) != 2:
         raise ModelError(
-            "The model has several outputs, or an output of another shape. Expected one output of shape (None, units)."
+            "The model has several outputs, or one of a wrong shape. Expected one output of shape (None, units)."
         )
     kind = last_activation(model) if output == "auto" else output
     if kind not in ("softmax", "sigmoid", "linear", "logits", "probabilities"):
@@ -163,8 +163,8 @@ def _scores(given: Any) -> Array:
     scores = np.asarray(unmasked(given))
     if scores.dtype.kind not in "fiu" or scores.ndim not in (1, 2):
         raise OptionError(
-            f"model is {type(given).__name__}. Expected a Keras model, or scores float (N,) or (N, C) of rows that "
-            f"were not used to train the model."
+            f"model is {type(given).__name__}. Expected a Keras model, or an array of scores of shape (N,) or (N, C). "
+            "The scores must be of rows that were not used to train the model."
         )
     if not np.isfinite(scores).all():
         raise OptionError("The scores contain NaN or infinite values. Check the model that returned these scores.")
@@ -200,8 +200,11 @@ def _check_fit(members: keras.Model, order: Sequence[Any], shift: Array, target:
     if units not in target.widths(len(order)):
         count = units if target.independent else max(2, units)
         raise OptionError(
-            f"The outputs of the model are for {count} {what} but there are {len(order)} labels ({order[:6]}). Pass "
-            "classes=[...] in the order of the outputs."
+            f"The model has outputs for {count} {what}, but there are {len(order)} labels ({order[:6]}). Pass "
+            "classes=[...], the labels in the order of the outputs."
         )
     if shift.shape != target.shape(len(order)):
-        raise OptionError(f"The plan is for {len(shift)} {what} but the model is for {len(order)}.")
+        raise OptionError(
+            f"The plan is for {len(shift)} {what}, but the model is for {len(order)}. Pass the plan with which the "
+            "model was trained."
+        )

@@ -44,7 +44,8 @@ def number(value: float | None) -> str:
 def _of_groups(table: Mapping[str, Any]) -> Any:
     """A line for each value and score, with the difference from the reference."""
     title = (
-        f"by {table['column']}, class {table['class']!r} (95% CIs; those of differences hold together in each column)"
+        f"by {table['column']}, class {table['class']!r} (95% CIs; with 95% confidence, all CIs for the differences of "
+        "a score are correct)"
     )
     shown = _table(title, table["column"], "score", "value", f"difference from {table['reference']!r}")
     for value in table["values"]:
@@ -59,8 +60,8 @@ def _of_groups(table: Mapping[str, Any]) -> Any:
 
 def _of_bins(table: Mapping[str, Any]) -> Any:
     errors = (
-        f"expected calibration error (ECE) {number(table['ece'])}, calibration error "
-        f"{number(table['calibration_error'])}"
+        f"expected calibration error (ECE) {number(table['ece'])}, root mean square "
+        f"calibration error {number(table['calibration_error'])}"
     )
     shown = _table(f"probabilities of {table['class']!r}: {errors}", "rows", "predicted", "observed", "95% interval")
     for b in table["bins"]:
@@ -71,7 +72,7 @@ def _of_bins(table: Mapping[str, Any]) -> Any:
 
 def _of_review(review: Mapping[str, Any]) -> Any:
     title = (
-        f"for a human: {with_ends(review['share'])} of the rows; error of the rows that the model decides: "
+        f"for a human: {with_ends(review['share'])} of the rows; wrong decisions among the other rows: "
         f"{with_ends(review['error'])}"
     )
     shown = _table(title, "class", "for a human", "decided wrongly")

@@ -29,7 +29,10 @@ def command(
     prior: Annotated[float | None, typer.Option(help="Share of the positive class among the new rows.")] = None,
     out: Annotated[Path | None, typer.Option(help="CSV file, or folder for masks. Default: standard output.")] = None,
     spreadsheet: Annotated[
-        bool, typer.Option("--spreadsheet", help="Add ' before texts that a spreadsheet would run as formulas.")
+        bool,
+        typer.Option(
+            "--spreadsheet", help="Add an apostrophe (') before texts that a spreadsheet would run as formulas."
+        ),
     ] = False,
     unit: Annotated[
         str | None,

@@ -126,8 +126,8 @@ def diagnosed(diagnosis: Diagnosis) -> Iterator[str]:
     others = [f"{c.label!r} {c.count:,}" for c in sorted(r.classes, key=lambda c: -c.count)]
     more = f", {len(others) - MOST_CLASSES} more" if len(others) > MOST_CLASSES else ""
     yield f"Classes: {', '.join(others[:MOST_CLASSES])}{more}."
-    evidence = f"A recall of 0.8 is measured to ±{r.half_width_fold:.2f} in each of {r.folds} folds"
-    evidence += f", and to ±{r.half_width_total:.2f} in all folds together (95% CI)."
+    evidence = f"A recall of 0.8 has a 95% CI of ±{r.half_width_fold:.2f} in each of {r.folds} folds"
+    evidence += f", and of ±{r.half_width_total:.2f} in all folds together."
     if r.quick is not None:
         q = r.quick
         evidence += f" A quick model has average precision {q.average_precision:.2f} and ROC AUC {q.roc_auc:.3f}."

@@ -67,8 +67,8 @@ class Costs:
             costs = cls(cost_fp, cost_fn)
         if costs is not None and not binary:
             raise OptionError(
-                "Two costs are for two classes, but the data have more. Pass a matrix, or {true label: "
-                "{decided label: cost}}. Or compare one class with all others (one_vs_rest=)."
+                "A pair of costs is only for two classes, but the data have more. Pass a cost matrix, or {true label: "
+                "{decided label: cost}}. To compare one class with all others, use one_vs_rest=."
             )
         return costs
 

@@ -57,8 +57,8 @@ def training_warnings(training: Mapping[str, Training], rows: Sequence[Mapping[s
         )
     if below:
         warnings.append(
-            f"The log loss of {_some_names(below)} is higher than that of a constant prediction of the class "
-            "proportions (skill below 0). Do not use these probabilities. Train for longer, or check the "
+            f"The class proportions, predicted for every row, have a lower log loss than {_some_names(below)} "
+            "(skill below 0). Do not use these probabilities. Train for longer, or check the "
             "features."
         )
     return warnings

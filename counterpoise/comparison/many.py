@@ -124,7 +124,7 @@ class ManyComparisons:
             lines.append(f"{name:<{wide}} {rank:9.2f} {mean:7.3f}{tail}")
         if self.groups:
             groups = "; ".join(words.listed(group) for group in self.groups)
-            lines.append(f"not significantly different by ranks (critical difference {self.critical:.2f}): {groups}")
+            lines.append(f"mean ranks not significantly different (critical difference {self.critical:.2f}): {groups}")
         return "\n".join([*lines, "", self.verdict])
 
     __repr__ = __str__

@@ -65,7 +65,7 @@ def _gain(value: Any, where: str) -> list[float]:
 def _no_array(value: Any, where: str) -> None:
     """Arrays have rows of their own; the value beside them is null."""
     if value is not None:
-        raise wrong_value(value, where, "null, because arrays have their own rows")
+        raise wrong_value(value, where, "null, because each array is stored in its own row")
 
 
 #: Fields of a member that are no arrays; a field of a later version may hold anything plain.

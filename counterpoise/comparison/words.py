@@ -191,12 +191,12 @@ def others_worse(metric: str, winner: str, mean: float, losers: int) -> Texts:
 def equivalent(winner: str, top: Contrast, rivals: int) -> Texts:
     """The recommended strategy and the others differ by less than matters; `top`: the best other against it."""
     rest = (
-        f" For the other equivalent strategies, this probability is at least {percent(CERTAIN)}." if rivals > 1 else ""
+        f" For each other equivalent strategy, this probability is at least {percent(CERTAIN)}." if rivals > 1 else ""
     )
     return Texts(
         f"{_keep(winner)}. The other strategies make no practical difference.",
         _own_and_top(winner, top),
-        f"The probability that the two differ by less than {number(top.rope)} is {percent(top.difference.rope)}.{rest}",
+        f"The two scores differ by less than {number(top.rope)} with {percent(top.difference.rope)} probability.{rest}",
         CHOOSE_THRESHOLD,
     )
 
@@ -233,9 +233,9 @@ def likely_better(own: Contrast, lead: Contrast, over_taken: float, next_step: s
     else:
         evidence = (
             f"The top-ranked strategy, {strategy_title(lead.first)} ({lead.mean(0)}), {beats}, so {simplest} "
-            f"is likely worse. {taken} is the simplest strategy that is not likely worse: {strategy_title(lead.first)} "
-            f"beats {taken} by more than {number(lead.rope)} with {percent(over_taken)} probability (limit "
-            f"{percent(LIKELY)})."
+            f"is likely worse. {taken} is the simplest strategy that is not likely worse. The probability that "
+            f"{strategy_title(lead.first)} beats {taken} by more than {number(lead.rope)} is {percent(over_taken)} "
+            f"(limit {percent(LIKELY)})."
         )
     return Texts(f"Inconclusive. Use {taken} for now.", recommendation, evidence.strip(), next_step)
 

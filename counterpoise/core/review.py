@@ -51,9 +51,10 @@ class Review:
         used = (
             "that were used for nothing else"
             if self.kept_out
-            else "that also fitted the correction. The share is therefore only an estimate"
+            else "that were also used to fit the correction. The percentage is therefore only an estimate"
         )
         return (
-            "A row that could belong to several classes goes to a human. On average, at most a share "
-            f"{self.alpha:g} of each class is decided wrongly. The limits come from {self.rows:,} rows {used}."
+            "A row that could belong to several classes goes to a human. On average, at most "
+            f"{100 * self.alpha:g}% of the rows of each class are decided wrongly. The limits come from "
+            f"{self.rows:,} rows {used}."
         )

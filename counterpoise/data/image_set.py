@@ -195,10 +195,10 @@ class ImageSet:
         mine, free = self.form, pictures.range is None and not pictures.learned
         if mine.range not in (None, pictures.range) and not free:
             how = "a range that it learned from its images" if pictures.learned else pictures.range
-            raise DataError(f"range is {mine.range}, but the model was trained with {how}. Remove range=.")
+            raise DataError(f"range= is {mine.range}, but the model was trained with {how}. Remove range=.")
         if mine.aspect not in ("stretch", pictures.aspect):
             raise DataError(
-                f"aspect is {mine.aspect!r}, but the model was trained with {pictures.aspect!r}. Remove aspect=."
+                f"aspect= is {mine.aspect!r}, but the model was trained with {pictures.aspect!r}. Remove aspect=."
             )
         form = replace(pictures, range=mine.range if free else pictures.range)
         return self if form == mine else replace(self, form=form, deep=self.deep or pictures.learned)

@@ -68,8 +68,8 @@ def read_rows(
     if IMAGE in more or set(more) & {*targets, images}:
         name = IMAGE if IMAGE in more else next(iter(set(more) & {*targets, images}))
         raise ColumnError(
-            f"Column {name!r} cannot be a feature or a unit. It is the target, the column of image names, or "
-            f"has the reserved name {IMAGE!r}. Remove it from features= or unit=, or rename it."
+            f"Column {name!r} cannot be a feature or a unit. It is the target or the column of image names, or "
+            f"it has the reserved name {IMAGE!r}. Remove it from features= or unit=, or rename it."
         )
     folder = _root(source, root)
     files, absent = located(frame[images], folder, skip_bad)
@@ -119,7 +119,7 @@ def _check_any_found(paths: list[str], name: str) -> list[str]:
     """The paths, of which there must be one at least."""
     if not paths:
         raise DataError(
-            f"No row of {name} has the name of an existing image. Check the column of image names and root= (--root)."
+            f"The column of image names in {name} names no existing image. Check this column and root= (--root)."
         )
     return paths
 

@@ -304,9 +304,10 @@ def _of_folder(root: Path) -> tuple[list[str], RowMetadata, Path, list[str]]:
     if layout.inside:
         names = ", ".join(dict.fromkeys(layout.labels))
         notes.append(
-            f"The classes are {names}, and each contains the same sub-folders ({', '.join(layout.inside[:4])}"
-            f"{', ...' * (len(layout.inside) > 4)}). If the sub-folders are the classes, and {names} are parts of a "
-            f"split, pass one of these folders, or rename them to train, validation, and test."
+            f"The classes are {names}. Each of these folders contains the same sub-folders "
+            f"({', '.join(layout.inside[:4])}{', ...' * (len(layout.inside) > 4)}). If the sub-folders are the real "
+            f"classes, {names} are parts of a split. Then pass one part, or rename the parts to train, validation, and "
+            "test."
         )
     if layout.split is not None:
         parts = ", ".join(dict.fromkeys(layout.split))

@@ -85,8 +85,8 @@ def _examples_of_columns(
     learn = features if metadata.split is None else features.filter(roles(metadata.split) == TRAIN)
     if not learn.height:
         raise DataError(
-            f"The column of split= names no training row of {name}. Expected at least one training row. Write "
-            "train in this column for the training rows."
+            f"The column that split= names marks no row of {name} as a training row. Write train in this column for "
+            "the training rows."
         )
     if labels.kind == "elements":
         values = ", ".join(map(str, labels.classes[:4]))

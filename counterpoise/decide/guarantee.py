@@ -148,7 +148,7 @@ def _checked(scores: Array, y: Array, floor: float, confidence: float, among: in
     if not 0.0 < confidence < 1.0:
         raise OptionError(f"The confidence is {confidence:g}. Expected above 0 and below 1, for example 0.95.")
     if among < 1:
-        raise OptionError(f"among is {among}. Expected 1 or more.")
+        raise OptionError(f"among= is {among}. Expected 1 or more.")
     return s, codes(y, len(s), 2)
 
 
@@ -157,7 +157,8 @@ def _rounded_down(value: float) -> float:
 
 
 def _too_few(kind: str, floor: float, positives: int, best: float, of: str, more: str = "") -> GuaranteeError:
-    can = f"The highest {kind} that they support is {best:.2f}." if best > 0 else "They support no guarantee."
+    can = f"The highest {kind} that these {of} support is {best:.2f}."
+    can = can if best > 0 else f"These {of} support no guarantee."
     way = "Lower the floor, or set aside more rows (guarantee_rows=, --guarantee-rows)."
     return GuaranteeError(f"Cannot guarantee a {kind} of {floor:g} with {positives} positive {of}. {can}{more} {way}")
 

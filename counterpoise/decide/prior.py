@@ -85,8 +85,8 @@ def _unit_shift(log_shift: Array, units: int) -> Array:
     if s.shape == (units,) and units > 1:
         return s
     raise OptionError(
-        f"A shift of shape {s.shape} does not fit {units} output unit(s). Expected (classes,), "
-        "(2,) for one unit, or (labels, 2) for independent labels."
+        f"The training shift has shape {s.shape}, which does not fit {units} output unit(s). Expected (2,) for one "
+        "unit, (classes,) for one unit per class, or (labels, 2) for independent labels."
     )
 
 

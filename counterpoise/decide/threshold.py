@@ -243,8 +243,8 @@ def cost_threshold(cost_fp: Array | float, cost_fn: Array | float) -> Array:
     a, b = np.asarray(cost_fp, dtype=np.float64), np.asarray(cost_fn, dtype=np.float64)
     if np.any(a < 0) or np.any(b < 0) or not np.all(np.isfinite(a + b)) or np.any(a + b <= 0):
         raise OptionError(
-            "cost_fp or cost_fn contains a value that is negative or not finite, or both are 0 for a row. "
-            "Give finite costs of 0 or more, at least one above 0."
+            "cost_fp and cost_fn contain wrong costs. Expected finite costs of 0 or more, and at least one of the two "
+            "above 0 in each row. Correct these costs."
         )
     return a / (a + b)
 

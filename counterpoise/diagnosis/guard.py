@@ -87,7 +87,10 @@ def _repeats(r: DiagnosisRecord) -> Check:
     finding = f"{r.duplicates:,} rows ({100 * r.duplicates / r.rows:.1f}%) repeat the features of an earlier row."
     if r.duplicates_grouped:
         return Check(name, "handled", finding, "Equal rows stay on one side of every split.")
-    action = "If duplicate rows are copies, use duplicates='group' or 'drop'. The report also scores without them."
+    action = (
+        "If duplicate rows are copies, use duplicates='group' or 'drop'. The report also scores the rows without "
+        "duplicates."
+    )
     return Check(name, "look" if r.duplicates > 0.01 * r.rows else "handled", finding, action)
 
 
@@ -115,7 +118,7 @@ def _groups(r: DiagnosisRecord) -> Check:
 
 def _time(r: DiagnosisRecord) -> Check:
     if not r.time:
-        what = "If the model will predict later cases than its training cases, pass time=."
+        what = "If the model will predict cases that are later than the training cases, pass time=."
         return Check("time", "unknown", "No time was given, so the folds are drawn at random.", what)
     return Check(
         "time", "handled", "The rows have times.", "Every fold trains only on rows that are earlier than its test rows."

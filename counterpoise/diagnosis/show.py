@@ -139,9 +139,9 @@ def _facts(r: DiagnosisRecord) -> Iterator[tuple[str, str]]:
         yield "groups", f"{r.groups:,}"
     yield (
         f"in each of {r.folds} folds",
-        f"{r.positives_per_fold:,.1f} rare rows; a recall of 0.8 is measured to ±{r.half_width_fold:.2f} (95% CI)",
+        f"{r.positives_per_fold:,.1f} rare rows; a recall of 0.8 has a 95% CI of ±{r.half_width_fold:.2f}",
     )
-    yield "in all folds", f"a recall of 0.8 is measured to ±{r.half_width_total:.2f} (95% CI)"
+    yield "in all folds", f"a recall of 0.8 has a 95% CI of ±{r.half_width_total:.2f}"
     yield (
         "possible folds",
         f"up to {r.largest_folds:,}" if r.largest_folds else "none, because the rarest class is too small",

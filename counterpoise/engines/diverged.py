@@ -21,7 +21,7 @@ def or_failed(member: Member) -> Member:
     if member.error or fine:
         return member
     bad = np.flatnonzero(~np.isfinite(losses))
-    since = f" since step {member.history['step'][bad[0]]:,.0f} at the latest" if len(bad) else ""
+    since = f" (first measured at step {member.history['step'][bad[0]]:,.0f})" if len(bad) else ""
     return replace(
         member,
         error=(

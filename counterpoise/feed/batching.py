@@ -116,10 +116,10 @@ def batches(
 def _plan(plan: Plan | None, quota: Any, y: Any, n: int, batch_size: int, sample_weight: Any) -> Plan:
     """The plan given, that of a quota, or all rows alike; checked against the rows."""
     if plan is not None and quota is not None:
-        raise OptionError("plan and quota cannot be combined. Leave one of them out.")
+        raise OptionError("plan= and quota= cannot be combined. Remove one of them.")
     if quota is not None:
         if y is None:
-            raise OptionError("quota counts rows by class, but y was not passed. Pass the labels y.")
+            raise OptionError("quota= counts rows by class, but y was not passed. Pass the labels y.")
         plan = quota_plan(y, quota, batch_size=batch_size)
     if plan is None:
         plan = uniform(np.zeros(n, np.int8))
@@ -158,8 +158,8 @@ def _realized(
         return x, y, plan
     if extras:
         raise OptionError(
-            f"Plan {plan.name!r} makes new rows, which have no {', '.join(extras)}. Leave extras out, or choose "
-            "another plan."
+            f"Plan {plan.name!r} makes new rows, which have no {', '.join(extras)}. Remove extras=, or choose another "
+            "plan."
         )
     x_new, codes = plan.new
     return Joined(x, rows_of(x_new)), Joined(y, rows_of(labels_like(y, plan.classes, codes))), plan

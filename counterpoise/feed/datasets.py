@@ -23,7 +23,7 @@ def dataset_of(feed: Feed, epochs: int | None, start: int, extras: bool) -> Any:
     check_int(start, "start", 0)
     end = _FOREVER if epochs is None else check_int(epochs, "epochs") * feed.num_batches
     if start >= end:
-        raise OptionError(f"start is step {start}, but {epochs} epochs have only {end} steps. Lower start.")
+        raise OptionError(f"start= is step {start}, but {epochs} epochs have only {end} steps. Use a smaller start=.")
     make = _gathered if feed.augmenter is None and _all_in_memory(feed) else _computed
     out = make(feed, feed.epoch, start, end, extras)
     if epochs is None:

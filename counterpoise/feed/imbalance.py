@@ -112,7 +112,7 @@ def _class_order(order: Sequence[Any] | None, labels: tuple[Any, ...]) -> list[i
     if order is None:
         return list(range(len(labels)))
     if sorted(map(str, order)) != sorted(map(str, labels)):
-        raise OptionError(f"order is {list(order)}. Expected every class once: {list(labels)}.")
+        raise OptionError(f"order= is {list(order)}. Expected every class once: {list(labels)}.")
     return [[str(label) for label in labels].index(str(label)) for label in order]
 
 

@@ -153,7 +153,7 @@ def _labels(label: Callable[..., Any] | None, element: Any) -> Any:
     if label is None:
         if len(element) < 2:
             raise DataError(
-                "The elements of the dataset are not pairs. Expected pairs (x, y). Otherwise pass label=, a function "
+                "The elements of the dataset are not pairs (x, y). Pass a dataset of pairs, or pass label=, a function "
                 "that returns the class of x."
             )
         return element[1]
@@ -176,8 +176,8 @@ def _codes(label: Callable[..., Any] | None, element: Any) -> Any:
         codes = codes[:, 0]
     if codes.shape.rank != 1 or not codes.dtype.is_integer:
         raise DataError(
-            f"label returned {codes.dtype.name} of shape {codes.shape} for a block of elements. Expected one integer "
-            "class code for each element (tf.argmax(y, -1) for one-hot, a lookup table for text)."
+            f"The function label= returned {codes.dtype.name} of shape {codes.shape} for a block of elements. Expected "
+            "one integer class code for each element (tf.argmax(y, -1) for one-hot, a lookup table for text)."
         )
     return tf.cast(codes, tf.int32)
 
@@ -190,7 +190,7 @@ def _count(blocks: Any, label: Callable[..., Any] | None, classes: int | None, s
             complete = False
             break
         if block.size and block.min() < 0:
-            raise DataError(f"label returned class code {int(block.min())}. Expected 0, 1, 2 ...")
+            raise DataError(f"The function label= returned class code {int(block.min())}. Expected 0, 1, 2 ...")
         more = np.bincount(block, minlength=len(counts))
         counts = more + np.pad(counts, (0, len(more) - len(counts)))
         seen += len(block)
@@ -206,8 +206,8 @@ def _counts(counts: Any) -> Array:
         raise TargetError(f"counts are {counts!r:.80}. Expected whole numbers for at least two classes.")
     if np.any(numbers < 1):
         raise TargetError(
-            f"No counted element is of class {int(np.argmin(numbers))}. Pass counts= of the whole dataset, or a larger "
-            "sample=."
+            f"The counted elements contain none of class {int(np.argmin(numbers))}. Pass counts= of the whole dataset, "
+            "or a larger sample=."
         )
     return numbers.astype(np.int64)
 
@@ -216,16 +216,16 @@ def _shares(target: Any, size: int) -> Array:
     """The wanted class shares, float64 (C,), sum 1."""
     if isinstance(target, str):
         if target != "equal":
-            raise OptionError(f'target is {target!r}. Expected "equal", class proportions, or a plan.')
+            raise OptionError(f'target= is {target!r}. Expected "equal", class proportions, or a plan.')
         return np.full(size, 1 / size)
     shares = target.prior if isinstance(target, Plan) else in_class_order(target, "target", range(size))
     shares = np.asarray(shares, dtype=float)
     if shares.shape != (size,) or not np.all(np.isfinite(shares)) or np.any(shares <= 0):
         raise OptionError(
-            f"target is {np.array(target)!r:.80}. Expected a share above 0 for each of the {size} classes."
+            f"target= is {np.array(target)!r:.80}. Expected a share above 0 for each of the {size} classes."
         )
     if not np.isclose(shares.sum(), 1, atol=1e-6):
-        raise OptionError(f"The shares of target sum to {shares.sum():g}. Expected 1.")
+        raise OptionError(f"The shares in target= sum to {shares.sum():g}. Expected 1.")
     return shares / shares.sum()
 
 

@@ -73,11 +73,11 @@ class TreeEnsemble(keras.layers.Layer):
         self.scale, self.floor = check_range(scale, "scale"), check_range(floor, "floor", 0, 0.5, "()")
         self.link, self.small = check_choice(link, "link", LINKS), check_choice(small, "small", (False, True))
         if self.trees % self.classes:
-            raise OptionError(f"trees is {trees}. Expected a multiple of {classes} (classes=).")
+            raise OptionError(f"trees= is {trees}. Expected a multiple of {classes} (classes=).")
         if self.link == "odds" and (self.classes > 1 or self.outputs % 2):
-            raise OptionError(f'outputs is {outputs}. Expected an even number, and classes=1, with link="odds".')
+            raise OptionError(f'outputs= is {outputs}. Expected an even number, and classes=1, with link="odds".')
         if self.depth > self.nodes:  # the walk takes a step for each, whatever the trees hold
-            raise OptionError(f"depth is {depth}. Expected at most {nodes} (nodes=).")
+            raise OptionError(f"depth= is {depth}. Expected at most {nodes} (nodes=).")
         self.portable = False
 
     @classmethod
@@ -153,7 +153,7 @@ class TreeEnsemble(keras.layers.Layer):
         yield f"read numbers that a row of {self.width} does not have", outside("source", self.width)
         yield "have sets with other entries than 0 and 1", not np.isin(values["table"], (0, 1)).all()
         for name in ("column", "bit_column") if self.small else ("column",):
-            yield "test columns that do not exist", outside(name, max(1, self.columns + self.sets))
+            yield "use columns that do not exist", outside(name, max(1, self.columns + self.sets))
         node, left = np.arange(self.trees * self.nodes), values["left"]
         end = (node // self.nodes + 1) * self.nodes
         inner = (node < left) & (left + 1 < end)  # children come after their parent, so that no way leads back
@@ -161,7 +161,7 @@ class TreeEnsemble(keras.layers.Layer):
         yield "lead to nodes that do not exist", not (inner | leaf).all()
         # A test that fails keeps the leaves of its mask: some leaf must be left when all of them fail.
         yield (
-            "have tests that leave no leaf",
+            "have conditions that exclude every leaf",
             self.small and bool((np.bitwise_and.reduce(values["bit_mask"], axis=0) <= 0).any()),
         )
 

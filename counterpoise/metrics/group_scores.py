@@ -36,9 +36,9 @@ GROUP_SCORES = {
     "mean_probability": "mean predicted probability",
     "calibration_gap": "mean predicted less observed",
     "alert_rate": "share of rows decided positive",
-    "recall": "share of positive rows decided positive",
-    "precision": "share of positives among the rows decided positive",
-    "false_positive_rate": "share of negative rows decided positive",
+    "recall": "share of positive rows that are decided positive",
+    "precision": "share of positives among the rows that are decided positive",
+    "false_positive_rate": "share of negative rows that are decided positive",
 }
 COMPARED = ("prevalence", "calibration_gap", "alert_rate", "recall", "precision", "false_positive_rate")
 #: Draws of the largest deviation.

@@ -371,7 +371,7 @@ def _takes_text(inputs: Any) -> bool:
 
 def _check_clone(clone: bool, model: Any, initial_weights: str) -> None:
     if not clone and not isinstance(model, keras.Model):
-        raise OptionError("clone=False trains the object passed, but model is not a Keras model. Leave clone out.")
+        raise OptionError("clone=False trains the model itself, but model= is not a Keras model. Remove clone=.")
     if not clone:
         check_undistributed(model)
     if not clone and initial_weights == "fresh":

@@ -99,7 +99,7 @@ def distill(
     """
     check_classifier(teacher, "distill")
     if not isinstance(truth, (int, float)) or not 0 <= truth <= 1:
-        raise OptionError(f"truth is {truth!r}. Expected a share from 0 to 1.")
+        raise OptionError(f"truth= is {truth!r}. Expected a share from 0 to 1.")
     examples = read_for(model, data, y, groups=groups, time=time, sample_weight=sample_weight)
     if list(examples.classes) != teacher.classes_.tolist():
         raise OptionError(
@@ -152,7 +152,8 @@ def _decided(clf: Classifier, teacher: Classifier) -> Classifier:
         return clf.decide(**asked)
     except GuaranteeError as error:
         logger.warning(
-            "The threshold of the student maximizes F1, because the student cannot use the aim of the teacher: %s",
+            "The threshold of the student maximizes F1, because the student cannot reach the goal of the teacher's "
+            "threshold: %s",
             error,
         )
         return clf

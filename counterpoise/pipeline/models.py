@@ -210,7 +210,7 @@ def _learner(spec: Any, examples: Examples, options: dict[str, Any]) -> Learner:
 def _check_target(examples: Examples, name: str) -> None:
     """Raise a ModelError where a model that is no network would have to learn what only networks can."""
     if (target := target_of(examples)).many_per_row:
-        advice = '"unet"' if target.per_element else '"tabular", or train it on one label at a time'
+        advice = '"unet"' if target.per_element else f'"tabular", or train {name!r} on one label at a time'
         raise ModelError(
             f"{name!r} takes one class per row, but these rows have {target.what}. Choose a network, for example "
             f"{advice}."

@@ -58,7 +58,7 @@ class Chain(Unrealized):
         if plan.deferred:
             raise OptionError(
                 f"The chain contains the deferred plan {plan.name!r}. "
-                "Defer the whole chain instead: make the chain first, then pass it to deferred."
+                "Defer the whole chain instead: make the chain first, then pass it to deferred()."
             )
         return plan
 

@@ -164,10 +164,10 @@ def _scores(before: Any, base: Plan, members: int) -> Array:
     shape = (len(base.codes), len(base.classes))
     scores = np.empty((0, *shape)) if before is None else np.asarray(before, dtype=float)
     if len(scores) and scores.shape[1:] != shape:
-        raise OptionError(f"before has shape {scores.shape}. Expected (members so far, {shape[0]}, {shape[1]}).")
+        raise OptionError(f"before= has shape {scores.shape}. Expected (members so far, {shape[0]}, {shape[1]}).")
     if len(scores) >= members:
         raise OptionError(
-            f"before has {len(scores)} members, but the ensemble has only {members}. Use "
+            f"before= has {len(scores)} members, but the ensemble has only {members}. Use "
             f"members={len(scores) + 1} or more."
         )
     return scores

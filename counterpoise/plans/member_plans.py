@@ -109,8 +109,8 @@ def joined(plans: Sequence[Plan], n_members: int) -> MemberPlans:
     first = plans[0]
     if any(not np.array_equal(plan.codes, first.codes) or plan.needs_features or plan.deferred for plan in plans):
         raise OptionError(
-            "Ensemble members that share batches need plans for the same rows, without synthetic rows or stages. "
-            "Leave out plans of another kind, or train the members one by one."
+            "Ensemble members that share batches need plans for the same rows. These plans cannot create rows or have "
+            "two stages. Choose other plans, or train the members one by one."
         )
     return MemberPlans(
         " + ".join(dict.fromkeys(plan.name for plan in plans)), first.codes, first.classes, first.counts,

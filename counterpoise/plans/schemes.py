@@ -75,8 +75,8 @@ def scheme_weights(scheme: Any, mass: Array, labels: Sequence[Any], frequency: A
     empty = np.flatnonzero(mass <= 0)
     if len(empty) and scheme != "none":
         raise TargetError(
-            f"Class {labels[empty[0]]!r} has no element that counts, so its weight cannot be computed. Leave this "
-            "class out of classes=, or give weights by label as a dict."
+            f"All elements of class {labels[empty[0]]!r} together have weight 0, so the class weight cannot be "
+            "computed. Leave this class out of classes=, or give weights by label as a dict."
         )
     if not isinstance(scheme, str):
         return targets.cost(mass, scheme)

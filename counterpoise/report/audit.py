@@ -78,7 +78,7 @@ def _threshold(record: Record, audit: Mapping[str, Any]) -> tuple[str, list[Row]
             for end, at in spread.items()
         ]
         caption = (
-            "Thresholds that are chosen on resampled rows: ends of the middle 95%, with recall, precision, and alerts"
+            "Low and high end of 95% of the thresholds chosen on resampled rows, with recall, precision, and alerts"
         )
         tables.append(_table(caption, ("", "Threshold", "Recall", "Precision", "Alerts (share of rows)"), rows))
     own = [
@@ -117,13 +117,13 @@ def _groups(audit: Mapping[str, Any]) -> tuple[str, list[Row]]:
         ]
         if rows:
             caption = (
-                f"Difference from {table['reference']!r}, class {table['class']} (the 95% CIs of a column "
-                "hold together)"
+                f"Difference from {table['reference']!r}, class {table['class']} (with 95% confidence, "
+                "all intervals of a column are correct)"
             )
             tables.append(_table(caption, (column, *OF_DIFFERENCE.values()), rows))
     text = (
         "Each value of a column is scored separately. If the share of positives differs between values, only "
-        "a perfect model can have calibrated probabilities and also equal recalls and equal false positive "
+        "a perfect model can have all of these: calibrated probabilities, equal recalls, and equal false positive "
         "rates."
     )
     return text, tables
@@ -179,8 +179,8 @@ def _reliability(audit: Mapping[str, Any]) -> tuple[str, list[Row]]:
             [*_counts(b), words.number(b["predicted"]), words.number(b["observed"]), _ends(b)] for b in table["bins"]
         ]
         error = (
-            f"expected calibration error (ECE) {words.number(table['ece'])}, calibration error "
-            f"{words.number(table['calibration_error'])}"
+            f"expected calibration error (ECE) {words.number(table['ece'])}, root mean square "
+            f"calibration error {words.number(table['calibration_error'])}"
         )
         heads = ("Rows", "Positive", "Predicted", "Observed", "95% CI")
         tables.append(_table(f"Class {table['class']}: {error}", heads, rows))

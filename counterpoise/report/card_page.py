@@ -129,7 +129,7 @@ def _decision(card: Mapping[str, Any]) -> Iterator[str | Table]:
     if unit := card.get("unit"):
         yield (
             f"Each unit ({' + '.join(unit['columns'])}) gets one decision, by the {unit['aggregate']} of the "
-            f"probabilities of its rows. This value is calibrated on {unit['count']:,} units. "
+            f"probabilities of its rows. The {unit['aggregate']} is calibrated on {unit['count']:,} units. "
             f"{unit['threshold']['text']}"
         )
         if unit.get("metrics"):
@@ -191,7 +191,7 @@ def _group(table: Mapping[str, Any]) -> Section:
         differences = [
             [v["value"], *(with_ends(v["differences"][key], signed=True) for key in keys)] for v in differing
         ]
-        blocks.append(f"Differences from {table['reference']}. The 95% CIs of a column hold together:")
+        blocks.append(f"Differences from {table['reference']}. With 95% confidence, all CIs of a column are correct:")
         blocks.append(Table((table["column"], *(OF_GROUP[key] for key in keys)), differences))
     return Section(f"By {table['column']}, class {table['class']}", blocks)
 
@@ -199,17 +199,20 @@ def _group(table: Mapping[str, Any]) -> Section:
 def _limits(card: Mapping[str, Any]) -> Iterator[str | Table]:
     if card.get("needs_calibration"):
         yield (
-            "The strategy changed the probabilities in a way that no formula can reverse. The rows that "
-            "chose the threshold were also used to correct the probabilities. Check the calibration slope "
+            "The strategy changed the probabilities in a way that no formula can reverse. The same rows "
+            "were used to choose the threshold and to correct the probabilities. Check the calibration slope "
             "before you rely on these probabilities."
         )
     if card.get("threshold", {}).get("word") == "estimate":
         yield (
-            "The threshold was chosen on a sample, so it may miss its aim on new rows. For a guarantee, set "
+            "The threshold was chosen on a sample, so it may not reach its goal on new rows. For a guarantee, set "
             "guarantee_rows= and confidence=."
         )
     yield "Probabilities assume the class proportions of the training data. For other proportions, pass prior=."
-    yield "Scores apply to rows like the training rows. Monitor new rows with cp.monitor. Evaluate each relevant group."
+    yield (
+        "Scores apply to rows that are similar to the training rows. Monitor new rows with cp.monitor. Evaluate each "
+        "relevant group."
+    )
 
 
 def to_markdown(card: Mapping[str, Any], name: str = "model.keras", evaluation: Mapping[str, Any] | None = None) -> str:

@@ -112,17 +112,17 @@ def decision(record: Record) -> Figure:
     """Net benefit of acting on the scores, compared with acting on all or on none."""
     many = has_panels(record)
     caption = (
-        "Net benefit is the cases found minus the false positives, weighted by their costs. A perfect model "
-        "has the net benefit 1. Higher is better. The threshold stands for your costs: at 0.1, one case found is worth "
-        f"9 false positives{_whose(record)}. The dashed line is an alert for every case. At zero, no case "
-        f"gets an alert. {BANDS}"
+        "Net benefit is the cases found minus the false positives, weighted by their "
+        f"costs{_whose(record)}. Higher is better. A perfect model has the net benefit 1. Choose the threshold by your "
+        "costs: 0.1 means that one case found is worth 9 false positives. The dashed line is an alert for every case. "
+        f"Without alerts, the net benefit is 0. {BANDS}"
     )
     rows = [
         [*who, *(_interpolated(curve, "threshold", "benefit", t, PER, 1) for t in THRESHOLDS)]
         for who, curve in _curves(record, "decision")
     ]
     heads = [*_who_heads(many), *(f"at {t:g}" for t in THRESHOLDS)]
-    table = f"Net benefit per {PER:,} cases: cases found - false positives x odds of the threshold"
+    table = f"Net benefit per {PER:,} cases: cases found minus (false positives x odds of the threshold)"
     return captioned("Decision curve", caption, figures.decision_spec(record), heads, rows, table)
 
 
@@ -134,7 +134,7 @@ def calibration(record: Record) -> Figure:
     caption = (
         f"Predicted probability of {what} (horizontal) and observed frequency (vertical). Dashed lines with "
         "squares are before the correction, and solid lines with circles are after it. On the diagonal, "
-        f"calibration is perfect. By the predictions, all bins contain equally many rows of {what}. Bars are 95% "
+        f"calibration is perfect. All bins have the same expected number of rows of {what}. Bars are 95% "
         f"CIs.{scale} The table names the correction of each strategy."
     )
     rows = [

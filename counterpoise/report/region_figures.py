@@ -52,7 +52,7 @@ def _froc(record: Record) -> Figure:
     heads = [*_heads(record), *(f"at {n:g} per image" for n in FALSE_POSITIVES)]
     return captioned(
         "Lesions found and false positives per image (FROC)", caption, froc_spec(record), heads, rows,
-        "Recall of lesions at this many false positives per image or fewer",
+        "Recall of lesions, by the number of allowed false positives per image",
     )  # fmt: skip
 
 

@@ -109,8 +109,8 @@ def _no_strategy(given: Any) -> str:
     """The message for what is not a strategy."""
     if isinstance(given, (list, tuple, set)):
         return (
-            f"strategy is a {type(given).__name__} of {len(given)}. Expected one strategy. To compare several, use "
-            f"cp.compare(strategies=[...]). To combine them, use cp.ensemble([...])."
+            f"strategy= is a {type(given).__name__} with {len(given)} entries. Expected one strategy. To compare "
+            f"several, use cp.compare(strategies=[...]). To combine them, use cp.ensemble([...])."
         )
     return (
         f"The strategy is of type {type(given).__name__}. Expected a name or a Strategy (cp.ensemble([...]) makes one)."

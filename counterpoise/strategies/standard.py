@@ -56,7 +56,7 @@ _GAMMA = Hyperparameter("gamma", 0.25, 5.0, default=2.0, applies_to="loss")
 _NONE = Single("none", "The baseline: no remedy.", aim="argmax")
 _CLASS_WEIGHT = Single(
     "class_weight",
-    "Uses every row once per epoch and multiplies the loss of class c by n / (C n_c).",
+    "Weights the loss of a class by all rows / (number of classes x rows of the class).",
     plans.class_weight,
     hyperparameters=(Hyperparameter("power", 0.0, 1.5, default=1.0, applies_to=_with_power),),
 )
@@ -67,13 +67,13 @@ _ASYMMETRIC = Single(
 )
 _OVERSAMPLE = Single(
     "oversample",
-    "Draws rows of smaller classes more often, up to the largest class; resampled each epoch.",
+    "Repeats rows of smaller classes, up to the size of the largest class; resampled each epoch.",
     plans.oversample,
     hyperparameters=(_RATIO,),
 )
 _UNDERSAMPLE = Single(
     "undersample",
-    "Draws fewer rows of larger classes, down to the smallest class; resampled each epoch.",
+    "Leaves out rows of larger classes, down to the size of the smallest class; resampled each epoch.",
     plans.undersample,
     hyperparameters=(_RATIO,),
 )
@@ -98,7 +98,7 @@ STANDARD: tuple[Strategy, ...] = (
     _UNDERSAMPLE,
     Single(
         "effective_number",
-        "Weights classes by the effective number of rows, less extreme than inverse counts (Cui 2019).",
+        "Weights classes by their effective number of rows, less extremely than by 1 / rows (Cui 2019).",
         plans.effective_number,
     ),
     Single(
@@ -162,7 +162,7 @@ STANDARD: tuple[Strategy, ...] = (
     ),
     Single(
         "borderline_smote",
-        "SMOTE from rows of smaller classes whose neighbors are mostly of other classes (Han 2005).",
+        "SMOTE only from rows of smaller classes with mostly neighbors of other classes (Han 2005).",
         synthesize,
         {"sampler": "borderline_smote"},
     ),
@@ -235,12 +235,12 @@ STANDARD: tuple[Strategy, ...] = (
     ),
     Successive(
         "self_paced_ensemble",
-        "Five networks; each draws rows of larger classes by their hardness for earlier networks (Liu 2020).",
+        "Five networks; rows of larger classes are drawn by how hard they are for earlier networks (Liu 2020).",
         step=Single("self_paced_ensemble member", plan=self_paced),
     ),
     Successive(
         "balance_cascade",
-        "Five networks; after each, the easiest rows of the larger classes are removed (Liu 2009).",
+        "Five networks; after each network, the easiest rows of the larger classes are removed (Liu 2009).",
         step=Single("balance_cascade member", plan=cascade),
     ),
 )
@@ -249,13 +249,13 @@ STANDARD: tuple[Strategy, ...] = (
 FOR_ELEMENTS: tuple[Strategy, ...] = (
     Single(
         "crops",
-        "Draws parts of images, half of them around a rare class, and weights pixels by 1 / chance of being drawn.",
+        "Trains on crops of images, half of them around a rare class, and weights pixels to correct for this.",
         crops,
         hyperparameters=(Hyperparameter("share", 0.1, 0.9, default=0.5),),
     ),
     Single(
         "dice_cross_entropy",
-        "Cross-entropy of each element plus one minus the Dice coefficient of each row (Taghanaki 2019).",
+        "Sum of two losses: cross-entropy of each element and Dice loss of each row (Taghanaki 2019).",
         loss="dice_cross_entropy",
     ),
     Single("dice", "One minus the Dice coefficient of each row (Milletari 2016).", loss="dice"),

@@ -52,5 +52,5 @@ def test_a_column_of_text_is_explained_too(rows):
     frame = pl.DataFrame({"note": rows[0], "dx": rows[1]})
     clf = cp.fit("text", frame, "dx", epochs=2, verbose=0)
     assert len(clf.explain(frame[:5]).words) == 5
-    with pytest.raises(OptionError, match="background is for tables"):
+    with pytest.raises(OptionError, match="background= is for tables"):
         clf.explain(frame[:5], background=frame)

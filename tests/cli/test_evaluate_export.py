@@ -205,7 +205,7 @@ def test_train_decides_by_costs_and_leaves_rows_to_a_human(root, tmp_path):
     done = run(*how, "--costs", tmp_path / "costs.json", "--out", tmp_path / "m.keras")
     assert "decision threshold 0.04762 (chosen for costs)" in done.stdout
     done = run(*how, "--review-alpha", 0.2, "--out", tmp_path / "m.keras")
-    assert "goes to a human. On average, at most a share 0.2 of each class is decided wrongly" in done.stdout
+    assert "goes to a human. On average, at most 20% of the rows of each class are decided wrongly" in done.stdout
     with pytest.raises(OptionError, match="--costs and --alerts cannot be combined"):
         run(*how, "--costs", tmp_path / "costs.json", "--alerts", 5, "--out", tmp_path / "m.keras")
 

@@ -186,7 +186,7 @@ def forged(run: Path, table: str, key: str, change) -> None:
         ("members", "a", lambda v: v["values"].update(history=[1]), "history is a list"),
         ("members", "a", lambda v: v["values"].update(history={"loss": [None]}), "entry 1 is None"),
         ("members", "a", lambda v: v["values"].update(seconds=float("nan")), "seconds is nan"),
-        ("members", "a", lambda v: v["values"].update(logits=[1]), "arrays have their own rows"),
+        ("members", "a", lambda v: v["values"].update(logits=[1]), "stored in its own row"),
         ("members", "a", lambda v: v["values"].update(job="b"), "written by another version"),
         ("members", "a", lambda v: v["values"].update(evil=1), "written by another version"),
         ("members", "a", lambda v: v["values"].pop("best_step"), "lacks some of its values"),

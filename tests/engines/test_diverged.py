@@ -53,7 +53,7 @@ def test_outputs_count_and_without_any_the_last_loss():
     assert or_failed(member([0.1, 2.0], [1.0, np.nan])).error == ""
     assert "diverged" in or_failed(member([0.1, np.inf])).error
     assert or_failed(member([], [np.nan, 1.0])).error == ""
-    assert "since step 8 at the latest" in or_failed(member([], [1.0, np.nan])).error
+    assert "first measured at step 8" in or_failed(member([], [1.0, np.nan])).error
     assert or_failed(replace(member([np.nan]), error="before")).error == "before"
 
 

@@ -50,7 +50,7 @@ def test_stored_arrays_that_are_no_trees_are_refused():
         ("source", 0, 1, "numbers that a row of 1"),
         ("value", 1, np.nan, "value that is not finite"),
         ("threshold", 0, np.inf, "threshold that is not finite"),
-        ("bit_mask", 0, 0, "leave no leaf"),
+        ("bit_mask", 0, 0, "exclude every leaf"),
     ):
         key = str(list(made._layout()).index(name))
         changed = np.array(stored[key])

@@ -228,7 +228,7 @@ def test_last_activation_looks_into_nested_models():
     [
         ("mlp", {"optimizer": "adm"}, r"no optimizer 'adm'. Did you mean 'Adam'"),
         ("mlp", {"optimizer": 3}, "optimizer is int. Expected a Keras optimizer or its name"),
-        ("mlp", {"clone": False}, "clone=False trains the object passed, but model is not a Keras model"),
+        ("mlp", {"clone": False}, "clone=False trains the model itself, but model= is not a Keras model"),
         (None, {"clone": False, "initial_weights": "fresh"}, 'initial_weights="fresh" replaces them'),
     ],
 )

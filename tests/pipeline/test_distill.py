@@ -73,7 +73,7 @@ def test_what_the_student_cannot_reach_is_reported_and_the_student_kept(teacher,
     strict = teacher.with_rule(replace(teacher.rule, aim="precision_floor(1)"))
     two_levels = np.repeat(np.arange(400)[:, None] % 2, 3, axis=1).astype(np.float32)
     student = cp.distill(strict, "mlp", two_levels, Y, epochs=1, batch_size=32, verbose=0)
-    assert "cannot use the aim of the teacher: No threshold reaches" in caplog.text
+    assert "cannot reach the goal of the teacher's threshold: No threshold reaches" in caplog.text
     assert student.rule.aim == "f1"
     costly = cp.distill(teacher.decide(cost=(1, 20)), "mlp", X, Y, epochs=2, batch_size=32, verbose=0)
     assert costly.rule.aim == teacher.decide(cost=(1, 20)).rule.aim
@@ -119,7 +119,7 @@ def test_truth_alone_is_an_ordinary_training(teacher):
 
 
 def test_bad_requests(teacher):
-    with pytest.raises(OptionError, match=r"truth is 1\.5. Expected a share"):
+    with pytest.raises(OptionError, match=r"truth= is 1\.5. Expected a share"):
         cp.distill(teacher, "mlp", X, Y, truth=1.5)
     with pytest.raises(OptionError, match=r"first argument of distill is Sequential"):
         cp.distill(keras.Sequential(), "mlp", X, Y)

@@ -93,7 +93,7 @@ def test_members_that_broke_down_say_nothing():
 @pytest.mark.parametrize("make", [self_paced, cascade])
 def test_refusals(make):
     y = np.repeat([0, 1], [8, 2])
-    with pytest.raises(OptionError, match=r"before has shape \(1, 9, 2\). Expected \(members so far, 10, 2\)"):
+    with pytest.raises(OptionError, match=r"before= has shape \(1, 9, 2\). Expected \(members so far, 10, 2\)"):
         make(y, np.zeros((1, 9, 2)))
-    with pytest.raises(OptionError, match="before has 2 members, but the ensemble has only 2"):
+    with pytest.raises(OptionError, match="before= has 2 members, but the ensemble has only 2"):
         make(y, np.zeros((2, 10, 2)), members=2)

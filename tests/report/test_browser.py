@@ -100,8 +100,8 @@ def test_the_answer_with_certainty_and_next_step_fits_the_first_screen(open_page
         "recommendation": "Class weights is not significantly better than the baseline (0.647 vs. 0.641, difference "
         "+0.006, 95% CI -0.026 to +0.038). The top-ranked strategy, Undersampling (0.657), beats the baseline by more "
         "than 0.010 with 77% probability, so the baseline is likely worse.",
-        "evidence": "Class weights is the simplest strategy that is not likely worse: Undersampling beats Class "
-        "weights by more than 0.010 with 52% probability (limit 67%).",
+        "evidence": "Class weights is the simplest strategy that is not likely worse. The probability that "
+        "Undersampling beats Class weights by more than 0.010 is 52% (limit 67%).",
         "next_step": "Collect more data or use more folds (`--folds`). Even 100 repeats of these folds would probably "
         "not settle the question.",
     }

@@ -168,7 +168,7 @@ def test_what_cannot_be_done_with_elements(clf):
 
     with pytest.raises(ModelError, match=r"Expected \(None, 16, 16, units\) with 1 or 2 units"):
         cp.fit(pooled, X, Y, **QUICK)
-    with pytest.raises(OptionError, match="explain is for one class per row"):
+    with pytest.raises(OptionError, match="explain supports only one class per row"):
         clf.explain(np.zeros((1, 8, 8, 1), "float32"))
 
 
