@@ -185,7 +185,7 @@ def test_columns_that_are_absent(root, how, error, words):
     ("given", "how", "words"),
     [
         ({"who": [1, 1, None, 2, 2]}, {"groups": "who"}, "groups='who' has no value in row 3"),
-        ({"part": ["train", "test", "train", "fold", "test"]}, {"split": "part"}, "split='part' contains 'fold' in row 4"),
+        ({"part": ["train", "test", "train", "fold", "test"]}, {"split": "part"}, "split='part' contains 'fold'"),
         ({"study": [1, 1, None, 2, 2]}, {"unit": "study"}, "unit='study' has no value in row 3"),
         ({}, {"unit": "dx", "aggregate": "median"}, "aggregate is 'median'"),
         ({}, {"groups_from": "(?P<patient"}, "groups_from"),
