@@ -43,7 +43,11 @@ class LeftOut:
             "because they have a wrong number of fields": self.wrong_width,
         }
         reasons |= {"because they repeat the header": self.headers}
-        return [f"{count:,} line{'s were' if count > 1 else ' was'} left out of {name}, {why}." for why, count in reasons.items() if count]
+        return [
+            f"{count:,} line{'s were' if count > 1 else ' was'} left out of {name}, {why}."
+            for why, count in reasons.items()
+            if count
+        ]
 
 
 @dataclass(frozen=True)

@@ -145,8 +145,9 @@ def given_fold(
     train, stop, test = (rows[kept[rows]] for rows in map(examples.rows_with_role, (TRAIN, VALIDATION, TEST)))
     if not len(train) or (judged and not len(test)):
         raise SplitError(
-            f"The column of split= names no {'test' if len(train) else 'training'} row. Expected training and "
-            "test rows. Write 'train' or 'test' in each row of the column. The word 'validation' is optional."
+            f"The column that split= names marks no {'test' if len(train) else 'training'} row. Expected "
+            "training and test rows. Write 'train' or 'test' in each row of the column. The word 'validation' is "
+            "optional."
         )
     named = {"training": train, "validation": stop, "test": test}
     _check_disjoint(examples, named)

@@ -49,7 +49,7 @@ class Successive(Strategy):
             raise OptionError(f"{self.name}: step is a {type(self.step).__name__}. Expected a cp.Strategy.")
         if self.step.finish or self.step.hyperparameters:
             name = "finish" if self.step.finish else "hyperparameters"
-            raise OptionError(f"{self.name}: step has {name}, which cannot be combined with sequence=.")
+            raise OptionError(f"{self.name}: step has {name}, which cannot be combined with Successive.")
         if not self.warm:
             object.__setattr__(self, "step", replace(self.step, options={**self.step.options, "members": self.count}))
 

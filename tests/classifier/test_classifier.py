@@ -143,7 +143,7 @@ def test_a_threshold_by_hand_is_that_of_every_vote():
     assert voting.threshold == 0.3
     assert voting.member_thresholds.tolist() == [0.3, 0.3]
     three = fit_rule([np.eye(3)[[0, 1, 2, 0, 1, 2]]], np.array([0, 1, 2, 0, 1, 2]), [np.zeros(3)])
-    with pytest.raises(OptionError, match="There are 3 classes"):
+    with pytest.raises(OptionError, match="there are 3"):
         choose(three, {}, {"threshold": 0.3}, None, [0, 1, 2])
 
 

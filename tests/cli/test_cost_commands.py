@@ -66,7 +66,7 @@ def test_costs_are_given_once(tmp_path):
     for given, match in (
         ((None, None, 1.0, None), "--cost-fp must be used together with --cost-fn or --cost-column"),
         ((None, None, None, 2.0), "--cost-fn must be used together with --cost-fp"),
-        ((None, "amount", None, None), "--cost-fp and --cost-column must be used together"),
+        ((None, "amount", None, None), "--cost-column must be used together with --cost-fp"),
         ((None, "amount", 1.0, 2.0), "--cost-column and --cost-fn cannot be combined"),
         ((tmp_path, None, 1.0, None), "--costs and --cost-fp cannot be combined"),
         ((tmp_path, "amount", None, None), "--costs and --cost-column cannot be combined"),

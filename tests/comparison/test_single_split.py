@@ -105,7 +105,7 @@ def test_estimators_of_other_kinds_are_fitted_on_training_rows_alone():
         ({"repeats": 2}, OptionError, "repeats=2 cannot be used"),
         ({"nested": True}, OptionError, "nested=True cannot be used"),
         ({"duplicates": "group"}, OptionError, "duplicates='group' and split= cannot be combined"),
-        ({"split": np.where(TEST, "train", SPLIT)}, SplitError, "split= names no test row"),
+        ({"split": np.where(TEST, "train", SPLIT)}, SplitError, "split= names marks no test row"),
         ({"groups": np.arange(N) // 2}, SplitError, "groups have rows in the training part and in the"),
         ({"groups": np.unique(SPLIT, return_inverse=True)[1]}, SplitError, "have 1 groups or blocks in time"),
         ({"split": np.where(TEST & (Y == 1), "train", SPLIT)}, SplitError, "class 1 has 0 rows among the test rows"),

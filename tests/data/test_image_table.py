@@ -185,7 +185,7 @@ def test_columns_that_are_absent(root, how, error, words):
     ("given", "how", "words"),
     [
         ({"who": [1, 1, None, 2, 2]}, {"groups": "who"}, "groups='who' has no value in row 3"),
-        ({"part": ["train", "test", "train", "fold", "test"]}, {"split": "part"}, "split='part' contains 'fold' in row 4"),
+        ({"part": ["train", "test", "train", "fold", "test"]}, {"split": "part"}, "split='part' contains 'fold'"),
         ({"study": [1, 1, None, 2, 2]}, {"unit": "study"}, "unit='study' has no value in row 3"),
         ({}, {"unit": "dx", "aggregate": "median"}, "aggregate is 'median'"),
         ({}, {"groups_from": "(?P<patient"}, "groups_from"),
@@ -208,7 +208,7 @@ def test_what_is_wrong_with_a_table_is_raised_before_files_are_decoded(root, giv
         ({}, {"check": check_divisible}, "class 'mel' has 2 rows, of which 0 are among the held-out rows"),
         ({"part": ["train"] * 4 + ["test"]}, {"split": "part", "check": check_divisible},
          "class 'mel' has 0 rows among the test rows"),
-        ({"part": ["train"] * 5}, {"split": "part", "check": check_divisible}, "split= names no test row"),
+        ({"part": ["train"] * 5}, {"split": "part", "check": check_divisible}, "split= names marks no test row"),
         ({"part": ["train", "test"] * 2 + ["test"]}, {"split": "part", "groups": "patient", "check": check_divisible},
          "for example a/001.png and a/002.PNG"),
     ],

@@ -212,7 +212,7 @@ def test_a_comparison_goes_on_where_it_stopped_and_its_winner_is_refitted(tmp_pa
 
 
 def test_what_does_not_go_together():
-    with pytest.raises(OptionError, match="step has finish, which cannot be combined with sequence="):
+    with pytest.raises(OptionError, match="step has finish, which cannot be combined with Successive"):
         Successive("e", step=Strategy("one", finish="crt"))
     bins = cp.strategies.Hyperparameter("bins", 2, 30, default=20)
     with pytest.raises(OptionError, match="step has hyperparameters"):
