@@ -55,6 +55,6 @@ class Review:
         )
         return (
             "A row that could belong to several classes goes to a human. On average, at most "
-            f"{100 * self.alpha:g}% of the rows of each class are decided wrongly. The limits come from "
+            f"{100 * (self.alpha or 0):g}% of the rows of each class are decided wrongly. The limits come from "
             f"{self.rows:,} rows {used}."
         )
