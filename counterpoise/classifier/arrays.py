@@ -43,7 +43,7 @@ def unpacked(content: bytes) -> dict[str, np.ndarray]:
     with damage("its stored scores are damaged"), zipfile.ZipFile(io.BytesIO(content)) as archive:
         members = archive.infolist()
         if sum(m.compress_size for m in members) > len(content) or not fits(members):
-            raise ArtifactError("its stored scores unpack to too many bytes for their packed size.")
+            raise ArtifactError("its stored scores are far larger than their compressed size allows.")
         return {m.filename.removesuffix(".npy"): _array(archive.read(m), m.filename) for m in members}
 
 

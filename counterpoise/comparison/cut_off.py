@@ -57,9 +57,9 @@ def training_warnings(training: Mapping[str, Training], rows: Sequence[Mapping[s
         )
     if below:
         warnings.append(
-            f"The class proportions, predicted for every row, have a lower log loss than {_some_names(below)} "
-            "(skill below 0). Do not use these probabilities. Train for longer, or check the "
-            "features."
+            f"Predicting the class proportions for every row has a lower log loss than {_some_names(below)} "
+            f"(skill below 0). Do not use the probabilities of {_some_names(below)}. Train for longer, or check "
+            "the features."
         )
     return warnings
 

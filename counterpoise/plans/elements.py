@@ -108,8 +108,8 @@ def _refuse_columns_of_text(source: LabelSource, levels: list[Any]) -> None:
     if source.columns is not None and text is not None:
         raise TargetError(
             f"The target is a frame of {len(source.columns)} columns of text (for example {text!r:.40}). Expected one "
-            "column of labels, or columns of 0 and 1. Pass one column; if each row is a sequence, use "
-            'kind="codes".'
+            "column of labels, or columns of 0 and 1. Pass the column of the labels. If the columns are the steps of "
+            'a sequence, use kind="codes".'
         )
 
 

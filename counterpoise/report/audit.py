@@ -168,7 +168,7 @@ def _review(audit: Mapping[str, Any]) -> tuple[str, list[Row]]:
         "`clf.decide(review_alpha=0.1)` or `--review-alpha`. The limits for each fold are chosen on the "
         "other folds."
     )
-    return text, [_table("Rows for a human, as shares (95% CI)", heads, rows)] if rows else []
+    return text, [_table("Share of rows that are sent to a human (95% CI)", heads, rows)] if rows else []
 
 
 def _reliability(audit: Mapping[str, Any]) -> tuple[str, list[Row]]:
@@ -197,9 +197,9 @@ def _importance(record: Record, audit: Mapping[str, Any]) -> tuple[str, list[Row
         return "", []  # a figure of its own has the table
     if record["data"].get("columns") and row_of(record, audit.get("strategy")) and record.get("model_card"):
         text = (
-            "Not measured. Compare with `importance=True` (`--importance`), or run `counterpoise explain` on "
-            "new rows. The rows of this comparison cannot be used again, because the saved model was trained "
-            "on all of them."
+            "Not measured. Run the comparison again with `importance=True` (`--importance`), or run "
+            "`counterpoise explain` on new rows. Rows of this comparison are not new, because the saved model was "
+            "trained on all of them."
         )
         return text, []
     return "", []

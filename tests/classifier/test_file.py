@@ -175,7 +175,7 @@ def test_a_bomb_in_the_scores_is_not_unpacked(parts, tmp_path):
     np.savez_compressed(inner, y=np.zeros(120, int), log_p=np.zeros((1, 120, 80_000)))
     refused(
         written(tmp_path / "m.keras", {**parts, SCORES: inner.getvalue()}),
-        "unpack to too many bytes for their packed size",
+        "far larger than their compressed size allows",
     )
 
 
