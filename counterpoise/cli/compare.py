@@ -120,7 +120,10 @@ def command(
         ),
     ] = None,
     budget: Annotated[
-        str, typer.Option(help="What is equal for all strategies: the number of training steps (steps) or of epochs (epochs).")
+        str,
+        typer.Option(
+            help="What is equal for all strategies: the number of training steps (steps) or of epochs (epochs)."
+        ),
     ] = "steps",
     duplicates: Annotated[str, typer.Option(help="Handling of duplicate rows: warn, group, drop, or error.")] = "warn",
     strict: Annotated[bool, typer.Option("--strict", help="Stop with exit code 2 if a leak is found.")] = False,
