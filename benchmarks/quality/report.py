@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.quality import training_time
+from benchmarks.quality import default_path, training_time
 from benchmarks.quality.conditions import costs, who
 from benchmarks.quality.models import ENSEMBLE, NAMED, RIVAL_GROUPS
 from benchmarks.quality.sets import CONFIRMATORY, GROUPS, group_of
@@ -85,7 +85,8 @@ def write_report(folder: Path, target: Path, time: Path) -> None:
     if not parents:
         print(f"there is no set with all of its results in {folder} yet; start with: python -m benchmarks.quality run")
         return
-    text = ["# Quality beside trees and forests", "", *_how(folder)]
+    defaults = default_path.report(target.with_name("defaults"))
+    text = ["# Quality beside trees and forests", "", *defaults, "## How the rest was made", "", *_how(folder)]
     for group in GROUPS:
         chosen = {p: e for p, e in parents.items() if group_of(p) == group}
         title, lead = TITLES[group]
