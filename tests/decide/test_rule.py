@@ -141,7 +141,7 @@ def test_bad_input() -> None:
     logits, y, _ = binary(100)
     with pytest.raises(OptionError, match="3 members but 2 shifts"):
         fit_rule(logits, y, SHIFTS[:2])
-    with pytest.raises(OptionError, match="the outputs are from 1"):
+    with pytest.raises(OptionError, match="member_logits= contains 1 arrays"):
         apply_rule(fit_rule(logits, y, SHIFTS), logits[:1])
     with pytest.raises(OptionError, match="'greedy', or None"):
         fit_rule(logits, y, SHIFTS, weights="best")
