@@ -73,7 +73,7 @@ def _decisions(clf: Any, ids: bool) -> dict[str, str]:
     if clf.target.independent:
         return {"decision": "int32 (rows, classes): 1 if the row has the label, otherwise 0"}
     shape = ", ".join(["rows", *_elements(clf)]) + "," * (not _elements(clf))
-    human = "" if clf.rule.review is None else "; -1: a person should review the row"
+    human = "" if clf.rule.review is None else "; -1: a human must decide the row"
     if clf.rule.cost_column is not None and ids:
         human += f"; also -1 if {clf.rule.cost_column.name!r} is missing or negative"
     return {

@@ -44,11 +44,11 @@ def test_ensembles_flatten_and_scale_their_weights():
     [
         ({"members": []}, "no members"),
         ({"members": "none"}, r"members= is 'none'. Expected a list"),
-        ({"members": ["none", 3]}, "type int. Expected a name or a Strategy"),
+        ({"members": ["none", 3]}, "type int. Expected the name of a strategy"),
         ({"members": ["none"], "vote": "loud"}, "vote= is 'loud'"),
         ({"members": ["none", "oversample"], "weights": [1]}, "Expected 2 numbers"),
         ({"members": ["none", "oversample"], "weights": [0, 0]}, "not all 0"),
-        ({"members": ["none", "oversample"], "weights": [2, -1]}, ">= 0"),
+        ({"members": ["none", "oversample"], "weights": [2, -1]}, "numbers of 0 or more"),
     ],
 )
 def test_ensembles_that_cannot_be(how, words):
