@@ -83,7 +83,7 @@ def test_without_kept_rows_the_word_is_estimate():
     assert plain.decide(threshold=0.3).card["threshold"]["word"] == "given"
     threshold = plain.decide(recall_floor=0.8, confidence=0.9).card["threshold"]
     assert threshold["word"] == "estimate"
-    assert "The same rows also fitted the correction" in threshold["text"]
+    assert "The correction was fitted on the same rows" in threshold["text"]
 
 
 def test_a_second_decision_replaces_the_first_guarantee(clf):

@@ -90,7 +90,7 @@ def check_members(members: Sequence[zipfile.ZipInfo], size: int) -> None:
     if packed > size or unpacked > FREE + EXPANSION * packed:
         raise ArtifactError(
             f"its parts have {min(packed, size):,} bytes packed and {unpacked:,} bytes unpacked. Expected "
-            f"at most {EXPANSION} times the packed bytes."
+            f"at most {EXPANSION} unpacked bytes per packed byte."
         )
     if members and min(member.header_offset for member in members) != 0:
         raise ArtifactError("it contains data before its first part.")

@@ -96,4 +96,6 @@ def pictures(card: Mapping[str, Any]) -> Pictures | None:
     try:
         return None if images is None else pictures_of(images)
     except (KeyError, TypeError, OptionError) as error:
-        raise ArtifactError(f"The model card is damaged: 'images' is {images!r:.80}.") from error
+        raise ArtifactError(
+            f"The model card is damaged: its entry 'images' is {images!r:.80}. Use another copy of the model file."
+        ) from error

@@ -27,7 +27,7 @@ def command(
     model: Annotated[Path, typer.Argument(help="Model file, NAME.keras.", show_default=False)],
     data: o.Data,
     target: Annotated[
-        str | None, typer.Option(help="Column of the labels, or columns a,b,c. Default: as in training.")
+        str | None, typer.Option(help="Column of the labels, or several columns (a,b,c). Default: as in training.")
     ] = None,
     separator: o.Separator = None,
     missing: o.Missing = None,
@@ -37,7 +37,8 @@ def command(
     unit: Annotated[
         str | None,
         typer.Option(
-            help="Column or columns (a,b) of units, such as studies. Default: as in training, if DATA has them."
+            help="Column or columns (a,b) of units, such as studies. Default: the columns used in training, if DATA "
+            "contains these columns."
         ),
     ] = None,
     by: Annotated[
@@ -295,7 +296,7 @@ def _advice(record: Mapping[str, Any]) -> list[str]:
     """The threshold for the new shares, where they are not what they were; else that it stays."""
     before, now, positive = record["threshold_before"], record["threshold_now"], record["classes"][1]
     if positive["low"] <= positive["share_before"] <= positive["high"]:
-        return [f"The threshold {before:.4g} stays, because the class proportions have not clearly changed."]
+        return [f"The threshold remains {before:.4g}, because the class proportions have not clearly changed."]
     text = f"The threshold {before:.4g} " + (f"becomes {now:.4g}." if before != now else "stays.")
     command = f"For rows like these, run: counterpoise predict ... --prior {positive['share_now']:.4g}"
     return [text, command] if positive["share_now"] > 0 else [text]

@@ -133,7 +133,7 @@ def diagnosed(diagnosis: Diagnosis) -> Iterator[str]:
         evidence += f" A quick model has average precision {q.average_precision:.2f} and ROC AUC {q.roc_auc:.3f}."
     yield evidence
     accuracy = f"{100 * r.majority_accuracy:.1f}%"
-    yield f"A model that always predicts the largest class has an accuracy of {accuracy} and finds no {r.minority!r}."
+    yield f"A model that always predicts the largest class has accuracy {accuracy} and finds no {r.minority!r} rows."
     for check in diagnosis.checks:
         if check.status == "look":
             yield f"! {capital(check.name)}: {check.finding} {check.action}".rstrip()

@@ -110,7 +110,7 @@ def _network(network: Network, key: str) -> dict[str, Any]:
     which = f" {key!r}" if key else ""
     return {
         f"network{which}": network.label,
-        f"values of the network{which} (layers, or the weights that it starts from)": f"{digest.hexdigest()} {size}",
+        f"values of the network{which} (its layers or its initial weights)": f"{digest.hexdigest()} {size}",
         f"optimizer{which}": _optimizer_text(optimizer),
     }
 

@@ -113,4 +113,4 @@ def _support(kept_out: bool) -> str:
 
 
 def _caveat(kept_out: bool) -> str:
-    return "" if kept_out else ". The same rows also fitted the correction"
+    return "" if kept_out else ". The correction was fitted on the same rows"

@@ -40,7 +40,7 @@ def hits_of(hits: Any, trials: Any) -> tuple[np.ndarray, np.ndarray]:
     """Hits and trials as float64 of one shape, none above its trials."""
     k, n = np.broadcast_arrays(np.asarray(hits, dtype=np.float64), np.asarray(trials, dtype=np.float64))
     if (k < 0).any() or (k > n).any():
-        raise OptionError("hits must be between 0 and trials. Check the order of the arguments.")
+        raise OptionError("`hits` must be between 0 and `trials`. Check the order of the arguments.")
     return k, n
 
 

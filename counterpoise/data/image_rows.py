@@ -106,7 +106,7 @@ def rows_of(images: ImageSet, schema: Schema | None) -> Any:
         names = ", ".join(column.name for column in schema.columns if column.used)
         raise DataError(
             f"The model needs the columns {names} for each image. Expected a table of images with these "
-            "columns. Name them: cp.images(..., features=[...])."
+            "columns. Pass their names: cp.images(..., features=[...])."
         )
     return {IMAGE: images.rows(), **encode_rows(schema, images.features, "the table of images")}
 

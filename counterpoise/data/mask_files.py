@@ -112,7 +112,7 @@ def paired(images: Sequence[str], root: Path, masks: Path, skip_bad: bool = Fals
     problems = [
         text for text in (
             _listed_files(missing, root, "has no mask", "have no mask"),
-            _listed_files(extra, masks, "of the masks has no image", "of the masks have no image"),
+            _listed_files(extra, masks, "of the mask folder has no image", "of the mask folder have no image"),
             _listed_files(doubled, masks, "has the same name as another file", "have the same names as other files"),
         ) if text
     ]  # fmt: skip

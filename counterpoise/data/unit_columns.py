@@ -39,7 +39,7 @@ def check_aggregate(unit: Any, aggregate: str | None) -> str:
     """
     if aggregate is not None and unit is None:
         raise OptionError(
-            f"aggregate is {aggregate!r}, but no unit was given. Name the column of the unit with unit= "
+            f"aggregate= is {aggregate!r}, but no unit was given. Name the column of the unit with unit= "
             "(--unit), or remove aggregate=."
         )
     check_choice(aggregate, "aggregate", (None, *AGGREGATES))
@@ -86,7 +86,7 @@ def with_units(examples: Examples, units: Units | None) -> Examples:
     several = examples.y.ndim == 1 and len(examples.classes) > 2
     if several and units.aggregate != "mean":
         raise OptionError(
-            f"aggregate is {units.aggregate!r}, which is for two classes or several labels, but there are "
+            f"aggregate= is {units.aggregate!r}, which is for two classes or several labels, but there are "
             f'{len(examples.classes)} classes. Use aggregate="mean".'
         )
     mixed = mixed_units(units, examples.y)

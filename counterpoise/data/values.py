@@ -118,7 +118,7 @@ def _refuse_or_say(column: Column, known: pl.Series, odd: pl.Series) -> None:
     warnings.warn(
         f"Column {column.name!r} contains words that training rows did not contain "
         f"({shown(known.filter(new).unique().sort())}, {rows_text(rows)}). These words count as "
-        f"missing, as {met[0]!r} does.",
+        f"missing, like {met[0]!r} in training.",
         UserWarning,
         stacklevel=2,
     )

@@ -79,7 +79,8 @@ def fit_rule(
     """
     if len(member_logits) != len(log_shifts):
         raise OptionError(
-            f"There are {len(member_logits)} members but {len(log_shifts)} shifts. Give one shift per member."
+            f"member_logits= has {len(member_logits)} entries, but log_shifts= has {len(log_shifts)}. Pass one entry "
+            "per member in both."
         )
     log_p = _corrected(member_logits, log_shifts, gammas)
     return fit_rule_from_log_p(
@@ -147,7 +148,7 @@ def _weights(lps: list[Array], y: Array, vote: str, weights: Sequence[float] | A
         weights = "learned" if vote == "weighted" else vote
     if isinstance(weights, str):
         if weights not in ("learned", "greedy"):
-            raise OptionError(f"weights is {weights!r}. Use numbers, 'learned', 'greedy', or None.")
+            raise OptionError(f"weights= is {weights!r}. Use numbers, 'learned', 'greedy', or None.")
         return greedy_weights(lps, y, w) if weights == "greedy" else shrunk(learned_weights(lps, y, w), y)
     return simplex(None if weights is None else np.asarray(weights), len(lps))
 
@@ -178,8 +179,8 @@ def apply_rule(rule: Rule, member_logits: Sequence[Array]) -> Decision:
     """
     if len(member_logits) != len(rule.log_shifts):
         raise OptionError(
-            f"The rule has {len(rule.log_shifts)} members, but the outputs are from {len(member_logits)}. Pass one "
-            "array per member."
+            f"rule= has {len(rule.log_shifts)} members, but member_logits= contains {len(member_logits)} arrays. Pass "
+            "one array per member."
         )
     return apply_rule_to_log_p(rule, _corrected(member_logits, list(rule.log_shifts), rule.gammas))
 

@@ -71,11 +71,11 @@ def _unit_rule(clf: Any) -> dict[str, Any]:
 def _decisions(clf: Any, ids: bool) -> dict[str, str]:
     """Describe the outputs that decide."""
     if clf.target.independent:
-        return {"decision": "int32 (rows, classes), 1 for each of `classes` that is present"}
+        return {"decision": "int32 (rows, classes): 1 if the row has the label, otherwise 0"}
     shape = ", ".join(["rows", *_elements(clf)]) + "," * (not _elements(clf))
-    human = "" if clf.rule.review is None else "; -1: review, for a human"
+    human = "" if clf.rule.review is None else "; -1: a human must decide the row"
     if clf.rule.cost_column is not None and ids:
-        human += f"; -1 too where {clf.rule.cost_column.name!r} is missing or negative"
+        human += f"; also -1 if {clf.rule.cost_column.name!r} is missing or negative"
     return {
         "decision": f"int32 ({shape}), position in `classes`{human}", **({} if ids else {"label": "the label decided"})
     }  # fmt: skip
@@ -177,7 +177,7 @@ def _deciding_entry(clf: Any, encoded: bool) -> dict[str, Any]:
         return {}
     entry: dict[str, Any] = {"column": given.column, "shape": ["rows", 1] if encoded else "(rows,) or (rows, 1)"}
     if isinstance(given, CostInput):
-        entry |= {"kind": "cost", "dtype": "float32", "missing": "not allowed, pass a finite amount of 0 or more"}
+        entry |= {"kind": "cost", "dtype": "float32", "missing": "not allowed; pass a finite amount of 0 or more"}
     else:
         ids = {"dtype": "int32", "missing": 0, "unseen": len(given.levels.levels) + 1}
         entry |= {"kind": "group", **_levels(given.levels), **(ids if encoded else {"dtype": "string", "missing": ""})}

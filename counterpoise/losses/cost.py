@@ -16,7 +16,10 @@ def cost_table(costs: Any) -> Array:
     """Return a cost matrix as float64 (C, C), with true classes as rows."""
     table = check_finite(np.asarray(costs, dtype=np.float64), "costs")
     if table.ndim != 2 or table.shape[0] != table.shape[1] or len(table) < 2:
-        raise OptionError(f"costs has shape {table.shape}. Expected (C, C), row = true class, column = decision.")
+        raise OptionError(
+            f"costs= has shape {table.shape}. Expected a matrix (C, C), with a row per true class and a column per "
+            "decision."
+        )
     return table
 
 
@@ -50,8 +53,8 @@ class ExpectedCost(ClassLoss):
     def per_element(self, t: Tensor, z: Tensor) -> Tensor:
         if z.shape[-1] != len(self.costs):
             raise ModelError(
-                f"costs is for {len(self.costs)} classes but the model has {z.shape[-1]} outputs. "
-                "Give one row and one column per class."
+                f"costs= is a matrix for {len(self.costs)} classes, but the model has {z.shape[-1]} outputs. "
+                "Pass one row and one column per class."
             )
         expected = ops.matmul(t, ops.convert_to_tensor(self.costs, dtype=self.dtype))
         return ops.sum(expected * ops.softmax(z, axis=-1), axis=-1)

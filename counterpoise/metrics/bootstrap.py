@@ -165,7 +165,7 @@ def cluster_draws(
     _check(target, resamples)
     group = np.unique(np.asarray(groups), return_inverse=True)[1].ravel()
     if len(group) != len(target):
-        raise DataError(f"groups has {len(group)} rows and y {len(target)}. Expected the same rows.")
+        raise DataError(f"groups= has {len(group)} rows, but y= has {len(target)}. Pass one group per row.")
     ranks, n_groups = _ranks(target, score), int(group.max()) + 1
     positives = _spread(group[target], ranks.positive, n_groups, ranks.m, weight[target])
     negatives = _spread(group[~target], ranks.negative, n_groups, 2 * ranks.m + 1, weight[~target])

@@ -46,10 +46,14 @@ def read_codes(y: Tensor, z: Tensor) -> Tensor:
     if len(got) == len(wanted) and got[-1] == wanted[-1] and wanted[-1] > 1:
         y = ops.argmax(y, axis=-1)
     elif not (len(got) == len(wanted) - 1 or (len(got) == len(wanted) and got[-1] == 1)):
-        raise ModelError(f"Labels of shape {got} do not fit outputs of shape {wanted}. Expected {wanted[:-1]}.")
+        raise ModelError(
+            f"Labels of shape {got} do not fit outputs of shape {wanted}. Expected labels of shape {wanted[:-1]}."
+        )
     lengths = zip(got[: len(wanted) - 1], wanted[:-1], strict=True)
     if any(a is not None and b is not None and a != b for a, b in lengths):
-        raise ModelError(f"Labels of shape {got} do not fit outputs of shape {wanted}. Expected {wanted[:-1]}.")
+        raise ModelError(
+            f"Labels of shape {got} do not fit outputs of shape {wanted}. Expected labels of shape {wanted[:-1]}."
+        )
     return ops.cast(ops.reshape(y, (-1,)), "int32")
 
 

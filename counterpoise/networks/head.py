@@ -120,7 +120,9 @@ def prior_logits(counts: Any, units: int, rows: float | None = None) -> Array:
     n = check_finite(np.asarray(given, dtype=np.float64), "counts")
     wanted = units if rows is not None or units > 1 else 2
     if n.shape != (wanted,):
-        raise OptionError(f"counts have shape {n.shape}. Expected ({wanted},) for an output of {units} unit(s).")
+        raise OptionError(
+            f"counts= has shape {n.shape}. Expected ({wanted},), because the output of the model has {units} unit(s)."
+        )
     low = np.flatnonzero((n <= 0) | (n >= (np.inf if rows is None else rows)))
     if len(low):
         raise OptionError(

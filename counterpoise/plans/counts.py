@@ -104,12 +104,12 @@ def cost(counts: Array, matrix: Array) -> Array:
     costs = np.asarray(matrix, dtype=float)
     if costs.shape not in [(len(counts),), (len(counts), len(counts))]:
         raise OptionError(
-            f"costs has shape {costs.shape}. Give one cost per class, ({len(counts)},), or a cost matrix, "
+            f"costs= has shape {costs.shape}. Pass one cost per class, ({len(counts)},), or a cost matrix, "
             f"({len(counts)}, {len(counts)})."
         )
     row = costs if costs.ndim == 1 else costs.sum(axis=1) - np.diag(costs)
     if np.any(row <= 0) or not np.all(np.isfinite(row)):
-        raise OptionError(f"The costs per class are {row}. Expected a finite cost above 0 for missing each class.")
+        raise OptionError(f"The costs per class are {row}. Expected a finite cost above 0 per class.")
     return _mean_one(counts, row)
 
 

@@ -39,7 +39,7 @@ class Ensemble(Strategy):
     def __post_init__(self) -> None:
         if not self.members or not all(isinstance(member, Strategy) for member in self.members):
             raise OptionError(
-                f"members is {self.members!r:.80}. Expected strategy objects. To pass names of "
+                f"members= is {self.members!r:.80}. Expected strategy objects. To pass names of "
                 "strategies, call cp.ensemble([...])."
             )
         object.__setattr__(self, "members", tuple(unit for member in self.members for unit in member.units))

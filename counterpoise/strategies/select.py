@@ -58,11 +58,11 @@ def ensemble(
         ('none', 'oversample', 'undersample')
     """
     if isinstance(members, str):
-        raise OptionError(f"members is {members!r}. Expected a list of names or strategies, for example [{members!r}].")
+        raise OptionError(f"members= is {members!r}. Expected a list of strategies, for example [{members!r}].")
     if not members:
         raise OptionError("The ensemble got no members. Name at least one strategy.")
     if vote not in VOTES:
-        raise OptionError(f"vote is {vote!r}. Expected one of {', '.join(VOTES)}.{did_you_mean(vote, VOTES)}")
+        raise OptionError(f"vote= is {vote!r}. Expected one of {', '.join(VOTES)}.{did_you_mean(vote, VOTES)}")
     units = tuple(unit for member in members for unit in find(member).units)
     names = tuple(single.name for unit in units for single in unit.singles)
     if external_names := [unit.name for unit in units if isinstance(unit, External)]:
@@ -74,7 +74,7 @@ def ensemble(
     if weights is not None:
         values = np.asarray(weights, dtype=float)
         if values.shape != (len(names),) or np.any(values < 0) or not values.sum() > 0:
-            raise OptionError(f"weights are {list(weights)}. Expected {len(names)} numbers >= 0, not all 0.")
+            raise OptionError(f"weights= is {list(weights)}. Expected {len(names)} numbers of 0 or more, not all 0.")
         shares = tuple((values / values.sum()).tolist())
     idea = f"One model from {len(names)} networks: {', '.join(names)}."
     return Ensemble(name, idea, members=units, vote=vote, weights=shares, single_pass=single_pass)
@@ -113,7 +113,8 @@ def _no_strategy(given: Any) -> str:
             f"several, use cp.compare(strategies=[...]). To combine them, use cp.ensemble([...])."
         )
     return (
-        f"The strategy is of type {type(given).__name__}. Expected a name or a Strategy (cp.ensemble([...]) makes one)."
+        f"The strategy is of type {type(given).__name__}. Expected the name of a strategy, or a Strategy object, for "
+        "example cp.ensemble([...])."
     )
 
 
@@ -129,7 +130,7 @@ def select(wanted: str | Strategy | Iterable[str | Strategy], kind: str = "one_o
     if isinstance(wanted, Strategy):
         wanted = [wanted]
     if not isinstance(wanted, Iterable):
-        raise OptionError(f'strategies is {wanted!r}. Expected names or strategies in a list, or "default" or "all".')
+        raise OptionError(f'strategies= is {wanted!r}. Expected a list of names or strategies, or "default" or "all".')
     if isinstance(wanted, str):
         wanted = [name.strip() for name in wanted.split(",") if name.strip()]
     sets: dict[Any, Iterable[str | Strategy]] = {

@@ -108,7 +108,7 @@ def test_a_moved_share_moves_the_threshold():
         "For rows like these, run: counterpoise predict ... --prior 0.08",
     ]
     record["classes"][1]["high"] = 0.2
-    assert _advice(record) == ["The threshold 0.4 stays, because the class proportions have not clearly changed."]
+    assert _advice(record) == ["The threshold remains 0.4, because the class proportions have not clearly changed."]
 
 
 def test_card_pages(root, tmp_path):

@@ -164,7 +164,7 @@ def test_a_word_for_a_mask_in_the_name(tmp_path, pattern):
     for path in (tmp_path / "masks").iterdir():
         path.rename(path.with_name(pattern.format(path.stem) + ".png"))
     if "(" in pattern:
-        with pytest.raises(DataError, match=r"2 files .* have no mask; 2 files .* of the masks have no image"):
+        with pytest.raises(DataError, match=r"2 files .* have no mask; 2 files .* of the mask folder have no image"):
             images(tmp_path, 8)
     else:
         assert images(tmp_path, 8).y.sum() == 9
@@ -188,7 +188,7 @@ def test_files_without_a_partner_are_all_named_at_once(tmp_path, caplog):
         images(tmp_path, 8)
     text = str(raised.value)
     assert "2 files (p0_1.png, p1_3.png) have no mask" in text
-    assert "1 file (other.png) of the masks has no image" in text
+    assert "1 file (other.png) of the mask folder has no image" in text
     assert "contains only zeros" in text
     with caplog.at_level(logging.WARNING, "counterpoise"):
         assert len(images(tmp_path, 8, skip_bad=True)) == 2

@@ -139,9 +139,9 @@ def test_a_rule_made_by_hand_runs() -> None:
 
 def test_bad_input() -> None:
     logits, y, _ = binary(100)
-    with pytest.raises(OptionError, match="3 members but 2 shifts"):
+    with pytest.raises(OptionError, match="has 3 entries, but log_shifts= has 2"):
         fit_rule(logits, y, SHIFTS[:2])
-    with pytest.raises(OptionError, match="the outputs are from 1"):
+    with pytest.raises(OptionError, match="member_logits= contains 1 arrays"):
         apply_rule(fit_rule(logits, y, SHIFTS), logits[:1])
     with pytest.raises(OptionError, match="'greedy', or None"):
         fit_rule(logits, y, SHIFTS, weights="best")

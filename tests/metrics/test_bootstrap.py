@@ -127,7 +127,7 @@ def test_bad_input() -> None:
     y, p = sample(0, 20, 0.5)
     with pytest.raises(DataError, match="positive and negative rows"):
         stratified_draws(np.zeros(20, int), p)
-    with pytest.raises(DataError, match="groups has 3 rows"):
+    with pytest.raises(DataError, match="groups= has 3 rows"):
         cluster_draws(y, p, [1, 2, 3])
     with pytest.raises(OptionError, match="resamples"):
         stratified_draws(y, p, resamples=0)

@@ -43,12 +43,12 @@ def test_ensembles_flatten_and_scale_their_weights():
     ("how", "words"),
     [
         ({"members": []}, "no members"),
-        ({"members": "none"}, r"members is 'none'. Expected a list"),
-        ({"members": ["none", 3]}, "type int. Expected a name or a Strategy"),
-        ({"members": ["none"], "vote": "loud"}, "vote is 'loud'"),
+        ({"members": "none"}, r"members= is 'none'. Expected a list"),
+        ({"members": ["none", 3]}, "type int. Expected the name of a strategy"),
+        ({"members": ["none"], "vote": "loud"}, "vote= is 'loud'"),
         ({"members": ["none", "oversample"], "weights": [1]}, "Expected 2 numbers"),
         ({"members": ["none", "oversample"], "weights": [0, 0]}, "not all 0"),
-        ({"members": ["none", "oversample"], "weights": [2, -1]}, ">= 0"),
+        ({"members": ["none", "oversample"], "weights": [2, -1]}, "numbers of 0 or more"),
     ],
 )
 def test_ensembles_that_cannot_be(how, words):
@@ -60,7 +60,7 @@ def test_what_is_no_strategy_is_refused_with_what_would_be_one():
     with pytest.raises(OptionError, match=r"list of 2. Expected one strategy. To compare several, use cp.compare"):
         s.find(["none", "oversample"])
     assert [x.name for x in s.select(s.ensemble(["none", "oversample"]))] == ["none", "ensemble"]
-    with pytest.raises(OptionError, match=r"strategies is 5. Expected names or strategies in a list"):
+    with pytest.raises(OptionError, match=r"strategies= is 5. Expected a list of names or strategies"):
         s.select(5)
     with pytest.raises(OptionError, match=r"To pass names of strategies, call cp.ensemble"):
         s.Ensemble("e", members=("none",))
