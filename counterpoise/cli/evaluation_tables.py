@@ -44,8 +44,8 @@ def number(value: float | None) -> str:
 def _of_groups(table: Mapping[str, Any]) -> Any:
     """A line for each value and score, with the difference from the reference."""
     title = (
-        f"by {table['column']}, class {table['class']!r} (95% CIs; with 95% confidence, all CIs for the differences of "
-        "a score are correct)"
+        f"by {table['column']}, class {table['class']!r} (95% CIs; for each score, all CIs of differences are correct "
+        "together, with 95% confidence)"
     )
     shown = _table(title, table["column"], "score", "value", f"difference from {table['reference']!r}")
     for value in table["values"]:

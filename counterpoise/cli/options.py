@@ -72,7 +72,8 @@ Time = Annotated[
 LabelDelay = Annotated[
     float | None,
     typer.Option(
-        help="Days until a label is known. Training leaves out labels not known before the test rows. Requires --time.",
+        help="Days until a label is known. Training leaves out rows whose labels are unknown when the test period "
+        "starts. Requires --time.",
         metavar="DAYS", rich_help_panel="Data", show_default=False,
     ),
 ]  # fmt: skip
@@ -167,7 +168,11 @@ Model = Annotated[
     ),
 ]
 ComparedModel = Annotated[
-    str, typer.Option(help="Model as in `train`, or several separated by commas.", rich_help_panel="Model")
+    str,
+    typer.Option(
+        help="Model, or several models separated by commas. For the choices, see `train --help`.",
+        rich_help_panel="Model",
+    ),
 ]
 Epochs = Annotated[
     int | None,
@@ -190,7 +195,7 @@ CostColumn = Annotated[
 Trust = Annotated[
     list[str] | None,
     typer.Option(
-        help="Your own class that a model file may load, as module:Class. Repeatable.", rich_help_panel="Model"
+        help="Custom Python class that a model file may load, as module:Class. Repeatable.", rich_help_panel="Model"
     ),
 ]
 

@@ -53,7 +53,9 @@ def command(
     ] = None,
     background: Annotated[
         Path | None,
-        typer.Option(help="File of rows to which --reasons compares each row. Default: DATA.", show_default=False),
+        typer.Option(
+            help="File of background rows, with which --reasons compares each row. Default: DATA.", show_default=False
+        ),
     ] = None,
     trust: o.Trust = None,
 ) -> None:
@@ -130,7 +132,10 @@ def _without_formulas(table: Any, escape: bool) -> Any:
     if not count:
         return table
     if not escape:
-        print_line(f"! {count:,} cells look like formulas. For a spreadsheet, add --spreadsheet.", error=True)
+        print_line(
+            f"! {count:,} cells look like formulas. If you open the file in a spreadsheet, add --spreadsheet.",
+            error=True,
+        )
         return table
     print_line(f"! {count:,} cells look like formulas. They were prefixed with an apostrophe.", error=True)
     return table.with_columns(pl.when(runs).then("'" + texts).otherwise(texts).name.keep())

@@ -196,8 +196,8 @@ def _inner_text(root: Path, kind: Path, parts: dict[Path, str]) -> str:
     names = ", ".join(folder.name for folder in parts)
     one = next((folder.name for folder, part in parts.items() if part == "train"), next(iter(parts)).name)
     return (
-        f"The sub-folders of {kind} ({names}) look like the parts of a split, and all parts would be read "
-        "together. Expected images of one part. Move them to a folder with one sub-folder for each class. "
-        f"For example, {root.name}-{one}/{kind.name} would contain the images of {kind / one}. If the "
-        "sub-folders are not parts of a split, rename them."
+        f"The sub-folders of {kind} ({names}) look like the parts of a split, but all of their images would be "
+        "read together. Expected only the images of one part. Move these images to a new folder that contains one "
+        f"sub-folder for each class. For example, move the images of {kind / one} to {root.name}-{one}/{kind.name}. "
+        "If the sub-folders are not parts of a split, rename the sub-folders."
     )

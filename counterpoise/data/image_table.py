@@ -119,7 +119,7 @@ def _check_any_found(paths: list[str], name: str) -> list[str]:
     """The paths, of which there must be one at least."""
     if not paths:
         raise DataError(
-            f"The column of image names in {name} names no existing image. Check this column and root= (--root)."
+            f"None of the images that {name} lists exists. Check the column of image names, and root= (--root)."
         )
     return paths
 

@@ -139,7 +139,8 @@ def fit_reject(proba: Array, y: Array, alpha: float = 0.1) -> Reject:
     p = np.asarray(proba, dtype=np.float64)
     if p.ndim != 2 or not 0.0 < alpha < 1.0:
         raise OptionError(
-            f"alpha is {alpha:g} and proba has shape {p.shape}. Expected 0 < alpha < 1, and (rows, classes)."
+            f"alpha is {alpha:g} and proba has shape {p.shape}. Expected 0 < alpha < 1, and proba of shape (rows, "
+            "classes)."
         )
     labels = codes(y, *p.shape)
     counts = np.bincount(labels, minlength=p.shape[1])
@@ -148,8 +149,7 @@ def fit_reject(proba: Array, y: Array, alpha: float = 0.1) -> Reject:
     if few:
         needed = math.ceil(1.0 / alpha - 1.0 - 1e-9)
         raise GuaranteeError(
-            f"A coverage of {1 - alpha:g} per class needs {needed} rows of each class, but {', '.join(few)}. Raise "
-            "alpha, or pass more rows."
+            f"alpha={alpha:g} needs {needed} rows of each class, but {', '.join(few)}. Raise alpha, or pass more rows."
         )
     floors = np.array([np.sort(p[labels == c, c])[r - 1] for c, r in enumerate(ranks)])
     return Reject(alpha, floors, counts)

@@ -16,11 +16,12 @@ from counterpoise.networks.optimizers import SETTERS
 
 #: Callbacks of Keras that do not work here -> why, and what does.
 REFUSED = {
-    "BackupAndRestore": "does not store which rows were sampled, so it cannot resume this training. Save each better "
-    "round with ModelCheckpoint. Or use cp.compare(store=FOLDER), which resumes after the last finished fit",
+    "BackupAndRestore": "does not store which rows were sampled, so it cannot resume this training. To save "
+    "the best classifier so far, use ModelCheckpoint. To resume after the last finished fit, use "
+    "cp.compare(store=FOLDER)",
     "SwapEMAWeights": "needs the validation of Keras, which Counterpoise does not run. Use "
     "recipe=cp.Recipe(average_weights=3), which scores and keeps averaged weights",
-    "OrbaxCheckpoint": "saves a Keras training, not a classifier. Save each better round as a classifier with "
+    "OrbaxCheckpoint": "saves a Keras training, not a classifier. To save the best classifier so far, use "
     "ModelCheckpoint",
 }
 

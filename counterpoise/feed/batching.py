@@ -119,7 +119,7 @@ def _plan(plan: Plan | None, quota: Any, y: Any, n: int, batch_size: int, sample
         raise OptionError("plan= and quota= cannot be combined. Remove one of them.")
     if quota is not None:
         if y is None:
-            raise OptionError("quota= counts rows by class, but y was not passed. Pass the labels y.")
+            raise OptionError("quota= needs the class of each row, but y was not passed. Pass the labels y.")
         plan = quota_plan(y, quota, batch_size=batch_size)
     if plan is None:
         plan = uniform(np.zeros(n, np.int8))

@@ -73,11 +73,14 @@ class TreeEnsemble(keras.layers.Layer):
         self.scale, self.floor = check_range(scale, "scale"), check_range(floor, "floor", 0, 0.5, "()")
         self.link, self.small = check_choice(link, "link", LINKS), check_choice(small, "small", (False, True))
         if self.trees % self.classes:
-            raise OptionError(f"trees= is {trees}. Expected a multiple of {classes} (classes=).")
+            raise OptionError(f"trees= is {trees}. Expected a multiple of classes={classes}.")
         if self.link == "odds" and (self.classes > 1 or self.outputs % 2):
-            raise OptionError(f'outputs= is {outputs}. Expected an even number, and classes=1, with link="odds".')
+            raise OptionError(
+                f"outputs= is {outputs} and classes= is {classes}. "
+                'Expected an even outputs= and classes=1, because link= is "odds".'
+            )
         if self.depth > self.nodes:  # the walk takes a step for each, whatever the trees hold
-            raise OptionError(f"depth= is {depth}. Expected at most {nodes} (nodes=).")
+            raise OptionError(f"depth= is {depth}. Expected at most nodes={nodes}.")
         self.portable = False
 
     @classmethod
@@ -150,7 +153,7 @@ class TreeEnsemble(keras.layers.Layer):
 
         for name in ("fill", "threshold", "value", "bit_threshold", "bit_value"):
             yield f"contain a {name} that is not finite", name in values and not np.isfinite(values[name]).all()
-        yield f"read numbers that a row of {self.width} does not have", outside("source", self.width)
+        yield f"read columns that rows of {self.width} columns do not have", outside("source", self.width)
         yield "have sets with other entries than 0 and 1", not np.isin(values["table"], (0, 1)).all()
         for name in ("column", "bit_column") if self.small else ("column",):
             yield "use columns that do not exist", outside(name, max(1, self.columns + self.sets))

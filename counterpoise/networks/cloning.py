@@ -164,9 +164,9 @@ def keras_text(error: Exception) -> str:
     unknown = re.search(r"Could not locate (class|function) '([^']+)'", str(error))
     if unknown:
         return (
-            f"it contains the unknown {unknown[1]} {unknown[2]!r}. Decorate it with "
-            "@keras.saving.register_keras_serializable() before saving, give a class get_config(), and import the "
-            "module that defines it before loading."
+            f"it contains the unknown {unknown[1]} {unknown[2]!r}. Decorate its definition with "
+            "@keras.saving.register_keras_serializable() before saving, and import its module before loading. A class "
+            "also needs the method get_config()."
         )
     message = re.sub(r"\x1b\[\d+m", "", str(error).split("Arguments received by")[0])
     inmost = message.rpartition("Exception encountered:")[2]

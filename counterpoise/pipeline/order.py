@@ -286,8 +286,8 @@ def bag_of_folds(strategy: Strategy, trainer: Trainer, outcome: Outcome, *, tune
     if count > 1:
         scored = scores_note(strategy, tune_threshold, f"{len(rows):,} out-of-fold predictions")
         note = (
-            f"the average of the models of {count} folds; {scored}; predictions of single models are more "
-            "extreme than the averages that the saved model predicts"
+            f"the average of the models of {count} folds; {scored}; the saved average predicts less "
+            "extreme probabilities than a single model"
         )
     copies, length = np.tile(log_p, (count, *[1] * (log_p.ndim - 1))), outcome.training[strategy.name]
     lesions = outcome.lesions[strategy.name]

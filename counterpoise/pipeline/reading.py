@@ -68,8 +68,8 @@ def read_for(model: Any, data: Any, y: Any, **options: Any) -> Examples:
         return set_aside(_read_images(data, y, options))
     if isinstance(data, Scan):
         raise OptionError(
-            "A scan reads its rows from disk in parts, but this function needs all rows in memory. Pass the file "
-            "itself, or use cp.fit."
+            "cp.scan reads rows from disk in parts, but this function needs all rows in memory. Pass the file itself, "
+            "or use cp.fit."
         )
     named = _by_name(model)
     options["inputs"] = inputs_of(model)

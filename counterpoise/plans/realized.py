@@ -49,8 +49,8 @@ class Unrealized(Plan):
 
     def _draw_rows(self, number: int, seed: int) -> Array:
         raise OptionError(
-            f"Plan {self.name!r} draws rows by their features, but it has no features yet. Call realize(x) on the "
-            f"plan, or use batches(x, y, plan)."
+            f"Plan {self.name!r} draws rows by their features, but the features were not passed. Call realize(x) on "
+            "the plan, or use batches(x, y, plan)."
         )
 
 

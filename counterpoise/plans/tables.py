@@ -17,7 +17,7 @@ from counterpoise.plans.schemes import scheme_weights
 
 Array = np.ndarray
 
-_WEIGHED = "classes that have a weight (Keras would silently take 1)"
+_WEIGHED = "classes that have a weight"
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def codes_among(elements: Elements, labels: Sequence[Any], known: str = _WEIGHED
     if strange.any():
         label = elements.classes[int(elements.codes[strange].flat[0])]
         raise TargetError(
-            f"Label {label!r} is not one of the {known} ({int(strange.sum()):,} elements)."
+            f"Label {label!r} is not one of the {known}. It occurs in {int(strange.sum()):,} elements."
             f"{did_you_mean(label, labels)} Leave such elements out with ignore=, or pass all labels as classes=."
         )
     return np.where(counted, codes, -1)
@@ -241,7 +241,7 @@ def _positive_weights(scheme: Any, labels: Sequence[Any]) -> Array:
     given = len(values) if named is None else len(named)
     if given != len(labels) or any(v is None for v in values):
         raise OptionError(
-            f"scheme gives {given} weights. Pass one positive weight for each of the labels {list(labels)}."
+            f"scheme= contains {given} weights. Pass one positive weight for each of the labels {list(labels)}."
         )
     out = np.asarray(values, dtype=float)
     if not np.all(np.isfinite(out) & (out > 0)):

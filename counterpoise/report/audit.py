@@ -78,7 +78,8 @@ def _threshold(record: Record, audit: Mapping[str, Any]) -> tuple[str, list[Row]
             for end, at in spread.items()
         ]
         caption = (
-            "Low and high end of 95% of the thresholds chosen on resampled rows, with recall, precision, and alerts"
+            "Range of 95% of the thresholds that were chosen on resampled rows, with recall, precision, and alerts at "
+            "both ends"
         )
         tables.append(_table(caption, ("", "Threshold", "Recall", "Precision", "Alerts (share of rows)"), rows))
     own = [
@@ -117,8 +118,8 @@ def _groups(audit: Mapping[str, Any]) -> tuple[str, list[Row]]:
         ]
         if rows:
             caption = (
-                f"Difference from {table['reference']!r}, class {table['class']} (with 95% confidence, "
-                "all intervals of a column are correct)"
+                f"Difference from {table['reference']!r}, class {table['class']} (in each column, all "
+                "intervals are correct together, with 95% confidence)"
             )
             tables.append(_table(caption, (column, *OF_DIFFERENCE.values()), rows))
     text = (
@@ -165,8 +166,8 @@ def _review(audit: Mapping[str, Any]) -> tuple[str, list[Row]]:
     )
     text = (
         "A row that could belong to several classes can be sent to a human. To do so, use "
-        "`clf.decide(review_alpha=0.1)` or `--review-alpha`. The limits for each fold are chosen on the "
-        "other folds."
+        "`clf.decide(review_alpha=0.1)` or `--review-alpha`. In each fold, the limits for sending "
+        "rows to a human are chosen on the other folds."
     )
     return text, [_table("Share of rows that are sent to a human (95% CI)", heads, rows)] if rows else []
 

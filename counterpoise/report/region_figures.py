@@ -66,9 +66,9 @@ def _dice_images(record: Record) -> Figure:
     rows = [
         [*who, *(_share_above(curve, dice) for dice in DICES)] for who, curve in _curves(record, "dice_images")
     ]  # fmt: skip
-    heads = [*_heads(record), *(f"{dice:g} and more" for dice in DICES)]
+    heads = [*_heads(record), *(f"Dice of {dice:g} or more" for dice in DICES)]
     return captioned(
-        "Dice image by image", caption, dice_spec(record), heads, rows, "Share of the images with a Dice coefficient of"
+        "Dice image by image", caption, dice_spec(record), heads, rows, "Share of images with a high Dice coefficient"
     )
 
 

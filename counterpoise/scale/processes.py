@@ -55,7 +55,10 @@ def pool(processes: int | None = None, *, threads: int | None = None) -> Pool:
     """
     wanted = os.cpu_count() or 1 if processes is None else processes
     if wanted < 1 or (threads is not None and threads < 1):
-        raise OptionError(f"processes is {processes} and threads is {threads}. Expected 1 or more.")
+        raise OptionError(
+            f"processes= is {processes} and threads= is {threads}. Expected at least one process and one "
+            "thread, or None."
+        )
     return Pool(wanted, threads)
 
 

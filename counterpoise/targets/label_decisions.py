@@ -166,6 +166,6 @@ def describe(rule: LabelRules, rows: int, classes: Sequence[Any], of: str = "row
         "word": words[0] if len(words) == 1 else "estimate",
         "text": sentences[0]
         if len(sentences) == 1
-        else "Each label has its own threshold, which is in the entry of the label.",
+        else "Each label has its own threshold, which is listed with the label.",
         "labels": each,
     }

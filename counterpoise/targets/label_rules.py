@@ -24,7 +24,8 @@ def rules_of(values: Any) -> LabelRules:
     rules = [checked_rule(one) for one in list_of(mapping_of(anything))(values, "the rules")]
     if not rules or any(len(rule.prior) != 2 or len(rule.log_shifts) != len(rules[0].log_shifts) for rule in rules):
         raise ArtifactError(
-            "its rules are damaged. Expected a two-class rule for each label, all for the same number of networks."
+            "its rules are damaged. Expected one rule with two classes for each label, and the same number of networks "
+            "in all rules."
         )
     return LabelRules(tuple(rules))
 

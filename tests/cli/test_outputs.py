@@ -108,7 +108,10 @@ def test_a_model_goes_to_a_device(root):
 def test_texts_that_a_spreadsheet_runs_are_reported_and_escaped_on_request(root):
     plain, escaped = (run_command("predict", "m.keras", "t.csv", *more) for more in ((), ("--spreadsheet",)))
     cells = plain.out.count(",=1+1\n")
-    assert f"! {cells:,} cells look like formulas. For a spreadsheet, add --spreadsheet." in plain.err or not cells
+    assert (
+        f"! {cells:,} cells look like formulas. If you open the file in a spreadsheet, add --spreadsheet." in plain.err
+        or not cells
+    )
     assert escaped.out == plain.out.replace(",=1+1\n", ",'=1+1\n")
 
 

@@ -129,7 +129,7 @@ def test_own_step_and_keras_text():
     assert keras_text(ValueError(message)) == "Exception. shapes differ"
     assert keras_text(ValueError()) == "ValueError"
     unknown = ValueError("<class 'F'> could not ... config={}.\n\nException: Could not locate class 'Sub'. Make sure")
-    assert keras_text(unknown).startswith("it contains the unknown class 'Sub'. Decorate it with")
+    assert keras_text(unknown).startswith("it contains the unknown class 'Sub'. Decorate its definition with")
 
 
 @pytest.mark.parametrize("form", ["str", "series"])

@@ -133,7 +133,7 @@ def test_whole_images_are_crops_too():
         (made(), 10, {}, OptionError, "do not fit into images"),
         (made(), (4, 4, 4), {}, OptionError, "one number for each side"),
         (made(), 4, {"share": 1}, OptionError, "share"),
-        (made(), 4, {"share": 0.9, "crops": 1}, OptionError, "At least one crop must be drawn anywhere"),
+        (made(), 4, {"share": 0.9, "crops": 1}, OptionError, "At least one crop must be at a random position"),
     ],
 )
 def test_what_does_not_fit_is_refused(masks, size, how, error, text):
