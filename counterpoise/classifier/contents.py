@@ -271,7 +271,9 @@ def _check_rows(scores: Mapping[str, Array], rule: Rule | LabelRules, target: Ta
         if own is not None and not (
             own.shape in fits and own.dtype.kind in "fiu" and np.isfinite(own).all() and (own >= 0).all()
         ):
-            raise ArtifactError(f"its stored {prefix}{name} is not a list of one {name} per row.")
+            raise ArtifactError(
+                f"its stored {prefix}{name} is not a list of numbers of 0 or more, with one number per row."
+            )
 
 
 def _check_proba(values: Array, shape: tuple[int, ...], name: str, logs: bool) -> None:

@@ -138,8 +138,8 @@ def by_column(rule: Rule, name: Any, cost_fp: Any, schema: Schema | None) -> Rul
         raise OptionError("cost_fp requires cost_column. Without a column, pass both costs as cost=(cost_fp, cost_fn).")
     if len(rule.prior) > 2:
         raise OptionError(
-            f"cost_column is for two classes, but this classifier has {len(rule.prior)} classes. Pass costs, one for "
-            "each pair of classes."
+            f"cost_column is for two classes, but this classifier has {len(rule.prior)} classes. Pass a cost matrix "
+            "as costs=."
         )
     if schema is None:
         raise OptionError(

@@ -136,10 +136,10 @@ def _simplest_first(table: Mapping[str, Any], simplicity: Sequence[str] | None) 
 def _ratio(folds: int, test_over_train: float | None) -> float:
     """Test rows over training rows of a fold, by which variances over folds are corrected."""
     if test_over_train is None and folds < 2:
-        raise OptionError(f"folds={folds} requires test_over_train. Pass test rows / training rows.")
+        raise OptionError(f"folds={folds} requires test_over_train=, the number of test rows per training row.")
     ratio = 1 / (folds - 1) if test_over_train is None else test_over_train
     if not 0 <= ratio < np.inf:
-        raise OptionError(f"test_over_train={test_over_train}. Expected a ratio of 0 or more.")
+        raise OptionError(f"test_over_train={test_over_train}. Expected the number of test rows per training row.")
     return ratio
 
 

@@ -131,7 +131,9 @@ class Contrast(NamedTuple):
 def better(own: Contrast, p_adjusted: float, best: str, best_mean: float) -> Texts:
     """The recommended strategy is significantly better than the baseline."""
     title, reference = strategy_title(own.first), strategy_name(own.second)
-    top = "It also has the highest mean." if METRICS[own.metric].direction == "higher" else "It also ranks first."
+    top = (
+        f"{title} also has the highest mean." if METRICS[own.metric].direction == "higher" else f"{title} ranks first."
+    )
     if best != own.first:
         top = (
             f"{strategy_title(best)} ranks first ({number(best_mean)}) but is not significantly better than "
@@ -232,10 +234,10 @@ def likely_better(own: Contrast, lead: Contrast, over_taken: float, next_step: s
         evidence = f"{taken} ranks first and {beats}, so {simplest} is likely worse. {_holm(lead, p_adjusted)}"
     else:
         evidence = (
-            f"The top-ranked strategy, {strategy_title(lead.first)} ({lead.mean(0)}), {beats}, so {simplest} "
-            f"is likely worse. {taken} is the simplest strategy that is not likely worse. The probability that "
-            f"{strategy_title(lead.first)} beats {taken} by more than {number(lead.rope)} is {percent(over_taken)} "
-            f"(limit {percent(LIKELY)})."
+            f"{strategy_title(lead.first)} ranks first ({lead.mean(0)}) and {beats}, so {simplest} is likely worse. "
+            f"Of the strategies that are not likely worse, {taken} is the simplest. {strategy_title(lead.first)} beats "
+            f"{taken} by more than {number(lead.rope)} with only {percent(over_taken)} probability (limit "
+            f"{percent(LIKELY)})."
         )
     return Texts(f"Inconclusive. Use {taken} for now.", recommendation, evidence.strip(), next_step)
 
@@ -256,7 +258,7 @@ def only_one(winner: str) -> Texts:
     """Only one strategy has scores."""
     return Texts(
         f"Inconclusive. Only {strategy_name(winner)} could be scored.",
-        "There is no other strategy to compare it with.",
+        "A comparison needs at least two strategies with scores.",
         next_step="Look for errors in the leaderboard, or compare more strategies (`--strategies`).",
     )
 

@@ -98,7 +98,10 @@ def floor_offsets(lp: Array, labels: Array, floors: Array, offsets: Array, w: Ar
     good = np.flatnonzero(np.all(each >= floors - 1e-12, axis=1))
     if len(good) == 0:
         reached = ", ".join(f"{each[0, c]:.3g} for class {c}" for c in np.flatnonzero(floors > 0))
-        raise GuaranteeError(f"The recall floors cannot all be reached on these rows. The best balance is {reached}.")
+        raise GuaranteeError(
+            f"The recall floors cannot all be reached on these rows. The closest recalls are {reached}. Lower the "
+            "floors."
+        )
     return np.asarray(path[good[-1]])
 
 

@@ -173,7 +173,8 @@ def _words(mean: Array, share: Array, error: Array, off: Array, fitted: Array | 
     if fitted is None:
         return (first, "No intercept was fitted, because all rows have the same class.")
     added = ", ".join(f"{v:+.3f} for class {c}" for c, v in enumerate(fitted[:SHOWN]))
-    return (first, f"An intercept was fitted by maximum likelihood and added: {added}" + _rest(fitted) + ".")
+    fit = f"An intercept was fitted by maximum likelihood and added to the log probabilities: {added}"
+    return (first, fit + _rest(fitted) + ".")
 
 
 def _rest(fitted: Array) -> str:

@@ -76,12 +76,12 @@ class CompileMode:
 def refusal(network: Network, examples: Examples, callbacks: Sequence[Any] = ()) -> str | None:
     """Why the program cannot train this network, or None when it can.
 
-    The text completes "Training with fit, because ...".
+    The text completes 'Training uses engine="fit", because ...'.
     """
     if keras.backend.backend() != "tensorflow":
         return f"the compiled program needs the TensorFlow backend, but the backend here is {keras.backend.backend()}"
     if callbacks:
-        return "Keras callbacks work with fit only"
+        return "the compiled program does not run Keras callbacks"
     if network.custom_train_step is not None:
         return f"the model has a {network.custom_train_step} of its own"
     if any(a.dtype.kind not in "fiub" for a in leaves(examples.x)):

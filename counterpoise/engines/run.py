@@ -98,7 +98,9 @@ def _shared_out(jobs: list[Job], engine: str) -> tuple[list[Job], list[Job]]:
         return [], jobs
     by_fit = [job for job in jobs if job.mix or job.plan.crops]
     if by_fit and engine == "program":
-        raise OptionError('engine="program" cannot mix or crop rows (mixup, remix, crops). Use engine="auto" or "fit".')
+        raise OptionError(
+            'engine="program" cannot mix or crop rows. For "mixup", "remix", and "crops", use engine="auto" or "fit".'
+        )
     return [job for job in jobs if not (job.mix or job.plan.crops)], by_fit
 
 
@@ -130,5 +132,5 @@ def _program(jobs: list[Job], examples: Examples, network: Network, callbacks: t
             return ready
     if must:
         raise OptionError(f'engine="program" cannot train this network, because {reason}. Use engine="auto" or "fit".')
-    logger.warning("Training with fit, because %s. Training may take longer.", reason)
+    logger.warning('Training uses engine="fit", because %s. Training may take longer.', reason)
     return None

@@ -41,8 +41,8 @@ def floats(x: Any) -> Any:
         kind = keras.backend.standardize_dtype(array.dtype)
         if "float" not in kind and kind != "uint8":
             raise DataError(
-                f"An input of x is {kind}. Expected floating-point numbers or uint8 images. Mix embeddings, or leave "
-                "the input out."
+                f"One of the inputs in x has the type {kind}. Expected floating-point numbers or uint8 images. Mix "
+                "embeddings instead, or leave this input out."
             )
         return ops.cast(array, "float32")
 

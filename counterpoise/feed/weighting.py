@@ -135,7 +135,7 @@ def weight_map(
         return WeightMap(fit_table(y, scheme, mask, **options))
     if mask is not None or sample_weight is not None:
         raise OptionError(
-            "mask and sample_weight are for arrays. For a dataset, pass weights as the third entry of each batch."
+            "mask= and sample_weight= are for arrays. For a dataset, pass weights as the third entry of each batch."
         )
     return WeightMap(_counted(batches, scheme, {"kind": kind, "ignore": ignore, "classes": classes}))
 
@@ -202,8 +202,9 @@ def _spread(weights: Any, keys: Iterable[Any]) -> Any:
 def _check_outputs(y: Any, keys: Any) -> None:
     got = output_names(y)
     if got is None or set(got) != set(keys):
+        has = "no named outputs" if got is None else f"the outputs {got}"
         raise DataError(
-            f"The target has outputs {got}, but the weights were made for {list(keys)}. Pass the same outputs."
+            f"The weights were made for the outputs {list(keys)}, but the target has {has}. Pass the same outputs."
         )
 
 
@@ -224,7 +225,7 @@ def _weigh(table: WeightTable | None, y: Any, existing: Any, mask: Any) -> Any:
     if not tensor:
         return table.of(y, mask, existing)
     if mask is not None:
-        raise OptionError("mask is for arrays. For a dataset, pass 0 and 1 as the weights in each batch.")
+        raise OptionError("mask= is for arrays. For a dataset, pass 0 and 1 as the weights in each batch.")
     from counterpoise.feed.lookup import tensor_weights
 
     return tensor_weights(table, y, existing)

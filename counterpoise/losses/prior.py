@@ -94,7 +94,9 @@ class Reweighted(ClassLoss):
     def __init__(self, loss: Loss, **options: Any) -> None:
         inner = keras.saving.deserialize_keras_object(loss) if isinstance(loss, dict) else loss
         if not isinstance(inner, (ClassLoss, LabelLoss)):
-            raise OptionError(f"loss is {inner!r}. Expected a loss of counterpoise.losses with one value per element.")
+            raise OptionError(
+                f"loss={inner!r} is not supported. Expected a loss of counterpoise.losses with one value per element."
+            )
         kept = {name: getattr(inner, name) for name in ("dtype", "from_logits", "ignore_class", "reduction")}
         super().__init__(**{**kept, **options})
         self.loss = inner

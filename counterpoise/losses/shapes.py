@@ -193,7 +193,8 @@ def not_ignored(y: Tensor, z: Tensor, ignore: int | None) -> Tensor:
         return ops.ones_like(z[..., 0])
     if not are_codes(y, z):
         raise ModelError(
-            "ignore_class= needs one class code per element, but the labels have one number per unit. Use class codes."
+            "ignore_class= requires labels that are class codes, one code per element. These labels have one number "
+            "per unit of the last layer. Pass class codes."
         )
     return ops.cast(ops.not_equal(codes_of(y, z), ignore), z.dtype)
 

@@ -45,7 +45,8 @@ def pixel_counts(truth: Any, decided: Any, n_classes: int) -> Array:
     truth, decided = _masks(truth, "truth"), _masks(decided, "decided")
     if truth.shape != decided.shape:
         raise DataError(
-            f"truth has shape {truth.shape} and decided {decided.shape}. Expected the same shape, one code per pixel."
+            f"truth has shape {truth.shape}, but decided has shape {decided.shape}. Expected the same shape, with one "
+            "class code per pixel."
         )
     n = len(truth)
     truth, decided = truth.reshape(n, -1), decided.reshape(n, -1)
@@ -160,7 +161,7 @@ def without_empty(scores: Array, counts: Array) -> Array:
 def _hits_wrong_missed(counts: Array) -> tuple[Array, Array, Array]:
     c = np.asarray(counts)
     if not c.ndim or c.shape[-1] != 3:
-        raise DataError(f"counts has shape {c.shape}. Expected (..., 3), as `pixel_counts` returns it.")
+        raise DataError(f"counts has shape {c.shape}. Expected shape (..., 3), the result of `pixel_counts`.")
     return c[..., 0], c[..., 1], c[..., 2]
 
 

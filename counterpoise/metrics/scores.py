@@ -105,7 +105,9 @@ def scorer(
     y = codes(y, n_classes)
     proba, raw = probabilities(proba, len(y)), probabilities(raw, len(y), "raw")
     if proba.shape[1] != n_classes or raw.shape != proba.shape:
-        raise OptionError(f"proba is {proba.shape} and raw {raw.shape}. Expected ({len(y)}, {n_classes}) for both.")
+        raise OptionError(
+            f"proba has shape {proba.shape} and raw has shape {raw.shape}. Expected ({len(y)}, {n_classes})."
+        )
     ranks = rank_scorer(*table(y, proba, None, positive)[:2], positive)
 
     def scores(sample_weight: Any) -> dict[str, float]:

@@ -92,7 +92,7 @@ class Scanned:
             raise OptionError(
                 'engine="program" needs all rows in memory, but a scan streams them. Use engine="auto" or "fit".'
             )
-        logger.warning("Training with fit, because the rows are streamed from disk.")
+        logger.warning('Training uses engine="fit", because the rows are streamed from disk.')
         trainer = StreamEngine(examples, self.sample, self.stream, network, tuple(callbacks))
         for job in jobs:
             yield job.id, or_failed(trainer.train(job, progress))

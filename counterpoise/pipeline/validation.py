@@ -98,8 +98,9 @@ def at_training_prior(examples: Examples) -> Examples:
     there, here = (f"{share:.1%}" for share in shares[:, code])
     text = (
         f"Class {examples.classes[code]!r} makes up {there} of the training rows and {here} of the validation rows. "
-        "Validation rows are weighted to the training proportions, and probabilities are for these proportions. If "
-        "new rows will have other proportions, pass prior= to predict_proba and predict."
+        "Validation rows are weighted to the class proportions of the training rows. The predicted probabilities also "
+        "assume the proportions of the training rows. If new rows will have other proportions, pass prior= to "
+        "predict_proba and predict."
     )
     return replace(examples, sample_weight=weight.astype(np.float32), warnings=(*examples.warnings, text))
 

@@ -25,7 +25,8 @@ from counterpoise.core.masked import unmasked
 Array = np.ndarray
 
 KINDS = ("auto", "codes", "one_hot", "multi_label")
-_MASK = "Leave such elements out with mask= (True where an element counts), or fill in their labels."
+_MASK = "Leave such elements out with mask= (False for these elements), or fill in their labels."
+_TRUE_FALSE = "Use True (or 1) for elements that are used, and False (or 0) for elements that are ignored."
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,7 @@ def _of_one_hot(source: LabelSource, weight: Array) -> Elements:
     if len(off):
         raise TargetError(
             f"The target is not one-hot in {rows_text(off[0][:1] if off.shape[1] else [0])} ({len(off):,} elements "
-            "contain no 1 or more than one 1). Mask elements that do not count. For independent labels use "
+            "contain no 1 or more than one 1). Leave such elements out with mask=. For independent labels, use "
             'kind="multi_label".'
         )
     codes, classes = values.argmax(axis=-1).astype(np.int32), tuple(range(values.shape[-1]))
@@ -165,9 +166,9 @@ def _plain_mask(mask: Any) -> Array | None:
     """A mask of any kind as an array of zeros and ones."""
     if mask is None or (isinstance(mask, np.ndarray) and mask.dtype == bool):
         return mask
-    values = zeros_and_ones(read_labels(mask, "mask", advice="Use True where an element counts, and False elsewhere."))
+    values = zeros_and_ones(read_labels(mask, "mask", advice=_TRUE_FALSE))
     if values is None:
-        raise DataError("mask contains values other than True and False. Use True (or 1) where an element counts.")
+        raise DataError(f"mask contains values other than True and False. {_TRUE_FALSE}")
     return values
 
 

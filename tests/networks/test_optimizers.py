@@ -67,12 +67,12 @@ def test_tensorboard_writes_its_files(tmp_path):
 
 def test_the_program_says_that_it_calls_no_callbacks(caplog):
     stop = keras.callbacks.TerminateOnNaN()
-    with pytest.raises(OptionError, match="callbacks work with fit only"):
+    with pytest.raises(OptionError, match="does not run Keras callbacks"):
         fit([stop], engine="program")
     fit(stop)
     messages = [r.message for r in caplog.records if r.name == "counterpoise" and "still improving" not in r.message]
     assert [line.partition(". ")[0] for line in messages] == [
-        "Training with fit, because Keras callbacks work with fit only"
+        'Training uses engine="fit", because the compiled program does not run Keras callbacks'
     ]
 
 

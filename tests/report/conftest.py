@@ -117,7 +117,7 @@ def make_seven(rows: int = 4200, seed: int = 5) -> dict[str, Any]:
         "not_different_from": [],
         "headline": "Use Class weights. It is significantly better than the baseline.",
         "recommendation": "Its balanced accuracy is 0.8, compared with 0.7 for the baseline.",
-        "evidence": "It also has the highest mean.",
+        "evidence": "Class weights also has the highest mean.",
         "next_step": "Choose the decision threshold for your costs.",
         "effect": _effect(record, "class_weight", 6),
     }
