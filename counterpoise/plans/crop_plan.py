@@ -226,7 +226,7 @@ def crop_plan(masks: Any, size: int | Sequence[int], *, share: float = 0.5, crop
         )
     given: Sequence[Any] = size if isinstance(size, (tuple, list)) else (size,) * (array.ndim - 1)
     if len(given) != array.ndim - 1:
-        raise OptionError(f"size is {size!r}. Expected one number, or one number for each side of {array.shape[1:]}.")
+        raise OptionError(f"size= is {size!r}. Expected one number, or one number for each side of {array.shape[1:]}.")
     sides = tuple(check_int(side, "size") for side in given)
     if any(side > whole for side, whole in zip(sides, array.shape[1:], strict=True)):
         raise OptionError(f"Crops of size {size!r} do not fit into images of shape {array.shape[1:]}. Lower size=.")
