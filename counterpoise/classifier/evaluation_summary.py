@@ -160,7 +160,7 @@ def _reference(key: str, metrics: Mapping[str, Any], classes: Sequence[Mapping[s
         return f"random ranking: {_number(classes[1]['share'])}"
     skill = metrics["skill"]["value"]
     if key == "log_loss" and form != "labels" and _finite(skill) and skill < 1:
-        return f"predicting the class proportions: {_number(metrics[key]['value'] / (1 - skill))}"
+        return f"class proportions only: {_number(metrics[key]['value'] / (1 - skill))}"
     return ""
 
 
