@@ -165,7 +165,7 @@ def report(folder: Path) -> list[str]:
         "## What `cp.fit` gives with no option set",
         "",
         f"`auto` beside other libraries on {len(results)} development sets, five folds. Made by",
-        "`python -m benchmarks.quality.default_path`. Scores are means over the sets, ranks are mean ranks (1 is best).",
+        "`python -m benchmarks.quality.default_path`. Scores and ranks are means over the sets (rank 1 is best).",
         "`auto` calibrates by itself; the others are calibrated on inner folds. `control` is the mean of LightGBM and",
         "the forest. A tie is a difference below 0.01 in average precision, 0.005 in ROC AUC, and 2% in log loss.",
         "",
@@ -179,8 +179,8 @@ def report(folder: Path) -> list[str]:
     shown = [text for name, record in results.items() if (text := _behind(name, record["scores"], record["rarest"]))]
     lines += [
         "",
-        f"Sets with at least {ENOUGH} rows of the rarest class on which `auto` is more than {MARGIN} of average precision",
-        f"behind the best other model (shown with one-sided 95%, paired over folds): {'; '.join(shown) or 'none'}.",
+        f"Sets with at least {ENOUGH} rows of the rarest class on which `auto` is more than {MARGIN} of average",
+        f"precision behind the best other model (one-sided 95%, paired over folds): {'; '.join(shown) or 'none'}.",
         "",
         "Average precision:",
         "",

@@ -15,7 +15,7 @@ def explain_single_rows(clf: Any, x: Any, background: Any, label: Any, seed: int
     """Explain rows in the way that suits what the classifier takes (see `Classifier.explain`)."""
     if clf.target.per_element:
         raise OptionError(
-            f"explain supports only one class per row, but the rows of this classifier have {clf.target.what}. Use "
+            f"clf.explain supports only one class per row, but the rows of this classifier have {clf.target.what}. Use "
             "clf.predict_proba(x) for the probabilities."
         )
     pictures, texts = any(map(is_picture, leaves(clf.members.input))), reads_text(clf.members.input)

@@ -42,8 +42,8 @@ class RawColumns:
         shape: tuple[Any, ...] = tuple(getattr(clf.members.input, "shape", ()))
         if clf.schema is not None or len(shape) != 2 or shape[1] is None or "float" not in str(clf.members.input.dtype):
             raise OptionError(
-                "explain is for tables and arrays (N, d), but this classifier takes images, text or several inputs. "
-                "For images, clf.explain(images) returns heat maps."
+                "clf.explain is for tables and arrays (N, d), but this classifier takes images, text or several "
+                "inputs. For images, clf.explain(images) returns heat maps."
             )
         return cls(tuple(f"x{j}" for j in range(shape[1])), None)
 
@@ -59,7 +59,7 @@ def check_one_class(clf: Any) -> None:
     """Refuse to explain classifiers of several labels per row."""
     if not isinstance(clf.rule, Rule):
         raise OptionError(
-            "explain supports only one class per row, but this classifier has several labels per row. Train a "
+            "clf.explain supports only one class per row, but this classifier has several labels per row. Train a "
             "classifier for the label that you want to explain."
         )
 

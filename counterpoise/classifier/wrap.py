@@ -141,7 +141,8 @@ def _of_keras(model: keras.Model, output: str, independent: bool) -> keras.Model
     out = model(given)
     if not hasattr(out, "shape") or len(out.shape) != 2:
         raise ModelError(
-            "The model has several outputs, or one of a wrong shape. Expected one output of shape (None, units)."
+            "The model has several outputs, or its output has a wrong shape. Expected one output of shape "
+            "(None, units)."
         )
     kind = last_activation(model) if output == "auto" else output
     if kind not in ("softmax", "sigmoid", "linear", "logits", "probabilities"):
@@ -163,7 +164,7 @@ def _scores(given: Any) -> Array:
     scores = np.asarray(unmasked(given))
     if scores.dtype.kind not in "fiu" or scores.ndim not in (1, 2):
         raise OptionError(
-            f"model is {type(given).__name__}. Expected a Keras model, or an array of scores of shape (N,) or (N, C). "
+            f"model= is {type(given).__name__}. Expected a Keras model, or an array of scores of shape (N,) or (N, C). "
             "The scores must be of rows that were not used to train the model."
         )
     if not np.isfinite(scores).all():
@@ -205,6 +206,6 @@ def _check_fit(members: keras.Model, order: Sequence[Any], shift: Array, target:
         )
     if shift.shape != target.shape(len(order)):
         raise OptionError(
-            f"The plan is for {len(shift)} {what}, but the model is for {len(order)}. Pass the plan with which the "
-            "model was trained."
+            f"The plan is for {len(shift)} {what}, but the model is for {len(order)} {what}. Pass the plan that was "
+            "used to train the model."
         )

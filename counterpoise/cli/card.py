@@ -23,7 +23,7 @@ def command(
         Path, typer.Option(help="File to write: NAME.html (a page), or README.md (Markdown for Hugging Face).")
     ],
     evaluation: Annotated[
-        Path | None, typer.Option(help="JSON file from `evaluate --out`. Adds its scores of other rows and groups.")
+        Path | None, typer.Option(help="JSON file from `evaluate --out`. Adds the scores in this file to the card.")
     ] = None,
     trust: o.Trust = None,
 ) -> None:

@@ -60,7 +60,7 @@ def example_pictures(
     doubtful = np.array(suspicion(y, proba, np.arange(len(y)), code).rows, int)
     kinds = (
         (f"Missed cases: {label!r} predicted as another class", missed[np.argsort(own[missed], kind="stable")]),
-        (f"False positives: predicted as {label!r}, of another class", false[np.argsort(-own[false], kind="stable")]),
+        (f"False positives: another class predicted as {label!r}", false[np.argsort(-own[false], kind="stable")]),
         ("Labels that look wrong: another class is confidently predicted", doubtful),
     )
     shown = {title: chosen[:SHOWN] for title, chosen in kinds}

@@ -92,7 +92,7 @@ def _difference(alike: Sequence[str]) -> tuple[Callable[[str], str], str]:
         return ascii, "in how accents are encoded"
     if len({" ".join(label.split()).casefold() for label in alike}) == 1:
         return repr, "in case or blanks"
-    return ascii, "in invisible characters or in forms of the same letter"
+    return ascii, "in invisible characters or in how letters are encoded"
 
 
 def _shape_free(label: Any) -> str:

@@ -26,7 +26,7 @@ def check_sides(size: Any) -> tuple[int, int]:
     """
     if isinstance(size, (tuple, list)):
         if len(size) != 2:
-            raise OptionError(f"size is {size!r}. Expected a number of pixels, or (height, width).")
+            raise OptionError(f"size= is {size!r}. Expected a number of pixels, or (height, width).")
         return check_int(size[0], "size"), check_int(size[1], "size")
     return check_int(size, "size"), check_int(size, "size")
 
@@ -45,10 +45,10 @@ def check_span(range: Any) -> Range | None:
         return None
     expected = "Expected (low, high), the stored values that mean black and white"
     if not isinstance(range, (tuple, list, np.ndarray)) or len(range) != 2:
-        raise OptionError(f"range is {range!r}. {expected}.")
+        raise OptionError(f"range= is {range!r}. {expected}.")
     low, high = (check_range(end, "range") for end in range)
     if not low < high:
-        raise OptionError(f"range is ({low:g}, {high:g}), but low must be below high. {expected}.")
+        raise OptionError(f"range= is ({low:g}, {high:g}), but low must be below high. {expected}.")
     return low, high
 
 
@@ -69,5 +69,5 @@ def check_contrast(contrast: Any) -> float:
     """
     share = 0.0 if contrast is None else check_range(contrast, "contrast")
     if not 0 <= share < 1:
-        raise OptionError(f"contrast is {contrast!r}. Expected a share of at least 0 and below 1, such as 0.2.")
+        raise OptionError(f"contrast= is {contrast!r}. Expected a share of at least 0 and below 1, such as 0.2.")
     return share

@@ -132,5 +132,5 @@ def image_sides(path: str) -> tuple[int, int]:
 def _values(ignore: Any) -> tuple[int, ...]:
     values = tuple(ignore) if isinstance(ignore, (list, tuple, set, frozenset)) else (ignore,)
     if any(isinstance(value, (bool, str)) or value != int(value) for value in values):
-        raise OptionError(f"ignore is {ignore!r}. Expected a value of mask pixels to ignore, such as 255.")
+        raise OptionError(f"ignore= is {ignore!r}. Expected a value of mask pixels to ignore, such as 255.")
     return tuple(int(value) for value in values)

@@ -98,8 +98,8 @@ def read(
     y = y if pick is None or y is None else pick(y)
     if target is None and y is None:
         raise OptionError(
-            "No labels were passed. Pass the name of their column, y='COLUMN' (--target COLUMN), or the labels "
-            "themselves, y=LABELS."
+            "No labels were passed. If a column contains the labels, pass its name as y='COLUMN' (--target COLUMN). "
+            "Otherwise, pass the labels as y=LABELS."
         )
     if target is not None and y is not None:
         raise OptionError("The labels were passed twice. Pass either target='COLUMN' or y=LABELS.")

@@ -42,16 +42,16 @@ def make_folds(
         OptionError: folds below 2, repeats below 1, or a combination that cannot be.
     """
     if folds < 2:
-        raise OptionError(f"folds is {folds}. Expected 2 or more.")
+        raise OptionError(f"folds= is {folds}. Expected 2 or more.")
     if repeats < 1:
-        raise OptionError(f"repeats is {repeats}. Expected 1 or more.")
+        raise OptionError(f"repeats= is {repeats}. Expected 1 or more.")
     rows, groups = usable(examples, duplicates)
     if examples.time is not None:
         if groups is not None:
             raise OptionError("groups= and time= cannot be combined. Remove one of them.")
         if repeats > 1:
             raise OptionError(
-                f"repeats is {repeats}, but all repeats of a split in time order would be equal. Set repeats=1."
+                f"repeats= is {repeats}, but all repeats of a split in time order would be equal. Set repeats=1."
             )
         return tuple(_in_time(examples, rows, folds, label_delay))
     check_counts(examples, folds, rows)
@@ -69,7 +69,7 @@ def hold_out(examples: Examples, share: float = STOP_SHARE, seed: int = 0) -> tu
         OptionError: a share out of range.
     """
     if not 0 < share < 1:
-        raise OptionError(f"validation is {share}. Expected a share between 0 and 1, for example 0.2.")
+        raise OptionError(f"validation= is {share}. Expected a share between 0 and 1, for example 0.2.")
     rows = np.arange(len(examples))
     if examples.time is not None:
         train, held = latest_part(examples, rows, share)
@@ -149,7 +149,7 @@ def rows_that_weigh(examples: Examples, rows: Array) -> Array:
 def usable(examples: Examples, duplicates: str) -> tuple[Array, Array | None]:
     """Return the rows that are used and the group of each, by what `duplicates` asks for."""
     if duplicates not in DUPLICATES:
-        raise OptionError(f"duplicates is {duplicates!r}. Expected one of {', '.join(DUPLICATES)}.")
+        raise OptionError(f"duplicates= is {duplicates!r}. Expected one of {', '.join(DUPLICATES)}.")
     rows = np.arange(len(examples))
     if duplicates == "warn" or examples.duplicate_ids is None:
         return rows, examples.groups

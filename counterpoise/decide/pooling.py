@@ -61,8 +61,8 @@ def _possible(log_p: Array) -> Array:
     bad = np.flatnonzero(np.isneginf(log_p).all(axis=1))
     if len(bad):
         raise OptionError(
-            f"In row {bad[0] + 1} every class has the probability 0 for some member, so vote='log' gives no "
-            "probability. Use vote='soft'."
+            f"In row {bad[0] + 1}, each class gets the probability 0 from at least one member. vote='log' then gives "
+            "no probability. Use vote='soft'."
         )
     return log_p
 

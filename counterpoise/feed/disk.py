@@ -130,8 +130,8 @@ class Scan:
             if np.any(seen[due] == 0):
                 label = self.classes[due[int(np.argmin(seen[due]))]]
                 warnings.warn(
-                    f"Rows {start + 1:,} to {start + rows:,} of {self.source} have no {label!r} row, so the file seems "
-                    f"to be sorted. Shuffle the file once, or raise window= (now {window:,} drawn rows).",
+                    f"Rows {start + 1:,} to {start + rows:,} of {self.source} contain no {label!r} row. The file "
+                    f"seems to be sorted by class. Shuffle the file once, or pass a larger window= (now {window:,}).",
                     UserWarning,
                     stacklevel=3,
                 )

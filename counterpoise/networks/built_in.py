@@ -286,7 +286,7 @@ def resolve_model(model: Any, examples: Examples) -> Any:
     if callable(model):
         _check_builder(model)
         return model
-    raise OptionError(f"model is {type(model).__name__}. Expected a Keras model, a builder or the name of a network.")
+    raise OptionError(f"model= is {type(model).__name__}. Expected a Keras model, a builder or the name of a network.")
 
 
 def _check_builder(build: Any) -> None:

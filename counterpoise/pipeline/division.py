@@ -120,7 +120,7 @@ def _given_division(
     """The division of rows with a split of their own."""
     if folds is not None:
         raise OptionError(
-            "folds and split cannot be combined, because split defines the use of each row. Leave folds out."
+            "folds= and split= cannot be combined, because split= defines the use of each row. Leave folds= out."
         )
     fold = given_fold(examples, share, seed, judged=False)
     examples = at_training_prior(examples)

@@ -125,7 +125,7 @@ def fit(
     """
     if isinstance(model, (list, tuple)):
         raise OptionError(
-            "model is a list, but fit trains one model. To compare several, use cp.compare. To "
+            "model= is a list, but fit trains one model. To compare several, use cp.compare. To "
             "combine them, use cp.blend([...])."
         )
     check_choice(keep, "keep", ("refit", "all"))

@@ -50,9 +50,9 @@ class Settings:
             if not later:
                 object.__setattr__(self, name, check_int(value, name))
         if self.budget not in ("steps", "epochs"):
-            raise OptionError(f'budget is {self.budget!r}. Expected "steps" or "epochs".')
+            raise OptionError(f'budget= is {self.budget!r}. Expected "steps" or "epochs".')
         if self.recipe != "auto" and not isinstance(self.recipe, Recipe):
-            raise OptionError(f'recipe is {self.recipe!r}. Expected "auto" or a cp.Recipe.')
+            raise OptionError(f'recipe= is {self.recipe!r}. Expected "auto" or a cp.Recipe.')
         if not isinstance(self.init_bias, bool):
             raise OptionError(f"init_bias is {self.init_bias!r}. Expected True or False.")
         for name in ("seed", "tune"):

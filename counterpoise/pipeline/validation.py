@@ -123,8 +123,8 @@ def _read(
     if is_table(given, table=False):
         return _of_table(examples, given, target, sample_weight, inputs)
     raise OptionError(
-        f"validation is {_named(given)}. Expected a share between 0 and 1, rows (x, y) or (x, y, weight), a dataset of "
-        "these, a folder of images, or a table with the target column."
+        f"validation= is {_named(given)}. Expected a share between 0 and 1, rows (x, y) or (x, y, weight), a dataset "
+        "of these, a folder of images, or a table with the target column."
     )
 
 
@@ -139,7 +139,7 @@ def _of_table(
     """Rows of a table in the form of the training rows, with labels and weights from its columns."""
     if target is None:
         raise OptionError(
-            "validation is a table, but the labels of the training rows were not passed as a column name. Pass "
+            "validation= is a table, but the labels of the training rows were not passed as a column name. Pass "
             "validation=(x, y), or name the target column as y."
         )
     frame, name, _ = to_frame(given, as_text=(target,))

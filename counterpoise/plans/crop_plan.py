@@ -227,7 +227,7 @@ def crop_plan(masks: Any, size: int | Sequence[int], *, share: float = 0.5, crop
     given: Sequence[Any] = size if isinstance(size, (tuple, list)) else (size,) * (array.ndim - 1)
     if len(given) != array.ndim - 1:
         raise OptionError(
-            f"size is {size!r}. Expected one number, or one number for each side of a mask, because each mask has "
+            f"size= is {size!r}. Expected one number, or one number for each side of a mask, because each mask has "
             f"shape {array.shape[1:]}."
         )
     sides = tuple(check_int(side, "size") for side in given)

@@ -274,7 +274,7 @@ def test_options_that_contradict_are_refused(tmp_path):
     folder(tmp_path, [square(), square(0)])
     with pytest.raises(OptionError, match="augment= would change the images"):
         images(tmp_path, 8, augment="auto")
-    with pytest.raises(OptionError, match="ignore is '255'"):
+    with pytest.raises(OptionError, match="ignore= is '255'"):
         images(tmp_path, 8, ignore="255")
     with pytest.raises(OptionError, match="A table of images with masks"):
         images({"scan": ["a"]}, 8, images="scan", masks=tmp_path / "masks")

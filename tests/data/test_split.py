@@ -123,7 +123,7 @@ def test_labels_of_training_rows_are_known_before_the_test_period():
 def test_time_with_one_value_or_repeats_is_refused():
     with pytest.raises(SplitError, match="time= has 1 distinct values"):
         make_folds(examples([50, 50], time=np.zeros(100)), 3)
-    with pytest.raises(OptionError, match="repeats is 2"):
+    with pytest.raises(OptionError, match="repeats= is 2"):
         make_folds(examples([50, 50], time=np.arange(100)), 3, repeats=2)
     with pytest.raises(OptionError, match="groups= and time="):
         make_folds(examples([50, 50], time=np.arange(100), groups=np.arange(100)), 3)
@@ -139,11 +139,11 @@ def test_duplicates_group_drop_error():
     assert len(kept) == len(set(duplicate_ids[kept])) == 90
     with pytest.raises(SplitError, match="30 rows repeat"):
         make_folds(data, 3, duplicates="error")
-    with pytest.raises(OptionError, match="duplicates is 'merge'"):
+    with pytest.raises(OptionError, match="duplicates= is 'merge'"):
         make_folds(data, 3, duplicates="merge")
 
 
-@pytest.mark.parametrize(("how", "words"), [({"folds": 1}, "folds is 1"), ({"repeats": 0}, "repeats is 0")])
+@pytest.mark.parametrize(("how", "words"), [({"folds": 1}, "folds= is 1"), ({"repeats": 0}, "repeats= is 0")])
 def test_numbers_out_of_range(how, words):
     with pytest.raises(OptionError, match=words):
         make_folds(examples([20, 20]), **how)

@@ -107,7 +107,7 @@ def test_learned_weights_survive_certain_and_wrong_members() -> None:
         (lambda: pool([*some(1), *some(1, rows=3)]), "have different shapes"),
         (
             lambda: pool([np.array([[0.0, -np.inf]]), np.array([[-np.inf, 0.0]])], "log"),
-            "In row 1 every class has the probability 0",
+            "In row 1, each class gets the probability 0",
         ),
         (lambda: codes(np.zeros(3), 40, 3), "one class code per row"),
     ],

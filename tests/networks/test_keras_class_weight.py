@@ -54,7 +54,7 @@ TAGS = np.array([[1, 0, 1], [0, 1, 1], [0, 0, 0], [1, 1, 0]] * 4, "float32")
 TARGETS = [
     Target("one class per row: integers (N,)", codes(16), sparse()),
     Target("one class per row: one-hot (N, C)", HOT[codes(16)], dense()),
-    Target("two classes on one unit (N, 1)", (codes(16, 1) == 2).astype("float32"), binary(), 1),
+    Target("two classes, one output unit: labels (N, 1)", (codes(16, 1) == 2).astype("float32"), binary(), 1),
     Target("integers, a class without a weight", codes(16), sparse(), weights={0: 1.0, 2: 100.0}),
     Target(
         "text labels (N,)", np.array(["a", "b", "c"])[codes(16)], sparse(), weights={"a": 1.0, "b": 10.0, "c": 100.0}

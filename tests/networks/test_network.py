@@ -103,7 +103,7 @@ def test_several_outputs_and_what_is_no_model():
         Network(keras.Model(inputs, [L.Dense(1)(inputs), L.Dense(1)(inputs)]), examples())
     with pytest.raises(OptionError, match=r"no built-in network 'mpl'. Did you mean 'mlp'"):
         Network("mpl", examples())
-    with pytest.raises(OptionError, match="model is int"):
+    with pytest.raises(OptionError, match="model= is int"):
         Network(3, examples())
     with pytest.raises(ModelError, match=r"returned int. Expected a keras.Model"):
         Network(lambda spec, n: 3, examples())

@@ -191,7 +191,7 @@ def test_fit_with_folds_trains_on_all_rows():
     [
         ({"epochs": 0}, "epochs is 0"),
         ({"batch_size": 0}, "batch_size is 0"),
-        ({"budget": "time"}, "budget is 'time'"),
+        ({"budget": "time"}, "budget= is 'time'"),
         ({"seed": -1}, "seed is -1"),
         ({"strategy": "oversampel"}, "Did you mean 'oversample'"),
         ({"clone": False, "folds": 3}, "clone=False"),
