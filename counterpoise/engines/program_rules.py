@@ -76,7 +76,7 @@ class CompileMode:
 def refusal(network: Network, examples: Examples, callbacks: Sequence[Any] = ()) -> str | None:
     """Why the program cannot train this network, or None when it can.
 
-    The text completes "Training with fit, because ...".
+    The text completes "Counterpoise trains with Keras fit, because ...".
     """
     if keras.backend.backend() != "tensorflow":
         return f"the compiled program needs the TensorFlow backend, but the backend here is {keras.backend.backend()}"

@@ -130,5 +130,5 @@ def _program(jobs: list[Job], examples: Examples, network: Network, callbacks: t
             return ready
     if must:
         raise OptionError(f'engine="program" cannot train this network, because {reason}. Use engine="auto" or "fit".')
-    logger.warning("Training with fit, because %s. Training may take longer.", reason)
+    logger.warning("Counterpoise trains with Keras fit, because %s. Training may take longer.", reason)
     return None

@@ -138,7 +138,7 @@ def batches(
         raise OptionError("Keras callbacks and clone=False work only in this process. Leave the executor out.")
     compile_modes = decided(distinct.values(), network)
     if engine == "auto" and (reason := refusal(network, examples)):
-        logger.warning("Training with fit, because %s. Training may take longer.", reason)
+        logger.warning("Counterpoise trains with Keras fit, because %s. Training may take longer.", reason)
     groups = families(distinct.values())
     grouped = {id(job) for group in groups.values() for job in group}
     others = [job for job in distinct.values() if id(job) not in grouped]

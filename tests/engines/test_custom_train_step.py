@@ -78,7 +78,9 @@ def test_the_step_is_called_for_every_step_and_a_line_says_why_fit_trains(caplog
     clf = fit(stepper())
     assert counts_of(clf) == [float(clf.card["steps"][0])]
     assert clf.card["engines"] == ["fit"]
-    assert caplog.records[0].message.startswith("Training with fit, because the model has a train_step of its own.")
+    assert caplog.records[0].message.startswith(
+        "Counterpoise trains with Keras fit, because the model has a train_step of its own."
+    )
 
 
 def test_a_step_without_surprises_trains_what_plain_fit_trains():

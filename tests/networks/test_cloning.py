@@ -150,7 +150,7 @@ def test_text_trains_is_saved_and_predicts(form, tmp_path, caplog):
         assert min(r["scores"]["average_precision"]["mean"] for r in cmp.leaderboard) > 0.9
     else:
         clf = cp.fit(model, given, y, strategy="oversample", epochs=6, batch_size=32, verbose=0)
-    assert "Training with fit, because an input is text" in caplog.text
+    assert "Counterpoise trains with Keras fit, because an input is text" in caplog.text
     again = cp.load(clf.save(tmp_path / "m.keras"))
     assert np.array_equal(again.predict(given), clf.predict(given))
     assert (clf.predict(given) == y).mean() > 0.9

@@ -72,7 +72,7 @@ def test_the_program_says_that_it_calls_no_callbacks(caplog):
     fit(stop)
     messages = [r.message for r in caplog.records if r.name == "counterpoise" and "still improving" not in r.message]
     assert [line.partition(". ")[0] for line in messages] == [
-        "Training with fit, because Keras callbacks work with fit only"
+        "Counterpoise trains with Keras fit, because Keras callbacks work with fit only"
     ]
 
 
