@@ -75,7 +75,7 @@ def command(
     seed: o.Seed = 0,
     strategies: Annotated[
         str,
-        typer.Option(help="Strategies: default, all, or names separated by commas, such as none,focal,external:NAME."),
+        typer.Option(help="Strategies, separated by commas (none,focal,external:NAME), or 'default', or 'all'."),
     ] = "default",
     folds: Annotated[
         int | None, typer.Option(min=2, help="Folds of the cross-validation. Default: 5.", show_default=False)
@@ -116,14 +116,12 @@ def command(
     limit: Annotated[
         str | None,
         typer.Option(
-            help="Limit of all training together: a number of steps, or seconds (600s). Weaker strategies stop early."
+            help="Limit for training all strategies: steps (20000) or seconds (600s). Weaker strategies stop early."
         ),
     ] = None,
     budget: Annotated[
         str,
-        typer.Option(
-            help="What is equal for all strategies: the number of training steps (steps) or of epochs (epochs)."
-        ),
+        typer.Option(help="Give all strategies equally many training steps (steps) or equally many epochs (epochs)."),
     ] = "steps",
     duplicates: Annotated[str, typer.Option(help="Handling of duplicate rows: warn, group, drop, or error.")] = "warn",
     strict: Annotated[bool, typer.Option("--strict", help="Stop with exit code 2 if a leak is found.")] = False,
@@ -135,7 +133,7 @@ def command(
     ] = 1,
     ray: Annotated[
         str | None,
-        typer.Option(help="Ray cluster: its address, auto, or local.", rich_help_panel="Where and when"),
+        typer.Option(help="Address of a Ray cluster, or 'auto' or 'local'.", rich_help_panel="Where and when"),
     ] = None,
     restart: Annotated[
         bool,
@@ -159,7 +157,8 @@ def command(
         o.check_file(out / name, reads=[data, model])
     if not o.split_names(strategies):
         raise OptionError(
-            "--strategies is empty. Pass default, all, or names separated by commas (see `counterpoise strategies`)."
+            "--strategies is empty. Pass 'default', 'all', or names (see `counterpoise strategies`), with commas "
+            "between them."
         )
     select(strategies)  # an unknown name is an error before anything is read
     if label_delay is not None and time is None:

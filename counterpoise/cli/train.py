@@ -63,12 +63,12 @@ def command(
     seed: o.Seed = 0,
     folds: Annotated[
         int | None,
-        typer.Option(help="Folds to fit the correction and the threshold. The saved model is trained on all rows."),
+        typer.Option(help="Number of folds for correction and threshold. The saved model is trained on all rows."),
     ] = None,
     tune_threshold: Annotated[
         bool | None,
         typer.Option(
-            help="Tune the threshold on held-out rows. Default: yes, except for validation rows of --split.",
+            help="Tune the threshold on held-out rows. Default: yes, but not on the validation rows of --split.",
             show_default=False,
         ),
     ] = None,

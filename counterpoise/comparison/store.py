@@ -112,7 +112,7 @@ class Store:
         before, now = self.manifest, json.loads(json.dumps(manifest))
         if before is None:
             if self.count():
-                raise damaged(self.folder, "it contains fits without a description of their data")
+                raise damaged(self.folder, "the file contains fits without a description of their data")
             self._set("manifest", now)
         elif changes := differences(before, now):
             raise ArtifactError(

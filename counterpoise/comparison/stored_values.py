@@ -243,7 +243,7 @@ def _schema(value: Any, where: str) -> int:
     if value != SCHEMA:
         raise ArtifactError(
             f"{where} is {value!r:.40}, but this version of counterpoise reads schema {SCHEMA}. "
-            + ("Run the comparison again." if value == 1 else "Install the version that wrote it.")
+            + ("Run the comparison again." if value == 1 else "Install the version that wrote this file.")
         )
     return SCHEMA
 

@@ -29,8 +29,8 @@ class Review:
 
     Example:
         >>> Review(margin=0.4, budget=(50, 1000), rows=2000).text()
-        'At most 50 of 1,000 rows go to a human, namely the rows closest to another decision. The limit was chosen on
-        2,000 rows.'
+        'At most 50 of 1,000 rows go to a human: rows where a small change of the probability would
+        change the decision. The limit was chosen on 2,000 rows.'
     """
 
     floors: Array | None = None
@@ -45,8 +45,8 @@ class Review:
         if self.budget is not None:
             k, n = self.budget
             return (
-                f"At most {k:,.10g} of {n:,.10g} rows go to a human, namely the rows closest to another "
-                f"decision. The limit was chosen on {self.rows:,} rows."
+                f"At most {k:,.10g} of {n:,.10g} rows go to a human: rows where a small change of the "
+                f"probability would change the decision. The limit was chosen on {self.rows:,} rows."
             )
         used = (
             "that were used for nothing else"

@@ -62,10 +62,10 @@ def learns_range(good: Mapping[str, ImageInfo], span: Range | None, wanted: bool
     if wanted or (wanted is None and unknown):
         if known:
             count = len(good) - len(known)
-            learned = "the model learned black and white from its training images"
-            others = f"the types of {count:,} other file{'s' * (count > 1)} do not" if unknown else learned
+            learned = "the model learned the two values from its training images"
+            others = f"{count:,} other file{'s' * (count > 1)} have types without these values" if unknown else learned
             raise DataError(
-                f"The type of {known[0]} defines which values are black and white ({len(known):,} such "
+                f"The file type of {known[0]} defines the values of black and white ({len(known):,} such "
                 f"file{'s' * (len(known) > 1)}), but {others}. Expected files of one type. Set the two values "
                 "with range=(low, high) (--range LOW HIGH), or pass only files of one type."
             )
@@ -82,9 +82,9 @@ def reading_notes(looks: Sequence[ImageInfo], form: Pictures, size: tuple[int, i
     if form.learned:
         low, high = min(info.low for info in deep), max(info.high for info in deep)
         notes.append(
-            f"The files contain values from {low:g} to {high:g}, but do not define which of them are black "
-            "and white. Black and white are therefore the 0.5th and 99.5th percentiles of the training "
-            "images, and the model file keeps them. Set other values with range=(low, high) (--range LOW "
+            f"The files contain values from {low:g} to {high:g}, but do not define the values of black and white. "
+            "Counterpoise uses the 0.5th and 99.5th percentiles of the training images as black and white, "
+            "and saves both values in the model file. Set other values with range=(low, high) (--range LOW "
             "HIGH)."
         )
     reduced, framed = sum(info.reduced for info in looks), sum(info.frames for info in looks)

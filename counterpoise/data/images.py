@@ -306,8 +306,8 @@ def _of_folder(root: Path) -> tuple[list[str], RowMetadata, Path, list[str]]:
         notes.append(
             f"The classes are {names}. Each of these folders contains the same sub-folders "
             f"({', '.join(layout.inside[:4])}{', ...' * (len(layout.inside) > 4)}). If the sub-folders are the real "
-            f"classes, {names} are parts of a split. Then pass one part, or rename the parts to train, validation, and "
-            "test."
+            f"classes, the folders {names} are parts of a split. In this case, pass one of these folders, or rename "
+            "the folders to train, validation, and test."
         )
     if layout.split is not None:
         parts = ", ".join(dict.fromkeys(layout.split))

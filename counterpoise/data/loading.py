@@ -64,8 +64,8 @@ def load(source: Any, limit: int | None = None) -> tuple[Any, Array, Array | Non
     kind = dataset_kind(source)
     if type(source).__module__.startswith("counterpoise."):
         raise OptionError(
-            "A plan was already applied to these batches. Expected the original rows. Pass x= and y=, and "
-            "the plan as strategy=."
+            "A sampling plan was already applied to these batches. Expected the original rows. Pass the rows as "
+            "x= and y=, and pass the plan as strategy=."
         )
     x, y, *weight = _in_memory(
         (_checked(element, kind) for element in single_pass(source)), kind, count_of(source), limit
@@ -135,7 +135,7 @@ def single_pass(source: Any, rows: Any = None) -> Iterator[Any]:
         seen += len(first)
         if count is None and seen >= MOST_UNKNOWN:
             raise DataError(
-                f"The {kind} has an unknown length and gave {seen:,} rows without an end. Expected a dataset "
+                f"The {kind} has an unknown length and did not end after {seen:,} rows. Expected a dataset "
                 f"with an end. Set its end, for example with take(...) or assert_cardinality(...). {_WAY_OUT}."
             )
 

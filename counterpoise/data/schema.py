@@ -79,7 +79,7 @@ def schema_from_dict(plain: Mapping[str, Any]) -> Schema:
     columns = tuple(map(_column_from_dict, checked["columns"]))
     for column in columns:
         if len(set(column.levels)) < len(column.levels):
-            raise ArtifactError(f"the schema has a category of the column {column.name!r:.80} twice.")
+            raise ArtifactError(f"the schema lists a category of the column {column.name!r:.80} twice.")
         if column.levels and column.kind == "numeric":
             raise ArtifactError(f"the schema has categories for the column {column.name!r:.80}, which is numeric.")
     if len({column.name for column in columns}) < len(columns):

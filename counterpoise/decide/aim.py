@@ -114,7 +114,7 @@ def in_words(aim: str | Aim) -> str:
     if goal.name == "cost" and len(values) == 2:
         return f"a false positive costing {values[0]} and a missed case {values[1]}"
     if goal.name == "cost":
-        return f"missed rows costing {', '.join(values)} (one cost per class)"
+        return f"costs of a missed case for each class: {', '.join(values)}"
     return f"F-beta with beta {values[0]}" if values else metric_name(goal.name)
 
 

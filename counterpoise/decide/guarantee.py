@@ -144,11 +144,13 @@ def _checked(scores: Array, y: Array, floor: float, confidence: float, among: in
     if s.ndim != 1 or np.isnan(s).any():
         raise OptionError(f"The scores have shape {s.shape}. Expected a vector (N,) of numbers without NaN.")
     if not 0.0 < floor < 1.0:
-        raise OptionError(f"The floor is {floor:g}. Expected above 0 and below 1 (1 cannot be guaranteed).")
+        raise OptionError(
+            f"The minimum to guarantee is {floor:g}. Expected a number above 0 and below 1 (1 cannot be guaranteed)."
+        )
     if not 0.0 < confidence < 1.0:
         raise OptionError(f"The confidence is {confidence:g}. Expected above 0 and below 1, for example 0.95.")
     if among < 1:
-        raise OptionError(f"among= is {among}. Expected 1 or more.")
+        raise OptionError(f"among= is {among}. Expected the number of guarantees that must hold together, 1 or more.")
     return s, codes(y, len(s), 2)
 
 
@@ -178,7 +180,7 @@ def rule_with_guarantee(rule: Rule, guarantee: Guarantee) -> Rule:
     """
     if rule.offsets is not None or rule.vote == "hard":
         raise OptionError(
-            "A guarantee needs a single threshold on one score. Use two classes, and a vote other than 'hard'."
+            "A guarantee needs one score with one threshold. Use data with two classes, and do not pass vote='hard'."
         )
     aim = f"{guarantee.kind}_floor({guarantee.floor:g})"
     return replace(rule, threshold=guarantee.threshold, aim=aim, guarantee=guarantee)

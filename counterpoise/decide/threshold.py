@@ -266,8 +266,8 @@ def bayes_decision(proba: Array, costs: Array) -> Array:
     p, c = np.asarray(proba, dtype=np.float64), np.asarray(costs, dtype=np.float64)
     if p.ndim != 2 or c.shape not in ((p.shape[1], p.shape[1]), (len(p), p.shape[1], p.shape[1])):
         raise OptionError(
-            f"costs has shape {c.shape}, which does not fit probabilities of shape {p.shape}. "
-            "Give one row per true class and one column per decision, (C, C), or one such matrix per row."
+            f"costs has shape {c.shape}, which does not fit probabilities of shape {p.shape}. Expected a matrix "
+            "with one row per true class and one column per decision, or one such matrix for each case."
         )
     if not np.all(np.isfinite(c)):
         raise OptionError("costs contains a value that is not finite. Give a finite cost for each pair of classes.")

@@ -43,8 +43,8 @@ class StreamEngine(FitEngine):
         super().__init__(examples, network, callbacks)
         if network.custom_train_step is not None:
             raise OptionError(
-                f"The model has a {network.custom_train_step} of its own, which needs rows in memory, but these are "
-                "read from disk. Pass a table that fits in memory."
+                f"The model has its own {network.custom_train_step}, which needs rows in memory, but the rows are read "
+                "from disk. Pass a table that fits in memory."
             )
         self._sample, self._stream = sample, stream
         self._fault: CounterpoiseError | None = None

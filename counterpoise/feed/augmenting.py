@@ -67,7 +67,7 @@ def augmenter_of(augment: Any) -> Augmenter | None:
     if only_repeats:
         warnings.warn(
             'augment=("repeats", layers) changes only repeated rows, which are mostly of the rare class. A network may '
-            "learn traces of augmentation instead of the class. Pass the layers alone to change every row.",
+            "learn traces of augmentation instead of the class. To change every row, pass augment=layers.",
             UserWarning,
             stacklevel=3,
         )

@@ -35,10 +35,10 @@ GROUP_SCORES = {
     "prevalence": "share of positive rows (observed)",
     "mean_probability": "mean predicted probability",
     "calibration_gap": "mean predicted less observed",
-    "alert_rate": "share of rows decided positive",
-    "recall": "share of positive rows that are decided positive",
-    "precision": "share of positives among the rows that are decided positive",
-    "false_positive_rate": "share of negative rows that are decided positive",
+    "alert_rate": "share of rows that get an alert",
+    "recall": "share of positive rows that get an alert",
+    "precision": "share of the alerts that are correct",
+    "false_positive_rate": "share of negative rows that get an alert",
 }
 COMPARED = ("prevalence", "calibration_gap", "alert_rate", "recall", "precision", "false_positive_rate")
 #: Draws of the largest deviation.

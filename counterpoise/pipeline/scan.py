@@ -67,9 +67,8 @@ class Scanned:
             )
             if single.mix or strategy.n_stages > 1 or single.finish == "crt" or plan.needs_features or plan.deferred:
                 raise OptionError(
-                    f"Strategy {single.name!r} needs rows in memory, but the rows of a scan stay on disk. Choose a "
-                    f"strategy that draws or weights rows or changes the loss, for example oversample, class_weight "
-                    f"or logit_adjusted."
+                    f"Strategy {single.name!r} needs rows in memory, but the rows of a scan stay on disk. Choose "
+                    "another strategy, for example 'oversample', 'class_weight', or 'logit_adjusted'."
                 )
 
     def stream(self, job: Job, seed: int) -> Stream:

@@ -118,8 +118,8 @@ def label_sets(y: Any, ratio: float = 1.0, *, sample_weight: Any = None) -> Mult
     sets, codes = np.unique(labels, axis=0, return_inverse=True)
     if len(sets) > MOST_SETS:
         raise OptionError(
-            f"There are {len(sets):,} distinct sets of labels; label_sets takes at most {MOST_SETS}. "
-            "Use clone_labels or weigh_labels."
+            f"The rows have {len(sets):,} different combinations of labels. Expected at most {MOST_SETS} for "
+            "label_sets(). Use clone_labels() or weigh_labels()."
         )
     inner = oversample(codes.reshape(-1), ratio)
     return _plan("label_sets", labels, len(inner), sample_weight, inner=inner)
@@ -180,11 +180,15 @@ def weigh_labels(
     if np.any((before == 0) | (before == 1)):
         constant = int(np.flatnonzero((before == 0) | (before == 1))[0])
         raise TargetError(
-            f"Label {constant} is the same in all rows, so no weight changes its share. Leave this label out."
+            f"Label {constant} has the same value in all rows, so weights cannot change how frequent it is. Leave "
+            "this label out."
         )
     wanted = np.maximum(before, target) if np.ndim(target) == 0 else np.asarray(target, dtype=float)
     if wanted.shape != before.shape or np.any((wanted <= 0) | (wanted >= 1)):
-        raise OptionError(f"target is {target!r:.80}. Give one share, or {len(before)} shares, above 0 and below 1.")
+        raise OptionError(
+            f"target is {target!r:.80}. Expected one share for all labels, or {len(before)} shares (one per label), "
+            "above 0 and below 1."
+        )
     check_int(rounds, "rounds")
     weights = _fitted(labels.astype(bool), wanted, check_range(most, "most", 1.0), rounds)
     return _plan("weigh_labels", labels, len(labels), sample_weight, row_weights=weights)
@@ -203,8 +207,8 @@ def _labels(y: Any) -> Array:
     labels = zeros_and_ones(read) if read.codes.ndim == 2 and len(read) else None
     if labels is None:
         raise TargetError(
-            f"y has shape {read.codes.shape} and contains {', '.join(map(repr, read.classes[:5]))}. Expected zeros "
-            "and ones, one column per label, (n, L)."
+            f"y has shape {read.codes.shape} and contains {', '.join(map(repr, read.classes[:5]))}. Expected an "
+            "array of zeros and ones, with one row per example and one column per label."
         )
     return labels.astype(np.uint8)
 

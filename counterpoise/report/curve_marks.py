@@ -126,14 +126,14 @@ AXIS_WORDS = SHORT_AXES | {
     "recall": "Recall (share of the rare class found)",
     "precision": "Precision (share of alerts that are correct)",
     "tpr": "True-positive rate (recall)",
-    "share": "Share of all cases reviewed, highest scores first",
+    "share": "Share of all cases reviewed, from the highest score down",
     "found": "Share of the rare class found",
     "threshold": "Threshold probability",
     "benefit": "Net benefit (1 = perfect)",
     "false_positives": "False positives per image",
     "lesion_recall": "Lesion recall (share of the lesions that are hit)",
     "dice": "Dice coefficient of an image",
-    "images": "Share of the images with at least this Dice",
+    "images": "Share of the images with at least this Dice coefficient",
 }
 UNIT: Spec = {"domain": [0, 1]}
 

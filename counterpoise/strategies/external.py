@@ -69,8 +69,8 @@ def external(
     if isinstance(estimator, type) or lacking or not any(hasattr(estimator, method) for method in scores):
         what = estimator.__name__ if isinstance(estimator, type) else type(estimator).__name__
         raise OptionError(
-            f"estimator is {what}. Expected an instance with fit, get_params, set_params, and predict_proba or "
-            "decision_function, as scikit-learn's classifiers have them."
+            f"estimator is {what}. Expected an instance of a classifier with the methods of scikit-learn: fit, "
+            "get_params, set_params, and predict_proba or decision_function."
         )
     idea = idea or f"{type(estimator).__name__}, an external model, fitted once on the same rows."
     return External(PREFIX + bare, idea, plan=plan, options=options, estimator=estimator)

@@ -296,7 +296,7 @@ DESCRIBED = [
     (("schema",), [], "the schema is a list"),
     (("schema", "columns", 0, "name"), "size", "do not fit its schema"),
     (("schema", "columns", 1, "levels"), ["m"], "do not fit its schema"),
-    (("schema", "columns", 1, "levels"), ["m", "m"], "a category of the column 'sex' twice"),
+    (("schema", "columns", 1, "levels"), ["m", "m"], "lists a category of the column 'sex' twice"),
     (("schema", "columns", 1, "levels"), "mf", "Expected a list"),
     (("schema", "columns", 1, "levels"), [1, 2], "entry 1 is 1. Expected text"),
     (("schema", "columns", 1, "kind"), "strange", "Expected one of numeric"),

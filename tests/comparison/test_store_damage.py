@@ -118,7 +118,7 @@ def test_other_tables(run, command):
 
 def test_fits_without_what_they_are_of(run):
     sql(run, "DELETE FROM facts WHERE name = 'manifest'")
-    refused(run, "it contains fits without a description of their data")
+    refused(run, "the file contains fits without a description of their data")
 
 
 def test_arrays_that_are_gone(run):

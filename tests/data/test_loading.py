@@ -74,7 +74,7 @@ def test_structures_text_and_weights():
             r"several outputs.*cp\.compile_balanced",
         ),
         (lambda: Dataset.from_tensor_slices((X[:0], Y[:0])).batch(9), DataError, "has no elements"),
-        (lambda: batches(X, Y, plans.oversample(Y)), OptionError, "A plan was already applied"),
+        (lambda: batches(X, Y, plans.oversample(Y)), OptionError, "A sampling plan was already applied"),
     ],
 )
 def test_what_cannot_be_read_is_reported(make, error, words):
@@ -147,7 +147,7 @@ def test_a_generator_without_an_end_stops_with_a_line(monkeypatch):
         lambda d: load_features(d, (3,)),
         lambda d: cp.weight_map(d.batch(8)),
     ):
-        with pytest.raises(DataError, match=r"gave [45]\d\d rows without an end.*take"):
+        with pytest.raises(DataError, match=r"did not end after [45]\d\d rows.*take"):
             work(endless)
     assert len(load(endless.take(300))[1]) == 300
 

@@ -291,7 +291,7 @@ def test_floats_of_one_kind_are_learned_and_kinds_are_not_mixed(tmp_path):
     assert image_set.form.learned
     assert image_set.load().max() > 50
     saved(tmp_path / "a" / "odd.png", np.zeros((4, 4), np.uint8))
-    with pytest.raises(DataError, match=r"odd.png defines which.*1 such file.*6 other files do not"):
+    with pytest.raises(DataError, match=r"odd.png defines the values.*1 such file.*6 other files have"):
         list_images(tmp_path, 4)
 
 
