@@ -49,13 +49,13 @@ class Stakes:
         if self.costs is not None and self.amount is not None:
             raise OptionError("costs and cost_column cannot be combined. Pass one of them.")
         if (self.amount is not None or self.first is not None) and not binary:
-            raise OptionError("cost_column= and first= are for two classes. Pass a cost matrix as costs=.")
+            raise OptionError("cost_column= and first= require two classes. Otherwise, pass a cost matrix as costs=.")
         if self.cost_fp and self.amount is None:
             raise OptionError("cost_fp requires cost_column. Without a column, pass a cost matrix as costs=.")
         if not (self.cost_fp >= 0 and np.isfinite(self.cost_fp)):
             raise OptionError(f"cost_fp is {self.cost_fp!r}. Expected a finite number, 0 or more.")
         if self.first is not None and not 1 <= self.first <= rows:
-            raise OptionError(f"first is {self.first}. Expected a number of rows from 1 to {rows}.")
+            raise OptionError(f"first= is {self.first}. Expected a number of rows from 1 to {rows}.")
         return self
 
 

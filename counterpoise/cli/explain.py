@@ -33,7 +33,7 @@ def command(
     ] = None,
     together: Annotated[
         str | None,
-        typer.Option(help="Columns that are shuffled together, such as street+city,lat+lon.", metavar="A+B,..."),
+        typer.Option(help="Groups of columns to shuffle together, such as street+city,lat+lon.", metavar="A+B,..."),
     ] = None,
     out: Annotated[
         Path | None,

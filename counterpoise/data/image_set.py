@@ -170,7 +170,10 @@ class ImageSet:
         wanted = roles(pl.Series("part", [name]))[0]
         rows = np.flatnonzero(roles(self.split) == wanted)
         if not len(rows):
-            raise OptionError(f"part({name!r}): no image of {self.root} is in this part. Check the column of split=.")
+            raise OptionError(
+                f"part({name!r}): the column of split= assigns no image of {self.root} to this part. Correct the "
+                "values in this column, or choose another part."
+            )
         return replace(self.at(rows), metadata=self.labeled_metadata.at(rows).having(split=None))
 
     def at(self, rows: Array) -> ImageSet:
@@ -194,7 +197,7 @@ class ImageSet:
         """
         mine, free = self.form, pictures.range is None and not pictures.learned
         if mine.range not in (None, pictures.range) and not free:
-            how = "a range that it learned from its images" if pictures.learned else pictures.range
+            how = "a range learned from the training images" if pictures.learned else pictures.range
             raise DataError(f"range= is {mine.range}, but the model was trained with {how}. Remove range=.")
         if mine.aspect not in ("stretch", pictures.aspect):
             raise DataError(

@@ -144,7 +144,7 @@ def _merge(labels: Labels, wanted: Sequence[Any], name: str) -> Labels:
     """Labels with several classes merged into one, which is called A+B."""
     codes = [_code_of(label, labels, name, "merge_rare") for label in wanted]
     if len(set(codes)) < 2:
-        raise OptionError(f"merge_rare= names {len(set(codes))} class. Name at least two (--merge-rare A,B).")
+        raise OptionError(f"merge_rare= contains {len(set(codes))} class. Pass at least two (--merge-rare A,B).")
     merged = "+".join(str(labels.classes[p]) for p in dict.fromkeys(codes))
     keep = [i for i in range(len(labels.classes)) if i not in codes[1:]]
     code = {old: new for new, old in enumerate(keep)}

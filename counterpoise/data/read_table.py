@@ -91,9 +91,8 @@ def _examples_of_columns(
     if labels.kind == "elements":
         values = ", ".join(map(str, labels.classes[:4]))
         raise TargetError(
-            f"Target {title!r} has shape {labels.codes.shape} with the values {values}. This is a class for "
-            "each step, but the rows are tables. Expected one class per row, or several labels of 0, 1 and "
-            "missing."
+            f"Target {title!r} has shape {labels.codes.shape} and the values {values}, so it contains one "
+            "class for each step. A table needs one class per row, or several labels per row (0, 1, or missing)."
         )
     columns = [infer(learn[c], options.kinds.get(c)) for c in learn.columns]
     schema = Schema(tuple(inferred.column for inferred in columns), title)

@@ -332,7 +332,7 @@ def apply_calibrator(calibrator: Calibrator | None, log_p: Array) -> Array:
         [[0.3333, 0.6667]]
     """
     if calibrator is not None and calibrator["kind"] not in NEEDED:
-        raise OptionError(f"There is no calibrator of kind {calibrator['kind']!r}.")
+        raise OptionError(f"The calibrator has the kind {calibrator['kind']!r}. Expected one of {', '.join(NEEDED)}.")
     return calibrated(calibrator, class_scores(log_p))
 
 

@@ -80,7 +80,7 @@ def _by_label(values: Mapping[Any, Any], labels: list[Any]) -> dict[int, Any]:
     for name, value in values.items():
         code = find_label(name, labels)
         if code is None:
-            raise OptionError(f"costs names the class {name!r}, which does not exist.{did_you_mean(name, labels)}")
+            raise OptionError(f"costs contains the class {name!r}, which does not exist.{did_you_mean(name, labels)}")
         out[code] = value
     return out
 

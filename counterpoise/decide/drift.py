@@ -123,7 +123,11 @@ def _plausible(rule: Rule, estimate: PriorEstimate) -> tuple[bool | None, str]:
             "is as likely to be met as before.",
         )
     if goal.under_new_prior == "moves":
-        return True, f"The aim ({aim}) does not depend on the class proportions and is as likely to be met as before."
+        return (
+            True,
+            f"The aim ({aim}) does not depend on the class proportions. This aim is as likely to be met as before the "
+            "change.",
+        )
     if goal.under_new_prior == "stays":
         return False, "The class proportions changed. The threshold is now applied to the new probabilities."
     cut = "threshold" if rule.offsets is None else "offsets"

@@ -45,7 +45,7 @@ def rule_at_prior(
     if not np.all(old > 0):
         raise OptionError(
             f"Class {np.argmin(old)} had no row when the correction was fitted, so its share cannot be "
-            f"changed. Leave the class out of prior, or fit again with rows of it."
+            "changed. Fit again with rows of this class."
         )
     move, goal = np.log(new) - np.log(old), Aim.parse(rule.aim)
     moved = replace(

@@ -43,7 +43,7 @@ def class_scores(values: Array, name: str = "log_p") -> Array:
 def members(log_p_members: Sequence[Array]) -> list[Array]:
     """Return the members' (N, C) log-probabilities after checking that they fit together."""
     if len(log_p_members) == 0:
-        raise OptionError("There is no member to pool. Give at least one array (rows, classes).")
+        raise OptionError("No members were passed. Pass at least one array of shape (rows, classes).")
     out = [class_scores(m, f"member {i}") for i, m in enumerate(log_p_members)]
     shapes = [m.shape for m in out]
     if len(set(shapes)) > 1:

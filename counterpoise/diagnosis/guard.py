@@ -81,7 +81,7 @@ def _identifiers(r: DiagnosisRecord) -> Check:
 def _repeats(r: DiagnosisRecord) -> Check:
     name = REPEATS
     if r.duplicates is None:
-        return Check(name, "unknown", "These rows cannot be compared with each other for equality.", "")
+        return Check(name, "unknown", "Counterpoise cannot check these rows for duplicates.", "")
     if not r.duplicates:
         return Check(name, "clear", "No two rows are equal.", "")
     finding = f"{r.duplicates:,} rows ({100 * r.duplicates / r.rows:.1f}%) repeat the features of an earlier row."

@@ -56,6 +56,6 @@ class Numbers:
 
     def _constant(self, values: Any, z: Any) -> Any:
         if self._next >= len(self.variables):
-            raise ModelError("the loss uses a different number of class constants in each evaluation")
+            raise ModelError("the loss does not use the same number of class constants in each evaluation")
         self._next += 1
         return self.variables[self._next - 1].value

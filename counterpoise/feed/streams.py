@@ -206,8 +206,8 @@ def _counts(counts: Any) -> Array:
         raise TargetError(f"counts are {counts!r:.80}. Expected whole numbers for at least two classes.")
     if np.any(numbers < 1):
         raise TargetError(
-            f"The counted elements contain none of class {int(np.argmin(numbers))}. Pass counts= of the whole dataset, "
-            "or a larger sample=."
+            f"The counted elements contain no element of class {int(np.argmin(numbers))}. Pass counts= of the whole "
+            "dataset, or a larger sample=."
         )
     return numbers.astype(np.int64)
 

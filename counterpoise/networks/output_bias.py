@@ -56,8 +56,8 @@ class OutputBias:
             return ""
         return (
             f"The model's own output bias (layer {self.layer!r}) was replaced. For a fair comparison, each strategy "
-            "starts at the output bias with the lowest loss of the strategy. To keep the bias of the model instead, "
-            "pass init_bias=False."
+            "starts at the output bias that minimizes its own loss. To keep the bias of the model, pass "
+            "init_bias=False."
         )
 
 
@@ -145,10 +145,10 @@ def _rows(network: Network) -> Any:
 def _why_none(tried: list[Any]) -> str:
     """Why no bias is set: completes "The output bias of the model was kept, because"."""
     if not tried:
-        return "its output layer has no bias (use_bias=False, or no layer with one number per unit)"
+        return "its output layer has no bias that can be trained (for example, because of use_bias=False)"
     return (
-        f"the bias of layer {tried[0].name!r} does not reach the logits unchanged (because of a normalization after "
-        f"it, for example, or a layer that is used twice)"
+        f"the bias of layer {tried[0].name!r} does not reach the logits unchanged (for example, because a "
+        "normalization follows, or because the layer is used twice)"
     )
 
 

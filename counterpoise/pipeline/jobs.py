@@ -125,7 +125,7 @@ def job_of(single: Single, trainer: Trainer, fold: Fold | Holdout, member: int =
     plan = single.make_plan(target, y, n, examples.weights_of(fold.train))
     if plan.deferred and model.kind != "network":
         raise ModelError(
-            f"Strategy {single.name!r} changes its plan during training, which {model.label} cannot do. "
+            f"Strategy {single.name!r} changes its weights during training, but {model.label} cannot change weights. "
             "Choose a strategy that draws or weights rows, for example class_weight or oversample."
         )
     stop_y = examples.y[fold.stop]

@@ -92,7 +92,7 @@ def _data(card: Mapping[str, Any]) -> Iterator[str | Table]:
         left_out = f" Left out: {', '.join(columns['excluded'])}." if columns["excluded"] else ""
         yield f"{columns['numeric']} numeric and {columns['categorical']} categorical columns.{left_out}"
     if pictures := card.get("images"):
-        yield f"Images: {pictures['color_mode']}. Images of another shape: {pictures['aspect']}."
+        yield f"Color mode of images: {pictures['color_mode']}. Images of another shape: aspect={pictures['aspect']!r}."
     if card.get("text_column"):
         yield f"Text column: {card['text_column']}."
 
@@ -191,7 +191,10 @@ def _group(table: Mapping[str, Any]) -> Section:
         differences = [
             [v["value"], *(with_ends(v["differences"][key], signed=True) for key in keys)] for v in differing
         ]
-        blocks.append(f"Differences from {table['reference']}. With 95% confidence, all CIs of a column are correct:")
+        blocks.append(
+            f"Differences from {table['reference']}. With 95% confidence, all CIs of a column contain the true "
+            "differences:"
+        )
         blocks.append(Table((table["column"], *(OF_GROUP[key] for key in keys)), differences))
     return Section(f"By {table['column']}, class {table['class']}", blocks)
 

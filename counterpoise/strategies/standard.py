@@ -219,11 +219,11 @@ STANDARD: tuple[Strategy, ...] = (
     ),
     _subsets(
         "easy_ensemble",
-        "Five networks, each on all rows of the smallest class and its own subset of larger classes (Liu 2009).",
+        "Trains five networks on all rows of the smallest class and different subsets of larger classes (Liu 2009).",
     ),
     _subsets(
         "balanced_bagging",
-        "Five networks, each on bootstrap samples of every class, all as large as the smallest class (Breiman 1996).",
+        "Trains five networks on bootstrap samples: each class is as large as the smallest class (Breiman 1996).",
         draw="bootstrap",
     ),
     Successive(
@@ -249,7 +249,7 @@ STANDARD: tuple[Strategy, ...] = (
 FOR_ELEMENTS: tuple[Strategy, ...] = (
     Single(
         "crops",
-        "Trains on crops of images, half of them around a rare class, and weights pixels to correct for this.",
+        "Trains on crops of images, half of them around a rare class. Pixel weights restore the class proportions.",
         crops,
         hyperparameters=(Hyperparameter("share", 0.1, 0.9, default=0.5),),
     ),

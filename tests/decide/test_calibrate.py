@@ -191,7 +191,7 @@ def test_unknown_kinds() -> None:
     lp, y = binary(50)
     with pytest.raises(OptionError, match="Did you mean 'platt'"):
         fit_calibrator(lp, y, "plat")
-    with pytest.raises(OptionError, match="no calibrator of kind"):
+    with pytest.raises(OptionError, match="The calibrator has the kind"):
         apply_calibrator({"kind": "spline"}, lp)
 
 

@@ -36,7 +36,7 @@ def test_costs_by_label():
     assert matrix.tolist() == [[-1, 2, 3], [9, 0, 1], [4, 5, 0]]
     for costs, match in (
         ({"a": {"b": 1}}, "no cost of predicting 'a' if the class is 'b'"),
-        ({"a": {"c": 1}, "b": {"a": 1}}, "names the class 'c'"),
+        ({"a": {"c": 1}, "b": {"a": 1}}, "contains the class 'c'"),
         ({"a": 3, "b": {"a": 1}}, "decided label: cost"),
         ([[0, np.inf], [1, 0]], "not finite"),
         ([1, 2], "has shape"),

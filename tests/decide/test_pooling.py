@@ -100,7 +100,7 @@ def test_learned_weights_survive_certain_and_wrong_members() -> None:
 @pytest.mark.parametrize(
     ("call", "says"),
     [
-        (lambda: pool([]), "no member"),
+        (lambda: pool([]), "No members"),
         (lambda: pool(some(2), "sft"), "Did you mean 'soft'"),
         (lambda: pool(some(2), "soft", np.array([1.0])), "1 weights for 2 members"),
         (lambda: pool(some(2), "soft", np.array([1.0, -1.0])), "not negative"),

@@ -145,7 +145,7 @@ def test_a_classifier_of_trees_is_saved_loaded_and_corrected(name, tmp_path):
 
 def test_losses_mixing_and_callbacks_are_for_networks():
     for strategy in ("focal", "mixup", "crt", "snapshot_ensemble", "drw"):
-        with pytest.raises(ModelError, match=r"trees cannot do|boosted cannot do"):
+        with pytest.raises(ModelError, match=r"trees cannot do|boosted cannot change"):
             cp.fit("boosted", X, Y, strategy=strategy, verbose=0)
     with pytest.raises(OptionError, match=r"callbacks were passed, but .* is not a network"):
         cp.fit("boosted", X, Y, callbacks=[keras.callbacks.TerminateOnNaN()], verbose=0)
