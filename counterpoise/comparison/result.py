@@ -76,7 +76,7 @@ class Comparison:
         return Plots(self.page_record)
 
     def to_frame(self) -> Any:
-        """Return the leaderboard as a frame with one row per strategy and the columns of leaderboard.csv.
+        """Return the leaderboard as a frame with the columns of leaderboard.csv.
 
         The frame is a pandas frame if pandas is installed, otherwise a polars frame.
         """
@@ -129,7 +129,7 @@ class Comparison:
         return page.write(self.page_record, path)
 
     def to_csv(self) -> str:
-        """Return the leaderboard as CSV, one line per strategy, with mean, low and high of each metric."""
+        """Return the leaderboard as CSV, with mean, low and high of each metric."""
         out = io.StringIO()
         keys = [k for k in METRICS if any(k in row["scores"] for row in self.leaderboard)]
         head = [

@@ -55,7 +55,7 @@ class Diagnosis:
         return self
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the record, the facts in words, the leakage checks, and the advice as JSON values."""
+        """Return record, facts in words, leakage checks, and advice as JSON values."""
         facts = [list(fact) for fact in _facts(self.record)]
         checks, advice = [c.to_dict() for c in self.checks], [a.to_dict() for a in self.advice]
         return {**self.record.to_dict(), "facts": facts, "checks": checks, "advice": advice}

@@ -155,7 +155,7 @@ def test_random_bytes_and_half_a_file(run):
 
 def test_a_lock_that_is_no_lock(run):
     (run / LOCK).write_bytes(b"not a database, but long enough to look like one" * 40)
-    with pytest.raises(ArtifactError, match=r"\.run\.lock' is not a lock of a run\. Delete this file"):
+    with pytest.raises(ArtifactError, match=r"\.run\.lock' is not a lock file of a run\. Delete this file"):
         looked_through(run)
 
 

@@ -61,7 +61,7 @@ def test_the_last_offsets_before_the_first_failure() -> None:
     assert 0 < expected < len(path) - 1
     np.testing.assert_array_equal(got.offsets, path[expected])
     assert got.rows.tolist() == np.bincount(y).tolist()
-    assert "0.7 for b, 0.6 for c with 90% confidence: guaranteed" in got.text(list("abcd"))
+    assert "0.7 for b, 0.6 for c with 90% confidence. This is guaranteed" in got.text(list("abcd"))
 
 
 def test_the_path_is_balanced_and_ends_where_no_floor_is() -> None:

@@ -159,7 +159,7 @@ def test_the_labels_are_read_by_the_rules_of_fit(tmp_path):
     with pytest.raises(DataError, match="missing in row 2"):
         resample_file(tmp_path / "in.csv", "y", tmp_path / "out.csv")
     (tmp_path / "in.csv").write_text("a;y\n1;no\n2\n3;yes\n")
-    with pytest.raises(DataError, match="line 3: 1 fields"):
+    with pytest.raises(DataError, match="line 3: this line has 1 fields"):
         resample_file(tmp_path / "in.csv", "y", tmp_path / "out.csv")
 
 
