@@ -125,8 +125,8 @@ def job_of(single: Single, trainer: Trainer, fold: Fold | Holdout, member: int =
     plan = single.make_plan(target, y, n, examples.weights_of(fold.train))
     if plan.deferred and model.kind != "network":
         raise ModelError(
-            f"Strategy {single.name!r} changes its weights during training, but {model.label} cannot change weights. "
-            "Choose a strategy that draws or weights rows, for example class_weight or oversample."
+            f"Strategy {single.name!r} changes the weights of the rows during training, but {model.label} needs fixed "
+            "weights. Choose a strategy that keeps its weights, for example class_weight or oversample."
         )
     stop_y = examples.y[fold.stop]
     rarest = int(target.counts(stop_y, n).min())

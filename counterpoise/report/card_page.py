@@ -92,7 +92,10 @@ def _data(card: Mapping[str, Any]) -> Iterator[str | Table]:
         left_out = f" Left out: {', '.join(columns['excluded'])}." if columns["excluded"] else ""
         yield f"{columns['numeric']} numeric and {columns['categorical']} categorical columns.{left_out}"
     if pictures := card.get("images"):
-        yield f"Color mode of images: {pictures['color_mode']}. Images of another shape: aspect={pictures['aspect']!r}."
+        yield (
+            f"Color mode of images: {pictures['color_mode']}. Images with other proportions than the input are resized "
+            f"with aspect={pictures['aspect']!r}."
+        )
     if card.get("text_column"):
         yield f"Text column: {card['text_column']}."
 

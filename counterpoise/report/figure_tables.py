@@ -105,7 +105,14 @@ def gain(record: Record) -> Figure:
         [*who, *(_interpolated(curve, "share", "found", s) for s in SHARES)] for who, curve in _curves(record, "gain")
     ]
     heads = [*_who_heads(many), *(f"top {100 * s:g}%" for s in SHARES)]
-    return captioned("Gain", caption, figures.gain_spec(record), heads, rows, "Share found among the highest scores")
+    return captioned(
+        "Gain",
+        caption,
+        figures.gain_spec(record),
+        heads,
+        rows,
+        "Share of all rare rows that are among the highest scores",
+    )
 
 
 def decision(record: Record) -> Figure:

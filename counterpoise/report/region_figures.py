@@ -61,7 +61,7 @@ def _dice_images(record: Record) -> Figure:
     caption = (
         "Higher is better. The curve shows the share of test images whose Dice coefficient reaches the value "
         "on the horizontal axis. The Dice coefficient is the overlap of the predicted and the true mask, "
-        "from 0 to 1. Only images that contain the class count. Each strategy decides at its own threshold."
+        "from 0 to 1. Images without the class are left out. Each strategy decides at its own threshold."
     )
     rows = [
         [*who, *(_share_above(curve, dice) for dice in DICES)] for who, curve in _curves(record, "dice_images")
