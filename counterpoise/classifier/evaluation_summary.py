@@ -157,10 +157,10 @@ def _complement(score: Mapping[str, Any]) -> dict[str, Any]:
 def _reference(key: str, metrics: Mapping[str, Any], classes: Sequence[Mapping[str, Any]], form: str) -> str:
     """What a model that knows nothing but the class proportions would reach."""
     if key == "average_precision" and form == "two":
-        return f"random ranking: {_number(classes[1]['share'])}"
+        return f"without a model: {_number(classes[1]['share'])}"
     skill = metrics["skill"]["value"]
     if key == "log_loss" and form != "labels" and _finite(skill) and skill < 1:
-        return f"class proportions only: {_number(metrics[key]['value'] / (1 - skill))}"
+        return f"without a model: {_number(metrics[key]['value'] / (1 - skill))}"
     return ""
 
 

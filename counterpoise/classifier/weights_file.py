@@ -36,7 +36,7 @@ def check_weights(path: Path) -> int:
     except Exception as error:  # HDF5 has an error of its own kind for each layer that a damaged byte may hit
         raise ArtifactError(f"its weights are damaged ({' '.join(str(error).split())[:200]}).") from error
     if claimed > FREE + EXPANSION * stored:
-        raise ArtifactError(f"its weights unpack to {claimed:,} bytes, too many for {stored:,} bytes.")
+        raise ArtifactError(f"its weights claim {claimed:,} bytes, but the file stores only {stored:,} bytes of them.")
     return claimed
 
 

@@ -78,7 +78,7 @@ def test_more_classes_are_scored_one_by_one():
     cost = np.mean([0.0 if a == b else costs[a][b] for a, b in zip(y, decided, strict=True)])
     assert record["further"]["expected_cost"]["value"] == pytest.approx(cost)
     assert sum(b["rows"] for b in record["reliability"][1]["bins"]) == 300
-    with pytest.raises(OptionError, match="for two classes"):
+    with pytest.raises(OptionError, match="require two classes"):
         cp.evaluate(clf, p, y, first=5)
 
 

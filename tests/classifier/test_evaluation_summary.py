@@ -53,7 +53,7 @@ def test_a_busy_reader_finds_decision_scores_cost_calibration_and_groups(evaluat
     assert [float(word) for word in line.split()[3:] if word != "to"] == pytest.approx(ends, abs=5e-4)
     assert f"{evaluation['further']['expected_cost']['value']:.3f}" in text
     assert sum(line.startswith("Calibration: ") for line in lines) == 1
-    assert f"random ranking: {ill / N:.3f}" in text
+    assert f"without a model: {ill / N:.3f}" in text
     assert "Significantly different from " in text
     assert "recall" in next(line for line in lines if line.startswith("Significantly different"))
     assert "By sex: no score differs significantly" in text
@@ -76,7 +76,7 @@ def test_a_number_that_is_not_finite_reads_as_null_does(evaluation):
 @pytest.mark.parametrize("width", [60, 30])
 def test_a_narrow_table_loses_its_notes_and_then_its_columns(evaluation, width):
     lines = summary(evaluation, width)
-    assert not any("random ranking" in line and len(line) > width for line in lines if not line.startswith("Average"))
+    assert not any("without a model" in line and len(line) > width for line in lines if not line.startswith("Average"))
     line = next(line for line in lines if line.startswith("Recall"))
     assert ("value" in line) == (width == 30)
     assert f"{evaluation['metrics']['recall']['value']:.3f}" in line

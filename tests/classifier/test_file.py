@@ -396,7 +396,7 @@ SCORED = {
     "above one": ({"log_p": lambda a: a + 1}, "are not probabilities of classes"),
     "nan": ({"log_p": lambda a: a * np.nan}, "are not probabilities of classes"),
     "infinite": ({"log_p": lambda a: a - np.inf}, "are not probabilities of classes"),
-    "weights": ({"weight": lambda a: np.full(len(Y) // 5, -1.0)}, "not a list of one weight per row"),
+    "weights": ({"weight": lambda a: np.full(len(Y) // 5, -1.0)}, "stored weight is not a list of numbers"),
     "members": ({"member_outputs": lambda a: np.zeros((2, 3))}, "stored member_outputs has shape"),
     "more": ({"evil": lambda a: np.zeros(3)}, "Expected log_p and y"),
 }  # fmt: skip

@@ -73,7 +73,7 @@ def test_few_rows_and_unknown_values_take_the_common_threshold(clf, rows):
         other = rows[2000:2200].with_columns(sex=pl.lit(value, pl.String))
         assert (own.predict(other) == common.predict(other)).all()
     text = own.card["threshold"]["text"]
-    assert "and so do x (too few rows)" in text
+    assert "including x (too few rows)" in text
     assert "unlawful" in text
     assert "unlawful" in to_markdown(own.card)
 

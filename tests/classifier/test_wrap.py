@@ -57,7 +57,7 @@ def test_labels_of_text_and_a_given_order():
 
 def test_refusals():
     x, y = rows(100)
-    with pytest.raises(OptionError, match="Expected a Keras model, or scores"):
+    with pytest.raises(OptionError, match="Expected a Keras model, or an array of scores"):
         cp.wrap("mlp", y)
     with pytest.raises(TargetError, match="one label per row"):
         cp.wrap(np.linspace(0, 1, 50), y)
