@@ -69,7 +69,7 @@ def test_costs_are_two_numbers_above_0(costs):
 
 
 def test_costs_are_for_two_classes():
-    with pytest.raises(OptionError, match="costs are for two classes"):
+    with pytest.raises(OptionError, match="costs is only for two classes"):
         Costs.of((1, 2), binary=False)
 
 

@@ -139,7 +139,7 @@ def test_a_decoder_serves_lists_of_paths(folder):
     [
         (lambda f: images(f / "none", 8), DataError, "is not a folder"),
         (lambda f: images(f / "ill", 8), DataError, "no sub-folders"),
-        (lambda f: images(f, 0), OptionError, "size= is 0"),
+        (lambda f: images(f, 0), OptionError, "size is 0"),
         (lambda f: images(f, (1, 2, 3)), OptionError, "height, width"),
         (lambda f: images(f, 8, color_mode="red"), OptionError, "color_mode is 'red'"),
         (lambda f: decoder(8, "auto"), OptionError, "color_mode is 'auto'"),

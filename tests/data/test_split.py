@@ -151,7 +151,7 @@ def test_numbers_out_of_range(how, words):
 
 @pytest.mark.parametrize("share", [0, 1, -0.2, 1.5])
 def test_hold_out_needs_a_share(share):
-    with pytest.raises(OptionError, match="validation is"):
+    with pytest.raises(OptionError, match="validation= is"):
         hold_out(examples([20, 20]), share)
 
 
