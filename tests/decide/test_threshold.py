@@ -139,7 +139,7 @@ def test_aims_print_and_parse_themselves() -> None:
         (lambda: choose_threshold(np.array([0.2]), np.array([1]), "mcc"), "There is no negative row"),
         (lambda: choose_threshold(np.array([0.2, 1.3]), np.array([1, 0])), "one probability per row"),
         (lambda: choose_threshold(np.array([0.2, 0.3]), np.array([1, 2])), "class codes 0 .. 1"),
-        (lambda: cost_threshold(0.0, 0.0), "both are 0 for a row"),
+        (lambda: cost_threshold(0.0, 0.0), "at least one of the two above 0"),
         (lambda: bayes_decision(np.ones((2, 2)), np.ones((3, 3))), "does not fit"),
     ],
 )

@@ -63,7 +63,7 @@ def test_the_record_is_plain_json():
 
 
 def test_folds_are_checked():
-    with pytest.raises(OptionError, match="folds= is 1"):
+    with pytest.raises(OptionError, match="folds is 1"):
         measure(read({"a": [1.5, 2, 3]}, y=[0, 1, 1]), folds=1)
 
 
