@@ -169,7 +169,7 @@ def test_arrays_of_any_rank_and_dicts_are_flattened_and_text_is_refused():
         ("", GaussianNB(), "Expected a word"),
         ("a,b", GaussianNB(), "without commas"),
         ("it", GaussianNB, "estimator is GaussianNB. Expected an instance"),
-        ("it", StandardScaler(), "Expected an instance with fit"),
+        ("it", StandardScaler(), "Expected an instance of a classifier"),
     ],
 )
 def test_what_cannot_be_compared_is_refused_by_name(name, estimator, message):
