@@ -88,8 +88,8 @@ def _repeats(r: DiagnosisRecord) -> Check:
     if r.duplicates_grouped:
         return Check(name, "handled", finding, "Equal rows stay on one side of every split.")
     action = (
-        "If duplicate rows are copies, use duplicates='group' or 'drop'. The report also scores the rows without "
-        "duplicates."
+        "If the duplicate rows are copies of one case, use duplicates='group' or 'drop'. The report also has the "
+        "scores without duplicate rows."
     )
     return Check(name, "look" if r.duplicates > 0.01 * r.rows else "handled", finding, action)
 

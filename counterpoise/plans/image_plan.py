@@ -119,7 +119,7 @@ def _table(counts: Any) -> Array:
     table = np.asarray(counts)
     if table.ndim != 2 or not table.size or table.dtype.kind not in "iu" or table.min() < 0 or not table.any():
         raise DataError(
-            f"counts= has shape {table.shape} and dtype {table.dtype}. Expected the number of pixels of each class in "
-            "each image, as whole numbers of 0 or more (images, classes), not all 0."
+            f"counts= has shape {table.shape} and dtype {table.dtype}. Expected shape (images, classes): the number "
+            "of pixels of each class in each image. Expected whole numbers of 0 or more, at least one of them above 0."
         )
     return table

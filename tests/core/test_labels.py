@@ -282,7 +282,8 @@ def test_labels_that_differ_in_case_or_blanks_are_reported_at_every_door():
 
 
 def test_a_frame_of_columns_of_text_is_no_sequence():
-    with pytest.raises(TargetError, match=r"a frame of 3 columns of text \(for example '[01]'\).*Pass the column of the labels"):
+    refused = r"a frame of 3 columns of text \(for example '[01]'\).*Pass the column of the labels"
+    with pytest.raises(TargetError, match=refused):
         cp.sample_weight(FRAME.astype(int).astype(str))
     assert cp.sample_weight(FRAME.astype(int).astype(str), kind="codes").shape == FRAME.shape
 
