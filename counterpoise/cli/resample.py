@@ -41,6 +41,6 @@ def command(
         lines.append(f"  {label}: {one['before']:,} -> {one['after']:,} rows; log shift {shift:+.4f}")
     lines.append(
         "A network that is trained on this file learns the class proportions of the file. To correct its "
-        "probabilities, subtract the log shift from the logits."
+        "probabilities, subtract the log shift of each class (see above) from the logit of the class."
     )
     o.note("\n".join(lines), out)

@@ -119,10 +119,10 @@ def decision(record: Record) -> Figure:
     """Net benefit of acting on the scores, compared with acting on all or on none."""
     many = has_panels(record)
     caption = (
-        "Net benefit is the cases found minus the false positives, weighted by their "
-        f"costs{_whose(record)}. Higher is better. A perfect model has the net benefit 1. Choose the threshold by your "
-        "costs: 0.1 means that one case found is worth 9 false positives. The dashed line is an alert for every case. "
-        f"Without alerts, the net benefit is 0. {BANDS}"
+        "Net benefit is the cases found minus the false positives, weighted by their costs, as a share of all "
+        f"cases{_whose(record)}. Higher is better: a perfect model has 1, and a model without alerts has 0. The dashed "
+        "line shows an alert for every row. Choose the threshold by your costs: at 0.1, one case found is worth 9 false "
+        f"positives. {BANDS}"
     )
     rows = [
         [*who, *(_interpolated(curve, "threshold", "benefit", t, PER, 1) for t in THRESHOLDS)]

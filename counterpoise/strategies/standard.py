@@ -228,8 +228,8 @@ STANDARD: tuple[Strategy, ...] = (
     ),
     Successive(
         "snapshot_ensemble",
-        "Lowers the learning rate to 0 five times in one training, and averages the five networks saved then (Huang "
-        "2017).",
+        "Lowers the learning rate to 0 five times in one training, saves the network each time, and averages the "
+        "predictions of the five networks (Huang 2017).",
         step=Single("snapshot"),
         warm=True,
     ),

@@ -56,7 +56,7 @@ class Hyperparameter:
         if not self.low < self.high or not self.low <= self.default <= self.high or (self.log and self.low <= 0):
             raise OptionError(
                 f"hyperparameter {self.name!r}: low {self.low}, default {self.default}, high {self.high}. Expected "
-                "low <= default <= high, low below high, and above 0 on a logarithmic scale."
+                "low <= default <= high and low < high. On a logarithmic scale, low must also be above 0."
             )
         if not callable(self.applies_to) and self.applies_to not in ("plan", "loss"):
             raise OptionError(
