@@ -121,8 +121,8 @@ def decision(record: Record) -> Figure:
     caption = (
         "Net benefit is the cases found minus the false positives, weighted by their costs, as a share of all "
         f"cases{_whose(record)}. Higher is better: a perfect model has 1, and a model without alerts has 0. The dashed "
-        "line shows an alert for every row. Choose the threshold by your costs: at 0.1, one case found is worth 9 false "
-        f"positives. {BANDS}"
+        "line shows an alert for every row. Choose the threshold by your costs: at 0.1, one case found is worth 9 "
+        f"false positives. {BANDS}"
     )
     rows = [
         [*who, *(_interpolated(curve, "threshold", "benefit", t, PER, 1) for t in THRESHOLDS)]
