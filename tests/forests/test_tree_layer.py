@@ -47,7 +47,7 @@ def test_stored_arrays_that_are_no_trees_are_refused():
         ("left", 0, 2, "nodes that do not exist"),  # its right child is of the next tree
         ("column", 0, 1, "columns that do not exist"),
         ("bit_column", 0, -1, "columns that do not exist"),
-        ("source", 0, 1, "numbers that a row of 1"),
+        ("source", 0, 1, "columns that rows of 1"),
         ("value", 1, np.nan, "value that is not finite"),
         ("threshold", 0, np.inf, "threshold that is not finite"),
         ("bit_mask", 0, 0, "exclude every leaf"),
