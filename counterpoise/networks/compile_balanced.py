@@ -163,7 +163,7 @@ def _loss_of(tensor: Any, *, counts: Any, scheme: Any, rows: Any, loss: Any, ign
     if counts is None:
         if loss is None:
             raise OptionError(
-                "counts= is None for an output, so this output needs a loss. Pass it, for example "
+                "counts= is None for an output, so this output needs a loss. Pass the loss of this output, for example "
                 'loss={"price": "mse"}.'
             )
         return keras.losses.get(loss)

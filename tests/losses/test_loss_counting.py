@@ -235,7 +235,7 @@ class TestLabelByLabel:
 
 def test_ignoring_needs_codes_where_classes_exclude_each_other():
     for loss in (L.CrossEntropy, L.Tversky, L.SmoothAP):
-        with pytest.raises(ModelError, match="ignore_class= needs one class code"):
+        with pytest.raises(ModelError, match="ignore_class= requires labels that are class codes"):
             loss(ignore_class=-1)(np.eye(3)[Y3], Z3)
 
 
