@@ -65,7 +65,7 @@ def test_arrays_are_mapped_and_cannot_be_written():
 
 def test_what_cannot_leave_this_process_is_refused():
     examples, network, jobs = world(("none",))
-    with pytest.raises(OptionError, match="Expected 1 or more"):
+    with pytest.raises(OptionError, match="Expected at least one process"):
         pool(0)
     with pytest.raises(OptionError, match="work only in this process"):
         list(pool(1)(jobs, examples, network, callbacks=[keras.callbacks.Callback()]))
