@@ -179,7 +179,7 @@ def test_three_classes_and_a_loss_of_the_users_own():
     inputs = keras.Input((16, 16, 1))
     h = L.Conv2D(6, 3, padding="same", activation="relu")(inputs)
     model = keras.Model(inputs, L.Conv2D(3, 1, activation="softmax")(h))
-    model.compile("adam", keras.losses.CategoricalFocalCrossentropy())
+    model.compile(keras.optimizers.Adam(0.02), keras.losses.CategoricalFocalCrossentropy())
     masks = cp.elements(y, ignore=255, names=["tissue", "bright", "dark"])
     clf = cp.fit(model, x, masks, strategy="threshold", folds=2, **{**QUICK, "epochs": 2})
     assert clf.predict_proba(x).shape == (48, 16, 16, 3)
