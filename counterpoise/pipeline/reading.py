@@ -33,7 +33,7 @@ def check_order(function: str, model: Any, data: Any) -> None:
     Example:
         >>> check_order("fit", np.zeros((4, 2)), [0, 1, 0, 1])  # doctest: +ELLIPSIS
         Traceback (most recent call last):
-        counterpoise.core.errors.OptionError: The first argument of fit must be the model, but rows were passed (ndarray). ...
+        counterpoise.core.errors.OptionError: The first argument of fit must be the model, but rows ...
     """
     if _are_rows(model):
         labels = repr(data) if isinstance(data, str) else "LABELS"

@@ -297,5 +297,5 @@ def test_floats_of_one_kind_are_learned_and_kinds_are_not_mixed(tmp_path):
 
 @pytest.mark.parametrize("range", [5, (1,), (2, 1), (0, float("inf")), ("a", "b"), (1, 1), "01"])
 def test_ranges_that_are_none(range):
-    with pytest.raises(OptionError, match="range=? is"):
+    with pytest.raises(OptionError, match=r"range=? is"):
         decoder(4, range=range)

@@ -83,7 +83,11 @@ def test_your_own_weights_multiply_in():
     [
         (lambda: plans.label_sets([0, 1]), DataError, r"shape \(2,\)"),
         (lambda: plans.label_sets([[0, 2]]), TargetError, "contains 0, 2"),
-        (lambda: plans.label_sets(np.random.default_rng(0).integers(0, 2, (900, 12))), OptionError, "different combinations of labels"),
+        (
+            lambda: plans.label_sets(np.random.default_rng(0).integers(0, 2, (900, 12))),
+            OptionError,
+            "combinations of labels",
+        ),
         (lambda: plans.clone_labels([[0, 1]], 0), OptionError, "share is 0"),
         (lambda: plans.weigh_labels([[0, 1], [0, 0]]), TargetError, "Label 0 has the same value"),
         (lambda: plans.weigh_labels([[0, 1], [1, 0]], [0.5, 1.0]), OptionError, "above 0 and below 1"),
