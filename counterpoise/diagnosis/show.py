@@ -48,8 +48,8 @@ class Diagnosis:
         """Raise an error if the data may leak, and return the diagnosis otherwise.
 
         Raises:
-            LeakError: a column alone predicts the label, many rows are repeated, or there are near-duplicates. The
-            message names all of them.
+            LeakError: A column alone predicts the label, many rows are repeated, or there are near-duplicates. The
+                message names all of them.
         """
         refuse(self.checks)
         return self
