@@ -203,10 +203,12 @@ def costs_of(costs: Any, column: Any, cost_fp: Any, examples: Examples) -> AnyCo
 
 
 def _is_table(costs: Any) -> bool:
+    """Whether costs are a dict or a matrix, and not a pair of numbers."""
     return isinstance(costs, dict) or np.ndim(costs) == 2
 
 
 def _decided(result: FoldResult, decision: Array, make: Any, *how: Any) -> FoldResult:
+    """Return the result with other decisions, and with the rule `make(rule, *how)` where it has one rule for all."""
     rule = make(result.rule, *how) if isinstance(result.rule, Rule) else result.rule
     return replace(result, decision=decision, rule=rule)
 
@@ -214,7 +216,10 @@ def _decided(result: FoldResult, decision: Array, make: Any, *how: Any) -> FoldR
 def with_costs(
     results: Sequence[FoldResult], strategies: Sequence[Strategy], examples: Examples, costs: AnyCosts | None
 ) -> tuple[FoldResult, ...]:
-    """The results, decided by the costs where a strategy tunes its threshold, with the cost of each row."""
+    """Return the results with the cost of each row; without costs (None) they are unchanged.
+
+    Results of strategies that tune a threshold (their aim is "f1") get decisions of the lowest expected cost first.
+    """
     if costs is None:
         return tuple(results)
     tuned = {s.name for s in strategies if s.aim == "f1"}
@@ -224,9 +229,9 @@ def with_costs(
 
 
 def with_row_costs(result: FoldResult, examples: Examples, costs: AnyCosts) -> FoldResult:
-    """Return the result with the cost of each row: the sum over its labels, or the mean over its elements.
-
-    Where a label is not known it counts as the mean of the rows where it is.
+    """Return the result with `cost`, float64 (N,): the sum over a row's labels, or the mean over its elements.
+    Only rows whose label is known are counted, and scaled up to N rows. The mean over all rows is thus the mean over
+    the rows with a label, summed over the labels.
     """
     n = len(result.rows)
     total, own = np.zeros(n), examples.element_weights(result.rows)
@@ -246,15 +251,19 @@ def spent(results: Sequence[FoldResult]) -> float:
 
 
 def mean_cost(result: FoldResult, weight: Array | None) -> float:
-    """Cost per row of a result, the rows weighted."""
+    """Return the mean cost of a row, weighted by `weight` (N,); nan if the result has no costs."""
     return float(np.average(result.cost, weights=weight)) if result.cost is not None else float("nan")
 
 
 def cost_draws(result: FoldResult, weight: Array | None, blocks: Array, resamples: int, seed: int) -> Array:
-    """Draws of the cost per row, float64 (B,), whole blocks (N,) drawn with replacement."""
+    """Return bootstrap draws of the mean cost of a row, float64 (resamples,).
+
+    `blocks` (N,) has a number for each row. Rows with the same number are drawn together, with replacement.
+    """
     assert result.cost is not None
     w = np.ones(len(result.rows)) if weight is None else weight.astype(float)
     index = np.unique(blocks, return_inverse=True)[1].ravel()
     paid, mass = np.bincount(index, w * result.cost), np.bincount(index, w)
     rng = generator(seed, "costs")
+    # c is (draws, blocks): how often each draw contains each block.
     return np.concatenate([(c @ paid) / (c @ mass) for c in group_draws(len(mass), resamples, rng)])

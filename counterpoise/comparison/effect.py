@@ -97,16 +97,18 @@ def effect_text(
 
 
 def _counts(matrix: Array, positive: int, cost: float | None) -> dict[str, Any]:
-    """Cases found, false positives and cost per `PER` cases."""
+    """Return cases found and false positives per `PER` cases, and the cost as it was passed (also per `PER` cases)."""
     true_positives, false_positives = rates(matrix, positive)
     return {"found": PER * true_positives, "false_positives": PER * false_positives, "cost": cost}
 
 
 def _change(new: Mapping[str, Any], old: Mapping[str, Any]) -> dict[str, Any]:
+    """Return new minus old for each key; None (no cost) stays None."""
     return {key: None if value is None else value - old[key] for key, value in new.items()}
 
 
 def _by_class(new: Array, old: Array, classes: Sequence[Any]) -> list[dict[str, Any]]:
+    """Return label, found cases and false positives of each class, as changes from `old` to `new` per `PER` cases."""
     changes = [_change(_counts(new, code, None), _counts(old, code, None)) for code in range(len(classes))]
     return [
         {"label": str(label), "found": change["found"], "false_positives": change["false_positives"]}
@@ -115,6 +117,7 @@ def _by_class(new: Array, old: Array, classes: Sequence[Any]) -> list[dict[str, 
 
 
 def _change_text(change: Mapping[str, Any], label: str = "") -> str:
+    """Describe a change in words, such as "14 more found, 60 more false positives"; the cost only where it is known."""
     text = f"{_amount(change['found'])}{label} found, {_amount(change['false_positives'])} false positives"
     cost = change["cost"]
     if cost is None:
@@ -123,6 +126,7 @@ def _change_text(change: Mapping[str, Any], label: str = "") -> str:
 
 
 def _amount(count: float) -> str:
+    """Return a difference of counts in words: "14 more", "less than 1 fewer", or "no more" for 0."""
     if count == 0:
         return "no more"
     amount = f"{abs(count):,.0f}" if abs(count) >= 1 else "less than 1"

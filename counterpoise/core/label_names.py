@@ -11,6 +11,8 @@ from typing import Any
 def find_label(label: Any, classes: Sequence[Any]) -> int | None:
     """Return the position of a label among classes: by value, text, text without case, or number.
 
+    These ways are tried in this order. A way counts only if exactly one class matches. None if no way does.
+
     Example:
         >>> find_label("1", (0, 1)), find_label("TRUE", (False, True)), find_label("2", (0, 1))
         (1, 1, None)
@@ -87,7 +89,10 @@ def doubts(classes: Sequence[Any], name: str = "y") -> list[str]:
 
 
 def _difference(alike: Sequence[str]) -> tuple[Callable[[str], str], str]:
-    """How to show labels that look alike, and in what they differ."""
+    """Return the function that shows labels that look alike (`repr`, or `ascii` for invisible differences).
+
+    The second value says in words what differs.
+    """
     if len(set(map(composed, alike))) == 1:
         return ascii, "in how accents are encoded"
     if len({" ".join(label.split()).casefold() for label in alike}) == 1:
@@ -96,17 +101,22 @@ def _difference(alike: Sequence[str]) -> tuple[Callable[[str], str], str]:
 
 
 def _shape_free(label: Any) -> str:
+    """Return a label as text in one form, without case, extra blanks, and invisible or differently encoded letters."""
     letters = unicodedata.normalize("NFKC", composed(label))
     visible = "".join(c for c in letters if unicodedata.category(c) != "Cf")
     return " ".join(visible.split()).casefold()
 
 
 def composed(label: Any) -> str:
-    """Text in which each accented letter is one character: systems write them in two ways."""
+    """Return a label as text in which each accented letter is one character (Unicode form NFC).
+
+    Some systems write such a letter as two characters, the letter and its accent.
+    """
     return unicodedata.normalize("NFC", str(label))
 
 
 def _as_number(label: Any) -> float | None:
+    """Return a label as float, or None if it is not a number."""
     try:
         return float(label)
     except (TypeError, ValueError):

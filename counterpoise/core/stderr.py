@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def no_stderr() -> Iterator[None]:
-    """Discard what libraries write to file descriptor 2."""
+    """Discard in the block what this process writes to file descriptor 2, which C libraries also use."""
     sys.stderr.flush()
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:

@@ -66,7 +66,10 @@ class Problem:
         return decision[self.rows] if self.index is None else decision[self.rows, self.index]
 
     def over_all_rows(self, proba: Array) -> tuple[Array, Array, Array | None]:
-        """Codes, probabilities (N, C) and weights of all rows; those that take no part have code 0 and weight 0."""
+        """Return codes (N,), probabilities (N, C) and weights (N,) or None of all rows.
+
+        Rows that take no part have code 0 and weight 0. The weights are None if all rows take part.
+        """
         if len(self.rows) == len(proba):
             return self.y, self.proba(proba), None
         y, weights = np.zeros(len(proba), self.y.dtype), np.zeros(len(proba))
@@ -74,12 +77,12 @@ class Problem:
         return y, replace(self, rows=np.arange(len(proba))).proba(proba), weights
 
     def of_rows(self, values: Array | None) -> Array | None:
-        """Values (N, ...) that belong to rows, such as weights or groups, as (n, ...)."""
+        """Return values (N, ...) that belong to rows, such as weights or groups, as (n, ...); None stays None."""
         return None if values is None else values[self.rows]
 
     @property
     def row_groups(self) -> Array | None:
-        """Which of the n belong together, (n,), where they are parts of rows; None: each is a row."""
+        """Return int (n,), equal for elements of one row, if the n are elements of rows; None: each is a row."""
         return None
 
     def of_whole(self, values: Array) -> Array:
