@@ -60,7 +60,10 @@ class DropoutMasks:
         self._uses = Counter(id(draw.layer) for draw in self.draws)
 
     def drawn(self, rows: Any, steps: Any) -> list[Any]:
-        """The masks of the first `steps` lines of `rows` (k, B), bool (k, ...) each; the generators move on."""
+        """Draw the masks of the first `steps` lines of `rows`, int (k, B), which has a line of row numbers per step.
+
+        Returns a bool tensor (k, ...) for each of `draws`. The generators of the layers move on by these draws.
+        """
         if not self.draws:
             return []
 
@@ -75,7 +78,7 @@ class DropoutMasks:
 
     @contextmanager
     def given(self, masks: Sequence[Any]) -> Iterator[None]:
-        """Inside, the network is called once and its dropout takes these masks of one step."""
+        """Let the dropout layers use these masks of one step while the block calls the network once."""
         left = iter(masks)
 
         def call(layer: Any, inputs: Any) -> Any:
@@ -92,7 +95,10 @@ class DropoutMasks:
         return tf.random.stateless_uniform(draw.shape_for(rows), seed) >= draw.layer.rate
 
     def _trial_draws(self, model: keras.Model, x: Any) -> list[Draw]:
-        """What each dropout layer draws in one pass, found by tracing the model; none if a shape is not known."""
+        """Return what each dropout layer draws in one pass, found by tracing the model with `TRIAL_ROWS` rows.
+
+        An axis that is a multiple of this number is a multiple of the batch. Empty if a shape is unknown.
+        """
         draws: list[Draw] = []
         seen = Counter[int]()
 
@@ -111,14 +117,14 @@ class DropoutMasks:
 
 
 def _later(layer: keras.layers.Dropout, draws: Any) -> Any:
-    """The state of a layer's generator after so many draws."""
+    """Return the state of a layer's generator after this number of further draws; the second number counts them."""
     state = layer.seed_generator.state.value
     return state + tf.cast(tf.stack([tf.constant(0), draws]), state.dtype)
 
 
 @contextmanager
 def _calls(layers: Sequence[Any], call: Callable[[Any, Any], Any]) -> Iterator[None]:
-    """Inside, these layers do `call(layer, inputs)` where they train, and nothing else."""
+    """In the block, these layers return `call(layer, inputs)` in training, and their inputs otherwise."""
 
     def called(layer: Any) -> Callable[..., Any]:
         return lambda inputs, training=False: call(layer, inputs) if training else inputs
@@ -133,7 +139,7 @@ def _calls(layers: Sequence[Any], call: Callable[[Any, Any], Any]) -> Iterator[N
 
 
 def _lengthened(masks: Any, rows: Any) -> Any:
-    """Masks with as many lines as `rows`, where that number is fixed; those behind are never used."""
+    """Fill masks up to as many lines as `rows` has, if that number is fixed; the added lines are never used."""
     if rows.shape[0] is None:
         return masks
     masks = tf.pad(masks, [[0, rows.shape[0] - tf.shape(masks)[0]], *[[0, 0]] * (masks.shape.rank - 1)])

@@ -121,7 +121,11 @@ class Scan:
         return Stream(self.table, self.features, self.y, plan, batch_size, seed, window, epoch)
 
     def _warn_of_order(self, plan: Plan, window: int) -> None:
-        """Warn if a window of drawn rows would lack a class that it should have 30 times."""
+        """Give a UserWarning if a window of drawn rows lacks a class that it should contain at least 30 times.
+
+        Only whole windows are checked, one after the other, and only the first one that fails is reported.
+        """
+        # Rows of the file from which a window of drawn rows comes on average.
         rows = max(1, round(window * len(self) / len(plan)))
         share = plan.drawn / plan.drawn.sum()
         due = np.flatnonzero(share * window >= 30)

@@ -20,6 +20,7 @@ from counterpoise.losses.shapes import class_targets
 
 
 def _mix() -> keras.Variable:
+    """Return the variable `mix`, which callbacks can change without tracing the model again."""
     return keras.Variable(1.0, trainable=False, dtype="float32", name="mix")
 
 
