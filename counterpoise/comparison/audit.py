@@ -134,7 +134,8 @@ def _reviewed(result: FoldResult, results: Sequence[FoldResult], examples: Examp
     rows, proba = (np.concatenate([getattr(other, name) for other in others]) for name in ("rows", "proba"))
     review = review_by_alpha(proba, examples.y[rows], alpha)
     classes = proba.shape[1]
-lasses), review=review)/e cat /tmp/k2/t
+    # The probabilities are corrected already. The rule therefore has no shift and only carries the review.
+    rule = Rule(np.zeros((1, classes)), np.full(classes, 1 / classes), review=review)
     with np.errstate(divide="ignore"):
         return reviewed(rule, np.log(result.proba.astype(np.float64)), result.decision)
 

@@ -108,7 +108,7 @@ class Mixing(keras.layers.Layer):
         return ops.one_hot(ops.cast(y, "int32"), self.classes, dtype="float32")
 
     def _target(self, soft: Any, y: Any) -> Any:
-        """Return mixed labels (N, C) as the network gets them; with `one_hot=False` the share of class 1 in y's shape."""
+        """Return mixed labels (N, C) for the network; with `one_hot=False` the share of class 1, in y's shape."""
         if self.one_hot:
             return soft
         return soft[:, 1:] if len(y.shape) == 2 and y.shape[1] == 1 else soft[:, 1]

@@ -74,7 +74,10 @@ def tree_of_leaf(values: Array) -> Tree:
 
 
 def _shares(tree: Any, binary: bool) -> Array:
-    """Return the class shares in each node, float64 (nodes, C); for two classes only those of the second, (nodes, 1)."""
+    """Return the class shares in each node, float64 (nodes, C); if `binary`, only of the second class, (nodes, 1).
+
+    `tree.value` is (nodes, outputs, classes), and a classifier has a single output.
+    """
     shares = tree.value[:, 0, :] / tree.value[:, 0, :].sum(axis=1, keepdims=True)
     return np.asarray(shares[:, 1:] if binary else shares)
 
