@@ -185,6 +185,7 @@ def _lazy(table: Stored, times: Array) -> pl.LazyFrame:
 
 def _source(chunks: Iterable[tuple[int, pl.DataFrame]], times: Array, schema: Any) -> pl.LazyFrame:
     """Return a lazy frame that repeats the rows of chunks, (number of the first row, rows), as `times` says."""
+
     def drawn(*_: Any) -> Iterator[pl.DataFrame]:  # a sink asks for all columns and all rows
         for start, chunk in chunks:
             yield from (piece for _, piece in repeated(chunk, start, times))

@@ -88,7 +88,7 @@ class CropPlan:
         return out
 
     def inclusion(self, image: int) -> Array:
-        """Probability that one crop of an epoch contains each pixel of an image, float64 (H, W)."""
+        """Return the probability that one crop contains each pixel of an image, float64 (H, W)."""
         share = self.around / self.crops
         even: Array = np.ones(())
         for axis in self._axes:
@@ -96,7 +96,7 @@ class CropPlan:
         return (1 - share) / len(self.masks) * even + share * self._around_inclusion(image)
 
     def _around_inclusion(self, image: int) -> Array:
-        """The same of a crop around a rare class: of each pixel of it the crops that contain it, all alike."""
+        """Return the probability that a crop around a rare class contains each pixel of an image, (H, W)."""
         mask = self.masks[image]
         out = np.zeros(mask.shape)
         for code, images in self._images_with.items():
@@ -106,15 +106,17 @@ class CropPlan:
         for number, axis in enumerate(self._axes):
             shape = [-1 if number == other else 1 for other in range(mask.ndim)]
             out = out / axis.places.reshape(shape)
+xis.places.reshape(shape)/e cat /tmp/k2/t
             out = _sums(_sums(out, axis.size, number, 0), axis.size, number, axis.size - 1)
         return out
 
     def _anywhere(self, rng: np.random.Generator, crops: int) -> tuple[Array, Array]:
+        """Return image (K,) and first pixel (K, A) of crops in random images at random positions."""
         image = rng.integers(0, len(self.masks), crops)
         return image, np.stack([axis.anywhere(rng, crops) for axis in self._axes], axis=1)
 
     def _around(self, rng: np.random.Generator, crops: int) -> tuple[Array, Array]:
-        """Image and first pixel of crops around a random pixel of a random rare class."""
+        """Return image (K,) and first pixel (K, A) of crops around a random pixel of a random rare class."""
         images = list(self._images_with.items())
         image, pixel = np.empty(crops, np.int64), np.empty((crops, self.masks.ndim - 1), np.int64)
         for crop, number in enumerate(rng.integers(0, len(images), crops)):
@@ -126,10 +128,12 @@ class CropPlan:
 
     @cached_property
     def _axes(self) -> list[_Axis]:
+        """The axes of the images, each with its side and the side of a crop."""
         return [_Axis(side, size) for side, size in zip(self.masks.shape[1:], self.size, strict=True)]
 
     @cached_property
     def _counted(self) -> int:
+        """The number of pixels of all images that are not ignored."""
         return int(np.count_nonzero(self.masks >= 0))
 
     @cached_property
@@ -150,20 +154,24 @@ class _Axis:
 
     @property
     def _beyond(self) -> int:
-        """How far beyond the ends crops anywhere are drawn before they are moved back: pixels there come less else."""
+        """How many pixels a crop may be drawn beyond either end before it is moved back inside.
+
+        Without this, pixels near the ends would be in far fewer crops than others.
+        """
         return self.size // 2 if self.side > self.size else 0
 
     def anywhere(self, rng: np.random.Generator, crops: int) -> Array:
+        """Draw first pixels of crops at random positions, int64 (crops,)."""
         last = self.side - self.size
         return rng.integers(-self._beyond, last + self._beyond + 1, crops).clip(0, last)
 
     def around(self, rng: np.random.Generator, pixel: Array) -> Array:
-        """First pixels of crops that contain these, all places alike."""
+        """Draw the first pixel of a crop for each of some pixels (K,), all crops that contain it alike."""
         return rng.integers(np.maximum(0, pixel - self.size + 1), np.minimum(pixel, self.side - self.size) + 1)
 
     @property
     def places(self) -> Array:
-        """Crops that contain each pixel, (side,)."""
+        """Return how many crops contain each pixel, int (side,)."""
         pixel = np.arange(self.side)
         return np.minimum(pixel, self.side - self.size) - np.maximum(0, pixel - self.size + 1) + 1
 
@@ -176,7 +184,7 @@ class _Axis:
 
 
 def _sums(values: Array, size: int, axis: int, pad: int) -> Array:
-    """Sums of `size` neighbors along an axis, with so many zeros before and behind."""
+    """Return sums of `size` neighbors along an axis that got `pad` zeros at both ends."""
     widths = [(pad + 1, pad) if number == axis else (0, 0) for number in range(values.ndim)]
     total = np.cumsum(np.pad(values, widths), axis=axis)
     last, first = np.arange(size, total.shape[axis]), np.arange(total.shape[axis] - size)
@@ -194,6 +202,7 @@ def cut(images: Array, corner: Array, size: tuple[int, ...]) -> Array:
 
 
 def _slices(corner: Array, size: tuple[int, ...]) -> tuple[slice, ...]:
+    """Return the slices that cut the crop from its image; `corner` (A,) is its first pixel."""
     return tuple(slice(int(start), int(start) + side) for start, side in zip(corner, size, strict=True))
 
 
