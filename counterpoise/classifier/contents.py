@@ -71,7 +71,10 @@ def _shift(value: Any, path: str) -> Any:
 
 
 def _score(metric: Metric | None) -> Check:
-    """Return the check of one entry of `_metrics`. A metric that is not in the catalog (None) has no limits."""
+    """Return the check of one entry of `_metrics`.
+
+    A metric that is not in the catalog (None) has no limits.
+    """
     low, high = (-math.inf, math.inf) if metric is None else (metric.low - ROUNDING, metric.high + ROUNDING)
     value = maybe(number(low, high))
     return record({}, {"value": value, "mean": value, "low": value, "high": value, "folds": list_of(value)})
@@ -296,8 +299,9 @@ def _check_rows(scores: Mapping[str, Array], rule: Rule | LabelRules, target: Ta
 
 
 def _check_proba(values: Array, shape: tuple[int, ...], name: str, logs: bool) -> None:
-    """Raise an ArtifactError unless `values` are floats of this shape that sum to 1 along the last axis.
+    """Raise an ArtifactError unless `values` are probabilities of this shape.
 
+    They have to be floats that sum to 1 along the last axis.
     A sum may differ from 1 by 0.01. `logs` means that the values are natural logarithms of probabilities.
     """
     if values.dtype.kind != "f" or values.shape != shape:

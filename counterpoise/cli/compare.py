@@ -217,8 +217,9 @@ def run(  # type: ignore[no-untyped-def]
     examples, network, chosen, out, *, folds, repeats, metric, duplicates, judged=None, executor=None, restart=False,
     **settings,
 ):  # fmt: skip
-    """Compare strategies on examples, write the results to the folder `out`, and return the `Comparison`.
+    """Compare strategies on examples, and return the `Comparison`.
 
+    The results are written to the folder `out`.
     Every finished fit is saved in the folder at once. An interrupt (Ctrl-C) prints how many are saved and how to
     resume, and raises SystemExit(130). `settings` are fields of `Settings`, `judged` more arguments of
     `compare_examples`.
@@ -241,7 +242,7 @@ def run(  # type: ignore[no-untyped-def]
 
 @contextmanager
 def _kept_on_interrupt(store: Store) -> Iterator[None]:
-    """On an interrupt (Ctrl-C) in the block, print to stderr how to resume, and raise SystemExit(130)."""
+    """On an interrupt in the block, print how to resume, and raise SystemExit(130)."""
     try:
         yield
     except KeyboardInterrupt:

@@ -36,8 +36,9 @@ def command(
 
 @contextmanager
 def drawable(folder: Path) -> Iterator[None]:
-    """Raise an unexpected error in the block as an ArtifactError that names the folder and what to do.
+    """Raise an unexpected error in the block as an ArtifactError.
 
+    It names the folder, and says what to do.
     Errors that already have a message for users (OSError, CounterpoiseError) pass unchanged.
     """
     try:

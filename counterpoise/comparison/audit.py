@@ -91,13 +91,17 @@ def check_groups(examples: Examples) -> None:
 
 
 def thresholds(results: Sequence[FoldResult]) -> list[float | None]:
-    """Return the decision threshold of each fold; None if the fold has no rule or no single threshold."""
+    """Return the decision threshold of each fold.
+
+    It is None if the fold has no rule or no single threshold.
+    """
     return [None if r.rule is None or not isinstance(r.rule, Rule) else r.rule.threshold for r in results]
 
 
 def _spread(best: Classifier | None, y: Array, proba: Array, weight: Array | None) -> dict[str, Any] | None:
-    """Return how far the threshold varies on resampled rows, and the scores of the test rows at both ends.
+    """Return how far the threshold varies on resampled rows.
 
+    The result includes the scores of the test rows at both ends.
     None without a classifier, or where `threshold_spread` gives None, as it does for more than two classes.
     """
     spread = None if best is None else threshold_spread(best.rule, best.scores)
@@ -105,7 +109,9 @@ def _spread(best: Classifier | None, y: Array, proba: Array, weight: Array | Non
 
 
 def reviews(results: Sequence[FoldResult], examples: Examples) -> list[dict[str, Any]]:
-    """Return scores of a review by a human, one entry for each share of wrong decisions in `ALPHAS`.
+    """Return scores of a review by a human.
+
+    There is one entry for each share of wrong decisions in `ALPHAS`.
     The limits that send rows of one fold to a human are chosen on the rows of the other folds.
     An alpha is left out if a class has too few rows for it. With only one fold the list is empty.
     """
@@ -159,8 +165,9 @@ def check_importance(examples: Examples) -> None:
 def _importance(
     best: Classifier | None, examples: Examples, of_folds: Sequence[tuple[Classifier, Array]]
 ) -> dict[str, Any] | None:
-    """Return the mean importance of columns, measured on test rows; None if it cannot be measured or has no models.
+    """Return the mean importance of columns, measured on test rows.
 
+    It is None if the importance cannot be measured, or if there is no model.
     The models are those of the folds, or `best` alone if the user passed a split.
     """
     models = of_folds
@@ -176,8 +183,9 @@ def _importance(
 
 
 def _of_model(clf: Classifier, rows: Array, examples: Examples) -> dict[str, Any]:
-    """Return the importance of columns for one classifier on its test rows, with three permutations per column.
+    """Return the importance of columns for one classifier on its test rows.
 
+    Each column is permuted three times.
     Rows of one group are resampled together for the intervals.
     """
     unit = None if examples.groups is None else examples.groups[rows]

@@ -208,7 +208,10 @@ def _is_table(costs: Any) -> bool:
 
 
 def _decided(result: FoldResult, decision: Array, make: Any, *how: Any) -> FoldResult:
-    """Return the result with other decisions, and with the rule `make(rule, *how)` where it has one rule for all."""
+    """Return the result with other decisions.
+
+    Its rule becomes `make(rule, *how)` if it is one rule, and not a rule per label.
+    """
     rule = make(result.rule, *how) if isinstance(result.rule, Rule) else result.rule
     return replace(result, decision=decision, rule=rule)
 
@@ -229,7 +232,9 @@ def with_costs(
 
 
 def with_row_costs(result: FoldResult, examples: Examples, costs: AnyCosts) -> FoldResult:
-    """Return the result with `cost`, float64 (N,): the sum over a row's labels, or the mean over its elements.
+    """Return the result with the cost of each row, float64 (N,).
+
+    It is the sum over a row's labels, or the mean over its elements.
     Only rows whose label is known are counted, and scaled up to N rows. The mean over all rows is thus the mean over
     the rows with a label, summed over the labels.
     """
@@ -251,7 +256,10 @@ def spent(results: Sequence[FoldResult]) -> float:
 
 
 def mean_cost(result: FoldResult, weight: Array | None) -> float:
-    """Return the mean cost of a row, weighted by `weight` (N,); nan if the result has no costs."""
+    """Return the mean cost of a row, weighted by `weight` (N,).
+
+    It is nan if the result has no costs.
+    """
     return float(np.average(result.cost, weights=weight)) if result.cost is not None else float("nan")
 
 

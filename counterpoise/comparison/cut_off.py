@@ -68,7 +68,10 @@ def training_warnings(training: Mapping[str, Training], rows: Sequence[Mapping[s
 
 
 def _some_names(names: Sequence[str]) -> str:
-    """Join names as a sentence does; of more than `NAMED` names, only the first four and how many others there are."""
+    """Join names as a sentence does.
+
+    Of more than `NAMED` names, only the first four are named, with the number of the others.
+    """
     if len(names) <= NAMED:
         return listed(names)
     return f"{', '.join(listed([name]) for name in names[: NAMED - 1])} and {len(names) - NAMED + 1} others"

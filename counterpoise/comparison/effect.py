@@ -97,7 +97,10 @@ def effect_text(
 
 
 def _counts(matrix: Array, positive: int, cost: float | None) -> dict[str, Any]:
-    """Return cases found and false positives per `PER` cases, and the cost as it was passed (also per `PER` cases)."""
+    """Return cases found and false positives per `PER` cases.
+
+    The cost, also per `PER` cases, is returned as it was passed.
+    """
     true_positives, false_positives = rates(matrix, positive)
     return {"found": PER * true_positives, "false_positives": PER * false_positives, "cost": cost}
 
@@ -108,7 +111,10 @@ def _change(new: Mapping[str, Any], old: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _by_class(new: Array, old: Array, classes: Sequence[Any]) -> list[dict[str, Any]]:
-    """Return label, found cases and false positives of each class, as changes from `old` to `new` per `PER` cases."""
+    """Return the changes from `old` to `new` for each class.
+
+    They are label, cases found and false positives, per `PER` cases.
+    """
     changes = [_change(_counts(new, code, None), _counts(old, code, None)) for code in range(len(classes))]
     return [
         {"label": str(label), "found": change["found"], "false_positives": change["false_positives"]}
@@ -117,7 +123,10 @@ def _by_class(new: Array, old: Array, classes: Sequence[Any]) -> list[dict[str, 
 
 
 def _change_text(change: Mapping[str, Any], label: str = "") -> str:
-    """Describe a change in words, such as "14 more found, 60 more false positives"; the cost only where it is known."""
+    """Describe a change in words.
+
+    An example is "14 more found, 60 more false positives". The cost is left out if it is None.
+    """
     text = f"{_amount(change['found'])}{label} found, {_amount(change['false_positives'])} false positives"
     cost = change["cost"]
     if cost is None:
@@ -126,7 +135,10 @@ def _change_text(change: Mapping[str, Any], label: str = "") -> str:
 
 
 def _amount(count: float) -> str:
-    """Return a difference of counts in words: "14 more", "less than 1 fewer", or "no more" for 0."""
+    """Return a difference of counts in words.
+
+    Examples are "14 more", "less than 1 fewer", and for 0 "no more".
+    """
     if count == 0:
         return "no more"
     amount = f"{abs(count):,.0f}" if abs(count) >= 1 else "less than 1"

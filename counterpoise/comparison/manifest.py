@@ -68,7 +68,10 @@ def _difference(name: str, before: Any, now: Any) -> str:
 
 
 def _data(examples: Examples) -> dict[str, Any]:
-    """Return number of rows, kind, classes, and hashes of features, labels, groups, times, weights and split."""
+    """Return number of rows, kind of target, classes, and hashes of the data.
+
+    The hashes are of features, labels, groups, times, weights and split.
+    """
     parts = {"labels": examples.y, "groups": examples.groups, "time": examples.time, "weights": examples.sample_weight}
     parts |= {"split": examples.split}
     hashes = {f"values of the {name}": _hash(part) for name, part in parts.items() if part is not None}
@@ -95,7 +98,10 @@ def _content(part: Any) -> str:
 
 
 def _named(x: Any, name: str) -> list[tuple[str, Array]]:
-    """Return (name, array) of all arrays in nested dicts, tuples and lists; the innermost key makes the name."""
+    """Return (name, array) of all arrays in nested dicts, tuples and lists.
+
+    The innermost key or position makes the name.
+    """
     if isinstance(x, Mapping):
         return [leaf for key, part in x.items() for leaf in _named(part, f"input {key!r}")]
     if isinstance(x, (tuple, list)):
@@ -104,8 +110,9 @@ def _named(x: Any, name: str) -> list[tuple[str, Array]]:
 
 
 def _network(network: Network, key: str) -> dict[str, Any]:
-    """Return the label of a network, a hash of its layers and initial weights, and its optimizer, by name.
+    """Return the settings of a network by name.
 
+    They are its label, a hash of its layers and initial weights, and its optimizer.
     `key` tells the networks of a run from each other. It is "" for the only network.
     """
     model, optimizer = network.fresh(0), network.optimizer()
@@ -145,12 +152,18 @@ def _layers_text(model: keras.Model) -> str:
 
 
 def _plain(config: Any) -> str:
-    """Return a configuration as JSON text without memory addresses, which differ from run to run."""
+    """Return a configuration as JSON text without memory addresses.
+
+    They differ from run to run.
+    """
     return re.sub(r" at 0x[0-9a-f]+", "", json.dumps(config, sort_keys=True, default=str))
 
 
 def _hash(array: Array, more: bytes = b"") -> str:
-    """Return a hash (16 hex digits) of an array's dtype, shape and values, and of the bytes `more`."""
+    """Return a hash (16 hex digits) of an array.
+
+    It covers dtype, shape and values, and the bytes `more`.
+    """
     plain = np.asarray(array)
     content = repr(plain.tolist()).encode() if plain.dtype.kind == "O" else np.ascontiguousarray(plain).tobytes()
     head = f"{plain.dtype.str} {plain.shape}".encode()

@@ -134,7 +134,10 @@ class ManyComparisons:
     __repr__ = __str__
 
     def to_svg(self, path: str | os.PathLike[str] | None = None) -> str:
-        """Return the critical-difference figure as SVG text; with `path`, also write it to this file."""
+        """Return the critical-difference figure as SVG text.
+
+        With `path`, also write it to this file.
+        """
         svg = critical_svg(self.strategies, self.ranks, self.groups, self.critical)
         if path is not None:
             write_text(check_path(path), svg)
@@ -191,7 +194,10 @@ def compare_many(
 
 
 def _numbered(comparisons: Iterable[Comparison]) -> dict[str, Any]:
-    """Return comparisons by the name of their data file, or "data 1" and so on; a repeated name gets its number."""
+    """Return comparisons by the name of their data file.
+
+    Without a file, the name is "data 1" and so on. A repeated name gets the number of its comparison.
+    """
     named: dict[str, Any] = {}
     for number, comparison in enumerate(comparisons, 1):
         source = Path(str(comparison.record["data"].get("source") or f"data {number}")).stem
@@ -200,7 +206,9 @@ def _numbered(comparisons: Iterable[Comparison]) -> dict[str, Any]:
 
 
 def _compared(name: str, value: Any, model: Any, seed: int, options: Mapping[str, Any]) -> Any:
-    """Return a comparison as it is, the record of one in a folder, or compare strategies on (x, y) now.
+    """Return a comparison or the record of one.
+
+    A comparison is returned as it is, a record is read from a folder. On (x, y), strategies are compared now.
 
     Raises:
         ArtifactError: The leaderboard in the folder cannot be read.
@@ -235,8 +243,9 @@ def _common_metric(records: Mapping[str, Any]) -> str:
 def _many_comparisons(
     records: Mapping[str, Any], metric: str, rope: float, seed: int, kept: Mapping[str, Comparison | None]
 ) -> ManyComparisons:
-    """Compute ranks and tests of the strategies that have a score on all data sets, from the records of comparisons.
+    """Compute ranks and tests from the records of comparisons.
 
+    Only strategies that have a score on all data sets are included.
     No such strategy is an OptionError. `kept` are the comparisons behind the records, None for a record alone.
     """
     means = {name: _means(record, metric) for name, record in records.items()}
@@ -267,7 +276,10 @@ def _was_cut_off(record: Mapping[str, Any], reference: str) -> bool:
 
 
 def _means(record: Mapping[str, Any], metric: str) -> dict[str, float]:
-    """Return the mean score of each strategy in a record; those that failed or lack the metric are left out."""
+    """Return the mean score of each strategy in a record.
+
+    Strategies that failed or lack the metric are left out.
+    """
     rows = [row for row in record["rows"] if row["status"] == "ok"]
     means = {row["strategy"]: (row["scores"].get(metric) or {}).get("mean") for row in rows}
     return {name: value for name, value in means.items() if value is not None}

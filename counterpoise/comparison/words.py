@@ -181,7 +181,10 @@ def others_identical(metric: str, winner: str, mean: float) -> Texts:
 
 
 def others_worse(metric: str, winner: str, mean: float, losers: int) -> Texts:
-    """Every strategy that has other scores is significantly worse; `losers` is the number of these strategies."""
+    """Every strategy that has other scores is significantly worse.
+
+    `losers` is the number of these strategies.
+    """
     count = "The other strategy is" if losers == 1 else f"All {losers} other strategies are"
     return Texts(
         f"{_keep(winner)}. {count.replace(f' {losers}', '') if losers > 1 else count} significantly worse.",
@@ -300,8 +303,9 @@ def repeats_step(done: int, more: int | None, fixed: bool) -> str:
 
 
 def selection_caveat(among: int, nestable: bool, metric: str = "average_precision") -> str:
-    """Return the caveat that the recommended strategy was the best of `among` strategies; "" for fewer than three.
+    """Return the caveat that the recommended strategy was the best of several.
 
+    `among` is their number. For fewer than three, the text is "".
     `nestable` adds the hint at `--nested`. `metric` determines whether a worse score is called lower or higher.
     """
     if among < 3:
@@ -314,7 +318,10 @@ def selection_caveat(among: int, nestable: bool, metric: str = "average_precisio
 
 
 def nested_score(metric: str, mean: float, low: float, high: float) -> str:
-    """Describe the score if the strategy is chosen again inside each fold: mean and ends of the 95% interval."""
+    """Describe the score if the strategy is chosen again inside each fold.
+
+    `low` and `high` are the ends of its 95% interval.
+    """
     return (
         "If the strategy is chosen again inside each training fold (nested cross-validation), "
         f"{metric_name(metric)} is {number(mean)} (95% CI {number(low)} to {number(high)})."
@@ -322,13 +329,13 @@ def nested_score(metric: str, mean: float, low: float, high: float) -> str:
 
 
 def _keep(winner: str) -> str:
-    """Return "Keep the baseline" for a strategy with a name in plain words, otherwise "Use" and its title."""
+    """Return "Keep the baseline" for the baseline, otherwise "Use" and the title."""
     name = strategy_name(winner)
     return f"Keep {name}" if name != strategy_title(winner) else f"Use {name}"
 
 
 def _own_and_top(winner: str, top: Contrast, clause: str = "") -> str:
-    """Describe the recommended strategy's score, then the best other strategy compared with it.
+    """Describe the recommended strategy's score, then the best other strategy.
 
     `top` has the other strategy as its first and the recommended one as its second. `clause` follows the score.
     """
@@ -346,8 +353,9 @@ def _doubt(top: Contrast, p_adjusted: float) -> str:
 
 
 def _holm(top: Contrast, p_adjusted: float) -> str:
-    """Explain why a difference that is probable is still not significant; "" if it is not probable enough.
+    """Explain why a probable difference is still not significant.
 
+    The text is "" if the difference is not probable enough.
     A difference of at least `CERTAIN` probability can be insignificant because many strategies were compared.
     """
     if not top.difference.right >= CERTAIN:

@@ -75,7 +75,10 @@ def count_duplicates(duplicate_ids: np.ndarray, y: np.ndarray) -> tuple[int, int
 
 
 def _numbered(array: np.ndarray) -> np.ndarray:
-    """Replace text that is stored as Python objects by numbers, equal for equal texts; other arrays stay unchanged."""
+    """Replace text that is stored as Python objects by numbers.
+
+    Equal texts get equal numbers. Other arrays stay unchanged.
+    """
     if array.dtype.kind != "O" or not all(isinstance(v, str) for v in array.ravel()):
         return array
     return np.unique(array, return_inverse=True)[1].reshape(array.shape)
@@ -91,8 +94,9 @@ def _hash_rows(array: Any) -> np.ndarray:
 
 
 def _hash_block(block: np.ndarray) -> np.ndarray:
-    """Return the hash, uint64 (n,), of each row of a matrix (n, width) of any dtype without objects.
+    """Return the hash of each row of a matrix (n, width), uint64 (n,).
 
+    The matrix may have any dtype without objects.
     All NaN become one NaN, and -0.0 becomes 0.0. Each 8-byte word is mixed with a salt of its position.
     """
     if block.dtype.kind in "fc":

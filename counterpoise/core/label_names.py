@@ -89,8 +89,9 @@ def doubts(classes: Sequence[Any], name: str = "y") -> list[str]:
 
 
 def _difference(alike: Sequence[str]) -> tuple[Callable[[str], str], str]:
-    """Return the function that shows labels that look alike (`repr`, or `ascii` for invisible differences).
+    """Return the function that shows labels that look alike.
 
+    It is `repr`, or `ascii` if the difference is invisible.
     The second value says in words what differs.
     """
     if len(set(map(composed, alike))) == 1:
@@ -101,15 +102,19 @@ def _difference(alike: Sequence[str]) -> tuple[Callable[[str], str], str]:
 
 
 def _shape_free(label: Any) -> str:
-    """Return a label as text in one form, without case, extra blanks, and invisible or differently encoded letters."""
+    """Return a label as text in one form, to compare it with others.
+
+    Case, extra blanks, invisible characters and the encoding of letters do not count.
+    """
     letters = unicodedata.normalize("NFKC", composed(label))
     visible = "".join(c for c in letters if unicodedata.category(c) != "Cf")
     return " ".join(visible.split()).casefold()
 
 
 def composed(label: Any) -> str:
-    """Return a label as text in which each accented letter is one character (Unicode form NFC).
+    """Return a label as text in which each accented letter is one character.
 
+    This is the Unicode form NFC.
     Some systems write such a letter as two characters, the letter and its accent.
     """
     return unicodedata.normalize("NFC", str(label))

@@ -35,8 +35,9 @@ class ElementSample:
     weights: Array
 
     def of_outputs(self, outputs: Array, rows: Array) -> Array:
-        """Return the outputs of a network for the sampled elements, (n, k, units), from all outputs (n, ..., units).
+        """Return the outputs of a network for the sampled elements, (n, k, units).
 
+        `outputs` (n, ..., units) are those for all elements.
         `rows` int (n,) are the positions in this sample of the rows that the outputs are for.
 
         Example:

@@ -77,12 +77,18 @@ class Problem:
         return y, replace(self, rows=np.arange(len(proba))).proba(proba), weights
 
     def of_rows(self, values: Array | None) -> Array | None:
-        """Return values (N, ...) that belong to rows, such as weights or groups, as (n, ...); None stays None."""
+        """Return values (N, ...) that belong to rows as (n, ...); None stays None.
+
+        Such values are weights or groups.
+        """
         return None if values is None else values[self.rows]
 
     @property
     def row_groups(self) -> Array | None:
-        """Return int (n,), equal for elements of one row, if the n are elements of rows; None: each is a row."""
+        """Return the row of each of the n elements, (n,), as a number.
+
+        None means that each of the n is a row.
+        """
         return None
 
     def of_whole(self, values: Array) -> Array:

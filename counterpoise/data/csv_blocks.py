@@ -37,7 +37,10 @@ class LeftOut:
     headers: int = 0
 
     def notes(self, name: str) -> list[str]:
-        """Return one sentence per reason for which lines of the file `name` were left out, with their number."""
+        """Return sentences about the lines that were left out.
+
+        There is one for each reason, with the number of lines of the file `name`.
+        """
         reasons = {
             "because they are not UTF-8": self.not_utf8,
             "because they have a wrong number of fields": self.wrong_width,
@@ -143,7 +146,10 @@ def _blocks(handle: BinaryIO, layout: Layout, rest: bytes, skip_bad: bool, left_
 
 
 def _decodable(raw: bytes, name: str, line: int, skip_bad: bool) -> tuple[bytes, int]:
-    """Return the lines that are UTF-8, and the number of the others; without `skip_bad` these are a DataError."""
+    """Return the lines that are UTF-8, and the number of the others.
+
+    Without `skip_bad`, a line that is not UTF-8 is a DataError.
+    """
     try:
         if not raw.isascii():
             raw.decode("utf-8")
@@ -166,8 +172,9 @@ def _is_utf8(line: bytes) -> bool:
 
 
 def _regular(raw: bytes, layout: Layout, line: int, last: bool) -> Block | None:
-    """Return the rows if each line surely is one row, otherwise None; this way is faster than Python's reader.
+    """Return the rows if each line surely is one row, otherwise None.
 
+    This way is faster than Python's reader.
     It is sure if each line has as many separators outside quotation marks as the header, none is blank, and no line
     may repeat the header. `last` means that the file ends with `raw`. `line` is the number of the first line.
     """

@@ -59,18 +59,24 @@ class Layout:
 
     @property
     def header_line(self) -> bytes:
-        """Return the header in bytes, as written; only its last line if a quoted name contains a line break."""
+        """Return the header in bytes, as written.
+
+        If a quoted name contains a line break, it is only the last line of the header.
+        """
         return self.head.splitlines()[-1].removeprefix(_BOM)
 
 
 def csv_reader(lines: Iterable[str], separator: str) -> csv._reader:  # type: ignore[name-defined]
-    """Return a `csv.reader` for fields of nearly any length (1 GiB); the limit holds for the whole process."""
+    """Return a `csv.reader` for fields of nearly any length (1 GiB).
+
+    This limit holds for the whole process.
+    """
     csv.field_size_limit(1 << 30)
     return csv.reader(lines, delimiter=separator)
 
 
 def read_layout(handle: BinaryIO, name: str) -> tuple[Layout, bytes]:
-    """Read the beginning of a file, and return its layout and the bytes that were read after the header.
+    """Read the beginning of a file: its layout, and the bytes after the header.
 
     Raises:
         DataError: Empty, not CSV, not UTF-8, or without an end of its header.
@@ -133,7 +139,7 @@ def lines_of(text: str) -> list[str]:
 
 
 def _check_format(raw: bytes, name: str) -> None:
-    """Raise a DataError if the file is named CSV but begins like another format or like UTF-16 text."""
+    """Raise a DataError if a file begins like another format or like UTF-16 text."""
     for beginning, what in _FOREIGN.items():
         if re.match(beginning, raw[:200], re.IGNORECASE):
             raise DataError(f"{name} contains {what}, not CSV text with a header line.")
@@ -158,8 +164,9 @@ def not_utf8(name: str, byte: int, line: int) -> DataError:
 
 
 def _above_header(lines: Sequence[str], ended: bool) -> int | None:
-    """Return how many blank lines and comments stand above the header; None if more lines are needed.
+    """Return how many blank lines and comments stand above the header.
 
+    It is None if more lines are needed.
     The last comment is itself the header if `_is_header` says so, as in "#chrom,pos".
     """
     known = [i for i, line in enumerate(lines) if line.strip()]
@@ -181,8 +188,9 @@ def _is_header(comment: str, line: str) -> bool:
 
 
 def _separator(header: str, row: str) -> str:
-    """Return the separator, by the header and the first row (see `Layout.separator`); a comma if none occurs.
+    """Return the separator, by the header and the first row.
 
+    It is a comma if none occurs (see `Layout.separator`).
     The best one occurs equally often in both lines, and most often. Text in quotation marks does not count.
     """
     counts = {s: [_QUOTED.sub("", line).count(s) for line in (header, row)] for s in ",\t;|"}

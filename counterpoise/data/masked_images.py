@@ -126,7 +126,10 @@ def _pairs(folders: MaskFolders, skip_bad: bool) -> tuple[dict[str, str], list[s
 
 
 def image_sides(path: str) -> tuple[int, int]:
-    """Return height and width of an image as it is displayed; most formats need not be decoded for this."""
+    """Return height and width of an image as it is displayed.
+
+    Most formats need not be decoded for this.
+    """
     if dicom.is_dicom(path):
         height, width = dicom.read(path).values.shape[:2]
         return int(height), int(width)
@@ -135,7 +138,10 @@ def image_sides(path: str) -> tuple[int, int]:
 
 
 def _values(ignore: Any) -> tuple[int, ...]:
-    """Return the mask values to ignore as a tuple of ints; other values than whole numbers are an OptionError."""
+    """Return the mask values to ignore as a tuple of ints.
+
+    A value that is not a whole number is an OptionError.
+    """
     values = tuple(ignore) if isinstance(ignore, (list, tuple, set, frozenset)) else (ignore,)
     if any(isinstance(value, (bool, str)) or value != int(value) for value in values):
         raise OptionError(f"ignore= is {ignore!r}. Expected a value of mask pixels to ignore, such as 255.")

@@ -97,7 +97,10 @@ def _repeats(r: DiagnosisRecord) -> Check:
 
 
 def _nearly_equal(r: DiagnosisRecord) -> Check:
-    """Check for near-duplicates that are not equal rows; those that are not kept together need a look."""
+    """Check for near-duplicates that are not equal rows.
+
+    Those that are not kept together need a look.
+    """
     name = "near-duplicates"
     if r.near is None:
         return Check(name, "unknown", "This check is for images and texts only.", "")

@@ -17,8 +17,9 @@ Array = np.ndarray
 
 
 def first_steps(job: Job) -> int:
-    """Return the maximum number of steps of the first stage of a deferred plan; 0 for a plan without stages.
+    """Return the maximum number of steps of the first stage of a deferred plan.
 
+    It is 0 for a plan without stages.
     The number is rounded down to whole rounds, except if it is less than one round.
 
     Example:

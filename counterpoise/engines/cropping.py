@@ -20,8 +20,9 @@ Array = np.ndarray
 
 
 def on_crops(model: keras.Model, job: Job) -> keras.Model:
-    """Return a compiled network on inputs of about half the height and width, for training on crops.
+    """Return a compiled network for training on crops.
 
+    Its inputs have about half the height and width.
     It shares layers and weights with `model`, and has the same optimizer and loss.
 
     Raises:
@@ -50,7 +51,10 @@ class CropBatches(keras.utils.PyDataset):
         self._number, self._drawn = -1, self.plan.drawn(0, self._seed)
 
     def __getitem__(self, index: int) -> tuple[Any, Array, Array]:
-        """Return batch `index`, counted from step `start`: crops, their codes, and weights float32 (B, *size)."""
+        """Return batch `index`: crops, their codes, and weights float32 (B, *size).
+
+        Batches are counted from step `start`.
+        """
         epoch, batch = divmod(self.start + index, self.order.steps_per_epoch)
         if epoch != self._number:
             self._number, self._drawn = epoch, self.plan.drawn(epoch, self._seed)

@@ -60,8 +60,9 @@ class DropoutMasks:
         self._uses = Counter(id(draw.layer) for draw in self.draws)
 
     def drawn(self, rows: Any, steps: Any) -> list[Any]:
-        """Draw the masks of the first `steps` lines of `rows`, int (k, B), which has a line of row numbers per step.
+        """Draw the masks of the first `steps` steps, a bool tensor (k, ...) for each of `draws`.
 
+        `rows`, int (k, B), has a line of row numbers for each step.
         Returns a bool tensor (k, ...) for each of `draws`. The generators of the layers move on by these draws.
         """
         if not self.draws:
@@ -78,7 +79,10 @@ class DropoutMasks:
 
     @contextmanager
     def given(self, masks: Sequence[Any]) -> Iterator[None]:
-        """Let the dropout layers use these masks of one step while the block calls the network once."""
+        """Let the dropout layers use these masks of one step.
+
+        The block calls the network once.
+        """
         left = iter(masks)
 
         def call(layer: Any, inputs: Any) -> Any:
@@ -95,8 +99,9 @@ class DropoutMasks:
         return tf.random.stateless_uniform(draw.shape_for(rows), seed) >= draw.layer.rate
 
     def _trial_draws(self, model: keras.Model, x: Any) -> list[Draw]:
-        """Return what each dropout layer draws in one pass, found by tracing the model with `TRIAL_ROWS` rows.
+        """Return what each dropout layer draws in one pass.
 
+        The shapes are found by tracing the model with `TRIAL_ROWS` rows.
         An axis that is a multiple of this number is a multiple of the batch. Empty if a shape is unknown.
         """
         draws: list[Draw] = []
@@ -117,14 +122,20 @@ class DropoutMasks:
 
 
 def _later(layer: keras.layers.Dropout, draws: Any) -> Any:
-    """Return the state of a layer's generator after this number of further draws; the second number counts them."""
+    """Return the state of a layer's generator after this number of further draws.
+
+    The second number of a state counts the draws.
+    """
     state = layer.seed_generator.state.value
     return state + tf.cast(tf.stack([tf.constant(0), draws]), state.dtype)
 
 
 @contextmanager
 def _calls(layers: Sequence[Any], call: Callable[[Any, Any], Any]) -> Iterator[None]:
-    """In the block, these layers return `call(layer, inputs)` in training, and their inputs otherwise."""
+    """In the block, these layers do nothing but `call(layer, inputs)` in training.
+
+    Otherwise they return their inputs.
+    """
 
     def called(layer: Any) -> Callable[..., Any]:
         return lambda inputs, training=False: call(layer, inputs) if training else inputs
@@ -139,7 +150,10 @@ def _calls(layers: Sequence[Any], call: Callable[[Any, Any], Any]) -> Iterator[N
 
 
 def _lengthened(masks: Any, rows: Any) -> Any:
-    """Fill masks up to as many lines as `rows` has, if that number is fixed; the added lines are never used."""
+    """Fill masks up to as many lines as `rows` has, if that number is fixed.
+
+    The added lines are never used.
+    """
     if rows.shape[0] is None:
         return masks
     masks = tf.pad(masks, [[0, rows.shape[0] - tf.shape(masks)[0]], *[[0, 0]] * (masks.shape.rank - 1)])

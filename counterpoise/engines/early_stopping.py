@@ -113,8 +113,9 @@ class Stopper:
 
     @property
     def late_gain(self) -> tuple[float, float] | None:
-        """Return how much the early-stopping loss fell in the last fifth of the steps, and its paired standard error.
+        """Return how much the early-stopping loss fell in the last fifth of the steps.
 
+        The second number is the paired standard error.
         (0, 0) where patience ended the training. None where that is not known: there are no stopping rows, no round
         ended before the last fifth, or the learning rate fell to 0 by then, so that nothing moved any more.
         """
@@ -136,8 +137,9 @@ class Stopper:
         self.history["loss"].append(float(loss))
 
     def improved(self, logits: Array) -> bool:
-        """Return whether this round is the best so far, by the logits (S, units) of the early-stopping rows.
+        """Return whether this round is the best so far.
 
+        `logits` (S, units) are those of the early-stopping rows.
         May set `over` and `turned`, and updates `rate` and `history`. Call it once per round, after `enter`.
         Without stopping rows every round is, being the last.
         """
@@ -147,8 +149,9 @@ class Stopper:
         return better
 
     def _improved(self, logits: Array) -> bool:
-        """Return whether this round is the best; set `over`, `turned` and how often the learning rate was halved.
+        """Return whether this round is the best.
 
+        Set `over`, `turned` and how often the learning rate was halved.
         If the first stage ends, the best score is forgotten, because only rounds of the last stage count.
         """
         if not len(self.y):
@@ -170,7 +173,10 @@ class Stopper:
         return better
 
     def _score(self, logits: Array) -> Score:
-        """Return the mean score of the last `smoothing` rounds, this one included, and note the losses in `history`."""
+        """Return the mean score of the last `smoothing` rounds, this one included.
+
+        Its losses are noted in `history`.
+        """
         log_p = self.objective.stopping_log_p(logits, self.y, self.weights)
         self.history["stop_loss"].append(self.objective.target.log_loss(log_p, self.y, self.weights))
         for name, value in self.metrics(log_p, self.y, self.weights).items() if self.metrics else ():
@@ -182,8 +188,9 @@ class Stopper:
         return Score.mean(self._last)
 
     def _better(self, score: Score) -> bool:
-        """Return whether a score is the best so far, and note it if so; one that is not finite never is.
+        """Return whether a score is the best so far, and note it if so.
 
+        A score that is not finite never is the best.
         Rounds before `min_steps` are noted by their step only, so that the next round always beats them.
         """
         if not np.isfinite(score.losses).all():

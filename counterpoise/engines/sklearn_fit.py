@@ -90,8 +90,9 @@ class ExternalModel:
 
 
 def train_estimator(job: Job, examples: Examples, model: ExternalModel) -> Member:
-    """Fit a clone of an estimator on a job's training rows, and return a member with predictions but no weights.
+    """Fit a clone of an estimator on a job's training rows.
 
+    The member that is returned has predictions, but no weights.
     Whatever the estimator raises becomes the member's `error`; the other models go on.
     """
     use("scikit-learn")
@@ -118,15 +119,19 @@ def train_estimator(job: Job, examples: Examples, model: ExternalModel) -> Membe
 
 
 def failed_member(job: Job, error: Exception) -> Member:
-    """Return the member of a training that raised: its `error` has the text, and its logits are empty."""
+    """Return the member of a training that raised.
+
+    Its `error` contains the text, and its logits are empty.
+    """
     nothing = np.empty((0, len(job.plan.classes)), np.float32)
     shift, text = job.plan.log_shift, error_text(error)
     return Member(job.id, (), nothing, nothing, shift, 0, 0, 0, 0.0, engine="external", error=text)
 
 
 def _fitted(job: Job, examples: Examples, given: Any) -> tuple[Array, Array, int, int]:
-    """Fit a clone of an estimator, and return (scores, stopping scores, rounds, number of rows drawn).
+    """Fit a clone of an estimator, and predict.
 
+    Return scores, stopping scores, the number of rounds, and the number of rows drawn.
     The scores are those of `_log_proba`, of the score rows and of the stopping rows of the job.
     """
     from sklearn.base import clone
@@ -152,7 +157,10 @@ def _fitted(job: Job, examples: Examples, given: Any) -> tuple[Array, Array, int
 
 
 def _seed(estimator: Any, job: Job) -> None:
-    """Set every random state that the user left as None, also of parts; the seed depends on the position of the job."""
+    """Set every random state that the user left as None, also of parts.
+
+    The seed depends on the position of the job.
+    """
     for name, value in sorted(estimator.get_params(deep=True).items()):
         if value is None and (name == "random_state" or name.endswith("__random_state")):
             estimator.set_params(**{name: seeds.integer(job.seed, "external", *job.counters)})
@@ -213,8 +221,9 @@ def stops_early(estimator: Any) -> bool:
 
 
 def _stopping(estimator: Any, job: Job, x: Array, y: Array) -> dict[str, Any]:
-    """Return the stopping rows as arguments of `fit`; {} for an estimator that does not stop early.
+    """Return the stopping rows as arguments of `fit`.
 
+    They are {} for an estimator that does not stop early.
     Without patience in the job, or without stopping rows, early stopping of the estimator is turned off.
     """
     if not stops_early(estimator):
@@ -229,8 +238,9 @@ def _stopping(estimator: Any, job: Job, x: Array, y: Array) -> dict[str, Any]:
 
 
 def _log_proba(estimator: Any, x: Array, shape: tuple[int, ...]) -> Array:
-    """Return log-probabilities, float32 (N, *shape), or decision values of an estimator without probabilities.
+    """Return log-probabilities, float32 (N, *shape).
 
+    An estimator without probabilities gives decision values.
     A decision value of one number per row becomes two columns, the first of them 0. Scores of another shape, or
     scores that are not finite, are an OptionError.
     """

@@ -58,8 +58,9 @@ def manifest(clf: Any, format: str) -> dict[str, Any]:
 
 
 def _unit_rule(clf: Any) -> dict[str, Any]:
-    """Return how units are decided: aggregate the probabilities of their rows, then apply the rule.
+    """Return how units are decided.
 
+    The probabilities of their rows are aggregated, then the rule is applied.
     The rule has one member, the aggregate.
     """
     rules = [rule_to_dict(rule) for rule in clf.unit.rule.problem_rules]
@@ -72,7 +73,10 @@ def _unit_rule(clf: Any) -> dict[str, Any]:
 
 
 def _decisions(clf: Any, ids: bool) -> dict[str, str]:
-    """Return descriptions of the outputs that hold decisions, by name; with `ids` (not a SavedModel) without labels."""
+    """Return descriptions of the outputs that hold decisions, by name.
+
+    With `ids` (not a SavedModel), there is no output of labels.
+    """
     if clf.target.independent:
         return {"decision": "int32 (rows, classes): 1 if the row has the label, otherwise 0"}
     shape = ", ".join(["rows", *_elements(clf)]) + "," * (not _elements(clf))
@@ -85,12 +89,18 @@ def _decisions(clf: Any, ids: bool) -> dict[str, str]:
 
 
 def _elements(clf: Any) -> list[str]:
-    """Return the sizes of a row's element axes, such as height and width; empty if a row has one decision."""
+    """Return the sizes of a row's element axes, such as height and width.
+
+    The list is empty if a row has one decision.
+    """
     return [str(size) for size in clf.members.outputs[0].shape[1:-1]]
 
 
 def _column_inputs(clf: Any) -> dict[str, Any]:
-    """Return the inputs of an export that takes raw columns, by name: one per column, or one per kind for many."""
+    """Return the inputs of an export that takes raw columns, by name.
+
+    There is one input per column, or for many columns one per kind.
+    """
     used = [*clf.schema.numeric, *clf.schema.categorical]
     if stacked(clf.schema):
         columns = {"numeric": clf.schema.numeric, "categorical": clf.schema.categorical}
@@ -107,7 +117,10 @@ def _column_inputs(clf: Any) -> dict[str, Any]:
 
 
 def _column(column: Column, dtype: str) -> dict[str, Any]:
-    """Describe the input of one raw column: its kind, dtype, shape, missing value, and unit or levels."""
+    """Describe the input of one raw column.
+
+    The entries are kind, dtype, shape, missing value, and unit or levels.
+    """
     entry = {"column": column.name, "kind": column.kind, "dtype": dtype, "shape": "(rows,) or (rows, 1)"}
     if column.kind == "numeric":
         return {**entry, "missing": "NaN", **_unit(column)}
@@ -115,7 +128,10 @@ def _column(column: Column, dtype: str) -> dict[str, Any]:
 
 
 def _unit(column: Column) -> dict[str, Any]:
-    """Return {"unit": what the numbers count}, such as days or a currency sign; {} for plain numbers."""
+    """Return {"unit": what the numbers count}, or {} for plain numbers.
+
+    A unit is, for example, days or a currency sign.
+    """
     units = {
         "date": "days since 1970-01-01 00:00 UTC",
         "time": "days since midnight",
@@ -133,7 +149,10 @@ def numbers_type(schema: Schema) -> str:
 
 
 def _levels(column: Column) -> dict[str, Any]:
-    """Return the levels of a column, and whether "1" and "1.0" are the same level ("as numbers") or not."""
+    """Return the levels of a column, and how they are compared.
+
+    They are compared "as numbers" if "1" and "1.0" are the same level.
+    """
     return {"levels": list(column.levels), "compared": "as numbers" if column.numeric_levels else "as text"}
 
 
@@ -154,7 +173,10 @@ def _id_inputs(clf: Any) -> dict[str, Any]:
 
 
 def picture_input(clf: Any) -> dict[str, Any]:
-    """Return the input of the images that belong to the rows of a table, by name; {} if there are none."""
+    """Return the input of the images that belong to the rows of a table, by name.
+
+    The result is {} if there are no images.
+    """
     if not has_picture(clf.members.input):
         return {}
     tensor = clf.members.input[IMAGE]
@@ -162,7 +184,10 @@ def picture_input(clf: Any) -> dict[str, Any]:
 
 
 def array_inputs(clf: Any) -> dict[str, Any]:
-    """Describe each array input by name: dtype, shape, and the key it had in training (None if the only input)."""
+    """Describe each array input by name: dtype, shape, and its key in training.
+
+    The key is None if there is only one input.
+    """
     return {
         name: {"key": key, "dtype": str(tensor.dtype), "shape": ["rows", *tensor.shape[1:]]}
         for name, (key, tensor) in named_inputs(clf.members).items()
@@ -170,12 +195,18 @@ def array_inputs(clf: Any) -> dict[str, Any]:
 
 
 def deciding_input(clf: Any, encoded: bool = True) -> ColumnInput | None:
-    """Return where an export takes the values of the column that decisions depend on; None without such a column."""
+    """Return where an export takes the column that decisions depend on.
+
+    It is None without such a column.
+    """
     return column_input(clf.schema, clf.rule.column, encoded)
 
 
 def _deciding_entry(clf: Any, encoded: bool) -> dict[str, Any]:
-    """Describe the input of amounts or groups that decisions depend on; {} if a feature already contains them."""
+    """Describe the input of amounts or groups that decisions depend on.
+
+    The result is {} if a feature already contains them.
+    """
     given = deciding_input(clf, encoded)
     if given is None or not given.own:
         return {}
@@ -207,7 +238,10 @@ def named_inputs(members: keras.Model) -> dict[str, tuple[Any, Any]]:
 
 
 def from_named(members: keras.Model, values: Mapping[str, Any]) -> Any:
-    """Return arrays, given by safe name, in the structure that the network takes (see `named_inputs`)."""
+    """Return arrays, given by safe name, in the structure of the network's inputs.
+
+    See `named_inputs` for the names.
+    """
     given = members.input
     if isinstance(given, Mapping):
         return {key: values[name] for name, (key, _) in named_inputs(members).items()}

@@ -121,8 +121,9 @@ class Scan:
         return Stream(self.table, self.features, self.y, plan, batch_size, seed, window, epoch)
 
     def _warn_of_order(self, plan: Plan, window: int) -> None:
-        """Give a UserWarning if a window of drawn rows lacks a class that it should contain at least 30 times.
+        """Give a UserWarning if the file seems to be sorted by class.
 
+        A window of drawn rows then lacks a class that it should contain at least 30 times.
         Only whole windows are checked, one after the other, and only the first one that fails is reported.
         """
         # Rows of the file from which a window of drawn rows comes on average.

@@ -99,8 +99,9 @@ def imbalanced_rows(
 
 
 def _shares(n_classes: int, ratio: float, shape: str, minority: float) -> Array:
-    """Return the size of each class divided by that of the largest, float64 (C,), largest class first.
+    """Return the size of each class divided by that of the largest, float64 (C,).
 
+    The largest class comes first.
     A `ratio`, `shape` or `minority` that is out of range is an OptionError.
     """
     ratio = check_range(ratio, "ratio", 1.0)
@@ -112,8 +113,9 @@ def _shares(n_classes: int, ratio: float, shape: str, minority: float) -> Array:
 
 
 def _class_order(order: Sequence[Any] | None, labels: tuple[Any, ...]) -> list[int]:
-    """Return the class codes from the class that stays largest to the class that becomes rarest.
+    """Return the class codes in the order in which classes become rarer.
 
+    The class that stays largest comes first.
     Labels are compared as text. An `order` that does not contain every class once is an OptionError.
     """
     if order is None:

@@ -108,7 +108,10 @@ class Mixing(keras.layers.Layer):
         return ops.one_hot(ops.cast(y, "int32"), self.classes, dtype="float32")
 
     def _target(self, soft: Any, y: Any) -> Any:
-        """Return mixed labels (N, C) for the network; with `one_hot=False` the share of class 1, in y's shape."""
+        """Return mixed labels (N, C) in the form that the network gets.
+
+        With `one_hot=False`, they are the share of class 1, in the shape of y.
+        """
         if self.one_hot:
             return soft
         return soft[:, 1:] if len(y.shape) == 2 and y.shape[1] == 1 else soft[:, 1]
@@ -153,8 +156,9 @@ class Mixup(Mixing):
         return np.asarray(shares, dtype=np.float64)
 
     def _share_of_label(self, share: Any, own: Any, other: Any) -> Any:
-        """Return the share of the first row in the mixed label, (N,); here the same as its share of the features.
+        """Return the share of the first row in the mixed label, (N,).
 
+        Here it is the same as its share of the features.
         `own` and `other` are the labels (N, C) of the first and the second row of each pair.
         """
         return share
@@ -280,8 +284,9 @@ class BatchSMOTE(Mixing):
         return mapped(lambda array: blend(array, partner, own), x), soft, weight
 
     def _chosen(self, codes: Any, u: Any) -> Any:
-        """Return which rows may be replaced, bool (N,): those with u below `share`, and of a class in `only`.
+        """Return which rows may be replaced, bool (N,).
 
+        These are the rows with u below `share` whose class is in `only`.
         `codes` are int (N,), `u` uniform random numbers (N,).
         """
         chosen = u < self.share

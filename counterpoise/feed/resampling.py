@@ -113,7 +113,10 @@ def _kind(path: Path, table: Stored) -> tuple[str, ...]:
 
 
 def _check_elsewhere(path: Path, table: Stored, source: Path) -> None:
-    """Raise an OptionError if the output would be read by this run or by the next run of the same command."""
+    """Raise an OptionError if the output would be read as input.
+
+    This run may read it, or the next run of the same command.
+    """
     if not path.parent.is_dir():
         raise OptionError(f"The folder {path.parent} of the output does not exist. Create it first.")
     check_output(path, table.paths)
@@ -124,7 +127,10 @@ def _check_elsewhere(path: Path, table: Stored, source: Path) -> None:
 
 
 def _check_cells(table: Stored) -> None:
-    """Raise a ColumnError if a column has a type, such as lists, that a CSV file cannot express."""
+    """Raise a ColumnError if a column has a type that a CSV file cannot express.
+
+    Such a type is a list.
+    """
     if isinstance(table, CsvFiles):
         return
     with readable(table.name):
@@ -167,8 +173,9 @@ def _copied(table: CsvFiles, times: Array) -> Iterator[bytes]:
 
 
 def _lazy(table: Stored, times: Array) -> pl.LazyFrame:
-    """Return a lazy frame with every row `times` (N,) times, in order, repeats next to each other.
+    """Return a lazy frame with every row `times` (N,) times.
 
+    Rows keep their order, and repeats follow each other.
     Columns of CSV files are text. If no row is repeated, polars filters a Parquet file by row number.
     """
     if isinstance(table, CsvFiles):
@@ -184,7 +191,10 @@ def _lazy(table: Stored, times: Array) -> pl.LazyFrame:
 
 
 def _source(chunks: Iterable[tuple[int, pl.DataFrame]], times: Array, schema: Any) -> pl.LazyFrame:
-    """Return a lazy frame that repeats the rows of chunks, (number of the first row, rows), as `times` says."""
+    """Return a lazy frame that repeats the rows of chunks as `times` (N,) says.
+
+    A chunk is (number of its first row, its rows).
+    """
 
     def drawn(*_: Any) -> Iterator[pl.DataFrame]:  # a sink asks for all columns and all rows
         for start, chunk in chunks:

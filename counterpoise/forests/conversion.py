@@ -58,7 +58,10 @@ def layer_of(model: Any, prior: Array | None = None, **kwargs: Any) -> TreeEnsem
 
 
 def _forest(forest: Any, prior: Array | None, **kwargs: Any) -> TreeEnsemble:
-    """Return a layer with the trees of a fitted forest; with a prior, a tree of one leaf with it is added."""
+    """Return a layer with the trees of a fitted forest.
+
+    With a prior, a tree of one leaf that contains it is added.
+    """
     binary = len(forest.classes_) == 2
     grown = [tree_of_sklearn(one.tree_, _shares(one.tree_, binary)) for one in forest.estimators_]
     if prior is not None:
@@ -74,8 +77,9 @@ def tree_of_leaf(values: Array) -> Tree:
 
 
 def _shares(tree: Any, binary: bool) -> Array:
-    """Return the class shares in each node, float64 (nodes, C); if `binary`, only of the second class, (nodes, 1).
+    """Return the class shares in each node, float64 (nodes, C).
 
+    If `binary`, they are only those of the second class, (nodes, 1).
     `tree.value` is (nodes, outputs, classes), and a classifier has a single output.
     """
     shares = tree.value[:, 0, :] / tree.value[:, 0, :].sum(axis=1, keepdims=True)
@@ -120,7 +124,10 @@ def _boosted(booster: Any, **kwargs: Any) -> TreeEnsemble:
 
 
 def trees_of_booster(booster: Any, rounds: int) -> list[Tree]:
-    """Return the trees of the first `rounds` rounds of a booster for two classes, one tree per round."""
+    """Return the trees of the first `rounds` rounds of a booster for two classes.
+
+    There is one tree per round.
+    """
     dump = booster.dump_model(num_iteration=rounds)
     return [_from_lightgbm(info["tree_structure"]) for info in dump["tree_info"]]
 

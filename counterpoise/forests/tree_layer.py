@@ -245,7 +245,10 @@ class TreeEnsemble(keras.layers.Layer):
 
 @contextmanager
 def portable(model: keras.layers.Layer) -> Iterator[None]:
-    """In the block, the trees of a model use only operations that every export format has (*steps*)."""
+    """In the block, the trees of a model are walked by *steps*.
+
+    Every export format has the operations for this.
+    """
     layers = [layer for layer in model._flatten_layers() if isinstance(layer, TreeEnsemble)]
     for layer in layers:
         layer.portable = True
@@ -257,7 +260,10 @@ def portable(model: keras.layers.Layer) -> Iterator[None]:
 
 
 def _as_steps(trees: Trees) -> dict[str, Array]:
-    """Return the variables of *steps*: the nodes of all trees one after the other, (T * M,) each."""
+    """Return the variables of *steps*.
+
+    They contain the nodes of all trees one after the other, (T * M,) each.
+    """
     count, nodes = trees.left.shape
     left = trees.left + np.arange(count)[:, None] * nodes
     column, threshold = trees.column.reshape(-1), trees.threshold.reshape(-1)
@@ -266,8 +272,9 @@ def _as_steps(trees: Trees) -> dict[str, Array]:
 
 
 def _as_bits(trees: Trees) -> dict[str, Array]:
-    """Return the variables of *bits*: tests (30, T) and leaves (T * 31, P), from left to right.
+    """Return the variables of *bits*.
 
+    Tests are (30, T) and leaves (T * 31, P), both from left to right.
     The mask of a test has a bit for each leaf that stays when the test fails. Unused tests are always passed.
     """
     count, inner = len(trees.left), trees.inner

@@ -140,7 +140,10 @@ def stratified_draws(y: Any, proba: Any, *, positive: int = 1, resamples: int = 
 
 
 def _losses(target: Array, score: Array) -> Array:
-    """Return the log loss of each row in nats, float64 (N,), from its score, the probability of the positive class."""
+    """Return the log loss of each row in nats, float64 (N,).
+
+    `score` is the probability of the positive class.
+    """
     log_p = log_proba(np.stack([1 - score, score], axis=1))
     return np.where(target, -log_p[:, 1], -log_p[:, 0])
 

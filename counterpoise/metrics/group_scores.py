@@ -112,7 +112,10 @@ class Rows:
         return 1.0 if self.alone else units / max(1, units - 1)
 
     def ratio(self, upper: Array, lower: Array) -> Score:
-        """Return the ratio of the weighted sums of two amounts (N,), for each value; nan where the lower sum is 0."""
+        """Return the ratio of the weighted sums of two amounts (N,), for each value.
+
+        It is nan where the lower sum is 0.
+        """
         top, bottom = self.sums(upper), self.sums(lower)
         safe = np.where(bottom > 0, bottom, 1.0)
         value = np.where(bottom > 0, top / safe, NAN)
@@ -216,8 +219,9 @@ def shares_of_rows(counted: Any, among: Any, *, groups: Any = None, sample_weigh
 
 
 def _rows(values: Array, groups: Any, sample_weight: Any) -> Rows:
-    """Return rows by the code of their value, with units from 0 on; each row is a unit without `groups`.
+    """Return rows by the code of their value and of their unit.
 
+    Without `groups`, each row is a unit.
     Groups of another length than the values are a DataError.
     """
     n = len(values)
@@ -283,7 +287,9 @@ def jeffreys_ends(score: Score, critical: float) -> Ends:
 
 
 def joined(a: Array, b: Array, of_a: Ends, of_b: Ends, rho: Array) -> Ends:
-    """Return the interval of a - b, (low, high) with (G,) each, from both intervals and the correlation `rho`.
+    """Return the interval of a - b, (low, high) with (G,) each.
+
+    It follows from the intervals of both and their correlation `rho`.
 
     Example:
         >>> low, high = joined(*np.array([[0.7], [0.5]]), *np.array([[[0.6], [0.8]], [[0.3], [0.7]]]), np.zeros(1))
@@ -356,8 +362,9 @@ def _of_differences(score: Score, base: int) -> Array:
 
 
 def largest(covariance: Array, degrees: float, level: float, seed: int) -> float:
-    """Return the `level` quantile of the largest absolute deviation of correlated normal variables.
+    """Return a quantile of the largest absolute deviation of normal variables.
 
+    `level` is its probability, and the variables have this covariance.
     With a finite number of degrees of freedom, the variables have a t distribution.
 
     Example:

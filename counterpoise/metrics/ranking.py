@@ -44,8 +44,9 @@ class Ranking:
         self.before = np.searchsorted(self.of, np.arange(len(classes)))[self.of]
 
     def scores(self, weight: Array) -> tuple[Array, Array]:
-        """Return average precision and ROC AUC of each class for row weights (N,), float64 (K,) each.
+        """Return average precision and ROC AUC of each class, float64 (K,) each.
 
+        `weight` (N,) are the weights of the rows.
         They are nan for a class without weight, ROC AUC also if no other class has weight.
         """
         size = len(self.order)

@@ -70,7 +70,10 @@ class InputSpec:
 
 
 def spec_of(examples: Examples) -> InputSpec:
-    """Return the spec of the rows in examples; integers stay int32, other numbers become float32."""
+    """Return the spec of the rows in examples.
+
+    Signed integers become int32, and all other numbers float32.
+    """
     x, target = examples.x, target_of(examples)
     kind = {"independent": target.independent, "per_element": target.per_element}
     if isinstance(x, Mapping):
@@ -84,7 +87,10 @@ def spec_of(examples: Examples) -> InputSpec:
 
 
 def _check_names(x: Mapping[str, Any]) -> None:
-    """Raise a DataError for an input name that Keras does not take or that one of our layers has."""
+    """Raise a DataError for a name that an input cannot have.
+
+    Keras does not take it, or one of our layers has it.
+    """
     for name in x:
         if not name or "/" in name or name in OWN_LAYERS:
             raise DataError(f"An input has the name {name!r}. Expected a name without '/'. Rename the key of the dict.")

@@ -60,8 +60,9 @@ def fit_unit_rule(
 
 
 def _calibrator(y: Array) -> str | None:
-    """Return the calibrator of units with class codes y: a slope with an intercept, or only a slope.
+    """Return the calibrator of units with class codes y.
 
+    It is a slope with an intercept, or only a slope.
     "platt" needs enough units of each class, "temperature" at least one. None: no calibrator is tried.
     """
     counts = np.bincount(y, minlength=2)

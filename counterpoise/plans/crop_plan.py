@@ -96,7 +96,7 @@ class CropPlan:
         return (1 - share) / len(self.masks) * even + share * self._around_inclusion(image)
 
     def _around_inclusion(self, image: int) -> Array:
-        """Return the probability that a crop around a rare class contains each pixel of an image, (H, W)."""
+        """Return the same probability for a crop around a rare class, (H, W)."""
         mask = self.masks[image]
         out = np.zeros(mask.shape)
         for code, images in self._images_with.items():
@@ -105,8 +105,8 @@ class CropPlan:
                 out[pixels] = 1 / (len(self._images_with) * len(images) * pixels.sum())
         for number, axis in enumerate(self._axes):
             shape = [-1 if number == other else 1 for other in range(mask.ndim)]
+            # Spread each center pixel over the crops that contain it, then sum over the crops that contain a pixel.
             out = out / axis.places.reshape(shape)
-xis.places.reshape(shape)/e cat /tmp/k2/t
             out = _sums(_sums(out, axis.size, number, 0), axis.size, number, axis.size - 1)
         return out
 
@@ -116,7 +116,10 @@ xis.places.reshape(shape)/e cat /tmp/k2/t
         return image, np.stack([axis.anywhere(rng, crops) for axis in self._axes], axis=1)
 
     def _around(self, rng: np.random.Generator, crops: int) -> tuple[Array, Array]:
-        """Return image (K,) and first pixel (K, A) of crops around a random pixel of a random rare class."""
+        """Return image (K,) and first pixel (K, A) of crops around a rare class.
+
+        Class, image and pixel of the class are drawn at random.
+        """
         images = list(self._images_with.items())
         image, pixel = np.empty(crops, np.int64), np.empty((crops, self.masks.ndim - 1), np.int64)
         for crop, number in enumerate(rng.integers(0, len(images), crops)):
@@ -166,7 +169,10 @@ class _Axis:
         return rng.integers(-self._beyond, last + self._beyond + 1, crops).clip(0, last)
 
     def around(self, rng: np.random.Generator, pixel: Array) -> Array:
-        """Draw the first pixel of a crop for each of some pixels (K,), all crops that contain it alike."""
+        """Draw the first pixel of a crop for each of some pixels (K,).
+
+        All crops that contain the pixel are equally probable.
+        """
         return rng.integers(np.maximum(0, pixel - self.size + 1), np.minimum(pixel, self.side - self.size) + 1)
 
     @property

@@ -32,7 +32,10 @@ class OverRows(Plan):
     origin: Array = field(default_factory=lambda: np.empty(0, np.int64))
 
     def epoch(self, number: int = 0, seed: int = 0) -> tuple[Array, Array]:
-        """Return the rows and loss weights that `inner` draws in an epoch, with rows as numbers of this plan."""
+        """Return the rows and loss weights that `inner` draws in an epoch.
+
+        The rows are numbers of this plan.
+        """
         assert self.inner is not None
         drawn, weights = self.inner.epoch(number, seed)
         return self.origin[drawn].astype(drawn.dtype), weights

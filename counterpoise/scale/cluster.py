@@ -116,8 +116,9 @@ class Cluster(Closing):
             yield from _gathered(core, order, todo, self.retries)
 
     def _connect(self) -> None:
-        """Connect to the cluster, or start one on this machine; nothing happens if the process is connected.
+        """Connect to the cluster, or start one on this machine.
 
+        Nothing happens if the process is connected already.
         A cluster that does not answer is an OptionError. Only a connection that is made here is closed by `close`.
         """
         core = _imported()
@@ -137,7 +138,10 @@ class Cluster(Closing):
         self._opened = True
 
     def _stored_reference(self, examples: Examples, network: Any) -> Any:
-        """Put the rows and the network into the object store, once, and return the reference of both."""
+        """Return the reference of the rows and the network in the object store.
+
+        They are put there once.
+        """
         if not self._data or self._data[0] is not examples or self._data[1] is not network:
             self._data[:] = [examples, network, _imported().put((examples, dumped(network)))]
         return self._data[2]
@@ -190,8 +194,9 @@ def _gathered(core: Any, order: Order, todo: list[Batch], retries: int) -> Gener
 
 
 def _batch_to_retry(batch: Batch, done: list[str], tries: Counter[str], retries: int, error: Exception) -> Batch | None:
-    """Return the unfinished jobs of a batch whose worker died, as a batch to send again; None if all are done.
+    """Return the unfinished jobs of a batch whose worker died, to send them again.
 
+    It is None if all jobs are done.
     If the first of them was lost more than `retries` times, the message of `error` goes into an OptionError.
     """
     left = unfinished(batch, done)
@@ -232,6 +237,9 @@ def _train_batch(
 
 
 def _imported() -> Any:
-    """Return the package Ray, with its usage statistics turned off; without Ray a MissingExtraError."""
+    """Return the package Ray, with its usage statistics turned off.
+
+    Without Ray, a MissingExtraError is raised.
+    """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     return needed("ray", "ray", "Training on a cluster")

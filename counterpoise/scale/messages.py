@@ -108,7 +108,10 @@ class Shared:
 
 
 def _write(file: Any, buffer: Any) -> tuple[int, int]:
-    """Write an array at the next multiple of `ALIGNED` bytes, and return its start and size in bytes."""
+    """Write an array, and return its start in the file and its size in bytes.
+
+    The start is the next multiple of `ALIGNED` bytes.
+    """
     start = -(-file.tell() // ALIGNED) * ALIGNED
     file.seek(start)
     raw = buffer.raw()
@@ -117,8 +120,9 @@ def _write(file: Any, buffer: Any) -> tuple[int, int]:
 
 
 def _mapped(path: str, spans: Sequence[tuple[int, int]]) -> list[memoryview]:
-    """Return read-only views of the arrays in a file, which the system reads when they are used.
+    """Return read-only views of the arrays in a file.
 
+    The system reads the file when they are used.
     An empty file cannot be mapped. Its arrays are empty.
     """
     if not any(size for _, size in spans):

@@ -57,7 +57,10 @@ def main() -> None:
 
 
 def _listen(stream: BinaryIO, orders: queue.SimpleQueue[bytes], data: list[Shared]) -> None:
-    """Put orders into the queue as they arrive; when the stream ends, remove shared files and end the process."""
+    """Put orders into the queue as they arrive.
+
+    When the stream ends, remove the shared files, and end the process.
+    """
     while (order := receive(stream)) is not None:
         orders.put(order)
     for shared in data:  # the driver may have been killed
@@ -80,7 +83,10 @@ def _reporter(answer: Callable[..., None]) -> Callable[[str, int, int], None]:
 
 
 def _portable(error: BaseException) -> BaseException:
-    """Return the error if it can be pickled and restored, otherwise a RuntimeError with its text."""
+    """Return the error if it can be pickled and restored.
+
+    Otherwise return a RuntimeError with its text.
+    """
     try:
         same: Any = pickle.loads(pickle.dumps(error))
     except Exception:

@@ -65,8 +65,9 @@ class SelfPacedTrees(ClassifierMixin, BaseEstimator):
         return self
 
     def _drawn(self, members: Array, hardness: Array, wanted: int, pace: float, rng: Any) -> Array:
-        """Draw `wanted` of the rows `members` of one class without replacement; all of them if there are no more.
+        """Draw `wanted` of the rows `members` of one class without replacement.
 
+        All are returned if there are exactly so many.
         `hardness` (N,) and `pace` determine how many come from each bin.
         """
         if len(members) == wanted:

@@ -56,8 +56,9 @@ class SinglePass(Single):
 
 
 def in_single_pass(strategy: Strategy, network: Network) -> Strategy:
-    """Return an ensemble as a strategy that one batch ensemble trains, or the strategy itself if that cannot be.
+    """Return an ensemble as a strategy that one batch ensemble trains.
 
+    If that cannot be, the strategy itself is returned.
     It can if the network has a member for each of them, the members differ in class-wise plans alone, or in the
     subset that each keeps, and no weights of the vote are given or learned: members are averaged evenly.
     """
@@ -78,7 +79,10 @@ def in_single_pass(strategy: Strategy, network: Network) -> Strategy:
 
 
 def _differ_in_plans_alone(members: tuple[Single, ...]) -> bool:
-    """Whether members have the same additive loss and constants, but different class-wise plans or kept subsets."""
+    """Whether members differ only in class-wise plans or in kept subsets.
+
+    They have the same loss and constants, and the loss is one of `ADDITIVE`.
+    """
     first = members[0]
     alike = all(single.loss == first.loss and single.constants is first.constants for single in members)
     return alike and all(map(_plain, members)) and first.loss in ADDITIVE and _differ(members)
