@@ -49,6 +49,7 @@ def audit_of(
         `metrics.review_scores`) and `importance` (see `cp.explain`; of folds the mean over their models; None if
         it was not measured). Of a class per element the thresholds alone.
     """
+    # Each repeat has all test rows, so that one repeat has each row once.
     first = [result for result in results if result.repeat == 0]
     fields = ("rows", "proba", "decision")
     rows, proba, decision = (np.concatenate([getattr(result, name) for result in first]) for name in fields)
@@ -175,7 +176,7 @@ def _importance(
         models = [(best, examples.rows_with_role(TEST))]
     try:
         check_importance(examples)
-        # The models share the rows, so that the total stays below MOST_ROWS.
+        # The models share the rows, so that they use at most MOST_ROWS together.
         of_models = [_of_model(clf, rows[: MOST_ROWS // len(models)], examples) for clf, rows in models]
     except OptionError:
         return None

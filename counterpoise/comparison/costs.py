@@ -52,6 +52,8 @@ class Costs:
     def of(cls, given: Any, binary: bool = True) -> Costs | None:
         """Return costs from None, a pair (false positive, missed case) or `Costs`.
 
+        `binary` says whether there are two classes. Costs for more, or anything else, are an OptionError.
+
         Example:
             >>> Costs.of((1, 20))
             Costs(cost_fp=1.0, cost_fn=20.0)
@@ -221,7 +223,7 @@ def with_costs(
 ) -> tuple[FoldResult, ...]:
     """Return the results with the cost of each row; without costs (None) they are unchanged.
 
-    Results of strategies that tune a threshold (their aim is "f1") get decisions of the lowest expected cost first.
+    Results of strategies that tune a threshold (their aim is "f1") are first decided by the costs.
     """
     if costs is None:
         return tuple(results)

@@ -39,7 +39,10 @@ def with_effect(
     verdict: Verdict, matrices: Mapping[str, Array], costs: Mapping[str, float], classes: Sequence[Any],
     positive: int = 1, cases: str = "cases",
 ) -> Verdict:  # fmt: skip
-    """Return the verdict with what its winner changes in decisions; for the baseline, what the threshold alone changes.
+    """Return the verdict with the effect of its winner on decisions.
+
+    For the baseline, it is the effect of threshold tuning alone. The verdict is unchanged if the confusion counts of
+    the baseline or of the other strategy are missing.
 
     Args:
         verdict: The verdict.

@@ -39,6 +39,7 @@ def manifest_of(examples: Examples, trainer: Trainer, folds: int, duplicates: st
         "backend": _backend(),
         **_data(examples),
         **{name: value for key, network in networks.items() for name, value in _network(network, key).items()},
+        # Tuning and the extension of the budget need more fits and change none.
         **{name: value for name, value in asdict(settings).items() if not name.startswith(("tune", "exten"))},
         "folds": folds,
         "duplicates": duplicates,

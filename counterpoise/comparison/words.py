@@ -108,6 +108,7 @@ class Contrast(NamedTuple):
     def gap(self) -> str:
         """Return the difference first minus second in the metric's own unit, with its interval."""
         d, direction = self.difference, METRICS[self.metric].direction
+        # `difference` is above 0 if the first is better. For lower-is-better metrics, the sign is turned back.
         mean, low, high = (d.mean, d.low, d.high) if direction == "higher" else (-d.mean, -d.high, -d.low)
         what = f"difference in the distance to {direction}" if direction in ("one", "zero") else "difference"
         hint = ", lower is better" if direction == "lower" else ""
@@ -129,7 +130,10 @@ class Contrast(NamedTuple):
 
 
 def better(own: Contrast, p_adjusted: float, best: str, best_mean: float) -> Texts:
-    """The recommended strategy is significantly better than the baseline."""
+    """The recommended strategy is significantly better than the baseline.
+
+    `own` compares these two. `best` ranks first, and may be another strategy, with the mean `best_mean`.
+    """
     title, reference = strategy_title(own.first), strategy_name(own.second)
     top = (
         f"{title} also has the highest mean." if METRICS[own.metric].direction == "higher" else f"{title} ranks first."

@@ -35,6 +35,7 @@ def find_duplicates(x: Any) -> np.ndarray | None:
     if any(a.dtype.kind not in "biufcSU" for a in arrays):
         return None
     total = np.zeros(len(arrays[0]), dtype=np.uint64)
+    # The number of an input goes into the hash, because the same values may be in another input.
     for number, array in enumerate(arrays):
         total = _mix(total + np.uint64(number + 1)) ^ _hash_rows(array)
     return by_first_appearance(total)  # so that the numbers do not depend on the hash

@@ -17,6 +17,7 @@ def find_label(label: Any, classes: Sequence[Any]) -> int | None:
         >>> find_label("1", (0, 1)), find_label("TRUE", (False, True)), find_label("2", (0, 1))
         (1, 1, None)
     """
+    # By value, True is not 1. The later ways compare text and numbers.
     ways: tuple[Any, ...] = (lambda v: (type(v) is bool, v), str, _shape_free, _as_number)
     for way in ways:
         wanted = way(label)
@@ -31,7 +32,9 @@ _MISSING = frozenset(("-", "--", ".", "?", "n/a", "n.a.", "#n/a", "<na>", "nan",
 
 
 def look_alikes(classes: Sequence[Any], name: str = "y") -> str | None:
-    """Return a sentence about classes that differ in case, blanks or accent encoding alone.
+    """Return a sentence about classes that look alike, or None.
+
+    They differ only in case, blanks or the encoding of accents.
 
     Example:
         >>> look_alikes(["ill", "Ill ", "well"])
@@ -54,7 +57,9 @@ def look_alikes(classes: Sequence[Any], name: str = "y") -> str | None:
 
 
 def stand_in(classes: Sequence[Any], name: str = "y") -> str | None:
-    """Return a sentence about a class that may stand for a missing label; of two classes, none does.
+    """Return a sentence about a class that may mean a missing label, or None.
+
+    Two classes are both taken as they are, and so is "-" next to "+".
 
     Example:
         >>> stand_in(["ill", "n/a", "well"])

@@ -60,10 +60,10 @@ class DropoutMasks:
         self._uses = Counter(id(draw.layer) for draw in self.draws)
 
     def drawn(self, rows: Any, steps: Any) -> list[Any]:
-        """Draw the masks of the first `steps` steps, a bool tensor (k, ...) for each of `draws`.
+        """Draw the masks of the first `steps` steps; the generators of the layers move on.
 
         `rows`, int (k, B), has a line of row numbers for each step.
-        Returns a bool tensor (k, ...) for each of `draws`. The generators of the layers move on by these draws.
+        The result has a bool tensor (k, ...) for each of `draws`.
         """
         if not self.draws:
             return []

@@ -83,9 +83,11 @@ class ExternalModel:
         return repr(content(self.estimator))
 
     def limits(self, given: Limits, steps: int | None, early_stopping: bool) -> Limits:
+        """Return limits of rounds of one step; `steps` is the number of steps, 1 if it is None."""
         return replace(given, steps=steps or 1, round_steps=1)
 
     def to_keras(self, weights: tuple[Any, ...], examples: Examples) -> None:
+        """Return None, because an external model cannot become a Keras model."""
         return None
 
 

@@ -72,6 +72,7 @@ class Scan:
 
     def read(self, rows: Array) -> pl.DataFrame:
         """Return the features of some rows (sorted row numbers), in one pass."""
+        # How often each row is read: once or not at all.
         times = np.zeros(len(self), np.uint8)
         times[rows] = 1
         return pl.concat([chunk for _, chunk in drawn_chunks(self.table, self.features, times)])

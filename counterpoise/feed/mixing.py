@@ -144,6 +144,7 @@ class Mixup(Mixing):
 
     def mix(self, draws: Draws, x: Any, soft: Any, weight: Any) -> tuple[Any, Any, Any]:
         n = ops.shape(soft)[0]
+        # A random permutation of the rows.
         partner = ops.argsort(draws.uniform((n,)))
         share = draws.beta(self.alpha, (n,))
         of_label = self._share_of_label(share, soft, ops.take(soft, partner, axis=0))

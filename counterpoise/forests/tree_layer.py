@@ -274,7 +274,7 @@ def _as_steps(trees: Trees) -> dict[str, Array]:
 def _as_bits(trees: Trees) -> dict[str, Array]:
     """Return the variables of *bits*.
 
-    Tests are (30, T) and leaves (T * 31, P), both from left to right.
+    Tests are (30, T), and leaves (T * 31, P), the leaves of a tree from left to right.
     The mask of a test has a bit for each leaf that stays when the test fails. Unused tests are always passed.
     """
     count, inner = len(trees.left), trees.inner

@@ -41,7 +41,7 @@ class _Ranks(NamedTuple):
 def _ranks(target: Array, score: Array) -> _Ranks:
     """Rank rows by their score among the m distinct scores of the positives.
 
-    A negative has rank 2 k + 1 at the k-th of these scores, and 2 k between it and the one below.
+    A negative has rank 2 k + 1 at score k of these (from 0), and 2 k between it and the score below.
     """
     values, positive = np.unique(score[target], return_inverse=True)
     negative = np.searchsorted(values, score[~target], "left") + np.searchsorted(values, score[~target], "right")
@@ -266,6 +266,7 @@ def ap_interval(
 ) -> Pair:
     """Compute an interval of average precision for the class proportions of a test set.
 
+    Arguments are those of `stratified_draws` and `cluster_draws`, and `level` is the confidence.
     For rows in groups, the interval is a cluster bootstrap. With 50 positives or more, it is a stratified bootstrap.
     With fewer positives, it is the logit interval of Boyd et al. (`ap_logit_interval`), because few positives vary too
     little in a bootstrap.

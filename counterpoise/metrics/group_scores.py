@@ -90,7 +90,10 @@ class Rows:
 
     @property
     def degrees(self) -> float:
-        """Degrees of freedom of a standard error: units of the value with the fewest, less 1."""
+        """Return the degrees of freedom of a standard error; infinite if every row is a unit.
+
+        They are the units of the value with the fewest, minus 1, and at least 1.
+        """
         if self.alone:
             return np.inf
         pairs = np.unique(np.stack([self.value, self.unit]), axis=1)[0]
@@ -319,6 +322,7 @@ def _ends(
     """Return the interval of a score at a critical value, (low, high) with (G,) each.
 
     The calibration gap is a difference, whose interval is joined from those of its two terms.
+    `of` makes the intervals of a score (`wilson_ends` or `jeffreys_ends`).
     """
     if key != "calibration_gap":
         return of(scores[key], critical)

@@ -82,6 +82,7 @@ class CropPlan:
         out = np.empty((len(image), *self.size), np.float32)
         for one in np.unique(image):
             mask = self.masks[one]
+            # The constant makes the mean weight 1 on average over the crops.
             weight = (mask >= 0) * (np.prod(self.size) / self._counted) / self.inclusion(int(one))
             for crop in np.flatnonzero(image == one):
                 out[crop] = weight[_slices(corner[crop], self.size)]

@@ -74,7 +74,7 @@ class Successive(Strategy):
         """Return the job of this stage by its index.
 
         Its plan or its initial weights follow from the models before.
-        A model before that failed is a ModelError.
+        It is {} after the last stage. A model before that failed is a ModelError.
         """
         if stage >= self.count:
             return {}
