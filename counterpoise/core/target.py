@@ -162,7 +162,7 @@ class Target(Protocol):
     def counts(self, y: Array, n: int, weights: Array | None = None) -> Array:
         """Rows of each class, int64 (C,); or of each label without and with it, (L, 2); with weights their sums.
 
-        Weights are (N,), and of several labels also (N, L); what has no label counts nowhere.
+        Weights are (N,), and of several labels also (N, L). A label that is not known is not counted.
         """
         ...
 
@@ -187,7 +187,10 @@ class Target(Protocol):
         ...
 
     def labeled(self, log_p: Array, y: Array, weights: Array | None = None) -> tuple[Array, Array, Array | None]:
-        """Log-probabilities, labels and weights of all that has a label, one after the other."""
+        """Return log-probabilities, labels and weights of the rows that have all labels.
+
+        Of a class per element, they are those of the elements with a label, one after the other.
+        """
         ...
 
     def plan(self, make: Callable[..., Any], y: Array, n: int, sample_weight: Array | None) -> Any:
