@@ -50,7 +50,11 @@ SHARE, NUMBERS = number(0, 1), list_of(number())
 
 
 def _metrics(value: Any, path: str) -> dict[str, Any]:
-    """Scores by metric: a value (of a comparison the mean over folds) and the ends of its interval, in its range."""
+    """Check the scores in a model card, a mapping from metric key to entry, and return them.
+
+    An entry has `value`, or `mean` and `folds` from a comparison, and the interval from `low` to `high`. Each number
+    has to lie in the range of its metric. `path` is the place that an error names.
+    """
     return {
         name: _score(METRICS.get(name))(score, f"{path}.{name}")
         for name, score in mapping_of(anything)(value, path).items()
@@ -58,12 +62,19 @@ def _metrics(value: Any, path: str) -> dict[str, Any]:
 
 
 def _shift(value: Any, path: str) -> Any:
-    """The training shift of a network: a number per class, or a pair per label."""
+    """Check the training shift of a network and return it: a list of one number per class.
+
+    With several labels per row it is a list of lists, one per label.
+    """
     several = isinstance(value, list) and bool(value) and isinstance(value[0], list)
     return (list_of(NUMBERS) if several else NUMBERS)(value, path)
 
 
 def _score(metric: Metric | None) -> Check:
+    """Return the check of one entry of `_metrics`.
+
+    A metric that is not in the catalog (None) has no limits.
+    """
     low, high = (-math.inf, math.inf) if metric is None else (metric.low - ROUNDING, metric.high + ROUNDING)
     value = maybe(number(low, high))
     return record({}, {"value": value, "mean": value, "low": value, "high": value, "folds": list_of(value)})
@@ -203,7 +214,12 @@ def unit_of(description: Mapping[str, Any], target: Target, classes: int) -> Uni
 
 
 def check_labels(classes: Sequence[Any]) -> list[Any]:
-    """The labels of the classes: texts, numbers or truth values, all different."""
+    """Check the labels of the classes and return them as a list.
+
+    Raises:
+        ArtifactError: A label is not text, a finite number or a truth value; there are fewer than two labels; or two
+            labels are equal, also as text.
+    """
     for code, label in enumerate(classes, 1):
         fits = isinstance(label, (str, bool, int)) or (isinstance(label, float) and math.isfinite(label))
         if not fits:
@@ -230,6 +246,7 @@ def check_scores(
         raise ArtifactError("it needs both scores and a decision rule for units, but contains only one of them.")
     if unit is not None:
         check_scores(of_units, unit.rule, kind)
+    # First the rows that the rule was fitted on, then the rows that its guarantee was fitted on.
     for prefix in ("", "guarantee_"):
         own = {
             name.removeprefix(prefix): a for name, a in scores.items() if name.startswith("guarantee_") == bool(prefix)
@@ -239,7 +256,10 @@ def check_scores(
 
 
 def _check_rows(scores: Mapping[str, Array], rule: Rule | LabelRules, target: Target, prefix: str) -> None:
-    """Check the stored scores of rows, or of units (`prefix`), against rule and target."""
+    """Check stored scores, whose names have no prefix here, against the rule and the target.
+
+    `prefix` ("" or "guarantee_") is only put before the names in messages. A fault raises an ArtifactError.
+    """
     classes = len(rule.prior)
     known = {"log_p", "y", "weight", "amount", "group", "by", "by_code", "member_outputs", "lesions"}
     unknown = sorted(set(scores) - known)
@@ -259,6 +279,7 @@ def _check_rows(scores: Mapping[str, Array], rule: Rule | LabelRules, target: Ta
         lesions.dtype.kind == "f" and lesions.shape[1:] == (5,) and len(lesions) and np.isfinite(lesions).all()
     ):
         raise ArtifactError(f"its stored {prefix}lesions are not a table of counts.")
+    # `by` is (N, columns), the other two are (N,). Only codes in `group` may be negative.
     for name in ("group", "by", "by_code"):
         codes = scores.get(name)
         rows = codes is None or (codes.shape[:1] == y.shape[:1] and codes.ndim == (2 if name == "by" else 1))
@@ -266,6 +287,7 @@ def _check_rows(scores: Mapping[str, Array], rule: Rule | LabelRules, target: Ta
             raise ArtifactError(f"its stored {prefix}{name} is not a list of one group per row.")
     if rule.by is not None and "by_code" in scores and scores["by_code"].max(initial=0) > len(rule.by.values):
         raise ArtifactError(f"its stored {prefix}by_code contains a group that has no threshold.")
+    # A weight belongs to a row, or to each label or element of a row. An amount belongs to a row.
     for name in ("weight", "amount"):
         own, fits = scores.get(name), (y.shape[:1], shape[:-1]) if name == "weight" else (y.shape[:1],)
         if own is not None and not (
@@ -277,6 +299,11 @@ def _check_rows(scores: Mapping[str, Array], rule: Rule | LabelRules, target: Ta
 
 
 def _check_proba(values: Array, shape: tuple[int, ...], name: str, logs: bool) -> None:
+    """Raise an ArtifactError unless `values` are probabilities of this shape.
+
+    They have to be floats that sum to 1 along the last axis.
+    A sum may differ from 1 by 0.01. `logs` means that the values are natural logarithms of probabilities.
+    """
     if values.dtype.kind != "f" or values.shape != shape:
         raise ArtifactError(
             f"its stored {name} has shape {values.shape} and type {values.dtype}. Expected shape {shape} and a "

@@ -202,7 +202,10 @@ def command(
 
 
 def executor_of(jobs: int, ray: str | None) -> AbstractContextManager[Executor | None]:
-    """Return the executor of `--jobs` and `--ray` for a `with` block; None is this process."""
+    """Return a context manager that gives the executor of `--jobs` or `--ray`.
+
+    Without these options it gives None: the fits then run in this process.
+    """
     from counterpoise import scale
 
     if ray is None:
@@ -214,9 +217,12 @@ def run(  # type: ignore[no-untyped-def]
     examples, network, chosen, out, *, folds, repeats, metric, duplicates, judged=None, executor=None, restart=False,
     **settings,
 ):  # fmt: skip
-    """Compare strategies on examples, and write the four files.
+    """Compare strategies on examples, and return the `Comparison`.
 
-    Every fit is saved in the folder first. An interrupt prints how many are saved, and how to resume.
+    The results are written to the folder `out`.
+    Every finished fit is saved in the folder at once. An interrupt (Ctrl-C) prints how many are saved and how to
+    resume, and raises SystemExit(130). `settings` are fields of `Settings`, `judged` more arguments of
+    `compare_examples`.
     """
     import_keras_quietly()
     from counterpoise.comparison.compare import compare_examples
@@ -236,7 +242,7 @@ def run(  # type: ignore[no-untyped-def]
 
 @contextmanager
 def _kept_on_interrupt(store: Store) -> Iterator[None]:
-    """Print how to resume on an interrupt, and end with exit code 130."""
+    """On an interrupt in the block, print how to resume, and raise SystemExit(130)."""
     try:
         yield
     except KeyboardInterrupt:

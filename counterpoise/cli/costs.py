@@ -10,7 +10,9 @@ from counterpoise.core.errors import OptionError
 
 
 def read_costs(path: Path) -> Any:
-    """`{true label: {decided label: cost}}`, or a matrix as a list of lists.
+    """Return the content of a JSON file of costs, which is not checked here.
+
+    Expected is `{true label: {decided label: cost}}`, or a matrix as a list of lists.
 
     Raises:
         OptionError: There is no such file, or it holds no JSON.
@@ -28,7 +30,7 @@ def read_costs(path: Path) -> Any:
 def costs_of(
     costs: Path | None, cost_column: str | None, cost_fp: float | None, cost_fn: float | None
 ) -> dict[str, Any]:  # fmt: skip
-    """Costs of decisions as arguments of `compare`.
+    """Return the options of costs as keyword arguments of `compare`; {} without such options.
 
     Raises:
         OptionError: One cost without the other, or costs in two forms.

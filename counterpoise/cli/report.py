@@ -36,7 +36,11 @@ def command(
 
 @contextmanager
 def drawable(folder: Path) -> Iterator[None]:
-    """Turn any error of rendering into one line about the stored run."""
+    """Raise an unexpected error in the block as an ArtifactError.
+
+    It names the folder, and says what to do.
+    Errors that already have a message for users (OSError, CounterpoiseError) pass unchanged.
+    """
     try:
         yield
     except (OSError, CounterpoiseError):

@@ -49,6 +49,7 @@ def audit_of(
         `metrics.review_scores`) and `importance` (see `cp.explain`; of folds the mean over their models; None if
         it was not measured). Of a class per element the thresholds alone.
     """
+    # Each repeat has all test rows, so that one repeat has each row once.
     first = [result for result in results if result.repeat == 0]
     fields = ("rows", "proba", "decision")
     rows, proba, decision = (np.concatenate([getattr(result, name) for result in first]) for name in fields)
@@ -91,20 +92,29 @@ def check_groups(examples: Examples) -> None:
 
 
 def thresholds(results: Sequence[FoldResult]) -> list[float | None]:
-    """The decision threshold of each fold, None where there is none."""
+    """Return the decision threshold of each fold.
+
+    It is None if the fold has no rule or no single threshold.
+    """
     return [None if r.rule is None or not isinstance(r.rule, Rule) else r.rule.threshold for r in results]
 
 
 def _spread(best: Classifier | None, y: Array, proba: Array, weight: Array | None) -> dict[str, Any] | None:
-    """The ends of the threshold's spread, with the decisions that they make of the test rows."""
+    """Return how far the threshold varies on resampled rows.
+
+    The result includes the scores of the test rows at both ends.
+    None without a classifier, or where `threshold_spread` gives None, as it does for more than two classes.
+    """
     spread = None if best is None else threshold_spread(best.rule, best.scores)
     return None if spread is None else decisions_at(spread, y, proba[:, 1], weight)
 
 
 def reviews(results: Sequence[FoldResult], examples: Examples) -> list[dict[str, Any]]:
-    """For each of `ALPHAS` what goes to a human if the floors of a fold are chosen on the rows of the others.
+    """Return scores of a review by a human.
 
-    An alpha that a class has too few rows for is left out, and so is all of a single fold.
+    There is one entry for each share of wrong decisions in `ALPHAS`.
+    The limits that send rows of one fold to a human are chosen on the rows of the other folds.
+    An alpha is left out if a class has too few rows for it. With only one fold the list is empty.
     """
     limits = []
     for alpha in ALPHAS if len(results) > 1 else ():
@@ -123,11 +133,15 @@ def reviews(results: Sequence[FoldResult], examples: Examples) -> list[dict[str,
 
 
 def _reviewed(result: FoldResult, results: Sequence[FoldResult], examples: Examples, alpha: float) -> Array:
-    """A fold's decisions with a review that the rows of the other folds have chosen."""
+    """Return the decisions of a fold, int (n,), with `HUMAN` (-1) for rows that go to a human.
+
+    The limits of the review are chosen on the rows of the other folds.
+    """
     others = [other for other in results if other is not result]
     rows, proba = (np.concatenate([getattr(other, name) for other in others]) for name in ("rows", "proba"))
     review = review_by_alpha(proba, examples.y[rows], alpha)
     classes = proba.shape[1]
+    # The probabilities are corrected already. The rule therefore has no shift and only carries the review.
     rule = Rule(np.zeros((1, classes)), np.full(classes, 1 / classes), review=review)
     with np.errstate(divide="ignore"):
         return reviewed(rule, np.log(result.proba.astype(np.float64)), result.decision)
@@ -152,12 +166,17 @@ def check_importance(examples: Examples) -> None:
 def _importance(
     best: Classifier | None, examples: Examples, of_folds: Sequence[tuple[Classifier, Array]]
 ) -> dict[str, Any] | None:
-    """The importance of columns on rows that the models were not trained on."""
+    """Return the mean importance of columns, measured on test rows.
+
+    It is None if the importance cannot be measured, or if there is no model.
+    The models are those of the folds, or `best` alone if the user passed a split.
+    """
     models = of_folds
     if best is not None and examples.split is not None:
         models = [(best, examples.rows_with_role(TEST))]
     try:
         check_importance(examples)
+        # The models share the rows, so that they use at most MOST_ROWS together.
         of_models = [_of_model(clf, rows[: MOST_ROWS // len(models)], examples) for clf, rows in models]
     except OptionError:
         return None
@@ -165,5 +184,10 @@ def _importance(
 
 
 def _of_model(clf: Classifier, rows: Array, examples: Examples) -> dict[str, Any]:
+    """Return the importance of columns for one classifier on its test rows.
+
+    Each column is permuted three times.
+    Rows of one group are resampled together for the intervals.
+    """
     unit = None if examples.groups is None else examples.groups[rows]
     return importance_of(clf, rows_of(examples.x, rows), examples.y[rows], unit, permutations=3)

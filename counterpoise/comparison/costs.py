@@ -52,6 +52,8 @@ class Costs:
     def of(cls, given: Any, binary: bool = True) -> Costs | None:
         """Return costs from None, a pair (false positive, missed case) or `Costs`.
 
+        `binary` says whether there are two classes. Costs for more, or anything else, are an OptionError.
+
         Example:
             >>> Costs.of((1, 20))
             Costs(cost_fp=1.0, cost_fn=20.0)
@@ -203,10 +205,15 @@ def costs_of(costs: Any, column: Any, cost_fp: Any, examples: Examples) -> AnyCo
 
 
 def _is_table(costs: Any) -> bool:
+    """Whether costs are a dict or a matrix, and not a pair of numbers."""
     return isinstance(costs, dict) or np.ndim(costs) == 2
 
 
 def _decided(result: FoldResult, decision: Array, make: Any, *how: Any) -> FoldResult:
+    """Return the result with other decisions.
+
+    Its rule becomes `make(rule, *how)` if it is one rule, and not a rule per label.
+    """
     rule = make(result.rule, *how) if isinstance(result.rule, Rule) else result.rule
     return replace(result, decision=decision, rule=rule)
 
@@ -214,7 +221,10 @@ def _decided(result: FoldResult, decision: Array, make: Any, *how: Any) -> FoldR
 def with_costs(
     results: Sequence[FoldResult], strategies: Sequence[Strategy], examples: Examples, costs: AnyCosts | None
 ) -> tuple[FoldResult, ...]:
-    """The results, decided by the costs where a strategy tunes its threshold, with the cost of each row."""
+    """Return the results with the cost of each row; without costs (None) they are unchanged.
+
+    Results of strategies that tune a threshold (their aim is "f1") are first decided by the costs.
+    """
     if costs is None:
         return tuple(results)
     tuned = {s.name for s in strategies if s.aim == "f1"}
@@ -224,9 +234,11 @@ def with_costs(
 
 
 def with_row_costs(result: FoldResult, examples: Examples, costs: AnyCosts) -> FoldResult:
-    """Return the result with the cost of each row: the sum over its labels, or the mean over its elements.
+    """Return the result with the cost of each row, float64 (N,).
 
-    Where a label is not known it counts as the mean of the rows where it is.
+    It is the sum over a row's labels, or the mean over its elements.
+    Only rows whose label is known are counted, and scaled up to N rows. The mean over all rows is thus the mean over
+    the rows with a label, summed over the labels.
     """
     n = len(result.rows)
     total, own = np.zeros(n), examples.element_weights(result.rows)
@@ -246,15 +258,22 @@ def spent(results: Sequence[FoldResult]) -> float:
 
 
 def mean_cost(result: FoldResult, weight: Array | None) -> float:
-    """Cost per row of a result, the rows weighted."""
+    """Return the mean cost of a row, weighted by `weight` (N,).
+
+    It is nan if the result has no costs.
+    """
     return float(np.average(result.cost, weights=weight)) if result.cost is not None else float("nan")
 
 
 def cost_draws(result: FoldResult, weight: Array | None, blocks: Array, resamples: int, seed: int) -> Array:
-    """Draws of the cost per row, float64 (B,), whole blocks (N,) drawn with replacement."""
+    """Return bootstrap draws of the mean cost of a row, float64 (resamples,).
+
+    `blocks` (N,) has a number for each row. Rows with the same number are drawn together, with replacement.
+    """
     assert result.cost is not None
     w = np.ones(len(result.rows)) if weight is None else weight.astype(float)
     index = np.unique(blocks, return_inverse=True)[1].ravel()
     paid, mass = np.bincount(index, w * result.cost), np.bincount(index, w)
     rng = generator(seed, "costs")
+    # c is (draws, blocks): how often each draw contains each block.
     return np.concatenate([(c @ paid) / (c @ mass) for c in group_draws(len(mass), resamples, rng)])

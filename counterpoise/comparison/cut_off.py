@@ -45,7 +45,10 @@ def cut_off_step(training: Mapping[str, Training], extension: int = 1, limited: 
 
 
 def training_warnings(training: Mapping[str, Training], rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return warnings: trainings that may have ended too early, and skill below 0."""
+    """Return warnings: trainings that may have ended too early, and skill below 0.
+
+    `training` maps each strategy to the length of its training. `rows` are the rows of the leaderboard.
+    """
     unknown = [name for name, length in training.items() if length.network and length.cut_off is None]
     below = [row["strategy"] for row in rows if row["skill_below_0"]]
     warnings = []
@@ -65,7 +68,10 @@ def training_warnings(training: Mapping[str, Training], rows: Sequence[Mapping[s
 
 
 def _some_names(names: Sequence[str]) -> str:
-    """A few names, and how many more there are."""
+    """Join names as a sentence does.
+
+    Of more than `NAMED` names, only the first four are named, with the number of the others.
+    """
     if len(names) <= NAMED:
         return listed(names)
     return f"{', '.join(listed([name]) for name in names[: NAMED - 1])} and {len(names) - NAMED + 1} others"

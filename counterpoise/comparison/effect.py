@@ -39,7 +39,10 @@ def with_effect(
     verdict: Verdict, matrices: Mapping[str, Array], costs: Mapping[str, float], classes: Sequence[Any],
     positive: int = 1, cases: str = "cases",
 ) -> Verdict:  # fmt: skip
-    """Return the verdict with what its winner changes in decisions; for the baseline, what the threshold alone changes.
+    """Return the verdict with the effect of its winner on decisions.
+
+    For the baseline, it is the effect of threshold tuning alone. The verdict is unchanged if the confusion counts of
+    the baseline or of the other strategy are missing.
 
     Args:
         verdict: The verdict.
@@ -97,16 +100,24 @@ def effect_text(
 
 
 def _counts(matrix: Array, positive: int, cost: float | None) -> dict[str, Any]:
-    """Cases found, false positives and cost per `PER` cases."""
+    """Return cases found and false positives per `PER` cases.
+
+    The cost, also per `PER` cases, is returned as it was passed.
+    """
     true_positives, false_positives = rates(matrix, positive)
     return {"found": PER * true_positives, "false_positives": PER * false_positives, "cost": cost}
 
 
 def _change(new: Mapping[str, Any], old: Mapping[str, Any]) -> dict[str, Any]:
+    """Return new minus old for each key; None (no cost) stays None."""
     return {key: None if value is None else value - old[key] for key, value in new.items()}
 
 
 def _by_class(new: Array, old: Array, classes: Sequence[Any]) -> list[dict[str, Any]]:
+    """Return the changes from `old` to `new` for each class.
+
+    They are label, cases found and false positives, per `PER` cases.
+    """
     changes = [_change(_counts(new, code, None), _counts(old, code, None)) for code in range(len(classes))]
     return [
         {"label": str(label), "found": change["found"], "false_positives": change["false_positives"]}
@@ -115,6 +126,10 @@ def _by_class(new: Array, old: Array, classes: Sequence[Any]) -> list[dict[str, 
 
 
 def _change_text(change: Mapping[str, Any], label: str = "") -> str:
+    """Describe a change in words.
+
+    An example is "14 more found, 60 more false positives". The cost is left out if it is None.
+    """
     text = f"{_amount(change['found'])}{label} found, {_amount(change['false_positives'])} false positives"
     cost = change["cost"]
     if cost is None:
@@ -123,6 +138,10 @@ def _change_text(change: Mapping[str, Any], label: str = "") -> str:
 
 
 def _amount(count: float) -> str:
+    """Return a difference of counts in words.
+
+    Examples are "14 more", "less than 1 fewer", and for 0 "no more".
+    """
     if count == 0:
         return "no more"
     amount = f"{abs(count):,.0f}" if abs(count) >= 1 else "less than 1"

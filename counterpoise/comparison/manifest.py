@@ -39,6 +39,7 @@ def manifest_of(examples: Examples, trainer: Trainer, folds: int, duplicates: st
         "backend": _backend(),
         **_data(examples),
         **{name: value for key, network in networks.items() for name, value in _network(network, key).items()},
+        # Tuning and the extension of the budget need more fits and change none.
         **{name: value for name, value in asdict(settings).items() if not name.startswith(("tune", "exten"))},
         "folds": folds,
         "duplicates": duplicates,
@@ -57,6 +58,10 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
 
 def _difference(name: str, before: Any, now: Any) -> str:
+    """Return one difference in words; hashes and long values are named only, not printed.
+
+    None stands for a name that one of the manifests does not have.
+    """
     if name.startswith("values of") or (isinstance(now, (list, dict)) and len(str(now)) > 60):
         known = before is not None and now is not None
         return f"{name} changed" if known else f"{name} are {'new' if before is None else 'gone'}"
@@ -64,6 +69,10 @@ def _difference(name: str, before: Any, now: Any) -> str:
 
 
 def _data(examples: Examples) -> dict[str, Any]:
+    """Return number of rows, kind of target, classes, and hashes of the data.
+
+    The hashes are of features, labels, groups, times, weights and split.
+    """
     parts = {"labels": examples.y, "groups": examples.groups, "time": examples.time, "weights": examples.sample_weight}
     parts |= {"split": examples.split}
     hashes = {f"values of the {name}": _hash(part) for name, part in parts.items() if part is not None}
@@ -85,10 +94,15 @@ def _features(examples: Examples) -> dict[str, Any]:
 
 
 def _content(part: Any) -> str:
+    """Return the hash of an array, or the fingerprint of rows that are read only when needed."""
     return part.fingerprint() if isinstance(part, Source) else _hash(part)
 
 
 def _named(x: Any, name: str) -> list[tuple[str, Array]]:
+    """Return (name, array) of all arrays in nested dicts, tuples and lists.
+
+    The innermost key or position makes the name.
+    """
     if isinstance(x, Mapping):
         return [leaf for key, part in x.items() for leaf in _named(part, f"input {key!r}")]
     if isinstance(x, (tuple, list)):
@@ -97,9 +111,14 @@ def _named(x: Any, name: str) -> list[tuple[str, Array]]:
 
 
 def _network(network: Network, key: str) -> dict[str, Any]:
-    """What a network starts from, as hashes: layers, weights, optimizer."""
+    """Return the settings of a network by name.
+
+    They are its label, a hash of its layers and initial weights, and its optimizer.
+    `key` tells the networks of a run from each other. It is "" for the only network.
+    """
     model, optimizer = network.fresh(0), network.optimizer()
     state = fresh_state({}, network.fresh, 0)
+    # A body has pretrained weights, which no seed draws.
     text, fixed = _layers_text(model), []
     if network.body is not None:
         text, fixed = text + _layers_text(network.body), network.body.get_weights()
@@ -134,10 +153,18 @@ def _layers_text(model: keras.Model) -> str:
 
 
 def _plain(config: Any) -> str:
+    """Return a configuration as JSON text without memory addresses.
+
+    They differ from run to run.
+    """
     return re.sub(r" at 0x[0-9a-f]+", "", json.dumps(config, sort_keys=True, default=str))
 
 
 def _hash(array: Array, more: bytes = b"") -> str:
+    """Return a hash (16 hex digits) of an array.
+
+    It covers dtype, shape and values, and the bytes `more`.
+    """
     plain = np.asarray(array)
     content = repr(plain.tolist()).encode() if plain.dtype.kind == "O" else np.ascontiguousarray(plain).tobytes()
     head = f"{plain.dtype.str} {plain.shape}".encode()
@@ -145,6 +172,7 @@ def _hash(array: Array, more: bytes = b"") -> str:
 
 
 def _backend() -> str:
+    """Return the name of the Keras backend, with TensorFlow also its version."""
     name = str(keras.backend.backend())
     if name != "tensorflow":
         return name

@@ -115,6 +115,10 @@ class ManyComparisons:
         }
 
     def __str__(self) -> str:
+        """Return a table of the strategies, the groups that do not differ, and the verdict.
+
+        The last column has the probabilities that the strategy is worse, equivalent and better.
+        """
         wide = max(len(name) for name in ("strategy", *self.strategies))
         head = f"{'strategy':<{wide}} {'mean rank':>9} {'mean':>7}"
         lines = [f"{head}  vs. {strategy_name(self.reference)}: worse, equivalent, better"]
@@ -130,7 +134,10 @@ class ManyComparisons:
     __repr__ = __str__
 
     def to_svg(self, path: str | os.PathLike[str] | None = None) -> str:
-        """The critical-difference figure as SVG text, also written to `path` where one is given."""
+        """Return the critical-difference figure as SVG text.
+
+        With `path`, also write it to this file.
+        """
         svg = critical_svg(self.strategies, self.ranks, self.groups, self.critical)
         if path is not None:
             write_text(check_path(path), svg)
@@ -187,6 +194,10 @@ def compare_many(
 
 
 def _numbered(comparisons: Iterable[Comparison]) -> dict[str, Any]:
+    """Return comparisons by the name of their data file.
+
+    Without a file, the name is "data 1" and so on. A repeated name gets the number of its comparison.
+    """
     named: dict[str, Any] = {}
     for number, comparison in enumerate(comparisons, 1):
         source = Path(str(comparison.record["data"].get("source") or f"data {number}")).stem
@@ -195,7 +206,14 @@ def _numbered(comparisons: Iterable[Comparison]) -> dict[str, Any]:
 
 
 def _compared(name: str, value: Any, model: Any, seed: int, options: Mapping[str, Any]) -> Any:
-    """A comparison, or the record of one."""
+    """Return a comparison or the record of one.
+
+    A comparison is returned as it is, a record is read from a folder. On (x, y), strategies are compared now.
+
+    Raises:
+        ArtifactError: The leaderboard in the folder cannot be read.
+        OptionError: `value` is none of the three.
+    """
     if isinstance(value, Comparison):
         return value
     if isinstance(value, (str, os.PathLike)):
@@ -213,6 +231,7 @@ def _compared(name: str, value: Any, model: Any, seed: int, options: Mapping[str
 
 
 def _common_metric(records: Mapping[str, Any]) -> str:
+    """Return the metric of all comparisons; different ones are an OptionError."""
     metrics = {record["metric"] for record in records.values()}
     if len(metrics) > 1:
         raise OptionError(
@@ -224,7 +243,11 @@ def _common_metric(records: Mapping[str, Any]) -> str:
 def _many_comparisons(
     records: Mapping[str, Any], metric: str, rope: float, seed: int, kept: Mapping[str, Comparison | None]
 ) -> ManyComparisons:
-    """Ranks and tests of the strategies that ran on all data sets, from the records of the comparisons."""
+    """Compute ranks and tests from the records of comparisons.
+
+    Only strategies that have a score on all data sets are included.
+    No such strategy is an OptionError. `kept` are the comparisons behind the records, None for a record alone.
+    """
     means = {name: _means(record, metric) for name, record in records.items()}
     every = list(dict.fromkeys(s for of_set in means.values() for s in of_set))
     common = [s for s in every if all(s in of_set for of_set in means.values())]
@@ -248,10 +271,15 @@ def _many_comparisons(
 
 
 def _was_cut_off(record: Mapping[str, Any], reference: str) -> bool:
+    """Return whether the training of the reference was cut off while it still improved."""
     return any(row["strategy"] == reference and row.get("cut_off") is True for row in record["rows"])
 
 
 def _means(record: Mapping[str, Any], metric: str) -> dict[str, float]:
+    """Return the mean score of each strategy in a record.
+
+    Strategies that failed or lack the metric are left out.
+    """
     rows = [row for row in record["rows"] if row["status"] == "ok"]
     means = {row["strategy"]: (row["scores"].get(metric) or {}).get("mean") for row in rows}
     return {name: value for name, value in means.items() if value is not None}
@@ -260,7 +288,11 @@ def _means(record: Mapping[str, Any], metric: str) -> dict[str, float]:
 def _signed_ranks(
     good: Array, table: Array, names: Sequence[str], reference: int, metric: str, rope: float, seed: int
 ) -> dict[str, SignedRank]:
-    """Each strategy against the reference; relative metrics in shares of the reference, data set by data set."""
+    """Return the signed-rank test of each strategy against the reference, by name.
+
+    `good` and `table` are float64 (data sets, strategies): goodness (higher is better) and scores. `reference` is a
+    column. Differences of relative metrics are divided by the score of the reference on the same data set.
+    """
     differences = good - good[:, [reference]]
     if METRICS[metric].relative:
         differences = differences / np.abs(table[:, [reference]])

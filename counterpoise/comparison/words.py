@@ -108,6 +108,7 @@ class Contrast(NamedTuple):
     def gap(self) -> str:
         """Return the difference first minus second in the metric's own unit, with its interval."""
         d, direction = self.difference, METRICS[self.metric].direction
+        # `difference` is above 0 if the first is better. For lower-is-better metrics, the sign is turned back.
         mean, low, high = (d.mean, d.low, d.high) if direction == "higher" else (-d.mean, -d.high, -d.low)
         what = f"difference in the distance to {direction}" if direction in ("one", "zero") else "difference"
         hint = ", lower is better" if direction == "lower" else ""
@@ -129,7 +130,10 @@ class Contrast(NamedTuple):
 
 
 def better(own: Contrast, p_adjusted: float, best: str, best_mean: float) -> Texts:
-    """The recommended strategy is significantly better than the baseline."""
+    """The recommended strategy is significantly better than the baseline.
+
+    `own` compares these two. `best` ranks first, and may be another strategy, with the mean `best_mean`.
+    """
     title, reference = strategy_title(own.first), strategy_name(own.second)
     top = (
         f"{title} also has the highest mean." if METRICS[own.metric].direction == "higher" else f"{title} ranks first."
@@ -181,7 +185,10 @@ def others_identical(metric: str, winner: str, mean: float) -> Texts:
 
 
 def others_worse(metric: str, winner: str, mean: float, losers: int) -> Texts:
-    """Every strategy that has other scores is significantly worse."""
+    """Every strategy that has other scores is significantly worse.
+
+    `losers` is the number of these strategies.
+    """
     count = "The other strategy is" if losers == 1 else f"All {losers} other strategies are"
     return Texts(
         f"{_keep(winner)}. {count.replace(f' {losers}', '') if losers > 1 else count} significantly worse.",
@@ -191,7 +198,10 @@ def others_worse(metric: str, winner: str, mean: float, losers: int) -> Texts:
 
 
 def equivalent(winner: str, top: Contrast, rivals: int) -> Texts:
-    """The recommended strategy and the others differ by less than matters; `top`: the best other against it."""
+    """The recommended strategy and the others make no practical difference.
+
+    `top` compares the best other strategy with the recommended one, `rivals` is the number of equivalent strategies.
+    """
     rest = (
         f" For each other equivalent strategy, this probability is at least {percent(CERTAIN)}." if rivals > 1 else ""
     )
@@ -204,7 +214,10 @@ def equivalent(winner: str, top: Contrast, rivals: int) -> Texts:
 
 
 def inconclusive(winner: str, reference: str, top: Contrast, next_step: str, p_adjusted: float) -> Texts:
-    """Nothing is significantly better than the simplest strategy, which is recommended."""
+    """Nothing is significantly better than the simplest strategy, which is recommended.
+
+    `top` compares the best other strategy with it, `p_adjusted` is the Holm-adjusted p-value of this comparison.
+    """
     none = "no strategy is significantly better"
     if winner != reference:
         none += f" than {strategy_name(reference)}"
@@ -294,7 +307,11 @@ def repeats_step(done: int, more: int | None, fixed: bool) -> str:
 
 
 def selection_caveat(among: int, nestable: bool, metric: str = "average_precision") -> str:
-    """Return the caveat about the score of the top-ranked strategy, if it is recommended."""
+    """Return the caveat that the recommended strategy was the best of several.
+
+    `among` is their number. For fewer than three, the text is "".
+    `nestable` adds the hint at `--nested`. `metric` determines whether a worse score is called lower or higher.
+    """
     if among < 3:
         return ""
     how_much = " Use `--nested` to estimate by how much." if nestable else ""
@@ -305,7 +322,10 @@ def selection_caveat(among: int, nestable: bool, metric: str = "average_precisio
 
 
 def nested_score(metric: str, mean: float, low: float, high: float) -> str:
-    """The score of the choice of a strategy."""
+    """Describe the score if the strategy is chosen again inside each fold.
+
+    `low` and `high` are the ends of its 95% interval.
+    """
     return (
         "If the strategy is chosen again inside each training fold (nested cross-validation), "
         f"{metric_name(metric)} is {number(mean)} (95% CI {number(low)} to {number(high)})."
@@ -313,12 +333,16 @@ def nested_score(metric: str, mean: float, low: float, high: float) -> str:
 
 
 def _keep(winner: str) -> str:
+    """Return "Keep the baseline" for the baseline, otherwise "Use" and the title."""
     name = strategy_name(winner)
     return f"Keep {name}" if name != strategy_title(winner) else f"Use {name}"
 
 
 def _own_and_top(winner: str, top: Contrast, clause: str = "") -> str:
-    """The recommended strategy's score, then the best other strategy compared with it."""
+    """Describe the recommended strategy's score, then the best other strategy.
+
+    `top` has the other strategy as its first and the recommended one as its second. `clause` follows the score.
+    """
     own = f"{capital(strategy_name(winner))} has {metric_name(top.metric)} {top.mean(1)}"
     first = strategy_title(top.first)
     own = f"{own}, and {clause}" if clause else own
@@ -333,6 +357,11 @@ def _doubt(top: Contrast, p_adjusted: float) -> str:
 
 
 def _holm(top: Contrast, p_adjusted: float) -> str:
+    """Explain why a probable difference is still not significant.
+
+    The text is "" if the difference is not probable enough.
+    A difference of at least `CERTAIN` probability can be insignificant because many strategies were compared.
+    """
     if not top.difference.right >= CERTAIN:
         return ""
     limit = number(1 - CERTAIN).rstrip("0")

@@ -35,6 +35,7 @@ def find_duplicates(x: Any) -> np.ndarray | None:
     if any(a.dtype.kind not in "biufcSU" for a in arrays):
         return None
     total = np.zeros(len(arrays[0]), dtype=np.uint64)
+    # The number of an input goes into the hash, because the same values may be in another input.
     for number, array in enumerate(arrays):
         total = _mix(total + np.uint64(number + 1)) ^ _hash_rows(array)
     return by_first_appearance(total)  # so that the numbers do not depend on the hash
@@ -56,6 +57,8 @@ def by_first_appearance(keys: np.ndarray) -> np.ndarray:
 def count_duplicates(duplicate_ids: np.ndarray, y: np.ndarray) -> tuple[int, int]:
     """Count (rows that repeat an earlier row, rows with a duplicate of another label).
 
+    `duplicate_ids` (N,) comes from `find_duplicates`. `y` has codes, int (N,), or sets of labels (N, L).
+
     Example:
         >>> count_duplicates(np.array([0, 0, 1, 0]), np.array([0, 0, 1, 1]))
         (2, 3)
@@ -73,7 +76,10 @@ def count_duplicates(duplicate_ids: np.ndarray, y: np.ndarray) -> tuple[int, int
 
 
 def _numbered(array: np.ndarray) -> np.ndarray:
-    """Text held as Python objects as numbers, equal for equal texts; anything else as it is."""
+    """Replace text that is stored as Python objects by numbers.
+
+    Equal texts get equal numbers. Other arrays stay unchanged.
+    """
     if array.dtype.kind != "O" or not all(isinstance(v, str) for v in array.ravel()):
         return array
     return np.unique(array, return_inverse=True)[1].reshape(array.shape)
@@ -89,9 +95,15 @@ def _hash_rows(array: Any) -> np.ndarray:
 
 
 def _hash_block(block: np.ndarray) -> np.ndarray:
+    """Return the hash of each row of a matrix (n, width), uint64 (n,).
+
+    The matrix may have any dtype without objects.
+    All NaN become one NaN, and -0.0 becomes 0.0. Each 8-byte word is mixed with a salt of its position.
+    """
     if block.dtype.kind in "fc":
         block = np.where(np.isnan(block), np.array(np.nan, block.dtype), block + block.dtype.type(0))
     raw = np.ascontiguousarray(block).view(np.uint8).reshape(len(block), -1)
+    # Zero bytes fill each row up to whole words of 8 bytes.
     spare = -raw.shape[1] % 8
     if spare:
         raw = np.pad(raw, ((0, 0), (0, spare)))

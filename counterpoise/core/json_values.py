@@ -22,6 +22,8 @@ def finite_or_none(value: float) -> float | None:
 def jsonable(value: Any) -> Any:
     """Return a value, and all values in it, as JSON has them.
 
+    Keys become text, arrays and sets become lists, and numbers that are not finite become None.
+
     Example:
         >>> jsonable({"a": np.float32(0.5), "b": (float("nan"), np.int64(3))})
         {'a': 0.5, 'b': [None, 3]}

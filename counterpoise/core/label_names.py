@@ -11,10 +11,13 @@ from typing import Any
 def find_label(label: Any, classes: Sequence[Any]) -> int | None:
     """Return the position of a label among classes: by value, text, text without case, or number.
 
+    These ways are tried in this order. A way counts only if exactly one class matches. None if no way does.
+
     Example:
         >>> find_label("1", (0, 1)), find_label("TRUE", (False, True)), find_label("2", (0, 1))
         (1, 1, None)
     """
+    # By value, True is not 1. The later ways compare text and numbers.
     ways: tuple[Any, ...] = (lambda v: (type(v) is bool, v), str, _shape_free, _as_number)
     for way in ways:
         wanted = way(label)
@@ -29,7 +32,9 @@ _MISSING = frozenset(("-", "--", ".", "?", "n/a", "n.a.", "#n/a", "<na>", "nan",
 
 
 def look_alikes(classes: Sequence[Any], name: str = "y") -> str | None:
-    """Return a sentence about classes that differ in case, blanks or accent encoding alone.
+    """Return a sentence about classes that look alike, or None.
+
+    They differ only in case, blanks or the encoding of accents.
 
     Example:
         >>> look_alikes(["ill", "Ill ", "well"])
@@ -52,7 +57,9 @@ def look_alikes(classes: Sequence[Any], name: str = "y") -> str | None:
 
 
 def stand_in(classes: Sequence[Any], name: str = "y") -> str | None:
-    """Return a sentence about a class that may stand for a missing label; of two classes, none does.
+    """Return a sentence about a class that may mean a missing label, or None.
+
+    Two classes are both taken as they are, and so is "-" next to "+".
 
     Example:
         >>> stand_in(["ill", "n/a", "well"])
@@ -87,7 +94,11 @@ def doubts(classes: Sequence[Any], name: str = "y") -> list[str]:
 
 
 def _difference(alike: Sequence[str]) -> tuple[Callable[[str], str], str]:
-    """How to show labels that look alike, and in what they differ."""
+    """Return the function that shows labels that look alike.
+
+    It is `repr`, or `ascii` if the difference is invisible.
+    The second value says in words what differs.
+    """
     if len(set(map(composed, alike))) == 1:
         return ascii, "in how accents are encoded"
     if len({" ".join(label.split()).casefold() for label in alike}) == 1:
@@ -96,17 +107,26 @@ def _difference(alike: Sequence[str]) -> tuple[Callable[[str], str], str]:
 
 
 def _shape_free(label: Any) -> str:
+    """Return a label as text in one form, to compare it with others.
+
+    Case, extra blanks, invisible characters and the encoding of letters do not count.
+    """
     letters = unicodedata.normalize("NFKC", composed(label))
     visible = "".join(c for c in letters if unicodedata.category(c) != "Cf")
     return " ".join(visible.split()).casefold()
 
 
 def composed(label: Any) -> str:
-    """Text in which each accented letter is one character: systems write them in two ways."""
+    """Return a label as text in which each accented letter is one character.
+
+    This is the Unicode form NFC.
+    Some systems write such a letter as two characters, the letter and its accent.
+    """
     return unicodedata.normalize("NFC", str(label))
 
 
 def _as_number(label: Any) -> float | None:
+    """Return a label as float, or None if it is not a number."""
     try:
         return float(label)
     except (TypeError, ValueError):

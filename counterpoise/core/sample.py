@@ -35,7 +35,10 @@ class ElementSample:
     weights: Array
 
     def of_outputs(self, outputs: Array, rows: Array) -> Array:
-        """Return what a network puts out for the sampled elements, (n, k, units), of its outputs (n, ..., units).
+        """Return the outputs of a network for the sampled elements, (n, k, units).
+
+        `outputs` (n, ..., units) are those for all elements.
+        `rows` int (n,) are the positions in this sample of the rows that the outputs are for.
 
         Example:
             >>> sample = draw_sample(np.array([[0, 0, 1]], np.int8), 2)
@@ -47,7 +50,9 @@ class ElementSample:
 
 
 def draw_sample(y: Array, n_classes: int, *, size: int | None = None) -> ElementSample:
-    """Draw elements of each row, the same for equal labels at the same place.
+    """Draw elements of each row at random; the seed of a row depends only on its position.
+
+    All elements are kept if a row has at most k.
 
     Args:
         y: int (N, ...), class code of each element; below 0: it does not count.
@@ -81,7 +86,10 @@ def draw_sample(y: Array, n_classes: int, *, size: int | None = None) -> Element
 
 
 def _places(counts: Array, k: int) -> Array:
-    """How many of the k places each class gets: the smallest first, an equal share of what is left at most."""
+    """Divide k places among classes with these counts of elements, int64 (C,).
+
+    The class with the fewest elements goes first. Each gets at most an equal share of the places that are left.
+    """
     places, left = np.zeros(len(counts), np.int64), k
     order = np.argsort(counts, kind="stable")
     for rank, code in enumerate(order):

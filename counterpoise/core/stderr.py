@@ -10,7 +10,10 @@ from contextlib import contextmanager
 
 @contextmanager
 def no_stderr() -> Iterator[None]:
-    """Discard what libraries write to file descriptor 2."""
+    """Discard what this process writes to file descriptor 2 in the block.
+
+    C libraries write to it, too.
+    """
     sys.stderr.flush()
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:

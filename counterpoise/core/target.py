@@ -66,7 +66,10 @@ class Problem:
         return decision[self.rows] if self.index is None else decision[self.rows, self.index]
 
     def over_all_rows(self, proba: Array) -> tuple[Array, Array, Array | None]:
-        """Codes, probabilities (N, C) and weights of all rows; those that take no part have code 0 and weight 0."""
+        """Return codes (N,), probabilities (N, C) and weights (N,) or None of all rows.
+
+        Rows that take no part have code 0 and weight 0. The weights are None if all rows take part.
+        """
         if len(self.rows) == len(proba):
             return self.y, self.proba(proba), None
         y, weights = np.zeros(len(proba), self.y.dtype), np.zeros(len(proba))
@@ -74,12 +77,18 @@ class Problem:
         return y, replace(self, rows=np.arange(len(proba))).proba(proba), weights
 
     def of_rows(self, values: Array | None) -> Array | None:
-        """Values (N, ...) that belong to rows, such as weights or groups, as (n, ...)."""
+        """Return values (N, ...) that belong to rows as (n, ...); None stays None.
+
+        Such values are weights or groups.
+        """
         return None if values is None else values[self.rows]
 
     @property
     def row_groups(self) -> Array | None:
-        """Which of the n belong together, (n,), where they are parts of rows; None: each is a row."""
+        """Return the row of each of the n elements, (n,), as a number.
+
+        None means that each of the n is a row.
+        """
         return None
 
     def of_whole(self, values: Array) -> Array:
@@ -153,7 +162,7 @@ class Target(Protocol):
     def counts(self, y: Array, n: int, weights: Array | None = None) -> Array:
         """Rows of each class, int64 (C,); or of each label without and with it, (L, 2); with weights their sums.
 
-        Weights are (N,), and of several labels also (N, L); what has no label counts nowhere.
+        Weights are (N,), and of several labels also (N, L). A label that is not known is not counted.
         """
         ...
 
@@ -178,7 +187,10 @@ class Target(Protocol):
         ...
 
     def labeled(self, log_p: Array, y: Array, weights: Array | None = None) -> tuple[Array, Array, Array | None]:
-        """Log-probabilities, labels and weights of all that has a label, one after the other."""
+        """Return log-probabilities, labels and weights of the rows that have all labels.
+
+        Of a class per element, they are those of the elements with a label, one after the other.
+        """
         ...
 
     def plan(self, make: Callable[..., Any], y: Array, n: int, sample_weight: Array | None) -> Any:

@@ -37,7 +37,10 @@ class LeftOut:
     headers: int = 0
 
     def notes(self, name: str) -> list[str]:
-        """A sentence for each reason."""
+        """Return sentences about the lines that were left out.
+
+        There is one for each reason, with the number of lines of the file `name`.
+        """
         reasons = {
             "because they are not UTF-8": self.not_utf8,
             "because they have a wrong number of fields": self.wrong_width,
@@ -73,7 +76,11 @@ class Block:
         return len(self.ends)
 
     def frame(self, columns: Sequence[str] | None = None) -> pl.DataFrame:
-        """Some columns (None: all) as text, as it is written; null for empty fields."""
+        """Return these columns (None: all) as text, exactly as in the file; empty fields are null.
+
+        Raises:
+            DataError: polars cannot parse the rows, or finds another number of rows than there are.
+        """
         header = {name: index for index, name in enumerate(self.layout.header)}
         indexes = [header[name] for name in columns or header]
         where = f"{self.layout.name}, line {self.line} and the {len(self):,} rows from there"
@@ -115,7 +122,11 @@ def csv_blocks(
 
 
 def _blocks(handle: BinaryIO, layout: Layout, rest: bytes, skip_bad: bool, left_out: LeftOut) -> Iterator[Block]:
-    """Read on until the end: whole rows in blocks, what is left of one begins the next."""
+    """Yield blocks of whole rows until the file ends.
+
+    `rest` holds the bytes after the header that were read already. A row that is cut off at the end of what was read
+    begins the next block. Lines that are left out are counted in `left_out`.
+    """
     line, ended, size = layout.lines + 1, False, BLOCK
     while not ended:
         more = handle.read(size)
@@ -135,7 +146,10 @@ def _blocks(handle: BinaryIO, layout: Layout, rest: bytes, skip_bad: bool, left_
 
 
 def _decodable(raw: bytes, name: str, line: int, skip_bad: bool) -> tuple[bytes, int]:
-    """The lines that are UTF-8, and how many are not."""
+    """Return the lines that are UTF-8, and the number of the others.
+
+    Without `skip_bad`, a line that is not UTF-8 is a DataError.
+    """
     try:
         if not raw.isascii():
             raw.decode("utf-8")
@@ -149,6 +163,7 @@ def _decodable(raw: bytes, name: str, line: int, skip_bad: bool) -> tuple[bytes,
 
 
 def _is_utf8(line: bytes) -> bool:
+    """Return whether a line is valid UTF-8."""
     try:
         line.decode("utf-8")
     except UnicodeDecodeError:
@@ -157,7 +172,12 @@ def _is_utf8(line: bytes) -> bool:
 
 
 def _regular(raw: bytes, layout: Layout, line: int, last: bool) -> Block | None:
-    """The rows, where each line surely is one: as many separators as the header, counted outside quotes, none blank."""
+    """Return the rows if each line surely is one row, otherwise None.
+
+    This way is faster than Python's reader.
+    It is sure if each line has as many separators outside quotation marks as the header, none is blank, and no line
+    may repeat the header. `last` means that the file ends with `raw`. `line` is the number of the first line.
+    """
     if _has_header(raw, layout):
         return None
     data = np.frombuffer(raw.rstrip(b"\r\n") + b"\n" if last else raw, dtype=np.uint8)
@@ -174,6 +194,7 @@ def _regular(raw: bytes, layout: Layout, line: int, last: bool) -> Block | None:
         return None
     lengths = np.diff(ends, prepend=-1)
     width = len(layout.header)
+    # A blank line has 1 or 2 bytes with its end. In a single column, a line of 2 bytes may also hold a value.
     if (lengths <= 2).any() if width > 1 else (lengths == 1).any():
         return None
     separators = data == ord(layout.separator)
@@ -190,7 +211,10 @@ def _regular(raw: bytes, layout: Layout, line: int, last: bool) -> Block | None:
 
 
 def _has_header(raw: bytes, layout: Layout) -> bool:
-    """Whether a line may repeat the header, as in files that were joined; one column may contain its own name."""
+    """Return whether a line may repeat the header, as in files that were joined.
+
+    False for a single column, because a value may equal the name of the column.
+    """
     line = layout.header_line
     return len(layout.header) > 1 and (raw.startswith(line) or b"\n" + line in raw)
 
@@ -205,7 +229,11 @@ def _well_placed(data: Array, quotes: Array, separator: int) -> bool:
 
 
 def _looked_at(raw: bytes, layout: Layout, line: int, last: bool, skip_bad: bool, left_out: LeftOut) -> Block:
-    """The rows as Python's reader finds them; the last one may go on in what was not read yet."""
+    """Return the rows as Python's CSV reader finds them; used where `_regular` is not sure.
+
+    If the file does not end here (`last` is False), the last row may be incomplete and is left for the next block.
+    Repeated headers and rows of a wrong width are a DataError, or with `skip_bad` are counted in `left_out`.
+    """
     lines = lines_of(raw.decode("utf-8"))
     reader, width = csv_reader(lines, layout.separator), len(layout.header)
     rows: list[tuple[int, int, list[str]]] = []  # first line, line after the last, fields

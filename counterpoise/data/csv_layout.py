@@ -59,18 +59,24 @@ class Layout:
 
     @property
     def header_line(self) -> bytes:
-        """The header as it is written; its last line where quotation marks make it longer."""
+        """Return the header in bytes, as written.
+
+        If a quoted name contains a line break, it is only the last line of the header.
+        """
         return self.head.splitlines()[-1].removeprefix(_BOM)
 
 
 def csv_reader(lines: Iterable[str], separator: str) -> csv._reader:  # type: ignore[name-defined]
-    """`csv.reader` for fields of any length."""
+    """Return a `csv.reader` for fields of nearly any length (1 GiB).
+
+    This limit holds for the whole process.
+    """
     csv.field_size_limit(1 << 30)
     return csv.reader(lines, delimiter=separator)
 
 
 def read_layout(handle: BinaryIO, name: str) -> tuple[Layout, bytes]:
-    """Read the beginning of a file: its layout, and what was read beyond the header.
+    """Read the beginning of a file: its layout, and the bytes after the header.
 
     Raises:
         DataError: Empty, not CSV, not UTF-8, or without an end of its header.
@@ -90,7 +96,10 @@ def read_layout(handle: BinaryIO, name: str) -> tuple[Layout, bytes]:
 
 
 def _layout(raw: bytes, name: str, ended: bool) -> Layout | None:
-    """The layout, or None where more of the file is needed."""
+    """Return the layout by the first bytes of a file, or None if more bytes are needed.
+
+    `ended` means that `raw` is the whole file. Files that are empty, in another format or not UTF-8 are a DataError.
+    """
     _check_format(raw, name)
     if not raw.strip():
         if ended:
@@ -108,6 +117,7 @@ def _layout(raw: bytes, name: str, ended: bool) -> Layout | None:
     except csv.Error as fault:
         raise DataError(f"{name}, line {above + 1}: the header cannot be read ({fault}).") from None
     count = above + reader.line_num
+    # The header may be cut off, or continue in a quoted field, if it ends where the bytes end.
     if count == len(lines) and not ended:
         return None
     head = "".join(lines[:count]).encode("utf-8", "surrogateescape")
@@ -129,7 +139,7 @@ def lines_of(text: str) -> list[str]:
 
 
 def _check_format(raw: bytes, name: str) -> None:
-    """Refuse what is named CSV and is something else, by how it begins."""
+    """Raise a DataError if a file begins like another format or like UTF-16 text."""
     for beginning, what in _FOREIGN.items():
         if re.match(beginning, raw[:200], re.IGNORECASE):
             raise DataError(f"{name} contains {what}, not CSV text with a header line.")
@@ -138,6 +148,7 @@ def _check_format(raw: bytes, name: str) -> None:
 
 
 def _check_decoded(head: bytes, name: str) -> None:
+    """Raise a DataError that names the first byte and line that is not UTF-8."""
     try:
         head.decode("utf-8")
     except UnicodeDecodeError as fault:
@@ -153,7 +164,11 @@ def not_utf8(name: str, byte: int, line: int) -> DataError:
 
 
 def _above_header(lines: Sequence[str], ended: bool) -> int | None:
-    """How many lines stand above the header: blank ones and comments; a header may begin with # itself."""
+    """Return how many blank lines and comments stand above the header.
+
+    It is None if more lines are needed.
+    The last comment is itself the header if `_is_header` says so, as in "#chrom,pos".
+    """
     known = [i for i, line in enumerate(lines) if line.strip()]
     first = next((i for i in known if not _is_comment(lines[i])), known[0] if ended else None)
     if first and _is_comment(lines[first - 1]) and _is_header(lines[first - 1], lines[first]):
@@ -173,6 +188,11 @@ def _is_header(comment: str, line: str) -> bool:
 
 
 def _separator(header: str, row: str) -> str:
+    """Return the separator, by the header and the first row.
+
+    It is a comma if none occurs (see `Layout.separator`).
+    The best one occurs equally often in both lines, and most often. Text in quotation marks does not count.
+    """
     counts = {s: [_QUOTED.sub("", line).count(s) for line in (header, row)] for s in ",\t;|"}
     consistent = {s: (above == below, above if above == below else 0) for s, (above, below) in counts.items() if above}
     return max(consistent, key=consistent.__getitem__, default=",")

@@ -19,7 +19,7 @@ FLIPS = {"horizontal": (2,), "vertical": (1,), "both": (1, 2)}
 
 
 def check_sides(size: Any) -> tuple[int, int]:
-    """(height, width) of `size`, which is pixels of the side or both of them.
+    """Return (height, width) in pixels; `size` is one number for both, or a pair.
 
     Raises:
         OptionError: it is neither.
@@ -32,7 +32,7 @@ def check_sides(size: Any) -> tuple[int, int]:
 
 
 def check_span(range: Any) -> Range | None:
-    """(low, high) as floats; None stays None.
+    """Return a range of stored values as (low, high) floats; None stays None.
 
     Raises:
         OptionError: not two finite numbers, the first one the lower.
@@ -53,7 +53,7 @@ def check_span(range: Any) -> Range | None:
 
 
 def check_flip(flip: Any) -> str | None:
-    """A name of `FLIPS`; None stays None.
+    """Return the name of a flip, a key of `FLIPS`; None stays None.
 
     Raises:
         OptionError: something else.
@@ -62,7 +62,7 @@ def check_flip(flip: Any) -> str | None:
 
 
 def check_contrast(contrast: Any) -> float:
-    """The largest change of contrast, as a share; None is 0.
+    """Return the largest relative change of contrast, 0.2 for 20%; None becomes 0.
 
     Raises:
         OptionError: not a number from 0 to below 1.

@@ -44,7 +44,8 @@ class MaskedFiles:
     ) -> tuple[RowMetadata, tuple[tuple[str, str], ...], list[str]]:
         """Read the masks of sound images: their metadata, masks that are bad, and sentences for the user.
 
-        The images of bad masks have no pixel that counts.
+        `good` are the paths of the images that could be read; their order is the order of the rows. `size` and `aspect`
+        are the form that masks are brought to. The images of bad masks have no pixel that counts.
 
         Raises:
             DataError: masks that cannot be used, if not skipped; all of them are named at once.
@@ -113,6 +114,10 @@ def masked_files(
 
 
 def _pairs(folders: MaskFolders, skip_bad: bool) -> tuple[dict[str, str], list[str]]:
+    """Return image -> mask for the files of two folders, and sentences for the user.
+
+    The folder of the masks may be inside that of the images, whose list then leaves it out.
+    """
     inside = folders.masks.resolve()
     images = [path for path in files_below(folders.images) if inside not in Path(path).resolve().parents]
     if not images:
@@ -121,7 +126,10 @@ def _pairs(folders: MaskFolders, skip_bad: bool) -> tuple[dict[str, str], list[s
 
 
 def image_sides(path: str) -> tuple[int, int]:
-    """Height and width of an image, as it is seen; of most formats without decoding it."""
+    """Return height and width of an image as it is displayed.
+
+    Most formats need not be decoded for this.
+    """
     if dicom.is_dicom(path):
         height, width = dicom.read(path).values.shape[:2]
         return int(height), int(width)
@@ -130,6 +138,10 @@ def image_sides(path: str) -> tuple[int, int]:
 
 
 def _values(ignore: Any) -> tuple[int, ...]:
+    """Return the mask values to ignore as a tuple of ints.
+
+    A value that is not a whole number is an OptionError.
+    """
     values = tuple(ignore) if isinstance(ignore, (list, tuple, set, frozenset)) else (ignore,)
     if any(isinstance(value, (bool, str)) or value != int(value) for value in values):
         raise OptionError(f"ignore= is {ignore!r}. Expected a value of mask pixels to ignore, such as 255.")

@@ -30,7 +30,10 @@ def read_numbers(text: pl.Series, asked: bool = False) -> Read:
 
 
 def read_clean_numbers(known: pl.Series, asked: bool = False) -> Read:
-    """Read numbers as `read_numbers`, from text that was cleaned (see `cells.clean`)."""
+    """Read numbers as `read_numbers`, from text that was cleaned (see `cells.clean`).
+
+    The result has no values if the column is not numeric. `asked` also reads codes that begin with 0.
+    """
     known = western_digits(known)
     if known.null_count() == len(known) or (has_codes(known) and not asked):
         return Read()

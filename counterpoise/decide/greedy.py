@@ -48,6 +48,7 @@ def greedy_weights(
         ranked = average_precision(labels, proba, sample_weight=w)
         return ranked, -log_loss(labels, proba, sample_weight=w)
 
+    # Sum of the chosen probabilities, members in the order chosen, and the best score with its number of steps.
     total, path, best = np.zeros_like(probas[0]), list[int](), ((-np.inf, -np.inf), 0)
     while len(path) < rounds and len(path) - best[1] < max(1, patience):
         scores = [score((total + proba) / (len(path) + 1)) for proba in probas]

@@ -48,10 +48,10 @@ def guard(record: DiagnosisRecord) -> tuple[Check, ...]:
 
 
 def refuse(checks: Sequence[Check]) -> None:
-    """Raise unless no check asks for a look.
+    """Raise a LeakError if a check has the status "look".
 
     Raises:
-        LeakError: naming every finding that does.
+        LeakError: At least one has; the message contains all of them with their actions.
     """
     bad = [f"{c.name}: {c.finding} {c.action}" for c in checks if c.status == "look"]
     if bad:
@@ -59,7 +59,7 @@ def refuse(checks: Sequence[Check]) -> None:
 
 
 def _target_like(r: DiagnosisRecord) -> Check:
-    """Columns that alone separate the classes as the label would."""
+    """Check for columns that alone separate the classes almost perfectly, by their ROC AUC."""
     name = COLUMNS
     if r.leaks is None:
         return Check(name, "clear", "The data are neither a table nor a flat array, so there are no columns.", "")
@@ -71,6 +71,7 @@ def _target_like(r: DiagnosisRecord) -> Check:
 
 
 def _identifiers(r: DiagnosisRecord) -> Check:
+    """Report the columns that were left out because they look like identifiers."""
     columns = [column for column, why in r.excluded.items() if "identifier" in why]
     if not columns:
         return Check("identifiers", "clear", "No column looks like an identifier.", "")
@@ -79,6 +80,7 @@ def _identifiers(r: DiagnosisRecord) -> Check:
 
 
 def _repeats(r: DiagnosisRecord) -> Check:
+    """Check for rows with equal features; more than 1% that are not kept together need a look."""
     name = REPEATS
     if r.duplicates is None:
         return Check(name, "unknown", "Counterpoise cannot check these rows for duplicates.", "")
@@ -95,6 +97,10 @@ def _repeats(r: DiagnosisRecord) -> Check:
 
 
 def _nearly_equal(r: DiagnosisRecord) -> Check:
+    """Check for near-duplicates that are not equal rows.
+
+    Those that are not kept together need a look.
+    """
     name = "near-duplicates"
     if r.near is None:
         return Check(name, "unknown", "This check is for images and texts only.", "")
@@ -110,6 +116,7 @@ def _nearly_equal(r: DiagnosisRecord) -> Check:
 
 
 def _groups(r: DiagnosisRecord) -> Check:
+    """Report whether groups were given, which folds never divide."""
     if r.groups is None:
         what = "If several rows belong to one person, machine, or document, pass groups=."
         return Check("groups", "unknown", "No groups were given.", what)
@@ -117,6 +124,7 @@ def _groups(r: DiagnosisRecord) -> Check:
 
 
 def _time(r: DiagnosisRecord) -> Check:
+    """Report whether times were given, which make folds test on later rows."""
     if not r.time:
         what = "If the model will predict cases that are later than the training cases, pass time=."
         return Check("time", "unknown", "No time was given, so the folds are drawn at random.", what)
@@ -126,11 +134,13 @@ def _time(r: DiagnosisRecord) -> Check:
 
 
 def _resampling(r: DiagnosisRecord) -> Check:
+    """State how resampling avoids leakage; the same for all data."""
     what = "Resampling, weights, synthetic rows, scaling, and categories use the training rows of each fold only."
     return Check("resampling", "handled", "Resampling is done only inside training folds.", what)
 
 
 def _thresholds(r: DiagnosisRecord) -> Check:
+    """State how thresholds avoid leakage; the same for all data."""
     what = "The correction and the threshold of a fold are fitted on the other folds, never on its test rows."
     return Check("thresholds", "handled", "Thresholds are never tuned on test rows.", what)
 

@@ -17,7 +17,10 @@ Array = np.ndarray
 
 
 def first_steps(job: Job) -> int:
-    """Return the most steps of the first stage of a deferred plan, in whole rounds; 0 without stages.
+    """Return the maximum number of steps of the first stage of a deferred plan.
+
+    It is 0 for a plan without stages.
+    The number is rounded down to whole rounds, except if it is less than one round.
 
     Example:
         >>> from counterpoise.core.job import Limits
@@ -38,6 +41,7 @@ class Stage:
     def __init__(self, plan: Plan, batch_size: int, seed: int) -> None:
         self.plan, self.batch_size, self.seed = plan, batch_size, seed
         self.steps_per_epoch = -(-len(plan) // batch_size)
+        # The epoch that was drawn last, its positions, and their weights; -1: no epoch yet.
         self._number, self._drawn, self._weights = -1, np.empty(0, np.int64), np.empty(0, np.float32)
 
     def epoch(self, number: int) -> Array:
@@ -54,6 +58,7 @@ class Stage:
         """
         epoch, batch = divmod(start, self.steps_per_epoch)
         span = slice(batch * self.batch_size, (batch + steps) * self.batch_size)
+        # `epoch` is called first, because it also sets `_weights`.
         return self.epoch(epoch)[span], self._weights[span]
 
     def rows_seen(self, steps: int) -> int:

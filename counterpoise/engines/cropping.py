@@ -20,7 +20,10 @@ Array = np.ndarray
 
 
 def on_crops(model: keras.Model, job: Job) -> keras.Model:
-    """A compiled network on parts of its images; layers, weights, optimizer and loss are the same.
+    """Return a compiled network for training on crops.
+
+    Its inputs have about half the height and width.
+    It shares layers and weights with `model`, and has the same optimizer and loss.
 
     Raises:
         ModelError: The network takes images of one size alone, or its loss has no value per pixel.
@@ -48,12 +51,17 @@ class CropBatches(keras.utils.PyDataset):
         self._number, self._drawn = -1, self.plan.drawn(0, self._seed)
 
     def __getitem__(self, index: int) -> tuple[Any, Array, Array]:
+        """Return batch `index`: crops, their codes, and weights float32 (B, *size).
+
+        Batches are counted from step `start`.
+        """
         epoch, batch = divmod(self.start + index, self.order.steps_per_epoch)
         if epoch != self._number:
             self._number, self._drawn = epoch, self.plan.drawn(epoch, self._seed)
         first = batch * self.job.limits.batch_size
         image, corner = (column[first : first + self.job.limits.batch_size] for column in self._drawn)
         rows, size = self.job.train[image], self.plan.size
+        # One axis of length 1 for each side of a crop, so that a row's weight multiplies all of its pixels.
         user = self._weights[image].reshape(-1, *[1] * len(size))
         x, y = cut(take(self.examples.x, rows), corner, size), cut(self.examples.y[rows], corner, size)
         return x, y, self.plan.weights(image, corner) * user

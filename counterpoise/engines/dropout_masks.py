@@ -60,7 +60,11 @@ class DropoutMasks:
         self._uses = Counter(id(draw.layer) for draw in self.draws)
 
     def drawn(self, rows: Any, steps: Any) -> list[Any]:
-        """The masks of the first `steps` lines of `rows` (k, B), bool (k, ...) each; the generators move on."""
+        """Draw the masks of the first `steps` steps; the generators of the layers move on.
+
+        `rows`, int (k, B), has a line of row numbers for each step.
+        The result has a bool tensor (k, ...) for each of `draws`.
+        """
         if not self.draws:
             return []
 
@@ -75,7 +79,10 @@ class DropoutMasks:
 
     @contextmanager
     def given(self, masks: Sequence[Any]) -> Iterator[None]:
-        """Inside, the network is called once and its dropout takes these masks of one step."""
+        """Let the dropout layers use these masks of one step.
+
+        The block calls the network once.
+        """
         left = iter(masks)
 
         def call(layer: Any, inputs: Any) -> Any:
@@ -92,7 +99,11 @@ class DropoutMasks:
         return tf.random.stateless_uniform(draw.shape_for(rows), seed) >= draw.layer.rate
 
     def _trial_draws(self, model: keras.Model, x: Any) -> list[Draw]:
-        """What each dropout layer draws in one pass, found by tracing the model; none if a shape is not known."""
+        """Return what each dropout layer draws in one pass.
+
+        The shapes are found by tracing the model with `TRIAL_ROWS` rows.
+        An axis that is a multiple of this number is a multiple of the batch. Empty if a shape is unknown.
+        """
         draws: list[Draw] = []
         seen = Counter[int]()
 
@@ -111,14 +122,20 @@ class DropoutMasks:
 
 
 def _later(layer: keras.layers.Dropout, draws: Any) -> Any:
-    """The state of a layer's generator after so many draws."""
+    """Return the state of a layer's generator after this number of further draws.
+
+    The second number of a state counts the draws.
+    """
     state = layer.seed_generator.state.value
     return state + tf.cast(tf.stack([tf.constant(0), draws]), state.dtype)
 
 
 @contextmanager
 def _calls(layers: Sequence[Any], call: Callable[[Any, Any], Any]) -> Iterator[None]:
-    """Inside, these layers do `call(layer, inputs)` where they train, and nothing else."""
+    """In the block, these layers do nothing but `call(layer, inputs)` in training.
+
+    Otherwise they return their inputs.
+    """
 
     def called(layer: Any) -> Callable[..., Any]:
         return lambda inputs, training=False: call(layer, inputs) if training else inputs
@@ -133,7 +150,10 @@ def _calls(layers: Sequence[Any], call: Callable[[Any, Any], Any]) -> Iterator[N
 
 
 def _lengthened(masks: Any, rows: Any) -> Any:
-    """Masks with as many lines as `rows`, where that number is fixed; those behind are never used."""
+    """Fill masks up to as many lines as `rows` has, if that number is fixed.
+
+    The added lines are never used.
+    """
     if rows.shape[0] is None:
         return masks
     masks = tf.pad(masks, [[0, rows.shape[0] - tf.shape(masks)[0]], *[[0, 0]] * (masks.shape.rank - 1)])

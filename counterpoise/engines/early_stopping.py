@@ -113,8 +113,9 @@ class Stopper:
 
     @property
     def late_gain(self) -> tuple[float, float] | None:
-        """The decrease of the early-stopping loss in the last fifth of the steps, and its paired standard error.
+        """Return how much the early-stopping loss fell in the last fifth of the steps.
 
+        The second number is the paired standard error.
         (0, 0) where patience ended the training. None where that is not known: there are no stopping rows, no round
         ended before the last fifth, or the learning rate fell to 0 by then, so that nothing moved any more.
         """
@@ -127,14 +128,19 @@ class Stopper:
         return float(gained.mean()), float(error)
 
     def enter(self, steps: int, loss: float) -> None:
-        """Record the steps and the mean loss at the end of a round."""
+        """Record the steps and the mean training loss at the end of a round.
+
+        Call it before `improved`, which reads `steps`.
+        """
         self.steps = steps
         self.history["step"].append(float(steps))
         self.history["loss"].append(float(loss))
 
     def improved(self, logits: Array) -> bool:
-        """Return whether this round is the best so far, by the logits of the early-stopping rows; may set `over`.
+        """Return whether this round is the best so far.
 
+        `logits` (S, units) are those of the early-stopping rows.
+        May set `over` and `turned`, and updates `rate` and `history`. Call it once per round, after `enter`.
         Without stopping rows every round is, being the last.
         """
         better = self._improved(logits)
@@ -143,7 +149,11 @@ class Stopper:
         return better
 
     def _improved(self, logits: Array) -> bool:
-        """Whether this round is the best; notes whether training is over, turns to new weights, or slows down."""
+        """Return whether this round is the best.
+
+        Set `over`, `turned` and how often the learning rate was halved.
+        If the first stage ends, the best score is forgotten, because only rounds of the last stage count.
+        """
         if not len(self.y):
             self.best_step = self.steps
             return True
@@ -163,7 +173,10 @@ class Stopper:
         return better
 
     def _score(self, logits: Array) -> Score:
-        """The mean score of the last rounds, this one included."""
+        """Return the mean score of the last `smoothing` rounds, this one included.
+
+        Its losses are noted in `history`.
+        """
         log_p = self.objective.stopping_log_p(logits, self.y, self.weights)
         self.history["stop_loss"].append(self.objective.target.log_loss(log_p, self.y, self.weights))
         for name, value in self.metrics(log_p, self.y, self.weights).items() if self.metrics else ():
@@ -175,16 +188,21 @@ class Stopper:
         return Score.mean(self._last)
 
     def _better(self, score: Score) -> bool:
-        """Note a score if it is the best so far. One that is not a number never is."""
+        """Return whether a score is the best so far, and note it if so.
+
+        A score that is not finite never is the best.
+        Rounds before `min_steps` are noted by their step only, so that the next round always beats them.
+        """
         if not np.isfinite(score.losses).all():
             return False
         better = self.best is None or score.beats(self.best, self.limits.margin)
         if better:
-            # Before `least` a round is kept only until the next one comes.
+            # Before `min_steps` a round is kept only until the next one comes.
             self.best, self.best_step = None if self.steps < self.limits.min_steps else score, self.steps
         return better
 
     def _note_recall(self, logits: Array) -> None:
+        """Append the recall of each class on the stopping rows to `history`."""
         with np.errstate(invalid="ignore"):  # of a training that diverged
             log_p = self.objective.target.log_p(logits, self.objective.log_shift)
         for code, recall in self.objective.target.recalls(log_p, self.y, self.weights).items():

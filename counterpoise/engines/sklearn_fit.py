@@ -34,7 +34,9 @@ IDLE = ("n_jobs", "verbose", "verbosity")
 
 
 def content(value: Any) -> Any:
-    """The settings of an estimator or a parameter, as plain values whose `repr` is the same on every machine.
+    """Return the settings of an estimator or a parameter as plain values.
+
+    Their `repr` is the same on every machine. Parameters that do not change the fit (`IDLE`) are left out.
 
     Example:
         >>> from sklearn.naive_bayes import GaussianNB
@@ -81,15 +83,18 @@ class ExternalModel:
         return repr(content(self.estimator))
 
     def limits(self, given: Limits, steps: int | None, early_stopping: bool) -> Limits:
+        """Return limits of rounds of one step; `steps` is the number of steps, 1 if it is None."""
         return replace(given, steps=steps or 1, round_steps=1)
 
     def to_keras(self, weights: tuple[Any, ...], examples: Examples) -> None:
+        """Return None, because an external model cannot become a Keras model."""
         return None
 
 
 def train_estimator(job: Job, examples: Examples, model: ExternalModel) -> Member:
-    """Fit a clone of an estimator on a job's training rows; a member without weights, with what it predicted.
+    """Fit a clone of an estimator on a job's training rows.
 
+    The member that is returned has predictions, but no weights.
     Whatever the estimator raises becomes the member's `error`; the other models go on.
     """
     use("scikit-learn")
@@ -116,14 +121,21 @@ def train_estimator(job: Job, examples: Examples, model: ExternalModel) -> Membe
 
 
 def failed_member(job: Job, error: Exception) -> Member:
-    """The member of a training that raised."""
+    """Return the member of a training that raised.
+
+    Its `error` contains the text, and its logits are empty.
+    """
     nothing = np.empty((0, len(job.plan.classes)), np.float32)
     shift, text = job.plan.log_shift, error_text(error)
     return Member(job.id, (), nothing, nothing, shift, 0, 0, 0, 0.0, engine="external", error=text)
 
 
 def _fitted(job: Job, examples: Examples, given: Any) -> tuple[Array, Array, int, int]:
-    """Log-probabilities of the score rows and of the stopping rows, rounds taken, rows fitted."""
+    """Fit a clone of an estimator, and predict.
+
+    Return scores, stopping scores, the number of rounds, and the number of rows drawn.
+    The scores are those of `_log_proba`, of the score rows and of the stopping rows of the job.
+    """
     from sklearn.base import clone
     from sklearn.utils import get_tags
     from threadpoolctl import threadpool_limits
@@ -147,18 +159,25 @@ def _fitted(job: Job, examples: Examples, given: Any) -> tuple[Array, Array, int
 
 
 def _seed(estimator: Any, job: Job) -> None:
-    """Seeds by place for what is random in it, unless the user fixed them."""
+    """Set every random state that the user left as None, also of parts.
+
+    The seed depends on the position of the job.
+    """
     for name, value in sorted(estimator.get_params(deep=True).items()):
         if value is None and (name == "random_state" or name.endswith("__random_state")):
             estimator.set_params(**{name: seeds.integer(job.seed, "external", *job.counters)})
 
 
 def _weights(estimator: Any, job: Job, drawn: Array) -> dict[str, Array]:
-    """The plan's weights (the user's in them) as an argument of `fit`, where they differ from row to row."""
+    """Return the weights of the drawn rows as an argument of `fit`; {} if all weights are 1.
+
+    In a pipeline they go to the last step. An estimator that takes no sample weights is an OptionError.
+    """
     weights = job.plan.weights()[drawn].astype(np.float64)
     if np.allclose(weights, 1.0):
         return {}
     target, prefix = estimator, ""
+    # A pipeline takes an argument of its last step as STEP__NAME; pipelines may be nested.
     while hasattr(target, "steps"):
         name, target = target.steps[-1]
         prefix += f"{name}__"
@@ -172,12 +191,16 @@ def _weights(estimator: Any, job: Job, drawn: Array) -> dict[str, Array]:
 
 
 def _takes_levels(estimator: Any) -> bool:
+    """Return whether an estimator handles categorical columns itself."""
     by_dtype = estimator.get_params(deep=False).get("categorical_features", "") == "from_dtype"
     return by_dtype or "categorical_feature" in inspect.signature(estimator.fit).parameters
 
 
 def _levels(estimator: Any, columns: list[int]) -> dict[str, Any]:
-    """Name the columns of levels, by a parameter or by an argument of `fit`."""
+    """Name the categorical columns, and return the arguments of `fit` for this.
+
+    Without such an argument, the parameter of the estimator is set, and the result is {}.
+    """
     if not columns:
         return {}
     if "categorical_feature" in inspect.signature(estimator.fit).parameters:
@@ -200,7 +223,11 @@ def stops_early(estimator: Any) -> bool:
 
 
 def _stopping(estimator: Any, job: Job, x: Array, y: Array) -> dict[str, Any]:
-    """The stopping rows for an estimator that stops early; without a patience in the comparison none does."""
+    """Return the stopping rows as arguments of `fit`.
+
+    They are {} for an estimator that does not stop early.
+    Without patience in the job, or without stopping rows, early stopping of the estimator is turned off.
+    """
     if not stops_early(estimator):
         return {}
     takes = inspect.signature(estimator.fit).parameters
@@ -213,7 +240,12 @@ def _stopping(estimator: Any, job: Job, x: Array, y: Array) -> dict[str, Any]:
 
 
 def _log_proba(estimator: Any, x: Array, shape: tuple[int, ...]) -> Array:
-    """Log-probabilities float32 (N, *shape), or decision values where it has no probabilities."""
+    """Return log-probabilities, float32 (N, *shape).
+
+    An estimator without probabilities gives decision values.
+    A decision value of one number per row becomes two columns, the first of them 0. Scores of another shape, or
+    scores that are not finite, are an OptionError.
+    """
     if not len(x):
         return np.empty((0, *shape), np.float32)
     if hasattr(estimator, "predict_proba"):
@@ -231,7 +263,7 @@ def _log_proba(estimator: Any, x: Array, shape: tuple[int, ...]) -> Array:
 
 
 def _rounds(estimator: Any) -> int:
-    """How many rounds or trees it took, 1 where it has no such number."""
+    """Return how many rounds or trees an estimator fitted, or 1 if it has no such number."""
     for name in ("best_iteration_", "n_iter_", "n_estimators_", "n_estimators"):
         value = getattr(estimator, name, None)
         if value is not None and np.size(value) == 1 and int(np.max(value)) > 0:

@@ -10,7 +10,9 @@ Array = np.ndarray
 
 
 def block_of(order: Order, start: int, steps: int, full: int, pad: bool) -> tuple[Array, Array, Array]:
-    """Steps from `start` on: their rows (k, B), weights (k, B) or (k, B, members), float32, and each one's rows (k,).
+    """Return the batches of up to `steps` steps, from `start` on, as matrices.
+
+    They are rows (k, B), weights float32 (k, B) or (k, B, members), and the number of rows of each step (k,).
 
     Args:
         order: Whose batches.
@@ -56,5 +58,8 @@ def filled(rows: Array, weights: Array, size: int) -> tuple[Array, Array]:
 
 
 def _lines(array: Array, full: int) -> Array:
-    """Values of all rows in their order as one line of `full` rows per step: (steps, full, ...)."""
+    """Reshape values of rows to one line per step: (steps, full, ...).
+
+    The rows are in training order.
+    """
     return array.reshape(-1, full, *array.shape[1:])

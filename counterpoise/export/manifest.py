@@ -58,7 +58,11 @@ def manifest(clf: Any, format: str) -> dict[str, Any]:
 
 
 def _unit_rule(clf: Any) -> dict[str, Any]:
-    """How units are decided: aggregate the probabilities of their rows, then apply the rule, whose one member it is."""
+    """Return how units are decided.
+
+    The probabilities of their rows are aggregated, then the rule is applied.
+    The rule has one member, the aggregate.
+    """
     rules = [rule_to_dict(rule) for rule in clf.unit.rule.problem_rules]
     return {
         "columns": list(clf.unit.columns),
@@ -69,7 +73,10 @@ def _unit_rule(clf: Any) -> dict[str, Any]:
 
 
 def _decisions(clf: Any, ids: bool) -> dict[str, str]:
-    """Describe the outputs that decide."""
+    """Return descriptions of the outputs that hold decisions, by name.
+
+    With `ids` (not a SavedModel), there is no output of labels.
+    """
     if clf.target.independent:
         return {"decision": "int32 (rows, classes): 1 if the row has the label, otherwise 0"}
     shape = ", ".join(["rows", *_elements(clf)]) + "," * (not _elements(clf))
@@ -82,12 +89,18 @@ def _decisions(clf: Any, ids: bool) -> dict[str, str]:
 
 
 def _elements(clf: Any) -> list[str]:
-    """Shape of the elements of a row that are decided; none where rows are."""
+    """Return the sizes of a row's element axes, such as height and width.
+
+    The list is empty if a row has one decision.
+    """
     return [str(size) for size in clf.members.outputs[0].shape[1:-1]]
 
 
 def _column_inputs(clf: Any) -> dict[str, Any]:
-    """The inputs of an export that takes raw columns, by name."""
+    """Return the inputs of an export that takes raw columns, by name.
+
+    There is one input per column, or for many columns one per kind.
+    """
     used = [*clf.schema.numeric, *clf.schema.categorical]
     if stacked(clf.schema):
         columns = {"numeric": clf.schema.numeric, "categorical": clf.schema.categorical}
@@ -104,6 +117,10 @@ def _column_inputs(clf: Any) -> dict[str, Any]:
 
 
 def _column(column: Column, dtype: str) -> dict[str, Any]:
+    """Describe the input of one raw column.
+
+    The entries are kind, dtype, shape, missing value, and unit or levels.
+    """
     entry = {"column": column.name, "kind": column.kind, "dtype": dtype, "shape": "(rows,) or (rows, 1)"}
     if column.kind == "numeric":
         return {**entry, "missing": "NaN", **_unit(column)}
@@ -111,7 +128,10 @@ def _column(column: Column, dtype: str) -> dict[str, Any]:
 
 
 def _unit(column: Column) -> dict[str, Any]:
-    """What the numbers count, where that is not plain."""
+    """Return {"unit": what the numbers count}, or {} for plain numbers.
+
+    A unit is, for example, days or a currency sign.
+    """
     units = {
         "date": "days since 1970-01-01 00:00 UTC",
         "time": "days since midnight",
@@ -129,7 +149,10 @@ def numbers_type(schema: Schema) -> str:
 
 
 def _levels(column: Column) -> dict[str, Any]:
-    """The levels, and whether "1" and "1.0" are the same one."""
+    """Return the levels of a column, and how they are compared.
+
+    They are compared "as numbers" if "1" and "1.0" are the same level.
+    """
     return {"levels": list(column.levels), "compared": "as numbers" if column.numeric_levels else "as text"}
 
 
@@ -150,7 +173,10 @@ def _id_inputs(clf: Any) -> dict[str, Any]:
 
 
 def picture_input(clf: Any) -> dict[str, Any]:
-    """The pictures that come with the columns of a table, if there are some."""
+    """Return the input of the images that belong to the rows of a table, by name.
+
+    The result is {} if there are no images.
+    """
     if not has_picture(clf.members.input):
         return {}
     tensor = clf.members.input[IMAGE]
@@ -158,7 +184,10 @@ def picture_input(clf: Any) -> dict[str, Any]:
 
 
 def array_inputs(clf: Any) -> dict[str, Any]:
-    """Name of each array input -> dtype, shape, and the key it had in training."""
+    """Describe each array input by name: dtype, shape, and its key in training.
+
+    The key is None if there is only one input.
+    """
     return {
         name: {"key": key, "dtype": str(tensor.dtype), "shape": ["rows", *tensor.shape[1:]]}
         for name, (key, tensor) in named_inputs(clf.members).items()
@@ -166,12 +195,18 @@ def array_inputs(clf: Any) -> dict[str, Any]:
 
 
 def deciding_input(clf: Any, encoded: bool = True) -> ColumnInput | None:
-    """Where an export has the values of the column by which a classifier decides; None if it decides by none."""
+    """Return where an export takes the column that decisions depend on.
+
+    It is None without such a column.
+    """
     return column_input(clf.schema, clf.rule.column, encoded)
 
 
 def _deciding_entry(clf: Any, encoded: bool) -> dict[str, Any]:
-    """The input of the amounts or groups, if they have one of their own."""
+    """Describe the input of amounts or groups that decisions depend on.
+
+    The result is {} if a feature already contains them.
+    """
     given = deciding_input(clf, encoded)
     if given is None or not given.own:
         return {}
@@ -203,7 +238,10 @@ def named_inputs(members: keras.Model) -> dict[str, tuple[Any, Any]]:
 
 
 def from_named(members: keras.Model, values: Mapping[str, Any]) -> Any:
-    """Arrays by safe name in the structure that the network takes (see `named_inputs`)."""
+    """Return arrays, given by safe name, in the structure of the network's inputs.
+
+    See `named_inputs` for the names.
+    """
     given = members.input
     if isinstance(given, Mapping):
         return {key: values[name] for name, (key, _) in named_inputs(members).items()}

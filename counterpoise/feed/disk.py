@@ -72,6 +72,7 @@ class Scan:
 
     def read(self, rows: Array) -> pl.DataFrame:
         """Return the features of some rows (sorted row numbers), in one pass."""
+        # How often each row is read: once or not at all.
         times = np.zeros(len(self), np.uint8)
         times[rows] = 1
         return pl.concat([chunk for _, chunk in drawn_chunks(self.table, self.features, times)])
@@ -121,7 +122,12 @@ class Scan:
         return Stream(self.table, self.features, self.y, plan, batch_size, seed, window, epoch)
 
     def _warn_of_order(self, plan: Plan, window: int) -> None:
-        """Warn if a window of drawn rows would lack a class that it should have 30 times."""
+        """Give a UserWarning if the file seems to be sorted by class.
+
+        A window of drawn rows then lacks a class that it should contain at least 30 times.
+        Only whole windows are checked, one after the other, and only the first one that fails is reported.
+        """
+        # Rows of the file from which a window of drawn rows comes on average.
         rows = max(1, round(window * len(self) / len(plan)))
         share = plan.drawn / plan.drawn.sum()
         due = np.flatnonzero(share * window >= 30)

@@ -99,7 +99,11 @@ def imbalanced_rows(
 
 
 def _shares(n_classes: int, ratio: float, shape: str, minority: float) -> Array:
-    """Size of each class over the largest, falling, float64 (C,)."""
+    """Return the size of each class divided by that of the largest, float64 (C,).
+
+    The largest class comes first.
+    A `ratio`, `shape` or `minority` that is out of range is an OptionError.
+    """
     ratio = check_range(ratio, "ratio", 1.0)
     if check_choice(shape, "shape", ("exp", "step")) == "exp":
         return ratio ** (-np.arange(n_classes) / (n_classes - 1))
@@ -109,6 +113,11 @@ def _shares(n_classes: int, ratio: float, shape: str, minority: float) -> Array:
 
 
 def _class_order(order: Sequence[Any] | None, labels: tuple[Any, ...]) -> list[int]:
+    """Return the class codes in the order in which classes become rarer.
+
+    The class that stays largest comes first.
+    Labels are compared as text. An `order` that does not contain every class once is an OptionError.
+    """
     if order is None:
         return list(range(len(labels)))
     if sorted(map(str, order)) != sorted(map(str, labels)):
@@ -117,7 +126,7 @@ def _class_order(order: Sequence[Any] | None, labels: tuple[Any, ...]) -> list[i
 
 
 def _kept(data: Any, rows: Array) -> Any:
-    """Some rows of data of any library, in the same form where that can be."""
+    """Return some rows of data of any library, in the same form; tensors become NumPy arrays."""
     library = library_of(data)
     if library == "pandas":
         return data.iloc[rows] if hasattr(data, "iloc") else data[rows]
@@ -131,6 +140,7 @@ def _kept(data: Any, rows: Array) -> Any:
 
 
 def _first_array(x: Any) -> Any:
+    """Return the first array in nested dicts and tuples, whose length is the number of rows."""
     if isinstance(x, dict):
         return _first_array(next(iter(x.values())))
     return _first_array(x[0]) if isinstance(x, tuple) else x

@@ -92,7 +92,10 @@ class Mixing(keras.layers.Layer):
         return {**super().get_config(), "classes": self.classes, "one_hot": self.one_hot, "seed": self.seed}
 
     def _soft(self, y: Any) -> Any:
-        """Labels of any form as float32 (N, C)."""
+        """Return labels as float32 (N, C), from one-hot rows (N, C) or codes (N,) or (N, 1).
+
+        With two classes, numbers of a float dtype are shares of class 1. Another shape is a DataError.
+        """
         y = ops.convert_to_tensor(y)
         if len(y.shape) == 2 and y.shape[1] == self.classes:
             return ops.cast(y, "float32")
@@ -105,6 +108,10 @@ class Mixing(keras.layers.Layer):
         return ops.one_hot(ops.cast(y, "int32"), self.classes, dtype="float32")
 
     def _target(self, soft: Any, y: Any) -> Any:
+        """Return mixed labels (N, C) in the form that the network gets.
+
+        With `one_hot=False`, they are the share of class 1, in the shape of y.
+        """
         if self.one_hot:
             return soft
         return soft[:, 1:] if len(y.shape) == 2 and y.shape[1] == 1 else soft[:, 1]
@@ -137,6 +144,7 @@ class Mixup(Mixing):
 
     def mix(self, draws: Draws, x: Any, soft: Any, weight: Any) -> tuple[Any, Any, Any]:
         n = ops.shape(soft)[0]
+        # A random permutation of the rows.
         partner = ops.argsort(draws.uniform((n,)))
         share = draws.beta(self.alpha, (n,))
         of_label = self._share_of_label(share, soft, ops.take(soft, partner, axis=0))
@@ -149,7 +157,11 @@ class Mixup(Mixing):
         return np.asarray(shares, dtype=np.float64)
 
     def _share_of_label(self, share: Any, own: Any, other: Any) -> Any:
-        """What the row's own label counts for, (N,)."""
+        """Return the share of the first row in the mixed label, (N,).
+
+        Here it is the same as its share of the features.
+        `own` and `other` are the labels (N, C) of the first and the second row of each pair.
+        """
         return share
 
     def get_config(self) -> dict[str, Any]:
@@ -262,15 +274,22 @@ class BatchSMOTE(Mixing):
         n = ops.shape(soft)[0]
         codes = ops.argmax(soft, axis=1)
         others = ops.logical_and(codes[:, None] == codes[None, :], ops.logical_not(ops.eye(n, dtype="bool")))
+        # `others` is bool (N, N): different rows of the same class. `choice` is how many of them can be chosen.
         choice = ops.minimum(ops.sum(ops.cast(others, "int32"), axis=1), self.neighbors)
         nearest = ops.argsort(ops.where(others, distances(x), np.inf), axis=1)
         chosen = ops.cast(ops.floor(draws.uniform((n,)) * ops.cast(choice, "float32")), "int32")
         partner = ops.take_along_axis(nearest, ops.cast(chosen, nearest.dtype)[:, None], axis=1)[:, 0]
         replaced = ops.logical_and(self._chosen(codes, draws.uniform((n,))), choice > 0)
+        # Share of the row itself in the synthetic row; 1 leaves it unchanged.
         own = ops.where(replaced, draws.uniform((n,)), 1.0)
         return mapped(lambda array: blend(array, partner, own), x), soft, weight
 
     def _chosen(self, codes: Any, u: Any) -> Any:
+        """Return which rows may be replaced, bool (N,).
+
+        These are the rows with u below `share` whose class is in `only`.
+        `codes` are int (N,), `u` uniform random numbers (N,).
+        """
         chosen = u < self.share
         if self.only is None:
             return chosen
@@ -283,6 +302,7 @@ class BatchSMOTE(Mixing):
 
 
 def _tensorflow() -> Any:
+    """Return the module TensorFlow; another backend of Keras is an OptionError."""
     if keras.backend.backend() != "tensorflow":
         raise OptionError(
             f"over() needs the TensorFlow backend, but the backend here is {keras.backend.backend()}. Call the layer "

@@ -97,7 +97,10 @@ def resample_file(
 
 
 def _kind(path: Path, table: Stored) -> tuple[str, ...]:
-    """The format to write, by the ending of the file."""
+    """Return the format to write, `CSV` or `PARQUET`, by the ending of the file.
+
+    A device or pipe, or the ending of the input, gets the format of the input. Another ending is an OptionError.
+    """
     own = CSV if isinstance(table, CsvFiles) else PARQUET
     ending = path.suffix.lower()
     if ending == table.paths[0].suffix.lower():
@@ -110,7 +113,10 @@ def _kind(path: Path, table: Stored) -> tuple[str, ...]:
 
 
 def _check_elsewhere(path: Path, table: Stored, source: Path) -> None:
-    """Refuse an output that is read, by this run or the next one of the same command."""
+    """Raise an OptionError if the output would be read as input.
+
+    This run may read it, or the next run of the same command.
+    """
     if not path.parent.is_dir():
         raise OptionError(f"The folder {path.parent} of the output does not exist. Create it first.")
     check_output(path, table.paths)
@@ -121,7 +127,10 @@ def _check_elsewhere(path: Path, table: Stored, source: Path) -> None:
 
 
 def _check_cells(table: Stored) -> None:
-    """Refuse columns that a CSV file cannot express."""
+    """Raise a ColumnError if a column has a type that a CSV file cannot express.
+
+    Such a type is a list.
+    """
     if isinstance(table, CsvFiles):
         return
     with readable(table.name):
@@ -135,6 +144,10 @@ def _check_cells(table: Stored) -> None:
 
 
 def _write(table: Stored, times: Array, draft: Path, kind: tuple[str, ...]) -> None:
+    """Write each row `times` (N,) times to the file `draft`.
+
+    From CSV to CSV, rows are copied byte by byte. Otherwise polars reads and writes them as a stream.
+    """
     if isinstance(table, CsvFiles) and kind == CSV:
         with draft.open("wb") as file:
             file.writelines(_copied(table, times))
@@ -160,7 +173,11 @@ def _copied(table: CsvFiles, times: Array) -> Iterator[bytes]:
 
 
 def _lazy(table: Stored, times: Array) -> pl.LazyFrame:
-    """Every row as it is stored, `times` times, in order, repeats next to each other."""
+    """Return a lazy frame with every row `times` (N,) times.
+
+    Rows keep their order, and repeats follow each other.
+    Columns of CSV files are text. If no row is repeated, polars filters a Parquet file by row number.
+    """
     if isinstance(table, CsvFiles):
         chunks = ((start, block.frame()) for start, block in table.blocks())
         return _source(chunks, times, dict.fromkeys(table.columns, pl.String))
@@ -174,6 +191,11 @@ def _lazy(table: Stored, times: Array) -> pl.LazyFrame:
 
 
 def _source(chunks: Iterable[tuple[int, pl.DataFrame]], times: Array, schema: Any) -> pl.LazyFrame:
+    """Return a lazy frame that repeats the rows of chunks as `times` (N,) says.
+
+    A chunk is (number of its first row, its rows).
+    """
+
     def drawn(*_: Any) -> Iterator[pl.DataFrame]:  # a sink asks for all columns and all rows
         for start, chunk in chunks:
             yield from (piece for _, piece in repeated(chunk, start, times))
@@ -182,12 +204,15 @@ def _source(chunks: Iterable[tuple[int, pl.DataFrame]], times: Array, schema: An
 
 
 def _new_name(names: Sequence[str]) -> str:
-    """A name that no column has."""
+    """Return a column name that is longer than all others, so that no column has it."""
     return "_" * (1 + max(map(len, names))) + "row"
 
 
 def _answering(work: Callable[[], Any]) -> None:
-    """Do a piece of work in another thread: this one then answers signals, which polars leaves waiting to the end."""
+    """Do work in another thread and wait for it; an exception in it is raised here.
+
+    This thread then answers signals such as Ctrl-C, which polars would leave waiting until it ends.
+    """
     done: Future[None] = Future()
 
     def run() -> None:

@@ -58,7 +58,10 @@ def layer_of(model: Any, prior: Array | None = None, **kwargs: Any) -> TreeEnsem
 
 
 def _forest(forest: Any, prior: Array | None, **kwargs: Any) -> TreeEnsemble:
-    """A layer with the trees of a fitted forest, and a leaf with the prior as one more tree."""
+    """Return a layer with the trees of a fitted forest.
+
+    With a prior, a tree of one leaf that contains it is added.
+    """
     binary = len(forest.classes_) == 2
     grown = [tree_of_sklearn(one.tree_, _shares(one.tree_, binary)) for one in forest.estimators_]
     if prior is not None:
@@ -74,6 +77,11 @@ def tree_of_leaf(values: Array) -> Tree:
 
 
 def _shares(tree: Any, binary: bool) -> Array:
+    """Return the class shares in each node, float64 (nodes, C).
+
+    If `binary`, they are only those of the second class, (nodes, 1).
+    `tree.value` is (nodes, outputs, classes), and a classifier has a single output.
+    """
     shares = tree.value[:, 0, :] / tree.value[:, 0, :].sum(axis=1, keepdims=True)
     return np.asarray(shares[:, 1:] if binary else shares)
 
@@ -92,7 +100,10 @@ def tree_of_sklearn(tree: Any, values: Array) -> Tree:
 
 
 def _boosted(booster: Any, **kwargs: Any) -> TreeEnsemble:
-    """The layer of a LightGBM booster; a random forest of LightGBM averages its trees."""
+    """Return the layer of a LightGBM booster; a random forest of LightGBM averages its trees.
+
+    Another objective than `OBJECTIVES`, or a model without trees, is a ModelError.
+    """
     dump = booster.dump_model()
     objective, *options = str(dump.get("objective", "")).split() or [""]
     if objective not in OBJECTIVES:
@@ -104,6 +115,7 @@ def _boosted(booster: Any, **kwargs: Any) -> TreeEnsemble:
     grown = [_from_lightgbm(info["tree_structure"]) for info in dump["tree_info"]]
     if not grown:
         raise ModelError("The LightGBM model contains no trees. Train it for at least one round.")
+    # For two classes, LightGBM applies the sigmoid to `slope` times the sum.
     slope = next((float(o.partition(":")[2]) for o in options if o.startswith("sigmoid:")), 1.0)
     classes = int(dump["num_tree_per_iteration"])
     mean = classes / len(grown) if dump.get("average_output") else 1.0
@@ -112,13 +124,20 @@ def _boosted(booster: Any, **kwargs: Any) -> TreeEnsemble:
 
 
 def trees_of_booster(booster: Any, rounds: int) -> list[Tree]:
-    """The trees of the first rounds of a booster for two classes."""
+    """Return the trees of the first `rounds` rounds of a booster for two classes.
+
+    There is one tree per round.
+    """
     dump = booster.dump_model(num_iteration=rounds)
     return [_from_lightgbm(info["tree_structure"]) for info in dump["tree_info"]]
 
 
 def _from_lightgbm(root: Mapping[str, Any]) -> Tree:
-    """One tree as arrays, from the nested nodes of LightGBM's dump."""
+    """Return one tree as arrays, from the nested nodes of LightGBM's dump.
+
+    Nodes are numbered level by level. -1 marks a leaf in `left` and `right`. Trees with linear leaves or with zeros
+    as missing values are a ModelError.
+    """
     nodes, left, right = [root], [-1], [-1]
     for number, node in enumerate(nodes):  # grows while it is walked
         if "split_feature" in node:

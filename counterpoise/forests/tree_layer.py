@@ -85,7 +85,10 @@ class TreeEnsemble(keras.layers.Layer):
 
     @classmethod
     def of(cls, trees: Trees, *, classes: int = 1, scale: float = 1.0, link: str = "logit", **kwargs: Any) -> Any:
-        """A layer with these trees."""
+        """Return a built layer that contains these trees.
+
+        `classes`, `scale` and `link` are arguments of the layer. The other arguments follow from the trees.
+        """
         count, nodes = trees.left.shape
         small = int(trees.inner.sum(axis=1).max(initial=0)) < BITS
         layer = cls(
@@ -101,7 +104,7 @@ class TreeEnsemble(keras.layers.Layer):
         return layer
 
     def _layout(self) -> dict[str, tuple[tuple[int, ...], str]]:
-        """Shape and type of each variable."""
+        """Return name -> (shape, dtype) of each variable; those of *bits* only for small trees."""
         nodes, tests = (self.trees * self.nodes,), (BITS - 1, self.trees)
         layout = {
             "source": ((self.columns + self.sets,), "int32"),
@@ -123,10 +126,11 @@ class TreeEnsemble(keras.layers.Layer):
         return layout | bits if self.small else layout
 
     def shapes(self) -> list[tuple[int, ...]]:
-        """Shapes of the variables, in their order."""
+        """Return the shapes of the variables, in the order in which `build` adds them."""
         return [shape for shape, _ in self._layout().values()]
 
     def build(self, shape: Any) -> None:
+        """Add the variables, filled with zeros; `of` or a file sets their values."""
         self.width = int(shape[-1])
         for name, (size, dtype) in self._layout().items():
             weight = self.add_weight(name=name, shape=size, dtype=dtype, initializer="zeros", trainable=False)
@@ -145,7 +149,7 @@ class TreeEnsemble(keras.layers.Layer):
             raise ArtifactError(f"the trees of its layer {self.name!r:.60} {problem}.")
 
     def _problems(self) -> Iterator[tuple[str, bool]]:
-        """What trees can have wrong, and whether these have."""
+        """Yield each possible fault of stored trees in words, and whether these trees have it."""
         values = {name: np.asarray(ops.convert_to_numpy(getattr(self, name))) for name in self._layout()}
 
         def outside(name: str, end: int) -> bool:
@@ -169,13 +173,18 @@ class TreeEnsemble(keras.layers.Layer):
         )
 
     def call(self, x: Tensor) -> Tensor:
+        """Return logits, float32 (N, units), of rows (N, d)."""
         columns = self._widened(x)
         leaf = self._by_bits(columns) if self.small and not self.portable else self._by_steps(columns)
+        # Trees of one round follow each other, one for each class; the sum is over the rounds.
         total = ops.reshape(leaf, (-1, self.trees // self.classes, self.classes * self.outputs))
         return self._linked(ops.sum(total, axis=1) * self.scale)
 
     def _widened(self, x: Tensor) -> Tensor:
-        """Rows to columns, float32 (N, C)."""
+        """Return the columns that the trees test, float32 (N, C), from rows (N, d).
+
+        First come numbers, with NaN filled, then for each set of categories 0 (in the set) or 1.
+        """
         blocks = []
         if self.columns:
             numbers = ops.take(x, self.source[: self.columns], axis=1)
@@ -189,7 +198,7 @@ class TreeEnsemble(keras.layers.Layer):
         return ops.concatenate(blocks, axis=1) if blocks else ops.zeros_like(x[:, :1])
 
     def _by_bits(self, columns: Tensor) -> Tensor:
-        """The numbers of each tree's leaf: (N, T, P)."""
+        """Return the numbers of the leaf in each tree, (N, T, P), by making all tests of a tree."""
         columns, left = ops.transpose(columns), ops.full((self.trees, 1), 2**BITS - 1, dtype="int32")
         # Split in one operation: slices for each test would take most of the time of a trace.
         each = [ops.unstack(ops.convert_to_tensor(self.bit_column))]
@@ -203,17 +212,18 @@ class TreeEnsemble(keras.layers.Layer):
         return ops.take(self.bit_value, index, axis=0)
 
     def _by_steps(self, columns: Tensor) -> Tensor:
-        """The numbers of each tree's leaf: (N, T, P)."""
+        """Return the numbers of the leaf in each tree, (N, T, P), by walking down from the root."""
         flat, rows = ops.reshape(columns, (-1,)), ops.shape(columns)[0]
         start = ops.arange(rows, dtype="int32")[:, None] * (self.columns + self.sets or 1)
         node = ops.arange(self.trees, dtype="int32")[None, :] * self.nodes + ops.zeros_like(start)
         for _ in range(self.depth):
+            # The right child follows the left one. A leaf is its own left child, and no value is above its threshold.
             above = ops.take(flat, start + ops.take(self.column, node)) > ops.take(self.threshold, node)
             node = ops.take(self.left, node) + ops.cast(above, "int32")
         return ops.take(self.value, node, axis=0)
 
     def _linked(self, total: Tensor) -> Tensor:
-        """Sums over trees as logits, by what the trees put out: logits, odds or probabilities."""
+        """Return the sums over trees (N, units) as logits, according to `link` (see the class)."""
         if self.link == "logit":
             return total
         p = ops.clip(total, self.floor, 1.0 - self.floor)
@@ -235,7 +245,10 @@ class TreeEnsemble(keras.layers.Layer):
 
 @contextmanager
 def portable(model: keras.layers.Layer) -> Iterator[None]:
-    """Inside, the trees of a model use only operations that every export format has."""
+    """In the block, the trees of a model are walked by *steps*.
+
+    Every export format has the operations for this.
+    """
     layers = [layer for layer in model._flatten_layers() if isinstance(layer, TreeEnsemble)]
     for layer in layers:
         layer.portable = True
@@ -247,7 +260,10 @@ def portable(model: keras.layers.Layer) -> Iterator[None]:
 
 
 def _as_steps(trees: Trees) -> dict[str, Array]:
-    """Nodes of all trees one after the other, for *steps*."""
+    """Return the variables of *steps*.
+
+    They contain the nodes of all trees one after the other, (T * M,) each.
+    """
     count, nodes = trees.left.shape
     left = trees.left + np.arange(count)[:, None] * nodes
     column, threshold = trees.column.reshape(-1), trees.threshold.reshape(-1)
@@ -256,7 +272,11 @@ def _as_steps(trees: Trees) -> dict[str, Array]:
 
 
 def _as_bits(trees: Trees) -> dict[str, Array]:
-    """Tests and leaves in the order of *bits*: for each test the mask of leaves that stay when it fails."""
+    """Return the variables of *bits*.
+
+    Tests are (30, T), and leaves (T * 31, P), the leaves of a tree from left to right.
+    The mask of a test has a bit for each leaf that stays when the test fails. Unused tests are always passed.
+    """
     count, inner = len(trees.left), trees.inner
     column, threshold = np.zeros((BITS - 1, count), np.int32), np.full((BITS - 1, count), MOST, np.float32)
     mask = np.full((BITS - 1, count), 2**BITS - 1, np.int32)

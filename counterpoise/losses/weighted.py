@@ -20,6 +20,7 @@ from counterpoise.losses.shapes import class_targets
 
 
 def _mix() -> keras.Variable:
+    """Return the variable `mix`, which callbacks can change without tracing the model again."""
     return keras.Variable(1.0, trainable=False, dtype="float32", name="mix")
 
 
@@ -53,6 +54,7 @@ class ClassWeighted(Reweighted):
         self.weights, self.mix = class_numbers(weights, "weights"), _mix()
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
+        """Return the wrapped loss of each element times the weight of its class, shape (...)."""
         t = class_targets(y_true, y_pred)
         factor = ops.sum(t * self.constant(self.weights, t), axis=-1)
         return self.loss.call(y_true, y_pred) * (1 + ops.cast(self.mix, factor.dtype) * (factor - 1))
@@ -98,6 +100,7 @@ class LabelWeighted(LabelLoss):
         self.weights, self.mix = pairs, _mix()
 
     def per_label(self, t: Tensor, z: Tensor) -> Tensor:
+        """Return the weighted loss of each label, (..., L), for targets t and logits z (..., L)."""
         weight = t * self.constant(self.weights[:, 1], z) + (1 - t) * self.constant(self.weights[:, 0], z)
         loss = t * ops.softplus(-z) + (1 - t) * ops.softplus(z)
         return loss * (1 + ops.cast(self.mix, z.dtype) * (weight - 1))

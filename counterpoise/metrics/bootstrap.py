@@ -39,14 +39,22 @@ class _Ranks(NamedTuple):
 
 
 def _ranks(target: Array, score: Array) -> _Ranks:
+    """Rank rows by their score among the m distinct scores of the positives.
+
+    A negative has rank 2 k + 1 at score k of these (from 0), and 2 k between it and the score below.
+    """
     values, positive = np.unique(score[target], return_inverse=True)
     negative = np.searchsorted(values, score[~target], "left") + np.searchsorted(values, score[~target], "right")
     return _Ranks(positive, negative, len(values))
 
 
 def _areas(positive: Array, negative: Array) -> Draws:
-    """Average precision and ROC AUC from counts per rank, (B, m) and (B, 2 m + 1), low score to high."""
+    """Return average precision and ROC AUC, float64 (B,), of B resamples.
+
+    They follow from the counts per rank, `positive` (B, m) and `negative` (B, 2 m + 1), lowest score first.
+    """
     total, others = positive.sum(axis=1), negative.sum(axis=1)
+    # Odd ranks are negatives with the same score as a positive. `above` and `hits` count from the highest score down.
     equal = negative[:, 1::2]
     above = negative[:, ::-1].cumsum(axis=1)[:, ::-1][:, 2::2]
     hits = positive[:, ::-1].cumsum(axis=1)[:, ::-1]
@@ -59,27 +67,35 @@ def _areas(positive: Array, negative: Array) -> Draws:
 
 
 def _chunks(resamples: int, width: int) -> Iterator[int]:
-    """Numbers of resamples that fit in memory at once, which add up to all."""
+    """Yield sizes of blocks of resamples that fit in memory; they sum to `resamples`.
+
+    `width` is how many numbers one resample takes.
+    """
     step = max(1, min(resamples, _CHUNK // max(1, width)))
     for start in range(0, resamples, step):
         yield min(step, resamples - start)
 
 
 def _gather(blocks: list[Draws]) -> Draws:
+    """Join the draws of several blocks, key by key."""
     return {key: np.concatenate([block[key] for block in blocks]) for key in blocks[0]}
 
 
 def _counts(rank: Array, width: int, rng: np.random.Generator) -> Callable[[int], Array]:
-    """A function that resamples rows with replacement `size` times and counts them per rank."""
+    """Return a function from B to the counts per rank of B resamples, int (B, width).
+
+    A resample draws as many rows as `rank` has, with replacement.
+    """
     n = len(rank)
     occupied = np.bincount(rank, minlength=width)
+    # With few ranks, a multinomial draw of the counts is faster than drawing rows. Its distribution is the same.
     if 4 * width < n:
         return lambda size: rng.multinomial(n, occupied / n, size=size)
     return lambda size: np.stack([np.bincount(rank[rng.integers(0, n, n)], minlength=width) for _ in range(size)])
 
 
 def _resampled_sums(values: Array, resamples: int, rng: np.random.Generator) -> Array:
-    """Sum of len(values) draws with replacement, `resamples` times."""
+    """Return the sum of each resample of `values` with replacement, float64 (resamples,)."""
     n = len(values)
     out = np.empty(resamples)
     for b in range(resamples):
@@ -124,11 +140,16 @@ def stratified_draws(y: Any, proba: Any, *, positive: int = 1, resamples: int = 
 
 
 def _losses(target: Array, score: Array) -> Array:
+    """Return the log loss of each row in nats, float64 (N,).
+
+    `score` is the probability of the positive class.
+    """
     log_p = log_proba(np.stack([1 - score, score], axis=1))
     return np.where(target, -log_p[:, 1], -log_p[:, 0])
 
 
 def _check(target: Array, resamples: int) -> None:
+    """Raise a DataError without positives or negatives, and an OptionError without resamples."""
     if target.all() or not target.any():
         raise DataError(
             f"{int(target.sum())} of {len(target)} rows are positive. A bootstrap needs positive and negative rows."
@@ -206,17 +227,24 @@ def time_blocks(time: Any, length: int | None = None) -> Array:
 
 
 def _blocks(resamples: int) -> Iterator[int]:
-    """Blocks of a fixed size: the stream of group draws must not depend on the scores."""
+    """Yield sizes of blocks of resamples, which sum to `resamples`.
+
+    They are the same for all scores, so that paired classifiers get the same draws of groups.
+    """
     return _chunks(resamples, _CHUNK // 50)
 
 
 def group_draws(n_groups: int, resamples: int, rng: np.random.Generator) -> Iterator[Array]:
-    """Draw how often each group occurs in resamples, float64 (b, G), in blocks."""
+    """Yield blocks of how often each group occurs in each resample, float64 (b, G).
+
+    The numbers b sum to `resamples`.
+    """
     for size in _blocks(resamples):
         yield _group_counts(n_groups, size, rng)
 
 
 def _group_counts(n_groups: int, size: int, rng: np.random.Generator) -> Array:
+    """Return how often each group occurs in `size` resamples of the groups, float64 (size, G)."""
     counts = [np.bincount(rng.integers(0, n_groups, n_groups), minlength=n_groups) for _ in range(size)]
     return np.stack(counts).astype(np.float64)
 
@@ -238,6 +266,7 @@ def ap_interval(
 ) -> Pair:
     """Compute an interval of average precision for the class proportions of a test set.
 
+    Arguments are those of `stratified_draws` and `cluster_draws`, and `level` is the confidence.
     For rows in groups, the interval is a cluster bootstrap. With 50 positives or more, it is a stratified bootstrap.
     With fewer positives, it is the logit interval of Boyd et al. (`ap_logit_interval`), because few positives vary too
     little in a bootstrap.

@@ -61,7 +61,11 @@ class Score(NamedTuple):
 
     @property
     def per_row(self) -> Array:
-        """Return 1 / effective number of rows of each variance, (G,), or 1 / number of rows without variance."""
+        """Return 1 / the number of rows that each score's variance is worth, (G,).
+
+        It is 0 for a score inside (0, 1) without variance. It is 1 / `most` for an undefined score, and for 0 or 1
+        without variance.
+        """
         r, spread = self.value, self.value * (1 - self.value)
         with np.errstate(divide="ignore", invalid="ignore"):
             inverse = np.where(self.variance > 0, self.variance / spread, np.where(spread > 0, 0.0, NAN))
@@ -86,13 +90,17 @@ class Rows:
 
     @property
     def degrees(self) -> float:
-        """Degrees of freedom of a standard error: units of the value with the fewest, less 1."""
+        """Return the degrees of freedom of a standard error; infinite if every row is a unit.
+
+        They are the units of the value with the fewest, minus 1, and at least 1.
+        """
         if self.alone:
             return np.inf
         pairs = np.unique(np.stack([self.value, self.unit]), axis=1)[0]
         return float(max(1, np.bincount(pairs, minlength=self.values).min() - 1))
 
     def sums(self, amount: Array) -> Array:
+        """Return the weighted sum of amounts (N,) for each value, float64 (G,)."""
         return np.bincount(self.value, self.weight * amount, minlength=self.values)
 
     def spread(self, amount: Array) -> sparse.csr_array:
@@ -107,7 +115,10 @@ class Rows:
         return 1.0 if self.alone else units / max(1, units - 1)
 
     def ratio(self, upper: Array, lower: Array) -> Score:
-        """The ratio of the sums of two amounts (N,) within each value."""
+        """Return the ratio of the weighted sums of two amounts (N,), for each value.
+
+        It is nan where the lower sum is 0.
+        """
         top, bottom = self.sums(upper), self.sums(lower)
         safe = np.where(bottom > 0, bottom, 1.0)
         value = np.where(bottom > 0, top / safe, NAN)
@@ -117,7 +128,7 @@ class Rows:
         return Score(value, covariance, bottom**2 / np.where(square > 0, square, 1.0))
 
     def share(self) -> Score:
-        """The share of all rows that each value has; of the covariance the diagonal alone."""
+        """Return the share of each value among all rows, with only the diagonal of its covariance."""
         own, total = self.spread(np.ones(len(self.value))), self.weight.sum()
         unit = np.asarray(own.sum(axis=1)).ravel()
         value = self.sums(np.ones(len(self.value))) / total
@@ -211,6 +222,11 @@ def shares_of_rows(counted: Any, among: Any, *, groups: Any = None, sample_weigh
 
 
 def _rows(values: Array, groups: Any, sample_weight: Any) -> Rows:
+    """Return rows by the code of their value and of their unit.
+
+    Without `groups`, each row is a unit.
+    Groups of another length than the values are a DataError.
+    """
     n = len(values)
     unit = np.arange(n) if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1].ravel()
     if len(unit) != n:
@@ -219,17 +235,23 @@ def _rows(values: Array, groups: Any, sample_weight: Any) -> Rows:
 
 
 def _triple(value: Array, low: Array, high: Array, v: int) -> dict[str, float]:
+    """Return value and interval ends of value code `v` as floats."""
     return {"value": float(value[v]), "low": float(low[v]), "high": float(high[v])}
 
 
 def _calibration_error(y: Array, p: Array, mine: Array) -> dict[str, float]:
-    """Root mean square calibration error without the noise of the bins; no interval."""
+    """Return the root mean square calibration error of the rows `mine`, bool (N,).
+
+    The noise of the bins is removed. It has no interval, so that `low` and `high` are nan.
+    """
     error = debiased_calibration_error(y[mine].astype(int), np.stack([1 - p[mine], p[mine]], axis=1))
     return {"value": error, "low": NAN, "high": NAN}
 
 
 def wilson_ends(score: Score, critical: float) -> Ends:
-    """Wilson's intervals of values in [0, 1], (G,) each, with the rows of their variances.
+    """Return Wilson's intervals of scores in [0, 1], (low, high) with (G,) each.
+
+    The number of rows is the one that the variance is worth. An undefined score has nan at both ends.
 
     Example:
         >>> low, high = wilson_ends(Score(np.array([0.8]), np.array([[0.016]]), np.array([10.0])), 1.959964)
@@ -246,7 +268,9 @@ def wilson_ends(score: Score, critical: float) -> Ends:
 
 
 def jeffreys_ends(score: Score, critical: float) -> Ends:
-    """Jeffreys' intervals of values in [0, 1], (G,) each, with the rows of their variances.
+    """Return Jeffreys' intervals of scores in [0, 1], (low, high) with (G,) each.
+
+    The number of rows is the one that the variance is worth. An undefined score has nan at both ends.
 
     Example:
         >>> low, high = jeffreys_ends(Score(np.array([0.8]), np.array([[0.016]]), np.array([10.0])), 1.959964)
@@ -266,7 +290,9 @@ def jeffreys_ends(score: Score, critical: float) -> Ends:
 
 
 def joined(a: Array, b: Array, of_a: Ends, of_b: Ends, rho: Array) -> Ends:
-    """The interval of a - b from the intervals of both and their correlation.
+    """Return the interval of a - b, (low, high) with (G,) each.
+
+    It follows from the intervals of both and their correlation `rho`.
 
     Example:
         >>> low, high = joined(*np.array([[0.7], [0.5]]), *np.array([[[0.6], [0.8]], [[0.3], [0.7]]]), np.zeros(1))
@@ -282,7 +308,10 @@ def joined(a: Array, b: Array, of_a: Ends, of_b: Ends, rho: Array) -> Ends:
 
 
 def correlation(covariance: Array, first: Array, second: Array) -> Array:
-    """Covariance over the standard deviations; 0 where one of them is 0."""
+    """Return a covariance divided by both standard deviations; 0 where a variance is 0.
+
+    `first` and `second` are the variances.
+    """
     product = np.sqrt(first * second)
     return np.clip(np.where(product > 0, covariance / np.where(product > 0, product, 1.0), 0.0), -1.0, 1.0)
 
@@ -290,10 +319,15 @@ def correlation(covariance: Array, first: Array, second: Array) -> Array:
 def _ends(
     scores: dict[str, Score], key: str, critical: float, of: Callable[[Score, float], Ends] = wilson_ends
 ) -> Ends:
-    """The interval of a score at a critical value, for all values (G,)."""
+    """Return the interval of a score at a critical value, (low, high) with (G,) each.
+
+    The calibration gap is a difference, whose interval is joined from those of its two terms.
+    `of` makes the intervals of a score (`wilson_ends` or `jeffreys_ends`).
+    """
     if key != "calibration_gap":
         return of(scores[key], critical)
     p, y, gap = (scores[name] for name in ("mean_probability", "prevalence", key))
+    # The covariance of both terms, from the variances of the terms and of their difference.
     together = (p.variance + y.variance - gap.variance) / 2
     return joined(p.value, y.value, of(p, critical), of(y, critical), correlation(
         together, p.variance, y.variance))  # fmt: skip
@@ -302,7 +336,7 @@ def _ends(
 def _differences(
     scores: dict[str, Score], key: str, base: int, degrees: float, level: float, seed: int
 ) -> tuple[Array, Array, Array]:
-    """Value less reference and its simultaneous interval, (G,) each."""
+    """Return each value less the reference `base`, and its simultaneous interval, (G,) each."""
     score = scores[key]
     rho = correlation(score.covariance[:, base], score.variance, score.variance[base])
     critical = largest(_of_differences(score, base), degrees, level, seed)
@@ -313,7 +347,7 @@ def _differences(
 
 
 def _of_differences(score: Score, base: int) -> Array:
-    """Covariance of the known differences from the reference, (K, K).
+    """Return the covariance of the K differences from the reference that are defined, (K, K).
 
     At 0 and at 1 a variance is 0 and reports nothing; there that of two rows more of either kind is taken.
     """
@@ -332,7 +366,10 @@ def _of_differences(score: Score, base: int) -> Array:
 
 
 def largest(covariance: Array, degrees: float, level: float, seed: int) -> float:
-    """The quantile of the largest absolute deviation of normal variables (of t, if few units).
+    """Return a quantile of the largest absolute deviation of normal variables.
+
+    `level` is its probability, and the variables have this covariance.
+    With a finite number of degrees of freedom, the variables have a t distribution.
 
     Example:
         >>> round(largest(np.array([[2.0]]), np.inf, 0.95, 0), 3), round(largest(np.eye(3), np.inf, 0.95, 0), 1)
@@ -343,6 +380,7 @@ def largest(covariance: Array, degrees: float, level: float, seed: int) -> float
     if moving.sum() < 2:
         return float(stats.t.ppf((1 + level) / 2, degrees))
     rho = covariance[np.ix_(moving, moving)] / np.outer(spread[moving], spread[moving])
+    # A root of the correlations by eigenvalues, which also works where the matrix is singular.
     values, vectors = np.linalg.eigh(rho)
     rng = generator(seed, "largest deviation")
     drawn = rng.normal(size=(DRAWS, len(rho))) @ (vectors * np.sqrt(np.maximum(values, 0.0))).T

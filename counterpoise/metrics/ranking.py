@@ -34,6 +34,8 @@ class Ranking:
         self.of, at = np.nonzero(y[self.order] == classes[:, None])
         self.row = self.order[self.of, at]
         self.start, self.end = start[self.of, at], end[self.of, at]
+        # `first` and `final`: the first and last entry of the class that tie with an entry. `before`: the first entry
+        # of its class.
         number = np.arange(len(at))
         first = np.r_[True, (np.diff(self.of) != 0) | (np.diff(self.start) != 0)][: len(at)]
         self.first = np.maximum.accumulate(np.where(first, number, 0))
@@ -42,7 +44,11 @@ class Ranking:
         self.before = np.searchsorted(self.of, np.arange(len(classes)))[self.of]
 
     def scores(self, weight: Array) -> tuple[Array, Array]:
-        """Average precision and area under the ROC curve of each class, float64 (K,); nan where not defined."""
+        """Return average precision and ROC AUC of each class, float64 (K,) each.
+
+        `weight` (N,) are the weights of the rows.
+        They are nan for a class without weight, ROC AUC also if no other class has weight.
+        """
         size = len(self.order)
         passed = np.cumsum(weight[self.order], axis=1)
         all_to = passed[self.of, self.end]
@@ -62,7 +68,7 @@ class Ranking:
 
 
 def rankings(y: Array, proba: Array) -> Iterator[Ranking]:
-    """The orders of all classes present, a block of classes at a time."""
+    """Yield the rankings of all classes that occur in `y`, a block of classes at a time."""
     present = np.unique(y)
     step = max(1, CELLS // max(len(y), 1))
     for i in range(0, len(present), step):

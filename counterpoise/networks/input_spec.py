@@ -41,7 +41,7 @@ class InputSpec:
     per_element: bool = False
 
     def behind(self, encoded: InputSpec) -> InputSpec:
-        """Return the spec of encoded rows, for the same target."""
+        """Return the spec of encoded rows, with the target fields of this spec (of the raw rows)."""
         return replace(encoded, independent=self.independent, per_element=self.per_element)
 
     def units(self, n_classes: int) -> int:
@@ -70,7 +70,10 @@ class InputSpec:
 
 
 def spec_of(examples: Examples) -> InputSpec:
-    """The spec of rows in memory."""
+    """Return the spec of the rows in examples.
+
+    Signed integers become int32, and all other numbers float32.
+    """
     x, target = examples.x, target_of(examples)
     kind = {"independent": target.independent, "per_element": target.per_element}
     if isinstance(x, Mapping):
@@ -84,12 +87,16 @@ def spec_of(examples: Examples) -> InputSpec:
 
 
 def _check_names(x: Mapping[str, Any]) -> None:
-    """Refuse names that Keras does not take, or that our own layers bear."""
+    """Raise a DataError for a name that an input cannot have.
+
+    Keras does not take it, or one of our layers has it.
+    """
     for name in x:
         if not name or "/" in name or name in OWN_LAYERS:
             raise DataError(f"An input has the name {name!r}. Expected a name without '/'. Rename the key of the dict.")
 
 
 def _dtype(array: Any) -> str:
+    """Return the dtype that the network receives: "float32", "int32", or "string" for text."""
     kind = np.dtype(array.dtype).kind
     return {"f": "float32", "i": "int32", "u": "float32", "b": "float32"}.get(kind, "string")

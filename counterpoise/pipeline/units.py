@@ -19,7 +19,10 @@ Array = np.ndarray
 
 
 def units_of_scores(units: Units, rows: Array) -> Units:
-    """The units of scored rows; a row that was scored again in a later repeat belongs to another copy of its unit."""
+    """Return the units of scored rows (T,), with one copy of a unit for each repeat.
+
+    A row number that occurs again belongs to a later repeat, and so to another copy of its unit.
+    """
     order = np.argsort(rows, kind="stable")
     ordered = rows[order]
     starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
@@ -57,13 +60,20 @@ def fit_unit_rule(
 
 
 def _calibrator(y: Array) -> str | None:
-    """A slope with an intercept, where every class has the units for it; None: no calibrator is tried."""
+    """Return the calibrator of units with class codes y.
+
+    It is a slope with an intercept, or only a slope.
+    "platt" needs enough units of each class, "temperature" at least one. None: no calibrator is tried.
+    """
     counts = np.bincount(y, minlength=2)
     return "platt" if counts.min() >= NEEDED["platt"] else "temperature" if counts.min() > 0 else None
 
 
 def guarantee_scores(target: Target, kept: Examples, proba: Array) -> dict[str, Array]:
-    """Stored scores of the units of rows that carry guarantees."""
+    """Return stored scores, by name, of the units of the rows `kept` for guarantees.
+
+    `proba` (N, C) or (N, L) are the probabilities of these rows.
+    """
     assert kept.units is not None
     units, as_units = kept.units, kept.as_units()
     log_p = target.log_p_of(target.unit_proba(proba, units))[None]
@@ -74,7 +84,9 @@ def guarantee_scores(target: Target, kept: Examples, proba: Array) -> dict[str, 
 
 
 def unit_result(result: FoldResult, strategy: Strategy, examples: Examples, others: Array, rows: Array) -> FoldResult:
-    """The result of a strategy for the units among the test rows of a fold; `rows` of it number units.
+    """Return the result of a strategy for the units among the test rows of a fold.
+
+    Its `rows` are numbers of units. The rule is fitted on the units of the other folds.
 
     Args:
         result: That of the rows.

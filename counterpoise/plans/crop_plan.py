@@ -82,13 +82,14 @@ class CropPlan:
         out = np.empty((len(image), *self.size), np.float32)
         for one in np.unique(image):
             mask = self.masks[one]
+            # The constant makes the mean weight 1 on average over the crops.
             weight = (mask >= 0) * (np.prod(self.size) / self._counted) / self.inclusion(int(one))
             for crop in np.flatnonzero(image == one):
                 out[crop] = weight[_slices(corner[crop], self.size)]
         return out
 
     def inclusion(self, image: int) -> Array:
-        """Probability that one crop of an epoch contains each pixel of an image, float64 (H, W)."""
+        """Return the probability that one crop contains each pixel of an image, float64 (H, W)."""
         share = self.around / self.crops
         even: Array = np.ones(())
         for axis in self._axes:
@@ -96,7 +97,7 @@ class CropPlan:
         return (1 - share) / len(self.masks) * even + share * self._around_inclusion(image)
 
     def _around_inclusion(self, image: int) -> Array:
-        """The same of a crop around a rare class: of each pixel of it the crops that contain it, all alike."""
+        """Return the same probability for a crop around a rare class, (H, W)."""
         mask = self.masks[image]
         out = np.zeros(mask.shape)
         for code, images in self._images_with.items():
@@ -105,16 +106,21 @@ class CropPlan:
                 out[pixels] = 1 / (len(self._images_with) * len(images) * pixels.sum())
         for number, axis in enumerate(self._axes):
             shape = [-1 if number == other else 1 for other in range(mask.ndim)]
+            # Spread each center pixel over the crops that contain it, then sum over the crops that contain a pixel.
             out = out / axis.places.reshape(shape)
             out = _sums(_sums(out, axis.size, number, 0), axis.size, number, axis.size - 1)
         return out
 
     def _anywhere(self, rng: np.random.Generator, crops: int) -> tuple[Array, Array]:
+        """Return image (K,) and first pixel (K, A) of crops in random images at random positions."""
         image = rng.integers(0, len(self.masks), crops)
         return image, np.stack([axis.anywhere(rng, crops) for axis in self._axes], axis=1)
 
     def _around(self, rng: np.random.Generator, crops: int) -> tuple[Array, Array]:
-        """Image and first pixel of crops around a random pixel of a random rare class."""
+        """Return image (K,) and first pixel (K, A) of crops around a rare class.
+
+        Class, image and pixel of the class are drawn at random.
+        """
         images = list(self._images_with.items())
         image, pixel = np.empty(crops, np.int64), np.empty((crops, self.masks.ndim - 1), np.int64)
         for crop, number in enumerate(rng.integers(0, len(images), crops)):
@@ -126,10 +132,12 @@ class CropPlan:
 
     @cached_property
     def _axes(self) -> list[_Axis]:
+        """The axes of the images, each with its side and the side of a crop."""
         return [_Axis(side, size) for side, size in zip(self.masks.shape[1:], self.size, strict=True)]
 
     @cached_property
     def _counted(self) -> int:
+        """The number of pixels of all images that are not ignored."""
         return int(np.count_nonzero(self.masks >= 0))
 
     @cached_property
@@ -150,20 +158,27 @@ class _Axis:
 
     @property
     def _beyond(self) -> int:
-        """How far beyond the ends crops anywhere are drawn before they are moved back: pixels there come less else."""
+        """How many pixels a crop may be drawn beyond either end before it is moved back inside.
+
+        Without this, pixels near the ends would be in far fewer crops than others.
+        """
         return self.size // 2 if self.side > self.size else 0
 
     def anywhere(self, rng: np.random.Generator, crops: int) -> Array:
+        """Draw first pixels of crops at random positions, int64 (crops,)."""
         last = self.side - self.size
         return rng.integers(-self._beyond, last + self._beyond + 1, crops).clip(0, last)
 
     def around(self, rng: np.random.Generator, pixel: Array) -> Array:
-        """First pixels of crops that contain these, all places alike."""
+        """Draw the first pixel of a crop for each of some pixels (K,).
+
+        All crops that contain the pixel are equally probable.
+        """
         return rng.integers(np.maximum(0, pixel - self.size + 1), np.minimum(pixel, self.side - self.size) + 1)
 
     @property
     def places(self) -> Array:
-        """Crops that contain each pixel, (side,)."""
+        """Return how many crops contain each pixel, int (side,)."""
         pixel = np.arange(self.side)
         return np.minimum(pixel, self.side - self.size) - np.maximum(0, pixel - self.size + 1) + 1
 
@@ -176,7 +191,7 @@ class _Axis:
 
 
 def _sums(values: Array, size: int, axis: int, pad: int) -> Array:
-    """Sums of `size` neighbors along an axis, with so many zeros before and behind."""
+    """Return sums of `size` neighbors along an axis that got `pad` zeros at both ends."""
     widths = [(pad + 1, pad) if number == axis else (0, 0) for number in range(values.ndim)]
     total = np.cumsum(np.pad(values, widths), axis=axis)
     last, first = np.arange(size, total.shape[axis]), np.arange(total.shape[axis] - size)
@@ -194,6 +209,7 @@ def cut(images: Array, corner: Array, size: tuple[int, ...]) -> Array:
 
 
 def _slices(corner: Array, size: tuple[int, ...]) -> tuple[slice, ...]:
+    """Return the slices that cut the crop from its image; `corner` (A,) is its first pixel."""
     return tuple(slice(int(start), int(start) + side) for start, side in zip(corner, size, strict=True))
 
 

@@ -32,6 +32,10 @@ class OverRows(Plan):
     origin: Array = field(default_factory=lambda: np.empty(0, np.int64))
 
     def epoch(self, number: int = 0, seed: int = 0) -> tuple[Array, Array]:
+        """Return the rows and loss weights that `inner` draws in an epoch.
+
+        The rows are numbers of this plan.
+        """
         assert self.inner is not None
         drawn, weights = self.inner.epoch(number, seed)
         return self.origin[drawn].astype(drawn.dtype), weights
@@ -44,6 +48,7 @@ class OverRows(Plan):
         return self.epoch(number, seed)[0]
 
     def _weights_of(self, rows: Any) -> Array:
+        """Return the loss weights of `rows` (an index), float32; 1 for rows that are never drawn."""
         assert self.inner is not None
         out = np.ones(len(self.codes), np.float32)
         out[self.origin] = self.inner.weights()

@@ -102,7 +102,10 @@ class Cluster(Closing):
         progress: Callable[[str, int, int], None] | None = None,
         threads: int | None = None,
     ) -> Generator[tuple[str, Member], None, None]:
-        """Train jobs like `engines.run.run`; `progress` is not called, `threads` has no meaning here."""
+        """Train jobs like `engines.run.run`, and yield (job id, member) as they finish.
+
+        `progress` is not called, and `threads` has no effect here (see `ray`).
+        """
         core = _imported()
         self._connect()
         workers = max(1, int(core.cluster_resources().get("CPU", 1) // self.wants["num_cpus"]))
@@ -113,7 +116,11 @@ class Cluster(Closing):
             yield from _gathered(core, order, todo, self.retries)
 
     def _connect(self) -> None:
-        """Connect to the cluster, or start one here, unless the process is connected."""
+        """Connect to the cluster, or start one on this machine.
+
+        Nothing happens if the process is connected already.
+        A cluster that does not answer is an OptionError. Only a connection that is made here is closed by `close`.
+        """
         core = _imported()
         if core.is_initialized():
             return
@@ -131,7 +138,10 @@ class Cluster(Closing):
         self._opened = True
 
     def _stored_reference(self, examples: Examples, network: Any) -> Any:
-        """The reference of the rows and the network in the object store, the network as bytes."""
+        """Return the reference of the rows and the network in the object store.
+
+        They are put there once.
+        """
         if not self._data or self._data[0] is not examples or self._data[1] is not network:
             self._data[:] = [examples, network, _imported().put((examples, dumped(network)))]
         return self._data[2]
@@ -150,7 +160,12 @@ class Order:
 
 
 def _gathered(core: Any, order: Order, todo: list[Batch], retries: int) -> Generator[tuple[str, Member], None, None]:
-    """Members as they arrive; what a dead worker owes is sent out again."""
+    """Send batches to the cluster, and yield (job id, member) as results arrive.
+
+    If a worker dies, the jobs that it has not finished are sent again. An exception of the task itself is raised.
+    At the end, also after an interrupt, tasks that still run are canceled.
+    """
+    # Stream of results -> its batch, and the ids of the jobs that have arrived.
     running: dict[Any, tuple[Batch, list[str]]] = {order.send(batch): (batch, []) for batch in todo}
     tries: Counter[str] = Counter()
     try:
@@ -179,7 +194,11 @@ def _gathered(core: Any, order: Order, todo: list[Batch], retries: int) -> Gener
 
 
 def _batch_to_retry(batch: Batch, done: list[str], tries: Counter[str], retries: int, error: Exception) -> Batch | None:
-    """What is left of a batch whose worker died, to be sent out again; None: nothing is."""
+    """Return the unfinished jobs of a batch whose worker died, to send them again.
+
+    It is None if all jobs are done.
+    If the first of them was lost more than `retries` times, the message of `error` goes into an OptionError.
+    """
     left = unfinished(batch, done)
     if left is None:
         return None
@@ -204,7 +223,11 @@ _LOADED: dict[str, tuple[Examples, Any]] = {}
 def _train_batch(
     content: bytes, data: list[Any], name: str, here: Surroundings
 ) -> Generator[tuple[str, Member], None, None]:
-    """A task: train a batch in a worker of Ray."""
+    """Train a batch in a worker of Ray, and yield (job id, member).
+
+    `content` is the pickled batch. `data` has one entry, the reference of examples and network, and `name` is its hex
+    id. The list keeps Ray from fetching the data before they are needed.
+    """
     settle(here)
     if name not in _LOADED:
         examples, network = _imported().get(data[0])
@@ -214,6 +237,9 @@ def _train_batch(
 
 
 def _imported() -> Any:
-    """The package Ray, quiet."""
+    """Return the package Ray, with its usage statistics turned off.
+
+    Without Ray, a MissingExtraError is raised.
+    """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     return needed("ray", "ray", "Training on a cluster")

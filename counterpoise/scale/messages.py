@@ -29,7 +29,7 @@ _HEAD = struct.Struct("<Q")
 
 
 def send(stream: BinaryIO, message: Any) -> None:
-    """Write one message."""
+    """Write one message: its length in 8 bytes, then the pickled object; `receive` reads it."""
     content = dumped(message)
     stream.write(_HEAD.pack(len(content)))
     stream.write(content)
@@ -37,7 +37,7 @@ def send(stream: BinaryIO, message: Any) -> None:
 
 
 def receive(stream: BinaryIO) -> bytes | None:
-    """The next message, still pickled, or None at the end of the stream."""
+    """Return the next message, still pickled, or None if the stream ends before or within it."""
     head = stream.read(_HEAD.size)
     if len(head) < _HEAD.size:
         return None
@@ -46,7 +46,7 @@ def receive(stream: BinaryIO) -> bytes | None:
 
 
 def dumped(value: Any, buffers: list[Any] | None = None) -> bytes:
-    """A value as bytes; its arrays go to `buffers` where that is given.
+    """Return a value as bytes; with `buffers`, its arrays are appended to this list instead.
 
     Raises:
         ModelError: the value, usually the network, cannot leave the process.
@@ -61,7 +61,7 @@ def dumped(value: Any, buffers: list[Any] | None = None) -> bytes:
 
 
 def loaded(content: bytes, buffers: Sequence[Any] = ()) -> Any:
-    """The value of `dumped`.
+    """Return the value that `dumped` made into `content`, with its arrays from `buffers`.
 
     Raises:
         ModelError: it cannot be made again in this process.
@@ -108,6 +108,10 @@ class Shared:
 
 
 def _write(file: Any, buffer: Any) -> tuple[int, int]:
+    """Write an array, and return its start in the file and its size in bytes.
+
+    The start is the next multiple of `ALIGNED` bytes.
+    """
     start = -(-file.tell() // ALIGNED) * ALIGNED
     file.seek(start)
     raw = buffer.raw()
@@ -116,6 +120,11 @@ def _write(file: Any, buffer: Any) -> tuple[int, int]:
 
 
 def _mapped(path: str, spans: Sequence[tuple[int, int]]) -> list[memoryview]:
+    """Return read-only views of the arrays in a file.
+
+    The system reads the file when they are used.
+    An empty file cannot be mapped. Its arrays are empty.
+    """
     if not any(size for _, size in spans):
         return [memoryview(b"") for _ in spans]
     with open(path, "rb") as file:

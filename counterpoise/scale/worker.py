@@ -26,7 +26,11 @@ PAUSE = 0.2
 
 
 def main() -> None:
-    """Carry out orders until the driver's end of the pipe is closed."""
+    """Carry out the orders of the driver until its end of the pipe is closed.
+
+    An order is (kind, content): "surroundings", "data", or another kind with a pickled batch to train. Answers are
+    "progress", "member", "done" and "failed".
+    """
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what anything prints must not get between the messages
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver decides when to stop
@@ -53,6 +57,10 @@ def main() -> None:
 
 
 def _listen(stream: BinaryIO, orders: queue.SimpleQueue[bytes], data: list[Shared]) -> None:
+    """Put orders into the queue as they arrive.
+
+    When the stream ends, remove the shared files, and end the process.
+    """
     while (order := receive(stream)) is not None:
         orders.put(order)
     for shared in data:  # the driver may have been killed
@@ -62,6 +70,8 @@ def _listen(stream: BinaryIO, orders: queue.SimpleQueue[bytes], data: list[Share
 
 
 def _reporter(answer: Callable[..., None]) -> Callable[[str, int, int], None]:
+    """Return a progress callback that sends at most one message in `PAUSE` seconds."""
+    # A list, so that `report` can change the time of the last message.
     last = [0.0]
 
     def report(job_id: str, step: int, most: int) -> None:
@@ -73,7 +83,10 @@ def _reporter(answer: Callable[..., None]) -> Callable[[str, int, int], None]:
 
 
 def _portable(error: BaseException) -> BaseException:
-    """The error itself where it survives pickling, else its text."""
+    """Return the error if it can be pickled and restored.
+
+    Otherwise return a RuntimeError with its text.
+    """
     try:
         same: Any = pickle.loads(pickle.dumps(error))
     except Exception:

@@ -42,13 +42,17 @@ class SelfPacedTrees(ClassifierMixin, BaseEstimator):
         self.estimator, self.n_estimators, self.bins, self.random_state = estimator, n_estimators, bins, random_state
 
     def fit(self, x: Any, y: Any) -> SelfPacedTrees:
-        """Fit on rows (N, d), NaN for missing, and labels (N,)."""
+        """Fit on rows (N, d), NaN for missing, and labels (N,).
+
+        `estimators_` contains the trees, which are trained on class codes.
+        """
         check_classification_targets(y)
         x, y = validate_data(self, x, y, ensure_all_finite="allow-nan")
         self.classes_, codes = np.unique(y, return_inverse=True)
         counts, rng = np.bincount(codes), check_random_state(self.random_state)
         proba, self.estimators_ = np.full((len(codes), len(counts)), 0.5), []
         for number in range(self.n_estimators):
+            # `proba` is the sum over the trees so far. Without a tree, all rows are equally hard.
             hardness = np.zeros(len(codes)) if not number else 1 - proba[np.arange(len(codes)), codes] / number
             pace = math.tan(math.pi * number / (2 * self.n_estimators))
             rows = np.concatenate(
@@ -61,7 +65,11 @@ class SelfPacedTrees(ClassifierMixin, BaseEstimator):
         return self
 
     def _drawn(self, members: Array, hardness: Array, wanted: int, pace: float, rng: Any) -> Array:
-        """`wanted` of the rows `members` of one class, bin by bin of their hardness."""
+        """Draw `wanted` of the rows `members` of one class without replacement.
+
+        All are returned if there are exactly so many.
+        `hardness` (N,) and `pace` determine how many come from each bin.
+        """
         if len(members) == wanted:
             return members
         bin_of, sizes = by_hardness(hardness[members], wanted, pace, self.bins)

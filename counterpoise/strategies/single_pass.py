@@ -35,6 +35,7 @@ class MemberPlansOf:
     n_members: int
 
     def __call__(self, y: Any, *, sample_weight: Any = None, classes: Sequence[Any] | None = None) -> MemberPlans:
+        """Return the joined plan for labels y, made of the plans of all strategies."""
         how = {"sample_weight": sample_weight, "classes": classes}
         return joined([single.plan(y, **how, **single.options) for single in self.strategies], self.n_members)
 
@@ -55,8 +56,9 @@ class SinglePass(Single):
 
 
 def in_single_pass(strategy: Strategy, network: Network) -> Strategy:
-    """The strategy with its members as those of one batch ensemble, where that can be; else the strategy itself.
+    """Return an ensemble as a strategy that one batch ensemble trains.
 
+    If that cannot be, the strategy itself is returned.
     It can if the network has a member for each of them, the members differ in class-wise plans alone, or in the
     subset that each keeps, and no weights of the vote are given or learned: members are averaged evenly.
     """
@@ -77,17 +79,26 @@ def in_single_pass(strategy: Strategy, network: Network) -> Strategy:
 
 
 def _differ_in_plans_alone(members: tuple[Single, ...]) -> bool:
+    """Whether members differ only in class-wise plans or in kept subsets.
+
+    They have the same loss and constants, and the loss is one of `ADDITIVE`.
+    """
     first = members[0]
     alike = all(single.loss == first.loss and single.constants is first.constants for single in members)
     return alike and all(map(_plain, members)) and first.loss in ADDITIVE and _differ(members)
 
 
 def _plain(single: Single) -> bool:
+    """Whether a member has a class-wise plan, and no finishing step or mixing of rows."""
     return single.plan in CLASS_WISE and not (single.finish or single.mix)
 
 
 def _differ(members: tuple[Single, ...]) -> bool:
-    """Whether the members see different rows: equal ones are networks of their own, which differ in their start."""
+    """Whether the members see different rows.
+
+    Members with equal plans differ only in their initial weights, for which they need separate networks. A subset
+    that is drawn once (`redraw=False`) is another one for each member.
+    """
     kept = any(single.options.get("redraw") is False for single in members)
     first = (members[0].plan, dict(members[0].options))
     return kept or any((single.plan, dict(single.options)) != first for single in members)

@@ -71,6 +71,11 @@ class Successive(Strategy):
         return [job.having(limits=with_cosine(job.limits, pieces)) for job in of_stages] if self.warm else of_stages
 
     def due(self, stage: int, jobs: Sequence[Job], members: Mapping[str, Member], examples: Examples) -> dict[int, Job]:
+        """Return the job of this stage by its index.
+
+        Its plan or its initial weights follow from the models before.
+        It is {} after the last stage. A model before that failed is a ModelError.
+        """
         if stage >= self.count:
             return {}
         before, job = jobs[:stage], jobs[stage]
@@ -80,6 +85,10 @@ class Successive(Strategy):
         return {stage: job.having(start=members[before[-1].id].weights) if before else job}
 
     def outputs(self, jobs: Sequence[Job], members: Mapping[str, Member]) -> list[Member]:
+        """Return the members with outputs for the score rows only.
+
+        Outputs for the training rows, which `_planned` adds for the next model, are cut off.
+        """
         outputs = super().outputs(jobs, members)
         if self.warm:
             return outputs
@@ -87,7 +96,10 @@ class Successive(Strategy):
         return [replace(member, logits=member.logits[: len(job.score) - len(job.train)]) for member, job in pairs]
 
     def _planned(self, job: Job, before: Sequence[Job], members: Mapping[str, Member], examples: Examples) -> Job:
-        """The job under the plan that follows from the models before it; its training rows are scored too."""
+        """Return the job with the plan that follows from the models before it.
+
+        Its training rows are scored, too.
+        """
         from counterpoise.targets.kinds import target_of  # imports Keras, which a list of names does not need
 
         proba = np.array([_on_training_rows(other, members[other.id]) for other in before])
@@ -104,11 +116,18 @@ def check_trained(jobs: Iterable[Job], members: Mapping[str, Member]) -> None:
 
 
 def with_cosine(limits: Limits, pieces: int) -> Limits:
-    """One of equal pieces of the steps, over which the learning rate falls to 0."""
+    """Return limits for one of `pieces` equal parts of the steps.
+
+    The learning rate falls to 0 within this part.
+    """
     steps = max(1, limits.steps // pieces)
     return replace(limits, steps=steps, round_steps=min(limits.round_steps, steps), cosine=True)
 
 
 def _on_training_rows(job: Job, member: Member) -> Array:
-    """Probabilities (n, C) at the class proportions that the member was trained on."""
+    """Return the probabilities of the n training rows, (n, C).
+
+    They are for the class proportions of the training.
+    They are the last n rows of the logits (see `Successive._planned`).
+    """
     return np.exp(lg.log_proba(member.logits[-len(job.train) :]))
