@@ -34,7 +34,10 @@ class JudgedUnits:
     def of(
         cls, examples: Examples, results: Sequence[FoldResult], strategies: Sequence[Strategy], costs: AnyCosts | None
     ) -> JudgedUnits:
-        """The units of some rows; their results are decided by the costs, if there are some."""
+        """Make the units of `examples`, with the results for rows turned into results for units.
+
+        `costs` decide the units if they are given. `examples` must have units.
+        """
         assert examples.units is not None
         units, by_name = examples.as_units(), dict[str, list[FoldResult]]()
         for result in with_costs(results, strategies, units, costs):
@@ -42,7 +45,10 @@ class JudgedUnits:
         return cls(units, by_name, examples.units.name, len(examples))
 
     def verdict(self, verdict: Verdict, of_rows: Judgment, metric: str) -> Verdict:
-        """The verdict with what is decided, and the score of single rows."""
+        """Return the verdict with a note in its evidence: number of units and rows, and the winner's score for rows.
+
+        `of_rows` is the judgment of single rows. Its score is left out if it has no interval.
+        """
         score = of_rows.row(verdict.winner)["scores"][metric]
         single = ""
         if score["mean"] is not None and score["low"] is not None:
@@ -58,7 +64,10 @@ class JudgedUnits:
     def leaderboard(
         self, rows: Sequence[Mapping[str, Any]], judgment: Judgment, costs: AnyCosts | None
     ) -> list[dict[str, Any]]:
-        """The rows of the leaderboard, ranked by the scores of units, with these scores."""
+        """Return the rows of the leaderboard in the order of their unit scores, which are added under "units".
+
+        A strategy without results keeps its rank and gets "units": None. `judgment` is that of units.
+        """
         judged = []
         for row in rows:
             name = row["strategy"]

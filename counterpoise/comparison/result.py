@@ -185,6 +185,7 @@ class Comparison:
 
 
 def _line(row: Mapping[str, Any], wide: int) -> str:
+    """One line of the printed leaderboard; of a failed strategy its status and error. `wide` is the title's width."""
     name = f"{row['style'].title:<{wide}}"
     if row["failed"]:
         return f"{name} {row['status'].lower()}: {row['error']}"
