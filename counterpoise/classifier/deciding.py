@@ -28,9 +28,9 @@ BUDGETS = {"recall_floor", "alerts"}
 
 
 def decide_again(clf: Any, aim: Mapping[str, Any], *, column: tuple[Any, Any], by: str | None, **how: Any) -> Any:
-    """Return a copy of the classifier with the rule that its `decide` asks for; options as in `decided`.
+    """Return a copy of the classifier with the rule that its `decide` asks for.
 
-    The rule of the units changes if the classifier decides units. The sentence on two budgets goes into the model card.
+    The options are those of `decided`. The rule of the units changes if the classifier decides units. The sentence on two budgets goes into the model card.
     With thresholds by group (`by`), the function also warns with `UNLAWFUL`.
 
     Raises:
@@ -61,7 +61,7 @@ def decided(
     review_alpha: float | None, review_budget: Any, schema: Schema | None, by: str | None = None,
     stored: Mapping[str, Sequence[str]] | None = None,
 ) -> tuple[Rule | LabelRules, str]:  # fmt: skip
-    """Return the rule for an aim, for costs or for reviews, and a sentence on two budgets ("" without these).
+    """Return the rule for an aim, costs or reviews, and a sentence on two budgets or "".
 
     With a review option alone, the thresholds of `rule` stay. Otherwise the aim or the costs replace them.
     `column` is (cost_column, cost_fp), `schema` the columns of a classifier of tables, `stored` the values of columns
@@ -112,9 +112,9 @@ def decided(
 
 
 def _check_by(target: Target, rule: Any, aim: Mapping[str, Any], confidence: float | None, costs: bool) -> None:
-    """Raise an OptionError unless thresholds by group can be chosen: for two classes and by exactly one aim.
+    """Raise an OptionError unless thresholds by group can be chosen.
 
-    `costs` is whether costs or a cost column were passed. A hard vote and a given threshold are refused too.
+    They need two classes and exactly one aim. `costs` is whether costs or a cost column were passed. A hard vote and a given threshold are refused too.
     """
     if target.many_per_row or not isinstance(rule, Rule) or len(rule.prior) > 2:
         what = target.what if target.many_per_row or not isinstance(rule, Rule) else f"{len(rule.prior)} classes"
@@ -131,9 +131,9 @@ def _check_by(target: Target, rule: Any, aim: Mapping[str, Any], confidence: flo
 
 
 def by_costs(rule: Rule, costs: Any, classes: Sequence[Any]) -> Rule:
-    """Return the rule that decides the class of the lowest expected cost (see `decide.costs.cost_matrix`).
+    """Return the rule that decides the class of the lowest expected cost.
 
-    For two classes, it also has the probability threshold that decides the same. For more classes, this is None.
+    `costs` is read by `decide.costs.cost_matrix`. For two classes, it also has the probability threshold that decides the same. For more classes, this is None.
     """
     matrix = cost_matrix(costs, classes)
     threshold = threshold_of_costs(matrix) if len(matrix) == 2 else None
@@ -143,9 +143,9 @@ def by_costs(rule: Rule, costs: Any, classes: Sequence[Any]) -> Rule:
 
 
 def by_column(rule: Rule, name: Any, cost_fp: Any, schema: Schema | None) -> Rule:
-    """Return the rule that decides each row by the cost of missing it, read from column `name` of the row.
+    """Return the rule that decides each row by the cost of missing it.
 
-    `cost_fp` is the cost of a false positive, the same for all rows (see `core.cost_column`).
+    This cost is in column `name` of the row. `cost_fp` is the cost of a false positive, the same for all rows (see `core.cost_column`).
 
     Raises:
         OptionError: `name` is None, more than two classes, rows that are no table, or a cost that is not above 0.
@@ -180,7 +180,7 @@ def by_two_budgets(
     target: Target, rule: Rule, scores: Mapping[str, Array], aim: Mapping[str, Any], confidence: float | None,
     classes: Sequence[Any],
 ) -> tuple[Rule, str]:  # fmt: skip
-    """Return the rule for a recall floor within an alert budget, and a sentence that compares both.
+    """Return the rule for a recall floor within an alert budget, and a sentence on both.
 
     If the floor needs more alerts than the budget allows, the rule keeps the budget and misses the floor. `aim` has
     "recall_floor" and "alerts" = (k, n), at most k alerts per n rows. More than two classes raise an OptionError.
@@ -206,13 +206,13 @@ def by_two_budgets(
 
 
 def _alert_share(target: Target, rule: Rule, scores: Mapping[str, Array]) -> float:
-    """Share (0 to 1, by weight) of the stored rows that a rule decides for the positive class."""
+    """Share (0 to 1, weighted) of the stored rows that a rule decides for class 1."""
     decision = target.apply(rule, scores["log_p"].astype(np.float64)).decision
     return float(np.average(decision == 1, weights=scores.get("weight")))
 
 
 def _recall(target: Target, rule: Rule, scores: Mapping[str, Array]) -> float:
-    """Share (0 to 1, by weight) of the stored positive rows that a rule decides for the positive class."""
+    """Recall of a rule on the stored rows, 0 to 1, weighted."""
     decision, weight = target.apply(rule, scores["log_p"].astype(np.float64)).decision, scores.get("weight")
     mine = scores["y"] == 1
     return float(np.average(decision[mine] == 1, weights=None if weight is None else weight[mine]))

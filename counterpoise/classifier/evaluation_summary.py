@@ -107,9 +107,9 @@ def _form(record: Mapping[str, Any]) -> str:
 
 
 def _head(record: Mapping[str, Any], of: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the first sentences: rows and the rare class, then the threshold (none for several labels).
+    """Yield the first sentences: rows and the rare class, then the threshold.
 
-    `of` is the part of the record with the scores: `record["units"]` if units are decided, else the record itself.
+    For several labels, the threshold is left out. `of` is the part of the record with the scores: `record["units"]` if units are decided, else the record itself.
     """
     form, classes = _form(record), of["classes"]
     rows = f"{record['rows']:,} rows" if of is record else f"{of['count']:,} units of {record['rows']:,} rows"
@@ -134,9 +134,9 @@ def _head(record: Mapping[str, Any], of: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _scores(record: Mapping[str, Any], of: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str]]:
-    """Yield a line of the table for each metric in `of`: name, value, interval and reference (see `_reference`).
+    """Yield the cells (name, value, interval, reference) of each metric in `of`.
 
-    Specificity is shown as its complement, the false positive rate. `of` is as in `_head`.
+    The reference is that of `_reference`. Specificity is shown as its complement, the false positive rate. `of` is as in `_head`.
     """
     metrics, form, two = of["metrics"], _form(record), len(of["classes"]) == 2
     for key in METRICS:
@@ -165,9 +165,9 @@ def _complement(score: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _reference(key: str, metrics: Mapping[str, Any], classes: Sequence[Mapping[str, Any]], form: str) -> str:
-    """The score of a model that knows only the class proportions, as text; "" for metrics without such a score.
+    """The score of a model that knows only the class proportions, as text.
 
-    `form` is the result of `_form`. Skill is 1 - loss / loss without a model, so it gives the log loss without a model.
+    It is "" for metrics without such a score. `form` is the result of `_form`. Skill is 1 - loss / loss without a model, so it gives the log loss without a model.
     """
     if key == "average_precision" and form == "two":
         return f"without a model: {_number(classes[1]['share'])}"
@@ -178,7 +178,10 @@ def _reference(key: str, metrics: Mapping[str, Any], classes: Sequence[Mapping[s
 
 
 def _per_cases(record: Mapping[str, Any], of: Mapping[str, Any]) -> Iterator[str]:
-    """Yield one sentence with the expected hits and false positives among `PER` cases, for two classes only."""
+    """Yield a sentence with the expected hits and false positives among `PER` cases.
+
+    Nothing is yielded for labels, elements, or more than two classes.
+    """
     recall, specificity = (of["metrics"][key]["value"] for key in ("recall", "specificity"))
     if _form(record) != "two" or not (_finite(recall) and _finite(specificity)):
         return
@@ -188,7 +191,7 @@ def _per_cases(record: Mapping[str, Any], of: Mapping[str, Any]) -> Iterator[str
 
 
 def _calibration(metrics: Mapping[str, Mapping[str, Any]], two: bool) -> str:
-    """Return calibration in one line: the significant errors in words, then slope and calibration error.
+    """Return calibration in one line: significant errors, slope and calibration error.
 
     A slope below 1 means overconfident probabilities, an intercept above 0 means probabilities that are too low.
     The intercept of more than two classes (`two` is False) is a distance without a sign, so it is not judged.
@@ -211,7 +214,7 @@ def _finite(value: float | None) -> bool:
 
 
 def _others(record: Mapping[str, Any]) -> Iterator[str]:
-    """Yield sentences on rows that go to a human, and on units with the scores of their single rows.
+    """Yield sentences on rows that go to a human, and on units and their single rows.
 
     Both are optional parts of the record ("review" and "units"); nothing is yielded for a part that is None.
     """
@@ -230,7 +233,7 @@ def _others(record: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _labels(labels: Sequence[Mapping[str, Any]], width: int) -> list[str]:
-    """Return the lines of a table with the `MOST_VALUES` labels of the lowest average precision, lowest first."""
+    """Return a table of the `MOST_VALUES` labels with the lowest average precision."""
     order = sorted(labels, key=lambda one: one["metrics"]["average_precision"]["value"] or 0.0)
     rows: list[tuple[str, ...]] = [("label", "average precision", "recall", "precision", "threshold")]
     for one in order[:MOST_VALUES]:
@@ -242,7 +245,7 @@ def _labels(labels: Sequence[Mapping[str, Any]], width: int) -> list[str]:
 
 
 def _groups(tables: Sequence[Mapping[str, Any]], width: int) -> Iterator[str]:
-    """Yield for each column of groups a table of its groups, the significant differences, and notes.
+    """Yield a table, the significant differences, and notes for each column of groups.
 
     Several tables of one column are for several classes. Then only the differences are listed.
     """
@@ -261,7 +264,7 @@ def _groups(tables: Sequence[Mapping[str, Any]], width: int) -> Iterator[str]:
 
 
 def _table(table: Mapping[str, Any], width: int) -> list[str]:
-    """Return the lines of a table with the first `MOST_VALUES` groups of a column: rows, positives and two rates."""
+    """Return a table of the first `MOST_VALUES` groups: rows, positives and two rates."""
     heads = (f"By {table['column']}", "rows", repr(table["class"]), "recall (95% CI)", "false positive rate (95% CI)")
     rows: list[tuple[str, ...]] = [heads]
     for value in table["values"][:MOST_VALUES]:
@@ -272,9 +275,9 @@ def _table(table: Mapping[str, Any], width: int) -> list[str]:
 
 
 def _differences(table: Mapping[str, Any], named: bool) -> str:
-    """Return a sentence with the scores whose simultaneous interval excludes 0, group by group; "" if there is none.
+    """Return a sentence with the significant differences of each group, or "".
 
-    `named` is whether the sentence names the class of the table.
+    Significant are those whose simultaneous interval excludes 0. `named` is whether the sentence names the class of the table.
     """
     different = []
     for value in table["values"]:

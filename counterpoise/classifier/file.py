@@ -108,7 +108,7 @@ def read(path: str | os.PathLike[str], custom_objects: Mapping[str, Any] | None 
 
 
 def _read(archive: zipfile.ZipFile, custom_objects: Mapping[str, Any] | None) -> Contents:
-    """Check and read everything that a file contains; the description is checked before the networks are loaded.
+    """Check and read everything that a file contains, the networks last.
 
     Raises:
         ArtifactError: A part is absent, damaged, of another format, or does not fit the other parts.

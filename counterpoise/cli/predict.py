@@ -113,7 +113,7 @@ def command(
 
 
 def _as_written(table: Any) -> Any:
-    """Return the polars frame with its truth values as the texts "True" and "False", as in the report."""
+    """Return the polars frame with its truth values as the texts "True" and "False"."""
     import polars as pl
 
     from counterpoise.data.levels import level_text
@@ -123,7 +123,7 @@ def _as_written(table: Any) -> Any:
 
 
 def _without_formulas(table: Any, escape: bool) -> Any:
-    """Return the polars frame, with an apostrophe before texts that a spreadsheet would run if `escape` is set.
+    """Return the polars frame; `escape` adds an apostrophe before spreadsheet formulas.
 
     If there are such texts, a message on standard error counts them, with or without `escape`.
     """
@@ -147,9 +147,9 @@ def _without_formulas(table: Any, escape: bool) -> Any:
 def _of_images(
     clf: Any, data: Path, images: str | None, root: Path | None, prior: float | None, skip_bad: bool, unit: str | None
 ) -> Any:  # fmt: skip
-    """Return a polars frame with path, probability and decision of each image, or of each unit if `unit` is given.
+    """Return a polars frame with path, probability and decision of each image.
 
-    `data` is a folder of images, or a table whose column `images` names them.
+    With `unit`, it has a row for each unit instead. `data` is a folder of images, or a table whose column `images` names them.
     """
     import polars as pl
 

@@ -34,9 +34,9 @@ class JudgedUnits:
     def of(
         cls, examples: Examples, results: Sequence[FoldResult], strategies: Sequence[Strategy], costs: AnyCosts | None
     ) -> JudgedUnits:
-        """Make the units of `examples`, with the results for rows turned into results for units.
+        """Collect the units of `examples`, and their results by strategy.
 
-        `costs` decide the units if they are given. `examples` must have units.
+        `results` must be those of units, not of rows. `costs` decide the units if they are given. `examples` must have units.
         """
         assert examples.units is not None
         units, by_name = examples.as_units(), dict[str, list[FoldResult]]()
@@ -45,9 +45,9 @@ class JudgedUnits:
         return cls(units, by_name, examples.units.name, len(examples))
 
     def verdict(self, verdict: Verdict, of_rows: Judgment, metric: str) -> Verdict:
-        """Return the verdict with a note in its evidence: number of units and rows, and the winner's score for rows.
+        """Return the verdict with a note on units and rows in its evidence.
 
-        `of_rows` is the judgment of single rows. Its score is left out if it has no interval.
+        The note has their numbers, and the winner's score for single rows. `of_rows` is the judgment of single rows. Its score is left out if it has no interval.
         """
         score = of_rows.row(verdict.winner)["scores"][metric]
         single = ""
@@ -64,9 +64,9 @@ class JudgedUnits:
     def leaderboard(
         self, rows: Sequence[Mapping[str, Any]], judgment: Judgment, costs: AnyCosts | None
     ) -> list[dict[str, Any]]:
-        """Return the rows of the leaderboard in the order of their unit scores, which are added under "units".
+        """Return the rows of the leaderboard, ranked by their scores for units.
 
-        A strategy without results keeps its rank and gets "units": None. `judgment` is that of units.
+        The entry "units" with these scores is added to each row. A strategy without results keeps its rank and gets "units": None. `judgment` is that of units.
         """
         judged = []
         for row in rows:

@@ -95,7 +95,10 @@ def correlated_t(differences: Any, ratio: float, rope: float = 0.01, level: floa
 
 
 def _student(mean: float, scale: float, df: int, rope: float, level: float) -> Difference:
-    """Make the record of a difference whose posterior is Student's t with `df` degrees, center `mean` and `scale`."""
+    """Make the record of a difference whose posterior is Student's t.
+
+    The distribution has `df` degrees of freedom, the center `mean` and the scale `scale`.
+    """
     # Differences that agree to rounding have no spread; the floor keeps the quotients finite.
     scale = max(scale, 1e-12 * max(1.0, abs(mean)))
     half = float(stdtrit(df, (1 + level) / 2)) * scale

@@ -185,7 +185,10 @@ class Comparison:
 
 
 def _line(row: Mapping[str, Any], wide: int) -> str:
-    """One line of the printed leaderboard; of a failed strategy its status and error. `wide` is the title's width."""
+    """Return one line of the printed leaderboard, with the title `wide` characters wide.
+
+    For a failed strategy, it contains the status and the error.
+    """
     name = f"{row['style'].title:<{wide}}"
     if row["failed"]:
         return f"{name} {row['status'].lower()}: {row['error']}"

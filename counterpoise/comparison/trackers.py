@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def to_tensorboard(comparison: Comparison, folder: str | os.PathLike[str]) -> None:
-    """Write scalars below `folder`: the curves of each member's training, and the scores of each fold.
+    """Write the curves of each member's training and the scores of each fold to `folder`.
 
     "loss", "stop_loss" and "recall/LABEL" by optimizer step (run STRATEGY/fold K/member M); "score/METRIC" with the
     fold as step (run STRATEGY); the verdict as text.
@@ -39,7 +39,7 @@ def to_tensorboard(comparison: Comparison, folder: str | os.PathLike[str]) -> No
 
 
 def _kind(tf: Any, plugin: str, data_class: int) -> Any:
-    """Return the metadata that tell TensorBoard which `plugin` shows a summary, and its `data_class`.
+    """Return the metadata that tell TensorBoard which `plugin` shows a summary.
 
     `data_class` is a number of TensorBoard: 1 for scalars, 2 for tensors such as text. `tf.summary.scalar` would set
     both, but needs the package tensorboard.
@@ -73,7 +73,10 @@ def to_mlflow(comparison: Comparison, destination: str | None = None) -> None:
 
 
 def _metrics(row: Mapping[str, Any]) -> dict[str, float]:
-    """Return means, interval ends and costs of a row as "METRIC", "METRIC_low", ...; what is not finite is left out."""
+    """Return means, interval ends and costs of a row as "METRIC", "METRIC_low", ...
+
+    Values that are not finite are left out.
+    """
     ends = (("", "mean"), ("_low", "low"), ("_high", "high"))
     scores = {f"{key}{end}": s.get(part) for key, s in row["scores"].items() for end, part in ends}
     costs = {key: row[key] for key in ("fits", "steps", "seconds")}
@@ -81,7 +84,7 @@ def _metrics(row: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _runs(comparison: Comparison, labels: list[str]) -> Iterator[tuple[str, list[tuple[str, int, float]]]]:
-    """Yield for each trained member the name of its run and its curves as (name, step, value) triples.
+    """Yield the run name of each member and its curves as (name, step, value) triples.
 
     Folds and members are numbered from 1, folds on through the repeats. Values that are not finite are left out.
     """
@@ -99,7 +102,7 @@ def _runs(comparison: Comparison, labels: list[str]) -> Iterator[tuple[str, list
 
 
 def _title(name: str, labels: list[str]) -> str:
-    """Replace the class code at the end of a curve's name by the label: "recall 1" becomes "recall/LABEL"."""
+    """Replace a class code in a curve's name: "recall 1" becomes "recall/LABEL"."""
     kind, _, code = name.partition(" ")
     return f"{kind}/{labels[int(code)]}" if code.isdigit() and int(code) < len(labels) else name
 

@@ -27,9 +27,13 @@ OTHER_SHAPE = 1.2
 def sound_files(
     paths: Sequence[str], skip_bad: bool, span: Range | None, kept: KeptPixels | None
 ) -> tuple[dict[str, ImageInfo], tuple[tuple[str, str], ...]]:
-    """Return what image files contain, and what is wrong with others (`DataError` if not skipped).
+    """Decode all files; return path -> facts of sound ones, and (path, fault) of others.
 
-    Their pixels go into `kept`, if there is such, and what it knows already is not decoded again.
+    `span` is the range that the user set; without it, files are also asked for theirs. `kept` caches pixels: a file
+    that it contains is not decoded again.
+
+    Raises:
+        DataError: Some files have a fault, and `skip_bad` is not set.
     """
 
     def info_of(row: int) -> ImageInfo:
@@ -50,6 +54,9 @@ def sound_files(
 
 def learns_range(good: Mapping[str, ImageInfo], span: Range | None, wanted: bool | None) -> bool:
     """Return whether black and white have to be learned, because no file and no user defines them.
+
+    `span` is the range that the user set. `wanted` is what a trained model needs: True to learn, False not to; None
+    leaves it to the files.
 
     Raises:
         DataError: some files define them and others do not, or the model needs the other kind.
@@ -102,7 +109,10 @@ def reading_notes(looks: Sequence[ImageInfo], form: Pictures, size: tuple[int, i
 
 
 def _aspect_note(looks: Sequence[ImageInfo], aspect: str, size: tuple[int, int]) -> tuple[str, ...]:
-    """A sentence when images of another shape are stretched."""
+    """Return a sentence if images of another shape than `size` are stretched, or ().
+
+    `size` is (height, width).
+    """
     wanted = size[1] / size[0]
     other = sum(abs(math.log(info.ratio / wanted)) > math.log(OTHER_SHAPE) for info in looks)
     if aspect != "stretch" or not other:
@@ -114,7 +124,10 @@ def _aspect_note(looks: Sequence[ImageInfo], aspect: str, size: tuple[int, int])
 
 
 def _dark_note(deep: Sequence[ImageInfo], span: Range | None) -> tuple[str, ...]:
-    """A sentence when deep images use nothing but the darkest part of their range."""
+    """Return a sentence if deep images use only the darkest part of their range, or ().
+
+    Deep images have more than 8 bits. Their range is `span`, or that of each file. `DARK` is the largest part that counts as dark.
+    """
     ends = [(info, span or info.span) for info in deep]
     shares = [(info.high - end[0]) / (end[1] - end[0]) for info, end in ends if end]
     if not shares or max(shares) >= DARK:
