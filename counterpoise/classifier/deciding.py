@@ -30,8 +30,8 @@ BUDGETS = {"recall_floor", "alerts"}
 def decide_again(clf: Any, aim: Mapping[str, Any], *, column: tuple[Any, Any], by: str | None, **how: Any) -> Any:
     """Return a copy of the classifier with the rule that its `decide` asks for.
 
-    The options are those of `decided`. The rule of the units changes if the classifier decides units. The sentence on two budgets goes into the model card.
-    With thresholds by group (`by`), the function also warns with `UNLAWFUL`.
+    The options are those of `decided`. The rule of the units changes if the classifier decides units. The sentence on
+    two budgets goes into the model card. With thresholds by group (`by`), the function also warns with `UNLAWFUL`.
 
     Raises:
         OptionError: `by` or a cost column for a classifier that decides units, or an error of `decided`.
@@ -114,7 +114,8 @@ def decided(
 def _check_by(target: Target, rule: Any, aim: Mapping[str, Any], confidence: float | None, costs: bool) -> None:
     """Raise an OptionError unless thresholds by group can be chosen.
 
-    They need two classes and exactly one aim. `costs` is whether costs or a cost column were passed. A hard vote and a given threshold are refused too.
+    They need two classes and exactly one aim. `costs` is whether costs or a cost column were passed. A hard vote and a
+    given threshold are refused too.
     """
     if target.many_per_row or not isinstance(rule, Rule) or len(rule.prior) > 2:
         what = target.what if target.many_per_row or not isinstance(rule, Rule) else f"{len(rule.prior)} classes"
@@ -133,7 +134,8 @@ def _check_by(target: Target, rule: Any, aim: Mapping[str, Any], confidence: flo
 def by_costs(rule: Rule, costs: Any, classes: Sequence[Any]) -> Rule:
     """Return the rule that decides the class of the lowest expected cost.
 
-    `costs` is read by `decide.costs.cost_matrix`. For two classes, it also has the probability threshold that decides the same. For more classes, this is None.
+    `costs` is read by `decide.costs.cost_matrix`. For two classes, it also has the probability threshold that decides
+    the same. For more classes, this is None.
     """
     matrix = cost_matrix(costs, classes)
     threshold = threshold_of_costs(matrix) if len(matrix) == 2 else None
@@ -145,7 +147,8 @@ def by_costs(rule: Rule, costs: Any, classes: Sequence[Any]) -> Rule:
 def by_column(rule: Rule, name: Any, cost_fp: Any, schema: Schema | None) -> Rule:
     """Return the rule that decides each row by the cost of missing it.
 
-    This cost is in column `name` of the row. `cost_fp` is the cost of a false positive, the same for all rows (see `core.cost_column`).
+    This cost is in column `name` of the row. `cost_fp` is the cost of a false positive, the same for all rows (see
+    `core.cost_column`).
 
     Raises:
         OptionError: `name` is None, more than two classes, rows that are no table, or a cost that is not above 0.

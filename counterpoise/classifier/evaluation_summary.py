@@ -109,7 +109,8 @@ def _form(record: Mapping[str, Any]) -> str:
 def _head(record: Mapping[str, Any], of: Mapping[str, Any]) -> Iterator[str]:
     """Yield the first sentences: rows and the rare class, then the threshold.
 
-    For several labels, the threshold is left out. `of` is the part of the record with the scores: `record["units"]` if units are decided, else the record itself.
+    For several labels, the threshold is left out. `of` is the part of the record with the scores: `record["units"]` if
+    units are decided, else the record itself.
     """
     form, classes = _form(record), of["classes"]
     rows = f"{record['rows']:,} rows" if of is record else f"{of['count']:,} units of {record['rows']:,} rows"
@@ -136,7 +137,8 @@ def _head(record: Mapping[str, Any], of: Mapping[str, Any]) -> Iterator[str]:
 def _scores(record: Mapping[str, Any], of: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str]]:
     """Yield the cells (name, value, interval, reference) of each metric in `of`.
 
-    The reference is that of `_reference`. Specificity is shown as its complement, the false positive rate. `of` is as in `_head`.
+    The reference is that of `_reference`. Specificity is shown as its complement, the false positive rate. `of` is as
+    in `_head`.
     """
     metrics, form, two = of["metrics"], _form(record), len(of["classes"]) == 2
     for key in METRICS:
@@ -167,7 +169,8 @@ def _complement(score: Mapping[str, Any]) -> dict[str, Any]:
 def _reference(key: str, metrics: Mapping[str, Any], classes: Sequence[Mapping[str, Any]], form: str) -> str:
     """The score of a model that knows only the class proportions, as text.
 
-    It is "" for metrics without such a score. `form` is the result of `_form`. Skill is 1 - loss / loss without a model, so it gives the log loss without a model.
+    It is "" for metrics without such a score. `form` is the result of `_form`. Skill is 1 - loss / loss without a
+    model, so it gives the log loss without a model.
     """
     if key == "average_precision" and form == "two":
         return f"without a model: {_number(classes[1]['share'])}"
@@ -277,7 +280,8 @@ def _table(table: Mapping[str, Any], width: int) -> list[str]:
 def _differences(table: Mapping[str, Any], named: bool) -> str:
     """Return a sentence with the significant differences of each group, or "".
 
-    Significant are those whose simultaneous interval excludes 0. `named` is whether the sentence names the class of the table.
+    Significant are those whose simultaneous interval excludes 0. `named` is whether the sentence names the class of the
+    table.
     """
     different = []
     for value in table["values"]:

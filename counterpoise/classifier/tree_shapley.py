@@ -115,7 +115,8 @@ def _widened(laid: TreeRows, trees: TreeEnsemble, x: Any) -> Array:
 def _owners(laid: TreeRows) -> Array:
     """Return the raw column of each number in a tree's row, int64 (d,).
 
-    The order is that of `TreeRows`. The parts of a time stamp and the indicator of missing values belong to the column that they were made from.
+    The order is that of `TreeRows`. The parts of a time stamp and the indicator of missing values belong to the column
+    that they were made from.
     """
     numbers = laid.width - len(laid.cycles)
     of_numbers = [*range(numbers), *(column for column, _ in laid.cycles)]
@@ -127,7 +128,8 @@ def _owners(laid: TreeRows) -> Array:
 def _paths(trees: TreeEnsemble, owners: Array, factor: float) -> Paths:
     """Collect the paths to all leaves that have a test above them.
 
-    The arrays are empty if no tree has a test. The children of inner node i are the nodes left[i] and left[i] + 1. Leaf values are multiplied by `factor`.
+    The arrays are empty if no tree has a test. The children of inner node i are the nodes left[i] and left[i] + 1. Leaf
+    values are multiplied by `factor`.
     """
     column, threshold, left, value = (
         np.asarray(keras.ops.convert_to_numpy(getattr(trees, name)))

@@ -149,7 +149,8 @@ def _of_images(
 ) -> Any:  # fmt: skip
     """Return a polars frame with path, probability and decision of each image.
 
-    With `unit`, it has a row for each unit instead. `data` is a folder of images, or a table whose column `images` names them.
+    With `unit`, it has a row for each unit instead. `data` is a folder of images, or a table whose column `images`
+    names them.
     """
     import polars as pl
 

@@ -36,7 +36,8 @@ class JudgedUnits:
     ) -> JudgedUnits:
         """Collect the units of `examples`, and their results by strategy.
 
-        `results` must be those of units, not of rows. `costs` decide the units if they are given. `examples` must have units.
+        `results` must be those of units, not of rows. `costs` decide the units if they are given. `examples` must have
+        units.
         """
         assert examples.units is not None
         units, by_name = examples.as_units(), dict[str, list[FoldResult]]()
@@ -47,7 +48,8 @@ class JudgedUnits:
     def verdict(self, verdict: Verdict, of_rows: Judgment, metric: str) -> Verdict:
         """Return the verdict with a note on units and rows in its evidence.
 
-        The note has their numbers, and the winner's score for single rows. `of_rows` is the judgment of single rows. Its score is left out if it has no interval.
+        The note has their numbers, and the winner's score for single rows. `of_rows` is the judgment of single rows.
+        Its score is left out if it has no interval.
         """
         score = of_rows.row(verdict.winner)["scores"][metric]
         single = ""
@@ -66,7 +68,8 @@ class JudgedUnits:
     ) -> list[dict[str, Any]]:
         """Return the rows of the leaderboard, ranked by their scores for units.
 
-        The entry "units" with these scores is added to each row. A strategy without results keeps its rank and gets "units": None. `judgment` is that of units.
+        The entry "units" with these scores is added to each row. A strategy without results keeps its rank and gets
+        "units": None. `judgment` is that of units.
         """
         judged = []
         for row in rows:

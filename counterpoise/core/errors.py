@@ -146,7 +146,8 @@ def error_text(error: BaseException) -> str:
 def did_you_mean(name: object, known: Iterable[object]) -> str:
     """Return ' Did you mean X?' for the nearest known name, or a short list of them.
 
-    It is "" if no name is known. The text begins with a space, so that it can follow a message. Upper and lower case are equal.
+    It is "" if no name is known. The text begins with a space, so that it can follow a message. Upper and lower case
+    are equal.
 
     Example:
         >>> did_you_mean("clas", ["class", "age"])

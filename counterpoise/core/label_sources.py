@@ -160,7 +160,8 @@ def _of_array(array: Array, name: str) -> LabelSource:
 def _by_hash(array: Array, name: str) -> LabelSource:
     """Read text and objects by hashing: equal values get one code.
 
-    Values that are lists are stacked into an array with one more axis. If the values mix text with 0 or 1, True and 1 become two levels.
+    Values that are lists are stacked into an array with one more axis. If the values mix text with 0 or 1, True and 1
+    become two levels.
     """
     flat = array.reshape(-1)
     try:

@@ -53,8 +53,8 @@ def leak_scores(
 ) -> list[tuple[str, dict[tuple[str, int], float]]]:
     """Return (name, scores) pairs: one of the target, or with y (N, L) one of each label.
 
-    A label is scored on the rows where it is not missing. The scores are those of `single_column_scores`. Those of the last call are kept, because reading the data and the
-    diagnosis ask for the same scores.
+    A label is scored on the rows where it is not missing. The scores are those of `single_column_scores`. Those of the
+    last call are kept, because reading the data and the diagnosis ask for the same scores.
     """
     key = digest((x, y, [repr(label) for label in classes]))
     each = _last.get(key)
@@ -75,8 +75,8 @@ def _label_scores(
 ) -> list[dict[tuple[str, int], float]]:
     """Return the scores of the columns for each label; y is (N, L), -1 for missing.
 
-    A label is scored on the rows where it is not missing. A label with fewer than `LEAST_ROWS` rows of either kind gets an empty dict. Labels with the same rows are judged
-    together, so that the columns are ranked once.
+    A label is scored on the rows where it is not missing. A label with fewer than `LEAST_ROWS` rows of either kind gets
+    an empty dict. Labels with the same rows are judged together, so that the columns are ranked once.
     """
     scores: list[dict[tuple[str, int], float]] = [{} for _ in classes]
     alike: dict[bytes, tuple[np.ndarray, list[int]]] = {}
@@ -152,7 +152,8 @@ def _ranked_areas(score: np.ndarray, hit: np.ndarray) -> np.ndarray:
 def _bins(column: np.ndarray) -> np.ndarray:
     """Return the bin of each row, int (n,), from 0.
 
-    Each id has a bin of its own. Floats have at most `BINS` bins by quantile, above bin 0. Missing floats (NaN) are in bin 0.
+    Each id has a bin of its own. Floats have at most `BINS` bins by quantile, above bin 0. Missing floats (NaN) are in
+    bin 0.
     """
     if column.dtype.kind != "f":
         return np.unique(column, return_inverse=True)[1].reshape(-1)

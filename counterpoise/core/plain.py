@@ -248,7 +248,8 @@ def record(
 def numbers(shape: Sequence[int | None], low: float = -math.inf, high: float = math.inf) -> Check:
     """Return a check for nested lists of finite numbers from `low` to `high`.
 
-    The check returns them as a float64 array. `shape` is the shape of the array; None stands for any length of at least 1.
+    The check returns them as a float64 array. `shape` is the shape of the array; None stands for any length of at least
+    1.
 
     Example:
         >>> numbers((None, 2))([[0, 1], [2, 3]], "the shifts").shape

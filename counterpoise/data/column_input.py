@@ -35,7 +35,8 @@ def column_input(
 def values_of(given: ColumnInput, raw: Mapping[str, Any], encoded: Mapping[str, Any]) -> Any:
     """Return the values (N, 1) of the column: amounts, or ids of groups.
 
-    Amounts come from raw inputs, and groups from encoded rows. Groups that are no feature have an input of their own (`given.own`), and come from `raw`.
+    Amounts come from raw inputs, and groups from encoded rows. Groups that are no feature have an input of their own
+    (`given.own`), and come from `raw`.
     """
     if isinstance(given, CostInput):
         return given.amounts(raw)

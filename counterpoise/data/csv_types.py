@@ -64,7 +64,8 @@ class Cells:
     def types(self) -> dict[str, pl.DataType]:
         """Return column name -> the type that all values of the column spell.
 
-        The type is Null if all values are missing. Columns that may hold codes ("01") or points between thousands ("1.200") stay String.
+        The type is Null if all values are missing. Columns that may hold codes ("01") or points between thousands
+        ("1.200") stay String.
 
         Example:
             >>> row = pl.DataFrame({text: [text] for text in ("1", "1.5", "TRUE", "x", "2024-12-31", "?")})

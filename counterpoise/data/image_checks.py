@@ -126,7 +126,8 @@ def _aspect_note(looks: Sequence[ImageInfo], aspect: str, size: tuple[int, int])
 def _dark_note(deep: Sequence[ImageInfo], span: Range | None) -> tuple[str, ...]:
     """Return a sentence if deep images use only the darkest part of their range, or ().
 
-    Deep images have more than 8 bits. Their range is `span`, or that of each file. `DARK` is the largest part that counts as dark.
+    Deep images have more than 8 bits. Their range is `span`, or that of each file. `DARK` is the largest part that
+    counts as dark.
     """
     ends = [(info, span or info.span) for info in deep]
     shares = [(info.high - end[0]) / (end[1] - end[0]) for info, end in ends if end]

@@ -62,8 +62,8 @@ class Names:
     def _enter(self, path: str, whole: str) -> None:
         """Enter a file under all its names; `whole` is its path below the folder.
 
-        There is one dict for each step of the search. The steps are: path, path without ending, name, name without ending, then both paths and both names in any
-        capitals.
+        There is one dict for each step of the search. The steps are: path, path without ending, name, name without
+        ending, then both paths and both names in any capitals.
         """
         bare = os.path.splitext(whole)[0]
         name, stem = whole.rpartition("/")[2], bare.rpartition("/")[2]
@@ -205,7 +205,8 @@ def _group(match: Any) -> str:
 def joined_groups(*codes: np.ndarray) -> np.ndarray:
     """Join divisions of the rows: rows that share a group in any division are together.
 
-    They may also share it through other rows. Each of `codes` is (N,), the group of each row in one division. The result is int64 (N,), numbered from 0.
+    They may also share it through other rows. Each of `codes` is (N,), the group of each row in one division. The
+    result is int64 (N,), numbered from 0.
 
     Example:
         >>> joined_groups(np.array([0, 0, 1, 2]), np.array([5, 6, 6, 7])).tolist()
