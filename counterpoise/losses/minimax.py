@@ -46,7 +46,7 @@ class MinimaxHead(keras.layers.Layer):
         self.alpha = self.add_weight(name="alpha", shape=(), initializer="zeros", constraint="non_neg")
 
     def call(self, z: Tensor) -> Tensor:
-        # Value alpha, gradient -1: the optimizer's descent becomes an ascent.
+        # The value is alpha and the gradient is -1: the optimizer's descent becomes an ascent in alpha.
         turned = 2 * ops.stop_gradient(self.alpha) - self.alpha
         extra = [ops.ones_like(z) * ops.cast(v, z.dtype) for v in (self.a, self.b, turned)]
         return ops.concatenate([z, *extra], axis=-1)

@@ -31,10 +31,14 @@ ROWS = 64
 def network_for(
     model: Any, examples: Examples, *, callbacks: Sequence[Any] = (), verbose: Any = 0, **options: Any
 ) -> tuple[Network, Examples]:
-    """The network that is trained (see `Network` for the options), and the examples in the form that it takes.
+    """Return the network that is trained, and the examples in the form that it takes.
 
-    Both are those given, but for a network with a frozen body: then the network is its head, and `Network.body` what
-    `with_body` puts before it. Callbacks of the user see the whole network at every step.
+    For a model with a frozen body, the network is its head and the examples are the body's outputs. `with_body` later
+    joins both. Callbacks or augmentation need the whole model at every step, so it is then trained as it is.
+
+    Args:
+        model: The model. examples: The rows. callbacks: Those of the user. verbose: Of the progress bar.
+        **options: Options of `Network`.
     """
     moving = callbacks or asked_for(options)  # then the body sees other rows at every step
     frozen = model.frozen if isinstance(model, BuiltIn) and not moving else None
@@ -58,7 +62,10 @@ def with_body(members: keras.Model, network: Network) -> keras.Model:
 
 
 def _body_outputs(body: keras.Model, x: Any, verbose: Any) -> np.ndarray:
-    """Outputs of the body for rows, float32 (N, units), whatever it computes in."""
+    """Return the outputs of the body for all rows, float32 (N, ...).
+
+    They are float32 also if the body computes in half precision. `verbose` is for the progress bar.
+    """
     predict, rows, outputs = forward(body), len(leaves(x)[0]), []
     with bar(verbose) as progress:
         for start in range(0, rows, ROWS):

@@ -44,9 +44,9 @@ def set_state(model: keras.Model, state: Any) -> None:
 
 
 def fed(x: Any) -> Any:
-    """Rows as Keras's own feed of arrays gives them: doubles in its float type, and text as tensors.
+    """Return rows as Keras feeds them: 64-bit floats in its float type, text as tensors.
 
-    With text among several inputs all are tensors, since a layer takes no mixture of tensors and arrays.
+    If one of several inputs is text, all become tensors, because a layer takes no mixture of tensors and arrays.
     """
 
     def as_fed(array: Array) -> Any:
@@ -111,7 +111,11 @@ def variable_indices(model: keras.Model, variables: Sequence[Any]) -> list[int]:
 
 
 def fresh_state(cache: dict[str, Any], make: Callable[[int], keras.Model], seed: int) -> list[Array]:
-    """The state of `make(seed)` with its own random masks, remembered for the seeds used last."""
+    """Return the state of the model `make(seed)`, with random masks that depend on the seed.
+
+    States are kept in `cache` until they take `REMEMBERED_BYTES`; the oldest goes first. The result must not be
+    changed.
+    """
     states = cache.setdefault("states", {})
     if seed not in states:
         states[seed] = _own_seeds(make(seed), seed)
@@ -121,7 +125,10 @@ def fresh_state(cache: dict[str, Any], make: Callable[[int], keras.Model], seed:
 
 
 def learned(cache: dict[str, Any], x: Any, rows: Array, learn: Callable[[], list[Array]]) -> list[Array]:
-    """Call `learn()` for rows of `x` once and keep its result by the row numbers, for all strategies of a fold."""
+    """Return `learn()`, called once for each `x` and row numbers, and kept in `cache`.
+
+    All strategies of a fold share the result, which must not be changed. A full cache is emptied.
+    """
     encoders = cache.setdefault("learned", {})
     key = hashlib.blake2b(np.ascontiguousarray(rows).tobytes(), digest_size=16).digest(), id(x)
     if key not in encoders:
@@ -132,7 +139,7 @@ def learned(cache: dict[str, Any], x: Any, rows: Array, learn: Callable[[], list
 
 
 def _own_seeds(model: keras.Model, seed: int) -> list[Array]:
-    """The state of a model, its layers' random seeds mixed with `seed`."""
+    """Return the state of a model, with `seed` mixed into the seeds of its random layers."""
     state = state_of(model)
     for index, variable in enumerate(model.variables):
         if variable.name == "seed_generator_state":

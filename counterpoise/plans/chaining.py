@@ -31,9 +31,9 @@ class Chain(Unrealized):
     makers: tuple[Maker, ...] = field(default_factory=tuple)
 
     def realize(self, x: Any, seed: int = 0) -> Realized:
-        """Apply all steps except the last step.
+        """Apply all steps but the last to the rows `x`, and return the plan of the last step.
 
-        The last step draws again in each epoch.
+        The last step draws again in each epoch. Rows that any step creates become `new` rows of the result.
         """
         check_rows(x, self)
         n = len(self.codes)
@@ -53,6 +53,7 @@ class Chain(Unrealized):
         return realized(self.name, self, plan, Rows(None, rows.codes, rows.origin), new_x, np.concatenate(new))
 
     def _plan(self, make: Maker, rows: Rows) -> Plan:
+        """Make the plan of one step for its rows; raise an OptionError if it is deferred."""
         labels = np.arange(len(self.classes))
         plan = make(rows.codes, sample_weight=rows.weight, classes=labels)
         if plan.deferred:
@@ -111,7 +112,7 @@ def chain(*makers: Maker) -> ChainMaker:
 
 
 def _grown(rows: Rows, made: Any, codes: Array, first: int) -> Rows:
-    """The rows followed by new ones, which are numbered from `first` on."""
+    """Return the rows, followed by new rows with weight 1 that are numbered from `first` on."""
     weight = None if rows.weight is None else np.concatenate([rows.weight, np.ones(len(codes))])
     return Rows(
         join([rows.x, made]),
@@ -122,6 +123,7 @@ def _grown(rows: Rows, made: Any, codes: Array, first: int) -> Rows:
 
 
 def _name(make: Maker) -> str:
+    """Return the name of a step: its sampler if it is a text, else the name of its function."""
     if isinstance(make, partial):
         chosen = make.keywords.get("sampler")
         return chosen if isinstance(chosen, str) else _name(make.func)

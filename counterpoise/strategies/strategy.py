@@ -21,7 +21,7 @@ Constants = Callable[[np.ndarray], Mapping[str, Any]]
 
 
 def no_constants(counts: np.ndarray) -> Mapping[str, Any]:
-    """For a loss that does not look at the class counts."""
+    """Return no constants, for a loss that does not depend on the class counts."""
     return {}
 
 
@@ -216,7 +216,10 @@ class Single(Strategy):
         return function(self)
 
     def with_values(self, values: Mapping[str, float]) -> Single:
-        """The strategy with its hyperparameters at these values, by name."""
+        """Return the strategy with its hyperparameters at these values, by name.
+
+        Hyperparameters without a value stay as they are, and other names are ignored.
+        """
         strategy = self
         for hyperparameter in self.hyperparameters:
             if hyperparameter.name in values:
@@ -224,16 +227,22 @@ class Single(Strategy):
         return strategy
 
     def make_plan(self, target: Target, y: np.ndarray, n: int, sample_weight: np.ndarray | None = None) -> Plan:
-        """The plan over labels `y` of a target, n classes."""
+        """Make the plan over labels `y`, codes (N,) or (N, L) of `n` classes or labels.
+
+        `sample_weight` (N,) has the weights of the user, or is None.
+        """
         result: Plan = target.plan(partial(self.plan, **self.options), y, n, sample_weight)
         return result
 
     def make_loss(self, counts: np.ndarray) -> tuple[str, Mapping[str, Any]]:
-        """Name and constants of the loss for rows with these class counts."""
+        """Return name and constants of the loss for rows with these class counts, int (C,)."""
         return self.loss, self.constants(counts)
 
     def make_mix(self, counts: np.ndarray) -> tuple[str, Mapping[str, Any]] | None:
-        """Name and constants of the mixing for rows with these class counts, or None."""
+        """Return name and constants of the mixing for rows with these class counts, or None.
+
+        The settings in `mixing` go before the constants from the counts.
+        """
         if not self.mix:
             return None
         own = {"classes": len(counts)} if self.mix == "mixup" else {"counts": [int(n) for n in counts]}
