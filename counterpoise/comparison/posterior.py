@@ -188,6 +188,7 @@ def repeats_to_decide(differences: Any, folds: int, ratio: float, rope: float, c
     mean, spread = float(d.mean()), float(d.std(ddof=1))
 
     def decides(repeats: int) -> bool:
+        """Return whether this many repeats show a difference, or equivalence within the rope."""
         n = repeats * folds
         guess = _student(mean, spread * math.sqrt(1 / n + ratio), n - 1, rope, 0.95)
         shown = max(guess.left, guess.right) >= CERTAIN and comparisons * guess.p <= 1 - CERTAIN

@@ -37,6 +37,7 @@ def sound_files(
     """
 
     def info_of(row: int) -> ImageInfo:
+        """Return the facts about one file, from the cache if it is there."""
         if kept is None:
             return image_info(paths[row], span is None)
         return kept.info_of(row) or image_info(paths[row], span is None, partial(kept.keep, row))
@@ -143,6 +144,7 @@ def _dark_note(deep: Sequence[ImageInfo], span: Range | None) -> tuple[str, ...]
 
 
 def _bad_text(bad: Sequence[tuple[str, str]]) -> str:
+    """Return the error message for files with a fault, given as (path, fault) pairs."""
     return (
         f"{len(bad)} {'file' if len(bad) == 1 else 'files'} cannot be read as images: {bad_files_text(bad)}. "
         "Repair or remove them, or leave them out with skip_bad=True (--skip-bad)."

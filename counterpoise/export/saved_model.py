@@ -27,6 +27,7 @@ def write(clf: Any, folder: Path) -> Callable[[Any], Mapping[str, Any]]:
     decide = decider(clf)
 
     def serve(inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Return probability and decision for raw inputs, and the label for one class per row."""
         columns = module.columns
         if columns is None:
             outputs = decide(inputs)
@@ -52,6 +53,7 @@ def _runner(clf: Any, folder: Path) -> Callable[[Any], Mapping[str, Any]]:
     run = loaded.signatures["serve"]
 
     def answer(raw: Any) -> dict[str, Any]:
+        """Run the signature on rows; labels that are bytes become text."""
         outputs = {name: value.numpy() for name, value in run(**_tensors(clf, raw)).items()}
         if "label" in outputs and outputs["label"].dtype == object:
             outputs["label"] = np.array([text.decode() for text in outputs["label"]])

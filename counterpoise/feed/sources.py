@@ -51,6 +51,7 @@ class SeveralRows:
         return next((len(one) for _, one in self._items()), 0)
 
     def take(self, rows: Array) -> Any:
+        """Return these rows of every input, in the structure of the inputs."""
         taken = [(k, rows_of_input.take(rows)) for k, rows_of_input in self._items()]
         return (
             dict(taken)
@@ -99,6 +100,7 @@ class LoadedRows:
         return len(self.items)
 
     def take(self, rows: Array) -> Array:
+        """Load these items, and stack them (n, ...); different shapes raise a DataError."""
         loaded = [np.asarray(self.load(self.items[int(i)])) for i in rows]
         shapes = {one.shape for one in loaded}
         if len(shapes) > 1:
@@ -121,6 +123,7 @@ class Joined:
         return len(self.first) + len(self.second)
 
     def take(self, rows: Array) -> Any:
+        """Return these rows of both sources, in the given order."""
         later = np.flatnonzero(rows >= len(self.first))
         if not len(later):
             return self.first.take(rows)

@@ -69,13 +69,14 @@ class TreeModel:
         return self.name == "boosted"
 
     def content(self) -> str:
-        """Return a text that is equal for equal models, for the ids of jobs."""
+        """Return a text that is equal for equal models; it is part of the id of each job."""
         return repr((self.name, sorted(self.options.items(), key=str), sorted(self.monotone.items())))
 
     def limits(self, given: Limits, steps: int | None, early_stopping: bool) -> Limits:
         """Return the limits of a run for trees: a step is a boosting round or one tree.
 
-        `steps` goes before the option "n_estimators", and that before the defaults. Only boosting stops early.
+        `steps` (of a refit) goes before the option "n_estimators", and that before the defaults. Only boosting stops
+        early.
         """
         most = steps or self.options.get("n_estimators", ROUNDS if self.stops_early else TREES)
         patience = PATIENCE if self.stops_early and early_stopping else None

@@ -50,6 +50,7 @@ def fed(x: Any) -> Any:
     """
 
     def as_fed(array: Array) -> Any:
+        """Convert one input; `text` below is whether any of the inputs is text."""
         if array.dtype.kind == "f" and array.dtype.itemsize > 4:
             array = array.astype(keras.config.floatx())
         if _is_text(array):

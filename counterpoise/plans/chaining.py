@@ -71,6 +71,7 @@ class ChainMaker:
     makers: tuple[Maker, ...]
 
     def __call__(self, y: Any, *, sample_weight: Any = None, classes: Sequence[Any] | None = None) -> Chain:
+        """Make the chain for labels `y`; it draws each row once until `realize` is called."""
         base = uniform(y, sample_weight=sample_weight, classes=classes)
         name = " + ".join(_name(make) for make in self.makers)
         return Chain(

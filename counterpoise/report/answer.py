@@ -41,10 +41,10 @@ def _data(record: Record) -> str:
 
 
 def _table(record: Record) -> Row | None:
-    """Return the table of the baseline and the recommended strategy, or None if it has no two columns.
+    """Return the table of the baseline and the recommended strategy, or None.
 
-    Its rows are score, threshold, and decisions per number of cases. If the baseline is recommended, the second column
-    is the baseline at a tuned threshold.
+    It is None if there are no two columns to compare. Its rows are score, threshold, and decisions per number of cases.
+    If the baseline is recommended, the second column is the baseline at a tuned threshold.
     """
     verdict, looks = record.get("verdict") or {}, styles(record)
     effect = verdict.get("effect")
@@ -71,9 +71,10 @@ def _line(name: str, baseline: str, value: str, difference: str = "", group: boo
 
 
 def _score_row(record: Record, baseline: Mapping[str, Any], row: Mapping[str, Any]) -> Row:
-    """Return the row with the main metric of both strategies, the difference, its interval and its p-value.
+    """Return the row with the main metric of both strategies and their difference.
 
-    The last two are left out if both have the same scores, because they share the network.
+    Interval and p-value of the difference are in "detail". They are left out if both have the same scores, because they
+    share the network.
     """
     scores, gains = board.scores(record), board.gains(record)
     gain, interval = gains[row["strategy"]]
@@ -102,9 +103,10 @@ def _threshold_row(record: Record, chosen: str) -> Row | None:
 
 
 def _decision_rows(effect: Mapping[str, Any]) -> list[Row]:
-    """Return the rows with cases found, false positives and cost, below a heading with the number of cases.
+    """Return a heading with the number of cases, and rows of what is decided among them.
 
-    `effect` is that of the verdict. What was not measured has no row.
+    The rows are cases found, false positives, and cost. `effect` is that of the verdict. What was not measured has no
+    row.
     """
     counts = effect["counts"]
     old, new = counts[BASELINE], counts[effect["strategy"]]
@@ -120,7 +122,7 @@ def _decision_rows(effect: Mapping[str, Any]) -> list[Row]:
 
 
 def _threshold_alone(effect: Mapping[str, Any]) -> str:
-    """Return a sentence with the effect of threshold tuning alone, or "" if it was not measured."""
+    """Return a sentence with the effect of threshold tuning alone, or "" if not measured."""
     alone, old = effect["counts"].get("threshold"), effect["counts"][BASELINE]
     if alone is None:
         return ""

@@ -140,7 +140,7 @@ def card_text(record: Record) -> Markup | None:
 
 
 def method_facts(record: Record) -> list[Fact]:
-    """Return how the comparison was run, as (name, text) pairs; those without a value are left out."""
+    """Return how the comparison was run, as (name, text) pairs of what is recorded."""
     budget, how = record.get("budget"), {**record, **(record.get("settings") or {})}
     inside, costs = record.get("nested"), record.get("costs")
     repeats = record.get("repeats") or 1

@@ -235,7 +235,10 @@ class Single(Strategy):
         return result
 
     def make_loss(self, counts: np.ndarray) -> tuple[str, Mapping[str, Any]]:
-        """Return name and constants of the loss for rows with these class counts, int (C,)."""
+        """Return name and constants of the loss for rows with these class counts.
+
+        The counts are (C,), or (L, 2) of several labels.
+        """
         return self.loss, self.constants(counts)
 
     def make_mix(self, counts: np.ndarray) -> tuple[str, Mapping[str, Any]] | None:
