@@ -98,7 +98,10 @@ def _percent(share: float) -> str:
 
 
 def _form(record: Mapping[str, Any]) -> str:
-    """What the record has scores of: "labels", "elements", "two" classes or "many"."""
+    """Return the kind of a record: "labels", "elements", "two" (classes) or "many".
+
+    "labels" is for several labels per row, and "elements" for a class per pixel or step.
+    """
     if record["labels"]:
         return "labels"
     if "dice" in record["metrics"]:

@@ -94,7 +94,7 @@ def read(path: str | os.PathLike[str], custom_objects: Mapping[str, Any] | None 
         custom_objects: The user's own classes and functions that it may name.
 
     Raises:
-        ArtifactError: absent, damaged, changed, or not one of ours.
+        ArtifactError: The file is absent, damaged, changed, or was not written by `write`.
     """
     at_work()
     source = check_path(path)

@@ -63,6 +63,7 @@ def tree_effects(clf: Any, rows: Any, base: Any, width: int) -> Array | None:
     Args:
         clf: The classifier. rows, base: Encoded rows, explained and of the background. width: Raw columns.
     """
+    # One booster has two layers, and its calibrator one slope; other calibrators have none, so (0, 1) is refused.
     layers = [layer for layer in clf.members._flatten_layers() if isinstance(layer, (TreeRows, TreeEnsemble))]
     calibrator = clf.rule.calibrator or {"slopes": [1.0]}
     if len(layers) != 2 or len(clf.rule.log_shifts) != 1 or len(set(calibrator.get("slopes", (0, 1)))) != 1:

@@ -151,7 +151,10 @@ def holm(p_values: Mapping[str, float]) -> dict[str, float]:
 
 
 def holm_of(differences: Mapping[str, Difference]) -> dict[str, float]:
-    """Holm over differences. Identical scores are no test: they stay at 1 and do not burden the others."""
+    """Return the Holm-adjusted p values of differences, by name.
+
+    Identical scores are not tested: they get 1, and do not count as a comparison.
+    """
     tested = holm({name: d.p for name, d in differences.items() if not d.identical})
     return {name: 1.0 if d.identical else tested[name] for name, d in differences.items()}
 

@@ -108,4 +108,5 @@ def _title(name: str, labels: list[str]) -> str:
 
 
 def _plain(name: str) -> str:
+    """Return a strategy's name without ":" and "/", which folders and runs cannot contain."""
     return name.replace(":", "_").replace("/", "_")

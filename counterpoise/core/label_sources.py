@@ -271,7 +271,10 @@ def _close_up(codes: Array, present: Array) -> Array:
 
 
 def _of_pandas(series: Any, name: str) -> LabelSource:
-    """A Series, Index, Categorical or array of pandas."""
+    """Read a Series, Index, Categorical or array of pandas, missing values as -1.
+
+    Series of NumPy's numbers, booleans and objects are read as NumPy arrays.
+    """
     kind = getattr(series.dtype, "kind", "O")
     if isinstance(series.dtype, np.dtype) and kind in "iufbO":
         return _of_array(np.asarray(series), name)

@@ -137,7 +137,10 @@ def _column_areas(
 
 
 def _ranked_areas(score: np.ndarray, hit: np.ndarray) -> np.ndarray:
-    """ROC AUC of scores (K, n), at least 0.5, for each event of `hit` (n, T), from sums of ranks (Mann and Whitney)."""
+    """ROC AUC float64 (K, T) of scores (K, n) for each event of `hit`, bool (n, T).
+
+    It is computed from rank sums (Mann and Whitney). Values below 0.5 are mirrored, because the direction is free.
+    """
     order = np.argsort(score, axis=1)
     start, end = ties(np.take_along_axis(score, order, axis=1))
     ranks = np.empty(score.shape)

@@ -81,7 +81,7 @@ def wrong_value(value: Any, where: str, expected: str) -> ArtifactError:
 
 
 def _entry_name(where: str, key: object) -> str:
-    """The name of an entry; a key that is not a plain name is quoted."""
+    """Return where an entry is: "where.key", or "where['key']" if the key is no identifier."""
     return f"{where}.{key:.60}" if isinstance(key, str) and key.isidentifier() else f"{where}[{key!r:.60}]"
 
 

@@ -46,7 +46,7 @@ def scratch() -> Path:
 
 
 def leave_scratch() -> None:
-    """Remove the scratch folder of this process; done at its end."""
+    """Remove the scratch folder of this process, if there is one; called when it exits."""
     if os.getpid() in _SCRATCH:
         _SCRATCH.pop(os.getpid())[1].close()
 

@@ -84,7 +84,11 @@ def learns_range(good: Mapping[str, ImageInfo], span: Range | None, wanted: bool
 
 
 def reading_notes(looks: Sequence[ImageInfo], form: Pictures, size: tuple[int, int]) -> tuple[str, ...]:
-    """Return notes for the user on how images are read."""
+    """Return sentences for the user on how images are read.
+
+    They are about aspect, learned black and white, reduced bits, several frames, and nearly black images. `form` is how
+    images are read, and `size` is (height, width).
+    """
     notes = [*_aspect_note(looks, form.aspect, size)]
     deep = [info for info in looks if info.deep]
     if form.learned:

@@ -56,7 +56,7 @@ class Names:
         return [os.path.normpath(outside)] if ".." in whole.split("/") and outside.is_file() else []
 
     def example(self) -> str:
-        """Any file of the folder; "" if it has none."""
+        """Return the path of any file below the folder; "" if it has none."""
         return next(iter(self._steps[0]), "")
 
     def _enter(self, path: str, whole: str) -> None:
@@ -139,7 +139,7 @@ def _check_one_each(column: str, files_of: dict[str, list[str]], root: Path) -> 
 
 
 def _example_text(names: Names) -> str:
-    """One file that the folder does contain, for a message about names that mean none."""
+    """Return a sentence with one file that the folder contains, or that it is empty."""
     known = names.example()
     return f"This folder contains, for example, {known!r}. " if known else "This folder contains no files. "
 

@@ -65,7 +65,7 @@ FREE_TEXT_WORDS = 3
 
 @dataclass(frozen=True)
 class InferredColumn:
-    """A column as its kind has it, its description, and notes for the user."""
+    """A column's description, its values as the kind needs them, and notes for the user."""
 
     column: Column
     series: pl.Series

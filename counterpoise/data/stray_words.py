@@ -81,7 +81,7 @@ def _may_stray(share: float, numbers: int, words: pl.Series) -> bool:
 
 
 def shown(words: pl.Series) -> str:
-    """The first three words for a message."""
+    """Return the first three words for a message, quoted, with "..." if there are more."""
     return ", ".join(repr(word) for word in words.head(3)) + (", ..." if len(words) > 3 else "")
 
 

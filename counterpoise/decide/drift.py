@@ -111,7 +111,10 @@ def _decided(rule: Rule, lps: list[Array], column_values: Array | None) -> Array
 
 
 def _above_zero(q: Array) -> Array:
-    """Keep every share above 0: a class that was not seen now may still come."""
+    """Return the shares (C,) with at least 1e-6 each, sum 1.
+
+    A class that is absent from the new rows may still occur later.
+    """
     kept = np.maximum(q, 1e-6)
     return kept / kept.sum()
 

@@ -66,7 +66,10 @@ class Objective:
         self.needs_calibration = bool(job.plan.needs_calibration or own or job.mix)
 
     def loss(self, network: Any) -> Any:
-        """The Keras loss to compile with."""
+        """Return the Keras loss to compile with: that of the job, or the user's ("model").
+
+        For a network with several members, the loss is applied to all of them.
+        """
         loss = network.user_loss if self._loss is None else self._loss
         return loss if network.n_members == 1 else BatchEnsembleLoss(loss, network.target.independent)
 

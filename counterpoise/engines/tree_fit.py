@@ -88,7 +88,7 @@ def _shares_seen(target: Target, rows: Rows, weights: Array, model: TreeModel, c
 
 
 def _unless_equal(weights: Array) -> Array | None:
-    """The weights, or None where they are equal."""
+    """Return the weights (n,), or None if all are equal, because trees then need none."""
     return None if np.allclose(weights, weights[:1]) else weights
 
 

@@ -18,12 +18,12 @@ Array = np.ndarray
 
 
 class Rows(Protocol):
-    """Something with rows."""
+    """A source of N rows; `take(rows)` returns these rows as NumPy, in the given order."""
 
     def __len__(self) -> int: ...
 
     def take(self, rows: Array) -> Any:
-        """The rows with these numbers, in this order."""
+        """Return the rows with these numbers (n,), in this order; numbers may repeat."""
 
 
 class ArrayRows:
@@ -64,7 +64,7 @@ class SeveralRows:
 
 
 class SparseRows:
-    """A SciPy sparse matrix; rows come dense."""
+    """A SciPy sparse matrix; `take` returns dense rows."""
 
     def __init__(self, matrix: Any) -> None:
         self.matrix = matrix.tocsr()
@@ -77,7 +77,7 @@ class SparseRows:
 
 
 class StoredRows:
-    """An HDF5-like array: a shape, and row numbers that must be sorted and distinct."""
+    """An HDF5-like array, which can only be indexed by sorted and distinct row numbers."""
 
     def __init__(self, store: Any) -> None:
         self.store = store

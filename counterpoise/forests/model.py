@@ -83,7 +83,10 @@ class TreeModel:
         return replace(given, steps=int(most), round_steps=1, patience=patience, plateau=None, average=0.0)
 
     def rows(self, examples: Examples, train: Array) -> FlatRows:
-        """The layout of rows for these trees, learned from training rows."""
+        """Return the layout of rows as a matrix for the trees, learned from training rows.
+
+        `train` has their numbers. Missing numbers stay NaN.
+        """
         return FlatRows(examples, train, keep_nan=True, integer_levels=CATEGORIES)
 
     def grow(self, flat: FlatRows, rows: Rows, stop: Rows, log_shift: Array, limits: Limits, seed: int) -> Grown:

@@ -39,7 +39,7 @@ def units_of(z: Tensor) -> int:
 
 
 def same_axes(a: tuple[int | None, ...], b: tuple[int | None, ...]) -> bool:
-    """Whether two shapes agree wherever both are known."""
+    """Return whether two shapes have equal rank and agree wherever both are known."""
     return len(a) == len(b) and all(i is None or j is None or i == j for i, j in zip(a, b, strict=True))
 
 
@@ -138,7 +138,7 @@ def _or_nan(known: Tensor, t: Tensor) -> Tensor:
 
 
 def _one_hot(codes: Tensor, depth: int) -> Tensor:
-    """One-hot rows; zeros where a code is none of 0..depth-1."""
+    """Return codes (...) as one-hot rows (..., depth); zeros for a code outside 0..depth-1."""
     return ops.cast(ops.equal(ops.expand_dims(codes, -1), ops.arange(depth, dtype=codes.dtype)), codes.dtype)
 
 

@@ -46,14 +46,18 @@ def network_for(
         body = frozen.body(spec_of(examples)) if frozen else None
     if frozen is None or body is None:
         return Network(model, examples, **options), examples
-    empty = np.empty((len(examples), *body.output.shape[1:]), np.float32)  # so that what is refused is refused at once
+    # Rows without content: `Network` raises its errors before the body sees all rows, which takes long.
+    empty = np.empty((len(examples), *body.output.shape[1:]), np.float32)
     network = Network(replace(model, build=frozen.head, frozen=None), replace(examples, x=empty), **options)
     network.body = body
     return network, replace(examples, x=_body_outputs(body, examples.x, verbose))
 
 
 def with_body(members: keras.Model, network: Network) -> keras.Model:
-    """Return trained networks together with their frozen body, if they have one, as one model of the same name."""
+    """Return trained heads joined with their frozen body as one model of the same name.
+
+    Without a frozen body, `members` is returned as it is. Otherwise it is renamed to "heads".
+    """
     if network.body is None:
         return members
     name, inputs = members.name, like(network.body.input)

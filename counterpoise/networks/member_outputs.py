@@ -24,7 +24,7 @@ def score_members(member: Member, job: Job, examples: Examples, network: Network
     `strategies` is K; member v follows strategy v mod K. Its training shift is removed, and the members of one strategy
     are averaged, as the network does with all of them.
     """
-    model = network.fresh(0)
+    model = network.fresh(0)  # any seed: its weights are replaced
     set_state(model, member.weights)
     pool: Any = pool_of(model)
     pool.separate = True  # the model then returns the logits of each member, not their mean

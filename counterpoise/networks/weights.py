@@ -33,12 +33,15 @@ REMEMBERED_ENCODERS = 64
 
 
 def state_of(model: keras.Model) -> list[Array]:
-    """Values of all variables (weights, learned preprocessing, random seeds) in Keras order."""
+    """Return copies of all variables as arrays, in the order of `model.variables`.
+
+    Variables are weights, learned preprocessing, and random seeds.
+    """
     return [np.array(ops.convert_to_numpy(ops.convert_to_tensor(v))) for v in model.variables]
 
 
 def set_state(model: keras.Model, state: Any) -> None:
-    """Assign what `state_of` returned."""
+    """Assign the arrays that `state_of` returned for a model of the same structure."""
     for variable, value in zip(model.variables, state, strict=True):
         variable.assign(value)
 
@@ -66,19 +69,25 @@ def _is_text(array: Array) -> bool:
 
 
 def at_work() -> None:
-    """Note that Keras is about to compute in this process (see `core.fork_guard.use`)."""
+    """Note that Keras is about to compute in this process; call it before it does.
+
+    A ForkError is raised if the process was forked after Keras computed (see `core.fork_guard.use`).
+    """
     library = _THREADED.get(keras.backend.backend())
     if library:
         use(library)
 
 
 class _SeedSource(threading.local):
-    """What Keras asks for the seeds of its initializers and masks: Python's `random`, or a thread's own generator."""
+    """The source from which Keras draws the seeds of its initializers and masks.
+
+    It is Python's `random`, or inside `seeded` a generator of this thread alone.
+    """
 
     generator: Any = random
 
     def randint(self, low: int, high: int) -> int:
-        """As `random.randint`."""
+        """Return a whole number from `low` to `high`, as `random.randint`."""
         return self.generator.randint(low, high)
 
 

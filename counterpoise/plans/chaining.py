@@ -90,6 +90,9 @@ def chain(*makers: Maker) -> ChainMaker:
     Returns:
         A function from labels to a plan. `realize(x)` applies the plan to features.
 
+    Raises:
+        OptionError: There is no plan function, or an argument is none.
+
     Example:
         >>> from counterpoise.plans import clean, synthesize, undersample
         >>> y = np.repeat([0, 1], [60, 8])

@@ -65,7 +65,7 @@ class Hyperparameter:
             )
 
     def with_value(self, strategy: Single, value: float) -> Single:
-        """Return the strategy with this value."""
+        """Return a copy of the strategy in which this hyperparameter has the value."""
         if callable(self.applies_to):
             return self.applies_to(strategy, value)
         if self.applies_to == "plan":
@@ -95,7 +95,7 @@ class Strategy:
     idea: str = ""
     aim: str = field(default="f1", kw_only=True)
 
-    if TYPE_CHECKING:  # called itself it takes what `Single` takes
+    if TYPE_CHECKING:  # `Strategy(...)` makes a `Single` (see `__new__`), so it takes the same arguments
 
         def __init__(self, *args: Any, **values: Any) -> None: ...
 
@@ -119,7 +119,10 @@ class Strategy:
 
     @property
     def pooling(self) -> tuple[str, tuple[float, ...] | None]:
-        """How members are combined, and their weights (None if equal or learned)."""
+        """How members are combined (`vote` of `ensemble`), and their weights.
+
+        The weights are None if they are equal or learned.
+        """
         return "soft", None
 
     @property
@@ -137,7 +140,7 @@ class Strategy:
         raise NotImplementedError
 
     def with_model(self, key: str) -> Strategy:
-        """Return the strategy as trained by one model of the run."""
+        """Return the strategy with each of its parts trained by the model of this key."""
         return self.mapped(lambda single: replace(single, model=key))
 
     def in_several_passes(self) -> Strategy:
