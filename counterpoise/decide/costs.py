@@ -111,11 +111,11 @@ def threshold_of_costs(costs: Array) -> float:
     """Return the probability of class 1 from which on deciding class 1 costs less.
 
     `costs` is float64 (2, 2), entry [true, decided]. The result is `NOTHING`, a threshold above 1, if deciding class 1
-    never costs less. With a = costs[0, 1] - costs[0, 0] what a false positive costs more than the right decision, and b
-    = costs[1, 0] - costs[1, 1] what a missed case costs more: a / (a + b).
+    never costs less. Otherwise it is a / (a + b), or 0 if a is negative. a = costs[0, 1] - costs[0, 0] is the extra
+    cost of a false positive, and b = costs[1, 0] - costs[1, 1] that of a missed case.
 
     Raises:
-        OptionError: The wrong decision costs no more than the right one, for either class.
+        OptionError: For both classes, the wrong decision costs no more than the right one.
 
     Example:
         >>> threshold_of_costs(np.array([[0.0, 2.0], [100.0, -5.0]])) == 2 / 107
