@@ -28,7 +28,14 @@ BUDGETS = {"recall_floor", "alerts"}
 
 
 def decide_again(clf: Any, aim: Mapping[str, Any], *, column: tuple[Any, Any], by: str | None, **how: Any) -> Any:
-    """Return a copy of the classifier with the rule that its `decide` asks for; options as in `decided`."""
+    """Return a copy of the classifier with the rule that its `decide` asks for.
+
+    The options are those of `decided`. The rule of the units changes if the classifier decides units. The sentence on
+    two budgets goes into the model card. With thresholds by group (`by`), the function also warns with `UNLAWFUL`.
+
+    Raises:
+        OptionError: `by` or a cost column for a classifier that decides units, or an error of `decided`.
+    """
     classes, stored = clf.classes_.tolist(), clf.card_without_metrics.get("by", {})
     how |= {"column": column, "by": by, "schema": clf.schema, "stored": stored}
     if clf.unit is not None:
@@ -54,8 +61,9 @@ def decided(
     review_alpha: float | None, review_budget: Any, schema: Schema | None, by: str | None = None,
     stored: Mapping[str, Sequence[str]] | None = None,
 ) -> tuple[Rule | LabelRules, str]:  # fmt: skip
-    """The rule, and a sentence on two budgets ("" without).
+    """Return the rule for an aim, costs or reviews, and a sentence on two budgets or "".
 
+    With a review option alone, the thresholds of `rule` stay. Otherwise the aim or the costs replace them.
     `column` is (cost_column, cost_fp), `schema` the columns of a classifier of tables, `stored` the values of columns
     of groups (see `group_thresholds.group_values`); else as `Classifier.decide`.
 
@@ -104,7 +112,11 @@ def decided(
 
 
 def _check_by(target: Target, rule: Any, aim: Mapping[str, Any], confidence: float | None, costs: bool) -> None:
-    """Refuse thresholds for groups where no threshold is chosen from rows."""
+    """Raise an OptionError unless thresholds by group can be chosen.
+
+    They need two classes and exactly one aim. `costs` is whether costs or a cost column were passed. A hard vote and a
+    given threshold are refused too.
+    """
     if target.many_per_row or not isinstance(rule, Rule) or len(rule.prior) > 2:
         what = target.what if target.many_per_row or not isinstance(rule, Rule) else f"{len(rule.prior)} classes"
         raise OptionError(f"by= is for two classes, but this classifier has {what}. Leave by= out.")
@@ -120,7 +132,11 @@ def _check_by(target: Target, rule: Any, aim: Mapping[str, Any], confidence: flo
 
 
 def by_costs(rule: Rule, costs: Any, classes: Sequence[Any]) -> Rule:
-    """The rule that decides the class of the lowest expected cost (see `decide.costs.cost_matrix`)."""
+    """Return the rule that decides the class of the lowest expected cost.
+
+    `costs` is read by `decide.costs.cost_matrix`. For two classes, it also has the probability threshold that decides
+    the same. For more classes, this is None.
+    """
     matrix = cost_matrix(costs, classes)
     threshold = threshold_of_costs(matrix) if len(matrix) == 2 else None
     return replace(
@@ -129,10 +145,13 @@ def by_costs(rule: Rule, costs: Any, classes: Sequence[Any]) -> Rule:
 
 
 def by_column(rule: Rule, name: Any, cost_fp: Any, schema: Schema | None) -> Rule:
-    """The rule that decides each row by what it costs to miss it (see `core.cost_column`).
+    """Return the rule that decides each row by the cost of missing it.
+
+    This cost is in column `name` of the row. `cost_fp` is the cost of a false positive, the same for all rows (see
+    `core.cost_column`).
 
     Raises:
-        OptionError: More than two classes, rows that are no table, or a cost that is not above 0.
+        OptionError: `name` is None, more than two classes, rows that are no table, or a cost that is not above 0.
     """
     if name is None:
         raise OptionError("cost_fp requires cost_column. Without a column, pass both costs as cost=(cost_fp, cost_fn).")
@@ -153,7 +172,10 @@ def by_column(rule: Rule, name: Any, cost_fp: Any, schema: Schema | None) -> Rul
 
 
 def without_column(rule: Rule | LabelRules) -> Rule | LabelRules:
-    """The rule for probabilities alone, which need no column; the class is then the most probable one."""
+    """Return the rule without the column of costs or groups on which its decisions depend.
+
+    `predict_proba` uses it, because probabilities do not depend on this column and the rows may lack it.
+    """
     return replace(rule, cost_column=None, by=None) if isinstance(rule, Rule) and rule.column is not None else rule
 
 
@@ -161,7 +183,11 @@ def by_two_budgets(
     target: Target, rule: Rule, scores: Mapping[str, Array], aim: Mapping[str, Any], confidence: float | None,
     classes: Sequence[Any],
 ) -> tuple[Rule, str]:  # fmt: skip
-    """A recall floor within an alert budget; where both cannot be, the budget and the recall that it allows."""
+    """Return the rule for a recall floor within an alert budget, and a sentence on both.
+
+    If the floor needs more alerts than the budget allows, the rule keeps the budget and misses the floor. `aim` has
+    "recall_floor" and "alerts" = (k, n), at most k alerts per n rows. More than two classes raise an OptionError.
+    """
     if len(rule.prior) > 2:
         raise OptionError(
             f"recall_floor and alerts can be combined for two classes only; the number of classes is {len(rule.prior)}."
@@ -170,7 +196,7 @@ def by_two_budgets(
     by_alerts = target.choose(rule, scores, {"alerts": aim["alerts"]}, None, classes)
     floor, (k, n), rows = aim["recall_floor"], aim["alerts"], len(scores["y"])
     needed, allowed = (_alert_share(target, one, scores) * n for one in (by_recall, by_alerts))
-    if needed <= k * (1 + 1e-12):
+    if needed <= k * (1 + 1e-12):  # a share of exactly k / n may round up
         return by_recall, (
             f"A recall of at least {floor:g} needs {needed:.4g} alerts per {n:,.10g} rows, and {k:,.10g} are allowed "
             f"(measured on {rows:,} rows)."
@@ -183,13 +209,13 @@ def by_two_budgets(
 
 
 def _alert_share(target: Target, rule: Rule, scores: Mapping[str, Array]) -> float:
-    """Share of the stored rows that a rule decides for the positive class."""
+    """Share (0 to 1, weighted) of the stored rows that a rule decides for class 1."""
     decision = target.apply(rule, scores["log_p"].astype(np.float64)).decision
     return float(np.average(decision == 1, weights=scores.get("weight")))
 
 
 def _recall(target: Target, rule: Rule, scores: Mapping[str, Array]) -> float:
-    """Share of the stored positive rows that a rule decides for the positive class."""
+    """Recall of a rule on the stored rows, 0 to 1, weighted."""
     decision, weight = target.apply(rule, scores["log_p"].astype(np.float64)).decision, scores.get("weight")
     mine = scores["y"] == 1
     return float(np.average(decision[mine] == 1, weights=None if weight is None else weight[mine]))
@@ -198,7 +224,13 @@ def _recall(target: Target, rule: Rule, scores: Mapping[str, Array]) -> float:
 def with_review(
     rule: Rule, scores: Mapping[str, Array], classes: Sequence[Any], alpha: float | None, budget: Any
 ) -> Rule:
-    """The rule that leaves rows to a human, chosen on the rows of a guarantee (alpha) or on those that fitted it."""
+    """Return the rule that leaves some rows to a human.
+
+    `alpha` chooses these rows on the rows that carry a guarantee, `budget` on all stored rows by their margins.
+
+    Raises:
+        OptionError: Both options, a class named "review", no stored scores, or no stored values of a cost column.
+    """
     if alpha is not None and budget is not None:
         raise OptionError("review_alpha and review_budget cannot be combined. Pass one of them.")
     if REVIEW in [str(label) for label in classes]:

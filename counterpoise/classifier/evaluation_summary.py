@@ -84,6 +84,7 @@ def aligned(rows: Sequence[Sequence[str]], width: int) -> list[str]:
 
 
 def _number(value: float | None) -> str:
+    """Format a number with digits by its size; "-" for None and values that are not finite."""
     if not _finite(value):
         return "-"
     assert value is not None
@@ -97,7 +98,10 @@ def _percent(share: float) -> str:
 
 
 def _form(record: Mapping[str, Any]) -> str:
-    """What the record has scores of: "labels", "elements", "two" classes or "many"."""
+    """Return the kind of a record: "labels", "elements", "two" (classes) or "many".
+
+    "labels" is for several labels per row, and "elements" for a class per pixel or step.
+    """
     if record["labels"]:
         return "labels"
     if "dice" in record["metrics"]:
@@ -106,7 +110,11 @@ def _form(record: Mapping[str, Any]) -> str:
 
 
 def _head(record: Mapping[str, Any], of: Mapping[str, Any]) -> Iterator[str]:
-    """How many rows of what, and what decides them."""
+    """Yield the first sentences: rows and the rare class, then the threshold.
+
+    For several labels, the threshold is left out. `of` is the part of the record with the scores: `record["units"]` if
+    units are decided, else the record itself.
+    """
     form, classes = _form(record), of["classes"]
     rows = f"{record['rows']:,} rows" if of is record else f"{of['count']:,} units of {record['rows']:,} rows"
     rows += "" if record["groups"] is None else f" in {record['groups']:,} groups"
@@ -130,6 +138,11 @@ def _head(record: Mapping[str, Any], of: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _scores(record: Mapping[str, Any], of: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str]]:
+    """Yield the cells (name, value, interval, reference) of each metric in `of`.
+
+    The reference is that of `_reference`. Specificity is shown as its complement, the false positive rate. `of` is as
+    in `_head`.
+    """
     metrics, form, two = of["metrics"], _form(record), len(of["classes"]) == 2
     for key in METRICS:
         if key not in metrics or (key == "specificity" and not two) or (key == "accuracy" and form != "many"):
@@ -145,17 +158,23 @@ def _scores(record: Mapping[str, Any], of: Mapping[str, Any]) -> Iterator[tuple[
 
 
 def _cells(score: Mapping[str, Any]) -> tuple[str, str]:
+    """Return a score and its interval as two texts, "-" for what is missing."""
     ends = f"{_number(score['low'])} to {_number(score['high'])}" if _finite(score["low"]) else "-"
     return _number(score["value"]), ends
 
 
 def _complement(score: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the score 1 - value; the ends of its interval change places. None stays None."""
     flipped = {"value": "value", "low": "high", "high": "low"}
     return {end: 1 - score[of] if _finite(score[of]) else None for end, of in flipped.items()}
 
 
 def _reference(key: str, metrics: Mapping[str, Any], classes: Sequence[Mapping[str, Any]], form: str) -> str:
-    """What a model that knows nothing but the class proportions would reach."""
+    """The score of a model that knows only the class proportions, as text.
+
+    It is "" for metrics without such a score. `form` is the result of `_form`. Skill is 1 - loss / loss without a
+    model, so it gives the log loss without a model.
+    """
     if key == "average_precision" and form == "two":
         return f"without a model: {_number(classes[1]['share'])}"
     skill = metrics["skill"]["value"]
@@ -165,6 +184,10 @@ def _reference(key: str, metrics: Mapping[str, Any], classes: Sequence[Mapping[s
 
 
 def _per_cases(record: Mapping[str, Any], of: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a sentence with the expected hits and false positives among `PER` cases.
+
+    Nothing is yielded for labels, elements, or more than two classes.
+    """
     recall, specificity = (of["metrics"][key]["value"] for key in ("recall", "specificity"))
     if _form(record) != "two" or not (_finite(recall) and _finite(specificity)):
         return
@@ -174,9 +197,10 @@ def _per_cases(record: Mapping[str, Any], of: Mapping[str, Any]) -> Iterator[str
 
 
 def _calibration(metrics: Mapping[str, Mapping[str, Any]], two: bool) -> str:
-    """Calibration in one line: what the intervals exclude, and the numbers.
+    """Return calibration in one line: significant errors, slope and calibration error.
 
-    The intercept of more than two classes is a distance, so its interval excludes nothing.
+    A slope below 1 means overconfident probabilities, an intercept above 0 means probabilities that are too low.
+    The intercept of more than two classes (`two` is False) is a distance without a sign, so it is not judged.
     """
     slope, intercept, error = (metrics[key] for key in ("calibration_slope", "calibration_intercept", "ece"))
     faults = []
@@ -196,7 +220,10 @@ def _finite(value: float | None) -> bool:
 
 
 def _others(record: Mapping[str, Any]) -> Iterator[str]:
-    """Rows for a human, and single rows where units are decided."""
+    """Yield sentences on rows that go to a human, and on units and their single rows.
+
+    Both are optional parts of the record ("review" and "units"); nothing is yielded for a part that is None.
+    """
     if (review := record["review"]) is not None:
         yield (
             f"Rows that go to a human: {with_ends(review['share'])}. Error of all other rows: "
@@ -212,7 +239,7 @@ def _others(record: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _labels(labels: Sequence[Mapping[str, Any]], width: int) -> list[str]:
-    """The labels with the lowest average precision."""
+    """Return a table of the `MOST_VALUES` labels with the lowest average precision."""
     order = sorted(labels, key=lambda one: one["metrics"]["average_precision"]["value"] or 0.0)
     rows: list[tuple[str, ...]] = [("label", "average precision", "recall", "precision", "threshold")]
     for one in order[:MOST_VALUES]:
@@ -224,7 +251,10 @@ def _labels(labels: Sequence[Mapping[str, Any]], width: int) -> list[str]:
 
 
 def _groups(tables: Sequence[Mapping[str, Any]], width: int) -> Iterator[str]:
-    """For each column its groups, if there is one table, and which of them differ."""
+    """Yield a table, the significant differences, and notes for each column of groups.
+
+    Several tables of one column are for several classes. Then only the differences are listed.
+    """
     for index, column in enumerate(dict.fromkeys(table["column"] for table in tables)):
         mine = [table for table in tables if table["column"] == column]
         yield ""
@@ -240,6 +270,7 @@ def _groups(tables: Sequence[Mapping[str, Any]], width: int) -> Iterator[str]:
 
 
 def _table(table: Mapping[str, Any], width: int) -> list[str]:
+    """Return a table of the first `MOST_VALUES` groups: rows, positives and two rates."""
     heads = (f"By {table['column']}", "rows", repr(table["class"]), "recall (95% CI)", "false positive rate (95% CI)")
     rows: list[tuple[str, ...]] = [heads]
     for value in table["values"][:MOST_VALUES]:
@@ -250,7 +281,11 @@ def _table(table: Mapping[str, Any], width: int) -> list[str]:
 
 
 def _differences(table: Mapping[str, Any], named: bool) -> str:
-    """Scores whose simultaneous interval excludes 0, value by value; empty if there is none."""
+    """Return a sentence with the significant differences of each group, or "".
+
+    Significant are those whose simultaneous interval excludes 0. `named` is whether the sentence names the class of the
+    table.
+    """
     different = []
     for value in table["values"]:
         scores = [

@@ -55,7 +55,13 @@ def write(path: str | os.PathLike[str], whole: keras.Model, contents: Contents) 
 
 
 def write_draft(draft: Path, whole: keras.Model, contents: Contents) -> None:
-    """Write the file to a path that nobody reads before the file is complete."""
+    """Write the file to a path that nobody reads before the file is complete.
+
+    The folder of `draft` must be private to this call, because Keras first writes "model.keras" there.
+
+    Raises:
+        ArtifactError: As in `write`.
+    """
     try:
         members = {CARD: json.dumps(described(contents)).encode(), SCORES: packed(contents.scores)}
         check_scores(contents.scores, contents.rule, contents.kind, contents.unit)
@@ -69,7 +75,7 @@ def write_draft(draft: Path, whole: keras.Model, contents: Contents) -> None:
         with not_compiled(whole):
             whole.save(keras_file)
     except ValueError as error:
-        if "1980" not in str(error):
+        if "1980" not in str(error):  # ZIP stores no earlier time stamps
             raise
         raise ArtifactError(
             "The clock of this machine is before 1980, which a .keras file cannot store. Set the clock."
@@ -88,7 +94,7 @@ def read(path: str | os.PathLike[str], custom_objects: Mapping[str, Any] | None 
         custom_objects: The user's own classes and functions that it may name.
 
     Raises:
-        ArtifactError: absent, damaged, changed, or not one of ours.
+        ArtifactError: The file is absent, damaged, changed, or was not written by `write`.
     """
     at_work()
     source = check_path(path)
@@ -102,7 +108,11 @@ def read(path: str | os.PathLike[str], custom_objects: Mapping[str, Any] | None 
 
 
 def _read(archive: zipfile.ZipFile, custom_objects: Mapping[str, Any] | None) -> Contents:
-    """Check and read everything that a file contains."""
+    """Check and read everything that a file contains, the networks last.
+
+    Raises:
+        ArtifactError: A part is absent, damaged, of another format, or does not fit the other parts.
+    """
     if CARD not in archive.namelist() or SCORES not in archive.namelist():
         raise ArtifactError("it was not saved by Counterpoise. Pass a plain Keras model to fit() or wrap().")
     description = read_json(zipped.read(archive, CARD), "the description")
@@ -120,6 +130,10 @@ def _read(archive: zipfile.ZipFile, custom_objects: Mapping[str, Any] | None) ->
 
 
 def _check_format(description: Any) -> None:
+    """Raise an ArtifactError if the description names another format number than `FORMAT`.
+
+    A description without a whole number passes here, because `check_description` refuses it later.
+    """
     given = description.get("format") if isinstance(description, dict) else None
     if given != FORMAT and isinstance(given, int):
         raise ArtifactError(
@@ -129,7 +143,11 @@ def _check_format(description: Any) -> None:
 
 
 def _rule_values(config: Mapping[str, Any]) -> Any:
-    """The plain values of the rule in the configuration of the whole model."""
+    """Return the plain values of the rule layer in the configuration of the whole model.
+
+    Raises:
+        ArtifactError: The configuration has no such layer.
+    """
     try:
         layers = [layer for layer in config["config"]["layers"] if layer["name"] == "rule"]
         values = layers[0]["config"]["rule"]
@@ -141,7 +159,11 @@ def _rule_values(config: Mapping[str, Any]) -> Any:
 
 
 def _members(whole: keras.Model, rule: Any, schema: Schema | None, target: Target) -> keras.Model:
-    """The networks of the whole model, after a look at whether rule, schema and networks are of one classifier."""
+    """Return the networks of the whole model, if rule, schema and networks fit together.
+
+    Raises:
+        ArtifactError: A layer is absent, or outputs or columns do not fit the rule or the schema.
+    """
     layers = {layer.name: layer for layer in whole.layers}
     members = layers.get("members")
     if not isinstance(members, keras.Model) or not hasattr(layers.get("rule"), "rule"):

@@ -46,7 +46,10 @@ class Paths:
     value: Array
 
     def passes(self, columns: Array) -> Array:
-        """Whether rows (N, C) pass all tests of each part, bool (N, K)."""
+        """Return whether rows (N, C) pass all tests of each part, bool (N, K).
+
+        A row passes a test if it goes the way that the path to the leaf takes.
+        """
         right = (columns[:, self.column] <= self.threshold) == self.left
         return np.logical_and.reduceat(right, self.parts, axis=1)
 
@@ -60,6 +63,7 @@ def tree_effects(clf: Any, rows: Any, base: Any, width: int) -> Array | None:
     Args:
         clf: The classifier. rows, base: Encoded rows, explained and of the background. width: Raw columns.
     """
+    # One booster has two layers, and its calibrator one slope; other calibrators have none, so (0, 1) is refused.
     layers = [layer for layer in clf.members._flatten_layers() if isinstance(layer, (TreeRows, TreeEnsemble))]
     calibrator = clf.rule.calibrator or {"slopes": [1.0]}
     if len(layers) != 2 or len(clf.rule.log_shifts) != 1 or len(set(calibrator.get("slopes", (0, 1)))) != 1:
@@ -73,33 +77,48 @@ def tree_effects(clf: Any, rows: Any, base: Any, width: int) -> Array | None:
     of_rows, of_base = (paths.passes(_widened(laid, trees, x)) for x in (rows, base))
     for x, passed in ((rows, of_rows), (base, of_base)):
         sums = np.logical_and.reduceat(passed, paths.leaves, axis=1) @ paths.value
-        if np.ptp(log_odds(clf, x)[:, 1] - sums) > CLOSE:  # a focal loss, a clipped probability
+        # The log-odds must be these sums plus a constant; a focal loss or a clipped probability changes that.
+        if np.ptp(log_odds(clf, x)[:, 1] - sums) > CLOSE:
             return None
-    most = int(np.diff(np.append(paths.leaves, len(paths.owner))).max()) + 1
+    most = int(np.diff(np.append(paths.leaves, len(paths.owner))).max()) + 1  # parts of a leaf, at most, plus 1
+    # share[a - 1, b] is the factor (a - 1)! b! / (a + b)! of the module text.
     share = np.array([[factorial(a) * factorial(b) / factorial(a + b + 1) for b in range(most)] for a in range(most)])
     return np.stack([_of_row(paths, row, of_base, share, width) for row in of_rows])
 
 
 def _of_row(paths: Paths, own: Array, base: Array, share: Array, width: int) -> Array:
-    """Effects of a row that passes `own` (K,) against background rows that pass `base` (M, K)."""
+    """Mean effects of the raw columns of one row against M background rows, float64 (width,).
+
+    Args:
+        paths: Paths to all leaves.
+        own, base: bool (K,) and (M, K), the parts that the row and the background rows pass.
+        share: float64 (A, A), entry [a, b] is a! b! / (a + b + 1)!.
+        width: Number of raw columns.
+    """
     reached = np.logical_and.reduceat(own | base, paths.leaves, axis=1)
     differs = own ^ base
     mine = np.add.reduceat(own & differs, paths.leaves, axis=1, dtype=np.int64)
     other = np.add.reduceat(base & differs, paths.leaves, axis=1, dtype=np.int64)
+    # Only parts that exactly one of the two rows passes, in leaves that a mixed row can reach, have an effect.
     row, part = np.nonzero(differs & reached[:, paths.leaf])
     leaf, up = paths.leaf[part], own[part]
-    a, b = mine[row, leaf], other[row, leaf]
+    a, b = mine[row, leaf], other[row, leaf]  # counts of columns, as in the module text
     weight = np.where(up, share[np.maximum(a - 1, 0), b], -share[a, np.maximum(b - 1, 0)])
     return np.bincount(paths.owner[part], weight * paths.value[leaf], minlength=width) / len(base)
 
 
 def _widened(laid: TreeRows, trees: TreeEnsemble, x: Any) -> Array:
+    """Encoded rows as the columns that the tests of the trees compare, float32 (N, C)."""
     tensors = keras.tree.map_structure(keras.ops.convert_to_tensor, x)
     return np.asarray(keras.ops.convert_to_numpy(trees._widened(laid(tensors))))
 
 
 def _owners(laid: TreeRows) -> Array:
-    """The raw column of each number in a tree's row: numbers first, then levels."""
+    """Return the raw column of each number in a tree's row, int64 (d,).
+
+    The order is that of `TreeRows`. The parts of a time stamp and the indicator of missing values belong to the column
+    that they were made from.
+    """
     numbers = laid.width - len(laid.cycles)
     of_numbers = [*range(numbers), *(column for column, _ in laid.cycles)]
     of_levels = [numbers + column for column, levels in laid.kept for _ in levels]
@@ -108,12 +127,17 @@ def _owners(laid: TreeRows) -> Array:
 
 
 def _paths(trees: TreeEnsemble, owners: Array, factor: float) -> Paths:
+    """Collect the paths to all leaves that have a test above them.
+
+    The arrays are empty if no tree has a test. The children of inner node i are the nodes left[i] and left[i] + 1. Leaf
+    values are multiplied by `factor`.
+    """
     column, threshold, left, value = (
         np.asarray(keras.ops.convert_to_numpy(getattr(trees, name)))
         for name in ("column", "threshold", "left", "value")
     )
     source = np.asarray(keras.ops.convert_to_numpy(trees.source))
-    inner = np.flatnonzero(threshold < MOST)
+    inner = np.flatnonzero(threshold < MOST)  # leaves have the threshold `MOST`
     parent = np.full(len(left), -1)
     parent[left[inner]] = parent[left[inner] + 1] = inner
     leaves = np.flatnonzero((parent >= 0) & (threshold >= MOST))
@@ -127,7 +151,7 @@ def _paths(trees: TreeEnsemble, owners: Array, factor: float) -> Paths:
         return Paths(*(np.empty(0, np.int64) for _ in range(8)))
     leaf, test, side = np.concatenate(tests, axis=1)
     owner = owners[source[column[test]]]
-    order = np.lexsort((owner, leaf))
+    order = np.lexsort((owner, leaf))  # by leaf, then by raw column, so that each part is one run of tests
     leaf, test, side, owner = leaf[order], test[order], side[order], owner[order]
     parts = np.flatnonzero(np.append(True, (np.diff(leaf) != 0) | (np.diff(owner) != 0)))
     starts = np.flatnonzero(np.append(True, np.diff(leaf[parts]) != 0))

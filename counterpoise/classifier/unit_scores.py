@@ -21,6 +21,9 @@ Array = np.ndarray
 def units_to_score(clf: Any, rows: Any, given: Any) -> Units | None:
     """Return the units of labeled rows: the named columns, or those of training if the rows have them; otherwise None.
 
+    `given` names columns of the rows, or holds the unit of each row. Images have units of their own (`rows.unit`); with
+    `given`, they have none.
+
     Raises:
         OptionError: units were named, and the classifier decides rows alone.
     """

@@ -113,7 +113,7 @@ def command(
 
 
 def _as_written(table: Any) -> Any:
-    """Truth values spelled as in JSON and the report: True and False."""
+    """Return the polars frame with its truth values as the texts "True" and "False"."""
     import polars as pl
 
     from counterpoise.data.levels import level_text
@@ -123,7 +123,10 @@ def _as_written(table: Any) -> Any:
 
 
 def _without_formulas(table: Any, escape: bool) -> Any:
-    """Texts that a spreadsheet would run, with an apostrophe before them when asked for; a message counts them."""
+    """Return the polars frame; `escape` adds an apostrophe before spreadsheet formulas.
+
+    If there are such texts, a message on standard error counts them, with or without `escape`.
+    """
     import polars as pl
 
     texts = pl.col([name for name, kind in table.schema.items() if kind == pl.String])
@@ -144,7 +147,11 @@ def _without_formulas(table: Any, escape: bool) -> Any:
 def _of_images(
     clf: Any, data: Path, images: str | None, root: Path | None, prior: float | None, skip_bad: bool, unit: str | None
 ) -> Any:  # fmt: skip
-    """Path, probability and decision of each image below a folder, or of a table, which names it; or of its units."""
+    """Return a polars frame with path, probability and decision of each image.
+
+    With `unit`, it has a row for each unit instead. `data` is a folder of images, or a table whose column `images`
+    names them.
+    """
     import polars as pl
 
     from counterpoise.data.images import list_images, unlabeled

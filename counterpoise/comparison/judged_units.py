@@ -34,7 +34,11 @@ class JudgedUnits:
     def of(
         cls, examples: Examples, results: Sequence[FoldResult], strategies: Sequence[Strategy], costs: AnyCosts | None
     ) -> JudgedUnits:
-        """The units of some rows; their results are decided by the costs, if there are some."""
+        """Collect the units of `examples`, and their results by strategy.
+
+        `results` must be those of units, not of rows. `costs` decide the units if they are given. `examples` must have
+        units.
+        """
         assert examples.units is not None
         units, by_name = examples.as_units(), dict[str, list[FoldResult]]()
         for result in with_costs(results, strategies, units, costs):
@@ -42,7 +46,11 @@ class JudgedUnits:
         return cls(units, by_name, examples.units.name, len(examples))
 
     def verdict(self, verdict: Verdict, of_rows: Judgment, metric: str) -> Verdict:
-        """The verdict with what is decided, and the score of single rows."""
+        """Return the verdict with a note on units and rows in its evidence.
+
+        The note has their numbers, and the winner's score for single rows. `of_rows` is the judgment of single rows.
+        Its score is left out if it has no interval.
+        """
         score = of_rows.row(verdict.winner)["scores"][metric]
         single = ""
         if score["mean"] is not None and score["low"] is not None:
@@ -58,7 +66,11 @@ class JudgedUnits:
     def leaderboard(
         self, rows: Sequence[Mapping[str, Any]], judgment: Judgment, costs: AnyCosts | None
     ) -> list[dict[str, Any]]:
-        """The rows of the leaderboard, ranked by the scores of units, with these scores."""
+        """Return the rows of the leaderboard, ranked by their scores for units.
+
+        The entry "units" with these scores is added to each row. A strategy without results keeps its rank and gets
+        "units": None. `judgment` is that of units.
+        """
         judged = []
         for row in rows:
             name = row["strategy"]

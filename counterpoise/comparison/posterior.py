@@ -95,6 +95,10 @@ def correlated_t(differences: Any, ratio: float, rope: float = 0.01, level: floa
 
 
 def _student(mean: float, scale: float, df: int, rope: float, level: float) -> Difference:
+    """Make the record of a difference whose posterior is Student's t.
+
+    The distribution has `df` degrees of freedom, the center `mean` and the scale `scale`.
+    """
     # Differences that agree to rounding have no spread; the floor keeps the quotients finite.
     scale = max(scale, 1e-12 * max(1.0, abs(mean)))
     half = float(stdtrit(df, (1 + level) / 2)) * scale
@@ -147,7 +151,10 @@ def holm(p_values: Mapping[str, float]) -> dict[str, float]:
 
 
 def holm_of(differences: Mapping[str, Difference]) -> dict[str, float]:
-    """Holm over differences. Identical scores are no test: they stay at 1 and do not burden the others."""
+    """Return the Holm-adjusted p values of differences, by name.
+
+    Identical scores are not tested: they get 1, and do not count as a comparison.
+    """
     tested = holm({name: d.p for name, d in differences.items() if not d.identical})
     return {name: 1.0 if d.identical else tested[name] for name, d in differences.items()}
 
@@ -184,6 +191,7 @@ def repeats_to_decide(differences: Any, folds: int, ratio: float, rope: float, c
     mean, spread = float(d.mean()), float(d.std(ddof=1))
 
     def decides(repeats: int) -> bool:
+        """Return whether this many repeats show a difference, or equivalence within the rope."""
         n = repeats * folds
         guess = _student(mean, spread * math.sqrt(1 / n + ratio), n - 1, rope, 0.95)
         shown = max(guess.left, guess.right) >= CERTAIN and comparisons * guess.p <= 1 - CERTAIN

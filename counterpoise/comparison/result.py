@@ -172,7 +172,10 @@ class Comparison:
 
     @property
     def page_record(self) -> dict[str, Any]:
-        """The content of the report as plain values, which a store keeps of a finished run."""
+        """The content of the report: `record`, curves, diagnosis, model card and pictures.
+
+        A store keeps it after a run. If units are decided, the scores are those of units.
+        """
         card = None if self.best is None else self.best.card
         record = {
             **self.record,
@@ -185,6 +188,10 @@ class Comparison:
 
 
 def _line(row: Mapping[str, Any], wide: int) -> str:
+    """Return one line of the printed leaderboard, with the title `wide` characters wide.
+
+    For a failed strategy, it contains the status and the error.
+    """
     name = f"{row['style'].title:<{wide}}"
     if row["failed"]:
         return f"{name} {row['status'].lower()}: {row['error']}"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def to_tensorboard(comparison: Comparison, folder: str | os.PathLike[str]) -> None:
-    """Write scalars below `folder`: a run per strategy and member with its rounds, and the scores of its folds.
+    """Write the curves of each member's training and the scores of each fold to `folder`.
 
     "loss", "stop_loss" and "recall/LABEL" by optimizer step (run STRATEGY/fold K/member M); "score/METRIC" with the
     fold as step (run STRATEGY); the verdict as text.
@@ -39,7 +39,11 @@ def to_tensorboard(comparison: Comparison, folder: str | os.PathLike[str]) -> No
 
 
 def _kind(tf: Any, plugin: str, data_class: int) -> Any:
-    """What TensorBoard reads a summary as; `tf.summary.scalar` would need the package tensorboard to write it."""
+    """Return the metadata that tell TensorBoard which `plugin` shows a summary.
+
+    `data_class` is a number of TensorBoard: 1 for scalars, 2 for tensors such as text. `tf.summary.scalar` would set
+    both, but needs the package tensorboard.
+    """
     metadata = tf.compat.v1.SummaryMetadata(data_class=data_class)
     metadata.plugin_data.plugin_name = plugin
     return metadata
@@ -69,7 +73,10 @@ def to_mlflow(comparison: Comparison, destination: str | None = None) -> None:
 
 
 def _metrics(row: Mapping[str, Any]) -> dict[str, float]:
-    """Means, their intervals and the costs of a row, under names that trackers take."""
+    """Return means, interval ends and costs of a row as "METRIC", "METRIC_low", ...
+
+    Values that are not finite are left out.
+    """
     ends = (("", "mean"), ("_low", "low"), ("_high", "high"))
     scores = {f"{key}{end}": s.get(part) for key, s in row["scores"].items() for end, part in ends}
     costs = {key: row[key] for key in ("fits", "steps", "seconds")}
@@ -77,7 +84,10 @@ def _metrics(row: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _runs(comparison: Comparison, labels: list[str]) -> Iterator[tuple[str, list[tuple[str, int, float]]]]:
-    """Name of each member's run and its numbers: name, step, value."""
+    """Yield the run name of each member and its curves as (name, step, value) triples.
+
+    Folds and members are numbered from 1, folds on through the repeats. Values that are not finite are left out.
+    """
     for result in comparison.fold_results:
         for m, history in enumerate(result.history):
             run = f"{_plain(result.strategy)}/fold {result.repeat * comparison.record['folds'] + result.fold + 1}"
@@ -92,9 +102,11 @@ def _runs(comparison: Comparison, labels: list[str]) -> Iterator[tuple[str, list
 
 
 def _title(name: str, labels: list[str]) -> str:
+    """Replace a class code in a curve's name: "recall 1" becomes "recall/LABEL"."""
     kind, _, code = name.partition(" ")
     return f"{kind}/{labels[int(code)]}" if code.isdigit() and int(code) < len(labels) else name
 
 
 def _plain(name: str) -> str:
+    """Return a strategy's name without ":" and "/", which folders and runs cannot contain."""
     return name.replace(":", "_").replace("/", "_")

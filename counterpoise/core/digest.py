@@ -24,6 +24,11 @@ def digest(value: Any) -> str:
 
 
 def _pieces(value: Any) -> Iterator[Any]:
+    """Yield the bytes of a value that are hashed.
+
+    They are type, shape and content of an array, and length and entries of a list. Mappings are sorted by key, so their
+    order does not matter. Arrays of objects are hashed by their `repr`.
+    """
     if isinstance(value, np.ndarray) and value.dtype.kind != "O":
         yield f"{value.dtype.str}{value.shape}".encode()
         yield np.ascontiguousarray(value).data if value.size else b""

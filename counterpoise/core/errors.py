@@ -83,7 +83,10 @@ class ForkError(CounterpoiseError, RuntimeError):
 
 
 class MissingExtraError(CounterpoiseError, ImportError):
-    """An optional dependency is not installed."""
+    """An optional dependency is not installed.
+
+    `package` is its name, `extra` the extra of Counterpoise that installs it, and `purpose` what needs it.
+    """
 
     def __init__(self, package: str, extra: str, purpose: str) -> None:
         super().__init__(
@@ -107,7 +110,7 @@ _ADVICE = {
 
 
 def system_text(error: OSError) -> str:
-    """Return what the operating system refused, and what to do about it.
+    """Return what the operating system refused, and what to do about it where this is known.
 
     Example:
         >>> system_text(OSError(errno.ENOSPC, "No space left on device"))
@@ -141,7 +144,10 @@ def error_text(error: BaseException) -> str:
 
 
 def did_you_mean(name: object, known: Iterable[object]) -> str:
-    """Return ' Did you mean X?' for the nearest known name, or a short list of what there is.
+    """Return ' Did you mean X?' for the nearest known name, or a short list of them.
+
+    It is "" if no name is known. The text begins with a space, so that it can follow a message. Upper and lower case
+    are equal.
 
     Example:
         >>> did_you_mean("clas", ["class", "age"])

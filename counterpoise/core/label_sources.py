@@ -97,7 +97,8 @@ def _no_labels(y: Any, name: str) -> TargetError:
 def refuse_counts(y: Any, name: str = "y") -> None:
     """Raise a `TargetError` if `y` has one number for each class: a dict or Counter, or `Series.value_counts()`.
 
-    Read as labels or outputs, counts would give weights without a word.
+    Counts that are read as labels would give wrong weights without an error. A pandas series counts as counts by its
+    name, its distinct index and its falling values.
     """
     if isinstance(y, Mapping):
         counts = any(np.isscalar(value) and not isinstance(value, (str, bytes)) for value in y.values())
@@ -112,7 +113,7 @@ def refuse_counts(y: Any, name: str = "y") -> None:
 
 
 def ragged(name: str) -> TargetError:
-    """The error for rows of different lengths, or lists where single labels belong."""
+    """Return the error for rows of different lengths, or for lists instead of labels."""
     return TargetError(
         f"{name} contains sequences of different lengths. Expected one label per row, or labels of one shape "
         "(N, T). Pad the sequences to one length: keras.utils.pad_sequences(y, padding='post', value=-1). To "
@@ -122,7 +123,10 @@ def ragged(name: str) -> TargetError:
 
 
 def _as_array(y: Any, name: str) -> Array:
-    """Labels as an array in which missing labels, and numbers among text, stay what they are."""
+    """Return labels as an array; missing labels and numbers among text keep their type.
+
+    Rows of different lengths raise a TargetError.
+    """
     if isinstance(y, np.ndarray):
         return y
     try:
@@ -137,6 +141,10 @@ def _as_array(y: Any, name: str) -> Array:
 
 
 def _of_array(array: Array, name: str) -> LabelSource:
+    """Read a NumPy array of any shape by its kind of values; other kinds raise a TargetError.
+
+    All dates share one level, because `labels` refuses them by an example and needs no others.
+    """
     kind = array.dtype.kind
     if kind in "iub":
         return _of_integers(array)
@@ -150,7 +158,11 @@ def _of_array(array: Array, name: str) -> LabelSource:
 
 
 def _by_hash(array: Array, name: str) -> LabelSource:
-    """Text and objects: equal ones get one code."""
+    """Read text and objects by hashing: equal values get one code.
+
+    Values that are lists are stacked into an array with one more axis. If the values mix text with 0 or 1, True and 1
+    become two levels.
+    """
     flat = array.reshape(-1)
     try:
         codes, levels = _coded(flat)
@@ -169,7 +181,10 @@ def _is_zero_or_one(level: Any) -> bool:
 
 
 def _coded(flat: Array, key: Callable[[Any], Any] | None = None) -> tuple[Array, list[Any]]:
-    """The index of each value, or of its key, among the distinct ones, in order of first appearance."""
+    """Return the index of each value or its key, int32 (N,), and the distinct values.
+
+    The distinct ones are in order of first appearance. Values without a hash raise a TypeError.
+    """
     code_of, codes = _Codes(), np.empty(len(flat), np.int32)
     for start in range(0, len(flat), CHUNK):
         values = flat[start : start + CHUNK].tolist()
@@ -179,7 +194,10 @@ def _coded(flat: Array, key: Callable[[Any], Any] | None = None) -> tuple[Array,
 
 
 def _stacked(rows: Array, name: str) -> Array:
-    """Rows that are lists or arrays themselves, as one array."""
+    """Return rows that are lists or arrays themselves as one array (N, ...).
+
+    Objects of other types without a hash, and rows of different lengths, raise a TargetError.
+    """
     odd = next((v for v in rows if getattr(v, "__hash__", None) is None), rows[0])
     if not isinstance(odd, (list, np.ndarray)):
         raise TargetError(f"{name} contains {type(odd).__name__} objects. Expected text, whole numbers or booleans.")
@@ -198,7 +216,10 @@ class _Codes(dict[Any, int]):
 
 
 def _of_integers(array: Array) -> LabelSource:
-    """Integers and booleans, coded in rising order; a table of values where their span allows, else sorted."""
+    """Read integers and booleans, with levels in rising order.
+
+    If the span of the values is below `_SPAN`, a table finds the levels in one pass. Otherwise the values are sorted.
+    """
     flat = array.reshape(-1)
     if not flat.size:
         return LabelSource(np.zeros(array.shape, np.int32), [])
@@ -222,7 +243,10 @@ def _of_integers(array: Array) -> LabelSource:
 
 
 def _of_floats(array: Array) -> LabelSource:
-    """Whole numbers as such, NaN as missing, and all others under the first of them."""
+    """Read floats: whole numbers are levels, NaN is missing (-1), others share one level.
+
+    This level is the first of them. They cannot be classes, so one example is enough for the error message.
+    """
     values = array.astype(np.float32) if array.dtype.itemsize < 4 else array
     missing = np.isnan(values)
     whole = (values == np.round(values)) & (np.abs(values) < _EXACT)
@@ -235,7 +259,10 @@ def _of_floats(array: Array) -> LabelSource:
 
 
 def _close_up(codes: Array, present: Array) -> Array:
-    """Codes over a range with gaps as codes without gaps, overwritten chunk by chunk."""
+    """Renumber codes (N,) so that absent values leave no gaps.
+
+    `codes` is changed in place and returned. `present` is bool, whether each number of the range occurs.
+    """
     if not present.all():
         code_of = np.cumsum(present, dtype=np.int32) - 1
         for start in range(0, len(codes), CHUNK):
@@ -244,7 +271,10 @@ def _close_up(codes: Array, present: Array) -> Array:
 
 
 def _of_pandas(series: Any, name: str) -> LabelSource:
-    """A Series, Index, Categorical or array of pandas."""
+    """Read a Series, Index, Categorical or array of pandas, missing values as -1.
+
+    Series of NumPy's numbers, booleans and objects are read as NumPy arrays.
+    """
     kind = getattr(series.dtype, "kind", "O")
     if isinstance(series.dtype, np.dtype) and kind in "iufbO":
         return _of_array(np.asarray(series), name)
@@ -253,7 +283,10 @@ def _of_pandas(series: Any, name: str) -> LabelSource:
 
 
 def _of_polars(series: Any, name: str) -> LabelSource:
-    """A polars series by its distinct values; numbers and what NumPy lacks go by their own ways."""
+    """Read a polars series by its distinct values, null as -1.
+
+    Numbers without nulls are read as a NumPy array; nested types, objects and 128-bit integers as a Python list.
+    """
     kind = str(series.dtype)
     if series.dtype.is_nested() or kind in ("Object", "Int128", "UInt128"):  # NumPy has no such integers
         return _of_array(_as_array(series.to_list(), name), name)
@@ -269,6 +302,10 @@ def _of_polars(series: Any, name: str) -> LabelSource:
 
 
 def _of_arrow(array: Any, name: str) -> LabelSource:
+    """Read an Arrow array by its dictionary of distinct values, null as -1.
+
+    A type that has no dictionary is read as a Python list.
+    """
     array = array.combine_chunks() if hasattr(array, "combine_chunks") else array
     try:
         encoded = array if hasattr(array, "dictionary") else array.dictionary_encode()
@@ -279,7 +316,10 @@ def _of_arrow(array: Any, name: str) -> LabelSource:
 
 
 def _of_frame(frame: Any, columns: Any, name: str) -> LabelSource:
-    """A frame: its columns side by side, (N, columns); one column is a vector."""
+    """Read a frame of pandas, polars or Arrow: codes (N, columns) over common levels.
+
+    The codes of a single column are (N,). Two columns of one name raise a TargetError.
+    """
     if len(set(columns)) < len(columns):
         twice = next(column for column in columns if list(columns).count(column) > 1)
         raise TargetError(f"{name} has two columns {twice!r}. Expected columns of different names. Rename one of them.")

@@ -17,7 +17,7 @@ from counterpoise.core.keras_import import importing_keras
 def loader(
     package: str, homes: Mapping[str, str], *, moved: Mapping[str, str] = MappingProxyType({})
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """Make `__getattr__` and `__dir__` of a package.
+    """Return `__getattr__` and `__dir__` of a package whose names are imported at first use.
 
     Type checkers do not see this: they read the imports under `TYPE_CHECKING` of the package.
 
@@ -36,6 +36,7 @@ def loader(
     space = vars(sys.modules[package])
 
     def load(name: str) -> Any:
+        """Import a name, and keep it in the package, so that it is imported only once."""
         if name in moved:
             room, _, inner = moved[name].rpartition(".")
             warnings.warn(f"cp.{name} has moved. Use cp.{moved[name]}.", DeprecationWarning, stacklevel=2)
@@ -44,7 +45,7 @@ def loader(
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         with importing_keras():
             module = importlib.import_module(homes[name])
-        saved_names.enter()
+        saved_names.enter()  # the import may have loaded Keras, which must know the names that files contain
         space[name] = value = module if homes[name] == f"{package}.{name}" else getattr(module, name)
         return value
 
@@ -52,7 +53,7 @@ def loader(
 
 
 def shown(package: str) -> Callable[[], list[str]]:
-    """`__dir__` of a package whose names are there from the start: the public ones, not the modules that hold them.
+    """Return `__dir__` of a package that imports its names at once, without its modules.
 
     Example:
         >>> from counterpoise import callbacks

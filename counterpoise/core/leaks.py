@@ -37,7 +37,7 @@ def single_column_scores(x: Mapping[str, np.ndarray], y: np.ndarray, n_classes: 
         n_classes: Number of classes.
 
     Returns:
-        (key of x, number of the column) -> ROC AUC in [0.5, 1].
+        (key of x, number of the column) -> ROC AUC in [0.5, 1]. Empty if fewer than two classes have `LEAST_ROWS` rows.
     """
     rows = _rows(y, n_classes, _rows_to_read(x))
     judged = np.flatnonzero(np.bincount(y[rows], minlength=n_classes) >= LEAST_ROWS)
@@ -51,10 +51,10 @@ def single_column_scores(x: Mapping[str, np.ndarray], y: np.ndarray, n_classes: 
 def leak_scores(
     x: Mapping[str, np.ndarray], y: np.ndarray, classes: Sequence[Any]
 ) -> list[tuple[str, dict[tuple[str, int], float]]]:
-    """`single_column_scores` of the target, or of each label (y (N, L)) where it is known, and what to call it.
+    """Return (name, scores) pairs: one of the target, or with y (N, L) one of each label.
 
-    Labels that are judged on the same rows are judged together: the columns are ranked once. The scores of the last
-    rows are kept, because reading and the diagnosis ask for the same.
+    A label is scored on the rows where it is not missing. The scores are those of `single_column_scores`. Those of the
+    last call are kept, because reading the data and the diagnosis ask for the same scores.
     """
     key = digest((x, y, [repr(label) for label in classes]))
     each = _last.get(key)
@@ -73,7 +73,11 @@ _last: dict[str, list[dict[tuple[str, int], float]]] = {}
 def _label_scores(
     x: Mapping[str, np.ndarray], y: np.ndarray, classes: Sequence[Any]
 ) -> list[dict[tuple[str, int], float]]:
-    """Scores of the columns for each label, on the rows where it is known; none where it is too rare."""
+    """Return the scores of the columns for each label; y is (N, L), -1 for missing.
+
+    A label is scored on the rows where it is not missing. A label with fewer than `LEAST_ROWS` rows of either kind gets
+    an empty dict. Labels with the same rows are judged together, so that the columns are ranked once.
+    """
     scores: list[dict[tuple[str, int], float]] = [{} for _ in classes]
     alike: dict[bytes, tuple[np.ndarray, list[int]]] = {}
     for label, column in enumerate(y.T):
@@ -88,13 +92,16 @@ def _label_scores(
 
 
 def _rows_to_read(x: Mapping[str, np.ndarray]) -> int:
-    """Rows of a class that are read at most."""
+    """Return how many rows of a class are read at most: fewer in wide tables."""
     width = sum(values.shape[1] for values in x.values())
     return max(FEWEST_ROWS, min(MOST_ROWS, MOST_VALUES // max(width, 1)))
 
 
 def _rows(y: np.ndarray, n_classes: int, most: int) -> np.ndarray:
-    """At most so many rows of each class, drawn with a fixed seed."""
+    """Return sorted numbers of at most `most` rows of each class.
+
+    They are drawn with a fixed seed. Rows with a code below 0 are left out.
+    """
     chosen: list[Any] = []
     for code in range(n_classes):
         rows = np.flatnonzero(y == code)
@@ -112,9 +119,10 @@ def _column_areas(
     Args:
         x: As in `single_column_scores`. rows: Which rows are read, (n,).
         hit: bool (n, T), whether an event is true of the row.
-        one_event: Whether each event is all there is to tell, so that the order of the numbers counts as well.
+        one_event: Whether each event divides the rows into two classes. Then columns of floats without missing values
+            are also ranked by their values, and the higher ROC AUC counts.
     """
-    half = generator(0, "leak").permutation(len(rows)) % 2 == 0
+    half = generator(0, "leak").permutation(len(rows)) % 2 == 0  # bool (n,), a random half of the rows
     areas_of = {}
     for group, values in x.items():
         step = max(1, CELLS // ((BINS + 1) * (hit.shape[1] + 1)))
@@ -129,7 +137,10 @@ def _column_areas(
 
 
 def _ranked_areas(score: np.ndarray, hit: np.ndarray) -> np.ndarray:
-    """ROC AUC of scores (K, n), at least 0.5, for each event of `hit` (n, T), from sums of ranks (Mann and Whitney)."""
+    """ROC AUC float64 (K, T) of scores (K, n) for each event of `hit`, bool (n, T).
+
+    It is computed from rank sums (Mann and Whitney). Values below 0.5 are mirrored, because the direction is free.
+    """
     order = np.argsort(score, axis=1)
     start, end = ties(np.take_along_axis(score, order, axis=1))
     ranks = np.empty(score.shape)
@@ -142,7 +153,11 @@ def _ranked_areas(score: np.ndarray, hit: np.ndarray) -> np.ndarray:
 
 
 def _bins(column: np.ndarray) -> np.ndarray:
-    """Bin numbers from 0: ids as they are, numbers by quantile, missing in a bin of its own."""
+    """Return the bin of each row, int (n,), from 0.
+
+    Each id has a bin of its own. Floats have at most `BINS` bins by quantile, above bin 0. Missing floats (NaN) are in
+    bin 0.
+    """
     if column.dtype.kind != "f":
         return np.unique(column, return_inverse=True)[1].reshape(-1)
     known = column[~np.isnan(column)]
@@ -153,7 +168,11 @@ def _bins(column: np.ndarray) -> np.ndarray:
 
 
 def _binned_areas(bins: np.ndarray, hit: np.ndarray, half: np.ndarray) -> np.ndarray:
-    """(K, T): mean over the two halves of the ROC AUC of shares of each event learned on the other half."""
+    """ROC AUC float64 (K, T) of K binned columns for T events, computed in chunks.
+
+    Args:
+        bins: int (n, K). hit: bool (n, T). half: bool (n,), which half of the rows each row is in.
+    """
     size, columns = int(bins.max()) + 1, bins.shape[1]
     step = max(1, CELLS // (size * columns))
     chunks = [hit[:, i : i + step] for i in range(0, hit.shape[1], step)]
@@ -161,7 +180,11 @@ def _binned_areas(bins: np.ndarray, hit: np.ndarray, half: np.ndarray) -> np.nda
 
 
 def _areas_of(bins: np.ndarray, size: int, hit: np.ndarray, half: np.ndarray) -> np.ndarray:
-    """ROC AUC (columns, events): each half of the rows is scored by the shares of events in the other half's bins."""
+    """ROC AUC float64 (K, T), the mean over the two halves of the rows.
+
+    Each half is scored by the shares of the events in the bins of the other half.
+    `size` is the number of bins of a column. The other arguments are those of `_binned_areas`.
+    """
     columns, events = bins.shape[1], hit.shape[1]
     cell = np.arange(columns) * size + bins
 
@@ -171,6 +194,7 @@ def _areas_of(bins: np.ndarray, size: int, hit: np.ndarray, half: np.ndarray) ->
     count = [(np.stack([counted(side & one) for one in hit.T]), counted(side)) for side in (half, ~half)]
     scores = []
     for (hits, total), (positive, judged) in (count, count[::-1]):
+        # Every column holds all rows, so the first one gives the share of each event.
         prior = hits[:, 0].sum(axis=1) / max(int(total[0].sum()), 1)
         share = (hits + prior[:, None, None]) / (total + 1.0)
         scores.append(areas(*(each.reshape(-1, size) for each in (share, 1.0 * positive, 1.0 * (judged - positive)))))

@@ -64,7 +64,7 @@ def _refused(name: str) -> Any:
 
 
 def check_depth(value: Any, where: str) -> None:
-    """Refuse lists and mappings that are nested deeper than `DEEPEST`."""
+    """Raise an ArtifactError if lists and dicts are nested deeper than `DEEPEST`."""
     layer, depth = [value], 0
     while layer:
         if depth > DEEPEST:
@@ -81,22 +81,23 @@ def wrong_value(value: Any, where: str, expected: str) -> ArtifactError:
 
 
 def _entry_name(where: str, key: object) -> str:
-    """The name of an entry; a key that is not a plain name is quoted."""
+    """Return where an entry is: "where.key", or "where['key']" if the key is no identifier."""
     return f"{where}.{key:.60}" if isinstance(key, str) and key.isidentifier() else f"{where}[{key!r:.60}]"
 
 
 def _kind(value: Any) -> str:
+    """Name the type of a value for a message, such as "a mapping" or "a list"."""
     kinds = ((dict, "a mapping"), ((list, tuple), "a list"), (bytes, "bytes"))
     return next((name for kind, name in kinds if isinstance(value, kind)), type(value).__name__)
 
 
 def anything(value: Any, where: str) -> Any:
-    """Any value; what reads it looks at it."""
+    """Accept any value unchecked; the code that reads it must check it."""
     return value
 
 
 def plain(value: Any, where: str) -> Any:
-    """Accept any JSON value.
+    """Accept any JSON value, and return it as new dicts and lists; numbers must be finite.
 
     Example:
         >>> plain({"a": [1, None]}, "the note")
@@ -112,7 +113,7 @@ def plain(value: Any, where: str) -> Any:
 
 
 def text(longest: int = LONGEST) -> Check:
-    """A text."""
+    """Return a check for a text of at most `longest` characters."""
 
     def check(value: Any, where: str) -> str:
         if not isinstance(value, str):
@@ -125,14 +126,14 @@ def text(longest: int = LONGEST) -> Check:
 
 
 def truth(value: Any, where: str) -> bool:
-    """True or false."""
+    """Accept True or False alone, and no 0 or 1."""
     if not isinstance(value, bool):
         raise wrong_value(value, where, "true or false")
     return value
 
 
 def integer(low: int = 0, high: int = 2**63 - 1) -> Check:
-    """A whole number within low..high."""
+    """Return a check for a whole number from `low` to `high`; True and False are refused."""
 
     def check(value: Any, where: str) -> int:
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
@@ -144,7 +145,7 @@ def integer(low: int = 0, high: int = 2**63 - 1) -> Check:
 
 
 def number(low: float = -math.inf, high: float = math.inf) -> Check:
-    """A finite number within low..high, as float.
+    """Return a check for a finite number from `low` to `high`, which it returns as float.
 
     Example:
         >>> number(0, 1)(float("nan"), "the threshold")
@@ -168,7 +169,7 @@ def number(low: float = -math.inf, high: float = math.inf) -> Check:
 
 
 def choice(choices: Iterable[str]) -> Check:
-    """One of these texts."""
+    """Return a check for one of these texts."""
     known = tuple(choices)
 
     def check(value: Any, where: str) -> str:
@@ -180,12 +181,15 @@ def choice(choices: Iterable[str]) -> Check:
 
 
 def maybe(inner: Check) -> Check:
-    """Accept null, and everything that `inner` accepts."""
+    """Return a check that accepts null, and everything that `inner` accepts."""
     return lambda value, where: None if value is None else inner(value, where)
 
 
 def list_of(inner: Check, most: int = MOST_VALUES) -> Check:
-    """A list of what `inner` takes; a message counts its entries from 1."""
+    """Return a check for a list of at most `most` entries that `inner` accepts.
+
+    Messages count entries from 1.
+    """
 
     def check(value: Any, where: str) -> list[Any]:
         if not isinstance(value, (list, tuple)):
@@ -198,7 +202,7 @@ def list_of(inner: Check, most: int = MOST_VALUES) -> Check:
 
 
 def mapping_of(inner: Check) -> Check:
-    """A mapping from texts to what `inner` takes."""
+    """Return a check for a mapping from texts to values that `inner` accepts."""
 
     def check(value: Any, where: str) -> dict[str, Any]:
         if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
@@ -211,12 +215,12 @@ def mapping_of(inner: Check) -> Check:
 def record(
     fields: Mapping[str, Check], optional: Mapping[str, Check] | None = None, others: Check | None = None
 ) -> Check:
-    """A mapping with these fields.
+    """Return a check for a mapping with these fields.
 
     Args:
-        fields: What each of them holds; all must be there.
-        optional: What some hold that may be absent.
-        others: What fields of any other name hold; None: there are none.
+        fields: Check of each required field.
+        optional: Check of each field that may be absent.
+        others: Check of fields with any other name. None: such fields are refused.
 
     Example:
         >>> record({"name": text()}, optional={"rows": integer()})({"name": "a"}, "the table")
@@ -242,7 +246,10 @@ def record(
 
 
 def numbers(shape: Sequence[int | None], low: float = -math.inf, high: float = math.inf) -> Check:
-    """Nested lists of finite numbers within low..high, as float64 of that shape (None = any length of at least 1).
+    """Return a check for nested lists of finite numbers from `low` to `high`.
+
+    The check returns them as a float64 array. `shape` is the shape of the array; None stands for any length of at least
+    1.
 
     Example:
         >>> numbers((None, 2))([[0, 1], [2, 3]], "the shifts").shape

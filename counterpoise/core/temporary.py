@@ -46,14 +46,16 @@ def scratch() -> Path:
 
 
 def leave_scratch() -> None:
-    """Remove the scratch folder of this process; done at its end."""
+    """Remove the scratch folder of this process, if there is one; called when it exits."""
     if os.getpid() in _SCRATCH:
         _SCRATCH.pop(os.getpid())[1].close()
 
 
 @contextmanager
 def own_folder(parent: Path, hidden: bool = False) -> Iterator[Path]:
-    """Yield a new folder in `parent` whose lock this process holds; it is gone at the end of the block.
+    """Yield a new, locked folder in `parent`, and remove it at the end of the block.
+
+    A `hidden` folder has a name that begins with a dot.
 
     Example:
         >>> with own_folder(Path(tempfile.gettempdir())) as folder:
@@ -88,7 +90,11 @@ def is_own(folder: Path) -> bool:
 
 
 def sweep(parent: Path) -> None:
-    """Remove what processes that are no more have left in a folder."""
+    """Remove this user's temporary folders in `parent` whose process has ended.
+
+    A folder that another process still locks stays. Files that such a process was replacing are moved back first.
+    Errors of the operating system are ignored.
+    """
     with suppress(OSError), os.scandir(parent) as entries:
         left = [Path(entry.path) for entry in entries if is_own(Path(entry.path))]
         for folder in left:
@@ -100,7 +106,10 @@ def sweep(parent: Path) -> None:
 
 
 def _lock(folder: Path) -> int | None:
-    """Take the lock of a folder, or return None: another process holds it, or nothing can be locked here."""
+    """Lock a folder and return its open file descriptor.
+
+    Return None if another process holds the lock, or if the system has no locks.
+    """
     if fcntl is None:
         return None
     handle = None
@@ -119,7 +128,7 @@ def _unlock(lock: int | None) -> None:
 
 
 def _put_back(kept: Path, parent: Path) -> None:
-    """Move back what was to be replaced when its process was killed, unless something is there."""
+    """Move back to `parent` what a killed process was replacing, and overwrite nothing."""
     with suppress(OSError):
         for old in list(kept.iterdir()):
             if not (parent / old.name).exists():

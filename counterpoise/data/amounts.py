@@ -64,6 +64,11 @@ def amounts_in(frame: pl.DataFrame, column: str, schema: Schema | None, source: 
 
 
 def _numbers(series: pl.Series, name: str, schema: Schema | None) -> pl.Series:
+    """Return the values as numbers, Float64, null where a value is none.
+
+    Text of a numeric feature is read in the format of training, without its offset. Other text is read by its own
+    format.
+    """
     if series.dtype == pl.String:
         feature = next((c for c in schema.numeric if c.name == name), None) if schema else None
         if feature is not None and feature.written is not None:

@@ -17,7 +17,9 @@ ColumnInput = CostInput | GroupInput
 def column_input(
     schema: Schema | None, column: CostColumn | GroupThresholds | None, encoded: bool = False
 ) -> ColumnInput | None:
-    """The input of the values of a column; None without a column.
+    """Return the model input for the column of a rule; None without column or schema.
+
+    `encoded` is whether the model takes encoded rows, and not the raw columns of the table.
 
     Example:
         >>> column_input(Schema(()), CostColumn("Amount", 5.0)).name, column_input(None, None)
@@ -31,7 +33,11 @@ def column_input(
 
 
 def values_of(given: ColumnInput, raw: Mapping[str, Any], encoded: Mapping[str, Any]) -> Any:
-    """The values (N, 1): amounts from the inputs as they are in the table, groups from encoded rows."""
+    """Return the values (N, 1) of the column: amounts, or ids of groups.
+
+    Amounts come from raw inputs, and groups from encoded rows. Groups that are no feature have an input of their own
+    (`given.own`), and come from `raw`.
+    """
     if isinstance(given, CostInput):
         return given.amounts(raw)
     return given.values(raw[given.name] if given.own else None, encoded)

@@ -62,7 +62,10 @@ class Cells:
         return {name: index for index, name in enumerate(self.names)}
 
     def types(self) -> dict[str, pl.DataType]:
-        """The type of what each column spells; Null where all of it is missing.
+        """Return column name -> the type that all values of the column spell.
+
+        The type is Null if all values are missing. Columns that may hold codes ("01") or points between thousands
+        ("1.200") stay String.
 
         Example:
             >>> row = pl.DataFrame({text: [text] for text in ("1", "1.5", "TRUE", "x", "2024-12-31", "?")})
@@ -79,7 +82,7 @@ class Cells:
         types |= dict.fromkeys(dates, DATES)
         left = np.setdiff1d(left, dates)
         for kind in NUMBERS:
-            spelled = self._spelling(left, kind)
+            spelled = self._spelling(left, kind)  # leading zeros included, which are codes and stay text
             plain = self._where(spelled, lambda text: ~text.str.contains(CODE).fill_null(False))
             if kind == pl.Float64:
                 doubtful = self._where(self._where(plain, grouped_by_points, _FIRST[0]), grouped_by_points)
@@ -92,7 +95,10 @@ class Cells:
         return {name: types.get(index, pl.String()) for index, name in enumerate(self.names)}
 
     def typed(self, types: Mapping[str, pl.DataType]) -> pl.DataFrame:
-        """The columns as what they spell, in the order of `types`."""
+        """Return the columns as a frame with these types, in the order of `types`.
+
+        All values of a column must spell its type.
+        """
         typed_columns: dict[str, pl.Series] = {}
         for kind in set(types.values()):
             names = [name for name, one in types.items() if one == kind]
@@ -101,7 +107,7 @@ class Cells:
         return pl.DataFrame([typed_columns[name] for name in types])
 
     def _as(self, kind: pl.DataType, columns: Sequence[int]) -> Iterable[pl.Series]:
-        """Some columns of cells as a type that all of them spell."""
+        """Return some columns, by number, as series of a type that all their values spell."""
         if kind == DATES:
             return [parse_dates(self._of([column])) for column in columns]
         text = self._of(columns)
@@ -112,7 +118,7 @@ class Cells:
         return [text.slice(start, self.rows) for start in range(0, len(text), self.rows)]
 
     def _of(self, columns: Sequence[int] | Array, rows: int | None = None) -> pl.Series:
-        """The first cells of some columns."""
+        """Return the first `rows` cells (None: all) of some columns, by number, as one series."""
         rows = self.rows if rows is None else min(rows, self.rows)
         if len(columns) * rows == len(self.text):
             return self.text
@@ -120,7 +126,10 @@ class Cells:
         return self.text.gather((starts + np.arange(rows)).ravel())
 
     def _spelling(self, columns: Array, kind: pl.DataType) -> Array:
-        """Those of some columns whose known cells are all of a type."""
+        """Return those of some columns, by number, whose cells are all missing or of a type.
+
+        The first rows are tested first, because they already exclude most columns.
+        """
         for rows in (*(rows for rows in _FIRST if rows < self.rows), self.rows):
             columns = self._where(
                 columns, lambda text: text.is_null() | text.cast(kind, strict=False).is_not_null(), rows
@@ -128,7 +137,10 @@ class Cells:
         return columns
 
     def _where(self, columns: Array, test: Callable[[pl.Series], pl.Series], rows: int | None = None) -> Array:
-        """Those of some columns of which every cell (of the first rows) passes a test."""
+        """Return those of some columns, by number, whose cells all pass a test.
+
+        With `rows`, only the first cells of each column are tested.
+        """
         if not len(columns):
             return columns
         passed = test(self._of(columns, rows)).to_numpy()

@@ -27,12 +27,17 @@ OTHER_SHAPE = 1.2
 def sound_files(
     paths: Sequence[str], skip_bad: bool, span: Range | None, kept: KeptPixels | None
 ) -> tuple[dict[str, ImageInfo], tuple[tuple[str, str], ...]]:
-    """Return what image files contain, and what is wrong with others (`DataError` if not skipped).
+    """Decode all files; return path -> facts of sound ones, and (path, fault) of others.
 
-    Their pixels go into `kept`, if there is such, and what it knows already is not decoded again.
+    `span` is the range that the user set; without it, files are also asked for theirs. `kept` caches pixels: a file
+    that it contains is not decoded again.
+
+    Raises:
+        DataError: Some files have a fault, and `skip_bad` is not set.
     """
 
     def info_of(row: int) -> ImageInfo:
+        """Return the facts about one file, from the cache if it is there."""
         if kept is None:
             return image_info(paths[row], span is None)
         return kept.info_of(row) or image_info(paths[row], span is None, partial(kept.keep, row))
@@ -50,6 +55,9 @@ def sound_files(
 
 def learns_range(good: Mapping[str, ImageInfo], span: Range | None, wanted: bool | None) -> bool:
     """Return whether black and white have to be learned, because no file and no user defines them.
+
+    `span` is the range that the user set. `wanted` is what a trained model needs: True to learn, False not to; None
+    leaves it to the files.
 
     Raises:
         DataError: some files define them and others do not, or the model needs the other kind.
@@ -76,7 +84,11 @@ def learns_range(good: Mapping[str, ImageInfo], span: Range | None, wanted: bool
 
 
 def reading_notes(looks: Sequence[ImageInfo], form: Pictures, size: tuple[int, int]) -> tuple[str, ...]:
-    """Return notes for the user on how images are read."""
+    """Return sentences for the user on how images are read.
+
+    They are about aspect, learned black and white, reduced bits, several frames, and nearly black images. `form` is how
+    images are read, and `size` is (height, width).
+    """
     notes = [*_aspect_note(looks, form.aspect, size)]
     deep = [info for info in looks if info.deep]
     if form.learned:
@@ -102,7 +114,10 @@ def reading_notes(looks: Sequence[ImageInfo], form: Pictures, size: tuple[int, i
 
 
 def _aspect_note(looks: Sequence[ImageInfo], aspect: str, size: tuple[int, int]) -> tuple[str, ...]:
-    """A sentence when images of another shape are stretched."""
+    """Return a sentence if images of another shape than `size` are stretched, or ().
+
+    `size` is (height, width).
+    """
     wanted = size[1] / size[0]
     other = sum(abs(math.log(info.ratio / wanted)) > math.log(OTHER_SHAPE) for info in looks)
     if aspect != "stretch" or not other:
@@ -114,7 +129,11 @@ def _aspect_note(looks: Sequence[ImageInfo], aspect: str, size: tuple[int, int])
 
 
 def _dark_note(deep: Sequence[ImageInfo], span: Range | None) -> tuple[str, ...]:
-    """A sentence when deep images use nothing but the darkest part of their range."""
+    """Return a sentence if deep images use only the darkest part of their range, or ().
+
+    Deep images have more than 8 bits. Their range is `span`, or that of each file. `DARK` is the largest part that
+    counts as dark.
+    """
     ends = [(info, span or info.span) for info in deep]
     shares = [(info.high - end[0]) / (end[1] - end[0]) for info, end in ends if end]
     if not shares or max(shares) >= DARK:
@@ -129,6 +148,7 @@ def _dark_note(deep: Sequence[ImageInfo], span: Range | None) -> tuple[str, ...]
 
 
 def _bad_text(bad: Sequence[tuple[str, str]]) -> str:
+    """Return the error message for files with a fault, given as (path, fault) pairs."""
     return (
         f"{len(bad)} {'file' if len(bad) == 1 else 'files'} cannot be read as images: {bad_files_text(bad)}. "
         "Repair or remove them, or leave them out with skip_bad=True (--skip-bad)."

@@ -51,10 +51,15 @@ class ImageInfo:
 
 
 def image_info(path: str, windowed: bool = True, keep: Callable[[Any, ImageInfo], None] | None = None) -> ImageInfo:
-    """Return what a file contains. It is decoded to find files that are cut off, small if the format can.
+    """Decode a file and return the facts about it; errors of its decoder become `fault`.
 
-    An image of 8 bits and fewer is decoded by `keep`, if there is one, which is called with the opened image and what
-    is known of it.
+    Args:
+        path: The file. It is decoded to find files that are cut off, JPEG at a small size.
+        windowed: Whether the window of a DICOM file defines its black and white. False: the user sets a range.
+        keep: Called with the opened image and its facts, for an image of at most 8 bits. It must decode the image.
+
+    Raises:
+        MissingExtraError: A package that the format needs is not installed.
     """
     try:
         if not os.path.getsize(path):
@@ -90,6 +95,7 @@ def image_info(path: str, windowed: bool = True, keep: Callable[[Any, ImageInfo]
 
 
 def _decode_small(image: Any, _: ImageInfo) -> None:
+    """Decode an image at a small size, only for the errors that this raises."""
     image.draft("RGB", (32, 32))  # JPEG alone
     converted(opaque(image), "RGB").load()
 

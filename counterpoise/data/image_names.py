@@ -27,7 +27,7 @@ class Names:
     capitals before others.
 
     Args:
-        root: The folder.
+        root: The folder, whose files are listed once, when the object is made.
     """
 
     def __init__(self, root: Path) -> None:
@@ -38,12 +38,16 @@ class Names:
             self._enter(path, composed(path[start:].replace(os.sep, "/")))
 
     def find(self, name: str) -> list[str]:
-        """Return the files that a name means: one, none, or several if the name is ambiguous."""
+        """Return the files that a name means: one, none, or several if the name is ambiguous.
+
+        An absolute path, or a path with "..", also finds a file outside the folder.
+        """
         if os.path.isabs(name):
             return [name] if os.path.isfile(name) else []
         whole = composed(name.replace("\\", "/"))
         whole = str(PurePosixPath(whole)) if "/" in whole else whole
         last = whole.rpartition("/")[2]
+        # One key for each step of `_enter`, the most exact first: the first step with this key decides.
         asked = (whole, whole, last, last, whole.casefold(), last.casefold())
         for known, key in zip(self._steps, asked, strict=True):
             if key in known:
@@ -52,10 +56,15 @@ class Names:
         return [os.path.normpath(outside)] if ".." in whole.split("/") and outside.is_file() else []
 
     def example(self) -> str:
-        """Any file of the folder; "" if it has none."""
+        """Return the path of any file below the folder; "" if it has none."""
         return next(iter(self._steps[0]), "")
 
     def _enter(self, path: str, whole: str) -> None:
+        """Enter a file under all its names; `whole` is its path below the folder.
+
+        There is one dict for each step of the search. The steps are: path, path without ending, name, name without
+        ending, then both paths and both names in any capitals.
+        """
         bare = os.path.splitext(whole)[0]
         name, stem = whole.rpartition("/")[2], bare.rpartition("/")[2]
         keys = [{whole}, {bare}, {name}, {stem}]
@@ -66,12 +75,14 @@ class Names:
 
 
 def _pictures(paths: list[str]) -> list[str]:
-    """Those with the ending of a picture, where some have it."""
+    """Return the paths with the ending of a picture, or all of them if none has one."""
     return [path for path in paths if path.lower().endswith(ENDINGS)] or paths
 
 
 def names_of(column: pl.Series) -> list[str | None]:
     """Return the names in a column as text without surrounding blanks, or None for empty cells.
+
+    Floats that are all whole numbers lose their decimal point, because pandas reads gaps in integers as floats.
 
     Example:
         >>> names_of(pl.Series([10.0, None])), names_of(pl.Series([" a.png ", ""]))
@@ -86,7 +97,7 @@ def names_of(column: pl.Series) -> list[str | None]:
 
 
 def located(column: pl.Series, root: Path, skip_bad: bool) -> tuple[list[str | None], list[str]]:
-    """Return the file of each row, or None without one, and notes about rows without a file.
+    """Return the file below `root` that each row names, or None, and notes on such rows.
 
     Raises:
         ColumnError: rows without a name, or names that several files bear.
@@ -117,6 +128,7 @@ def located(column: pl.Series, root: Path, skip_bad: bool) -> tuple[list[str | N
 
 
 def _check_one_each(column: str, files_of: dict[str, list[str]], root: Path) -> None:
+    """Raise a ColumnError if a name means several files; `files_of` is name -> files."""
     for name, files in files_of.items():
         if len(files) > 1:
             shown = ", ".join(str(Path(path).relative_to(root)) for path in files[:3])
@@ -127,7 +139,7 @@ def _check_one_each(column: str, files_of: dict[str, list[str]], root: Path) -> 
 
 
 def _example_text(names: Names) -> str:
-    """One file that the folder does contain, for a message about names that mean none."""
+    """Return a sentence with one file that the folder contains, or that it is empty."""
     known = names.example()
     return f"This folder contains, for example, {known!r}. " if known else "This folder contains no files. "
 
@@ -185,12 +197,16 @@ def groups_from(pattern: str, paths: Iterable[str], root: Path) -> pl.Series:
 
 
 def _group(match: Any) -> str:
+    """Join the matched groups of a match by "|"; without groups, return the whole match."""
     groups = [group for group in match.groups() if group is not None]
     return "|".join(groups) if groups else str(match[0])
 
 
 def joined_groups(*codes: np.ndarray) -> np.ndarray:
-    """Groups int64 (N,) of rows that share a group in any of several divisions, directly or through others.
+    """Join divisions of the rows: rows that share a group in any division are together.
+
+    They may also share it through other rows. Each of `codes` is (N,), the group of each row in one division. The
+    result is int64 (N,), numbered from 0.
 
     Example:
         >>> joined_groups(np.array([0, 0, 1, 2]), np.array([5, 6, 6, 7])).tolist()
@@ -199,6 +215,7 @@ def joined_groups(*codes: np.ndarray) -> np.ndarray:
     from scipy import sparse
     from scipy.sparse import csgraph
 
+    # A graph whose nodes are the rows, then the groups of each division; an edge joins a row and its group.
     numbered = [np.unique(code, return_inverse=True)[1].reshape(-1) for code in codes]
     n, start, ends = len(codes[0]), len(codes[0]), []
     for code in numbered:

@@ -56,7 +56,14 @@ def read_rows(
     Args:
         source, images, root, target, skip_bad: As in `images`.
         columns: Those of groups, time, split and sample_weight.
-        more: Further columns to keep. as_text: Those of them that a file has as text.
+        more: Further columns to keep. as_text: Those of them that are read as text from a file.
+
+    Returns:
+        The images, each once. Rows without a file, without a label, or that contradict another row of the same image
+        are left out with `skip_bad` (a note tells so), and raise an error without it.
+
+    Raises:
+        ColumnError, TargetError, DataError: A column is absent or reserved, or rows are left out without `skip_bad`.
     """
     asked = {name: column for name, column in columns.items() if column is not None}
     wanted = () if target is None else _names_of(target)
@@ -106,9 +113,10 @@ def read_rows(
 
 
 def _check_metadata(metadata: RowMetadata, kept: Array) -> None:
-    """Raise what is wrong with groups, times, weights, or split, before any file is decoded.
+    """Raise errors of groups, times, weights, or split, before any file is decoded.
 
-    Rows that are left out have those of another row, so that the others keep their numbers.
+    Rows that are not `kept` (bool (N,)) are replaced by the first kept row. So they cause no error, and messages have
+    the row numbers of the table.
     """
     rows = np.flatnonzero(kept)
     if len(rows):
@@ -116,7 +124,7 @@ def _check_metadata(metadata: RowMetadata, kept: Array) -> None:
 
 
 def _check_any_found(paths: list[str], name: str) -> list[str]:
-    """The paths, of which there must be one at least."""
+    """Return the paths; raise a DataError if there are none. `name` is that of the table."""
     if not paths:
         raise DataError(
             f"None of the images that {name} lists exists. Check the column of image names, and root= (--root)."
@@ -125,19 +133,24 @@ def _check_any_found(paths: list[str], name: str) -> list[str]:
 
 
 def _root(source: Any, root: Any) -> Path:
+    """Return the given root folder, or the folder of a table file, or else the current folder."""
     if root is not None:
         return Path(root)
     return Path(source).parent if isinstance(source, (str, Path)) else Path()
 
 
 def _names_of(target: Any) -> tuple[str, ...]:
+    """Return the column names in a target: one name, several names, or `TargetColumns`."""
     if isinstance(target, TargetColumns):
         return target.columns
     return (target,) if isinstance(target, str) else tuple(target)
 
 
 def _target_columns(frame: pl.DataFrame, target: Any, name: str) -> list[str]:
-    """The columns that hold the target: one, several (also as "a,b,c"), or none."""
+    """Return the columns of the target: one, several (also as "a,b,c"), or none for None.
+
+    A column that is not in the frame raises a TargetError. `name` is that of the table in the message.
+    """
     if target is None:
         return []
     if isinstance(target, str) and target not in frame.columns and "," in target:
@@ -150,7 +163,10 @@ def _target_columns(frame: pl.DataFrame, target: Any, name: str) -> list[str]:
 
 
 def _labels(frame: pl.DataFrame, columns: Sequence[str], target: Any) -> Any:
-    """One class per row, or several labels: columns of which exactly one is 1 in every row are one class."""
+    """Return the labels in these columns: one class per row, or several labels.
+
+    Several columns of which exactly one is 1 in every row are read as one class per row, named by the column.
+    """
     if len(columns) == 1 and not isinstance(target, TargetColumns):
         return frame[columns[0]]
     if len(columns) > 1 and (classes := _one_hot(frame, columns)) is not None:
@@ -160,7 +176,10 @@ def _labels(frame: pl.DataFrame, columns: Sequence[str], target: Any) -> Any:
 
 
 def _one_hot(frame: pl.DataFrame, columns: Sequence[str]) -> pl.Series | None:
-    """The name of the column that is 1 in each row; None where some row has another number of them."""
+    """Return the name of the column that is 1 in each row.
+
+    Return None if a row does not have exactly one 1, or if a value is neither 0 nor 1.
+    """
     numbers = np.stack([_truth(frame[column]) for column in columns], axis=1)
     if not (((numbers == 0) | (numbers == 1)).all() and (numbers.sum(axis=1) == 1).all()):
         return None
@@ -168,7 +187,10 @@ def _one_hot(frame: pl.DataFrame, columns: Sequence[str]) -> pl.Series | None:
 
 
 def _odd_rows(columns: Sequence[str], metadata: RowMetadata, target: Any) -> list[str]:
-    """A note where nearly all rows have exactly one label, so that others may be mistakes."""
+    """Return a note if nearly all rows have exactly one label, so that others may be mistakes.
+
+    The list is empty otherwise: for one class per row, for `TargetColumns`, and if more than `FEW` of the rows differ.
+    """
     if metadata.y.kind == "one_of" or isinstance(target, TargetColumns):
         return []
     other = (metadata.y.codes == 1).sum(axis=1) != 1
@@ -182,6 +204,7 @@ def _odd_rows(columns: Sequence[str], metadata: RowMetadata, target: Any) -> lis
 
 
 def _truth(column: pl.Series) -> Array:
+    """Return a column as float64 (N,): true and false as 1 and 0, NaN for what is no number."""
     numbers = column.cast(pl.String).str.to_lowercase().replace({"true": "1", "false": "0"})
     return numbers.cast(pl.Float64, strict=False).fill_null(float("nan")).to_numpy()
 
@@ -190,7 +213,9 @@ def _distinct(
     rows: Array, files: Sequence[str | None], metadata: RowMetadata | None, table: pl.DataFrame, names: pl.Series,
     skip_bad: bool,
 ) -> tuple[list[str], Array, list[int]]:  # fmt: skip
-    """Each file once, its first row, and the rows that were left out because they contradict each other.
+    """Return each file once, its first row int64, and the rows that contradict each other.
+
+    Rows of one image contradict each other if they differ in labels, groups, split, or a column of `table`.
 
     Raises:
         ColumnError: rows of one image that contradict each other; with `skip_bad` none of these is kept.
@@ -220,7 +245,7 @@ def _distinct(
 
 
 def _known(metadata: RowMetadata | None) -> dict[str, list[Any]]:
-    """Column -> its value in each row: labels, groups and split."""
+    """Return column -> its value in each row, for labels, groups and split; {} for None."""
     if metadata is None:
         return {}
     y = metadata.y

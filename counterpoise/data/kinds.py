@@ -65,7 +65,7 @@ FREE_TEXT_WORDS = 3
 
 @dataclass(frozen=True)
 class InferredColumn:
-    """A column as its kind has it, its description, and notes for the user."""
+    """A column's description, its values as the kind needs them, and notes for the user."""
 
     column: Column
     series: pl.Series
@@ -129,7 +129,10 @@ def infer(series: pl.Series, kind: str | None = None) -> InferredColumn:
 
 
 def _read(series: pl.Series, kind: str | None) -> Read:
-    """Text as numbers where it spells them or where they are asked for; a category keeps its levels."""
+    """Read text as numbers or dates if it spells them, or if `kind` asks for numbers.
+
+    `Read.values` is None if the column is not text, or stays as it is: text, or a category with its levels.
+    """
     if kind == "numeric" and series.dtype in (pl.String, pl.Categorical, pl.Enum):
         read = read_text(series.cast(pl.String), asked=True)
         return read if read.values is not None else Read(_as_asked(clean(series)))
@@ -137,7 +140,10 @@ def _read(series: pl.Series, kind: str | None) -> Read:
 
 
 def _as_asked(known: pl.Series) -> pl.Series:
-    """A column that the user called numeric as numbers, or an error for the first value that is none."""
+    """Return cleaned text that the user declared numeric as numbers.
+
+    A value that is no number raises a ColumnError, which names the first one.
+    """
     values = plain_numbers(known)
     bad = (values.is_null() & known.is_not_null()).arg_true()
     if len(bad):
@@ -149,7 +155,11 @@ def _as_asked(known: pl.Series) -> pl.Series:
 
 
 def read_text(text: pl.Series, asked: bool = False) -> Read:
-    """Text as dates, times of day or numbers, where it spells them; else no values, and why where it nearly does."""
+    """Read text as dates, times of day, durations or numbers, if it spells them.
+
+    Otherwise the values are None, and a note explains why if the text nearly spells them. `asked` is whether the user
+    declared the column numeric.
+    """
     known = clean(text)
     sample = _looked_at(known)
     if not asked and not sample.str.contains(_DIGIT).any():
@@ -174,7 +184,10 @@ def read_text(text: pl.Series, asked: bool = False) -> Read:
 
 
 def _looked_at(known: pl.Series) -> pl.Series:
-    """Some of the values, without the few words that fill more than half of them, if there are such."""
+    """Return a sample of the values, on which it is decided what a text spells.
+
+    If at most `FILLERS` different words without a digit fill more than half of the sample, they are left out.
+    """
     sample = known.drop_nulls()
     sample = sample.gather_every(max(1, len(sample) // _LOOKED_AT))
     digits = sample.str.contains(_DIGIT)
@@ -183,7 +196,10 @@ def _looked_at(known: pl.Series) -> pl.Series:
 
 
 def _in_one_order(known: pl.Series, example: str) -> Read:
-    """Dates with slashes, where a day above 12 decides on their order; else no values, and why."""
+    """Read dates such as 03/04/2024, if a day above 12 decides the order of day and month.
+
+    Otherwise, or if the century is not certain, the values are None and a note explains why. `example` is for the note.
+    """
     if lacks_century(example):
         return Read(
             notes=(
@@ -204,7 +220,10 @@ def _in_one_order(known: pl.Series, example: str) -> Read:
 
 
 def _guess(series: pl.Series) -> tuple[str, str]:
-    """(kind, why it is left out)."""
+    """Return the kind of a column by the rules of the module, and why it is left out, or "".
+
+    The reason is the end of a sentence that begins with the column's name.
+    """
     known = series.drop_nulls() if series.null_count() else series
     small = known.dtype.is_float() or known.dtype in (pl.Int64, pl.Int32)
     different = distinct(known.to_numpy()) if small else known.n_unique()
@@ -228,7 +247,10 @@ def _guess(series: pl.Series) -> tuple[str, str]:
 
 
 def _numbers_identify(known: pl.Series, different: int) -> str:
-    """Why whole numbers look like an identifier, or ''."""
+    """Return why whole numbers look like an identifier, or "".
+
+    `known` has the values that are not missing, and `different` is how many distinct ones there are.
+    """
     if len(known) < LEAST_ROWS:
         return ""
     named = bool(_ID_NAME.search(known.name) or _CAMEL_ID.search(known.name))
@@ -240,14 +262,17 @@ def _numbers_identify(known: pl.Series, different: int) -> str:
     values = known.cast(pl.Float64).to_numpy()
     span = values.max() - values.min() + 1
     steps = np.diff(values)
-    counting = np.mean(steps == 1) >= 0.8 and np.mean(steps > 0) >= 0.95
+    counting = np.mean(steps == 1) >= 0.8 and np.mean(steps > 0) >= 0.95  # most steps +1, nearly all rising
     if (different == len(values) and span == len(values)) or counting:
         return "looks like an identifier (a running number)"
     return ""
 
 
 def _unix_stamps(series: pl.Series) -> str:
-    """What Unix time stamps are counted in: their column is named one, and all are of 1990 to 2100; "" for others."""
+    """Return the unit of Unix time stamps, such as "seconds"; "" if a column has none.
+
+    A column has them if a word in its name says so, and if all values are in the years 1990 to 2100 in that unit.
+    """
     words = {word.lower() for word in _WORD.findall(series.name)}
     if not words & _STAMP_NAMES or not series.dtype.is_numeric() or series.n_unique() < 2:
         return ""
@@ -257,7 +282,11 @@ def _unix_stamps(series: pl.Series) -> str:
 
 
 def _numeric(series: pl.Series, written: TextFormat | None, unit: str) -> tuple[Column, list[str]]:
-    """A column of numbers, dates or times, and the ends of sentences about it."""
+    """Return the description of a column of numbers, dates or times, and notes about it.
+
+    `unit` is "date", "time", "duration", "seconds", or "" for other numbers. Time stamps get an offset at the start of
+    the day of their median, and their cycles. A note is the end of a sentence that begins with the column's name.
+    """
     precision = precision_of(series)
     offset, cycles = precision.offset, tuple[float, ...]()
     if unit in ("date", "time", "seconds"):
@@ -269,7 +298,7 @@ def _numeric(series: pl.Series, written: TextFormat | None, unit: str) -> tuple[
 
 
 def _about_days(column: Column) -> str:
-    """What to note on a column of dates, times or durations; "": nothing."""
+    """Return a note on a column of dates, times or durations, or "" for other columns."""
     if not column.unit:
         return ""
     kinds = {"date": "dates", "time": "times of day", "duration": "durations"}
@@ -289,7 +318,7 @@ def _about_days(column: Column) -> str:
 
 
 def _about_levels(column: Column, rows: int) -> tuple[str, ...]:
-    """A note about a column with more categories than networks distinguish."""
+    """Return a note if a column has more categories than networks distinguish, or ()."""
     if len(column.levels) <= MAX_LEVELS:
         return ()
     return (

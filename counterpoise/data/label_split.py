@@ -15,7 +15,9 @@ Array = np.ndarray
 
 
 def split_by_labels(y: Array, groups: Array | None, shares: Sequence[float], state: int) -> Array:
-    """Part of each row, int64 (N,).
+    """Split rows into parts with similar shares of every label; return the part of each row.
+
+    The parts are int64 (N,), numbered from 0.
 
     Args:
         y: int (N, L): 1, 0, or -1 where a label is not known, which counts as no label.
@@ -37,12 +39,20 @@ def split_by_labels(y: Array, groups: Array | None, shares: Sequence[float], sta
 
 
 def _parts_of_units(sums: Array, sizes: Array, shares: Array, rng: np.random.Generator) -> Array:
-    """Part of each unit from its label sums (U, L) and its rows (U,)."""
+    """Return the part of each unit (a row, or a group of rows), int64 (U,).
+
+    Args:
+        sums: float64 (U, L), rows of a unit with each label.
+        sizes: float64 (U,), rows of a unit.
+        shares: float64 (P,), wanted share of each part, scaled here to sum 1.
+        rng: Decides the order of equal units, and between equal parts.
+    """
     part_of = np.full(len(sums), -1)
     shares = shares / shares.sum()
     lacking, room = shares[:, None] * sums.sum(axis=0), (shares * sizes.sum()).tolist()
     order = rng.permutation(len(sums))
-    open_units = sums > 0
+    open_units = sums > 0  # (U, L), units with the label that have no part yet
+    # Labels without open units count as len(sums) + 1, so the smallest number is that of the rarest label left.
     while (left := np.where(open_units.any(axis=0), open_units.sum(axis=0), len(sums) + 1)).min() <= len(sums):
         label = int(left.argmin())
         for unit in order[open_units[order, label]]:
@@ -50,14 +60,17 @@ def _parts_of_units(sums: Array, sizes: Array, shares: Array, rng: np.random.Gen
             lacking[index] -= sums[unit]
             room[index] -= sizes[unit]
         open_units[open_units[:, label]] = False
-    for unit in order[part_of[order] < 0]:
+    for unit in order[part_of[order] < 0]:  # units without any label
         part_of[unit] = index = _neediest_part(room, room, rng)
         room[index] -= sizes[unit]
     return part_of
 
 
 def _neediest_part(lacking: list[float], room: list[float], rng: np.random.Generator) -> int:
-    """The part that lacks most, of equal ones that with most room, of equal ones any."""
+    """Return the part that lacks most rows; of equal ones that with most room, then any.
+
+    Numbers that differ by less than 1e-9 count as equal.
+    """
     least = max(lacking) - 1e-9
     best = [part for part, lacks in enumerate(lacking) if lacks >= least]
     if len(best) > 1:
@@ -77,7 +90,9 @@ def label_counts(y: Array) -> Array:
 
 
 def blank_labels(y: Array, classes: Sequence[object]) -> list[str]:
-    """A warning for each label whose gaps probably mean that it is absent: most cells that are filled in hold a 1.
+    """Return a warning for each label whose missing values probably mean that it is absent.
+
+    This is probable if values are missing and more than half of the others are 1.
 
     Example:
         >>> blank_labels(np.array([[1, 0], [1, 0], [-1, 1]]), ("edema", "mass"))[0][:62]

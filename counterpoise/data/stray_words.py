@@ -68,7 +68,11 @@ def with_words(
 
 
 def _may_stray(share: float, numbers: int, words: pl.Series) -> bool:
-    """Whether the values that could not be read may count as missing."""
+    """Return whether the values that could not be read may count as missing.
+
+    `share` is the share of known values that were read, `numbers` how many distinct ones there are. `words` has the
+    distinct values that could not be read.
+    """
     if numbers > FEW_NUMBERS:
         filler = len(words) <= FILLERS and not words.str.contains(r"\d").any()
         return share >= MOSTLY or filler or (share >= PARTLY and len(words) <= FEW_WORDS)
@@ -77,11 +81,15 @@ def _may_stray(share: float, numbers: int, words: pl.Series) -> bool:
 
 
 def shown(words: pl.Series) -> str:
-    """The first three words for a message."""
+    """Return the first three words for a message, quoted, with "..." if there are more."""
     return ", ".join(repr(word) for word in words.head(3)) + (", ..." if len(words) > 3 else "")
 
 
 def _stray_text(odd: pl.Series, total: int, words: pl.Series, what: str) -> str:
+    """Return the note on values that count as missing.
+
+    `odd` is true for these values, and `total` counts all values that are not null.
+    """
     rows = odd.arg_true()
     verb, where = (
         ("is not", f"in row {rows[0] + 1}") if len(rows) == 1 else ("are not", f"(the first in row {rows[0] + 1})")
@@ -95,7 +103,10 @@ def _stray_text(odd: pl.Series, total: int, words: pl.Series, what: str) -> str:
 
 
 def _kept_text(known: pl.Series, share: float, words: pl.Series, what: str) -> tuple[str, ...]:
-    """Why a column that looks like numbers stays text."""
+    """Return why a column that looks like numbers stays text, or () if it hardly does.
+
+    The arguments are those of `with_words`, the share of values that were read, and the distinct other values.
+    """
     if share < PARTLY or known.n_unique() <= FEW_NUMBERS:
         return ()
     return (

@@ -46,6 +46,7 @@ def cost_matrix(costs: Any, classes: Sequence[Any]) -> Array:
 
 
 def _numbers(costs: Any) -> Array:
+    """Return costs as a float64 array; raise an OptionError if they are no numbers."""
     try:
         return np.asarray(costs, dtype=np.float64)
     except (TypeError, ValueError):
@@ -56,7 +57,10 @@ def _numbers(costs: Any) -> Array:
 
 
 def _of_labels(costs: Mapping[Any, Any], labels: list[Any]) -> Array:
-    """The matrix (C, C) of costs that are given as {true label: {decided label: cost}}."""
+    """Return the matrix (C, C) of costs given as {true label: {decided label: cost}}.
+
+    The cost of a right decision is 0 unless it is given. An unknown label or another absent cost raises an OptionError.
+    """
     rows = _by_label(costs, labels)
     matrix = np.zeros((len(labels), len(labels)))
     for i, true in enumerate(labels):
@@ -75,7 +79,10 @@ def _of_labels(costs: Mapping[Any, Any], labels: list[Any]) -> Array:
 
 
 def _by_label(values: Mapping[Any, Any], labels: list[Any]) -> dict[int, Any]:
-    """The same by class code; a label is matched by its value or by its text, as JSON has it."""
+    """Return the values by class code instead of label.
+
+    An unknown label raises an OptionError. A label matches by its value or by its text, because keys of JSON are texts.
+    """
     out = {}
     for name, value in values.items():
         code = find_label(name, labels)
@@ -101,13 +108,14 @@ def matrix_of_aim(aim: str, n_classes: int) -> Array | None:
 
 
 def threshold_of_costs(costs: Array) -> float:
-    """The probability of class 1 from which on deciding it costs less, for a cost matrix (2, 2).
+    """Return the probability of class 1 from which on deciding class 1 costs less.
 
-    With a = costs[0, 1] - costs[0, 0] what a false positive costs more than the right decision, and b = costs[1, 0] -
-    costs[1, 1] what a missed case costs more: a / (a + b).
+    `costs` is float64 (2, 2), entry [true, decided]. The result is `NOTHING`, a threshold above 1, if deciding class 1
+    never costs less. Otherwise it is a / (a + b), or 0 if a is negative. a = costs[0, 1] - costs[0, 0] is the extra
+    cost of a false positive, and b = costs[1, 0] - costs[1, 1] that of a missed case.
 
     Raises:
-        OptionError: The wrong decision costs no more than the right one, for either class.
+        OptionError: For both classes, the wrong decision costs no more than the right one.
 
     Example:
         >>> threshold_of_costs(np.array([[0.0, 2.0], [100.0, -5.0]])) == 2 / 107
@@ -144,8 +152,9 @@ def cost_column(name: Any, cost_fp: Any) -> CostColumn:
 
 
 def amount_margins(column: CostColumn, log_p: Array, amount: Array | None) -> Array:
-    """Log-odds of each row above those from which it is positive, float64 (N,).
+    """Return how far the log-odds of each row are above its threshold, float64 (N,).
 
+    A row is decided positive if the result is 0 or more; it is -inf if it cannot be computed (amount 0 and p = 1).
     p * amount >= (1 - p) * cost_fp, in logarithms: log-odds + log(amount) - log(cost_fp) >= 0.
 
     Args:

@@ -91,6 +91,10 @@ def monitor(
 
 
 def _for_new_shares(rule: Rule, estimate: PriorEstimate, old: list[Array], y: Array) -> Rule | None:
+    """Return the rule for the estimated class shares, the old rule if they may be unchanged.
+
+    Return None if more than the class shares changed. `old` and `y` are the scores and labels that fitted the rule.
+    """
     if not estimate.pure:
         return None
     return rule_at_prior(rule, _above_zero(estimate.prior), old, y) if _has_drifted(estimate) else rule
@@ -101,18 +105,25 @@ def _equal(n: int) -> Array:
 
 
 def _decided(rule: Rule, lps: list[Array], column_values: Array | None) -> Array:
+    """Return the share of rows that the rule decides for each class, float64 (C,)."""
     decision = applied(rule, lps, column_values).decision
     return np.bincount(decision, minlength=lps[0].shape[1]) / len(decision)
 
 
 def _above_zero(q: Array) -> Array:
-    """Keep every share above 0: a class that was not seen now may still come."""
+    """Return the shares (C,) with at least 1e-6 each, sum 1.
+
+    A class that is absent from the new rows may still occur later.
+    """
     kept = np.maximum(q, 1e-6)
     return kept / kept.sum()
 
 
 def _plausible(rule: Rule, estimate: PriorEstimate) -> tuple[bool | None, str]:
-    """Whether the aim of a rule is still met at other class shares (None: not known), and a sentence on it."""
+    """Return whether the aim of a rule is plausible at the new class shares, and a sentence.
+
+    None means that only new labels can show it, because more than the class shares changed.
+    """
     goal, moved, aim = Aim.parse(rule.aim), _has_drifted(estimate), in_words(rule.aim)
     if not estimate.pure:
         return None, f"New labels are needed to check whether the aim ({aim}) is still met."
@@ -138,4 +149,5 @@ def _plausible(rule: Rule, estimate: PriorEstimate) -> tuple[bool | None, str]:
 
 
 def _has_drifted(estimate: PriorEstimate) -> bool:
+    """Return whether an old class share is outside the interval of the new one."""
     return bool(np.any((estimate.source_prior < estimate.low) | (estimate.source_prior > estimate.high)))

@@ -58,10 +58,10 @@ def unshift(values: Array, log_shift: Array, *, proba: bool = False) -> Array:
 
 
 def _move(values: Array, log_shift: Array, proba: bool, sign: float) -> Array:
-    """Logits or probabilities plus or minus a log-shift; the common part of `shift` and `unshift`."""
+    """Add `sign` (1 or -1) times a log-shift to logits or probabilities (see `shift`)."""
     given = np.asarray(values, dtype=np.float64)
     by = sign * _unit_shift(log_shift, matrix(given, "values").shape[1])
-    by = by[0] if given.ndim == 1 else by
+    by = by[0] if given.ndim == 1 else by  # of one unit, so that the result stays (N,)
     if not proba:
         return given + by
     _check_proba(given)
@@ -72,7 +72,11 @@ def _move(values: Array, log_shift: Array, proba: bool, sign: float) -> Array:
 
 
 def _unit_shift(log_shift: Array, units: int) -> Array:
-    """Return what is added to each of `units` logits."""
+    """Return what the shift adds to each logit, float64 (units,); see `shift` for its shapes.
+
+    For two classes on one unit, or a label, it is the difference of the two shifts. A shift that is not finite, or does
+    not fit the units, raises an OptionError.
+    """
     s = np.asarray(log_shift, dtype=np.float64)
     if not np.all(np.isfinite(s)):
         raise OptionError(
@@ -187,7 +191,7 @@ def focal_log_proba(log_q: Array, gamma: float, log_shift: Array | None = None) 
         bracket = np.log(-np.expm1(np.minimum(lq, 0.0)) - gamma * q * np.where(q > 0, lq, 0.0))
         log_h = lq - ((gamma - 1.0) * log_rest + bracket) if gamma else lq
     # q = 1 makes both logarithms -inf; there h grows without bound, and the row is certain.
-    log_h = np.where(np.isnan(log_h) | (log_h == np.inf), 700.0, log_h)
+    log_h = np.where(np.isnan(log_h) | (log_h == np.inf), 700.0, log_h)  # exp(700) is still finite
     return log_softmax(log_h if log_shift is None else unshift(log_h, log_shift))
 
 

@@ -40,6 +40,7 @@ def check_training_callbacks(
     if not callbacks:
         return
     metrics = metrics_of(network)
+    # open_end: an earlier callback may add any name to the logs, so names can no longer be checked.
     names, open_end = ["loss", "val_loss", *(f"val_{name}" for name in (metrics.names if metrics else ()))], False
     for callback in callbacks:
         _check_kind(callback, networks)
@@ -58,12 +59,19 @@ def check_training_callbacks(
 
 
 def adds_logs(callback: Any) -> bool:
-    """Whether a callback may put names of its own into the logs: any that is not of Keras, or calls a function."""
+    """Return whether a callback may add names to the logs.
+
+    This is a callback that is not part of Keras, or a `LambdaCallback`.
+    """
     foreign = not type(callback).__module__.startswith("keras.")
     return foreign or isinstance(callback, keras.callbacks.LambdaCallback)
 
 
 def _check_kind(callback: Any, networks: int) -> None:
+    """Raise an OptionError for kinds of callbacks in `REFUSED`, or settings that fail here.
+
+    `networks` is how many networks are trained: a checkpoint, and a CSV log that overwrites its file, need one.
+    """
     kind = next((c.__name__ for c in type(callback).__mro__ if c.__name__ in REFUSED), None)
     if kind:
         raise OptionError(f"{kind} {REFUSED[kind]}.")
@@ -77,7 +85,10 @@ def _check_kind(callback: Any, networks: int) -> None:
 
 
 def _check_checkpoint(callback: Any, networks: int) -> None:
-    """Under `fit` a checkpoint is a whole classifier."""
+    """Raise an OptionError unless a ModelCheckpoint can save a whole classifier.
+
+    This needs one network, all weights, saving at the end of a round, and a file name that ends in .keras.
+    """
     if networks > 1:
         raise OptionError(
             f"ModelCheckpoint needs a single network, but here {networks} networks make one classifier. Leave "
@@ -100,11 +111,14 @@ def _check_checkpoint(callback: Any, networks: int) -> None:
 
 
 def _check_file(callback: Any, names: Sequence[str]) -> None:
-    """The names in the braces of a checkpoint's file must come too."""
+    """Raise an OptionError if a field in the file name of a checkpoint cannot be filled in.
+
+    Fields are "epoch" and the names of the logs, for example {val_loss:.3f}.
+    """
     try:
         fields = [(field, how) for _, field, how, _ in string.Formatter().parse(callback.filepath) if field is not None]
         for field, how in fields:
-            format(1 if field == "epoch" else 0.5, how or "")
+            format(1 if field == "epoch" else 0.5, how or "")  # only raises an error if the format is wrong
     except ValueError as error:
         raise OptionError(
             f"ModelCheckpoint writes {callback.filepath!r}, whose fields cannot be filled in ({error}). Expected "
@@ -118,7 +132,10 @@ def _check_file(callback: Any, names: Sequence[str]) -> None:
 
 
 def _check_direction(callback: Any, metrics: CompiledMetrics | None, unchecked: bool) -> None:
-    """Refuse mode="auto" for a metric without a direction, which Keras would do after the first round."""
+    """Raise an OptionError for mode="auto" if Keras does not know the metric's direction.
+
+    Keras itself would raise an error only after the first round. `unchecked` is whether the name cannot be checked.
+    """
     name = monitored(callback)
     if (
         name is None
@@ -136,6 +153,7 @@ def _check_direction(callback: Any, metrics: CompiledMetrics | None, unchecked: 
 
 
 def _check_folds(callback: Any) -> None:
+    """Raise an OptionError if a callback monitors validation, which the last training lacks."""
     name = monitored(callback)
     if name is not None and name.startswith("val_"):
         raise OptionError(

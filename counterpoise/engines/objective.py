@@ -23,7 +23,10 @@ Array = np.ndarray
 
 
 def focal_gamma(loss: tuple[str, Mapping[str, Any]]) -> float:
-    """Focusing of a job's loss, to be undone before its shift; 0 for any loss but the focal one."""
+    """Return gamma of a job's focal loss, and 0 for any other loss.
+
+    The effect of gamma is undone before the training shift is removed.
+    """
     name, constants = loss
     return float(constants.get("gamma", 2.0)) if name == "focal" else 0.0
 
@@ -63,7 +66,10 @@ class Objective:
         self.needs_calibration = bool(job.plan.needs_calibration or own or job.mix)
 
     def loss(self, network: Any) -> Any:
-        """The Keras loss to compile with."""
+        """Return the Keras loss to compile with: that of the job, or the user's ("model").
+
+        For a network with several members, the loss is applied to all of them.
+        """
         loss = network.user_loss if self._loss is None else self._loss
         return loss if network.n_members == 1 else BatchEnsembleLoss(loss, network.target.independent)
 
@@ -82,7 +88,10 @@ class Objective:
         return np.stack(defined) if self.member_shifts is not None else defined[0]
 
     def _constant(self, plan: Plan, network: Any) -> Array | None:
-        """The best constant for one plan, remembered by the network."""
+        """Return the bias that minimizes the loss on the rows of one plan, float64 (units,).
+
+        None: the loss has no best constant. Results are kept in the cache of the network, by loss and class shares.
+        """
         shares = plan.prior if self._mix is None else MIXES[self._mix[0]](**self._mix[1]).label_shares(plan.prior)
         constants, key = network.cache.setdefault("constants", {}), (self.key, shares.tobytes())
         if key not in constants:
@@ -105,7 +114,11 @@ class Objective:
         return self.target.with_intercept(log_p, y, weights) if self.needs_calibration else log_p
 
     def _shift(self, plan: Plan) -> Array:
-        """The plan's shift less the loss's term a_c inside the softmax, from the class shares of the rows drawn."""
+        """Return the shift of the logits by plan and loss, float64 (C,) or (L, 2).
+
+        A loss with an additive term a_c inside the softmax (`additive`, by the class shares of the rows drawn) has
+        already removed this part of the plan's shift.
+        """
         additive = getattr(self._loss, "additive", None)
         value = None if additive is None or plan.of_members else additive(plan.drawn_shares)
         if value is None:
@@ -115,7 +128,10 @@ class Objective:
 
 
 def _without_counts(constants: Mapping[str, Any]) -> dict[str, Any]:
-    """The constants, only the number of classes left of the counts, or of the weights of the classes."""
+    """Return the constants of a loss, with class counts or weights replaced by their number.
+
+    The number of classes is a text. So losses that differ only in these values have equal constants, and share a trace.
+    """
     kept = "weights" if "weights" in constants else "counts"  # what the trace takes from outside is that of one loss
     return {k: f"{len(v)} classes" if k == kept else v for k, v in constants.items()}
 
@@ -125,4 +141,5 @@ def _text(constants: Mapping[str, Any]) -> str:
 
 
 def _plain(value: Any) -> Any:
+    """Convert a value that JSON does not know: an array to lists, anything else to its text."""
     return value.tolist() if hasattr(value, "tolist") else str(value)

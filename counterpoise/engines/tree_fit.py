@@ -26,7 +26,10 @@ ROWS = 16_384
 
 
 def train_trees(job: Job, examples: Examples, model: TreeModel) -> Member:
-    """Grow the trees of a job; what the library raises becomes the member's `error`."""
+    """Grow the trees of a job and return them with their logits for score and stop rows.
+
+    An error of the tree library is not raised: the member is returned with this `error`.
+    """
     use("LightGBM and scikit-learn")
     start = time.perf_counter()
     with Peak() as peak:
@@ -64,14 +67,20 @@ def train_trees(job: Job, examples: Examples, model: TreeModel) -> Member:
 
 
 def shift_of(job: Job, model: TreeModel) -> Array:
-    """The shift of the logits by training: the shift of the plan, or of trees that draw balanced samples."""
+    """Return the shift of the logits by training: that of the plan, float64 (C,) or (L, 2).
+
+    A balanced forest draws equally many rows of each class itself, so its shift follows from the class shares.
+    """
     if model.name != "balanced_forest":
         return job.plan.log_shift
     return log_shift(1.0 / job.plan.base_prior)
 
 
 def _shares_seen(target: Target, rows: Rows, weights: Array, model: TreeModel, classes: int) -> Array:
-    """Class shares that the trees of a model see, float64 (C,); of several labels (L, 2)."""
+    """Return the class shares that the trees see, float64 (C,), or (L, 2) of several labels.
+
+    `weights` are those of the plan for the drawn rows. A balanced forest sees equal shares.
+    """
     if model.name == "balanced_forest":  # of one class per row
         return np.full(classes, 1.0 / classes)
     seen = target.counts(rows.y, classes, weights)
@@ -79,18 +88,24 @@ def _shares_seen(target: Target, rows: Rows, weights: Array, model: TreeModel, c
 
 
 def _unless_equal(weights: Array) -> Array | None:
-    """The weights, or None where they are equal."""
+    """Return the weights (n,), or None if all are equal, because trees then need none."""
     return None if np.allclose(weights, weights[:1]) else weights
 
 
 def _late_gain(grown: Grown) -> tuple[float, float] | None:
-    """(0, 0) where stopping rows ended the growth, and for a forest; None where more rounds might gain."""
+    """Return (0, 0) if more rounds would gain nothing, None if they might.
+
+    They gain nothing if the stopping rows ended the growth, or if there was nothing to end (a forest).
+    """
     return None if grown.ended is False else (0.0, 0.0)
 
 
 def _logits(model: TreeModel, grown: Grown, prior: Array, flat: FlatRows, rows: Array) -> Array:
-    """Logits float32 of rows as the file will give them, by the trees' own library: a layer is traced job by job."""
-    width = len(prior) if prior.ndim == 2 or len(prior) > 2 else 1
+    """Return the logits of rows, float32 (N, units), equal to those of the saved file.
+
+    The tree library computes them, because the Keras layer would be traced again for each job.
+    """
+    width = len(prior) if prior.ndim == 2 or len(prior) > 2 else 1  # labels, classes, or one unit for two classes
     chunks = (flat.matrix(rows[i : i + ROWS]) for i in range(0, len(rows), ROWS))
     logits = [model.logits(grown, prior, chunk).astype(np.float32) for chunk in chunks]
     return np.concatenate([np.empty((0, width), np.float32), *logits])

@@ -17,7 +17,9 @@ OPSET = 17
 
 
 def write(clf: Any, file: Path) -> Callable[[Any], Mapping[str, Any]]:
-    """Write the file, with labels and model card in its metadata, and return what runs it.
+    """Write the ONNX file and return a function from rows to its outputs by name.
+
+    Labels and model card are in the metadata of the file.
 
     Raises:
         MissingExtraError: onnx, onnxruntime or tf2onnx is not installed.
@@ -27,6 +29,7 @@ def write(clf: Any, file: Path) -> Callable[[Any], Mapping[str, Any]]:
     )
     with quiet(), portable(clf.members):
         model = _converted(clf, tf2onnx)
+    # Nodes of other domains are extensions; the others must be operations of the ONNX standard.
     domains = {domain.domain for domain in model.opset_import if domain.domain}
     nodes = [node for node in model.graph.node if node.domain not in domains]
     refuse_unknown([node.op_type for node in nodes if not onnx.defs.has(node.op_type)], "onnx")
@@ -39,7 +42,10 @@ def write(clf: Any, file: Path) -> Callable[[Any], Mapping[str, Any]]:
 
 
 def _converted(clf: Any, tf2onnx: Any) -> Any:
-    """The ONNX model: members and rule as one TensorFlow function, converted."""
+    """Convert members and rule, as one TensorFlow function, to an ONNX model.
+
+    Its inputs are encoded rows. A classifier that needs text as input is refused with an error.
+    """
     import tensorflow as tf
 
     from counterpoise.data.columns import less

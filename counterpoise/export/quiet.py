@@ -13,7 +13,10 @@ NAMES = ("tensorflow", "tf2onnx", "absl")
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Silences converters, which print long texts about graphs before they raise an error."""
+    """Silence converters within the block: their loggers and the standard error.
+
+    Otherwise they print long texts about graphs before they raise an error. The levels of the loggers are restored.
+    """
     loggers = [logging.getLogger(name) for name in NAMES]
     levels = [logger.level for logger in loggers]
     try:

@@ -16,7 +16,10 @@ from counterpoise.export.quiet import quiet
 
 
 def write(clf: Any, folder: Path) -> Callable[[Any], Mapping[str, Any]]:
-    """Write the folder with the signature `serve` (also the default one) and return what runs it."""
+    """Write the SavedModel folder and return a function from rows to its outputs by name.
+
+    The signature is "serve", which is also the default one. Its outputs include "label", except for several labels.
+    """
     module = tf.Module()
     # What the functions use must be attributes of the module, else its variables are not saved.
     module.members, module.labels = clf.members, label_table(clf)
@@ -24,6 +27,7 @@ def write(clf: Any, folder: Path) -> Callable[[Any], Mapping[str, Any]]:
     decide = decider(clf)
 
     def serve(inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Return probability and decision for raw inputs, and the label for one class per row."""
         columns = module.columns
         if columns is None:
             outputs = decide(inputs)
@@ -44,10 +48,12 @@ def write(clf: Any, folder: Path) -> Callable[[Any], Mapping[str, Any]]:
 
 
 def _runner(clf: Any, folder: Path) -> Callable[[Any], Mapping[str, Any]]:
+    """Load the written folder, and return a function from rows to NumPy outputs by name."""
     loaded = tf.saved_model.load(str(folder))
     run = loaded.signatures["serve"]
 
     def answer(raw: Any) -> dict[str, Any]:
+        """Run the signature on rows; labels that are bytes become text."""
         outputs = {name: value.numpy() for name, value in run(**_tensors(clf, raw)).items()}
         if "label" in outputs and outputs["label"].dtype == object:
             outputs["label"] = np.array([text.decode() for text in outputs["label"]])
@@ -57,7 +63,11 @@ def _runner(clf: Any, folder: Path) -> Callable[[Any], Mapping[str, Any]]:
 
 
 def _tensors(clf: Any, raw: Any) -> dict[str, tf.Tensor]:
-    """Probe rows as the signature takes them: a missing text is blank."""
+    """Return rows as the tensors of the signature, by input name; a missing text is blank.
+
+    `raw` maps columns to their values for tables; else it has the structure of the networks' inputs. Wide tables have
+    two stacked inputs, numbers and texts, instead of one for each column.
+    """
     if clf.schema is None:
         keys = {name: key for name, (key, _) in named_inputs(clf.members).items()}
         return {name: tf.constant(raw if key is None else raw[key]) for name, key in keys.items()}
@@ -78,7 +88,7 @@ def _tensors(clf: Any, raw: Any) -> dict[str, tf.Tensor]:
 
 
 def _probe_values(given: Any, values: Any) -> tf.Tensor:
-    """The probe values of an input of its own."""
+    """Return the values of the column of the rule, if no feature has them, as a tensor."""
     return _filled(values) if given.dtype == "string" else tf.constant(values, tf.as_dtype(given.dtype))
 
 

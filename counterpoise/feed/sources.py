@@ -18,12 +18,12 @@ Array = np.ndarray
 
 
 class Rows(Protocol):
-    """Something with rows."""
+    """A source of N rows; `take(rows)` returns these rows as NumPy, in the given order."""
 
     def __len__(self) -> int: ...
 
     def take(self, rows: Array) -> Any:
-        """The rows with these numbers, in this order."""
+        """Return the rows with these numbers (n,), in this order; numbers may repeat."""
 
 
 class ArrayRows:
@@ -36,12 +36,12 @@ class ArrayRows:
         return len(self.array)
 
     def take(self, rows: Array) -> Array:
-        # np.take is faster than indexing; a memory map comes back as a plain array.
+        # np.take is faster than indexing; np.asarray turns a memory map into a plain array.
         return np.take(np.asarray(self.array), rows, axis=0)
 
 
 class SeveralRows:
-    """Several inputs: a dict, tuple or list of things with rows."""
+    """Several inputs: a dict, tuple or list of `Rows`, which must have equal lengths."""
 
     def __init__(self, inputs: Any) -> None:
         self.inputs = inputs
@@ -51,6 +51,7 @@ class SeveralRows:
         return next((len(one) for _, one in self._items()), 0)
 
     def take(self, rows: Array) -> Any:
+        """Return these rows of every input, in the structure of the inputs."""
         taken = [(k, rows_of_input.take(rows)) for k, rows_of_input in self._items()]
         return (
             dict(taken)
@@ -63,7 +64,7 @@ class SeveralRows:
 
 
 class SparseRows:
-    """A SciPy sparse matrix; rows come dense."""
+    """A SciPy sparse matrix; `take` returns dense rows."""
 
     def __init__(self, matrix: Any) -> None:
         self.matrix = matrix.tocsr()
@@ -76,7 +77,7 @@ class SparseRows:
 
 
 class StoredRows:
-    """An HDF5-like array: a shape, and row numbers that must be sorted and distinct."""
+    """An HDF5-like array, which can only be indexed by sorted and distinct row numbers."""
 
     def __init__(self, store: Any) -> None:
         self.store = store
@@ -85,7 +86,7 @@ class StoredRows:
         return int(self.store.shape[0])
 
     def take(self, rows: Array) -> Array:
-        distinct, back = np.unique(rows, return_inverse=True)
+        distinct, back = np.unique(rows, return_inverse=True)  # `back` restores order and repeats
         return np.asarray(self.store[distinct])[back]
 
 
@@ -99,6 +100,7 @@ class LoadedRows:
         return len(self.items)
 
     def take(self, rows: Array) -> Array:
+        """Load these items, and stack them (n, ...); different shapes raise a DataError."""
         loaded = [np.asarray(self.load(self.items[int(i)])) for i in rows]
         shapes = {one.shape for one in loaded}
         if len(shapes) > 1:
@@ -109,7 +111,10 @@ class LoadedRows:
 
 
 class Joined:
-    """Rows of a first source, followed by rows of a second one with the same structure."""
+    """Rows of a first source, followed by rows of a second one with the same structure.
+
+    Rows of the second source have the numbers from len(first) on.
+    """
 
     def __init__(self, first: Rows, second: Rows) -> None:
         self.first, self.second = first, second
@@ -118,17 +123,22 @@ class Joined:
         return len(self.first) + len(self.second)
 
     def take(self, rows: Array) -> Any:
+        """Return these rows of both sources, in the given order."""
         later = np.flatnonzero(rows >= len(self.first))
         if not len(later):
             return self.first.take(rows)
         if len(later) == len(rows):
             return self.second.take(rows - len(self.first))
         new = self.second.take(rows[later] - len(self.first))
+        # Row 0 stands in for the rows of the second source, which are then written over it.
         return _with_rows(self.first.take(np.where(rows < len(self.first), rows, 0)), new, later)
 
 
 def labels_like(y: Rows, classes: Sequence[Any], codes: Array) -> Array:
-    """Labels of new rows with these class codes in the form of `y`: one-hot, a column, or a vector."""
+    """Return labels with these class codes (n,) in the form of `y`: (n, C), (n, 1) or (n,).
+
+    The form is one-hot, a column, or a vector. The dtype is that of `y`, and `classes` are the labels by code.
+    """
     sample = y.take(np.arange(1))
     if sample.ndim == 2 and sample.shape[1] > 1:
         return np.eye(sample.shape[1], dtype=sample.dtype)[codes]
@@ -137,7 +147,10 @@ def labels_like(y: Rows, classes: Sequence[Any], codes: Array) -> Array:
 
 
 def _with_rows(old: Any, new: Any, where: Array) -> Any:
-    """Write new rows into arrays of the same structure, in place."""
+    """Write new rows at positions `where` into arrays of the same structure, in place.
+
+    Return `old`; tuples and lists are made again, their arrays are the same.
+    """
     if isinstance(old, Mapping):
         return {k: _with_rows(old[k], new[k], where) for k in old}
     if isinstance(old, (tuple, list)):
@@ -167,7 +180,7 @@ def rows_of(x: Any, load: Callable[[Any], Any] | None = None) -> Rows:
         if not callable(load):
             raise OptionError(f"load={load!r}. Expected a function from one item to an array.")
         return LoadedRows(_items(x), load)
-    if hasattr(x, "take") and hasattr(x, "__len__") and getattr(x, "takes_rows", False):
+    if hasattr(x, "take") and hasattr(x, "__len__") and getattr(x, "takes_rows", False):  # already like `Rows`
         return x
     library = type(x).__module__.split(".")[0]
     if library in ("pandas", "polars"):
@@ -188,14 +201,14 @@ def rows_of(x: Any, load: Callable[[Any], Any] | None = None) -> Rows:
 
 
 def in_memory(rows: Rows) -> bool:
-    """Whether all inputs are plain arrays in memory."""
+    """Return whether all inputs are NumPy arrays in memory, and not mapped from a file."""
     if isinstance(rows, SeveralRows):
         return all(in_memory(one) for _, one in rows._items())
     return isinstance(rows, ArrayRows) and not isinstance(rows.array, np.memmap)
 
 
 def arrays_in(sources: Iterable[Rows]) -> Iterator[Array]:
-    """The arrays of sources that are in memory."""
+    """Yield the arrays of `ArrayRows`, also inside several inputs; skip other sources."""
     for rows in sources:
         if isinstance(rows, SeveralRows):
             yield from arrays_in(one for _, one in rows._items())
@@ -204,7 +217,7 @@ def arrays_in(sources: Iterable[Rows]) -> Iterator[Array]:
 
 
 def all_rows(rows: Rows) -> Any:
-    """All rows at once, without a copy where they are in memory."""
+    """Return all rows at once in the structure of the input; arrays in memory are not copied."""
     if isinstance(rows, ArrayRows):
         return rows.array
     if isinstance(rows, SeveralRows):
@@ -214,12 +227,17 @@ def all_rows(rows: Rows) -> Any:
 
 
 def _items(x: Any) -> Any:
+    """Return the items that `load` reads: a sequence as it is, a series as an array.
+
+    Text, and what has no length or no items, raises a DataError.
+    """
     if isinstance(x, (str, bytes)) or not hasattr(x, "__len__") or not hasattr(x, "__getitem__"):
         raise DataError(f"x is {type(x).__name__}. Expected a list of items (file paths), because load= was given.")
     return np.asarray(x) if type(x).__module__.split(".")[0] in ("pandas", "polars") else x
 
 
 def _of_array(x: Any) -> ArrayRows:
+    """Wrap an array, or what NumPy can make one of; raise a DataError if it has no rows."""
     x = unmasked(x)
     try:
         array = x if isinstance(x, np.ndarray) else np.asarray(x)
@@ -231,6 +249,7 @@ def _of_array(x: Any) -> ArrayRows:
 
 
 def _of_frame(frame: Any) -> Rows:
+    """Wrap a series, a frame of numbers as one array, or any other frame as a dict of columns."""
     if len(frame.shape) == 1:
         return ArrayRows(frame.to_numpy())
     columns = {str(name): frame[name].to_numpy() for name in frame.columns}

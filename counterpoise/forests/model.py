@@ -60,6 +60,7 @@ class TreeModel:
 
     @property
     def label(self) -> str:
+        """The name of the model in reports."""
         return self.name
 
     @property
@@ -68,19 +69,38 @@ class TreeModel:
         return self.name == "boosted"
 
     def content(self) -> str:
+        """Return a text that is equal for equal models; it is part of the id of each job."""
         return repr((self.name, sorted(self.options.items(), key=str), sorted(self.monotone.items())))
 
     def limits(self, given: Limits, steps: int | None, early_stopping: bool) -> Limits:
+        """Return the limits of a run for trees: a step is a boosting round or one tree.
+
+        `steps` (of a refit) goes before the option "n_estimators", and that before the defaults. Only boosting stops
+        early.
+        """
         most = steps or self.options.get("n_estimators", ROUNDS if self.stops_early else TREES)
         patience = PATIENCE if self.stops_early and early_stopping else None
         return replace(given, steps=int(most), round_steps=1, patience=patience, plateau=None, average=0.0)
 
     def rows(self, examples: Examples, train: Array) -> FlatRows:
-        """The layout of rows for these trees, learned from training rows."""
+        """Return the layout of rows as a matrix for the trees, learned from training rows.
+
+        `train` has their numbers. Missing numbers stay NaN.
+        """
         return FlatRows(examples, train, keep_nan=True, integer_levels=CATEGORIES)
 
     def grow(self, flat: FlatRows, rows: Rows, stop: Rows, log_shift: Array, limits: Limits, seed: int) -> Grown:
-        """Fit the trees (see `fitting` and `several_labels`)."""
+        """Fit the trees by the kind of model and labels (see `fitting` and `several_labels`).
+
+        Args:
+            flat: The layout of the rows, from `rows`.
+            rows, stop: Training rows and early-stopping rows; a forest does not use the latter.
+            log_shift: The shift that is removed before the stopping score.
+            limits: Rounds or trees, and patience. seed: Of the library.
+
+        Raises:
+            ColumnError, OptionError: `monotone` names an unknown column, or another direction than 1, 0 and -1.
+        """
         own = {name: value for name, value in self.options.items() if name != "n_estimators"}
         several = rows.y.ndim == 2
         if self.stops_early:
@@ -88,7 +108,7 @@ class TreeModel:
                 rows, stop, log_shift, {**BOOSTED, **own}, rounds=limits.steps, patience=limits.patience,
                 categorical=flat.categorical, monotone=self._monotone(flat), seed=seed,
             )  # fmt: skip
-        if self.monotone:
+        if self.monotone:  # scikit-learn takes the directions as an option
             own["monotonic_cst"] = self._monotone(flat)
         most = leaves_for(2 * rows.y.shape[1]) if several else LEAVES
         options = {**FOREST, **({"max_leaf_nodes": most} if len(rows.y) > most else {}), **own}
@@ -98,7 +118,10 @@ class TreeModel:
         return grow_forest(rows, options, balanced=balanced, trees=limits.steps, seed=seed)
 
     def _monotone(self, flat: FlatRows) -> list[int]:
-        """The wanted direction of each column of the matrix."""
+        """Return the wanted direction (1, 0 or -1) of each column of the matrix, or [].
+
+        Without `monotone`, the list is empty. Numeric columns come first in the matrix; all others get 0.
+        """
         if not self.monotone:
             return []
         names = [] if flat.schema is None else [column.name for column in flat.schema.numeric]
@@ -113,7 +136,11 @@ class TreeModel:
         return [*wanted, *[0] * (flat.width - len(wanted))]
 
     def logits(self, grown: Grown, prior: Array, x: Array) -> Array:
-        """The output of the layer of `weights` for rows of the matrix, float64 (N, units), computed by the library."""
+        """Return the logits of rows of the matrix, float64 (N, units), by the tree library.
+
+        They equal the output of the layer of `weights`. `prior` float64 (C,) or (L, 2) smooths the shares of a forest:
+        it counts as one more tree.
+        """
         x = np.clip(x, -MOST, MOST)
         if isinstance(grown.model, LabelForest):
             return grown.model.logits(x, prior, FLOOR)
@@ -128,7 +155,11 @@ class TreeModel:
         return np.log(p[:, 1:]) - np.log(1 - p[:, 1:]) if len(prior) == 2 else np.log(p)
 
     def weights(self, flat: FlatRows, grown: Grown, prior: Array) -> tuple[Array, ...]:
-        """Fitted trees as plain arrays: the configuration of two layers as JSON bytes, then their variables."""
+        """Return fitted trees as plain arrays, which `to_keras` reads.
+
+        The first one is the configuration of two layers (`TreeRows`, then trees) as JSON bytes, uint8. The others are
+        the variables of the layers in order.
+        """
         several = isinstance(grown.model, (LabelForest, list))
         trees = layer_of_labels(grown, prior) if several else layer_of(grown.model, None if self.stops_early else prior)
         layers: list[keras.layers.Layer] = [TreeRows.of(flat), trees]
@@ -136,6 +167,10 @@ class TreeModel:
         return (np.frombuffer(text.encode(), np.uint8), *[np.asarray(v) for layer in layers for v in layer.variables])
 
     def to_keras(self, weights: Sequence[Array], examples: Examples) -> keras.Model:
+        """Return a Keras model of the arrays from `weights`, with inputs for these examples.
+
+        Arrays that do not fit the configuration raise an ArtifactError.
+        """
         inputs = spec_of(examples).inputs()
         configuration, *values = weights
         try:
@@ -158,17 +193,22 @@ def leaves_for(outputs: int) -> int:
         >>> leaves_for(2), leaves_for(28)
         (1024, 264)
     """
+    # A node takes 12 bytes (column, threshold, left child) and 4 bytes for each number.
     return min(LEAVES, max(2, 32 * LEAVES // (12 + 4 * outputs)))
 
 
 def check_sizes(layer: TreeEnsemble, shapes: Sequence[tuple[int, ...]]) -> None:
-    """Raise a ValueError where a layer would make room for more than there is."""
+    """Raise a ValueError unless the stored arrays have the shapes that the layer allocates.
+
+    It is called before the layer is built, so that a damaged file cannot ask for too much memory.
+    """
     wanted = layer.shapes()
     if [tuple(s) for s in shapes] != wanted:
         raise ValueError(f"the sizes of its arrays are {[*shapes]}. Expected {wanted}")
 
 
 def _plain(layer: keras.layers.Layer) -> dict[str, Any]:
+    """Return the configuration of a layer without the entries that `to_keras` sets."""
     return {name: value for name, value in layer.get_config().items() if name not in ("name", "dtype", "trainable")}
 
 

@@ -39,7 +39,7 @@ def units_of(z: Tensor) -> int:
 
 
 def same_axes(a: tuple[int | None, ...], b: tuple[int | None, ...]) -> bool:
-    """Whether two shapes agree wherever both are known."""
+    """Return whether two shapes have equal rank and agree wherever both are known."""
     return len(a) == len(b) and all(i is None or j is None or i == j for i, j in zip(a, b, strict=True))
 
 
@@ -74,8 +74,7 @@ def class_logits(z: Tensor) -> Tensor:
 def class_targets(y: Tensor, z: Tensor) -> Tensor:
     """Return target shares over classes (..., K) for exclusive classes, K = 2 for one unit.
 
-    A row of NaN where the label is none of the classes: a code outside 0..K-1 or in between, shares that are negative
-    or do not sum to 1.
+    A row is NaN if its label is invalid: a code that is not 0..K-1, or shares that are negative or do not sum to 1.
 
     Args:
         y: Class codes (...) or (..., 1), or shares per class (..., C). On one unit shares between 0 and 1
@@ -96,8 +95,11 @@ def class_targets(y: Tensor, z: Tensor) -> Tensor:
 
 
 def share_of_class_1(y: Tensor, z: Tensor) -> Tensor:
-    """Return the share of class 1 (...) of codes or shares `y` (...) or (..., 1) on one unit; NaN where it is none."""
-    are_codes(y, z)
+    """Return the share of class 1 (...) of codes or shares `y` (...) or (..., 1) on one unit.
+
+    It is NaN where `y` is not between 0 and 1. Labels of another shape raise a ModelError.
+    """
+    are_codes(y, z)  # raises the error; on one unit the result is always True
     codes = codes_of(y, z)
     return ops.where(_is_share(codes), codes, float("nan"))
 
@@ -126,15 +128,17 @@ def or_nan(losses: Tensor, t: Tensor) -> Tensor:
 
 
 def _is_share(y: Tensor) -> Tensor:
+    """Return where numbers are between 0 and 1, up to rounding."""
     return ops.logical_and(y >= -_TOLERANCE, y <= 1 + _TOLERANCE)
 
 
 def _or_nan(known: Tensor, t: Tensor) -> Tensor:
+    """Return `t` (..., K), with a row of NaN where `known` (...) is False."""
     return ops.where(ops.expand_dims(known, -1), t, float("nan"))
 
 
 def _one_hot(codes: Tensor, depth: int) -> Tensor:
-    """One-hot rows; zeros where a code is none of 0..depth-1."""
+    """Return codes (...) as one-hot rows (..., depth); zeros for a code outside 0..depth-1."""
     return ops.cast(ops.equal(ops.expand_dims(codes, -1), ops.arange(depth, dtype=codes.dtype)), codes.dtype)
 
 
@@ -200,8 +204,9 @@ def not_ignored(y: Tensor, z: Tensor, ignore: int | None) -> Tensor:
 
 
 def neutral(y: Tensor, z: Tensor, counted: Tensor) -> tuple[Tensor, Tensor]:
-    """Return `y` and `z` with a plain label and logits of 0 where an element is not `counted` (...).
+    """Return `y` and `z` with a neutral label and logits of 0 where `counted` (...) is False.
 
+    The neutral label is code 0, or equal shares of one number per unit.
     A label that is unknown, or a logit that is NaN, would otherwise spoil a sum in which it has weight 0.
     """
     kept = ops.expand_dims(counted, -1)

@@ -86,7 +86,13 @@ def compile_balanced(
 
 
 def _structure(model: keras.Model) -> Any:
-    """What the model puts out, as symbolic tensors; a model of a class of its own is called for them."""
+    """Return the outputs of the model as symbolic tensors in their structure.
+
+    A subclassed model is called on symbolic inputs of the shapes it was built with.
+
+    Raises:
+        ModelError: The model is not built, or its call fails.
+    """
     if model.built and hasattr(model, "outputs"):
         return getattr(model, "_outputs_struct", model.outputs)
     shapes = (model.get_build_config() or {}) if model.built else {}
@@ -100,7 +106,7 @@ def _structure(model: keras.Model) -> Any:
 
 
 def _symbolic(shape: Any) -> Any:
-    """Tensors of shapes in any structure, for any number of rows."""
+    """Return symbolic tensors for shapes in any structure; the first axis has any length."""
     if isinstance(shape, Mapping):
         return {name: _symbolic(inner) for name, inner in shape.items()}
     if shape and isinstance(shape[0], (tuple, list)):
@@ -109,6 +115,7 @@ def _symbolic(shape: Any) -> Any:
 
 
 def _named(model: keras.Model, structure: Any) -> list[tuple[str, Any]]:
+    """Return (name, tensor) of each output; the names are numbered if the model has none."""
     if isinstance(structure, Mapping):
         return list(structure.items())
     tensors = list(structure) if isinstance(structure, (list, tuple)) else [structure]
@@ -117,13 +124,18 @@ def _named(model: keras.Model, structure: Any) -> list[tuple[str, Any]]:
 
 
 def _in_structure(structure: Any, losses: Mapping[str, Any]) -> Any:
+    """Return the losses in the structure of the outputs: a dict, a list, or the only one."""
     if isinstance(structure, Mapping):
         return dict(losses)
     return list(losses.values()) if len(losses) > 1 else next(iter(losses.values()))
 
 
 def _by_output(options: Mapping[str, Any], names: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """The options of each output."""
+    """Return output name -> its options.
+
+    Counts of a single output go to the first one; several outputs then raise an OptionError. If `counts` has an entry
+    for each output, the other options may have one too (see `_own`).
+    """
     counts = options["counts"]
     per_output = list(counts.values()) if isinstance(counts, Mapping) else counts
     if not (isinstance(per_output, (list, tuple)) and len(per_output) > 0 and all(map(_of_an_output, per_output))):
@@ -138,12 +150,18 @@ def _by_output(options: Mapping[str, Any], names: Sequence[str]) -> dict[str, di
 
 
 def _of_an_output(counts: Any) -> bool:
-    """Whether something is the counts of one output, or None, and not the count of one class."""
+    """Return whether an entry of `counts` is for a whole output (or None), not for one class."""
     return counts is None or isinstance(counts, Mapping) or np.ndim(counts) > 0
 
 
 def _own(word: str, option: Any, name: str, index: int, names: Sequence[str]) -> Any:
-    """The entry of an option for one of several outputs: by its name, by its place, or the same for all."""
+    """Return the value of an option for one of several outputs.
+
+    A dict is read by output name, and a list by `index`. Any other value is the same for all outputs.
+
+    Raises:
+        OptionError: A dict names an unknown output or lacks required counts or schemes, or a list has another length.
+    """
     if isinstance(option, Mapping):
         strange = [k for k in option if k not in names]
         if strange:
@@ -159,7 +177,14 @@ def _own(word: str, option: Any, name: str, index: int, names: Sequence[str]) ->
 
 
 def _loss_of(tensor: Any, *, counts: Any, scheme: Any, rows: Any, loss: Any, ignore_class: Any, output: str) -> Any:
-    """The loss of one output: weighted by class, by label, or (counts None) the user's own."""
+    """Return the loss of one output: weighted by class or label, or without counts the user's.
+
+    The options are those of `compile_balanced` for this output, and `tensor` is the output.
+
+    Raises:
+        OptionError: There is neither a loss nor counts, or both a loss and `rows`.
+        ModelError: The counts do not fit the units of the output.
+    """
     if counts is None:
         if loss is None:
             raise OptionError(
@@ -188,7 +213,10 @@ def _loss_of(tensor: Any, *, counts: Any, scheme: Any, rows: Any, loss: Any, ign
 
 
 def _read_as(loss: Any, options: Mapping[str, Any]) -> Any:
-    """The loss, reading its outputs as the model gives them; what is no loss of ours is refused by `ClassWeighted`."""
+    """Return a loss of `cp.losses` again with these options (logits or not, ignored class).
+
+    Other losses are returned as they are; `ClassWeighted` refuses them.
+    """
     if not isinstance(loss, Loss):
         return loss
     ignored = options["ignore_class"] if options["ignore_class"] is not None else loss.ignore_class
@@ -196,7 +224,12 @@ def _read_as(loss: Any, options: Mapping[str, Any]) -> Any:
 
 
 def _is_logits(tensor: Any, output: str) -> bool:
-    """Whether an output is logits: as given, or by the activation of its layer."""
+    """Return whether an output is logits: as the user says, or by the last activation.
+
+    Raises:
+        OptionError: `output` is unknown.
+        ModelError: It is "auto", and the activation is none of "linear", "sigmoid" and "softmax".
+    """
     if output not in ("auto", "logits", "probabilities"):
         raise OptionError(f'output is {output!r}. Expected "auto", "logits" or "probabilities".')
     if output != "auto":
@@ -214,9 +247,9 @@ def _is_logits(tensor: Any, output: str) -> bool:
 
 
 def _of_model(model: keras.Model, tensor: Any) -> str | None:
-    """The activation that a model ends in. None for a class of its own whose last layer is not known.
+    """Return the activation at the end of a model, or None if it is not certain.
 
-    The last layer that it made is taken to be the last to act if it puts out these units and nothing else.
+    In a subclass, the layer that was made last counts as the last one if its units are those of the only output.
     """
     if plain(model):
         return last_activation(model)
@@ -225,6 +258,7 @@ def _of_model(model: keras.Model, tensor: Any) -> str | None:
 
 
 def _activation(layer: Any) -> str | None:
+    """Return the name of a layer's activation, or None; look inside `TimeDistributed`."""
     if isinstance(layer, keras.layers.Softmax):
         return "softmax"
     inner = layer.layer if isinstance(layer, keras.layers.TimeDistributed) else layer

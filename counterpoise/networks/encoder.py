@@ -48,7 +48,9 @@ def encoder_before(model: Any, examples: Examples) -> Encoder | None:
 
 
 def bins_for(columns: int, wanted: int) -> int:
-    """Quantile bins per number: fewer in wide tables, so that a row has no more than `MOST_PLACES` places if it can.
+    """Return how many quantile bins each number gets: `wanted`, or fewer in wide tables.
+
+    A number takes one input and one for each bin. If possible, all numbers of a row take at most `MOST_NUMBERS` inputs.
 
     Example:
         >>> [bins_for(columns, 16) for columns in (10, 900, 2_000, 10_000)]
@@ -58,18 +60,21 @@ def bins_for(columns: int, wanted: int) -> int:
 
 
 def encoder_of_config(config: Mapping[str, Any]) -> Encoder:
-    """A new encoder layer of a configuration, outside any model."""
+    """Return a new encoder layer from the configuration (`get_config`) of one."""
     kind = WordIds if "words" in config else PixelRange if "pictures" in config else TableEncoder
     return kind.from_config(dict(config))
 
 
 def asked(encoder: Encoder, rows: Array) -> Array:
-    """The training rows that an encoder learns from: all, or as many as it wants to see."""
+    """Return the numbers of the training rows that an encoder learns from.
+
+    `PixelRange` needs only some of them, the other encoders need all.
+    """
     return encoder.asks(rows) if isinstance(encoder, PixelRange) else rows
 
 
 def without_picture(x: Any) -> Any:
-    """The part of rows that an encoder takes: the columns without the image.
+    """Return the part of rows that an encoder takes: the columns without the image, or all.
 
     Example:
         >>> without_picture({"image": 1, "numeric": 2}), without_picture(3)
@@ -79,20 +84,23 @@ def without_picture(x: Any) -> Any:
 
 
 def has_picture(x: Any) -> bool:
-    """Whether rows, or a spec's shapes, are pictures with columns of a table."""
+    """Return whether rows (or shapes of a spec) have both a picture and columns of a table."""
     return isinstance(x, Mapping) and IMAGE in x and bool({"numeric", "categorical"} & set(x))
 
 
 def encoded(encoder: Encoder, inputs: Any) -> Any:
-    """The input of the user's model: the encoded row; for images with columns, both by name."""
+    """Return the input of the user's model: the encoded rows.
+
+    If the rows also have images, return a dict with the images (`IMAGE`) and the encoded columns (`COLUMNS`).
+    """
     row = encoder(without_picture(inputs))
     return {IMAGE: inputs[IMAGE], COLUMNS: row} if has_picture(inputs) else row
 
 
 def spec_behind(encoded: Any) -> InputSpec:
-    """The spec of rows that come out of the encoder."""
+    """Return shapes and dtypes (without the row axis) of the output of `encoded`."""
     if isinstance(encoded, Mapping):
         shapes = {name: tuple(tensor.shape[1:]) for name, tensor in encoded.items()}
         return InputSpec(shapes, dict.fromkeys(shapes, "float32"), PixelRange.peak)
-    peak = PixelRange.peak if len(encoded.shape) == 4 else 1.0
+    peak = PixelRange.peak if len(encoded.shape) == 4 else 1.0  # images have four axes
     return InputSpec(tuple(encoded.shape[1:]), "int32" if str(encoded.dtype) == "int32" else "float32", peak)

@@ -31,10 +31,14 @@ ROWS = 64
 def network_for(
     model: Any, examples: Examples, *, callbacks: Sequence[Any] = (), verbose: Any = 0, **options: Any
 ) -> tuple[Network, Examples]:
-    """The network that is trained (see `Network` for the options), and the examples in the form that it takes.
+    """Return the network that is trained, and the examples in the form that it takes.
 
-    Both are those given, but for a network with a frozen body: then the network is its head, and `Network.body` what
-    `with_body` puts before it. Callbacks of the user see the whole network at every step.
+    For a model with a frozen body, the network is its head and the examples are the body's outputs. `with_body` later
+    joins both. Callbacks or augmentation need the whole model at every step, so it is then trained as it is.
+
+    Args:
+        model: The model. examples: The rows. callbacks: Those of the user. verbose: Of the progress bar.
+        **options: Options of `Network`.
     """
     moving = callbacks or asked_for(options)  # then the body sees other rows at every step
     frozen = model.frozen if isinstance(model, BuiltIn) and not moving else None
@@ -42,14 +46,18 @@ def network_for(
         body = frozen.body(spec_of(examples)) if frozen else None
     if frozen is None or body is None:
         return Network(model, examples, **options), examples
-    empty = np.empty((len(examples), *body.output.shape[1:]), np.float32)  # so that what is refused is refused at once
+    # Rows without content: `Network` raises its errors before the body sees all rows, which takes long.
+    empty = np.empty((len(examples), *body.output.shape[1:]), np.float32)
     network = Network(replace(model, build=frozen.head, frozen=None), replace(examples, x=empty), **options)
     network.body = body
     return network, replace(examples, x=_body_outputs(body, examples.x, verbose))
 
 
 def with_body(members: keras.Model, network: Network) -> keras.Model:
-    """Return trained networks together with their frozen body, if they have one, as one model of the same name."""
+    """Return trained heads joined with their frozen body as one model of the same name.
+
+    Without a frozen body, `members` is returned as it is. Otherwise it is renamed to "heads".
+    """
     if network.body is None:
         return members
     name, inputs = members.name, like(network.body.input)
@@ -58,7 +66,10 @@ def with_body(members: keras.Model, network: Network) -> keras.Model:
 
 
 def _body_outputs(body: keras.Model, x: Any, verbose: Any) -> np.ndarray:
-    """Outputs of the body for rows, float32 (N, units), whatever it computes in."""
+    """Return the outputs of the body for all rows, float32 (N, ...).
+
+    They are float32 also if the body computes in half precision. `verbose` is for the progress bar.
+    """
     predict, rows, outputs = forward(body), len(leaves(x)[0]), []
     with bar(verbose) as progress:
         for start in range(0, rows, ROWS):

@@ -24,10 +24,10 @@ def score_members(member: Member, job: Job, examples: Examples, network: Network
     `strategies` is K; member v follows strategy v mod K. Its training shift is removed, and the members of one strategy
     are averaged, as the network does with all of them.
     """
-    model = network.fresh(0)
+    model = network.fresh(0)  # any seed: its weights are replaced
     set_state(model, member.weights)
     pool: Any = pool_of(model)
-    pool.separate = True
+    pool.separate = True  # the model then returns the logits of each member, not their mean
     shifts = np.asarray(pool.log_shifts)
     proba = [
         _by_strategy(_logits(model, examples.x, rows), shifts, strategies) for rows in chunks(examples.x, job.score)
@@ -46,10 +46,15 @@ def shares(n_members: int, strategies: int) -> Array:
 
 
 def _logits(model: Any, x: Any, rows: Array) -> Array:
+    """Return the logits of each member for some rows, float64 (n, members, units)."""
     return np.asarray(keras.ops.convert_to_numpy(model(fed(take(x, rows)), training=False)), dtype=np.float64)
 
 
 def _by_strategy(logits: Array, shifts: Array, strategies: int) -> Array:
-    """Logits (N, k, units) to float32 (K, N, C)."""
+    """Turn logits (N, k, units) of k members into probabilities float32 (K, N, C).
+
+    The probabilities are those of K member strategies, each the mean of its members.
+    `shifts` has the shift of each member, which is removed. Member v belongs to strategy v mod K.
+    """
     p = np.stack([np.exp(lg.log_proba(logits[:, v], shifts[v])) for v in range(len(shifts))])
     return np.stack([p[first::strategies].mean(axis=0) for first in range(strategies)]).astype(np.float32)

@@ -33,23 +33,27 @@ REMEMBERED_ENCODERS = 64
 
 
 def state_of(model: keras.Model) -> list[Array]:
-    """Values of all variables (weights, learned preprocessing, random seeds) in Keras order."""
+    """Return copies of all variables as arrays, in the order of `model.variables`.
+
+    Variables are weights, learned preprocessing, and random seeds.
+    """
     return [np.array(ops.convert_to_numpy(ops.convert_to_tensor(v))) for v in model.variables]
 
 
 def set_state(model: keras.Model, state: Any) -> None:
-    """Assign what `state_of` returned."""
+    """Assign the arrays that `state_of` returned for a model of the same structure."""
     for variable, value in zip(model.variables, state, strict=True):
         variable.assign(value)
 
 
 def fed(x: Any) -> Any:
-    """Rows as Keras's own feed of arrays gives them: doubles in its float type, and text as tensors.
+    """Return rows as Keras feeds them: 64-bit floats in its float type, text as tensors.
 
-    With text among several inputs all are tensors, since a layer takes no mixture of tensors and arrays.
+    If one of several inputs is text, all become tensors, because a layer takes no mixture of tensors and arrays.
     """
 
     def as_fed(array: Array) -> Any:
+        """Convert one input; `text` below is whether any of the inputs is text."""
         if array.dtype.kind == "f" and array.dtype.itemsize > 4:
             array = array.astype(keras.config.floatx())
         if _is_text(array):
@@ -65,19 +69,25 @@ def _is_text(array: Array) -> bool:
 
 
 def at_work() -> None:
-    """Note that Keras is about to compute in this process (see `core.fork_guard.use`)."""
+    """Note that Keras is about to compute in this process; call it before it does.
+
+    A ForkError is raised if the process was forked after Keras computed (see `core.fork_guard.use`).
+    """
     library = _THREADED.get(keras.backend.backend())
     if library:
         use(library)
 
 
 class _SeedSource(threading.local):
-    """What Keras asks for the seeds of its initializers and masks: Python's `random`, or a thread's own generator."""
+    """The source from which Keras draws the seeds of its initializers and masks.
+
+    It is Python's `random`, or inside `seeded` a generator of this thread alone.
+    """
 
     generator: Any = random
 
     def randint(self, low: int, high: int) -> int:
-        """As `random.randint`."""
+        """Return a whole number from `low` to `high`, as `random.randint`."""
         return self.generator.randint(low, high)
 
 
@@ -111,7 +121,11 @@ def variable_indices(model: keras.Model, variables: Sequence[Any]) -> list[int]:
 
 
 def fresh_state(cache: dict[str, Any], make: Callable[[int], keras.Model], seed: int) -> list[Array]:
-    """The state of `make(seed)` with its own random masks, remembered for the seeds used last."""
+    """Return the state of the model `make(seed)`, with random masks that depend on the seed.
+
+    States are kept in `cache` until they take `REMEMBERED_BYTES`; the oldest goes first. The result must not be
+    changed.
+    """
     states = cache.setdefault("states", {})
     if seed not in states:
         states[seed] = _own_seeds(make(seed), seed)
@@ -121,7 +135,10 @@ def fresh_state(cache: dict[str, Any], make: Callable[[int], keras.Model], seed:
 
 
 def learned(cache: dict[str, Any], x: Any, rows: Array, learn: Callable[[], list[Array]]) -> list[Array]:
-    """Call `learn()` for rows of `x` once and keep its result by the row numbers, for all strategies of a fold."""
+    """Return `learn()`, called once for each `x` and row numbers, and kept in `cache`.
+
+    All strategies of a fold share the result, which must not be changed. A full cache is emptied.
+    """
     encoders = cache.setdefault("learned", {})
     key = hashlib.blake2b(np.ascontiguousarray(rows).tobytes(), digest_size=16).digest(), id(x)
     if key not in encoders:
@@ -132,7 +149,7 @@ def learned(cache: dict[str, Any], x: Any, rows: Array, learn: Callable[[], list
 
 
 def _own_seeds(model: keras.Model, seed: int) -> list[Array]:
-    """The state of a model, its layers' random seeds mixed with `seed`."""
+    """Return the state of a model, with `seed` mixed into the seeds of its random layers."""
     state = state_of(model)
     for index, variable in enumerate(model.variables):
         if variable.name == "seed_generator_state":

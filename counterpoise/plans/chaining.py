@@ -31,9 +31,9 @@ class Chain(Unrealized):
     makers: tuple[Maker, ...] = field(default_factory=tuple)
 
     def realize(self, x: Any, seed: int = 0) -> Realized:
-        """Apply all steps except the last step.
+        """Apply all steps but the last to the rows `x`, and return the plan of the last step.
 
-        The last step draws again in each epoch.
+        The last step draws again in each epoch. Rows that any step creates become `new` rows of the result.
         """
         check_rows(x, self)
         n = len(self.codes)
@@ -53,6 +53,7 @@ class Chain(Unrealized):
         return realized(self.name, self, plan, Rows(None, rows.codes, rows.origin), new_x, np.concatenate(new))
 
     def _plan(self, make: Maker, rows: Rows) -> Plan:
+        """Make the plan of one step for its rows; raise an OptionError if it is deferred."""
         labels = np.arange(len(self.classes))
         plan = make(rows.codes, sample_weight=rows.weight, classes=labels)
         if plan.deferred:
@@ -70,6 +71,7 @@ class ChainMaker:
     makers: tuple[Maker, ...]
 
     def __call__(self, y: Any, *, sample_weight: Any = None, classes: Sequence[Any] | None = None) -> Chain:
+        """Make the chain for labels `y`; it draws each row once until `realize` is called."""
         base = uniform(y, sample_weight=sample_weight, classes=classes)
         name = " + ".join(_name(make) for make in self.makers)
         return Chain(
@@ -87,6 +89,9 @@ def chain(*makers: Maker) -> ChainMaker:
 
     Returns:
         A function from labels to a plan. `realize(x)` applies the plan to features.
+
+    Raises:
+        OptionError: There is no plan function, or an argument is none.
 
     Example:
         >>> from counterpoise.plans import clean, synthesize, undersample
@@ -111,7 +116,7 @@ def chain(*makers: Maker) -> ChainMaker:
 
 
 def _grown(rows: Rows, made: Any, codes: Array, first: int) -> Rows:
-    """The rows followed by new ones, which are numbered from `first` on."""
+    """Return the rows, followed by new rows with weight 1 that are numbered from `first` on."""
     weight = None if rows.weight is None else np.concatenate([rows.weight, np.ones(len(codes))])
     return Rows(
         join([rows.x, made]),
@@ -122,6 +127,7 @@ def _grown(rows: Rows, made: Any, codes: Array, first: int) -> Rows:
 
 
 def _name(make: Maker) -> str:
+    """Return the name of a step: its sampler if it is a text, else the name of its function."""
     if isinstance(make, partial):
         chosen = make.keywords.get("sampler")
         return chosen if isinstance(chosen, str) else _name(make.func)

@@ -57,6 +57,7 @@ class GroupPlan(Plan):
         return self.inner is not None
 
     def _draw_rows(self, number: int, seed: int) -> Array:
+        """Return the rows of epoch `number`, shuffled: of the inner plan, or of whole groups."""
         if self.inner is not None:
             return self.inner.rows(number, seed)
         out = np.concatenate([self._walk(code, number, seed) for code in range(len(self.classes))])
@@ -67,10 +68,14 @@ class GroupPlan(Plan):
         return super()._weights_of(rows) if self.inner is None else self.inner._weights_of(rows)
 
     def _walk(self, code: int, epoch: int, seed: int) -> Array:
-        """A stretch of an endless walk through the groups of a class, the rows of a group next to each other."""
+        """Return the rows of class `code` that one epoch draws if whole groups are drawn.
+
+        An endless walk passes through all groups of the class, each time in another order. Each epoch takes the next
+        `drawn[code]` rows of this walk, so a group may continue in the next epoch.
+        """
         assert self.groups is not None
         members, size = self._members(code), int(self.drawn[code])
-        turn, start = divmod(epoch * size, len(members))
+        turn, start = divmod(epoch * size, len(members))  # number of the pass, and the position in it
         out = np.empty(size, members.dtype)
         done = 0
         while done < size:
@@ -80,6 +85,10 @@ class GroupPlan(Plan):
         return out
 
     def _pass(self, members: Array, code: int, turn: int, seed: int) -> Array:
+        """Return the rows of a class in the order of pass number `turn`.
+
+        The groups are permuted, and the rows of a group stay together.
+        """
         assert self.groups is not None
         number = np.unique(self.groups[members], return_inverse=True)[1]
         order = draws.permutation(int(number.max()) + 1, seed, f"groups of class {code}", turn)
@@ -147,6 +156,11 @@ def per_group(
 
 
 def _group_codes(groups: Any, n: int) -> Array:
+    """Return the group of each row as a code, int32 (n,).
+
+    Raises:
+        DataError: Groups are missing, or are not one per row.
+    """
     values = np.asarray(groups)
     check_lengths({"y": range(n), "groups": values})
     if values.ndim != 1:
@@ -158,19 +172,25 @@ def _group_codes(groups: Any, n: int) -> Array:
 
 
 def _cells(base: Plan, groups: Array) -> tuple[Array, Array, Array]:
-    """Pairs of class and group (2, K), the pair of each row (n,), and rows of each pair (K,)."""
+    """Return the pairs of class and group, the pair of each row, and rows of each pair.
+
+    Their shapes are (2, K), (n,) and (K,). The pairs are sorted by class, then by group.
+    """
     cells, cell, rows = np.unique(np.stack([base.codes, groups]), axis=1, return_inverse=True, return_counts=True)
     return cells, cell.reshape(-1).astype(np.int32), rows
 
 
 def _group_sizes(counts: Array, balance: str) -> Array:
-    """Rows that each class gets in an epoch of whole groups."""
+    """Return how many rows each class gets in an epoch of whole groups, int64 (C,)."""
     size = {"oversample": counts.max(), "undersample": counts.min()}.get(balance)
     return counts.copy() if size is None else np.full(len(counts), size)
 
 
 def _epoch_sizes(counts: Array, groups: Array, balance: str) -> Array:
-    """Rows (or weight) that each class gets in an epoch, a row of each group at least."""
+    """Return how many rows (or how much weight) each class gets in an epoch, int64 (C,).
+
+    It is at least one row of each group. `counts` and `groups` are rows and groups of each class.
+    """
     if balance == "none":
         return np.maximum(groups, np.rint(counts.sum() * groups / groups.sum())).astype(np.int64)
     size = counts.max() if balance == "oversample" else max(counts.min(), groups.max())
@@ -178,14 +198,20 @@ def _epoch_sizes(counts: Array, groups: Array, balance: str) -> Array:
 
 
 def _over_cells(base: Plan, cells: Array, cell: Array, rows: Array, groups: Array, wanted: Array, how: str) -> Plan:
-    """The plan over pairs: equal shares of the class's rows or weight."""
+    """Return the plan over pairs of class and group, each with an equal share of its class.
+
+    Args:
+        base: The plan of all rows. cells, cell, rows: As from `_cells`.
+        groups, wanted: Groups of each class, and its rows (or weight) in an epoch, both (C,).
+        how: "weights" shares weight; "rows" shares rows.
+    """
     code, names = cells[0], tuple(range(cells.shape[1]))
     share = wanted[code] / groups[code]
     if how == "weights":
         mass = np.bincount(cell, weights=base.sample_weight, minlength=len(names))
         weights = share / np.where(mass > 0, mass, 1.0)
         return Plan("per_group", cell, names, rows, weights, sample_weight=base.sample_weight)
-    first = np.concatenate([[0], np.cumsum(groups)])[code]
+    first = np.concatenate([[0], np.cumsum(groups)])[code]  # first pair of the class
     rank = np.arange(len(code)) - first
     # The first groups of a class get the rows that do not divide evenly.
     drawn = wanted[code] // groups[code] + (rank < wanted[code] % groups[code])

@@ -59,16 +59,22 @@ class LabelPlan(Plan):
         return super()._draw_rows(number, seed) if self.drawing is None else self.drawing.rows(number, seed)
 
     def _weights_of(self, rows: Any) -> Array:
-        """Loss weight of each row and label, float32 (k, L); 0 where it is not known, mean 1 over what is drawn."""
+        """Return the loss weight of each row and label, float32 (k, L).
+
+        It is 0 where the label is missing. The mean over all labels of the drawn rows is 1.
+        """
         return (self._unscaled(rows) * self._scale).astype(np.float32)
 
     def _unscaled(self, rows: Any) -> Array:
+        """Return label weight times sample weight of some rows, float64 (k, L), unscaled."""
         y = self._labels[rows]
+        # A missing label (-1) reads the wrong weight, which np.where then replaces.
         own = np.where(y < 0, 0.0, self._label_weights[np.arange(y.shape[1]), y])
         return own if self.sample_weight is None else own * self.sample_weight[rows, None]
 
     @cached_property
     def _scale(self) -> float:
+        """The factor that makes the mean weight 1 over the rows that an epoch is expected to draw."""
         n, labels = self._labels.shape
         times = np.ones(n) if self.drawing is None else self.drawing.expected_times()
         return float(times.sum() * labels / (times @ self._unscaled(slice(None))).sum())
@@ -95,7 +101,14 @@ def label_plan(
     labels: Array, label_weights: Array, *, name: str = "labels", drawing: MultiLabelPlan | None = None,
     sample_weight: Array | None = None, needs_calibration: bool = False,
 ) -> LabelPlan:  # fmt: skip
-    """A plan over rows with labels (n, L), see `LabelPlan`."""
+    """Return a plan over rows with several labels.
+
+    Args:
+        labels, label_weights, drawing: As in `LabelPlan`.
+        name: Name of the plan.
+        sample_weight: Weights of the user, (n,).
+        needs_calibration: Whether the shift does not correct the probabilities; always True with `drawing`.
+    """
     n = len(labels)
     drawn = n if drawing is None else len(drawing)
     return LabelPlan(
@@ -106,8 +119,9 @@ def label_plan(
 
 
 def of_labels(plans: Sequence[Plan], labels: Array, sample_weight: Array | None = None) -> LabelPlan | None:
-    """Plans of single labels, each over the rows where its label is known, as one plan; None where one draws rows.
+    """Join plans of single labels, each over the rows where its label is known, into one plan.
 
+    Return None if a plan draws rows by its label, needs features, or is deferred: the labels then cannot share rows.
     Each label keeps the weights that its own plan gives to its two classes.
     """
     if any(not np.array_equal(plan.drawn, plan.counts) or plan.needs_features or plan.deferred for plan in plans):

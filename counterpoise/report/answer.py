@@ -16,7 +16,10 @@ TEXTS = ("headline", "recommendation", "evidence", "next_step")
 
 
 def answer(record: Record) -> Row:
-    """Return the four texts of the verdict, the table below them, and further facts."""
+    """Return the four texts of the verdict (by `TEXTS`), "data", "table" and "facts".
+
+    Absent texts are "", but the headline always tells something. The table may be None.
+    """
     verdict = record.get("verdict") or {}
     texts = {name: str(verdict.get(name) or "") for name in TEXTS}
     texts["headline"] = texts["headline"] or "No verdict: no strategy could be scored."
@@ -24,7 +27,7 @@ def answer(record: Record) -> Row:
 
 
 def _data(record: Record) -> str:
-    """The data in one line: rows, and the rare class."""
+    """Return the data in one line: name of the source, number of rows, and the rare class."""
     data, rare = record["data"], rarest(record)
     rows = f"{words.count(data.get('rows'))} rows" if words.finite(data.get("rows")) else ""
     if name_of(record):
@@ -38,9 +41,10 @@ def _data(record: Record) -> str:
 
 
 def _table(record: Record) -> Row | None:
-    """The baseline and the recommended strategy: score, threshold, and decisions per so many cases.
+    """Return the table of the baseline and the recommended strategy, or None.
 
-    If the baseline is recommended, it is compared with itself at a tuned threshold.
+    It is None if there are no two columns to compare. Its rows are score, threshold, and decisions per number of cases.
+    If the baseline is recommended, the second column is the baseline at a tuned threshold.
     """
     verdict, looks = record.get("verdict") or {}, styles(record)
     effect = verdict.get("effect")
@@ -62,10 +66,16 @@ def _table(record: Record) -> Row | None:
 
 
 def _line(name: str, baseline: str, value: str, difference: str = "", group: bool = False) -> Row:
+    """Make one row of the table from its texts; `group` marks a heading of the rows below it."""
     return {"name": name, "cells": [baseline, value, difference], "group": group, "detail": ""}
 
 
 def _score_row(record: Record, baseline: Mapping[str, Any], row: Mapping[str, Any]) -> Row:
+    """Return the row with the main metric of both strategies and their difference.
+
+    Interval and p-value of the difference are in "detail". They are left out if both have the same scores, because they
+    share the network.
+    """
     scores, gains = board.scores(record), board.gains(record)
     gain, interval = gains[row["strategy"]]
     against = board.against(record, row) or {}
@@ -79,7 +89,10 @@ def _score_row(record: Record, baseline: Mapping[str, Any], row: Mapping[str, An
 
 
 def _threshold_row(record: Record, chosen: str) -> Row | None:
-    """The row with the saved model's threshold of two classes; None where the page recommends another model."""
+    """Return the row with the threshold of the saved model, for two classes.
+
+    Return None if there is no such threshold, or if the page recommends another model than the saved one.
+    """
     threshold = (record.get("model_card") or {}).get("threshold")
     saved = (record.get("verdict") or {}).get("model")
     if not isinstance(threshold, Mapping) or chosen != saved or not words.finite(threshold.get("value")):
@@ -90,6 +103,11 @@ def _threshold_row(record: Record, chosen: str) -> Row | None:
 
 
 def _decision_rows(effect: Mapping[str, Any]) -> list[Row]:
+    """Return a heading with the number of cases, and rows of what is decided among them.
+
+    The rows are cases found, false positives, and cost. `effect` is that of the verdict. What was not measured has no
+    row.
+    """
     counts = effect["counts"]
     old, new = counts[BASELINE], counts[effect["strategy"]]
     per, label = words.count(effect["per"]), effect["label"]
@@ -104,7 +122,7 @@ def _decision_rows(effect: Mapping[str, Any]) -> list[Row]:
 
 
 def _threshold_alone(effect: Mapping[str, Any]) -> str:
-    """The effect of threshold tuning alone, in the words of the verdict's own text."""
+    """Return a sentence with the effect of threshold tuning alone, or "" if not measured."""
     alone, old = effect["counts"].get("threshold"), effect["counts"][BASELINE]
     if alone is None:
         return ""
@@ -113,7 +131,10 @@ def _threshold_alone(effect: Mapping[str, Any]) -> str:
 
 
 def _facts(record: Record) -> list[tuple[str, str]]:
-    """What the recommended strategy costs to train, the file, the costs of errors, and the nested choice."""
+    """Return (name, text) pairs: time of training, file, costs of errors, and nested choice.
+
+    A pair is left out if the record does not have its values.
+    """
     verdict = record.get("verdict") or {}
     row = row_of(record, verdict.get("winner"))
     facts = []
@@ -130,7 +151,10 @@ def _facts(record: Record) -> list[tuple[str, str]]:
 
 
 def _nested(record: Record) -> list[tuple[str, str]]:
-    """The score of the choice itself, and how often each strategy was chosen."""
+    """Return one (name, text) pair with the score of the nested choice, or [] without one.
+
+    The text also tells how often each strategy was chosen.
+    """
     nested = record.get("nested")
     if not nested:
         return []

@@ -23,7 +23,11 @@ BUDGETS = {
 
 
 def data_facts(record: Record) -> dict[str, Any]:
-    """Return the classes, the facts and the columns that were left out, with the reason."""
+    """Return what the page shows of the data, as a dict of four entries.
+
+    "classes" has label, count, share and the width of a bar in percent of the largest class; "facts" has (name, text)
+    pairs; "counted" is what is counted, such as "Rows"; "excluded" has the columns left out, with the reason.
+    """
     data = record["data"]
     total = sum(c["count"] for c in data["classes"])
     counts = [c["count"] for c in data["classes"]]
@@ -76,7 +80,11 @@ def leak_checks(record: Record) -> list[dict[str, str]]:
 
 
 def duplicate_free(record: Record) -> dict[str, Any] | None:
-    """Return average precision on all test rows, and on those without a duplicate in training, or None."""
+    """Return average precision on all test rows, and on those without a duplicate in training.
+
+    The result has "rows" (one for each strategy) and "share", the share of test rows without a duplicate. It is None
+    if there are no duplicates, or if they were not looked for.
+    """
     known = [r for r in record["rows"] if (r.get("duplicate_free") or {}).get("rows")]
     rows = sum(c["count"] for c in record["data"]["classes"])
     one = record["data"].get("kind", "one_of") == "one_of"
@@ -113,7 +121,10 @@ def members(record: Record) -> list[dict[str, str]]:
 
 
 def _with_others(correlation: Sequence[Any], index: int) -> float | None:
-    """Mean correlation of a member with the others."""
+    """Return the mean correlation of member `index` with the others, or None without any.
+
+    `correlation` has its correlation with each member, itself included; None where it is not defined.
+    """
     others = [r for i, r in enumerate(correlation) if i != index and r is not None]
     return sum(others) / len(others) if others else None
 
@@ -129,7 +140,7 @@ def card_text(record: Record) -> Markup | None:
 
 
 def method_facts(record: Record) -> list[Fact]:
-    """Return how the comparison was run."""
+    """Return how the comparison was run, as (name, text) pairs of what is recorded."""
     budget, how = record.get("budget"), {**record, **(record.get("settings") or {})}
     inside, costs = record.get("nested"), record.get("costs")
     repeats = record.get("repeats") or 1
@@ -156,6 +167,7 @@ def method_facts(record: Record) -> list[Fact]:
 
 
 def _tuning(how: Mapping[str, Any]) -> str | None:
+    """Return how hyperparameters were tuned, in words; None if they were not."""
     if not how.get("tune"):
         return None
     steps = f", at most {words.count(how['tune_steps'])} steps each" if how.get("tune_steps") else ""
@@ -163,13 +175,14 @@ def _tuning(how: Mapping[str, Any]) -> str | None:
 
 
 def _extended(how: Mapping[str, Any]) -> str | None:
+    """Return how the step budget was extended, in words; None if it was not."""
     if (how.get("extension") or 1) == 1:
         return None
     return f"{how['extension']} times the default step budget for all strategies, because some were still improving"
 
 
 def _limit(how: Mapping[str, Any]) -> str | None:
-    """How the run was limited, in words; None without a limit."""
+    """Return how the run was limited, in words; None without a limit."""
     if how.get("limit") is None:
         return None
     what = (
@@ -204,6 +217,7 @@ def plain(value: Any) -> str | None:
 
 
 def _known(facts: list[Fact]) -> list[Fact]:
+    """Return the facts whose value is neither None, "" nor a dash."""
     return [(name, value) for name, value in facts if value not in (None, "", words.NOTHING)]
 
 
@@ -212,6 +226,7 @@ def _columns(value: Any) -> str | None:
 
 
 def _duplicates(value: Any) -> str | None:
+    """Return the entries about duplicates as "name: value" texts, shares in percent."""
     if not isinstance(value, Mapping):
         return plain(value)
     texts = {k: words.share(v) if "share" in str(k) and words.finite(v) else plain(v) for k, v in value.items()}
@@ -219,6 +234,7 @@ def _duplicates(value: Any) -> str | None:
 
 
 def _excluded(column: Any) -> dict[str, str]:
+    """Return name and reason of a column that was left out; an entry may also be only a name."""
     if not isinstance(column, Mapping):
         return {"name": str(column), "reason": ""}
     reason = [str(column[k]) for k in ("kind", "reason") if column.get(k)]
@@ -226,6 +242,7 @@ def _excluded(column: Any) -> dict[str, str]:
 
 
 def _advice(item: Any) -> dict[str, str]:
+    """Return text and evidence of a piece of advice; an entry may also be only a text."""
     if not isinstance(item, Mapping):
         return {"text": str(item), "evidence": ""}
     return {"text": str(item.get("text") or item.get("advice") or ""), "evidence": str(item.get("reason") or "")}

@@ -71,7 +71,9 @@ def significant(value: Any) -> str:
 def interval(
     score: Mapping[str, Any] | None, sign: bool = False, at: str = "mean", places: int | None = None
 ) -> tuple[str, str]:
-    """Return (value, "[low, high]") of a score with so many decimals, None: those that its interval supports.
+    """Return the texts (value, "[low, high]") of a score; "" for an interval that is absent.
+
+    `at` is the key of the value. `places` is the number of decimals; None: as many as the interval supports.
 
     Example:
         >>> interval({"mean": 0.6234, "low": 0.55, "high": 0.69})
@@ -172,7 +174,7 @@ def case_count(value: Any, sign: bool = False) -> str:
 
 
 def seconds(value: Any) -> str:
-    """Format seconds with the digits that matter.
+    """Format seconds with two decimals below 1, one below 100, and none from there on.
 
     Example:
         >>> seconds(0.034), seconds(4.26), seconds(312.4)
@@ -182,7 +184,7 @@ def seconds(value: Any) -> str:
 
 
 def with_ends(score: Mapping[str, Any], signed: bool = False) -> str:
-    """Format a score and its interval.
+    """Format a score and its interval with two decimals; "-" without a score.
 
     Example:
         >>> with_ends({"value": 0.5, "low": 0.25, "high": 0.75}), with_ends({"value": None, "low": None, "high": None})

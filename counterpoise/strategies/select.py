@@ -106,7 +106,7 @@ def find(strategy: str | Strategy) -> Strategy:
 
 
 def _no_strategy(given: Any) -> str:
-    """The message for what is not a strategy."""
+    """Return the error message for a value that is neither a name nor a strategy."""
     if isinstance(given, (list, tuple, set)):
         return (
             f"strategy= is a {type(given).__name__} with {len(given)} entries. Expected one strategy. To compare "
@@ -119,9 +119,10 @@ def _no_strategy(given: Any) -> str:
 
 
 def select(wanted: str | Strategy | Iterable[str | Strategy], kind: str = "one_of") -> tuple[Strategy, ...]:
-    """Strategies from "default", "all", "a,b,c", one or a list; `none` is always first, external models are last.
+    """Return the wanted strategies, simplest first and each once; `none` is always added.
 
-    "default" and "all" may be in the list; which strategies they name depends on the kind of target.
+    `wanted` is a name, "default", "all", names as "a,b,c", a strategy, or a list of these. The strategies of the two
+    sets depend on the `kind` of target. External models are last. What is no strategy raises an OptionError.
 
     Example:
         >>> [s.name for s in select("oversample")]
@@ -143,6 +144,9 @@ def select(wanted: str | Strategy | Iterable[str | Strategy], kind: str = "one_o
 
 
 def simplicity(strategy: str) -> int:
-    """Rank in the order of simplicity, whatever the model; strategies of the user's own count as least simple."""
+    """Return the rank of a strategy, by name, in the order of simplicity: 0 is the simplest.
+
+    Strategies of the user count as least simple. The name of a model before a colon ("MODEL:STRATEGY") is ignored.
+    """
     own = strategy.rpartition(":")[2]
     return list(_BY_NAME).index(own) if own in _BY_NAME else len(_BY_NAME)

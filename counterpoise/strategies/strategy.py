@@ -21,7 +21,7 @@ Constants = Callable[[np.ndarray], Mapping[str, Any]]
 
 
 def no_constants(counts: np.ndarray) -> Mapping[str, Any]:
-    """For a loss that does not look at the class counts."""
+    """Return no constants, for a loss that does not depend on the class counts."""
     return {}
 
 
@@ -65,7 +65,7 @@ class Hyperparameter:
             )
 
     def with_value(self, strategy: Single, value: float) -> Single:
-        """Return the strategy with this value."""
+        """Return a copy of the strategy in which this hyperparameter has the value."""
         if callable(self.applies_to):
             return self.applies_to(strategy, value)
         if self.applies_to == "plan":
@@ -95,7 +95,7 @@ class Strategy:
     idea: str = ""
     aim: str = field(default="f1", kw_only=True)
 
-    if TYPE_CHECKING:  # called itself it takes what `Single` takes
+    if TYPE_CHECKING:  # `Strategy(...)` makes a `Single` (see `__new__`), so it takes the same arguments
 
         def __init__(self, *args: Any, **values: Any) -> None: ...
 
@@ -119,7 +119,10 @@ class Strategy:
 
     @property
     def pooling(self) -> tuple[str, tuple[float, ...] | None]:
-        """How members are combined, and their weights (None if equal or learned)."""
+        """How members are combined (`vote` of `ensemble`), and their weights.
+
+        The weights are None if they are equal or learned.
+        """
         return "soft", None
 
     @property
@@ -137,7 +140,7 @@ class Strategy:
         raise NotImplementedError
 
     def with_model(self, key: str) -> Strategy:
-        """Return the strategy as trained by one model of the run."""
+        """Return the strategy with each of its parts trained by the model of this key."""
         return self.mapped(lambda single: replace(single, model=key))
 
     def in_several_passes(self) -> Strategy:
@@ -216,7 +219,10 @@ class Single(Strategy):
         return function(self)
 
     def with_values(self, values: Mapping[str, float]) -> Single:
-        """The strategy with its hyperparameters at these values, by name."""
+        """Return the strategy with its hyperparameters at these values, by name.
+
+        Hyperparameters without a value stay as they are, and other names are ignored.
+        """
         strategy = self
         for hyperparameter in self.hyperparameters:
             if hyperparameter.name in values:
@@ -224,16 +230,25 @@ class Single(Strategy):
         return strategy
 
     def make_plan(self, target: Target, y: np.ndarray, n: int, sample_weight: np.ndarray | None = None) -> Plan:
-        """The plan over labels `y` of a target, n classes."""
+        """Make the plan over labels `y`, codes (N,) or (N, L) of `n` classes or labels.
+
+        `sample_weight` (N,) has the weights of the user, or is None.
+        """
         result: Plan = target.plan(partial(self.plan, **self.options), y, n, sample_weight)
         return result
 
     def make_loss(self, counts: np.ndarray) -> tuple[str, Mapping[str, Any]]:
-        """Name and constants of the loss for rows with these class counts."""
+        """Return name and constants of the loss for rows with these class counts.
+
+        The counts are (C,), or (L, 2) of several labels.
+        """
         return self.loss, self.constants(counts)
 
     def make_mix(self, counts: np.ndarray) -> tuple[str, Mapping[str, Any]] | None:
-        """Name and constants of the mixing for rows with these class counts, or None."""
+        """Return name and constants of the mixing for rows with these class counts, or None.
+
+        The settings in `mixing` go before the constants from the counts.
+        """
         if not self.mix:
             return None
         own = {"classes": len(counts)} if self.mix == "mixup" else {"counts": [int(n) for n in counts]}
