@@ -208,7 +208,7 @@ def or_auto(number: int | None) -> int | str:
 
 
 def split_names(text: str | None) -> tuple[str, ...]:
-    """Names separated by commas.
+    """Split a text at commas into names, without spaces around them; empty names are dropped.
 
     Example:
         >>> split_names("a, b")
@@ -228,6 +228,9 @@ def target_named(
         separator, missing, uncertain: As in `labels`.
         prefix: Common start of the names of the label columns of `data`.
         data: The table.
+
+    Raises:
+        OptionError: The options do not belong together, or `prefix` matches fewer than two columns.
 
     Example:
         >>> target_named("ill"), target_named("edema, mass").columns
@@ -313,7 +316,16 @@ def data_options(
 
 
 def check_file(out: Path, ending: str = "", reads: Iterable[str | Path] = ()) -> None:
-    """Refuse a file that cannot be written, or that the command reads, before any work is done."""
+    """Refuse an output file that cannot be written, or that the command reads.
+
+    Args:
+        out: The file of `--out`; devices and pipes may have any name.
+        ending: How the name of the file must end.
+        reads: Files and folders that the command reads.
+
+    Raises:
+        ArtifactError: The file is refused.
+    """
     if not out.name.endswith(ending) and not is_stream(out):
         raise ArtifactError(f"--out {out}: the file name must end in {ending}.")
     check_output(out, map(Path, reads))

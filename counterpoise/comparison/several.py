@@ -110,6 +110,9 @@ def critical_difference(strategies: int, data_sets: int, alpha: float = 0.05) ->
 
     q is the quantile of the studentized range over infinite degrees of freedom, divided by sqrt 2.
 
+    Raises:
+        OptionError: A value is out of range.
+
     Example:
         >>> round(critical_difference(4, 14), 2)
         1.25
@@ -138,6 +141,7 @@ def cliques(ranks: Any, critical: float) -> list[tuple[int, ...]]:
     reached = 0
     for start in range(len(order)):
         end = int(np.searchsorted(r[order], r[order[start]] + critical, side="left"))
+        # A group that does not reach beyond an earlier one is part of it.
         if end - start > 1 and end > reached:
             groups.append(tuple(int(i) for i in order[start:end]))
         reached = max(reached, end)

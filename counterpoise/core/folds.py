@@ -78,6 +78,7 @@ class Holdout:
 
 def carries(count: int, folds: int) -> bool:
     """Return whether `count` rows of a class give each fold a test row and `LEAST_TRAIN` training rows."""
+    # The largest test part has count / folds rows, rounded up.
     return folds <= count and count - -(-count // folds) >= LEAST_TRAIN
 
 
