@@ -79,7 +79,7 @@ class Slot:
             variable.assign(value)
 
     def put(self, values: Sequence[Array]) -> None:
-        """Set the first of the variables."""
+        """Set the first `len(values)` variables; the others keep their values."""
         for variable, value in zip(self.variables, values, strict=False):
             variable.assign(value)
 
@@ -140,10 +140,12 @@ class Program:
         XLA compiles here, in the caller's thread, so that it fails before any training.
         """
         if self.mode.xla and (self.mode.pad or drawn >= rows):
+            # Steps of a block: a power of two that covers a round, at least 32, within the limit of one call.
             wanted = min(memory.call_steps(rows, self.masks.values), 1 << max(5, (round_steps - 1).bit_length()))
             if wanted > self._capacity.get(rows, 0):
                 run = self._function((wanted, rows), lambda: self._block_function(wanted, rows))
                 weights = np.zeros((wanted, rows, *self.axes), np.float32)
+                # A call with 0 steps, so that XLA compiles the block and nothing changes.
                 arguments = np.zeros((wanted, rows), self.form.numbers), weights, np.int32(0)
                 self._call(self.slot(), memory, run, *map(tf.constant, arguments))
                 self._capacity[rows] = wanted
@@ -194,11 +196,12 @@ class Program:
     # Tracing ---------------------------------------------------------------------------------------------------
 
     def _call(self, slot: Slot, memory: Memory, run: Any, *args: Any) -> Array:
+        """Run a traced function on the variables of a slot, read through `_handle_at`."""
         self._current.handles = slot.handles
         return np.asarray(run(memory.x, memory.y, *args))
 
     def _function(self, key: tuple[Any, ...], make: Callable[[], Any]) -> Any:
-        """The traced function of a key, its variables left open."""
+        """Return the function of a key for any slot; `make` traces it when first needed."""
         with self._lock:
             if key not in self._functions:
                 self._functions[key] = self._with_slot_captures(make())
@@ -214,6 +217,7 @@ class Program:
         return concrete
 
     def _handle_at(self, index: int) -> Callable[[], Any]:
+        """Return a function that looks up a variable of the slot of the calling thread."""
         return lambda: self._current.handles[index]
 
     def _block(self, batch: int) -> Any:
@@ -247,6 +251,8 @@ class Program:
         return self._trace(block, (rows, weights, tf.TensorSpec((), tf.int32)))
 
     def _logits_function(self) -> Any:
+        """Trace the computation of raw logits for any number of rows, without training."""
+
         def logits(x: Any, y: Any, rows: Any) -> Any:
             self.traces["logits"] += 1
             return self.model(_gathered(x, rows), training=False)
@@ -254,13 +260,14 @@ class Program:
         return self._trace(logits, (tf.TensorSpec([None], self.form.numbers),))
 
     def _trace(self, function: Callable[..., Any], specs: tuple[Any, ...]) -> Any:
+        """Trace a function of (x, y, *specs) for data of the program's form."""
         # No `if` or `for` here asks a tensor; turning our code into a graph's would take a second.
         return tf.function(function, autograph=False).get_concrete_function(self.form.x, self.form.y, *specs)
 
     def _step(self, inputs: Any, targets: Any, weights: Any) -> Any:
         """One step, as `fit` takes it; returns its loss (regularization included)."""
         model = self.model
-        self._numbers.start()
+        self._numbers.start()  # the loss reads its class constants from the first one on
         with tf.GradientTape() as tape:
             outputs = model(inputs, training=True)
             loss = model.compute_loss(x=inputs, y=targets, y_pred=outputs, sample_weight=weights, training=True)
@@ -278,9 +285,11 @@ def _lengthened(lines: Array, count: int) -> Array:
 
 
 def _gathered(x: Any, rows: Any) -> Any:
+    """Gather rows of each tensor in a structure; the shape of `rows` replaces axis 0."""
     return tf.nest.map_structure(lambda tensor: tf.gather(tensor, rows), x)
 
 
 def _tensor(array: Array) -> Any:
+    """Convert an array to a tensor; float64 becomes float32, and int64 becomes int32."""
     small = {"float64": np.float32, "int64": np.int32}.get(array.dtype.name)
     return tf.constant(array if small is None else array.astype(small))
