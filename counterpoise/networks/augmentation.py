@@ -73,6 +73,11 @@ class Augmentation:
         return mapped(lambda tensor: self._changed(tensor) if len(tensor.shape) == 4 else tensor, h)
 
     def _changed(self, h: Any) -> Any:
+        """Pass images through new layers.
+
+        Raises:
+            ModelError: The layers change the shape of the images.
+        """
         out = h
         for layer in self._made():
             out = layer(out)
@@ -84,4 +89,5 @@ class Augmentation:
         return out
 
     def _made(self) -> Sequence[keras.layers.Layer]:
+        """Make new layers, without names, so that several networks can have them."""
         return [kind.from_config({**config, "name": None}) for kind, config in self._recipes]
