@@ -80,7 +80,13 @@ def effective_number(counts: Array, beta: float = 0.999) -> Array:
 
 
 def to_prior(counts: Array, prior: Array) -> Array:
-    """Multiplicities that make the class shares equal to `prior`, mean 1 over rows."""
+    """Return multiplicities that make the class shares equal to `prior`, mean 1 over rows.
+
+    `counts` and `prior` are (C,); the shares must be above 0 and sum to 1.
+
+    Raises:
+        OptionError: `prior` does not have this form.
+    """
     shares = np.asarray(prior, dtype=float)
     if shares.shape != counts.shape or np.any(shares <= 0) or not np.isclose(shares.sum(), 1):
         raise OptionError(
@@ -114,7 +120,14 @@ def cost(counts: Array, matrix: Array) -> Array:
 
 
 def by_label(counts: Array, classes: Sequence[Any], wanted: Mapping[Any, float]) -> Array:
-    """Multiplicities given by label; every class must be named and above 0."""
+    """Put multiplicities given by label into the order of `classes`, float64 (C,).
+
+    Labels are compared as text, so "1" names the class 1.
+
+    Raises:
+        TargetError: `wanted` names a class that does not exist.
+        OptionError: A class has no finite multiplicity above 0.
+    """
     known = {str(label): code for code, label in enumerate(classes)}
     result = np.zeros(len(counts))
     for label, value in wanted.items():
@@ -135,4 +148,5 @@ def _check_ratio(ratio: float) -> None:
 
 
 def _mean_one(counts: Array, weights: Array) -> Array:
+    """Scale weights (C,) of classes to mean 1 over all rows."""
     return weights * counts.sum() / np.dot(counts, weights)

@@ -60,6 +60,7 @@ class ElementPlan(Plan):
         return self._shares
 
     def epoch(self, number: int = 0, seed: int = 0) -> tuple[Array, Array]:
+        """Return the rows of an epoch and their weights; those of `drawing`, if there is one."""
         return super().epoch(number, seed) if self.drawing is None else self.drawing.epoch(number, seed)
 
     def _draw_rows(self, number: int, seed: int) -> Array:
@@ -91,7 +92,9 @@ def element_plan(
     n = len(counts)
     user = user_weights(sample_weight, n)
     mass = (counts if user is None else counts * user[:, None]).sum(axis=0).astype(np.float64)
+    # The mass of a class counts its elements, each with the weight of its row.
     shares = mass / mass.sum()
+    # Equal weights are no weights.
     weights = None if element_weights is None or np.ptp(element_weights) == 0 else element_weights
     return ElementPlan(
         name, np.zeros(n, np.int32), ("all rows",), np.array([n if drawing is None else len(drawing)], np.int64),
@@ -120,7 +123,7 @@ def crops(y: Any, *, share: float = 0.5, sample_weight: Any = None, classes: Any
 
 
 def crop_share(share: float = 0.5) -> float:
-    """The option of `crops`, checked."""
+    """Return the share of `crops`, checked to be above 0 and below 1."""
     return check_range(share, "share", 0, 1, "()")
 
 

@@ -24,12 +24,14 @@ def plain_labels(y: Any) -> Any:
         >>> plain_labels(np.array(["b", "a"], object))
         array(['b', 'a'], dtype=object)
     """
+    # One number per row and none missing: scikit-learn can judge the array itself.
     plain = isinstance(y, np.ndarray) and not isinstance(y, np.ma.MaskedArray) and y.dtype.kind in "iufbc"
     if plain and not np.isnan(y).any() and (y.ndim < 2 or y.shape[1] == 1):
         return y
     values = class_labels(y).values
     if isinstance(y, np.ndarray) and y.dtype.kind == "U":
         values = values.astype(y.dtype)
+    # A series stays one, with its index and name.
     series = library_of(y) == "pandas" and hasattr(y, "index") and len(y.shape) == 1
     return type(y)(values, index=y.index, name=y.name) if series else values
 
