@@ -170,7 +170,7 @@ def _affix(numeric: list[tuple[_Shape, int]]) -> tuple[str | None, str]:
     for shape, n in numeric:
         for affix in filter(None, (shape.before, shape.after)) if shape.before + shape.after else ("",):
             rows[_singular(affix.rstrip("."))] += n
-    # An affix on so few rows is taken for noise, and so are so few bare numbers beside a unit.
+    # An affix on at most so few rows is noise. A unit allows at most so few numbers without it.
     few = (1 - MOSTLY) * sum(rows.values())
     bare = rows.pop("", 0)
     units = [affix for affix, n in sorted(rows.items(), key=lambda item: (item[1], item[0])) if n > few][::-1]
@@ -219,7 +219,7 @@ def _fitting(shapes: Iterable[str], written: TextFormat) -> dict[str, str]:
 
 
 def _ambiguity(text: pl.Series, written: TextFormat, other: TextFormat) -> str:
-    """Return a doubt if another format reads other numbers, otherwise ""; for messages."""
+    """Return a doubt if `other` reads other numbers than `written`, otherwise ""."""
     texts = _distinct(text)["text"]
     values, others = parse(texts, written), parse(texts, other)
     rows = (values != others).fill_null(False).arg_true()

@@ -32,7 +32,7 @@ class Objective(NamedTuple):
     classes: int
 
     def of(self, tp: Array, decided: Array) -> float:
-        """Compute the score from true positives and times decided, (C,) each, of all classes."""
+        """Compute the score from the true positives and decisions of each class, (C,) each."""
         return float(self.value(self.terms(tp, decided, np.arange(len(tp))).sum(axis=0)))
 
 

@@ -175,7 +175,7 @@ class GuaranteeRows(NamedTuple):
 def rows_of_guarantee(scores: Mapping[str, Array], by_class: bool) -> GuaranteeRows:
     """Return the rows that support a guarantee.
 
-    They are the rows set aside, or else the rows that fitted the rule. Rows of one group are not independent, so one row
+    They are the rows set aside, or else those that fitted the rule. Rows of one group are not independent, so one row
     of each group is drawn.
 
     Args:
