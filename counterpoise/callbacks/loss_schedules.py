@@ -129,6 +129,7 @@ class Deferred(keras.callbacks.Callback):
         self._losses = _losses_with(self.model, "mix", "Deferred")
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Call `then` at epoch `at`, and set the share of the class weights for this epoch."""
         epochs = _epochs(self)
         if self.then is not None and epoch == epoch_of(self.at, epochs):
             self.then(self.model)

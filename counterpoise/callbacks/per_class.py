@@ -94,6 +94,7 @@ class PerClass(keras.callbacks.Callback):
         self.history, self.best_epoch, self._best, self._weights = [], None, -np.inf, None
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Score the validation rows, and log, print and compare the scores as the options demand."""
         scores, names = self.scores()
         self.history.append(scores)
         if logs is not None:
@@ -109,7 +110,11 @@ class PerClass(keras.callbacks.Callback):
             self.model.set_weights(self._weights)
 
     def scores(self) -> tuple[dict[str, float], list[str]]:
-        """Return all scores of the current model, and the names of the classes."""
+        """Return all scores of the current model, and the names of the classes.
+
+        Raises:
+            OptionError: The number of names differs from the number of classes.
+        """
         proba = self._proba(np.asarray(self.model.predict(self.x, batch_size=self.batch_size, verbose=0)))
         names = names_of(range(proba.shape[1]) if self.labels is None else self.labels)
         if len(names) != proba.shape[1]:

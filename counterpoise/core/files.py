@@ -168,7 +168,10 @@ def check_folder(folder: Path) -> None:
 
 @contextmanager
 def _named_errors(path: Path) -> Iterator[None]:
-    """Turn an operating system's refusal into our error, naming the file; a reader that went away is no refusal."""
+    """Turn an error of the operating system into an `ArtifactError` that names the file.
+
+    A `BrokenPipeError` stays as it is: the reader of a pipe has gone away, which is no fault.
+    """
     try:
         yield
     except BrokenPipeError:

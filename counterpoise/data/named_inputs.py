@@ -40,7 +40,7 @@ class NamedInput:
 
     @property
     def takes_column(self) -> bool:
-        """Whether a row of it is one value."""
+        """Whether a row of the input is a single value, so that a column can fill it."""
         return self.shape in ((), (1,))
 
     def of_column(self, column: pl.Series) -> Array:
@@ -139,7 +139,7 @@ class NamedInputs:
         return tuple(one.name for one in self.inputs if one.kind == "text")
 
     def take(self, source: Any) -> bool:
-        """Whether rows bear names: a table, or a dict of arrays."""
+        """Return whether rows have names for their inputs: they are a table, or a dict of arrays."""
         return isinstance(source, Mapping) or is_table(source, table=False)
 
     def rows(self, source: Any) -> tuple[dict[str, Array], list[str]]:

@@ -157,6 +157,7 @@ def _parts(shape: str) -> _Shape | None:
 
 
 def _letter_or(character: str, others: Iterable[str]) -> bool:
+    """Return whether a character is a letter, a currency sign, or one of `others`."""
     kind = unicodedata.category(character)
     return kind[0] == "L" or kind == "Sc" or character in others
 
@@ -198,7 +199,7 @@ def _singular(affix: str) -> str:
 
 
 def _candidates(numbers: Iterable[str], affix: str) -> list[TextFormat]:
-    """Formats that the signs among the digits allow; of two that read the same values the first is taken."""
+    """Return the formats that the signs among the digits allow, preferred ones first."""
     numbers = list(numbers)
     seen = [sign for sign in (",", ".", " ", "'") if any(sign in number for number in numbers)]
     pairs = product((".", ","), ("", *seen))

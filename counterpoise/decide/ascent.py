@@ -83,7 +83,7 @@ class Leaders:
     """
 
     def __init__(self, scores: Array) -> None:
-        self.scores = scores
+        self.scores = scores  # not a copy: `set` changes it
         self.first, self.second = np.zeros((2, len(scores)), np.int64)
         self._find(np.arange(len(scores)))
 
@@ -99,7 +99,10 @@ class Leaders:
         return np.where(self.first == c, self.second, self.first)
 
     def with_column(self, c: int, rival: Array, values: Array) -> Array:
-        """The column of the largest score of each row, were column c these values; `rival` as of `without`."""
+        """The column of the largest score of each row if column c had these values.
+
+        `rival` is the result of `without(c)`.
+        """
         other = self.scores[np.arange(len(rival)), rival]
         return np.where((values > other) | ((values == other) & (c < rival)), c, rival)
 

@@ -127,6 +127,7 @@ def _projected(points: np.ndarray, seed: int) -> np.ndarray:
 
 
 def _projection(width: int, seed: int) -> np.ndarray:
+    """Return a random matrix (width, 128); products with it keep distances approximately."""
     drawn = generator(seed, "projection").standard_normal((width, _PROJECTED), dtype=np.float32)
     return drawn / np.float32(np.sqrt(_PROJECTED))
 

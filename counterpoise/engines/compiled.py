@@ -96,6 +96,7 @@ class ProgramEngine:
 
         Where XLA cannot compile a network, its mode in `network.compile_modes` is changed to one without, and the
         log reports it.
+        `run` needs these programs, so call this first.
         """
         decided(jobs, self.network)  # fills `network.compile_modes`
         for key, group in families(jobs).items():

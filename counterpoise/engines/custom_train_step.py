@@ -40,6 +40,7 @@ class Stepping:
         self.assembled, self.units = network.assembled(0), network.units
         self.inner = compiled(self.assembled, network, objective)
         self.form = "labels" if network.target.independent else compiled_form(self.inner.loss, self.units)
+        # A class may have several optimizers, as a GAN has.
         self._optimizers = [v for v in vars(self.inner).values() if isinstance(v, keras.optimizers.Optimizer)]
         for optimizer in self._optimizers:
             if not optimizer.built:

@@ -58,8 +58,8 @@ class Memory:
         self.y = tf.constant(y)
         x_form, y_form = tf.nest.map_structure(lambda a: tf.TensorSpec((None, *a.shape[1:]), a.dtype), (self.x, self.y))
         self.form = Form(x_form, y_form, "int32" if len(y) < 2**31 else "int64")
-        self.values = sum(int(np.prod(a.shape[1:])) for a in leaves(x))
-        self.chunk = chunk_rows(x)
+        self.values = sum(int(np.prod(a.shape[1:])) for a in leaves(x))  # numbers in a row
+        self.chunk = chunk_rows(x)  # rows whose logits are computed in one call
 
     def call_steps(self, rows: int, masks: int = 0) -> int:
         """Steps with batches of `rows` rows that one call takes at most; each row also has `masks` truth values."""
@@ -135,7 +135,9 @@ class Program:
         self._capacity: dict[int, int] = {}  # lines of the blocks that XLA compiled, by rows of a batch
 
     def trace(self, memory: Memory, rows: int, drawn: int, round_steps: int) -> None:
-        """Trace what jobs with full steps of `rows` rows, `drawn` rows per epoch and such rounds need.
+        """Trace the functions for jobs with full steps of `rows` rows; call it before `block`.
+
+        `drawn` is the number of rows in an epoch, and `round_steps` the number of steps in the longest round.
 
         XLA compiles here, in the caller's thread, so that it fails before any training.
         """
@@ -208,7 +210,11 @@ class Program:
             return self._functions[key]
 
     def _with_slot_captures(self, concrete: Any) -> Any:
-        """Fill in our variables at call time from the thread's slot."""
+        """Let a traced function read its variables from the slot of the calling thread.
+
+        Raises:
+            ModelError: The function uses a variable that is not one of `variables`.
+        """
         order = {id(v.value.handle): index for index, v in enumerate(self.variables)}
         captured = concrete.captured_inputs
         if any(c.dtype == tf.resource and id(c) not in order for c in captured):

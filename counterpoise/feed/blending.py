@@ -83,6 +83,7 @@ class StatelessDraws:
         self.tf, self.word, self.count = tf, word, 0
 
     def _seed(self) -> Any:
+        """Return a new seed for each draw: `word`, and the number of the draw."""
         self.count += 1
         return self.tf.stack([self.word, self.tf.constant(self.count, self.tf.int64)])
 

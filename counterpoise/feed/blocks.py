@@ -93,6 +93,7 @@ class Blocks:
     ) -> None:
         self.rows_of, self.make = rows_of, make
         self.batch_size, self.steps, self.together = batch_size, steps, together
+        # The last epoch, the step of the first waiting batch, and the step that should come next; -1: none yet.
         self._epoch, self._first, self._expected = -1, 0, -1
         self._waiting: list[Batch | None] = []
         self._lock = threading.Lock()

@@ -221,6 +221,8 @@ MEANT = {
 def options_of(function: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """Return all grouped arguments of a function: the defaults, and what was given.
 
+    The old name `weights` of `initial_weights` is accepted, with a `DeprecationWarning`.
+
     Args:
         function: `fit` or `compare`, which got the arguments.
         given: The arguments by name.

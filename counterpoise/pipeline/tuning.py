@@ -91,11 +91,13 @@ class Study:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         settings = trainer.settings
         seed = integer(settings.seed, f"tune {strategy.name}", fold.repeat, fold.index)
+        # The trials tune nothing themselves, and may have fewer steps.
         settings = replace(settings, tune=0, most_steps=settings.tune_steps or settings.most_steps)
         self.strategy, self.trainer = strategy, replace(trainer, settings=settings)
         inner, scored = hold_out(subset(trainer.examples, fold.train), INNER_SHARE, seed)
         self.fold = Fold(fold.repeat, fold.index, fold.train[inner], fold.stop, fold.train[scored])
         self.study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=seed))
+        # The first trial has the values of the strategy as it is.
         self.study.enqueue_trial(
             {hyperparameter.name: hyperparameter.default for hyperparameter in strategy.hyperparameters}
         )

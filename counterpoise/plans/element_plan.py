@@ -17,11 +17,11 @@ Array = np.ndarray
 
 @dataclass(frozen=True)
 class ElementPlan(Plan):
-    """Weights of the elements of each class, over rows that an inner plan draws; as a class plan, one class.
+    """A plan with weights for the elements of each class; an inner plan draws the rows.
 
-    What a batch weighs per row is `epoch`'s. What an element weighs by its class is a constant of the loss
-    (see `Target.weighted`), because weights for each pixel of each row would take as much memory as the images. The
-    loss states the shift that follows from them.
+    As a `Plan`, it has one class with all rows. `epoch` returns the weights of rows. Weights of elements are constants
+    of the loss (see `Target.weighted`), because weights for each pixel of each row would take as much memory as the
+    images. The loss states the shift that follows from them.
 
     Attributes:
         shares: float64 (C,), share of each class among the elements that count.

@@ -142,7 +142,9 @@ def by_hardness(hardness: Array, wanted: int, pace: float, bins: int) -> tuple[A
 
 
 def _shared_out(wanted: int, share: Array, sizes: Array) -> Array:
-    """Whole numbers of sum `wanted` in proportion to `share`, none above its `sizes`; what is over goes on to the rest.
+    """Divide `wanted` into whole numbers in proportion to `share`, none above its size.
+
+    What exceeds a size is divided among the others. The sum of `sizes` must be `wanted` or more.
 
     Example:
         >>> _shared_out(10, np.array([1.0, 1.0, 3.0]), np.array([5, 5, 3])).tolist()
