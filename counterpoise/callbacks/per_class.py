@@ -220,7 +220,7 @@ def _precision_of(y: Array, p: Array, code: int, weight: Array) -> float:
 
 
 def table_text(epoch: int, scores: dict[str, float], names: Sequence[str]) -> str:
-    """The table of one epoch as text.
+    """Format the scores of one epoch as a table; `names` are the classes in `scores`.
 
     Example:
         >>> y, p = np.array([0, 0, 1]), np.array([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8]])

@@ -88,7 +88,7 @@ class Classifier:
 
     @property
     def pictures(self) -> Pictures | None:
-        """How the training images were read from files, or None without files.
+        """How the training images were read from files; None if there are no files.
 
         Raises:
             ArtifactError: The entry of the model card is damaged.

@@ -163,7 +163,9 @@ def _weights(unit: Array, resamples: int, rng: np.random.Generator) -> Iterator[
 
 
 def mean_average_precision(y: Array, score: Array, weights: Array) -> Array:
-    """Average precision for each of B weightings of the rows, (B,); of more than two classes the mean.
+    """Compute average precision, float64 (B,), for each of B weightings of the rows.
+
+    With more than two classes, it is the mean over the classes in `y`. The positive class of two classes is 1.
 
     Args:
         y: int (N,), class codes. score: float (N, C). weights: float (B, N).

@@ -15,7 +15,7 @@ MOST, DEEPEST = 1_000_000, 100
 
 
 def check_weights(path: Path) -> int:
-    """Look through a file of weights before Keras reads it.
+    """Check a file of weights before Keras reads it, and return its size in memory.
 
     Returns:
         Bytes that its arrays take in memory.

@@ -252,7 +252,7 @@ def target_named(
 
 
 def _columns_with(prefix: str, target: str | None, data: Path | None) -> tuple[str, ...]:
-    """Columns of the table whose names start with the prefix.
+    """Return the columns of the table `data` whose names start with the prefix.
 
     Raises:
         OptionError: --target was given too, or fewer than two columns start so.
@@ -278,7 +278,7 @@ def picture_options(
     groups_from: str | None = None, aspect: str | None = None, features: str | None = None, cache: str | None = None,
     ignore: list[int] | None = None,
 ) -> dict[str, Any]:  # fmt: skip
-    """The options of images on the command line as arguments of `images`."""
+    """Return the options of images on the command line as arguments of `images`."""
     return {
         "size": size, "range": range, "images": images, "root": root, "groups_from": groups_from, "aspect": aspect,
         "features": split_names(features) or None, "cache": cache, "ignore": tuple(ignore) if ignore else None,
@@ -286,7 +286,7 @@ def picture_options(
 
 
 def augmentation_options(augment: bool | None, flip: str | None, contrast: float | None) -> dict[str, Any]:
-    """The options of augmentation on the command line as arguments of `fit`, checked before anything is read."""
+    """Return the options of augmentation, checked, as arguments of `fit`."""
     from counterpoise.data.image_form import check_contrast, check_flip
 
     moves = {"flip": check_flip(flip), "contrast": check_contrast(contrast)}
@@ -298,7 +298,7 @@ def data_options(
     time: str | None, skip_bad: bool, split: str | None = None, unit: str | None = None, aggregate: str | None = None,
     cost_column: str | None = None, by: str | None = None,
 ) -> dict[str, Any]:  # fmt: skip
-    """The data options of the command line as arguments of `read`."""
+    """Return the data options of the command line as arguments of `read`."""
     return {
         "positive": positive,
         "one_vs_rest": one_vs_rest,

@@ -69,7 +69,9 @@ def signed_rank(
 
 
 def mean_ranks(scores: Any) -> Array:
-    """Mean rank of each strategy over the data sets; 1 is the highest score, ties share their mean rank.
+    """Compute the mean rank of each strategy over the data sets, float64 (strategies,).
+
+    Rank 1 is the highest score, and ties share their mean rank.
 
     Args:
         scores: float (data sets, strategies).
@@ -127,7 +129,7 @@ def critical_difference(strategies: int, data_sets: int, alpha: float = 0.05) ->
 
 
 def cliques(ranks: Any, critical: float) -> list[tuple[int, ...]]:
-    """Largest groups of strategies whose mean ranks differ by less than the critical difference.
+    """Find the largest groups of strategies whose mean ranks differ by less than `critical`.
 
     The bars of a critical-difference figure: positions in `ranks`, best first; groups of one are left out.
 

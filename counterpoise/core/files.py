@@ -252,7 +252,10 @@ def _move_to(new: Path, target: Path, replaced: Path) -> None:
 
 
 def _exchange(one: Path, other: Path) -> bool:
-    """Swap two folders in one step, so that there is no moment without `other`; False where that is impossible."""
+    """Swap two folders in one step, and return True; return False if this is impossible.
+
+    There is then no moment without `other`.
+    """
     here, swap = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
     try:
         renameat2 = ctypes.CDLL(None).renameat2

@@ -34,7 +34,7 @@ class Fold:
 
     @property
     def score(self) -> Array:
-        """Rows whose outputs are wanted: the test rows."""
+        """Rows whose outputs are kept after training: the test rows."""
         return self.test
 
     def all_training(self) -> Fold:
@@ -83,7 +83,7 @@ def carries(count: int, folds: int) -> bool:
 
 
 def largest_folds(count: int) -> int:
-    """Most folds that a class of `count` rows carries; 0 if none.
+    """Return the most folds for which a class has enough rows (see `carries`); 0 if none.
 
     Example:
         >>> [largest_folds(n) for n in (2, 3, 5)]

@@ -79,7 +79,7 @@ class TableEncoder(keras.layers.Layer):
 
     @property
     def widths(self) -> list[int]:
-        """Slots per categorical column: missing, other, and one for each kept level."""
+        """Slots of each categorical column in a row: missing, other, one per kept level."""
         return [min(size, MAX_LEVELS) + 2 for size in self.levels]
 
     @property
@@ -178,7 +178,7 @@ def encoder_of_schema(schema: Schema, bins: int = 0) -> TableEncoder:
 
 
 def learn_numbers(values: Array) -> tuple[Array, Array]:
-    """Median and inverse spread per column, float32 (dn,), NaN left out.
+    """Return median and inverse spread per column of (n, dn), float32 (dn,), without NaN.
 
     Spread is q75 - q25; where that is 0, half the range; a column with one value, or with a spread whose inverse
     float32 cannot hold, gets factor 0.
@@ -200,7 +200,9 @@ def learn_numbers(values: Array) -> tuple[Array, Array]:
 
 
 def learn_bins(values: Array, bins: int) -> tuple[Array, Array]:
-    """Start and inverse width of `bins` quantile bins per column, float32 (dn, bins), NaN left out.
+    """Return start and inverse width of quantile bins per column, float32 (dn, bins).
+
+    NaN and infinite values are left out.
 
     The edges are the quantiles 0, 1 / bins, ..., 1, equal ones taken once: a column of few values has fewer bins, and
     the others stay empty (inverse width 0).

@@ -44,7 +44,7 @@ class NamedInput:
         return self.shape in ((), (1,))
 
     def of_column(self, column: pl.Series) -> Array:
-        """A column in the form of the input, (N, 1) or (N,): float32, int32 or str.
+        """Convert a column to the form of the input, (N, 1) or (N,): float32, int32 or text.
 
         Raises:
             ColumnError: a value that the input does not take, or several values a row.
@@ -118,7 +118,7 @@ class NamedInputs:
 
     @classmethod
     def of(cls, tensors: Any) -> NamedInputs | None:
-        """The named inputs of a structure of symbolic tensors: a dict of them, or a list of several; else None."""
+        """Return the inputs of symbolic tensors in a dict or a list of several, else None."""
         if isinstance(tensors, (list, tuple)) and len(tensors) > 1:
             tensors = {getattr(tensor, "name", None): tensor for tensor in tensors}
         if not isinstance(tensors, Mapping) or not all(hasattr(tensor, "dtype") for tensor in tensors.values()):
@@ -127,7 +127,7 @@ class NamedInputs:
 
     @classmethod
     def like(cls, x: Any) -> NamedInputs | None:
-        """The named inputs that rows in memory, a dict of arrays, were read for; else None."""
+        """Return the inputs for which a dict of arrays was read; None for other rows."""
         if not isinstance(x, Mapping):
             return None
         kinds = {"f": "float32", "i": "int32", "O": "string", "U": "string", "S": "string"}
@@ -143,7 +143,7 @@ class NamedInputs:
         return isinstance(source, Mapping) or is_table(source, table=False)
 
     def rows(self, source: Any) -> tuple[dict[str, Array], list[str]]:
-        """A table or a dict of arrays as a dict of arrays by the names of the inputs, and what was left out.
+        """Convert a table or dict to a dict of arrays by input, and notes on what was left out.
 
         Raises:
             ColumnError: an input has no column, or one of another type.

@@ -193,7 +193,7 @@ def _affix(numeric: list[tuple[_Shape, int]]) -> tuple[str | None, str]:
 
 
 def _singular(affix: str) -> str:
-    """A unit without the s of its plural; a currency as it is."""
+    """Return a unit without the s of its plural; a currency or short unit is unchanged."""
     short = affix.removesuffix("s")
     return short if len(short) >= LEAST_PLURAL and not is_currency(affix) else affix
 
@@ -207,7 +207,7 @@ def _candidates(numbers: Iterable[str], affix: str) -> list[TextFormat]:
 
 
 def _fitting(shapes: Iterable[str], written: TextFormat) -> dict[str, str]:
-    """Shapes that are numbers in a format -> the number as programs write it."""
+    """Map each shape that is a number in a format to the number as programs write it."""
     pattern, numbers = re.compile(number_pattern(written)), dict[str, str]()
     for shape in shapes:
         match = pattern.fullmatch(shape)

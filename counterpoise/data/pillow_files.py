@@ -61,12 +61,12 @@ def upright(image: Any) -> Any:
 
 
 def converted(image: Any, mode: str) -> Any:
-    """The image in a mode of Pillow; itself, not a copy, if it has that mode."""
+    """Convert an image to a mode of Pillow; return the image itself if it has this mode."""
     return image if image.mode == mode else image.convert(mode)
 
 
 def tiff_tag(image: Any, number: int, default: int) -> int:
-    """The largest value of a TIFF tag; the default for other formats."""
+    """Return the largest value of a TIFF tag; `default` without it or in other formats."""
     value = getattr(image, "tag_v2", {}).get(number, default)
     return int(max(value) if isinstance(value, tuple) else value)
 

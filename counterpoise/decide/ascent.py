@@ -95,11 +95,11 @@ class Leaders:
         self.second[rows] = np.argmax(some, axis=1)
 
     def without(self, c: int) -> Array:
-        """The column of the largest score of each row, column c left out."""
+        """Return the column of the largest score of each row, int (N,), without column c."""
         return np.where(self.first == c, self.second, self.first)
 
     def with_column(self, c: int, rival: Array, values: Array) -> Array:
-        """The column of the largest score of each row if column c had these values.
+        """Return the column of the largest score of each row if column c had these values.
 
         `rival` is the result of `without(c)`.
         """
@@ -107,7 +107,7 @@ class Leaders:
         return np.where((values > other) | ((values == other) & (c < rival)), c, rival)
 
     def set(self, c: int, values: Array) -> None:
-        """Give column c these values."""
+        """Give column c these values (N,), and update the two leaders of each row."""
         self.scores[:, c] = values
         rows = np.arange(len(values))
         # Rows whose two leaders are other columns: c may only pass them. The rest is searched again.

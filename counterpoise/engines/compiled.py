@@ -76,7 +76,10 @@ class ProgramEngine:
 
     @classmethod
     def of(cls, examples: Examples, network: Network) -> ProgramEngine:
-        """The engine of a network, kept in its cache: later runs on the same rows trace nothing again."""
+        """Return the engine in the cache of a network; make it if it is for other rows.
+
+        Later runs on the same rows therefore trace nothing again.
+        """
         engine = network.cache.get("program")
         if engine is None or engine.examples is not examples:
             engine = network.cache["program"] = cls(examples, network)
@@ -155,7 +158,7 @@ class ProgramEngine:
 
 
 class Training:
-    """One job in one thread."""
+    """The training of one job in one thread; `run` does it."""
 
     def __init__(self, task: Task, engine: ProgramEngine, local: threading.local, stop: threading.Event) -> None:
         self.job, self.objective, self.program, self.state = task.job, task.objective, task.program, task.state
@@ -229,7 +232,7 @@ class Training:
         return float(np.dot(np.concatenate(losses).astype(float), seen) / max(1.0, seen.sum()))
 
     def _call(self, start: int, end: int) -> tuple[int, Array, Array]:
-        """One call of the program from step `start`: the next step, the losses and the rows of each step taken."""
+        """Call the program at step `start`; return next step, and loss and rows of each step."""
         full = rows_of(self.job)
         steps = min(end - start, self.program.calls(self.memory, full))
         rows, weights, counts = block_of(self.order, start, steps, full, self.program.mode.pad)
@@ -239,7 +242,7 @@ class Training:
         return self.program.logits(self.slot, self.memory, rows, self.examples.scored_outputs)
 
     def _member(self, stopper: Stopper, best: list[Array] | None, start: float) -> Member:
-        """What the job trained: the best weights, its outputs, and how training went."""
+        """Return the trained member: best weights (last without any), outputs, and history."""
         job, size = self.job, self.program.size
         if best is not None:
             # Only the weights matter for the logits; the other variables get their start values.
@@ -273,7 +276,7 @@ def rows_of(job: Job) -> int:
 
 
 def _slot_of(local: Any, program: Program) -> Slot:
-    """The calling thread's slot for a program."""
+    """Return the slot of the calling thread for a program; make it when first asked for."""
     slots = local.__dict__.setdefault("slots", {})
     if id(program) not in slots:
         slots[id(program)] = program.slot()

@@ -151,5 +151,5 @@ class OwnBatches(keras.utils.PyDataset):
 
 
 def encoded(assembled: Assembled, x: Any) -> Any:
-    """The input of the user's model: encoded rows for a table, otherwise x unchanged."""
+    """Return the input of the user's model: encoded rows of a table, otherwise x itself."""
     return x if assembled.encoder is None else assembled.encoder.predict(x, batch_size=8192, verbose=0)

@@ -62,7 +62,7 @@ class Memory:
         self.chunk = chunk_rows(x)  # rows whose logits are computed in one call
 
     def call_steps(self, rows: int, masks: int = 0) -> int:
-        """Steps with batches of `rows` rows that one call takes at most; each row also has `masks` truth values."""
+        """Return the most steps of one call: `rows` rows each, `masks` truth values per row."""
         return program_rules.call_steps(rows, self.values + masks // 4)
 
 
@@ -88,7 +88,7 @@ class Slot:
         self.variables[index].assign(value)
 
     def read(self, count: int | None = None) -> list[Array]:
-        """Values of the first `count` variables, or of all."""
+        """Return copies of the values of the first `count` variables; None: of all."""
         return [np.array(v.numpy()) for v in self.variables[:count]]
 
 
@@ -156,11 +156,14 @@ class Program:
         self._function(("logits",), self._logits_function)
 
     def slot(self) -> Slot:
-        """New variables for one thread."""
+        """Make new variables for one thread."""
         return Slot(self.variables)
 
     def calls(self, memory: Memory, rows: int) -> int:
-        """Steps that the next call with batches of `rows` should take at most: few, until their time is known."""
+        """Return the most steps of the next call with `rows` rows each; 8 until timed.
+
+        A call should last at most `CALL_SECONDS`.
+        """
         seconds = self._step_seconds.get(rows)
         bound = 8 if seconds is None else max(1, int(CALL_SECONDS / seconds))
         return min(bound, self._capacity.get(rows, memory.call_steps(rows, self.masks.values)))
@@ -227,7 +230,7 @@ class Program:
         return lambda: self._current.handles[index]
 
     def _block(self, batch: int) -> Any:
-        """The function of steps of `batch` rows: compiled for that number by XLA, or the one for any number."""
+        """Return the function for steps of `batch` rows: by XLA, or the one for any number."""
         capacity = self._capacity.get(batch)
         if capacity is None:
             return self._function(("any",), self._block_function)
@@ -271,7 +274,7 @@ class Program:
         return tf.function(function, autograph=False).get_concrete_function(self.form.x, self.form.y, *specs)
 
     def _step(self, inputs: Any, targets: Any, weights: Any) -> Any:
-        """One step, as `fit` takes it; returns its loss (regularization included)."""
+        """Take one step, as `fit` does, and return its loss (regularization included)."""
         model = self.model
         self._numbers.start()  # the loss reads its class constants from the first one on
         with tf.GradientTape() as tape:
@@ -284,7 +287,7 @@ class Program:
 
 
 def _lengthened(lines: Array, count: int) -> Array:
-    """An array with lines of zeros behind it, `count` lines in all."""
+    """Append lines of zeros to an array, up to `count` lines."""
     if len(lines) == count:
         return lines
     return np.concatenate([lines, np.zeros((count - len(lines), *lines.shape[1:]), lines.dtype)])

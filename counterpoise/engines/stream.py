@@ -50,7 +50,7 @@ class StreamEngine(FitEngine):
         self._fault: CounterpoiseError | None = None
 
     def train(self, job: Job, progress: Progress | None = None) -> Member:
-        """As on rows in memory; the error of a row on disk that cannot be used is raised as it is."""
+        """Train as on rows in memory; an error of a row on disk is raised as it is."""
         try:
             return super().train(job, progress)
         except Exception:

@@ -94,7 +94,7 @@ def _serve(
     work: Work[Task, Event],
     stop: threading.Event,
 ) -> None:
-    """Work on tasks until there are none; an error ends the thread and is reported."""
+    """Work on tasks until None comes or `stop` is set; an error is reported, and ends it."""
     while (task := todo.get()) is not None and not stop.is_set():
         try:
             for event in work(task, stop):

@@ -77,7 +77,7 @@ class SmallMoves(keras.layers.Layer):
         )
 
     def _draws(self, x: Any) -> Any:
-        """A number from -1 to 1 for each picture, (N, 1, 1, 1)."""
+        """Draw a number from -1 to 1 for each picture, float32 (N, 1, 1, 1)."""
         return keras.random.uniform((ops.shape(x)[0], 1, 1, 1), -1.0, 1.0, seed=self.seed_generator)
 
     def compute_output_spec(self, x: Any, training: bool = False) -> Any:

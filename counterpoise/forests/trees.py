@@ -90,7 +90,7 @@ class Trees:
 
 
 def round_down(threshold: Array) -> Array:
-    """The largest float32 that is not above each float64 value.
+    """Round each float64 value down to the largest float32 that is not above it.
 
     Example:
         >>> t = np.array([0.1, 0.5])

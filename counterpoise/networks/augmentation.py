@@ -17,7 +17,7 @@ OPTIONS = ("augment", "flip", "contrast")
 
 
 def asked_for(options: Mapping[str, Any]) -> str:
-    """The first of `OPTIONS` that asks for a change; "" if none does.
+    """Return the first of `OPTIONS` that asks for a change; "" if none does.
 
     Example:
         >>> asked_for({"augment": False, "flip": "both"}), asked_for({"augment": None})
@@ -52,7 +52,7 @@ class Augmentation:
         return bool(self._recipes)
 
     def __call__(self, h: Any, gray: bool = False) -> Any:
-        """The inputs of a model, those that are pictures changed while it trains.
+        """Add the layers to the inputs of a model that are pictures; leave other inputs.
 
         Args:
             h: The inputs: tensors, or a structure of them.

@@ -16,7 +16,7 @@ SETTERS = (keras.callbacks.ReduceLROnPlateau, keras.callbacks.LearningRateSchedu
 
 
 def check_callbacks(callbacks: Any) -> tuple[Any, ...]:
-    """The callbacks as a tuple; one alone counts as a list of one.
+    """Return callbacks as a tuple; a single callback becomes a tuple of one.
 
     Raises:
         OptionError: something is no Keras callback.

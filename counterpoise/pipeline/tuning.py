@@ -133,7 +133,7 @@ class Study:
         self.study.tell(self.trial, float(good) if np.isfinite(good) else -np.inf)
 
     def best(self) -> Tuned:
-        """The strategy with the best values, the first of equal ones."""
+        """Return the strategy with the values of the best trial, the first of equal ones."""
         best = max(self.study.trials, key=lambda trial: (trial.value, -trial.number))
         return Tuned(self.strategy.with_values(best.params), dict(best.params))
 

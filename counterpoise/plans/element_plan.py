@@ -79,7 +79,7 @@ def element_plan(
     counts: Array, element_weights: Array | None = None, *, name: str = "elements", drawing: Plan | None = None,
     sample_weight: Array | None = None, crops: float = 0.0,
 ) -> ElementPlan:  # fmt: skip
-    """A plan over rows with a class per element, see `ElementPlan`.
+    """Make a plan over rows with a class per element, see `ElementPlan`.
 
     Args:
         counts: int (N, C), elements of each class in each row.
@@ -105,7 +105,7 @@ def element_plan(
 
 
 def crops(y: Any, *, share: float = 0.5, sample_weight: Any = None, classes: Any = None) -> Plan:
-    """A plan that trains on parts of images, many of them around the rare classes; for a class per pixel alone.
+    """Refuse the strategy "crops" for rows with one class each; masks have another plan.
 
     Args:
         y: Labels of rows.
@@ -128,7 +128,9 @@ def crop_share(share: float = 0.5) -> float:
 
 
 def element_counts(y: Array, n_classes: int) -> Array:
-    """Elements of each class in each row, int64 (N, C), of codes (N, ...); codes below 0 are not counted.
+    """Count the elements of each class in each row, int64 (N, C), of codes (N, ...).
+
+    Codes below 0 are ignored.
 
     Example:
         >>> element_counts(np.array([[0, 1, 1, -1], [0, 0, 0, 0]]), 2).tolist()

@@ -58,7 +58,7 @@ class MultiLabelPlan(Plan):
         return self.labels.mean(axis=0), times @ self.labels / times.sum()
 
     def expected_times(self) -> Array:
-        """How often each row counts in an average epoch, float64 (n,)."""
+        """Return how often each row counts in an average epoch, float64 (n,)."""
         assert self.labels is not None
         if self.row_weights is not None:
             return self.row_weights
@@ -68,7 +68,7 @@ class MultiLabelPlan(Plan):
         return 1.0 + self.labels @ (self.clones / np.maximum(1, self.labels.sum(axis=0)))
 
     def _draw_rows(self, number: int, seed: int) -> Array:
-        """Every row once and the clones of rare labels, shuffled."""
+        """Draw the rows of an epoch: those of `inner`, or every row and the clones, shuffled."""
         assert self.labels is not None
         if self.inner is not None:
             return self.inner.rows(number, seed)

@@ -57,7 +57,7 @@ def _table(caption: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) ->
 
 
 def with_ends(score: Mapping[str, Any] | None, digits: int = 3) -> str:
-    """A score and its interval.
+    """Format a score with its interval; a dash if there is no score.
 
     Example:
         >>> with_ends({"value": 0.5, "low": 0.25, "high": 0.75}), with_ends(None)
@@ -135,7 +135,7 @@ def _groups(audit: Mapping[str, Any]) -> tuple[str, list[Row]]:
 
 
 def _costs(record: Record) -> tuple[str, list[Row]]:
-    """Cost per case of each strategy, and its difference from the baseline."""
+    """Return the text and table of the cost per case; "" and none without costs."""
     if not record.get("costs"):
         return "", []
     rows = [row for row in ranked(record) if row.get("status", "ok") == "ok"]

@@ -101,7 +101,7 @@ def flags(row: Mapping[str, Any]) -> list[str]:
 
 
 def _board_row(record: Record, row: Mapping[str, Any], axis: Row, style: Any) -> Row:
-    """What a row of the leaderboard shows next to the numbers in its columns."""
+    """Return what a row of the leaderboard shows in addition to the texts of its columns."""
     score = (row.get("scores") or {}).get(record["metric"]) or {}
     verdict, name = record.get("verdict") or {}, str(row["strategy"])
     # Without "MODEL:" in front, if the comparison has several models.
@@ -145,7 +145,7 @@ def _texts(record: Record) -> dict[str, list[str]]:
 
 
 def _values(record: Record, row: Mapping[str, Any]) -> Row:
-    """The numbers of a row: what the leaderboard is sorted by."""
+    """Return the numbers of a row, by which the leaderboard can be sorted."""
     mine = of_class(row, rarest(record)["label"])
     return {
         "rank": row.get("rank"),

@@ -19,7 +19,7 @@ BARE = 0.8
 
 
 def overlay(pixels: Array, heat: Array, low: float = 0.0, high: float = 255.0, side: int | None = None) -> Array:
-    """A picture under its heat map, uint8 (height, width, 3).
+    """Draw the heat map over a gray picture, uint8 (height, width, 3).
 
     Args:
         pixels: (height, width) or (height, width, 1 or 3), its values.
@@ -49,5 +49,5 @@ def overlay(pixels: Array, heat: Array, low: float = 0.0, high: float = 255.0, s
 
 
 def heat_thumbnail(pixels: Array, heat: Array, low: float = 0.0, high: float = 255.0) -> str:
-    """The overlay as a data URI of at most `thumbnails.SIDE` pixels a side."""
+    """Return the overlay as a data URI of at most `thumbnails.SIDE` pixels a side."""
     return data_uri(overlay(pixels, heat, low, high, SIDE))

@@ -13,7 +13,7 @@ Array = np.ndarray
 
 
 def plain_labels(y: Any) -> Any:
-    """Labels of nullable, Arrow, categorical and object kinds as numbers, booleans or text; one-hot rows as classes.
+    """Convert labels of any kind to numbers, booleans or text; one-hot rows to classes.
 
     Arrays of numbers pass unchanged, for scikit-learn to judge. A series of pandas stays one.
 
@@ -37,7 +37,7 @@ def plain_labels(y: Any) -> Any:
 
 
 def one_hot(y: Any) -> Array | None:
-    """Rows of zeros and ones, (N, C) with C above 1, of any kind, as an array of numbers; None for anything else.
+    """Convert rows of zeros and ones (N, C), C above 1, to an array; None for others.
 
     Example:
         >>> one_hot([[True, False]]).tolist(), one_hot([0, 1])

@@ -26,7 +26,7 @@ FEW = 20
 def with_pooled_thresholds(
     rule: LabelRules, log_p: Array, problems: Problems, weights: Array | None = None, goal: Aim | None = None
 ) -> LabelRules:
-    """The rules, labels with few positives at one threshold that is chosen on all labels together.
+    """Give labels with few positives one threshold, chosen on all labels together.
 
     A threshold that a handful of positives chooses is luck. Those that need no choice (0.5, costs) stay.
 
@@ -68,7 +68,7 @@ def _own_notes(rule: Rule, problem: Problem) -> tuple[str, ...]:
 
 
 def few_positives(problems: Problems) -> list[int]:
-    """Numbers of the labels that have fewer positives than a threshold of their own needs."""
+    """Return the numbers of the labels with fewer than `FEW` positives."""
     return [index for index, p in enumerate(problems) if p.y.sum() < FEW]
 
 
@@ -76,7 +76,7 @@ def choose(
     rule: LabelRules, scores: Mapping[str, Array], aim: Mapping[str, Any], confidence: float | None,
     classes: Sequence[Any], problems: Mapping[str, Problems],
 ) -> LabelRules:  # fmt: skip
-    """The rules with the thresholds of one aim, of all labels or of those that it names.
+    """Return the rules with thresholds of one aim, for all labels or those that it names.
 
     A guarantee holds for all of these labels together: each gets its share of what may fail (Bonferroni). Labels with
     few positives that are not named get one threshold together (see `with_pooled_thresholds`).

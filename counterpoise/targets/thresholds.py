@@ -257,7 +257,7 @@ def describe(rule: Rule, rows: int, classes: Sequence[Any], of: str = "rows") ->
 
 
 def by_entry(by: GroupThresholds) -> dict[str, Any]:
-    """Thresholds for groups as plain values.
+    """Return thresholds for groups as values for JSON.
 
     Example:
         >>> by_entry(GroupThresholds("sex", ("f",), (0.2,), ("x",)))
