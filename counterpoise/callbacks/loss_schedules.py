@@ -160,7 +160,7 @@ class GammaDecay(keras.callbacks.Callback):
         self.end = check_range(end, "end", low=0.0)
 
     def value(self, epoch: int, epochs: int) -> float:
-        """Return the gamma of epoch `epoch` (from 0) of `epochs`; a single epoch gets `end`."""
+        """Return the gamma of an epoch, counted from 0. If there is only one, it is `end`."""
         # Before training, the gamma of the loss is not known: the default of `Focal` stands for it.
         start = 2.0 if self.start is None else self.start
         return start + (self.end - start) * (epoch / (epochs - 1) if epochs > 1 else 1.0)

@@ -60,7 +60,7 @@ class ElementPlan(Plan):
         return self._shares
 
     def epoch(self, number: int = 0, seed: int = 0) -> tuple[Array, Array]:
-        """Return the rows of an epoch and their weights; those of `drawing`, if there is one."""
+        """Return the rows and weights of an epoch, from `drawing` if there is one."""
         return super().epoch(number, seed) if self.drawing is None else self.drawing.epoch(number, seed)
 
     def _draw_rows(self, number: int, seed: int) -> Array:
