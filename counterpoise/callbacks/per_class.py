@@ -82,6 +82,7 @@ class PerClass(keras.callbacks.Callback):
         self.output = check_choice(output, "output", ("auto", "logits", "probabilities"))
         ignored = tuple(ignore) if isinstance(ignore, (list, tuple, set)) else (ignore,)
         elements = read_elements(y, "auto", None, sample_weight, ignored)
+        # Elements of weight 0 are left out of all scores.
         self._shape, self._counted = elements.codes.shape, elements.weight.ravel() > 0
         self.y = _codes(elements, labels).ravel()[self._counted]
         self.weight = elements.weight.ravel()[self._counted]

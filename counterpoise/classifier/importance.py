@@ -84,7 +84,7 @@ def importance_of(
     weights = np.stack(list(_weights(np.arange(n) if unit is None else unit, resamples, rng)))
     # One line for each weighting, (1 + resamples, N): first every row once, then the resamples.
     whole = np.stack([np.ones(n), *weights])
-    own = mean_average_precision(codes, log_odds(clf, encoded), whole)
+    own = mean_average_precision(codes, log_odds(clf, encoded), whole)  # with all columns
     quantile = float(norm.ppf((1 + level) / 2))
     losses = []
     for names in sets:

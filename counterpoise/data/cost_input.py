@@ -21,7 +21,7 @@ class CostInput:
         column: The column.
         name: Name of the input that has them.
         feature: Position of the column among the numeric features, None if it is none of them.
-        own: Whether the input has nothing else: float32 (N, 1).
+        own: Whether the input was added for the amounts alone: float32 (N, 1).
     """
 
     column: str

@@ -167,6 +167,7 @@ def _sums_along(rival: Array, labels: Array, w: Array, c: int, score: Objective)
     group = np.argsort(rival.astype(np.min_scalar_type(int(rival.max()))), kind="stable")  # small numbers sort faster
     # Rows of one rival are now neighbors. `left` is what the rival keeps after each row: its weight, and what is right.
     of, first = rival[group], np.r_[True, np.diff(rival[group]) != 0]
+    # Weights of the rows, and of those rows whose rival is their class.
     own, right = w[group], w[group] * (rival == labels)[group]
     left = [total - lost for total, lost in (_along(own, first), _along(right, first))]
     after = score.terms(left[1], left[0], of)

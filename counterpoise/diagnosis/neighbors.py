@@ -62,7 +62,7 @@ def _tally(near: np.ndarray, asked: np.ndarray, n_mine: int) -> dict[str, int]:
     """Count the rows of each kind by how many neighbors are of the class.
 
     Args:
-        near: int (K, 6), positions of the nearest points of K rows. Usually, a row is one of its own.
+        near: int (K, 6), positions of the nearest points of K rows. A row is usually one of its own nearest points.
         asked: int (K,), positions of these rows.
         n_mine: Rows of the class, which have the first positions.
     """

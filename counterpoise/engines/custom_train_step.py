@@ -60,7 +60,7 @@ class Stepping:
 def compiled(assembled: Assembled, network: Network, objective: Objective) -> keras.Model:
     """Return the user's model inside a network, ready for `fit` under the loss of a job.
 
-    Its own compiled loss counts unless the strategy brings another.
+    The loss with which the user compiled the model is used, unless the strategy has another one.
 
     Raises:
         ModelError: its class has its own `compile`, which cannot be repeated on a copy.

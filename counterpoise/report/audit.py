@@ -200,7 +200,7 @@ def _reliability(audit: Mapping[str, Any]) -> tuple[str, list[Row]]:
 
 
 def _importance(record: Record, audit: Mapping[str, Any]) -> tuple[str, list[Row]]:
-    """Return the text on how to measure the importance of columns; "" if it was measured or cannot be.
+    """Return the text on how to measure importance, "" if it was measured or cannot be.
 
     There are no tables.
     """
