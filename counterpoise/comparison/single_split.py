@@ -84,7 +84,7 @@ def _of_problem(
     """Draw the scores of one problem, float64 (B,) for each key.
 
     Scores made of sums over rows come from one matrix product per chunk of draws. Areas under curves, and `metric` if
-    it is neither, are computed draw by draw.
+    it is not among these, are drawn separately.
     """
     classes = result.proba.shape[1]
     group = np.unique(blocks, return_inverse=True)[1].ravel()

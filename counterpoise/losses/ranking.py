@@ -118,7 +118,7 @@ class PartialAUC(PairwiseAUC):
 
     def rank_loss(self, s: Tensor, pos: Tensor, neg: Tensor) -> Tensor:
         share = ops.divide_no_nan(neg, ops.sum(neg, axis=0, keepdims=True))
-        # -1e30 leaves rows without weight out; minus infinity would make the gradient nan.
+        # -1e30 leaves rows without weight out. Minus infinity would give nan if no row has a weight.
         log_share = ops.where(share > 0, ops.log(ops.where(share > 0, share, 1.0)), -1e30)
         hardness = _pair_hinge(s, self.margin) / self.temperature + log_share[None, :, :]
         return weighted_mean(self.temperature * ops.logsumexp(hardness, axis=1), pos)

@@ -81,7 +81,7 @@ def resources(record: Record) -> list[Row]:
 
 
 def _cost_span(row: Mapping[str, Any]) -> str:
-    """Return the interval of the cost of 10,000 cases as text, without its mean: "LOW to HIGH"."""
+    """Return the interval of the cost of 10,000 cases as text: "LOW to HIGH"."""
     score = (row.get("scores") or {}).get("expected_cost") or {}
     scaled = {
         key: PER * value for key, value in score.items() if key in ("mean", "low", "high") and words.finite(value)
