@@ -16,7 +16,11 @@ from counterpoise.core.errors import ModelError
 
 
 def losses_of(model: keras.Model) -> list[Any]:
-    """The loss objects of a compiled model, wrapped ones included."""
+    """Return the loss objects of a compiled model, and the losses that they wrap.
+
+    A wrapper names the wrapped loss in its attribute `loss`. Losses given as text are left out. The list is empty if
+    the model is not compiled.
+    """
     loss = model.loss if model.compiled else None
     compiled = loss.values() if isinstance(loss, Mapping) else loss if isinstance(loss, (list, tuple)) else [loss]
     losses: list[Any] = []
@@ -28,6 +32,11 @@ def losses_of(model: keras.Model) -> list[Any]:
 
 
 def _losses_with(model: keras.Model, name: str, caller: str) -> list[Any]:
+    """Return the losses of a model that have the attribute `name`.
+
+    Raises:
+        ModelError: No loss has it. The message names the callback `caller`.
+    """
     losses = [loss for loss in losses_of(model) if hasattr(loss, name)]
     if not losses:
         raise ModelError(
@@ -41,7 +50,9 @@ _FOR = {"mix": "cp.losses.ClassWeighted", "gamma": "cp.losses.Focal"}
 
 
 def epoch_of(at: float, epochs: int) -> int:
-    """An epoch given as a number of epochs (1, 2, ...) or as a share of all (between 0 and 1).
+    """Convert a number of epochs, or a share of all epochs, to an epoch counted from 0.
+
+    A value above 0 and below 1 is a share of `epochs`. Any other value must be a whole number of 0 or more.
 
     Example:
         >>> epoch_of(0.8, 10), epoch_of(3, 10)
@@ -53,11 +64,15 @@ def epoch_of(at: float, epochs: int) -> int:
 
 
 def _epochs(callback: keras.callbacks.Callback) -> int:
+    """Return the number of epochs of the running `fit`; 1 if Keras does not report it."""
     return int((callback.params or {}).get("epochs") or 1)
 
 
 def _set(model: keras.Model, variables: Iterable[Any], value: float) -> None:
-    """Set variables that the loss reads."""
+    """Set all variables, which the loss reads, to one value.
+
+    With JAX, a changed value needs a new trace of the training step.
+    """
     for variable in variables:
         changed = float(keras.ops.convert_to_numpy(variable.value)) != value
         variable.assign(value)
@@ -67,6 +82,7 @@ def _set(model: keras.Model, variables: Iterable[Any], value: float) -> None:
 
 
 def _trace_again(model: keras.Model) -> None:
+    """Let Keras trace the training and test steps again, with the present values of the loss."""
     model.make_train_function(force=True)
     model.make_test_function(force=True)
 
@@ -113,6 +129,7 @@ class Deferred(keras.callbacks.Callback):
         self._losses = _losses_with(self.model, "mix", "Deferred")
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Call `then` at epoch `at`, and set the share of the class weights for this epoch."""
         epochs = _epochs(self)
         if self.then is not None and epoch == epoch_of(self.at, epochs):
             self.then(self.model)
@@ -143,11 +160,13 @@ class GammaDecay(keras.callbacks.Callback):
         self.end = check_range(end, "end", low=0.0)
 
     def value(self, epoch: int, epochs: int) -> float:
-        """Return the gamma of one epoch."""
+        """Return the gamma of an epoch, counted from 0. If there is only one, it is `end`."""
+        # Before training, the gamma of the loss is not known: the default of `Focal` stands for it.
         start = 2.0 if self.start is None else self.start
         return start + (self.end - start) * (epoch / (epochs - 1) if epochs > 1 else 1.0)
 
     def on_train_begin(self, logs: Any = None) -> None:
+        """Replace gamma of each loss by a variable, which can change without a new trace."""
         self._losses = _losses_with(self.model, "gamma", "GammaDecay")
         if self.start is None:
             self.start = float(self._losses[0].gamma)
@@ -160,10 +179,11 @@ class GammaDecay(keras.callbacks.Callback):
         _set(self.model, [loss.gamma for loss in self._losses], self.value(epoch, _epochs(self)))
 
     def on_train_end(self, logs: Any = None) -> None:
+        """Make gamma of each loss a plain number again, with its last value."""
         for loss in self._losses:
             loss.gamma = float(keras.ops.convert_to_numpy(loss.gamma.value))
 
 
 def names_of(labels: Iterable[Any]) -> list[str]:
-    """Labels as parts of a log's name: letters, digits and underscores."""
+    """Convert labels to parts of logged names: letters, digits, and "_" for all others."""
     return ["".join(c if c.isalnum() else "_" for c in str(label)) for label in labels]

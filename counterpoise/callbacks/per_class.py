@@ -82,6 +82,7 @@ class PerClass(keras.callbacks.Callback):
         self.output = check_choice(output, "output", ("auto", "logits", "probabilities"))
         ignored = tuple(ignore) if isinstance(ignore, (list, tuple, set)) else (ignore,)
         elements = read_elements(y, "auto", None, sample_weight, ignored)
+        # Elements of weight 0 are left out of all scores.
         self._shape, self._counted = elements.codes.shape, elements.weight.ravel() > 0
         self.y = _codes(elements, labels).ravel()[self._counted]
         self.weight = elements.weight.ravel()[self._counted]
@@ -94,6 +95,7 @@ class PerClass(keras.callbacks.Callback):
         self.history, self.best_epoch, self._best, self._weights = [], None, -np.inf, None
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Score the validation rows, and log, print and compare the scores as the options demand."""
         scores, names = self.scores()
         self.history.append(scores)
         if logs is not None:
@@ -104,11 +106,16 @@ class PerClass(keras.callbacks.Callback):
             self._track_best(epoch, scores)
 
     def on_train_end(self, logs: Any = None) -> None:
+        """Set the weights of the best epoch, if `stop_on` has kept some."""
         if self._weights is not None:
             self.model.set_weights(self._weights)
 
     def scores(self) -> tuple[dict[str, float], list[str]]:
-        """Return all scores of the current model, and the names of the classes."""
+        """Return all scores of the current model, and the names of the classes.
+
+        Raises:
+            OptionError: The number of names differs from the number of classes.
+        """
         proba = self._proba(np.asarray(self.model.predict(self.x, batch_size=self.batch_size, verbose=0)))
         names = names_of(range(proba.shape[1]) if self.labels is None else self.labels)
         if len(names) != proba.shape[1]:
@@ -118,7 +125,14 @@ class PerClass(keras.callbacks.Callback):
         return class_scores(self.y, proba, self.weight, names), names
 
     def _proba(self, out: Array) -> Array:
-        """Probabilities (n, C) of the elements that count, whatever the model puts out."""
+        """Return the probabilities, float64 (n, C), of the n elements with a weight above 0.
+
+        Args:
+            out: Outputs of the model (N, ..., units). One unit becomes two columns. Rows are scaled to the sum 1.
+
+        Raises:
+            ModelError: The outputs and the labels differ in shape.
+        """
         if out.shape[:-1] != self._shape:
             raise ModelError(
                 f"The model's output has shape {out.shape}, but the labels have shape {self._shape}. Expected one "
@@ -134,6 +148,13 @@ class PerClass(keras.callbacks.Callback):
         return z / z.sum(axis=1, keepdims=True)
 
     def _track_best(self, epoch: int, scores: dict[str, float]) -> None:
+        """Keep the weights of the best epoch, or end training after `patience` worse epochs.
+
+        The best epoch has the lowest log loss, or the highest value of any other score. It never has a score of nan.
+
+        Raises:
+            OptionError: There is no score of this name.
+        """
         if self.stop_on not in scores:
             raise OptionError(f"There is no score {self.stop_on!r}.{did_you_mean(self.stop_on, scores)}")
         value = -scores[self.stop_on] if self.stop_on == "log_loss" else scores[self.stop_on]
@@ -144,7 +165,13 @@ class PerClass(keras.callbacks.Callback):
 
 
 def _codes(elements: Elements, labels: Sequence[Any] | None) -> Array:
-    """The class codes of the model, int64: whole-number labels are codes already, others are among `labels`."""
+    """Return the class codes of the elements, int64, in the shape of the labels.
+
+    Text is looked up in `labels`, the names in code order. Whole numbers are codes already.
+
+    Raises:
+        TargetError: A label is text without `labels`, is not one of `labels`, or is a negative number.
+    """
     if labels is not None and any(isinstance(c, str) for c in elements.classes):
         return codes_among(elements, labels, "names in labels=").astype(np.int64)
     if any(isinstance(c, str) or c < 0 for c in elements.classes):
@@ -156,9 +183,13 @@ def _codes(elements: Elements, labels: Sequence[Any] | None) -> Array:
 
 
 def class_scores(y: Array, proba: Array, weight: Array, names: Sequence[str]) -> dict[str, float]:
-    """Every score of all classes together, and of `COLUMNS` for each class; nan where a class has no rows.
+    """Compute every score of all classes together, and of `COLUMNS` for each class.
 
-    Decisions at 0.5 (two classes) or the largest probability.
+    Decisions are at 0.5 for two classes, otherwise for the largest probability. A score of a class without rows is nan.
+    `minority_f1` is for the class with the least weight. `support_NAME` is the sum of the weights of a class.
+
+    Args:
+        y: int (n,), class codes. proba: float (n, C). weight: float (n,). names: Names of the C classes for the keys.
     """
     classes = proba.shape[1]
     matrix = confusion(y, default_decision(proba), classes, sample_weight=weight)
@@ -185,11 +216,12 @@ def class_scores(y: Array, proba: Array, weight: Array, names: Sequence[str]) ->
 
 
 def _precision_of(y: Array, p: Array, code: int, weight: Array) -> float:
+    """Return the average precision of a class, with probabilities `p` (n,), against the rest."""
     return average_precision((y == code).astype(int), np.stack([1 - p, p], axis=1), sample_weight=weight)
 
 
 def table_text(epoch: int, scores: dict[str, float], names: Sequence[str]) -> str:
-    """The table of one epoch as text.
+    """Format the scores of one epoch as a table; `names` are the classes in `scores`.
 
     Example:
         >>> y, p = np.array([0, 0, 1]), np.array([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8]])

@@ -88,7 +88,7 @@ class Classifier:
 
     @property
     def pictures(self) -> Pictures | None:
-        """How the training images were read from files, or None without files.
+        """How the training images were read from files; None if there are no files.
 
         Raises:
             ArtifactError: The entry of the model card is damaged.
@@ -314,6 +314,7 @@ class Classifier:
         return write(path, self.keras_model(), self._contents())
 
     def _contents(self) -> Contents:
+        """Return all that the file stores, including the metrics of the card."""
         return Contents(
             self.members, self.rule, self.classes_.tolist(), self.schema, self.card, self.scores, self.kind, self.unit
         )
@@ -345,6 +346,7 @@ class Classifier:
         return rows.encoded(self, x, name)
 
     def _rule_at(self, prior: Any) -> Rule | LabelRules:
+        """Return the rule for class proportions `prior`; None: the present rule."""
         if prior is None:
             return self.rule
         shares = in_class_order(prior, "prior", self.classes_.tolist())
@@ -355,7 +357,7 @@ class Classifier:
         """Return a copy with another rule, for example `cp.monitor(...).rule`."""
         card = dict(self.card_without_metrics)
         if "log_p" in self.scores:
-            card.pop("metrics", None)
+            card.pop("metrics", None)  # computed again from the scores, for the new rule
         card["threshold"] = self.target.describe(rule, len(self.scores.get("y", ())), self.classes_.tolist())
         return self._having(rule, card, self.scores)
 
@@ -366,7 +368,8 @@ class Classifier:
     def with_units(self, unit: UnitRule, scores: Mapping[str, Array] | None = None, budgets: str = "") -> Classifier:
         """Return a copy that also decides units.
 
-        `scores` are the scores that fitted the decision rule for units.
+        `scores` are the scores that fitted the decision rule for units. `budgets` is the text of the model card on
+        limits of alerts, "" for none.
         """
         stored = {**self.scores, **(scores or {})}
         own = unit_part(stored)
@@ -374,13 +377,14 @@ class Classifier:
             **self.card_without_metrics, "unit": unit_entry(self.target, unit, own, self.classes_.tolist(), budgets),
         }  # fmt: skip
         if "log_p" in own:
-            card.pop("metrics", None)
+            card.pop("metrics", None)  # computed again from the scores, for units
         return self._having(self.rule, card, stored, unit)
 
     def _having(
         self, rule: Rule | LabelRules, card: Mapping[str, Any], scores: Mapping[str, Array],
         unit: UnitRule | None = None,
     ) -> Classifier:  # fmt: skip
+        """Return a copy with these parts and the same networks; `unit` None keeps the unit."""
         unit = self.unit if unit is None else unit
         clf = Classifier(self.members, rule, self.classes_.tolist(), self.schema, card, scores, self.kind, unit)
         clf.history, clf._forward = self.history, self._forward
@@ -392,17 +396,20 @@ class Classifier:
         return f"Classifier(strategy={strategy!r}, members={len(self.rule.log_shifts)}, classes=[{labels}])"
 
     def _repr_html_(self) -> str:
+        """Show the model card in notebooks, without metrics and versions."""
         from counterpoise.report.notebook import card_html
 
         return card_html(repr(self), {k: v for k, v in self.card.items() if k not in ("metrics", "versions")})
 
     def __getstate__(self) -> dict[str, Any]:
+        """Pickle the bytes of the `.keras` file, and the user's own classes and functions in it."""
         whole = self.keras_model()
         with tempfile.TemporaryDirectory(dir=scratch()) as folder:
             file = write(Path(folder) / "m.keras", whole, self._contents())
             return {"keras": file.read_bytes(), "custom_objects": custom_objects_of(whole)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
+        """Load the classifier from the bytes of the file."""
         with tempfile.TemporaryDirectory(dir=scratch()) as folder:
             path = Path(folder) / "m.keras"
             path.write_bytes(state["keras"])
@@ -431,5 +438,6 @@ def load(path: str | os.PathLike[str], custom_objects: Mapping[str, Any] | None 
 
 
 def _label_type(classes: Sequence[Any]) -> Any:
+    """Return the dtype for labels: object for mixed types, otherwise None (NumPy chooses)."""
     kinds = {type(c) for c in classes}
     return None if len(kinds) == 1 else object

@@ -70,7 +70,10 @@ def importance_of(
     clf: Any, encoded: Any, codes: Array, unit: Array | None, *, together: Sequence[Sequence[str]] = (),
     permutations: int = 5, resamples: int = 200, level: float = 0.95, seed: int = 0,
 ) -> dict[str, Any]:  # fmt: skip
-    """Run `explain` on rows in the form of `Examples.x`, with class codes and groups (N,)."""
+    """Run `explain` on rows in the form of `Examples.x`, with class codes and groups (N,).
+
+    At most `MOST_ROWS` rows are scored, drawn at random. If `unit` is None, single rows are resampled, not groups.
+    """
     columns = RawColumns.of(clf)
     sets = _sets(columns.names, together)
     rng = generator(seed, "explain rows")
@@ -79,16 +82,19 @@ def importance_of(
         encoded, codes, unit = take(encoded, kept), codes[kept], None if unit is None else unit[kept]
     n = len(codes)
     weights = np.stack(list(_weights(np.arange(n) if unit is None else unit, resamples, rng)))
+    # One line for each weighting, (1 + resamples, N): first every row once, then the resamples.
     whole = np.stack([np.ones(n), *weights])
-    own = mean_average_precision(codes, log_odds(clf, encoded), whole)
+    own = mean_average_precision(codes, log_odds(clf, encoded), whole)  # with all columns
     quantile = float(norm.ppf((1 + level) / 2))
     losses = []
     for names in sets:
+        # True for columns that rows keep (N, d); the columns of this set come from another row, the donor.
         mask = np.broadcast_to(~np.isin(columns.names, names), (n, len(columns.names)))
         lost = np.zeros(len(whole))
         for _ in range(permutations):
             donor = rng.permutation(n)
             score = log_odds(clf, columns.mixed(encoded, take(encoded, donor), mask))
+            # The weight of a changed row is the product of the weights of the row and of its donor.
             lost += (own - mean_average_precision(codes, score, whole * whole[:, donor])) / permutations
         half = quantile * float(lost[1:].std(ddof=1))
         value = float(lost[0])
@@ -101,7 +107,7 @@ def importance_of(
 
 
 def mean_importance(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The mean of what `importance_of` found for several models, each on rows of its own.
+    """Average results of `importance_of` for several models, each scored on other rows.
 
     The intervals are for the mean over these models: the rows of one are drawn independently of those of another.
 
@@ -118,6 +124,7 @@ def mean_importance(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     columns = []
     for names, scores in by_columns.items():
         value = float(np.mean([score["value"] for score in scores]))
+        # The models are independent, so the squares of the half-widths add up.
         half = float(np.sqrt(np.sum([(score["high"] - score["value"]) ** 2 for score in scores])) / len(scores))
         columns.append(
             {"columns": list(names), "importance": {"value": value, "low": value - half, "high": value + half}}
@@ -130,7 +137,11 @@ def mean_importance(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _sets(names: Sequence[str], together: Sequence[Sequence[str]]) -> list[list[str]]:
-    """The sets of columns that are exchanged: those given, and each other column alone."""
+    """Return the sets of columns to exchange: those given, and each other column alone.
+
+    Raises:
+        OptionError: `together` contains a column that is not one of `names`.
+    """
     joined = [list(one) for one in together]
     for name in (name for one in joined for name in one):
         if name not in names:
@@ -141,7 +152,10 @@ def _sets(names: Sequence[str], together: Sequence[Sequence[str]]) -> list[list[
 
 
 def _weights(unit: Array, resamples: int, rng: np.random.Generator) -> Iterator[Array]:
-    """How often each row comes where units are drawn with replacement."""
+    """Yield, for each resample, how often each row is drawn, float64 (N,).
+
+    Units are drawn with replacement. `unit` (N,) is the unit of each row, and all rows of a unit are drawn together.
+    """
     index = np.unique(unit, return_inverse=True)[1].ravel()
     count = int(index.max()) + 1
     for _ in range(resamples):
@@ -149,7 +163,9 @@ def _weights(unit: Array, resamples: int, rng: np.random.Generator) -> Iterator[
 
 
 def mean_average_precision(y: Array, score: Array, weights: Array) -> Array:
-    """Average precision for each of B weightings of the rows, (B,); of more than two classes the mean.
+    """Compute average precision, float64 (B,), for each of B weightings of the rows.
+
+    With more than two classes, it is the mean over the classes in `y`. The positive class of two classes is 1.
 
     Args:
         y: int (N,), class codes. score: float (N, C). weights: float (B, N).
@@ -164,6 +180,11 @@ def mean_average_precision(y: Array, score: Array, weights: Array) -> Array:
 
 
 def _average_precision(positive: Array, score: Array, weights: Array) -> Array:
+    """Compute the average precision for each of B weightings of the rows, float64 (B,).
+
+    `positive` is bool (N,), `score` float (N,), and `weights` float (B, N). Rows of equal score count together. The
+    result is nan for weightings without positives.
+    """
     order = np.argsort(-score, kind="stable")
     last = np.append(np.flatnonzero(np.diff(score[order])), len(order) - 1)  # last row of each run of ties
     sorted_weights = weights[:, order]

@@ -15,7 +15,7 @@ MOST, DEEPEST = 1_000_000, 100
 
 
 def check_weights(path: Path) -> int:
-    """Look through a file of weights before Keras reads it.
+    """Check a file of weights before Keras reads it, and return its size in memory.
 
     Returns:
         Bytes that its arrays take in memory.
@@ -41,7 +41,11 @@ def check_weights(path: Path) -> int:
 
 
 def _arrays(file: Any, h5py: Any) -> Iterator[Any]:
-    """Every array below a group, each looked at."""
+    """Yield every array of a weights file, each checked by `_check_array`.
+
+    Raises:
+        ArtifactError: The file is too large or too deep, links to another file, or contains something else.
+    """
     rest, seen, number = [(file, 0)], set(), 0
     while rest:
         group, depth = rest.pop()
@@ -53,6 +57,7 @@ def _arrays(file: Any, h5py: Any) -> Iterator[Any]:
                 raise ArtifactError(f"its weights refer to another file or group ({name!r:.80}).")
             item = group[name]
             address = h5py.h5o.get_info(item.id).addr
+            # Several names can lead to one item. Its bytes are stored once, so it counts once.
             if address in seen:
                 continue
             seen.add(address)
@@ -66,6 +71,7 @@ def _arrays(file: Any, h5py: Any) -> Iterator[Any]:
 
 
 def _check_array(array: Any, name: str) -> None:
+    """Raise an `ArtifactError` unless the file itself stores numbers, plain or as gzip."""
     if array.external or array.is_virtual:
         raise ArtifactError(f"its weights {name!r:.80} are in another file.")
     if array.shape is None or array.dtype.kind not in "biufcV" or array.dtype.hasobject:

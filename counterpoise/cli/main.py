@@ -39,6 +39,7 @@ for command in (diagnose, strategies, compare, report, train, predict, evaluate,
 
 
 def _print_version(wanted: bool) -> None:
+    """Print the version and end the program, if `--version` was passed."""
     if wanted:
         print(f"counterpoise {version()}")
         raise typer.Exit

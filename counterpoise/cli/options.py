@@ -208,7 +208,7 @@ def or_auto(number: int | None) -> int | str:
 
 
 def split_names(text: str | None) -> tuple[str, ...]:
-    """Names separated by commas.
+    """Split a text at commas into names, without spaces around them; empty names are dropped.
 
     Example:
         >>> split_names("a, b")
@@ -228,6 +228,9 @@ def target_named(
         separator, missing, uncertain: As in `labels`.
         prefix: Common start of the names of the label columns of `data`.
         data: The table.
+
+    Raises:
+        OptionError: The options do not belong together, or `prefix` matches fewer than two columns.
 
     Example:
         >>> target_named("ill"), target_named("edema, mass").columns
@@ -249,7 +252,7 @@ def target_named(
 
 
 def _columns_with(prefix: str, target: str | None, data: Path | None) -> tuple[str, ...]:
-    """Columns of the table whose names start with the prefix.
+    """Return the columns of the table `data` whose names start with the prefix.
 
     Raises:
         OptionError: --target was given too, or fewer than two columns start so.
@@ -275,7 +278,7 @@ def picture_options(
     groups_from: str | None = None, aspect: str | None = None, features: str | None = None, cache: str | None = None,
     ignore: list[int] | None = None,
 ) -> dict[str, Any]:  # fmt: skip
-    """The options of images on the command line as arguments of `images`."""
+    """Return the options of images on the command line as arguments of `images`."""
     return {
         "size": size, "range": range, "images": images, "root": root, "groups_from": groups_from, "aspect": aspect,
         "features": split_names(features) or None, "cache": cache, "ignore": tuple(ignore) if ignore else None,
@@ -283,7 +286,7 @@ def picture_options(
 
 
 def augmentation_options(augment: bool | None, flip: str | None, contrast: float | None) -> dict[str, Any]:
-    """The options of augmentation on the command line as arguments of `fit`, checked before anything is read."""
+    """Return the options of augmentation, checked, as arguments of `fit`."""
     from counterpoise.data.image_form import check_contrast, check_flip
 
     moves = {"flip": check_flip(flip), "contrast": check_contrast(contrast)}
@@ -295,7 +298,7 @@ def data_options(
     time: str | None, skip_bad: bool, split: str | None = None, unit: str | None = None, aggregate: str | None = None,
     cost_column: str | None = None, by: str | None = None,
 ) -> dict[str, Any]:  # fmt: skip
-    """The data options of the command line as arguments of `read`."""
+    """Return the data options of the command line as arguments of `read`."""
     return {
         "positive": positive,
         "one_vs_rest": one_vs_rest,
@@ -313,7 +316,16 @@ def data_options(
 
 
 def check_file(out: Path, ending: str = "", reads: Iterable[str | Path] = ()) -> None:
-    """Refuse a file that cannot be written, or that the command reads, before any work is done."""
+    """Refuse an output file that cannot be written, or that the command reads.
+
+    Args:
+        out: The file of `--out`; devices and pipes may have any name.
+        ending: How the name of the file must end.
+        reads: Files and folders that the command reads.
+
+    Raises:
+        ArtifactError: The file is refused.
+    """
     if not out.name.endswith(ending) and not is_stream(out):
         raise ArtifactError(f"--out {out}: the file name must end in {ending}.")
     check_output(out, map(Path, reads))

@@ -35,28 +35,36 @@ class Terminal(Console):
         super().__init__(markup=False, emoji=False, **options)
 
     def render_str(self, text: str, **options: Any) -> Text:
-        """As `Console.render_str`; the cells of a table are as wide as what is written out."""
+        """Make text as `Console.render_str` does, but write out control characters.
+
+        Tables use this text to measure the width of their cells.
+        """
         return super().render_str(shown(text), **options)
 
     def render(self, renderable: Any, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """As `Console.render`, with what would steer the terminal written out."""
+        """Render as `Console.render` does, but write out control characters in texts."""
         for text, style, control in super().render(renderable, options):
             yield Segment(text if control else shown(text), style, control)
 
 
 def lenient() -> None:
-    """Let standard output and error write out what their encoding lacks, instead of failing."""
+    """Let standard output and error escape characters that their encoding lacks."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
 
 
 def write_data(text: str) -> None:
-    """Write data to standard output: as UTF-8, whatever the locale; at a terminal, with what would steer it written
-    out."""
+    """Write data to standard output as UTF-8, whatever the locale.
+
+    A terminal gets text in which characters that would control it are written out.
+
+    Raises:
+        OptionError: Standard output is closed.
+    """
     if sys.stdout is None:
         raise OptionError("Standard output is closed. Name a file with --out.")
-    raw = getattr(sys.stdout, "buffer", None)
+    raw = getattr(sys.stdout, "buffer", None)  # the bytes below the text; None if output is captured as text
     if raw is None or sys.stdout.isatty():
         sys.stdout.write(shown(text, keep="\n\t") if sys.stdout.isatty() else text)
         return

@@ -69,7 +69,9 @@ def signed_rank(
 
 
 def mean_ranks(scores: Any) -> Array:
-    """Mean rank of each strategy over the data sets; 1 is the highest score, ties share their mean rank.
+    """Compute the mean rank of each strategy over the data sets, float64 (strategies,).
+
+    Rank 1 is the highest score, and ties share their mean rank.
 
     Args:
         scores: float (data sets, strategies).
@@ -110,6 +112,9 @@ def critical_difference(strategies: int, data_sets: int, alpha: float = 0.05) ->
 
     q is the quantile of the studentized range over infinite degrees of freedom, divided by sqrt 2.
 
+    Raises:
+        OptionError: A value is out of range.
+
     Example:
         >>> round(critical_difference(4, 14), 2)
         1.25
@@ -124,7 +129,7 @@ def critical_difference(strategies: int, data_sets: int, alpha: float = 0.05) ->
 
 
 def cliques(ranks: Any, critical: float) -> list[tuple[int, ...]]:
-    """Largest groups of strategies whose mean ranks differ by less than the critical difference.
+    """Find the largest groups of strategies whose mean ranks differ by less than `critical`.
 
     The bars of a critical-difference figure: positions in `ranks`, best first; groups of one are left out.
 
@@ -138,6 +143,7 @@ def cliques(ranks: Any, critical: float) -> list[tuple[int, ...]]:
     reached = 0
     for start in range(len(order)):
         end = int(np.searchsorted(r[order], r[order[start]] + critical, side="left"))
+        # A group that does not reach beyond an earlier one is part of it.
         if end - start > 1 and end > reached:
             groups.append(tuple(int(i) for i in order[start:end]))
         reached = max(reached, end)

@@ -31,7 +31,9 @@ SUFFIXES = ("", "_default", "_uncorrected")
 
 
 def split_draws(result: FoldResult, examples: Examples, blocks: Array, metric: str, resamples: int, seed: int) -> Draws:
-    """Draws of the scores of one strategy on the test rows, float64 (B,) each; nan where a draw does not define one.
+    """Draw the scores of one strategy on resampled test rows, float64 (B,) for each score.
+
+    A score is nan for a draw that does not define it.
 
     Args:
         result: The strategy on the test rows.
@@ -45,6 +47,7 @@ def split_draws(result: FoldResult, examples: Examples, blocks: Array, metric: s
     target, user = target_of(examples), examples.scored_weights(result.rows)
     regions = region_draws(result.regions, blocks, resamples, seed)
     problems = [p for p in target.problems(examples.scored_labels(result.rows), examples.classes) if len(p.rows)]
+    # Region scores and costs have draws of their own below; another score stands for them in the problems.
     wanted = "average_precision" if metric in regions else "log_loss" if metric == COST else metric
     each = []
     for problem in problems:
@@ -60,7 +63,10 @@ def split_draws(result: FoldResult, examples: Examples, blocks: Array, metric: s
 def _result_of_problem(
     problem: Problem, result: FoldResult, user: Array | None
 ) -> tuple[FoldResult, Array, Array | None]:
-    """What a strategy makes of one problem, its codes, and weights of all rows: 0 for those that take no part."""
+    """Return result, class codes (T,) and weights (T,) of one problem, over all rows.
+
+    Rows that take no part in the problem have weight 0. Weights of None are all 1. `user` are the user's weights.
+    """
     y, proba, weight = problem.over_all_rows(result.proba)
     decision, user = problem.decision(result.decision), None if user is None else problem.of_whole(user)
     if len(problem.rows) < len(y):
@@ -75,7 +81,11 @@ def _result_of_problem(
 def _of_problem(
     result: FoldResult, y: Array, weight: Array, blocks: Array, metric: str, resamples: int, seed: int
 ) -> Draws:
-    """The draws of one problem."""
+    """Draw the scores of one problem, float64 (B,) for each key.
+
+    Scores made of sums over rows come from one matrix product per chunk of draws. Areas under curves, and `metric` if
+    it is not among these, are drawn separately.
+    """
     classes = result.proba.shape[1]
     group = np.unique(blocks, return_inverse=True)[1].ravel()
     decided = (result.decision, sc.default_decision(result.proba, 1), sc.default_decision(result.raw, 1))
@@ -94,13 +104,20 @@ def _of_problem(
 
 
 def _by_group(group: Array, column: Array, weight: Array, width: int) -> sparse.csr_array:
-    """Weight of the rows per group and column, sparse (G, width)."""
+    """Sum the weights of the rows for each group and column, sparse (G, width).
+
+    `group` and `column` are int (T,): the group of each row, and the column in which it counts.
+    """
     return sparse.coo_array((weight, (group, column)), shape=(int(group.max()) + 1, width)).tocsr()
 
 
 def _sums(result: FoldResult, y: Array, weight: Array, group: Array) -> Array:
-    """What the rows of each group add up to, (G, C + 3): masses of the classes, log loss, squared error, raw loss."""
+    """Sum over the weighted rows of each group, float64 (G, C + 3).
+
+    Columns: the weight of each class, log loss, squared error, and log loss without the correction.
+    """
     n, rows = result.proba.shape[1], np.arange(len(y))
+    # With two classes, both have the same error, and it counts once, as in `metrics.brier`.
     squared = ((np.eye(n)[y] - result.proba) ** 2).sum(axis=1) / (2 if n == 2 else 1)
     losses = (-log_proba(result.proba)[rows, y], squared, -log_proba(result.raw)[rows, y])
     table = np.column_stack([np.eye(n)[y], *losses]) * weight[:, None]
@@ -108,7 +125,7 @@ def _sums(result: FoldResult, y: Array, weight: Array, group: Array) -> Array:
 
 
 def _of_sums(drawn: Array, n: int) -> Draws:
-    """Draws of log loss, Brier score and skill from drawn sums: rows of each class, then the three losses."""
+    """Compute log loss, Brier score and skill (B,) from drawn sums (B, n + 3) of `_sums`."""
     total = drawn[:, :n].sum(axis=1)
     shares = drawn[:, :n] / total[:, None]
     loss, squared, raw = drawn[:, n:].T / total
@@ -119,12 +136,13 @@ def _of_sums(drawn: Array, n: int) -> Draws:
 
 
 def _of_tables(drawn: Array, n: int, suffix: str) -> Draws:
+    """Compute decision scores (B,) from drawn tables (B, n * n); `suffix` ends their keys."""
     each = [sc.decision_scores(matrix) for matrix in drawn.reshape(-1, n, n)]
     return {key + suffix: np.array([one[key] for one in each]) for key in each[0]}
 
 
 def _areas(result: FoldResult, y: Array, weight: Array, group: Array, resamples: int, seed: int) -> Draws:
-    """Draws of average precision and ROC AUC, the mean over the classes where there are more than two."""
+    """Draw average precision and ROC AUC, (B,) each; means over more than two classes."""
     n, keys = result.proba.shape[1], ("average_precision", "roc_auc")
     each = [
         cluster_draws(y, result.proba, group, positive=code, resamples=resamples, seed=seed, sample_weight=weight)
@@ -134,7 +152,7 @@ def _areas(result: FoldResult, y: Array, weight: Array, group: Array, resamples:
 
 
 def _of_rows(result: FoldResult, y: Array, weight: Array, blocks: Any, metric: str, resamples: int, seed: int) -> Array:
-    """Draws of a score that no sums give, resample by resample."""
+    """Draw a score (B,) that has no sums, by computing all scores for each draw."""
 
     def prepare(rows: Array) -> Callable[[Array], dict[str, float]]:
         def score(w: Array) -> dict[str, float]:

@@ -29,7 +29,7 @@ class CostColumn:
     cost_fp: float
 
     def text(self) -> str:
-        """One sentence for the model card."""
+        """Return two sentences for the model card."""
         return (
             f"A missed case costs the amount in column {self.name!r}, and a false positive costs "
             f"{self.cost_fp:g}. The model chooses the decision with the lowest expected cost."

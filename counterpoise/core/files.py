@@ -42,7 +42,7 @@ def drafted(target: str | os.PathLike[str]) -> Iterator[Path]:
         ('whole', 1)
     """
     path = Path(target)
-    if is_own(path.parent):  # of a draft of several files
+    if is_own(path.parent):  # already inside a folder of `drafts`, which moves the file at its end
         yield path
         return
     with _named_errors(path):
@@ -71,6 +71,7 @@ def drafts(folder: str | os.PathLike[str]) -> Iterator[Path]:
 
 @contextmanager
 def _drafts(folder: Path) -> Iterator[Path]:
+    """Do the work of `drafts`, and raise errors of the operating system as they are."""
     check_folder(folder)
     folder.mkdir(parents=True, exist_ok=True)
     sweep(folder)
@@ -81,7 +82,7 @@ def _drafts(folder: Path) -> Iterator[Path]:
 
 
 def write_text(target: str | os.PathLike[str], text: str) -> None:
-    """Write text as UTF-8, whole or not at all.
+    """Write text as UTF-8, whole or not at all; lone surrogates are escaped.
 
     Raises:
         ArtifactError: the operating system refused.
@@ -167,7 +168,10 @@ def check_folder(folder: Path) -> None:
 
 @contextmanager
 def _named_errors(path: Path) -> Iterator[None]:
-    """Turn an operating system's refusal into our error, naming the file; a reader that went away is no refusal."""
+    """Turn an error of the operating system into an `ArtifactError` that names the file.
+
+    A `BrokenPipeError` stays as it is: the reader of a pipe has gone away, which is no fault.
+    """
     try:
         yield
     except BrokenPipeError:
@@ -177,22 +181,25 @@ def _named_errors(path: Path) -> Iterator[None]:
 
 
 def _refuse_disk(target: Path) -> None:
+    """Raise an `ArtifactError` if a path is a block device, such as a disk."""
     if target.is_block_device():
         raise ArtifactError(f"Cannot write to {str(target)!r}: it is a whole disk. Name a file.")
 
 
 def _same(one: Path, other: Path) -> bool:
+    """Return whether two paths lead to one file, which need not exist."""
     with suppress(OSError):
         return one.samefile(other)
     return os.path.realpath(one) == os.path.realpath(other)  # where a folder on the way does not exist yet
 
 
 def _is_within(target: Path, folder: Path) -> bool:
+    """Return whether an existing file lies below a folder; links are followed."""
     return target.exists() and folder.is_dir() and folder.resolve() in target.resolve().parents
 
 
 def _descriptor(target: Path) -> int | None:
-    """The number of the open file that a path such as /dev/stdout stands for."""
+    """Return the number of the open file that a path such as /dev/stdout means, or None."""
     name = os.path.abspath(target)
     for _ in range(8):  # /dev/stdout -> /proc/self/fd/1, which is itself a link to the file behind
         if match := re.fullmatch(rf"/(?:dev|proc/(?:self|{os.getpid()}))/fd/(\d+)", name):
@@ -205,6 +212,13 @@ def _descriptor(target: Path) -> int | None:
 
 
 def _stream(target: Path) -> BinaryIO:
+    """Open a device, a pipe or an open file of this process for bytes.
+
+    Text that was printed before is written first, so that the order stays.
+
+    Raises:
+        ArtifactError: The path is a block device, such as a disk.
+    """
     number = _descriptor(target)
     _refuse_disk(target)
     if number is None:
@@ -216,7 +230,11 @@ def _stream(target: Path) -> BinaryIO:
 
 
 def _move_to(new: Path, target: Path, replaced: Path) -> None:
-    """Let a file or folder appear where it belongs, in place of what is there."""
+    """Move a file or folder to its target, in place of what is there.
+
+    A file takes the permissions of the file that it replaces. If two folders cannot be swapped, the old one is moved
+    into `replaced` first, and back if the second move fails.
+    """
     if not new.is_dir():
         with suppress(FileNotFoundError):
             os.chmod(new, stat.S_IMODE(target.stat().st_mode))
@@ -234,7 +252,10 @@ def _move_to(new: Path, target: Path, replaced: Path) -> None:
 
 
 def _exchange(one: Path, other: Path) -> bool:
-    """Swap two folders in one step, so that there is no moment without `other`; False where that is impossible."""
+    """Swap two folders in one step, and return True; return False if this is impossible.
+
+    There is then no moment without `other`.
+    """
     here, swap = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
     try:
         renameat2 = ctypes.CDLL(None).renameat2

@@ -34,7 +34,7 @@ class Fold:
 
     @property
     def score(self) -> Array:
-        """Rows whose outputs are wanted: the test rows."""
+        """Rows whose outputs are kept after training: the test rows."""
         return self.test
 
     def all_training(self) -> Fold:
@@ -78,11 +78,12 @@ class Holdout:
 
 def carries(count: int, folds: int) -> bool:
     """Return whether `count` rows of a class give each fold a test row and `LEAST_TRAIN` training rows."""
+    # The largest test part has count / folds rows, rounded up.
     return folds <= count and count - -(-count // folds) >= LEAST_TRAIN
 
 
 def largest_folds(count: int) -> int:
-    """Most folds that a class of `count` rows carries; 0 if none.
+    """Return the most folds for which a class has enough rows (see `carries`); 0 if none.
 
     Example:
         >>> [largest_folds(n) for n in (2, 3, 5)]

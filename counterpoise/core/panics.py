@@ -13,7 +13,11 @@ from counterpoise.core.errors import refusal_in, system_text
 
 
 class _HeldBack:
-    """Holds back what is printed to descriptor 2 until the thread that came first leaves."""
+    """Keeps back what is printed to standard error (descriptor 2) while a block runs.
+
+    The first thread that enters owns the redirection, which ends when this thread leaves its outermost block. Then the
+    text is printed, or dropped if the block of any thread ended with a panic.
+    """
 
     def __init__(self) -> None:
         self._lock, self._panicked = threading.RLock(), False
@@ -27,7 +31,7 @@ class _HeldBack:
             if self._owner is None:
                 self._owner = threading.get_ident()
                 self._begin()
-            self._depth += self._owner == threading.get_ident()
+            self._depth += self._owner == threading.get_ident()  # nested blocks of the owner alone count
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         with self._lock:
@@ -38,6 +42,7 @@ class _HeldBack:
                 self._end()
 
     def _begin(self) -> None:
+        """Redirect descriptor 2 to a temporary file; leave it as it is if this is impossible."""
         self._panicked, self._kept = False, None
         with suppress(OSError):  # no standard error, or no file to hold it in
             self._text = tempfile.TemporaryFile()  # noqa: SIM115
@@ -45,6 +50,7 @@ class _HeldBack:
             os.dup2(self._text.fileno(), 2)
 
     def _end(self) -> None:
+        """Restore descriptor 2, and print what was kept back unless a block had a panic."""
         if self._kept is None or self._text is None:
             return
         os.dup2(self._kept, 2)
@@ -55,11 +61,14 @@ class _HeldBack:
                 while some := _read(text.fileno(), start):
                     os.write(2, some)
                     start += len(some)
-                time.sleep(0)
+                time.sleep(0)  # lets such a thread run
 
 
 def _read(descriptor: int, start: int) -> bytes:
-    """Some bytes of a file from `start` on, where it can be without moving where others write."""
+    """Read up to 64 KiB of a file from `start` on; b"" at its end.
+
+    Where the system has `pread`, the position at which other threads write does not move.
+    """
     if hasattr(os, "pread"):
         return os.pread(descriptor, 1 << 16, start)
     os.lseek(descriptor, start, os.SEEK_SET)

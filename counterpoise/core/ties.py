@@ -8,7 +8,9 @@ Array = np.ndarray
 
 
 def ties(ordered: Array) -> tuple[Array, Array]:
-    """Places of the first and of the last number that equals each, in rows of ascending numbers (R, B).
+    """Find the positions of the first and of the last number that equals each number of a row.
+
+    `ordered` (R, B) has ascending numbers in each row. Both results are int64 (R, B).
 
     Example:
         >>> first, last = ties(np.array([[1, 1, 2, 3, 3]]))

@@ -21,7 +21,7 @@ class CostInput:
         column: The column.
         name: Name of the input that has them.
         feature: Position of the column among the numeric features, None if it is none of them.
-        own: Whether the input has nothing else: float32 (N, 1).
+        own: Whether the input was added for the amounts alone: float32 (N, 1).
     """
 
     column: str
@@ -34,7 +34,10 @@ class CostInput:
 
     @classmethod
     def of(cls, schema: Schema, column: str, encoded: bool = False) -> CostInput:
-        """The input of a model of raw columns; or of `encoded` rows, which have all numbers in one input.
+        """Return the input that has the amounts of a column.
+
+        A numeric feature is read from its own input, or from "numeric" if the rows are `encoded`. Any other column
+        gets an input of its own, and so does a feature of a table whose raw columns are stacked in one input.
 
         Example:
             >>> from counterpoise.core.schema import Column
@@ -53,11 +56,11 @@ class CostInput:
         return cls(column, safe_name(column, {*others, *TAKEN}), feature, True)
 
     def look_up(self) -> None:
-        """Amounts are numbers already."""
+        """Return None: amounts are numbers, so no layer looks up ids (see `GroupInput`)."""
         return None
 
     def amounts(self, inputs: Mapping[str, Any]) -> Any:
-        """The amounts (N, 1) among the inputs, numbers as they are in the table."""
+        """Return the amounts (N, 1) among the inputs, as numbers of the table, not scaled."""
         if self.own or self.name != "numeric" or self.feature is None:
             return inputs[self.name]
         return inputs["numeric"][:, self.feature : self.feature + 1]

@@ -79,7 +79,7 @@ class TableEncoder(keras.layers.Layer):
 
     @property
     def widths(self) -> list[int]:
-        """Slots per categorical column: missing, other, and one for each kept level."""
+        """Slots of each categorical column in a row: missing, other, one per kept level."""
         return [min(size, MAX_LEVELS) + 2 for size in self.levels]
 
     @property
@@ -88,6 +88,7 @@ class TableEncoder(keras.layers.Layer):
         return self.n_numeric * (1 + self.bins) + len(self.indicators) + 2 * len(self.cycles) + sum(self.widths)
 
     def call(self, x: Mapping[str, Any]) -> Any:
+        """Return rows (N, d): scaled numbers, bins, missing indicators, cycles, one-hot levels."""
         blocks = []
         if self.n_numeric:
             raw = ops.cast(x["numeric"], "float32")
@@ -105,23 +106,27 @@ class TableEncoder(keras.layers.Layer):
         return ops.cast(ops.concatenate(blocks, axis=1), self.compute_dtype)
 
     def _one_hot(self, ids: Any) -> Any:
-        """The slots of ids (N, dc), (N, sum of widths); all columns at once, as there may be thousands."""
+        """Return the one-hot rows of ids (N, dc), float32 (N, sum of `widths`).
+
+        All columns are encoded together, because there may be thousands.
+        """
         sizes, widths = np.array(self.levels, "int32"), self.widths
         starts = np.concatenate([[0], np.cumsum(sizes + 2)[:-1]]).astype("int32")
-        # From 1 on: whole numbers held to 0 .. 6 become a Relu6, which LiteRT has for floats only.
+        # Clipped from 1 on: LiteRT makes a Relu6 of a clip of whole numbers to 0 .. 6, and has it for floats only.
         known = ops.clip(ops.cast(ids, "int32") + 1, 1, sizes + 2) - 1
         slot = ops.take(self.slots, known + starts)  # -1, never seen in training, is a row of zeros
+        # One entry for each output column: its categorical column, and its slot within this column.
         columns = np.repeat(np.arange(len(widths), dtype="int32"), widths)
         within = np.concatenate([np.arange(width, dtype="int32") for width in widths])
         return ops.cast(ops.equal(ops.take(slot, columns, axis=1), within), "float32")
 
     def _through_bins(self, numbers: Any) -> Any:
-        """How far each number has come through each bin, (N, dn * bins)."""
+        """Return how far (0 to 1) each number has come through each bin, (N, dn * bins)."""
         passed = ops.clip((ops.expand_dims(numbers, -1) - self.low) * self.steep, 0.0, 1.0)
         return ops.reshape(passed, (-1, self.n_numeric * self.bins))
 
     def _through_cycles(self, raw: Any, missing: Any) -> Any:
-        """Sine and cosine of the position in each cycle, (N, 2 * cycles); 0 for missing."""
+        """Return sine and cosine of the position in each cycle, (N, 2 * cycles); 0 for missing."""
         columns = np.array([column for column, _ in self.cycles], "int32")
         known = 1.0 - ops.cast(ops.take(missing, columns, axis=1), "float32")
         days = ops.take(ops.where(missing, 0.0, raw), columns, axis=1)
@@ -173,7 +178,7 @@ def encoder_of_schema(schema: Schema, bins: int = 0) -> TableEncoder:
 
 
 def learn_numbers(values: Array) -> tuple[Array, Array]:
-    """Median and inverse spread per column, float32 (dn,), NaN left out.
+    """Return median and inverse spread per column of (n, dn), float32 (dn,), without NaN.
 
     Spread is q75 - q25; where that is 0, half the range; a column with one value, or with a spread whose inverse
     float32 cannot hold, gets factor 0.
@@ -195,7 +200,9 @@ def learn_numbers(values: Array) -> tuple[Array, Array]:
 
 
 def learn_bins(values: Array, bins: int) -> tuple[Array, Array]:
-    """Start and inverse width of `bins` quantile bins per column, float32 (dn, bins), NaN left out.
+    """Return start and inverse width of quantile bins per column, float32 (dn, bins).
+
+    NaN and infinite values are left out.
 
     The edges are the quantiles 0, 1 / bins, ..., 1, equal ones taken once: a column of few values has fewer bins, and
     the others stay empty (inverse width 0).

@@ -25,7 +25,9 @@ def is_text(array: Any) -> bool:
 
 
 def check_no_gap(array: np.ndarray, name: str = "x") -> None:
-    """Raise a `DataError` when an array that is no text (see `is_text`) holds some, and name the row that has none.
+    """Raise a `DataError` if an object array (N,) has text in some rows, but not in all.
+
+    The message names the first row without text. Arrays of other types or shapes pass.
 
     Example:
         >>> check_no_gap(np.array([1.5, None], dtype=object))
@@ -69,6 +71,10 @@ def check_inputs(x: Any, inputs: Any) -> None:
 
 
 def _check_shape(shape: tuple[int, ...], row: tuple[int | None, ...]) -> None:
+    """Raise a `DataError` unless there are rows of shape `row` (None: any length).
+
+    A last axis of length 1 may be missing or added.
+    """
     if not shape or not shape[0]:
         raise DataError(f"x has shape {shape}, so it has no rows. Pass at least one row.")
     given = shape[1:]

@@ -40,11 +40,11 @@ class NamedInput:
 
     @property
     def takes_column(self) -> bool:
-        """Whether a row of it is one value."""
+        """Whether a row of the input is a single value, so that a column can fill it."""
         return self.shape in ((), (1,))
 
     def of_column(self, column: pl.Series) -> Array:
-        """A column in the form of the input, (N, 1) or (N,): float32, int32 or str.
+        """Convert a column to the form of the input, (N, 1) or (N,): float32, int32 or text.
 
         Raises:
             ColumnError: a value that the input does not take, or several values a row.
@@ -58,10 +58,12 @@ class NamedInput:
         return values.reshape(len(values), *self.shape)
 
     def _text(self, column: pl.Series) -> Array:
+        """Return the values as text, object (N,); a missing value is an error."""
         self._refuse(column, column.is_null(), "has no value", "text. Write '' where text is missing")
         return level_text(column).to_numpy().astype(object)
 
     def _numbers(self, column: pl.Series) -> Array:
+        """Return the values as float32 (N,); missing or too large values are errors."""
         values = self._as_float(column).to_numpy()
         with np.errstate(over="ignore"):
             small = values.astype(np.float32)
@@ -70,6 +72,7 @@ class NamedInput:
         return small
 
     def _whole(self, column: pl.Series) -> Array:
+        """Return the values as int32 (N,); missing values, fractions, large ones are errors."""
         values = self._as_float(column)
         self._refuse(column, values.is_null() | values.is_nan(), "has no value", "whole numbers")
         self._refuse(
@@ -78,12 +81,17 @@ class NamedInput:
         return values.to_numpy().astype(np.int32)
 
     def _as_float(self, column: pl.Series) -> pl.Series:
+        """Return a numeric or boolean column as Float64; values of other types are errors."""
         kind = column.dtype
         if not (kind.is_numeric() or kind == pl.Boolean or kind == pl.Null):
             self._refuse(column, column.is_not_null(), "contains {!r}", "numbers")
         return column.cast(pl.Float64)
 
     def _refuse(self, column: pl.Series, odd: pl.Series, what: str, wanted: str) -> None:
+        """Raise a `ColumnError` on the first value for which `odd` (N,) is true, if there is one.
+
+        `what` tells what is wrong, with {!r} for the value. `wanted` tells what the input needs.
+        """
         rows = odd.fill_null(False).arg_true()
         if len(rows):
             value = column[int(rows[0])]
@@ -110,7 +118,7 @@ class NamedInputs:
 
     @classmethod
     def of(cls, tensors: Any) -> NamedInputs | None:
-        """The named inputs of a structure of symbolic tensors: a dict of them, or a list of several; else None."""
+        """Return the inputs of symbolic tensors in a dict or a list of several, else None."""
         if isinstance(tensors, (list, tuple)) and len(tensors) > 1:
             tensors = {getattr(tensor, "name", None): tensor for tensor in tensors}
         if not isinstance(tensors, Mapping) or not all(hasattr(tensor, "dtype") for tensor in tensors.values()):
@@ -119,7 +127,7 @@ class NamedInputs:
 
     @classmethod
     def like(cls, x: Any) -> NamedInputs | None:
-        """The named inputs that rows in memory, a dict of arrays, were read for; else None."""
+        """Return the inputs for which a dict of arrays was read; None for other rows."""
         if not isinstance(x, Mapping):
             return None
         kinds = {"f": "float32", "i": "int32", "O": "string", "U": "string", "S": "string"}
@@ -131,11 +139,11 @@ class NamedInputs:
         return tuple(one.name for one in self.inputs if one.kind == "text")
 
     def take(self, source: Any) -> bool:
-        """Whether rows bear names: a table, or a dict of arrays."""
+        """Return whether rows have names for their inputs: they are a table, or a dict of arrays."""
         return isinstance(source, Mapping) or is_table(source, table=False)
 
     def rows(self, source: Any) -> tuple[dict[str, Array], list[str]]:
-        """A table or a dict of arrays as a dict of arrays by the names of the inputs, and what was left out.
+        """Convert a table or dict to a dict of arrays by input, and notes on what was left out.
 
         Raises:
             ColumnError: an input has no column, or one of another type.
@@ -150,12 +158,16 @@ class NamedInputs:
         return {one.name: _of_array(one, source[one.name]) for one in self.inputs}, notes
 
     def of_frame(self, frame: pl.DataFrame, name: str) -> tuple[dict[str, Array], list[str]]:
-        """As `rows`, from the columns of features."""
+        """Do the same as `rows` for a frame of feature columns; `name` is its name in messages."""
         notes = self._match(frame.columns, name)
         return {one.name: one.of_column(frame[one.name]) for one in self.inputs}, notes
 
     def _match(self, names: Sequence[str] | Mapping[str, Any], source: str) -> list[str]:
-        """A note on names that no input bears; an error for an input that is absent."""
+        """Return a note on names that are no inputs, as a list of one or none.
+
+        Raises:
+            ColumnError: An input is not among the names.
+        """
         known = [one.name for one in self.inputs]
         absent = [name for name in known if name not in names]
         if absent:
@@ -170,7 +182,11 @@ class NamedInputs:
 
 
 def _of_array(one: NamedInput, array: Any) -> Array:
-    """An array as the input takes it: one value per row as of a column, all else as it is."""
+    """Convert an array with one value per row like a column; return others unchanged.
+
+    Raises:
+        ColumnError: The input does not take a value. DataError: The array has several values per row, but no numbers.
+    """
     given = np.asarray(array)
     if one.takes_column and given.ndim in (1, 2) and given.size == len(given):
         frame, _, _ = to_frame({one.name: given.reshape(-1)})

@@ -83,9 +83,11 @@ def number_format(text: pl.Series, normal: pl.Series) -> tuple[TextFormat | None
     bare = normal.str.extract(_BARE)
     thousands = may_be_thousands(bare)
     if thousands and bare.str.contains(_PADDED).any():
+        # Few programs write fractions such as .250, so the point rather separates thousands: try those formats first.
         formats = formats[::-1]
     ranked = [(_fitting(rows, one), one) for one in formats]
     most = max(sum(rows[shape] for shape in numbers) for numbers, _ in ranked)
+    # All formats that read the most rows. The first is taken, the others may make it ambiguous.
     leading = [(numbers, one) for numbers, one in ranked if sum(rows[shape] for shape in numbers) == most]
     numbers, written = leading[0]
     if written == TextFormat() and not thousands:  # as programs write numbers
@@ -95,13 +97,19 @@ def number_format(text: pl.Series, normal: pl.Series) -> tuple[TextFormat | None
 
 
 def _filler(rows: Counter[str]) -> int:
-    """How often words without a digit occur that may stand for a missing value, because there are few."""
+    """Count the rows of words without a digit, which may stand for missing values.
+
+    The result is 0 if there are more than `FILLERS` such words.
+    """
     words = [n for shape, n in rows.items() if not _DIGIT.search(shape)]
     return sum(words) if len(words) <= FILLERS else 0
 
 
 def _embedded(text: pl.Series, normal: pl.Series) -> str:
-    """Name a text that contains a number with decimals and more; "" where few do."""
+    """Return a doubt if many values of a text are a decimal number and more, otherwise "".
+
+    The doubt completes "Column NAME ". There is none if there are few distinct values.
+    """
     decimal = normal.str.contains(_DECIMAL).fill_null(False)
     if decimal.sum() < PARTLY * (len(text) - text.null_count()) or text.n_unique() <= FEW_NUMBERS:
         return ""
@@ -110,14 +118,20 @@ def _embedded(text: pl.Series, normal: pl.Series) -> str:
 
 
 def _distinct(text: pl.Series) -> pl.DataFrame:
-    """Distinct values `text` and how often each occurs, `n`: at most about `MOST_LOOKED_AT` of them."""
+    """Return the distinct values, `text`, and how often each occurs, `n`.
+
+    Of more than `MOST_LOOKED_AT` values, about that many are taken at regular steps of their order.
+    """
     counts = text.drop_nulls().alias("text").value_counts(name="n").sort("text")
     step = -(-len(counts) // MOST_LOOKED_AT)
     return counts.gather_every(step) if step > 1 else counts
 
 
 def _by_shape(normal: pl.Series, weights: Sequence[int] | None) -> Counter[str]:
-    """Rows of each shape: every digit but a first 0 is 9."""
+    """Count the rows of each shape: digits become 9, except a 0 that begins a number.
+
+    `weights` are the rows of each value; None: one row each.
+    """
     texts = "\n".join(normal.to_list()).translate(_DIGITS).split("\n")  # at once, which is several times as fast
     rows = Counter(texts)
     if weights is not None:
@@ -131,7 +145,7 @@ def _by_shape(normal: pl.Series, weights: Sequence[int] | None) -> Counter[str]:
 
 
 def _parts(shape: str) -> _Shape | None:
-    """What stands around the number; None where the shape is none of a number with at most a unit or currency."""
+    """Split a shape into number and text around it; None: not one number with a unit."""
     match = _ANY.fullmatch(shape)
     if match is None:
         return None
@@ -143,16 +157,21 @@ def _parts(shape: str) -> _Shape | None:
 
 
 def _letter_or(character: str, others: Iterable[str]) -> bool:
+    """Return whether a character is a letter, a currency sign, or one of `others`."""
     kind = unicodedata.category(character)
     return kind[0] == "L" or kind == "Sc" or character in others
 
 
 def _affix(numeric: list[tuple[_Shape, int]]) -> tuple[str | None, str]:
-    """The one sign or unit around the numbers, "" for none; or None and why there is none."""
+    """Return the currency or unit of the numbers and "", or None and the reason.
+
+    The unit is "" if almost all numbers are bare. The reason is "" for a letter that is no unit, as in codes like 12A.
+    """
     rows: Counter[str] = Counter()
     for shape, n in numeric:
         for affix in filter(None, (shape.before, shape.after)) if shape.before + shape.after else ("",):
             rows[_singular(affix.rstrip("."))] += n
+    # An affix on at most so few rows is noise. A unit allows at most so few numbers without it.
     few = (1 - MOSTLY) * sum(rows.values())
     bare = rows.pop("", 0)
     units = [affix for affix, n in sorted(rows.items(), key=lambda item: (item[1], item[0])) if n > few][::-1]
@@ -174,13 +193,13 @@ def _affix(numeric: list[tuple[_Shape, int]]) -> tuple[str | None, str]:
 
 
 def _singular(affix: str) -> str:
-    """A unit without the s of its plural; a currency as it is."""
+    """Return a unit without the s of its plural; a currency or short unit is unchanged."""
     short = affix.removesuffix("s")
     return short if len(short) >= LEAST_PLURAL and not is_currency(affix) else affix
 
 
 def _candidates(numbers: Iterable[str], affix: str) -> list[TextFormat]:
-    """Formats that the signs among the digits allow; of two that read the same values the first is taken."""
+    """Return the formats that the signs among the digits allow, preferred ones first."""
     numbers = list(numbers)
     seen = [sign for sign in (",", ".", " ", "'") if any(sign in number for number in numbers)]
     pairs = product((".", ","), ("", *seen))
@@ -188,7 +207,7 @@ def _candidates(numbers: Iterable[str], affix: str) -> list[TextFormat]:
 
 
 def _fitting(shapes: Iterable[str], written: TextFormat) -> dict[str, str]:
-    """Shapes that are numbers in a format -> the number as programs write it."""
+    """Map each shape that is a number in a format to the number as programs write it."""
     pattern, numbers = re.compile(number_pattern(written)), dict[str, str]()
     for shape in shapes:
         match = pattern.fullmatch(shape)
@@ -201,7 +220,7 @@ def _fitting(shapes: Iterable[str], written: TextFormat) -> dict[str, str]:
 
 
 def _ambiguity(text: pl.Series, written: TextFormat, other: TextFormat) -> str:
-    """Name a text that is another number in another format; "" where there is none."""
+    """Return a doubt if `other` reads other numbers than `written`, otherwise ""."""
     texts = _distinct(text)["text"]
     values, others = parse(texts, written), parse(texts, other)
     rows = (values != others).fill_null(False).arg_true()

@@ -27,7 +27,11 @@ def pillow() -> Any:
 
 @contextmanager
 def opened(path: Any) -> Iterator[Any]:
-    """A file of one of our formats, not decoded yet and not too large."""
+    """Open a file of one of our formats, and yield the image, which is not decoded yet.
+
+    Raises:
+        DataError: The image has too many pixels.
+    """
     # Opened here: Pillow maps a file that it opens itself, and then mixes up the rows of a TIFF that is to be turned.
     with open(path, "rb") as file, pillow().open(file, formats=FORMATS) as image:
         if image.width * image.height > MOST_PIXELS:
@@ -36,6 +40,7 @@ def opened(path: Any) -> Iterator[Any]:
 
 
 def unidentified(path: str) -> str:
+    """Describe a file that Pillow cannot open, and what to do, as the end of a message."""
     with open(path, "rb") as file:
         start = file.read(4)
     if start in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
@@ -46,6 +51,7 @@ def unidentified(path: str) -> str:
 
 
 def upright(image: Any) -> Any:
+    """Decode an image and turn it upright; an upright image is returned, not a copy."""
     image.load()  # here Pillow turns a TIFF, and forgets its tag
     if image.getexif().get(_ORIENTATION, 1) == 1:
         return image  # not a copy
@@ -55,18 +61,18 @@ def upright(image: Any) -> Any:
 
 
 def converted(image: Any, mode: str) -> Any:
-    """The image in a mode of Pillow; itself, not a copy, if it has that mode."""
+    """Convert an image to a mode of Pillow; return the image itself if it has this mode."""
     return image if image.mode == mode else image.convert(mode)
 
 
 def tiff_tag(image: Any, number: int, default: int) -> int:
-    """The largest value of a TIFF tag; the default for other formats."""
+    """Return the largest value of a TIFF tag; `default` without it or in other formats."""
     value = getattr(image, "tag_v2", {}).get(number, default)
     return int(max(value) if isinstance(value, tuple) else value)
 
 
 def aspect_ratio(image: Any) -> float:
-    """Width over height, as the camera was held."""
+    """Return width over height of the upright image, before or after it is decoded."""
     width, height = (
         tiff_tag(image, _WIDTH, image.width),
         tiff_tag(image, _HEIGHT, image.height),
@@ -76,7 +82,7 @@ def aspect_ratio(image: Any) -> float:
 
 
 def sides(image: Any) -> tuple[int, int]:
-    """Height and width, as the camera was held."""
+    """Return height and width of the upright image, before or after it is decoded."""
     low, high = sorted((image.width, image.height))
     return (low, high) if aspect_ratio(image) >= 1 else (high, low)
 
@@ -91,7 +97,10 @@ def is_reduced(image: Any) -> bool:
 
 
 def opaque(image: Any) -> Any:
-    """A picture of 8 bits without transparency: what lies behind is the background."""
+    """Return an image of 8 bits without transparency, in front of a white background.
+
+    An image that has no transparency is returned itself; any other becomes RGB.
+    """
     if image.mode not in ("LA", "La", "PA", "RGBA", "RGBa") and "transparency" not in image.info:
         return image
     if image.mode == "La":

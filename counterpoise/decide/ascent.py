@@ -32,24 +32,33 @@ class Objective(NamedTuple):
     classes: int
 
     def of(self, tp: Array, decided: Array) -> float:
-        """The score of all classes, (C,) each."""
+        """Compute the score from the true positives and decisions of each class, (C,) each."""
         return float(self.value(self.terms(tp, decided, np.arange(len(tp))).sum(axis=0)))
 
 
 def tally(decision: Array, labels: Array, w: Array, n_classes: int) -> tuple[Array, Array]:
-    """True positives and times decided, (C,) each."""
+    """Return the weight of true positives and of decisions for each class, (C,) each."""
     right = decision == labels
     tp = np.bincount(labels[right], weights=w[right], minlength=n_classes)
     return tp, np.bincount(decision, weights=w, minlength=n_classes)
 
 
 def value(lp: Array, labels: Array, w: Array, b: Array, score: Objective) -> float:
-    """The score of argmax of lp + b."""
+    """Compute the score of the decisions argmax_c (lp + b); lp is (N, C), b is (C,)."""
     return score.of(*tally(np.argmax(lp + b, axis=1), labels, w, lp.shape[1]))
 
 
 def ascend(lp: Array, labels: Array, w: Array, b: Array, score: Objective, sweeps: int) -> Array:
-    """Set one offset after the other to its best value, until a pass improves nothing."""
+    """Set one offset after the other to its best value, until a pass improves nothing.
+
+    Args:
+        lp: float (N, C), log-probabilities. labels: int (N,), class codes. w: float (N,), weights of rows.
+        b: float (C,), offsets to start from; they are not changed. score: What is maximized.
+        sweeps: Passes over the classes at most.
+
+    Returns:
+        The offsets, float (C,).
+    """
     b, best, leaders = b.copy(), value(lp, labels, w, b, score), Leaders(lp + b)
     for _ in range(sweeps):
         before = best
@@ -74,29 +83,34 @@ class Leaders:
     """
 
     def __init__(self, scores: Array) -> None:
-        self.scores = scores
+        self.scores = scores  # not a copy: `set` changes it
         self.first, self.second = np.zeros((2, len(scores)), np.int64)
         self._find(np.arange(len(scores)))
 
     def _find(self, rows: Array) -> None:
-        some, index = self.scores[rows], np.arange(len(rows))
+        """Search the two largest scores of these rows again."""
+        some, index = self.scores[rows], np.arange(len(rows))  # a copy, so that it may be changed below
         self.first[rows] = np.argmax(some, axis=1)
         some[index, self.first[rows]] = -np.inf
         self.second[rows] = np.argmax(some, axis=1)
 
     def without(self, c: int) -> Array:
-        """The column of the largest score of each row, column c left out."""
+        """Return the column of the largest score of each row, int (N,), without column c."""
         return np.where(self.first == c, self.second, self.first)
 
     def with_column(self, c: int, rival: Array, values: Array) -> Array:
-        """The column of the largest score of each row, were column c these values; `rival` as of `without`."""
+        """Return the column of the largest score of each row if column c had these values.
+
+        `rival` is the result of `without(c)`.
+        """
         other = self.scores[np.arange(len(rival)), rival]
         return np.where((values > other) | ((values == other) & (c < rival)), c, rival)
 
     def set(self, c: int, values: Array) -> None:
-        """Give column c these values."""
+        """Give column c these values (N,), and update the two leaders of each row."""
         self.scores[:, c] = values
         rows = np.arange(len(values))
+        # Rows whose two leaders are other columns: c may only pass them. The rest is searched again.
         known = (self.first != c) & (self.second != c)
         ahead = [
             self._passes(c, values, self.scores[rows, leader], leader) & known for leader in (self.first, self.second)
@@ -106,6 +120,7 @@ class Leaders:
         self._find(np.flatnonzero(~known))
 
     def _passes(self, c: int, values: Array, others: Array, columns: Array) -> Array:
+        """Return whether c (scores `values`) comes before `columns` (scores `others`), (N,)."""
         return (values > others) | ((values == others) & (c < columns))
 
 
@@ -113,7 +128,9 @@ def best_offset(d: Array, rival: Array, labels: Array, w: Array, now: float, c: 
     """Find the best b_c with the other offsets fixed; among equal ones the nearest to what it is `now`.
 
     Args:
-        d: (N,), where b_c overtakes the best other class, `rival` (N,).
+        d: float (N,), the b_c from which on row i is decided for c instead of for its best other class.
+        rival: int (N,), this best other class. labels: int (N,), class codes. w: float (N,), weights of rows.
+        now: The present b_c. c: The class. score: What is maximized.
     """
     order = np.argsort(d, kind="stable")
     up = np.clip(d[order], -700.0, 700.0)
@@ -132,7 +149,10 @@ def _distinct(ordered: Array) -> Array:
 
 
 def _quantiles(ordered: Array, count: int) -> Array:
-    """So many quantiles from 0 to 1 of sorted numbers, as of `numpy.quantile`, which would sort for each of them."""
+    """Return `count` quantiles, evenly from 0 to 1, of sorted numbers.
+
+    They equal those of `numpy.quantile`, which would sort again in each call.
+    """
     at = np.linspace(0.0, 1.0, count) * (len(ordered) - 1)
     low = at.astype(np.int64)
     a, b, share = ordered[low], ordered[np.minimum(low + 1, len(ordered) - 1)], at - low
@@ -140,18 +160,26 @@ def _quantiles(ordered: Array, count: int) -> Array:
 
 
 def _sums_along(rival: Array, labels: Array, w: Array, c: int, score: Objective) -> Array:
-    """The sums of the score, (N + 1, P), as row after row goes from its rival to class c."""
+    """Return the sums (N + 1, P) after 0, 1, ..., N rows went from their rival to class c.
+
+    The rows go in the given order. `rival` and `labels` are int (N,), `w` float (N,).
+    """
     group = np.argsort(rival.astype(np.min_scalar_type(int(rival.max()))), kind="stable")  # small numbers sort faster
+    # Rows of one rival are now neighbors. `left` is what the rival keeps after each row: its weight, and what is right.
     of, first = rival[group], np.r_[True, np.diff(rival[group]) != 0]
+    # Weights of the rows, and of those rows whose rival is their class.
     own, right = w[group], w[group] * (rival == labels)[group]
     left = [total - lost for total, lost in (_along(own, first), _along(right, first))]
     after = score.terms(left[1], left[0], of)
+    # Before the first row of a rival goes, the rival has all of its rows.
     whole = [_along(weights, first)[0] for weights in (own, right)]
     start = score.terms(whole[1], whole[0], of)
     before = np.concatenate([after[:1], after[:-1]])
     before[first] = start[first]
+    # What each row changes in the sums of its rival, in the original order of the rows.
     step = np.empty_like(after)
     step[group] = after - before
+    # Classes that are neither c nor a rival are decided for no row, and stay so.
     absent = np.setdiff1d(np.arange(score.classes), np.r_[of, c])
     others = start[first].sum(axis=0) + score.terms(np.zeros(len(absent)), np.zeros(len(absent)), absent).sum(axis=0)
     mine = score.terms(np.r_[0.0, np.cumsum(w * (labels == c))], np.r_[0.0, np.cumsum(w)], np.full(len(w) + 1, c))
@@ -159,7 +187,10 @@ def _sums_along(rival: Array, labels: Array, w: Array, c: int, score: Objective)
 
 
 def _along(values: Array, first: Array) -> tuple[Array, Array]:
-    """Sum of each group of neighbors, and the sum up to each row in it; equal to the bit at its end."""
+    """Return the sum of each run of neighbors, and the running sum within it, (N,) each.
+
+    `first` is bool (N,), true at the start of a run. At the end of a run both are equal, without a rounding error.
+    """
     running = np.cumsum(values)
     starts = np.flatnonzero(first)
     sizes = np.diff(np.r_[starts, len(values)])

@@ -59,10 +59,12 @@ def _path(lp: Array, labels: Array, floors: Array, offsets: Array, w: Array | No
         worst = float(np.max(missed[named], initial=0.0))
         if worst < most:
             best, most = b.copy(), worst
+        # In units of what each class may miss: classes that miss more than the mean get a larger offset.
         pull = missed[named] - missed[named].mean()
         if not np.any(np.abs(pull) > 1e-9):
             break
         b[named] += np.clip(pull, -1.0, 1.0) / (1.0 + step / 20.0)
+    # Squared, so that more of the steps are close to `offsets`.
     way = np.linspace(1.0, 0.0, STEPS)[:, None] ** 2
     return np.asarray(offsets + way * (best - offsets))
 
@@ -158,7 +160,12 @@ def guarantee_floors(
 
 
 def _supported(named: Array, rows: Array, reached: Array, floors: Array, delta: float) -> str:
-    """Name the exact lower bounds of the recalls of the first offsets."""
+    """Write the message of a failed guarantee, with the recalls that the rows support.
+
+    Args:
+        named: int, codes of the classes with a floor. rows: int (C,), rows of each class.
+        reached: float (C,), recalls of the first offsets. floors: float (C,). delta: 1 - confidence.
+    """
     bounds = []
     for c in named:
         hits = round(reached[c] * rows[c])

@@ -144,6 +144,7 @@ def fit_reject(proba: Array, y: Array, alpha: float = 0.1) -> Reject:
         )
     labels = codes(y, *p.shape)
     counts = np.bincount(labels, minlength=p.shape[1])
+    # 1e-9, because products such as 0.29 * 100 can be rounded to below a whole number.
     ranks = [math.floor(alpha * (n + 1) + 1e-9) for n in counts]
     few = [f"class {c} has {counts[c]}" for c, r in enumerate(ranks) if r < 1]
     if few:

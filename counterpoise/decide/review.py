@@ -42,6 +42,7 @@ def review_by_alpha(proba: Array, y: Array, alpha: float, kept_out: bool = False
 
 
 def _below(floor: float) -> float:
+    """Lower a floor between 0 and 1 by more log-odds than rounding to float32 can lose."""
     if not 0.0 < floor < 1.0:
         return max(0.0, min(1.0, floor))
     odds = log_odds_at(floor)
@@ -69,14 +70,18 @@ def review_by_budget(distance: Array, budget: tuple[float, float], sample_weight
     allowed = k / n * weight.sum() * (1 + 1e-12)
     last = np.flatnonzero(np.cumsum(weight) - weight <= allowed)[-1]  # all that are closer may go
     if weight.sum() <= allowed:
-        margin = float(np.finfo(np.float32).max)
+        margin = float(np.finfo(np.float32).max)  # every row may go to a human
     else:
         margin = float((values[last - 1] + values[last]) / 2) if last else 0.0
     return Review(margin=margin, budget=(k, n), rows=len(distance))
 
 
 def _budget(budget: tuple[float, float]) -> tuple[float, float]:
-    """The two numbers of a review budget, checked."""
+    """Return k and n of a review budget as floats.
+
+    Raises:
+        OptionError: They are not two numbers with 0 <= k <= n and n above 0.
+    """
     try:
         k, n = (float(number) for number in budget)
     except (TypeError, ValueError):
@@ -113,14 +118,25 @@ def margins(rule: Rule, log_p: Array, column_values: Array | None = None) -> Arr
 
 
 def _scores(rule: Rule, log_p: Array) -> Array:
-    """What the decided class has the most of, with more than two classes."""
+    """Return the scores (N, C) whose largest one is decided, without a threshold.
+
+    They are minus the expected costs, or the log-probabilities plus the offsets.
+    """
     if rule.costs is not None:
         return -np.exp(log_p) @ rule.costs
     return log_p if rule.offsets is None else log_p + rule.offsets
 
 
 def reviewed(rule: Rule, log_p: Array, decision: Array, column_values: Array | None = None) -> Array:
-    """Decisions int32 (N,) after the rule's review, `HUMAN` (-1) for a human.
+    """Return the decisions int32 (N,) after the review of the rule, `HUMAN` (-1) for a human.
+
+    With a margin, rows closer than the margin go to a human. With floors, rows with several possible classes go. A row
+    with one possible class gets this class, and a row with none keeps `decision`.
+
+    Args:
+        rule: The rule; without a review, the decisions stay as they are.
+        log_p: float (N, C), final log-probabilities. decision: int (N,), class codes.
+        column_values: Values (N,) of the rule's column, if it has one.
 
     Example:
         >>> rule = Rule(np.zeros((1, 2)), np.full(2, 0.5), threshold=0.5, review=Review(floors=np.full(2, 0.3)))
@@ -155,7 +171,7 @@ def border(rule: Rule, log_p: Array, column_values: Array | None = None) -> Arra
 
 
 def class_odds(log_p: Array) -> Array:
-    """Log-odds of each class against all others, (N, C).
+    """Compute log-odds of each class against all others, (N, C), from `log_p` (N, C).
 
     Example:
         >>> class_odds(np.log([[0.5, 0.25, 0.25]])).round(3).tolist()
@@ -168,11 +184,14 @@ def class_odds(log_p: Array) -> Array:
 
 
 def _odds(floor: float) -> float:
+    """Return the log-odds of a floor; -inf for 0 or less, which every row reaches."""
     return -np.inf if floor <= 0.0 else log_odds_at(min(floor, 1.0))
 
 
 def review_at_prior(review: Review | None, move: Array) -> Review | None:
-    """The review where probabilities have moved by `move` (C,) in log p; only two classes' floors can move.
+    """Return the review for probabilities that a new prior has moved by `move` (C,) in log p.
+
+    A review without floors stays as it is. Floors can move only with two classes.
 
     Raises:
         OptionError: Floors of more than two classes.

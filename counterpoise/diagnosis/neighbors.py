@@ -59,8 +59,15 @@ def minority_kinds(examples: Examples, code: int, seed: int = 0) -> dict[str, in
 
 
 def _tally(near: np.ndarray, asked: np.ndarray, n_mine: int) -> dict[str, int]:
-    """Rows per kind; a row is no neighbor of itself, and among equal rows it may not come first."""
+    """Count the rows of each kind by how many neighbors are of the class.
+
+    Args:
+        near: int (K, 6), positions of the nearest points of K rows. A row is usually one of its own nearest points.
+        asked: int (K,), positions of these rows.
+        n_mine: Rows of the class, which have the first positions.
+    """
     itself = near == asked[:, None]
+    # Among many equal rows, a row may be missing from its own neighbors: then the last one is left out.
     itself[~itself.any(axis=1), -1] = True
     friends = ((near < n_mine) & ~itself).sum(axis=1)
     bounds = {"safe": (4, 5), "borderline": (2, 3), "rare": (1, 1), "outlier": (0, 0)}
@@ -68,13 +75,17 @@ def _tally(near: np.ndarray, asked: np.ndarray, n_mine: int) -> dict[str, int]:
 
 
 def _sample(rows: np.ndarray, most: int, seed: int, which: int) -> np.ndarray:
+    """Draw at most `most` of the rows, sorted; `which` numbers the stream of draws."""
     if len(rows) <= most:
         return rows
     return np.sort(generator(seed, "neighbors", which).choice(rows, most, replace=False))
 
 
 def points_of(examples: Examples, rows: np.ndarray, seed: int) -> np.ndarray | None:
-    """float32 (len(rows), d): rows as points with comparable axes."""
+    """Return rows as points whose axes are comparable, float32 (len(rows), d).
+
+    None: the rows have no distance, because no column is left or an input is not numeric. Wide points are projected.
+    """
     x = examples.x
     if examples.schema is not None:
         blocks = [_standardize(x["numeric"][rows])] if "numeric" in x else []
@@ -93,6 +104,7 @@ def points_of(examples: Examples, rows: np.ndarray, seed: int) -> np.ndarray | N
 
 
 def _standardize(values: np.ndarray) -> np.ndarray:
+    """Scale columns (n, d) to mean 0 and deviation 1, float32; missing values become 0."""
     known = ~np.isnan(values)
     count = np.maximum(known.sum(axis=0), 1)
     mean = np.where(known, values, 0).sum(axis=0, dtype=np.float64) / count
@@ -102,7 +114,10 @@ def _standardize(values: np.ndarray) -> np.ndarray:
 
 
 def _one_hot(ids: np.ndarray) -> np.ndarray:
-    """Dummy columns at distance 1 between two levels; levels beyond the 30 most frequent share one."""
+    """Return dummy columns for ids (n,), with distance 1 between two levels.
+
+    Ids are in the order of frequency, and those beyond the 30 most frequent levels share one column.
+    """
     capped = np.minimum(ids, _MOST_LEVELS + 1)
     return np.eye(int(capped.max()) + 1, dtype=np.float32)[capped] * np.float32(np.sqrt(0.5))
 
@@ -112,12 +127,17 @@ def _projected(points: np.ndarray, seed: int) -> np.ndarray:
 
 
 def _projection(width: int, seed: int) -> np.ndarray:
+    """Return a random matrix (width, 128); products with it keep distances approximately."""
     drawn = generator(seed, "projection").standard_normal((width, _PROJECTED), dtype=np.float32)
     return drawn / np.float32(np.sqrt(_PROJECTED))
 
 
 def _flat(array: Any, rows: np.ndarray, seed: int) -> np.ndarray:
-    """Rows of an array of any rank as points; a block at a time, so that images need little memory."""
+    """Flatten the selected rows of an array (N, ...) to points, float32 (len(rows), d).
+
+    Narrow rows are standardized. Wide ones are projected at random, 256 rows at a time, so that images need little
+    memory.
+    """
     width = int(np.prod(array.shape[1:]))
     if width <= _MOST_WIDTH:
         return _standardize(array[rows].reshape(len(rows), width).astype(np.float64))

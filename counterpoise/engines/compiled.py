@@ -44,7 +44,13 @@ logger = logging.getLogger("counterpoise")
 
 @dataclass(frozen=True)
 class Task:
-    """A job with all that its worker needs."""
+    """A job with all that its worker needs.
+
+    Attributes:
+        job: The job. objective: Its loss and shifts. program: The program of its loss family.
+        state: Start values of all variables of a slot: network, optimizer, numbers of the loss.
+        rests: Whether a schedule lowers the learning rate to almost 0 by the last step.
+    """
 
     job: Job
     objective: Objective
@@ -70,7 +76,10 @@ class ProgramEngine:
 
     @classmethod
     def of(cls, examples: Examples, network: Network) -> ProgramEngine:
-        """The engine of a network, kept in its cache: later runs on the same rows trace nothing again."""
+        """Return the engine in the cache of a network; make it if it is for other rows.
+
+        Later runs on the same rows therefore trace nothing again.
+        """
         engine = network.cache.get("program")
         if engine is None or engine.examples is not examples:
             engine = network.cache["program"] = cls(examples, network)
@@ -90,8 +99,9 @@ class ProgramEngine:
 
         Where XLA cannot compile a network, its mode in `network.compile_modes` is changed to one without, and the
         log reports it.
+        `run` needs these programs, so call this first.
         """
-        decided(jobs, self.network)
+        decided(jobs, self.network)  # fills `network.compile_modes`
         for key, group in families(jobs).items():
             try:
                 self._trace(key, group)
@@ -116,6 +126,10 @@ class ProgramEngine:
         program_cache.keep(program)
 
     def _program(self, key: str, objective: Objective) -> Program:
+        """Find the program of a loss family in the cache of programs, or make it.
+
+        Programs with the loss of the user's model, or that train the passed model itself, are shared with no network.
+        """
         loss, mode = objective.loss(self.network), self.network.compile_modes[key]
         model = compiled(self.network, loss)
         own = objective.name == "model" or not self.network.clone
@@ -130,6 +144,7 @@ class ProgramEngine:
         return work_through(self._tasks(jobs), lambda task, stop: Training(task, self, local, stop).run(), count)
 
     def _tasks(self, jobs: Sequence[Job]) -> Iterator[Task]:
+        """Yield each job with its program and start values; it runs in the caller's thread."""
         for job in jobs:
             objective = Objective(job)
             program = self.programs[objective.family]
@@ -143,7 +158,7 @@ class ProgramEngine:
 
 
 class Training:
-    """One job in one thread."""
+    """The training of one job in one thread; `run` does it."""
 
     def __init__(self, task: Task, engine: ProgramEngine, local: threading.local, stop: threading.Event) -> None:
         self.job, self.objective, self.program, self.state = task.job, task.objective, task.program, task.state
@@ -153,12 +168,16 @@ class Training:
         self.slot = _slot_of(local, task.program)
 
     def run(self) -> Iterator[tuple[Job, int | Member]]:
+        """Train the job; yields (job, steps done) after each round, and at last (job, member)."""
         with Peak() as peak:
             for job, event in self._steps():
                 yield job, replace(event, memory=peak.bytes) if isinstance(event, Member) else event
 
     def _steps(self) -> Iterator[tuple[Job, int | Member]]:
-        """Train round by round: (job, step reached) after each, and (job, member) at the end."""
+        """Train round by round: (job, step reached) after each, and (job, member) at the end.
+
+        If `stop` is set, the steps end without a member.
+        """
         start, job = time.perf_counter(), self.job
         self.slot.load(self.state)
         y, weights = self.examples.scored_labels(job.stop), self.examples.scored_weights(job.stop)
@@ -176,6 +195,7 @@ class Training:
             if stopper.turned:
                 average.restart()
                 self.order.start_last_stage(end)
+                # The last stage starts from the best weights; the optimizer and the loss keep their state.
                 self.slot.load([*(best or []), *self.slot.read()[len(best or []) :]])
             if self.program.rate is not None:
                 self.slot.set(self.program.rate, stopper.rate * self.state[self.program.rate])
@@ -186,7 +206,10 @@ class Training:
 
     @contextlib.contextmanager
     def _averaged(self, average: Average) -> Iterator[None]:
-        """The average of the weights in the slot, where one is asked for, and the weights themselves again."""
+        """Put the averaged weights into the slot for a block, and the weights back at its end.
+
+        Without averaging, the slot does not change.
+        """
         if not average.decay:
             yield
             return
@@ -196,7 +219,10 @@ class Training:
         self.slot.put(now)
 
     def _advance(self, start: int, end: int) -> float:
-        """Take steps start..end-1; the mean loss over their rows."""
+        """Take the steps from `start` to `end` - 1, and return the mean loss over their rows.
+
+        If `stop` is set, it takes fewer steps. Without steps, the loss is 0.
+        """
         losses, counts = [np.empty(0)], [np.empty(0)]
         while start < end and not self.stop.is_set():
             start, loss, rows = self._call(start, end)
@@ -206,7 +232,7 @@ class Training:
         return float(np.dot(np.concatenate(losses).astype(float), seen) / max(1.0, seen.sum()))
 
     def _call(self, start: int, end: int) -> tuple[int, Array, Array]:
-        """One call of the program from step `start`: the next step, the losses and the rows of each step taken."""
+        """Call the program at step `start`; return next step, and loss and rows of each step."""
         full = rows_of(self.job)
         steps = min(end - start, self.program.calls(self.memory, full))
         rows, weights, counts = block_of(self.order, start, steps, full, self.program.mode.pad)
@@ -216,9 +242,10 @@ class Training:
         return self.program.logits(self.slot, self.memory, rows, self.examples.scored_outputs)
 
     def _member(self, stopper: Stopper, best: list[Array] | None, start: float) -> Member:
-        """What the job trained: the best weights, its outputs, and how training went."""
+        """Return the trained member: best weights (last without any), outputs, and history."""
         job, size = self.job, self.program.size
         if best is not None:
+            # Only the weights matter for the logits; the other variables get their start values.
             self.slot.load([*best, *self.state[size:]])
         return Member(
             job=job.id,
@@ -239,16 +266,17 @@ class Training:
 
 
 def _cause(error: tf.errors.OpError) -> str:
+    """Return the type of an error and the first line of its message."""
     return f"{type(error).__name__}: {str(error.message).strip().splitlines()[0][:150]}"
 
 
 def rows_of(job: Job) -> int:
-    """Rows of a full step of a job in the program."""
+    """Return the rows of a full step of a job: its batch size, or less for small plans."""
     return program_rules.batch_rows(job.limits.batch_size, max(map(len, job.plan.stages)))
 
 
 def _slot_of(local: Any, program: Program) -> Slot:
-    """The calling thread's slot for a program."""
+    """Return the slot of the calling thread for a program; make it when first asked for."""
     slots = local.__dict__.setdefault("slots", {})
     if id(program) not in slots:
         slots[id(program)] = program.slot()

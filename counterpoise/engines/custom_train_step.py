@@ -40,6 +40,7 @@ class Stepping:
         self.assembled, self.units = network.assembled(0), network.units
         self.inner = compiled(self.assembled, network, objective)
         self.form = "labels" if network.target.independent else compiled_form(self.inner.loss, self.units)
+        # A class may have several optimizers, as a GAN has.
         self._optimizers = [v for v in vars(self.inner).values() if isinstance(v, keras.optimizers.Optimizer)]
         for optimizer in self._optimizers:
             if not optimizer.built:
@@ -57,14 +58,15 @@ class Stepping:
 
 
 def compiled(assembled: Assembled, network: Network, objective: Objective) -> keras.Model:
-    """The user's model inside a network, ready for its own `fit` under the loss of a job.
+    """Return the user's model inside a network, ready for `fit` under the loss of a job.
 
-    Its own compiled loss counts unless the strategy brings another.
+    The loss with which the user compiled the model is used, unless the strategy has another one.
 
     Raises:
         ModelError: its class has its own `compile`, which cannot be repeated on a copy.
     """
     inner, given = assembled.inner, network.model
+    # theirs: the strategy brings no loss, so the loss of the user's model is used if it has one.
     theirs, was_compiled = objective.name in ("cross_entropy", "model"), network.given and given.compiled
     if theirs and inner.compiled:
         return inner
@@ -84,7 +86,11 @@ def compiled(assembled: Assembled, network: Network, objective: Objective) -> ke
 
 
 def _compiled_again(inner: keras.Model, given: keras.Model | None) -> keras.Model:
-    """The copy compiled as the user's model was, by the model's own `compile`."""
+    """Compile a copy as the user's model `given` was, by the model's own `compile`.
+
+    Raises:
+        ModelError: `given` is None (it was not compiled, or needs another loss), or the class cannot repeat `compile`.
+    """
     if given is None:
         raise ModelError(
             f"{type(inner).__name__} has its own compile(), which does not take a loss. Expected a compiled "
@@ -137,6 +143,7 @@ class OwnBatches(keras.utils.PyDataset):
             )
 
     def __getitem__(self, index: int) -> tuple[Any, ...]:
+        """Return the batch of step `start` + `index`; set `start` before each call of `fit`."""
         rows, weights = self.order.step(self.start + index)
         y = keras.ops.convert_to_numpy(shaped(self.y[rows], self.form, self.units))
         x = fed(take(self.x, rows))
@@ -144,5 +151,5 @@ class OwnBatches(keras.utils.PyDataset):
 
 
 def encoded(assembled: Assembled, x: Any) -> Any:
-    """The input of the user's model: encoded rows for a table, otherwise x unchanged."""
+    """Return the input of the user's model: encoded rows of a table, otherwise x itself."""
     return x if assembled.encoder is None else assembled.encoder.predict(x, batch_size=8192, verbose=0)

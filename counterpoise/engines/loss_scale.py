@@ -15,7 +15,7 @@ from counterpoise.networks.network import Network
 
 
 def compiled(network: Network, loss: Any) -> keras.Model:
-    """The network `fresh(0)`, compiled with its optimizer and `loss`; the optimizer is built."""
+    """Compile the spare model of a network with `loss` and its optimizer, which is built."""
     model = network.spare()
     model.compile(optimizer=scaled(network.optimizer(), model), loss=loss, jit_compile=False)
     model.optimizer.build(model.trainable_variables)
@@ -23,7 +23,10 @@ def compiled(network: Network, loss: Any) -> keras.Model:
 
 
 def scaled(optimizer: keras.optimizers.Optimizer, model: keras.Model) -> keras.optimizers.Optimizer:
-    """The optimizer, in a `LossScaleOptimizer` where a layer of the model computes in float16 on float32 weights."""
+    """Put the optimizer into a `LossScaleOptimizer` if a layer has mixed float16 precision.
+
+    Otherwise, or if it is one already, the optimizer is returned as it is.
+    """
     if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         return optimizer
     policies = {layer.dtype_policy.name for layer in model._flatten_layers(include_self=False)}

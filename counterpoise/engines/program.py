@@ -58,11 +58,11 @@ class Memory:
         self.y = tf.constant(y)
         x_form, y_form = tf.nest.map_structure(lambda a: tf.TensorSpec((None, *a.shape[1:]), a.dtype), (self.x, self.y))
         self.form = Form(x_form, y_form, "int32" if len(y) < 2**31 else "int64")
-        self.values = sum(int(np.prod(a.shape[1:])) for a in leaves(x))
-        self.chunk = chunk_rows(x)
+        self.values = sum(int(np.prod(a.shape[1:])) for a in leaves(x))  # numbers in a row
+        self.chunk = chunk_rows(x)  # rows whose logits are computed in one call
 
     def call_steps(self, rows: int, masks: int = 0) -> int:
-        """Steps with batches of `rows` rows that one call takes at most; each row also has `masks` truth values."""
+        """Return the most steps of one call: `rows` rows each, `masks` truth values per row."""
         return program_rules.call_steps(rows, self.values + masks // 4)
 
 
@@ -79,7 +79,7 @@ class Slot:
             variable.assign(value)
 
     def put(self, values: Sequence[Array]) -> None:
-        """Set the first of the variables."""
+        """Set the first `len(values)` variables; the others keep their values."""
         for variable, value in zip(self.variables, values, strict=False):
             variable.assign(value)
 
@@ -88,7 +88,7 @@ class Slot:
         self.variables[index].assign(value)
 
     def read(self, count: int | None = None) -> list[Array]:
-        """Values of the first `count` variables, or of all."""
+        """Return copies of the values of the first `count` variables; None: of all."""
         return [np.array(v.numpy()) for v in self.variables[:count]]
 
 
@@ -135,15 +135,19 @@ class Program:
         self._capacity: dict[int, int] = {}  # lines of the blocks that XLA compiled, by rows of a batch
 
     def trace(self, memory: Memory, rows: int, drawn: int, round_steps: int) -> None:
-        """Trace what jobs with full steps of `rows` rows, `drawn` rows per epoch and such rounds need.
+        """Trace the functions for jobs with full steps of `rows` rows; call it before `block`.
+
+        `drawn` is the number of rows in an epoch, and `round_steps` the number of steps in the longest round.
 
         XLA compiles here, in the caller's thread, so that it fails before any training.
         """
         if self.mode.xla and (self.mode.pad or drawn >= rows):
+            # Steps of a block: a power of two that covers a round, at least 32, within the limit of one call.
             wanted = min(memory.call_steps(rows, self.masks.values), 1 << max(5, (round_steps - 1).bit_length()))
             if wanted > self._capacity.get(rows, 0):
                 run = self._function((wanted, rows), lambda: self._block_function(wanted, rows))
                 weights = np.zeros((wanted, rows, *self.axes), np.float32)
+                # A call with 0 steps, so that XLA compiles the block and nothing changes.
                 arguments = np.zeros((wanted, rows), self.form.numbers), weights, np.int32(0)
                 self._call(self.slot(), memory, run, *map(tf.constant, arguments))
                 self._capacity[rows] = wanted
@@ -152,11 +156,14 @@ class Program:
         self._function(("logits",), self._logits_function)
 
     def slot(self) -> Slot:
-        """New variables for one thread."""
+        """Make new variables for one thread."""
         return Slot(self.variables)
 
     def calls(self, memory: Memory, rows: int) -> int:
-        """Steps that the next call with batches of `rows` should take at most: few, until their time is known."""
+        """Return the most steps of the next call with `rows` rows each; 8 until timed.
+
+        A call should last at most `CALL_SECONDS`.
+        """
         seconds = self._step_seconds.get(rows)
         bound = 8 if seconds is None else max(1, int(CALL_SECONDS / seconds))
         return min(bound, self._capacity.get(rows, memory.call_steps(rows, self.masks.values)))
@@ -194,18 +201,23 @@ class Program:
     # Tracing ---------------------------------------------------------------------------------------------------
 
     def _call(self, slot: Slot, memory: Memory, run: Any, *args: Any) -> Array:
+        """Run a traced function on the variables of a slot, read through `_handle_at`."""
         self._current.handles = slot.handles
         return np.asarray(run(memory.x, memory.y, *args))
 
     def _function(self, key: tuple[Any, ...], make: Callable[[], Any]) -> Any:
-        """The traced function of a key, its variables left open."""
+        """Return the function of a key for any slot; `make` traces it when first needed."""
         with self._lock:
             if key not in self._functions:
                 self._functions[key] = self._with_slot_captures(make())
             return self._functions[key]
 
     def _with_slot_captures(self, concrete: Any) -> Any:
-        """Fill in our variables at call time from the thread's slot."""
+        """Let a traced function read its variables from the slot of the calling thread.
+
+        Raises:
+            ModelError: The function uses a variable that is not one of `variables`.
+        """
         order = {id(v.value.handle): index for index, v in enumerate(self.variables)}
         captured = concrete.captured_inputs
         if any(c.dtype == tf.resource and id(c) not in order for c in captured):
@@ -214,10 +226,11 @@ class Program:
         return concrete
 
     def _handle_at(self, index: int) -> Callable[[], Any]:
+        """Return a function that looks up a variable of the slot of the calling thread."""
         return lambda: self._current.handles[index]
 
     def _block(self, batch: int) -> Any:
-        """The function of steps of `batch` rows: compiled for that number by XLA, or the one for any number."""
+        """Return the function for steps of `batch` rows: by XLA, or the one for any number."""
         capacity = self._capacity.get(batch)
         if capacity is None:
             return self._function(("any",), self._block_function)
@@ -247,6 +260,8 @@ class Program:
         return self._trace(block, (rows, weights, tf.TensorSpec((), tf.int32)))
 
     def _logits_function(self) -> Any:
+        """Trace the computation of raw logits for any number of rows, without training."""
+
         def logits(x: Any, y: Any, rows: Any) -> Any:
             self.traces["logits"] += 1
             return self.model(_gathered(x, rows), training=False)
@@ -254,13 +269,14 @@ class Program:
         return self._trace(logits, (tf.TensorSpec([None], self.form.numbers),))
 
     def _trace(self, function: Callable[..., Any], specs: tuple[Any, ...]) -> Any:
+        """Trace a function of (x, y, *specs) for data of the program's form."""
         # No `if` or `for` here asks a tensor; turning our code into a graph's would take a second.
         return tf.function(function, autograph=False).get_concrete_function(self.form.x, self.form.y, *specs)
 
     def _step(self, inputs: Any, targets: Any, weights: Any) -> Any:
-        """One step, as `fit` takes it; returns its loss (regularization included)."""
+        """Take one step, as `fit` does, and return its loss (regularization included)."""
         model = self.model
-        self._numbers.start()
+        self._numbers.start()  # the loss reads its class constants from the first one on
         with tf.GradientTape() as tape:
             outputs = model(inputs, training=True)
             loss = model.compute_loss(x=inputs, y=targets, y_pred=outputs, sample_weight=weights, training=True)
@@ -271,16 +287,18 @@ class Program:
 
 
 def _lengthened(lines: Array, count: int) -> Array:
-    """An array with lines of zeros behind it, `count` lines in all."""
+    """Append lines of zeros to an array, up to `count` lines."""
     if len(lines) == count:
         return lines
     return np.concatenate([lines, np.zeros((count - len(lines), *lines.shape[1:]), lines.dtype)])
 
 
 def _gathered(x: Any, rows: Any) -> Any:
+    """Gather rows of each tensor in a structure; the shape of `rows` replaces axis 0."""
     return tf.nest.map_structure(lambda tensor: tf.gather(tensor, rows), x)
 
 
 def _tensor(array: Array) -> Any:
+    """Convert an array to a tensor; float64 becomes float32, and int64 becomes int32."""
     small = {"float64": np.float32, "int64": np.int32}.get(array.dtype.name)
     return tf.constant(array if small is None else array.astype(small))

@@ -50,7 +50,7 @@ class StreamEngine(FitEngine):
         self._fault: CounterpoiseError | None = None
 
     def train(self, job: Job, progress: Progress | None = None) -> Member:
-        """As on rows in memory; the error of a row on disk that cannot be used is raised as it is."""
+        """Train as on rows in memory; an error of a row on disk is raised as it is."""
         try:
             return super().train(job, progress)
         except Exception:
@@ -81,6 +81,11 @@ class StreamBatches(keras.utils.PyDataset):
         self._steps: Iterator[Any] = iter(())
 
     def __getitem__(self, index: int) -> tuple[Any, ...]:
+        """Return the next batch (Keras asks in order); index 0 starts at step `start`.
+
+        Raises:
+            CounterpoiseError: A row cannot be used. `on_fault` gets this error too.
+        """
         if index == 0:
             self._steps = self._steps_from(self.start)
         try:
@@ -90,7 +95,7 @@ class StreamBatches(keras.utils.PyDataset):
             raise
 
     def _steps_from(self, start: int) -> Iterator[Any]:
-        """All steps from number `start` on, without end."""
+        """Yield the batches from step `start` on, epoch after epoch, without end."""
         epoch, skipped = divmod(start, self._stream.num_batches)
         while True:
             for number, batch in enumerate(self._stream.of_epoch(epoch)):

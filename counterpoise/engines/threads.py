@@ -58,7 +58,10 @@ def _exchange(
     events: queue.Queue[tuple[str, Event | BaseException | None]],
     workers: list[threading.Thread],
 ) -> Iterator[Event]:
-    """Hand out tasks, one more than there are workers, and pass on the events of the workers."""
+    """Hand out tasks, one more than there are workers, and pass on the events of the workers.
+
+    A worker starts when there is a task for it. An exception of a worker is raised here.
+    """
     open_tasks, more = 0, True
     while more or open_tasks:
         while more and open_tasks <= len(workers):
@@ -91,7 +94,7 @@ def _serve(
     work: Work[Task, Event],
     stop: threading.Event,
 ) -> None:
-    """Work on tasks until there are none; an error ends the thread and is reported."""
+    """Work on tasks until None comes or `stop` is set; an error is reported, and ends it."""
     while (task := todo.get()) is not None and not stop.is_set():
         try:
             for event in work(task, stop):

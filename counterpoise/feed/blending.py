@@ -22,7 +22,11 @@ class Draws(Protocol):
 
 
 def blend(array: Any, partner: Any, share: Any) -> Any:
-    """Return share x_i + (1 - share) x_partner. `share` is (N,), and ids come from the larger share."""
+    """Return share x_i + (1 - share) x_partner, for inputs (N, ...).
+
+    `partner` int (N,) has the row numbers of the partners, and `share` is float (N,). Integers (ids) have no mean: they
+    come from the row with the larger share.
+    """
     share = ops.reshape(share, (-1, *[1] * (len(array.shape) - 1)))
     if "int" in keras.backend.standardize_dtype(array.dtype):
         return ops.where(share >= 0.5, array, ops.take(array, partner, axis=0))
@@ -50,7 +54,7 @@ def floats(x: Any) -> Any:
 
 
 def distances(x: Any) -> Any:
-    """Squared Euclidean distances over all inputs, (N, N)."""
+    """Compute squared Euclidean distances over all inputs, (N, N), exact up to rounding."""
     arrays: list[Any] = []
     mapped(lambda array: arrays.append(ops.reshape(array, (ops.shape(array)[0], -1))), x)
     # Centered, because the difference of large squares loses digits.
@@ -79,6 +83,7 @@ class StatelessDraws:
         self.tf, self.word, self.count = tf, word, 0
 
     def _seed(self) -> Any:
+        """Return a new seed for each draw: `word`, and the number of the draw."""
         self.count += 1
         return self.tf.stack([self.word, self.tf.constant(self.count, self.tf.int64)])
 
@@ -91,6 +96,6 @@ class StatelessDraws:
         return self.tf.sigmoid(one - two)
 
     def _log_gamma(self, alpha: float, shape: Any) -> Any:
-        """log G(alpha) = log G(alpha + 1) + log(U) / alpha."""
+        """Draw logs of gamma variables: log G(alpha) = log G(alpha + 1) + log(U) / alpha."""
         more = self.tf.random.stateless_gamma(shape, self._seed(), alpha + 1.0)
         return self.tf.math.log(more) + self.tf.math.log(1.0 - self.uniform(shape)) / alpha

@@ -60,6 +60,7 @@ class Batch:
 
 
 def _rows_between(tree: Any, start: int, end: int) -> Any:
+    """Take rows start..end-1 of each array in a structure of dicts and tuples, as views."""
     if isinstance(tree, np.ndarray):
         return tree[start:end]
     if isinstance(tree, Mapping):
@@ -92,11 +93,13 @@ class Blocks:
     ) -> None:
         self.rows_of, self.make = rows_of, make
         self.batch_size, self.steps, self.together = batch_size, steps, together
+        # The last epoch, the step of the first waiting batch, and the step that should come next; -1: none yet.
         self._epoch, self._first, self._expected = -1, 0, -1
         self._waiting: list[Batch | None] = []
         self._lock = threading.Lock()
 
     def batch(self, epoch: int, step: int) -> Batch:
+        """Return the batch of one step of an epoch; safe to call from several threads."""
         with self._lock:
             batch = self._waiting_at(epoch, step)
             if batch is None:
@@ -110,6 +113,7 @@ class Blocks:
             return batch
 
     def _waiting_at(self, epoch: int, step: int) -> Batch | None:
+        """Take a batch out of the prepared ones; None if it is no longer among them."""
         index = step - self._first
         if epoch != self._epoch or not 0 <= index < len(self._waiting):
             return None
@@ -117,6 +121,7 @@ class Blocks:
         return batch
 
     def _computed(self, epoch: int, step: int, count: int) -> list[Batch | None]:
+        """Make `count` batches from `step` on (fewer at the end of an epoch) in one call."""
         size, end = self.batch_size, min(self.steps, step + count)
         rows = self.rows_of(epoch)[step * size : end * size]
         block = self.make(rows)

@@ -44,6 +44,7 @@ class SmallMoves(keras.layers.Layer):
         self.seed_generator = keras.random.SeedGenerator(seed)
 
     def call(self, x: Any, training: bool = False) -> Any:
+        """Return pictures (N, height, width, channels), changed at random only in training."""
         if not training:
             return x
         out = ops.cast(x, "float32")
@@ -57,12 +58,14 @@ class SmallMoves(keras.layers.Layer):
         return ops.cast(out, self.compute_dtype)
 
     def _moved(self, x: Any) -> Any:
+        """Turn, scale and shift each picture at random, by one affine transform."""
         height, width = x.shape[1:3]
+        # Four draws for each picture: turn, scale, and the two shifts.
         draws = keras.random.uniform((4, ops.shape(x)[0]), -1.0, 1.0, seed=self.seed_generator)
         angle = 2.0 * math.pi * self.rotation * draws[0]
         scale = 1.0 + self.zoom * draws[1]
         cos, sin = ops.cos(angle) / scale, ops.sin(angle) / scale
-        # Places of the output to places of the input, around the middle: (a0, a1, a2; b0, b1, b2).
+        # A pixel (x, y) of the output comes from (a0 x + a1 y + a2, b0 x + b1 y + b2) of the input.
         middle_x, middle_y = (width - 1) / 2.0, (height - 1) / 2.0
         dx, dy = self.shift * width * draws[2], self.shift * height * draws[3]
         a2 = middle_x + dx - cos * middle_x + sin * middle_y
@@ -74,7 +77,7 @@ class SmallMoves(keras.layers.Layer):
         )
 
     def _draws(self, x: Any) -> Any:
-        """A number from -1 to 1 for each picture, (N, 1, 1, 1)."""
+        """Draw a number from -1 to 1 for each picture, float32 (N, 1, 1, 1)."""
         return keras.random.uniform((ops.shape(x)[0], 1, 1, 1), -1.0, 1.0, seed=self.seed_generator)
 
     def compute_output_spec(self, x: Any, training: bool = False) -> Any:

@@ -81,6 +81,7 @@ class Trees:
     def depth(self) -> int:
         """Most tests on the way from a root to a leaf."""
         below = np.zeros(self.left.shape, np.int64)
+        # Children have higher numbers than their parents, so one pass in order of the nodes is enough.
         for node, tests in enumerate(self.inner.T):
             trees = np.flatnonzero(tests)
             for side in (0, 1):
@@ -89,7 +90,7 @@ class Trees:
 
 
 def round_down(threshold: Array) -> Array:
-    """The largest float32 that is not above each float64 value.
+    """Round each float64 value down to the largest float32 that is not above it.
 
     Example:
         >>> t = np.array([0.1, 0.5])
@@ -104,7 +105,7 @@ def round_down(threshold: Array) -> Array:
 
 
 def assembled(trees: Sequence[Tree], width: int) -> Trees:
-    """Trees of a library as one set of arrays.
+    """Put the trees of a library into one set of arrays.
 
     Args:
         trees: At least one.
@@ -131,6 +132,8 @@ def assembled(trees: Sequence[Tree], width: int) -> Trees:
     left = np.tile(np.arange(nodes, dtype=np.int32), (len(trees), 1))
     values = np.zeros((*shape, outputs), np.float32)
     for t, tree in enumerate(trees):
+        # Nodes are renumbered so that siblings are neighbors. Thresholds of inner nodes stay below `MOST`, which marks
+        # leaves.
         order, number_of = _siblings_together(tree)
         values[t, : len(order)] = tree.values[order]
         tests, children = _tests(tree), tree.left.tolist()
@@ -139,6 +142,7 @@ def assembled(trees: Sequence[Tree], width: int) -> Trees:
             new = number_of[node]
             left[t, new] = number_of[children[node]]
             if node in tree.members:
+                # Columns of sets come after those of numbers. They are 0 or 1, and 0 (in the set) goes left.
                 column[t, new], threshold[t, new] = len(numbers) + sets[key], 0.5
             else:
                 column[t, new], threshold[t, new] = numbers[key], rounded[node]
@@ -148,14 +152,17 @@ def assembled(trees: Sequence[Tree], width: int) -> Trees:
 
 
 def _tests(tree: Tree) -> dict[int, tuple[int, Any]]:
-    """Inner node -> what it tests: its feature, and its set of categories or what stands for a missing value."""
+    """Return what each inner node tests: its feature, and a set or a missing value.
+
+    The set has the categories that go left. Other tests have what a missing value counts as (see `Tree.missing`).
+    """
     features, missing = tree.feature.tolist(), tree.missing.tolist()
     inner = np.flatnonzero(tree.left >= 0).tolist()
     return {node: (features[node], tree.members.get(node, missing[node])) for node in inner}
 
 
 def _siblings_together(tree: Tree) -> tuple[list[int], dict[int, int]]:
-    """Old node numbers in their new order, level by level, and the new number of each."""
+    """Return the node numbers in their new order, level by level, and old -> new number."""
     left, right = tree.left.tolist(), tree.right.tolist()
     order = [0]
     for node in order:  # grows while it is walked
@@ -165,7 +172,10 @@ def _siblings_together(tree: Tree) -> tuple[list[int], dict[int, int]]:
 
 
 def _excluded_by_set(sets: Sequence[frozenset[int]]) -> Array:
-    """1 for the levels that a set does not contain, float32 (sets, levels + 1): the last column is for any other."""
+    """Return float32 (sets, levels + 1): 0 for the levels in a set, and 1 for all others.
+
+    The last column is 1: it is for missing values and unknown levels.
+    """
     levels = max((max(s, default=-1) for s in sets), default=-1) + 1
     rows = np.ones((len(sets), levels + 1), np.float32)
     for row, members in zip(rows, sets, strict=True):

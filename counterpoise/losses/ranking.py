@@ -25,9 +25,14 @@ class RankingLoss(BatchLoss):
         raise NotImplementedError
 
     def batch_loss(self, t: Tensor, z: Tensor, w: Tensor) -> Tensor:
+        """Return the mean of `rank_loss` over classes with rows on both sides, otherwise 0.
+
+        Args:
+            t: Shares (..., C) of the true classes. z: Logits (..., C). w: Weights (...).
+        """
         s, t, w = log_odds(z), ops.reshape(t, (-1, t.shape[-1])), ops.reshape(w, (-1, 1))
         s = ops.reshape(s, (-1, s.shape[-1]))
-        first = 1 if s.shape[-1] == 2 else 0
+        first = 1 if s.shape[-1] == 2 else 0  # two classes have one score, that of class 1
         pos, neg = (w * t)[:, first:], (w * (1 - t))[:, first:]
         one_side = ops.logical_or(ops.sum(pos, axis=0) <= 0, ops.sum(neg, axis=0) <= 0)
         both = ops.logical_not(one_side)  # so that NaN, an unknown label, gets through to the loss
@@ -73,6 +78,7 @@ class PairwiseAUC(RankingLoss):
         self.margin = check_range(margin, "margin", low=0.0, bounds="(]")
 
     def rank_loss(self, s: Tensor, pos: Tensor, neg: Tensor) -> Tensor:
+        # The hinge as (negatives, positives, K), because `weighted_mean` reduces the first axis.
         per_positive = weighted_mean(ops.swapaxes(_pair_hinge(s, self.margin), 0, 1), neg[:, None, :])
         return weighted_mean(per_positive, pos)
 
@@ -112,6 +118,7 @@ class PartialAUC(PairwiseAUC):
 
     def rank_loss(self, s: Tensor, pos: Tensor, neg: Tensor) -> Tensor:
         share = ops.divide_no_nan(neg, ops.sum(neg, axis=0, keepdims=True))
+        # -1e30 leaves rows without weight out. Minus infinity would give nan if no row has a weight.
         log_share = ops.where(share > 0, ops.log(ops.where(share > 0, share, 1.0)), -1e30)
         hardness = _pair_hinge(s, self.margin) / self.temperature + log_share[None, :, :]
         return weighted_mean(self.temperature * ops.logsumexp(hardness, axis=1), pos)

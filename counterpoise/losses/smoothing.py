@@ -60,6 +60,7 @@ class LabelSmoothing(ClassLoss):
         self.smoothing = self.tail + (self.head - self.tail) * np.sin(size * np.pi / 2)
 
     def per_element(self, t: Tensor, z: Tensor) -> Tensor:
+        # What each true class gives away goes to the other classes in equal parts.
         moved = t * self.constant(self.smoothing, z)
         others = (ops.sum(moved, axis=-1, keepdims=True) - moved) / (z.shape[-1] - 1)
         return cross_entropy(t - moved + others, z)

@@ -98,9 +98,14 @@ def score_all(
 def scorer(
     y: Any, proba: Any, raw: Any, decision: Any, *, n_classes: int, positive: int = 1, calibration: bool = True
 ) -> Callable[[Any], dict[str, float]]:
-    """`score_all` of rows as a function of their weights: for many weightings of the same rows.
+    """Return a function from weights (N,) to the result of `score_all`.
 
-    `calibration` False leaves slope and intercept out, which take long where there are many classes.
+    Args:
+        y, proba, raw, decision, n_classes, positive: As in `score_all`.
+        calibration: False leaves out slope and intercept, which take long if there are many classes.
+
+    Raises:
+        DataError, ModelError, OptionError: As in `score_all`.
     """
     y = codes(y, n_classes)
     proba, raw = probabilities(proba, len(y)), probabilities(raw, len(y), "raw")
@@ -141,7 +146,10 @@ def _of_probabilities(
 def _scores_of_decisions(
     y: Array, proba: Array, raw: Array, decision: Any, positive: int, w: Array
 ) -> dict[str, float]:
-    """Scores of the rule's decisions, of the default decisions, and of those without the correction, by key."""
+    """Return the scores of the rule's decisions, and of two default decisions.
+
+    "_default" is for the corrected probabilities `proba`, and "_uncorrected" for those of the uncorrected output `raw`.
+    """
     by_rule = {
         "": decision,
         "_default": default_decision(proba, positive),

@@ -17,7 +17,7 @@ OPTIONS = ("augment", "flip", "contrast")
 
 
 def asked_for(options: Mapping[str, Any]) -> str:
-    """The first of `OPTIONS` that asks for a change; "" if none does.
+    """Return the first of `OPTIONS` that asks for a change; "" if none does.
 
     Example:
         >>> asked_for({"augment": False, "flip": "both"}), asked_for({"augment": None})
@@ -52,7 +52,7 @@ class Augmentation:
         return bool(self._recipes)
 
     def __call__(self, h: Any, gray: bool = False) -> Any:
-        """The inputs of a model, those that are pictures changed while it trains.
+        """Add the layers to the inputs of a model that are pictures; leave other inputs.
 
         Args:
             h: The inputs: tensors, or a structure of them.
@@ -73,6 +73,11 @@ class Augmentation:
         return mapped(lambda tensor: self._changed(tensor) if len(tensor.shape) == 4 else tensor, h)
 
     def _changed(self, h: Any) -> Any:
+        """Pass images through new layers.
+
+        Raises:
+            ModelError: The layers change the shape of the images.
+        """
         out = h
         for layer in self._made():
             out = layer(out)
@@ -84,4 +89,5 @@ class Augmentation:
         return out
 
     def _made(self) -> Sequence[keras.layers.Layer]:
+        """Make new layers, without names, so that several networks can have them."""
         return [kind.from_config({**config, "name": None}) for kind, config in self._recipes]

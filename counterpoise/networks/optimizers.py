@@ -16,7 +16,7 @@ SETTERS = (keras.callbacks.ReduceLROnPlateau, keras.callbacks.LearningRateSchedu
 
 
 def check_callbacks(callbacks: Any) -> tuple[Any, ...]:
-    """The callbacks as a tuple; one alone counts as a list of one.
+    """Return callbacks as a tuple; a single callback becomes a tuple of one.
 
     Raises:
         OptionError: something is no Keras callback.
@@ -69,12 +69,17 @@ def comes_to_rest(optimizer: keras.optimizers.Optimizer, steps: int) -> bool:
     if not has_schedule(optimizer):
         return False
     schedule = getattr(optimizer, "inner_optimizer", optimizer)._learning_rate
+    # At 21 steps, from the first to the last: the largest rate need not be the first, because of a warm-up.
     rates = [float(keras.ops.convert_to_numpy(schedule(round(steps * twentieth / 20)))) for twentieth in range(21)]
     return rates[-1] < AT_REST * max(rates)
 
 
 def checked_optimizer(optimizer: Any) -> Any:
-    """None, or a Keras optimizer; names are looked up once."""
+    """Return an optimizer unchanged, make one from its name, or return None for None.
+
+    Raises:
+        OptionError: It is neither a Keras optimizer nor a known name.
+    """
     if optimizer is None or isinstance(optimizer, keras.optimizers.Optimizer):
         return optimizer
     names = [name for name, value in vars(keras.optimizers).items() if isinstance(value, type)]

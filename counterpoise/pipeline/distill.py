@@ -129,19 +129,24 @@ def distill(
 
 
 def _shares(examples: Examples) -> Array:
-    """Class shares of the rows, which the held-out ones have too: a teacher of other shares is moved to them."""
+    """Return the class shares of all rows (C,), to which the teacher's are moved."""
     counts = target_of(examples).counts(examples.y, len(examples.classes), examples.sample_weight)
     return counts / counts.sum()
 
 
 def _student(teacher: Classifier) -> Strategy:
+    """Return the student's strategy, with aim "argmax" if the teacher has it, otherwise F1."""
     aim = "argmax" if teacher.rule.aim == "argmax" else "f1"
     name = teacher.card_without_metrics.get("strategy")
     return Single("distilled", f"One network trained on the probabilities of {name}.", aim=aim)
 
 
 def _decided(clf: Classifier, teacher: Classifier) -> Classifier:
-    """The student under the teacher's aim."""
+    """Return the student with a threshold for the aim of the teacher.
+
+    A threshold that was set by hand is copied. If the student cannot reach the aim, it keeps its own threshold, and the
+    log has a warning.
+    """
     aim = Aim.parse(teacher.rule.aim)
     if aim.name == "given":
         return clf.decide(threshold=teacher.rule.threshold)
@@ -178,4 +183,5 @@ def _soft_labeled(examples: Examples, soft: Array, rows: Array, held: Array) -> 
 
 
 def _teacher(teacher: Classifier) -> Mapping[str, Any]:
+    """Return the entry of the model card on the teacher."""
     return {"strategy": teacher.card_without_metrics.get("strategy"), "members": len(teacher.rule.log_shifts)}

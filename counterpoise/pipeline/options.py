@@ -198,7 +198,10 @@ SETTINGS = (
 
 
 def documented(function: Function) -> Function:
-    """Add what the grouped arguments of `fit` or `compare` mean to its docstring, so that `help` shows all of them."""
+    """Add the grouped arguments of `fit` or `compare` to its docstring, and return it.
+
+    `help` then shows what all arguments mean. The function must have a key in `GROUPED`.
+    """
     if text := inspect.getdoc(function):  # none under python -OO
         groups = (Rows, Training, GROUPED[function.__name__])
         means = [(inspect.getdoc(group) or "").partition("Attributes:\n")[2] for group in groups]
@@ -217,6 +220,8 @@ MEANT = {
 
 def options_of(function: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """Return all grouped arguments of a function: the defaults, and what was given.
+
+    The old name `weights` of `initial_weights` is accepted, with a `DeprecationWarning`.
 
     Args:
         function: `fit` or `compare`, which got the arguments.
@@ -247,5 +252,5 @@ def options_of(function: Callable[..., Any], given: Mapping[str, Any]) -> dict[s
 
 
 def settings_of(options: Mapping[str, Any], **more: Any) -> Settings:
-    """Return the settings of a run."""
+    """Return the settings of a run: the options in `SETTINGS`, and `more`."""
     return Settings(**{name: options[name] for name in SETTINGS if name in options}, **more)

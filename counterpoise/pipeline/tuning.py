@@ -47,7 +47,9 @@ def check_tuning() -> None:
 def tuned_by_fold(
     strategies: Sequence[Strategy], trainer: Trainer, folds: Sequence[Fold]
 ) -> dict[tuple[str, int], Tuned]:
-    """(strategy, fold) -> the tuned strategy, for those with hyperparameters; `settings.tune` is the number of trials.
+    """Tune strategies with hyperparameters in each fold: (name, fold number) -> `Tuned`.
+
+    `settings.tune` is the number of trials; with 0, nothing is tuned.
 
     Trial after trial, the networks of all strategies and folds are trained together.
     """
@@ -67,7 +69,7 @@ def tuned_by_fold(
 
 
 def tuned_on_all(strategy: Strategy, trainer: Trainer) -> Tuned:
-    """The strategy tuned on all rows, for its re-fit."""
+    """Tune a strategy on all rows, for its final training; unchanged without trials."""
     if not (isinstance(strategy, Single) and strategy.hyperparameters and trainer.settings.tune):
         return Tuned(strategy, {})
     rows, stop = hold_out(trainer.examples, 0.2, integer(trainer.settings.seed, "tune on all"))
@@ -89,17 +91,19 @@ class Study:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         settings = trainer.settings
         seed = integer(settings.seed, f"tune {strategy.name}", fold.repeat, fold.index)
+        # The trials tune nothing themselves, and may have fewer steps.
         settings = replace(settings, tune=0, most_steps=settings.tune_steps or settings.most_steps)
         self.strategy, self.trainer = strategy, replace(trainer, settings=settings)
         inner, scored = hold_out(subset(trainer.examples, fold.train), INNER_SHARE, seed)
         self.fold = Fold(fold.repeat, fold.index, fold.train[inner], fold.stop, fold.train[scored])
         self.study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=seed))
+        # The first trial has the values of the strategy as it is.
         self.study.enqueue_trial(
             {hyperparameter.name: hyperparameter.default for hyperparameter in strategy.hyperparameters}
         )
 
     def ask(self) -> list[Job]:
-        """The jobs of the next trial."""
+        """Begin the next trial, and return its jobs; call `tell` before the next call."""
         self.trial = self.study.ask()
         values = {
             k.name: self.trial.suggest_float(k.name, k.low, k.high, log=k.log) for k in self.strategy.hyperparameters
@@ -107,7 +111,10 @@ class Study:
         return jobs_of(self.strategy.with_values(values), self.trainer, self.fold)
 
     def tell(self, members: Sequence[Member], jobs: Sequence[Job]) -> None:
-        """Score a trial and report it to Optuna; a trial with a failed training gets the worst score."""
+        """Score the trial that `ask` began, and report it to Optuna.
+
+        A trial with a failed training, or without a finite score, gets the worst score.
+        """
         if any(member.error for member in members):
             self.study.tell(self.trial, -np.inf)
             return
@@ -115,6 +122,7 @@ class Study:
         done, examples = trained_members(self.strategy, jobs, by_id, self.trainer), self.trainer.examples
         rows, metric, target = self.fold.test, self.trainer.settings.tune_metric, target_of(examples)
         log_p = np.stack([corrected(target, member) for member in done])
+        # Trials are compared without calibration, at the decision for the most probable class.
         rule = target.fit_rule(
             log_p, examples.scored_labels(rows), np.stack([m.log_shift for m in done]), calibrate=lambda codes: None,
             aim="argmax", check_intercept=False,
@@ -125,7 +133,7 @@ class Study:
         self.study.tell(self.trial, float(good) if np.isfinite(good) else -np.inf)
 
     def best(self) -> Tuned:
-        """The strategy with the best values, the first of equal ones."""
+        """Return the strategy with the values of the best trial, the first of equal ones."""
         best = max(self.study.trials, key=lambda trial: (trial.value, -trial.number))
         return Tuned(self.strategy.with_values(best.params), dict(best.params))
 

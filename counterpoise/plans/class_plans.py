@@ -28,7 +28,20 @@ def from_multiplicity(
     classes: Sequence[Any] | None = None,
     **how: Any,
 ) -> Plan:
-    """Make a plan from labels and a function of class counts (see `counts`)."""
+    """Make a plan from labels and multiplicities of classes (see `counts`).
+
+    Args:
+        y: Labels, (n,), (n, 1) or one-hot (n, C).
+        make: Function from class counts (C,) to multiplicities (C,).
+        name: Name of the plan.
+        as_rows: True: rows are drawn as often as the multiplicities say, which see counts of rows. False: each row is
+            drawn once per epoch, and multiplicities are class weights, which see sums of `sample_weight`.
+        sample_weight: The user's weights (n,). classes: All labels, if `y` lacks some.
+        **how: Further fields of `Plan`, such as `draw`.
+
+    Raises:
+        TargetError: A class has no rows.
+    """
     codes, labels = codes_of(y, classes)
     size = len(labels)
     count = count_codes(codes, size)

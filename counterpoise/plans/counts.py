@@ -45,7 +45,7 @@ def undersampled(counts: Array, ratio: float = 1.0) -> Array:
 
 
 def balanced(counts: Array) -> Array:
-    """Inverse frequency, m_c = n / (C n_c): what scikit-learn calls "balanced".
+    """Compute inverse frequencies, m_c = n / (C n_c), "balanced" in scikit-learn.
 
     Example:
         >>> balanced(np.array([90, 10]))
@@ -55,7 +55,7 @@ def balanced(counts: Array) -> Array:
 
 
 def powered(counts: Array, exponent: float = 0.5) -> Array:
-    """Partly inverse frequency, m_c proportional to n_c ** -exponent; 0 = none, 1 = balanced.
+    """Balance partly: m_c proportional to n_c ** -exponent; 0 = not, 1 = fully.
 
     Scaled so that the mean over rows, sum_c n_c m_c / n, is 1.
 
@@ -67,7 +67,7 @@ def powered(counts: Array, exponent: float = 0.5) -> Array:
 
 
 def effective_number(counts: Array, beta: float = 0.999) -> Array:
-    """Class-balanced weights, m_c proportional to (1 - beta) / (1 - beta ** n_c).
+    """Compute class-balanced weights, m_c proportional to (1 - beta) / (1 - beta ** n_c).
 
     beta 0 gives equal weights, beta towards 1 gives inverse frequency.
     Source: Cui et al. 2019, "Class-Balanced Loss Based on Effective Number of Samples".
@@ -80,7 +80,13 @@ def effective_number(counts: Array, beta: float = 0.999) -> Array:
 
 
 def to_prior(counts: Array, prior: Array) -> Array:
-    """Multiplicities that make the class shares equal to `prior`, mean 1 over rows."""
+    """Return multiplicities that make the class shares equal to `prior`, mean 1 over rows.
+
+    `counts` and `prior` are (C,); the shares must be above 0 and sum to 1.
+
+    Raises:
+        OptionError: `prior` does not have this form.
+    """
     shares = np.asarray(prior, dtype=float)
     if shares.shape != counts.shape or np.any(shares <= 0) or not np.isclose(shares.sum(), 1):
         raise OptionError(
@@ -91,7 +97,7 @@ def to_prior(counts: Array, prior: Array) -> Array:
 
 
 def cost(counts: Array, matrix: Array) -> Array:
-    """Multiplicities from a cost matrix: m_c proportional to the summed cost of missing class c.
+    """Compute multiplicities from costs: m_c proportional to the cost of missing class c.
 
     Args:
         counts: (C,) rows per class.
@@ -114,7 +120,14 @@ def cost(counts: Array, matrix: Array) -> Array:
 
 
 def by_label(counts: Array, classes: Sequence[Any], wanted: Mapping[Any, float]) -> Array:
-    """Multiplicities given by label; every class must be named and above 0."""
+    """Put multiplicities given by label into the order of `classes`, float64 (C,).
+
+    Labels are compared as text, so "1" names the class 1.
+
+    Raises:
+        TargetError: `wanted` names a class that does not exist.
+        OptionError: A class has no finite multiplicity above 0.
+    """
     known = {str(label): code for code, label in enumerate(classes)}
     result = np.zeros(len(counts))
     for label, value in wanted.items():
@@ -135,4 +148,5 @@ def _check_ratio(ratio: float) -> None:
 
 
 def _mean_one(counts: Array, weights: Array) -> Array:
+    """Scale weights (C,) of classes to mean 1 over all rows."""
     return weights * counts.sum() / np.dot(counts, weights)

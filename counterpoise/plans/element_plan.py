@@ -17,11 +17,11 @@ Array = np.ndarray
 
 @dataclass(frozen=True)
 class ElementPlan(Plan):
-    """Weights of the elements of each class, over rows that an inner plan draws; as a class plan, one class.
+    """A plan with weights for the elements of each class; an inner plan draws the rows.
 
-    What a batch weighs per row is `epoch`'s. What an element weighs by its class is a constant of the loss
-    (see `Target.weighted`), because weights for each pixel of each row would take as much memory as the images. The
-    loss states the shift that follows from them.
+    As a `Plan`, it has one class with all rows. `epoch` returns the weights of rows. Weights of elements are constants
+    of the loss (see `Target.weighted`), because weights for each pixel of each row would take as much memory as the
+    images. The loss states the shift that follows from them.
 
     Attributes:
         shares: float64 (C,), share of each class among the elements that count.
@@ -60,6 +60,7 @@ class ElementPlan(Plan):
         return self._shares
 
     def epoch(self, number: int = 0, seed: int = 0) -> tuple[Array, Array]:
+        """Return the rows and weights of an epoch, from `drawing` if there is one."""
         return super().epoch(number, seed) if self.drawing is None else self.drawing.epoch(number, seed)
 
     def _draw_rows(self, number: int, seed: int) -> Array:
@@ -78,7 +79,7 @@ def element_plan(
     counts: Array, element_weights: Array | None = None, *, name: str = "elements", drawing: Plan | None = None,
     sample_weight: Array | None = None, crops: float = 0.0,
 ) -> ElementPlan:  # fmt: skip
-    """A plan over rows with a class per element, see `ElementPlan`.
+    """Make a plan over rows with a class per element, see `ElementPlan`.
 
     Args:
         counts: int (N, C), elements of each class in each row.
@@ -91,7 +92,9 @@ def element_plan(
     n = len(counts)
     user = user_weights(sample_weight, n)
     mass = (counts if user is None else counts * user[:, None]).sum(axis=0).astype(np.float64)
+    # The mass of a class counts its elements, each with the weight of its row.
     shares = mass / mass.sum()
+    # Equal weights are no weights.
     weights = None if element_weights is None or np.ptp(element_weights) == 0 else element_weights
     return ElementPlan(
         name, np.zeros(n, np.int32), ("all rows",), np.array([n if drawing is None else len(drawing)], np.int64),
@@ -102,7 +105,7 @@ def element_plan(
 
 
 def crops(y: Any, *, share: float = 0.5, sample_weight: Any = None, classes: Any = None) -> Plan:
-    """A plan that trains on parts of images, many of them around the rare classes; for a class per pixel alone.
+    """Refuse the strategy "crops" for rows with one class each; masks have another plan.
 
     Args:
         y: Labels of rows.
@@ -120,12 +123,14 @@ def crops(y: Any, *, share: float = 0.5, sample_weight: Any = None, classes: Any
 
 
 def crop_share(share: float = 0.5) -> float:
-    """The option of `crops`, checked."""
+    """Return the share of `crops`, checked to be above 0 and below 1."""
     return check_range(share, "share", 0, 1, "()")
 
 
 def element_counts(y: Array, n_classes: int) -> Array:
-    """Elements of each class in each row, int64 (N, C), of codes (N, ...); codes below 0 are not counted.
+    """Count the elements of each class in each row, int64 (N, C), of codes (N, ...).
+
+    Codes below 0 are ignored.
 
     Example:
         >>> element_counts(np.array([[0, 1, 1, -1], [0, 0, 0, 0]]), 2).tolist()

@@ -142,7 +142,9 @@ def by_hardness(hardness: Array, wanted: int, pace: float, bins: int) -> tuple[A
 
 
 def _shared_out(wanted: int, share: Array, sizes: Array) -> Array:
-    """Whole numbers of sum `wanted` in proportion to `share`, none above its `sizes`; what is over goes on to the rest.
+    """Divide `wanted` into whole numbers in proportion to `share`, none above its size.
+
+    What exceeds a size is divided among the others. The sum of `sizes` must be `wanted` or more.
 
     Example:
         >>> _shared_out(10, np.array([1.0, 1.0, 3.0]), np.array([5, 5, 3])).tolist()
@@ -160,7 +162,11 @@ def _shared_out(wanted: int, share: Array, sizes: Array) -> Array:
 
 
 def _scores(before: Any, base: Plan, members: int) -> Array:
-    """The probabilities so far, (i, n, C), looked over."""
+    """Return the probabilities of the members so far, float64 (i, n, C); i = 0 for None.
+
+    Raises:
+        OptionError: They have another shape, or `members` is not above i.
+    """
     shape = (len(base.codes), len(base.classes))
     scores = np.empty((0, *shape)) if before is None else np.asarray(before, dtype=float)
     if len(scores) and scores.shape[1:] != shape:
@@ -174,26 +180,35 @@ def _scores(before: Any, base: Plan, members: int) -> Array:
 
 
 def _mean(scores: Array) -> Array:
-    """Mean over the members, without those that broke down (NaN)."""
+    """Return the mean over members, (n, C), without those that failed (NaN)."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
         return np.nanmean(scores, axis=0)
 
 
 def _hardness(codes: Array, proba: Array) -> Array:
-    """1 - p(own class), float64 (n,); 0 where every member failed."""
+    """Return 1 - p(own class) of each row, float64 (n,); 0 where every member failed."""
     return np.nan_to_num(1.0 - proba[np.arange(len(codes)), codes])
 
 
 def _over_cells(name: str, base: Plan, cells: Sequence[tuple[Array, Array, Array]], redraw: bool) -> OverRows:
-    """The plan that draws from cells: per class (rows, the cell of each, how many rows of each cell)."""
+    """Make a plan that draws a number of rows from each cell (a part of a class).
+
+    Args:
+        name: Name of the plan. base: A plan over the same rows, for labels and weights of the user.
+        cells: For each class: its rows, int (k,); the cell of each of them, from 0; and the number of rows to draw from
+            each cell. Rows of cells from which none is drawn are left out.
+        redraw: Whether each epoch draws other rows.
+    """
     starts = np.cumsum([0, *(len(drawn) for *_, drawn in cells)])
     rows = np.concatenate([rows for rows, _, _ in cells])
+    # The cells of all classes are numbered one after the other.
     cell = np.concatenate([cell + start for (_, cell, _), start in zip(cells, starts, strict=False)])
     drawn = np.concatenate([drawn for *_, drawn in cells])
     used = drawn[cell] > 0
     order = np.argsort(rows[used])
     kept, cell = rows[used][order], cell[used][order]
+    # Cells from which no row is drawn lose their number.
     new_cell = np.cumsum(drawn > 0) - 1
     drawn = drawn[drawn > 0]
     user = base.sample_weight

@@ -58,7 +58,7 @@ class MultiLabelPlan(Plan):
         return self.labels.mean(axis=0), times @ self.labels / times.sum()
 
     def expected_times(self) -> Array:
-        """How often each row counts in an average epoch, float64 (n,)."""
+        """Return how often each row counts in an average epoch, float64 (n,)."""
         assert self.labels is not None
         if self.row_weights is not None:
             return self.row_weights
@@ -68,7 +68,7 @@ class MultiLabelPlan(Plan):
         return 1.0 + self.labels @ (self.clones / np.maximum(1, self.labels.sum(axis=0)))
 
     def _draw_rows(self, number: int, seed: int) -> Array:
-        """Every row once and the clones of rare labels, shuffled."""
+        """Draw the rows of an epoch: those of `inner`, or every row and the clones, shuffled."""
         assert self.labels is not None
         if self.inner is not None:
             return self.inner.rows(number, seed)
@@ -89,6 +89,7 @@ class MultiLabelPlan(Plan):
 
     @cached_property
     def _row_weights(self) -> Array:
+        """Loss weights of the rows, float32 (n,), with mean 1 over an average epoch."""
         raw = np.ones(len(self.codes)) if self.row_weights is None else self.row_weights
         if self.sample_weight is not None:
             raw = raw * self.sample_weight
@@ -195,6 +196,7 @@ def weigh_labels(
 
 
 def _plan(name: str, labels: Array, size: int, sample_weight: Any, **how: Any) -> MultiLabelPlan:
+    """Make a plan whose only class has all rows, of which `size` are drawn per epoch."""
     n = len(labels)
     return MultiLabelPlan(
         name, np.zeros(n, np.int32), ("all rows",), np.array([size], np.int64), np.ones(1),
@@ -203,6 +205,11 @@ def _plan(name: str, labels: Array, size: int, sample_weight: Any, **how: Any) -
 
 
 def _labels(y: Any) -> Array:
+    """Read labels as uint8 (n, L).
+
+    Raises:
+        TargetError: They are not a table of zeros and ones.
+    """
     read = read_labels(y)
     labels = zeros_and_ones(read) if read.codes.ndim == 2 and len(read) else None
     if labels is None:
@@ -214,7 +221,10 @@ def _labels(y: Any) -> Array:
 
 
 def _clones(labels: Array, extra: int) -> Array:
-    """Extra rows of each label, int64 (L,): rare labels take turns until none is rare or all rows are given out."""
+    """Choose how many extra rows each label gets, int64 (L,), at most `extra` in all.
+
+    Rare labels take turns, until no label is rare or all rows are given out.
+    """
     counts = labels.sum(axis=0).astype(float)
     present = counts > 0
     # Row l: what a repeated row with label l adds to each label on average.
@@ -235,7 +245,10 @@ def _clones(labels: Array, extra: int) -> Array:
 
 
 def _fitted(has: Array, wanted: Array, most: float, rounds: int) -> Array:
-    """Row weights by which each label has its wanted share: label by label in turn, clipped, until all agree."""
+    """Fit row weights, float64 (n,) with mean 1, for the wanted shares of the labels.
+
+    `has` is bool (n, L), `wanted` float (L,). See `weigh_labels`; limits of the weights may prevent the shares.
+    """
     weights = np.ones(len(has))
     for _ in range(rounds):
         for label, share in enumerate(wanted):

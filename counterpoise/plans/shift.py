@@ -30,6 +30,6 @@ def log_shift(multiplicity: Array, additive: Array | None = None) -> Array:
 
 
 def training_prior(counts: Array, multiplicity: Array) -> Array:
-    """Class shares that training sees: n_c m_c / sum."""
+    """Return the class shares that training sees, float64 (C,): n_c m_c / sum."""
     seen = counts * multiplicity
     return seen / seen.sum()

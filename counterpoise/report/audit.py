@@ -38,7 +38,7 @@ def sections(record: Record) -> list[Row]:
     listed = []
     for key, title, make in parts:
         text, tables = make()
-        if tables or (text and key == "importance"):
+        if tables or (text and key == "importance"):  # the text tells how to measure the importance
             about = of if tables and key != "costs" else ""
             listed.append({"id": key, "title": title, "text": text, "tables": tables, "of": about})
     return listed
@@ -52,11 +52,12 @@ def measured_on(record: Record) -> str:
 
 
 def _table(caption: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Row:
+    """Return a table of texts as a row of the page; the caption is also its title."""
     return {"title": caption, "table": caption, "heads": list(heads), "rows": [list(row) for row in rows]}
 
 
 def with_ends(score: Mapping[str, Any] | None, digits: int = 3) -> str:
-    """A score and its interval.
+    """Format a score with its interval; a dash if there is no score.
 
     Example:
         >>> with_ends({"value": 0.5, "low": 0.25, "high": 0.75}), with_ends(None)
@@ -69,7 +70,10 @@ def with_ends(score: Mapping[str, Any] | None, digits: int = 3) -> str:
 
 
 def _threshold(record: Record, audit: Mapping[str, Any]) -> tuple[str, list[Row]]:
-    """What threshold other rows would have chosen: by resampling, and in each fold."""
+    """Return the text and tables on thresholds that other rows would have chosen.
+
+    One table is for resampled rows, if they were drawn. The other is for folds, if their thresholds differ.
+    """
     tables, spread = [], audit.get("threshold_spread")
     if spread:
         keys = ("recall", "precision", "alert_rate")
@@ -101,7 +105,7 @@ def _threshold(record: Record, audit: Mapping[str, Any]) -> tuple[str, list[Row]
 
 
 def _groups(audit: Mapping[str, Any]) -> tuple[str, list[Row]]:
-    """Scores of the values of each column, and their differences from a reference."""
+    """Return the text and tables on scores by group, and on differences between groups."""
     tables = []
     for table in audit.get("by") or []:
         column, of = table["column"], f"{table['column']}, class {table['class']}"
@@ -131,7 +135,7 @@ def _groups(audit: Mapping[str, Any]) -> tuple[str, list[Row]]:
 
 
 def _costs(record: Record) -> tuple[str, list[Row]]:
-    """Cost per case of each strategy, and its difference from the baseline."""
+    """Return the text and table of the cost per case; "" and none without costs."""
     if not record.get("costs"):
         return "", []
     rows = [row for row in ranked(record) if row.get("status", "ok") == "ok"]
@@ -152,7 +156,10 @@ def _costs(record: Record) -> tuple[str, list[Row]]:
 
 
 def _review(audit: Mapping[str, Any]) -> tuple[str, list[Row]]:
-    """How many rows go to a human, and how many of the others are wrong, at each limit."""
+    """Return text and table on rows that go to a human, and on wrong decisions.
+
+    Each row of the table is one limit of wrong decisions. Without a review, there is no table.
+    """
     rows, labels = [], []
     for one in audit.get("review") or []:
         labels = [str(c["label"]) for c in one["classes"]]
@@ -193,7 +200,10 @@ def _reliability(audit: Mapping[str, Any]) -> tuple[str, list[Row]]:
 
 
 def _importance(record: Record, audit: Mapping[str, Any]) -> tuple[str, list[Row]]:
-    """How to measure the importance of columns; nothing where it was."""
+    """Return the text on how to measure importance, "" if it was measured or cannot be.
+
+    There are no tables.
+    """
     if audit.get("importance"):
         return "", []  # a figure of its own has the table
     if record["data"].get("columns") and row_of(record, audit.get("strategy")) and record.get("model_card"):

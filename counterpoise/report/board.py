@@ -36,7 +36,7 @@ def leaderboard(record: Record) -> Row:
 
 
 def _single(record: Record) -> list[tuple[str, str]]:
-    """The column with the scores of single rows, where others are those of units."""
+    """Return key and heading of the scores of single rows, if other scores are for units."""
     return [("single", "Single rows")] if name_of(record) else []
 
 
@@ -81,7 +81,7 @@ def resources(record: Record) -> list[Row]:
 
 
 def _cost_span(row: Mapping[str, Any]) -> str:
-    """The interval of the cost of 10,000 cases."""
+    """Return the interval of the cost of 10,000 cases as text: "LOW to HIGH"."""
     score = (row.get("scores") or {}).get("expected_cost") or {}
     scaled = {
         key: PER * value for key, value in score.items() if key in ("mean", "low", "high") and words.finite(value)
@@ -101,9 +101,10 @@ def flags(row: Mapping[str, Any]) -> list[str]:
 
 
 def _board_row(record: Record, row: Mapping[str, Any], axis: Row, style: Any) -> Row:
-    """What a row of the leaderboard shows next to the numbers in its columns."""
+    """Return what a row of the leaderboard shows in addition to the texts of its columns."""
     score = (row.get("scores") or {}).get(record["metric"]) or {}
     verdict, name = record.get("verdict") or {}, str(row["strategy"])
+    # Without "MODEL:" in front, if the comparison has several models.
     own = name.rpartition(":")[2] if row.get("model") and not name.startswith("external:") else name
     return {
         "strategy": name,
@@ -125,7 +126,7 @@ def _board_row(record: Record, row: Mapping[str, Any], axis: Row, style: Any) ->
 
 
 def _texts(record: Record) -> dict[str, list[str]]:
-    """The numbers of the leaderboard as text, column by column."""
+    """Return the numbers of the leaderboard as text: key of a column -> its cells by rank."""
     values = [_values(record, row) for row in ranked(record)]
     if not values:
         return {}
@@ -144,7 +145,7 @@ def _texts(record: Record) -> dict[str, list[str]]:
 
 
 def _values(record: Record, row: Mapping[str, Any]) -> Row:
-    """The numbers of a row: what the leaderboard is sorted by."""
+    """Return the numbers of a row, by which the leaderboard can be sorted."""
     mine = of_class(row, rarest(record)["label"])
     return {
         "rank": row.get("rank"),
@@ -158,12 +159,16 @@ def _values(record: Record, row: Mapping[str, Any]) -> Row:
 
 
 def _constant(record: Record) -> Row | None:
-    """A model that always predicts the most common class: what accuracy hides."""
+    """Return the row of a model that always predicts the most common class.
+
+    It shows what accuracy hides. None: there are several labels per row, or no strategies.
+    """
     if several_labels(record) or not record["rows"]:
         return None
     shares, classes = class_shares(record), record["data"]["classes"]
     common = max(classes, key=lambda c: c["count"])
     accuracy, recall = shares[str(common["label"])], float(common is rarest(record))
+    # What such a model scores; other metrics have no value in the row.
     known = {
         "accuracy": accuracy,
         "average_precision": shares[str(rarest(record)["label"])] if len(classes) == 2 else 1 / len(classes),
@@ -180,6 +185,7 @@ def _constant(record: Record) -> Row | None:
 
 
 def _axis(record: Record, key: str) -> Row:
+    """Return the ends of an axis for all intervals of a metric, also as text."""
     values = [
         s[k]
         for row in record["rows"]
@@ -193,6 +199,7 @@ def _axis(record: Record, key: str) -> Row:
 
 
 def _position(value: Any, axis: Row) -> float | None:
+    """Return the position of a value on the axis in percent; None if it is not finite."""
     if not words.finite(value):
         return None
     return round(100 * (value - axis["low"]) / (axis["high"] - axis["low"]), 2)

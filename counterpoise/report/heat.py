@@ -19,7 +19,7 @@ BARE = 0.8
 
 
 def overlay(pixels: Array, heat: Array, low: float = 0.0, high: float = 255.0, side: int | None = None) -> Array:
-    """A picture under its heat map, uint8 (height, width, 3).
+    """Draw the heat map over a gray picture, uint8 (height, width, 3).
 
     Args:
         pixels: (height, width) or (height, width, 1 or 3), its values.
@@ -35,12 +35,13 @@ def overlay(pixels: Array, heat: Array, low: float = 0.0, high: float = 255.0, s
 
     picture = pixels.reshape(*pixels.shape[:2], -1).astype(np.float64)
     deviation = max(heat.shape) * BLUR
-    reach = max(1, math.ceil(3 * deviation))
+    reach = max(1, math.ceil(3 * deviation))  # pixels on each side that the blur reads
     effects = gaussian_filter(heat.astype(np.float64), deviation, mode="nearest", radius=reach)[..., None]
     if side is not None:
         picture, effects = reduced(picture, side), reduced(effects, side)
     gray = 255.0 * np.clip((picture.mean(axis=-1, keepdims=True) - low) / max(high - low, 1e-12), 0.0, 1.0)
     size = np.abs(effects)
+    # The cover grows from 0 at the `BARE` quantile of the effects to `COVER` at the largest effect.
     floor, top = np.quantile(size, BARE), size.max()
     cover = COVER * np.clip((size - floor) / max(top - floor, 1e-12), 0.0, 1.0) if top > 0 else np.zeros_like(size)
     color = np.where(effects > 0, np.array(FOR, float), np.array(AGAINST, float))
@@ -48,5 +49,5 @@ def overlay(pixels: Array, heat: Array, low: float = 0.0, high: float = 255.0, s
 
 
 def heat_thumbnail(pixels: Array, heat: Array, low: float = 0.0, high: float = 255.0) -> str:
-    """The overlay as a data URI of at most `thumbnails.SIDE` pixels a side."""
+    """Return the overlay as a data URI of at most `thumbnails.SIDE` pixels a side."""
     return data_uri(overlay(pixels, heat, low, high, SIDE))

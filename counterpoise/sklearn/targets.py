@@ -13,7 +13,7 @@ Array = np.ndarray
 
 
 def plain_labels(y: Any) -> Any:
-    """Labels of nullable, Arrow, categorical and object kinds as numbers, booleans or text; one-hot rows as classes.
+    """Convert labels of any kind to numbers, booleans or text; one-hot rows to classes.
 
     Arrays of numbers pass unchanged, for scikit-learn to judge. A series of pandas stays one.
 
@@ -24,18 +24,20 @@ def plain_labels(y: Any) -> Any:
         >>> plain_labels(np.array(["b", "a"], object))
         array(['b', 'a'], dtype=object)
     """
+    # One number per row and none missing: scikit-learn can judge the array itself.
     plain = isinstance(y, np.ndarray) and not isinstance(y, np.ma.MaskedArray) and y.dtype.kind in "iufbc"
     if plain and not np.isnan(y).any() and (y.ndim < 2 or y.shape[1] == 1):
         return y
     values = class_labels(y).values
     if isinstance(y, np.ndarray) and y.dtype.kind == "U":
         values = values.astype(y.dtype)
+    # A series stays one, with its index and name.
     series = library_of(y) == "pandas" and hasattr(y, "index") and len(y.shape) == 1
     return type(y)(values, index=y.index, name=y.name) if series else values
 
 
 def one_hot(y: Any) -> Array | None:
-    """Rows of zeros and ones, (N, C) with C above 1, of any kind, as an array of numbers; None for anything else.
+    """Convert rows of zeros and ones (N, C), C above 1, to an array; None for others.
 
     Example:
         >>> one_hot([[True, False]]).tolist(), one_hot([0, 1])

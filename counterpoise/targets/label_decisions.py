@@ -26,7 +26,7 @@ FEW = 20
 def with_pooled_thresholds(
     rule: LabelRules, log_p: Array, problems: Problems, weights: Array | None = None, goal: Aim | None = None
 ) -> LabelRules:
-    """The rules, labels with few positives at one threshold that is chosen on all labels together.
+    """Give labels with few positives one threshold, chosen on all labels together.
 
     A threshold that a handful of positives chooses is luck. Those that need no choice (0.5, costs) stay.
 
@@ -54,6 +54,7 @@ def with_pooled_thresholds(
 
 
 def _pooled_note(problem: Problem) -> str:
+    """Return the note of a label whose threshold was chosen on all labels together."""
     count = int(problem.y.sum())
     return (
         f"The label has {count} positive{'s' * (count != 1)}, fewer than {FEW}. Its threshold was therefore "
@@ -62,12 +63,12 @@ def _pooled_note(problem: Problem) -> str:
 
 
 def _own_notes(rule: Rule, problem: Problem) -> tuple[str, ...]:
-    """The notes of a rule without that on a pooled threshold."""
+    """Return the notes of a rule, except the note of `_pooled_note`."""
     return tuple(note for note in rule.notes if note != _pooled_note(problem))
 
 
 def few_positives(problems: Problems) -> list[int]:
-    """Numbers of the labels that have fewer positives than a threshold of their own needs."""
+    """Return the numbers of the labels with fewer than `FEW` positives."""
     return [index for index, p in enumerate(problems) if p.y.sum() < FEW]
 
 
@@ -75,7 +76,7 @@ def choose(
     rule: LabelRules, scores: Mapping[str, Array], aim: Mapping[str, Any], confidence: float | None,
     classes: Sequence[Any], problems: Mapping[str, Problems],
 ) -> LabelRules:  # fmt: skip
-    """The rules with the thresholds of one aim, of all labels or of those that it names.
+    """Return the rules with thresholds of one aim, for all labels or those that it names.
 
     A guarantee holds for all of these labels together: each gets its share of what may fail (Bonferroni). Labels with
     few positives that are not named get one threshold together (see `with_pooled_thresholds`).
@@ -110,7 +111,11 @@ def choose(
 
 
 def _by_label(name: str, value: Any, classes: Sequence[Any]) -> dict[int, Any]:
-    """Number of a label -> the value of its aim."""
+    """Return label number -> value of the aim; a single value is for all labels.
+
+    Raises:
+        OptionError: `value` names an unknown label, or no label.
+    """
     known = list(classes)
     if not isinstance(value, Mapping):
         return dict.fromkeys(range(len(known)), value)
@@ -123,7 +128,10 @@ def _by_label(name: str, value: Any, classes: Sequence[Any]) -> dict[int, Any]:
 
 
 def _scores(scores: Mapping[str, Array], index: int, problems: Mapping[str, Problems]) -> dict[str, Array]:
-    """The stored scores of one label, on the rows where it is known."""
+    """Return the stored scores of one label, on the rows whose label is known.
+
+    `problems` maps prefixes of the names of scores ("", "guarantee_") to the problems of all labels.
+    """
     own: dict[str, Array] = {}
     for prefix, of_rows in problems.items():
         if f"{prefix}log_p" not in scores:
@@ -137,7 +145,11 @@ def _scores(scores: Mapping[str, Array], index: int, problems: Mapping[str, Prob
 
 
 def at_prior(rule: LabelRules, prior: Any, scores: Mapping[str, Array], problems: Mapping[str, Problems]) -> LabelRules:
-    """The rules for rows in which the labels have other shares, (L,)."""
+    """Return the rules for rows in which the labels have other shares, `prior` (L,).
+
+    Raises:
+        OptionError: There is not one share for each label.
+    """
     shares = np.asarray(prior, dtype=np.float64)
     if shares.shape != (len(rule.problem_rules),):
         raise OptionError(

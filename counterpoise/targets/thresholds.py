@@ -28,14 +28,25 @@ GUARANTEED = {"recall_floor": guarantee_recall, "precision_floor": guarantee_pre
 def choose(
     rule: Rule, scores: Mapping[str, Array], aim: Mapping[str, Any], confidence: float | None, classes: Sequence[Any]
 ) -> Rule:
-    """The rule with the threshold of one aim (see `Classifier.decide`)."""
+    """Return the rule with the threshold of one aim (see `Classifier.decide`).
+
+    Args:
+        rule: The rule. scores: Stored scores: "log_p" (M, N, C), "y" (N,), "weight" and "group" (N,), and the same with
+            the prefix "guarantee_" for the rows set aside.
+        aim: One aim by name, with its value. confidence: Of a guarantee; None: an estimate.
+        classes: The labels in code order.
+
+    Raises:
+        OptionError: There is not one aim, it has a wrong value, or the scores that it needs are not stored.
+        GuaranteeError: The rows do not support the guarantee.
+    """
     if len(aim) != 1:
         given = ", ".join(aim) or "none"
         raise OptionError(f"Aims passed: {given}. Expected exactly one aim, for example decide(recall_floor=0.95).")
     ((name, value),) = aim.items()
     if isinstance(value, Mapping):
         value = _by_class(name, value, classes)
-    if name in ("threshold", "given"):
+    if name in ("threshold", "given"):  # "given" is only the name of a stored aim: it is refused below
         cut = _by_hand(rule, name, value, confidence)
         votes = np.full(len(rule.log_shifts), cut) if rule.vote == "hard" else None
         return replace(rule, threshold=cut, aim="given", member_thresholds=votes, guarantee=None)
@@ -57,7 +68,11 @@ def choose(
 
 
 def _by_hand(rule: Rule, name: str, value: Any, confidence: float | None) -> float:
-    """A threshold as the user gave it, checked."""
+    """Return a threshold that the user set, checked.
+
+    Raises:
+        OptionError: It is not a probability, has a confidence, or there are more than two classes.
+    """
     if name == "given":
         raise OptionError(
             f"given={value!r} is not an aim of decide. To set your own threshold, use decide(threshold=0.2)."
@@ -78,7 +93,11 @@ def _by_hand(rule: Rule, name: str, value: Any, confidence: float | None) -> flo
 
 
 def _by_class(name: str, value: Mapping[Any, float], classes: Sequence[Any]) -> Any:
-    """Floors by label as one number per class, 0 for none; with two classes that of the positive."""
+    """Return floors by label as C numbers, 0 for none; with two classes as one number.
+
+    Raises:
+        OptionError: The aim is not "recall_floor", a class does not exist, or the negative of two classes has a floor.
+    """
     known = list(classes)
     if name != "recall_floor":
         raise OptionError(
@@ -109,7 +128,11 @@ def goal_of(name: str, value: Any) -> Aim:
 
 
 def _estimated(rule: Rule, scores: Mapping[str, Array], name: str, value: Any) -> Rule:
-    """Threshold or offsets on the probabilities that the rule gives, intercept and calibrator included."""
+    """Return the rule with a threshold or offsets chosen on the rows that fitted it.
+
+    They are chosen for the final probabilities, after intercept and calibrator. With hard votes, each member also gets
+    its own threshold.
+    """
     goal = goal_of(name, value)
     members = list(scores["log_p"].astype(np.float64))
     final = fit_rule_from_log_p(
@@ -129,7 +152,11 @@ def _estimated(rule: Rule, scores: Mapping[str, Array], name: str, value: Any) -
 
 
 def _with_guarantee(rule: Rule, scores: Mapping[str, Array], name: str, floor: float, confidence: float) -> Rule:
-    """The rule at a threshold that guarantees a floor of a score, on rows that nothing else has used."""
+    """Return the rule with a threshold that guarantees a floor of a score, for two classes.
+
+    Raises:
+        GuaranteeError: The rows do not support the guarantee.
+    """
     rows = rows_of_guarantee(scores, by_class=name == "recall_floor")
     proba = apply_rule_to_log_p(rule, rows.log_p).proba[:, 1]
     guarantee = GUARANTEED[name](proba, rows.y, floor, confidence, kept_out=rows.kept_out, of=rows.of)
@@ -146,7 +173,10 @@ class GuaranteeRows(NamedTuple):
 
 
 def rows_of_guarantee(scores: Mapping[str, Array], by_class: bool) -> GuaranteeRows:
-    """The rows that carry a guarantee; of rows in groups, which are not independent, one of each group.
+    """Return the rows that support a guarantee.
+
+    They are the rows set aside, or else those that fitted the rule. Rows of one group are not independent, so one row
+    of each group is drawn.
 
     Args:
         scores: The stored scores.
@@ -163,7 +193,13 @@ def rows_of_guarantee(scores: Mapping[str, Array], by_class: bool) -> GuaranteeR
 
 
 def _guaranteed_classes(rule: Rule, scores: Mapping[str, Array], name: str, value: Any, confidence: float) -> Rule:
-    """Offsets for recall floors: their order from the rows that fitted the rule, the choice from those kept out."""
+    """Return the rule with offsets that guarantee recall floors, for more than two classes.
+
+    The rows that fitted the rule determine the order in which offsets are tried. The rows of the guarantee choose.
+
+    Raises:
+        OptionError: The aim is not "recall_floor", or members vote. GuaranteeError: The rows do not support the floors.
+    """
     if name != "recall_floor" or rule.vote == "hard":
         raise OptionError(
             "With more than two classes, only recall_floor= can be guaranteed, and not with vote='hard'. "
@@ -182,9 +218,11 @@ def _guaranteed_classes(rule: Rule, scores: Mapping[str, Array], name: str, valu
 
 
 def _lowered(guarantee: Guarantee) -> Guarantee:
-    """A little below the score it stands on, for float32 may round that score down; a recall can only gain by it.
+    """Lower the threshold of a recall guarantee by more than float32 rounding can lose.
 
-    A precision is guaranteed at one of the thresholds of a fixed grid, and other aims lie midway between two scores.
+    The threshold equals a score, and other runtimes may round this score down. A lower threshold cannot lower recall.
+
+    Precision guarantees stay: their thresholds are on a fixed grid, and not at a score.
     """
     t = guarantee.threshold
     if guarantee.kind != "recall" or t <= 0.0:
@@ -219,7 +257,7 @@ def describe(rule: Rule, rows: int, classes: Sequence[Any], of: str = "rows") ->
 
 
 def by_entry(by: GroupThresholds) -> dict[str, Any]:
-    """Thresholds for groups as plain values.
+    """Return thresholds for groups as values for JSON.
 
     Example:
         >>> by_entry(GroupThresholds("sex", ("f",), (0.2,), ("x",)))
@@ -231,6 +269,7 @@ def by_entry(by: GroupThresholds) -> dict[str, Any]:
 
 
 def _note(word: str, aim: str, rows: str) -> str:
+    """Return the sentence of the model card on a threshold without guarantee, by its word."""
     return {
         "given": "The costs were given. The model chooses the decision with the lowest expected cost."
         if aim == "costs"
