@@ -39,7 +39,7 @@ class Configuration:
     Attributes:
         values: What Keras builds the model from.
         custom_objects: The user's own classes and functions, by the names that it may have for them.
-        uses_them: Whether it names some of them.
+        uses_them: Whether `values` names at least one of `custom_objects`.
     """
 
     values: Mapping[str, Any]
@@ -81,6 +81,7 @@ def load_model(archive: zipfile.ZipFile, configuration: Configuration, compile: 
         zipped.unpack(archive, zipped.WEIGHTS, weights)
         size = check_weights(weights)
         try:
+            # A network with classes or functions of the user is not checked for its size.
             if not configuration.uses_them:
                 _check_size(configuration.values, size)
             copy = _copied(archive, configuration.values, weights, Path(folder) / "model.keras")
@@ -99,9 +100,11 @@ def load_model(archive: zipfile.ZipFile, configuration: Configuration, compile: 
 
 
 def _check_size(config: Mapping[str, Any], stored: int) -> None:
-    """Refuse a network much larger than its stored weights, without making room for it.
+    """Raise an ArtifactError for a network much larger than its stored weights.
 
-    In a thread of its own: Keras keeps a list, one per thread, of variables that it has yet to make room for.
+    `stored` are the bytes of the weights in the file. The size is computed without memory for the variables.
+
+    Runs in a new thread, because Keras keeps one list per thread of variables that still have no memory.
     """
     with ThreadPoolExecutor(1) as thread:
         size = thread.submit(_size, config).result()
@@ -110,14 +113,21 @@ def _check_size(config: Mapping[str, Any], stored: int) -> None:
 
 
 def _size(config: Mapping[str, Any]) -> int:
-    """Bytes of the variables of a network."""
+    """Return the bytes of the variables that a configuration would build, without memory for them.
+
+    The result is 0 for a configuration that builds no layer or model.
+    """
     with seeded(0), keras.StatelessScope(initialize_variables=False):
         sketch = keras.saving.deserialize_keras_object(_sketched(_with_weights(config)), safe_mode=True)
     return sum(math.prod(v.shape) * _bytes(v.dtype) for v in getattr(sketch, "variables", ()))
 
 
 def _with_weights(config: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The part of a configuration that has weights: of a classifier its networks, without its many columns."""
+    """Return the configuration of the only network of a classifier, without its layers for columns and rule.
+
+    Return the whole configuration if it has no list of layers, several networks, or a network that is no
+    `Functional` model.
+    """
     inside = config.get("config")
     layers = inside.get("layers") if isinstance(inside, Mapping) else None
     if not isinstance(layers, list) or not all(isinstance(layer, Mapping) for layer in layers):
@@ -140,6 +150,10 @@ def _sketched(value: Any) -> Any:
 
 
 def _weighted(normalization: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the entries of a layer that replaces a `Normalization` and has weights of the same size.
+
+    With axis=None the mean is one number, so an `Identity` without weights replaces the layer.
+    """
     inside = normalization.get("config")
     config = {k: v for k, v in inside.items() if k in ("name", "axis")} if isinstance(inside, Mapping) else {}
     name = "Identity" if config.get("axis", -1) is None else "LayerNormalization"
@@ -148,11 +162,15 @@ def _weighted(normalization: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _bytes(dtype: Any) -> int:
+    """Return the bytes of one value: 8 for a dtype of 64 bits, 4 for every other one, which is enough."""
     return 8 if str(dtype).endswith("64") else 4
 
 
 def _copied(archive: zipfile.ZipFile, config: Mapping[str, Any], weights: Path, target: Path) -> Path:
-    """A copy of a model file with another configuration and these weights, written to `target`."""
+    """Write a model file with this configuration and these weights to `target`, and return `target`.
+
+    Only the assets are copied from `archive`; the metadata is an empty JSON object.
+    """
     with zipfile.ZipFile(target, "w", strict_timestamps=False) as copy:
         zipped.add(copy, zipped.METADATA, b"{}")
         zipped.add(copy, zipped.CONFIG, json.dumps(config).encode())

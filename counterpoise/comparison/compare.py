@@ -217,7 +217,11 @@ def _compared(
     priced: AnyCosts | None, nested: bool, limited: Limit | None, refit_winner: bool, verbose: Any,
     diagnosis: Mapping[str, Any], show_pictures: bool, importance: bool, delay: Mapping[str, Any] | None,
 ) -> Comparison:  # fmt: skip
-    """Cross-validate, judge, and refit the winner: the arguments of `compare`, checked and read."""
+    """Cross-validate, judge, and refit the winner; the arguments are those of `compare`, after all checks.
+
+    `refused` maps the strategies that the model cannot train to the reason. `delay` is the label delay with the number
+    of rows that it leaves out per fold; None without a delay.
+    """
     examples, labels = trainer.examples, {s.name: trainer.label_of(s) for s in strategies}
     with bar(verbose) as progress:
         survivors = Rungs(list(strategies), trainer.settings)
@@ -227,6 +231,7 @@ def _compared(
             survivors = rungs(strategies, trainer, limited, folds)
         strategies = survivors.strategies
         trainer = replace(trainer, settings=survivors.settings, progress=progress)
+        # The members of the folds are only kept for the importance of the columns.
         outcome = cross_validate(trainer, strategies, folds, keep=importance)
         results = with_costs(outcome.fold_results, strategies, examples, priced)
         outcome = replace(outcome, fold_results=results, failures={**refused, **outcome.failures})
@@ -255,6 +260,7 @@ def _compared(
         rows, verdict, [*warnings, *failed], trainer, outcome, metric=metric, limited=limited, nested=inside,
         costs=priced, labels=labels, delay=delay, audit=audit,
     )  # fmt: skip
+    # `drawn`: the curves of the plots, for each strategy.
     drawn = {name: tally.curves(results, examples) for name, results in by_name.items()}
     if units is not None:
         drawn = {name: drawn[name] | tally.curves(own, units.examples) for name, own in units.by_name.items()}
@@ -273,7 +279,11 @@ def _compared(
 def _refitted(
     winner: Strategy, trainer: Trainer, outcome: Outcome, priced: AnyCosts | None
 ) -> tuple[Classifier | None, list[str]]:
-    """The winner trained on all rows; None and a warning if that fails, because the scores are still valid."""
+    """Return the winner trained on all rows, and no warnings; or None and a warning if that training fails.
+
+    A failure is no error here, because the scores of the folds are still valid. With a cost matrix or a cost column,
+    a winner with the aim "f1" then decides by these costs.
+    """
     try:
         best = refit(winner, trainer, outcome)
         return (priced.best(best) if priced is not None and winner.aim == "f1" else best), []
@@ -283,9 +293,10 @@ def _refitted(
 
 
 def _divided(examples: Examples, split: Split, given: bool, nested: bool) -> tuple[Examples, tuple[Fold, ...]]:
-    """The rows and their folds, or the one fold of rows that have their own split; both checked.
+    """Return the rows and their folds; rows with a split of their own have one fold.
 
-    `given` is whether a number of folds was asked for.
+    `given` is whether the user passed a number of folds. With a split, raise an OptionError if folds, repeats or a
+    nested comparison were asked for, and a SplitError if there are too few test rows or groups.
     """
     if examples.split is None:
         examples = set_aside(examples, split.folds)
@@ -303,7 +314,7 @@ def _divided(examples: Examples, split: Split, given: bool, nested: bool) -> tup
 
 
 def _metric(metric: str | None, priced: AnyCosts | None) -> str:
-    """The metric that is judged by."""
+    """Return the key of the metric of the verdict; raise an OptionError if it is unknown or lacks costs."""
     if metric is None:
         return "average_precision" if priced is None else COST
     if metric not in METRICS:
@@ -316,7 +327,10 @@ def _metric(metric: str | None, priced: AnyCosts | None) -> str:
 
 
 def _checked(settings: Settings, examples: Examples, metric: str, repeats: int, nested: bool) -> Settings:
-    """The settings, with the metric to tune hyperparameters by; refuse what could not be carried out later."""
+    """Return the settings, with the metric of the trials if hyperparameters are tuned.
+
+    Raise an OptionError for a nested comparison with repeats or with rows in time order. Tuning needs Optuna.
+    """
     if settings.tune:
         check_tuning()
     if nested and repeats > 1:

@@ -92,7 +92,11 @@ def leaderboard_record(
 
 
 def warnings_of(trainer: Trainer, diagnosis: Mapping[str, Any]) -> list[str]:
-    """Return warnings beyond those of reading: leaks of arrays, near-duplicates, a trained model, its own bias."""
+    """Return sentences of warning, in addition to those of reading the rows.
+
+    They are about leaks and near-duplicates in the diagnosis, a model that was already trained, and its output bias.
+    """
+    # Checks of these names are not repeated here.
     named = (REPEATS,) if trainer.examples.schema is None else (REPEATS, COLUMNS)
     looks = [c for c in diagnosis["checks"] if c["status"] == "look" and c["name"] not in named]
     notes = [f"{c['finding']} {c['action']}" for c in looks]

@@ -29,7 +29,7 @@ def log_softmax(logits: Array) -> Array:
 
 
 def as_classes(logits: Array) -> Array:
-    """One unit (N, 1) as two softmax logits (0, z); C units unchanged."""
+    """Return float64 softmax logits: one unit (N, 1) becomes the two logits (0, z), C units (N, C) stay."""
     z = np.asarray(logits, dtype=np.float64)
     if z.shape[-1] > 1:
         return z
@@ -51,6 +51,9 @@ def log_proba(logits: Array, log_shift: Array | None = None) -> Array:
 
 
 def log_loss(log_p: Array, y: Array, weights: Array | None = None) -> float:
-    """Mean of -log p of the true class, weighted when weights are given."""
+    """Return the mean of -log p of the true class; log p (N, C), class codes y (N,), weights (N,) or None.
+
+    Probabilities below `SMALLEST` count as `SMALLEST`.
+    """
     picked = np.maximum(log_p[np.arange(len(y)), y], np.log(SMALLEST))
     return float(-np.average(picked, weights=weights))

@@ -40,7 +40,7 @@ class Source:
     dtype: np.dtype
 
     def take(self, rows: Array) -> Array:
-        """Rows by their numbers, int64 (k,) of 0 to N - 1, in this order, as an array of their own."""
+        """Return rows by their numbers, int64 (k,) from 0 to N - 1, in this order, as a new array (k, ...)."""
         raise NotImplementedError
 
     def fingerprint(self) -> str:
@@ -54,6 +54,7 @@ class Source:
         return self.shape[0]
 
     def __getitem__(self, rows: Any) -> Array:
+        # One number gives one row without the axis of rows, as with an array.
         numbers = _numbers(rows, len(self))
         return self.take(np.atleast_1d(numbers)) if np.ndim(numbers) else self.take(numbers[None])[0]
 
@@ -75,7 +76,10 @@ class Source:
 
 
 def _numbers(rows: Any, n: int) -> Array:
-    """Row numbers of 0 to n - 1 of an index; row numbers cost what they are, not what there is."""
+    """Return the row numbers, 0 to n - 1, that an index of any NumPy form means; negative numbers count from the end.
+
+    An array of row numbers is converted without an array of all n rows.
+    """
     plain = isinstance(rows, np.ndarray) and rows.ndim == 1 and rows.dtype.kind in "iu" and len(rows) > 0
     if plain and -n <= int(rows.min()) and int(rows.max()) < n:
         return np.where(rows < 0, rows.astype(np.int64) + n, rows)
@@ -86,6 +90,7 @@ class Chosen(Source):
     """Some rows of a source as a source of their own."""
 
     def __init__(self, source: Source, rows: Array) -> None:
+        # `rows` may be any index; it is stored as row numbers.
         self.source, self.rows = source, np.arange(len(source))[rows]
         self.shape, self.dtype = (len(self.rows), *source.shape[1:]), source.dtype
 
@@ -112,6 +117,7 @@ class Kept(Source):
         self.shape, self.dtype = (n, *values.shape[1:]), values.dtype
 
     def take(self, rows: Array) -> Array:
+        # A number above all others is clipped, so that it is compared and reported as absent.
         places = np.minimum(np.searchsorted(self.numbers, rows), len(self.numbers) - 1)
         absent = rows[self.numbers[places] != rows]
         if len(absent):
@@ -133,6 +139,7 @@ class Joined(Source):
 
     def take(self, rows: Array) -> Array:
         out = np.empty((len(rows), *self.shape[1:]), self.dtype)
+        # `owner`: number of the input that contains each row.
         owner = np.searchsorted(self.starts, rows, side="right") - 1
         for number, source in enumerate(self.inputs):
             mine = owner == number

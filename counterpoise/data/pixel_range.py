@@ -52,11 +52,15 @@ class PixelRange(keras.layers.Layer):
         return {**super().get_config(), "pictures": self.pictures}
 
     def asks(self, rows: Array) -> Array:
-        """The training rows that determine the range."""
+        """Return the training rows that determine the range: at most `pictures` of `rows`, evenly spread."""
         return rows[np.linspace(0, len(rows) - 1, min(len(rows), self.pictures)).astype(int)]
 
     def learned(self, x: Array) -> list[Array]:
-        """Values of the variables for training pictures (N, height, width, channels)."""
+        """Return the values of `low` and `high`, float32, for training pictures (N, height, width, channels).
+
+        They are percentiles of all pixels, or the smallest and largest value if the percentiles are equal. `high` is
+        always larger than `low`.
+        """
         low, high = np.percentile(x, [LOW, HIGH])
         if not low < high:  # nearly all of one value
             low, high = float(np.min(x)), float(np.max(x))
