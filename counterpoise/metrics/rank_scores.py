@@ -15,7 +15,10 @@ NAN = float("nan")
 
 
 def rank_scorer(y: Array, proba: Array, positive: int) -> Callable[[Array], dict[str, float]]:
-    """Average precision and area under the ROC curve as a function of weights, of checked arrays: sorted once."""
+    """Return a function of weights (N,) to {"average_precision", "roc_auc"}; the rows are sorted only once.
+
+    `y` and `proba` (N, C) must be checked. With more than two classes, `positive` is not used.
+    """
     keys = ("average_precision", "roc_auc")
     if proba.shape[1] > 2:
         orders = list(rankings(y, proba))
@@ -31,6 +34,7 @@ def rank_scorer(y: Array, proba: Array, positive: int) -> Callable[[Array], dict
 
 
 def _has_both(target: Array, weight: Array) -> bool:
+    """Return whether positives and negatives both have a positive weight."""
     return bool(weight[target].sum() > 0 and weight[~target].sum() > 0)
 
 
@@ -94,9 +98,12 @@ def partial_auc(y: Any, proba: Any, max_fpr: float, *, positive: int = 1, sample
 
 
 def partial_scorer(target: Array, score: Array, max_fpr: float) -> Callable[[Array], float]:
-    """`partial_auc` of rows as a function of their weights (N,): the rows are sorted once."""
+    """Return a function of weights (N,) to `partial_auc`, nan without both classes; the rows are sorted only once.
+
+    `target` is bool (N,), True for positives, and `score` float (N,).
+    """
     order = np.argsort(-score, kind="stable")
-    last = np.flatnonzero(np.r_[np.diff(score[order]) != 0, True])  # of the rows of equal score
+    last = np.flatnonzero(np.r_[np.diff(score[order]) != 0, True])  # the last of each run of rows with equal scores
     positive = target[order]
 
     def area(weight: Array) -> float:
@@ -106,6 +113,7 @@ def partial_scorer(target: Array, score: Array, max_fpr: float) -> Callable[[Arr
         hits, alarms = (np.r_[0.0, np.cumsum(w * one)[last]] for one in (positive, ~positive))
         tpr, fpr = hits / hits[-1], alarms / alarms[-1]
         inside = np.searchsorted(fpr, max_fpr, side="right")
+        # The curve up to max_fpr, with an interpolated last point; its area by trapezoids.
         x, y = np.r_[fpr[:inside], max_fpr], np.r_[tpr[:inside], np.interp(max_fpr, fpr, tpr)]
         least, below = max_fpr**2 / 2, float(np.diff(x) @ (y[1:] + y[:-1])) / 2
         scaled = 0.5 * (1.0 + (below - least) / (max_fpr - least))

@@ -14,10 +14,12 @@ Array = np.ndarray
 
 
 def forward(members: keras.Model) -> Callable[[Any], list[Array]]:
-    """A function of one batch of encoded rows to the raw logits of each member, float32 (N, units).
+    """Return a function of one batch of encoded rows to a list with the raw logits of each member.
 
-    On TensorFlow it is traced once, for batches of any length; Keras' `predict_on_batch` warns of traces
-    when a process has used five models.
+    Logits are float32 (N, units) for one decision per row, else (N, ..., units).
+
+    On TensorFlow the function is traced once for batches of any length, because Keras' `predict_on_batch` warns of
+    repeated traces when a process has used five models.
     """
     call = _traced(members) if keras.backend.backend() == "tensorflow" else members.predict_on_batch
 
@@ -30,12 +32,15 @@ def forward(members: keras.Model) -> Callable[[Any], list[Array]]:
 
 
 def no_logits(model: keras.Model) -> Array:
-    """The logits of no rows, float32 (0, ..., units)."""
+    """Return the logits of zero rows, float32 (0, ..., units)."""
     return np.empty((0, *model.output.shape[1:]), np.float32)
 
 
 def _traced(members: keras.Model) -> Callable[[Any], Any]:
-    """The members as one function, traced once for each form of a batch."""
+    """Return the members as one TensorFlow function, traced once for each form of a batch.
+
+    The form is the structure, shapes and dtypes, without the number of rows.
+    """
     import tensorflow as tf
 
     run = tf.function(lambda batch: members(batch, training=False), autograph=False)
