@@ -41,7 +41,7 @@ def largest_share(costs: Array) -> float:
 def precision_among_first(y: Array, score: Array, first: float, weight: Array) -> float:
     """Return the share of positives among the `first` rows of highest score.
 
-    If only a part of the rows with equal scores is among them, each of these rows counts as a fraction. This is the mean
+    If only some rows with equal scores are among them, each of these rows counts as a fraction. This is the mean
     over all orders of these rows.
 
     Args:

@@ -76,7 +76,7 @@ def calibration_of(members: Sequence[Member], y: Array) -> str | None:
 
 
 def corrected(target: Target, member: Member) -> Array:
-    """Return log-probabilities of the score rows of a member, float64, without the effects of loss and training shift."""
+    """Return log-probabilities of the score rows of a member, float64, corrected for loss and training shift."""
     return target.log_p(member.logits, member.log_shift, member.gamma)
 
 
@@ -214,7 +214,7 @@ def stacked_scores(log_p: Array) -> tuple[Array, Array]:
 
 
 def subset(examples: Examples, rows: Array) -> Examples:
-    """Return some rows as new examples, with the entries of all other fields for these rows."""
+    """Return some rows as new examples; fields per row, such as groups, time and weights, are cut to these rows."""
     names = ("groups", "time", "sample_weight", "amount", "duplicate_ids", "split", "names")
     metadata = {name: getattr(examples, name) for name in names}
     chosen: dict[str, Any] = {name: None if values is None else values[rows] for name, values in metadata.items()}
