@@ -48,7 +48,7 @@ class Configuration:
 
 
 def configuration_of(archive: zipfile.ZipFile, custom_objects: Mapping[str, Any] | None = None) -> Configuration:
-    """The configuration in an archive that `archive.opened` gave.
+    """Return the checked configuration of an archive that `archive.opened` returned.
 
     It may name Keras's own layers and operations that only compute, ours, and `custom_objects`.
 
@@ -64,12 +64,12 @@ def configuration_of(archive: zipfile.ZipFile, custom_objects: Mapping[str, Any]
 
 
 def load_model(archive: zipfile.ZipFile, configuration: Configuration, compile: bool = False) -> keras.Model:
-    """The Keras model of an archive.
+    """Build the Keras model of an archive, and load its weights.
 
-    Keras is handed a copy that holds the members that were looked at and no others.
+    Keras reads a copy that contains only the parts of the file that were checked.
 
     Args:
-        archive: Its members are checked.
+        archive: An open archive, as for `configuration_of`.
         configuration: See `configuration_of`.
         compile: Whether to compile it as the file says.
 
@@ -138,10 +138,10 @@ def _with_weights(config: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _sketched(value: Any) -> Any:
-    """A copy of a configuration without optimizers, losses and metrics, and without constants that Keras spreads.
+    """Return a copy of a configuration without optimizers, losses and metrics, and with small normalizations.
 
-    A normalization whose mean is in the configuration makes an array of it, as long as its axis. Another layer, with
-    weights of that size, takes its place.
+    A `Normalization` with its mean in the configuration would make an array as long as its axis. It is replaced by
+    another layer with weights of that size (see `_weighted`).
     """
     if isinstance(value, Mapping):
         copy = {key: _sketched(item) for key, item in value.items() if key != "compile_config"}

@@ -14,10 +14,11 @@ from counterpoise.core.errors import ModelError, OptionError, did_you_mean
 
 
 def trusted(names: Sequence[str] | None) -> dict[str, Any]:
-    """The classes and functions that `--trust` names, imported, by their names.
+    """Import the classes and functions that `--trust` names, and return them by their names.
 
     Raises:
-        ModelError: a module cannot be imported. OptionError: it has no such class or function.
+        ModelError: A module cannot be imported. OptionError: A text is not "module:name", or the module has no such
+            class or function.
 
     Example:
         >>> trusted(["fractions:Fraction"])

@@ -31,7 +31,7 @@ def leaderboard_rows(
 ) -> list[dict[str, Any]]:  # fmt: skip
     """Return one row per strategy: the judged by rank, then those stopped early, then those that failed.
 
-    `labels` names the models of each strategy, `default` those of one that cannot be trained.
+    `labels` maps each strategy to the names of its models; `default` is used for strategies without an entry.
     """
     members = {s.name: list(s.member_names) for s in strategies}
     rows = [
@@ -54,9 +54,10 @@ def leaderboard_record(
     *, metric: str, limited: Limit | None, nested: Nested | None, costs: AnyCosts | None, labels: Mapping[str, str],
     delay: Mapping[str, Any] | None = None, audit: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:  # fmt: skip
-    """The content of leaderboard.json.
+    """Return the content of leaderboard.json, as JSON values.
 
-    `labels` as in `leaderboard_rows`, `delay` {"delay", "left_out": per fold}, `audit` as of `audit.audit_of`.
+    `labels` is as in `leaderboard_rows`, and `audit` as `audit.audit_of` returns it. `delay` is {"delay": time,
+    "left_out": rows per fold}. Each may be None if it does not apply.
     """
     examples, settings = trainer.examples, trainer.settings
     return {

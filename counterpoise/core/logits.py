@@ -15,7 +15,7 @@ SMALLEST = 1e-15
 
 
 def log_softmax(logits: Array) -> Array:
-    """Stable log softmax over the last axis, float64.
+    """Return the log softmax over the last axis, float64, without overflow for large logits.
 
     Example:
         >>> log_softmax(np.array([1000.0, 1000.0])).round(6).tolist()
@@ -37,7 +37,7 @@ def as_classes(logits: Array) -> Array:
 
 
 def log_proba(logits: Array, log_shift: Array | None = None) -> Array:
-    """log p (N, C) after subtracting the training shift (C,): softmax(z_c - log_shift_c).
+    """Return log p, float64 (N, C): the log softmax of z_c - log_shift_c, with the training shift (C,) or None.
 
     For one unit this is sigmoid(z - (log_shift_1 - log_shift_0)).
 

@@ -29,7 +29,10 @@ class Model(Protocol):
     def label(self) -> str: ...
 
     def content(self) -> str:
-        """Text that identifies what a job trains, in addition to the job; "" if the run has it already (networks)."""
+        """Return a text that identifies the model, as a part of the identity of a job.
+
+        It is "" for networks, which are identified elsewhere.
+        """
         ...
 
     def limits(self, given: Limits, steps: int | None, early_stopping: bool) -> Limits:

@@ -19,10 +19,10 @@ from counterpoise.core.label_values import plain_label
 
 
 def in_class_order(values: Any, name: str, classes: Sequence[Any] | None = None, fill: float | None = None) -> Any:
-    """Return numbers per class in the order of the classes; a list without labels is returned unchanged.
+    """Return numbers per class as an array in the order of the classes; values without labels stay unchanged.
 
     Args:
-        values: See the module.
+        values: Numbers with labels, such as a dict or a pandas series, or without labels (see the module).
         name: What messages call it.
         classes: The labels in order; None: the class codes 0, 1, ...
         fill: The number of a class that is not named; None: that is an error.

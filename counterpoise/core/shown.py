@@ -9,11 +9,11 @@ _STEERING = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u206
 
 
 def shown(text: object, keep: str = "\n") -> str:
-    r"""Text of a user's data for the terminal: characters that steer it are written out.
+    r"""Return text of a user's data for the terminal: characters that would control it are replaced by escapes.
 
     Args:
         text: Any text, such as a label or the name of a file.
-        keep: Characters that stay.
+        keep: Control characters that are not replaced.
 
     Example:
         >>> print(shown("a\x1b[31m b\udcff"), shown("two\nlines", keep=""))

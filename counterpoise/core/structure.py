@@ -53,7 +53,7 @@ def take(x: Any, rows: np.ndarray | slice) -> Any:
 
 
 def join(inputs: Sequence[Any]) -> Any:
-    """Join inputs of the same structure, one after the other.
+    """Join inputs of the same structure along the axis of rows; sources are joined without reading them.
 
     Example:
         >>> join([(np.array([1]), np.array([2])), (np.array([3]), np.array([4]))])[1].tolist()
@@ -93,7 +93,7 @@ def rows_at_once(x: Any, rows: np.ndarray, purpose: str) -> Any:
 
 
 def outside_memory(x: Any) -> bool:
-    """Whether some input is a source that is read when its rows are taken.
+    """Return whether some array of an input is a `Source`, which is read only when its rows are taken.
 
     Example:
         >>> outside_memory({"a": np.zeros(3)})

@@ -65,12 +65,12 @@ def is_iso_date(text: pl.Series) -> bool:
 
 
 def are_uncertain(text: pl.Series) -> bool:
-    """Whether most values are dates whose order of day and month is not certain, such as 03/04/2024."""
+    """Return whether more than half of the values are dates with an uncertain order, such as 03/04/2024."""
     return bool((text.str.contains(_UNCERTAIN).mean() or 0.0) > 0.5)  # type: ignore[operator]
 
 
 def lacks_century(text: str) -> bool:
-    """Whether a date has a year of two digits, such as 31.12.24 or 31-Dec-24.
+    """Return whether a date has a year of two digits, such as 31.12.24 or 31-Dec-24.
 
     Example:
         >>> lacks_century("31-Dec-24"), lacks_century("12/31/24"), lacks_century("31.12.2024")
@@ -80,7 +80,7 @@ def lacks_century(text: str) -> bool:
 
 
 def are_dated(text: pl.Series) -> bool:
-    """Whether most values contain a date, in whatever spelling."""
+    """Return whether more than half of the values contain a date, in any spelling."""
     return bool((text.str.contains(_DATED).mean() or 0.0) > 0.5)  # type: ignore[operator]
 
 

@@ -52,6 +52,7 @@ class Split:
     label_delay: float = 0.0
 
     def __post_init__(self) -> None:
+        """Check the fields, and store `folds` and `repeats` as int."""
         object.__setattr__(self, "folds", check_int(self.folds, "folds", 2))
         object.__setattr__(self, "repeats", check_int(self.repeats, "repeats"))
         number = isinstance(self.label_delay, (int, float)) and not isinstance(self.label_delay, bool)

@@ -30,7 +30,7 @@ _BETWEEN_WORDS = re.compile(r"[\W_\d]+")
 
 
 def part_of_split(name: str) -> str:
-    """The part of a split that a folder of this name contains ("train", "validation", "test"), or "".
+    """Return which part of a split a folder of this name is: "train", "validation", "test", or "" for none.
 
     Example:
         >>> [part_of_split(name) for name in ("Train", "test_set", "02-VAL", "train2017", "latest")]
@@ -126,6 +126,7 @@ def _files(folder: str) -> Iterator[str]:
 
 
 def _folders(root: Path) -> list[Path]:
+    """Return the folders in a folder, sorted by name."""
     return [Path(entry.path) for entry in _entries(str(root)) if entry.is_dir()]
 
 

@@ -77,10 +77,10 @@ def load(source: Any, limit: int | None = None) -> tuple[Any, Array, Array | Non
 
 
 def load_alone(source: Any, y: Any, sample_weight: Any) -> tuple[Any, Array, Any]:
-    """Run `load`, and refuse labels and second weights that are passed with the dataset.
+    """Return what `load` returns, with `sample_weight` as the weights if the dataset has none.
 
     Raises:
-        OptionError: labels, or weights though the dataset gives some.
+        OptionError: `y` is not None, or both the dataset and the caller give weights.
     """
     if y is not None:
         raise OptionError(f"y was given with a {dataset_kind(source)}, which already contains the labels. Remove y=.")
@@ -201,7 +201,10 @@ def count_of(source: Any, rows: Any = None) -> int | None:
 
 
 def _batches(source: Any, kind: str | None, rows: Any) -> Iterator[Any]:
-    """The batches of one pass over a dataset of this kind (see `dataset_kind`); single rows are put together."""
+    """Return an iterator over the batches of one pass; single rows are joined into batches of `TOGETHER`.
+
+    `kind` is as `dataset_kind` returns it, and `rows` as in `has_single_elements`.
+    """
     if kind == "PyDataset":
         return (source[i] for i in range(source.num_batches))
     if kind == "tf.data.Dataset" and has_single_elements(source.element_spec, rows):
@@ -210,11 +213,11 @@ def _batches(source: Any, kind: str | None, rows: Any) -> Iterator[Any]:
 
 
 def has_single_elements(spec: Any, rows: Any = None) -> bool:
-    """Whether a `tf.data.Dataset` gives rows one by one, not in batches: by their label, or by the shape of a row.
+    """Return whether a `tf.data.Dataset` gives single rows, not batches, judged by the shapes of its elements.
 
     Args:
         spec: Its `element_spec`.
-        rows: Shape of a row of the first input, where elements have no label.
+        rows: Shape of a row of the first input, used if elements have no label. None: elements are batches.
     """
     labeled = isinstance(spec, tuple) and len(spec) > 1
     features, target = spec[:2] if labeled else (spec, spec)
@@ -227,7 +230,7 @@ def has_single_elements(spec: Any, rows: Any = None) -> bool:
         return not x or not y or _is_one_hot_row(x, y, alone)
     if rows is None:
         return False
-    one_value = tuple(rows) == (1,)  # may come without its axis
+    one_value = tuple(rows) == (1,)  # a row of one number may be a scalar
     return len(x) < len(rows) or (len(x) == len(rows) and (not one_value or x[0] == 1))
 
 

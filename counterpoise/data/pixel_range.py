@@ -18,7 +18,7 @@ PICTURES = 512
 
 @keras.saving.register_keras_serializable(package="counterpoise")
 class PixelRange(keras.layers.Layer):
-    """Stored values to pixels from 0 to 255; what lies beyond black and white is cut off.
+    """Convert stored values to pixels from 0 (black) to 255 (white); values beyond black and white are clipped.
 
     The variables are set by `learned`, never by gradient.
 
@@ -42,6 +42,7 @@ class PixelRange(keras.layers.Layer):
         self.high = self.add_weight(name="high", shape=(), initializer="ones", trainable=False)
 
     def call(self, x: Any) -> Any:
+        """Return float32 pixels from 0 to 255: `low` becomes 0, `high` becomes 255, and all beyond is clipped."""
         low, high = ops.convert_to_tensor(self.low), ops.convert_to_tensor(self.high)
         return 255.0 * ops.clip((ops.cast(x, "float32") - low) / (high - low), 0.0, 1.0)
 

@@ -54,7 +54,7 @@ class ParquetFiles:
 
     @cached_property
     def _stored(self) -> Mapping[str, str]:
-        """Name of each column -> the name that it has in the file."""
+        """Return the name of each column -> its name in the file."""
         with readable(self.name):
             titles = self.frame.collect_schema().names()
         return dict(zip(column_names(titles, self.name)[0], titles, strict=True))
@@ -65,7 +65,7 @@ class ParquetFiles:
         return tuple(self._stored)
 
     def labels(self, column: str) -> pl.Series:
-        """One column of all rows."""
+        """Return one column of all rows, in its own type."""
         return self.values([column], column)[column]
 
     def values(self, columns: Sequence[str], labels: str) -> pl.DataFrame:
@@ -136,7 +136,7 @@ class CsvFiles:
 
     @cached_property
     def layout(self) -> Layout:
-        """How the first file is written."""
+        """Return how the first file is written: header, separator and so on."""
         with _opened(self.paths[0]) as handle:
             return read_layout(handle, str(self.paths[0]))[0]
 

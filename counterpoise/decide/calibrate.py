@@ -240,6 +240,7 @@ def _classes(lp: Array, y: Array, w: Array, origin: Array, basis: Array) -> Obje
     pull, flat = _slope_penalty(c, basis)
 
     def at(theta: Array) -> tuple[float, Array, Array]:
+        """Return value, gradient (P,) and Hessian (P, P) at theta."""
         full = origin + basis @ theta
         z = log_softmax(full[:c] * lp + full[c:])
         value = -float(w @ z[rows, y])
@@ -270,6 +271,7 @@ def _two_classes(lp: Array, y: Array, w: Array, origin: Array, basis: Array) -> 
     pull, flat = _slope_penalty(2, basis)
 
     def at(theta: Array) -> tuple[float, Array, Array]:
+        """Return value, gradient (P,) and Hessian (P, P) at theta."""
         margin = np.einsum("p,pn->n", theta, ways) + offset  # log-odds of the true class
         small = np.exp(-np.abs(margin))
         miss = np.where(margin >= 0.0, small, 1.0) / (1.0 + small)  # probability of the other class

@@ -29,6 +29,7 @@ def numbers_of(loss: Any, units: int) -> list[Array]:
     plain = loss.constant
 
     def record(values: Any, z: Any) -> Any:
+        """Store the values, and return what the loss itself would."""
         used.append(np.asarray(values, loss.dtype))
         return plain(values, z)
 
@@ -51,6 +52,7 @@ class Numbers:
     """
 
     def __init__(self, loss: Any, units: int) -> None:
+        """Make the variables; from now on, the loss calls `_constant` instead of its own `constant`."""
         self.variables = [keras.Variable(v, trainable=False, dtype=v.dtype.name) for v in numbers_of(loss, units)]
         self._next = 0
         if self.variables:

@@ -102,7 +102,9 @@ def scores_of_counts(hit: Array, support: Array, decided: Array, positive: int =
 
 
 def scores_of_many(hit: Array, support: Array, decided: Array, positive: int = 1) -> dict[str, Array]:
-    """`scores_of_counts` of many matrices with one support (C,): `hit` and `decided` (..., C), each score (...).
+    """Compute `scores_of_counts` for many matrices at once, with the same support.
+
+    `hit` and `decided` are (..., C), `support` is (C,), and each score is float64 (...).
 
     Example:
         >>> hit, decided = np.array([[90, 8], [80, 9]]), np.array([[92, 18], [81, 29]])

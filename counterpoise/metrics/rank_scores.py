@@ -27,6 +27,7 @@ def rank_scorer(y: Array, proba: Array, positive: int) -> Callable[[Array], dict
     order = Ranking(target.astype(np.int64), proba[:, [positive]], np.array([1]))
 
     def scores(w: Array) -> dict[str, float]:
+        """Return both scores for these weights; the ROC AUC is nan without both classes."""
         ap, auc = order.scores(w)
         return dict(zip(keys, (float(ap[0]), float(auc[0]) if _has_both(target, w) else NAN), strict=True))
 
@@ -107,6 +108,7 @@ def partial_scorer(target: Array, score: Array, max_fpr: float) -> Callable[[Arr
     positive = target[order]
 
     def area(weight: Array) -> float:
+        """Return the standardized area for these weights, from 0 to 1, or nan without both classes."""
         if not _has_both(target, weight):
             return NAN
         w = weight[order]

@@ -24,6 +24,7 @@ def forward(members: keras.Model) -> Callable[[Any], list[Array]]:
     call = _traced(members) if keras.backend.backend() == "tensorflow" else members.predict_on_batch
 
     def logits(batch: Any) -> list[Array]:
+        """Return the logits of one batch, one array per member."""
         at_work()
         out = call(keras.tree.map_structure(keras.ops.convert_to_tensor, batch))
         return [np.asarray(z) for z in (out if isinstance(out, (list, tuple)) else [out])]
@@ -47,6 +48,7 @@ def _traced(members: keras.Model) -> Callable[[Any], Any]:
     traces: dict[str, Any] = {}
 
     def call(batch: Any) -> Any:
+        """Return the outputs for one batch, by the trace of its form."""
         form = tf.nest.map_structure(lambda tensor: tf.TensorSpec((None, *tensor.shape[1:]), tensor.dtype), batch)
         if repr(form) not in traces:
             traces[repr(form)] = run.get_concrete_function(form)

@@ -67,6 +67,7 @@ class Plan:
     first: Plan | None = None
 
     def __post_init__(self) -> None:
+        """Check `draw`, and that every class is drawn and has a finite weight above 0."""
         check_choice(self.draw, "draw", ("even", "replacement", "bootstrap"))
         if np.any(self.drawn < 1):
             label = self.classes[int(np.argmin(self.drawn))]

@@ -80,7 +80,7 @@ def permutation(n: int, seed: int, stage: str, *index: int) -> Array:
 
 
 def shuffle(rows: Array, rng: np.random.Generator) -> None:
-    """Bring row numbers, 0 or more, into random order, in place.
+    """Shuffle row numbers, integers of 0 or more, in place.
 
     Up to `_KEYED` of them are sorted by random numbers whose last bits are the row numbers themselves: the order of
     keys is uniform but for ties (two keys tie with probability 2 ** (b - 64), b the bits of the largest row number).

@@ -37,12 +37,13 @@ class Ensemble(Strategy):
     single_pass: bool = True
 
     def __post_init__(self) -> None:
+        """Check the members, and replace ensembles among them by their own members."""
         if not self.members or not all(isinstance(member, Strategy) for member in self.members):
             raise OptionError(
                 f"members= is {self.members!r:.80}. Expected strategy objects. To pass names of "
                 "strategies, call cp.ensemble([...])."
             )
-        # Members that are ensembles are replaced by their own members; the dataclass is frozen.
+        # The dataclass is frozen.
         object.__setattr__(self, "members", tuple(unit for member in self.members for unit in member.units))
 
     @property
