@@ -98,7 +98,10 @@ def wrap(
 
 
 def _shift(plan: Any) -> Any:
-    """Return what training under a plan adds to the logits, float (C,) or (L, 2); 0.0 without a plan."""
+    """Return what training under a plan adds to the logits, float (C,) or (L, 2).
+
+    Return 0.0 without a plan.
+    """
     return 0.0 if plan is None else plan.log_shift
 
 

@@ -217,7 +217,9 @@ def _compared(
     priced: AnyCosts | None, nested: bool, limited: Limit | None, refit_winner: bool, verbose: Any,
     diagnosis: Mapping[str, Any], show_pictures: bool, importance: bool, delay: Mapping[str, Any] | None,
 ) -> Comparison:  # fmt: skip
-    """Cross-validate, judge, and refit the winner; the arguments are those of `compare`, after all checks.
+    """Cross-validate, judge, and refit the winner.
+
+    The arguments are those of `compare`, after all checks.
 
     `refused` maps the strategies that the model cannot train to the reason. `delay` is the label delay with the number
     of rows that it leaves out per fold; None without a delay.
@@ -279,7 +281,9 @@ def _compared(
 def _refitted(
     winner: Strategy, trainer: Trainer, outcome: Outcome, priced: AnyCosts | None
 ) -> tuple[Classifier | None, list[str]]:
-    """Return the winner trained on all rows, and no warnings; or None and a warning if that training fails.
+    """Return the winner trained on all rows, and no warnings.
+
+    If that training fails, return None and a warning.
 
     A failure is no error here, because the scores of the folds are still valid. With a cost matrix or a cost column,
     a winner with the aim "f1" then decides by these costs.
@@ -314,7 +318,10 @@ def _divided(examples: Examples, split: Split, given: bool, nested: bool) -> tup
 
 
 def _metric(metric: str | None, priced: AnyCosts | None) -> str:
-    """Return the key of the metric of the verdict; raise an OptionError if it is unknown or lacks costs."""
+    """Return the key of the metric of the verdict.
+
+    Raise an OptionError if it is unknown or lacks costs.
+    """
     if metric is None:
         return "average_precision" if priced is None else COST
     if metric not in METRICS:

@@ -209,7 +209,10 @@ def codes_among(labels: Labels, classes: Sequence[Any], name: str = "y") -> Arra
 
 
 def count_codes(codes: Array, size: int) -> Array:
-    """Return the number of rows of each class, int64 (size,); `codes` are (N,), and code -1 is not counted."""
+    """Return the number of rows of each class, int64 (size,).
+
+    `codes` are (N,), and code -1 is not counted.
+    """
     # In chunks, because `bincount` widens its input to 64 bits.
     total = np.zeros(size + 1, np.int64)
     # Codes are moved up by 1, so that -1 is counted first and then dropped.

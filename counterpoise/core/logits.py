@@ -51,7 +51,9 @@ def log_proba(logits: Array, log_shift: Array | None = None) -> Array:
 
 
 def log_loss(log_p: Array, y: Array, weights: Array | None = None) -> float:
-    """Return the mean of -log p of the true class; log p (N, C), class codes y (N,), weights (N,) or None.
+    """Return the mean of -log p of the true class.
+
+    `log_p` is (N, C), `y` class codes (N,), and `weights` (N,) or None.
 
     Probabilities below `SMALLEST` count as `SMALLEST`.
     """

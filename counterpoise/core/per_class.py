@@ -19,7 +19,9 @@ from counterpoise.core.label_values import plain_label
 
 
 def in_class_order(values: Any, name: str, classes: Sequence[Any] | None = None, fill: float | None = None) -> Any:
-    """Return numbers per class as an array in the order of the classes; values without labels stay unchanged.
+    """Return numbers per class as an array in the order of the classes.
+
+    Values without labels stay unchanged.
 
     Args:
         values: Numbers with labels, such as a dict or a pandas series, or without labels (see the module).
@@ -70,7 +72,9 @@ def in_unit_order(values: Any, name: str) -> Any:
 
 
 def labeled(values: Any) -> list[tuple[Any, Any]] | None:
-    """Return a (label, number) pair for each class that `values` names; None if it names no classes.
+    """Return a (label, number) pair for each class that `values` names.
+
+    Return None if it names no classes.
 
     Labels are named by a mapping, a pandas series, a frame of two columns (pandas or polars), or Arrow structs of two
     fields. A pandas frame of one column counts as a series.
@@ -103,7 +107,9 @@ def _alone(label: Any) -> Any:
 
 
 def _code(label: Any, name: str, classes: Sequence[Any] | None) -> int:
-    """Return the class code of a label; without `classes`, the label must be the code, as a number or as digits.
+    """Return the class code of a label.
+
+    Without `classes`, the label must be the code, as a number or as digits.
 
     Raise an OptionError for a missing label, or one that is no class or no code.
     """

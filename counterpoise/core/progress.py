@@ -39,7 +39,10 @@ def rounds_text(history: Sequence[Mapping[str, Sequence[float]]], labels: Sequen
 
 
 def _number(value: float | Sequence[float]) -> str:
-    """Return a value with four decimals; several values, one per threshold, are separated by "/"."""
+    """Return a value with four decimals.
+
+    Several values, one per threshold, are separated by "/".
+    """
     return f"{value:.4f}" if isinstance(value, float) else "/".join(map(_number, value))
 
 

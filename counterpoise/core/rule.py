@@ -99,7 +99,10 @@ class LabelRules:
 
     @property
     def column(self) -> None:
-        """None, because rows with several labels are not decided by a column; `by` and `cost_column` are None too."""
+        """None, because rows with several labels are not decided by a column.
+
+        `by` and `cost_column` are None too.
+        """
         return None
 
     by = cost_column = column
@@ -121,7 +124,10 @@ class LabelRules:
 
     @property
     def gammas(self) -> Array | None:
-        """Gamma of the focal loss of each member, float64 (M,), equal for all labels; None without focal losses."""
+        """Gamma of the focal loss of each member, float64 (M,), equal for all labels.
+
+        It is None without focal losses.
+        """
         return self.problem_rules[0].gammas
 
     @property
@@ -136,7 +142,10 @@ class LabelRules:
 
     @property
     def weights(self) -> Array | None:
-        """Mean weight of each member over the labels that have weights, float64 (M,); None: equal weights."""
+        """Mean weight of each member over the labels that have weights, float64 (M,).
+
+        It is None if weights are equal.
+        """
         known = [rule.weights for rule in self.problem_rules if rule.weights is not None]
         return np.mean(known, axis=0) if known else None
 

@@ -23,7 +23,10 @@ def shown(text: object, keep: str = "\n") -> str:
 
 
 def _written_out(character: str) -> str:
-    """Return the escape of a character in hexadecimal digits; a byte that is no text gives the escape of the byte."""
+    """Return the escape of a character in hexadecimal digits.
+
+    A byte that is no text gives the escape of the byte.
+    """
     code = ord(character)
     code = code - 0xDC00 if 0xDC80 <= code <= 0xDCFF else code  # a byte of a name that is not UTF-8
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"

@@ -54,7 +54,10 @@ class Source:
         return self.shape[0]
 
     def __getitem__(self, rows: Any) -> Array:
-        """Return rows in memory; `rows` is any index of the first axis, such as a number, a slice or an array."""
+        """Return rows in memory.
+
+        `rows` is any index of the first axis, such as a number, a slice or an array.
+        """
         # One number gives one row without the axis of rows, as with an array.
         numbers = _numbers(rows, len(self))
         return self.take(np.atleast_1d(numbers)) if np.ndim(numbers) else self.take(numbers[None])[0]
@@ -78,7 +81,9 @@ class Source:
 
 
 def _numbers(rows: Any, n: int) -> Array:
-    """Return the row numbers, 0 to n - 1, that an index of any NumPy form means; negative numbers count from the end.
+    """Return the row numbers, 0 to n - 1, that an index of any NumPy form means.
+
+    Negative numbers count from the end.
 
     An array of row numbers is converted without an array of all n rows.
     """
@@ -119,7 +124,10 @@ class Kept(Source):
         self.shape, self.dtype = (n, *values.shape[1:]), values.dtype
 
     def take(self, rows: Array) -> Array:
-        """Return rows by their numbers in the larger input; raise a DataError for a row that is not in memory."""
+        """Return rows by their numbers in the larger input.
+
+        Raise a DataError for a row that is not in memory.
+        """
         # A number above all others is clipped, so that it is compared and reported as absent.
         places = np.minimum(np.searchsorted(self.numbers, rows), len(self.numbers) - 1)
         absent = rows[self.numbers[places] != rows]

@@ -53,7 +53,9 @@ def take(x: Any, rows: np.ndarray | slice) -> Any:
 
 
 def join(inputs: Sequence[Any]) -> Any:
-    """Join inputs of the same structure along the axis of rows; sources are joined without reading them.
+    """Join inputs of the same structure along the axis of rows.
+
+    Sources are joined without reading them.
 
     Example:
         >>> join([(np.array([1]), np.array([2])), (np.array([3]), np.array([4]))])[1].tolist()
@@ -67,7 +69,9 @@ def _joined(*arrays: Any) -> Any:
 
 
 def subset(x: Any, rows: np.ndarray) -> Any:
-    """Return some rows as a new input; rows of a `Source` are not read, but become a `Chosen` source.
+    """Return some rows as a new input.
+
+    Rows of a `Source` are not read, but become a `Chosen` source.
 
     Example:
         >>> subset(np.array([1, 2, 3]), np.array([2, 0])).tolist()
@@ -77,7 +81,9 @@ def subset(x: Any, rows: np.ndarray) -> Any:
 
 
 def rows_at_once(x: Any, rows: np.ndarray, purpose: str) -> Any:
-    """Return rows of an input in memory; `purpose` names what needs all at once, such as "SMOTE".
+    """Return rows of an input in memory.
+
+    `purpose` names what needs all at once, such as "SMOTE".
 
     Raises:
         DataError: The rows of sources together are larger than `sources.IN_MEMORY`.

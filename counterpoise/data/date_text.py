@@ -178,7 +178,10 @@ def _in_24_hours(text: pl.Series) -> pl.Series:
 
 
 def _datetimes(text: pl.Series) -> pl.Series:
-    """Read ISO dates as datetimes in microseconds, in UTC where they name an offset; null for other text."""
+    """Read ISO dates as datetimes in microseconds, in UTC where they name an offset.
+
+    Other text becomes null.
+    """
     try:
         return in_utc(text.str.to_datetime(strict=False))
     except pl.exceptions.ComputeError:  # no value looks like a date

@@ -89,7 +89,10 @@ class Split:
         return replace(fold, train=train, stop=stop)
 
     def left_out(self, examples: Examples, folds: Sequence[Fold]) -> list[int]:
-        """Return how many earlier rows each fold leaves out because of `label_delay`; empty without a delay."""
+        """Return how many earlier rows each fold leaves out because of `label_delay`.
+
+        The list is empty without a delay.
+        """
         if not self.label_delay or examples.time is None:
             return []
         rows = usable(examples, self.duplicates)[0]
@@ -98,7 +101,9 @@ class Split:
 
 
 def check_divisible(examples: Examples, folds: int = 0, seed: int = 0, judged: bool = True) -> None:
-    """Raise the error that a division of these rows would raise; the features may still be missing.
+    """Raise the error that a division of these rows would raise.
+
+    The features may still be missing.
 
     Labels and a split of the user are checked. Rows with groups or times are not checked without such a split.
 
@@ -135,7 +140,9 @@ def rows_to_learn(examples: Examples) -> int:
 def given_fold(
     examples: Examples, share: float = STOP_SHARE, seed: int = 0, duplicates: str = "warn", judged: bool = True
 ) -> Fold:
-    """Return the only fold of rows with a split; without validation rows, some training rows are held out.
+    """Return the only fold of rows with a split.
+
+    Without validation rows, some training rows are held out.
 
     Args:
         examples: Rows with a `split`.

@@ -160,7 +160,10 @@ def _refuse_split(root: Path, kinds: Sequence[Path]) -> None:
 
 
 def _inside_all(kinds: Sequence[Path]) -> list[str]:
-    """Return the names of the sub-folders of each class if all classes have the same ones, two or more; else []."""
+    """Return the names of the sub-folders of each class if all classes have the same ones, two or more.
+
+    Otherwise, return an empty list.
+    """
     names = {tuple(folder.name for folder in _folders(kind)) for kind in kinds}
     same = names.pop()
     return list(same) if not names and len(kinds) > 1 and len(same) > 1 else []

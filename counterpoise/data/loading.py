@@ -32,7 +32,10 @@ _WAY_OUT = "Or write the rows to Parquet files, and train from cp.scan(FOLDER, t
 
 
 def dataset_kind(source: Any) -> str | None:
-    """Return the name of the kind of dataset, or None for anything else; the class is recognized by its name."""
+    """Return the name of the kind of dataset, or None for anything else.
+
+    The class is recognized by its name.
+    """
     return next((_KINDS[c.__name__] for c in type(source).__mro__ if c.__name__ in _KINDS), None)
 
 
@@ -123,7 +126,9 @@ def features_of(source: Any, rows: Any = None) -> Iterator[Any]:
 
 
 def single_pass(source: Any, rows: Any = None) -> Iterator[Any]:
-    """Yield the batches of one pass; single elements of a `tf.data.Dataset` come in batches of `TOGETHER`.
+    """Yield the batches of one pass.
+
+    Single elements of a `tf.data.Dataset` come in batches of `TOGETHER`.
 
     Raises:
         DataError: the dataset has no end; or its length is not known, and it did not end after `MOST_UNKNOWN` rows.
@@ -180,7 +185,10 @@ def _free_bytes() -> int:
 
 
 def count_of(source: Any, rows: Any = None) -> int | None:
-    """Return the number of batches of one pass, or None if it is unknown; raise a DataError if there is no end."""
+    """Return the number of batches of one pass, or None if it is unknown.
+
+    Raise a DataError if there is no end.
+    """
     kind = dataset_kind(source)
     if kind == "PyDataset":
         count = source.num_batches
@@ -201,7 +209,9 @@ def count_of(source: Any, rows: Any = None) -> int | None:
 
 
 def _batches(source: Any, kind: str | None, rows: Any) -> Iterator[Any]:
-    """Return an iterator over the batches of one pass; single rows are joined into batches of `TOGETHER`.
+    """Return an iterator over the batches of one pass.
+
+    Single rows are joined into batches of `TOGETHER`.
 
     `kind` is as `dataset_kind` returns it, and `rows` as in `has_single_elements`.
     """
@@ -250,7 +260,10 @@ def _first_shape(spec: Any) -> tuple[int | None, ...] | None:
 
 
 def _checked(element: Any, kind: str | None) -> tuple[Any, ...]:
-    """Return an element as a tuple (x, y) or (x, y, weight); raise a DataError for another form."""
+    """Return an element as a tuple (x, y) or (x, y, weight).
+
+    Raise a DataError for another form.
+    """
     if not isinstance(element, (tuple, list)) or len(element) not in (2, 3):
         got = f"tuples of {len(element)}" if isinstance(element, (tuple, list)) else "x alone"
         raise DataError(
@@ -281,7 +294,10 @@ def _numpy(tensors: Any) -> Any:
 
 
 def _bytes(arrays: Any) -> int:
-    """Return the bytes of all arrays; for text, the length of the text is added to the references."""
+    """Return the bytes of all arrays.
+
+    For text, the length of the text is added to the references.
+    """
     return sum(a.nbytes + (sum(map(len, a.ravel())) if a.dtype.kind == "O" else 0) for a in leaves(arrays))
 
 

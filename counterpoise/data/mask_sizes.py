@@ -31,7 +31,9 @@ class Window(NamedTuple):
 
 
 def resized_mask(values: Array, size: Sides, aspect: str, outside: int) -> Array:
-    """Resize a mask (height, width) to `size`, as its image is resized; each pixel takes the nearest value.
+    """Resize a mask (height, width) to `size`, as its image is resized.
+
+    Each pixel takes the nearest value.
 
     Args:
         values: The mask, in the size of its image.
@@ -77,7 +79,9 @@ def windows(size: tuple[int, ...], sides: tuple[int, ...], aspect: str) -> list[
 
 
 def _window(wanted: int, side: int, scale: float) -> Window:
-    """Return the window of one side; `wanted` and `side` are pixels after and before resizing by `scale`.
+    """Return the window of one side.
+
+    `wanted` and `side` are pixels after and before resizing by `scale`.
 
     A side that becomes too long is cut at both ends, and one that stays too short is centered.
     """
@@ -88,7 +92,9 @@ def _window(wanted: int, side: int, scale: float) -> Window:
 
 
 def shown_pixels(window: Window, size: int, side: int) -> Array:
-    """Return the pixel of the image that each pixel of the resized side shows, int64 (size,); -1: none.
+    """Return the pixel of the image that each pixel of the resized side shows, int64 (size,).
+
+    A pixel without a counterpart gets -1.
 
     Example:
         >>> shown_pixels(Window(0, 4, 0.0, 2.0), 4, 8).tolist(), shown_pixels(Window(1, 2, 0.0, 1.0), 4, 2).tolist()
@@ -101,7 +107,9 @@ def shown_pixels(window: Window, size: int, side: int) -> Array:
 
 
 def showing_pixels(window: Window, size: int, side: int) -> Array:
-    """Return the pixel of the resized side that shows each pixel of the image, int64 (size,); -1: none.
+    """Return the pixel of the resized side that shows each pixel of the image, int64 (size,).
+
+    A pixel without a counterpart gets -1.
 
     Example:
         >>> showing_pixels(Window(1, 2, 0.0, 1.0), 2, 4).tolist(), showing_pixels(Window(0, 2, 1.0, 1.0), 4, 2).tolist()
@@ -114,7 +122,9 @@ def showing_pixels(window: Window, size: int, side: int) -> Array:
 def _taken(
     mask: Array, size: Sides, each: list[Window], pixels: Callable[[Window, int, int], Array], outside: int
 ) -> Array:
-    """Return a mask of this size; `pixels` gives, for each side, the pixels of `mask` that are taken.
+    """Return a mask of this size.
+
+    `pixels` gives, for each side, the pixels of `mask` that are taken.
 
     `each` contains the window of each side. Pixels for which `pixels` gives -1 get the value `outside`.
     """

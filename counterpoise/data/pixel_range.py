@@ -18,7 +18,9 @@ PICTURES = 512
 
 @keras.saving.register_keras_serializable(package="counterpoise")
 class PixelRange(keras.layers.Layer):
-    """Convert stored values to pixels from 0 (black) to 255 (white); values beyond black and white are clipped.
+    """Convert stored values to pixels from 0 (black) to 255 (white).
+
+    Values beyond black and white are clipped.
 
     The variables are set by `learned`, never by gradient.
 

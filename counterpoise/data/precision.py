@@ -36,7 +36,9 @@ class Precision:
     remain: int = 0
 
     def loss_text(self) -> str:
-        """Return the rest of the sentence "Column 'a' ..." if more than 20% of the distinct values are lost; else ''.
+        """Return the rest of the sentence "Column 'a' ..." if more than 20% of the distinct values are lost.
+
+        Otherwise, return ''.
 
         Example:
             >>> Precision(0.0, 100, 90).loss_text(), Precision(0.0, 100, 3).loss_text()[:24]
@@ -94,7 +96,9 @@ def lost_digits(columns: Iterable[tuple[str, Any]]) -> list[str]:
 
 
 def _different(series: pl.Series, known: Array, largest: float, step: int) -> int:
-    """Return the number of distinct values of every `step`-th row; integers too large for float64 are counted exactly.
+    """Return the number of distinct values of every `step`-th row.
+
+    Integers too large for float64 are counted exactly.
 
     `known` are the finite values of `series` as float64, and `largest` is their largest absolute value.
     """
@@ -120,7 +124,9 @@ def floats(series: pl.Series) -> Array:
 
 
 def less(series: pl.Series, offset: float) -> Array:
-    """Return numbers minus an offset as float64 (N,), NaN for missing values; integers are subtracted exactly.
+    """Return numbers minus an offset as float64 (N,), NaN for missing values.
+
+    Integers are subtracted exactly.
 
     Example:
         >>> less(pl.Series([2**60 + 1]), 2.0**60).tolist()

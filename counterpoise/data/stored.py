@@ -69,7 +69,10 @@ class ParquetFiles:
         return self.values([column], column)[column]
 
     def values(self, columns: Sequence[str], labels: str) -> pl.DataFrame:
-        """Return some columns of all rows; `labels`, the column of the labels, is read like all others."""
+        """Return some columns of all rows.
+
+        `labels`, the column of the labels, is read like all others.
+        """
         with readable(self.name):
             frame = self.frame.select(self._exactly(columns)).collect(engine="streaming")
         return self._read(frame, columns)
@@ -99,7 +102,10 @@ class ParquetFiles:
         self._slice(columns, 0, 1)
 
     def _starts(self, wanted: Array | None) -> Iterator[int]:
-        """Yield the first row of each chunk that has a wanted row; of every chunk if `wanted` is None."""
+        """Yield the first row of each chunk that has a wanted row.
+
+        If `wanted` is None, yield the first row of every chunk.
+        """
         with readable(self.name):
             rows = self.frame.select(pl.len()).collect().item()
         for start in range(0, rows, SLICE_ROWS):

@@ -48,7 +48,9 @@ def check_aggregate(unit: Any, aggregate: str | None) -> str:
 
 
 def units_of(table: pl.DataFrame, aggregate: str) -> Units:
-    """Return the unit of each row; rows with equal values in all columns of `table` are one unit.
+    """Return the unit of each row.
+
+    Rows with equal values in all columns of `table` are one unit.
 
     Raises:
         ColumnError: a row has no value.

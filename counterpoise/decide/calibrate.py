@@ -108,7 +108,10 @@ def fitted_calibrator(
 
 
 def calibrator_kinds(kind: str) -> list[str]:
-    """Return the kinds to compare for `kind` of `fit_calibrator`; raise an OptionError for an unknown kind."""
+    """Return the kinds to compare for `kind` of `fit_calibrator`.
+
+    Raise an OptionError for an unknown kind.
+    """
     if kind == "auto":
         return list(NEEDED)
     name = SYNONYMS.get(kind, kind)
@@ -149,7 +152,10 @@ def _thinned(y: Array, w: Array, seed: int) -> tuple[Array, Array]:
 
 
 def _folds(y: Array, seed: int) -> Array:
-    """Return the fold of each row, int64 (N,) from 0 to FOLDS - 1; the rows of each class are spread evenly."""
+    """Return the fold of each row, int64 (N,) from 0 to FOLDS - 1.
+
+    The rows of each class are spread evenly.
+    """
     order = generator(seed, "calibration parts").permutation(len(y))
     order = order[np.argsort(y[order], kind="stable")]
     folds = np.empty(len(y), dtype=np.int64)
@@ -177,7 +183,10 @@ def _held_out_gain(whole: Calibrator, lp: Array, y: Array, w: Array, folds: Arra
 
 
 def _fit(kind: str, lp: Array, y: Array, w: Array, start: Calibrator | None = None) -> dict[str, Any]:
-    """Fit a calibrator of one kind; `start` is a calibrator of this kind from which the search begins, or None."""
+    """Fit a calibrator of one kind.
+
+    `start` is a calibrator of this kind from which the search begins, or None.
+    """
     if kind == "isotonic":
         return _fit_isotonic(lp, y, w)
     slopes, intercepts = _fit_linear(kind, lp, y, w, start)
@@ -217,7 +226,10 @@ def _fit_linear(kind: str, lp: Array, y: Array, w: Array, start: Calibrator | No
 
 
 def _family(kind: str, lp: Array, y: Array, w: Array) -> tuple[Array, Array, Array]:
-    """Return the origin (2C,), basis (2C, P) and start (P,) of a kind; at the start, calibration changes nothing."""
+    """Return the origin (2C,), basis (2C, P) and start (P,) of a kind.
+
+    At the start, calibration changes nothing.
+    """
     c = lp.shape[1]
     if kind == "temperature":
         anchor = np.log(np.maximum(np.bincount(y, weights=w, minlength=c), 0.5) / w.sum())
@@ -309,7 +321,10 @@ def _slope_and_curvature(lp: Array, onehot: Array, w: Array, p: Array) -> tuple[
 
 
 def _fit_isotonic(lp: Array, y: Array, w: Array) -> dict[str, Any]:
-    """Fit one monotone curve per class against all others; with two classes, only that of class 1."""
+    """Fit one monotone curve per class against all others.
+
+    With two classes, only class 1 has a curve.
+    """
     classes = [1] if lp.shape[1] == 2 else list(range(lp.shape[1]))
     curves = [_curve(_logit(lp)[:, c], (y == c).astype(np.float64), w) for c in classes]
     return {"kind": "isotonic", "x": [x.tolist() for x, _ in curves], "y": [v.tolist() for _, v in curves]}

@@ -173,14 +173,20 @@ def _group_folds(groups: Array, y: Array, seed: int) -> Array:
 
 
 def _halved(train: Array, y: Array, code: int, seed: int, k: int) -> Array:
-    """Return the training rows without half of the rows of interest; `k` is the fold, for the draw."""
+    """Return the training rows without half of the rows of interest.
+
+    `k` is the number of the fold, which seeds the draw.
+    """
     mine = train[y[train] == code]
     gone = generator(seed, "quick halves", k).choice(mine, len(mine) // 2, replace=False)
     return np.setdiff1d(train, gone)
 
 
 def _fitted_proba(model: Any, x: Any, y: Array, train: Array, test: Array, n_classes: int) -> Array:
-    """Fit a copy of the model, and return probabilities (len(test), C); 0 for a class without training rows."""
+    """Fit a copy of the model, and return probabilities (len(test), C).
+
+    The probability of a class without training rows is 0.
+    """
     # One thread: threads of a busy machine wait for each other far longer than these small models take.
     with warnings.catch_warnings(), threadpool_limits(limits=1):
         warnings.simplefilter("ignore")  # not converged is good enough for a look
@@ -196,7 +202,10 @@ def _ap(hit: Array, score: Array, weight: Array) -> float:
 
 
 def _doubling(gains: Array, rows: int) -> Doubling:
-    """Return the mean gain of the folds with its 95% t interval; `gains` that are nan are left out."""
+    """Return the mean gain of the folds with its 95% t interval.
+
+    `gains` that are nan are left out.
+    """
     gains = gains[np.isfinite(gains)]
     mean, n = float(gains.mean()), len(gains)
     # 1 / (FOLDS - 1), the ratio of test to training rows, corrects for training rows that folds share.

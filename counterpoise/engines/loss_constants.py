@@ -52,7 +52,10 @@ class Numbers:
     """
 
     def __init__(self, loss: Any, units: int) -> None:
-        """Make the variables; from now on, the loss calls `_constant` instead of its own `constant`."""
+        """Make the variables.
+
+        From now on, the loss calls `_constant` instead of its own `constant`.
+        """
         self.variables = [keras.Variable(v, trainable=False, dtype=v.dtype.name) for v in numbers_of(loss, units)]
         self._next = 0
         if self.variables:
@@ -63,7 +66,9 @@ class Numbers:
         self._next = 0
 
     def _constant(self, values: Any, z: Any) -> Any:
-        """Return the next variable; the arguments are those of the loss's `constant`, and are not used.
+        """Return the next variable.
+
+        The arguments are those of the loss's `constant`, and are not used.
 
         Raise a ModelError if the loss uses more constants than in the first evaluation.
         """

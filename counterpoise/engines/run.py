@@ -97,7 +97,9 @@ def _networks(
 
 
 def _shared_out(jobs: list[Job], engine: str) -> tuple[list[Job], list[Job]]:
-    """Return the jobs for the program and the jobs for `fit`; jobs that mix or crop rows are always for `fit`.
+    """Return the jobs for the program and the jobs for `fit`.
+
+    Jobs that mix or crop rows are always for `fit`.
 
     Raise an OptionError for such jobs with engine="program".
     """
@@ -124,7 +126,9 @@ def _check_rate(jobs: list[Job], network: Network) -> None:
 
 
 def _program(jobs: list[Job], examples: Examples, network: Network, callbacks: tuple[Any, ...], must: bool) -> Any:
-    """Return the program engine, ready to run these jobs; if it cannot train them, log the reason and return None.
+    """Return the program engine, ready to run these jobs.
+
+    If it cannot train them, log the reason and return None.
 
     With `must`, raise an OptionError instead of returning None.
     """

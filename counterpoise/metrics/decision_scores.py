@@ -132,14 +132,19 @@ def scores_of_many(hit: Array, support: Array, decided: Array, positive: int = 1
 
 
 def _g_mean(recall: Array, present: Array) -> Array:
-    """Return the geometric mean of the recalls of the classes present; nan if one of two classes is absent."""
+    """Return the geometric mean of the recalls of the classes present.
+
+    The result is nan if one of two classes is absent.
+    """
     if len(present) < recall.shape[-1] and recall.shape[-1] == 2:
         return np.full(recall.shape[:-1], NAN)
     return np.prod(recall[..., present] ** (1.0 / len(present)), axis=-1)
 
 
 def _mcc(hit: Array, truth: Array, decided: Array) -> Array:
-    """Return R_K (Gorodkin 2004), 0 if it is undefined; all arguments are shares of the rows, (..., C).
+    """Return R_K (Gorodkin 2004), 0 if it is undefined.
+
+    All arguments are shares of the rows, (..., C).
 
     `hit` are correct decisions of each class, `truth` the rows of each class, and `decided` the rows decided for it.
     """

@@ -15,7 +15,9 @@ NAN = float("nan")
 
 
 def rank_scorer(y: Array, proba: Array, positive: int) -> Callable[[Array], dict[str, float]]:
-    """Return a function of weights (N,) to {"average_precision", "roc_auc"}; the rows are sorted only once.
+    """Return a function of weights (N,) to {"average_precision", "roc_auc"}.
+
+    The rows are sorted only once.
 
     `y` and `proba` (N, C) must be checked. With more than two classes, `positive` is not used.
     """
@@ -99,7 +101,9 @@ def partial_auc(y: Any, proba: Any, max_fpr: float, *, positive: int = 1, sample
 
 
 def partial_scorer(target: Array, score: Array, max_fpr: float) -> Callable[[Array], float]:
-    """Return a function of weights (N,) to `partial_auc`, nan without both classes; the rows are sorted only once.
+    """Return a function of weights (N,) to `partial_auc`, nan without both classes.
+
+    The rows are sorted only once.
 
     `target` is bool (N,), True for positives, and `score` float (N,).
     """

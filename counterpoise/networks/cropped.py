@@ -80,7 +80,10 @@ def _rebuilt(model: keras.Model, shape: tuple[int, ...]) -> keras.Model:
 
 
 def _call_rebuilt(layer: Any, *args: Any, **kwargs: Any) -> Any:
-    """Call a layer; a plain model inside the network is rebuilt for the shape of its input first."""
+    """Call a layer.
+
+    A plain model inside the network is rebuilt for the shape of its input first.
+    """
     if isinstance(layer, keras.Model) and plain(layer) and hasattr(args[0], "shape"):
         return _rebuilt(layer, tuple(args[0].shape[1:]))(*args, **kwargs)
     return layer(*args, **kwargs)

@@ -106,7 +106,10 @@ def with_judging_rows(clf: Classifier, kept: Examples, what: str) -> Classifier:
 
 
 def _against_guarantees(kept: Examples) -> list[str]:
-    """Return what speaks against a guarantee on these rows, as ends of a sentence; empty if nothing does."""
+    """Return what speaks against a guarantee on these rows, as ends of a sentence.
+
+    The list is empty if nothing does.
+    """
     faults = {"come in time order": kept.time, "have weights": kept.sample_weight}
     return [fault for fault, values in faults.items() if values is not None]
 
@@ -114,7 +117,10 @@ def _against_guarantees(kept: Examples) -> list[str]:
 def card_of(
     strategy: Strategy, trainer: Trainer, members: Sequence[Member], length: Training, note: str
 ) -> dict[str, Any]:
-    """Return the entries of the model card, as plain values; `note` says which rows fitted the rule."""
+    """Return the entries of the model card, as plain values.
+
+    `note` says which rows fitted the rule.
+    """
     settings = trainer.settings
     return {
         "counterpoise": version(),

@@ -61,7 +61,9 @@ def fit_rule(
 
 
 def calibration_of(members: Sequence[Member], y: Array) -> str | None:
-    """Return the kind of calibrator to try, or None; it is kept only if it lowers the held-out log loss.
+    """Return the kind of calibrator to try, or None.
+
+    It is kept only if it lowers the held-out log loss.
 
     Networks whose loss or rows changed more than the class shares: "auto". Networks trained under a known shift:
     one slope (with an intercept where the rare class can bear it), because they are often too sure of themselves; it
@@ -214,7 +216,10 @@ def stacked_scores(log_p: Array) -> tuple[Array, Array]:
 
 
 def subset(examples: Examples, rows: Array) -> Examples:
-    """Return some rows as new examples; fields per row, such as groups, time and weights, are cut to these rows."""
+    """Return some rows as new examples.
+
+    Fields per row, such as groups, time and weights, are cut to these rows.
+    """
     names = ("groups", "time", "sample_weight", "amount", "duplicate_ids", "split", "names")
     metadata = {name: getattr(examples, name) for name in names}
     chosen: dict[str, Any] = {name: None if values is None else values[rows] for name, values in metadata.items()}

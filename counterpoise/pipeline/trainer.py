@@ -97,7 +97,10 @@ class Trainer:
         members: dict[str, Member] = {}
 
         def report(job_id: str, step: int, most: int) -> None:
-            """Store the steps done of a job, and report the steps done of all jobs; `most` is not used."""
+            """Store the steps done of a job, and report the steps done of all jobs.
+
+            `most` is not used.
+            """
             done[job_id] = step
             if self.progress:
                 self.progress(f"{len(members)} of {len(distinct)} models", sum(done.values()), total)

@@ -127,7 +127,10 @@ def _learned(numbers: Array) -> tuple[Array, Array, Array]:
 
 
 def _spec(array: Any, key: Any, levels: bool) -> ArraySpec:
-    """Return the description of one array; raise a DataError for text or another type that is no number."""
+    """Return the description of one array.
+
+    Raise a DataError for text or another type that is no number.
+    """
     array = np.asarray(array)
     if array.dtype.kind not in "iufb":
         raise DataError(

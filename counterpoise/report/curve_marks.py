@@ -68,7 +68,10 @@ def _per_best(curve: Mapping[str, Any], share: float) -> Mapping[str, Any]:
 
 
 def _points(who: Spec, curve: Mapping[str, Any], x: str, y: str, most: int) -> list[Spec]:
-    """Return one row per point of a curve, thinned to at most `most` points; `who` is part of each row."""
+    """Return one row per point of a curve, thinned to at most `most` points.
+
+    `who` is part of each row.
+    """
     xs, ys = np.asarray(curve.get(x, [])), np.asarray(curve.get(y, []))
     keep = thin(xs, ys, most, tolerance=SEEN).tolist() if len(xs) else []
     return [{**who, x: round(float(xs[i]), 4), y: round(float(ys[i]), 4)} for i in keep]
@@ -112,7 +115,10 @@ def rule_points(record: Record, strategies: Names, x: str, y: str) -> Spec:
 
 
 def _positive_index(record: Record, name: str) -> int:
-    """Return the position of the positive class in the confusion matrix; the last one without such a class."""
+    """Return the position of the positive class in the confusion matrix.
+
+    Without such a class, return the last position.
+    """
     labels = block_of(record, name)["confusion"]["labels"]
     positive = str(record["data"].get("positive"))
     return labels.index(positive) if positive in labels else len(labels) - 1

@@ -46,7 +46,10 @@ def all_figures(record: Record) -> dict[str, Figure]:
 
 
 def _drawings(record: Record) -> dict[str, Figure]:
-    """Return the figures that the record has data for, by their id; without curves only folds and importance."""
+    """Return the figures that the record has data for, by their id.
+
+    A record without curves has only the folds and the importance.
+    """
     drawings = {"folds": folds(record)} if any(folds_of(s) for s in _main_scores(record)) else {}
     if importance := (record.get("audit") or {}).get("importance"):
         drawings["importance"] = importance_figure(importance, measured_on(record))
@@ -198,7 +201,10 @@ def _whose(record: Record) -> str:
 
 
 def _who_heads(many: bool) -> list[str]:
-    """Return the heads of the first columns of a table; `many` is whether each class has curves."""
+    """Return the heads of the first columns of a table.
+
+    `many` is whether each class has curves.
+    """
     return ["Strategy", "Class"] if many else ["Strategy"]
 
 

@@ -115,7 +115,10 @@ def _environment() -> jinja2.Environment:
 
 
 def _code(text: str) -> Markup:
-    """Return escaped text, with text between backticks as code; with an odd number of backticks, they stay."""
+    """Return escaped text, with text between backticks as code.
+
+    If the number of backticks is odd, the backticks stay.
+    """
     pieces = text.split("`")
     if len(pieces) % 2 == 0:
         return escape(text)
@@ -127,7 +130,10 @@ def _code(text: str) -> Markup:
 
 @functools.cache
 def _library() -> str:
-    """Return the charting library as one script; raise an ArtifactError if it could end its script element."""
+    """Return the charting library as one script.
+
+    Raise an ArtifactError if it could end its script element.
+    """
     text = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;").replace("\r", "")
     if "</script" in text.lower() or "<!--" in text:
         raise ArtifactError("The charting library cannot be put inside a page. Install vl-convert-python 1.9.")
@@ -264,7 +270,10 @@ def _slider(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _nearest(table: list[dict[str, Any]], own: dict[str, int] | None) -> int:
-    """Return the index of the entry with counts nearest to `own`; the middle one without counts."""
+    """Return the index of the entry with counts nearest to `own`.
+
+    Without counts, return the middle index.
+    """
     if own is None:
         return len(table) // 2
     return min(range(len(table)), key=lambda i: abs(table[i]["tp"] - own["tp"]) + abs(table[i]["fp"] - own["fp"]))

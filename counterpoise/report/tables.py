@@ -100,7 +100,10 @@ def per_class(record: Record) -> Row:
 
 
 def labels(record: Record) -> Row | None:
-    """Return one row per label for the winner, else for the baseline; None if rows have one class each."""
+    """Return one row per label for the winner, else for the baseline.
+
+    Return None if rows have one class each.
+    """
     row = row_of(record, (record.get("verdict") or {}).get("winner")) or row_of(record, "none")
     if not several_labels(record) or row is None:
         return None
@@ -138,7 +141,10 @@ def tuned(record: Record) -> Row:
 
 
 def changes(record: Record) -> Row | None:
-    """Return the effect of the verdict's strategy on each class, per number of cases; None without such an effect."""
+    """Return the effect of the verdict's strategy on each class, per number of cases.
+
+    Return None without such an effect.
+    """
     effect = (record.get("verdict") or {}).get("effect") or {}
     looks = styles(record)
     if not effect.get("classes") or effect["strategy"] not in looks:

@@ -97,7 +97,10 @@ def surroundings(threads: int | None = None) -> Surroundings:
 
 
 def settle(here: Surroundings) -> None:
-    """Give this worker process the settings of the driver; call this before anything imports TensorFlow."""
+    """Give this worker process the settings of the driver.
+
+    Call this before anything imports TensorFlow.
+    """
     os.environ.update(here.environment)
     sys.path += [entry for entry in here.path if entry not in sys.path]
     import_keras_quietly()
@@ -126,7 +129,9 @@ def train(
 def batches(
     jobs: Iterable[Job], examples: Examples, network: Any, workers: int, engine: str, callbacks: Iterable[Any]
 ) -> list[Batch]:
-    """Cut jobs into batches of one loss family, those with most steps first; jobs with synthetic rows are last.
+    """Cut jobs into batches of one loss family, those with most steps first.
+
+    Jobs with synthetic rows are last.
 
     Compile modes depend on all jobs, so they are decided here. A reason to train with `fit` is logged. Each job of a
     model that is no network is a batch.

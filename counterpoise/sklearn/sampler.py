@@ -83,7 +83,10 @@ class PlanSampler(BaseSampler):
         return drawn, of_drawn
 
     def _fit_resample(self, X: Any, y: Any, **params: Any) -> tuple[Any, Any]:
-        """Draw the rows and set the fitted attributes; imbalanced-learn calls this with checked X and y."""
+        """Draw the rows and set the fitted attributes.
+
+        The library imbalanced-learn calls this with checked X and y.
+        """
         labels = np.unique(y)
         # `labels` is sorted, so the position of a label is its code.
         made = self._make(np.searchsorted(labels, y))

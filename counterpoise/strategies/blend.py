@@ -29,7 +29,9 @@ class Blend:
     label = "blend"
 
     def under(self, strategy: Strategy, keys: Sequence[str]) -> Ensemble:
-        """Return an ensemble that trains the members of `strategy` with each model; `keys` name the models.
+        """Return an ensemble that trains the members of `strategy` with each model.
+
+        `keys` name the models.
 
         Name and aim are those of `strategy`.
         """

@@ -83,7 +83,10 @@ class Ensemble(Strategy):
         return [output for member, _, own in self._shared_out(jobs) for output in member.outputs(own, members)]
 
     def _shared_out(self, jobs: Sequence[Job]) -> Iterator[tuple[Strategy, int, Sequence[Job]]]:
-        """Yield each member, the index of its first job, and its jobs; `jobs` are in the order of `singles`."""
+        """Yield each member, the index of its first job, and its jobs.
+
+        `jobs` are in the order of `singles`.
+        """
         start = 0
         for member in self.members:
             end = start + len(member.singles)

@@ -50,7 +50,9 @@ def _check_trees(strategy: Strategy, models: Mapping[str, Model]) -> None:
 
 
 def _deferred(single: Single) -> bool:
-    """Return whether a plan changes its weights during training; False if that cannot be found out.
+    """Return whether a plan changes its weights during training.
+
+    Return False if that cannot be found out.
 
     A plan of four labels is made to see. It may fail, for example if it needs more than labels.
     """

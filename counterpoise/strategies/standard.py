@@ -87,7 +87,10 @@ _UNDERSAMPLE = Single(
 
 
 def _subsets(name: str, idea: str, **options: Any) -> Ensemble:
-    """Return an ensemble of 5 members, each with its own balanced subset for all epochs; `options` are of the plan."""
+    """Return an ensemble of 5 members, each with its own balanced subset for all epochs.
+
+    `options` are passed to the plan.
+    """
     one = Single(f"{name} member", plan=plans.undersample, options={"redraw": False, **options})
     return Ensemble(name, idea, members=(one,) * 5)
 
