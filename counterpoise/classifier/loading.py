@@ -113,9 +113,9 @@ def _check_size(config: Mapping[str, Any], stored: int) -> None:
 
 
 def _size(config: Mapping[str, Any]) -> int:
-    """Return the bytes of the variables that a configuration would build, without memory for them.
+    """Return the bytes of the variables that a configuration would build.
 
-    The result is 0 for a configuration that builds no layer or model.
+    The variables get no memory. The result is 0 for a configuration that builds no layer or model.
     """
     with seeded(0), keras.StatelessScope(initialize_variables=False):
         sketch = keras.saving.deserialize_keras_object(_sketched(_with_weights(config)), safe_mode=True)
@@ -123,9 +123,10 @@ def _size(config: Mapping[str, Any]) -> int:
 
 
 def _with_weights(config: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the configuration of the only network of a classifier, without its layers for columns and rule.
+    """Return the configuration of the only network of a classifier.
 
-    Return the whole configuration if it has no list of layers, several networks, or a network that is no
+    The layers for columns and for the rule have no weights and are left out. Return the whole configuration if it has
+    no list of layers, several networks, or a network that is no
     `Functional` model.
     """
     inside = config.get("config")
@@ -138,7 +139,7 @@ def _with_weights(config: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _sketched(value: Any) -> Any:
-    """Return a copy of a configuration without optimizers, losses and metrics, and with small normalizations.
+    """Return a copy of a configuration without optimizers, losses and large constants.
 
     A `Normalization` with its mean in the configuration would make an array as long as its axis. It is replaced by
     another layer with weights of that size (see `_weighted`).
@@ -150,9 +151,9 @@ def _sketched(value: Any) -> Any:
 
 
 def _weighted(normalization: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the entries of a layer that replaces a `Normalization` and has weights of the same size.
+    """Return the configuration of a layer with weights of the size of a `Normalization`.
 
-    With axis=None the mean is one number, so an `Identity` without weights replaces the layer.
+    With axis=None the mean is one number, so the layer is an `Identity` without weights.
     """
     inside = normalization.get("config")
     config = {k: v for k, v in inside.items() if k in ("name", "axis")} if isinstance(inside, Mapping) else {}
@@ -162,12 +163,12 @@ def _weighted(normalization: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _bytes(dtype: Any) -> int:
-    """Return the bytes of one value: 8 for a dtype of 64 bits, 4 for every other one, which is enough."""
+    """Return the bytes of one value: 8 for dtypes of 64 bits, 4 (or fewer) for others."""
     return 8 if str(dtype).endswith("64") else 4
 
 
 def _copied(archive: zipfile.ZipFile, config: Mapping[str, Any], weights: Path, target: Path) -> Path:
-    """Write a model file with this configuration and these weights to `target`, and return `target`.
+    """Write a model file with this configuration and these weights; return `target`.
 
     Only the assets are copied from `archive`; the metadata is an empty JSON object.
     """

@@ -106,9 +106,10 @@ def _shift(plan: Any) -> Any:
 
 
 def _uncorrected(shift: Array, prior: Array) -> Rule | LabelRules:
-    """Return the rule that removes the prior shift and decides at 0.5, or for the most probable class.
+    """Return the rule that removes the prior shift and decides by default.
 
-    `shift` and `prior` are float (C,), or (L, 2) for several labels per row, which gives one rule per label.
+    Two classes are decided at 0.5, more by the most probable class. `shift` and `prior` are float (C,), or (L, 2) for
+    several labels per row, which gives one rule per label.
     """
     if shift.ndim == 2:
         return LabelRules(tuple(Rule(*pair, threshold=0.5) for pair in zip(shift[:, None], prior, strict=True)))
@@ -126,7 +127,7 @@ def _of_dataset(dataset: Any, y: Any) -> tuple[Any, Any]:
 def _fitted(
     unfitted: Classifier, rows: Any, y: Array, aim: str, calibrate: str | None, card: dict[str, Any]
 ) -> Classifier:
-    """Return the classifier with a rule fitted on labeled rows, and with the scores of these rows.
+    """Return the classifier with a rule fitted on labeled rows, and their scores.
 
     `y` are integer codes. The entries about the rows and the rule are added to `card` in place.
 
@@ -225,7 +226,7 @@ def _class_order(members: keras.Model, y: Any, plan: Plan | None, classes: Seque
 
 
 def _check_fit(members: keras.Model, order: Sequence[Any], shift: Array, target: Target) -> None:
-    """Raise an OptionError if the outputs of the model or the shift of the plan do not fit the classes.
+    """Raise an OptionError if the model or the shift of the plan does not fit the classes.
 
     `order` are the classes, or the labels with several labels per row. `shift` is float (C,) or (L, 2).
     """

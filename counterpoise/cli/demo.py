@@ -60,9 +60,9 @@ def command(
 
 
 def loans() -> tuple[Any, list[str]]:
-    """Return 1,989 mortgage applications in Boston, 1990 (Hunter and Walker 1996), and the decisions.
+    """Return 1,989 mortgage applications in Boston and the decision on each.
 
-    The frame is a polars frame without the columns that leak or are protected. The label of a row is "denied" or
+    The data are of 1990 (Hunter and Walker 1996). The polars frame lacks the columns that leak or are protected. The label of a row is "denied" or
     "granted".
 
     Raises:

@@ -95,7 +95,7 @@ def command(
 
 
 def _write(out: Path, record: Mapping[str, Any], name: str) -> None:
-    """Write a page (.html), a figure (.svg, .png, .pdf), or, with any other ending, the numbers as JSON."""
+    """Write a page (.html), a figure (.svg, .png, .pdf), or otherwise the numbers (JSON)."""
     from counterpoise.report.importance import importance_page, importance_spec
     from counterpoise.report.plots import Plot
 
@@ -108,7 +108,7 @@ def _write(out: Path, record: Mapping[str, Any], name: str) -> None:
 
 
 def _check_images(of_tables: Mapping[str, Any], out: Path | None) -> None:
-    """Raise an OptionError for an option of tables that is set, or for images without a folder `out`."""
+    """Raise an OptionError if an option of tables is set, or if there is no folder `out`."""
     for option, value in of_tables.items():
         if value:
             raise OptionError(f"{option} is for tables, but the rows are images. Remove {option}.")

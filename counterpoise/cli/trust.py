@@ -60,7 +60,7 @@ def imported(option: str, text: str, module: str, expected: str) -> Any:
 
 
 def first_line(error: Exception) -> str:
-    """Return the error on one line, with the file and the innermost line of the user's code, if any."""
+    """Return the error on one line, with the innermost line of the user's code, if any."""
     if isinstance(error, SyntaxError):
         return f"{type(error).__name__}: {error.msg} ({Path(error.filename or '?').name}, line {error.lineno})"
     first = (str(error).strip().splitlines() or [""])[0]

@@ -114,7 +114,10 @@ def _of_problem(
 
 
 def _blocks(rows: Array, examples: Examples) -> Array:
-    """Return the unit of the bootstrap of each row, (N,): a block in time, else its group, else the row number."""
+    """Return the number of what is drawn with each row, (N,).
+
+    It is a block of rows in time, else the group of the row, else the row itself.
+    """
     if examples.time is not None:
         return time_blocks(examples.time[rows])
     return rows if examples.groups is None else examples.groups[rows]

@@ -179,9 +179,9 @@ def check_lengths(columns: Mapping[str, Any]) -> int:
 
 
 def check_finite(array: Any, name: str) -> np.ndarray:
-    """Return `array` as a NumPy array, or raise a DataError that names the first NaN or infinite value.
+    """Return `array` as a NumPy array, or raise a DataError that names the first bad row.
 
-    Arrays that are neither float nor complex are returned unchecked.
+    NaN and infinite values are bad. Arrays that are neither float nor complex are not checked.
     """
     got = np.asarray(unmasked(array))
     if got.dtype.kind not in "fc":

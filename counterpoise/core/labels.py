@@ -78,7 +78,7 @@ class Labels:
         return replace(_with_sorted_classes(self.codes[rows], list(self.classes)), from_floats=self.from_floats)
 
     def mapped(self, table: Array, classes: Sequence[Any]) -> Labels:
-        """Return the same elements under other classes: code c becomes `table[c]`, and -1 stays -1."""
+        """Return the elements under other classes: code c becomes `table[c]`, -1 stays -1."""
         return replace(self, codes=np.append(table, -1).astype(np.int32)[self.codes], classes=tuple(classes))
 
 
@@ -157,9 +157,10 @@ def class_labels(
 
 
 def _of_one_hot(source: LabelSource, name: str, missing: bool, advice: str, several: str) -> Labels:
-    """Return one label per row of one-hot rows (N, C), or raise a TargetError if a row is not one-hot.
+    """Return one label per row of one-hot rows (N, C).
 
-    A label is the name of the column, or its number if the columns have no names of text. With `missing`, a row
+    A label is the name of the column, or its number if the columns have no names of text. A row that is not one-hot
+    raises a TargetError. With `missing`, a row
     with a missing value gets code -1.
     """
     labels = read_labels(source, name, missing=missing, advice=advice)
@@ -227,7 +228,10 @@ def _first_row(where: Array) -> str:
 
 
 def _refuse_missing(codes: Array, counted: Array | None, name: str, advice: str) -> None:
-    """Raise a TargetError that names the rows with code -1, among the elements where `counted` is True (None: all)."""
+    """Raise a TargetError that names the rows with code -1.
+
+    Only elements where the bool array `counted` is True are checked; None: all.
+    """
     gaps = codes < 0 if counted is None else (codes < 0) & counted
     if gaps.any():
         rows = np.flatnonzero(gaps.reshape(len(gaps), -1).any(axis=1)) if gaps.ndim else [0]

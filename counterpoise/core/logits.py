@@ -29,7 +29,7 @@ def log_softmax(logits: Array) -> Array:
 
 
 def as_classes(logits: Array) -> Array:
-    """Return float64 softmax logits: one unit (N, 1) becomes the two logits (0, z), C units (N, C) stay."""
+    """Return softmax logits, float64: one unit z (N, 1) as (0, z), C units unchanged."""
     z = np.asarray(logits, dtype=np.float64)
     if z.shape[-1] > 1:
         return z
@@ -37,7 +37,9 @@ def as_classes(logits: Array) -> Array:
 
 
 def log_proba(logits: Array, log_shift: Array | None = None) -> Array:
-    """Return log p, float64 (N, C): the log softmax of z_c - log_shift_c, with the training shift (C,) or None.
+    """Return log p, float64 (N, C), without the training shift (C,) if there is one.
+
+    It is the log softmax of z_c - log_shift_c.
 
     For one unit this is sigmoid(z - (log_shift_1 - log_shift_0)).
 

@@ -56,7 +56,7 @@ def in_class_order(values: Any, name: str, classes: Sequence[Any] | None = None,
 
 
 def in_unit_order(values: Any, name: str) -> Any:
-    """Return numbers per label, for several labels per row, in the order of the units of the model.
+    """Return numbers per label (several per row) in the order of the units of the model.
 
     Keys of text are names of columns, as in `frame.sum()`, so the numbers stay in their order. Keys that are codes sort
     the numbers; a code without a number gets 0. Numbers without keys are returned unchanged.

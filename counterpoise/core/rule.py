@@ -64,7 +64,7 @@ class Rule:
 
     @property
     def problem_rules(self) -> tuple[Rule, ...]:
-        """Return the rules of all problems (see `core.target`): one class per row has only this one."""
+        """Return the rules of all problems (see `core.target`): only this rule."""
         return (self,)
 
     def with_problem_rules(self, problem_rules: Sequence[Rule]) -> Rule:

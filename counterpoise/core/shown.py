@@ -9,7 +9,7 @@ _STEERING = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u206
 
 
 def shown(text: object, keep: str = "\n") -> str:
-    r"""Return text of a user's data for the terminal: characters that would control it are replaced by escapes.
+    r"""Return text for the terminal: control characters in it are replaced by escapes.
 
     Args:
         text: Any text, such as a label or the name of a file.

@@ -40,7 +40,7 @@ class Source:
     dtype: np.dtype
 
     def take(self, rows: Array) -> Array:
-        """Return rows by their numbers, int64 (k,) from 0 to N - 1, in this order, as a new array (k, ...)."""
+        """Return rows by their numbers, int64 (k,), in this order, as a new array (k, ...)."""
         raise NotImplementedError
 
     def fingerprint(self) -> str:

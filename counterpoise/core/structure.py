@@ -99,7 +99,7 @@ def rows_at_once(x: Any, rows: np.ndarray, purpose: str) -> Any:
 
 
 def outside_memory(x: Any) -> bool:
-    """Return whether some array of an input is a `Source`, which is read only when its rows are taken.
+    """Return whether an array of an input is a `Source`, which is read when rows are taken.
 
     Example:
         >>> outside_memory({"a": np.zeros(3)})
@@ -113,7 +113,7 @@ CHUNK_VALUES = 4_194_304
 
 
 def chunk_rows(x: Any) -> int:
-    """Return how many rows are evaluated at once, 64 to 8192, so that large rows do not fill the memory.
+    """Return how many rows are evaluated at once, 64 to 8192; fewer for large rows.
 
     Example:
         >>> chunk_rows(np.zeros((2, 30))), chunk_rows({"a": np.zeros((2, 128, 128, 3), np.uint8)})

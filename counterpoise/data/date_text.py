@@ -49,9 +49,9 @@ STAMP = rf"\d{{4}}[-/]\d\d|\d{{8}}T\d|\d\.\d{{1,2}}\.\d{{4}}|:|day|(?i:\d ?[ap]\
 
 
 def is_iso_date(text: pl.Series) -> bool:
-    """Return whether every value that is not null is a date that begins with the year, as 2024-12-31 23:59:59.
+    """Return whether every value is null or a date such as 2024-12-31 23:59:59.
 
-    The result is False if all values are null.
+    The date begins with the year, and the time may be missing. The result is False if all values are null.
 
     Example:
         >>> is_iso_date(pl.Series(["2024-12-31", None])), is_iso_date(pl.Series(["2024-13-31"]))
@@ -65,7 +65,7 @@ def is_iso_date(text: pl.Series) -> bool:
 
 
 def are_uncertain(text: pl.Series) -> bool:
-    """Return whether more than half of the values are dates with an uncertain order, such as 03/04/2024."""
+    """Return whether most values are dates with an uncertain order, such as 03/04/2024."""
     return bool((text.str.contains(_UNCERTAIN).mean() or 0.0) > 0.5)  # type: ignore[operator]
 
 
@@ -136,9 +136,9 @@ def parse_dates(text: pl.Series, order: str = "") -> pl.Series:
 
 
 def _year_first(text: pl.Series, order: str) -> pl.Series:
-    """Rewrite dates with named months as dates that begin with the year, and with an `order` also those with slashes.
+    """Rewrite dates with named months as dates that begin with the year.
 
-    Other text stays as it is.
+    With an `order`, dates with slashes are rewritten too. Other text stays as it is.
     """
     if text.str.contains(_NAME).any():
         small = text.str.to_lowercase()
@@ -163,7 +163,7 @@ def _iso_text(text: pl.Series, dates: pl.DataFrame) -> pl.Series:
 
 
 def _in_24_hours(text: pl.Series) -> pl.Series:
-    """Rewrite hours with AM or PM as hours from 0 to 23: "8:15 PM" as "20:15", "12 AM" as "00:00".
+    """Rewrite hours with AM or PM as 0 to 23: "12 AM" becomes "00:00".
 
     Other text, and hours that are not 1 to 12, stay as they are.
     """

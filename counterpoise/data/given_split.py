@@ -63,7 +63,7 @@ class Split:
             )
 
     def of(self, examples: Examples) -> tuple[Fold, ...]:
-        """Return the folds of these rows: one fold for a split that the user passed, else those of `make_folds`.
+        """Return the folds of these rows: the user's split as one, or those of `make_folds`.
 
         Raise an OptionError for a label delay without times.
         """
@@ -75,7 +75,7 @@ class Split:
         return make_folds(examples, self.folds, self.repeats, self.seed, self.duplicates, self.label_delay)
 
     def _known(self, fold: Fold, examples: Examples) -> Fold:
-        """Return a fold without the training and validation rows whose labels come later than its first test row.
+        """Return a fold without the rows whose labels come later than its first test row.
 
         Raise a SplitError if too few rows of a class are left.
         """
@@ -127,9 +127,10 @@ def check_divisible(examples: Examples, folds: int = 0, seed: int = 0, judged: b
 
 
 def rows_to_learn(examples: Examples) -> int:
-    """Return the number of training and early-stopping rows, which determines batch size and epochs.
+    """Return the number of rows that determines batch size and epochs.
 
-    With a split of the user, validation rows count at most as many as the training rows.
+    These are the training and early-stopping rows. With a split of the user, at most as many validation rows as
+    training rows count.
     """
     if examples.split is None:
         return len(examples)
@@ -183,7 +184,7 @@ def given_fold(
 
 
 def _check_disjoint(examples: Examples, named: Mapping[str, Array]) -> None:
-    """Raise a SplitError if a group is in two parts, or a training row is not earlier than all other rows.
+    """Raise a SplitError if a group is in two parts, or if training rows are not earliest.
 
     `named` maps the name of each part to its row numbers; empty parts are skipped.
     """
@@ -211,7 +212,7 @@ def _rows_text(examples: Examples, rows: list[int]) -> str:
 
 
 def _check_parts(examples: Examples, named: Mapping[str, Array]) -> None:
-    """Raise a SplitError if a part has too few rows of a class: 2 for training, 1 for each other part.
+    """Raise a SplitError if a part has too few rows of a class (2 for training, else 1).
 
     `named` maps the name of each part to its row numbers; empty parts are skipped.
     """

@@ -30,7 +30,9 @@ _BETWEEN_WORDS = re.compile(r"[\W_\d]+")
 
 
 def part_of_split(name: str) -> str:
-    """Return which part of a split a folder of this name is: "train", "validation", "test", or "" for none.
+    """Return the part of a split that a folder of this name is, or "" for none.
+
+    The parts are "train", "validation" and "test".
 
     Example:
         >>> [part_of_split(name) for name in ("Train", "test_set", "02-VAL", "train2017", "latest")]
@@ -60,7 +62,7 @@ class Layout(NamedTuple):
 
 
 def labeled_files(root: Path) -> Layout:
-    """Return the files of a folder: `CLASS/...`, or `train/CLASS/...`, `validation/CLASS/...`, `test/CLASS/...`.
+    """Return the files of a folder: `CLASS/...`, or `train/CLASS/...`, and so on.
 
     Raises:
         DataError: There is no such folder, its sub-folders are empty, or the sub-folders are parts of a split without
@@ -108,7 +110,7 @@ def _of_split(kinds: Sequence[Path]) -> Iterator[tuple[str, str, str]]:
 
 
 def files_below(root: Path) -> list[str]:
-    """Return the paths of all files below a folder, sorted, without hidden files and files of the system.
+    """Return the paths of all files below a folder, without hidden and system files.
 
     Raises:
         DataError: no such folder.
@@ -131,7 +133,7 @@ def _folders(root: Path) -> list[Path]:
 
 
 def _entries(folder: str) -> list[os.DirEntry[str]]:
-    """Return the files and folders in a folder, sorted by name, without hidden ones and those of the system.
+    """Return what is in a folder, sorted by name, without hidden and system files.
 
     `os.scandir` is used, because `pathlib` takes a tenth of the time in which the images are decoded. Raise a DataError
     if the folder does not exist or cannot be read.
@@ -147,7 +149,10 @@ def _entries(folder: str) -> list[os.DirEntry[str]]:
 
 
 def _refuse_split(root: Path, kinds: Sequence[Path]) -> None:
-    """Raise a DataError if `kinds`, the sub-folders of `root`, or the folders in one of them look like a split."""
+    """Raise a DataError if sub-folders look like the parts of a split.
+
+    `kinds` are the sub-folders of `root`. The folders in each of them are checked too.
+    """
     parts = _parts(kinds)
     if _is_split(parts, [kind for kind in kinds if kind not in parts]):
         raise DataError(_split_text(root, parts))
@@ -160,7 +165,7 @@ def _refuse_split(root: Path, kinds: Sequence[Path]) -> None:
 
 
 def _inside_all(kinds: Sequence[Path]) -> list[str]:
-    """Return the names of the sub-folders of each class if all classes have the same ones, two or more.
+    """Return the names of the sub-folders of each class, if equal and two or more.
 
     Otherwise, return an empty list.
     """
@@ -170,15 +175,15 @@ def _inside_all(kinds: Sequence[Path]) -> list[str]:
 
 
 def _parts(folders: Sequence[Path]) -> dict[Path, str]:
-    """Return the part of a split ("train", "validation", "test") of each folder that looks like one."""
+    """Return the part of a split of each folder that looks like one (`part_of_split`)."""
     parts = _parts_of_one_name(folders)
     return {folder: part for folder in folders if (part := part_of_split(folder.name) or parts.get(folder, ""))}
 
 
 def _parts_of_one_name(folders: Sequence[Path]) -> dict[Path, str]:
-    """Return the parts of folders whose names differ only in the word for a part: "seg_train", "seg_test".
+    """Return the parts of folders whose names differ only in the word for the part.
 
-    The word is the first or the last of the name. A folder without such a counterpart is not in the result.
+    The word is the first or the last of the name, as in "seg_train" and "seg_test". A folder without such a counterpart is not in the result.
     """
     by_rest: dict[tuple[str, ...], dict[Path, str]] = {}
     for folder in folders:
@@ -190,7 +195,7 @@ def _parts_of_one_name(folders: Sequence[Path]) -> dict[Path, str]:
 
 
 def _is_split(parts: dict[Path, str], others: Sequence[Path]) -> bool:
-    """Return whether folders are a split: two different parts, or only folders of one part and no others.
+    """Return whether folders are a split: two parts, or no others than those of one part.
 
     A single folder such as "train" may be the name of a class. It is a part only if it contains two or more folders.
     """
@@ -213,7 +218,7 @@ def _split_text(root: Path, parts: dict[Path, str]) -> str:
 
 
 def _inner_text(root: Path, kind: Path, parts: dict[Path, str]) -> str:
-    """Return the error message for a folder of a class, `kind`, whose sub-folders look like the parts of a split."""
+    """Return the error message for a folder of a class that contains a split."""
     names = ", ".join(folder.name for folder in parts)
     one = next((folder.name for folder, part in parts.items() if part == "train"), next(iter(parts)).name)
     return (

@@ -105,7 +105,9 @@ def load_features(source: Any, rows: Any) -> Any:
 
 
 def features_of(source: Any, rows: Any = None) -> Iterator[Any]:
-    """Yield the features of a dataset of x, (x, y) or (x, y, weight), batch by batch, as arrays.
+    """Yield the features of a dataset, batch by batch, as arrays.
+
+    Its elements are x, (x, y) or (x, y, weight).
 
     Args:
         source: See the module.
@@ -148,7 +150,7 @@ def single_pass(source: Any, rows: Any = None) -> Iterator[Any]:
 def _in_memory(
     batches: Iterable[tuple[Any, ...]], kind: str | None, count: int | None, limit: int | None
 ) -> tuple[Any, ...]:
-    """Join batches of the same structure into arrays in memory, one array for each part of a batch.
+    """Join batches of the same structure, and return one array per part of a batch.
 
     `count` is the number of batches, None if it is unknown; `limit` is in bytes. Raise a DataError if there are no
     batches, or if the rows need more than `limit` bytes.
@@ -223,7 +225,7 @@ def _batches(source: Any, kind: str | None, rows: Any) -> Iterator[Any]:
 
 
 def has_single_elements(spec: Any, rows: Any = None) -> bool:
-    """Return whether a `tf.data.Dataset` gives single rows, not batches, judged by the shapes of its elements.
+    """Return whether a `tf.data.Dataset` gives single rows and not batches, by its shapes.
 
     Args:
         spec: Its `element_spec`.
@@ -245,7 +247,7 @@ def has_single_elements(spec: Any, rows: Any = None) -> bool:
 
 
 def _is_one_hot_row(x: tuple[int | None, ...], y: tuple[int | None, ...], alone: bool) -> bool:
-    """Return whether the shapes `x` and `y` are those of one row and its one-hot label, not of a batch.
+    """Return whether the shapes are those of one row and its one-hot label, not of a batch.
 
     If their first axes have the same length, only an array of numbers (`alone`) with one axis is taken for a row,
     because a batch of such rows would have two axes.
@@ -254,7 +256,7 @@ def _is_one_hot_row(x: tuple[int | None, ...], y: tuple[int | None, ...], alone:
 
 
 def _first_shape(spec: Any) -> tuple[int | None, ...] | None:
-    """Return the shape of the first input of an element, or None if its number of axes is unknown."""
+    """Return the shape of the first input; None if its number of axes is unknown."""
     shape = getattr(leaves(spec)[0], "shape", None)
     return None if shape is None or shape.rank is None else tuple(shape)
 
@@ -273,7 +275,7 @@ def _checked(element: Any, kind: str | None) -> tuple[Any, ...]:
 
 
 def _numpy(tensors: Any) -> Any:
-    """Return tensors as arrays in the same structure: lists become tuples, and bytes become str.
+    """Return tensors as arrays in the same structure; lists become tuples, bytes str.
 
     Raise a DataError for ragged or sparse tensors.
     """

@@ -45,7 +45,7 @@ def resized_mask(values: Array, size: Sides, aspect: str, outside: int) -> Array
 
 
 def restored_mask(codes: Array, sides: Sides, aspect: str) -> Array:
-    """Return a mask in the size (height, width) of its image, from one in the size of the resized image.
+    """Return a mask, given in the size of the resized image, in the size of its image.
 
     Args:
         codes: The mask, in the size that images were brought to.
@@ -64,7 +64,9 @@ def restored_mask(codes: Array, sides: Sides, aspect: str) -> Array:
 
 
 def windows(size: tuple[int, ...], sides: tuple[int, ...], aspect: str) -> list[Window]:
-    """Return the part of each side of an image, with these `sides`, that a resized image of this `size` shows.
+    """Return the part of each side of an image that the resized image shows.
+
+    `size` is (height, width) of the resized image, and `sides` of the image.
 
     With "stretch", each side has its own scale. With "crop" and every other aspect, both sides have one scale.
 

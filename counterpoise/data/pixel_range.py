@@ -44,7 +44,7 @@ class PixelRange(keras.layers.Layer):
         self.high = self.add_weight(name="high", shape=(), initializer="ones", trainable=False)
 
     def call(self, x: Any) -> Any:
-        """Return float32 pixels from 0 to 255: `low` becomes 0, `high` becomes 255, and all beyond is clipped."""
+        """Return float32 pixels: `low` becomes 0, `high` becomes 255, the rest is clipped."""
         low, high = ops.convert_to_tensor(self.low), ops.convert_to_tensor(self.high)
         return 255.0 * ops.clip((ops.cast(x, "float32") - low) / (high - low), 0.0, 1.0)
 
@@ -55,11 +55,11 @@ class PixelRange(keras.layers.Layer):
         return {**super().get_config(), "pictures": self.pictures}
 
     def asks(self, rows: Array) -> Array:
-        """Return the training rows that determine the range: at most `pictures` of `rows`, evenly spread."""
+        """Return the rows that determine the range: at most `pictures`, evenly spread."""
         return rows[np.linspace(0, len(rows) - 1, min(len(rows), self.pictures)).astype(int)]
 
     def learned(self, x: Array) -> list[Array]:
-        """Return the values of `low` and `high`, float32, for training pictures (N, height, width, channels).
+        """Return `low` and `high`, float32, for pictures (N, height, width, channels).
 
         They are percentiles of all pixels, or the smallest and largest value if the percentiles are equal. `high` is
         always larger than `low`.

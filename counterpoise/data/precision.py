@@ -36,9 +36,9 @@ class Precision:
     remain: int = 0
 
     def loss_text(self) -> str:
-        """Return the rest of the sentence "Column 'a' ..." if more than 20% of the distinct values are lost.
+        """Return the end of a sentence if more than 20% of the distinct values are lost.
 
-        Otherwise, return ''.
+        The sentence begins with "Column 'a' ". Otherwise, return ''.
 
         Example:
             >>> Precision(0.0, 100, 90).loss_text(), Precision(0.0, 100, 3).loss_text()[:24]
@@ -54,9 +54,10 @@ class Precision:
 
 
 def precision_of(series: pl.Series, centered: bool = True) -> Precision:
-    """Count the distinct values of a column of numbers, booleans or dates that remain in float32.
+    """Count the distinct values of a column that remain in float32.
 
-    If float32 contains all values exactly, nothing is counted, and all fields of the result are 0.
+    The column contains numbers, booleans or dates. If float32 contains all values exactly, nothing is counted, and all
+    fields of the result are 0.
 
     Args:
         series: The column.
@@ -119,7 +120,7 @@ def distinct(values: Array) -> int:
 
 
 def floats(series: pl.Series) -> Array:
-    """Return numbers, booleans, dates, times and durations (in days) as float64 (N,), NaN for missing values."""
+    """Return numbers, booleans, or times in days as float64 (N,), NaN for missing."""
     return (days(series) if series.dtype.is_temporal() else series.cast(pl.Float64)).to_numpy()
 
 

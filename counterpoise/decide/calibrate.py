@@ -80,7 +80,7 @@ def fit_calibrator(
 def fitted_calibrator(
     lp: Array, labels: Array, w: Array, kinds: list[str], seed: int = 0
 ) -> tuple[dict[str, Any] | None, tuple[str, ...]]:
-    """Fit the best of the kinds on checked arrays, and return it with notes (see `fit_calibrator`).
+    """Fit the best of the kinds on checked arrays (see `fit_calibrator`).
 
     `lp` are log-probabilities (N, C), `labels` class codes (N,), and `w` weights (N,). The kinds are compared on at
     most `ENOUGH` rows per class; the calibrator that is kept is fitted on all rows.
@@ -121,7 +121,7 @@ def calibrator_kinds(kind: str) -> list[str]:
 
 
 def _supported_kinds(kinds: list[str], y: Array, n_classes: int) -> tuple[list[str], list[str]]:
-    """Return the kinds with enough rows, and a list of at most one sentence about the other kinds."""
+    """Return the kinds with enough rows, and at most one sentence about the others."""
     counts = np.bincount(y, minlength=n_classes)
     have = dict.fromkeys(kinds, int(counts.min()))
     have["temperature"] = int(counts.sum() - counts.max())
@@ -164,7 +164,7 @@ def _folds(y: Array, seed: int) -> Array:
 
 
 def _held_out_gain(whole: Calibrator, lp: Array, y: Array, w: Array, folds: Array) -> tuple[float, float]:
-    """Return the mean decrease of the log loss on held-out rows by calibration, and its standard error.
+    """Return the mean decrease of the held-out log loss, and its standard error.
 
     Args:
         whole: The calibrator of all these rows; the fits without a fold start from it, which changes only their time.
@@ -194,9 +194,10 @@ def _fit(kind: str, lp: Array, y: Array, w: Array, start: Calibrator | None = No
 
 
 def _fit_linear(kind: str, lp: Array, y: Array, w: Array, start: Calibrator | None = None) -> tuple[Array, Array]:
-    """Return the slopes s and intercepts b, (C,) each, that minimize the log loss of log softmax(s * log p + b).
+    """Return the slopes s and intercepts b, (C,) each, with the lowest log loss.
 
-    Newton's method finds theta in (s, b) = origin + basis @ theta. A step that raises the loss is halved.
+    The log-probabilities are log softmax(s * log p + b). Newton's method finds theta in
+    (s, b) = origin + basis @ theta. A step that raises the loss is halved.
     """
     c = lp.shape[1]
     origin, basis, theta = _family(kind, lp, y, w)
@@ -307,9 +308,9 @@ def _slope_penalty(c: int, basis: Array) -> tuple[Array, Array]:
 
 
 def _slope_and_curvature(lp: Array, onehot: Array, w: Array, p: Array) -> tuple[Array, Array]:
-    """Return the gradient (2C,) and Hessian (2C, 2C) of the weighted log loss, for slopes, then intercepts.
+    """Return the gradient (2C,) and Hessian (2C, 2C) of the weighted log loss.
 
-    `p` are the calibrated probabilities (N, C); `onehot` are the labels (N, C).
+    The slopes come first, then the intercepts. `p` are the calibrated probabilities (N, C), `onehot` the labels (N, C).
     """
     miss = (p - onehot) * w[:, None]
     gradient = np.append(np.sum(miss * lp, axis=0), miss.sum(axis=0))
@@ -331,7 +332,7 @@ def _fit_isotonic(lp: Array, y: Array, w: Array) -> dict[str, Any]:
 
 
 def _curve(x: Array, hit: Array, w: Array) -> tuple[Array, Array]:
-    """Return the knots of the monotone curve from logit to logit, two float arrays of equal length.
+    """Return the knots of the monotone curve from logit to logit, two float arrays.
 
     `x` are logits (N,), `hit` is 1.0 for rows of the class and 0.0 for others, `w` are weights.
 

@@ -70,9 +70,10 @@ class QuickLook:
 
 
 def quick_look(examples: Examples, code: int, seed: int = 0) -> QuickLook | None:
-    """Train a quick model in five folds, and measure overlap, suspicious labels, and the benefit of more rows.
+    """Train a quick model in five folds, and measure three things by its scores.
 
-    All numbers come from scores of rows that a fold did not train on.
+    These are the overlap of the classes, suspicious labels, and the benefit of more rows. All scores are of rows that a
+    fold did not train on.
 
     Args:
         examples: The rows; at most 2,000 of the class of interest and 6,000 others are looked at.
@@ -114,7 +115,7 @@ def quick_look(examples: Examples, code: int, seed: int = 0) -> QuickLook | None
 
 
 def overlap(hit: Array, score: Array) -> float:
-    """Return the share of two score distributions that no threshold separates: 1 - max (TPR - FPR).
+    """Return the share of two score distributions that overlaps: 1 - max (TPR - FPR).
 
     `hit` is bool (N,), True for rows of the class of interest; both values must occur.
 
@@ -130,7 +131,7 @@ def overlap(hit: Array, score: Array) -> float:
 
 
 def _sample(examples: Examples, code: int, seed: int) -> Array:
-    """Return the rows that are looked at, sorted: at most 2,000 of the class of interest and 6,000 others."""
+    """Return the sampled rows, sorted: at most 2,000 of interest and 6,000 others."""
     chosen = []
     for which, (wanted, most) in enumerate(((examples.y == code, MOST_MINORITY), (examples.y != code, MOST_OTHERS))):
         rows = np.flatnonzero(wanted)
@@ -148,7 +149,7 @@ def _weights(examples: Examples, y: Array, code: int) -> Array:
 
 
 def _group_numbers(examples: Examples, rows: Array) -> Array:
-    """Return the group of each row: the group of the user, else its set of duplicates, else the row alone."""
+    """Return the group of each row: the user's, else its duplicates, else the row alone."""
     for kept in (examples.groups, examples.duplicate_ids):
         if kept is not None:
             return kept[rows]

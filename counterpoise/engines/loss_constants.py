@@ -62,7 +62,7 @@ class Numbers:
             per_row(loss).constant = self._constant
 
     def start(self) -> None:
-        """Begin a new evaluation of the loss, so that its first constant is the first variable again."""
+        """Begin a new evaluation of the loss: its first constant is the first variable."""
         self._next = 0
 
     def _constant(self, values: Any, z: Any) -> Any:

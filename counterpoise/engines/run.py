@@ -114,7 +114,7 @@ def _shared_out(jobs: list[Job], engine: str) -> tuple[list[Job], list[Job]]:
 
 
 def _check_rate(jobs: list[Job], network: Network) -> None:
-    """Raise an OptionError if a job changes the learning rate, but the optimizer's rate is a schedule."""
+    """Raise an OptionError if a job changes a learning rate that is a schedule."""
     setter = "plateau halves" if any(job.limits.plateau is not None for job in jobs) else ""
     setter = "A snapshot ensemble lowers" if any(job.limits.cosine for job in jobs) else setter
     if setter and rate_of(network.optimizer()) is None:

@@ -84,7 +84,7 @@ def augmenter_of(augment: Any) -> Augmenter | None:
 
 
 def layers_of(augment: Any) -> list[keras.layers.Layer]:
-    """Return the layers of the argument `augment`: "auto" (see `SmallMoves`), a layer, or a list of these.
+    """Return the layers of `augment`: "auto" (see `SmallMoves`), a layer, or a list.
 
     Raises:
         OptionError: It is none of these, or an empty list.
@@ -104,7 +104,7 @@ def layers_of(augment: Any) -> list[keras.layers.Layer]:
 
 
 def _generators(layers: list[Any]) -> Iterator[Any]:
-    """Yield every seed generator inside the layers, also those of nested layers, in a fixed order."""
+    """Yield every seed generator inside the layers and nested layers, in a fixed order."""
     for layer in layers:
         for value in vars(layer).values():
             if isinstance(value, keras.random.SeedGenerator):

@@ -13,7 +13,7 @@ from counterpoise.losses.base import Array, ClassLoss, Tensor
 
 
 def cost_table(costs: Any) -> Array:
-    """Return a cost matrix as float64 (C, C), with true classes as rows and decisions as columns.
+    """Return a cost matrix as float64 (C, C), entry [true, decided].
 
     Raise an OptionError if it is not square or has fewer than two classes, and a DataError if a cost is not finite.
     """

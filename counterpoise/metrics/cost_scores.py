@@ -18,7 +18,9 @@ def matrix_costs(y: Array, decision: Array, costs: Array) -> Array:
 
 
 def amount_costs(y: Array, decision: Array, amount: Array, cost_fp: float) -> Array:
-    """Return the cost of each row, float64 (N,): its `amount` for a missed case, `cost_fp` for a false positive.
+    """Return the cost of each row: its `amount` for a missed case, or `cost_fp`.
+
+    `cost_fp` is the cost of a false positive. The result is float64 (N,), 0 for a correct decision.
 
     Example:
         >>> amount_costs(np.array([0, 1, 1]), np.array([1, 0, 1]), np.array([5.0, 80.0, 9.0]), 2.0).tolist()

@@ -54,7 +54,7 @@ class PerClass(NamedTuple):
 
 
 def _rates(hit: Array, support: Array, decided: Array) -> tuple[Array, Array]:
-    """Return recall and precision of each class, from the margins of confusion matrices (see `scores_of_many`).
+    """Return recall and precision of each class, from the arguments of `scores_of_many`.
 
     Both are nan for a class without rows. Precision is 0 for a class that is never decided.
     """
@@ -219,7 +219,7 @@ def net_benefit(
 
 
 def _mass_from(score: Array, mass: Array, thresholds: Array) -> Array:
-    """Return the sum of `mass` (N,) over rows with score >= t, float64 (T,) for T thresholds t."""
+    """Return the sum of `mass` (N,) over rows with score >= t, for each threshold t."""
     order = np.argsort(score, kind="stable")
     below = np.concatenate([[0.0], np.cumsum(mass[order])])
     return below[-1] - below[np.searchsorted(score[order], thresholds, side="left")]

@@ -112,7 +112,7 @@ def partial_scorer(target: Array, score: Array, max_fpr: float) -> Callable[[Arr
     positive = target[order]
 
     def area(weight: Array) -> float:
-        """Return the standardized area for these weights, from 0 to 1, or nan without both classes."""
+        """Return the standardized area, from 0 to 1, or nan without both classes."""
         if not _has_both(target, weight):
             return NAN
         w = weight[order]

@@ -37,7 +37,7 @@ def cropped(model: keras.Model) -> keras.Model:
 
 
 def _smallest(model: keras.Model, sides: tuple[int, ...], axis: int) -> int:
-    """Return the smallest size of one side, at least half of `sides[axis]`, that the network takes.
+    """Return the smallest size of one side that the network takes, at least the half.
 
     Each size is tried with all other sides as they are. If no smaller one fits, return the given one.
     """
@@ -64,9 +64,9 @@ def _at_size(model: keras.Model, size: tuple[int, ...]) -> keras.Model | None:
 
 
 def _rebuilt(model: keras.Model, shape: tuple[int, ...]) -> keras.Model:
-    """Return a model that calls the same layers on inputs of another shape, without the axis of rows.
+    """Return a model that calls the same layers on inputs of another shape.
 
-    Layers of inner models are called in the same way.
+    `shape` has no axis of rows. Layers of inner models are called in the same way.
     """
     inputs = keras.Input(shape, dtype=model.input.dtype, name=model.input.name)
     if isinstance(model, keras.Sequential):

@@ -14,9 +14,10 @@ Array = np.ndarray
 
 
 def forward(members: keras.Model) -> Callable[[Any], list[Array]]:
-    """Return a function of one batch of encoded rows to a list with the raw logits of each member.
+    """Return a function that computes the raw logits of each member for one batch.
 
-    Logits are float32 (N, units) for one decision per row, else (N, ..., units).
+    The batch contains encoded rows. The result is a list with float32 (N, units) for each member, or (N, ..., units)
+    with a class per element.
 
     On TensorFlow the function is traced once for batches of any length, because Keras' `predict_on_batch` warns of
     repeated traces when a process has used five models.

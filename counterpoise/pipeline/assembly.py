@@ -49,7 +49,7 @@ def assemble(
 
 
 def _joined(keys: Sequence[str], members: Sequence[Member], trainer: Trainer) -> keras.Model:
-    """Return all members as one Keras model with one output per member, in the order of `members`.
+    """Return all members as one Keras model with one output per member, in order.
 
     `keys` is the key of the model of each member. Members of one model form a group and share its frozen body.
     """

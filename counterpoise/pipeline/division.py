@@ -93,7 +93,7 @@ def divide(
 
 
 def _refuse(given: Mapping[str, Any]) -> None:
-    """Raise an OptionError for the first argument that is set, because the user passed validation rows."""
+    """Raise an OptionError if an argument is set that validation rows rule out."""
     for name, value in given.items():
         if value is not None:
             raise OptionError(
@@ -103,7 +103,7 @@ def _refuse(given: Mapping[str, Any]) -> None:
 
 
 def _keep_out(examples: Examples, share: float, seed: int) -> tuple[Examples, Examples]:
-    """Return the rows that remain, and the rows kept for guarantees: a share of the training rows.
+    """Return the rows that remain, and the share of training rows kept for guarantees.
 
     Raise an OptionError if the share is not between 0 and 1, or if there are test rows.
     """

@@ -30,9 +30,9 @@ def fit_rule(
     target: Target, strategy: Strategy, log_p: Array, y: Array, members: Sequence[Member],
     weights: Array | None = None, tune_threshold: bool = True, lesions: Array | None = None,
 ) -> Any:  # fmt: skip
-    """Return the rule of a strategy, fitted on corrected scores of rows that were not used for training.
+    """Return the rule of a strategy, fitted on scores of rows not used for training.
 
-    `log_p` are log-probabilities (members, N, ...), and `y` codes of the same rows.
+    `log_p` are corrected log-probabilities (members, N, ...), and `y` codes of the same rows.
 
     `lesions` are the findings of thresholds in these rows, for an aim that needs them (`whole_rows.lesions_found`).
 
@@ -78,12 +78,17 @@ def calibration_of(members: Sequence[Member], y: Array) -> str | None:
 
 
 def corrected(target: Target, member: Member) -> Array:
-    """Return log-probabilities of the score rows of a member, float64, corrected for loss and training shift."""
+    """Return log-probabilities of a member, float64, corrected for loss and shift.
+
+    They are those of its score rows. The shift is the prior shift by training.
+    """
     return target.log_p(member.logits, member.log_shift, member.gamma)
 
 
 def by_member(target: Target, members: Sequence[Member], rule: Any) -> tuple[Array, Array | None]:
-    """Return corrected probabilities of the score rows by each member strategy, (M, N, ...), and the pool's weights.
+    """Return probabilities of each member strategy, and their weights in the pool.
+
+    The probabilities are corrected and of the score rows, (M, N, ...). The weights are (M,), or None if equal.
 
     A batch ensemble is one member of the run, but contains the outputs of several member strategies.
     """
@@ -94,9 +99,9 @@ def by_member(target: Target, members: Sequence[Member], rule: Any) -> tuple[Arr
 
 
 def out_of_fold(examples: Examples, folds: Sequence[Fold], scores: Sequence[Array], repeats: int) -> Array:
-    """Return the scores of all folds as one array (repeats, M, N, ...), NaN for rows without scores.
+    """Return the scores of all folds as one array (repeats, M, N, ...), with NaN.
 
-    `scores` are those of the test rows of each fold, (M, T, ...).
+    `scores` are those of the test rows of each fold, (M, T, ...). All other rows have NaN.
     """
     out = np.full((repeats, len(scores[0]), len(examples), *scores[0].shape[2:]), np.nan)
     for fold, own in zip(folds, scores, strict=True):
@@ -108,7 +113,7 @@ def cross_fitted_rule(
     strategy: Strategy, examples: Examples, folds: Sequence[Fold], index: int, log_p: Array, members: Sequence[Member],
     lesions: Array | None = None,
 ) -> Any:  # fmt: skip
-    """Return the rule of fold number `index`, fitted on the scores of the other folds of its repeat.
+    """Return the rule of fold number `index`, fitted on the other folds of its repeat.
 
     With a split of the user, the rule is fitted on the validation rows. `log_p` is as `out_of_fold` returns it.
     """
@@ -120,7 +125,7 @@ def cross_fitted_rule(
 def fitting_scores(
     examples: Examples, folds: Sequence[Fold], index: int, log_p: Array, members: Sequence[Member]
 ) -> tuple[Array, Array]:
-    """Return the corrected scores (members, M, ...) that fit the rule of one fold, and their row numbers (M,)."""
+    """Return the scores (members, M, ...) that fit the rule of a fold, and the rows (M,)."""
     fold = folds[index]
     if examples.split is not None:
         return np.stack([stopping_scores(target_of(examples), member) for member in members]), fold.stop
@@ -143,7 +148,7 @@ def fitting_parts(
     target: Target, examples: Examples, folds: Sequence[Fold], members: Sequence[Sequence[Member]],
     scores: Sequence[Array],
 ) -> list[Part]:  # fmt: skip
-    """Return, for each fold, the rows that fit rules, its members, and their scores of these rows (see `Part`).
+    """Return the rows of each fold that fit rules, with members and scores (see `Part`).
 
     The rows are the test rows of the fold. With a split of the user, they are the validation rows.
     """
@@ -163,7 +168,7 @@ def stopping_scores(target: Target, member: Member) -> Array:
 def make_fold_result(
     strategy: Strategy, examples: Examples, fold: Fold, rule: Any, members: list[Member], shared: list[bool]
 ) -> FoldResult:
-    """Decide the test rows of a fold by a rule and its members, and return the result of the fold.
+    """Return the result of a fold: its test rows, decided by the rule and its members.
 
     `shared` says of each member whether other strategies use it too.
     """
@@ -194,7 +199,10 @@ def make_fold_result(
 
 
 def _duplicate_free(examples: Examples, fold: Fold) -> Array | None:
-    """Return bool (T,), test rows without a duplicate in training, or None if duplicates were not searched."""
+    """Return which test rows have no duplicate in training, bool (T,), or None.
+
+    None means that duplicates were not searched.
+    """
     if examples.duplicate_ids is None:
         return None
     seen = examples.duplicate_ids[fold.all_training().train]
@@ -202,7 +210,7 @@ def _duplicate_free(examples: Examples, fold: Fold) -> Array | None:
 
 
 def stacked_scores(log_p: Array) -> tuple[Array, Array]:
-    """Return the out-of-fold scores of all repeats, one after the other, (members, M, ...), and their rows (M,).
+    """Return out-of-fold scores of all repeats (members, M, ...), and their rows (M,).
 
     `log_p` is (repeats, members, N, ...), as `out_of_fold` returns it; rows with NaN are left out.
     """

@@ -82,7 +82,7 @@ class Trainer:
         return self.learners[job.model]
 
     def of_rows(self, rows: Array) -> Trainer:
-        """Return the same trainer on some of the rows, numbered from 0, without a report of progress."""
+        """Return the trainer for some of the rows, numbered from 0, without progress."""
         learners = {key: Learner(own.model, subset(own.examples, rows)) for key, own in self.learners.items()}
         return replace(self, examples=subset(self.examples, rows), learners=learners, progress=None)
 

@@ -73,9 +73,9 @@ class Layout:
         return matrix
 
     def unpack(self, matrix: Array) -> Any:
-        """Return a matrix, float64 (N, columns), as features in the structure and types of the input.
+        """Return a matrix, float64 (N, columns), as features in the form of the input.
 
-        Values of integer arrays are rounded. The matrix itself does not change.
+        Types are those of the input, and values of integer arrays are rounded. The matrix itself does not change.
         """
         values = matrix.copy()
         values[:, : self.numbers] = values[:, : self.numbers] * self.scale + self.center
@@ -110,9 +110,9 @@ def layout_of(x: Any) -> Layout:
 
 
 def _learned(numbers: Array) -> tuple[Array, Array, Array]:
-    """Return center, scale and fill of each column, float64 (numbers,), without its missing values.
+    """Return center, scale and fill of each column, float64 (numbers,) each.
 
-    Center and fill are the median, and scale is the standard deviation, or 1 for a constant column. Raise a DataError
+    Missing values do not count. Center and fill are the median, and scale is the standard deviation, or 1 for a constant column. Raise a DataError
     for infinite values.
     """
     seen = np.isfinite(numbers)
@@ -151,7 +151,10 @@ def _flat(array: Any, spec: ArraySpec) -> Array:
 
 
 def _typed(block: Array, spec: ArraySpec) -> Array:
-    """Return float64 values in the type of an array: integers are rounded and clipped, booleans are above 0.5."""
+    """Return float64 values in the type of an array.
+
+    Integers are rounded and clipped to their range. Booleans are True above 0.5.
+    """
     if spec.kind.kind in "iu":
         info = np.iinfo(spec.kind)
         return np.clip(np.rint(block), info.min, info.max).astype(spec.kind)

@@ -249,9 +249,9 @@ class Plan:
         return len(self) / float(np.dot((self.drawn / self.counts)[self.codes], raw))
 
     def _fill(self, out: Array, code: int, epoch: int, seed: int) -> None:
-        """Write the row numbers that an epoch draws of one class into `out`, which has the length of the draw.
+        """Write the row numbers that an epoch draws of one class into `out`.
 
-        No other array of row numbers of that length is made.
+        The length of `out` is the number of rows. No other array of that length is made.
         """
         members, stage = self._members(code), f"class {code}"
         if self.draw == "bootstrap":
@@ -284,7 +284,7 @@ class Plan:
 
     @cached_property
     def _tally(self) -> tuple[Array, Array]:
-        """Return rows per class, int64 (C,), and sums of the sample weights per class, float64 (C,)."""
+        """Return rows and sums of sample weights per class, int64 and float64 (C,)."""
         size = len(self.classes)
         count = count_codes(self.codes, size)
         if self.sample_weight is None:

@@ -30,7 +30,7 @@ def index_type(n: int) -> type[np.signedinteger]:
 
 
 def walked(n: int, size: int, epoch: int, seed: int, stage: str) -> Array:
-    """Return the positions of block number `epoch` in a walk through `n` rows, `size` (at most n) at a time.
+    """Return block number `epoch` of a walk through `n` rows, `size` (at most n) at a time.
 
     One pass takes ceil(n / size) epochs through one permutation; its last block ends at the last row, so a
     pass sees every row and no epoch has a row twice. Each pass has a permutation of its own.
@@ -52,7 +52,10 @@ def walked(n: int, size: int, epoch: int, seed: int, stage: str) -> Array:
 
 
 def repeat_into(out: Array, members: Array, epoch: int, seed: int, stage: str) -> None:
-    """Fill `out` in place with each of n members floor(len(out) / n) times, and a remainder by `walked`."""
+    """Fill `out` with each of n members floor(len(out) / n) times, and a remainder.
+
+    The remainder is a block of `walked`.
+    """
     n = len(members)
     whole, rest = divmod(len(out), n)
     if whole:
@@ -106,9 +109,9 @@ def shuffle(rows: Array, rng: np.random.Generator) -> None:
 
 
 def scattered(n: int, start: int, end: int, key: Array) -> Array:
-    """Return entries start to end - 1, uint64, of a permutation of range(n) that `key` defines.
+    """Return entries start to end - 1 of a permutation of range(n), uint64.
 
-    `key` is uint64 (rounds,). Time and memory grow with end - start, not with n.
+    `key`, uint64 (rounds,), defines the permutation. Time and memory grow with end - start, not with n.
 
     A Feistel network permutes 2 ** (2 h) >= n numbers; those that leave range(n) are sent through again until they
     come back ("cycle walking", Black and Rogaway 2002), so that the map stays one to one.

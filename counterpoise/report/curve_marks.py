@@ -28,9 +28,10 @@ SEEN = 1.2e-3
 
 
 def curve_rows(record: Record, strategies: Names, kind: str, x: str, y: str) -> list[Spec]:
-    """Return the points of the curves (strategy, x, y) and then of their bands (strategy, x, low, high).
+    """Return the points of the curves and then of their bands, as rows of a figure.
 
-    `kind` is the curve in the record, such as "pr". `x` and `y` are keys of its points.
+    A point of a curve has strategy, x and y; a point of a band has strategy, x, low and high. `kind` is the curve in
+    the record, such as "pr". `x` and `y` are keys of its points.
     """
     drawn_curves = list(curves_of(record, strategies, kind))
     most = max(FEWEST_POINTS, MOST_POINTS // max(1, len(drawn_curves)))
@@ -61,7 +62,7 @@ def panel_labels(record: Record, strategies: Names) -> list[str]:
 
 
 def _per_best(curve: Mapping[str, Any], share: float) -> Mapping[str, Any]:
-    """Return a decision curve with net benefits divided by `share`, the net benefit of a perfect model."""
+    """Return a decision curve relative to `share`, the net benefit of a perfect model."""
     band = curve.get("band")
     scaled = band and {"x": band["x"], **{k: [v / share for v in band[k]] for k in ("low", "high")}}
     return {**curve, "benefit": [v / share for v in curve.get("benefit", [])], "band": scaled}
@@ -87,9 +88,9 @@ def _band_points(who: Spec, curve: Mapping[str, Any], x: str) -> list[Spec]:
 
 
 def rule_points(record: Record, strategies: Names, x: str, y: str) -> Spec:
-    """Return a layer with one point per strategy, at its own threshold, from its confusion matrix.
+    """Return a layer with one point per strategy, at its own threshold.
 
-    A strategy is left out if a rate has the denominator 0.
+    Rates come from its confusion matrix. A strategy is left out if a rate has the denominator 0.
     """
     values = []
     for name, style in drawn(record, strategies).items():
@@ -156,7 +157,10 @@ UNIT: Spec = {"domain": [0, 1]}
 
 
 def rare_scale(record: Record) -> Spec:
-    """Return a scale from 0 to 1, with square roots if a class is below 20%, so that small shares are legible."""
+    """Return a scale from 0 to 1, with square roots if a class is below 20%.
+
+    Small shares are then legible.
+    """
     least = min(class_shares(record).values()) if has_panels(record) else prevalence(record)
     return UNIT | {"type": "sqrt"} if least < 0.2 else UNIT
 
@@ -170,9 +174,9 @@ def curves(
     over: list[Spec],
     scales: tuple[Spec, Spec] = (UNIT, UNIT),
 ) -> Spec:
-    """Return one figure: bands, `under`, lines, `over`, and invisible points with the tooltips, in this order.
+    """Return one figure: bands, `under`, lines, `over`, and the points of tooltips.
 
-    `values` are all points (see `curve_rows`), `axes` the keys of x and y, and `scales` their scales. With several
+    The layers are in this order; the last is invisible. `values` are all points (see `curve_rows`), `axes` the keys of x and y, and `scales` their scales. With several
     classes, the figure has one panel per class.
     """
     many = has_panels(record)
@@ -218,5 +222,5 @@ def _axis(field: str, title: str, scale: Spec) -> Spec:
 
 
 def _valid(field: str) -> Spec:
-    """Return a filter for rows with a valid number in a field: points of bands and of lines share the data."""
+    """Return a filter for rows with a number in a field: lines and bands share data."""
     return {"filter": f"isValid(datum.{field})"}

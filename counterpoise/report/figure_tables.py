@@ -62,7 +62,7 @@ def _drawings(record: Record) -> dict[str, Figure]:
 
 
 def precision_recall(record: Record) -> Figure:
-    """Return the figure of precision against recall, with a table of the best precision at chosen recalls."""
+    """Return precision against recall, with a table of precisions at chosen recalls."""
     many = has_panels(record)
     caption = (
         f"Higher is better. Each panel compares one class with all other classes{_whose(record)}. The "
@@ -123,7 +123,7 @@ def gain(record: Record) -> Figure:
 
 
 def decision(record: Record) -> Figure:
-    """Return the figure of the net benefit of alerts by score, compared with alerts on all rows or on none."""
+    """Return the net benefit of alerts by score, and of alerts on all rows or none."""
     many = has_panels(record)
     caption = (
         "Net benefit is the cases found minus the false positives, weighted by their costs, as a share of all "
@@ -141,7 +141,7 @@ def decision(record: Record) -> Figure:
 
 
 def calibration(record: Record) -> Figure:
-    """Return the figure of observed against predicted shares in bins, before and after the correction."""
+    """Return observed against predicted shares in bins, before and after the correction."""
     many = has_panels(record)
     what = "the predicted class" if many else repr(rarest(record)["label"])
     scale = " Both axes have a square-root scale." if not many and prevalence(record) < 0.2 else ""
@@ -209,7 +209,7 @@ def _who_heads(many: bool) -> list[str]:
 
 
 def _curves(record: Record, kind: str) -> list[tuple[list[str], Mapping[str, Any]]]:
-    """Return a pair for each curve of a kind: strategy (and class, if there are several), and the curve."""
+    """Return each curve of a kind, with its strategy (and class, if there are several)."""
     curves: list[tuple[list[str], Mapping[str, Any]]] = []
     for name, style in drawn(record).items():
         block = block_of(record, name).get(kind) or {}
@@ -227,7 +227,7 @@ def _best_at(curve: Mapping[str, Any], recall: float) -> str:
 
 
 def _most_until(curve: Mapping[str, Any], most: float) -> str:
-    """Return the recall at the largest false-positive rate of at most `most`, as text with its band."""
+    """Return the recall at a false-positive rate of at most `most`, with its band."""
     rates: Sequence[float] = curve.get("fpr", [])
     count = bisect.bisect_right(rates, most)
     return _with_band(curve["tpr"][count - 1] if count else None, curve, most)

@@ -105,7 +105,10 @@ def as_script(value: Any) -> str:
 
 @functools.cache
 def _environment() -> jinja2.Environment:
-    """Return the environment of the templates: everything is escaped, and an unknown name is an error."""
+    """Return the environment of the templates, which escapes all text.
+
+    An unknown name in a template is an error.
+    """
     loader = jinja2.FileSystemLoader(TEMPLATE)
     environment = jinja2.Environment(
         loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
@@ -153,7 +156,7 @@ def _hash(script: str) -> str:
 
 
 def _policy() -> str:
-    """Return the Content-Security-Policy of the page: only its two scripts run, and nothing is loaded."""
+    """Return the Content-Security-Policy of the page, which allows only its own scripts."""
     scripts = " ".join(_hash(text) for text in (_library(), _program()))
     rest = "style-src 'unsafe-inline'; img-src data: blob:; base-uri 'none'; form-action 'none'"
     return f"default-src 'none'; script-src {scripts}; {rest}"
@@ -240,7 +243,10 @@ def _common(record: Mapping[str, Any]) -> Any:
 
 
 def _first_shown(record: Mapping[str, Any]) -> set[str]:
-    """Return the titles of the strategies that figures show at first: baseline, chosen strategy, best ranks."""
+    """Return the titles of the strategies that figures show at first.
+
+    They are the baseline, the chosen strategy, and the best ranks.
+    """
     if not record.get("curves"):
         return set()
     able = drawn(record)
@@ -252,9 +258,9 @@ def _first_shown(record: Mapping[str, Any]) -> set[str]:
 
 
 def _slider(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Return, for each strategy, the exact counts by threshold, and the index nearest to its own threshold.
+    """Return the exact counts of each strategy by threshold, for the slider.
 
-    A row is [threshold, tp, fp, fn, tn]. Strategies without such a table are left out.
+    A row is [threshold, tp, fp, fn, tn], and "start" the index nearest to the own threshold. Strategies without such a table are left out.
     """
     entries = {}
     for name, style in styles(record).items():

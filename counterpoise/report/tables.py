@@ -28,7 +28,7 @@ def ranked(record: Record) -> list[Mapping[str, Any]]:
 
 
 def losses(record: Record) -> list[Row]:
-    """Return one row per strategy: its corrections, log loss before and after them, and calibration slope."""
+    """Return the corrections, log losses and calibration slope of each strategy."""
     return [
         {
             "name": styles(record)[row["strategy"]].title,
@@ -123,7 +123,7 @@ def labels(record: Record) -> Row | None:
 
 
 def tuned(record: Record) -> Row:
-    """Return the values of tuned hyperparameters: one row each, one column per fold, repeat after repeat."""
+    """Return the values of tuned hyperparameters: one row each, one column per fold."""
     rows = [
         {
             "name": styles(record)[row["strategy"]].title,
@@ -188,7 +188,7 @@ def _shares(table: Mapping[str, Any]) -> Row:
 
 
 def _share_row(label: str, counts: Sequence[int]) -> Row:
-    """Return one row of a confusion table: each count as text, and its share of the row (0 in an empty row)."""
+    """Return one row of a confusion table: counts as text, and their shares of the row."""
     total = sum(counts) or 1
     cells = [{"count": words.count(n), "share": n / total, "percent": f"{100 * n / total:.1f}%"} for n in counts]
     return {"label": label, "cells": cells}

@@ -24,7 +24,7 @@ SHARES = 2
 
 
 class Closing:
-    """Base class of executors that can be used in a `with` block, which closes them at the end."""
+    """Base class of executors that a `with` block closes at its end."""
 
     def close(self) -> None:
         """Free what the executor opened, such as processes; subclasses define how."""
@@ -168,9 +168,9 @@ def unfinished(batch: Batch, done: Iterable[str]) -> Batch | None:
 
 
 def _shares(jobs: Sequence[Job], workers: int) -> list[tuple[Job, ...]]:
-    """Cut jobs into shares of about equal size: at most 2 per worker, and 1 per worker with synthetic rows.
+    """Cut jobs into shares of about equal size, at most 2 per worker.
 
-    Jobs with and without synthetic rows are never in one share.
+    Jobs with synthetic rows have shares of their own, at most 1 per worker.
     """
     shares: list[tuple[Job, ...]] = []
     for synthetic, count in ((False, SHARES * workers), (True, workers)):

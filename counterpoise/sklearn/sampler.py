@@ -106,7 +106,7 @@ class PlanSampler(BaseSampler):
         return make(codes, **how)
 
     def _check_X_y(self, X: Any, y: Any) -> tuple[Any, Any, bool]:
-        """Check X and y as `BaseSampler` requires, but keep text, missing values and sparse matrices.
+        """Check X and y as `BaseSampler` requires; keep text, missing values and sparse X.
 
         The last item is whether the labels must be converted to one-hot rows at the end.
         """
@@ -117,7 +117,7 @@ class PlanSampler(BaseSampler):
         return X, y, binarize_y
 
     def __sklearn_tags__(self) -> Any:
-        """Return the tags of the sampler: it accepts sparse X, missing values and text, and numbers its rows."""
+        """Return the tags of the sampler: X may be sparse or text, with missing values."""
         tags = super().__sklearn_tags__()
         tags.sampler_tags.sample_indices = True
         tags.input_tags.sparse = True

@@ -72,7 +72,7 @@ class Ensemble(Strategy):
         return [job for member in self.members for job in member.jobs(make, timed=timed)]
 
     def due(self, stage: int, jobs: Sequence[Job], members: Mapping[str, Member], examples: Examples) -> dict[int, Job]:
-        """Return the jobs that can be trained in a stage, by their index in `jobs` (see `Strategy.due`)."""
+        """Return the jobs of a stage by their index in `jobs` (see `Strategy.due`)."""
         due: dict[int, Job] = {}
         for member, start, own in self._shared_out(jobs):
             due |= {start + i: job for i, job in member.due(stage, own, members, examples).items()}

@@ -18,7 +18,9 @@ from counterpoise.strategies.successive import Successive
 
 
 def resolved(strategy: Strategy, models: Mapping[str, Model]) -> Strategy:
-    """Return the strategy as its models train it: with the loss of a compiled network, and in one pass if possible.
+    """Return the strategy as its models train it.
+
+    A compiled network trains with its own loss, and members are trained in one pass if possible.
 
     Args:
         strategy: A strategy that has the key of a model in each `Single`.
@@ -75,9 +77,9 @@ def _lacking_in_trees(unit: Strategy) -> str:
 
 
 def _for_network(single: Single, network: Model) -> Single:
-    """Return a `Single` for its model: without a loss of its own, it gets the loss of the compiled network.
+    """Return a `Single` for its model, with the loss of a compiled network.
 
-    A model that is no network changes nothing. Raise a ModelError if the network's own loss or training step rules out
+    A `Single` with a loss of its own keeps it. A model that is no network changes nothing. Raise a ModelError if the network's own loss or training step rules out
     the loss or the mixing of the strategy. A strategy that replaces the network's loss causes a warning.
     """
     if not isinstance(network, Network):

@@ -20,7 +20,7 @@ from counterpoise.strategies.successive import Successive
 
 
 def _deferred_effective(y: Any, **options: Any) -> Plan:
-    """Return a plan without class weights at first, then with effective-number weights (see `deferred`)."""
+    """Return a plan that uses effective-number weights only at the end (see `deferred`)."""
     return deferred(plans.effective_number(y, **options))
 
 
