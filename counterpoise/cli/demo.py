@@ -62,8 +62,8 @@ def command(
 def loans() -> tuple[Any, list[str]]:
     """Return 1,989 mortgage applications in Boston and the decision on each.
 
-    The data are of 1990 (Hunter and Walker 1996). The polars frame lacks the columns that leak or are protected. The label of a row is "denied" or
-    "granted".
+    The data are of 1990 (Hunter and Walker 1996). The polars frame lacks the columns that leak or are protected.
+    The label of a row is "denied" or "granted".
 
     Raises:
         MissingExtraError: the package that holds the data is not installed.

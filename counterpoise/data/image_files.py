@@ -183,7 +183,8 @@ def _parts(folders: Sequence[Path]) -> dict[Path, str]:
 def _parts_of_one_name(folders: Sequence[Path]) -> dict[Path, str]:
     """Return the parts of folders whose names differ only in the word for the part.
 
-    The word is the first or the last of the name, as in "seg_train" and "seg_test". A folder without such a counterpart is not in the result.
+    The word is the first or the last of the name, as in "seg_train" and "seg_test". A folder
+    without such a counterpart is not in the result.
     """
     by_rest: dict[tuple[str, ...], dict[Path, str]] = {}
     for folder in folders:

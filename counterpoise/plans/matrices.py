@@ -112,8 +112,8 @@ def layout_of(x: Any) -> Layout:
 def _learned(numbers: Array) -> tuple[Array, Array, Array]:
     """Return center, scale and fill of each column, float64 (numbers,) each.
 
-    Missing values do not count. Center and fill are the median, and scale is the standard deviation, or 1 for a constant column. Raise a DataError
-    for infinite values.
+    Missing values do not count. Center and fill are the median, and scale is the standard deviation, or 1 for a
+    constant column. Raise a DataError for infinite values.
     """
     seen = np.isfinite(numbers)
     if np.isinf(numbers).any():

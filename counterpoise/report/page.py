@@ -260,7 +260,8 @@ def _first_shown(record: Mapping[str, Any]) -> set[str]:
 def _slider(record: Mapping[str, Any]) -> dict[str, Any]:
     """Return the exact counts of each strategy by threshold, for the slider.
 
-    A row is [threshold, tp, fp, fn, tn], and "start" the index nearest to the own threshold. Strategies without such a table are left out.
+    A row is [threshold, tp, fp, fn, tn], and "start" the index nearest to the own threshold. Strategies
+    without such a table are left out.
     """
     entries = {}
     for name, style in styles(record).items():

@@ -79,8 +79,8 @@ def _lacking_in_trees(unit: Strategy) -> str:
 def _for_network(single: Single, network: Model) -> Single:
     """Return a `Single` for its model, with the loss of a compiled network.
 
-    A `Single` with a loss of its own keeps it. A model that is no network changes nothing. Raise a ModelError if the network's own loss or training step rules out
-    the loss or the mixing of the strategy. A strategy that replaces the network's loss causes a warning.
+    A `Single` with a loss of its own keeps it. A model that is no network changes nothing. Raise a ModelError if the
+    loss or the training step of the network rules out the loss or the mixing of the strategy. A strategy that replaces the network's loss causes a warning.
     """
     if not isinstance(network, Network):
         return single
