@@ -126,8 +126,7 @@ def _with_weights(config: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the configuration of the only network of a classifier.
 
     The layers for columns and for the rule have no weights and are left out. Return the whole configuration if it has
-    no list of layers, several networks, or a network that is no
-    `Functional` model.
+    no list of layers, several networks, or a network that is no `Functional` model.
     """
     inside = config.get("config")
     layers = inside.get("layers") if isinstance(inside, Mapping) else None

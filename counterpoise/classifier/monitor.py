@@ -68,7 +68,7 @@ def monitor(
             f"monitor needs the values of column {column.name!r}, which were not stored with the classifier. Pass "
             "cost_column= to cp.fit, or monitor clf.decide(threshold=0.5)."
         )
-    # `values`: the values of the cost column in the new rows; None without a cost column.
+    # `values`: the values of the column on which decisions depend, in the new rows; None without such a column.
     encoded, values = with_column_values(clf, batch, column)
     old, new = clf.scores["log_p"].astype(np.float64), clf.log_p(clf.encoded_logits(encoded))
     problems = clf.target.problems(clf.scores["y"], clf.classes_.tolist())
@@ -120,7 +120,7 @@ def drift_to_dict(clf: Classifier, drift: Drift | Mapping[str, Drift]) -> dict[s
 def _plain(drift: Drift, rule: Rule, classes: Sequence[str]) -> dict[str, Any]:
     """Return one drift as JSON values; `classes` are the names of its classes, in their order.
 
-    `decided_before` and `decided_now` are shares of the rows. `threshold_now` is None if no rule fits the new rows.
+    `decided_before` and `decided_now` are shares of the rows. `threshold_now` is None without a threshold for the new rows.
     """
     e = drift.estimate
     return {

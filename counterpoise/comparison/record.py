@@ -57,7 +57,7 @@ def leaderboard_record(
     """Return the content of leaderboard.json, as JSON values.
 
     `labels` is as in `leaderboard_rows`, and `audit` as `audit.audit_of` returns it. `delay` is {"delay": time,
-    "left_out": rows per fold}. Each may be None if it does not apply.
+    "left_out": rows per fold}. `delay` and `audit` may be None.
     """
     examples, settings = trainer.examples, trainer.settings
     return {

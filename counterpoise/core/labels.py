@@ -160,8 +160,7 @@ def _of_one_hot(source: LabelSource, name: str, missing: bool, advice: str, seve
     """Return one label per row of one-hot rows (N, C).
 
     A label is the name of the column, or its number if the columns have no names of text. A row that is not one-hot
-    raises a TargetError. With `missing`, a row
-    with a missing value gets code -1.
+    raises a TargetError. With `missing`, a row with a missing value gets code -1.
     """
     labels = read_labels(source, name, missing=missing, advice=advice)
     hot = zeros_and_ones(labels)

@@ -209,7 +209,7 @@ def _fit_linear(kind: str, lp: Array, y: Array, w: Array, start: Calibrator | No
     at = (_two_classes if c == 2 else _classes)(lp, y, w, origin, basis)
     # `at` returns the penalized log loss at theta, with its derivatives.
     value, gradient, hessian = at(theta)
-    # At most 50 steps; the test below ends the search earlier.
+    # At most 50 steps; the test below usually ends the search earlier.
     for _ in range(50):
         step = -np.linalg.lstsq(hessian, gradient, rcond=1e-13)[0]
         # The step's guaranteed fall in nats over all rows: a millionth is far below the noise of one row.

@@ -37,7 +37,7 @@ def cropped(model: keras.Model) -> keras.Model:
 
 
 def _smallest(model: keras.Model, sides: tuple[int, ...], axis: int) -> int:
-    """Return the smallest size of one side that the network takes, at least the half.
+    """Return the smallest size of one side, at least half of it, that the network takes.
 
     Each size is tried with all other sides as they are. If no smaller one fits, return the given one.
     """

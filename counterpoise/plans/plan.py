@@ -251,7 +251,7 @@ class Plan:
     def _fill(self, out: Array, code: int, epoch: int, seed: int) -> None:
         """Write the row numbers that an epoch draws of one class into `out`.
 
-        The length of `out` is the number of rows. No other array of that length is made.
+        The length of `out` is the number of rows to draw. No other array of that length is made.
         """
         members, stage = self._members(code), f"class {code}"
         if self.draw == "bootstrap":

@@ -176,9 +176,8 @@ def curves(
 ) -> Spec:
     """Return one figure: bands, `under`, lines, `over`, and the points of tooltips.
 
-    The layers are in this order; the last is invisible. `values` are all points (see `curve_rows`), `axes` the keys of x
-    and y, and `scales` their scales. With several
-    classes, the figure has one panel per class.
+    The layers are in this order; the last is invisible. `values` are all points (see `curve_rows`), `axes` the keys of
+    x and y, and `scales` their scales. With several classes, the figure has one panel per class.
     """
     many = has_panels(record)
     titles = SHORT_AXES if many else AXIS_WORDS

@@ -20,7 +20,8 @@ from counterpoise.strategies.successive import Successive
 def resolved(strategy: Strategy, models: Mapping[str, Model]) -> Strategy:
     """Return the strategy as its models train it.
 
-    A compiled network trains with its own loss, and members are trained in one pass if possible.
+    A compiled network trains with its own loss, unless the strategy has one. Members are trained in one pass if
+    possible.
 
     Args:
         strategy: A strategy that has the key of a model in each `Single`.
@@ -80,7 +81,8 @@ def _for_network(single: Single, network: Model) -> Single:
     """Return a `Single` for its model, with the loss of a compiled network.
 
     A `Single` with a loss of its own keeps it. A model that is no network changes nothing. Raise a ModelError if the
-    loss or the training step of the network rules out the loss or the mixing of the strategy. A strategy that replaces the network's loss causes a warning.
+    loss or the training step of the network rules out the loss or the mixing of the strategy. A strategy that
+    replaces the loss of the network causes a warning.
     """
     if not isinstance(network, Network):
         return single
