@@ -120,7 +120,7 @@ def drift_to_dict(clf: Classifier, drift: Drift | Mapping[str, Drift]) -> dict[s
 def _plain(drift: Drift, rule: Rule, classes: Sequence[str]) -> dict[str, Any]:
     """Return one drift as JSON values; `classes` are the names of its classes, in their order.
 
-    `decided_before` and `decided_now` are shares of the rows. `threshold_now` is None without a threshold for the new rows.
+    `decided_before` and `decided_now` are shares of the rows. `threshold_now` is None if there is none.
     """
     e = drift.estimate
     return {

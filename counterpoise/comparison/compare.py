@@ -183,6 +183,7 @@ def compare_examples(
     examples, cv_folds = _divided(examples, split, given=folds is not None, nested=nested)
     n_folds = len(cv_folds) // repeats
     strategies = strategies if priced is None else priced.aimed(strategies)
+    # Thresholds tuned for F1 are tuned for lesions instead, if the vote of the members allows it.
     if metric == LESION_RECALL and len(examples.classes) == 2:
         strategies = [replace(s, aim=LESION_AIM) if s.aim == "f1" and s.pooling[0] in VOTES else s for s in strategies]
     limited = Limit.of(limit)
@@ -197,6 +198,7 @@ def compare_examples(
     with opened(store) as open_store:
         if open_store is not None:
             open_store.begin(manifest_of(examples, trainer, n_folds, duplicates))
+            # `weights`: whether the store must also keep the trained weights of the folds.
             weights = needs_weights(strategies) or examples.split is not None or target_of(examples).per_element
             weights = weights or importance
             train = stored(trainer.executor, open_store, weights=weights, report=announce if verbose else None)
@@ -226,6 +228,7 @@ def _compared(
     """
     examples, labels = trainer.examples, {s.name: trainer.label_of(s) for s in strategies}
     with bar(verbose) as progress:
+        # Without a limit, all strategies survive. With a limit or a split, equal jobs are trained only once.
         survivors = Rungs(list(strategies), trainer.settings)
         if limited is not None or examples.split is not None:
             trainer = replace(trainer, executor=Remembering(trainer.executor))
@@ -252,6 +255,7 @@ def _compared(
         best, failed = _refitted(winner, trainer, outcome, priced) if refit_winner else (None, [])
         of_folds = fold_classifiers(winner, trainer, outcome) if importance and examples.split is None else []
         audit = audit_of(by_name[winner.name], examples, best, of_folds)
+    # With units, strategies are judged by the scores of units, and the verdict also reports those of rows.
     cut_off = cut_off_step(outcome.training, outcome.extension, survivors.cut)
     decides = priced is not None and winner.aim != "argmax" and best is not None
     verdict = completed(judgment, len(ran), inside, cut_off, examples.split is None, decides)
@@ -266,6 +270,7 @@ def _compared(
     drawn = {name: tally.curves(results, examples) for name, results in by_name.items()}
     if units is not None:
         drawn = {name: drawn[name] | tally.curves(own, units.examples) for name, own in units.by_name.items()}
+    # The card of the classifier gets the scores of the winner and the verdict.
     if best is not None:
         entries = {"metrics": next(r["scores"] for r in rows if r["strategy"] == winner.name)}
         if examples.split is not None:

@@ -97,6 +97,7 @@ class Split:
             return []
         rows = usable(examples, self.duplicates)[0]
         earlier = [int((examples.time[rows] < examples.time[fold.test].min()).sum()) for fold in folds]
+        # Rows of the past that neither train nor stop the training are left out.
         return [n - len(fold.train) - len(fold.stop) for n, fold in zip(earlier, folds, strict=True)]
 
 

@@ -201,7 +201,7 @@ def make_fold_result(
 def _duplicate_free(examples: Examples, fold: Fold) -> Array | None:
     """Return which test rows have no duplicate in training, bool (T,), or None.
 
-    None means that duplicates were not searched.
+    None means that the features could not be compared.
     """
     if examples.duplicate_ids is None:
         return None
