@@ -39,7 +39,7 @@ class Configuration:
     Attributes:
         values: What Keras builds the model from.
         custom_objects: The user's own classes and functions, by the names that it may have for them.
-        uses_them: Whether it names some of them.
+        uses_them: Whether `values` names at least one of `custom_objects`.
     """
 
     values: Mapping[str, Any]
@@ -48,7 +48,7 @@ class Configuration:
 
 
 def configuration_of(archive: zipfile.ZipFile, custom_objects: Mapping[str, Any] | None = None) -> Configuration:
-    """The configuration in an archive that `archive.opened` gave.
+    """Return the checked configuration of an archive that `archive.opened` returned.
 
     It may name Keras's own layers and operations that only compute, ours, and `custom_objects`.
 
@@ -64,12 +64,12 @@ def configuration_of(archive: zipfile.ZipFile, custom_objects: Mapping[str, Any]
 
 
 def load_model(archive: zipfile.ZipFile, configuration: Configuration, compile: bool = False) -> keras.Model:
-    """The Keras model of an archive.
+    """Build the Keras model of an archive, and load its weights.
 
-    Keras is handed a copy that holds the members that were looked at and no others.
+    Keras reads a copy that contains only the parts of the file that were checked.
 
     Args:
-        archive: Its members are checked.
+        archive: An open archive, as for `configuration_of`.
         configuration: See `configuration_of`.
         compile: Whether to compile it as the file says.
 
@@ -81,6 +81,7 @@ def load_model(archive: zipfile.ZipFile, configuration: Configuration, compile: 
         zipped.unpack(archive, zipped.WEIGHTS, weights)
         size = check_weights(weights)
         try:
+            # A network with classes or functions of the user is not checked for its size.
             if not configuration.uses_them:
                 _check_size(configuration.values, size)
             copy = _copied(archive, configuration.values, weights, Path(folder) / "model.keras")
@@ -99,9 +100,11 @@ def load_model(archive: zipfile.ZipFile, configuration: Configuration, compile: 
 
 
 def _check_size(config: Mapping[str, Any], stored: int) -> None:
-    """Refuse a network much larger than its stored weights, without making room for it.
+    """Raise an ArtifactError for a network much larger than its stored weights.
 
-    In a thread of its own: Keras keeps a list, one per thread, of variables that it has yet to make room for.
+    `stored` are the bytes of the weights in the file. The size is computed without memory for the variables.
+
+    Runs in a new thread, because Keras keeps one list per thread of variables that still have no memory.
     """
     with ThreadPoolExecutor(1) as thread:
         size = thread.submit(_size, config).result()
@@ -110,14 +113,21 @@ def _check_size(config: Mapping[str, Any], stored: int) -> None:
 
 
 def _size(config: Mapping[str, Any]) -> int:
-    """Bytes of the variables of a network."""
+    """Return the bytes of the variables that a configuration would build.
+
+    The variables get no memory. The result is 0 for a configuration that builds no layer or model.
+    """
     with seeded(0), keras.StatelessScope(initialize_variables=False):
         sketch = keras.saving.deserialize_keras_object(_sketched(_with_weights(config)), safe_mode=True)
     return sum(math.prod(v.shape) * _bytes(v.dtype) for v in getattr(sketch, "variables", ()))
 
 
 def _with_weights(config: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The part of a configuration that has weights: of a classifier its networks, without its many columns."""
+    """Return the configuration of the only network of a classifier.
+
+    The layers for columns and for the rule have no weights and are left out. Return the whole configuration if it has
+    no list of layers, several networks, or a network that is no `Functional` model.
+    """
     inside = config.get("config")
     layers = inside.get("layers") if isinstance(inside, Mapping) else None
     if not isinstance(layers, list) or not all(isinstance(layer, Mapping) for layer in layers):
@@ -128,10 +138,10 @@ def _with_weights(config: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _sketched(value: Any) -> Any:
-    """A copy of a configuration without optimizers, losses and metrics, and without constants that Keras spreads.
+    """Return a copy of a configuration without optimizers, losses and large constants.
 
-    A normalization whose mean is in the configuration makes an array of it, as long as its axis. Another layer, with
-    weights of that size, takes its place.
+    A `Normalization` with its mean in the configuration would make an array as long as its axis. It is replaced by
+    another layer with weights of that size (see `_weighted`).
     """
     if isinstance(value, Mapping):
         copy = {key: _sketched(item) for key, item in value.items() if key != "compile_config"}
@@ -140,6 +150,10 @@ def _sketched(value: Any) -> Any:
 
 
 def _weighted(normalization: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the configuration of a layer with weights of the size of a `Normalization`.
+
+    With axis=None the mean is one number, so the layer is an `Identity` without weights.
+    """
     inside = normalization.get("config")
     config = {k: v for k, v in inside.items() if k in ("name", "axis")} if isinstance(inside, Mapping) else {}
     name = "Identity" if config.get("axis", -1) is None else "LayerNormalization"
@@ -148,11 +162,15 @@ def _weighted(normalization: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _bytes(dtype: Any) -> int:
+    """Return the bytes of one value: 8 for dtypes of 64 bits, 4 (or fewer) for others."""
     return 8 if str(dtype).endswith("64") else 4
 
 
 def _copied(archive: zipfile.ZipFile, config: Mapping[str, Any], weights: Path, target: Path) -> Path:
-    """A copy of a model file with another configuration and these weights, written to `target`."""
+    """Write a model file with this configuration and these weights; return `target`.
+
+    Only the assets are copied from `archive`; the metadata is an empty JSON object.
+    """
     with zipfile.ZipFile(target, "w", strict_timestamps=False) as copy:
         zipped.add(copy, zipped.METADATA, b"{}")
         zipped.add(copy, zipped.CONFIG, json.dumps(config).encode())

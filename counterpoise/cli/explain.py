@@ -64,7 +64,7 @@ def command(
 
     if images is not None or data.is_dir():
         _check_images({"--target": target, "--groups": groups, "--together": together, "--json": as_json}, out)
-        assert out is not None
+        assert out is not None  # `_check_images` raises an error without a folder
         return _heat_maps(
             model, data, out, {"images": images, "root": root, "skip_bad": skip_bad}, label, features, trust
         )
@@ -95,7 +95,7 @@ def command(
 
 
 def _write(out: Path, record: Mapping[str, Any], name: str) -> None:
-    """Write what the file's ending asks for: a page, a figure, or the numbers."""
+    """Write a page (.html), a figure (.svg, .png, .pdf), or otherwise the numbers (JSON)."""
     from counterpoise.report.importance import importance_page, importance_spec
     from counterpoise.report.plots import Plot
 
@@ -108,7 +108,7 @@ def _write(out: Path, record: Mapping[str, Any], name: str) -> None:
 
 
 def _check_images(of_tables: Mapping[str, Any], out: Path | None) -> None:
-    """Refuse options of tables, and a run without a folder."""
+    """Raise an OptionError if an option of tables is set, or if there is no folder `out`."""
     for option, value in of_tables.items():
         if value:
             raise OptionError(f"{option} is for tables, but the rows are images. Remove {option}.")
@@ -121,7 +121,11 @@ def _heat_maps(
     model: Path, data: Path, out: Path, how: Mapping[str, Any], label: str | None, features: str | None,
     trust: list[str] | None,
 ) -> None:  # fmt: skip
-    """Write a PNG of each image under its heat map."""
+    """Write one PNG per image into the folder `out`: the image with its heat map drawn over it.
+
+    `how` contains the options `images`, `root` and `skip_bad`. Without `images`, `data` is a folder of images. The
+    name of a PNG is the path of its image, with "_" in place of the separators.
+    """
     import_keras_quietly()
     import numpy as np
 
@@ -142,6 +146,7 @@ def _heat_maps(
         for start in range(0, len(listed), AT_ONCE):
             part = listed.at(np.arange(start, min(start + AT_ONCE, len(listed))))
             shown, heat = part.read_as(form).load(), clf.explain(part, label=label)
+            # Pixels of a learned form have no fixed range, so most of their values are shown.
             low, high = (0.0, 255.0) if not form.learned else np.percentile(shown, [0.5, 99.5]).tolist()
             for index, name in enumerate(names[start : start + AT_ONCE]):
                 (draft / name).write_bytes(png(overlay(shown[index], heat[index], low, high)))

@@ -14,10 +14,11 @@ from counterpoise.core.errors import ModelError, OptionError, did_you_mean
 
 
 def trusted(names: Sequence[str] | None) -> dict[str, Any]:
-    """The classes and functions that `--trust` names, imported, by their names.
+    """Import the classes and functions that `--trust` names, and return them by their names.
 
     Raises:
-        ModelError: a module cannot be imported. OptionError: it has no such class or function.
+        ModelError: A module cannot be imported. OptionError: A text is not "module:name", or the module has no such
+            class or function.
 
     Example:
         >>> trusted(["fractions:Fraction"])
@@ -38,10 +39,12 @@ def trusted(names: Sequence[str] | None) -> dict[str, Any]:
 
 
 def imported(option: str, text: str, module: str, expected: str) -> Any:
-    """A module of the current folder, or an installed one.
+    """Import a module of the current folder, or an installed one, and return it.
+
+    `option`, `text` (the value of the option) and `expected` are only used in the messages.
 
     Raises:
-        ModelError: there is none, or it fails.
+        ModelError: There is no such module, or its code raises an error.
     """
     here = os.getcwd()
     sys.path.insert(0, here)
@@ -57,10 +60,11 @@ def imported(option: str, text: str, module: str, expected: str) -> Any:
 
 
 def first_line(error: Exception) -> str:
-    """Return the error and the innermost line of the user's code, on one line."""
+    """Return the error on one line, with the innermost line of the user's code, if any."""
     if isinstance(error, SyntaxError):
         return f"{type(error).__name__}: {error.msg} ({Path(error.filename or '?').name}, line {error.lineno})"
     first = (str(error).strip().splitlines() or [""])[0]
+    # The user's code is what is neither installed, nor generated, nor a file of this package.
     frames = [f for f in traceback.extract_tb(error.__traceback__) if "site-packages" not in f.filename]
     own = [f for f in frames if not f.filename.startswith(("<", str(Path(__file__).parent.parent)))]
     where = f" ({Path(own[-1].filename).name}, line {own[-1].lineno})" if own else ""

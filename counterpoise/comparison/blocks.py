@@ -30,11 +30,12 @@ def paired_draws(
     by_name: Mapping[str, Sequence[FoldResult]], scores: Mapping[str, Mapping[str, Array]], examples: Examples,
     seed: int = 0, resamples: int = RESAMPLES, metric: str = "average_precision",
 ) -> dict[str, dict[str, Array]] | None:  # fmt: skip
-    """strategy -> metric -> float (B,), or None: rows are independent, or a fold tests too few groups.
+    """Return paired bootstrap draws of the scores: strategy -> metric -> float (B,).
 
-    The elements of a row belong together: of a class per element every row is a group, if there are no others.
+    Return None if the rows are independent, or if a fold tests too few groups for a bootstrap. With a class per
+    element, each row is a group of elements, unless there are other groups.
 
-    Of a given split every row, group or block of its test rows is drawn (see `single_split`).
+    With a split that the user passed, the rows, groups or blocks of the test rows are drawn (see `single_split`).
 
     Groups (or, with time, blocks of rows that follow each other) are drawn with replacement inside the test part of
     each fold, the same for every strategy; a draw is the mean of the folds' scores, as the score of the leaderboard is.
@@ -49,7 +50,7 @@ def paired_draws(
         examples: The rows.
         seed: Seed of the draws.
         resamples: B.
-        metric: What is judged by.
+        metric: Key of the metric of the verdict, used only with a split that the user passed.
     """
     if examples.split is not None:
         return {
@@ -73,7 +74,10 @@ def paired_draws(
 
 
 def _mean(draws: Sequence[Array]) -> Array:
-    """Mean over the folds where a resample has both classes; nan where none has."""
+    """Return the mean over the folds, float (B,), of one array (B,) per fold.
+
+    A fold counts for a draw if its score is finite; without any such fold the mean is nan.
+    """
     table = np.stack(draws)
     known = np.isfinite(table)
     counts = known.sum(axis=0)
@@ -97,7 +101,8 @@ def _of_problem(
 ) -> dict[str, Array]:
     """Draws of one problem; rows that take no part weigh 0, so that the same groups are drawn for every problem.
 
-    `own` are the weights of sampled elements.
+    `own` are the weights of sampled elements, None without sampling. The result is float (B,) per metric. Of more than
+    two classes, each score is the mean over the classes, and there is no log loss.
     """
     y, proba, weights = problem.over_all_rows(result.proba)
     blocks, weights = problem.of_whole(blocks), weights if own is None else problem.of_whole(own)
@@ -109,6 +114,10 @@ def _of_problem(
 
 
 def _blocks(rows: Array, examples: Examples) -> Array:
+    """Return the number of what is drawn with each row, (N,).
+
+    It is a block of rows in time, else the group of the row, else the row itself.
+    """
     if examples.time is not None:
         return time_blocks(examples.time[rows])
     return rows if examples.groups is None else examples.groups[rows]

@@ -183,6 +183,7 @@ def compare_examples(
     examples, cv_folds = _divided(examples, split, given=folds is not None, nested=nested)
     n_folds = len(cv_folds) // repeats
     strategies = strategies if priced is None else priced.aimed(strategies)
+    # Thresholds tuned for F1 are tuned for lesions instead, if the vote of the members allows it.
     if metric == LESION_RECALL and len(examples.classes) == 2:
         strategies = [replace(s, aim=LESION_AIM) if s.aim == "f1" and s.pooling[0] in VOTES else s for s in strategies]
     limited = Limit.of(limit)
@@ -197,6 +198,7 @@ def compare_examples(
     with opened(store) as open_store:
         if open_store is not None:
             open_store.begin(manifest_of(examples, trainer, n_folds, duplicates))
+            # `weights`: whether the store must also keep the trained weights of the folds.
             weights = needs_weights(strategies) or examples.split is not None or target_of(examples).per_element
             weights = weights or importance
             train = stored(trainer.executor, open_store, weights=weights, report=announce if verbose else None)
@@ -217,9 +219,16 @@ def _compared(
     priced: AnyCosts | None, nested: bool, limited: Limit | None, refit_winner: bool, verbose: Any,
     diagnosis: Mapping[str, Any], show_pictures: bool, importance: bool, delay: Mapping[str, Any] | None,
 ) -> Comparison:  # fmt: skip
-    """Cross-validate, judge, and refit the winner: the arguments of `compare`, checked and read."""
+    """Cross-validate, judge, and refit the winner.
+
+    The arguments are those of `compare`, after all checks.
+
+    `refused` maps the strategies that the model cannot train to the reason. `delay` is the label delay with the number
+    of rows that it leaves out per fold; None without a delay.
+    """
     examples, labels = trainer.examples, {s.name: trainer.label_of(s) for s in strategies}
     with bar(verbose) as progress:
+        # Without a limit, all strategies survive. With a limit or a split, equal jobs are trained only once.
         survivors = Rungs(list(strategies), trainer.settings)
         if limited is not None or examples.split is not None:
             trainer = replace(trainer, executor=Remembering(trainer.executor))
@@ -227,6 +236,7 @@ def _compared(
             survivors = rungs(strategies, trainer, limited, folds)
         strategies = survivors.strategies
         trainer = replace(trainer, settings=survivors.settings, progress=progress)
+        # The members of the folds are only kept for the importance of the columns.
         outcome = cross_validate(trainer, strategies, folds, keep=importance)
         results = with_costs(outcome.fold_results, strategies, examples, priced)
         outcome = replace(outcome, fold_results=results, failures={**refused, **outcome.failures})
@@ -245,6 +255,7 @@ def _compared(
         best, failed = _refitted(winner, trainer, outcome, priced) if refit_winner else (None, [])
         of_folds = fold_classifiers(winner, trainer, outcome) if importance and examples.split is None else []
         audit = audit_of(by_name[winner.name], examples, best, of_folds)
+    # With units, strategies are judged by the scores of units, and the verdict also reports those of rows.
     cut_off = cut_off_step(outcome.training, outcome.extension, survivors.cut)
     decides = priced is not None and winner.aim != "argmax" and best is not None
     verdict = completed(judgment, len(ran), inside, cut_off, examples.split is None, decides)
@@ -255,9 +266,11 @@ def _compared(
         rows, verdict, [*warnings, *failed], trainer, outcome, metric=metric, limited=limited, nested=inside,
         costs=priced, labels=labels, delay=delay, audit=audit,
     )  # fmt: skip
+    # `drawn`: the curves of the plots, for each strategy.
     drawn = {name: tally.curves(results, examples) for name, results in by_name.items()}
     if units is not None:
         drawn = {name: drawn[name] | tally.curves(own, units.examples) for name, own in units.by_name.items()}
+    # The card of the classifier gets the scores of the winner and the verdict.
     if best is not None:
         entries = {"metrics": next(r["scores"] for r in rows if r["strategy"] == winner.name)}
         if examples.split is not None:
@@ -273,7 +286,13 @@ def _compared(
 def _refitted(
     winner: Strategy, trainer: Trainer, outcome: Outcome, priced: AnyCosts | None
 ) -> tuple[Classifier | None, list[str]]:
-    """The winner trained on all rows; None and a warning if that fails, because the scores are still valid."""
+    """Return the winner trained on all rows, and no warnings.
+
+    If that training fails, return None and a warning.
+
+    A failure is no error here, because the scores of the folds are still valid. With a cost matrix or a cost column,
+    a winner with the aim "f1" then decides by these costs.
+    """
     try:
         best = refit(winner, trainer, outcome)
         return (priced.best(best) if priced is not None and winner.aim == "f1" else best), []
@@ -283,9 +302,10 @@ def _refitted(
 
 
 def _divided(examples: Examples, split: Split, given: bool, nested: bool) -> tuple[Examples, tuple[Fold, ...]]:
-    """The rows and their folds, or the one fold of rows that have their own split; both checked.
+    """Return the rows and their folds; rows with a split of their own have one fold.
 
-    `given` is whether a number of folds was asked for.
+    `given` is whether the user passed a number of folds. With a split, raise an OptionError if folds, repeats or a
+    nested comparison were asked for, and a SplitError if there are too few test rows or groups.
     """
     if examples.split is None:
         examples = set_aside(examples, split.folds)
@@ -303,7 +323,10 @@ def _divided(examples: Examples, split: Split, given: bool, nested: bool) -> tup
 
 
 def _metric(metric: str | None, priced: AnyCosts | None) -> str:
-    """The metric that is judged by."""
+    """Return the key of the metric of the verdict.
+
+    Raise an OptionError if it is unknown or lacks costs.
+    """
     if metric is None:
         return "average_precision" if priced is None else COST
     if metric not in METRICS:
@@ -316,7 +339,10 @@ def _metric(metric: str | None, priced: AnyCosts | None) -> str:
 
 
 def _checked(settings: Settings, examples: Examples, metric: str, repeats: int, nested: bool) -> Settings:
-    """The settings, with the metric to tune hyperparameters by; refuse what could not be carried out later."""
+    """Return the settings, with the metric of the trials if hyperparameters are tuned.
+
+    Raise an OptionError for a nested comparison with repeats or with rows in time order. Tuning needs Optuna.
+    """
     if settings.tune:
         check_tuning()
     if nested and repeats > 1:

@@ -31,7 +31,7 @@ def leaderboard_rows(
 ) -> list[dict[str, Any]]:  # fmt: skip
     """Return one row per strategy: the judged by rank, then those stopped early, then those that failed.
 
-    `labels` names the models of each strategy, `default` those of one that cannot be trained.
+    `labels` maps each strategy to the names of its models; `default` is used for strategies without an entry.
     """
     members = {s.name: list(s.member_names) for s in strategies}
     rows = [
@@ -54,9 +54,10 @@ def leaderboard_record(
     *, metric: str, limited: Limit | None, nested: Nested | None, costs: AnyCosts | None, labels: Mapping[str, str],
     delay: Mapping[str, Any] | None = None, audit: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:  # fmt: skip
-    """The content of leaderboard.json.
+    """Return the content of leaderboard.json, as JSON values.
 
-    `labels` as in `leaderboard_rows`, `delay` {"delay", "left_out": per fold}, `audit` as of `audit.audit_of`.
+    `labels` is as in `leaderboard_rows`, and `audit` as `audit.audit_of` returns it. `delay` is {"delay": time,
+    "left_out": rows per fold}. `delay` and `audit` may be None.
     """
     examples, settings = trainer.examples, trainer.settings
     return {
@@ -92,7 +93,11 @@ def leaderboard_record(
 
 
 def warnings_of(trainer: Trainer, diagnosis: Mapping[str, Any]) -> list[str]:
-    """Return warnings beyond those of reading: leaks of arrays, near-duplicates, a trained model, its own bias."""
+    """Return sentences of warning, in addition to those of reading the rows.
+
+    They are about leaks and near-duplicates in the diagnosis, a model that was already trained, and its output bias.
+    """
+    # Checks of these names are not repeated here.
     named = (REPEATS,) if trainer.examples.schema is None else (REPEATS, COLUMNS)
     looks = [c for c in diagnosis["checks"] if c["status"] == "look" and c["name"] not in named]
     notes = [f"{c['finding']} {c['action']}" for c in looks]

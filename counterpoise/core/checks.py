@@ -57,7 +57,9 @@ def check_choice(value: T, name: str, choices: Iterable[T]) -> T:
 
 
 def check_int(value: Any, name: str, minimum: int = 1) -> int:
-    """Return a whole number of at least `minimum` as int; booleans and fractions are refused.
+    """Return a whole number of at least `minimum` as int, or raise an OptionError.
+
+    Booleans and floats are refused, even if the float is a whole number.
 
     Example:
         >>> check_int(np.int64(5), "folds", minimum=2)
@@ -75,7 +77,7 @@ def check_int(value: Any, name: str, minimum: int = 1) -> int:
 
 
 def _range_text(low: float, high: float, bounds: str) -> str:
-    """A range in words.
+    """Return a range in words, with a space before it; "" for a range without ends.
 
     Example:
         >>> _range_text(0, 1, "[)"), _range_text(0, math.inf, "()")
@@ -87,7 +89,9 @@ def _range_text(low: float, high: float, bounds: str) -> str:
 
 
 def check_range(value: Any, name: str, low: float = -math.inf, high: float = math.inf, bounds: str = "[]") -> float:
-    """Return a finite number within low..high as float.
+    """Return a finite number within low..high as float, or raise an OptionError.
+
+    Booleans and text are refused.
 
     Args:
         value: What was given.
@@ -116,6 +120,9 @@ LONGEST_NAME = 255
 
 def check_path(value: Any, name: str = "path") -> Path:
     """Return the name of a file or folder (text, bytes, or a path object) as `Path`.
+
+    Raise an OptionError for another type, an empty name, a null character, or a part of more than 255 bytes. The file
+    need not exist.
 
     Example:
         >>> check_path(b"model.keras").name
@@ -153,7 +160,7 @@ def check_classifier(value: Any, function: str) -> None:
 
 
 def check_lengths(columns: Mapping[str, Any]) -> int:
-    """Return the one length that all columns share.
+    """Return the number of rows that all columns share; 0 without columns.
 
     Raises:
         DataError: The lengths differ; all of them are named.
@@ -172,7 +179,10 @@ def check_lengths(columns: Mapping[str, Any]) -> int:
 
 
 def check_finite(array: Any, name: str) -> np.ndarray:
-    """Return `array` as NumPy when no entry is NaN or infinite; otherwise name the first bad row."""
+    """Return `array` as a NumPy array, or raise a DataError that names the first bad row.
+
+    NaN and infinite values are bad. Arrays that are neither float nor complex are not checked.
+    """
     got = np.asarray(unmasked(array))
     if got.dtype.kind not in "fc":
         return got
@@ -189,7 +199,9 @@ def check_finite(array: Any, name: str) -> np.ndarray:
 
 
 def check_weights(weights: Any, n: int) -> np.ndarray:
-    """Return weights as float64 (n,): finite, none negative, not all zero.
+    """Return weights as float64 (n,), or raise a DataError.
+
+    Weights must be finite and 0 or more, and at least one must be positive.
 
     A weight w means that the row counts as w examples.
 
@@ -223,9 +235,9 @@ def check_no_class_lost(
     """Raise a `DataError` when the weights of rows remove a class: every row of it weighs 0.
 
     Args:
-        codes: Class code of each row, (N,).
-        weights: float (N,), or None.
-        classes: The label of each code.
+        codes: Class code of each row, (N,), 0 or more. With several labels per row (N, L): 0, 1, or -1 if unknown.
+        weights: float (N,). None: nothing is checked.
+        classes: The label of each code; with several labels per row, the name of each label.
         name: What to call the weights.
 
     Example:

@@ -61,18 +61,24 @@ class Labels:
 
     @property
     def values(self) -> Array:
-        """Return the labels themselves, in the shape of the codes (text as objects); every element needs one."""
+        """Return the labels themselves, in the shape of the codes (text as objects).
+
+        Every element must have a label: code -1 would give the last class.
+        """
         text = any(isinstance(c, str) for c in self.classes)
         return np.array(self.classes, dtype=object if text else None)[self.codes]
 
     def at(self, rows: Array) -> Labels:
-        """Return the labels of some rows, by number or bool (N,), without the classes that no row is left of."""
+        """Return the labels of some rows; `rows` are row numbers, or bool (N,).
+
+        With one label per row, classes without a row are removed. With more axes, all classes stay.
+        """
         if self.codes.ndim > 1:
             return replace(self, codes=self.codes[rows])
         return replace(_with_sorted_classes(self.codes[rows], list(self.classes)), from_floats=self.from_floats)
 
     def mapped(self, table: Array, classes: Sequence[Any]) -> Labels:
-        """Return the same elements under other classes: code c becomes `table[c]`."""
+        """Return the elements under other classes: code c becomes `table[c]`, -1 stays -1."""
         return replace(self, codes=np.append(table, -1).astype(np.int32)[self.codes], classes=tuple(classes))
 
 
@@ -99,6 +105,7 @@ def read_labels(
     source = y if isinstance(y, LabelSource) else source_of(y, name)
     codes = source.codes if counted is None else np.where(counted, source.codes, np.int32(-1))
     present = count_codes(codes.reshape(-1), len(source.levels)) > 0
+    # A level that no element has is not checked, and becomes None.
     levels = [plain_label(level) if seen else None for level, seen in zip(source.levels, present.tolist(), strict=True)]
     text = any(isinstance(level, str) for level in levels)
     for code, level in enumerate(levels):
@@ -109,6 +116,7 @@ def read_labels(
     labels = _with_sorted_classes(codes, [str(v) if text and v is not None else v for v in levels])
     if not missing:
         _refuse_missing(labels.codes, counted, name, advice)
+    # NaN, which is not equal to itself, marks a missing label and is no sign of floats.
     floats = any(isinstance(level, float) and level == level for level in source.levels)
     return replace(labels, from_floats=floats and not text, columns=source.columns)
 
@@ -121,9 +129,9 @@ def class_labels(
     Args:
         y: See `read_labels`.
         name: What messages call it.
-        missing: As in `read_labels`.
+        missing: As in `read_labels`. A `Labels` record is returned unchanged after this check.
         advice: As in `read_labels`.
-        several: What to do where rows hold several labels.
+        several: Advice at the end of the error message if `y` has several columns that are not one-hot.
 
     Raises:
         TargetError: As `read_labels`; no rows, or another shape.
@@ -149,7 +157,11 @@ def class_labels(
 
 
 def _of_one_hot(source: LabelSource, name: str, missing: bool, advice: str, several: str) -> Labels:
-    """Labels of one-hot rows, called by the names of their columns; other rows are refused."""
+    """Return one label per row of one-hot rows (N, C).
+
+    A label is the name of the column, or its number if the columns have no names of text. A row that is not one-hot
+    raises a TargetError. With `missing`, a row with a missing value gets code -1.
+    """
     labels = read_labels(source, name, missing=missing, advice=advice)
     hot = zeros_and_ones(labels)
     known = (labels.codes >= 0).all(axis=1)
@@ -165,7 +177,9 @@ def _of_one_hot(source: LabelSource, name: str, missing: bool, advice: str, seve
 
 
 def zeros_and_ones(labels: Labels) -> Array | None:
-    """Return the elements as int8 zeros and ones, 0 where there is no label; None when they are anything else.
+    """Return the elements as int8 zeros and ones; None if there are labels other than 0 and 1.
+
+    Elements without a label become 0.
 
     Example:
         >>> zeros_and_ones(read_labels([True, False])).tolist(), zeros_and_ones(read_labels(["0", "1"]))
@@ -195,19 +209,28 @@ def codes_among(labels: Labels, classes: Sequence[Any], name: str = "y") -> Arra
 
 
 def count_codes(codes: Array, size: int) -> Array:
-    """Count the rows of each class, int64 (size,), without code -1."""
+    """Return the number of rows of each class, int64 (size,).
+
+    `codes` are (N,), and code -1 is not counted.
+    """
     # In chunks, because `bincount` widens its input to 64 bits.
     total = np.zeros(size + 1, np.int64)
+    # Codes are moved up by 1, so that -1 is counted first and then dropped.
     for start in range(0, len(codes), CHUNK):
         total += np.bincount(codes[start : start + CHUNK] + 1, minlength=size + 1)
     return total[1:]
 
 
 def _first_row(where: Array) -> str:
+    """Return the row of the first True of a bool array, as text for a message."""
     return rows_text(np.argwhere(where)[0][:1] if where.ndim else [0])
 
 
 def _refuse_missing(codes: Array, counted: Array | None, name: str, advice: str) -> None:
+    """Raise a TargetError that names the rows with code -1.
+
+    Only elements where the bool array `counted` is True are checked; None: all.
+    """
     gaps = codes < 0 if counted is None else (codes < 0) & counted
     if gaps.any():
         rows = np.flatnonzero(gaps.reshape(len(gaps), -1).any(axis=1)) if gaps.ndim else [0]
@@ -215,7 +238,10 @@ def _refuse_missing(codes: Array, counted: Array | None, name: str, advice: str)
 
 
 def _with_sorted_classes(codes: Array, levels: list[Any]) -> Labels:
-    """Codes of the distinct levels in sorted order; a level None, or one without an element, is no class."""
+    """Return labels whose classes are the distinct levels that some element has, sorted.
+
+    `codes` are numbers of `levels`. An element of a level None gets code -1. Booleans among numbers become 0 and 1.
+    """
     present = count_codes(codes.reshape(-1), len(levels)) > 0
     used = [v for v, seen in zip(levels, present.tolist(), strict=True) if seen and v is not None]
     if any(isinstance(v, bool) for v in used) and not all(isinstance(v, bool) for v in used):

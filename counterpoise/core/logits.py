@@ -15,7 +15,7 @@ SMALLEST = 1e-15
 
 
 def log_softmax(logits: Array) -> Array:
-    """Stable log softmax over the last axis, float64.
+    """Return the log softmax over the last axis, float64, without overflow for large logits.
 
     Example:
         >>> log_softmax(np.array([1000.0, 1000.0])).round(6).tolist()
@@ -29,7 +29,7 @@ def log_softmax(logits: Array) -> Array:
 
 
 def as_classes(logits: Array) -> Array:
-    """One unit (N, 1) as two softmax logits (0, z); C units unchanged."""
+    """Return softmax logits, float64: one unit z (N, 1) as (0, z), C units unchanged."""
     z = np.asarray(logits, dtype=np.float64)
     if z.shape[-1] > 1:
         return z
@@ -37,7 +37,9 @@ def as_classes(logits: Array) -> Array:
 
 
 def log_proba(logits: Array, log_shift: Array | None = None) -> Array:
-    """log p (N, C) after subtracting the training shift (C,): softmax(z_c - log_shift_c).
+    """Return log p, float64 (N, C), without the training shift (C,) if there is one.
+
+    It is the log softmax of z_c - log_shift_c.
 
     For one unit this is sigmoid(z - (log_shift_1 - log_shift_0)).
 
@@ -51,6 +53,11 @@ def log_proba(logits: Array, log_shift: Array | None = None) -> Array:
 
 
 def log_loss(log_p: Array, y: Array, weights: Array | None = None) -> float:
-    """Mean of -log p of the true class, weighted when weights are given."""
+    """Return the mean of -log p of the true class.
+
+    `log_p` is (N, C), `y` class codes (N,), and `weights` (N,) or None.
+
+    Probabilities below `SMALLEST` count as `SMALLEST`.
+    """
     picked = np.maximum(log_p[np.arange(len(y)), y], np.log(SMALLEST))
     return float(-np.average(picked, weights=weights))

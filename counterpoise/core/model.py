@@ -14,9 +14,9 @@ class Model(Protocol):
     Attributes:
         kind: Which engine trains it: "network", "trees" or "external".
         label: What to call it in a report.
-        stops_early: Whether stopping rows end its training; what they do not end is trained on them too.
-        refit_rows: Most training rows of which it is trained a second time, for as long as the first time was best, on
-            the stopping rows too.
+        stops_early: Whether the early-stopping rows end its training. If not, the model is trained on these rows too.
+        refit_rows: With at most this many training rows, it is trained a second time, on the early-stopping rows too,
+            for as many steps as were best the first time.
     """
 
     kind: str
@@ -29,13 +29,22 @@ class Model(Protocol):
     def label(self) -> str: ...
 
     def content(self) -> str:
-        """Text that identifies what a job trains, in addition to the job; "" if the run has it already (networks)."""
+        """Return a text that identifies the model, as a part of the identity of a job.
+
+        It is "" for networks, which are identified elsewhere.
+        """
         ...
 
     def limits(self, given: Limits, steps: int | None, early_stopping: bool) -> Limits:
-        """How long one of its jobs may train; `given` suits a network, `steps` are those of a re-fit."""
+        """Return how long one of its jobs may train.
+
+        `given` are the limits of a network; `steps` is the number of steps of a second training, else None.
+        """
         ...
 
     def to_keras(self, weights: tuple[Any, ...], examples: Any) -> Any:
-        """A trained member as a `keras.Model` from the inputs of the rows to logits; None: it cannot ship."""
+        """Return a trained member as a `keras.Model` from the inputs of the rows to logits.
+
+        Return None for a model that cannot be saved. `weights` are those of the member.
+        """
         ...

@@ -19,10 +19,12 @@ from counterpoise.core.label_values import plain_label
 
 
 def in_class_order(values: Any, name: str, classes: Sequence[Any] | None = None, fill: float | None = None) -> Any:
-    """Return numbers per class in the order of the classes; a list without labels is returned unchanged.
+    """Return numbers per class as an array in the order of the classes.
+
+    Values without labels stay unchanged.
 
     Args:
-        values: See the module.
+        values: Numbers with labels, such as a dict or a pandas series, or without labels (see the module).
         name: What messages call it.
         classes: The labels in order; None: the class codes 0, 1, ...
         fill: The number of a class that is not named; None: that is an error.
@@ -54,9 +56,10 @@ def in_class_order(values: Any, name: str, classes: Sequence[Any] | None = None,
 
 
 def in_unit_order(values: Any, name: str) -> Any:
-    """Numbers per independent label in the order of the units: by code, or as they stand where text names them.
+    """Return numbers per label (several per row) in the order of the units of the model.
 
-    `frame.sum()` names each column, and the columns are the units; so that codes add nothing.
+    Keys of text are names of columns, as in `frame.sum()`, so the numbers stay in their order. Keys that are codes sort
+    the numbers; a code without a number gets 0. Numbers without keys are returned unchanged.
 
     Example:
         >>> in_unit_order({"dog": 3, "cat": 1}, "counts"), in_unit_order({1: 3, 0: 1}, "counts").tolist()
@@ -69,7 +72,12 @@ def in_unit_order(values: Any, name: str) -> Any:
 
 
 def labeled(values: Any) -> list[tuple[Any, Any]] | None:
-    """Return (label, number) of each class that `values` names, or None.
+    """Return a (label, number) pair for each class that `values` names.
+
+    Return None if it names no classes.
+
+    Labels are named by a mapping, a pandas series, a frame of two columns (pandas or polars), or Arrow structs of two
+    fields. A pandas frame of one column counts as a series.
 
     Example:
         >>> labeled({"a": 1}), labeled([1, 2])
@@ -94,12 +102,17 @@ def labeled(values: Any) -> list[tuple[Any, Any]] | None:
 
 
 def _alone(label: Any) -> Any:
-    """A label out of an index of one level."""
+    """Return the label itself; pandas gives a tuple of one for an index of one level."""
     return label[0] if isinstance(label, tuple) and len(label) == 1 else label
 
 
 def _code(label: Any, name: str, classes: Sequence[Any] | None) -> int:
-    """The class code that a label of a dict or a series stands for."""
+    """Return the class code of a label.
+
+    Without `classes`, the label must be the code, as a number or as digits.
+
+    Raise an OptionError for a missing label, or one that is no class or no code.
+    """
     value = plain_label(label)
     if value is None:
         raise OptionError(f"{name} has a missing label. Remove it, as value_counts does by default.")

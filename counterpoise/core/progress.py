@@ -17,7 +17,9 @@ ROOMY = 80
 
 
 def rounds_text(history: Sequence[Mapping[str, Sequence[float]]], labels: Sequence[Any]) -> list[str]:
-    """One line per network and round: losses, and on the stopping rows the recall of each class and the metrics.
+    """Return one line per network and round of its history.
+
+    A line contains the loss and, with early-stopping rows, their loss, the recall of each class, and the metrics.
 
     Example:
         >>> history = {"step": [7.0], "loss": [0.5], "stop_loss": [0.4], "recall 0": [0.9], "recall 1": [0.2]}
@@ -37,7 +39,10 @@ def rounds_text(history: Sequence[Mapping[str, Sequence[float]]], labels: Sequen
 
 
 def _number(value: float | Sequence[float]) -> str:
-    """A value of a metric, or its values, one for each threshold."""
+    """Return a value with four decimals.
+
+    Several values, one per threshold, are separated by "/".
+    """
     return f"{value:.4f}" if isinstance(value, float) else "/".join(map(_number, value))
 
 
@@ -46,7 +51,7 @@ def bar(verbose: Any = "auto") -> Iterator[Progress | None]:
     """Yield a function to report progress to, or None when silent.
 
     Args:
-        verbose: 0 or False is silent, 1 or True always shows; "auto" shows when standard error is a terminal.
+        verbose: 0 or False is silent; 1, 2 or True always shows; "auto" shows when standard error is a terminal.
     """
     check_choice(verbose, "verbose", (0, 1, 2, "auto"))
     if not (sys.stderr.isatty() if verbose == "auto" else verbose):

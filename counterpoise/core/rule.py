@@ -64,11 +64,11 @@ class Rule:
 
     @property
     def problem_rules(self) -> tuple[Rule, ...]:
-        """Return the rule of each problem (see `core.target`): this one."""
+        """Return the rules of all problems (see `core.target`): only this rule."""
         return (self,)
 
     def with_problem_rules(self, problem_rules: Sequence[Rule]) -> Rule:
-        """Return the rule with other rules of its problems."""
+        """Return the only one of the rules, which replaces this rule."""
         (rule,) = problem_rules
         return rule
 
@@ -99,34 +99,40 @@ class LabelRules:
 
     @property
     def column(self) -> None:
-        """Rows of several labels are not decided by a column."""
+        """None, because rows with several labels are not decided by a column.
+
+        `by` and `cost_column` are None too.
+        """
         return None
 
     by = cost_column = column
 
     @property
     def review(self) -> None:
-        """Rows of several labels do not go to a human."""
+        """None, because rows with several labels do not go to a human."""
         return None
 
     @property
     def unreviewed(self) -> LabelRules:
-        """The same: every row is decided."""
+        """This object, because every row is decided."""
         return self
 
     @property
     def log_shifts(self) -> Array:
-        """float64 (M, L, 2)."""
+        """Training shift of each member and label, float64 (M, L, 2)."""
         return np.stack([rule.log_shifts for rule in self.problem_rules], axis=1)
 
     @property
     def gammas(self) -> Array | None:
-        """float64 (M,), equal for all labels, or None."""
+        """Gamma of the focal loss of each member, float64 (M,), equal for all labels.
+
+        It is None without focal losses.
+        """
         return self.problem_rules[0].gammas
 
     @property
     def prior(self) -> Array:
-        """float64 (L, 2), shares of each label without and with it."""
+        """Shares of the rows without and with each label, float64 (L, 2)."""
         return np.stack([rule.prior for rule in self.problem_rules])
 
     @property
@@ -136,7 +142,10 @@ class LabelRules:
 
     @property
     def weights(self) -> Array | None:
-        """float64 (M,), mean weight of each member over the labels; None: equal."""
+        """Mean weight of each member over the labels that have weights, float64 (M,).
+
+        It is None if weights are equal.
+        """
         known = [rule.weights for rule in self.problem_rules if rule.weights is not None]
         return np.mean(known, axis=0) if known else None
 
@@ -147,10 +156,10 @@ class LabelRules:
 
     @property
     def threshold(self) -> None:
-        """None: there is one for each label (`problem_rules`)."""
+        """None, because each label has its own threshold (see `problem_rules`)."""
         return None
 
     @property
     def offsets(self) -> None:
-        """None: labels have thresholds."""
+        """None, because labels have thresholds and no offsets."""
         return None

@@ -9,11 +9,11 @@ _STEERING = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u206
 
 
 def shown(text: object, keep: str = "\n") -> str:
-    r"""Text of a user's data for the terminal: characters that steer it are written out.
+    r"""Return text for the terminal: control characters in it are replaced by escapes.
 
     Args:
         text: Any text, such as a label or the name of a file.
-        keep: Characters that stay.
+        keep: Control characters that are not replaced.
 
     Example:
         >>> print(shown("a\x1b[31m b\udcff"), shown("two\nlines", keep=""))
@@ -23,6 +23,10 @@ def shown(text: object, keep: str = "\n") -> str:
 
 
 def _written_out(character: str) -> str:
+    """Return the escape of a character in hexadecimal digits.
+
+    A byte that is no text gives the escape of the byte.
+    """
     code = ord(character)
     code = code - 0xDC00 if 0xDC80 <= code <= 0xDCFF else code  # a byte of a name that is not UTF-8
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"

@@ -40,7 +40,7 @@ class Source:
     dtype: np.dtype
 
     def take(self, rows: Array) -> Array:
-        """Rows by their numbers, int64 (k,) of 0 to N - 1, in this order, as an array of their own."""
+        """Return rows by their numbers, int64 (k,), in this order, as a new array (k, ...)."""
         raise NotImplementedError
 
     def fingerprint(self) -> str:
@@ -54,10 +54,16 @@ class Source:
         return self.shape[0]
 
     def __getitem__(self, rows: Any) -> Array:
+        """Return rows in memory.
+
+        `rows` is any index of the first axis, such as a number, a slice or an array.
+        """
+        # One number gives one row without the axis of rows, as with an array.
         numbers = _numbers(rows, len(self))
         return self.take(np.atleast_1d(numbers)) if np.ndim(numbers) else self.take(numbers[None])[0]
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Array:
+        """Raise a DataError, so that no operation reads all rows into memory unasked."""
         raise DataError(
             f"{self.nbytes / 2**20:,.0f} MB of rows are not in memory, but this operation needs all of them "
             f"there. Expected at most {IN_MEMORY / 2**20:,.0f} MB. Use fewer rows or smaller images (size=, "
@@ -75,7 +81,12 @@ class Source:
 
 
 def _numbers(rows: Any, n: int) -> Array:
-    """Row numbers of 0 to n - 1 of an index; row numbers cost what they are, not what there is."""
+    """Return the row numbers, 0 to n - 1, that an index of any NumPy form means.
+
+    Negative numbers count from the end.
+
+    An array of row numbers is converted without an array of all n rows.
+    """
     plain = isinstance(rows, np.ndarray) and rows.ndim == 1 and rows.dtype.kind in "iu" and len(rows) > 0
     if plain and -n <= int(rows.min()) and int(rows.max()) < n:
         return np.where(rows < 0, rows.astype(np.int64) + n, rows)
@@ -83,9 +94,10 @@ def _numbers(rows: Any, n: int) -> Array:
 
 
 class Chosen(Source):
-    """Some rows of a source as a source of their own."""
+    """Some rows of a source as a new source; nothing is read before rows are taken."""
 
     def __init__(self, source: Source, rows: Array) -> None:
+        # `rows` may be any index; it is stored as row numbers.
         self.source, self.rows = source, np.arange(len(source))[rows]
         self.shape, self.dtype = (len(self.rows), *source.shape[1:]), source.dtype
 
@@ -112,6 +124,11 @@ class Kept(Source):
         self.shape, self.dtype = (n, *values.shape[1:]), values.dtype
 
     def take(self, rows: Array) -> Array:
+        """Return rows by their numbers in the larger input.
+
+        Raise a DataError for a row that is not in memory.
+        """
+        # A number above all others is clipped, so that it is compared and reported as absent.
         places = np.minimum(np.searchsorted(self.numbers, rows), len(self.numbers) - 1)
         absent = rows[self.numbers[places] != rows]
         if len(absent):
@@ -123,16 +140,20 @@ class Kept(Source):
 
 
 class Joined(Source):
-    """Sources and arrays of equal form, one after the other."""
+    """Sources and arrays with rows of the same shape, one after the other, as one source."""
 
     def __init__(self, inputs: Sequence[Any]) -> None:
+        """Join one or more inputs; the common dtype can hold the values of all."""
+        # `starts`: number of the first row of each input, and at the end the number of all rows.
         self.inputs = tuple(inputs)
         self.starts = np.cumsum([0, *map(len, self.inputs)])
         self.shape = (int(self.starts[-1]), *self.inputs[0].shape[1:])
         self.dtype = np.result_type(*(source.dtype for source in self.inputs))
 
     def take(self, rows: Array) -> Array:
+        """Return rows in the order of `rows`, each from the input that contains it."""
         out = np.empty((len(rows), *self.shape[1:]), self.dtype)
+        # `owner`: number of the input that contains each row.
         owner = np.searchsorted(self.starts, rows, side="right") - 1
         for number, source in enumerate(self.inputs):
             mine = owner == number

@@ -23,6 +23,7 @@ def mapped(function: Callable[..., Any], x: Any, *others: Any) -> Any:
         return {key: mapped(function, inner, *(other[key] for other in others)) for key, inner in x.items()}
     if isinstance(x, (tuple, list)):
         inputs = [mapped(function, inner, *(other[i] for other in others)) for i, inner in enumerate(x)]
+        # A named tuple takes its items as separate arguments.
         return type(x)(*inputs) if hasattr(x, "_fields") else type(x)(inputs)
     return function(x, *others)
 
@@ -42,7 +43,7 @@ def leaves(x: Any) -> list[Any]:
 
 
 def take(x: Any, rows: np.ndarray | slice) -> Any:
-    """Return rows of an input.
+    """Return rows of an input as arrays in memory, in the structure of the input.
 
     Example:
         >>> take({"a": np.array([1, 2, 3])}, np.array([2, 0]))["a"].tolist()
@@ -52,7 +53,9 @@ def take(x: Any, rows: np.ndarray | slice) -> Any:
 
 
 def join(inputs: Sequence[Any]) -> Any:
-    """Join inputs of the same structure, one after the other.
+    """Join inputs of the same structure along the axis of rows.
+
+    Sources are joined without reading them.
 
     Example:
         >>> join([(np.array([1]), np.array([2])), (np.array([3]), np.array([4]))])[1].tolist()
@@ -66,7 +69,9 @@ def _joined(*arrays: Any) -> Any:
 
 
 def subset(x: Any, rows: np.ndarray) -> Any:
-    """Return some rows as an input of their own; those outside memory stay there.
+    """Return some rows as a new input.
+
+    Rows of a `Source` are not read, but become a `Chosen` source.
 
     Example:
         >>> subset(np.array([1, 2, 3]), np.array([2, 0])).tolist()
@@ -76,10 +81,12 @@ def subset(x: Any, rows: np.ndarray) -> Any:
 
 
 def rows_at_once(x: Any, rows: np.ndarray, purpose: str) -> Any:
-    """Return rows of an input in memory, for a purpose that needs all at once ("SMOTE").
+    """Return rows of an input in memory.
+
+    `purpose` names what needs all at once, such as "SMOTE".
 
     Raises:
-        DataError: rows outside memory that do not fit into it.
+        DataError: The rows of sources together are larger than `sources.IN_MEMORY`.
     """
     need = sum(array.nbytes // max(1, len(array)) * len(rows) for array in leaves(x) if isinstance(array, Source))
     if need > sources.IN_MEMORY:
@@ -92,7 +99,7 @@ def rows_at_once(x: Any, rows: np.ndarray, purpose: str) -> Any:
 
 
 def outside_memory(x: Any) -> bool:
-    """Whether some input is a source that is read when its rows are taken.
+    """Return whether an array of an input is a `Source`, which is read when rows are taken.
 
     Example:
         >>> outside_memory({"a": np.zeros(3)})
@@ -106,7 +113,7 @@ CHUNK_VALUES = 4_194_304
 
 
 def chunk_rows(x: Any) -> int:
-    """Return how many rows are evaluated at once, so that large ones do not fill the memory.
+    """Return how many rows are evaluated at once, 64 to 8192; fewer for large rows.
 
     Example:
         >>> chunk_rows(np.zeros((2, 30))), chunk_rows({"a": np.zeros((2, 128, 128, 3), np.uint8)})

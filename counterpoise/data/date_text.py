@@ -49,12 +49,15 @@ STAMP = rf"\d{{4}}[-/]\d\d|\d{{8}}T\d|\d\.\d{{1,2}}\.\d{{4}}|:|day|(?i:\d ?[ap]\
 
 
 def is_iso_date(text: pl.Series) -> bool:
-    """Whether every value is a date that begins with the year, as 2024-12-31 or 2024-12-31 23:59:59.
+    """Return whether every value is null or a date such as 2024-12-31 23:59:59.
+
+    The date begins with the year, and the time may be missing. The result is False if all values are null.
 
     Example:
         >>> is_iso_date(pl.Series(["2024-12-31", None])), is_iso_date(pl.Series(["2024-13-31"]))
         (True, False)
     """
+    # The first ten values are tested first, because most other text ends there.
     known = text.drop_nulls()
     if not len(known) or not known.head(10).str.contains(DATE).all() or not known.str.contains(DATE).all():
         return False
@@ -62,12 +65,12 @@ def is_iso_date(text: pl.Series) -> bool:
 
 
 def are_uncertain(text: pl.Series) -> bool:
-    """Whether most values are dates whose order of day and month is not certain, such as 03/04/2024."""
+    """Return whether most values are dates with an uncertain order, such as 03/04/2024."""
     return bool((text.str.contains(_UNCERTAIN).mean() or 0.0) > 0.5)  # type: ignore[operator]
 
 
 def lacks_century(text: str) -> bool:
-    """Whether a date has a year of two digits, such as 31.12.24 or 31-Dec-24.
+    """Return whether a date has a year of two digits, such as 31.12.24 or 31-Dec-24.
 
     Example:
         >>> lacks_century("31-Dec-24"), lacks_century("12/31/24"), lacks_century("31.12.2024")
@@ -77,7 +80,7 @@ def lacks_century(text: str) -> bool:
 
 
 def are_dated(text: pl.Series) -> bool:
-    """Whether most values contain a date, in whatever spelling."""
+    """Return whether more than half of the values contain a date, in any spelling."""
     return bool((text.str.contains(_DATED).mean() or 0.0) > 0.5)  # type: ignore[operator]
 
 
@@ -110,24 +113,33 @@ def parse_dates(text: pl.Series, order: str = "") -> pl.Series:
         ['2024-12-31']
     """
     spelled = _year_first(_in_24_hours(text.str.strip_chars()), order)
+    # 2024/12/31 -> 2024-12-31.
     spelled = spelled.str.replace(r"^(\d{4})/(\d\d)/(\d\d)", "$1-$2-$3")
+    # 20241231T2359 -> 2024-12-31 23:59:00.
     if spelled.str.contains(_COMPACT).any():
         spelled = spelled.str.replace(_COMPACT, "$1-$2-$3 $4:$5:").str.replace(r"(:\d\d:)(\D|$)", "${1}00$2")
+    # 1.2.2024 8:15 -> 01.02.2024 8:15 -> 2024-02-01 08:15.
     spelled = spelled.str.replace(r"^(\d)\.", "0$1.").str.replace(r"^(\d\d)\.(\d)\.", "$1.0$2.")
     spelled = spelled.str.replace(r"^(\d\d)\.(\d\d)\.(\d{4})", "$3-$2-$1").str.replace(r"^(.{10}[T ])(\d:)", "${1}0$2")
+    # 08:15 +0100 -> 08:15+01:00, and 08:15 UTC -> 08:15Z.
     spelled = spelled.str.replace(r"(\d) ?([+-]\d\d):?(\d\d)$", "$1$2:$3").str.replace(
         r"(:\d\d) ?(?:GMT|UTC|gmt|utc)$", "${1}Z"
     )
+    # All other text becomes null.
     spelled = spelled.set(~spelled.str.contains(DATE).fill_null(False), None)
     zoned = spelled.str.contains(r"\d\d:\d\d.*(Z|[+-]\d\d:?\d\d)$").fill_null(False)
     if not zoned.any():
         return _datetimes(spelled)
+    # polars reads a series of dates either with offsets or without them, so the two kinds are read separately.
     with_zone, without = spelled.set(~zoned, None), spelled.set(zoned, None)
     return _datetimes(with_zone).zip_with(zoned, _datetimes(without))
 
 
 def _year_first(text: pl.Series, order: str) -> pl.Series:
-    """Dates with named months, and with slashes in an order, as dates that begin with the year."""
+    """Rewrite dates with named months as dates that begin with the year.
+
+    With an `order`, dates with slashes are rewritten too. Other text stays as it is.
+    """
     if text.str.contains(_NAME).any():
         small = text.str.to_lowercase()
         for pattern in _NAMED:
@@ -140,7 +152,10 @@ def _year_first(text: pl.Series, order: str) -> pl.Series:
 
 
 def _iso_text(text: pl.Series, dates: pl.DataFrame) -> pl.Series:
-    """Year, month, day and the rest put together; text without these as it is."""
+    """Return the dates as text such as 2024-12-31 08:15, and the old text where a date is null.
+
+    `dates` has the text columns year, month (name or number), day and rest (the time of day, or null).
+    """
     months = dates["month"].str.slice(0, 3).replace(_NUMBERS).str.zfill(2)
     rest = (" " + dates["rest"]).fill_null("").str.replace(r" (gmt|utc)$", "Z").str.replace("z$", "Z")
     whole = dates["year"] + "-" + months + "-" + dates["day"].str.zfill(2) + rest
@@ -148,7 +163,10 @@ def _iso_text(text: pl.Series, dates: pl.DataFrame) -> pl.Series:
 
 
 def _in_24_hours(text: pl.Series) -> pl.Series:
-    """Hours with AM or PM as hours from 0 to 23: "8:15 PM" as "20:15", "12 AM" as "00:00"."""
+    """Rewrite hours with AM or PM as 0 to 23: "12 AM" becomes "00:00".
+
+    Other text, and hours that are not 1 to 12, stay as they are.
+    """
     if not text.str.contains(r"(?i)\d ?[ap]\.?m\.?$").any():
         return text
     groups = text.str.extract_groups(_HALF_DAY).struct.unnest()
@@ -160,6 +178,10 @@ def _in_24_hours(text: pl.Series) -> pl.Series:
 
 
 def _datetimes(text: pl.Series) -> pl.Series:
+    """Read ISO dates as datetimes in microseconds, in UTC where they name an offset.
+
+    Other text becomes null.
+    """
     try:
         return in_utc(text.str.to_datetime(strict=False))
     except pl.exceptions.ComputeError:  # no value looks like a date

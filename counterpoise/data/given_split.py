@@ -52,6 +52,7 @@ class Split:
     label_delay: float = 0.0
 
     def __post_init__(self) -> None:
+        """Check the fields, and store `folds` and `repeats` as int."""
         object.__setattr__(self, "folds", check_int(self.folds, "folds", 2))
         object.__setattr__(self, "repeats", check_int(self.repeats, "repeats"))
         number = isinstance(self.label_delay, (int, float)) and not isinstance(self.label_delay, bool)
@@ -62,7 +63,10 @@ class Split:
             )
 
     def of(self, examples: Examples) -> tuple[Fold, ...]:
-        """The folds of these rows: the given one (`Examples.split`), or those of `make_folds`."""
+        """Return the folds of these rows: the user's split as one, or those of `make_folds`.
+
+        Raise an OptionError for a label delay without times.
+        """
         if self.label_delay and examples.time is None:
             raise OptionError("label_delay= requires time=. Pass time= (--time).")
         if examples.split is not None:
@@ -71,7 +75,10 @@ class Split:
         return make_folds(examples, self.folds, self.repeats, self.seed, self.duplicates, self.label_delay)
 
     def _known(self, fold: Fold, examples: Examples) -> Fold:
-        """The given fold without the rows whose labels are not known when its test rows begin."""
+        """Return a fold without the rows whose labels come later than its first test row.
+
+        Raise a SplitError if too few rows of a class are left.
+        """
         assert examples.time is not None
         start = float(examples.time[fold.test].min())
         train, stop = (
@@ -82,16 +89,24 @@ class Split:
         return replace(fold, train=train, stop=stop)
 
     def left_out(self, examples: Examples, folds: Sequence[Fold]) -> list[int]:
-        """How many earlier rows each fold leaves out because of `label_delay`."""
+        """Return how many earlier rows each fold leaves out because of `label_delay`.
+
+        The list is empty without a delay.
+        """
         if not self.label_delay or examples.time is None:
             return []
         rows = usable(examples, self.duplicates)[0]
         earlier = [int((examples.time[rows] < examples.time[fold.test].min()).sum()) for fold in folds]
+        # Rows of the past that neither train nor stop the training are left out.
         return [n - len(fold.train) - len(fold.stop) for n, fold in zip(earlier, folds, strict=True)]
 
 
 def check_divisible(examples: Examples, folds: int = 0, seed: int = 0, judged: bool = True) -> None:
-    """Raise what a division of these rows would, as far as labels, split, groups and times show it; features may lack.
+    """Raise the error that a division of these rows would raise.
+
+    The features may still be missing.
+
+    Labels and a split of the user are checked. Rows with groups or times are not checked without such a split.
 
     Args:
         examples: The rows.
@@ -113,7 +128,11 @@ def check_divisible(examples: Examples, folds: int = 0, seed: int = 0, judged: b
 
 
 def rows_to_learn(examples: Examples) -> int:
-    """Return how many rows train or end training, by which batch size and passes are chosen."""
+    """Return the number of rows that determines batch size and epochs.
+
+    These are the training and early-stopping rows. With a split of the user, at most as many validation rows as
+    training rows count.
+    """
     if examples.split is None:
         return len(examples)
     train = len(examples.rows_with_role(TRAIN))
@@ -123,17 +142,20 @@ def rows_to_learn(examples: Examples) -> int:
 def given_fold(
     examples: Examples, share: float = STOP_SHARE, seed: int = 0, duplicates: str = "warn", judged: bool = True
 ) -> Fold:
-    """Return the fold of a given split; without validation rows, some training rows are held out.
+    """Return the only fold of rows with a split.
+
+    Without validation rows, some training rows are held out.
 
     Args:
         examples: Rows with a `split`.
         share: Share of the training rows that is held out.
         seed: Its seed.
         duplicates: As in `make_folds`; "group" is refused, because the rows are split already.
-        judged: Whether test rows are needed.
+        judged: Whether an error is raised if there are no test rows.
 
     Raises:
-        SplitError: a part of the split lacks a class, or all rows; a group in two parts; times that are not in order.
+        SplitError: A part of the split has no rows or lacks a class, a group is in two parts, or training rows are not
+            earlier than the others.
         OptionError: duplicates="group".
     """
     if duplicates == "group":
@@ -163,7 +185,10 @@ def given_fold(
 
 
 def _check_disjoint(examples: Examples, named: Mapping[str, Array]) -> None:
-    """Raise a SplitError when a group is in two parts, or a training row is not earlier than all others."""
+    """Raise a SplitError if a group is in two parts, or if training rows are not earliest.
+
+    `named` maps the name of each part to its row numbers; empty parts are skipped.
+    """
     for first, second in combinations((name for name, rows in named.items() if len(rows)), 2):
         a, b = named[first], named[second]
         if examples.groups is not None:
@@ -183,12 +208,15 @@ def _check_disjoint(examples: Examples, named: Mapping[str, Array]) -> None:
 
 
 def _rows_text(examples: Examples, rows: list[int]) -> str:
-    """Rows by their names, where they have some."""
+    """Return the names of rows for a message, or their numbers if they have no names."""
     return rows_text(rows) if examples.names is None else " and ".join(str(examples.names[row]) for row in rows)
 
 
 def _check_parts(examples: Examples, named: Mapping[str, Array]) -> None:
-    """Raise a SplitError when a part of a given split lacks a class."""
+    """Raise a SplitError if a part has too few rows of a class (2 for training, else 1).
+
+    `named` maps the name of each part to its row numbers; empty parts are skipped.
+    """
     for name, rows in named.items():
         least = LEAST_TRAIN if name == "training" else 1
         have = rows_that_weigh(examples, rows)

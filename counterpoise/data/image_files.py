@@ -30,7 +30,9 @@ _BETWEEN_WORDS = re.compile(r"[\W_\d]+")
 
 
 def part_of_split(name: str) -> str:
-    """The part of a split that a folder of this name contains ("train", "validation", "test"), or "".
+    """Return the part of a split that a folder of this name is, or "" for none.
+
+    The parts are "train", "validation" and "test".
 
     Example:
         >>> [part_of_split(name) for name in ("Train", "test_set", "02-VAL", "train2017", "latest")]
@@ -60,10 +62,11 @@ class Layout(NamedTuple):
 
 
 def labeled_files(root: Path) -> Layout:
-    """The files of a folder: `CLASS/...`, or `train/CLASS/...`, `validation/CLASS/...` and `test/CLASS/...`.
+    """Return the files of a folder: `CLASS/...`, or `train/CLASS/...`, and so on.
 
     Raises:
-        DataError: no such folder, nothing in sub-folders, or parts of a split that hold no classes.
+        DataError: There is no such folder, its sub-folders are empty, or the sub-folders are parts of a split without
+            sub-folders of classes.
     """
     kinds = _folders(root)
     if not kinds:
@@ -89,7 +92,11 @@ def labeled_files(root: Path) -> Layout:
 
 
 def _of_split(kinds: Sequence[Path]) -> Iterator[tuple[str, str, str]]:
-    """(file, class, role) where each sub-folder is another part of a split, and all hold the same classes or fewer."""
+    """Yield (file, class, part of the split) if the sub-folders are the parts of one split.
+
+    Yield nothing if a sub-folder is no part, two are the same part, "train" has fewer than two classes, or another
+    part has no class or one that "train" lacks.
+    """
     roles = _parts(kinds)
     inside = {kind: {f.name: files_below(f) for f in _folders(kind)} for kind in kinds}
     classes = {kind: {name for name, files in folders.items() if files} for kind, folders in inside.items()}
@@ -103,7 +110,7 @@ def _of_split(kinds: Sequence[Path]) -> Iterator[tuple[str, str, str]]:
 
 
 def files_below(root: Path) -> list[str]:
-    """Paths of all files below a folder, sorted; hidden ones and those of the system left out.
+    """Return the paths of all files below a folder, without hidden and system files.
 
     Raises:
         DataError: no such folder.
@@ -112,6 +119,7 @@ def files_below(root: Path) -> list[str]:
 
 
 def _files(folder: str) -> Iterator[str]:
+    """Yield the files below a folder, depth first; links to folders are not followed."""
     for entry in _entries(folder):
         if entry.is_dir(follow_symlinks=False):
             yield from _files(entry.path)
@@ -120,13 +128,15 @@ def _files(folder: str) -> Iterator[str]:
 
 
 def _folders(root: Path) -> list[Path]:
+    """Return the folders in a folder, sorted by name."""
     return [Path(entry.path) for entry in _entries(str(root)) if entry.is_dir()]
 
 
 def _entries(folder: str) -> list[os.DirEntry[str]]:
-    """Files and folders in a folder, sorted; hidden ones and those of the system left out.
+    """Return what is in a folder, sorted by name, without hidden and system files.
 
-    Not by `pathlib`, which takes a tenth of the time in which the images are decoded.
+    `os.scandir` is used, because `pathlib` takes a tenth of the time in which the images are decoded. Raise a DataError
+    if the folder does not exist or cannot be read.
     """
     try:
         entries = list(os.scandir(folder))
@@ -139,30 +149,43 @@ def _entries(folder: str) -> list[os.DirEntry[str]]:
 
 
 def _refuse_split(root: Path, kinds: Sequence[Path]) -> None:
-    """Refuse sub-folders that are the parts of a split, here or one level below."""
+    """Raise a DataError if sub-folders look like the parts of a split.
+
+    `kinds` are the sub-folders of `root`. The folders in each of them are checked too.
+    """
     parts = _parts(kinds)
     if _is_split(parts, [kind for kind in kinds if kind not in parts]):
         raise DataError(_split_text(root, parts))
     for kind in kinds:
         below = _parts(_folders(kind))
         if len(set(below.values())) > 1:
+            # The only sub-folder is no class: it just contains the split.
             wrapped = len(kinds) == 1
             raise DataError(_split_text(kind, below) if wrapped else _inner_text(root, kind, below))
 
 
 def _inside_all(kinds: Sequence[Path]) -> list[str]:
+    """Return the names of the sub-folders of each class, if equal and two or more.
+
+    Otherwise, return an empty list.
+    """
     names = {tuple(folder.name for folder in _folders(kind)) for kind in kinds}
     same = names.pop()
     return list(same) if not names and len(kinds) > 1 and len(same) > 1 else []
 
 
 def _parts(folders: Sequence[Path]) -> dict[Path, str]:
+    """Return the part of a split of each folder that looks like one (`part_of_split`)."""
     parts = _parts_of_one_name(folders)
     return {folder: part for folder in folders if (part := part_of_split(folder.name) or parts.get(folder, ""))}
 
 
 def _parts_of_one_name(folders: Sequence[Path]) -> dict[Path, str]:
-    """Folders whose names differ in the word for a part alone: "seg_train", "seg_test"."""
+    """Return the parts of folders whose names differ only in the word for the part.
+
+    The word is the first or the last of the name, as in "seg_train" and "seg_test". A folder
+    without such a counterpart is not in the result.
+    """
     by_rest: dict[tuple[str, ...], dict[Path, str]] = {}
     for folder in folders:
         first, *words = _BETWEEN_WORDS.split(folder.name.casefold().strip())
@@ -173,14 +196,17 @@ def _parts_of_one_name(folders: Sequence[Path]) -> dict[Path, str]:
 
 
 def _is_split(parts: dict[Path, str], others: Sequence[Path]) -> bool:
-    """Two parts of a split are one; a lone "train" may be a picture's class, unless classes lie in it."""
+    """Return whether folders are a split: two parts, or no others than those of one part.
+
+    A single folder such as "train" may be the name of a class. It is a part only if it contains two or more folders.
+    """
     if len(parts) != 1:
         return len(set(parts.values())) > 1 or bool(parts and not others)
     return len(_folders(next(iter(parts)))) > 1
 
 
 def _split_text(root: Path, parts: dict[Path, str]) -> str:
-    """Why sub-folders that look like the parts of a split are refused."""
+    """Return the error message for sub-folders of `root` that look like the parts of a split."""
     names = ", ".join(folder.name for folder in parts)
     one = next((folder for folder, part in parts.items() if part == "train"), next(iter(parts)))
     inside = [folder.name for folder in _folders(one)]
@@ -193,6 +219,7 @@ def _split_text(root: Path, parts: dict[Path, str]) -> str:
 
 
 def _inner_text(root: Path, kind: Path, parts: dict[Path, str]) -> str:
+    """Return the error message for a folder of a class that contains a split."""
     names = ", ".join(folder.name for folder in parts)
     one = next((folder.name for folder, part in parts.items() if part == "train"), next(iter(parts)).name)
     return (

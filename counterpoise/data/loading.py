@@ -32,7 +32,10 @@ _WAY_OUT = "Or write the rows to Parquet files, and train from cp.scan(FOLDER, t
 
 
 def dataset_kind(source: Any) -> str | None:
-    """Name of the kind of dataset, or None for anything else."""
+    """Return the name of the kind of dataset, or None for anything else.
+
+    The class is recognized by its name.
+    """
     return next((_KINDS[c.__name__] for c in type(source).__mro__ if c.__name__ in _KINDS), None)
 
 
@@ -77,10 +80,10 @@ def load(source: Any, limit: int | None = None) -> tuple[Any, Array, Array | Non
 
 
 def load_alone(source: Any, y: Any, sample_weight: Any) -> tuple[Any, Array, Any]:
-    """Run `load`, and refuse labels and second weights that are passed with the dataset.
+    """Return what `load` returns, with `sample_weight` as the weights if the dataset has none.
 
     Raises:
-        OptionError: labels, or weights though the dataset gives some.
+        OptionError: `y` is not None, or both the dataset and the caller give weights.
     """
     if y is not None:
         raise OptionError(f"y was given with a {dataset_kind(source)}, which already contains the labels. Remove y=.")
@@ -102,7 +105,9 @@ def load_features(source: Any, rows: Any) -> Any:
 
 
 def features_of(source: Any, rows: Any = None) -> Iterator[Any]:
-    """The features of a dataset of x, (x, y) or (x, y, weight), batch by batch, as arrays.
+    """Yield the features of a dataset, batch by batch, as arrays.
+
+    Its elements are x, (x, y) or (x, y, weight).
 
     Args:
         source: See the module.
@@ -123,7 +128,9 @@ def features_of(source: Any, rows: Any = None) -> Iterator[Any]:
 
 
 def single_pass(source: Any, rows: Any = None) -> Iterator[Any]:
-    """The batches of one pass; single elements come in batches of `TOGETHER`.
+    """Yield the batches of one pass.
+
+    Single elements of a `tf.data.Dataset` come in batches of `TOGETHER`.
 
     Raises:
         DataError: the dataset has no end; or its length is not known, and it did not end after `MOST_UNKNOWN` rows.
@@ -143,13 +150,18 @@ def single_pass(source: Any, rows: Any = None) -> Iterator[Any]:
 def _in_memory(
     batches: Iterable[tuple[Any, ...]], kind: str | None, count: int | None, limit: int | None
 ) -> tuple[Any, ...]:
-    """Batches of the same structure as arrays in memory, one after the other."""
+    """Join batches of the same structure, and return one array per part of a batch.
+
+    `count` is the number of batches, None if it is unknown; `limit` is in bytes. Raise a DataError if there are no
+    batches, or if the rows need more than `limit` bytes.
+    """
     limit = limit or _free_bytes() // 2
     kept: list[tuple[Any, ...]] = []
     size = 0
     for batch in batches:
         kept.append(_numpy(batch))
         size += _bytes(kept[-1])
+        # After the first batch, its size times the number of batches estimates the size of all.
         most = size if count is None or len(kept) > 1 else size * count
         if most > limit:
             endless = (
@@ -167,6 +179,7 @@ def _in_memory(
 
 
 def _free_bytes() -> int:
+    """Return the free memory in bytes; a fixed number if the system does not report it."""
     try:
         return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (ValueError, OSError, AttributeError):
@@ -174,7 +187,10 @@ def _free_bytes() -> int:
 
 
 def count_of(source: Any, rows: Any = None) -> int | None:
-    """Number of batches of one pass, None where it is not known; an error where there is no end."""
+    """Return the number of batches of one pass, or None if it is unknown.
+
+    Raise a DataError if there is no end.
+    """
     kind = dataset_kind(source)
     if kind == "PyDataset":
         count = source.num_batches
@@ -183,17 +199,24 @@ def count_of(source: Any, rows: Any = None) -> int | None:
             count = len(source)
         except TypeError:  # infinite or unknown, in tf.data and in PyTorch
             count = int(source.cardinality()) if kind == "tf.data.Dataset" else -2
+    # tf.data reports -1 for a dataset without end and -2 for an unknown length.
     if count is None or count == -1:
         raise DataError(
             f"The {kind} has no end. Expected one pass over the rows. Limit the dataset, for example with take(steps)."
         )
     if count > 0 and kind == "tf.data.Dataset" and has_single_elements(source.element_spec, rows):
+        # Division that rounds up: batches of single elements.
         return -(-count // TOGETHER)
     return count if count > 0 else None
 
 
 def _batches(source: Any, kind: str | None, rows: Any) -> Iterator[Any]:
-    """The batches of one pass over a dataset of this kind (see `dataset_kind`); single rows are put together."""
+    """Return an iterator over the batches of one pass.
+
+    Single rows are joined into batches of `TOGETHER`.
+
+    `kind` is as `dataset_kind` returns it, and `rows` as in `has_single_elements`.
+    """
     if kind == "PyDataset":
         return (source[i] for i in range(source.num_batches))
     if kind == "tf.data.Dataset" and has_single_elements(source.element_spec, rows):
@@ -202,11 +225,11 @@ def _batches(source: Any, kind: str | None, rows: Any) -> Iterator[Any]:
 
 
 def has_single_elements(spec: Any, rows: Any = None) -> bool:
-    """Whether a `tf.data.Dataset` gives rows one by one, not in batches: by their label, or by the shape of a row.
+    """Return whether a `tf.data.Dataset` gives single rows and not batches, by its shapes.
 
     Args:
         spec: Its `element_spec`.
-        rows: Shape of a row of the first input, where elements have no label.
+        rows: Shape of a row of the first input, used if elements have no label. None: elements are batches.
     """
     labeled = isinstance(spec, tuple) and len(spec) > 1
     features, target = spec[:2] if labeled else (spec, spec)
@@ -214,30 +237,35 @@ def has_single_elements(spec: Any, rows: Any = None) -> bool:
     if x is None or y is None:
         return False
     if labeled:
+        # `alone`: the features are one array of numbers, not a dict of columns and not text.
         alone = not isinstance(features, Mapping) and getattr(features, "dtype", None) != "string"
         return not x or not y or _is_one_hot_row(x, y, alone)
     if rows is None:
         return False
-    one_value = tuple(rows) == (1,)  # may come without its axis
+    one_value = tuple(rows) == (1,)  # a row of one number may be a scalar
     return len(x) < len(rows) or (len(x) == len(rows) and (not one_value or x[0] == 1))
 
 
 def _is_one_hot_row(x: tuple[int | None, ...], y: tuple[int | None, ...], alone: bool) -> bool:
-    """Whether shapes are those of one row and its one-hot label, and not of a batch of rows and their labels.
+    """Return whether the shapes are those of one row and its one-hot label, not of a batch.
 
-    If axes have the same length, an array of numbers alone is taken for a row, since a batch of them would
-    have two axes, and all else for a batch.
+    If their first axes have the same length, only an array of numbers (`alone`) with one axis is taken for a row,
+    because a batch of such rows would have two axes.
     """
     return len(y) == 1 and None not in (x[0], y[0]) and (x[0] != y[0] or (alone and len(x) == 1))
 
 
 def _first_shape(spec: Any) -> tuple[int | None, ...] | None:
-    """Shape of the first input of an element, None where its rank is open."""
+    """Return the shape of the first input; None if its number of axes is unknown."""
     shape = getattr(leaves(spec)[0], "shape", None)
     return None if shape is None or shape.rank is None else tuple(shape)
 
 
 def _checked(element: Any, kind: str | None) -> tuple[Any, ...]:
+    """Return an element as a tuple (x, y) or (x, y, weight).
+
+    Raise a DataError for another form.
+    """
     if not isinstance(element, (tuple, list)) or len(element) not in (2, 3):
         got = f"tuples of {len(element)}" if isinstance(element, (tuple, list)) else "x alone"
         raise DataError(
@@ -247,7 +275,10 @@ def _checked(element: Any, kind: str | None) -> tuple[Any, ...]:
 
 
 def _numpy(tensors: Any) -> Any:
-    """Tensors as arrays, text as str, in the same structure."""
+    """Return tensors as arrays in the same structure; lists become tuples, bytes str.
+
+    Raise a DataError for ragged or sparse tensors.
+    """
     if isinstance(tensors, Mapping):
         return {str(key): _numpy(value) for key, value in tensors.items()}
     if isinstance(tensors, (tuple, list)):
@@ -265,11 +296,15 @@ def _numpy(tensors: Any) -> Any:
 
 
 def _bytes(arrays: Any) -> int:
+    """Return the bytes of all arrays.
+
+    For text, the length of the text is added to the references.
+    """
     return sum(a.nbytes + (sum(map(len, a.ravel())) if a.dtype.kind == "O" else 0) for a in leaves(arrays))
 
 
 def _joined(batches: list[Any]) -> Any:
-    """Batches put together, or an error where their rows differ in shape."""
+    """Join batches along the axis of rows; raise a DataError if their rows differ in shape."""
     for same in zip(*map(leaves, batches), strict=True):
         shapes = {array.shape[1:] for array in same}
         if len(shapes) > 1:

@@ -31,11 +31,13 @@ class Window(NamedTuple):
 
 
 def resized_mask(values: Array, size: Sides, aspect: str, outside: int) -> Array:
-    """Resize a mask to the size of its image. Each pixel takes the value of the nearest one.
+    """Resize a mask (height, width) to `size`, as its image is resized.
+
+    Each pixel takes the nearest value.
 
     Args:
         values: The mask, in the size of its image.
-        size: (height, width) that is wanted.
+        size: Wanted (height, width).
         aspect: How images are brought to it (see `images`).
         outside: The value of pixels that show none of the image.
     """
@@ -43,7 +45,7 @@ def resized_mask(values: Array, size: Sides, aspect: str, outside: int) -> Array
 
 
 def restored_mask(codes: Array, sides: Sides, aspect: str) -> Array:
-    """A mask (height, width) in the size of the image that it belongs to.
+    """Return a mask, given in the size of the resized image, in the size of its image.
 
     Args:
         codes: The mask, in the size that images were brought to.
@@ -62,7 +64,11 @@ def restored_mask(codes: Array, sides: Sides, aspect: str) -> Array:
 
 
 def windows(size: tuple[int, ...], sides: tuple[int, ...], aspect: str) -> list[Window]:
-    """The slice of each side of an image that a mask of this size covers.
+    """Return the part of each side of an image that the resized image shows.
+
+    `size` is (height, width) of the resized image, and `sides` of the image.
+
+    With "stretch", each side has its own scale. With "crop" and every other aspect, both sides have one scale.
 
     Example:
         >>> windows((4, 4), (4, 8), "crop")
@@ -75,6 +81,12 @@ def windows(size: tuple[int, ...], sides: tuple[int, ...], aspect: str) -> list[
 
 
 def _window(wanted: int, side: int, scale: float) -> Window:
+    """Return the window of one side.
+
+    `wanted` and `side` are pixels after and before resizing by `scale`.
+
+    A side that becomes too long is cut at both ends, and one that stays too short is centered.
+    """
     inner = wanted if scale * side >= wanted else max(1, round(side * scale))
     first = (side - inner / scale) / 2 if scale * side > wanted else 0.0
     step = side / inner if scale * side <= wanted else 1 / scale
@@ -82,7 +94,9 @@ def _window(wanted: int, side: int, scale: float) -> Window:
 
 
 def shown_pixels(window: Window, size: int, side: int) -> Array:
-    """The pixel of the image that each of the resized side shows, int64 (size,); -1: none.
+    """Return the pixel of the image that each pixel of the resized side shows, int64 (size,).
+
+    A pixel without a counterpart gets -1.
 
     Example:
         >>> shown_pixels(Window(0, 4, 0.0, 2.0), 4, 8).tolist(), shown_pixels(Window(1, 2, 0.0, 1.0), 4, 2).tolist()
@@ -95,7 +109,9 @@ def shown_pixels(window: Window, size: int, side: int) -> Array:
 
 
 def showing_pixels(window: Window, size: int, side: int) -> Array:
-    """The pixel of the resized side that shows each of the image's, int64 (size,); -1: none.
+    """Return the pixel of the resized side that shows each pixel of the image, int64 (size,).
+
+    A pixel without a counterpart gets -1.
 
     Example:
         >>> showing_pixels(Window(1, 2, 0.0, 1.0), 2, 4).tolist(), showing_pixels(Window(0, 2, 1.0, 1.0), 4, 2).tolist()
@@ -108,7 +124,12 @@ def showing_pixels(window: Window, size: int, side: int) -> Array:
 def _taken(
     mask: Array, size: Sides, each: list[Window], pixels: Callable[[Window, int, int], Array], outside: int
 ) -> Array:
-    """A mask of this size whose values are those of `pixels` of another."""
+    """Return a mask of this size.
+
+    `pixels` gives, for each side, the pixels of `mask` that are taken.
+
+    `each` contains the window of each side. Pixels for which `pixels` gives -1 get the value `outside`.
+    """
     rows, columns = (pixels(w, n, side) for w, n, side in zip(each, size, mask.shape, strict=True))
     inside = (rows >= 0)[:, None] & (columns >= 0)
     return np.where(inside, mask[np.ix_(rows, columns)], mask.dtype.type(outside))

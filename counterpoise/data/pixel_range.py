@@ -18,7 +18,9 @@ PICTURES = 512
 
 @keras.saving.register_keras_serializable(package="counterpoise")
 class PixelRange(keras.layers.Layer):
-    """Stored values to pixels from 0 to 255; what lies beyond black and white is cut off.
+    """Convert stored values to pixels from 0 (black) to 255 (white).
+
+    Values beyond black and white are clipped.
 
     The variables are set by `learned`, never by gradient.
 
@@ -42,6 +44,7 @@ class PixelRange(keras.layers.Layer):
         self.high = self.add_weight(name="high", shape=(), initializer="ones", trainable=False)
 
     def call(self, x: Any) -> Any:
+        """Return float32 pixels: `low` becomes 0, `high` becomes 255, the rest is clipped."""
         low, high = ops.convert_to_tensor(self.low), ops.convert_to_tensor(self.high)
         return 255.0 * ops.clip((ops.cast(x, "float32") - low) / (high - low), 0.0, 1.0)
 
@@ -52,11 +55,15 @@ class PixelRange(keras.layers.Layer):
         return {**super().get_config(), "pictures": self.pictures}
 
     def asks(self, rows: Array) -> Array:
-        """The training rows that determine the range."""
+        """Return the rows that determine the range: at most `pictures`, evenly spread."""
         return rows[np.linspace(0, len(rows) - 1, min(len(rows), self.pictures)).astype(int)]
 
     def learned(self, x: Array) -> list[Array]:
-        """Values of the variables for training pictures (N, height, width, channels)."""
+        """Return `low` and `high`, float32, for pictures (N, height, width, channels).
+
+        They are percentiles of all pixels, or the smallest and largest value if the percentiles are equal. `high` is
+        always larger than `low`.
+        """
         low, high = np.percentile(x, [LOW, HIGH])
         if not low < high:  # nearly all of one value
             low, high = float(np.min(x)), float(np.max(x))

@@ -36,7 +36,9 @@ class Precision:
     remain: int = 0
 
     def loss_text(self) -> str:
-        """The rest of the sentence "Column 'a' ..." where many values become one; '' where few do.
+        """Return the end of a sentence if more than 20% of the distinct values are lost.
+
+        The sentence begins with "Column 'a' ". Otherwise, return ''.
 
         Example:
             >>> Precision(0.0, 100, 90).loss_text(), Precision(0.0, 100, 3).loss_text()[:24]
@@ -52,7 +54,10 @@ class Precision:
 
 
 def precision_of(series: pl.Series, centered: bool = True) -> Precision:
-    """Measure which distinct values of a column of numbers, booleans or dates remain in float32.
+    """Count the distinct values of a column that remain in float32.
+
+    The column contains numbers, booleans or dates. If float32 contains all values exactly, nothing is counted, and all
+    fields of the result are 0.
 
     Args:
         series: The column.
@@ -72,6 +77,7 @@ def precision_of(series: pl.Series, centered: bool = True) -> Precision:
     different, plain = _different(series, known, largest, step), _kept(known[::step])
     if different - plain <= GAIN * different or not centered:
         return Precision(0.0, different, plain)
+    # The median.
     middle = float(np.partition(known, len(known) // 2)[len(known) // 2])
     centered_values = less(series, middle)
     moved = _kept(centered_values[np.isfinite(centered_values)][::step])
@@ -79,7 +85,11 @@ def precision_of(series: pl.Series, centered: bool = True) -> Precision:
 
 
 def lost_digits(columns: Iterable[tuple[str, Any]]) -> list[str]:
-    """Return a note on the named columns that lose values in float32 if no constant is subtracted."""
+    """Return a note about columns that lose values in float32 if no constant is subtracted.
+
+    `columns` are pairs of name and values. The list has at most one note, about the first such column, with the number
+    of the others.
+    """
     texts = ((name, precision_of(pl.Series(column), centered=False).loss_text()) for name, column in columns)
     losing = [(name, text) for name, text in texts if text]
     more = f" The same applies to {len(losing) - 1} more columns." if len(losing) > 1 else ""
@@ -87,12 +97,19 @@ def lost_digits(columns: Iterable[tuple[str, Any]]) -> list[str]:
 
 
 def _different(series: pl.Series, known: Array, largest: float, step: int) -> int:
+    """Return the number of distinct values of every `step`-th row.
+
+    Integers too large for float64 are counted exactly.
+
+    `known` are the finite values of `series` as float64, and `largest` is their largest absolute value.
+    """
     if series.dtype.is_integer() and largest >= EXACT:
         return series.drop_nulls().gather_every(step).n_unique()
     return distinct(known[::step])
 
 
 def _kept(values: Array) -> int:
+    """Return the number of distinct values after rounding to float32."""
     with np.errstate(over="ignore"):
         return distinct(values.astype(np.float32))
 
@@ -103,12 +120,14 @@ def distinct(values: Array) -> int:
 
 
 def floats(series: pl.Series) -> Array:
-    """Numbers, booleans and what is temporal (in days) as float64 (N,), NaN for missing."""
+    """Return numbers, booleans, or times in days as float64 (N,), NaN for missing."""
     return (days(series) if series.dtype.is_temporal() else series.cast(pl.Float64)).to_numpy()
 
 
 def less(series: pl.Series, offset: float) -> Array:
-    """Numbers less an offset as float64 (N,), NaN for missing; whole numbers of any size are subtracted exactly.
+    """Return numbers minus an offset as float64 (N,), NaN for missing values.
+
+    Integers are subtracted exactly.
 
     Example:
         >>> less(pl.Series([2**60 + 1]), 2.0**60).tolist()

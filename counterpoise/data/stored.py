@@ -54,7 +54,7 @@ class ParquetFiles:
 
     @cached_property
     def _stored(self) -> Mapping[str, str]:
-        """Name of each column -> the name that it has in the file."""
+        """Return the name of each column -> its name in the file."""
         with readable(self.name):
             titles = self.frame.collect_schema().names()
         return dict(zip(column_names(titles, self.name)[0], titles, strict=True))
@@ -65,11 +65,14 @@ class ParquetFiles:
         return tuple(self._stored)
 
     def labels(self, column: str) -> pl.Series:
-        """One column of all rows."""
+        """Return one column of all rows, in its own type."""
         return self.values([column], column)[column]
 
     def values(self, columns: Sequence[str], labels: str) -> pl.DataFrame:
-        """Some columns of all rows (`labels` is one of them)."""
+        """Return some columns of all rows.
+
+        `labels`, the column of the labels, is read like all others.
+        """
         with readable(self.name):
             frame = self.frame.select(self._exactly(columns)).collect(engine="streaming")
         return self._read(frame, columns)
@@ -77,8 +80,8 @@ class ParquetFiles:
     def chunks(self, columns: Sequence[str], wanted: Array | None = None) -> Iterator[tuple[int, pl.DataFrame]]:
         """Yield some columns, chunk after chunk, each with the number of its first row.
 
-        A slice is read where it costs no more than its own rows: left to itself, polars reads ahead and holds several
-        times as much.
+        Each chunk is read as a separate slice, because polars would read ahead and keep several times as much in
+        memory.
 
         Args:
             columns: Their names.
@@ -88,17 +91,21 @@ class ParquetFiles:
             yield start, self._slice(columns, start, SLICE_ROWS)
 
     def raw_chunks(self, wanted: Array) -> Iterator[tuple[int, pl.DataFrame]]:
-        """Yield all columns as they are stored, chunk after chunk."""
+        """Yield all columns as they are stored, chunk after chunk; `wanted` is as in `chunks`."""
         for start in self._starts(wanted):
             with readable(self.name):
                 chunk = self.frame.slice(start, SLICE_ROWS).collect()
             yield start, chunk
 
     def check(self, columns: Sequence[str]) -> None:
-        """Raise a ColumnError when a column holds what no table may."""
+        """Raise a ColumnError if a column has a type that cannot be used; one row is read."""
         self._slice(columns, 0, 1)
 
     def _starts(self, wanted: Array | None) -> Iterator[int]:
+        """Yield the first row of each chunk that has a wanted row.
+
+        If `wanted` is None, yield the first row of every chunk.
+        """
         with readable(self.name):
             rows = self.frame.select(pl.len()).collect().item()
         for start in range(0, rows, SLICE_ROWS):
@@ -106,15 +113,17 @@ class ParquetFiles:
                 yield start
 
     def _slice(self, columns: Sequence[str], start: int, rows: int) -> pl.DataFrame:
+        """Return `rows` rows of some columns, from row `start` on."""
         with readable(self.name):
             frame = self.frame.select(self._exactly(columns)).slice(start, rows).collect()
         return self._read(frame, columns)
 
     def _exactly(self, columns: Sequence[str]) -> pl.Expr:
-        """Columns whose names are no patterns, whatever they look like."""
+        """Select columns by their exact names, because polars reads some names as patterns."""
         return by_name(*(self._stored[name] for name in columns))
 
     def _read(self, frame: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
+        """Return the columns under their names in this table, with the types of `frames`."""
         return pl.DataFrame([to_series(name, frame[self._stored[name]], self.name) for name in columns])
 
 
@@ -133,7 +142,7 @@ class CsvFiles:
 
     @cached_property
     def layout(self) -> Layout:
-        """How the first file is written."""
+        """Return how the first file is written: header, separator and so on."""
         with _opened(self.paths[0]) as handle:
             return read_layout(handle, str(self.paths[0]))[0]
 
@@ -148,30 +157,34 @@ class CsvFiles:
         return self._survey((), "")[0]
 
     def labels(self, column: str) -> pl.Series:
-        """One column of all rows, as it is written."""
+        """Return one column of all rows as text, as it is written in the files."""
         return pl.concat([clean(block.frame([column])[column]) for _, block in self.blocks()])
 
     def values(self, columns: Sequence[str], labels: str) -> pl.DataFrame:
-        """Some columns of all rows, that of the labels as text; the types of all columns are found in the same pass."""
+        """Return some columns of all rows, the column `labels` as text.
+
+        The types of all columns are found in the same pass and stored, so that `types` needs no second pass.
+        """
         types, texts = self._survey(columns, labels)
+        # Fills the cached property; the dataclass is frozen.
         self.__dict__["types"] = types
         kinds = {name: pl.String() if name == labels else types[name] for name in columns}
         return Cells(tuple(texts), len(texts[labels]), pl.concat(texts.values(), rechunk=True)).typed(kinds)
 
     def chunks(self, columns: Sequence[str], wanted: Array | None = None) -> Iterator[tuple[int, pl.DataFrame]]:
-        """As `ParquetFiles.parts`."""
+        """Yield some columns, chunk after chunk, as `ParquetFiles.chunks` does."""
         for start, block in self.blocks():
             if wanted is None or wanted[start : start + len(block)].any():
                 yield start, Cells.of(block.frame(columns)).typed({name: self.types[name] for name in columns})
 
     def check(self, columns: Sequence[str]) -> None:
-        """Text may be anything."""
+        """Do nothing: a column of text may contain any values."""
 
     def blocks(self) -> Iterator[tuple[int, Block]]:
-        """The rows as they are written, with the number of the first of each block.
+        """Yield the number of the first row of each block, and the block: rows as they are written.
 
         Raises:
-            DataError: A file cannot be read, or its columns are others than those of the first.
+            DataError: A file cannot be read, its columns differ from those of the first, or there are no rows.
         """
         start = 0
         for path in self.paths:
@@ -189,6 +202,7 @@ class CsvFiles:
             raise no_rows(self.name)
 
     def _survey(self, columns: Sequence[str], labels: str) -> tuple[dict[str, pl.DataType], dict[str, pl.Series]]:
+        """Read all rows once; return the type of each column, and some columns as text."""
         types: dict[str, pl.DataType] = {name: pl.Null() for name in self.columns}
         texts: dict[str, list[pl.Series]] = {name: [] for name in columns}
         for _, block in self.blocks():
@@ -200,6 +214,7 @@ class CsvFiles:
 
 
 def _opened(path: Path) -> Any:
+    """Open a file for reading bytes; raise a DataError if that fails."""
     try:
         return path.open("rb")
     except OSError as fault:
@@ -211,7 +226,7 @@ _KINDS: dict[tuple[str, ...], Callable[[tuple[Path, ...], str], Stored]] = {PARQ
 
 
 def stored(source: str | os.PathLike[str]) -> Stored:
-    """The table of a file, of a folder, or of a pattern such as "rows-*.csv".
+    """Return the table of a file, of a folder, or of a pattern such as "rows-*.csv".
 
     Of a folder these are the Parquet files in it and below, or the CSV files where there are none.
 
@@ -240,11 +255,15 @@ def stored(source: str | os.PathLike[str]) -> Stored:
 
 
 def _paths(source: Path) -> tuple[Path, ...]:
-    """The files that are meant, in the order of their names."""
+    """Return the files of a folder, a file, or a pattern, sorted by name.
+
+    Hidden files are left out. Raise a DataError if there are no files.
+    """
     if source.is_dir():
         shown = [
             p for p in sorted(source.rglob("*")) if not any(n.startswith(".") for n in p.relative_to(source).parts)
         ]
+        # In a folder, only .csv and .tsv are read as CSV: text files may be anything.
         for kind in (PARQUET, CSV[:2]):
             if files := tuple(path for path in shown if path.suffix.lower() in kind):
                 return files

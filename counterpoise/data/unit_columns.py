@@ -27,6 +27,7 @@ def unit_names(unit: Any, columns: Sequence[str]) -> tuple[str, ...]:
     if isinstance(unit, str):
         known = unit in columns or "," not in unit
         return (unit,) if known else tuple(name.strip() for name in unit.split(","))
+    # A list of ten or more texts contains values, one per row, not names of columns.
     named = isinstance(unit, (list, tuple)) and bool(unit) and all(isinstance(name, str) for name in unit)
     return tuple(unit) if named and len(unit) < 10 and set(unit) <= set(columns) else ()
 
@@ -47,7 +48,9 @@ def check_aggregate(unit: Any, aggregate: str | None) -> str:
 
 
 def units_of(table: pl.DataFrame, aggregate: str) -> Units:
-    """Return the units of rows, one for each distinct row of the columns that name them.
+    """Return the unit of each row.
+
+    Rows with equal values in all columns of `table` are one unit.
 
     Raises:
         ColumnError: a row has no value.
@@ -68,8 +71,9 @@ def with_units(examples: Examples, units: Units | None) -> Examples:
     A note says how many units have rows of several classes.
 
     Raises:
-        TargetError: such units, where there are more than two classes: none of these is the positive one.
-        OptionError: an aggregate for two classes with more; or units with a time, which would split them.
+        TargetError: A unit has rows of several classes, and there are more than two classes.
+        OptionError: Rows have a class per element or a time, or there are more than two classes and the aggregate is
+            not "mean".
     """
     if units is None:
         return examples
@@ -108,6 +112,7 @@ def with_units(examples: Examples, units: Units | None) -> Examples:
 
 def mixed_units(units: Units, y: np.ndarray) -> int:
     """Return how many units have rows of several classes, or rows with and rows without a label."""
+    # An unknown label (-1) becomes infinite, so that it is never the lowest of a unit with a known label.
     known = np.where(y < 0, np.inf, y).astype(float)
     lowest, highest = -units.largest(-known), units.labels(y)
     return int((np.isfinite(lowest) & (highest > lowest)).reshape(len(units), -1).any(axis=1).sum())

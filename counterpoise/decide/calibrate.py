@@ -80,7 +80,11 @@ def fit_calibrator(
 def fitted_calibrator(
     lp: Array, labels: Array, w: Array, kinds: list[str], seed: int = 0
 ) -> tuple[dict[str, Any] | None, tuple[str, ...]]:
-    """Fit the best of the kinds on checked arrays (see `fit_calibrator`)."""
+    """Fit the best of the kinds on checked arrays (see `fit_calibrator`).
+
+    `lp` are log-probabilities (N, C), `labels` class codes (N,), and `w` weights (N,). The kinds are compared on at
+    most `ENOUGH` rows per class; the calibrator that is kept is fitted on all rows.
+    """
     lp = np.maximum(lp, LOWEST)
     tried, notes = _supported_kinds(kinds, labels, lp.shape[1])
     best: tuple[float, float, dict[str, Any]] | None = None
@@ -104,7 +108,10 @@ def fitted_calibrator(
 
 
 def calibrator_kinds(kind: str) -> list[str]:
-    """Return the kinds to compare for `kind` as given to `fit_calibrator`, or raise an error."""
+    """Return the kinds to compare for `kind` of `fit_calibrator`.
+
+    Raise an OptionError for an unknown kind.
+    """
     if kind == "auto":
         return list(NEEDED)
     name = SYNONYMS.get(kind, kind)
@@ -114,7 +121,7 @@ def calibrator_kinds(kind: str) -> list[str]:
 
 
 def _supported_kinds(kinds: list[str], y: Array, n_classes: int) -> tuple[list[str], list[str]]:
-    """Split the kinds into those that have rows enough and sentences about the rest."""
+    """Return the kinds with enough rows, and at most one sentence about the others."""
     counts = np.bincount(y, minlength=n_classes)
     have = dict.fromkeys(kinds, int(counts.min()))
     have["temperature"] = int(counts.sum() - counts.max())
@@ -125,9 +132,11 @@ def _supported_kinds(kinds: list[str], y: Array, n_classes: int) -> tuple[list[s
 
 
 def _thinned(y: Array, w: Array, seed: int) -> tuple[Array, Array]:
-    """Choose the rows on which kinds are compared: all, but of a class with more than ENOUGH that many.
+    """Return the rows on which kinds are compared, sorted, and their weights.
 
-    Their weights grow in return, so that every mean stays what it was but for noise.
+    Of a class with more than ENOUGH rows, ENOUGH are drawn at random; of all other classes, all rows are used.
+
+    The weights of drawn rows are scaled up, so that weighted means stay the same except for noise.
     """
     rng = generator(seed, "calibration rows")
     rows, counted = [], w.copy()
@@ -143,7 +152,10 @@ def _thinned(y: Array, w: Array, seed: int) -> tuple[Array, Array]:
 
 
 def _folds(y: Array, seed: int) -> Array:
-    """Number each row 0 .. FOLDS - 1, evenly within each class."""
+    """Return the fold of each row, int64 (N,) from 0 to FOLDS - 1.
+
+    The rows of each class are spread evenly.
+    """
     order = generator(seed, "calibration parts").permutation(len(y))
     order = order[np.argsort(y[order], kind="stable")]
     folds = np.empty(len(y), dtype=np.int64)
@@ -152,11 +164,11 @@ def _folds(y: Array, seed: int) -> Array:
 
 
 def _held_out_gain(whole: Calibrator, lp: Array, y: Array, w: Array, folds: Array) -> tuple[float, float]:
-    """Return the mean fall of log loss on held-out rows, and its standard error.
+    """Return the mean decrease of the held-out log loss, and its standard error.
 
     Args:
         whole: The calibrator of all these rows; the fits without a fold start from it, which changes only their time.
-        lp, y, w: The rows. folds: int (N,).
+        lp, y, w: Log-probabilities (N, C), class codes (N,) and weights (N,). folds: int (N,), see `_folds`.
     """
     order = np.argsort(folds, kind="stable")
     lp, y, w = lp[order], y[order], w[order]  # each fold side by side: parts are slices
@@ -171,6 +183,10 @@ def _held_out_gain(whole: Calibrator, lp: Array, y: Array, w: Array, folds: Arra
 
 
 def _fit(kind: str, lp: Array, y: Array, w: Array, start: Calibrator | None = None) -> dict[str, Any]:
+    """Fit a calibrator of one kind.
+
+    `start` is a calibrator of this kind from which the search begins, or None.
+    """
     if kind == "isotonic":
         return _fit_isotonic(lp, y, w)
     slopes, intercepts = _fit_linear(kind, lp, y, w, start)
@@ -178,7 +194,11 @@ def _fit(kind: str, lp: Array, y: Array, w: Array, start: Calibrator | None = No
 
 
 def _fit_linear(kind: str, lp: Array, y: Array, w: Array, start: Calibrator | None = None) -> tuple[Array, Array]:
-    """Newton's method on log softmax(s * log p + b), where (s, b) = origin + basis @ theta."""
+    """Return the slopes s and intercepts b, (C,) each, with the lowest log loss.
+
+    The log-probabilities are log softmax(s * log p + b). Newton's method finds theta in
+    (s, b) = origin + basis @ theta. A step that raises the loss is halved.
+    """
     c = lp.shape[1]
     origin, basis, theta = _family(kind, lp, y, w)
     if start is not None:
@@ -187,7 +207,9 @@ def _fit_linear(kind: str, lp: Array, y: Array, w: Array, start: Calibrator | No
         parts = {"temperature": [slopes[:1]], "platt": [slopes[:1], levels], "vector": [slopes, levels]}
         theta = np.concatenate(parts[kind])
     at = (_two_classes if c == 2 else _classes)(lp, y, w, origin, basis)
+    # `at` returns the penalized log loss at theta, with its derivatives.
     value, gradient, hessian = at(theta)
+    # At most 50 steps; the test below usually ends the search earlier.
     for _ in range(50):
         step = -np.linalg.lstsq(hessian, gradient, rcond=1e-13)[0]
         # The step's guaranteed fall in nats over all rows: a millionth is far below the noise of one row.
@@ -205,7 +227,10 @@ def _fit_linear(kind: str, lp: Array, y: Array, w: Array, start: Calibrator | No
 
 
 def _family(kind: str, lp: Array, y: Array, w: Array) -> tuple[Array, Array, Array]:
-    """Return origin (2C,), basis (2C, P) and start (P,) of a kind; the start changes nothing."""
+    """Return the origin (2C,), basis (2C, P) and start (P,) of a kind.
+
+    At the start, calibration changes nothing.
+    """
     c = lp.shape[1]
     if kind == "temperature":
         anchor = np.log(np.maximum(np.bincount(y, weights=w, minlength=c), 0.5) / w.sum())
@@ -220,11 +245,15 @@ def _family(kind: str, lp: Array, y: Array, w: Array) -> tuple[Array, Array, Arr
 
 
 def _classes(lp: Array, y: Array, w: Array, origin: Array, basis: Array) -> Objective:
-    """The objective of any number of classes; along a line without the (2C, 2C) matrix."""
+    """Return the objective (see `Objective`) for any number of classes.
+
+    With one coefficient (temperature), the derivatives are computed along its line, without a (2C, 2C) matrix.
+    """
     c, rows, onehot = lp.shape[1], np.arange(len(y)), np.eye(lp.shape[1])[y]
     pull, flat = _slope_penalty(c, basis)
 
     def at(theta: Array) -> tuple[float, Array, Array]:
+        """Return value, gradient (P,) and Hessian (P, P) at theta."""
         full = origin + basis @ theta
         z = log_softmax(full[:c] * lp + full[c:])
         value = -float(w @ z[rows, y])
@@ -244,7 +273,10 @@ def _classes(lp: Array, y: Array, w: Array, origin: Array, basis: Array) -> Obje
 
 
 def _two_classes(lp: Array, y: Array, w: Array, origin: Array, basis: Array) -> Objective:
-    """`_classes` of two, a logistic regression on the log-odds, in a tenth of the time."""
+    """Return the same objective as `_classes` for two classes, in a tenth of the time.
+
+    It is a logistic regression on the log-odds.
+    """
     # No products of matrices: on arrays this small, what starts several threads waits for them longer than it computes.
     sign = np.where(y == 1, 1.0, -1.0)
     parts = np.stack([-lp[:, 0], lp[:, 1], np.full(len(lp), -1.0), np.ones(len(lp))]) * sign
@@ -252,6 +284,7 @@ def _two_classes(lp: Array, y: Array, w: Array, origin: Array, basis: Array) -> 
     pull, flat = _slope_penalty(2, basis)
 
     def at(theta: Array) -> tuple[float, Array, Array]:
+        """Return value, gradient (P,) and Hessian (P, P) at theta."""
         margin = np.einsum("p,pn->n", theta, ways) + offset  # log-odds of the true class
         small = np.exp(-np.abs(margin))
         miss = np.where(margin >= 0.0, small, 1.0) / (1.0 + small)  # probability of the other class
@@ -265,13 +298,20 @@ def _two_classes(lp: Array, y: Array, w: Array, origin: Array, basis: Array) -> 
 
 
 def _slope_penalty(c: int, basis: Array) -> tuple[Array, Array]:
-    """What the pull of the slopes towards 1 adds: to the gradient (P, C) @ (slopes - 1), and to the Hessian (P, P)."""
+    """Return the two matrices of the penalty that pulls slopes towards 1.
+
+    The first (P, C), times (slopes - 1), is added to the gradient. The second (P, P) is added to the Hessian.
+    """
     slopes, intercepts = basis[:c], basis[c:]
+    # The tiny penalty of the intercepts keeps the Hessian invertible, since a common constant changes nothing.
     return RIDGE * slopes.T, RIDGE * slopes.T @ slopes + 1e-9 * intercepts.T @ intercepts
 
 
 def _slope_and_curvature(lp: Array, onehot: Array, w: Array, p: Array) -> tuple[Array, Array]:
-    """Gradient (2C,) and Hessian (2C, 2C) of the weighted log loss, from the probabilities there."""
+    """Return the gradient (2C,) and Hessian (2C, 2C) of the weighted log loss.
+
+    The slopes come first, then the intercepts. `p` are the calibrated probabilities (N, C), `onehot` the labels (N, C).
+    """
     miss = (p - onehot) * w[:, None]
     gradient = np.append(np.sum(miss * lp, axis=0), miss.sum(axis=0))
     both = np.concatenate([p * lp, p], axis=1)
@@ -282,15 +322,21 @@ def _slope_and_curvature(lp: Array, onehot: Array, w: Array, p: Array) -> tuple[
 
 
 def _fit_isotonic(lp: Array, y: Array, w: Array) -> dict[str, Any]:
+    """Fit one monotone curve per class against all others.
+
+    With two classes, only class 1 has a curve.
+    """
     classes = [1] if lp.shape[1] == 2 else list(range(lp.shape[1]))
     curves = [_curve(_logit(lp)[:, c], (y == c).astype(np.float64), w) for c in classes]
     return {"kind": "isotonic", "x": [x.tolist() for x, _ in curves], "y": [v.tolist() for _, v in curves]}
 
 
 def _curve(x: Array, hit: Array, w: Array) -> tuple[Array, Array]:
-    """Return the knots of the monotone curve from logit to logit.
+    """Return the knots of the monotone curve from logit to logit, two float arrays.
 
-    Each level block is pulled to the overall share by one row, which keeps logits finite.
+    `x` are logits (N,), `hit` is 1.0 for rows of the class and 0.0 for others, `w` are weights.
+
+    Each block of equal level is pulled to the overall share as by one row, which keeps logits finite.
     """
     from sklearn.isotonic import isotonic_regression
 
@@ -305,6 +351,7 @@ def _curve(x: Array, hit: Array, w: Array) -> tuple[Array, Array]:
     share = sums.sum() / weight.sum()
     share = np.clip(share, 1e-9, 1.0 - 1e-9)
     block = (np.add.reduceat(sums, first) + share) / (np.add.reduceat(weight, first) + 1.0)
+    # The pull may break the order of blocks, so it is restored.
     block = np.maximum.accumulate(block)
     ends = np.unique(np.append(first, last))
     value = block[np.searchsorted(first, ends, side="right") - 1]
@@ -312,7 +359,10 @@ def _curve(x: Array, hit: Array, w: Array) -> tuple[Array, Array]:
 
 
 def _logit(log_p: Array) -> Array:
-    """Return log p - log(1 - p) of every class, from the other classes' sum so that p near 1 keeps its digits."""
+    """Return log p - log(1 - p) of each class, (N, C).
+
+    1 - p is the sum of the other classes, so that p near 1 keeps its digits.
+    """
     if log_p.shape[1] == 2:
         return log_p - log_p[:, ::-1]
     out = np.empty_like(log_p)
@@ -337,7 +387,7 @@ def apply_calibrator(calibrator: Calibrator | None, log_p: Array) -> Array:
 
 
 def calibrated(calibrator: Calibrator | None, lp: Array) -> Array:
-    """Apply a calibrator to checked scores (see `apply_calibrator`)."""
+    """Return calibrated log-probabilities (N, C) of checked ones; None returns them unchanged."""
     if calibrator is None:
         return lp
     lp = np.maximum(lp, LOWEST)
@@ -346,10 +396,12 @@ def calibrated(calibrator: Calibrator | None, lp: Array) -> Array:
 
 
 def _apply_linear(calibrator: Calibrator, lp: Array) -> Array:
+    """Return the calibrated log-probabilities of a temperature, platt or vector calibrator."""
     return log_softmax(np.asarray(calibrator["slopes"]) * lp + np.asarray(calibrator["intercepts"]))
 
 
 def _apply_isotonic(calibrator: Calibrator, lp: Array) -> Array:
+    """Return the calibrated log-probabilities of an isotonic calibrator."""
     logit = _logit(lp)
     if lp.shape[1] == 2:
         z = np.interp(logit[:, 1], calibrator["x"][0], calibrator["y"][0])

@@ -70,7 +70,10 @@ class QuickLook:
 
 
 def quick_look(examples: Examples, code: int, seed: int = 0) -> QuickLook | None:
-    """Train a quick model inside folds and read three things off its scores on the rows left out.
+    """Train a quick model in five folds, and measure three things by its scores.
+
+    These are the overlap of the classes, suspicious labels, and the benefit of more rows. All scores are of rows that a
+    fold did not train on.
 
     Args:
         examples: The rows; at most 2,000 of the class of interest and 6,000 others are looked at.
@@ -78,8 +81,8 @@ def quick_look(examples: Examples, code: int, seed: int = 0) -> QuickLook | None
         seed: Seed of sample, folds and halves.
 
     Returns:
-        None where a class has fewer than 5 rows or the class of interest fewer than 20, or where rows cannot be
-        made numbers.
+        The results, or None if a class has fewer than 5 rows, if the class of interest has fewer than 20, or if the
+        rows cannot be converted to numbers.
     """
     rows = _sample(examples, code, seed)
     y = examples.y[rows]
@@ -112,19 +115,23 @@ def quick_look(examples: Examples, code: int, seed: int = 0) -> QuickLook | None
 
 
 def overlap(hit: Array, score: Array) -> float:
-    """Share of two score distributions that no threshold separates: 1 - max (TPR - FPR).
+    """Return the share of two score distributions that overlaps: 1 - max (TPR - FPR).
+
+    `hit` is bool (N,), True for rows of the class of interest; both values must occur.
 
     Example:
         >>> overlap(np.array([False, False, True, True]), np.array([0.1, 0.6, 0.4, 0.9]))
         0.5
     """
     order = np.argsort(-score, kind="stable")
+    # A threshold lies only after the last of rows with equal scores.
     last = np.r_[np.flatnonzero(np.diff(score[order])), len(order) - 1]
     gap = (np.cumsum(hit[order]) / hit.sum() - np.cumsum(~hit[order]) / (~hit).sum())[last]
     return float(1 - max(0.0, gap.max()))
 
 
 def _sample(examples: Examples, code: int, seed: int) -> Array:
+    """Return the sampled rows, sorted: at most 2,000 of interest and 6,000 others."""
     chosen = []
     for which, (wanted, most) in enumerate(((examples.y == code, MOST_MINORITY), (examples.y != code, MOST_OTHERS))):
         rows = np.flatnonzero(wanted)
@@ -133,13 +140,16 @@ def _sample(examples: Examples, code: int, seed: int) -> Array:
 
 
 def _weights(examples: Examples, y: Array, code: int) -> Array:
-    """Return how many rows a sampled row represents, so that scores are at the class proportions of all rows."""
+    """Return how many rows each sampled row represents, float64 (n,).
+
+    `y` are the codes of the sampled rows. With these weights, scores have the class proportions of all rows.
+    """
     share = [np.sum(examples.y == code) / max(1, np.sum(y == code)), np.sum(examples.y != code) / np.sum(y != code)]
     return np.where(y == code, share[0], share[1])
 
 
 def _group_numbers(examples: Examples, rows: Array) -> Array:
-    """Group of each row: the user's, else duplicates, else each row is its own."""
+    """Return the group of each row: the user's, else its duplicates, else the row alone."""
     for kept in (examples.groups, examples.duplicate_ids):
         if kept is not None:
             return kept[rows]
@@ -147,7 +157,11 @@ def _group_numbers(examples: Examples, rows: Array) -> Array:
 
 
 def _group_folds(groups: Array, y: Array, seed: int) -> Array:
-    """Fold of each row: groups stay whole, and those with the same rarest class are spread over the folds."""
+    """Return the fold of each row, int64 (n,) from 0 to FOLDS - 1.
+
+    Groups stay whole. Groups with the same rarest class are spread evenly over the folds.
+    """
+    # The rank of the class of each row, 0 for the rarest class.
     rarity = np.argsort(np.argsort(np.bincount(y)))[y]
     _, first, group = np.unique(groups, return_index=True, return_inverse=True)
     rarest = np.full(len(first), rarity.max() + 1)
@@ -160,14 +174,20 @@ def _group_folds(groups: Array, y: Array, seed: int) -> Array:
 
 
 def _halved(train: Array, y: Array, code: int, seed: int, k: int) -> Array:
-    """The training rows with half of those of interest."""
+    """Return the training rows without half of the rows of interest.
+
+    `k` is the number of the fold, which seeds the draw.
+    """
     mine = train[y[train] == code]
     gone = generator(seed, "quick halves", k).choice(mine, len(mine) // 2, replace=False)
     return np.setdiff1d(train, gone)
 
 
 def _fitted_proba(model: Any, x: Any, y: Array, train: Array, test: Array, n_classes: int) -> Array:
-    """Probabilities (len(test), C), 0 for a class that the training rows lack."""
+    """Fit a copy of the model, and return probabilities (len(test), C).
+
+    The probability of a class without training rows is 0.
+    """
     # One thread: threads of a busy machine wait for each other far longer than these small models take.
     with warnings.catch_warnings(), threadpool_limits(limits=1):
         warnings.simplefilter("ignore")  # not converged is good enough for a look
@@ -178,12 +198,18 @@ def _fitted_proba(model: Any, x: Any, y: Array, train: Array, test: Array, n_cla
 
 
 def _ap(hit: Array, score: Array, weight: Array) -> float:
+    """Return the weighted average precision; nan if no row is of the class of interest."""
     return float(average_precision_score(hit, score, sample_weight=weight)) if hit.any() else float("nan")
 
 
 def _doubling(gains: Array, rows: int) -> Doubling:
+    """Return the mean gain of the folds with its 95% t interval.
+
+    `gains` that are nan are left out.
+    """
     gains = gains[np.isfinite(gains)]
     mean, n = float(gains.mean()), len(gains)
+    # 1 / (FOLDS - 1), the ratio of test to training rows, corrects for training rows that folds share.
     error = float(gains.std(ddof=1) * np.sqrt(1 / n + 1 / (FOLDS - 1))) if n > 1 else float("inf")
     half = float(stats.t.ppf(0.975, max(1, n - 1))) * error
     return Doubling(rows, mean, mean - half, mean + half)

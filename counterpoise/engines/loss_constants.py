@@ -18,7 +18,10 @@ Array = np.ndarray
 
 
 def numbers_of(loss: Any, units: int) -> list[Array]:
-    """The values that a loss passes to `constant` for `units` outputs, in order; empty for other losses."""
+    """Return the arrays that a loss passes to `constant` for `units` outputs, in order of use.
+
+    The list is empty for a loss without class counts or weights. The loss is evaluated once, on one row of zeros.
+    """
     loss = per_row(loss)
     if not (hasattr(loss, "constant") and (hasattr(loss, "counts") or hasattr(loss, "weights"))):
         return []
@@ -26,35 +29,49 @@ def numbers_of(loss: Any, units: int) -> list[Array]:
     plain = loss.constant
 
     def record(values: Any, z: Any) -> Any:
+        """Store the values, and return what the loss itself would."""
         used.append(np.asarray(values, loss.dtype))
         return plain(values, z)
 
+    # The attribute of the instance hides the method of the class until it is deleted below.
     loss.constant = record
     try:
         loss(np.zeros(1, "int32"), np.zeros((1, units), "float32"))
     finally:
-        del loss.constant
+        del loss.constant  # the method of the class is visible again
     return used
 
 
 class Numbers:
     """Variables in the place of a loss's constants while it is traced.
 
+    Call `start` before each evaluation of the loss: the variables are used in their order.
+
     Attributes:
         variables: One for each number or list that the loss uses, in order of use.
     """
 
     def __init__(self, loss: Any, units: int) -> None:
+        """Make the variables.
+
+        From now on, the loss calls `_constant` instead of its own `constant`.
+        """
         self.variables = [keras.Variable(v, trainable=False, dtype=v.dtype.name) for v in numbers_of(loss, units)]
         self._next = 0
         if self.variables:
             per_row(loss).constant = self._constant
 
     def start(self) -> None:
-        """Begin a new evaluation of the loss."""
+        """Begin a new evaluation of the loss: its first constant is the first variable."""
         self._next = 0
 
     def _constant(self, values: Any, z: Any) -> Any:
+        """Return the next variable.
+
+        The arguments are those of the loss's `constant`, and are not used.
+
+        Raise a ModelError if the loss uses more constants than in the first evaluation.
+        """
         if self._next >= len(self.variables):
             raise ModelError("the loss does not use the same number of class constants in each evaluation")
         self._next += 1

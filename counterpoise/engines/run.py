@@ -59,7 +59,7 @@ def run(
     """
     if engine not in ENGINES:
         raise OptionError(f"engine is {engine!r}. Expected one of {', '.join(ENGINES)}.{did_you_mean(engine, ENGINES)}")
-    at_work()
+    at_work()  # raises a ForkError if a fork left the threads of the backend behind
     distinct, examples = with_synthetic_rows({job.id: job for job in jobs}.values(), examples)
     if model.kind == "network":
         yield from _networks(distinct, examples, model, engine, tuple(callbacks), progress, threads)
@@ -76,7 +76,10 @@ def _networks(
     distinct: list[Job], examples: Examples, network: Network, engine: str, callbacks: tuple[Any, ...],
     progress: Progress | None, threads: int | None,
 ) -> Trained:  # fmt: skip
-    """Train the jobs of a network, by the program where it can, by `fit` where it cannot."""
+    """Train the jobs of a network and yield (job id, member).
+
+    Jobs that the program cannot train are trained by `fit` first; if there is no program, `fit` trains all jobs.
+    """
     _check_rate(distinct, network)
     compiled, by_fit = _shared_out(distinct, engine)
     program = _program(compiled, examples, network, callbacks, must=engine == "program") if compiled else None
@@ -86,6 +89,7 @@ def _networks(
     for job in by_fit:
         yield job.id, or_failed(trainer.train(job, progress))
     for job, event in program.run(compiled, threads) if program else ():
+        # An event is a finished member, or the number of steps that a job has made.
         if isinstance(event, Member):
             yield job.id, or_failed(event)
         elif progress:
@@ -93,7 +97,12 @@ def _networks(
 
 
 def _shared_out(jobs: list[Job], engine: str) -> tuple[list[Job], list[Job]]:
-    """Jobs that the program is asked for, and jobs that are for `fit`: those that mix or crop rows always are."""
+    """Return the jobs for the program and the jobs for `fit`.
+
+    Jobs that mix or crop rows are always for `fit`.
+
+    Raise an OptionError for such jobs with engine="program".
+    """
     if engine == "fit":
         return [], jobs
     by_fit = [job for job in jobs if job.mix or job.plan.crops]
@@ -105,6 +114,7 @@ def _shared_out(jobs: list[Job], engine: str) -> tuple[list[Job], list[Job]]:
 
 
 def _check_rate(jobs: list[Job], network: Network) -> None:
+    """Raise an OptionError if a job changes a learning rate that is a schedule."""
     setter = "plateau halves" if any(job.limits.plateau is not None for job in jobs) else ""
     setter = "A snapshot ensemble lowers" if any(job.limits.cosine for job in jobs) else setter
     if setter and rate_of(network.optimizer()) is None:
@@ -116,7 +126,12 @@ def _check_rate(jobs: list[Job], network: Network) -> None:
 
 
 def _program(jobs: list[Job], examples: Examples, network: Network, callbacks: tuple[Any, ...], must: bool) -> Any:
-    """The program engine, ready to run these jobs, or None after a log entry with the reason (an error if it must)."""
+    """Return the program engine, ready to run these jobs.
+
+    If it cannot train them, log the reason and return None.
+
+    With `must`, raise an OptionError instead of returning None.
+    """
     reason = refusal(network, examples, callbacks)
     if reason is None:
         from counterpoise.engines.compiled import ProgramEngine

@@ -31,7 +31,10 @@ class Augmenter:
         self._lock = threading.Lock()
 
     def apply(self, x: Any, repeated: Array | None, seed: int) -> Any:
-        """The batch, augmented; `repeated` (B,) marks the rows that may change (None: all)."""
+        """Return the batch with its images augmented; float32 where it is an array.
+
+        `repeated`, bool (B,), marks the rows that may change; None: all. Equal seeds give equal results.
+        """
         if isinstance(x, Mapping):
             return {k: self.apply(array, repeated, seed) if np.ndim(array) == 4 else array for k, array in x.items()}
         if isinstance(x, (tuple, list)):
@@ -40,10 +43,12 @@ class Augmenter:
         return changed if repeated is None else np.where(repeated.reshape(-1, *[1] * (x.ndim - 1)), changed, x)
 
     def _changed(self, x: Array, seed: int) -> Array:
+        """Return all rows of one array, changed by all layers, as float32."""
         # The layers' seeds are state: one batch at a time.
         with self._lock:
             for number, generator in enumerate(_generators(self.layers)):
                 words = np.random.SeedSequence([seed, number]).generate_state(2)
+                # Shifted by one bit, so that the words fit into a signed state as well.
                 generator.state.assign((words >> 1).astype(generator.state.dtype))
             out = keras.ops.cast(x, "float32")
             for layer in self.layers:
@@ -51,6 +56,7 @@ class Augmenter:
             return np.asarray(keras.ops.convert_to_numpy(out), np.float32)
 
     def __getstate__(self) -> dict[str, Any]:
+        """Leave out the lock, which cannot be pickled."""
         return {"layers": self.layers, "only_repeats": self.only_repeats}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -58,7 +64,10 @@ class Augmenter:
 
 
 def augmenter_of(augment: Any) -> Augmenter | None:
-    """Read the argument `augment`: None or False, what `layers_of` takes, or ("repeats", that)."""
+    """Return the augmenter for the argument `augment`; None for None or False.
+
+    `augment` is what `layers_of` takes, ("repeats", that), or an `Augmenter`. "repeats" causes a UserWarning.
+    """
     if augment is False:
         return None
     if augment is None or isinstance(augment, Augmenter):
@@ -75,10 +84,10 @@ def augmenter_of(augment: Any) -> Augmenter | None:
 
 
 def layers_of(augment: Any) -> list[keras.layers.Layer]:
-    """The layers of the argument `augment`: "auto" (see `SmallMoves`), a layer, or a list of these.
+    """Return the layers of `augment`: "auto" (see `SmallMoves`), a layer, or a list.
 
     Raises:
-        OptionError: it is none of these.
+        OptionError: It is none of these, or an empty list.
 
     Example:
         >>> [type(layer).__name__ for layer in layers_of(["auto", keras.layers.RandomFlip("horizontal")])]
@@ -95,7 +104,7 @@ def layers_of(augment: Any) -> list[keras.layers.Layer]:
 
 
 def _generators(layers: list[Any]) -> Iterator[Any]:
-    """Every seed generator inside the layers, in a fixed order."""
+    """Yield every seed generator inside the layers and nested layers, in a fixed order."""
     for layer in layers:
         for value in vars(layer).values():
             if isinstance(value, keras.random.SeedGenerator):

@@ -13,7 +13,10 @@ from counterpoise.losses.base import Array, ClassLoss, Tensor
 
 
 def cost_table(costs: Any) -> Array:
-    """Return a cost matrix as float64 (C, C), with true classes as rows."""
+    """Return a cost matrix as float64 (C, C), entry [true, decided].
+
+    Raise an OptionError if it is not square or has fewer than two classes, and a DataError if a cost is not finite.
+    """
     table = check_finite(np.asarray(costs, dtype=np.float64), "costs")
     if table.ndim != 2 or table.shape[0] != table.shape[1] or len(table) < 2:
         raise OptionError(
@@ -51,6 +54,10 @@ class ExpectedCost(ClassLoss):
         self.costs = cost_table(costs)
 
     def per_element(self, t: Tensor, z: Tensor) -> Tensor:
+        """Return the loss (...) from shares `t` (..., C) and logits `z` (..., C).
+
+        Raise a ModelError if the model has another number of outputs than the matrix has classes.
+        """
         if z.shape[-1] != len(self.costs):
             raise ModelError(
                 f"costs= is a matrix for {len(self.costs)} classes, but the model has {z.shape[-1]} outputs. "

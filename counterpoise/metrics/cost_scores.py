@@ -8,7 +8,7 @@ Array = np.ndarray
 
 
 def matrix_costs(y: Array, decision: Array, costs: Array) -> Array:
-    """Cost of each row, float64 (N,), from a matrix [true, decided].
+    """Return the cost of each row, float64 (N,), from a matrix (C, C) [true, decided].
 
     Example:
         >>> matrix_costs(np.array([0, 1]), np.array([1, 0]), np.array([[0.0, 1.0], [20.0, 0.0]])).tolist()
@@ -18,7 +18,9 @@ def matrix_costs(y: Array, decision: Array, costs: Array) -> Array:
 
 
 def amount_costs(y: Array, decision: Array, amount: Array, cost_fp: float) -> Array:
-    """Cost of each row, float64 (N,): its amount where a case is missed, `cost_fp` for a false positive.
+    """Return the cost of each row: its `amount` for a missed case, or `cost_fp`.
+
+    `cost_fp` is the cost of a false positive. The result is float64 (N,), 0 for a correct decision.
 
     Example:
         >>> amount_costs(np.array([0, 1, 1]), np.array([1, 0, 1]), np.array([5.0, 80.0, 9.0]), 2.0).tolist()
@@ -39,12 +41,13 @@ def largest_share(costs: Array) -> float:
 
 
 def precision_among_first(y: Array, score: Array, first: float, weight: Array) -> float:
-    """Share of positives among the `first` rows of highest score.
+    """Return the share of positives among the `first` rows of highest score.
 
-    Of rows with equal scores at the end each counts as a fraction, which is the mean over every order of them.
+    If only some rows with equal scores are among them, each of these rows counts as a fraction. This is the mean
+    over all orders of these rows.
 
     Args:
-        y: int (N,), 0 or 1. score: float (N,). first: Rows, or weight. weight: float (N,).
+        y: int (N,), 0 or 1. score: float (N,). first: Number of rows, as a sum of weights. weight: float (N,).
 
     Example:
         >>> precision_among_first(np.array([0, 1, 1, 0]), np.array([0.9, 0.8, 0.8, 0.1]), 2, np.ones(4))

@@ -14,7 +14,7 @@ NAN = float("nan")
 
 
 def confusion(y: Any, decision: Any, n_classes: int, *, sample_weight: Any = None) -> Array:
-    """Count rows by truth and decision: float64 (C, C), entry [true, decided].
+    """Return the sums of weights by truth and decision, float64 (C, C), entry [true, decided].
 
     Example:
         >>> confusion([0, 1, 1], [0, 0, 1], 2).tolist()
@@ -41,6 +41,7 @@ def default_decision(proba: Any, positive: int = 1) -> Array:
 
 
 def _ratio(upper: Array, lower: Array, empty: float = NAN) -> Array:
+    """Return upper / lower, and `empty` where `lower` is not positive."""
     return np.divide(upper, lower, out=np.full(np.shape(lower), empty), where=lower > 0)
 
 
@@ -53,7 +54,10 @@ class PerClass(NamedTuple):
 
 
 def _rates(hit: Array, support: Array, decided: Array) -> tuple[Array, Array]:
-    """Recall and precision of each class."""
+    """Return recall and precision of each class, from the arguments of `scores_of_many`.
+
+    Both are nan for a class without rows. Precision is 0 for a class that is never decided.
+    """
     return _ratio(hit, support), np.where(support > 0, _ratio(hit, decided, 0.0), NAN)
 
 
@@ -90,12 +94,17 @@ def decision_scores(matrix: Array, *, positive: int = 1) -> dict[str, float]:
 
 
 def scores_of_counts(hit: Array, support: Array, decided: Array, positive: int = 1) -> dict[str, float]:
-    """Compute `decision_scores` from the margins of a confusion matrix."""
+    """Compute `decision_scores` from the margins of a confusion matrix, float (C,) each.
+
+    `hit` is its diagonal, `support` the sums over decisions, and `decided` the sums over true classes.
+    """
     return {key: float(value) for key, value in scores_of_many(hit, support, decided, positive).items()}
 
 
 def scores_of_many(hit: Array, support: Array, decided: Array, positive: int = 1) -> dict[str, Array]:
-    """`scores_of_counts` of many matrices with one support (C,): `hit` and `decided` (..., C), each score (...).
+    """Compute `scores_of_counts` for many matrices at once, with the same support.
+
+    `hit` and `decided` are (..., C), `support` is (C,), and each score is float64 (...).
 
     Example:
         >>> hit, decided = np.array([[90, 8], [80, 9]]), np.array([[92, 18], [81, 29]])
@@ -107,6 +116,7 @@ def scores_of_many(hit: Array, support: Array, decided: Array, positive: int = 1
     recall, precision = _rates(hit, support, decided)
     f1 = np.where(support > 0, _ratio(2 * hit, support + decided), NAN)
     specificity = _ratio(total - support - decided + hit, total - support)
+    # All matrices have the same support, so the first one shows which classes have rows.
     present = np.flatnonzero(np.reshape(support, (-1, support.shape[-1]))[0] > 0)
     chosen = [positive] if hit.shape[-1] == 2 else present
     return {
@@ -122,13 +132,22 @@ def scores_of_many(hit: Array, support: Array, decided: Array, positive: int = 1
 
 
 def _g_mean(recall: Array, present: Array) -> Array:
+    """Return the geometric mean of the recalls of the classes present.
+
+    The result is nan if one of two classes is absent.
+    """
     if len(present) < recall.shape[-1] and recall.shape[-1] == 2:
         return np.full(recall.shape[:-1], NAN)
     return np.prod(recall[..., present] ** (1.0 / len(present)), axis=-1)
 
 
 def _mcc(hit: Array, truth: Array, decided: Array) -> Array:
-    """R_K of shares of all rows: of the hits, by truth and by decision."""
+    """Return R_K (Gorodkin 2004), 0 if it is undefined.
+
+    All arguments are shares of the rows, (..., C).
+
+    `hit` are correct decisions of each class, `truth` the rows of each class, and `decided` the rows decided for it.
+    """
     of_truth, of_decided, of_both = ((a * b).sum(axis=-1) for a, b in
                                      ((truth, truth), (decided, decided), (truth, decided)))  # fmt: skip
     defined = ((truth > 0).sum(axis=-1) >= 2) & ((decided > 0).sum(axis=-1) >= 2)
@@ -200,7 +219,7 @@ def net_benefit(
 
 
 def _mass_from(score: Array, mass: Array, thresholds: Array) -> Array:
-    """Sum of `mass` over rows with score >= t, for each t."""
+    """Return the sum of `mass` (N,) over rows with score >= t, for each threshold t."""
     order = np.argsort(score, kind="stable")
     below = np.concatenate([[0.0], np.cumsum(mass[order])])
     return below[-1] - below[np.searchsorted(score[order], thresholds, side="left")]

@@ -61,5 +61,6 @@ def image_draws(
 
 
 def _split(drawn: Array) -> Iterator[Array]:
+    """Yield parts of at most `_BLOCK` resamples, so that `score` gets few at once."""
     for start in range(0, len(drawn), _BLOCK):
         yield drawn[start : start + _BLOCK]

@@ -15,7 +15,12 @@ NAN = float("nan")
 
 
 def rank_scorer(y: Array, proba: Array, positive: int) -> Callable[[Array], dict[str, float]]:
-    """Average precision and area under the ROC curve as a function of weights, of checked arrays: sorted once."""
+    """Return a function of weights (N,) to {"average_precision", "roc_auc"}.
+
+    The rows are sorted only once.
+
+    `y` and `proba` (N, C) must be checked. With more than two classes, `positive` is not used.
+    """
     keys = ("average_precision", "roc_auc")
     if proba.shape[1] > 2:
         orders = list(rankings(y, proba))
@@ -24,6 +29,7 @@ def rank_scorer(y: Array, proba: Array, positive: int) -> Callable[[Array], dict
     order = Ranking(target.astype(np.int64), proba[:, [positive]], np.array([1]))
 
     def scores(w: Array) -> dict[str, float]:
+        """Return both scores for these weights; the ROC AUC is nan without both classes."""
         ap, auc = order.scores(w)
         return dict(zip(keys, (float(ap[0]), float(auc[0]) if _has_both(target, w) else NAN), strict=True))
 
@@ -31,6 +37,7 @@ def rank_scorer(y: Array, proba: Array, positive: int) -> Callable[[Array], dict
 
 
 def _has_both(target: Array, weight: Array) -> bool:
+    """Return whether positives and negatives both have a positive weight."""
     return bool(weight[target].sum() > 0 and weight[~target].sum() > 0)
 
 
@@ -94,18 +101,25 @@ def partial_auc(y: Any, proba: Any, max_fpr: float, *, positive: int = 1, sample
 
 
 def partial_scorer(target: Array, score: Array, max_fpr: float) -> Callable[[Array], float]:
-    """`partial_auc` of rows as a function of their weights (N,): the rows are sorted once."""
+    """Return a function of weights (N,) to `partial_auc`, nan without both classes.
+
+    The rows are sorted only once.
+
+    `target` is bool (N,), True for positives, and `score` float (N,).
+    """
     order = np.argsort(-score, kind="stable")
-    last = np.flatnonzero(np.r_[np.diff(score[order]) != 0, True])  # of the rows of equal score
+    last = np.flatnonzero(np.r_[np.diff(score[order]) != 0, True])  # the last of each run of rows with equal scores
     positive = target[order]
 
     def area(weight: Array) -> float:
+        """Return the standardized area, from 0 to 1, or nan without both classes."""
         if not _has_both(target, weight):
             return NAN
         w = weight[order]
         hits, alarms = (np.r_[0.0, np.cumsum(w * one)[last]] for one in (positive, ~positive))
         tpr, fpr = hits / hits[-1], alarms / alarms[-1]
         inside = np.searchsorted(fpr, max_fpr, side="right")
+        # The curve up to max_fpr, with an interpolated last point; its area by trapezoids.
         x, y = np.r_[fpr[:inside], max_fpr], np.r_[tpr[:inside], np.interp(max_fpr, fpr, tpr)]
         least, below = max_fpr**2 / 2, float(np.diff(x) @ (y[1:] + y[:-1])) / 2
         scaled = 0.5 * (1.0 + (below - least) / (max_fpr - least))

@@ -11,7 +11,9 @@ from counterpoise.networks.cloning import plain
 
 
 def cropped(model: keras.Model) -> keras.Model:
-    """The layers of a network on inputs of about half the sides, at least; they share their weights.
+    """Return a model of the same layers and weights for smaller images.
+
+    Each side is the smallest one, of at least half the side of the network, that its layers take.
 
     Raises:
         ModelError: The network takes no smaller inputs.
@@ -35,7 +37,10 @@ def cropped(model: keras.Model) -> keras.Model:
 
 
 def _smallest(model: keras.Model, sides: tuple[int, ...], axis: int) -> int:
-    """The smallest side of at least half the given one that the network takes."""
+    """Return the smallest size of one side, at least half of it, that the network takes.
+
+    Each size is tried with all other sides as they are. If no smaller one fits, return the given one.
+    """
     for side in range(-(-sides[axis] // 2), sides[axis]):
         if _at_size(model, (*sides[:axis], side, *sides[axis + 1 :])) is not None:
             return side
@@ -43,7 +48,10 @@ def _smallest(model: keras.Model, sides: tuple[int, ...], axis: int) -> int:
 
 
 def _at_size(model: keras.Model, size: tuple[int, ...]) -> keras.Model | None:
-    """The model on inputs of this size, or None if its layers do not take it or would get new weights."""
+    """Return the model on inputs of this size, or None.
+
+    None means that its layers do not take the size, would get new weights, or give outputs of another size.
+    """
     whole = model.input
     if not hasattr(whole, "shape") or tuple(whole.shape[1 : 1 + len(size)]) != tuple(model.output.shape[1:-1]):
         return None
@@ -56,7 +64,10 @@ def _at_size(model: keras.Model, size: tuple[int, ...]) -> keras.Model | None:
 
 
 def _rebuilt(model: keras.Model, shape: tuple[int, ...]) -> keras.Model:
-    """The same layers and weights, those of models in it too, called on inputs of another shape."""
+    """Return a model that calls the same layers on inputs of another shape.
+
+    `shape` has no axis of rows. Layers of inner models are called in the same way.
+    """
     inputs = keras.Input(shape, dtype=model.input.dtype, name=model.input.name)
     if isinstance(model, keras.Sequential):
         outputs = inputs
@@ -69,6 +80,10 @@ def _rebuilt(model: keras.Model, shape: tuple[int, ...]) -> keras.Model:
 
 
 def _call_rebuilt(layer: Any, *args: Any, **kwargs: Any) -> Any:
+    """Call a layer.
+
+    A plain model inside the network is rebuilt for the shape of its input first.
+    """
     if isinstance(layer, keras.Model) and plain(layer) and hasattr(args[0], "shape"):
         return _rebuilt(layer, tuple(args[0].shape[1:]))(*args, **kwargs)
     return layer(*args, **kwargs)

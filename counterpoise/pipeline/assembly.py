@@ -36,7 +36,10 @@ def assemble(
     card: Mapping[str, Any],
     scores: Mapping[str, Array],
 ) -> Classifier:
-    """Join trained members and their rule into a classifier."""
+    """Join trained members and their rule into a classifier.
+
+    `members` are in the order of `strategy.singles`. `card` and `scores` become those of the classifier.
+    """
     examples = trainer.examples
     keys = [single.model for single in strategy.singles]
     joined = _joined(keys, members, trainer)
@@ -46,7 +49,10 @@ def assemble(
 
 
 def _joined(keys: Sequence[str], members: Sequence[Member], trainer: Trainer) -> keras.Model:
-    """All members as one Keras model, in their order; those of one frozen body share it."""
+    """Return all members as one Keras model with one output per member, in order.
+
+    `keys` is the key of the model of each member. Members of one model form a group and share its frozen body.
+    """
     outputs: dict[int, Any] = {}
     inputs = None
     for key in dict.fromkeys(keys):
@@ -57,6 +63,7 @@ def _joined(keys: Sequence[str], members: Sequence[Member], trainer: Trainer) ->
         own = like(made[0].input)
         group = keras.Model(own, [model(own) for model in made], name="members")
         group = with_body(group, learner.model) if isinstance(learner.model, Network) else group
+        # All members are of one model, so no outer model is needed.
         if len(numbers) == len(keys):
             return group
         group.name = f"members of {learner.model.label}".replace(" ", "_")
@@ -67,9 +74,11 @@ def _joined(keys: Sequence[str], members: Sequence[Member], trainer: Trainer) ->
 
 
 def with_judging_rows(clf: Classifier, kept: Examples, what: str) -> Classifier:
-    """Return the classifier with scores of rows that were used for nothing else, for guarantees and the card's metrics.
+    """Return the classifier with the scores of rows that were used for nothing else.
 
-    `what` completes "300 ...": what these rows are.
+    The scores serve guarantees and the metrics of the card.
+
+    `what` says what the rows are and completes the sentence "300 ..." of the card.
     """
     rows = np.arange(len(kept))
     log_p, weights = clf.log_p(clf.encoded_logits(kept.x, kept.scored_outputs)), kept.scored_weights(rows)
@@ -97,6 +106,10 @@ def with_judging_rows(clf: Classifier, kept: Examples, what: str) -> Classifier:
 
 
 def _against_guarantees(kept: Examples) -> list[str]:
+    """Return what speaks against a guarantee on these rows, as ends of a sentence.
+
+    The list is empty if nothing does.
+    """
     faults = {"come in time order": kept.time, "have weights": kept.sample_weight}
     return [fault for fault, values in faults.items() if values is not None]
 
@@ -104,7 +117,10 @@ def _against_guarantees(kept: Examples) -> list[str]:
 def card_of(
     strategy: Strategy, trainer: Trainer, members: Sequence[Member], length: Training, note: str
 ) -> dict[str, Any]:
-    """The model card: what a reader of the file has to know."""
+    """Return the entries of the model card, as plain values.
+
+    `note` says which rows fitted the rule.
+    """
     settings = trainer.settings
     return {
         "counterpoise": version(),
@@ -129,12 +145,12 @@ def card_of(
 
 
 def sets_threshold(strategy: Strategy, tune_threshold: bool) -> bool:
-    """Whether the rows that fit the rule choose its threshold; else it is the default."""
+    """Return whether the threshold is fitted to the rows of the rule; else it is the default."""
     return tune_threshold and strategy.aim != "argmax"
 
 
 def scores_note(strategy: Strategy, tune_threshold: bool, rows: str) -> str:
-    """Part of the card's sentence about rows that fit the rule: what comes from them."""
+    """Return a part of a sentence of the card: what comes from the rows that fit the rule."""
     return f"{'the threshold and ' * sets_threshold(strategy, tune_threshold)}the scores come from {rows}"
 
 
@@ -148,12 +164,12 @@ def stopping_note(rows: Holdout, examples: Examples, strategy: Strategy, tune_th
 
 
 def split_of(rows: Fold | Holdout, test: int) -> dict[str, int]:
-    """The card's entry about a given split: how many rows did what."""
+    """Return the numbers of training, validation and test rows, for the card."""
     return {"training": len(rows.train), "validation": len(rows.stop), "test": test}
 
 
 def rows_of(examples: Examples) -> dict[str, Any]:
-    """The card's entries about the rows: source, number, columns, classes."""
+    """Return the entries of the card about the rows: source, number, columns, classes."""
     return {
         "source": examples.source,
         "rows": len(examples),

@@ -24,14 +24,14 @@ from counterpoise.targets.kinds import target_of
 
 @dataclass(frozen=True)
 class Division:
-    """Rows and what they do.
+    """Rows and the use of each: training, early stopping, or judging.
 
     Attributes:
         examples: The rows that train or end training, and the test rows of a split of their own.
-        holdout: Which rows train and which end training; None: `folds` has them.
+        holdout: Which rows train and which are for early stopping; None: `folds` defines it.
         folds: Those of `fit(folds=)`, and those whose test rows weigh the members of a blend.
-        judging: Rows that do neither, and what to call them; None: there are none.
-        stopped_by_given: Whether the rows that end training are the user's choice.
+        judging: Rows that are used for neither, and a text that says what they are; None: there are none.
+        stopped_by_given: Whether the user chose the early-stopping rows.
         scanned: The table on disk that the training rows are read from; None: all rows are in memory.
     """
 
@@ -44,7 +44,7 @@ class Division:
 
     @property
     def rows(self) -> int:
-        """Rows by whose number batch size and passes are chosen."""
+        """Return the number of rows that determines batch size and epochs."""
         return rows_to_learn(self.examples)
 
 
@@ -52,7 +52,7 @@ def divide(
     model: Any, data: Any, y: Any, validation: Any, folds: int | None, guarantee_rows: float | None, seed: int,
     metadata: Mapping[str, Any],
 ) -> Division:  # fmt: skip
-    """Read rows, and divide them by what they do.
+    """Read the rows of `fit`, and divide them by their use.
 
     Args:
         model, data, y, validation, folds, guarantee_rows, seed: As for `fit`.
@@ -61,6 +61,7 @@ def divide(
     Raises:
         DataError: rows that cannot be used. OptionError: arguments that contradict each other.
     """
+    # `own`: validation contains rows, not the share of the rows to hold out.
     own = are_rows(validation)
     if own:
         _refuse({"folds": folds, "split": metadata["split"], "unit": metadata["unit"], "by": metadata.get("by")})
@@ -83,6 +84,7 @@ def divide(
         target = y if isinstance(y, str) else None
         examples = with_validation(examples, validation, target, metadata["sample_weight"], inputs_of(model))
     if examples.split is not None:
+        # With validation rows of the user, no rows are held out, so the share 0.2 has no effect.
         return _given_division(examples, judging, 0.2 if own else validation, folds, seed)
     if folds is not None:
         return Division(examples, None, Split(folds=folds, seed=seed).of(examples), judging)
@@ -91,6 +93,7 @@ def divide(
 
 
 def _refuse(given: Mapping[str, Any]) -> None:
+    """Raise an OptionError if an argument is set that validation rows rule out."""
     for name, value in given.items():
         if value is not None:
             raise OptionError(
@@ -100,7 +103,10 @@ def _refuse(given: Mapping[str, Any]) -> None:
 
 
 def _keep_out(examples: Examples, share: float, seed: int) -> tuple[Examples, Examples]:
-    """The rows without a share of those that train, and these."""
+    """Return the rows that remain, and the share of training rows kept for guarantees.
+
+    Raise an OptionError if the share is not between 0 and 1, or if there are test rows.
+    """
     if not 0 < share < 1:
         raise OptionError(f"guarantee_rows is {share}. Expected a share between 0 and 1.")
     if examples.split is not None and len(examples.rows_with_role(TEST)):
@@ -117,7 +123,10 @@ def _keep_out(examples: Examples, share: float, seed: int) -> tuple[Examples, Ex
 def _given_division(
     examples: Examples, judging: tuple[Examples, str] | None, share: float, folds: int | None, seed: int
 ) -> Division:
-    """The division of rows with a split of their own."""
+    """Return the division of rows that have a split; test rows replace `judging`.
+
+    `share` of the training rows is held out if there are no validation rows. Raise an OptionError if `folds` is set.
+    """
     if folds is not None:
         raise OptionError(
             "folds= and split= cannot be combined, because split= defines the use of each row. Leave folds= out."

@@ -30,13 +30,16 @@ def fit_rule(
     target: Target, strategy: Strategy, log_p: Array, y: Array, members: Sequence[Member],
     weights: Array | None = None, tune_threshold: bool = True, lesions: Array | None = None,
 ) -> Any:  # fmt: skip
-    """Fit the rule of a strategy on corrected scores (members, N, ...) of rows that were not used for training.
+    """Return the rule of a strategy, fitted on scores of rows not used for training.
+
+    `log_p` are corrected log-probabilities (members, N, ...), and `y` codes of the same rows.
 
     `lesions` are the findings of thresholds in these rows, for an aim that needs them (`whole_rows.lesions_found`).
 
     The baseline keeps 0.5, or the most probable class, without a correction, as is common practice. Without
     `tune_threshold`, the threshold of other strategies stays at the default too, but their probabilities are checked.
     """
+    # `shares` are the weights of the members in the pool, or None.
     vote, shares = strategy.pooling
     aim = Aim.parse(strategy.aim if tune_threshold else "argmax")
     rule = target.fit_rule(
@@ -58,9 +61,11 @@ def fit_rule(
 
 
 def calibration_of(members: Sequence[Member], y: Array) -> str | None:
-    """Which calibrator is tried, to be kept only where held-out log loss gains (see `decide.fit_calibrator`).
+    """Return the kind of calibrator to try, or None.
 
-    Networks whose loss or rows moved more than the class shares: every kind. Networks trained under a known shift:
+    It is kept only if it lowers the held-out log loss.
+
+    Networks whose loss or rows changed more than the class shares: "auto". Networks trained under a known shift:
     one slope (with an intercept where the rare class can bear it), because they are often too sure of themselves; it
     changes no ranking, where a curve costs average precision (`make bench-decide` has the numbers). The baseline:
     none.
@@ -73,12 +78,20 @@ def calibration_of(members: Sequence[Member], y: Array) -> str | None:
 
 
 def corrected(target: Target, member: Member) -> Array:
-    """Log-probabilities float64 of a member's score rows, its loss and its training shift undone."""
+    """Return log-probabilities of a member, float64, corrected for loss and shift.
+
+    They are those of its score rows. The shift is the prior shift by training.
+    """
     return target.log_p(member.logits, member.log_shift, member.gamma)
 
 
 def by_member(target: Target, members: Sequence[Member], rule: Any) -> tuple[Array, Array | None]:
-    """Corrected probabilities of the score rows by each member strategy, (M, N, ...), and their weights in the pool."""
+    """Return probabilities of each member strategy, and their weights in the pool.
+
+    The probabilities are corrected and of the score rows, (M, N, ...). The weights are (M,), or None if equal.
+
+    A batch ensemble is one member of the run, but contains the outputs of several member strategies.
+    """
     if len(members) == 1 and members[0].member_outputs is not None and members[0].member_shifts is not None:
         outputs = members[0].member_outputs
         return outputs, shares(len(members[0].member_shifts), len(outputs))
@@ -86,7 +99,10 @@ def by_member(target: Target, members: Sequence[Member], rule: Any) -> tuple[Arr
 
 
 def out_of_fold(examples: Examples, folds: Sequence[Fold], scores: Sequence[Array], repeats: int) -> Array:
-    """Scores of each fold's test rows, (M, T, ...), as (repeats, M, N, ...), NaN where there are none."""
+    """Return the scores of all folds as one array (repeats, M, N, ...), with NaN.
+
+    `scores` are those of the test rows of each fold, (M, T, ...). All other rows have NaN.
+    """
     out = np.full((repeats, len(scores[0]), len(examples), *scores[0].shape[2:]), np.nan)
     for fold, own in zip(folds, scores, strict=True):
         out[fold.repeat][:, fold.test] = own
@@ -97,7 +113,10 @@ def cross_fitted_rule(
     strategy: Strategy, examples: Examples, folds: Sequence[Fold], index: int, log_p: Array, members: Sequence[Member],
     lesions: Array | None = None,
 ) -> Any:  # fmt: skip
-    """The rule of one fold, from the scores of the same repeat's other folds; of a given split, its validation rows."""
+    """Return the rule of fold number `index`, fitted on the other folds of its repeat.
+
+    With a split of the user, the rule is fitted on the validation rows. `log_p` is as `out_of_fold` returns it.
+    """
     scores, rows = fitting_scores(examples, folds, index, log_p, members)
     labels, weights = examples.scored_labels(rows), examples.scored_weights(rows)
     return fit_rule(target_of(examples), strategy, scores, labels, members, weights, lesions=lesions)
@@ -106,7 +125,7 @@ def cross_fitted_rule(
 def fitting_scores(
     examples: Examples, folds: Sequence[Fold], index: int, log_p: Array, members: Sequence[Member]
 ) -> tuple[Array, Array]:
-    """Corrected scores (members, M, ...) that fit the rule of one fold, and the numbers of their rows (M,)."""
+    """Return the scores (members, M, ...) that fit the rule of a fold, and the rows (M,)."""
     fold = folds[index]
     if examples.split is not None:
         return np.stack([stopping_scores(target_of(examples), member) for member in members]), fold.stop
@@ -115,7 +134,10 @@ def fitting_scores(
 
 
 def fitting_folds(examples: Examples, folds: Sequence[Fold], index: int) -> list[int]:
-    """The folds whose scores fit the rule of one: the others of its repeat; of a given split, itself."""
+    """Return the numbers of the folds whose scores fit the rule of fold number `index`.
+
+    They are the other folds of its repeat. With a split of the user, it is the only fold itself.
+    """
     if examples.split is not None:
         return [index]
     own = folds[index]
@@ -126,7 +148,10 @@ def fitting_parts(
     target: Target, examples: Examples, folds: Sequence[Fold], members: Sequence[Sequence[Member]],
     scores: Sequence[Array],
 ) -> list[Part]:  # fmt: skip
-    """The rows of each fold that fit rules, its members, and their corrected scores of these rows (members, M, ...)."""
+    """Return the rows of each fold that fit rules, with members and scores (see `Part`).
+
+    The rows are the test rows of the fold. With a split of the user, they are the validation rows.
+    """
     if examples.split is None:
         return [(fold.test, own, log_p) for fold, own, log_p in zip(folds, members, scores, strict=True)]
     return [
@@ -136,14 +161,17 @@ def fitting_parts(
 
 
 def stopping_scores(target: Target, member: Member) -> Array:
-    """As `corrected`, of the stopping rows."""
+    """Return the same as `corrected` for the early-stopping rows."""
     return target.log_p(member.stop_logits, member.log_shift, member.gamma)
 
 
 def make_fold_result(
     strategy: Strategy, examples: Examples, fold: Fold, rule: Any, members: list[Member], shared: list[bool]
 ) -> FoldResult:
-    """Decide the test rows of a fold by a rule and its members; `shared`: which of them others use, too."""
+    """Return the result of a fold: its test rows, decided by the rule and its members.
+
+    `shared` says of each member whether other strategies use it too.
+    """
     target, logits = target_of(examples), [m.logits for m in members]
     decided = target.apply(rule, np.stack([corrected(target, member) for member in members]))
     seconds = [m.seconds for m in members]
@@ -171,6 +199,10 @@ def make_fold_result(
 
 
 def _duplicate_free(examples: Examples, fold: Fold) -> Array | None:
+    """Return which test rows have no duplicate in training, bool (T,), or None.
+
+    None means that the features could not be compared.
+    """
     if examples.duplicate_ids is None:
         return None
     seen = examples.duplicate_ids[fold.all_training().train]
@@ -178,7 +210,10 @@ def _duplicate_free(examples: Examples, fold: Fold) -> Array | None:
 
 
 def stacked_scores(log_p: Array) -> tuple[Array, Array]:
-    """All out-of-fold scores of all repeats, one after the other: (members, M, ...), and their row numbers (M,)."""
+    """Return out-of-fold scores of all repeats (members, M, ...), and their rows (M,).
+
+    `log_p` is (repeats, members, N, ...), as `out_of_fold` returns it; rows with NaN are left out.
+    """
     pairs = [
         (scores[:, rows], rows)
         for scores in log_p
@@ -189,7 +224,10 @@ def stacked_scores(log_p: Array) -> tuple[Array, Array]:
 
 
 def subset(examples: Examples, rows: Array) -> Examples:
-    """Some rows as examples of their own."""
+    """Return some rows as new examples.
+
+    Fields per row, such as groups, time and weights, are cut to these rows.
+    """
     names = ("groups", "time", "sample_weight", "amount", "duplicate_ids", "split", "names")
     metadata = {name: getattr(examples, name) for name in names}
     chosen: dict[str, Any] = {name: None if values is None else values[rows] for name, values in metadata.items()}

@@ -57,7 +57,7 @@ class Trainer:
 
     @classmethod
     def of(cls, examples: Examples, model: Model, settings: Settings, **how: Any) -> Self:
-        """A trainer of one model, on rows that it takes as they are."""
+        """Return a trainer of one model with the key "", on rows that the model takes as they are."""
         return cls(examples, {"": Learner(model, examples)}, settings, **how)
 
     @property
@@ -71,29 +71,36 @@ class Trainer:
 
     @property
     def label(self) -> str:
-        """The name of the models of the run."""
+        """Return the names of the models of the run, without external models, joined by commas."""
         return ", ".join(learner.model.label for learner in self.learners.values() if learner.model.kind != "external")
 
     def label_of(self, strategy: Strategy) -> str:
-        """The name of the models of a strategy."""
+        """Return the names of the models of a strategy, each once, joined by "+"."""
         return "+".join(dict.fromkeys(self.models[single.model].label for single in strategy.singles))
 
     def learner(self, job: Job) -> Learner:
         return self.learners[job.model]
 
     def of_rows(self, rows: Array) -> Trainer:
-        """The same on some of the rows."""
+        """Return the trainer for some of the rows, numbered from 0, without progress."""
         learners = {key: Learner(own.model, subset(own.examples, rows)) for key, own in self.learners.items()}
         return replace(self, examples=subset(self.examples, rows), learners=learners, progress=None)
 
     def train(self, jobs: Iterable[Job]) -> dict[str, Member]:
-        """Train jobs (each id once), model by model, and report steps done over all of them."""
+        """Train jobs, each id once, model by model, and return the member of each job id.
+
+        Progress is reported as steps done of all jobs.
+        """
         distinct = {job.id: job for job in jobs}
         total = sum(job.limits.steps for job in distinct.values())
         done = dict.fromkeys(distinct, 0)
         members: dict[str, Member] = {}
 
         def report(job_id: str, step: int, most: int) -> None:
+            """Store the steps done of a job, and report the steps done of all jobs.
+
+            `most` is not used.
+            """
             done[job_id] = step
             if self.progress:
                 self.progress(f"{len(members)} of {len(distinct)} models", sum(done.values()), total)

@@ -49,17 +49,20 @@ class Layout:
 
     @property
     def numbers(self) -> int:
-        """Columns of numbers."""
+        """Return the number of columns of numbers."""
         return sum(spec.width for spec in self.arrays if not spec.levels)
 
     @property
     def categorical(self) -> list[int]:
-        """Columns of level ids."""
+        """Return the positions of the columns of level ids."""
         total = sum(spec.width for spec in self.arrays)
         return list(range(self.numbers, total))
 
     def pack(self, x: Any) -> Array:
-        """Features -> float64 (N, columns)."""
+        """Return features as a matrix, float64 (N, columns): scaled numbers first, then level ids.
+
+        Missing numbers become the median of their column.
+        """
         matrix = np.concatenate([_flat(_get(x, spec.key), spec) for spec in self.arrays], axis=1)
         numbers = matrix[:, : self.numbers]
         missing = np.isnan(numbers)
@@ -70,7 +73,10 @@ class Layout:
         return matrix
 
     def unpack(self, matrix: Array) -> Any:
-        """float64 (N, columns) -> features in their own structure and types."""
+        """Return a matrix, float64 (N, columns), as features in the form of the input.
+
+        Types are those of the input, and values of integer arrays are rounded. The matrix itself does not change.
+        """
         values = matrix.copy()
         values[:, : self.numbers] = values[:, : self.numbers] * self.scale + self.center
         out, start = {}, 0
@@ -88,7 +94,8 @@ class Layout:
 def layout_of(x: Any) -> Layout:
     """Learn the layout from training rows.
 
-    `{"numeric", "categorical"}` is a table of ours; of other inputs whole-number arrays of rank 2 count as numbers.
+    Only the array "categorical" of a mapping with the keys "numeric" and "categorical" contains level ids. In all other
+    inputs, integers count as numbers.
     """
     table = isinstance(x, Mapping) and set(x) <= {"numeric", "categorical"}
     keys = list(x) if isinstance(x, Mapping) else list(range(len(x))) if isinstance(x, (tuple, list)) else [None]
@@ -103,7 +110,11 @@ def layout_of(x: Any) -> Layout:
 
 
 def _learned(numbers: Array) -> tuple[Array, Array, Array]:
-    """Center, scale and fill of each column, learned from its finite numbers."""
+    """Return center, scale and fill of each column, float64 (numbers,) each.
+
+    Missing values do not count. Center and fill are the median, and scale is the standard deviation, or 1 for a
+    constant column. Raise a DataError for infinite values.
+    """
     seen = np.isfinite(numbers)
     if np.isinf(numbers).any():
         raise DataError("The features contain infinite values. Replace them, or leave out these rows.")
@@ -116,6 +127,10 @@ def _learned(numbers: Array) -> tuple[Array, Array, Array]:
 
 
 def _spec(array: Any, key: Any, levels: bool) -> ArraySpec:
+    """Return the description of one array.
+
+    Raise a DataError for text or another type that is no number.
+    """
     array = np.asarray(array)
     if array.dtype.kind not in "iufb":
         raise DataError(
@@ -126,14 +141,20 @@ def _spec(array: Any, key: Any, levels: bool) -> ArraySpec:
 
 
 def _get(x: Any, key: Any) -> Any:
+    """Return the array under a key; the key None means that the input is one array."""
     return x if key is None else x[key]
 
 
 def _flat(array: Any, spec: ArraySpec) -> Array:
+    """Return an array as float64 (N, width)."""
     return np.asarray(array, dtype=np.float64).reshape(len(array), spec.width)
 
 
 def _typed(block: Array, spec: ArraySpec) -> Array:
+    """Return float64 values in the type of an array.
+
+    Integers are rounded and clipped to their range. Booleans are True above 0.5.
+    """
     if spec.kind.kind in "iu":
         info = np.iinfo(spec.kind)
         return np.clip(np.rint(block), info.min, info.max).astype(spec.kind)

@@ -67,6 +67,7 @@ class Plan:
     first: Plan | None = None
 
     def __post_init__(self) -> None:
+        """Check `draw`, and that every class is drawn and has a finite weight above 0."""
         check_choice(self.draw, "draw", ("even", "replacement", "bootstrap"))
         if np.any(self.drawn < 1):
             label = self.classes[int(np.argmin(self.drawn))]
@@ -222,6 +223,7 @@ class Plan:
         return False
 
     def _draw_rows(self, number: int, seed: int) -> Array:
+        """Return the shuffled row numbers of an epoch, (len(self),), int32 or int64."""
         source = number if self.redraw else 0
         out = np.empty(len(self), draws.index_type(len(self.codes)))
         start = 0
@@ -232,6 +234,7 @@ class Plan:
         return out
 
     def _weights_of(self, rows: Any) -> Array:
+        """Return the loss weight of rows, float32; `rows` is any index of rows."""
         if self.sample_weight is None:
             return (self.class_weights * self._scale).astype(np.float32)[self.codes[rows]]
         raw = self.class_weights[self.codes[rows]] * self.sample_weight[rows]
@@ -239,14 +242,17 @@ class Plan:
 
     @cached_property
     def _scale(self) -> float:
-        """What makes the mean of the weights 1."""
+        """Return the factor that makes the mean weight of the drawn rows 1."""
         if self.sample_weight is None:
             return len(self) / float(np.dot(self.drawn, self.class_weights))
         raw = self.class_weights[self.codes] * self.sample_weight
         return len(self) / float(np.dot((self.drawn / self.counts)[self.codes], raw))
 
     def _fill(self, out: Array, code: int, epoch: int, seed: int) -> None:
-        """Write the rows that an epoch draws of one class into `out`, and make no other array of that length."""
+        """Write the row numbers that an epoch draws of one class into `out`.
+
+        The length of `out` is the number of rows to draw. No other array of that length is made.
+        """
         members, stage = self._members(code), f"class {code}"
         if self.draw == "bootstrap":
             draws.gather(members, draws.replaced(len(members), len(out), epoch, seed, stage), out)
@@ -258,22 +264,27 @@ class Plan:
             draws.repeat_into(out, members, epoch, seed, stage)
 
     def _resampled(self, code: int) -> bool:
+        """Return whether the plan changes the number of rows of a class."""
         return bool(self.drawn[code] != self.counts[code])
 
     def _members(self, code: int) -> Array:
+        """Return the row numbers of a class, in file order."""
         start, end = self._bounds[code], self._bounds[code + 1]
         return self._by_class[start:end]
 
     @cached_property
     def _by_class(self) -> Array:
+        """Return all row numbers sorted by class, (n,), in file order within a class."""
         return by_class(self.codes, self.counts, draws.index_type(len(self.codes)))
 
     @cached_property
     def _bounds(self) -> Array:
+        """Return where each class starts and ends in `_by_class`, int64 (C + 1,)."""
         return np.concatenate([[0], np.cumsum(self.counts)])
 
     @cached_property
     def _tally(self) -> tuple[Array, Array]:
+        """Return rows and sums of sample weights per class, int64 and float64 (C,)."""
         size = len(self.classes)
         count = count_codes(self.codes, size)
         if self.sample_weight is None:
@@ -282,6 +293,7 @@ class Plan:
 
 
 def _content_of(value: Any) -> Iterator[Any]:
+    """Yield the content of plans, of the items of tuples, and any other value itself."""
     if isinstance(value, Plan):
         yield from value.content()
     elif isinstance(value, tuple):

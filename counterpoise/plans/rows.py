@@ -25,12 +25,12 @@ _KEYED = 1 << 21
 
 
 def index_type(n: int) -> type[np.signedinteger]:
-    """int32 below 2**31 rows, else int64."""
+    """Return the smallest type for row numbers: int32 below 2**31 rows, else int64."""
     return np.int32 if n < 2**31 else np.int64
 
 
 def walked(n: int, size: int, epoch: int, seed: int, stage: str) -> Array:
-    """Positions of block `epoch` in a walk through `n` rows, `size` (at most n) at a time.
+    """Return block number `epoch` of a walk through `n` rows, `size` (at most n) at a time.
 
     One pass takes ceil(n / size) epochs through one permutation; its last block ends at the last row, so a
     pass sees every row and no epoch has a row twice. Each pass has a permutation of its own.
@@ -52,7 +52,10 @@ def walked(n: int, size: int, epoch: int, seed: int, stage: str) -> Array:
 
 
 def repeat_into(out: Array, members: Array, epoch: int, seed: int, stage: str) -> None:
-    """Fill `out` with every member floor(len(out) / n) times, and a walked remainder."""
+    """Fill `out` with each of n members floor(len(out) / n) times, and a remainder.
+
+    The remainder is a block of `walked`.
+    """
     n = len(members)
     whole, rest = divmod(len(out), n)
     if whole:
@@ -62,25 +65,25 @@ def repeat_into(out: Array, members: Array, epoch: int, seed: int, stage: str) -
 
 
 def gather(members: Array, positions: Array, out: Array) -> None:
-    """out[:] = members[positions], a chunk at a time."""
+    """Write `members[positions]` into `out`, a chunk at a time, which saves memory."""
     for start in range(0, len(out), CHUNK):
         out[start : start + CHUNK] = members[positions[start : start + CHUNK]]
 
 
 def replaced(n: int, size: int, epoch: int, seed: int, stage: str) -> Array:
-    """`size` independent draws from `n` rows."""
+    """Return the positions of `size` independent draws from `n` rows, with replacement."""
     return seeds.generator(seed, stage, epoch).integers(0, n, size, dtype=index_type(n))
 
 
 def permutation(n: int, seed: int, stage: str, *index: int) -> Array:
-    """A seeded permutation of range(n) in the smallest index type."""
+    """Return a seeded permutation of range(n), in the type of `index_type`."""
     order = np.arange(n, dtype=index_type(n))
     seeds.generator(seed, stage, *index).shuffle(order)
     return order
 
 
 def shuffle(rows: Array, rng: np.random.Generator) -> None:
-    """Bring row numbers, 0 or more, into random order, in place.
+    """Shuffle row numbers, integers of 0 or more, in place.
 
     Up to `_KEYED` of them are sorted by random numbers whose last bits are the row numbers themselves: the order of
     keys is uniform but for ties (two keys tie with probability 2 ** (b - 64), b the bits of the largest row number).
@@ -95,6 +98,7 @@ def shuffle(rows: Array, rng: np.random.Generator) -> None:
     if not 1 < len(rows) <= _KEYED:
         rng.shuffle(rows)
         return
+    # Ones in all bits that a row number needs.
     last = np.uint64((1 << int(rows.max()).bit_length()) - 1)
     keys = rng.integers(0, 2**64, len(rows), dtype=np.uint64)
     keys &= ~last
@@ -105,7 +109,9 @@ def shuffle(rows: Array, rng: np.random.Generator) -> None:
 
 
 def scattered(n: int, start: int, end: int, key: Array) -> Array:
-    """Entries start..end-1 of a permutation of range(n) fixed by `key`, in time and memory of end - start.
+    """Return entries start to end - 1 of a permutation of range(n), uint64.
+
+    `key`, uint64 (rounds,), defines the permutation. Time and memory grow with end - start, not with n.
 
     A Feistel network permutes 2 ** (2 h) >= n numbers; those that leave range(n) are sent through again until they
     come back ("cycle walking", Black and Rogaway 2002), so that the map stays one to one.
@@ -115,6 +121,7 @@ def scattered(n: int, start: int, end: int, key: Array) -> Array:
         >>> sorted(scattered(10, 0, 10, key).tolist()) == list(range(10))
         True
     """
+    # Half of the bits of n - 1, rounded up.
     half = np.uint64(max(1, -(-(n - 1).bit_length() // 2)))
     out = _feistel(np.arange(start, end, dtype=np.uint64), half, key)
     outside = np.flatnonzero(out >= n)
@@ -125,6 +132,10 @@ def scattered(n: int, start: int, end: int, key: Array) -> Array:
 
 
 def _feistel(values: Array, half: np.uint64, key: Array) -> Array:
+    """Permute numbers of 2 * half bits, uint64, with one round for each word of `key`.
+
+    Each round exchanges the halves, and mixes one by multiplication with constants of the hash function splitmix64.
+    """
     mask = (np.uint64(1) << half) - np.uint64(1)
     left, right = values >> half, values & mask
     for word in key:

@@ -10,6 +10,9 @@ Figure = dict[str, Any]
 
 
 def captioned(title: str, caption: str, spec: Spec, heads: list[str], rows: list[list[str]], table: str) -> Figure:
-    """Join a drawing and its table; the description is first in the drawing, where screen readers look for it."""
+    """Return a figure: a drawing, and its table with `heads`, `rows` and the heading `table`.
+
+    The description becomes a part of the drawing, because screen readers look for it there.
+    """
     described = {"description": f"{title}. {caption} The table below the figure contains the numbers."}
     return {"title": title, "caption": caption, "spec": spec | described, "heads": heads, "rows": rows, "table": table}

@@ -28,7 +28,11 @@ SEEN = 1.2e-3
 
 
 def curve_rows(record: Record, strategies: Names, kind: str, x: str, y: str) -> list[Spec]:
-    """Points of the curves (strategy, x, y) and, after them, of their bands (strategy, x, low, high)."""
+    """Return the points of the curves and then of their bands, as rows of a figure.
+
+    A point of a curve has strategy, x and y; a point of a band has strategy, x, low and high. `kind` is the curve in
+    the record, such as "pr". `x` and `y` are keys of its points.
+    """
     drawn_curves = list(curves_of(record, strategies, kind))
     most = max(FEWEST_POINTS, MOST_POINTS // max(1, len(drawn_curves)))
     points = [row for who, curve in drawn_curves for row in _points(who, curve, x, y, most)]
@@ -36,39 +40,46 @@ def curve_rows(record: Record, strategies: Names, kind: str, x: str, y: str) -> 
 
 
 def curves_of(record: Record, strategies: Names, kind: str) -> Iterator[tuple[Spec, Mapping[str, Any]]]:
-    """The strategy (and class, if there are several) and its curve.
+    """Yield the strategy (and class, if there are several) of each curve, and the curve.
 
-    Net benefit is relative to that of a perfect model (Kerr et al. 2016), so that classes share an axis.
+    Net benefit (kind "decision") is relative to that of a perfect model (Kerr et al. 2016), so that classes share an
+    axis.
     """
     of_class = class_shares(record)
     for name, style in drawn(record, strategies).items():
         block = block_of(record, name).get(kind) or {}
         for curve in block.get("classes", [block]):
             label = {"class": str(curve["label"])} if "label" in curve else {}
+            # The share of the class, or of the rare class if there are no labels of classes.
             share = of_class.get(label.get("class", ""), 0.0) or prevalence(record) or 1.0
             yield {"strategy": style.title, **label}, _per_best(curve, share) if kind == "decision" else curve
 
 
 def panel_labels(record: Record, strategies: Names) -> list[str]:
-    """The classes that have curves, each with a panel of its own; none with two classes."""
+    """Return the classes that have curves, each for a separate panel; empty with two classes."""
     blocks = [block_of(record, name).get("pr") or {} for name in drawn(record, strategies)]
     return list(dict.fromkeys(str(curve["label"]) for block in blocks for curve in block.get("classes", [])))
 
 
 def _per_best(curve: Mapping[str, Any], share: float) -> Mapping[str, Any]:
+    """Return a decision curve relative to `share`, the net benefit of a perfect model."""
     band = curve.get("band")
     scaled = band and {"x": band["x"], **{k: [v / share for v in band[k]] for k in ("low", "high")}}
     return {**curve, "benefit": [v / share for v in curve.get("benefit", [])], "band": scaled}
 
 
 def _points(who: Spec, curve: Mapping[str, Any], x: str, y: str, most: int) -> list[Spec]:
-    """One row per point of a curve, thinned further if many curves share a figure."""
+    """Return one row per point of a curve, thinned to at most `most` points.
+
+    `who` is part of each row.
+    """
     xs, ys = np.asarray(curve.get(x, [])), np.asarray(curve.get(y, []))
     keep = thin(xs, ys, most, tolerance=SEEN).tolist() if len(xs) else []
     return [{**who, x: round(float(xs[i]), 4), y: round(float(ys[i]), 4)} for i in keep]
 
 
 def _band_points(who: Spec, curve: Mapping[str, Any], x: str) -> list[Spec]:
+    """Return one row per point of the band of a curve; empty without a band."""
     band = curve.get("band")
     if not band:
         return []
@@ -77,7 +88,10 @@ def _band_points(who: Spec, curve: Mapping[str, Any], x: str) -> list[Spec]:
 
 
 def rule_points(record: Record, strategies: Names, x: str, y: str) -> Spec:
-    """Each strategy at its own threshold, as a point on its curve."""
+    """Return a layer with one point per strategy, at its own threshold.
+
+    Rates come from its confusion matrix. A strategy is left out if a rate has the denominator 0.
+    """
     values = []
     for name, style in drawn(record, strategies).items():
         matrix, positive = block_of(record, name)["confusion"]["matrix"], _positive_index(record, name)
@@ -102,6 +116,10 @@ def rule_points(record: Record, strategies: Names, x: str, y: str) -> Spec:
 
 
 def _positive_index(record: Record, name: str) -> int:
+    """Return the position of the positive class in the confusion matrix.
+
+    Without such a class, return the last position.
+    """
     labels = block_of(record, name)["confusion"]["labels"]
     positive = str(record["data"].get("positive"))
     return labels.index(positive) if positive in labels else len(labels) - 1
@@ -139,7 +157,10 @@ UNIT: Spec = {"domain": [0, 1]}
 
 
 def rare_scale(record: Record) -> Spec:
-    """From 0 to 1, square-root scaled if a class is below 20%, so that small shares are legible."""
+    """Return a scale from 0 to 1, with square roots if a class is below 20%.
+
+    Small shares are then legible.
+    """
     least = min(class_shares(record).values()) if has_panels(record) else prevalence(record)
     return UNIT | {"type": "sqrt"} if least < 0.2 else UNIT
 
@@ -153,7 +174,11 @@ def curves(
     over: list[Spec],
     scales: tuple[Spec, Spec] = (UNIT, UNIT),
 ) -> Spec:
-    """One figure: bands, `under`, lines, `over`, and invisible points that carry the tooltips."""
+    """Return one figure: bands, `under`, lines, `over`, and the points of tooltips.
+
+    The layers are in this order; the last is invisible. `values` are all points (see `curve_rows`), `axes` the keys of
+    x and y, and `scales` their scales. With several classes, the figure has one panel per class.
+    """
     many = has_panels(record)
     titles = SHORT_AXES if many else AXIS_WORDS
     x, y = (_axis(f, titles[f], scale) for f, scale in zip(axes, scales, strict=True))
@@ -183,11 +208,13 @@ def curves(
     panel: Spec = {"width": width, "height": height, "layer": [band, *under, line, *over, hover]}
     if many:
         return panels(record, strategies, values, panel, by="class", order=panel_labels(record, strategies))
+    # Layers do not share a scale of shapes: only the points at the thresholds have shapes.
     panel["resolve"] = {"scale": {"shape": "independent"}}
     return top(record, strategies) | panel | {"data": {"values": values}}
 
 
 def _axis(field: str, title: str, scale: Spec) -> Spec:
+    """Return the encoding of an axis; a square-root scale gets fixed marks."""
     marks = (
         {"axis": {"values": [0, 0.05, 0.2, 0.5, 1], "labelOverlap": False, "format": "~"}} if "type" in scale else {}
     )
@@ -195,4 +222,5 @@ def _axis(field: str, title: str, scale: Spec) -> Spec:
 
 
 def _valid(field: str) -> Spec:
+    """Return a filter for rows with a number in a field: lines and bands share data."""
     return {"filter": f"isValid(datum.{field})"}

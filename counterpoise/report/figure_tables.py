@@ -34,7 +34,10 @@ BANDS = "Bands are 95% CIs at each point, from resampled test rows."
 
 
 def all_figures(record: Record) -> dict[str, Figure]:
-    """Return the figures that the record has data for, by their id; open ones come first."""
+    """Return the figures that the record has data for, by their id, in the order of `ORDER`.
+
+    "open" says whether a figure is unfolded at first, and "half" whether it takes half of the width.
+    """
     drawings = _drawings(record)
     half = not has_panels(record)
     return {
@@ -43,6 +46,10 @@ def all_figures(record: Record) -> dict[str, Figure]:
 
 
 def _drawings(record: Record) -> dict[str, Figure]:
+    """Return the figures that the record has data for, by their id.
+
+    A record without curves has only the folds and the importance.
+    """
     drawings = {"folds": folds(record)} if any(folds_of(s) for s in _main_scores(record)) else {}
     if importance := (record.get("audit") or {}).get("importance"):
         drawings["importance"] = importance_figure(importance, measured_on(record))
@@ -55,7 +62,7 @@ def _drawings(record: Record) -> dict[str, Figure]:
 
 
 def precision_recall(record: Record) -> Figure:
-    """Precision against recall, and the best precision at chosen recalls."""
+    """Return precision against recall, with a table of precisions at chosen recalls."""
     many = has_panels(record)
     caption = (
         f"Higher is better. Each panel compares one class with all other classes{_whose(record)}. The "
@@ -74,7 +81,7 @@ def precision_recall(record: Record) -> Figure:
 
 
 def operating(record: Record) -> Figure:
-    """Recall against the false-positive rate, and the recall at chosen rates."""
+    """Return the ROC curve, with a table of the recall at chosen false-positive rates."""
     many = has_panels(record)
     caption = f"Higher is better. The dashed diagonal is random guessing{_whose(record)}."
     if not many:
@@ -92,7 +99,7 @@ def operating(record: Record) -> Figure:
 
 
 def gain(record: Record) -> Figure:
-    """How many of the rare cases are among the highest scores."""
+    """Return the figure of the share of rare cases that are among the highest scores."""
     many = has_panels(record)
     axis = " The horizontal axis has a square-root scale." if "type" in rare_scale(record) else ""
     cases = "of a class" if many else f"of {rarest(record)['label']!r}"
@@ -116,7 +123,7 @@ def gain(record: Record) -> Figure:
 
 
 def decision(record: Record) -> Figure:
-    """Net benefit of acting on the scores, compared with acting on all or on none."""
+    """Return the net benefit of alerts by score, and of alerts on all rows or none."""
     many = has_panels(record)
     caption = (
         "Net benefit is the cases found minus the false positives, weighted by their costs, as a share of all "
@@ -134,7 +141,7 @@ def decision(record: Record) -> Figure:
 
 
 def calibration(record: Record) -> Figure:
-    """Observed against predicted share before and after the correction, bin by bin."""
+    """Return observed against predicted shares in bins, before and after the correction."""
     many = has_panels(record)
     what = "the predicted class" if many else repr(rarest(record)["label"])
     scale = " Both axes have a square-root scale." if not many and prevalence(record) < 0.2 else ""
@@ -158,7 +165,7 @@ def calibration(record: Record) -> Figure:
 
 
 def folds(record: Record) -> Figure:
-    """The main metric in every fold."""
+    """Return the figure of the main metric in each fold."""
     key = metric_name(record["metric"])
     looks = styles(record)
     scored = [(looks[r["strategy"]].title, (r.get("scores") or {}).get(record["metric"]) or {}) for r in record["rows"]]
@@ -183,20 +190,26 @@ def folds(record: Record) -> Figure:
 
 
 def _main_scores(record: Record) -> list[Mapping[str, Any]]:
+    """Return the entry of the main metric of each row; {} for a row without one."""
     return [(row.get("scores") or {}).get(record["metric"]) or {} for row in record["rows"]]
 
 
 def _whose(record: Record) -> str:
-    """Which classes are drawn, if there are too many."""
+    """Return a part of a caption that says which classes are drawn; "" if all are."""
     many = len(record["data"]["classes"])
     return f" (the {MOST_CLASSES} rarest of {many:,} classes)" if many > MOST_CLASSES else ""
 
 
 def _who_heads(many: bool) -> list[str]:
+    """Return the heads of the first columns of a table.
+
+    `many` is whether each class has curves.
+    """
     return ["Strategy", "Class"] if many else ["Strategy"]
 
 
 def _curves(record: Record, kind: str) -> list[tuple[list[str], Mapping[str, Any]]]:
+    """Return each curve of a kind, with its strategy (and class, if there are several)."""
     curves: list[tuple[list[str], Mapping[str, Any]]] = []
     for name, style in drawn(record).items():
         block = block_of(record, name).get(kind) or {}
@@ -208,23 +221,32 @@ def _curves(record: Record, kind: str) -> list[tuple[list[str], Mapping[str, Any
 
 
 def _best_at(curve: Mapping[str, Any], recall: float) -> str:
+    """Return the best precision at a recall of at least `recall`, as text with its band."""
     able = [b for a, b in zip(curve.get("recall", []), curve.get("precision", []), strict=True) if a >= recall]
     return _with_band(max(able, default=None), curve, recall)
 
 
 def _most_until(curve: Mapping[str, Any], most: float) -> str:
+    """Return the recall at a false-positive rate of at most `most`, with its band."""
     rates: Sequence[float] = curve.get("fpr", [])
     count = bisect.bisect_right(rates, most)
     return _with_band(curve["tpr"][count - 1] if count else None, curve, most)
 
 
 def _interpolated(curve: Mapping[str, Any], x: str, y: str, at: float, times: float = 1.0, places: int = 3) -> str:
-    """The value of a curve at a place between its points, with its band."""
+    """Return the interpolated value `y` of a curve where `x` is `at`, as text with its band.
+
+    The value is multiplied by `times` and rounded to `places` decimals.
+    """
     value = float(np.interp(at, curve[x], curve[y])) * times if curve.get(x) else None
     return _with_band(value, curve, at, times, places)
 
 
 def _with_band(value: float | None, curve: Mapping[str, Any], at: float, times: float = 1.0, places: int = 3) -> str:
+    """Return a value as text, with the band of the curve at `at` in brackets, if there is one.
+
+    `times` applies only to the band. A value None gives the sign for a missing value.
+    """
     text, band = words.number(value, places), curve.get("band")
     if value is None or not band:
         return text

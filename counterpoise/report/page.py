@@ -105,6 +105,10 @@ def as_script(value: Any) -> str:
 
 @functools.cache
 def _environment() -> jinja2.Environment:
+    """Return the environment of the templates, which escapes all text.
+
+    An unknown name in a template is an error.
+    """
     loader = jinja2.FileSystemLoader(TEMPLATE)
     environment = jinja2.Environment(
         loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
@@ -114,7 +118,10 @@ def _environment() -> jinja2.Environment:
 
 
 def _code(text: str) -> Markup:
-    """Escaped text, with what is between backticks as code; an odd backtick stays."""
+    """Return escaped text, with text between backticks as code.
+
+    If the number of backticks is odd, the backticks stay.
+    """
     pieces = text.split("`")
     if len(pieces) % 2 == 0:
         return escape(text)
@@ -126,7 +133,10 @@ def _code(text: str) -> Markup:
 
 @functools.cache
 def _library() -> str:
-    """The charting library, as one script. Text that could close the element early would be an error."""
+    """Return the charting library as one script.
+
+    Raise an ArtifactError if it could end its script element.
+    """
     text = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;").replace("\r", "")
     if "</script" in text.lower() or "<!--" in text:
         raise ArtifactError("The charting library cannot be put inside a page. Install vl-convert-python 1.9.")
@@ -135,23 +145,25 @@ def _library() -> str:
 
 @functools.cache
 def _program() -> str:
-    """The page's own scripts, each in a block of its own."""
+    """Return the scripts of the page as one script, inside one function."""
     scripts = [(TEMPLATE / name).read_text(encoding="utf-8") for name in SCRIPTS]
     return '"use strict";\n(() => {\n' + "\n".join(scripts) + "})();\n"
 
 
 def _hash(script: str) -> str:
+    """Return the hash of a script as the Content-Security-Policy writes it."""
     return "'sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() + "'"
 
 
 def _policy() -> str:
+    """Return the Content-Security-Policy of the page, which allows only its own scripts."""
     scripts = " ".join(_hash(text) for text in (_library(), _program()))
     rest = "style-src 'unsafe-inline'; img-src data: blob:; base-uri 'none'; form-action 'none'"
     return f"default-src 'none'; script-src {scripts}; {rest}"
 
 
 def _context(record: Mapping[str, Any]) -> dict[str, Any]:
-    """What the template fills in: every section of the page, as values."""
+    """Return what the template shows: each section of the page, as plain values."""
     figures = all_figures(record)
     slider, source = _slider(record), words.file_name(record["data"].get("source"))
     payload = {"specs": {key: figure["spec"] for key, figure in figures.items()}, "slider": slider}
@@ -202,7 +214,10 @@ def _context(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _slider_costs(costs: Mapping[str, Any]) -> dict[str, str]:
-    """What the threshold panel starts with: the costs of the comparison, of a column its mean."""
+    """Return the costs that the threshold panel starts with, as text.
+
+    They are the costs of the comparison. Of a cost column it is the mean; without costs, 1 and 20.
+    """
     matrix = costs.get("matrix")
     if matrix is not None and len(matrix) == 2:
         fp, fn = matrix[0][1] - matrix[0][0], matrix[1][0] - matrix[1][1]
@@ -212,20 +227,26 @@ def _slider_costs(costs: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _chosen(record: Mapping[str, Any]) -> str | None:
-    """The strategy that the confusion tables and the slider show first: the winner if it has curves."""
+    """Return the strategy that the confusion tables and the slider show first.
+
+    It is the winner if it has curves, else the best with curves, or None.
+    """
     winner = (record.get("verdict") or {}).get("winner")
     able = [row["strategy"] for row in tables.ranked(record) if block_of(record, row["strategy"])]
     return winner if winner in able else next(iter(able), None)
 
 
 def _common(record: Mapping[str, Any]) -> Any:
-    """The class that the page is not about, by its name if it is the only other one."""
+    """Return the name of the class that is not the rarest, or "other" if there are several."""
     others = [c["label"] for c in record["data"]["classes"] if c is not rarest(record)]
     return others[0] if len(others) == 1 else "other"
 
 
 def _first_shown(record: Mapping[str, Any]) -> set[str]:
-    """Titles of the strategies that figures show at first: the baseline and the first ranks."""
+    """Return the titles of the strategies that figures show at first.
+
+    They are the baseline, the chosen strategy, and the best ranks.
+    """
     if not record.get("curves"):
         return set()
     able = drawn(record)
@@ -237,7 +258,11 @@ def _first_shown(record: Mapping[str, Any]) -> set[str]:
 
 
 def _slider(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Per strategy the exact counts by threshold, and the index nearest to its own threshold."""
+    """Return the exact counts of each strategy by threshold, for the slider.
+
+    A row is [threshold, tp, fp, fn, tn], and "start" the index nearest to the own threshold. Strategies
+    without such a table are left out.
+    """
     entries = {}
     for name, style in styles(record).items():
         table = block_of(record, name).get("thresholds")
@@ -252,6 +277,10 @@ def _slider(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _nearest(table: list[dict[str, Any]], own: dict[str, int] | None) -> int:
+    """Return the index of the entry with counts nearest to `own`.
+
+    Without counts, return the middle index.
+    """
     if own is None:
         return len(table) // 2
     return min(range(len(table)), key=lambda i: abs(table[i]["tp"] - own["tp"]) + abs(table[i]["fp"] - own["fp"]))

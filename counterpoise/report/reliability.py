@@ -42,6 +42,7 @@ def reliability(hit: Array, proba: Array) -> list[dict[str, float]]:
 
 
 def _one_bin(hit: Array, proba: Array) -> dict[str, float]:
+    """Return the entry of one bin from its rows (see `reliability`)."""
     low, high = wilson(hit.sum(), len(hit))
     return {
         "predicted": float(proba.mean()),

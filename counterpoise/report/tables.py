@@ -28,7 +28,7 @@ def ranked(record: Record) -> list[Mapping[str, Any]]:
 
 
 def losses(record: Record) -> list[Row]:
-    """Return what corrected each strategy, and its log loss before and after."""
+    """Return the corrections, log losses and calibration slope of each strategy."""
     return [
         {
             "name": styles(record)[row["strategy"]].title,
@@ -43,7 +43,11 @@ def losses(record: Record) -> list[Row]:
 
 
 def confusions(record: Record) -> list[Row]:
-    """Return both confusion tables of every strategy that has curves, cells with their share of the row."""
+    """Return the confusion tables of each strategy that has curves.
+
+    There is one table at its own threshold and one at the default threshold, if present. Each cell contains its share
+    of the row.
+    """
     return [
         {
             "strategy": row["strategy"],
@@ -67,7 +71,7 @@ def confusions(record: Record) -> list[Row]:
 
 
 def every_score(record: Record) -> Row:
-    """Return all metrics of all strategies with their intervals."""
+    """Return all metrics with their intervals: one row per metric, one column per strategy."""
     good = [row for row in ranked(record) if row.get("status", "ok") == "ok"]
     keys = list(dict.fromkeys(key for row in good for key in row.get("scores") or {}))
     rows = [
@@ -81,7 +85,7 @@ def every_score(record: Record) -> Row:
 
 
 def per_class(record: Record) -> Row:
-    """Return recall and precision of every class for every strategy."""
+    """Return recall and precision as text: one row per class, one column per strategy."""
     good = [row for row in ranked(record) if row.get("per_class")]
     labels = [c["label"] for c in record["data"]["classes"]]
     known = [{str(c["label"]): c for c in row["per_class"]} for row in good]
@@ -96,7 +100,10 @@ def per_class(record: Record) -> Row:
 
 
 def labels(record: Record) -> Row | None:
-    """Return one line per label for the strategy of the verdict, or None if rows have one class each."""
+    """Return one row per label for the winner, else for the baseline.
+
+    Return None if rows have one class each.
+    """
     row = row_of(record, (record.get("verdict") or {}).get("winner")) or row_of(record, "none")
     if not several_labels(record) or row is None:
         return None
@@ -116,7 +123,7 @@ def labels(record: Record) -> Row | None:
 
 
 def tuned(record: Record) -> Row:
-    """Return the value of every hyperparameter that was tuned: columns are folds, repeat after repeat."""
+    """Return the values of tuned hyperparameters: one row each, one column per fold."""
     rows = [
         {
             "name": styles(record)[row["strategy"]].title,
@@ -134,7 +141,10 @@ def tuned(record: Record) -> Row:
 
 
 def changes(record: Record) -> Row | None:
-    """Return what the verdict's strategy changes for each of several classes, per so many cases, or None."""
+    """Return the effect of the verdict's strategy on each class, per number of cases.
+
+    Return None without such an effect.
+    """
     effect = (record.get("verdict") or {}).get("effect") or {}
     looks = styles(record)
     if not effect.get("classes") or effect["strategy"] not in looks:
@@ -162,19 +172,23 @@ def binary_counts(record: Record, name: str) -> dict[str, int] | None:
 
 
 def mean(row: Mapping[str, Any], key: str) -> Any:
+    """Return the mean of a score of a row, or None if the row does not have the score."""
     return ((row.get("scores") or {}).get(key) or {}).get("mean")
 
 
 def of_class(row: Mapping[str, Any], label: Any) -> Mapping[str, Any]:
+    """Return the entry of a class in a row of the record; {} if there is none."""
     return next((c for c in row.get("per_class") or [] if str(c["label"]) == str(label)), {})
 
 
 def _shares(table: Mapping[str, Any]) -> Row:
+    """Return a confusion table with the share of each cell in its row."""
     rows = [_share_row(label, counts) for label, counts in zip(table["labels"], table["matrix"], strict=True)]
     return {"labels": table["labels"], "rows": rows, "joined": table.get("joined", 0)}
 
 
 def _share_row(label: str, counts: Sequence[int]) -> Row:
+    """Return one row of a confusion table: counts as text, and their shares of the row."""
     total = sum(counts) or 1
     cells = [{"count": words.count(n), "share": n / total, "percent": f"{100 * n / total:.1f}%"} for n in counts]
     return {"label": label, "cells": cells}

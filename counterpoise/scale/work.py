@@ -19,15 +19,15 @@ from counterpoise.core.examples import Examples
 from counterpoise.core.job import Job, Member
 from counterpoise.core.keras_import import import_keras_quietly
 
-#: Steps of work that a batch is cut into for each worker: enough to even out, few enough to compile rarely.
+#: Batches of a loss family for each worker: enough to balance the load, few enough to compile rarely.
 SHARES = 2
 
 
 class Closing:
-    """Return an executor for a `with` block, which closes it at the end."""
+    """Base class of executors that a `with` block closes at its end."""
 
     def close(self) -> None:
-        """Let go of what was opened."""
+        """Free what the executor opened, such as processes; subclasses define how."""
         raise NotImplementedError
 
     def __enter__(self) -> Self:
@@ -76,7 +76,10 @@ class Batch:
 
 
 def surroundings(threads: int | None = None) -> Surroundings:
-    """Those of this process; `threads` of an operation, None as many as here."""
+    """Return the settings of this process for its workers.
+
+    `threads` is the number of threads of one operation in a worker. None: as many as in this process.
+    """
     import keras
 
     wanted = threads or _threads_here()
@@ -94,7 +97,10 @@ def surroundings(threads: int | None = None) -> Surroundings:
 
 
 def settle(here: Surroundings) -> None:
-    """Bring this process into line; before anything imports TensorFlow."""
+    """Give this worker process the settings of the driver.
+
+    Call this before anything imports TensorFlow.
+    """
     os.environ.update(here.environment)
     sys.path += [entry for entry in here.path if entry not in sys.path]
     import_keras_quietly()
@@ -109,7 +115,10 @@ def settle(here: Surroundings) -> None:
 def train(
     batch: Batch, examples: Examples, network: Any, progress: Callable[[str, int, int], None] | None = None
 ) -> Iterator[tuple[str, Member]]:
-    """Train a batch, one job after the other, in this process."""
+    """Train a batch in this process, one job after the other, and yield (job id, member).
+
+    The compile modes of the batch are added to those of `network`, which changes.
+    """
     from counterpoise.engines.run import run
 
     if batch.compile_modes:
@@ -120,12 +129,15 @@ def train(
 def batches(
     jobs: Iterable[Job], examples: Examples, network: Any, workers: int, engine: str, callbacks: Iterable[Any]
 ) -> list[Batch]:
-    """Cut jobs into batches of one loss family, largest first; jobs with synthetic rows come last.
+    """Cut jobs into batches of one loss family, those with most steps first.
 
-    What decides how jobs are trained is decided here, by all of them, and a reason to train with `fit` is logged.
+    Jobs with synthetic rows are last.
+
+    Compile modes depend on all jobs, so they are decided here. A reason to train with `fit` is logged. Each job of a
+    model that is no network is a batch.
 
     Raises:
-        OptionError: Keras callbacks, or an object to be trained in place: both belong to this process.
+        OptionError: There are Keras callbacks, or a network that is trained in place; both work only in this process.
     """
     from counterpoise.engines.compile_modes import decided, families
     from counterpoise.engines.program_rules import refusal
@@ -149,28 +161,36 @@ def batches(
 
 
 def unfinished(batch: Batch, done: Iterable[str]) -> Batch | None:
-    """The jobs of a batch that remain, or None."""
+    """Return the batch without the jobs whose ids are in `done`; None if no job remains."""
     finished = set(done)
     left = tuple(job for job in batch.jobs if job.id not in finished)
     return replace(batch, jobs=left) if left else None
 
 
 def _shares(jobs: Sequence[Job], workers: int) -> list[tuple[Job, ...]]:
-    """Jobs cut into shares of about equal size, those with synthetic rows into fewer and larger ones."""
+    """Cut jobs into shares of about equal size, at most 2 per worker.
+
+    Jobs with synthetic rows have shares of their own, at most 1 per worker.
+    """
     shares: list[tuple[Job, ...]] = []
     for synthetic, count in ((False, SHARES * workers), (True, workers)):
         mine = [job for job in jobs if _has_synthetic_rows(job) == synthetic]
+        # Division that rounds up; 0 if there are no such jobs.
         size = -(-len(mine) // count)
         shares += [tuple(mine[i : i + size]) for i in range(0, len(mine), size or 1)]
     return shares
 
 
 def _has_synthetic_rows(job: Job) -> bool:
+    """Return whether the plan of a job contains new rows."""
     return job.plan.new is not None
 
 
 def _threads_here() -> int:
-    """Threads of an operation in this process."""
+    """Return the number of threads of one TensorFlow operation in this process.
+
+    It is the value that was set in TensorFlow or its environment variable, else the number of available processors.
+    """
     given = os.environ.get("TF_NUM_INTRAOP_THREADS", "0")
     if "tensorflow" in sys.modules:
         configured = sys.modules["tensorflow"].config.threading.get_intra_op_parallelism_threads()

@@ -69,7 +69,10 @@ class PlanSampler(BaseSampler):
         self.random_state = random_state
 
     def fit_resample(self, X: Any, y: Any, **params: Any) -> tuple[Any, Any]:
-        """Return rows of X and labels of y, resampled by the plan (see `BaseSampler`)."""
+        """Return rows of X and labels of y, resampled by the plan (see `BaseSampler`).
+
+        Labels that look alike cause a warning.
+        """
         labels = one_hot(y)
         if labels is None:
             labels = plain_labels(y)
@@ -80,7 +83,12 @@ class PlanSampler(BaseSampler):
         return drawn, of_drawn
 
     def _fit_resample(self, X: Any, y: Any, **params: Any) -> tuple[Any, Any]:
+        """Draw the rows and set the fitted attributes.
+
+        The library imbalanced-learn calls this with checked X and y.
+        """
         labels = np.unique(y)
+        # `labels` is sorted, so the position of a label is its code.
         made = self._make(np.searchsorted(labels, y))
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         self.plan_ = made
@@ -90,6 +98,7 @@ class PlanSampler(BaseSampler):
         return _safe_indexing(X, self.sample_indices_), _safe_indexing(y, self.sample_indices_)
 
     def _make(self, codes: Any) -> plans.Plan:
+        """Return the plan for class codes (N,); raise an OptionError for an unknown name."""
         if callable(self.plan):
             return self.plan(codes)
         make = PLANS[check_choice(self.plan, "plan", PLANS)]
@@ -97,6 +106,10 @@ class PlanSampler(BaseSampler):
         return make(codes, **how)
 
     def _check_X_y(self, X: Any, y: Any) -> tuple[Any, Any, bool]:
+        """Check X and y as `BaseSampler` requires; keep text, missing values and sparse X.
+
+        The last item is whether the labels must be converted to one-hot rows at the end.
+        """
         from sklearn.utils.validation import validate_data
 
         y, binarize_y = check_target_type(y, indicate_one_vs_all=True)
@@ -104,6 +117,7 @@ class PlanSampler(BaseSampler):
         return X, y, binarize_y
 
     def __sklearn_tags__(self) -> Any:
+        """Return the tags of the sampler: X may be sparse or text, with missing values."""
         tags = super().__sklearn_tags__()
         tags.sampler_tags.sample_indices = True
         tags.input_tags.sparse = True

@@ -19,7 +19,7 @@ class Blend:
     Attributes:
         models: Networks and trees, as `fit` takes them.
         pooling: "learned" or "equal" weights of the members.
-        adapts: Whether the models that can train a strategy train it alone where the others cannot.
+        adapts: Whether a strategy that some models cannot train is trained by the other models alone.
     """
 
     models: tuple[Any, ...]
@@ -29,7 +29,12 @@ class Blend:
     label = "blend"
 
     def under(self, strategy: Strategy, keys: Sequence[str]) -> Ensemble:
-        """One strategy whose members are those of `strategy`, once for each model, by its key."""
+        """Return an ensemble that trains the members of `strategy` with each model.
+
+        `keys` name the models.
+
+        Name and aim are those of `strategy`.
+        """
         members = tuple(unit.with_model(key) for key in keys for unit in strategy.units)
         vote = "weighted" if self.pooling == "learned" else "soft"
         idea = f"{strategy.idea} {len(keys)} models, pooled."

@@ -37,11 +37,13 @@ class Ensemble(Strategy):
     single_pass: bool = True
 
     def __post_init__(self) -> None:
+        """Check the members, and replace ensembles among them by their own members."""
         if not self.members or not all(isinstance(member, Strategy) for member in self.members):
             raise OptionError(
                 f"members= is {self.members!r:.80}. Expected strategy objects. To pass names of "
                 "strategies, call cp.ensemble([...])."
             )
+        # The dataclass is frozen.
         object.__setattr__(self, "members", tuple(unit for member in self.members for unit in member.units))
 
     @property
@@ -70,16 +72,21 @@ class Ensemble(Strategy):
         return [job for member in self.members for job in member.jobs(make, timed=timed)]
 
     def due(self, stage: int, jobs: Sequence[Job], members: Mapping[str, Member], examples: Examples) -> dict[int, Job]:
+        """Return the jobs of a stage by their index in `jobs` (see `Strategy.due`)."""
         due: dict[int, Job] = {}
         for member, start, own in self._shared_out(jobs):
             due |= {start + i: job for i, job in member.due(stage, own, members, examples).items()}
         return due
 
     def outputs(self, jobs: Sequence[Job], members: Mapping[str, Member]) -> list[Member]:
+        """Return the outputs of all members, in the order of `jobs` (see `Strategy.outputs`)."""
         return [output for member, _, own in self._shared_out(jobs) for output in member.outputs(own, members)]
 
     def _shared_out(self, jobs: Sequence[Job]) -> Iterator[tuple[Strategy, int, Sequence[Job]]]:
-        """Each member, the index of its first job, and its jobs."""
+        """Yield each member, the index of its first job, and its jobs.
+
+        `jobs` are in the order of `singles`.
+        """
         start = 0
         for member in self.members:
             end = start + len(member.singles)

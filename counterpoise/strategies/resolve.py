@@ -18,11 +18,14 @@ from counterpoise.strategies.successive import Successive
 
 
 def resolved(strategy: Strategy, models: Mapping[str, Model]) -> Strategy:
-    """The strategy as its models train it: under a network's own loss, in one pass, or refused.
+    """Return the strategy as its models train it.
+
+    A compiled network trains with its own loss, unless the strategy has one. Members are trained in one pass if
+    possible.
 
     Args:
-        strategy: With the key of a model in each `Single`.
-        models: The models of the run.
+        strategy: A strategy that has the key of a model in each `Single`.
+        models: The models of the run, by their keys.
 
     Raises:
         ModelError: a model cannot train its `Single`.
@@ -35,12 +38,12 @@ def resolved(strategy: Strategy, models: Mapping[str, Model]) -> Strategy:
 
 
 def suits(strategy: Strategy, model: Model) -> bool:
-    """Whether a model of this kind can train a strategy at all."""
+    """Return whether a model of this kind can train a strategy; only trees cannot train all."""
     return model.kind != "trees" or not any(map(_lacking_in_trees, strategy.units))
 
 
 def _check_trees(strategy: Strategy, models: Mapping[str, Model]) -> None:
-    """Raise a ModelError where trees would have to do what only networks can."""
+    """Raise a ModelError if a member of the strategy would train trees, but needs a network."""
     for unit in strategy.units:
         if models[unit.singles[0].model].kind == "trees" and (reason := _lacking_in_trees(unit)):
             raise ModelError(
@@ -50,14 +53,19 @@ def _check_trees(strategy: Strategy, models: Mapping[str, Model]) -> None:
 
 
 def _deferred(single: Single) -> bool:
-    """Whether a plan changes its weights during training; one that needs more than labels does not say."""
+    """Return whether a plan changes its weights during training.
+
+    Return False if that cannot be found out.
+
+    A plan of four labels is made to see. It may fail, for example if it needs more than labels.
+    """
     with suppress(Exception):
         return bool(single.plan(np.array([0, 0, 1, 1]), **single.options).deferred)
     return False
 
 
 def _lacking_in_trees(unit: Strategy) -> str:
-    """What a member needs that only networks have, or ""."""
+    """Return what trees lack for a member, as the end of a sentence; "" if trees can train it."""
     single = unit.singles[0]
     needs = {
         f"trains with the loss {single.loss!r}": single.loss != "cross_entropy",
@@ -70,18 +78,25 @@ def _lacking_in_trees(unit: Strategy) -> str:
 
 
 def _for_network(single: Single, network: Model) -> Single:
-    """A strategy without a loss of its own trains with the loss of the compiled model."""
+    """Return a `Single` for its model, with the loss of a compiled network.
+
+    A `Single` with a loss of its own keeps it. A model that is no network changes nothing. Raise a ModelError if the
+    loss or the training step of the network rules out the loss or the mixing of the strategy. A strategy that
+    replaces the loss of the network causes a warning.
+    """
     if not isinstance(network, Network):
         return single
     check_finish(single.finish, network)
     if network.user_loss is None and network.custom_train_step is None:
         return single
+    # Cross-entropy is the default, so it does not count as a loss of the strategy.
     own = single.loss != "cross_entropy"
     if own and network.custom_train_step == "compute_loss":
         raise ModelError(
             f"Strategy {single.name!r} has its own loss, but the model computes its loss itself (compute_loss). "
             f"Choose a strategy that draws or weights rows, for example class_weight or oversample."
         )
+    # `rigid`: training takes one class code per row, so mixed labels are not possible.
     rigid = network.custom_train_step is not None or (
         network.user_loss is not None and network.user_loss.form == "codes"
     )

@@ -20,31 +20,38 @@ from counterpoise.strategies.successive import Successive
 
 
 def _deferred_effective(y: Any, **options: Any) -> Plan:
+    """Return a plan that uses effective-number weights only at the end (see `deferred`)."""
     return deferred(plans.effective_number(y, **options))
 
 
 def _margins(counts: np.ndarray) -> Mapping[str, Any]:
+    """Return the constants of the LDAM loss from the counts of the classes."""
     # The paper's scale of 30 is for cosines; an ordinary last layer finds its own.
     return {**_class_counts(counts), "max_margin": 0.5, "scale": 1.0}
 
 
 def _class_counts(counts: np.ndarray) -> Mapping[str, Any]:
+    """Return the counts of the classes as the constants of a loss."""
     return {"counts": [int(n) for n in counts]}
 
 
 def _smoothed(counts: np.ndarray) -> Mapping[str, Any]:
+    """Return the constants of label smoothing: counts, and the smoothing of the largest class."""
     return {**_class_counts(counts), "head": 0.1}
 
 
 def _focusing(counts: np.ndarray) -> Mapping[str, Any]:
+    """Return the constants of the focal loss, which do not depend on the counts."""
     return {"gamma": 2.0}
 
 
 def _with_power(strategy: Single, exponent: float) -> Single:
+    """Return the strategy with class weights to the power `exponent`; 1 changes nothing."""
     return strategy if exponent == 1 else replace(strategy, plan=plans.power, options={"exponent": exponent})
 
 
 def _with_tau(strategy: Single, tau: float) -> Single:
+    """Return the strategy with the logit-adjusted loss at `tau`; 1 changes nothing."""
     if tau == 1:
         return strategy
     return replace(strategy, loss="logit_adjusted", constants=lambda counts: {**_class_counts(counts), "tau": tau})
@@ -80,7 +87,10 @@ _UNDERSAMPLE = Single(
 
 
 def _subsets(name: str, idea: str, **options: Any) -> Ensemble:
-    """An ensemble whose 5 members each keep a balanced subset of their own for all epochs."""
+    """Return an ensemble of 5 members, each with its own balanced subset for all epochs.
+
+    `options` are passed to the plan.
+    """
     one = Single(f"{name} member", plan=plans.undersample, options={"redraw": False, **options})
     return Ensemble(name, idea, members=(one,) * 5)
 
