@@ -62,7 +62,9 @@ def class_text(data: Mapping[str, Any]) -> str | None:
 
 
 def model_text(card: Mapping[str, Any], weights: Any) -> str:
-    """The models of a classifier; of several that are pooled, with their weights (M,).
+    """Return the names of a classifier's models; if several are pooled, with their total weights.
+
+    `weights` (M,) has one weight per member. Members of the same model are summed.
 
     Example:
         >>> card = {"network": "tabular+boosted", "models": ["tabular", "boosted"] * 2}
@@ -77,7 +79,10 @@ def model_text(card: Mapping[str, Any], weights: Any) -> str:
 
 
 def rule_text(rule: Any, classes: Sequence[Any]) -> str:
-    """Return `threshold_text` of a rule; for several labels, the threshold of each."""
+    """Describe the threshold of a rule; with several labels, the threshold of each label.
+
+    If the rule has thresholds for groups, their number and column are added.
+    """
     from counterpoise.decide.aim import threshold_text
 
     if len(rule.problem_rules) == 1:
@@ -130,5 +135,5 @@ def leaderboard_table(comparison: Comparison, width: int = WIDE) -> Any:
 
 
 def _keyboard_text(text: str) -> str:
-    """Minus signs and dashes as keyboards have them: a terminal may know no others."""
+    """Replace minus signs and dashes by hyphens, because some terminals cannot print the others."""
     return text.replace("−", "-").replace("–", "-")

@@ -102,13 +102,20 @@ class Examples:
 
     @property
     def counts(self) -> Array:
-        """Rows per class, int64 (C,), with each label (L,), or containing each class of their elements (C,)."""
+        """Number of rows per class, int64 (C,).
+
+        With several labels per row, the number of rows with each label (L,). With a class per element, the number of
+        rows that contain each class (C,).
+        """
         strata = self.strata
         return np.bincount(strata, minlength=self.n_classes) if strata.ndim == 1 else (strata == 1).sum(axis=0)
 
     @cached_property
     def strata(self) -> Array:
-        """The values that a split stratifies: labels of rows, or the classes in each row of elements, (N, C)."""
+        """The values by which a split is stratified: `y`, or with a class per element int32 (N, C).
+
+        In the second case the value is 1 if the row contains an element of the class, and else 0.
+        """
         if self.kind != "elements":
             return self.y
         flat = self.y.reshape(len(self.y), -1)
@@ -127,7 +134,7 @@ class Examples:
 
     @cached_property
     def sample(self) -> ElementSample | None:
-        """Of a class per element, the elements that rules and scores are taken from; None: rows are."""
+        """The sampled elements by which rules and scores are computed; None unless each element has a class."""
         return draw_sample(self.y, self.n_classes) if self.kind == "elements" else None
 
     def rows_with_role(self, role: int) -> Array:
@@ -164,7 +171,7 @@ class Examples:
         )  # fmt: skip
 
     def scored_labels(self, rows: Array) -> Array:
-        """The labels for rules and scores: the labels of rows, or of their sampled elements."""
+        """The labels of some rows for rules and scores: (n,) or (n, L), or those of their sampled elements (n, k)."""
         return self.y[rows] if self.sample is None else self.sample.y[rows]
 
     def scored_weights(self, rows: Array) -> Array | None:
@@ -179,7 +186,7 @@ class Examples:
         return None if self.sample is None else self.scored_weights(rows)
 
     def scored_outputs(self, outputs: Array, rows: Array) -> Array:
-        """Return what a network puts out for `scored_labels`, of all that it puts out for these rows."""
+        """Select from the outputs of a network for these rows those that belong to `scored_labels`."""
         return outputs if self.sample is None else self.sample.of_outputs(outputs, rows)
 
     @property

@@ -61,7 +61,10 @@ class LabelColumns:
         return labels_read
 
     def _of_columns(self, values: Any) -> Labels:
-        """Labels of one column each, named by the user, the columns, or their numbers."""
+        """Read labels with one column each.
+
+        Their names are those of the user, else of the columns, else `label_0`, `label_1`, and so on.
+        """
         source = source_of(values, "The labels")
         if source.codes.ndim != 2 or source.codes.shape[1] < 2 or not len(source.codes):
             raise TargetError(
@@ -76,9 +79,16 @@ class LabelColumns:
         return Labels(self._codes(source, names), names, kind="labels")
 
     def _codes(self, source: LabelSource, names: Sequence[str]) -> Array:
-        """1, 0 or -1 of each element, from its distinct value."""
+        """Return the code of each cell, int32 (N, L): 1, 0, or -1 (not known).
+
+        `missing` determines the code of an empty cell, and `uncertain` the code of a -1.
+
+        Raises:
+            TargetError: A cell contains another value.
+        """
         gap = 0 if self.missing == "absent" else -1
         unsure = {"ignore": -1, "zero": 0, "one": 1}[self.uncertain]
+        # source.codes are indices into the distinct values; index -1 (an empty cell) is the last entry, the gap.
         table = [_code_of_level(level, gap, unsure) for level in source.levels] + [gap]
         for number, code in enumerate(table):
             if code is None and (rows := np.argwhere(source.codes == number)).size:
@@ -91,7 +101,13 @@ class LabelColumns:
         return np.array([-1 if code is None else code for code in table], np.int32)[source.codes]
 
     def _of_sets(self, values: Any) -> Labels:
-        """Labels from one set of names per row."""
+        """Read labels from one cell per row that contains the names of all its labels.
+
+        An empty cell means that the row has no label, or with `missing="ignore"` that none is known.
+
+        Raises:
+            TargetError: A label is not among `names`.
+        """
         rows = [self._set(value) for value in _cells(values)]
         known = [row for row in rows if row is not None]
         names = self.names or tuple(sorted({name for row in known for name in row}))
@@ -108,7 +124,7 @@ class LabelColumns:
         return Labels(codes, names, kind="labels")
 
     def _set(self, value: Any) -> tuple[str, ...] | None:
-        """The labels of one row; None where they are missing."""
+        """Return the different labels in the cell of one row, or None if the cell is empty (None or NaN)."""
         if value is None or (isinstance(value, float) and value != value):
             return None
         if isinstance(value, str):
@@ -193,9 +209,10 @@ def target_columns(y: Any, table: bool) -> str | LabelColumns | None:
 
 
 def split_off_labels(data: Any, y: Any) -> tuple[Any, Any]:
-    """A table in memory without its column of lists, and the labels in it; of anything else both as they are.
+    """Return a table in memory without its column of label lists, and the labels that were read from this column.
 
-    Cells of tables hold one value, so that lists are read before the table is.
+    If the target is not such a column, return `data` and `y` unchanged. The reader of tables accepts only one value
+    per cell, so call this function before the table is read.
     """
     name = y.target if isinstance(y, LabelColumns) else y
     held = isinstance(data, Mapping) or hasattr(data, "columns")
@@ -245,7 +262,10 @@ def picked(y: Any, sequences: bool = False) -> Any:
 
 
 def _repeats(source: LabelSource) -> bool:
-    """Whether values are classes of steps: whole numbers or text, each in several rows; else they are no labels."""
+    """Whether the values of a matrix are classes of steps, not measured numbers.
+
+    Classes are whole numbers or text, and the number of different classes is at most 3 or half the number of rows.
+    """
     levels = [plain_label(level) for level in source.levels]
     plain = all(level is None or isinstance(level, (int, str)) for level in levels)
     return plain and len(levels) <= max(3, len(source.codes) // 2)
@@ -259,7 +279,7 @@ def _is_matrix(y: Any) -> bool:
 
 
 def _code_of_level(level: Any, gap: int, unsure: int) -> int | None:
-    """1, 0 or -1 for a distinct value; None where it is no label."""
+    """Return the code of a value: 1, 0, `gap` if it is missing, `unsure` if it is -1, or None for any other value."""
     value = plain_label(level)
     if value is None:
         return gap
@@ -275,7 +295,10 @@ def _code_of_level(level: Any, gap: int, unsure: int) -> int | None:
 
 
 def _are_sets(values: Any) -> bool:
-    """Whether labels come as one list or set of names per row, and not as one yes or no per label."""
+    """Whether each row is a list or set of label names, not one yes or no per label.
+
+    Rows are lists of names if they contain text and differ in length, or if a text means neither yes nor no.
+    """
     if not isinstance(values, (list, tuple)) or not all(isinstance(v, (list, tuple, set, frozenset)) for v in values):
         return False
     distinct = {name for row in values for name in row if isinstance(name, str)}
@@ -285,7 +308,7 @@ def _are_sets(values: Any) -> bool:
 
 
 def _cells(values: Any) -> list[Any]:
-    """The cells of one column."""
+    """Return the cells of one column as a list; `values` is a series, a list, or a frame or dict of one column."""
     if library_of(values) == "polars" and hasattr(values, "columns"):
         values = values.to_series()
     if isinstance(values, Mapping) or hasattr(values, "columns"):
@@ -294,6 +317,7 @@ def _cells(values: Any) -> list[Any]:
 
 
 def _check(several: Labels) -> None:
+    """Raise an error if there are no rows, fewer than two labels, or two labels with the same name."""
     if len(several.classes) < 2 or not len(several.codes):
         raise TargetError(
             f"The target has {len(several.classes)} labels in {len(several.codes)} rows. Expected two labels or more."

@@ -51,7 +51,7 @@ def safe_names(columns: Sequence[str]) -> dict[str, str]:
 
 
 def safe_name(column: str, taken: Collection[str]) -> str:
-    """Return a name as of `safe_names` for one column, none of those that are taken.
+    """Return a safe name (see `safe_names`) for one column that differs from all taken names.
 
     Example:
         >>> safe_name("Amount", {"amount"})
@@ -66,15 +66,19 @@ def safe_name(column: str, taken: Collection[str]) -> str:
 
 
 def _plain(column: str) -> str:
-    """The name in small letters, digits and _, beginning with a letter; a taken one with c_ before it."""
+    """Return the name in lower-case ASCII letters, digits and underscores.
+
+    A name in `TAKEN`, or one that does not begin with a letter, gets the prefix "c_". An empty name becomes "column".
+    """
     plain = re.sub(r"\W+", "_", column, flags=re.ASCII).strip("_").lower() or "column"
     return plain if plain[0].isalpha() and plain not in TAKEN else f"c_{plain}"
 
 
 def raw_inputs(schema: Schema) -> dict[str, Any]:
-    """Make symbolic inputs: one per used column, or one for all numbers and one for all levels of a wide table.
+    """Make symbolic Keras inputs by name: one (N, 1) per used column, named by `safe_names`.
 
-    Their types are those of `input_type`.
+    A wide table (see `stacked`) instead gets one input "numeric" (N, dn) and one input "categorical" (N, dc). The types
+    are those of `input_type`.
     """
     if stacked(schema):
         groups = {"numeric": schema.numeric, "categorical": schema.categorical}
@@ -86,7 +90,7 @@ def raw_inputs(schema: Schema) -> dict[str, Any]:
 
 
 def stacked(schema: Schema) -> bool:
-    """Whether the model of a schema takes its columns side by side: as an input each, thousands take minutes."""
+    """Whether a table is so wide that its columns share one input per kind; thousands of inputs take minutes."""
     return len(schema.numeric) + len(schema.categorical) > MOST_INPUTS
 
 
@@ -155,12 +159,16 @@ class RawColumns(keras.layers.Layer):
         return out
 
     def _ids(self, texts: Any) -> Any:
-        """Ids (N, dc) as of `data.levels.match_levels`: 0 missing, 1.. levels, L + 1 unseen."""
+        """Return int32 ids (N, dc), as `data.levels.match_levels` does.
+
+        0 is missing, 1 to L are the L levels of the column, and L + 1 is a text that is not among them.
+        """
         import tensorflow as tf
 
         texts = stripped(texts)
         keys = tf.where(self.by_value, _value_names(texts), texts) if any(self.by_value) else texts
         sizes = np.array([len(known) for known in self.levels], "int32")
+        # In the table of all columns, 1 is an unseen text, and the levels of the first column begin at 2.
         position = ops.cast(self.lookup(np.array([f"{j}:" for j in range(len(sizes))]) + keys), "int32")
         ids = tf.where(
             position == 1, sizes + 1, position - 1 - np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype("int32")
@@ -188,14 +196,18 @@ def less(number: Any, offset: Any) -> Any:
 
 
 def stripped(text: Any) -> Any:
-    """Text without blanks of any kind around it, as `data.levels` names levels."""
+    """Return a string tensor without blanks of any kind at the ends, as `data.levels` strips levels."""
     import tensorflow as tf
 
     return tf.strings.regex_replace(text, rf"^{_BLANKS}|{_BLANKS}$", "")
 
 
 def _lookup(levels: Sequence[Sequence[str]], by_value: Sequence[bool]) -> Any:
-    """One table for all columns: 1 for what is no level, then the levels of the first column, of the second, ..."""
+    """Return one look-up layer for all columns.
+
+    Its keys are "j:level" for column j. Unseen keys get 1. The levels of the first column get 2 and so on, and the
+    levels of the next columns follow.
+    """
     keys = [
         f"{j}:{_value_name(level) if valued else level}"
         for j, (known, valued) in enumerate(zip(levels, by_value, strict=True))
@@ -205,12 +217,15 @@ def _lookup(levels: Sequence[Sequence[str]], by_value: Sequence[bool]) -> Any:
 
 
 def _value_name(level: str) -> str:
-    """A level that is a number or a truth value in one spelling, as `_value_names` writes it."""
+    """Return a level that is a number or a truth value in its standard spelling, the same as of `_value_names`."""
     return f"{float(TRUTH.get(level.lower(), level)) + 0.0:.16e}"
 
 
 def _value_names(texts: Any) -> Any:
-    """Text of numbers and truth values in one spelling for each value; "inf", which is no level, for other text."""
+    """Return a string tensor with each number and truth value in its standard spelling.
+
+    Any other text becomes "inf", which is never a level.
+    """
     import tensorflow as tf
 
     plain = tf.strings.lower(texts)

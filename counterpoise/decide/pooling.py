@@ -47,7 +47,7 @@ def check_vote(vote: str) -> None:
 
 
 def pooled(lps: Sequence[Array], vote: str, weights: Array | None) -> Array:
-    """Pool checked members (see `pool`)."""
+    """Pool members as `pool` does, without checking the arguments again; the result is float64 (N, C)."""
     w = member_shares(weights, len(lps))
     if len(lps) == 1:
         return log_softmax(lps[0])
@@ -57,7 +57,7 @@ def pooled(lps: Sequence[Array], vote: str, weights: Array | None) -> Array:
 
 
 def _possible(log_p: Array) -> Array:
-    """Return `log_p` (N, C) unless a row has no class of a probability above 0."""
+    """Return `log_p` (N, C) unchanged, or raise an `OptionError` if all classes of a row have probability 0."""
     bad = np.flatnonzero(np.isneginf(log_p).all(axis=1))
     if len(bad):
         raise OptionError(
@@ -143,6 +143,9 @@ def mixture_weights(likelihood: Array, share: Array, *, start: Array | None = No
         likelihood: float (N, M), not negative, no row all 0. share: float (N,), sum 1.
         start: float (M,), where the search begins; None means equal weights.
         tolerance: As in `learned_weights`.
+
+    Returns:
+        float64 (M,), not negative, sum 1. After 200 steps the search ends even if `tolerance` is not reached.
     """
     m = likelihood.shape[1]
     w = np.full(m, 1.0 / m) if start is None else np.maximum(start, 1e-6) / np.maximum(start, 1e-6).sum()
@@ -156,7 +159,11 @@ def mixture_weights(likelihood: Array, share: Array, *, start: Array | None = No
 
 
 def _likelihood(lps: Sequence[Array], labels: Array, share: Array) -> tuple[Array, Array]:
-    """Return p_m(y_i) scaled by row (that changes no minimizer), without rows that every member gives 0."""
+    """Return the likelihood p_m(y_i), float (n, M), and the shares (n,) of its rows, which sum to 1.
+
+    Each row is divided by its largest entry, which does not change the best weights. Rows without a share, and rows
+    whose label has probability 0 in every member, are left out.
+    """
     log_l = np.stack([lp[np.arange(len(labels)), labels] for lp in lps], axis=1)
     best = log_l.max(axis=1)
     kept = np.isfinite(best) & (share > 0)
@@ -165,7 +172,7 @@ def _likelihood(lps: Sequence[Array], labels: Array, share: Array) -> tuple[Arra
 
 
 def _newton_target(ratio: Array, share: Array, w: Array, gradient: Array) -> Array:
-    """Minimize the second-order model of the objective around w over w >= 0."""
+    """Return the weights >= 0 (M,) that minimize the second-order approximation of the objective around `w`."""
     from scipy.optimize import nnls
 
     hessian = ratio.T @ (ratio * share[:, None])
@@ -176,7 +183,7 @@ def _newton_target(ratio: Array, share: Array, w: Array, gradient: Array) -> Arr
 
 
 def _line_search(likelihood: Array, share: Array, w: Array, target: Array, gradient: Array) -> Array:
-    """Step from w towards target, halving until the objective falls enough."""
+    """Move from `w` towards `target`, and halve the step until the objective falls enough; return the new weights."""
 
     def objective(v: Array) -> float:
         return float(v.sum() - share @ np.log(np.maximum(likelihood @ v, 1e-300)))
