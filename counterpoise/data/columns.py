@@ -217,7 +217,7 @@ def _lookup(levels: Sequence[Sequence[str]], by_value: Sequence[bool]) -> Any:
 
 
 def _value_name(level: str) -> str:
-    """Return a level that is a number or a truth value in its standard spelling, the same as of `_value_names`."""
+    """Return a number or truth value (a level) in the spelling of `_value_names`."""
     return f"{float(TRUTH.get(level.lower(), level)) + 0.0:.16e}"
 
 

@@ -87,7 +87,9 @@ def t_quantile(df: int, level: float = 0.95) -> float:
 
 
 def carried(mean: float, half: float, low: float, high: float) -> Pair:
-    """Compute an interval around `mean`, symmetric on the scale of [low, high].
+    """Compute an interval around `mean`, symmetric on the scale of [low, high] (see the module's text).
+
+    `half` is the half-width on the original scale. The result is (nan, nan) if `mean` or `half` is not finite.
 
     If the mean is at the edge of its range, this scale does not exist. The unscaled interval is then cut to the range.
 
@@ -111,6 +113,10 @@ def carried(mean: float, half: float, low: float, high: float) -> Pair:
 
 
 def _on_logit(p: float, half: float, low: float, high: float) -> Pair:
+    """Return the interval of [low, high] that is symmetric on the logit scale around p.
+
+    `p` and `half` are the mean and the half-width after [low, high] is mapped to [0, 1].
+    """
     center, reach = math.log(p / (1 - p)), half / (p * (1 - p))
     ends = (0.5 * (1 + math.tanh((center + d * reach) / 2)) for d in (-1.0, 1.0))
     a, b = (low + (high - low) * e for e in ends)
@@ -190,7 +196,7 @@ def ap_logit_interval(ap: float, positives: int, level: float = 0.95) -> Pair:
     """Compute an interval of average precision for a test set with few positives.
 
     logit(AP) +- z / sqrt(n+ AP (1 - AP)) (Boyd, Eng & Page, ECML PKDD 2013, section 3.3). An AP of 1 or 0 is treated as
-    n+ hits or misses (Clopper-Pearson).
+    n+ hits or misses (Clopper-Pearson). The result is (nan, nan) without positives.
 
     Args:
         ap: Average precision.
@@ -211,7 +217,9 @@ def ap_logit_interval(ap: float, positives: int, level: float = 0.95) -> Pair:
 
 
 def percentile(draws: Any, level: float = 0.95) -> Pair:
-    """Compute the percentile interval of bootstrap draws, without nan draws.
+    """Compute the percentile interval of bootstrap draws; draws that are not finite are left out.
+
+    The result is (nan, nan) if no draw is left.
 
     Example:
         >>> [round(v, 6) for v in percentile(np.arange(101.0), 0.9)]

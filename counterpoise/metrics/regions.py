@@ -23,7 +23,9 @@ WORST, MEDIAN = 4, 4
 
 
 def foreground_of(counts: Array) -> tuple[int, ...]:
-    """Codes of the classes that regions are of: all but the most frequent, of elements of each class (C,).
+    """Return the codes of all classes but the most frequent, which is the background.
+
+    `counts` (C,) contains the number of elements of each class. Regions are found for the returned classes only.
 
     Example:
         >>> foreground_of(np.array([90, 4, 6]))
@@ -33,7 +35,7 @@ def foreground_of(counts: Array) -> tuple[int, ...]:
 
 
 def decided_regions(truth: Array, proba: Array, decision: Array, foreground: tuple[int, ...]) -> RegionResult:
-    """The counts and regions of some rows, whose decisions are all kept.
+    """Find the regions of some rows; the result also keeps the pixel counts and the decisions of all rows.
 
     A finding is a connected region of elements that were decided for a class; its score is its largest probability.
 
@@ -49,7 +51,10 @@ def decided_regions(truth: Array, proba: Array, decision: Array, foreground: tup
 
 
 def joined_regions(parts: Sequence[RegionResult], shown: bool = True) -> RegionResult:
-    """Several sets of rows as one, in this order; of their decisions those for pictures are kept, or none."""
+    """Join the results of several sets of rows, in this order.
+
+    Only the decisions of the few rows for pictures are kept (see `_shown`), or none without `shown`.
+    """
     counts, first = np.concatenate([part.counts for part in parts]), parts[0]
     lesions = tuple(join_lesions(own) for own in zip(*(part.lesions for part in parts), strict=True))
     kept = _shown(counts[:, list(first.foreground)]) if shown else np.empty(0, np.int64)
@@ -57,7 +62,11 @@ def joined_regions(parts: Sequence[RegionResult], shown: bool = True) -> RegionR
 
 
 def _shown(counts: Array) -> Array:
-    """Numbers of the rows with the lowest Dice coefficient, and of those around the median, among rows with regions."""
+    """Return the numbers of the rows for pictures, int64, sorted: the worst `WORST`, and `MEDIAN` around the median.
+
+    Rows are ordered by their mean Dice coefficient. Rows without any region, true or decided, are left out.
+    `counts` (T, K, 3) contains true positive, false positive and false negative pixels.
+    """
     some = np.flatnonzero(counts.sum(axis=(1, 2)) > 0)
     order = some[np.argsort(dice(counts[some]).mean(axis=1), kind="stable")]
     middle = max(0, len(order) // 2 - MEDIAN // 2)
@@ -111,7 +120,10 @@ def region_curves(results: Sequence[RegionResult], labels: Sequence[str]) -> dic
 
 
 def region_draws(result: RegionResult | None, blocks: Array, resamples: int, seed: int) -> dict[str, Array]:
-    """Draws of `region_scores`, float64 (B,) each, over rows or the blocks that they belong to (T,)."""
+    """Return bootstrap draws of each score of `region_scores`, float64 (B,); {} without regions.
+
+    Whole blocks of rows are drawn: `blocks` (T,) contains the number of each row's block, and B is `resamples`.
+    """
     if result is None:
         return {}
     keys = list(region_scores(result))
@@ -123,7 +135,7 @@ def region_draws(result: RegionResult | None, blocks: Array, resamples: int, see
 
 
 def _scores(result: RegionResult, weight: Array) -> dict[str, Array]:
-    """The scores for weights of rows (B, T), float64 (B,) each."""
+    """Return each score for B sets of row weights (B, T), float64 (B,); the mean over the foreground classes."""
     own = result.counts[:, list(result.foreground)]
     sums, of_row = pooled(own, weight), dice(own)
     lesions = [lesion_recall(one, FALSE_POSITIVES, weight) for one in result.lesions]
@@ -146,7 +158,7 @@ def _mean(scores: Array, weight: Array) -> Array:
 
 
 def _known_mean(table: Array) -> Any:
-    """Means (B,) over columns (B, K) without nan; nan where there is nothing else."""
+    """Return the mean (B,) of each row of `table` (B, K) without its nan entries; nan if a row has no other."""
     known = np.isfinite(table)
     count = known.sum(axis=1)
     return np.divide(np.where(known, table, 0.0).sum(axis=1), count, np.full(len(table), np.nan), where=count > 0)

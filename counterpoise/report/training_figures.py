@@ -60,7 +60,7 @@ def class_recall_spec(record: Record, strategies: Names = None) -> Spec:
 
 
 def recall_curves(record: Record, strategies: Names = None) -> Iterator[tuple[str, str, int, list[float], list[Any]]]:
-    """Strategy's title, class, member, steps and recalls of every curve in the record."""
+    """Yield (title of the strategy, class, number of the member, steps, recalls) of every curve."""
     for name, style in drawn(record, strategies).items():
         history: Mapping[str, Any] = block_of(record, name).get("history") or {}
         for of_class in history.get("recall") or []:
@@ -70,14 +70,14 @@ def recall_curves(record: Record, strategies: Names = None) -> Iterator[tuple[st
 
 
 def training_figures(record: Record) -> dict[str, Figure]:
-    """The figures of training that the record has data for, by their id on the page."""
+    """Return the figures of training for which the record has data, by their id on the page."""
     histories = [block_of(record, name).get("history") or {} for name in drawn(record)]
     losses = {"training": _losses(record)} if any(h.get("stop_loss") for h in histories) else {}
     return losses | ({"learning": _recalls(record)} if any(h.get("recall") for h in histories) else {})
 
 
 def _losses(record: Record) -> Figure:
-    """The early-stopping score by step."""
+    """Return the figure of the early-stopping log loss by step, with the best step of every member."""
     rows = []
     for name, style in drawn(record).items():
         history = block_of(record, name).get("history") or {}

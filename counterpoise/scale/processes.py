@@ -90,7 +90,10 @@ class Pool(Closing):
         progress: Callable[[str, int, int], None] | None = None,
         threads: int | None = None,
     ) -> Any:
-        """Train jobs like `engines.run.run`; `threads` has no meaning here."""
+        """Train jobs as `engines.run.run` does, and yield (job id, member) as they finish.
+
+        `threads` is ignored, because the pool has its own. After an error or an interrupt, the processes are ended.
+        """
         todo = batches(jobs, examples, network, self.processes, engine, callbacks)
         if not todo:
             return
@@ -104,7 +107,10 @@ class Pool(Closing):
                 self.close()
 
     def _members(self, todo: list[Batch], shared: Shared, progress: Any) -> Any:
-        """Hand out batches and give on what the workers report, until none is left: (job id, member)."""
+        """Hand out all batches, and yield (job id, member) as workers report them.
+
+        `todo` is emptied. An error in a worker is raised here. The batch of a worker that died is handed out again.
+        """
         deaths: Counter[str] = Counter()
         while todo or any(worker.batch for worker in self._workers):
             self._hand_out(todo, shared)
@@ -128,7 +134,7 @@ class Pool(Closing):
                 self._requeue(worker, todo, deaths)
 
     def _hand_out(self, todo: list[Batch], shared: Shared) -> None:
-        """Give every idle worker a batch, starting workers while there are too few."""
+        """Give every idle worker a batch from `todo`, and start workers up to the number of processes."""
         idle = [worker for worker in self._workers if not worker.batch]
         while todo and (idle or len(self._workers) < self.processes):
             if not idle:
@@ -137,7 +143,10 @@ class Pool(Closing):
             idle.pop().take(todo, shared)
 
     def _requeue(self, worker: Worker, todo: list[Batch], deaths: Counter[str]) -> None:
-        """Put back what a dead worker has not finished; the job in its hands may kill one more."""
+        """Put the unfinished jobs of a dead worker back into `todo`.
+
+        `deaths` counts by job id how many workers died while training it. At `DEATHS`, raise an `OptionError`.
+        """
         self._workers.remove(worker)
         code = worker.process.wait()
         left = unfinished(worker.batch, worker.done) if worker.batch else None
@@ -152,7 +161,7 @@ class Pool(Closing):
         todo.insert(0, left)
 
     def _share(self, examples: Examples, network: Any) -> Shared:
-        """The rows and the network in a file that all workers read, kept until others are trained."""
+        """Return rows and network in a file that all workers read; make it if they differ from the last ones."""
         if not self._data or self._data[0] is not examples or self._data[1] is not network:
             for old in self._data[2:]:
                 old.remove()
@@ -180,7 +189,11 @@ class Worker:
         self._send("surroundings", here)
 
     def take(self, todo: list[Batch], shared: Shared) -> None:
-        """Take the batch that suits best: of a family that is compiled already, else the largest."""
+        """Take a batch out of `todo`, and send it to the process.
+
+        It is the first batch of a loss family that this process has compiled already, else the first, which is the
+        largest. The rows are sent only if they differ from the last ones.
+        """
         compiled = (i for i, batch in enumerate(todo) if batch.family in self._families)
         self.batch, self.done = todo.pop(next(compiled, 0)), []
         self._families.add(self.batch.family)
@@ -190,7 +203,7 @@ class Worker:
         self._send("batch", dumped(self.batch))
 
     def end(self) -> None:
-        """End the process, at work or not."""
+        """End the process even if it is at work; kill it if it does not end within `PATIENCE` seconds."""
         with suppress(OSError):
             self.process.stdin.close()  # type: ignore[union-attr]
         try:
@@ -204,16 +217,18 @@ class Worker:
             send(self.process.stdin, (kind, content))  # type: ignore[arg-type]
 
     def _listen(self, messages: queue.SimpleQueue[Any]) -> None:
+        """Put (this worker, message) into the queue until the process ends, then ("ended",); runs in a thread."""
         while (message := receive(self.process.stdout)) is not None:  # type: ignore[arg-type]
             messages.put((self, pickle.loads(message)))
         messages.put((self, ("ended",)))
 
 
 def _end_all(workers: list[Worker], data: list[Any]) -> None:
+    """End all workers, remove the shared file, and clear both lists."""
     for worker in workers:
         with suppress(OSError):
             worker.process.stdin.close()  # type: ignore[union-attr]
-    for worker in workers:
+    for worker in workers:  # after all were told to end, so that they end at the same time
         worker.end()
     workers.clear()
     for shared in data[2:]:
