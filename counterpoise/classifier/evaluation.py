@@ -201,8 +201,9 @@ def evaluate(
 def _stakes(
     clf: Any, rows: Any, source: str | None, costs: Any, cost_column: Any, cost_fp: float, first: int | None, n: int
 ) -> Stakes:
-    """Return the arguments for costs and review of `evaluate` as a checked `Stakes`; `n` is the number of rows.
+    """Return the arguments of `evaluate` for costs and review as a checked `Stakes`.
 
+    `n` is the number of rows.
     With many labels per row none of the arguments is allowed. With a class per element only `costs` is.
 
     Raises:
@@ -226,7 +227,10 @@ def _stakes(
 
 
 def _values(rows: Any, given: Any, role: str, source: str | None) -> Any:
-    """Return the given values (N,), or the values of the column if `given` is its name (`role`: for messages)."""
+    """Return given values (N,) unchanged, or the values of the column that `given` names.
+
+    `role` is the argument, for messages.
+    """
     return _column(rows, given, role, source) if isinstance(given, str) else given
 
 
@@ -247,7 +251,10 @@ def labeled_rows(
 
 
 def _of_images(pictures: ImageSet) -> tuple[ImageSet, Any, Array | None, Array | None]:
-    """Return the test images (without a split, all images), their labels, group codes, and float weights (N,)."""
+    """Return the test images with their labels, group codes, and float weights (N,).
+
+    Without a split, all images are returned. Groups and weights are None if they are absent.
+    """
     pictures = pictures if pictures.split is None else pictures.part("test")
     metadata = pictures.labeled_metadata
     arrays = metadata.arrays()
@@ -264,7 +271,10 @@ def _groups(rows: Any, given: Any, source: str | None) -> Array | None:
 
 
 def _weights(rows: Any, given: Any, source: str | None, n: int) -> Array | None:
-    """Return checked weights float (N,), given as values or as the name of a column; None without weights."""
+    """Return checked weights float (N,), from values or the name of a column.
+
+    The result is None if no weights are given.
+    """
     if isinstance(given, str):
         return weights(_column(rows, given, "sample_weight", source)).astype(float)
     return None if given is None else check_weights(given, n)

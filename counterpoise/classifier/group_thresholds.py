@@ -36,8 +36,9 @@ def group_values(by: Mapping[str, Array] | None) -> dict[str, list[str]]:
 
 
 def codes_of(by: Mapping[str, Array] | None, values: Mapping[str, Sequence[str]]) -> Array | None:
-    """Return the code of each row's value, int32 (N, number of columns), or None if `by` is empty.
+    """Return the code of each row's value, int32 (N, number of columns).
 
+    The result is None if `by` is empty.
     Code k means the k-th entry of `values` for this column. Code 0 means missing, or absent from `values`.
 
     Example:
@@ -123,8 +124,9 @@ def _threshold(
 
 
 def rule_codes(rule: Any, scores: Mapping[str, Array], stored: Mapping[str, Sequence[str]]) -> dict[str, Array]:
-    """Return the group code of each stored row, to be saved; empty if the rule has no thresholds for groups.
+    """Return the group code of each stored row, to be saved.
 
+    The result is empty if the rule has no thresholds for groups.
     The keys are "by_code" and "guarantee_by_code", each only if `scores` has the matching rows. Code k is the k-th
     group with a threshold of its own, and code 0 is a row with the common threshold.
     """

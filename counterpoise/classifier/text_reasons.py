@@ -37,8 +37,9 @@ class TextReasons:
     explained: Array
 
     def strongest(self, count: int) -> Any:
-        """Return the strongest words of each text, as a polars frame: `reason_1`, `reason_1_effect`, and so on.
+        """Return the strongest words of each text as a polars frame.
 
+        Its columns are `reason_1`, `reason_1_effect`, and so on.
         The frame has one row per text. The largest absolute effect is first; a text with fewer words has nulls.
         """
         import polars as pl
@@ -60,7 +61,10 @@ def reads_text(inputs: Any) -> bool:
 
 
 def explain_texts(clf: Any, texts: Array) -> TextReasons:
-    """Compute the effect of each word of each text (see `Classifier.explain`); `texts` are (N,) or (N, 1)."""
+    """Compute the effect of each word of each text (see `Classifier.explain`).
+
+    `texts` has the shape (N,) or (N, 1).
+    """
     check_one_class(clf)
     plain = [str(text) for text in np.asarray(texts).reshape(-1)]
     whole = _odds(clf, plain, texts)
@@ -78,6 +82,9 @@ def explain_texts(clf: Any, texts: Array) -> TextReasons:
 
 
 def _odds(clf: Any, texts: list[str], like: Array) -> Array:
-    """Return the log-odds of each class, float64 (N, C), for texts in the shape of `like`: (N,) or (N, 1)."""
+    """Return the log-odds of each class, float64 (N, C).
+
+    The texts are passed to the classifier in the shape of `like`, (N,) or (N, 1).
+    """
     arrays = np.array(texts, dtype=object).reshape(-1, *np.shape(like)[1:])
     return np.concatenate([log_odds(clf, arrays[i : i + AT_ONCE]) for i in range(0, len(arrays), AT_ONCE)])

@@ -26,7 +26,10 @@ Array = np.ndarray
 
 
 def predict_units(clf: Classifier, x: Any, unit: Any = None, prior: Any = None) -> pl.DataFrame:
-    """Return the table of `Classifier.predict_units`: one row per unit, in the order of the units' first rows."""
+    """Return the table of `Classifier.predict_units`, with one row per unit.
+
+    Units are in the order of their first rows.
+    """
     rule = unit_rule_of(clf)
     table, x = unit_columns(clf, x, unit)
     units = units_of(table, rule.aggregate)
@@ -64,13 +67,16 @@ def decide_units(clf: Classifier, unit: UnitRule, units: Units, proba: Array, pr
 
 
 def decided_units(target: Target, unit: UnitRule, units: Units, proba: Array) -> Any:
-    """Aggregate the probabilities (N, C) of rows to units, and return the `decide.Decision` of the rule on them."""
+    """Return the `decide.Decision` of the rule on units.
+
+    It is made from the probabilities (N, C) of rows, which are aggregated by unit first.
+    """
     aggregated = target.unit_proba(proba, replace(units, aggregate=unit.aggregate))
     return target.apply(unit.rule, target.log_p_of(aggregated)[None])
 
 
 def unit_columns(clf: Classifier, x: Any, unit: Any) -> tuple[pl.DataFrame, Any]:
-    """Return the columns that name the units, with one row for each row of `x`, and `x` itself.
+    """Return the columns that name the unit of each row of `x`, and `x` itself.
 
     A table is read here. The returned `x` is then its frame, so that the table is read only once.
 

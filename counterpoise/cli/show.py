@@ -62,7 +62,7 @@ def class_text(data: Mapping[str, Any]) -> str | None:
 
 
 def model_text(card: Mapping[str, Any], weights: Any) -> str:
-    """Return the names of a classifier's models; if several are pooled, with their total weights.
+    """Return the names of a classifier's models, with total weights if they are pooled.
 
     `weights` (M,) has one weight per member. Members of the same model are summed.
 
@@ -135,5 +135,5 @@ def leaderboard_table(comparison: Comparison, width: int = WIDE) -> Any:
 
 
 def _keyboard_text(text: str) -> str:
-    """Replace minus signs and dashes by hyphens, because some terminals cannot print the others."""
+    """Replace minus signs and dashes by hyphens, which every terminal can print."""
     return text.replace("−", "-").replace("–", "-")

@@ -250,7 +250,7 @@ def aim_of(
 
 
 def _check_guarantee(aim: Mapping[str, Any] | None, confidence: float) -> None:
-    """Raise an error unless the aim consists of floors only and the confidence is between 0 and 1."""
+    """Check that the aim consists of floors only, and the confidence is between 0 and 1."""
     if not (aim and set(aim) <= FLOORS):
         raise OptionError("--confidence requires --recall-floor or --precision-floor. Add one of them.")
     if not 0 < confidence < 1:

@@ -85,7 +85,7 @@ class Remembering:
         self.executor, self.members = executor, dict[str, Member]()
 
     def __call__(self, jobs: Iterable[Job], examples: Examples, model: Any, **how: Any) -> Trained:
-        """Yield (job id, member) of all jobs: first those trained before, then the others as they are trained."""
+        """Yield (job id, member) of all jobs, first of those that were trained before."""
         wanted = {job.id: job for job in jobs}
         yield from [(job_id, self.members[job_id]) for job_id in wanted if job_id in self.members]
         fresh = [job for job_id, job in wanted.items() if job_id not in self.members]
@@ -96,8 +96,9 @@ class Remembering:
 
 
 def rungs(strategies: Sequence[Strategy], trainer: Trainer, limit: Limit, folds: Sequence[Fold]) -> Rungs:
-    """Run all rungs before the last one, and return the strategies that are left with the settings of the last rung.
+    """Run all rungs before the last one, and return the strategies that are left.
 
+    The result also contains the settings of the last rung.
     The caller trains the last rung. The executor should be `Remembering`, because the last rung may repeat jobs.
     Only networks take steps, so strategies with another model continue without rungs.
     """
@@ -143,8 +144,9 @@ def _steps(
 
 
 def _rung(now: Rungs, folds: Sequence[Fold], trainer: Trainer) -> tuple[dict[str, float], int]:
-    """Train one rung, and return the mean stopping score of each strategy and the steps of all networks together.
+    """Train one rung, and return scores and the number of steps.
 
+    The result is the mean stopping score of each strategy, and the steps of all networks together.
     The score is the log loss on the early-stopping rows, so lower is better. Failed strategies have no score.
     """
     jobs, failures = jobs_by_fold(now.strategies, trainer, folds)
@@ -158,7 +160,7 @@ def _rung(now: Rungs, folds: Sequence[Fold], trainer: Trainer) -> tuple[dict[str
 
 
 def _halve(now: Rungs, score: Mapping[str, float], per_job: int) -> None:
-    """Remove the worse half of the strategies from `now` (in place), and note them in `now.stopped`.
+    """Move the worse half of the strategies of `now` to `now.stopped`, in place.
 
     `score` is the mean log loss of each strategy after `per_job` steps. The strategies that share the baseline's
     network always stay, and so do strategies without a score.

@@ -133,13 +133,15 @@ def _arrays(name: str, row: Mapping[str, Any], expected: int) -> dict[str, Array
 
 
 def _simplest_first(table: Mapping[str, Any], simplicity: Sequence[str] | None) -> tuple[str, ...]:
-    """Return the strategies of a table: first those in `simplicity`, in its order, then all others."""
+    """Return the strategies of a table, those in `simplicity` first and in its order."""
     known = [name for name in simplicity or () if name in table]
     return (*known, *(name for name in table if name not in known))
 
 
 def _ratio(folds: int, test_over_train: float | None) -> float:
-    """Return test rows over training rows of a fold, by which variances over folds are corrected.
+    """Return test rows over training rows of a fold.
+
+    Variances over folds are corrected by this ratio.
 
     Raises:
         OptionError: The ratio is out of range, or it is not passed although there is only one fold.
@@ -153,8 +155,9 @@ def _ratio(folds: int, test_over_train: float | None) -> float:
 
 
 def _against_reference(evidence: Evidence, external: Collection[str]) -> dict[str, dict[str, VsNone]]:
-    """Compare every strategy with the reference by every metric: strategy -> metric -> `VsNone`.
+    """Compare every strategy with the reference by every metric.
 
+    The result is strategy -> metric -> `VsNone`.
     Holm's correction is applied to each metric separately, and separately to Counterpoise and external models.
     """
     reference = evidence.reference
@@ -184,8 +187,9 @@ class _Gains(NamedTuple):
 def _verdict_of_all(
     evidence: Evidence, metric: str, ranking: Sequence[str], external: Collection[str], unfinished: Collection[str]
 ) -> Verdict:
-    """Return the verdict over the Counterpoise models, or that an external model is better than the best of them.
+    """Return the verdict over all models, Counterpoise models and external ones.
 
+    It is the verdict over the Counterpoise models, unless an external model is significantly better than the best.
     `ranking` is from best to worst. An external model cannot win if the training of the best Counterpoise model is
     among the `unfinished`. Otherwise the comparison with the best external model is added to the evidence.
     """
@@ -212,8 +216,9 @@ def texts_of(verdict: Verdict) -> words.Texts:
 
 
 def _verdict(evidence: Evidence, metric: str, ranking: tuple[str, ...], unfinished: Collection[str]) -> Verdict:
-    """Return the verdict over the Counterpoise models by the rules in the module's text; `ranking` has the best first.
+    """Return the verdict over the Counterpoise models by the rules in the module's text.
 
+    `ranking` is from best to worst.
     `tie` contains the strategies that are not significantly worse than the best, the simplest first.
     """
     best, reference = ranking[0], evidence.reference
@@ -231,7 +236,10 @@ def _verdict(evidence: Evidence, metric: str, ranking: tuple[str, ...], unfinish
 
 
 def _contrast(evidence: Evidence, metric: str, first: str, second: str, difference: Difference) -> words.Contrast:
-    """Return what the texts of a verdict need about two strategies; `difference` is that of first to second."""
+    """Return the facts about two strategies that the texts of a verdict need.
+
+    `difference` is the difference of `first` to `second`.
+    """
     means = evidence.mean(first, metric), evidence.mean(second, metric)
     return words.Contrast(metric, first, second, means, difference, evidence.rope_of(metric), LEVEL)
 
@@ -289,7 +297,7 @@ def _verdict_of_tie(
 
 
 def _more_repeats(evidence: Evidence, metric: str, rival: str, winner: str, comparisons: int) -> tuple[int | None, int]:
-    """Return the number of further repeats that would decide, and the number of repeats so far.
+    """Return how many further repeats would decide, and how many there are so far.
 
     The first number is None if no number of repeats would decide. For bootstrap draws the result is (None, 1).
     """

@@ -29,8 +29,9 @@ Array = np.ndarray
 def completed(
     judgment: Judgment, among: int, inside: Nested | None, cut_off: str, nestable: bool, decides: bool
 ) -> Verdict:
-    """Add to the verdict what the judge did not see: the nested score, and trainings that ended too early.
+    """Add to the verdict what the judge did not see.
 
+    This is the nested score, and trainings that ended too early.
     `among` is the number of compared strategies, and `nestable` whether a nested comparison is possible. `cut_off` is
     the next step for trainings that ended too early, or "". `decides` is whether `model.keras` decides by the costs of
     the comparison.
@@ -52,7 +53,10 @@ def judged(
     ran: Sequence[Strategy], by_name: Mapping[str, Sequence[FoldResult]], examples: Examples, outcome: Outcome,
     seed: int, metric: str, costs: AnyCosts | None,
 ) -> Judgment:  # fmt: skip
-    """Judge the strategies that ran by their fold results, and add what the winner changes in decisions."""
+    """Judge the strategies that ran by their fold results.
+
+    The verdict also contains what the winner changes in decisions.
+    """
     folds, repeats = outcome.folds, outcome.repeats
     scores = {name: tally.fold_scores(results, examples) for name, results in by_name.items()}
     counts = {name: tally.fold_counts(results, examples) for name, results in by_name.items()}
@@ -71,8 +75,9 @@ def _with_effect(
     verdict: Verdict, by_name: Mapping[str, Sequence[FoldResult]], counts: Mapping[str, Mapping[str, Array]],
     examples: Examples, outcome: Outcome, costs: AnyCosts | None,
 ) -> Verdict:  # fmt: skip
-    """Add to the verdict what the winner changes in decisions, in numbers of cases and, with `costs`, in costs.
+    """Add to the verdict what the winner changes in decisions.
 
+    This is the number of cases and, with `costs`, the cost.
     The baseline at a tuned threshold is computed for this if no strategy has it. If the baseline failed, the verdict
     becomes "inconclusive" and gives the reason.
     """

@@ -112,7 +112,7 @@ class Examples:
 
     @cached_property
     def strata(self) -> Array:
-        """The values by which a split is stratified: `y`, or with a class per element int32 (N, C).
+        """The values by which a split is stratified: `y`, or int32 (N, C) for elements.
 
         In the second case the value is 1 if the row contains an element of the class, and else 0.
         """
@@ -134,7 +134,10 @@ class Examples:
 
     @cached_property
     def sample(self) -> ElementSample | None:
-        """The sampled elements by which rules and scores are computed; None unless each element has a class."""
+        """The sampled elements by which rules and scores are computed.
+
+        None unless each element has a class.
+        """
         return draw_sample(self.y, self.n_classes) if self.kind == "elements" else None
 
     def rows_with_role(self, role: int) -> Array:
@@ -171,7 +174,10 @@ class Examples:
         )  # fmt: skip
 
     def scored_labels(self, rows: Array) -> Array:
-        """The labels of some rows for rules and scores: (n,) or (n, L), or those of their sampled elements (n, k)."""
+        """The labels of some rows for rules and scores.
+
+        The shape is (n,), with several labels (n, L), or with sampled elements of rows (n, k).
+        """
         return self.y[rows] if self.sample is None else self.sample.y[rows]
 
     def scored_weights(self, rows: Array) -> Array | None:
@@ -186,7 +192,7 @@ class Examples:
         return None if self.sample is None else self.scored_weights(rows)
 
     def scored_outputs(self, outputs: Array, rows: Array) -> Array:
-        """Select from the outputs of a network for these rows those that belong to `scored_labels`."""
+        """Select from the outputs for these rows those that belong to `scored_labels`."""
         return outputs if self.sample is None else self.sample.of_outputs(outputs, rows)
 
     @property

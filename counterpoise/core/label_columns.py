@@ -124,7 +124,10 @@ class LabelColumns:
         return Labels(codes, names, kind="labels")
 
     def _set(self, value: Any) -> tuple[str, ...] | None:
-        """Return the different labels in the cell of one row, or None if the cell is empty (None or NaN)."""
+        """Return the different labels in the cell of one row.
+
+        The result is None if the cell is empty (None or NaN).
+        """
         if value is None or (isinstance(value, float) and value != value):
             return None
         if isinstance(value, str):
@@ -209,7 +212,7 @@ def target_columns(y: Any, table: bool) -> str | LabelColumns | None:
 
 
 def split_off_labels(data: Any, y: Any) -> tuple[Any, Any]:
-    """Return a table in memory without its column of label lists, and the labels that were read from this column.
+    """Split a table in memory into the other columns and the labels of its list column.
 
     If the target is not such a column, return `data` and `y` unchanged. The reader of tables accepts only one value
     per cell, so call this function before the table is read.
@@ -279,7 +282,10 @@ def _is_matrix(y: Any) -> bool:
 
 
 def _code_of_level(level: Any, gap: int, unsure: int) -> int | None:
-    """Return the code of a value: 1, 0, `gap` if it is missing, `unsure` if it is -1, or None for any other value."""
+    """Return the code of a value: 1, 0, `gap` if it is missing, or `unsure` if it is -1.
+
+    The result is None for any other value.
+    """
     value = plain_label(level)
     if value is None:
         return gap
@@ -308,7 +314,10 @@ def _are_sets(values: Any) -> bool:
 
 
 def _cells(values: Any) -> list[Any]:
-    """Return the cells of one column as a list; `values` is a series, a list, or a frame or dict of one column."""
+    """Return the cells of one column as a list.
+
+    `values` is a series, a list, or a frame or dict with this column only.
+    """
     if library_of(values) == "polars" and hasattr(values, "columns"):
         values = values.to_series()
     if isinstance(values, Mapping) or hasattr(values, "columns"):
@@ -317,7 +326,7 @@ def _cells(values: Any) -> list[Any]:
 
 
 def _check(several: Labels) -> None:
-    """Raise an error if there are no rows, fewer than two labels, or two labels with the same name."""
+    """Raise an error without rows, with fewer than two labels, or with equal names."""
     if len(several.classes) < 2 or not len(several.codes):
         raise TargetError(
             f"The target has {len(several.classes)} labels in {len(several.codes)} rows. Expected two labels or more."

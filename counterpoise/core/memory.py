@@ -99,7 +99,10 @@ class _Lookout:
             peak.see(value)
 
     def _look(self) -> None:
-        """Measure the memory every `EVERY` seconds until no peak is open; this is what the thread runs."""
+        """Measure the memory every `EVERY` seconds until no peak is open.
+
+        This function runs in the thread.
+        """
         while True:
             time.sleep(EVERY)
             value = resident()

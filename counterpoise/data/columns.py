@@ -90,7 +90,10 @@ def raw_inputs(schema: Schema) -> dict[str, Any]:
 
 
 def stacked(schema: Schema) -> bool:
-    """Whether a table is so wide that its columns share one input per kind; thousands of inputs take minutes."""
+    """Whether a table is so wide that its columns share one input per kind.
+
+    With one input per column, thousands of columns would take minutes.
+    """
     return len(schema.numeric) + len(schema.categorical) > MOST_INPUTS
 
 
@@ -196,7 +199,7 @@ def less(number: Any, offset: Any) -> Any:
 
 
 def stripped(text: Any) -> Any:
-    """Return a string tensor without blanks of any kind at the ends, as `data.levels` strips levels."""
+    """Return a string tensor without blanks at the ends, as `data.levels` strips levels."""
     import tensorflow as tf
 
     return tf.strings.regex_replace(text, rf"^{_BLANKS}|{_BLANKS}$", "")

@@ -158,7 +158,10 @@ def _checked(
     source: Any, size: Any, *, range: Any = None, groups: Any = None, time: Any = None, split: Any = None,
     sample_weight: Any = None, **options: Any,
 ) -> ImageSet:  # fmt: skip
-    """List the images as `images` does, but leave the notes in `ImageSet.notes` instead of logging them."""
+    """List the images as `images` does, without logging the notes.
+
+    The notes are in `ImageSet.notes`.
+    """
     columns = {"groups": groups, "time": time, "split": split, "sample_weight": sample_weight}
     span = check_span(range)
     listed = list_images(source, size, span=span, columns=columns, **options)
@@ -267,7 +270,10 @@ def list_images(
 
 
 def _check_classes(metadata: RowMetadata, home: Path) -> None:
-    """Raise a `TargetError` if the images have fewer than two classes; `home` is their folder, for the message."""
+    """Raise a `TargetError` if the images have fewer than two classes.
+
+    `home` is the folder of the images, for the message.
+    """
     if len(metadata.y.classes) < 2:
         only = f"all of one class ({metadata.y.classes[0]!r})" if metadata.y.classes else "without a class"
         raise TargetError(
@@ -300,7 +306,10 @@ def _check_folder_options(source: Any, given: dict[str, Any]) -> None:
 
 
 def _of_folder(root: Path) -> tuple[list[str], RowMetadata, Path, list[str]]:
-    """Return the files below a folder, their metadata with the labels, the folder, and sentences for the user."""
+    """Return the files below a folder, their metadata, the folder, and notes.
+
+    The metadata contains the labels. Notes are sentences for the user.
+    """
     layout = labeled_files(root)
     labels = read_target(pl.Series("folder", layout.labels), "folder")
     metadata = RowMetadata(

@@ -60,8 +60,9 @@ class Mask:
 
 
 def read_mask(path: str, size: tuple[int, int], aspect: str) -> Mask:
-    """Read one mask, and resize it to `size` by the nearest pixel, with the aspect of the images (see `images`).
+    """Read one mask, and resize it to `size` by the nearest pixel.
 
+    `aspect` is that of the images (see `images`).
     A file that cannot be used raises no error. Its `Mask` then has no values, and `fault` gives the reason.
     """
     try:
@@ -115,14 +116,18 @@ def _stored(image: Any, mode: str) -> Array:
 
 
 def _colors(image: Any, counts: Values) -> tuple[tuple[int, tuple[int, ...]], ...]:
-    """Return (entry, its RGB color) for each palette entry that the file uses; `counts` has the used entries."""
+    """Return (entry, its RGB color) for each palette entry that the file uses.
+
+    `counts` contains the entries that the file uses.
+    """
     palette = np.asarray(image.getpalette("RGB"), np.int64).reshape(-1, 3)
     return tuple((entry, tuple(palette[entry].tolist())) for entry in sorted(counts) if entry < len(palette))
 
 
 def plain_masks(masks: Sequence[Mask], paths: Sequence[str]) -> tuple[list[Mask], list[str]]:
-    """Convert the values of all masks so that equal values mean equal classes (see the module).
+    """Convert the values of all masks so that equal values mean equal classes.
 
+    For the rules, see the text of the module.
     Gray palettes become gray values, masks of one bit are adapted to masks of 0 and 255, and smoothed edges are split.
 
     Returns:
@@ -142,7 +147,10 @@ def plain_masks(masks: Sequence[Mask], paths: Sequence[str]) -> tuple[list[Mask]
 
 
 def _mapped(mask: Mask, table: dict[int, int]) -> Mask:
-    """Return the mask with its values replaced by a table (old -> new); values that are not in it stay."""
+    """Return the mask with its values replaced by a table (old -> new).
+
+    Values that are not in the table stay.
+    """
     if all(old == new for old, new in table.items()):
         return mask
     values, counts = mask.values.copy(), dict[int, int]()
@@ -167,8 +175,9 @@ def _check_palettes(masks: Sequence[Mask], paths: Sequence[str]) -> None:
 
 
 def _split(masks: list[Mask], paths: Sequence[str]) -> tuple[list[Mask], list[str]]:
-    """Split masks of 0 and 255 with smoothed edges in the middle: values above 127 become 255, others 0.
+    """Split masks of 0 and 255 with smoothed edges in the middle.
 
+    Values above 127 become 255, and others 0.
     Masks with exact values are returned unchanged. The second result is a sentence for the user if masks were split.
 
     Raises:

@@ -68,8 +68,9 @@ def grouped_by_points(text: pl.Series) -> pl.Series:
 
 
 def may_be_thousands(text: pl.Series) -> bool:
-    """Whether a column may contain whole numbers with points between thousands: 950 and 1.200, but not 1.25.
+    """Whether a column may contain whole numbers with points between thousands.
 
+    For example, 950 and 1.200, but not 1.25.
     If every number has a point, the result is False. Such numbers are read as decimals, as programs write them.
 
     Example:
@@ -81,7 +82,7 @@ def may_be_thousands(text: pl.Series) -> bool:
 
 
 def is_plain(written: TextFormat) -> bool:
-    """Whether a format is the plain one of programs: a decimal point, no thousands separator, and no unit."""
+    """Whether a format is that of programs: a decimal point, no separator, no unit."""
     return (written.decimal, written.group, written.affix) == (".", "", "")
 
 
@@ -138,7 +139,10 @@ def normal_text(text: pl.Series) -> pl.Series:
 
 
 def is_signed_number(match: re.Match[str]) -> bool:
-    """Whether the signs in a match of `number_pattern` are valid together: none, "+", "-", or "()"."""
+    """Whether the signs around a number are valid together: none, "+", "-", or "()".
+
+    `match` is a match of `number_pattern`.
+    """
     return "".join(match.group("a", "b", "c", "d")) in (*_POSITIVE, *_NEGATIVE)
 
 

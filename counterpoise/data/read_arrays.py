@@ -55,7 +55,10 @@ def read_arrays(source: Any, y: Any, options: ReadOptions) -> Examples:
 
 
 def _check_array(source: Any) -> None:
-    """Raise a `DataError` unless the rows are text (N,) without gaps, or numbers (N, ...) of rank 2 or more."""
+    """Raise a `DataError` unless the rows have a form that can be read.
+
+    Rows are text (N,) without gaps, or numbers (N, ...) of rank 2 or more.
+    """
     if hasattr(source, "toarray"):
         raise DataError("x is a sparse matrix. Expected a dense array. Pass x.toarray().")
     try:

@@ -20,8 +20,9 @@ from counterpoise.data.unit_columns import units_of, with_units
 
 
 def named_columns(by: Any) -> dict[str, Any]:
-    """Return the groups to score separately as a dictionary: name -> name of a column, or values (N,).
+    """Return the groups to score separately, by name.
 
+    The result is name -> name of a column, or values (N,).
     A text is one column, other sequences are several columns, and a mapping stays as it is.
 
     Example:

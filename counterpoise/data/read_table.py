@@ -72,7 +72,10 @@ def _texts(features: pl.DataFrame, labels: Labels, name: str) -> tuple[Examples,
 def _examples_of_inputs(
     features: pl.DataFrame, labels: Labels, inputs: NamedInputs, name: str
 ) -> tuple[Examples, list[str]]:
-    """Make examples whose columns are read as the named inputs of a model, with sentences for the user."""
+    """Make examples whose columns are read as the named inputs of a model.
+
+    The second result contains sentences for the user.
+    """
     x, notes = inputs.of_frame(features, name)
     lost = lost_digits((repr(c), features[c]) for c in x if features[c].dtype.is_numeric())
     return Examples(x, labels.codes, labels.classes, source=name, kind=labels.kind), [*notes, *lost]
@@ -113,7 +116,10 @@ def _examples_of_columns(
 
 
 def _why(columns: Sequence[InferredColumn]) -> str:
-    """Return sentences on why the first three columns are left out, and how to keep one; "" without reasons."""
+    """Return why the first three columns are left out, and how to keep one.
+
+    The result is "" if there are no reasons.
+    """
     reasons = " ".join(note for inferred in columns[:3] for note in inferred.notes)
     return f"{reasons} To keep a column, pass kinds={{'COLUMN': 'categorical'}}." if reasons else ""
 
@@ -136,7 +142,10 @@ def _probable_target(wanted: str, frame: pl.DataFrame) -> str:
 
 
 def _check_names(frame: pl.DataFrame, names: Sequence[str], name: str) -> None:
-    """Raise a `ColumnError` if one of `names` is not a column; `name` is the table, for the message."""
+    """Raise a `ColumnError` if one of `names` is not a column.
+
+    `name` is the name of the table, for the message.
+    """
     for column in names:
         if column not in frame.columns:
             raise ColumnError(f"{column!r} is not a column of {name}.{did_you_mean(column, frame.columns)}")

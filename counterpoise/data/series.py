@@ -102,7 +102,10 @@ def _from_pandas(title: str, column: Any, name: str, keep_types: bool) -> pl.Ser
 
 
 def _levels(title: str, values: pl.Series, codes: np.ndarray) -> pl.Series:
-    """Return a categorical series from the codes (N,) of its levels: code k is `values[k]`, and -1 is missing."""
+    """Return a categorical series from the codes (N,) of its levels.
+
+    Code k is the level `values[k]`, and -1 is missing.
+    """
     indexes = pl.Series(codes).cast(pl.Int64)
     names = level_text(values).gather(indexes.set(indexes < 0, None))
     return names.alias(title).cast(pl.Categorical)
@@ -146,7 +149,10 @@ def _known_to_polars(column: Any) -> Any:
 
 
 def _import(title: str, name: str, work: Any) -> pl.Series:
-    """Run a conversion to polars; any failure becomes a `ColumnError`, even a panic (a crash in the Rust code)."""
+    """Run a conversion to polars; any failure becomes a `ColumnError`.
+
+    Polars panics for some types (a crash in its Rust code), which is a failure too.
+    """
     try:
         with without_panics:
             return pl.Series(title, work())
@@ -202,7 +208,10 @@ def _from_objects(title: str, values: list[Any], name: str) -> pl.Series:
 
 
 def _plain_item(value: Any) -> Any:
-    """Convert NumPy scalars, pandas periods, decimals and very large integers to plain types; others stay."""
+    """Convert an item to a plain type of Python.
+
+    NumPy scalars, pandas periods, decimals and very large integers are converted. Other items stay.
+    """
     if isinstance(value, (np.datetime64, np.timedelta64)):
         return value.astype(f"{value.dtype.kind}8[us]").item()  # of nanoseconds, NumPy makes an integer
     if isinstance(value, np.generic):
@@ -213,7 +222,10 @@ def _plain_item(value: Any) -> Any:
 
 
 def _number(value: Any) -> int | float:
-    """Return an int if the value is whole and fits into 128 bits, else a float (infinite if it is too large)."""
+    """Return an int if the value is whole and fits into 128 bits, else a float.
+
+    The float is infinite if the value is too large.
+    """
     if abs(value) < 2**127 and value == int(value):
         return int(value)
     try:
@@ -253,7 +265,7 @@ def _hashable(value: Any) -> bool:
 
 
 def _absent(value: Any) -> bool:
-    """Whether a value is missing: None, NaN (float or decimal), NA of pandas, or NaT of pandas or NumPy."""
+    """Whether a value is missing: None, NaN (float or decimal), NA or NaT."""
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return True
     if isinstance(value, Decimal):

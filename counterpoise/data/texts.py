@@ -14,7 +14,9 @@ Array = np.ndarray
 
 
 def text_column(frame: pl.DataFrame, name: str) -> tuple[str, list[str]]:
-    """Return the name of the text column with the longest mean length, and sentences about the other columns.
+    """Return the name of the text column with the longest mean length.
+
+    The second result contains a sentence about the columns that are left out.
 
     Raises:
         ColumnError: no column holds text.

@@ -79,8 +79,9 @@ def level_ids(column: Column, series: pl.Series) -> Array:
 
 
 def _typed(column: Column, series: pl.Series) -> pl.Series:
-    """Convert text to the numbers, dates or times of the column; a series of any other type is returned unchanged.
+    """Convert text to the numbers, dates or times of the column.
 
+    A series of any other type is returned unchanged.
     Booleans count as text if numbers of this column were written as text in training. Text that cannot be read becomes
     missing with a warning, or raises a `ColumnError` (see `_refuse_or_say`).
     """
@@ -95,7 +96,10 @@ def _typed(column: Column, series: pl.Series) -> pl.Series:
 
 
 def _parsed(column: Column, known: pl.Series) -> pl.Series:
-    """Read text in the format of the column as dates, times, durations or numbers; null for any other text."""
+    """Read text in the format of the column as dates, times, durations or numbers.
+
+    Text that does not follow the format becomes null.
+    """
     if column.unit == "date":
         return parse_dates(known, "" if column.written is None else column.written.order)
     if column.unit in _PARSERS:
@@ -138,7 +142,7 @@ def _refuse_or_say(column: Column, known: pl.Series, odd: pl.Series) -> None:
 
 
 def _example(written: TextFormat | None) -> str:
-    """Describe the numbers of a column for a message, such as "a number such as '1.234,5 €'"."""
+    """Describe the numbers of a column for a message, for example with "1.234,5 €"."""
     if written is None or is_plain(written):
         return "a number"
     number = f"1{written.group}234{written.decimal}5"
@@ -146,8 +150,9 @@ def _example(written: TextFormat | None) -> str:
 
 
 def _check_unit(column: Column, typed: pl.Series) -> None:
-    """Raise a `ColumnError` if a column contains dates, times or durations other than in training.
+    """Raise a `ColumnError` if a column contains other units than in training.
 
+    Units are dates, times of day and durations.
     Numbers in a column of dates are read as days since 1970-01-01, and must be within the years 1 to 9999.
     """
     unit = unit_of(typed.dtype)

@@ -46,7 +46,7 @@ def column_margins(rule: Rule, log_p: Array, column_values: Array | None) -> Arr
 
 
 def group_odds(common: float | None, thresholds: tuple[float, ...] | list[float]) -> Array:
-    """Return the log-odds of each threshold, float64 (groups + 1,): first the common one, then those of the groups.
+    """Return the log-odds of each threshold, float64 (groups + 1,), the common one first.
 
     The code of a group is its index here. Infinite log-odds become `FAR` or `-FAR`.
 

@@ -68,7 +68,10 @@ def rule_at_prior(
 
 
 def _move_proba(rule: Rule, move: Array) -> Rule:
-    """Return the rule whose final log-probabilities are moved by `move` (C,), after the calibrator if it has one."""
+    """Return the rule with its final log-probabilities moved by `move` (C,).
+
+    If the rule has a calibrator, they are moved after it.
+    """
     if rule.calibrator is None:
         return replace(rule, intercept=move if rule.intercept is None else rule.intercept + move)
     after = np.asarray(rule.calibrator.get("after", np.zeros(len(move)))) + move
@@ -90,7 +93,10 @@ def _guarantee_moved(rule: Rule, goal: Aim, move: Array) -> Guarantee | ClassGua
 
 
 def _threshold_moved(threshold: float | None, move: Array) -> float | None:
-    """Move a threshold by move_1 - move_0 on the logit scale; None and thresholds outside (0, 1) stay."""
+    """Move a threshold by move_1 - move_0 on the logit scale.
+
+    None, and thresholds outside (0, 1), stay.
+    """
     if threshold is None or not 0.0 < threshold < 1.0:
         return threshold
     logit = np.log(threshold) - np.log1p(-threshold) + move[1] - move[0]
@@ -110,8 +116,9 @@ def _offsets_moved(offsets: Array | None, move: Array) -> Array | None:
 
 
 def _member_moved(rule: Rule, move: Array) -> Array | None:
-    """Return the thresholds (M,) or offsets (M, C) of the members moved by `move`, or None without them.
+    """Return the members' thresholds (M,) or offsets (M, C) moved by `move`.
 
+    The result is None if the rule has none.
     Members vote on their own probabilities, which stay at the old prior. Callers therefore pass the move with a minus
     sign, to get the same votes as at the new prior.
     """
@@ -122,8 +129,9 @@ def _member_moved(rule: Rule, move: Array) -> Array | None:
 
 
 def _cut_again(moved: Rule, lps: list[Array], y: Array, goal: Aim, move: Array) -> Rule:
-    """Return the moved rule with thresholds or offsets that are chosen again, on rows weighted to the new prior.
+    """Return the moved rule with thresholds or offsets chosen again at the new prior.
 
+    Rows are weighted to the new prior.
     `lps` are M arrays (N, C) of log-probabilities at the old prior. In a hard vote, the thresholds of the members are
     chosen again too.
     """

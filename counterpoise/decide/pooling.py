@@ -47,7 +47,10 @@ def check_vote(vote: str) -> None:
 
 
 def pooled(lps: Sequence[Array], vote: str, weights: Array | None) -> Array:
-    """Pool members as `pool` does, without checking the arguments again; the result is float64 (N, C)."""
+    """Pool members as `pool` does, without checking the arguments again.
+
+    The result is float64 (N, C), log-probabilities.
+    """
     w = member_shares(weights, len(lps))
     if len(lps) == 1:
         return log_softmax(lps[0])
@@ -57,7 +60,10 @@ def pooled(lps: Sequence[Array], vote: str, weights: Array | None) -> Array:
 
 
 def _possible(log_p: Array) -> Array:
-    """Return `log_p` (N, C) unchanged, or raise an `OptionError` if all classes of a row have probability 0."""
+    """Return `log_p` (N, C) unchanged after checking that each row has a possible class.
+
+    If all classes of a row have the probability 0, raise an `OptionError`.
+    """
     bad = np.flatnonzero(np.isneginf(log_p).all(axis=1))
     if len(bad):
         raise OptionError(
@@ -159,8 +165,9 @@ def mixture_weights(likelihood: Array, share: Array, *, start: Array | None = No
 
 
 def _likelihood(lps: Sequence[Array], labels: Array, share: Array) -> tuple[Array, Array]:
-    """Return the likelihood p_m(y_i), float (n, M), and the shares (n,) of its rows, which sum to 1.
+    """Return the likelihood p_m(y_i), float (n, M), and the shares (n,) of its rows.
 
+    The shares sum to 1.
     Each row is divided by its largest entry, which does not change the best weights. Rows without a share, and rows
     whose label has probability 0 in every member, are left out.
     """
@@ -172,7 +179,10 @@ def _likelihood(lps: Sequence[Array], labels: Array, share: Array) -> tuple[Arra
 
 
 def _newton_target(ratio: Array, share: Array, w: Array, gradient: Array) -> Array:
-    """Return the weights >= 0 (M,) that minimize the second-order approximation of the objective around `w`."""
+    """Return the weights >= 0 (M,) that minimize an approximation of the objective.
+
+    The approximation is of second order, around the weights `w`.
+    """
     from scipy.optimize import nnls
 
     hessian = ratio.T @ (ratio * share[:, None])
@@ -183,7 +193,10 @@ def _newton_target(ratio: Array, share: Array, w: Array, gradient: Array) -> Arr
 
 
 def _line_search(likelihood: Array, share: Array, w: Array, target: Array, gradient: Array) -> Array:
-    """Move from `w` towards `target`, and halve the step until the objective falls enough; return the new weights."""
+    """Move from `w` towards `target`, and return the new weights (M,).
+
+    The step is halved until the objective falls enough.
+    """
 
     def objective(v: Array) -> float:
         return float(v.sum() - share @ np.log(np.maximum(likelihood @ v, 1e-300)))

@@ -95,7 +95,7 @@ def _fields(m: int, c: int) -> Check:
 
 
 def _guarantee(c: int) -> Check:
-    """Return a check that makes a `Guarantee` (two classes) or a `ClassGuarantee` (more classes)."""
+    """Return a check that makes a `Guarantee` (two classes) or a `ClassGuarantee`."""
     of = {"of": choice(("rows", "groups"))}
     if c > 2:
         arrays = {"offsets": numbers((c,)), "floors": numbers((c,), 0, 1), "reached": numbers((c,), 0, 1)}
@@ -119,7 +119,10 @@ def _cost_column(value: Any, where: str) -> CostColumn:
 
 
 def _by(value: Any, where: str) -> GroupThresholds:
-    """Check thresholds by group, and return them: a column, and one threshold for each different value."""
+    """Check thresholds by group, and return them.
+
+    They need a column, and one threshold for each different value.
+    """
     cuts = numbers((None,), 0, NOTHING)
     parts = {"name": text(), "values": list_of(text()), "thresholds": cuts, "common": list_of(text())}
     fields = record(parts)(value, where)
@@ -130,7 +133,10 @@ def _by(value: Any, where: str) -> GroupThresholds:
 
 
 def _review(c: int) -> Check:
-    """Return a check that makes a `Review`, which has either floors (one for each class) or a margin."""
+    """Return a check that makes a `Review`.
+
+    A review has either floors (one for each class) or a margin.
+    """
     check = record(
         {"floors": maybe(numbers((c,), 0, 1)), "margin": maybe(number(0)), "rows": integer(), "kept_out": truth},
         optional={"alpha": maybe(number(0, 1)), "budget": maybe(numbers((2,), 0))},
@@ -160,7 +166,10 @@ def _absent(why: str) -> Check:
 
 
 def _aim(value: Any, where: str) -> str:
-    """Check the text of an aim, and return it; raise an `ArtifactError` if it cannot be parsed."""
+    """Check the text of an aim, and return it.
+
+    If it cannot be parsed, raise an `ArtifactError`.
+    """
     text()(value, where)
     try:
         return str(value) if Aim.parse(value) else ""
@@ -169,8 +178,9 @@ def _aim(value: Any, where: str) -> str:
 
 
 def _calibrator(c: int) -> Check:
-    """Return a check of a calibrator for `c` classes (see `calibrate`), whose arrays stay lists.
+    """Return a check of a calibrator for `c` classes (see `calibrate`).
 
+    Arrays of the calibrator stay lists.
     An isotonic calibrator has curves with knots x and y. Any other kind has slopes and intercepts.
     """
     after = {"after": _row(c)}
@@ -193,7 +203,10 @@ def _row(c: int, low: float = -np.inf) -> Check:
 
 
 def _check_curves(calibrator: Mapping[str, Any], c: int, where: str) -> None:
-    """Raise an `ArtifactError` unless there is one increasing curve per class (one in all for two classes)."""
+    """Raise an `ArtifactError` unless all curves increase and their number is right.
+
+    There is one curve per class, but one in all for two classes.
+    """
     wanted = 1 if c == 2 else c
     lengths = [len(curve) for curve in calibrator["x"]]
     if len(lengths) != wanted or lengths != [len(curve) for curve in calibrator["y"]]:

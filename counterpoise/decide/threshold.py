@@ -60,7 +60,9 @@ class Sweep:
 
 
 def _checked(p: Array, y: Array, sample_weight: Array | None) -> tuple[Array, Array, Array]:
-    """Check probabilities (N,), class codes and weights, and return them as float64, int and float64 arrays.
+    """Check probabilities (N,), class codes and weights, and return them as arrays.
+
+    Probabilities and weights are float64.
 
     Raises:
         OptionError: `p` is empty, has another shape, or contains values outside [0, 1].
@@ -175,14 +177,20 @@ def best_threshold(p: Array, labels: Array, goal: Aim, w: Array) -> float:
 
 
 def _two_costs(goal: Aim) -> tuple[float, float]:
-    """Return (cost of a false positive, cost of a missed case); raise an `OptionError` unless the aim has two."""
+    """Return (cost of a false positive, cost of a missed case).
+
+    If the aim does not have two values, raise an `OptionError`.
+    """
     if len(goal.values) != 2:
         raise OptionError(f"With two classes, cost takes two values, cost(cost_fp, cost_fn), not {len(goal.values)}.")
     return goal.values[0], goal.values[1]
 
 
 def _need_both(table: Sweep, goal: Aim) -> None:
-    """Raise an error if there are no positive rows, or no negative rows and the aim needs them."""
+    """Raise an error if the aim needs a class that has no rows.
+
+    Every aim needs positive rows, and some aims also need negative rows.
+    """
     if table.positives <= 0:
         raise OptionError(
             f"There is no positive row, so a threshold for {goal} cannot be chosen. Give rows of both classes."
@@ -194,7 +202,7 @@ def _need_both(table: Sweep, goal: Aim) -> None:
 
 
 def _precision_floor(table: Sweep, floor: float) -> float:
-    """Return the threshold with the highest recall among those whose precision is at least `floor`.
+    """Return the threshold with the highest recall whose precision is at least `floor`.
 
     Among equal recalls, the highest threshold is chosen. If no threshold reaches the floor, raise a `GuaranteeError`.
     """

@@ -209,8 +209,9 @@ def _record(examples: Examples, sizes: Array, code: int, folds: int, near: bool,
 
 
 def _duplicates(examples: Examples) -> tuple[int | None, int | None]:
-    """Return the number of rows that repeat an earlier row, and of rows that have a duplicate with another label.
+    """Return the number of duplicate rows, and of rows with conflicting labels.
 
+    The first counts rows that repeat an earlier row, the second rows with a duplicate that has another label.
     Both are None if rows cannot be compared.
     """
     return (None, None) if examples.duplicate_ids is None else count_duplicates(examples.duplicate_ids, examples.y)
@@ -247,7 +248,10 @@ def _of_labels(examples: Examples, folds: int, quick: bool, near: bool | None) -
 
 
 def _same_partition(groups: Array | None, duplicate_ids: Array | None) -> bool:
-    """Whether all equal rows (equal `duplicate_ids`, (N,)) are in one group; False if either array is None."""
+    """Whether equal rows (equal `duplicate_ids`, (N,)) are always in one group.
+
+    The result is False if either array is None.
+    """
     if groups is None or duplicate_ids is None:
         return False
     # If each id occurs with one group only, there are as many different pairs as ids.
@@ -256,8 +260,9 @@ def _same_partition(groups: Array | None, duplicate_ids: Array | None) -> bool:
 
 
 def _near_duplicates(examples: Examples) -> tuple[int | None, bool]:
-    """Return the number of rows that are nearly equal to an earlier row, and whether these always share a group.
+    """Count the rows that are nearly equal to an earlier row.
 
+    The second result is whether nearly equal rows are always in one group.
     At most `MOST_COMPARED` randomly drawn rows are compared. The result is (None, False) if the rows are not images or
     texts.
     """

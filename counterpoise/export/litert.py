@@ -45,8 +45,9 @@ def write(clf: Any, file: Path) -> Callable[[Any], Mapping[str, Any]]:
 
 
 def _converted(clf: Any, folder: Path) -> bytes:
-    """Return the classifier as the content of a LiteRT file; `folder` gets a temporary SavedModel.
+    """Return the classifier as the content of a LiteRT file.
 
+    `folder` gets a temporary SavedModel.
     Weights become constants first, because variables would need an initializer that is never called. The conversion
     uses a SavedModel, because it keeps the names of inputs and outputs.
 

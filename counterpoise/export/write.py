@@ -74,8 +74,9 @@ def write(clf: Any, path: str | os.PathLike[str], format: str = "saved_model") -
 
 
 def _target(path: Path, ending: str) -> Path:
-    """Return the path to write: the path itself, or for a folder the file `model` with the right ending in it.
+    """Return the path to write.
 
+    This is the path itself, or for a folder the file `model` with the right ending in it.
     `ending` is "" for a format that is a folder. A file name with another ending raises an `OptionError`.
     """
     if not ending or path.suffix == ending:
@@ -140,7 +141,10 @@ def _written(writer: Callable[[Any, Path], Runner], clf: Any, draft: Path, forma
 
 
 def _checked(clf: Any, runner: Runner, format: str) -> None:
-    """Run the export on the first probe row and then on all; raise an `ArtifactError` if it differs from `clf`."""
+    """Run the export on the first probe row, and then on all probe rows.
+
+    If it differs from the classifier, raise an `ArtifactError`.
+    """
     raw, encoded = probe(clf)
     for rows in (slice(0, 1), slice(None)):
         fault = compare(clf, raw, runner, rows, encoded if format != "saved_model" else None, TOLERANCE)

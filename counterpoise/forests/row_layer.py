@@ -66,7 +66,10 @@ class TreeRows(keras.layers.Layer):
         self.built = True
 
     def call(self, x: Any) -> Tensor:
-        """Return the matrix (N, d): numbers, then integer levels, then indicators of missing values, then one-hot."""
+        """Return the matrix (N, d) for trees.
+
+        Its blocks are numbers, integer levels, indicators of missing values, and one-hot levels, in this order.
+        """
         numbers, ids = self._numbers_and_levels(x)
         missing = ops.isnan(numbers)
         blocks = [numbers if self.keep_nan else ops.where(missing, self.fill, numbers)] if self.width else []
@@ -82,7 +85,7 @@ class TreeRows(keras.layers.Layer):
         return ops.concatenate(blocks, axis=1)
 
     def _numbers_and_levels(self, x: Any) -> tuple[Tensor, Tensor]:
-        """Return the numbers, float32 (N, dn), and the level numbers, int32 (N, dc), or None without them.
+        """Return numbers, float32 (N, dn), and level numbers, int32 (N, dc), or None.
 
         The positions in cycles are the last of the dn numbers. Any structure of arrays gives only numbers.
         """
@@ -113,7 +116,7 @@ class TreeRows(keras.layers.Layer):
 
 
 def _positions(values: Sequence[Any], name: str, most: float = math.inf) -> list[int]:
-    """Return positions after checking that they are whole numbers from 0 to below `most`, all different.
+    """Check that positions are whole numbers from 0 to below `most`, all different.
 
     `name` is the argument that contains them, for messages.
     """

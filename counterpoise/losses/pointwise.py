@@ -118,7 +118,10 @@ class Focal(ClassLoss):
 
 
 def class_alpha(alpha: Any) -> Array | None:
-    """Return the focal weights of the classes (C,), or None; one number a between 0 and 1 means (1 - a, a)."""
+    """Return the focal weights of the classes (C,), or None.
+
+    One number a between 0 and 1 means (1 - a, a).
+    """
     if alpha is None:
         return None
     if np.ndim(alpha) == 0 and labeled(alpha) is None:

@@ -50,7 +50,9 @@ def assign(score: Array, amount: Array, bins: int) -> Array:
 
 
 def summarize(index: Array, score: Array, target: Array, weight: Array) -> Bins:
-    """Return the total weight, mean score and mean target of each bin; bins without weight are left out.
+    """Return the total weight, mean score and mean target of each bin.
+
+    Bins without weight are left out.
 
     Args:
         index: int (N,), the number of each row's bin, from 0 (see `assign`).

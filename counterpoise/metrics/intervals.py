@@ -87,8 +87,9 @@ def t_quantile(df: int, level: float = 0.95) -> float:
 
 
 def carried(mean: float, half: float, low: float, high: float) -> Pair:
-    """Compute an interval around `mean`, symmetric on the scale of [low, high] (see the module's text).
+    """Compute an interval around `mean` that is symmetric on the scale of [low, high].
 
+    For the scales, see the text of the module.
     `half` is the half-width on the original scale. The result is (nan, nan) if `mean` or `half` is not finite.
 
     If the mean is at the edge of its range, this scale does not exist. The unscaled interval is then cut to the range.
@@ -217,8 +218,9 @@ def ap_logit_interval(ap: float, positives: int, level: float = 0.95) -> Pair:
 
 
 def percentile(draws: Any, level: float = 0.95) -> Pair:
-    """Compute the percentile interval of bootstrap draws; draws that are not finite are left out.
+    """Compute the percentile interval of bootstrap draws.
 
+    Draws that are not finite are left out.
     The result is (nan, nan) if no draw is left.
 
     Example:

@@ -35,8 +35,9 @@ def foreground_of(counts: Array) -> tuple[int, ...]:
 
 
 def decided_regions(truth: Array, proba: Array, decision: Array, foreground: tuple[int, ...]) -> RegionResult:
-    """Find the regions of some rows; the result also keeps the pixel counts and the decisions of all rows.
+    """Find the regions of some rows, and count their pixels.
 
+    The result keeps the decisions of all rows.
     A finding is a connected region of elements that were decided for a class; its score is its largest probability.
 
     Args:
@@ -62,8 +63,9 @@ def joined_regions(parts: Sequence[RegionResult], shown: bool = True) -> RegionR
 
 
 def _shown(counts: Array) -> Array:
-    """Return the numbers of the rows for pictures, int64, sorted: the worst `WORST`, and `MEDIAN` around the median.
+    """Return the numbers of the rows for pictures, int64, sorted.
 
+    These are the `WORST` rows with the lowest scores, and `MEDIAN` rows around the median.
     Rows are ordered by their mean Dice coefficient. Rows without any region, true or decided, are left out.
     `counts` (T, K, 3) contains true positive, false positive and false negative pixels.
     """
@@ -120,8 +122,9 @@ def region_curves(results: Sequence[RegionResult], labels: Sequence[str]) -> dic
 
 
 def region_draws(result: RegionResult | None, blocks: Array, resamples: int, seed: int) -> dict[str, Array]:
-    """Return bootstrap draws of each score of `region_scores`, float64 (B,); {} without regions.
+    """Return bootstrap draws of each score of `region_scores`, float64 (B,).
 
+    The result is {} without regions.
     Whole blocks of rows are drawn: `blocks` (T,) contains the number of each row's block, and B is `resamples`.
     """
     if result is None:
@@ -135,7 +138,10 @@ def region_draws(result: RegionResult | None, blocks: Array, resamples: int, see
 
 
 def _scores(result: RegionResult, weight: Array) -> dict[str, Array]:
-    """Return each score for B sets of row weights (B, T), float64 (B,); the mean over the foreground classes."""
+    """Return each score for B sets of row weights (B, T), float64 (B,).
+
+    A score is the mean over the foreground classes.
+    """
     own = result.counts[:, list(result.foreground)]
     sums, of_row = pooled(own, weight), dice(own)
     lesions = [lesion_recall(one, FALSE_POSITIVES, weight) for one in result.lesions]
@@ -158,7 +164,10 @@ def _mean(scores: Array, weight: Array) -> Array:
 
 
 def _known_mean(table: Array) -> Any:
-    """Return the mean (B,) of each row of `table` (B, K) without its nan entries; nan if a row has no other."""
+    """Return the mean (B,) of each row of `table` (B, K) without its nan entries.
+
+    It is nan if a row has no other entry.
+    """
     known = np.isfinite(table)
     count = known.sum(axis=1)
     return np.divide(np.where(known, table, 0.0).sum(axis=1), count, np.full(len(table), np.nan), where=count > 0)

@@ -114,8 +114,9 @@ class PoolMembers(keras.layers.Layer):
         return z if training or self.separate else self.pooled(z)
 
     def pooled(self, z: Tensor) -> Tensor:
-        """Return the logits (N, units) of the members' mean probability, given their logits (N, k, units).
+        """Return the logits (N, units) of the mean probability of the members.
 
+        `z` contains the logits of the members, (N, k, units).
         The training shift of each member is removed first. Calculation is in float32.
         """
         z, shift = ops.cast(z, "float32"), ops.cast(self.log_shifts, "float32")
@@ -188,7 +189,10 @@ class BatchEnsembleLoss(keras.losses.Loss):
 
 
 def _per_member(values: Any, n_members: int) -> Tensor:
-    """Return values (N,), (N, 1) or (N, k) as a tensor (N, k), repeated for each of the k members if needed."""
+    """Return values (N,), (N, 1) or (N, k) as a tensor (N, k).
+
+    If needed, they are repeated for each of the k members.
+    """
     values = ops.convert_to_tensor(values)
     wide = len(values.shape) == 2 and values.shape[-1] == n_members
     return values if wide else ops.repeat(ops.reshape(values, (-1, 1)), n_members, axis=1)
@@ -201,18 +205,27 @@ def _of_row(weights: Any) -> Tensor:
 
 
 def _per_member_and_label(values: Any, n_members: int) -> Tensor:
-    """Return values (N, L) or (N, k, L) as a tensor (N, k, L), repeated for each of the k members if needed."""
+    """Return values (N, L) or (N, k, L) as a tensor (N, k, L).
+
+    If needed, they are repeated for each of the k members.
+    """
     values = ops.convert_to_tensor(values)
     return values if len(values.shape) == 3 else ops.repeat(ops.expand_dims(values, 1), n_members, axis=1)
 
 
 def per_row(loss: Any) -> Any:
-    """Return the loss of rows with one output each: the inner loss of a `BatchEnsembleLoss`, else the loss itself."""
+    """Return the loss of rows with one output each.
+
+    This is the inner loss of a `BatchEnsembleLoss`, or else the loss itself.
+    """
     return loss.inner if isinstance(loss, BatchEnsembleLoss) else loss
 
 
 def pool_of(model: Any) -> PoolMembers | None:
-    """Return the `PoolMembers` layer of a network, also from inner models; None if it is not a batch ensemble."""
+    """Return the `PoolMembers` layer of a network, also from inner models.
+
+    The result is None if the network is not a batch ensemble.
+    """
     if isinstance(model, PoolMembers):
         return model
     pools = (pool_of(layer) for layer in getattr(model, "layers", []))

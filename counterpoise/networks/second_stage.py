@@ -174,7 +174,7 @@ class _Scale(keras.layers.Layer):
 def _train(
     top: Any, features: Array, y: Array, plan: Plan, epochs: int, batch_size: int, rate: float, seed: int
 ) -> int:
-    """Train the layer `top` on frozen features (N, d), and return the number of optimizer steps.
+    """Train the layer `top` on frozen features (N, d), and return the number of steps.
 
     The class-balanced rows of `plan` are drawn again in each epoch. A `ModelError` is raised unless there is one row of
     features per label.

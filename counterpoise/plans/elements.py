@@ -192,7 +192,9 @@ def _plain_mask(mask: Any) -> Array | None:
 
 
 def _element_weight(mask: Array | None, sample_weight: Any, shape: tuple[int, ...]) -> Array:
-    """Return the weight of each element, float64 of `shape`: the mask (0 or 1) times `sample_weight`.
+    """Return the weight of each element, float64 of `shape`.
+
+    It is the mask (0 or 1) times `sample_weight`.
 
     Raises:
         DataError: The mask or the weights have another shape, or weights are negative or not finite.

@@ -66,8 +66,9 @@ class QuotaPlan(Plan):
 
 
 def _walk(n: int, start: int, end: int, seed: int, stage: str) -> Iterator[Array]:
-    """Yield the entries start to end - 1 of an endless sequence of shuffled passes over range(n), in pieces.
+    """Yield a part of an endless sequence of shuffled passes over range(n), in pieces.
 
+    The part is from entry `start` to entry `end` - 1.
     An entry depends only on `seed`, `stage` and its position. Passes of a small class are shuffled many at a time,
     because a random generator for each pass would take longer than the shuffling.
     """

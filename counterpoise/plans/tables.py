@@ -54,8 +54,9 @@ class WeightTable:
         return {k: float(w) for k, w in zip(self.labels, self.weights, strict=True)}
 
     def _looked_up(self, elements: Elements) -> Array:
-        """Return the weight of each element, float64 in the shape of its codes; 0 for elements that do not count.
+        """Return the weight of each element, float64 in the shape of its codes.
 
+        Elements that do not count have the weight 0.
         Named columns of a multi-label target are matched with the table by their names.
         """
         if self.kind == "multi_label":
@@ -82,7 +83,10 @@ def _named(elements: Elements, labels: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def _check_width(got: int, wanted: int, word: str) -> None:
-    """Raise a `TargetError` if the target has another number of columns or labels (`word`) than the weights."""
+    """Raise a `TargetError` if the target and the weights have different widths.
+
+    `word` is what the numbers count, columns or labels.
+    """
     if got != wanted:
         raise TargetError(
             f"The target has {got} {word}, but the weights were made for {wanted}. Pass targets of the same form."
@@ -90,8 +94,9 @@ def _check_width(got: int, wanted: int, word: str) -> None:
 
 
 def codes_among(elements: Elements, labels: Sequence[Any], known: str = _WEIGHED) -> Array:
-    """Return the position of each element's label in `labels`, int32; -1 where the element does not count.
+    """Return the position of each element's label in `labels`, int32.
 
+    It is -1 for elements that do not count.
     `known` describes these labels in the error message.
 
     Raises:
@@ -132,7 +137,10 @@ class Tally:
         self.squeezed = False
 
     def add(self, y: Any, mask: Any = None, sample_weight: Any = None) -> None:
-        """Count the elements of one batch, or of all rows; call this before `table`, which uses the counts."""
+        """Count the elements of one batch, or of all rows.
+
+        Call this function before `table`, which uses the counts.
+        """
         elements = read_elements(y, self.kind, mask, sample_weight, self.ignore)
         self.kind, self.squeezed = elements.kind, elements.squeezed
         if elements.kind == "multi_label":
@@ -144,7 +152,9 @@ class Tally:
             self._add_classes(elements)
 
     def table(self, scheme: Any) -> WeightTable:
-        """Return the weights that a scheme gives to the counted classes, scaled to the mean 1 over all elements.
+        """Return the weights that a scheme gives to the counted classes.
+
+        They are scaled to the mean 1 over all elements. Call `add` first.
 
         Raises:
             TargetError: No element counts. OptionError: A class of rows gets the weight 0.
@@ -170,14 +180,19 @@ class Tally:
         return WeightTable(self.kind, labels, weights, self.ignore, self.squeezed)
 
     def _frequency(self, labels: Sequence[Any], mass: Array) -> Array | None:
-        """Return the share of each class in the rows where it occurs (C,); None if each row is one element."""
+        """Return the share of each class in the rows where it occurs (C,).
+
+        The result is None if each row is one element.
+        """
         if not self.around:
             return None
         around = np.array([self.around.get(k, 0.0) for k in labels])
         return np.divide(mass, around, out=np.zeros_like(mass), where=around > 0)
 
     def _add_classes(self, elements: Elements) -> None:
-        """Add the total weight of each class to `mass`, and the weight of the rows that contain it to `around`.
+        """Add the weights of a batch to the sums of each class.
+
+        `mass` is the weight of the class, and `around` is the weight of the rows that contain it.
 
         Raises:
             TargetError: A label is not among the given classes.
@@ -267,7 +282,9 @@ def _pair_weights(scheme: Any, pairs: Array, labels: Sequence[Any]) -> Any:
 
 
 def _positive_weights(scheme: Any, labels: Sequence[Any]) -> Array:
-    """Return the weight of each label's presence, float64 (L,), from a dict by label or a sequence in order.
+    """Return the weight of each label's presence, float64 (L,).
+
+    `scheme` is a dict by label, or a sequence in the order of the labels.
 
     Raises:
         OptionError: There is not one weight per label, or a weight is not finite and above 0.

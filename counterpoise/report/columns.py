@@ -29,7 +29,7 @@ def intervals(
 
 
 def seconds(values: Iterable[Any]) -> list[str]:
-    """Return seconds with 2 decimals if the largest is below 1, with 1 below 100, else with none.
+    """Return seconds with 2, 1 or 0 decimals, if the largest is below 1, below 100, or more.
 
     Example:
         >>> seconds([0.034, 4.26, None]), seconds([4.26, 312.4])

@@ -83,7 +83,10 @@ def calibration_rows(record: Record, strategies: Names) -> list[Spec]:
 
 
 def channel(record: Record, strategies: Names, attribute: str, **more: Any) -> Spec:
-    """Return the Vega-Lite encoding of strategies by an attribute of their style, such as the color."""
+    """Return the Vega-Lite encoding of strategies by an attribute of their style.
+
+    For example, the color.
+    """
     chosen = drawn(record, strategies).values()
     scale = {"domain": [s.title for s in chosen], "range": [getattr(s, attribute) for s in chosen]}
     return {"field": "strategy", "type": "nominal", "scale": scale, **more}
@@ -102,8 +105,9 @@ def panels(
     by: str = "strategy",
     order: list[str] | None = None,
 ) -> Spec:
-    """Return a figure with one small figure `panel` for each value of the field `by`, three in a line.
+    """Return a figure with one small figure `panel` for each value of the field `by`.
 
+    Three panels are in a line.
     `values` are the data of all panels. `order` contains the values of `by` in the order of the panels; by default, the
     titles of the strategies.
     """
@@ -125,14 +129,17 @@ def top(record: Record, strategies: Names) -> Spec:
 
 
 def framed(shown: list[str]) -> Spec:
-    """Return the common part of all figures; `shown` are the titles of the strategies that are drawn at first."""
+    """Return the part that all figures have in common.
+
+    `shown` contains the titles of the strategies that are drawn at first.
+    """
     # The page switches strategies and their bands by these two signals.
     params = [{"name": "shown", "value": shown}, {"name": "banded", "value": shown if len(shown) <= MOST_BANDS else []}]
     return {"$schema": SCHEMA, "background": "white", "padding": 6, "config": CONFIG, "params": params}
 
 
 def folds_spec(record: Record, strategies: Names = None) -> Spec:
-    """Return the figure of the main metric: every fold, the mean, and its interval, by strategy.
+    """Return the figure of the main metric, with each fold, the mean and its interval.
 
     Strategies are in the order of their rank, from the top. Failed strategies are left out.
 

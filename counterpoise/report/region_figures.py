@@ -19,7 +19,10 @@ DICES = (0.1, 0.25, 0.5, 0.75, 0.9)
 
 
 def region_figures(record: Record) -> dict[str, Figure]:
-    """Return the figures of masks by their id on the page; {} if rows do not have a class per pixel."""
+    """Return the figures of masks by their id on the page.
+
+    The result is {} if rows do not have a class per pixel.
+    """
     if not any("froc" in block_of(record, name) for name in drawn(record)):
         return {}
     return {"froc": _froc(record), "dice_images": _dice_images(record)}
@@ -82,7 +85,10 @@ def _curves(record: Record, kind: str) -> list[tuple[list[str], Mapping[str, Any
 
 
 def _value_within(curve: Mapping[str, Any], x: str, y: str, limit: float) -> str:
-    """Return the last value of `y` at which `x` (rising) is at most `limit`, as text; 0 if there is none."""
+    """Return the last value of `y` at which `x` (rising) is at most `limit`, as text.
+
+    It is 0 if there is no such value.
+    """
     index = bisect.bisect_right(curve[x], limit)
     return words.number(curve[y][index - 1] if index else 0.0)
 

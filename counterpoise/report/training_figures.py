@@ -60,7 +60,10 @@ def class_recall_spec(record: Record, strategies: Names = None) -> Spec:
 
 
 def recall_curves(record: Record, strategies: Names = None) -> Iterator[tuple[str, str, int, list[float], list[Any]]]:
-    """Yield (title of the strategy, class, number of the member, steps, recalls) of every curve."""
+    """Yield the data of every curve in the record.
+
+    Each item is (title of the strategy, class, number of the member, steps, recalls).
+    """
     for name, style in drawn(record, strategies).items():
         history: Mapping[str, Any] = block_of(record, name).get("history") or {}
         for of_class in history.get("recall") or []:
@@ -77,7 +80,10 @@ def training_figures(record: Record) -> dict[str, Figure]:
 
 
 def _losses(record: Record) -> Figure:
-    """Return the figure of the early-stopping log loss by step, with the best step of every member."""
+    """Return the figure of the early-stopping log loss by step.
+
+    Its table contains the best step of every member.
+    """
     rows = []
     for name, style in drawn(record).items():
         history = block_of(record, name).get("history") or {}

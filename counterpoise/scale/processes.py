@@ -134,7 +134,10 @@ class Pool(Closing):
                 self._requeue(worker, todo, deaths)
 
     def _hand_out(self, todo: list[Batch], shared: Shared) -> None:
-        """Give every idle worker a batch from `todo`, and start workers up to the number of processes."""
+        """Give every idle worker a batch from `todo`.
+
+        New workers are started up to the number of processes.
+        """
         idle = [worker for worker in self._workers if not worker.batch]
         while todo and (idle or len(self._workers) < self.processes):
             if not idle:
@@ -161,7 +164,10 @@ class Pool(Closing):
         todo.insert(0, left)
 
     def _share(self, examples: Examples, network: Any) -> Shared:
-        """Return rows and network in a file that all workers read; make it if they differ from the last ones."""
+        """Return a file with rows and network, which all workers read.
+
+        A new file is made if they differ from the last ones.
+        """
         if not self._data or self._data[0] is not examples or self._data[1] is not network:
             for old in self._data[2:]:
                 old.remove()
@@ -203,7 +209,10 @@ class Worker:
         self._send("batch", dumped(self.batch))
 
     def end(self) -> None:
-        """End the process even if it is at work; kill it if it does not end within `PATIENCE` seconds."""
+        """End the process even if it is at work.
+
+        If it does not end within `PATIENCE` seconds, kill it.
+        """
         with suppress(OSError):
             self.process.stdin.close()  # type: ignore[union-attr]
         try:
@@ -217,7 +226,10 @@ class Worker:
             send(self.process.stdin, (kind, content))  # type: ignore[arg-type]
 
     def _listen(self, messages: queue.SimpleQueue[Any]) -> None:
-        """Put (this worker, message) into the queue until the process ends, then ("ended",); runs in a thread."""
+        """Put (this worker, message) into the queue until the process ends.
+
+        The last message is ("ended",). This function runs in a thread.
+        """
         while (message := receive(self.process.stdout)) is not None:  # type: ignore[arg-type]
             messages.put((self, pickle.loads(message)))
         messages.put((self, ("ended",)))
