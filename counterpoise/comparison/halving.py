@@ -108,6 +108,7 @@ def rungs(strategies: Sequence[Strategy], trainer: Trainer, limit: Limit, folds:
         return Rungs(list(strategies), settings)
     jobs, _ = jobs_by_fold(networks_only, trainer, folds)
     most = max(job.limits.steps for group in jobs.values() for job in group)
+    # Each rung halves the strategies but the baseline, so their logarithm is the number of rungs.
     rungs = max(1, math.floor(math.log2(max(1, len(networks_only) - 1))) + 1)
     now, left = Rungs(list(networks_only), settings), limit.amount
     for rung in range(rungs):

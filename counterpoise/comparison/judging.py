@@ -60,6 +60,7 @@ def judged(
     folds, repeats = outcome.folds, outcome.repeats
     scores = {name: tally.fold_scores(results, examples) for name, results in by_name.items()}
     counts = {name: tally.fold_counts(results, examples) for name, results in by_name.items()}
+    # Elements of a row are not independent, so their counts must not be pooled for intervals.
     independent = {} if target_of(examples).per_element else counts
     judgment = assess(
         scores, folds=len(folds) // repeats, repeats=repeats, metric=metric, simplicity=[s.name for s in select(ran)],

@@ -149,6 +149,7 @@ class RawColumns(keras.layers.Layer):
         self.built = True
 
     def call(self, x: Mapping[str, Any]) -> dict[str, Any]:
+        """Return numbers, float32 (N, dn), and ids of levels, int32 (N, dc), of raw columns."""
         out = {}
         if self.stacked:
             if self.numeric:
@@ -179,6 +180,7 @@ class RawColumns(keras.layers.Layer):
         return tf.where(texts == "", 0, ids)
 
     def compute_output_spec(self, x: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the shapes and types of the result of `call`, as symbolic tensors."""
         rows = next(iter(x.values())).shape[0]
         out = {}
         if self.numeric:

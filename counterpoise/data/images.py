@@ -355,6 +355,7 @@ def read_images(
     labels = {"positive": positive, "one_vs_rest": one_vs_rest, "merge_rare": merge_rare}
 
     def checked(metadata: RowMetadata, names: Array) -> None:
+        """Make rows without pixels, which checks the labels, and pass them to `check`."""
         rows = labeled_rows(metadata, names, labels)
         if check is not None:
             check(rows)

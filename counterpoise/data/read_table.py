@@ -108,6 +108,7 @@ def _examples_of_columns(
     columns = [infer(learn[c], options.kinds.get(c)) for c in learn.columns]
     schema = Schema(tuple(inferred.column for inferred in columns), title)
     used = pl.DataFrame([inferred.series for inferred in columns if inferred.column.used])
+    # Without a split, the inferred series of all rows are there; with one, only those of the training rows.
     x = build_parts(schema, used if learn is features else features)
     if not x:
         raise ColumnError(f"No column of {name} can be used as a feature. {_why(columns)}".rstrip())

@@ -158,7 +158,7 @@ def mixture_weights(likelihood: Array, share: Array, *, start: Array | None = No
     for _ in range(200 if len(share) else 0):
         ratio = likelihood / (likelihood @ w)[:, None]
         gradient = 1.0 - share @ ratio
-        if -gradient.min() <= tolerance:
+        if -gradient.min() <= tolerance:  # the duality gap
             break
         w = _line_search(likelihood, share, w, _newton_target(ratio, share, w, gradient), gradient)
     return w / w.sum()
@@ -201,6 +201,7 @@ def _line_search(likelihood: Array, share: Array, w: Array, target: Array, gradi
     def objective(v: Array) -> float:
         return float(v.sum() - share @ np.log(np.maximum(likelihood @ v, 1e-300)))
 
+    # Armijo's condition: the objective falls by at least 1e-4 of what the slope predicts.
     here, slope, step = objective(w), float(gradient @ (target - w)), 1.0
     while step > 1e-10 and objective(w + step * (target - w)) > here + 1e-4 * step * slope + 1e-15:
         step /= 2

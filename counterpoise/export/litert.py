@@ -38,6 +38,7 @@ def write(clf: Any, file: Path) -> Callable[[Any], Mapping[str, Any]]:
         run = interpreter.Interpreter(model_path=str(file), num_threads=1).get_signature_runner(SIGNATURE)
 
     def answer(rows: Any) -> Mapping[str, Any]:
+        """Run the export on encoded rows, and return its outputs by name."""
         with quiet():  # the first run prints its delegate
             return run(**named_arrays(clf, rows))
 

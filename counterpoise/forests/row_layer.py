@@ -60,6 +60,7 @@ class TreeRows(keras.layers.Layer):
         return layer
 
     def build(self, shape: Any) -> None:
+        """Check that all positions of level columns exist in the input; there are no weights to build."""
         if isinstance(shape, Mapping):
             columns = shape["categorical"][-1] if "categorical" in shape else 0
             _positions([*self.integers, *(column for column, _ in self.kept)], "integers and kept", columns)

@@ -107,6 +107,7 @@ def carried(mean: float, half: float, low: float, high: float) -> Pair:
         return max(low, mean - half), min(high, mean + half)
     if bounded_low and bounded_high:
         return _on_logit((mean - low) / (high - low), half / (high - low), low, high)
+    # One bound: symmetric on the logarithm of the distance to it.
     edge, sign = (low, 1.0) if bounded_low else (high, -1.0)
     reach = abs(mean - edge)
     near, far = sorted(edge + sign * reach * math.exp(d * half / reach) for d in (-1.0, 1.0))
@@ -119,7 +120,7 @@ def _on_logit(p: float, half: float, low: float, high: float) -> Pair:
     `p` and `half` are the mean and the half-width after [low, high] is mapped to [0, 1].
     """
     center, reach = math.log(p / (1 - p)), half / (p * (1 - p))
-    ends = (0.5 * (1 + math.tanh((center + d * reach) / 2)) for d in (-1.0, 1.0))
+    ends = (0.5 * (1 + math.tanh((center + d * reach) / 2)) for d in (-1.0, 1.0))  # the sigmoid, without overflow
     a, b = (low + (high - low) * e for e in ends)
     return a, b
 

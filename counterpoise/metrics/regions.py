@@ -111,7 +111,7 @@ def region_curves(results: Sequence[RegionResult], labels: Sequence[str]) -> dic
             "label": labels[code], "false_positives": [0.0, *curve.false_positives.tolist()],
             "lesion_recall": [0.0, *curve.recall.tolist()],
         })  # fmt: skip
-        scores = np.sort(dice(own)[own[:, 0] + own[:, 2] > 0])
+        scores = np.sort(dice(own)[own[:, 0] + own[:, 2] > 0])  # rows with the class: true positives or misses
         shares = 1.0 - np.arange(len(scores)) / max(1, len(scores))
         dices.append({"label": labels[code], "dice": [0.0, *scores.tolist()], "images": [1.0, *shares.tolist()]})
     several = len(frocs) > 1

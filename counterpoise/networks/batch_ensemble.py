@@ -36,6 +36,7 @@ class MemberDense(keras.layers.Layer):
         self.units, self.members, self.scales = int(units), int(members), scales
 
     def build(self, shape: Any) -> None:
+        """Make the shared matrix (d, units), and the scale and bias of each member (k, units)."""
         width, spread = int(shape[-1]), 1.0 / math.sqrt(int(shape[-1]))
         even = keras.initializers.RandomUniform(-spread, spread)
         start = RandomSigns() if self.scales == "random" else "ones"
@@ -45,7 +46,7 @@ class MemberDense(keras.layers.Layer):
 
     def call(self, x: Tensor) -> Tensor:
         h = ops.matmul(x, self.kernel)
-        h = ops.expand_dims(h, 1) if len(x.shape) == 2 else h
+        h = ops.expand_dims(h, 1) if len(x.shape) == 2 else h  # (N, 1, units), the same for all members
         return h * self.scale + self.bias
 
     def compute_output_shape(self, shape: Any) -> tuple[Any, int, int]:
@@ -65,6 +66,7 @@ class MemberHead(keras.layers.Layer):
         self.units = int(units)
 
     def build(self, shape: Any) -> None:
+        """Make the matrix (k, d, units) and the bias (k, units) of all members."""
         members, width = int(shape[1]), int(shape[2])
         even = keras.initializers.RandomUniform(-1.0 / math.sqrt(width), 1.0 / math.sqrt(width))
         self.kernel = self.add_weight(name="kernel", shape=(members, width, self.units), initializer=even)
@@ -104,6 +106,7 @@ class PoolMembers(keras.layers.Layer):
         self.independent = bool(independent)
 
     def build(self, shape: Any) -> None:
+        """Make the variable of the training shifts, at first 0; one unit stands for two classes."""
         self.n_members, units = int(shape[1]), int(shape[2])
         classes = (units, 2) if self.independent else (max(2, units),)
         self.log_shifts = self.add_weight(

@@ -57,6 +57,7 @@ def head_inputs(model: keras.Model, x: Any, layer: str | None = None, batch_size
     original = head.call
 
     def watch(inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        """Keep the inputs of the head, and call it as usual."""
         seen.append(keras.ops.convert_to_numpy(inputs))
         return original(inputs, *args, **kwargs)
 
@@ -215,6 +216,7 @@ def dense_head(model: keras.Model, layer: str | None = None) -> Any:
 
 
 def _one_unit(head: Any, step: str) -> ModelError:
+    """Return (not raise) the error for a head with one unit; `step` is the function that needs more."""
     return ModelError(
         f"The head {head.name!r} has one unit. {step} needs one unit per class. Change the last layer of the model."
     )

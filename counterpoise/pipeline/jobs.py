@@ -43,6 +43,7 @@ def jobs_of(
     numbers, left = Counter[tuple[str, str]](), list(steps or ())
 
     def make(single: Single) -> Job:
+        """Make the next job, with the next number of its model and name, and the next entry of `steps`."""
         key = (single.model, single.name)
         numbers[key] += 1
         fixed = left.pop(0) if left else None
@@ -171,7 +172,8 @@ def limits_of(drawn: int, rows: int, settings: Settings, steps: int | None = Non
     """Return the limits of a job, all in optimizer steps.
 
     With the budget "steps", a job takes as many steps as the baseline in `settings.epochs` epochs. With the budget
-    "epochs", it takes these epochs of its own plan. `settings.most_steps` limits both.
+    "epochs", it takes these epochs of its own plan. Both are at least `recipe.floor` steps, times `settings.extension`,
+    and at most `settings.most_steps`.
 
     Args:
         drawn: Rows that the plan draws in an epoch.

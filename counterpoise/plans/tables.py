@@ -121,7 +121,7 @@ class Tally:
 
     Args:
         kind, ignore: As in `read_elements`.
-        classes: All labels, or their number for labels 0, 1, ...; None takes those elements.
+        classes: All labels, or their number if they are 0, 1, ...; None: the labels that occur.
     """
 
     def __init__(self, kind: str = "auto", ignore: Any = (), classes: Any = None) -> None:
@@ -129,11 +129,11 @@ class Tally:
         self.classes = (
             tuple(range(classes)) if isinstance(classes, int) else None if classes is None else tuple(classes)
         )
-        self.mass: dict[Any, float] = {}
-        self.around: dict[Any, float] = {}
-        self.pairs: Array | None = None
+        self.mass: dict[Any, float] = {}  # class -> weight of its elements
+        self.around: dict[Any, float] = {}  # class -> weight of the rows that contain it; {} if rows are one element
+        self.pairs: Array | None = None  # (L, 2), weight of absent and present labels
         self.columns: tuple[Any, ...] | None = None
-        self.counted: Any = 0
+        self.counted: Any = 0  # number of elements that count; of labels (L,)
         self.squeezed = False
 
     def add(self, y: Any, mask: Any = None, sample_weight: Any = None) -> None:

@@ -70,6 +70,7 @@ class Pool(Closing):
         self._workers: list[Worker] = []
         self._messages: queue.SimpleQueue[tuple[Worker, tuple[Any, ...]]] = queue.SimpleQueue()
         self._data: list[Any] = []  # examples, network, and both as `Shared`
+        # Ends the processes when the pool is deleted or the program ends. It must not refer to the pool itself.
         self._end = weakref.finalize(self, _end_all, self._workers, self._data)
 
     def __repr__(self) -> str:
@@ -184,13 +185,14 @@ class Worker:
     """
 
     def __init__(self, here: Surroundings, messages: queue.SimpleQueue[Any]) -> None:
+        """Start the process, and a thread that puts its messages into the queue."""
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(here.path), **dict(here.environment)}
         command = [sys.executable, "-P", "-m", "counterpoise.scale.worker"]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
         self.batch: Batch | None = None
         self.done: list[str] = []
-        self._families: set[str] = set()
-        self._holds: Shared | None = None
+        self._families: set[str] = set()  # loss families that the process has compiled
+        self._holds: Shared | None = None  # the rows and network that the process has
         threading.Thread(target=self._listen, args=(messages,), daemon=True).start()
         self._send("surroundings", here)
 
