@@ -264,7 +264,10 @@ def _of_images(pictures: ImageSet) -> tuple[ImageSet, Any, Array | None, Array |
 
 
 def _groups(rows: Any, given: Any, source: str | None) -> Array | None:
-    """Codes of the groups, int64 (N,), as `fit` reads them."""
+    """Return the codes of the groups, int64 (N,), from values or the name of a column.
+
+    Equal groups have equal codes, as in `fit`. The result is None without groups.
+    """
     if isinstance(given, str):
         return group_codes(_column(rows, given, "groups", source))
     return None if given is None else np.unique(np.asarray(given).astype(str), return_inverse=True)[1]

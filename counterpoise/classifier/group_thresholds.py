@@ -62,7 +62,9 @@ def by_group(
     target: Target, rule: Rule, scores: Mapping[str, Array], aim: Mapping[str, Any], classes: Sequence[Any], name: str,
     stored: Mapping[str, Sequence[str]], schema: Schema | None,
 ) -> Rule:  # fmt: skip
-    """The rule with thresholds of an aim for the values of a column; `rule` has the common one.
+    """Return the rule with a threshold for each group, that is, each value of a column.
+
+    A group with fewer than `FEWEST` rows of a class keeps the common threshold, which `rule` contains.
 
     Args:
         target, rule, scores, aim, classes: As for `deciding.decided`.

@@ -18,7 +18,7 @@ WIDE, MEDIUM, NARROW = 110, 86, 76
 
 
 def comparison_text(comparison: Comparison, out: Path) -> None:
-    """Print verdict, leaderboard, warnings and the files written."""
+    """Print the verdict, leaderboard, warnings, and paths of the files that exist in `out`."""
     from rich.text import Text
 
     from counterpoise.report.unit_record import of_units
@@ -46,7 +46,9 @@ def comparison_text(comparison: Comparison, out: Path) -> None:
 
 
 def class_text(data: Mapping[str, Any]) -> str | None:
-    """Describe which class recall and precision are for, if there are two.
+    """Describe which class recall and precision are for; None if no class is the positive one.
+
+    `data` is the entry "data" of a record.
 
     Example:
         >>> class_text({"positive": "1", "rows": 1000, "classes": [{"label": "1", "share": 0.0232}]})

@@ -211,7 +211,7 @@ def _verdict_of_all(
 
 
 def texts_of(verdict: Verdict) -> words.Texts:
-    """The four texts of a verdict."""
+    """Return the four texts of a verdict: headline, recommendation, evidence, next step."""
     return words.Texts(verdict.headline, verdict.recommendation, verdict.evidence, verdict.next_step)
 
 

@@ -141,7 +141,9 @@ class Examples:
         return draw_sample(self.y, self.n_classes) if self.kind == "elements" else None
 
     def rows_with_role(self, role: int) -> Array:
-        """Numbers of the rows that have this role in their own split (see `split`), int64.
+        """Return the numbers of the rows with this role in the given split, int64.
+
+        `role` is `TRAIN`, `VALIDATION` or `TEST`. The rows must have a `split`.
 
         Example:
             >>> split = np.array([TRAIN, TEST, TRAIN], np.int8)
@@ -151,11 +153,13 @@ class Examples:
         return np.flatnonzero(np.asarray(self.split) == role)
 
     def weights_of(self, rows: Array) -> Array | None:
-        """The user's weights of some rows, or None when there are none."""
+        """Return the user's weights of some rows, or None if there are no weights."""
         return None if self.sample_weight is None else self.sample_weight[rows]
 
     def as_units(self) -> Examples:
-        """The units as rows of their own, without features: labels, groups, weights (means of the rows') and split.
+        """Return examples with one row for each unit, without features.
+
+        Each has the label of the unit, group and split of its first row, and the mean weight of its rows.
 
         Example:
             >>> units = Units(np.array([0, 1, 1]), ("patient",))
@@ -181,14 +185,17 @@ class Examples:
         return self.y[rows] if self.sample is None else self.sample.y[rows]
 
     def scored_weights(self, rows: Array) -> Array | None:
-        """Weights of `scored_labels`: the user's (n,), or those of the sampled elements (n, k); None: all alike."""
+        """Return the weights of `scored_labels`, or None if all are equal.
+
+        They are the user's weights (n,), or the weights of the sampled elements (n, k) times the user's.
+        """
         if self.sample is None:
             return self.weights_of(rows)
         own = self.sample.weights[rows]
         return own if self.sample_weight is None else own * self.sample_weight[rows, None]
 
     def element_weights(self, rows: Array) -> Array | None:
-        """Weights of sampled elements (n, k); None where scores are taken from rows."""
+        """Return the weights of sampled elements (n, k), or None if elements have no classes."""
         return None if self.sample is None else self.scored_weights(rows)
 
     def scored_outputs(self, outputs: Array, rows: Array) -> Array:

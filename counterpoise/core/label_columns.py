@@ -41,13 +41,13 @@ class LabelColumns:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Columns of a table that hold the labels; none where these are arrays."""
+        """Names of the columns of a table that contain the labels; () if the labels are arrays."""
         if isinstance(self.target, str):
             return (self.target,)
         return tuple(self.target) if are_names(self.target) else ()
 
     def read(self, values: Any) -> Labels:
-        """Labels as codes int32 (N, L), each 1, 0 or -1.
+        """Read labels as codes int32 (N, L), each 1, 0 or -1 (not known).
 
         Args:
             values: A frame of the columns, or what was given as labels.
@@ -200,6 +200,8 @@ def are_names(target: Any) -> bool:
 def target_columns(y: Any, table: bool) -> str | LabelColumns | None:
     """Return the target column or columns of a table, or None if the labels are arrays.
 
+    A text is one column. A list of names for a table is read as several label columns.
+
     Args:
         y: What the user named as target.
         table: Whether the rows are a table.
@@ -234,10 +236,11 @@ def split_off_labels(data: Any, y: Any) -> tuple[Any, Any]:
 
 
 def picked(y: Any, sequences: bool = False) -> Any:
-    """Return labels in arrays as `Labels` if they are several per row or per element, and anything else as it is.
+    """Return arrays with more than one label per row as `Labels`; return the rest unchanged.
 
-    Zeros and ones (N, L) are several labels, unless each row has exactly one 1: then they are one-hot. Three axes or
-    more are elements; two axes are with `sequences`, or if they contain other classes than 0 and 1.
+    Zeros and ones (N, L) are several labels, unless each row has exactly one 1: then they are one-hot. An array with
+    three axes or more has a class per element. So has an array with two axes if `sequences` is set, or if it contains
+    other classes than 0 and 1.
 
     Example:
         >>> picked(np.array([[1, 0], [1, 1]])).kind, type(picked(np.array([[1, 0], [0, 1]]))).__name__
@@ -275,7 +278,7 @@ def _repeats(source: LabelSource) -> bool:
 
 
 def _is_matrix(y: Any) -> bool:
-    """Whether labels have two axes, as far as that can be seen without reading them."""
+    """Whether labels have two axes: by their shape, or a list by its first entry only."""
     if hasattr(y, "shape"):
         return len(y.shape) == 2
     return isinstance(y, (list, tuple)) and bool(len(y)) and isinstance(y[0], (list, tuple, np.ndarray))

@@ -27,9 +27,10 @@ NUMBER = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
 
 
 def safe_names(columns: Sequence[str]) -> dict[str, str]:
-    """Return for each column a name that Keras and a serving signature accept (letters, digits, _), all different.
+    """Return column -> a name that Keras and a serving signature accept, all different.
 
-    A name that is accepted as it stands stays, whatever else would be turned into it.
+    Such a name contains lower-case letters, digits and underscores. A column whose name is accepted keeps it, and other
+    columns that would get the same name get a number.
 
     Example:
         >>> safe_names(["Net.Sales", "net sales", "2nd", "class", "net_sales_2"])
@@ -102,7 +103,9 @@ def _widest(columns: Sequence[Column]) -> str:
 
 
 def input_type(column: Column) -> str:
-    """The type of a raw column: "string" for levels; "float64" for numbers that need it, else "float32".
+    """Return the type of a raw column: "string" for levels, else "float64" or "float32".
+
+    Numbers with an offset are float64, because float32 would lose digits before the offset is subtracted.
 
     Example:
         >>> input_type(Column("age", "numeric")), input_type(Column("seconds", "numeric", offset=1.7e9))
@@ -196,7 +199,7 @@ class RawColumns(keras.layers.Layer):
 
 
 def less(number: Any, offset: Any) -> Any:
-    """Numbers as float32, less their offset, which is subtracted in float64."""
+    """Return numbers as float32, after their offset is subtracted in float64."""
     return ops.cast(ops.cast(number, "float64") - offset if np.any(offset) else number, "float32")
 
 
@@ -242,7 +245,7 @@ def _value_names(texts: Any) -> Any:
 
 
 def columns_config(schema: Schema) -> dict[str, Any]:
-    """The arguments of the layer of a schema (see `RawColumns`)."""
+    """Return the arguments of `RawColumns` for the columns of a schema."""
     names = safe_names([c.name for c in [*schema.numeric, *schema.categorical]])
     return {
         "numeric": [names[c.name] for c in schema.numeric],
@@ -255,5 +258,5 @@ def columns_config(schema: Schema) -> dict[str, Any]:
 
 
 def raw_columns(schema: Schema) -> RawColumns:
-    """The layer of a schema (see `RawColumns`)."""
+    """Return the layer `RawColumns` for the columns of a schema."""
     return RawColumns(**columns_config(schema), name="columns")

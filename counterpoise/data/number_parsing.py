@@ -58,7 +58,9 @@ def plain_numbers(text: pl.Series) -> pl.Series:
 
 
 def grouped_by_points(text: pl.Series) -> pl.Series:
-    """Whether the points of each value may separate thousands, true for values without a point below 1,000.
+    """Return for each value whether its points may separate thousands, as a boolean series.
+
+    It is True for whole numbers below 1,000 without a point, and for null.
 
     Example:
         >>> grouped_by_points(pl.Series(["1.200", "950", "1.25", "0.125", None])).to_list()

@@ -31,7 +31,14 @@ _TARGET_NAMES = ("target", "class", "label", "y", "outcome", "diagnosis", "fraud
 
 
 def read_table(source: Any, target: str | TargetColumns | None, y: Any, options: ReadOptions) -> Examples:
-    """Read labeled rows from a table (see `read`)."""
+    """Read labeled rows from a table (see `read`).
+
+    `target` names the label columns. If it is None, `y` contains the labels. `y` is ignored otherwise.
+
+    Raises:
+        TargetError: The target is not a column. ColumnError: Another column is absent, or no column is a feature.
+        DataError: No row is left.
+    """
     targets = (target,) if isinstance(target, str) else () if target is None else target.columns
     as_text = targets + (options.inputs.text if options.inputs else ())
     frame, name, notes = to_frame(source, as_text, options.skip_bad, unused=options.is_unused)

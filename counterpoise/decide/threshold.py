@@ -223,7 +223,9 @@ def _alert_budget(table: Sweep, share: float) -> float:
 
 
 def objective(aim: str | Aim) -> Callable[[Sweep], Array]:
-    """Return the function that scores every threshold of a `Sweep`, higher is better.
+    """Return a function that scores every threshold of a `Sweep`, (K + 1,); higher is better.
+
+    Aims without such a score, such as floors and costs, raise an `OptionError`.
 
     Example:
         >>> s = sweep(np.array([0.2, 0.8]), np.array([0, 1]), np.ones(2))

@@ -124,7 +124,7 @@ class DiagnosisRecord:
         return next(c.count for c in self.classes if c.label == self.minority)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values, with the prior."""
+        """Return the fields and the prior as values that JSON can contain."""
         plain = asdict(self)
         plain["classes"] = [asdict(c) for c in self.classes]
         return {**plain, "used": list(self.used), "warnings": list(self.warnings), "prior": list(self.prior)}
@@ -281,7 +281,9 @@ def _near_duplicates(examples: Examples) -> tuple[int | None, bool]:
 
 
 def half_width(n: float) -> float:
-    """Half of the width of the 95% Wilson interval of a recall of 0.8 seen among n rows; 0.5 for no rows.
+    """Return the half-width of the 95% Wilson interval of a recall of 0.8 among n rows.
+
+    It is 0.5 for no rows.
 
     Example:
         >>> round(half_width(50), 3), round(half_width(1000), 3)

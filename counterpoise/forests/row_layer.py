@@ -52,7 +52,7 @@ class TreeRows(keras.layers.Layer):
 
     @classmethod
     def of(cls, rows: FlatRows, **kwargs: Any) -> TreeRows:
-        """The layer that lays out rows as `rows` does."""
+        """Return a layer that lays out rows as `rows` does."""
         indicated = () if rows.keep_nan else rows.indicated.tolist()
         kept = [(column, levels.tolist()) for column, levels in rows.kept]
         layer = cls(len(rows.fill), rows.cycles, rows.keep_nan, indicated, rows.integers.tolist(), kept, **kwargs)

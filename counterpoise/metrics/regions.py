@@ -76,7 +76,9 @@ def _shown(counts: Array) -> Array:
 
 
 def region_scores(result: RegionResult | None) -> dict[str, float]:
-    """Metric key -> score of the test rows of a fold, mean over the classes but the most frequent; {} without regions.
+    """Return metric key -> score of the test rows of a fold; {} without regions.
+
+    Each score is the mean over all classes but the most frequent.
 
     Example:
         >>> from counterpoise.metrics.lesions import find_lesions
@@ -93,7 +95,7 @@ def region_scores(result: RegionResult | None) -> dict[str, float]:
 
 
 def region_curves(results: Sequence[RegionResult], labels: Sequence[str]) -> dict[str, Any]:
-    """The curves of regions on a page: the FROC curve, and the Dice coefficient row by row.
+    """Return the FROC curve and the curve of the Dice coefficients of rows, for a page.
 
     Args:
         results: Of the folds of one repeat.
@@ -155,7 +157,11 @@ def _scores(result: RegionResult, weight: Array) -> dict[str, Array]:
 
 
 def _mean(scores: Array, weight: Array) -> Array:
-    """Means (B,) of scores (T, K) over rows by their weights, then over classes; nan is left out."""
+    """Return B means of scores (T, K): over weighted rows, then over the K classes.
+
+    `weight` (B, T) contains the weights of the rows.
+    Scores that are nan are left out. A mean over nothing is nan.
+    """
     known = np.isfinite(scores)
     mass = weight @ known
     return _known_mean(

@@ -47,7 +47,7 @@ class HeadChange:
 
 
 def head_inputs(model: keras.Model, x: Any, layer: str | None = None, batch_size: int = 1024) -> Array:
-    """The input of the head for each row: float32 (N, d), or (N, ..., d) for steps and pixels.
+    """Return the input of the head for each row, (N, d), or (N, ..., d) for steps and pixels.
 
     The model runs as in prediction (no dropout, stored batch statistics). Inner and subclassed models are supported
     too.

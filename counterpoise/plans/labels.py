@@ -67,5 +67,8 @@ def by_class(codes: Array, counts: Array, kind: type[np.signedinteger]) -> Array
 
 
 def user_weights(sample_weight: Any, n: int) -> Array | None:
-    """The user's weights as float64 (n,), or None; 0 or more, finite, not all 0."""
+    """Check the user's weights, and return them as float64 (n,), or None if there are none.
+
+    Weights must be 0 or more, finite, and not all 0.
+    """
     return None if sample_weight is None else check_weights(sample_weight, n)

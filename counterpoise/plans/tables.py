@@ -39,7 +39,9 @@ class WeightTable:
     squeezed: bool = False
 
     def of(self, y: Any, mask: Any = None, sample_weight: Any = None) -> Array:
-        """Weights float32 of the elements of `y`, times `sample_weight`; 0 where masked or ignored.
+        """Return the weights of the elements of `y`, float32, times `sample_weight`.
+
+        Elements that are masked or ignored have the weight 0.
 
         Raises:
             TargetError: a label that has no weight (Keras would take 1), or another number of classes.
@@ -303,7 +305,9 @@ def _positive_weights(scheme: Any, labels: Sequence[Any]) -> Array:
 
 
 def weights_from_counts(counts: Any, scheme: Any = "balanced", rows: float | None = None) -> Array:
-    """Weights of mean 1 from counts alone: float64 (C,), or with `rows` (L, 2) for independent labels.
+    """Compute weights of mean 1 from counts: float64 (C,), or with `rows` (L, 2).
+
+    The second form is for independent labels: the weights of absent and present.
 
     Args:
         counts: Elements of each class (C,), in code order or by code (see `core.per_class`); with `rows`, rows in

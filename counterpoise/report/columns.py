@@ -41,7 +41,9 @@ def seconds(values: Iterable[Any]) -> list[str]:
 
 
 def counts(values: Iterable[Any]) -> list[str]:
-    """Return large counts in the unit of the largest, with three significant digits of it; small ones in full.
+    """Return counts in full if all are below 100,000, else in the unit of the largest.
+
+    The unit is k, M or bn, and the largest count gets three significant digits.
 
     Example:
         >>> counts([15750, 1200]), counts([15750, 4032000, None])

@@ -42,7 +42,7 @@ def dice_spec(record: Record) -> Spec:
 
 
 def _froc(record: Record) -> Figure:
-    """The figure of lesions found against false positives per image, with its table."""
+    """Return the figure of lesions found against false positives per image, with its table."""
     caption = (
         "Higher is better. A finding is a connected region that the model predicts at the strategy's own "
         "threshold. Findings are ranked by their largest probability. A finding hits a lesion if the overlap "
@@ -60,7 +60,7 @@ def _froc(record: Record) -> Figure:
 
 
 def _dice_images(record: Record) -> Figure:
-    """The figure of the Dice coefficients of single images, with its table."""
+    """Return the figure of the Dice coefficients of single images, with its table."""
     caption = (
         "Higher is better. The curve shows the share of test images whose Dice coefficient reaches the value "
         "on the horizontal axis. The Dice coefficient is the overlap of the predicted and the true mask, "
