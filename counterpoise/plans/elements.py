@@ -102,6 +102,7 @@ def _guess(source: LabelSource, mask: Any) -> str:
     counted = np.ones(ones.shape) if mask is None else mask
     if counted.shape not in (ones.shape[: counted.ndim], shape):
         counted = np.ones(ones.shape)  # a mask that does not fit is refused with the weights
+    # A mask of the full shape is for single values, so these are elements, not the columns of one-hot rows.
     if counted.shape != shape and np.all(ones[counted > 0] == 1):
         return "one_hot"
     if len(shape) > 2:
