@@ -162,7 +162,7 @@ def evaluate(
         raise TargetError(
             "The rows contain only one class, but scores need at least two classes. Pass rows of the other classes too."
         )
-    one = problems[0].index is None
+    one = problems[0].index is None  # one class per row, not several labels
     scores = joined_scores(each)
     if len(scored) > 1:
         labels_of = [(p.rows, p.y, p.proba(predicted.proba)) for p in scored]
@@ -201,7 +201,14 @@ def evaluate(
 def _stakes(
     clf: Any, rows: Any, source: str | None, costs: Any, cost_column: Any, cost_fp: float, first: int | None, n: int
 ) -> Stakes:
-    """What decisions cost and how many rows are looked at, as it was given."""
+    """Return the arguments of `evaluate` for costs and review as a checked `Stakes`.
+
+    `n` is the number of rows.
+    With many labels per row none of the arguments is allowed. With a class per element only `costs` is.
+
+    Raises:
+        OptionError: The arguments do not fit the classes, the kind of labels, or the number of rows.
+    """
     if clf.target.many_per_row and not ((costs is None or clf.target.per_element) and cost_column is first is None):
         raise OptionError(
             "costs=, cost_column=, and first= need one class per row, but these rows have "
@@ -220,14 +227,21 @@ def _stakes(
 
 
 def _values(rows: Any, given: Any, role: str, source: str | None) -> Any:
-    """Values (N,) as they were given, or those of the column that is named."""
+    """Return given values (N,) unchanged, or the values of the column that `given` names.
+
+    `role` is the argument, for messages.
+    """
     return _column(rows, given, role, source) if isinstance(given, str) else given
 
 
 def labeled_rows(
     clf: Any, data: Any, y: Any, target: Any, groups: Any
 ) -> tuple[Array, tuple[Any, str | None], Array | None]:
-    """Class codes, rows with what to call them, and groups, as `evaluate` reads them."""
+    """Read labeled rows as `evaluate` does.
+
+    Returns:
+        Class codes (N, ...); the rows and their name in messages (None for arrays); group codes int64 (N,) or None.
+    """
     if isinstance(data, ImageSet):
         data, y, groups, _ = _of_images(data)
     elif dataset_kind(data):
@@ -237,7 +251,10 @@ def labeled_rows(
 
 
 def _of_images(pictures: ImageSet) -> tuple[ImageSet, Any, Array | None, Array | None]:
-    """Images of the test part (or all), with labels, groups and weights."""
+    """Return the test images with their labels, group codes, and float weights (N,).
+
+    Without a split, all images are returned. Groups and weights are None if they are absent.
+    """
     pictures = pictures if pictures.split is None else pictures.part("test")
     metadata = pictures.labeled_metadata
     arrays = metadata.arrays()
@@ -247,19 +264,30 @@ def _of_images(pictures: ImageSet) -> tuple[ImageSet, Any, Array | None, Array |
 
 
 def _groups(rows: Any, given: Any, source: str | None) -> Array | None:
-    """Codes of the groups, int64 (N,), as `fit` reads them."""
+    """Return the codes of the groups, int64 (N,), from values or the name of a column.
+
+    Equal groups have equal codes, as in `fit`. The result is None without groups.
+    """
     if isinstance(given, str):
         return group_codes(_column(rows, given, "groups", source))
     return None if given is None else np.unique(np.asarray(given).astype(str), return_inverse=True)[1]
 
 
 def _weights(rows: Any, given: Any, source: str | None, n: int) -> Array | None:
+    """Return checked weights float (N,), from values or the name of a column.
+
+    The result is None if no weights are given.
+    """
     if isinstance(given, str):
         return weights(_column(rows, given, "sample_weight", source)).astype(float)
     return None if given is None else check_weights(given, n)
 
 
 def _column(rows: Any, name: str, role: str, source: str | None) -> pl.Series:
+    """Return a column of the rows; raise an error if the rows are arrays or lack this column.
+
+    `role` is the argument that names the column, and `source` is the name of the rows, both for messages.
+    """
     if not isinstance(rows, pl.DataFrame):
         raise OptionError(
             f"{role}={name!r} names a column, but the rows are arrays, which have no columns. Pass one value per row."
@@ -270,7 +298,11 @@ def _column(rows: Any, name: str, role: str, source: str | None) -> pl.Series:
 
 
 def _labels(clf: Any, data: Any, y: Any, target: Any, named: set[str]) -> tuple[Any, Any, str | None]:
-    """Labels, rows, and the name of the rows in messages; a table is read as in `fit`."""
+    """Return labels, rows, and the name of the rows in messages.
+
+    Arrays are returned as they are, with the name None. A table is read as in `fit`, without its unused columns.
+    `named` contains the columns that other arguments of `evaluate` name, so they are read too.
+    """
     given = y is not None and target_columns(y, is_table(data, table=False)) is None
     if not is_table(data, table=False) or (given and clf.schema is None):
         if not given:

@@ -23,7 +23,9 @@ FEWEST = 20
 
 
 def group_values(by: Mapping[str, Array] | None) -> dict[str, list[str]]:
-    """The values of each column as text, most frequent first; of a column with more than `MAX_LEVELS` none.
+    """Return the distinct values of each column as text, the most frequent value first.
+
+    A column with more than `MAX_LEVELS` distinct values gets an empty list.
 
     Example:
         >>> group_values({"sex": np.array(["f", "m", "f"]), "id": np.arange(100)})
@@ -34,7 +36,10 @@ def group_values(by: Mapping[str, Array] | None) -> dict[str, list[str]]:
 
 
 def codes_of(by: Mapping[str, Array] | None, values: Mapping[str, Sequence[str]]) -> Array | None:
-    """The value of each row and column, int32 (N, columns): 0 missing, k for the k-th of `values`.
+    """Return the code of each row's value, int32 (N, number of columns).
+
+    The result is None if `by` is empty.
+    Code k means the k-th entry of `values` for this column. Code 0 means missing, or absent from `values`.
 
     Example:
         >>> codes_of({"sex": np.array(["f", "m", "f"])}, {"sex": ["f", "m"]}).tolist()
@@ -57,7 +62,9 @@ def by_group(
     target: Target, rule: Rule, scores: Mapping[str, Array], aim: Mapping[str, Any], classes: Sequence[Any], name: str,
     stored: Mapping[str, Sequence[str]], schema: Schema | None,
 ) -> Rule:  # fmt: skip
-    """The rule with thresholds of an aim for the values of a column; `rule` has the common one.
+    """Return the rule with a threshold for each group, that is, each value of a column.
+
+    A group with fewer than `FEWEST` rows of a class keeps the common threshold, which `rule` contains.
 
     Args:
         target, rule, scores, aim, classes: As for `deciding.decided`.
@@ -82,6 +89,7 @@ def by_group(
             f"by={name!r} names a column with more than {MAX_LEVELS} different values. Expected a column of groups. "
             "If the column contains numbers, convert them to ranges."
         )
+    # scores["by"] has one column of codes (see `codes_of`) for each entry of `stored`.
     codes, y, own, common = scores["by"][:, list(stored).index(name)], scores["y"], {}, []
     for k, value in enumerate(stored[name], start=1):
         rows = codes == k
@@ -104,7 +112,10 @@ def _threshold(
     target: Target, rule: Rule, scores: Mapping[str, Array], aim: Mapping[str, Any], classes: Sequence[Any],
     rows: Array, what: str,
 ) -> float:  # fmt: skip
-    """The threshold that the aim chooses on the rows of one group."""
+    """Return the threshold that the aim chooses on some rows; `rows` is a bool mask (N,).
+
+    Errors become an `OptionError` that begins with `what`, the name of the group.
+    """
     weight = scores.get("weight")
     mine = {"log_p": scores["log_p"][:, rows], "y": scores["y"][rows]}
     try:
@@ -115,11 +126,17 @@ def _threshold(
 
 
 def rule_codes(rule: Any, scores: Mapping[str, Array], stored: Mapping[str, Sequence[str]]) -> dict[str, Array]:
-    """Return the group code of each stored row for the file; empty if the rule has no thresholds for groups."""
+    """Return the group code of each stored row, to be saved.
+
+    The result is empty if the rule has no thresholds for groups.
+    The keys are "by_code" and "guarantee_by_code", each only if `scores` has the matching rows. Code k is the k-th
+    group with a threshold of its own, and code 0 is a row with the common threshold.
+    """
     if rule.by is None:
         return {}
     levels = stored[rule.by.name]
     table = np.array([0, *(rule.by.values.index(v) + 1 if v in rule.by.values else 0 for v in levels)], np.int32)
+    # `table` maps the code among all stored values (see `codes_of`) to the code among the groups of the rule.
     at = list(stored).index(rule.by.name)
     return {
         f"{prefix}by_code": table[scores[f"{prefix}by"][:, at]]

@@ -37,7 +37,11 @@ class TextReasons:
     explained: Array
 
     def strongest(self, count: int) -> Any:
-        """The strongest words of each text, as a polars frame: `reason_1`, `reason_1_effect`, and so on."""
+        """Return the strongest words of each text as a polars frame.
+
+        Its columns are `reason_1`, `reason_1_effect`, and so on.
+        The frame has one row per text. The largest absolute effect is first; a text with fewer words has nulls.
+        """
         import polars as pl
 
         names: dict[str, list[Any]] = {}
@@ -57,13 +61,17 @@ def reads_text(inputs: Any) -> bool:
 
 
 def explain_texts(clf: Any, texts: Array) -> TextReasons:
-    """The effect of each word of each text (see `Classifier.explain`)."""
+    """Compute the effect of each word of each text (see `Classifier.explain`).
+
+    `texts` has the shape (N,) or (N, 1).
+    """
     check_one_class(clf)
     plain = [str(text) for text in np.asarray(texts).reshape(-1)]
     whole = _odds(clf, plain, texts)
     explained = whole.argmax(axis=1) if whole.shape[1] > 2 else np.ones(len(whole), int)
     own = whole[np.arange(len(whole)), explained]
     words = tuple(tuple(dict.fromkeys(text.split())) for text in plain)
+    # Each text without one of its words; `of_text` contains the number of the whole text.
     shorter = [" ".join(w for w in text.split() if w != word) for text, each in zip(plain, words, strict=True)
                for word in each]  # fmt: skip
     of_text = np.repeat(np.arange(len(plain)), [len(each) for each in words])
@@ -74,6 +82,9 @@ def explain_texts(clf: Any, texts: Array) -> TextReasons:
 
 
 def _odds(clf: Any, texts: list[str], like: Array) -> Array:
-    """Log-odds of each class, float64 (N, C), of texts in the form of others."""
+    """Return the log-odds of each class, float64 (N, C).
+
+    The texts are passed to the classifier in the shape of `like`, (N,) or (N, 1).
+    """
     arrays = np.array(texts, dtype=object).reshape(-1, *np.shape(like)[1:])
     return np.concatenate([log_odds(clf, arrays[i : i + AT_ONCE]) for i in range(0, len(arrays), AT_ONCE)])

@@ -26,7 +26,10 @@ Array = np.ndarray
 
 
 def predict_units(clf: Classifier, x: Any, unit: Any = None, prior: Any = None) -> pl.DataFrame:
-    """The table of `Classifier.predict_units`."""
+    """Return the table of `Classifier.predict_units`, with one row per unit.
+
+    Units are in the order of their first rows.
+    """
     rule = unit_rule_of(clf)
     table, x = unit_columns(clf, x, unit)
     units = units_of(table, rule.aggregate)
@@ -39,10 +42,10 @@ def predict_units(clf: Classifier, x: Any, unit: Any = None, prior: Any = None) 
 
 
 def unit_rule_of(clf: Classifier) -> UnitRule:
-    """Return the rule for units of a classifier, or raise an error without one.
+    """Return the rule by which a classifier decides units.
 
     Raises:
-        OptionError: it decides rows alone.
+        OptionError: The classifier was trained without units, so it decides only rows.
     """
     if clf.unit is None:
         raise OptionError(
@@ -53,7 +56,10 @@ def unit_rule_of(clf: Classifier) -> UnitRule:
 
 
 def decide_units(clf: Classifier, unit: UnitRule, units: Units, proba: Array, prior: Any = None) -> Any:
-    """The `decide.Decision` on units, from the probabilities of their rows; `prior` is that of units."""
+    """Return the `decide.Decision` on units, from the probabilities (N, C) of their rows.
+
+    `prior` contains the class proportions among the units, not the rows; None keeps those of the rule.
+    """
     if prior is not None:
         shares = in_class_order(prior, "prior", clf.classes_.tolist())
         unit = replace(unit, rule=clf.target.at_prior(unit.rule, shares, unit_part(clf.scores)))
@@ -61,16 +67,22 @@ def decide_units(clf: Classifier, unit: UnitRule, units: Units, proba: Array, pr
 
 
 def decided_units(target: Target, unit: UnitRule, units: Units, proba: Array) -> Any:
-    """The `decide.Decision` on units by their rule, from the probabilities of their rows."""
+    """Return the `decide.Decision` of the rule on units.
+
+    It is made from the probabilities (N, C) of rows, which are aggregated by unit first.
+    """
     aggregated = target.unit_proba(proba, replace(units, aggregate=unit.aggregate))
     return target.apply(unit.rule, target.log_p_of(aggregated)[None])
 
 
 def unit_columns(clf: Classifier, x: Any, unit: Any) -> tuple[pl.DataFrame, Any]:
-    """The columns that name units, a row for each row of x, and x, read once.
+    """Return the columns that name the unit of each row of `x`, and `x` itself.
+
+    A table is read here. The returned `x` is then its frame, so that the table is read only once.
 
     Raises:
-        OptionError: the units of these rows are not known. ColumnError: a column is absent.
+        OptionError: The units of these rows are not known, or `unit` is passed with images. ColumnError: A column is
+            absent.
     """
     wanted = unit if unit is not None else () if clf.unit is None else clf.unit.columns
     if isinstance(x, ImageSet):
@@ -87,6 +99,7 @@ def unit_columns(clf: Classifier, x: Any, unit: Any) -> tuple[pl.DataFrame, Any]
         if unit is None or isinstance(unit, str):
             raise OptionError("The rows are arrays, which have no columns. Pass unit= as one value for each row.")
         length = len(unit)
+        # The frame only carries the number of rows; its values are not read.
         table = unit_table(pl.DataFrame({"row": np.zeros(length, np.uint8)}), unit)
     assert table is not None
     return table, x

@@ -39,7 +39,7 @@ def command(
     if evaluation is not None:
         try:
             scores = json.loads(evaluation.read_text(encoding="utf-8"))
-            scores["rows"], scores["metrics"]
+            scores["rows"], scores["metrics"]  # raises a KeyError or TypeError for another JSON file
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise OptionError(
                 f"--evaluation {evaluation} cannot be read: {error!r:.80}. Expected the JSON file of `evaluate --out`."

@@ -18,7 +18,7 @@ WIDE, MEDIUM, NARROW = 110, 86, 76
 
 
 def comparison_text(comparison: Comparison, out: Path) -> None:
-    """Print verdict, leaderboard, warnings and the files written."""
+    """Print the verdict, leaderboard, warnings, and paths of the files that exist in `out`."""
     from rich.text import Text
 
     from counterpoise.report.unit_record import of_units
@@ -46,7 +46,9 @@ def comparison_text(comparison: Comparison, out: Path) -> None:
 
 
 def class_text(data: Mapping[str, Any]) -> str | None:
-    """Describe which class recall and precision are for, if there are two.
+    """Describe which class recall and precision are for; None if no class is the positive one.
+
+    `data` is the entry "data" of a record.
 
     Example:
         >>> class_text({"positive": "1", "rows": 1000, "classes": [{"label": "1", "share": 0.0232}]})
@@ -62,7 +64,9 @@ def class_text(data: Mapping[str, Any]) -> str | None:
 
 
 def model_text(card: Mapping[str, Any], weights: Any) -> str:
-    """The models of a classifier; of several that are pooled, with their weights (M,).
+    """Return the names of a classifier's models, with total weights if they are pooled.
+
+    `weights` (M,) has one weight per member. Members of the same model are summed.
 
     Example:
         >>> card = {"network": "tabular+boosted", "models": ["tabular", "boosted"] * 2}
@@ -77,7 +81,10 @@ def model_text(card: Mapping[str, Any], weights: Any) -> str:
 
 
 def rule_text(rule: Any, classes: Sequence[Any]) -> str:
-    """Return `threshold_text` of a rule; for several labels, the threshold of each."""
+    """Describe the threshold of a rule; with several labels, the threshold of each label.
+
+    If the rule has thresholds for groups, their number and column are added.
+    """
     from counterpoise.decide.aim import threshold_text
 
     if len(rule.problem_rules) == 1:
@@ -130,5 +137,5 @@ def leaderboard_table(comparison: Comparison, width: int = WIDE) -> Any:
 
 
 def _keyboard_text(text: str) -> str:
-    """Minus signs and dashes as keyboards have them: a terminal may know no others."""
+    """Replace minus signs and dashes by hyphens, which every terminal can print."""
     return text.replace("−", "-").replace("–", "-")

@@ -124,6 +124,7 @@ def command(
     aim = aim_of(recall_floor, precision_floor, None if column else cost_fp, cost_fn, alerts, lesion_false_positives)
     if confidence is not None:
         _check_guarantee(aim, confidence)
+    # Without an aim its key is "" and its value None, so it is not among `both`.
     given = {"--costs": costs, "--cost-column": cost_column, "" if aim is None else _options_of_aim(aim): aim}
     if len(both := [name for name, value in given.items() if value is not None]) > 1:
         raise OptionError(f"{both[0]} and {both[1]} cannot be combined. Remove one of them.")
@@ -166,7 +167,7 @@ def command(
 
     tested = examples.split is not None and len(examples.rows_with_role(TEST)) > 0
     if confidence is not None and guarantee_rows is None and not tested:
-        guarantee_rows = 0.2
+        guarantee_rows = 0.2  # test rows of a split support the guarantee; without them a part is kept out
     if review_alpha is not None and guarantee_rows is None and not tested:
         guarantee_rows = 0.2
     if aim is not None and tune_threshold is None:
@@ -197,7 +198,7 @@ def column_of(cost_column: str | None, cost_fp: float | None, cost_fn: float | N
     """Return the cost column and its cost as arguments of `Classifier.decide`; empty without a cost column.
 
     Raises:
-        OptionError: A cost that is absent, not above 0, or too many.
+        OptionError: `cost_fp` is absent or out of range, or `cost_fn` is passed too.
     """
     from counterpoise.decide.costs import cost_column as checked
 
@@ -208,7 +209,7 @@ def column_of(cost_column: str | None, cost_fp: float | None, cost_fn: float | N
             "--cost-column contains the cost of a missed case. Add --cost-fp, the cost of a false positive. "
             "Remove --cost-fn if it is there."
         )
-    checked(cost_column, cost_fp)
+    checked(cost_column, cost_fp)  # raises an error if the cost is out of range
     return {"cost_column": cost_column, "cost_fp": cost_fp}
 
 
@@ -217,6 +218,8 @@ def aim_of(
     alerts: int | None, lesion_false_positives: float | None = None,
 ) -> dict[str, Any] | None:  # fmt: skip
     """Return the chosen aim, or a recall floor with an alert budget, as arguments of `Classifier.decide`.
+
+    The result is None if no option is given. `alerts` is per 10,000 rows.
 
     Raises:
         OptionError: several aims, one cost without the other, or a number out of range.
@@ -242,11 +245,12 @@ def aim_of(
             "these options."
         )
     for name, value in wanted.items():
-        Aim(name, value if isinstance(value, tuple) else (value,))
+        Aim(name, value if isinstance(value, tuple) else (value,))  # raises an error if the number is out of range
     return wanted or None
 
 
 def _check_guarantee(aim: Mapping[str, Any] | None, confidence: float) -> None:
+    """Check that the aim consists of floors only, and the confidence is between 0 and 1."""
     if not (aim and set(aim) <= FLOORS):
         raise OptionError("--confidence requires --recall-floor or --precision-floor. Add one of them.")
     if not 0 < confidence < 1:
@@ -254,5 +258,5 @@ def _check_guarantee(aim: Mapping[str, Any] | None, confidence: float) -> None:
 
 
 def _options_of_aim(aim: Mapping[str, Any]) -> str:
-    """The options that an aim was typed with."""
+    """Return the command-line options of an aim, as text for messages."""
     return ", ".join("--cost-fp and --cost-fn" if name == "cost" else f"--{name.replace('_', '-')}" for name in aim)

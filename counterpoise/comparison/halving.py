@@ -44,7 +44,9 @@ class Limit:
 
     @classmethod
     def of(cls, given: Any) -> Limit | None:
-        """From None, a number of steps, or text: "20000" steps, "600s" seconds.
+        """Read a limit from a number of steps or text ("20000" steps, "600s" seconds).
+
+        None and a `Limit` are returned unchanged. Anything else raises an `OptionError`.
 
         Example:
             >>> Limit.of("600s"), Limit.of(20000)
@@ -77,12 +79,13 @@ class Rungs:
 
 
 class Remembering:
-    """An executor that trains no job twice."""
+    """An executor that keeps every trained member, so that no job is trained twice."""
 
     def __init__(self, executor: Executor) -> None:
         self.executor, self.members = executor, dict[str, Member]()
 
     def __call__(self, jobs: Iterable[Job], examples: Examples, model: Any, **how: Any) -> Trained:
+        """Yield (job id, member) of all jobs, first of those that were trained before."""
         wanted = {job.id: job for job in jobs}
         yield from [(job_id, self.members[job_id]) for job_id in wanted if job_id in self.members]
         fresh = [job for job_id, job in wanted.items() if job_id not in self.members]
@@ -93,9 +96,11 @@ class Remembering:
 
 
 def rungs(strategies: Sequence[Strategy], trainer: Trainer, limit: Limit, folds: Sequence[Fold]) -> Rungs:
-    """Run the rungs before the last one; the executor should be `Remembering`, for the last rung may repeat one.
+    """Run all rungs before the last one, and return the strategies that are left.
 
-    Only networks take steps: strategies with another model continue without rungs.
+    The result also contains the settings of the last rung.
+    The caller trains the last rung. The executor should be `Remembering`, because the last rung may repeat jobs.
+    Only networks take steps, so strategies with another model continue without rungs.
     """
     settings = trainer.settings
     networks_only = [s for s in strategies if all(isinstance(trainer.models[one.model], Network) for one in s.singles)]
@@ -103,6 +108,7 @@ def rungs(strategies: Sequence[Strategy], trainer: Trainer, limit: Limit, folds:
         return Rungs(list(strategies), settings)
     jobs, _ = jobs_by_fold(networks_only, trainer, folds)
     most = max(job.limits.steps for group in jobs.values() for job in group)
+    # Each rung halves the strategies but the baseline, so their logarithm is the number of rungs.
     rungs = max(1, math.floor(math.log2(max(1, len(networks_only) - 1))) + 1)
     now, left = Rungs(list(networks_only), settings), limit.amount
     for rung in range(rungs):
@@ -114,7 +120,7 @@ def rungs(strategies: Sequence[Strategy], trainer: Trainer, limit: Limit, folds:
         ranked, spent = _rung(now, folds, replace(trainer, settings=now.settings, progress=None))
         used = time.perf_counter() - started
         left -= used if limit.seconds else spent
-        if limit.seconds and left < 2 * used:
+        if limit.seconds and left < 2 * used:  # the next rung takes about twice as long
             now.cut = True
             break
         _halve(now, ranked, per_job)
@@ -126,8 +132,12 @@ def rungs(strategies: Sequence[Strategy], trainer: Trainer, limit: Limit, folds:
 def _steps(
     now: Rungs, jobs: Mapping[tuple[str, int], list[Job]], left: float, rungs: int, most: int, limit: Limit
 ) -> int:
-    """Steps of each network on this rung: an equal part of what is left, or (seconds) doubling up to all."""
-    if limit.seconds:
+    """Return the steps of each network on this rung, from 1 to `most`.
+
+    A limit in steps is divided equally among the remaining `rungs` and networks; `left` is the rest of the limit.
+    With a limit in seconds, the steps double from rung to rung, and the last rung has `most`.
+    """
+    if limit.seconds:  # each shift by one bit halves `most`
         return max(1, most >> (rungs - 1))
     names = {s.name for s in now.strategies}
     count = len({job.id for (name, _), group in jobs.items() if name in names for job in group})
@@ -135,7 +145,11 @@ def _steps(
 
 
 def _rung(now: Rungs, folds: Sequence[Fold], trainer: Trainer) -> tuple[dict[str, float], int]:
-    """Mean stopping score of each strategy after this rung, and the steps that it took."""
+    """Train one rung, and return scores and the number of steps.
+
+    The result is the mean stopping score of each strategy, and the steps of all networks together.
+    The score is the log loss on the early-stopping rows, so lower is better. Failed strategies have no score.
+    """
     jobs, failures = jobs_by_fold(now.strategies, trainer, folds)
     by_name = {s.name: s for s in now.strategies}
     jobs, members = train_in_stages(jobs, {key: by_name[key[0]] for key in jobs}, trainer, failures)
@@ -147,10 +161,14 @@ def _rung(now: Rungs, folds: Sequence[Fold], trainer: Trainer) -> tuple[dict[str
 
 
 def _halve(now: Rungs, score: Mapping[str, float], per_job: int) -> None:
-    """Keep the better half, and always the baseline's network."""
+    """Move the worse half of the strategies of `now` to `now.stopped`, in place.
+
+    `score` is the mean log loss of each strategy after `per_job` steps. The strategies that share the baseline's
+    network always stay, and so do strategies without a score.
+    """
     safe = [s for s in now.strategies if s.name in ("none", "threshold")]
     rivals = sorted((s for s in now.strategies if s not in safe and s.name in score), key=lambda s: score[s.name])
-    kept = {s.name for s in (*safe, *rivals[: -(-len(rivals) // 2)])}
+    kept = {s.name for s in (*safe, *rivals[: -(-len(rivals) // 2)])}  # half, rounded up
     best = min(score.values(), default=math.inf)
     for s in now.strategies:
         if s.name not in kept and s.name in score:

@@ -117,6 +117,11 @@ def assess(
 
 
 def _arrays(name: str, row: Mapping[str, Any], expected: int) -> dict[str, Array]:
+    """Return the fold scores of one strategy by metric, float64 (R K,).
+
+    Raises:
+        OptionError: A metric is unknown, or the number of scores differs from `expected`.
+    """
     arrays = {key: np.asarray(values, dtype=np.float64).ravel() for key, values in row.items()}
     unknown = [key for key in arrays if key not in METRICS]
     if unknown:
@@ -128,13 +133,19 @@ def _arrays(name: str, row: Mapping[str, Any], expected: int) -> dict[str, Array
 
 
 def _simplest_first(table: Mapping[str, Any], simplicity: Sequence[str] | None) -> tuple[str, ...]:
-    """The strategies of a table, those named in `simplicity` first."""
+    """Return the strategies of a table, those in `simplicity` first and in its order."""
     known = [name for name in simplicity or () if name in table]
     return (*known, *(name for name in table if name not in known))
 
 
 def _ratio(folds: int, test_over_train: float | None) -> float:
-    """Test rows over training rows of a fold, by which variances over folds are corrected."""
+    """Return test rows over training rows of a fold.
+
+    Variances over folds are corrected by this ratio.
+
+    Raises:
+        OptionError: The ratio is out of range, or it is not passed although there is only one fold.
+    """
     if test_over_train is None and folds < 2:
         raise OptionError(f"folds={folds} requires test_over_train=, the number of test rows per training row.")
     ratio = 1 / (folds - 1) if test_over_train is None else test_over_train
@@ -144,12 +155,17 @@ def _ratio(folds: int, test_over_train: float | None) -> float:
 
 
 def _against_reference(evidence: Evidence, external: Collection[str]) -> dict[str, dict[str, VsNone]]:
-    """Every strategy and metric against the reference; Holm metric by metric, over the families of the verdict."""
+    """Compare every strategy with the reference by every metric.
+
+    The result is strategy -> metric -> `VsNone`.
+    Holm's correction is applied to each metric separately, and separately to Counterpoise and external models.
+    """
     reference = evidence.reference
     table: dict[str, dict[str, VsNone]] = {name: {} for name in evidence.scores if name != reference}
     for key in evidence.scores[reference]:
         for family in ([n for n in table if n not in external], [n for n in table if n in external]):
             rivals = [name for name in family if key in evidence.scores[name]]
+            # The identity function keeps the scale of the metric, also where lower values are better.
             differences = {name: evidence.difference(key, name, reference, lambda value: value) for name in rivals}
             adjusted = holm_of(differences)
             for name, d in differences.items():
@@ -171,7 +187,12 @@ class _Gains(NamedTuple):
 def _verdict_of_all(
     evidence: Evidence, metric: str, ranking: Sequence[str], external: Collection[str], unfinished: Collection[str]
 ) -> Verdict:
-    """The verdict over the Counterpoise models, then whether an external model is better than the best of them."""
+    """Return the verdict over all models, Counterpoise models and external ones.
+
+    It is the verdict over the Counterpoise models, unless an external model is significantly better than the best.
+    `ranking` is from best to worst. An external model cannot win if the training of the best Counterpoise model is
+    among the `unfinished`. Otherwise the comparison with the best external model is added to the evidence.
+    """
     ours, theirs = ([n for n in ranking if (n in external) == outside] for outside in (False, True))
     verdict = _verdict(evidence, metric, tuple(ours), unfinished)
     if not theirs:
@@ -190,11 +211,16 @@ def _verdict_of_all(
 
 
 def texts_of(verdict: Verdict) -> words.Texts:
-    """The four texts of a verdict."""
+    """Return the four texts of a verdict: headline, recommendation, evidence, next step."""
     return words.Texts(verdict.headline, verdict.recommendation, verdict.evidence, verdict.next_step)
 
 
 def _verdict(evidence: Evidence, metric: str, ranking: tuple[str, ...], unfinished: Collection[str]) -> Verdict:
+    """Return the verdict over the Counterpoise models by the rules in the module's text.
+
+    `ranking` is from best to worst.
+    `tie` contains the strategies that are not significantly worse than the best, the simplest first.
+    """
     best, reference = ranking[0], evidence.reference
     behind = {name: evidence.better_by(metric, best, name) for name in ranking if name != best}
     adjusted = holm_of(behind)
@@ -203,12 +229,17 @@ def _verdict(evidence: Evidence, metric: str, ranking: tuple[str, ...], unfinish
     of = {name: evidence.better_by(metric, name, reference) for name in ranking if name != reference}
     gains = _Gains(of, holm_of(of))
     if gains.proven(best):
-        tie = [name for name in tie if name == reference or not of[name].identical]  # what ranks as the reference
+        # A strategy with the same scores as the reference is not better than it, so it leaves the tie.
+        tie = [name for name in tie if name == reference or not of[name].identical]
         return _verdict_of_better(evidence, metric, best, tie, gains, reference in unfinished)
     return _verdict_of_tie(evidence, metric, ranking, tie, behind, gains)
 
 
 def _contrast(evidence: Evidence, metric: str, first: str, second: str, difference: Difference) -> words.Contrast:
+    """Return the facts about two strategies that the texts of a verdict need.
+
+    `difference` is the difference of `first` to `second`.
+    """
     means = evidence.mean(first, metric), evidence.mean(second, metric)
     return words.Contrast(metric, first, second, means, difference, evidence.rope_of(metric), LEVEL)
 
@@ -216,7 +247,11 @@ def _contrast(evidence: Evidence, metric: str, first: str, second: str, differen
 def _verdict_of_better(
     evidence: Evidence, metric: str, best: str, tie: list[str], gains: _Gains, reference_cut_off: bool
 ) -> Verdict:
-    """The best is significantly better than the reference: the simplest that is, too, and not worse than the best."""
+    """Return the verdict if the best strategy is significantly better than the reference.
+
+    The winner is the simplest of the tie that is also significantly better. If the training of the reference ended
+    too early (`reference_cut_off`), the verdict is "inconclusive".
+    """
     winner = next(name for name in tie if gains.proven(name))
     others = tuple(name for name in tie if name not in (winner, evidence.reference))
     own = _contrast(evidence, metric, winner, evidence.reference, gains.of[winner])
@@ -230,7 +265,11 @@ def _verdict_of_tie(
     evidence: Evidence, metric: str, ranking: tuple[str, ...], tie: list[str], behind: Mapping[str, Difference],
     gains: _Gains,
 ) -> Verdict:  # fmt: skip
-    """Nothing is significantly better than the reference: the simplest of the tie is enough, if not likely worse."""
+    """Return the verdict if the best strategy is not significantly better than the reference.
+
+    The winner is the simplest of the tie, unless it is likely worse than the best. `behind` contains the differences
+    of the best to every other strategy. The word is "others_worse", "equivalent" or "inconclusive".
+    """
     simplest, others = tie[0], tuple(tie[1:])
     if len(ranking) == 1:
         return Verdict(simplest, "inconclusive", *words.only_one(simplest))
@@ -258,7 +297,10 @@ def _verdict_of_tie(
 
 
 def _more_repeats(evidence: Evidence, metric: str, rival: str, winner: str, comparisons: int) -> tuple[int | None, int]:
-    """Further repeats that would decide, None if none would, and the repeats so far."""
+    """Return how many further repeats would decide, and how many there are so far.
+
+    The first number is None if no number of repeats would decide. For bootstrap draws the result is (None, 1).
+    """
     if evidence.drawn(winner, metric) is not None:
         return None, 1
     good, scores = METRICS[metric].goodness, evidence.scores

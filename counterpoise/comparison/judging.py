@@ -29,9 +29,12 @@ Array = np.ndarray
 def completed(
     judgment: Judgment, among: int, inside: Nested | None, cut_off: str, nestable: bool, decides: bool
 ) -> Verdict:
-    """The verdict with what its judge did not see: the nested score, and trainings that ended too early.
+    """Add to the verdict what the judge did not see.
 
-    `decides` is whether `model.keras` decides by the costs of the comparison.
+    This is the nested score, and trainings that ended too early.
+    `among` is the number of compared strategies, and `nestable` whether a nested comparison is possible. `cut_off` is
+    the next step for trainings that ended too early, or "". `decides` is whether `model.keras` decides by the costs of
+    the comparison.
     """
     verdict, selection = judgment.verdict, ""
     if inside is not None:
@@ -50,10 +53,14 @@ def judged(
     ran: Sequence[Strategy], by_name: Mapping[str, Sequence[FoldResult]], examples: Examples, outcome: Outcome,
     seed: int, metric: str, costs: AnyCosts | None,
 ) -> Judgment:  # fmt: skip
-    """The judgment over the strategies that ran."""
+    """Judge the strategies that ran by their fold results.
+
+    The verdict also contains what the winner changes in decisions.
+    """
     folds, repeats = outcome.folds, outcome.repeats
     scores = {name: tally.fold_scores(results, examples) for name, results in by_name.items()}
     counts = {name: tally.fold_counts(results, examples) for name, results in by_name.items()}
+    # Elements of a row are not independent, so their counts must not be pooled for intervals.
     independent = {} if target_of(examples).per_element else counts
     judgment = assess(
         scores, folds=len(folds) // repeats, repeats=repeats, metric=metric, simplicity=[s.name for s in select(ran)],
@@ -69,7 +76,12 @@ def _with_effect(
     verdict: Verdict, by_name: Mapping[str, Sequence[FoldResult]], counts: Mapping[str, Mapping[str, Array]],
     examples: Examples, outcome: Outcome, costs: AnyCosts | None,
 ) -> Verdict:  # fmt: skip
-    """The verdict with what its strategy changes in decisions, and without a baseline if that failed."""
+    """Add to the verdict what the winner changes in decisions.
+
+    This is the number of cases and, with `costs`, the cost.
+    The baseline at a tuned threshold is computed for this if no strategy has it. If the baseline failed, the verdict
+    becomes "inconclusive" and gives the reason.
+    """
     matrices = {name: of_rule[""].sum(axis=0) for name, of_rule in counts.items() if of_rule}
     prices = {} if costs is None else {name: spent(results) for name, results in by_name.items()}
     alone: Sequence[FoldResult] = ()

@@ -102,13 +102,20 @@ class Examples:
 
     @property
     def counts(self) -> Array:
-        """Rows per class, int64 (C,), with each label (L,), or containing each class of their elements (C,)."""
+        """Number of rows per class, int64 (C,).
+
+        With several labels per row, the number of rows with each label (L,). With a class per element, the number of
+        rows that contain each class (C,).
+        """
         strata = self.strata
         return np.bincount(strata, minlength=self.n_classes) if strata.ndim == 1 else (strata == 1).sum(axis=0)
 
     @cached_property
     def strata(self) -> Array:
-        """The values that a split stratifies: labels of rows, or the classes in each row of elements, (N, C)."""
+        """The values by which a split is stratified: `y`, or int32 (N, C) for elements.
+
+        In the second case the value is 1 if the row contains an element of the class, and else 0.
+        """
         if self.kind != "elements":
             return self.y
         flat = self.y.reshape(len(self.y), -1)
@@ -127,11 +134,16 @@ class Examples:
 
     @cached_property
     def sample(self) -> ElementSample | None:
-        """Of a class per element, the elements that rules and scores are taken from; None: rows are."""
+        """The sampled elements by which rules and scores are computed.
+
+        None unless each element has a class.
+        """
         return draw_sample(self.y, self.n_classes) if self.kind == "elements" else None
 
     def rows_with_role(self, role: int) -> Array:
-        """Numbers of the rows that have this role in their own split (see `split`), int64.
+        """Return the numbers of the rows with this role in the given split, int64.
+
+        `role` is `TRAIN`, `VALIDATION` or `TEST`. The rows must have a `split`.
 
         Example:
             >>> split = np.array([TRAIN, TEST, TRAIN], np.int8)
@@ -141,11 +153,13 @@ class Examples:
         return np.flatnonzero(np.asarray(self.split) == role)
 
     def weights_of(self, rows: Array) -> Array | None:
-        """The user's weights of some rows, or None when there are none."""
+        """Return the user's weights of some rows, or None if there are no weights."""
         return None if self.sample_weight is None else self.sample_weight[rows]
 
     def as_units(self) -> Examples:
-        """The units as rows of their own, without features: labels, groups, weights (means of the rows') and split.
+        """Return examples with one row for each unit, without features.
+
+        Each has the label of the unit, group and split of its first row, and the mean weight of its rows.
 
         Example:
             >>> units = Units(np.array([0, 1, 1]), ("patient",))
@@ -164,22 +178,28 @@ class Examples:
         )  # fmt: skip
 
     def scored_labels(self, rows: Array) -> Array:
-        """The labels for rules and scores: the labels of rows, or of their sampled elements."""
+        """The labels of some rows for rules and scores.
+
+        The shape is (n,), with several labels (n, L), or with sampled elements of rows (n, k).
+        """
         return self.y[rows] if self.sample is None else self.sample.y[rows]
 
     def scored_weights(self, rows: Array) -> Array | None:
-        """Weights of `scored_labels`: the user's (n,), or those of the sampled elements (n, k); None: all alike."""
+        """Return the weights of `scored_labels`, or None if all are equal.
+
+        They are the user's weights (n,), or the weights of the sampled elements (n, k) times the user's.
+        """
         if self.sample is None:
             return self.weights_of(rows)
         own = self.sample.weights[rows]
         return own if self.sample_weight is None else own * self.sample_weight[rows, None]
 
     def element_weights(self, rows: Array) -> Array | None:
-        """Weights of sampled elements (n, k); None where scores are taken from rows."""
+        """Return the weights of sampled elements (n, k), or None if elements have no classes."""
         return None if self.sample is None else self.scored_weights(rows)
 
     def scored_outputs(self, outputs: Array, rows: Array) -> Array:
-        """Return what a network puts out for `scored_labels`, of all that it puts out for these rows."""
+        """Select from the outputs for these rows those that belong to `scored_labels`."""
         return outputs if self.sample is None else self.sample.of_outputs(outputs, rows)
 
     @property

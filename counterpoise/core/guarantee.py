@@ -45,7 +45,10 @@ class Guarantee:
         return _word(self.kept_out)
 
     def text(self, names: Sequence[str] = ()) -> str:
-        """Describe the guarantee in one sentence (`names` is not needed: the floor is for the positive class)."""
+        """Describe the guarantee in two sentences.
+
+        `names` is ignored, because the floor is for the positive class. `ClassGuarantee.text` needs it.
+        """
         return (
             f"{self.kind.capitalize()} is at least {self.floor:g} with {_percent(self.confidence)} confidence "
             f"at threshold {self.threshold:.6g}. {_support(self.kept_out)} {self.rows:,} {self.of}, whose "
@@ -83,7 +86,7 @@ class ClassGuarantee:
         return _word(self.kept_out)
 
     def text(self, names: Sequence[str]) -> str:
-        """Describe the guarantee in one sentence, with the names of the classes.
+        """Describe the guarantee in two sentences, with the names of all classes (C,).
 
         Example:
             >>> two = np.array([0, 0.7]), 0.9, np.array([80, 40]), np.array([0.9, 0.8])

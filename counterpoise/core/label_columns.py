@@ -41,13 +41,13 @@ class LabelColumns:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Columns of a table that hold the labels; none where these are arrays."""
+        """Names of the columns of a table that contain the labels; () if the labels are arrays."""
         if isinstance(self.target, str):
             return (self.target,)
         return tuple(self.target) if are_names(self.target) else ()
 
     def read(self, values: Any) -> Labels:
-        """Labels as codes int32 (N, L), each 1, 0 or -1.
+        """Read labels as codes int32 (N, L), each 1, 0 or -1 (not known).
 
         Args:
             values: A frame of the columns, or what was given as labels.
@@ -61,7 +61,10 @@ class LabelColumns:
         return labels_read
 
     def _of_columns(self, values: Any) -> Labels:
-        """Labels of one column each, named by the user, the columns, or their numbers."""
+        """Read labels with one column each.
+
+        Their names are those of the user, else of the columns, else `label_0`, `label_1`, and so on.
+        """
         source = source_of(values, "The labels")
         if source.codes.ndim != 2 or source.codes.shape[1] < 2 or not len(source.codes):
             raise TargetError(
@@ -76,9 +79,16 @@ class LabelColumns:
         return Labels(self._codes(source, names), names, kind="labels")
 
     def _codes(self, source: LabelSource, names: Sequence[str]) -> Array:
-        """1, 0 or -1 of each element, from its distinct value."""
+        """Return the code of each cell, int32 (N, L): 1, 0, or -1 (not known).
+
+        `missing` determines the code of an empty cell, and `uncertain` the code of a -1.
+
+        Raises:
+            TargetError: A cell contains another value.
+        """
         gap = 0 if self.missing == "absent" else -1
         unsure = {"ignore": -1, "zero": 0, "one": 1}[self.uncertain]
+        # source.codes are indices into the distinct values; index -1 (an empty cell) is the last entry, the gap.
         table = [_code_of_level(level, gap, unsure) for level in source.levels] + [gap]
         for number, code in enumerate(table):
             if code is None and (rows := np.argwhere(source.codes == number)).size:
@@ -91,7 +101,13 @@ class LabelColumns:
         return np.array([-1 if code is None else code for code in table], np.int32)[source.codes]
 
     def _of_sets(self, values: Any) -> Labels:
-        """Labels from one set of names per row."""
+        """Read labels from one cell per row that contains the names of all its labels.
+
+        An empty cell means that the row has no label, or with `missing="ignore"` that none is known.
+
+        Raises:
+            TargetError: A label is not among `names`.
+        """
         rows = [self._set(value) for value in _cells(values)]
         known = [row for row in rows if row is not None]
         names = self.names or tuple(sorted({name for row in known for name in row}))
@@ -108,7 +124,10 @@ class LabelColumns:
         return Labels(codes, names, kind="labels")
 
     def _set(self, value: Any) -> tuple[str, ...] | None:
-        """The labels of one row; None where they are missing."""
+        """Return the different labels in the cell of one row.
+
+        The result is None if the cell is empty (None or NaN).
+        """
         if value is None or (isinstance(value, float) and value != value):
             return None
         if isinstance(value, str):
@@ -181,6 +200,8 @@ def are_names(target: Any) -> bool:
 def target_columns(y: Any, table: bool) -> str | LabelColumns | None:
     """Return the target column or columns of a table, or None if the labels are arrays.
 
+    A text is one column. A list of names for a table is read as several label columns.
+
     Args:
         y: What the user named as target.
         table: Whether the rows are a table.
@@ -193,9 +214,10 @@ def target_columns(y: Any, table: bool) -> str | LabelColumns | None:
 
 
 def split_off_labels(data: Any, y: Any) -> tuple[Any, Any]:
-    """A table in memory without its column of lists, and the labels in it; of anything else both as they are.
+    """Split a table in memory into the other columns and the labels of its list column.
 
-    Cells of tables hold one value, so that lists are read before the table is.
+    If the target is not such a column, return `data` and `y` unchanged. The reader of tables accepts only one value
+    per cell, so call this function before the table is read.
     """
     name = y.target if isinstance(y, LabelColumns) else y
     held = isinstance(data, Mapping) or hasattr(data, "columns")
@@ -214,10 +236,11 @@ def split_off_labels(data: Any, y: Any) -> tuple[Any, Any]:
 
 
 def picked(y: Any, sequences: bool = False) -> Any:
-    """Return labels in arrays as `Labels` if they are several per row or per element, and anything else as it is.
+    """Return arrays with more than one label per row as `Labels`; return the rest unchanged.
 
-    Zeros and ones (N, L) are several labels, unless each row has exactly one 1: then they are one-hot. Three axes or
-    more are elements; two axes are with `sequences`, or if they contain other classes than 0 and 1.
+    Zeros and ones (N, L) are several labels, unless each row has exactly one 1: then they are one-hot. An array with
+    three axes or more has a class per element. So has an array with two axes if `sequences` is set, or if it contains
+    other classes than 0 and 1.
 
     Example:
         >>> picked(np.array([[1, 0], [1, 1]])).kind, type(picked(np.array([[1, 0], [0, 1]]))).__name__
@@ -245,21 +268,27 @@ def picked(y: Any, sequences: bool = False) -> Any:
 
 
 def _repeats(source: LabelSource) -> bool:
-    """Whether values are classes of steps: whole numbers or text, each in several rows; else they are no labels."""
+    """Whether the values of a matrix are classes of steps, not measured numbers.
+
+    Classes are whole numbers or text, and the number of different classes is at most 3 or half the number of rows.
+    """
     levels = [plain_label(level) for level in source.levels]
     plain = all(level is None or isinstance(level, (int, str)) for level in levels)
     return plain and len(levels) <= max(3, len(source.codes) // 2)
 
 
 def _is_matrix(y: Any) -> bool:
-    """Whether labels have two axes, as far as that can be seen without reading them."""
+    """Whether labels have two axes: by their shape, or a list by its first entry only."""
     if hasattr(y, "shape"):
         return len(y.shape) == 2
     return isinstance(y, (list, tuple)) and bool(len(y)) and isinstance(y[0], (list, tuple, np.ndarray))
 
 
 def _code_of_level(level: Any, gap: int, unsure: int) -> int | None:
-    """1, 0 or -1 for a distinct value; None where it is no label."""
+    """Return the code of a value: 1, 0, `gap` if it is missing, or `unsure` if it is -1.
+
+    The result is None for any other value.
+    """
     value = plain_label(level)
     if value is None:
         return gap
@@ -275,7 +304,10 @@ def _code_of_level(level: Any, gap: int, unsure: int) -> int | None:
 
 
 def _are_sets(values: Any) -> bool:
-    """Whether labels come as one list or set of names per row, and not as one yes or no per label."""
+    """Whether each row is a list or set of label names, not one yes or no per label.
+
+    Rows are lists of names if they contain text and differ in length, or if a text means neither yes nor no.
+    """
     if not isinstance(values, (list, tuple)) or not all(isinstance(v, (list, tuple, set, frozenset)) for v in values):
         return False
     distinct = {name for row in values for name in row if isinstance(name, str)}
@@ -285,7 +317,10 @@ def _are_sets(values: Any) -> bool:
 
 
 def _cells(values: Any) -> list[Any]:
-    """The cells of one column."""
+    """Return the cells of one column as a list.
+
+    `values` is a series, a list, or a frame or dict with this column only.
+    """
     if library_of(values) == "polars" and hasattr(values, "columns"):
         values = values.to_series()
     if isinstance(values, Mapping) or hasattr(values, "columns"):
@@ -294,6 +329,7 @@ def _cells(values: Any) -> list[Any]:
 
 
 def _check(several: Labels) -> None:
+    """Raise an error without rows, with fewer than two labels, or with equal names."""
     if len(several.classes) < 2 or not len(several.codes):
         raise TargetError(
             f"The target has {len(several.classes)} labels in {len(several.codes)} rows. Expected two labels or more."

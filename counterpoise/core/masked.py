@@ -13,7 +13,7 @@ EXACT = 2**53
 def unmasked(values: Any) -> Any:
     """Return a masked array as a plain array with missing values; other values unchanged.
 
-    Records as they are, without the mask: no reader takes them.
+    Structured arrays lose their mask only, because no reader accepts them.
 
     Returns:
         Numbers as floats with NaN; text, booleans, dates and whole numbers beyond `EXACT` as objects with None.

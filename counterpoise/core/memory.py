@@ -15,7 +15,10 @@ EVERY = 0.02
 
 
 def resident() -> int:
-    """Return the resident bytes of this process, the highest value so far if only that is known, or 0."""
+    """Return the resident memory of this process in bytes.
+
+    Without /proc (not on Linux), this is the highest value so far. On Windows it is 0.
+    """
     try:
         with open("/proc/self/statm", encoding="ascii") as file:
             pages = int(file.read().split()[1])
@@ -27,12 +30,13 @@ def resident() -> int:
 
 
 def _highest() -> int:
+    """Return the highest resident memory of this process so far in bytes; 0 on Windows."""
     try:
         import resource
     except ImportError:  # Windows
         return 0
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most if sys.platform == "darwin" else 1024 * most
+    return most if sys.platform == "darwin" else 1024 * most  # bytes on macOS, else KiB
 
 
 class Peak:
@@ -72,6 +76,7 @@ class _Lookout:
         self.thread: threading.Thread | None = None
 
     def add(self, peak: Peak) -> None:
+        """Open a peak with the memory of now, and start the thread if it does not run."""
         with self.lock:
             self.open.add(peak)
             self._raise_peaks(resident())
@@ -80,16 +85,24 @@ class _Lookout:
                 self.thread.start()
 
     def remove(self, peak: Peak) -> None:
+        """Measure the memory a last time, and close a peak."""
         with self.lock:
             self._raise_peaks(resident())
             self.open.discard(peak)
 
     def _raise_peaks(self, value: int) -> None:
-        """Show a value to all open peaks, so that an outer one is never below one inside it."""
+        """Pass a measured value to all open peaks; hold the lock for this.
+
+        All peaks get the value, so an outer peak is never below a peak that was opened inside it.
+        """
         for peak in self.open:
             peak.see(value)
 
     def _look(self) -> None:
+        """Measure the memory every `EVERY` seconds until no peak is open.
+
+        This function runs in the thread.
+        """
         while True:
             time.sleep(EVERY)
             value = resident()

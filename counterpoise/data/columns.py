@@ -27,9 +27,10 @@ NUMBER = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
 
 
 def safe_names(columns: Sequence[str]) -> dict[str, str]:
-    """Return for each column a name that Keras and a serving signature accept (letters, digits, _), all different.
+    """Return column -> a name that Keras and a serving signature accept, all different.
 
-    A name that is accepted as it stands stays, whatever else would be turned into it.
+    Such a name contains lower-case letters, digits and underscores. A column whose name is accepted keeps it, and other
+    columns that would get the same name get a number.
 
     Example:
         >>> safe_names(["Net.Sales", "net sales", "2nd", "class", "net_sales_2"])
@@ -51,7 +52,7 @@ def safe_names(columns: Sequence[str]) -> dict[str, str]:
 
 
 def safe_name(column: str, taken: Collection[str]) -> str:
-    """Return a name as of `safe_names` for one column, none of those that are taken.
+    """Return a safe name (see `safe_names`) for one column that differs from all taken names.
 
     Example:
         >>> safe_name("Amount", {"amount"})
@@ -66,15 +67,19 @@ def safe_name(column: str, taken: Collection[str]) -> str:
 
 
 def _plain(column: str) -> str:
-    """The name in small letters, digits and _, beginning with a letter; a taken one with c_ before it."""
+    """Return the name in lower-case ASCII letters, digits and underscores.
+
+    A name in `TAKEN`, or one that does not begin with a letter, gets the prefix "c_". An empty name becomes "column".
+    """
     plain = re.sub(r"\W+", "_", column, flags=re.ASCII).strip("_").lower() or "column"
     return plain if plain[0].isalpha() and plain not in TAKEN else f"c_{plain}"
 
 
 def raw_inputs(schema: Schema) -> dict[str, Any]:
-    """Make symbolic inputs: one per used column, or one for all numbers and one for all levels of a wide table.
+    """Make symbolic Keras inputs by name: one (N, 1) per used column, named by `safe_names`.
 
-    Their types are those of `input_type`.
+    A wide table (see `stacked`) instead gets one input "numeric" (N, dn) and one input "categorical" (N, dc). The types
+    are those of `input_type`.
     """
     if stacked(schema):
         groups = {"numeric": schema.numeric, "categorical": schema.categorical}
@@ -86,7 +91,10 @@ def raw_inputs(schema: Schema) -> dict[str, Any]:
 
 
 def stacked(schema: Schema) -> bool:
-    """Whether the model of a schema takes its columns side by side: as an input each, thousands take minutes."""
+    """Whether a table is so wide that its columns share one input per kind.
+
+    With one input per column, thousands of columns would take minutes.
+    """
     return len(schema.numeric) + len(schema.categorical) > MOST_INPUTS
 
 
@@ -95,7 +103,9 @@ def _widest(columns: Sequence[Column]) -> str:
 
 
 def input_type(column: Column) -> str:
-    """The type of a raw column: "string" for levels; "float64" for numbers that need it, else "float32".
+    """Return the type of a raw column: "string" for levels, else "float64" or "float32".
+
+    Numbers with an offset are float64, because float32 would lose digits before the offset is subtracted.
 
     Example:
         >>> input_type(Column("age", "numeric")), input_type(Column("seconds", "numeric", offset=1.7e9))
@@ -142,6 +152,7 @@ class RawColumns(keras.layers.Layer):
         self.built = True
 
     def call(self, x: Mapping[str, Any]) -> dict[str, Any]:
+        """Return numbers, float32 (N, dn), and ids of levels, int32 (N, dc), of raw columns."""
         out = {}
         if self.stacked:
             if self.numeric:
@@ -155,12 +166,16 @@ class RawColumns(keras.layers.Layer):
         return out
 
     def _ids(self, texts: Any) -> Any:
-        """Ids (N, dc) as of `data.levels.match_levels`: 0 missing, 1.. levels, L + 1 unseen."""
+        """Return int32 ids (N, dc), as `data.levels.match_levels` does.
+
+        0 is missing, 1 to L are the L levels of the column, and L + 1 is a text that is not among them.
+        """
         import tensorflow as tf
 
         texts = stripped(texts)
         keys = tf.where(self.by_value, _value_names(texts), texts) if any(self.by_value) else texts
         sizes = np.array([len(known) for known in self.levels], "int32")
+        # In the table of all columns, 1 is an unseen text, and the levels of the first column begin at 2.
         position = ops.cast(self.lookup(np.array([f"{j}:" for j in range(len(sizes))]) + keys), "int32")
         ids = tf.where(
             position == 1, sizes + 1, position - 1 - np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype("int32")
@@ -168,6 +183,7 @@ class RawColumns(keras.layers.Layer):
         return tf.where(texts == "", 0, ids)
 
     def compute_output_spec(self, x: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the shapes and types of the result of `call`, as symbolic tensors."""
         rows = next(iter(x.values())).shape[0]
         out = {}
         if self.numeric:
@@ -183,19 +199,23 @@ class RawColumns(keras.layers.Layer):
 
 
 def less(number: Any, offset: Any) -> Any:
-    """Numbers as float32, less their offset, which is subtracted in float64."""
+    """Return numbers as float32, after their offset is subtracted in float64."""
     return ops.cast(ops.cast(number, "float64") - offset if np.any(offset) else number, "float32")
 
 
 def stripped(text: Any) -> Any:
-    """Text without blanks of any kind around it, as `data.levels` names levels."""
+    """Return a string tensor without blanks at the ends, as `data.levels` strips levels."""
     import tensorflow as tf
 
     return tf.strings.regex_replace(text, rf"^{_BLANKS}|{_BLANKS}$", "")
 
 
 def _lookup(levels: Sequence[Sequence[str]], by_value: Sequence[bool]) -> Any:
-    """One table for all columns: 1 for what is no level, then the levels of the first column, of the second, ..."""
+    """Return one look-up layer for all columns.
+
+    Its keys are "j:level" for column j. Unseen keys get 1. The levels of the first column get 2 and so on, and the
+    levels of the next columns follow.
+    """
     keys = [
         f"{j}:{_value_name(level) if valued else level}"
         for j, (known, valued) in enumerate(zip(levels, by_value, strict=True))
@@ -205,12 +225,15 @@ def _lookup(levels: Sequence[Sequence[str]], by_value: Sequence[bool]) -> Any:
 
 
 def _value_name(level: str) -> str:
-    """A level that is a number or a truth value in one spelling, as `_value_names` writes it."""
+    """Return a number or truth value (a level) in the spelling of `_value_names`."""
     return f"{float(TRUTH.get(level.lower(), level)) + 0.0:.16e}"
 
 
 def _value_names(texts: Any) -> Any:
-    """Text of numbers and truth values in one spelling for each value; "inf", which is no level, for other text."""
+    """Return a string tensor with each number and truth value in its standard spelling.
+
+    Any other text becomes "inf", which is never a level.
+    """
     import tensorflow as tf
 
     plain = tf.strings.lower(texts)
@@ -222,7 +245,7 @@ def _value_names(texts: Any) -> Any:
 
 
 def columns_config(schema: Schema) -> dict[str, Any]:
-    """The arguments of the layer of a schema (see `RawColumns`)."""
+    """Return the arguments of `RawColumns` for the columns of a schema."""
     names = safe_names([c.name for c in [*schema.numeric, *schema.categorical]])
     return {
         "numeric": [names[c.name] for c in schema.numeric],
@@ -235,5 +258,5 @@ def columns_config(schema: Schema) -> dict[str, Any]:
 
 
 def raw_columns(schema: Schema) -> RawColumns:
-    """The layer of a schema (see `RawColumns`)."""
+    """Return the layer `RawColumns` for the columns of a schema."""
     return RawColumns(**columns_config(schema), name="columns")

@@ -10,21 +10,26 @@ _MICROSECONDS = 86_400e6
 
 
 def unit_of(dtype: pl.DataType) -> str:
-    """Return what numbers of days of this type are: "date", "time", "duration", or "" for what is no date."""
+    """Return the unit of a column: "date", "time", "duration", or "" for any other type."""
     if not dtype.is_temporal():
         return ""
     return "time" if dtype == pl.Time else "duration" if isinstance(dtype, pl.Duration) else "date"
 
 
 def in_utc(series: pl.Series) -> pl.Series:
-    """Return datetimes in microseconds without a time zone; those that have one are instants and turn into UTC."""
+    """Return datetimes in microseconds without a time zone.
+
+    Values with a time zone are converted to UTC first. Values without one stay as they are.
+    """
     if getattr(series.dtype, "time_zone", None):
         series = series.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
     return series.cast(pl.Datetime("us"))
 
 
 def days(series: pl.Series) -> pl.Series:
-    """Return dates as float64 days since 1970-01-01 (UTC), times of day and durations as days.
+    """Return dates, times of day and durations as float64 days.
+
+    A date becomes days since 1970-01-01 (UTC). A time of day is from 0 to 1. Null stays null.
 
     Example:
         >>> days(pl.Series(["1970-01-03 12:00"]).str.to_datetime()).to_list()

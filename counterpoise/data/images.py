@@ -158,7 +158,10 @@ def _checked(
     source: Any, size: Any, *, range: Any = None, groups: Any = None, time: Any = None, split: Any = None,
     sample_weight: Any = None, **options: Any,
 ) -> ImageSet:  # fmt: skip
-    """As `images`, without logging the notes."""
+    """List the images as `images` does, without logging the notes.
+
+    The notes are in `ImageSet.notes`.
+    """
     columns = {"groups": groups, "time": time, "split": split, "sample_weight": sample_weight}
     span = check_span(range)
     listed = list_images(source, size, span=span, columns=columns, **options)
@@ -204,6 +207,7 @@ def list_images(
     aggregate = check_aggregate(unit, aggregate)
     if groups_from is not None:
         check_pattern(groups_from)
+    # `table`: extra columns (features and units) of a table of images; `written`: the names of its images.
     table = written = None
     sides = check_sides(size)
     check_choice(color_mode, "color_mode", ("auto", *CHANNELS))
@@ -248,7 +252,7 @@ def list_images(
         metadata = metadata.where(sound)
     kept = kept and kept.at(np.flatnonzero(sound))
     table = table.filter(sound) if bad and table is not None and table.width else table
-    if metadata is not None:
+    if metadata is not None:  # checked again: damaged files may have been all files of a class
         _check_classes(metadata, home)
         if groups_from is not None and metadata.groups is None:
             metadata = metadata.having(groups=groups_in_names(groups_from, good, home))
@@ -266,6 +270,10 @@ def list_images(
 
 
 def _check_classes(metadata: RowMetadata, home: Path) -> None:
+    """Raise a `TargetError` if the images have fewer than two classes.
+
+    `home` is the folder of the images, for the message.
+    """
     if len(metadata.y.classes) < 2:
         only = f"all of one class ({metadata.y.classes[0]!r})" if metadata.y.classes else "without a class"
         raise TargetError(
@@ -275,12 +283,16 @@ def _check_classes(metadata: RowMetadata, home: Path) -> None:
 
 
 def _column_names(given: Any) -> tuple[str, ...]:
-    """Names of columns, which may be written as "a,b"."""
+    """Return names of columns, given as a sequence or as one text with commas ("a,b")."""
     names = given.split(",") if isinstance(given, str) else given
     return tuple(str(name).strip() for name in names)
 
 
 def _check_folder_options(source: Any, given: dict[str, Any]) -> None:
+    """Raise an error unless `source` is a folder and no option for tables is given.
+
+    `given` maps the options that are only for tables to their values; None means not given.
+    """
     if not isinstance(source, (str, os.PathLike)) or (is_table(source) and Path(source).is_file()):
         raise OptionError(
             'The data are a table, but no column of image names was given. Pass images="COLUMN" (--images).'
@@ -294,7 +306,10 @@ def _check_folder_options(source: Any, given: dict[str, Any]) -> None:
 
 
 def _of_folder(root: Path) -> tuple[list[str], RowMetadata, Path, list[str]]:
-    """Files of a folder, their metadata, the folder, and sentences for the user."""
+    """Return the files below a folder, their metadata, the folder, and notes.
+
+    The metadata contains the labels. Notes are sentences for the user.
+    """
     layout = labeled_files(root)
     labels = read_target(pl.Series("folder", layout.labels), "folder")
     metadata = RowMetadata(
@@ -340,6 +355,7 @@ def read_images(
     labels = {"positive": positive, "one_vs_rest": one_vs_rest, "merge_rare": merge_rare}
 
     def checked(metadata: RowMetadata, names: Array) -> None:
+        """Make rows without pixels, which checks the labels, and pass them to `check`."""
         rows = labeled_rows(metadata, names, labels)
         if check is not None:
             check(rows)
@@ -361,6 +377,6 @@ def unlabeled(
     kept = kept and kept.at(np.flatnonzero([path in good for path in paths]))
     if not good:
         raise DataError(f"{folder} contains no images. Expected one image file or more. Check the folder.")
-    learns_range(good, form.range, form.learned)
+    learns_range(good, form.range, form.learned)  # raises an error if the range of a file is not known
     deep = any(info.deep for info in good.values())
     return ImageSet(tuple(good), None, size, form, bad=bad, root=str(folder), deep=deep, kept=kept)

@@ -60,9 +60,14 @@ class Mask:
 
 
 def read_mask(path: str, size: tuple[int, int], aspect: str) -> Mask:
-    """Read one file, and resize it by the nearest pixel as an image of this size and aspect is (see `images`)."""
+    """Read one mask, and resize it to `size` by the nearest pixel.
+
+    `aspect` is that of the images (see `images`).
+    A file that cannot be used raises no error. Its `Mask` then has no values, and `fault` gives the reason.
+    """
     try:
         with opened(path) as image:
+            # MPO: a JPEG file of a camera; its further frames are previews or other views.
             if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
                 raise DataError(f"{image.n_frames} frames. Expected one class code for each pixel, in one frame")
             mode, lossy = image.mode, image.format in ("JPEG", "MPO")
@@ -85,7 +90,13 @@ def _faulty(fault: str) -> Mask:
 
 
 def _stored(image: Any, mode: str) -> Array:
-    """The values of a mask, int16 (height, width) where they fit, else int32."""
+    """Return the values of a mask, int16 (height, width) if they fit, else int32.
+
+    A constant alpha channel is dropped, and equal color channels become one.
+
+    Raises:
+        DataError: The channels differ, or a value is not a whole number from -1 to 2^31 - 1.
+    """
     array = np.asarray(image)
     if mode in ("RGBA", "LA") and np.ptp(array[..., -1]) == 0:
         array = array[..., :-1]
@@ -105,15 +116,25 @@ def _stored(image: Any, mode: str) -> Array:
 
 
 def _colors(image: Any, counts: Values) -> tuple[tuple[int, tuple[int, ...]], ...]:
+    """Return (entry, its RGB color) for each palette entry that the file uses.
+
+    `counts` contains the entries that the file uses.
+    """
     palette = np.asarray(image.getpalette("RGB"), np.int64).reshape(-1, 3)
     return tuple((entry, tuple(palette[entry].tolist())) for entry in sorted(counts) if entry < len(palette))
 
 
 def plain_masks(masks: Sequence[Mask], paths: Sequence[str]) -> tuple[list[Mask], list[str]]:
-    """Masks whose values are classes, the same in all of them (see the module), and sentences for the user.
+    """Convert the values of all masks so that equal values mean equal classes.
+
+    For the rules, see the text of the module.
+    Gray palettes become gray values, masks of one bit are adapted to masks of 0 and 255, and smoothed edges are split.
+
+    Returns:
+        The masks in the same order, and sentences for the user.
 
     Raises:
-        DataError: palettes that give one entry two colors, or values of a lossy file that are no classes.
+        DataError: The palettes give one entry two colors, or a JPEG file has values that are not classes.
     """
     if any(not mask.gray for mask in masks):
         _check_palettes(masks, paths)
@@ -126,6 +147,10 @@ def plain_masks(masks: Sequence[Mask], paths: Sequence[str]) -> tuple[list[Mask]
 
 
 def _mapped(mask: Mask, table: dict[int, int]) -> Mask:
+    """Return the mask with its values replaced by a table (old -> new).
+
+    Values that are not in the table stay.
+    """
     if all(old == new for old, new in table.items()):
         return mask
     values, counts = mask.values.copy(), dict[int, int]()
@@ -137,6 +162,7 @@ def _mapped(mask: Mask, table: dict[int, int]) -> Mask:
 
 
 def _check_palettes(masks: Sequence[Mask], paths: Sequence[str]) -> None:
+    """Raise a `DataError` if a palette entry has different colors in two masks."""
     known: dict[int, tuple[tuple[int, ...], str]] = {}
     for mask, path in zip(masks, paths, strict=True):
         for entry, color in mask.colors:
@@ -149,7 +175,14 @@ def _check_palettes(masks: Sequence[Mask], paths: Sequence[str]) -> None:
 
 
 def _split(masks: list[Mask], paths: Sequence[str]) -> tuple[list[Mask], list[str]]:
-    """Masks of 0 and 255 whose edges were smoothed, split in the middle."""
+    """Split masks of 0 and 255 with smoothed edges in the middle.
+
+    Values above 127 become 255, and others 0.
+    Masks with exact values are returned unchanged. The second result is a sentence for the user if masks were split.
+
+    Raises:
+        DataError: A JPEG file has values that cannot be split, because too many are not near 0 or 255.
+    """
     total: Values = {}
     for mask in masks:
         for value, pixels in mask.counts.items():

@@ -29,7 +29,7 @@ _FOREIGN = r"[\p{Nd}٫٬--0-9]"
 
 @cache
 def _counterparts() -> dict[str, str]:
-    """Map each digit and mark of other scripts to its counterpart."""
+    """Map each digit, decimal mark and thousands mark of other scripts to 0 to 9, "." and ","."""
     digits = (c for c in map(chr, range(128, 0x20000)) if unicodedata.category(c) == "Nd")
     return {c: str(unicodedata.digit(c)) for c in digits} | {"٫": ".", "٬": ","}
 
@@ -45,7 +45,10 @@ def western_digits(text: pl.Series) -> pl.Series:
 
 
 def plain_numbers(text: pl.Series) -> pl.Series:
-    """Read numbers as programs write them (12, -0.5, 1e3), null for other text; whole numbers stay integers."""
+    """Read numbers as programs write them (12, -0.5, 1e3); other text and NaN become null.
+
+    The result is Int64 or Int128 if all numbers are whole, else Float64.
+    """
     text = western_digits(text)
     for kind in (pl.Int64, pl.Int128):
         whole = text.cast(kind, strict=False)
@@ -55,7 +58,9 @@ def plain_numbers(text: pl.Series) -> pl.Series:
 
 
 def grouped_by_points(text: pl.Series) -> pl.Series:
-    """Whether the points of each value may separate thousands, true for values without a point below 1,000.
+    """Return for each value whether its points may separate thousands, as a boolean series.
+
+    It is True for whole numbers below 1,000 without a point, and for null.
 
     Example:
         >>> grouped_by_points(pl.Series(["1.200", "950", "1.25", "0.125", None])).to_list()
@@ -65,9 +70,10 @@ def grouped_by_points(text: pl.Series) -> pl.Series:
 
 
 def may_be_thousands(text: pl.Series) -> bool:
-    """Whether a column may be whole numbers with points between thousands: 950 and 1.200, but not 1.25.
+    """Whether a column may contain whole numbers with points between thousands.
 
-    Numbers that all have a point are the same up to a factor of 1,000, and decimals as programs write them.
+    For example, 950 and 1.200, but not 1.25.
+    If every number has a point, the result is False. Such numbers are read as decimals, as programs write them.
 
     Example:
         >>> may_be_thousands(pl.Series(["1.200", "950"])), may_be_thousands(pl.Series(["1.200", "1.950"]))
@@ -78,12 +84,12 @@ def may_be_thousands(text: pl.Series) -> bool:
 
 
 def is_plain(written: TextFormat) -> bool:
-    """Whether a format is that of programs."""
+    """Whether a format is that of programs: a decimal point, no separator, no unit."""
     return (written.decimal, written.group, written.affix) == (".", "", "")
 
 
 def parse(text: pl.Series, written: TextFormat) -> pl.Series:
-    """Read text in one format as float64, null where it does not follow it.
+    """Read text in one format as float64; text that does not follow the format becomes null.
 
     Example:
         >>> parse(pl.Series(["1.234,5 €", "(12)", "x"]), TextFormat(",", ".", "€")).to_list()
@@ -93,7 +99,13 @@ def parse(text: pl.Series, written: TextFormat) -> pl.Series:
 
 
 def parse_normal(normal: pl.Series, written: TextFormat, text: pl.Series) -> pl.Series:
-    """Read text as `parse`, from its `normal_text`."""
+    """Read numbers as `parse` does.
+
+    Args:
+        normal: `normal_text(text)`, which callers with several formats compute once.
+        written: The format.
+        text: The original text. Only plain numbers that `normal` cannot give, such as inf, are read from it.
+    """
     before, after = _affix_patterns(written)
     column = pl.col("text")
     fitting = pl.when(column.str.contains(number_pattern(written))).then(column)
@@ -107,6 +119,7 @@ def parse_normal(normal: pl.Series, written: TextFormat, text: pl.Series) -> pl.
     values = frame.select(number.cast(pl.Float64, strict=False))["text"]
     if frame["text"].str.contains(r"[()+-]").any():
         signs = frame["text"].str.replace(r"e[+-]?[0-9]+", "").str.replace_all(r"[^()+-]", "")
+        # Other combinations of signs, such as "--" or "(-", are not numbers.
         values = values.set(~signs.is_in([*_POSITIVE, *_NEGATIVE]).fill_null(True), None)
         values = values.zip_with(~signs.is_in(_NEGATIVE).fill_null(False), -values)
     values = values.alias(text.name)
@@ -128,13 +141,19 @@ def normal_text(text: pl.Series) -> pl.Series:
 
 
 def is_signed_number(match: re.Match[str]) -> bool:
-    """Whether the signs around a match of `number_pattern` make a number."""
+    """Whether the signs around a number are valid together: none, "+", "-", or "()".
+
+    `match` is a match of `number_pattern`.
+    """
     return "".join(match.group("a", "b", "c", "d")) in (*_POSITIVE, *_NEGATIVE)
 
 
 @cache
 def number_pattern(written: TextFormat) -> str:
-    """Return the pattern of a number in a format, in `normal_text`: number n, and signs a to d around it."""
+    """Return the regular expression of a number in a format, for `normal_text`.
+
+    Its groups are n, the number without unit, and a, b, c and d, the signs and brackets before and after it.
+    """
     point, group = re.escape(written.decimal), re.escape(written.group)
     if group:
         whole = rf"[1-9][0-9]{{0,2}}(?:{group}[0-9]{{3}})+"
@@ -148,7 +167,11 @@ def number_pattern(written: TextFormat) -> str:
 
 
 def _affix_patterns(written: TextFormat) -> tuple[str, str]:
-    """The patterns of unit or currency before and behind a number."""
+    """Return the regular expressions of the unit before and after a number.
+
+    A currency may stand on either side or be absent. Any other unit must follow the number. Both patterns are empty if
+    the format has no unit.
+    """
     if not written.affix:
         return "", ""
     affix = re.escape(written.affix) + (r"s?\.?" if len(written.affix) >= LEAST_PLURAL else r"\.?")

@@ -21,7 +21,11 @@ from counterpoise.data.schema import encode_rows
 
 
 def read_arrays(source: Any, y: Any, options: ReadOptions) -> Examples:
-    """Read labeled rows from arrays (see `read`)."""
+    """Read labeled rows from arrays (see `read`).
+
+    Raises:
+        DataError: There are no rows, or the inputs have different lengths. OptionError: An option names a column.
+    """
     notes: list[str] = []
     if options.inputs is not None and options.inputs.take(source):
         source, notes = options.inputs.rows(source)
@@ -43,6 +47,7 @@ def read_arrays(source: Any, y: Any, options: ReadOptions) -> Examples:
         raise OptionError(
             f"{names[0]} names a column, but the data are arrays without columns. Pass one value per row instead."
         )
+    # The frame only carries the number of rows; its values are not read.
     metadata = metadata_of(pl.DataFrame({"row": np.zeros(len(arrays[0]), dtype=np.uint8)}), y, options.metadata)
     labels = options.encoded(metadata)
     examples = Examples(x, labels.codes, labels.classes, source="arrays", kind=labels.kind)
@@ -50,7 +55,10 @@ def read_arrays(source: Any, y: Any, options: ReadOptions) -> Examples:
 
 
 def _check_array(source: Any) -> None:
-    """Refuse what is neither text of rank 1 nor an array of rank 2 and more."""
+    """Raise a `DataError` unless the rows have a form that can be read.
+
+    Rows are text (N,) without gaps, or numbers (N, ...) of rank 2 or more.
+    """
     if hasattr(source, "toarray"):
         raise DataError("x is a sparse matrix. Expected a dense array. Pass x.toarray().")
     try:

@@ -20,7 +20,10 @@ from counterpoise.data.unit_columns import units_of, with_units
 
 
 def named_columns(by: Any) -> dict[str, Any]:
-    """The groups to score separately, by name: the name of a column, or values.
+    """Return the groups to score separately, by name.
+
+    The result is name -> name of a column, or values (N,).
+    A text is one column, other sequences are several columns, and a mapping stays as it is.
 
     Example:
         >>> named_columns("sex"), named_columns(["sex", "site"]), named_columns(None)
@@ -59,14 +62,17 @@ class ReadOptions:
 
     @property
     def metadata_columns(self) -> list[str]:
-        """Columns that are named by `metadata`."""
+        """Names of all columns that `metadata` uses, without those of units."""
         named = [value for key, value in self.metadata.items() if isinstance(value, str) and key != "unit"]
         by = (self.metadata.get("by") or {}).values()
         return [*named, *(value for value in by if isinstance(value, str))]
 
     @property
     def without_features(self) -> list[str]:
-        """Columns of metadata that are not features; amounts and what is scored separately are, unless dropped."""
+        """Names of the columns of `metadata` that are not used as features.
+
+        The cost column and the columns of `by` are absent here, because they are features too, unless dropped.
+        """
         roles = (value for key, value in self.metadata.items() if key not in ("cost_column", "by", "unit"))
         return [value for value in roles if isinstance(value, str)]
 
@@ -84,7 +90,11 @@ class ReadOptions:
 
 
 def completed(examples: Examples, metadata: RowMetadata, notes: Sequence[str], aggregate: str = "mean") -> Examples:
-    """Return examples with their metadata, numbers of duplicates, and all notes as warnings."""
+    """Add metadata, `duplicate_ids` and units to examples that have only features and labels.
+
+    The notes and further remarks, about labels and duplicates, become the `warnings` of the result. Weights that leave
+    a class without rows raise an error.
+    """
     classes, name = examples.classes if examples.kind == "one_of" else (), f"Target {metadata.target!r}"
     blank = blank_labels(examples.y, examples.classes) if examples.kind == "labels" else []
     warnings = [*notes, *blank, *doubts(classes, name)]

@@ -31,7 +31,14 @@ _TARGET_NAMES = ("target", "class", "label", "y", "outcome", "diagnosis", "fraud
 
 
 def read_table(source: Any, target: str | TargetColumns | None, y: Any, options: ReadOptions) -> Examples:
-    """Read labeled rows from a table (see `read`)."""
+    """Read labeled rows from a table (see `read`).
+
+    `target` names the label columns. If it is None, `y` contains the labels. `y` is ignored otherwise.
+
+    Raises:
+        TargetError: The target is not a column. ColumnError: Another column is absent, or no column is a feature.
+        DataError: No row is left.
+    """
     targets = (target,) if isinstance(target, str) else () if target is None else target.columns
     as_text = targets + (options.inputs.text if options.inputs else ())
     frame, name, notes = to_frame(source, as_text, options.skip_bad, unused=options.is_unused)
@@ -63,7 +70,7 @@ def read_table(source: Any, target: str | TargetColumns | None, y: Any, options:
 
 
 def _texts(features: pl.DataFrame, labels: Labels, name: str) -> tuple[Examples, list[str]]:
-    """Rows of one text, and notes."""
+    """Make examples of one text column (see `text_column`), with sentences for the user."""
     column, notes = text_column(features, name)
     x = texts_of(features, column)
     return Examples(x, labels.codes, labels.classes, source=name, text_column=column, kind=labels.kind), notes
@@ -72,7 +79,10 @@ def _texts(features: pl.DataFrame, labels: Labels, name: str) -> tuple[Examples,
 def _examples_of_inputs(
     features: pl.DataFrame, labels: Labels, inputs: NamedInputs, name: str
 ) -> tuple[Examples, list[str]]:
-    """Examples of rows that are read as the named inputs of a model, and notes."""
+    """Make examples whose columns are read as the named inputs of a model.
+
+    The second result contains sentences for the user.
+    """
     x, notes = inputs.of_frame(features, name)
     lost = lost_digits((repr(c), features[c]) for c in x if features[c].dtype.is_numeric())
     return Examples(x, labels.codes, labels.classes, source=name, kind=labels.kind), [*notes, *lost]
@@ -81,7 +91,15 @@ def _examples_of_inputs(
 def _examples_of_columns(
     features: pl.DataFrame, labels: Labels, metadata: RowMetadata, options: ReadOptions, name: str, title: str
 ) -> tuple[Examples, list[str]]:
-    """Examples with a schema, whose kinds of columns are inferred from the training rows, and notes."""
+    """Make examples with a schema, with sentences for the user.
+
+    The kinds of the columns are inferred from the training rows of a split, or from all rows without a split. `name` is
+    the table and `title` the target, both for messages.
+
+    Raises:
+        DataError: The split has no training row. TargetError: The labels are one class per step. ColumnError: No column
+            can be used as a feature.
+    """
     learn = features if metadata.split is None else features.filter(roles(metadata.split) == TRAIN)
     if not learn.height:
         raise DataError(
@@ -97,6 +115,7 @@ def _examples_of_columns(
     columns = [infer(learn[c], options.kinds.get(c)) for c in learn.columns]
     schema = Schema(tuple(inferred.column for inferred in columns), title)
     used = pl.DataFrame([inferred.series for inferred in columns if inferred.column.used])
+    # Without a split, the inferred series of all rows are there; with one, only those of the training rows.
     x = build_parts(schema, used if learn is features else features)
     if not x:
         raise ColumnError(f"No column of {name} can be used as a feature. {_why(columns)}".rstrip())
@@ -105,13 +124,20 @@ def _examples_of_columns(
 
 
 def _why(columns: Sequence[InferredColumn]) -> str:
-    """Why the first columns are left out, and how to keep one."""
+    """Return why the first three columns are left out, and how to keep one.
+
+    The result is "" if there are no reasons.
+    """
     reasons = " ".join(note for inferred in columns[:3] for note in inferred.notes)
     return f"{reasons} To keep a column, pass kinds={{'COLUMN': 'categorical'}}." if reasons else ""
 
 
 def _probable_target(wanted: str, frame: pl.DataFrame) -> str:
-    """The nearest name, or the column that looks like a target: by its name, or the last with few values."""
+    """Return a hint for an absent target, for the end of a message.
+
+    It is the column with a similar name, else one with a usual name of a target, else the last column with 2 to 20
+    distinct values.
+    """
     hint = did_you_mean(wanted, frame.columns)
     if "Did you mean" in hint:
         return hint
@@ -124,6 +150,10 @@ def _probable_target(wanted: str, frame: pl.DataFrame) -> str:
 
 
 def _check_names(frame: pl.DataFrame, names: Sequence[str], name: str) -> None:
+    """Raise a `ColumnError` if one of `names` is not a column.
+
+    `name` is the name of the table, for the message.
+    """
     for column in names:
         if column not in frame.columns:
             raise ColumnError(f"{column!r} is not a column of {name}.{did_you_mean(column, frame.columns)}")

@@ -24,7 +24,7 @@ _ADVICE = f"Expected numbers, text, booleans, dates or categories. {_DROP}"
 
 
 def library(source: Any) -> str:
-    """The top package of what something is an instance of, such as "pandas"."""
+    """Return the top package that defines the type of an object, such as "pandas"."""
     return type(source).__module__.split(".")[0]
 
 
@@ -64,7 +64,10 @@ def to_series(title: str, column: Any, name: str, keep_types: bool = False) -> p
 
 
 def _array(column: Any) -> np.ndarray:
-    """An array of rank 1; a list keeps the types of its items."""
+    """Return a column as an array of rank 1.
+
+    Lists and masked arrays become object arrays, whose items keep their types. Masked items become None.
+    """
     if isinstance(column, np.ma.MaskedArray):
         items = np.asarray(column.data, dtype=object)
         items[np.ma.getmaskarray(column)] = None
@@ -77,7 +80,10 @@ def _array(column: Any) -> np.ndarray:
 
 
 def _from_pandas(title: str, column: Any, name: str, keep_types: bool) -> pl.Series:
-    """A pandas column of any type; a categorical keeps its levels, unless types are kept as they are."""
+    """Read a pandas column of any type.
+
+    A categorical becomes levels. With `keep_types`, it becomes a series of its values instead.
+    """
     import pandas as pd
 
     column = pd.Series(column)
@@ -96,13 +102,17 @@ def _from_pandas(title: str, column: Any, name: str, keep_types: bool) -> pl.Ser
 
 
 def _levels(title: str, values: pl.Series, codes: np.ndarray) -> pl.Series:
-    """Levels by code, -1 for missing."""
+    """Return a categorical series from the codes (N,) of its levels.
+
+    Code k is the level `values[k]`, and -1 is missing.
+    """
     indexes = pl.Series(codes).cast(pl.Int64)
     names = level_text(values).gather(indexes.set(indexes < 0, None))
     return names.alias(title).cast(pl.Categorical)
 
 
 def _from_arrow(title: str, column: Any, name: str) -> pl.Series:
+    """Read an Arrow column of any type; a dictionary column becomes levels."""
     import pyarrow as pa
 
     kind = column.type
@@ -116,7 +126,10 @@ def _from_arrow(title: str, column: Any, name: str) -> pl.Series:
 
 
 def _known_to_polars(column: Any) -> Any:
-    """An Arrow column of a type that polars lacks as one that it has; an instant in UTC."""
+    """Convert an Arrow column whose type polars lacks to a type that it has.
+
+    Decimals of 256 bits become floats, UUIDs become text, and times with a time zone are in UTC. Other columns stay.
+    """
     import pyarrow as pa
     from pyarrow import compute
 
@@ -136,7 +149,10 @@ def _known_to_polars(column: Any) -> Any:
 
 
 def _import(title: str, name: str, work: Any) -> pl.Series:
-    """What another library gives to polars, which panics for some types."""
+    """Run a conversion to polars; any failure becomes a `ColumnError`.
+
+    Polars panics for some types (a crash in its Rust code), which is a failure too.
+    """
     try:
         with without_panics:
             return pl.Series(title, work())
@@ -147,7 +163,14 @@ def _import(title: str, name: str, work: Any) -> pl.Series:
 
 
 def _from_array(title: str, values: np.ndarray, name: str) -> pl.Series:
-    kind = values.dtype.kind
+    """Read a NumPy array (N,) of any type.
+
+    Bytes become text, and float and date types that polars lacks are converted.
+
+    Raises:
+        ColumnError: The values are complex numbers or records.
+    """
+    kind = values.dtype.kind  # S bytes, c complex, V records, f float, m durations, M dates, O objects
     if kind == "S":
         values = np.char.decode(values, "utf-8")
     if kind in "cV":
@@ -160,7 +183,11 @@ def _from_array(title: str, values: np.ndarray, name: str) -> pl.Series:
 
 
 def _from_objects(title: str, values: list[Any], name: str) -> pl.Series:
-    """Items of one type, or of several: then each as the text that it has alone."""
+    """Make a series of Python objects.
+
+    Numbers, booleans, bytes (as text) or items of one type that polars has keep their type. Items of several types
+    become text: each item gets the text that it would have in a column of its own type.
+    """
     items = [None if _absent(v) else _plain_item(v) for v in values]
     kinds = {type(v) for v in items if v is not None}
     if kinds <= {int, float} or kinds == {bool}:
@@ -181,7 +208,10 @@ def _from_objects(title: str, values: list[Any], name: str) -> pl.Series:
 
 
 def _plain_item(value: Any) -> Any:
-    """A scalar of NumPy, a period of pandas, a decimal or a very large number as types of Python and polars."""
+    """Convert an item to a plain type of Python.
+
+    NumPy scalars, pandas periods, decimals and very large integers are converted. Other items stay.
+    """
     if isinstance(value, (np.datetime64, np.timedelta64)):
         return value.astype(f"{value.dtype.kind}8[us]").item()  # of nanoseconds, NumPy makes an integer
     if isinstance(value, np.generic):
@@ -192,7 +222,10 @@ def _plain_item(value: Any) -> Any:
 
 
 def _number(value: Any) -> int | float:
-    """A whole number as polars holds it, else a float."""
+    """Return an int if the value is whole and fits into 128 bits, else a float.
+
+    The float is infinite if the value is too large.
+    """
     if abs(value) < 2**127 and value == int(value):
         return int(value)
     try:
@@ -202,7 +235,13 @@ def _number(value: Any) -> int | float:
 
 
 def _item_text(value: Any, title: str, kinds: set[type], name: str) -> str:
-    """The text of one item among items of other types."""
+    """Return the text of one item of a column with items of several types.
+
+    An interval of pandas becomes a text such as "[0, 1)". `kinds` contains all types of the column, for the message.
+
+    Raises:
+        ColumnError: The item is a container, a complex number, or an object without a text of its own.
+    """
     if isinstance(value, str):
         return str(value)
     container = isinstance(value, (list, tuple, set, frozenset, dict, complex)) or not _hashable(value)
@@ -217,6 +256,7 @@ def _item_text(value: Any, title: str, kinds: set[type], name: str) -> str:
 
 
 def _hashable(value: Any) -> bool:
+    """Whether a value can be a key of a dictionary."""
     try:
         hash(value)
     except TypeError:
@@ -225,7 +265,7 @@ def _hashable(value: Any) -> bool:
 
 
 def _absent(value: Any) -> bool:
-    """None, NaN, also as a decimal, and the pandas values NA and NaT; NumPy's NaT."""
+    """Whether a value is missing: None, NaN (float or decimal), NA or NaT."""
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return True
     if isinstance(value, Decimal):
@@ -234,7 +274,13 @@ def _absent(value: Any) -> bool:
 
 
 def _plain(column: pl.Series, name: str) -> pl.Series:
-    """Numbers, booleans, text, categories and dates pass; anything else is refused by name."""
+    """Return a series of numbers, booleans, text, categories or dates in its standard type.
+
+    Decimals become integers or floats, enumerations become categories, and NaN and blank text become null.
+
+    Raises:
+        ColumnError: The column has any other type, such as lists.
+    """
     kind = column.dtype
     if kind == pl.Binary:
         text = column.cast(pl.String, strict=False)

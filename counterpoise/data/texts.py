@@ -14,7 +14,9 @@ Array = np.ndarray
 
 
 def text_column(frame: pl.DataFrame, name: str) -> tuple[str, list[str]]:
-    """The text column with the longest texts, and a sentence about the columns that are left out.
+    """Return the name of the text column with the longest mean length.
+
+    The second result contains a sentence about the columns that are left out.
 
     Raises:
         ColumnError: no column holds text.
@@ -38,10 +40,10 @@ def texts_of(frame: pl.DataFrame, column: str) -> Array:
 
 
 def texts_of_table(source: Any, column: str) -> Array:
-    """The texts of new rows, by the name of their column.
+    """Read the texts of new rows from a column of a table: array (N,) of str, "" for missing.
 
     Raises:
-        ColumnError: the column is absent.
+        ColumnError: The column is absent.
     """
     frame, name, _ = to_frame(source, as_text=(column,))
     if column not in frame.columns:

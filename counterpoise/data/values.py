@@ -79,7 +79,12 @@ def level_ids(column: Column, series: pl.Series) -> Array:
 
 
 def _typed(column: Column, series: pl.Series) -> pl.Series:
-    """Text as the numbers, dates or times that the column holds; among text, truth values are words too."""
+    """Convert text to the numbers, dates or times of the column.
+
+    A series of any other type is returned unchanged.
+    Booleans count as text if numbers of this column were written as text in training. Text that cannot be read becomes
+    missing with a warning, or raises a `ColumnError` (see `_refuse_or_say`).
+    """
     if series.dtype not in _TEXT and (series.dtype != pl.Boolean or column.written is None):
         return series
     known = clean(level_text(series))
@@ -91,7 +96,10 @@ def _typed(column: Column, series: pl.Series) -> pl.Series:
 
 
 def _parsed(column: Column, known: pl.Series) -> pl.Series:
-    """Text in the convention of the column, null where it does not follow it."""
+    """Read text in the format of the column as dates, times, durations or numbers.
+
+    Text that does not follow the format becomes null.
+    """
     if column.unit == "date":
         return parse_dates(known, "" if column.written is None else column.written.order)
     if column.unit in _PARSERS:
@@ -104,7 +112,16 @@ def _parsed(column: Column, known: pl.Series) -> pl.Series:
 
 
 def _refuse_or_say(column: Column, known: pl.Series, odd: pl.Series) -> None:
-    """Text that cannot be read is missing where training met such words; many others are refused."""
+    """Warn about text that cannot be read, or raise an error.
+
+    Words that training rows contained are missing values, without a warning. New words give a warning. New words raise
+    a `ColumnError` if training had no such words, or if there are too many of them.
+
+    Args:
+        column: The column of the schema.
+        known: The text of all rows, null for missing.
+        odd: bool (N,), the rows whose text cannot be read.
+    """
     met = column.written.words if column.written else ()
     new = odd & ~known.is_in(met).fill_null(False)
     rows = new.arg_true()
@@ -125,7 +142,7 @@ def _refuse_or_say(column: Column, known: pl.Series, odd: pl.Series) -> None:
 
 
 def _example(written: TextFormat | None) -> str:
-    """A number in the convention of a column."""
+    """Describe the numbers of a column for a message, for example with "1.234,5 €"."""
     if written is None or is_plain(written):
         return "a number"
     number = f"1{written.group}234{written.decimal}5"
@@ -133,7 +150,11 @@ def _example(written: TextFormat | None) -> str:
 
 
 def _check_unit(column: Column, typed: pl.Series) -> None:
-    """Dates only where training had dates; numbers there are days."""
+    """Raise a `ColumnError` if a column contains other units than in training.
+
+    Units are dates, times of day and durations.
+    Numbers in a column of dates are read as days since 1970-01-01, and must be within the years 1 to 9999.
+    """
     unit = unit_of(typed.dtype)
     if unit and unit != column.unit:
         raise ColumnError(

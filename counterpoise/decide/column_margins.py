@@ -15,7 +15,9 @@ FAR = 3e38
 
 
 def column_margins(rule: Rule, log_p: Array, column_values: Array | None) -> Array:
-    """Log-odds of each row above those from which it is positive, float64 (N,), of a rule with a column.
+    """Return the margin of each row, float64 (N,), for a rule that depends on a column.
+
+    The margin is the log-odds of the row minus the log-odds of its threshold. A row is positive from a margin of 0 on.
 
     Args:
         rule: Of two classes, with a cost column or with thresholds for groups.
@@ -44,7 +46,9 @@ def column_margins(rule: Rule, log_p: Array, column_values: Array | None) -> Arr
 
 
 def group_odds(common: float | None, thresholds: tuple[float, ...] | list[float]) -> Array:
-    """The log-odds from which on a row is positive, by the code of its group, float64 (groups + 1,).
+    """Return the log-odds of each threshold, float64 (groups + 1,), the common one first.
+
+    The code of a group is its index here. Infinite log-odds become `FAR` or `-FAR`.
 
     Example:
         >>> group_odds(0.4, [0.2, 0.0]).round(3).tolist()

@@ -68,6 +68,10 @@ def rule_at_prior(
 
 
 def _move_proba(rule: Rule, move: Array) -> Rule:
+    """Return the rule with its final log-probabilities moved by `move` (C,).
+
+    If the rule has a calibrator, they are moved after it.
+    """
     if rule.calibrator is None:
         return replace(rule, intercept=move if rule.intercept is None else rule.intercept + move)
     after = np.asarray(rule.calibrator.get("after", np.zeros(len(move)))) + move
@@ -75,7 +79,11 @@ def _move_proba(rule: Rule, move: Array) -> Rule:
 
 
 def _guarantee_moved(rule: Rule, goal: Aim, move: Array) -> Guarantee | ClassGuarantee | None:
-    """The guarantee, if it is for the same flagged rows: a recall is, a precision is for its own class proportions."""
+    """Return the guarantee at the new prior, or None if it does not hold there.
+
+    A recall is guaranteed for the same flagged rows, so only its threshold or offsets move. A precision depends on the
+    class proportions, so its guarantee is lost.
+    """
     if goal.under_new_prior != "moves" or rule.guarantee is None:
         return None
     if isinstance(rule.guarantee, ClassGuarantee):
@@ -85,7 +93,10 @@ def _guarantee_moved(rule: Rule, goal: Aim, move: Array) -> Guarantee | ClassGua
 
 
 def _threshold_moved(threshold: float | None, move: Array) -> float | None:
-    """Move a threshold by move_1 - move_0 on the logit scale."""
+    """Move a threshold by move_1 - move_0 on the logit scale.
+
+    None, and thresholds outside (0, 1), stay.
+    """
     if threshold is None or not 0.0 < threshold < 1.0:
         return threshold
     logit = np.log(threshold) - np.log1p(-threshold) + move[1] - move[0]
@@ -93,6 +104,7 @@ def _threshold_moved(threshold: float | None, move: Array) -> float | None:
 
 
 def _by_moved(by: GroupThresholds | None, move: Array) -> GroupThresholds | None:
+    """Return the thresholds of the groups, each moved by `_threshold_moved`."""
     if by is None:
         return None
     cuts = (_threshold_moved(cut, move) for cut in by.thresholds)
@@ -104,7 +116,12 @@ def _offsets_moved(offsets: Array | None, move: Array) -> Array | None:
 
 
 def _member_moved(rule: Rule, move: Array) -> Array | None:
-    """Members vote on their own probabilities, which stay at the old prior: their cuts move the other way."""
+    """Return the members' thresholds (M,) or offsets (M, C) moved by `move`.
+
+    The result is None if the rule has none.
+    Members vote on their own probabilities, which stay at the old prior. Callers therefore pass the move with a minus
+    sign, to get the same votes as at the new prior.
+    """
     own = rule.member_thresholds
     if own is None:
         return None
@@ -112,12 +129,18 @@ def _member_moved(rule: Rule, move: Array) -> Array | None:
 
 
 def _cut_again(moved: Rule, lps: list[Array], y: Array, goal: Aim, move: Array) -> Rule:
-    """The moved rule with thresholds that are chosen again, on rows weighted to have the new prior."""
+    """Return the moved rule with thresholds or offsets chosen again at the new prior.
+
+    Rows are weighted to the new prior.
+    `lps` are M arrays (N, C) of log-probabilities at the old prior. In a hard vote, the thresholds of the members are
+    chosen again too.
+    """
     labels = codes(y, *lps[0].shape)
     w = np.exp(move)[labels]
     threshold, offsets = cut(final_log_proba(moved, lps), labels, goal, w)
     out = replace(moved, threshold=threshold, offsets=offsets)
     if moved.vote != "hard":
         return out
+    # Chosen at the new prior, then moved back, because members vote at the old one.
     out = replace(out, member_thresholds=member_cuts([log_softmax(lp + move) for lp in lps], labels, goal, w))
     return replace(out, member_thresholds=_member_moved(out, -move))

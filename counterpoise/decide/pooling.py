@@ -47,7 +47,10 @@ def check_vote(vote: str) -> None:
 
 
 def pooled(lps: Sequence[Array], vote: str, weights: Array | None) -> Array:
-    """Pool checked members (see `pool`)."""
+    """Pool members as `pool` does, without checking the arguments again.
+
+    The result is float64 (N, C), log-probabilities.
+    """
     w = member_shares(weights, len(lps))
     if len(lps) == 1:
         return log_softmax(lps[0])
@@ -57,7 +60,10 @@ def pooled(lps: Sequence[Array], vote: str, weights: Array | None) -> Array:
 
 
 def _possible(log_p: Array) -> Array:
-    """Return `log_p` (N, C) unless a row has no class of a probability above 0."""
+    """Return `log_p` (N, C) unchanged after checking that each row has a possible class.
+
+    If all classes of a row have the probability 0, raise an `OptionError`.
+    """
     bad = np.flatnonzero(np.isneginf(log_p).all(axis=1))
     if len(bad):
         raise OptionError(
@@ -143,20 +149,28 @@ def mixture_weights(likelihood: Array, share: Array, *, start: Array | None = No
         likelihood: float (N, M), not negative, no row all 0. share: float (N,), sum 1.
         start: float (M,), where the search begins; None means equal weights.
         tolerance: As in `learned_weights`.
+
+    Returns:
+        float64 (M,), not negative, sum 1. After 200 steps the search ends even if `tolerance` is not reached.
     """
     m = likelihood.shape[1]
     w = np.full(m, 1.0 / m) if start is None else np.maximum(start, 1e-6) / np.maximum(start, 1e-6).sum()
     for _ in range(200 if len(share) else 0):
         ratio = likelihood / (likelihood @ w)[:, None]
         gradient = 1.0 - share @ ratio
-        if -gradient.min() <= tolerance:
+        if -gradient.min() <= tolerance:  # the duality gap
             break
         w = _line_search(likelihood, share, w, _newton_target(ratio, share, w, gradient), gradient)
     return w / w.sum()
 
 
 def _likelihood(lps: Sequence[Array], labels: Array, share: Array) -> tuple[Array, Array]:
-    """Return p_m(y_i) scaled by row (that changes no minimizer), without rows that every member gives 0."""
+    """Return the likelihood p_m(y_i), float (n, M), and the shares (n,) of its rows.
+
+    The shares sum to 1.
+    Each row is divided by its largest entry, which does not change the best weights. Rows without a share, and rows
+    whose label has probability 0 in every member, are left out.
+    """
     log_l = np.stack([lp[np.arange(len(labels)), labels] for lp in lps], axis=1)
     best = log_l.max(axis=1)
     kept = np.isfinite(best) & (share > 0)
@@ -165,7 +179,10 @@ def _likelihood(lps: Sequence[Array], labels: Array, share: Array) -> tuple[Arra
 
 
 def _newton_target(ratio: Array, share: Array, w: Array, gradient: Array) -> Array:
-    """Minimize the second-order model of the objective around w over w >= 0."""
+    """Return the weights >= 0 (M,) that minimize an approximation of the objective.
+
+    The approximation is of second order, around the weights `w`.
+    """
     from scipy.optimize import nnls
 
     hessian = ratio.T @ (ratio * share[:, None])
@@ -176,11 +193,15 @@ def _newton_target(ratio: Array, share: Array, w: Array, gradient: Array) -> Arr
 
 
 def _line_search(likelihood: Array, share: Array, w: Array, target: Array, gradient: Array) -> Array:
-    """Step from w towards target, halving until the objective falls enough."""
+    """Move from `w` towards `target`, and return the new weights (M,).
+
+    The step is halved until the objective falls enough.
+    """
 
     def objective(v: Array) -> float:
         return float(v.sum() - share @ np.log(np.maximum(likelihood @ v, 1e-300)))
 
+    # Armijo's condition: the objective falls by at least 1e-4 of what the slope predicts.
     here, slope, step = objective(w), float(gradient @ (target - w)), 1.0
     while step > 1e-10 and objective(w + step * (target - w)) > here + 1e-4 * step * slope + 1e-15:
         step /= 2

@@ -37,7 +37,7 @@ NOTHING = float(np.nextafter(1.0, 2.0))
 
 
 def checked_rule(values: Any) -> Rule:
-    """The rule of plain values (see `layer.rule_to_dict`).
+    """Make a rule from plain values (see `layer.rule_to_dict`), after checking all of them.
 
     Raises:
         ArtifactError: A field is absent, of another type or shape, or out of range.
@@ -47,6 +47,7 @@ def checked_rule(values: Any) -> Rule:
         Traceback (most recent call last):
         counterpoise.core.errors.ArtifactError: the rule.threshold is nan. Expected a finite number from 0 to 1.
     """
+    # Two passes: the first only finds the numbers of members and classes, on which all other shapes depend.
     sizes = record({"log_shifts": numbers((None, None)), "prior": numbers((None,), 0, 1)}, others=anything)
     outer = sizes(values, RULE)
     m, c = len(outer["log_shifts"]), len(outer["prior"])
@@ -65,7 +66,10 @@ def checked_rule(values: Any) -> Rule:
 
 
 def _fields(m: int, c: int) -> Check:
-    """The fields of a rule of `m` members and `c` classes."""
+    """Return the check of all fields of a rule with `m` members and `c` classes.
+
+    A check is a function (value, name in messages) that returns the converted value or raises an `ArtifactError`.
+    """
     binary = c == 2
     cut = number(0, NOTHING) if binary else _absent("a threshold is for two classes")
     return record(
@@ -91,7 +95,7 @@ def _fields(m: int, c: int) -> Check:
 
 
 def _guarantee(c: int) -> Check:
-    """The guarantee of a threshold (two classes), or of offsets."""
+    """Return a check that makes a `Guarantee` (two classes) or a `ClassGuarantee`."""
     of = {"of": choice(("rows", "groups"))}
     if c > 2:
         arrays = {"offsets": numbers((c,)), "floors": numbers((c,), 0, 1), "reached": numbers((c,), 0, 1)}
@@ -107,7 +111,7 @@ def _guarantee(c: int) -> Check:
 
 
 def _cost_column(value: Any, where: str) -> CostColumn:
-    """The column by whose amounts rows are decided."""
+    """Check a cost column, and return it; `where` is the name of the field in messages."""
     fields = record({"name": text(), "cost_fp": number(0)})(value, where)
     if not fields["name"] or not fields["cost_fp"] > 0:
         raise ArtifactError(f"{where} is {value!r:.80}. Expected the name of a column, and a cost above 0.")
@@ -115,7 +119,10 @@ def _cost_column(value: Any, where: str) -> CostColumn:
 
 
 def _by(value: Any, where: str) -> GroupThresholds:
-    """Thresholds for the values of a column."""
+    """Check thresholds by group, and return them.
+
+    They need a column, and one threshold for each different value.
+    """
     cuts = numbers((None,), 0, NOTHING)
     parts = {"name": text(), "values": list_of(text()), "thresholds": cuts, "common": list_of(text())}
     fields = record(parts)(value, where)
@@ -126,7 +133,10 @@ def _by(value: Any, where: str) -> GroupThresholds:
 
 
 def _review(c: int) -> Check:
-    """The review of a rule: by floors or by a margin."""
+    """Return a check that makes a `Review`.
+
+    A review has either floors (one for each class) or a margin.
+    """
     check = record(
         {"floors": maybe(numbers((c,), 0, 1)), "margin": maybe(number(0)), "rows": integer(), "kept_out": truth},
         optional={"alpha": maybe(number(0, 1)), "budget": maybe(numbers((2,), 0))},
@@ -147,6 +157,8 @@ def _whole_rows(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _absent(why: str) -> Check:
+    """Return a check that refuses every value; `why` is the reason in the message."""
+
     def check(value: Any, where: str) -> Any:
         raise wrong_value(value, where, f"null, for {why}")
 
@@ -154,6 +166,10 @@ def _absent(why: str) -> Check:
 
 
 def _aim(value: Any, where: str) -> str:
+    """Check the text of an aim, and return it.
+
+    If it cannot be parsed, raise an `ArtifactError`.
+    """
     text()(value, where)
     try:
         return str(value) if Aim.parse(value) else ""
@@ -162,7 +178,11 @@ def _aim(value: Any, where: str) -> str:
 
 
 def _calibrator(c: int) -> Check:
-    """A calibrator of `c` classes (see `calibrate`), its arrays as lists."""
+    """Return a check of a calibrator for `c` classes (see `calibrate`).
+
+    Arrays of the calibrator stay lists.
+    An isotonic calibrator has curves with knots x and y. Any other kind has slopes and intercepts.
+    """
     after = {"after": _row(c)}
     lines = record({"kind": choice(NEEDED), "slopes": _row(c, 0), "intercepts": _row(c)}, optional=after)
     curves = list_of(lambda value, where: numbers((None,))(value, where).tolist(), c)
@@ -183,6 +203,10 @@ def _row(c: int, low: float = -np.inf) -> Check:
 
 
 def _check_curves(calibrator: Mapping[str, Any], c: int, where: str) -> None:
+    """Raise an `ArtifactError` unless all curves increase and their number is right.
+
+    There is one curve per class, but one in all for two classes.
+    """
     wanted = 1 if c == 2 else c
     lengths = [len(curve) for curve in calibrator["x"]]
     if len(lengths) != wanted or lengths != [len(curve) for curve in calibrator["y"]]:

@@ -60,7 +60,13 @@ class Sweep:
 
 
 def _checked(p: Array, y: Array, sample_weight: Array | None) -> tuple[Array, Array, Array]:
-    """Return probabilities, class codes and weights after checking that they fit together."""
+    """Check probabilities (N,), class codes and weights, and return them as arrays.
+
+    Probabilities and weights are float64.
+
+    Raises:
+        OptionError: `p` is empty, has another shape, or contains values outside [0, 1].
+    """
     p = np.asarray(p, dtype=np.float64)
     if p.ndim != 1 or len(p) == 0 or not np.all((p >= 0) & (p <= 1)):
         raise OptionError(
@@ -91,7 +97,10 @@ def sweep(p: Array, labels: Array, w: Array) -> Sweep:
 
 
 def _midways(distinct: Array) -> Array:
-    """Thresholds between falling distinct probabilities: above the first, between, and 0 at the end."""
+    """Return the thresholds (K + 1,) for K distinct probabilities in falling order.
+
+    The first lies above all of them, the last is 0, and the others lie between two neighbors.
+    """
     with np.errstate(divide="ignore", invalid="ignore"):
         logit = np.log(distinct) - np.log1p(-distinct)
         middle = 1.0 / (1.0 + np.exp(-(logit[:-1] + logit[1:]) / 2.0))
@@ -146,7 +155,7 @@ def choose_threshold(p: Array, y: Array, aim: str | Aim = "f1", sample_weight: A
 
 
 def best_threshold(p: Array, labels: Array, goal: Aim, w: Array) -> float:
-    """Choose the threshold on checked arrays (see `choose_threshold`)."""
+    """Choose the threshold as `choose_threshold` does, without checking the arrays again."""
     if goal.name in WHOLE:
         raise OptionError(
             f"{goal.name} is for images with masks, but these rows have no class per pixel. Choose another aim."
@@ -168,14 +177,20 @@ def best_threshold(p: Array, labels: Array, goal: Aim, w: Array) -> float:
 
 
 def _two_costs(goal: Aim) -> tuple[float, float]:
-    """(cost of a false positive, cost of a missed case)."""
+    """Return (cost of a false positive, cost of a missed case).
+
+    If the aim does not have two values, raise an `OptionError`.
+    """
     if len(goal.values) != 2:
         raise OptionError(f"With two classes, cost takes two values, cost(cost_fp, cost_fn), not {len(goal.values)}.")
     return goal.values[0], goal.values[1]
 
 
 def _need_both(table: Sweep, goal: Aim) -> None:
-    """Refuse rows of a single class, where the aim needs both."""
+    """Raise an error if the aim needs a class that has no rows.
+
+    Every aim needs positive rows, and some aims also need negative rows.
+    """
     if table.positives <= 0:
         raise OptionError(
             f"There is no positive row, so a threshold for {goal} cannot be chosen. Give rows of both classes."
@@ -187,6 +202,10 @@ def _need_both(table: Sweep, goal: Aim) -> None:
 
 
 def _precision_floor(table: Sweep, floor: float) -> float:
+    """Return the threshold with the highest recall whose precision is at least `floor`.
+
+    Among equal recalls, the highest threshold is chosen. If no threshold reaches the floor, raise a `GuaranteeError`.
+    """
     good = (table.precision >= floor - 1e-12) & (table.tp > 0)
     if not good.any():
         best = table.precision[table.tp > 0].max()
@@ -198,12 +217,15 @@ def _precision_floor(table: Sweep, floor: float) -> float:
 
 
 def _alert_budget(table: Sweep, share: float) -> float:
+    """Return the lowest threshold with which at most this share of all rows is flagged."""
     allowed = table.tp + table.fp <= share * (table.positives + table.negatives) * (1 + 1e-12)
     return float(table.thresholds[np.flatnonzero(allowed)[-1]])
 
 
 def objective(aim: str | Aim) -> Callable[[Sweep], Array]:
-    """Return the function that scores every threshold of a `Sweep`, higher is better.
+    """Return a function that scores every threshold of a `Sweep`, (K + 1,); higher is better.
+
+    Aims without such a score, such as floors and costs, raise an `OptionError`.
 
     Example:
         >>> s = sweep(np.array([0.2, 0.8]), np.array([0, 1]), np.ones(2))
@@ -224,6 +246,7 @@ def objective(aim: str | Aim) -> Callable[[Sweep], Array]:
 
 
 def _mcc(s: Sweep) -> Array:
+    """Return the Matthews correlation at every threshold, (K + 1,); 0 where it is not defined."""
     fn, tn = s.positives - s.tp, s.negatives - s.fp
     under = (s.tp + s.fp) * s.positives * s.negatives * (fn + tn)
     return np.where(under > 0, (s.tp * tn - s.fp * fn) / np.sqrt(np.where(under > 0, under, 1.0)), 0.0)

@@ -124,7 +124,7 @@ class DiagnosisRecord:
         return next(c.count for c in self.classes if c.label == self.minority)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values, with the prior."""
+        """Return the fields and the prior as values that JSON can contain."""
         plain = asdict(self)
         plain["classes"] = [asdict(c) for c in self.classes]
         return {**plain, "used": list(self.used), "warnings": list(self.warnings), "prior": list(self.prior)}
@@ -167,7 +167,7 @@ def measure(examples: Examples, folds: int = 5, quick: bool = False, near: bool 
 
 
 def _record(examples: Examples, sizes: Array, code: int, folds: int, near: bool, **more: Any) -> DiagnosisRecord:
-    """What is measured of any rows with one class each or a class per element.
+    """Make the record for rows with one class each, or with a class per element.
 
     Args:
         examples: The rows.
@@ -175,7 +175,7 @@ def _record(examples: Examples, sizes: Array, code: int, folds: int, near: bool,
         code: The class of interest.
         folds: Folds that a later comparison would use.
         near: Whether to look for nearly equal images and texts.
-        **more: What is measured of some rows alone.
+        **more: The other fields of the record, which depend on the kind of rows.
     """
     rows, shares = examples.counts, sizes / sizes.sum()
     duplicates, conflicting = _duplicates(examples)
@@ -209,14 +209,19 @@ def _record(examples: Examples, sizes: Array, code: int, folds: int, near: bool,
 
 
 def _duplicates(examples: Examples) -> tuple[int | None, int | None]:
-    """Rows that repeat an earlier one, and those with a duplicate of another label; None if rows are not compared."""
+    """Return the number of duplicate rows, and of rows with conflicting labels.
+
+    The first counts rows that repeat an earlier row, the second rows with a duplicate that has another label.
+    Both are None if rows cannot be compared.
+    """
     return (None, None) if examples.duplicate_ids is None else count_duplicates(examples.duplicate_ids, examples.y)
 
 
 def _of_labels(examples: Examples, folds: int, quick: bool, near: bool | None) -> DiagnosisRecord:
-    """Rows with several labels: two-class measures are of the rarest label, on the rows where it is known.
+    """Make the record for several labels per row.
 
-    Classes are the labels: rows with each, and their share of the rows where it is known.
+    Two-class measures are computed for the rarest label, on the rows where it is known. In `classes`, each label has
+    its number of positive rows, and their share of the rows where the label is known.
     """
     rarest = int(np.argmin(examples.counts))
     known = examples.y >= 0
@@ -243,15 +248,24 @@ def _of_labels(examples: Examples, folds: int, quick: bool, near: bool | None) -
 
 
 def _same_partition(groups: Array | None, duplicate_ids: Array | None) -> bool:
-    """Whether every set of equal rows is within one group."""
+    """Whether equal rows (equal `duplicate_ids`, (N,)) are always in one group.
+
+    The result is False if either array is None.
+    """
     if groups is None or duplicate_ids is None:
         return False
+    # If each id occurs with one group only, there are as many different pairs as ids.
     pairs = np.unique(np.stack([duplicate_ids, groups]), axis=1).shape[1]
     return bool(pairs == len(np.unique(duplicate_ids)))
 
 
 def _near_duplicates(examples: Examples) -> tuple[int | None, bool]:
-    """Rows that are nearly equal to an earlier one, and whether such rows are always in one group."""
+    """Count the rows that are nearly equal to an earlier row.
+
+    The second result is whether nearly equal rows are always in one group.
+    At most `MOST_COMPARED` randomly drawn rows are compared. The result is (None, False) if the rows are not images or
+    texts.
+    """
     x = examples.x[IMAGE] if examples.schema is not None and IMAGE in examples.x else examples.x
     if isinstance(x, (dict, tuple, list)):
         return None, False
@@ -267,7 +281,9 @@ def _near_duplicates(examples: Examples) -> tuple[int | None, bool]:
 
 
 def half_width(n: float) -> float:
-    """Half of the width of the 95% Wilson interval of a recall of 0.8 seen among n rows; 0.5 for no rows.
+    """Return the half-width of the 95% Wilson interval of a recall of 0.8 among n rows.
+
+    It is 0.5 for no rows.
 
     Example:
         >>> round(half_width(50), 3), round(half_width(1000), 3)
@@ -278,12 +294,17 @@ def half_width(n: float) -> float:
 
 
 def _n_columns(examples: Examples) -> int:
+    """Return the number of columns of a table, or else the number of inputs."""
     if examples.schema is not None:
         return len(examples.schema.columns)
     return len(examples.x) if isinstance(examples.x, (dict, tuple)) else 1
 
 
 def _leaks(examples: Examples) -> dict[str, float] | None:
+    """Return the name and ROC AUC of each column that alone nearly determines the label.
+
+    The result is None if there are no columns, or more than `MOST_COLUMNS`.
+    """
     arrays, names = _columns(examples)
     if not 0 < sum(map(len, names.values())) <= MOST_COLUMNS:
         return None
@@ -296,7 +317,10 @@ def _leaks(examples: Examples) -> dict[str, float] | None:
 
 
 def _columns(examples: Examples) -> tuple[Mapping[str, np.ndarray], dict[str, list[str]]]:
-    """The columns of a table, or of the flat numeric arrays, by array, and the name of each column."""
+    """Return arrays (N, d) by name, and for each array the names of its d columns.
+
+    The arrays are the parts of a table, or the numeric inputs with at most two axes as float64.
+    """
     schema = examples.schema
     if schema is not None:
         return named_parts(schema, examples.x)

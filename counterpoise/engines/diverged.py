@@ -10,13 +10,14 @@ from counterpoise.core.job import Member
 
 
 def or_failed(member: Member) -> Member:
-    """The member; with an `error` where its outputs, or without any its last loss, are not numbers.
+    """Return the member, with an `error` if its outputs are not finite.
 
-    A training that breaks down after a good round is that round's, as after any other that ends too late.
+    A member without outputs has the error if its last loss is not finite. A loss that is not finite is no error if
+    the outputs are finite, because these are from an earlier good round.
     """
     outputs = member.logits, member.stop_logits
     losses = np.asarray(member.history.get("loss", ()), dtype=float)
-    looked = any(logits.size for logits in outputs)
+    looked = any(logits.size for logits in outputs)  # whether there are outputs at all
     fine = all(np.isfinite(logits).all() for logits in outputs) and (looked or np.isfinite(losses[-1:]).all())
     if member.error or fine:
         return member

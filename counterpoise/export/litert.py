@@ -25,7 +25,9 @@ UNKNOWN = re.compile(r"'tf\.(\w+)' op is neither a custom op nor a flex op")
 
 
 def write(clf: Any, file: Path) -> Callable[[Any], Mapping[str, Any]]:
-    """Write the file and return what runs it.
+    """Write the LiteRT file, and return a function that runs it.
+
+    The function takes encoded rows, as `named_arrays` does, and returns the outputs by name.
 
     Raises:
         MissingExtraError: ai-edge-litert, which runs it, is not installed.
@@ -36,6 +38,7 @@ def write(clf: Any, file: Path) -> Callable[[Any], Mapping[str, Any]]:
         run = interpreter.Interpreter(model_path=str(file), num_threads=1).get_signature_runner(SIGNATURE)
 
     def answer(rows: Any) -> Mapping[str, Any]:
+        """Run the export on encoded rows, and return its outputs by name."""
         with quiet():  # the first run prints its delegate
             return run(**named_arrays(clf, rows))
 
@@ -43,7 +46,15 @@ def write(clf: Any, file: Path) -> Callable[[Any], Mapping[str, Any]]:
 
 
 def _converted(clf: Any, folder: Path) -> bytes:
-    """Weights are frozen first: variables would need an initializer that nobody calls. A SavedModel keeps the names."""
+    """Return the classifier as the content of a LiteRT file.
+
+    `folder` gets a temporary SavedModel.
+    Weights become constants first, because variables would need an initializer that is never called. The conversion
+    uses a SavedModel, because it keeps the names of inputs and outputs.
+
+    Raises:
+        ModelError: An input is text, or the network has an operation that LiteRT lacks.
+    """
     import tensorflow as tf
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
@@ -95,7 +106,10 @@ def centered(numbers: Any, offsets: np.ndarray) -> Any:
 
 
 def named_arrays(clf: Any, rows: Any) -> dict[str, np.ndarray]:
-    """Encoded rows by input name, as the export takes them: with their offsets where it subtracts these itself."""
+    """Return encoded rows as arrays by input name, as the export takes them.
+
+    The export of a table subtracts the offsets of numeric columns itself. So they are added again here, in float64.
+    """
     if clf.schema is not None:
         offsets = np.array([c.offset for c in clf.schema.numeric])
         numbers = {"numeric": rows["numeric"].astype(np.float64) + offsets} if offsets.any() else {}

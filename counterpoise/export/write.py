@@ -74,7 +74,11 @@ def write(clf: Any, path: str | os.PathLike[str], format: str = "saved_model") -
 
 
 def _target(path: Path, ending: str) -> Path:
-    """The file to write: the path itself, or `model` with the right ending in a folder."""
+    """Return the path to write.
+
+    This is the path itself, or for a folder the file `model` with the right ending in it.
+    `ending` is "" for a format that is a folder. A file name with another ending raises an `OptionError`.
+    """
     if not ending or path.suffix == ending:
         return path
     if path.suffix and not path.is_dir():
@@ -85,7 +89,10 @@ def _target(path: Path, ending: str) -> Path:
 
 
 def _refuse_foreign(target: Path, schema: Path, ending: str) -> None:
-    """Refuse to replace anything but an older export."""
+    """Raise an `ArtifactError` if the export would replace anything but an older export.
+
+    Names that are not UTF-8, devices and pipes are refused too.
+    """
     if any("\ud800" <= sign <= "\udfff" for sign in os.path.abspath(target)):
         raise ArtifactError(
             f"{str(target)!r} is not a UTF-8 name, but the export libraries need UTF-8. Choose another path."
@@ -108,6 +115,7 @@ def _refuse_foreign(target: Path, schema: Path, ending: str) -> None:
 
 
 def _is_ours(schema: Path) -> bool:
+    """Whether Counterpoise wrote this `schema.json`; False if it cannot be read."""
     try:
         return "counterpoise" in read_json(schema.read_bytes(), schema.name, finite=False)
     except (OSError, ArtifactError, TypeError):
@@ -115,7 +123,11 @@ def _is_ours(schema: Path) -> bool:
 
 
 def _written(writer: Callable[[Any, Path], Runner], clf: Any, draft: Path, format: str) -> Runner:
-    """Run a writer; what converters raise becomes one error that names the format."""
+    """Write the draft, and return the function that runs it.
+
+    Any error of a converter becomes a `ModelError` that names the format. Errors of Counterpoise and of the file system
+    are raised as they are.
+    """
     try:
         return writer(clf, draft)
     except (CounterpoiseError, OSError):
@@ -129,7 +141,10 @@ def _written(writer: Callable[[Any, Path], Runner], clf: Any, draft: Path, forma
 
 
 def _checked(clf: Any, runner: Runner, format: str) -> None:
-    """Run the export on probe rows, one and all, and refuse it where it differs from the classifier."""
+    """Run the export on the first probe row, and then on all probe rows.
+
+    If it differs from the classifier, raise an `ArtifactError`.
+    """
     raw, encoded = probe(clf)
     for rows in (slice(0, 1), slice(None)):
         fault = compare(clf, raw, runner, rows, encoded if format != "saved_model" else None, TOLERANCE)

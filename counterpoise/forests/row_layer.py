@@ -52,7 +52,7 @@ class TreeRows(keras.layers.Layer):
 
     @classmethod
     def of(cls, rows: FlatRows, **kwargs: Any) -> TreeRows:
-        """The layer that lays out rows as `rows` does."""
+        """Return a layer that lays out rows as `rows` does."""
         indicated = () if rows.keep_nan else rows.indicated.tolist()
         kept = [(column, levels.tolist()) for column, levels in rows.kept]
         layer = cls(len(rows.fill), rows.cycles, rows.keep_nan, indicated, rows.integers.tolist(), kept, **kwargs)
@@ -60,12 +60,17 @@ class TreeRows(keras.layers.Layer):
         return layer
 
     def build(self, shape: Any) -> None:
+        """Check that all positions of level columns exist in the input; there are no weights to build."""
         if isinstance(shape, Mapping):
             columns = shape["categorical"][-1] if "categorical" in shape else 0
             _positions([*self.integers, *(column for column, _ in self.kept)], "integers and kept", columns)
         self.built = True
 
     def call(self, x: Any) -> Tensor:
+        """Return the matrix (N, d) for trees.
+
+        Its blocks are numbers, integer levels, indicators of missing values, and one-hot levels, in this order.
+        """
         numbers, ids = self._numbers_and_levels(x)
         missing = ops.isnan(numbers)
         blocks = [numbers if self.keep_nan else ops.where(missing, self.fill, numbers)] if self.width else []
@@ -81,7 +86,10 @@ class TreeRows(keras.layers.Layer):
         return ops.concatenate(blocks, axis=1)
 
     def _numbers_and_levels(self, x: Any) -> tuple[Tensor, Tensor]:
-        """Numbers and positions in cycles, float32 (N, dn), and level numbers."""
+        """Return numbers, float32 (N, dn), and level numbers, int32 (N, dc), or None.
+
+        The positions in cycles are the last of the dn numbers. Any structure of arrays gives only numbers.
+        """
         if not (isinstance(x, Mapping) and set(x) <= {"numeric", "categorical"}):
             arrays = arrays_of(x)
             flat = [ops.reshape(ops.cast(a, "float32"), (-1, math.prod(a.shape[1:]))) for a in arrays]
@@ -109,7 +117,10 @@ class TreeRows(keras.layers.Layer):
 
 
 def _positions(values: Sequence[Any], name: str, most: float = math.inf) -> list[int]:
-    """Whole numbers below `most`, none of them twice."""
+    """Check that positions are whole numbers from 0 to below `most`, all different.
+
+    `name` is the argument that contains them, for messages.
+    """
     positions = [_position(value, name, most) for value in values]
     if len(set(positions)) < len(positions):
         raise OptionError(f"{name} contains a position twice. Expected each position once.")
@@ -117,6 +128,7 @@ def _positions(values: Sequence[Any], name: str, most: float = math.inf) -> list
 
 
 def _position(value: Any, name: str, most: float) -> int:
+    """Return a position after checking that it is a whole number from 0 to below `most`."""
     position = check_int(value, name, 0)
     if position >= most:
         raise OptionError(f"{name} has the position {position}. Expected positions below {most}.")

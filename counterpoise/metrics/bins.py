@@ -50,7 +50,14 @@ def assign(score: Array, amount: Array, bins: int) -> Array:
 
 
 def summarize(index: Array, score: Array, target: Array, weight: Array) -> Bins:
-    """Sum rows per bin."""
+    """Return the total weight, mean score and mean target of each bin.
+
+    Bins without weight are left out.
+
+    Args:
+        index: int (N,), the number of each row's bin, from 0 (see `assign`).
+        score, target, weight: float (N,). Means are weighted.
+    """
     total = np.bincount(index, weights=weight)
     keep = total > 0
     score_sum = np.bincount(index, weights=weight * score)[keep]
@@ -59,7 +66,11 @@ def summarize(index: Array, score: Array, target: Array, weight: Array) -> Bins:
 
 
 def binned(target: Array, score: Array, weight: Array, bins: int | None, by: str = "positives") -> Bins:
-    """Bin by equal numbers of "positives" or of "rows"; `bins=None` makes one bin per distinct score."""
+    """Divide rows into bins by their score, and summarize them (see `summarize`).
+
+    Bins contain equal weights of "positives" or of "rows", as `by` determines. `bins=None` makes one bin per distinct
+    score. `target` is 0 or 1 for each row.
+    """
     if bins is None:
         index = np.unique(score, return_inverse=True)[1]
     elif by in ("positives", "rows"):

@@ -54,7 +54,11 @@ class AveragePrecision(keras.metrics.Metric):
         )
 
     def update_state(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None) -> None:
-        """Keep labels (...), (..., 1) or one-hot (..., C) and outputs (..., units)."""
+        """Append a batch to the kept rows.
+
+        Labels are (...), (..., 1) or one-hot (..., C), and outputs are (..., units).
+        Rows beyond the capacity overwrite the last place, so the result is then not valid (see `capacity`).
+        """
         y, z = ops.convert_to_tensor(y_true), ops.convert_to_tensor(y_pred)
         codes = read_codes(y, z)
         w = ops.cast(read_weights(sample_weight, z, codes, max(int(z.shape[-1]), 2)), WIDE)
@@ -69,6 +73,10 @@ class AveragePrecision(keras.metrics.Metric):
             buffer.assign(ops.scatter_update(ops.convert_to_tensor(buffer), places, values))
 
     def _refuse_overflow(self) -> None:
+        """Raise an error if more rows were passed than there is room for.
+
+        Inside a compiled step, do nothing.
+        """
         seen = _value_now(self.seen)
         if seen is not None and seen > self.capacity:
             raise OptionError(
@@ -77,6 +85,10 @@ class AveragePrecision(keras.metrics.Metric):
             )
 
     def result(self) -> Tensor:
+        """Return the average precision of the kept rows.
+
+        In a compiled step, the result is NaN if there were too many rows.
+        """
         self._refuse_overflow()
         order = ops.argsort(-ops.convert_to_tensor(self.scores))  # free places weigh 0, wherever they sort
         buffers = (self.scores, self.positive, self.weights)
@@ -94,7 +106,10 @@ class AveragePrecision(keras.metrics.Metric):
 
 
 def _value_now(x: Tensor) -> int | None:
-    """Return the number of a tensor that exists now, or None inside a traced function."""
+    """Return the value of an integer tensor, or None inside a traced function.
+
+    Tensors have no values there.
+    """
     try:
         return int(ops.convert_to_numpy(x))
     except (AttributeError, NotImplementedError, TypeError, ValueError):

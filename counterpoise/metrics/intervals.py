@@ -87,7 +87,10 @@ def t_quantile(df: int, level: float = 0.95) -> float:
 
 
 def carried(mean: float, half: float, low: float, high: float) -> Pair:
-    """Compute an interval around `mean`, symmetric on the scale of [low, high].
+    """Compute an interval around `mean` that is symmetric on the scale of [low, high].
+
+    For the scales, see the text of the module.
+    `half` is the half-width on the original scale. The result is (nan, nan) if `mean` or `half` is not finite.
 
     If the mean is at the edge of its range, this scale does not exist. The unscaled interval is then cut to the range.
 
@@ -104,6 +107,7 @@ def carried(mean: float, half: float, low: float, high: float) -> Pair:
         return max(low, mean - half), min(high, mean + half)
     if bounded_low and bounded_high:
         return _on_logit((mean - low) / (high - low), half / (high - low), low, high)
+    # One bound: symmetric on the logarithm of the distance to it.
     edge, sign = (low, 1.0) if bounded_low else (high, -1.0)
     reach = abs(mean - edge)
     near, far = sorted(edge + sign * reach * math.exp(d * half / reach) for d in (-1.0, 1.0))
@@ -111,8 +115,12 @@ def carried(mean: float, half: float, low: float, high: float) -> Pair:
 
 
 def _on_logit(p: float, half: float, low: float, high: float) -> Pair:
+    """Return the interval of [low, high] that is symmetric on the logit scale around p.
+
+    `p` and `half` are the mean and the half-width after [low, high] is mapped to [0, 1].
+    """
     center, reach = math.log(p / (1 - p)), half / (p * (1 - p))
-    ends = (0.5 * (1 + math.tanh((center + d * reach) / 2)) for d in (-1.0, 1.0))
+    ends = (0.5 * (1 + math.tanh((center + d * reach) / 2)) for d in (-1.0, 1.0))  # the sigmoid, without overflow
     a, b = (low + (high - low) * e for e in ends)
     return a, b
 
@@ -190,7 +198,7 @@ def ap_logit_interval(ap: float, positives: int, level: float = 0.95) -> Pair:
     """Compute an interval of average precision for a test set with few positives.
 
     logit(AP) +- z / sqrt(n+ AP (1 - AP)) (Boyd, Eng & Page, ECML PKDD 2013, section 3.3). An AP of 1 or 0 is treated as
-    n+ hits or misses (Clopper-Pearson).
+    n+ hits or misses (Clopper-Pearson). The result is (nan, nan) without positives.
 
     Args:
         ap: Average precision.
@@ -211,7 +219,10 @@ def ap_logit_interval(ap: float, positives: int, level: float = 0.95) -> Pair:
 
 
 def percentile(draws: Any, level: float = 0.95) -> Pair:
-    """Compute the percentile interval of bootstrap draws, without nan draws.
+    """Compute the percentile interval of bootstrap draws.
+
+    Draws that are not finite are left out.
+    The result is (nan, nan) if no draw is left.
 
     Example:
         >>> [round(v, 6) for v in percentile(np.arange(101.0), 0.9)]

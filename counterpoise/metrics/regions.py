@@ -23,7 +23,9 @@ WORST, MEDIAN = 4, 4
 
 
 def foreground_of(counts: Array) -> tuple[int, ...]:
-    """Codes of the classes that regions are of: all but the most frequent, of elements of each class (C,).
+    """Return the codes of all classes but the most frequent, which is the background.
+
+    `counts` (C,) contains the number of elements of each class. Regions are found for the returned classes only.
 
     Example:
         >>> foreground_of(np.array([90, 4, 6]))
@@ -33,8 +35,9 @@ def foreground_of(counts: Array) -> tuple[int, ...]:
 
 
 def decided_regions(truth: Array, proba: Array, decision: Array, foreground: tuple[int, ...]) -> RegionResult:
-    """The counts and regions of some rows, whose decisions are all kept.
+    """Find the regions of some rows, and count their pixels.
 
+    The result keeps the decisions of all rows.
     A finding is a connected region of elements that were decided for a class; its score is its largest probability.
 
     Args:
@@ -49,7 +52,10 @@ def decided_regions(truth: Array, proba: Array, decision: Array, foreground: tup
 
 
 def joined_regions(parts: Sequence[RegionResult], shown: bool = True) -> RegionResult:
-    """Several sets of rows as one, in this order; of their decisions those for pictures are kept, or none."""
+    """Join the results of several sets of rows, in this order.
+
+    Only the decisions of the few rows for pictures are kept (see `_shown`), or none without `shown`.
+    """
     counts, first = np.concatenate([part.counts for part in parts]), parts[0]
     lesions = tuple(join_lesions(own) for own in zip(*(part.lesions for part in parts), strict=True))
     kept = _shown(counts[:, list(first.foreground)]) if shown else np.empty(0, np.int64)
@@ -57,7 +63,12 @@ def joined_regions(parts: Sequence[RegionResult], shown: bool = True) -> RegionR
 
 
 def _shown(counts: Array) -> Array:
-    """Numbers of the rows with the lowest Dice coefficient, and of those around the median, among rows with regions."""
+    """Return the numbers of the rows for pictures, int64, sorted.
+
+    These are the `WORST` rows with the lowest scores, and `MEDIAN` rows around the median.
+    Rows are ordered by their mean Dice coefficient. Rows without any region, true or decided, are left out.
+    `counts` (T, K, 3) contains true positive, false positive and false negative pixels.
+    """
     some = np.flatnonzero(counts.sum(axis=(1, 2)) > 0)
     order = some[np.argsort(dice(counts[some]).mean(axis=1), kind="stable")]
     middle = max(0, len(order) // 2 - MEDIAN // 2)
@@ -65,7 +76,9 @@ def _shown(counts: Array) -> Array:
 
 
 def region_scores(result: RegionResult | None) -> dict[str, float]:
-    """Metric key -> score of the test rows of a fold, mean over the classes but the most frequent; {} without regions.
+    """Return metric key -> score of the test rows of a fold; {} without regions.
+
+    Each score is the mean over all classes but the most frequent.
 
     Example:
         >>> from counterpoise.metrics.lesions import find_lesions
@@ -82,7 +95,7 @@ def region_scores(result: RegionResult | None) -> dict[str, float]:
 
 
 def region_curves(results: Sequence[RegionResult], labels: Sequence[str]) -> dict[str, Any]:
-    """The curves of regions on a page: the FROC curve, and the Dice coefficient row by row.
+    """Return the FROC curve and the curve of the Dice coefficients of rows, for a page.
 
     Args:
         results: Of the folds of one repeat.
@@ -100,7 +113,7 @@ def region_curves(results: Sequence[RegionResult], labels: Sequence[str]) -> dic
             "label": labels[code], "false_positives": [0.0, *curve.false_positives.tolist()],
             "lesion_recall": [0.0, *curve.recall.tolist()],
         })  # fmt: skip
-        scores = np.sort(dice(own)[own[:, 0] + own[:, 2] > 0])
+        scores = np.sort(dice(own)[own[:, 0] + own[:, 2] > 0])  # rows with the class: true positives or misses
         shares = 1.0 - np.arange(len(scores)) / max(1, len(scores))
         dices.append({"label": labels[code], "dice": [0.0, *scores.tolist()], "images": [1.0, *shares.tolist()]})
     several = len(frocs) > 1
@@ -111,7 +124,11 @@ def region_curves(results: Sequence[RegionResult], labels: Sequence[str]) -> dic
 
 
 def region_draws(result: RegionResult | None, blocks: Array, resamples: int, seed: int) -> dict[str, Array]:
-    """Draws of `region_scores`, float64 (B,) each, over rows or the blocks that they belong to (T,)."""
+    """Return bootstrap draws of each score of `region_scores`, float64 (B,).
+
+    The result is {} without regions.
+    Whole blocks of rows are drawn: `blocks` (T,) contains the number of each row's block, and B is `resamples`.
+    """
     if result is None:
         return {}
     keys = list(region_scores(result))
@@ -123,7 +140,10 @@ def region_draws(result: RegionResult | None, blocks: Array, resamples: int, see
 
 
 def _scores(result: RegionResult, weight: Array) -> dict[str, Array]:
-    """The scores for weights of rows (B, T), float64 (B,) each."""
+    """Return each score for B sets of row weights (B, T), float64 (B,).
+
+    A score is the mean over the foreground classes.
+    """
     own = result.counts[:, list(result.foreground)]
     sums, of_row = pooled(own, weight), dice(own)
     lesions = [lesion_recall(one, FALSE_POSITIVES, weight) for one in result.lesions]
@@ -137,7 +157,11 @@ def _scores(result: RegionResult, weight: Array) -> dict[str, Array]:
 
 
 def _mean(scores: Array, weight: Array) -> Array:
-    """Means (B,) of scores (T, K) over rows by their weights, then over classes; nan is left out."""
+    """Return B means of scores (T, K): over weighted rows, then over the K classes.
+
+    `weight` (B, T) contains the weights of the rows.
+    Scores that are nan are left out. A mean over nothing is nan.
+    """
     known = np.isfinite(scores)
     mass = weight @ known
     return _known_mean(
@@ -146,7 +170,10 @@ def _mean(scores: Array, weight: Array) -> Array:
 
 
 def _known_mean(table: Array) -> Any:
-    """Means (B,) over columns (B, K) without nan; nan where there is nothing else."""
+    """Return the mean (B,) of each row of `table` (B, K) without its nan entries.
+
+    It is nan if a row has no other entry.
+    """
     known = np.isfinite(table)
     count = known.sum(axis=1)
     return np.divide(np.where(known, table, 0.0).sum(axis=1), count, np.full(len(table), np.nan), where=count > 0)

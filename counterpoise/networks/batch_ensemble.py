@@ -36,6 +36,7 @@ class MemberDense(keras.layers.Layer):
         self.units, self.members, self.scales = int(units), int(members), scales
 
     def build(self, shape: Any) -> None:
+        """Make the shared matrix (d, units), and the scale and bias of each member (k, units)."""
         width, spread = int(shape[-1]), 1.0 / math.sqrt(int(shape[-1]))
         even = keras.initializers.RandomUniform(-spread, spread)
         start = RandomSigns() if self.scales == "random" else "ones"
@@ -45,7 +46,7 @@ class MemberDense(keras.layers.Layer):
 
     def call(self, x: Tensor) -> Tensor:
         h = ops.matmul(x, self.kernel)
-        h = ops.expand_dims(h, 1) if len(x.shape) == 2 else h
+        h = ops.expand_dims(h, 1) if len(x.shape) == 2 else h  # (N, 1, units), the same for all members
         return h * self.scale + self.bias
 
     def compute_output_shape(self, shape: Any) -> tuple[Any, int, int]:
@@ -65,6 +66,7 @@ class MemberHead(keras.layers.Layer):
         self.units = int(units)
 
     def build(self, shape: Any) -> None:
+        """Make the matrix (k, d, units) and the bias (k, units) of all members."""
         members, width = int(shape[1]), int(shape[2])
         even = keras.initializers.RandomUniform(-1.0 / math.sqrt(width), 1.0 / math.sqrt(width))
         self.kernel = self.add_weight(name="kernel", shape=(members, width, self.units), initializer=even)
@@ -104,6 +106,7 @@ class PoolMembers(keras.layers.Layer):
         self.independent = bool(independent)
 
     def build(self, shape: Any) -> None:
+        """Make the variable of the training shifts, at first 0; one unit stands for two classes."""
         self.n_members, units = int(shape[1]), int(shape[2])
         classes = (units, 2) if self.independent else (max(2, units),)
         self.log_shifts = self.add_weight(
@@ -114,10 +117,15 @@ class PoolMembers(keras.layers.Layer):
         return z if training or self.separate else self.pooled(z)
 
     def pooled(self, z: Tensor) -> Tensor:
-        """Logits (N, units) of the mean probability of the members' logits (N, k, units)."""
+        """Return the logits (N, units) of the mean probability of the members.
+
+        `z` contains the logits of the members, (N, k, units).
+        The training shift of each member is removed first. Calculation is in float32.
+        """
         z, shift = ops.cast(z, "float32"), ops.cast(self.log_shifts, "float32")
         if self.independent or z.shape[-1] == 1:
             z = z - ops.reshape(shift[..., 1] - shift[..., 0], (self.n_members, -1))
+            # log sum_v p_v and log sum_v (1 - p_v); their difference is the logit of the mean.
             up, down = (ops.logsumexp(ops.log_sigmoid(side), axis=1) for side in (z, -z))
             return up - down
         return ops.logsumexp(ops.log_softmax(z - shift, axis=-1), axis=1) - math.log(self.n_members)
@@ -157,6 +165,10 @@ class BatchEnsembleLoss(keras.losses.Loss):
         self.inner, self.independent = inner, independent
 
     def __call__(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None) -> Tensor:
+        """Return the loss, after labels and weights of rows are repeated for each member.
+
+        A loss that needs whole batches (`BatchLoss`) is computed for each member alone, and then averaged.
+        """
         if len(y_pred.shape) == 2:
             as_given = sample_weight is None or self.independent
             return self.inner(y_true, y_pred, sample_weight if as_given else _of_row(sample_weight))
@@ -180,31 +192,43 @@ class BatchEnsembleLoss(keras.losses.Loss):
 
 
 def _per_member(values: Any, n_members: int) -> Tensor:
-    """Values (N,), (N, 1) or (N, k) as (N, k)."""
+    """Return values (N,), (N, 1) or (N, k) as a tensor (N, k).
+
+    If needed, they are repeated for each of the k members.
+    """
     values = ops.convert_to_tensor(values)
     wide = len(values.shape) == 2 and values.shape[-1] == n_members
     return values if wide else ops.repeat(ops.reshape(values, (-1, 1)), n_members, axis=1)
 
 
 def _of_row(weights: Any) -> Tensor:
-    """Weights (N,), (N, 1) or (N, k) as (N,)."""
+    """Return weights (N,), (N, 1) or (N, k) as a tensor (N,), the mean over the members."""
     weights = ops.convert_to_tensor(weights)
     return weights if len(weights.shape) == 1 else ops.mean(weights, axis=1)
 
 
 def _per_member_and_label(values: Any, n_members: int) -> Tensor:
-    """Values (N, L) or (N, k, L) as (N, k, L)."""
+    """Return values (N, L) or (N, k, L) as a tensor (N, k, L).
+
+    If needed, they are repeated for each of the k members.
+    """
     values = ops.convert_to_tensor(values)
     return values if len(values.shape) == 3 else ops.repeat(ops.expand_dims(values, 1), n_members, axis=1)
 
 
 def per_row(loss: Any) -> Any:
-    """The loss of one row and one output: a loss on members is opened."""
+    """Return the loss of rows with one output each.
+
+    This is the inner loss of a `BatchEnsembleLoss`, or else the loss itself.
+    """
     return loss.inner if isinstance(loss, BatchEnsembleLoss) else loss
 
 
 def pool_of(model: Any) -> PoolMembers | None:
-    """The layer that pools the members of a network; None where it is a plain one."""
+    """Return the `PoolMembers` layer of a network, also from inner models.
+
+    The result is None if the network is not a batch ensemble.
+    """
     if isinstance(model, PoolMembers):
         return model
     pools = (pool_of(layer) for layer in getattr(model, "layers", []))
@@ -212,6 +236,6 @@ def pool_of(model: Any) -> PoolMembers | None:
 
 
 def n_members(model: Any) -> int:
-    """Number of members of a network; 1 where it is a plain one."""
+    """Return the number of members of a network; 1 if it is not a batch ensemble."""
     pool = pool_of(model)
     return 1 if pool is None else pool.n_members

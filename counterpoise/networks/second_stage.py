@@ -47,22 +47,24 @@ class HeadChange:
 
 
 def head_inputs(model: keras.Model, x: Any, layer: str | None = None, batch_size: int = 1024) -> Array:
-    """The input of the head for each row: float32 (N, d), or (N, ..., d) for steps and pixels.
+    """Return the input of the head for each row, (N, d), or (N, ..., d) for steps and pixels.
 
     The model runs as in prediction (no dropout, stored batch statistics). Inner and subclassed models are supported
     too.
     """
+    # The head is watched while the model runs: its `call` also appends each input to `seen`.
     head, seen = find_head(model, layer), []
     original = head.call
 
     def watch(inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        """Keep the inputs of the head, and call it as usual."""
         seen.append(keras.ops.convert_to_numpy(inputs))
         return original(inputs, *args, **kwargs)
 
     head.call = watch
     try:
         for start in range(0, rows_in(x), batch_size):
-            model(take(x, slice(start, start + batch_size)), training=False)
+            model(take(x, slice(start, start + batch_size)), training=False)  # only `seen` is needed
     finally:
         head.call = original
     return np.concatenate(seen)
@@ -121,7 +123,7 @@ def retrain_head(
         start = keras.initializers.GlorotUniform(seed=seeds.integer(seed, "head"))
         top = keras.layers.Dense(head.units, use_bias=bool(bias), kernel_initializer=start)
     steps = _train(top, features, np.asarray(y), plan, epochs, batch_size, learning_rate, seed)
-    trained = top.get_weights()
+    trained = top.get_weights()  # kernel and bias of the new head; with `scale_only` the factors (C,)
     head.set_weights([values * trained[0] for values in (kernel, *bias)] if scale_only else trained)
     return HeadChange(str(head.name), plan.log_shift, steps)
 
@@ -161,7 +163,7 @@ def tau_normalize(
 
 
 class _Scale(keras.layers.Layer):
-    """One factor per class."""
+    """Multiplies logits (..., C) by one trained factor per class, which starts at 1."""
 
     def build(self, shape: Any) -> None:
         self.factor = self.add_weight(shape=(shape[-1],), initializer="ones", name="factor")
@@ -173,7 +175,11 @@ class _Scale(keras.layers.Layer):
 def _train(
     top: Any, features: Array, y: Array, plan: Plan, epochs: int, batch_size: int, rate: float, seed: int
 ) -> int:
-    """Fit a layer on frozen features, class-balanced rows redrawn each epoch; return the steps taken."""
+    """Train the layer `top` on frozen features (N, d), and return the number of steps.
+
+    The class-balanced rows of `plan` are drawn again in each epoch. A `ModelError` is raised unless there is one row of
+    features per label.
+    """
     check_int(epochs, "epochs")
     if features.ndim != 2 or len(features) != len(y):
         raise ModelError(
@@ -181,7 +187,7 @@ def _train(
         )
     model = keras.Sequential([keras.Input(features.shape[1:]), top])
     model.compile(keras.optimizers.Adam(rate), CrossEntropy())
-    steps = -(-len(plan) // batch_size)
+    steps = -(-len(plan) // batch_size)  # rounded up
     batches = _batches(features, y, plan, batch_size, seed)
     # One call: each call of `fit` takes longer than the steps of a small epoch.
     model.fit(batches, epochs=epochs, steps_per_epoch=steps, shuffle=False, verbose=0)
@@ -189,7 +195,7 @@ def _train(
 
 
 def _batches(features: Array, y: Array, plan: Plan, batch_size: int, seed: int) -> Iterator[tuple[Array, Array]]:
-    """Epoch after epoch, without end."""
+    """Yield (features, labels) of each batch of the plan, epoch after epoch, without end."""
     for epoch in itertools.count():
         rows = plan.rows(epoch, seed)
         for first in range(0, len(rows), batch_size):
@@ -210,6 +216,7 @@ def dense_head(model: keras.Model, layer: str | None = None) -> Any:
 
 
 def _one_unit(head: Any, step: str) -> ModelError:
+    """Return (not raise) the error for a head with one unit; `step` is the function that needs more."""
     return ModelError(
         f"The head {head.name!r} has one unit. {step} needs one unit per class. Change the last layer of the model."
     )

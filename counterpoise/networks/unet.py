@@ -51,7 +51,7 @@ def unet(spec: InputSpec, units: int) -> keras.Model:
     h = keras.ops.expand_dims(inputs, -1) if len(shape) == 2 else inputs
     h = keras.layers.Rescaling(2.0 / spec.peak, offset=-1.0)(h)
     depth = _depth(min(shape[:2]))
-    missing = [-side % 2**depth for side in shape[:2]]
+    missing = [-side % 2**depth for side in shape[:2]]  # pixels up to the next multiple of 2**depth
     edges = tuple((0, n) for n in missing)
     h = keras.layers.ZeroPadding2D(edges)(h) if any(missing) else h
     ways = []
@@ -68,11 +68,15 @@ def unet(spec: InputSpec, units: int) -> keras.Model:
 
 
 def _depth(side: int) -> int:
-    """Levels below the first for pictures of this shorter side."""
+    """Return how often pictures are halved, given their shorter side in pixels.
+
+    They are halved until the side is at most `SIDE`, but no more often than `WIDTHS` has levels below the first.
+    """
     return next((n for n in range(len(WIDTHS) - 1) if side / 2**n <= SIDE), len(WIDTHS) - 1)
 
 
 def _block(h: Any, width: int) -> Any:
+    """Apply two 3 x 3 convolutions of `width` channels, each with normalization and ReLU."""
     for _ in range(2):
         h = keras.layers.Conv2D(width, 3, padding="same", use_bias=False)(h)
         h = keras.layers.ReLU()(keras.layers.GroupNormalization(GROUPS)(h))

@@ -43,6 +43,7 @@ def jobs_of(
     numbers, left = Counter[tuple[str, str]](), list(steps or ())
 
     def make(single: Single) -> Job:
+        """Make the next job, with the next number of its model and name, and the next entry of `steps`."""
         key = (single.model, single.name)
         numbers[key] += 1
         fixed = left.pop(0) if left else None
@@ -57,10 +58,16 @@ def jobs_by_fold(
     folds: Sequence[Fold],
     versions: Mapping[Key, Strategy] | None = None,
 ) -> tuple[dict[Key, list[Job]], dict[str, str]]:
-    """The jobs of (strategy, fold), and why a strategy cannot be carried out on these rows and models.
+    """Make the jobs of every strategy on every fold, and collect the strategies that fail.
 
-    `versions` contains what is trained instead of a strategy on a fold (after tuning). What fails is left out of the
-    first. It is raised where nothing would be left to compare: the baseline, or the only strategy.
+    An error of the baseline, or of the only strategy, is raised, because nothing would be left to compare.
+
+    Args:
+        strategies, trainer, folds: As for `jobs_of`.
+        versions: (strategy, fold) -> what is trained there instead (after tuning).
+
+    Returns:
+        (strategy, fold) -> jobs, without the strategies that failed; and strategy -> reason of the failure.
     """
     jobs: dict[Key, list[Job]] = {}
     failures: dict[str, str] = {}
@@ -79,17 +86,20 @@ def jobs_by_fold(
 
 
 def _check_trainable(jobs: Sequence[Job], models: Mapping[str, Model]) -> None:
-    """Raise what a loss would raise for any rows."""
+    """Make the loss of each network job, to raise its errors before any training."""
     for job in jobs:
         model = models[job.model]
         if isinstance(model, Network):
             Objective(job).loss(model)
             if job.plan.crops:
-                cropped(model.spare(keep=True))
+                cropped(model.spare(keep=True))  # raises an error if the network takes no smaller inputs
 
 
 def leave_out_failed(jobs: dict[Key, list[Job]], members: Mapping[str, Member], failures: dict[str, str]) -> None:
-    """Move strategies that have a failed member from the jobs to the failures."""
+    """Move strategies that have a failed member from `jobs` to `failures`, both in place.
+
+    All folds of such a strategy are removed. The first error found is the reason.
+    """
     for (name, _), group in list(jobs.items()):
         if reason := next((members[job.id].error for job in group if members[job.id].error), ""):
             failures.setdefault(name, reason)
@@ -98,17 +108,21 @@ def leave_out_failed(jobs: dict[Key, list[Job]], members: Mapping[str, Member], 
 
 
 def check_some_left(strategies: Sequence[Strategy], failures: Mapping[str, str]) -> None:
-    """Raise a ModelError with the reasons where every strategy failed."""
+    """Raise a ModelError with all reasons if every strategy failed."""
     if strategies and all(s.name in failures for s in strategies):
         reasons = "; ".join(dict.fromkeys(failures[s.name].rstrip(".") for s in strategies))
         raise ModelError(f"Every training failed, so there is nothing to compare: {reasons}.")
 
 
 def job_of(single: Single, trainer: Trainer, fold: Fold | Holdout, member: int = 0, steps: int | None = None) -> Job:
-    """One job; `steps` fixes the number of steps (a re-fit), else the budget decides.
+    """Make one job; `member` is its number among the members of the same model and name.
 
-    A plan that looks at features (synthesis, cleaning) is carried out here, on the training rows of the fold alone. A
-    model that does not stop early is fitted on the stopping rows too, unless these were given or fit the rule.
+    `steps` fixes the number of steps (a second fit), else the budget decides. A plan that looks at features (synthesis,
+    cleaning) is carried out here, on the training rows of the fold alone. A model that does not stop early is fitted on
+    the stopping rows too, unless these were given or fit the rule.
+
+    Raises:
+        ModelError: The plan changes weights during training, and the model is not a network.
     """
     settings, learner = trainer.settings, trainer.learners[single.model]
     model = learner.model
@@ -155,12 +169,21 @@ def job_of(single: Single, trainer: Trainer, fold: Fold | Holdout, member: int =
 
 
 def limits_of(drawn: int, rows: int, settings: Settings, steps: int | None = None, rarest: int = 0) -> Limits:
-    """Steps of a job: as many as `none` takes in `epochs` (budget "steps"), or its own epochs; `steps` if given.
+    """Return the limits of a job, all in optimizer steps.
 
-    `rarest` is the number of stopping rows of their rarest class.
+    With the budget "steps", a job takes as many steps as the baseline in `settings.epochs` epochs. With the budget
+    "epochs", it takes these epochs of its own plan. Both are at least `recipe.floor` steps, times `settings.extension`,
+    and at most `settings.most_steps`.
+
+    Args:
+        drawn: Rows that the plan draws in an epoch.
+        rows: Training rows.
+        settings: Of the run.
+        steps: A fixed number of steps instead; None: as above.
+        rarest: Number of early-stopping rows of their rarest class.
     """
     recipe, counted = settings.recipe, drawn if settings.budget == "epochs" else rows
-    per_round = -(-counted // settings.batch_size)
+    per_round = -(-counted // settings.batch_size)  # steps of a pass, rounded up
     patience = settings.patience * per_round if settings.early_stopping and not recipe.cosine else None
     plateau = None if settings.plateau is None else settings.plateau * per_round
     most = max(settings.epochs, -(-recipe.floor // per_round)) * per_round * settings.extension

@@ -73,7 +73,7 @@ def model_for(wanted: Any, examples: Examples, strategies: Sequence[Strategy] = 
 
 
 def warn_of_unused(wanted: Any, given: Mapping[str, Any]) -> None:
-    """Warn of an argument for networks where only trees are trained.
+    """Warn about arguments for networks that have no effect, because only trees are trained.
 
     Args:
         wanted: The models, as `fit` and `compare` take them.
@@ -103,7 +103,10 @@ def warn_of_unused(wanted: Any, given: Mapping[str, Any]) -> None:
 def models_of(
     wanted: Any, strategies: Sequence[Strategy], examples: Examples, **options: Any
 ) -> tuple[dict[str, Learner], tuple[Strategy, ...], dict[str, str]]:
-    """The learners by their keys, every strategy as every model trains it, and why a strategy cannot be trained.
+    """Make the models of a run, and match every strategy with them.
+
+    The result is: the learners by key; every strategy as every model trains it; and strategy -> reason, for those
+    that cannot be trained.
 
     Strategies of the first model keep their names; those of the others are called `MODEL:STRATEGY`. Strategies that
     trees cannot train are left out where there are several.
@@ -129,7 +132,7 @@ def models_of(
     specs: dict[str, Any] = {}
 
     def key_of(spec: Any) -> str:
-        """The key of a model, which is made where it is new."""
+        """Return the key of a model, after making the model if it is new; the first key is ""."""
         for key, known in specs.items():
             if known is spec or (isinstance(spec, (str, TreeModel)) and known == spec):
                 return key
@@ -166,7 +169,10 @@ def models_of(
 def _resolved(
     strategies: Sequence[Strategy], learners: dict[str, Learner]
 ) -> tuple[tuple[Strategy, ...], dict[str, str]]:
-    """Strategies as their models train them, and the reason of each that cannot be trained."""
+    """Return the strategies as their models train them, and strategy -> reason for the others.
+
+    An error of the baseline, or of the only strategy, is raised instead.
+    """
     models = {key: learner.model for key, learner in learners.items()}
     ready: list[Strategy] = []
     refused: dict[str, str] = {}
@@ -181,7 +187,11 @@ def _resolved(
 
 
 def _trainable_by(blend: Blend, learners: Mapping[str, Learner], strategies: Sequence[Strategy]) -> list[Strategy]:
-    """The strategies that a blend, or one model, can train, with the keys of the models that train them."""
+    """Return the strategies that a blend can train, each with the keys of its models.
+
+    `learners` has the models of the blend only. If the blend adapts, a strategy keeps the models that can train it.
+    Otherwise all models must be able to, except that a single strategy is kept, so that its error is raised later.
+    """
     own = [strategy for strategy in strategies if not isinstance(strategy, External)]
     kept: list[Strategy] = []
     for strategy in own:
@@ -194,6 +204,11 @@ def _trainable_by(blend: Blend, learners: Mapping[str, Learner], strategies: Seq
 
 
 def _learner(spec: Any, examples: Examples, options: dict[str, Any]) -> Learner:
+    """Make the model that `spec` describes, with the rows in the form that it needs.
+
+    Raises:
+        OptionError: There is no model of this name. ModelError: The model cannot learn labels of this kind.
+    """
     if isinstance(spec, str) and spec in KINDS:
         spec = TreeModel(spec)
     if isinstance(spec, str) and spec not in BUILT_IN:
@@ -208,7 +223,7 @@ def _learner(spec: Any, examples: Examples, options: dict[str, Any]) -> Learner:
 
 
 def _check_target(examples: Examples, name: str) -> None:
-    """Raise a ModelError where a model that is no network would have to learn what only networks can."""
+    """Raise a ModelError if rows have more than one class, which only networks can learn."""
     if (target := target_of(examples)).many_per_row:
         advice = '"unet"' if target.per_element else f'"tabular", or train {name!r} on one label at a time'
         raise ModelError(
@@ -218,7 +233,7 @@ def _check_target(examples: Examples, name: str) -> None:
 
 
 def _unused_label(label: str, taken: Container[str]) -> str:
-    """The label, or with a number where another model has it."""
+    """Return the label, with the suffix _2, _3 and so on if it is already taken."""
     number, key = 2, label
     while key in taken:
         key, number = f"{label}_{number}", number + 1

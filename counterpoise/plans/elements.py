@@ -84,16 +84,25 @@ def read_elements(
 
 
 def _guess(source: LabelSource, mask: Any) -> str:
-    """One-hot when all counted rows have one 1; masks of two classes have three axes or more; else unknown."""
+    """Return the kind of a target with two axes or more: "codes" or "one_hot".
+
+    With other values than 0 and 1, it is "codes". It is "one_hot" if each counted row of the last axis has exactly one
+    1. Other zeros and ones are "codes" (masks of two classes) with three axes or more.
+
+    Raises:
+        TargetError: Zeros and ones have two axes and are not one-hot, or a frame has several columns of text.
+    """
     levels = [plain_label(level) for level in source.levels]
     if any(level not in (None, 0, 1) for level in levels):
         _refuse_columns_of_text(source, levels)
         return "codes"
     shape = source.codes.shape
+    # The False at the end is for missing labels, whose code is -1.
     ones = np.array([*(level == 1 for level in levels), False])[source.codes].sum(axis=-1)
     counted = np.ones(ones.shape) if mask is None else mask
     if counted.shape not in (ones.shape[: counted.ndim], shape):
         counted = np.ones(ones.shape)  # a mask that does not fit is refused with the weights
+    # A mask of the full shape is for single values, so these are elements, not the columns of one-hot rows.
     if counted.shape != shape and np.all(ones[counted > 0] == 1):
         return "one_hot"
     if len(shape) > 2:
@@ -105,6 +114,7 @@ def _guess(source: LabelSource, mask: Any) -> str:
 
 
 def _refuse_columns_of_text(source: LabelSource, levels: list[Any]) -> None:
+    """Raise a `TargetError` if the target is a frame of several columns that contains text."""
     text = next((level for level in levels if isinstance(level, str)), None)
     if source.columns is not None and text is not None:
         raise TargetError(
@@ -115,7 +125,11 @@ def _refuse_columns_of_text(source: LabelSource, levels: list[Any]) -> None:
 
 
 def _of_kind(kind: str, source: LabelSource, weight: Array, ignore: tuple[Any, ...], squeezed: bool) -> Elements:
-    """Elements of a target read as one-hot rows, as codes, or as labels of 0 and 1."""
+    """Read a target of a given kind; elements with a label in `ignore` get the weight 0.
+
+    Raises:
+        DataError: `ignore` is used with one-hot rows. TargetError: The labels do not fit the kind.
+    """
     if kind == "one_hot":
         if ignore:
             raise DataError(
@@ -133,6 +147,11 @@ def _of_kind(kind: str, source: LabelSource, weight: Array, ignore: tuple[Any, .
 
 
 def _of_one_hot(source: LabelSource, weight: Array) -> Elements:
+    """Read one-hot rows (..., C) with element weights (...).
+
+    Raises:
+        TargetError: A row whose weight is above 0 does not have exactly one 1.
+    """
     counted = np.broadcast_to((weight > 0)[..., None], source.codes.shape)
     values = _binary(read_labels(source, "the target", counted, advice=_MASK), "one_hot")
     off = np.argwhere((values.sum(axis=-1) != 1) & (weight > 0))
@@ -147,11 +166,12 @@ def _of_one_hot(source: LabelSource, weight: Array) -> Elements:
 
 
 def _names(source: LabelSource) -> tuple[Any, ...] | None:
-    """The columns of a frame, where text names them."""
+    """Return the names of the columns of a frame if all are text, else None."""
     return source.columns if source.columns and all(isinstance(name, str) for name in source.columns) else None
 
 
 def _binary(labels: Labels, kind: str) -> Array:
+    """Return labels as int8 zeros and ones; raise a `TargetError` if there are other labels."""
     values = zeros_and_ones(labels)
     if values is None:
         odd = next(c for c in labels.classes if isinstance(c, str) or c not in (0, 1))
@@ -163,7 +183,7 @@ def _binary(labels: Labels, kind: str) -> Array:
 
 
 def _plain_mask(mask: Any) -> Array | None:
-    """A mask of any kind as an array of zeros and ones."""
+    """Return a mask as an array of booleans or of zeros and ones; None stays None."""
     if mask is None or (isinstance(mask, np.ndarray) and mask.dtype == bool):
         return mask
     values = zeros_and_ones(read_labels(mask, "mask", advice=_TRUE_FALSE))
@@ -173,7 +193,13 @@ def _plain_mask(mask: Any) -> Array | None:
 
 
 def _element_weight(mask: Array | None, sample_weight: Any, shape: tuple[int, ...]) -> Array:
-    """What each element counts: 0 or 1 by the mask, times the weights given."""
+    """Return the weight of each element, float64 of `shape`.
+
+    It is the mask (0 or 1) times `sample_weight`.
+
+    Raises:
+        DataError: The mask or the weights have another shape, or weights are negative or not finite.
+    """
     weight = np.ones(shape)
     if mask is not None:
         weight = weight * _spread(mask.astype(float), shape, "mask")
@@ -193,7 +219,10 @@ def _element_weight(mask: Array | None, sample_weight: Any, shape: tuple[int, ..
 
 
 def _spread(given: Array, shape: tuple[int, ...], name: str) -> Array:
-    """Repeat weights of the leading axes over the rest; a last axis of length 1 may be there or not."""
+    """Reshape weights of the leading axes so that they broadcast to `shape`.
+
+    An additional last axis of length 1 is removed. Any other shape raises a `DataError`; `name` is for its message.
+    """
     if given.ndim == len(shape) + 1 and given.shape[-1] == 1:
         given = given[..., 0]
     if given.shape != shape[: given.ndim]:

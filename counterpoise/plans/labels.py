@@ -19,7 +19,10 @@ _KEYS = 1 << 16
 
 
 def codes_of(y: Any, classes: Sequence[Any] | None = None) -> tuple[Array, tuple[Any, ...]]:
-    """Class codes int32 (n,) and labels of one label per row: (n,), (n, 1) or one-hot (n, C) (see `core.labels`).
+    """Return class codes int32 (n,) and the labels that they stand for.
+
+    `y` has one label per row: (n,), (n, 1) or one-hot (n, C) (see `core.labels`). With `classes`, the codes are
+    positions in these.
 
     Raises:
         TargetError: No rows, missing labels, numbers or dates that are no classes, multi-hot rows, unknown classes.
@@ -36,14 +39,17 @@ def codes_of(y: Any, classes: Sequence[Any] | None = None) -> tuple[Array, tuple
 
 
 def by_class(codes: Array, counts: Array, kind: type[np.signedinteger]) -> Array:
-    """Row numbers sorted by class, in file order within a class; the only memory is the result and a chunk.
+    """Return row numbers (n,) sorted by class, in file order within a class.
+
+    The result has the type `kind`, and `counts` contains the number of rows of each class (C,). Rows are sorted in
+    chunks, so little memory is needed in addition to the result.
 
     Example:
         >>> by_class(np.array([1, 0, 1, 0]), np.array([2, 2]), np.int32)
         array([1, 3, 0, 2], dtype=int32)
     """
     out = np.empty(len(codes), kind)
-    end = np.cumsum(counts) - counts
+    end = np.cumsum(counts) - counts  # where the next row of each class is written
     few = len(counts) <= 4
     for start in range(0, len(codes), CHUNK):
         chunk = codes[start : start + CHUNK]
@@ -61,5 +67,8 @@ def by_class(codes: Array, counts: Array, kind: type[np.signedinteger]) -> Array
 
 
 def user_weights(sample_weight: Any, n: int) -> Array | None:
-    """The user's weights as float64 (n,), or None; 0 or more, finite, not all 0."""
+    """Check the user's weights, and return them as float64 (n,), or None if there are none.
+
+    Weights must be 0 or more, finite, and not all 0.
+    """
     return None if sample_weight is None else check_weights(sample_weight, n)

@@ -40,14 +40,21 @@ class QuotaPlan(Plan):
         return int(self.per_batch.sum())
 
     def _draw_rows(self, number: int, seed: int) -> Array:
-        """Row numbers of one epoch, batch after batch; each class continues where the last epoch stopped."""
+        """Return the row numbers of epoch `number`, batch after batch.
+
+        Each class continues where the last epoch stopped. Without `redraw`, all epochs have the rows of epoch 0, in
+        another order within each batch.
+        """
         source = number if self.redraw else 0
         blocks = [self._block(code, source, seed) for code in range(len(self.per_batch))]
         out = np.concatenate(blocks, axis=1)
         return seeds.generator(seed, "order", number).permuted(out, axis=1).ravel()
 
     def _block(self, code: int, epoch: int, seed: int) -> Array:
-        """Rows of one class, (steps, quota): a stretch of an endless walk through shuffled passes of the class."""
+        """Return the rows of one class in an epoch, (steps, quota): one line per batch.
+
+        The rows of all epochs together are an endless sequence of shuffled passes over the class.
+        """
         members, each = self._members(code), int(self.per_batch[code])
         size = self.steps * each
         n, start = len(members), epoch * size
@@ -59,9 +66,11 @@ class QuotaPlan(Plan):
 
 
 def _walk(n: int, start: int, end: int, seed: int, stage: str) -> Iterator[Array]:
-    """Entries start .. end-1 of an endless walk through shuffled passes over range(n), in pieces.
+    """Yield a part of an endless sequence of shuffled passes over range(n), in pieces.
 
-    Passes of a small class are shuffled many at a time: a generator for each would cost more than what it draws.
+    The part is from entry `start` to entry `end` - 1.
+    An entry depends only on `seed`, `stage` and its position. Passes of a small class are shuffled many at a time,
+    because a random generator for each pass would take longer than the shuffling.
     """
     together = max(1, _TOGETHER // n)
     for block in range(start // (together * n), (end - 1) // (together * n) + 1):
@@ -121,7 +130,13 @@ def quota(
 
 
 def _per_batch(rows: Any, labels: Sequence[Any], batch_size: int) -> Array:
-    """Rows of each class in a batch, int64 (C,), from "equal" or a dict of labels; checked."""
+    """Return the number of rows of each class in a batch, int64 (C,).
+
+    `rows` is "equal" (`batch_size` // C for each class) or a dict from labels to numbers.
+
+    Raises:
+        OptionError: A class has no quota, or the batch is too small for all classes. TargetError: A label is unknown.
+    """
     if isinstance(rows, str):
         if rows != "equal":
             raise OptionError(f'The quota is {rows!r}. Use "equal", or a dict with the number of rows for each label.')

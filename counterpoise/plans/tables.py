@@ -39,7 +39,9 @@ class WeightTable:
     squeezed: bool = False
 
     def of(self, y: Any, mask: Any = None, sample_weight: Any = None) -> Array:
-        """Weights float32 of the elements of `y`, times `sample_weight`; 0 where masked or ignored.
+        """Return the weights of the elements of `y`, float32, times `sample_weight`.
+
+        Elements that are masked or ignored have the weight 0.
 
         Raises:
             TargetError: a label that has no weight (Keras would take 1), or another number of classes.
@@ -48,13 +50,17 @@ class WeightTable:
         return (elements.weight * self._looked_up(elements)).astype(np.float32)
 
     def to_dict(self) -> dict[Any, Any]:
-        """label -> weight, or for a multi-label target label -> {0: weight, 1: weight}."""
+        """Return label -> weight, or for a multi-label target label -> {0: weight, 1: weight}."""
         if self.kind == "multi_label":
             return {k: {0: float(w[0]), 1: float(w[1])} for k, w in zip(self.labels, self.weights, strict=True)}
         return {k: float(w) for k, w in zip(self.labels, self.weights, strict=True)}
 
     def _looked_up(self, elements: Elements) -> Array:
-        """The weight of each element by its class or label; 0 for labels that are not in the table."""
+        """Return the weight of each element, float64 in the shape of its codes.
+
+        Elements that do not count have the weight 0.
+        Named columns of a multi-label target are matched with the table by their names.
+        """
         if self.kind == "multi_label":
             _check_width(elements.codes.shape[-1], len(self.labels), "labels")
             weights = self.weights
@@ -68,7 +74,10 @@ class WeightTable:
 
 
 def _named(elements: Elements, labels: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The labels of the columns of a one-hot target: their names, or for columns without names `labels` in order."""
+    """Return the label of each column of a one-hot target.
+
+    These are the names of the columns. If the columns have no names, or the labels are numbers, they are `labels`.
+    """
     if elements.columns is not None and not all(isinstance(label, int) for label in labels):
         return elements.columns
     _check_width(len(elements.classes), len(labels), "columns")
@@ -76,6 +85,10 @@ def _named(elements: Elements, labels: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def _check_width(got: int, wanted: int, word: str) -> None:
+    """Raise a `TargetError` if the target and the weights have different widths.
+
+    `word` is what the numbers count, columns or labels.
+    """
     if got != wanted:
         raise TargetError(
             f"The target has {got} {word}, but the weights were made for {wanted}. Pass targets of the same form."
@@ -83,7 +96,10 @@ def _check_width(got: int, wanted: int, word: str) -> None:
 
 
 def codes_among(elements: Elements, labels: Sequence[Any], known: str = _WEIGHED) -> Array:
-    """Number each element's label among `labels`, which are the `known` ones; -1 where the element does not count.
+    """Return the position of each element's label in `labels`, int32.
+
+    It is -1 for elements that do not count.
+    `known` describes these labels in the error message.
 
     Raises:
         TargetError: an element that counts has another label.
@@ -107,7 +123,7 @@ class Tally:
 
     Args:
         kind, ignore: As in `read_elements`.
-        classes: All labels, or their number for labels 0, 1, ...; None takes those elements.
+        classes: All labels, or their number if they are 0, 1, ...; None: the labels that occur.
     """
 
     def __init__(self, kind: str = "auto", ignore: Any = (), classes: Any = None) -> None:
@@ -115,15 +131,18 @@ class Tally:
         self.classes = (
             tuple(range(classes)) if isinstance(classes, int) else None if classes is None else tuple(classes)
         )
-        self.mass: dict[Any, float] = {}
-        self.around: dict[Any, float] = {}
-        self.pairs: Array | None = None
+        self.mass: dict[Any, float] = {}  # class -> weight of its elements
+        self.around: dict[Any, float] = {}  # class -> weight of the rows that contain it; {} if rows are one element
+        self.pairs: Array | None = None  # (L, 2), weight of absent and present labels
         self.columns: tuple[Any, ...] | None = None
-        self.counted: Any = 0
+        self.counted: Any = 0  # number of elements that count; of labels (L,)
         self.squeezed = False
 
     def add(self, y: Any, mask: Any = None, sample_weight: Any = None) -> None:
-        """Count the elements of one batch (or of everything)."""
+        """Count the elements of one batch, or of all rows.
+
+        Call this function before `table`, which uses the counts.
+        """
         elements = read_elements(y, self.kind, mask, sample_weight, self.ignore)
         self.kind, self.squeezed = elements.kind, elements.squeezed
         if elements.kind == "multi_label":
@@ -135,7 +154,13 @@ class Tally:
             self._add_classes(elements)
 
     def table(self, scheme: Any) -> WeightTable:
-        """The weights that a scheme gives to what was counted."""
+        """Return the weights that a scheme gives to the counted classes.
+
+        They are scaled to the mean 1 over all elements. Call `add` first.
+
+        Raises:
+            TargetError: No element counts. OptionError: A class of rows gets the weight 0.
+        """
         if self.kind == "multi_label":
             return self._label_table(scheme)
         labels = self.classes if self.classes is not None else tuple(sorted(self.mass, key=_sort_key))
@@ -157,14 +182,23 @@ class Tally:
         return WeightTable(self.kind, labels, weights, self.ignore, self.squeezed)
 
     def _frequency(self, labels: Sequence[Any], mass: Array) -> Array | None:
-        """Share of each class in the rows where it occurs; None where a row is one element."""
+        """Return the share of each class in the rows where it occurs (C,).
+
+        The result is None if each row is one element.
+        """
         if not self.around:
             return None
         around = np.array([self.around.get(k, 0.0) for k in labels])
         return np.divide(mass, around, out=np.zeros_like(mass), where=around > 0)
 
     def _add_classes(self, elements: Elements) -> None:
-        """Count what the elements of each class weigh; labels outside the classes given are refused."""
+        """Add the weights of a batch to the sums of each class.
+
+        `mass` is the weight of the class, and `around` is the weight of the rows that contain it.
+
+        Raises:
+            TargetError: A label is not among the given classes.
+        """
         counted = elements.weight > 0
         weight, codes = elements.weight[counted], elements.codes[counted]
         self.counted += int(counted.sum())
@@ -180,6 +214,7 @@ class Tally:
             _add(self.around, keys, _mass_of_rows(elements, counted, codes, len(names))[present])
 
     def _add_labels(self, elements: Elements) -> None:
+        """Add the total weights (L, 2) of absent and present labels to `pairs`."""
         axes = tuple(range(elements.codes.ndim - 1))
         present = (elements.weight * elements.codes).sum(axis=axes)
         pairs = np.stack([elements.weight.sum(axis=axes) - present, present], axis=1)
@@ -189,6 +224,7 @@ class Tally:
         self.counted = self.counted + (elements.weight > 0).sum(axis=axes)
 
     def _label_table(self, scheme: Any) -> WeightTable:
+        """Return the weights (L, 2) of absent and present, scaled to the mean 1 for each label."""
         pairs = np.asarray(self.pairs)
         labels = self.classes or self.columns or tuple(range(len(pairs)))
         _check_width(len(pairs), len(labels), "labels")
@@ -198,22 +234,27 @@ class Tally:
 
 
 def _as_tuple(ignore: Any) -> tuple[Any, ...]:
+    """Return labels as a tuple, given as None, one label, or several."""
     if ignore is None:
         return ()
     return tuple(ignore) if isinstance(ignore, (tuple, list, set, np.ndarray)) else (ignore,)
 
 
 def _sort_key(label: Any) -> tuple[bool, Any]:
-    return isinstance(label, str), label
+    return isinstance(label, str), label  # numbers before text, which cannot be compared
 
 
 def _add(sums: dict[Any, float], keys: Sequence[Any], values: Array) -> None:
+    """Add values to the sums of their keys, in place."""
     for key, value in zip(keys, values.tolist(), strict=True):
         sums[key] = sums.get(key, 0.0) + value
 
 
 def _mass_of_rows(elements: Elements, counted: Array, codes: Array, classes: int) -> Array:
-    """Per class, what the rows in which it occurs count together."""
+    """Return for each class the total weight (C,) of the rows that contain it.
+
+    `counted` is a mask of the elements whose weight is above 0, and `codes` are the classes of these elements only.
+    """
     row = np.nonzero(counted)[0]
     total = np.bincount(row, elements.weight[counted])
     pairs = np.unique(row * classes + codes)
@@ -221,7 +262,14 @@ def _mass_of_rows(elements: Elements, counted: Array, codes: Array, classes: int
 
 
 def _pair_weights(scheme: Any, pairs: Array, labels: Sequence[Any]) -> Any:
-    """(weight of absent, weight of present) of each label, not yet scaled."""
+    """Yield (weight of absent, weight of present) of each label, float64 (2,), not yet scaled.
+
+    `pairs` (L, 2) are the total weights of absent and present. A scheme that is no text contains the weights of
+    present; those of absent are then 1.
+
+    Raises:
+        TargetError: A label is always or never present, so the scheme cannot compute its weight.
+    """
     if scheme is not None and not isinstance(scheme, str):
         positive = _positive_weights(scheme, labels)
         yield from (np.array([1.0, w]) for w in positive)
@@ -236,6 +284,13 @@ def _pair_weights(scheme: Any, pairs: Array, labels: Sequence[Any]) -> Any:
 
 
 def _positive_weights(scheme: Any, labels: Sequence[Any]) -> Array:
+    """Return the weight of each label's presence, float64 (L,).
+
+    `scheme` is a dict by label, or a sequence in the order of the labels.
+
+    Raises:
+        OptionError: There is not one weight per label, or a weight is not finite and above 0.
+    """
     named = None if labeled(scheme) is None else dict(labeled(scheme) or ())
     values = list(np.ravel(scheme)) if named is None else [named.get(k) for k in labels]
     given = len(values) if named is None else len(named)
@@ -250,7 +305,9 @@ def _positive_weights(scheme: Any, labels: Sequence[Any]) -> Array:
 
 
 def weights_from_counts(counts: Any, scheme: Any = "balanced", rows: float | None = None) -> Array:
-    """Weights of mean 1 from counts alone: float64 (C,), or with `rows` (L, 2) for independent labels.
+    """Compute weights of mean 1 from counts: float64 (C,), or with `rows` (L, 2).
+
+    The second form is for independent labels: the weights of absent and present.
 
     Args:
         counts: Elements of each class (C,), in code order or by code (see `core.per_class`); with `rows`, rows in
@@ -268,7 +325,7 @@ def weights_from_counts(counts: Any, scheme: Any = "balanced", rows: float | Non
     try:
         n = np.asarray(in_class_order(counts, "counts", fill=0), dtype=np.float64)
     except (TypeError, ValueError):  # labels instead of counts
-        n = np.array([np.nan])
+        n = np.array([np.nan])  # fails the check below
     if n.ndim != 1 or len(n) == 0 or not np.all(np.isfinite(n) & (n >= 0) & (n <= most)):
         limit = "" if rows is None else f" and {rows:g} at most"
         raise OptionError(f"counts is {counts!r:.80}. Give one number per class, 0 or more{limit}.")

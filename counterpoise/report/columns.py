@@ -16,6 +16,8 @@ def intervals(
 ) -> list[tuple[str, str]]:
     """Return (value, "[low, high]") of each score, with the decimals that the narrowest interval supports.
 
+    `at` is the key of the value, and `sign` adds a plus sign to positive values.
+
     Example:
         >>> intervals([{"mean": 0.6234, "low": 0.55, "high": 0.69}, {"mean": 0.58, "low": 0.579, "high": 0.581}, None])
         [('0.6234', '[0.5500, 0.6900]'), ('0.5800', '[0.5790, 0.5810]'), ('–', '')]
@@ -27,7 +29,7 @@ def intervals(
 
 
 def seconds(values: Iterable[Any]) -> list[str]:
-    """Return seconds with the digits that matter for the largest.
+    """Return seconds with 2, 1 or 0 decimals, if the largest is below 1, below 100, or more.
 
     Example:
         >>> seconds([0.034, 4.26, None]), seconds([4.26, 312.4])
@@ -39,7 +41,9 @@ def seconds(values: Iterable[Any]) -> list[str]:
 
 
 def counts(values: Iterable[Any]) -> list[str]:
-    """Return large counts in the unit of the largest, with three significant digits of it; small ones in full.
+    """Return counts in full if all are below 100,000, else in the unit of the largest.
+
+    The unit is k, M or bn, and the largest count gets three significant digits.
 
     Example:
         >>> counts([15750, 1200]), counts([15750, 4032000, None])
@@ -55,7 +59,9 @@ def counts(values: Iterable[Any]) -> list[str]:
 
 
 def changes(values: Iterable[Any]) -> list[str]:
-    """Return differences of counts with their signs, whole numbers where the largest has three digits.
+    """Return differences of counts with their signs.
+
+    They have one decimal, or none if the largest difference is at least 100.
 
     Example:
         >>> changes([48.31, -1916.7]), changes([48.31, -0.2])

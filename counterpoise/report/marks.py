@@ -70,6 +70,10 @@ def tooltip(*fields: str) -> list[Spec]:
 
 
 def calibration_rows(record: Record, strategies: Names) -> list[Spec]:
+    """Return the points of all calibration curves, each with its strategy and stage.
+
+    The stage is "uncorrected" or "corrected".
+    """
     return [
         {"strategy": style.title, "stage": stage, **{k: short(v) for k, v in one.items()}}
         for name, style in drawn(record, strategies).items()
@@ -79,12 +83,17 @@ def calibration_rows(record: Record, strategies: Names) -> list[Spec]:
 
 
 def channel(record: Record, strategies: Names, attribute: str, **more: Any) -> Spec:
+    """Return the Vega-Lite encoding of strategies by an attribute of their style.
+
+    For example, the color.
+    """
     chosen = drawn(record, strategies).values()
     scale = {"domain": [s.title for s in chosen], "range": [getattr(s, attribute) for s in chosen]}
     return {"field": "strategy", "type": "nominal", "scale": scale, **more}
 
 
 def only_shown(signal: str = "shown") -> Spec:
+    """Return the Vega-Lite filter for strategies in the list of a signal (see `framed`)."""
     return {"filter": f"indexof({signal}, datum.strategy) >= 0"}
 
 
@@ -96,7 +105,12 @@ def panels(
     by: str = "strategy",
     order: list[str] | None = None,
 ) -> Spec:
-    """One small figure `panel` for each value of the field `by`, three in a line."""
+    """Return a figure with one small figure `panel` for each value of the field `by`.
+
+    Three panels are in a line.
+    `values` are the data of all panels. `order` contains the values of `by` in the order of the panels; by default, the
+    titles of the strategies.
+    """
     titles = order or [s.title for s in drawn(record, strategies).values()]
     filters = {"transform": [only_shown()]} if by == "strategy" else {}
     facet = {"field": by, "type": "nominal", "sort": [str(t) for t in titles], "title": None}
@@ -115,13 +129,19 @@ def top(record: Record, strategies: Names) -> Spec:
 
 
 def framed(shown: list[str]) -> Spec:
+    """Return the part that all figures have in common.
+
+    `shown` contains the titles of the strategies that are drawn at first.
+    """
     # The page switches strategies and their bands by these two signals.
     params = [{"name": "shown", "value": shown}, {"name": "banded", "value": shown if len(shown) <= MOST_BANDS else []}]
     return {"$schema": SCHEMA, "background": "white", "padding": 6, "config": CONFIG, "params": params}
 
 
 def folds_spec(record: Record, strategies: Names = None) -> Spec:
-    """The main metric in every fold, with its mean and interval, strategies by rank from the top.
+    """Return the figure of the main metric, with each fold, the mean and its interval.
+
+    Strategies are in the order of their rank, from the top. Failed strategies are left out.
 
     Args:
         record: As for `figures.pr_spec`; only its rows are read.

@@ -19,7 +19,10 @@ DICES = (0.1, 0.25, 0.5, 0.75, 0.9)
 
 
 def region_figures(record: Record) -> dict[str, Figure]:
-    """Return the figures of masks by their id on the page; none if rows have one decision."""
+    """Return the figures of masks by their id on the page.
+
+    The result is {} if rows do not have a class per pixel.
+    """
     if not any("froc" in block_of(record, name) for name in drawn(record)):
         return {}
     return {"froc": _froc(record), "dice_images": _dice_images(record)}
@@ -39,7 +42,7 @@ def dice_spec(record: Record) -> Spec:
 
 
 def _froc(record: Record) -> Figure:
-    """The figure of lesions found against false positives per image, with its table."""
+    """Return the figure of lesions found against false positives per image, with its table."""
     caption = (
         "Higher is better. A finding is a connected region that the model predicts at the strategy's own "
         "threshold. Findings are ranked by their largest probability. A finding hits a lesion if the overlap "
@@ -57,7 +60,7 @@ def _froc(record: Record) -> Figure:
 
 
 def _dice_images(record: Record) -> Figure:
-    """The figure of the Dice coefficients of single images, with its table."""
+    """Return the figure of the Dice coefficients of single images, with its table."""
     caption = (
         "Higher is better. The curve shows the share of test images whose Dice coefficient reaches the value "
         "on the horizontal axis. The Dice coefficient is the overlap of the predicted and the true mask, "
@@ -77,17 +80,20 @@ def _heads(record: Record) -> list[str]:
 
 
 def _curves(record: Record, kind: str) -> list[tuple[list[str], Mapping[str, Any]]]:
-    """Who is shown, strategy and class, and the curve."""
+    """Return ([strategy, and class if there are several], curve) of each curve of this kind."""
     return [(list(who.values()), curve) for who, curve in curves_of(record, None, kind) if curve]
 
 
 def _value_within(curve: Mapping[str, Any], x: str, y: str, limit: float) -> str:
-    """The last value whose place is within the limit."""
+    """Return the last value of `y` at which `x` (rising) is at most `limit`, as text.
+
+    It is 0 if there is no such value.
+    """
     index = bisect.bisect_right(curve[x], limit)
     return words.number(curve[y][index - 1] if index else 0.0)
 
 
 def _share_above(curve: Mapping[str, Sequence[float]], dice: float) -> str:
-    """The share of images at the first value of at least `dice`."""
+    """Return the share of images with at least this Dice coefficient, as text."""
     index = bisect.bisect_left(curve["dice"], dice)
     return words.share(curve["images"][index] if index < len(curve["dice"]) else 0.0)

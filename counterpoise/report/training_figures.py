@@ -15,7 +15,10 @@ MOST_CLASSES = len(COLORS)
 
 
 def training_spec(record: Record, strategies: Names = None) -> Spec:
-    """Log loss on the early-stopping rows by optimizer step, one panel per strategy, one line per member."""
+    """Return the figure of the log loss on the early-stopping rows, by step.
+
+    It has one panel per strategy and one line per member.
+    """
     values = [
         {"strategy": style.title, "member": f"member {m + 1}", "step": step, "loss": short(loss)}
         for name, style in drawn(record, strategies).items()
@@ -34,9 +37,10 @@ def training_spec(record: Record, strategies: Names = None) -> Spec:
 
 
 def class_recall_spec(record: Record, strategies: Names = None) -> Spec:
-    """Recall of each class on the early-stopping rows by optimizer step, one panel per strategy, one line per member.
+    """Return the figure of the recall of each class on the early-stopping rows, by step.
 
-    The decision is the most probable class after the correction. Of many classes the six rarest are drawn.
+    It has one panel per strategy and one line per class and member. The decision is the most probable class after the
+    correction. Only the `MOST_CLASSES` rarest classes are drawn.
     """
     labels = [str(c["label"]) for c in sorted(record["data"]["classes"], key=lambda c: c["count"])][:MOST_CLASSES]
     values = [
@@ -60,7 +64,10 @@ def class_recall_spec(record: Record, strategies: Names = None) -> Spec:
 
 
 def recall_curves(record: Record, strategies: Names = None) -> Iterator[tuple[str, str, int, list[float], list[Any]]]:
-    """Strategy's title, class, member, steps and recalls of every curve in the record."""
+    """Yield the data of every curve in the record.
+
+    Each item is (title of the strategy, class, number of the member, steps, recalls).
+    """
     for name, style in drawn(record, strategies).items():
         history: Mapping[str, Any] = block_of(record, name).get("history") or {}
         for of_class in history.get("recall") or []:
@@ -70,14 +77,17 @@ def recall_curves(record: Record, strategies: Names = None) -> Iterator[tuple[st
 
 
 def training_figures(record: Record) -> dict[str, Figure]:
-    """The figures of training that the record has data for, by their id on the page."""
+    """Return the figures of training for which the record has data, by their id on the page."""
     histories = [block_of(record, name).get("history") or {} for name in drawn(record)]
     losses = {"training": _losses(record)} if any(h.get("stop_loss") for h in histories) else {}
     return losses | ({"learning": _recalls(record)} if any(h.get("recall") for h in histories) else {})
 
 
 def _losses(record: Record) -> Figure:
-    """The early-stopping score by step."""
+    """Return the figure of the early-stopping log loss by step.
+
+    Its table contains the best step of every member.
+    """
     rows = []
     for name, style in drawn(record).items():
         history = block_of(record, name).get("history") or {}
@@ -97,7 +107,7 @@ def _losses(record: Record) -> Figure:
 
 
 def _recalls(record: Record) -> Figure:
-    """The figure of the recall of each class over training, with its table."""
+    """Return the figure of the recall of each class over training, with its table."""
     rows = [
         [title, label, str(m + 1), words.number(max(curve), 3), words.number(curve[-1], 3)]
         for title, label, m, _, curve in recall_curves(record)

@@ -70,6 +70,7 @@ class Pool(Closing):
         self._workers: list[Worker] = []
         self._messages: queue.SimpleQueue[tuple[Worker, tuple[Any, ...]]] = queue.SimpleQueue()
         self._data: list[Any] = []  # examples, network, and both as `Shared`
+        # Ends the processes when the pool is deleted or the program ends. It must not refer to the pool itself.
         self._end = weakref.finalize(self, _end_all, self._workers, self._data)
 
     def __repr__(self) -> str:
@@ -90,7 +91,10 @@ class Pool(Closing):
         progress: Callable[[str, int, int], None] | None = None,
         threads: int | None = None,
     ) -> Any:
-        """Train jobs like `engines.run.run`; `threads` has no meaning here."""
+        """Train jobs as `engines.run.run` does, and yield (job id, member) as they finish.
+
+        `threads` is ignored, because the pool has its own. After an error or an interrupt, the processes are ended.
+        """
         todo = batches(jobs, examples, network, self.processes, engine, callbacks)
         if not todo:
             return
@@ -104,7 +108,10 @@ class Pool(Closing):
                 self.close()
 
     def _members(self, todo: list[Batch], shared: Shared, progress: Any) -> Any:
-        """Hand out batches and give on what the workers report, until none is left: (job id, member)."""
+        """Hand out all batches, and yield (job id, member) as workers report them.
+
+        `todo` is emptied. An error in a worker is raised here. The batch of a worker that died is handed out again.
+        """
         deaths: Counter[str] = Counter()
         while todo or any(worker.batch for worker in self._workers):
             self._hand_out(todo, shared)
@@ -128,7 +135,10 @@ class Pool(Closing):
                 self._requeue(worker, todo, deaths)
 
     def _hand_out(self, todo: list[Batch], shared: Shared) -> None:
-        """Give every idle worker a batch, starting workers while there are too few."""
+        """Give every idle worker a batch from `todo`.
+
+        New workers are started up to the number of processes.
+        """
         idle = [worker for worker in self._workers if not worker.batch]
         while todo and (idle or len(self._workers) < self.processes):
             if not idle:
@@ -137,7 +147,10 @@ class Pool(Closing):
             idle.pop().take(todo, shared)
 
     def _requeue(self, worker: Worker, todo: list[Batch], deaths: Counter[str]) -> None:
-        """Put back what a dead worker has not finished; the job in its hands may kill one more."""
+        """Put the unfinished jobs of a dead worker back into `todo`.
+
+        `deaths` counts by job id how many workers died while training it. At `DEATHS`, raise an `OptionError`.
+        """
         self._workers.remove(worker)
         code = worker.process.wait()
         left = unfinished(worker.batch, worker.done) if worker.batch else None
@@ -152,7 +165,10 @@ class Pool(Closing):
         todo.insert(0, left)
 
     def _share(self, examples: Examples, network: Any) -> Shared:
-        """The rows and the network in a file that all workers read, kept until others are trained."""
+        """Return a file with rows and network, which all workers read.
+
+        A new file is made if they differ from the last ones.
+        """
         if not self._data or self._data[0] is not examples or self._data[1] is not network:
             for old in self._data[2:]:
                 old.remove()
@@ -169,18 +185,23 @@ class Worker:
     """
 
     def __init__(self, here: Surroundings, messages: queue.SimpleQueue[Any]) -> None:
+        """Start the process, and a thread that puts its messages into the queue."""
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(here.path), **dict(here.environment)}
         command = [sys.executable, "-P", "-m", "counterpoise.scale.worker"]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
         self.batch: Batch | None = None
         self.done: list[str] = []
-        self._families: set[str] = set()
-        self._holds: Shared | None = None
+        self._families: set[str] = set()  # loss families that the process has compiled
+        self._holds: Shared | None = None  # the rows and network that the process has
         threading.Thread(target=self._listen, args=(messages,), daemon=True).start()
         self._send("surroundings", here)
 
     def take(self, todo: list[Batch], shared: Shared) -> None:
-        """Take the batch that suits best: of a family that is compiled already, else the largest."""
+        """Take a batch out of `todo`, and send it to the process.
+
+        It is the first batch of a loss family that this process has compiled already, else the first, which is the
+        largest. The rows are sent only if they differ from the last ones.
+        """
         compiled = (i for i, batch in enumerate(todo) if batch.family in self._families)
         self.batch, self.done = todo.pop(next(compiled, 0)), []
         self._families.add(self.batch.family)
@@ -190,7 +211,10 @@ class Worker:
         self._send("batch", dumped(self.batch))
 
     def end(self) -> None:
-        """End the process, at work or not."""
+        """End the process even if it is at work.
+
+        If it does not end within `PATIENCE` seconds, kill it.
+        """
         with suppress(OSError):
             self.process.stdin.close()  # type: ignore[union-attr]
         try:
@@ -204,16 +228,21 @@ class Worker:
             send(self.process.stdin, (kind, content))  # type: ignore[arg-type]
 
     def _listen(self, messages: queue.SimpleQueue[Any]) -> None:
+        """Put (this worker, message) into the queue until the process ends.
+
+        The last message is ("ended",). This function runs in a thread.
+        """
         while (message := receive(self.process.stdout)) is not None:  # type: ignore[arg-type]
             messages.put((self, pickle.loads(message)))
         messages.put((self, ("ended",)))
 
 
 def _end_all(workers: list[Worker], data: list[Any]) -> None:
+    """End all workers, remove the shared file, and clear both lists."""
     for worker in workers:
         with suppress(OSError):
             worker.process.stdin.close()  # type: ignore[union-attr]
-    for worker in workers:
+    for worker in workers:  # after all were told to end, so that they end at the same time
         worker.end()
     workers.clear()
     for shared in data[2:]:

@@ -12,7 +12,10 @@ from counterpoise.core.target import Target
 
 
 def shares_of(target: Target, y: np.ndarray, classes: Sequence[Any]) -> list[dict[str, Any]]:
-    """Label, count and share of each class; of several labels, rows with each and their share of those that are known.
+    """Return a dict with label, count and share of each class, in the order of `classes`.
+
+    With several labels per row, the count is the number of rows with the label. The share is among the rows where the
+    label is known, and their number is the additional key "known".
 
     Example:
         >>> from counterpoise.targets.kinds import target_of
