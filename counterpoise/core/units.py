@@ -88,7 +88,7 @@ class Units:
 
 @dataclass(frozen=True)
 class UnitRule:
-    """Return the rule for units of a classifier, or raise an error without one.
+    """The rule that decides the units of a classifier, with what forms units from rows.
 
     Attributes:
         columns, aggregate: As in `Units`.
@@ -117,7 +117,7 @@ def unit_part(scores: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def row_part(scores: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the stored scores that are not those of units."""
+    """Return the stored scores of rows, which are all whose names do not begin with `UNIT`."""
     return {name: values for name, values in scores.items() if not name.startswith(UNIT)}
 
 
@@ -126,9 +126,12 @@ def one_per_group(groups: Array, y: Array, by_class: bool, seed: int = 0) -> Arr
 
     Args:
         groups: int (N,).
-        y: int (N,), class codes.
+        y: int (N,), class codes. They count only with `by_class`.
         by_class: Whether a group counts once in each class: recalls are of one class each.
         seed: Of the draw.
+
+    Returns:
+        int64, row numbers: one row of each group, or one of each group and class.
 
     Example:
         >>> rows = one_per_group(np.array([0, 0, 1, 1]), np.array([1, 1, 1, 0]), by_class=True)
