@@ -122,7 +122,7 @@ def row_part(scores: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def one_per_group(groups: Array, y: Array, by_class: bool, seed: int = 0) -> Array:
-    """Return rows of which no two share a group, drawn at random, in rising order; so they are independent.
+    """Return one random row of each group, in rising order, so that the rows are independent.
 
     Args:
         groups: int (N,).
