@@ -43,7 +43,11 @@ _TWO = OneOf()
 
 
 class Labels:
-    """Several labels per row (see `core.target.Target`)."""
+    """Several labels per row (see `core.target.Target`, which describes each method).
+
+    Labels y are int (N, L): 1, 0, or -1 where a label is not known. Log-probabilities are (N, L, 2), and what a
+    classifier puts out is (N, L).
+    """
 
     kind = "labels"
     independent = many_per_row = True
@@ -84,11 +88,12 @@ class Labels:
         return tuple(Problem(rows, y[rows, i], (0, 1), str(classes[i]), i) for i, rows in enumerate(rows_of))
 
     def labeled(self, log_p: Array, y: Array, weights: Array | None = None) -> tuple[Array, Array, Array | None]:
-        """Of the rows that have all labels."""
+        """Return log-probabilities, labels and weights of the rows where all labels are known."""
         rows = (y >= 0).all(axis=1)
         return log_p[rows], y[rows], None if weights is None else weights[rows]
 
     def plan(self, make: Callable[..., Plan], y: Array, n: int, sample_weight: Array | None) -> LabelPlan:
+        # Oversampling draws whole rows by all of their labels; any other plan is made label by label.
         if _function_of(make) is class_plans.oversample:
             drawing = clone_labels((y == 1).astype(np.uint8))
             return label_plan(y, np.ones((n, 2)), name="oversample", drawing=drawing, sample_weight=sample_weight)
@@ -116,6 +121,7 @@ class Labels:
 
     def log_p(self, logits: Array, log_shift: Array, gamma: float = 0.0) -> Array:
         columns = zip(np.asarray(logits).T, np.asarray(log_shift), strict=True)
+        # `_TWO` takes one logit (N, 1) per row: each label is a problem of two classes.
         return np.stack([_TWO.log_p(z[:, None], shift, gamma) for z, shift in columns], axis=1)
 
     def output(self, log_p: Array, units: int, probabilities: bool) -> Array:
@@ -137,6 +143,7 @@ class Labels:
         losses, missed = np.zeros(len(y)), list[float]()
         counted = [p for p in self.problems(y, range(y.shape[1])) if _mass(p, weights) > 0]
         for p in counted:
+            # A label counts for its rows so that the mean over all rows is the mean over the labels.
             own, miss = _TWO.stopping(log_p[p.rows, p.index], p.y, on, p.of_rows(weights))
             losses[p.rows] += own * len(y) / (len(p.rows) * len(counted))
             missed.append(miss)
@@ -146,7 +153,7 @@ class Labels:
         recalls = [
             _TWO.recalls(log_p[p.rows, p.index], p.y, p.of_rows(weights)) for p in self.problems(y, range(y.shape[1]))
         ]
-        return {index: both[1] for index, both in enumerate(recalls) if 1 in both}
+        return {index: both[1] for index, both in enumerate(recalls) if 1 in both}  # of the rows with the label
 
     def fit_rule(
         self, log_p: Array, y: Array, log_shifts: Array, *, calibrate: Callable[[Array], str | None], **how: Any
@@ -161,6 +168,7 @@ class Labels:
         return with_pooled_thresholds(LabelRules(tuple(rules)), log_p, problems, weights)
 
     def apply(self, rule: LabelRules, log_p: Array, column_values: Array | None = None) -> Decision:
+        # One rule per label, on the scores of the members for it, (M, N, 2).
         decisions = [_TWO.apply(one, log_p[:, :, index]) for index, one in enumerate(rule.problem_rules)]
         return Decision(
             np.stack([one.proba[:, 1] for one in decisions], axis=1),
@@ -178,7 +186,10 @@ class Labels:
         return np.stack([_TWO.raw([z[:, i : i + 1] for z in logits])[:, 1] for i in units], axis=1)
 
     def joint_scores(self, y: Array, proba: Array, decision: Array, weights: Array | None = None) -> dict[str, float]:
-        """Micro averages (every label of every row is one case), and rows whose labels are all decided right."""
+        """Return micro averages by key, and the share of rows whose known labels are all decided right.
+
+        In a micro average every known label of every row is one case. Without any known label the dict is empty.
+        """
         seen = y >= 0
         if not seen.any():
             return {}
@@ -219,7 +230,7 @@ class Labels:
         }
 
     def _stored(self, scores: Mapping[str, Array]) -> dict[str, tuple[Problem, ...]]:
-        """The problems of stored scores, by the word that their names begin with."""
+        """Return the problems of stored scores, by the prefix of their names: "" and "guarantee_"."""
         stored = {prefix: scores[f"{prefix}y"] for prefix in ("", "guarantee_") if f"{prefix}y" in scores}
         return {prefix: self.problems(y, range(y.shape[1])) for prefix, y in stored.items()}
 
@@ -227,16 +238,17 @@ class Labels:
         return decision
 
     def _each(self, value: Callable[..., float], log_p: Array, y: Array, weights: Array | None) -> list[float]:
-        """A value of the problems that have rows."""
+        """Return a value of each problem that has rows of weight above 0, such as its log loss."""
         counted = [p for p in self.problems(y, range(y.shape[1])) if _mass(p, weights) > 0]
         return [value(log_p[p.rows, p.index], p.y, p.of_rows(weights)) for p in counted]
 
 
 def _mass(problem: Problem, weights: Array | None) -> float:
+    """Return the weight of all rows of a problem, or their number without weights."""
     own = problem.of_rows(weights)
     return float(len(problem.rows) if own is None else own.sum())
 
 
 def _function_of(make: Callable[..., Any]) -> Any:
-    """The plan function inside one whose options were set."""
+    """Return the plan function inside one whose options were set by `partial`."""
     return make.func if isinstance(make, partial) else make
