@@ -82,6 +82,7 @@ def further(
         return partial(scores, rows, area)
 
     def scores(rows: Array, area: Callable[[Array], float] | None, w: Array | None) -> dict[str, float]:
+        # Scores by name of the rows `rows` (K,), weighted by `w` (K,); they are those that need resampled rows.
         weight = np.ones(len(rows)) if w is None else w
         measured: dict[str, float] = {}
         if area is not None:

@@ -33,6 +33,7 @@ class Units:
     aggregate: str = "mean"
 
     def __len__(self) -> int:
+        """Return the number of units, U."""
         return int(self.codes.max(initial=-1)) + 1
 
     @property

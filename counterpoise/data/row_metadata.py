@@ -95,6 +95,7 @@ def metadata_of(frame: pl.DataFrame, y: Any, given: Mapping[str, Any]) -> RowMet
     """
 
     def series(name: str) -> pl.Series | None:
+        # The values of one field as a series: a column of the frame, values (N,), or None if it was not given.
         values = given.get(name)
         if values is None:
             return None

@@ -42,6 +42,7 @@ class WordIds(keras.layers.Layer):
         )
 
     def call(self, texts: Any) -> Any:
+        """Return the numbers of the words of texts, int32 (N, `length`), as the class describes them."""
         import tensorflow as tf
 
         # Texts with fewer words are padded with "", whose ids become 0 in the end.
@@ -56,6 +57,7 @@ class WordIds(keras.layers.Layer):
         return tf.where(some, ids, 0)
 
     def compute_output_spec(self, texts: Any) -> Any:
+        """Return shape and type of the output, which Keras cannot infer from string operations."""
         return keras.KerasTensor((texts.shape[0], self.length), "int32")
 
     def get_config(self) -> dict[str, Any]:

@@ -60,6 +60,7 @@ class RuleLayer(keras.layers.Layer):
         self.rule = rule_to_dict(checked_rule(rule))
 
     def call(self, member_logits: Any, column_values: Any = None) -> dict[str, Any]:
+        # Members are corrected and pooled; then pool, votes, review and amounts decide, in this order.
         logits = member_logits if isinstance(member_logits, (list, tuple)) else [member_logits]
         gammas = self.rule.get("gammas") or [0.0] * len(logits)  # None: no member has a focal loss
         log_p = [self._corrected(*member) for member in zip(logits, self.rule["log_shifts"], gammas, strict=True)]

@@ -137,6 +137,7 @@ def _best_of_labels(loss: Any, shares: Array) -> Array | None:
     wide, codes = _in_float64(loss, start), np.repeat([[0.0], [1.0]], len(shares), axis=1)
 
     def value(z: Any) -> Any:
+        # The loss of the constants `z` (L,), summed over the two rows.
         return ops.sum(wide(codes, ops.broadcast_to(ops.expand_dims(z, 0), codes.shape), 2.0 * shares.T))
 
     with warnings.catch_warnings():
@@ -161,7 +162,6 @@ def _step(value: Callable[[Any], Any], start: Array, first: float, slope: Array,
 
     def of(step: Array) -> tuple[float, Array]:
         loss, slope = _with_gradient(value, start + step / scale)
-        # Loss and gradient relative to the start, in steps that are alike for rare and common classes.
         return loss / first, slope / (scale * first)
 
     bounds = [(-FARTHEST * one, FARTHEST * one) for one in scale]

@@ -237,6 +237,7 @@ def _of_rows(y: Array, proba: Array, raw: Array, _: Array, positive: int, resamp
     few = int(np.minimum(np.bincount(y), most).sum()) * classes <= MANY
 
     def calibration(rows: Array) -> Callable[[Array], dict[str, float]]:
+        # Weights (K,) to scores, as `row_draws` wants it; several classes are judged by their most probable one.
         some, p = y[rows], proba[rows]
         wanted: dict[str, Callable[..., float]] = {"ece": partial(sc.ece, some, p, positive=positive)}
         if classes > 2:
@@ -247,6 +248,7 @@ def _of_rows(y: Array, proba: Array, raw: Array, _: Array, positive: int, resamp
         return lambda w: {k: f(sample_weight=w) for k, f in wanted.items()}
 
     def ranks(rows: Array) -> Callable[[Array], dict[str, float]]:
+        # Average precision and ROC AUC by weights (K,); the rows are sorted once.
         return sc.rank_scorer(y[rows], proba[rows].clip(0.0, 1.0), positive)
 
     yield from row_draws(calibration, y, most=most, **how).items()

@@ -105,6 +105,7 @@ def _moves_the_logits(model: keras.Model, layer: Any, network: Network) -> bool:
     index, step = variable_indices(model, [layer.bias])[0], np.linspace(0.5, 1.0, layer.bias.shape[-1])
 
     def logits(training: bool, added: Any) -> Array:
+        # Logits of the trial rows with `added` (units,) or 0 on the bias.
         set_state(model, [value + added if i == index else value for i, value in enumerate(state)])
         return np.asarray(keras.ops.convert_to_numpy(model(rows, training=training)), dtype=np.float64)
 
@@ -127,6 +128,7 @@ def _calls_of(layer: Any) -> Iterator[list[None]]:
     original, own, calls = layer.call, "call" in vars(layer), list[None]()
 
     def counted(*args: Any, **how: Any) -> Any:
+        # In place of `layer.call`: note the call, and make it.
         calls.append(None)
         return original(*args, **how)
 

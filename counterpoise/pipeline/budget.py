@@ -132,8 +132,8 @@ def keeping(executor: Executor, before: Mapping[str, Member]) -> Executor:
     """
 
     def again(jobs: Iterable[Job], examples: Examples, model: Any, **how: Any) -> Trained:
-        left = []
         # A generator as `engines.run.run`: kept members come first, under the id of the new job.
+        left = []
         for job in jobs:
             old = _ended(job, model, before)
             if old is None:

@@ -33,6 +33,7 @@ class ElementRuleLayer(keras.layers.Layer):
         self._of_element.built = True
 
     def call(self, member_logits: Any) -> dict[str, Any]:
+        # Elements become rows of a rule for one class per row, and get their shape back.
         logits = member_logits if isinstance(member_logits, (list, tuple)) else [member_logits]
         flat = self._of_element([ops.reshape(z, (-1, z.shape[-1])) for z in logits])  # each element as a row
         shape = tuple(logits[0].shape[1:-1])

@@ -61,6 +61,7 @@ class Labels:
         return (n,)
 
     def shape(self, n: int) -> tuple[int, ...]:
+        """Return the shape of log-probabilities of n labels: one pair without and with it for each label."""
         return (n, 2)
 
     def scored_shape(self, y: Array, n: int) -> tuple[int, ...]:
@@ -70,20 +71,24 @@ class Labels:
         return len(shape) == 2 and shape[1] in self.widths(n)
 
     def counts(self, y: Array, n: int, weights: Array | None = None) -> Array:
+        """Return the rows without and with each label, int64 (L, 2), or float sums of weights (N,) or (N, L)."""
         each = 1 if weights is None else weights.reshape(len(y), -1)
         return np.stack([(each * (y == code)).sum(axis=0) for code in (0, 1)], axis=1)
 
     def are_labels(self, y: Array, n: int) -> bool:
+        """Return whether y are whole numbers (N, n) from -1 to 1, of at least one row."""
         fits = y.ndim == 2 and y.shape[1] == n and y.dtype.kind in "iu"
         return bool(fits and len(y) and y.min() >= -1 and y.max() <= 1)
 
     def codes(self, given: Any, classes: Array) -> Array:
+        """Return labels of new rows, in any form, as codes (N, L) in the order of `classes`, -1 where not known."""
         return known.several_codes(given, classes)
 
     def columns_of(self, schema: Any, classes: Sequence[Any]) -> TargetColumns:
         return labels([str(name) for name in classes])
 
     def problems(self, y: Array, classes: Sequence[Any]) -> tuple[Problem, ...]:
+        """Return one problem of two classes for each label, over the rows where it is known."""
         rows_of = [np.flatnonzero(column >= 0) for column in y.T]
         return tuple(Problem(rows, y[rows, i], (0, 1), str(classes[i]), i) for i, rows in enumerate(rows_of))
 
@@ -93,6 +98,11 @@ class Labels:
         return log_p[rows], y[rows], None if weights is None else weights[rows]
 
     def plan(self, make: Callable[..., Plan], y: Array, n: int, sample_weight: Array | None) -> LabelPlan:
+        """Return the plan of `make` over all labels; each label keeps the weights that its own plan gives.
+
+        Raises:
+            OptionError: The plan draws or creates rows by class, and is not oversampling.
+        """
         # Oversampling draws whole rows by all of their labels; any other plan is made label by label.
         if _function_of(make) is class_plans.oversample:
             drawing = clone_labels((y == 1).astype(np.uint8))
@@ -111,24 +121,30 @@ class Labels:
         return plan
 
     def weighted(self, loss: tuple[str, Mapping[str, Any]], plan: Plan) -> tuple[str, Mapping[str, Any]]:
+        """Return the loss unchanged: the weights of a plan over labels are weights of the batches."""
         return loss
 
     def weight_axes(self, units: int, n_members: int) -> tuple[int, ...]:
+        """Return (units,): each row of a batch has one weight per label."""
         return (units,)
 
     def start(self, loss: Any, shares: Array, units: int) -> Array | None:
+        """Return the constant logits, float64 (L,), that minimize a loss; `shares` are (L, 2)."""
         return best_label_constants(loss, shares)
 
     def log_p(self, logits: Array, log_shift: Array, gamma: float = 0.0) -> Array:
+        """Return log-probabilities, float64 (N, L, 2), of logits (N, L), shift (L, 2) and focal loss undone."""
         columns = zip(np.asarray(logits).T, np.asarray(log_shift), strict=True)
         # `_TWO` takes one logit (N, 1) per row: each label is a problem of two classes.
         return np.stack([_TWO.log_p(z[:, None], shift, gamma) for z, shift in columns], axis=1)
 
     def output(self, log_p: Array, units: int, probabilities: bool) -> Array:
+        """Return probabilities of presence, or their log-odds, float32 (N, L), of log-probabilities (N, L, 2)."""
         out = np.exp(log_p[..., 1]) if probabilities else log_p[..., 1] - log_p[..., 0]
         return out.astype(np.float32)
 
     def with_intercept(self, log_p: Array, y: Array, weights: Array | None = None) -> Array:
+        """Return log-probabilities (N, L, 2) with the intercept of each label that fits its known rows best."""
         out = log_p.copy()
         for p in self.problems(y, range(y.shape[1])):
             if len(p.rows):
@@ -136,10 +152,15 @@ class Labels:
         return out
 
     def log_loss(self, log_p: Array, y: Array, weights: Array | None = None) -> float:
+        """Return the mean over the labels of their log loss on known rows; nan if no label has any."""
         losses = self._each(_TWO.log_loss, log_p, y, weights)
         return float(np.mean(losses)) if losses else float("nan")
 
     def stopping(self, log_p: Array, y: Array, on: str, weights: Array | None = None) -> tuple[Array, float]:
+        """Return the early-stopping loss of each row, float64 (N,), and the mean of one number per label.
+
+        `on` is what stopping looks at (see `early_stopping.Score`). Labels without known rows are left out.
+        """
         losses, missed = np.zeros(len(y)), list[float]()
         counted = [p for p in self.problems(y, range(y.shape[1])) if _mass(p, weights) > 0]
         for p in counted:
@@ -150,6 +171,7 @@ class Labels:
         return losses, float(np.mean(missed)) if missed else 0.0
 
     def recalls(self, log_p: Array, y: Array, weights: Array | None = None) -> dict[int, float]:
+        """Return number of a label -> recall of its rows, for labels that have some."""
         recalls = [
             _TWO.recalls(log_p[p.rows, p.index], p.y, p.of_rows(weights)) for p in self.problems(y, range(y.shape[1]))
         ]
@@ -158,6 +180,10 @@ class Labels:
     def fit_rule(
         self, log_p: Array, y: Array, log_shifts: Array, *, calibrate: Callable[[Array], str | None], **how: Any
     ) -> LabelRules:
+        """Return a rule for each label, fitted on the rows where it is known.
+
+        `log_p` are member scores (M, N, L, 2), `log_shifts` (M, L, 2). Labels with few positives share a threshold.
+        """
         weights, rules = how.pop("sample_weight", None), []
         problems = self.problems(y, range(y.shape[1]))
         for p in problems:
@@ -168,6 +194,7 @@ class Labels:
         return with_pooled_thresholds(LabelRules(tuple(rules)), log_p, problems, weights)
 
     def apply(self, rule: LabelRules, log_p: Array, column_values: Array | None = None) -> Decision:
+        """Return probabilities of presence and decisions, (N, L) each, from member scores (M, N, L, 2)."""
         # One rule per label, on the scores of the members for it, (M, N, 2).
         decisions = [_TWO.apply(one, log_p[:, :, index]) for index, one in enumerate(rule.problem_rules)]
         return Decision(
@@ -176,12 +203,14 @@ class Labels:
         )
 
     def unit_proba(self, proba: Array, units: Units) -> Array:
+        """Return probabilities of units (U, L): mean or largest of their rows, as `units` says; not calibrated."""
         return units.mean(proba) if units.aggregate == "mean" else units.largest(proba)
 
     def log_p_of(self, proba: Array) -> Array:
         return _TWO.log_p_of(np.stack([1.0 - proba, proba], axis=-1))
 
     def raw(self, logits: Sequence[Array]) -> Array:
+        """Return the mean output of M members, logits (N, L) each, without correction: probabilities (N, L)."""
         units = range(np.shape(logits[0])[1])
         return np.stack([_TWO.raw([z[:, i : i + 1] for z in logits])[:, 1] for i in units], axis=1)
 
@@ -215,15 +244,18 @@ class Labels:
         self, rule: LabelRules, scores: Mapping[str, Array], aim: Mapping[str, Any], confidence: float | None,
         classes: Sequence[Any],
     ) -> LabelRules:  # fmt: skip
+        """Return the rule with another threshold, of each label or of those that `aim` names."""
         return label_decisions.choose(rule, scores, aim, confidence, classes, self._stored(scores))
 
     def at_prior(self, rule: LabelRules, prior: Any, scores: Mapping[str, Array]) -> LabelRules:
+        """Return the rule for rows whose labels have other shares; `prior` is float (L,), one share per label."""
         return label_decisions.at_prior(rule, prior, scores, self._stored(scores))
 
     def describe(self, rule: LabelRules, rows: int, classes: Sequence[Any], of: str = "rows") -> dict[str, Any]:
         return label_decisions.describe(rule, rows, classes, of)
 
     def columns(self, decision: Decision, classes: Array) -> dict[str, Any]:
+        """Return the columns of a prediction: probability and decision of each label, by label name."""
         both = {"probability": decision.proba, "decision": decision.decision}
         return {
             f"{word}_{name}": values[:, i] for i, name in enumerate(classes.tolist()) for word, values in both.items()
@@ -235,6 +267,7 @@ class Labels:
         return {prefix: self.problems(y, range(y.shape[1])) for prefix, y in stored.items()}
 
     def decided(self, decision: Array, classes: Array) -> Array:
+        """Return decisions (N, L) unchanged: zeros and ones are what a user reads."""
         return decision
 
     def _each(self, value: Callable[..., float], log_p: Array, y: Array, weights: Array | None) -> list[float]:
