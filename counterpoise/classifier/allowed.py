@@ -92,7 +92,7 @@ NOT_CALLED = ("serialize", "deserialize", "get")
 
 @cache
 def classes() -> Mapping[tuple[str, str], type]:
-    """Map (module, class name), as a model file writes them, to the Keras class that it may name.
+    """Map (module, class name), as a file writes them, to the class of Keras.
 
     A class has two entries: one for its public namespace, one for the module that defines it.
     """
@@ -104,7 +104,7 @@ def classes() -> Mapping[tuple[str, str], type]:
 
 
 def _listed() -> Iterator[tuple[str, str, type]]:
-    """Yield every Keras class that a file may name: its namespace, its name there, and the class."""
+    """Yield every Keras class that a file may name: its namespace, name there, and class."""
     layers = {id(value) for name, value in vars(keras.layers).items() if name in LAYERS}
     for name, value in vars(keras.layers).items():
         if id(value) in layers:  # under all of its names: Convolution2D is Conv2D
@@ -143,7 +143,7 @@ def _operations() -> Iterator[tuple[str, str, type]]:
 
 
 def takes_functions(operation: type) -> bool:
-    """Return whether an argument of an operation has a name of `CALLED`, and so may be a function."""
+    """Return whether an operation has an argument named as in `CALLED`: perhaps a function."""
     methods = (operation.__init__, operation.call)  # type: ignore[misc, attr-defined]
     return any(CALLED & set(inspect.signature(method).parameters) for method in methods)
 

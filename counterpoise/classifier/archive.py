@@ -50,7 +50,9 @@ def opened(path: Path) -> Iterator[zipfile.ZipFile]:
 
 @contextmanager
 def damage(what: str = "it is damaged or not a .keras file") -> Iterator[None]:
-    """Turn every error of a `with` block into an `ArtifactError`, whose message completes a sentence.
+    """Turn every error of a `with` block into an `ArtifactError`.
+
+    Its message completes a sentence that begins with the name of the file.
 
     An `ArtifactError` passes unchanged. An error of the system keeps its text. Any other error, as damaged bytes
     cause, becomes `what` with the text of the error behind it.
@@ -89,7 +91,7 @@ def _check_end(file: BinaryIO, size: int) -> None:
 
 
 def check_members(members: Sequence[zipfile.ZipInfo], size: int) -> None:
-    """Refuse members that no model file has, and those that unpack to more than the file can hold.
+    """Refuse members that no model file has, or that unpack to too many bytes.
 
     Args:
         members: All members of the archive. size: Bytes of the file.
@@ -118,7 +120,10 @@ def check_members(members: Sequence[zipfile.ZipInfo], size: int) -> None:
 
 
 def _check_member(member: zipfile.ZipInfo) -> None:
-    """Raise an `ArtifactError` if a model file has no such member: by name, encryption, type or packing."""
+    """Raise an `ArtifactError` for a member that no model file has.
+
+    Its name, encryption, type and packing are checked.
+    """
     name = member.filename
     known = name in (CONFIG, METADATA, WEIGHTS, CARD, SCORES) or name.startswith(ASSETS)
     pieces = name.rstrip("/").split("/")

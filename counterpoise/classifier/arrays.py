@@ -19,7 +19,10 @@ def fits(members: Sequence[zipfile.ZipInfo]) -> bool:
 
 
 def packed(arrays: Mapping[str, np.ndarray]) -> bytes:
-    """Return arrays as the bytes of an .npz file, compressed unless `unpacked` would refuse it as too large."""
+    """Return arrays as the bytes of an .npz file.
+
+    The file is compressed, unless `unpacked` would refuse it as too large when unpacked.
+    """
     for method in (zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED):
         buffer = io.BytesIO()
         with zipfile.ZipFile(buffer, "w", method) as archive:

@@ -64,7 +64,9 @@ def further(
     sample_weight: Array | None = None, groups: Any = None, resamples: int = ROW_RESAMPLES, level: float = 0.95,
     seed: int = 0,
 ) -> Scored:  # fmt: skip
-    """Score the keys of `FURTHER` with intervals: costs for any number of classes, the rest for two.
+    """Score the keys of `FURTHER` with intervals.
+
+    Costs are scored for any number of classes, the rest for two.
 
     `y` and `decision` are class codes, int (N,); `proba` is float (N, C). The result maps each key that these rows
     define to value, low and high, in the order of `FURTHER`; it is empty where none is defined.

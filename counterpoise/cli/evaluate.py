@@ -137,7 +137,7 @@ def _read_costs(stakes: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _scores(clf: Any, data: Any, target: Any = None, **options: Any) -> dict[str, Any]:
-    """Return what `classifier.evaluation.evaluate` measures; it is imported only here because that takes long."""
+    """Return what `classifier.evaluation.evaluate` measures; its import is slow."""
     from counterpoise.classifier.evaluation import evaluate
 
     return evaluate(clf, data, target=target, **options)
@@ -147,7 +147,7 @@ def _of_images(
     clf: Any, data: Path, target: str | None, groups: str | None, images: str | None, root: Path | None,
     unlabeled: bool, how: dict[str, Any], stakes: dict[str, Any], labels_as: tuple[str | None, str | None],
 ) -> dict[str, Any]:  # fmt: skip
-    """Return the record of images of a folder, or of a table: their scores, or their drift if `unlabeled`.
+    """Return scores of the images of a folder or a table, or their drift if `unlabeled`.
 
     `how` has the options of `list_images` (groups_from, skip_bad, unit, ignore). `stakes` has those of `evaluate`, with
     costs as values. `labels_as` is (separator, missing), for columns that each hold a label.
@@ -185,7 +185,7 @@ def _target(clf: Any, target: str | None, labels_as: tuple[str | None, str | Non
 
 
 def _drift(clf: Any, data: Any) -> dict[str, Any]:
-    """Return how these rows differ from those of training, as JSON values (see `drift_to_dict`)."""
+    """Return the drift of these rows from training as JSON values (see `drift_to_dict`)."""
     from counterpoise.classifier.monitor import drift_to_dict, monitor
 
     return drift_to_dict(clf, monitor(clf, data))
@@ -240,7 +240,10 @@ def _show_units(console: Any, units: Mapping[str, Any]) -> None:
 
 
 def _metric_table(scores: Mapping[str, Mapping[str, Any]], width: int, title: str | None = None) -> Any:
-    """Return a table with a line for each metric: key, value, interval, and in a wide window its meaning."""
+    """Return a table with a line for each metric: key, value and interval.
+
+    In a wide window a last column says what the metric means.
+    """
     from rich.table import Table
 
     from counterpoise.metrics.catalog import FURTHER, METRICS
@@ -257,7 +260,10 @@ def _metric_table(scores: Mapping[str, Mapping[str, Any]], width: int, title: st
 
 
 def _label_table(labels: Sequence[Mapping[str, Any]]) -> Any:
-    """Return a table with a line for each label: average precision and its CI, recall, precision, threshold."""
+    """Return a table with a line for each label.
+
+    It shows average precision with its CI, recall, precision, and threshold.
+    """
     from rich.table import Table
 
     table = Table("label", "average precision", "95% CI", "recall", "precision", "threshold", box=None,
@@ -272,7 +278,10 @@ def _label_table(labels: Sequence[Mapping[str, Any]]) -> Any:
 
 
 def _show_drift(record: Mapping[str, Any]) -> None:
-    """Print class shares before and now, notes, and advice on the threshold; of several labels a line each."""
+    """Print class shares before and now, notes, and advice on the threshold.
+
+    Of several labels, print a line each.
+    """
     from rich.table import Table
 
     if "labels" in record:
@@ -294,7 +303,7 @@ def _show_drift(record: Mapping[str, Any]) -> None:
 
 
 def _show_label_drifts(labels: Sequence[Mapping[str, Any]]) -> None:
-    """Print a line for each label: its share before and now, and what becomes of its threshold."""
+    """Print a line for each label: shares before and now, and what becomes of its threshold."""
     from rich.table import Table
 
     headings = ("label", "share before", "share now", "90% CI", "decided before", "decided now", "threshold")
@@ -311,7 +320,7 @@ def _show_label_drifts(labels: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _advice(record: Mapping[str, Any]) -> list[str]:
-    """Return sentences on the threshold: that it remains, or its value for the new shares and how to use it.
+    """Return sentences on the threshold: that it stays, or its new value and how to use it.
 
     Shares count as changed if the one in training is outside of the 90% CI of the one now.
     """

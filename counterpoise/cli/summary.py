@@ -49,7 +49,7 @@ class Summary:
 
 
 def trained(clf: Any, strategy: str, rows: int, out: Path, notes: tuple[str, ...], next_step: str) -> Summary:
-    """Describe what `train` saved: the model, its threshold, its scores, and the cases that it finds in 10,000.
+    """Describe what `train` saved: model, threshold, scores, and cases found of 10,000.
 
     If the classifier decides units, threshold, scores and cases are those of units. An empty `next_step` becomes the
     advice to score the model on new rows.
@@ -79,7 +79,7 @@ def _score(key: str, score: Mapping[str, Any] | None) -> str:
 
 
 def _decisions(clf: Any, rule: Any, metrics: Mapping[str, Any]) -> str:
-    """Return a sentence on cases found and false positives per `PER` cases, or "" where it cannot be said.
+    """Return a sentence on cases found and false positives per `PER` cases, or "".
 
     It can be said of two classes with known recall and specificity, neither for several labels nor for pixels.
     """
@@ -97,7 +97,7 @@ def _decisions(clf: Any, rule: Any, metrics: Mapping[str, Any]) -> str:
 
 
 def predicted(clf: Any, model: Path, data: Path, table: Any, out: Path) -> Summary:
-    """Describe what `predict` wrote: the rows of each decision, and whether the class proportions changed.
+    """Describe what `predict` wrote, and whether the class proportions changed.
 
     For several labels, or more than two classes, only the answer and the next step are filled in.
     """
@@ -118,7 +118,9 @@ def predicted(clf: Any, model: Path, data: Path, table: Any, out: Path) -> Summa
 
 
 def _expected_cost(clf: Any, table: Any) -> str:
-    """Return a sentence on the expected cost of the decisions, computed from the probabilities of `table`.
+    """Return a sentence on the expected cost of the decisions, by their probabilities.
+
+    `table` has the columns "probability" and "decision".
 
     Returns "" where the rule does not decide by costs of two classes, or leaves some rows to a human.
     """
@@ -134,7 +136,10 @@ def _expected_cost(clf: Any, table: Any) -> str:
 
 
 def diagnosed(diagnosis: Diagnosis) -> Iterator[str]:
-    """Yield the lines of `diagnose` that fit on a screen: answer, evidence, cost, findings, advice."""
+    """Yield the lines of `diagnose` that fit on a screen.
+
+    They are answer, evidence, cost, findings and advice.
+    """
     r = diagnosis.record
     share = next((c.share for c in r.classes if c.label == r.minority), float("nan"))
     yield f"{r.minority!r} is {100 * share:.3g}% of {r.rows:,} rows ({r.imbalance_ratio:,.1f} to 1)."

@@ -131,7 +131,9 @@ def _per_repeat(evidence: Evidence, values: Array, matrices: Any) -> Array:
 
 
 def _pooled(evidence: Evidence, base: str, values: Array, matrices: Array) -> Interval:
-    """Return F1 or precision of pooled counts, with the wider of their interval and that of the folds.
+    """Return F1 or precision of pooled counts with the wider of two intervals.
+
+    One is that of the counts, the other that of the folds.
 
     `values` are the scores of the folds, float64 (J,); `matrices` are (J, 2, 2), [true, decided]. Fewer than two finite
     scores have no spread, so that the interval of the counts stays.

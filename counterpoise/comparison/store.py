@@ -142,7 +142,9 @@ class Store:
         self._set("record", record)
 
     def put(self, member: Member, weights: bool = True) -> None:
-        """Write one member to disk before returning, with its weights if `weights` or if they have at most 1 MB.
+        """Write one member to disk before returning.
+
+        Its weights are written if `weights`, or if they have at most 1 MB.
 
         A member of the same job is replaced.
         """
@@ -156,7 +158,9 @@ class Store:
             )
 
     def get(self, job: str, weights: bool = True) -> Member | None:
-        """Return the member of a job; None if it is not on disk, or lacks the weights that are wanted.
+        """Return the member of a job, or None.
+
+        None means that it is not on disk, or lacks the weights that are wanted.
 
         Raises:
             ArtifactError: The file is damaged: a row differs from its checksum, or values are not of their kind.
@@ -186,7 +190,7 @@ class Store:
         return checked(self.folder)
 
     def _prepare(self) -> None:
-        """Check an existing file, create the tables that are missing, and note this process as the owner."""
+        """Check an existing file, create missing tables, and note this process as the owner."""
         with named_errors(self.folder):
             if self._database.execute(LAYOUT).fetchall():
                 self._check()
@@ -207,7 +211,7 @@ class Store:
             return int(self._database.execute("SELECT COUNT(*) FROM members").fetchone()[0])
 
     def _get(self, name: str) -> Any:
-        """Return the value of a fact, such as "manifest", checked by `FACTS`; None where it was never set."""
+        """Return the checked value of a fact, such as "manifest"; None if it was never set."""
         with named_errors(self.folder), checked(self.folder):
             row = fact(self._database, name)
             return None if row is None else FACTS[name](checked_json(*row, f"the {name}", name), f"the {name}")

@@ -109,7 +109,7 @@ def strategy_row(
 
 
 def failed_row(strategy: str, rank: int, error: str, status: str = "failed", steps: int = 0) -> dict[str, Any]:
-    """Return one row of leaderboard.json for a strategy that failed, or was stopped before it could be judged.
+    """Return one row of leaderboard.json for a strategy that failed or was stopped early.
 
     It has the keys of `strategy_row`. `steps` is the limit at which it was stopped; every score is empty.
     """
@@ -129,7 +129,9 @@ def failed_row(strategy: str, rank: int, error: str, status: str = "failed", ste
 
 
 def members(results: Sequence[FoldResult], examples: Examples, names: Sequence[str]) -> list[dict[str, Any]]:
-    """Score each member of an ensemble alone on the test rows of all folds; empty with fewer than two names.
+    """Score each member of an ensemble alone on the test rows of all folds.
+
+    With fewer than two names the list is empty.
 
     Over several problems the table is the mean of theirs (see `metrics.members.member_table`).
     """
@@ -170,7 +172,9 @@ def duplicate_free(results: Sequence[FoldResult], examples: Examples) -> dict[st
 
 
 def curves(results: Sequence[FoldResult], examples: Examples) -> dict[str, Any]:
-    """Return the curves of a strategy on the page, from the test rows of the first repeat, each scored once.
+    """Return the curves of a strategy on the page.
+
+    They show the test rows of the first repeat, each scored once.
 
     Weighted elements are replaced by a sample drawn in proportion to their weights, because the curves count cases.
     """
@@ -239,7 +243,7 @@ def data_block(examples: Examples) -> dict[str, Any]:
 
 
 def units_block(examples: Examples) -> dict[str, Any] | None:
-    """Return the columns, number and classes of the units that are decided; None if rows are decided."""
+    """Return columns, number and classes of the units; None if rows are decided."""
     units = examples.units
     if units is None:
         return None
@@ -254,7 +258,7 @@ def units_block(examples: Examples) -> dict[str, Any] | None:
 
 
 def _problems(examples: Examples, rows: Array) -> tuple[Problem, ...]:
-    """Return the problems of these rows (see `core.target.Problem`) in which at least one row takes part."""
+    """Return the problems (see `core.target.Problem`) that have at least one of these rows."""
     problems = target_of(examples).problems(examples.scored_labels(rows), examples.classes)
     return tuple(p for p in problems if len(p.rows))
 

@@ -36,7 +36,7 @@ class ElementLabels:
     names: tuple[str, ...] | None = None
 
     def read(self) -> Labels:
-        """Return labels as codes (N, ...), of the smallest signed dtype; the rarer of two classes is 1.
+        """Return labels as codes (N, ...); the rarer of two classes is 1.
 
         With `names` the order of the classes is that of the names, whichever is rarer.
 
@@ -98,7 +98,7 @@ def are_elements(y: Any, sequences: bool = False) -> bool:
 
 
 def _nested(y: Any) -> bool:
-    """Return whether `y` is lists of lists whose first entry is a list or an array: three axes or more."""
+    """Return whether `y` is a list of lists of lists or arrays: three axes or more."""
     for _ in range(2):
         if not isinstance(y, (list, tuple)) or not len(y):
             return False
@@ -107,7 +107,9 @@ def _nested(y: Any) -> bool:
 
 
 def read_element_labels(target: Any, ignore: tuple[Any, ...] = VOID) -> Labels:
-    """Return labels (N, ...) as codes among the sorted classes, -1 where they are missing or ignored.
+    """Return labels (N, ...) as codes among the sorted classes.
+
+    The code is -1 where a label is missing or ignored.
 
     One-hot labels (N, ..., C) become their codes, and a last axis of length 1 is dropped.
 
@@ -129,7 +131,9 @@ def read_element_labels(target: Any, ignore: tuple[Any, ...] = VOID) -> Labels:
 
 
 def _of_one_hot(source: LabelSource) -> Labels | None:
-    """Return one-hot labels (N, ..., C) as codes int32 (N, ...); None if the labels are not one-hot.
+    """Return one-hot labels (N, ..., C) as codes int32 (N, ...), or None.
+
+    None means that the labels are not one-hot.
 
     One-hot labels have three axes or more, values of 0 and 1 (or missing), and no element with two ones. Elements
     without a one get the code -1; with half of the elements or more, the labels do not count as one-hot.

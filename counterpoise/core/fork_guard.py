@@ -42,7 +42,7 @@ def use(library: str) -> None:
 
 
 def watch() -> None:
-    """Note at every later fork of this process which libraries are in use; called once, at import."""
+    """Note at every later fork which libraries are in use; called once, at import."""
     if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
         os.register_at_fork(before=_before, after_in_child=_in_child)
 

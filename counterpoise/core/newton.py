@@ -9,7 +9,9 @@ FEW = 64
 
 
 def newton_step(hessian: np.ndarray, gradient: np.ndarray, smallest: float | None = None) -> np.ndarray:
-    """Return the shortest solution of `hessian @ step = gradient`, where both have sum 0 along every axis.
+    """Return the shortest solution of `hessian @ step = gradient`.
+
+    Both have sum 0 along every axis.
 
     Large systems are solved directly, which takes a fiftieth of the time, unless they turn out degenerate.
 

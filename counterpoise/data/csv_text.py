@@ -51,7 +51,7 @@ def no_rows(name: str) -> DataError:
 
 
 def _typed(text: pl.DataFrame, as_text: tuple[str, ...]) -> pl.DataFrame:
-    """Return the columns as what their text spells as a whole: numbers, dates, truth values, or text.
+    """Return the columns as what their text spells: numbers, dates, truth values, or text.
 
     Text loses the blanks around it. Columns in `as_text` stay text, whatever they spell.
     """

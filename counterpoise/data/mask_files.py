@@ -72,7 +72,7 @@ def mask_folders(root: Path) -> list[MaskFolders]:
 
 
 def _mask_folders(root: Path) -> MaskFolders | None:
-    """Return the folder of images and that of masks in a folder; None unless it has exactly one of each."""
+    """Return the folders of images and masks in a folder; None unless there is one of each."""
     if not root.is_dir():
         return None
     folders = {folder.name.casefold(): folder for folder in root.iterdir() if folder.is_dir()}
@@ -134,7 +134,10 @@ def _name(path: str, root: Path) -> str:
 
 
 def _without_mask_word(name: str) -> list[str]:
-    """Return up to two names: without a word for a mask behind the name, and without one before it."""
+    """Return a name without a word for a mask behind it, and without one before it.
+
+    Each of the two is left out if there is no such word.
+    """
     folder, _, own = name.rpartition("/")
     start = folder + "/" if folder else ""
     behind = re.fullmatch(rf"(.+?){_WORD.pattern}", own, re.IGNORECASE)
@@ -143,7 +146,10 @@ def _without_mask_word(name: str) -> list[str]:
 
 
 def _listed_files(paths: Sequence[str], root: Path, one: str, several: str) -> str:
-    """Return number and first names of files for a message, with `one` or `several` behind; "" for no files."""
+    """Return number and first names of files for a message; "" for no files.
+
+    `one` or `several` is what the message says of them.
+    """
     if not paths:
         return ""
     names = [os.path.relpath(path, root) for path in paths[:MOST_NAMED]]
@@ -203,7 +209,10 @@ def read_masks(
 
 
 def _fault(mask: Mask, sides: tuple[int, int] | None) -> str:
-    """Return why a mask cannot be used, or ""; `sides` are (height, width) of its image, None if not known."""
+    """Return why a mask cannot be used, or "".
+
+    `sides` are (height, width) of its image; None if they are not known.
+    """
     if mask.fault or sides in (None, mask.sides):
         return mask.fault
     (h, w), (height, width) = mask.sides, sides or (0, 0)
@@ -211,7 +220,7 @@ def _fault(mask: Mask, sides: tuple[int, int] | None) -> str:
 
 
 def _codes(values: Array, classes: Sequence[int]) -> Array:
-    """Return values as codes among sorted classes, of the same shape; -1 where a value is none of them.
+    """Return values as codes among sorted classes, of the same shape; -1: none of them.
 
     Example:
         >>> _codes(np.array([0, 255, 3, -1]), [0, 255]).tolist()
@@ -223,7 +232,7 @@ def _codes(values: Array, classes: Sequence[int]) -> Array:
 
 
 def _notes_on_lost_classes(masks: Sequence[Mask], codes: Array, classes: Sequence[int]) -> list[str]:
-    """Return one sentence on classes that lost all pixels of an image by resizing; empty if there are none.
+    """Return a list of one sentence on classes that images lost by resizing, or of none.
 
     `codes` int (N, height, width) are those of `masks` in the wanted size.
     """

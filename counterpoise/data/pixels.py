@@ -81,7 +81,10 @@ def byte_pixels(image: Any, size: tuple[int, int], color_mode: str, aspect: str)
 
 
 class DecodedImage(NamedTuple):
-    """An image that was decoded: either `image` of 8 bits, or `values` (height, width) and their type `kind`."""
+    """An image that was decoded: `image` of 8 bits, or `values` with their type `kind`.
+
+    Values have the shape (height, width).
+    """
 
     image: Any = None
     values: Any = None
@@ -89,7 +92,7 @@ class DecodedImage(NamedTuple):
 
 
 def _decoded(path: Any, mode: str, size: tuple[int, int], windowed: bool) -> DecodedImage:
-    """Read a DICOM or other image file, upright; files of 8 bits give an image, deeper ones values.
+    """Read an image file, upright: an image of 8 bits and fewer, or values of more.
 
     `windowed` applies the window of a DICOM file. `mode` and `size` (height, width) serve the decoding of JPEG.
     """
@@ -121,7 +124,10 @@ def _pillow_mode(color_mode: str) -> str:
 
 
 def _pixels_in_size(image: Any, size: tuple[int, int], color_mode: str, aspect: str, black: float = 0) -> Array:
-    """Return the pixels (height, width, channels) of an image in this size; gray is repeated for each channel."""
+    """Return the pixels (height, width, channels) of an image in this size.
+
+    Gray is repeated for each channel.
+    """
     array = np.asarray(_fitted(image, size, aspect, black)).reshape(*size, -1)
     return np.repeat(array, CHANNELS[color_mode], axis=2) if array.shape[2] == 1 else array
 

@@ -174,7 +174,7 @@ def skip_rows(features: pl.DataFrame, metadata: RowMetadata) -> tuple[pl.DataFra
 
 
 def _shown(argument: str, values: pl.Series) -> str:
-    """Return how messages call an argument: with the column that was named, or alone if values were passed."""
+    """Return how messages call an argument: with a column that was named, else alone."""
     return f"{argument}=" if values.name == argument else f"{argument}={values.name!r}"
 
 
@@ -234,7 +234,9 @@ def roles(values: pl.Series) -> np.ndarray:
 
 
 def times(values: pl.Series) -> np.ndarray:
-    """Return numbers (N,) that sort as the times do: numbers as they are, dates as days since 1970-01-01.
+    """Return numbers (N,) that sort as the times do.
+
+    Numbers stay as they are; dates become days since 1970-01-01.
 
     Raises:
         ColumnError: A row has no value, text is no date or of ambiguous order, or the type is none of time.

@@ -60,7 +60,7 @@ def make_folds(
 
 
 def hold_out(examples: Examples, share: float = STOP_SHARE, seed: int = 0) -> tuple[Array, Array]:
-    """Hold out rows for early stopping and for the rule: (training rows, held-out rows), int64 each.
+    """Return (training rows, rows held out for early stopping and for the rule), int64 each.
 
     Every class has `LEAST_TRAIN` rows in the first and one in the second. With time, the latest rows are held out;
     otherwise they are drawn class by class, in whole groups.
@@ -141,7 +141,9 @@ def _remedy(examples: Examples) -> str:
 
 
 def rows_that_weigh(examples: Examples, rows: Array) -> Array:
-    """Return how many rows of each class weigh more than 0, int64 (C,); of labels (2 L,), see `label_counts`.
+    """Return how many rows of each class weigh more than 0, int64 (C,).
+
+    Of several labels the result is (2 L,), see `label_counts`.
 
     Of a class per element they are the rows that contain it, (C,).
     """
@@ -256,7 +258,7 @@ def stratified_part(y: Array, groups: Array | None, rows: Array, share: float, s
 
 
 def _grouped_part(y: Array, groups: Array, rows: Array, share: float, state: int) -> tuple[Array, Array]:
-    """Split `rows` into (rest, held-out rows) of whole groups, the share as near as few pieces allow.
+    """Split `rows` into (rest, held-out rows) of whole groups, with about `share` held out.
 
     The groups are dealt into equal pieces, stratified by class, and the first few of them are held out.
 
@@ -282,7 +284,9 @@ def _grouped_part(y: Array, groups: Array, rows: Array, share: float, state: int
 
 
 def _pieces(share: float, most: int) -> tuple[int, int]:
-    """Return (k, j) so that j of k equal pieces are nearest to the share, with as few pieces as that takes.
+    """Return (k, j) so that j of k equal pieces are nearest to the share.
+
+    The pieces are as few as that takes, and at most `most`.
 
     Example:
         >>> _pieces(0.2, 20), _pieces(0.9, 20), _pieces(0.2, 3)
@@ -337,7 +341,7 @@ def _check_held(examples: Examples, train: Array, held: Array) -> None:
 
 
 def _in_time(examples: Examples, rows: Array, folds: int, label_delay: float) -> Iterator[Fold]:
-    """Yield folds in time order: fold k tests block k + 1 of `folds + 1` equal blocks, and trains on what is before.
+    """Yield folds in time order: fold k tests block k + 1 of `folds + 1` equal blocks.
 
     A fold trains on rows whose labels are known when its test block starts, and its latest ones end the training.
 
@@ -363,7 +367,9 @@ def _in_time(examples: Examples, rows: Array, folds: int, label_delay: float) ->
 
 
 def known_rows(examples: Examples, rows: Array, start: float, label_delay: float, where: str) -> Array:
-    """Return the rows whose labels are known when a test period starts: at least `label_delay` before it.
+    """Return the rows whose labels are known when a test period starts.
+
+    Their time is at least `label_delay` before `start`.
 
     `start` and `label_delay` are in the unit of `Examples.time`. `where` names the fold in the message.
 
@@ -386,12 +392,15 @@ def known_rows(examples: Examples, rows: Array, start: float, label_delay: float
 
 
 def _step_start(steps: Array, position: int) -> int:
-    """Return the first position of the time step at `position` of sorted times, so that no step is cut in two."""
+    """Return the first position of the time step at `position` of sorted times.
+
+    A cut at this position divides no step.
+    """
     return int(np.searchsorted(steps, steps[position], side="left"))
 
 
 def latest_part(examples: Examples, rows: Array, share: float) -> tuple[Array, Array]:
-    """Split `rows` into (earlier rows, latest rows) in time order, with about `share` of them among the latest.
+    """Split `rows` into (earlier rows, latest rows), with about `share` among the latest.
 
     Rows of one time stay together, so that more than `share` may be held out.
 

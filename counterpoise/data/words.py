@@ -42,7 +42,7 @@ class WordIds(keras.layers.Layer):
         )
 
     def call(self, texts: Any) -> Any:
-        """Return the numbers of the words of texts, int32 (N, `length`), as the class describes them."""
+        """Return the word numbers of texts, int32 (N, `length`), as the class describes them."""
         import tensorflow as tf
 
         # Texts with fewer words are padded with "", whose ids become 0 in the end.
@@ -78,7 +78,7 @@ class WordIds(keras.layers.Layer):
 
 
 def split_words(texts: Any) -> Any:
-    """Split a string tensor (N,) into the words of each text, a ragged string tensor (N, None).
+    """Split a string tensor (N,) into the words of each text, a ragged tensor (N, None).
 
     Example:
         >>> [word.decode() for word in split_words(["WIN £500 now!"])[0].numpy()]

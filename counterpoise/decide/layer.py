@@ -32,7 +32,7 @@ def rule_to_dict(rule: Rule) -> dict[str, Any]:
 
 
 def _plain_fields(record: Any) -> dict[str, Any]:
-    """Return the fields of a record by name, its arrays as lists and NumPy numbers as plain numbers."""
+    """Return the fields of a record by name, its NumPy values as plain ones."""
     values = {f.name: getattr(record, f.name) for f in fields(record)}
     return {k: v.tolist() if isinstance(v, (np.ndarray, np.generic)) else v for k, v in values.items()}
 
@@ -76,13 +76,15 @@ class RuleLayer(keras.layers.Layer):
         return {"probability": ops.exp(pooled), "decision": decision}
 
     def _decided(self, log_p: Any) -> Any:
-        """Return class codes, int32 (N,), by costs if the rule has a matrix of them, else by threshold or offsets."""
+        """Return class codes, int32 (N,), by a matrix of costs, or by threshold or offsets."""
         if self.rule["costs"] is not None and self.rule["threshold"] is None:
             return _largest(self._gain(log_p))
         return _decide(log_p, self.rule["threshold"], self.rule["offsets"])
 
     def _excess_log_odds(self, log_p: Any, column_values: Any) -> Any:
-        """Return log-odds above those from which a row is positive, (N,); None if the rule has no column.
+        """Return log-odds above those from which a row is positive, (N,), or None.
+
+        None means that the rule has no column.
 
         `column_values` are codes of groups or amounts (see `decide.column_margins`).
         """
@@ -99,11 +101,11 @@ class RuleLayer(keras.layers.Layer):
         return ops.where(amount > 0, log_p[:, 1] - log_p[:, 0] + costs, np.float32(-3e38))
 
     def _gain(self, log_p: Any) -> Any:
-        """Return the expected cost of each class with the sign turned, (N, C): the largest is the best."""
+        """Return the negative expected cost of each class, (N, C): the largest is the best."""
         return -ops.matmul(ops.exp(log_p), ops.convert_to_tensor(np.asarray(self.rule["costs"], "float32")))
 
     def _reviewed(self, log_p: Any, decision: Any, above: Any) -> Any:
-        """Return the decisions with `HUMAN` for rows to be reviewed, int32 (N,) (see `decide.review.reviewed`).
+        """Return the decisions, int32 (N,), with `HUMAN` for rows to be reviewed.
 
         Without floors, these are rows with a small margin. With a floor of probability for each class, a row that
         reaches just one is that class, and a row that reaches several is for a human.
@@ -121,7 +123,9 @@ class RuleLayer(keras.layers.Layer):
         return ops.where(count > 1, human, ops.where(count == 1, first, decision))
 
     def _margin(self, log_p: Any) -> Any:
-        """Return how far the decision of a row is from the next best, (N,), 0 or more, in log-odds or costs.
+        """Return how far the decision of a row is from the next best, float32 (N,), at least 0.
+
+        The unit is log-odds, or that of costs.
 
         See `decide.review`.
         """
@@ -158,7 +162,9 @@ class RuleLayer(keras.layers.Layer):
         return ops.log_softmax(z - _row(log_shift), axis=-1)
 
     def _pooled(self, log_p: list[Any]) -> Any:
-        """Pool the members' log-probabilities (N, C) into one (N, C), with intercept and calibrator applied.
+        """Pool the members' log-probabilities, (N, C) each, into one (N, C).
+
+        Intercept and calibrator of the rule are applied to the pool.
 
         vote="log" pools log-probabilities, any other vote the probabilities; members of weight 0 take no part then.
         """
@@ -192,13 +198,18 @@ class RuleLayer(keras.layers.Layer):
 
 
 def _is_amount(amount: Any) -> Any:
-    """Return whether an amount is a finite number of 0 or more, bool (N,); a comparison with NaN is false."""
+    """Return whether an amount is a finite number of 0 or more, bool (N,).
+
+    Missing amounts (NaN) are none.
+    """
     amount = ops.reshape(ops.cast(amount, "float32"), (-1,))
     return ops.logical_and(amount >= 0, amount < np.float32(3e38))
 
 
 def _focal_inverse(z: Any, gamma: float) -> Any:
-    """Return log h(q) of q = softmax(z), (N, C), up to a constant per row (see `prior.focal_log_proba`).
+    """Return log h(q) of q = softmax(z), (N, C), up to a constant per row.
+
+    See `prior.focal_log_proba`.
 
     h(q) = q (1 - q)^-g / (1 - g q log q / (1 - q)), from the log-odds of q, so that neither end loses its digits.
     """
@@ -211,7 +222,10 @@ def _focal_inverse(z: Any, gamma: float) -> Any:
 
 
 def _decide(log_p: Any, threshold: float | None, offsets: list[float] | None) -> Any:
-    """Return class codes, int32 (N,): 1 from the threshold on if there is one, else the argmax of log_p + offsets."""
+    """Return class codes, int32 (N,), by a threshold of class 1, or by offsets (C,).
+
+    Without a threshold the code is the argmax of log_p + offsets; both are None for the plain argmax.
+    """
     if threshold is not None:
         # Compared as logits: near 0 and 1 float32 probabilities run out of digits first.
         if threshold <= 0.0 or threshold > 1.0:

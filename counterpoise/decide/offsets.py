@@ -75,7 +75,7 @@ def best_offsets(lp: Array, labels: Array, goal: Aim, w: Array, *, sweeps: int =
 
 
 def _floors(goal: Aim, n_classes: int) -> Array:
-    """Return one floor per class, float64 (C,), from an aim with one for all classes or one each.
+    """Return one floor per class, float64 (C,), from an aim with one value or one each.
 
     Raises:
         OptionError: The aim has another number of values.
@@ -88,7 +88,9 @@ def _floors(goal: Aim, n_classes: int) -> Array:
 
 
 def _cost_offsets(goal: Aim, n_classes: int) -> Array:
-    """Return offsets that minimize the expected cost: the log of the cost of missing each class, float64 (C,).
+    """Return offsets that minimize the expected cost, float64 (C,).
+
+    They are the log of the cost of missing each class.
 
     Raises:
         OptionError: The aim has not one value per class.
@@ -108,7 +110,7 @@ def _shrunk(deviation: Array, counts: Array) -> Array:
 
 
 def _objective(goal: Aim, counts: Array) -> Objective:
-    """Return the score that an aim asks for, of classes with these (weighted) numbers of rows (C,).
+    """Return the score that an aim asks for, of classes with these weights of rows (C,).
 
     Its functions take true positives, times decided and class codes, (K,) each (see `ascent.Objective`).
 
@@ -145,7 +147,7 @@ def _objective(goal: Aim, counts: Array) -> Objective:
 
 
 def _multiclass_mcc(right: Array, product: Array, squares: Array, counts: Array) -> Array:
-    """Return the Matthews correlation of several classes from three sums over the classes, (...) each.
+    """Return the Matthews correlation of several classes from three sums, (...) each.
 
     The sums are true positives, times decided times rows, and times decided squared. It is 0 where it is not defined.
     Gorodkin (2004), "Comparing two K-category assignments by a K-category correlation coefficient".
