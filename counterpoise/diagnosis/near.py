@@ -66,7 +66,7 @@ def near_duplicates(x: Any) -> Array | None:
 
 
 def _image_groups(images: Any) -> Array:
-    """Return the group of each image (N, height, width[, channels]), int64 (N,), by its thumbnail."""
+    """Return the group of each image, int64 (N,), by its thumbnail."""
     size = chunk_rows(images)
     thumbs = np.concatenate([_thumbnails(images[i : i + size]) for i in range(0, len(images), size)])
     flat = np.linalg.norm(thumbs, axis=1) < 0.5  # length 0, not 1: no structure to compare
@@ -77,7 +77,10 @@ def _image_groups(images: Any) -> Array:
 
 
 def _thumbnails(images: Array) -> Array:
-    """Return gray thumbnails of 16 by 16, mean 0 and length 1 (0 where nothing varies), float32 (N, 256)."""
+    """Return gray thumbnails of 16 by 16 pixels, float32 (N, 256).
+
+    Each has mean 0 and length 1, or is 0 where nothing varies.
+    """
     gray = images.reshape(*images.shape[:3], -1).mean(axis=3, dtype=np.float32)
     # The mean of each block, first down, then across; block i ends where block i + 1 begins.
     for axis in (1, 2):
@@ -94,7 +97,9 @@ def _thumbnails(images: Array) -> Array:
 
 
 def _bits(thumbs: Array) -> Array:
-    """Return 16 keys of 16 bits for each thumbnail, uint64 (N, 16): the signs of random projections.
+    """Return 16 keys of 16 bits for each thumbnail, uint64 (N, 16).
+
+    A key has the signs of 16 random projections.
 
     Rows with a correlation near 1 share most of the signs of a key.
     """
@@ -119,7 +124,9 @@ def _text_groups(texts: list[str]) -> Array:
 
 
 def _shingles(text: str) -> Array:
-    """Return the distinct hashes of each three words in a row, sorted uint64; digits are made equal.
+    """Return the distinct hashes of each three words in a row, sorted, uint64.
+
+    Case does not matter, and all digits are equal.
 
     A text of fewer words is one shingle.
     """
@@ -146,7 +153,7 @@ def _candidates(keys: Array) -> Array:
 
 
 def _key_pairs(keys: Array) -> Iterator[Array]:
-    """Yield the pairs (p, 2) of neighbors with equal keys, for each key and each distance up to `WINDOW`."""
+    """Yield the pairs (p, 2) with equal keys, for each key and distance up to `WINDOW`."""
     for column in keys.T:
         order = np.argsort(column, kind="stable")
         ordered = column[order]
@@ -156,13 +163,16 @@ def _key_pairs(keys: Array) -> Iterator[Array]:
 
 
 def _pairs_passing(pairs: Array, test: Callable[[Array, Array], Array]) -> Array:
-    """Return the pairs (P, 2), each once, that pass a test of two arrays of row numbers (p,) to bool (p,)."""
+    """Return the pairs (P, 2), each once, that pass a test.
+
+    `test` takes the row numbers (p,) of both sides and returns bool (p,).
+    """
     pairs = np.unique(np.sort(pairs, axis=1), axis=0)
     blocks = [pairs[i : i + 65_536] for i in range(0, len(pairs), 65_536)]
     return np.concatenate([pairs[:0], *(block[test(block[:, 0], block[:, 1])] for block in blocks)])
 
 
 def _components(pairs: Array, n: int) -> Array:
-    """Return the group of each of n rows, int64 (n,): chains of pairs are one group, numbered as they first occur."""
+    """Return the group of each of n rows, int64 (n,): a chain of pairs is one group."""
     graph = sparse.coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(n, n))
     return by_first_appearance(csgraph.connected_components(graph, directed=False)[1])

@@ -30,7 +30,9 @@ class Suspicion:
 
 
 def confident_joint(y: Array, proba: Array) -> Array:
-    """Estimate the joint distribution of given labels (first axis) and true ones, float64 (C, C), sum 1.
+    """Estimate the joint distribution of given and true labels, float64 (C, C), sum 1.
+
+    The first axis is the given label, the second the true one.
 
     A row counts as truly j when its probability of j reaches the mean probability of j among the rows labeled j
     (of several such j the most probable). Counts are scaled so that each given label keeps its share.

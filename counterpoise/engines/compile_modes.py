@@ -23,7 +23,7 @@ def families(jobs: Iterable[Job]) -> dict[str, list[Job]]:
 
 
 def decided(jobs: Iterable[Job], network: Network) -> dict[str, CompileMode]:
-    """Return the compile mode of each loss family of a network, and store those that are new in the network.
+    """Return the compile mode of each loss family, and store new ones in the network.
 
     They are decided by the steps of all `jobs`, so pass all jobs of a run before the first is trained.
     """

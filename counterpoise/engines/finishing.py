@@ -27,7 +27,7 @@ TAUS = (0.25, 0.5, 0.75, 1.0)
 
 
 def finished(name: str, member: Member, job: Job, examples: Examples, network: Network) -> Member:
-    """Return the member with the gamma of its loss, after the named finishing step of its strategy.
+    """Return the member with the gamma of its loss, after the named finishing step.
 
     Args:
         name: A name of `FINISHES`, or "" for no step. job: What trained the member.
@@ -42,7 +42,10 @@ def finished(name: str, member: Member, job: Job, examples: Examples, network: N
 
 
 def check_finish(name: str, network: Network) -> None:
-    """Raise a `ModelError` if a finishing step (a name of `FINISHES`, or "") cannot work on such networks."""
+    """Raise a `ModelError` if a finishing step cannot work on networks of this kind.
+
+    `name` is a name of `FINISHES`, or "" for no step.
+    """
     if name and network.target.many_per_row:
         raise ModelError(
             f"Strategy {name!r} needs one class per row, but these rows have "
@@ -83,7 +86,9 @@ def crt(member: Member, job: Job, examples: Examples, network: Network) -> Membe
 
 
 def tau_norm(member: Member, job: Job, examples: Examples, network: Network) -> Member:
-    """Divide the head's class weights by their length to the power tau (see `tau_normalize`); train nothing.
+    """Divide the head's class weights by their length to the power tau; train nothing.
+
+    See `tau_normalize`.
 
     tau is the one of `TAUS` with the least log loss on the early-stopping rows, after a constant per class; 0.5 without
     such rows. The member is that of `none`. The result is a score that needs a calibrator.
@@ -105,13 +110,13 @@ def tau_norm(member: Member, job: Job, examples: Examples, network: Network) -> 
 
 
 def _rescored(member: Member, model: Any, job: Job, examples: Examples) -> Member:
-    """Return the member with the weights of `model`, and with its logits of scored and early-stopping rows."""
+    """Return the member with the weights of `model` and the logits of its rows."""
     logits, stop_logits = (_logits(model, examples.x, rows) for rows in (job.score, job.stop))
     return replace(member, weights=tuple(state_of(model)), logits=logits, stop_logits=stop_logits)
 
 
 def _logits(model: Any, x: Any, rows: Array) -> Array:
-    """Return the logits of some rows, float32 (n, units), computed in chunks that fit into memory."""
+    """Return the logits of some rows, float32 (n, units), computed in chunks."""
     if not len(rows):
         return np.empty((0, int(model.output.shape[-1])), np.float32)
     logits = [keras.ops.convert_to_numpy(model(take(x, chunk), training=False)) for chunk in chunks(x, rows)]

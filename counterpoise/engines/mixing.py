@@ -57,7 +57,7 @@ class Mixed:
         self.units, self._seed = units, seeds.integer(job.seed, "mix", *job.counters)
 
     def batch(self, step: int, x: Any, y: Array, weights: Array) -> tuple[Any, Array, Array]:
-        """Return inputs, soft labels and weights of a step, mixed; the same step gives the same mixture.
+        """Return inputs, soft labels and weights of a step, mixed; each step has one mixture.
 
         Args:
             step: Number of the step, from 0. x: The inputs of B rows. y: int (B,), class codes. weights: float (B,).
@@ -73,7 +73,9 @@ class Mixed:
 
 
 def check_mixable(examples: Examples, name: str) -> None:
-    """Refuse rows without numbers to mix: text, whole numbers that may be tokens, and a class per element.
+    """Refuse rows without numbers to mix, and rows with a class per element.
+
+    Text has no numbers, and whole numbers may be tokens.
 
     Raises:
         DataError: The rows cannot be mixed. `name` is the strategy in the message.

@@ -96,7 +96,10 @@ def _operations(model: Any) -> Iterator[Any]:
 
 
 def _optimizers(model: Any) -> Iterator[Any]:
-    """Yield a model's optimizer, the one inside of it if it scales the loss, and a schedule of its learning rate."""
+    """Yield a model's optimizer, the one inside of it, and a schedule of its learning rate.
+
+    An optimizer that scales the loss has another inside; otherwise the same is yielded twice.
+    """
     inner = inner_optimizer(model.optimizer)
     yield from (model.optimizer, inner)
     if rate_of(model.optimizer) is None:  # no plain number: a schedule
@@ -104,14 +107,20 @@ def _optimizers(model: Any) -> Iterator[Any]:
 
 
 def _is_described(operation: Any) -> bool:
-    """Return whether the configuration of a layer, operation or optimizer has all that decides what it computes."""
+    """Return whether the configuration of an object has all that decides what it computes.
+
+    The object is a layer, an operation or an optimizer.
+    """
     if not _from(operation, DESCRIBED) or hasattr(operation, "adapt") or isinstance(operation, keras.layers.Lambda):
         return False
     return all(map(_plain, vars(operation).values()))
 
 
 def _plain(value: Any) -> bool:
-    """Return whether a value is no function or object from elsewhere, and no array that a trace would contain."""
+    """Return whether the configuration of its holder determines the value of an attribute.
+
+    Functions and objects from elsewhere are not, nor arrays that a trace would contain as constants.
+    """
     function = getattr(value, "__func__", value)
     if isinstance(function, FunctionType):
         return function.__module__.startswith(DESCRIBED)
@@ -119,12 +128,17 @@ def _plain(value: Any) -> bool:
 
 
 def _from(value: Any, packages: tuple[str, ...]) -> bool:
-    """Return whether the class of a value is defined in one of these packages (prefixes that end with a dot)."""
+    """Return whether the class of a value is defined in one of these packages.
+
+    `packages` are prefixes that end with a dot.
+    """
     return f"{type(value).__module__}.".startswith(packages)
 
 
 def _renamed(value: Any, names: dict[str, str], key: str = "") -> Any:
-    """Return a configuration whose layers are named by their order, because Keras numbers them through the process.
+    """Return a configuration whose layers are named by their order.
+
+    Keras numbers them through the process, so that equal networks have other names.
 
     `names` maps old names to new ones and is filled on the way. `key` is the key under which `value` stands. What was
     built and compiled is left out.

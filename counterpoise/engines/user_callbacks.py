@@ -77,11 +77,11 @@ class UserCallbacks(keras.callbacks.Callback):
             self.all.on_train_begin(logs)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Call the users' hooks; `epoch` counts within one `fit`, `self.rounds` through the whole training."""
+        """Call the users' hooks with the round of the whole training as epoch."""
         self.all.on_epoch_begin(self.rounds, logs)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Call the users' hooks, keep the round if it is their best, and pass on that they ask to stop."""
+        """Call the users' hooks, keep their best round, and pass on that they ask to stop."""
         self.all.on_epoch_end(self.rounds, logs)
         if self.keeper is not None and self.keeper.best_epoch == self.rounds:
             self.keep()
@@ -120,7 +120,7 @@ class _Logged(keras.callbacks.Callback):
 
 
 def _with_user_output(network: Network, logits_model: keras.Model) -> keras.Model:
-    """Return the network with the output of the user's model, on the same variables and the same optimizer.
+    """Return the network with the output of the user's model, on the same variables.
 
     It is compiled with the user's loss and metrics, for callbacks to look at; it is not trained itself.
     """
@@ -135,7 +135,7 @@ def _with_user_output(network: Network, logits_model: keras.Model) -> keras.Mode
 
 
 def _has_hook(callback: Any, hook: str) -> bool:
-    """Return whether a callback overrides a hook of training batches, by its long or its short name."""
+    """Return whether a callback overrides a hook of batches, by its long or short name."""
     names = (hook, hook.replace("_train_", "_"))
     return any(not getattr(getattr(callback, name), "_is_default", False) for name in names)
 

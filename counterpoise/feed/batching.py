@@ -114,7 +114,7 @@ def batches(
 
 
 def _plan(plan: Plan | None, quota: Any, y: Any, n: int, batch_size: int, sample_weight: Any) -> Plan:
-    """Return the plan given, that of a quota, or one of all rows alike; with the user's weights.
+    """Return the plan given, that of a quota, or one of all rows, with weights if given.
 
     Args:
         y: The labels (n,), which only a quota needs. n: Number of rows of x.
@@ -158,7 +158,7 @@ def _check_classes_kept(y: Any, sample_weight: Any) -> None:
 def _realized(
     x: Rows, y: Rows | None, plan: Plan, seed: int, extras: Mapping[str, Rows]
 ) -> tuple[Rows, Rows | None, Plan]:
-    """Return x, y and the plan after a plan that makes rows or looks at features was carried out.
+    """Return x, y and the plan after a plan that looks at features was carried out.
 
     Any other plan is returned with x and y as they are. New rows stand behind the given ones.
 

@@ -75,7 +75,9 @@ def _gathered(feed: Feed, first: int, start: int, end: int, extras: bool) -> Any
 
 
 def _steps_in_one_go(feed: Feed, everything: Any) -> int:
-    """Return how many steps are made together: TensorFlow's cost per call is small, and a block fits the cache.
+    """Return how many steps are made together, from 1 to 64.
+
+    So many that TensorFlow's cost for a call is small, and that a block stays in the cache.
 
     `everything` are the tensors of the whole feed. The result is from 1 to 64.
     """
@@ -84,7 +86,9 @@ def _steps_in_one_go(feed: Feed, everything: Any) -> int:
 
 
 def _sizes(feed: Feed, start: int) -> list[int] | int:
-    """Return the sizes of the batches from step `start` on: one number if all are equal, else those of an epoch.
+    """Return the sizes of the batches from step `start` on, as `rebatch` takes them.
+
+    One number if all are equal, otherwise those of one epoch.
 
     `rebatch` repeats the list, so it is rotated to begin with step `start` of its epoch.
     """
@@ -96,7 +100,10 @@ def _sizes(feed: Feed, start: int) -> list[int] | int:
 
 
 def _elements(feed: Feed, extras: bool, get: Any) -> tuple[Any, ...]:
-    """Return (x[, y[, weight]][, extras]) of a whole feed; `get` turns a source into an array or a tensor."""
+    """Return (x[, y[, weight]][, extras]) of a whole feed, each after `get`.
+
+    `get` turns a source into an array or a tensor.
+    """
     out: tuple[Any, ...] = (get(feed.x),)
     if feed.y is not None:
         out += (get(feed.y),)
@@ -105,7 +112,10 @@ def _elements(feed: Feed, extras: bool, get: Any) -> tuple[Any, ...]:
 
 
 def _computed(feed: Feed, first: int, start: int, end: int, extras: bool) -> Any:
-    """Return batches that `Feed.batch` makes with NumPy, one step at a time; the arguments are those of `_gathered`."""
+    """Return batches that `Feed.batch` makes with NumPy, one step at a time.
+
+    The arguments are those of `_gathered`.
+    """
 
     def arrays_of(step: Any) -> tuple[Any, ...]:
         # The batch of a step as Keras takes it, with the extras as a dict behind it.

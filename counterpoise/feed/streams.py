@@ -135,7 +135,7 @@ def _tensorflow() -> Any:
 
 
 def _blocks(dataset: Any) -> Any:
-    """Return the dataset in blocks of elements, so that TensorFlow's cost for each call is shared.
+    """Return the dataset in blocks, so that TensorFlow's cost for each call is shared.
 
     Raises:
         DataError: It is no dataset, or its elements are batches or of different shapes.
@@ -178,7 +178,9 @@ def _labels(label: Callable[..., Any] | None, element: Any) -> Any:
 
 
 def _codes(label: Callable[..., Any] | None, element: Any) -> Any:
-    """Return the class codes, int32 (block,), of a block of elements; booleans and (block, 1) are accepted.
+    """Return the class codes, int32 (block,), of a block of elements.
+
+    Labels may also be booleans, or have the shape (block, 1).
 
     Raises:
         DataError: The labels are not one whole number per element.
@@ -198,7 +200,7 @@ def _codes(label: Callable[..., Any] | None, element: Any) -> Any:
 
 
 def _count(blocks: Any, label: Callable[..., Any] | None, classes: int | None, sample: int) -> tuple[Array, bool]:
-    """Return the elements of each class, int64 (C,), among the first `sample`, and whether these were all.
+    """Return how many of the first `sample` elements each class has, and if these were all.
 
     Counting ends after the block that reaches `sample`. C is `classes`, or more if a higher code occurs.
 
@@ -259,7 +261,10 @@ def _shares(target: Any, size: int) -> Array:
 
 
 def _multiplicity(counts: Array, shares: Array, most: float | None) -> Array:
-    """Return how often an element of each class is repeated, float64 (C,), scaled down if one exceeds `most`."""
+    """Return how often an element of each class is repeated, float64 (C,).
+
+    All are scaled down if one exceeds `most`.
+    """
     raw = shares * counts.sum() / counts
     if most is None:
         return raw
@@ -267,7 +272,7 @@ def _multiplicity(counts: Array, shares: Array, most: float | None) -> Array:
 
 
 def _repeated(tf: Any, blocks: Any, label: Callable[..., Any] | None, multiplicity: Array, seed: int) -> Any:
-    """Return a dataset of elements, each as often as the multiplicity of its class, in the given order.
+    """Return a dataset of elements, each as often as the multiplicity of its class.
 
     An element occurs as often as the whole part of its multiplicity, and once again by chance for the rest.
     """

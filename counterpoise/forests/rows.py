@@ -94,7 +94,9 @@ class FlatRows:
 
 
 def _numbers_and_levels(x: Any) -> tuple[Array, Array]:
-    """Return numbers (N, dn) and level numbers int64 (N, dc) of an input; arrays of higher rank are flattened.
+    """Return numbers (N, dn) and level numbers, int64 (N, dc), of an input.
+
+    Arrays of higher rank are flattened.
 
     Level numbers exist for an encoded table alone; 0 is a missing value.
 
@@ -115,7 +117,7 @@ def _numbers_and_levels(x: Any) -> tuple[Array, Array]:
 
 
 def arrays_of(x: Any) -> list[Any]:
-    """Return the arrays of an input one after the other, those of a dict in the order of its sorted keys."""
+    """Return the arrays of an input, those of a dict in the order of its sorted keys."""
     if isinstance(x, Mapping):
         return [leaf for key in sorted(x) for leaf in arrays_of(x[key])]
     return [leaf for item in x for leaf in arrays_of(item)] if isinstance(x, (tuple, list)) else [x]

@@ -60,7 +60,7 @@ def best_constant(loss: Any, shares: Array, units: int) -> Array | None:
 
 
 def _cached(compute: Callable[..., Array | None], loss: Any, *of: Any) -> Array | None:
-    """Return `compute(loss, *of)`, computed once in this process for each configuration of a loss of ours.
+    """Return `compute(loss, *of)`, computed once for each configuration of a loss of ours.
 
     A loss of others, or one whose configuration is no JSON, is computed each time.
     """
@@ -82,7 +82,7 @@ def _cached(compute: Callable[..., Array | None], loss: Any, *of: Any) -> Array 
 
 
 def _unnamed(config: Any) -> Any:
-    """Return a configuration without the names of losses, which Keras numbers through the process."""
+    """Return a configuration without the names of losses, which Keras numbers."""
     return {k: _unnamed(v) for k, v in config.items() if k != "name"} if isinstance(config, dict) else config
 
 
@@ -92,7 +92,10 @@ def _as_list(value: Any) -> Any:
 
 
 def _ours(loss: Any) -> bool:
-    """Return whether a loss and all that it is made of are of this package, so that its configuration says all."""
+    """Return whether a loss and all its parts are of this package.
+
+    Its configuration then says all that decides what it computes.
+    """
     parts = [one for one in vars(loss).values() if isinstance(one, keras.losses.Loss) or callable(one)]
     return type(loss).__module__.startswith("counterpoise.losses.") and all(_ours(one) for one in parts)
 
@@ -113,7 +116,7 @@ def _best(loss: Any, shares: Array, units: int) -> Array | None:
 
 
 def best_label_constants(loss: Any, shares: Array) -> Array | None:
-    """Compute `best_constant` for L labels that do not exclude each other: float64 (L,), one logit each.
+    """Compute `best_constant` for L independent labels: float64 (L,), one logit each.
 
     What a label loses does not depend on the others, so that one search gives the constants of all.
 
@@ -196,7 +199,10 @@ def _start(loss: Any, shares: Array, units: int) -> Array:
 
 
 def _on_one_row_per_class(loss: Any, shares: Array, units: int) -> Callable[[Any], Any]:
-    """Return the loss as a function of a constant (units,); its mean over rows becomes that over shares."""
+    """Return the loss as a function of a constant (units,), a Keras tensor.
+
+    Its mean over rows becomes the mean over class shares.
+    """
     codes, weight = np.arange(len(shares), dtype=np.int32), shares * len(shares)
 
     def value(z: Any) -> Any:

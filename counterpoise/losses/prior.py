@@ -24,7 +24,7 @@ def log_prior(counts: Array) -> Array:
 
 
 def check_classes(prior: Any, counts: Array) -> None:
-    """Raise an `OptionError` if the prior (C,) and the counts of a loss (C,) differ in their number of classes."""
+    """Raise an `OptionError` if prior and counts have different numbers of classes."""
     got = len(class_numbers(prior, "prior"))
     if got != len(counts):
         raise OptionError(f"prior has {got} classes, but the loss was built with counts of {len(counts)} classes.")

@@ -75,7 +75,7 @@ def measure(
 
 
 def joined_scores(each: Sequence[Scored]) -> Scored:
-    """Return the mean scores of several problems without intervals; of one problem its scores as they are.
+    """Return the mean scores of several problems without intervals; of one its scores.
 
     No mean of ends gives the interval of a mean. Problems where a score is nan are left out of its mean.
 
@@ -176,7 +176,7 @@ def _measured(
 def _short_ways(
     y: Array, proba: Array, raw: Array, decision: Array, positive: int, resamples: int, level: float, seed: int
 ) -> dict[str, Pair]:
-    """Return intervals by metric key, by the short ways that rows without weights and groups have.
+    """Return intervals by metric key for rows without weights and groups.
 
     Each source yields draws, float64 (B,), whose percentiles are the interval, or the ends themselves as a pair.
     """
@@ -218,7 +218,7 @@ def _mean_draws(y: Array, values: Array, resamples: int, seed: int) -> Array:
 
 
 def _of_ranks(y: Array, proba: Array, raw: Array, _: Array, positive: int, resamples: int, seed: int) -> Found:
-    """Yield the interval of average precision and draws of ROC AUC of two classes; nothing for more."""
+    """Yield the interval of average precision and draws of ROC AUC, for two classes alone."""
     if proba.shape[1] > 2:
         return
     yield "average_precision", bootstrap.ap_interval(y, proba, positive=positive, resamples=resamples, seed=seed)
@@ -226,7 +226,7 @@ def _of_ranks(y: Array, proba: Array, raw: Array, _: Array, positive: int, resam
 
 
 def _of_rows(y: Array, proba: Array, raw: Array, _: Array, positive: int, resamples: int, seed: int) -> Found:
-    """Yield draws of the scores that have no short way: resampled rows as counts (see `row_draws`).
+    """Yield draws of scores that have no short way, from resampled rows (see `row_draws`).
 
     Calibration slope and intercept are left out where there are too many probabilities, rank scores of two classes
     because `_of_ranks` has them.
@@ -267,7 +267,9 @@ def _most(numbers: int, classes: int) -> int:
 def _of_decisions(
     y: Array, proba: Array, raw: Array, decision: Array, positive: int, resamples: int, seed: int
 ) -> Found:
-    """Yield scores of decisions: resamples of the confusion matrix, or (two classes) exact intervals of proportions.
+    """Yield draws, or exact intervals, of scores of decisions, by metric key.
+
+    Confusion matrices are resampled; proportions of two classes get the exact intervals.
 
     The decisions are the given ones, and the default of corrected and of raw probabilities.
     """
@@ -290,7 +292,10 @@ def _of_decisions(
 
 
 def _proportions(matrix: Array, positive: int) -> Mapping[str, Pair]:
-    """Return Wilson intervals by key from a confusion matrix (2, 2); they have a width at 0 and 1, unlike draws."""
+    """Return Wilson intervals by key from a confusion matrix (2, 2).
+
+    They have a width at 0 and 1, where a bootstrap has none.
+    """
     tp, fn = matrix[positive, positive], matrix[positive, 1 - positive]
     fp, tn = matrix[1 - positive, positive], matrix[1 - positive, 1 - positive]
     pairs = {"recall": (tp, tp + fn), "specificity": (tn, tn + fp), "precision": (tp, tp + fp),

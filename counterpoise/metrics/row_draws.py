@@ -67,7 +67,10 @@ def row_draws(
 
 
 def _thinned(y: Array, seed: int, most: int) -> tuple[Array, Array]:
-    """Return row numbers, int64 (K,), and how many rows each stands for, float64 (K,): at most `most` per class."""
+    """Return row numbers, int64 (K,), and how many rows each stands for, float64 (K,).
+
+    There are at most `most` rows per class.
+    """
     rng = generator(seed, "evaluation thinning")
     rows, stands_for = [], []
     for c in np.unique(y):
@@ -89,7 +92,7 @@ def _class_counts(y: Array, rng: np.random.Generator) -> Iterator[Array]:
 
 
 def _group_counts(groups: Any, n: int, rng: np.random.Generator) -> Iterator[Array]:
-    """Yield how often each of n rows comes in a resample of whole groups, float64 (n,), without end.
+    """Yield how often each row comes in a resample of whole groups, float64 (n,), forever.
 
     Raises:
         DataError: The groups are not one per row, or a single group.

@@ -191,11 +191,11 @@ class Network:
         return ""
 
     def limits(self, given: Limits, steps: int | None, early_stopping: bool) -> Limits:
-        """Return how long a job may train: as given, because `given` suits a network (see `core.model`)."""
+        """Return the limits as given, because they suit a network (see `core.model`)."""
         return given
 
     def to_keras(self, weights: Sequence[Array], examples: Examples) -> keras.Model:
-        """Return a network with these weights, values of all variables as `weights.state_of` returns them."""
+        """Return a network with these weights, as `weights.state_of` returns them."""
         model = self.fresh(0)
         set_state(model, weights)
         return model
@@ -243,7 +243,7 @@ class Network:
 
     @property
     def output_activation(self) -> str:
-        """The activation from our logits to the output of the user's model: linear, sigmoid or softmax."""
+        """The activation from logits to the user's output: linear, sigmoid or softmax."""
         if not self.probabilities:
             return "linear"
         # Only a plain model shows its last activation; any other has that of its target.
@@ -269,7 +269,7 @@ class Network:
         return self.assembled(seed).model
 
     def spare(self, keep: bool = False) -> keras.Model:
-        """Return the network that was made to look at, if nobody took it, otherwise a new `fresh(0)`.
+        """Return the network that was made to look at, or a new `fresh(0)` if it was taken.
 
         With `keep` it stays here for later calls, so only look at it. Without, it belongs to the caller.
         """
@@ -314,7 +314,9 @@ class Network:
     def initial_state(
         self, seed: int, x: Any, rows: Array, member_shifts: Array | None = None, bias: Array | None = None
     ) -> list[Array]:
-        """Return the values of all variables of `fresh(seed)`, in Keras order, to start a training with.
+        """Return values of all variables, in Keras order, for a training with this seed.
+
+        They are those of `fresh(seed)`, with the output bias and the encoder set.
 
         The encoder's are learned from the training rows `rows` of `x`.
 
@@ -342,15 +344,15 @@ class Network:
         return state
 
     def _emits_probabilities(self, inner: keras.Model) -> bool:
-        """Return whether the inner model puts out probabilities, by `output` or by what the model shows."""
+        """Return whether the inner model puts out probabilities (see `emits_probabilities`)."""
         return emits_probabilities(inner, self.output, self.given_loss, self.given)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return what is pickled: all but what was compiled and the frozen body, which stay in this process."""
+        """Return what is pickled: all but the cache and the frozen body."""
         return {**self.__dict__, "cache": {}, "body": None}
 
     def _inner(self, spec: InputSpec) -> keras.Model:
-        """Return the model itself, without what is put before and after it: built, cloned, or the user's own.
+        """Return the model without what is put around it: built, cloned, or the original.
 
         Raises:
             ModelError: A builder returned something else than a Keras model.
@@ -363,7 +365,7 @@ class Network:
         return self.model if not self.clone else cloned(self.model, self.keep)
 
     def _logits(self, inner: keras.Model, h: Any) -> Any:
-        """Return the logits of the inner model on inputs `h`, a Keras tensor or a structure of them.
+        """Return the logits of the inner model on inputs `h`, a Keras tensor or several.
 
         They are its output, what is before its last activation, or the logits that its probabilities mean.
 
@@ -400,7 +402,10 @@ def _takes_text(inputs: Any) -> bool:
 
 
 def _check_clone(clone: bool, model: Any, initial_weights: str) -> None:
-    """Raise an error if clone=False is given without a Keras model, with fresh weights, or with a distribution."""
+    """Raise an `OptionError` if clone=False does not go with the model or the weights.
+
+    It needs a Keras model that is not distributed, whose weights are kept.
+    """
     if not clone and not isinstance(model, keras.Model):
         raise OptionError("clone=False trains the model itself, but model= is not a Keras model. Remove clone=.")
     if not clone:

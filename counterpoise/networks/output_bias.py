@@ -46,7 +46,7 @@ class OutputBias:
     reason: str = ""
 
     def note(self) -> str:
-        """Return a note for the user on what becomes of the model's bias; "" where there is nothing to say."""
+        """Return a note for the user on what becomes of the model's bias, or ""."""
         if self.reason:
             return (
                 f"The output bias of the model was kept, because {self.reason}. Strategies that need another bias "
@@ -84,7 +84,10 @@ def find_output_bias(network: Network) -> OutputBias:
 
 
 def _candidates(model: keras.Model, network: Network) -> Iterator[Any]:
-    """Yield layers whose trainable bias has the shape of the output, (units,) or (members, units), the last first."""
+    """Yield layers whose trainable bias has the shape of the output, the last first.
+
+    The shape is (units,), or (members, units) of several networks in one.
+    """
     shape = (network.units,) if network.n_members == 1 else (network.n_members, network.units)
     for layer in reversed(list(model._flatten_layers())):
         bias = getattr(layer, "bias", None)
@@ -93,7 +96,9 @@ def _candidates(model: keras.Model, network: Network) -> Iterator[Any]:
 
 
 def _moves_the_logits(model: keras.Model, layer: Any, network: Network) -> bool:
-    """Return whether the logits move by what is added to the bias of a layer, in prediction and in training.
+    """Return whether the logits move by what is added to the bias of a layer.
+
+    They must do so in prediction and in training.
 
     With several units a constant in addition does not matter.
 
@@ -143,7 +148,10 @@ def _calls_of(layer: Any) -> Iterator[list[None]]:
 
 
 def _rows(network: Network) -> Any:
-    """Return two rows of no meaning in the form of the data: numbers at random, ones, or a letter."""
+    """Return two rows of no meaning in the form of the data.
+
+    They are numbers at random, ones, or a letter.
+    """
     rng = np.random.default_rng(0)
 
     def example_rows(tensor: Any) -> Array:
@@ -157,7 +165,7 @@ def _rows(network: Network) -> Any:
 
 
 def _why_none(tried: list[Any]) -> str:
-    """Return why no bias is set, which completes "The output bias of the model was kept, because"."""
+    """Return the reason why no bias is set, for the sentence of `OutputBias.note`."""
     if not tried:
         return "its output layer has no bias that can be trained (for example, because of use_bias=False)"
     return (
@@ -174,7 +182,9 @@ def _variables(model: keras.Model) -> Iterator[tuple[Any, Any]]:
 
 
 def _moved(layer: Any, variable: Any) -> bool:
-    """Return whether a variable that starts at a fixed value (zeros, ones, a constant) is no longer there.
+    """Return whether a variable that starts at a fixed value is no longer there.
+
+    Fixed are zeros, ones and constants.
 
     False for a variable that starts at random, of which that cannot be seen.
     """

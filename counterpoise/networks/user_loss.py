@@ -42,7 +42,7 @@ class ModelLoss(keras.losses.Loss):
         self.form = target_form(self.inner, units)
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
-        """Return the loss of codes or shares and logits, weighted and reduced as the inner loss does it."""
+        """Return the loss of codes or shares and logits, weighted and reduced as the inner loss."""
         return self.inner(self._targets(y_true), self.activation(y_pred), sample_weight=sample_weight)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
@@ -75,7 +75,7 @@ class LabelModelLoss(keras.losses.Loss):
         self.units, self.activation = units, keras.activations.get(activation)
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
-        """Return the loss of a batch; weights are (N,) or (N, L), and unknown labels (-1) count as 0."""
+        """Return the loss of a batch; weights are (N,) or (N, L), unknown labels (-1) are 0."""
         y, p = shaped(ops.maximum(ops.convert_to_tensor(y_true), 0), self.form, self.units), self.activation(y_pred)
         if sample_weight is None or len(sample_weight.shape) < 2:
             return self.inner(y, p, sample_weight=sample_weight)
@@ -130,7 +130,7 @@ class ElementModelLoss(ModelLoss):
         return self.inner.call(self._targets(ops.maximum(y_true, 0)), self.activation(y_pred))
 
     def _targets(self, y: Any) -> Any:
-        """Return targets in the form of the inner loss, which is the same for elements as for rows."""
+        """Return targets in the form of the inner loss, for elements as for rows."""
         return shaped(y, self.form, self.units)
 
 
@@ -168,7 +168,7 @@ def _keras_loss(loss: Any) -> Any:
 
 
 def shaped(codes: Any, form: str, units: int) -> Any:
-    """Return class codes (N, ...) in a form of `target_form`; labels (N, L) in the form "labels".
+    """Return codes (N, ...) in a form of `target_form`; labels (N, L) in the form "labels".
 
     "codes" and "labels" keep the shape, "column" adds an axis of length 1, and "one_hot" one of length `units`. All but
     "codes" are float32.
@@ -195,7 +195,7 @@ def compiled_form(loss: Any, units: int, elements: tuple[int, ...] = ()) -> str:
 
 
 def target_form(loss: keras.losses.Loss, units: int, elements: tuple[int, ...] = ()) -> str:
-    """Return the form of targets that a loss takes, tried on a few rows whose number no axis of a row shares.
+    """Return the form of targets that a loss takes, tried on a few rows.
 
     One unit: "column", else "codes". Several: "one_hot", else "codes"; a loss for the other form does not broadcast.
 
@@ -239,7 +239,10 @@ def single(loss: Any) -> Any:
 
 
 def from_logits(loss: Any) -> bool | None:
-    """Return whether a loss expects logits, or None if it has no such setting; a name of Keras does not."""
+    """Return whether a loss expects logits; None if it has no such setting.
+
+    A name of a Keras cross-entropy stands for a loss of probabilities.
+    """
     if isinstance(loss, str):
         return False if "crossentropy" in loss.lower().replace("_", "") else None
     config = loss.get_config() if hasattr(loss, "get_config") else {}
@@ -248,7 +251,9 @@ def from_logits(loss: Any) -> bool | None:
 
 
 def is_cross_entropy(loss: Any, units: int, independent: bool = False) -> bool:
-    """Return whether a compiled loss is the cross-entropy that strategies start from (None counts as that).
+    """Return whether a compiled loss is the cross-entropy that strategies start from.
+
+    No loss (None) counts as that.
 
     `independent` units are those of labels, whose cross-entropy is the binary one.
     """

@@ -49,7 +49,9 @@ def train_within_budget(
     trainer: Trainer,
     folds: Sequence[Fold],
 ) -> tuple[dict[Key, list[Job]], dict[str, Member], dict[str, str], Settings]:
-    """Train strategies on folds, and again for longer if the budget may be extended and a training was cut off.
+    """Train strategies on folds, and for longer if a training was cut off.
+
+    They train again only if the budget may be extended.
 
     Args:
         versions: (strategy name, fold number) -> the strategy with the settings that it has in this fold.
@@ -75,7 +77,7 @@ def train_within_budget(
 def trainings(
     jobs: Mapping[Key, Sequence[Job]], members: Mapping[str, Member], trainer: Trainer
 ) -> dict[str, Training]:
-    """Return how long the models of each strategy trained over its folds, by the name of the strategy."""
+    """Return how long the models of each strategy trained over its folds, by strategy name."""
     by_name: dict[str, list[Sequence[Job]]] = {}
     for (name, _), group in jobs.items():
         by_name.setdefault(name, []).append(group)
@@ -90,7 +92,7 @@ def trainings(
 
 
 def limit_of(jobs: Sequence[Job], trainer: Trainer) -> int:
-    """Return the most steps of each network; without a network among the models, the most rounds or trees."""
+    """Return the most steps of a network; without networks, the most rounds or trees."""
     networks = [job for job in jobs if isinstance(trainer.learner(job).model, Network)]
     return max(job.limits.steps for job in networks or jobs)
 
@@ -117,7 +119,7 @@ def still_falling(gains: Iterable[Sequence[Sequence[float] | None]]) -> bool | N
 
 
 def extended(settings: Settings, trained: Mapping[str, Training]) -> Settings | None:
-    """Return settings with an extended budget if it may be extended and a training was cut off, otherwise None.
+    """Return settings with an extended budget if a training was cut off, otherwise None.
 
     It may be extended once, if neither the user nor a limit of the comparison fixed the number of steps.
     """
@@ -126,7 +128,9 @@ def extended(settings: Settings, trained: Mapping[str, Training]) -> Settings | 
 
 
 def keeping(executor: Executor, before: Mapping[str, Member]) -> Executor:
-    """Return an executor that keeps models whose training had ended by itself, and trains the others for longer.
+    """Return an executor that keeps finished models and trains the others for longer.
+
+    Finished are models whose training ended by itself, before its limit.
 
     `executor` trains what is left. `before` are the members of the first budget by job id.
     """
@@ -147,7 +151,7 @@ def keeping(executor: Executor, before: Mapping[str, Member]) -> Executor:
 
 
 def _ended(job: Job, model: Model, before: Mapping[str, Member]) -> Member | None:
-    """Return the member of the first budget for a job of the longer one, or None if it must be trained again.
+    """Return the member of the first budget, or None if the job must be trained again.
 
     A network is kept if patience ended it and its plan does not depend on the limit. Other models have no such budget,
     so that their jobs are the same.

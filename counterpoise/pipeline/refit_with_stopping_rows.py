@@ -19,7 +19,9 @@ from counterpoise.strategies.strategy import Strategy
 
 
 def for_steps(strategy: Strategy, trainer: Trainer, fold: Fold, steps: Sequence[int]) -> list[Job]:
-    """Return the jobs of a strategy on training and stopping rows of a fold, each for its number of steps.
+    """Return the jobs of a strategy on training and stopping rows of a fold.
+
+    Each job trains for its number of steps.
 
     `steps` has one number for each job of the strategy, in their order.
     """
@@ -33,7 +35,7 @@ def refit_with_stopping_rows(
     trainer: Trainer,
     folds: Sequence[Fold],
 ) -> tuple[dict[Key, list[Job]], dict[str, Member]]:
-    """Train a second time with stopping rows where the model asks for it, and return all jobs and members.
+    """Train a second time with stopping rows where the model asks for it.
 
     A model asks for it on folds of at most `refit_rows` training rows. Never trained again are trainings that a limit
     cuts short, models that stopping rows do not end or that are trained one after the other, and a given split, whose
@@ -58,14 +60,14 @@ def refit_with_stopping_rows(
 
 
 def _is_trained_again(job: Job, trainer: Trainer, rows: int) -> bool:
-    """Return whether the model of a job asks for a second training on this number of training rows."""
+    """Return whether the model of a job asks for a second training on so many rows."""
     model = trainer.learner(job).model
     most = trainer.settings.recipe.refit_rows if isinstance(model, Network) else model.refit_rows
     return bool(model.stops_early and rows <= most)
 
 
 def _with_costs_of_both(first: Member, second: Member) -> Member:
-    """Return the second member, with steps, rows and seconds of both trainings and the history of the first."""
+    """Return the second member with the costs of both trainings and the first history."""
     return replace(
         second,
         steps=first.steps + second.steps,

@@ -59,7 +59,10 @@ class Scanned:
     holdout: Holdout
 
     def check(self, strategy: Strategy) -> None:
-        """Raise an `OptionError` for a strategy that must see all features at once or changes during training."""
+        """Raise an `OptionError` for a strategy that needs rows in memory.
+
+        It must see all features at once, or changes during training.
+        """
         for single in strategy.singles:
             rows, examples = self.holdout.train, self.examples
             plan = single.make_plan(
@@ -72,7 +75,10 @@ class Scanned:
                 )
 
     def stream(self, job: Job, seed: int) -> Stream:
-        """Return the stream of a job's drawn rows, encoded as the rows in memory are; `seed` is that of the draw."""
+        """Return the stream of a job's drawn rows, encoded as the rows in memory are.
+
+        `seed` is that of the draw.
+        """
         schema = self.examples.schema
         assert schema is not None
         return Stream(
@@ -84,7 +90,9 @@ class Scanned:
         self, jobs: Iterable[Job], examples: Examples, network: Network, *, engine: str = "auto",
         callbacks: Iterable[Any] = (), progress: Any = None,
     ) -> Generator[tuple[str, Member], None, None]:  # fmt: skip
-        """Train jobs as `engines.run.run` does, on rows from disk, and yield the id and the member of each.
+        """Train jobs on rows from disk, and yield the id and the member of each.
+
+        The arguments are those of `engines.run.run`.
 
         Raises:
             OptionError: `engine` is "program", which needs all rows in memory.

@@ -14,7 +14,9 @@ Array = np.ndarray
 
 
 def scores_of(examples: Examples, rows: Array, proba: Array, raw: Array, decision: Array) -> dict[str, float]:
-    """Return metric key -> score of some rows: of their one problem, or the mean over several (see `core.target`).
+    """Return metric key -> score of some rows.
+
+    It is that of their one problem, or the mean over several (see `core.target`).
 
     Args:
         examples: The rows.
@@ -41,7 +43,7 @@ def scores_of(examples: Examples, rows: Array, proba: Array, raw: Array, decisio
 
 
 def mean_of(each: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Return the mean of each score over those where it is finite; nan where it is finite in none.
+    """Return the mean of each score where it is finite; nan where it is finite in none.
 
     Example:
         >>> mean_of([{"recall": 1.0}, {"recall": 0.5}, {"recall": float("nan")}])

@@ -42,7 +42,7 @@ class MemberPlans(Plan):
 
     @property
     def multiplicity(self) -> Array:
-        """One for each class, float64 (C,): the plan as a whole repeats no class more than another."""
+        """Ones, float64 (C,): the plan as a whole repeats no class more than another."""
         return np.ones(len(self.classes))
 
     def epoch(self, number: int = 0, seed: int = 0) -> tuple[Array, Array]:

@@ -34,7 +34,9 @@ CLEANERS: Mapping[str, tuple[str, str]] = {
 
 
 def maker(name: str, layout: Layout, neighbors: int | None, options: Mapping[str, Any]) -> tuple[Any, int]:
-    """Return a sampler that makes rows, not yet fitted, and how many neighbors of its own class a row needs.
+    """Return a sampler that makes rows, and how many neighbors of its class a row needs.
+
+    The sampler is not yet fitted.
 
     Args:
         name: A name of `MAKERS`. layout: The columns of the rows. neighbors: None: the default of the sampler.
@@ -52,7 +54,7 @@ def maker(name: str, layout: Layout, neighbors: int | None, options: Mapping[str
 
 
 def cleaner(name: str, options: Mapping[str, Any]) -> Any:
-    """Return a sampler that removes rows, not yet fitted, by a name of `CLEANERS` and its settings."""
+    """Return a sampler that removes rows, not yet fitted, by a name of `CLEANERS`."""
     module, class_name = CLEANERS[name]
     return _make(module, class_name, dict(options))
 
@@ -69,7 +71,9 @@ def check_name(name: str, known: Mapping[str, Any], word: str) -> str:
 
 
 def _for_columns(name: str, layout: Layout) -> str:
-    """Return the sampler for these columns: SMOTE, SMOTE-NC or SMOTE-N instead of each other, any other as it is.
+    """Return the name of the sampler for these columns.
+
+    SMOTE, SMOTE-NC and SMOTE-N replace each other; any other sampler stays.
 
     Raises:
         OptionError: Another sampler averages rows, but there are columns of categories.

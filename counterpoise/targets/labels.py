@@ -61,7 +61,7 @@ class Labels:
         return (n,)
 
     def shape(self, n: int) -> tuple[int, ...]:
-        """Return the shape of log-probabilities of n labels: one pair without and with it for each label."""
+        """Return the shape of the log-probabilities of n labels, (n, 2): without and with each."""
         return (n, 2)
 
     def scored_shape(self, y: Array, n: int) -> tuple[int, ...]:
@@ -71,7 +71,7 @@ class Labels:
         return len(shape) == 2 and shape[1] in self.widths(n)
 
     def counts(self, y: Array, n: int, weights: Array | None = None) -> Array:
-        """Return the rows without and with each label, int64 (L, 2), or float sums of weights (N,) or (N, L)."""
+        """Return rows without and with each label, (L, 2); with weights their float sums."""
         each = 1 if weights is None else weights.reshape(len(y), -1)
         return np.stack([(each * (y == code)).sum(axis=0) for code in (0, 1)], axis=1)
 
@@ -81,7 +81,7 @@ class Labels:
         return bool(fits and len(y) and y.min() >= -1 and y.max() <= 1)
 
     def codes(self, given: Any, classes: Array) -> Array:
-        """Return labels of new rows, in any form, as codes (N, L) in the order of `classes`, -1 where not known."""
+        """Return labels of new rows as codes (N, L) in the order of `classes`; -1: not known."""
         return known.several_codes(given, classes)
 
     def columns_of(self, schema: Any, classes: Sequence[Any]) -> TargetColumns:
@@ -98,7 +98,7 @@ class Labels:
         return log_p[rows], y[rows], None if weights is None else weights[rows]
 
     def plan(self, make: Callable[..., Plan], y: Array, n: int, sample_weight: Array | None) -> LabelPlan:
-        """Return the plan of `make` over all labels; each label keeps the weights that its own plan gives.
+        """Return the plan of `make` over all labels, each with the weights of its own plan.
 
         Raises:
             OptionError: The plan draws or creates rows by class, and is not oversampling.
@@ -133,18 +133,21 @@ class Labels:
         return best_label_constants(loss, shares)
 
     def log_p(self, logits: Array, log_shift: Array, gamma: float = 0.0) -> Array:
-        """Return log-probabilities, float64 (N, L, 2), of logits (N, L), shift (L, 2) and focal loss undone."""
+        """Return log-probabilities, float64 (N, L, 2), of logits (N, L), corrected.
+
+        The focal loss `gamma` and the training shift (L, 2) are undone.
+        """
         columns = zip(np.asarray(logits).T, np.asarray(log_shift), strict=True)
         # `_TWO` takes one logit (N, 1) per row: each label is a problem of two classes.
         return np.stack([_TWO.log_p(z[:, None], shift, gamma) for z, shift in columns], axis=1)
 
     def output(self, log_p: Array, units: int, probabilities: bool) -> Array:
-        """Return probabilities of presence, or their log-odds, float32 (N, L), of log-probabilities (N, L, 2)."""
+        """Return probabilities of presence, or their log-odds, float32 (N, L)."""
         out = np.exp(log_p[..., 1]) if probabilities else log_p[..., 1] - log_p[..., 0]
         return out.astype(np.float32)
 
     def with_intercept(self, log_p: Array, y: Array, weights: Array | None = None) -> Array:
-        """Return log-probabilities (N, L, 2) with the intercept of each label that fits its known rows best."""
+        """Return log-probabilities (N, L, 2) with the intercept that fits each label best."""
         out = log_p.copy()
         for p in self.problems(y, range(y.shape[1])):
             if len(p.rows):
@@ -152,12 +155,12 @@ class Labels:
         return out
 
     def log_loss(self, log_p: Array, y: Array, weights: Array | None = None) -> float:
-        """Return the mean over the labels of their log loss on known rows; nan if no label has any."""
+        """Return the mean log loss of the labels on their known rows; nan if there are none."""
         losses = self._each(_TWO.log_loss, log_p, y, weights)
         return float(np.mean(losses)) if losses else float("nan")
 
     def stopping(self, log_p: Array, y: Array, on: str, weights: Array | None = None) -> tuple[Array, float]:
-        """Return the early-stopping loss of each row, float64 (N,), and the mean of one number per label.
+        """Return the early-stopping loss of each row, float64 (N,), and one number for all.
 
         `on` is what stopping looks at (see `early_stopping.Score`). Labels without known rows are left out.
         """
@@ -194,7 +197,7 @@ class Labels:
         return with_pooled_thresholds(LabelRules(tuple(rules)), log_p, problems, weights)
 
     def apply(self, rule: LabelRules, log_p: Array, column_values: Array | None = None) -> Decision:
-        """Return probabilities of presence and decisions, (N, L) each, from member scores (M, N, L, 2)."""
+        """Return probabilities and decisions, (N, L) each, from member scores (M, N, L, 2)."""
         # One rule per label, on the scores of the members for it, (M, N, 2).
         decisions = [_TWO.apply(one, log_p[:, :, index]) for index, one in enumerate(rule.problem_rules)]
         return Decision(
@@ -203,19 +206,19 @@ class Labels:
         )
 
     def unit_proba(self, proba: Array, units: Units) -> Array:
-        """Return probabilities of units (U, L): mean or largest of their rows, as `units` says; not calibrated."""
+        """Return probabilities of units (U, L), the mean or largest of their rows."""
         return units.mean(proba) if units.aggregate == "mean" else units.largest(proba)
 
     def log_p_of(self, proba: Array) -> Array:
         return _TWO.log_p_of(np.stack([1.0 - proba, proba], axis=-1))
 
     def raw(self, logits: Sequence[Array]) -> Array:
-        """Return the mean output of M members, logits (N, L) each, without correction: probabilities (N, L)."""
+        """Return the mean output of M members without correction, probabilities (N, L)."""
         units = range(np.shape(logits[0])[1])
         return np.stack([_TWO.raw([z[:, i : i + 1] for z in logits])[:, 1] for i in units], axis=1)
 
     def joint_scores(self, y: Array, proba: Array, decision: Array, weights: Array | None = None) -> dict[str, float]:
-        """Return micro averages by key, and the share of rows whose known labels are all decided right.
+        """Return micro averages, and the share of rows whose known labels are all right.
 
         In a micro average every known label of every row is one case. Without any known label the dict is empty.
         """
@@ -248,14 +251,14 @@ class Labels:
         return label_decisions.choose(rule, scores, aim, confidence, classes, self._stored(scores))
 
     def at_prior(self, rule: LabelRules, prior: Any, scores: Mapping[str, Array]) -> LabelRules:
-        """Return the rule for rows whose labels have other shares; `prior` is float (L,), one share per label."""
+        """Return the rule for rows whose labels have other shares `prior`, float (L,)."""
         return label_decisions.at_prior(rule, prior, scores, self._stored(scores))
 
     def describe(self, rule: LabelRules, rows: int, classes: Sequence[Any], of: str = "rows") -> dict[str, Any]:
         return label_decisions.describe(rule, rows, classes, of)
 
     def columns(self, decision: Decision, classes: Array) -> dict[str, Any]:
-        """Return the columns of a prediction: probability and decision of each label, by label name."""
+        """Return the columns of a prediction by name: probability and decision of each label."""
         both = {"probability": decision.proba, "decision": decision.decision}
         return {
             f"{word}_{name}": values[:, i] for i, name in enumerate(classes.tolist()) for word, values in both.items()
