@@ -60,8 +60,8 @@ def nested_score(
 
     Args:
         strategies: Those that were judged.
+        by_name: strategy -> its outer results, of units where there are some.
         trainer: Trains the strategies again, on the rows of each outer training fold.
-        folds: The outer folds.
         folds: The outer folds.
         metric: What the winner is chosen by.
         costs: What decisions cost, or None.

@@ -84,6 +84,7 @@ def trace_key(model: keras.Model, *more: Any) -> str | None:
 
 def _values(program: Any) -> int:
     """Return how many numbers the variables of a program hold."""
+    return sum(int(np.prod(v.shape)) for v in program.variables)
 
 
 def _operations(model: Any) -> Iterator[Any]:
