@@ -47,7 +47,7 @@ class Units:
         return np.unique(self.codes, return_index=True)[1]
 
     def at(self, rows: Array) -> Units:
-        """Return the units of some rows, with numbers of their own.
+        """Return the units of rows with these numbers, int (n,), numbered again from 0.
 
         Example:
             >>> Units(np.array([0, 1, 1, 2]), ("patient",)).at(np.array([2, 3])).codes.tolist()

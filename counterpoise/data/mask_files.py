@@ -232,7 +232,7 @@ def _codes(values: Array, classes: Sequence[int]) -> Array:
 
 
 def _notes_on_lost_classes(masks: Sequence[Mask], codes: Array, classes: Sequence[int]) -> list[str]:
-    """Return a list of one sentence on classes that images lost by resizing, or of none.
+    """Return a list of one sentence on classes that images lost by resizing, or an empty one.
 
     `codes` int (N, height, width) are those of `masks` in the wanted size.
     """

@@ -63,7 +63,7 @@ def hold_out(examples: Examples, share: float = STOP_SHARE, seed: int = 0) -> tu
     """Return (training rows, rows held out for early stopping and for the rule), int64 each.
 
     Every class has `LEAST_TRAIN` rows in the first and one in the second. With time, the latest rows are held out;
-    otherwise they are drawn class by class, in whole groups.
+    otherwise they are drawn class by class, and in whole groups if there are groups.
 
     Raises:
         SplitError: a class cannot; it is named.

@@ -57,7 +57,7 @@ class WordIds(keras.layers.Layer):
         return tf.where(some, ids, 0)
 
     def compute_output_spec(self, texts: Any) -> Any:
-        """Return shape and type of the output, which Keras cannot infer from string operations."""
+        """Return shape and type of the output as a Keras tensor."""
         return keras.KerasTensor((texts.shape[0], self.length), "int32")
 
     def get_config(self) -> dict[str, Any]:

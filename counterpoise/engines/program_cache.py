@@ -120,7 +120,7 @@ def _is_described(operation: Any) -> bool:
 def _plain(value: Any) -> bool:
     """Return whether the configuration of its holder determines the value of an attribute.
 
-    Functions and objects from elsewhere are not, nor arrays that a trace would contain as constants.
+    It does not for functions and objects from elsewhere, nor for arrays that a trace would contain as constants.
     """
     function = getattr(value, "__func__", value)
     if isinstance(function, FunctionType):

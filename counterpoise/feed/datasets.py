@@ -79,7 +79,7 @@ def _steps_in_one_go(feed: Feed, everything: Any) -> int:
 
     So many that TensorFlow's cost for a call is small, and that a block stays in the cache.
 
-    `everything` are the tensors of the whole feed. The result is from 1 to 64.
+    `everything` are the tensors of the whole feed.
     """
     row = sum(tensor.dtype.size * max(1, int(np.prod(tensor.shape[1:]))) for tensor in tf.nest.flatten(everything))
     return int(np.clip(_BLOCK_BYTES // max(1, row * feed.batch_size), 1, 64))
