@@ -92,7 +92,10 @@ NOT_CALLED = ("serialize", "deserialize", "get")
 
 @cache
 def classes() -> Mapping[tuple[str, str], type]:
-    """(module, class name), as a file writes them, -> class of Keras."""
+    """Map (module, class name), as a file writes them, to the class of Keras.
+
+    A class has two entries: one for its public namespace, one for the module that defines it.
+    """
     known: dict[tuple[str, str], type] = {}
     for space, name, value in _listed():
         known[space, name] = value
@@ -101,7 +104,7 @@ def classes() -> Mapping[tuple[str, str], type]:
 
 
 def _listed() -> Iterator[tuple[str, str, type]]:
-    """Every class of Keras that a file may name: its namespace, its name there, and the class."""
+    """Yield every Keras class that a file may name: its namespace, name there, and class."""
     layers = {id(value) for name, value in vars(keras.layers).items() if name in LAYERS}
     for name, value in vars(keras.layers).items():
         if id(value) in layers:  # under all of its names: Convolution2D is Conv2D
@@ -122,7 +125,10 @@ def _listed() -> Iterator[tuple[str, str, type]]:
 
 
 def _operations() -> Iterator[tuple[str, str, type]]:
-    """(module, name, class) of the Keras operations that a file may contain."""
+    """Yield (module, name, class) of the Keras operations that a file may contain.
+
+    Operations that take functions are left out. Of `keras.src.ops.core` only `CORE_OPERATIONS` are yielded.
+    """
     modules = [f"keras.src.ops.{name}" for name in (*OPERATIONS, "core")] + ["keras.src.activations.activations"]
     for space in modules:
         try:
@@ -130,20 +136,21 @@ def _operations() -> Iterator[tuple[str, str, type]]:
         except ImportError:  # a module that another version of Keras has
             continue
         for name, value in vars(module).items():
+            # Only what the module itself defines, not what it imports.
             own = inspect.isclass(value) and issubclass(value, keras.Operation) and value.__module__ == space
             if own and (name in CORE_OPERATIONS if space.endswith(".core") else not takes_functions(value)):
                 yield space, name, value
 
 
 def takes_functions(operation: type) -> bool:
-    """Return whether a function is an argument of an operation."""
+    """Return whether an operation has an argument named as in `CALLED`: perhaps a function."""
     methods = (operation.__init__, operation.call)  # type: ignore[misc, attr-defined]
     return any(CALLED & set(inspect.signature(method).parameters) for method in methods)
 
 
 @cache
 def functions() -> frozenset[str]:
-    """Names of Keras's activations, losses and metrics that are functions."""
+    """Return the names of Keras's activations, losses and metrics that are plain functions."""
     spaces = (vars(importlib.import_module(space)) for space in FUNCTIONS)
     return frozenset(
         name for space in spaces for name, value in space.items()
@@ -152,7 +159,7 @@ def functions() -> frozenset[str]:
 
 
 def own(name: str) -> type | None:
-    """The class that we register with Keras under this name, or None.
+    """Return the class of this package that is registered with Keras under a name, or None.
 
     Example:
         >>> own("counterpoise>RuleLayer").__name__, own("counterpoise>System")
@@ -164,11 +171,14 @@ def own(name: str) -> type | None:
 
 @cache
 def _own_modules() -> Mapping[str, str]:
+    """Map each registered name, "counterpoise>CLASS", to the module that defines the class."""
     return {f"counterpoise>{name}": f"counterpoise.{module}" for module, names in SAVED.items() for name in names}
 
 
 def trusted(custom_objects: Mapping[str, Callable[..., Any]] | None) -> dict[str, Any]:
-    """The user's own classes and functions by every name that a file may have for them.
+    """Return the user's classes and functions by every name that a file may have for them.
+
+    These are the names in the mapping, and the names under which Keras registers the objects.
 
     Raises:
         OptionError: It is no mapping from names to classes and functions.

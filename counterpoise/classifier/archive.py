@@ -35,7 +35,7 @@ def opened(path: Path) -> Iterator[zipfile.ZipFile]:
     """The archive of a file, its members checked, for a `with` block.
 
     Raises:
-        ArtifactError: It is no archive as Keras writes one, or what it unpacks to is too large. The message completes
+        ArtifactError: It is no archive as Keras writes one, is damaged, or unpacks to too much. The message completes
             "FILE cannot be read: ".
     """
     with ExitStack() as stack:
@@ -50,7 +50,13 @@ def opened(path: Path) -> Iterator[zipfile.ZipFile]:
 
 @contextmanager
 def damage(what: str = "it is damaged or not a .keras file") -> Iterator[None]:
-    """Turn errors from damaged bytes or a full disk into our error."""
+    """Turn every error of a `with` block into an `ArtifactError`.
+
+    Its message completes a sentence that begins with the name of the file.
+
+    An `ArtifactError` passes unchanged. An error of the system keeps its text. Any other error, as damaged bytes
+    cause, becomes `what` with the text of the error behind it.
+    """
     try:
         yield
     except ArtifactError:
@@ -62,13 +68,22 @@ def damage(what: str = "it is damaged or not a .keras file") -> Iterator[None]:
 
 
 def _check_end(file: BinaryIO, size: int) -> None:
-    """Look at the end of the archive, before the list of its members is read into memory."""
+    """Check both ends of an archive, before the list of its members is read into memory.
+
+    Args:
+        file: The open file, at its first byte. size: Bytes of the file.
+
+    Raises:
+        ArtifactError: No archive begins at the first byte or ends at the last, or its list of members is too long.
+    """
     if file.read(4) != b"PK\x03\x04":
         raise ArtifactError("it is damaged or not a .keras file (no archive begins at its first byte).")
+    # The last 42 bytes: the 20 of a locator for large archives, if there is one, and the 22 of the end record.
     file.seek(max(0, size - 42))
     end = file.read()
     if len(end) < 42 or end[20:24] != _END or end[40:] != b"\0\0":
         raise ArtifactError("it is damaged or not a .keras file (no archive ends at its last byte).")
+    # In the end record: number of members at byte 10, bytes of their list at byte 12, length of a comment at byte 20.
     members, length = int.from_bytes(end[30:32], "little"), int.from_bytes(end[32:36], "little")
     long_form = end[:4] == b"PK\x06\x07" and size <= LARGE
     if long_form or members > MOST_MEMBERS or (length > LONGEST_LIST and size <= LARGE):
@@ -76,11 +91,19 @@ def _check_end(file: BinaryIO, size: int) -> None:
 
 
 def check_members(members: Sequence[zipfile.ZipInfo], size: int) -> None:
-    """Refuse members that no model file has, and those that unpack to more than the file can hold."""
+    """Refuse members that no model file has, or that unpack to too many bytes.
+
+    Args:
+        members: All members of the archive. size: Bytes of the file.
+
+    Raises:
+        ArtifactError: Too many members, two with one name, a member of another kind, too many bytes unpacked, or data
+            before the first member.
+    """
     names = [member.filename for member in members]
     if len(names) > MOST_MEMBERS:
         raise ArtifactError(f"it lists more parts than a model file may have (at most {MOST_MEMBERS:,}).")
-    twice = {name.lower() for name in names}
+    twice = {name.lower() for name in names}  # compared without regard to case
     if len(twice) < len(names):
         raise ArtifactError("it contains two parts with the same name.")
     for member in members:
@@ -97,13 +120,17 @@ def check_members(members: Sequence[zipfile.ZipInfo], size: int) -> None:
 
 
 def _check_member(member: zipfile.ZipInfo) -> None:
-    """Refuse a member that a model file does not have: by name, encryption, type or packing."""
+    """Raise an `ArtifactError` for a member that no model file has.
+
+    Its name, encryption, type and packing are checked.
+    """
     name = member.filename
     known = name in (CONFIG, METADATA, WEIGHTS, CARD, SCORES) or name.startswith(ASSETS)
     pieces = name.rstrip("/").split("/")
+    # A piece of a path that is "", "." or ".." is refused: it could lead out of the folder.
     if not known or not _NAME.fullmatch(name) or len(name) > 1000 or any(set(piece) <= {"."} for piece in pieces):
         raise ArtifactError(f"it contains the part {name!r:.80}, which no model file has.")
-    kind = member.external_attr >> 16
+    kind = member.external_attr >> 16  # the Unix file mode; its type is 0 where none was stored
     if member.flag_bits & 0x1:
         raise ArtifactError(f"its part {name!r:.80} is encrypted.")
     if stat.S_IFMT(kind) not in (0, stat.S_IFREG, stat.S_IFDIR) or (member.is_dir() and member.file_size):
@@ -115,10 +142,10 @@ def _check_member(member: zipfile.ZipInfo) -> None:
 
 
 def read(archive: zipfile.ZipFile, name: str) -> bytes:
-    """The bytes of a member.
+    """Return the bytes of a member.
 
     Raises:
-        ArtifactError: It is absent.
+        ArtifactError: It is absent or damaged.
     """
     if name not in archive.namelist():
         raise ArtifactError(f"it lacks the part {name!r}.")
@@ -127,7 +154,11 @@ def read(archive: zipfile.ZipFile, name: str) -> bytes:
 
 
 def unpack(archive: zipfile.ZipFile, name: str, target: Path) -> None:
-    """Write a member to a file."""
+    """Write a member to the file `target`, in pieces of 1 MB.
+
+    Raises:
+        ArtifactError: It is absent or damaged, or the file cannot be written.
+    """
     if name not in archive.namelist():
         raise ArtifactError(f"it lacks the part {name!r}.")
     with damage(), archive.open(name) as packed, open(target, "wb") as out:
@@ -135,7 +166,7 @@ def unpack(archive: zipfile.ZipFile, name: str, target: Path) -> None:
 
 
 def add(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
-    """Add a member as it is, not compressed, as Keras does."""
+    """Add a member as it is, not compressed, as Keras does, and with a fixed date."""
     archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), content)
 
 

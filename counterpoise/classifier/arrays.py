@@ -14,12 +14,15 @@ from counterpoise.core.errors import ArtifactError
 
 
 def fits(members: Sequence[zipfile.ZipInfo]) -> bool:
-    """Return whether the unpacked members are as small as in a file that `write` wrote."""
+    """Return whether the unpacked members are no larger than their compressed size allows."""
     return sum(m.file_size for m in members) <= FREE + EXPANSION * sum(m.compress_size for m in members)
 
 
 def packed(arrays: Mapping[str, np.ndarray]) -> bytes:
-    """Return arrays as the bytes of an .npz file, compressed if `unpacked` accepts the compressed size."""
+    """Return arrays as the bytes of an .npz file.
+
+    The file is compressed, unless `unpacked` would refuse it as too large when unpacked.
+    """
     for method in (zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED):
         buffer = io.BytesIO()
         with zipfile.ZipFile(buffer, "w", method) as archive:
@@ -35,10 +38,10 @@ def packed(arrays: Mapping[str, np.ndarray]) -> bytes:
 
 
 def unpacked(content: bytes) -> dict[str, np.ndarray]:
-    """Inverse of `packed`.
+    """Return the arrays in bytes that `packed` made, by name.
 
     Raises:
-        ArtifactError: damaged, not plain arrays, or larger than such a file can hold.
+        ArtifactError: The bytes are damaged, not plain arrays, or unpack to more than `fits` allows.
     """
     with damage("its stored scores are damaged"), zipfile.ZipFile(io.BytesIO(content)) as archive:
         members = archive.infolist()
@@ -48,7 +51,13 @@ def unpacked(content: bytes) -> dict[str, np.ndarray]:
 
 
 def _array(content: bytes, name: str) -> np.ndarray:
-    """One array; its size is looked at before there is room made for it."""
+    """Read one array from the bytes of an .npy file, once its header is checked.
+
+    The size by shape and dtype must be that of the bytes, so that a false header cannot demand memory.
+
+    Raises:
+        ArtifactError: The version of the format is unknown, the array holds Python objects, or its size differs.
+    """
     stream = io.BytesIO(content)
     version = np.lib.format.read_magic(stream)
     header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}.get(version)

@@ -12,7 +12,14 @@ from counterpoise.core.structure import leaves
 
 
 def explain_single_rows(clf: Any, x: Any, background: Any, label: Any, seed: int) -> Any:
-    """Explain rows in the way that suits what the classifier takes (see `Classifier.explain`)."""
+    """Explain rows in the way that suits what the classifier takes (see `Classifier.explain`).
+
+    Images get heat maps, texts the effect of words, and tables Shapley values of columns. `label` is for images alone,
+    `background` and `seed` are for tables alone.
+
+    Raises:
+        OptionError: The classifier has a class per element, or an argument is for another kind of rows.
+    """
     if clf.target.per_element:
         raise OptionError(
             f"clf.explain supports only one class per row, but the rows of this classifier have {clf.target.what}. Use "

@@ -41,10 +41,10 @@ class Stakes:
     first: int | None = None
 
     def checked(self, rows: int, binary: bool) -> Stakes:
-        """Check these values against the rows and the classes, and return them.
+        """Check these values against the number of rows and of classes, and return them unchanged.
 
         Raises:
-            OptionError: It does not fit the rows or the classes.
+            OptionError: A value does not fit the rows or the classes, or two values cannot be combined.
         """
         if self.costs is not None and self.amount is not None:
             raise OptionError("costs and cost_column cannot be combined. Pass one of them.")
@@ -64,23 +64,31 @@ def further(
     sample_weight: Array | None = None, groups: Any = None, resamples: int = ROW_RESAMPLES, level: float = 0.95,
     seed: int = 0,
 ) -> Scored:  # fmt: skip
-    """The scores of `FURTHER` with intervals: costs for any number of classes, the rest for two.
+    """Score the keys of `FURTHER` with intervals.
+
+    Costs are scored for any number of classes, the rest for two.
+
+    `y` and `decision` are class codes, int (N,); `proba` is float (N, C). The result maps each key that these rows
+    define to value, low and high, in the order of `FURTHER`; it is empty where none is defined.
 
     The calibration error has no interval (nan): a resample repeats rows, and its noise is then not what is taken off.
     Nor has the share of the most expensive row, which belongs to these rows.
     """
     binary = proba.shape[1] == 2
-    each = _costs(y, decision, rule, stakes)
+    each = _costs(y, decision, rule, stakes)  # float64 (N,), the cost of each row
     threshold = rule.threshold if rule.by is None else None  # the net benefit is that of one threshold
 
     def prepare(rows: Array) -> Callable[[Array | None], dict[str, float]]:
+        # As `row_draws` wants it: what needs sorting is done once for these rows, not for each resample.
         area = sc.partial_scorer(y[rows] == 1, proba[rows, 1], MAX_FPR) if binary else None
         return partial(scores, rows, area)
 
     def scores(rows: Array, area: Callable[[Array], float] | None, w: Array | None) -> dict[str, float]:
+        # Scores by name of the rows `rows` (K,), weighted by `w` (K,); they are those that need resampled rows.
         weight = np.ones(len(rows)) if w is None else w
         measured: dict[str, float] = {}
         if area is not None:
+            # `w` may be None, which lets unweighted scores take a shorter way; `weight` is always an array.
             two = _of_two(y[rows], proba[rows], threshold, stakes.first, w, weight)
             measured = {"partial_auc": area(weight)} | two
         if each is not None:
@@ -93,6 +101,7 @@ def further(
     values = prepare(np.arange(len(y)))(sample_weight)
     if not values:
         return {}
+    # Costs and the first rows depend on single rows: no class is thinned for them.
     draws = row_draws(
         prepare, y, sample_weight=sample_weight, groups=groups, resamples=resamples,
         seed=seed, most=ENOUGH if each is None and stakes.first is None else len(y),
@@ -109,7 +118,10 @@ def further(
 
 
 def _costs(y: Array, decision: Array, rule: Rule, stakes: Stakes) -> Array | None:
-    """Cost of each row, or None where no costs are known."""
+    """Return the cost of each row, float64 (N,), or None if no costs are known.
+
+    Amounts of the rows come first, then the costs of `stakes`, then those by which the rule decides.
+    """
     if stakes.amount is not None:
         return money.amount_costs(y, decision, stakes.amount, stakes.cost_fp)
     costs = stakes.costs if stakes.costs is not None else rule_costs(rule)
@@ -124,7 +136,11 @@ def rule_costs(rule: Rule) -> Array | None:
 def _of_two(
     y: Array, proba: Array, threshold: float | None, first: int | None, w: Array | None, weight: Array
 ) -> dict[str, float]:
-    """Scores of two classes that no leaderboard shows; each only where it is defined."""
+    """Score two classes by the keys that no leaderboard shows, each only where it is defined.
+
+    `proba` is float (n, 2). `w` are weights (n,) or None; `weight` are the same as an array, ones for None. The net
+    benefit needs a threshold between 0 and 1, precision and lift among the first need `first`.
+    """
     parts = sc.brier_decomposition(y, proba, sample_weight=w)
     scores = {"brier_reliability": parts.reliability, "brier_resolution": parts.resolution}
     if threshold is not None and 0 < threshold < 1:

@@ -112,7 +112,12 @@ def command(
 
 
 def _check_stakes(stakes: Mapping[str, Any], unlabeled: bool, pictures: bool) -> None:
-    """Refuse options that do not go with these rows."""
+    """Raise an `OptionError` for an option that does not go with these rows.
+
+    Args:
+        stakes: by, costs, cost_column, cost_fp and first, as given. unlabeled: Whether the rows have no labels.
+        pictures: Whether they are images, which have no columns for --by and --cost-column.
+    """
     given = [f"--{name.replace('_', '-')}" for name, value in stakes.items() if value]
     if unlabeled and given:
         raise OptionError(f"{given[0]} needs labels, but --unlabeled was given. Remove {given[0]} or --unlabeled.")
@@ -123,7 +128,7 @@ def _check_stakes(stakes: Mapping[str, Any], unlabeled: bool, pictures: bool) ->
 
 
 def _read_costs(stakes: Mapping[str, Any]) -> dict[str, Any]:
-    """The options with the costs as values, not as a file."""
+    """Return the options with `costs` read from its file; without --costs unchanged."""
     if stakes["costs"] is None:
         return dict(stakes)
     from counterpoise.cli.costs import read_costs
@@ -132,6 +137,7 @@ def _read_costs(stakes: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _scores(clf: Any, data: Any, target: Any = None, **options: Any) -> dict[str, Any]:
+    """Return what `classifier.evaluation.evaluate` measures; its import is slow."""
     from counterpoise.classifier.evaluation import evaluate
 
     return evaluate(clf, data, target=target, **options)
@@ -141,7 +147,14 @@ def _of_images(
     clf: Any, data: Path, target: str | None, groups: str | None, images: str | None, root: Path | None,
     unlabeled: bool, how: dict[str, Any], stakes: dict[str, Any], labels_as: tuple[str | None, str | None],
 ) -> dict[str, Any]:  # fmt: skip
-    """The record of images of a folder, or of a table."""
+    """Return scores of the images of a folder or a table, or their drift if `unlabeled`.
+
+    `how` has the options of `list_images` (groups_from, skip_bad, unit, ignore). `stakes` has those of `evaluate`, with
+    costs as values. `labels_as` is (separator, missing), for columns that each hold a label.
+
+    Raises:
+        OptionError: --target is given for a folder, or lacks for a table.
+    """
     from counterpoise.data import images as module
 
     size, form = picture_form(clf)
@@ -164,11 +177,15 @@ def _of_images(
 
 
 def _target(clf: Any, target: str | None, labels_as: tuple[str | None, str | None]) -> Any:
-    """The target of a table of images; columns a,b,c are several labels where the model has these, else one class."""
+    """Return the target of a table of images, as `list_images` takes it.
+
+    For a model with several labels per row, text a,b,c names one column per label. For any other it is one name.
+    """
     return o.target_named(target, *labels_as) if clf.target.independent else target
 
 
 def _drift(clf: Any, data: Any) -> dict[str, Any]:
+    """Return the drift of these rows from training as JSON values (see `drift_to_dict`)."""
     from counterpoise.classifier.monitor import drift_to_dict, monitor
 
     return drift_to_dict(clf, monitor(clf, data))
@@ -211,7 +228,7 @@ def _show_scores(record: Mapping[str, Any]) -> None:
 
 
 def _show_units(console: Any, units: Mapping[str, Any]) -> None:
-    """The metrics of units, and how these are decided."""
+    """Print the metrics of units, how many there are, and how they are decided."""
     from counterpoise.decide.aim import threshold_text
 
     console.print()
@@ -223,12 +240,15 @@ def _show_units(console: Any, units: Mapping[str, Any]) -> None:
 
 
 def _metric_table(scores: Mapping[str, Mapping[str, Any]], width: int, title: str | None = None) -> Any:
-    """A line for each metric: key, value, interval, and in a wide window its meaning."""
+    """Return a table with a line for each metric: key, value and interval.
+
+    In a wide window a last column says what the metric means.
+    """
     from rich.table import Table
 
     from counterpoise.metrics.catalog import FURTHER, METRICS
 
-    known = {**METRICS, **FURTHER} if width >= WIDE else {}
+    known = {**METRICS, **FURTHER} if width >= WIDE else {}  # key -> metric with its title; empty: no last column
     table = Table("metric", "value", "95% CI", *([""] if known else []), box=None, pad_edge=False, header_style="bold",
                   title=title, title_justify="left")  # fmt: skip
     table.columns[0].overflow = "fold"
@@ -240,7 +260,10 @@ def _metric_table(scores: Mapping[str, Mapping[str, Any]], width: int, title: st
 
 
 def _label_table(labels: Sequence[Mapping[str, Any]]) -> Any:
-    """A line for each label: average precision with its CI, recall, precision, threshold."""
+    """Return a table with a line for each label.
+
+    It shows average precision with its CI, recall, precision, and threshold.
+    """
     from rich.table import Table
 
     table = Table("label", "average precision", "95% CI", "recall", "precision", "threshold", box=None,
@@ -255,7 +278,10 @@ def _label_table(labels: Sequence[Mapping[str, Any]]) -> Any:
 
 
 def _show_drift(record: Mapping[str, Any]) -> None:
-    """Print the class shares before and now, and what becomes of the threshold."""
+    """Print class shares before and now, notes, and advice on the threshold.
+
+    Of several labels, print a line each.
+    """
     from rich.table import Table
 
     if "labels" in record:
@@ -277,12 +303,13 @@ def _show_drift(record: Mapping[str, Any]) -> None:
 
 
 def _show_label_drifts(labels: Sequence[Mapping[str, Any]]) -> None:
-    """A line for each label: its share before and now, and what becomes of its threshold."""
+    """Print a line for each label: shares before and now, and what becomes of its threshold."""
     from rich.table import Table
 
     headings = ("label", "share before", "share now", "90% CI", "decided before", "decided now", "threshold")
     table = Table(*headings, box=None, pad_edge=False, header_style="bold")
     for label in labels:
+        # Class 1 is the label's presence. No threshold can be given for now where only new labels would tell.
         c, before, now = label["classes"][1], label["threshold_before"], label["threshold_now"]
         moved = "needs labels" if now is None else f"{before:.4g}" + ("" if before == now else f" -> {now:.4g}")
         table.add_row(
@@ -293,7 +320,10 @@ def _show_label_drifts(labels: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _advice(record: Mapping[str, Any]) -> list[str]:
-    """The threshold for the new shares, where they are not what they were; else that it stays."""
+    """Return sentences on the threshold: that it stays, or its new value and how to use it.
+
+    Shares count as changed if the one in training is outside of the 90% CI of the one now.
+    """
     before, now, positive = record["threshold_before"], record["threshold_now"], record["classes"][1]
     if positive["low"] <= positive["share_before"] <= positive["high"]:
         return [f"The threshold remains {before:.4g}, because the class proportions have not clearly changed."]

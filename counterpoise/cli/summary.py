@@ -49,7 +49,11 @@ class Summary:
 
 
 def trained(clf: Any, strategy: str, rows: int, out: Path, notes: tuple[str, ...], next_step: str) -> Summary:
-    """Describe what `train` saved: the model, its threshold, its scores, and the cases that it finds in 10,000."""
+    """Describe what `train` saved: model, threshold, scores, and cases found of 10,000.
+
+    If the classifier decides units, threshold, scores and cases are those of units. An empty `next_step` becomes the
+    advice to score the model on new rows.
+    """
     card = clf.card
     rule, of = (clf.rule, card) if clf.unit is None else (clf.unit.rule, card["unit"])
     models, decided = model_text(card, clf.rule.weights), rule_text(rule, clf.classes_.tolist())
@@ -67,6 +71,7 @@ def trained(clf: Any, strategy: str, rows: int, out: Path, notes: tuple[str, ...
 
 
 def _score(key: str, score: Mapping[str, Any] | None) -> str:
+    """Return a metric as text, with its 95% CI if there is one; "" where it was not measured."""
     if not score or score.get("value") is None:
         return ""
     ends = "" if score.get("low") is None else f" (95% CI {score['low']:.2f} to {score['high']:.2f})"
@@ -74,7 +79,10 @@ def _score(key: str, score: Mapping[str, Any] | None) -> str:
 
 
 def _decisions(clf: Any, rule: Any, metrics: Mapping[str, Any]) -> str:
-    """Cases found and false positives of two classes; pixels are no cases."""
+    """Return a sentence on cases found and false positives per `PER` cases, or "".
+
+    It can be said of two classes with known recall and specificity, neither for several labels nor for pixels.
+    """
     recall, specificity = ((metrics.get(key) or {}).get("value") for key in ("recall", "specificity"))
     if clf.target.independent or clf.target.per_element or len(clf.classes_) != 2:
         return ""
@@ -89,7 +97,10 @@ def _decisions(clf: Any, rule: Any, metrics: Mapping[str, Any]) -> str:
 
 
 def predicted(clf: Any, model: Path, data: Path, table: Any, out: Path) -> Summary:
-    """Describe what `predict` wrote: the rows of each decision, and whether the class proportions changed."""
+    """Describe what `predict` wrote, and whether the class proportions changed.
+
+    For several labels, or more than two classes, only the answer and the next step are filled in.
+    """
     of_units = clf.unit is not None and "rows" in table.columns
     answer = f"saved {out}: {table.height:,} {'units' if of_units else 'rows'} with {', '.join(table.columns)}"
     label = f"When the labels are known, score the model: counterpoise evaluate {model} {data}"
@@ -100,13 +111,19 @@ def predicted(clf: Any, model: Path, data: Path, table: Any, out: Path) -> Summa
     mean, share = float(table["probability"].mean()), float((clf.unit.rule if of_units else clf.rule).prior[1])
     positive = repr(str(clf.classes_[1]))
     evidence = f"Decisions: {shown}. Mean probability of {positive}: {mean:.3g} (share in training: {share:.3g})."
+    # A mean probability below two thirds of the share in training, or above one and a half, hints at a change.
     moved = not 0.67 < mean / share < 1.5 if share > 0 else False
     step = f"Check the class proportions: counterpoise evaluate {model} {data} --unlabeled"
     return Summary(answer, evidence, _expected_cost(clf, table), step if moved else label)
 
 
 def _expected_cost(clf: Any, table: Any) -> str:
-    """The expected cost of the decisions by their probabilities, where the model decides by costs of two classes."""
+    """Return a sentence on the expected cost of the decisions, by their probabilities.
+
+    `table` has the columns "probability" and "decision".
+
+    Returns "" where the rule does not decide by costs of two classes, or leaves some rows to a human.
+    """
     from counterpoise.classifier.further import rule_costs
 
     costs = rule_costs(clf.rule)
@@ -119,7 +136,10 @@ def _expected_cost(clf: Any, table: Any) -> str:
 
 
 def diagnosed(diagnosis: Diagnosis) -> Iterator[str]:
-    """The lines of `diagnose` that fit on a screen: answer, evidence, cost, findings, advice."""
+    """Yield the lines of `diagnose` that fit on a screen.
+
+    They are answer, evidence, cost, findings and advice.
+    """
     r = diagnosis.record
     share = next((c.share for c in r.classes if c.label == r.minority), float("nan"))
     yield f"{r.minority!r} is {100 * share:.3g}% of {r.rows:,} rows ({r.imbalance_ratio:,.1f} to 1)."
@@ -138,6 +158,7 @@ def diagnosed(diagnosis: Diagnosis) -> Iterator[str]:
         if check.status == "look":
             yield f"! {capital(check.name)}: {check.finding} {check.action}".rstrip()
     yield from (f"! {warning}" for warning in r.warnings)
+    # The first advice comes last, as the next step.
     first, *rest = [advice.text for advice in diagnosis.advice] or [""]
     yield from (f"- {text}" for text in rest[: MOST_ADVICE - 1])
     if first:

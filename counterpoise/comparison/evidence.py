@@ -66,7 +66,11 @@ class Evidence:
         return ROPE * abs(self.mean(self.reference, metric)) if METRICS[metric].relative else ROPE
 
     def difference(self, metric: str, a: str, b: str, view: Callable[[Any], Any]) -> Difference:
-        """a minus b after `view` was applied to each score."""
+        """Return score of a minus score of b, both after `view`, with interval and tests.
+
+        With bootstrap draws of both, they come from the draws; otherwise from a correlated t-test of the fold scores.
+        `view` maps scores, float or float64 (J,), elementwise. The interval stays within the range of the metric.
+        """
         span = METRICS[metric].high - METRICS[metric].low
         rope, of_a, of_b = self.rope_of(metric), self.drawn(a, metric), self.drawn(b, metric)
         if of_a is None or of_b is None:
@@ -76,7 +80,7 @@ class Evidence:
         return from_draws(view(of_a) - view(of_b), mean, rope, LEVEL).within(span)
 
     def drawn(self, strategy: str, metric: str) -> Array | None:
-        """Bootstrap draws of one score, or None."""
+        """Return the bootstrap draws of one score, float64 (B,), or None if there are none."""
         draws = (self.draws or {}).get(strategy, {}).get(metric)
         return None if draws is None else np.asarray(draws, dtype=np.float64)
 
@@ -86,14 +90,18 @@ class Evidence:
 
 
 def interval(evidence: Evidence, strategy: str, key: str) -> Interval:
-    """Return mean and interval of one score, from pooled counts (F1, precision), bootstrap draws, or folds."""
+    """Return mean and interval of one score, from pooled counts, bootstrap draws, or folds.
+
+    F1 and precision come from pooled confusion counts, if there are any. Other scores take bootstrap draws, if there
+    are any, except a recall or specificity of exactly 0 or 1. Everything else takes the spread over the folds.
+    """
     values, metric = evidence.scores[strategy][key], METRICS[key]
     mean, folds = evidence.mean(strategy, key), tuple(values.tolist())
     base, suffix = _base_and_suffix(key)
     matrices = evidence.counts.get(strategy, {}).get(suffix)
     if matrices is not None and base in ("f1", "precision"):
         return _pooled(evidence, base, values, np.asarray(matrices, dtype=np.float64))
-    truth = {"specificity": 0, "recall": 1}.get(base)
+    truth = {"specificity": 0, "recall": 1}.get(base)  # the true class whose rows the score is a share of
     trials = None
     if matrices is not None and truth is not None:
         trials = round(_per_repeat(evidence, values, matrices)[truth].sum())
@@ -106,18 +114,30 @@ def interval(evidence: Evidence, strategy: str, key: str) -> Interval:
 
 
 def _base_and_suffix(key: str) -> tuple[str, str]:
-    """Split a decision key at the rule it is decided by."""
+    """Split a metric key into the score and the rule it is decided by.
+
+    "recall_default" becomes ("recall", "_default"); the suffix of a strategy's own rule is "".
+    """
     suffix = next((s for s in ("_default", "_uncorrected") if key.endswith(s)), "")
     return key.removesuffix(suffix), suffix
 
 
 def _per_repeat(evidence: Evidence, values: Array, matrices: Any) -> Array:
-    """Confusion counts of one pass over the rows: repeats judge the same rows again."""
+    """Return the confusion counts of one pass over the rows, float64 (2, 2), [true, decided].
+
+    `matrices` (J, 2, 2) are summed over the folds and divided by the repeats, which judge the same rows again.
+    """
     return np.asarray(matrices, dtype=np.float64).sum(axis=0) / max(1, len(values) // evidence.folds)
 
 
 def _pooled(evidence: Evidence, base: str, values: Array, matrices: Array) -> Interval:
-    """F1 or precision of pooled counts; the wider of the interval of the counts and that of the folds."""
+    """Return F1 or precision of pooled counts with the wider of two intervals.
+
+    One is that of the counts, the other that of the folds.
+
+    `values` are the scores of the folds, float64 (J,); `matrices` are (J, 2, 2), [true, decided]. Fewer than two finite
+    scores have no spread, so that the interval of the counts stays.
+    """
     counts = _per_repeat(evidence, values, matrices)
     tp, fp, fn = float(counts[1, 1]), float(counts[0, 1]), float(counts[1, 0])
     if base == "f1":

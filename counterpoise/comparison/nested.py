@@ -61,6 +61,7 @@ def nested_score(
     Args:
         strategies: Those that were judged.
         by_name: strategy -> its outer results, of units where there are some.
+        trainer: Trains the strategies again, on the rows of each outer training fold.
         folds: The outer folds.
         metric: What the winner is chosen by.
         costs: What decisions cost, or None.
@@ -76,6 +77,7 @@ def nested_score(
         of_units = inner.units is not None
         results, inner = (outcome.unit_results, inner.as_units()) if of_units else (outcome.fold_results, inner)
         chosen.append(_winner(strategies, with_costs(results, strategies, inner, costs), inner, metric))
+    # The outer score of the strategy that won inside this fold; test rows / training rows is 1 / (K - 1).
     own = np.array([scores[name][k] for k, name in enumerate(chosen)])
     spec = METRICS[metric]
     low, high = fold_interval(own, 1 / (len(folds) - 1), low=spec.low, high=spec.high)
@@ -83,7 +85,10 @@ def nested_score(
 
 
 def _winner(strategies: Sequence[Strategy], results: Sequence[FoldResult], examples: Examples, metric: str) -> str:
-    """The winner of an inner comparison."""
+    """Return the name of the strategy that wins an inner comparison.
+
+    Strategies without results take no part.
+    """
     of: dict[str, list[FoldResult]] = {}
     for result in results:
         of.setdefault(result.strategy, []).append(result)

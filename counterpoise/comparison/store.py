@@ -142,7 +142,12 @@ class Store:
         self._set("record", record)
 
     def put(self, member: Member, weights: bool = True) -> None:
-        """Write one member to disk before returning, with its weights if they are requested or small."""
+        """Write one member to disk before returning.
+
+        Its weights are written if `weights`, or if they have at most 1 MB.
+
+        A member of the same job is replaced.
+        """
         weights = weights or sum(a.nbytes for a in member.weights) <= SMALL
         content, arrays = rows_of(member, weights)
         with named_errors(self.folder), self._database:
@@ -153,7 +158,13 @@ class Store:
             )
 
     def get(self, job: str, weights: bool = True) -> Member | None:
-        """The member of a job, or None: not on disk, or without the weights that are wanted."""
+        """Return the member of a job, or None.
+
+        None means that it is not on disk, or lacks the weights that are wanted.
+
+        Raises:
+            ArtifactError: The file is damaged: a row differs from its checksum, or values are not of their kind.
+        """
         with named_errors(self.folder), checked(self.folder):
             row = self._database.execute("SELECT value, checksum FROM members WHERE job = ?", (job,)).fetchone()
             if row is None:
@@ -161,6 +172,7 @@ class Store:
             content = MEMBER(checked_json(*row, f"the fit {job:.12}", job), f"the fit {job:.12}")
             if weights and not content["weights"]:
                 return None
+            # The second parameter: every array if weights are wanted, otherwise all but those.
             wanted = (
                 "SELECT name, place, dtype, shape, value, checksum FROM arrays "
                 "WHERE job = ? AND (? OR name != 'weights') ORDER BY place"
@@ -178,6 +190,7 @@ class Store:
         return checked(self.folder)
 
     def _prepare(self) -> None:
+        """Check an existing file, create missing tables, and note this process as the owner."""
         with named_errors(self.folder):
             if self._database.execute(LAYOUT).fetchall():
                 self._check()
@@ -187,7 +200,7 @@ class Store:
         self._set("owner", {"pid": os.getpid(), "host": platform.node(), "since": time.strftime("%H:%M")})
 
     def _check(self) -> None:
-        """Refuse a file that is not as a run has left it."""
+        """Raise an `ArtifactError` for a file that is not as a run has left it."""
         with named_errors(self.folder), checked(self.folder):
             check_layout(self._database)
             check_rows(self._database)
@@ -198,11 +211,13 @@ class Store:
             return int(self._database.execute("SELECT COUNT(*) FROM members").fetchone()[0])
 
     def _get(self, name: str) -> Any:
+        """Return the checked value of a fact, such as "manifest"; None if it was never set."""
         with named_errors(self.folder), checked(self.folder):
             row = fact(self._database, name)
             return None if row is None else FACTS[name](checked_json(*row, f"the {name}", name), f"the {name}")
 
     def _set(self, name: str, value: Any) -> None:
+        """Check the value of a fact by `FACTS`, and write it in place of an earlier one."""
         content = json.dumps(FACTS[name](value, f"the {name}"))
         with named_errors(self.folder), self._database:
             row = (name, content, checksum(name, content))

@@ -44,9 +44,10 @@ def fold_scores(results: Sequence[FoldResult], examples: Examples) -> dict[str, 
 
 
 def fold_counts(results: Sequence[FoldResult], examples: Examples) -> dict[str, Array]:
-    """Suffix -> confusion matrices (R K, C, C), rows = truth, at the result's rule, the default and the raw output.
+    """Suffix -> confusion matrices (R K, C, C), [true, decided], one per result.
 
-    Nothing where there are several problems, whose tables do not add up.
+    The suffixes of `SUFFIXES` are the result's rule, and the most probable class of corrected and of raw outputs. The
+    dict is empty if there are several problems (labels), because their tables do not add up.
     """
     out: dict[str, list[Array]] = {suffix: [] for suffix in SUFFIXES}
     for result in results:
@@ -54,6 +55,7 @@ def fold_counts(results: Sequence[FoldResult], examples: Examples) -> dict[str, 
         if others:
             return {}
         weights = problem.of_rows(examples.element_weights(result.rows))
+        # 1 is the positive class, here as everywhere with two classes.
         default = (default_decision(problem.proba(p), 1) for p in (result.proba, result.raw))
         for suffix, decision in zip(SUFFIXES, (problem.decision(result.decision), *default), strict=True):
             out[suffix].append(confusion(problem.y, decision, len(problem.classes), sample_weight=weights))
@@ -69,7 +71,13 @@ def strategy_row(
     parts: Sequence[str] = (),
     training: Training | None = None,
 ) -> dict[str, Any]:
-    """One row of leaderboard.json for a strategy that ran."""
+    """Return one row of leaderboard.json for a strategy that ran.
+
+    Args:
+        results: Its results, one per repeat and fold. judgment: Of the whole comparison.
+        costs: What decisions cost, or None. tuned: Hyperparameters chosen in each fold, if any were tuned.
+        parts: Names of the members of an ensemble. training: Its limit of steps, and whether that cut it off.
+    """
     name = results[0].strategy
     judged = judgment.row(name)
     return {
@@ -101,7 +109,10 @@ def strategy_row(
 
 
 def failed_row(strategy: str, rank: int, error: str, status: str = "failed", steps: int = 0) -> dict[str, Any]:
-    """One row of leaderboard.json for a strategy that could not run, or was stopped before it could be judged."""
+    """Return one row of leaderboard.json for a strategy that failed or was stopped early.
+
+    It has the keys of `strategy_row`. `steps` is the limit at which it was stopped; every score is empty.
+    """
     zero = ("fits", "steps", "limit", "cut_off", "rows_seen", "seconds", "seconds_shared", "memory_mb")
     numbers: dict[str, Any] = {**dict.fromkeys(zero, 0), "steps": steps, "limit": steps, "cut_off": None}
     numbers |= {"cost": None, "largest_cost_share": None}
@@ -118,11 +129,16 @@ def failed_row(strategy: str, rank: int, error: str, status: str = "failed", ste
 
 
 def members(results: Sequence[FoldResult], examples: Examples, names: Sequence[str]) -> list[dict[str, Any]]:
-    """Score each member of an ensemble alone on the test rows of all folds; empty for a single network."""
+    """Score each member of an ensemble alone on the test rows of all folds.
+
+    With fewer than two names the list is empty.
+
+    Over several problems the table is the mean of theirs (see `metrics.members.member_table`).
+    """
     if len(names) < 2:
         return []
     rows = np.concatenate([c.rows for c in results])
-    log_p = np.concatenate([np.stack(c.member_proba) for c in results], axis=1)
+    log_p = np.concatenate([np.stack(c.member_proba) for c in results], axis=1)  # (members, rows of all folds, C)
     given = [c.member_weights for c in results if c.member_weights is not None]
     weights = np.mean(given, axis=0) if given else None
     return mean_table(
@@ -136,7 +152,11 @@ def members(results: Sequence[FoldResult], examples: Examples, names: Sequence[s
 
 
 def duplicate_free(results: Sequence[FoldResult], examples: Examples) -> dict[str, Any] | None:
-    """Average precision on the test rows without a duplicate among the training rows, mean over folds, or None."""
+    """Score the test rows without a duplicate among the training rows by average precision.
+
+    Returns the number of these rows, the number of folds where they contain every class, and the mean over these folds.
+    None if it is not known of all folds which rows are duplicates.
+    """
     scores = []
     for result in results:
         if result.duplicate_free is None:
@@ -152,7 +172,12 @@ def duplicate_free(results: Sequence[FoldResult], examples: Examples) -> dict[st
 
 
 def curves(results: Sequence[FoldResult], examples: Examples) -> dict[str, Any]:
-    """The curves of a strategy on the page, from the test rows of the first repeat, each scored once."""
+    """Return the curves of a strategy on the page.
+
+    They show the test rows of the first repeat, each scored once.
+
+    Weighted elements are replaced by a sample drawn in proportion to their weights, because the curves count cases.
+    """
     first = [c for c in results if c.repeat == 0]
     rows = np.concatenate([c.rows for c in first])
     raw, proba, decision = (np.concatenate([getattr(c, f) for c in first]) for f in ("raw", "proba", "decision"))
@@ -218,7 +243,7 @@ def data_block(examples: Examples) -> dict[str, Any]:
 
 
 def units_block(examples: Examples) -> dict[str, Any] | None:
-    """The units that are decided instead of rows: their columns, number, and classes."""
+    """Return columns, number and classes of the units; None if rows are decided."""
     units = examples.units
     if units is None:
         return None
@@ -233,7 +258,7 @@ def units_block(examples: Examples) -> dict[str, Any] | None:
 
 
 def _problems(examples: Examples, rows: Array) -> tuple[Problem, ...]:
-    """The problems of some rows that have rows."""
+    """Return the problems (see `core.target.Problem`) that have at least one of these rows."""
     problems = target_of(examples).problems(examples.scored_labels(rows), examples.classes)
     return tuple(p for p in problems if len(p.rows))
 
@@ -255,7 +280,11 @@ def classes_of(results: Sequence[FoldResult], examples: Examples) -> list[dict[s
 
 
 def _label_row(problem: Problem, proba: Array, decision: Array, results: Sequence[FoldResult]) -> dict[str, Any]:
-    """One label over all test rows where it is known: how often, how well, and the thresholds of the folds."""
+    """Return the entry of one label over all test rows where it is known.
+
+    "known" is the number of these rows, "share" that of positives among them. "threshold" is the median over the folds,
+    or None if no fold has a rule.
+    """
     recall, precision, support = per_class(problem.y, problem.decision(decision), 2)
     cuts = [result.rule.problem_rules[problem.index or 0].threshold for result in results if result.rule is not None]
     return {
@@ -285,9 +314,10 @@ def corrections(results: Sequence[FoldResult]) -> list[str]:
 
 
 def _corrections(rule: Rule) -> Iterator[str]:
+    """Yield the names of the corrections that one rule applies, in their order."""
     if rule.gammas is not None and np.any(rule.gammas):
         yield "focal loss"
-    if np.ptp(rule.log_shifts, axis=-1).any():
+    if np.ptp(rule.log_shifts, axis=-1).any():  # one constant for all classes changes nothing
         yield "prior shift"
     if rule.intercept is not None:
         yield "intercept"
@@ -299,6 +329,6 @@ def _notes(result: FoldResult, examples: Examples) -> list[str]:
     """The notes of fitting the rule of the first fold, label by label if there are several."""
     if result.rule is None:
         return []
-    names = [p.name for p in target_of(examples).problems(examples.y[:0], examples.classes)]
+    names = [p.name for p in target_of(examples).problems(examples.y[:0], examples.classes)]  # needs no rows
     rules = zip(names, result.rule.problem_rules, strict=True)
     return [f"{name}: {note}" if name else note for name, rule in rules for note in rule.notes]

@@ -21,10 +21,11 @@ def at_tuned_threshold(results: Sequence[FoldResult], examples: Examples, costs:
     Args:
         results: The baseline's, one per repeat and fold.
         examples: The rows, of two classes unless costs are a matrix.
-        costs: The threshold is tuned for least cost on the predictions of the other folds; None: for F1.
+        costs: `Costs` tune the threshold for least cost on the other folds of the repeat, None for F1. A matrix or a
+            column of costs decides each row by its least expected cost, and nothing is tuned.
 
     Returns:
-        Nothing for a single fold, which has no other rows to tune on.
+        One result per given one; an empty list for a single fold, which has no other rows to tune on.
     """
     if not (costs is None or isinstance(costs, Costs)):
         return [with_row_costs(costs.decided(result, examples), examples, costs) for result in results]
@@ -40,6 +41,10 @@ def at_tuned_threshold(results: Sequence[FoldResult], examples: Examples, costs:
 
 
 def _threshold(others: Sequence[FoldResult], examples: Examples, costs: Costs | None) -> float:
+    """Return the threshold of the positive class that is best on the results of other folds.
+
+    Best is the least cost, or the largest F1 without costs. The rows must pose one problem of two classes.
+    """
     aim = Aim("f1") if costs is None else Aim("cost", (costs.cost_fp, costs.cost_fn))
     rows, proba = (np.concatenate([getattr(r, name) for r in others]) for name in ("rows", "proba"))
     (problem,) = target_of(examples).problems(examples.scored_labels(rows), examples.classes)

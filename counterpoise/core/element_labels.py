@@ -36,13 +36,17 @@ class ElementLabels:
     names: tuple[str, ...] | None = None
 
     def read(self) -> Labels:
-        """Labels as codes (N, ...), the rarer of two classes being 1.
+        """Return labels as codes (N, ...); the rarer of two classes is 1.
+
+        With `names` the order of the classes is that of the names, whichever is rarer.
 
         Raises:
-            TargetError: values that are no classes, or fewer than two classes. OptionError: names that do not fit.
+            TargetError: Values are no classes, or there are fewer than two classes.
+            OptionError: `names` has another length.
         """
         read = _named(read_element_labels(self.target, self.ignore), self.names)
         read = rarer_last(read) if self.names is None else read  # of named classes the order is the user's
+        # The smallest signed dtype that holds the codes and -1: masks are large.
         return replace(read, codes=read.codes.astype(np.min_scalar_type(-max(2, len(read.classes)))))
 
 
@@ -94,7 +98,7 @@ def are_elements(y: Any, sequences: bool = False) -> bool:
 
 
 def _nested(y: Any) -> bool:
-    """Whether lists are three deep."""
+    """Return whether `y` is a list of lists of lists or arrays: three axes or more."""
     for _ in range(2):
         if not isinstance(y, (list, tuple)) or not len(y):
             return False
@@ -103,10 +107,14 @@ def _nested(y: Any) -> bool:
 
 
 def read_element_labels(target: Any, ignore: tuple[Any, ...] = VOID) -> Labels:
-    """Labels (N, ...) as codes among the sorted classes, -1 where they are missing or ignored.
+    """Return labels (N, ...) as codes among the sorted classes.
+
+    The code is -1 where a label is missing or ignored.
+
+    One-hot labels (N, ..., C) become their codes, and a last axis of length 1 is dropped.
 
     Raises:
-        TargetError: values that are no classes.
+        TargetError: Fewer than two axes, no labels, or values that are no classes.
     """
     source = source_of(target, "The target")
     if source.codes.ndim > 2 and source.codes.shape[-1] == 1:
@@ -117,13 +125,19 @@ def read_element_labels(target: Any, ignore: tuple[Any, ...] = VOID) -> Labels:
     if hot is not None:
         return hot
     out = [code for code, level in enumerate(source.levels) if plain_label(level) in ignore]
-    counted = ~np.isin(source.codes, out) if out else None
+    counted = ~np.isin(source.codes, out) if out else None  # bool, False where a label is ignored
     read = read_labels(source, "The target", counted, missing=True)
     return replace(read, kind="elements", columns=None)
 
 
 def _of_one_hot(source: LabelSource) -> Labels | None:
-    """Codes of one-hot labels; None where they are none. Elements without a 1 are ignored."""
+    """Return one-hot labels (N, ..., C) as codes int32 (N, ...), or None.
+
+    None means that the labels are not one-hot.
+
+    One-hot labels have three axes or more, values of 0 and 1 (or missing), and no element with two ones. Elements
+    without a one get the code -1; with half of the elements or more, the labels do not count as one-hot.
+    """
     ones = [code for code, level in enumerate(source.levels) if plain_label(level) == 1]
     values = {plain_label(level) for level in source.levels}
     if source.codes.ndim < 3 or source.codes.shape[-1] < 2 or not ones or not values <= {0, 1, None}:
@@ -137,7 +151,11 @@ def _of_one_hot(source: LabelSource) -> Labels | None:
 
 
 def _named(labels: Labels, names: tuple[str, ...] | None) -> Labels:
-    """The labels with names for their classes; refuse fewer than two classes."""
+    """Return the labels with names for their classes; `names` None leaves these as they are.
+
+    Raises:
+        TargetError: There are fewer than two classes. OptionError: `names` has another length than the classes.
+    """
     if len(labels.classes) < 2:
         only = f" ({labels.classes[0]!r})" if labels.classes else ""
         raise TargetError(
@@ -183,7 +201,7 @@ def element_codes(given: Any, classes: Array) -> Array:
     read = read_element_labels(spec.target, spec.ignore) if not isinstance(given, Labels) else given
     if spec.names is not None:
         read = _named(read, spec.names)
-    codes = [find_label(label, known) for label in read.classes]
+    codes = [find_label(label, known) for label in read.classes]  # None: not a class of the classifier
     numbers = all(isinstance(label, int) for label in read.classes)
     if None in codes and numbers and all(isinstance(name, str) for name in known):  # codes of named classes
         codes = [label if 0 <= label < len(known) else None for label in read.classes]
@@ -193,4 +211,4 @@ def element_codes(given: Any, classes: Array) -> Array:
             f"classifier: {', '.join(map(str, known[:8]))}. Correct the masks, or pass them as "
             "cp.elements(masks, ignore=...)."
         )
-    return np.array([*codes, -1], np.int32)[read.codes]
+    return np.array([*codes, -1], np.int32)[read.codes]  # code -1 takes the last entry, and stays -1

@@ -24,7 +24,7 @@ _left_behind: set[str] = set()
 
 
 def use(library: str) -> None:
-    """Note that a library is put to work in this process.
+    """Note that a library is put to work in this process; call it before the library is used.
 
     Raises:
         ForkError: its threads were left behind by a fork.
@@ -42,13 +42,16 @@ def use(library: str) -> None:
 
 
 def watch() -> None:
-    """Look at every fork of this process, from now on, at what is in use."""
+    """Note at every later fork which libraries are in use; called once, at import."""
     if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
         os.register_at_fork(before=_before, after_in_child=_in_child)
 
 
 def _before() -> None:
-    """The user may have put a library to work without us."""
+    """Before a fork, add the libraries that the user has put to work without `use`.
+
+    They are recognized by the names of their threads (Linux alone), and TensorFlow also by its context.
+    """
     with contextlib.suppress(OSError):  # a thread that ends meanwhile, or a system without /proc
         for task in Path("/proc/self/task").iterdir():
             name = (task / "comm").read_text()
@@ -59,5 +62,6 @@ def _before() -> None:
 
 
 def _in_child() -> None:
+    """In a forked child, count what its parent used as left behind, so that `use` refuses it."""
     _left_behind.update(_used)
     _used.clear()

@@ -36,7 +36,7 @@ class GroupThresholds:
     common: tuple[str, ...] = ()
 
     def text(self, common: float) -> str:
-        """One sentence for the model card."""
+        """Return the thresholds as text; `common` is the threshold of all other values."""
         each = ", ".join(f"{value} {cut:.4g}" for value, cut in zip(self.values, self.thresholds, strict=True))
         few = f", including {', '.join(self.common)} (too few rows)" if self.common else ""
         return f"Thresholds by {self.name!r}: {each}. All other values use the common threshold {common:.4g}{few}."

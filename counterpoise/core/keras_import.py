@@ -46,6 +46,6 @@ def import_keras_quietly() -> None:
     Raises:
         MissingExtraError, ArtifactError: see `importing_keras`.
     """
-    wanted = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") == "0"
+    wanted = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") == "0"  # whether the user asked for all messages
     with nullcontext() if wanted else no_stderr(), importing_keras():
         importlib.import_module("keras")

@@ -9,7 +9,9 @@ FEW = 64
 
 
 def newton_step(hessian: np.ndarray, gradient: np.ndarray, smallest: float | None = None) -> np.ndarray:
-    """The shortest solution of `hessian @ step = gradient`, where both have sum 0 along every axis.
+    """Return the shortest solution of `hessian @ step = gradient`.
+
+    Both have sum 0 along every axis.
 
     Large systems are solved directly, which takes a fiftieth of the time, unless they turn out degenerate.
 
@@ -17,12 +19,16 @@ def newton_step(hessian: np.ndarray, gradient: np.ndarray, smallest: float | Non
         hessian: float64 (C, C), symmetric, not negative. gradient: float64 (C,).
         smallest: Singular values below this share of the largest count as 0; None: rounding alone.
 
+    Returns:
+        float64 (C,), with sum 0.
+
     Example:
         >>> newton_step(np.array([[2.0, -2.0], [-2.0, 2.0]]), np.array([1.0, -1.0])).round(3).tolist()
         [0.25, -0.25]
     """
     if len(gradient) > FEW:
         try:
+            # A constant added to all entries makes the matrix regular, and changes nothing for steps of sum 0.
             step = np.linalg.solve(hessian + np.trace(hessian) / len(hessian) ** 2, gradient)
         except np.linalg.LinAlgError:
             step = np.full_like(gradient, np.nan)

@@ -33,6 +33,7 @@ class Units:
     aggregate: str = "mean"
 
     def __len__(self) -> int:
+        """Return the number of units, U."""
         return int(self.codes.max(initial=-1)) + 1
 
     @property
@@ -46,7 +47,7 @@ class Units:
         return np.unique(self.codes, return_index=True)[1]
 
     def at(self, rows: Array) -> Units:
-        """Return the units of some rows, with numbers of their own.
+        """Return the units of rows with these numbers, int (n,), numbered again from 0.
 
         Example:
             >>> Units(np.array([0, 1, 1, 2]), ("patient",)).at(np.array([2, 3])).codes.tolist()
@@ -88,7 +89,7 @@ class Units:
 
 @dataclass(frozen=True)
 class UnitRule:
-    """Return the rule for units of a classifier, or raise an error without one.
+    """The rule that decides the units of a classifier, with what forms units from rows.
 
     Attributes:
         columns, aggregate: As in `Units`.
@@ -117,18 +118,21 @@ def unit_part(scores: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def row_part(scores: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the stored scores that are not those of units."""
+    """Return the stored scores of rows, which are all whose names do not begin with `UNIT`."""
     return {name: values for name, values in scores.items() if not name.startswith(UNIT)}
 
 
 def one_per_group(groups: Array, y: Array, by_class: bool, seed: int = 0) -> Array:
-    """Return rows of which no two share a group, drawn at random, in rising order; so they are independent.
+    """Return one random row of each group, in rising order, so that the rows are independent.
 
     Args:
         groups: int (N,).
-        y: int (N,), class codes.
+        y: int (N,), class codes. They count only with `by_class`.
         by_class: Whether a group counts once in each class: recalls are of one class each.
         seed: Of the draw.
+
+    Returns:
+        int64, row numbers: one row of each group, or one of each group and class.
 
     Example:
         >>> rows = one_per_group(np.array([0, 0, 1, 1]), np.array([1, 1, 1, 0]), by_class=True)

@@ -39,8 +39,8 @@ def read_csv(path: Path, as_text: tuple[str, ...] = (), skip_bad: bool = False) 
     if not frames:
         raise no_rows(layout.name)
     frame = frames[0] if len(frames) == 1 else pl.concat(frames)
-    del frames
-    per = max(1, CELLS // frame.height)
+    del frames  # the blocks, so that the text is in memory once
+    per = max(1, CELLS // frame.height)  # columns that are looked at together
     columns = [c for start in range(0, frame.width, per) for c in _typed(frame[:, start : start + per], as_text)]
     return pl.DataFrame(columns), [*layout.notes, *left_out.notes(layout.name)]
 
@@ -51,7 +51,10 @@ def no_rows(name: str) -> DataError:
 
 
 def _typed(text: pl.DataFrame, as_text: tuple[str, ...]) -> pl.DataFrame:
-    """Text without blanks around it, or the numbers, dates or truth values that a whole column of it spells."""
+    """Return the columns as what their text spells: numbers, dates, truth values, or text.
+
+    Text loses the blanks around it. Columns in `as_text` stay text, whatever they spell.
+    """
     cells = Cells.of(text)
     types = cells.types()
     return cells.typed(types | {name: pl.String() for name in as_text if name in types})

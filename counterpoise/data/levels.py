@@ -49,7 +49,7 @@ def level_text(series: pl.Series) -> pl.Series:
 
 
 def _without_zeros(text: pl.Series) -> pl.Series:
-    """'1.50' as '1.5' and '2.00' as '2'."""
+    """Return numbers as text without zeros at the end: '1.50' as '1.5' and '2.00' as '2'."""
     return text.str.replace(r"(\.\d*?)0+$", "$1").str.strip_suffix(".")
 
 
@@ -76,8 +76,9 @@ def levels_of(texts: pl.Series) -> tuple[str, ...]:
 
 
 def compared_by_value(levels: tuple[str, ...]) -> bool:
-    """Whether levels are numbers or truth values, all different: '3', '3.0' and 3 are then one level.
+    """Return whether levels are numbers or truth values, all different.
 
+    '3', '3.0' and 3 are then one level.
     Codes such as '03' are no numbers here: they are compared as text.
 
     Example:
@@ -91,14 +92,22 @@ def compared_by_value(levels: tuple[str, ...]) -> bool:
 
 
 def are_dates(levels: tuple[str, ...]) -> bool:
-    """Whether all levels are dates, all different: 2024-01-01 and 2024-01-01T00:00:00 are then one level."""
+    """Return whether all levels are dates, all different.
+
+    2024-01-01 and 2024-01-01T00:00:00 are then one level.
+    """
     digits = all(level[:1].isdigit() for level in levels)  # cheap: most columns end here
     return digits and parse_dates(pl.Series(levels, dtype=pl.String)).drop_nulls().n_unique() == len(levels)
 
 
 def match_levels(column: Column, names: pl.Series) -> np.ndarray:
-    """int32 (N,) ids of named levels: 0 missing, k for `column.levels[k-1]`, len(levels) + 1 for one not seen."""
+    """Return the ids of named levels, int32 (N,).
+
+    0 is a missing value, k the level `column.levels[k-1]`, and `len(column.levels) + 1` one that was not seen in
+    training. Names are compared by value, as dates or as text, by what `column` says of its levels.
+    """
     keys = pl.Series(column.levels, dtype=pl.String)
+    # `pl.Series.rechunk` leaves text as it is.
     compared = _values if column.numeric_levels else _date_names if column.unit == "date" else pl.Series.rechunk
     ids = compared(names).replace_strict(
         compared(keys),
@@ -110,7 +119,7 @@ def match_levels(column: Column, names: pl.Series) -> np.ndarray:
 
 
 def _date_names(names: pl.Series) -> pl.Series:
-    """Dates in one spelling; other text as it is."""
+    """Return dates in the spelling of `level_text`; text that is no date stays as it is."""
     dates = parse_dates(names)
     return level_text(dates).zip_with(dates.is_not_null(), names)
 

@@ -48,7 +48,7 @@ def mask_folders(root: Path) -> list[MaskFolders]:
     """The folders of a layout `images/` and `masks/`, or of this layout in `train/`, `validation/` and `test/`.
 
     Returns:
-        None of them where a folder has another layout.
+        An empty list where the folder has another layout.
 
     Example:
         >>> import tempfile
@@ -72,7 +72,7 @@ def mask_folders(root: Path) -> list[MaskFolders]:
 
 
 def _mask_folders(root: Path) -> MaskFolders | None:
-    """The folder of images and that of masks in a folder, or None if it does not have just these."""
+    """Return the folders of images and masks in a folder; None unless there is one of each."""
     if not root.is_dir():
         return None
     folders = {folder.name.casefold(): folder for folder in root.iterdir() if folder.is_dir()}
@@ -94,13 +94,15 @@ def paired(images: Sequence[str], root: Path, masks: Path, skip_bad: bool = Fals
         Image -> mask, and sentences for the user.
 
     Raises:
-        DataError: images without a mask, masks without an image, or several masks of one image; all named at once.
+        DataError: Images without a mask, masks without an image, or several masks of one image; all named at once. With
+            `skip_bad` only the last, or if no mask is left.
     """
     of_image: dict[str, list[str]] = {}
     for path in images:
         of_image.setdefault(_name(path, root), []).append(path)
     matches, extra = dict[str, list[str]](), list[str]()
     for path in files_below(masks):
+        # The name as it is comes first, so that an image called "x_mask" is found under its full name.
         name = _name(path, masks)
         known = [key for key in (name, *_without_mask_word(name)) if key in of_image]
         if known:
@@ -127,11 +129,15 @@ def paired(images: Sequence[str], root: Path, masks: Path, skip_bad: bool = Fals
 
 
 def _name(path: str, root: Path) -> str:
+    """Return the path from `root` in small letters, without its ending, for comparison."""
     return Path(path).relative_to(root).with_suffix("").as_posix().casefold()
 
 
 def _without_mask_word(name: str) -> list[str]:
-    """A name without the word for a mask behind or before it."""
+    """Return a name without a word for a mask behind it, and without one before it.
+
+    Each of the two is left out if there is no such word.
+    """
     folder, _, own = name.rpartition("/")
     start = folder + "/" if folder else ""
     behind = re.fullmatch(rf"(.+?){_WORD.pattern}", own, re.IGNORECASE)
@@ -140,7 +146,10 @@ def _without_mask_word(name: str) -> list[str]:
 
 
 def _listed_files(paths: Sequence[str], root: Path, one: str, several: str) -> str:
-    """Files for a message; "" for none."""
+    """Return number and first names of files for a message; "" for no files.
+
+    `one` or `several` is what the message says of them.
+    """
     if not paths:
         return ""
     names = [os.path.relpath(path, root) for path in paths[:MOST_NAMED]]
@@ -166,7 +175,7 @@ def read_masks(
     masks: Mapping[str, str], sides: Mapping[str, tuple[int, int]], size: tuple[int, int], aspect: str,
     ignore: Sequence[int] = (),
 ) -> Masks:  # fmt: skip
-    """Read the masks of images.
+    """Read the masks of images, in several threads.
 
     Args:
         masks: Image -> mask.
@@ -200,6 +209,10 @@ def read_masks(
 
 
 def _fault(mask: Mask, sides: tuple[int, int] | None) -> str:
+    """Return why a mask cannot be used, or "".
+
+    `sides` are (height, width) of its image; None if they are not known.
+    """
     if mask.fault or sides in (None, mask.sides):
         return mask.fault
     (h, w), (height, width) = mask.sides, sides or (0, 0)
@@ -207,19 +220,22 @@ def _fault(mask: Mask, sides: tuple[int, int] | None) -> str:
 
 
 def _codes(values: Array, classes: Sequence[int]) -> Array:
-    """Values as codes among sorted classes; -1: none of them.
+    """Return values as codes among sorted classes, of the same shape; -1: none of them.
 
     Example:
         >>> _codes(np.array([0, 255, 3, -1]), [0, 255]).tolist()
         [0, 1, -1, -1]
     """
-    known = np.array([*classes, 2**40])
+    known = np.array([*classes, 2**40])  # one above all values, so that every position exists
     code = np.searchsorted(known, values)
     return np.where(known[code] == values, code, -1)
 
 
 def _notes_on_lost_classes(masks: Sequence[Mask], codes: Array, classes: Sequence[int]) -> list[str]:
-    """A sentence about classes of which an image keeps no pixel in the size that is wanted."""
+    """Return a list of one sentence on classes that images lost by resizing, or an empty one.
+
+    `codes` int (N, height, width) are those of `masks` in the wanted size.
+    """
     lost = {value: sum(value in m.counts and not (own == c).any() for m, own in zip(masks, codes, strict=True))
             for c, value in enumerate(classes)}  # fmt: skip
     shown = [f"class {value} in {images:,} masks" for value, images in lost.items() if images]

@@ -36,6 +36,7 @@ def decoder(
 
 
 def _float_pixels(path: Any, **how: Any) -> Array:
+    """Decode one file as float32 (see `pixels`)."""
     return pixels(path, **how).astype(np.float32)
 
 
@@ -45,8 +46,9 @@ def pixels(
 ) -> Array:  # fmt: skip
     """Decode one file to pixels (height, width, channels), turned the way its camera was held.
 
-    uint8 of a file of 8 bits and fewer, else float32; both from 0 to 255. `span` holds for the latter alone. With
-    `stored` float32 of any range: the values of the file, for who learns from them what is black and white.
+    A file of 8 bits and fewer gives uint8, a deeper one float32, both from 0 to 255. `span` is the range of stored
+    values of deeper files that become 0 and 255; None: that of the type. With `stored` the result is float32 with the
+    values of the file, not scaled, for a caller that learns from them what is black and white.
 
     Raises:
         DataError: the file stores values whose range is not known, and `span` does not name it; or it has 8 bits, and
@@ -68,6 +70,7 @@ def pixels(
             ends = float(decoded.values.min()), float(decoded.values.max())
             raise DataError(unknown_text(str(path), decoded.kind.name, *ends))
         image = pillow().fromarray(scaled(decoded.values, known, decoded.kind.inverted))
+    # The last argument fills the bars of `aspect="pad"`: the least value of the file, or 0 of scaled pixels.
     return _pixels_in_size(image, size, color_mode, aspect, float(decoded.values.min()) if stored else 0)
 
 
@@ -78,7 +81,10 @@ def byte_pixels(image: Any, size: tuple[int, int], color_mode: str, aspect: str)
 
 
 class DecodedImage(NamedTuple):
-    """An image that was decoded: an image of 8 bits, or values and their type."""
+    """An image that was decoded: `image` of 8 bits, or `values` with their type `kind`.
+
+    Values have the shape (height, width).
+    """
 
     image: Any = None
     values: Any = None
@@ -86,6 +92,10 @@ class DecodedImage(NamedTuple):
 
 
 def _decoded(path: Any, mode: str, size: tuple[int, int], windowed: bool) -> DecodedImage:
+    """Read an image file, upright: an image of 8 bits and fewer, or values of more.
+
+    `windowed` applies the window of a DICOM file. `mode` and `size` (height, width) serve the decoding of JPEG.
+    """
     if dicom.is_dicom(path):
         scan = dicom.read(path, windowed)
         if scan.color:
@@ -104,27 +114,33 @@ def _decoded_small(image: Any, mode: str, size: tuple[int, int]) -> Any:
     A JPEG file is decoded at 1/2, 1/4 or 1/8 of its sides where that is no smaller than `size`: each of its blocks of
     8 x 8 pixels becomes the mean of its parts, by a smaller cosine transform.
     """
-    image.draft(mode, (max(size), max(size)))
+    image.draft(mode, (max(size), max(size)))  # changes the image itself, and only if it is a JPEG file
     return opaque(upright(image))
 
 
 def _pillow_mode(color_mode: str) -> str:
-    """What Pillow calls it."""
+    """Return Pillow's name of a color mode: "RGB", or "L" for gray."""
     return "RGB" if color_mode == "rgb" else "L"
 
 
 def _pixels_in_size(image: Any, size: tuple[int, int], color_mode: str, aspect: str, black: float = 0) -> Array:
-    """The pixels (height, width, channels) of an image in this size."""
+    """Return the pixels (height, width, channels) of an image in this size.
+
+    Gray is repeated for each channel.
+    """
     array = np.asarray(_fitted(image, size, aspect, black)).reshape(*size, -1)
     return np.repeat(array, CHANNELS[color_mode], axis=2) if array.shape[2] == 1 else array
 
 
 def _fitted(image: Any, size: tuple[int, int], aspect: str, black: float) -> Any:
-    """The image in this size (height, width): stretched, or cut or padded with black so that its shape stays."""
+    """Return the image in this size (height, width), by what `aspect` says.
+
+    "stretch" changes its shape. "crop" cuts what is too long, and "pad" adds bars of value `black`, both in the middle.
+    """
     height, width = size
     if image.size == (width, height):
         return image
-    box, inner = None, (width, height)
+    box, inner = None, (width, height)  # the part that is used, and the size (width, height) that it gets
     scale = (max if aspect == "crop" else min)(width / image.width, height / image.height)
     if aspect == "crop":
         w, h = width / scale, height / scale

@@ -53,11 +53,11 @@ class RowMetadata:
         return replace(self, **changes)
 
     def where(self, kept: Any) -> RowMetadata:
-        """Return the metadata of the rows that are kept, bool (N,)."""
+        """Return the metadata of the rows where `kept`, bool (N,), is true."""
         return self.at(np.flatnonzero(np.asarray(kept, bool)))
 
     def at(self, rows: np.ndarray) -> RowMetadata:
-        """Return the metadata of some rows, in their order."""
+        """Return the metadata of the rows with these numbers, int (n,), in their order."""
         given = {name: getattr(self, name) for name in ("groups", "time", "weight", "amount", "split")}
         taken: dict[str, Any] = {name: None if one is None else one.gather(rows) for name, one in given.items()}
         by = {name: values.gather(rows) for name, values in self.by.items()}
@@ -91,10 +91,11 @@ def metadata_of(frame: pl.DataFrame, y: Any, given: Mapping[str, Any]) -> RowMet
             (N,), or None.
 
     Raises:
-        DataError: Something is not one value per row.
+        DataError: Something is not one value per row. ColumnError: A column of `unit` is absent.
     """
 
     def series(name: str) -> pl.Series | None:
+        # The values of one field as a series: a column of the frame, values (N,), or None if it was not given.
         values = given.get(name)
         if values is None:
             return None
@@ -116,7 +117,14 @@ def metadata_of(frame: pl.DataFrame, y: Any, given: Mapping[str, Any]) -> RowMet
 
 
 def unit_table(frame: pl.DataFrame, unit: Any) -> pl.DataFrame | None:
-    """Return the columns of a unit: those that are named (a tuple of names), or values (N,) as one column."""
+    """Return the columns of a unit, (N, columns), or None without a unit.
+
+    Args:
+        frame: The rows. unit: A tuple of names of its columns, values (N,) that become one column "unit", or None.
+
+    Raises:
+        ColumnError: A column is absent. DataError: The values are not one per row.
+    """
     if unit is None:
         return None
     if isinstance(unit, tuple):
@@ -128,7 +136,11 @@ def unit_table(frame: pl.DataFrame, unit: Any) -> pl.DataFrame | None:
 
 
 def _vector(values: Any, name: str, n: int) -> pl.Series:
-    """One value per row as a series; a column (N, 1) counts as (N,)."""
+    """Return one value per row as a series called `name`; a column (N, 1) counts as (N,).
+
+    Raises:
+        DataError: The values have another shape or are not `n`.
+    """
     values = unmasked(values)
     shape = np.shape(values)
     if len(shape) == 2 and shape[1] == 1:
@@ -145,7 +157,11 @@ def _vector(values: Any, name: str, n: int) -> pl.Series:
 
 
 def skip_rows(features: pl.DataFrame, metadata: RowMetadata) -> tuple[pl.DataFrame, RowMetadata, list[str]]:
-    """Leave out rows without a label and rows with infinite numbers, with a note on how many."""
+    """Leave out rows without a label and rows with infinite numbers, with a note on how many.
+
+    Returns the features and the metadata of the rows that are left, and a sentence for each reason that occurs.
+    """
+    # A row with several labels, or a class per element, has no label if all of its codes are -1.
     unlabeled = pl.Series((metadata.y.codes.reshape(len(metadata.y), -1) < 0).all(axis=1))
     infinite = pl.Series(np.zeros(len(metadata.y), dtype=bool))
     for column in features.get_columns():
@@ -158,12 +174,12 @@ def skip_rows(features: pl.DataFrame, metadata: RowMetadata) -> tuple[pl.DataFra
 
 
 def _shown(argument: str, values: pl.Series) -> str:
-    """An argument with the column that was named; values (N,) bear the name of the argument."""
+    """Return how messages call an argument: with a column that was named, else alone."""
     return f"{argument}=" if values.name == argument else f"{argument}={values.name!r}"
 
 
 def _check_complete(values: pl.Series, argument: str, advice: str) -> None:
-    """Raise a `ColumnError` when a row has no value."""
+    """Raise a `ColumnError` that ends with `advice` if a row has no value."""
     missing = values.is_null().arg_true()
     if len(missing):
         raise ColumnError(
@@ -177,7 +193,13 @@ def group_codes(values: pl.Series) -> np.ndarray:
 
 
 def column_codes(values: pl.Series, argument: str, what: str) -> np.ndarray:
-    """Return the number of each value among the distinct ones, int64 (N,); every row needs one."""
+    """Return each value as its number among the sorted distinct values, int64 (N,), from 0.
+
+    Values are compared as text. `what` says in messages what a row lacks, such as "a group".
+
+    Raises:
+        ColumnError: A row has no value.
+    """
     _check_complete(values, argument, f"Give every row {what}, or leave these rows out.")
     return values.cast(pl.String).rank("dense").cast(pl.Int64).to_numpy() - 1
 
@@ -192,6 +214,9 @@ ROLES = {
 
 def roles(values: pl.Series) -> np.ndarray:
     """Return `TRAIN`, `VALIDATION` or `TEST` of each row, int8 (N,), from the words of `ROLES` in any case.
+
+    Raises:
+        ColumnError: A row has no value, or a word that is not one of `ROLES`.
 
     Example:
         >>> roles(pl.Series("split", ["train", "Val", "TEST"])).tolist()
@@ -209,7 +234,13 @@ def roles(values: pl.Series) -> np.ndarray:
 
 
 def times(values: pl.Series) -> np.ndarray:
-    """Return numbers (N,) that sort as the times do: numbers as they are, dates as days since 1970-01-01."""
+    """Return numbers (N,) that sort as the times do.
+
+    Numbers stay as they are; dates become days since 1970-01-01.
+
+    Raises:
+        ColumnError: A row has no value, text is no date or of ambiguous order, or the type is none of time.
+    """
     if values.dtype == pl.String:
         parsed = parse_dates(values, date_order(values))
         odd = (parsed.is_null() & values.is_not_null()).arg_true()
@@ -232,7 +263,11 @@ def times(values: pl.Series) -> np.ndarray:
 
 
 def weights(values: pl.Series) -> np.ndarray:
-    """Return weights as float32 (N,): finite, none negative, not all zero."""
+    """Return weights as float32 (N,): finite, none negative, not all zero.
+
+    Raises:
+        ColumnError: The values are not numbers. DataError: A weight is missing or not allowed.
+    """
     if values.dtype == pl.String:  # as a file holds it
         numbers = read_numbers(values, asked=True).values
         values = values if numbers is None else numbers

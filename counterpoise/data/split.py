@@ -60,9 +60,10 @@ def make_folds(
 
 
 def hold_out(examples: Examples, share: float = STOP_SHARE, seed: int = 0) -> tuple[Array, Array]:
-    """Hold out rows for early stopping and for the rule: (training rows, held-out rows).
+    """Return (training rows, rows held out for early stopping and for the rule), int64 each.
 
-    Every class has `LEAST_TRAIN` rows in the first and one in the second.
+    Every class has `LEAST_TRAIN` rows in the first and one in the second. With time, the latest rows are held out;
+    otherwise they are drawn class by class, and in whole groups if there are groups.
 
     Raises:
         SplitError: a class cannot; it is named.
@@ -80,7 +81,11 @@ def hold_out(examples: Examples, share: float = STOP_SHARE, seed: int = 0) -> tu
 
 
 def check_counts(examples: Examples, folds: int, rows: Array | None = None) -> None:
-    """Raise `SplitError` unless every class has enough rows for `folds` folds."""
+    """Raise a `SplitError` unless every class has enough rows for `folds` folds.
+
+    Args:
+        examples: The data. folds: Number of folds. rows: Row numbers that are split; None: all.
+    """
     counts = rows_that_weigh(examples, np.arange(len(examples)) if rows is None else rows)
     code = int(np.argmin(counts))
     most = largest_folds(int(counts[code]))
@@ -95,7 +100,9 @@ def check_counts(examples: Examples, folds: int, rows: Array | None = None) -> N
 
 
 def set_aside(examples: Examples, folds: int = 0) -> Examples:
-    """Rows with several labels without those that have too few rows to be split, each named in a warning.
+    """Return rows with several labels without the labels that have too few rows to be split.
+
+    Each label that is left out is named in a warning of the examples.
 
     Args:
         examples: The rows; of any other kind they stay as they are.
@@ -106,6 +113,7 @@ def set_aside(examples: Examples, folds: int = 0) -> Examples:
     """
     if examples.kind != "labels":
         return examples
+    # Of each label the rarer of its two values, absent and present.
     counts = rows_that_weigh(examples, np.arange(len(examples))).reshape(-1, 2).min(axis=1).tolist()
     kept = np.array([carries(n, folds) if folds else n > LEAST_TRAIN for n in counts])
     if kept.all():
@@ -133,21 +141,33 @@ def _remedy(examples: Examples) -> str:
 
 
 def rows_that_weigh(examples: Examples, rows: Array) -> Array:
-    """Rows of each class that weigh more than 0, int64 (C,); of labels (2 L,), see `label_counts`.
+    """Return how many rows of each class weigh more than 0, int64 (C,).
 
-    Of a class per element: rows that contain it, (C,).
+    Of several labels the result is (2 L,), see `label_counts`.
+
+    Of a class per element they are the rows that contain it, (C,).
     """
     weights = examples.weights_of(rows)
     rows = rows if weights is None else rows[weights > 0]
     strata = examples.strata[rows]
     if strata.ndim == 1:
         return np.bincount(strata, minlength=examples.n_classes)
-    both = label_counts(strata)
+    both = label_counts(strata)  # of each class or label the rows without it and the rows with it, in turn
     return both[1::2] if examples.kind == "elements" else both
 
 
 def usable(examples: Examples, duplicates: str) -> tuple[Array, Array | None]:
-    """Return the rows that are used and the group of each, by what `duplicates` asks for."""
+    """Return the rows that are used and the group of each, by what `duplicates` asks for.
+
+    "warn" keeps all rows, "group" puts rows with equal features into one group, "drop" keeps the first of them, and
+    "error" refuses them.
+
+    Returns:
+        int64 row numbers, and a group number for each of them; None without groups.
+
+    Raises:
+        SplitError: There are duplicates, with "error". OptionError: Unknown word, or "group" along with `groups=`.
+    """
     if duplicates not in DUPLICATES:
         raise OptionError(f"duplicates= is {duplicates!r}. Expected one of {', '.join(DUPLICATES)}.")
     rows = np.arange(len(examples))
@@ -173,7 +193,13 @@ def usable(examples: Examples, duplicates: str) -> tuple[Array, Array | None]:
 def _shuffled(
     examples: Examples, rows: Array, groups: Array | None, folds: int, repeat: int, seed: int
 ) -> Iterator[Fold]:
-    """The folds of one repeat for rows without time: stratified, groups kept together."""
+    """Yield the folds of one repeat for rows without time: stratified, groups kept together.
+
+    `rows` and `groups` are what `usable` returned.
+
+    Raises:
+        SplitError: A class has too few groups, or no rows in a part of a fold.
+    """
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
     y = examples.strata[rows]
@@ -196,13 +222,26 @@ def _shuffled(
 
 
 def _label_folds(y: Array, groups: Array | None, folds: int, state: int) -> list[tuple[Array, Array]]:
-    """(training rows, test rows) of each fold of rows with several labels."""
+    """Return (training rows, test rows) of each fold of rows with several labels.
+
+    `y` is int (n, L), or of elements which classes a row contains, (n, C). `state` is the seed.
+    """
     part_of = split_by_labels(y, groups, [1.0] * folds, state)
     return [(np.flatnonzero(part_of != fold), np.flatnonzero(part_of == fold)) for fold in range(folds)]
 
 
 def stratified_part(y: Array, groups: Array | None, rows: Array, share: float, state: int) -> tuple[Array, Array]:
-    """Split `rows` into (rest, held-out rows) with about `share` of each class held out."""
+    """Split `rows` into (rest, held-out rows) with about `share` of each class held out.
+
+    Args:
+        y: `Examples.strata`, (N,) or (N, L). groups: (N,) or None; whole groups are held out. rows: Row numbers.
+        share: Between 0 and 1. state: Seed of the draw.
+
+    Without groups, a class keeps `LEAST_TRAIN` rows in the rest, even if none is then held out.
+
+    Raises:
+        SplitError: All rows are in one group.
+    """
     if y.ndim > 1:
         part_of = split_by_labels(y[rows], None if groups is None else groups[rows], (1 - share, share), state)
         return rows[part_of == 0], rows[part_of == 1]
@@ -219,7 +258,13 @@ def stratified_part(y: Array, groups: Array | None, rows: Array, share: float, s
 
 
 def _grouped_part(y: Array, groups: Array, rows: Array, share: float, state: int) -> tuple[Array, Array]:
-    """Training and held-out rows of whole groups, the share as near as few pieces allow."""
+    """Split `rows` into (rest, held-out rows) of whole groups, with about `share` held out.
+
+    The groups are dealt into equal pieces, stratified by class, and the first few of them are held out.
+
+    Raises:
+        SplitError: All rows are in one group.
+    """
     from sklearn.model_selection import StratifiedGroupKFold
 
     most = min(MOST_PIECES, len(np.unique(groups[rows])))
@@ -239,7 +284,9 @@ def _grouped_part(y: Array, groups: Array, rows: Array, share: float, state: int
 
 
 def _pieces(share: float, most: int) -> tuple[int, int]:
-    """(k, j): j of k pieces are nearest to the share, with as few pieces as that takes.
+    """Return (k, j) so that j of k equal pieces are nearest to the share.
+
+    The pieces are as few as that takes, and at most `most`.
 
     Example:
         >>> _pieces(0.2, 20), _pieces(0.9, 20), _pieces(0.2, 3)
@@ -250,7 +297,7 @@ def _pieces(share: float, most: int) -> tuple[int, int]:
 
 
 def _check_groups(examples: Examples, y: Array, groups: Array, folds: int) -> None:
-    """Each class must occur in at least `folds` groups."""
+    """Raise a `SplitError` unless each class occurs in at least `folds` groups."""
     for code, label in enumerate(examples.classes):
         have = len(np.unique(groups[y == code]))
         if have < folds:
@@ -294,10 +341,17 @@ def _check_held(examples: Examples, train: Array, held: Array) -> None:
 
 
 def _in_time(examples: Examples, rows: Array, folds: int, label_delay: float) -> Iterator[Fold]:
-    """Fold k tests block k + 1 of `folds + 1` blocks of equal size and trains on what is known before it."""
+    """Yield folds in time order: fold k tests block k + 1 of `folds + 1` equal blocks.
+
+    A fold trains on rows whose labels are known when its test block starts, and its latest ones end the training.
+
+    Raises:
+        SplitError: Too few distinct times, or a class that has too few rows in a part of a fold.
+    """
     assert examples.time is not None
     order = rows[np.argsort(examples.time[rows], kind="stable")]
     steps = examples.time[order]
+    # Where each test block starts; a cut moves back to the start of its time step. The last cut is the end.
     cuts = [_step_start(steps, len(order) * k // (folds + 1)) for k in range(1, folds + 1)] + [len(order)]
     if len(set(cuts)) < len(cuts) or cuts[0] == 0:
         raise SplitError(
@@ -313,7 +367,11 @@ def _in_time(examples: Examples, rows: Array, folds: int, label_delay: float) ->
 
 
 def known_rows(examples: Examples, rows: Array, start: float, label_delay: float, where: str) -> Array:
-    """The rows whose labels are known when a test period starts: those of at least `label_delay` before.
+    """Return the rows whose labels are known when a test period starts.
+
+    Their time is at least `label_delay` before `start`.
+
+    `start` and `label_delay` are in the unit of `Examples.time`. `where` names the fold in the message.
 
     Raises:
         SplitError: There are none.
@@ -334,11 +392,21 @@ def known_rows(examples: Examples, rows: Array, start: float, label_delay: float
 
 
 def _step_start(steps: Array, position: int) -> int:
-    """First position of the time step that stands at `position`: no step lies on both sides."""
+    """Return the first position of the time step at `position` of sorted times.
+
+    A cut at this position divides no step.
+    """
     return int(np.searchsorted(steps, steps[position], side="left"))
 
 
 def latest_part(examples: Examples, rows: Array, share: float) -> tuple[Array, Array]:
+    """Split `rows` into (earlier rows, latest rows), with about `share` among the latest.
+
+    Rows of one time stay together, so that more than `share` may be held out.
+
+    Raises:
+        SplitError: All rows have one time, or the first time has too many of them.
+    """
     assert examples.time is not None
     order = rows[np.argsort(examples.time[rows], kind="stable")]
     cut = _step_start(examples.time[order], int(len(order) * (1 - share)))

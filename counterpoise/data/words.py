@@ -26,7 +26,8 @@ _NONE = np.iinfo(np.int32).max
 class WordIds(keras.layers.Layer):
     """Texts (N,) or (N, 1) to int32 (N, `length`): 0 no word, 1 a word not known, from 2 on words of the vocabulary.
 
-    A text without any word counts as one word that is not known. The variable is set by `learn`, never by gradient.
+    A text without any word counts as one word that is not known. `learned` computes the value of the variable from
+    texts; the caller sets it. It is never trained by gradient.
 
     Args:
         words: Size of the vocabulary.
@@ -41,25 +42,32 @@ class WordIds(keras.layers.Layer):
         )
 
     def call(self, texts: Any) -> Any:
+        """Return the word numbers of texts, int32 (N, `length`), as the class describes them."""
         import tensorflow as tf
 
+        # Texts with fewer words are padded with "", whose ids become 0 in the end.
         words = split_words(tf.reshape(texts, [-1]))[:, : self.length].to_tensor("", shape=(None, self.length))
         hashes = word_hashes(words)
         known = ops.convert_to_tensor(self.known)
+        # The vocabulary is sorted: look at the position where a hash would stand, and compare.
         index = tf.searchsorted(known, tf.reshape(hashes, [-1]))
         index = tf.reshape(tf.minimum(index, self.words - 1), tf.shape(hashes))
         ids = tf.where(tf.gather(known, index) == hashes, index + 2, 1)
-        some = tf.concat([tf.ones_like(ids[:, :1], tf.bool), words[:, 1:] != ""], axis=1)
+        some = tf.concat([tf.ones_like(ids[:, :1], tf.bool), words[:, 1:] != ""], axis=1)  # the first always counts
         return tf.where(some, ids, 0)
 
     def compute_output_spec(self, texts: Any) -> Any:
+        """Return shape and type of the output as a Keras tensor."""
         return keras.KerasTensor((texts.shape[0], self.length), "int32")
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "words": self.words, "length": self.length}
 
     def learned(self, texts: Array) -> list[Array]:
-        """Value of this layer's variable learned from texts (N,): the most frequent words shown `LEAST` times."""
+        """Return the value of this layer's variable, int32 (`words`,), learned from texts (N,).
+
+        It contains the hashes of the most frequent words that occur at least `LEAST` times, sorted and filled up.
+        """
         import tensorflow as tf
 
         words = split_words(tf.constant(np.asarray(texts).reshape(-1).tolist())).flat_values
@@ -70,7 +78,7 @@ class WordIds(keras.layers.Layer):
 
 
 def split_words(texts: Any) -> Any:
-    """A string tensor (N,) to the words of each text, ragged.
+    """Split a string tensor (N,) into the words of each text, a ragged tensor (N, None).
 
     Example:
         >>> [word.decode() for word in split_words(["WIN £500 now!"])[0].numpy()]
@@ -92,4 +100,5 @@ def word_hashes(words: Any) -> Any:
 
 
 def _empty(shape: Any, dtype: Any = None) -> Any:
+    """Initialize the vocabulary without any word: `_NONE` is above every hash."""
     return ops.full(shape, _NONE, dtype="int32")

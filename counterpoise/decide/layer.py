@@ -32,11 +32,13 @@ def rule_to_dict(rule: Rule) -> dict[str, Any]:
 
 
 def _plain_fields(record: Any) -> dict[str, Any]:
+    """Return the fields of a record by name, its NumPy values as plain ones."""
     values = {f.name: getattr(record, f.name) for f in fields(record)}
     return {k: v.tolist() if isinstance(v, (np.ndarray, np.generic)) else v for k, v in values.items()}
 
 
 def _plain_review(review: Review) -> dict[str, Any]:
+    """Return the fields of a review by name, its budget as a list, or None without one."""
     budget = None if review.budget is None else list(review.budget)
     return _plain_fields(review) | {"budget": budget}
 
@@ -58,11 +60,12 @@ class RuleLayer(keras.layers.Layer):
         self.rule = rule_to_dict(checked_rule(rule))
 
     def call(self, member_logits: Any, column_values: Any = None) -> dict[str, Any]:
+        # Members are corrected and pooled; then pool, votes, review and amounts decide, in this order.
         logits = member_logits if isinstance(member_logits, (list, tuple)) else [member_logits]
-        gammas = self.rule.get("gammas") or [0.0] * len(logits)
+        gammas = self.rule.get("gammas") or [0.0] * len(logits)  # None: no member has a focal loss
         log_p = [self._corrected(*member) for member in zip(logits, self.rule["log_shifts"], gammas, strict=True)]
         pooled = self._pooled(log_p)
-        above = self._excess_log_odds(pooled, column_values)
+        above = self._excess_log_odds(pooled, column_values)  # None: the rule has no column
         decision = self._decided(pooled) if above is None else ops.cast(above >= 0, "int32")
         if self.rule["vote"] == "hard" and self.rule["member_thresholds"] is not None:
             decision = self._vote(log_p, decision)
@@ -73,12 +76,18 @@ class RuleLayer(keras.layers.Layer):
         return {"probability": ops.exp(pooled), "decision": decision}
 
     def _decided(self, log_p: Any) -> Any:
+        """Return class codes, int32 (N,), by a matrix of costs, or by threshold or offsets."""
         if self.rule["costs"] is not None and self.rule["threshold"] is None:
             return _largest(self._gain(log_p))
         return _decide(log_p, self.rule["threshold"], self.rule["offsets"])
 
     def _excess_log_odds(self, log_p: Any, column_values: Any) -> Any:
-        """Log-odds above those from which a row is positive (see `decide.column_margins`); None without a column."""
+        """Return log-odds above those from which a row is positive, (N,), or None.
+
+        None means that the rule has no column.
+
+        `column_values` are codes of groups or amounts (see `decide.column_margins`).
+        """
         if self.rule["by"] is not None:
             odds = group_odds(self.rule["threshold"], self.rule["by"]["thresholds"]).astype("float32")
             codes = ops.reshape(ops.cast(column_values, "int32"), (-1,))
@@ -88,14 +97,19 @@ class RuleLayer(keras.layers.Layer):
         amount = ops.reshape(ops.cast(column_values, "float32"), (-1,))
         # The logarithm of 0 would make an export differ from NumPy: such a row is far from positive anyway.
         costs = ops.log(ops.maximum(amount, np.float32(1e-30))) - float(np.log(self.rule["cost_column"]["cost_fp"]))
+        # -3e38, near the least float32: a row whose error costs nothing is never positive.
         return ops.where(amount > 0, log_p[:, 1] - log_p[:, 0] + costs, np.float32(-3e38))
 
     def _gain(self, log_p: Any) -> Any:
-        """Expected cost of each class, with the sign turned."""
+        """Return the negative expected cost of each class, (N, C): the largest is the best."""
         return -ops.matmul(ops.exp(log_p), ops.convert_to_tensor(np.asarray(self.rule["costs"], "float32")))
 
     def _reviewed(self, log_p: Any, decision: Any, above: Any) -> Any:
-        """Decisions after the review (see `decide.review.reviewed`)."""
+        """Return the decisions, int32 (N,), with `HUMAN` for rows to be reviewed.
+
+        Without floors, these are rows with a small margin. With a floor of probability for each class, a row that
+        reaches just one is that class, and a row that reaches several is for a human.
+        """
         human = ops.full_like(decision, HUMAN)
         floors = self.rule["review"]["floors"]
         if floors is None:
@@ -109,7 +123,12 @@ class RuleLayer(keras.layers.Layer):
         return ops.where(count > 1, human, ops.where(count == 1, first, decision))
 
     def _margin(self, log_p: Any) -> Any:
-        """How far the decision of a row is from the next best one, in log-odds (see `decide.review`)."""
+        """Return how far the decision of a row is from the next best, float32 (N,), at least 0.
+
+        The unit is log-odds, or that of costs.
+
+        See `decide.review`.
+        """
         if self.rule["threshold"] is not None:
             return ops.abs(log_p[:, 1] - log_p[:, 0] - log_odds_at(self.rule["threshold"]))
         if self.rule["costs"] is not None:
@@ -118,6 +137,7 @@ class RuleLayer(keras.layers.Layer):
             score = log_p if self.rule["offsets"] is None else log_p + _row(self.rule["offsets"])
         first = ops.one_hot(_largest(score), score.shape[-1], dtype="float32")
         best = ops.max(score, axis=-1)
+        # The best class is pushed below all others, so that the largest of the rest is the second best.
         return best - ops.max(score - 1e9 * first, axis=-1)
 
     def compute_output_spec(self, member_logits: Any, column_values: Any = None) -> dict[str, Any]:
@@ -142,6 +162,12 @@ class RuleLayer(keras.layers.Layer):
         return ops.log_softmax(z - _row(log_shift), axis=-1)
 
     def _pooled(self, log_p: list[Any]) -> Any:
+        """Pool the members' log-probabilities, (N, C) each, into one (N, C).
+
+        Intercept and calibrator of the rule are applied to the pool.
+
+        vote="log" pools log-probabilities, any other vote the probabilities; members of weight 0 take no part then.
+        """
         weights = self.rule["weights"] or [1.0 / len(log_p)] * len(log_p)
         if len(log_p) == 1:
             pooled = log_p[0]
@@ -155,11 +181,15 @@ class RuleLayer(keras.layers.Layer):
         return _calibrated(self.rule["calibrator"], pooled)
 
     def _vote(self, log_p: list[Any], soft: Any) -> Any:
-        """Weighted votes of the members; among tied classes the soft decision wins, else the first."""
+        """Return the class with most weighted votes of the members, int32 (N,).
+
+        Among tied classes the soft decision wins, `soft` int32 (N,), else the first.
+        """
         classes = len(self.rule["prior"])
         weights = self.rule["weights"] or [1.0 / len(log_p)] * len(log_p)
         votes = 0.0
         for weight, lp, cut in zip(weights, log_p, self.rule["member_thresholds"], strict=True):
+            # A member has one threshold for two classes, or an offset for each of several.
             own = _decide(lp, cut, None) if np.ndim(cut) == 0 else _decide(lp, None, cut)
             votes = votes + weight * ops.one_hot(own, classes, dtype="float32")
         tied = ops.cast(votes >= ops.max(votes, axis=-1, keepdims=True) - 1e-6, "float32")
@@ -168,13 +198,18 @@ class RuleLayer(keras.layers.Layer):
 
 
 def _is_amount(amount: Any) -> Any:
-    """Whether an amount is a finite number of 0 or more; a comparison with NaN is false."""
+    """Return whether an amount is a finite number of 0 or more, bool (N,).
+
+    Missing amounts (NaN) are none.
+    """
     amount = ops.reshape(ops.cast(amount, "float32"), (-1,))
     return ops.logical_and(amount >= 0, amount < np.float32(3e38))
 
 
 def _focal_inverse(z: Any, gamma: float) -> Any:
-    """log h(q) of q = softmax(z), up to a constant per row (see `prior.focal_log_proba`).
+    """Return log h(q) of q = softmax(z), (N, C), up to a constant per row.
+
+    See `prior.focal_log_proba`.
 
     h(q) = q (1 - q)^-g / (1 - g q log q / (1 - q)), from the log-odds of q, so that neither end loses its digits.
     """
@@ -187,6 +222,10 @@ def _focal_inverse(z: Any, gamma: float) -> Any:
 
 
 def _decide(log_p: Any, threshold: float | None, offsets: list[float] | None) -> Any:
+    """Return class codes, int32 (N,), by a threshold of class 1, or by offsets (C,).
+
+    Without a threshold the code is the argmax of log_p + offsets; both are None for the plain argmax.
+    """
     if threshold is not None:
         # Compared as logits: near 0 and 1 float32 probabilities run out of digits first.
         if threshold <= 0.0 or threshold > 1.0:
@@ -197,7 +236,7 @@ def _decide(log_p: Any, threshold: float | None, offsets: list[float] | None) ->
 
 
 def _class_odds(log_p: Any) -> Any:
-    """Log-odds of each class against all others."""
+    """Return the log-odds of each class against all others, (N, C)."""
     classes = log_p.shape[-1]
     if classes == 2:
         odds = log_p[:, 1] - log_p[:, 0]
@@ -207,23 +246,31 @@ def _class_odds(log_p: Any) -> Any:
 
 
 def _largest(x: Any) -> Any:
-    """Place of the first largest entry; by way of whole numbers, since Keras' argmax of floats is unknown to LiteRT."""
+    """Return the position of the first largest entry of each row, int32 (N,).
+
+    It goes by way of whole numbers, because LiteRT does not know Keras' argmax of floats.
+    """
     top = ops.cast(x >= ops.max(x, axis=-1, keepdims=True), "int32")
     return ops.cast(ops.argmax(top, axis=-1), "int32")
 
 
 def _calibrated(calibrator: Mapping[str, Any] | None, log_p: Any) -> Any:
-    """Log-probabilities through the calibrator of a rule."""
+    """Return log-probabilities (N, C) through the calibrator of a rule; without one unchanged."""
     if calibrator is None:
         return log_p
     if calibrator["kind"] == "isotonic":
         out = _isotonic(calibrator, log_p)
     else:
         out = ops.log_softmax(_row(calibrator["slopes"]) * log_p + _row(calibrator["intercepts"]), axis=-1)
+    # "after" is a constant for each class that is added last.
     return ops.log_softmax(out + _row(calibrator["after"]), axis=-1) if "after" in calibrator else out
 
 
 def _isotonic(calibrator: Mapping[str, Any], log_p: Any) -> Any:
+    """Return log-probabilities (N, C) through isotonic curves of log-odds.
+
+    Two classes share one curve. Several have one each, of the class against all others, and are normalized after it.
+    """
     classes = log_p.shape[-1]
     if classes == 2:
         z = _interpolate(log_p[:, 1] - log_p[:, 0], calibrator["x"][0], calibrator["y"][0])
@@ -236,7 +283,7 @@ def _isotonic(calibrator: Mapping[str, Any], log_p: Any) -> Any:
 
 
 def _interpolate(x: Any, knots: list[float], values: list[float]) -> Any:
-    """Linear between knots, flat outside (numpy.interp)."""
+    """Interpolate linearly between knots, flat outside, as `numpy.interp` does; `x` is (N,)."""
     at, value = np.asarray(knots, "float32"), np.asarray(values, "float32")
     if len(at) == 1:
         return ops.full_like(x, value[0])
@@ -249,4 +296,5 @@ def _interpolate(x: Any, knots: list[float], values: list[float]) -> Any:
 
 
 def _row(values: Any) -> Any:
+    """Return values (C,) as a float32 tensor (1, C)."""
     return ops.convert_to_tensor(np.asarray(values, "float32")[None, :])

@@ -50,7 +50,13 @@ def choose_offsets(
 
 
 def best_offsets(lp: Array, labels: Array, goal: Aim, w: Array, *, sweeps: int = 3) -> Array:
-    """Choose offsets on checked arrays (see `choose_offsets`)."""
+    """Choose offsets, float64 (C,), on checked arrays (see `choose_offsets`).
+
+    `lp` is float64 (N, C), `labels` int (N,), `w` float64 (N,).
+
+    Raises:
+        OptionError: The aim has another number of values than classes, or is for two classes.
+    """
     counts = np.bincount(labels, weights=w, minlength=lp.shape[1])
     if goal.name == "argmax":
         return np.zeros(lp.shape[1])
@@ -59,6 +65,7 @@ def best_offsets(lp: Array, labels: Array, goal: Aim, w: Array, *, sweeps: int =
         return floor_offsets(lp, labels, _floors(goal, lp.shape[1]), start, w)
     if goal.name == "cost":
         return _cost_offsets(goal, lp.shape[1])
+    # -log of the class shares; half a row in place of none keeps it finite.
     base = -np.log(np.maximum(counts, 0.5) / counts.sum())
     if goal.name in ("balanced_accuracy", "youden"):
         return base
@@ -68,7 +75,11 @@ def best_offsets(lp: Array, labels: Array, goal: Aim, w: Array, *, sweeps: int =
 
 
 def _floors(goal: Aim, n_classes: int) -> Array:
-    """One floor for all classes, or one each."""
+    """Return one floor per class, float64 (C,), from an aim with one value or one each.
+
+    Raises:
+        OptionError: The aim has another number of values.
+    """
     if len(goal.values) not in (1, n_classes):
         raise OptionError(
             f"recall_floor has {len(goal.values)} values. Expected one value, or one per class ({n_classes})."
@@ -77,24 +88,41 @@ def _floors(goal: Aim, n_classes: int) -> Array:
 
 
 def _cost_offsets(goal: Aim, n_classes: int) -> Array:
-    """Offsets that minimize the expected cost, where an aim has the cost of missing each class."""
+    """Return offsets that minimize the expected cost, float64 (C,).
+
+    They are the log of the cost of missing each class.
+
+    Raises:
+        OptionError: The aim has not one value per class.
+    """
     if len(goal.values) != n_classes:
         raise OptionError(f"cost has {len(goal.values)} values. Expected one value per class ({n_classes}).")
     return np.log(np.asarray(goal.values))
 
 
 def _shrunk(deviation: Array, counts: Array) -> Array:
+    """Shrink tuned offsets (C,) toward the start, the more the fewer rows a class has.
+
+    `deviation` is measured from the start, and from the largest class, whose own becomes 0.
+    """
     centered = deviation - deviation[np.argmax(counts)]
     return centered * counts / (counts + HALF_TRUST)
 
 
 def _objective(goal: Aim, counts: Array) -> Objective:
-    """The score that an aim asks for, of classes with so many rows (C,)."""
+    """Return the score that an aim asks for, of classes with these weights of rows (C,).
+
+    Its functions take true positives, times decided and class codes, (K,) each (see `ascent.Objective`).
+
+    Raises:
+        OptionError: The aim is for two classes.
+    """
     seen, many = counts > 0, int((counts > 0).sum())
     if goal.name in ("f1", "f_beta"):
         b2 = (goal.values[0] if goal.values else 1.0) ** 2
 
         def f_beta(tp: Array, decided: Array, of: Array) -> Array:
+            # The share of F-beta of one class; a class without rows adds 0.
             under = np.where(seen[of], b2 * counts[of] + decided, 1.0)
             return (seen[of] * (1 + b2) * tp / under)[:, None]
 
@@ -102,6 +130,7 @@ def _objective(goal: Aim, counts: Array) -> Objective:
     if goal.name == "g_mean":
 
         def log_recall(tp: Array, decided: Array, of: Array) -> Array:
+            # Two sums: the number of classes with recall 0, which make the mean 0, and the log of the recalls.
             recall = np.where(seen[of], tp / np.where(seen[of], counts[of], 1.0), 1.0)
             return np.stack([recall <= 0, np.log(np.where(recall > 0, recall, 1.0))], axis=1)
 
@@ -118,7 +147,11 @@ def _objective(goal: Aim, counts: Array) -> Objective:
 
 
 def _multiclass_mcc(right: Array, product: Array, squares: Array, counts: Array) -> Array:
-    """Gorodkin (2004), "Comparing two K-category assignments by a K-category correlation coefficient"."""
+    """Return the Matthews correlation of several classes from three sums, (...) each.
+
+    The sums are true positives, times decided times rows, and times decided squared. It is 0 where it is not defined.
+    Gorodkin (2004), "Comparing two K-category assignments by a K-category correlation coefficient".
+    """
     total = counts.sum()
     covariance = right * total - product
     under = (total**2 - squares) * (total**2 - np.sum(counts**2))

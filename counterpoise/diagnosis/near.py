@@ -66,9 +66,10 @@ def near_duplicates(x: Any) -> Array | None:
 
 
 def _image_groups(images: Any) -> Array:
+    """Return the group of each image, int64 (N,), by its thumbnail."""
     size = chunk_rows(images)
     thumbs = np.concatenate([_thumbnails(images[i : i + size]) for i in range(0, len(images), size)])
-    flat = np.linalg.norm(thumbs, axis=1) < 0.5  # no structure to compare
+    flat = np.linalg.norm(thumbs, axis=1) < 0.5  # length 0, not 1: no structure to compare
     bits = _bits(thumbs)
     pairs = _candidates(bits)
     alike = _pairs_passing(pairs, lambda a, b: (thumbs[a] * thumbs[b]).sum(axis=1) >= LEAST_CORRELATION)
@@ -76,8 +77,12 @@ def _image_groups(images: Any) -> Array:
 
 
 def _thumbnails(images: Array) -> Array:
-    """Gray, 16 by 16, mean 0 and length 1 (0 where nothing varies): float32 (N, 256)."""
+    """Return gray thumbnails of 16 by 16 pixels, float32 (N, 256).
+
+    Each has mean 0 and length 1, or is 0 where nothing varies.
+    """
     gray = images.reshape(*images.shape[:3], -1).mean(axis=3, dtype=np.float32)
+    # The mean of each block, first down, then across; block i ends where block i + 1 begins.
     for axis in (1, 2):
         size = gray.shape[axis]
         edges = np.linspace(0, size, _SIDE + 1).astype(int)[:-1]
@@ -92,13 +97,22 @@ def _thumbnails(images: Array) -> Array:
 
 
 def _bits(thumbs: Array) -> Array:
-    """Keys from random projections, (N, 16): rows with a correlation near 1 share most of their 16 signs per key."""
+    """Return 16 keys of 16 bits for each thumbnail, uint64 (N, 16).
+
+    A key has the signs of 16 random projections.
+
+    Rows with a correlation near 1 share most of the signs of a key.
+    """
     planes = generator(0, "near").standard_normal((thumbs.shape[1], 256), dtype=np.float32)
     signs = (thumbs @ planes > 0).reshape(len(thumbs), 16, 16)
     return (signs * (1 << np.arange(16, dtype=np.uint64))).sum(axis=2, dtype=np.uint64)
 
 
 def _text_groups(texts: list[str]) -> Array:
+    """Return the group of each text, int64 (N,), by 64 minimal hashes of its shingles.
+
+    Four minimal hashes make one key, so that candidates agree in four of them.
+    """
     rng = generator(0, "shingles")
     times, plus = (rng.integers(1, 1 << 31, _HASHES, dtype=np.uint64) for _ in range(2))
     least = np.stack([_min_hashes(_shingles(text), times, plus) for text in texts])
@@ -110,23 +124,36 @@ def _text_groups(texts: list[str]) -> Array:
 
 
 def _shingles(text: str) -> Array:
-    """Hashes of each three words in a row, digits made equal."""
+    """Return the distinct hashes of each three words in a row, sorted, uint64.
+
+    Case does not matter, and all digits are equal.
+
+    A text of fewer words is one shingle.
+    """
     words = re.sub(r"\d", "0", text.lower()).split()
     spans = [" ".join(words[i : i + _SHINGLE]) for i in range(max(1, len(words) - _SHINGLE + 1))]
     return np.array(sorted({zlib.crc32(span.encode()) for span in spans}), np.uint64)
 
 
 def _min_hashes(shingles: Array, times: Array, plus: Array) -> Array:
-    """The least of each of 64 hash functions over a set: two sets share one with their Jaccard similarity."""
+    """Return the least of each of 64 hash functions over a set of shingles, uint64 (64,).
+
+    `times` and `plus`, (64,) each, define the functions. Two sets share a value with the probability of their Jaccard
+    similarity.
+    """
     return ((shingles[:, None] * times + plus) % _PRIME).min(axis=0)
 
 
 def _candidates(keys: Array) -> Array:
-    """Pairs of rows (P, 2) that share a key and are within WINDOW of each other in its order."""
+    """Return pairs of rows, int64 (P, 2), that share a key of `keys` (N, K).
+
+    They are at most `WINDOW` apart in the order of that key; a pair may occur several times.
+    """
     return np.concatenate([np.empty((0, 2), np.int64), *_key_pairs(keys)])
 
 
 def _key_pairs(keys: Array) -> Iterator[Array]:
+    """Yield the pairs (p, 2) with equal keys, for each key and distance up to `WINDOW`."""
     for column in keys.T:
         order = np.argsort(column, kind="stable")
         ordered = column[order]
@@ -136,12 +163,16 @@ def _key_pairs(keys: Array) -> Iterator[Array]:
 
 
 def _pairs_passing(pairs: Array, test: Callable[[Array, Array], Array]) -> Array:
-    """The pairs (P, 2), each once, whose rows pass a test together."""
+    """Return the pairs (P, 2), each once, that pass a test.
+
+    `test` takes the row numbers (p,) of both sides and returns bool (p,).
+    """
     pairs = np.unique(np.sort(pairs, axis=1), axis=0)
     blocks = [pairs[i : i + 65_536] for i in range(0, len(pairs), 65_536)]
     return np.concatenate([pairs[:0], *(block[test(block[:, 0], block[:, 1])] for block in blocks)])
 
 
 def _components(pairs: Array, n: int) -> Array:
+    """Return the group of each of n rows, int64 (n,): a chain of pairs is one group."""
     graph = sparse.coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(n, n))
     return by_first_appearance(csgraph.connected_components(graph, directed=False)[1])

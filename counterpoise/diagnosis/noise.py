@@ -30,7 +30,9 @@ class Suspicion:
 
 
 def confident_joint(y: Array, proba: Array) -> Array:
-    """Estimated joint distribution of given labels (first axis) and true ones (second axis), float64 (C, C), sum 1.
+    """Estimate the joint distribution of given and true labels, float64 (C, C), sum 1.
+
+    The first axis is the given label, the second the true one.
 
     A row counts as truly j when its probability of j reaches the mean probability of j among the rows labeled j
     (of several such j the most probable). Counts are scaled so that each given label keeps its share.
@@ -45,16 +47,20 @@ def confident_joint(y: Array, proba: Array) -> Array:
     known = truth >= 0
     counts = np.bincount(y[known] * size + truth[known], minlength=size * size).reshape(size, size).astype(float)
     given = np.bincount(y, minlength=size)
+    # A label of which no row looks like any class with confidence is taken as right.
     empty = counts.sum(axis=1) == 0
     counts[empty, empty] = 1.0
     return counts / counts.sum(axis=1, keepdims=True) * (given / given.sum())[:, None]
 
 
 def confident_truth(y: Array, proba: Array) -> Array:
-    """Return the class that each row confidently looks like, int64 (N,), or -1."""
+    """Return the class that each row confidently looks like, int64 (N,), or -1 for none.
+
+    A row looks like j if its probability of j, `proba` float (N, C), reaches the mean among the rows labeled j.
+    """
     size = proba.shape[1]
     level = np.array([proba[y == j, j].mean() if (y == j).any() else np.inf for j in range(size)])
-    able = np.where(proba >= level - 1e-12, proba, -1.0)
+    able = np.where(proba >= level - 1e-12, proba, -1.0)  # the margin absorbs rounding of the mean
     return np.where(able.max(axis=1) >= 0, able.argmax(axis=1), -1)
 
 

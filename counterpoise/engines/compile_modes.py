@@ -15,7 +15,7 @@ from counterpoise.networks.network import Network
 
 
 def families(jobs: Iterable[Job]) -> dict[str, list[Job]]:
-    """Jobs by loss family: those of one family share a trace."""
+    """Return the jobs by loss family: those of one family share a trace."""
     by_family: dict[str, list[Job]] = {}
     for job in jobs:
         by_family.setdefault(Objective(job).family, []).append(job)
@@ -23,10 +23,14 @@ def families(jobs: Iterable[Job]) -> dict[str, list[Job]]:
 
 
 def decided(jobs: Iterable[Job], network: Network) -> dict[str, CompileMode]:
-    """Return the network's compile modes, deciding those that are missing by the steps of all `jobs`."""
+    """Return the compile mode of each loss family, and store new ones in the network.
+
+    They are decided by the steps of all `jobs`, so pass all jobs of a run before the first is trained.
+    """
     for family, group in families(jobs).items():
         if family not in network.compile_modes:
             limits = [job.limits for job in group]
+            # keep=True leaves the network in place for others: it is only looked at.
             network.compile_modes[family] = compile_mode(
                 network.spare(keep=True), Objective(group[0]).loss(network), limits
             )

@@ -27,7 +27,14 @@ TAUS = (0.25, 0.5, 0.75, 1.0)
 
 
 def finished(name: str, member: Member, job: Job, examples: Examples, network: Network) -> Member:
-    """Return the member as its strategy wants it: the focusing of its loss noted, then the named step taken."""
+    """Return the member with the gamma of its loss, after the named finishing step.
+
+    Args:
+        name: A name of `FINISHES`, or "" for no step. job: What trained the member.
+
+    Raises:
+        OptionError: There is no such step.
+    """
     if name and name not in FINISHES:
         raise OptionError(f"There is no finishing step {name!r}.{did_you_mean(name, FINISHES)}")
     member = replace(member, gamma=focal_gamma(job.loss))
@@ -35,7 +42,10 @@ def finished(name: str, member: Member, job: Job, examples: Examples, network: N
 
 
 def check_finish(name: str, network: Network) -> None:
-    """Raise a ModelError when a finishing step cannot work on networks of this kind."""
+    """Raise a `ModelError` if a finishing step cannot work on networks of this kind.
+
+    `name` is a name of `FINISHES`, or "" for no step.
+    """
     if name and network.target.many_per_row:
         raise ModelError(
             f"Strategy {name!r} needs one class per row, but these rows have "
@@ -62,7 +72,7 @@ def crt(member: Member, job: Job, examples: Examples, network: Network) -> Membe
     set_state(model, member.weights)
     y, batch = examples.y[job.train], job.limits.batch_size
     counts = target_of(job).counts(y, len(examples.classes))
-    balanced = len(counts) * int(counts.max())
+    balanced = len(counts) * int(counts.max())  # rows of an epoch in which each class has as many as the largest
     epochs = max(1, round(member.steps / 5 / -(-balanced // batch)))
     seed = seeds.integer(job.seed, "second stage", *job.counters)
     x = rows_at_once(examples.x, job.train, "crt")
@@ -76,10 +86,12 @@ def crt(member: Member, job: Job, examples: Examples, network: Network) -> Membe
 
 
 def tau_norm(member: Member, job: Job, examples: Examples, network: Network) -> Member:
-    """Divide the head's class weights by their length to the power tau (see `tau_normalize`); nothing is trained.
+    """Divide the head's class weights by their length to the power tau; train nothing.
 
-    tau is the one of `TAUS` with the least log loss on the stopping rows, after a constant per class. The member is
-    that of `none`; what comes out is a score that needs a calibrator.
+    See `tau_normalize`.
+
+    tau is the one of `TAUS` with the least log loss on the early-stopping rows, after a constant per class; 0.5 without
+    such rows. The member is that of `none`. The result is a score that needs a calibrator.
     """
     model, y, best = network.fresh(0), examples.y[job.stop], (np.inf, 0.0)
     weights, target = examples.weights_of(job.stop), target_of(job)
@@ -98,12 +110,13 @@ def tau_norm(member: Member, job: Job, examples: Examples, network: Network) -> 
 
 
 def _rescored(member: Member, model: Any, job: Job, examples: Examples) -> Member:
-    """The member with the weights of `model` and its logits."""
+    """Return the member with the weights of `model` and the logits of its rows."""
     logits, stop_logits = (_logits(model, examples.x, rows) for rows in (job.score, job.stop))
     return replace(member, weights=tuple(state_of(model)), logits=logits, stop_logits=stop_logits)
 
 
 def _logits(model: Any, x: Any, rows: Array) -> Array:
+    """Return the logits of some rows, float32 (n, units), computed in chunks."""
     if not len(rows):
         return np.empty((0, int(model.output.shape[-1])), np.float32)
     logits = [keras.ops.convert_to_numpy(model(take(x, chunk), training=False)) for chunk in chunks(x, rows)]

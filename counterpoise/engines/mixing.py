@@ -28,15 +28,17 @@ MIXES: Mapping[str, Callable[..., Mixing]] = {"mixup": Mixup, "remix": Remix}
 
 
 class GeneratorDraws:
-    """Draws of a NumPy generator."""
+    """Random numbers of a NumPy generator in the form that `feed.mixing` draws them."""
 
     def __init__(self, generator: np.random.Generator) -> None:
         self.generator = generator
 
     def uniform(self, shape: Any) -> Array:
+        """Return float32 numbers from 0 to 1 of a shape, whose sizes may be tensors."""
         return self.generator.random(_static(shape), dtype=np.float32)
 
     def beta(self, alpha: float, shape: Any) -> Array:
+        """Return float32 numbers of the symmetric beta distribution with both parameters `alpha`."""
         return self.generator.beta(alpha, alpha, _static(shape)).astype(np.float32)
 
 
@@ -55,7 +57,14 @@ class Mixed:
         self.units, self._seed = units, seeds.integer(job.seed, "mix", *job.counters)
 
     def batch(self, step: int, x: Any, y: Array, weights: Array) -> tuple[Any, Array, Array]:
-        """Inputs, soft labels ((B, C), or (B,) on one unit) and weights of step `step`, mixed."""
+        """Return inputs, soft labels and weights of a step, mixed; each step has one mixture.
+
+        Args:
+            step: Number of the step, from 0. x: The inputs of B rows. y: int (B,), class codes. weights: float (B,).
+
+        Returns:
+            Inputs as `x`, float32 labels (B, C), or (B,) of class 1 on one unit, and weights (B,).
+        """
         draws = GeneratorDraws(seeds.generator(self._seed, "mixed batch", step))
         soft = np.eye(self.layer.classes, dtype=np.float32)[y]
         mixed = self.layer.mix(draws, mapped(_mixable, x), soft, weights)
@@ -64,7 +73,13 @@ class Mixed:
 
 
 def check_mixable(examples: Examples, name: str) -> None:
-    """Refuse rows without numbers to mix: text, and whole numbers that may be tokens; and a class per element."""
+    """Refuse rows without numbers to mix, and rows with a class per element.
+
+    Text has no numbers, and whole numbers may be tokens.
+
+    Raises:
+        DataError: The rows cannot be mixed. `name` is the strategy in the message.
+    """
     if (target := target_of(examples)).per_element:
         raise DataError(
             f"Strategy {name!r} mixes rows and their labels, but these rows have {target.what}. Leave the strategy out."
@@ -72,6 +87,7 @@ def check_mixable(examples: Examples, name: str) -> None:
     if examples.schema is not None and isinstance(examples.x, Mapping) and "numeric" in examples.x:
         return
     bad: list[str] = []
+    # `mapped` visits every array of the input; its result is of no use here.
     mapped(lambda array: None if _is_number(array) else bad.append(array.dtype.name), examples.x)
     if bad:
         raise DataError(
@@ -82,12 +98,15 @@ def check_mixable(examples: Examples, name: str) -> None:
 
 
 def _is_number(array: Array) -> bool:
+    """Return whether an array has floating-point numbers or uint8 pixels, which have a mean."""
     return array.dtype.kind == "f" or array.dtype == np.uint8
 
 
 def _mixable(array: Array) -> Array:
+    """Return numbers as float32; level ids stay as they are."""
     return array.astype(np.float32) if _is_number(array) else array
 
 
 def _static(shape: Any) -> tuple[int, ...]:
+    """Return a shape as plain integers."""
     return tuple(int(size) for size in shape)

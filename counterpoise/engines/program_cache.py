@@ -34,7 +34,7 @@ _lock = threading.Lock()
 
 
 def find(key: str | None) -> Any:
-    """Return the program of a key (see `trace_key`), or None."""
+    """Return the program of a key (see `trace_key`), or None; it then counts as used last."""
     with _lock:
         if key is None or key not in _kept:
             return None
@@ -43,7 +43,10 @@ def find(key: str | None) -> Any:
 
 
 def keep(program: Any) -> None:
-    """Keep a program that is traced, unless it is alike to none; those unused for longest make room."""
+    """Keep a traced program under its key `alike`; a program whose key is None is not kept.
+
+    Beyond `PROGRAMS` programs, or `VALUES` values of their variables, those unused for longest are removed.
+    """
     if program.alike is None:
         return
     with _lock:
@@ -60,7 +63,9 @@ def clear() -> None:
 
 
 def trace_key(model: keras.Model, *more: Any) -> str | None:
-    """A text that is equal for networks whose traces are the same; None where a configuration leaves something out.
+    """Return a text that is equal for networks whose traces are the same, or None.
+
+    None means that a configuration leaves something out, so that the programs of the network serve it alone.
 
     Args:
         model: Inputs to logits, compiled.
@@ -78,11 +83,12 @@ def trace_key(model: keras.Model, *more: Any) -> str | None:
 
 
 def _values(program: Any) -> int:
+    """Return how many numbers the variables of a program hold."""
     return sum(int(np.prod(v.shape)) for v in program.variables)
 
 
 def _operations(model: Any) -> Iterator[Any]:
-    """A model, its layers and operations, and what those hold inside."""
+    """Yield a model, its layers, and the operations inside of these that are not layers."""
     for layer in [model, *model._flatten_layers(include_self=False)]:
         yield layer
         yield from (
@@ -91,22 +97,31 @@ def _operations(model: Any) -> Iterator[Any]:
 
 
 def _optimizers(model: Any) -> Iterator[Any]:
-    """A model's optimizer, the one inside it that it scales the loss for, and its learning-rate schedule."""
+    """Yield a model's optimizer, the one inside of it, and a schedule of its learning rate.
+
+    An optimizer that scales the loss has another inside; otherwise the same is yielded twice.
+    """
     inner = inner_optimizer(model.optimizer)
     yield from (model.optimizer, inner)
-    if rate_of(model.optimizer) is None:
+    if rate_of(model.optimizer) is None:  # no plain number: a schedule
         yield inner._learning_rate
 
 
 def _is_described(operation: Any) -> bool:
-    """Whether the configuration of a layer, operation or optimizer has all that decides what it computes."""
+    """Return whether the configuration of an object has all that decides what it computes.
+
+    The object is a layer, an operation or an optimizer.
+    """
     if not _from(operation, DESCRIBED) or hasattr(operation, "adapt") or isinstance(operation, keras.layers.Lambda):
         return False
     return all(map(_plain, vars(operation).values()))
 
 
 def _plain(value: Any) -> bool:
-    """No function or object from elsewhere, and no array that a trace would keep as a constant."""
+    """Return whether the configuration of its holder determines the value of an attribute.
+
+    It does not for functions and objects from elsewhere, nor for arrays that a trace would contain as constants.
+    """
     function = getattr(value, "__func__", value)
     if isinstance(function, FunctionType):
         return function.__module__.startswith(DESCRIBED)
@@ -114,11 +129,21 @@ def _plain(value: Any) -> bool:
 
 
 def _from(value: Any, packages: tuple[str, ...]) -> bool:
+    """Return whether the class of a value is defined in one of these packages.
+
+    `packages` are prefixes that end with a dot.
+    """
     return f"{type(value).__module__}.".startswith(packages)
 
 
 def _renamed(value: Any, names: dict[str, str], key: str = "") -> Any:
-    """A configuration with its layers' names replaced by their order: Keras numbers them through the process."""
+    """Return a configuration whose layers are named by their order.
+
+    Keras numbers them through the process, so that equal networks have other names.
+
+    `names` maps old names to new ones and is filled on the way. `key` is the key under which `value` stands. What was
+    built and compiled is left out.
+    """
     if isinstance(value, dict):
         return {k: _renamed(v, names, k) for k, v in value.items() if k not in ("build_config", "compile_config")}
     if isinstance(value, (list, tuple)):

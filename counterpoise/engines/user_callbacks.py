@@ -42,6 +42,9 @@ class UserCallbacks(keras.callbacks.Callback):
         rounds: Most rounds of the training.
         member: Makes a member of the network as it is judged at the end of this round.
         keep: Called at the end of each round that is the best so far of a callback that keeps one.
+
+    Pass it to every `fit` of the training, in order. Call `start_stage` between two stages, `finish` after the last
+    `fit`, and `release` in any case.
     """
 
     def __init__(
@@ -49,6 +52,7 @@ class UserCallbacks(keras.callbacks.Callback):
         member: Callable[[], Member], keep: Callable[[], None],
     ) -> None:  # fmt: skip
         super().__init__()
+        # The saver is no callback of the user's: it is only carried along with them.
         saver = next((c for c in callbacks if isinstance(c, RoundSaver)), None)
         self.users = [c for c in callbacks if not isinstance(c, RoundSaver)]
         self.seen = fitted if fitted is not logits_model else _with_user_output(network, logits_model)
@@ -58,12 +62,14 @@ class UserCallbacks(keras.callbacks.Callback):
         self.keeper = next((c for c in self.stoppers if c.restore_best_weights), None)
         self.keep, self.begun, self.rounds = keep, False, 0
         if saver is not None:
+            # What a ModelCheckpoint of the user's calls to save the model writes a whole classifier.
             self.seen.save = lambda filepath, overwrite=True, **_: saver.save(member(), str(filepath))
         for hook in STEP_HOOKS:
             if any(_has_hook(callback, hook) for callback in self.users):
                 setattr(self, hook, getattr(self.all, hook))
 
     def on_train_begin(self, logs: Any = None) -> None:
+        """Call the users' hooks at the first `fit` of the training; later ones continue it."""
         if not self.begun:
             self.begun, self.seen.stop_training = True, False
             for stopper in self.stoppers:
@@ -71,9 +77,11 @@ class UserCallbacks(keras.callbacks.Callback):
             self.all.on_train_begin(logs)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Call the users' hooks with the round of the whole training as epoch."""
         self.all.on_epoch_begin(self.rounds, logs)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Call the users' hooks, keep their best round, and pass on that they ask to stop."""
         self.all.on_epoch_end(self.rounds, logs)
         if self.keeper is not None and self.keeper.best_epoch == self.rounds:
             self.keep()
@@ -81,17 +89,17 @@ class UserCallbacks(keras.callbacks.Callback):
         self.rounds += 1
 
     def start_stage(self) -> None:
-        """Begin a stage: the best round is from now on one of its own."""
+        """Begin a stage: from now on the best round is looked for among its own rounds."""
         for stopper in self.stoppers:
             stopper.on_train_begin()
 
     def finish(self) -> None:
-        """The end of the whole training."""
+        """Call the users' hooks for the end of the whole training, if it has begun."""
         if self.begun:
             self.all.on_train_end()
 
     def release(self) -> None:
-        """Give the model back as it was."""
+        """Take back the change of `save`, so that the model is as it was given."""
         self.seen.__dict__.pop("save", None)
 
 
@@ -106,12 +114,16 @@ class _Logged(keras.callbacks.Callback):
         self.user = user
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Raise an `OptionError` in the first round if the monitored name is not in the logs."""
         if epoch == 0:
             check_logged(self.user, logs or {})
 
 
 def _with_user_output(network: Network, logits_model: keras.Model) -> keras.Model:
-    """The network with the output of the user's model, on the same variables and the same optimizer."""
+    """Return the network with the output of the user's model, on the same variables.
+
+    It is compiled with the user's loss and metrics, for callbacks to look at; it is not trained itself.
+    """
     outputs = keras.layers.Activation(network.output_activation, name="output")(logits_model.output)
     seen = keras.Model(logits_model.input, outputs, name=network.label)
     seen.compile(optimizer=logits_model.optimizer, loss=network.given_loss, jit_compile=False)
@@ -123,12 +135,16 @@ def _with_user_output(network: Network, logits_model: keras.Model) -> keras.Mode
 
 
 def _has_hook(callback: Any, hook: str) -> bool:
+    """Return whether a callback overrides a hook of batches, by its long or short name."""
     names = (hook, hook.replace("_train_", "_"))
     return any(not getattr(getattr(callback, name), "_is_default", False) for name in names)
 
 
 def monitored(callback: Any) -> str | None:
-    """The name in the logs that a callback acts on, or None."""
+    """Return the name in the logs that a callback acts on, or None.
+
+    A checkpoint that saves every round acts on none.
+    """
     if isinstance(callback, keras.callbacks.ModelCheckpoint) and not callback.save_best_only:
         return None
     name = getattr(callback, "monitor", None)

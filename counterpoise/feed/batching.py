@@ -96,7 +96,7 @@ def batches(
         raise DataError("x has no rows. Expected at least one row.")
     check_int(epoch, "epoch", 0)
     check_int(seed, "seed", 0)
-    blind = plan is None and quota is None
+    blind = plan is None and quota is None  # every row once: the classes of the rows play no part
     plan = _plan(plan, quota, y, len(source), check_int(batch_size, "batch_size"), sample_weight)
     source, target, plan = _realized(source, target, plan, seed, extra_rows)
     target = coded(target, None if blind else plan.classes)
@@ -114,7 +114,14 @@ def batches(
 
 
 def _plan(plan: Plan | None, quota: Any, y: Any, n: int, batch_size: int, sample_weight: Any) -> Plan:
-    """The plan given, that of a quota, or all rows alike; checked against the rows."""
+    """Return the plan given, that of a quota, or one of all rows, with weights if given.
+
+    Args:
+        y: The labels (n,), which only a quota needs. n: Number of rows of x.
+
+    Raises:
+        OptionError: Both or a quota without labels. DataError: The plan was made for another number of rows.
+    """
     if plan is not None and quota is not None:
         raise OptionError("plan= and quota= cannot be combined. Remove one of them.")
     if quota is not None:
@@ -122,7 +129,7 @@ def _plan(plan: Plan | None, quota: Any, y: Any, n: int, batch_size: int, sample
             raise OptionError("quota= needs the class of each row, but y was not passed. Pass the labels y.")
         plan = quota_plan(y, quota, batch_size=batch_size)
     if plan is None:
-        plan = uniform(np.zeros(n, np.int8))
+        plan = uniform(np.zeros(n, np.int8))  # as if all rows had one class
         _check_classes_kept(y, sample_weight)
     check_single(plan)
     if len(plan.codes) != n:
@@ -133,7 +140,10 @@ def _plan(plan: Plan | None, quota: Any, y: Any, n: int, batch_size: int, sample
 
 
 def _check_classes_kept(y: Any, sample_weight: Any) -> None:
-    """Refuse weights that remove a class; numbers that are no codes 0, 1, ... may be a target of another kind."""
+    """Raise an error if weights remove a class of labels that are classes.
+
+    Labels are classes if they are text, or the codes 0, 1, ...; other numbers may be a target of another kind.
+    """
     if y is None or sample_weight is None:
         return
     codes = np.asarray(y)
@@ -148,7 +158,13 @@ def _check_classes_kept(y: Any, sample_weight: Any) -> None:
 def _realized(
     x: Rows, y: Rows | None, plan: Plan, seed: int, extras: Mapping[str, Rows]
 ) -> tuple[Rows, Rows | None, Plan]:
-    """A plan that makes rows or looks at features, carried out on these rows."""
+    """Return x, y and the plan after a plan that looks at features was carried out.
+
+    Any other plan is returned with x and y as they are. New rows stand behind the given ones.
+
+    Raises:
+        OptionError: The plan makes rows, but there are no labels, or extras that new rows do not have.
+    """
     if not plan.needs_features:
         return x, y, plan
     if y is None:

@@ -14,16 +14,21 @@ from counterpoise.feed.sources import all_rows, in_memory
 if TYPE_CHECKING:
     from counterpoise.feed.feed import Feed
 
-_FOREVER = np.iinfo(np.int64).max // 2
-_BLOCK_BYTES = 4 << 20
+_FOREVER = np.iinfo(np.int64).max // 2  # steps of a dataset without end
+_BLOCK_BYTES = 4 << 20  # of the rows that are gathered in one go
 
 
 def dataset_of(feed: Feed, epochs: int | None, start: int, extras: bool) -> Any:
-    """See `Feed.as_dataset`."""
+    """Return the batches of a feed as a `tf.data.Dataset` (see `Feed.as_dataset`).
+
+    Raises:
+        OptionError: `start` is not a step of the epochs.
+    """
     check_int(start, "start", 0)
     end = _FOREVER if epochs is None else check_int(epochs, "epochs") * feed.num_batches
     if start >= end:
         raise OptionError(f"start= is step {start}, but {epochs} epochs have only {end} steps. Use a smaller start=.")
+    # TensorFlow can gather batches itself only from arrays in memory, and only without augmentation.
     make = _gathered if feed.augmenter is None and _all_in_memory(feed) else _computed
     out = make(feed, feed.epoch, start, end, extras)
     if epochs is None:
@@ -34,17 +39,24 @@ def dataset_of(feed: Feed, epochs: int | None, start: int, extras: bool) -> Any:
 
 
 def _all_in_memory(feed: Feed) -> bool:
+    """Return whether inputs, targets and extras of a feed are all arrays in memory."""
     sources = [feed.x, *([] if feed.y is None else [feed.y]), *feed.extras.values()]
     return all(in_memory(source) for source in sources)
 
 
 def _gathered(feed: Feed, first: int, start: int, end: int, extras: bool) -> Any:
-    """Batches gathered by TensorFlow from tensors in memory, several steps in one go."""
+    """Return batches that TensorFlow gathers from tensors in memory, several steps in one go.
+
+    Args:
+        feed: What to gather. first: The epoch of step 0. start, end: First step, and the one after the last.
+        extras: Whether elements end with the dict of extras.
+    """
     kind = np.int32 if len(feed.x) < 2**31 else np.int64
     everything = tf.nest.map_structure(tf.convert_to_tensor, _elements(feed, extras, all_rows))
     many = _steps_in_one_go(feed, everything)
 
     def rows_from(step: np.ndarray) -> np.ndarray:
+        # Row numbers of `many` steps, one after the other; a step counts through all epochs.
         steps = range(int(step), min(end, int(step) + many))
         steps_of_epochs = (divmod(k, feed.num_batches) for k in steps)
         return np.concatenate(
@@ -52,6 +64,7 @@ def _gathered(feed: Feed, first: int, start: int, end: int, extras: bool) -> Any
         ).astype(kind, copy=False)
 
     def block(step: Any) -> Any:
+        # One element with the rows of `many` steps; `rebatch` divides it into batches.
         rows = tf.numpy_function(rows_from, [step], kind, stateful=False)
         rows.set_shape([None])
         return tf.nest.map_structure(lambda tensor: tf.gather(tensor, rows), everything)
@@ -62,13 +75,23 @@ def _gathered(feed: Feed, first: int, start: int, end: int, extras: bool) -> Any
 
 
 def _steps_in_one_go(feed: Feed, everything: Any) -> int:
-    """So many that TensorFlow's cost for a call is small and a block stays in the cache."""
+    """Return how many steps are made together, from 1 to 64.
+
+    So many that TensorFlow's cost for a call is small, and that a block stays in the cache.
+
+    `everything` are the tensors of the whole feed.
+    """
     row = sum(tensor.dtype.size * max(1, int(np.prod(tensor.shape[1:]))) for tensor in tf.nest.flatten(everything))
     return int(np.clip(_BLOCK_BYTES // max(1, row * feed.batch_size), 1, 64))
 
 
 def _sizes(feed: Feed, start: int) -> list[int] | int:
-    """Sizes of the batches from step `start` on; the list is gone through again and again."""
+    """Return the sizes of the batches from step `start` on, as `rebatch` takes them.
+
+    One number if all are equal, otherwise those of one epoch.
+
+    `rebatch` repeats the list, so it is rotated to begin with step `start` of its epoch.
+    """
     if _static_size(feed):
         return feed.batch_size
     sizes = [feed.batch_size] * (feed.num_batches - 1) + [len(feed.plan) % feed.batch_size]
@@ -77,7 +100,10 @@ def _sizes(feed: Feed, start: int) -> list[int] | int:
 
 
 def _elements(feed: Feed, extras: bool, get: Any) -> tuple[Any, ...]:
-    """(x[, y[, weight]][, extras]) of a whole feed."""
+    """Return (x[, y[, weight]][, extras]) of a whole feed, each after `get`.
+
+    `get` turns a source into an array or a tensor.
+    """
     out: tuple[Any, ...] = (get(feed.x),)
     if feed.y is not None:
         out += (get(feed.y),)
@@ -86,9 +112,13 @@ def _elements(feed: Feed, extras: bool, get: Any) -> tuple[Any, ...]:
 
 
 def _computed(feed: Feed, first: int, start: int, end: int, extras: bool) -> Any:
-    """Batches made by NumPy."""
+    """Return batches that `Feed.batch` makes with NumPy, one step at a time.
+
+    The arguments are those of `_gathered`.
+    """
 
     def arrays_of(step: Any) -> tuple[Any, ...]:
+        # The batch of a step as Keras takes it, with the extras as a dict behind it.
         epoch, step_of_epoch = divmod(int(step), feed.num_batches)
         batch = feed.batch(first + epoch, step_of_epoch)
         return (*batch.for_keras(), dict(batch.extras)) if extras else batch.for_keras()
@@ -98,10 +128,12 @@ def _computed(feed: Feed, first: int, start: int, end: int, extras: bool) -> Any
     shapes = [[_static_size(feed), *array.shape[1:]] for array in tf.nest.flatten(sample)]
 
     def flat(step: np.ndarray) -> list[np.ndarray]:
+        # The same arrays without structure, which is all that `numpy_function` can return.
         arrays = tf.nest.flatten(arrays_of(step))
         return [np.asarray(array).astype(k.as_numpy_dtype, copy=False) for array, k in zip(arrays, kinds, strict=True)]
 
     def batch(step: Any) -> Any:
+        # The same arrays as tensors of known shape, in their structure again.
         arrays = tf.numpy_function(flat, [step], kinds, stateful=False)
         for array, shape in zip(arrays, shapes, strict=True):
             array.set_shape(shape)

@@ -130,11 +130,16 @@ def rebalance(
 
 
 def _tensorflow() -> Any:
+    """Import TensorFlow, or raise a `MissingExtraError` that names `cp.rebalance`."""
     return needed("tensorflow", "tensorflow", "cp.rebalance")
 
 
 def _blocks(dataset: Any) -> Any:
-    """Elements in blocks, so that TensorFlow's cost for each call is shared."""
+    """Return the dataset in blocks, so that TensorFlow's cost for each call is shared.
+
+    Raises:
+        DataError: It is no dataset, or its elements are batches or of different shapes.
+    """
     tf = _tensorflow()
     if not isinstance(dataset, tf.data.Dataset):
         raise DataError(f"dataset is {type(dataset).__name__}. Expected a tf.data.Dataset of single examples (x, y).")
@@ -148,7 +153,13 @@ def _blocks(dataset: Any) -> Any:
 
 
 def _labels(label: Callable[..., Any] | None, element: Any) -> Any:
-    """What `label` makes of a block of elements."""
+    """Return what `label` makes of a block of elements; without `label` their second part, y.
+
+    A function that cannot take the weight of elements (x, y, weight) is called without it.
+
+    Raises:
+        DataError: There is neither a function nor a second part.
+    """
     element = element if isinstance(element, tuple) else (element,)
     if label is None:
         if len(element) < 2:
@@ -167,7 +178,13 @@ def _labels(label: Callable[..., Any] | None, element: Any) -> Any:
 
 
 def _codes(label: Callable[..., Any] | None, element: Any) -> Any:
-    """Class codes int32 (block,) of a block of elements."""
+    """Return the class codes, int32 (block,), of a block of elements.
+
+    Labels may also be booleans, or have the shape (block, 1).
+
+    Raises:
+        DataError: The labels are not one whole number per element.
+    """
     tf = _tensorflow()
     codes = tf.convert_to_tensor(_labels(label, element))
     if codes.dtype.is_bool:
@@ -183,7 +200,13 @@ def _codes(label: Callable[..., Any] | None, element: Any) -> Any:
 
 
 def _count(blocks: Any, label: Callable[..., Any] | None, classes: int | None, sample: int) -> tuple[Array, bool]:
-    """Elements of each class among the first `sample`, and whether these were all."""
+    """Return how many of the first `sample` elements each class has, and if these were all.
+
+    Counting ends after the block that reaches `sample`. C is `classes`, or more if a higher code occurs.
+
+    Raises:
+        DataError: A code is negative, or there are no elements.
+    """
     counts, seen, complete = np.zeros(classes or 0, np.int64), 0, True
     for block in _mapped(blocks, lambda *element: _codes(label, element)).as_numpy_iterator():
         if seen >= sample:
@@ -200,7 +223,11 @@ def _count(blocks: Any, label: Callable[..., Any] | None, classes: int | None, s
 
 
 def _counts(counts: Any) -> Array:
-    """The user's counts in the order of the classes, int64 (C,), checked."""
+    """Return the user's counts in the order of the classes, int64 (C,), checked.
+
+    Raises:
+        TargetError: They are not whole numbers for two classes or more, or a class has none.
+    """
     numbers = np.asarray(in_class_order(counts, "counts", fill=0))
     if numbers.ndim != 1 or len(numbers) < 2 or numbers.dtype.kind not in "iu":
         raise TargetError(f"counts are {counts!r:.80}. Expected whole numbers for at least two classes.")
@@ -213,7 +240,11 @@ def _counts(counts: Any) -> Array:
 
 
 def _shares(target: Any, size: int) -> Array:
-    """The wanted class shares, float64 (C,), sum 1."""
+    """Return the wanted class shares, float64 (C,), sum 1.
+
+    Raises:
+        OptionError: An unknown word, a share that is missing or not above 0, or another sum than 1.
+    """
     if isinstance(target, str):
         if target != "equal":
             raise OptionError(f'target= is {target!r}. Expected "equal", class proportions, or a plan.')
@@ -230,7 +261,10 @@ def _shares(target: Any, size: int) -> Array:
 
 
 def _multiplicity(counts: Array, shares: Array, most: float | None) -> Array:
-    """How often each class is repeated to have its share, (C,), scaled down where the largest exceeds `most`."""
+    """Return how often an element of each class is repeated, float64 (C,).
+
+    All are scaled down if one exceeds `most`.
+    """
     raw = shares * counts.sum() / counts
     if most is None:
         return raw
@@ -238,12 +272,16 @@ def _multiplicity(counts: Array, shares: Array, most: float | None) -> Array:
 
 
 def _repeated(tf: Any, blocks: Any, label: Callable[..., Any] | None, multiplicity: Array, seed: int) -> Any:
-    """Elements, each as often as the multiplicity of its class: the whole part, and one more by chance."""
+    """Return a dataset of elements, each as often as the multiplicity of its class.
+
+    An element occurs as often as the whole part of its multiplicity, and once again by chance for the rest.
+    """
     table = tf.constant(multiplicity, tf.float32)
     # One seed for each block, other ones in each pass.
     words = tf.data.Dataset.random(seed=seeds.integer(seed, "rebalance"), rerandomize_each_iteration=True)
 
     def thin(element: Any, word: Any) -> Any:
+        # `element` is a block, `word` its random seed. A class code beyond the counts raises an error.
         codes = _codes(label, element)
         with tf.control_dependencies([tf.debugging.assert_less(codes, len(multiplicity), "label: unknown class code")]):
             wanted = tf.gather(table, codes)

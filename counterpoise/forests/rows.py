@@ -52,35 +52,41 @@ class FlatRows:
     def __init__(self, examples: Examples, rows: Array, *, keep_nan: bool = False, integer_levels: int = 0) -> None:
         self.x, self.schema, self.keep_nan = examples.x, examples.schema, keep_nan
         numbers, ids = self._numbers_and_levels(rows)
-        as_integer = ids.max(axis=0, initial=0) <= integer_levels
+        as_integer = ids.max(axis=0, initial=0) <= integer_levels  # bool (dc,): few levels, one column of integers
         self.cycles = [] if self.schema is None else cycle_columns(self.schema)
         self.integers = np.flatnonzero(as_integer)
         self.categorical = list(range(numbers.shape[1], numbers.shape[1] + len(self.integers)))
         self.kept = [(int(column), _kept(ids[:, column])) for column in np.flatnonzero(~as_integer)]
         missing = np.isnan(numbers)
-        medians = [0.0 if np.isnan(column).all() else np.nanmedian(column) for column in numbers.T]
+        medians = [0.0 if np.isnan(column).all() else np.nanmedian(column) for column in numbers.T]  # 0: none to learn
         self.fill = np.array(medians, np.float32)
         self.indicated = np.flatnonzero(missing.any(axis=0))
 
     @property
     def width(self) -> int:
-        """d, numbers in a row of the matrix."""
+        """d, the number of columns of the matrix."""
         indicators = 0 if self.keep_nan else len(self.indicated)
         return len(self.fill) + len(self.integers) + indicators + sum(len(levels) for _, levels in self.kept)
 
     def matrix(self, rows: Array) -> Array:
-        """Rows as float32 (len(rows), d)."""
+        """Return rows as float32 (len(rows), d).
+
+        The columns are numbers, integer levels, indicators of missing numbers, and one-hot levels, in this order.
+        """
         numbers, ids = self._numbers_and_levels(rows)
         blocks = [numbers if self.keep_nan else np.where(np.isnan(numbers), self.fill, numbers)]
         integers = ids[:, self.integers]
-        blocks.append(np.where(integers > 0, integers - 1.0, np.nan))
+        blocks.append(np.where(integers > 0, integers - 1.0, np.nan))  # level numbers from 0, missing as NaN
         if not self.keep_nan:
             blocks.append(np.isnan(numbers[:, self.indicated]))
         blocks += [ids[:, column, None] == levels for column, levels in self.kept]
         return np.concatenate([np.asarray(block, dtype=np.float32) for block in blocks], axis=1)
 
     def _numbers_and_levels(self, rows: Array) -> tuple[Array, Array]:
-        """Numbers, positions of time stamps in their cycles among them, and level numbers."""
+        """Return numbers (n, dn) and level numbers (n, dc) of some rows.
+
+        Numbers include the positions of time stamps in their cycles. All rows asked for must fit into memory.
+        """
         numbers, ids = _numbers_and_levels(rows_at_once(self.x, rows, "trees or an external model"))
         if self.schema is None or not self.schema.numeric:
             return numbers, ids
@@ -88,7 +94,15 @@ class FlatRows:
 
 
 def _numbers_and_levels(x: Any) -> tuple[Array, Array]:
-    """Numbers (N, dn) and level numbers (N, dc) of an input; arrays of higher rank are flattened."""
+    """Return numbers (N, dn) and level numbers, int64 (N, dc), of an input.
+
+    Arrays of higher rank are flattened.
+
+    Level numbers exist for an encoded table alone; 0 is a missing value.
+
+    Raises:
+        DataError: An input is text.
+    """
     if isinstance(x, Mapping) and set(x) <= {"numeric", "categorical"}:
         some = next(iter(x.values()))
         none = np.empty((len(some), 0), np.float32)
@@ -103,14 +117,17 @@ def _numbers_and_levels(x: Any) -> tuple[Array, Array]:
 
 
 def arrays_of(x: Any) -> list[Any]:
-    """The arrays of an input, those of a dict in the order of its sorted keys, whatever order they were given in."""
+    """Return the arrays of an input, those of a dict in the order of its sorted keys."""
     if isinstance(x, Mapping):
         return [leaf for key in sorted(x) for leaf in arrays_of(x[key])]
     return [leaf for item in x for leaf in arrays_of(item)] if isinstance(x, (tuple, list)) else [x]
 
 
 def _kept(ids: Array) -> Array:
-    """Level numbers that get a column: missing (0) where it occurs, and the commonest levels."""
+    """Return the level numbers that get a column, int64, ascending.
+
+    They are missing (0) if it occurs in `ids` (N,), and the `MAX_LEVELS` commonest levels.
+    """
     seen = np.bincount(ids)
     common = np.argsort(-seen[1:], kind="stable")[:MAX_LEVELS] + 1
     return np.array([*([0] if seen[:1].any() else []), *np.sort(common[seen[common] > 0])], dtype=np.int64)

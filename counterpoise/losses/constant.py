@@ -60,7 +60,10 @@ def best_constant(loss: Any, shares: Array, units: int) -> Array | None:
 
 
 def _cached(compute: Callable[..., Array | None], loss: Any, *of: Any) -> Array | None:
-    """`compute(loss, *of)`, once in this process for each configuration of a loss of ours."""
+    """Return `compute(loss, *of)`, computed once for each configuration of a loss of ours.
+
+    A loss of others, or one whose configuration is no JSON, is computed each time.
+    """
     try:
         config = json.dumps(_unnamed(loss.get_config()), default=_as_list) if _ours(loss) else ""
     except (TypeError, ValueError):
@@ -79,35 +82,41 @@ def _cached(compute: Callable[..., Array | None], loss: Any, *of: Any) -> Array 
 
 
 def _unnamed(config: Any) -> Any:
-    """A configuration without the names of losses, which Keras numbers."""
+    """Return a configuration without the names of losses, which Keras numbers."""
     return {k: _unnamed(v) for k, v in config.items() if k != "name"} if isinstance(config, dict) else config
 
 
 def _as_list(value: Any) -> Any:
+    """Return a value that JSON does not know, such as an array, as a list or a number."""
     return np.asarray(value).tolist()
 
 
 def _ours(loss: Any) -> bool:
-    """Whether the configuration of a loss says all about it: it, and what it is made of, is of this package."""
+    """Return whether a loss and all its parts are of this package.
+
+    Its configuration then says all that decides what it computes.
+    """
     parts = [one for one in vars(loss).values() if isinstance(one, keras.losses.Loss) or callable(one)]
     return type(loss).__module__.startswith("counterpoise.losses.") and all(_ours(one) for one in parts)
 
 
 def _best(loss: Any, shares: Array, units: int) -> Array | None:
-    """`best_constant` of shares that add up to 1, none of which is 0."""
+    """Compute `best_constant` of shares that add up to 1, none of which is 0."""
     start = _start(loss, shares, units)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # JAX has no float64 unless it is switched on
         value = _on_one_row_per_class(_in_float64(loss, start), shares, units)
-        first, slope = _with_gradient(value, start)
+        first, slope = _with_gradient(value, start)  # loss and gradient at the start
+        # Without a gradient, or with a loss that is not above 0, there is nothing to minimize.
         if slope is None or not np.isfinite(first) or first <= 0:
             return None
+        # One unit takes the share of class 1 alone as the scale.
         constant = start + _step(value, start, first, slope, np.sqrt(shares[-units:]))
         return constant if _is_minimum(value, constant) else None
 
 
 def best_label_constants(loss: Any, shares: Array) -> Array | None:
-    """As `best_constant`, of L labels that do not exclude each other: float64 (L,), one logit each.
+    """Compute `best_constant` for L independent labels: float64 (L,), one logit each.
 
     What a label loses does not depend on the others, so that one search gives the constants of all.
 
@@ -125,11 +134,13 @@ def best_label_constants(loss: Any, shares: Array) -> Array | None:
 
 
 def _best_of_labels(loss: Any, shares: Array) -> Array | None:
-    """`best_label_constants` of shares that add up to 1, none of which is 0."""
+    """Compute `best_label_constants` of shares that add up to 1, none of which is 0."""
     start = np.log(shares[:, 1]) - np.log(shares[:, 0])
+    # One row without any label and one with all of them; weights bring each label to its shares.
     wide, codes = _in_float64(loss, start), np.repeat([[0.0], [1.0]], len(shares), axis=1)
 
     def value(z: Any) -> Any:
+        # The loss of the constants `z` (L,), summed over the two rows.
         return ops.sum(wide(codes, ops.broadcast_to(ops.expand_dims(z, 0), codes.shape), 2.0 * shares.T))
 
     with warnings.catch_warnings():
@@ -143,7 +154,12 @@ def _best_of_labels(loss: Any, shares: Array) -> Array | None:
 
 
 def _step(value: Callable[[Any], Any], start: Array, first: float, slope: Array, scale: Array) -> Array:
-    """What to add to the start. A class bends the loss about as much as its share: `scale` evens that out."""
+    """Return what to add to the start, float64 (units,), to reach the minimum of a loss.
+
+    Args:
+        value: The loss as a function of the constant. start: Where it starts, (units,). first, slope: Loss and gradient
+            there. scale: Square root of the shares, (units,): a class bends the loss about as much as its share.
+    """
     if np.max(np.abs(slope / (scale * first))) <= FLAT:  # as of every proper loss: the start is its minimum
         return np.zeros_like(start)
 
@@ -158,7 +174,10 @@ def _step(value: Callable[[Any], Any], start: Array, first: float, slope: Array,
 
 
 def _in_float64(loss: Any, logits: Array) -> Any:
-    """The loss computing in float64, where it is one of ours and can."""
+    """Return the loss computing in float64 if it is one of ours and can, otherwise unchanged.
+
+    `logits` (units,) are put through it once, as a test.
+    """
     if not isinstance(loss, Loss):
         return loss
     try:
@@ -170,14 +189,20 @@ def _in_float64(loss: Any, logits: Array) -> Any:
 
 
 def _start(loss: Any, shares: Array, units: int) -> Array:
-    """The log of the shares less the term that a proper loss adds: its minimum already, and near that of any other."""
+    """Return the log of the shares less the term that a proper loss adds, float64 (units,).
+
+    This is the minimum of a proper loss already, and near that of any other.
+    """
     additive = loss.additive(shares) if isinstance(loss, Loss) else None
     logits = np.log(shares) - (0.0 if additive is None else np.asarray(additive, dtype=np.float64))
     return logits[1:] - logits[:1] if units == 1 else logits
 
 
 def _on_one_row_per_class(loss: Any, shares: Array, units: int) -> Callable[[Any], Any]:
-    """The loss as a function of a constant (units,); its mean over rows becomes that over shares."""
+    """Return the loss as a function of a constant (units,), a Keras tensor.
+
+    Its mean over rows becomes the mean over class shares.
+    """
     codes, weight = np.arange(len(shares), dtype=np.int32), shares * len(shares)
 
     def value(z: Any) -> Any:
@@ -187,7 +212,10 @@ def _on_one_row_per_class(loss: Any, shares: Array, units: int) -> Callable[[Any
 
 
 def _is_minimum(value: Callable[[Any], Any], z: Array) -> bool:
-    """Whether the loss rises on both sides of `z`, along a line that a constant for all classes does not lie on."""
+    """Return whether the loss rises on both sides of `z`, float64 (units,).
+
+    The line through `z` raises and lowers classes in turn, because a constant added to all of them may change nothing.
+    """
     way = np.resize([1.0, -1.0], len(z))
     way -= way.mean() if len(z) > 1 else 0.0
     here, above, below = (float(value(ops.convert_to_tensor(z + step * way, "float64"))) for step in (0, 1, -1))
@@ -195,7 +223,10 @@ def _is_minimum(value: Callable[[Any], Any], z: Array) -> bool:
 
 
 def _with_gradient(value: Callable[[Any], Any], z: Array) -> tuple[float, Any]:
-    """Value and gradient, float64 (units,) or None, of a function of one vector, by the backend's own derivatives."""
+    """Return value and gradient, float64 (units,) or None, of a function of one vector.
+
+    The backend of Keras differentiates. None means that the value does not depend on `z`.
+    """
     name = keras.backend.backend()
     if name == "tensorflow":
         import tensorflow as tf

@@ -116,6 +116,7 @@ class Asymmetric(LabelLoss):
         return t * focal(z, self.gamma_pos) + (1 - t) * self._negative(z)
 
     def _negative(self, z: Tensor) -> Tensor:
+        """Return the loss of each label as if it were absent, like `z` (..., L)."""
         if self.clip == 0:
             return focal(-z, self.gamma_neg)
         shifted = ops.relu(ops.sigmoid(z) - self.clip)
@@ -190,11 +191,12 @@ class DistributionBalanced(LabelLoss):
         return self._weights_of(t, z) * (t * ops.softplus(-moved) + (1 - t) * negative)
 
     def _weights_of(self, t: Tensor, z: Tensor) -> Tensor:
+        """Return the weight w_l of each label (..., L), from the labels of its row `t` (..., L)."""
         rarity = self.constant(self.counts.min() / self.counts, z)  # scaled by the least count: no tiny numbers
         present = ops.sum(t * rarity, axis=-1, keepdims=True)
         bare = present == 0
         ratio = rarity / ops.where(bare, ops.ones_like(present), present)
-        limit = 0.5 + 0.5 * float(np.sign(self.slope))
+        limit = 0.5 + 0.5 * float(np.sign(self.slope))  # of the sigmoid for r = infinity
         return self.shift + ops.where(bare, limit, ops.sigmoid(self.slope * (ratio - self.center)))
 
     def get_config(self) -> dict[str, Any]:

@@ -24,7 +24,7 @@ def log_prior(counts: Array) -> Array:
 
 
 def check_classes(prior: Any, counts: Array) -> None:
-    """Raise an error if the prior and the counts of the loss have different numbers of classes."""
+    """Raise an `OptionError` if prior and counts have different numbers of classes."""
     got = len(class_numbers(prior, "prior"))
     if got != len(counts):
         raise OptionError(f"prior has {got} classes, but the loss was built with counts of {len(counts)} classes.")
@@ -92,11 +92,13 @@ class Reweighted(ClassLoss):
     weights: Array
 
     def __init__(self, loss: Loss, **options: Any) -> None:
+        # A loss that was saved is its configuration, a dict.
         inner = keras.saving.deserialize_keras_object(loss) if isinstance(loss, dict) else loss
         if not isinstance(inner, (ClassLoss, LabelLoss)):
             raise OptionError(
                 f"loss={inner!r} is not supported. Expected a loss of counterpoise.losses with one value per element."
             )
+        # Options of the wrapped loss hold, unless others are given.
         kept = {name: getattr(inner, name) for name in ("dtype", "from_logits", "ignore_class", "reduction")}
         super().__init__(**{**kept, **options})
         self.loss = inner

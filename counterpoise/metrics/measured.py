@@ -47,7 +47,7 @@ def measure(
     y: Array, proba: Array, decision: Array, raw: Array | None = None, *, positive: int = 1,
     sample_weight: Array | None = None, groups: Any = None, resamples: int = 1000, level: float = 0.95, seed: int = 0,
 ) -> Scored:  # fmt: skip
-    """Every metric key with its interval.
+    """Measure every metric key with its interval.
 
     Args:
         y: int (N,), class codes; with two classes both occur.
@@ -75,7 +75,9 @@ def measure(
 
 
 def joined_scores(each: Sequence[Scored]) -> Scored:
-    """Scores of several problems as their mean; of more than one without an interval, which no mean of ends gives.
+    """Return the mean scores of several problems without intervals; of one its scores.
+
+    No mean of ends gives the interval of a mean. Problems where a score is nan are left out of its mean.
 
     Example:
         >>> joined_scores([{"recall": {"value": 1.0, "low": 0.9, "high": 1.0}}])["recall"]["low"]
@@ -113,24 +115,27 @@ def joint_intervals(
     ]
 
     def means(w: Array) -> dict[str, float]:
+        # Mean over the labels that define a score, for rows of weight `w` (n,).
         scored = [(ranks(w[rows]) | {"log_loss": _mean(loss, w[rows])}) for rows, ranks, loss in each]
         known = {key: [one[key] for one in scored if np.isfinite(one[key])] for key in scored[0]}
         return {key: float(np.mean(values)) if values else np.nan for key, values in known.items()}
 
     draws = row_draws(
         lambda _: means, np.zeros(n, np.int64), sample_weight=sample_weight,
+        # Without groups each row is one, so that a row is drawn with all its labels, whatever they are.
         groups=np.arange(n) if groups is None else groups, resamples=min(resamples, ROW_RESAMPLES), seed=seed,
     )  # fmt: skip
     return {key: percentile(values, level) for key, values in draws.items()}
 
 
 def _mean(values: Array, w: Array) -> float:
+    """Return the weighted mean of values (n,), or nan if the weights (n,) are all 0."""
     total = w.sum()
     return float(np.sum(values * w) / total) if total > 0 else np.nan
 
 
 def without_intervals(values: Mapping[str, float]) -> Scored:
-    """Scores that have no interval.
+    """Return scores by key as `Scored`, with nan for the ends of each interval.
 
     Example:
         >>> without_intervals({"hamming_loss": 0.25})
@@ -143,11 +148,12 @@ def _measured(
     y: Array, proba: Array, decision: Array, raw: Array | None, positive: int, sample_weight: Array | None,
     groups: Any, resamples: int, level: float, seed: int,
 ) -> Scored:  # fmt: skip
-    """Score checked rows, each score with its interval."""
+    """Score checked rows, each score with its interval (see `measure`)."""
     c = proba.shape[1]
     seen = proba if raw is None else raw
 
     def prepare(rows: Array, calibration: bool = len(y) * c <= MANY) -> Callable[[Any], dict[str, float]]:
+        # As `row_draws` wants it. A calibration slope of many probabilities takes a second for each resample.
         return sc.scorer(
             y[rows], proba[rows], seen[rows], decision[rows], n_classes=c, positive=positive, calibration=calibration
         )
@@ -170,7 +176,10 @@ def _measured(
 def _short_ways(
     y: Array, proba: Array, raw: Array, decision: Array, positive: int, resamples: int, level: float, seed: int
 ) -> dict[str, Pair]:
-    """Intervals by metric key, the short ways that rows without weights and groups have."""
+    """Return intervals by metric key for rows without weights and groups.
+
+    Each source yields draws, float64 (B,), whose percentiles are the interval, or the ends themselves as a pair.
+    """
     ends: dict[str, Pair] = {}
     for source in (_of_losses, _of_ranks, _of_rows, _of_decisions):
         for key, values in source(y, proba, raw, decision, positive, resamples, seed):
@@ -179,8 +188,10 @@ def _short_ways(
 
 
 def _of_losses(y: Array, proba: Array, raw: Array, _: Array, positive: int, resamples: int, seed: int) -> Found:
+    """Yield draws of the scores that are means of losses of the rows."""
     rows = np.arange(len(y))
     loss = -log_proba(proba)[rows, y]
+    # The Brier score of two classes is that of the positive class alone, half of the sum over both.
     squared = np.sum((proba - np.eye(proba.shape[1])[y]) ** 2, axis=1) / (2.0 if proba.shape[1] == 2 else 1.0)
     draws = _mean_draws(y, loss, resamples, seed)
     yield "log_loss", draws
@@ -190,7 +201,10 @@ def _of_losses(y: Array, proba: Array, raw: Array, _: Array, positive: int, resa
 
 
 def _mean_draws(y: Array, values: Array, resamples: int, seed: int) -> Array:
-    """Means of `values` over resamples within each class; the mean of a large class is normal to all digits shown."""
+    """Return means of `values` (N,) over resamples within each class, float64 (B,).
+
+    The mean of a large class is drawn from a normal distribution, which is the same to all digits shown.
+    """
     rng = generator(seed, "evaluation means")
     total = np.zeros(resamples)
     for c in np.unique(y):
@@ -204,6 +218,7 @@ def _mean_draws(y: Array, values: Array, resamples: int, seed: int) -> Array:
 
 
 def _of_ranks(y: Array, proba: Array, raw: Array, _: Array, positive: int, resamples: int, seed: int) -> Found:
+    """Yield the interval of average precision and draws of ROC AUC, for two classes alone."""
     if proba.shape[1] > 2:
         return
     yield "average_precision", bootstrap.ap_interval(y, proba, positive=positive, resamples=resamples, seed=seed)
@@ -211,13 +226,18 @@ def _of_ranks(y: Array, proba: Array, raw: Array, _: Array, positive: int, resam
 
 
 def _of_rows(y: Array, proba: Array, raw: Array, _: Array, positive: int, resamples: int, seed: int) -> Found:
-    """Scores that have no short way: resampled rows as counts (see `row_draws`)."""
+    """Yield draws of scores that have no short way, from resampled rows (see `row_draws`).
+
+    Calibration slope and intercept are left out where there are too many probabilities, rank scores of two classes
+    because `_of_ranks` has them.
+    """
     classes = proba.shape[1]
     how: dict[str, Any] = {"resamples": min(resamples, ROW_RESAMPLES), "seed": seed}
     most = _most(MANY, classes)
     few = int(np.minimum(np.bincount(y), most).sum()) * classes <= MANY
 
     def calibration(rows: Array) -> Callable[[Array], dict[str, float]]:
+        # Weights (K,) to scores, as `row_draws` wants it; several classes are judged by their most probable one.
         some, p = y[rows], proba[rows]
         wanted: dict[str, Callable[..., float]] = {"ece": partial(sc.ece, some, p, positive=positive)}
         if classes > 2:
@@ -228,6 +248,7 @@ def _of_rows(y: Array, proba: Array, raw: Array, _: Array, positive: int, resamp
         return lambda w: {k: f(sample_weight=w) for k, f in wanted.items()}
 
     def ranks(rows: Array) -> Callable[[Array], dict[str, float]]:
+        # Average precision and ROC AUC by weights (K,); the rows are sorted once.
         return sc.rank_scorer(y[rows], proba[rows].clip(0.0, 1.0), positive)
 
     yield from row_draws(calibration, y, most=most, **how).items()
@@ -236,18 +257,27 @@ def _of_rows(y: Array, proba: Array, raw: Array, _: Array, positive: int, resamp
 
 
 def _most(numbers: int, classes: int) -> int:
-    """Rows of each class whose probabilities are so many numbers, within what an interval needs."""
+    """Return how many rows of each class to draw one by one, from `LEAST` to `ENOUGH`.
+
+    With C classes, about `numbers` probabilities are then computed with.
+    """
     return min(ENOUGH, max(LEAST, numbers // classes**2))
 
 
 def _of_decisions(
     y: Array, proba: Array, raw: Array, decision: Array, positive: int, resamples: int, seed: int
 ) -> Found:
-    """Scores of decisions: resamples of the confusion matrix, or (two classes) exact intervals of proportions."""
+    """Yield draws, or exact intervals, of scores of decisions, by metric key.
+
+    Confusion matrices are resampled; proportions of two classes get the exact intervals.
+
+    The decisions are the given ones, and the default of corrected and of raw probabilities.
+    """
     decided = (decision, sc.default_decision(proba, positive), sc.default_decision(raw, positive))
     rng = generator(seed, "evaluation decisions")
     for suffix, d in zip(SUFFIXES, decided, strict=True):
         matrix = sc.confusion(y, d, proba.shape[1]).astype(np.int64)
+        # (B, C): rows of each class that were decided right, and rows that were decided to be each class.
         hit, named = np.zeros((2, resamples, len(matrix)), np.int64)
         for c in np.unique(y):
             row = matrix[c]
@@ -262,7 +292,10 @@ def _of_decisions(
 
 
 def _proportions(matrix: Array, positive: int) -> Mapping[str, Pair]:
-    """Wilson intervals, which stay honest at 0 and 1 where a bootstrap has no width."""
+    """Return Wilson intervals by key from a confusion matrix (2, 2).
+
+    They have a width at 0 and 1, where a bootstrap has none.
+    """
     tp, fn = matrix[positive, positive], matrix[positive, 1 - positive]
     fp, tn = matrix[1 - positive, positive], matrix[1 - positive, 1 - positive]
     pairs = {"recall": (tp, tp + fn), "specificity": (tn, tn + fp), "precision": (tp, tp + fp),

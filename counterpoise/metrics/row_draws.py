@@ -33,7 +33,7 @@ def row_draws(
     """Score resamples of rows (class by class), or of whole groups.
 
     Args:
-        prepare: A function of row numbers (K,) to a function of their weights (K,) to scores by name.
+        prepare: A function of row numbers (K,) that returns a function of their weights (K,) to scores by name.
         y: int (N,), class codes.
         sample_weight: float (N,): row i counts as w_i rows; None means 1.
         groups: (N,), group of each row: groups are drawn with replacement, their rows come together.
@@ -43,6 +43,9 @@ def row_draws(
         name -> float64 (B,); nan where a resample does not define the score. Where a large class was thinned the draws
         are moved to the score of all rows.
 
+    Raises:
+        DataError: `groups` are not one per row, or a single group.
+
     Example:
         >>> y = np.array([0, 0, 1, 1])
         >>> draws = row_draws(lambda rows: lambda w: {"share": float(w @ y[rows] / w.sum())}, y, resamples=3)
@@ -51,6 +54,7 @@ def row_draws(
     """
     weight = np.ones(len(y)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
     rng = generator(seed, "evaluation rows")
+    # `more`: how many rows each row stands for, 1 unless its class was thinned.
     rows, more = (np.arange(len(y)), np.ones(len(y))) if groups is not None else _thinned(y, seed, most)
     counts = _group_counts(groups, len(y), rng) if groups is not None else _class_counts(y[rows], rng)
     score = prepare(rows)
@@ -63,7 +67,10 @@ def row_draws(
 
 
 def _thinned(y: Array, seed: int, most: int) -> tuple[Array, Array]:
-    """Rows, and what each stands for: at most `most` of each class."""
+    """Return row numbers, int64 (K,), and how many rows each stands for, float64 (K,).
+
+    There are at most `most` rows per class.
+    """
     rng = generator(seed, "evaluation thinning")
     rows, stands_for = [], []
     for c in np.unique(y):
@@ -75,15 +82,21 @@ def _thinned(y: Array, seed: int, most: int) -> tuple[Array, Array]:
 
 
 def _class_counts(y: Array, rng: np.random.Generator) -> Iterator[Array]:
-    """How often each row comes in a resample within classes; without end."""
+    """Yield how often each row comes in a resample within classes, float64 (N,), without end."""
     order = np.argsort(y, kind="stable")
     sizes = np.unique(y, return_counts=True)[1]
+    # In the order of classes: where the class of each row begins, and its size; so one draw serves all classes.
     start, size = np.repeat(np.cumsum(sizes) - sizes, sizes), np.repeat(sizes, sizes)
     while True:
         yield np.bincount(order[start + rng.integers(0, size)], minlength=len(y)).astype(np.float64)
 
 
 def _group_counts(groups: Any, n: int, rng: np.random.Generator) -> Iterator[Array]:
+    """Yield how often each row comes in a resample of whole groups, float64 (n,), forever.
+
+    Raises:
+        DataError: The groups are not one per row, or a single group.
+    """
     given = np.asarray(groups)
     if given.shape != (n,):
         raise DataError(f"groups has shape {given.shape}. Expected one group for each of the {n} rows.")

@@ -135,6 +135,7 @@ class Network:
         self.target, self.classes = target_of(examples), len(examples.classes)
         self.elements = tuple(examples.y.shape[1:]) if self.target.per_element else ()
         self.output, self.clone = output, clone
+        # A model of the user's keeps its weights unless fresh ones are asked for; builders have none to keep.
         self.keep = self.given and initial_weights != "fresh"
         _check_clone(clone, self.model, initial_weights)
         self._optimizer = checked_optimizer(optimizer)
@@ -155,6 +156,7 @@ class Network:
         self.body: keras.Model | None = None
         self.cache: dict[str, Any] = {}
         self.compile_modes: dict[str, Any] = {}
+        # One network is made at once: it shows widths, outputs and errors, and later serves as `spare`.
         assembled = self.assembled(0)
         sample = self.cache["spare"] = assembled.model
         self.custom_train_step = custom_train_step(assembled.inner)
@@ -181,6 +183,7 @@ class Network:
 
     @property
     def refit_rows(self) -> int:
+        """Largest number of training rows for which a fold trains a second time (see `Recipe`)."""
         return self.recipe.refit_rows
 
     def content(self) -> str:
@@ -188,11 +191,11 @@ class Network:
         return ""
 
     def limits(self, given: Limits, steps: int | None, early_stopping: bool) -> Limits:
-        """How long a job may train: as given."""
+        """Return the limits as given, because they suit a network (see `core.model`)."""
         return given
 
     def to_keras(self, weights: Sequence[Array], examples: Examples) -> keras.Model:
-        """A network with these weights."""
+        """Return a network with these weights, as `weights.state_of` returns them."""
         model = self.fresh(0)
         set_state(model, weights)
         return model
@@ -240,9 +243,10 @@ class Network:
 
     @property
     def output_activation(self) -> str:
-        """The activation from logits to the output of the user's model."""
+        """The activation from logits to the user's output: linear, sigmoid or softmax."""
         if not self.probabilities:
             return "linear"
+        # Only a plain model shows its last activation; any other has that of its target.
         seen = last_activation(self.model) if self.given and plain(self.model) else None
         if seen in PROBABILITY_ACTIVATIONS:
             return seen
@@ -254,7 +258,7 @@ class Network:
         return "" if self.given_loss is None else f" {loss_label(self.given_loss)!r}"
 
     def warn_once(self, sentence: str) -> None:
-        """Log a sentence about this network once."""
+        """Log a sentence as a warning, unless it was logged for this network before."""
         logged = self.cache.setdefault("logged", set())
         if sentence not in logged:
             logged.add(sentence)
@@ -265,12 +269,19 @@ class Network:
         return self.assembled(seed).model
 
     def spare(self, keep: bool = False) -> keras.Model:
-        """A network `fresh(0)`, the one that was made to look at while nobody has it; `keep` is for looking only."""
+        """Return the network that was made to look at, or a new `fresh(0)` if it was taken.
+
+        With `keep` it stays here for later calls, so only look at it. Without, it belongs to the caller.
+        """
         made = self.cache.pop("spare", None) or self.fresh(0)
         return self.cache.setdefault("spare", made) if keep else made
 
     def assembled(self, seed: int) -> Assembled:
-        """As `fresh`, with the models that it is made of."""
+        """Make a network as `fresh` does, and return it with the models that it is made of.
+
+        Raises:
+            ModelError: The model does not fit the inputs or the classes.
+        """
         with seeded(seed):
             if self._encoder_config is None:
                 inner = self._inner(self.raw_spec)
@@ -287,7 +298,10 @@ class Network:
         return Assembled(keras.Model(inputs, logits, name="network"), inner, encoder)
 
     def optimizer(self) -> keras.optimizers.Optimizer:
-        """A new optimizer of the wanted kind, in its initial state."""
+        """Return a new optimizer of the wanted kind, in its initial state.
+
+        It is that of `optimizer=`, else of the built-in network, else of the compiled model, else Adam(1e-3).
+        """
         wanted = self._optimizer
         if wanted is None and isinstance(self.model, BuiltIn):
             return self.model.optimizer()
@@ -300,7 +314,11 @@ class Network:
     def initial_state(
         self, seed: int, x: Any, rows: Array, member_shifts: Array | None = None, bias: Array | None = None
     ) -> list[Array]:
-        """Values of all variables of `fresh(seed)`, the encoder's learned from the training rows `rows` of `x`.
+        """Return values of all variables, in Keras order, for a training with this seed.
+
+        They are those of `fresh(seed)`, with the output bias and the encoder set.
+
+        The encoder's are learned from the training rows `rows` of `x`.
 
         `member_shifts` (members, C) are the training shifts that the network itself is to remove; None: none. `bias`,
         (units,) or (members, units), is where its output starts; None: where the model has it.
@@ -326,13 +344,19 @@ class Network:
         return state
 
     def _emits_probabilities(self, inner: keras.Model) -> bool:
+        """Return whether the inner model puts out probabilities (see `emits_probabilities`)."""
         return emits_probabilities(inner, self.output, self.given_loss, self.given)
 
     def __getstate__(self) -> dict[str, Any]:
+        """Return what is pickled: all but the cache and the frozen body."""
         return {**self.__dict__, "cache": {}, "body": None}
 
     def _inner(self, spec: InputSpec) -> keras.Model:
-        """The model itself, without what is put before and after it: built, cloned, or the user's own."""
+        """Return the model without what is put around it: built, cloned, or the original.
+
+        Raises:
+            ModelError: A builder returned something else than a Keras model.
+        """
         if not self.given:
             inner = self.model(spec, self.classes)
             if not isinstance(inner, keras.Model):
@@ -341,7 +365,13 @@ class Network:
         return self.model if not self.clone else cloned(self.model, self.keep)
 
     def _logits(self, inner: keras.Model, h: Any) -> Any:
-        """The logits of the inner model: its own, those before its activation, or those that its probabilities mean."""
+        """Return the logits of the inner model on inputs `h`, a Keras tensor or several.
+
+        They are its output, what is before its last activation, or the logits that its probabilities mean.
+
+        Raises:
+            ModelError: It does not take such inputs, or has several outputs.
+        """
         built = inner.built
         try:
             out = inner(by_name(inner, h))
@@ -360,16 +390,22 @@ class Network:
             keep_weights(self.model, inner)  # a subclassed model has weights only once it was called
         if not self._emits_probabilities(inner):
             return out
+        # The user's own object (clone=False) is not taken apart.
         bare = without_activation(inner) if (self.clone or not self.given) else None
         undo = ProbabilityToLogit(self.target.independent, name="to_logit")
         return bare(by_name(bare, h)) if bare is not None else undo(out)
 
 
 def _takes_text(inputs: Any) -> bool:
+    """Return whether one of the tensors of a structure is text."""
     return any(getattr(tensor, "dtype", "") == "string" for tensor in keras.tree.flatten(inputs))
 
 
 def _check_clone(clone: bool, model: Any, initial_weights: str) -> None:
+    """Raise an `OptionError` if clone=False does not go with the model or the weights.
+
+    It needs a Keras model that is not distributed, whose weights are kept.
+    """
     if not clone and not isinstance(model, keras.Model):
         raise OptionError("clone=False trains the model itself, but model= is not a Keras model. Remove clone=.")
     if not clone:

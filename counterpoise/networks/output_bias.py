@@ -46,7 +46,7 @@ class OutputBias:
     reason: str = ""
 
     def note(self) -> str:
-        """A note for the user, or nothing."""
+        """Return a note for the user on what becomes of the model's bias, or ""."""
         if self.reason:
             return (
                 f"The output bias of the model was kept, because {self.reason}. Strategies that need another bias "
@@ -62,16 +62,21 @@ class OutputBias:
 
 
 def find_output_bias(network: Network) -> OutputBias:
-    """The output bias of a network, or why it has to be left as it is."""
+    """Return the output bias of a network, or the reason why it has to be left as it is.
+
+    The model is only tried out: its weights are restored.
+    """
     if network.keep and network.was_trained:
         return OutputBias(reason="the model was trained before and its weights are kept")
     if network.custom_train_step == "compute_loss":
         return OutputBias(reason="the model computes its loss itself (compute_loss)")
     model = network.spare(keep=True)
+    # At most `TRIED` layers with a bias of the right shape, from the output on.
     tried = [layer for _, layer in zip(range(TRIED), _candidates(model, network), strict=False)]
     head = next((layer for layer in tried if _moves_the_logits(model, layer, network)), None)
     if head is None:
         return OutputBias(reason=_why_none(tried))
+    # Weights that were loaded show in a changed bias along with another changed variable; a bias alone was set.
     if _moved(head, head.bias) and any(_moved(*one) for one in _variables(model) if one[1] is not head.bias):
         return OutputBias(reason="the weights of the model were loaded or trained")
     given = bool(np.any(np.asarray(keras.ops.convert_to_numpy(head.bias)) != 0))
@@ -79,7 +84,10 @@ def find_output_bias(network: Network) -> OutputBias:
 
 
 def _candidates(model: keras.Model, network: Network) -> Iterator[Any]:
-    """Layers with a bias that may be that of the output, the last first."""
+    """Yield layers whose trainable bias has the shape of the output, the last first.
+
+    The shape is (units,), or (members, units) of several networks in one.
+    """
     shape = (network.units,) if network.n_members == 1 else (network.n_members, network.units)
     for layer in reversed(list(model._flatten_layers())):
         bias = getattr(layer, "bias", None)
@@ -88,14 +96,21 @@ def _candidates(model: keras.Model, network: Network) -> Iterator[Any]:
 
 
 def _moves_the_logits(model: keras.Model, layer: Any, network: Network) -> bool:
-    """Whether the logits move by what is added to the bias of a layer; with several units, but for a constant.
+    """Return whether the logits move by what is added to the bias of a layer.
 
-    Not of a layer that is called more than once, whatever becomes of its outputs: its bias is more than a constant.
+    They must do so in prediction and in training.
+
+    With several units a constant in addition does not matter.
+
+    False for a layer that is called more than once, whatever becomes of its outputs: its bias is no constant then.
+    The weights of the model are restored.
     """
     state, rows = state_of(model), fed(_rows(network))
+    # What is added differs from unit to unit, so that units in another order show.
     index, step = variable_indices(model, [layer.bias])[0], np.linspace(0.5, 1.0, layer.bias.shape[-1])
 
     def logits(training: bool, added: Any) -> Array:
+        # Logits of the trial rows with `added` (units,) or 0 on the bias.
         set_state(model, [value + added if i == index else value for i, value in enumerate(state)])
         return np.asarray(keras.ops.convert_to_numpy(model(rows, training=training)), dtype=np.float64)
 
@@ -106,16 +121,19 @@ def _moves_the_logits(model: keras.Model, layer: Any, network: Network) -> bool:
         return False
     finally:
         set_state(model, state)
+    # With several units, gaps are compared with that of the first unit.
     off = [gap - (gap[..., :1] if gap.shape[-1] > 1 else 0.0) for gap in gaps]
+    # The layer must be called once in each of the four passes.
     return len(calls) == 2 * len(gaps) and all(np.all(np.abs(one) < NEAR) for one in off)
 
 
 @contextlib.contextmanager
 def _calls_of(layer: Any) -> Iterator[list[None]]:
-    """One entry for each call of a layer within a `with` block."""
+    """Count the calls of a layer within a `with` block: the list gets one entry for each call."""
     original, own, calls = layer.call, "call" in vars(layer), list[None]()
 
     def counted(*args: Any, **how: Any) -> Any:
+        # In place of `layer.call`: note the call, and make it.
         calls.append(None)
         return original(*args, **how)
 
@@ -130,10 +148,14 @@ def _calls_of(layer: Any) -> Iterator[list[None]]:
 
 
 def _rows(network: Network) -> Any:
-    """Two rows of no meaning in the form of the data: numbers at random, ones, or a letter."""
+    """Return two rows of no meaning in the form of the data.
+
+    They are numbers at random, ones, or a letter.
+    """
     rng = np.random.default_rng(0)
 
     def example_rows(tensor: Any) -> Array:
+        # Unknown sizes become 1.
         shape, kind = (2, *(n or 1 for n in tensor.shape[1:])), str(tensor.dtype)
         if kind == "string":
             return np.full(shape, "a")
@@ -143,7 +165,7 @@ def _rows(network: Network) -> Any:
 
 
 def _why_none(tried: list[Any]) -> str:
-    """Why no bias is set: completes "The output bias of the model was kept, because"."""
+    """Return the reason why no bias is set, for the sentence of `OutputBias.note`."""
     if not tried:
         return "its output layer has no bias that can be trained (for example, because of use_bias=False)"
     return (
@@ -153,13 +175,19 @@ def _why_none(tried: list[Any]) -> str:
 
 
 def _variables(model: keras.Model) -> Iterator[tuple[Any, Any]]:
+    """Yield each variable of a model along with the layer that holds it."""
     for layer in model._flatten_layers():
         for variable in layer._trainable_variables + layer._non_trainable_variables:
             yield layer, variable
 
 
 def _moved(layer: Any, variable: Any) -> bool:
-    """Whether a variable that starts at a fixed value is no longer there."""
+    """Return whether a variable that starts at a fixed value is no longer there.
+
+    Fixed are zeros, ones and constants.
+
+    False for a variable that starts at random, of which that cannot be seen.
+    """
     start = getattr(layer, f"{variable.name}_initializer", None)
     if not isinstance(start, _FIXED):
         return False

@@ -62,6 +62,7 @@ class Recipe:
     refit_rows: int = 0
 
     def __post_init__(self) -> None:
+        # The class is frozen: checked values are set past its guard.
         least_of = {
             "batch": 1,
             "passes": 0,
@@ -118,7 +119,7 @@ class Recipe:
 
 
 def power_of_two(number: float) -> int:
-    """The power of two nearest to a number (as a ratio).
+    """Return the power of two nearest to a number by ratio, at least 1.
 
     Example:
         >>> [power_of_two(n) for n in (0.1, 5, 6, 100)]

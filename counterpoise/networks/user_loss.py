@@ -42,6 +42,7 @@ class ModelLoss(keras.losses.Loss):
         self.form = target_form(self.inner, units)
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        """Return the loss of codes or shares and logits, weighted and reduced as the inner loss."""
         return self.inner(self._targets(y_true), self.activation(y_pred), sample_weight=sample_weight)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
@@ -74,6 +75,7 @@ class LabelModelLoss(keras.losses.Loss):
         self.units, self.activation = units, keras.activations.get(activation)
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        """Return the loss of a batch; weights are (N,) or (N, L), unknown labels (-1) are 0."""
         y, p = shaped(ops.maximum(ops.convert_to_tensor(y_true), 0), self.form, self.units), self.activation(y_pred)
         if sample_weight is None or len(sample_weight.shape) < 2:
             return self.inner(y, p, sample_weight=sample_weight)
@@ -108,6 +110,10 @@ class ElementModelLoss(ModelLoss):
         self.form, self._each = target_form(self.inner, units, elements), len(elements)
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        """Return the mean loss of the elements that are not ignored, or the mean over rows.
+
+        Which of them depends on whether the inner loss gives a value per element or per row. Weights are (N,).
+        """
         y, p = ops.convert_to_tensor(y_true), self.activation(y_pred)
         losses = self.inner.call(self._targets(ops.maximum(y, 0)), p)
         weight = 1.0 if sample_weight is None else ops.cast(ops.convert_to_tensor(sample_weight), losses.dtype)
@@ -124,6 +130,7 @@ class ElementModelLoss(ModelLoss):
         return self.inner.call(self._targets(ops.maximum(y_true, 0)), self.activation(y_pred))
 
     def _targets(self, y: Any) -> Any:
+        """Return targets in the form of the inner loss, for elements as for rows."""
         return shaped(y, self.form, self.units)
 
 
@@ -135,18 +142,22 @@ class FunctionLoss(keras.losses.Loss):
         self.function = function
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        """The function's own value."""
+        """Return the function's own value."""
         return self.function(y_true, y_pred)
 
 
 def as_loss(loss: Any) -> keras.losses.Loss:
-    """A loss as `compile` takes it (name, function, object) as a Keras loss."""
+    """Return a loss as `compile` takes it (name, function, object) as a Keras loss.
+
+    Raises:
+        ModelError: It is no Keras loss.
+    """
     known = _keras_loss(loss)
     return known if isinstance(known, keras.losses.Loss) else FunctionLoss(known)
 
 
 def _keras_loss(loss: Any) -> Any:
-    """What Keras makes of a name, a function or an object."""
+    """Return what Keras makes of a name, a function or an object: a loss object or a function."""
     try:
         return keras.losses.get(loss)
     except ValueError as error:
@@ -157,7 +168,11 @@ def _keras_loss(loss: Any) -> Any:
 
 
 def shaped(codes: Any, form: str, units: int) -> Any:
-    """Class codes (N,) as float32 (N, 1) or (N, units), or as they are; labels (N, L) as float32."""
+    """Return codes (N, ...) in a form of `target_form`; labels (N, L) in the form "labels".
+
+    "codes" and "labels" keep the shape, "column" adds an axis of length 1, and "one_hot" one of length `units`. All but
+    "codes" are float32.
+    """
     if form == "codes":
         return codes
     if form == "labels":
@@ -168,9 +183,10 @@ def shaped(codes: Any, form: str, units: int) -> Any:
 
 
 def compiled_form(loss: Any, units: int, elements: tuple[int, ...] = ()) -> str:
-    """The form of targets (see `target_form`) for what a model was compiled with: a loss, a function, a name or None.
+    """Return the form of targets (see `target_form`) for what a model was compiled with.
 
-    None and Keras's short names of cross-entropy take column or codes, by the units.
+    That is a loss, a function, a name or None. None and Keras's short names of cross-entropy take column or codes, by
+    the units.
     """
     inner = single(loss)
     if inner is None or (isinstance(inner, str) and inner.lower() in ("crossentropy", "ce")):
@@ -179,15 +195,19 @@ def compiled_form(loss: Any, units: int, elements: tuple[int, ...] = ()) -> str:
 
 
 def target_form(loss: keras.losses.Loss, units: int, elements: tuple[int, ...] = ()) -> str:
-    """The form of targets that a loss takes, tried on a few rows whose number no axis of a row shares.
+    """Return the form of targets that a loss takes, tried on a few rows.
 
-    One unit: a column, else codes. Several: one-hot rows, else codes; a loss for the other form does not broadcast.
+    One unit: "column", else "codes". Several: "one_hot", else "codes"; a loss for the other form does not broadcast.
 
     Args:
         loss: The loss.
         units: Width of the output.
         elements: Shape of the elements of a row; (): the row has one output.
+
+    Raises:
+        ModelError: The loss takes none of these.
     """
+    # Another number of rows than any axis has, so that a loss of wrong form cannot pass by broadcasting.
     rows, faults = 2 + max(units, *elements) if elements else units + 2, []
     outputs = ops.full((rows, *elements, units), 1.0 / (units + 1))
     number = np.arange(rows * int(np.prod(elements)))
@@ -195,7 +215,7 @@ def target_form(loss: keras.losses.Loss, units: int, elements: tuple[int, ...] =
     for form in ("column", "codes") if units == 1 else ("one_hot", "codes"):
         try:
             value = loss.call(shaped(codes, form, units), outputs)
-            if tuple(value.shape)[:1] in ((), (rows,)):
+            if tuple(value.shape)[:1] in ((), (rows,)):  # one value for all, or one for each row
                 return form
             faults.append(f"{form}: a loss of shape {tuple(value.shape)} for {rows} rows")
         except Exception as error:
@@ -208,7 +228,10 @@ def target_form(loss: keras.losses.Loss, units: int, elements: tuple[int, ...] =
 
 
 def single(loss: Any) -> Any:
-    """The loss of the one output, out of the list or dict that `compile` takes."""
+    """Return the loss of the one output, out of the list or dict that `compile` takes.
+
+    Anything else is returned as it is, and so is a list or dict of several losses.
+    """
     losses = (
         list(loss.values()) if isinstance(loss, dict) else list(loss) if isinstance(loss, (list, tuple)) else [loss]
     )
@@ -216,7 +239,10 @@ def single(loss: Any) -> Any:
 
 
 def from_logits(loss: Any) -> bool | None:
-    """Whether a loss expects logits, or None where it has no such setting."""
+    """Return whether a loss expects logits; None if it has no such setting.
+
+    A name of a Keras cross-entropy stands for a loss of probabilities.
+    """
     if isinstance(loss, str):
         return False if "crossentropy" in loss.lower().replace("_", "") else None
     config = loss.get_config() if hasattr(loss, "get_config") else {}
@@ -225,13 +251,16 @@ def from_logits(loss: Any) -> bool | None:
 
 
 def is_cross_entropy(loss: Any, units: int, independent: bool = False) -> bool:
-    """Whether a compiled loss is the cross-entropy that strategies start from (None counts as that).
+    """Return whether a compiled loss is the cross-entropy that strategies start from.
+
+    No loss (None) counts as that.
 
     `independent` units are those of labels, whose cross-entropy is the binary one.
     """
     if loss is None or (isinstance(loss, str) and loss.lower() in ("crossentropy", "ce")):
         return True
     known = _keras_loss(loss)
+    # An object is recognized by its type, unless it smooths labels; a function by its name, if it is Keras's own.
     if isinstance(known, keras.losses.Loss):
         name = "" if known.get_config().get("label_smoothing") else _CROSS_ENTROPIES.get(type(known), "")
     else:
@@ -242,5 +271,5 @@ def is_cross_entropy(loss: Any, units: int, independent: bool = False) -> bool:
 
 
 def loss_label(loss: Any) -> str:
-    """The name of a compiled loss in messages."""
+    """Return the name of a compiled loss in messages."""
     return loss if isinstance(loss, str) else str(getattr(loss, "__name__", type(loss).__name__))

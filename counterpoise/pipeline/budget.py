@@ -49,13 +49,19 @@ def train_within_budget(
     trainer: Trainer,
     folds: Sequence[Fold],
 ) -> tuple[dict[Key, list[Job]], dict[str, Member], dict[str, str], Settings]:
-    """Train strategies on folds, for longer where the budget may be extended and some would be cut off.
+    """Train strategies on folds, and for longer if a training was cut off.
+
+    They train again only if the budget may be extended.
+
+    Args:
+        versions: (strategy name, fold number) -> the strategy with the settings that it has in this fold.
 
     Returns:
         The jobs and their members by id, why strategies failed, and the settings that the budget was taken from.
     """
 
     def by_fold(trainer: Trainer) -> tuple[dict[Key, list[Job]], dict[str, Member], dict[str, str]]:
+        # One run over all folds: train, and drop the jobs and members of strategies that failed.
         jobs, failures = jobs_by_fold(strategies, trainer, folds, versions)
         jobs, members = train_in_stages(jobs, versions, trainer, failures)
         leave_out_failed(jobs, members, failures)
@@ -71,7 +77,7 @@ def train_within_budget(
 def trainings(
     jobs: Mapping[Key, Sequence[Job]], members: Mapping[str, Member], trainer: Trainer
 ) -> dict[str, Training]:
-    """How long the models of each strategy trained, over its folds."""
+    """Return how long the models of each strategy trained over its folds, by strategy name."""
     by_name: dict[str, list[Sequence[Job]]] = {}
     for (name, _), group in jobs.items():
         by_name.setdefault(name, []).append(group)
@@ -86,7 +92,7 @@ def trainings(
 
 
 def limit_of(jobs: Sequence[Job], trainer: Trainer) -> int:
-    """Most steps of each network; without one among the models, most rounds or trees."""
+    """Return the most steps of a network; without networks, the most rounds or trees."""
     networks = [job for job in jobs if isinstance(trainer.learner(job).model, Network)]
     return max(job.limits.steps for job in networks or jobs)
 
@@ -102,8 +108,9 @@ def still_falling(gains: Iterable[Sequence[Sequence[float] | None]]) -> bool | N
         >>> still_falling([[(0.010, 0.004)], [(0.0, 0.0)]]), still_falling([[(0.004, 0.010)], [None]])
         (True, None)
     """
-    folds = list(gains)
+    folds = list(gains)  # they are gone through several times
     known = [[gain for gain in fold if gain is not None] for fold in folds]
+    # Within a fold gains and errors are averaged; over the folds, which are independent, errors add up as squares.
     means = [(sum(g for g, _ in fold) / len(fold), sum(e for _, e in fold) / len(fold)) for fold in known if fold]
     gained, error = sum(gain for gain, _ in means), math.sqrt(sum(error**2 for _, error in means))
     if means and gained > error:
@@ -112,15 +119,24 @@ def still_falling(gains: Iterable[Sequence[Sequence[float] | None]]) -> bool | N
 
 
 def extended(settings: Settings, trained: Mapping[str, Training]) -> Settings | None:
-    """Return settings with an extended budget if it may be extended and a training was cut off, otherwise None."""
+    """Return settings with an extended budget if a training was cut off, otherwise None.
+
+    It may be extended once, if neither the user nor a limit of the comparison fixed the number of steps.
+    """
     may = settings.extend and settings.most_steps is None and settings.extension == 1
     return replace(settings, extension=MOST) if may and any(t.cut_off for t in trained.values()) else None
 
 
 def keeping(executor: Executor, before: Mapping[str, Member]) -> Executor:
-    """An executor for jobs under the extended budget that keeps the models whose training had ended by itself."""
+    """Return an executor that keeps finished models and trains the others for longer.
+
+    Finished are models whose training ended by itself, before its limit.
+
+    `executor` trains what is left. `before` are the members of the first budget by job id.
+    """
 
     def again(jobs: Iterable[Job], examples: Examples, model: Any, **how: Any) -> Trained:
+        # A generator as `engines.run.run`: kept members come first, under the id of the new job.
         left = []
         for job in jobs:
             old = _ended(job, model, before)
@@ -135,11 +151,17 @@ def keeping(executor: Executor, before: Mapping[str, Member]) -> Executor:
 
 
 def _ended(job: Job, model: Model, before: Mapping[str, Member]) -> Member | None:
-    """The model that the job trained under the first budget, where the longer one changes nothing of it."""
+    """Return the member of the first budget, or None if the job must be trained again.
+
+    A network is kept if patience ended it and its plan does not depend on the limit. Other models have no such budget,
+    so that their jobs are the same.
+    """
     if not isinstance(model, Network):
         return before.get(job.id)
+    # The job under the first budget had a share of 1 / `MOST` of the steps.
     first = job.having(limits=replace(job.limits, steps=job.limits.steps // MOST))
     member = before.get(first.id)
     if member is None:
         return None
+    # A late gain of (0, 0) says that patience ended the training (see `core.job.Member`).
     return member if not job.plan.deferred and tuple(member.late_gain or ()) == (0.0, 0.0) else None

@@ -19,7 +19,12 @@ from counterpoise.strategies.strategy import Strategy
 
 
 def for_steps(strategy: Strategy, trainer: Trainer, fold: Fold, steps: Sequence[int]) -> list[Job]:
-    """The jobs of a strategy on training and stopping rows of a fold, each for its number of steps."""
+    """Return the jobs of a strategy on training and stopping rows of a fold.
+
+    Each job trains for its number of steps.
+
+    `steps` has one number for each job of the strategy, in their order.
+    """
     return jobs_of(strategy, trainer, fold.all_training(), steps=steps)
 
 
@@ -30,11 +35,14 @@ def refit_with_stopping_rows(
     trainer: Trainer,
     folds: Sequence[Fold],
 ) -> tuple[dict[Key, list[Job]], dict[str, Member]]:
-    """Jobs and members after the second training, where the model asks for one; the others as they were.
+    """Train a second time with stopping rows where the model asks for it.
 
-    Asked for it are folds of at most so many training rows. Left out are trainings that a limit cuts short, models that
-    stopping rows do not end or that are trained one after the other, and a given split, whose validation rows train
-    nothing. What a member cost includes its first training, and its history is that of the first.
+    A model asks for it on folds of at most `refit_rows` training rows. Never trained again are trainings that a limit
+    cuts short, models that stopping rows do not end or that are trained one after the other, and a given split, whose
+    validation rows train nothing. What a member cost includes its first training, and its history is that of the first.
+
+    Returns:
+        The jobs with the second ones in their places, and the members of first and second jobs by id.
     """
     kept = {key: list(group) for key, group in jobs.items()}
     if trainer.examples.split is not None or not trainer.settings.early_stopping or trainer.settings.most_steps:
@@ -52,14 +60,14 @@ def refit_with_stopping_rows(
 
 
 def _is_trained_again(job: Job, trainer: Trainer, rows: int) -> bool:
-    """Whether the model of a job asks for a second training on so few rows."""
+    """Return whether the model of a job asks for a second training on so many rows."""
     model = trainer.learner(job).model
     most = trainer.settings.recipe.refit_rows if isinstance(model, Network) else model.refit_rows
     return bool(model.stops_early and rows <= most)
 
 
 def _with_costs_of_both(first: Member, second: Member) -> Member:
-    """The second member, at the cost of both."""
+    """Return the second member with the costs of both trainings and the first history."""
     return replace(
         second,
         steps=first.steps + second.steps,

@@ -59,7 +59,10 @@ class Scanned:
     holdout: Holdout
 
     def check(self, strategy: Strategy) -> None:
-        """Raise an OptionError when a strategy must see all features at once or changes during training."""
+        """Raise an `OptionError` for a strategy that needs rows in memory.
+
+        It must see all features at once, or changes during training.
+        """
         for single in strategy.singles:
             rows, examples = self.holdout.train, self.examples
             plan = single.make_plan(
@@ -72,7 +75,10 @@ class Scanned:
                 )
 
     def stream(self, job: Job, seed: int) -> Stream:
-        """The stream of a job's drawn rows, encoded as the rows in memory are."""
+        """Return the stream of a job's drawn rows, encoded as the rows in memory are.
+
+        `seed` is that of the draw.
+        """
         schema = self.examples.schema
         assert schema is not None
         return Stream(
@@ -84,7 +90,13 @@ class Scanned:
         self, jobs: Iterable[Job], examples: Examples, network: Network, *, engine: str = "auto",
         callbacks: Iterable[Any] = (), progress: Any = None,
     ) -> Generator[tuple[str, Member], None, None]:  # fmt: skip
-        """As `engines.run.run`, on rows from disk."""
+        """Train jobs on rows from disk, and yield the id and the member of each.
+
+        The arguments are those of `engines.run.run`.
+
+        Raises:
+            OptionError: `engine` is "program", which needs all rows in memory.
+        """
         from counterpoise.engines.stream import StreamEngine
 
         if engine == "program":
@@ -104,8 +116,10 @@ def opened(scan: Scan, validation: Any, seed: int) -> Scanned:
         SplitError: a class has too few rows. DataError: what `read` refuses.
     """
     weight = None if scan.weights is None else scan.weights.astype(np.float32)
+    # All rows without features are enough to choose from.
     bare = Examples({}, scan.y, scan.classes, sample_weight=weight, source=scan.source)
     own = are_rows(validation)
+    # With rows of the user's own for validation, no rows of the table are held out.
     train, held = np.arange(len(scan)), np.empty(0, np.int64)
     if not own:
         train, held = hold_out(bare, min(validation, MOST_HELD / len(scan)), seed)
@@ -114,10 +128,12 @@ def opened(scan: Scan, validation: Any, seed: int) -> Scanned:
     sampled = np.sort(train[chosen])
     numbers = np.sort(np.concatenate([sampled, held]))
     rarer = int(np.argmin(scan.counts))
+    # The rarer class of the whole table is named, because among the rows that `read` gets it may be another.
     positive = scan.classes[rarer] if len(scan.classes) == 2 and scan.counts[0] != scan.counts[1] else None
     some = read(scan.read(numbers), y=[scan.classes[code] for code in scan.y[numbers]], positive=positive)
-    codes = np.array([find_label(label, some.classes) for label in scan.classes], np.int32)
+    codes = np.array([find_label(label, some.classes) for label in scan.classes], np.int32)  # old code -> new code
     assert some.schema is not None
+    # Features are held for the chosen rows alone (`Kept`); labels and weights for all.
     examples = replace(
         some, x=mapped(lambda values: Kept(values, numbers, len(scan)), some.x), y=codes[scan.y], source=scan.source,
         schema=replace(some.schema, target=scan.target), duplicate_ids=None, sample_weight=weight,

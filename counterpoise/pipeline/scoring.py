@@ -14,13 +14,15 @@ Array = np.ndarray
 
 
 def scores_of(examples: Examples, rows: Array, proba: Array, raw: Array, decision: Array) -> dict[str, float]:
-    """Metric key -> score of some rows: that of their one problem, or the mean over several (see `core.target`).
+    """Return metric key -> score of some rows.
+
+    It is that of their one problem, or the mean over several (see `core.target`).
 
     Args:
         examples: The rows.
         rows: int64 (T,), which of them.
         proba: (T, C) or (T, L), corrected. raw: The same, of the uncorrected output.
-        decision: (T,) or (T, L).
+        decision: (T,) or (T, L), class codes. With a class per element, all three have an axis of elements after T.
     """
     target, y, weights = target_of(examples), examples.scored_labels(rows), examples.scored_weights(rows)
     each = [
@@ -36,11 +38,12 @@ def scores_of(examples: Examples, rows: Array, proba: Array, raw: Array, decisio
         for p in target.problems(y, examples.classes)
         if len(p.rows)
     ]
+    # Scores over all problems at once, such as micro averages, are added.
     return mean_of(each) | target.joint_scores(y, proba, decision, weights)
 
 
 def mean_of(each: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """The mean of each score over those that have it.
+    """Return the mean of each score where it is finite; nan where it is finite in none.
 
     Example:
         >>> mean_of([{"recall": 1.0}, {"recall": 0.5}, {"recall": float("nan")}])

@@ -42,21 +42,24 @@ class MemberPlans(Plan):
 
     @property
     def multiplicity(self) -> Array:
+        """Ones, float64 (C,): the plan as a whole repeats no class more than another."""
         return np.ones(len(self.classes))
 
     def epoch(self, number: int = 0, seed: int = 0) -> tuple[Array, Array]:
         """Return the row numbers (n,) of an epoch in training order, and each member's loss weights, float32 (n, k)."""
         shares = np.stack([self._share(v, number, seed) for v in range(len(self.of_members))], axis=1)
         mean = shares.mean(axis=1)
-        drawn = np.repeat(self._by_class, self._times(mean, number, seed)[self._by_class])
+        drawn = np.repeat(self._by_class, self._times(mean, number, seed)[self._by_class])  # rows class by class
         draws.shuffle(drawn, seeds.generator(seed, "order", number))
         return drawn, (shares[drawn] / mean[drawn, None]).astype(np.float32)
 
     def with_weights(self, sample_weight: Any) -> Self:
+        """Return the same plan with the user's weights (n,), in every member's plan too."""
         weighted = super().with_weights(sample_weight)
         return replace(weighted, of_members=tuple(plan.with_weights(sample_weight) for plan in self.of_members))
 
     def _draw_rows(self, number: int, seed: int) -> Array:
+        """Return the row numbers of an epoch, int64 (n,)."""
         return self.epoch(number, seed)[0]
 
     def _weights_of(self, rows: Any) -> Array:
@@ -64,25 +67,29 @@ class MemberPlans(Plan):
         return np.ones(len(self.codes), np.float32)[rows]
 
     def _share(self, member: int, number: int, seed: int) -> Array:
-        """What each row counts for a member in an epoch, float64 (n,), mean 1.
+        """Return what each row counts for a member in an epoch, float64 (n,), mean 1.
 
         A plan that draws few rows in each epoch goes through as many of its epochs as it would draw n rows in, so that
         its member sees what a network of its own would see in as many steps.
         """
         plan, n = self.of_members[member], len(self.codes)
-        own = seeds.integer(seed, "view", member)
+        own = seeds.integer(seed, "view", member)  # each member draws its rows with a seed of its own
         epochs = min(MOST_EPOCHS, max(1, round(n / len(plan)))) if plan.redraw else 1
         drawn = [plan.rows(epoch, own) for epoch in range(number * epochs, (number + 1) * epochs)]
         times = np.bincount(np.concatenate(drawn), minlength=n)
         return times * (n / (epochs * len(plan))) * plan.weights()
 
     def _times(self, mean: Array, number: int, seed: int) -> Array:
-        """How often an epoch draws each row, int64 (n,): `mean` on average, sum n, class by class as even as can be."""
+        """Return how often an epoch draws each row, int64 (n,), with sum n and on average `mean`.
+
+        Rows are shuffled within their class, and counts are rounded along the sum of `mean`: one random number decides
+        for all, so that every class gets its share of draws up to one.
+        """
         rng = seeds.generator(seed, "views", number)
         order = np.concatenate([rng.permutation(self._members(code)) for code in range(len(self.classes))])
         upto = np.cumsum(mean[order])
         upto *= len(order) / upto[-1]
-        upto[-1] = len(order)
+        upto[-1] = len(order)  # exactly, in spite of rounding
         ends = np.floor(upto + rng.random(dtype=np.float32)).astype(np.int64)
         times = np.empty(len(order), np.int64)
         times[order] = np.diff(ends, prepend=0)

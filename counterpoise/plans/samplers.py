@@ -34,7 +34,13 @@ CLEANERS: Mapping[str, tuple[str, str]] = {
 
 
 def maker(name: str, layout: Layout, neighbors: int | None, options: Mapping[str, Any]) -> tuple[Any, int]:
-    """A sampler that makes rows, not yet fitted, and how many neighbors of its own class a row needs.
+    """Return a sampler that makes rows, and how many neighbors of its class a row needs.
+
+    The sampler is not yet fitted.
+
+    Args:
+        name: A name of `MAKERS`. layout: The columns of the rows. neighbors: None: the default of the sampler.
+        options: Further settings of the sampler.
 
     SMOTE on numbers and level ids is SMOTE-NC, on level ids alone SMOTE-N: an average of two ids means nothing.
     """
@@ -48,18 +54,30 @@ def maker(name: str, layout: Layout, neighbors: int | None, options: Mapping[str
 
 
 def cleaner(name: str, options: Mapping[str, Any]) -> Any:
-    """A sampler that removes rows, not yet fitted."""
+    """Return a sampler that removes rows, not yet fitted, by a name of `CLEANERS`."""
     module, class_name = CLEANERS[name]
     return _make(module, class_name, dict(options))
 
 
 def check_name(name: str, known: Mapping[str, Any], word: str) -> str:
+    """Return a name that is one of `known`.
+
+    Raises:
+        OptionError: It is not; `word` names the argument in the message.
+    """
     if name not in known:
         raise OptionError(f"{word} is {name!r}, which is not one of the choices.{did_you_mean(name, known)}")
     return name
 
 
 def _for_columns(name: str, layout: Layout) -> str:
+    """Return the name of the sampler for these columns.
+
+    SMOTE, SMOTE-NC and SMOTE-N replace each other; any other sampler stays.
+
+    Raises:
+        OptionError: Another sampler averages rows, but there are columns of categories.
+    """
     if not layout.categorical:
         if name in ("smote_nc", "smote_n"):
             return "smote"
@@ -73,6 +91,11 @@ def _for_columns(name: str, layout: Layout) -> str:
 
 
 def _make(module: str, class_name: str, options: dict[str, Any]) -> Any:
+    """Return a sampler of imbalanced-learn with these options.
+
+    Raises:
+        OptionError: The class does not take one of the options.
+    """
     import importlib
 
     make: Callable[..., Any] = getattr(importlib.import_module(f"imblearn.{module}"), class_name)

@@ -49,7 +49,10 @@ def importance_spec(importance: Importance) -> Spec:
 
 
 def importance_figure(importance: Importance, of: str = "") -> Figure:
-    """The figure with its caption, and the table of all columns; `of` says what was measured."""
+    """Return the figure with its caption, and the table of all columns.
+
+    `importance` is what `cp.explain` returned. `of` is a last sentence of the caption on what was measured, or "".
+    """
     more = len(importance["columns"]) - MOST_DRAWN
     caption = (
         "Each bar shows the average precision that the model loses if the values of the column are shuffled "
@@ -67,7 +70,7 @@ def importance_figure(importance: Importance, of: str = "") -> Figure:
 
 
 def importance_page(importance: Importance, name: str) -> str:
-    """A page with the drawing and the table, which needs no other file.
+    """Return an HTML page with the drawing and the table, which needs no other file.
 
     Args:
         importance: What `cp.explain` returned. name: Of the model file.
@@ -90,7 +93,7 @@ def importance_page(importance: Importance, name: str) -> str:
 
 
 def name_of(one: Mapping[str, Any]) -> str:
-    """The columns that are shuffled together, as one name.
+    """Return the columns that are shuffled together as one name.
 
     Example:
         >>> name_of({"columns": ["lat", "lon"]})

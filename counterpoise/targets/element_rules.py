@@ -29,11 +29,13 @@ class ElementRuleLayer(keras.layers.Layer):
         self._of_element = RuleLayer(self.rule)
 
     def build(self, shape: Any) -> None:
+        # The inner layer has no variables: it counts as built, so that Keras does not look for its input shape.
         self._of_element.built = True
 
     def call(self, member_logits: Any) -> dict[str, Any]:
+        # Elements become rows of a rule for one class per row, and get their shape back.
         logits = member_logits if isinstance(member_logits, (list, tuple)) else [member_logits]
-        flat = self._of_element([ops.reshape(z, (-1, z.shape[-1])) for z in logits])
+        flat = self._of_element([ops.reshape(z, (-1, z.shape[-1])) for z in logits])  # each element as a row
         shape = tuple(logits[0].shape[1:-1])
         return {
             "probability": ops.reshape(flat["probability"], (-1, *shape, flat["probability"].shape[-1])),
