@@ -10,7 +10,7 @@ import counterpoise as cp
 from counterpoise.core.errors import GuaranteeError, OptionError
 from counterpoise.data.split import hold_out
 from counterpoise.decide.new_prior import rule_at_prior
-from counterpoise.pipeline.division import _keep_out
+from counterpoise.pipeline.division import _set_aside_for_guarantees
 from counterpoise.pipeline.reading import read_for
 from counterpoise.targets.thresholds import choose
 
@@ -41,7 +41,7 @@ def test_kept_rows_guarantee_and_the_guarantee_survives_the_file(clf, tmp_path):
 def test_the_kept_rows_are_in_no_other_part():
     x, y = rows(400)
     examples = read_for("mlp", x, y)
-    rest, kept = _keep_out(examples, 0.25, seed=3)
+    rest, kept = _set_aside_for_guarantees(examples, 0.25, seed=3)
     first, second, every = (one.x["numeric"][:, 0] for one in (rest, kept, examples))
     assert sorted([*first, *second]) == sorted(every), "each row is in one of them"
     assert len(kept) == 100

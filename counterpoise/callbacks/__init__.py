@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from counterpoise.callbacks.loss_schedules import Deferred, GammaDecay
 from counterpoise.callbacks.per_class import PerClass
-from counterpoise.core.lazy import shown as _shown
+from counterpoise.core.lazy import public_names as _shown
 
 __all__ = ["Deferred", "GammaDecay", "PerClass"]
 

@@ -200,7 +200,7 @@ def class_scores(y: Array, proba: Array, weight: Array, names: Sequence[str]) ->
             "recall": np.where(present, hits / true, np.nan),
             "precision": np.where(present, np.where(decided > 0, hits / decided, 0.0), np.nan),
             "f1": np.where(present, 2 * hits / (true + decided), np.nan),
-            "average_precision": np.array([_precision_of(y, proba[:, c], c, weight) for c in range(classes)]),
+            "average_precision": np.array([_average_precision_of(y, proba[:, c], c, weight) for c in range(classes)]),
         }
     rarest = int(np.argmin(np.where(present, true, np.inf)))
     chosen = decision_scores(matrix)
@@ -215,7 +215,7 @@ def class_scores(y: Array, proba: Array, weight: Array, names: Sequence[str]) ->
     return {**overall, **each, **{f"support_{name}": float(n) for name, n in zip(names, true, strict=True)}}
 
 
-def _precision_of(y: Array, p: Array, code: int, weight: Array) -> float:
+def _average_precision_of(y: Array, p: Array, code: int, weight: Array) -> float:
     """Return the average precision of a class, with probabilities `p` (n,), against the rest."""
     return average_precision((y == code).astype(int), np.stack([1 - p, p], axis=1), sample_weight=weight)
 

@@ -104,7 +104,7 @@ def evaluate(
     """
     check_classifier(clf, "evaluate")
     if isinstance(data, ImageSet):
-        data, y, groups, sample_weight = _of_images(data)
+        data, y, groups, sample_weight = _test_images_and_labels(data)
     elif dataset_kind(data):
         data, y, sample_weight = load_alone(data, y, sample_weight)
     columns = {by: by} if isinstance(by, str) else dict(by) if isinstance(by, Mapping) else {name: name for name in by}
@@ -243,14 +243,14 @@ def labeled_rows(
         Class codes (N, ...); the rows and their name in messages (None for arrays); group codes int64 (N,) or None.
     """
     if isinstance(data, ImageSet):
-        data, y, groups, _ = _of_images(data)
+        data, y, groups, _ = _test_images_and_labels(data)
     elif dataset_kind(data):
         data, y, _ = load_alone(data, y, None)
     labels, rows, source = _labels(clf, data, y, target, {groups} if isinstance(groups, str) else set())
     return clf.target.codes(labels, clf.classes_), (rows, source), _groups(rows, groups, source)
 
 
-def _of_images(pictures: ImageSet) -> tuple[ImageSet, Any, Array | None, Array | None]:
+def _test_images_and_labels(pictures: ImageSet) -> tuple[ImageSet, Any, Array | None, Array | None]:
     """Return the test images with their labels, group codes, and float weights (N,).
 
     Without a split, all images are returned. Groups and weights are None if they are absent.

@@ -8,7 +8,7 @@ from typing import Any
 
 from counterpoise.core.titles import PER, capital, metric_name
 from counterpoise.decide.aim import threshold_text
-from counterpoise.report.words import OF_GROUP, with_ends
+from counterpoise.report.words import OF_GROUP, value_with_interval
 
 #: Groups, labels and classes that a summary lists at most, columns whose groups it lists, and characters of a line.
 MOST_VALUES, MOST_COLUMNS, WIDTH = 5, 2, 80
@@ -210,7 +210,7 @@ def _calibration(metrics: Mapping[str, Mapping[str, Any]], two: bool) -> str:
         faults.append(f"too {'low' if intercept['low'] > 0 else 'high'} on average")
     known = _finite(slope["low"]) and _finite(intercept["low"])
     text = f"probabilities are {' and '.join(faults)}" if faults else "no significant error" if known else ""
-    numbers = [] if not _finite(slope["value"]) else [f"slope {with_ends(slope)}"]
+    numbers = [] if not _finite(slope["value"]) else [f"slope {value_with_interval(slope)}"]
     numbers += [] if not _finite(error["value"]) else [f"expected calibration error {_number(error['value'])}"]
     return f"Calibration: {'; '.join([*([text] if text else []), *numbers])}."
 
@@ -226,8 +226,8 @@ def _others(record: Mapping[str, Any]) -> Iterator[str]:
     """
     if (review := record["review"]) is not None:
         yield (
-            f"Rows that go to a human: {with_ends(review['share'])}. Error of all other rows: "
-            f"{with_ends(review['error'])}."
+            f"Rows that go to a human: {value_with_interval(review['share'])}. Error of all other rows: "
+            f"{value_with_interval(review['error'])}."
         )
     if (units := record["units"]) is not None:
         mixed = f" {units['mixed']:,} units contain rows of several classes." if units["mixed"] else ""
@@ -244,7 +244,7 @@ def _labels(labels: Sequence[Mapping[str, Any]], width: int) -> list[str]:
     rows: list[tuple[str, ...]] = [("label", "average precision", "recall", "precision", "threshold")]
     for one in order[:MOST_VALUES]:
         ap, recall, precision = (one["metrics"][key] for key in ("average_precision", "recall", "precision"))
-        rows.append((str(one["label"]), with_ends(ap), *map(_number, (recall["value"], precision["value"],
+        rows.append((str(one["label"]), value_with_interval(ap), *map(_number, (recall["value"], precision["value"],
                      one["threshold"]))))  # fmt: skip
     more = len(order) - MOST_VALUES
     return [*aligned(rows, width), *([f"{more:,} more labels have a higher average precision."] if more > 0 else [])]
@@ -274,7 +274,7 @@ def _table(table: Mapping[str, Any], width: int) -> list[str]:
     heads = (f"By {table['column']}", "rows", repr(table["class"]), "recall (95% CI)", "false positive rate (95% CI)")
     rows: list[tuple[str, ...]] = [heads]
     for value in table["values"][:MOST_VALUES]:
-        scores = (with_ends(value["scores"][key]) for key in ("recall", "false_positive_rate"))
+        scores = (value_with_interval(value["scores"][key]) for key in ("recall", "false_positive_rate"))
         rows.append((str(value["value"])[:30], f"{value['rows']:,}", f"{value['positives']:,}", *scores))
     more = len(table["values"]) - MOST_VALUES
     return [*aligned(rows, width), *([f"and {more:,} more values."] if more > 0 else [])]

@@ -30,7 +30,7 @@ from counterpoise.core.schema import Schema
 from counterpoise.core.target import Target
 from counterpoise.data.columns import columns_config
 from counterpoise.networks.cloning import keras_text
-from counterpoise.networks.weights import at_work
+from counterpoise.networks.weights import note_backend_use
 from counterpoise.targets.kinds import target_of
 
 
@@ -96,7 +96,7 @@ def read(path: str | os.PathLike[str], custom_objects: Mapping[str, Any] | None 
     Raises:
         ArtifactError: The file is absent, damaged, changed, or was not written by `write`.
     """
-    at_work()
+    note_backend_use()
     source = check_path(path)
     if not source.is_file():
         raise ArtifactError(f"there is no file {str(source)!r}.")

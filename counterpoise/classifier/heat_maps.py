@@ -19,7 +19,7 @@ import numpy as np
 from counterpoise.core.errors import ModelError, OptionError
 from counterpoise.core.label_names import find_label
 from counterpoise.core.structure import leaves, mapped, rows_in, take
-from counterpoise.networks.weights import at_work
+from counterpoise.networks.weights import note_backend_use
 
 Array = np.ndarray
 #: Points on the line from the baseline to a picture.
@@ -52,7 +52,7 @@ def heat_maps(clf: Any, encoded: Any, label: Any = None) -> Array:
             "returns the effect of each column."
         )
     codes = _codes(clf, encoded, label)
-    at_work()
+    note_backend_use()
     effects, out = _effects_of(clf), []
     values = max(int(np.prod(part.shape[1:])) for part in leaves(encoded))
     size = max(1, VALUES // values)

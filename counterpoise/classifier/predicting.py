@@ -16,7 +16,7 @@ from counterpoise.data.inputs import check_inputs
 from counterpoise.decide.rule import Decision
 from counterpoise.metrics.members import mean_table, member_table
 from counterpoise.networks.batch_ensemble import n_members
-from counterpoise.networks.member_outputs import shares
+from counterpoise.networks.member_outputs import strategy_weights
 
 Array = np.ndarray
 
@@ -75,7 +75,7 @@ def member_scores(clf: Any) -> list[dict[str, Any]]:
     proba, weights = np.exp(clf.scores["log_p"].astype(np.float64)), clf.rule.weights
     if "member_outputs" in clf.scores:
         proba = clf.scores["member_outputs"]
-        weights = shares(n_members(clf.members), len(proba))
+        weights = strategy_weights(n_members(clf.members), len(proba))
     names = clf.card_without_metrics.get("members", ())
     names = names if len(names) == len(proba) else [f"member {number}" for number in range(len(proba))]
     user = clf.scores.get("weight")

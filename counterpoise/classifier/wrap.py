@@ -11,7 +11,7 @@ import numpy as np
 from counterpoise.classifier.classifier import Classifier
 from counterpoise.classifier.model_card import ruled, stored_scores
 from counterpoise.core.errors import ModelError, OptionError, TargetError
-from counterpoise.core.label_columns import picked
+from counterpoise.core.label_columns import as_labels_if_several
 from counterpoise.core.label_names import warn_look_alikes
 from counterpoise.core.labels import Labels, class_labels
 from counterpoise.core.masked import unmasked
@@ -71,7 +71,7 @@ def wrap(
         x, y = _of_dataset(x, y) if dataset_kind(x) else (x, y)
     else:
         x, y = _scores(model), x if y is None else y
-    several = picked(y) if y is not None else None
+    several = as_labels_if_several(y) if y is not None else None
     # Without labels, a plan with one shift per label (L, 2) shows that a row has several labels.
     kind = several.kind if isinstance(several, Labels) else "labels" if np.ndim(_shift(plan)) == 2 else "one_of"
     target = target_of(kind)
@@ -88,11 +88,11 @@ def wrap(
         "plan": None if plan is None else plan.name, "log_shifts": [shift.tolist()],
     }  # fmt: skip
     even = np.full(shape, 1.0 / shape[-1])
-    unfitted = Classifier(members, _uncorrected(shift, even), order, None, {}, {}, kind)
+    unfitted = Classifier(members, _default_rule(shift, even), order, None, {}, {}, kind)
     if y is not None:
         given = y if several is None or not target.many_per_row else several
         return _fitted(unfitted, x, target.codes(given, np.array(order, dtype=object)), aim, calibrate, card)
-    rule = _uncorrected(shift, even if plan is None else np.asarray(plan.base_prior))
+    rule = _default_rule(shift, even if plan is None else np.asarray(plan.base_prior))
     card |= {"rule": "only the prior shift of the sampling plan was corrected, because no labels were passed"}
     return Classifier(members, rule, order, None, card, {}, kind)
 
@@ -105,7 +105,7 @@ def _shift(plan: Any) -> Any:
     return 0.0 if plan is None else plan.log_shift
 
 
-def _uncorrected(shift: Array, prior: Array) -> Rule | LabelRules:
+def _default_rule(shift: Array, prior: Array) -> Rule | LabelRules:
     """Return the rule that removes the prior shift and decides by default.
 
     Two classes are decided at 0.5, more by the most probable class. `shift` and `prior` are float (C,), or (L, 2) for

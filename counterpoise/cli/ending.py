@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 import typer
 
-from counterpoise.cli.terminal import lenient, print_line
+from counterpoise.cli.terminal import escape_unencodable, print_line
 from counterpoise.core.errors import CounterpoiseError, refusal_in, system_text
 from counterpoise.core.panics import is_panic, panic_text
 from counterpoise.core.temporary import leave_scratch, scratch
@@ -33,7 +33,7 @@ def run(app: Callable[[], Any]) -> NoReturn:
     0: done. 2: bad input, or the system refused something; one line says which. 128 + the signal's number: stopped.
     """
     _open_standard_streams()
-    lenient()
+    escape_unencodable()
     os.environ["RUST_BACKTRACE"] = "0"
     signals: list[int] = []
     with _interrupted_by(signals), _temporary_files_in_scratch(), _warnings_as_lines():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from counterpoise.report.words import OF_GROUP, with_ends
+from counterpoise.report.words import OF_GROUP, value_with_interval
 
 
 def tables_of(record: Mapping[str, Any]) -> Iterator[Any]:
@@ -53,8 +53,8 @@ def _of_groups(table: Mapping[str, Any]) -> Any:
         shown.add_row("", "positive", f"{value['positives']:,}", "")
         for key, name in OF_GROUP.items():
             difference = value["differences"].get(key)
-            cell = "" if difference is None else with_ends(difference, signed=True)
-            shown.add_row("", name, with_ends(value["scores"][key]), cell)
+            cell = "" if difference is None else value_with_interval(difference, signed=True)
+            shown.add_row("", name, value_with_interval(value["scores"][key]), cell)
     return shown
 
 
@@ -72,12 +72,12 @@ def _of_bins(table: Mapping[str, Any]) -> Any:
 
 def _of_review(review: Mapping[str, Any]) -> Any:
     title = (
-        f"for a human: {with_ends(review['share'])} of the rows; wrong decisions among the other rows: "
-        f"{with_ends(review['error'])}"
+        f"for a human: {value_with_interval(review['share'])} of the rows; wrong decisions among the other rows: "
+        f"{value_with_interval(review['error'])}"
     )
     shown = _table(title, "class", "for a human", "decided wrongly")
     for c in review["classes"]:
-        shown.add_row(c["label"], with_ends(c["share"]), with_ends(c["missed"]))
+        shown.add_row(c["label"], value_with_interval(c["share"]), value_with_interval(c["missed"]))
     return shown
 
 

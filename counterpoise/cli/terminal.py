@@ -47,7 +47,7 @@ class Terminal(Console):
             yield Segment(text if control else shown(text), style, control)
 
 
-def lenient() -> None:
+def escape_unencodable() -> None:
     """Let standard output and error escape characters that their encoding lacks."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):

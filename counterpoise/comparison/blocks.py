@@ -54,18 +54,18 @@ def paired_draws(
     """
     if examples.split is not None:
         return {
-            name: split_draws(result, examples, _blocks(result.rows, examples), metric, resamples, seed)
+            name: split_draws(result, examples, _resampling_units(result.rows, examples), metric, resamples, seed)
             for name, (result,) in by_name.items()
         }
     if examples.groups is None and examples.time is None and examples.sample is None:
         return None
     some = next(iter(by_name.values()))
-    if min(len(np.unique(_blocks(result.rows, examples))) for result in some) < LEAST_BLOCKS:
+    if min(len(np.unique(_resampling_units(result.rows, examples))) for result in some) < LEAST_BLOCKS:
         return None
     drawn = {}
     for name, results in by_name.items():
         first = [number for number, result in enumerate(results) if result.repeat == 0]
-        folds = [_of_fold(results[number], examples, seed, resamples) for number in first]
+        folds = [_fold_draws(results[number], examples, seed, resamples) for number in first]
         drawn[name] = {
             key: _mean([fold[key] for fold in folds]) + scores[name][key].mean() - scores[name][key][first].mean()
             for key in folds[0]
@@ -84,19 +84,19 @@ def _mean(draws: Sequence[Array]) -> Array:
     return np.where(counts > 0, np.where(known, table, 0.0).sum(axis=0) / np.maximum(counts, 1), np.nan)
 
 
-def _of_fold(result: FoldResult, examples: Examples, seed: int, resamples: int) -> dict[str, Array]:
+def _fold_draws(result: FoldResult, examples: Examples, seed: int, resamples: int) -> dict[str, Array]:
     """Draws of every score of one fold, by metric key, float64 (B,) each."""
-    blocks, state = _blocks(result.rows, examples), integer(seed, "blocks", result.fold)
+    blocks, state = _resampling_units(result.rows, examples), integer(seed, "blocks", result.fold)
     problems = target_of(examples).problems(examples.scored_labels(result.rows), examples.classes)
     own = examples.element_weights(result.rows)
-    each = [_of_problem(p, result, blocks, own, state, resamples) for p in problems if len(p.rows)]
+    each = [_problem_draws(p, result, blocks, own, state, resamples) for p in problems if len(p.rows)]
     draws = {key: np.mean([draws[key] for draws in each], axis=0) for key in each[0]}
     if result.cost is not None:
         draws[COST] = cost_draws(result, examples.weights_of(result.rows), blocks, resamples, state)
     return draws | region_draws(result.regions, blocks, resamples, state)
 
 
-def _of_problem(
+def _problem_draws(
     problem: Problem, result: FoldResult, blocks: Array, own: Array | None, seed: int, resamples: int
 ) -> dict[str, Array]:
     """Draws of one problem; rows that take no part weigh 0, so that the same groups are drawn for every problem.
@@ -113,7 +113,7 @@ def _of_problem(
     return {key: np.mean([draws[key] for draws in each], axis=0) for key in ("average_precision", "roc_auc")}
 
 
-def _blocks(rows: Array, examples: Examples) -> Array:
+def _resampling_units(rows: Array, examples: Examples) -> Array:
     """Return the number of what is drawn with each row, (N,).
 
     It is a block of rows in time, else the group of the row, else the row itself.
@@ -125,7 +125,7 @@ def _blocks(rows: Array, examples: Examples) -> Array:
 
 def check_split(examples: Examples, fold: Fold) -> None:
     """Raise a SplitError when the test rows of a given split come in too few groups to say how sure a score is."""
-    blocks = len(np.unique(_blocks(fold.test, examples)))
+    blocks = len(np.unique(_resampling_units(fold.test, examples)))
     if blocks < LEAST_BLOCKS:
         what = "rows" if examples.groups is None and examples.time is None else "groups or blocks in time"
         raise SplitError(

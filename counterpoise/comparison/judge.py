@@ -100,7 +100,7 @@ def assess(
     evidence = Evidence(
         table,
         folds,
-        _ratio(folds, test_over_train),
+        _test_over_train(folds, test_over_train),
         order,
         BASELINE if BASELINE in scored else scored[0],
         draws,
@@ -138,7 +138,7 @@ def _simplest_first(table: Mapping[str, Any], simplicity: Sequence[str] | None) 
     return (*known, *(name for name in table if name not in known))
 
 
-def _ratio(folds: int, test_over_train: float | None) -> float:
+def _test_over_train(folds: int, test_over_train: float | None) -> float:
     """Return test rows over training rows of a fold.
 
     Variances over folds are corrected by this ratio.

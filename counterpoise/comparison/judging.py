@@ -14,7 +14,7 @@ from counterpoise.comparison.cut_off import unfinished
 from counterpoise.comparison.effect import THRESHOLD, with_effect
 from counterpoise.comparison.judge import assess, texts_of
 from counterpoise.comparison.nested import Nested
-from counterpoise.comparison.threshold_alone import at_tuned_threshold
+from counterpoise.comparison.threshold_alone import with_threshold_or_costs
 from counterpoise.comparison.verdict import Judgment, Verdict
 from counterpoise.core.examples import Examples
 from counterpoise.core.fold_result import FoldResult
@@ -86,7 +86,7 @@ def _with_effect(
     prices = {} if costs is None else {name: spent(results) for name, results in by_name.items()}
     alone: Sequence[FoldResult] = ()
     if THRESHOLD not in matrices and "none" in matrices and (costs or matrices["none"].shape == (2, 2)):
-        alone = at_tuned_threshold(by_name["none"], examples, costs)
+        alone = with_threshold_or_costs(by_name["none"], examples, costs)
     if alone:
         matrices[THRESHOLD] = tally.fold_counts(alone, examples)[""].sum(axis=0)
         prices |= {} if costs is None else {THRESHOLD: spent(alone)}

@@ -15,7 +15,9 @@ from counterpoise.decide.threshold import choose_threshold
 from counterpoise.targets.kinds import target_of
 
 
-def at_tuned_threshold(results: Sequence[FoldResult], examples: Examples, costs: AnyCosts | None) -> list[FoldResult]:
+def with_threshold_or_costs(
+    results: Sequence[FoldResult], examples: Examples, costs: AnyCosts | None
+) -> list[FoldResult]:
     """The baseline's results with the threshold, or the decision by costs, of the strategy that changes only that.
 
     Args:

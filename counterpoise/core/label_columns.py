@@ -235,7 +235,7 @@ def split_off_labels(data: Any, y: Any) -> tuple[Any, Any]:
     return rest, spec.read(cells)
 
 
-def picked(y: Any, sequences: bool = False) -> Any:
+def as_labels_if_several(y: Any, sequences: bool = False) -> Any:
     """Return arrays with more than one label per row as `Labels`; return the rest unchanged.
 
     Zeros and ones (N, L) are several labels, unless each row has exactly one 1: then they are one-hot. An array with
@@ -243,7 +243,8 @@ def picked(y: Any, sequences: bool = False) -> Any:
     other classes than 0 and 1.
 
     Example:
-        >>> picked(np.array([[1, 0], [1, 1]])).kind, type(picked(np.array([[1, 0], [0, 1]]))).__name__
+        >>> several, one_hot = np.array([[1, 0], [1, 1]]), np.array([[1, 0], [0, 1]])
+        >>> as_labels_if_several(several).kind, type(as_labels_if_several(one_hot)).__name__
         ('labels', 'ndarray')
     """
     if isinstance(y, LabelColumns):

@@ -56,16 +56,16 @@ def look_alikes(classes: Sequence[Any], name: str = "y") -> str | None:
     )
 
 
-def stand_in(classes: Sequence[Any], name: str = "y") -> str | None:
+def missing_label_doubt(classes: Sequence[Any], name: str = "y") -> str | None:
     """Return a sentence about a class that may mean a missing label, or None.
 
     Two classes are both taken as they are, and so is "-" next to "+".
 
     Example:
-        >>> stand_in(["ill", "n/a", "well"])
+        >>> missing_label_doubt(["ill", "n/a", "well"])
         "y has the label 'n/a', which is read as a class. If this label means that the true label is missing, leave
         these rows out."
-        >>> stand_in(["+", "-"]) is stand_in(["+", "++", "-"]) is None
+        >>> missing_label_doubt(["+", "-"]) is missing_label_doubt(["+", "++", "-"]) is None
         True
     """
     label = next((c for c in classes if isinstance(c, str) and _shape_free(c) in _MISSING), None)
@@ -78,19 +78,19 @@ def stand_in(classes: Sequence[Any], name: str = "y") -> str | None:
 
 
 def warn_look_alikes(classes: Sequence[Any], name: str = "y") -> None:
-    """Warn of classes that `look_alikes` and `stand_in` name (`UserWarning`)."""
+    """Warn of classes that `look_alikes` and `missing_label_doubt` name (`UserWarning`)."""
     for sentence in doubts(classes, name):
         warnings.warn(sentence, UserWarning, stacklevel=3)
 
 
 def doubts(classes: Sequence[Any], name: str = "y") -> list[str]:
-    """Return what `look_alikes` and `stand_in` say about classes.
+    """Return what `look_alikes` and `missing_label_doubt` say about classes.
 
     Example:
         >>> doubts(["ill", "well"])
         []
     """
-    return [text for text in (look_alikes(classes, name), stand_in(classes, name)) if text is not None]
+    return [text for text in (look_alikes(classes, name), missing_label_doubt(classes, name)) if text is not None]
 
 
 def _difference(alike: Sequence[str]) -> tuple[Callable[[str], str], str]:

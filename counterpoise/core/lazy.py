@@ -52,12 +52,12 @@ def loader(
     return load, lambda: sorted({*space.get("__all__", ()), *homes})
 
 
-def shown(package: str) -> Callable[[], list[str]]:
+def public_names(package: str) -> Callable[[], list[str]]:
     """Return `__dir__` of a package that imports its names at once, without its modules.
 
     Example:
         >>> from counterpoise import callbacks
-        >>> shown("counterpoise.callbacks")()
+        >>> public_names("counterpoise.callbacks")()
         ['Deferred', 'GammaDecay', 'PerClass']
     """
     space = vars(sys.modules[package])

@@ -176,10 +176,10 @@ def _binned_areas(bins: np.ndarray, hit: np.ndarray, half: np.ndarray) -> np.nda
     size, columns = int(bins.max()) + 1, bins.shape[1]
     step = max(1, CELLS // (size * columns))
     chunks = [hit[:, i : i + step] for i in range(0, hit.shape[1], step)]
-    return np.concatenate([_areas_of(bins, size, chunk, half) for chunk in chunks], axis=1)
+    return np.concatenate([_cross_scored_areas(bins, size, chunk, half) for chunk in chunks], axis=1)
 
 
-def _areas_of(bins: np.ndarray, size: int, hit: np.ndarray, half: np.ndarray) -> np.ndarray:
+def _cross_scored_areas(bins: np.ndarray, size: int, hit: np.ndarray, half: np.ndarray) -> np.ndarray:
     """ROC AUC float64 (K, T), the mean over the two halves of the rows.
 
     Each half is scored by the shares of the events in the bins of the other half.

@@ -136,7 +136,7 @@ def _blocks(handle: BinaryIO, layout: Layout, rest: bytes, skip_bad: bool, left_
         left_out.not_utf8 += lost
         block = _regular(whole, layout, line, ended)
         if block is None:
-            block = _looked_at(whole, layout, line, ended, skip_bad, left_out)
+            block = _rows_by_csv_module(whole, layout, line, ended, skip_bad, left_out)
         if len(block):
             yield block
         used = len(block.raw)
@@ -228,7 +228,7 @@ def _well_placed(data: Array, quotes: Array, separator: int) -> bool:
     )
 
 
-def _looked_at(raw: bytes, layout: Layout, line: int, last: bool, skip_bad: bool, left_out: LeftOut) -> Block:
+def _rows_by_csv_module(raw: bytes, layout: Layout, line: int, last: bool, skip_bad: bool, left_out: LeftOut) -> Block:
     """Return the rows as Python's CSV reader finds them; used where `_regular` is not sure.
 
     If the file does not end here (`last` is False), the last row may be incomplete and is left for the next block.

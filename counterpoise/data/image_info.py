@@ -19,9 +19,9 @@ from counterpoise.data.pillow_files import (
     opaque,
     opened,
     pillow,
-    unidentified,
+    why_unreadable,
 )
-from counterpoise.data.pixel_types import Range, known_span, pixel_type, stored_values, unknown_text
+from counterpoise.data.pixel_types import Range, known_span, pixel_type, unknown_text, values_without_transparency
 
 
 @dataclass(frozen=True)
@@ -79,13 +79,13 @@ def image_info(path: str, windowed: bool = True, keep: Callable[[Any, ImageInfo]
                 info = ImageInfo(gray=gray, reduced=reduced, frames=frames, ratio=ratio)
                 (keep or _decode_small)(image, info)
                 return info
-            values = stored_values(image, kind)
+            values = values_without_transparency(image, kind)
             low, high = float(values.min()), float(values.max())
             if not np.isfinite([low, high]).all():
                 return ImageInfo("contains NaN or infinite values")
             return ImageInfo("", True, kind.name, low, high, known_span(kind, values), frames=frames, ratio=ratio)
     except pillow().UnidentifiedImageError:
-        return ImageInfo(unidentified(path))
+        return ImageInfo(why_unreadable(path))
     except MissingExtraError:
         raise
     except DataError as error:

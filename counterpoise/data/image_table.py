@@ -220,7 +220,7 @@ def _distinct(
     Raises:
         ColumnError: rows of one image that contradict each other; with `skip_bad` none of these is kept.
     """
-    values_of = {name: table[name].to_list() for name in table.columns} | _known(metadata)
+    values_of = {name: table[name].to_list() for name in table.columns} | _compared_values(metadata)
     first: dict[str, int] = {}
     odd: dict[str, tuple[str, int, int]] = {}
     for row in rows.tolist():
@@ -244,7 +244,7 @@ def _distinct(
     return list(kept), np.array(list(kept.values()), np.int64), lost
 
 
-def _known(metadata: RowMetadata | None) -> dict[str, list[Any]]:
+def _compared_values(metadata: RowMetadata | None) -> dict[str, list[Any]]:
     """Return column -> its value in each row, for labels, groups and split; {} for None."""
     if metadata is None:
         return {}

@@ -39,7 +39,7 @@ def opened(path: Any) -> Iterator[Any]:
         yield image
 
 
-def unidentified(path: str) -> str:
+def why_unreadable(path: str) -> str:
     """Describe a file that Pillow cannot open, and what to do, as the end of a message."""
     with open(path, "rb") as file:
         start = file.read(4)

@@ -50,7 +50,7 @@ def pixel_type(image: Any) -> PixelType | None:
     return None
 
 
-def stored_values(image: Any, kind: PixelType) -> Array:
+def values_without_transparency(image: Any, kind: PixelType) -> Array:
     """The stored values, float64 (height, width); a value that a PNG calls transparent is the background."""
     array = np.asarray(image)
     values = (array.view(kind.view) if kind.view else array).astype(np.float64)

@@ -18,7 +18,15 @@ from counterpoise.core.errors import DataError
 from counterpoise.data import dicom
 from counterpoise.data.image_form import ASPECTS, CHANNELS, check_sides, check_span
 from counterpoise.data.pillow_files import converted, opaque, opened, pillow, upright
-from counterpoise.data.pixel_types import PixelType, Range, known_span, pixel_type, scaled, stored_values, unknown_text
+from counterpoise.data.pixel_types import (
+    PixelType,
+    Range,
+    known_span,
+    pixel_type,
+    scaled,
+    unknown_text,
+    values_without_transparency,
+)
 
 Array = np.ndarray
 
@@ -105,7 +113,7 @@ def _decoded(path: Any, mode: str, size: tuple[int, int], windowed: bool) -> Dec
         kind = pixel_type(image)
         if kind is None:
             return DecodedImage(image=_decoded_small(image, mode, size))
-        return DecodedImage(values=stored_values(upright(image), kind), kind=kind)
+        return DecodedImage(values=values_without_transparency(upright(image), kind), kind=kind)
 
 
 def _decoded_small(image: Any, mode: str, size: tuple[int, int]) -> Any:

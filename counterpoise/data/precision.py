@@ -74,13 +74,13 @@ def precision_of(series: pl.Series, centered: bool = True) -> Precision:
         if largest < EXACT and np.array_equal(known, known.astype(np.float32)):
             return Precision()
     step = max(1, len(known) // MOST_ROWS)
-    different, plain = _different(series, known, largest, step), _kept(known[::step])
+    different, plain = _distinct_values(series, known, largest, step), _distinct_as_float32(known[::step])
     if different - plain <= GAIN * different or not centered:
         return Precision(0.0, different, plain)
     # The median.
     middle = float(np.partition(known, len(known) // 2)[len(known) // 2])
-    centered_values = less(series, middle)
-    moved = _kept(centered_values[np.isfinite(centered_values)][::step])
+    centered_values = minus_offset(series, middle)
+    moved = _distinct_as_float32(centered_values[np.isfinite(centered_values)][::step])
     return Precision(middle, different, moved) if moved > plain else Precision(0.0, different, plain)
 
 
@@ -96,7 +96,7 @@ def lost_digits(columns: Iterable[tuple[str, Any]]) -> list[str]:
     return [f"Column {name} {text}{more}" for name, text in losing[:1]]
 
 
-def _different(series: pl.Series, known: Array, largest: float, step: int) -> int:
+def _distinct_values(series: pl.Series, known: Array, largest: float, step: int) -> int:
     """Return the number of distinct values of every `step`-th row.
 
     Integers too large for float64 are counted exactly.
@@ -108,7 +108,7 @@ def _different(series: pl.Series, known: Array, largest: float, step: int) -> in
     return distinct(known[::step])
 
 
-def _kept(values: Array) -> int:
+def _distinct_as_float32(values: Array) -> int:
     """Return the number of distinct values after rounding to float32."""
     with np.errstate(over="ignore"):
         return distinct(values.astype(np.float32))
@@ -124,13 +124,13 @@ def floats(series: pl.Series) -> Array:
     return (days(series) if series.dtype.is_temporal() else series.cast(pl.Float64)).to_numpy()
 
 
-def less(series: pl.Series, offset: float) -> Array:
+def minus_offset(series: pl.Series, offset: float) -> Array:
     """Return numbers minus an offset as float64 (N,), NaN for missing values.
 
     Integers are subtracted exactly.
 
     Example:
-        >>> less(pl.Series([2**60 + 1]), 2.0**60).tolist()
+        >>> minus_offset(pl.Series([2**60 + 1]), 2.0**60).tolist()
         [1.0]
     """
     if abs(offset) >= EXACT and series.dtype.is_integer():

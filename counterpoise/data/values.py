@@ -15,7 +15,7 @@ from counterpoise.data.date_text import parse_dates, parse_durations, parse_time
 from counterpoise.data.dates import FIRST_DAY, LAST_DAY, unit_of
 from counterpoise.data.levels import level_text, match_levels
 from counterpoise.data.number_parsing import is_plain, parse, plain_numbers
-from counterpoise.data.precision import floats, less
+from counterpoise.data.precision import floats, minus_offset
 from counterpoise.data.stray_words import PARTLY, shown
 
 Array = np.ndarray
@@ -52,7 +52,7 @@ def numeric_values(column: Column, series: pl.Series) -> Array:
     typed = _typed(column, series) if column.written is not None or series.dtype in _TEXT else series
     _check_unit(column, typed)
     with np.errstate(over="ignore"):
-        raw = less(typed, column.offset)
+        raw = minus_offset(typed, column.offset)
         values = raw.astype(np.float32)
     rows = np.flatnonzero(np.isinf(values))
     if len(rows):
@@ -83,7 +83,7 @@ def _typed(column: Column, series: pl.Series) -> pl.Series:
 
     A series of any other type is returned unchanged.
     Booleans count as text if numbers of this column were written as text in training. Text that cannot be read becomes
-    missing with a warning, or raises a `ColumnError` (see `_refuse_or_say`).
+    missing with a warning, or raises a `ColumnError` (see `_refuse_or_warn`).
     """
     if series.dtype not in _TEXT and (series.dtype != pl.Boolean or column.written is None):
         return series
@@ -91,7 +91,7 @@ def _typed(column: Column, series: pl.Series) -> pl.Series:
     values = _parsed(column, known)
     odd = values.is_null() & known.is_not_null()
     if odd.any():
-        _refuse_or_say(column, known, odd)
+        _refuse_or_warn(column, known, odd)
     return values
 
 
@@ -111,7 +111,7 @@ def _parsed(column: Column, known: pl.Series) -> pl.Series:
     return parse(known, column.written)
 
 
-def _refuse_or_say(column: Column, known: pl.Series, odd: pl.Series) -> None:
+def _refuse_or_warn(column: Column, known: pl.Series, odd: pl.Series) -> None:
     """Warn about text that cannot be read, or raise an error.
 
     Words that training rows contained are missing values, without a warning. New words give a warning. New words raise

@@ -3,7 +3,7 @@
 `cp.fit` and `Classifier.decide` do all of it. The modules of this package contain the steps in between.
 """
 
-from counterpoise.core.lazy import shown as _shown
+from counterpoise.core.lazy import public_names as _shown
 from counterpoise.decide.aim import Aim as Aim
 from counterpoise.decide.calibrate import apply_calibrator as apply_calibrator
 from counterpoise.decide.calibrate import fit_calibrator as fit_calibrator

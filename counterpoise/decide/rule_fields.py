@@ -71,7 +71,7 @@ def _fields(m: int, c: int) -> Check:
     A check is a function (value, name in messages) that returns the converted value or raises an `ArtifactError`.
     """
     binary = c == 2
-    cut = number(0, NOTHING) if binary else _absent("a threshold is for two classes")
+    cut = number(0, NOTHING) if binary else _must_be_null("a threshold is for two classes")
     return record(
         {"log_shifts": numbers((m, c)), "prior": numbers((c,), 0, 1)},
         optional={
@@ -80,15 +80,15 @@ def _fields(m: int, c: int) -> Check:
             "intercept": maybe(numbers((c,))),
             "calibrator": maybe(_calibrator(c)),
             "threshold": maybe(cut),
-            "offsets": maybe(_absent("offsets are for three classes or more") if binary else numbers((c,))),
+            "offsets": maybe(_must_be_null("offsets are for three classes or more") if binary else numbers((c,))),
             "member_thresholds": maybe(numbers((m,), 0, NOTHING) if binary else numbers((m, c))),
             "aim": _aim,
             "notes": lambda value, where: tuple(list_of(text())(value, where)),
             "gammas": maybe(numbers((m,), 0)),
             "guarantee": maybe(_guarantee(c)),
             "costs": maybe(numbers((c, c))),
-            "cost_column": maybe(_cost_column if binary else _absent("a cost column is for two classes")),
-            "by": maybe(_by if binary else _absent("thresholds by group are for two classes")),
+            "cost_column": maybe(_cost_column if binary else _must_be_null("a cost column is for two classes")),
+            "by": maybe(_by if binary else _must_be_null("thresholds by group are for two classes")),
             "review": maybe(_review(c)),
         },
     )
@@ -156,7 +156,7 @@ def _whole_rows(values: Mapping[str, Any]) -> dict[str, Any]:
     return {**values, "rows": values["rows"].astype(np.int64)}
 
 
-def _absent(why: str) -> Check:
+def _must_be_null(why: str) -> Check:
     """Return a check that refuses every value; `why` is the reason in the message."""
 
     def check(value: Any, where: str) -> Any:

@@ -163,7 +163,7 @@ def best_threshold(p: Array, labels: Array, goal: Aim, w: Array) -> float:
     if goal.name in ("argmax", "cost"):
         return 0.5 if goal.name == "argmax" else float(cost_threshold(*_two_costs(goal)))
     table = sweep(p, labels, w)
-    _need_both(table, goal)
+    _check_classes_present(table, goal)
     if goal.name == "recall_floor":
         if len(goal.values) != 1:
             raise OptionError(f"With two classes, recall_floor takes one value, not {len(goal.values)}.")
@@ -186,7 +186,7 @@ def _two_costs(goal: Aim) -> tuple[float, float]:
     return goal.values[0], goal.values[1]
 
 
-def _need_both(table: Sweep, goal: Aim) -> None:
+def _check_classes_present(table: Sweep, goal: Aim) -> None:
     """Raise an error if the aim needs a class that has no rows.
 
     Every aim needs positive rows, and some aims also need negative rows.

@@ -201,7 +201,7 @@ def _record(examples: Examples, sizes: Array, code: int, folds: int, near: bool,
         groups=None if examples.groups is None else len(np.unique(examples.groups)),
         time=examples.time is not None,
         warnings=examples.warnings,
-        duplicates_grouped=_same_partition(examples.groups, examples.duplicate_ids),
+        duplicates_grouped=_duplicates_within_groups(examples.groups, examples.duplicate_ids),
         near=near_rows,
         near_grouped=near_grouped,
         **more,
@@ -243,11 +243,11 @@ def _of_labels(examples: Examples, folds: int, quick: bool, near: bool | None) -
         conflicting=conflicting,
         leaks=leaks,
         groups=None if examples.groups is None else len(np.unique(examples.groups)),
-        duplicates_grouped=_same_partition(examples.groups, examples.duplicate_ids),
+        duplicates_grouped=_duplicates_within_groups(examples.groups, examples.duplicate_ids),
     )
 
 
-def _same_partition(groups: Array | None, duplicate_ids: Array | None) -> bool:
+def _duplicates_within_groups(groups: Array | None, duplicate_ids: Array | None) -> bool:
     """Whether equal rows (equal `duplicate_ids`, (N,)) are always in one group.
 
     The result is False if either array is None.
@@ -277,7 +277,7 @@ def _near_duplicates(examples: Examples) -> tuple[int | None, bool]:
     if near is None:
         return None, False
     groups = None if examples.groups is None else examples.groups[rows]
-    return int(len(near) - len(np.unique(near))), _same_partition(groups, near)
+    return int(len(near) - len(np.unique(near))), _duplicates_within_groups(groups, near)
 
 
 def half_width(n: float) -> float:

@@ -70,7 +70,7 @@ def _image_groups(images: Any) -> Array:
     size = chunk_rows(images)
     thumbs = np.concatenate([_thumbnails(images[i : i + size]) for i in range(0, len(images), size)])
     flat = np.linalg.norm(thumbs, axis=1) < 0.5  # length 0, not 1: no structure to compare
-    bits = _bits(thumbs)
+    bits = _projection_keys(thumbs)
     pairs = _candidates(bits)
     alike = _pairs_passing(pairs, lambda a, b: (thumbs[a] * thumbs[b]).sum(axis=1) >= LEAST_CORRELATION)
     return _components(alike[~flat[alike].any(axis=1)], len(images))
@@ -96,7 +96,7 @@ def _thumbnails(images: Array) -> Array:
     return np.where(length > 1e-6 * _SIDE, flat / np.maximum(length, 1e-12), 0.0).astype(np.float32)
 
 
-def _bits(thumbs: Array) -> Array:
+def _projection_keys(thumbs: Array) -> Array:
     """Return 16 keys of 16 bits for each thumbnail, uint64 (N, 16).
 
     A key has the signs of 16 random projections.

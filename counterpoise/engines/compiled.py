@@ -35,7 +35,7 @@ from counterpoise.engines.step_blocks import block_of
 from counterpoise.engines.threads import work_through
 from counterpoise.engines.weight_averaging import Average
 from counterpoise.networks.network import Network
-from counterpoise.networks.optimizers import comes_to_rest
+from counterpoise.networks.optimizers import schedule_ends_near_zero
 
 Array = np.ndarray
 
@@ -153,7 +153,7 @@ class ProgramEngine:
             state = job.start or self.network.initial_state(
                 seed, self.examples.x, job.train, objective.member_shifts, objective.start(self.network)
             )
-            rests = comes_to_rest(self.network.optimizer(), job.limits.steps)
+            rests = schedule_ends_near_zero(self.network.optimizer(), job.limits.steps)
             yield Task(job, objective, program, [*state, *program.initial, *numbers], rests)
 
 
@@ -186,13 +186,13 @@ class Training:
         best: list[Array] | None = None
         for end in round_ends(job):
             end = min(end, job.limits.steps)
-            stopper.enter(end, self._advance(stopper.steps, end))
+            stopper.record_round(end, self._advance(stopper.steps, end))
             if self.stop.is_set():
                 return
             with self._averaged(average):
                 if stopper.improved(self._logits(job.stop)):
                     best = self.slot.read(self.program.size)
-            if stopper.turned:
+            if stopper.first_stage_ended:
                 average.restart()
                 self.order.start_last_stage(end)
                 # The last stage starts from the best weights; the optimizer and the loss keep their state.

@@ -9,7 +9,7 @@ import numpy as np
 from counterpoise.core.job import Member
 
 
-def or_failed(member: Member) -> Member:
+def with_divergence_error(member: Member) -> Member:
     """Return the member, with an `error` if its outputs are not finite.
 
     A member without outputs has the error if its last loss is not finite. A loss that is not finite is no error if

@@ -104,7 +104,7 @@ class Stopper:
         self.best: Score | None = None
         self.best_step, self.steps, self.over = 0, 0, False
         self.rate, self._halved, self._slowed_at = 1.0, 0, 0
-        self.turned, self._first = False, first_steps(job)
+        self.first_stage_ended, self._first = False, first_steps(job)
         self._last: deque[Score] = deque(maxlen=job.limits.smoothing)
         self._late_from = (1.0 - LATE) * job.limits.steps
         self._before: Array | None = None
@@ -127,7 +127,7 @@ class Stopper:
         error = np.std(gained, ddof=1) / math.sqrt(len(gained)) if len(gained) > 1 else 0.0
         return float(gained.mean()), float(error)
 
-    def enter(self, steps: int, loss: float) -> None:
+    def record_round(self, steps: int, loss: float) -> None:
         """Record the steps and the mean training loss at the end of a round.
 
         Call it before `improved`, which reads `steps`.
@@ -140,7 +140,8 @@ class Stopper:
         """Return whether this round is the best so far.
 
         `logits` (S, units) are those of the early-stopping rows.
-        May set `over` and `turned`, and updates `rate` and `history`. Call it once per round, after `enter`.
+        May set `over` and `first_stage_ended`, and updates `rate` and `history`. Call it once per round, after
+        `record_round`.
         Without stopping rows every round is, being the last.
         """
         better = self._improved(logits)
@@ -151,7 +152,7 @@ class Stopper:
     def _improved(self, logits: Array) -> bool:
         """Return whether this round is the best.
 
-        Set `over`, `turned` and how often the learning rate was halved.
+        Set `over`, `first_stage_ended` and how often the learning rate was halved.
         If the first stage ends, the best score is forgotten, because only rounds of the last stage count.
         """
         if not len(self.y):
@@ -160,9 +161,9 @@ class Stopper:
         better = self._better(self._score(logits))
         self._note_recall(logits)
         spent = not better and self.limits.patience is not None and self.steps - self.best_step >= self.limits.patience
-        self.turned = bool(self._first) and (spent or self.steps >= self._first)
-        self.over = spent and not self.turned
-        if self.turned:
+        self.first_stage_ended = bool(self._first) and (spent or self.steps >= self._first)
+        self.over = spent and not self.first_stage_ended
+        if self.first_stage_ended:
             self.best, self._first = None, 0
             self._last.clear()
             self._late_from = self.steps + (1.0 - LATE) * (self.limits.steps - self.steps)

@@ -26,7 +26,7 @@ Array = np.ndarray
 TAUS = (0.25, 0.5, 0.75, 1.0)
 
 
-def finished(name: str, member: Member, job: Job, examples: Examples, network: Network) -> Member:
+def apply_finish(name: str, member: Member, job: Job, examples: Examples, network: Network) -> Member:
     """Return the member with the gamma of its loss, after the named finishing step.
 
     Args:

@@ -32,7 +32,7 @@ from counterpoise.engines.user_callbacks import UserCallbacks
 from counterpoise.engines.weight_averaging import Average, averaged
 from counterpoise.networks.forward import no_logits
 from counterpoise.networks.network import Network
-from counterpoise.networks.optimizers import comes_to_rest
+from counterpoise.networks.optimizers import schedule_ends_near_zero
 from counterpoise.networks.weights import fed, set_state, state_of, variable_indices
 
 Array = np.ndarray
@@ -66,7 +66,7 @@ class FitEngine:
         objective = Objective(job)
         own = self.network.custom_train_step is not None
         model, fitted, batches = (self._users_network if own else self._built_network)(job, objective)
-        rests = comes_to_rest(self.network.optimizer(), job.limits.steps)
+        rests = schedule_ends_near_zero(self.network.optimizer(), job.limits.steps)
         watch = Watch(job, objective, model, self.examples, progress, rests, metrics_of(self.network))
 
         def member() -> Member:
@@ -167,7 +167,7 @@ class FitEngine:
             batches.start = watch.before = stopper.steps
             rounds, rest = divmod(limits.steps - stopper.steps, limits.round_steps)
             model.fit(batches, epochs=max(1, rounds), steps_per_epoch=limits.round_steps if rounds else rest, **how)
-            if stopper.turned:
+            if stopper.first_stage_ended:
                 # Keras draws batches ahead: only between two calls is it sure what comes next.
                 batches.order.start_last_stage(stopper.steps)
                 set_state(watch.network, watch.best_state or state_of(watch.network))
@@ -231,11 +231,11 @@ class Watch(keras.callbacks.Callback):
         limits, stopper, logs = self.job.limits, self.stopper, {} if logs is None else logs
         rate = stopper.rate
         steps = min(limits.steps, self.before + (epoch + 1) * limits.round_steps)
-        stopper.enter(steps, logs.get("loss", np.nan))
+        stopper.record_round(steps, logs.get("loss", np.nan))
         self._judge_round()
         if len(self.job.stop):
             logs |= self._for_callbacks()
-            self.model.stop_training = self.model.stop_training or stopper.over or stopper.turned
+            self.model.stop_training = self.model.stop_training or stopper.over or stopper.first_stage_ended
         if stopper.rate != rate:
             optimizer = self.model.optimizer
             optimizer.learning_rate = float(optimizer.learning_rate) * stopper.rate / rate
@@ -259,7 +259,7 @@ class Watch(keras.callbacks.Callback):
             self.best_state = self._judged
         if self._judged is not now:
             set_state(self.network, now)
-        if self.stopper.turned:
+        if self.stopper.first_stage_ended:
             self.average.restart()
 
     def _logits(self) -> Array:

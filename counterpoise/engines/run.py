@@ -9,7 +9,7 @@ from typing import Any
 from counterpoise.core.errors import OptionError, did_you_mean
 from counterpoise.core.examples import Examples
 from counterpoise.core.job import Job, Member
-from counterpoise.engines.diverged import or_failed
+from counterpoise.engines.diverged import with_divergence_error
 from counterpoise.engines.keras_fit import FitEngine, Progress
 from counterpoise.engines.program_rules import rate_of, refusal
 from counterpoise.engines.sklearn_fit import train_estimator
@@ -17,7 +17,7 @@ from counterpoise.engines.synthetic_rows import with_synthetic_rows
 from counterpoise.engines.tree_fit import train_trees
 from counterpoise.networks.cloning import keras_text
 from counterpoise.networks.network import Network
-from counterpoise.networks.weights import at_work
+from counterpoise.networks.weights import note_backend_use
 
 logger = logging.getLogger("counterpoise")
 
@@ -59,7 +59,7 @@ def run(
     """
     if engine not in ENGINES:
         raise OptionError(f"engine is {engine!r}. Expected one of {', '.join(ENGINES)}.{did_you_mean(engine, ENGINES)}")
-    at_work()  # raises a ForkError if a fork left the threads of the backend behind
+    note_backend_use()  # raises a ForkError if a fork left the threads of the backend behind
     distinct, examples = with_synthetic_rows({job.id: job for job in jobs}.values(), examples)
     if model.kind == "network":
         yield from _networks(distinct, examples, model, engine, tuple(callbacks), progress, threads)
@@ -81,22 +81,22 @@ def _networks(
     Jobs that the program cannot train are trained by `fit` first; if there is no program, `fit` trains all jobs.
     """
     _check_rate(distinct, network)
-    compiled, by_fit = _shared_out(distinct, engine)
+    compiled, by_fit = _split_by_engine(distinct, engine)
     program = _program(compiled, examples, network, callbacks, must=engine == "program") if compiled else None
     if program is None:
         compiled, by_fit = [], distinct
     trainer = FitEngine(examples, network, callbacks)
     for job in by_fit:
-        yield job.id, or_failed(trainer.train(job, progress))
+        yield job.id, with_divergence_error(trainer.train(job, progress))
     for job, event in program.run(compiled, threads) if program else ():
         # An event is a finished member, or the number of steps that a job has made.
         if isinstance(event, Member):
-            yield job.id, or_failed(event)
+            yield job.id, with_divergence_error(event)
         elif progress:
             progress(job.id, event, job.limits.steps)
 
 
-def _shared_out(jobs: list[Job], engine: str) -> tuple[list[Job], list[Job]]:
+def _split_by_engine(jobs: list[Job], engine: str) -> tuple[list[Job], list[Job]]:
     """Return the jobs for the program and the jobs for `fit`.
 
     Jobs that mix or crop rows are always for `fit`.

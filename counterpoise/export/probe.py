@@ -168,10 +168,10 @@ def _margins(clf: Any, proba: Array, values: Array | None = None) -> Array:
 def _margin(rule: Rule, proba: Array, values: Array | None = None) -> Array:
     """Distance of each row from another decision, in nats; by costs in shares of the largest difference of costs."""
     log_p = np.log(np.maximum(proba, 1e-300))
-    return np.minimum(_own_margin(rule, log_p, values), border(rule, log_p, values))
+    return np.minimum(_decision_margin(rule, log_p, values), border(rule, log_p, values))
 
 
-def _own_margin(rule: Rule, log_p: Array, values: Array | None) -> Array:
+def _decision_margin(rule: Rule, log_p: Array, values: Array | None) -> Array:
     """How far each row is from another decision (see `decide.review.margins`), in units of the largest cost difference.
 
     Infinite where the common threshold is 0 or 1, so that no row is near it.

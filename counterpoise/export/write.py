@@ -17,7 +17,7 @@ from counterpoise.core.plain import read_json
 from counterpoise.export import litert, onnx_file, saved_model
 from counterpoise.export.manifest import manifest
 from counterpoise.export.probe import compare, probe
-from counterpoise.networks.weights import at_work
+from counterpoise.networks.weights import note_backend_use
 
 #: Runs a written export on probe rows and returns "probability" and "decision", and where there is one "label".
 Runner = Callable[[Any], Mapping[str, Any]]
@@ -52,7 +52,7 @@ def write(clf: Any, path: str | os.PathLike[str], format: str = "saved_model") -
         ModelError: the network has an operation that the format lacks.
         ArtifactError: the path cannot be written, or the written file predicts otherwise than the classifier.
     """
-    at_work()
+    note_backend_use()
     if format not in WRITERS:
         raise OptionError(f"There is no export format {format!r}.{did_you_mean(format, WRITERS)}")
     if keras.backend.backend() != "tensorflow":
@@ -67,7 +67,7 @@ def write(clf: Any, path: str | os.PathLike[str], format: str = "saved_model") -
     _refuse_foreign(target, schema, ending)
     with drafts(resolved.parent) as folder:
         draft = folder / resolved.name
-        _checked(clf, _written(writer, clf, draft, format), format)
+        _compare_with_classifier(clf, _written(writer, clf, draft, format), format)
         note = draft / SCHEMA if not ending else folder / SCHEMA
         note.write_text(json.dumps(manifest(clf, format), indent=1), encoding="utf-8")
     return target
@@ -140,7 +140,7 @@ def _written(writer: Callable[[Any, Path], Runner], clf: Any, draft: Path, forma
         raise ModelError(f"The classifier cannot be written as {format}: {first[:300]}") from error
 
 
-def _checked(clf: Any, runner: Runner, format: str) -> None:
+def _compare_with_classifier(clf: Any, runner: Runner, format: str) -> None:
     """Run the export on the first probe row, and then on all probe rows.
 
     If it differs from the classifier, raise an `ArtifactError`.

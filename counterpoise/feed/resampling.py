@@ -155,7 +155,7 @@ def _write(table: Stored, times: Array, draft: Path, kind: tuple[str, ...]) -> N
     frame = _lazy(table, times)
     with draft.open("wb") as file, without_faults(table.name):
         sink = frame.sink_csv if kind == CSV else frame.sink_parquet
-        _answering(lambda: sink(file, engine="streaming"))
+        _in_thread_for_signals(lambda: sink(file, engine="streaming"))
 
 
 def _copied(table: CsvFiles, times: Array) -> Iterator[bytes]:
@@ -208,7 +208,7 @@ def _new_name(names: Sequence[str]) -> str:
     return "_" * (1 + max(map(len, names))) + "row"
 
 
-def _answering(work: Callable[[], Any]) -> None:
+def _in_thread_for_signals(work: Callable[[], Any]) -> None:
     """Do work in another thread and wait for it; an exception in it is raised here.
 
     This thread then answers signals such as Ctrl-C, which polars would leave waiting until it ends.

@@ -3,7 +3,7 @@
 Importing this package imports Keras; `import counterpoise` alone does not.
 """
 
-from counterpoise.core.lazy import shown as _shown
+from counterpoise.core.lazy import public_names as _shown
 from counterpoise.losses.cost import ExpectedCost as ExpectedCost
 from counterpoise.losses.margin import LDAM as LDAM
 from counterpoise.losses.margin import VectorScaling as VectorScaling

@@ -153,9 +153,9 @@ class Loss(keras.losses.Loss):
         """What of the labels `y` and outputs `z` counts, and how much."""
         weight = shapes.element_weights(sample_weight, z)
         if mask is None and self.ignore_class is None:
-            return Counted(*shapes.neutral(y, z, weight != 0), None, weight)
+            return Counted(*shapes.blank_uncounted(y, z, weight != 0), None, weight)
         valid = shapes.element_weights(mask, z, "The mask") * shapes.not_ignored(y, z, self.ignore_class)
-        return Counted(*shapes.neutral(y, z, valid * weight != 0), valid, weight)
+        return Counted(*shapes.blank_uncounted(y, z, valid * weight != 0), valid, weight)
 
     def _weighed(self, of: Counted) -> tuple[Tensor, Tensor]:
         """The losses of the elements and their weights, both (...)."""

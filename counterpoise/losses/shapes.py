@@ -203,7 +203,7 @@ def not_ignored(y: Tensor, z: Tensor, ignore: int | None) -> Tensor:
     return ops.cast(ops.not_equal(codes_of(y, z), ignore), z.dtype)
 
 
-def neutral(y: Tensor, z: Tensor, counted: Tensor) -> tuple[Tensor, Tensor]:
+def blank_uncounted(y: Tensor, z: Tensor, counted: Tensor) -> tuple[Tensor, Tensor]:
     """Return `y` and `z` with a neutral label and logits of 0 where `counted` (...) is False.
 
     The neutral label is code 0, or equal shares of one number per unit.

@@ -134,7 +134,7 @@ def _by_output(options: Mapping[str, Any], names: Sequence[str]) -> dict[str, di
     """Return output name -> its options.
 
     Counts of a single output go to the first one; several outputs then raise an OptionError. If `counts` has an entry
-    for each output, the other options may have one too (see `_own`).
+    for each output, the other options may have one too (see `_option_of_output`).
     """
     counts = options["counts"]
     per_output = list(counts.values()) if isinstance(counts, Mapping) else counts
@@ -145,7 +145,8 @@ def _by_output(options: Mapping[str, Any], names: Sequence[str]) -> dict[str, di
             )
         return {names[0]: dict(options)}
     return {
-        name: {word: _own(word, options[word], name, i, names) for word in _PER_OUTPUT} for i, name in enumerate(names)
+        name: {word: _option_of_output(word, options[word], name, i, names) for word in _PER_OUTPUT}
+        for i, name in enumerate(names)
     }
 
 
@@ -154,7 +155,7 @@ def _of_an_output(counts: Any) -> bool:
     return counts is None or isinstance(counts, Mapping) or np.ndim(counts) > 0
 
 
-def _own(word: str, option: Any, name: str, index: int, names: Sequence[str]) -> Any:
+def _option_of_output(word: str, option: Any, name: str, index: int, names: Sequence[str]) -> Any:
     """Return the value of an option for one of several outputs.
 
     A dict is read by output name, and a list by `index`. Any other value is the same for all outputs.

@@ -65,7 +65,7 @@ def encoder_of_config(config: Mapping[str, Any]) -> Encoder:
     return kind.from_config(dict(config))
 
 
-def asked(encoder: Encoder, rows: Array) -> Array:
+def rows_to_learn_from(encoder: Encoder, rows: Array) -> Array:
     """Return the numbers of the training rows that an encoder learns from.
 
     `PixelRange` needs only some of them, the other encoders need all.

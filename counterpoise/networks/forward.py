@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from counterpoise.networks.weights import at_work
+from counterpoise.networks.weights import note_backend_use
 
 Array = np.ndarray
 
@@ -26,7 +26,7 @@ def forward(members: keras.Model) -> Callable[[Any], list[Array]]:
 
     def logits(batch: Any) -> list[Array]:
         """Return the logits of one batch, one array per member."""
-        at_work()
+        note_backend_use()
         out = call(keras.tree.map_structure(keras.ops.convert_to_tensor, batch))
         return [np.asarray(z) for z in (out if isinstance(out, (list, tuple)) else [out])]
 

@@ -35,11 +35,11 @@ def score_members(member: Member, job: Job, examples: Examples, network: Network
     return np.concatenate(proba, axis=1)
 
 
-def shares(n_members: int, strategies: int) -> Array:
+def strategy_weights(n_members: int, strategies: int) -> Array:
     """Weigh each of K member strategies in the mean over members: float64 (K,), sum 1.
 
     Example:
-        >>> shares(8, 3).tolist()
+        >>> strategy_weights(8, 3).tolist()
         [0.375, 0.375, 0.25]
     """
     return np.bincount(np.arange(n_members) % strategies, minlength=strategies) / n_members

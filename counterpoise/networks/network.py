@@ -32,10 +32,10 @@ from counterpoise.networks.cloning import (
     without_activation,
 )
 from counterpoise.networks.encoder import (
-    asked,
     encoded,
     encoder_before,
     encoder_of_config,
+    rows_to_learn_from,
     spec_behind,
     without_picture,
 )
@@ -54,7 +54,7 @@ from counterpoise.networks.user_loss import (
     loss_label,
     single,
 )
-from counterpoise.networks.weights import at_work, fresh_state, learned, seeded, set_state, variable_indices
+from counterpoise.networks.weights import fresh_state, learned, note_backend_use, seeded, set_state, variable_indices
 from counterpoise.targets.kinds import target_of
 
 Array = np.ndarray
@@ -126,7 +126,7 @@ class Network:
         flip: str | None = None,
         contrast: float | None = None,
     ) -> None:
-        at_work()
+        note_backend_use()
         check_one_device()
         check_choice(output, "output", ("auto", "logits", "probabilities"))
         check_choice(initial_weights, "initial_weights", ("auto", "keep", "fresh"))
@@ -331,7 +331,9 @@ class Network:
         if self._encoder_config is not None:
             encoder = encoder_of_config(self._encoder_config)
             rows = rows if self.encoder_rows is None else self.encoder_rows
-            values = learned(cache, x, rows, lambda: encoder.learned(take(without_picture(x), asked(encoder, rows))))
+            values = learned(
+                cache, x, rows, lambda: encoder.learned(take(without_picture(x), rows_to_learn_from(encoder, rows)))
+            )
             for index, value in zip(self._encoder_indices, values, strict=True):
                 state[index] = value
         for index in self._shift_indices:

@@ -56,14 +56,14 @@ def has_schedule(optimizer: keras.optimizers.Optimizer) -> bool:
     return isinstance(rate, keras.optimizers.schedules.LearningRateSchedule)
 
 
-def comes_to_rest(optimizer: keras.optimizers.Optimizer, steps: int) -> bool:
+def schedule_ends_near_zero(optimizer: keras.optimizers.Optimizer, steps: int) -> bool:
     """Return whether a schedule has lowered the learning rate to almost 0 after this number of steps.
 
     A loss that no longer falls then is no evidence that more steps would not have helped.
 
     Example:
         >>> decay = keras.optimizers.schedules.CosineDecay(0.1, decay_steps=100)
-        >>> [comes_to_rest(keras.optimizers.SGD(rate), 100) for rate in (decay, 0.1)]
+        >>> [schedule_ends_near_zero(keras.optimizers.SGD(rate), 100) for rate in (decay, 0.1)]
         [True, False]
     """
     if not has_schedule(optimizer):

@@ -68,7 +68,7 @@ def _is_text(array: Array) -> bool:
     return array.dtype.kind in "OSU"
 
 
-def at_work() -> None:
+def note_backend_use() -> None:
     """Note that Keras is about to compute in this process; call it before it does.
 
     A ForkError is raised if the process was forked after Keras computed (see `core.fork_guard.use`).

@@ -78,7 +78,7 @@ def divide(
             "guarantee_rows out."
         )
     if guarantee_rows is not None:
-        examples, kept = _keep_out(examples, guarantee_rows, seed)
+        examples, kept = _set_aside_for_guarantees(examples, guarantee_rows, seed)
         judging = kept, "rows not used for training, early stopping, calibration, or selection"
     if own:
         target = y if isinstance(y, str) else None
@@ -102,7 +102,7 @@ def _refuse(given: Mapping[str, Any]) -> None:
             )
 
 
-def _keep_out(examples: Examples, share: float, seed: int) -> tuple[Examples, Examples]:
+def _set_aside_for_guarantees(examples: Examples, share: float, seed: int) -> tuple[Examples, Examples]:
     """Return the rows that remain, and the share of training rows kept for guarantees.
 
     Raise an OptionError if the share is not between 0 and 1, or if there are test rows.

@@ -16,7 +16,7 @@ from counterpoise.core.structure import subset as rows_of
 from counterpoise.core.target import Target
 from counterpoise.decide.aim import WHOLE, Aim
 from counterpoise.decide.calibrate import NEEDED
-from counterpoise.networks.member_outputs import shares
+from counterpoise.networks.member_outputs import strategy_weights
 from counterpoise.strategies.select import Strategy
 from counterpoise.targets.kinds import target_of
 
@@ -94,7 +94,7 @@ def by_member(target: Target, members: Sequence[Member], rule: Any) -> tuple[Arr
     """
     if len(members) == 1 and members[0].member_outputs is not None and members[0].member_shifts is not None:
         outputs = members[0].member_outputs
-        return outputs, shares(len(members[0].member_shifts), len(outputs))
+        return outputs, strategy_weights(len(members[0].member_shifts), len(outputs))
     return np.exp([corrected(target, member) for member in members]), rule.weights
 
 

@@ -75,7 +75,7 @@ def jobs_by_fold(
         try:
             of_fold = [(versions or {}).get((strategy.name, f), strategy) for f in range(len(folds))]
             by_fold = [jobs_of(version, trainer, fold) for version, fold in zip(of_fold, folds, strict=True)]
-            _check_trainable(by_fold[0], trainer.models)
+            _check_networks(by_fold[0], trainer.models)
         except Exception as error:  # a user's own plan may raise anything; the others continue
             if strategy.name == "none" or len(strategies) == 1:
                 raise
@@ -85,7 +85,7 @@ def jobs_by_fold(
     return jobs, failures
 
 
-def _check_trainable(jobs: Sequence[Job], models: Mapping[str, Model]) -> None:
+def _check_networks(jobs: Sequence[Job], models: Mapping[str, Model]) -> None:
     """Make the loss of each network job, to raise its errors before any training."""
     for job in jobs:
         model = models[job.model]

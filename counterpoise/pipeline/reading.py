@@ -12,7 +12,7 @@ import numpy as np
 
 from counterpoise.core.errors import OptionError
 from counterpoise.core.examples import Examples
-from counterpoise.core.label_columns import picked, split_off_labels, target_columns
+from counterpoise.core.label_columns import as_labels_if_several, split_off_labels, target_columns
 from counterpoise.core.sources import Source
 from counterpoise.data.frames import CSV, FRAME_LIBRARIES, PARQUET, is_table
 from counterpoise.data.image_rows import examples_of
@@ -76,7 +76,7 @@ def read_for(model: Any, data: Any, y: Any, **options: Any) -> Examples:
     how = {
         "table": named,
         "text": model == "text" if named else False,
-        "pick": partial(picked, sequences=_puts_out_steps(model)),
+        "pick": partial(as_labels_if_several, sequences=_puts_out_steps(model)),
         **options,
     }
     data, y = split_off_labels(data, y)

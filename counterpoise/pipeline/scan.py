@@ -24,7 +24,7 @@ from counterpoise.core.structure import mapped
 from counterpoise.data.read import read
 from counterpoise.data.schema import build_parts
 from counterpoise.data.split import hold_out
-from counterpoise.engines.diverged import or_failed
+from counterpoise.engines.diverged import with_divergence_error
 from counterpoise.feed.disk import Scan
 from counterpoise.feed.disk_stream import Stream
 from counterpoise.networks.network import Network
@@ -106,7 +106,7 @@ class Scanned:
         logger.warning('Training uses engine="fit", because the rows are streamed from disk.')
         trainer = StreamEngine(examples, self.sample, self.stream, network, tuple(callbacks))
         for job in jobs:
-            yield job.id, or_failed(trainer.train(job, progress))
+            yield job.id, with_divergence_error(trainer.train(job, progress))
 
 
 def opened(scan: Scan, validation: Any, seed: int) -> Scanned:

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from counterpoise.core.errors import error_text
 from counterpoise.core.job import Job, Member
-from counterpoise.engines.finishing import finished
+from counterpoise.engines.finishing import apply_finish
 from counterpoise.networks.member_outputs import score_members
 from counterpoise.networks.network import Network
 from counterpoise.pipeline.jobs import Key
@@ -72,7 +72,7 @@ def trained_members(
     for single, job, member in zip(strategy.singles, jobs, strategy.outputs(jobs, members), strict=True):
         learner = trainer.learner(job)
         if isinstance(learner.model, Network):
-            member = finished(single.finish, member, job, learner.examples, learner.model)
+            member = apply_finish(single.finish, member, job, learner.examples, learner.model)
         done.append(member)
     several, first = len(strategy.member_names), trainer.learner(jobs[0])
     if len(done) < several and len(jobs[0].score):

@@ -1,6 +1,6 @@
 """Plans: what each epoch draws and what each row weighs (`cp.plans`)."""
 
-from counterpoise.core.lazy import shown as _shown
+from counterpoise.core.lazy import public_names as _shown
 from counterpoise.plans.chaining import chain
 from counterpoise.plans.class_plans import (
     Plan,

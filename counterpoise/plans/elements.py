@@ -77,13 +77,13 @@ def read_elements(
     if squeezed:
         source = LabelSource(source.codes[..., 0], source.levels)
     if kind == "auto":
-        kind = "codes" if squeezed or source.codes.ndim < 2 else _guess(source, mask)
+        kind = "codes" if squeezed or source.codes.ndim < 2 else _guess_kind(source, mask)
     shape = source.codes.shape[:-1] if kind == "one_hot" else source.codes.shape
     weight = _element_weight(mask, sample_weight, shape)
     return _of_kind(kind, source, weight, ignore, squeezed)
 
 
-def _guess(source: LabelSource, mask: Any) -> str:
+def _guess_kind(source: LabelSource, mask: Any) -> str:
     """Return the kind of a target with two axes or more: "codes" or "one_hot".
 
     With other values than 0 and 1, it is "codes". It is "one_hot" if each counted row of the last axis has exactly one

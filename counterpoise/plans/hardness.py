@@ -71,7 +71,7 @@ def self_paced(
     for code in range(len(base.classes)):
         rows = np.flatnonzero(base.codes == code)
         cells.append((rows, *by_hardness(hardness[rows], size, pace, bins)))
-    return _over_cells("self_paced", base, cells, redraw)
+    return _plan_from_cells("self_paced", base, cells, redraw)
 
 
 def cascade(
@@ -118,7 +118,7 @@ def cascade(
             hardest = np.argsort(-_hardness(base.codes, proba)[pool], kind="stable")[:left]
             pool = np.sort(pool[hardest])
         cells.append((pool, np.zeros(len(pool), np.int64), np.array([size])))
-    return _over_cells("cascade", base, cells, redraw)
+    return _plan_from_cells("cascade", base, cells, redraw)
 
 
 def by_hardness(hardness: Array, wanted: int, pace: float, bins: int) -> tuple[Array, Array]:
@@ -191,7 +191,7 @@ def _hardness(codes: Array, proba: Array) -> Array:
     return np.nan_to_num(1.0 - proba[np.arange(len(codes)), codes])
 
 
-def _over_cells(name: str, base: Plan, cells: Sequence[tuple[Array, Array, Array]], redraw: bool) -> OverRows:
+def _plan_from_cells(name: str, base: Plan, cells: Sequence[tuple[Array, Array, Array]], redraw: bool) -> OverRows:
     """Make a plan that draws a number of rows from each cell (a part of a class).
 
     Args:

@@ -118,7 +118,7 @@ def label_plan(
     )  # fmt: skip
 
 
-def of_labels(plans: Sequence[Plan], labels: Array, sample_weight: Array | None = None) -> LabelPlan | None:
+def joined_label_plans(plans: Sequence[Plan], labels: Array, sample_weight: Array | None = None) -> LabelPlan | None:
     """Join plans of single labels, each over the rows where its label is known, into one plan.
 
     Return None if a plan draws rows by its label, needs features, or is deferred: the labels then cannot share rows.

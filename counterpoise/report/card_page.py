@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from counterpoise.core.titles import SUFFIXES, capital, metric_name, metric_title, strategy_title
 from counterpoise.report.plain_page import html_page
-from counterpoise.report.words import OF_GROUP, with_ends
+from counterpoise.report.words import OF_GROUP, value_with_interval
 
 #: Labels that the first sentence lists at most.
 MOST_LABELS = 10
@@ -166,12 +166,12 @@ def _evaluation(evaluation: Mapping[str, Any]) -> Iterator[Section]:
     blocks: list[str | Table] = [text, _scores({**evaluation["metrics"], **evaluation.get("further", {})})]
     if labels:
         keys = ("average_precision", "recall", "precision")
-        rows = [[one["label"], *(with_ends(one["metrics"][key]) for key in keys)] for one in labels]
+        rows = [[one["label"], *(value_with_interval(one["metrics"][key]) for key in keys)] for one in labels]
         blocks.append(Table(("label", *(f"{metric_name(key)} (95% CI)" for key in keys)), rows))
     if units := evaluation.get("units"):
         blocks += [f"{units['count']:,} units ({' + '.join(units['columns'])}):", _scores(units["metrics"])]
     if review := evaluation.get("review"):
-        share, error = (with_ends(review[key]) for key in ("share", "error"))
+        share, error = (value_with_interval(review[key]) for key in ("share", "error"))
         blocks.append(
             f"Share of rows that go to a human: {share}. Share of wrong decisions among the other rows: {error}."
         )
@@ -183,7 +183,7 @@ def _group(table: Mapping[str, Any]) -> Section:
     """The section on one column whose values are scored separately."""
     keys = [key for key in OF_GROUP if key != "calibration_gap"]
     rows = [
-        [v["value"], f"{v['rows']:,}", f"{v['positives']:,}", *(with_ends(v["scores"][key]) for key in keys)]
+        [v["value"], f"{v['rows']:,}", f"{v['positives']:,}", *(value_with_interval(v["scores"][key]) for key in keys)]
         for v in table["values"]
     ]
     headings = (table["column"], "rows", "positive", *(OF_GROUP[key] for key in keys))
@@ -192,7 +192,7 @@ def _group(table: Mapping[str, Any]) -> Section:
     if differing:
         keys = [key for key in OF_GROUP if key in differing[0]["differences"]]
         differences = [
-            [v["value"], *(with_ends(v["differences"][key], signed=True) for key in keys)] for v in differing
+            [v["value"], *(value_with_interval(v["differences"][key], signed=True) for key in keys)] for v in differing
         ]
         blocks.append(
             f"Differences from {table['reference']}. With 95% confidence, all CIs of a column contain the true "

@@ -19,7 +19,7 @@ from counterpoise.report.marks import (
     top,
 )
 from counterpoise.report.series import Spec, block_of, class_shares, drawn, prevalence
-from counterpoise.report.summary import thin
+from counterpoise.report.summary import thin_curve
 
 #: Points of all curves of one figure together, and of each curve at least.
 MOST_POINTS, FEWEST_POINTS = 3000, 24
@@ -74,7 +74,7 @@ def _points(who: Spec, curve: Mapping[str, Any], x: str, y: str, most: int) -> l
     `who` is part of each row.
     """
     xs, ys = np.asarray(curve.get(x, [])), np.asarray(curve.get(y, []))
-    keep = thin(xs, ys, most, tolerance=SEEN).tolist() if len(xs) else []
+    keep = thin_curve(xs, ys, most, tolerance=SEEN).tolist() if len(xs) else []
     return [{**who, x: round(float(xs[i]), 4), y: round(float(ys[i]), 4)} for i in keep]
 
 

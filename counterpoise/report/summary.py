@@ -170,7 +170,7 @@ def counts_by_threshold(hit: Array, score: Array) -> tuple[Array, Array, Array]:
     return ordered[last], tp, last + 1 - tp
 
 
-def thin(x: Array, y: Array, max_points: int, tolerance: float = TOLERANCE) -> Array:
+def thin_curve(x: Array, y: Array, max_points: int, tolerance: float = TOLERANCE) -> Array:
     """Return the positions of the points that a drawn line needs, ends included (int64, ascending).
 
     The segment with the largest deviation is split there, again and again, until `max_points` are
@@ -178,7 +178,7 @@ def thin(x: Array, y: Array, max_points: int, tolerance: float = TOLERANCE) -> A
     Douglas-Peucker rule, best first).
 
     Example:
-        >>> thin(np.array([0.0, 0.25, 0.5, 1.0]), np.array([0.0, 0.5, 1.0, 1.0]), 10).tolist()
+        >>> thin_curve(np.array([0.0, 0.25, 0.5, 1.0]), np.array([0.0, 0.5, 1.0, 1.0]), 10).tolist()
         [0, 2, 3]
     """
     kept = [0, len(x) - 1]
@@ -278,7 +278,7 @@ def _bands(hit: Array, score: Array, counted: tuple[Array, Array, Array], groups
     if hit.sum() <= bands.FEW or (~hit).sum() <= bands.FEW:
         return [None] * 4
     threshold, tp, fp = counted
-    keep = thin(np.log1p(tp + fp) / np.log1p(len(hit)), tp / hit.sum(), MOST_RUNGS, tolerance=0.0)
+    keep = thin_curve(np.log1p(tp + fp) / np.log1p(len(hit)), tp / hit.sum(), MOST_RUNGS, tolerance=0.0)
     rungs = np.unique(np.concatenate([threshold[keep], DECISIONS, [threshold[-1]]]))[::-1]
     drawn = bands.resample(hit, score, rungs, groups)
     at = np.searchsorted(-rungs, -DECISIONS)
@@ -300,7 +300,7 @@ def _pr(hit: Array, tp: Array, fp: Array, max_points: int) -> dict[str, list[flo
         return {"recall": [], "precision": []}
     precision = tp / (tp + fp)
     recall, precision = np.r_[0.0, tp / hit.sum()], np.r_[precision[0], precision]
-    keep = thin(recall, precision, max_points)
+    keep = thin_curve(recall, precision, max_points)
     return {"recall": recall[keep].tolist(), "precision": precision[keep].tolist()}
 
 
@@ -308,7 +308,7 @@ def _roc(hit: Array, tp: Array, fp: Array, max_points: int) -> dict[str, list[fl
     if hit.all() or not hit.any():
         return {"fpr": [], "tpr": []}
     fpr, tpr = np.r_[0.0, fp / (~hit).sum()], np.r_[0.0, tp / hit.sum()]
-    keep = thin(fpr, tpr, max_points)
+    keep = thin_curve(fpr, tpr, max_points)
     return {"fpr": fpr[keep].tolist(), "tpr": tpr[keep].tolist()}
 
 
@@ -317,7 +317,7 @@ def _gain(hit: Array, tp: Array, fp: Array, max_points: int) -> dict[str, list[f
     if not hit.any():
         return {"share": [], "found": []}
     share, recall = np.r_[0.0, (tp + fp) / len(hit)], np.r_[0.0, tp / hit.sum()]
-    keep = thin(share, recall, max_points)
+    keep = thin_curve(share, recall, max_points)
     return {"share": share[keep].tolist(), "found": recall[keep].tolist()}
 
 
@@ -341,7 +341,7 @@ def _threshold_table(
         threshold, tp, fp = np.r_[1.0, threshold], np.r_[0, tp], np.r_[0, fp]
     alerts = np.log1p(tp + fp) / np.log1p(len(hit))
     own = np.argmin(np.abs(tp - (decided & hit).sum()) + np.abs(fp - (decided & ~hit).sum()))
-    keep = np.union1d(thin(alerts, tp / max(n_positive, 1), max_points - 1, tolerance=0.0), own)
+    keep = np.union1d(thin_curve(alerts, tp / max(n_positive, 1), max_points - 1, tolerance=0.0), own)
     return [
         {
             "threshold": float(threshold[i]),

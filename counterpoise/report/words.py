@@ -183,11 +183,12 @@ def seconds(value: Any) -> str:
     return number(value, 2 if value < 1 else 1 if value < 100 else 0)
 
 
-def with_ends(score: Mapping[str, Any], signed: bool = False) -> str:
+def value_with_interval(score: Mapping[str, Any], signed: bool = False) -> str:
     """Format a score and its interval with two decimals; "-" without a score.
 
     Example:
-        >>> with_ends({"value": 0.5, "low": 0.25, "high": 0.75}), with_ends({"value": None, "low": None, "high": None})
+        >>> undefined = {"value": None, "low": None, "high": None}
+        >>> value_with_interval({"value": 0.5, "low": 0.25, "high": 0.75}), value_with_interval(undefined)
         ('0.50 (0.25 to 0.75)', '-')
     """
     form = "+.2f" if signed else ".2f"

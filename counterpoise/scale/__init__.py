@@ -4,7 +4,7 @@ Both are executors: given to `compare(executor=...)` they train the same jobs as
 same results.
 """
 
-from counterpoise.core.lazy import shown as _shown
+from counterpoise.core.lazy import public_names as _shown
 from counterpoise.scale.cluster import ray as ray
 from counterpoise.scale.processes import pool as pool
 

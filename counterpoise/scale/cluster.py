@@ -19,7 +19,16 @@ from counterpoise.core.examples import Examples
 from counterpoise.core.job import Job, Member
 from counterpoise.core.lazy import needed
 from counterpoise.scale.messages import dumped, loaded
-from counterpoise.scale.work import Batch, Closing, Surroundings, batches, settle, surroundings, train, unfinished
+from counterpoise.scale.work import (
+    Batch,
+    Closing,
+    Surroundings,
+    apply_settings,
+    batches,
+    process_settings,
+    train,
+    unfinished,
+)
 
 logger = logging.getLogger("counterpoise")
 
@@ -112,7 +121,7 @@ class Cluster(Closing):
         todo = batches(jobs, examples, network, workers, engine, callbacks)
         if todo:
             task = core.remote(**self.wants, max_retries=0, num_returns="streaming")(_train_batch)
-            order = Order(task, self._stored_reference(examples, network), surroundings(self.threads))
+            order = Order(task, self._stored_reference(examples, network), process_settings(self.threads))
             yield from _gathered(core, order, todo, self.retries)
 
     def _connect(self) -> None:
@@ -228,7 +237,7 @@ def _train_batch(
     `content` is the pickled batch. `data` has one entry, the reference of examples and network, and `name` is its hex
     id. The list keeps Ray from fetching the data before they are needed.
     """
-    settle(here)
+    apply_settings(here)
     if name not in _LOADED:
         examples, network = _imported().get(data[0])
         _LOADED.clear()

@@ -22,7 +22,7 @@ from counterpoise.core.errors import OptionError
 from counterpoise.core.examples import Examples
 from counterpoise.core.job import Job
 from counterpoise.scale.messages import Shared, dumped, receive, send
-from counterpoise.scale.work import Batch, Closing, Surroundings, batches, surroundings, unfinished
+from counterpoise.scale.work import Batch, Closing, Surroundings, batches, process_settings, unfinished
 
 #: Seconds that a worker is given to end by itself.
 PATIENCE = 5.0
@@ -142,7 +142,7 @@ class Pool(Closing):
         idle = [worker for worker in self._workers if not worker.batch]
         while todo and (idle or len(self._workers) < self.processes):
             if not idle:
-                idle.append(Worker(surroundings(self.threads), self._messages))
+                idle.append(Worker(process_settings(self.threads), self._messages))
                 self._workers.append(idle[-1])
             idle.pop().take(todo, shared)
 

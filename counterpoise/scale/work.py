@@ -75,7 +75,7 @@ class Batch:
         return sum(job.limits.steps for job in self.jobs)
 
 
-def surroundings(threads: int | None = None) -> Surroundings:
+def process_settings(threads: int | None = None) -> Surroundings:
     """Return the settings of this process for its workers.
 
     `threads` is the number of threads of one operation in a worker. None: as many as in this process.
@@ -96,7 +96,7 @@ def surroundings(threads: int | None = None) -> Surroundings:
     )
 
 
-def settle(here: Surroundings) -> None:
+def apply_settings(here: Surroundings) -> None:
     """Give this worker process the settings of the driver.
 
     Call this before anything imports TensorFlow.

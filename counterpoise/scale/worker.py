@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 
 from counterpoise.core.temporary import leave_scratch
 from counterpoise.scale.messages import Shared, receive, send
-from counterpoise.scale.work import settle, train
+from counterpoise.scale.work import apply_settings, train
 
 #: Seconds between two messages about steps.
 PAUSE = 0.2
@@ -44,7 +44,7 @@ def main() -> None:
         kind, content = pickle.loads(orders.get())
         try:
             if kind == "surroundings":
-                settle(content)
+                apply_settings(content)
             elif kind == "data":
                 data[:] = [content]
                 examples, network = content.load()

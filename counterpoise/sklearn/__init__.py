@@ -1,6 +1,6 @@
 """scikit-learn's side of the library (`cp.sklearn`)."""
 
-from counterpoise.core.lazy import shown as _shown
+from counterpoise.core.lazy import public_names as _shown
 from counterpoise.sklearn.sampler import PlanSampler as PlanSampler
 
 __dir__ = _shown(__name__)

@@ -11,7 +11,7 @@ from sklearn.utils.validation import _check_sample_weight, check_consistent_leng
 
 from counterpoise.classifier.classifier import Classifier
 from counterpoise.core.errors import TargetError
-from counterpoise.core.label_columns import picked
+from counterpoise.core.label_columns import as_labels_if_several
 from counterpoise.core.labels import Labels
 from counterpoise.core.masked import unmasked
 from counterpoise.forests.model import KINDS, TreeModel
@@ -173,7 +173,7 @@ class CounterpoiseClassifier(ClassifierMixin, BaseEstimator):
         }  # fmt: skip
         if y is None:
             return validate_data(self, X, reset=False, **options)
-        several = picked(y)
+        several = as_labels_if_several(y)
         if isinstance(several, Labels):
             rows = validate_data(self, X, **options)
             check_consistent_length(X, several.codes)

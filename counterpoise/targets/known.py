@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from counterpoise.core.errors import TargetError, did_you_mean
-from counterpoise.core.label_columns import LabelColumns, labels, picked
+from counterpoise.core.label_columns import LabelColumns, as_labels_if_several, labels
 from counterpoise.core.label_names import find_label
 from counterpoise.core.labels import Labels, class_labels
 
@@ -66,7 +66,7 @@ def several_codes(given: Any, classes: Array) -> Array:
     if _named_each(given):
         given = labels(given, names=known)
     elif not isinstance(given, (Labels, LabelColumns)):
-        given = picked(given)
+        given = as_labels_if_several(given)
         given = given if isinstance(given, Labels) else labels(given)
     several = given.read(given.target) if isinstance(given, LabelColumns) else given
     names = tuple(str(name) for name in several.classes)

@@ -23,7 +23,7 @@ from counterpoise.losses.constant import best_label_constants
 from counterpoise.losses.multilabel import Asymmetric, MultiLabelFocal
 from counterpoise.metrics.rank_scores import average_precision, roc_auc
 from counterpoise.plans import class_plans
-from counterpoise.plans.label_plan import LabelPlan, label_plan, of_labels
+from counterpoise.plans.label_plan import LabelPlan, joined_label_plans, label_plan
 from counterpoise.plans.multilabel import clone_labels
 from counterpoise.plans.plan import Plan
 from counterpoise.targets import known, label_decisions, strategy_sets
@@ -112,7 +112,7 @@ class Labels:
             make(p.y, sample_weight=w, classes=p.classes)
             for p, w in zip(self.problems(y, range(n)), weights, strict=True)
         ]
-        plan = of_labels(plans, y, sample_weight)
+        plan = joined_label_plans(plans, y, sample_weight)
         if plan is None:
             raise OptionError(
                 f"Plan {plans[0].name!r} draws or creates rows by class, but these rows have several labels. "

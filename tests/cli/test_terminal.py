@@ -82,7 +82,7 @@ def test_data_is_utf8_in_a_pipe_and_escaped_at_a_terminal(monkeypatch, encoding)
 def test_what_an_encoding_lacks_is_written_out(monkeypatch):
     out = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     monkeypatch.setattr(sys, "stdout", out)
-    terminal.lenient()
+    terminal.escape_unencodable()
     print("é\udcff")
     out.flush()
     assert out.buffer.getvalue() == b"\\xe9\\udcff\n"

@@ -12,7 +12,7 @@ from counterpoise.comparison.costs import Costs
 from counterpoise.comparison.effect import rates, with_effect
 from counterpoise.comparison.judge import assess
 from counterpoise.comparison.tally import fold_counts
-from counterpoise.comparison.threshold_alone import at_tuned_threshold
+from counterpoise.comparison.threshold_alone import with_threshold_or_costs
 from counterpoise.comparison.verdict import Verdict
 from counterpoise.core.errors import OptionError
 from counterpoise.core.examples import Examples
@@ -95,10 +95,10 @@ def test_a_comparison_with_costs_says_what_cases_cost():
     assert comparison.verdict.effect["counts"]["threshold"]["cost"] == pytest.approx(cost)
     baseline = [c for c in comparison.fold_results if c.strategy == "none"]
     data = Examples(x, y, (0, 1))
-    alone = fold_counts(at_tuned_threshold(baseline, data, Costs(1, 5)), data)[""].sum(axis=0)
+    alone = fold_counts(with_threshold_or_costs(baseline, data, Costs(1, 5)), data)[""].sum(axis=0)
     own = comparison.verdict.effect["counts"]["threshold"]
     assert 10_000 * alone[1, 1] / 300 == pytest.approx(own["found"]), "as the strategy that does only that"
-    assert at_tuned_threshold(baseline[:1], data, None) == []
+    assert with_threshold_or_costs(baseline[:1], data, None) == []
 
 
 def cells_of(y, proba, folds=2):

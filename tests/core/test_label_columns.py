@@ -9,7 +9,7 @@ import pytest
 
 import counterpoise as cp
 from counterpoise.core.errors import OptionError, TargetError
-from counterpoise.core.label_columns import are_names, picked
+from counterpoise.core.label_columns import are_names, as_labels_if_several
 from counterpoise.pipeline.reading import read_for
 from counterpoise.targets.known import several_codes
 
@@ -62,9 +62,9 @@ def test_a_column_of_lists(kind, y):
 
 def test_one_hot_rows_stay_one_class():
     one_hot = np.eye(3, dtype=int)[[0, 1, 2, 1]]
-    assert picked(one_hot) is one_hot
-    assert picked(["a", "b"]) == ["a", "b"]
-    assert picked(np.array([[1, 0, 1], [0, 0, 0]])).kind == "labels"
+    assert as_labels_if_several(one_hot) is one_hot
+    assert as_labels_if_several(["a", "b"]) == ["a", "b"]
+    assert as_labels_if_several(np.array([[1, 0, 1], [0, 0, 0]])).kind == "labels"
     assert not are_names(["ill", "well", "ill"])
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from counterpoise.data.precision import less, precision_of
+from counterpoise.data.precision import minus_offset, precision_of
 from counterpoise.data.read import read
 from counterpoise.data.schema import encode_rows
 
@@ -41,7 +41,7 @@ def test_whole_numbers_beyond_float64_are_subtracted_exactly():
     large = [10**20 + int(step) for step in STEPS]
     examples = read({"account": large}, y=STEPS > 350)
     assert len(np.unique(examples.x["numeric"])) == len(set(large))
-    assert less(pl.Series([2**63 - 1]), 2.0**63).tolist() == [-1.0]
+    assert minus_offset(pl.Series([2**63 - 1]), 2.0**63).tolist() == [-1.0]
 
 
 def test_values_that_collapse_all_the_same_are_named():

@@ -14,7 +14,7 @@ from leaderboard_schema import check_board
 import counterpoise as cp
 from counterpoise.core.errors import ModelError
 from counterpoise.core.job import Member
-from counterpoise.engines.diverged import or_failed
+from counterpoise.engines.diverged import with_divergence_error
 from counterpoise.losses.pointwise import CrossEntropy
 from counterpoise.strategies.strategy import Hyperparameter, Strategy
 from counterpoise.targets.one_of import LOSSES
@@ -50,11 +50,11 @@ def member(logits, losses=(1.0,)):
 
 
 def test_outputs_count_and_without_any_the_last_loss():
-    assert or_failed(member([0.1, 2.0], [1.0, np.nan])).error == ""
-    assert "diverged" in or_failed(member([0.1, np.inf])).error
-    assert or_failed(member([], [np.nan, 1.0])).error == ""
-    assert "first measured at step 8" in or_failed(member([], [1.0, np.nan])).error
-    assert or_failed(replace(member([np.nan]), error="before")).error == "before"
+    assert with_divergence_error(member([0.1, 2.0], [1.0, np.nan])).error == ""
+    assert "diverged" in with_divergence_error(member([0.1, np.inf])).error
+    assert with_divergence_error(member([], [np.nan, 1.0])).error == ""
+    assert "first measured at step 8" in with_divergence_error(member([], [1.0, np.nan])).error
+    assert with_divergence_error(replace(member([np.nan]), error="before")).error == "before"
 
 
 @pytest.mark.parametrize("engine", ["fit", "program"])

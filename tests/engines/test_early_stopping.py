@@ -37,9 +37,9 @@ def watch(scores, plan=None, patience=None, steps=40, round_steps=4, **recipe):
     )
     stopper, out = Stopper(job, objective, Y), []
     for number in range(len(scores)):
-        stopper.enter((number + 1) * round_steps, 0.0)
+        stopper.record_round((number + 1) * round_steps, 0.0)
         better = stopper.improved(np.zeros((len(Y), 2)))
-        out.append((stopper.steps, better, stopper.turned, stopper.over))
+        out.append((stopper.steps, better, stopper.first_stage_ended, stopper.over))
     return stopper, out
 
 
@@ -121,7 +121,7 @@ def test_without_stopping_rows_the_last_round_is_the_best():
     )
     stopper = Stopper(job, SimpleNamespace(), Y[:0])
     for steps in (4, 8):
-        stopper.enter(steps, 0.0)
+        stopper.record_round(steps, 0.0)
         assert stopper.improved(np.zeros((0, 2)))
         assert (stopper.best_step, stopper.over) == (steps, False)
 

@@ -12,7 +12,7 @@ from counterpoise.core.errors import ModelError, OptionError
 from counterpoise.core.examples import Examples
 from counterpoise.core.folds import Fold
 from counterpoise.data.read import read
-from counterpoise.engines.finishing import check_finish, finished
+from counterpoise.engines.finishing import apply_finish, check_finish
 from counterpoise.networks.network import Network
 from counterpoise.pipeline.fold_results import corrected
 from counterpoise.pipeline.settings import Settings
@@ -132,7 +132,7 @@ def test_several_networks_in_one_have_no_single_head(name):
 
 def test_an_unknown_finishing_step_is_refused():
     with pytest.raises(OptionError, match="Did you mean 'tau_norm'"):
-        finished("tau_nor", None, None, None, None)
+        apply_finish("tau_nor", None, None, None, None)
 
 
 def test_names_are_in_order_of_simplicity():
@@ -169,7 +169,7 @@ def test_tau_norm_brings_the_class_weights_to_like_lengths():
     fold = Fold(0, 0, np.arange(0, 200), np.arange(200, 230), np.arange(230, 240))
     jobs = jobs_of(find("tau_norm"), data, fold, Settings(epochs=20, engine="fit"))
     before = train_all(jobs, data, network, Settings(engine="fit"))[jobs[0].id]
-    after = finished("tau_norm", before, jobs[0], data, network)
+    after = apply_finish("tau_norm", before, jobs[0], data, network)
     kernels = [next(w for w in m.weights if w.ndim == 2) for m in (before, after)]
     spread = [np.ptp(np.linalg.norm(k, axis=0)) / np.linalg.norm(k, axis=0).mean() for k in kernels]
     assert spread[1] < spread[0]

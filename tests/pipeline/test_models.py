@@ -12,7 +12,7 @@ from sklearn.naive_bayes import GaussianNB
 import counterpoise as cp
 from counterpoise.core.errors import OptionError
 from counterpoise.core.examples import Examples
-from counterpoise.core.label_columns import picked
+from counterpoise.core.label_columns import as_labels_if_several
 from counterpoise.data.read import read
 from counterpoise.forests.model import TreeModel
 from counterpoise.pipeline import models
@@ -120,7 +120,7 @@ def test_what_auto_stands_for():
     assert model_for("auto", table, [focal]) == model_for("auto", table, network_alone=True) == "tabular"
     assert model_for("auto", Examples(np.zeros((N, 8, 8, 1), "float32"), Y, (0, 1))) == "cnn"
     assert model_for("auto", Examples(np.array(["a b"] * N), Y, (0, 1))) == "text"
-    assert model_for("auto", read(X, y=np.stack([Y, Y[::-1]], axis=1), pick=picked)) == models.AUTO
+    assert model_for("auto", read(X, y=np.stack([Y, Y[::-1]], axis=1), pick=as_labels_if_several)) == models.AUTO
     assert model_for("mlp", table) == "mlp"
     large = Examples(np.broadcast_to(X[:1], (400_000, 3)), np.resize(Y, 400_000), (0, 1))
     assert model_for("auto", large).models == ("tabular", "boosted")

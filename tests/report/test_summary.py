@@ -69,7 +69,7 @@ def test_reliability_bins_hold_every_row_once(scored):
 
 def test_thinning_keeps_ends_and_looks():
     x = np.linspace(0, 1, 5000)
-    kept = summary.thin(x, np.sqrt(x), 100)
+    kept = summary.thin_curve(x, np.sqrt(x), 100)
     assert kept[0] == 0
     assert kept[-1] == 4999
     assert np.max(np.abs(np.interp(x, x[kept], np.sqrt(x)[kept]) - np.sqrt(x))) < 0.01

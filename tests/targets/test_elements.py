@@ -10,7 +10,7 @@ import counterpoise as cp
 from counterpoise.core.element_labels import element_codes
 from counterpoise.core.errors import OptionError, TargetError
 from counterpoise.core.examples import Examples
-from counterpoise.core.label_columns import picked
+from counterpoise.core.label_columns import as_labels_if_several
 from counterpoise.core.logits import log_softmax
 from counterpoise.core.sample import draw_sample
 from counterpoise.data.split import hold_out, make_folds
@@ -45,7 +45,7 @@ KNOWN = Y >= 0
     ids=["minus one", "nan", "masked", "last axis 1", "one-hot", "lists"],
 )
 def test_masks_in_any_form(given):
-    read = picked(given)
+    read = as_labels_if_several(given)
     assert read.kind == "elements"
     assert read.classes == (0, 1)
     np.testing.assert_array_equal(read.codes, Y)
@@ -53,23 +53,23 @@ def test_masks_in_any_form(given):
 
 
 def test_truth_values_text_and_void_values():
-    assert picked(Y > 0).classes == (False, True)
-    words = picked(np.array(["sky", "car"], object)[np.maximum(Y, 0)])
+    assert as_labels_if_several(Y > 0).classes == (False, True)
+    words = as_labels_if_several(np.array(["sky", "car"], object)[np.maximum(Y, 0)])
     assert words.classes == ("sky", "car")
     assert words.codes.sum() == (Y == 1).sum()
     void = cp.elements(np.where(KNOWN, Y, 255).astype(np.uint8), ignore=255, names=["tissue", "lesion"]).read()
     np.testing.assert_array_equal(void.codes, Y)
     assert void.classes == ("tissue", "lesion")
-    assert picked(np.where(KNOWN, 255 * (Y == 1), -1)).classes == (0, 255)
-    assert picked(np.where(Y == 1, 0, 1)).classes == (1, 0)  # the rarer is code 1, whatever its value
+    assert as_labels_if_several(np.where(KNOWN, 255 * (Y == 1), -1)).classes == (0, 255)
+    assert as_labels_if_several(np.where(Y == 1, 0, 1)).classes == (1, 0)  # the rarer is code 1, whatever its value
 
 
 def test_sequences_need_more_than_two_classes_or_a_model():
     steps = RNG.integers(0, 4, (8, 5))
-    assert picked(steps).kind == "elements"
+    assert as_labels_if_several(steps).kind == "elements"
     both = (steps > 1).astype(int)
-    assert picked(both).kind == "labels"
-    assert picked(both, sequences=True).kind == cp.elements(both).read().kind == "elements"
+    assert as_labels_if_several(both).kind == "labels"
+    assert as_labels_if_several(both, sequences=True).kind == cp.elements(both).read().kind == "elements"
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_sequences_need_more_than_two_classes_or_a_model():
 )
 def test_what_are_no_classes_of_elements(given, message):
     with pytest.raises((TargetError, OptionError), match=message):
-        picked(given)
+        as_labels_if_several(given)
 
 
 def test_labels_of_new_rows_are_codes_of_the_classifier():
