@@ -117,7 +117,7 @@ def _sums(result: FoldResult, y: Array, weight: Array, group: Array) -> Array:
     Columns: the weight of each class, log loss, squared error, and log loss without the correction.
     """
     n, rows = result.proba.shape[1], np.arange(len(y))
-    # With two classes, both have the same error, and it counts once, as in `metrics.brier`.
+    # With two classes, both have the same error, and it counts once, as in `metrics.proba_scores.brier`.
     squared = ((np.eye(n)[y] - result.proba) ** 2).sum(axis=1) / (2 if n == 2 else 1)
     losses = (-log_proba(result.proba)[rows, y], squared, -log_proba(result.raw)[rows, y])
     table = np.column_stack([np.eye(n)[y], *losses]) * weight[:, None]

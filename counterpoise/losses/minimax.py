@@ -39,7 +39,7 @@ class MinimaxHead(keras.layers.Layer):
     """
 
     def build(self, input_shape: Any) -> None:
-        """Add the variables a, b and alpha; raise a ModelError unless the input is (N, 1)."""
+        """Add the variables a, b and alpha, for an input (N, 1)."""
         if input_shape[-1] != 1:
             raise ModelError(f"MinimaxHead got outputs of shape {tuple(input_shape)}. Expected one unit, (N, 1).")
         self.a = self.add_weight(name="a", shape=(), initializer="zeros")
@@ -90,7 +90,7 @@ class AUCMinimax(Loss):
         self.margin, self.bounded = check_range(margin, "margin", low=0.0, bounds="(]"), bool(bounded)
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
-        """Return the loss of each row, (N,); raise a ModelError if shapes do not fit."""
+        """Return the loss of each row, (N,)."""
         if static_shape(y_pred)[-1] != 4 or len(static_shape(y_pred)) != 2:
             raise ModelError(
                 f"AUCMinimax got outputs of shape {static_shape(y_pred)}. Expected (N, 4), the output of MinimaxHead."
