@@ -62,7 +62,7 @@ def scores_by_group(
 
 
 def _few(values: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Note which values have too few positive rows for their recall; no note if all have enough."""
+    """Return a note on values with too few positive rows for their recall, if there are any."""
     few = [f"{v['value']} ({v['positives']})" for v in values if v["positives"] < FEW_POSITIVES]
     return [f"Fewer than {FEW_POSITIVES} positive rows, so recall is very uncertain: {', '.join(few)}."] if few else []
 

@@ -179,7 +179,8 @@ def _weights(problem: Problem, weight: Array | None, rule: Rule, fitted: Problem
 def _prior_ratio(rule: Rule, y: Array, weight: Array | None) -> Array | None:
     """Return the new divided by the old share of each class, float64 (C,).
 
-    None if the rule was not moved to another prior. Old shares: of the codes `y` (n,), weighted. A class without rows has the ratio 1.
+    None if the rule was not moved to another prior. The old shares are those of the codes `y` (n,) with their weights.
+    A class without rows has the ratio 1.
     """
     old = np.bincount(y, weights=weight, minlength=len(rule.prior))
     old = old / old.sum()

@@ -99,7 +99,7 @@ def explain_rows(clf: Any, x: Any, background: Any = None, *, seed: int = 0) -> 
 
 
 def _of_masks(clf: Any, columns: RawColumns, row: Any, base: Any, masks: Array, which: Array, c: int) -> Array:
-    """Log-odds float64 (K,) of class `c` of K mixed rows, computed in parts of `AT_ONCE` rows.
+    """Log-odds float64 (K,) of class `c` of K mixed rows, at most `AT_ONCE` at once.
 
     Mixed row k has the columns of `row` where `masks[k]`, bool (d,), is True, and elsewhere those of background row
     `base[which[k]]`.

@@ -69,7 +69,7 @@ def predict_masks(clf: Any, data: Path, prior: float | None, out: Path | None, s
 
 
 def _codes(clf: Any, pixels: Any, prior: float | None) -> Any:
-    """Decided class codes, int64 (N, height, width), of decoded images; `predict` returns labels."""
+    """Decide class codes, int64 (N, height, width), of decoded images; `predict` has labels."""
     labels = clf.predict(pixels, prior=prior)
     return np.stack([labels == label for label in clf.classes_], axis=-1).argmax(axis=-1)
 
