@@ -75,6 +75,7 @@ def mean_table(tables: Sequence[Sequence[Mapping[str, Any]]]) -> list[dict[str, 
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
+    """Return the mean of the values that are not None; None if all of them are."""
     known = [value for value in values if value is not None]
     return float(np.mean(known)) if known else None
 
