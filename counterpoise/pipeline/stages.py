@@ -52,6 +52,7 @@ def train_in_stages(
                 wave += due.values()
                 for index, job in due.items():
                     group[index] = job
+        # Strategies that failed are left out of later stages.
         planned = {key: group for key, group in planned.items() if key[0] not in (failures or {})}
         members |= trainer.train(wave)
     return planned, members
