@@ -160,7 +160,7 @@ def per_output(option: Any, names: Sequence[Any], y: Any, word: str) -> dict[Any
     option does not name gets None.
 
     Raises:
-        OptionError: The option names an unknown output, a scheme is missing, or one scheme of weights is for all outputs.
+        OptionError: The option names an unknown output, a scheme is missing, or one scheme of weights is for all.
     """
     structured = isinstance(option, Mapping) if isinstance(y, Mapping) else isinstance(option, list)
     if not structured:
