@@ -213,6 +213,7 @@ class _Study:
     """
 
     def __init__(self, log_p: Array, y: Array, log_p_new: Array, method: str) -> None:
+        """Check the arguments; an OptionError for a method, shapes or classes that cannot be used."""
         if method not in ("em", "bbse"):
             raise OptionError(f"method is {method!r}. Expected 'em' or 'bbse'.")
         if log_p.shape[1] != log_p_new.shape[1] or len(log_p_new) == 0:
@@ -230,6 +231,7 @@ class _Study:
                 f"Class {np.argmin(self.prior)} has no labeled row, so its new share cannot be "
                 f"estimated. Add labeled rows of this class."
             )
+        # With two classes, the scores of the positive one suffice.
         columns = [1] if self.c == 2 else range(self.c)
         self.orders = [SortedUnion(log_p[:, c], log_p_new[:, c]) for c in columns]
 
@@ -301,6 +303,7 @@ class SortedUnion:
     """Two samples, sorted together once, to compare many weightings of them."""
 
     def __init__(self, first: Array, second: Array) -> None:
+        """Sort both samples (N,) and (M,) together, and the first alone (for `same`)."""
         self.n = len(first)
         both = np.concatenate([first, second])
         self.both = np.argsort(both, kind="stable")

@@ -166,6 +166,7 @@ def _compiled(model: keras.Model) -> Any:
     traced: list[Any] = []
 
     def run(*arrays: Array) -> dict[str, Any]:
+        """Call the traced function; at the first call, make it from the shapes of these arrays."""
         if not traced:
             compute(*map(tf.constant, arrays))  # makes the variables, outside the trace
             forms = [tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in arrays]

@@ -227,6 +227,7 @@ class Batches(keras.utils.PyDataset):
         self.mixed = Mixed(job, units) if job.mix else None
 
     def __getitem__(self, index: int) -> tuple[Any, Array, Array]:
+        """Return the batch (x, y, weights) of step `start` + `index`, mixed if the job has a mix."""
         step = self.start + index
         rows, weights = self.order.step(step)
         x, y = take(self.examples.x, rows), self.examples.y[rows]
@@ -237,6 +238,7 @@ class Watch(keras.callbacks.Callback):
     """Looks at the stopping score after each round, keeps the best state, ends training after `patience` steps.
 
     Set `before` to the steps that are done, before each call of `fit`.
+    `rests` and `metrics` are as in `Stopper`.
 
     Attributes:
         best_state: The network in the round that is kept.

@@ -198,6 +198,7 @@ class Endless(keras.utils.PyDataset):
     num_batches = None
 
     def __init__(self, feed: Feed, start: int = 0) -> None:
+        """Start at step `start` of the current epoch of `feed`, with its options for workers."""
         how = {k: getattr(feed, k) for k in ("workers", "use_multiprocessing", "max_queue_size")}
         super().__init__(**how)
         self.feed, self.start = feed, check_int(start, "start", 0)
@@ -210,4 +211,5 @@ class Endless(keras.utils.PyDataset):
 
 
 def _unless_equal(weights: Array) -> Array | None:
+    """Return the weights, or None if all are equal, so that they need no place in batches."""
     return None if np.ptp(weights) == 0 else weights

@@ -87,6 +87,7 @@ def _newton(design: Array, target: Array, w: Array) -> float:
 
 
 def _likelihood(eta: Array, target: Array, w: Array) -> float:
+    """Return the log-likelihood of `target`, bool (N,), at log-odds `eta` (N,) with weights `w`."""
     return float(w @ (target * eta - np.logaddexp(0.0, eta)))
 
 

@@ -119,6 +119,7 @@ def on_holdout(
         entries["split"] = split_of(rows, len(examples.rows_with_role(TEST)))
 
     def classifier_of(trained: Sequence[Member]) -> Classifier:
+        """Return the classifier of these members, with a rule fitted on the held-out rows."""
         log_p = np.stack([corrected(target_of(examples), m) for m in trained])
         length, outputs = _length(jobs, trained, trainer), trained[0].member_outputs
         (lesions,) = lesions_found(strategy, trainer, [(rows.held, trained, log_p)])

@@ -49,6 +49,7 @@ def _each(make: Callable[..., Any]) -> Callable[..., Any]:
     """
 
     def loss(weights: Any = None, **constants: Any) -> Any:
+        """Make the loss of these constants, multiplied by `weights` (C,) if there are some."""
         plain = make(ignore_class=IGNORED, **constants)
         return plain if weights is None else Weighted(weights, plain)
 

@@ -47,7 +47,7 @@ LOSSES: dict[str, Callable[..., Any]] = {
 
 
 class OneOf:
-    """One class per row (see `core.target.Target`)."""
+    """One class per row. `core.target.Target` describes all methods and attributes, with shapes."""
 
     kind = "one_of"
     independent = per_element = many_per_row = False
