@@ -85,7 +85,7 @@ def ruled(target: Target, rule: Any, scores: Mapping[str, Array], classes: Seque
 
 
 def measured(target: Target, rule: Any, scores: Mapping[str, Array], note: str) -> dict[str, Any]:
-    """The entries of the card that follow from scores: metrics with bootstrap intervals, and of which rows they are.
+    """Return the entries of the card that follow from scores: metrics, and which rows they are of.
 
     If the rule has a guarantee, these are the rows of the guarantee, otherwise the rows that fitted the rule. After a
     move to a new prior, each row is weighted by the new divided by the old share of its class. May take seconds.
@@ -156,7 +156,10 @@ def with_metrics(
 def unit_entry(
     target: Target, unit: UnitRule, scores: Mapping[str, Array], classes: Sequence[Any], budgets: str
 ) -> dict[str, Any]:
-    """The entry of the card on units, from the scores that fitted their rule."""
+    """Return the entry of the card on units, from the stored scores that fitted their rule.
+
+    `budgets` is a sentence on the two budgets of the decisions; the entry leaves it out if it is empty.
+    """
     threshold = target.describe(unit.rule, len(scores["y"]), classes, f"units ({unit.name})")
     return {
         "columns": list(unit.columns), "aggregate": unit.aggregate, "count": len(scores["y"]),

@@ -127,7 +127,7 @@ def like_training(form: Pictures) -> dict[str, Any]:
 
 
 def features_of(clf: Any) -> dict[str, Any]:
-    """The columns that a model takes beside its images as arguments of `list_images`."""
+    """The columns that a model takes with its images, as arguments of `list_images`; or {}."""
     from counterpoise.data.schema import text_columns
 
     if clf.schema is None:

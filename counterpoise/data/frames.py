@@ -30,7 +30,7 @@ FRAME_LIBRARIES = ("polars", "pandas", "pyarrow")
 
 
 def is_table(source: Any, table: bool = True) -> bool:
-    """Whether `source` goes through the columns of a table; arrays of rank above 2 never do.
+    """Whether `source` is read as a table, column by column; arrays of rank above 2 never are.
 
     Args:
         source: What the user gave as data.

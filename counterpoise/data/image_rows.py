@@ -32,8 +32,8 @@ def examples_of(
 ) -> Examples:
     """The images as `Examples`, their pixels in memory where they fit (see `ImageSet.rows`).
 
-    Images with equal pixels are one group, and one group with all of their patients', so that no copy is on the other
-    side of a split; not where the images have a split already.
+    Images with equal pixels become one group, together with the groups (patients) that they are from, so that no split
+    separates copies. If the images have a split already, their groups stay. Options are those of `encode_labels`.
     """
     metadata = images.labeled_metadata
     options = {"positive": positive, "one_vs_rest": one_vs_rest, "merge_rare": merge_rare}
@@ -118,7 +118,7 @@ def encode_pictures(schema: Schema, x: Any, name: str | None = None) -> dict[str
     """Pixels under "image", and columns by their names, in the form of `Examples.x`.
 
     Raises:
-        DataError: something else.
+        DataError: `x` is not a dict with the pixels under "image".
     """
     if not isinstance(x, Mapping) or IMAGE not in x:
         raise DataError(

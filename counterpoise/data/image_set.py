@@ -128,7 +128,11 @@ class ImageSet:
         return (len(self), *self.size, CHANNELS[self.color_mode])
 
     def take(self, rows: Array) -> Array:
-        """Decoded pixels (len(rows), height, width, channels), 0 to 255: uint8, float32 where `deep`."""
+        """Decoded pixels (len(rows), height, width, channels), 0 to 255: uint8, float32 if `deep`.
+
+        Raises:
+            DataError: Black and white are learned in training, so they are not known yet.
+        """
         if self.form.learned:
             raise DataError(
                 f"No file of {self.root} defines which values are black and white. Only cp.fit and cp.compare "

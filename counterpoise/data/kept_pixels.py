@@ -89,7 +89,7 @@ class KeptPixels:
         return ImageInfo(gray=gray, reduced=reduced, frames=frames, ratio=ratio)
 
     def at(self, rows: Array) -> KeptPixels:
-        """Return the same, for some of the files only."""
+        """Return the cache for some of the files, by their numbers int (n,)."""
         return replace(self, rows=self.rows[rows])
 
     def fits(self, size: tuple[int, int], form: Pictures, deep: bool) -> bool:

@@ -26,7 +26,10 @@ _LOCK = threading.Lock()
 
 
 def metrics_of(network: Network) -> CompiledMetrics | None:
-    """Return the metrics of the compiled model, made once in the caller's thread, or None."""
+    """Return the metrics of the compiled model, or None if there are none to compute.
+
+    They are made once per network, in the thread that calls first.
+    """
     if "metrics" not in network.cache:
         network.cache["metrics"] = _usable_metrics(network)
     return network.cache["metrics"]

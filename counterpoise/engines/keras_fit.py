@@ -259,7 +259,7 @@ class Watch(keras.callbacks.Callback):
 
     @property
     def best_step(self) -> int:
-        """The step of the round that is kept."""
+        """The step of the round that is kept; the last step if a callback has kept none yet."""
         return (self._kept_step or self.stopper.steps) if self.kept_by_user else self.stopper.best_step
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -330,6 +330,10 @@ class Watch(keras.callbacks.Callback):
 
 
 def logits_of(model: keras.Model, x: Any, rows: Array, scored: Scored = lambda outputs, _: outputs) -> Array:
-    """Raw logits float32 (len(rows), units), in large batches; `scored` picks those of each batch that are wanted."""
+    """Return raw logits of some rows, float32 (len(rows), units), computed in large batches.
+
+    `scored` takes from the outputs of each batch those that are wanted, such as a sample of pixels. Without rows, the
+    result is empty.
+    """
     logits = [scored(np.asarray(model.predict_on_batch(take(x, chunk))), chunk) for chunk in chunks(x, rows)]
     return np.concatenate(logits) if logits else scored(no_logits(model), rows)

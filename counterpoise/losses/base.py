@@ -267,7 +267,7 @@ class LabelLoss(Loss):
     """
 
     def logits(self, y_pred: Tensor) -> Tensor:
-        """Return the outputs as log-odds label by label, whatever their number."""
+        """Return the outputs as log-odds of each label (..., L); probabilities are clipped first."""
         if self.from_logits:
             return y_pred
         p = ops.clip(y_pred, 1e-7, 1 - 1e-7)

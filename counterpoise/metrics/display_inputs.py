@@ -14,7 +14,10 @@ Tensor = Any
 
 
 def wide_float() -> str:
-    """Return "float64", in which single rows still count after 2 ** 24 of them, or "float32" where JAX has no other."""
+    """Return "float64", or "float32" if JAX is set to compute without float64.
+
+    A float32 sum of more than 2 ** 24 rows no longer changes when one row is added.
+    """
     if keras.backend.backend() != "jax":
         return "float64"
     import jax

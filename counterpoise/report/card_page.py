@@ -166,7 +166,7 @@ def _scores(metrics: Mapping[str, Mapping[str, Any]]) -> Table:
 
 
 def _evaluation(evaluation: Mapping[str, Any]) -> Iterator[Section]:
-    """Scores on rows that were evaluated after training, and those of groups."""
+    """Yield the scores on rows evaluated after training, then a section for each group table."""
     labels = evaluation.get("labels") or ()
     text = f"{evaluation['rows']:,} rows. These scores are valid only if the rows were not used for training."
     text += " Scores are means over the labels." if labels else ""
