@@ -14,9 +14,9 @@ from counterpoise.data.levels import level_text
 from counterpoise.metrics.group_scores import group_scores
 
 Array = np.ndarray
-#: Rows from which on a value is scored by itself, and positive rows from which on its recall is worth reading.
+#: Values with fewer rows are merged into `OTHER`. With fewer positive rows, a note calls the recall uncertain.
 FEW_ROWS, FEW_POSITIVES = 20, 10
-#: Values that are scored at most, and distinct numbers from which on a column is cut into ranges.
+#: The most values that are scored. Numbers with more distinct values than `MANY_NUMBERS` are cut into ranges.
 MOST_VALUES, MANY_NUMBERS = 20, 12
 OTHER, MISSING = "(other)", "(missing)"
 
@@ -43,8 +43,10 @@ def scores_by_group(
     for name, values in columns.items():
         codes, names, notes = grouped(name, pl.Series(values), len(proba))
         for p in problems:
+            # Of the rows of this problem: codes of the values (n,), probabilities (n, C), decisions (n,).
             here, p_own, mine = codes[p.rows], p.proba(proba), p.decision(decision)
             seen, own = np.unique(here, return_inverse=True)
+            # With two classes, only the positive one is scored.
             for c in [1] if len(p.classes) == 2 else range(len(p.classes)):
                 table = group_scores(
                     p.y == c, p_own[:, c], mine == c, own, groups=p.of_rows(groups),
@@ -60,14 +62,16 @@ def scores_by_group(
 
 
 def _few(values: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return a note on values with too few positive rows for their recall, if there are any."""
     few = [f"{v['value']} ({v['positives']})" for v in values if v["positives"] < FEW_POSITIVES]
     return [f"Fewer than {FEW_POSITIVES} positive rows, so recall is very uncertain: {', '.join(few)}."] if few else []
 
 
 def grouped(name: str, values: pl.Series, rows: int) -> tuple[Array, list[str], list[str]]:
-    """Code of each row's value, what the codes are called, and sentences on what was merged.
+    """Return the code of each row's value, int (rows,), the names of the codes, and notes.
 
     Numbers of many values become four ranges with about equally many rows. Values of few rows are merged into one.
+    The notes tell which values were merged.
 
     Raises:
         OptionError: Another number of values than rows, or one value only.
@@ -98,6 +102,7 @@ def grouped(name: str, values: pl.Series, rows: int) -> tuple[Array, list[str], 
             "column."
         )
     codes = {value: code for code, value in enumerate(kept)}
+    # Values without a code of their own were merged: they have the last code.
     numbers = np.array([codes.get(value, len(kept) - 1) for value in texts.to_list()])
     last = int((numbers == len(kept) - 1).sum())
     if small and last < FEW_ROWS:
@@ -106,7 +111,10 @@ def grouped(name: str, values: pl.Series, rows: int) -> tuple[Array, list[str], 
 
 
 def _kept(texts: pl.Series) -> tuple[list[str], list[str]]:
-    """Values that are scored by themselves, the most frequent first, and the others."""
+    """Split the distinct values into those that are scored by themselves and those to merge.
+
+    The first list has at most `MOST_VALUES` values with at least `FEW_ROWS` rows, the most frequent first.
+    """
     counts = texts.value_counts(sort=True).sort(["count", texts.name], descending=[True, False])
     names = counts[texts.name].to_list()
     enough = int((counts["count"] >= FEW_ROWS).sum())
@@ -117,6 +125,8 @@ def _kept(texts: pl.Series) -> tuple[list[str], list[str]]:
 def ranges(values: pl.Series) -> pl.Series:
     """Cut numbers into four ranges with about equal numbers of rows, named "from to below".
 
+    There are fewer ranges if quantiles are equal. Missing numbers (null or NaN) become "(missing)".
+
     Example:
         >>> ranges(pl.Series([1, 2, 3, 4, 5, 6, 7, None])).to_list()
         ['1 to 2', '1 to 2', '3 to 4', '3 to 4', '5 to 5', '6 to 7', '6 to 7', '(missing)']
@@ -124,6 +134,7 @@ def ranges(values: pl.Series) -> pl.Series:
     numbers = values.cast(pl.Float64).fill_nan(None)
     known = numbers.drop_nulls().to_numpy()
     inner = np.unique(np.quantile(known, [0.25, 0.5, 0.75]))
+    # Missing numbers count as 0.0 only in this search; the last line replaces their range.
     where = np.searchsorted(inner, numbers.fill_null(0.0).to_numpy(), side="left")
     of_known = np.searchsorted(inner, known, side="left")
     ends = {int(k): known[of_known == k] for k in np.unique(of_known)}

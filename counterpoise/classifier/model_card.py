@@ -36,10 +36,12 @@ class ModelCard(dict[str, Any]):
     """
 
     def __init__(self, *entries: Mapping[str, Any], **more: Any) -> None:
+        """Take entries as `dict` does; mappings among the values become read-only cards too."""
         given = dict(*entries, **more)
         super().__init__({key: ModelCard(v) if isinstance(v, Mapping) else v for key, v in given.items()})
 
     def _refuse(self, *_: Any, **__: Any) -> Any:
+        """Raise a TypeError; all methods that would change the card are replaced by this one."""
         raise TypeError("A model card is read-only. To change a copy, convert it to a dict: dict(clf.card).")
 
     __setitem__ = __delitem__ = __ior__ = _refuse
@@ -53,7 +55,7 @@ def stored_scores(
     log_p: Array, y: Array, weight: Array | None = None, member_outputs: Array | None = None,
     amount: Array | None = None, by: Array | None = None, lesions: Array | None = None,
 ) -> dict[str, Array]:  # fmt: skip
-    """The scores that fitted a rule, as they go into the file.
+    """Collect the scores that fitted a rule under their names in the file, without None.
 
     `log_p` float32 (M, N, C), `y` (N,), of several labels (M, N, L, 2) and (N, L); `weight` and `amount` (N,);
     `by` int32 (N, columns), see `group_thresholds.codes_of`; and `member_outputs` float32 (members, N, C), the
@@ -66,7 +68,7 @@ def stored_scores(
 
 
 def ruled(target: Target, rule: Any, scores: Mapping[str, Array], classes: Sequence[Any]) -> dict[str, Any]:
-    """The entries of the card that follow from the rule: training prior, threshold, versions.
+    """The entries of the card that follow from the rule: "prior", "threshold" and "versions".
 
     Args:
         target: What the labels are.
@@ -83,20 +85,24 @@ def ruled(target: Target, rule: Any, scores: Mapping[str, Array], classes: Seque
 
 
 def measured(target: Target, rule: Any, scores: Mapping[str, Array], note: str) -> dict[str, Any]:
-    """The entries of the card that follow from scores: metrics with bootstrap intervals, and of which rows they are.
+    """Return the entries of the card that follow from scores: metrics, and which rows they are of.
 
-    The rows of a guarantee where there are some, else those that fitted the rule; at the rule's own class shares, so
-    after a move to a new prior every row weighs new / old share of its class. This may take seconds.
+    If the rule has a guarantee, these are the rows of the guarantee, otherwise the rows that fitted the rule. After a
+    move to a new prior, each row is weighted by the new divided by the old share of its class. May take seconds.
 
     Args:
         target: What the labels are.
         rule: The rule.
-        scores: See `stored_scores`; with "guarantee_" before each name the rows of a guarantee.
+        scores: See `stored_scores`. Names that begin with "guarantee_" are of the rows of a guarantee.
         note: Which rows they are.
+
+    Returns:
+        "metrics", metric -> its value and the ends of its interval, and "metrics_of", the note.
     """
     prefix = "guarantee_" if "guarantee_y" in scores else ""
     y, weight = scores[f"{prefix}y"], scores.get(f"{prefix}weight")
     column, decides = rule.column, rule.unreviewed
+    # Decisions of some rules depend on a column of the rows (costs, thresholds by group), which may not be stored.
     values = None if column is None else scores.get(f"{prefix}{column.stored}")
     unscored = column is not None and values is None
     if unscored:
@@ -107,6 +113,7 @@ def measured(target: Target, rule: Any, scores: Mapping[str, Array], note: str) 
     fitted = target.problems(scores["y"], count)
     each = []
     for index, p in enumerate(target.problems(y, count)):
+        # `own` are weights (n,). Rows of one class only have no scores.
         own = _weights(p, p.of_rows(weight), rule.problem_rules[index], fitted[index], scores.get("weight"))
         if len(np.unique(p.y)) > 1:
             each.append(
@@ -134,7 +141,10 @@ def with_spread(threshold: Mapping[str, Any], rule: Any, scores: Mapping[str, Ar
 def with_metrics(
     card: Mapping[str, Any], target: Target, rule: Any, unit: UnitRule | None, scores: Mapping[str, Array]
 ) -> ModelCard:
-    """Return the card with the metrics and the spread of the threshold, of rows and of units."""
+    """Return the card with the metrics and the spread of the threshold, of rows and of units.
+
+    `card` needs the entry "metrics_of", and with a `unit` (the rule of units) the entry "unit".
+    """
     note, own = card["metrics_of"], row_part(scores)
     whole = {**card, **measured(target, rule, own, note), "threshold": with_spread(card["threshold"], rule, own)}
     if unit is not None:
@@ -146,7 +156,10 @@ def with_metrics(
 def unit_entry(
     target: Target, unit: UnitRule, scores: Mapping[str, Array], classes: Sequence[Any], budgets: str
 ) -> dict[str, Any]:
-    """The entry of the card on units, from the scores that fitted their rule."""
+    """Return the entry of the card on units, from the stored scores that fitted their rule.
+
+    `budgets` is a sentence on the two budgets of the decisions; the entry leaves it out if it is empty.
+    """
     threshold = target.describe(unit.rule, len(scores["y"]), classes, f"units ({unit.name})")
     return {
         "columns": list(unit.columns), "aggregate": unit.aggregate, "count": len(scores["y"]),
@@ -155,7 +168,11 @@ def unit_entry(
 
 
 def _weights(problem: Problem, weight: Array | None, rule: Rule, fitted: Problem, user: Array | None) -> Array | None:
-    """The weights of a problem's rows, where the rule was moved to another prior times new over old share."""
+    """Weights float (n,) of a problem's rows, or None if all are equal.
+
+    They are the given `weight` (n,). If the rule was moved to another prior, they are multiplied by the new divided by
+    the old share of the row's class. Old shares: of the rows that fitted the rule, `fitted` with weights `user` (N,).
+    """
     moved = _prior_ratio(rule, fitted.y, fitted.of_rows(user))
     if moved is None:
         return weight
@@ -163,7 +180,11 @@ def _weights(problem: Problem, weight: Array | None, rule: Rule, fitted: Problem
 
 
 def _prior_ratio(rule: Rule, y: Array, weight: Array | None) -> Array | None:
-    """New over old share of each class where the rule was moved to another prior, else None."""
+    """Return the new divided by the old share of each class, float64 (C,).
+
+    None if the rule was not moved to another prior. The old shares are those of the codes `y` (n,) with their weights.
+    A class without rows has the ratio 1.
+    """
     old = np.bincount(y, weights=weight, minlength=len(rule.prior))
     old = old / old.sum()
     ratio = np.where(old > 0, rule.prior / np.where(old > 0, old, 1.0), 1.0)

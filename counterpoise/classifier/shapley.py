@@ -50,7 +50,11 @@ class Reasons:
     exact: bool
 
     def strongest(self, count: int) -> Any:
-        """The strongest columns of each row as a polars frame (`reason_1`, `reason_1_effect`, ...)."""
+        """The `count` strongest columns of each row as a polars frame with N rows.
+
+        `reason_1` names the column with the largest absolute effect, and `reason_1_effect` is this effect; and so
+        on; there are fewer pairs if there are fewer columns.
+        """
         import polars as pl
 
         order = np.argsort(-np.abs(self.effects), axis=1, kind="stable")[:, :count]
@@ -62,7 +66,13 @@ class Reasons:
 
 
 def explain_rows(clf: Any, x: Any, background: Any = None, *, seed: int = 0) -> Reasons:
-    """Shapley values of the log-odds of each row (see `Classifier.explain`)."""
+    """Shapley values of the log-odds of each row (see `Classifier.explain`).
+
+    Without `background`, the background rows are drawn from `x`. At most `BACKGROUND` rows are drawn.
+
+    Raises:
+        OptionError: `x` has one row, and no background was passed.
+    """
     columns = RawColumns.of(clf)
     rows = clf.encoded(x)
     given = rows if background is None else clf.encoded(background)
@@ -79,6 +89,7 @@ def explain_rows(clf: Any, x: Any, background: Any = None, *, seed: int = 0) -> 
     values = _exact if width <= EXACT else _sampled
     of_trees = tree_effects(clf, rows, base_rows, width)
     effects = np.zeros((len(of_rows), width)) if of_trees is None else of_trees
+    # Without iterations if `tree_effects` could explain the model.
     for i, c in enumerate(explained if of_trees is None else ()):
         row = take(rows, np.array([i]))
         effects[i] = values(clf, columns, row, base_rows, of_rows[i, c], of_base[:, c], int(c), seed)
@@ -88,7 +99,11 @@ def explain_rows(clf: Any, x: Any, background: Any = None, *, seed: int = 0) -> 
 
 
 def _of_masks(clf: Any, columns: RawColumns, row: Any, base: Any, masks: Array, which: Array, c: int) -> Array:
-    """Log-odds of class c of the row mixed with background rows `which` (K,) by masks (K, d)."""
+    """Log-odds float64 (K,) of class `c` of K mixed rows, at most `AT_ONCE` at once.
+
+    Mixed row k has the columns of `row` where `masks[k]`, bool (d,), is True, and elsewhere those of background row
+    `base[which[k]]`.
+    """
     odds = []
     for start in range(0, len(masks), AT_ONCE):
         some = slice(start, start + AT_ONCE)
@@ -97,11 +112,17 @@ def _of_masks(clf: Any, columns: RawColumns, row: Any, base: Any, masks: Array, 
 
 
 def _exact(clf: Any, columns: RawColumns, row: Any, base: Any, own: float, of_base: Array, c: int, seed: int) -> Array:
-    """Shapley values of one row over all sets of columns, float64 (d,)."""
+    """Shapley values of one row over all sets of columns, float64 (d,).
+
+    `own` is the log-odds of class `c` of the row, `of_base` (m,) those of the background rows. `seed` is not used:
+    `_sampled` takes the same arguments.
+    """
     d, m = len(columns.names), len(of_base)
+    # Row i of `sets` has the columns whose bits are set in i: first none of them, last all of them.
     sets = (np.arange(2**d)[:, None] >> np.arange(d)) & 1 == 1
     inner = sets[1:-1]
     means = np.full(2**d, of_base.mean())
+    # `means[i]` is the mean log-odds of rows that have the columns of set i from `row`.
     means[-1] = own
     if len(inner):
         drawn = _of_masks(clf, columns, row, base, np.repeat(inner, m, axis=0), np.tile(np.arange(m), len(inner)), c)
@@ -111,6 +132,7 @@ def _exact(clf: Any, columns: RawColumns, row: Any, base: Any, own: float, of_ba
     effects = np.zeros(d)
     for j in range(d):
         without = np.flatnonzero(~sets[:, j])
+        # The set without + 2**j is the same set with column j.
         effects[j] = weight[size[without]] @ (means[without + 2**j] - means[without])
     return effects
 
@@ -118,14 +140,19 @@ def _exact(clf: Any, columns: RawColumns, row: Any, base: Any, own: float, of_ba
 def _sampled(
     clf: Any, columns: RawColumns, row: Any, base: Any, own: float, of_base: Array, c: int, seed: int
 ) -> Array:
-    """One drawn order and its reverse for each background row."""
+    """Estimate the Shapley values of one row, float64 (d,); arguments as in `_exact`.
+
+    The columns of each of the m background rows are exchanged in one drawn order, and in its reverse.
+    """
     d, m = len(columns.names), len(of_base)
     rng = generator(seed, "explain orders")
     orders = np.stack([rng.permutation(d) for _ in range(m)])
     orders = np.concatenate([orders, orders[:, ::-1]])
     rank = np.argsort(orders, axis=1)  # when each column is exchanged
+    # Row k of a path has exchanged its first k columns: mask k - 1 of (2m, d - 1, d). The two ends are known.
     masks = rank[:, None, :] < np.arange(1, d)[None, :, None]
     which = np.repeat(np.tile(np.arange(m), 2), d - 1)
     inner = _of_masks(clf, columns, row, base, masks.reshape(-1, d), which, c).reshape(2 * m, d - 1)
     path = np.concatenate([np.tile(of_base, 2)[:, None], inner, np.full((2 * m, 1), own)], axis=1)
+    # The steps of each path, sorted from the order of the exchange to the order of the columns.
     return np.take_along_axis(np.diff(path, axis=1), rank, axis=1).mean(axis=0)

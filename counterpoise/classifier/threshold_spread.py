@@ -51,6 +51,7 @@ def threshold_spread(rule: Any, scores: Mapping[str, Array], *, resamples: int =
     shares = np.bincount(y, weight, minlength=2) / (len(y) if weight is None else weight.sum())
     if not np.allclose(shares, rule.prior):
         return None
+    # Probability of the positive class, float64 (N,).
     p = np.exp(pooled_log_proba(rule, list(scores["log_p"].astype(np.float64)))[:, 1])
     rng, thresholds = generator(0, "threshold spread"), []
     for _ in range(resamples):
@@ -67,6 +68,9 @@ def threshold_spread(rule: Any, scores: Mapping[str, Array], *, resamples: int =
 
 def decisions_at(spread: Mapping[str, float], y: Array, proba: Array, sample_weight: Array | None) -> dict[str, Any]:
     """Recall, precision and alert rate of other rows at the threshold and at the ends of its spread.
+
+    `y` is int (N,), 0 or 1; `proba` float (N,) is the probability of class 1. Recall is NaN without positive rows,
+    and precision is NaN without alerts.
 
     Example:
         >>> found = decisions_at({"low": 0.2, "value": 0.5, "high": 0.9}, np.array([0, 1]), np.array([0.3, 0.7]), None)

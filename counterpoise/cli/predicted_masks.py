@@ -22,9 +22,16 @@ VOID = (255, 254)
 
 
 def predict_masks(clf: Any, data: Path, prior: float | None, out: Path | None, skip_bad: bool) -> None:
-    """Write a mask for each image of a folder in the image's own size, or without `out` the table alone.
+    """Write a mask for each image of a folder; without `out`, print only the table of areas.
 
+    A mask has the size of its image.
     Pixels have the classes' own values where these are whole numbers from 0 to 255, otherwise their numbers 0, 1, ...
+    `prior` is the share of the positive class among these images; None: as in training.
+    `skip_bad` leaves out damaged files.
+
+    Raises:
+        OptionError, ArtifactError: `data` is not a folder of images, or `out` cannot be the folder of the masks.
+        DataError: Two images would write the same mask file.
     """
     import polars as pl
 
@@ -33,6 +40,7 @@ def predict_masks(clf: Any, data: Path, prior: float | None, out: Path | None, s
 
     images = _images(clf, data, skip_bad)
     values, classes = _values(clf.classes_.tolist()), np.arange(len(clf.classes_))
+    # The file value of pixels that a crop left out; their code in `restored_mask` is -1.
     void = next(value for value in VOID if value not in values)
     if out is not None:
         _check_out(out, data)
@@ -61,13 +69,17 @@ def predict_masks(clf: Any, data: Path, prior: float | None, out: Path | None, s
 
 
 def _codes(clf: Any, pixels: Any, prior: float | None) -> Any:
-    """Class codes of images (N, height, width)."""
+    """Decide class codes, int64 (N, height, width), of decoded images; `predict` has labels."""
     labels = clf.predict(pixels, prior=prior)
     return np.stack([labels == label for label in clf.classes_], axis=-1).argmax(axis=-1)
 
 
 def _images(clf: Any, data: Path, skip_bad: bool) -> Any:
-    """The images of a folder, in the form that the model takes; of a folder with masks its images."""
+    """Return the images of a folder as the model takes them; masks are left out.
+
+    Raises:
+        OptionError: `data` is not a folder, or contains the parts of a split.
+    """
     from counterpoise.data.images import unlabeled
     from counterpoise.data.mask_files import mask_folders
 
@@ -84,13 +96,19 @@ def _images(clf: Any, data: Path, skip_bad: bool) -> Any:
 
 
 def _values(classes: Sequence[Any]) -> Any:
-    """The value that each class has in a file."""
+    """Return the value of each class in a mask file, int (C,): its label, or else its code.
+
+    Labels are used if all of them are whole numbers from 0 to 255.
+    """
     plain = all(isinstance(label, int) and 0 <= label <= 255 for label in classes)
     return np.array([int(label) for label in classes] if plain else range(len(classes)))
 
 
 def _areas(clf: Any, name: str, mask: Any, classes: Any) -> dict[str, Any]:
-    """Pixels of each class, and regions of each but the first."""
+    """Return one row of the table: path, pixels of each class, regions of all but the first.
+
+    `mask` is int (height, width), with -1 for pixels without a class; `classes` are the class codes (C,).
+    """
     from counterpoise.metrics.lesions import region_counts
 
     labels = clf.classes_.tolist()
@@ -106,6 +124,12 @@ def _png(mask: Any) -> bytes:
 
 
 def _check_out(out: Path, data: Path) -> None:
+    """Check the folder of the masks before anything is predicted.
+
+    Raises:
+        OptionError: `out` has the name of a file.
+        ArtifactError: `out` is the folder of the images or is inside this folder, or `check_folder` refuses it.
+    """
     if out.suffix and not out.is_dir():
         raise OptionError(
             f"--out {out} looks like a file, but masks are written into a folder. Pass a folder name without an ending."
@@ -116,6 +140,10 @@ def _check_out(out: Path, data: Path) -> None:
 
 
 def _write(out: Path, masks: dict[str, bytes], table: str) -> None:
+    """Write the masks and the table into `out`.
+
+    `masks`: path below `out` -> PNG. Files appear in `out` when all are complete (see `drafts`).
+    """
     with drafts(out) as draft:
         for name, content in masks.items():
             path = draft / name

@@ -30,6 +30,7 @@ def read_table(
     else:
         _check_columns(data, target, pictures, options)
         examples = read(data, target=target, **options)
+    # Rows with several labels: leave out, with a warning, the labels that have too few rows to be split.
     examples = set_aside(examples)
     if check is not None:
         check(examples)
@@ -37,7 +38,13 @@ def read_table(
 
 
 def _check_columns(data: Path, target: Any, pictures: Mapping[str, Any], options: Mapping[str, Any]) -> None:
-    """Refuse options that do not go with a table."""
+    """Raise an error if options do not go with a table.
+
+    These are options of images, a missing --target, and a column that is named by an option and by --drop as well.
+
+    Raises:
+        OptionError, ColumnError: The message names the option.
+    """
     from counterpoise.core.errors import ColumnError, OptionError
 
     for name, value in pictures.items():
@@ -57,7 +64,11 @@ def _check_columns(data: Path, target: Any, pictures: Mapping[str, Any], options
 
 
 def _read_images(data: Path, target: Any, pictures: Mapping[str, Any], check: Any, **options: Any) -> Examples:
-    """Read a folder or a table of images; refuse options that do not go with it."""
+    """Read a folder of images, or a table of images if `pictures` has "images".
+
+    Raises:
+        OptionError, ColumnError: An option does not go with images or with a folder, or --target or --size is missing.
+    """
     from counterpoise.core.errors import ColumnError, OptionError
     from counterpoise.data.images import read_images
 
@@ -93,10 +104,10 @@ def _flag(name: str) -> str:
 
 
 def picture_form(clf: Any) -> tuple[tuple[int, int], Pictures]:
-    """Size and form of the images that a classifier takes.
+    """Return (height, width) and the form of the images that a classifier takes.
 
     Raises:
-        OptionError: it takes something else.
+        OptionError: The classifier does not take images with one or three channels.
     """
     from counterpoise.core.errors import OptionError
     from counterpoise.core.examples import IMAGE, Pictures
@@ -116,7 +127,7 @@ def like_training(form: Pictures) -> dict[str, Any]:
 
 
 def features_of(clf: Any) -> dict[str, Any]:
-    """The columns that a model takes beside its images as arguments of `list_images`."""
+    """The columns that a model takes with its images, as arguments of `list_images`; or {}."""
     from counterpoise.data.schema import text_columns
 
     if clf.schema is None:
@@ -137,7 +148,10 @@ def check_features(clf: Any, given: str | None) -> None:
 
 
 def units_in(clf: Any, data: Path) -> tuple[str, ...] | None:
-    """The columns of the units that a model decides, if a table has them."""
+    """Return the columns of the units that a model decides, if the table has all of them.
+
+    None if a column is absent, or if the model decides rows.
+    """
     from counterpoise.data.stored import stored
 
     if clf.unit is None or not set(clf.unit.columns) <= set(stored(data).columns):

@@ -21,7 +21,10 @@ from counterpoise.strategies.single_pass import SinglePass
 
 
 def opened(store: Any) -> Any:
-    """A context manager for the `store` argument of `compare`: a folder, a store that is open, or None."""
+    """Return a context manager that gives the open store for `store` of `compare`.
+
+    `store` is a folder, a store that is open (it stays open after the block), or None (the block gets None).
+    """
     return nullcontext(store) if store is None or isinstance(store, Store) else Store.writing(Path(store))
 
 
@@ -34,8 +37,9 @@ def stored(
         executor: What trains.
         store: Where members are; each new one is on disk before it is yielded.
         weights: Whether the weights of fold members are kept too; those of trainings on all rows always are.
-        tell: Called once with "resuming: 37 of 60 fits are done" when some are.
+        report: Called once with "resuming: 37 of 60 fits are done" when some are.
     """
+    # Emptied by the first report: the executor runs once for each model, but reports only once.
     pending = [report] if report else []
 
     def run(jobs: Iterable[Job], examples: Examples, model: Any, **how: Any) -> Trained:
@@ -49,6 +53,7 @@ def stored(
         shapes: list[tuple[int, ...]] | None = None
         for job_id in sorted(known):
             member = store.get(job_id, weights or _of_all_rows(distinct[job_id]))
+            # None if the weights are needed but were not stored: the job is trained again.
             if member is None:
                 store.done -= 1
                 continue
@@ -73,7 +78,11 @@ def stored(
 
 
 def _share_compile_modes(network: Network, jobs: Iterable[Job], store: Store) -> None:
-    """Train this network as the run trains it, from its first job on: each has compile modes of its own."""
+    """Give a network the compile modes that the store has, and store those decided now.
+
+    A continued run therefore trains as it began. `jobs` are of this network alone: its modes have the name of a loss
+    family in the store, after "model|" if the jobs name a model.
+    """
     jobs = list(jobs)
     prefix = f"{jobs[0].model}|" if jobs and jobs[0].model else ""
     kept = store.compile_modes

@@ -33,7 +33,11 @@ LAYOUT = "SELECT type, name, sql FROM sqlite_master ORDER BY name"
 
 @contextmanager
 def left_as_it_was(folder: Path) -> Iterator[None]:
-    """Take away what was made in a folder for a run that was refused before anything was trained."""
+    """Remove what the block made in a folder if it ends in an error before any fit is stored.
+
+    The error is a `CounterpoiseError`, which is raised again. Removed are the files of the run and the folders that did
+    not exist before.
+    """
     missing = [p for p in (folder, *folder.parents) if not p.exists()]
     before = {p.name for p in folder.iterdir()} if folder.is_dir() else set()
     try:
@@ -60,6 +64,7 @@ def _holds_fits(folder: Path) -> bool:
 
 @contextmanager
 def connected(path: Path) -> Iterator[sqlite3.Connection]:
+    """Open a database with safe settings for a file of others; close it after the block."""
     database = sqlite3.connect(path, timeout=10)
     database.text_factory = lambda raw: raw.decode(errors="replace")  # what is no UTF-8 fails its checksum
     try:
@@ -72,7 +77,14 @@ def connected(path: Path) -> Iterator[sqlite3.Connection]:
 
 @contextmanager
 def readable(folder: Path) -> Iterator[sqlite3.Connection]:
-    """The database of a run; a copy if its folder is read-only: SQLite reads with files of its own next to it."""
+    """The database of a run, opened for reading.
+
+    SQLite makes files next to the database also when it only reads. In a folder that refuses them, a temporary copy
+    is opened.
+
+    Raises:
+        ArtifactError: The file is damaged.
+    """
     with ExitStack() as opened:
         database = opened.enter_context(connected(folder / FILE))
         with named_errors(folder):
@@ -89,13 +101,21 @@ def readable(folder: Path) -> Iterator[sqlite3.Connection]:
 
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """Lock the folder by a transaction of an empty SQLite file, which always ends with its process."""
+    """Lock the folder while the block runs, by a transaction of an empty SQLite file.
+
+    The lock also ends with its process.
+
+    Raises:
+        ArtifactError: Another process has the lock, or the lock file is not a database.
+    """
     with connected(folder / LOCK) as lock:
+        # Fail at once instead of waiting for another process.
         lock.isolation_level = None
         lock.execute("PRAGMA busy_timeout = 0")
         try:
             lock.execute("BEGIN IMMEDIATE")
         except sqlite3.OperationalError as error:
+            # The low byte is the primary code of an extended SQLite error code.
             if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
                 raise
             raise ArtifactError(
@@ -107,6 +127,10 @@ def alone(folder: Path) -> Iterator[None]:
 
 
 def _owner(folder: Path) -> str:
+    """Who writes to the folder, as the subject of a sentence: "Process 7 on host (since ...)".
+
+    "Another process" if the file of the run does not tell.
+    """
     with suppress(ArtifactError, sqlite3.Error, TypeError), connected(folder / FILE) as database:
         owner = FACTS["owner"](checked_json(*(fact(database, "owner") or ("", "")), "the owner", "owner"), "the owner")
         return f"Process {owner['pid']} on {owner['host']} (since {owner['since']})"
@@ -114,15 +138,17 @@ def _owner(folder: Path) -> str:
 
 
 def fact(database: sqlite3.Connection, name: str) -> tuple[Any, Any] | None:
-    """Value and checksum of a fact, or None where there is none."""
+    """Return value and checksum of a row of the table `facts`, or None if it is absent."""
     return database.execute("SELECT value, checksum FROM facts WHERE name = ?", (name,)).fetchone()
 
 
 def check_layout(database: sqlite3.Connection) -> None:
-    """Refuse a file with other tables than ours, or with views and triggers, which run with our commands.
+    """Refuse a file whose tables are not `TABLES`, or that has views or triggers.
+
+    Views and triggers would run with our own commands.
 
     Raises:
-        ArtifactError: It has others; the message is completed by `checked`.
+        ArtifactError: The file has others. Call it inside `checked`, which completes the message.
     """
     with closing(sqlite3.connect(":memory:")) as empty:
         empty.executescript(TABLES)
@@ -132,10 +158,10 @@ def check_layout(database: sqlite3.Connection) -> None:
 
 
 def check_rows(database: sqlite3.Connection) -> None:
-    """Compare every row with its checksum.
+    """Compare every row of every table with its checksum, and names of facts with `FACTS`.
 
     Raises:
-        ArtifactError: A row is not what was written; the message is completed by `checked`.
+        ArtifactError: A row is not what was written. Call it inside `checked`, which completes the message.
     """
     for table, columns in COLUMNS.items():
         for *row, stored in database.execute(f"SELECT {columns}, checksum FROM {table}"):
@@ -144,6 +170,7 @@ def check_rows(database: sqlite3.Connection) -> None:
 
 
 def damaged(folder: Path, why: str) -> ArtifactError:
+    """The error for a damaged run; `why` is a clause that tells what is wrong."""
     return ArtifactError(
         f"{str(folder / FILE)!r} is damaged or was changed ({why.rstrip('.')}). Start again in another folder, or with "
         "--restart."
@@ -152,7 +179,7 @@ def damaged(folder: Path, why: str) -> ArtifactError:
 
 @contextmanager
 def checked(folder: Path) -> Iterator[None]:
-    """Name the folder in the errors of our own checks."""
+    """Turn an ArtifactError of the block into one that names the damaged file (see `damaged`)."""
     try:
         yield
     except ArtifactError as error:
@@ -161,7 +188,7 @@ def checked(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def named_errors(folder: Path) -> Iterator[None]:
-    """Turn errors of SQLite and the operating system into ours, with the folder."""
+    """Turn errors of SQLite and the operating system into ArtifactErrors with the folder."""
     try:
         yield
     except sqlite3.OperationalError as error:

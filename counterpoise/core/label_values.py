@@ -15,7 +15,11 @@ _CLASSES = "Expected text, whole numbers or booleans. Turn the values into class
 
 
 def plain_label(level: Any) -> Any:
-    """Return a distinct value as str, bool, int or float, None if it is missing, or unchanged if it is not a label."""
+    """Return a distinct value as str, bool, int or float, or None if it is missing.
+
+    Bytes are read as UTF-8. Whole numbers below 2**53 become int. A value that cannot be a label (see `label_fault`)
+    is returned as it is, and any other object as its text.
+    """
     if isinstance(level, (np.datetime64, np.timedelta64)):
         return None if np.isnat(level) else level
     value = level.item() if isinstance(level, np.generic) else level
@@ -42,7 +46,7 @@ def plain_label(level: Any) -> Any:
 
 
 def label_fault(level: Any) -> tuple[str, str] | None:
-    """Return why a plain value cannot be a class, and how to fix it; None if it can.
+    """Return why a plain value cannot be a class, and how to fix it, or None if it can be one.
 
     Example:
         >>> label_fault("ill"), label_fault(0.5)[0]

@@ -16,7 +16,7 @@ from counterpoise.core.errors import OptionError
 
 
 def shares_of_classes(labels: Iterable[Any], counts: Iterable[int]) -> list[dict[str, Any]]:
-    """How many rows each class has and which share of all, as records hold it.
+    """Return the number of rows of each class and its share of all rows.
 
     Example:
         >>> shares_of_classes(["no", "yes"], np.array([3, 1]))[1]
@@ -30,14 +30,22 @@ def shares_of_classes(labels: Iterable[Any], counts: Iterable[int]) -> list[dict
 
 
 def tail(level: float) -> float:
-    """The probability on each side of an interval of that confidence."""
+    """Return the probability on each side of an interval, such as 0.025 for the level 0.95.
+
+    Raises:
+        OptionError: `level` is not between 0 and 1.
+    """
     if not 0 < level < 1:
         raise OptionError(f"level= is {level}. Expected a confidence between 0 and 1, for example 0.95.")
     return (1 - level) / 2
 
 
 def hits_of(hits: Any, trials: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Hits and trials as float64 of one shape, none above its trials."""
+    """Return hits and trials as float64 arrays of one shape.
+
+    Raises:
+        OptionError: Hits below 0 or above their trials.
+    """
     k, n = np.broadcast_arrays(np.asarray(hits, dtype=np.float64), np.asarray(trials, dtype=np.float64))
     if (k < 0).any() or (k > n).any():
         raise OptionError("`hits` must be between 0 and `trials`. Check the order of the arguments.")
@@ -66,4 +74,5 @@ def wilson(hits: Any, trials: Any, level: float = 0.95) -> tuple[Any, Any]:
     half = np.sqrt(z2 * (p * (1 - p) / safe + z2 / (4 * safe**2))) / (1 + z2 / safe)
     low = np.where((n == 0) | (k == 0), 0.0, middle - half)
     high = np.where((n == 0) | (k == n), 1.0, middle + half)
+    # [()] makes a number of an array without axes.
     return low[()], high[()]

@@ -39,18 +39,21 @@ SAVED = {
 
 
 class StandIn:
-    """A class of ours that is imported when Keras builds it."""
+    """A stand-in for a class of ours, which imports the class when Keras builds it."""
 
     def __init__(self, module: str, name: str) -> None:
         self.module, self.name = module, name
 
     def from_config(self, config: dict[str, Any]) -> Any:
-        """Build the object from its config with the method of its class."""
+        """Import the class, and build the object from its config by the method of the class."""
         return getattr(importlib.import_module(f"counterpoise.{self.module}"), self.name).from_config(config)
 
 
 def enter() -> None:
-    """Enter a stand-in for every name that Keras does not know yet, where Keras was imported."""
+    """Register a stand-in for every name of `SAVED` that Keras does not know yet.
+
+    Nothing happens if Keras was not imported.
+    """
     saving = getattr(sys.modules.get("keras"), "saving", None)
     if saving is None:
         return

@@ -106,6 +106,8 @@ SUFFIXES: Mapping[str, str] = MappingProxyType(
 def strategy_title(name: str) -> str:
     """Return the title of a strategy; an external model keeps its key.
 
+    Of "model:strategy", the title of the strategy is followed by the model in parentheses.
+
     Example:
         >>> strategy_title("class_weight"), strategy_title("my_own"), strategy_title("external:lightgbm")
         ('Class weights', 'My own', 'external:lightgbm')

@@ -35,6 +35,7 @@ def cycles_of(stamps: Array, offset: float, unit: str = "date") -> tuple[float, 
     known = stamps[np.isfinite(stamps)]
     if not len(known):
         return ()
+    # The largest step between two neighboring float32 stamps of this column.
     step = float(np.spacing(np.float32(np.abs(known - offset).max())))
     return tuple(
         period
@@ -46,13 +47,19 @@ def cycles_of(stamps: Array, offset: float, unit: str = "date") -> tuple[float, 
 
 
 def _varies(stamps: Array, period: float) -> bool:
-    """Whether stamps lie at different points of a cycle; rounding makes none different."""
+    """Whether stamps lie at different points of a cycle of length `period`, in their unit.
+
+    Differences below 1e-4 of a cycle count as rounding.
+    """
     turns = (stamps - stamps[0]) / period
     return bool(np.abs(turns - np.round(turns)).max() > 1e-4)
 
 
 def cycle_name(period: float, unit: str = "date") -> str:
-    """Return the name of a cycle: "minute", "hour", "day", "week" or "year"."""
+    """Return the name of a cycle: "minute", "hour", "day", "week" or "year".
+
+    `period` is in the unit of the column, days or seconds; the cycle with the nearest length is named.
+    """
     days = period / PER_DAY.get(unit, 1.0)
     return min(CYCLES, key=lambda name: abs(CYCLES[name] - days))
 
@@ -91,6 +98,7 @@ def cycle_position(days: Any, period: float, floor: Callable[[Any], Any] = np.fl
     """
     whole = floor(days)
     fraction = floor((days - whole) * 2.0**18 + 0.5) / 2.0**18
+    # Weeks and years. Shorter cycles and the day divide a day: the fraction of the day is enough.
     if period > 1:
         return (whole - period * floor(whole / period) + fraction) / period
     turns = fraction * round(1 / period)
@@ -98,7 +106,10 @@ def cycle_position(days: Any, period: float, floor: Callable[[Any], Any] = np.fl
 
 
 def named_parts(schema: Schema, x: Mapping[str, Array]) -> tuple[dict[str, Array], dict[str, list[str]]]:
-    """Return the arrays of a table and of its cycles, and the names of their columns."""
+    """Return the arrays of a table and of its cycles, and the names of their columns.
+
+    Both are by "numeric", "categorical" and, if there are cycles, "cycles"; arrays are (N, columns).
+    """
     groups = {key: x[key] for key in ("numeric", "categorical") if key in x}
     names = {"numeric": [c.name for c in schema.numeric], "categorical": [c.name for c in schema.categorical]}
     cycles = cycle_columns(schema)

@@ -58,7 +58,10 @@ def is_dicom(path: Any) -> bool:
 
 
 def read(path: Any, windowed: bool = True) -> Dicom:
-    """Read a file; without `windowed` its values are those of the modality, and its window is not looked at.
+    """Read a file; without `windowed`, the values are those of the modality and have no span.
+
+    The modality is the device: its values may have a unit, such as Hounsfield units. The window of the file is then not
+    looked at.
 
     Raises:
         DataError: several frames, no pixels, too many, or an encoding that is not read.
@@ -76,7 +79,11 @@ def read(path: Any, windowed: bool = True) -> Dicom:
 
 
 def _check(header: Any) -> None:
-    """Refuse what is no single image of a size that is read."""
+    """Refuse a file that is not one image of at most `MOST_PIXELS` pixels, gray or in color.
+
+    Raises:
+        DataError: The message has no path; the caller adds it.
+    """
     if "PixelData" not in header:
         raise DataError("DICOM without pixels")
     frames = int(header.get("NumberOfFrames", 1) or 1)
@@ -90,6 +97,11 @@ def _check(header: Any) -> None:
 
 
 def _pixels(header: Any) -> Array:
+    """Decode the stored values, (height, width) or (height, width, 3).
+
+    Raises:
+        DataError: The data are damaged, or their compression needs a plugin that is not installed.
+    """
     from pydicom.pixels import pixel_array
 
     try:
@@ -103,7 +115,11 @@ def _pixels(header: Any) -> Array:
 
 
 def _image(header: Any, stored: Array, windowed: bool) -> Dicom:
-    """The picture of stored values: palettes as colors, modality and window tables applied, and its black and white."""
+    """Turn stored values into an image with its black and white values.
+
+    An image in color (or with a palette) becomes uint8 and has no span. Otherwise the modality table is applied; with
+    `windowed`, black and white come from the first of: a table of interest, a window, the range of the type.
+    """
     from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi_lut
 
     bits = int(header.get("BitsStored", 8))
@@ -112,6 +128,7 @@ def _image(header: Any, stored: Array, windowed: bool) -> Dicom:
         stored = np.asarray(apply_color_lut(stored, header))
         bits = 8 * stored.dtype.itemsize
     if stored.ndim == 3:
+        # Keep the 8 highest of the stored bits.
         return Dicom(stored if bits <= 8 else (stored >> (bits - 8)).astype(np.uint8))
     values = np.asarray(apply_modality_lut(stored, header), np.float64)
     inverted = kind == "MONOCHROME1"
@@ -121,8 +138,10 @@ def _image(header: Any, stored: Array, windowed: bool) -> Dicom:
         table = header.VOILUTSequence[0]
         return Dicom(_looked_up(values, table), (0.0, 2.0 ** int(table.LUTDescriptor[2]) - 1), inverted)
     center, width = _first(header.get("WindowCenter")), _first(header.get("WindowWidth"))
+    # A window without a function is LINEAR; the limits are those of the DICOM standard (PS3.3, C.11.2.1.2).
     if center is not None and width is not None and width > 0:
         how = str(header.get("VOILUTFunction", "LINEAR") or "LINEAR").upper()
+        # A curve has no two limits: apply it, and take the range of the type.
         if how == "SIGMOID":
             shown = np.asarray(apply_voi_lut(np.asarray(values), header), np.float64)
             return Dicom(shown, _type_range(header, bits), inverted)
@@ -132,14 +151,18 @@ def _image(header: Any, stored: Array, windowed: bool) -> Dicom:
 
 
 def _counts(header: Any) -> bool:
-    """Whether values are counts from 0 on, in no unit of their own."""
+    """Whether values are counts from 0 on: unsigned, without a modality table or rescaling."""
     line = _number(header, "RescaleSlope", 1.0), _number(header, "RescaleIntercept", 0.0)
     signed = int(header.get("PixelRepresentation", 0)) == 1
     return not signed and line == (1.0, 0.0) and "ModalityLUTSequence" not in header
 
 
 def _looked_up(values: Array, table: Any) -> Array:
-    """Values through a table of interest; what lies beyond it takes its ends."""
+    """Look values up in a table of interest (VOI LUT), float64 of the same shape.
+
+    Values outside the table take its first or last entry. `LUTDescriptor` has the number of entries (0 means 2**16),
+    the value of the first entry, and the bits of an entry.
+    """
     count, first, _ = (int(v) for v in table.LUTDescriptor)
     data = table.LUTData
     if isinstance(data, bytes):  # entries of 8 bits may be packed
@@ -149,6 +172,7 @@ def _looked_up(values: Array, table: Any) -> Array:
 
 
 def _type_range(header: Any, bits: int) -> Range:
+    """The lowest and highest value that the type can store, rescaled to the modality."""
     signed = int(header.get("PixelRepresentation", 0)) == 1
     low, high = (-(2.0 ** (bits - 1)), 2.0 ** (bits - 1) - 1) if signed else (0.0, 2.0**bits - 1)
     slope, intercept = _number(header, "RescaleSlope", 1), _number(header, "RescaleIntercept", 0)
@@ -156,12 +180,13 @@ def _type_range(header: Any, bits: int) -> Range:
 
 
 def _number(header: Any, name: str, default: float) -> float:
+    """The first number of an element, or `default` if the element is absent or empty."""
     value = _first(header.get(name))
     return default if value is None else value
 
 
 def _first(value: Any) -> float | None:
-    """The first of several windows."""
+    """The number of an element, or the first of several; None if it is absent or empty."""
     if value is None or value == "":
         return None
     return float(value[0] if isinstance(value, (list, tuple)) or hasattr(value, "append") else value)

@@ -30,7 +30,7 @@ FRAME_LIBRARIES = ("polars", "pandas", "pyarrow")
 
 
 def is_table(source: Any, table: bool = True) -> bool:
-    """Whether `source` goes through the columns of a table; arrays of rank above 2 never do.
+    """Whether `source` is read as a table, column by column; arrays of rank above 2 never are.
 
     Args:
         source: What the user gave as data.
@@ -43,6 +43,7 @@ def is_table(source: Any, table: bool = True) -> bool:
     if isinstance(source, (str, Path)):
         return True
     if library(source) in FRAME_LIBRARIES:
+        # A series of these libraries has rank 1, so it is treated as an array.
         return len(getattr(source, "shape", (0, 0))) == 2  # a series is an array
     if isinstance(source, Mapping):
         return all(_rank(column) == 1 for column in source.values())
@@ -94,6 +95,10 @@ def _read(
     names: Sequence[str], columns: Sequence[Any], name: str, as_text: tuple[str, ...],
     unused: Callable[[str], bool] | None,
 ) -> Iterator[pl.Series]:  # fmt: skip
+    """Yield the columns as polars series named by `names`; `name` is the source in messages.
+
+    A column that cannot be read raises a ColumnError, or is empty (null) if `unused` accepts its name.
+    """
     text = set(as_text)
     for title, column in zip(names, columns, strict=True):
         try:
@@ -115,7 +120,11 @@ def _rank(source: Any) -> int | None:
 
 
 def _from_path(path: Path, as_text: tuple[str, ...], skip_bad: bool) -> tuple[pl.DataFrame, list[str]]:
-    """The table of a CSV or Parquet file, and notes on what was skipped."""
+    """The table of a CSV or Parquet file, and notes on what was skipped.
+
+    Raises:
+        DataError: The path is absent, a folder, of another file type, or cannot be opened.
+    """
     if path.is_dir():
         raise DataError(f"{path} is a folder. Expected a CSV or Parquet file here.")
     if not path.exists():
@@ -134,7 +143,7 @@ def _from_path(path: Path, as_text: tuple[str, ...], skip_bad: bool) -> tuple[pl
 
 
 def _neighbor(path: Path) -> str:
-    """The end of the message for a file that does not exist: a file with a similar name."""
+    """The end of the message on an absent file: a similar name, or an absent folder."""
     folder = path.parent
     if not folder.is_dir():
         return f" The folder {folder} does not exist either."
@@ -144,7 +153,13 @@ def _neighbor(path: Path) -> str:
 
 
 def _columns(source: Any, name: str) -> list[tuple[Any, Any]]:
-    """The titles and columns of a table in memory."""
+    """The titles and columns of a table in memory.
+
+    Columns of an array are called x0, x1, ... The `name` of the source is for messages.
+
+    Raises:
+        DataError: Columns of different lengths, or an array that has not two axes.
+    """
     kind = library(source)
     if kind == "polars":
         frame = source.collect() if isinstance(source, pl.LazyFrame) else pl.DataFrame(source)

@@ -32,8 +32,8 @@ def examples_of(
 ) -> Examples:
     """The images as `Examples`, their pixels in memory where they fit (see `ImageSet.rows`).
 
-    Images with equal pixels are one group, and one group with all of their patients', so that no copy is on the other
-    side of a split; not where the images have a split already.
+    Images with equal pixels become one group, together with the groups (patients) that they are from, so that no split
+    separates copies. If the images have a split already, their groups stay. Options are those of `encode_labels`.
     """
     metadata = images.labeled_metadata
     options = {"positive": positive, "one_vs_rest": one_vs_rest, "merge_rare": merge_rare}
@@ -42,6 +42,7 @@ def examples_of(
     schema, more = learned_columns(images.features, arrays["split"], metadata.target)
     x = rows_of(images, schema)
     duplicate_ids = find_duplicates(x if schema is None else x[IMAGE])
+    # None would mean rows that cannot be compared; images always can.
     assert duplicate_ids is not None
     word = "file was" if len(images.bad) == 1 else "files were"
     notes = [*more, f"{len(images.bad)} {word} left out: {bad_files_text(images.bad)}."] if images.bad else [*more]
@@ -62,9 +63,9 @@ def examples_of(
 
 
 def labeled_rows(metadata: RowMetadata, names: Array, labels: Mapping[str, Any]) -> Examples:
-    """The rows as `Examples` without pixels, by which labels and their numbers can be checked.
+    """The rows as `Examples` without pixels, to check labels before images are decoded.
 
-    `labels` are the options of labels (see `data.labels`).
+    `names` are the names of the images (N,). `labels` are the options of labels (see `data.labels`).
     """
     read = encoded_labels(metadata.y, labels, written=True, name=metadata.target)
     return Examples({}, read.codes, read.classes, **metadata.arrays(), names=names, kind=read.kind)
@@ -77,6 +78,8 @@ def names_below(root: str | Path, paths: Sequence[str]) -> Array:
 
 def learned_columns(features: pl.DataFrame | None, split: Array | None, target: str) -> tuple[Schema | None, list[str]]:
     """The schema of the columns that come with images, learned from the training rows, and notes.
+
+    Without a `split` (codes of roles (N,)), all rows are training rows. Without columns the schema is None.
 
     Raises:
         ColumnError: none of them can be used.
@@ -115,7 +118,7 @@ def encode_pictures(schema: Schema, x: Any, name: str | None = None) -> dict[str
     """Pixels under "image", and columns by their names, in the form of `Examples.x`.
 
     Raises:
-        DataError: something else.
+        DataError: `x` is not a dict with the pixels under "image".
     """
     if not isinstance(x, Mapping) or IMAGE not in x:
         raise DataError(

@@ -50,6 +50,7 @@ class ImageSet:
         aggregate: How the probabilities of a unit's images become one.
         keeps: Whether pixels that are decoded later are kept.
         names: The names of the images in a table, as it has them; None: they are of a folder.
+        takes_rows: Tells `batches` that `x` is a source of rows, which has labels of its own (`y`).
     """
 
     paths: tuple[str, ...]
@@ -127,7 +128,11 @@ class ImageSet:
         return (len(self), *self.size, CHANNELS[self.color_mode])
 
     def take(self, rows: Array) -> Array:
-        """Decoded pixels (len(rows), height, width, channels), 0 to 255: uint8, float32 where `deep`."""
+        """Decoded pixels (len(rows), height, width, channels), 0 to 255: uint8, float32 if `deep`.
+
+        Raises:
+            DataError: Black and white are learned in training, so they are not known yet.
+        """
         if self.form.learned:
             raise DataError(
                 f"No file of {self.root} defines which values are black and white. Only cp.fit and cp.compare "
@@ -145,6 +150,11 @@ class ImageSet:
 
     @cached_property
     def _source(self) -> Decoded:
+        """Decodes the files; pixels come from a cache where there is one.
+
+        The cache has the pixels that the check of the files kept, if they have this form. Otherwise new pixels are kept
+        if `keeps`, and if there is room for them.
+        """
         decode, dtype = Decode(self.paths, self.size, self.form), np.dtype(np.float32 if self.deep else np.uint8)
         kept = self.kept if self.kept and self.kept.fits(self.size, self.form, self.deep) else None
         if kept is None and self.keeps:
@@ -177,7 +187,7 @@ class ImageSet:
         return replace(self.at(rows), metadata=self.labeled_metadata.at(rows).having(split=None))
 
     def at(self, rows: Array) -> ImageSet:
-        """Some of the images, by number."""
+        """Return some of the images with their metadata, by their numbers int (n,)."""
         metadata = None if self.metadata is None else self.metadata.at(rows)
         tables = {"features": self.features, "unit": self.unit, "names": self.names}
         taken: dict[str, Any] = {name: None if table is None else table[rows] for name, table in tables.items()}
@@ -190,11 +200,12 @@ class ImageSet:
         return None if self.unit is None else units_of(self.unit, self.aggregate)
 
     def read_as(self, pictures: Pictures) -> ImageSet:
-        """The images read as those that a model was trained on.
+        """Return the images in the form in which a model was trained.
 
         Raises:
-            DataError: a range or a way with the shape was given, and the model was trained with another.
+            DataError: The user set range= or aspect=, and the model was trained with another value.
         """
+        # `free`: the model was trained without a range, so the user may set one.
         mine, free = self.form, pictures.range is None and not pictures.learned
         if mine.range not in (None, pictures.range) and not free:
             how = "a range learned from the training images" if pictures.learned else pictures.range

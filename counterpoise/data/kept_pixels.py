@@ -56,11 +56,13 @@ class KeptPixels:
     def of(
         cls, paths: Sequence[str], size: tuple[int, int], color_mode: str, aspect: str, folder: Any
     ) -> KeptPixels | None:
-        """Room for the pixels of these files in a folder, or (True) the temporary one.
+        """Make room for the pixels of these files, in `folder` or (True) in the temporary folder.
 
-        None where there is too little room, or none is wanted (False).
+        None if there is too little room, or if nothing is to be kept (False). For the color mode "auto", the mode is
+        guessed from a few files; if the guess is wrong, all files are decoded a second time.
 
-        Of the color mode "auto" the files are not known yet: if the guess is wrong, they are decoded a second time.
+        Raises:
+            OptionError: `folder` cannot be a folder.
         """
         if folder is False:
             return None
@@ -70,13 +72,16 @@ class KeptPixels:
         return None if cache is None else cls(cache, np.arange(len(paths)), size, mode, aspect)
 
     def keep(self, row: int, image: Any, info: ImageInfo) -> None:
-        """Decode an opened image and keep its pixels."""
+        """Decode an opened image and keep its pixels, with what the check of its file found.
+
+        `row` is its number among the files (not in the cache).
+        """
         values = byte_pixels(image, self.size, self.color_mode, self.aspect)
         note = NOTE.pack(info.gray, info.reduced, info.frames, info.ratio)
         self.cache.write(int(self.rows[row]), values, note)
 
     def info_of(self, row: int) -> ImageInfo | None:
-        """Facts about a file whose pixels are cached already."""
+        """What the check found about a file, or None if its pixels are not in the cache yet."""
         note = self.cache.note(int(self.rows[row]))
         if not note:
             return None
@@ -84,11 +89,11 @@ class KeptPixels:
         return ImageInfo(gray=gray, reduced=reduced, frames=frames, ratio=ratio)
 
     def at(self, rows: Array) -> KeptPixels:
-        """Return the same, for some of the files only."""
+        """Return the cache for some of the files, by their numbers int (n,)."""
         return replace(self, rows=self.rows[rows])
 
     def fits(self, size: tuple[int, int], form: Pictures, deep: bool) -> bool:
-        """Whether images that are read in this form have these pixels."""
+        """Whether images read in this form have these pixels; with more bits (`deep`) never."""
         mine = self.size, self.color_mode, self.aspect
         return mine == (size, form.color_mode, form.aspect) and not deep
 
@@ -100,6 +105,11 @@ class KeptPixels:
 
 
 def _folder(given: Any) -> Path:
+    """The folder for kept pixels, which is made if it does not exist.
+
+    Raises:
+        OptionError: `given` is not a path, or the folder cannot be made.
+    """
     try:
         folder = Path(given)
         folder.mkdir(parents=True, exist_ok=True)
@@ -112,7 +122,7 @@ def _folder(given: Any) -> Path:
 
 
 def _content(paths: Sequence[str], *form: Any) -> str:
-    """A text that is equal for files that did not change, read in the same form."""
+    """A hash of the form and of each file (path, size, time): it changes with the files."""
     digest = hashlib.blake2b(repr((VERSION, form)).encode(), digest_size=12)
     for path in map(os.path.abspath, paths):
         status = os.stat(path) if os.path.exists(path) else None
@@ -121,7 +131,11 @@ def _content(paths: Sequence[str], *form: Any) -> str:
 
 
 def _guessed_mode(paths: Sequence[str]) -> str:
-    """Gray if the first of the files, and some from there to the last, are."""
+    """Guess "grayscale" or "rgb": "rgb" if one of about `LOOKED_AT` files is in color.
+
+    These files are the first one and others at equal distances. A file that cannot be read is skipped.
+    """
+    # -(-a // b) rounds a / b up; `or 1` is for an empty list.
     for path in paths[:: -(-len(paths) // LOOKED_AT) or 1]:
         with suppress(Exception), opened(path) as image:  # what is wrong with a file is found when it is checked
             if not is_gray(image):

@@ -34,7 +34,11 @@ class PixelType:
 
 
 def pixel_type(image: Any) -> PixelType | None:
-    """The type of a picture of more than 8 bits, or with a sign; None: of 8 bits and fewer, or read as such."""
+    """Return the type of an image of more than 8 bits, or with a sign, opened by Pillow.
+
+    None if it has 8 bits or fewer, or is read as such. Modes of Pillow: "F" float, "L" 8 bits, "I" and "I;16" whole
+    numbers of more bits.
+    """
     inverted = tiff_tag(image, _PHOTOMETRIC, 1) == _WHITE_IS_ZERO
     signed = tiff_tag(image, _SAMPLE_FORMAT, 1) == 2
     if image.mode == "F":
@@ -51,7 +55,10 @@ def pixel_type(image: Any) -> PixelType | None:
 
 
 def values_without_transparency(image: Any, kind: PixelType) -> Array:
-    """The stored values, float64 (height, width); a value that a PNG calls transparent is the background."""
+    """Return the stored values, float64 (height, width).
+
+    If the type defines black and white, a value that the file calls transparent becomes the highest value of the type.
+    """
     array = np.asarray(image)
     values = (array.view(kind.view) if kind.view else array).astype(np.float64)
     clear = image.info.get("transparency")
@@ -61,18 +68,30 @@ def values_without_transparency(image: Any, kind: PixelType) -> Array:
 
 
 def known_span(kind: PixelType, values: Array) -> Range | None:
+    """Return the values that are black and white: (0, 1) for floats that are all from 0 to 1.
+
+    Of other images these are the values that the type defines, or None.
+    """
     if kind.name == "float" and values.min() >= 0.0 and values.max() <= 1.0:
         return 0.0, 1.0
     return kind.span
 
 
 def scaled(values: Array, span: Range, inverted: bool) -> Array:
-    """Values of the span as 0 .. 255, float32; what lies beyond it is cut off."""
+    """Scale the values of the span to 0 .. 255, float32; other values become 0 or 255.
+
+    With `inverted`, the lowest value becomes 255.
+    """
     share = np.clip((values - span[0]) / (span[1] - span[0]), 0.0, 1.0)
     return (255.0 * (1.0 - share if inverted else share)).astype(np.float32)
 
 
 def unknown_text(path: str, kind: str, low: float, high: float, files: int = 1) -> str:
+    """The message for files whose black and white values are unknown.
+
+    `kind` is the name of their type, `low` and `high` are the ends of their values, and `files` is the number of such
+    files, of which `path` is the first.
+    """
     others = f" and {files - 1:,} more" if files > 1 else ""
     return (
         f"{path}{others}: {kind} pixels from {low:g} to {high:g}, and the file does not define which values are "

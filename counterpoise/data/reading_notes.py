@@ -20,12 +20,14 @@ MOST_NOTES = 50
 
 
 def column_notes(columns: Sequence[InferredColumn]) -> list[str]:
-    """Return the notes on columns; what is true of more than three columns is noted once.
+    """Return at most `MOST_NOTES` notes on columns, and one more if notes are left out.
 
-    A constant column needs no attention: the schema lists it among those that are left out.
+    A note that more than three columns share is written once. Notes on constant columns are left out: the schema lists
+    these columns among those that are not used.
     """
     names_of: dict[str, list[str]] = {}
     for inferred in columns:
+        # A note begins with the name of its column; the rest of the sentence is the key.
         name = inferred.column.name
         if inferred.column.kind == "constant":
             continue
@@ -68,7 +70,11 @@ def duplicate_notes(duplicate_ids: np.ndarray, y: np.ndarray) -> list[str]:
 
 
 def digit_notes(x: Any) -> list[str]:
-    """Return a note on flat arrays whose values float32, in which networks compute, cannot distinguish."""
+    """Return notes on columns of flat arrays with more digits than float32 can store.
+
+    Networks compute in float32. `x` is an array, or a dict or tuple of arrays. Only NumPy arrays (N, d) of float64,
+    int64 or uint64 are looked at.
+    """
     inputs = x if isinstance(x, Mapping) else dict(enumerate(x)) if isinstance(x, tuple) else {"x": x}
     flat = {name: array for name, array in inputs.items() if array.ndim == 2 and isinstance(array, np.ndarray)}
     wide = {name: array for name, array in flat.items() if array.dtype.name in ("float64", "int64", "uint64")}

@@ -71,6 +71,9 @@ class Aim:
         """Read an aim from "name" or "name(value, ...)".
 
         An Aim is returned unchanged.
+
+        Raises:
+            OptionError: The text has another form, or is not a valid aim.
         """
         if isinstance(text, Aim):
             return text
@@ -139,7 +142,7 @@ def threshold_text(threshold: float | None, aim: str) -> str:
 
 
 def _check_values(name: str, values: tuple[float, ...]) -> None:
-    """Refuse the values of an aim that are out of their range."""
+    """Raise an OptionError for values of an aim that are out of their range."""
     if name in ("recall_floor", "precision_floor") and not (max(values) > 0 and all(0 <= v <= 1 for v in values)):
         shown = ", ".join(f"{v:g}" for v in values)
         raise OptionError(f"{name} is {shown}. Expected a share above 0 and at most 1, for example 0.95.")

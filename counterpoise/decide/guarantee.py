@@ -59,6 +59,7 @@ def guarantee_recall(
     positive, delta = np.sort(s[labels == 1]), (1.0 - confidence) / among
     n = len(positive)
     k = _most_missed(n, 1.0 - floor, delta)
+    # Not even a threshold that finds all positives would do.
     if k < 0:
         enough = math.ceil(math.log(delta) / math.log(floor))
         more = f" {enough:,} positive {of} would be enough if all of them are found."
@@ -68,7 +69,10 @@ def guarantee_recall(
 
 
 def _most_missed(n: int, miss: float, delta: float) -> int:
-    """Return the largest k with P(Bin(n, miss) <= k) <= delta, or -1."""
+    """Return the largest k with P(Bin(n, miss) <= k) <= delta, or -1 if there is none.
+
+    A threshold that really misses a share above `miss` misses k or fewer of n positives with probability delta or less.
+    """
     k = np.arange(n)
     return int(np.searchsorted(bdtr(k, n, miss), delta, side="right")) - 1 if n else -1
 
@@ -115,15 +119,21 @@ def guarantee_precision(
 
 
 def _counts(scores: Array, grid: Array) -> Array:
-    """Return how many scores are at or above each threshold."""
+    """Return how many scores are at or above each threshold of `grid`, int (K,)."""
     return len(scores) - np.searchsorted(np.sort(scores), grid, side="left")
 
 
 def _passing_places(flagged: Array, hits: Array, floor: float, delta: float) -> Array:
-    """Return the places that pass when every walk goes down from its start until the first failure."""
+    """Return the indices of the thresholds that pass, sorted.
+
+    `flagged` and `hits` (K,) count rows and positives at or above each threshold, from the highest threshold down. A
+    walk goes down from every `STRIDE`-th threshold until the first failure. All walks share delta.
+    """
     starts = np.arange(0, len(flagged), STRIDE)
     fails = np.where(flagged > 0, bdtrc(hits - 1, np.maximum(flagged, 1), floor), 1.0) > delta / len(starts)
+    # Without hits, bdtrc has no answer, and no precision is reached.
     fails = np.where(hits > 0, fails, True)
+    # The place after the last threshold ends a walk that never fails.
     broken = np.append(np.flatnonzero(fails), len(fails))
     ends = broken[np.searchsorted(broken, starts)]
     reached = [np.arange(a, b) for a, b in zip(starts, ends, strict=True)]
@@ -131,7 +141,10 @@ def _passing_places(flagged: Array, hits: Array, floor: float, delta: float) -> 
 
 
 def _best_precision(flagged: Array, hits: Array, delta: float) -> float:
-    """Bisect for the highest floor that would have been guaranteed; passing is monotone in the floor."""
+    """Bisect for the highest floor that would have been guaranteed, rounded down to 0.01.
+
+    This works because thresholds that pass at a floor pass at all lower floors.
+    """
     low, high = 0.0, 1.0
     for _ in range(30):
         middle = (low + high) / 2.0
@@ -140,6 +153,11 @@ def _best_precision(flagged: Array, hits: Array, delta: float) -> float:
 
 
 def _checked(scores: Array, y: Array, floor: float, confidence: float, among: int) -> tuple[Array, Array]:
+    """Return the scores as float64 (N,) and the labels as codes, int (N,).
+
+    Raises:
+        OptionError: An argument of `guarantee_recall` is out of its range. The message names it.
+    """
     s = np.asarray(scores, dtype=np.float64)
     if s.ndim != 1 or np.isnan(s).any():
         raise OptionError(f"The scores have shape {s.shape}. Expected a vector (N,) of numbers without NaN.")
@@ -159,6 +177,11 @@ def _rounded_down(value: float) -> float:
 
 
 def _too_few(kind: str, floor: float, positives: int, best: float, of: str, more: str = "") -> GuaranteeError:
+    """The error for rows that cannot support a guarantee.
+
+    `best` is the highest floor that they support (0: none), `of` is what the scores are of, and `more` is a sentence
+    that is added.
+    """
     can = f"The highest {kind} that these {of} support is {best:.2f}."
     can = can if best > 0 else f"These {of} support no guarantee."
     way = "Lower the floor, or set aside more rows (guarantee_rows=, --guarantee-rows)."

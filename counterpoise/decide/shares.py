@@ -79,8 +79,12 @@ def em_prior(log_p: Array, prior: Array | float) -> Array:
 
 
 def _em(lp: Array, old: Array, share: Array) -> Array:
-    """Return the shares on checked arrays (see `em_prior`)."""
+    """Return the shares on checked arrays, float64 (C,) (see `em_prior`).
+
+    `lp` (N, C) are log-probabilities at the shares `old` (C,), and `share` (N,) are weights of the rows with sum 1.
+    """
     log_ratio = lp - np.log(old)
+    # A factor per row does not change the result; it keeps exp within range.
     likelihood = np.exp(log_ratio - log_ratio.max(axis=1, keepdims=True))
     return mixture_weights(likelihood, share, start=old, tolerance=1e-8)
 
@@ -131,17 +135,22 @@ def bbse_prior(decided: Array, y: Array, decided_new: Array, n_classes: int) -> 
 
 
 def _confusion(decided: Array, y: Array, n_classes: int, counts: Array | None = None) -> Array:
-    """Return A[i, j] = P(decided i | class j)."""
+    """Return A[i, j] = P(decided i | class j), float64 (C, C).
+
+    `counts` tells how often each row counts; None: once.
+    """
     joint = np.bincount(decided * n_classes + y, weights=counts, minlength=n_classes**2)
     table = joint.reshape(n_classes, n_classes)
     return table / table.sum(axis=0)
 
 
 def _solved(a: Array, decided_share: Array) -> Array:
+    """Solve A q = `decided_share` by least squares for shares q, float64 (C,)."""
     return _onto_simplex(np.linalg.lstsq(a, decided_share, rcond=None)[0])
 
 
 def _onto_simplex(q: Array) -> Array:
+    """Set negative entries to 0, and scale the others to sum 1."""
     kept = np.maximum(q, 0.0)
     return kept / kept.sum()
 
@@ -179,11 +188,13 @@ def estimate_prior(
     q = study.estimate(study.ones, study.ones_new)
     boot, distances = [], []
     for i in range(draws):
+        # The interval resamples both sides. The distance is that of a simulated pure prior shift.
         rng = generator(seed, "prior drift", i)
         source = study.draw_source(rng)
         boot.append(study.estimate(source, rng.multinomial(study.m, study.ones_new / study.m)))
         distances.append(study.null_distance(rng, source, q))
     low, high = np.quantile(boot, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
+    # The usual bootstrap p-value: the observed distance counts as one of the draws.
     p = (1 + np.sum(np.asarray(distances) >= study.distance(study.ones, study.ones_new, q) - 1e-12)) / (draws + 1)
     pure = bool(p >= LEVEL)
     note = (
@@ -196,9 +207,13 @@ def estimate_prior(
 
 
 class _Study:
-    """Labeled and new scores side by side; a resample is a vector of counts, so that nothing is copied."""
+    """Labeled scores (N, C) and new scores (M, C) side by side.
+
+    Its methods take a resample as a vector of counts, one for each row (N,) or (M,), so that no scores are copied.
+    """
 
     def __init__(self, log_p: Array, y: Array, log_p_new: Array, method: str) -> None:
+        """Check the arguments; an OptionError for a method, shapes or classes that cannot be used."""
         if method not in ("em", "bbse"):
             raise OptionError(f"method is {method!r}. Expected 'em' or 'bbse'.")
         if log_p.shape[1] != log_p_new.shape[1] or len(log_p_new) == 0:
@@ -216,18 +231,24 @@ class _Study:
                 f"Class {np.argmin(self.prior)} has no labeled row, so its new share cannot be "
                 f"estimated. Add labeled rows of this class."
             )
+        # With two classes, the scores of the positive one suffice.
         columns = [1] if self.c == 2 else range(self.c)
         self.orders = [SortedUnion(log_p[:, c], log_p_new[:, c]) for c in columns]
 
     def _shares(self, counts: Array) -> Array:
+        """Return the share of each class, float64 (C,), of labeled rows counted `counts` times."""
         return np.bincount(self.y, weights=counts, minlength=self.c) / counts.sum()
 
     def estimate(self, source: Array, new: Array) -> Array:
-        """Return the shares of the new rows under counts of labeled and of new rows."""
+        """Return the shares of the new rows (C,) for counts of labeled (N,) and new rows (M,)."""
         return self._estimate(source, self.new, new)
 
     def _estimate(self, source: Array, target: Array, counts: Array) -> Array:
-        """The prior of new rows: `source` counts the old rows, `counts` the new ones, whose scores are `target`."""
+        """Estimate the shares (C,) of rows with the scores `target` (K, C).
+
+        `source` (N,) counts the labeled rows, and `counts` (K,) those of `target`. `target` are the new scores, or in
+        `null_distance` the labeled ones.
+        """
         prior = self._shares(source)
         if self.method == "em":
             b = fitted_intercept(self.lp, self.y, source)
@@ -238,16 +259,17 @@ class _Study:
         return _solved(_confusion(decided, self.y, self.c, source), share)
 
     def refuse(self) -> None:
-        """Raise if the decisions on the rows as they are do not support an estimate."""
+        """For "bbse", raise a GuaranteeError if the decisions support no estimate."""
         if self.method == "bbse":
             decided, decided_new = (np.argmax(z - np.log(self.prior), axis=1) for z in (self.lp, self.new))
             bbse_prior(decided, self.y, decided_new, self.c)
 
     def draw_source(self, rng: np.random.Generator) -> Array:
-        """Resample the labeled rows class by class, so that none dies out."""
+        """Resample the labeled rows within each class; counts float64 (N,)."""
         return self._draw(rng, np.bincount(self.y, minlength=self.c))
 
     def _draw(self, rng: np.random.Generator, sizes: Array) -> Array:
+        """Draw `sizes[c]` labeled rows of each class c with replacement; counts float64 (N,)."""
         out = np.zeros(len(self.y))
         for c, size in enumerate(sizes):
             mine = np.flatnonzero(self.y == c)
@@ -255,25 +277,33 @@ class _Study:
         return out
 
     def null_distance(self, rng: np.random.Generator, source: Array, q: Array) -> float:
-        """Draw new rows from the labeled ones at shares q, estimate again, and measure the distance."""
+        """Simulate a pure prior shift, and measure the distance as for the real new rows.
+
+        New rows are drawn from the labeled ones at shares `q`, and the shares are estimated again from them.
+        """
         drawn = self._draw(rng, rng.multinomial(self.m, q))
         again = self._estimate(source, self.lp, drawn)
         mixed = self._mixed(source, again)
         return max(order.distance(mixed, drawn / self.m, same=True) for order in self.orders)
 
     def distance(self, source: Array, new: Array, q: Array) -> float:
+        """Return the largest distance of the new scores from the labeled ones at shares `q`.
+
+        It is the largest over the classes (with two classes, of the positive one). `source` and `new` count the rows.
+        """
         mixed = self._mixed(source, q)
         return max(order.distance(mixed, new / new.sum(), same=False) for order in self.orders)
 
     def _mixed(self, source: Array, q: Array) -> Array:
-        """Weights of the labeled rows at shares q, sum 1."""
+        """Return weights of the labeled rows, float64 (N,), sum 1, at class shares `q`."""
         return source * (q / np.bincount(self.y, weights=source, minlength=self.c))[self.y]
 
 
 class SortedUnion:
-    """The sorted union of two samples, for distances between weightings."""
+    """Two samples, sorted together once, to compare many weightings of them."""
 
     def __init__(self, first: Array, second: Array) -> None:
+        """Sort both samples (N,) and (M,) together, and the first alone (for `same`)."""
         self.n = len(first)
         both = np.concatenate([first, second])
         self.both = np.argsort(both, kind="stable")
@@ -282,9 +312,9 @@ class SortedUnion:
         self.one_ends = _last_of_ties(first[self.one])
 
     def distance(self, first: Array, second: Array, *, same: bool) -> float:
-        """Return the largest gap between two distribution functions.
+        """Return the largest gap between the distribution functions of two weightings.
 
-        With `same`, both weight the first sample.
+        `first` weights the first sample and `second` the second one, both with sum 1. If `same`, both weight the first.
         """
         if same:
             return float(np.max(np.abs(np.cumsum((first - second)[self.one])[self.one_ends])))
@@ -293,4 +323,8 @@ class SortedUnion:
 
 
 def _last_of_ties(ordered: Array) -> Array:
+    """Return the index of the last of each run of equal numbers, int64.
+
+    Only there, a distribution function of the numbers is complete.
+    """
     return np.append(np.flatnonzero(np.diff(ordered)), len(ordered) - 1)

@@ -36,12 +36,13 @@ def advise(record: DiagnosisRecord) -> tuple[Advice, ...]:
         >>> advise(measure(rows))[0].text
         "Collect more rows of class 'yes', or merge it with another class. It has too few rows for cross-validation."
     """
+    # The order of the rules is the order of urgency; None: the rule does not apply.
     advice = (rule(record) for rule in _RULES)
     return tuple(item for item in advice if item is not None)
 
 
 def _too_few(r: DiagnosisRecord) -> Advice | None:
-    """A class without rows for all folds."""
+    """Advise on a rarest class with too few rows for the wanted number of folds."""
     if r.largest_folds >= r.folds:
         return None
     rarest = min(r.classes, key=lambda c: c.count)
@@ -61,6 +62,7 @@ def _too_few(r: DiagnosisRecord) -> Advice | None:
 
 
 def _leak(r: DiagnosisRecord) -> Advice | None:
+    """Advise to check columns that alone predict the label almost perfectly."""
     if not r.leaks:
         return None
     names = ", ".join(repr(n) for n in r.leaks)
@@ -77,6 +79,7 @@ def _leak(r: DiagnosisRecord) -> Advice | None:
 
 
 def _measure_of_success(r: DiagnosisRecord) -> Advice | None:
+    """Advise against accuracy as a score if the ratio of the classes is 1.5 or more."""
     if r.imbalance_ratio < 1.5:
         return None
     accuracy = f"{100 * r.majority_accuracy:.1f}%"
@@ -86,6 +89,7 @@ def _measure_of_success(r: DiagnosisRecord) -> Advice | None:
 
 
 def _first_remedy(r: DiagnosisRecord) -> Advice | None:
+    """Advise to start with a tuned threshold; at a ratio below 3, to use no strategy."""
     evidence = {"imbalance_ratio": r.imbalance_ratio}
     if r.imbalance_ratio < 3:
         text = "Train as usual and tune the threshold. A strategy against imbalance is not needed."
@@ -99,6 +103,7 @@ def _first_remedy(r: DiagnosisRecord) -> Advice | None:
 
 
 def _precision(r: DiagnosisRecord) -> Advice | None:
+    """Advise to expect wide intervals if a recall of 0.8 is uncertain by more than 0.05."""
     if r.half_width_total <= 0.05:
         return None
     evidence = {
@@ -116,6 +121,10 @@ def _precision(r: DiagnosisRecord) -> Advice | None:
 
 
 def _neighborhood(r: DiagnosisRecord) -> Advice | None:
+    """Advise by the neighbors of the rows of the rare class: same or other classes.
+
+    None if the neighbors were not looked at.
+    """
     if r.kinds is None or not sum(r.kinds.values()):
         return None
     total = sum(r.kinds.values())
@@ -143,7 +152,10 @@ def _neighborhood(r: DiagnosisRecord) -> Advice | None:
 
 
 def _more_rows(r: DiagnosisRecord) -> Advice | None:
-    """Whether more rows of the class of interest would help, by the quick model; None if that is not clear."""
+    """Advise whether to collect more rows of the rare class, by the gain from doubling them.
+
+    None if the quick model was not trained, or if the interval of the gain allows both answers.
+    """
     if r.quick is None:
         return None
     d = r.quick.doubling
@@ -161,6 +173,10 @@ def _more_rows(r: DiagnosisRecord) -> Advice | None:
 
 
 def _labels(r: DiagnosisRecord) -> Advice | None:
+    """Advise to check labels if 5% or more of those of the rare class are contradicted.
+
+    The quick model contradicts them; None if it was not trained.
+    """
     if r.quick is None or not r.quick.suspicion.rows or r.quick.suspicion.leaving < 0.05:
         return None
     s = r.quick.suspicion
@@ -174,6 +190,10 @@ def _labels(r: DiagnosisRecord) -> Advice | None:
 
 
 def _overlap(r: DiagnosisRecord) -> Advice | None:
+    """Advise to look for better features if the quick model's scores overlap by half or more.
+
+    None also if the quick model was not trained.
+    """
     if r.quick is None or r.quick.overlap < 0.5:
         return None
     reason = (
@@ -186,6 +206,10 @@ def _overlap(r: DiagnosisRecord) -> Advice | None:
 
 
 def _nearly_equal(r: DiagnosisRecord) -> Advice | None:
+    """Advise to keep near-duplicates together if 0.5% or more of the rows have one.
+
+    Equal rows do not count here (see `_duplicates`).
+    """
     more = (r.near or 0) - (r.duplicates or 0)
     if r.near is None or more < 0.005 * r.rows:
         return None
@@ -198,6 +222,7 @@ def _nearly_equal(r: DiagnosisRecord) -> Advice | None:
 
 
 def _duplicates(r: DiagnosisRecord) -> Advice | None:
+    """Advise what to do with duplicates if at least 1% of the rows repeat an earlier row."""
     share = (r.duplicates or 0) / r.rows
     if share < 0.01:
         return None
@@ -212,6 +237,7 @@ def _duplicates(r: DiagnosisRecord) -> Advice | None:
 
 
 def _conflicts(r: DiagnosisRecord) -> Advice | None:
+    """Advise to check rows with equal features but different labels."""
     if not r.conflicting:
         return None
     reason = f"{r.conflicting:,} rows ({100 * r.conflicting / r.rows:.1f}%) have a duplicate with another label."
@@ -220,6 +246,7 @@ def _conflicts(r: DiagnosisRecord) -> Advice | None:
 
 
 def _much_missing(r: DiagnosisRecord) -> Advice | None:
+    """Advise to check used columns that have no value in more than half of the rows."""
     much = {name: count for name, count in r.missing.items() if name in r.used and count > 0.5 * r.rows}
     if not much:
         return None

@@ -60,7 +60,7 @@ def before_comparison(examples: Examples, folds: int, duplicates: str, leaks: st
         leaks: "warn", or "error" to refuse rows that may leak.
 
     Raises:
-        LeakError: leaks="error", and something asks for a look; each finding is named.
+        LeakError: leaks="error", and a check found something; each finding is named.
     """
     check_choice(leaks, "leaks", ("warn", "error"))
     if examples.y.ndim == 1:

@@ -26,14 +26,20 @@ _LOCK = threading.Lock()
 
 
 def metrics_of(network: Network) -> CompiledMetrics | None:
-    """Return the metrics of the compiled model, made once in the caller's thread, or None."""
+    """Return the metrics of the compiled model, or None if there are none to compute.
+
+    They are made once per network, in the thread that calls first.
+    """
     if "metrics" not in network.cache:
         network.cache["metrics"] = _usable_metrics(network)
     return network.cache["metrics"]
 
 
 def _usable_metrics(network: Network) -> CompiledMetrics | None:
-    """The metrics that the model was compiled with, without those that cannot be computed; None: there are none."""
+    """The metrics that the model was compiled with and that can be computed, or None.
+
+    Each metric that is left out is reported once in the log (see `_works`).
+    """
     given = getattr(network.model, "_compile_metrics", None) if network.given else None
     if given is None:
         return None
@@ -47,6 +53,7 @@ def _usable_metrics(network: Network) -> CompiledMetrics | None:
     try:
         return CompiledMetrics(network, form, plain, weighted) if plain or weighted else None
     except Exception:  # which of them it is
+        # One of them fails: try each alone.
         usable = [[m for m in group if _works(m, network, form)] for group in (plain, weighted)]
     return CompiledMetrics(network, form, *usable) if any(usable) else None
 
@@ -65,11 +72,12 @@ def _works(metric: Any, network: Network, form: str) -> bool:
 
 
 def _name(metric: Any) -> str:
+    """The name of a metric in messages; it may be a name, a Keras object, or a function."""
     return metric if isinstance(metric, str) else str(getattr(metric, "name", None) or getattr(metric, "__name__", "?"))
 
 
 def _sample(network: Network) -> tuple[Array, Array]:
-    """A few rows, log-probabilities and labels, every class among them."""
+    """Return log-probabilities and labels of two rows per class, to try metrics on them."""
     classes = network.classes
     codes = np.arange(2 * classes) % classes
     y = np.eye(classes, dtype=np.int32)[codes] if network.target.independent else codes
@@ -102,13 +110,14 @@ class CompiledMetrics:
         plain, weighted = ([_copy_of(m) for m in group] for group in (plain, weighted))
         self.model.compile(metrics=plain, weighted_metrics=weighted, jit_compile=False)
         self._compute = _compiled(self.model)
+        # Calling the metrics here also finds out whether they can be computed (see `_works`).
         self.names = tuple(self(*_sample(network)))
         self.directions = {
             m.name: getattr(m, "_direction", None) for m in self.objects if getattr(m, "_direction", None)
         }
 
     def copies(self) -> dict[str, list[Any]]:
-        """Arguments of `compile`: the metrics of which nothing is shared with the user's model."""
+        """Arguments of `compile`: copies of the metrics that can be copied (see `_is_shared`)."""
         return {name: [_copy_of(m) for m in group if not _is_shared(m)] for name, group in self.given.items()}
 
     @property
@@ -118,6 +127,8 @@ class CompiledMetrics:
 
     def __call__(self, log_p: Array, y: Array, weights: Array | None = None) -> dict[str, Any]:
         """The value of each metric: a float, or a list where it has several (one per threshold).
+
+        NaN for every metric if a score is not finite, or if no row has a label.
 
         Args:
             log_p: float64 (S, C), corrected log-probabilities of the stopping rows.
@@ -142,7 +153,10 @@ class CompiledMetrics:
 
 
 def _compiled(model: keras.Model) -> Any:
-    """A function of targets, outputs and weights to the values of all metrics, of these rows alone."""
+    """Return a function (targets, outputs, weights) -> {name: value} of all metrics.
+
+    Its values are of the given rows alone. With TensorFlow, it is traced at its first call for any number of rows.
+    """
 
     def compute(targets: Any, outputs: Any, weights: Any) -> dict[str, Any]:
         model.reset_metrics()
@@ -155,6 +169,7 @@ def _compiled(model: keras.Model) -> Any:
     traced: list[Any] = []
 
     def run(*arrays: Array) -> dict[str, Any]:
+        """Call the traced function; at the first call, make it from the shapes of these arrays."""
         if not traced:
             compute(*map(tf.constant, arrays))  # makes the variables, outside the trace
             forms = [tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in arrays]
@@ -165,14 +180,20 @@ def _compiled(model: keras.Model) -> Any:
 
 
 def _is_shared(metric: Any) -> bool:
-    """Whether a metric is an object whose configuration may leave something out."""
+    """Whether a metric must be used itself, because a copy from its configuration may differ.
+
+    This holds for Keras metrics of the user's own classes, and for functions that Keras wraps as a mean.
+    """
     kind = type(metric)
     described = kind.__module__.startswith(("keras.", "counterpoise.")) and kind is not keras.metrics.MeanMetricWrapper
     return isinstance(metric, keras.metrics.Metric) and not described
 
 
 def _copy_of(metric: Any) -> Any:
-    """A copy where that can be; names and functions become objects when they are compiled."""
+    """A copy of a metric if it can be copied (see `_is_shared`), otherwise the metric itself.
+
+    Names and functions are returned as they are: `compile` makes objects of them.
+    """
     if isinstance(metric, keras.metrics.Metric) and not _is_shared(metric):
         return type(metric).from_config(metric.get_config())
     return metric
@@ -180,7 +201,10 @@ def _copy_of(metric: Any) -> Any:
 
 @contextmanager
 def _counts_restored(metrics: Sequence[Any]) -> Iterator[None]:
-    """Let metrics count, and restore the counts that they had."""
+    """Let metrics count in the block, and restore the counts that they had before it.
+
+    The caller holds `_LOCK`, because trainings in other threads may use the same metrics.
+    """
     before = [(variable, np.array(variable)) for metric in metrics for variable in metric.variables]
     counted = {id(variable) for variable, _ in before}
     try:

@@ -55,15 +55,20 @@ class FitEngine:
         self._stepping: dict[str, custom_train_step.Stepping] = {}
 
     def train(self, job: Job, progress: Progress | None = None) -> Member:
-        """Train one job to its limits and return the weights of its best round."""
+        """Train one job to its limits and return the weights of its best round.
+
+        `progress` is called after each round; the member also has the peak of the memory.
+        """
         with Peak() as peak:
             member = self._train(job, progress)
         return replace(member, memory=peak.bytes)
 
     def _train(self, job: Job, progress: Progress | None) -> Member:
-        """Train one job by `fit`, and give the member of its best round."""
+        """Train one job by `fit`, and return the member of its best round, without its memory."""
         start = time.perf_counter()
         objective = Objective(job)
+        # `model` is the network that is judged. `fitted` shares its weights and is trained: `model` itself, its layers
+        # on crops of images, or the model of the user with its own training step.
         own = self.network.custom_train_step is not None
         model, fitted, batches = (self._users_network if own else self._built_network)(job, objective)
         rests = schedule_ends_near_zero(self.network.optimizer(), job.limits.steps)
@@ -81,7 +86,10 @@ class FitEngine:
     def _member(
         self, job: Job, objective: Objective, model: keras.Model, watch: Watch, batches: Any, start: float
     ) -> Member:
-        """The network as it is."""
+        """Return the member of the network as it is, with its outputs for score and stop rows.
+
+        `start` is the time of `perf_counter` at which the training began.
+        """
         return Member(
             job=job.id,
             weights=tuple(state_of(model)),
@@ -100,7 +108,11 @@ class FitEngine:
         )
 
     def _built_network(self, job: Job, objective: Objective) -> tuple[keras.Model, keras.Model, Any]:
-        """The compiled network of the loss family in the job's initial state, and its batches."""
+        """Return the compiled network of the loss family, what `fit` trains, and the batches.
+
+        Network and optimizer are in the initial state of the job. What `fit` trains is the network itself, or its
+        layers on crops of the images.
+        """
         model, optimizer_state = self._model(objective)
         self._start(model, job, objective)
         for variable, value in zip(model.optimizer.variables, optimizer_state, strict=True):
@@ -111,7 +123,7 @@ class FitEngine:
         return model, model, self._batches(job)
 
     def _on_crops(self, model: keras.Model, job: Job, key: str) -> keras.Model:
-        """The compiled model on parts of images, with the same layers and optimizer."""
+        """The compiled model on crops, with the layers and optimizer of `model`; made once."""
         if key not in self._cropped:
             self._cropped[key] = on_crops(model, job)
         return self._cropped[key]
@@ -120,7 +132,10 @@ class FitEngine:
         return Batches(job, self.examples, self.network.units)
 
     def _users_network(self, job: Job, objective: Objective) -> tuple[keras.Model, keras.Model, Any]:
-        """A network, the user's model inside it that brings its own step, and its batches."""
+        """Return the network, the model inside it with the user's training step, and batches.
+
+        The network is in the initial state of the job. It is made once per loss family.
+        """
         if objective.key not in self._stepping:
             self._stepping[objective.key] = custom_train_step.Stepping(self.network, objective)
         stepping = self._stepping[objective.key]
@@ -129,7 +144,10 @@ class FitEngine:
         return stepping.assembled.model, stepping.inner, stepping.batches(job, self.examples)
 
     def _start(self, model: keras.Model, job: Job, objective: Objective) -> None:
-        """Set the state that training begins with: that of the job, or fresh weights and a start of the output bias."""
+        """Set the state that training begins with: that of the job, or fresh weights.
+
+        Fresh weights come from the seed. An encoder learns from the training rows, and the output bias from the prior.
+        """
         if job.start:
             set_state(model, job.start)
             return
@@ -138,11 +156,14 @@ class FitEngine:
         set_state(model, self.network.initial_state(seed, self.examples.x, rows, objective.member_shifts, bias))
 
     def _learning_rows(self, job: Job) -> Array:
-        """Rows in memory from which an encoder learns."""
+        """Numbers of the rows that an encoder learns from; `StreamEngine` has others."""
         return job.train
 
     def _fit(self, model: keras.Model, batches: Batches, watch: Watch, member: Callable[[], Member]) -> None:
-        """Train to the limits, the user's callbacks called as in one training."""
+        """Train to the limits of the job, with the user's callbacks as in one training by `fit`.
+
+        `member` makes the member of the network as it is; callbacks that save the model use it.
+        """
         if not self.callbacks:
             self._rounds(model, batches, watch, None)
             return
@@ -159,7 +180,11 @@ class FitEngine:
             users.release()
 
     def _rounds(self, model: keras.Model, batches: Batches, watch: Watch, users: UserCallbacks | None) -> None:
-        """Whole rounds in one call (one for each stage), then what is left of the last one."""
+        """Train in rounds of `round_steps` steps to the limit or until early stopping.
+
+        Each call of `fit` trains the whole rounds that are left, or the steps of the last, shorter round. A second
+        stage of the training begins with a new call.
+        """
         limits, stopper = batches.job.limits, watch.stopper
         callbacks = [watch] if users is None else [watch, users]
         how: dict[str, Any] = {"verbose": 0, "callbacks": callbacks, "shuffle": False}
@@ -177,7 +202,10 @@ class FitEngine:
                 break
 
     def _model(self, objective: Objective) -> tuple[keras.Model, list[Array]]:
-        """The compiled model of a loss family, and the initial values of its optimizer's variables."""
+        """The compiled model of a loss family, and the initial values of its optimizer.
+
+        It is compiled once per family; each job resets the variables of the optimizer to these values.
+        """
         if objective.key not in self._compiled:
             model = compiled(self.network, objective.loss(self.network))
             initial = [np.array(keras.ops.convert_to_numpy(v.value)) for v in model.optimizer.variables]
@@ -186,7 +214,10 @@ class FitEngine:
 
 
 class Batches(keras.utils.PyDataset):
-    """The steps of one job, without end, as Keras batches (x, y, weight); item k is a pure function of k."""
+    """The steps of one job, without end, as Keras batches (x, y, weight).
+
+    Item k is the batch of step `start` + k, and depends on nothing else. `start` is set before each call of `fit`.
+    """
 
     num_batches = None
 
@@ -196,6 +227,7 @@ class Batches(keras.utils.PyDataset):
         self.mixed = Mixed(job, units) if job.mix else None
 
     def __getitem__(self, index: int) -> tuple[Any, Array, Array]:
+        """Return the batch (x, y, weights) of step `start` + `index`, mixed if the job has a mix."""
         step = self.start + index
         rows, weights = self.order.step(step)
         x, y = take(self.examples.x, rows), self.examples.y[rows]
@@ -204,6 +236,9 @@ class Batches(keras.utils.PyDataset):
 
 class Watch(keras.callbacks.Callback):
     """Looks at the stopping score after each round, keeps the best state, ends training after `patience` steps.
+
+    Set `before` to the steps that are done, before each call of `fit`.
+    `rests` and `metrics` are as in `Stopper`.
 
     Attributes:
         best_state: The network in the round that is kept.
@@ -224,10 +259,14 @@ class Watch(keras.callbacks.Callback):
 
     @property
     def best_step(self) -> int:
-        """The step of the round that is kept."""
+        """The step of the round that is kept; the last step if a callback has kept none yet."""
         return (self._kept_step or self.stopper.steps) if self.kept_by_user else self.stopper.best_step
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Record and judge a round, and tell Keras whether to stop.
+
+        A Keras epoch is a round. `logs` gets what callbacks may watch. The learning rate becomes that of the stopper.
+        """
         limits, stopper, logs = self.job.limits, self.stopper, {} if logs is None else logs
         rate = stopper.rate
         steps = min(limits.steps, self.before + (epoch + 1) * limits.round_steps)
@@ -243,14 +282,21 @@ class Watch(keras.callbacks.Callback):
             self.progress(self.job.id, steps, limits.steps)
 
     def _for_callbacks(self) -> dict[str, Any]:
-        """What callbacks may watch: the stopping score, and the model's metrics."""
+        """What callbacks may watch: "val_loss" (the stopping score), metrics as "val_NAME".
+
+        A metric with several values is an array. Call it after `_judge_round`.
+        """
         history = self.stopper.history
         metrics = {name: values[-1] for name, values in history.items() if name.startswith("val_")}
         several = {name: np.array(value) for name, value in metrics.items() if isinstance(value, list)}
         return {"val_loss": history["stop_loss"][-1], **metrics, **several}
 
     def _judge_round(self) -> None:
-        """Judge the network by the average of its weights, where one is asked for; training goes on from its own."""
+        """Judge the network, and keep its state if it is the best so far.
+
+        If an average of the weights over the rounds is asked for, it is judged and kept; training continues from the
+        weights of the network. Call it after `stopper.enter`.
+        """
         now = state_of(self.network)
         self._judged = self.average.of(now) if self.average.decay else now
         if self._judged is not now:
@@ -263,15 +309,18 @@ class Watch(keras.callbacks.Callback):
             self.average.restart()
 
     def _logits(self) -> Array:
-        """Of the stopping rows."""
+        """Raw logits of the stopping rows, float32 (S, units)."""
         return logits_of(self.network, self.examples.x, self.job.stop, self.examples.scored_outputs)
 
     def keep(self) -> None:
-        """Keep this round."""
+        """Keep the state that was judged last, because a callback of the user chose this round."""
         self.best_state, self._kept_step = self._judged, self.stopper.steps
 
     def as_judged(self, member: Callable[[], Member]) -> Member:
-        """Apply `member` to the network with the weights that were scored at the end of this round."""
+        """Apply `member` to the network with the weights that were judged last.
+
+        These may be an average of the weights. The network gets its weights back.
+        """
         now = state_of(self.network)
         set_state(self.network, self._judged or now)
         try:
@@ -281,6 +330,10 @@ class Watch(keras.callbacks.Callback):
 
 
 def logits_of(model: keras.Model, x: Any, rows: Array, scored: Scored = lambda outputs, _: outputs) -> Array:
-    """Raw logits float32 (len(rows), units), in large batches; `scored` picks those of each batch that are wanted."""
+    """Return raw logits of some rows, float32 (len(rows), units), computed in large batches.
+
+    `scored` takes from the outputs of each batch those that are wanted, such as a sample of pixels. Without rows, the
+    result is empty.
+    """
     logits = [scored(np.asarray(model.predict_on_batch(take(x, chunk))), chunk) for chunk in chunks(x, rows)]
     return np.concatenate(logits) if logits else scored(no_logits(model), rows)

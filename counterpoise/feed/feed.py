@@ -78,6 +78,7 @@ class Feed(keras.utils.PyDataset):
         return self.plan.needs_calibration or bool(self.augmenter and self.augmenter.only_repeats)
 
     def __getitem__(self, index: int) -> tuple[Any, ...]:
+        """Return batch `index` for Keras; beyond the current epoch, it is of a later one."""
         later, step = divmod(int(index), self.num_batches)
         return self.batch(self.epoch + later, step).for_keras()
 
@@ -85,6 +86,7 @@ class Feed(keras.utils.PyDataset):
         self._within = True
 
     def on_epoch_end(self) -> None:
+        """Go to the next epoch, if this one was begun by `on_epoch_begin`."""
         # Keras also ends an epoch that it never began, when it resets its iterator.
         self.epoch += self._within
         self._within = False
@@ -119,7 +121,10 @@ class Feed(keras.utils.PyDataset):
         return dataset_of(self, epochs, start, extras)
 
     def _batch_at(self, epoch: int, step: int) -> Batch:
-        """The batch of a step, augmented."""
+        """Return the batch of a step, gathered by itself, and augmented if there is an augmenter.
+
+        The random changes depend only on seed, epoch and step.
+        """
         batch = self._batch_of(self.rows(epoch, step))
         if self.augmenter is None:
             return batch
@@ -127,7 +132,7 @@ class Feed(keras.utils.PyDataset):
         return replace(batch, x=self.augmenter.apply(batch.x, self._repeated(epoch, step), seed))
 
     def _batch_of(self, rows: Array) -> Batch:
-        """The batch of these rows, not augmented."""
+        """Gather the batch of these row numbers (B,), without augmentation."""
         return Batch(
             rows,
             self.x.take(rows),
@@ -137,10 +142,14 @@ class Feed(keras.utils.PyDataset):
         )
 
     def _made_together(self) -> Blocks | None:
-        """Several batches gathered at once, where their rows are in memory and small."""
+        """Return what gathers several batches at once, or None: each is gathered by itself.
+
+        It needs rows in memory, room for more than one batch in `BLOCK_BYTES`, and no augmentation.
+        """
         sources = [self.x, *([] if self.y is None else [self.y]), *self.extras.values()]
         if self.augmenter is not None or not all(in_memory(source) for source in sources):
             return None
+        # Bytes of one row in all inputs together.
         row = sum(source.nbytes // len(source) for source in arrays_in(sources))
         together = BLOCK_BYTES // max(1, row * self.batch_size)
         return (
@@ -150,6 +159,10 @@ class Feed(keras.utils.PyDataset):
         )
 
     def _epoch_rows(self, epoch: int) -> Array:
+        """Return the row numbers of an epoch in training order, drawn once.
+
+        They are kept with those of the epoch before. A lock protects them, as Keras may use several threads.
+        """
         with self._lock:
             if epoch not in self._drawn:
                 # Workers may still be busy with the epoch before.
@@ -158,7 +171,10 @@ class Feed(keras.utils.PyDataset):
             return self._drawn[epoch]
 
     def _repeated(self, epoch: int, step: int) -> Array | None:
-        """Which rows of a batch the epoch has shown before, bool (B,); None: it does not matter."""
+        """Tell which rows of a batch the epoch has drawn before, bool (B,).
+
+        None if it does not matter, because the augmenter changes all rows or there is none.
+        """
         if not (self.augmenter and self.augmenter.only_repeats):
             return None
         drawn = self._epoch_rows(epoch)
@@ -167,9 +183,11 @@ class Feed(keras.utils.PyDataset):
         return again[step * self.batch_size : (step + 1) * self.batch_size]
 
     def __getstate__(self) -> dict[str, Any]:
+        """Leave out the lock, the drawn rows and the blocks, which `__setstate__` makes again."""
         return {k: v for k, v in self.__dict__.items() if k not in ("_lock", "_drawn", "_blocks")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restore the state in another process, with a new lock and new blocks."""
         self.__dict__.update(state, _lock=threading.Lock(), _drawn={})
         self._blocks = self._made_together()
 
@@ -180,15 +198,18 @@ class Endless(keras.utils.PyDataset):
     num_batches = None
 
     def __init__(self, feed: Feed, start: int = 0) -> None:
+        """Start at step `start` of the current epoch of `feed`, with its options for workers."""
         how = {k: getattr(feed, k) for k in ("workers", "use_multiprocessing", "max_queue_size")}
         super().__init__(**how)
         self.feed, self.start = feed, check_int(start, "start", 0)
         self.epoch = feed.epoch
 
     def __getitem__(self, index: int) -> tuple[Any, ...]:
+        """Return the batch of step `start` + `index`, counted from the epoch `self.epoch`."""
         epoch, step = divmod(self.start + int(index), self.feed.num_batches)
         return self.feed.batch(self.epoch + epoch, step).for_keras()
 
 
 def _unless_equal(weights: Array) -> Array | None:
+    """Return the weights, or None if all are equal, so that they need no place in batches."""
     return None if np.ptp(weights) == 0 else weights

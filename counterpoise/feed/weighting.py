@@ -40,7 +40,11 @@ class WeightMap:
         return x, y, self.weights(y, sample_weight)
 
     def weights(self, y: Any, sample_weight: Any = None, mask: Any = None) -> Any:
-        """Weights of the elements of `y` (see `sample_weight`), not scaled again."""
+        """Return weights of the elements of `y` by the class weights that were computed once.
+
+        They are not scaled to a mean of 1 again. `y`, an existing `sample_weight` and `mask` are arrays or tensors, for
+        several outputs a dict or list of them.
+        """
         if isinstance(self.tables, WeightTable):
             return _weigh(self.tables, y, sample_weight, mask)
         keys = list(self.tables) if isinstance(self.tables, Mapping) else range(len(self.tables))
@@ -53,7 +57,7 @@ class WeightMap:
         """Return a dataset, PyDataset, or tuple of arrays with the weights added.
 
         Raises:
-            DataError: anything else.
+            DataError: `data` is something else.
         """
         if isinstance(data, keras.utils.PyDataset):
             return WeightedBatches(data, self)
@@ -85,6 +89,11 @@ class WeightedBatches(keras.utils.PyDataset):
         return self.inner.num_batches
 
     def __getitem__(self, index: int) -> tuple[Any, Any, Any]:
+        """Return a batch of the inner dataset as (x, y, weight).
+
+        Raises:
+            DataError: The batch is not (x, y) or (x, y, weight).
+        """
         batch = self.inner[index]
         if not isinstance(batch, tuple) or len(batch) not in (2, 3):
             raise DataError(f"Batch {index} is {type(batch).__name__}. Expected a tuple (x, y) or (x, y, weight).")
@@ -141,6 +150,13 @@ def weight_map(
 
 
 def _batches(y: Any) -> Iterable[Any] | None:
+    """Return an iterable of the batches of a dataset or PyDataset; None for another target.
+
+    Tensors become NumPy arrays. Read it only once.
+
+    Raises:
+        DataError: The PyDataset never ends.
+    """
     if isinstance(y, keras.utils.PyDataset):
         if y.num_batches is None:
             raise DataError(
@@ -158,7 +174,14 @@ def _numpy(tensors: Any) -> Any:
 
 
 def _counted(batches: Iterable[Any], scheme: Any, options: Mapping[str, Any]) -> Any:
-    """The weights of one pass over batches; of several outputs one table for each that has a scheme."""
+    """Return the `WeightTable` of one pass over batches.
+
+    For several outputs, it is a dict or list of tables, with None for an output without a scheme. `options` are kind,
+    ignore and classes.
+
+    Raises:
+        DataError: There are no batches, or one is not (x, y) or (x, y, weight).
+    """
     tallies: dict[Any, Tally] | None = None
     schemes: dict[Any, Any] = {}
     names: list[Any] | None = None
@@ -168,6 +191,7 @@ def _counted(batches: Iterable[Any], scheme: Any, options: Mapping[str, Any]) ->
             raise DataError(f"The dataset contains {type(batch).__name__}. Expected batches (x, y) or (x, y, weight).")
         target, existing = batch[1], batch[2] if len(batch) == 3 else None
         target = np.array(target) if isinstance(target, bytes) else target  # a text by itself
+        # The first batch shows which outputs there are.
         if tallies is None:
             names = output_names(target)
             tallies = _tallies(names, target, options)
@@ -186,6 +210,10 @@ def _counted(batches: Iterable[Any], scheme: Any, options: Mapping[str, Any]) ->
 
 
 def _tallies(names: list[Any] | None, y: Any, options: Mapping[str, Any]) -> dict[Any, Tally]:
+    """Return an empty tally for each output; under the key None if the target has one output.
+
+    Each of the `options` kind, ignore and classes is for all outputs, or a dict or list with one entry for each.
+    """
     if names is None:
         return {None: Tally(**options)}
     own = {word: per_output(value, names, y, word) for word, value in options.items()}
@@ -200,6 +228,7 @@ def _spread(weights: Any, keys: Iterable[Any]) -> Any:
 
 
 def _check_outputs(y: Any, keys: Any) -> None:
+    """Raise a DataError unless the target has exactly the outputs of the weights, `keys`."""
     got = output_names(y)
     if got is None or set(got) != set(keys):
         has = "no named outputs" if got is None else f"the outputs {got}"
@@ -218,7 +247,13 @@ def _ones(y: Any, tensor: bool) -> Any:
 
 
 def _weigh(table: WeightTable | None, y: Any, existing: Any, mask: Any) -> Any:
-    """The weights of one output of a batch, arrays or tensors; without a table those that exist, or ones."""
+    """Return the weights of one output of a batch, as an array or a tensor like `y`.
+
+    `existing` weights are multiplied. Without a table, the result is `existing`, or ones.
+
+    Raises:
+        OptionError: A mask with tensors.
+    """
     tensor = type(y).__module__.startswith("tensorflow")
     if table is None:
         return _ones(y, tensor) if existing is None else existing

@@ -31,7 +31,10 @@ RESERVED = (
 
 
 def check_options(name: str, options: Mapping[str, Any]) -> None:
-    """Raise an OptionError for a parameter that the library has not, or that is not the user's to set."""
+    """Raise an OptionError for a parameter that the library lacks or that is set here.
+
+    `name` is "boosted", "forest" or "balanced_forest"; `options` are the user's parameters by name.
+    """
     known = _boosted_parameters() if name == "boosted" else set(_forest(name == "balanced_forest", {}).get_params())
     for option in options:
         if name == "boosted" and option in RESERVED:
@@ -39,6 +42,7 @@ def check_options(name: str, options: Mapping[str, Any]) -> None:
                 f"{option} is set by Counterpoise, because boosting stops by the corrected log loss of the "
                 "early-stopping rows. Leave this parameter out."
             )
+        # An empty set: this version of the library does not list its parameters, so none is refused.
         if known and option not in known:
             library = "LightGBM" if name == "boosted" else "scikit-learn's forests"
             raise OptionError(f"{library} has no parameter {option!r}.{did_you_mean(option, known)}")
@@ -112,6 +116,7 @@ def grow_boosted(
     losses: list[float] = []
 
     def score(proba: Array, _: Any) -> tuple[str, float, bool]:
+        """Record the corrected log loss of the stopping rows; LightGBM calls it each round."""
         losses.append(lg.log_loss(lg.log_proba(log_proba_of(proba), log_shift), stop.y, stop.weights))
         return "stop_loss", losses[-1], False
 
@@ -130,7 +135,11 @@ def grow_boosted(
 def boosting_parameters(
     classes: int, options: Mapping[str, Any], monotone: Sequence[int], numbers: int, seed: int
 ) -> dict[str, Any]:
-    """Parameters of LightGBM for a matrix of so many numbers; see `grow_boosted`."""
+    """Return the parameters of LightGBM for a matrix of `numbers` values.
+
+    The other arguments are as in `grow_boosted`. `options` replace our values; `check_options` has refused those in
+    `RESERVED`.
+    """
     parameters: dict[str, Any] = {
         "objective": "binary" if classes == 2 else "multiclass", "metric": "None", "verbosity": -1, "seed": seed,
         "deterministic": True, "force_row_wise": True, "num_threads": 1 if numbers < SMALL else 0, **options,
@@ -141,7 +150,7 @@ def boosting_parameters(
 
 @contextmanager
 def quietly() -> Iterator[None]:
-    """Inside, LightGBM's warnings about its own settings (one for each fold) are left out, and its errors are ours."""
+    """Hide LightGBM's warnings in the block, and turn its errors into ModelErrors."""
     import lightgbm
 
     with warnings.catch_warnings():
@@ -153,18 +162,27 @@ def quietly() -> Iterator[None]:
 
 
 def log_proba_of(proba: Array) -> Array:
-    """Log-probabilities (N, C) of what LightGBM gives a function of the user's: p of class 1 (N,), or (N, C)."""
+    """Return log-probabilities (N, C) of the probabilities that LightGBM passes to `feval`.
+
+    These are p of class 1, float (N,), for two classes, and float (N, C) for more.
+    """
     both = np.stack([1.0 - proba, proba], axis=1) if proba.ndim == 1 else proba
     return np.log(np.maximum(both, lg.SMALLEST))
 
 
 def grow_forest(rows: Rows, options: Mapping[str, Any], *, balanced: bool, trees: int, seed: int) -> Grown:
-    """A random forest (Breiman 2001), or one whose trees each see a balanced sample (Chen 2004)."""
+    """Grow a random forest (Breiman 2001), or a balanced random forest (Chen 2004).
+
+    Each tree of a balanced forest sees a balanced sample. Nothing ends the growth early, so there is no history.
+    """
     return Grown(fitted_forest(rows, options, balanced=balanced, trees=trees, seed=seed), trees, {})
 
 
 def fitted_forest(rows: Rows, options: Mapping[str, Any], *, balanced: bool, trees: int, seed: int) -> Any:
-    """A fitted forest of scikit-learn's kind; see `grow_forest`."""
+    """Return a fitted forest of scikit-learn's kind (see `grow_forest`).
+
+    `options` replace our parameters. Warnings of the libraries are hidden.
+    """
     from threadpoolctl import threadpool_limits
 
     how = {"n_estimators": trees, "random_state": seed % 2**31, "n_jobs": 1 if rows.x.size < SMALL else -1, **options}

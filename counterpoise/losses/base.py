@@ -127,7 +127,7 @@ class Loss(keras.losses.Loss):
         return np.zeros(len(class_numbers(prior, "prior"))) if self.proper and not self.needs_calibration else None
 
     def inverse(self, proba: Any) -> Array | None:
-        """Return class proportions given probabilities softmax(z) (N, C), or None if unknown."""
+        """Return class proportions, float64 (N, C), given softmax(z) (N, C); None if unknown."""
         q = np.asarray(proba, dtype=np.float64)
         a = self.additive(np.ones(q.shape[-1]))
         return None if a is None else normalized(q * np.exp(a))
@@ -137,6 +137,10 @@ class Loss(keras.losses.Loss):
         return y_pred if self.from_logits else shapes.from_probabilities(y_pred)
 
     def __call__(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None) -> Tensor:
+        """Return the loss of labels and outputs, reduced as `reduction` says.
+
+        Without a mask, weights and an ignored class, Keras computes it. Otherwise the mean is over valid elements.
+        """
         y, z, mask = self._tensors(y_true, y_pred)
         if mask is None and sample_weight is None and self.ignore_class is None:
             return super().__call__(y, z)
@@ -144,13 +148,20 @@ class Loss(keras.losses.Loss):
         return self._reduced(*self._weighed(counted))
 
     def _tensors(self, y_true: Tensor, y_pred: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Labels and outputs in the type of the loss, and the mask of the outputs."""
+        """Return labels and outputs as tensors of the dtype, and the mask of the outputs or None.
+
+        The mask is read from the outputs as they were passed, because a converted tensor may lose it.
+        """
         y_true, y_pred = as_array(y_true), as_array(y_pred)
         y, z = (ops.convert_to_tensor(x, dtype=self.dtype) for x in (y_true, y_pred))
         return y, z, get_keras_mask(y_pred)
 
     def _counted(self, y: Tensor, z: Tensor, mask: Tensor | None, sample_weight: Tensor | None) -> Counted:
-        """What of the labels `y` and outputs `z` counts, and how much."""
+        """Return labels and outputs with neutral values, and how much each element counts.
+
+        Values are neutral where the mask or `ignore_class` excludes an element, and where its weight is 0. An element
+        with weight 0 stays in the mean.
+        """
         weight = shapes.element_weights(sample_weight, z)
         if mask is None and self.ignore_class is None:
             return Counted(*shapes.blank_uncounted(y, z, weight != 0), None, weight)
@@ -158,23 +169,34 @@ class Loss(keras.losses.Loss):
         return Counted(*shapes.blank_uncounted(y, z, valid * weight != 0), valid, weight)
 
     def _weighed(self, of: Counted) -> tuple[Tensor, Tensor]:
-        """The losses of the elements and their weights, both (...)."""
+        """Return the losses of the elements and the weights for their mean, both (...)."""
         return self.call(of.y, of.z), self._over_valid(of)
 
     def _over_valid(self, of: Counted) -> Tensor:
-        """The weights, scaled so that Keras' division by all elements becomes one by those that are valid."""
+        """Return weights (...) with which the mean of Keras is one over the valid elements.
+
+        Keras divides by the number of all elements, so the weights are scaled. Sums and single losses are not divided.
+        """
         if of.valid is None:
             return of.weight
         if self.reduction not in ("sum_over_batch_size", "mean"):
             return of.inside
+        # 1e-30 avoids 0 / 0 if no element is valid; the loss is then 0.
         return of.inside / ops.maximum(ops.mean(of.valid), 1e-30)
 
     def _reduced(self, losses: Tensor, weight: Tensor | None) -> Tensor:
+        # Keras checks labels against outputs; the labels are not needed any more, so both are the losses.
         return _Reduction(reduction=self.reduction, dtype=self.dtype, name=self.name)(losses, losses, weight)
 
 
 class Counted(NamedTuple):
-    """Labels and outputs with neutral values for ignored elements, validity, and weights."""
+    """Labels and outputs with neutral values where ignored, and how much elements count.
+
+    Attributes:
+        y: Labels. z: Outputs (..., units).
+        valid: (...), 0 for elements that the mask or `ignore_class` excludes, else 1; None: all are valid.
+        weight: (...), sample weights, or ones.
+    """
 
     y: Tensor
     z: Tensor
@@ -188,7 +210,7 @@ class Counted(NamedTuple):
 
 
 class _Reduction(keras.losses.Loss):
-    """Keras' reduction of losses that are there already."""
+    """The reduction of Keras for losses that were computed before."""
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         return y_pred
@@ -214,12 +236,13 @@ class ClassLoss(Loss):
         return self.per_element(t, shapes.class_logits(z))
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
+        """Return the losses (...), NaN for elements whose label is not one of the classes."""
         z = self.logits(y_pred)
         t = shapes.class_targets(y_true, z)
         return shapes.or_nan(self.losses(t, z), t)
 
     def constant(self, values: Array, z: Tensor) -> Tensor:
-        """Return one number per class as a tensor of the type of `z`.
+        """Return one number per class as a tensor (K,) of the type of the loss.
 
         Raises:
             ModelError: The loss was built for another number of classes.
@@ -244,14 +267,14 @@ class LabelLoss(Loss):
     """
 
     def logits(self, y_pred: Tensor) -> Tensor:
-        """Return the outputs as log-odds label by label, whatever their number."""
+        """Return the outputs as log-odds of each label (..., L); probabilities are clipped first."""
         if self.from_logits:
             return y_pred
         p = ops.clip(y_pred, 1e-7, 1 - 1e-7)
         return ops.log(p) - ops.log1p(-p)
 
     def per_label(self, t: Tensor, z: Tensor) -> Tensor:
-        """Return the losses (..., L) of 0/1 targets `t` and logits `z`."""
+        """Return the losses (..., L) of 0/1 targets `t` and logits `z`, both (..., L)."""
         raise NotImplementedError
 
     def labels(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
@@ -264,7 +287,12 @@ class LabelLoss(Loss):
         return ops.mean(self.labels(y_true, y_pred), axis=-1)
 
     def _counted(self, y: Tensor, z: Tensor, mask: Tensor | None, sample_weight: Tensor | None) -> Counted:
-        """Where weights or missing entries are given label by label, each label of an element counts for itself."""
+        """Return what counts as in `Loss`, but label by label if weights or labels ask for it.
+
+        This is so for weights (..., L), and for `ignore_class` with multi-hot labels. Each label of an element becomes
+        an element with one unit: weights and validity are (..., L).
+        """
+        # `dense`: labels are multi-hot rows. `own`: weights have one number per label.
         dense = shapes.units_of(z) > 1 and not shapes.are_codes(y, z)
         weight = None if sample_weight is None else ops.convert_to_tensor(sample_weight)
         own = weight is not None and shapes.same_axes(shapes.static_shape(weight), shapes.static_shape(z))
@@ -274,6 +302,11 @@ class LabelLoss(Loss):
         return of._replace(z=of.z[..., 0])
 
     def _weighed(self, of: Counted) -> tuple[Tensor, Tensor]:
+        """Return the losses of the elements and their weights, both (...).
+
+        With weights (..., L), the loss of an element is the weighted mean over its labels, and its weight is the mean
+        of their weights.
+        """
         weight = self._over_valid(of)
         if len(shapes.static_shape(weight)) < len(shapes.static_shape(of.z)):
             return self.call(of.y, of.z), weight
@@ -300,11 +333,17 @@ class BatchLoss(Loss):
     """
 
     def batch_loss(self, t: Tensor, z: Tensor, w: Tensor) -> Tensor:
-        """Return the loss of target shares `t`, class logits `z`, and element weights `w`."""
+        """Return the loss of target shares `t`, class logits `z`, and element weights `w`.
+
+        `t` and `z` are (..., K), and `w` is (...).
+        """
         raise NotImplementedError
 
     def losses(self, t: Tensor, z: Tensor, w: Tensor) -> Tensor:
-        """Return the loss of target shares `t`, model logits `z`, and element weights `w`."""
+        """Return the loss of target shares `t`, model logits `z`, and element weights `w`.
+
+        `t` is (..., K), `z` (..., units), and `w` (...).
+        """
         return self.batch_loss(t, shapes.class_logits(z), w)
 
     def weighted(self, of: Counted, w: Tensor) -> Tensor:
@@ -314,6 +353,7 @@ class BatchLoss(Loss):
         return shapes.or_nan(self.losses(t, z, w), t)
 
     def __call__(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None) -> Tensor:
+        """Return the loss of the whole batch; masked and ignored elements have weight 0."""
         of = self._counted(*self._tensors(y_true, y_pred), sample_weight)
         return self.weighted(of, of.inside)
 

@@ -92,6 +92,7 @@ class VectorScaling(ClassLoss):
         self.proper, self.needs_calibration = self.gamma == 0, self.gamma != 0
 
     def losses(self, t: Tensor, z: Tensor) -> Tensor:
+        """Return the losses (...) of target shares `t` (..., K) and logits `z` (..., units)."""
         factor = self.constant((self.counts / self.counts.max()) ** self.gamma, t)
         if units_of(z) == 1:  # the factor is that of the label: one unit has no class to carry its own
             factor = ops.sum(t * factor, axis=-1, keepdims=True)

@@ -44,6 +44,10 @@ def calibration_slope(y: Any, proba: Any, *, positive: int = 1, sample_weight: A
 
 
 def _logistic_slope(x: Array, target: Array, w: Array) -> float:
+    """Return the slope of a logistic regression of `target`, bool (N,), on log-odds `x` (N,).
+
+    `w` (N,) are weights above 0. nan if no finite slope exists: one class only, or classes that `x` separates.
+    """
     if target.all() or not target.any():
         return NAN
     # In one dimension the maximum exists exactly when the two sides overlap in both directions.
@@ -51,11 +55,16 @@ def _logistic_slope(x: Array, target: Array, w: Array) -> float:
         return NAN
     center = np.average(x, weights=w)
     spread = float(np.sqrt(np.average((x - center) ** 2, weights=w)))
+    # Standardized log-odds make the steps well-conditioned; the slope is scaled back.
     return _newton(np.stack([np.ones_like(x), (x - center) / spread], axis=1), target, w) / spread
 
 
 def _newton(design: Array, target: Array, w: Array) -> float:
-    """Maximum likelihood by Newton's method, halving steps that do not help; last coefficient or nan."""
+    """Return the last coefficient of a logistic regression by Newton's method, or nan.
+
+    `design` (N, 2) has a column of ones and the log-odds. A step is halved until the likelihood does not fall. nan if
+    the curvature is degenerate, or after 200 steps.
+    """
     share = np.average(target, weights=w)
     beta = np.array([np.log(share / (1 - share)), 0.0])
     value = _likelihood(design @ beta, target, w)
@@ -78,11 +87,16 @@ def _newton(design: Array, target: Array, w: Array) -> float:
 
 
 def _likelihood(eta: Array, target: Array, w: Array) -> float:
+    """Return the log-likelihood of `target`, bool (N,), at log-odds `eta` (N,) with weights `w`."""
     return float(w @ (target * eta - np.logaddexp(0.0, eta)))
 
 
 def _power(log_p: Array, y: Array, w: Array) -> float:
-    """Root of the derivative of the likelihood in b, which falls monotonically."""
+    """Return b for which P(y = c) proportional to exp(b log p_c) is most likely, or nan.
+
+    `log_p` (N, C) may be shifted by a constant in each row. b is the root of the derivative of the likelihood, which
+    falls monotonically. nan if the label is the most (or the least) probable class in all rows: b has no limit then.
+    """
     own = log_p[np.arange(len(y)), y]
     if (own >= log_p.max(axis=1)).all() or (own <= log_p.min(axis=1)).all():
         return NAN
@@ -90,6 +104,7 @@ def _power(log_p: Array, y: Array, w: Array) -> float:
     def slope(b: float) -> float:
         return float(w @ (own - (softmax(b * log_p, axis=1) * log_p).sum(axis=1)))
 
+    # Double the ends until the root lies between them.
     low, high = -1.0, 2.0
     while slope(low) < 0 and low > -1e6:
         low *= 2
@@ -126,7 +141,11 @@ def calibration_intercept(y: Any, proba: Any, *, positive: int = 1, sample_weigh
 
 
 def _offsets(log_p: Array, counts: Array, w: Array) -> Array:
-    """Offsets with sum over rows of softmax(log_p + a) = counts: Newton, and scaling where Newton overshoots."""
+    """Return offsets a (C,) with sum over rows of softmax(log_p + a) = counts, or nan.
+
+    `log_p` is (N, C), and `counts` (C,) are weighted numbers of labels. A Newton step that is too long is replaced by
+    scaling. nan if the sums still differ after 200 steps.
+    """
     a = np.zeros(log_p.shape[1])
     gap = np.inf
     for _ in range(200):
@@ -172,12 +191,15 @@ def ece(
 
 
 def top_label_ece(right: Array, top: Array, sample_weight: Array, bins: int = 10) -> float:
-    """Compute the ECE of the most probable class, for more than two classes."""
+    """Compute the ECE of the most probable class, for more than two classes.
+
+    `right` tells whether this class is the label, bool (N,), and `top` is its probability, float (N,).
+    """
     return _gap(binned(right, top, sample_weight, bins, by="rows"))
 
 
 def _gap(b: Bins) -> float:
-    """Mean distance of predicted and observed shares over the bins."""
+    """Return the mean distance of predicted and observed shares, weighted by bins."""
     return float(b.weight @ np.abs(b.mean_proba - b.observed) / b.weight.sum())
 
 

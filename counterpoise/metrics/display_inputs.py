@@ -14,7 +14,10 @@ Tensor = Any
 
 
 def wide_float() -> str:
-    """Return "float64", in which single rows still count after 2 ** 24 of them, or "float32" where JAX has no other."""
+    """Return "float64", or "float32" if JAX is set to compute without float64.
+
+    A float32 sum of more than 2 ** 24 rows no longer changes when one row is added.
+    """
     if keras.backend.backend() != "jax":
         return "float64"
     import jax
@@ -58,9 +61,9 @@ def read_codes(y: Tensor, z: Tensor) -> Tensor:
 
 
 def read_weights(weight: Tensor | None, z: Tensor, codes: Tensor, n_classes: int) -> Tensor:
-    """Return one weight per element (N,): ones, or `weight` spread over the last axes.
+    """Return one weight per element, float (N,): ones, or `weight` spread over last axes.
 
-    A counted element whose code is no class gets NaN, so that it cannot pass unseen.
+    An element with a weight gets NaN if its code is not one of the `n_classes` classes, so that the error shows.
     """
     ones = ops.ones_like(z[..., 0])
     if weight is not None:
@@ -77,7 +80,13 @@ def read_weights(weight: Tensor | None, z: Tensor, codes: Tensor, n_classes: int
 
 
 def read_scores(z: Tensor, class_id: int, from_logits: bool) -> Tensor:
-    """Return scores (N,) that order the elements as the probability of one class does, without saturating."""
+    """Return scores (N,) that order the elements as the probability of class `class_id` does.
+
+    Logits are not turned into probabilities where possible, because these are rounded to 0 or 1.
+
+    Raises:
+        ModelError: `class_id` is not a class of the outputs `z` (..., units).
+    """
     flat = ops.reshape(z, (-1, z.shape[-1]))
     units = z.shape[-1]
     if not 0 <= class_id < max(units, 2):

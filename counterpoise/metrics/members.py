@@ -57,7 +57,9 @@ def member_table(
 
 
 def mean_table(tables: Sequence[Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]:
-    """The mean of several tables of the same members, as of several labels; what is None in one is left out.
+    """Return the mean of several tables of the same members, such as one table per label.
+
+    Values that are None are left out of a mean; it is None if all of them are.
 
     Example:
         >>> one = {"name": "a", "weight": 1.0, "average_precision": 0.5, "log_loss": 0.2, "correlation": [1.0]}
@@ -75,6 +77,7 @@ def mean_table(tables: Sequence[Sequence[Mapping[str, Any]]]) -> list[dict[str, 
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
+    """Return the mean of the values that are not None; None if all of them are."""
     known = [value for value in values if value is not None]
     return float(np.mean(known)) if known else None
 

@@ -50,12 +50,18 @@ def pixel_counts(truth: Any, decided: Any, n_classes: int) -> Array:
         )
     n = len(truth)
     truth, decided = truth.reshape(n, -1), decided.reshape(n, -1)
+    # Images at once: as many as have `_CHUNK` pixels together, at least one.
     step = max(1, _CHUNK // max(1, truth.shape[1]))
     chunks = (slice(start, start + step) for start in range(0, n, step))
     return np.concatenate([_counts(truth[chunk], decided[chunk], n_classes) for chunk in chunks])
 
 
 def _masks(codes: Any, name: str) -> Array:
+    """Return class codes as an array; `name` is for messages.
+
+    Raises:
+        DataError: There is no image, the shape has one axis only, or the codes are not whole numbers.
+    """
     array = np.asarray(unmasked(codes))
     if array.ndim < 2 or not len(array):
         raise DataError(f"{name} has shape {array.shape}. Expected one code per pixel, (N, H, W) or (N, T).")
@@ -65,12 +71,17 @@ def _masks(codes: Any, name: str) -> Array:
 
 
 def _counts(truth: Array, decided: Array, n_classes: int) -> Array:
-    """Counts of some images, int64 (n, C, 3)."""
+    """Return the counts of some images, int64 (n, C, 3), from codes (n, pixels).
+
+    Raises:
+        DataError: A code of a pixel that is not ignored is not among the C classes.
+    """
     image, pixel = np.nonzero(truth >= 0)
     y, d = truth[image, pixel].astype(np.int64), decided[image, pixel].astype(np.int64)
     for name, codes in (("truth", y), ("decided", d)):
         if len(codes) and not (codes.min() >= 0 and codes.max() < n_classes):
             raise DataError(f"{name} contains codes {codes.min()} to {codes.max()}. Expected 0 to {n_classes - 1}.")
+    # Each pair of image and class has a number of its own: image * C + class.
     size, first = len(truth) * n_classes, image * n_classes
     hits = np.bincount(first + y, y == d, size).astype(np.int64)
     of_truth, of_decided = np.bincount(first + y, minlength=size), np.bincount(first + d, minlength=size)
@@ -159,6 +170,11 @@ def without_empty(scores: Array, counts: Array) -> Array:
 
 
 def _hits_wrong_missed(counts: Array) -> tuple[Array, Array, Array]:
+    """Return true positive, false positive and false negative pixels, (...) each.
+
+    Raises:
+        DataError: `counts` has another shape.
+    """
     c = np.asarray(counts)
     if not c.ndim or c.shape[-1] != 3:
         raise DataError(f"counts has shape {c.shape}. Expected shape (..., 3), the result of `pixel_counts`.")
@@ -166,4 +182,5 @@ def _hits_wrong_missed(counts: Array) -> tuple[Array, Array, Array]:
 
 
 def _ratio(upper: Array, lower: Array, empty: float) -> Array:
+    """Divide element by element; `empty` where the divisor is 0."""
     return np.divide(upper, lower, out=np.full(np.shape(lower), empty), where=lower > 0)

@@ -47,12 +47,17 @@ def reliability_table(
 
 
 def _of_class(target: Array, score: Array, sample_weight: Array | None, bins: int) -> dict[str, Any]:
-    """Bins and calibration errors of one class against the rest."""
+    """Return bins and errors of one class against the rest (see `reliability_table`).
+
+    `target` is bool (N,), whether a row has the class, and `score` float (N,) is its probability.
+    """
     weight = row_weights(sample_weight, len(score))
+    # Bins have equal sums of weights of positive rows. `rows` and `hits` below are plain numbers of rows.
     index = assign(score, weight * target, bins)
     binned = summarize(index, score, target, weight)
     rows = np.bincount(index, minlength=int(index.max()) + 1)
     rows, hits = rows[rows > 0], np.bincount(index, target)[rows > 0]
+    # With weights, the observed share is weighted: the interval is that of so many hits among the plain rows.
     low, high = wilson(np.minimum(binned.observed * rows, rows), rows)
     two = np.stack([1 - score, score], axis=1)
     return {

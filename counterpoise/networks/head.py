@@ -60,7 +60,7 @@ def find_head(model: keras.Model, layer: str | None = None) -> Any:
 
 
 def _flat(model: keras.Model) -> list[Any]:
-    """All layers in order, inner models opened."""
+    """Return all layers in order, with the layers of inner models in place of these models."""
     out: list[Any] = []
     for layer in getattr(model, "layers", []):
         out.extend(_flat(layer) if isinstance(layer, keras.Model) else [layer])
@@ -76,7 +76,11 @@ def _has_kernel(layer: Any) -> bool:
 
 
 def _named(model: keras.Model, name: str) -> Any:
-    """The layer of a name, which must have a kernel."""
+    """Return the layer of a name, also in inner models.
+
+    Raises:
+        ModelError: There is no such layer, or it has no kernel.
+    """
     layers = {layer.name: layer for layer in _flat(model)}
     if name not in layers:
         raise ModelError(f"The model has no layer {name!r}.{did_you_mean(name, layers)}")
@@ -88,7 +92,13 @@ def _named(model: keras.Model, name: str) -> Any:
 
 
 def _checked(layer: Any, shown: Any) -> Any:
-    """The layer, whose activation must be one that ends a classifier."""
+    """Return the layer, if its activation is one that ends a classifier.
+
+    `shown` is the layer to name in the message: the same one, or the `TimeDistributed` around it.
+
+    Raises:
+        ModelError: The layer has another activation.
+    """
     activation = getattr(getattr(layer, "activation", None), "__name__", "linear")
     if activation not in _ACTIVATIONS:
         raise ModelError(

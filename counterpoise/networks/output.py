@@ -29,6 +29,7 @@ class ProbabilityToLogit(keras.layers.Layer):
         self.independent = bool(independent)
 
     def call(self, p: Any) -> Any:
+        """Return float32 logits of probabilities p (..., units), which are clipped first."""
         tiny = 1e-7
         p = ops.clip(ops.cast(p, "float32"), tiny, 1.0 - tiny)
         return ops.log(p) - ops.log1p(-p) if self.independent or p.shape[-1] == 1 else ops.log(p)
@@ -66,7 +67,10 @@ def emits_probabilities(model: keras.Model, output: str, loss: Any = None, given
 
 
 def check_units(logits: Any, target: Target, classes: int, elements: tuple[int, ...] = ()) -> None:
-    """Raise a ModelError unless logits (N, units), of elements (N, ..., units), have a shape that the target takes."""
+    """Raise a ModelError unless the output of a model has a shape that the target takes.
+
+    `logits` are (N, units), or for `elements` (the shape of the labels of a row) (N, ..., units).
+    """
     shape, widths = tuple(logits.shape), target.widths(classes)
     if not target.fits(shape, classes) or shape[1:-1] != elements:
         if elements and len(shape) > 2 and shape[-1] in widths:

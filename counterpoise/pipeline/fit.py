@@ -154,6 +154,7 @@ def fit(
         warnings.warn(noticed, UserWarning, stacklevel=2)
     model = model_for(model, rows.examples, [chosen], network_alone=bool(callbacks or rows.scanned))
     if isinstance(model, Blend) and rows.holdout is not None and not rows.scanned and rows.examples.split is None:
+        # The weights of a blend come from inner folds of the rows; of too few rows, the members weigh alike.
         inner = blend_folds(rows.examples, rows.holdout, seed)
         if inner is None:
             model = replace(model, pooling="equal")
@@ -189,10 +190,12 @@ def fit(
 
 
 def cost_column_of(column: Any, cost_fp: Any) -> CostColumn | None:
-    """The column by which a classifier is to decide, checked before anything is read.
+    """Return the cost column by which a classifier is to decide; None if no column is given.
+
+    Call it before anything is read, so that wrong options fail early.
 
     Raises:
-        OptionError: One of both without the other, or not the name of a column.
+        OptionError: `cost_fp` without a column, or `column` is not the name of a column.
     """
     if column is None and cost_fp is not None:
         raise OptionError(
@@ -202,7 +205,10 @@ def cost_column_of(column: Any, cost_fp: Any) -> CostColumn | None:
 
 
 def check_cost_column(examples: Examples) -> None:
-    """Refuse a cost column, before anything is trained, where a classifier could not decide by it."""
+    """Raise an OptionError if a classifier of these rows could not decide by a cost column.
+
+    It needs a table with one of two classes per row. Call it before anything is trained.
+    """
     target = target_of(examples)
     what = target.what if target.many_per_row else f"{len(examples.classes)} classes"
     what = what if examples.schema is not None else "no columns"
@@ -213,9 +219,11 @@ def check_cost_column(examples: Examples) -> None:
 
 
 def blend_folds(examples: Examples, rows: Holdout, seed: int) -> tuple[Fold, ...] | None:
-    """Return the folds whose test rows determine the weights of a blend; early-stopping rows are not used.
+    """Return the folds whose test rows determine the weights of a blend.
 
-    None where there are too few rows, groups or times for them: then the members weigh alike.
+    Up to `BLEND_ROWS` rows, these are `BLEND_FOLDS` folds of all rows. Of more rows, it is one fold: the held-out rows
+    are its test rows, and its stopping rows are taken from the training rows. None if there are too few rows, groups
+    or times for a split.
     """
     try:
         if len(examples) <= BLEND_ROWS:
@@ -228,7 +236,11 @@ def blend_folds(examples: Examples, rows: Holdout, seed: int) -> tuple[Fold, ...
 
 
 def check_network(network: Network, strategy: Strategy, trainer: Trainer, plateau: int | None, folds: Any) -> None:
-    """Refuse what does not go with a network, and note once what becomes of its output bias."""
+    """Check the options that go with a network, and note once what becomes of its output bias.
+
+    Raises:
+        OptionError: The learning rate or a callback does not go with the other options.
+    """
     check_rate(network.optimizer(), plateau, trainer.callbacks)
     trained = len(strategy.singles) * (1 if folds is None else folds + 1)
     check_training_callbacks(trainer.callbacks, network, trained, folds is not None)
@@ -237,7 +249,7 @@ def check_network(network: Network, strategy: Strategy, trainer: Trainer, platea
 
 
 def warn_if_cut_off(clf: Classifier) -> None:
-    """Log that a training was cut off while it still improved."""
+    """Log a warning if a training was cut off while it still improved."""
     card = clf.card_without_metrics
     if card["cut_off"]:
         logger.warning(
@@ -248,6 +260,11 @@ def warn_if_cut_off(clf: Classifier) -> None:
 
 
 def _trained(strategy: Strategy, trainer: Trainer, rows: Division, tune_threshold: bool, keep: str) -> Classifier:
+    """Train the strategy on the division of the rows, and return its classifier.
+
+    With folds, it is trained again on all rows, or (`keep` "all") the models of the folds are averaged. Without folds,
+    it is trained once with held-out rows; a scanned table is read from disk meanwhile.
+    """
     if rows.holdout is None:
         outcome = cross_validate(trainer, [strategy], rows.folds, keep=keep == "all")
         return (bag_of_folds if keep == "all" else refit)(strategy, trainer, outcome, tune_threshold=tune_threshold)
@@ -257,7 +274,14 @@ def _trained(strategy: Strategy, trainer: Trainer, rows: Division, tune_threshol
 
 
 def _tunes(wanted: bool | None, strategy: Strategy, given: bool) -> bool:
-    """Whether held-out rows choose the threshold; those that the user gave do so when asked."""
+    """Return whether the held-out rows choose the threshold.
+
+    If nothing is `wanted`, rows that `fit` held out choose it, and rows that the user gave (`given`) do not, with a
+    warning in the log if the strategy has an aim. A strategy that only decides always tunes.
+
+    Raises:
+        OptionError: The strategy only tunes the threshold, and tuning is not wanted.
+    """
     if wanted is False and strategy.only_decides:
         raise OptionError(
             f"strategy {strategy.name!r} only tunes the threshold, so it cannot be combined with tune_threshold=False. "

@@ -106,7 +106,11 @@ def on_holdout(
     *,
     tune_threshold: bool = True,
 ) -> Classifier:
-    """One training of a strategy; the held-out rows end it and fit the rule, which chooses a threshold when asked."""
+    """Train a strategy once; held-out rows end the training and fit the rule.
+
+    With `tune_threshold`, they choose the threshold too. If there is one job, callbacks of the user can save the whole
+    classifier as it is after a round.
+    """
     examples = trainer.examples
     jobs = jobs_of(strategy, trainer, rows)
     note = stopping_note(rows, examples, strategy, tune_threshold)
@@ -115,6 +119,7 @@ def on_holdout(
         entries["split"] = split_of(rows, len(examples.rows_with_role(TEST)))
 
     def classifier_of(trained: Sequence[Member]) -> Classifier:
+        """Return the classifier of these members, with a rule fitted on the held-out rows."""
         log_p = np.stack([corrected(target_of(examples), m) for m in trained])
         length, outputs = _length(jobs, trained, trainer), trained[0].member_outputs
         (lesions,) = lesions_found(strategy, trainer, [(rows.held, trained, log_p)])
@@ -123,6 +128,7 @@ def on_holdout(
         )
 
     def save(member: Member, path: str) -> None:
+        # What a callback that saves the model writes: the classifier with a rule fitted for this round.
         classifier_of(trained_members(strategy, jobs, {jobs[0].id: member}, trainer)).save(path)
 
     if trainer.callbacks and len(jobs) == 1:
@@ -131,12 +137,12 @@ def on_holdout(
 
 
 def _length(jobs: Sequence[Job], trained: Sequence[Member], trainer: Trainer) -> Training:
-    """How long the models of one fold could train."""
+    """How long the models of one fold could train, and whether they improved to the end."""
     return Training(limit_of(jobs, trainer), still_falling([[member.late_gain for member in trained]]))
 
 
 def _trained(strategy: Strategy, jobs: Sequence[Job], trainer: Trainer) -> list[Member]:
-    """The members of one strategy on one fold."""
+    """Return the members of one strategy on one fold, with the outputs for their score rows."""
     key = (strategy.name, 0)
     done, members = train_in_stages({key: jobs}, {key: strategy}, trainer)
     return trained_members(strategy, done[key], members, trainer)
@@ -147,9 +153,12 @@ def _with_rule(
     note: str, outputs: Array | None, tune_threshold: bool = True, entries: Mapping[str, Any] = MappingProxyType({}),
     lesions: Array | None = None,
 ) -> Classifier:  # fmt: skip
-    """Trained members and the rule that fits their corrected scores (members, M, C) of `rows` (M,).
+    """Return the classifier of trained members, with a rule fitted on their scores.
 
-    `entries` are further ones of the model card; `lesions` is what thresholds find in these rows (see `whole_rows`).
+    `log_p` (members, M, C) are the corrected scores of `rows` (M,), which the members did not learn from. `length` and
+    `note` are for the model card, `entries` are further entries of it. `outputs` are those of member strategies of one
+    network (see `Outcome.member_outputs`). `lesions` is what thresholds find in these rows (see `whole_rows`). Rows in
+    units also fit a rule of units.
     """
     examples = trainer.examples
     y, weights = examples.scored_labels(rows), examples.scored_weights(rows)
@@ -170,14 +179,19 @@ def _with_rule(
 def cross_validate(
     trainer: Trainer, strategies: Sequence[Strategy], folds: Sequence[Fold], *, keep: bool = False
 ) -> Outcome:
-    """Every strategy on the same folds, seeds and step budget; `keep` keeps what was trained.
+    """Train and judge every strategy on the same folds, with the same seeds and step budget.
 
-    Of a single fold nothing is judged, since no other fold has fitted its rule, unless it was given (`Examples.split`).
+    The test rows of a fold are decided by a rule of the other folds. A single fold has no other, so it is not judged,
+    unless it is a split that was given (`Examples.split`). With `keep`, the outcome has the trained members.
+
+    Raises:
+        ModelError: All strategies failed. If some failed, they are in `Outcome.failures`.
     """
     examples = trainer.examples
     judged = len(folds) > 1 or examples.split is not None
     repeats = 1 + max(fold.repeat for fold in folds)
     tuned = tuned_by_fold(strategies, trainer, folds)
+    # (name, fold) -> the strategy with the hyperparameters that were tuned for this fold.
     versions = {(s.name, f): s for s in strategies for f in range(len(folds))}
     versions |= {key: best.strategy for key, best in tuned.items()}
     jobs, members, failures, settings = train_within_budget(strategies, versions, trainer, folds)
@@ -237,7 +251,8 @@ def cross_validate(
 def refit(strategy: Strategy, trainer: Trainer, outcome: Outcome, *, tune_threshold: bool = True) -> Classifier:
     """Train a strategy on all rows for the folds' median best step; its rule comes from all out-of-fold scores.
 
-    Of rows with a split of their own (`Examples.split`) it is the classifier that was judged: test rows train nothing.
+    If the rows have a split of their own (`Examples.split`), it is the classifier that was judged, and test rows train
+    nothing.
 
     The metrics of its card are those of the rows that fitted the rule; `compare` puts those of its folds there.
     """
@@ -259,7 +274,10 @@ def refit(strategy: Strategy, trainer: Trainer, outcome: Outcome, *, tune_thresh
 
 
 def fold_classifiers(strategy: Strategy, trainer: Trainer, outcome: Outcome) -> list[tuple[Classifier, Array]]:
-    """The classifiers of the first repeat with their test rows; the outcome has to keep what was trained."""
+    """Return the classifiers of the first repeat, each with the numbers of its test rows.
+
+    The outcome must have been made with `keep=True`. The classifiers have no card and no stored scores.
+    """
     results = [result for result in outcome.fold_results if result.strategy == strategy.name]
     pairs = zip(results, outcome.members[strategy.name], strict=True)
     return [
@@ -270,9 +288,10 @@ def fold_classifiers(strategy: Strategy, trainer: Trainer, outcome: Outcome) -> 
 
 
 def bag_of_folds(strategy: Strategy, trainer: Trainer, outcome: Outcome, *, tune_threshold: bool = True) -> Classifier:
-    """The models of all folds in one classifier, averaged.
+    """Return one classifier that averages the models of all folds.
 
-    Its rule comes from all out-of-fold scores. Each is that of one model, and the mean of several is less extreme.
+    The outcome must have been made with `keep=True`. The rule comes from all out-of-fold scores. Each of these is that
+    of a single model; the mean of several models is less extreme.
     """
     count, (vote, weights) = len(outcome.folds), strategy.pooling
     shared = None if weights is None else tuple(np.tile(weights, count) / count)
@@ -289,13 +308,17 @@ def bag_of_folds(strategy: Strategy, trainer: Trainer, outcome: Outcome, *, tune
             f"the average of the models of {count} folds; {scored}; the saved average predicts less "
             "extreme probabilities than a single model"
         )
+    # Each of the models in the bag has the same out-of-fold scores, which are those of one model per row.
     copies, length = np.tile(log_p, (count, *[1] * (log_p.ndim - 1))), outcome.training[strategy.name]
     lesions = outcome.lesions[strategy.name]
     return _with_rule(bag, trainer, trained, length, copies, rows, note, None, tune_threshold, lesions=lesions)
 
 
 def _as_judged(strategy: Strategy, trainer: Trainer, outcome: Outcome) -> Classifier:
-    """The classifier of a given split; its jobs are those of the comparison, so that they need no new training."""
+    """Return the classifier of a given split, with the rule of its validation rows.
+
+    Its jobs equal those of the comparison (same tuned values and budget), so that a store trains none of them again.
+    """
     fold = outcome.folds[0]
     trainer = replace(trainer, settings=replace(trainer.settings, extension=outcome.extension))
     tuned = tuned_by_fold([strategy], trainer, [fold]).get((strategy.name, 0))
@@ -318,7 +341,7 @@ def _as_judged(strategy: Strategy, trainer: Trainer, outcome: Outcome) -> Classi
 
 
 def _users(jobs: Mapping[tuple[str, int], list[Job]]) -> dict[str, int]:
-    """How many strategies use each job."""
+    """Return job id -> number of strategies that use the job; equal jobs are trained once."""
     names: dict[str, set[str]] = {}
     for (strategy, _), group in jobs.items():
         for job in group:
@@ -327,5 +350,6 @@ def _users(jobs: Mapping[tuple[str, int], list[Job]]) -> dict[str, int]:
 
 
 def _median_steps(groups: list[list[Job]], members: Mapping[str, Member]) -> tuple[int, ...]:
+    """Return the median best step over the folds for each model of a strategy, at least 1."""
     best = np.array([[members[job.id].best_step for job in group] for group in groups])
     return tuple(int(max(1, round(float(m)))) for m in np.median(best, axis=0))

@@ -43,6 +43,7 @@ def train_in_stages(
         wave: list[Job] = []  # equal jobs of two strategies are one
         for key, group in list(planned.items()):
             try:
+                # Index in `group` -> job: in later stages, jobs made of the members before them.
                 due = strategies[key].due(stage, group, members, trainer.examples)
             except Exception as error:  # a user's own plan may raise anything; the others continue
                 if failures is None:
@@ -52,6 +53,7 @@ def train_in_stages(
                 wave += due.values()
                 for index, job in due.items():
                     group[index] = job
+        # Strategies that failed are left out of later stages.
         planned = {key: group for key, group in planned.items() if key[0] not in (failures or {})}
         members |= trainer.train(wave)
     return planned, members

@@ -83,9 +83,11 @@ def image_classes(counts: Any) -> Array:
         >>> image_classes([[5, 0, 0], [4, 1, 0], [3, 1, 1], [0, 0, 0]]).tolist()
         [0, 1, 2, 0]
     """
+    # Classes from the rarest to the most frequent: by number of images, then by number of pixels.
     table = _table(counts)
     order = np.lexsort((table.sum(axis=0), (table > 0).sum(axis=0)))
     ranked = table[:, order] > 0
+    # argmax finds the first class that is present; the last one stands for images without pixels.
     ranked[:, -1] = True
     return order[ranked.argmax(axis=1)]
 
@@ -115,7 +117,11 @@ def pixel_shares(plan: Plan, counts: Any) -> Array:
 
 
 def _table(counts: Any) -> Array:
-    """Pixels of each class in each image (N, C), checked."""
+    """Return the pixels of each class in each image as an array (N, C) of whole numbers.
+
+    Raises:
+        DataError: It has another shape or type, a number below 0, or only zeros.
+    """
     table = np.asarray(counts)
     if table.ndim != 2 or not table.size or table.dtype.kind not in "iu" or table.min() < 0 or not table.any():
         raise DataError(

@@ -104,12 +104,18 @@ def fit_table(
     y: Any, scheme: Any = "balanced", mask: Any = None, *, kind: Any = "auto", ignore: Any = (), classes: Any = None,
     sample_weight: Any = None,
 ) -> Any:  # fmt: skip
-    """The `WeightTable` of a target; for several outputs a dict or list of these or None. Arguments: `class_weight`."""
+    """Return the `WeightTable` of a target; the arguments are those of `class_weight`.
+
+    For several outputs, it is a dict or list of tables, with None for an output without a scheme.
+    """
     return _each_output(lambda table, *_: table, y, scheme, mask, kind, ignore, classes, sample_weight)
 
 
 def output_names(y: Any) -> list[Any] | None:
-    """Keys of the outputs of a target, numbers for a list of arrays, or None for one output."""
+    """Return the keys of the outputs of a target, numbers 0, 1, ... for a list of arrays.
+
+    None if the target has one output. A dict must not be a table of counts by class, which raises an error.
+    """
     if isinstance(y, Mapping):
         refuse_counts(y, "The target")
         return list(y)
@@ -148,10 +154,13 @@ def _check_rows(outputs: Sequence[Any], explicit: bool) -> None:
 
 
 def per_output(option: Any, names: Sequence[Any], y: Any, word: str) -> dict[Any, Any]:
-    """One value of an option for each output: the same for all, or from a dict or list with one for each.
+    """Return the value of an option for each output: one for all, or from a dict or list.
+
+    `word` is the name of the option, for messages; a "scheme" needs an entry for each output. An output that another
+    option does not name gets None.
 
     Raises:
-        OptionError: a dict or list that does not name exactly the outputs.
+        OptionError: The option names an unknown output, a scheme is missing, or one scheme of weights is for all.
     """
     structured = isinstance(option, Mapping) if isinstance(y, Mapping) else isinstance(option, list)
     if not structured:
@@ -177,7 +186,11 @@ def per_output(option: Any, names: Sequence[Any], y: Any, word: str) -> dict[Any
 def _each_output(
     make: Callable[..., Any], y: Any, scheme: Any, mask: Any, kind: Any, ignore: Any, classes: Any, existing: Any
 ) -> Any:
-    """Make the weights of the one output, or of each output of a model by its name; `make` takes a table and labels."""
+    """Make the result for a target, or for each of its outputs as a dict or list.
+
+    `make(table, y, mask, existing)` makes it of the `WeightTable` of an output. `existing` are the user's own weights.
+    An output without a scheme or without labels gets None.
+    """
     names = output_names(y)
     if names is None:
         tally = Tally(kind, ignore, classes)
@@ -211,7 +224,10 @@ def _each_output(
 
 
 def _check_no_class_lost(y: Any, existing: Any) -> None:
-    """Of one class per row; in sequences and masks a weight of 0 is how padding is marked."""
+    """Check that the user's weights leave rows of each class, if there is one class per row.
+
+    Sequences and masks are not checked, because a weight of 0 marks padding there.
+    """
     labels = read_labels(y)
     if labels.codes.ndim == 1:
         weights = np.asarray(unmasked(existing), dtype=float).reshape(-1)
@@ -219,7 +235,10 @@ def _check_no_class_lost(y: Any, existing: Any) -> None:
 
 
 def _named(name: Any, make: Callable[..., Any], *arguments: Any) -> Any:
-    """One output; an error names it."""
+    """Make the result for one output; an error of it gets the name of the output.
+
+    `arguments` are those of `_each_output` from `y` on.
+    """
     try:
         return _each_output(make, *arguments)
     except (TargetError, OptionError) as error:

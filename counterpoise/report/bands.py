@@ -25,6 +25,7 @@ FEW = 4
 GRID = np.linspace(0.0, 1.0, 41)
 #: Denser near zero, where a rare class lives.
 FINE_GRID = GRID**2
+#: Moves a point off a vertical step of a curve, so that the better end of the step is read.
 _NUDGE = 1e-9
 
 
@@ -68,7 +69,9 @@ def resample(hit: Array, score: Array, threshold: Array, groups: Array | None = 
         >>> drawn.tp[0].tolist(), drawn.fp[0].tolist()
         ([1.0, 1.0], [0.0, 1.0])
     """
+    # Position of the strictest threshold that a score reaches.
     rung = np.searchsorted(-threshold, -score, side="left")
+    # A fixed seed: the bands of a record are the same at each call.
     rng = generator(0, "bands")
     if groups is None:
         drawn = [_redrawn(rung[rows], len(threshold), rng) for rows in (hit, ~hit)]
@@ -79,15 +82,23 @@ def resample(hit: Array, score: Array, threshold: Array, groups: Array | None = 
 
 
 def _redrawn(rung: Array, width: int, rng: np.random.Generator) -> Array:
-    """Resampled counts on each rung, (B, rungs)."""
+    """Return resampled counts on each of `width` rungs, int (B, width).
+
+    `rung` (n,) is the rung of each row of one class.
+    """
     n = len(rung)
     return rng.multinomial(n, np.bincount(rung, minlength=width) / max(n, 1), size=RESAMPLES)
 
 
 def _redrawn_groups(rung: Array, hit: Array, groups: Array, width: int, rng: np.random.Generator) -> list[Array]:
-    """Resampled counts of positives and negatives on each rung, (B, rungs) each; whole groups are drawn."""
+    """Return resampled counts of positives and negatives on each rung, (B, width) each.
+
+    Whole groups are drawn. `rung` (N,) is the rung of each row, `hit` bool (N,) whether it is positive, and `width` the
+    number of rungs.
+    """
     _, code = np.unique(groups, return_inverse=True)
     size = int(code.max()) + 1
+    # The first `width` columns count positives, the others negatives, one row per group.
     column = rung + width * ~hit
     spread = sparse.coo_array((np.ones(len(code)), (code, column)), shape=(size, 2 * width)).tocsr()
     times = np.stack([np.bincount(rng.integers(0, size, size), minlength=size) for _ in range(RESAMPLES)])
@@ -96,9 +107,13 @@ def _redrawn_groups(rung: Array, hit: Array, groups: Array, width: int, rng: np.
 
 
 def precision_at(recall: Array) -> Callable[[Array, Array], Array]:
-    """Precision where the polyline of counts reaches a recall (Davis and Goadrich 2006: linear in counts)."""
+    """Return a curve (tp, fp) -> precision at each `recall` (grid,); nan without positives.
+
+    Counts are interpolated linearly between thresholds (Davis and Goadrich 2006), because precision is not linear.
+    """
 
     def curve(tp: Array, fp: Array) -> Array:
+        # Counts are cumulative: the last one has all positives.
         if tp[-1] == 0:
             return np.full(len(recall), np.nan)
         hits = np.maximum(recall * tp[-1] - _NUDGE, _NUDGE)
@@ -108,17 +123,20 @@ def precision_at(recall: Array) -> Callable[[Array, Array], Array]:
 
 
 def recall_at_rate(rate: Array) -> Callable[[Array, Array], Array]:
-    """True-positive rate at a false-positive rate."""
+    """Return a curve (tp, fp) -> true-positive rate at each false-positive `rate` (grid,)."""
     return lambda tp, fp: _ratio(np.interp(rate * fp[-1] + _NUDGE, fp, tp), tp[-1])
 
 
 def recall_at_share(share: Array) -> Callable[[Array, Array], Array]:
-    """Share of the positives among the highest scored share of all rows."""
+    """Return a curve (tp, fp) -> recall at each `share` (grid,) of rows that get an alert."""
     return lambda tp, fp: _ratio(np.interp(share * (tp[-1] + fp[-1]) + _NUDGE, tp + fp, tp), tp[-1])
 
 
 def benefit_at(threshold: Array, rung: Array) -> Callable[[Array, Array], Array]:
-    """Net benefit at thresholds that are rungs; `rung` are their positions."""
+    """Return a curve (tp, fp) -> net benefit at each `threshold` (grid,).
+
+    `rung` (grid,) are the positions of these thresholds in `Resamples.threshold`; counts have a 0 before them.
+    """
     return lambda tp, fp: net_benefit(tp[rung + 1], fp[rung + 1], tp[-1] + fp[-1], threshold)
 
 

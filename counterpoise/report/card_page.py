@@ -33,7 +33,7 @@ class Section(NamedTuple):
 def sections(
     card: Mapping[str, Any], name: str | None = "model.keras", evaluation: Mapping[str, Any] | None = None
 ) -> list[Section]:
-    """Return the sections of a card.
+    """Return the sections of a card in the order of the page; some may have no blocks.
 
     Args:
         card: `Classifier.card`. name: Name of the model file; None leaves out how to load it. evaluation: What
@@ -61,11 +61,12 @@ def _labels_of(card: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
 
 
 def _of_labels(card: Mapping[str, Any]) -> str:
+    """Return a sentence on the scores of several labels per row, or no text."""
     return " Scores are means over the labels." if _labels_of(card) else ""
 
 
 def _answer(card: Mapping[str, Any]) -> str:
-    """What the model predicts."""
+    """Return what the model predicts and which version made it, as far as this is known."""
     labels = [repr(str(c["label"])) for c in card.get("classes", ())]
     shown = ", ".join(labels[:MOST_LABELS]) + (
         f", and {len(labels) - MOST_LABELS} more" if labels[MOST_LABELS:] else ""
@@ -79,7 +80,9 @@ def _answer(card: Mapping[str, Any]) -> str:
 
 
 def _data(card: Mapping[str, Any]) -> Iterator[str | Table]:
+    """Yield what the card tells about the rows: number, classes, columns, images or text."""
     classes = card.get("classes", ())
+    # With a class per pixel or step, classes count more elements than there are rows.
     elements = not _labels_of(card) and sum(c["count"] for c in classes) > card.get("rows", math.inf)
     if "rows" in card:
         source = card.get("source")
@@ -101,6 +104,7 @@ def _data(card: Mapping[str, Any]) -> Iterator[str | Table]:
 
 
 def _training(card: Mapping[str, Any]) -> Iterator[str | Table]:
+    """Yield a table of strategy, model, plan and seed, as far as the card has them."""
     known = {"strategy": "Strategy", "idea": "Idea", "network": "Model", "plan": "Sampling plan", "seed": "Seed"}
     titles = {"strategy": strategy_title}
     rows = [[title, str(titles.get(key, str)(card[key]))] for key, title in known.items() if card.get(key) is not None]
@@ -145,7 +149,10 @@ def _number(value: float | None) -> str:
 
 
 def _scores(metrics: Mapping[str, Mapping[str, Any]]) -> Table:
-    """The scores at the model's own threshold; those at the default one are in the record."""
+    """Return a table of scores, with 95% intervals if a score has one.
+
+    Scores of the default threshold or of uncorrected probabilities are left out, as are scores that are not finite.
+    """
     rows = []
     for key, score in metrics.items():
         value, low, high = score.get("value", score.get("mean")), score.get("low"), score.get("high")
@@ -159,7 +166,7 @@ def _scores(metrics: Mapping[str, Mapping[str, Any]]) -> Table:
 
 
 def _evaluation(evaluation: Mapping[str, Any]) -> Iterator[Section]:
-    """Scores on rows that were evaluated after training, and those of groups."""
+    """Yield the scores on rows evaluated after training, then a section for each group table."""
     labels = evaluation.get("labels") or ()
     text = f"{evaluation['rows']:,} rows. These scores are valid only if the rows were not used for training."
     text += " Scores are means over the labels." if labels else ""
@@ -203,6 +210,7 @@ def _group(table: Mapping[str, Any]) -> Section:
 
 
 def _limits(card: Mapping[str, Any]) -> Iterator[str | Table]:
+    """Yield the limits of the model in sentences; the first two only if they apply."""
     if card.get("needs_calibration"):
         yield (
             "The strategy changed the probabilities in a way that no formula can reverse. The same rows "
@@ -251,12 +259,13 @@ def to_markdown(card: Mapping[str, Any], name: str = "model.keras", evaluation: 
 
 
 def _plain(text: str) -> str:
-    """Text that Markdown takes as it is, on one line."""
+    """Return text on one line, with the signs escaped that Markdown would read as format."""
     marked = "".join("\\" + sign if sign in "\\`*_|<>[]#" else sign for sign in text)
     return " ".join(marked.split())
 
 
 def _markdown_table(table: Table) -> list[str]:
+    """Return the lines of a Markdown table."""
     rows = [table.headings, ["---"] * len(table.headings)]
     texts = ["| " + " | ".join(rows[1]) + " |"]
     head = "| " + " | ".join(map(_plain, table.headings)) + " |"
@@ -296,6 +305,10 @@ def html_sections(
 
 
 def _html_table(table: Table) -> str:
+    """Return a table as HTML that can scroll sideways.
+
+    It has no head if all headings are empty.
+    """
     head = "".join(f'<th scope="col">{escape(heading)}</th>' for heading in table.headings)
     rows = ("<tr>" + "".join(map(_html_cell, row)) + "</tr>" for row in table.rows)
     heading = f"<thead><tr>{head}</tr></thead>" if any(table.headings) else ""
@@ -304,7 +317,7 @@ def _html_table(table: Table) -> str:
 
 
 def _html_cell(text: str) -> str:
-    """A cell; an interval stands below its value."""
+    """Return a cell as HTML; the interval of "0.5 (0.4 to 0.6)" gets an element of its own."""
     value, opened, ends = text.partition(" (")
     if opened and " to " in ends:
         return f"<td>{escape(value)}<small>({escape(ends)}</small></td>"

@@ -21,10 +21,11 @@ def critical_spec(
         names: Strategies, best mean rank first.
         ranks: (strategies,), their mean ranks.
         groups: Names that a bar joins.
-        critical: The critical difference, for the title; nan: not known.
+        critical: The critical difference, for the title; nan if it is not known.
     """
     of = dict(zip(names, (float(r) for r in ranks), strict=True))
     points = [{"strategy": name, "rank": rank, "text": f"{rank:.2f}"} for name, rank in of.items()]
+    # A bar is one line for each strategy of its group, from the best to the worst rank of the group.
     bars = [
         {"from": min(of[n] for n in group), "to": max(of[n] for n in group), "strategy": name}
         for group in groups

@@ -36,6 +36,8 @@ class Style:
 def styles(record: Mapping[str, Any]) -> dict[str, Style]:
     """Give each strategy of the record its style; titles are unique, the baseline is gray.
 
+    Colors, dashes and markers change from strategy to strategy in the order of the rows.
+
     Example:
         >>> styles({"rows": [{"strategy": "none"}, {"strategy": "focal"}]})["none"].color
         '#7d838b'
@@ -51,6 +53,7 @@ def styles(record: Mapping[str, Any]) -> dict[str, Style]:
         if name == BASELINE:
             looks[name] = Style(title, GRAY, [1, 0], "circle")
             continue
+        # After each turn through the colors, the dashes are moved on, so that no color repeats its dash.
         turn = colored // len(COLORS)
         looks[name] = Style(title, COLORS[colored % 6], DASHES[(colored + turn + 1) % 6], SHAPES[(colored + 1) % 6])
         colored += 1
@@ -65,8 +68,10 @@ def block_of(record: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 def drawn(record: Mapping[str, Any], strategies: Sequence[str] | None = None) -> dict[str, Style]:
     """Return the styles of the strategies to draw, in the order of the rows.
 
+    Without `strategies`, these are all strategies that have curves.
+
     Raises:
-        OptionError: a name without curves, or a record without any.
+        OptionError: One of `strategies` has no curves, or the record has none.
     """
     able = {name: style for name, style in styles(record).items() if block_of(record, name)}
     if not able:
@@ -83,7 +88,7 @@ def folds_of(score: Mapping[str, Any]) -> list[float]:
 
 
 def rarest(record: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the class entry that the page is about: the positive class, else the rarest."""
+    """Return the class of the page: the positive class, else the one with the fewest rows."""
     classes = record["data"]["classes"]
     positive = record["data"].get("positive")
     named = [c for c in classes if positive is not None and str(c["label"]) == str(positive)]
@@ -96,7 +101,10 @@ def several_labels(record: Mapping[str, Any]) -> bool:
 
 
 def class_shares(record: Mapping[str, Any]) -> dict[str, float]:
-    """Return the share of each class, or of each label where it is known."""
+    """Return the share of each class among all rows, by label.
+
+    With several labels per row, it is the share of each label among the rows where the label is known.
+    """
     classes = record["data"]["classes"]
     if several_labels(record):
         return {str(c["label"]): float(c["share"]) for c in classes}
@@ -105,5 +113,5 @@ def class_shares(record: Mapping[str, Any]) -> dict[str, float]:
 
 
 def prevalence(record: Mapping[str, Any]) -> float:
-    """Return the share of that class."""
+    """Return the share of the class that the page is about (see `rarest`)."""
     return class_shares(record)[str(rarest(record)["label"])]

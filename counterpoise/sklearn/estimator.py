@@ -101,7 +101,8 @@ class CounterpoiseClassifier(ClassifierMixin, BaseEstimator):
     def fit(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> CounterpoiseClassifier:
         """Train on rows X and labels y, (N,), or several labels of 0 and 1, (N, L).
 
-        See `cp.fit` for errors.
+        `sample_weight` and `groups` are (N,). A floor for recall or precision then sets the threshold. Returns the
+        estimator. See `cp.fit` for errors.
         """
         if y is None:
             raise TargetError("CounterpoiseClassifier requires y to be passed, but the target y is None.")
@@ -136,12 +137,14 @@ class CounterpoiseClassifier(ClassifierMixin, BaseEstimator):
         return np.asarray(labels, dtype=self.classes_.dtype if labels.ndim == 1 else np.int64)
 
     def __sklearn_tags__(self) -> Any:
+        """Declare support for several labels per row and, in our models, for missing values."""
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         tags.input_tags.allow_nan = self._ours()  # the encoder takes missing values
         return tags
 
     def _train(self, rows: Any, labels: Any, sample_weight: Any, groups: Any) -> Classifier:
+        """Train by `cp.fit` with the options of this estimator."""
         return fit(
             self.model, rows, labels, strategy=self.strategy, validation=self.validation, folds=self.folds,
             groups=groups, sample_weight=sample_weight, epochs=self.epochs, batch_size=self.batch_size,
@@ -151,12 +154,13 @@ class CounterpoiseClassifier(ClassifierMixin, BaseEstimator):
         )  # fmt: skip
 
     def _ours(self) -> bool:
-        """Whether the model is one of ours for tables."""
+        """Whether the model is one of ours for tables, which take missing values."""
         return isinstance(self.model, (TreeModel, Blend)) or (
             isinstance(self.model, str) and self.model in TABLE_MODELS
         )
 
     def _seed(self) -> int:
+        """Return `random_state` as a seed: 0 for None, and a number drawn from a generator."""
         from sklearn.utils import check_random_state
 
         state = self.random_state
@@ -165,7 +169,11 @@ class CounterpoiseClassifier(ClassifierMixin, BaseEstimator):
         return 0 if state is None else int(check_random_state(state).randint(2**31 - 1))
 
     def _rows(self, X: Any, y: Any = None) -> Any:
-        """Frames stay frames (text and missing values are ours to encode); all else is checked as scikit-learn does."""
+        """Return rows, and with `y` also labels, in the form that `cp.fit` takes.
+
+        Frames are not converted, because `cp.fit` encodes text and missing values. Other rows become a checked float64
+        array (N, d). Without `y` (for predictions), the columns are compared with those of the training.
+        """
         X, y = unmasked(X), unmasked(y)
         frame = hasattr(X, "columns") and not hasattr(X, "toarray")
         options: dict[str, Any] = {"skip_check_array": True} if frame else {
@@ -189,6 +197,6 @@ class CounterpoiseClassifier(ClassifierMixin, BaseEstimator):
         return rows, labels
 
     def _columns(self) -> list[int]:
-        """Column of the classifier for each of the sorted labels."""
+        """Return the column of the classifier for each label of `classes_`."""
         column = {label: index for index, label in enumerate(self.classifier_.classes_.tolist())}
         return [column[label] for label in self.classes_.tolist()]

@@ -143,7 +143,7 @@ def ready_made(name: str) -> Any:
     """Make an estimator by the name of an external model.
 
     Raises:
-        OptionError: unknown name, with the nearest known one.
+        OptionError: There is no such model. The message names the nearest one.
 
     Example:
         >>> type(ready_made("external:self_paced_trees")).__name__
@@ -158,5 +158,5 @@ def ready_made(name: str) -> Any:
 
 
 def idea_of(name: str) -> str:
-    """One sentence about a ready-made external model."""
+    """Return one sentence about a ready-made external model: the docstring of its function."""
     return (READY[name].__doc__ or "").strip()

@@ -37,14 +37,19 @@ class Weighted(Reweighted):
         self.weights = class_numbers(weights, "weights")
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
+        """Return the losses (...) of the elements, each multiplied by the weight of its class."""
         t = class_targets(y_true, y_pred)
         return self.loss.call(y_true, y_pred) * ops.sum(t * self.constant(self.weights, t), axis=-1)
 
 
 def _each(make: Callable[..., Any]) -> Callable[..., Any]:
-    """A loss with a value per element, which class weights may multiply."""
+    """Return a maker of a loss with one value per element, which class weights may multiply.
+
+    Elements of code `IGNORED` are left out. `make` is the class of the loss.
+    """
 
     def loss(weights: Any = None, **constants: Any) -> Any:
+        """Make the loss of these constants, multiplied by `weights` (C,) if there are some."""
         plain = make(ignore_class=IGNORED, **constants)
         return plain if weights is None else Weighted(weights, plain)
 
@@ -52,7 +57,10 @@ def _each(make: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _region(make: Callable[..., Any], **fixed: Any) -> Callable[..., Any]:
-    """A loss with a value per row."""
+    """Return a maker of a loss with one value per row.
+
+    `fixed` are constants that the caller of the maker may replace.
+    """
     return lambda **constants: make(**{**fixed, "ignore_class": IGNORED, **constants})
 
 
@@ -71,9 +79,10 @@ UNWEIGHTED = ("dice", "tversky", "dice_cross_entropy", "model")
 
 
 def start(loss: Any, shares: Array, units: int) -> Array | None:
-    """The constant logits that minimize a loss where elements have these shares.
+    """Return the constant logits, float64 (units,), that minimize a loss at these shares.
 
-    A loss of whole rows starts at the constant of the cross-entropy in it; without one it has none.
+    `shares` (C,) are those of elements. A loss of whole rows has no best constant: if it contains a cross-entropy, the
+    constant of the cross-entropy is returned, otherwise None.
     """
     if not isinstance(loss, BatchLoss):
         return best_constant(loss, shares, units)

@@ -40,7 +40,10 @@ def label_codes(given: Any, classes: Array) -> Array:
 
 
 def _code(label: Any, known: list[Any]) -> int | None:
-    """By value or text; else a merged class "A+B" takes "A" and "B", and "not L" takes the rest."""
+    """Return the code of a label by its value or text, or None if it is unknown.
+
+    A class "A+B" that training merged also takes "A" and "B". A class "not L" takes all other labels.
+    """
     code = find_label(label, known)
     if code is not None:
         return code
@@ -50,10 +53,10 @@ def _code(label: Any, known: list[Any]) -> int | None:
 
 
 def several_codes(given: Any, classes: Array) -> Array:
-    """Return several labels per row, int32 (N, L), each 1, 0 or -1, in the order of a classifier.
+    """Return several labels per row, int32 (N, L), in the order of a classifier.
 
-    Labels that come with names are put in order by these. Lists and separated text hold those that are there; arrays
-    without names are taken as they are.
+    Each is 1, 0 or -1 (not known). Labels with names are sorted into this order. Lists and separated text name the
+    labels that are present. Arrays without names must have the order of the classifier.
 
     Raises:
         TargetError: another number of labels, or a name that is unknown or absent.
@@ -70,6 +73,7 @@ def several_codes(given: Any, classes: Array) -> Array:
         given = given if isinstance(given, Labels) else labels(given)
     several = given.read(given.target) if isinstance(given, LabelColumns) else given
     names = tuple(str(name) for name in several.classes)
+    # An array without names: its labels are called label_0, label_1, ...
     if several.codes.ndim == 2 and names == tuple(f"label_{i}" for i in range(len(known))):
         return several.codes
     strange = [name for name in names if name not in known]
@@ -84,7 +88,7 @@ def several_codes(given: Any, classes: Array) -> Array:
 
 
 def _named_each(given: Any) -> bool:
-    """Whether labels come as one list of names per row."""
+    """Whether labels come as one list of names per row; empty rows are allowed."""
     rows = given if isinstance(given, (list, tuple)) else ()
     lists = all(isinstance(row, (list, tuple, set, frozenset)) for row in rows)
     return bool(rows) and lists and all(isinstance(name, str) for row in rows for name in row)

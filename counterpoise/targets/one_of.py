@@ -47,7 +47,7 @@ LOSSES: dict[str, Callable[..., Any]] = {
 
 
 class OneOf:
-    """One class per row (see `core.target.Target`)."""
+    """One class per row. `core.target.Target` describes all methods and attributes, with shapes."""
 
     kind = "one_of"
     independent = per_element = many_per_row = False
@@ -102,6 +102,7 @@ class OneOf:
         return corrected_log_proba(logits, log_shift, gamma=gamma)
 
     def output(self, log_p: Array, units: int, probabilities: bool) -> Array:
+        """Return the output of a model, float32 (N, units), for log-probabilities (N, C)."""
         if units == 1:
             logits = log_p[:, 1:] - log_p[:, :1]
             return (np.exp(log_p[:, 1:]) if probabilities else logits).astype(np.float32)
@@ -115,6 +116,11 @@ class OneOf:
         return lg.log_loss(log_p, y, weights)
 
     def stopping(self, log_p: Array, y: Array, on: str, weights: Array | None = None) -> tuple[Array, float]:
+        """Return the early-stopping loss of each row, float64 (N,), and a number for all rows.
+
+        If early stopping looks only at the log loss, or if there is one class only, this number is 0. Otherwise the
+        losses are divided by the entropy of the class shares, and the number is 1 - average precision.
+        """
         losses = -np.maximum(log_p[np.arange(len(y)), y], math.log(lg.SMALLEST))
         losses = losses if weights is None else losses * (weights / weights.mean())
         mass = np.bincount(y, weights)
@@ -126,6 +132,10 @@ class OneOf:
         return losses / entropy, 1.0 - average_precision(y, np.exp(log_p), sample_weight=weights)
 
     def recalls(self, log_p: Array, y: Array, weights: Array | None = None) -> dict[int, float]:
+        """Return the recall of each class code that occurs in `y`.
+
+        Rows of a class whose weights are all 0 count without weights.
+        """
         right, recalls = log_p.argmax(axis=1) == y, {}
         for code in np.unique(y):
             rows = y == code
@@ -142,6 +152,7 @@ class OneOf:
         return apply_rule_to_log_p(rule, list(log_p), column_values)
 
     def unit_proba(self, proba: Array, units: Units) -> Array:
+        """Return the probabilities of units, (U, C): mean over rows, or largest of class 1."""
         if units.aggregate == "mean":
             return units.mean(proba)
         positive = units.largest(proba[:, 1:])
@@ -176,6 +187,7 @@ class OneOf:
         return thresholds.describe(rule, rows, classes, of)
 
     def columns(self, decision: Decision, classes: Array) -> dict[str, Any]:
+        """Return a decision as columns: probabilities (of two classes one) and labels."""
         labels = [str(c) for c in classes.tolist()[: decision.proba.shape[1]]]
         if len(labels) == 2:
             columns: dict[str, Any] = {"probability": decision.proba[:, 1]}
