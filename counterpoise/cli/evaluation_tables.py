@@ -9,7 +9,9 @@ from counterpoise.report.words import OF_GROUP, with_ends
 
 
 def tables_of(record: Mapping[str, Any]) -> Iterator[Any]:
-    """Yield the tables of `cp.evaluate` after the metrics, and notes as text."""
+    """Yield the rich tables of the record of `cp.evaluate` after the metrics, and notes as text.
+12i    In order: scores by group with their notes, bins of probabilities, spread of the threshold, and review.
+    """
     for table in record["by"]:
         yield _of_groups(table)
         yield from table["notes"]
@@ -22,6 +24,7 @@ def tables_of(record: Mapping[str, Any]) -> Iterator[Any]:
 
 
 def _table(title: str, *columns: str) -> Any:
+    """Return an empty table without a frame, whose columns are at least as wide as the longest word of their heads."""
     from rich.table import Table
 
     shown = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
@@ -42,7 +45,7 @@ def number(value: float | None) -> str:
 
 
 def _of_groups(table: Mapping[str, Any]) -> Any:
-    """A line for each value and score, with the difference from the reference."""
+    """Return a table with lines for rows, positives and scores of each value, with differences from the reference."""
     title = (
         f"by {table['column']}, class {table['class']!r} (95% CIs; for each score, all CIs of differences are correct "
         "together, with 95% confidence)"
@@ -59,6 +62,7 @@ def _of_groups(table: Mapping[str, Any]) -> Any:
 
 
 def _of_bins(table: Mapping[str, Any]) -> Any:
+    """Return a table of bins of probabilities: rows, mean prediction, and observed share with its interval."""
     errors = (
         f"expected calibration error (ECE) {number(table['ece'])}, root mean square "
         f"calibration error {number(table['calibration_error'])}"
@@ -71,6 +75,7 @@ def _of_bins(table: Mapping[str, Any]) -> Any:
 
 
 def _of_review(review: Mapping[str, Any]) -> Any:
+    """Return a table of the shares that go to a human and of the wrong decisions, for each class."""
     title = (
         f"for a human: {with_ends(review['share'])} of the rows; wrong decisions among the other rows: "
         f"{with_ends(review['error'])}"
@@ -82,6 +87,7 @@ def _of_review(review: Mapping[str, Any]) -> Any:
 
 
 def _of_spread(spread: Mapping[str, Any]) -> Any:
+    """Return a table of the chosen threshold and the ends of its range, with the scores at each."""
     shown = _table("threshold on resampled rows (95% range)", "", "threshold", "recall", "precision", "alerts")
     for end, at in spread.items():
         keys = ("threshold", "recall", "precision", "alert_rate")

@@ -90,7 +90,9 @@ class Job:
         return cls(id="", **values).having()
 
     def having(self, **changes: Any) -> Self:
-        """The job with some fields changed, and the id that follows."""
+        """Return the job with some fields changed, and the id that follows from its content.
+93i        A plan enters the id by its `content()`, so plans that draw alike give the same id.
+        """
         changed = replace(self, **changes)
         content = {f.name: getattr(changed, f.name) for f in fields(changed)}
         return replace(changed, id=digest(content | {"id": "", "plan": tuple(changed.plan.content())}))
