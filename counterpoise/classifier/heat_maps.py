@@ -75,8 +75,9 @@ def is_picture(tensor: Any) -> bool:
 
 def _codes(clf: Any, encoded: Any, label: Any) -> Array:
     """Return the code of the class or label to explain for each row, int32 (N,).
-77i    A given `label` is used for all rows; an unknown one raises an OptionError. Without a label, two classes give code 1,
-    and otherwise each row gives its most probable class or label.
+
+    A given `label` is used for all rows; an unknown one raises an OptionError. Without a label, two classes give code
+    1, and otherwise each row gives its most probable class or label.
     """
     classes = clf.classes_.tolist()
     if label is not None:
@@ -92,7 +93,8 @@ def _codes(clf: Any, encoded: Any, label: Any) -> Array:
 
 def _effects_of(clf: Any) -> Callable[[Any, Array], Array]:
     """Return a function from encoded rows and class codes (N,) to the effects of pixels, float32 (N, height, width).
-91i    The function raises a ModelError if the output of the networks does not depend on the image.
+
+    The function raises a ModelError if the output of the networks does not depend on the image.
     """
     import tensorflow as tf
 
@@ -134,7 +136,8 @@ def _effects_of(clf: Any) -> Callable[[Any, Array], Array]:
 
 def _log_odds(logits: Any, shift: Any, codes: Any, independent: bool) -> Any:
     """Return the log-odds of class `codes` against all others, float32 (N,), for one member.
-128i    The training shift is subtracted first: (L, 2) for independent labels, else (C,). With one unit, the logit is the
+
+    The training shift is subtracted first: (L, 2) for independent labels, else (C,). With one unit, the logit is the
     log-odds of class 1.
     """
     import tensorflow as tf
@@ -159,7 +162,8 @@ def _parted(rows: Any) -> tuple[Array, list[Array]]:
 
 def _put(inputs: Any, pictures: Any, others: list[Any]) -> Any:
     """Return the inputs in the structure of the network; the inverse of `_parted`.
-150i    The first input of pictures gets `pictures`. The remaining inputs get `others` in order.
+
+    The first input of pictures gets `pictures`. The remaining inputs get `others` in order.
     """
     rest, waiting = iter(others), [pictures]
     return mapped(lambda tensor: waiting.pop() if waiting and is_picture(tensor) else next(rest), inputs)

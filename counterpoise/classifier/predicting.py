@@ -23,7 +23,8 @@ Array = np.ndarray
 
 def by_batch(clf: Any, x: Any, rule: Rule | LabelRules, value_of: Callable[[Decision], Any]) -> list[Any]:
     """Return `value_of(decision)` for each batch of rows, in order; rows have any form that `fit` takes.
-25i    Raises:
+
+    Raises:
         DataError: There are no rows.
     """
     results = []
@@ -40,7 +41,8 @@ def by_batch(clf: Any, x: Any, rule: Rule | LabelRules, value_of: Callable[[Deci
 
 def batches(clf: Any, encoded: Any) -> Iterator[tuple[slice, list[Array]]]:
     """Yield slices of row numbers, and the raw logits of each member for these rows.
-39i    Inputs that the networks do not take raise an error first. Batches are small enough for memory (see `chunk_rows`).
+
+    Inputs that the networks do not take raise an error first. Batches are small enough for memory (see `chunk_rows`).
     """
     check_inputs(encoded, clf.members.input)
     size = chunk_rows(encoded)
@@ -51,7 +53,8 @@ def batches(clf: Any, encoded: Any) -> Iterator[tuple[slice, list[Array]]]:
 
 def encoded_logits(clf: Any, encoded: Any, scored: Callable[[Array, Array], Array] | None = None) -> list[Array]:
     """Return the raw logits of each member, or what `scored` makes of them (see `Classifier.encoded_logits`).
-48i    `scored` is called for each batch and member, with the logits and the row numbers int64 (n,) of the batch.
+
+    `scored` is called for each batch and member, with the logits and the row numbers int64 (n,) of the batch.
     """
     outputs = []
     for chunk, batch in batches(clf, encoded):
@@ -78,7 +81,8 @@ def log_p(clf: Any, logits: Sequence[Array]) -> Array:
 
 def member_scores(clf: Any) -> list[dict[str, Any]]:
     """Return the scores of each member alone on the rows that fitted the rule (see `Classifier.members_`).
-72i    The table has one dict per member, with the means over all problems that have rows. It is empty if the classifier
+
+    The table has one dict per member, with the means over all problems that have rows. It is empty if the classifier
     stores no scores. The members of a batch ensemble are those inside its network, with equal shares.
     """
     if "log_p" not in clf.scores:

@@ -87,7 +87,8 @@ def references(config: Any) -> Iterator[Reference]:
 
 def _check_amount(config: Any) -> None:
     """Raise an ArtifactError for too many values (`MOST_VALUES`) or too long a text (`LONGEST`), at any depth.
-89i    Keras would take minutes to build a layer from them.
+
+    Keras would take minutes to build a layer from them.
     """
     count, rest = 0, [config]
     while rest:
@@ -112,7 +113,8 @@ def _check_amount(config: Any) -> None:
 
 def _walk(value: Any, layer: str) -> Iterator[Reference]:
     """Yield every reference in a configuration, at any depth, with the name of the layer that it stands in.
-112i    `layer` is the name of the layer around `value`, or "". Vocabularies, calls and counts are checked on the way, and
+
+    `layer` is the name of the layer around `value`, or "". Vocabularies, calls and counts are checked on the way, and
     raise an ArtifactError.
     """
     if isinstance(value, Mapping):
@@ -143,7 +145,8 @@ def _walk(value: Any, layer: str) -> Iterator[Reference]:
 
 def _layer_name(value: Mapping[str, Any], layer: str) -> str:
     """Return the name of the layer that a mapping describes, or `layer` if it describes none.
-139i    A name inside "config" counts only where the keys "trainable" or "layers" show that it configures a layer.
+
+    A name inside "config" counts only where the keys "trainable" or "layers" show that it configures a layer.
     """
     inside = value.get("config")
     own = inside.get("name") if isinstance(inside, Mapping) and ("trainable" in inside or "layers" in inside) else None
@@ -153,7 +156,8 @@ def _layer_name(value: Mapping[str, Any], layer: str) -> str:
 
 def _reference(value: Mapping[str, Any], layer: str) -> Reference | None:
     """Return the reference in a mapping with a "class_name", or None for a plain value such as a tensor.
-147i    Raises:
+
+    Raises:
         ArtifactError: Names are not text, a function has two names, or a class has no module.
     """
     name, inside, module = value["class_name"], value.get("config"), value.get("module")
@@ -197,7 +201,8 @@ def _check_count(value: Any, most: int, what: str, layer: str) -> None:
 
 def _check_nodes(nodes: Any, layer: str) -> None:
     """Raise an ArtifactError for calls without a tensor of the network.
-186i    Keras would carry out such calls while it reads the file. `nodes` is the entry "inbound_nodes" of a layer.
+
+    Keras would carry out such calls while it reads the file. `nodes` is the entry "inbound_nodes" of a layer.
     """
     for node in nodes if isinstance(nodes, (list, tuple)) else ():
         # A mapping holds the arguments of a call; any other node has only to be not empty.
@@ -222,7 +227,8 @@ def found_object(reference: Reference, trusted: Mapping[str, Any]) -> Any:
 
 def is_allowed(reference: Reference, trusted: Mapping[str, Any]) -> bool:
     """Return whether a file may name this: an allowed class or function of Keras, ours, or one that the user trusts.
-207i    `trusted` maps registered names to objects. Other objects that are registered with Keras are not allowed.
+
+    `trusted` maps registered names to objects. Other objects that are registered with Keras are not allowed.
     """
     if not reference.function and allowed.own(reference.registered) is not None:
         return reference.name == reference.registered.partition(">")[2]
@@ -273,7 +279,8 @@ def custom_objects_of(model: keras.Model) -> dict[str, Any]:
 
 def _of_keras(reference: Reference) -> Any:
     """Return a class of Keras that is not on our list but may be trusted, such as a layer of a later version.
-256i    None for functions, for classes that are always refused, for other packages, and if the class does not exist.
+
+    None for functions, for classes that are always refused, for other packages, and if the class does not exist.
     """
     module = reference.module or ""
     if module.partition(".")[0] != "keras" or reference.function or reference.short in allowed.REFUSED:
@@ -286,7 +293,8 @@ def _of_keras(reference: Reference) -> Any:
 
 def _config_of(model: keras.Model) -> dict[str, Any]:
     """Return the configuration of a model as Keras will write it, without optimizer, loss and metrics.
-267i    Raises:
+
+    Raises:
         ArtifactError: A layer contains a lambda.
     """
     with not_compiled(model), warnings.catch_warnings():

@@ -45,7 +45,8 @@ def whole_and_sampled(clf: Any, encoded: Any, examples: Examples) -> tuple[list[
 
 def region_metrics(result: RegionResult, groups: Array | None, resamples: int) -> Scored:
     """Return metric key -> {"value", "low", "high"} (see `metrics.regions.region_scores`).
-46i    The 95% interval comes from resampled rows, or from resampled groups if `groups` (N,) is given. It is nan where
+
+    The 95% interval comes from resampled rows, or from resampled groups if `groups` (N,) is given. It is nan where
     there are fewer than two of them.
     """
     blocks = np.arange(len(result.counts)) if groups is None else groups

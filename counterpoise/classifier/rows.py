@@ -36,7 +36,8 @@ def chunks(clf: Any, x: Any) -> Iterator[Any]:
 
 def encoded(clf: Any, x: Any, name: str | None = None) -> Any:
     """Return rows in the form of `Examples.x`, which the networks take.
-38i    The rows are images, a table with images, a dataset (read whole), a table with one column of text, named inputs, or
+
+    The rows are images, a table with images, a dataset (read whole), a table with one column of text, named inputs, or
     a plain table or arrays. `name` is what to call them in a message.
     """
     if isinstance(x, ImageSet):
@@ -56,7 +57,8 @@ def with_column_values(
     clf: Any, x: Any, column: CostColumn | GroupThresholds | None, name: str | None = None
 ) -> tuple[Any, Array | None]:
     """Return rows as `encoded` does, and the values (N,) of the column by which they are decided; None without one.
-55i    The values are amounts of a cost column, or int32 codes of groups (0: the common threshold).
+
+    The values are amounts of a cost column, or int32 codes of groups (0: the common threshold).
 
     Raises:
         ColumnError: The rows have no such column.
@@ -87,7 +89,8 @@ def with_column_values(
 
 def row_shape(clf: Any, dataset: Any) -> tuple[int | None, ...]:
     """Return the shape of one row of a dataset, without the axis of rows.
-83i    Without a schema it is that of the first input. A dataset of named columns has (), a matrix has (columns,).
+
+    Without a schema it is that of the first input. A dataset of named columns has (), a matrix has (columns,).
     """
     if clf.schema is None:
         return tuple(leaves(clf.members.input)[0].shape[1:])

@@ -15,7 +15,8 @@ from counterpoise.networks.input_names import like
 
 def whole_model(clf: Any) -> keras.Model:
     """Return one Keras model of preprocessing, networks and rule.
-17i    Its inputs are arrays as the networks take them, or with a schema a dict of raw columns and pictures. A column of
+
+    Its inputs are arrays as the networks take them, or with a schema a dict of raw columns and pictures. A column of
     costs or groups by which rows are decided gets an input of its own, unless it is a feature.
     """
     layer = clf.target.layer(clf.rule)

@@ -24,7 +24,7 @@ def resolve_model(text: str, trust: Sequence[str] | None = None) -> Any:
 
     Returns:
         A list for several models, else a blend, a Keras model, a `Builder`, or the name unchanged.
-69i        """Build the model; check the first one for what a file could not hold.
+
     Raises:
         ModelError: the file or function cannot be loaded.
         OptionError: `trust` without a file.
@@ -69,7 +69,9 @@ class Builder:
     checked: list[bool] = field(default_factory=list, repr=False, compare=False)
 
     def __call__(self, spec: Any, n_classes: int) -> Any:
-69i        Any error inside the user's function becomes a ModelError.
+        """Build the model; check the first one for what a file could not hold.
+
+        Any error inside the user's function becomes a ModelError.
         """
         try:
             model = self.build(spec, n_classes)
@@ -82,7 +84,8 @@ class Builder:
 
     def _check_can_be_saved(self, model: Any) -> None:
         """Raise a ModelError before the training, not after it, if a file could not hold the model.
-79i        Anything but a Keras model passes.
+
+        Anything but a Keras model passes.
         """
         import keras
 
@@ -98,7 +101,8 @@ class Builder:
 
 def _find(text: str, module: str, name: str) -> Callable[[Any, int], Any]:
     """Return the builder of a network that `--model module:function` names.
-93i    Raises:
+
+    Raises:
         ModelError: The text is incomplete, the function does not exist, or it does not take two arguments.
     """
     expected = "Expected module:function, where the function takes (spec, n_classes) and returns a Keras model"
@@ -121,7 +125,8 @@ def _find(text: str, module: str, name: str) -> Callable[[Any, int], Any]:
 
 def _load_keras(path: Path, custom_objects: Mapping[str, Any]) -> Any:
     """Return the plain Keras model of a file, compiled if it was saved so.
-113i    Raises:
+
+    Raises:
         ModelError: There is no such file, it cannot be read, or it holds a whole classifier.
     """
     from counterpoise.classifier import archive as zipped

@@ -56,7 +56,8 @@ def run(app: Callable[[], Any]) -> NoReturn:
 
 def _reported(error: BaseException) -> int:
     """Print an error as one line for the user, and return the exit code.
-57i    0: a reader closed the pipe; 130: an interrupt; 2: any other error of the user or the system. A SystemExit keeps its
+
+    0: a reader closed the pipe; 130: an interrupt; 2: any other error of the user or the system. A SystemExit keeps its
     code. A fault of the program is raised again.
     """
     if isinstance(error, SystemExit):  # it was reported
@@ -97,7 +98,8 @@ def _text(error: BaseException) -> str | None:
 
 def _usage(error: Exception) -> str:
     """Return what was typed wrongly, and the command that shows the right spelling; "" when help was shown instead.
-95i    A message that ends in a question, such as a suggestion, stays as it is.
+
+    A message that ends in a question, such as a suggestion, stays as it is.
     """
     message: str = getattr(error, "format_message", error.__str__)().strip()
     context = getattr(error, "ctx", None)
@@ -114,7 +116,8 @@ def _drop_output() -> None:
 
 def _open_standard_streams() -> None:
     """Open each closed standard stream (0, 1 or 2) on the null device.
-109i    Otherwise the next file that is opened would take its number, and printed text would go into that file.
+
+    Otherwise the next file that is opened would take its number, and printed text would go into that file.
     """
     for number in range(3):
         try:
@@ -126,7 +129,8 @@ def _open_standard_streams() -> None:
 @contextmanager
 def _interrupted_by(signals: list[int]) -> Iterator[None]:
     """In a `with` block, let the signals of `ENDING` raise KeyboardInterrupt; their numbers are appended to `signals`.
-119i    Signals that are ignored or handled already stay so. Outside the main thread nothing changes.
+
+    Signals that are ignored or handled already stay so. Outside the main thread nothing changes.
     """
 
     def end(number: int, _: Any) -> None:
@@ -146,7 +150,8 @@ def _interrupted_by(signals: list[int]) -> Iterator[None]:
 @contextmanager
 def _temporary_files_in_scratch() -> Iterator[None]:
     """In a `with` block, let libraries put temporary files into our scratch folder.
-137i    If this process is killed, the next one removes the folder. Without a writable folder nothing changes.
+
+    If this process is killed, the next one removes the folder. Without a writable folder nothing changes.
     """
     before = tempfile.tempdir
     with suppress(OSError):  # no folder for temporary files can be written

@@ -10,7 +10,8 @@ from counterpoise.report.words import OF_GROUP, with_ends
 
 def tables_of(record: Mapping[str, Any]) -> Iterator[Any]:
     """Yield the rich tables of the record of `cp.evaluate` after the metrics, and notes as text.
-12i    In order: scores by group with their notes, bins of probabilities, spread of the threshold, and review.
+
+    In order: scores by group with their notes, bins of probabilities, spread of the threshold, and review.
     """
     for table in record["by"]:
         yield _of_groups(table)

@@ -86,7 +86,8 @@ def example_pictures(
 
 def _heat_maps(clf: Classifier | None, examples: Examples, rows: Array, label: Any) -> Array | None:
     """Return heat maps of some rows, float32 (n, height, width), or None.
-85i    None without a classifier or rows, and if the heat maps cannot be computed for any reason.
+
+    None without a classifier or rows, and if the heat maps cannot be computed for any reason.
     """
     if clf is None or not len(rows):
         return None
@@ -100,7 +101,8 @@ def _example(
     examples: Examples, pictures: Any, row: int, names: tuple[str, str], proba: float, heat: Array | None
 ) -> dict[str, Any]:
     """Return one picture as plain values for the report: thumbnail, heat map, name, classes and probability.
-97i    `row` counts from 0, `names` are the true and the decided class, and `proba` belongs to the class of interest.
+
+    `row` counts from 0, `names` are the true and the decided class, and `proba` belongs to the class of interest.
     """
     pixels = pictures[np.array([row])][0]
     ends = black_and_white(pixels, examples)

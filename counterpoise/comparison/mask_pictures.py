@@ -68,7 +68,8 @@ def _cases(result: FoldResult) -> Iterable[tuple[float, int, Array]]:
 
 def _shown(examples: Examples, pictures: Any, row: int, decided: Array, score: float) -> dict[str, Any]:
     """Return a picture, its mask and the decided mask, next to each other, as plain values for the report.
-69i    `row` is the number of the row, `decided` its mask of class codes (height, width).
+
+    `row` is the number of the row, `decided` its mask of class codes (height, width).
     """
     stored = pictures[np.array([row])][0]
     low, high = black_and_white(stored, examples)
@@ -87,7 +88,8 @@ def _shown(examples: Examples, pictures: Any, row: int, decided: Array, score: f
 
 def black_and_white(pixels: Array, examples: Examples) -> tuple[float, float]:
     """Return the values that are shown as black and as white.
-86i    They are 0 and 255 for pixels on the scale of image files, else the percentiles 0.5 and 99.5 of the picture.
+
+    They are 0 and 255 for pixels on the scale of image files, else the percentiles 0.5 and 99.5 of the picture.
     """
     known = examples.pictures is not None and not examples.pictures.learned
     if known or pixels.dtype == np.uint8:

@@ -109,7 +109,8 @@ def checksum(*parts: str | bytes | int | None) -> str:
 
 def checked_json(value: Any, stored: Any, where: str, *key: str) -> Any:
     """Return the value of a JSON column whose checksum is `stored`.
-111i    `key` are the texts that the checksum covers before the value. `where` names the column in messages.
+
+    `key` are the texts that the checksum covers before the value. `where` names the column in messages.
 
     Raises:
         ArtifactError: It is no text, not what was written, or no JSON.
@@ -121,7 +122,8 @@ def checked_json(value: Any, stored: Any, where: str, *key: str) -> Any:
 
 def rows_of(member: Member, weights: bool) -> tuple[str, list[tuple[str, int, str, str, bytes, str]]]:
     """Return a member as JSON, and its arrays as (name, position, dtype, shape, bytes, checksum).
-122i    Without `weights`, the arrays of its weights are left out, and the JSON says so.
+
+    Without `weights`, the arrays of its weights are left out, and the JSON says so.
     """
     values: dict[str, Any] = {}
     arrays: list[tuple[str, int, Array]] = []

@@ -108,7 +108,8 @@ class PixelCache:
     @classmethod
     def with_room(cls, shape: tuple[int, ...], dtype: np.dtype, path: Path | None = None) -> PixelCache | None:
         """Return a cache for these rows, or None if there is too little room or the system lacks `os.preadv`.
-105i        Without `path` the file is a temporary one. A file of the right size at `path` is used as it is, else made.
+
+        Without `path` the file is a temporary one. A file of the right size at `path` is used as it is, else made.
         """
         size = shape[0] * (int(np.prod(shape[1:])) * dtype.itemsize + RECORD)
         if not hasattr(os, "preadv"):  # Windows
@@ -123,7 +124,8 @@ class PixelCache:
 
     def read(self, row: int, out: Array) -> bool:
         """Fill `out` with a row and return True; False if the row is not there or is damaged.
-121i        `out` is C-contiguous, in the shape and type of one row. Its values mean nothing after False.
+
+        `out` is C-contiguous, in the shape and type of one row. Its values mean nothing after False.
         """
         if self._handle < 0 or not (self._here[row] or self._record(row)):
             return False
@@ -135,7 +137,8 @@ class PixelCache:
 
     def write(self, row: int, values: Array, note: bytes = b"") -> None:
         """Keep a row and its note of at most `RECORD` - 4 bytes.
-131i        After an error of the system, such as a full disk, nothing more is kept, and no error is raised.
+
+        After an error of the system, such as a full disk, nothing more is kept, and no error is raised.
         """
         if self._handle < 0 or self._full:
             return
