@@ -68,7 +68,10 @@ def heat_maps(clf: Any, encoded: Any, label: Any = None) -> Array:
 
 
 def is_picture(tensor: Any) -> bool:
-    """Return whether an array or tensor has the shape of pictures: (N, height, width) or with 1 or 3 channels."""
+    """Return whether an array or tensor has the shape of pictures.
+
+    It is (N, height, width), or (N, height, width, channels) with 1 or 3 channels.
+    """
     shape = tuple(tensor.shape)
     return len(shape) == 3 or (len(shape) == 4 and shape[-1] in (1, 3))
 
@@ -92,9 +95,10 @@ def _codes(clf: Any, encoded: Any, label: Any) -> Array:
 
 
 def _effects_of(clf: Any) -> Callable[[Any, Array], Array]:
-    """Return a function from encoded rows and class codes (N,) to the effects of pixels, float32 (N, height, width).
+    """Return a function of encoded rows and class codes (N,) that gives the effects of pixels.
 
-    The function raises a ModelError if the output of the networks does not depend on the image.
+    The effects are float32 (N, height, width). The function raises a ModelError if the output of the networks does not
+    depend on the image.
     """
     import tensorflow as tf
 

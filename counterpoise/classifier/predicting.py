@@ -22,7 +22,7 @@ Array = np.ndarray
 
 
 def by_batch(clf: Any, x: Any, rule: Rule | LabelRules, value_of: Callable[[Decision], Any]) -> list[Any]:
-    """Return `value_of(decision)` for each batch of rows, in order; rows have any form that `fit` takes.
+    """Return `value_of(decision)` of each batch of rows, which have any form that `fit` takes.
 
     Raises:
         DataError: There are no rows.
@@ -52,9 +52,10 @@ def batches(clf: Any, encoded: Any) -> Iterator[tuple[slice, list[Array]]]:
 
 
 def encoded_logits(clf: Any, encoded: Any, scored: Callable[[Array, Array], Array] | None = None) -> list[Array]:
-    """Return the raw logits of each member, or what `scored` makes of them (see `Classifier.encoded_logits`).
+    """Return the raw logits of each member (see `Classifier.encoded_logits`).
 
-    `scored` is called for each batch and member, with the logits and the row numbers int64 (n,) of the batch.
+    `scored` is called for each batch and member with the logits and the row numbers, int64 (n,). Its results take the
+    place of the logits.
     """
     outputs = []
     for chunk, batch in batches(clf, encoded):
@@ -80,9 +81,10 @@ def log_p(clf: Any, logits: Sequence[Array]) -> Array:
 
 
 def member_scores(clf: Any) -> list[dict[str, Any]]:
-    """Return the scores of each member alone on the rows that fitted the rule (see `Classifier.members_`).
+    """Return the scores of each member alone (see `Classifier.members_`).
 
-    The table has one dict per member, with the means over all problems that have rows. It is empty if the classifier
+    The scores are those on the rows that fitted the rule: one dict per member, with the means over all problems that
+    have rows. The list is empty if the classifier
     stores no scores. The members of a batch ensemble are those inside its network, with equal shares.
     """
     if "log_p" not in clf.scores:

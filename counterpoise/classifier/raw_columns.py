@@ -30,7 +30,7 @@ class RawColumns:
 
     @classmethod
     def of(cls, clf: Any) -> RawColumns:
-        """Return the columns that a classifier takes: those of its schema, or x0, x1, ... for arrays (N, d).
+        """Return the columns of a classifier: those of its schema, or x0, x1, ... of arrays.
 
         Raises:
             OptionError: Rows are neither a table nor float arrays (N, d), or they have several labels.

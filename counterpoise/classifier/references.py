@@ -86,7 +86,7 @@ def references(config: Any) -> Iterator[Reference]:
 
 
 def _check_amount(config: Any) -> None:
-    """Raise an ArtifactError for too many values (`MOST_VALUES`) or too long a text (`LONGEST`), at any depth.
+    """Raise an ArtifactError for more values than `MOST_VALUES`, or a text above `LONGEST`.
 
     Keras would take minutes to build a layer from them.
     """
@@ -112,7 +112,7 @@ def _check_amount(config: Any) -> None:
 
 
 def _walk(value: Any, layer: str) -> Iterator[Reference]:
-    """Yield every reference in a configuration, at any depth, with the name of the layer that it stands in.
+    """Yield every reference in a configuration, with the layer that it stands in.
 
     `layer` is the name of the layer around `value`, or "". Vocabularies, calls and counts are checked on the way, and
     raise an ArtifactError.
@@ -155,7 +155,7 @@ def _layer_name(value: Mapping[str, Any], layer: str) -> str:
 
 
 def _reference(value: Mapping[str, Any], layer: str) -> Reference | None:
-    """Return the reference in a mapping with a "class_name", or None for a plain value such as a tensor.
+    """Return the reference in a mapping with a "class_name", or None for a plain value.
 
     Raises:
         ArtifactError: Names are not text, a function has two names, or a class has no module.
@@ -183,7 +183,10 @@ def _reference(value: Mapping[str, Any], layer: str) -> Reference | None:
 
 
 def _check_vocabulary(value: Any, layer: str) -> None:
-    """Raise an ArtifactError for a vocabulary that is neither None, a list nor an array: Keras would read a file."""
+    """Raise an ArtifactError unless a vocabulary is None, a list or an array.
+
+    Keras would read anything else from a file.
+    """
     plain = value is None or isinstance(value, (list, tuple))
     array = isinstance(value, Mapping) and value.get("class_name") in ("__tensor__", "__numpy__")
     if not plain and not array:
@@ -193,7 +196,7 @@ def _check_vocabulary(value: Any, layer: str) -> None:
 
 
 def _check_count(value: Any, most: int, what: str, layer: str) -> None:
-    """Raise an ArtifactError for a number above `most`; `what` names in the message what is counted."""
+    """Raise an ArtifactError for a number above `most`; `what` says what is counted."""
     if isinstance(value, (int, float)) and value > most:
         where = f"the layer {layer!r:.60}" if layer else "the model"
         raise ArtifactError(f"{where} has {value:,} {what}. Expected at most {most:,}.")
@@ -226,7 +229,7 @@ def found_object(reference: Reference, trusted: Mapping[str, Any]) -> Any:
 
 
 def is_allowed(reference: Reference, trusted: Mapping[str, Any]) -> bool:
-    """Return whether a file may name this: an allowed class or function of Keras, ours, or one that the user trusts.
+    """Return whether a file may name this: listed in Keras, ours, or trusted by the user.
 
     `trusted` maps registered names to objects. Other objects that are registered with Keras are not allowed.
     """
@@ -278,9 +281,9 @@ def custom_objects_of(model: keras.Model) -> dict[str, Any]:
 
 
 def _of_keras(reference: Reference) -> Any:
-    """Return a class of Keras that is not on our list but may be trusted, such as a layer of a later version.
+    """Return a class of Keras that is not on our list but that a user may trust, or None.
 
-    None for functions, for classes that are always refused, for other packages, and if the class does not exist.
+    An example is a layer of a later version. None for functions, classes that are always refused, and other packages.
     """
     module = reference.module or ""
     if module.partition(".")[0] != "keras" or reference.function or reference.short in allowed.REFUSED:
@@ -292,7 +295,7 @@ def _of_keras(reference: Reference) -> Any:
 
 
 def _config_of(model: keras.Model) -> dict[str, Any]:
-    """Return the configuration of a model as Keras will write it, without optimizer, loss and metrics.
+    """Return the configuration of a model as Keras writes it, without loss and metrics.
 
     Raises:
         ArtifactError: A layer contains a lambda.
@@ -357,6 +360,6 @@ def refusal(reference: Reference) -> str:
 
 
 def _typable(name: str | None, otherwise: str) -> str:
-    """Return a name if it is one that Python accepts, with dots, else `otherwise`; a file may contain anything."""
+    """Return a name that Python accepts, dots included, or `otherwise` for any other text."""
     plain = name is not None and len(name) <= 200 and all(word.isidentifier() for word in name.split("."))
     return name if plain and name is not None else otherwise

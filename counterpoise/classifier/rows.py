@@ -56,9 +56,9 @@ def encoded(clf: Any, x: Any, name: str | None = None) -> Any:
 def with_column_values(
     clf: Any, x: Any, column: CostColumn | GroupThresholds | None, name: str | None = None
 ) -> tuple[Any, Array | None]:
-    """Return rows as `encoded` does, and the values (N,) of the column by which they are decided; None without one.
+    """Return rows as `encoded` does, and the values (N,) of the column that decisions need.
 
-    The values are amounts of a cost column, or int32 codes of groups (0: the common threshold).
+    The values are amounts of a cost column, or codes of groups (0: the common threshold). They are None if `column` is.
 
     Raises:
         ColumnError: The rows have no such column.
@@ -98,7 +98,7 @@ def row_shape(clf: Any, dataset: Any) -> tuple[int | None, ...]:
 
 
 def pictures(card: Mapping[str, Any]) -> Pictures | None:
-    """Return how the pictures of the training rows were read, by the model card; None if there were none.
+    """Return how the training pictures were read, by the model card; None without pictures.
 
     Raises:
         ArtifactError: The entry of the card is damaged.

@@ -83,7 +83,7 @@ class Builder:
         return model
 
     def _check_can_be_saved(self, model: Any) -> None:
-        """Raise a ModelError before the training, not after it, if a file could not hold the model.
+        """Raise a ModelError before the training if a file could not hold the model.
 
         Anything but a Keras model passes.
         """

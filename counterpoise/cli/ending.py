@@ -97,9 +97,9 @@ def _text(error: BaseException) -> str | None:
 
 
 def _usage(error: Exception) -> str:
-    """Return what was typed wrongly, and the command that shows the right spelling; "" when help was shown instead.
+    """Return what was typed wrongly, and the command that shows the right spelling.
 
-    A message that ends in a question, such as a suggestion, stays as it is.
+    The text is "" when help was shown instead. A message that ends in a question mark stays as it is.
     """
     message: str = getattr(error, "format_message", error.__str__)().strip()
     context = getattr(error, "ctx", None)
@@ -128,9 +128,10 @@ def _open_standard_streams() -> None:
 
 @contextmanager
 def _interrupted_by(signals: list[int]) -> Iterator[None]:
-    """In a `with` block, let the signals of `ENDING` raise KeyboardInterrupt; their numbers are appended to `signals`.
+    """In a `with` block, raise KeyboardInterrupt at the signals of `ENDING`.
 
-    Signals that are ignored or handled already stay so. Outside the main thread nothing changes.
+    The number of each signal is appended to `signals`. Signals that are ignored or handled already stay so. Outside the
+    main thread nothing changes.
     """
 
     def end(number: int, _: Any) -> None:
@@ -164,7 +165,10 @@ def _temporary_files_in_scratch() -> Iterator[None]:
 
 @contextmanager
 def _warnings_as_lines() -> Iterator[None]:
-    """In a `with` block, print a UserWarning as one line on standard error; other warnings are printed as usual."""
+    """In a `with` block, print each UserWarning as one line on standard error.
+
+    Other warnings are printed as usual.
+    """
     before = warnings.showwarning
 
     def show(message: Warning | str, category: type[Warning], *where: Any, **how: Any) -> None:

@@ -9,7 +9,7 @@ from counterpoise.report.words import OF_GROUP, with_ends
 
 
 def tables_of(record: Mapping[str, Any]) -> Iterator[Any]:
-    """Yield the rich tables of the record of `cp.evaluate` after the metrics, and notes as text.
+    """Yield the tables of `cp.evaluate` after the metrics (of Rich), and notes as text.
 
     In order: scores by group with their notes, bins of probabilities, spread of the threshold, and review.
     """
@@ -25,7 +25,7 @@ def tables_of(record: Mapping[str, Any]) -> Iterator[Any]:
 
 
 def _table(title: str, *columns: str) -> Any:
-    """Return an empty table without a frame, whose columns are at least as wide as the longest word of their heads."""
+    """Return an empty table without a frame; each column is as wide as a word of its head."""
     from rich.table import Table
 
     shown = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
@@ -46,7 +46,7 @@ def number(value: float | None) -> str:
 
 
 def _of_groups(table: Mapping[str, Any]) -> Any:
-    """Return a table with lines for rows, positives and scores of each value, with differences from the reference."""
+    """Return a table of rows, positives and scores of each value in a column."""
     title = (
         f"by {table['column']}, class {table['class']!r} (95% CIs; for each score, all CIs of differences are correct "
         "together, with 95% confidence)"
@@ -63,7 +63,7 @@ def _of_groups(table: Mapping[str, Any]) -> Any:
 
 
 def _of_bins(table: Mapping[str, Any]) -> Any:
-    """Return a table of bins of probabilities: rows, mean prediction, and observed share with its interval."""
+    """Return a table of bins of probabilities: rows, mean prediction and observed share."""
     errors = (
         f"expected calibration error (ECE) {number(table['ece'])}, root mean square "
         f"calibration error {number(table['calibration_error'])}"
@@ -76,7 +76,7 @@ def _of_bins(table: Mapping[str, Any]) -> Any:
 
 
 def _of_review(review: Mapping[str, Any]) -> Any:
-    """Return a table of the shares that go to a human and of the wrong decisions, for each class."""
+    """Return a table of the shares that go to a human and of wrong decisions, by class."""
     title = (
         f"for a human: {with_ends(review['share'])} of the rows; wrong decisions among the other rows: "
         f"{with_ends(review['error'])}"
@@ -88,7 +88,7 @@ def _of_review(review: Mapping[str, Any]) -> Any:
 
 
 def _of_spread(spread: Mapping[str, Any]) -> Any:
-    """Return a table of the chosen threshold and the ends of its range, with the scores at each."""
+    """Return a table of the chosen threshold and the ends of its range, with scores."""
     shown = _table("threshold on resampled rows (95% range)", "", "threshold", "recall", "precision", "alerts")
     for end, at in spread.items():
         keys = ("threshold", "recall", "precision", "alert_rate")

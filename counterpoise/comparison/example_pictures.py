@@ -100,7 +100,7 @@ def _heat_maps(clf: Classifier | None, examples: Examples, rows: Array, label: A
 def _example(
     examples: Examples, pictures: Any, row: int, names: tuple[str, str], proba: float, heat: Array | None
 ) -> dict[str, Any]:
-    """Return one picture as plain values for the report: thumbnail, heat map, name, classes and probability.
+    """Return one picture as plain values for the report, with thumbnail and heat map.
 
     `row` counts from 0, `names` are the true and the decided class, and `proba` belongs to the class of interest.
     """

@@ -60,14 +60,17 @@ def mask_pictures(results: Sequence[FoldResult], examples: Examples, pictures: A
 
 
 def _cases(result: FoldResult) -> Iterable[tuple[float, int, Array]]:
-    """Yield Dice coefficient (mean over the foreground classes), row number and decided mask of each kept decision."""
+    """Return Dice coefficient, row number and decided mask of each decision that was kept.
+
+    The coefficient is the mean over the foreground classes.
+    """
     regions: Any = result.regions
     scores = dice(regions.counts[regions.shown][:, list(regions.foreground)]).mean(axis=1)
     return zip(scores, result.rows[regions.shown], regions.decided, strict=True)
 
 
 def _shown(examples: Examples, pictures: Any, row: int, decided: Array, score: float) -> dict[str, Any]:
-    """Return a picture, its mask and the decided mask, next to each other, as plain values for the report.
+    """Return picture, mask and decided mask side by side, as plain values for the report.
 
     `row` is the number of the row, `decided` its mask of class codes (height, width).
     """

@@ -48,14 +48,14 @@ TYPES = frozenset(
 
 
 def _amount(value: Any, where: str) -> float:
-    """Return a number, or raise an ArtifactError; NaN is a number too, because diverged trainings store it."""
+    """Return a number, NaN included (of diverged trainings), or raise an ArtifactError."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise wrong_value(value, where, "a number")
     return value
 
 
 def _gain(value: Any, where: str) -> list[float]:
-    """Return a gain and its standard error as two numbers; another length raises an ArtifactError."""
+    """Return a gain and its standard error; raise an ArtifactError for other than two numbers."""
     both: list[float] = list_of(_amount, 2)(value, where)
     if len(both) != 2:
         raise wrong_value(value, where, "two numbers")
@@ -121,9 +121,10 @@ def checked_json(value: Any, stored: Any, where: str, *key: str) -> Any:
 
 
 def rows_of(member: Member, weights: bool) -> tuple[str, list[tuple[str, int, str, str, bytes, str]]]:
-    """Return a member as JSON, and its arrays as (name, position, dtype, shape, bytes, checksum).
+    """Return a member as JSON, and its arrays as rows of the store.
 
-    Without `weights`, the arrays of its weights are left out, and the JSON says so.
+    A row is (name, position, dtype, shape, bytes, checksum). Without `weights`, the arrays of its weights are left out,
+    and the JSON says so.
     """
     values: dict[str, Any] = {}
     arrays: list[tuple[str, int, Array]] = []
@@ -186,7 +187,7 @@ def member_of(job: str, content: Mapping[str, Any], rows: Iterable[tuple[Any, ..
 
 
 def _member_from(values: Mapping[str, Any], job: str) -> Member:
-    """Return the member of these fields; raise an ArtifactError that names its job if some are absent."""
+    """Return the member of these fields; raise an ArtifactError if some are absent."""
     try:
         return Member(**values)
     except TypeError:
@@ -194,7 +195,11 @@ def _member_from(values: Mapping[str, Any], job: str) -> Member:
 
 
 def _array(dtype: Any, shape: Any, value: Any, where: str) -> Array:
-    """Return the array of a row, read-only; raise an ArtifactError if type, shape and bytes do not fit together."""
+    """Return the array of a row, which is read-only.
+
+    Raises:
+        ArtifactError: Type, shape and bytes do not fit together.
+    """
     if dtype not in TYPES or not isinstance(shape, str) or not isinstance(value, bytes):
         raise ArtifactError(f"{where} is not a plain array.")
     sizes = list_of(integer(), 32)(read_json(shape, where), where)

@@ -60,7 +60,7 @@ class Decoded(Source):
         return out
 
     def _fill(self, out: Array, rows: Array) -> None:
-        """Fill `out` (n, ...) with rows: from the cache if they are kept, else decoded and then kept."""
+        """Fill `out` (n, ...) with rows: from the cache if they are there, else decoded and kept."""
         for index, row in enumerate(rows.tolist()):
             if self.cache is None or not self.cache.read(row, out[index]):
                 out[index] = self.decode(row)
@@ -79,7 +79,7 @@ class Cache(Protocol):
 
 
 def checksum(pixels: Any) -> bytes:
-    """Return the CRC of pixels as 4 bytes that are not all 0; zeros mark a row that was not written."""
+    """Return the CRC of pixels as 4 bytes, not all 0: zeros mark a row that was not written."""
     return CHECKSUM.pack(zlib.crc32(pixels) or 1)
 
 
@@ -107,9 +107,10 @@ class PixelCache:
 
     @classmethod
     def with_room(cls, shape: tuple[int, ...], dtype: np.dtype, path: Path | None = None) -> PixelCache | None:
-        """Return a cache for these rows, or None if there is too little room or the system lacks `os.preadv`.
+        """Return a cache for these rows, or None if there is too little room for them.
 
-        Without `path` the file is a temporary one. A file of the right size at `path` is used as it is, else made.
+        None on Windows too, where rows cannot be read. Without `path` the file is a temporary one. A file of the right
+        size at `path` is used as it is, else made.
         """
         size = shape[0] * (int(np.prod(shape[1:])) * dtype.itemsize + RECORD)
         if not hasattr(os, "preadv"):  # Windows
@@ -172,7 +173,7 @@ class PixelCache:
 
 
 def _leave(handle: int, path: str | None, owner: int) -> None:
-    """Close the file, and remove it if `path` is given; a forked process leaves both to the owner."""
+    """Close the file and remove it if `path` is given; forked processes leave both alone."""
     if os.getpid() == owner:
         if handle >= 0:
             os.close(handle)

@@ -124,7 +124,7 @@ def _retyped(labels: Labels, name: str) -> Labels:
 
 
 def _checked(labels: Labels, name: str) -> Labels:
-    """Return the labels, or raise a TargetError if they are numbers to predict or hardly repeat."""
+    """Return the labels; raise a TargetError if they are numbers to predict or hardly repeat."""
     distinct = len(labels.classes)
     if labels.from_floats and distinct > MOST_FLOAT_CLASSES:
         raise TargetError(
@@ -140,7 +140,7 @@ def _checked(labels: Labels, name: str) -> Labels:
 
 
 def _code_of(label: Any, labels: Labels, name: str, option: str) -> int:
-    """Return the code of a class; raise a TargetError that names the option if there is no such class."""
+    """Return the code of a class; raise a TargetError naming the option if there is none."""
     code = find_label(label, labels.classes)
     if code is None:
         raise TargetError(f"{option} {label!r} is not a class of target {name!r}.{did_you_mean(label, labels.classes)}")
@@ -148,7 +148,7 @@ def _code_of(label: Any, labels: Labels, name: str, option: str) -> int:
 
 
 def _merge(labels: Labels, wanted: Sequence[Any], name: str) -> Labels:
-    """Return labels with several classes merged into one, which is called A+B and takes the place of A.
+    """Return labels with several classes merged into one, named A+B, in the place of A.
 
     All classes become text. Fewer than two classes to merge raise an OptionError, and all of them a TargetError.
     """
@@ -175,7 +175,7 @@ def _one_vs_rest(labels: Labels, wanted: Any, name: str) -> Labels:
 
 
 def _positive_last(labels: Labels, positive: Any, name: str) -> Labels:
-    """Return labels whose positive class of two has code 1: the class `positive`, else the rarer one.
+    """Return labels whose positive class of two has code 1: `positive`, else the rarer one.
 
     More than two classes stay as they are, and `positive` then raises an OptionError.
     """

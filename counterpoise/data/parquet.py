@@ -53,7 +53,7 @@ def _named(path: Path) -> Path:
 
 @contextmanager
 def readable(name: str) -> Iterator[None]:
-    """In a `with` block, turn errors of polars and of the system into a DataError that names the file.
+    """In a `with` block, turn errors of polars and the system into a DataError with `name`.
 
     A panic of polars prints nothing.
     """
@@ -66,7 +66,7 @@ def readable(name: str) -> Iterator[None]:
 
 @contextmanager
 def without_faults(name: str) -> Iterator[None]:
-    """In a `with` block, do as `readable`, but raise errors of the operating system as OSError."""
+    """In a `with` block, do as `readable`, but leave errors of the system as OSError."""
     try:
         with without_panics:
             yield

@@ -56,7 +56,7 @@ def schema_to_dict(schema: Schema) -> dict[str, Any]:
 
 
 def _column_to_dict(column: Column) -> dict[str, Any]:
-    """Return a column as plain JSON values: lists in place of tuples, and a dict for its text format."""
+    """Return a column as plain JSON values, with lists for tuples."""
     return {
         "name": column.name,
         "kind": column.kind,
@@ -148,14 +148,14 @@ def encode_rows(schema: Schema | None, source: Any, name: str | None = None) -> 
 
 
 def text_columns(schema: Schema | None) -> tuple[str, ...]:
-    """Return the names of the used columns to read as text: levels, and numbers that are written in a text format."""
+    """Return the used columns to read as text: levels, and numbers written in a text format."""
     if schema is None:
         return ()
     return tuple(c.name for c in schema.columns if c.used and (c.kind != "numeric" or c.written is not None))
 
 
 def _warn_of_unseen(schema: Schema, x: Mapping[str, np.ndarray]) -> None:
-    """Warn of each categorical column where most values are levels that the training rows did not have.
+    """Warn of each categorical column where most levels were not in the training rows.
 
     Columns with fewer than `LEAST_KNOWN` values are not judged.
     """
@@ -173,7 +173,7 @@ def _warn_of_unseen(schema: Schema, x: Mapping[str, np.ndarray]) -> None:
 
 
 def _plain_numbers(schema: Schema, source: Any) -> np.ndarray | None:
-    """Return the numeric part of an array of floats (N, d), float32 (N, dn), without building a frame.
+    """Return the numeric part, float32 (N, dn), of a float array (N, d), without a frame.
 
     The columns are named x0, x1, .... None if a frame is needed: for any other source, levels, absent columns, no rows,
     and infinite values.
@@ -200,7 +200,7 @@ def _names(schema: Schema) -> str:
 
 
 def _arrays(source: Any) -> Any:
-    """Return arrays with each one checked, in the same structure: a dict, a tuple, or one array."""
+    """Return arrays, each one checked, in their structure: a dict, a tuple or one array."""
     if isinstance(source, Mapping):
         return {str(key): _array(array, str(key)) for key, array in source.items()}
     if isinstance(source, tuple):
@@ -232,7 +232,10 @@ def _array(values: Any, name: str) -> Any:
 
 
 def build_parts(schema: Schema, frame: pl.DataFrame) -> dict[str, np.ndarray]:
-    """Return `Examples.x` of a frame with every used column: "numeric" float32 (N, dn), "categorical" int32 (N, dc)."""
+    """Return `Examples.x` of a frame that has every used column.
+
+    It is {"numeric": float32 (N, dn), "categorical": int32 (N, dc)}, a key without columns left out.
+    """
     x: dict[str, np.ndarray] = {}
     if schema.numeric:
         x["numeric"] = np.empty((frame.height, len(schema.numeric)), dtype=np.float32)

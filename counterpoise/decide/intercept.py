@@ -94,7 +94,7 @@ def fit_intercept(log_p: Array, y: Array, sample_weight: Array | None = None) ->
 
 
 def fitted_intercept(lp: Array, labels: Array, w: Array) -> Array:
-    """Fit the intercept on checked arrays (see `fit_intercept`), float64 (C,); classes without rows have 0."""
+    """Fit the intercept, float64 (C,), on checked arrays (see `fit_intercept`)."""
     wanted = np.bincount(labels, weights=w, minlength=lp.shape[1])
     seen = np.flatnonzero(wanted > 0)
     out = np.zeros(lp.shape[1])
@@ -107,7 +107,7 @@ def fitted_intercept(lp: Array, labels: Array, w: Array) -> Array:
 
 
 def _root(log_odds: Array, wanted: float, w: Array) -> float:
-    """Return what to add to the log-odds (N,) of two classes so that sum_i w_i p_i is `wanted`.
+    """Return what to add to log-odds (N,) of two classes so that sum_i w_i p_i is `wanted`.
 
     This is `_newton` for two classes: Newton's steps, within the bounds that the signs so far give.
     """
@@ -129,9 +129,10 @@ def _root(log_odds: Array, wanted: float, w: Array) -> float:
 
 
 def _newton(lp: Array, wanted: Array, w: Array) -> Array:
-    """Return b, float64 (C,) with mean 0, that maximizes sum_c n_c b_c - sum_i w_i log Z_i, where n is `wanted`.
+    """Return b, float64 (C,), that maximizes the log-likelihood; its mean is 0.
 
-    Z_i is the sum over the classes of exp(lp_ic + b_c). Newton's steps are halved until the likelihood does not fall.
+    The log-likelihood is sum_c n_c b_c - sum_i w_i log Z_i, with n_c = `wanted` and Z_i = sum_c exp(lp_ic + b_c).
+    Newton's steps are halved until it does not fall.
     """
     b = np.zeros(lp.shape[1])
     value = _log_likelihood(lp, wanted, w, b)
@@ -159,7 +160,7 @@ def _bounded(step: Array) -> Array:
 
 
 def _log_likelihood(lp: Array, wanted: Array, w: Array, b: Array) -> float:
-    """Return the value that `_newton` maximizes, with the largest term taken out so that nothing overflows."""
+    """Return the log-likelihood of `_newton`, computed so that nothing overflows."""
     z = lp + b
     top = z.max(axis=1)
     return float(wanted @ b - w @ (top + np.log(np.sum(np.exp(z - top[:, None]), axis=1))))

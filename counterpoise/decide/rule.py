@@ -158,7 +158,7 @@ def _weights(lps: list[Array], y: Array, vote: str, weights: Sequence[float] | A
 
 
 def cut(log_p: Array, y: Array, goal: Aim, w: Array) -> tuple[float | None, Array | None]:
-    """Return (threshold, None) for two classes, or (None, offsets (C,)) for more, chosen for the aim `goal`."""
+    """Return (threshold, None) of two classes, or (None, offsets (C,)) of more, for an aim."""
     if log_p.shape[1] == 2:
         return best_threshold(np.exp(log_p[:, 1]), y, goal, w), None
     return None, best_offsets(log_p, y, goal, w)
@@ -224,7 +224,10 @@ def applied(rule: Rule, lps: list[Array], column_values: Array | None = None) ->
 
 
 def _decided(rule: Rule, log_p: Array, column_values: Array | None) -> Array:
-    """Return class codes int32 (N,): by the column of the rule, else by its costs, else by threshold or offsets."""
+    """Return class codes int32 (N,) by the rule.
+
+    The column of the rule decides if there is one, else its costs, else the threshold or the offsets.
+    """
     if rule.column is not None:
         return (column_margins(rule, log_p, column_values) >= 0).astype(np.int32)
     if rule.costs is not None and rule.threshold is None:
@@ -269,7 +272,7 @@ def choose_class(log_p: Array, threshold: float | None = None, offsets: Array | 
 
 
 def _vote(rule: Rule, lps: list[Array], soft: Array) -> Array:
-    """Return the class with most votes, where each member decides by its own threshold or offsets.
+    """Return the class with most votes; each member votes by its own threshold or offsets.
 
     Votes have the weights of the rule. `soft` (N,) are the decisions that break ties.
     """
@@ -298,6 +301,6 @@ def raw_proba(member_logits: Sequence[Array]) -> Array:
 
 
 def _uncorrected(logits: Array) -> Array:
-    """Return log-probabilities (N, C) of raw logits, without any shift; one unit counts as two classes."""
+    """Return log-probabilities (N, C) of raw logits; one unit counts as two classes."""
     z = np.asarray(logits)
     return corrected_log_proba(z, np.zeros(2 if z.ndim == 1 or z.shape[1] == 1 else z.shape[1]))

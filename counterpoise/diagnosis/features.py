@@ -19,11 +19,11 @@ LEAST_FOR_TREES = 500
 
 
 def quick_features(examples: Examples, rows: Array, seed: int) -> tuple[Any, Any, str] | None:
-    """Return features of rows, an unfitted scikit-learn model for them, and its name; None if rows have no features.
+    """Return features of rows, an unfitted model of scikit-learn, and its name, or None.
 
     The features are an array or a sparse matrix (len(rows), d). Trees see a table's numbers with their gaps and its
     levels as codes; a logistic regression sees standardized points (images are projected, see `neighbors`) or hashed
-    words of texts.
+    words of texts. None if the rows are neither.
     """
     texts = texts_of(examples, rows)
     if texts is not None:
@@ -37,7 +37,7 @@ def quick_features(examples: Examples, rows: Array, seed: int) -> tuple[Any, Any
 
 
 def texts_of(examples: Examples, rows: Array) -> list[str] | None:
-    """Return the texts of rows as a list; None unless the rows are one array of text, (N,) or (N, 1)."""
+    """Return the texts of rows as a list; None unless x is an array of text, (N,) or (N, 1)."""
     x = examples.x
     if examples.schema is not None or isinstance(x, (dict, tuple, list)):
         return None

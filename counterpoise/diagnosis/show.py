@@ -72,7 +72,7 @@ class Diagnosis:
     __repr__ = __str__
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Yield the parts that rich prints; of the leakage checks only those that noticed something."""
+        """Yield the parts that rich prints, with leakage checks only where they noticed something."""
         from rich import box
         from rich.padding import Padding
         from rich.table import Table
@@ -111,9 +111,9 @@ class Diagnosis:
 
 
 def _class_rows(r: DiagnosisRecord) -> list[tuple[str, str, str]]:
-    """Return label, count and share of each class as text, largest first; of many only the largest and the rarest.
+    """Return label, count and share of each class as text, largest first.
 
-    The rarest class is marked by a star.
+    The rarest class is marked by a star. Of more than `_MOST_CLASSES`, only the largest and the rarest are listed.
     """
     ordered = sorted(r.classes, key=lambda c: -c.count)
     rows = [
@@ -160,7 +160,7 @@ def _facts(r: DiagnosisRecord) -> Iterator[tuple[str, str]]:
 
 
 def _quick_facts(r: DiagnosisRecord) -> Iterator[tuple[str, str]]:
-    """Yield name and value of each line on near-duplicates and the quick model; nothing of what was not measured."""
+    """Yield name and value of each line on near-duplicates and the quick model, if measured."""
     if r.near is not None:
         yield "near-duplicates", f"{max(0, r.near - (r.duplicates or 0)):,} in addition to equal rows"
     if r.quick is None:
