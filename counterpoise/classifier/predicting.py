@@ -84,8 +84,8 @@ def member_scores(clf: Any) -> list[dict[str, Any]]:
     """Return the scores of each member alone (see `Classifier.members_`).
 
     The scores are those on the rows that fitted the rule: one dict per member, with the means over all problems that
-    have rows. The list is empty if the classifier
-    stores no scores. The members of a batch ensemble are those inside its network, with equal shares.
+    have rows. The list is empty if the classifier stores no scores. The members of a batch ensemble are those inside
+    its network, with equal shares.
     """
     if "log_p" not in clf.scores:
         return []

@@ -245,7 +245,7 @@ def is_allowed(reference: Reference, trusted: Mapping[str, Any]) -> bool:
 
 
 def check(config: Any, trusted: Mapping[str, Any]) -> bool:
-    """Refuse a configuration that names what Counterpoise does not build because a file says so.
+    """Raise an ArtifactError if a configuration names an object that a file may not name.
 
     Returns:
         Whether it names some of the user's own classes and functions.

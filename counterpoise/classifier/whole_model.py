@@ -18,6 +18,8 @@ def whole_model(clf: Any) -> keras.Model:
 
     Its inputs are arrays as the networks take them, or with a schema a dict of raw columns and pictures. A column of
     costs or groups by which rows are decided gets an input of its own, unless it is a feature.
+
+    Its output is {"probability", "decision"}.
     """
     layer = clf.target.layer(clf.rule)
     if clf.schema is None:

@@ -9,7 +9,7 @@ from counterpoise.report.words import OF_GROUP, with_ends
 
 
 def tables_of(record: Mapping[str, Any]) -> Iterator[Any]:
-    """Yield the tables of `cp.evaluate` after the metrics (of Rich), and notes as text.
+    """Yield the Rich tables of `cp.evaluate` after the metrics, and notes as text.
 
     In order: scores by group with their notes, bins of probabilities, spread of the threshold, and review.
     """
@@ -25,7 +25,7 @@ def tables_of(record: Mapping[str, Any]) -> Iterator[Any]:
 
 
 def _table(title: str, *columns: str) -> Any:
-    """Return an empty table without a frame; each column is as wide as a word of its head."""
+    """Return an empty table without a frame, whose columns fit the longest word of a head."""
     from rich.table import Table
 
     shown = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
@@ -46,7 +46,7 @@ def number(value: float | None) -> str:
 
 
 def _of_groups(table: Mapping[str, Any]) -> Any:
-    """Return a table of rows, positives and scores of each value in a column."""
+    """Return a table of scores by value of a column, with differences from a reference."""
     title = (
         f"by {table['column']}, class {table['class']!r} (95% CIs; for each score, all CIs of differences are correct "
         "together, with 95% confidence)"

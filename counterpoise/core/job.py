@@ -92,7 +92,7 @@ class Job:
     def having(self, **changes: Any) -> Self:
         """Return the job with some fields changed, and the id that follows from its content.
 
-        A plan enters the id by its `content()`, so plans that draw alike give the same id.
+        A plan enters the id by its `content()`, so plans of equal content give the same id.
         """
         changed = replace(self, **changes)
         content = {f.name: getattr(changed, f.name) for f in fields(changed)}

@@ -105,7 +105,7 @@ def read_target(values: Any, name: str, missing: bool = False) -> Labels:
 
 
 def _retyped(labels: Labels, name: str) -> Labels:
-    """Return labels that are the text of True and False or of numbers with the type of these.
+    """Return text labels as the booleans or the numbers that all of them spell.
 
     All other labels stay text, such as '01', which a whole number would not be written as.
     """
@@ -124,7 +124,10 @@ def _retyped(labels: Labels, name: str) -> Labels:
 
 
 def _checked(labels: Labels, name: str) -> Labels:
-    """Return the labels; raise a TargetError if they are numbers to predict or hardly repeat."""
+    """Return the labels; raise a TargetError if they are numbers to predict or hardly repeat.
+
+    Both need more than `MOST_FLOAT_CLASSES` distinct labels; labels that hardly repeat are more than half of the rows.
+    """
     distinct = len(labels.classes)
     if labels.from_floats and distinct > MOST_FLOAT_CLASSES:
         raise TargetError(

@@ -226,7 +226,8 @@ def applied(rule: Rule, lps: list[Array], column_values: Array | None = None) ->
 def _decided(rule: Rule, log_p: Array, column_values: Array | None) -> Array:
     """Return class codes int32 (N,) by the rule.
 
-    The column of the rule decides if there is one, else its costs, else the threshold or the offsets.
+    The column of the rule decides if there is one. Costs decide only without a threshold; else the threshold or the
+    offsets do.
     """
     if rule.column is not None:
         return (column_margins(rule, log_p, column_values) >= 0).astype(np.int32)

@@ -23,7 +23,7 @@ def quick_features(examples: Examples, rows: Array, seed: int) -> tuple[Any, Any
 
     The features are an array or a sparse matrix (len(rows), d). Trees see a table's numbers with their gaps and its
     levels as codes; a logistic regression sees standardized points (images are projected, see `neighbors`) or hashed
-    words of texts. None if the rows are neither.
+    words of texts. The result is None if the rows have no such features.
     """
     texts = texts_of(examples, rows)
     if texts is not None:

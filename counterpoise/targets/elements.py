@@ -73,6 +73,7 @@ class ElementProblem(Problem):
         return self.rows
 
     def of_whole(self, values: Array) -> Array:
+        """Return values (N, ...) that belong to rows as (n, ...), one for each element."""
         of_elements = self.of_rows(values)
         assert of_elements is not None
         return of_elements

@@ -61,6 +61,7 @@ class LabelRuleLayer(keras.layers.Layer):
         }
 
     def compute_output_spec(self, member_logits: Any) -> dict[str, Any]:
+        """Return the shapes and types of what `call` returns, (N, L) each."""
         logits = member_logits if isinstance(member_logits, (list, tuple)) else [member_logits]
         shape = (logits[0].shape[0], len(self.rule))
         return {"probability": keras.KerasTensor(shape, "float32"), "decision": keras.KerasTensor(shape, "int32")}
