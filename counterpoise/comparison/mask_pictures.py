@@ -42,7 +42,7 @@ def mask_pictures(results: Sequence[FoldResult], examples: Examples, pictures: A
         ),
         key=lambda case: case[:2],
     )
-    # In this order, the first half are the worst of each fold. The second half, with its middle at 3/4, are median ones.
+    # Sorted like this, the first half are the worst of each fold. The second half, around 3/4, are the median ones.
     middle = max(SHOWN, 3 * len(cases) // 4 - SHOWN // 2)  # each fold kept its worst, and as many around its median
     kinds = (
         ("Lowest Dice coefficient", cases[:SHOWN]),

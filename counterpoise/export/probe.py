@@ -81,7 +81,7 @@ def _put_amounts(clf: Any, cost: CostInput, raw: dict[str, Any], encoded: dict[s
     if cost.own:
         encoded[cost.name] = amount[:, None]
         return
-    # Networks take the amount less an offset in float32. The raw amount is that rounded one, so that both agree.
+    # Networks take the amount less an offset, in float32. The raw amount is computed back from it, so that both agree.
     offset = clf.schema.numeric[cost.feature].offset
     encoded["numeric"][:, cost.feature] = raw[cost.column] - offset
     raw[cost.column] = encoded["numeric"][:, cost.feature].astype(np.float64) + offset

@@ -63,7 +63,7 @@ def _indices(table: WeightTable, codes: Tensor) -> Tensor:
     by_label = {k: i for i, k in enumerate(table.labels)} | dict.fromkeys(table.ignore, IGNORED)
     text = codes.dtype == tf.string
     pairs = [(k if text else int(k), v) for k, v in by_label.items() if isinstance(k, str) == text]
-    # TensorFlow needs at least one key, even where no label has the type of the codes.
+    # A table needs at least one key. If no label has the type of the codes, it is one that leads to `UNKNOWN`.
     keys, values = zip(*pairs, strict=True) if pairs else (("",) if text else (0,), (UNKNOWN,))
     initial = tf.lookup.KeyValueTensorInitializer(
         np.array(keys), np.array(values, np.int32), tf.string if text else tf.int64, tf.int32

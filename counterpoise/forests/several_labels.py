@@ -149,7 +149,7 @@ def grow_label_forest(rows: Rows, options: Mapping[str, Any], *, trees: int, see
     own = np.ones(len(rows.y)) if rows.sample_weight is None else rows.sample_weight
     odds = np.ones(rows.y.shape[1])
     if rows.weights is not None:
-        # What the plan adds to the user's weights: its mean for rows with a label over that for rows without it.
+        # The plan's factor on the user's weights. Odds are its mean over rows with a label, divided by that without it.
         each = rows.weights / np.where(own > 0, own, 1.0)[:, None]
         both = [[each[(rows.y[:, i] == code) & (own > 0), i] for code in (0, 1)] for i in range(len(odds))]
         odds = np.array([b.mean() / a.mean() if len(a) and len(b) and a.mean() > 0 else 1.0 for a, b in both])

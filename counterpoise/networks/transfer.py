@@ -111,7 +111,7 @@ def transfer(
         return keras.Model(inputs, _pooled(body(pictures, training=False)), name="backbone_features"), body
 
     def frozen_features(spec: InputSpec) -> keras.Model | None:
-        """Return this model, or None if what is in front of the backbone draws random numbers."""
+        """Return the model of features; None if its preprocessing draws random numbers."""
         features, body = features_and_body(spec)
         return None if any(_at_random(layer) for layer in features.layers if layer is not body) else features
 

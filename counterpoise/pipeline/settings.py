@@ -47,7 +47,7 @@ class Settings:
         """Check the values, and turn numbers into int; a wrong value raises an OptionError."""
         for name in ("epochs", "batch_size", "patience", "plateau", "most_steps", "tune_steps"):
             value = getattr(self, name)
-            # `on` replaces "auto". None means no limit, which `patience` cannot have.
+            # `on` replaces "auto" later, and None stays. `patience` must be a number.
             later = value == "auto" if name in ("epochs", "batch_size") else value is None and name != "patience"
             if not later:
                 object.__setattr__(self, name, check_int(value, name))
