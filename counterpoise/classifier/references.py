@@ -61,6 +61,7 @@ class Reference:
 
     @property
     def kind(self) -> str:
+        """What to call it in a message."""
         return "function" if self.function else "class"
 
     @property

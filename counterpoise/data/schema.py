@@ -195,6 +195,7 @@ def _plain_numbers(schema: Schema, source: Any) -> np.ndarray | None:
 
 
 def _names(schema: Schema) -> str:
+    """Return the first 8 used column names as text for a message."""
     names = [c.name for c in schema.columns if c.used]
     return ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
 

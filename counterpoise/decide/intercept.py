@@ -190,6 +190,7 @@ def _words(mean: Array, share: Array, error: Array, off: Array, fitted: Array | 
 
 
 def _rest(fitted: Array) -> str:
+    """Return how many classes a note leaves out as text; "" if none."""
     return f", and {len(fitted) - SHOWN} more" if len(fitted) > SHOWN else ""
 
 

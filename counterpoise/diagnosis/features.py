@@ -55,6 +55,7 @@ def _hashed(texts: list[str]) -> Any:
 
 
 def _linear(seed: int) -> Any:
+    """Return an unfitted logistic regression."""
     from sklearn.linear_model import LogisticRegression
 
     return LogisticRegression(max_iter=200, random_state=seed)

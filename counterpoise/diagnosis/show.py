@@ -179,6 +179,7 @@ def _quick_facts(r: DiagnosisRecord) -> Iterator[tuple[str, str]]:
 
 
 def _first_names(names: Sequence[str]) -> str:
+    """Return the first 8 names as text, and of more also how many there are."""
     return ", ".join(names[:8]) + (f", ... ({len(names)} columns)" if len(names) > 8 else "")
 
 
@@ -200,6 +201,7 @@ def _plain_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str
 
 
 def _section(title: str, lines: Sequence[str]) -> list[str]:
+    """Return the lines of a section of plain text; [] if it has none."""
     return ["", title, *(f"  - {line}" for line in lines)] if lines else []
 
 

@@ -36,6 +36,7 @@ class RegionLoss(BatchLoss):
         raise NotImplementedError
 
     def losses(self, t: Tensor, z: Tensor, w: Tensor) -> Tensor:
+        """Return `region_loss`, under the name that `BatchLoss` calls."""
         return self.region_loss(t, z, w)
 
     def __call__(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None) -> Tensor:

@@ -129,4 +129,5 @@ class MCC(ConfusionMetric):
         return ops.where(constant, ops.zeros_like(root), (ops.sum(ops.diagonal(shares)) - ops.sum(t * d)) / root)
 
     def _one_class(self, shares: Tensor) -> Tensor:
+        """Return whether at most one class has a share above 0."""
         return ops.sum(ops.cast(shares == 0, "int32")) >= self.num_classes - 1

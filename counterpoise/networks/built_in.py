@@ -76,6 +76,7 @@ class BuiltIn:
         return self.build.__name__
 
     def __call__(self, spec: InputSpec, n_classes: int) -> keras.Model:
+        """Return the network with as many units as `spec` needs for the classes."""
         return self.build(spec, spec.units(n_classes))
 
 
@@ -155,10 +156,12 @@ def _pictures_and_numbers(inputs: Any) -> tuple[Any, list[Any]]:
 
 
 def _convolved(h: Any, width: int) -> Any:
+    """Return a convolution 3 x 3 of the same size without bias."""
     return keras.layers.Conv2D(width, 3, padding="same", use_bias=False)(h)
 
 
 def _normalized(h: Any) -> Any:
+    """Return channels normalized in groups, and then ReLU."""
     return keras.layers.ReLU()(keras.layers.GroupNormalization(CNN_GROUPS)(h))
 
 
@@ -226,6 +229,7 @@ def check_table(name: str, spec: InputSpec) -> None:
 
 
 def _head(h: Any, units: int) -> Any:
+    """Return the layer of logits, one for each unit."""
     return keras.layers.Dense(units, name="logits")(h)
 
 

@@ -134,6 +134,7 @@ def _at_random(layer: keras.layers.Layer) -> bool:
 
 
 def _logits(h: Any, units: int) -> Any:
+    """Return logits of the features, with dropout in front."""
     h = keras.layers.Dropout(DROPOUT)(h)
     return keras.layers.Dense(units, name="logits")(h)
 

@@ -134,6 +134,7 @@ def _read(
 
 
 def _named(given: Any) -> str:
+    """Return the type of what was passed, with the length of a tuple or list, for a message."""
     kind = type(given).__name__
     return f"a {kind} of {len(given)}" if isinstance(given, (tuple, list)) else kind
 

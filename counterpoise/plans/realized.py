@@ -95,9 +95,9 @@ class Realized(OverRows):
 
 
 def realized(name: str, plan: Plan, inner: Plan, rows: Rows, fresh: Any, new_codes: Array) -> Realized:
-    """Return a plan whose rows are those that `plan` was made for, and new rows behind them.
+    """Return a plan over the rows of `plan` followed by new rows, drawn as `inner` draws.
 
-    `inner` draws from the changed rows, and `rows.origin` says which row each of these is. `fresh` are the features of
+    `inner` draws from `rows`, whose `origin` says which row of the result each one is. `fresh` are the features of
     the new rows, which get the weight 1.
     """
     given = len(plan.codes)

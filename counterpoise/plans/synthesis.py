@@ -272,6 +272,7 @@ def _fitted(
 
 def _call(sampler: Any, matrix: Array, codes: Array, name: str) -> Any:
     """Return `fit_resample` of a sampler; errors become a DataError starting with `name`."""
+    # Raises a ForkError if the threads of scikit-learn were left behind by a fork.
     use("scikit-learn")
     try:
         return sampler.fit_resample(matrix, codes)
@@ -280,11 +281,13 @@ def _call(sampler: Any, matrix: Array, codes: Array, name: str) -> Any:
 
 
 def _seeded(sampler: Any, seed: int) -> None:
+    """Set the seed of a sampler, if it has one."""
     if "random_state" in sampler.get_params():
         sampler.set_params(random_state=seeds.integer(seed, "sampler") % 2**31)
 
 
 def _copy(sampler: Any) -> Any:
+    """Return an unfitted sampler with the same settings."""
     from sklearn.base import clone
 
     return clone(sampler)

@@ -303,6 +303,7 @@ def _bands(hit: Array, score: Array, counted: tuple[Array, Array, Array], groups
 
 
 def _top_label(y: Array, proba: Array) -> list[dict[str, float]]:
+    """Return the reliability of the most probable class: how often it is the true one."""
     return reliability(proba.argmax(axis=1) == y, proba.max(axis=1))
 
 

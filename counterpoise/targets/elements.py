@@ -36,6 +36,7 @@ from counterpoise.targets.one_of import OneOf
 
 Array = np.ndarray
 
+#: The target of one class per row, as which each element is scored and decided.
 _EACH = OneOf()
 #: Plans that draw rows by the rarest class that they contain.
 DRAWN = (class_plans.oversample, class_plans.undersample)
@@ -86,7 +87,10 @@ class ElementProblem(Problem):
 
 
 class Elements:
-    """A class per element (see `core.target.Target`)."""
+    """A class per element (see `core.target.Target`, which describes each method).
+
+    Most methods lay the elements out as rows, and let the target of one class per row (`_EACH`) do the work.
+    """
 
     kind = "elements"
     independent = False
@@ -187,10 +191,12 @@ class Elements:
         return element_losses.start(loss, shares, units)
 
     def log_p(self, logits: Array, log_shift: Array, gamma: float = 0.0) -> Array:
+        """Return log-probabilities float64 (N, ..., C) of raw logits (N, ..., units)."""
         flat = _EACH.log_p(logits.reshape(-1, logits.shape[-1]), log_shift, gamma)
         return flat.reshape(*logits.shape[:-1], flat.shape[-1])
 
     def output(self, log_p: Array, units: int, probabilities: bool) -> Array:
+        """Return the output (N, ..., units) of a model that predicts log_p (N, ..., C)."""
         flat = _EACH.output(log_p.reshape(-1, log_p.shape[-1]), units, probabilities)
         return flat.reshape(*log_p.shape[:-1], units)
 
@@ -249,6 +255,7 @@ class Elements:
         return _EACH.log_p_of(proba)
 
     def raw(self, logits: Sequence[Array]) -> Array:
+        """Return the mean output (N, ..., C) of M members without any correction."""
         shape = np.shape(logits[0])[:-1]
         return _EACH.raw([np.reshape(z, (-1, np.shape(z)[-1])) for z in logits]).reshape(*shape, -1)
 
@@ -265,7 +272,11 @@ class Elements:
         self, rule: Rule, scores: Mapping[str, Array], aim: Mapping[str, Any], confidence: float | None,
         classes: Sequence[Any],
     ) -> Rule:  # fmt: skip
-        """Return the rule with a threshold chosen on lesions or on sampled elements."""
+        """Return the rule with a threshold chosen on lesions or on sampled elements.
+
+        An aim of `WHOLE` uses the lesions of whole rows. A `confidence` raises an OptionError, because elements are not
+        independent.
+        """
         if confidence is not None:
             raise OptionError(
                 "confidence= needs independent rows, but the elements (pixels or steps) of a row are not "
@@ -324,4 +335,5 @@ def _mean_one(weights: Array | None) -> Array | None:
 
 
 def _mass(codes: Array, weights: Array | None) -> float:
+    """Return the total weight of elements, which is their number without weights."""
     return float(len(codes) if weights is None else weights.sum())

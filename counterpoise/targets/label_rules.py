@@ -47,6 +47,7 @@ class LabelRuleLayer(keras.layers.Layer):
         self._of_label = [RuleLayer(one) for one in self.rule]
 
     def build(self, shape: Any) -> None:
+        """Mark the layers of the labels as built: they have no weights."""
         for layer in self._of_label:
             layer.built = True
 
