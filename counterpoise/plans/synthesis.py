@@ -154,7 +154,7 @@ class Cleaning(Unrealized):
         return rows
 
     def realize(self, x: Any, seed: int = 0) -> Realized:
-        """Return the plan over the kept rows; it has no new rows."""
+        """Return the plan over the kept rows, which has no new rows."""
         rows = self.kept(x, seed)
         kept = Rows(None, self.codes[rows], rows, None if self.sample_weight is None else self.sample_weight[rows])
         return realized(self.name, self, _over(kept, self), kept, None, np.empty(0, np.int32))
