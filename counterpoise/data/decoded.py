@@ -124,9 +124,9 @@ class PixelCache:
         return cls(shape, dtype, None if path is None else str(path))
 
     def read(self, row: int, out: Array) -> bool:
-        """Fill `out` with a row and return True; False if the row is not there or is damaged.
+        """Fill `out` with a row, and return whether the row is there and not damaged.
 
-        `out` is C-contiguous, in the shape and type of one row. Its values mean nothing after False.
+        `out` is C-contiguous, in the shape and type of one row. Its values mean nothing if the result is False.
         """
         if self._handle < 0 or not (self._here[row] or self._record(row)):
             return False

@@ -40,7 +40,7 @@ class LateAndSlow(keras.optimizers.Adam):
         self._slow = [bool(getattr(variable, "slow", False)) for variable in variables]
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        """Update a variable as Adam; a marked one stands still first, then moves slowly."""
+        """Update a variable as Adam does, but a marked one late and slowly."""
         if self._slow[self._get_variable_index(variable)]:
             moving = ops.cast(self.iterations >= self.still, learning_rate.dtype)
             learning_rate = learning_rate * self.rate * moving

@@ -52,7 +52,7 @@ class LabelRuleLayer(keras.layers.Layer):
             layer.built = True
 
     def call(self, member_logits: Any) -> dict[str, Any]:
-        """Apply the rule of each label to its column of the logits; see the class."""
+        """Apply the rule of each label to its column of the logits (see the class)."""
         logits = member_logits if isinstance(member_logits, (list, tuple)) else [member_logits]
         outputs = [one([member[:, i : i + 1] for member in logits]) for i, one in enumerate(self._of_label)]
         # Column 1 is the probability that a row has the label.
