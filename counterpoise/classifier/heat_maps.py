@@ -68,13 +68,20 @@ def heat_maps(clf: Any, encoded: Any, label: Any = None) -> Array:
 
 
 def is_picture(tensor: Any) -> bool:
-    """Whether an input is pictures (N, height, width) or (N, height, width, 1 or 3)."""
+    """Return whether an array or tensor has the shape of pictures.
+
+    It is (N, height, width), or (N, height, width, channels) with 1 or 3 channels.
+    """
     shape = tuple(tensor.shape)
     return len(shape) == 3 or (len(shape) == 4 and shape[-1] in (1, 3))
 
 
 def _codes(clf: Any, encoded: Any, label: Any) -> Array:
-    """The class, or the label, whose log-odds are explained, int32 (N,)."""
+    """Return the code of the class or label to explain for each row, int32 (N,).
+
+    A given `label` is used for all rows; an unknown one raises an OptionError. Without a label, two classes give code
+    1, and otherwise each row gives its most probable class or label.
+    """
     classes = clf.classes_.tolist()
     if label is not None:
         code = find_label(label, classes)
@@ -88,7 +95,11 @@ def _codes(clf: Any, encoded: Any, label: Any) -> Array:
 
 
 def _effects_of(clf: Any) -> Callable[[Any, Array], Array]:
-    """A function of rows and the codes of classes to the effects of pixels."""
+    """Return a function of encoded rows and class codes (N,) that gives the effects of pixels.
+
+    The effects are float32 (N, height, width). The function raises a ModelError if the output of the networks does not
+    depend on the image.
+    """
     import tensorflow as tf
 
     shifts = [tf.constant(np.asarray(shift), tf.float32) for shift in clf.rule.log_shifts]
@@ -102,10 +113,12 @@ def _effects_of(clf: Any) -> Callable[[Any, Array], Array]:
             logits = clf.members(_put(clf.members.input, pictures, others), training=False)
             logits = logits if isinstance(logits, (list, tuple)) else [logits]
             each = [_log_odds(z, shift, codes, clf.target.independent) for z, shift in zip(logits, shifts, strict=True)]
+            # Rows do not affect each other, so the gradient of the sum holds the gradient of each row.
             total = tf.add_n([float(w) * tf.reduce_sum(one) for w, one in zip(weights, each, strict=True) if w])
         return tape.gradient(total, pictures)
 
     def effects(rows: Any, codes: Array) -> Array:
+        # The inputs in the order of the network, whatever the order of the keys of `rows`.
         pictures, others = _parted(mapped(lambda _, part: part, clf.members.input, rows))
         pixels = pictures.astype(np.float32)
         baseline = np.broadcast_to(pixels.mean(axis=(1, 2), keepdims=True), pixels.shape)
@@ -119,13 +132,18 @@ def _effects_of(clf: Any) -> Callable[[Any, Array], Array]:
                 )
             total += slopes.numpy()
         map_of = (pixels - baseline) * total / STEPS
+        # The reshape gives pictures (N, height, width) an axis of channels, over which the sum runs.
         return map_of.reshape(*map_of.shape[:3], -1).sum(axis=-1).astype(np.float32)
 
     return effects
 
 
 def _log_odds(logits: Any, shift: Any, codes: Any, independent: bool) -> Any:
-    """Log-odds of a class of each row, (N,), from the logits of a member, its training shift taken off."""
+    """Return the log-odds of class `codes` against all others, float32 (N,), for one member.
+
+    The training shift is subtracted first: (L, 2) for independent labels, else (C,). With one unit, the logit is the
+    log-odds of class 1.
+    """
     import tensorflow as tf
 
     logits = tf.cast(logits, tf.float32)
@@ -147,6 +165,9 @@ def _parted(rows: Any) -> tuple[Array, list[Array]]:
 
 
 def _put(inputs: Any, pictures: Any, others: list[Any]) -> Any:
-    """The inputs of the networks, in their structure."""
+    """Return the inputs in the structure of the network; the inverse of `_parted`.
+
+    The first input of pictures gets `pictures`. The remaining inputs get `others` in order.
+    """
     rest, waiting = iter(others), [pictures]
     return mapped(lambda tensor: waiting.pop() if waiting and is_picture(tensor) else next(rest), inputs)

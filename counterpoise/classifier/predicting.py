@@ -22,7 +22,11 @@ Array = np.ndarray
 
 
 def by_batch(clf: Any, x: Any, rule: Rule | LabelRules, value_of: Callable[[Decision], Any]) -> list[Any]:
-    """Apply `value_of` to the decisions of a rule, for each batch of rows in any form that `fit` takes."""
+    """Return `value_of(decision)` of each batch of rows, which have any form that `fit` takes.
+
+    Raises:
+        DataError: There are no rows.
+    """
     results = []
     for chunk in chunks(clf, x):
         encoded, values = with_column_values(clf, chunk, rule.column)
@@ -36,7 +40,10 @@ def by_batch(clf: Any, x: Any, rule: Rule | LabelRules, value_of: Callable[[Deci
 
 
 def batches(clf: Any, encoded: Any) -> Iterator[tuple[slice, list[Array]]]:
-    """Yield batches of row numbers, and the raw logits of each member for these rows."""
+    """Yield slices of row numbers, and the raw logits of each member for these rows.
+
+    Inputs that the networks do not take raise an error first. Batches are small enough for memory (see `chunk_rows`).
+    """
     check_inputs(encoded, clf.members.input)
     size = chunk_rows(encoded)
     for start in range(0, rows_in(encoded), size):
@@ -45,7 +52,11 @@ def batches(clf: Any, encoded: Any) -> Iterator[tuple[slice, list[Array]]]:
 
 
 def encoded_logits(clf: Any, encoded: Any, scored: Callable[[Array, Array], Array] | None = None) -> list[Array]:
-    """The raw logits of each member, or what `scored` makes of them (see `Classifier.encoded_logits`)."""
+    """Return the raw logits of each member (see `Classifier.encoded_logits`).
+
+    `scored` is called for each batch and member with the logits and the row numbers, int64 (n,). Its results take the
+    place of the logits.
+    """
     outputs = []
     for chunk, batch in batches(clf, encoded):
         numbers = np.arange(chunk.start, chunk.start + len(batch[0]))
@@ -63,13 +74,19 @@ def frame(clf: Any, x: Any, rule: Rule | LabelRules) -> Any:
 
 def log_p(clf: Any, logits: Sequence[Array]) -> Array:
     """Log-probabilities float64 (M, N, C) or (M, N, L, 2) of each member, its training shift undone."""
+    # The gamma of each member's focal loss; 0 undoes nothing.
     powers = np.zeros(len(logits)) if clf.rule.gammas is None else clf.rule.gammas
     members = zip(logits, clf.rule.log_shifts, powers, strict=True)
     return np.stack([clf.target.log_p(z, shift, float(g)) for z, shift, g in members])
 
 
 def member_scores(clf: Any) -> list[dict[str, Any]]:
-    """The scores of each member alone on the rows that fitted the rule (see `Classifier.members_`)."""
+    """Return the scores of each member alone (see `Classifier.members_`).
+
+    The scores are those on the rows that fitted the rule: one dict per member, with the means over all problems that
+    have rows. The list is empty if the classifier stores no scores. The members of a batch ensemble are those inside
+    its network, with equal shares.
+    """
     if "log_p" not in clf.scores:
         return []
     proba, weights = np.exp(clf.scores["log_p"].astype(np.float64)), clf.rule.weights

@@ -30,10 +30,10 @@ class RawColumns:
 
     @classmethod
     def of(cls, clf: Any) -> RawColumns:
-        """The columns of what a classifier takes.
+        """Return the columns of a classifier: those of its schema, or x0, x1, ... of arrays.
 
         Raises:
-            OptionError: Its rows are no table, or they have several labels.
+            OptionError: Rows are neither a table nor float arrays (N, d), or they have several labels.
         """
         check_one_class(clf)
         if clf.schema is not None and not has_picture(clf.members.input):

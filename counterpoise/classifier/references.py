@@ -61,6 +61,7 @@ class Reference:
 
     @property
     def kind(self) -> str:
+        """What to call it in a message."""
         return "function" if self.function else "class"
 
     @property
@@ -86,7 +87,10 @@ def references(config: Any) -> Iterator[Reference]:
 
 
 def _check_amount(config: Any) -> None:
-    """Refuse what a layer would take minutes to be built from, whichever of its arguments it is."""
+    """Raise an ArtifactError for more values than `MOST_VALUES`, or a text above `LONGEST`.
+
+    Keras would take minutes to build a layer from them.
+    """
     count, rest = 0, [config]
     while rest:
         value = rest.pop()
@@ -109,8 +113,13 @@ def _check_amount(config: Any) -> None:
 
 
 def _walk(value: Any, layer: str) -> Iterator[Reference]:
-    """Every reference in a configuration, with the layer that it stands in; vocabularies and nodes are checked."""
+    """Yield every reference in a configuration, with the layer that it stands in.
+
+    `layer` is the name of the layer around `value`, or "". Vocabularies, calls and counts are checked on the way, and
+    raise an ArtifactError.
+    """
     if isinstance(value, Mapping):
+        # Keys whose texts belong to the reference of this mapping: they are not searched for more references.
         named: tuple[str, ...] = ()
         if "class_name" in value:
             layer = _layer_name(value, layer)
@@ -136,7 +145,10 @@ def _walk(value: Any, layer: str) -> Iterator[Reference]:
 
 
 def _layer_name(value: Mapping[str, Any], layer: str) -> str:
-    """Name of the layer that a mapping describes, else of the one that it stands in."""
+    """Return the name of the layer that a mapping describes, or `layer` if it describes none.
+
+    A name inside "config" counts only where the keys "trainable" or "layers" show that it configures a layer.
+    """
     inside = value.get("config")
     own = inside.get("name") if isinstance(inside, Mapping) and ("trainable" in inside or "layers" in inside) else None
     names = (name for name in (value.get("name"), own) if isinstance(name, str))
@@ -144,7 +156,11 @@ def _layer_name(value: Mapping[str, Any], layer: str) -> str:
 
 
 def _reference(value: Mapping[str, Any], layer: str) -> Reference | None:
-    """What a mapping with a class name leads to; None for a plain value."""
+    """Return the reference in a mapping with a "class_name", or None for a plain value.
+
+    Raises:
+        ArtifactError: Names are not text, a function has two names, or a class has no module.
+    """
     name, inside, module = value["class_name"], value.get("config"), value.get("module")
     where = f" in the layer {layer!r:.60}" if layer else ""
     if not isinstance(name, str) or not isinstance(module, (str, type(None))):
@@ -168,6 +184,10 @@ def _reference(value: Mapping[str, Any], layer: str) -> Reference | None:
 
 
 def _check_vocabulary(value: Any, layer: str) -> None:
+    """Raise an ArtifactError unless a vocabulary is None, a list or an array.
+
+    Keras would read anything else from a file.
+    """
     plain = value is None or isinstance(value, (list, tuple))
     array = isinstance(value, Mapping) and value.get("class_name") in ("__tensor__", "__numpy__")
     if not plain and not array:
@@ -177,19 +197,25 @@ def _check_vocabulary(value: Any, layer: str) -> None:
 
 
 def _check_count(value: Any, most: int, what: str, layer: str) -> None:
+    """Raise an ArtifactError for a number above `most`; `what` says what is counted."""
     if isinstance(value, (int, float)) and value > most:
         where = f"the layer {layer!r:.60}" if layer else "the model"
         raise ArtifactError(f"{where} has {value:,} {what}. Expected at most {most:,}.")
 
 
 def _check_nodes(nodes: Any, layer: str) -> None:
-    """Refuse calls without a tensor of the network: they would be carried out while the file is read."""
+    """Raise an ArtifactError for calls without a tensor of the network.
+
+    Keras would carry out such calls while it reads the file. `nodes` is the entry "inbound_nodes" of a layer.
+    """
     for node in nodes if isinstance(nodes, (list, tuple)) else ():
+        # A mapping holds the arguments of a call; any other node has only to be not empty.
         if not _has_tensor(node) if isinstance(node, Mapping) else not node:
             raise ArtifactError(f"the layer {layer!r:.60} receives no input from the network.")
 
 
 def _has_tensor(value: Any) -> bool:
+    """Return whether a tensor of the network occurs in a value, at any depth."""
     if isinstance(value, Mapping):
         return value.get("class_name") == "__keras_tensor__" or any(_has_tensor(item) for item in value.values())
     return isinstance(value, (list, tuple)) and any(_has_tensor(item) for item in value)
@@ -204,7 +230,10 @@ def found_object(reference: Reference, trusted: Mapping[str, Any]) -> Any:
 
 
 def is_allowed(reference: Reference, trusted: Mapping[str, Any]) -> bool:
-    """Whether a file may name this: Keras's own, ours, or what the user trusts."""
+    """Return whether a file may name this: listed in Keras, ours, or trusted by the user.
+
+    `trusted` maps registered names to objects. Other objects that are registered with Keras are not allowed.
+    """
     if not reference.function and allowed.own(reference.registered) is not None:
         return reference.name == reference.registered.partition(">")[2]
     known = found_object(reference, trusted)
@@ -217,13 +246,13 @@ def is_allowed(reference: Reference, trusted: Mapping[str, Any]) -> bool:
 
 
 def check(config: Any, trusted: Mapping[str, Any]) -> bool:
-    """Refuse a configuration that names what Counterpoise does not build because a file says so.
+    """Raise an ArtifactError if a configuration names an object that a file may not name.
 
     Returns:
         Whether it names some of the user's own classes and functions.
 
     Raises:
-        ArtifactError: It does; the message names the class and what to do, and completes "FILE cannot be read: ".
+        ArtifactError: It names such an object. The message says what to do, and completes "FILE cannot be read: ".
     """
     foreign = False
     for number, reference in enumerate(references(config)):
@@ -253,7 +282,10 @@ def custom_objects_of(model: keras.Model) -> dict[str, Any]:
 
 
 def _of_keras(reference: Reference) -> Any:
-    """A class of Keras that a file may not name by itself, and that a user may trust: a layer of a later version."""
+    """Return a class of Keras that is not on our list but that a user may trust, or None.
+
+    An example is a layer of a later version. None for functions, classes that are always refused, and other packages.
+    """
     module = reference.module or ""
     if module.partition(".")[0] != "keras" or reference.function or reference.short in allowed.REFUSED:
         return None
@@ -264,7 +296,11 @@ def _of_keras(reference: Reference) -> Any:
 
 
 def _config_of(model: keras.Model) -> dict[str, Any]:
-    """The configuration of a model as Keras will write it."""
+    """Return the configuration of a model as Keras writes it, without loss and metrics.
+
+    Raises:
+        ArtifactError: A layer contains a lambda.
+    """
     with not_compiled(model), warnings.catch_warnings():
         warnings.filterwarnings("error", message="(?s).*includes a `lambda`")
         try:
@@ -290,6 +326,7 @@ def not_compiled(model: keras.Model) -> Iterator[None]:
 
 
 def _unregistered(reference: Reference) -> str:
+    """Return the message for an object that could not be found again when the file is read."""
     short = reference.short
     if short == "Lambda" or (reference.module or "").partition(".")[0] == "keras":
         return refusal(reference)
@@ -324,6 +361,6 @@ def refusal(reference: Reference) -> str:
 
 
 def _typable(name: str | None, otherwise: str) -> str:
-    """A name as a person can type it; a file may contain anything instead."""
+    """Return a name that Python accepts, dots included, or `otherwise` for any other text."""
     plain = name is not None and len(name) <= 200 and all(word.isidentifier() for word in name.split("."))
     return name if plain and name is not None else otherwise

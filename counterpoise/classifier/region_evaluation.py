@@ -37,15 +37,17 @@ def whole_and_sampled(clf: Any, encoded: Any, examples: Examples) -> tuple[list[
         decided = clf.decide_from_logits(logits)
         rows = np.arange(start, start := start + len(decided.decision))
         part = decided_regions(examples.y[rows], decided.proba, decided.decision, foreground)
+        # No pictures are drawn, so the decided masks are not kept.
         parts.append(joined_regions([part], shown=False))
         sampled.append([examples.scored_outputs(z, rows) for z in logits])
     return [np.concatenate(columns) for columns in zip(*sampled, strict=True)], joined_regions(parts, shown=False)
 
 
 def region_metrics(result: RegionResult, groups: Array | None, resamples: int) -> Scored:
-    """Metric key -> value and interval (see `metrics.regions.region_scores`).
+    """Return metric key -> {"value", "low", "high"} (see `metrics.regions.region_scores`).
 
-    The interval is of draws of rows, or of groups (N,); nan where there are fewer than two.
+    The 95% interval comes from resampled rows, or from resampled groups if `groups` (N,) is given. It is nan where
+    there are fewer than two of them.
     """
     blocks = np.arange(len(result.counts)) if groups is None else groups
     scores = region_scores(result)

@@ -35,7 +35,11 @@ def chunks(clf: Any, x: Any) -> Iterator[Any]:
 
 
 def encoded(clf: Any, x: Any, name: str | None = None) -> Any:
-    """Rows in the form of `Examples.x`; `name` is what to call them in a message."""
+    """Return rows in the form of `Examples.x`, which the networks take.
+
+    The rows are images, a table with images, a dataset (read whole), a table with one column of text, named inputs, or
+    a plain table or arrays. `name` is what to call them in a message.
+    """
     if isinstance(x, ImageSet):
         return rows_of(x if clf.pictures is None else x.read_as(clf.pictures), clf.schema)
     if clf.schema is not None and has_picture(clf.members.input):
@@ -52,10 +56,13 @@ def encoded(clf: Any, x: Any, name: str | None = None) -> Any:
 def with_column_values(
     clf: Any, x: Any, column: CostColumn | GroupThresholds | None, name: str | None = None
 ) -> tuple[Any, Array | None]:
-    """Rows as of `encoded`, and the values (N,) of the column by which they are decided; None without one.
+    """Return rows as `encoded` does, and the values (N,) of the column that decisions need.
+
+    The values are amounts of a cost column, or codes of groups (0: the common threshold). They are None if `column` is.
 
     Raises:
-        ColumnError: The rows have no such column. OptionError: An amount is missing or negative.
+        ColumnError: The rows have no such column.
+        OptionError: The rows are not a table, or an amount is missing or negative.
     """
     if column is None:
         return encoded(clf, x, name), None
@@ -76,18 +83,22 @@ def with_column_values(
         )
     rows, given = encode_rows(clf.schema, frame, name or source), GroupInput.of(clf.schema, column)
     codes = given.values(given.ids(frame[column.name]) if given.own else None, rows)
+    # Codes have the shape (N, 1).
     return rows, np.asarray(codes)[:, 0]
 
 
 def row_shape(clf: Any, dataset: Any) -> tuple[int | None, ...]:
-    """Shape of a row of the first input, as a dataset gives it."""
+    """Return the shape of one row of a dataset, without the axis of rows.
+
+    Without a schema it is that of the first input. A dataset of named columns has (), a matrix has (columns,).
+    """
     if clf.schema is None:
         return tuple(leaves(clf.members.input)[0].shape[1:])
     return () if isinstance(getattr(dataset, "element_spec", None), Mapping) else (len(clf.schema.columns),)
 
 
 def pictures(card: Mapping[str, Any]) -> Pictures | None:
-    """How the pictures of the training rows were read, by the model card.
+    """Return how the training pictures were read, by the model card; None without pictures.
 
     Raises:
         ArtifactError: The entry of the card is damaged.

@@ -14,9 +14,16 @@ from counterpoise.networks.input_names import like
 
 
 def whole_model(clf: Any) -> keras.Model:
-    """Preprocessing, networks and rule; a column of costs or groups is an input of its own unless it is a feature."""
+    """Return one Keras model of preprocessing, networks and rule.
+
+    Its inputs are arrays as the networks take them, or with a schema a dict of raw columns and pictures. A column of
+    costs or groups by which rows are decided gets an input of its own, unless it is a feature.
+
+    Its output is {"probability", "decision"}.
+    """
     layer = clf.target.layer(clf.rule)
     if clf.schema is None:
+        # The names of the two parts inside the model: an input may not bear them too.
         given = like(clf.members.input, ("members", "rule"))
         return keras.Model(given, layer(clf.members(given)))
     inputs: dict[str, Any] = raw_inputs(clf.schema)
@@ -31,6 +38,7 @@ def whole_model(clf: Any) -> keras.Model:
     raw = dict(inputs)
     if given.own:
         inputs[given.name] = keras.Input((1,), dtype=given.dtype, name=given.name)
+        # None: amounts are numbers already. Else a layer turns the texts of groups into ids.
         look_up = given.look_up()
         raw[given.name] = inputs[given.name] if look_up is None else look_up(inputs)["categorical"]
     return keras.Model(inputs, layer(logits, column_values=values_of(given, raw, encoded)))

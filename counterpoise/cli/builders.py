@@ -22,6 +22,9 @@ def resolve_model(text: str, trust: Sequence[str] | None = None) -> Any:
         text: What was typed; a comma stands between several models, a plus between those of a blend.
         trust: Classes that a `.keras` file may name (see `trust.trusted`).
 
+    Returns:
+        A list for several models, else a blend, a Keras model, a `Builder`, or the name unchanged.
+
     Raises:
         ModelError: the file or function cannot be loaded.
         OptionError: `trust` without a file.
@@ -66,6 +69,10 @@ class Builder:
     checked: list[bool] = field(default_factory=list, repr=False, compare=False)
 
     def __call__(self, spec: Any, n_classes: int) -> Any:
+        """Build the model; check the first one for what a file could not hold.
+
+        Any error inside the user's function becomes a ModelError.
+        """
         try:
             model = self.build(spec, n_classes)
         except Exception as error:
@@ -76,7 +83,10 @@ class Builder:
         return model
 
     def _check_can_be_saved(self, model: Any) -> None:
-        """Find out before the training, not after it, what a file could not hold."""
+        """Raise a ModelError before the training if a file could not hold the model.
+
+        Anything but a Keras model passes.
+        """
         import keras
 
         from counterpoise.classifier.references import custom_objects_of
@@ -90,7 +100,11 @@ class Builder:
 
 
 def _find(text: str, module: str, name: str) -> Callable[[Any, int], Any]:
-    """The builder of a network that `--model module:function` names."""
+    """Return the builder of a network that `--model module:function` names.
+
+    Raises:
+        ModelError: The text is incomplete, the function does not exist, or it does not take two arguments.
+    """
     expected = "Expected module:function, where the function takes (spec, n_classes) and returns a Keras model"
     if not module or not name:
         raise ModelError(f"--model {text}: {expected}.")
@@ -110,7 +124,11 @@ def _find(text: str, module: str, name: str) -> Callable[[Any, int], Any]:
 
 
 def _load_keras(path: Path, custom_objects: Mapping[str, Any]) -> Any:
-    """The plain Keras model of a file; a whole classifier is refused."""
+    """Return the plain Keras model of a file, compiled if it was saved so.
+
+    Raises:
+        ModelError: There is no such file, it cannot be read, or it holds a whole classifier.
+    """
     from counterpoise.classifier import archive as zipped
     from counterpoise.classifier.loading import configuration_of, load_model
     from counterpoise.classifier.references import custom_objects_of
@@ -125,6 +143,7 @@ def _load_keras(path: Path, custom_objects: Mapping[str, Any]) -> Any:
                     "the classifier itself, see `counterpoise predict`."
                 )
             model = load_model(archive, configuration_of(archive, custom_objects), compile=True)
+        # Only a check: an object that could not be found again raises an ArtifactError.
         custom_objects_of(model)
     except ArtifactError as error:
         raise ModelError(f"--model {path} cannot be read as a Keras model: {error}") from error

@@ -34,6 +34,7 @@ def run(app: Callable[[], Any]) -> NoReturn:
     """
     _open_standard_streams()
     escape_unencodable()
+    # Without this, a panic of polars prints its trace.
     os.environ["RUST_BACKTRACE"] = "0"
     signals: list[int] = []
     with _interrupted_by(signals), _temporary_files_in_scratch(), _warnings_as_lines():
@@ -54,7 +55,11 @@ def run(app: Callable[[], Any]) -> NoReturn:
 
 
 def _reported(error: BaseException) -> int:
-    """Print what an error means to the user and return the exit code; raise what is a fault of ours."""
+    """Print an error as one line for the user, and return the exit code.
+
+    0: a reader closed the pipe; 130: an interrupt; 2: any other error of the user or the system. A SystemExit keeps its
+    code. A fault of the program is raised again.
+    """
     if isinstance(error, SystemExit):  # it was reported
         return error.code if isinstance(error.code, int) else int(error.code is not None)
     if isinstance(error, BrokenPipeError):  # the reader, such as `head`, has enough
@@ -92,7 +97,10 @@ def _text(error: BaseException) -> str | None:
 
 
 def _usage(error: Exception) -> str:
-    """What was typed wrongly, and where the right spelling stands; empty when help was shown instead."""
+    """Return what was typed wrongly, and the command that shows the right spelling.
+
+    The text is "" when help was shown instead. A message that ends in a question mark stays as it is.
+    """
     message: str = getattr(error, "format_message", error.__str__)().strip()
     context = getattr(error, "ctx", None)
     if not message or context is None:
@@ -101,12 +109,16 @@ def _usage(error: Exception) -> str:
 
 
 def _drop_output() -> None:
+    """Send the rest of standard output to the null device, so that no later flush fails."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _open_standard_streams() -> None:
-    """Where the caller closed 0, 1 or 2, the next file that is opened would take its number."""
+    """Open each closed standard stream (0, 1 or 2) on the null device.
+
+    Otherwise the next file that is opened would take its number, and printed text would go into that file.
+    """
     for number in range(3):
         try:
             os.fstat(number)
@@ -116,7 +128,11 @@ def _open_standard_streams() -> None:
 
 @contextmanager
 def _interrupted_by(signals: list[int]) -> Iterator[None]:
-    """Let the signals of `ENDING` interrupt what runs; their numbers are appended."""
+    """In a `with` block, raise KeyboardInterrupt at the signals of `ENDING`.
+
+    The number of each signal is appended to `signals`. Signals that are ignored or handled already stay so. Outside the
+    main thread nothing changes.
+    """
 
     def end(number: int, _: Any) -> None:
         signals.append(number)
@@ -134,7 +150,10 @@ def _interrupted_by(signals: list[int]) -> Iterator[None]:
 
 @contextmanager
 def _temporary_files_in_scratch() -> Iterator[None]:
-    """Let what libraries unpack lie where the next run finds it, should this one be killed."""
+    """In a `with` block, let libraries put temporary files into our scratch folder.
+
+    If this process is killed, the next one removes the folder. Without a writable folder nothing changes.
+    """
     before = tempfile.tempdir
     with suppress(OSError):  # no folder for temporary files can be written
         tempfile.tempdir = str(scratch())
@@ -146,7 +165,10 @@ def _temporary_files_in_scratch() -> Iterator[None]:
 
 @contextmanager
 def _warnings_as_lines() -> Iterator[None]:
-    """Print a warning to the user as one line, without the line of the program."""
+    """In a `with` block, print each UserWarning as one line on standard error.
+
+    Other warnings are printed as usual.
+    """
     before = warnings.showwarning
 
     def show(message: Warning | str, category: type[Warning], *where: Any, **how: Any) -> None:

@@ -9,7 +9,10 @@ from counterpoise.report.words import OF_GROUP, value_with_interval
 
 
 def tables_of(record: Mapping[str, Any]) -> Iterator[Any]:
-    """Yield the tables of `cp.evaluate` after the metrics, and notes as text."""
+    """Yield the Rich tables of `cp.evaluate` after the metrics, and notes as text.
+
+    In order: scores by group with their notes, bins of probabilities, spread of the threshold, and review.
+    """
     for table in record["by"]:
         yield _of_groups(table)
         yield from table["notes"]
@@ -22,6 +25,7 @@ def tables_of(record: Mapping[str, Any]) -> Iterator[Any]:
 
 
 def _table(title: str, *columns: str) -> Any:
+    """Return an empty table without a frame, whose columns fit the longest word of a head."""
     from rich.table import Table
 
     shown = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
@@ -42,7 +46,7 @@ def number(value: float | None) -> str:
 
 
 def _of_groups(table: Mapping[str, Any]) -> Any:
-    """A line for each value and score, with the difference from the reference."""
+    """Return a table of scores by value of a column, with differences from a reference."""
     title = (
         f"by {table['column']}, class {table['class']!r} (95% CIs; for each score, all CIs of differences are correct "
         "together, with 95% confidence)"
@@ -59,6 +63,7 @@ def _of_groups(table: Mapping[str, Any]) -> Any:
 
 
 def _of_bins(table: Mapping[str, Any]) -> Any:
+    """Return a table of bins of probabilities: rows, mean prediction and observed share."""
     errors = (
         f"expected calibration error (ECE) {number(table['ece'])}, root mean square "
         f"calibration error {number(table['calibration_error'])}"
@@ -71,6 +76,7 @@ def _of_bins(table: Mapping[str, Any]) -> Any:
 
 
 def _of_review(review: Mapping[str, Any]) -> Any:
+    """Return a table of the shares that go to a human and of wrong decisions, by class."""
     title = (
         f"for a human: {value_with_interval(review['share'])} of the rows; wrong decisions among the other rows: "
         f"{value_with_interval(review['error'])}"
@@ -82,6 +88,7 @@ def _of_review(review: Mapping[str, Any]) -> Any:
 
 
 def _of_spread(spread: Mapping[str, Any]) -> Any:
+    """Return a table of the chosen threshold and the ends of its range, with scores."""
     shown = _table("threshold on resampled rows (95% range)", "", "threshold", "recall", "precision", "alerts")
     for end, at in spread.items():
         keys = ("threshold", "recall", "precision", "alert_rate")

@@ -50,10 +50,12 @@ def example_pictures(
         np.concatenate([getattr(result, name) for result in first]) for name in ("rows", "decision", "proba")
     )
     problems = target_of(examples).problems(examples.y[rows], examples.classes)
+    # Of several labels the problem of the rarest one; else there is a single problem.
     problem = problems[examples.positive if len(problems) > 1 else 0]
     classes = problem.classes if problem.index is None else (f"not {problem.name}", problem.name)
     code = examples.positive if problem.index is None else 1
     y, decision, proba = problem.y, problem.decision(decisions), problem.proba(probas)
+    # `own` is the probability of the class `code`.
     truth, alert, own = y == code, decision == code, proba[:, code]
     label = str(classes[code])
     missed, false = np.flatnonzero(truth & ~alert), np.flatnonzero(~truth & alert)
@@ -64,6 +66,7 @@ def example_pictures(
         ("Labels that look wrong: another class is confidently predicted", doubtful),
     )
     shown = {title: chosen[:SHOWN] for title, chosen in kinds}
+    # Each row gets one heat map, although it may be shown under two titles.
     needed = np.unique(np.concatenate(list(shown.values())))
     numbers = rows[problem.rows]
     heat = _heat_maps(
@@ -82,7 +85,10 @@ def example_pictures(
 
 
 def _heat_maps(clf: Classifier | None, examples: Examples, rows: Array, label: Any) -> Array | None:
-    """Heat maps of some rows; None where there are none to be had."""
+    """Return heat maps of some rows, float32 (n, height, width), or None.
+
+    None without a classifier or rows, and if the heat maps cannot be computed for any reason.
+    """
     if clf is None or not len(rows):
         return None
     try:
@@ -94,7 +100,10 @@ def _heat_maps(clf: Classifier | None, examples: Examples, rows: Array, label: A
 def _example(
     examples: Examples, pictures: Any, row: int, names: tuple[str, str], proba: float, heat: Array | None
 ) -> dict[str, Any]:
-    """One picture as the report shows it: thumbnail, heat map, name, true and decided class."""
+    """Return one picture as plain values for the report, with thumbnail and heat map.
+
+    `row` counts from 0, `names` are the true and the decided class, and `proba` belongs to the class of interest.
+    """
     pixels = pictures[np.array([row])][0]
     ends = black_and_white(pixels, examples)
     return {
@@ -108,5 +117,5 @@ def _example(
 
 
 def _is_visible(part: Any) -> bool:
-    """Whether an input is pictures that are large enough to be seen."""
+    """Return whether an input is pictures of numbers with at least 4 pixels on each side."""
     return is_picture(part) and min(part.shape[1:3]) >= 4 and part.dtype.kind in "uif"

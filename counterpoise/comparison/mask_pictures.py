@@ -42,6 +42,7 @@ def mask_pictures(results: Sequence[FoldResult], examples: Examples, pictures: A
         ),
         key=lambda case: case[:2],
     )
+    # Sorted like this, the first half are the worst of each fold. The second half, around 3/4, are the median ones.
     middle = max(SHOWN, 3 * len(cases) // 4 - SHOWN // 2)  # each fold kept its worst, and as many around its median
     kinds = (
         ("Lowest Dice coefficient", cases[:SHOWN]),
@@ -59,14 +60,20 @@ def mask_pictures(results: Sequence[FoldResult], examples: Examples, pictures: A
 
 
 def _cases(result: FoldResult) -> Iterable[tuple[float, int, Array]]:
-    """Dice coefficient, row and decision of the rows whose decisions were kept."""
+    """Return Dice coefficient, row number and decided mask of each decision that was kept.
+
+    The coefficient is the mean over the foreground classes.
+    """
     regions: Any = result.regions
     scores = dice(regions.counts[regions.shown][:, list(regions.foreground)]).mean(axis=1)
     return zip(scores, result.rows[regions.shown], regions.decided, strict=True)
 
 
 def _shown(examples: Examples, pictures: Any, row: int, decided: Array, score: float) -> dict[str, Any]:
-    """A picture, its mask and the decided mask, next to each other, as the report shows them."""
+    """Return picture, mask and decided mask side by side, as plain values for the report.
+
+    `row` is the number of the row, `decided` its mask of class codes (height, width).
+    """
     stored = pictures[np.array([row])][0]
     low, high = black_and_white(stored, examples)
     pixels = np.asarray(stored, dtype=np.float64)
@@ -83,7 +90,10 @@ def _shown(examples: Examples, pictures: Any, row: int, decided: Array, score: f
 
 
 def black_and_white(pixels: Array, examples: Examples) -> tuple[float, float]:
-    """The values that are shown black and white: those of the files, or nearly the least and the largest."""
+    """Return the values that are shown as black and as white.
+
+    They are 0 and 255 for pixels on the scale of image files, else the percentiles 0.5 and 99.5 of the picture.
+    """
     known = examples.pictures is not None and not examples.pictures.learned
     if known or pixels.dtype == np.uint8:
         return 0.0, 255.0

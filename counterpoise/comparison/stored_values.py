@@ -48,14 +48,14 @@ TYPES = frozenset(
 
 
 def _amount(value: Any, where: str) -> float:
-    """A number; a diverged training has stored NaN too."""
+    """Return a number, NaN included (of diverged trainings), or raise an ArtifactError."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise wrong_value(value, where, "a number")
     return value
 
 
 def _gain(value: Any, where: str) -> list[float]:
-    """A gain and its standard error."""
+    """Return a gain and its standard error; raise an ArtifactError for other than two numbers."""
     both: list[float] = list_of(_amount, 2)(value, where)
     if len(both) != 2:
         raise wrong_value(value, where, "two numbers")
@@ -63,7 +63,7 @@ def _gain(value: Any, where: str) -> list[float]:
 
 
 def _no_array(value: Any, where: str) -> None:
-    """Arrays have rows of their own; the value beside them is null."""
+    """Raise an ArtifactError unless the value is null: arrays are stored in rows of their own."""
     if value is not None:
         raise wrong_value(value, where, "null, because each array is stored in its own row")
 
@@ -108,7 +108,9 @@ def checksum(*parts: str | bytes | int | None) -> str:
 
 
 def checked_json(value: Any, stored: Any, where: str, *key: str) -> Any:
-    """The value of a JSON column whose checksum is `stored`.
+    """Return the value of a JSON column whose checksum is `stored`.
+
+    `key` are the texts that the checksum covers before the value. `where` names the column in messages.
 
     Raises:
         ArtifactError: It is no text, not what was written, or no JSON.
@@ -119,7 +121,11 @@ def checked_json(value: Any, stored: Any, where: str, *key: str) -> Any:
 
 
 def rows_of(member: Member, weights: bool) -> tuple[str, list[tuple[str, int, str, str, bytes, str]]]:
-    """A member as JSON, and its arrays as (name, position, dtype, shape, bytes, checksum)."""
+    """Return a member as JSON, and its arrays as rows of the store.
+
+    A row is (name, position, dtype, shape, bytes, checksum). Without `weights`, the arrays of its weights are left out,
+    and the JSON says so.
+    """
     values: dict[str, Any] = {}
     arrays: list[tuple[str, int, Array]] = []
     for field in fields(member):
@@ -132,17 +138,19 @@ def rows_of(member: Member, weights: bool) -> tuple[str, list[tuple[str, int, st
             values[field.name] = value
     counts = Counter(name for name, _, _ in arrays)
     content = {"values": values, "arrays": dict(counts), "weights": weights}
+    # Only a check: what could not be read again raises an ArtifactError now.
     MEMBER(json.loads(json.dumps(content, default=_number)), "a fit")
     return json.dumps(content, default=_number), [_array_row(member.job, *array) for array in arrays]
 
 
 def _array_row(job: str, name: str, position: int, array: Array) -> tuple[str, int, str, str, bytes, str]:
+    """Return the row of one array; the checksum at its end also covers the id of the job."""
     row = (name, position, array.dtype.name, json.dumps(array.shape), array.tobytes())
     return (*row, checksum(job, *row))
 
 
 def _number(value: Any) -> Any:
-    """NumPy's numbers as Python's; mappings as plain ones."""
+    """Return numbers of NumPy as Python's, and mappings as dicts, for `json.dumps`."""
     return dict(value) if isinstance(value, Mapping) else value.item()
 
 
@@ -179,7 +187,7 @@ def member_of(job: str, content: Mapping[str, Any], rows: Iterable[tuple[Any, ..
 
 
 def _member_from(values: Mapping[str, Any], job: str) -> Member:
-    """The member of these fields, or an error that names its job where some are absent."""
+    """Return the member of these fields; raise an ArtifactError if some are absent."""
     try:
         return Member(**values)
     except TypeError:
@@ -187,6 +195,11 @@ def _member_from(values: Mapping[str, Any], job: str) -> Member:
 
 
 def _array(dtype: Any, shape: Any, value: Any, where: str) -> Array:
+    """Return the array of a row, which is read-only.
+
+    Raises:
+        ArtifactError: Type, shape and bytes do not fit together.
+    """
     if dtype not in TYPES or not isinstance(shape, str) or not isinstance(value, bytes):
         raise ArtifactError(f"{where} is not a plain array.")
     sizes = list_of(integer(), 32)(read_json(shape, where), where)
@@ -200,7 +213,7 @@ def check_member(member: Member, job: Job, classes: int, shapes: Iterable[tuple[
     """Check that a stored member matches the job that it was trained for.
 
     Args:
-        member: It.
+        member: The stored member.
         job: The job.
         classes: C, or number of labels.
         shapes: Of the network's variables, where the member's weights are wanted.
@@ -209,6 +222,7 @@ def check_member(member: Member, job: Job, classes: int, shapes: Iterable[tuple[
         ArtifactError: Its scores or weights are of other rows, classes or networks.
     """
     target = target_of(job)
+    # 0 units are never right: the check below then raises.
     units = member.logits.shape[-1] if target.fits(member.logits.shape, classes) else 0
     each = member.logits.shape[1:]
     wanted = {
@@ -240,6 +254,7 @@ SCHEMA = 2
 
 
 def _schema(value: Any, where: str) -> int:
+    """Return the number of the layout if this version reads it, else raise an ArtifactError."""
     if value != SCHEMA:
         raise ArtifactError(
             f"{where} is {value!r:.40}, but this version of counterpoise reads schema {SCHEMA}. "

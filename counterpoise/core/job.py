@@ -90,7 +90,10 @@ class Job:
         return cls(id="", **values).having()
 
     def having(self, **changes: Any) -> Self:
-        """The job with some fields changed, and the id that follows."""
+        """Return the job with some fields changed, and the id that follows from its content.
+
+        A plan enters the id by its `content()`, so plans of equal content give the same id.
+        """
         changed = replace(self, **changes)
         content = {f.name: getattr(changed, f.name) for f in fields(changed)}
         return replace(changed, id=digest(content | {"id": "", "plan": tuple(changed.plan.content())}))

@@ -45,6 +45,7 @@ def column_names(titles: Iterable[Any], source: str) -> tuple[tuple[str, ...], t
 
 
 def _is_broken(name: str) -> bool:
+    """Return whether a name cannot be encoded as UTF-8."""
     try:
         name.encode("utf-8")
     except UnicodeEncodeError:

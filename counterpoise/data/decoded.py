@@ -51,13 +51,16 @@ class Decoded(Source):
         self.decode, self.shape, self.dtype, self.cache = decode, shape, np.dtype(dtype), cache
 
     def take(self, rows: Array) -> Array:
+        """Return rows by number (n,) in the given order, decoded in chunks by several threads."""
         out = np.empty((len(rows), *self.shape[1:]), self.dtype)
         chunks = [slice(start, start + CHUNK) for start in range(0, len(rows), CHUNK)]
+        # The loop waits for all chunks, and raises the error of a thread here.
         for _ in _pool(os.getpid()).map(lambda chunk: self._fill(out[chunk], rows[chunk]), chunks):
             pass
         return out
 
     def _fill(self, out: Array, rows: Array) -> None:
+        """Fill `out` (n, ...) with rows: from the cache if they are there, else decoded and kept."""
         for index, row in enumerate(rows.tolist()):
             if self.cache is None or not self.cache.read(row, out[index]):
                 out[index] = self.decode(row)
@@ -69,14 +72,14 @@ class Cache(Protocol):
     """Rows that are kept."""
 
     def read(self, row: int, out: Array) -> bool:
-        """Fill in a row if it is there."""
+        """Fill `out` with a row, and return whether the row was there."""
 
     def write(self, row: int, values: Array) -> None:
         """Keep a row."""
 
 
 def checksum(pixels: Any) -> bytes:
-    """4 bytes that are not all 0."""
+    """Return the CRC of pixels as 4 bytes, not all 0: zeros mark a row that was not written."""
     return CHECKSUM.pack(zlib.crc32(pixels) or 1)
 
 
@@ -91,20 +94,23 @@ class PixelCache:
     def __init__(self, shape: tuple[int, ...], dtype: np.dtype, path: str | None = None) -> None:
         self.shape, self.dtype = shape, dtype
         self.row_bytes = int(np.prod(shape[1:])) * dtype.itemsize
+        # _here: rows that this process wrote or checked. _full: writing failed, so nothing more is kept.
         self._here, self._full = np.zeros(shape[0], bool), False
         if path is None:
             self._handle, self.path = tempfile.mkstemp(prefix="pixels-", dir=scratch())
             os.truncate(self._handle, shape[0] * (self.row_bytes + RECORD))
         else:
             self.path = path
+            # -1: another machine has the file. Nothing is read or written here.
             self._handle = os.open(path, os.O_RDWR) if os.path.exists(path) else -1
         weakref.finalize(self, _leave, self._handle, self.path if path is None else None, os.getpid())
 
     @classmethod
     def with_room(cls, shape: tuple[int, ...], dtype: np.dtype, path: Path | None = None) -> PixelCache | None:
-        """A cache for these rows; None where its folder has too little room, or rows cannot be read there.
+        """Return a cache for these rows, or None if there is too little room for them.
 
-        In the temporary folder, or in a file that is there already or stays.
+        None on Windows too, where rows cannot be read. Without `path` the file is a temporary one. A file of the right
+        size at `path` is used as it is, else made.
         """
         size = shape[0] * (int(np.prod(shape[1:])) * dtype.itemsize + RECORD)
         if not hasattr(os, "preadv"):  # Windows
@@ -118,7 +124,10 @@ class PixelCache:
         return cls(shape, dtype, None if path is None else str(path))
 
     def read(self, row: int, out: Array) -> bool:
-        """Fill in a row, C-contiguous and of this form, if it is there."""
+        """Fill `out` with a row, and return whether the row is there and not damaged.
+
+        `out` is C-contiguous, in the shape and type of one row. Its values mean nothing if the result is False.
+        """
         if self._handle < 0 or not (self._here[row] or self._record(row)):
             return False
         if os.preadv(self._handle, [out.data], self._offset(row)) != self.row_bytes:
@@ -128,7 +137,10 @@ class PixelCache:
         return bool(self._here[row])
 
     def write(self, row: int, values: Array, note: bytes = b"") -> None:
-        """Cache a row and its note, which has 4 bytes fewer than `RECORD`. A full disk ends the caching alone."""
+        """Keep a row and its note of at most `RECORD` - 4 bytes.
+
+        After an error of the system, such as a full disk, nothing more is kept, and no error is raised.
+        """
         if self._handle < 0 or self._full:
             return
         try:
@@ -161,6 +173,7 @@ class PixelCache:
 
 
 def _leave(handle: int, path: str | None, owner: int) -> None:
+    """Close the file and remove it if `path` is given; forked processes leave both alone."""
     if os.getpid() == owner:
         if handle >= 0:
             os.close(handle)

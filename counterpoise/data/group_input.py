@@ -66,8 +66,10 @@ class GroupInput:
         if by.name in texts:
             at = texts.index(by.name)
             ids = match_levels(own, pl.Series(schema.categorical[at].levels, dtype=pl.String)).tolist()
+            # Levels that are no group of the thresholds have code 0, as have missing and unseen ones.
             known = (code if code <= len(by.values) else 0 for code in ids)
             return cls(by.name, "categorical" if joined else names[by.name], False, at, (0, *known, 0), (), own)
+        # No feature: the column gets an input of its own, whose levels are the groups.
         taken = {*TAKEN, *(() if joined else names.values())}
         codes = (*range(len(by.values) + 1), 0)
         return cls(by.name, safe_name(by.name, taken), True, 0, codes, (), own)
@@ -100,7 +102,11 @@ class GroupInput:
 
 
 def _numbers(by: GroupThresholds, column: Column) -> tuple[float, ...]:
-    """The groups as numbers, as networks take the column."""
+    """Return the groups as numbers, less the offset of the column, as networks take them.
+
+    Raises:
+        OptionError: A group is no number, because the column has dates or times.
+    """
     try:
         return tuple(float(TRUTH.get(value.lower(), value)) - column.offset for value in by.values)
     except ValueError:

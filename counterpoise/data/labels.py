@@ -95,14 +95,20 @@ def encoded_labels(labels: Labels, options: Mapping[str, Any], written: bool = F
 
 
 def read_target(values: Any, name: str, missing: bool = False) -> Labels:
-    """The labels of a task, one class per row, of any kind (see `core.labels`); -1 where `missing` allows none."""
+    """Return the labels of a task, one class per row, of any kind (see `core.labels`).
+
+    With `missing`, rows without a label have the code -1; otherwise they raise a TargetError, as does a mapping.
+    """
     if isinstance(values, Mapping):
         raise TargetError(f"Target {name!r} is a {type(values).__name__}. Expected one class label per row.{SEVERAL}")
     return class_labels(values, f"Target {name!r}", missing=missing, advice=_SKIP, several=SEVERAL)
 
 
 def _retyped(labels: Labels, name: str) -> Labels:
-    """Labels that are the text of whole numbers or of True and False, as what they are the text of."""
+    """Return text labels as the booleans or the numbers that all of them spell.
+
+    All other labels stay text, such as '01', which a whole number would not be written as.
+    """
     classes = labels.classes
     if not all(isinstance(c, str) for c in classes):
         return labels
@@ -118,7 +124,10 @@ def _retyped(labels: Labels, name: str) -> Labels:
 
 
 def _checked(labels: Labels, name: str) -> Labels:
-    """Refuse a number to predict, and a column where no class repeats."""
+    """Return the labels; raise a TargetError if they are numbers to predict or hardly repeat.
+
+    Both need more than `MOST_FLOAT_CLASSES` distinct labels; labels that hardly repeat are more than half of the rows.
+    """
     distinct = len(labels.classes)
     if labels.from_floats and distinct > MOST_FLOAT_CLASSES:
         raise TargetError(
@@ -134,6 +143,7 @@ def _checked(labels: Labels, name: str) -> Labels:
 
 
 def _code_of(label: Any, labels: Labels, name: str, option: str) -> int:
+    """Return the code of a class; raise a TargetError naming the option if there is none."""
     code = find_label(label, labels.classes)
     if code is None:
         raise TargetError(f"{option} {label!r} is not a class of target {name!r}.{did_you_mean(label, labels.classes)}")
@@ -141,7 +151,10 @@ def _code_of(label: Any, labels: Labels, name: str, option: str) -> int:
 
 
 def _merge(labels: Labels, wanted: Sequence[Any], name: str) -> Labels:
-    """Labels with several classes merged into one, which is called A+B."""
+    """Return labels with several classes merged into one, named A+B, in the place of A.
+
+    All classes become text. Fewer than two classes to merge raise an OptionError, and all of them a TargetError.
+    """
     codes = [_code_of(label, labels, name, "merge_rare") for label in wanted]
     if len(set(codes)) < 2:
         raise OptionError(f"merge_rare= contains {len(set(codes))} class. Pass at least two (--merge-rare A,B).")
@@ -158,12 +171,17 @@ def _merge(labels: Labels, wanted: Sequence[Any], name: str) -> Labels:
 
 
 def _one_vs_rest(labels: Labels, wanted: Any, name: str) -> Labels:
+    """Return labels of two classes: 'not L' (code 0) for all others, and L (code 1)."""
     code = _code_of(wanted, labels, name, "one_vs_rest")
     label = str(labels.classes[code])
     return labels.mapped(np.arange(len(labels.classes)) == code, (f"not {label}", label))
 
 
 def _positive_last(labels: Labels, positive: Any, name: str) -> Labels:
+    """Return labels whose positive class of two has code 1: `positive`, else the rarer one.
+
+    More than two classes stay as they are, and `positive` then raises an OptionError.
+    """
     if len(labels.classes) > 2:
         if positive is not None:
             shown = ", ".join(str(c) for c in labels.classes[:20])

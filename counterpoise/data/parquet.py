@@ -35,7 +35,11 @@ def scan_parquet(paths: Sequence[Path], name: str) -> pl.LazyFrame:
 
 
 def _named(path: Path) -> Path:
-    """The file under a name that polars can open: it takes UTF-8 only."""
+    """Return the path of a file, or of a link to it, because polars opens only paths in UTF-8.
+
+    Raises:
+        DataError: The file is empty.
+    """
     if path.is_file() and not path.stat().st_size:
         raise DataError(f"{path} is empty. Expected a Parquet file.")
     try:
@@ -49,7 +53,10 @@ def _named(path: Path) -> Path:
 
 @contextmanager
 def readable(name: str) -> Iterator[None]:
-    """Turn errors of polars while it reads a file into our error; a panic prints nothing."""
+    """In a `with` block, turn errors of polars and the system into a DataError with `name`.
+
+    A panic of polars prints nothing.
+    """
     try:
         with without_faults(name):
             yield
@@ -59,7 +66,7 @@ def readable(name: str) -> Iterator[None]:
 
 @contextmanager
 def without_faults(name: str) -> Iterator[None]:
-    """As `readable`, with the errors of the operating system as they are."""
+    """In a `with` block, do as `readable`, but leave errors of the system as OSError."""
     try:
         with without_panics:
             yield

@@ -56,6 +56,7 @@ def schema_to_dict(schema: Schema) -> dict[str, Any]:
 
 
 def _column_to_dict(column: Column) -> dict[str, Any]:
+    """Return a column as plain JSON values, with lists for tuples."""
     return {
         "name": column.name,
         "kind": column.kind,
@@ -88,6 +89,7 @@ def schema_from_dict(plain: Mapping[str, Any]) -> Schema:
 
 
 def _column_from_dict(plain: Mapping[str, Any]) -> Column:
+    """Return the column that `_column_to_dict` wrote."""
     written = plain["written"]
     return Column(
         **{
@@ -146,14 +148,17 @@ def encode_rows(schema: Schema | None, source: Any, name: str | None = None) -> 
 
 
 def text_columns(schema: Schema | None) -> tuple[str, ...]:
-    """Return the columns that are read from text by their description in the schema."""
+    """Return the used columns to read as text: levels, and numbers written in a text format."""
     if schema is None:
         return ()
     return tuple(c.name for c in schema.columns if c.used and (c.kind != "numeric" or c.written is not None))
 
 
 def _warn_of_unseen(schema: Schema, x: Mapping[str, np.ndarray]) -> None:
-    """Warn of columns of mostly unseen levels, which may be written in another way."""
+    """Warn of each categorical column where most levels were not in the training rows.
+
+    Columns with fewer than `LEAST_KNOWN` values are not judged.
+    """
     for j, column in enumerate(schema.categorical):
         ids = x["categorical"][:, j]
         known, unseen = int((ids > 0).sum()), int((ids > len(column.levels)).sum())
@@ -168,7 +173,11 @@ def _warn_of_unseen(schema: Schema, x: Mapping[str, np.ndarray]) -> None:
 
 
 def _plain_numbers(schema: Schema, source: Any) -> np.ndarray | None:
-    """The numeric part of an array of floats, without a frame between; None where a frame has more to say."""
+    """Return the numeric part, float32 (N, dn), of a float array (N, d), without a frame.
+
+    The columns are named x0, x1, .... None if a frame is needed: for any other source, levels, absent columns, no rows,
+    and infinite values.
+    """
     source = unmasked(source)
     if not isinstance(source, np.ndarray) or source.ndim != 2 or source.dtype not in (np.float32, np.float64):
         return None
@@ -176,6 +185,7 @@ def _plain_numbers(schema: Schema, source: Any) -> np.ndarray | None:
     indexes = [given[c.name] for c in schema.numeric if c.name in given]
     if not len(source) or not indexes or schema.categorical or len(indexes) < len(schema.numeric):
         return None
+    # Whether the array has exactly these columns in this order: then it is not copied.
     integer = indexes == list(given.values())
     values = source if integer else source[:, indexes]
     offsets = np.array([c.offset for c in schema.numeric])
@@ -185,11 +195,13 @@ def _plain_numbers(schema: Schema, source: Any) -> np.ndarray | None:
 
 
 def _names(schema: Schema) -> str:
+    """Return the first 8 used column names as text for a message."""
     names = [c.name for c in schema.columns if c.used]
     return ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
 
 
 def _arrays(source: Any) -> Any:
+    """Return arrays, each one checked, in their structure: a dict, a tuple or one array."""
     if isinstance(source, Mapping):
         return {str(key): _array(array, str(key)) for key, array in source.items()}
     if isinstance(source, tuple):
@@ -198,7 +210,11 @@ def _arrays(source: Any) -> Any:
 
 
 def _array(values: Any, name: str) -> Any:
-    """Finite numbers or text; rows outside memory as they are."""
+    """Return an array of finite numbers or text; rows outside memory pass as they are.
+
+    Raises:
+        DataError: Rows differ in length, a number is not finite, or objects are neither numbers nor text.
+    """
     if isinstance(values, Source):
         return values
     try:
@@ -217,7 +233,10 @@ def _array(values: Any, name: str) -> Any:
 
 
 def build_parts(schema: Schema, frame: pl.DataFrame) -> dict[str, np.ndarray]:
-    """Return `Examples.x` of a frame that has every used column."""
+    """Return `Examples.x` of a frame that has every used column.
+
+    It is {"numeric": float32 (N, dn), "categorical": int32 (N, dc)}, a key without columns left out.
+    """
     x: dict[str, np.ndarray] = {}
     if schema.numeric:
         x["numeric"] = np.empty((frame.height, len(schema.numeric)), dtype=np.float32)

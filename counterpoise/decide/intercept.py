@@ -94,10 +94,11 @@ def fit_intercept(log_p: Array, y: Array, sample_weight: Array | None = None) ->
 
 
 def fitted_intercept(lp: Array, labels: Array, w: Array) -> Array:
-    """Fit the intercept on checked arrays (see `fit_intercept`)."""
+    """Fit the intercept, float64 (C,), on checked arrays (see `fit_intercept`)."""
     wanted = np.bincount(labels, weights=w, minlength=lp.shape[1])
     seen = np.flatnonzero(wanted > 0)
     out = np.zeros(lp.shape[1])
+    # -700: near the least log-probability whose exponential is not 0 in float64.
     if lp.shape[1] == 2 and len(seen) == 2:
         out[:] = _root(np.maximum(lp[:, 1], -700.0) - np.maximum(lp[:, 0], -700.0), float(wanted[1]), w) * HALVES
     elif len(seen) > 1:
@@ -106,9 +107,9 @@ def fitted_intercept(lp: Array, labels: Array, w: Array) -> Array:
 
 
 def _root(log_odds: Array, wanted: float, w: Array) -> float:
-    """`_newton` of two classes: what to add to the log-odds, as the root of sum_i w_i p_i - wanted, which rises.
+    """Return what to add to log-odds (N,) of two classes so that sum_i w_i p_i is `wanted`.
 
-    Newton's steps, within the bounds that the signs so far give.
+    This is `_newton` for two classes: Newton's steps, within the bounds that the signs so far give.
     """
     total, added = w.sum(), 0.0
     low, high = -np.inf, np.inf
@@ -128,7 +129,11 @@ def _root(log_odds: Array, wanted: float, w: Array) -> float:
 
 
 def _newton(lp: Array, wanted: Array, w: Array) -> Array:
-    """Newton's method with halved steps on the concave log likelihood sum_c n_c b_c - sum_i w_i log Z_i."""
+    """Return b, float64 (C,), that maximizes the log-likelihood; its mean is 0.
+
+    The log-likelihood is sum_c n_c b_c - sum_i w_i log Z_i, with n_c = `wanted` and Z_i = sum_c exp(lp_ic + b_c).
+    Newton's steps are halved until it does not fall.
+    """
     b = np.zeros(lp.shape[1])
     value = _log_likelihood(lp, wanted, w, b)
     for _ in range(100):
@@ -146,19 +151,26 @@ def _newton(lp: Array, wanted: Array, w: Array) -> Array:
 
 
 def _bounded(step: Array) -> Array:
-    """Keep a step within 5 nats: where every probability is near 0 or 1 the curvature vanishes."""
+    """Return a step with mean 0 and at most 5 nats in size.
+
+    Where every probability is near 0 or 1, the curvature vanishes and a step would be too long.
+    """
     step = step - step.mean()
     return step * min(1.0, 5.0 / max(float(np.max(np.abs(step))), 1e-300))
 
 
 def _log_likelihood(lp: Array, wanted: Array, w: Array, b: Array) -> float:
+    """Return the log-likelihood of `_newton`, computed so that nothing overflows."""
     z = lp + b
     top = z.max(axis=1)
     return float(wanted @ b - w @ (top + np.log(np.sum(np.exp(z - top[:, None]), axis=1))))
 
 
 def _words(mean: Array, share: Array, error: Array, off: Array, fitted: Array | None) -> tuple[str, ...]:
-    """What was compared and what came of it, as notes."""
+    """Return notes on the compared means, and on the intercept if one was fitted.
+
+    `off`, bool (C,), marks the classes that differ from their share. Without an intercept, `fitted` is None.
+    """
     lead = "After the prior-shift correction, the mean probability"
     if not off.any():
         worst = int(np.argmax(np.abs(share - mean) / np.maximum(error, 1e-300)))
@@ -178,6 +190,7 @@ def _words(mean: Array, share: Array, error: Array, off: Array, fitted: Array | 
 
 
 def _rest(fitted: Array) -> str:
+    """Return how many classes a note leaves out as text; "" if none."""
     return f", and {len(fitted) - SHOWN} more" if len(fitted) > SHOWN else ""
 
 

@@ -144,6 +144,10 @@ def fit_rule_from_log_p(
 
 
 def _weights(lps: list[Array], y: Array, vote: str, weights: Sequence[float] | Array | str | None, w: Array) -> Array:
+    """Return the weight of each member in the vote, float64 (M,): fitted, given, or all equal.
+
+    None means fitted weights for the votes "weighted" and "greedy", and equal weights for all others.
+    """
     if weights is None and vote in ("weighted", "greedy"):
         weights = "learned" if vote == "weighted" else vote
     if isinstance(weights, str):
@@ -154,7 +158,7 @@ def _weights(lps: list[Array], y: Array, vote: str, weights: Sequence[float] | A
 
 
 def cut(log_p: Array, y: Array, goal: Aim, w: Array) -> tuple[float | None, Array | None]:
-    """Return the threshold (two classes) or the offsets (more)."""
+    """Return (threshold, None) of two classes, or (None, offsets (C,)) of more, for an aim."""
     if log_p.shape[1] == 2:
         return best_threshold(np.exp(log_p[:, 1]), y, goal, w), None
     return None, best_offsets(log_p, y, goal, w)
@@ -207,7 +211,11 @@ def members_of(rule: Rule, log_p_members: Sequence[Array]) -> list[Array]:
 
 
 def applied(rule: Rule, lps: list[Array], column_values: Array | None = None) -> Decision:
-    """Apply a rule to checked members (see `apply_rule_to_log_p`)."""
+    """Apply a rule to checked members, each float64 (N, C) (see `apply_rule_to_log_p`).
+
+    With hard votes the members decide by their own thresholds, and the pooled decision breaks ties. Rows that a human
+    has to review get the decision -1.
+    """
     log_p = final_log_proba(rule, lps)
     decision = _decided(rule, log_p, column_values)
     if rule.vote == "hard" and rule.member_thresholds is not None:
@@ -216,6 +224,11 @@ def applied(rule: Rule, lps: list[Array], column_values: Array | None = None) ->
 
 
 def _decided(rule: Rule, log_p: Array, column_values: Array | None) -> Array:
+    """Return class codes int32 (N,) by the rule.
+
+    The column of the rule decides if there is one. Costs decide only without a threshold; else the threshold or the
+    offsets do.
+    """
     if rule.column is not None:
         return (column_margins(rule, log_p, column_values) >= 0).astype(np.int32)
     if rule.costs is not None and rule.threshold is None:
@@ -260,7 +273,10 @@ def choose_class(log_p: Array, threshold: float | None = None, offsets: Array | 
 
 
 def _vote(rule: Rule, lps: list[Array], soft: Array) -> Array:
-    """Hard votes: each member decides by its own threshold; `soft` breaks ties."""
+    """Return the class with most votes; each member votes by its own threshold or offsets.
+
+    Votes have the weights of the rule. `soft` (N,) are the decisions that break ties.
+    """
     own, n_classes = np.asarray(rule.member_thresholds), lps[0].shape[1]
     if own.ndim == 1:
         choices = [choose_class(lp, threshold=t) for lp, t in zip(lps, own, strict=True)]
@@ -286,5 +302,6 @@ def raw_proba(member_logits: Sequence[Array]) -> Array:
 
 
 def _uncorrected(logits: Array) -> Array:
+    """Return log-probabilities (N, C) of raw logits; one unit counts as two classes."""
     z = np.asarray(logits)
     return corrected_log_proba(z, np.zeros(2 if z.ndim == 1 or z.shape[1] == 1 else z.shape[1]))

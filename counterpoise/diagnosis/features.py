@@ -19,10 +19,11 @@ LEAST_FOR_TREES = 500
 
 
 def quick_features(examples: Examples, rows: Array, seed: int) -> tuple[Any, Any, str] | None:
-    """Numbers (array or sparse, (len(rows), d)), an unfitted scikit-learn model for them, and its name; None: no way.
+    """Return features of rows, an unfitted model of scikit-learn, and its name, or None.
 
-    Trees see a table's numbers with their gaps and its levels as codes; a logistic regression sees standardized
-    points (images are projected, see `neighbors`) or hashed words of texts.
+    The features are an array or a sparse matrix (len(rows), d). Trees see a table's numbers with their gaps and its
+    levels as codes; a logistic regression sees standardized points (images are projected, see `neighbors`) or hashed
+    words of texts. The result is None if the rows have no such features.
     """
     texts = texts_of(examples, rows)
     if texts is not None:
@@ -36,7 +37,7 @@ def quick_features(examples: Examples, rows: Array, seed: int) -> tuple[Any, Any
 
 
 def texts_of(examples: Examples, rows: Array) -> list[str] | None:
-    """The texts of rows that are texts, else None."""
+    """Return the texts of rows as a list; None unless x is an array of text, (N,) or (N, 1)."""
     x = examples.x
     if examples.schema is not None or isinstance(x, (dict, tuple, list)):
         return None
@@ -47,18 +48,21 @@ def texts_of(examples: Examples, rows: Array) -> list[str] | None:
 
 
 def _hashed(texts: list[str]) -> Any:
+    """Return hashed words and pairs of words of texts, a sparse matrix (n, 65536)."""
     from sklearn.feature_extraction.text import HashingVectorizer
 
     return HashingVectorizer(n_features=1 << 16, ngram_range=(1, 2), alternate_sign=False).transform(texts)
 
 
 def _linear(seed: int) -> Any:
+    """Return an unfitted logistic regression."""
     from sklearn.linear_model import LogisticRegression
 
     return LogisticRegression(max_iter=200, random_state=seed)
 
 
 def _trees(seed: int) -> Any:
+    """Return an unfitted classifier of small boosted trees, which is quick rather than good."""
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     return HistGradientBoostingClassifier(

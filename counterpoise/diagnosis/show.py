@@ -61,6 +61,7 @@ class Diagnosis:
         return {**self.record.to_dict(), "facts": facts, "checks": checks, "advice": advice}
 
     def __str__(self) -> str:
+        """Return the diagnosis as plain text, with its warnings and advice."""
         rows = _class_rows(self.record)
         lines = [f"Diagnosis of {self.record.source}", "", *_plain_table(("class", "rows", "share"), rows), ""]
         lines += [f"{name:<24}{value}" for name, value in _facts(self.record)]
@@ -71,6 +72,7 @@ class Diagnosis:
     __repr__ = __str__
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Yield the parts that rich prints, with leakage checks only where they noticed something."""
         from rich import box
         from rich.padding import Padding
         from rich.table import Table
@@ -94,6 +96,7 @@ class Diagnosis:
             yield Padding(Text(advice.reason), (0, 0, 0, 2))
 
     def _repr_html_(self) -> str:
+        """Return the diagnosis as HTML for notebooks, with all text escaped."""
         escape = html.escape
         classes = _html_table(("class", "rows", "share"), _class_rows(self.record))
         facts = _html_table((), list(_facts(self.record)))
@@ -108,7 +111,10 @@ class Diagnosis:
 
 
 def _class_rows(r: DiagnosisRecord) -> list[tuple[str, str, str]]:
-    """The classes, largest first; of many the largest and the rarest."""
+    """Return label, count and share of each class as text, largest first.
+
+    The rarest class is marked by a star. Of more than `_MOST_CLASSES`, only the largest and the rarest are listed.
+    """
     ordered = sorted(r.classes, key=lambda c: -c.count)
     rows = [
         (c.label + (" *" if c.label == r.minority else ""), f"{c.count:,}", f"{100 * c.share:.2f}%") for c in ordered
@@ -154,7 +160,7 @@ def _facts(r: DiagnosisRecord) -> Iterator[tuple[str, str]]:
 
 
 def _quick_facts(r: DiagnosisRecord) -> Iterator[tuple[str, str]]:
-    """What the quick model reports: a look, not a guarantee."""
+    """Yield name and value of each line on near-duplicates and the quick model, if measured."""
     if r.near is not None:
         yield "near-duplicates", f"{max(0, r.near - (r.duplicates or 0)):,} in addition to equal rows"
     if r.quick is None:
@@ -173,16 +179,19 @@ def _quick_facts(r: DiagnosisRecord) -> Iterator[tuple[str, str]]:
 
 
 def _first_names(names: Sequence[str]) -> str:
+    """Return the first 8 names as text, and of more also how many there are."""
     return ", ".join(names[:8]) + (f", ... ({len(names)} columns)" if len(names) > 8 else "")
 
 
 def _most_missing(r: DiagnosisRecord) -> str:
+    """Return the five columns with most missing values, each with its share, as text."""
     ordered = sorted(r.missing.items(), key=lambda item: -item[1])
     listed = ", ".join(f"{name} {100 * count / r.rows:.1f}%" for name, count in ordered[:5])
     return listed + (f", ... ({len(ordered)} columns)" if len(ordered) > 5 else "")
 
 
 def _plain_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return the lines of a table as text: the first column aligned left, the others right."""
     widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
 
     def line(row: Sequence[str]) -> str:
@@ -192,10 +201,12 @@ def _plain_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str
 
 
 def _section(title: str, lines: Sequence[str]) -> list[str]:
+    """Return the lines of a section of plain text; [] if it has none."""
     return ["", title, *(f"  - {line}" for line in lines)] if lines else []
 
 
 def _rich_table(table: Any, rows: Any) -> Any:
+    """Add rows to a rich table as literal text, and return the table."""
     from rich.text import Text
 
     for row in rows:
@@ -204,6 +215,7 @@ def _rich_table(table: Any, rows: Any) -> Any:
 
 
 def _html_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table as HTML with all text escaped; an empty `head` gives no line of heads."""
     top = "<tr>" + "".join(f"<th>{html.escape(h)}</th>" for h in head) + "</tr>" if head else ""
     body = "".join("<tr>" + "".join(f"<td>{html.escape(c)}</td>" for c in row) + "</tr>" for row in rows)
     return f"<table>{top}{body}</table>"

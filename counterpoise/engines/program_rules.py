@@ -94,7 +94,12 @@ def refusal(network: Network, examples: Examples, callbacks: Sequence[Any] = ())
 
 
 def compile_mode(model: keras.Model, loss: Any, limits: Sequence[Limits]) -> CompileMode:
-    """The rule for one network and loss family; `limits` are those of all its jobs."""
+    """Return how the program runs jobs of one network and loss family.
+
+    `limits` are those of all its jobs. XLA needs enough steps, float32 layers of `DENSE`, no function of a user, no
+    random numbers in the loop, and a plain loss. Padding needs a plain loss, and layers of `ROW_WISE` without activity
+    regularizers.
+    """
     layers = layers_of(model)
     kinds = {_kind(layer) for layer in layers}
     full = all(getattr(layer, "compute_dtype", "float32") == "float32" for layer in layers)
@@ -105,7 +110,10 @@ def compile_mode(model: keras.Model, loss: Any, limits: Sequence[Limits]) -> Com
 
 
 def _kind(layer: Any) -> str:
-    """The class of a layer of Keras or of ours; nothing is known of a user's class, whatever it is called."""
+    """Return the class name of a layer of Keras or of ours.
+
+    A user's class gets " of a user" at its end, so that it equals no name in `DENSE` and `ROW_WISE`.
+    """
     kind = type(layer)
     return (
         kind.__name__ if kind.__module__.startswith(("keras.", "counterpoise.")) else kind.__qualname__ + " of a user"
@@ -163,7 +171,10 @@ def plain_loss(loss: Any) -> bool:
 
 
 def layers_of(model: Any) -> list[Any]:
-    """All layers of a model built of layers, models inside it opened; any other layer as it is."""
+    """Return all layers of a Sequential or Functional model, with models inside it opened.
+
+    Any other layer or model is returned alone.
+    """
     if not isinstance(model, keras.Model) or not (
         isinstance(model, keras.Sequential) or type(model).__name__ == "Functional"
     ):

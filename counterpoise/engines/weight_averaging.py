@@ -51,7 +51,10 @@ class Average:
         self._means: list[Array] = []
 
     def of(self, state: Sequence[Array]) -> list[Array]:
-        """The state at the end of a round, its weights replaced by their average so far."""
+        """Return the state at the end of a round, with its weights replaced by their average.
+
+        Call once per round and in order, because each call adds the state to the average.
+        """
         now = [np.asarray(state[index]) for index in self.indices]
         stays = min(self.decay, self.rounds / (self.rounds + 1))
         self._means = self._means or [weights.astype(np.float64) for weights in now]

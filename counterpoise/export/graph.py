@@ -35,7 +35,7 @@ def encoded_signature(clf: Any) -> dict[str, tf.TensorSpec]:
 
 
 def picture_signature(clf: Any) -> dict[str, tf.TensorSpec]:
-    """The pictures that come with the columns of a table, if there are some."""
+    """Return the type of the pictures that come with the columns of a table; {} without."""
     if not has_picture(clf.members.input):
         return {}
     tensor = clf.members.input[IMAGE]
@@ -82,7 +82,10 @@ class Columns(tf.Module):
         self.look_up = None if self.given is None else self.given.look_up()
 
     def signature(self) -> dict[str, tf.TensorSpec]:
-        """Columns of any rank: rows as a vector or as one column."""
+        """Return the type of each raw input by name.
+
+        Columns have any rank, so that rows may be a vector or one column, unless columns are stacked.
+        """
         columns = {
             name: tf.TensorSpec(given.shape if self.stacked else None, tf.as_dtype(given.dtype), name)
             for name, given in self.inputs.items()
@@ -92,6 +95,7 @@ class Columns(tf.Module):
         return columns | self.pictures
 
     def __call__(self, x: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Return the encoded columns, and pictures as they are, from raw inputs by name."""
         pictures = {name: x[name] for name in self.pictures}
         columns = {name: x[name] for name in self.inputs}
         if not self.stacked:
@@ -99,7 +103,10 @@ class Columns(tf.Module):
         return {**self.layer(columns), **pictures}
 
     def column_values(self, x: Mapping[str, tf.Tensor], encoded: Mapping[str, tf.Tensor]) -> tf.Tensor | None:
-        """The amounts or groups, if the classifier decides by such; rows without an amount stop the run."""
+        """Return the amounts float32 (N, 1) or the groups int32 (N, 1) that rows are decided by.
+
+        None if the classifier decides by none. An amount that is missing, negative or infinite stops the run.
+        """
         if self.given is None:
             return None
         if isinstance(self.given, GroupInput):

@@ -56,7 +56,10 @@ def probe(clf: Any) -> tuple[Any, Any]:
 
 
 def _put_groups(clf: Any, given: GroupInput, raw: dict[str, Any], encoded: dict[str, Any], rng: Any) -> None:
-    """Each group, a missing one and one that has no threshold; levels are such already."""
+    """Put groups into raw and encoded rows, which are changed.
+
+    Every group occurs, and values without a threshold. A feature of levels has all levels already, so it stays.
+    """
     if given.own:
         ids = rng.permutation(np.arange(ROWS) % (len(given.levels.levels) + 2)).astype(np.int32)
         raw[given.column], encoded[given.name] = _texts(given.levels, ids), ids[:, None]
@@ -68,19 +71,27 @@ def _put_groups(clf: Any, given: GroupInput, raw: dict[str, Any], encoded: dict[
 
 
 def _put_amounts(clf: Any, cost: CostInput, raw: dict[str, Any], encoded: dict[str, Any], rng: Any) -> None:
-    """Amounts of a cost column from far below the cost of a false positive to far above it."""
+    """Put amounts of a cost column into raw and encoded rows, which are changed.
+
+    Amounts go from far below the cost of a false positive to far above it; the first is 0.
+    """
     amount = (clf.rule.cost_column.cost_fp * np.exp(rng.uniform(-2.0, 9.0, ROWS))).astype(np.float32)
     amount[0] = 0.0
     raw[cost.column] = amount.astype(np.float64)
     if cost.own:
         encoded[cost.name] = amount[:, None]
         return
+    # Networks take the amount less an offset, in float32. The raw amount is computed back from it, so that both agree.
     offset = clf.schema.numeric[cost.feature].offset
     encoded["numeric"][:, cost.feature] = raw[cost.column] - offset
     raw[cost.column] = encoded["numeric"][:, cost.feature].astype(np.float64) + offset
 
 
 def _numbers(members: keras.Model, columns: int, rng: np.random.Generator) -> Array:
+    """Return numbers float32 (ROWS, columns) like those of training, a tenth of them missing.
+
+    Center and spread come from the encoder of the table; without one they are 0 and 1.
+    """
     center, spread = np.zeros(columns), np.ones(columns)
     for layer in _layers(members):
         if isinstance(layer, TableEncoder):
@@ -93,6 +104,7 @@ def _numbers(members: keras.Model, columns: int, rng: np.random.Generator) -> Ar
 
 
 def _layers(model: keras.Model) -> Iterator[keras.layers.Layer]:
+    """Yield all layers of a model, each model inside it followed by its layers."""
     for layer in model.layers:
         yield layer
         if isinstance(layer, keras.Model):
@@ -100,6 +112,7 @@ def _layers(model: keras.Model) -> Iterator[keras.layers.Layer]:
 
 
 def _texts(column: Column, ids: Array) -> Array:
+    """Return the texts of level ids: None for 0, and a new text for the last id."""
     unseen = "unseen"
     while unseen in column.levels:
         unseen += "_"
@@ -108,6 +121,7 @@ def _texts(column: Column, ids: Array) -> Array:
 
 
 def _arrays(members: keras.Model, rng: np.random.Generator) -> Any:
+    """Return random arrays for the inputs of a network that takes arrays, in its structure."""
     made = {key: _array(tensor, rng) for key, tensor in named_inputs(members).values()}
     if isinstance(members.input, Mapping):
         return made
@@ -115,6 +129,7 @@ def _arrays(members: keras.Model, rng: np.random.Generator) -> Any:
 
 
 def _array(tensor: Any, rng: np.random.Generator) -> Array:
+    """Return a random array of ROWS rows for an input; sizes that are not fixed become 8."""
     shape = (ROWS, *(8 if size is None else size for size in tensor.shape[1:]))
     if tensor.dtype == "string":
         return rng.choice(np.array(["one", "two words", "three more words"], dtype=object), size=shape)
@@ -147,6 +162,7 @@ def compare(
         return f"a probability differs by {difference:.3g} (rounding explains at most {tolerance:g})"
     labels = clf.target.decided(np.asarray(outputs["decision"]), clf.decisions_)
     values = None if clf.rule.column is None else clf.column_values(given)
+    # Rows close to another decision may be decided differently because of rounding.
     wrong = (labels != decided) & (_margins(clf, proba, values) > CLOSE)
     if wrong.any():
         return f"{int(wrong.sum())} of {len(proba)} rows are decided differently"

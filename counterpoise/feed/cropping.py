@@ -28,6 +28,7 @@ class CropFeed(keras.utils.PyDataset):
         self._begin(0)
 
     def _begin(self, number: int) -> None:
+        """Draw the images, corners and weights of all crops of an epoch."""
         self.number, self._drawn = number, self.plan.epoch(number, self.seed)
 
     def __len__(self) -> int:
@@ -37,6 +38,8 @@ class CropFeed(keras.utils.PyDataset):
         self._begin(self.number + 1)
 
     def __getitem__(self, step: int) -> tuple[Array, Array, Array]:
+        """Return batch `step` of this epoch as (x, y, weights); see the class."""
+        # Indexing a range raises an IndexError for a step beyond the epoch.
         start = range(0, len(self.plan), self.batch_size)[step]
         image, corner, weights = (column[start : start + self.batch_size] for column in self._drawn)
         size = self.plan.size

@@ -59,6 +59,7 @@ class Stream:
     _weights: Array | None = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        """Keep the weights of the plan by row of the table; None if all are equal."""
         weights = self.plan.weights()
         self._weights = None if np.ptp(weights) == 0 else self._of_table(weights)
 
@@ -72,7 +73,11 @@ class Stream:
         return self.of_epoch(number)
 
     def of_epoch(self, epoch: int) -> Iterator[tuple[Any, ...]]:
-        """Return the batches of one epoch, which depend only on (seed, epoch)."""
+        """Return the batches of one epoch, which depend only on (seed, epoch).
+
+        Drawn rows collect until there are `window` rows and a batch. They are shuffled, all full batches beyond
+        `window` rows are yielded, and the other rows wait. At the end all waiting rows are yielded.
+        """
         rng = seeds.generator(self.seed, "window", epoch)
         kept: Block | None = None
         for block in self._drawn(epoch):
@@ -113,7 +118,7 @@ class Stream:
             yield Block((self.inputs or _inputs)(chunk), self.y[drawn], weight)
 
     def _of_table(self, values: Array) -> Array:
-        """Numbers of the plan's rows as numbers of the table's rows, 0 elsewhere."""
+        """Return numbers (n,) of the plan's rows by row of the table, 0 for all other rows."""
         if self.rows is None:
             return values
         out = np.zeros(len(self.y), values.dtype)
@@ -133,6 +138,7 @@ class Block:
         return len(self.y)
 
     def then(self, other: Block) -> Block:
+        """Return a block of these rows and then those of `other`."""
         x = (
             {k: np.concatenate([self.x[k], other.x[k]]) for k in self.x}
             if isinstance(self.x, dict)
@@ -142,10 +148,12 @@ class Block:
         return Block(x, np.concatenate([self.y, other.y]), weight)
 
     def take(self, rows: Any) -> Block:
+        """Return a block of some rows: row numbers in any order, or a slice."""
         x = {k: values[rows] for k, values in self.x.items()} if isinstance(self.x, dict) else self.x[rows]
         return Block(x, self.y[rows], None if self.weight is None else self.weight[rows])
 
     def cut(self, start: int, end: int, size: int) -> Iterator[tuple[Any, ...]]:
+        """Yield batches (x, y) or (x, y, weight) of rows `start` to `end`, the last one shorter."""
         for first in range(start, end, size):
             batch = self.take(slice(first, min(end, first + size)))
             yield (batch.x, batch.y) if batch.weight is None else (batch.x, batch.y, batch.weight)
@@ -171,7 +179,10 @@ def drawn_chunks(table: Stored, columns: Sequence[str], times: Array) -> Iterato
 
 
 def repeated(chunk: pl.DataFrame, start: int, times: Array) -> Iterator[tuple[Array, pl.DataFrame]]:
-    """The rows of a chunk, of which the first has the number `start`, `times` times."""
+    """Yield row numbers and rows of a chunk in order, each row as often as `times` says.
+
+    `start` is the number of its first row in the table, and `times` (N,) belongs to the whole table.
+    """
     rows = np.repeat(np.arange(chunk.height, dtype=np.uint32), times[start : start + chunk.height])
     for first in range(0, len(rows), CHUNK_ROWS):
         piece = rows[first : first + CHUNK_ROWS]

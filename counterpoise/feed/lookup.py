@@ -28,6 +28,7 @@ def tensor_weights(table: WeightTable, y: Tensor, existing: Tensor | None = None
         return _of_one_hot(table, y, existing)
     codes = y[..., 0] if table.squeezed and y.shape.rank and y.shape[-1] == 1 else y
     index = _indices(table, codes)
+    # Ignored labels weigh 0. A label without a weight is refused only where its element counts.
     counted = _times(tf.ones_like(index, dtype=tf.float32), existing) * tf.where(index == IGNORED, 0.0, 1.0)
     weighed = ((index != UNKNOWN) & _is_whole(codes)) | (counted == 0)
     weight = counted * tf.gather(tf.constant(table.weights, tf.float32), tf.maximum(index, 0))
@@ -40,6 +41,7 @@ def _of_labels(table: WeightTable, y: Tensor, existing: Tensor | None) -> Tensor
     missing = (
         tf.reduce_any([tf.equal(present, float(mark)) for mark in table.ignore], axis=0) if table.ignore else False
     )
+    # Column 0 of the weights is for absent labels, column 1 for present ones.
     weight = tf.where(present > 0.5, *(tf.constant(table.weights[:, k], tf.float32) for k in (1, 0)))
     weight = _times(tf.where(missing, 0.0, weight), existing)
     weighed = (present == 0) | (present == 1) | (weight == 0)
@@ -47,7 +49,9 @@ def _of_labels(table: WeightTable, y: Tensor, existing: Tensor | None) -> Tensor
 
 
 def _of_one_hot(table: WeightTable, y: Tensor, existing: Tensor | None) -> Tensor:
+    """Return weights (...) of one-hot rows (..., C); refuse others where they count."""
     values = tf.cast(y, tf.float32)
+    # The number of ones in a row; -1 if it has other values than 0 and 1.
     ones = tf.where(tf.reduce_all((values == 0) | (values == 1), axis=-1), tf.reduce_sum(values, axis=-1), -1.0)
     weight = tf.gather(tf.constant(table.weights, tf.float32), tf.argmax(y, axis=-1))
     weight = _times(weight, existing)
@@ -59,6 +63,7 @@ def _indices(table: WeightTable, codes: Tensor) -> Tensor:
     by_label = {k: i for i, k in enumerate(table.labels)} | dict.fromkeys(table.ignore, IGNORED)
     text = codes.dtype == tf.string
     pairs = [(k if text else int(k), v) for k, v in by_label.items() if isinstance(k, str) == text]
+    # A table needs at least one key. If no label has the type of the codes, it is one that leads to `UNKNOWN`.
     keys, values = zip(*pairs, strict=True) if pairs else (("",) if text else (0,), (UNKNOWN,))
     initial = tf.lookup.KeyValueTensorInitializer(
         np.array(keys), np.array(values, np.int32), tf.string if text else tf.int64, tf.int32
@@ -73,7 +78,7 @@ def _is_whole(codes: Tensor) -> Tensor:
 
 
 def _times(weight: Tensor, existing: Tensor | None) -> Tensor:
-    """Multiply by existing weights, spread over missing last axes."""
+    """Return the weight times existing weights, which may lack the last axes of `weight`."""
     if existing is None:
         return weight
     own = tf.cast(existing, tf.float32)
@@ -85,7 +90,10 @@ def _times(weight: Tensor, existing: Tensor | None) -> Tensor:
 
 
 def _after(weight: Tensor, good: Tensor, message: str, shown: Tensor) -> Tensor:
-    """The weight, once every element is good."""
+    """Return the weight after an assertion that every element is good.
+
+    Otherwise the run stops with the message and the first of the `shown` values that are not good.
+    """
     data = [message, tf.boolean_mask(tf.reshape(shown, [-1]), tf.reshape(~good, [-1]))]  # also of a single element
     with tf.control_dependencies([tf.debugging.Assert(tf.reduce_all(good), data, summarize=5)]):
         return tf.identity(weight)

@@ -48,7 +48,10 @@ def readable(y: Any) -> Any:
 
 
 def coded(y: Rows | None, classes: tuple[Any, ...] | None) -> Rows | None:
-    """Text labels as codes of `classes` (or as the labels sort), because Keras takes numbers; others as they are."""
+    """Return text labels as codes, because Keras takes numbers; other targets as they are.
+
+    Codes are positions in `classes`, or in the sorted labels. Missing numbers among labels raise a TargetError.
+    """
     if isinstance(y, ArrayRows) and y.array.dtype.kind == "f" and y.array[0].size == 1:
         _check_gaps(y.array.ravel(), classes is not None)
     sample = None if y is None else y.take(np.arange(1))

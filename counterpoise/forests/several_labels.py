@@ -61,6 +61,7 @@ def grow_boosters(
                 checks.append((boosters[-1], _score(held, log_shift[label])))
         growing, best = list(boosters), 0
         for number in range(rounds):
+            # `update` returns True where a booster can grow no further.
             growing = [booster for booster in growing if not booster.update()]
             if checks:
                 losses.append(float(np.mean([booster.eval_valid(score)[0][2] for booster, score in checks])))
@@ -81,7 +82,10 @@ def _of_label(rows: Rows, label: int) -> Rows:
 
 
 def _score(held: Rows, log_shift: Array) -> Any:
-    """The corrected log loss of rows, in the form of a metric of LightGBM."""
+    """Return the corrected log loss of rows as a metric function of LightGBM.
+
+    The function returns (name, value, whether higher is better).
+    """
 
     def score(proba: Array, _: Any) -> tuple[str, float, bool]:
         return "stop_loss", lg.log_loss(lg.log_proba(log_proba_of(proba), log_shift), held.y, held.weights), False
@@ -109,6 +113,7 @@ class LabelForest:
         """
         one, labels = self.forest.estimators_[number], len(self.odds)
         classes = one.classes_ if labels > 1 else [one.classes_]
+        # Shares of the codes 0, 1 and 2 (not known); a tree that saw no row of a code lacks it.
         shares = np.zeros((one.tree_.node_count, labels, 3))
         for label in range(labels):
             shares[:, label, np.asarray(classes[label], int)] = one.tree_.value[:, label, : len(classes[label])]
@@ -119,7 +124,10 @@ class LabelForest:
         return np.concatenate([known * share, known * (1 - share)], axis=1)
 
     def logits(self, x: Array, prior: Array, floor: float) -> Array:
-        """Log-odds of each label, float64 (N, L), with the prior as one more tree."""
+        """Return the log-odds of each label, float64 (N, L), with the prior as one more tree.
+
+        `prior` is (L, 2). Mean probabilities are kept between `floor` and 1 - `floor`.
+        """
         leaf = self.forest.apply(x)
         total = np.tile(_halves(prior), (len(x), 1))
         for number in range(leaf.shape[1]):
@@ -141,6 +149,7 @@ def grow_label_forest(rows: Rows, options: Mapping[str, Any], *, trees: int, see
     own = np.ones(len(rows.y)) if rows.sample_weight is None else rows.sample_weight
     odds = np.ones(rows.y.shape[1])
     if rows.weights is not None:
+        # The plan's factor on the user's weights. Odds are its mean over rows with a label, divided by that without it.
         each = rows.weights / np.where(own > 0, own, 1.0)[:, None]
         both = [[each[(rows.y[:, i] == code) & (own > 0), i] for code in (0, 1)] for i in range(len(odds))]
         odds = np.array([b.mean() / a.mean() if len(a) and len(b) and a.mean() > 0 else 1.0 for a, b in both])
@@ -165,6 +174,7 @@ def layer_of_labels(grown: Grown, prior: Array, **kwargs: Any) -> TreeEnsemble:
         trees = assembled([*each, tree_of_leaf(_halves(prior))], forest.n_features_in_)
         return TreeEnsemble.of(trees, scale=1.0 / (len(each) + 1), link="odds", **kwargs)
     each_label = [trees_of_booster(booster, grown.rounds) for booster in grown.model]
+    # A booster that ended early adds nothing in later rounds.
     nothing = tree_of_leaf(np.zeros(1))
     in_turn = [
         trees[number] if number < len(trees) else nothing for number in range(grown.rounds) for trees in each_label

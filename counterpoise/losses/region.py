@@ -36,9 +36,11 @@ class RegionLoss(BatchLoss):
         raise NotImplementedError
 
     def losses(self, t: Tensor, z: Tensor, w: Tensor) -> Tensor:
+        """Return `region_loss`, under the name that `BatchLoss` calls."""
         return self.region_loss(t, z, w)
 
     def __call__(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None) -> Tensor:
+        """Return the loss; weights per pixel enter the sums, weights per image multiply it."""
         of = self._counted(*self._tensors(y_true, y_pred), sample_weight)
         if sample_weight is None or not static_shape(of.z)[1:-1] or np.ndim(sample_weight) > 1:
             return self._reduced(self.weighted(of, of.inside), None)
@@ -61,7 +63,7 @@ def foreground(x: Tensor, z: Tensor) -> Tensor:
 
 
 def _overlap(t: Tensor, p: Tensor, w: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return soft true positives, false negatives and false positives."""
+    """Return soft true positives, false negatives and false positives, each as of `total`."""
     return total(t * p, w), total(t * (1 - p), w), total((1 - t) * p, w)
 
 
@@ -103,7 +105,7 @@ class Tversky(RegionLoss):
         return ops.mean(self.gap(t, z, w), axis=-1)
 
     def gap(self, t: Tensor, z: Tensor, w: Tensor) -> Tensor:
-        """Return one minus the index of each class, to the power 1 / gamma."""
+        """Return one minus the index of each class, to the power 1 / gamma, (N, K) or (K,)."""
         p = ops.softmax(class_logits(z), axis=-1)
         hits, missed, false = _overlap(foreground(t, z), foreground(p, z), w)
         errors = self.cost_fn * missed + self.cost_fp * false
@@ -144,6 +146,7 @@ class GeneralizedDice(RegionLoss):
         volume = total(t, w)
         present = volume > 0
         # Scaled by the least volume present, since 1 / volume^2 alone is tiny in float32.
+        # 1e30: an absent class is never the least.
         least = ops.min(ops.where(present, volume, 1e30), axis=-1, keepdims=True)
         weight = ops.where(present, (least / ops.where(present, volume, 1.0)) ** 2, 0.0)
         both, either = ops.sum(weight * total(t * p, w), -1), ops.sum(weight * total(t + p, w), -1)

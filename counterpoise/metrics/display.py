@@ -50,6 +50,7 @@ class ConfusionMetric(keras.metrics.Metric):
         self.matrix.assign(self.matrix + ops.matmul(ops.transpose(truth), decided))
 
     def _check_units(self, z: Tensor) -> None:
+        """Raise a ModelError unless there is one unit per class, or one unit for two classes."""
         units = z.shape[-1] if len(z.shape) > 1 else None
         if units != self.num_classes and (units != 1 or self.num_classes != 2):
             raise ModelError(
@@ -58,6 +59,10 @@ class ConfusionMetric(keras.metrics.Metric):
             )
 
     def _decide(self, z: Tensor) -> Tensor:
+        """Return the decided class of each element (n,), of outputs (..., units).
+
+        With one unit, class 1 needs a logit of 0 or a probability of 0.5. A tie of two units goes to class 1.
+        """
         flat = ops.reshape(z, (-1, z.shape[-1]))
         if z.shape[-1] == 1:
             return ops.cast(flat[:, 0] >= (0.0 if self.from_logits else 0.5), "int32")
@@ -124,4 +129,5 @@ class MCC(ConfusionMetric):
         return ops.where(constant, ops.zeros_like(root), (ops.sum(ops.diagonal(shares)) - ops.sum(t * d)) / root)
 
     def _one_class(self, shares: Tensor) -> Tensor:
+        """Return whether at most one class has a share above 0."""
         return ops.sum(ops.cast(shares == 0, "int32")) >= self.num_classes - 1

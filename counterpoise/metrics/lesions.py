@@ -113,6 +113,10 @@ def find_lesions(
 def _find(
     lesions: _Components, known: Array, scores: Array, cut: float, min_iou: float = 0.1, min_pixels: int = 1
 ) -> Lesions:
+    """Match the findings of scores to lesions that were found before (see `find_lesions`).
+
+    Elements count where `known`, bool (N, ...), is true; those with a score of `cut` or more are findings.
+    """
     findings = _components((scores >= cut) & known).at_least(min_pixels)
     score = np.asarray(ndimage.maximum(scores, findings.labels, np.arange(1, len(findings.sizes) + 1)), np.float64)
     counted = lesions.sizes >= min_pixels
@@ -227,7 +231,10 @@ def lesion_recall(lesions: Lesions, false_positives: float = 1.0, image_weight: 
 
 
 def _recall_at(lesions: Lesions, false_positives: float, weight: Array) -> Array:
-    """Recall (B,) for weights of images (B, N)."""
+    """Return the recall (B,) at a limit of false positives, for weights (B, N) of images.
+
+    It is the highest recall with at most `false_positives` per image, and nan where no lesion has a weight.
+    """
     _, false, recall = _curves(lesions, weight)
     within = false <= false_positives * (1 + 1e-12)  # weights are summed in floating point
     best = np.where(within, recall, 0.0).max(axis=1, initial=0.0)
@@ -255,6 +262,7 @@ class _Components(NamedTuple):
     images: Array
 
     def at_least(self, pixels: int) -> _Components:
+        """Return the components of at least this many pixels, numbered 1, 2, ... again."""
         kept = self.sizes >= pixels
         number = np.concatenate([[0], np.where(kept, np.cumsum(kept), 0)])
         return _Components(number[self.labels], self.sizes[kept], self.images[kept])
@@ -262,6 +270,7 @@ class _Components(NamedTuple):
 
 def _components(mask: Array) -> _Components:
     """Components within each image: pixels of two images never touch."""
+    # Pixels touch within an image at sides and corners. Index 1 of the first axis is the same image.
     touching = np.zeros((3,) * mask.ndim, bool)
     touching[1] = True
     labels, count = ndimage.label(mask, touching)
@@ -274,7 +283,7 @@ def _components(mask: Array) -> _Components:
 
 
 def _hits(lesions: _Components, findings: _Components, min_iou: float) -> tuple[Array, Array, Array]:
-    """Pairs that overlap enough: lesion (P,), finding (P,), IoU (P,)."""
+    """Return pairs that overlap enough: lesion and finding (from 0) and IoU, (P,) each."""
     both = (lesions.labels > 0) & (findings.labels > 0)
     pairs, shared = np.unique(
         np.stack([lesions.labels[both] - 1, findings.labels[both] - 1]), axis=1, return_counts=True
@@ -285,11 +294,17 @@ def _hits(lesions: _Components, findings: _Components, min_iou: float) -> tuple[
 
 
 def _matches(lesion: Array, finding: Array, overlap: Array, score: Array, counted: Array) -> Array:
-    """What each finding is matched to (see `Lesions`)."""
+    """Return what each finding is matched to, int64 (K,) (see `Lesions.match`).
+
+    The first three arrays are pairs of `_hits`. `score` (K,) belongs to findings; `counted`, bool, marks the lesions
+    that are large enough.
+    """
     match = np.full(len(score), FALSE_POSITIVE)
     number = np.cumsum(counted) - 1
     free = np.ones(len(counted), bool)
+    # Until it gets a free lesion, a finding that overlaps one is neither right nor wrong.
     match[finding] = NOT_COUNTED
+    # Highest score first, and for one finding the largest overlap first.
     for pair in np.lexsort((-overlap, finding, -score[finding])):
         at, by = lesion[pair], finding[pair]
         if counted[at] and free[at] and match[by] < 0:

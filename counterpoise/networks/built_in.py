@@ -76,6 +76,7 @@ class BuiltIn:
         return self.build.__name__
 
     def __call__(self, spec: InputSpec, n_classes: int) -> keras.Model:
+        """Return the network with as many units as `spec` needs for the classes."""
         return self.build(spec, spec.units(n_classes))
 
 
@@ -143,7 +144,10 @@ def cnn(spec: InputSpec, units: int) -> keras.Model:
 
 
 def _pictures_and_numbers(inputs: Any) -> tuple[Any, list[Any]]:
-    """The one input of pictures, or None, and those of numbers (N, d); None if there are others too."""
+    """Return the one input of pictures, and the inputs of numbers (N, d).
+
+    (None, []) if there is no picture, more than one, or an input of another kind.
+    """
     parts = leaves(inputs)
     pictures = [part for part in parts if len(part.shape) in (3, 4) and part.dtype != "string"]
     numbers = [part for part in parts if len(part.shape) == 2 and part.dtype == "float32"]
@@ -152,10 +156,12 @@ def _pictures_and_numbers(inputs: Any) -> tuple[Any, list[Any]]:
 
 
 def _convolved(h: Any, width: int) -> Any:
+    """Return a convolution 3 x 3 of the same size without bias."""
     return keras.layers.Conv2D(width, 3, padding="same", use_bias=False)(h)
 
 
 def _normalized(h: Any) -> Any:
+    """Return channels normalized in groups, and then ReLU."""
     return keras.layers.ReLU()(keras.layers.GroupNormalization(CNN_GROUPS)(h))
 
 
@@ -214,7 +220,7 @@ def text(spec: InputSpec, units: int) -> keras.Model:
 
 
 def check_table(name: str, spec: InputSpec) -> None:
-    """Refuse rows that are not rows of numbers."""
+    """Raise a ModelError unless each row is a vector of fixed length."""
     if not (isinstance(spec.shape, tuple) and len(spec.shape) == 1 and isinstance(spec.shape[0], int)):
         raise ModelError(
             f"The network {name!r} is for tables, but the rows have shape {spec.shape}. Use 'cnn' for images, or "
@@ -223,6 +229,7 @@ def check_table(name: str, spec: InputSpec) -> None:
 
 
 def _head(h: Any, units: int) -> Any:
+    """Return the layer of logits, one for each unit."""
     return keras.layers.Dense(units, name="logits")(h)
 
 
@@ -237,7 +244,10 @@ BUILT_IN = {
 
 
 def name_for(spec: InputSpec, table: bool) -> str:
-    """Choose the network of "auto": `tabular` for tables and rows of numbers, `cnn` for pictures, `text` for texts.
+    """Choose the network of "auto" by the form of the rows.
+
+    `unet` is for a class per element, `cnn` for pictures, `text` for texts, and `tabular` for tables and for rows of
+    numbers.
 
     Raises:
         ModelError: no built-in network takes such rows.
@@ -290,7 +300,10 @@ def resolve_model(model: Any, examples: Examples) -> Any:
 
 
 def _check_builder(build: Any) -> None:
-    """Refuse a builder that cannot be called with two arguments, before it is."""
+    """Raise an OptionError if a builder does not take two arguments, before it is called.
+
+    A function whose signature cannot be read passes.
+    """
     try:
         signature = inspect.signature(build)
     except ValueError:  # of some functions written in C nothing is known

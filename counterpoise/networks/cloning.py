@@ -35,7 +35,10 @@ def clone(model: keras.Model, keep: bool) -> keras.Model:
 
 
 def _copied(model: keras.Model) -> keras.Model:
-    """A model of the same structure with fresh weights."""
+    """Return a model of the same structure with new weights.
+
+    A model of a class of its own is made again from its configuration, and called on the inputs to get its weights.
+    """
     if plain(model):
         return _structure(model)
     copy = _made_again(model)
@@ -45,6 +48,7 @@ def _copied(model: keras.Model) -> keras.Model:
 
 
 def _made_again(model: keras.Model) -> keras.Model:
+    """Return a model of the same class, made from its configuration."""
     config = model.get_config()
     try:
         return type(model).from_config(config)
@@ -83,7 +87,7 @@ def keep_adapted(model: Any, copy: Any) -> None:
 
 
 def _hand_over(layer: keras.layers.Layer, other: keras.layers.Layer) -> None:
-    """What Keras writes into a file for this layer, without the file."""
+    """Give `other` what `layer` learned from data: its variables, and files of vocabularies."""
     if layer.built and not other.built:
         other.build_from_config(layer.get_build_config())
     variables: dict[str, Any] = {}
@@ -122,7 +126,11 @@ def last_activation(model: keras.Model) -> str | None:
 
 
 def without_activation(model: keras.Model) -> keras.Model | None:
-    """The same layers, last activation removed; None when the model is not built of visible layers."""
+    """Return a model of the same layers without the last activation.
+
+    The layers are shared with `model`; only the last one is a copy. None if the model is not built of visible layers,
+    or if its last layer is a model.
+    """
     if not plain(model):
         return None
     last = model.layers[-1]

@@ -35,7 +35,10 @@ def like(tensors: Any, taken: Sequence[str] = ()) -> Any:
 
 
 def input_names(model: keras.Model) -> list[str | None]:
-    """The names that the user gave the inputs of a model, but for those that layers around it bear."""
+    """Return the name that the user gave each input of a model, or None.
+
+    Names that layers around the model bear are None too, because no two layers may have one name.
+    """
     return [
         None if name in (model.name, *OWN_LAYERS) else name
         for name in map(own_name, getattr(model, "inputs", None) or ())
@@ -43,7 +46,10 @@ def input_names(model: keras.Model) -> list[str | None]:
 
 
 def by_name(model: keras.Model, h: Any) -> Any:
-    """Named tensors in the structure of a model's own inputs: Keras takes another one only when it computes."""
+    """Return tensors by name in the structure of a model's own inputs: a dict, list or tuple.
+
+    Keras takes another structure only when it computes. `h` stays as it is unless it is a dict of all these names.
+    """
     wanted = getattr(model, "_inputs_struct", None)
     if not isinstance(h, dict) or not isinstance(wanted, (dict, list, tuple)):
         return h

@@ -40,6 +40,7 @@ class LateAndSlow(keras.optimizers.Adam):
         self._slow = [bool(getattr(variable, "slow", False)) for variable in variables]
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        """Update a variable as Adam does, but a marked one late and slowly."""
         if self._slow[self._get_variable_index(variable)]:
             moving = ops.cast(self.iterations >= self.still, learning_rate.dtype)
             learning_rate = learning_rate * self.rate * moving
@@ -103,12 +104,14 @@ def transfer(
         check_range(learning_rate, "learning_rate", 0.0, bounds="()")
 
     def features_and_body(spec: InputSpec) -> tuple[keras.Model, keras.Model]:
+        """Return a model from rows to the output of the backbone, and its copy of the backbone."""
         inputs = spec.inputs()
         body = _partly_frozen(clone(backbone, keep=True), last)
         pictures = _pictures(inputs, spec, body.input_shape, preprocess)
         return keras.Model(inputs, _pooled(body(pictures, training=False)), name="backbone_features"), body
 
     def frozen_features(spec: InputSpec) -> keras.Model | None:
+        """Return the model of features; None if its preprocessing draws random numbers."""
         features, body = features_and_body(spec)
         return None if any(_at_random(layer) for layer in features.layers if layer is not body) else features
 
@@ -126,17 +129,21 @@ def transfer(
 
 
 def _at_random(layer: keras.layers.Layer) -> bool:
-    """Whether a layer, or one in it, draws numbers."""
+    """Return whether a layer, or a layer in it, draws random numbers."""
     return any("seed_generator" in variable.path for variable in layer.variables)
 
 
 def _logits(h: Any, units: int) -> Any:
+    """Return logits of the features, with dropout in front."""
     h = keras.layers.Dropout(DROPOUT)(h)
     return keras.layers.Dense(units, name="logits")(h)
 
 
 def _partly_frozen(body: keras.Model, last: int) -> keras.Model:
-    """The backbone frozen but for its last layers, whose variables are marked as slow."""
+    """Return the backbone, which is changed: frozen except for its last layers.
+
+    The variables of these are marked as slow. Batch normalization stays frozen among them.
+    """
     for index, layer in enumerate(reversed(body.layers)):
         layer.trainable = index < last and not isinstance(layer, keras.layers.BatchNormalization)
     for variable in body.trainable_variables:
@@ -145,7 +152,10 @@ def _partly_frozen(body: keras.Model, last: int) -> keras.Model:
 
 
 def _pictures(inputs: Any, spec: InputSpec, wanted: tuple[Any, ...], preprocess: Any) -> Any:
-    """Rows in the size, the channels and the range that the backbone takes."""
+    """Return rows as images of the size, the channels and the range that the backbone takes.
+
+    Pixels are scaled to -1 .. 1, or to 0 .. 255 for `preprocess`. Rows that are no images raise a ModelError.
+    """
     shape = spec.shape
     if not (isinstance(shape, tuple) and len(wanted) == 4 and len(shape) in (2, 3) and spec.dtype == "float32"):
         raise ModelError(
@@ -163,7 +173,7 @@ def _pictures(inputs: Any, spec: InputSpec, wanted: tuple[Any, ...], preprocess:
 
 
 def _pooled(h: Any) -> Any:
-    """The mean over places, where there are some."""
+    """Return the mean over places, (N, units); a ModelError for outputs of another form."""
     if not hasattr(h, "shape") or len(h.shape) not in (2, 3, 4):
         raise ModelError(
             "Expected a backbone with a single output of shape (N, units), (N, places, units) or (N, height, width, "

@@ -117,6 +117,7 @@ def inputs_of(model: Any) -> NamedInputs | None:
 
 
 def _read_images(images: ImageSet, y: Any, options: Mapping[str, Any]) -> Examples:
+    """Return the `Examples` of images; options for anything but labels raise an OptionError."""
     given = [name for name, value in {"y": y, **options}.items() if value is not None]
     for name in ("cost_column", "by"):
         if name in given:

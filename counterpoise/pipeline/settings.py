@@ -44,8 +44,10 @@ class Settings:
     extension: int = 1
 
     def __post_init__(self) -> None:
+        """Check the values, and turn numbers into int; a wrong value raises an OptionError."""
         for name in ("epochs", "batch_size", "patience", "plateau", "most_steps", "tune_steps"):
             value = getattr(self, name)
+            # `on` replaces "auto" later, and None stays. `patience` must be a number.
             later = value == "auto" if name in ("epochs", "batch_size") else value is None and name != "patience"
             if not later:
                 object.__setattr__(self, name, check_int(value, name))
@@ -61,12 +63,12 @@ class Settings:
     def on(
         self, models: Mapping[str, Any], rows: int, passes: int, extend: bool = False, rate_set: bool = False
     ) -> Settings:
-        """These settings for models and a number of rows, nothing left "auto"; the first network has the recipe.
+        """Return these settings for models and a number of rows, with nothing left "auto".
 
-        `passes` are the most epochs of those who asked for none, unless the recipe names them: fewer on many rows,
-        where they would make more than `AUTO_STEPS` steps, but `LEAST_PASSES` at least; then the recipe's floor of
-        steps holds too, and the budget may be extended if `extend`. Whatever else sets the learning rate (a plateau, a
-        schedule of the optimizer, or, if `rate_set`, a callback) replaces the cosine of the recipe.
+        The recipe is that of the first network, unless one was given. `passes` is the number of epochs where neither
+        the user nor the recipe names one. On many rows, epochs are fewer: they make at most `AUTO_STEPS` steps, but are
+        at least `LEAST_PASSES`. Epochs that the user asked for stay, without the recipe's floor of steps and without
+        `extend`. A plateau, a schedule of the optimizer or, with `rate_set`, a callback replaces the recipe's cosine.
         """
         networks = [model for model in models.values() if isinstance(model, Network)]
         own = networks[0].recipe if networks else PLAIN

@@ -80,10 +80,11 @@ def with_validation(
 
 
 def at_training_prior(examples: Examples) -> Examples:
-    """The rows, the validation rows weighed so that their classes have the shares that they have in training.
+    """Return the rows, with validation rows weighted to the class shares of the training rows.
 
-    Of one class per row, and only where these shares differ by more than chance; a warning says so. Otherwise the
-    correction would move the probabilities to the shares of the validation rows, and the wrong round would be the best.
+    Rows stay as they are unless they have one class each and the shares differ by more than chance. A warning tells of
+    the weights. Without them, the correction would move the probabilities to the shares of the validation rows, and the
+    wrong round would be the best.
     """
     train, stop = examples.rows_with_role(TRAIN), examples.rows_with_role(VALIDATION)
     target, n = target_of(examples), len(examples.classes)
@@ -108,7 +109,11 @@ def at_training_prior(examples: Examples) -> Examples:
 def _read(
     examples: Examples, given: Any, target: str | None, sample_weight: Any, inputs: NamedInputs | None
 ) -> tuple[Any, Any, Array | None]:
-    """Features in the form of `Examples.x`, labels, and weights or None."""
+    """Return validation rows in the form of `Examples.x`, their labels, and weights or None.
+
+    Raises:
+        OptionError: They are none of the forms of `with_validation`.
+    """
     if isinstance(given, ImageSet):
         images = given if examples.pictures is None else given.read_as(examples.pictures)
         given_labels = images.labeled_metadata.y
@@ -129,6 +134,7 @@ def _read(
 
 
 def _named(given: Any) -> str:
+    """Return the type of what was passed, with the length of a tuple or list, for a message."""
     kind = type(given).__name__
     return f"a {kind} of {len(given)}" if isinstance(given, (tuple, list)) else kind
 
@@ -136,7 +142,12 @@ def _named(given: Any) -> str:
 def _of_table(
     examples: Examples, given: Any, target: str | None, sample_weight: Any, inputs: NamedInputs | None
 ) -> tuple[Any, Any, Array | None]:
-    """Rows of a table in the form of the training rows, with labels and weights from its columns."""
+    """Return the rows of a table as `encode` does, with labels and weights from its columns.
+
+    Raises:
+        OptionError: The training labels were no column, so that the column of labels is not known.
+        DataError: The table lacks a column.
+    """
     if target is None:
         raise OptionError(
             "validation= is a table, but the labels of the training rows were not passed as a column name. Pass "
@@ -152,7 +163,10 @@ def _of_table(
 
 
 def _with_metadata(x: Any, y: Any, weight: Any) -> tuple[Any, Any, Array | None]:
-    """Labels and weights of as many rows as x has."""
+    """Return x, the label of each row (None if missing), and the weights or None.
+
+    A DataError, such as for another number of labels than rows, gets "validation: " in front.
+    """
     rows = pl.DataFrame({"row": np.zeros(rows_in(x), np.uint8)})
     try:
         metadata = metadata_of(rows, y, {"groups": None, "time": None, "split": None, "sample_weight": weight})
@@ -163,13 +177,17 @@ def _with_metadata(x: Any, y: Any, weight: Any) -> tuple[Any, Any, Array | None]
 
 
 def _of_elements(x: Any, y: Any, weight: Any) -> tuple[Any, Any, Array | None]:
-    """Labels of elements as they were given, and weights of as many rows as x has."""
+    """Return x, the labels of elements as they were given, and the weights of rows or None."""
+    # The zeros stand in for labels, so that only the weights are checked.
     _, _, w = _with_metadata(x, np.zeros(rows_in(x), np.int32), weight)
     return x, y, w
 
 
 def encode(examples: Examples, x: Any, inputs: NamedInputs | None = None) -> Any:
-    """New rows as the training rows were read."""
+    """Return new rows in the form in which the training rows were read.
+
+    They are named inputs, a column of text, or a table or arrays. The message of a DataError starts with "validation".
+    """
     try:
         if inputs is not None and examples.schema is None and inputs.take(x):
             return inputs.rows(x)[0]
@@ -183,7 +201,7 @@ def encode(examples: Examples, x: Any, inputs: NamedInputs | None = None) -> Any
 
 
 def _alike(x: Any, like: Any) -> Any:
-    """The rows with the inputs, the shapes and the types of `like`."""
+    """Return rows in the types of `like`; other inputs or shapes raise a DataError."""
     wanted, got = (mapped(lambda _: "array", rows) for rows in (like, x))
     if wanted != got:
         raise DataError(

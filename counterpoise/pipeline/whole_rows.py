@@ -47,7 +47,7 @@ def region_result(
 def lesions_found(strategy: Strategy, trainer: Trainer, parts: Sequence[Part]) -> list[Array | None]:
     """Count the lesions that each threshold finds in whole rows (see `decide.lesion_threshold`), part by part.
 
-    Nothing where rows have no elements of two classes, or the pool of the members depends on labels.
+    None for each part if rows have no elements of two classes, or if the pool of the members depends on labels.
 
     Args:
         strategy: What trained the members.
@@ -55,7 +55,8 @@ def lesions_found(strategy: Strategy, trainer: Trainer, parts: Sequence[Part]) -
         parts: See `fold_results.fitting_parts`.
 
     Returns:
-        A table (G, 5) for each part, all with the same cuts.
+        A table float64 (G, 5) for each part, all with the same cuts: cut, lesions hit, false positives, lesions missed,
+        and images. Each image counts with its weight.
     """
     examples, (vote, shares) = trainer.examples, strategy.pooling
     sample = examples.sample
@@ -63,6 +64,7 @@ def lesions_found(strategy: Strategy, trainer: Trainer, parts: Sequence[Part]) -
         return [None] * len(parts)
 
     def odds(log_p: Array) -> Array:
+        """The pooled log-odds (n, ...) of scores (M, n, ..., 2)."""
         flat = pooled_log_odds(
             list(log_p.reshape(len(log_p), -1, 2)), vote, None if shares is None else np.array(shares)
         )
@@ -85,7 +87,7 @@ def lesions_found(strategy: Strategy, trainer: Trainer, parts: Sequence[Part]) -
 
 
 def joined_lesions(tables: Sequence[Array | None]) -> Array | None:
-    """The tables of several parts of the rows as that of all."""
+    """Return the tables of several parts as one, with their counts added; None without any."""
     known = [table for table in tables if table is not None]
     return np.column_stack([known[0][:, 0], sum(table[:, 1:] for table in known)]) if known else None
 
@@ -93,7 +95,7 @@ def joined_lesions(tables: Sequence[Array | None]) -> Array | None:
 def _whole(
     strategy: Strategy, trainer: Trainer, rows: Array, members: Sequence[Member]
 ) -> Iterator[tuple[Array, Array]]:
-    """Corrected scores (M, n, ..., C) of all elements, some rows at a time, and the numbers of these rows."""
+    """Yield numbers of a few rows, and corrected scores (M, n, ..., C) of all elements."""
     examples, target = trainer.examples, target_of(trainer.examples)
     learners = [trainer.learners[single.model] for single in strategy.singles]
     for some in chunks(examples.x, rows):
@@ -105,7 +107,10 @@ def _whole(
 
 
 def _logits(network: Network, member: Member, x: Any) -> Array:
-    """Raw logits of whole rows by one member; a network is built once and set to the weights of each."""
+    """Return raw logits of whole rows by one member.
+
+    The network is built once, stays in its cache, and gets the weights of each member.
+    """
     if "whole rows" not in network.cache:
         made = network.fresh(0)
         network.cache["whole rows"] = made, forward(made)

@@ -35,6 +35,7 @@ class Rows:
     weight: Array | None = None
 
     def kept(self, rows: Array) -> Rows:
+        """Return some rows by number, in this order."""
         weight = None if self.weight is None else self.weight[rows]
         return Rows(take(mapped(np.asarray, self.x), rows), self.codes[rows], self.origin[rows], weight)
 
@@ -48,6 +49,7 @@ class Unrealized(Plan):
         return True
 
     def _draw_rows(self, number: int, seed: int) -> Array:
+        """Raise an OptionError, because rows can be drawn only after `realize(x)`."""
         raise OptionError(
             f"Plan {self.name!r} draws rows by their features, but the features were not passed. Call realize(x) on "
             "the plan, or use batches(x, y, plan)."
@@ -71,6 +73,7 @@ class Realized(OverRows):
 
     @property
     def new(self) -> tuple[Any, Array] | None:
+        """Features and class codes of the new rows; None if there are none."""
         return None if self.fresh is None else (self.fresh, self.codes[self.given :])
 
     def content(self) -> Iterator[Any]:
@@ -83,6 +86,7 @@ class Realized(OverRows):
 
     @cached_property
     def _tally(self) -> tuple[Array, Array]:
+        """Number, int64 (C,), and total weight, float64 (C,), of the given rows of each class."""
         size, codes = len(self.classes), self.codes[: self.given]
         count = count_codes(codes, size)
         if self.sample_weight is None:
@@ -91,7 +95,11 @@ class Realized(OverRows):
 
 
 def realized(name: str, plan: Plan, inner: Plan, rows: Rows, fresh: Any, new_codes: Array) -> Realized:
-    """Put a plan over changed rows back on the rows that `plan` was made for."""
+    """Return a plan over the rows of `plan` followed by new rows, drawn as `inner` draws.
+
+    `inner` draws from `rows`, whose `origin` says which row of the result each one is. `fresh` are the features of
+    the new rows, which get the weight 1.
+    """
     given = len(plan.codes)
     weight = None
     if plan.sample_weight is not None:

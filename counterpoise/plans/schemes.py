@@ -21,6 +21,7 @@ _CALL = re.compile(r"^\s*(?P<name>[a-z_]+)\s*(?:\(\s*(?P<number>[-+.\deE]+)\s*\)
 
 
 def _logarithmic(mass: Array, constant: float) -> Array:
+    """Return 1 / log(constant + share) of each class; the constant must be above 1."""
     if not constant > 1:
         raise OptionError(
             f"The constant in log({constant:g}) is not above 1. Use a number above 1, for example log(1.02)."

@@ -79,16 +79,23 @@ class Synthesis(Unrealized):
         return realized(self.name, self, _over(rows, self), rows, fresh, new)
 
     def _sampler(self, layout: Any) -> tuple[Any, int]:
+        """Return an unfitted sampler, and the number of neighbors that a row needs in its class.
+
+        A sampler of the user is copied. It raises an OptionError if it would average category ids.
+        """
         if isinstance(self.sampler, str):
             return samplers.maker(self.sampler, layout, self.k_neighbors, self.options)
         if layout.categorical and not hasattr(self.sampler, "categorical_features"):
             raise OptionError(
                 f"Sampler {type(self.sampler).__name__} averages category ids. Use SMOTENC, or the name 'smote'."
             )
-        return _copy(self.sampler), getattr(self.sampler, "k_neighbors", 1) if self.k_neighbors is None else 1
+        return _copy(self.sampler), getattr(self.sampler, "k_neighbors", 1)
 
     def _check_neighbors(self, needed: Any) -> None:
-        """Refuse a class with too few rows for the neighbors that a sampler averages."""
+        """Raise a DataError if a class has too few rows for the neighbors that a sampler averages.
+
+        Nothing is checked if `needed` is no number.
+        """
         if not isinstance(needed, int):
             return
         few = [c for c in np.flatnonzero(self.new_counts > 0) if self.counts[c] <= needed]
@@ -101,7 +108,10 @@ class Synthesis(Unrealized):
             )
 
     def _exactly(self, fresh: tuple[Array, Array], code: int, seed: int) -> Array:
-        """As many new rows as planned: some samplers make about so many."""
+        """Return as many new rows of a class as planned, in random order.
+
+        Some samplers make only about as many: then rows are left out or repeated. None at all raise a DataError.
+        """
         matrix, codes = fresh
         drawn, wanted = matrix[codes == code], int(self.new_counts[code])
         if not wanted:
@@ -132,6 +142,7 @@ class Cleaning(Unrealized):
         named = isinstance(self.sampler, str)
         sampler = samplers.cleaner(self.sampler, self.options) if named else _copy(self.sampler)
         _seeded(sampler, seed)
+        # Only `sample_indices_` is needed, which this call sets.
         _call(sampler, layout_of(x).pack(x), self.codes, self.name)
         rows = np.sort(np.asarray(sampler.sample_indices_, np.int64))
         left = count_codes(self.codes[rows], len(self.classes))
@@ -143,6 +154,7 @@ class Cleaning(Unrealized):
         return rows
 
     def realize(self, x: Any, seed: int = 0) -> Realized:
+        """Return the plan over the kept rows, which has no new rows."""
         rows = self.kept(x, seed)
         kept = Rows(None, self.codes[rows], rows, None if self.sample_weight is None else self.sample_weight[rows])
         return realized(self.name, self, _over(kept, self), kept, None, np.empty(0, np.int32))
@@ -176,7 +188,7 @@ def synthesize(
         **options: Further settings of the sampler.
 
     Raises:
-        OptionError: The sampler or a setting is unknown.
+        OptionError: The sampler or a setting is unknown, or there are settings for a sampler that is an object.
 
     Source: Chawla et al. 2002 (SMOTE); the samplers' own papers in imbalanced-learn's manual.
 
@@ -190,6 +202,12 @@ def synthesize(
         samplers.check_name(sampler, samplers.MAKERS, "sampler")
     elif not hasattr(sampler, "fit_resample"):
         raise OptionError(f"sampler is {sampler!r}, {_NEITHER}.")
+    elif k_neighbors is not None or options:
+        given = ", ".join(f"{key}=" for key in ({"k_neighbors": 0} if k_neighbors is not None else {}) | options)
+        raise OptionError(
+            f"{given} can be combined only with the name of a sampler, but sampler= is an object. Set these values when "
+            f"you create the object: {type(sampler).__name__}(...)."
+        )
     name = sampler if isinstance(sampler, str) else type(sampler).__name__
     how = {"name": name, "as_rows": True, "sample_weight": sample_weight, "classes": classes}
     base = from_multiplicity(y, lambda n: targets.oversampled(n, ratio), **how)
@@ -224,6 +242,12 @@ def clean(
         samplers.check_name(sampler, samplers.CLEANERS, "sampler")
     elif not hasattr(sampler, "fit_resample"):
         raise OptionError(f"sampler is {sampler!r}, {_NEITHER}.")
+    elif k_neighbors is not None or options:
+        given = ", ".join(f"{key}=" for key in ({"k_neighbors": 0} if k_neighbors is not None else {}) | options)
+        raise OptionError(
+            f"{given} can be combined only with the name of a sampler, but sampler= is an object. Set these values when "
+            f"you create the object: {type(sampler).__name__}(...)."
+        )
     name = sampler if isinstance(sampler, str) else type(sampler).__name__
     base = uniform(y, sample_weight=sample_weight, classes=classes)
     return Cleaning(
@@ -245,7 +269,10 @@ def _over(rows: Rows, plan: Plan) -> Plan:
 def _fitted(
     sampler: Any, matrix: Array, codes: Array, wanted: dict[int, int], seed: int, name: str
 ) -> tuple[Array, Array]:
-    """The made rows and their codes."""
+    """Return the rows that a sampler makes, float64 (k, d), and their codes (k,).
+
+    `wanted` is class code -> rows after sampling. A sampler that removes given rows raises an OptionError.
+    """
     _seeded(sampler, seed)
     sampler.set_params(sampling_strategy=wanted)
     x, y = _call(sampler, matrix, codes, name)
@@ -256,6 +283,8 @@ def _fitted(
 
 
 def _call(sampler: Any, matrix: Array, codes: Array, name: str) -> Any:
+    """Return `fit_resample` of a sampler; errors become a DataError starting with `name`."""
+    # Raises a ForkError if the threads of scikit-learn were left behind by a fork.
     use("scikit-learn")
     try:
         return sampler.fit_resample(matrix, codes)
@@ -264,11 +293,13 @@ def _call(sampler: Any, matrix: Array, codes: Array, name: str) -> Any:
 
 
 def _seeded(sampler: Any, seed: int) -> None:
+    """Set the seed of a sampler, if it has one."""
     if "random_state" in sampler.get_params():
         sampler.set_params(random_state=seeds.integer(seed, "sampler") % 2**31)
 
 
 def _copy(sampler: Any) -> Any:
+    """Return an unfitted sampler with the same settings."""
     from sklearn.base import clone
 
     return clone(sampler)

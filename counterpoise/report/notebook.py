@@ -40,6 +40,7 @@ def card_html(title: str, card: Mapping[str, Any]) -> str:
 
 
 def _row(row: Mapping[str, Any]) -> str:
+    """Return a line of the leaderboard as HTML, with the error of a failed strategy."""
     name = f"<td {_LEFT}>{escape(row['style'].title)}</td>"
     if row["failed"]:
         error = escape(f"{row['status'].lower()}: {row['error']}")

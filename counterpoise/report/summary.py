@@ -98,6 +98,7 @@ def curves_of_labels(
         groups: Name -> which of these rows belong together, for the bands; None: each row is its own.
     """
     parts = [np.concatenate(part) for part in zip(*labels.values(), strict=True)]
+    # Two classes. The number of points is not used here, so the least that is allowed passes the check.
     y, raw, proba, decision = _checked(parts[0], parts[1], parts[2], parts[3], 2, 2)
     hit, both = y == 1, ["without", "with"]
     named = list(labels)
@@ -113,6 +114,7 @@ def curves_of_labels(
 
 
 def _label_curves(label: tuple[Array, Array, Array, Array], groups: Array | None) -> dict[str, dict[str, Any]]:
+    """Return the four curves of one label, from its y, raw, proba and decision."""
     y, _, proba, _ = label
     hit, score = y == 1, np.asarray(proba, dtype=np.float64)[:, 1]
     return _curves(hit, score, counts_by_threshold(hit, score), MOST_POINTS, groups)
@@ -225,6 +227,7 @@ def _checked(
 
 
 def _default_decision(proba: Array, positive: int) -> Array:
+    """Return decisions at a threshold of 0.5 for two classes, else the most probable class."""
     if proba.shape[1] == 2:
         return np.where(proba[:, positive] >= 0.5, positive, 1 - positive)
     return proba.argmax(axis=1)
@@ -233,6 +236,11 @@ def _default_decision(proba: Array, positive: int) -> Array:
 def _binary(
     hit: Array, raw: Array, proba: Array, decided: Array, max_points: int, groups: Array | None
 ) -> dict[str, Any]:
+    """Return curves, calibration and table of thresholds of two classes.
+
+    `hit` is whether a row is positive, and `decided` whether it was decided so. Probabilities are those of the positive
+    class.
+    """
     counted = counts_by_threshold(hit, proba)
     return {
         **_curves(hit, proba, counted, max_points, groups),
@@ -259,7 +267,10 @@ def _multiclass(
 def _curves(
     hit: Array, score: Array, counted: tuple[Array, Array, Array], most: int, groups: Array | None
 ) -> dict[str, dict[str, Any]]:
-    """The four curves of one event, each with its band."""
+    """Return the four curves of one event, each with its band.
+
+    `counted` is thresholds, true and false positives (see `counts_by_threshold`).
+    """
     threshold, tp, fp = counted
     curves = {
         "pr": _pr(hit, tp, fp, most),
@@ -279,6 +290,7 @@ def _bands(hit: Array, score: Array, counted: tuple[Array, Array, Array], groups
         return [None] * 4
     threshold, tp, fp = counted
     keep = thin_curve(np.log1p(tp + fp) / np.log1p(len(hit)), tp / hit.sum(), MOST_RUNGS, tolerance=0.0)
+    # The thresholds that follow the curve, those of the decision curve, and the least one.
     rungs = np.unique(np.concatenate([threshold[keep], DECISIONS, [threshold[-1]]]))[::-1]
     drawn = bands.resample(hit, score, rungs, groups)
     at = np.searchsorted(-rungs, -DECISIONS)
@@ -291,11 +303,15 @@ def _bands(hit: Array, score: Array, counted: tuple[Array, Array, Array], groups
 
 
 def _top_label(y: Array, proba: Array) -> list[dict[str, float]]:
+    """Return the reliability of the most probable class: how often it is the true one."""
     return reliability(proba.argmax(axis=1) == y, proba.max(axis=1))
 
 
 def _pr(hit: Array, tp: Array, fp: Array, max_points: int) -> dict[str, list[float]]:
-    """The curve starts at recall 0 with the precision of the strictest threshold; empty without positives."""
+    """Return the precision-recall curve from recall 0 on; empty lists without positives.
+
+    The first precision is that of the strictest threshold.
+    """
     if not hit.any():
         return {"recall": [], "precision": []}
     precision = tp / (tp + fp)
@@ -305,6 +321,7 @@ def _pr(hit: Array, tp: Array, fp: Array, max_points: int) -> dict[str, list[flo
 
 
 def _roc(hit: Array, tp: Array, fp: Array, max_points: int) -> dict[str, list[float]]:
+    """Return the ROC curve from (0, 0) on; empty lists if a class has no rows."""
     if hit.all() or not hit.any():
         return {"fpr": [], "tpr": []}
     fpr, tpr = np.r_[0.0, fp / (~hit).sum()], np.r_[0.0, tp / hit.sum()]
@@ -332,9 +349,10 @@ def _decision(hit: Array, threshold: Array, tp: Array, fp: Array) -> dict[str, l
 def _threshold_table(
     hit: Array, decided: Array, threshold: Array, tp: Array, fp: Array, max_points: int
 ) -> list[dict[str, float]]:
-    """Exact counts at thresholds that follow the curve of hits over alerts, ascending; one decides as was decided.
+    """Return exact counts at thresholds that follow the curve of hits over alerts, ascending.
 
-    Where folds have thresholds of their own, it is the one whose counts are nearest to theirs.
+    At one threshold the counts are those of the decisions. Where folds have thresholds of their own, they are the
+    counts nearest to those of the decisions. If no score is 1, a threshold of 1 without alerts is added.
     """
     n_positive, n_negative = int(hit.sum()), int((~hit).sum())
     if max(threshold) < 1:
@@ -355,7 +373,10 @@ def _threshold_table(
 
 
 def _push_worst(heap: list[tuple[float, int, int, int]], x: Array, y: Array, start: int, stop: int) -> None:
-    """Find the point between two kept ones that is furthest from the line through them."""
+    """Push the point between two kept ones, if any, that is furthest from their line.
+
+    Distances are negative, because a heap gives its least entry first.
+    """
     if stop - start < 2:
         return
     dx, dy = x[stop] - x[start], y[stop] - y[start]

@@ -36,6 +36,7 @@ from counterpoise.targets.one_of import OneOf
 
 Array = np.ndarray
 
+#: The target of one class per row, as which each element is scored and decided.
 _EACH = OneOf()
 #: Plans that draw rows by the rarest class that they contain.
 DRAWN = (class_plans.oversample, class_plans.undersample)
@@ -73,6 +74,7 @@ class ElementProblem(Problem):
         return self.rows
 
     def of_whole(self, values: Array) -> Array:
+        """Return values (N, ...) that belong to rows as (n, ...), one for each element."""
         of_elements = self.of_rows(values)
         assert of_elements is not None
         return of_elements
@@ -85,7 +87,10 @@ class ElementProblem(Problem):
 
 
 class Elements:
-    """A class per element (see `core.target.Target`)."""
+    """A class per element (see `core.target.Target`, which describes each method).
+
+    Most methods lay the elements out as rows, and let the target of one class per row (`_EACH`) do the work.
+    """
 
     kind = "elements"
     independent = False
@@ -108,11 +113,13 @@ class Elements:
         return len(shape) > 2 and shape[-1] in self.widths(n)
 
     def counts(self, y: Array, n: int, weights: Array | None = None) -> Array:
+        """Count elements of each class, int64 (C,); with weights (N,) of rows, their sums."""
         if weights is None:
             return count_codes(y.reshape(-1), n)
         return np.asarray(weights @ element_counts(y, n))
 
     def are_labels(self, y: Array, n: int) -> bool:
+        """Return whether y has two axes or more, and whole numbers that are class codes or -1."""
         fits = y.ndim > 1 and y.dtype.kind == "i" and y.size > 0
         return bool(fits and y.min() >= IGNORED and y.max() < n)
 
@@ -123,17 +130,27 @@ class Elements:
         return "target"
 
     def problems(self, y: Array, classes: Sequence[Any]) -> tuple[Problem, ...]:
+        """Return the one problem of all elements that have a class."""
         elements = int(np.prod(y.shape[1:]))
         at = np.flatnonzero(y.reshape(-1) >= 0)
         return (ElementProblem(at // max(1, elements), y.reshape(-1)[at], tuple(classes), at=at, axes=y.ndim),)
 
     def labeled(self, log_p: Array, y: Array, weights: Array | None = None) -> tuple[Array, Array, Array | None]:
+        """Return scores, codes and weights of all elements that have a class, (n, ...) each.
+
+        Arrays of one axis are such already.
+        """
         if y.ndim == 1:
             return log_p, y, weights
         (problem,) = self.problems(y, ())
         return problem.log_p(log_p[None])[0], problem.y, problem.of_rows(weights)
 
     def plan(self, make: Callable[..., Plan], y: Array, n: int, sample_weight: Array | None) -> ElementPlan:
+        """Return the plan of elements that `make` means for rows with a class per element.
+
+        `uniform`, `crops` and the functions of `DRAWN` have plans of their own. Of any other function the class weights
+        are taken; it raises an OptionError if it draws or creates rows, or weighs all classes alike.
+        """
         counts, function = element_counts(y, n), make.func if isinstance(make, partial) else make
         if function is class_plans.uniform:
             return element_plan(counts, name="uniform", sample_weight=sample_weight)
@@ -153,6 +170,10 @@ class Elements:
         return element_plan(counts, plan.class_weights, name=plan.name, sample_weight=sample_weight)
 
     def weighted(self, loss: tuple[str, Mapping[str, Any]], plan: ElementPlan) -> tuple[str, Mapping[str, Any]]:
+        """Return the loss with the class weights of the plan among its constants.
+
+        A loss without a value per element raises an OptionError.
+        """
         name, constants = loss
         if plan.element_weights is None:
             return loss
@@ -170,25 +191,32 @@ class Elements:
         return element_losses.start(loss, shares, units)
 
     def log_p(self, logits: Array, log_shift: Array, gamma: float = 0.0) -> Array:
+        """Return log-probabilities float64 (N, ..., C) of raw logits (N, ..., units)."""
         flat = _EACH.log_p(logits.reshape(-1, logits.shape[-1]), log_shift, gamma)
         return flat.reshape(*logits.shape[:-1], flat.shape[-1])
 
     def output(self, log_p: Array, units: int, probabilities: bool) -> Array:
+        """Return the output (N, ..., units) of a model that predicts log_p (N, ..., C)."""
         flat = _EACH.output(log_p.reshape(-1, log_p.shape[-1]), units, probabilities)
         return flat.reshape(*log_p.shape[:-1], units)
 
     def with_intercept(self, log_p: Array, y: Array, weights: Array | None = None) -> Array:
+        """Add the constants that fit best to log-probabilities of elements with a class."""
         own, codes, w = self.labeled(log_p, y, weights)
         out = log_p.copy().reshape(-1, log_p.shape[-1])
         out[np.flatnonzero(y.reshape(-1) >= 0)] = _EACH.with_intercept(own, codes, w)
         return out.reshape(log_p.shape)
 
     def log_loss(self, log_p: Array, y: Array, weights: Array | None = None) -> float:
+        """Return the mean log loss over elements; nan if all weights are 0."""
         own, codes, w = self.labeled(log_p, y, weights)
         return _EACH.log_loss(own, codes, w) if _mass(codes, w) > 0 else float("nan")
 
     def stopping(self, log_p: Array, y: Array, on: str, weights: Array | None = None) -> tuple[Array, float]:
-        """The losses of the elements summed by row, so that their mean over the rows is that over the elements."""
+        """Return the losses of elements summed by row, float64 (N,), and one number for all.
+
+        The sums are scaled so that their mean over the rows is the mean over the elements.
+        """
         own, codes, w = self.labeled(log_p, y, weights)
         if not _mass(codes, w) > 0:
             return np.zeros(len(y)), 0.0
@@ -202,6 +230,7 @@ class Elements:
     def fit_rule(
         self, log_p: Array, y: Array, log_shifts: Array, *, calibrate: Callable[[Array], str | None], **how: Any
     ) -> Rule:
+        """Return a rule of one class per row, fitted on all sampled elements with a class."""
         (problem,) = self.problems(y, ())
         weights = _mean_one(problem.of_rows(how.pop("sample_weight", None)))
         rule: Rule = _EACH.fit_rule(
@@ -210,11 +239,13 @@ class Elements:
         return rule
 
     def apply(self, rule: Rule, log_p: Array, column_values: Array | None = None) -> Decision:
+        """Return probabilities (N, ..., C) and decisions (N, ...) of all elements."""
         shape = log_p.shape[1:-1]
         flat = _EACH.apply(rule, log_p.reshape(len(log_p), -1, log_p.shape[-1]))
         return Decision(flat.proba.reshape(*shape, -1), flat.decision.reshape(shape))
 
     def unit_proba(self, proba: Array, units: Units) -> Array:
+        """Raise an OptionError, because elements have no units."""
         raise OptionError(
             "unit= is for one class or several labels per row, but these rows have a class per element "
             "(pixel or step). Remove unit=."
@@ -224,6 +255,7 @@ class Elements:
         return _EACH.log_p_of(proba)
 
     def raw(self, logits: Sequence[Array]) -> Array:
+        """Return the mean output (N, ..., C) of M members without any correction."""
         shape = np.shape(logits[0])[:-1]
         return _EACH.raw([np.reshape(z, (-1, np.shape(z)[-1])) for z in logits]).reshape(*shape, -1)
 
@@ -240,6 +272,11 @@ class Elements:
         self, rule: Rule, scores: Mapping[str, Array], aim: Mapping[str, Any], confidence: float | None,
         classes: Sequence[Any],
     ) -> Rule:  # fmt: skip
+        """Return the rule with a threshold chosen on lesions or on sampled elements.
+
+        An aim of `WHOLE` uses the lesions of whole rows. A `confidence` raises an OptionError, because elements are not
+        independent.
+        """
         if confidence is not None:
             raise OptionError(
                 "confidence= needs independent rows, but the elements (pixels or steps) of a row are not "
@@ -277,7 +314,11 @@ class Elements:
 
 
 def _by_lesions(rule: Rule, scores: Mapping[str, Array], goal: Aim) -> Rule:
-    """The rule with a threshold chosen on the lesions of whole rows (see `decide.lesion_threshold`)."""
+    """Return the rule with a threshold chosen on whole rows (see `decide.lesion_threshold`).
+
+    Raises:
+        OptionError: There are more than two classes, or no counts of lesions were stored.
+    """
     if len(rule.prior) > 2:
         raise OptionError(f"{goal.name}= is for two classes, but there are {len(rule.prior)}. Choose another aim.")
     if "lesions" not in scores:
@@ -294,4 +335,5 @@ def _mean_one(weights: Array | None) -> Array | None:
 
 
 def _mass(codes: Array, weights: Array | None) -> float:
+    """Return the total weight of elements, which is their number without weights."""
     return float(len(codes) if weights is None else weights.sum())

@@ -47,18 +47,22 @@ class LabelRuleLayer(keras.layers.Layer):
         self._of_label = [RuleLayer(one) for one in self.rule]
 
     def build(self, shape: Any) -> None:
+        """Mark the layers of the labels as built: they have no weights."""
         for layer in self._of_label:
             layer.built = True
 
     def call(self, member_logits: Any) -> dict[str, Any]:
+        """Apply the rule of each label to its column of the logits (see the class)."""
         logits = member_logits if isinstance(member_logits, (list, tuple)) else [member_logits]
         outputs = [one([member[:, i : i + 1] for member in logits]) for i, one in enumerate(self._of_label)]
+        # Column 1 is the probability that a row has the label.
         return {
             "probability": ops.concatenate([one["probability"][:, 1:] for one in outputs], axis=-1),
             "decision": ops.stack([one["decision"] for one in outputs], axis=-1),
         }
 
     def compute_output_spec(self, member_logits: Any) -> dict[str, Any]:
+        """Return the shapes and types of what `call` returns, (N, L) each."""
         logits = member_logits if isinstance(member_logits, (list, tuple)) else [member_logits]
         shape = (logits[0].shape[0], len(self.rule))
         return {"probability": keras.KerasTensor(shape, "float32"), "decision": keras.KerasTensor(shape, "int32")}
