@@ -160,6 +160,15 @@ class Cleaning(Unrealized):
         return realized(self.name, self, _over(kept, self), kept, None, np.empty(0, np.int32))
 
 
+def _refuse_settings(sampler: Any, settings: Mapping[str, Any]) -> None:
+    """Raise an OptionError for settings beside a sampler that is an object, which has its own."""
+    if settings:
+        raise OptionError(
+            f"{', '.join(f'{name}=' for name in settings)} can be combined only with the name of a sampler, but "
+            f"sampler= is an object. Set these values when you create the object: {type(sampler).__name__}(...)."
+        )
+
+
 def synthesize(
     y: Any,
     sampler: Any = "smote",
@@ -202,12 +211,8 @@ def synthesize(
         samplers.check_name(sampler, samplers.MAKERS, "sampler")
     elif not hasattr(sampler, "fit_resample"):
         raise OptionError(f"sampler is {sampler!r}, {_NEITHER}.")
-    elif k_neighbors is not None or options:
-        given = ", ".join(f"{key}=" for key in ({"k_neighbors": 0} if k_neighbors is not None else {}) | options)
-        raise OptionError(
-            f"{given} can be combined only with the name of a sampler, but sampler= is an object. Set these values when "
-            f"you create the object: {type(sampler).__name__}(...)."
-        )
+    else:
+        _refuse_settings(sampler, options if k_neighbors is None else {"k_neighbors": k_neighbors, **options})
     name = sampler if isinstance(sampler, str) else type(sampler).__name__
     how = {"name": name, "as_rows": True, "sample_weight": sample_weight, "classes": classes}
     base = from_multiplicity(y, lambda n: targets.oversampled(n, ratio), **how)
@@ -242,12 +247,8 @@ def clean(
         samplers.check_name(sampler, samplers.CLEANERS, "sampler")
     elif not hasattr(sampler, "fit_resample"):
         raise OptionError(f"sampler is {sampler!r}, {_NEITHER}.")
-    elif k_neighbors is not None or options:
-        given = ", ".join(f"{key}=" for key in ({"k_neighbors": 0} if k_neighbors is not None else {}) | options)
-        raise OptionError(
-            f"{given} can be combined only with the name of a sampler, but sampler= is an object. Set these values when "
-            f"you create the object: {type(sampler).__name__}(...)."
-        )
+    else:
+        _refuse_settings(sampler, options)
     name = sampler if isinstance(sampler, str) else type(sampler).__name__
     base = uniform(y, sample_weight=sample_weight, classes=classes)
     return Cleaning(

@@ -209,6 +209,11 @@ def test_weights_of_the_user_pass_through_a_chain():
         (lambda x, y: plans.synthesize(y).new_rows(x[:5]), "made for 40 rows"),
         (lambda x, y: plans.synthesize(y).new_rows(np.where(x > 0, x, np.inf)), "infinite values"),
         (lambda x, y: plans.synthesize(y).new_rows(x.astype(str)), "need numbers"),
+        (
+            lambda x, y: plans.synthesize(y, imblearn.over_sampling.SMOTE(), k_neighbors=3),
+            r"k_neighbors= can be .* SMOTE\(\.\.\.\)",
+        ),
+        (lambda x, y: plans.clean(y, imblearn.under_sampling.TomekLinks(), n_jobs=1), "n_jobs= can be combined only"),
         (lambda x, y: plans.chain(), "at least one"),
         (lambda x, y: plans.chain("smote"), "Expected a function"),
     ],
