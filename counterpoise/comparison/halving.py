@@ -145,7 +145,7 @@ def _steps(
 
 
 def _rung(now: Rungs, folds: Sequence[Fold], trainer: Trainer) -> tuple[dict[str, float], int]:
-    """Train one rung, and return scores and the number of steps.
+    """Train one rung, with the steps that the settings of `trainer` allow; return scores and the number of steps.
 
     The result is the mean stopping score of each strategy, and the steps of all networks together.
     The score is the log loss on the early-stopping rows, so lower is better. Failed strategies have no score.
@@ -153,7 +153,9 @@ def _rung(now: Rungs, folds: Sequence[Fold], trainer: Trainer) -> tuple[dict[str
     jobs, failures = jobs_by_fold(now.strategies, trainer, folds)
     by_name = {s.name: s for s in now.strategies}
     jobs, members = train_in_stages(jobs, {key: by_name[key[0]] for key in jobs}, trainer, failures)
-    leave_out_failed(jobs, members, failures)  # they are kept, to fail with their reason on the last rung
+    leave_out_failed(
+        jobs, members, failures
+    )  # only out of `jobs`: the strategies stay in `now`, to fail on the last rung
     scores: dict[str, list[float]] = {}
     for (name, _), group in jobs.items():
         scores.setdefault(name, []).extend(np.nanmin(members[job.id].history["stop_loss"]) for job in group)

@@ -1,4 +1,5 @@
-"""One difference between two strategies on one data set: its posterior, interval, p value, and what would decide it.
+"""Differences between strategies on one data set: posterior, interval, p values with Holm's correction, and what would
+decide them.
 
 Differences are oriented: above 0 the first strategy is better.
 """

@@ -23,7 +23,7 @@ from counterpoise.metrics.rank_scores import average_precision, roc_auc
 from counterpoise.metrics.regions import region_curves, region_scores
 from counterpoise.pipeline.budget import Training
 from counterpoise.pipeline.scoring import scores_of
-from counterpoise.report.summary import curves_of, curves_of_labels, rarest_codes
+from counterpoise.report.curves import curves_of, curves_of_labels, rarest_codes
 from counterpoise.targets.kinds import target_of
 from counterpoise.targets.shares import shares_of
 

@@ -69,7 +69,7 @@ def elements(target: Any, *, ignore: Any = (), names: Sequence[str] | None = Non
         A value to pass as `y`.
 
     Raises:
-        OptionError: names that are not text.
+        OptionError: `names` is a single text, or has fewer than two different names.
 
     Example:
         >>> masks = elements(np.array([[[0, 0], [1, 255]]], np.uint8), ignore=255, names=["tissue", "lesion"])

@@ -139,7 +139,7 @@ def _dark_note(deep: Sequence[ImageInfo], span: Range | None) -> tuple[str, ...]
     if not shares or max(shares) >= DARK:
         return ()
     low, high = min(info.low for info in deep), max(info.high for info in deep)
-    black, white = ends[0][1] or (0.0, 0.0)
+    black, white = next(end for _, end in ends if end)
     return (
         f"{len(deep):,} images of more than 8 bits contain values from {low:g} to {high:g}. These are the "
         f"darkest {max(max(shares), 0):.1%} of their range ({black:g} to {white:g}), so a network sees nearly "

@@ -32,7 +32,7 @@ Array = np.ndarray
 LOOKED_AT = 8
 #: What the check of a file found: gray, reduced, frames, ratio (see `ImageInfo`).
 NOTE = struct.Struct("<???xd")
-#: Raised whenever files are decoded to other pixels than before.
+#: Raised whenever files are decoded to other pixels than before, or `NOTE` changes.
 VERSION = 2
 
 

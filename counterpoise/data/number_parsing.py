@@ -1,4 +1,4 @@
-"""Text in a known number format -> numbers."""
+"""Text in a known number format -> numbers; and whether points may separate thousands."""
 
 from __future__ import annotations
 

@@ -99,17 +99,15 @@ def _check_proba(p: Array) -> None:
         raise OptionError("Probabilities must be between 0 and 1. For logits, use proba=False.")
 
 
-def corrected_log_proba(logits: Array, log_shift: Array, *, units: str = "softmax", gamma: float = 0.0) -> Array:
+def corrected_log_proba(logits: Array, log_shift: Array, *, gamma: float = 0.0) -> Array:
     """Return log-probabilities with the training shift removed.
 
-    Softmax units: log softmax(z - log_shift). One unit: log sigmoid of z - (log_shift_1 - log_shift_0). Sigmoid units
-    with one-hot targets: p_c proportional to sigmoid(z_c) / exp(log_shift_c). The outputs of a network trained with
-    focal loss are first converted to probabilities (`focal_log_proba`).
+    Softmax units: log softmax(z - log_shift). One unit: log sigmoid of z - (log_shift_1 - log_shift_0). The
+    outputs of a network trained with focal loss are first converted to probabilities (`focal_log_proba`).
 
     Args:
         logits: float (N, C), or (N, 1) or (N,) for one unit and two classes.
         log_shift: float (C,).
-        units: "softmax", or "sigmoid" for C > 1 sigmoids that were trained on one-hot targets.
         gamma: gamma of the focal loss with which the network was trained. 0: no focal loss.
 
     Returns:
@@ -120,15 +118,11 @@ def corrected_log_proba(logits: Array, log_shift: Array, *, units: str = "softma
         [[-0.2231, -1.6094]]
     """
     z = matrix(logits, "logits")
-    if units not in ("softmax", "sigmoid"):
-        raise OptionError(f"units is {units!r}. Expected 'softmax' or 'sigmoid'.")
     if gamma:
         return focal_log_proba(corrected_log_proba(z, np.zeros(max(2, z.shape[1]))), gamma, log_shift)
     if z.shape[1] == 1:
         corrected = unshift(z, log_shift)
         return np.concatenate([-np.logaddexp(0.0, corrected), -np.logaddexp(0.0, -corrected)], axis=1)
-    if units == "sigmoid":
-        z = -np.logaddexp(0.0, -z)
     return log_softmax(unshift(z, log_shift))
 
 

@@ -26,7 +26,8 @@ def on_crops(model: keras.Model, job: Job) -> keras.Model:
     It shares layers and weights with `model`, and has the same optimizer and loss.
 
     Raises:
-        ModelError: The network takes images of one size alone, or its loss has no value per pixel.
+        ModelError: The network takes images of one size alone, or it keeps the loss that the user compiled it with
+            (the loss named "model"), which may have no value per pixel.
     """
     if job.loss[0] == "model":
         raise ModelError(

@@ -98,7 +98,9 @@ def limit_of(jobs: Sequence[Job], trainer: Trainer) -> int:
 
 
 def still_falling(gains: Iterable[Sequence[Sequence[float] | None]]) -> bool | None:
-    """Return whether the early-stopping loss still fell over the networks of all folds; None if unknown for some.
+    """Return whether the early-stopping loss still fell over the networks of all folds.
+
+    True if the known gains fall by more than one standard error. Otherwise None if some gains are unknown, else False.
 
     Args:
         gains: Fold by fold `Member.late_gain` of each network. Networks of one fold share their stopping rows, so that

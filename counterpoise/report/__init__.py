@@ -4,6 +4,6 @@ Everything here reads plain dictionaries (what `leaderboard.json` holds, and the
 no model library.
 """
 
+from counterpoise.report.curves import curves_of as curves_of
 from counterpoise.report.page import render as render
 from counterpoise.report.page import write as write
-from counterpoise.report.summary import curves_of as curves_of

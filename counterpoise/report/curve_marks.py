@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from counterpoise.report.curves import thin_curve
 from counterpoise.report.marks import (
     Names,
     Record,
@@ -19,7 +20,6 @@ from counterpoise.report.marks import (
     top,
 )
 from counterpoise.report.series import Spec, block_of, class_shares, drawn, prevalence
-from counterpoise.report.summary import thin_curve
 
 #: Points of all curves of one figure together, and of each curve at least.
 MOST_POINTS, FEWEST_POINTS = 3000, 24

@@ -13,11 +13,11 @@ from counterpoise.report import figures, words
 from counterpoise.report.audit import measured_on
 from counterpoise.report.captioned import Figure, captioned
 from counterpoise.report.curve_marks import rare_scale
+from counterpoise.report.curves import MOST_CLASSES
 from counterpoise.report.importance import importance_figure
 from counterpoise.report.marks import folds_spec, has_panels
 from counterpoise.report.region_figures import region_figures
 from counterpoise.report.series import block_of, drawn, folds_of, prevalence, rarest, styles
-from counterpoise.report.summary import MOST_CLASSES
 from counterpoise.report.training_figures import training_figures
 
 Record = Mapping[str, Any]

@@ -54,7 +54,10 @@ def with_pooled_thresholds(
 
 
 def _pooled_note(problem: Problem) -> str:
-    """Return the note of a label whose threshold was chosen on all labels together."""
+    """Return the note of a label whose threshold was chosen on all labels together.
+
+    `_own_notes` recognizes the note by this text, in saved rules too.
+    """
     count = int(problem.y.sum())
     return (
         f"The label has {count} positive{'s' * (count != 1)}, fewer than {FEW}. Its threshold was therefore "

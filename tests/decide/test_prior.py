@@ -59,13 +59,6 @@ def test_known_posterior_of_three_gaussians() -> None:
     np.testing.assert_allclose(np.exp(corrected_log_proba(np.log(density * pi * m), np.log(m))), true, rtol=1e-10)
 
 
-def test_sigmoid_units_with_one_hot_targets() -> None:
-    z, s = RNG.normal(size=(30, 3)), RNG.normal(size=3)
-    q = expit(z) / np.exp(s)
-    got = np.exp(corrected_log_proba(z, s, units="sigmoid"))
-    np.testing.assert_allclose(got, q / q.sum(axis=1, keepdims=True), rtol=1e-12)
-
-
 def test_to_prior_there_and_back_and_extremes_stay_finite() -> None:
     lp = corrected_log_proba(np.array([[800.0], [-800.0], [0.0]]), np.zeros(2))
     assert np.all(np.isfinite(lp))
@@ -104,7 +97,6 @@ def test_focal_inverse_of_gamma_zero_and_of_certain_rows() -> None:
         (lambda: to_prior(np.log([[0.5, 0.5]]), 0.5, 0.0), "above 0"),
         (lambda: to_prior(np.log([[0.5, 0.5]]), 0.5, [0.5, 0.2]), "sums to"),
         (lambda: to_prior(np.array([[np.nan, 0.0]]), 0.5, 0.1), "NaN in 1 rows"),
-        (lambda: corrected_log_proba(np.zeros((2, 2)), np.zeros(2), units="relu"), "'softmax' or 'sigmoid'"),
     ],
 )
 def test_bad_input(call, says: str) -> None:  # type: ignore[no-untyped-def]

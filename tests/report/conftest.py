@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from counterpoise.report.summary import curves_of
+from counterpoise.report.curves import curves_of
 
 SIX = ("none", "threshold", "class_weight", "oversample", "undersample", "resampling_ensemble")
 QUALITY = {

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from counterpoise.report import bands, summary
+from counterpoise.report import bands, curves
 
 
 @pytest.fixture(scope="module", name="scored")
@@ -21,7 +21,7 @@ def _scored():
 def _block(scored):
     hit, score = scored
     both = np.stack([1 - score, score], axis=1)
-    return summary.curves_of(hit.astype(int), both, both, (score > 0.3).astype(int), ["no", "yes"], 1)
+    return curves.curves_of(hit.astype(int), both, both, (score > 0.3).astype(int), ["no", "yes"], 1)
 
 
 @pytest.fixture(scope="module", name="rowwise")
@@ -39,8 +39,8 @@ def _rowwise(scored):
         order = np.sort(np.unique(p))[::-1]
         looked = [0.0, *(np.mean(p >= t) for t in order)]
         curves["gain"].append(np.interp(bands.FINE_GRID, looked, [0.0, *(np.mean(p[y] >= t) for t in order)]))
-        odds = summary.DECISIONS / (1 - summary.DECISIONS)
-        alarm = p[:, None] >= summary.DECISIONS
+        odds = curves.DECISIONS / (1 - curves.DECISIONS)
+        alarm = p[:, None] >= curves.DECISIONS
         curves["decision"].append(np.mean(alarm & y[:, None], axis=0) - np.mean(alarm & ~y[:, None], axis=0) * odds)
     return {name: np.array(values) for name, values in curves.items()}
 
@@ -85,4 +85,4 @@ def test_whole_groups_widen_a_band(scored):
 def test_too_few_positives_get_no_band():
     p = np.linspace(0.01, 0.9, 40)
     both, y = np.stack([1 - p, p], axis=1), (np.arange(40) >= 37).astype(int)
-    assert summary.curves_of(y, both, both, y, ["no", "yes"], 1)["pr"]["band"] is None
+    assert curves.curves_of(y, both, both, y, ["no", "yes"], 1)["pr"]["band"] is None

@@ -13,7 +13,7 @@ from markupsafe import escape
 from counterpoise.core.errors import ArtifactError, OptionError
 from counterpoise.report import page
 from counterpoise.report.card_page import html_sections
-from counterpoise.report.summary import curves_of
+from counterpoise.report.curves import curves_of
 
 NASTY = "<script>alert(1)</script>"
 SECTIONS = ("answer", "threshold", "leaderboard", "figures", "data", "details")

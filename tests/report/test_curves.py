@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from counterpoise.report import summary
+from counterpoise.report import curves
 
 
 @pytest.fixture(name="scored")
@@ -19,7 +19,7 @@ def _scored():
 
 def test_every_point_that_stays_is_exact(scored):
     y, proba = scored
-    block = summary.curves_of(y, proba, proba, (proba[:, 1] > 0.5).astype(int), ["a", "b"], 1)
+    block = curves.curves_of(y, proba, proba, (proba[:, 1] > 0.5).astype(int), ["a", "b"], 1)
     fpr, tpr, _ = sk.roc_curve(y, proba[:, 1], drop_intermediate=False)
     exact = {(round(a, 9), round(b, 9)) for a, b in zip(fpr, tpr, strict=True)}
     for point in zip(block["roc"]["fpr"], block["roc"]["tpr"], strict=True):
@@ -28,7 +28,7 @@ def test_every_point_that_stays_is_exact(scored):
 
 def test_counts_of_the_slider_equal_a_loop(scored):
     y, proba = scored
-    block = summary.curves_of(y, proba, proba, (proba[:, 1] > 0.5).astype(int), ["a", "b"], 1)
+    block = curves.curves_of(y, proba, proba, (proba[:, 1] > 0.5).astype(int), ["a", "b"], 1)
     for row in block["thresholds"]:
         alarm = proba[:, 1] >= row["threshold"] - 1e-9
         got = (row["tp"], row["fp"], row["fn"], row["tn"])
@@ -47,7 +47,7 @@ def test_the_slider_can_stand_where_was_decided(threshold):
     y = (rng.random(3000) < 0.1).astype(int)
     p = 1 / (1 + np.exp(-(rng.normal(size=3000) + 1.5 * y - 3)))
     decision = (p >= threshold).astype(int)
-    block = summary.curves_of(y, *[np.stack([1 - p, p], axis=1)] * 2, decision, ["a", "b"], 1, max_points=20)
+    block = curves.curves_of(y, *[np.stack([1 - p, p], axis=1)] * 2, decision, ["a", "b"], 1, max_points=20)
     (tn, fp), (fn, tp) = sk.confusion_matrix(y, decision)
     assert len(block["thresholds"]) <= 20
     assert [tp, fp, fn, tn] in [[row[key] for key in ("tp", "fp", "fn", "tn")] for row in block["thresholds"]]
@@ -56,12 +56,12 @@ def test_the_slider_can_stand_where_was_decided(threshold):
 def test_confusion_is_scikit_learns(scored):
     y, proba = scored
     decision = (proba[:, 1] > 0.3).astype(int)
-    assert summary.confusion(y, decision, ["a", "b"])["matrix"] == sk.confusion_matrix(y, decision).tolist()
+    assert curves.confusion(y, decision, ["a", "b"])["matrix"] == sk.confusion_matrix(y, decision).tolist()
 
 
 def test_reliability_bins_hold_every_row_once(scored):
     y, proba = scored
-    bins = summary.reliability(y == 1, proba[:, 1])
+    bins = curves.reliability(y == 1, proba[:, 1])
     assert sum(b["count"] for b in bins) == len(y)
     assert sum(b["count"] * b["observed"] for b in bins) == pytest.approx(y.sum())
     assert all(b["low"] <= b["observed"] <= b["high"] for b in bins)
@@ -69,7 +69,7 @@ def test_reliability_bins_hold_every_row_once(scored):
 
 def test_thinning_keeps_ends_and_looks():
     x = np.linspace(0, 1, 5000)
-    kept = summary.thin_curve(x, np.sqrt(x), 100)
+    kept = curves.thin_curve(x, np.sqrt(x), 100)
     assert kept[0] == 0
     assert kept[-1] == 4999
     assert np.max(np.abs(np.interp(x, x[kept], np.sqrt(x)[kept]) - np.sqrt(x))) < 0.01
@@ -81,8 +81,8 @@ def test_of_many_classes_the_rarest_have_curves_and_all_others_are_one():
     p = rng.dirichlet(np.ones(20), len(y))
     decision = p.argmax(axis=1)
     labels = [f"c{k}" for k in range(20)]
-    block = summary.curves_of(y, p, p, decision, labels, 0)
-    rarest = labels[: summary.MOST_CLASSES]
+    block = curves.curves_of(y, p, p, decision, labels, 0)
+    rarest = labels[: curves.MOST_CLASSES]
     assert [part["label"] for part in block["pr"]["classes"]] == rarest
     table = block["confusion"]
     assert (table["labels"], table["joined"]) == ([*rarest, "8 other classes"], 8)
@@ -100,17 +100,17 @@ def test_curves_of_labels_are_those_of_each_label_alone_and_of_all_cases_togethe
         p = np.clip(0.3 * y + 0.5 * rng.random(400), 0, 1)
         both = np.stack([1 - p, p], axis=1)
         labels[name] = (y, both**2, both, (p > 0.4).astype(int))
-    block = summary.curves_of_labels(labels)
+    block = curves.curves_of_labels(labels)
     for number, (name, own) in enumerate(labels.items()):
-        alone = summary.curves_of(*own, ["without", "with"], 1)
+        alone = curves.curves_of(*own, ["without", "with"], 1)
         for curve in ("pr", "roc", "gain", "decision"):
             assert block[curve]["classes"][number] == {"label": name, **alone[curve]}
-    joined = summary.curves_of(
+    joined = curves.curves_of(
         *(np.concatenate(part) for part in zip(*labels.values(), strict=True)), ["without", "with"], 1
     )
     for key in ("calibration", "confusion", "confusion_default"):
         assert block[key] == joined[key]
     pairs = dict.fromkeys(labels, np.arange(400) // 2)
-    grouped = summary.curves_of_labels(labels, pairs)["pr"]["classes"][1]["band"]
-    assert grouped == summary.curves_of(*labels["b"], ["without", "with"], 1, groups=pairs["b"])["pr"]["band"]
+    grouped = curves.curves_of_labels(labels, pairs)["pr"]["classes"][1]["band"]
+    assert grouped == curves.curves_of(*labels["b"], ["without", "with"], 1, groups=pairs["b"])["pr"]["band"]
     assert grouped != block["pr"]["classes"][1]["band"]
