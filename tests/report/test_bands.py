@@ -28,21 +28,21 @@ def _block(scored):
 def _rowwise(scored):
     """Curves of 200 stratified resamples of rows, by scikit-learn and by hand."""
     hit, score = scored
-    rng, curves = np.random.default_rng(1), {"pr": [], "roc": [], "gain": [], "decision": []}
+    rng, by_row = np.random.default_rng(1), {"pr": [], "roc": [], "gain": [], "decision": []}
     for _ in range(200):
         rows = np.concatenate([rng.choice(np.flatnonzero(k), k.sum()) for k in (hit, ~hit)])
         y, p = hit[rows], score[rows]
         fpr, tpr, _ = sk.roc_curve(y, p, drop_intermediate=False)
-        curves["roc"].append(np.interp(bands.FINE_GRID + 1e-12, fpr, tpr))
+        by_row["roc"].append(np.interp(bands.FINE_GRID + 1e-12, fpr, tpr))
         precision, recall, _ = sk.precision_recall_curve(y, p)
-        curves["pr"].append([precision[np.flatnonzero(recall >= r)[-1]] for r in bands.GRID[1:]])
+        by_row["pr"].append([precision[np.flatnonzero(recall >= r)[-1]] for r in bands.GRID[1:]])
         order = np.sort(np.unique(p))[::-1]
         looked = [0.0, *(np.mean(p >= t) for t in order)]
-        curves["gain"].append(np.interp(bands.FINE_GRID, looked, [0.0, *(np.mean(p[y] >= t) for t in order)]))
+        by_row["gain"].append(np.interp(bands.FINE_GRID, looked, [0.0, *(np.mean(p[y] >= t) for t in order)]))
         odds = curves.DECISIONS / (1 - curves.DECISIONS)
         alarm = p[:, None] >= curves.DECISIONS
-        curves["decision"].append(np.mean(alarm & y[:, None], axis=0) - np.mean(alarm & ~y[:, None], axis=0) * odds)
-    return {name: np.array(values) for name, values in curves.items()}
+        by_row["decision"].append(np.mean(alarm & y[:, None], axis=0) - np.mean(alarm & ~y[:, None], axis=0) * odds)
+    return {name: np.array(values) for name, values in by_row.items()}
 
 
 @pytest.mark.parametrize("name", ["pr", "roc", "gain", "decision"])
