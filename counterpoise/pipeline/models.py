@@ -28,7 +28,7 @@ from counterpoise.strategies.resolve import resolved, suits
 from counterpoise.strategies.strategy import Strategy
 from counterpoise.targets.kinds import target_of
 
-#: What "auto" pools on tables: see `docs/how-to/trees.md` for what was measured.
+#: What "auto" pools on tables: see `docs/explanation/measurements.md` for what was measured.
 AUTO = Blend(("tabular", "boosted", "forest"), adapts=True)
 #: What others call these models.
 MEANT = {
