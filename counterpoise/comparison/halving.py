@@ -153,9 +153,8 @@ def _rung(now: Rungs, folds: Sequence[Fold], trainer: Trainer) -> tuple[dict[str
     jobs, failures = jobs_by_fold(now.strategies, trainer, folds)
     by_name = {s.name: s for s in now.strategies}
     jobs, members = train_in_stages(jobs, {key: by_name[key[0]] for key in jobs}, trainer, failures)
-    leave_out_failed(
-        jobs, members, failures
-    )  # only out of `jobs`: the strategies stay in `now`, to fail on the last rung
+    # Only out of `jobs`: the strategies stay in `now`, to fail on the last rung.
+    leave_out_failed(jobs, members, failures)
     scores: dict[str, list[float]] = {}
     for (name, _), group in jobs.items():
         scores.setdefault(name, []).extend(np.nanmin(members[job.id].history["stop_loss"]) for job in group)
