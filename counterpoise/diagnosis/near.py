@@ -147,7 +147,7 @@ def _min_hashes(shingles: Array, times: Array, plus: Array) -> Array:
 def _candidates(keys: Array) -> Array:
     """Return pairs of rows, int64 (P, 2), that share a key of `keys` (N, K).
 
-    They are at most `WINDOW` apart in the order of that key; a pair may occur several times.
+    Their positions in the order of that key differ by at most `WINDOW`; a pair may occur several times.
     """
     return np.concatenate([np.empty((0, 2), np.int64), *_key_pairs(keys)])
 

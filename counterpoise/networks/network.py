@@ -392,7 +392,7 @@ class Network:
             keep_weights(self.model, inner)  # a subclassed model has weights only once it was called
         if not self._emits_probabilities(inner):
             return out
-        # The user's own object (clone=False) is not taken apart.
+        # The user's own object (clone=False) is not divided into layers.
         bare = without_activation(inner) if (self.clone or not self.given) else None
         undo = ProbabilityToLogit(self.target.independent, name="to_logit")
         return bare(by_name(bare, h)) if bare is not None else undo(out)

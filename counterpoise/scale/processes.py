@@ -242,7 +242,7 @@ def _end_all(workers: list[Worker], data: list[Any]) -> None:
     for worker in workers:
         with suppress(OSError):
             worker.process.stdin.close()  # type: ignore[union-attr]
-    for worker in workers:  # after all were told to end, so that they end at the same time
+    for worker in workers:  # after all got the message to end, so that they end at the same time
         worker.end()
     workers.clear()
     for shared in data[2:]:

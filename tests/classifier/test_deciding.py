@@ -117,7 +117,7 @@ def test_refusals(two, three):
         ({"review_budget": 5}, "at most k of n rows"),
         ({"threshold": 0.0, "review_budget": (1, 2)}, "no row is close to it"),
         ({"costs": [[5, 0], [0, 5]]}, "exchanged"),
-        ({"review_alpha": 0.001}, "rows of each class"),
+        ({"review_alpha": 0.001}, "needs 999 rows of each class"),
     ):
         with pytest.raises(ValueError, match=match):
             clf.decide(**options)

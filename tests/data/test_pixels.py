@@ -295,7 +295,13 @@ def test_floats_of_one_kind_are_learned_and_kinds_are_not_mixed(tmp_path):
         list_images(tmp_path, 4)
 
 
-@pytest.mark.parametrize("range", [5, (1,), (2, 1), (0, float("inf")), ("a", "b"), (1, 1), "01"])
+@pytest.mark.parametrize("range", [5, (1,), (2, 1), (1, 1), "01"])
 def test_ranges_that_are_none(range):
-    with pytest.raises(OptionError, match=r"range=? is"):
+    with pytest.raises(OptionError, match="range= is"):
+        decoder(4, range=range)
+
+
+@pytest.mark.parametrize("range", [(0, float("inf")), ("a", "b")])
+def test_ends_of_ranges_that_are_no_numbers(range):
+    with pytest.raises(OptionError, match=r"range is .*Expected a finite number"):
         decoder(4, range=range)

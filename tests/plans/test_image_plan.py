@@ -121,5 +121,5 @@ def test_images_that_all_contain_the_class_are_refused():
 
 @pytest.mark.parametrize("counts", [[1, 2], [[0.5, 1]], [[0, 0]], [[-1, 2]], np.zeros((0, 2), int)])
 def test_what_is_no_table_of_counts_is_refused(counts):
-    with pytest.raises(DataError, match="the number of pixels of each class"):
+    with pytest.raises(DataError, match=r"Expected shape \(images, classes\): the number of pixels of each class"):
         image_plan(counts)
