@@ -56,11 +56,13 @@ def _table(caption: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) ->
     return {"title": caption, "table": caption, "heads": list(heads), "rows": [list(row) for row in rows]}
 
 
-def value_with_interval(score: Mapping[str, Any] | None, digits: int = 3) -> str:
-    """Format a score with its interval; a dash if there is no score.
+def score_cell(score: Mapping[str, Any] | None, digits: int = 3) -> str:
+    """Format a score and its interval as a cell of the page; a dash if there is no score.
+
+    `words.value_with_interval` is the same for terminals, with plain signs.
 
     Example:
-        >>> value_with_interval({"value": 0.5, "low": 0.25, "high": 0.75}), value_with_interval(None)
+        >>> score_cell({"value": 0.5, "low": 0.25, "high": 0.75}), score_cell(None)
         ('0.500 (0.250 to 0.750)', '–')
     """
     if not score or not words.finite(score.get("value")):
@@ -111,13 +113,12 @@ def _groups(audit: Mapping[str, Any]) -> tuple[str, list[Row]]:
         column, of = table["column"], f"{table['column']}, class {table['class']}"
         heads = (column, "Rows", "Positive", *OF_GROUP.values())
         rows = [
-            [v["value"], *_counts(v), *(value_with_interval(v["scores"][key], 2) for key in OF_GROUP)]
-            for v in table["values"]
+            [v["value"], *_counts(v), *(score_cell(v["scores"][key], 2) for key in OF_GROUP)] for v in table["values"]
         ]
         notes = "".join(f" {note}" for note in table["notes"])
         tables.append(_table(f"By {of} (95% CI).{notes}", heads, rows))
         rows = [
-            [v["value"], *(value_with_interval(v["differences"][k], 2) for k in OF_DIFFERENCE)]
+            [v["value"], *(score_cell(v["differences"][k], 2) for k in OF_DIFFERENCE)]
             for v in table["values"]
             if v["differences"]
         ]
@@ -164,10 +165,8 @@ def _review(audit: Mapping[str, Any]) -> tuple[str, list[Row]]:
     rows, labels = [], []
     for one in audit.get("review") or []:
         labels = [str(c["label"]) for c in one["classes"]]
-        missed = [value_with_interval(c["missed"]) for c in one["classes"]]
-        rows.append(
-            [f"{one['alpha']:g}", value_with_interval(one["share"]), value_with_interval(one["error"]), *missed]
-        )
+        missed = [score_cell(c["missed"]) for c in one["classes"]]
+        rows.append([f"{one['alpha']:g}", score_cell(one["share"]), score_cell(one["error"]), *missed])
     heads = (
         "Limit of wrong decisions",
         "To a human",
