@@ -27,7 +27,7 @@ from counterpoise.data.amounts import amounts_of
 from counterpoise.data.frames import is_table, to_frame
 from counterpoise.data.image_names import joined_groups
 from counterpoise.data.image_set import ImageSet
-from counterpoise.data.loading import dataset_kind, load_alone
+from counterpoise.data.loading import dataset_kind, load_without_y
 from counterpoise.data.row_metadata import group_codes, weights
 from counterpoise.data.schema import text_columns
 from counterpoise.data.unit_columns import unit_names
@@ -106,7 +106,7 @@ def evaluate(
     if isinstance(data, ImageSet):
         data, y, groups, sample_weight = _test_images_and_labels(data)
     elif dataset_kind(data):
-        data, y, sample_weight = load_alone(data, y, sample_weight)
+        data, y, sample_weight = load_without_y(data, y, sample_weight)
     columns = {by: by} if isinstance(by, str) else dict(by) if isinstance(by, Mapping) else {name: name for name in by}
     if clf.rule.by is not None:
         columns.setdefault(clf.rule.by.name, clf.rule.by.name)
@@ -245,7 +245,7 @@ def labeled_rows(
     if isinstance(data, ImageSet):
         data, y, groups, _ = _test_images_and_labels(data)
     elif dataset_kind(data):
-        data, y, _ = load_alone(data, y, None)
+        data, y, _ = load_without_y(data, y, None)
     labels, rows, source = _labels(clf, data, y, target, {groups} if isinstance(groups, str) else set())
     return clf.target.codes(labels, clf.classes_), (rows, source), _groups(rows, groups, source)
 

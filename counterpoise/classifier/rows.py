@@ -15,7 +15,7 @@ from counterpoise.core.structure import leaves
 from counterpoise.data.amounts import amounts_in
 from counterpoise.data.frames import is_table, to_frame
 from counterpoise.data.group_input import GroupInput
-from counterpoise.data.image_rows import encode_pictures, rows_of
+from counterpoise.data.image_rows import encode_image_set, encode_pictures
 from counterpoise.data.image_set import ImageSet, pictures_of
 from counterpoise.data.loading import dataset_kind, features_of, load_features
 from counterpoise.data.named_inputs import NamedInputs
@@ -41,7 +41,7 @@ def encoded(clf: Any, x: Any, name: str | None = None) -> Any:
     a plain table or arrays. `name` is what to call them in a message.
     """
     if isinstance(x, ImageSet):
-        return rows_of(x if clf.pictures is None else x.read_as(clf.pictures), clf.schema)
+        return encode_image_set(x if clf.pictures is None else x.read_as(clf.pictures), clf.schema)
     if clf.schema is not None and has_picture(clf.members.input):
         return encode_pictures(clf.schema, x, name)
     if dataset_kind(x):

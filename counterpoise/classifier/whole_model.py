@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from counterpoise.core.examples import IMAGE
-from counterpoise.data.column_input import column_input, values_of
+from counterpoise.data.column_input import column_input, read_column_values
 from counterpoise.data.columns import raw_columns, raw_inputs
 from counterpoise.networks.encoder import has_picture
 from counterpoise.networks.input_names import like
@@ -41,4 +41,4 @@ def whole_model(clf: Any) -> keras.Model:
         # None: amounts are numbers already. Else a layer turns the texts of groups into ids.
         look_up = given.look_up()
         raw[given.name] = inputs[given.name] if look_up is None else look_up(inputs)["categorical"]
-    return keras.Model(inputs, layer(logits, column_values=values_of(given, raw, encoded)))
+    return keras.Model(inputs, layer(logits, column_values=read_column_values(given, raw, encoded)))

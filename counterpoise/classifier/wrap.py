@@ -18,7 +18,7 @@ from counterpoise.core.masked import unmasked
 from counterpoise.core.rule import LabelRules, Rule
 from counterpoise.core.target import Target
 from counterpoise.core.version import version
-from counterpoise.data.loading import dataset_kind, load_alone
+from counterpoise.data.loading import dataset_kind, load_without_y
 from counterpoise.networks.cloning import last_activation
 from counterpoise.networks.output import ProbabilityToLogit
 from counterpoise.plans.class_plans import Plan
@@ -118,7 +118,7 @@ def _default_rule(shift: Array, prior: Array) -> Rule | LabelRules:
 
 def _of_dataset(dataset: Any, y: Any) -> tuple[Any, Any]:
     """Return the rows and labels of a dataset; raise an OptionError if it contains weights."""
-    rows, labels, weights = load_alone(dataset, y, None)
+    rows, labels, weights = load_without_y(dataset, y, None)
     if weights is not None:
         raise OptionError("The dataset contains weights, which wrap() does not support. Leave the weights out.")
     return rows, labels

@@ -23,7 +23,7 @@ def read_table(
     it is also called before they are decoded.
     """
     from counterpoise.data.read import read
-    from counterpoise.data.split import set_aside
+    from counterpoise.data.split import without_rare_labels
 
     if pictures.get("images") is not None or data.is_dir():
         examples = _read_images(data, target, pictures, check, **options)
@@ -31,7 +31,7 @@ def read_table(
         _check_columns(data, target, pictures, options)
         examples = read(data, target=target, **options)
     # Rows with several labels: leave out, with a warning, the labels that have too few rows to be split.
-    examples = set_aside(examples)
+    examples = without_rare_labels(examples)
     if check is not None:
         check(examples)
     return examples

@@ -27,7 +27,7 @@ from counterpoise.core.folds import Fold
 from counterpoise.core.progress import bar
 from counterpoise.core.titles import strategy_title
 from counterpoise.data.given_split import Split, rows_to_learn
-from counterpoise.data.split import set_aside
+from counterpoise.data.split import without_rare_labels
 from counterpoise.decide.lesion_threshold import VOTES
 from counterpoise.diagnosis.diagnose import before_comparison
 from counterpoise.engines.run import Executor, run
@@ -308,7 +308,7 @@ def _divided(examples: Examples, split: Split, given: bool, nested: bool) -> tup
     nested comparison were asked for, and a SplitError if there are too few test rows or groups.
     """
     if examples.split is None:
-        examples = set_aside(examples, split.folds)
+        examples = without_rare_labels(examples, split.folds)
         return examples, split.of(examples)
     asked = {f"folds={split.folds}": given, f"repeats={split.repeats}": split.repeats != 1, "nested=True": nested}
     for option in [option for option, present in asked.items() if present]:

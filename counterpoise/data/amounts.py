@@ -35,7 +35,7 @@ def amounts_of(values: Any, name: str, schema: Schema | None = None) -> Array:
 amount of 0 or more in each row. Correct these rows, or leave them out.
     """
     series = values if isinstance(values, pl.Series) else pl.Series(np.asarray(values))
-    amounts = _numbers(series, name, schema).to_numpy().astype(np.float64)
+    amounts = _amounts_as_numbers(series, name, schema).to_numpy().astype(np.float64)
     for problem, wrong in (
         ("no finite number", ~np.isfinite(amounts)),
         ("a negative value", np.isfinite(amounts) & (amounts < 0)),
@@ -63,7 +63,7 @@ def amounts_in(frame: pl.DataFrame, column: str, schema: Schema | None, source: 
     return amounts_of(frame[column], column, schema)
 
 
-def _numbers(series: pl.Series, name: str, schema: Schema | None) -> pl.Series:
+def _amounts_as_numbers(series: pl.Series, name: str, schema: Schema | None) -> pl.Series:
     """Return the values as numbers, Float64, null where a value is none.
 
     Text of a numeric feature is read in the format of training, without its offset. Other text is read by its own

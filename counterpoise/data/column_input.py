@@ -32,7 +32,7 @@ def column_input(
     return GroupInput.of(schema, column, encoded)
 
 
-def values_of(given: ColumnInput, raw: Mapping[str, Any], encoded: Mapping[str, Any]) -> Any:
+def read_column_values(given: ColumnInput, raw: Mapping[str, Any], encoded: Mapping[str, Any]) -> Any:
     """Return the values (N, 1) of the column: amounts, or ids of groups.
 
     Amounts come from raw inputs, and groups from encoded rows. Groups that are no feature have an input of their own

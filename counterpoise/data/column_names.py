@@ -27,7 +27,7 @@ def column_names(titles: Iterable[Any], source: str) -> tuple[tuple[str, ...], t
     doubled = sorted(name for name, times in Counter(names).items() if times > 1)
     if doubled:
         raise ColumnError(f"{source} names the column {doubled[0]!r} more than once. Rename one of them.")
-    odd = next((name for name in names if _is_broken(name)), None)
+    odd = next((name for name in names if _is_not_utf8(name)), None)
     if odd is not None:
         raise ColumnError(f"{source} has the column name {odd!r}, which is not UTF-8 text. Rename the column.")
     pattern = next((name for name in names if name.startswith("^") and name.endswith("$")), None)
@@ -44,7 +44,7 @@ def column_names(titles: Iterable[Any], source: str) -> tuple[tuple[str, ...], t
     )
 
 
-def _is_broken(name: str) -> bool:
+def _is_not_utf8(name: str) -> bool:
     """Return whether a name cannot be encoded as UTF-8."""
     try:
         name.encode("utf-8")

@@ -19,7 +19,7 @@ from counterpoise.data.inputs import TRUTH
 
 _BLANKS = r"[\s\v\x{85}\p{Z}]+"
 #: Names that no input can have: words of Python and the object of a call, which signatures refuse, and layers of ours.
-TAKEN = {*keyword.kwlist, "self", "columns", "members", "rule"}
+RESERVED_NAMES = {*keyword.kwlist, "self", "columns", "members", "rule"}
 #: Columns that are inputs of their own.
 MOST_INPUTS = 256
 #: What a number looks like as text.
@@ -37,7 +37,7 @@ def safe_names(columns: Sequence[str]) -> dict[str, str]:
         {'Net.Sales': 'net_sales', 'net sales': 'net_sales_3', '2nd': 'c_2nd', 'class': 'c_class',
          'net_sales_2': 'net_sales_2'}
     """
-    plain = {column: _plain(column) for column in columns}
+    plain = {column: _ascii_name(column) for column in columns}
     taken = {column for column in columns if plain[column] == column}
     numbers: dict[str, int] = {}
     names = {}
@@ -58,7 +58,7 @@ def safe_name(column: str, taken: Collection[str]) -> str:
         >>> safe_name("Amount", {"amount"})
         'amount_2'
     """
-    plain = name = _plain(column)
+    plain = name = _ascii_name(column)
     number = 1
     while name in taken:
         number += 1
@@ -66,13 +66,13 @@ def safe_name(column: str, taken: Collection[str]) -> str:
     return name
 
 
-def _plain(column: str) -> str:
+def _ascii_name(column: str) -> str:
     """Return the name in lower-case ASCII letters, digits and underscores.
 
-    A name in `TAKEN`, or one that does not begin with a letter, gets the prefix "c_". An empty name becomes "column".
+    A name in `RESERVED_NAMES`, or one that does not begin with a letter, gets the prefix "c_". An empty name becomes "column".
     """
     plain = re.sub(r"\W+", "_", column, flags=re.ASCII).strip("_").lower() or "column"
-    return plain if plain[0].isalpha() and plain not in TAKEN else f"c_{plain}"
+    return plain if plain[0].isalpha() and plain not in RESERVED_NAMES else f"c_{plain}"
 
 
 def raw_inputs(schema: Schema) -> dict[str, Any]:
@@ -83,7 +83,7 @@ def raw_inputs(schema: Schema) -> dict[str, Any]:
     """
     if stacked(schema):
         groups = {"numeric": schema.numeric, "categorical": schema.categorical}
-        wide = {kind: (len(columns), _widest(columns)) for kind, columns in groups.items() if columns}
+        wide = {kind: (len(columns), _widest_type(columns)) for kind, columns in groups.items() if columns}
         return {kind: keras.Input((width,), dtype=dtype, name=kind) for kind, (width, dtype) in wide.items()}
     used = [*schema.numeric, *schema.categorical]
     names = safe_names([c.name for c in used])
@@ -98,7 +98,7 @@ def stacked(schema: Schema) -> bool:
     return len(schema.numeric) + len(schema.categorical) > MOST_INPUTS
 
 
-def _widest(columns: Sequence[Column]) -> str:
+def _widest_type(columns: Sequence[Column]) -> str:
     return max(map(input_type, columns), key=("float32", "float64", "string").index)
 
 
@@ -145,7 +145,7 @@ class RawColumns(keras.layers.Layer):
         self.levels = [list(known) for known in levels]
         self.by_value = [False] * len(self.levels) if by_value is None else [bool(valued) for valued in by_value]
         self.offsets = [0.0] * len(self.numeric) if offsets is None else [float(offset) for offset in offsets]
-        self.lookup: Any = _lookup(self.levels, self.by_value) if self.levels else None
+        self.lookup: Any = _level_lookup(self.levels, self.by_value) if self.levels else None
 
     def build(self, shapes: Any) -> None:
         """Nothing to build: the look-up table is made from the configuration."""
@@ -156,24 +156,26 @@ class RawColumns(keras.layers.Layer):
         out = {}
         if self.stacked:
             if self.numeric:
-                out["numeric"] = less(x["numeric"], np.array(self.offsets))
+                out["numeric"] = minus_offset_in_graph(x["numeric"], np.array(self.offsets))
         elif self.numeric:
-            numbers = [less(x[name], offset) for name, offset in zip(self.numeric, self.offsets, strict=True)]
+            numbers = [
+                minus_offset_in_graph(x[name], offset) for name, offset in zip(self.numeric, self.offsets, strict=True)
+            ]
             out["numeric"] = ops.concatenate(numbers, axis=1)
         if self.lookup is not None:
             texts = x["categorical"] if self.stacked else ops.concatenate([x[n] for n in self.categorical], axis=1)
-            out["categorical"] = self._ids(texts)
+            out["categorical"] = self._level_ids(texts)
         return out
 
-    def _ids(self, texts: Any) -> Any:
+    def _level_ids(self, texts: Any) -> Any:
         """Return int32 ids (N, dc), as `data.levels.match_levels` does.
 
         0 is missing, 1 to L are the L levels of the column, and L + 1 is a text that is not among them.
         """
         import tensorflow as tf
 
-        texts = stripped(texts)
-        keys = tf.where(self.by_value, _value_names(texts), texts) if any(self.by_value) else texts
+        texts = without_blanks(texts)
+        keys = tf.where(self.by_value, _value_keys(texts), texts) if any(self.by_value) else texts
         sizes = np.array([len(known) for known in self.levels], "int32")
         # In the table of all columns, 1 is an unseen text, and the levels of the first column begin at 2.
         position = ops.cast(self.lookup(np.array([f"{j}:" for j in range(len(sizes))]) + keys), "int32")
@@ -198,38 +200,38 @@ class RawColumns(keras.layers.Layer):
         return {**super().get_config(), **own}
 
 
-def less(number: Any, offset: Any) -> Any:
+def minus_offset_in_graph(number: Any, offset: Any) -> Any:
     """Return numbers as float32, after their offset is subtracted in float64."""
     return ops.cast(ops.cast(number, "float64") - offset if np.any(offset) else number, "float32")
 
 
-def stripped(text: Any) -> Any:
+def without_blanks(text: Any) -> Any:
     """Return a string tensor without blanks at the ends, as `data.levels` strips levels."""
     import tensorflow as tf
 
     return tf.strings.regex_replace(text, rf"^{_BLANKS}|{_BLANKS}$", "")
 
 
-def _lookup(levels: Sequence[Sequence[str]], by_value: Sequence[bool]) -> Any:
+def _level_lookup(levels: Sequence[Sequence[str]], by_value: Sequence[bool]) -> Any:
     """Return one look-up layer for all columns.
 
     Its keys are "j:level" for column j. Unseen keys get 1. The levels of the first column get 2 and so on, and the
     levels of the next columns follow.
     """
     keys = [
-        f"{j}:{_value_name(level) if valued else level}"
+        f"{j}:{_value_key(level) if valued else level}"
         for j, (known, valued) in enumerate(zip(levels, by_value, strict=True))
         for level in known
     ]
     return keras.layers.StringLookup(vocabulary=keys, mask_token="", num_oov_indices=1, oov_token="\x00unseen")
 
 
-def _value_name(level: str) -> str:
-    """Return a number or truth value (a level) in the spelling of `_value_names`."""
+def _value_key(level: str) -> str:
+    """Return a number or truth value (a level) in the spelling of `_value_keys`."""
     return f"{float(TRUTH.get(level.lower(), level)) + 0.0:.16e}"
 
 
-def _value_names(texts: Any) -> Any:
+def _value_keys(texts: Any) -> Any:
     """Return a string tensor with each number and truth value in its standard spelling.
 
     Any other text becomes "inf", which is never a level.

@@ -10,7 +10,7 @@ from counterpoise.core.schema import Schema
 from counterpoise.data.columns import safe_name, safe_names, stacked
 
 #: Names of other inputs and outputs of a model.
-TAKEN = {"numeric", "categorical", "probability", "decision", "label"}
+MODEL_NAMES = {"numeric", "categorical", "probability", "decision", "label"}
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class CostInput:
         if feature is not None and encoded:
             return cls(column, "numeric", feature, False)
         others = [] if encoded or stacked(schema) else names.values()
-        return cls(column, safe_name(column, {*others, *TAKEN}), feature, True)
+        return cls(column, safe_name(column, {*others, *MODEL_NAMES}), feature, True)
 
     def look_up(self) -> None:
         """Return None: amounts are numbers, so no layer looks up ids (see `GroupInput`)."""

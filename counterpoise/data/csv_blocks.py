@@ -18,7 +18,7 @@ import polars as pl
 
 from counterpoise.core.errors import DataError
 from counterpoise.core.panics import without_panics
-from counterpoise.data.csv_layout import Layout, csv_reader, lines_of, not_utf8, read_layout
+from counterpoise.data.csv_layout import Layout, csv_reader, not_utf8_error, read_layout, split_lines
 
 Array = np.ndarray
 
@@ -132,9 +132,9 @@ def _blocks(handle: BinaryIO, layout: Layout, rest: bytes, skip_bad: bool, left_
         more = handle.read(size)
         rest, ended = rest + more, not more
         stop = len(rest) if ended else rest.rfind(b"\n") + 1
-        whole, lost = _decodable(rest[:stop], layout.name, line, skip_bad)
+        whole, lost = _utf8_lines(rest[:stop], layout.name, line, skip_bad)
         left_out.not_utf8 += lost
-        block = _regular(whole, layout, line, ended)
+        block = _rows_by_lines(whole, layout, line, ended)
         if block is None:
             block = _rows_by_csv_module(whole, layout, line, ended, skip_bad, left_out)
         if len(block):
@@ -145,7 +145,7 @@ def _blocks(handle: BinaryIO, layout: Layout, rest: bytes, skip_bad: bool, left_
         size = BLOCK if used else 2 * size  # a row is longer than all that was read
 
 
-def _decodable(raw: bytes, name: str, line: int, skip_bad: bool) -> tuple[bytes, int]:
+def _utf8_lines(raw: bytes, name: str, line: int, skip_bad: bool) -> tuple[bytes, int]:
     """Return the lines that are UTF-8, and the number of the others.
 
     Without `skip_bad`, a line that is not UTF-8 is a DataError.
@@ -156,7 +156,7 @@ def _decodable(raw: bytes, name: str, line: int, skip_bad: bool) -> tuple[bytes,
         return raw, 0
     except UnicodeDecodeError as fault:
         if not skip_bad:
-            raise not_utf8(name, raw[fault.start], line + raw.count(b"\n", 0, fault.start)) from None
+            raise not_utf8_error(name, raw[fault.start], line + raw.count(b"\n", 0, fault.start)) from None
     lines = raw.splitlines(keepends=True)
     kept = [one for one in lines if _is_utf8(one)]
     return b"".join(kept), len(lines) - len(kept)
@@ -171,14 +171,14 @@ def _is_utf8(line: bytes) -> bool:
     return True
 
 
-def _regular(raw: bytes, layout: Layout, line: int, last: bool) -> Block | None:
+def _rows_by_lines(raw: bytes, layout: Layout, line: int, last: bool) -> Block | None:
     """Return the rows if each line surely is one row, otherwise None.
 
     This way is faster than Python's reader.
     It is sure if each line has as many separators outside quotation marks as the header, none is blank, and no line
     may repeat the header. `last` means that the file ends with `raw`. `line` is the number of the first line.
     """
-    if _has_header(raw, layout):
+    if _may_repeat_header(raw, layout):
         return None
     data = np.frombuffer(raw.rstrip(b"\r\n") + b"\n" if last else raw, dtype=np.uint8)
     breaks = data == _NEWLINE
@@ -186,7 +186,7 @@ def _regular(raw: bytes, layout: Layout, line: int, last: bool) -> Block | None:
     if b'"' in raw:
         quotes = data == _QUOTE
         outside = (np.cumsum(quotes, dtype=np.uint8) & 1) == 0
-        if not _well_placed(data, np.flatnonzero(quotes), ord(layout.separator)):
+        if not _quotes_enclose_fields(data, np.flatnonzero(quotes), ord(layout.separator)):
             return None
         breaks &= outside
     ends = np.flatnonzero(breaks)
@@ -210,7 +210,7 @@ def _regular(raw: bytes, layout: Layout, line: int, last: bool) -> Block | None:
     return Block(layout, whole, np.concatenate([[0], ends[:-1]]), ends, rows, line)
 
 
-def _has_header(raw: bytes, layout: Layout) -> bool:
+def _may_repeat_header(raw: bytes, layout: Layout) -> bool:
     """Return whether a line may repeat the header, as in files that were joined.
 
     False for a single column, because a value may equal the name of the column.
@@ -219,7 +219,7 @@ def _has_header(raw: bytes, layout: Layout) -> bool:
     return len(layout.header) > 1 and (raw.startswith(line) or b"\n" + line in raw)
 
 
-def _well_placed(data: Array, quotes: Array, separator: int) -> bool:
+def _quotes_enclose_fields(data: Array, quotes: Array, separator: int) -> bool:
     """Whether quotation marks open at the beginning of a field and close at its end; those that are doubled do both."""
     around = np.isin(np.arange(256), [separator, _NEWLINE, _RETURN, _QUOTE])
     opening, closing = quotes[::2], quotes[1::2]
@@ -229,12 +229,12 @@ def _well_placed(data: Array, quotes: Array, separator: int) -> bool:
 
 
 def _rows_by_csv_module(raw: bytes, layout: Layout, line: int, last: bool, skip_bad: bool, left_out: LeftOut) -> Block:
-    """Return the rows as Python's CSV reader finds them; used where `_regular` is not sure.
+    """Return the rows as Python's CSV reader finds them; used where `_rows_by_lines` is not sure.
 
     If the file does not end here (`last` is False), the last row may be incomplete and is left for the next block.
     Repeated headers and rows of a wrong width are a DataError, or with `skip_bad` are counted in `left_out`.
     """
-    lines = lines_of(raw.decode("utf-8"))
+    lines = split_lines(raw.decode("utf-8"))
     reader, width = csv_reader(lines, layout.separator), len(layout.header)
     rows: list[tuple[int, int, list[str]]] = []  # first line, line after the last, fields
     try:
@@ -243,7 +243,9 @@ def _rows_by_csv_module(raw: bytes, layout: Layout, line: int, last: bool, skip_
     except csv.Error as fault:
         raise DataError(f"{layout.name}, line {line + reader.line_num}: cannot be read as CSV ({fault}).") from None
     rows = rows if last else rows[:-1]
-    header = next(csv_reader([layout.header_line.decode()], layout.separator)) if _has_header(raw, layout) else []
+    header = (
+        next(csv_reader([layout.header_line.decode()], layout.separator)) if _may_repeat_header(raw, layout) else []
+    )
     again = [row for row in rows if header and row[2] == header]
     if again and not skip_bad:
         raise DataError(

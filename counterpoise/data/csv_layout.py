@@ -16,7 +16,7 @@ from counterpoise.data.column_names import column_names
 FIRST, MOST = 1 << 16, 1 << 26
 _BOM = b"\xef\xbb\xbf"
 #: How files of other formats begin, and their names in a message.
-_FOREIGN = {
+_OTHER_FORMATS = {
     rb"\x1f\x8b": "gzip-compressed data (unpack it first: gunzip FILE)",
     rb"PK\x03\x04": "a zip archive or an Excel workbook (unpack it, or save the sheet as CSV)",
     rb"BZh|\xfd7zXZ|\x28\xb5\x2f\xfd": "compressed data (unpack it first)",
@@ -86,7 +86,7 @@ def read_layout(handle: BinaryIO, name: str) -> tuple[Layout, bytes]:
     while len(raw) < MOST:
         more = handle.read(size)
         raw, size = raw + more, len(raw) + len(more)
-        layout = _layout(raw, name, ended=not more)
+        layout = _layout_of_start(raw, name, ended=not more)
         if layout is not None:
             return layout, raw[len(layout.head) :]
     raise DataError(
@@ -95,7 +95,7 @@ def read_layout(handle: BinaryIO, name: str) -> tuple[Layout, bytes]:
     )
 
 
-def _layout(raw: bytes, name: str, ended: bool) -> Layout | None:
+def _layout_of_start(raw: bytes, name: str, ended: bool) -> Layout | None:
     """Return the layout by the first bytes of a file, or None if more bytes are needed.
 
     `ended` means that `raw` is the whole file. Files that are empty, in another format or not UTF-8 are a DataError.
@@ -106,11 +106,11 @@ def _layout(raw: bytes, name: str, ended: bool) -> Layout | None:
             raise DataError(f"{name} is empty. Expected a header line and one line per row.")
         return None
     whole = raw if ended else raw[: raw.rfind(b"\n") + 1]
-    lines = lines_of(whole.removeprefix(_BOM).decode("utf-8", "surrogateescape"))
-    above = _above_header(lines, ended)
+    lines = split_lines(whole.removeprefix(_BOM).decode("utf-8", "surrogateescape"))
+    above = _lines_above_header(lines, ended)
     if above is None:
         return None
-    separator = _separator(lines[above], next(filter(str.strip, lines[above + 1 :]), ""))
+    separator = _guess_separator(lines[above], next(filter(str.strip, lines[above + 1 :]), ""))
     reader = csv_reader(lines[above:], separator)
     try:
         fields = next(reader)
@@ -121,7 +121,7 @@ def _layout(raw: bytes, name: str, ended: bool) -> Layout | None:
     if count == len(lines) and not ended:
         return None
     head = "".join(lines[:count]).encode("utf-8", "surrogateescape")
-    _check_decoded(head, name)
+    _check_utf8(head, name)
     names, notes = column_names([field.strip() for field in fields], name)
     if any(line.strip() for line in lines[:above]):
         comments = (
@@ -133,29 +133,29 @@ def _layout(raw: bytes, name: str, ended: bool) -> Layout | None:
     return Layout(name, separator, names, bom + head, count, notes)
 
 
-def lines_of(text: str) -> list[str]:
+def split_lines(text: str) -> list[str]:
     r"""Lines with their ends, of which \n, \r and \r\n are some."""
     return list(io.StringIO(text, newline=""))
 
 
 def _check_format(raw: bytes, name: str) -> None:
     """Raise a DataError if a file begins like another format or like UTF-16 text."""
-    for beginning, what in _FOREIGN.items():
+    for beginning, what in _OTHER_FORMATS.items():
         if re.match(beginning, raw[:200], re.IGNORECASE):
             raise DataError(f"{name} contains {what}, not CSV text with a header line.")
     if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise DataError(f"{name} is UTF-16 text. Expected UTF-8. Save the file again as UTF-8.")
 
 
-def _check_decoded(head: bytes, name: str) -> None:
+def _check_utf8(head: bytes, name: str) -> None:
     """Raise a DataError that names the first byte and line that is not UTF-8."""
     try:
         head.decode("utf-8")
     except UnicodeDecodeError as fault:
-        raise not_utf8(name, head[fault.start], head[: fault.start].count(b"\n") + 1) from None
+        raise not_utf8_error(name, head[fault.start], head[: fault.start].count(b"\n") + 1) from None
 
 
-def not_utf8(name: str, byte: int, line: int) -> DataError:
+def not_utf8_error(name: str, byte: int, line: int) -> DataError:
     """The error for a byte that is no text."""
     return DataError(
         f"{name} is not UTF-8: byte 0x{byte:02x} in line {line}. Save the file again as UTF-8, for example "
@@ -163,15 +163,15 @@ def not_utf8(name: str, byte: int, line: int) -> DataError:
     )
 
 
-def _above_header(lines: Sequence[str], ended: bool) -> int | None:
+def _lines_above_header(lines: Sequence[str], ended: bool) -> int | None:
     """Return how many blank lines and comments stand above the header.
 
     It is None if more lines are needed.
-    The last comment is itself the header if `_is_header` says so, as in "#chrom,pos".
+    The last comment is itself the header if `_comment_is_header` says so, as in "#chrom,pos".
     """
     known = [i for i, line in enumerate(lines) if line.strip()]
     first = next((i for i in known if not _is_comment(lines[i])), known[0] if ended else None)
-    if first and _is_comment(lines[first - 1]) and _is_header(lines[first - 1], lines[first]):
+    if first and _is_comment(lines[first - 1]) and _comment_is_header(lines[first - 1], lines[first]):
         return first - 1
     return first
 
@@ -180,14 +180,14 @@ def _is_comment(line: str) -> bool:
     return line.lstrip().startswith(_COMMENTS)
 
 
-def _is_header(comment: str, line: str) -> bool:
+def _comment_is_header(comment: str, line: str) -> bool:
     """Whether a line such as "#chrom,pos" is the header of the line below: as many fields, and numbers among these."""
     fields = [[field.strip() for field in re.split(r"[,;\t|]", text)] for text in (comment, line)]
     numbers = any(re.fullmatch(r"[+-]?\d+\.?\d*", field) for field in fields[1])
     return len(fields[0]) == len(fields[1]) > 1 and numbers
 
 
-def _separator(header: str, row: str) -> str:
+def _guess_separator(header: str, row: str) -> str:
     """Return the separator, by the header and the first row.
 
     It is a comma if none occurs (see `Layout.separator`).

@@ -11,7 +11,7 @@ from counterpoise.data.csv_blocks import LeftOut, csv_blocks
 from counterpoise.data.csv_types import Cells
 
 #: Cells that are looked at together: those of many columns, or of one that is long.
-CELLS = 1 << 20
+MOST_CELLS = 1 << 20
 
 
 def read_csv(path: Path, as_text: tuple[str, ...] = (), skip_bad: bool = False) -> tuple[pl.DataFrame, list[str]]:
@@ -37,20 +37,22 @@ def read_csv(path: Path, as_text: tuple[str, ...] = (), skip_bad: bool = False) 
         layout, blocks = csv_blocks(handle, str(path), skip_bad, left_out)
         frames = [block.frame() for block in blocks]
     if not frames:
-        raise no_rows(layout.name)
+        raise no_rows_error(layout.name)
     frame = frames[0] if len(frames) == 1 else pl.concat(frames)
     del frames  # the blocks, so that the text is in memory once
-    per = max(1, CELLS // frame.height)  # columns that are looked at together
-    columns = [c for start in range(0, frame.width, per) for c in _typed(frame[:, start : start + per], as_text)]
+    per = max(1, MOST_CELLS // frame.height)  # columns that are looked at together
+    columns = [
+        c for start in range(0, frame.width, per) for c in _typed_columns(frame[:, start : start + per], as_text)
+    ]
     return pl.DataFrame(columns), [*layout.notes, *left_out.notes(layout.name)]
 
 
-def no_rows(name: str) -> DataError:
+def no_rows_error(name: str) -> DataError:
     """The error for a file that ends after its header."""
     return DataError(f"{name} has a header but no rows. Check that the whole file was written.")
 
 
-def _typed(text: pl.DataFrame, as_text: tuple[str, ...]) -> pl.DataFrame:
+def _typed_columns(text: pl.DataFrame, as_text: tuple[str, ...]) -> pl.DataFrame:
     """Return the columns as what their text spells: numbers, dates, truth values, or text.
 
     Text loses the blanks around it. Columns in `as_text` stay text, whatever they spell.

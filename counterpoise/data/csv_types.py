@@ -21,10 +21,10 @@ Array = np.ndarray
 
 #: Types of numbers, the narrow before the wide.
 NUMBERS: tuple[pl.DataType, ...] = (pl.Int64(), pl.Int128(), pl.Float64())
-TRUTH = r"^(?i:true|false)$"
+TRUTH_PATTERN = r"^(?i:true|false)$"
 DATES = pl.Datetime("us")
 #: Numbers of rows that mostly show already that a column is of another type.
-_FIRST = (10, 1_000)
+_FIRST_ROWS = (10, 1_000)
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,23 +74,25 @@ class Cells:
         """
         types: dict[int, pl.DataType] = {}
         left = np.arange(len(self.names))
-        missing = self._where(left, lambda text: text.is_null())
+        missing = self._columns_where(left, lambda text: text.is_null())
         types |= dict.fromkeys(missing, pl.Null())
         left = np.setdiff1d(left, missing)
-        begin = self._where(left, lambda text: text.is_null() | text.str.contains(DATE), _FIRST[0])
-        dates = np.array([column for column in begin if is_iso_date(self._of([column]))], int)
+        begin = self._columns_where(left, lambda text: text.is_null() | text.str.contains(DATE), _FIRST_ROWS[0])
+        dates = np.array([column for column in begin if is_iso_date(self._cells_of([column]))], int)
         types |= dict.fromkeys(dates, DATES)
         left = np.setdiff1d(left, dates)
         for kind in NUMBERS:
-            spelled = self._spelling(left, kind)  # leading zeros included, which are codes and stay text
-            plain = self._where(spelled, lambda text: ~text.str.contains(CODE).fill_null(False))
+            spelled = self._columns_spelling(left, kind)  # leading zeros included, which are codes and stay text
+            plain = self._columns_where(spelled, lambda text: ~text.str.contains(CODE).fill_null(False))
             if kind == pl.Float64:
-                doubtful = self._where(self._where(plain, grouped_by_points, _FIRST[0]), grouped_by_points)
-                thousands = [column for column in doubtful if may_be_thousands(self._of([column]))]
+                doubtful = self._columns_where(
+                    self._columns_where(plain, grouped_by_points, _FIRST_ROWS[0]), grouped_by_points
+                )
+                thousands = [column for column in doubtful if may_be_thousands(self._cells_of([column]))]
                 plain = np.setdiff1d(plain, thousands)
             types |= dict.fromkeys(plain, kind)
             left = np.setdiff1d(left, spelled)
-        truths = self._where(left, lambda text: text.is_null() | text.str.contains(TRUTH))
+        truths = self._columns_where(left, lambda text: text.is_null() | text.str.contains(TRUTH_PATTERN))
         types |= dict.fromkeys(truths, pl.Boolean())
         return {name: types.get(index, pl.String()) for index, name in enumerate(self.names)}
 
@@ -102,22 +104,24 @@ class Cells:
         typed_columns: dict[str, pl.Series] = {}
         for kind in set(types.values()):
             names = [name for name, one in types.items() if one == kind]
-            for name, column in zip(names, self._as(kind, [self._index_of[name] for name in names]), strict=True):
+            for name, column in zip(
+                names, self._columns_as(kind, [self._index_of[name] for name in names]), strict=True
+            ):
                 typed_columns[name] = column.alias(name)
         return pl.DataFrame([typed_columns[name] for name in types])
 
-    def _as(self, kind: pl.DataType, columns: Sequence[int]) -> Iterable[pl.Series]:
+    def _columns_as(self, kind: pl.DataType, columns: Sequence[int]) -> Iterable[pl.Series]:
         """Return some columns, by number, as series of a type that all their values spell."""
         if kind == DATES:
-            return [parse_dates(self._of([column])) for column in columns]
-        text = self._of(columns)
+            return [parse_dates(self._cells_of([column])) for column in columns]
+        text = self._cells_of(columns)
         if kind == pl.Boolean:
             text = text.str.to_lowercase() == "true"
         elif kind not in (pl.String, pl.Null):
             text = text.cast(kind)
         return [text.slice(start, self.rows) for start in range(0, len(text), self.rows)]
 
-    def _of(self, columns: Sequence[int] | Array, rows: int | None = None) -> pl.Series:
+    def _cells_of(self, columns: Sequence[int] | Array, rows: int | None = None) -> pl.Series:
         """Return the first `rows` cells (None: all) of some columns, by number, as one series."""
         rows = self.rows if rows is None else min(rows, self.rows)
         if len(columns) * rows == len(self.text):
@@ -125,29 +129,29 @@ class Cells:
         starts = np.asarray(columns, int)[:, None] * self.rows
         return self.text.gather((starts + np.arange(rows)).ravel())
 
-    def _spelling(self, columns: Array, kind: pl.DataType) -> Array:
+    def _columns_spelling(self, columns: Array, kind: pl.DataType) -> Array:
         """Return those of some columns, by number, whose cells are all missing or of a type.
 
         The first rows are tested first, because they already exclude most columns.
         """
-        for rows in (*(rows for rows in _FIRST if rows < self.rows), self.rows):
-            columns = self._where(
+        for rows in (*(rows for rows in _FIRST_ROWS if rows < self.rows), self.rows):
+            columns = self._columns_where(
                 columns, lambda text: text.is_null() | text.cast(kind, strict=False).is_not_null(), rows
             )
         return columns
 
-    def _where(self, columns: Array, test: Callable[[pl.Series], pl.Series], rows: int | None = None) -> Array:
+    def _columns_where(self, columns: Array, test: Callable[[pl.Series], pl.Series], rows: int | None = None) -> Array:
         """Return those of some columns, by number, whose cells all pass a test.
 
         With `rows`, only the first cells of each column are tested.
         """
         if not len(columns):
             return columns
-        passed = test(self._of(columns, rows)).to_numpy()
+        passed = test(self._cells_of(columns, rows)).to_numpy()
         return columns[passed.reshape(len(columns), -1).all(axis=1)]
 
 
-def joined(one: pl.DataType, other: pl.DataType) -> pl.DataType:
+def common_type(one: pl.DataType, other: pl.DataType) -> pl.DataType:
     """Return the type of a column whose chunks have two types.
 
     Example:

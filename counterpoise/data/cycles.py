@@ -42,11 +42,11 @@ def cycles_of(stamps: Array, offset: float, unit: str = "date") -> tuple[float, 
         for period in (days * PER_DAY.get(unit, 1.0) for days in CYCLES.values())
         if (np.ptp(known) >= 2 * period or (unit == "time" and period == 1.0))
         and step <= period / STEPS
-        and _varies(known, period)
+        and _position_varies(known, period)
     )
 
 
-def _varies(stamps: Array, period: float) -> bool:
+def _position_varies(stamps: Array, period: float) -> bool:
     """Whether stamps lie at different points of a cycle of length `period`, in their unit.
 
     Differences below 1e-4 of a cycle count as rounding.

@@ -18,34 +18,34 @@ _MONTHS = (
     "jan(?:uary)?", "feb(?:ruary)?", "mar(?:ch)?", "apr(?:il)?", "may", "june?", "july?", "aug(?:ust)?",
     "sept?(?:ember)?", "oct(?:ober)?", "nov(?:ember)?", "dec(?:ember)?",
 )  # fmt: skip
-_NUMBERS = {pattern[:3]: f"{number:02d}" for number, pattern in enumerate(_MONTHS, 1)}
+_MONTH_NUMBERS = {pattern[:3]: f"{number:02d}" for number, pattern in enumerate(_MONTHS, 1)}
 _MONTH, _DAY, _YEAR = rf"(?P<month>{'|'.join(_MONTHS)})\.?", r"(?P<day>\d{1,2})(?:st|nd|rd|th)?\.?", r"(?P<year>\d{4})"
 _WEEKDAY, _REST = (
     r"(?:(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?\.?,? )?",
     r"(?:[T,]? ?(?P<rest>\d.*))?",
 )
 #: Dates with the name of the month, in small letters.
-_NAMED = (
+_DATES_WITH_MONTH_NAME = (
     rf"^{_WEEKDAY}{_DAY}[ -]?(?:of )?{_MONTH}[ ,-]{{0,2}}{_YEAR}{_REST}$",
     rf"^{_WEEKDAY}{_MONTH}[ -]{_DAY}(?:, ?| |-){_YEAR}{_REST}$",
     rf"^{_YEAR}[ -]{_MONTH}[ -]{_DAY}{_REST}$",
 )
-_NAME = rf"(?i)(^|[^a-z])(?:{'|'.join(_MONTHS)})([^a-z]|$)"
-_SHORT = rf"(?i:\d{{1,2}}[ -](?:{'|'.join(_MONTHS)})\.?[ -]\d\d|(?:{'|'.join(_MONTHS)})\.? \d{{1,2}}, ?\d\d)"
+_MONTH_NAME = rf"(?i)(^|[^a-z])(?:{'|'.join(_MONTHS)})([^a-z]|$)"
+_SHORT_YEAR = rf"(?i:\d{{1,2}}[ -](?:{'|'.join(_MONTHS)})\.?[ -]\d\d|(?:{'|'.join(_MONTHS)})\.? \d{{1,2}}, ?\d\d)"
 #: Dates in which two numbers come before the year.
 _SLASHES = r"^(?P<first>\d{1,2})[/-](?P<second>\d{1,2})[/-](?P<year>\d{4})(?:,? (?P<rest>\d.*))?$"
-_DOTS = r"((0?[1-9]|[12]\d|3[01])\.(0?[1-9]|1[0-2])|(0?[1-9]|1[0-2])\.(0?[1-9]|[12]\d|3[01]))\.\d\d"
-_UNCERTAIN = rf"^(\d{{1,2}}[/-]\d{{1,2}}[/-](\d{{4}}|\d\d)|{_DOTS}|{_SHORT})(,? .*)?$"
-_CENTURY = rf"^(\d{{1,2}}[./-]\d{{1,2}}[./-]\d\d|{_SHORT})([, ].*)?$"
+_DOTTED_SHORT_YEAR = r"((0?[1-9]|[12]\d|3[01])\.(0?[1-9]|1[0-2])|(0?[1-9]|1[0-2])\.(0?[1-9]|[12]\d|3[01]))\.\d\d"
+_UNCERTAIN = rf"^(\d{{1,2}}[/-]\d{{1,2}}[/-](\d{{4}}|\d\d)|{_DOTTED_SHORT_YEAR}|{_SHORT_YEAR})(,? .*)?$"
+_WITHOUT_CENTURY = rf"^(\d{{1,2}}[./-]\d{{1,2}}[./-]\d\d|{_SHORT_YEAR})([, ].*)?$"
 #: A day anywhere in text, of any order.
-_DATED = rf"\d{{4}}[-/.]\d\d?[-/.]\d\d?|\d\d?[-/.]\d\d?[-/.]\d{{4}}|{_NAME}.*\d"
+_ANY_DATE = rf"\d{{4}}[-/.]\d\d?[-/.]\d\d?|\d\d?[-/.]\d\d?[-/.]\d{{4}}|{_MONTH_NAME}.*\d"
 _HALF_DAY = r"(?i)^(?P<date>.*? )?(?P<h>\d{1,2})(?P<m>:[0-5]\d(?::[0-5]\d(?:\.\d+)?)?)? ?(?P<half>[ap])\.?m\.?$"
 #: ISO 8601 without signs: 20241231T235959.
 _COMPACT = r"^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)"
 _TIME = r"^([01]?\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d+)?)?$"
-_SPAN = r"^(?:(?P<days>[+-]?\d+) days?,?)? ?(?:(?P<sign>[+-]?)(?P<h>\d+):(?P<m>[0-5]\d):(?P<s>[0-5]\d(?:\.\d+)?))?$"
+_DURATION = r"^(?:(?P<days>[+-]?\d+) days?,?)? ?(?:(?P<sign>[+-]?)(?P<h>\d+):(?P<m>[0-5]\d):(?P<s>[0-5]\d(?:\.\d+)?))?$"
 #: What dates, times and durations have in common, and other text mostly lacks.
-STAMP = rf"\d{{4}}[-/]\d\d|\d{{8}}T\d|\d\.\d{{1,2}}\.\d{{4}}|:|day|(?i:\d ?[ap]\.?m\.?$)|{_NAME}"
+STAMP = rf"\d{{4}}[-/]\d\d|\d{{8}}T\d|\d\.\d{{1,2}}\.\d{{4}}|:|day|(?i:\d ?[ap]\.?m\.?$)|{_MONTH_NAME}"
 
 
 def is_iso_date(text: pl.Series) -> bool:
@@ -64,7 +64,7 @@ def is_iso_date(text: pl.Series) -> bool:
     return parse_dates(known).null_count() == 0
 
 
-def are_uncertain(text: pl.Series) -> bool:
+def have_uncertain_order(text: pl.Series) -> bool:
     """Return whether most values are dates with an uncertain order, such as 03/04/2024."""
     return bool((text.str.contains(_UNCERTAIN).mean() or 0.0) > 0.5)  # type: ignore[operator]
 
@@ -76,12 +76,12 @@ def lacks_century(text: str) -> bool:
         >>> lacks_century("31-Dec-24"), lacks_century("12/31/24"), lacks_century("31.12.2024")
         (True, True, False)
     """
-    return re.match(_CENTURY, text) is not None
+    return re.match(_WITHOUT_CENTURY, text) is not None
 
 
-def are_dated(text: pl.Series) -> bool:
+def contain_dates(text: pl.Series) -> bool:
     """Return whether more than half of the values contain a date, in any spelling."""
-    return bool((text.str.contains(_DATED).mean() or 0.0) > 0.5)  # type: ignore[operator]
+    return bool((text.str.contains(_ANY_DATE).mean() or 0.0) > 0.5)  # type: ignore[operator]
 
 
 def date_order(text: pl.Series) -> str:
@@ -112,7 +112,7 @@ def parse_dates(text: pl.Series, order: str = "") -> pl.Series:
         >>> parse_dates(dates.tail(1), "month first").dt.to_string("%Y-%m-%d").to_list()
         ['2024-12-31']
     """
-    spelled = _year_first(_in_24_hours(text.str.strip_chars()), order)
+    spelled = _rewritten_year_first(_rewritten_in_24_hours(text.str.strip_chars()), order)
     # 2024/12/31 -> 2024-12-31.
     spelled = spelled.str.replace(r"^(\d{4})/(\d\d)/(\d\d)", "$1-$2-$3")
     # 20241231T2359 -> 2024-12-31 23:59:00.
@@ -129,20 +129,20 @@ def parse_dates(text: pl.Series, order: str = "") -> pl.Series:
     spelled = spelled.set(~spelled.str.contains(DATE).fill_null(False), None)
     zoned = spelled.str.contains(r"\d\d:\d\d.*(Z|[+-]\d\d:?\d\d)$").fill_null(False)
     if not zoned.any():
-        return _datetimes(spelled)
+        return _parse_iso_dates(spelled)
     # polars reads a series of dates either with offsets or without them, so the two kinds are read separately.
     with_zone, without = spelled.set(~zoned, None), spelled.set(zoned, None)
-    return _datetimes(with_zone).zip_with(zoned, _datetimes(without))
+    return _parse_iso_dates(with_zone).zip_with(zoned, _parse_iso_dates(without))
 
 
-def _year_first(text: pl.Series, order: str) -> pl.Series:
+def _rewritten_year_first(text: pl.Series, order: str) -> pl.Series:
     """Rewrite dates with named months as dates that begin with the year.
 
     With an `order`, dates with slashes are rewritten too. Other text stays as it is.
     """
-    if text.str.contains(_NAME).any():
+    if text.str.contains(_MONTH_NAME).any():
         small = text.str.to_lowercase()
-        for pattern in _NAMED:
+        for pattern in _DATES_WITH_MONTH_NAME:
             text = _iso_text(text, small.str.extract_groups(pattern).struct.unnest())
     if order:
         dates = text.str.extract_groups(_SLASHES).struct.unnest()
@@ -156,13 +156,13 @@ def _iso_text(text: pl.Series, dates: pl.DataFrame) -> pl.Series:
 
     `dates` has the text columns year, month (name or number), day and rest (the time of day, or null).
     """
-    months = dates["month"].str.slice(0, 3).replace(_NUMBERS).str.zfill(2)
+    months = dates["month"].str.slice(0, 3).replace(_MONTH_NUMBERS).str.zfill(2)
     rest = (" " + dates["rest"]).fill_null("").str.replace(r" (gmt|utc)$", "Z").str.replace("z$", "Z")
     whole = dates["year"] + "-" + months + "-" + dates["day"].str.zfill(2) + rest
     return whole.zip_with(whole.is_not_null(), text).alias(text.name)
 
 
-def _in_24_hours(text: pl.Series) -> pl.Series:
+def _rewritten_in_24_hours(text: pl.Series) -> pl.Series:
     """Rewrite hours with AM or PM as 0 to 23: "12 AM" becomes "00:00".
 
     Other text, and hours that are not 1 to 12, stay as they are.
@@ -177,7 +177,7 @@ def _in_24_hours(text: pl.Series) -> pl.Series:
     return whole.zip_with(whole.is_not_null(), text).alias(text.name)
 
 
-def _datetimes(text: pl.Series) -> pl.Series:
+def _parse_iso_dates(text: pl.Series) -> pl.Series:
     """Read ISO dates as datetimes in microseconds, in UTC where they name an offset.
 
     Other text becomes null.
@@ -195,7 +195,7 @@ def parse_times(text: pl.Series) -> pl.Series:
         >>> parse_times(pl.Series(["7:05", "12 AM", "24:00"])).to_list()
         [datetime.time(7, 5), datetime.time(0, 0), None]
     """
-    spelled = _in_24_hours(text.str.strip_chars())
+    spelled = _rewritten_in_24_hours(text.str.strip_chars())
     spelled = spelled.set(~spelled.str.contains(_TIME).fill_null(False), None).str.pad_start(1)
     full = spelled.str.replace(r"^(\d):", "0$1:").str.replace(r"^(\d\d:\d\d)$", "$1:00")
     return full.str.to_time("%H:%M:%S%.f", strict=False)
@@ -208,7 +208,7 @@ def parse_durations(text: pl.Series) -> pl.Series:
         >>> parse_durations(pl.Series(["1 day, 0:30:00", "-1 days +23:00:00", "soon"])).to_list()
         [datetime.timedelta(days=1, seconds=1800), datetime.timedelta(days=-1, seconds=82800), None]
     """
-    groups = text.str.strip_chars().str.extract_groups(_SPAN).struct.unnest()
+    groups = text.str.strip_chars().str.extract_groups(_DURATION).struct.unnest()
     days, hours, minutes, seconds = (groups[name].cast(pl.Float64).fill_null(0.0) for name in ("days", "h", "m", "s"))
     clock = hours * 3600 + minutes * 60 + seconds
     signed = clock.zip_with((groups["sign"] != "-").fill_null(True), -clock)

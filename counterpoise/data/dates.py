@@ -6,7 +6,7 @@ import polars as pl
 
 #: Days since 1970-01-01 of the first and last date that Python has (years 1 and 9999).
 FIRST_DAY, LAST_DAY = -719_162.0, 2_932_897.0
-_MICROSECONDS = 86_400e6
+_DAY_MICROSECONDS = 86_400e6
 
 
 def unit_of(dtype: pl.DataType) -> str:
@@ -38,7 +38,7 @@ def days(series: pl.Series) -> pl.Series:
     if series.dtype == pl.Date:
         return series.cast(pl.Int32).cast(pl.Float64)
     if series.dtype == pl.Time:
-        return series.cast(pl.Int64).cast(pl.Float64) / (1000 * _MICROSECONDS)
+        return series.cast(pl.Int64).cast(pl.Float64) / (1000 * _DAY_MICROSECONDS)
     if isinstance(series.dtype, pl.Duration):
-        return series.cast(pl.Duration("us")).cast(pl.Int64).cast(pl.Float64) / _MICROSECONDS
-    return in_utc(series).cast(pl.Int64).cast(pl.Float64) / _MICROSECONDS
+        return series.cast(pl.Duration("us")).cast(pl.Int64).cast(pl.Float64) / _DAY_MICROSECONDS
+    return in_utc(series).cast(pl.Int64).cast(pl.Float64) / _DAY_MICROSECONDS

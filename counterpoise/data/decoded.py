@@ -55,7 +55,7 @@ class Decoded(Source):
         out = np.empty((len(rows), *self.shape[1:]), self.dtype)
         chunks = [slice(start, start + CHUNK) for start in range(0, len(rows), CHUNK)]
         # The loop waits for all chunks, and raises the error of a thread here.
-        for _ in _pool(os.getpid()).map(lambda chunk: self._fill(out[chunk], rows[chunk]), chunks):
+        for _ in _decoding_threads(os.getpid()).map(lambda chunk: self._fill(out[chunk], rows[chunk]), chunks):
             pass
         return out
 
@@ -95,7 +95,7 @@ class PixelCache:
         self.shape, self.dtype = shape, dtype
         self.row_bytes = int(np.prod(shape[1:])) * dtype.itemsize
         # _here: rows that this process wrote or checked. _full: writing failed, so nothing more is kept.
-        self._here, self._full = np.zeros(shape[0], bool), False
+        self._sound, self._full = np.zeros(shape[0], bool), False
         if path is None:
             self._handle, self.path = tempfile.mkstemp(prefix="pixels-", dir=scratch())
             os.truncate(self._handle, shape[0] * (self.row_bytes + RECORD))
@@ -103,7 +103,7 @@ class PixelCache:
             self.path = path
             # -1: another machine has the file. Nothing is read or written here.
             self._handle = os.open(path, os.O_RDWR) if os.path.exists(path) else -1
-        weakref.finalize(self, _leave, self._handle, self.path if path is None else None, os.getpid())
+        weakref.finalize(self, _close_and_remove, self._handle, self.path if path is None else None, os.getpid())
 
     @classmethod
     def with_room(cls, shape: tuple[int, ...], dtype: np.dtype, path: Path | None = None) -> PixelCache | None:
@@ -128,13 +128,13 @@ class PixelCache:
 
         `out` is C-contiguous, in the shape and type of one row. Its values mean nothing if the result is False.
         """
-        if self._handle < 0 or not (self._here[row] or self._record(row)):
+        if self._handle < 0 or not (self._sound[row] or self._record(row)):
             return False
         if os.preadv(self._handle, [out.data], self._offset(row)) != self.row_bytes:
             return False
-        if not self._here[row]:  # another process wrote it, which may have been killed
-            self._here[row] = checksum(out.data) == self._record(row)[: CHECKSUM.size]
-        return bool(self._here[row])
+        if not self._sound[row]:  # another process wrote it, which may have been killed
+            self._sound[row] = checksum(out.data) == self._record(row)[: CHECKSUM.size]
+        return bool(self._sound[row])
 
     def write(self, row: int, values: Array, note: bytes = b"") -> None:
         """Keep a row and its note of at most `RECORD` - 4 bytes.
@@ -147,7 +147,7 @@ class PixelCache:
             raw = np.ascontiguousarray(values).data
             record = (checksum(raw) + note).ljust(RECORD, b"\0")
             if os.pwritev(self._handle, [raw, record], self._offset(row)) == self.row_bytes + RECORD:
-                self._here[row] = True
+                self._sound[row] = True
         except OSError:
             self._full = True
 
@@ -172,7 +172,7 @@ class PixelCache:
         self.__init__(**state)  # type: ignore[misc]
 
 
-def _leave(handle: int, path: str | None, owner: int) -> None:
+def _close_and_remove(handle: int, path: str | None, owner: int) -> None:
     """Close the file and remove it if `path` is given; forked processes leave both alone."""
     if os.getpid() == owner:
         if handle >= 0:
@@ -182,6 +182,6 @@ def _leave(handle: int, path: str | None, owner: int) -> None:
 
 
 @lru_cache(maxsize=1)
-def _pool(process: int) -> ThreadPoolExecutor:
+def _decoding_threads(process: int) -> ThreadPoolExecutor:
     """The threads that decode in this process; a forked one makes its own. More of them than cores are slower."""
     return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="decode")

@@ -74,11 +74,11 @@ def read(path: Any, windowed: bool = True) -> Dicom:
         if syntax not in SYNTAXES:
             raise DataError(f"DICOM of transfer syntax {syntax}, which is not supported; save it without compression")
         header = pydicom.dcmread(path)
-        _check(header)
-        return _image(header, _pixels(header), windowed)
+        _check_header(header)
+        return _with_black_and_white(header, _decode_stored(header), windowed)
 
 
-def _check(header: Any) -> None:
+def _check_header(header: Any) -> None:
     """Refuse a file that is not one image of at most `MOST_PIXELS` pixels, gray or in color.
 
     Raises:
@@ -96,7 +96,7 @@ def _check(header: Any) -> None:
         raise DataError(f"DICOM with {header.SamplesPerPixel} values per pixel. Expected 1 or 3")
 
 
-def _pixels(header: Any) -> Array:
+def _decode_stored(header: Any) -> Array:
     """Decode the stored values, (height, width) or (height, width, 3).
 
     Raises:
@@ -114,7 +114,7 @@ def _pixels(header: Any) -> Array:
         ) from error
 
 
-def _image(header: Any, stored: Array, windowed: bool) -> Dicom:
+def _with_black_and_white(header: Any, stored: Array, windowed: bool) -> Dicom:
     """Turn stored values into an image with its black and white values.
 
     An image in color (or with a palette) becomes uint8 and has no span. Otherwise the modality table is applied; with
@@ -136,8 +136,8 @@ def _image(header: Any, stored: Array, windowed: bool) -> Dicom:
         return Dicom(values, None, inverted)
     if header.get("VOILUTSequence"):
         table = header.VOILUTSequence[0]
-        return Dicom(_looked_up(values, table), (0.0, 2.0 ** int(table.LUTDescriptor[2]) - 1), inverted)
-    center, width = _first(header.get("WindowCenter")), _first(header.get("WindowWidth"))
+        return Dicom(_apply_interest_table(values, table), (0.0, 2.0 ** int(table.LUTDescriptor[2]) - 1), inverted)
+    center, width = _first_number(header.get("WindowCenter")), _first_number(header.get("WindowWidth"))
     # A window without a function is LINEAR; the limits are those of the DICOM standard (PS3.3, C.11.2.1.2).
     if center is not None and width is not None and width > 0:
         how = str(header.get("VOILUTFunction", "LINEAR") or "LINEAR").upper()
@@ -147,17 +147,17 @@ def _image(header: Any, stored: Array, windowed: bool) -> Dicom:
             return Dicom(shown, _type_range(header, bits), inverted)
         half, middle = (width / 2, center) if how == "LINEAR_EXACT" or width <= 1 else ((width - 1) / 2, center - 0.5)
         return Dicom(values, (middle - half, middle + half), inverted)
-    return Dicom(values, (0.0, 2.0**bits - 1) if _counts(header) else None, inverted)
+    return Dicom(values, (0.0, 2.0**bits - 1) if _are_counts(header) else None, inverted)
 
 
-def _counts(header: Any) -> bool:
+def _are_counts(header: Any) -> bool:
     """Whether values are counts from 0 on: unsigned, without a modality table or rescaling."""
-    line = _number(header, "RescaleSlope", 1.0), _number(header, "RescaleIntercept", 0.0)
+    line = _first_number_of(header, "RescaleSlope", 1.0), _first_number_of(header, "RescaleIntercept", 0.0)
     signed = int(header.get("PixelRepresentation", 0)) == 1
     return not signed and line == (1.0, 0.0) and "ModalityLUTSequence" not in header
 
 
-def _looked_up(values: Array, table: Any) -> Array:
+def _apply_interest_table(values: Array, table: Any) -> Array:
     """Look values up in a table of interest (VOI LUT), float64 of the same shape.
 
     Values outside the table take its first or last entry. `LUTDescriptor` has the number of entries (0 means 2**16),
@@ -175,17 +175,17 @@ def _type_range(header: Any, bits: int) -> Range:
     """The lowest and highest value that the type can store, rescaled to the modality."""
     signed = int(header.get("PixelRepresentation", 0)) == 1
     low, high = (-(2.0 ** (bits - 1)), 2.0 ** (bits - 1) - 1) if signed else (0.0, 2.0**bits - 1)
-    slope, intercept = _number(header, "RescaleSlope", 1), _number(header, "RescaleIntercept", 0)
+    slope, intercept = _first_number_of(header, "RescaleSlope", 1), _first_number_of(header, "RescaleIntercept", 0)
     return low * slope + intercept, high * slope + intercept
 
 
-def _number(header: Any, name: str, default: float) -> float:
+def _first_number_of(header: Any, name: str, default: float) -> float:
     """The first number of an element, or `default` if the element is absent or empty."""
-    value = _first(header.get(name))
+    value = _first_number(header.get(name))
     return default if value is None else value
 
 
-def _first(value: Any) -> float | None:
+def _first_number(value: Any) -> float | None:
     """The number of an element, or the first of several; None if it is absent or empty."""
     if value is None or value == "":
         return None

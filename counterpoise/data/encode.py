@@ -67,14 +67,14 @@ class TableEncoder(keras.layers.Layer):
         self.indicators = [int(i) for i in indicators]
         self.levels = [int(size) for size in levels]
         self.names, self.bins = list(names), int(bins)
-        self.center = self._state("center", (self.n_numeric,), "float32", "zeros")
-        self.scale = self._state("scale", (self.n_numeric,), "float32", "ones")
-        self.slots = self._state("slots", (sum(size + 2 for size in self.levels),), "int32", "zeros")
+        self.center = self._add_state("center", (self.n_numeric,), "float32", "zeros")
+        self.scale = self._add_state("scale", (self.n_numeric,), "float32", "ones")
+        self.slots = self._add_state("slots", (sum(size + 2 for size in self.levels),), "int32", "zeros")
         # Each bin starts at `low` and is passed at `low` + 1 / `steep`; a bin that a column does not need has steep 0.
-        self.low = self._state("low", (self.n_numeric, self.bins), "float32", "zeros")
-        self.steep = self._state("steep", (self.n_numeric, self.bins), "float32", "zeros")
+        self.low = self._add_state("low", (self.n_numeric, self.bins), "float32", "zeros")
+        self.steep = self._add_state("steep", (self.n_numeric, self.bins), "float32", "zeros")
 
-    def _state(self, name: str, shape: tuple[int, ...], dtype: str, initializer: str) -> Any:
+    def _add_state(self, name: str, shape: tuple[int, ...], dtype: str, initializer: str) -> Any:
         return self.add_weight(name=name, shape=shape, dtype=dtype, initializer=initializer, trainable=False)
 
     @property

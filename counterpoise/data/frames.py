@@ -74,15 +74,15 @@ def to_frame(
     use("Polars")
     if isinstance(source, (str, Path)):
         name = str(source)
-        series, notes = _from_path(check_path(source, "data"), as_text, skip_bad)
+        series, notes = _read_path(check_path(source, "data"), as_text, skip_bad)
         columns: list[tuple[Any, Any]] = [(column.name, column) for column in series]
     else:
         name = {"pandas": "the pandas frame", "polars": "the polars frame", "pyarrow": "the arrow table"}.get(
             library(source), "the data"
         )
-        columns, notes = _columns(source, name), []
+        columns, notes = _titled_columns(source, name), []
     names, more = column_names([title for title, _ in columns], name)
-    frame = pl.DataFrame(list(_read(names, [column for _, column in columns], name, as_text, unused)))
+    frame = pl.DataFrame(list(_read_columns(names, [column for _, column in columns], name, as_text, unused)))
     if not frame.height or not frame.width:
         raise DataError(
             f"{name} has {frame.height} rows and {frame.width} columns. Expected at least one row and "
@@ -91,7 +91,7 @@ def to_frame(
     return frame, name, [*notes, *more]
 
 
-def _read(
+def _read_columns(
     names: Sequence[str], columns: Sequence[Any], name: str, as_text: tuple[str, ...],
     unused: Callable[[str], bool] | None,
 ) -> Iterator[pl.Series]:  # fmt: skip
@@ -119,7 +119,7 @@ def _rank(source: Any) -> int | None:
         return None
 
 
-def _from_path(path: Path, as_text: tuple[str, ...], skip_bad: bool) -> tuple[pl.DataFrame, list[str]]:
+def _read_path(path: Path, as_text: tuple[str, ...], skip_bad: bool) -> tuple[pl.DataFrame, list[str]]:
     """The table of a CSV or Parquet file, and notes on what was skipped.
 
     Raises:
@@ -128,7 +128,7 @@ def _from_path(path: Path, as_text: tuple[str, ...], skip_bad: bool) -> tuple[pl
     if path.is_dir():
         raise DataError(f"{path} is a folder. Expected a CSV or Parquet file here.")
     if not path.exists():
-        raise DataError(f"{path} does not exist.{_neighbor(path)}")
+        raise DataError(f"{path} does not exist.{_absent_file_hint(path)}")
     kind = path.suffix.lower()
     try:
         if kind in CSV:
@@ -142,7 +142,7 @@ def _from_path(path: Path, as_text: tuple[str, ...], skip_bad: bool) -> tuple[pl
     )
 
 
-def _neighbor(path: Path) -> str:
+def _absent_file_hint(path: Path) -> str:
     """The end of the message on an absent file: a similar name, or an absent folder."""
     folder = path.parent
     if not folder.is_dir():
@@ -152,7 +152,7 @@ def _neighbor(path: Path) -> str:
     return f" Did you mean {str(folder / near[0])!r}?" if near else " Check the path."
 
 
-def _columns(source: Any, name: str) -> list[tuple[Any, Any]]:
+def _titled_columns(source: Any, name: str) -> list[tuple[Any, Any]]:
     """The titles and columns of a table in memory.
 
     Columns of an array are called x0, x1, ... The `name` of the source is for messages.

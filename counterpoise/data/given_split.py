@@ -16,14 +16,14 @@ from counterpoise.core.folds import LEAST_TRAIN, Fold
 from counterpoise.data.split import (
     STOP_SHARE,
     check_counts,
+    class_row_counts,
     hold_out,
     known_rows,
     latest_part,
     make_folds,
-    rows_that_weigh,
-    set_aside,
     stratified_part,
-    usable,
+    usable_rows,
+    without_rare_labels,
 )
 
 Array = np.ndarray
@@ -71,10 +71,10 @@ class Split:
             raise OptionError("label_delay= requires time=. Pass time= (--time).")
         if examples.split is not None:
             fold = given_fold(examples, seed=self.seed, duplicates=self.duplicates)
-            return (self._known(fold, examples) if self.label_delay else fold,)
+            return (self._with_known_labels(fold, examples) if self.label_delay else fold,)
         return make_folds(examples, self.folds, self.repeats, self.seed, self.duplicates, self.label_delay)
 
-    def _known(self, fold: Fold, examples: Examples) -> Fold:
+    def _with_known_labels(self, fold: Fold, examples: Examples) -> Fold:
         """Return a fold without the rows whose labels come later than its first test row.
 
         Raise a SplitError if too few rows of a class are left.
@@ -95,7 +95,7 @@ class Split:
         """
         if not self.label_delay or examples.time is None:
             return []
-        rows = usable(examples, self.duplicates)[0]
+        rows = usable_rows(examples, self.duplicates)[0]
         earlier = [int((examples.time[rows] < examples.time[fold.test].min()).sum()) for fold in folds]
         # Rows of the past that neither train nor stop the training are left out.
         return [n - len(fold.train) - len(fold.stop) for n, fold in zip(earlier, folds, strict=True)]
@@ -117,7 +117,7 @@ def check_divisible(examples: Examples, folds: int = 0, seed: int = 0, judged: b
     Raises:
         SplitError: as `make_folds`, `hold_out` and `given_fold` do.
     """
-    rows = set_aside(examples, folds)
+    rows = without_rare_labels(examples, folds)
     if rows.split is not None:
         given_fold(rows, seed=seed, judged=judged)
     elif rows.groups is None and rows.time is None:  # others are divided by more than their labels
@@ -163,7 +163,7 @@ def given_fold(
             "duplicates='group' and split= cannot be combined, because both define the split. Remove one of them."
         )
     kept = np.zeros(len(examples), bool)
-    kept[usable(examples, duplicates)[0]] = True
+    kept[usable_rows(examples, duplicates)[0]] = True
     train, stop, test = (rows[kept[rows]] for rows in map(examples.rows_with_role, (TRAIN, VALIDATION, TEST)))
     if not len(train) or (judged and not len(test)):
         raise SplitError(
@@ -219,7 +219,7 @@ def _check_parts(examples: Examples, named: Mapping[str, Array]) -> None:
     """
     for name, rows in named.items():
         least = LEAST_TRAIN if name == "training" else 1
-        have = rows_that_weigh(examples, rows)
+        have = class_row_counts(examples, rows)
         code = int(np.argmin(have))
         if len(rows) and have[code] < least:
             shown = f"{int(have[code])} row{'s' * (int(have[code]) != 1)}"

@@ -14,7 +14,7 @@ from counterpoise.core.errors import OptionError
 from counterpoise.core.group_thresholds import GroupThresholds
 from counterpoise.core.schema import Column, Schema
 from counterpoise.data.columns import RawColumns, safe_name, safe_names, stacked
-from counterpoise.data.cost_input import TAKEN
+from counterpoise.data.cost_input import MODEL_NAMES
 from counterpoise.data.inputs import TRUTH
 from counterpoise.data.levels import compared_by_value, level_text, match_levels
 
@@ -62,7 +62,9 @@ class GroupInput:
         if by.name in numbers:
             at = numbers.index(by.name)
             plain = schema.numeric[at]
-            return cls(by.name, "numeric" if joined else names[by.name], False, at, None, _numbers(by, plain), own)
+            return cls(
+                by.name, "numeric" if joined else names[by.name], False, at, None, _groups_as_numbers(by, plain), own
+            )
         if by.name in texts:
             at = texts.index(by.name)
             ids = match_levels(own, pl.Series(schema.categorical[at].levels, dtype=pl.String)).tolist()
@@ -70,7 +72,7 @@ class GroupInput:
             known = (code if code <= len(by.values) else 0 for code in ids)
             return cls(by.name, "categorical" if joined else names[by.name], False, at, (0, *known, 0), (), own)
         # No feature: the column gets an input of its own, whose levels are the groups.
-        taken = {*TAKEN, *(() if joined else names.values())}
+        taken = {*MODEL_NAMES, *(() if joined else names.values())}
         codes = (*range(len(by.values) + 1), 0)
         return cls(by.name, safe_name(by.name, taken), True, 0, codes, (), own)
 
@@ -101,7 +103,7 @@ class GroupInput:
         return code
 
 
-def _numbers(by: GroupThresholds, column: Column) -> tuple[float, ...]:
+def _groups_as_numbers(by: GroupThresholds, column: Column) -> tuple[float, ...]:
     """Return the groups as numbers, less the offset of the column, as networks take them.
 
     Raises:

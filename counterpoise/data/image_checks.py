@@ -13,7 +13,7 @@ from itertools import chain
 from counterpoise.core.errors import DataError
 from counterpoise.core.examples import Pictures
 from counterpoise.data.decoded import CHUNK
-from counterpoise.data.image_info import ImageInfo, image_info, range_text
+from counterpoise.data.image_info import ImageInfo, image_info, unknown_ranges_text
 from counterpoise.data.image_set import bad_files_text
 from counterpoise.data.kept_pixels import KeptPixels
 from counterpoise.data.pixel_types import Range
@@ -43,13 +43,13 @@ def sound_files(
         return kept.info_of(row) or image_info(paths[row], span is None, partial(kept.keep, row))
 
     with warnings.catch_warnings(), ThreadPoolExecutor(os.cpu_count()) as pool:
-        warnings.filterwarnings("ignore", module="PIL")  # what matters of them is in the looks
+        warnings.filterwarnings("ignore", module="PIL")  # what matters of them is in `ImageInfo`
         rows = range(len(paths))
         chunks = pool.map(lambda start: [info_of(row) for row in rows[start : start + CHUNK]], rows[::CHUNK])
         infos = list(zip(paths, chain.from_iterable(chunks), strict=True))
     bad = tuple((path, info.fault) for path, info in infos if info.fault)
     if bad and not skip_bad:
-        raise DataError(_bad_text(bad))
+        raise DataError(_bad_files_error(bad))
     return {path: info for path, info in infos if not info.fault}, bad
 
 
@@ -79,18 +79,18 @@ def learns_range(good: Mapping[str, ImageInfo], span: Range | None, wanted: bool
             )
         return True
     if unknown:
-        raise DataError(range_text(unknown))
+        raise DataError(unknown_ranges_text(unknown))
     return False
 
 
-def reading_notes(looks: Sequence[ImageInfo], form: Pictures, size: tuple[int, int]) -> tuple[str, ...]:
+def image_notes(infos: Sequence[ImageInfo], form: Pictures, size: tuple[int, int]) -> tuple[str, ...]:
     """Return sentences for the user on how images are read.
 
     They are about aspect, learned black and white, reduced bits, several frames, and nearly black images. `form` is how
     images are read, and `size` is (height, width).
     """
-    notes = [*_aspect_note(looks, form.aspect, size)]
-    deep = [info for info in looks if info.deep]
+    notes = [*_aspect_note(infos, form.aspect, size)]
+    deep = [info for info in infos if info.deep]
     if form.learned:
         low, high = min(info.low for info in deep), max(info.high for info in deep)
         notes.append(
@@ -99,31 +99,31 @@ def reading_notes(looks: Sequence[ImageInfo], form: Pictures, size: tuple[int, i
             "and saves both values in the model file. Set other values with range=(low, high) (--range LOW "
             "HIGH)."
         )
-    reduced, framed = sum(info.reduced for info in looks), sum(info.frames for info in looks)
+    reduced, framed = sum(info.reduced for info in infos), sum(info.frames for info in infos)
     if reduced:
         notes.append(
-            f"{reduced:,} of {len(looks):,} images are in color with 16 bits per channel. Only the upper 8 bits are "
+            f"{reduced:,} of {len(infos):,} images are in color with 16 bits per channel. Only the upper 8 bits are "
             f"read. If the lower bits matter, save the images as 16-bit gray, or scaled to 8 bits."
         )
     if framed:
         notes.append(
-            f"{framed:,} of {len(looks):,} images have several frames. Only the first frame is read. Save "
+            f"{framed:,} of {len(infos):,} images have several frames. Only the first frame is read. Save "
             f"other frames as separate files."
         )
     return (*notes, *_dark_note(deep, form.range))
 
 
-def _aspect_note(looks: Sequence[ImageInfo], aspect: str, size: tuple[int, int]) -> tuple[str, ...]:
+def _aspect_note(infos: Sequence[ImageInfo], aspect: str, size: tuple[int, int]) -> tuple[str, ...]:
     """Return a sentence if images of another shape than `size` are stretched, or ().
 
     `size` is (height, width).
     """
     wanted = size[1] / size[0]
-    other = sum(abs(math.log(info.ratio / wanted)) > math.log(OTHER_SHAPE) for info in looks)
+    other = sum(abs(math.log(info.ratio / wanted)) > math.log(OTHER_SHAPE) for info in infos)
     if aspect != "stretch" or not other:
         return ()
     return (
-        f"{other:,} of {len(looks):,} images have another shape than {size[0]} x {size[1]}, so they are "
+        f"{other:,} of {len(infos):,} images have another shape than {size[0]} x {size[1]}, so they are "
         'stretched. To keep their proportions, pass aspect="crop" or aspect="pad" (--aspect).',
     )
 
@@ -147,7 +147,7 @@ def _dark_note(deep: Sequence[ImageInfo], span: Range | None) -> tuple[str, ...]
     )
 
 
-def _bad_text(bad: Sequence[tuple[str, str]]) -> str:
+def _bad_files_error(bad: Sequence[tuple[str, str]]) -> str:
     """Return the error message for files with a fault, given as (path, fault) pairs."""
     return (
         f"{len(bad)} {'file' if len(bad) == 1 else 'files'} cannot be read as images: {bad_files_text(bad)}. "

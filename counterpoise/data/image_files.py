@@ -18,14 +18,14 @@ SYSTEM_FILES = {
     "lost+found", "icon\r", "#recycle", "@recycle",
 }  # fmt: skip
 #: Names of the parts of a split -> what they are for.
-_PARTS = {
+_PART_WORDS = {
     "train": "train", "training": "train", "trn": "train", "trainval": "train",
     "valid": "validation", "validation": "validation", "validate": "validation", "val": "validation",
     "dev": "validation", "development": "validation",
     "test": "test", "testing": "test", "tst": "test", "eval": "test", "evaluation": "test", "holdout": "test",
 }  # fmt: skip
 #: A name, and what people write before and after it.
-_NAMED = re.compile(r"(?:x|images?|imgs?|data)?[\W_\d]*([a-z]+?)[\W_\d]*(?:set|data|split|images?|imgs?)?[\W_\d]*")
+_PART_NAME = re.compile(r"(?:x|images?|imgs?|data)?[\W_\d]*([a-z]+?)[\W_\d]*(?:set|data|split|images?|imgs?)?[\W_\d]*")
 _BETWEEN_WORDS = re.compile(r"[\W_\d]+")
 
 
@@ -38,11 +38,11 @@ def part_of_split(name: str) -> str:
         >>> [part_of_split(name) for name in ("Train", "test_set", "02-VAL", "train2017", "latest")]
         ['train', 'test', 'validation', 'train', '']
     """
-    match = _NAMED.fullmatch(name.casefold())
-    return _PARTS.get(match[1], "") if match else ""
+    match = _PART_NAME.fullmatch(name.casefold())
+    return _PART_WORDS.get(match[1], "") if match else ""
 
 
-class Layout(NamedTuple):
+class FolderLayout(NamedTuple):
     """The images of a folder.
 
     Attributes:
@@ -61,14 +61,14 @@ class Layout(NamedTuple):
     inside: list[str]
 
 
-def labeled_files(root: Path) -> Layout:
+def labeled_files(root: Path) -> FolderLayout:
     """Return the files of a folder: `CLASS/...`, or `train/CLASS/...`, and so on.
 
     Raises:
         DataError: There is no such folder, its sub-folders are empty, or the sub-folders are parts of a split without
             sub-folders of classes.
     """
-    kinds = _folders(root)
+    kinds = _sub_folders(root)
     if not kinds:
         raise DataError(
             f"{root} has no sub-folders. Expected one sub-folder for each class, with the name of the class."
@@ -80,25 +80,25 @@ def labeled_files(root: Path) -> Layout:
             "sub-folder of the class."
         )
     filled = [kind for kind in kinds if files[kind]]
-    files_found = list(_of_split(filled))
+    files_found = list(_files_of_split(filled))
     if not files_found:
         _refuse_split(root, filled)
         files_found = [(path, kind.name, "") for kind in filled for path in files[kind]]
     empty = [kind.name for kind in kinds if not files[kind]]
     roles = [role for _, _, role in files_found]
     split = roles if any(roles) else None
-    inside = [] if split else _inside_all(filled)
-    return Layout([p for p, _, _ in files_found], [c for _, c, _ in files_found], split, empty, inside)
+    inside = [] if split else _common_sub_folders(filled)
+    return FolderLayout([p for p, _, _ in files_found], [c for _, c, _ in files_found], split, empty, inside)
 
 
-def _of_split(kinds: Sequence[Path]) -> Iterator[tuple[str, str, str]]:
+def _files_of_split(kinds: Sequence[Path]) -> Iterator[tuple[str, str, str]]:
     """Yield (file, class, part of the split) if the sub-folders are the parts of one split.
 
     Yield nothing if a sub-folder is no part, two are the same part, "train" has fewer than two classes, or another
     part has no class or one that "train" lacks.
     """
-    roles = _parts(kinds)
-    inside = {kind: {f.name: files_below(f) for f in _folders(kind)} for kind in kinds}
+    roles = _split_parts(kinds)
+    inside = {kind: {f.name: files_below(f) for f in _sub_folders(kind)} for kind in kinds}
     classes = {kind: {name for name, files in folders.items() if files} for kind, folders in inside.items()}
     train = next((names for kind, names in classes.items() if roles.get(kind) == "train"), set())
     whole = len(roles) == len(kinds) == len(set(roles.values())) > 1
@@ -115,24 +115,24 @@ def files_below(root: Path) -> list[str]:
     Raises:
         DataError: no such folder.
     """
-    return list(_files(str(root)))
+    return list(_walk_files(str(root)))
 
 
-def _files(folder: str) -> Iterator[str]:
+def _walk_files(folder: str) -> Iterator[str]:
     """Yield the files below a folder, depth first; links to folders are not followed."""
-    for entry in _entries(folder):
+    for entry in _visible_entries(folder):
         if entry.is_dir(follow_symlinks=False):
-            yield from _files(entry.path)
+            yield from _walk_files(entry.path)
         elif entry.is_file():
             yield entry.path.removeprefix("./")  # of the folder "."
 
 
-def _folders(root: Path) -> list[Path]:
+def _sub_folders(root: Path) -> list[Path]:
     """Return the folders in a folder, sorted by name."""
-    return [Path(entry.path) for entry in _entries(str(root)) if entry.is_dir()]
+    return [Path(entry.path) for entry in _visible_entries(str(root)) if entry.is_dir()]
 
 
-def _entries(folder: str) -> list[os.DirEntry[str]]:
+def _visible_entries(folder: str) -> list[os.DirEntry[str]]:
     """Return what is in a folder, sorted by name, without hidden and system files.
 
     `os.scandir` is used, because `pathlib` takes a tenth of the time in which the images are decoded. Raise a DataError
@@ -153,34 +153,34 @@ def _refuse_split(root: Path, kinds: Sequence[Path]) -> None:
 
     `kinds` are the sub-folders of `root`. The folders in each of them are checked too.
     """
-    parts = _parts(kinds)
+    parts = _split_parts(kinds)
     if _is_split(parts, [kind for kind in kinds if kind not in parts]):
-        raise DataError(_split_text(root, parts))
+        raise DataError(_split_error_text(root, parts))
     for kind in kinds:
-        below = _parts(_folders(kind))
+        below = _split_parts(_sub_folders(kind))
         if len(set(below.values())) > 1:
             # The only sub-folder is no class: it just contains the split.
             wrapped = len(kinds) == 1
-            raise DataError(_split_text(kind, below) if wrapped else _inner_text(root, kind, below))
+            raise DataError(_split_error_text(kind, below) if wrapped else _inner_split_error_text(root, kind, below))
 
 
-def _inside_all(kinds: Sequence[Path]) -> list[str]:
+def _common_sub_folders(kinds: Sequence[Path]) -> list[str]:
     """Return the names of the sub-folders of each class, if equal and two or more.
 
     Otherwise, return an empty list.
     """
-    names = {tuple(folder.name for folder in _folders(kind)) for kind in kinds}
+    names = {tuple(folder.name for folder in _sub_folders(kind)) for kind in kinds}
     same = names.pop()
     return list(same) if not names and len(kinds) > 1 and len(same) > 1 else []
 
 
-def _parts(folders: Sequence[Path]) -> dict[Path, str]:
+def _split_parts(folders: Sequence[Path]) -> dict[Path, str]:
     """Return the part of a split of each folder that looks like one (`part_of_split`)."""
-    parts = _parts_of_one_name(folders)
+    parts = _split_parts_of_one_name(folders)
     return {folder: part for folder in folders if (part := part_of_split(folder.name) or parts.get(folder, ""))}
 
 
-def _parts_of_one_name(folders: Sequence[Path]) -> dict[Path, str]:
+def _split_parts_of_one_name(folders: Sequence[Path]) -> dict[Path, str]:
     """Return the parts of folders whose names differ only in the word for the part.
 
     The word is the first or the last of the name, as in "seg_train" and "seg_test". A folder
@@ -190,8 +190,8 @@ def _parts_of_one_name(folders: Sequence[Path]) -> dict[Path, str]:
     for folder in folders:
         first, *words = _BETWEEN_WORDS.split(folder.name.casefold().strip())
         for word, rest in ((first, (*words,)), ((words or [""])[-1], (first, *words[:-1]))):
-            if word in _PARTS:
-                by_rest.setdefault(rest, {})[folder] = _PARTS[word]
+            if word in _PART_WORDS:
+                by_rest.setdefault(rest, {})[folder] = _PART_WORDS[word]
     return {f: part for parts in by_rest.values() if len(set(parts.values())) > 1 for f, part in parts.items()}
 
 
@@ -202,14 +202,14 @@ def _is_split(parts: dict[Path, str], others: Sequence[Path]) -> bool:
     """
     if len(parts) != 1:
         return len(set(parts.values())) > 1 or bool(parts and not others)
-    return len(_folders(next(iter(parts)))) > 1
+    return len(_sub_folders(next(iter(parts)))) > 1
 
 
-def _split_text(root: Path, parts: dict[Path, str]) -> str:
+def _split_error_text(root: Path, parts: dict[Path, str]) -> str:
     """Return the error message for sub-folders of `root` that look like the parts of a split."""
     names = ", ".join(folder.name for folder in parts)
     one = next((folder for folder, part in parts.items() if part == "train"), next(iter(parts)))
-    inside = [folder.name for folder in _folders(one)]
+    inside = [folder.name for folder in _sub_folders(one)]
     holds = f" (it contains {', '.join(inside[:4])}{', ...' if len(inside) > 4 else ''})" if inside else ""
     return (
         f"The sub-folders of {root} ({names}) look like the parts of a split, not like classes. Expected one "
@@ -218,7 +218,7 @@ def _split_text(root: Path, parts: dict[Path, str]) -> str:
     )
 
 
-def _inner_text(root: Path, kind: Path, parts: dict[Path, str]) -> str:
+def _inner_split_error_text(root: Path, kind: Path, parts: dict[Path, str]) -> str:
     """Return the error message for a folder of a class that contains a split."""
     names = ", ".join(folder.name for folder in parts)
     one = next((folder.name for folder, part in parts.items() if part == "train"), next(iter(parts)).name)

@@ -21,7 +21,7 @@ from counterpoise.data.pillow_files import (
     pillow,
     why_unreadable,
 )
-from counterpoise.data.pixel_types import Range, known_span, pixel_type, unknown_text, values_without_transparency
+from counterpoise.data.pixel_types import Range, known_span, pixel_type, unknown_range_text, values_without_transparency
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def image_info(path: str, windowed: bool = True, keep: Callable[[Any, ImageInfo]
             ratio = aspect_ratio(image)  # last: the rotation of a PNG is read by decoding it, which forgets its type
             if kind is None:
                 info = ImageInfo(gray=gray, reduced=reduced, frames=frames, ratio=ratio)
-                (keep or _decode_small)(image, info)
+                (keep or _decode_for_errors)(image, info)
                 return info
             values = values_without_transparency(image, kind)
             low, high = float(values.min()), float(values.max())
@@ -94,14 +94,14 @@ def image_info(path: str, windowed: bool = True, keep: Callable[[Any, ImageInfo]
         return ImageInfo(f"damaged ({(str(error).splitlines() or [type(error).__name__])[0][:80]})")
 
 
-def _decode_small(image: Any, _: ImageInfo) -> None:
+def _decode_for_errors(image: Any, _: ImageInfo) -> None:
     """Decode an image at a small size, only for the errors that this raises."""
     image.draft("RGB", (32, 32))  # JPEG alone
     converted(opaque(image), "RGB").load()
 
 
-def range_text(unknown: Sequence[tuple[str, ImageInfo]]) -> str:
+def unknown_ranges_text(unknown: Sequence[tuple[str, ImageInfo]]) -> str:
     """Return the message about files whose range is not known."""
     path, first = unknown[0]
     low, high = min(info.low for _, info in unknown), max(info.high for _, info in unknown)
-    return unknown_text(path, first.deep, low, high, len(unknown))
+    return unknown_range_text(path, first.deep, low, high, len(unknown))

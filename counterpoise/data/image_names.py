@@ -20,7 +20,7 @@ from counterpoise.data.image_files import files_below
 ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".dcm", ".dicom")
 
 
-class Names:
+class FileFinder:
     """Finds the files that names mean: with or without ending and sub-folder, in any capitals.
 
     A whole path below the folder goes before a name alone, a name with its ending before one without, and equal
@@ -32,10 +32,10 @@ class Names:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._steps: list[dict[str, list[str]]] = [{} for _ in range(6)]
+        self._files_by_key: list[dict[str, list[str]]] = [{} for _ in range(6)]
         start = 0 if str(root) == "." else len(os.path.join(root, ""))
         for path in files_below(root):
-            self._enter(path, composed(path[start:].replace(os.sep, "/")))
+            self._add_file(path, composed(path[start:].replace(os.sep, "/")))
 
     def find(self, name: str) -> list[str]:
         """Return the files that a name means: one, none, or several if the name is ambiguous.
@@ -47,19 +47,19 @@ class Names:
         whole = composed(name.replace("\\", "/"))
         whole = str(PurePosixPath(whole)) if "/" in whole else whole
         last = whole.rpartition("/")[2]
-        # One key for each step of `_enter`, the most exact first: the first step with this key decides.
+        # One key for each step of `_add_file`, the most exact first: the first step with this key decides.
         asked = (whole, whole, last, last, whole.casefold(), last.casefold())
-        for known, key in zip(self._steps, asked, strict=True):
+        for known, key in zip(self._files_by_key, asked, strict=True):
             if key in known:
-                return _pictures(known[key])
+                return _pictures_or_all(known[key])
         outside = self.root / whole
         return [os.path.normpath(outside)] if ".." in whole.split("/") and outside.is_file() else []
 
     def example(self) -> str:
         """Return the path of any file below the folder; "" if it has none."""
-        return next(iter(self._steps[0]), "")
+        return next(iter(self._files_by_key[0]), "")
 
-    def _enter(self, path: str, whole: str) -> None:
+    def _add_file(self, path: str, whole: str) -> None:
         """Enter a file under all its names; `whole` is its path below the folder.
 
         There is one dict for each step of the search. The steps are: path, path without ending, name, name without
@@ -69,17 +69,17 @@ class Names:
         name, stem = whole.rpartition("/")[2], bare.rpartition("/")[2]
         keys = [{whole}, {bare}, {name}, {stem}]
         keys += [{key.casefold() for key in (whole, bare)}, {key.casefold() for key in (name, stem)}]
-        for known, names in zip(self._steps, keys, strict=True):
+        for known, names in zip(self._files_by_key, keys, strict=True):
             for key in names:
                 known.setdefault(key, []).append(path)
 
 
-def _pictures(paths: list[str]) -> list[str]:
+def _pictures_or_all(paths: list[str]) -> list[str]:
     """Return the paths with the ending of a picture, or all of them if none has one."""
     return [path for path in paths if path.lower().endswith(ENDINGS)] or paths
 
 
-def names_of(column: pl.Series) -> list[str | None]:
+def image_names_of(column: pl.Series) -> list[str | None]:
     """Return the names in a column as text without surrounding blanks, or None for empty cells.
 
     Floats that are all whole numbers lose their decimal point, because pandas reads gaps in integers as floats.
@@ -96,38 +96,38 @@ def names_of(column: pl.Series) -> list[str | None]:
     return [name or None for name in texts.to_list()]
 
 
-def located(column: pl.Series, root: Path, skip_bad: bool) -> tuple[list[str | None], list[str]]:
+def locate_images(column: pl.Series, root: Path, skip_bad: bool) -> tuple[list[str | None], list[str]]:
     """Return the file below `root` that each row names, or None, and notes on such rows.
 
     Raises:
         ColumnError: rows without a name, or names that several files bear.
         DataError: names that no file bears, all of them named at once; with `skip_bad` their files are None.
     """
-    asked = names_of(column)
+    asked = image_names_of(column)
     nameless = [row for row, name in enumerate(asked) if name is None]
     if nameless and not skip_bad:
         raise ColumnError(
             f"Column {column.name!r} is empty in {rows_text(nameless)}. Expected the name of an image in "
             "every row. Fill in the names, or leave these rows out with skip_bad=True (--skip-bad)."
         )
-    names = Names(root)
+    names = FileFinder(root)
     files_of = {name: names.find(name) for name in dict.fromkeys(asked) if name is not None}
-    _check_one_each(column.name, files_of, root)
+    _check_unambiguous(column.name, files_of, root)
     missing = [name for name, files in files_of.items() if not files]
     if missing and not skip_bad:
         raise DataError(
-            f"{_listed(missing)} of column {column.name!r} {'is' if len(missing) == 1 else 'are'} not in "
+            f"{_names_text(missing)} of column {column.name!r} {'is' if len(missing) == 1 else 'are'} not in "
             f"{root}. Expected one file for each name. {_example_text(names)}Name the folder of the images "
             "with root= (--root), or leave these rows out with skip_bad=True (--skip-bad)."
         )
     notes = [f"Left out {rows_text(nameless)}, because the name of an image is missing there."] if nameless else []
     if missing:
         rows = [row for row, name in enumerate(asked) if name is not None and not files_of[name]]
-        notes.append(f"Left out {rows_text(rows)}, because {root} does not contain {_listed(missing)}.")
+        notes.append(f"Left out {rows_text(rows)}, because {root} does not contain {_names_text(missing)}.")
     return [files_of[name][0] if name is not None and files_of[name] else None for name in asked], notes
 
 
-def _check_one_each(column: str, files_of: dict[str, list[str]], root: Path) -> None:
+def _check_unambiguous(column: str, files_of: dict[str, list[str]], root: Path) -> None:
     """Raise a ColumnError if a name means several files; `files_of` is name -> files."""
     for name, files in files_of.items():
         if len(files) > 1:
@@ -138,13 +138,13 @@ def _check_one_each(column: str, files_of: dict[str, list[str]], root: Path) -> 
             )
 
 
-def _example_text(names: Names) -> str:
+def _example_text(names: FileFinder) -> str:
     """Return a sentence with one file that the folder contains, or that it is empty."""
     known = names.example()
     return f"This folder contains, for example, {known!r}. " if known else "This folder contains no files. "
 
 
-def _listed(names: Sequence[str], most: int = 20) -> str:
+def _names_text(names: Sequence[str], most: int = 20) -> str:
     """The names of images for a message.
 
     Example:
@@ -190,13 +190,13 @@ def groups_from(pattern: str, paths: Iterable[str], root: Path) -> pl.Series:
     unmatched = [name for name, match in zip(names, matches, strict=True) if match is None]
     if unmatched:
         raise DataError(
-            f"groups_from={pattern!r} does not match {_listed(unmatched, 5)}. Expected a match in the name of "
+            f"groups_from={pattern!r} does not match {_names_text(unmatched, 5)}. Expected a match in the name of "
             "every image. Correct the pattern (--groups-from)."
         )
-    return pl.Series("groups_from", [_group(match) for match in matches])
+    return pl.Series("groups_from", [_matched_group(match) for match in matches])
 
 
-def _group(match: Any) -> str:
+def _matched_group(match: Any) -> str:
     """Join the matched groups of a match by "|"; without groups, return the whole match."""
     groups = [group for group in match.groups() if group is not None]
     return "|".join(groups) if groups else str(match[0])

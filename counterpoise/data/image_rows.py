@@ -16,9 +16,9 @@ from counterpoise.core.examples import IMAGE, TRAIN, Examples
 from counterpoise.core.schema import Schema
 from counterpoise.data.image_names import joined_groups
 from counterpoise.data.image_set import ImageSet, bad_files_text
-from counterpoise.data.kinds import infer
+from counterpoise.data.kinds import infer_column
 from counterpoise.data.label_split import blank_labels
-from counterpoise.data.labels import encoded_labels
+from counterpoise.data.labels import encode_with_options
 from counterpoise.data.reading_notes import column_notes
 from counterpoise.data.row_metadata import RowMetadata
 from counterpoise.data.schema import encode_rows
@@ -27,7 +27,7 @@ from counterpoise.data.unit_columns import with_units
 Array = np.ndarray
 
 
-def examples_of(
+def image_examples(
     images: ImageSet, *, positive: Any = None, one_vs_rest: Any = None, merge_rare: Sequence[Any] = ()
 ) -> Examples:
     """The images as `Examples`, their pixels in memory where they fit (see `ImageSet.rows`).
@@ -37,10 +37,10 @@ def examples_of(
     """
     metadata = images.labeled_metadata
     options = {"positive": positive, "one_vs_rest": one_vs_rest, "merge_rare": merge_rare}
-    labels = encoded_labels(metadata.y, options, written=True, name=metadata.target)
+    labels = encode_with_options(metadata.y, options, written=True, name=metadata.target)
     arrays: dict[str, Any] = metadata.arrays()
-    schema, more = learned_columns(images.features, arrays["split"], metadata.target)
-    x = rows_of(images, schema)
+    schema, more = schema_of_features(images.features, arrays["split"], metadata.target)
+    x = encode_image_set(images, schema)
     duplicate_ids = find_duplicates(x if schema is None else x[IMAGE])
     # None would mean rows that cannot be compared; images always can.
     assert duplicate_ids is not None
@@ -62,12 +62,12 @@ def examples_of(
     return with_units(examples, images.units)
 
 
-def labeled_rows(metadata: RowMetadata, names: Array, labels: Mapping[str, Any]) -> Examples:
+def examples_without_pixels(metadata: RowMetadata, names: Array, labels: Mapping[str, Any]) -> Examples:
     """The rows as `Examples` without pixels, to check labels before images are decoded.
 
     `names` are the names of the images (N,). `labels` are the options of labels (see `data.labels`).
     """
-    read = encoded_labels(metadata.y, labels, written=True, name=metadata.target)
+    read = encode_with_options(metadata.y, labels, written=True, name=metadata.target)
     return Examples({}, read.codes, read.classes, **metadata.arrays(), names=names, kind=read.kind)
 
 
@@ -76,7 +76,9 @@ def names_below(root: str | Path, paths: Sequence[str]) -> Array:
     return np.array([os.path.relpath(path, root) for path in paths])
 
 
-def learned_columns(features: pl.DataFrame | None, split: Array | None, target: str) -> tuple[Schema | None, list[str]]:
+def schema_of_features(
+    features: pl.DataFrame | None, split: Array | None, target: str
+) -> tuple[Schema | None, list[str]]:
     """The schema of the columns that come with images, learned from the training rows, and notes.
 
     Without a `split` (codes of roles (N,)), all rows are training rows. Without columns the schema is None.
@@ -87,7 +89,7 @@ def learned_columns(features: pl.DataFrame | None, split: Array | None, target: 
     if features is None:
         return None, []
     learn = features if split is None else features.filter(pl.Series(split == TRAIN))
-    columns = [infer(learn[name], None) for name in learn.columns]
+    columns = [infer_column(learn[name], None) for name in learn.columns]
     schema = Schema(tuple(inferred.column for inferred in columns), target)
     if not any(column.used for column in schema.columns):
         reasons = " ".join(note for inferred in columns for note in inferred.notes)
@@ -95,7 +97,7 @@ def learned_columns(features: pl.DataFrame | None, split: Array | None, target: 
     return schema, column_notes(columns)
 
 
-def rows_of(images: ImageSet, schema: Schema | None) -> Any:
+def encode_image_set(images: ImageSet, schema: Schema | None) -> Any:
     """The images as `Examples.x`: pixels, and with a schema the columns that come with them.
 
     Raises:

@@ -16,18 +16,18 @@ from counterpoise.core.examples import IMAGE
 from counterpoise.core.label_columns import labels
 from counterpoise.core.target import TargetColumns
 from counterpoise.data.frames import to_frame
-from counterpoise.data.image_names import located
+from counterpoise.data.image_names import locate_images
 from counterpoise.data.row_metadata import RowMetadata, metadata_of
 
 Array = np.ndarray
 #: What `metadata_of` reads.
 METADATA = ("groups", "time", "split", "sample_weight")
 #: Share of rows that may be mistakes in columns of one class.
-FEW = 0.05
+FEW_MISTAKES = 0.05
 
 
 @dataclass(frozen=True)
-class Rows:
+class TableImages:
     """The images of a table.
 
     Attributes:
@@ -47,10 +47,10 @@ class Rows:
     names: pl.Series
 
 
-def read_rows(
+def read_image_table(
     source: Any, images: str, root: Any, target: Any, columns: Mapping[str, str | None], skip_bad: bool,
     more: Sequence[str] = (), as_text: Sequence[str] = (),
-) -> Rows:  # fmt: skip
+) -> TableImages:  # fmt: skip
     """Read a table of images.
 
     Args:
@@ -66,7 +66,7 @@ def read_rows(
         ColumnError, TargetError, DataError: A column is absent or reserved, or rows are left out without `skip_bad`.
     """
     asked = {name: column for name, column in columns.items() if column is not None}
-    wanted = () if target is None else _names_of(target)
+    wanted = () if target is None else _target_names(target)
     frame, name, notes = to_frame(source, (images, *wanted, *as_text), skip_bad)
     targets = _target_columns(frame, target, name)
     for column in (images, *asked.values(), *more):
@@ -78,18 +78,18 @@ def read_rows(
             f"Column {name!r} cannot be a feature or a unit. It is the target or the column of image names, or "
             f"it has the reserved name {IMAGE!r}. Remove it from features= or unit=, or rename it."
         )
-    folder = _root(source, root)
-    files, absent = located(frame[images], folder, skip_bad)
+    folder = _image_folder(source, root)
+    files, absent = locate_images(frame[images], folder, skip_bad)
     notes = [*notes, *absent]
     kept = np.array([path is not None for path in files])
     metadata = None
     if targets:
         title = ", ".join(targets)
         metadata = metadata_of(
-            frame, _labels(frame, targets, target), {key: columns.get(key) for key in METADATA}
+            frame, _read_labels(frame, targets, target), {key: columns.get(key) for key in METADATA}
         ).having(target=title)  # fmt: skip
         _check_metadata(metadata, kept)
-        notes += _odd_rows(targets, metadata, target)
+        notes += _notes_on_odd_rows(targets, metadata, target)
         unlabeled = (metadata.y.codes.reshape(frame.height, -1) < 0).all(axis=1)
         if unlabeled.any() and not skip_bad and metadata.y.kind == "one_of":
             raise TargetError(
@@ -100,7 +100,7 @@ def read_rows(
             notes.append(f"Left out {rows_text(np.flatnonzero(unlabeled))}, because the label is missing there.")
             kept &= ~unlabeled
     table = frame.select(more)
-    paths, first, odd = _distinct(np.flatnonzero(kept), files, metadata, table, frame[images], skip_bad)
+    paths, first, odd = _distinct_images(np.flatnonzero(kept), files, metadata, table, frame[images], skip_bad)
     merged = int(kept.sum()) - len(first) - len(odd)
     if len(odd):
         notes.append(f"Left out {rows_text(odd)}, because rows of the same image have different values in a column.")
@@ -109,7 +109,7 @@ def read_rows(
             "with the same label. Each image is used once.")  # fmt: skip
     metadata = None if metadata is None else metadata.at(first)
     columns_kept = table[first] if more else table
-    return Rows(_check_any_found(paths, name), metadata, folder, notes, columns_kept, frame[images][first])
+    return TableImages(_check_any_found(paths, name), metadata, folder, notes, columns_kept, frame[images][first])
 
 
 def _check_metadata(metadata: RowMetadata, kept: Array) -> None:
@@ -132,14 +132,14 @@ def _check_any_found(paths: list[str], name: str) -> list[str]:
     return paths
 
 
-def _root(source: Any, root: Any) -> Path:
+def _image_folder(source: Any, root: Any) -> Path:
     """Return the given root folder, or the folder of a table file, or else the current folder."""
     if root is not None:
         return Path(root)
     return Path(source).parent if isinstance(source, (str, Path)) else Path()
 
 
-def _names_of(target: Any) -> tuple[str, ...]:
+def _target_names(target: Any) -> tuple[str, ...]:
     """Return the column names in a target: one name, several names, or `TargetColumns`."""
     if isinstance(target, TargetColumns):
         return target.columns
@@ -155,46 +155,46 @@ def _target_columns(frame: pl.DataFrame, target: Any, name: str) -> list[str]:
         return []
     if isinstance(target, str) and target not in frame.columns and "," in target:
         target = tuple(name.strip() for name in target.split(","))
-    columns = list(_names_of(target))
+    columns = list(_target_names(target))
     for column in columns:
         if column not in frame.columns:
             raise TargetError(f"Target {column!r} is not a column of {name}.{did_you_mean(column, frame.columns)}")
     return columns
 
 
-def _labels(frame: pl.DataFrame, columns: Sequence[str], target: Any) -> Any:
+def _read_labels(frame: pl.DataFrame, columns: Sequence[str], target: Any) -> Any:
     """Return the labels in these columns: one class per row, or several labels.
 
     Several columns of which exactly one is 1 in every row are read as one class per row, named by the column.
     """
     if len(columns) == 1 and not isinstance(target, TargetColumns):
         return frame[columns[0]]
-    if len(columns) > 1 and (classes := _one_hot(frame, columns)) is not None:
+    if len(columns) > 1 and (classes := _classes_of_one_hot(frame, columns)) is not None:
         return classes
     reader = target if isinstance(target, TargetColumns) else labels(list(columns))
     return reader.read(frame.select(columns))
 
 
-def _one_hot(frame: pl.DataFrame, columns: Sequence[str]) -> pl.Series | None:
+def _classes_of_one_hot(frame: pl.DataFrame, columns: Sequence[str]) -> pl.Series | None:
     """Return the name of the column that is 1 in each row.
 
     Return None if a row does not have exactly one 1, or if a value is neither 0 nor 1.
     """
-    numbers = np.stack([_truth(frame[column]) for column in columns], axis=1)
+    numbers = np.stack([_truth_as_numbers(frame[column]) for column in columns], axis=1)
     if not (((numbers == 0) | (numbers == 1)).all() and (numbers.sum(axis=1) == 1).all()):
         return None
     return pl.Series("class", np.array(columns, object)[numbers.argmax(axis=1)].tolist())
 
 
-def _odd_rows(columns: Sequence[str], metadata: RowMetadata, target: Any) -> list[str]:
+def _notes_on_odd_rows(columns: Sequence[str], metadata: RowMetadata, target: Any) -> list[str]:
     """Return a note if nearly all rows have exactly one label, so that others may be mistakes.
 
-    The list is empty otherwise: for one class per row, for `TargetColumns`, and if more than `FEW` of the rows differ.
+    The list is empty otherwise: for one class per row, for `TargetColumns`, and if more than `FEW_MISTAKES` of the rows differ.
     """
     if metadata.y.kind == "one_of" or isinstance(target, TargetColumns):
         return []
     other = (metadata.y.codes == 1).sum(axis=1) != 1
-    if other.mean() > FEW:
+    if other.mean() > FEW_MISTAKES:
         return []
     return [
         f"{int(other.sum()):,} of {len(other):,} rows have a 1 in none or in several of the columns "
@@ -203,13 +203,13 @@ def _odd_rows(columns: Sequence[str], metadata: RowMetadata, target: Any) -> lis
     ]
 
 
-def _truth(column: pl.Series) -> Array:
+def _truth_as_numbers(column: pl.Series) -> Array:
     """Return a column as float64 (N,): true and false as 1 and 0, NaN for what is no number."""
     numbers = column.cast(pl.String).str.to_lowercase().replace({"true": "1", "false": "0"})
     return numbers.cast(pl.Float64, strict=False).fill_null(float("nan")).to_numpy()
 
 
-def _distinct(
+def _distinct_images(
     rows: Array, files: Sequence[str | None], metadata: RowMetadata | None, table: pl.DataFrame, names: pl.Series,
     skip_bad: bool,
 ) -> tuple[list[str], Array, list[int]]:  # fmt: skip

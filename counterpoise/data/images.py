@@ -16,14 +16,14 @@ from counterpoise.core.errors import DataError, OptionError, TargetError
 from counterpoise.core.examples import Examples, Pictures
 from counterpoise.core.target import TargetColumns
 from counterpoise.data.frames import is_table
-from counterpoise.data.image_checks import learns_range, reading_notes, sound_files
+from counterpoise.data.image_checks import image_notes, learns_range, sound_files
 from counterpoise.data.image_files import files_below, labeled_files
 from counterpoise.data.image_form import ASPECTS, CHANNELS, check_sides, check_span
 from counterpoise.data.image_names import check_pattern
 from counterpoise.data.image_names import groups_from as groups_in_names
-from counterpoise.data.image_rows import examples_of, labeled_rows, names_below
+from counterpoise.data.image_rows import examples_without_pixels, image_examples, names_below
 from counterpoise.data.image_set import ImageSet
-from counterpoise.data.image_table import read_rows
+from counterpoise.data.image_table import read_image_table
 from counterpoise.data.kept_pixels import KeptPixels
 from counterpoise.data.labels import read_target
 from counterpoise.data.masked_images import masked_files
@@ -143,7 +143,7 @@ def images(
         >>> scans.y[0].tolist(), scans.classes
         ([[0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0], [1, 1, 1, 1]], (0, 255))
     """
-    listed = _checked(
+    listed = _images_unlogged(
         source, size, range=range, groups=groups, time=time, split=split, sample_weight=sample_weight,
         color_mode=color_mode, aspect=aspect, skip_bad=skip_bad, augment=augment, images=images, root=root,
         target=target, groups_from=groups_from, features=features, unit=unit, aggregate=aggregate, masks=masks,
@@ -154,7 +154,7 @@ def images(
     return listed
 
 
-def _checked(
+def _images_unlogged(
     source: Any, size: Any, *, range: Any = None, groups: Any = None, time: Any = None, split: Any = None,
     sample_weight: Any = None, **options: Any,
 ) -> ImageSet:  # fmt: skip
@@ -203,7 +203,7 @@ def list_images(
     names features that are read as text. `check` is called with the metadata and the names of the files before any
     file is decoded, to raise errors early. It is not called if the labels are in masks.
     """
-    features, units = _column_names(features), () if unit is None else _column_names(unit)
+    features, units = _split_names(features), () if unit is None else _split_names(unit)
     aggregate = check_aggregate(unit, aggregate)
     if groups_from is not None:
         check_pattern(groups_from)
@@ -220,10 +220,10 @@ def list_images(
     if masked is not None:
         paths, metadata, home, notes = list(masked.masks), None, masked.root, list(masked.notes)
     elif images is None:
-        paths, metadata, home, notes = _of_folder(Path(source))
+        paths, metadata, home, notes = _read_class_folders(Path(source))
     else:
         more = tuple(dict.fromkeys((*features, *units)))
-        rows = read_rows(source, images, root, target, columns or {}, skip_bad, more, as_text)
+        rows = read_image_table(source, images, root, target, columns or {}, skip_bad, more, as_text)
         if units:
             units_of(rows.columns.select(units), aggregate)  # raises before files are decoded
         paths, metadata, home, notes, table = rows.paths, rows.metadata, rows.root, rows.notes, rows.columns
@@ -260,7 +260,7 @@ def list_images(
     if color_mode == "auto":
         color_mode = "grayscale" if all(info.gray for info in good.values()) else "rgb"
     form = Pictures(color_mode, span, aspect, learns_range(good, span, learned))
-    all_notes = (*notes, *reading_notes(list(good.values()), form, sides))
+    all_notes = (*notes, *image_notes(list(good.values()), form, sides))
     return ImageSet(
         tuple(good), metadata, sides, form, augment, bad, str(home), deep, all_notes, kept,
         features=None if table is None or not features else table.select(features),
@@ -282,7 +282,7 @@ def _check_classes(metadata: RowMetadata, home: Path) -> None:
         )
 
 
-def _column_names(given: Any) -> tuple[str, ...]:
+def _split_names(given: Any) -> tuple[str, ...]:
     """Return names of columns, given as a sequence or as one text with commas ("a,b")."""
     names = given.split(",") if isinstance(given, str) else given
     return tuple(str(name).strip() for name in names)
@@ -305,7 +305,7 @@ def _check_folder_options(source: Any, given: dict[str, Any]) -> None:
             )
 
 
-def _of_folder(root: Path) -> tuple[list[str], RowMetadata, Path, list[str]]:
+def _read_class_folders(root: Path) -> tuple[list[str], RowMetadata, Path, list[str]]:
     """Return the files below a folder, their metadata, the folder, and notes.
 
     The metadata contains the labels. Notes are sentences for the user.
@@ -356,11 +356,11 @@ def read_images(
 
     def checked(metadata: RowMetadata, names: Array) -> None:
         """Make rows without pixels, which checks the labels, and pass them to `check`."""
-        rows = labeled_rows(metadata, names, labels)
+        rows = examples_without_pixels(metadata, names, labels)
         if check is not None:
             check(rows)
 
-    return examples_of(_checked(source, size, check=checked, **options), **labels)
+    return image_examples(_images_unlogged(source, size, check=checked, **options), **labels)
 
 
 def unlabeled(

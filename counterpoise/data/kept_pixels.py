@@ -67,7 +67,11 @@ class KeptPixels:
         if folder is False:
             return None
         mode = _guessed_mode(paths) if color_mode == "auto" else color_mode
-        path = None if folder is True else _folder(folder) / f".pixels-{_content(paths, size, mode, aspect)}.cache"
+        path = (
+            None
+            if folder is True
+            else _made_folder(folder) / f".pixels-{_content_hash(paths, size, mode, aspect)}.cache"
+        )
         cache = PixelCache.with_room((len(paths), *size, CHANNELS[mode]), np.dtype(np.uint8), path)
         return None if cache is None else cls(cache, np.arange(len(paths)), size, mode, aspect)
 
@@ -104,7 +108,7 @@ class KeptPixels:
         self.cache.write(int(self.rows[row]), values)
 
 
-def _folder(given: Any) -> Path:
+def _made_folder(given: Any) -> Path:
     """The folder for kept pixels, which is made if it does not exist.
 
     Raises:
@@ -121,7 +125,7 @@ def _folder(given: Any) -> Path:
     return folder
 
 
-def _content(paths: Sequence[str], *form: Any) -> str:
+def _content_hash(paths: Sequence[str], *form: Any) -> str:
     """A hash of the form and of each file (path, size, time): it changes with the files."""
     digest = hashlib.blake2b(repr((VERSION, form)).encode(), digest_size=12)
     for path in map(os.path.abspath, paths):

@@ -31,9 +31,9 @@ from counterpoise.data.cells import clean
 from counterpoise.data.cycles import PER_DAY, cycle_name, cycles_of
 from counterpoise.data.date_text import (
     STAMP,
-    are_dated,
-    are_uncertain,
+    contain_dates,
     date_order,
+    have_uncertain_order,
     lacks_century,
     parse_dates,
     parse_durations,
@@ -43,22 +43,22 @@ from counterpoise.data.dates import unit_of
 from counterpoise.data.levels import MAX_LEVELS, are_dates, compared_by_value, level_text, levels_of
 from counterpoise.data.number_parsing import plain_numbers
 from counterpoise.data.numbers import read_clean_numbers
-from counterpoise.data.precision import distinct, floats, precision_of
-from counterpoise.data.stray_words import FEW_NUMBERS, FILLERS, LEAST_ROWS, PARTLY, Read, with_words
+from counterpoise.data.precision import count_distinct, floats, precision_of
+from counterpoise.data.stray_words import FEW_NUMBERS, FILLERS, LEAST_ROWS, PARTLY, ParsedColumn, with_words_as_missing
 
-_PAIRS = ({"yes", "no"}, {"true", "false"}, {"t", "f"}, {"y", "n"})
+_BOOLEAN_PAIRS = ({"yes", "no"}, {"true", "false"}, {"t", "f"}, {"y", "n"})
 _ID_NAME = re.compile(r"(^|[^a-z])(id|ids|uid|uuid|guid|key|identifier|row_?(id|number|num|no)|index|serial)$", re.I)
 _CAMEL_ID = re.compile(r"[a-z](ID|Id)$")
-_SPELLED = ((parse_dates, "dates"), (parse_times, "times of day"), (parse_durations, "durations"))
+_TIME_PARSERS = ((parse_dates, "dates"), (parse_times, "times of day"), (parse_durations, "durations"))
 #: Words in the name of a column of time stamps, and the seconds since 1970 of the years 1990 to 2100.
-_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
+_NAME_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 _STAMP_NAMES = {"timestamp", "time", "datetime", "date", "epoch", "unix", "unixtime", "ts", "utc", "at"}
 _UNIX_RANGE = 631_152_000, 4_133_980_800
 _UNIX_UNITS = ("seconds", "milliseconds", "microseconds", "nanoseconds")
 #: What text lacks that spells neither numbers nor dates.
 _DIGIT = r"\p{Nd}"
 #: Values on which it is seen whether text spells one of these.
-_LOOKED_AT = 1_000
+_SAMPLE_VALUES = 1_000
 #: Words from which on a text that is hardly ever repeated is prose, and no identifier.
 FREE_TEXT_WORDS = 3
 
@@ -72,7 +72,7 @@ class InferredColumn:
     notes: tuple[str, ...] = ()
 
 
-def infer(series: pl.Series, kind: str | None = None) -> InferredColumn:
+def infer_column(series: pl.Series, kind: str | None = None) -> InferredColumn:
     """Infer the kind of one column.
 
     Args:
@@ -87,7 +87,7 @@ def infer(series: pl.Series, kind: str | None = None) -> InferredColumn:
         ('no', 'yes')
     """
     name = series.name
-    read = _read(series, kind)
+    read = _read_by_kind(series, kind)
     if read.values is not None:
         series = read.values.alias(name)
     missing = series.null_count()
@@ -99,9 +99,9 @@ def infer(series: pl.Series, kind: str | None = None) -> InferredColumn:
         )
     if kind == "identifier":
         return InferredColumn(Column(name, kind, missing=missing), series)
-    stamps = _unix_stamps(series) if kind is None else ""
+    stamps = _unix_unit(series) if kind is None else ""
     seconds = stamps == "seconds"
-    inferred, reason = (kind, "") if kind else ("numeric", "") if seconds else _guess(series)
+    inferred, reason = (kind, "") if kind else ("numeric", "") if seconds else _guess_kind(series)
     notes = [f"Column {name!r} {note}" for note in read.notes]
     if inferred in ("constant", "identifier", "text"):
         notes = [] if inferred == "constant" else notes
@@ -114,7 +114,7 @@ def infer(series: pl.Series, kind: str | None = None) -> InferredColumn:
                 f"Column {name!r} contains Unix {stamps}. Convert them to dates or seconds. Then the model "
                 "can also use the time of day and the day of the week."
             )
-        column, more = _numeric(series, read.written, "seconds" if seconds else unit_of(series.dtype))
+        column, more = _describe_numbers(series, read.written, "seconds" if seconds else unit_of(series.dtype))
         return InferredColumn(column, series, (*notes, *(f"Column {name!r} {note}" for note in more)))
     texts = level_text(series)
     levels = levels_of(texts)
@@ -125,21 +125,21 @@ def infer(series: pl.Series, kind: str | None = None) -> InferredColumn:
         )
     unit = "date" if are_dates(levels) else ""
     column = Column(name, str(inferred), levels, missing, compared_by_value(levels), unit, written=read.written)
-    return InferredColumn(column, texts, (*notes, *_about_levels(column, len(texts))))
+    return InferredColumn(column, texts, (*notes, *_levels_note(column, len(texts))))
 
 
-def _read(series: pl.Series, kind: str | None) -> Read:
+def _read_by_kind(series: pl.Series, kind: str | None) -> ParsedColumn:
     """Read text as numbers or dates if it spells them, or if `kind` asks for numbers.
 
     `Read.values` is None if the column is not text, or stays as it is: text, or a category with its levels.
     """
     if kind == "numeric" and series.dtype in (pl.String, pl.Categorical, pl.Enum):
         read = read_text(series.cast(pl.String), asked=True)
-        return read if read.values is not None else Read(_as_asked(clean(series)))
-    return read_text(series) if series.dtype == pl.String and kind is None else Read()
+        return read if read.values is not None else ParsedColumn(_as_declared_numbers(clean(series)))
+    return read_text(series) if series.dtype == pl.String and kind is None else ParsedColumn()
 
 
-def _as_asked(known: pl.Series) -> pl.Series:
+def _as_declared_numbers(known: pl.Series) -> pl.Series:
     """Return cleaned text that the user declared numeric as numbers.
 
     A value that is no number raises a ColumnError, which names the first one.
@@ -154,27 +154,27 @@ def _as_asked(known: pl.Series) -> pl.Series:
     return values
 
 
-def read_text(text: pl.Series, asked: bool = False) -> Read:
+def read_text(text: pl.Series, asked: bool = False) -> ParsedColumn:
     """Read text as dates, times of day, durations or numbers, if it spells them.
 
     Otherwise the values are None, and a note explains why if the text nearly spells them. `asked` is whether the user
     declared the column numeric.
     """
     known = clean(text)
-    sample = _looked_at(known)
+    sample = _sample(known)
     if not asked and not sample.str.contains(_DIGIT).any():
-        return Read()
-    if are_uncertain(sample):
+        return ParsedColumn()
+    if have_uncertain_order(sample):
         return _in_one_order(known, sample[0])
     if len(sample) and sample.str.contains(STAMP).sum() >= PARTLY * len(sample):
         gaps, parse, what = min(
-            ((parse(sample).null_count(), parse, what) for parse, what in _SPELLED), key=itemgetter(0)
+            ((parse(sample).null_count(), parse, what) for parse, what in _TIME_PARSERS), key=itemgetter(0)
         )
         if gaps <= (1 - PARTLY) * len(sample):
-            return with_words(known, parse(known), TextFormat(), what)
+            return with_words_as_missing(known, parse(known), TextFormat(), what)
     read = read_clean_numbers(known, asked)
-    if read.values is None and not read.notes and sample.n_unique() > FEW_NUMBERS and are_dated(sample):
-        return Read(
+    if read.values is None and not read.notes and sample.n_unique() > FEW_NUMBERS and contain_dates(sample):
+        return ParsedColumn(
             notes=(
                 f"is read as text although its values contain dates, for example {sample[0]!r}. Write dates as "
                 "2024-12-31 or 2024-12-31 23:59:59.",
@@ -183,25 +183,25 @@ def read_text(text: pl.Series, asked: bool = False) -> Read:
     return read
 
 
-def _looked_at(known: pl.Series) -> pl.Series:
+def _sample(known: pl.Series) -> pl.Series:
     """Return a sample of the values, on which it is decided what a text spells.
 
     If at most `FILLERS` different words without a digit fill more than half of the sample, they are left out.
     """
     sample = known.drop_nulls()
-    sample = sample.gather_every(max(1, len(sample) // _LOOKED_AT))
+    sample = sample.gather_every(max(1, len(sample) // _SAMPLE_VALUES))
     digits = sample.str.contains(_DIGIT)
     words = sample.filter(~digits)
     return sample.filter(digits) if len(words) > (1 - PARTLY) * len(sample) and words.n_unique() <= FILLERS else sample
 
 
-def _in_one_order(known: pl.Series, example: str) -> Read:
+def _in_one_order(known: pl.Series, example: str) -> ParsedColumn:
     """Read dates such as 03/04/2024, if a day above 12 decides the order of day and month.
 
     Otherwise, or if the century is not certain, the values are None and a note explains why. `example` is for the note.
     """
     if lacks_century(example):
-        return Read(
+        return ParsedColumn(
             notes=(
                 f"is read as text, because the century of dates such as {example!r} is not certain. Write dates as "
                 "2024-12-31.",
@@ -209,24 +209,24 @@ def _in_one_order(known: pl.Series, example: str) -> Read:
         )
     order = date_order(known)
     if not order:
-        return Read(
+        return ParsedColumn(
             notes=(
                 f"is read as text, because dates such as {example!r} may begin with the day or the month. Write "
                 f"dates as 2024-12-31.",
             )
         )
-    read = with_words(known, parse_dates(known, order), TextFormat(order=order), "dates")
+    read = with_words_as_missing(known, parse_dates(known, order), TextFormat(order=order), "dates")
     return read if read.values is None else replace(read, notes=(f"is read as dates with the {order}.", *read.notes))
 
 
-def _guess(series: pl.Series) -> tuple[str, str]:
+def _guess_kind(series: pl.Series) -> tuple[str, str]:
     """Return the kind of a column by the rules of the module, and why it is left out, or "".
 
     The reason is the end of a sentence that begins with the column's name.
     """
     known = series.drop_nulls() if series.null_count() else series
     small = known.dtype.is_float() or known.dtype in (pl.Int64, pl.Int32)
-    different = distinct(known.to_numpy()) if small else known.n_unique()
+    different = count_distinct(known.to_numpy()) if small else known.n_unique()
     if different == 1:
         return ("boolean", "") if series.null_count() else ("constant", "has one value")
     if series.dtype == pl.Boolean:
@@ -234,9 +234,9 @@ def _guess(series: pl.Series) -> tuple[str, str]:
     if series.dtype.is_temporal():
         return "numeric", ""
     if series.dtype.is_numeric():
-        reason = _numbers_identify(known, different)
+        reason = _identifier_reason(known, different)
         return ("identifier", reason) if reason else ("numeric", "")
-    if different == 2 and {str(t).casefold() for t in level_text(known).unique()} in _PAIRS:
+    if different == 2 and {str(t).casefold() for t in level_text(known).unique()} in _BOOLEAN_PAIRS:
         return "boolean", ""
     if len(known) >= LEAST_ROWS and different > 0.95 * len(known) and series.dtype == pl.String:
         count = f"{different:,} distinct texts in {len(known):,} rows"
@@ -246,7 +246,7 @@ def _guess(series: pl.Series) -> tuple[str, str]:
     return "categorical", ""
 
 
-def _numbers_identify(known: pl.Series, different: int) -> str:
+def _identifier_reason(known: pl.Series, different: int) -> str:
     """Return why whole numbers look like an identifier, or "".
 
     `known` has the values that are not missing, and `different` is how many distinct ones there are.
@@ -268,12 +268,12 @@ def _numbers_identify(known: pl.Series, different: int) -> str:
     return ""
 
 
-def _unix_stamps(series: pl.Series) -> str:
+def _unix_unit(series: pl.Series) -> str:
     """Return the unit of Unix time stamps, such as "seconds"; "" if a column has none.
 
     A column has them if a word in its name says so, and if all values are in the years 1990 to 2100 in that unit.
     """
-    words = {word.lower() for word in _WORD.findall(series.name)}
+    words = {word.lower() for word in _NAME_WORD.findall(series.name)}
     if not words & _STAMP_NAMES or not series.dtype.is_numeric() or series.n_unique() < 2:
         return ""
     low, high = _UNIX_RANGE
@@ -281,7 +281,7 @@ def _unix_stamps(series: pl.Series) -> str:
     return next((unit for unit, factor in units if series.is_between(low * factor, high * factor).all()), "")
 
 
-def _numeric(series: pl.Series, written: TextFormat | None, unit: str) -> tuple[Column, list[str]]:
+def _describe_numbers(series: pl.Series, written: TextFormat | None, unit: str) -> tuple[Column, list[str]]:
     """Return the description of a column of numbers, dates or times, and notes about it.
 
     `unit` is "date", "time", "duration", "seconds", or "" for other numbers. Time stamps get an offset at the start of
@@ -294,10 +294,10 @@ def _numeric(series: pl.Series, written: TextFormat | None, unit: str) -> tuple[
         offset = offset if unit == "time" else float(np.floor(np.nanmedian(values) / day)) * day
         cycles = cycles_of(values, offset, unit)
     column = Column(series.name, "numeric", (), series.null_count(), False, unit, offset, cycles, written)
-    return column, [note for note in (_about_days(column), precision.loss_text()) if note]
+    return column, [note for note in (_time_note(column), precision.loss_text()) if note]
 
 
-def _about_days(column: Column) -> str:
+def _time_note(column: Column) -> str:
     """Return a note on a column of dates, times or durations, or "" for other columns."""
     if not column.unit:
         return ""
@@ -317,7 +317,7 @@ def _about_days(column: Column) -> str:
     )
 
 
-def _about_levels(column: Column, rows: int) -> tuple[str, ...]:
+def _levels_note(column: Column, rows: int) -> tuple[str, ...]:
     """Return a note if a column has more categories than networks distinguish, or ()."""
     if len(column.levels) <= MAX_LEVELS:
         return ()

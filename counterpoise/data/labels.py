@@ -17,7 +17,7 @@ MOST_FLOAT_CLASSES = 50
 #: Arguments that name classes.
 LABEL_OPTIONS = ("positive", "one_vs_rest", "merge_rare")
 
-_SKIP = "Fill in the labels, or leave these rows out with skip_bad (--skip-bad)."
+_MISSING_ADVICE = "Fill in the labels, or leave these rows out with skip_bad (--skip-bad)."
 #: What to do with targets that are not one class per row.
 SEVERAL = (
     " fit and compare take one class per row, several labels per row (zeros and ones (N, L), see cp.labels), or a "
@@ -60,21 +60,21 @@ def encode_labels(
     """
     name = name or str(getattr(values, "name", None) or "y")
     labels = read_target(values, name)
-    labels = _checked(_retyped(labels, name) if written else labels, name)
+    labels = _checked_classes(_with_written_types(labels, name) if written else labels, name)
     if len(labels.classes) < 2:
         raise TargetError(
             f"Target {name!r} has one class only ({labels.classes[0]!r}). Expected two classes or "
             f"more. Pass rows of other classes."
         )
     if merge_rare:
-        labels = _merge(labels, merge_rare, name)
+        labels = _merge_classes(labels, merge_rare, name)
     if one_vs_rest is not None:
         labels = _one_vs_rest(labels, one_vs_rest, name)
         positive = labels.classes[1] if positive is None else positive
     return _positive_last(labels, positive, name)
 
 
-def encoded_labels(labels: Labels, options: Mapping[str, Any], written: bool = False, name: str = "") -> Labels:
+def encode_with_options(labels: Labels, options: Mapping[str, Any], written: bool = False, name: str = "") -> Labels:
     """The labels as classes (see `encode_labels`); several labels per row as they are.
 
     Args:
@@ -101,10 +101,10 @@ def read_target(values: Any, name: str, missing: bool = False) -> Labels:
     """
     if isinstance(values, Mapping):
         raise TargetError(f"Target {name!r} is a {type(values).__name__}. Expected one class label per row.{SEVERAL}")
-    return class_labels(values, f"Target {name!r}", missing=missing, advice=_SKIP, several=SEVERAL)
+    return class_labels(values, f"Target {name!r}", missing=missing, advice=_MISSING_ADVICE, several=SEVERAL)
 
 
-def _retyped(labels: Labels, name: str) -> Labels:
+def _with_written_types(labels: Labels, name: str) -> Labels:
     """Return text labels as the booleans or the numbers that all of them spell.
 
     All other labels stay text, such as '01', which a whole number would not be written as.
@@ -123,7 +123,7 @@ def _retyped(labels: Labels, name: str) -> Labels:
     return labels
 
 
-def _checked(labels: Labels, name: str) -> Labels:
+def _checked_classes(labels: Labels, name: str) -> Labels:
     """Return the labels; raise a TargetError if they are numbers to predict or hardly repeat.
 
     Both need more than `MOST_FLOAT_CLASSES` distinct labels; labels that hardly repeat are more than half of the rows.
@@ -150,7 +150,7 @@ def _code_of(label: Any, labels: Labels, name: str, option: str) -> int:
     return code
 
 
-def _merge(labels: Labels, wanted: Sequence[Any], name: str) -> Labels:
+def _merge_classes(labels: Labels, wanted: Sequence[Any], name: str) -> Labels:
     """Return labels with several classes merged into one, named A+B, in the place of A.
 
     All classes become text. Fewer than two classes to merge raise an OptionError, and all of them a TargetError.

@@ -37,18 +37,18 @@ def level_text(series: pl.Series) -> pl.Series:
     if kind.is_float():
         return series.fill_nan(None).cast(pl.String).str.strip_suffix(".0").replace("-0", "0")
     if isinstance(kind, pl.Decimal):
-        return _without_zeros(series.cast(pl.String))
+        return _without_final_zeros(series.cast(pl.String))
     if isinstance(kind, pl.Duration):
         return series.dt.to_string("iso")
     if isinstance(kind, pl.Datetime):
-        return _without_zeros(in_utc(series).cast(pl.String)).str.strip_suffix(" 00:00:00")
+        return _without_final_zeros(in_utc(series).cast(pl.String)).str.strip_suffix(" 00:00:00")
     if kind == pl.Time:
-        return _without_zeros(series.dt.to_string("iso"))
+        return _without_final_zeros(series.dt.to_string("iso"))
     text = series.cast(pl.String)
     return text.str.strip_chars() if kind in (pl.String, pl.Categorical, pl.Enum) else text
 
 
-def _without_zeros(text: pl.Series) -> pl.Series:
+def _without_final_zeros(text: pl.Series) -> pl.Series:
     """Return numbers as text without zeros at the end: '1.50' as '1.5' and '2.00' as '2'."""
     return text.str.replace(r"(\.\d*?)0+$", "$1").str.strip_suffix(".")
 
@@ -87,7 +87,7 @@ def compared_by_value(levels: tuple[str, ...]) -> bool:
     """
     names = pl.Series(levels, dtype=pl.String)
     plain = names.str.contains(_NUMBER) | names.str.to_lowercase().is_in(list(TRUTH))
-    values = _values(names)
+    values = _level_values(names)
     return bool(plain.all() and values.is_finite().all()) and values.n_unique() == len(names)
 
 
@@ -108,7 +108,7 @@ def match_levels(column: Column, names: pl.Series) -> np.ndarray:
     """
     keys = pl.Series(column.levels, dtype=pl.String)
     # `pl.Series.rechunk` leaves text as it is.
-    compared = _values if column.numeric_levels else _date_names if column.unit == "date" else pl.Series.rechunk
+    compared = _level_values if column.numeric_levels else _date_names if column.unit == "date" else pl.Series.rechunk
     ids = compared(names).replace_strict(
         compared(keys),
         pl.Series(range(1, len(keys) + 1), dtype=pl.Int32),
@@ -124,7 +124,7 @@ def _date_names(names: pl.Series) -> pl.Series:
     return level_text(dates).zip_with(dates.is_not_null(), names)
 
 
-def _values(texts: pl.Series) -> pl.Series:
+def _level_values(texts: pl.Series) -> pl.Series:
     """Text of numbers and truth values as float64; other text becomes infinity, which is no level."""
     truth = texts.str.to_lowercase().replace(TRUTH)
     return truth.cast(pl.Float64, strict=False).fill_nan(None).fill_null(float("inf"))

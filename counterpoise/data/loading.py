@@ -27,7 +27,7 @@ DEFAULT_LIMIT = 4_000_000_000
 MOST_UNKNOWN = 2_000_000
 #: Single elements that are taken together.
 TOGETHER = 256
-_KINDS = {"DatasetV2": "tf.data.Dataset", "PyDataset": "PyDataset", "DataLoader": "DataLoader"}
+_DATASET_CLASSES = {"DatasetV2": "tf.data.Dataset", "PyDataset": "PyDataset", "DataLoader": "DataLoader"}
 _WAY_OUT = "Or write the rows to Parquet files, and train from cp.scan(FOLDER, target=...)"
 
 
@@ -36,7 +36,7 @@ def dataset_kind(source: Any) -> str | None:
 
     The class is recognized by its name.
     """
-    return next((_KINDS[c.__name__] for c in type(source).__mro__ if c.__name__ in _KINDS), None)
+    return next((_DATASET_CLASSES[c.__name__] for c in type(source).__mro__ if c.__name__ in _DATASET_CLASSES), None)
 
 
 def check_no_generator(source: Any) -> None:
@@ -70,8 +70,8 @@ def load(source: Any, limit: int | None = None) -> tuple[Any, Array, Array | Non
             "A sampling plan was already applied to these batches. Expected the original rows. Pass the rows as "
             "x= and y=, and pass the plan as strategy=."
         )
-    x, y, *weight = _in_memory(
-        (_checked(element, kind) for element in single_pass(source)), kind, count_of(source), limit
+    x, y, *weight = _join_in_memory(
+        (_labeled_element(element, kind) for element in single_pass(source)), kind, batch_count(source), limit
     )
     logger.info("read %s rows of a %s into memory", f"{len(leaves(y)[0]):,}", kind)
     if not isinstance(y, np.ndarray):
@@ -79,7 +79,7 @@ def load(source: Any, limit: int | None = None) -> tuple[Any, Array, Array | Non
     return x, class_labels(y, several=SEVERAL).values, weight[0].reshape(-1) if weight else None
 
 
-def load_alone(source: Any, y: Any, sample_weight: Any) -> tuple[Any, Array, Any]:
+def load_without_y(source: Any, y: Any, sample_weight: Any) -> tuple[Any, Array, Any]:
     """Return what `load` returns, with `sample_weight` as the weights if the dataset has none.
 
     Raises:
@@ -101,7 +101,7 @@ def load_features(source: Any, rows: Any) -> Any:
         rows: See `features_of`.
     """
     batches = ((features,) for features in features_of(source, rows))
-    return _in_memory(batches, dataset_kind(source), count_of(source, rows), None)[0]
+    return _join_in_memory(batches, dataset_kind(source), batch_count(source, rows), None)[0]
 
 
 def features_of(source: Any, rows: Any = None) -> Iterator[Any]:
@@ -124,7 +124,7 @@ def features_of(source: Any, rows: Any = None) -> Iterator[Any]:
                 f"The {dataset_kind(source)} gives tuples of {len(element)} parts. Expected x, (x, y) or (x, "
                 "y, weight). Change its elements, for example with map(...)."
             )
-        yield _numpy(element[0] if labeled else element)
+        yield _to_numpy(element[0] if labeled else element)
 
 
 def single_pass(source: Any, rows: Any = None) -> Iterator[Any]:
@@ -135,8 +135,8 @@ def single_pass(source: Any, rows: Any = None) -> Iterator[Any]:
     Raises:
         DataError: the dataset has no end; or its length is not known, and it did not end after `MOST_UNKNOWN` rows.
     """
-    kind, count, seen = dataset_kind(source), count_of(source, rows), 0
-    for element in _batches(source, kind, rows):
+    kind, count, seen = dataset_kind(source), batch_count(source, rows), 0
+    for element in _iterate_batches(source, kind, rows):
         yield element
         first = leaves(element[0] if isinstance(element, (tuple, list)) else element)[0]
         seen += len(first)
@@ -147,7 +147,7 @@ def single_pass(source: Any, rows: Any = None) -> Iterator[Any]:
             )
 
 
-def _in_memory(
+def _join_in_memory(
     batches: Iterable[tuple[Any, ...]], kind: str | None, count: int | None, limit: int | None
 ) -> tuple[Any, ...]:
     """Join batches of the same structure, and return one array per part of a batch.
@@ -159,8 +159,8 @@ def _in_memory(
     kept: list[tuple[Any, ...]] = []
     size = 0
     for batch in batches:
-        kept.append(_numpy(batch))
-        size += _bytes(kept[-1])
+        kept.append(_to_numpy(batch))
+        size += _byte_count(kept[-1])
         # After the first batch, its size times the number of batches estimates the size of all.
         most = size if count is None or len(kept) > 1 else size * count
         if most > limit:
@@ -175,7 +175,7 @@ def _in_memory(
             )
     if not kept:
         raise DataError(f"The {kind} has no elements. Expected at least one. Check how the dataset is made.")
-    return tuple(_joined([batch[i] for batch in kept]) for i in range(len(kept[0])))
+    return tuple(_join_batches([batch[i] for batch in kept]) for i in range(len(kept[0])))
 
 
 def _free_bytes() -> int:
@@ -186,7 +186,7 @@ def _free_bytes() -> int:
         return 2 * DEFAULT_LIMIT
 
 
-def count_of(source: Any, rows: Any = None) -> int | None:
+def batch_count(source: Any, rows: Any = None) -> int | None:
     """Return the number of batches of one pass, or None if it is unknown.
 
     Raise a DataError if there is no end.
@@ -210,7 +210,7 @@ def count_of(source: Any, rows: Any = None) -> int | None:
     return count if count > 0 else None
 
 
-def _batches(source: Any, kind: str | None, rows: Any) -> Iterator[Any]:
+def _iterate_batches(source: Any, kind: str | None, rows: Any) -> Iterator[Any]:
     """Return an iterator over the batches of one pass.
 
     Single rows are joined into batches of `TOGETHER`.
@@ -261,7 +261,7 @@ def _first_shape(spec: Any) -> tuple[int | None, ...] | None:
     return None if shape is None or shape.rank is None else tuple(shape)
 
 
-def _checked(element: Any, kind: str | None) -> tuple[Any, ...]:
+def _labeled_element(element: Any, kind: str | None) -> tuple[Any, ...]:
     """Return an element as a tuple (x, y) or (x, y, weight).
 
     Raise a DataError for another form.
@@ -274,15 +274,15 @@ def _checked(element: Any, kind: str | None) -> tuple[Any, ...]:
     return tuple(element)
 
 
-def _numpy(tensors: Any) -> Any:
+def _to_numpy(tensors: Any) -> Any:
     """Return tensors as arrays in the same structure; lists become tuples, bytes str.
 
     Raise a DataError for ragged or sparse tensors.
     """
     if isinstance(tensors, Mapping):
-        return {str(key): _numpy(value) for key, value in tensors.items()}
+        return {str(key): _to_numpy(value) for key, value in tensors.items()}
     if isinstance(tensors, (tuple, list)):
-        return tuple(_numpy(value) for value in tensors)
+        return tuple(_to_numpy(value) for value in tensors)
     if hasattr(tensors, "row_splits") or (hasattr(tensors, "indices") and not hasattr(tensors, "numpy")):
         raise DataError(
             "The dataset gives ragged or sparse tensors. Expected dense tensors. Convert them, for example "
@@ -295,7 +295,7 @@ def _numpy(tensors: Any) -> Any:
     return np.array(texts, object).reshape(array.shape)
 
 
-def _bytes(arrays: Any) -> int:
+def _byte_count(arrays: Any) -> int:
     """Return the bytes of all arrays.
 
     For text, the length of the text is added to the references.
@@ -303,7 +303,7 @@ def _bytes(arrays: Any) -> int:
     return sum(a.nbytes + (sum(map(len, a.ravel())) if a.dtype.kind == "O" else 0) for a in leaves(arrays))
 
 
-def _joined(batches: list[Any]) -> Any:
+def _join_batches(batches: list[Any]) -> Any:
     """Join batches along the axis of rows; raise a DataError if their rows differ in shape."""
     for same in zip(*map(leaves, batches), strict=True):
         shapes = {array.shape[1:] for array in same}

@@ -28,7 +28,7 @@ Array = np.ndarray
 IMAGE_FOLDERS = ("images", "image", "imgs", "img")
 MASK_FOLDERS = ("masks", "mask", "labels", "annotations", "segmentations", "segmentation", "gt", "ground_truth")
 #: What a mask may be called besides the name of its image.
-_WORD = re.compile(r"[ _.-]*(masks?|seg|segmentation|labels?|annotation|gt|ground_?truth)", re.IGNORECASE)
+_MASK_WORD = re.compile(r"[ _.-]*(masks?|seg|segmentation|labels?|annotation|gt|ground_?truth)", re.IGNORECASE)
 
 
 class MaskFolders(NamedTuple):
@@ -58,20 +58,20 @@ def mask_folders(root: Path) -> list[MaskFolders]:
         >>> [found.masks.name for found in mask_folders(root)]
         ['masks']
     """
-    own = _mask_folders(root)
+    own = _folder_pair(root)
     if own is not None:
         return [own]
     if not root.is_dir():
         return []
     folders = [(folder, part_of_split(folder.name)) for folder in sorted(root.iterdir()) if folder.is_dir()]
     parts = [(folder, part) for folder, part in folders if part]
-    pairs = [(_mask_folders(folder), part) for folder, part in parts]
+    pairs = [(_folder_pair(folder), part) for folder, part in parts]
     if len({part for _, part in parts}) < max(2, len(parts)) or any(both is None for both, _ in pairs):
         return []
     return [both._replace(part=part) for both, part in pairs if both is not None]
 
 
-def _mask_folders(root: Path) -> MaskFolders | None:
+def _folder_pair(root: Path) -> MaskFolders | None:
     """Return the folders of images and masks in a folder; None unless there is one of each."""
     if not root.is_dir():
         return None
@@ -81,7 +81,9 @@ def _mask_folders(root: Path) -> MaskFolders | None:
     return MaskFolders(images[0], masks[0]) if len(images) == len(masks) == 1 else None
 
 
-def paired(images: Sequence[str], root: Path, masks: Path, skip_bad: bool = False) -> tuple[dict[str, str], list[str]]:
+def pair_masks(
+    images: Sequence[str], root: Path, masks: Path, skip_bad: bool = False
+) -> tuple[dict[str, str], list[str]]:
     """The mask of each image: the file of the same name, whatever its ending, in the same sub-folder.
 
     A word may stand before or behind the name: `case1_mask.png`, `case1_segmentation.png`.
@@ -99,11 +101,11 @@ def paired(images: Sequence[str], root: Path, masks: Path, skip_bad: bool = Fals
     """
     of_image: dict[str, list[str]] = {}
     for path in images:
-        of_image.setdefault(_name(path, root), []).append(path)
+        of_image.setdefault(_compared_name(path, root), []).append(path)
     matches, extra = dict[str, list[str]](), list[str]()
     for path in files_below(masks):
         # The name as it is comes first, so that an image called "x_mask" is found under its full name.
-        name = _name(path, masks)
+        name = _compared_name(path, masks)
         known = [key for key in (name, *_without_mask_word(name)) if key in of_image]
         if known:
             matches.setdefault(known[0], []).append(path)
@@ -128,7 +130,7 @@ def paired(images: Sequence[str], root: Path, masks: Path, skip_bad: bool = Fals
     return {of_image[name][0]: own[0] for name, own in matches.items()}, [f"Left out: {text}." for text in problems]
 
 
-def _name(path: str, root: Path) -> str:
+def _compared_name(path: str, root: Path) -> str:
     """Return the path from `root` in small letters, without its ending, for comparison."""
     return Path(path).relative_to(root).with_suffix("").as_posix().casefold()
 
@@ -140,8 +142,8 @@ def _without_mask_word(name: str) -> list[str]:
     """
     folder, _, own = name.rpartition("/")
     start = folder + "/" if folder else ""
-    behind = re.fullmatch(rf"(.+?){_WORD.pattern}", own, re.IGNORECASE)
-    before = re.fullmatch(rf"{_WORD.pattern}[ _.-]+(.+)", own, re.IGNORECASE)
+    behind = re.fullmatch(rf"(.+?){_MASK_WORD.pattern}", own, re.IGNORECASE)
+    before = re.fullmatch(rf"{_MASK_WORD.pattern}[ _.-]+(.+)", own, re.IGNORECASE)
     return [start + match[number] for match, number in ((behind, 1), (before, 2)) if match]
 
 
@@ -192,7 +194,7 @@ def read_masks(
     paths = list(masks.values())
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         read = list(pool.map(partial(read_mask, size=size, aspect=aspect), paths))
-    bad = [(path, _fault(mask, sides.get(image))) for (image, path), mask in zip(masks.items(), read, strict=True)]
+    bad = [(path, _mask_fault(mask, sides.get(image))) for (image, path), mask in zip(masks.items(), read, strict=True)]
     sound = [number for number, (_, fault) in enumerate(bad) if not fault]
     plain, notes = plain_masks([read[number] for number in sound], [paths[number] for number in sound])
     whole: dict[int, int] = {}
@@ -202,13 +204,13 @@ def read_masks(
     classes = [value for value in sorted(whole) if value not in (OUTSIDE, *ignore)]
     codes = np.full((len(paths), *size), -1, np.min_scalar_type(-max(2, len(classes))))
     for number, mask in zip(sound, plain, strict=True):
-        codes[number] = _codes(mask.values, classes)
+        codes[number] = _class_codes(mask.values, classes)
     labels = rarer_last(Labels(codes, tuple(classes), kind="elements"))
     notes += _notes_on_lost_classes(plain, codes[sound], classes)
     return Masks(labels, tuple(one for one in bad if one[1]), notes)
 
 
-def _fault(mask: Mask, sides: tuple[int, int] | None) -> str:
+def _mask_fault(mask: Mask, sides: tuple[int, int] | None) -> str:
     """Return why a mask cannot be used, or "".
 
     `sides` are (height, width) of its image; None if they are not known.
@@ -219,7 +221,7 @@ def _fault(mask: Mask, sides: tuple[int, int] | None) -> str:
     return f"{w} x {h} pixels, but its image has {width} x {height}"
 
 
-def _codes(values: Array, classes: Sequence[int]) -> Array:
+def _class_codes(values: Array, classes: Sequence[int]) -> Array:
     """Return values as codes among sorted classes, of the same shape; -1: none of them.
 
     Example:

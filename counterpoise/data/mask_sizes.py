@@ -41,7 +41,7 @@ def resized_mask(values: Array, size: Sides, aspect: str, outside: int) -> Array
         aspect: How images are brought to it (see `images`).
         outside: The value of pixels that show none of the image.
     """
-    return _taken(values, size, windows(size, values.shape, aspect), shown_pixels, outside)
+    return _resampled(values, size, windows(size, values.shape, aspect), shown_pixels, outside)
 
 
 def restored_mask(codes: Array, sides: Sides, aspect: str) -> Array:
@@ -60,7 +60,7 @@ def restored_mask(codes: Array, sides: Sides, aspect: str) -> Array:
         >>> restored_mask(np.array([[9, 9], [0, 1]]), (2, 4), "pad").tolist()
         [[9, 9, 9, 9], [9, 9, 9, 9]]
     """
-    return _taken(codes, sides, windows(codes.shape, sides, aspect), showing_pixels, -1)
+    return _resampled(codes, sides, windows(codes.shape, sides, aspect), showing_pixels, -1)
 
 
 def windows(size: tuple[int, ...], sides: tuple[int, ...], aspect: str) -> list[Window]:
@@ -121,7 +121,7 @@ def showing_pixels(window: Window, size: int, side: int) -> Array:
     return np.where((pixel >= 0) & (pixel < window.inner), pixel + window.start, -1)
 
 
-def _taken(
+def _resampled(
     mask: Array, size: Sides, each: list[Window], pixels: Callable[[Window, int, int], Array], outside: int
 ) -> Array:
     """Return a mask of this size.

@@ -21,7 +21,7 @@ from counterpoise.data.mask_sizes import resized_mask
 from counterpoise.data.pillow_files import opened, pillow, upright
 
 Array = np.ndarray
-Values = dict[int, int]
+PixelCounts = dict[int, int]
 
 #: What a pixel stores that is of no class: as in labels of elements; and where `aspect="pad"` fills up.
 OUTSIDE = -1
@@ -46,7 +46,7 @@ class Mask:
     """
 
     values: Array
-    counts: Values
+    counts: PixelCounts
     sides: tuple[int, int] = (0, 0)
     colors: tuple[tuple[int, tuple[int, ...]], ...] = ()
     bits: int = 8
@@ -72,24 +72,24 @@ def read_mask(path: str, size: tuple[int, int], aspect: str) -> Mask:
                 raise DataError(f"{image.n_frames} frames. Expected one class code for each pixel, in one frame")
             mode, lossy = image.mode, image.format in ("JPEG", "MPO")
             image = upright(image)
-            stored = _stored(image, mode)
+            stored = _stored_values(image, mode)
             counts = {int(v): int(n) for v, n in zip(*np.unique(stored, return_counts=True), strict=True)}
-            used = _colors(image, counts) if mode == "P" else ()
+            used = _palette_colors(image, counts) if mode == "P" else ()
             values = resized_mask(stored, size, aspect, OUTSIDE)
             return Mask(values, counts, stored.shape, used, 1 if mode == "1" else 8, lossy)
     except pillow().UnidentifiedImageError:
-        return _faulty("not an image (expected PNG, TIFF, BMP or GIF)")
+        return _faulty_mask("not an image (expected PNG, TIFF, BMP or GIF)")
     except DataError as error:
-        return _faulty(str(error))
+        return _faulty_mask(str(error))
     except Exception as error:  # decoders raise almost anything
-        return _faulty(f"damaged ({(str(error).splitlines() or [type(error).__name__])[0][:80]})")
+        return _faulty_mask(f"damaged ({(str(error).splitlines() or [type(error).__name__])[0][:80]})")
 
 
-def _faulty(fault: str) -> Mask:
+def _faulty_mask(fault: str) -> Mask:
     return Mask(np.empty((0, 0), np.int32), {}, fault=fault)
 
 
-def _stored(image: Any, mode: str) -> Array:
+def _stored_values(image: Any, mode: str) -> Array:
     """Return the values of a mask, int16 (height, width) if they fit, else int32.
 
     A constant alpha channel is dropped, and equal color channels become one.
@@ -115,7 +115,7 @@ def _stored(image: Any, mode: str) -> Array:
     return array.astype(np.int16 if high < 2**15 else np.int32)
 
 
-def _colors(image: Any, counts: Values) -> tuple[tuple[int, tuple[int, ...]], ...]:
+def _palette_colors(image: Any, counts: PixelCounts) -> tuple[tuple[int, tuple[int, ...]], ...]:
     """Return (entry, its RGB color) for each palette entry that the file uses.
 
     `counts` contains the entries that the file uses.
@@ -139,14 +139,14 @@ def plain_masks(masks: Sequence[Mask], paths: Sequence[str]) -> tuple[list[Mask]
     if any(not mask.gray for mask in masks):
         _check_palettes(masks, paths)
     else:
-        masks = [_mapped(mask, {entry: color[0] for entry, color in mask.colors}) for mask in masks]
+        masks = [_with_values_replaced(mask, {entry: color[0] for entry, color in mask.colors}) for mask in masks]
     others = {value for mask in masks if mask.bits > 1 for value in mask.counts}
     if 255 in others and 1 not in others:
-        masks = [_mapped(mask, {1: 255}) if mask.bits == 1 else mask for mask in masks]
-    return _split(list(masks), paths)
+        masks = [_with_values_replaced(mask, {1: 255}) if mask.bits == 1 else mask for mask in masks]
+    return _split_smoothed(list(masks), paths)
 
 
-def _mapped(mask: Mask, table: dict[int, int]) -> Mask:
+def _with_values_replaced(mask: Mask, table: dict[int, int]) -> Mask:
     """Return the mask with its values replaced by a table (old -> new).
 
     Values that are not in the table stay.
@@ -174,7 +174,7 @@ def _check_palettes(masks: Sequence[Mask], paths: Sequence[str]) -> None:
                 )
 
 
-def _split(masks: list[Mask], paths: Sequence[str]) -> tuple[list[Mask], list[str]]:
+def _split_smoothed(masks: list[Mask], paths: Sequence[str]) -> tuple[list[Mask], list[str]]:
     """Split masks of 0 and 255 with smoothed edges in the middle.
 
     Values above 127 become 255, and others 0.
@@ -183,7 +183,7 @@ def _split(masks: list[Mask], paths: Sequence[str]) -> tuple[list[Mask], list[st
     Raises:
         DataError: A JPEG file has values that cannot be split, because too many are not near 0 or 255.
     """
-    total: Values = {}
+    total: PixelCounts = {}
     for mask in masks:
         for value, pixels in mask.counts.items():
             total[value] = total.get(value, 0) + pixels
@@ -193,7 +193,7 @@ def _split(masks: list[Mask], paths: Sequence[str]) -> tuple[list[Mask], list[st
     between = sum(pixels for value, pixels in total.items() if NEAR < value < 255 - NEAR)
     black_and_white = min(total) >= 0 and 255 - NEAR <= max(total) <= 255
     if black_and_white and between <= BETWEEN * sum(total.values()):
-        split = [_mapped(mask, {value: 255 * (value > 127) for value in mask.counts}) for mask in masks]
+        split = [_with_values_replaced(mask, {value: 255 * (value > 127) for value in mask.counts}) for mask in masks]
         return split, [
             f"The masks have {len(total)} values from {min(total)} to {max(total)}, probably from JPEG compression "
             f"or smoothed edges. Values above 127 are read as 255, other values as 0. Save masks as PNG for exact "

@@ -16,7 +16,7 @@ from counterpoise.core.errors import DataError, OptionError
 from counterpoise.data import dicom
 from counterpoise.data.image_files import files_below
 from counterpoise.data.image_set import bad_files_text
-from counterpoise.data.mask_files import MaskFolders, mask_folders, paired, read_masks
+from counterpoise.data.mask_files import MaskFolders, mask_folders, pair_masks, read_masks
 from counterpoise.data.pillow_files import opened, sides
 from counterpoise.data.row_metadata import RowMetadata
 
@@ -106,14 +106,14 @@ def masked_files(
     pairs: dict[str, str] = {}
     split, notes = [], list[str]()
     for own in folders:
-        matches, more = _pairs(own, skip_bad)
+        matches, more = _pair_folders(own, skip_bad)
         pairs |= matches
         split += [own.part] * len(matches)
         notes += more
-    return MaskedFiles(pairs, root, split if folders[0].part else None, notes, _values(ignore))
+    return MaskedFiles(pairs, root, split if folders[0].part else None, notes, _ignored_values(ignore))
 
 
-def _pairs(folders: MaskFolders, skip_bad: bool) -> tuple[dict[str, str], list[str]]:
+def _pair_folders(folders: MaskFolders, skip_bad: bool) -> tuple[dict[str, str], list[str]]:
     """Return image -> mask for the files of two folders, and sentences for the user.
 
     The folder of the masks may be inside that of the images, whose list then leaves it out.
@@ -122,7 +122,7 @@ def _pairs(folders: MaskFolders, skip_bad: bool) -> tuple[dict[str, str], list[s
     images = [path for path in files_below(folders.images) if inside not in Path(path).resolve().parents]
     if not images:
         raise DataError(f"{folders.images} contains no images. Expected images, with their masks in {folders.masks}.")
-    return paired(images, folders.images, folders.masks, skip_bad)
+    return pair_masks(images, folders.images, folders.masks, skip_bad)
 
 
 def image_sides(path: str) -> tuple[int, int]:
@@ -137,7 +137,7 @@ def image_sides(path: str) -> tuple[int, int]:
         return sides(image)
 
 
-def _values(ignore: Any) -> tuple[int, ...]:
+def _ignored_values(ignore: Any) -> tuple[int, ...]:
     """Return the mask values to ignore as a tuple of ints.
 
     A value that is not a whole number is an OptionError.

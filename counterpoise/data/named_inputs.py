@@ -20,7 +20,7 @@ from counterpoise.data.kinds import level_text
 Array = np.ndarray
 
 #: Whole numbers are kept in 32 bits, as networks get them.
-_MOST = np.iinfo(np.int32).max
+_MOST_INT32 = np.iinfo(np.int32).max
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,10 @@ class NamedInput:
         values = self._as_float(column)
         self._refuse(column, values.is_null() | values.is_nan(), "has no value", "whole numbers")
         self._refuse(
-            column, (values != values.round()) | (values.abs() > _MOST), "contains {!r}", "whole numbers in 32 bits"
+            column,
+            (values != values.round()) | (values.abs() > _MOST_INT32),
+            "contains {!r}",
+            "whole numbers in 32 bits",
         )
         return values.to_numpy().astype(np.int32)
 
@@ -153,16 +156,16 @@ class NamedInputs:
             frame, name, notes = to_frame(source, as_text=self.text)
             x, more = self.of_frame(frame, name)
             return x, [*notes, *more]
-        notes = self._match(source, "x")
+        notes = self._check_names(source, "x")
         check_lengths({repr(one.name): source[one.name] for one in self.inputs})
-        return {one.name: _of_array(one, source[one.name]) for one in self.inputs}, notes
+        return {one.name: _convert_array(one, source[one.name]) for one in self.inputs}, notes
 
     def of_frame(self, frame: pl.DataFrame, name: str) -> tuple[dict[str, Array], list[str]]:
         """Do the same as `rows` for a frame of feature columns; `name` is its name in messages."""
-        notes = self._match(frame.columns, name)
+        notes = self._check_names(frame.columns, name)
         return {one.name: one.of_column(frame[one.name]) for one in self.inputs}, notes
 
-    def _match(self, names: Sequence[str] | Mapping[str, Any], source: str) -> list[str]:
+    def _check_names(self, names: Sequence[str] | Mapping[str, Any], source: str) -> list[str]:
         """Return a note on names that are no inputs, as a list of one or none.
 
         Raises:
@@ -181,7 +184,7 @@ class NamedInputs:
         return [f"Left out the columns {shown}, because the model has no inputs of these names."] if others else []
 
 
-def _of_array(one: NamedInput, array: Any) -> Array:
+def _convert_array(one: NamedInput, array: Any) -> Array:
     """Convert an array with one value per row like a column; return others unchanged.
 
     Raises:

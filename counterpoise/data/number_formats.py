@@ -24,7 +24,7 @@ from counterpoise.data.number_parsing import (
     may_be_thousands,
     normal_text,
     number_pattern,
-    parse,
+    parse_numbers,
 )
 from counterpoise.data.stray_words import FEW_NUMBERS, FILLERS, MOSTLY, PARTLY
 
@@ -34,7 +34,7 @@ MOST_LOOKED_AT = 20_000
 #: One letter behind a number that is a unit rather than part of a code such as 12A.
 _SHORT_UNITS = tuple("gmlshdkwvtyf")
 _LETTER, _SIGN = r"[^\W\d_]", r"[^\w\s\d.,'()+-]"
-_ANY = re.compile(
+_AFFIXED_NUMBER = re.compile(
     rf"[(+-]?\s?(?P<before>(?:{_LETTER}|{_SIGN}|\.){{0,6}}?)\s?[(+-]?\s?"
     r"(?P<number>[\d.,' ]*?\d[.,]?(?:[eE][+-]?\d+)?)"
     rf"\s?[)-]?\s?(?P<after>(?:{_LETTER}|{_SIGN}|[.²³]){{0,12}})\s?[)-]?"
@@ -46,7 +46,7 @@ _DIGIT = re.compile(r"[0-9]")
 #: Text around one number with decimals, such as ~12.50.
 _DECIMAL = r"^[^0-9]{0,12}(?:[0-9]{1,3}(?:[,' .][0-9]{3})+|[0-9]+)[.,][0-9]+(?:[^0-9.,][^0-9]{0,12})?$"
 #: The number alone.
-_BARE = r"^[^0-9]*([0-9][0-9.,' ]*?)[^0-9]*$"
+_BARE_NUMBER = r"^[^0-9]*([0-9][0-9.,' ]*?)[^0-9]*$"
 #: A fraction that no program writes, unless it writes one in each value.
 _PADDED = r"\.[0-9]{2}0$"
 #: What polars reads as a number without digits.
@@ -69,23 +69,23 @@ def number_format(text: pl.Series, normal: pl.Series) -> tuple[TextFormat | None
         normal: Their `normal_text`.
     """
     if len(text) <= MOST_LOOKED_AT:
-        rows = _by_shape(normal.drop_nulls(), None)
+        rows = _rows_by_shape(normal.drop_nulls(), None)
     else:
-        counts = _distinct(text)
-        rows = _by_shape(normal_text(counts["text"]), counts["n"].to_list())
-    numeric = [(shape, n) for text_shape, n in rows.items() if (shape := _parts(text_shape)) is not None]
-    if sum(n for _, n in numeric) < PARTLY * (sum(rows.values()) - _filler(rows)):
-        return None, _embedded(text, normal)
-    affix, doubt = _affix(numeric)
+        counts = _distinct_values(text)
+        rows = _rows_by_shape(normal_text(counts["text"]), counts["n"].to_list())
+    numeric = [(shape, n) for text_shape, n in rows.items() if (shape := _split_shape(text_shape)) is not None]
+    if sum(n for _, n in numeric) < PARTLY * (sum(rows.values()) - _filler_rows(rows)):
+        return None, _embedded_doubt(text, normal)
+    affix, doubt = _common_affix(numeric)
     if affix is None:
         return None, doubt
-    formats = _candidates([shape.number for shape, _ in numeric], affix)
-    bare = normal.str.extract(_BARE)
+    formats = _candidate_formats([shape.number for shape, _ in numeric], affix)
+    bare = normal.str.extract(_BARE_NUMBER)
     thousands = may_be_thousands(bare)
     if thousands and bare.str.contains(_PADDED).any():
         # Few programs write fractions such as .250, so the point rather separates thousands: try those formats first.
         formats = formats[::-1]
-    ranked = [(_fitting(rows, one), one) for one in formats]
+    ranked = [(_numbers_in_format(rows, one), one) for one in formats]
     most = max(sum(rows[shape] for shape in numbers) for numbers, _ in ranked)
     # All formats that read the most rows. The first is taken, the others may make it ambiguous.
     leading = [(numbers, one) for numbers, one in ranked if sum(rows[shape] for shape in numbers) == most]
@@ -93,10 +93,10 @@ def number_format(text: pl.Series, normal: pl.Series) -> tuple[TextFormat | None
     if written == TextFormat() and not thousands:  # as programs write numbers
         return written, ""
     others = [other for theirs, other in leading[1:] if any(numbers[s] != theirs[s] for s in numbers.keys() & theirs)]
-    return written, next(filter(None, (_ambiguity(text, written, other) for other in others)), "")
+    return written, next(filter(None, (_ambiguity_doubt(text, written, other) for other in others)), "")
 
 
-def _filler(rows: Counter[str]) -> int:
+def _filler_rows(rows: Counter[str]) -> int:
     """Count the rows of words without a digit, which may stand for missing values.
 
     The result is 0 if there are more than `FILLERS` such words.
@@ -105,7 +105,7 @@ def _filler(rows: Counter[str]) -> int:
     return sum(words) if len(words) <= FILLERS else 0
 
 
-def _embedded(text: pl.Series, normal: pl.Series) -> str:
+def _embedded_doubt(text: pl.Series, normal: pl.Series) -> str:
     """Return a doubt if many values of a text are a decimal number and more, otherwise "".
 
     The doubt completes "Column NAME ". There is none if there are few distinct values.
@@ -117,7 +117,7 @@ def _embedded(text: pl.Series, normal: pl.Series) -> str:
     return f"is read as text although its values contain numbers, for example {example!r}. Write only the numbers."
 
 
-def _distinct(text: pl.Series) -> pl.DataFrame:
+def _distinct_values(text: pl.Series) -> pl.DataFrame:
     """Return the distinct values, `text`, and how often each occurs, `n`.
 
     Of more than `MOST_LOOKED_AT` values, about that many are taken at regular steps of their order.
@@ -127,7 +127,7 @@ def _distinct(text: pl.Series) -> pl.DataFrame:
     return counts.gather_every(step) if step > 1 else counts
 
 
-def _by_shape(normal: pl.Series, weights: Sequence[int] | None) -> Counter[str]:
+def _rows_by_shape(normal: pl.Series, weights: Sequence[int] | None) -> Counter[str]:
     """Count the rows of each shape: digits become 9, except a 0 that begins a number.
 
     `weights` are the rows of each value; None: one row each.
@@ -144,25 +144,25 @@ def _by_shape(normal: pl.Series, weights: Sequence[int] | None) -> Counter[str]:
     return shapes
 
 
-def _parts(shape: str) -> _Shape | None:
+def _split_shape(shape: str) -> _Shape | None:
     """Split a shape into number and text around it; None: not one number with a unit."""
-    match = _ANY.fullmatch(shape)
+    match = _AFFIXED_NUMBER.fullmatch(shape)
     if match is None:
         return None
     before, number, after = match["before"], match["number"], match["after"]
-    if not all(_letter_or(c, ".") for c in before) or not all(_letter_or(c, _BEHIND) for c in after):
+    if not all(_is_letter_or(c, ".") for c in before) or not all(_is_letter_or(c, _BEHIND) for c in after):
         return None
     money = is_currency(before) and (not after or is_currency(after))
     return _Shape(before, number, after) if not before or money else None
 
 
-def _letter_or(character: str, others: Iterable[str]) -> bool:
+def _is_letter_or(character: str, others: Iterable[str]) -> bool:
     """Return whether a character is a letter, a currency sign, or one of `others`."""
     kind = unicodedata.category(character)
     return kind[0] == "L" or kind == "Sc" or character in others
 
 
-def _affix(numeric: list[tuple[_Shape, int]]) -> tuple[str | None, str]:
+def _common_affix(numeric: list[tuple[_Shape, int]]) -> tuple[str | None, str]:
     """Return the currency or unit of the numbers and "", or None and the reason.
 
     The unit is "" if almost all numbers are bare. The reason is "" for a letter that is no unit, as in codes like 12A.
@@ -198,7 +198,7 @@ def _singular(affix: str) -> str:
     return short if len(short) >= LEAST_PLURAL and not is_currency(affix) else affix
 
 
-def _candidates(numbers: Iterable[str], affix: str) -> list[TextFormat]:
+def _candidate_formats(numbers: Iterable[str], affix: str) -> list[TextFormat]:
     """Return the formats that the signs among the digits allow, preferred ones first."""
     numbers = list(numbers)
     seen = [sign for sign in (",", ".", " ", "'") if any(sign in number for number in numbers)]
@@ -206,7 +206,7 @@ def _candidates(numbers: Iterable[str], affix: str) -> list[TextFormat]:
     return [TextFormat(point, group, affix) for point, group in pairs if point != group]
 
 
-def _fitting(shapes: Iterable[str], written: TextFormat) -> dict[str, str]:
+def _numbers_in_format(shapes: Iterable[str], written: TextFormat) -> dict[str, str]:
     """Map each shape that is a number in a format to the number as programs write it."""
     pattern, numbers = re.compile(number_pattern(written)), dict[str, str]()
     for shape in shapes:
@@ -219,10 +219,10 @@ def _fitting(shapes: Iterable[str], written: TextFormat) -> dict[str, str]:
     return numbers
 
 
-def _ambiguity(text: pl.Series, written: TextFormat, other: TextFormat) -> str:
+def _ambiguity_doubt(text: pl.Series, written: TextFormat, other: TextFormat) -> str:
     """Return a doubt if `other` reads other numbers than `written`, otherwise ""."""
-    texts = _distinct(text)["text"]
-    values, others = parse(texts, written), parse(texts, other)
+    texts = _distinct_values(text)["text"]
+    values, others = parse_numbers(texts, written), parse_numbers(texts, other)
     rows = (values != others).fill_null(False).arg_true()
     if not len(rows):
         return ""

@@ -28,7 +28,7 @@ _FOREIGN = r"[\p{Nd}٫٬--0-9]"
 
 
 @cache
-def _counterparts() -> dict[str, str]:
+def _western_counterparts() -> dict[str, str]:
     """Map each digit, decimal mark and thousands mark of other scripts to 0 to 9, "." and ","."""
     digits = (c for c in map(chr, range(128, 0x20000)) if unicodedata.category(c) == "Nd")
     return {c: str(unicodedata.digit(c)) for c in digits} | {"٫": ".", "٬": ","}
@@ -41,7 +41,7 @@ def western_digits(text: pl.Series) -> pl.Series:
         >>> western_digits(pl.Series(["٣٫٥"])).to_list()
         ['3.5']
     """
-    return text.str.replace_many(_counterparts()) if text.str.contains(_FOREIGN).any() else text
+    return text.str.replace_many(_western_counterparts()) if text.str.contains(_FOREIGN).any() else text
 
 
 def plain_numbers(text: pl.Series) -> pl.Series:
@@ -88,7 +88,7 @@ def is_plain(written: TextFormat) -> bool:
     return (written.decimal, written.group, written.affix) == (".", "", "")
 
 
-def parse(text: pl.Series, written: TextFormat) -> pl.Series:
+def parse_numbers(text: pl.Series, written: TextFormat) -> pl.Series:
     """Read text in one format as float64; text that does not follow the format becomes null.
 
     Example:
@@ -99,7 +99,7 @@ def parse(text: pl.Series, written: TextFormat) -> pl.Series:
 
 
 def parse_normal(normal: pl.Series, written: TextFormat, text: pl.Series) -> pl.Series:
-    """Read numbers as `parse` does.
+    """Read numbers as `parse_numbers` does.
 
     Args:
         normal: `normal_text(text)`, which callers with several formats compute once.

@@ -15,10 +15,10 @@ from counterpoise.core.schema import TextFormat
 from counterpoise.data.cells import clean, has_codes
 from counterpoise.data.number_formats import number_format
 from counterpoise.data.number_parsing import may_be_thousands, normal_text, parse_normal, plain_numbers, western_digits
-from counterpoise.data.stray_words import Read, with_words
+from counterpoise.data.stray_words import ParsedColumn, with_words_as_missing
 
 
-def read_numbers(text: pl.Series, asked: bool = False) -> Read:
+def read_numbers(text: pl.Series, asked: bool = False) -> ParsedColumn:
     """Read a column of text as numbers where that is unambiguous, or where it was asked for.
 
     Example:
@@ -29,22 +29,22 @@ def read_numbers(text: pl.Series, asked: bool = False) -> Read:
     return read_clean_numbers(clean(text), asked)
 
 
-def read_clean_numbers(known: pl.Series, asked: bool = False) -> Read:
+def read_clean_numbers(known: pl.Series, asked: bool = False) -> ParsedColumn:
     """Read numbers as `read_numbers`, from text that was cleaned (see `cells.clean`).
 
     The result has no values if the column is not numeric. `asked` also reads codes that begin with 0.
     """
     known = western_digits(known)
     if known.null_count() == len(known) or (has_codes(known) and not asked):
-        return Read()
+        return ParsedColumn()
     plain = plain_numbers(known)
     if plain.null_count() == known.null_count() and not may_be_thousands(known):
-        return Read(plain, TextFormat(), ("contains numbers as text. They are read as numbers.",))
+        return ParsedColumn(plain, TextFormat(), ("contains numbers as text. They are read as numbers.",))
     normal = normal_text(known)
     written, doubt = number_format(known, normal)
     if written is None:
-        return Read(notes=(doubt,) if doubt else ())
-    read = with_words(known, parse_normal(normal, written, known), written, "numbers", doubt, asked)
+        return ParsedColumn(notes=(doubt,) if doubt else ())
+    read = with_words_as_missing(known, parse_normal(normal, written, known), written, "numbers", doubt, asked)
     if read.values is None or doubt or written == TextFormat():
         return read
     row = int(read.values.is_not_null().arg_max() or 0)

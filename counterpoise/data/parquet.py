@@ -20,8 +20,8 @@ def read_parquet(path: Path) -> pl.DataFrame:
     Raises:
         DataError: Empty or damaged.
     """
-    with readable(str(path)):
-        return pl.read_parquet(_named(path), glob=False)
+    with faults_named(str(path)):
+        return pl.read_parquet(_openable_path(path), glob=False)
 
 
 def scan_parquet(paths: Sequence[Path], name: str) -> pl.LazyFrame:
@@ -30,11 +30,11 @@ def scan_parquet(paths: Sequence[Path], name: str) -> pl.LazyFrame:
     Raises:
         DataError: One of them is empty or damaged.
     """
-    with readable(name):
-        return pl.scan_parquet([_named(path) for path in paths], glob=False, hive_partitioning=False)
+    with faults_named(name):
+        return pl.scan_parquet([_openable_path(path) for path in paths], glob=False, hive_partitioning=False)
 
 
-def _named(path: Path) -> Path:
+def _openable_path(path: Path) -> Path:
     """Return the path of a file, or of a link to it, because polars opens only paths in UTF-8.
 
     Raises:
@@ -52,21 +52,21 @@ def _named(path: Path) -> Path:
 
 
 @contextmanager
-def readable(name: str) -> Iterator[None]:
+def faults_named(name: str) -> Iterator[None]:
     """In a `with` block, turn errors of polars and the system into a DataError with `name`.
 
     A panic of polars prints nothing.
     """
     try:
-        with without_faults(name):
+        with polars_faults_named(name):
             yield
     except OSError as fault:
         raise DataError(f"{name} cannot be opened: {system_text(fault)}") from None
 
 
 @contextmanager
-def without_faults(name: str) -> Iterator[None]:
-    """In a `with` block, do as `readable`, but leave errors of the system as OSError."""
+def polars_faults_named(name: str) -> Iterator[None]:
+    """In a `with` block, do as `faults_named`, but leave errors of the system as OSError."""
     try:
         with without_panics:
             yield

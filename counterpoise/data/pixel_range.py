@@ -54,7 +54,7 @@ class PixelRange(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "pictures": self.pictures}
 
-    def asks(self, rows: Array) -> Array:
+    def rows_to_look_at(self, rows: Array) -> Array:
         """Return the rows that determine the range: at most `pictures`, evenly spread."""
         return rows[np.linspace(0, len(rows) - 1, min(len(rows), self.pictures)).astype(int)]
 

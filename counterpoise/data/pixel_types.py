@@ -86,7 +86,7 @@ def scaled(values: Array, span: Range, inverted: bool) -> Array:
     return (255.0 * (1.0 - share if inverted else share)).astype(np.float32)
 
 
-def unknown_text(path: str, kind: str, low: float, high: float, files: int = 1) -> str:
+def unknown_range_text(path: str, kind: str, low: float, high: float, files: int = 1) -> str:
     """The message for files whose black and white values are unknown.
 
     `kind` is the name of their type, `low` and `high` are the ends of their values, and `files` is the number of such

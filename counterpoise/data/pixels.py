@@ -24,7 +24,7 @@ from counterpoise.data.pixel_types import (
     known_span,
     pixel_type,
     scaled,
-    unknown_text,
+    unknown_range_text,
     values_without_transparency,
 )
 
@@ -62,7 +62,7 @@ def pixels(
         DataError: the file stores values whose range is not known, and `span` does not name it; or it has 8 bits, and
             the values of deeper files are asked for.
     """
-    decoded = _decoded(path, _pillow_mode(color_mode), size, windowed=span is None and not stored)
+    decoded = _decode_file(path, _pillow_mode(color_mode), size, windowed=span is None and not stored)
     if decoded.kind is None:
         if stored:
             raise DataError(
@@ -76,7 +76,7 @@ def pixels(
         known = span or known_span(decoded.kind, decoded.values)
         if known is None:
             ends = float(decoded.values.min()), float(decoded.values.max())
-            raise DataError(unknown_text(str(path), decoded.kind.name, *ends))
+            raise DataError(unknown_range_text(str(path), decoded.kind.name, *ends))
         image = pillow().fromarray(scaled(decoded.values, known, decoded.kind.inverted))
     # The last argument fills the bars of `aspect="pad"`: the least value of the file, or 0 of scaled pixels.
     return _pixels_in_size(image, size, color_mode, aspect, float(decoded.values.min()) if stored else 0)
@@ -84,7 +84,7 @@ def pixels(
 
 def byte_pixels(image: Any, size: tuple[int, int], color_mode: str, aspect: str) -> Array:
     """Decode an opened file of 8 bits and fewer: the same uint8 as `pixels` of its path."""
-    image = _decoded_small(image, _pillow_mode(color_mode), size)
+    image = _decode_8_bits(image, _pillow_mode(color_mode), size)
     return _pixels_in_size(converted(image, _pillow_mode(color_mode)), size, color_mode, aspect)
 
 
@@ -99,7 +99,7 @@ class DecodedImage(NamedTuple):
     kind: PixelType | None = None
 
 
-def _decoded(path: Any, mode: str, size: tuple[int, int], windowed: bool) -> DecodedImage:
+def _decode_file(path: Any, mode: str, size: tuple[int, int], windowed: bool) -> DecodedImage:
     """Read an image file, upright: an image of 8 bits and fewer, or values of more.
 
     `windowed` applies the window of a DICOM file. `mode` and `size` (height, width) serve the decoding of JPEG.
@@ -112,11 +112,11 @@ def _decoded(path: Any, mode: str, size: tuple[int, int], windowed: bool) -> Dec
     with opened(path) as image:
         kind = pixel_type(image)
         if kind is None:
-            return DecodedImage(image=_decoded_small(image, mode, size))
+            return DecodedImage(image=_decode_8_bits(image, mode, size))
         return DecodedImage(values=values_without_transparency(upright(image), kind), kind=kind)
 
 
-def _decoded_small(image: Any, mode: str, size: tuple[int, int]) -> Any:
+def _decode_8_bits(image: Any, mode: str, size: tuple[int, int]) -> Any:
     """A file of 8 bits and fewer, decoded and upright, without transparency.
 
     A JPEG file is decoded at 1/2, 1/4 or 1/8 of its sides where that is no smaller than `size`: each of its blocks of
@@ -136,11 +136,11 @@ def _pixels_in_size(image: Any, size: tuple[int, int], color_mode: str, aspect: 
 
     Gray is repeated for each channel.
     """
-    array = np.asarray(_fitted(image, size, aspect, black)).reshape(*size, -1)
+    array = np.asarray(_resized(image, size, aspect, black)).reshape(*size, -1)
     return np.repeat(array, CHANNELS[color_mode], axis=2) if array.shape[2] == 1 else array
 
 
-def _fitted(image: Any, size: tuple[int, int], aspect: str, black: float) -> Any:
+def _resized(image: Any, size: tuple[int, int], aspect: str, black: float) -> Any:
     """Return the image in this size (height, width), by what `aspect` says.
 
     "stretch" changes its shape. "crop" cuts what is too long, and "pad" adds bars of value `black`, both in the middle.

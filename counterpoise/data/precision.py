@@ -84,7 +84,7 @@ def precision_of(series: pl.Series, centered: bool = True) -> Precision:
     return Precision(middle, different, moved) if moved > plain else Precision(0.0, different, plain)
 
 
-def lost_digits(columns: Iterable[tuple[str, Any]]) -> list[str]:
+def lost_digit_notes(columns: Iterable[tuple[str, Any]]) -> list[str]:
     """Return a note about columns that lose values in float32 if no constant is subtracted.
 
     `columns` are pairs of name and values. The list has at most one note, about the first such column, with the number
@@ -105,16 +105,16 @@ def _distinct_values(series: pl.Series, known: Array, largest: float, step: int)
     """
     if series.dtype.is_integer() and largest >= EXACT:
         return series.drop_nulls().gather_every(step).n_unique()
-    return distinct(known[::step])
+    return count_distinct(known[::step])
 
 
 def _distinct_as_float32(values: Array) -> int:
     """Return the number of distinct values after rounding to float32."""
     with np.errstate(over="ignore"):
-        return distinct(values.astype(np.float32))
+        return count_distinct(values.astype(np.float32))
 
 
-def distinct(values: Array) -> int:
+def count_distinct(values: Array) -> int:
     """Number of distinct values."""
     return len(np.unique(values)) if len(values) < FEW_ROWS else pl.Series(values).n_unique()
 

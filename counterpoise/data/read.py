@@ -10,7 +10,7 @@ from counterpoise.core.errors import OptionError
 from counterpoise.core.examples import Examples
 from counterpoise.core.target import TargetColumns
 from counterpoise.data.frames import is_table
-from counterpoise.data.loading import check_no_generator, dataset_kind, load_alone
+from counterpoise.data.loading import check_no_generator, dataset_kind, load_without_y
 from counterpoise.data.named_inputs import NamedInputs
 from counterpoise.data.read_arrays import read_arrays
 from counterpoise.data.read_options import ReadOptions, named_columns
@@ -91,7 +91,7 @@ def read(
     check_no_generator(source)
     kind = dataset_kind(source)
     if kind:
-        source, y, sample_weight = load_alone(source, y if target is None else target, sample_weight)
+        source, y, sample_weight = load_without_y(source, y if target is None else target, sample_weight)
         target = None
     if isinstance(y, str) and target is None:
         target, y = y, None

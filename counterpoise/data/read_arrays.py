@@ -14,7 +14,7 @@ from counterpoise.core.masked import unmasked
 from counterpoise.core.sources import Source
 from counterpoise.core.structure import leaves
 from counterpoise.data.inputs import check_no_gap, is_text
-from counterpoise.data.read_options import ReadOptions, completed
+from counterpoise.data.read_options import ReadOptions, complete_examples
 from counterpoise.data.reading_notes import digit_notes
 from counterpoise.data.row_metadata import metadata_of
 from counterpoise.data.schema import encode_rows
@@ -51,7 +51,7 @@ def read_arrays(source: Any, y: Any, options: ReadOptions) -> Examples:
     metadata = metadata_of(pl.DataFrame({"row": np.zeros(len(arrays[0]), dtype=np.uint8)}), y, options.metadata)
     labels = options.encoded(metadata)
     examples = Examples(x, labels.codes, labels.classes, source="arrays", kind=labels.kind)
-    return completed(examples, metadata, [*notes, *digit_notes(x)], options.aggregate)
+    return complete_examples(examples, metadata, [*notes, *digit_notes(x)], options.aggregate)
 
 
 def _check_array(source: Any) -> None:

@@ -12,7 +12,7 @@ from counterpoise.core.examples import Examples
 from counterpoise.core.label_names import doubts
 from counterpoise.core.labels import Labels
 from counterpoise.data.label_split import blank_labels
-from counterpoise.data.labels import encoded_labels
+from counterpoise.data.labels import encode_with_options
 from counterpoise.data.named_inputs import NamedInputs
 from counterpoise.data.reading_notes import duplicate_notes
 from counterpoise.data.row_metadata import RowMetadata
@@ -86,10 +86,12 @@ class ReadOptions:
         Raises:
             OptionError: an option for one class per row, and several labels.
         """
-        return encoded_labels(metadata.y, self.labels, written=written, name=metadata.target)
+        return encode_with_options(metadata.y, self.labels, written=written, name=metadata.target)
 
 
-def completed(examples: Examples, metadata: RowMetadata, notes: Sequence[str], aggregate: str = "mean") -> Examples:
+def complete_examples(
+    examples: Examples, metadata: RowMetadata, notes: Sequence[str], aggregate: str = "mean"
+) -> Examples:
     """Add metadata, `duplicate_ids` and units to examples that have only features and labels.
 
     The notes and further remarks, about labels and duplicates, become the `warnings` of the result. Weights that leave

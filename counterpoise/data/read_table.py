@@ -15,13 +15,13 @@ from counterpoise.core.labels import Labels
 from counterpoise.core.schema import Schema
 from counterpoise.core.target import TargetColumns
 from counterpoise.data.frames import to_frame
-from counterpoise.data.kinds import InferredColumn, infer
+from counterpoise.data.kinds import InferredColumn, infer_column
 from counterpoise.data.named_inputs import NamedInputs
-from counterpoise.data.precision import lost_digits
-from counterpoise.data.read_options import ReadOptions, completed
+from counterpoise.data.precision import lost_digit_notes
+from counterpoise.data.read_options import ReadOptions, complete_examples
 from counterpoise.data.reading_notes import column_notes, leak_notes
 from counterpoise.data.row_metadata import RowMetadata, metadata_of, roles, skip_rows
-from counterpoise.data.schema import build_parts
+from counterpoise.data.schema import encode_frame
 from counterpoise.data.texts import text_column, texts_of
 from counterpoise.data.unit_columns import unit_names
 
@@ -44,10 +44,10 @@ def read_table(source: Any, target: str | TargetColumns | None, y: Any, options:
     frame, name, notes = to_frame(source, as_text, options.skip_bad, unused=options.is_unused)
     absent = [column for column in targets if column not in frame.columns]
     if absent:
-        raise TargetError(f"Target {absent[0]!r} is not a column of {name}.{_probable_target(absent[0], frame)}")
+        raise TargetError(f"Target {absent[0]!r} is not a column of {name}.{_probable_target_hint(absent[0], frame)}")
     units = unit_names(options.metadata["unit"], frame.columns)
     given = {**options.metadata, "unit": units or options.metadata["unit"]}
-    _check_names(frame, [*options.drop, *options.kinds, *options.metadata_columns, *units], name)
+    _check_columns_exist(frame, [*options.drop, *options.kinds, *options.metadata_columns, *units], name)
     for kind in options.kinds.values():
         check_choice(kind, "kinds", _OVERRIDES)
     if target is not None:
@@ -61,15 +61,15 @@ def read_table(source: Any, target: str | TargetColumns | None, y: Any, options:
             raise DataError(f"No row of {name} is left. {' '.join(skipped)} Check the target column and the numbers.")
     labels = options.encoded(metadata, written=isinstance(source, (str, Path)))
     if options.text:
-        examples, more = _texts(features, labels, name)
+        examples, more = _examples_of_text(features, labels, name)
     elif options.inputs is not None:
         examples, more = _examples_of_inputs(features, labels, options.inputs, name)
     else:
         examples, more = _examples_of_columns(features, labels, metadata, options, name, ", ".join(targets) or "target")
-    return completed(examples, metadata, [*notes, *more], options.aggregate)
+    return complete_examples(examples, metadata, [*notes, *more], options.aggregate)
 
 
-def _texts(features: pl.DataFrame, labels: Labels, name: str) -> tuple[Examples, list[str]]:
+def _examples_of_text(features: pl.DataFrame, labels: Labels, name: str) -> tuple[Examples, list[str]]:
     """Make examples of one text column (see `text_column`), with sentences for the user."""
     column, notes = text_column(features, name)
     x = texts_of(features, column)
@@ -84,7 +84,7 @@ def _examples_of_inputs(
     The second result contains sentences for the user.
     """
     x, notes = inputs.of_frame(features, name)
-    lost = lost_digits((repr(c), features[c]) for c in x if features[c].dtype.is_numeric())
+    lost = lost_digit_notes((repr(c), features[c]) for c in x if features[c].dtype.is_numeric())
     return Examples(x, labels.codes, labels.classes, source=name, kind=labels.kind), [*notes, *lost]
 
 
@@ -112,18 +112,18 @@ def _examples_of_columns(
             f"Target {title!r} has shape {labels.codes.shape} and the values {values}, so it contains one "
             "class for each step. A table needs one class per row, or several labels per row (0, 1, or missing)."
         )
-    columns = [infer(learn[c], options.kinds.get(c)) for c in learn.columns]
+    columns = [infer_column(learn[c], options.kinds.get(c)) for c in learn.columns]
     schema = Schema(tuple(inferred.column for inferred in columns), title)
     used = pl.DataFrame([inferred.series for inferred in columns if inferred.column.used])
     # Without a split, the inferred series of all rows are there; with one, only those of the training rows.
-    x = build_parts(schema, used if learn is features else features)
+    x = encode_frame(schema, used if learn is features else features)
     if not x:
-        raise ColumnError(f"No column of {name} can be used as a feature. {_why(columns)}".rstrip())
+        raise ColumnError(f"No column of {name} can be used as a feature. {_left_out_reasons(columns)}".rstrip())
     examples = Examples(x, labels.codes, labels.classes, schema, source=name, kind=labels.kind)
     return examples, [*column_notes(columns), *leak_notes(x, labels, schema)]
 
 
-def _why(columns: Sequence[InferredColumn]) -> str:
+def _left_out_reasons(columns: Sequence[InferredColumn]) -> str:
     """Return why the first three columns are left out, and how to keep one.
 
     The result is "" if there are no reasons.
@@ -132,7 +132,7 @@ def _why(columns: Sequence[InferredColumn]) -> str:
     return f"{reasons} To keep a column, pass kinds={{'COLUMN': 'categorical'}}." if reasons else ""
 
 
-def _probable_target(wanted: str, frame: pl.DataFrame) -> str:
+def _probable_target_hint(wanted: str, frame: pl.DataFrame) -> str:
     """Return a hint for an absent target, for the end of a message.
 
     It is the column with a similar name, else one with a usual name of a target, else the last column with 2 to 20
@@ -149,7 +149,7 @@ def _probable_target(wanted: str, frame: pl.DataFrame) -> str:
     return f" Did you mean {probable!r} ({frame[probable].n_unique()} distinct values)?{hint}"
 
 
-def _check_names(frame: pl.DataFrame, names: Sequence[str], name: str) -> None:
+def _check_columns_exist(frame: pl.DataFrame, names: Sequence[str], name: str) -> None:
     """Raise a `ColumnError` if one of `names` is not a column.
 
     `name` is the name of the table, for the message.

@@ -13,7 +13,7 @@ from counterpoise.core.leaks import LEAK_ROC_AUC, leak_scores
 from counterpoise.core.schema import Schema
 from counterpoise.data.cycles import named_parts
 from counterpoise.data.kinds import InferredColumn
-from counterpoise.data.precision import lost_digits
+from counterpoise.data.precision import lost_digit_notes
 
 #: Notes on columns that are shown; nobody reads thousands.
 MOST_NOTES = 50
@@ -78,4 +78,6 @@ def digit_notes(x: Any) -> list[str]:
     inputs = x if isinstance(x, Mapping) else dict(enumerate(x)) if isinstance(x, tuple) else {"x": x}
     flat = {name: array for name, array in inputs.items() if array.ndim == 2 and isinstance(array, np.ndarray)}
     wide = {name: array for name, array in flat.items() if array.dtype.name in ("float64", "int64", "uint64")}
-    return lost_digits((f"{name}[:, {j}]", column) for name, array in wide.items() for j, column in enumerate(array.T))
+    return lost_digit_notes(
+        (f"{name}[:, {j}]", column) for name, array in wide.items() for j, column in enumerate(array.T)
+    )

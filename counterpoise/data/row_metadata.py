@@ -99,7 +99,7 @@ def metadata_of(frame: pl.DataFrame, y: Any, given: Mapping[str, Any]) -> RowMet
         values = given.get(name)
         if values is None:
             return None
-        return frame[values] if isinstance(values, str) else _vector(values, name, frame.height)
+        return frame[values] if isinstance(values, str) else _value_series(values, name, frame.height)
 
     target = y.name if isinstance(y, pl.Series) and y.name in frame.columns else "y"
     labels = read_target(y, target, missing=True)
@@ -111,7 +111,7 @@ def metadata_of(frame: pl.DataFrame, y: Any, given: Mapping[str, Any]) -> RowMet
     return RowMetadata(
         labels, series("groups"), series("time"), series("sample_weight"), amount=series("cost_column"),
         split=series("split"), unit=unit_table(frame, given.get("unit")),
-        by={name: frame[one] if isinstance(one, str) else _vector(one, name, frame.height)
+        by={name: frame[one] if isinstance(one, str) else _value_series(one, name, frame.height)
             for name, one in (given.get("by") or {}).items()}, target=target,
     )  # fmt: skip
 
@@ -132,10 +132,10 @@ def unit_table(frame: pl.DataFrame, unit: Any) -> pl.DataFrame | None:
         if absent:
             raise ColumnError(f"unit={absent[0]!r} is not a column.{did_you_mean(absent[0], frame.columns)}")
         return frame.select(unit)
-    return pl.DataFrame([_vector(unit, "unit", frame.height)])
+    return pl.DataFrame([_value_series(unit, "unit", frame.height)])
 
 
-def _vector(values: Any, name: str, n: int) -> pl.Series:
+def _value_series(values: Any, name: str, n: int) -> pl.Series:
     """Return one value per row as a series called `name`; a column (N, 1) counts as (N,).
 
     Raises:
@@ -173,7 +173,7 @@ def skip_rows(features: pl.DataFrame, metadata: RowMetadata) -> tuple[pl.DataFra
     return features.filter(keep), metadata.where(keep.to_numpy()), notes
 
 
-def _shown(argument: str, values: pl.Series) -> str:
+def _argument_text(argument: str, values: pl.Series) -> str:
     """Return how messages call an argument: with a column that was named, else alone."""
     return f"{argument}=" if values.name == argument else f"{argument}={values.name!r}"
 
@@ -183,7 +183,7 @@ def _check_complete(values: pl.Series, argument: str, advice: str) -> None:
     missing = values.is_null().arg_true()
     if len(missing):
         raise ColumnError(
-            f"{_shown(argument, values)} has no value in {rows_text(missing)}. Expected a value in every row. {advice}"
+            f"{_argument_text(argument, values)} has no value in {rows_text(missing)}. Expected a value in every row. {advice}"
         )
 
 
@@ -227,7 +227,7 @@ def roles(values: pl.Series) -> np.ndarray:
     odd = (~words.is_in(list(ROLES))).arg_true()
     if len(odd):
         raise ColumnError(
-            f"{_shown('split', values)} contains {values[odd[0]]!r} in {rows_text(odd)}. Expected train, "
+            f"{_argument_text('split', values)} contains {values[odd[0]]!r} in {rows_text(odd)}. Expected train, "
             f"validation (valid, val, dev) or test.{did_you_mean(str(values[odd[0]]), ROLES)}"
         )
     return words.replace_strict(ROLES, return_dtype=pl.Int8).to_numpy()
@@ -246,7 +246,7 @@ def times(values: pl.Series) -> np.ndarray:
         odd = (parsed.is_null() & values.is_not_null()).arg_true()
         if len(odd):
             raise ColumnError(
-                f"{_shown('time', values)} contains {values[odd[0]]!r} in {rows_text(odd)}. Expected numbers, or "
+                f"{_argument_text('time', values)} contains {values[odd[0]]!r} in {rows_text(odd)}. Expected numbers, or "
                 "dates with an unambiguous order of day and month. Write dates as 2024-12-31 or 2024-12-31 "
                 "23:59:59."
             )
@@ -256,7 +256,7 @@ def times(values: pl.Series) -> np.ndarray:
         return days(values).to_numpy()
     if not values.dtype.is_numeric():
         raise ColumnError(
-            f"{_shown('time', values)} has values of type {values.dtype}. Expected numbers or dates. Convert the "
+            f"{_argument_text('time', values)} has values of type {values.dtype}. Expected numbers or dates. Convert the "
             "column."
         )
     return values.to_numpy()
@@ -273,7 +273,7 @@ def weights(values: pl.Series) -> np.ndarray:
         values = values if numbers is None else numbers
     if not values.dtype.is_numeric():
         raise ColumnError(
-            f"{_shown('sample_weight', values)} has values of type {values.dtype}. Expected numbers of 0 or more. "
+            f"{_argument_text('sample_weight', values)} has values of type {values.dtype}. Expected numbers of 0 or more. "
             "Convert the column."
         )
     missing = values.is_null().arg_true()

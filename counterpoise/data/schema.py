@@ -125,13 +125,13 @@ def encode_rows(schema: Schema | None, source: Any, name: str | None = None) -> 
         [[2], [3]]
     """
     if schema is None:
-        return _arrays(source)
-    numeric = _plain_numbers(schema, source)
+        return _checked_arrays(source)
+    numeric = _numbers_without_frame(schema, source)
     if numeric is not None:
         return {"numeric": numeric}
     if not is_table(source):
         raise ColumnError(
-            f"The rows are of type {type(source).__name__}. Expected a table with the columns {_names(schema)}."
+            f"The rows are of type {type(source).__name__}. Expected a table with the columns {_used_names_text(schema)}."
         )
     # Levels stay as they are written: '007' would become 7 in a file where all are numbers.
     wanted = {c.name: None for c in schema.columns if c.used}
@@ -142,7 +142,7 @@ def encode_rows(schema: Schema | None, source: Any, name: str | None = None) -> 
         more = f" (and {len(absent) - 1} more)" if len(absent) > 1 else ""
         hint = did_you_mean(absent[0], frame.columns)
         raise ColumnError(f"{name or found_name} lacks the column {absent[0]!r}{more}.{hint}")
-    x = build_parts(schema, frame)
+    x = encode_frame(schema, frame)
     _warn_of_unseen(schema, x)
     return x
 
@@ -172,7 +172,7 @@ def _warn_of_unseen(schema: Schema, x: Mapping[str, np.ndarray]) -> None:
             )
 
 
-def _plain_numbers(schema: Schema, source: Any) -> np.ndarray | None:
+def _numbers_without_frame(schema: Schema, source: Any) -> np.ndarray | None:
     """Return the numeric part, float32 (N, dn), of a float array (N, d), without a frame.
 
     The columns are named x0, x1, .... None if a frame is needed: for any other source, levels, absent columns, no rows,
@@ -194,22 +194,22 @@ def _plain_numbers(schema: Schema, source: Any) -> np.ndarray | None:
     return None if np.isinf(values).any() else values
 
 
-def _names(schema: Schema) -> str:
+def _used_names_text(schema: Schema) -> str:
     """Return the first 8 used column names as text for a message."""
     names = [c.name for c in schema.columns if c.used]
     return ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
 
 
-def _arrays(source: Any) -> Any:
+def _checked_arrays(source: Any) -> Any:
     """Return arrays, each one checked, in their structure: a dict, a tuple or one array."""
     if isinstance(source, Mapping):
-        return {str(key): _array(array, str(key)) for key, array in source.items()}
+        return {str(key): _checked_array(array, str(key)) for key, array in source.items()}
     if isinstance(source, tuple):
-        return tuple(_array(array, f"input {i}") for i, array in enumerate(source))
-    return _array(source, "x")
+        return tuple(_checked_array(array, f"input {i}") for i, array in enumerate(source))
+    return _checked_array(source, "x")
 
 
-def _array(values: Any, name: str) -> Any:
+def _checked_array(values: Any, name: str) -> Any:
     """Return an array of finite numbers or text; rows outside memory pass as they are.
 
     Raises:
@@ -232,7 +232,7 @@ def _array(values: Any, name: str) -> Any:
     return array
 
 
-def build_parts(schema: Schema, frame: pl.DataFrame) -> dict[str, np.ndarray]:
+def encode_frame(schema: Schema, frame: pl.DataFrame) -> dict[str, np.ndarray]:
     """Return `Examples.x` of a frame that has every used column.
 
     It is {"numeric": float32 (N, dn), "categorical": int32 (N, dc)}, a key without columns left out.

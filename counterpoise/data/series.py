@@ -55,15 +55,15 @@ def to_series(title: str, column: Any, name: str, keep_types: bool = False) -> p
         elif source == "pyarrow":
             series = _from_arrow(title, column, name)
         else:
-            series = _from_array(title, _array(column), name)
-        return _plain(series, name)
+            series = _from_array(title, _to_array(column), name)
+        return _standard_type(series, name)
     except UnicodeError as fault:
         raise ColumnError(f"Column {title!r} of {name} contains text that is not UTF-8: {fault}. {_DROP}") from None
     except pl.exceptions.PolarsError as fault:
         raise ColumnError(f"Column {title!r} of {name} cannot be read: {str(fault).splitlines()[0]}. {_DROP}") from None
 
 
-def _array(column: Any) -> np.ndarray:
+def _to_array(column: Any) -> np.ndarray:
     """Return a column as an array of rank 1.
 
     Lists and masked arrays become object arrays, whose items keep their types. Masked items become None.
@@ -89,7 +89,9 @@ def _from_pandas(title: str, column: Any, name: str, keep_types: bool) -> pl.Ser
     column = pd.Series(column)
     kind = str(column.dtype)
     if kind == "category" and not keep_types:
-        return _levels(title, _from_pandas(title, column.cat.categories, name, True), column.cat.codes.to_numpy())
+        return _categorical_of_codes(
+            title, _from_pandas(title, column.cat.categories, name, True), column.cat.codes.to_numpy()
+        )
     if isinstance(column.dtype, pd.ArrowDtype):
         return _from_arrow(title, column.array.__arrow_array__(), name)
     if kind.startswith("period"):
@@ -98,10 +100,10 @@ def _from_pandas(title: str, column: Any, name: str, keep_types: bool) -> pl.Ser
         column = column.sparse.to_dense()
     if kind.startswith("interval") or kind == "category" or column.dtype == object:
         return _from_array(title, column.astype(object).to_numpy(), name)
-    return _import(title, name, lambda: pl.from_pandas(column.reset_index(drop=True)))
+    return _convert_to_polars(title, name, lambda: pl.from_pandas(column.reset_index(drop=True)))
 
 
-def _levels(title: str, values: pl.Series, codes: np.ndarray) -> pl.Series:
+def _categorical_of_codes(title: str, values: pl.Series, codes: np.ndarray) -> pl.Series:
     """Return a categorical series from the codes (N,) of its levels.
 
     Code k is the level `values[k]`, and -1 is missing.
@@ -121,8 +123,8 @@ def _from_arrow(title: str, column: Any, name: str) -> pl.Series:
         if isinstance(whole, pa.ChunkedArray):  # no rows
             whole = pa.array([], kind)
         codes = whole.indices.fill_null(-1).to_numpy(zero_copy_only=False)
-        return _levels(title, _from_arrow(title, whole.dictionary, name), codes)
-    return _import(title, name, lambda: pl.from_arrow(_known_to_polars(column)))
+        return _categorical_of_codes(title, _from_arrow(title, whole.dictionary, name), codes)
+    return _convert_to_polars(title, name, lambda: pl.from_arrow(_known_to_polars(column)))
 
 
 def _known_to_polars(column: Any) -> Any:
@@ -148,7 +150,7 @@ def _known_to_polars(column: Any) -> Any:
     return column
 
 
-def _import(title: str, name: str, work: Any) -> pl.Series:
+def _convert_to_polars(title: str, name: str, work: Any) -> pl.Series:
     """Run a conversion to polars; any failure becomes a `ColumnError`.
 
     Polars panics for some types (a crash in its Rust code), which is a failure too.
@@ -188,7 +190,7 @@ def _from_objects(title: str, values: list[Any], name: str) -> pl.Series:
     Numbers, booleans, bytes (as text) or items of one type that polars has keep their type. Items of several types
     become text: each item gets the text that it would have in a column of its own type.
     """
-    items = [None if _absent(v) else _plain_item(v) for v in values]
+    items = [None if _is_missing(v) else _plain_item(v) for v in values]
     kinds = {type(v) for v in items if v is not None}
     if kinds <= {int, float} or kinds == {bool}:
         return pl.Series(title, items, strict=False) if kinds else pl.Series(title, items, dtype=pl.Null)
@@ -217,11 +219,11 @@ def _plain_item(value: Any) -> Any:
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, (int, Decimal)) and not isinstance(value, (bool, Enum)):
-        return _number(value)
+        return _int_or_float(value)
     return value.to_timestamp() if library(value) == "pandas" and hasattr(value, "to_timestamp") else value
 
 
-def _number(value: Any) -> int | float:
+def _int_or_float(value: Any) -> int | float:
     """Return an int if the value is whole and fits into 128 bits, else a float.
 
     The float is infinite if the value is too large.
@@ -264,7 +266,7 @@ def _hashable(value: Any) -> bool:
     return True
 
 
-def _absent(value: Any) -> bool:
+def _is_missing(value: Any) -> bool:
     """Whether a value is missing: None, NaN (float or decimal), NA or NaT."""
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return True
@@ -273,7 +275,7 @@ def _absent(value: Any) -> bool:
     return isinstance(value, (float, np.floating, np.datetime64, np.timedelta64)) and value != value
 
 
-def _plain(column: pl.Series, name: str) -> pl.Series:
+def _standard_type(column: pl.Series, name: str) -> pl.Series:
     """Return a series of numbers, booleans, text, categories or dates in its standard type.
 
     Decimals become integers or floats, enumerations become categories, and NaN and blank text become null.

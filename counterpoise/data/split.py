@@ -45,7 +45,7 @@ def make_folds(
         raise OptionError(f"folds= is {folds}. Expected 2 or more.")
     if repeats < 1:
         raise OptionError(f"repeats= is {repeats}. Expected 1 or more.")
-    rows, groups = usable(examples, duplicates)
+    rows, groups = usable_rows(examples, duplicates)
     if examples.time is not None:
         if groups is not None:
             raise OptionError("groups= and time= cannot be combined. Remove one of them.")
@@ -53,9 +53,9 @@ def make_folds(
             raise OptionError(
                 f"repeats= is {repeats}, but all repeats of a split in time order would be equal. Set repeats=1."
             )
-        return tuple(_in_time(examples, rows, folds, label_delay))
+        return tuple(_folds_in_time(examples, rows, folds, label_delay))
     check_counts(examples, folds, rows)
-    made = [fold for repeat in range(repeats) for fold in _shuffled(examples, rows, groups, folds, repeat, seed)]
+    made = [fold for repeat in range(repeats) for fold in _shuffled_folds(examples, rows, groups, folds, repeat, seed)]
     return tuple(made)
 
 
@@ -86,7 +86,7 @@ def check_counts(examples: Examples, folds: int, rows: Array | None = None) -> N
     Args:
         examples: The data. folds: Number of folds. rows: Row numbers that are split; None: all.
     """
-    counts = rows_that_weigh(examples, np.arange(len(examples)) if rows is None else rows)
+    counts = class_row_counts(examples, np.arange(len(examples)) if rows is None else rows)
     code = int(np.argmin(counts))
     most = largest_folds(int(counts[code]))
     if carries(int(counts[code]), folds):
@@ -95,11 +95,11 @@ def check_counts(examples: Examples, folds: int, rows: Array | None = None) -> N
     way = f"Use {most} folds, the largest number that works, or " if most else "No number of folds works: "
     raise SplitError(
         f"{examples.class_name(code)} has {have} row{'s' * (have != 1)}, too few for {folds} folds. For each "
-        f"fold, this class needs 1 test row and {LEAST_TRAIN} training rows. {way}{_remedy(examples)}."
+        f"fold, this class needs 1 test row and {LEAST_TRAIN} training rows. {way}{_advice_on_few_rows(examples)}."
     )
 
 
-def set_aside(examples: Examples, folds: int = 0) -> Examples:
+def without_rare_labels(examples: Examples, folds: int = 0) -> Examples:
     """Return rows with several labels without the labels that have too few rows to be split.
 
     Each label that is left out is named in a warning of the examples.
@@ -114,7 +114,7 @@ def set_aside(examples: Examples, folds: int = 0) -> Examples:
     if examples.kind != "labels":
         return examples
     # Of each label the rarer of its two values, absent and present.
-    counts = rows_that_weigh(examples, np.arange(len(examples))).reshape(-1, 2).min(axis=1).tolist()
+    counts = class_row_counts(examples, np.arange(len(examples))).reshape(-1, 2).min(axis=1).tolist()
     kept = np.array([carries(n, folds) if folds else n > LEAST_TRAIN for n in counts])
     if kept.all():
         return examples
@@ -131,7 +131,7 @@ def set_aside(examples: Examples, folds: int = 0) -> Examples:
     return replace(examples, y=examples.y[:, kept], classes=classes, warnings=(*examples.warnings, *notes))
 
 
-def _remedy(examples: Examples) -> str:
+def _advice_on_few_rows(examples: Examples) -> str:
     """What to do about a class that has too few rows."""
     if examples.kind == "labels":
         return "remove the label from the target"
@@ -140,7 +140,7 @@ def _remedy(examples: Examples) -> str:
     return "merge rare classes with --merge-rare (merge_rare=)"
 
 
-def rows_that_weigh(examples: Examples, rows: Array) -> Array:
+def class_row_counts(examples: Examples, rows: Array) -> Array:
     """Return how many rows of each class weigh more than 0, int64 (C,).
 
     Of several labels the result is (2 L,), see `label_counts`.
@@ -156,7 +156,7 @@ def rows_that_weigh(examples: Examples, rows: Array) -> Array:
     return both[1::2] if examples.kind == "elements" else both
 
 
-def usable(examples: Examples, duplicates: str) -> tuple[Array, Array | None]:
+def usable_rows(examples: Examples, duplicates: str) -> tuple[Array, Array | None]:
     """Return the rows that are used and the group of each, by what `duplicates` asks for.
 
     "warn" keeps all rows, "group" puts rows with equal features into one group, "drop" keeps the first of them, and
@@ -190,12 +190,12 @@ def usable(examples: Examples, duplicates: str) -> tuple[Array, Array | None]:
     return rows, examples.duplicate_ids
 
 
-def _shuffled(
+def _shuffled_folds(
     examples: Examples, rows: Array, groups: Array | None, folds: int, repeat: int, seed: int
 ) -> Iterator[Fold]:
     """Yield the folds of one repeat for rows without time: stratified, groups kept together.
 
-    `rows` and `groups` are what `usable` returned.
+    `rows` and `groups` are what `usable_rows` returned.
 
     Raises:
         SplitError: A class has too few groups, or no rows in a part of a fold.
@@ -273,7 +273,7 @@ def _grouped_part(y: Array, groups: Array, rows: Array, share: float, state: int
             "All training rows belong to one group. Expected two groups or more, because one group is held "
             "out for early stopping. Pass smaller groups, or remove groups=."
         )
-    pieces, taken = _pieces(share, most)
+    pieces, taken = _piece_counts(share, most)
     splitter = StratifiedGroupKFold(pieces, shuffle=True, random_state=state)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
@@ -283,7 +283,7 @@ def _grouped_part(y: Array, groups: Array, rows: Array, share: float, state: int
     return rows[~chosen], rows[chosen]
 
 
-def _pieces(share: float, most: int) -> tuple[int, int]:
+def _piece_counts(share: float, most: int) -> tuple[int, int]:
     """Return (k, j) so that j of k equal pieces are nearest to the share.
 
     The pieces are as few as that takes, and at most `most`.
@@ -311,24 +311,24 @@ def _check_groups(examples: Examples, y: Array, groups: Array, folds: int) -> No
 def _check_fold(examples: Examples, fold: Fold) -> None:
     """Raise a SplitError unless every class has a test row and `LEAST_TRAIN` training rows."""
     for part, rows, least in (("test", fold.test, 1), ("training", fold.train, LEAST_TRAIN)):
-        have = rows_that_weigh(examples, rows)
+        have = class_row_counts(examples, rows)
         if have.min() < least:
             name = examples.class_name(int(np.argmin(have)))
             raise SplitError(
                 f"{name} has {int(have.min())} {part} rows in fold {fold.index + 1}. Expected at "
-                f"least {least}. Use fewer folds, or {_remedy(examples)}."
+                f"least {least}. Use fewer folds, or {_advice_on_few_rows(examples)}."
             )
 
 
 def _check_held(examples: Examples, train: Array, held: Array) -> None:
     """Raise a SplitError unless every class has a held-out row and `LEAST_TRAIN` training rows."""
     for part, rows, least in (("held-out", held, 1), ("training", train, LEAST_TRAIN)):
-        have = rows_that_weigh(examples, rows)
+        have = class_row_counts(examples, rows)
         code = int(np.argmin(have))
         if have[code] < least:
             how = "" if examples.groups is None else " of whole groups"
             how = " in time order" if examples.time is not None else how
-            total = int(rows_that_weigh(examples, np.arange(len(examples)))[code])
+            total = int(class_row_counts(examples, np.arange(len(examples)))[code])
             size = f"{total} row{'s' * (total != 1)}"
             enough = total > LEAST_TRAIN
             way = (
@@ -336,11 +336,11 @@ def _check_held(examples: Examples, train: Array, held: Array) -> None:
             )
             raise SplitError(
                 f"{examples.class_name(code)} has {size}, of which {int(have[code])} are among the {part} "
-                f"rows{how}. Expected {least} or more there. {way} {_remedy(examples)}."
+                f"rows{how}. Expected {least} or more there. {way} {_advice_on_few_rows(examples)}."
             )
 
 
-def _in_time(examples: Examples, rows: Array, folds: int, label_delay: float) -> Iterator[Fold]:
+def _folds_in_time(examples: Examples, rows: Array, folds: int, label_delay: float) -> Iterator[Fold]:
     """Yield folds in time order: fold k tests block k + 1 of `folds + 1` equal blocks.
 
     A fold trains on rows whose labels are known when its test block starts, and its latest ones end the training.

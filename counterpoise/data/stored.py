@@ -20,10 +20,10 @@ from counterpoise.data.cells import clean
 from counterpoise.data.column_names import column_names
 from counterpoise.data.csv_blocks import Block, csv_blocks
 from counterpoise.data.csv_layout import Layout, read_layout
-from counterpoise.data.csv_text import no_rows
-from counterpoise.data.csv_types import Cells, joined
+from counterpoise.data.csv_text import no_rows_error
+from counterpoise.data.csv_types import Cells, common_type
 from counterpoise.data.frames import CSV, PARQUET
-from counterpoise.data.parquet import readable, scan_parquet
+from counterpoise.data.parquet import faults_named, scan_parquet
 from counterpoise.data.series import to_series
 
 Array = np.ndarray
@@ -53,16 +53,16 @@ class ParquetFiles:
         return scan_parquet(self.paths, self.name)
 
     @cached_property
-    def _stored(self) -> Mapping[str, str]:
+    def _name_in_file(self) -> Mapping[str, str]:
         """Return the name of each column -> its name in the file."""
-        with readable(self.name):
+        with faults_named(self.name):
             titles = self.frame.collect_schema().names()
         return dict(zip(column_names(titles, self.name)[0], titles, strict=True))
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The names of the columns."""
-        return tuple(self._stored)
+        return tuple(self._name_in_file)
 
     def labels(self, column: str) -> pl.Series:
         """Return one column of all rows, in its own type."""
@@ -73,9 +73,9 @@ class ParquetFiles:
 
         `labels`, the column of the labels, is read like all others.
         """
-        with readable(self.name):
-            frame = self.frame.select(self._exactly(columns)).collect(engine="streaming")
-        return self._read(frame, columns)
+        with faults_named(self.name):
+            frame = self.frame.select(self._by_exact_names(columns)).collect(engine="streaming")
+        return self._with_table_types(frame, columns)
 
     def chunks(self, columns: Sequence[str], wanted: Array | None = None) -> Iterator[tuple[int, pl.DataFrame]]:
         """Yield some columns, chunk after chunk, each with the number of its first row.
@@ -93,7 +93,7 @@ class ParquetFiles:
     def raw_chunks(self, wanted: Array) -> Iterator[tuple[int, pl.DataFrame]]:
         """Yield all columns as they are stored, chunk after chunk; `wanted` is as in `chunks`."""
         for start in self._starts(wanted):
-            with readable(self.name):
+            with faults_named(self.name):
                 chunk = self.frame.slice(start, SLICE_ROWS).collect()
             yield start, chunk
 
@@ -106,7 +106,7 @@ class ParquetFiles:
 
         If `wanted` is None, yield the first row of every chunk.
         """
-        with readable(self.name):
+        with faults_named(self.name):
             rows = self.frame.select(pl.len()).collect().item()
         for start in range(0, rows, SLICE_ROWS):
             if wanted is None or wanted[start : start + SLICE_ROWS].any():
@@ -114,17 +114,17 @@ class ParquetFiles:
 
     def _slice(self, columns: Sequence[str], start: int, rows: int) -> pl.DataFrame:
         """Return `rows` rows of some columns, from row `start` on."""
-        with readable(self.name):
-            frame = self.frame.select(self._exactly(columns)).slice(start, rows).collect()
-        return self._read(frame, columns)
+        with faults_named(self.name):
+            frame = self.frame.select(self._by_exact_names(columns)).slice(start, rows).collect()
+        return self._with_table_types(frame, columns)
 
-    def _exactly(self, columns: Sequence[str]) -> pl.Expr:
+    def _by_exact_names(self, columns: Sequence[str]) -> pl.Expr:
         """Select columns by their exact names, because polars reads some names as patterns."""
-        return by_name(*(self._stored[name] for name in columns))
+        return by_name(*(self._name_in_file[name] for name in columns))
 
-    def _read(self, frame: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
+    def _with_table_types(self, frame: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
         """Return the columns under their names in this table, with the types of `frames`."""
-        return pl.DataFrame([to_series(name, frame[self._stored[name]], self.name) for name in columns])
+        return pl.DataFrame([to_series(name, frame[self._name_in_file[name]], self.name) for name in columns])
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,7 +143,7 @@ class CsvFiles:
     @cached_property
     def layout(self) -> Layout:
         """Return how the first file is written: header, separator and so on."""
-        with _opened(self.paths[0]) as handle:
+        with _open_bytes(self.paths[0]) as handle:
             return read_layout(handle, str(self.paths[0]))[0]
 
     @property
@@ -154,7 +154,7 @@ class CsvFiles:
     @cached_property
     def types(self) -> dict[str, pl.DataType]:
         """The type of each column over all rows, found in one pass (in the pass of `values` if that came first)."""
-        return self._survey((), "")[0]
+        return self._read_types_and_texts((), "")[0]
 
     def labels(self, column: str) -> pl.Series:
         """Return one column of all rows as text, as it is written in the files."""
@@ -165,7 +165,7 @@ class CsvFiles:
 
         The types of all columns are found in the same pass and stored, so that `types` needs no second pass.
         """
-        types, texts = self._survey(columns, labels)
+        types, texts = self._read_types_and_texts(columns, labels)
         # Fills the cached property; the dataclass is frozen.
         self.__dict__["types"] = types
         kinds = {name: pl.String() if name == labels else types[name] for name in columns}
@@ -188,7 +188,7 @@ class CsvFiles:
         """
         start = 0
         for path in self.paths:
-            with _opened(path) as handle:
+            with _open_bytes(path) as handle:
                 layout, blocks = csv_blocks(handle, str(path))
                 if (layout.header, layout.separator) != (self.layout.header, self.layout.separator):
                     raise DataError(
@@ -199,21 +199,23 @@ class CsvFiles:
                     yield start, block
                     start += len(block)
         if not start:
-            raise no_rows(self.name)
+            raise no_rows_error(self.name)
 
-    def _survey(self, columns: Sequence[str], labels: str) -> tuple[dict[str, pl.DataType], dict[str, pl.Series]]:
+    def _read_types_and_texts(
+        self, columns: Sequence[str], labels: str
+    ) -> tuple[dict[str, pl.DataType], dict[str, pl.Series]]:
         """Read all rows once; return the type of each column, and some columns as text."""
         types: dict[str, pl.DataType] = {name: pl.Null() for name in self.columns}
         texts: dict[str, list[pl.Series]] = {name: [] for name in columns}
         for _, block in self.blocks():
             cells = Cells.of(block.frame())
-            types = {name: joined(types[name], kind) for name, kind in cells.types().items()}
+            types = {name: common_type(types[name], kind) for name, kind in cells.types().items()}
             for name, columns_read in texts.items():
                 columns_read.append(cells.column(name))
         return types, {name: pl.concat(columns_read) for name, columns_read in texts.items()}
 
 
-def _opened(path: Path) -> Any:
+def _open_bytes(path: Path) -> Any:
     """Open a file for reading bytes; raise a DataError if that fails."""
     try:
         return path.open("rb")
@@ -243,7 +245,7 @@ def stored(source: str | os.PathLike[str]) -> Stored:
         (('age', 'ill'), [[31.0], [4.5]])
     """
     path = check_path(source, "source")
-    paths = _paths(path)
+    paths = _table_paths(path)
     endings = {path.suffix.lower() for path in paths}
     for kind, table in _KINDS.items():
         if endings <= set(kind):
@@ -254,7 +256,7 @@ def stored(source: str | os.PathLike[str]) -> Stored:
     )
 
 
-def _paths(source: Path) -> tuple[Path, ...]:
+def _table_paths(source: Path) -> tuple[Path, ...]:
     """Return the files of a folder, a file, or a pattern, sorted by name.
 
     Hidden files are left out. Raise a DataError if there are no files.

@@ -20,7 +20,7 @@ MOST_WORDS = 20
 
 
 @dataclass(frozen=True)
-class Read:
+class ParsedColumn:
     """The values that were read from a column of text.
 
     Attributes:
@@ -34,9 +34,9 @@ class Read:
     notes: tuple[str, ...] = ()
 
 
-def with_words(
+def with_words_as_missing(
     known: pl.Series, values: pl.Series, written: TextFormat, what: str, doubt: str = "", asked: bool = False
-) -> Read:
+) -> ParsedColumn:
     """Decide on a column of which some values could not be read: those are missing, or the column stays text.
 
     Args:
@@ -56,18 +56,18 @@ def with_words(
     odd = values.is_null() & known.is_not_null()
     total = len(known) - known.null_count()
     if not odd.any():
-        return Read(values, written, (doubt,) if doubt else ())
+        return ParsedColumn(values, written, (doubt,) if doubt else ())
     share = 1.0 - int(odd.sum()) / total
     counted = known.filter(odd).alias("word").value_counts(name="n").sort(["n", "word"], descending=[True, False])
     words = counted["word"]
-    enough = share >= PARTLY if asked else _may_stray(share, values.drop_nulls().n_unique(), words)
+    enough = share >= PARTLY if asked else _words_may_be_missing(share, values.drop_nulls().n_unique(), words)
     if total < LEAST_ROWS or not enough:
-        return Read(notes=_kept_text(known, share, words, what))
-    notes = ([doubt] if doubt else []) + [_stray_text(odd, total, words, what)]
-    return Read(values, replace(written, words=tuple(words.head(MOST_WORDS))), tuple(notes))
+        return ParsedColumn(notes=_kept_as_text_note(known, share, words, what))
+    notes = ([doubt] if doubt else []) + [_missing_words_note(odd, total, words, what)]
+    return ParsedColumn(values, replace(written, words=tuple(words.head(MOST_WORDS))), tuple(notes))
 
 
-def _may_stray(share: float, numbers: int, words: pl.Series) -> bool:
+def _words_may_be_missing(share: float, numbers: int, words: pl.Series) -> bool:
     """Return whether the values that could not be read may count as missing.
 
     `share` is the share of known values that were read, `numbers` how many distinct ones there are. `words` has the
@@ -80,12 +80,12 @@ def _may_stray(share: float, numbers: int, words: pl.Series) -> bool:
     return share >= MOSTLY and not words.str.contains(r"\d").any()
 
 
-def shown(words: pl.Series) -> str:
+def words_text(words: pl.Series) -> str:
     """Return the first three words for a message, quoted, with "..." if there are more."""
     return ", ".join(repr(word) for word in words.head(3)) + (", ..." if len(words) > 3 else "")
 
 
-def _stray_text(odd: pl.Series, total: int, words: pl.Series, what: str) -> str:
+def _missing_words_note(odd: pl.Series, total: int, words: pl.Series, what: str) -> str:
     """Return the note on values that count as missing.
 
     `odd` is true for these values, and `total` counts all values that are not null.
@@ -97,19 +97,19 @@ def _stray_text(odd: pl.Series, total: int, words: pl.Series, what: str) -> str:
     missing = "This value counts as missing." if len(rows) == 1 else "These values count as missing."
     return (
         f"contains {what}, but {len(rows):,} of {total:,} values ({100 * len(rows) / total:.1f}%) {verb}: "
-        f"{shown(words)} {where}. {missing} To keep such words, pass a frame in which the column has a "
+        f"{words_text(words)} {where}. {missing} To keep such words, pass a frame in which the column has a "
         "categorical type."
     )
 
 
-def _kept_text(known: pl.Series, share: float, words: pl.Series, what: str) -> tuple[str, ...]:
+def _kept_as_text_note(known: pl.Series, share: float, words: pl.Series, what: str) -> tuple[str, ...]:
     """Return why a column that looks like numbers stays text, or () if it hardly does.
 
-    The arguments are those of `with_words`, the share of values that were read, and the distinct other values.
+    The arguments are those of `with_words_as_missing`, the share of values that were read, and the distinct other values.
     """
     if share < PARTLY or known.n_unique() <= FEW_NUMBERS:
         return ()
     return (
         f"is read as text. {100 * share:.0f}% of its values are {what}, but {len(words):,} distinct values are not "
-        f"({shown(words)}). Leave missing values blank, and write the {what} without words.",
+        f"({words_text(words)}). Leave missing values blank, and write the {what} without words.",
     )

@@ -14,9 +14,9 @@ from counterpoise.data.cells import clean
 from counterpoise.data.date_text import parse_dates, parse_durations, parse_times
 from counterpoise.data.dates import FIRST_DAY, LAST_DAY, unit_of
 from counterpoise.data.levels import level_text, match_levels
-from counterpoise.data.number_parsing import is_plain, parse, plain_numbers
+from counterpoise.data.number_parsing import is_plain, parse_numbers, plain_numbers
 from counterpoise.data.precision import floats, minus_offset
-from counterpoise.data.stray_words import PARTLY, shown
+from counterpoise.data.stray_words import PARTLY, words_text
 
 Array = np.ndarray
 
@@ -25,8 +25,14 @@ LEAST_REFUSED = 5
 
 _TEXT = (pl.String, pl.Categorical, pl.Enum)
 _PARSERS = {"time": parse_times, "duration": parse_durations}
-_KINDS = {"": "numbers", "date": "dates", "time": "times of day", "duration": "durations", "seconds": "Unix seconds"}
-_SPELLED = {
+_UNIT_TITLES = {
+    "": "numbers",
+    "date": "dates",
+    "time": "times of day",
+    "duration": "durations",
+    "seconds": "Unix seconds",
+}
+_UNIT_EXAMPLES = {
     "date": "a date such as 2024-12-31 23:59:59",
     "time": "a time such as 23:59:59",
     "duration": "a duration such as 36:00:00",
@@ -49,7 +55,7 @@ def numeric_values(column: Column, series: pl.Series) -> Array:
         >>> numeric_values(Column("age", "numeric"), pl.Series("age", ["31", "", None])).tolist()
         [31.0, nan, nan]
     """
-    typed = _typed(column, series) if column.written is not None or series.dtype in _TEXT else series
+    typed = _parsed_if_text(column, series) if column.written is not None or series.dtype in _TEXT else series
     _check_unit(column, typed)
     with np.errstate(over="ignore"):
         raw = minus_offset(typed, column.offset)
@@ -74,11 +80,11 @@ def level_ids(column: Column, series: pl.Series) -> Array:
         >>> level_ids(column, pl.Series([1.0, 2.0, None, 7.5])).tolist()
         [2, 1, 0, 3]
     """
-    typed = series if column.written is None else _typed(column, series)
+    typed = series if column.written is None else _parsed_if_text(column, series)
     return match_levels(column, level_text(typed))
 
 
-def _typed(column: Column, series: pl.Series) -> pl.Series:
+def _parsed_if_text(column: Column, series: pl.Series) -> pl.Series:
     """Convert text to the numbers, dates or times of the column.
 
     A series of any other type is returned unchanged.
@@ -88,14 +94,14 @@ def _typed(column: Column, series: pl.Series) -> pl.Series:
     if series.dtype not in _TEXT and (series.dtype != pl.Boolean or column.written is None):
         return series
     known = clean(level_text(series))
-    values = _parsed(column, known)
+    values = _parsed_in_format(column, known)
     odd = values.is_null() & known.is_not_null()
     if odd.any():
         _refuse_or_warn(column, known, odd)
     return values
 
 
-def _parsed(column: Column, known: pl.Series) -> pl.Series:
+def _parsed_in_format(column: Column, known: pl.Series) -> pl.Series:
     """Read text in the format of the column as dates, times, durations or numbers.
 
     Text that does not follow the format becomes null.
@@ -108,7 +114,7 @@ def _parsed(column: Column, known: pl.Series) -> pl.Series:
         whole = plain_numbers(known)
         if column.written is None or whole.null_count() == known.null_count():
             return whole
-    return parse(known, column.written)
+    return parse_numbers(known, column.written)
 
 
 def _refuse_or_warn(column: Column, known: pl.Series, odd: pl.Series) -> None:
@@ -130,18 +136,18 @@ def _refuse_or_warn(column: Column, known: pl.Series, odd: pl.Series) -> None:
     if not met or (len(rows) >= LEAST_REFUSED and len(rows) > (1 - PARTLY) * (len(known) - known.null_count())):
         raise ColumnError(
             f"Column {column.name!r} contains {known[rows[0]]!r} in {rows_text(rows)}. Expected "
-            f"{_SPELLED.get(column.unit) or _example(column.written)}. Leave missing values blank."
+            f"{_UNIT_EXAMPLES.get(column.unit) or _number_example(column.written)}. Leave missing values blank."
         )
     warnings.warn(
         f"Column {column.name!r} contains words that training rows did not contain "
-        f"({shown(known.filter(new).unique().sort())}, {rows_text(rows)}). These words count as "
+        f"({words_text(known.filter(new).unique().sort())}, {rows_text(rows)}). These words count as "
         f"missing, like {met[0]!r} in training.",
         UserWarning,
         stacklevel=2,
     )
 
 
-def _example(written: TextFormat | None) -> str:
+def _number_example(written: TextFormat | None) -> str:
     """Describe the numbers of a column for a message, for example with "1.234,5 €"."""
     if written is None or is_plain(written):
         return "a number"
@@ -158,8 +164,8 @@ def _check_unit(column: Column, typed: pl.Series) -> None:
     unit = unit_of(typed.dtype)
     if unit and unit != column.unit:
         raise ColumnError(
-            f"Column {column.name!r} contains {_KINDS[unit]}, but contained {_KINDS[column.unit]} in "
-            f"training. Convert the column to {_KINDS[column.unit]}."
+            f"Column {column.name!r} contains {_UNIT_TITLES[unit]}, but contained {_UNIT_TITLES[column.unit]} in "
+            f"training. Convert the column to {_UNIT_TITLES[column.unit]}."
         )
     if column.unit != "date" or unit or typed.null_count() == len(typed):
         return

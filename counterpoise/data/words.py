@@ -38,7 +38,7 @@ class WordIds(keras.layers.Layer):
         super().__init__(**kwargs)
         self.words, self.length = int(words), int(length)
         self.known = self.add_weight(
-            name="known", shape=(self.words,), dtype="int32", initializer=_empty, trainable=False
+            name="known", shape=(self.words,), dtype="int32", initializer=_empty_vocabulary, trainable=False
         )
 
     def call(self, texts: Any) -> Any:
@@ -99,6 +99,6 @@ def word_hashes(words: Any) -> Any:
     return tf.cast(tf.strings.to_hash_bucket_fast(words, int(_NONE)), tf.int32)
 
 
-def _empty(shape: Any, dtype: Any = None) -> Any:
+def _empty_vocabulary(shape: Any, dtype: Any = None) -> Any:
     """Initialize the vocabulary without any word: `_NONE` is above every hash."""
     return ops.full(shape, _NONE, dtype="int32")

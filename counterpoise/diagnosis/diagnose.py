@@ -8,7 +8,7 @@ from typing import Any
 from counterpoise.core.checks import check_choice
 from counterpoise.core.examples import Examples
 from counterpoise.core.label_names import warn_look_alikes
-from counterpoise.data.image_rows import examples_of
+from counterpoise.data.image_rows import image_examples
 from counterpoise.data.image_set import ImageSet
 from counterpoise.data.read import read
 from counterpoise.diagnosis.measure import measure
@@ -45,7 +45,7 @@ def diagnose(
         ('ill', 3.0)
     """
     if isinstance(x, ImageSet):
-        x = examples_of(x, **options)
+        x = image_examples(x, **options)
     examples = x if isinstance(x, Examples) else read(x, y=y, groups=groups, time=time, **options)
     warn_look_alikes(examples.classes)
     return Diagnosis(measure(examples, folds, quick))

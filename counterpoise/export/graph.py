@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from counterpoise.core.examples import IMAGE
-from counterpoise.data.column_input import values_of
+from counterpoise.data.column_input import read_column_values
 from counterpoise.data.columns import raw_columns, raw_inputs, stacked
 from counterpoise.data.cost_input import CostInput
 from counterpoise.data.group_input import GroupInput
@@ -61,7 +61,7 @@ def decider(
         if centered is not None and offsets.any():
             x["numeric"] = centered(x["numeric"], offsets)
         if given is not None and column_values is None:
-            column_values = values_of(given, inputs, x)
+            column_values = read_column_values(given, inputs, x)
         logits = clf.members(x, training=False)
         outputs = rule(logits) if given is None else rule(logits, column_values=column_values)
         return {"probability": outputs["probability"], "decision": outputs["decision"]}

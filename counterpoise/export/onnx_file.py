@@ -48,10 +48,10 @@ def _converted(clf: Any, tf2onnx: Any) -> Any:
     """
     import tensorflow as tf
 
-    from counterpoise.data.columns import less
+    from counterpoise.data.columns import minus_offset_in_graph
     from counterpoise.export.graph import decider, encoded_signature
 
-    decide, signature = decider(clf, less), encoded_signature(clf)
+    decide, signature = decider(clf, minus_offset_in_graph), encoded_signature(clf)
     refuse_text(signature, "onnx")
     names = list(signature)
     function = tf.function(

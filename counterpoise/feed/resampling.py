@@ -18,7 +18,7 @@ from counterpoise.core.errors import ColumnError, OptionError
 from counterpoise.core.files import check_output, drafted, is_stream
 from counterpoise.data.frames import CSV, PARQUET
 from counterpoise.data.labels import encode_labels
-from counterpoise.data.parquet import readable, without_faults
+from counterpoise.data.parquet import faults_named, polars_faults_named
 from counterpoise.data.stored import CsvFiles, Stored, stored
 from counterpoise.feed.disk import check_target
 from counterpoise.feed.disk_stream import repeated, times_drawn
@@ -133,7 +133,7 @@ def _check_cells(table: Stored) -> None:
     """
     if isinstance(table, CsvFiles):
         return
-    with readable(table.name):
+    with faults_named(table.name):
         schema = table.frame.collect_schema()
     for name, dtype in schema.items():
         if dtype.is_nested() or dtype in (pl.Binary, pl.Object):
@@ -153,7 +153,7 @@ def _write(table: Stored, times: Array, draft: Path, kind: tuple[str, ...]) -> N
             file.writelines(_copied(table, times))
         return
     frame = _lazy(table, times)
-    with draft.open("wb") as file, without_faults(table.name):
+    with draft.open("wb") as file, polars_faults_named(table.name):
         sink = frame.sink_csv if kind == CSV else frame.sink_parquet
         _in_thread_for_signals(lambda: sink(file, engine="streaming"))
 
@@ -181,7 +181,7 @@ def _lazy(table: Stored, times: Array) -> pl.LazyFrame:
     if isinstance(table, CsvFiles):
         chunks = ((start, block.frame()) for start, block in table.blocks())
         return _source(chunks, times, dict.fromkeys(table.columns, pl.String))
-    with readable(table.name):
+    with faults_named(table.name):
         schema = table.frame.collect_schema()
     if times.max() < 2:
         number = _new_name(schema.names())

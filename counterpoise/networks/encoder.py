@@ -70,7 +70,7 @@ def rows_to_learn_from(encoder: Encoder, rows: Array) -> Array:
 
     `PixelRange` needs only some of them, the other encoders need all.
     """
-    return encoder.asks(rows) if isinstance(encoder, PixelRange) else rows
+    return encoder.rows_to_look_at(rows) if isinstance(encoder, PixelRange) else rows
 
 
 def without_picture(x: Any) -> Any:

@@ -15,14 +15,14 @@ from counterpoise.core.examples import Examples
 from counterpoise.core.label_columns import as_labels_if_several, split_off_labels, target_columns
 from counterpoise.core.sources import Source
 from counterpoise.data.frames import CSV, FRAME_LIBRARIES, PARQUET, is_table
-from counterpoise.data.image_rows import examples_of
+from counterpoise.data.image_rows import image_examples
 from counterpoise.data.image_set import ImageSet
 from counterpoise.data.labels import LABEL_OPTIONS
 from counterpoise.data.loading import dataset_kind
 from counterpoise.data.named_inputs import NamedInputs
 from counterpoise.data.read import read
 from counterpoise.data.series import library
-from counterpoise.data.split import set_aside
+from counterpoise.data.split import without_rare_labels
 from counterpoise.feed.disk import Scan
 from counterpoise.strategies.blend import Blend
 
@@ -65,7 +65,7 @@ def read_for(model: Any, data: Any, y: Any, **options: Any) -> Examples:
     if isinstance(data, Examples):
         return data
     if isinstance(data, ImageSet):
-        return set_aside(_read_images(data, y, options))
+        return without_rare_labels(_read_images(data, y, options))
     if isinstance(data, Scan):
         raise OptionError(
             "cp.scan reads rows from disk in parts, but this function needs all rows in memory. Pass the file itself, "
@@ -81,7 +81,7 @@ def read_for(model: Any, data: Any, y: Any, **options: Any) -> Examples:
     }
     data, y = split_off_labels(data, y)
     target = target_columns(y, is_table(data, named))
-    return set_aside(read(data, target=target, **how) if target is not None else read(data, y=y, **how))
+    return without_rare_labels(read(data, target=target, **how) if target is not None else read(data, y=y, **how))
 
 
 def _puts_out_steps(model: Any) -> bool:
@@ -125,4 +125,4 @@ def _read_images(images: ImageSet, y: Any, options: Mapping[str, Any]) -> Exampl
     labels = {name: options[name] for name in given if name in LABEL_OPTIONS}
     if other := [name for name in given if name not in labels]:
         raise OptionError(f"{other[0]} cannot be passed with images. Name its column in cp.images(...).")
-    return examples_of(images, **labels)
+    return image_examples(images, **labels)

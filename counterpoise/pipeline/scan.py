@@ -22,7 +22,7 @@ from counterpoise.core.label_names import find_label
 from counterpoise.core.sources import Kept
 from counterpoise.core.structure import mapped
 from counterpoise.data.read import read
-from counterpoise.data.schema import build_parts
+from counterpoise.data.schema import encode_frame
 from counterpoise.data.split import hold_out
 from counterpoise.engines.diverged import with_divergence_error
 from counterpoise.feed.disk import Scan
@@ -83,7 +83,7 @@ class Scanned:
         assert schema is not None
         return Stream(
             self.scan.table, self.scan.features, self.examples.y[: len(self.scan)], job.plan, job.limits.batch_size,
-            seed, WINDOW, rows=job.train, inputs=lambda chunk: build_parts(schema, chunk),
+            seed, WINDOW, rows=job.train, inputs=lambda chunk: encode_frame(schema, chunk),
         )  # fmt: skip
 
     def run(

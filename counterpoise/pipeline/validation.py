@@ -15,7 +15,7 @@ from counterpoise.core.examples import TRAIN, VALIDATION, Examples
 from counterpoise.core.sources import Source
 from counterpoise.core.structure import join, mapped, rows_in
 from counterpoise.data.frames import is_table, to_frame
-from counterpoise.data.image_rows import rows_of
+from counterpoise.data.image_rows import encode_image_set
 from counterpoise.data.image_set import ImageSet
 from counterpoise.data.loading import dataset_kind, load
 from counterpoise.data.named_inputs import NamedInputs
@@ -118,7 +118,7 @@ def _read(
         images = given if examples.pictures is None else given.read_as(examples.pictures)
         given_labels = images.labeled_metadata.y
         several = given_labels.codes.ndim > 1
-        return rows_of(images, examples.schema), given_labels if several else given_labels.values, None
+        return encode_image_set(images, examples.schema), given_labels if several else given_labels.values, None
     with_metadata = _of_elements if target_of(examples).per_element else _with_metadata
     if dataset_kind(given):
         x, y, weight = load(given)

@@ -16,7 +16,7 @@ from small_networks import of_pictures
 import counterpoise as cp
 from counterpoise.core import sources
 from counterpoise.data.decoded import Decoded, PixelCache
-from counterpoise.data.image_rows import examples_of
+from counterpoise.data.image_rows import image_examples
 
 CALLS = Counter()
 SHAPE = (50, 2, 3)
@@ -95,10 +95,10 @@ def test_images_that_do_not_fit_stay_in_files_and_train_alike(tmp_path, monkeypa
             Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / name / f"{i}.png")
     (tmp_path / "ill" / "copy.png").write_bytes((tmp_path / "ill" / "3.png").read_bytes())
     how = {"engine": "fit", "epochs": 2, "batch_size": 16, "verbose": 0}
-    inside = examples_of(cp.images(tmp_path, 6))
+    inside = image_examples(cp.images(tmp_path, 6))
     held = cp.fit(of_pictures, cp.images(tmp_path, 6), **how).predict_proba(cp.images(tmp_path, 6))
     monkeypatch.setattr(sources, "IN_MEMORY", 1000)
-    outside = examples_of(cp.images(tmp_path, 6))
+    outside = image_examples(cp.images(tmp_path, 6))
     assert isinstance(outside.x, Decoded)
     assert np.array_equal(outside.x[:], inside.x)
     assert np.array_equal(outside.duplicate_ids, inside.duplicate_ids)

@@ -10,7 +10,7 @@ from small_networks import of_pictures
 
 import counterpoise as cp
 from counterpoise.core.errors import ColumnError, DataError
-from counterpoise.data.image_rows import examples_of
+from counterpoise.data.image_rows import image_examples
 from counterpoise.data.images import images
 
 SIDE, N = 8, 90
@@ -35,7 +35,7 @@ def scans(table, **how):
 
 
 def test_rows_are_pixels_and_columns(table):
-    examples = examples_of(scans(table, target="dx"))
+    examples = image_examples(scans(table, target="dx"))
     assert list(examples.x) == ["image", "numeric", "categorical"]
     assert examples.x["image"].shape == (N, SIDE, SIDE, 1)
     assert np.isnan(examples.x["numeric"][4, 0])
@@ -45,7 +45,7 @@ def test_rows_are_pixels_and_columns(table):
 def test_kinds_and_levels_are_those_of_the_training_rows(table):
     frame, _ = table
     odd = frame.with_columns(pl.when(pl.int_range(N) == 89).then(pl.lit("x")).otherwise(pl.col("sex")).alias("sex"))
-    examples = examples_of(scans(table, frame=odd, target="dx", split="use"))
+    examples = image_examples(scans(table, frame=odd, target="dx", split="use"))
     assert sorted(examples.schema.categorical[0].levels) == ["f", "m"]
     assert examples.x["categorical"][89, 0] == 3, "unseen"
 
@@ -95,7 +95,7 @@ def test_what_does_not_fit_is_named(table):
     with pytest.raises(ColumnError, match="'height' is not a column"):
         scans(table, features=["height"])
     with pytest.raises(ColumnError, match="No column of features= can be used"):
-        examples_of(scans(table, frame=frame.with_columns(one=pl.lit(1)), target="dx", features=["one"]))
+        image_examples(scans(table, frame=frame.with_columns(one=pl.lit(1)), target="dx", features=["one"]))
     twice = pl.concat([frame, frame[:1].with_columns(age=pl.lit(3.0))])
     with pytest.raises(ColumnError, match="two values in column 'age'"):
         scans(table, frame=twice, target="dx")

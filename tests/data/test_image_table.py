@@ -15,8 +15,8 @@ import counterpoise as cp
 from counterpoise.core.errors import ColumnError, CounterpoiseError, DataError, OptionError, SplitError, TargetError
 from counterpoise.core.examples import TEST, TRAIN
 from counterpoise.data.given_split import check_divisible, given_fold
-from counterpoise.data.image_names import Names, joined_groups, names_of
-from counterpoise.data.image_rows import examples_of
+from counterpoise.data.image_names import FileFinder, image_names_of, joined_groups
+from counterpoise.data.image_rows import image_examples
 from counterpoise.data.images import images, read_images
 
 
@@ -55,12 +55,12 @@ def test_names_mean_files_with_or_without_ending_and_folder(root, kind):
     image_set = images(rows, 4, images="image", root=None if kind == "csv" else root, target="dx", groups="patient")
     assert drawn(image_set) == [0, 10, 20, 30, 40]
     assert (image_set.classes, image_set.y.tolist()) == (("mel", "nv"), [0, 1, 1, 0, 1])
-    examples = examples_of(image_set, positive="mel")
+    examples = image_examples(image_set, positive="mel")
     assert (examples.classes, examples.groups.tolist()) == (("nv", "mel"), [0, 0, 1, 2, 3])
 
 
 def test_a_name_is_text_whatever_its_column_holds(root):
-    assert names_of(pl.Series([2.0, None])) == ["2", None]
+    assert image_names_of(pl.Series([2.0, None])) == ["2", None]
     (root / "7.png").write_bytes((root / "a" / "001.png").read_bytes())
     for column in ([7, 7], [7.0, 7.0], ["7", "007.png"][:1] * 2):
         assert images({"i": column, "y": [1, 1]}, 4, images="i", root=root).paths == (str(root / "7.png"),)
@@ -70,7 +70,7 @@ def test_the_nearest_meaning_goes_first_and_two_files_are_separated(root):
     for name in ("001.png", "c/x.png", "d/x.png"):
         (root / name).parent.mkdir(exist_ok=True)
         (root / name).touch()
-    names = Names(root)
+    names = FileFinder(root)
     assert names.find("001.png") == [str(root / "001.png")]
     assert names.find("b/004") == [str(root / "b" / "004.jpg")]
     assert names.find(str(root / "c/x.png")) == [str(root / "c/x.png")]
@@ -81,7 +81,7 @@ def test_the_nearest_meaning_goes_first_and_two_files_are_separated(root):
 @pytest.mark.parametrize("form", [".", "./", "absolute", "../{name}"])
 def test_a_folder_may_be_written_in_any_way(root, form, monkeypatch):
     monkeypatch.chdir(root)
-    names = Names(Path(str(root) if form == "absolute" else form.format(name=root.name)))
+    names = FileFinder(Path(str(root) if form == "absolute" else form.format(name=root.name)))
     for name in ("a/001.png", "a/001", "./a//001.png", "001", "A\\001.PNG"):
         (path,) = names.find(name)
         assert (root / path).resolve() == (root / "a" / "001.png").resolve()
@@ -157,7 +157,7 @@ def test_groups_join_through_others():
 def test_rows_say_what_they_do(root):
     rows = ROWS | {"part": ["train", "train", "train", "test", "test"]}
     scans = images(rows, 4, images="image", root=root, target="dx", split="part")
-    assert examples_of(scans).split.tolist() == [TRAIN] * 3 + [TEST] * 2
+    assert image_examples(scans).split.tolist() == [TRAIN] * 3 + [TEST] * 2
     with pytest.raises(OptionError, match="training and test images"):
         cp.batches(scans)
     assert drawn(scans.part("test")) == [30, 40]
@@ -230,7 +230,7 @@ def test_a_group_on_two_sides_of_a_given_split_is_named_by_its_images(root):
     rows = {"i": ["001", "002", "003", "004"], "y": [0, 1, 0, 1], "p": [1, 2, 3, 1], "s": ["train"] * 3 + ["test"]}
     scans = images(rows, 4, images="i", root=root, target="y", groups="p", split="s")
     with pytest.raises(SplitError, match=r"for example a/001.png and b/004.jpg"):
-        given_fold(examples_of(scans))
+        given_fold(image_examples(scans))
     assert cp.diagnose(scans, quick=False).record.groups == 3
 
 
@@ -238,4 +238,4 @@ def test_images_without_labels_are_for_prediction(root):
     image_set = images(ROWS, 4, images="image", root=root)
     assert len(image_set) == 5
     with pytest.raises(TargetError, match="have no labels"):
-        examples_of(image_set)
+        image_examples(image_set)

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from counterpoise.core.errors import ColumnError
-from counterpoise.data.kinds import infer
+from counterpoise.data.kinds import infer_column
 from counterpoise.data.values import numeric_values
 
 rng = np.random.default_rng(0)
@@ -14,7 +14,7 @@ GAPS = np.cumsum(rng.integers(5, 90, N))
 
 
 def kind(values, name="a", **options):
-    return infer(pl.Series(name, values), **options).column.kind
+    return infer_column(pl.Series(name, values), **options).column.kind
 
 
 @pytest.mark.parametrize(
@@ -51,22 +51,22 @@ def test_kinds(values, name, expected):
 
 
 def test_levels_come_in_their_order():
-    column = infer(pl.Series("a", ["v", "u", "w", "w", None])).column
+    column = infer_column(pl.Series("a", ["v", "u", "w", "w", None])).column
     assert (column.levels, column.missing, column.numeric_levels) == (("u", "v", "w"), 1, False)
 
 
 def test_numbers_can_be_levels_on_request():
-    column = infer(pl.Series("code", [3.0, 3.0, 10.0]), kind="categorical").column
+    column = infer_column(pl.Series("code", [3.0, 3.0, 10.0]), kind="categorical").column
     assert (column.kind, column.levels, column.numeric_levels) == ("categorical", ("3", "10"), True)
 
 
 def test_text_as_number_on_request_names_the_odd_row():
     with pytest.raises(ColumnError, match=r"'a' contains 'x' in row 2"):
-        infer(pl.Series("a", ["1", "x"]), kind="numeric")
+        infer_column(pl.Series("a", ["1", "x"]), kind="numeric")
 
 
 def test_dates_become_days():
-    column = infer(pl.Series("when", ["1970-01-02", None, "1970-01-03 12:00"]).str.to_datetime(strict=False))
+    column = infer_column(pl.Series("when", ["1970-01-02", None, "1970-01-03 12:00"]).str.to_datetime(strict=False))
     assert column.column.kind == "numeric"
     assert "'when' contains dates" in column.notes[0]
     assert column.column.unit == "date"
@@ -75,16 +75,16 @@ def test_dates_become_days():
 
 def test_stray_words_among_numbers_are_shown():
     values = [str(i % 50) for i in range(N)] + ["n.a."]
-    assert f"'n.a.' in row {N + 1}" in infer(pl.Series("fee", values)).notes[0]
+    assert f"'n.a.' in row {N + 1}" in infer_column(pl.Series("fee", values)).notes[0]
 
 
 def test_many_levels_are_reported():
     values = [f"w{i % 600}" for i in range(1_800)]
-    assert "600 categories" in infer(pl.Series("word", values)).notes[0]
+    assert "600 categories" in infer_column(pl.Series("word", values)).notes[0]
 
 
 def test_prose_is_not_called_an_identifier():
-    note = infer(pl.Series("note", [f"patient {i} came back today" for i in range(N)])).notes[0]
+    note = infer_column(pl.Series("note", [f"patient {i} came back today" for i in range(N)])).notes[0]
     assert note == (
         "Column 'note' is free text (200 distinct texts in 200 rows) that only the network 'text' reads and is left "
         "out."

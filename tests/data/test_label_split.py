@@ -8,7 +8,7 @@ import pytest
 from counterpoise.core.errors import SplitError
 from counterpoise.core.examples import Examples
 from counterpoise.data.label_split import split_by_labels
-from counterpoise.data.split import hold_out, make_folds, set_aside
+from counterpoise.data.split import hold_out, make_folds, without_rare_labels
 
 RNG = np.random.default_rng(0)
 Y = (RNG.random((400, 5)) < [0.4, 0.2, 0.1, 0.05, 0.02]).astype(np.int32)
@@ -50,8 +50,8 @@ def test_a_label_that_folds_do_not_carry_is_named():
     rows = Examples(ROWS.x, rare, ROWS.classes, kind="labels")
     with pytest.raises(SplitError, match=r"label 'e' as 1 has 2 rows.*remove the label from the target"):
         make_folds(rows, 5)
-    left = set_aside(rows, 5)
+    left = without_rare_labels(rows, 5)
     assert left.classes == tuple("abcd")
     assert left.y.shape == (400, 4)
     with pytest.raises(SplitError, match="Fewer than two labels"):
-        set_aside(Examples(ROWS.x, rare[:, 3:] * 0, ("d", "e"), kind="labels"))
+        without_rare_labels(Examples(ROWS.x, rare[:, 3:] * 0, ("d", "e"), kind="labels"))

@@ -10,7 +10,7 @@ import pytest
 
 from counterpoise.core.errors import ColumnError
 from counterpoise.core.schema import Column
-from counterpoise.data.kinds import infer
+from counterpoise.data.kinds import infer_column
 from counterpoise.data.levels import compared_by_value, level_text, levels_of
 from counterpoise.data.read import read
 from counterpoise.data.schema import encode_rows
@@ -60,7 +60,7 @@ def test_only_plain_numbers_and_truth_values_are_compared_by_value(levels, by_va
 
 
 def test_dates_in_any_spelling_are_one_level():
-    column = infer(pl.Series("day", [dt.date(2024, 1, 1), dt.date(2024, 5, 1)]), "categorical").column
+    column = infer_column(pl.Series("day", [dt.date(2024, 1, 1), dt.date(2024, 5, 1)]), "categorical").column
     spelled = pl.Series(["2024-05-01", "2024-05-01T00:00:00", "2024-05-01 02:00:00+02:00", "May 2024", None])
     assert level_ids(column, spelled).tolist() == [2, 2, 2, 3, 0]
 
@@ -82,7 +82,7 @@ def test_a_column_of_unseen_levels_warns_but_one_new_row_does_not():
 
 
 def test_levels_are_counted_and_many_are_named():
-    column = infer(pl.Series("word", [f"w{i % 100}" for i in range(1_000)]))
+    column = infer_column(pl.Series("word", [f"w{i % 100}" for i in range(1_000)]))
     assert "has 100 categories in 1,000 rows" in column.notes[0]
 
 

@@ -11,9 +11,9 @@ from PIL import Image
 
 import counterpoise as cp
 from counterpoise.core.errors import DataError, OptionError, TargetError
-from counterpoise.data.image_rows import examples_of
+from counterpoise.data.image_rows import image_examples
 from counterpoise.data.images import images
-from counterpoise.data.mask_files import mask_folders, paired
+from counterpoise.data.mask_files import mask_folders, pair_masks
 from counterpoise.data.mask_sizes import shown_pixels, windows
 from counterpoise.data.pixels import pixels
 
@@ -174,7 +174,7 @@ def test_a_name_that_contains_the_word_itself_goes_first(tmp_path):
     for name in ("a", "a_mask"):
         gray(tmp_path / "images" / f"{name}.png", square())
         gray(tmp_path / "masks" / f"{name}.png", square())
-    pairs, notes = paired(
+    pairs, notes = pair_masks(
         [str(p) for p in sorted((tmp_path / "images").iterdir())], tmp_path / "images", tmp_path / "masks"
     )
     assert [a.rsplit("/")[-1] == b.rsplit("/")[-1] for a, b in pairs.items()] == [True, True]
@@ -262,7 +262,7 @@ def test_the_layout_of_a_split(tmp_path):
 
 def test_patients_from_the_name_and_copies_become_groups(tmp_path):
     scans = images(folder(tmp_path, [square(), square(0), square(), square()]), 8, groups_from="(p[0-9]+)_")
-    examples = examples_of(scans)
+    examples = image_examples(scans)
     assert examples.kind == "elements"
     assert examples.groups.tolist() == [0, 0, 1, 1]
     assert examples.classes == (0, 255)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from counterpoise.core.schema import TextFormat
 from counterpoise.data.cells import clean
 from counterpoise.data.number_formats import number_format
-from counterpoise.data.number_parsing import normal_text, parse, plain_numbers
+from counterpoise.data.number_parsing import normal_text, parse_numbers, plain_numbers
 from counterpoise.data.numbers import read_numbers
 from counterpoise.data.read import read as read_table
 from counterpoise.data.schema import encode_rows
@@ -188,7 +188,7 @@ def write(value, how):
 @settings(max_examples=80, deadline=None)
 def test_what_python_writes_is_read_back_in_every_convention(how, numbers):
     text = pl.Series([write(n, how) for n in numbers])
-    assert parse(text, how).to_list() == numbers
+    assert parse_numbers(text, how).to_list() == numbers
     parsed = read_numbers(text)
     assert parsed.values.cast(pl.Float64).to_list() == numbers
     assert not any("ambiguous" in note for note in parsed.notes)
@@ -208,7 +208,7 @@ def test_no_other_format_reads_more_values(how, numbers, others):
     written, _ = number_format(text, normal_text(text))
     if written is not None:
         read = [
-            parse(text, TextFormat(point, group, written.affix)).null_count()
+            parse_numbers(text, TextFormat(point, group, written.affix)).null_count()
             for point, group in {(one.decimal, one.group) for one in FORMATS}
         ]
-        assert parse(text, written).null_count() == min(read)
+        assert parse_numbers(text, written).null_count() == min(read)
