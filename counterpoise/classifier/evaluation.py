@@ -25,10 +25,9 @@ from counterpoise.core.labels import Labels
 from counterpoise.core.target import Problem
 from counterpoise.data.amounts import amounts_of
 from counterpoise.data.frames import is_table, to_frame
-from counterpoise.data.image_names import joined_groups
 from counterpoise.data.image_set import ImageSet
 from counterpoise.data.loading import dataset_kind, load_without_y
-from counterpoise.data.row_metadata import group_codes, weights
+from counterpoise.data.row_metadata import group_codes, joined_groups, weights
 from counterpoise.data.schema import text_columns
 from counterpoise.data.unit_columns import unit_names
 from counterpoise.decide.costs import cost_matrix

@@ -50,7 +50,7 @@ def encoded(clf: Any, x: Any, name: str | None = None) -> Any:
     if column is not None and is_table(x, table=False):
         return texts_of_table(x, column)
     named = NamedInputs.of(clf.members.input) if clf.schema is None else None
-    return encode_rows(clf.schema, named.rows(x)[0] if named and named.take(x) else x, name)
+    return encode_rows(clf.schema, named.rows(x)[0] if named and named.takes(x) else x, name)
 
 
 def with_column_values(

@@ -15,7 +15,7 @@ import numpy as np
 from keras import ops
 
 from counterpoise.core.schema import Column, Schema
-from counterpoise.data.inputs import TRUTH
+from counterpoise.data.levels import TRUTH_NUMBERS
 
 _BLANKS = r"[\s\v\x{85}\p{Z}]+"
 #: Names that no input can have: words of Python and the object of a call, which signatures refuse, and layers of ours.
@@ -228,7 +228,7 @@ def _level_lookup(levels: Sequence[Sequence[str]], by_value: Sequence[bool]) -> 
 
 def _value_key(level: str) -> str:
     """Return a number or truth value (a level) in the spelling of `_value_keys`."""
-    return f"{float(TRUTH.get(level.lower(), level)) + 0.0:.16e}"
+    return f"{float(TRUTH_NUMBERS.get(level.lower(), level)) + 0.0:.16e}"
 
 
 def _value_keys(texts: Any) -> Any:
@@ -239,7 +239,7 @@ def _value_keys(texts: Any) -> Any:
     import tensorflow as tf
 
     plain = tf.strings.lower(texts)
-    for word, number in TRUTH.items():
+    for word, number in TRUTH_NUMBERS.items():
         plain = tf.where(plain == word, number, plain)
     readable = tf.where(tf.strings.regex_full_match(plain, NUMBER), plain, "inf")
     values = tf.strings.to_number(readable, tf.float64) + 0.0  # 0 and -0 are one

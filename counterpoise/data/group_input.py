@@ -15,8 +15,7 @@ from counterpoise.core.group_thresholds import GroupThresholds
 from counterpoise.core.schema import Column, Schema
 from counterpoise.data.columns import RawColumns, safe_name, safe_names, stacked
 from counterpoise.data.cost_input import MODEL_NAMES
-from counterpoise.data.inputs import TRUTH
-from counterpoise.data.levels import compared_by_value, level_text, match_levels
+from counterpoise.data.levels import TRUTH_NUMBERS, compared_by_value, level_text, match_levels
 
 
 @dataclass(frozen=True)
@@ -110,7 +109,7 @@ def _groups_as_numbers(by: GroupThresholds, column: Column) -> tuple[float, ...]
         OptionError: A group is no number, because the column has dates or times.
     """
     try:
-        return tuple(float(TRUTH.get(value.lower(), value)) - column.offset for value in by.values)
+        return tuple(float(TRUTH_NUMBERS.get(value.lower(), value)) - column.offset for value in by.values)
     except ValueError:
         raise OptionError(
             f"by={by.name!r} names a column of dates or times ({by.values[0]!r}). Expected a column of groups. "

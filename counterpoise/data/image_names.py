@@ -8,7 +8,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import numpy as np
 import polars as pl
 
 from counterpoise.core.checks import rows_text
@@ -200,28 +199,3 @@ def _matched_group(match: Any) -> str:
     """Join the matched groups of a match by "|"; without groups, return the whole match."""
     groups = [group for group in match.groups() if group is not None]
     return "|".join(groups) if groups else str(match[0])
-
-
-def joined_groups(*codes: np.ndarray) -> np.ndarray:
-    """Join divisions of the rows: rows that share a group in any division are together.
-
-    They may also share it through other rows. Each of `codes` is (N,), the group of each row in one division. The
-    result is int64 (N,), numbered from 0.
-
-    Example:
-        >>> joined_groups(np.array([0, 0, 1, 2]), np.array([5, 6, 6, 7])).tolist()
-        [0, 0, 0, 1]
-    """
-    from scipy import sparse
-    from scipy.sparse import csgraph
-
-    # A graph whose nodes are the rows, then the groups of each division; an edge joins a row and its group.
-    numbered = [np.unique(code, return_inverse=True)[1].reshape(-1) for code in codes]
-    n, start, ends = len(codes[0]), len(codes[0]), []
-    for code in numbered:
-        ends.append(start + code)
-        start += int(code.max(initial=-1)) + 1
-    rows, columns = np.tile(np.arange(n), len(codes)), np.concatenate(ends)
-    graph = sparse.coo_matrix((np.ones(len(rows), np.int8), (rows, columns)), (start, start))
-    components = csgraph.connected_components(graph, directed=False)[1][:n]
-    return np.unique(components, return_inverse=True)[1].reshape(-1).astype(np.int64)

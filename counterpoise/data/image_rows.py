@@ -14,13 +14,11 @@ from counterpoise.core.duplicates import find_duplicates
 from counterpoise.core.errors import ColumnError, DataError
 from counterpoise.core.examples import IMAGE, TRAIN, Examples
 from counterpoise.core.schema import Schema
-from counterpoise.data.image_names import joined_groups
 from counterpoise.data.image_set import ImageSet, bad_files_text
 from counterpoise.data.kinds import infer_column
-from counterpoise.data.label_split import blank_labels
 from counterpoise.data.labels import encode_with_options
-from counterpoise.data.reading_notes import column_notes
-from counterpoise.data.row_metadata import RowMetadata
+from counterpoise.data.reading_notes import blank_label_notes, column_notes
+from counterpoise.data.row_metadata import RowMetadata, joined_groups
 from counterpoise.data.schema import encode_rows
 from counterpoise.data.unit_columns import with_units
 
@@ -53,7 +51,7 @@ def image_examples(
         if metadata.split is None:
             groups = arrays["groups"]
             arrays["groups"] = duplicate_ids if groups is None else joined_groups(groups, duplicate_ids)
-    notes += blank_labels(labels.codes, labels.classes) if labels.kind == "labels" else []
+    notes += blank_label_notes(labels.codes, labels.classes) if labels.kind == "labels" else []
     examples = Examples(
         x, labels.codes, labels.classes, schema, **arrays, duplicate_ids=duplicate_ids,
         names=names_below(images.root, images.paths), kind=labels.kind,

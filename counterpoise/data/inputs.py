@@ -10,9 +10,6 @@ import numpy as np
 from counterpoise.core.errors import DataError, did_you_mean
 from counterpoise.core.structure import leaves
 
-#: Truth written out, and its number: where levels are compared by value these are one.
-TRUTH = {"true": "1", "false": "0"}
-
 
 def is_text(array: Any) -> bool:
     """Whether an array holds text and nothing else.

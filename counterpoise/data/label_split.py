@@ -87,24 +87,3 @@ def label_counts(y: Array) -> Array:
         [1, 1, 1, 0]
     """
     return np.stack([(y == 0).sum(axis=0), (y == 1).sum(axis=0)], axis=1).ravel()
-
-
-def blank_labels(y: Array, classes: Sequence[object]) -> list[str]:
-    """Return a warning for each label whose missing values probably mean that it is absent.
-
-    This is probable if values are missing and more than half of the others are 1.
-
-    Example:
-        >>> blank_labels(np.array([[1, 0], [1, 0], [-1, 1]]), ("edema", "mass"))[0][:62]
-        "The label 'edema' is 1 in 2 of the 2 rows where it is known, a"
-    """
-    notes = []
-    for label, column in zip(classes, y.T if y.ndim > 1 else (), strict=False):
-        known, positive = int((column >= 0).sum()), int((column == 1).sum())
-        if known < len(column) and positive > known / 2:
-            notes.append(
-                f"The label {label!r} is 1 in {positive:,} of the {known:,} rows where it is known, and "
-                f"missing in {len(column) - known:,} rows. A missing value may mean that the label is absent. "
-                'If so, use cp.labels(..., missing="absent").'
-            )
-    return notes

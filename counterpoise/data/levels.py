@@ -13,10 +13,11 @@ from counterpoise.core.errors import ColumnError
 from counterpoise.core.schema import Column
 from counterpoise.data.date_text import parse_dates
 from counterpoise.data.dates import in_utc
-from counterpoise.data.inputs import TRUTH
 
 #: Levels of one column that networks distinguish; the rest share one slot.
 MAX_LEVELS = 64
+#: Truth values as text -> their number: levels that are compared by value are equal if these are.
+TRUTH_NUMBERS = {"true": "1", "false": "0"}
 #: A number as `level_text` writes it: neither a zero in front nor one behind the point.
 _NUMBER = r"^-?(0|[1-9]\d*)(\.\d*[1-9])?(e[+-]?\d+)?$"
 
@@ -86,7 +87,7 @@ def compared_by_value(levels: tuple[str, ...]) -> bool:
         (True, True, False)
     """
     names = pl.Series(levels, dtype=pl.String)
-    plain = names.str.contains(_NUMBER) | names.str.to_lowercase().is_in(list(TRUTH))
+    plain = names.str.contains(_NUMBER) | names.str.to_lowercase().is_in(list(TRUTH_NUMBERS))
     values = _level_values(names)
     return bool(plain.all() and values.is_finite().all()) and values.n_unique() == len(names)
 
@@ -126,5 +127,5 @@ def _date_names(names: pl.Series) -> pl.Series:
 
 def _level_values(texts: pl.Series) -> pl.Series:
     """Text of numbers and truth values as float64; other text becomes infinity, which is no level."""
-    truth = texts.str.to_lowercase().replace(TRUTH)
+    truth = texts.str.to_lowercase().replace(TRUTH_NUMBERS)
     return truth.cast(pl.Float64, strict=False).fill_nan(None).fill_null(float("inf"))

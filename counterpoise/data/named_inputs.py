@@ -15,7 +15,7 @@ import polars as pl
 from counterpoise.core.checks import check_lengths, rows_text
 from counterpoise.core.errors import ColumnError, DataError, did_you_mean
 from counterpoise.data.frames import is_table, to_frame
-from counterpoise.data.kinds import level_text
+from counterpoise.data.levels import level_text
 
 Array = np.ndarray
 
@@ -141,7 +141,7 @@ class NamedInputs:
         """Names of inputs that take text: such columns of a CSV file stay as they are written."""
         return tuple(one.name for one in self.inputs if one.kind == "text")
 
-    def take(self, source: Any) -> bool:
+    def takes(self, source: Any) -> bool:
         """Return whether rows have names for their inputs: they are a table, or a dict of arrays."""
         return isinstance(source, Mapping) or is_table(source, table=False)
 

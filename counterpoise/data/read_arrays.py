@@ -27,7 +27,7 @@ def read_arrays(source: Any, y: Any, options: ReadOptions) -> Examples:
         DataError: There are no rows, or the inputs have different lengths. OptionError: An option names a column.
     """
     notes: list[str] = []
-    if options.inputs is not None and options.inputs.take(source):
+    if options.inputs is not None and options.inputs.takes(source):
         source, notes = options.inputs.rows(source)
     if not isinstance(source, (Mapping, tuple, Source)):
         _check_array(source)

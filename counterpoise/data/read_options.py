@@ -11,10 +11,9 @@ from counterpoise.core.duplicates import find_duplicates
 from counterpoise.core.examples import Examples
 from counterpoise.core.label_names import doubts
 from counterpoise.core.labels import Labels
-from counterpoise.data.label_split import blank_labels
 from counterpoise.data.labels import encode_with_options
 from counterpoise.data.named_inputs import NamedInputs
-from counterpoise.data.reading_notes import duplicate_notes
+from counterpoise.data.reading_notes import blank_label_notes, duplicate_notes
 from counterpoise.data.row_metadata import RowMetadata
 from counterpoise.data.unit_columns import units_of, with_units
 
@@ -98,7 +97,7 @@ def complete_examples(
     a class without rows raise an error.
     """
     classes, name = examples.classes if examples.kind == "one_of" else (), f"Target {metadata.target!r}"
-    blank = blank_labels(examples.y, examples.classes) if examples.kind == "labels" else []
+    blank = blank_label_notes(examples.y, examples.classes) if examples.kind == "labels" else []
     warnings = [*notes, *blank, *doubts(classes, name)]
     duplicate_ids = find_duplicates(examples.x)
     if duplicate_ids is not None:

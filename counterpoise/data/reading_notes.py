@@ -60,6 +60,27 @@ def leak_notes(x: Mapping[str, np.ndarray], labels: Labels, schema: Schema) -> l
     ]
 
 
+def blank_label_notes(y: np.ndarray, classes: Sequence[object]) -> list[str]:
+    """Return a warning for each label whose missing values probably mean that it is absent.
+
+    This is probable if values are missing and more than half of the others are 1.
+
+    Example:
+        >>> blank_label_notes(np.array([[1, 0], [1, 0], [-1, 1]]), ("edema", "mass"))[0][:62]
+        "The label 'edema' is 1 in 2 of the 2 rows where it is known, a"
+    """
+    notes = []
+    for label, column in zip(classes, y.T if y.ndim > 1 else (), strict=False):
+        known, positive = int((column >= 0).sum()), int((column == 1).sum())
+        if known < len(column) and positive > known / 2:
+            notes.append(
+                f"The label {label!r} is 1 in {positive:,} of the {known:,} rows where it is known, and "
+                f"missing in {len(column) - known:,} rows. A missing value may mean that the label is absent. "
+                'If so, use cp.labels(..., missing="absent").'
+            )
+    return notes
+
+
 def duplicate_notes(duplicate_ids: np.ndarray, y: np.ndarray) -> list[str]:
     """Return a note on how many rows repeat the features of an earlier row."""
     repeated, conflicting = count_duplicates(duplicate_ids, y)

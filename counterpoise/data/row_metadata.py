@@ -173,7 +173,7 @@ def skip_rows(features: pl.DataFrame, metadata: RowMetadata) -> tuple[pl.DataFra
     return features.filter(keep), metadata.where(keep.to_numpy()), notes
 
 
-def _argument_text(argument: str, values: pl.Series) -> str:
+def _argument(argument: str, values: pl.Series) -> str:
     """Return how messages call an argument: with a column that was named, else alone."""
     return f"{argument}=" if values.name == argument else f"{argument}={values.name!r}"
 
@@ -183,7 +183,7 @@ def _check_complete(values: pl.Series, argument: str, advice: str) -> None:
     missing = values.is_null().arg_true()
     if len(missing):
         raise ColumnError(
-            f"{_argument_text(argument, values)} has no value in {rows_text(missing)}. Expected a value in every row. {advice}"
+            f"{_argument(argument, values)} has no value in {rows_text(missing)}. Expected a value in every row. {advice}"
         )
 
 
@@ -202,6 +202,31 @@ def column_codes(values: pl.Series, argument: str, what: str) -> np.ndarray:
     """
     _check_complete(values, argument, f"Give every row {what}, or leave these rows out.")
     return values.cast(pl.String).rank("dense").cast(pl.Int64).to_numpy() - 1
+
+
+def joined_groups(*codes: np.ndarray) -> np.ndarray:
+    """Join divisions of the rows: rows that share a group in any division are together.
+
+    They may also share it through other rows. Each of `codes` is (N,), the group of each row in one division. The
+    result is int64 (N,), numbered from 0.
+
+    Example:
+        >>> joined_groups(np.array([0, 0, 1, 2]), np.array([5, 6, 6, 7])).tolist()
+        [0, 0, 0, 1]
+    """
+    from scipy import sparse
+    from scipy.sparse import csgraph
+
+    # A graph whose nodes are the rows, then the groups of each division; an edge joins a row and its group.
+    numbered = [np.unique(code, return_inverse=True)[1].reshape(-1) for code in codes]
+    n, start, ends = len(codes[0]), len(codes[0]), []
+    for code in numbered:
+        ends.append(start + code)
+        start += int(code.max(initial=-1)) + 1
+    rows, columns = np.tile(np.arange(n), len(codes)), np.concatenate(ends)
+    graph = sparse.coo_matrix((np.ones(len(rows), np.int8), (rows, columns)), (start, start))
+    components = csgraph.connected_components(graph, directed=False)[1][:n]
+    return np.unique(components, return_inverse=True)[1].reshape(-1).astype(np.int64)
 
 
 #: Words for what a row is used for.
@@ -227,7 +252,7 @@ def roles(values: pl.Series) -> np.ndarray:
     odd = (~words.is_in(list(ROLES))).arg_true()
     if len(odd):
         raise ColumnError(
-            f"{_argument_text('split', values)} contains {values[odd[0]]!r} in {rows_text(odd)}. Expected train, "
+            f"{_argument('split', values)} contains {values[odd[0]]!r} in {rows_text(odd)}. Expected train, "
             f"validation (valid, val, dev) or test.{did_you_mean(str(values[odd[0]]), ROLES)}"
         )
     return words.replace_strict(ROLES, return_dtype=pl.Int8).to_numpy()
@@ -246,7 +271,7 @@ def times(values: pl.Series) -> np.ndarray:
         odd = (parsed.is_null() & values.is_not_null()).arg_true()
         if len(odd):
             raise ColumnError(
-                f"{_argument_text('time', values)} contains {values[odd[0]]!r} in {rows_text(odd)}. Expected numbers, or "
+                f"{_argument('time', values)} contains {values[odd[0]]!r} in {rows_text(odd)}. Expected numbers, or "
                 "dates with an unambiguous order of day and month. Write dates as 2024-12-31 or 2024-12-31 "
                 "23:59:59."
             )
@@ -256,7 +281,7 @@ def times(values: pl.Series) -> np.ndarray:
         return days(values).to_numpy()
     if not values.dtype.is_numeric():
         raise ColumnError(
-            f"{_argument_text('time', values)} has values of type {values.dtype}. Expected numbers or dates. Convert the "
+            f"{_argument('time', values)} has values of type {values.dtype}. Expected numbers or dates. Convert the "
             "column."
         )
     return values.to_numpy()
@@ -273,7 +298,7 @@ def weights(values: pl.Series) -> np.ndarray:
         values = values if numbers is None else numbers
     if not values.dtype.is_numeric():
         raise ColumnError(
-            f"{_argument_text('sample_weight', values)} has values of type {values.dtype}. Expected numbers of 0 or more. "
+            f"{_argument('sample_weight', values)} has values of type {values.dtype}. Expected numbers of 0 or more. "
             "Convert the column."
         )
     missing = values.is_null().arg_true()

@@ -13,8 +13,7 @@ from counterpoise.core.checks import check_choice
 from counterpoise.core.errors import OptionError, TargetError
 from counterpoise.core.examples import Examples
 from counterpoise.core.units import AGGREGATES, Units
-from counterpoise.data.image_names import joined_groups
-from counterpoise.data.row_metadata import column_codes
+from counterpoise.data.row_metadata import column_codes, joined_groups
 
 
 def unit_names(unit: Any, columns: Sequence[str]) -> tuple[str, ...]:

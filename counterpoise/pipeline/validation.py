@@ -189,12 +189,12 @@ def encode(examples: Examples, x: Any, inputs: NamedInputs | None = None) -> Any
     They are named inputs, a column of text, or a table or arrays. The message of a DataError starts with "validation".
     """
     try:
-        if inputs is not None and examples.schema is None and inputs.take(x):
+        if inputs is not None and examples.schema is None and inputs.takes(x):
             return inputs.rows(x)[0]
         if examples.text_column is not None and is_table(x, table=False):
             return texts_of_table(x, examples.text_column)
         named = NamedInputs.like(examples.x) if examples.schema is None else None
-        return encode_rows(examples.schema, named.rows(x)[0] if named and named.take(x) else x, "validation")
+        return encode_rows(examples.schema, named.rows(x)[0] if named and named.takes(x) else x, "validation")
     except DataError as error:
         text = str(error)
         raise type(error)(text if text.startswith("validation") else f"validation: {text}") from None

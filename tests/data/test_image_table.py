@@ -15,9 +15,10 @@ import counterpoise as cp
 from counterpoise.core.errors import ColumnError, CounterpoiseError, DataError, OptionError, SplitError, TargetError
 from counterpoise.core.examples import TEST, TRAIN
 from counterpoise.data.given_split import check_divisible, given_fold
-from counterpoise.data.image_names import FileFinder, image_names_of, joined_groups
+from counterpoise.data.image_names import FileFinder, image_names_of
 from counterpoise.data.image_rows import image_examples
 from counterpoise.data.images import images, read_images
+from counterpoise.data.row_metadata import joined_groups
 
 
 @pytest.fixture(name="root")
