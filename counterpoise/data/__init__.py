@@ -1,1 +1,1 @@
-"""Data: read from files, folders and arrays, checked, encoded and split."""
+"""Data: rows are read from files, folders and arrays, checked, encoded as model inputs, and split."""

@@ -1,4 +1,7 @@
-"""The cost of a missed case, row by row, read from a column."""
+"""The cost of a missed case, row by row, read from a column.
+
+Training, evaluation and prediction read it here. Decisions by cost compare these amounts, so they keep the unit of the table.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ Array = np.ndarray
 
 
 def amounts_of(values: Any, name: str, schema: Schema | None = None) -> Array:
-    """Amounts as float64 (N,).
+    """Return what a missed case of each row costs, float64 (N,), in the unit of the column.
 
     Args:
         values: A series or array of numbers, or of their texts.
@@ -49,7 +52,9 @@ amount of 0 or more in each row. Correct these rows, or leave them out.
 
 
 def amounts_in(frame: pl.DataFrame, column: str, schema: Schema | None, source: str) -> Array:
-    """The amounts of a table, float64 (N,).
+    """Return what a missed case costs in each row of a table to predict, float64 (N,).
+
+    `source` names the table in messages. The classifier decides by these amounts.
 
     Raises:
         ColumnError: The table has no such column. OptionError: As in `amounts_of`.
@@ -64,7 +69,7 @@ def amounts_in(frame: pl.DataFrame, column: str, schema: Schema | None, source: 
 
 
 def _amounts_as_numbers(series: pl.Series, name: str, schema: Schema | None) -> pl.Series:
-    """Return the values as numbers, Float64, null where a value is none.
+    """Return a column of amounts as numbers, Float64 (N,), null where a value is none.
 
     Text of a numeric feature is read in the format of training, without its offset. Other text is read by its own
     format.

@@ -1,4 +1,7 @@
-"""Cells of text without a value: empty cells, words for missing values, and codes made of digits."""
+"""Cells of text without a value: empty cells, words for missing values, and codes made of digits.
+
+The same for CSV files, training and new rows: a saved model reads new rows by it.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,8 @@ CODE = r"^\+?0[\d ]*\d$"
 def clean(text: pl.Series) -> pl.Series:
     """Return text without blanks around it, null for blank text and for the words of `MISSING`.
 
+    What it makes null counts as missing in training and in prediction (see `values`).
+
     Example:
         >>> clean(pl.Series([" 5", "NA", ""])).to_list()
         ['5', None, None]
@@ -24,6 +29,8 @@ def clean(text: pl.Series) -> pl.Series:
 
 def has_codes(text: pl.Series) -> bool:
     """Return whether a value is a row of digits that begins with 0, as zip codes and telephone numbers do.
+
+    Such columns stay text: as numbers they would lose the zero.
 
     Example:
         >>> has_codes(pl.Series(["12345", "02139"])), has_codes(pl.Series(["0", "0.5"]))

@@ -1,4 +1,7 @@
-"""Where a model finds the values of the column by which it decides: amounts or groups."""
+"""The input of a model that has the column by which it decides: amounts or groups.
+
+Whole models and exports find the column by it. Both have to decide by the same values as `Classifier.predict`.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ ColumnInput = CostInput | GroupInput
 def column_input(
     schema: Schema | None, column: CostColumn | GroupThresholds | None, encoded: bool = False
 ) -> ColumnInput | None:
-    """Return the model input for the column of a rule; None without column or schema.
+    """Return which input of a model has the column of a rule; None without column or schema.
 
     `encoded` is whether the model takes encoded rows, and not the raw columns of the table.
 
@@ -32,12 +35,12 @@ def column_input(
     return GroupInput.of(schema, column, encoded)
 
 
-def read_column_values(given: ColumnInput, raw: Mapping[str, Any], encoded: Mapping[str, Any]) -> Any:
-    """Return the values (N, 1) of the column: amounts, or ids of groups.
+def read_column_values(source: ColumnInput, raw: Mapping[str, Any], encoded: Mapping[str, Any]) -> Any:
+    """Return the values (N, 1) of the column, as the layer of the rule takes them: amounts, or codes of groups.
 
     Amounts come from raw inputs, and groups from encoded rows. Groups that are no feature have an input of their own
-    (`given.own`), and come from `raw`.
+    (`source.own`), and come from `raw`.
     """
-    if isinstance(given, CostInput):
-        return given.amounts(raw)
-    return given.values(raw[given.name] if given.own else None, encoded)
+    if isinstance(source, CostInput):
+        return source.amounts(raw)
+    return source.values(raw[source.name] if source.own else None, encoded)

@@ -1,4 +1,7 @@
-"""The names of a table's columns: text, none blank, all different."""
+"""The names of a table's columns: text, none blank, all different.
+
+Schemas keep these names, and new rows are matched by them, so a name depends on nothing but the title and its position.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from counterpoise.core.errors import ColumnError
 
 
 def column_names(titles: Iterable[Any], source: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The names of the columns of `source`, and a sentence when some had none.
+    """Return the names of the columns of `source`, and a sentence if some had none.
 
     A column without a name gets one: R and pandas leave that of the row names blank.
 
@@ -21,15 +24,15 @@ def column_names(titles: Iterable[Any], source: str) -> tuple[tuple[str, ...], t
         >>> column_names(["", "age"], "a.csv")
         (('column 1', 'age'), ("1 column has no name in a.csv. Counterpoise calls it 'column 1'.",))
     """
-    given = [str(title) for title in titles]
-    blank = [index for index, name in enumerate(given) if not name]
-    names = [name if name else f"column {index + 1}" for index, name in enumerate(given)]
+    texts = [str(title) for title in titles]
+    blank = [index for index, name in enumerate(texts) if not name]
+    names = [name if name else f"column {index + 1}" for index, name in enumerate(texts)]
     doubled = sorted(name for name, times in Counter(names).items() if times > 1)
     if doubled:
         raise ColumnError(f"{source} names the column {doubled[0]!r} more than once. Rename one of them.")
-    odd = next((name for name in names if _is_not_utf8(name)), None)
-    if odd is not None:
-        raise ColumnError(f"{source} has the column name {odd!r}, which is not UTF-8 text. Rename the column.")
+    broken = next((name for name in names if _is_not_utf8(name)), None)
+    if broken is not None:
+        raise ColumnError(f"{source} has the column name {broken!r}, which is not UTF-8 text. Rename the column.")
     pattern = next((name for name in names if name.startswith("^") and name.endswith("$")), None)
     if pattern is not None:
         raise ColumnError(

@@ -1,6 +1,8 @@
-"""Raw columns in front of the model: what a person holds (numbers, text) to what `encode` expects (numbers, ids).
+"""The layer before the networks of a saved classifier: raw columns (numbers, text) become the rows of `encode_rows`.
 
-The layer is put in front when a classifier is saved, so that the file takes raw columns, strings included.
+Whole models and exports contain it, so they take the columns of a table, strings included. Fixed: for the same row the
+result equals that of `data.schema.encode_rows` (tests/data/test_columns.py compares both), so a change of `levels` or
+`precision` is made here too. Model files keep the arguments, the name of the class, and the names of the inputs.
 """
 
 from __future__ import annotations
@@ -18,11 +20,11 @@ from counterpoise.core.schema import Column, Schema
 from counterpoise.data.levels import TRUTH_NUMBERS
 
 _BLANKS = r"[\s\v\x{85}\p{Z}]+"
-#: Names that no input can have: words of Python and the object of a call, which signatures refuse, and layers of ours.
+#: Names that no input can have: words of Python and the object of a call, which signatures refuse, and our layers.
 RESERVED_NAMES = {*keyword.kwlist, "self", "columns", "members", "rule"}
-#: Columns that are inputs of their own.
+#: Most columns that are inputs of their own. Model files and exports with more have one input per kind.
 MOST_INPUTS = 256
-#: What a number looks like as text.
+#: What a number looks like as text, in the regular expressions of TensorFlow.
 NUMBER = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
 
 
@@ -30,7 +32,8 @@ def safe_names(columns: Sequence[str]) -> dict[str, str]:
     """Return column -> a name that Keras and a serving signature accept, all different.
 
     Such a name contains lower-case letters, digits and underscores. A column whose name is accepted keeps it, and other
-    columns that would get the same name get a number.
+    columns that would get the same name get a number. Inputs of model files and exports have these names, so another
+    name would break calls to them.
 
     Example:
         >>> safe_names(["Net.Sales", "net sales", "2nd", "class", "net_sales_2"])
@@ -54,6 +57,8 @@ def safe_names(columns: Sequence[str]) -> dict[str, str]:
 def safe_name(column: str, taken: Collection[str]) -> str:
     """Return a safe name (see `safe_names`) for one column that differs from all taken names.
 
+    For an input that is not a feature (see `cost_input`, `group_input`).
+
     Example:
         >>> safe_name("Amount", {"amount"})
         'amount_2'
@@ -69,7 +74,8 @@ def safe_name(column: str, taken: Collection[str]) -> str:
 def _ascii_name(column: str) -> str:
     """Return the name in lower-case ASCII letters, digits and underscores.
 
-    A name in `RESERVED_NAMES`, or one that does not begin with a letter, gets the prefix "c_". An empty name becomes "column".
+    A name in `RESERVED_NAMES`, or one that does not begin with a letter, gets the prefix "c_". An empty name becomes
+    "column".
     """
     plain = re.sub(r"\W+", "_", column, flags=re.ASCII).strip("_").lower() or "column"
     return plain if plain[0].isalpha() and plain not in RESERVED_NAMES else f"c_{plain}"
@@ -91,21 +97,24 @@ def raw_inputs(schema: Schema) -> dict[str, Any]:
 
 
 def stacked(schema: Schema) -> bool:
-    """Whether a table is so wide that its columns share one input per kind.
+    """Return whether a table is so wide that its columns share one input per kind.
 
-    With one input per column, thousands of columns would take minutes.
+    With one input per column, thousands of columns would take minutes. The inputs of model files and exports depend on
+    it.
     """
     return len(schema.numeric) + len(schema.categorical) > MOST_INPUTS
 
 
 def _widest_type(columns: Sequence[Column]) -> str:
+    """Return the input type that holds all of these columns without loss."""
     return max(map(input_type, columns), key=("float32", "float64", "string").index)
 
 
 def input_type(column: Column) -> str:
     """Return the type of a raw column: "string" for levels, else "float64" or "float32".
 
-    Numbers with an offset are float64, because float32 would lose digits before the offset is subtracted.
+    Numbers with an offset are float64, because float32 would lose digits before the offset is subtracted. Inputs of
+    model files and exports have this type.
 
     Example:
         >>> input_type(Column("age", "numeric")), input_type(Column("seconds", "numeric", offset=1.7e9))
@@ -170,7 +179,8 @@ class RawColumns(keras.layers.Layer):
     def _level_ids(self, texts: Any) -> Any:
         """Return int32 ids (N, dc), as `data.levels.match_levels` does.
 
-        0 is missing, 1 to L are the L levels of the column, and L + 1 is a text that is not among them.
+        0 is missing, 1 to L are the L levels of the column, and L + 1 is a text that is not among them. `_level_lookup`
+        numbers the keys.
         """
         import tensorflow as tf
 
@@ -195,18 +205,22 @@ class RawColumns(keras.layers.Layer):
         return out
 
     def get_config(self) -> dict[str, Any]:
+        """Return the arguments of the constructor, which model files keep."""
         own = {"numeric": self.numeric, "categorical": self.categorical, "levels": self.levels}
         own |= {"by_value": self.by_value, "offsets": self.offsets, "stacked": self.stacked}
         return {**super().get_config(), **own}
 
 
 def minus_offset_in_graph(number: Any, offset: Any) -> Any:
-    """Return numbers as float32, after their offset is subtracted in float64."""
+    """Return a tensor of numbers as float32, after their offset is subtracted in float64.
+
+    The counterpart of `data.precision.minus_offset`, for layers and for the ONNX export.
+    """
     return ops.cast(ops.cast(number, "float64") - offset if np.any(offset) else number, "float32")
 
 
 def without_blanks(text: Any) -> Any:
-    """Return a string tensor without blanks at the ends, as `data.levels` strips levels."""
+    """Return a string tensor without blanks at the ends, as `data.levels.level_text` strips levels."""
     import tensorflow as tf
 
     return tf.strings.regex_replace(text, rf"^{_BLANKS}|{_BLANKS}$", "")
@@ -216,7 +230,7 @@ def _level_lookup(levels: Sequence[Sequence[str]], by_value: Sequence[bool]) -> 
     """Return one look-up layer for all columns.
 
     Its keys are "j:level" for column j. Unseen keys get 1. The levels of the first column get 2 and so on, and the
-    levels of the next columns follow.
+    levels of the next columns follow. `RawColumns._level_ids` computes ids from these numbers.
     """
     keys = [
         f"{j}:{_value_key(level) if valued else level}"
@@ -227,14 +241,14 @@ def _level_lookup(levels: Sequence[Sequence[str]], by_value: Sequence[bool]) -> 
 
 
 def _value_key(level: str) -> str:
-    """Return a number or truth value (a level) in the spelling of `_value_keys`."""
+    """Return a level that is compared by value as its key: the spelling that `_value_keys` gives to text."""
     return f"{float(TRUTH_NUMBERS.get(level.lower(), level)) + 0.0:.16e}"
 
 
 def _value_keys(texts: Any) -> Any:
-    """Return a string tensor with each number and truth value in its standard spelling.
+    """Return a string tensor with each number and truth value in its standard spelling, the key of its level.
 
-    Any other text becomes "inf", which is never a level.
+    Any other text becomes "inf", which is never a level. The counterpart of `data.levels._level_values`.
     """
     import tensorflow as tf
 
@@ -247,7 +261,10 @@ def _value_keys(texts: Any) -> Any:
 
 
 def columns_config(schema: Schema) -> dict[str, Any]:
-    """Return the arguments of `RawColumns` for the columns of a schema."""
+    """Return the arguments of `RawColumns` for the columns of a schema.
+
+    A model file is refused if its layer has other ones (`classifier/file.py`).
+    """
     names = safe_names([c.name for c in [*schema.numeric, *schema.categorical]])
     return {
         "numeric": [names[c.name] for c in schema.numeric],
@@ -260,5 +277,8 @@ def columns_config(schema: Schema) -> dict[str, Any]:
 
 
 def raw_columns(schema: Schema) -> RawColumns:
-    """Return the layer `RawColumns` for the columns of a schema."""
+    """Return the layer `RawColumns` for the columns of a schema.
+
+    Its name "columns" is that of the layer in model files.
+    """
     return RawColumns(**columns_config(schema), name="columns")

@@ -1,4 +1,7 @@
-"""Where a model finds the amounts by which it decides: in a feature, or in an input of their own."""
+"""The input of a model that has the amounts by which it decides: that of a feature, or one of their own.
+
+Names of inputs are part of model files and exports. `GroupInput` is the counterpart for groups.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +12,13 @@ from typing import Any, ClassVar
 from counterpoise.core.schema import Schema
 from counterpoise.data.columns import safe_name, safe_names, stacked
 
-#: Names of other inputs and outputs of a model.
+#: Names of other inputs and outputs of a model, which no input of its own may have.
 MODEL_NAMES = {"numeric", "categorical", "probability", "decision", "label"}
 
 
 @dataclass(frozen=True)
 class CostInput:
-    """An input with the amounts of a cost column.
+    """The input of a model that has the amounts of a cost column.
 
     Attributes:
         column: The column.
@@ -45,9 +48,9 @@ class CostInput:
             >>> CostInput.of(schema, "Net sales"), CostInput.of(schema, "Amount").name
             (CostInput(column='Net sales', name='net_sales', feature=0, own=False), 'amount')
         """
-        numbers = [c.name for c in schema.numeric]
-        feature = numbers.index(column) if column in numbers else None
-        names = safe_names([*numbers, *(c.name for c in schema.categorical)])
+        numeric = [c.name for c in schema.numeric]
+        feature = numeric.index(column) if column in numeric else None
+        names = safe_names([*numeric, *(c.name for c in schema.categorical)])
         if feature is not None and not encoded and not stacked(schema):
             return cls(column, names[column], feature, False)
         if feature is not None and encoded:
@@ -60,7 +63,7 @@ class CostInput:
         return None
 
     def amounts(self, inputs: Mapping[str, Any]) -> Any:
-        """Return the amounts (N, 1) among the inputs, as numbers of the table, not scaled."""
+        """Return the amounts (N, 1) among the inputs, in the unit of the table."""
         if self.own or self.name != "numeric" or self.feature is None:
             return inputs[self.name]
         return inputs["numeric"][:, self.feature : self.feature + 1]

@@ -1,4 +1,7 @@
-"""How a CSV file is written, from its beginning: separator, names of the columns, and where the rows start."""
+"""How a CSV file is written, from its beginning: separator, names of the columns, and where the rows start.
+
+Tables in memory and tables on disk read their columns by it. Nothing but the beginning of a file decides.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from typing import BinaryIO
 from counterpoise.core.errors import DataError
 from counterpoise.data.column_names import column_names
 
-#: Bytes that are looked at first, and the most that a header may take.
+#: Bytes that are read first, and the most that a header may take.
 FIRST, MOST = 1 << 16, 1 << 26
 _BOM = b"\xef\xbb\xbf"
 #: How files of other formats begin, and their names in a message.
@@ -76,7 +79,7 @@ def csv_reader(lines: Iterable[str], separator: str) -> csv._reader:  # type: ig
 
 
 def read_layout(handle: BinaryIO, name: str) -> tuple[Layout, bytes]:
-    """Read the beginning of a file: its layout, and the bytes after the header.
+    """Return the layout of a file, from its beginning, and the bytes that were read after the header.
 
     Raises:
         DataError: Empty, not CSV, not UTF-8, or without an end of its header.
@@ -134,7 +137,7 @@ def _layout_of_start(raw: bytes, name: str, ended: bool) -> Layout | None:
 
 
 def split_lines(text: str) -> list[str]:
-    r"""Lines with their ends, of which \n, \r and \r\n are some."""
+    r"""Return the lines of a text with their ends, which are \n, \r or \r\n."""
     return list(io.StringIO(text, newline=""))
 
 
@@ -156,7 +159,7 @@ def _check_utf8(head: bytes, name: str) -> None:
 
 
 def not_utf8_error(name: str, byte: int, line: int) -> DataError:
-    """The error for a byte that is no text."""
+    """Return the error for a byte of a file that is not UTF-8."""
     return DataError(
         f"{name} is not UTF-8: byte 0x{byte:02x} in line {line}. Save the file again as UTF-8, for example "
         "with: iconv -f latin1 -t utf-8 FILE > NEW"
@@ -164,24 +167,27 @@ def not_utf8_error(name: str, byte: int, line: int) -> DataError:
 
 
 def _lines_above_header(lines: Sequence[str], ended: bool) -> int | None:
-    """Return how many blank lines and comments stand above the header.
+    """Return how many blank lines and comments stand above the header; None if more lines are needed.
 
-    It is None if more lines are needed.
     The last comment is itself the header if `_comment_is_header` says so, as in "#chrom,pos".
     """
-    known = [i for i, line in enumerate(lines) if line.strip()]
-    first = next((i for i in known if not _is_comment(lines[i])), known[0] if ended else None)
+    filled = [i for i, line in enumerate(lines) if line.strip()]
+    first = next((i for i in filled if not _is_comment(lines[i])), filled[0] if ended else None)
     if first and _is_comment(lines[first - 1]) and _comment_is_header(lines[first - 1], lines[first]):
         return first - 1
     return first
 
 
 def _is_comment(line: str) -> bool:
+    """Return whether a line above the header is a comment."""
     return line.lstrip().startswith(_COMMENTS)
 
 
 def _comment_is_header(comment: str, line: str) -> bool:
-    """Whether a line such as "#chrom,pos" is the header of the line below: as many fields, and numbers among these."""
+    """Return whether a comment such as "#chrom,pos" is the header of the line below.
+
+    Both have as many fields, and some fields of the line are numbers.
+    """
     fields = [[field.strip() for field in re.split(r"[,;\t|]", text)] for text in (comment, line)]
     numbers = any(re.fullmatch(r"[+-]?\d+\.?\d*", field) for field in fields[1])
     return len(fields[0]) == len(fields[1]) > 1 and numbers

@@ -1,4 +1,7 @@
-"""A CSV file -> a frame: what its text spells, column by column."""
+"""A CSV file in memory -> a frame, each column of the type that its text spells.
+
+Tables on disk are typed by the same rules (`stored.CsvFiles`).
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from counterpoise.core.errors import DataError
 from counterpoise.data.csv_blocks import LeftOut, csv_blocks
 from counterpoise.data.csv_types import Cells
 
-#: Cells that are looked at together: those of many columns, or of one that is long.
+#: Cells that are typed together: those of many columns, or of one that is long.
 MOST_CELLS = 1 << 20
 
 
@@ -40,15 +43,15 @@ def read_csv(path: Path, as_text: tuple[str, ...] = (), skip_bad: bool = False) 
         raise no_rows_error(layout.name)
     frame = frames[0] if len(frames) == 1 else pl.concat(frames)
     del frames  # the blocks, so that the text is in memory once
-    per = max(1, MOST_CELLS // frame.height)  # columns that are looked at together
+    width = max(1, MOST_CELLS // frame.height)  # columns that are typed together
     columns = [
-        c for start in range(0, frame.width, per) for c in _typed_columns(frame[:, start : start + per], as_text)
+        c for start in range(0, frame.width, width) for c in _typed_columns(frame[:, start : start + width], as_text)
     ]
     return pl.DataFrame(columns), [*layout.notes, *left_out.notes(layout.name)]
 
 
 def no_rows_error(name: str) -> DataError:
-    """The error for a file that ends after its header."""
+    """Return the error for a file that ends after its header."""
     return DataError(f"{name} has a header but no rows. Check that the whole file was written.")
 
 

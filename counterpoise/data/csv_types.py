@@ -2,6 +2,9 @@
 
 Many columns of few rows are read as one column of all their cells: in a table of thousands of columns, most of the time
 is what polars needs for each column in addition to its rows.
+
+A file and its blocks get the same types by it (`csv_text`, `stored`). The types of a table on disk are those of all
+rows.
 """
 
 from __future__ import annotations
@@ -23,7 +26,7 @@ Array = np.ndarray
 NUMBERS: tuple[pl.DataType, ...] = (pl.Int64(), pl.Int128(), pl.Float64())
 TRUTH_PATTERN = r"^(?i:true|false)$"
 DATES = pl.Datetime("us")
-#: Numbers of rows that mostly show already that a column is of another type.
+#: Numbers of first rows that are tested first: most columns of another type show it there.
 _FIRST_ROWS = (10, 1_000)
 
 
@@ -50,15 +53,16 @@ class Cells:
 
     @classmethod
     def of(cls, frame: pl.DataFrame) -> Cells:
-        """Read the columns of a frame of text with at least one row."""
+        """Return the cells of a frame of text that has at least one row."""
         return cls(tuple(frame.columns), frame.height, clean(pl.concat(frame.get_columns(), rechunk=True)))
 
     def column(self, name: str) -> pl.Series:
-        """The text of one column."""
+        """Return the cleaned text of one column, (N,)."""
         return self.text.slice(self._index_of[name] * self.rows, self.rows).alias(name)
 
     @cached_property
     def _index_of(self) -> dict[str, int]:
+        """Return column name -> its number."""
         return {name: index for index, name in enumerate(self.names)}
 
     def types(self) -> dict[str, pl.DataType]:
@@ -73,16 +77,16 @@ class Cells:
             [Int64, Float64, Boolean, String, Datetime(time_unit='us', time_zone=None), Null]
         """
         types: dict[int, pl.DataType] = {}
-        left = np.arange(len(self.names))
-        missing = self._columns_where(left, lambda text: text.is_null())
+        untyped = np.arange(len(self.names))
+        missing = self._columns_where(untyped, lambda text: text.is_null())
         types |= dict.fromkeys(missing, pl.Null())
-        left = np.setdiff1d(left, missing)
-        begin = self._columns_where(left, lambda text: text.is_null() | text.str.contains(DATE), _FIRST_ROWS[0])
+        untyped = np.setdiff1d(untyped, missing)
+        begin = self._columns_where(untyped, lambda text: text.is_null() | text.str.contains(DATE), _FIRST_ROWS[0])
         dates = np.array([column for column in begin if is_iso_date(self._cells_of([column]))], int)
         types |= dict.fromkeys(dates, DATES)
-        left = np.setdiff1d(left, dates)
+        untyped = np.setdiff1d(untyped, dates)
         for kind in NUMBERS:
-            spelled = self._columns_spelling(left, kind)  # leading zeros included, which are codes and stay text
+            spelled = self._columns_spelling(untyped, kind)  # leading zeros included, which are codes and stay text
             plain = self._columns_where(spelled, lambda text: ~text.str.contains(CODE).fill_null(False))
             if kind == pl.Float64:
                 doubtful = self._columns_where(
@@ -91,8 +95,8 @@ class Cells:
                 thousands = [column for column in doubtful if may_be_thousands(self._cells_of([column]))]
                 plain = np.setdiff1d(plain, thousands)
             types |= dict.fromkeys(plain, kind)
-            left = np.setdiff1d(left, spelled)
-        truths = self._columns_where(left, lambda text: text.is_null() | text.str.contains(TRUTH_PATTERN))
+            untyped = np.setdiff1d(untyped, spelled)
+        truths = self._columns_where(untyped, lambda text: text.is_null() | text.str.contains(TRUTH_PATTERN))
         types |= dict.fromkeys(truths, pl.Boolean())
         return {name: types.get(index, pl.String()) for index, name in enumerate(self.names)}
 
@@ -103,7 +107,7 @@ class Cells:
         """
         typed_columns: dict[str, pl.Series] = {}
         for kind in set(types.values()):
-            names = [name for name, one in types.items() if one == kind]
+            names = [name for name, wanted in types.items() if wanted == kind]
             for name, column in zip(
                 names, self._columns_as(kind, [self._index_of[name] for name in names]), strict=True
             ):
@@ -153,6 +157,8 @@ class Cells:
 
 def common_type(one: pl.DataType, other: pl.DataType) -> pl.DataType:
     """Return the type of a column whose chunks have two types.
+
+    A table on disk gets the types of its blocks joined by it.
 
     Example:
         >>> joined(pl.Int64(), pl.Float64()), joined(pl.Null(), pl.Boolean()), joined(pl.Boolean(), pl.Int64())

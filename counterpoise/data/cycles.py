@@ -1,4 +1,8 @@
-"""The position of a time stamp in the minute, the hour, the day, the week and the year."""
+"""The position of a time stamp in the minute, the hour, the day, the week and the year.
+
+Networks, trees, and the checks for leaks use these positions. Fixed: model files keep the periods and their order, and
+NumPy and Keras compute the same positions (`cycle_position`).
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,7 @@ from counterpoise.core.schema import Schema
 
 Array = np.ndarray
 
-#: Days of each cycle.
+#: Cycle -> its days. A longer or shorter cycle would be another feature: models keep the periods they were trained on.
 CYCLES = {"minute": 1 / 1440, "hour": 1 / 24, "day": 1.0, "week": 7.0, "year": 365.2425}
 #: Unit of a column -> how many of it make a day, where these are not days.
 PER_DAY = {"seconds": 86_400.0}
@@ -20,7 +24,10 @@ STEPS = 16
 
 
 def cycles_of(stamps: Array, offset: float, unit: str = "date") -> tuple[float, ...]:
-    """Return the cycles that a column of time stamps covers at least twice, with varying position.
+    """Return the periods of the cycles that time stamps cover at least twice, in the unit of the column.
+
+    A cycle in which all stamps have one position is left out. The schema keeps the result (`Column.cycles`), learned
+    from training rows.
 
     Args:
         stamps: float64 (N,), days or seconds since 1970-01-01, NaN for missing.
@@ -47,7 +54,7 @@ def cycles_of(stamps: Array, offset: float, unit: str = "date") -> tuple[float, 
 
 
 def _position_varies(stamps: Array, period: float) -> bool:
-    """Whether stamps lie at different points of a cycle of length `period`, in their unit.
+    """Return whether stamps have different positions in a cycle of length `period`, in their unit.
 
     Differences below 1e-4 of a cycle count as rounding.
     """
@@ -65,7 +72,10 @@ def cycle_name(period: float, unit: str = "date") -> str:
 
 
 def cycle_columns(schema: Schema) -> list[tuple[int, float]]:
-    """Return (position among the numeric columns, period) of each cycle of a table."""
+    """Return (position among the numeric columns, period) of each cycle of a table.
+
+    Their order is that of the features in `TableEncoder` and in the matrix of trees.
+    """
     return [(j, period) for j, column in enumerate(schema.numeric) for period in column.cycles]
 
 
@@ -90,7 +100,8 @@ def cycle_position(days: Any, period: float, floor: Callable[[Any], Any] = np.fl
     """Return the position of float32 days in their cycle, 0 to 1, in NumPy or, with its `floor`, in Keras.
 
     Each step is exact in float32, so that no compiler and no runtime gets another position: the day is rounded to a
-    third of a second, and the cycles within it divide it.
+    third of a second, and the cycles within it divide it. The network's encoder and the layer of trees use it, and
+    trees are grown on it.
 
     Example:
         >>> cycle_position(np.float32([3.5, 7.0]), 7.0).tolist()
@@ -106,7 +117,7 @@ def cycle_position(days: Any, period: float, floor: Callable[[Any], Any] = np.fl
 
 
 def named_parts(schema: Schema, x: Mapping[str, Array]) -> tuple[dict[str, Array], dict[str, list[str]]]:
-    """Return the arrays of a table and of its cycles, and the names of their columns.
+    """Return the arrays of a table, with the positions in its cycles, and the names of their columns.
 
     Both are by "numeric", "categorical" and, if there are cycles, "cycles"; arrays are (N, columns).
     """

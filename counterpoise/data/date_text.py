@@ -2,6 +2,8 @@
 
 Dates are read where day, month and year are certain: the year comes first, points stand between them, or the month has
 its English name. Between slashes, a day above 12 anywhere in the column decides whether day or month comes first.
+
+Training, new rows and times read by it. A change of what is read changes how saved models read their columns.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import polars as pl
 
 from counterpoise.data.dates import in_utc
 
-#: How a date that begins with the year is written.
+#: How a date that begins with the year is written. CSV columns with such dates alone are dates.
 DATE = r"^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)? ?(Z|[+-]\d\d:?\d\d)?)?$"
 _MONTHS = (
     "jan(?:uary)?", "feb(?:ruary)?", "mar(?:ch)?", "apr(?:il)?", "may", "june?", "july?", "aug(?:ust)?",
@@ -44,7 +46,7 @@ _HALF_DAY = r"(?i)^(?P<date>.*? )?(?P<h>\d{1,2})(?P<m>:[0-5]\d(?::[0-5]\d(?:\.\d
 _COMPACT = r"^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)"
 _TIME = r"^([01]?\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d+)?)?$"
 _DURATION = r"^(?:(?P<days>[+-]?\d+) days?,?)? ?(?:(?P<sign>[+-]?)(?P<h>\d+):(?P<m>[0-5]\d):(?P<s>[0-5]\d(?:\.\d+)?))?$"
-#: What dates, times and durations have in common, and other text mostly lacks.
+#: What dates, times and durations have in common, and other text mostly lacks (see `kinds.read_text`).
 STAMP = rf"\d{{4}}[-/]\d\d|\d{{8}}T\d|\d\.\d{{1,2}}\.\d{{4}}|:|day|(?i:\d ?[ap]\.?m\.?$)|{_MONTH_NAME}"
 
 
@@ -65,7 +67,7 @@ def is_iso_date(text: pl.Series) -> bool:
 
 
 def have_uncertain_order(text: pl.Series) -> bool:
-    """Return whether most values are dates with an uncertain order, such as 03/04/2024."""
+    """Return whether most values are dates whose order of day and month is uncertain, such as 03/04/2024."""
     return bool((text.str.contains(_UNCERTAIN).mean() or 0.0) > 0.5)  # type: ignore[operator]
 
 
@@ -136,9 +138,9 @@ def parse_dates(text: pl.Series, order: str = "") -> pl.Series:
 
 
 def _rewritten_year_first(text: pl.Series, order: str) -> pl.Series:
-    """Rewrite dates with named months as dates that begin with the year.
+    """Return text in which dates with named months begin with the year.
 
-    With an `order`, dates with slashes are rewritten too. Other text stays as it is.
+    With an `order` (see `parse_dates`), dates with slashes are rewritten too. Other text stays as it is.
     """
     if text.str.contains(_MONTH_NAME).any():
         small = text.str.to_lowercase()
@@ -163,7 +165,7 @@ def _iso_text(text: pl.Series, dates: pl.DataFrame) -> pl.Series:
 
 
 def _rewritten_in_24_hours(text: pl.Series) -> pl.Series:
-    """Rewrite hours with AM or PM as 0 to 23: "12 AM" becomes "00:00".
+    """Return text in which hours with AM or PM are 0 to 23: "12 AM" becomes "00:00".
 
     Other text, and hours that are not 1 to 12, stay as they are.
     """

@@ -1,4 +1,7 @@
-"""Dates, times of day and durations as numbers of days."""
+"""Dates, times of day and durations as numbers of days.
+
+The unit of such columns in model files: days as float64, for dates since 1970-01-01 in UTC.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,10 @@ _DAY_MICROSECONDS = 86_400e6
 
 
 def unit_of(dtype: pl.DataType) -> str:
-    """Return the unit of a column: "date", "time", "duration", or "" for any other type."""
+    """Return the unit of a column: "date", "time", "duration", or "" for any other type.
+
+    Schemas keep it as `Column.unit`.
+    """
     if not dtype.is_temporal():
         return ""
     return "time" if dtype == pl.Time else "duration" if isinstance(dtype, pl.Duration) else "date"

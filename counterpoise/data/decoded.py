@@ -1,9 +1,10 @@
 """Pixels of image files as a source: decoded by all cores when rows are taken, and kept once they were.
 
-Where the pixels go: into one file in the temporary folder, if it has twice the room; else they are decoded at every
-draw. Rows are the same in both. The file is read and written in rows, not mapped: pages of a map would count as memory
-of this process. After the pixels of each row comes its record, with their checksum once they are there, so that worker
-processes share it, and later ones a file that outlives its process. Only a file in a folder of the user's does.
+Pixels are kept in one file in the temporary folder, if it has twice the room. Otherwise they are decoded at every draw.
+Fixed: rows are the same in both. The file is read and written in rows, not mapped, because pages of a map would count as
+memory of this process. After the pixels of each row comes its record, with their checksum once they are there. So worker
+processes share the file, and later runs a file in a folder of the user (see `kept_pixels`, whose `VERSION` has to rise
+if the form of the file changes).
 """
 
 from __future__ import annotations
@@ -38,6 +39,8 @@ CHUNK = 8
 class Decoded(Source):
     """Rows that a function decodes one by one, kept on disk once they were.
 
+    It can be sent to other processes of this machine, which share the cache.
+
     Args:
         decode: Row number -> array of one row; can be pickled.
         shape: (N, ...) of all rows.
@@ -60,7 +63,7 @@ class Decoded(Source):
         return out
 
     def _fill(self, out: Array, rows: Array) -> None:
-        """Fill `out` (n, ...) with rows: from the cache if they are there, else decoded and kept."""
+        """Fill `out` (n, ...) with rows by number, from the cache if they are there, else decoded and then kept."""
         for index, row in enumerate(rows.tolist()):
             if self.cache is None or not self.cache.read(row, out[index]):
                 out[index] = self.decode(row)
@@ -69,17 +72,20 @@ class Decoded(Source):
 
 
 class Cache(Protocol):
-    """Rows that are kept."""
+    """Rows that are kept: `PixelCache`, or `kept_pixels.KeptPixels` for some of its rows."""
 
     def read(self, row: int, out: Array) -> bool:
-        """Fill `out` with a row, and return whether the row was there."""
+        """Fill `out` with a row, and return whether the row was there; otherwise `out` means nothing."""
 
     def write(self, row: int, values: Array) -> None:
-        """Keep a row."""
+        """Keep a row; if it cannot be kept, do nothing."""
 
 
 def checksum(pixels: Any) -> bytes:
-    """Return the CRC of pixels as 4 bytes, not all 0: zeros mark a row that was not written."""
+    """Return the CRC of pixels as 4 bytes, not all 0: zeros mark a row that was not written.
+
+    Files in a folder of the user contain it.
+    """
     return CHECKSUM.pack(zlib.crc32(pixels) or 1)
 
 
@@ -94,7 +100,7 @@ class PixelCache:
     def __init__(self, shape: tuple[int, ...], dtype: np.dtype, path: str | None = None) -> None:
         self.shape, self.dtype = shape, dtype
         self.row_bytes = int(np.prod(shape[1:])) * dtype.itemsize
-        # _here: rows that this process wrote or checked. _full: writing failed, so nothing more is kept.
+        # _sound: rows that this process wrote or checked. _full: writing failed, so nothing more is kept.
         self._sound, self._full = np.zeros(shape[0], bool), False
         if path is None:
             self._handle, self.path = tempfile.mkstemp(prefix="pixels-", dir=scratch())
@@ -152,19 +158,20 @@ class PixelCache:
             self._full = True
 
     def note(self, row: int) -> bytes:
-        """The note of a row; empty if the row is not there."""
+        """Return the note of a row, as `write` got it and zeros behind it; empty if the row is not there."""
         return self._record(row)[CHECKSUM.size :] if self._handle >= 0 else b""
 
     def _record(self, row: int) -> bytes:
-        """The record of a row; empty if the row is not there."""
+        """Return the checksum and the note of a row, `RECORD` bytes; empty if the row is not there."""
         record = os.pread(self._handle, RECORD, self._offset(row) + self.row_bytes)
         return record if any(record[: CHECKSUM.size]) else b""
 
     def _offset(self, row: int) -> int:
-        """Where the pixels of a row are in the file; its record comes after them."""
+        """Return the position of a row in the file: its pixels, then its record."""
         return row * (self.row_bytes + RECORD)
 
     def __getstate__(self) -> dict[str, Any]:
+        """Return what another process needs to share the file: shape, type and path."""
         return {"shape": self.shape, "dtype": self.dtype, "path": self.path}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -173,7 +180,7 @@ class PixelCache:
 
 
 def _close_and_remove(handle: int, path: str | None, owner: int) -> None:
-    """Close the file and remove it if `path` is given; forked processes leave both alone."""
+    """Close the file of a cache, and remove it if `path` is given; forked processes leave both alone."""
     if os.getpid() == owner:
         if handle >= 0:
             os.close(handle)
@@ -183,5 +190,8 @@ def _close_and_remove(handle: int, path: str | None, owner: int) -> None:
 
 @lru_cache(maxsize=1)
 def _decoding_threads(process: int) -> ThreadPoolExecutor:
-    """The threads that decode in this process; a forked one makes its own. More of them than cores are slower."""
+    """Return the threads that decode in this process; a forked one makes its own.
+
+    More threads than cores are slower.
+    """
     return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="decode")

@@ -3,7 +3,8 @@
 Stored values become values of the modality (Hounsfield units, for example) by slope and intercept or a table. What is
 black and white is, in this order: what the caller names; the file's table or window of interest; the range of the
 type, where the values are counts without a unit of their own. Nothing of a file runs, and it is bounded before it is
-decoded: one frame, no deflated data set, and transfer syntaxes of a list.
+decoded: one frame, no deflated data set, and transfer syntaxes of a list. Fixed: networks in model files were trained on
+these values, so another rule would show them other images.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ SYNTAXES = {
 
 @dataclass(frozen=True)
 class Dicom:
-    """One image.
+    """One image, with the values that are black and white.
 
     Attributes:
         values: float64 (height, width), or uint8 (height, width, 3) of an image in color.
@@ -52,13 +53,13 @@ class Dicom:
 
 
 def is_dicom(path: Any) -> bool:
-    """Whether a file begins as a DICOM file does."""
+    """Return whether a file begins as a DICOM file does."""
     with open(path, "rb") as file:
         return file.read(132)[128:] == b"DICM"
 
 
 def read(path: Any, windowed: bool = True) -> Dicom:
-    """Read a file; without `windowed`, the values are those of the modality and have no span.
+    """Read the image of a file; without `windowed`, the values are those of the modality and have no span.
 
     The modality is the device: its values may have a unit, such as Hounsfield units. The window of the file is then not
     looked at.
@@ -79,7 +80,7 @@ def read(path: Any, windowed: bool = True) -> Dicom:
 
 
 def _check_header(header: Any) -> None:
-    """Refuse a file that is not one image of at most `MOST_PIXELS` pixels, gray or in color.
+    """Raise a DataError for a file that is not one image of at most `MOST_PIXELS` pixels, gray or in color.
 
     Raises:
         DataError: The message has no path; the caller adds it.
@@ -97,7 +98,7 @@ def _check_header(header: Any) -> None:
 
 
 def _decode_stored(header: Any) -> Array:
-    """Decode the stored values, (height, width) or (height, width, 3).
+    """Return the stored values of a file, (height, width) or (height, width, 3).
 
     Raises:
         DataError: The data are damaged, or their compression needs a plugin that is not installed.
@@ -115,7 +116,7 @@ def _decode_stored(header: Any) -> Array:
 
 
 def _with_black_and_white(header: Any, stored: Array, windowed: bool) -> Dicom:
-    """Turn stored values into an image with its black and white values.
+    """Return stored values as an image with its black and white values.
 
     An image in color (or with a palette) becomes uint8 and has no span. Otherwise the modality table is applied; with
     `windowed`, black and white come from the first of: a table of interest, a window, the range of the type.
@@ -151,14 +152,14 @@ def _with_black_and_white(header: Any, stored: Array, windowed: bool) -> Dicom:
 
 
 def _are_counts(header: Any) -> bool:
-    """Whether values are counts from 0 on: unsigned, without a modality table or rescaling."""
+    """Return whether values are counts from 0 on: unsigned, without a modality table or rescaling."""
     line = _first_number_of(header, "RescaleSlope", 1.0), _first_number_of(header, "RescaleIntercept", 0.0)
     signed = int(header.get("PixelRepresentation", 0)) == 1
     return not signed and line == (1.0, 0.0) and "ModalityLUTSequence" not in header
 
 
 def _apply_interest_table(values: Array, table: Any) -> Array:
-    """Look values up in a table of interest (VOI LUT), float64 of the same shape.
+    """Return the entries of values in a table of interest (VOI LUT), float64 of the same shape.
 
     Values outside the table take its first or last entry. `LUTDescriptor` has the number of entries (0 means 2**16),
     the value of the first entry, and the bits of an entry.
@@ -172,7 +173,7 @@ def _apply_interest_table(values: Array, table: Any) -> Array:
 
 
 def _type_range(header: Any, bits: int) -> Range:
-    """The lowest and highest value that the type can store, rescaled to the modality."""
+    """Return the lowest and highest value that the type can store, rescaled to the modality."""
     signed = int(header.get("PixelRepresentation", 0)) == 1
     low, high = (-(2.0 ** (bits - 1)), 2.0 ** (bits - 1) - 1) if signed else (0.0, 2.0**bits - 1)
     slope, intercept = _first_number_of(header, "RescaleSlope", 1), _first_number_of(header, "RescaleIntercept", 0)
@@ -180,13 +181,13 @@ def _type_range(header: Any, bits: int) -> Range:
 
 
 def _first_number_of(header: Any, name: str, default: float) -> float:
-    """The first number of an element, or `default` if the element is absent or empty."""
+    """Return the first number of a named element, or `default` if it is absent or empty."""
     value = _first_number(header.get(name))
     return default if value is None else value
 
 
 def _first_number(value: Any) -> float | None:
-    """The number of an element, or the first of several; None if it is absent or empty."""
+    """Return the first number in the value of an element; None if it is absent or empty."""
     if value is None or value == "":
         return None
     return float(value[0] if isinstance(value, (list, tuple)) or hasattr(value, "append") else value)

@@ -1,8 +1,9 @@
 """A table's raw columns to the row that a network sees: a Keras layer that ships inside the model.
 
-What the layer learns (center and scale of numbers, which levels a training row has shown) is held in
-non-trainable variables, set from the training rows of one fold only. Its structure comes from the schema, so
-one trace serves every fold.
+What the layer learns (center and scale of numbers, which levels a training row has shown) is held in non-trainable
+variables, set from the training rows of one fold only; neither labels nor the order of rows matter. Its structure comes
+from the schema, so one trace serves every fold. Fixed: model files keep the arguments, and the variables in the order in
+which they are made.
 
 Numbers: z = (x - median) / (q75 - q25), then z / sqrt(1 + (z / 3)^2), which keeps order and bounds outliers
 (Holzmueller et al. 2024, "Better by Default", section 3: robust scaling and smooth clipping). Missing becomes
@@ -48,7 +49,7 @@ class TableEncoder(keras.layers.Layer):
         bins: Quantile bins per numeric column; 0 for none.
         cycles: (Position of a numeric column, period in its unit) of each cycle.
 
-    The variables are set by `learn`, never by gradient.
+    The variables are set from `learned`, never by gradient.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class TableEncoder(keras.layers.Layer):
         self.steep = self._add_state("steep", (self.n_numeric, self.bins), "float32", "zeros")
 
     def _add_state(self, name: str, shape: tuple[int, ...], dtype: str, initializer: str) -> Any:
+        """Return a new variable that no gradient trains."""
         return self.add_weight(name=name, shape=shape, dtype=dtype, initializer=initializer, trainable=False)
 
     @property
@@ -88,7 +90,10 @@ class TableEncoder(keras.layers.Layer):
         return self.n_numeric * (1 + self.bins) + len(self.indicators) + 2 * len(self.cycles) + sum(self.widths)
 
     def call(self, x: Mapping[str, Any]) -> Any:
-        """Return rows (N, d): scaled numbers, bins, missing indicators, cycles, one-hot levels."""
+        """Return rows (N, d): scaled numbers, bins, missing indicators, cycles, one-hot levels.
+
+        `names` and `width` follow this order, and so do the weights of the first layer behind it.
+        """
         blocks = []
         if self.n_numeric:
             raw = ops.cast(x["numeric"], "float32")
@@ -135,19 +140,25 @@ class TableEncoder(keras.layers.Layer):
         return ops.concatenate([ops.sin(angle) * known, ops.cos(angle) * known], axis=1)
 
     def compute_output_shape(self, shapes: Mapping[str, tuple[int | None, ...]]) -> tuple[int | None, int]:
+        """Return the shape (N, d) of encoded rows."""
         return (next(iter(shapes.values()))[0], self.width)
 
     def compute_output_spec(self, x: Mapping[str, Any]) -> Any:
+        """Return shape and type of encoded rows as a symbolic tensor."""
         return keras.KerasTensor((next(iter(x.values())).shape[0], self.width), self.compute_dtype)
 
     def get_config(self) -> dict[str, Any]:
+        """Return the arguments of the constructor, which model files keep."""
         lists: dict[str, Any] = {"indicators": self.indicators, "levels": self.levels, "names": self.names}
         lists["cycles"] = [list(cycle) for cycle in self.cycles]
         own = {"n_numeric": self.n_numeric, "bins": self.bins, **{k: [*v] for k, v in lists.items()}}  # plain: pickles
         return {**super().get_config(), **own}
 
     def learned(self, x: Mapping[str, Array]) -> list[Array]:
-        """Return values for the variables (center, scale, slots, low, steep), learned from rows `x`."""
+        """Return values for the variables (center, scale, slots, low, steep), in the order in which they were made.
+
+        `x` are the rows to learn from: the training rows of one fold.
+        """
         nothing = np.zeros(0, "float32"), np.zeros((0, self.bins), "float32")
         center, scale = learn_numbers(x["numeric"]) if self.n_numeric else (nothing[0], nothing[0])
         low, steep = learn_bins(x["numeric"], self.bins) if self.n_numeric else (nothing[1], nothing[1])
@@ -156,13 +167,13 @@ class TableEncoder(keras.layers.Layer):
 
 
 def encoder_for(examples: Examples, bins: int = 0) -> TableEncoder:
-    """Make the encoder whose structure fits a table; its variables are learned later, fold by fold."""
+    """Return the encoder whose structure fits a table; its variables are learned later, fold by fold."""
     assert examples.schema is not None
     return encoder_of_schema(examples.schema, bins)
 
 
 def encoder_of_schema(schema: Schema, bins: int = 0) -> TableEncoder:
-    """Make the encoder of a schema (see `TableEncoder`)."""
+    """Return the encoder of a schema (see `TableEncoder`), with the names of its entries in the order of `call`."""
     numeric, categorical = schema.numeric, schema.categorical
     indicators = [i for i, column in enumerate(numeric) if column.missing]
     names = [c.name for c in numeric] + [f"{c.name} bin {t}" for c in numeric for t in range(bins)]
@@ -218,10 +229,11 @@ def learn_bins(values: Array, bins: int) -> tuple[Array, Array]:
 
 
 def learn_levels(ids: Array, size: int) -> Array:
-    """Return the slot of each id in the one-hot row, int32 (size + 2,): 0 missing, 1 other, 2.. kept levels, -1 none.
+    """Return the slot of each id in the one-hot row, int32 (size + 2,).
 
-    Kept are the `MAX_LEVELS` most frequent levels that training rows show at least twice; the rest share
-    "other". A slot that no training row fills would have untrained weights: such ids get -1, a zero row.
+    Kept are the `MAX_LEVELS` most frequent levels that training rows show at least twice; the rest share "other". A
+    slot that no training row fills would have untrained weights: such ids get -1, a zero row. A slot is 0 for missing,
+    1 for other, 2 and more for kept levels, and -1 for none.
     """
     seen = np.bincount(ids, minlength=size + 2)
     levels = seen[1 : size + 1]

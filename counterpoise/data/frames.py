@@ -1,6 +1,7 @@
-"""From any table of the user to one polars frame.
+"""From any table of the user (file, frame, arrow table, dict, array) to one polars frame.
 
-pandas is recognized without importing it.
+All readers of tables start here: training, validation, prediction, evaluation. The rows of a table are read alike in
+each form, and alone as among others (tests/data/test_laws.py). pandas is recognized without importing it.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ FRAME_LIBRARIES = ("polars", "pandas", "pyarrow")
 
 
 def is_table(source: Any, table: bool = True) -> bool:
-    """Whether `source` is read as a table, column by column; arrays of rank above 2 never are.
+    """Return whether `source` is read as a table, column by column; arrays of rank above 2 never are.
 
     Args:
         source: What the user gave as data.
@@ -44,7 +45,7 @@ def is_table(source: Any, table: bool = True) -> bool:
         return True
     if library(source) in FRAME_LIBRARIES:
         # A series of these libraries has rank 1, so it is treated as an array.
-        return len(getattr(source, "shape", (0, 0))) == 2  # a series is an array
+        return len(getattr(source, "shape", (0, 0))) == 2
     if isinstance(source, Mapping):
         return all(_rank(column) == 1 for column in source.values())
     if isinstance(source, (tuple, Source)) or hasattr(source, "toarray"):
@@ -110,7 +111,7 @@ def _read_columns(
 
 
 def _rank(source: Any) -> int | None:
-    """Number of axes; None for rows of different lengths."""
+    """Return the number of axes; None for rows of different lengths."""
     if library(source) == "polars":
         return len(source.shape)
     try:
@@ -120,7 +121,7 @@ def _rank(source: Any) -> int | None:
 
 
 def _read_path(path: Path, as_text: tuple[str, ...], skip_bad: bool) -> tuple[pl.DataFrame, list[str]]:
-    """The table of a CSV or Parquet file, and notes on what was skipped.
+    """Return the table of a CSV or Parquet file, and notes on what was skipped.
 
     Raises:
         DataError: The path is absent, a folder, of another file type, or cannot be opened.
@@ -143,7 +144,7 @@ def _read_path(path: Path, as_text: tuple[str, ...], skip_bad: bool) -> tuple[pl
 
 
 def _absent_file_hint(path: Path) -> str:
-    """The end of the message on an absent file: a similar name, or an absent folder."""
+    """Return the end of the message on an absent file: a similar name, or an absent folder."""
     folder = path.parent
     if not folder.is_dir():
         return f" The folder {folder} does not exist either."
@@ -153,7 +154,7 @@ def _absent_file_hint(path: Path) -> str:
 
 
 def _titled_columns(source: Any, name: str) -> list[tuple[Any, Any]]:
-    """The titles and columns of a table in memory.
+    """Return (title, column) for each column of a table in memory, in any library.
 
     Columns of an array are called x0, x1, ... The `name` of the source is for messages.
 

@@ -1,4 +1,8 @@
-"""A given split: one fold, checked, and never drawn again."""
+"""The settings of a split, and a split that the user gives: one fold, checked, and never drawn again.
+
+`split` draws the folds of rows without a given split. Fixed: rows of the test part are only scored; they never train,
+stop the training, or fit the rule.
+"""
 
 from __future__ import annotations
 
@@ -33,11 +37,13 @@ Array = np.ndarray
 class Split:
     """How rows are split for a comparison.
 
+    `compare` and `fit` make their folds by it. The folds are part of the ids of jobs.
+
     Attributes:
         folds: Folds of the cross-validation, 2 or more.
         repeats: How often it is repeated with other folds.
         duplicates: "warn", "group", "drop" or "error" for rows with equal features.
-        seed: Its seed.
+        seed: Seed of the folds.
         label_delay: Time after which the label of a row is known, in the unit of `Examples.time` (days for dates).
             Rows that are not so much older than the test rows of a fold do not train there.
 
@@ -75,7 +81,7 @@ class Split:
         return make_folds(examples, self.folds, self.repeats, self.seed, self.duplicates, self.label_delay)
 
     def _with_known_labels(self, fold: Fold, examples: Examples) -> Fold:
-        """Return a fold without the rows whose labels come later than its first test row.
+        """Return a fold without the rows whose labels are known only after its first test row.
 
         Raise a SplitError if too few rows of a class are left.
         """
@@ -102,9 +108,7 @@ class Split:
 
 
 def check_divisible(examples: Examples, folds: int = 0, seed: int = 0, judged: bool = True) -> None:
-    """Raise the error that a division of these rows would raise.
-
-    The features may still be missing.
+    """Raise the error that a division of these rows would raise; the features may still be missing.
 
     Labels and a split of the user are checked. Rows with groups or times are not checked without such a split.
 
@@ -142,14 +146,12 @@ def rows_to_learn(examples: Examples) -> int:
 def given_fold(
     examples: Examples, share: float = STOP_SHARE, seed: int = 0, duplicates: str = "warn", judged: bool = True
 ) -> Fold:
-    """Return the only fold of rows with a split.
-
-    Without validation rows, some training rows are held out.
+    """Return the only fold of rows with a split; without validation rows, some training rows are held out.
 
     Args:
         examples: Rows with a `split`.
         share: Share of the training rows that is held out.
-        seed: Its seed.
+        seed: Seed of these rows.
         duplicates: As in `make_folds`; "group" is refused, because the rows are split already.
         judged: Whether an error is raised if there are no test rows.
 
@@ -184,13 +186,13 @@ def given_fold(
     return Fold(0, 0, train, stop, test)
 
 
-def _check_disjoint(examples: Examples, named: Mapping[str, Array]) -> None:
+def _check_disjoint(examples: Examples, parts: Mapping[str, Array]) -> None:
     """Raise a SplitError if a group is in two parts, or if training rows are not earliest.
 
-    `named` maps the name of each part to its row numbers; empty parts are skipped.
+    `parts` maps the name of each part to its row numbers; empty parts are skipped.
     """
-    for first, second in combinations((name for name, rows in named.items() if len(rows)), 2):
-        a, b = named[first], named[second]
+    for first, second in combinations((name for name, rows in parts.items() if len(rows)), 2):
+        a, b = parts[first], parts[second]
         if examples.groups is not None:
             shared = np.intersect1d(examples.groups[a], examples.groups[b])
             if len(shared):
@@ -212,12 +214,12 @@ def _rows_text(examples: Examples, rows: list[int]) -> str:
     return rows_text(rows) if examples.names is None else " and ".join(str(examples.names[row]) for row in rows)
 
 
-def _check_parts(examples: Examples, named: Mapping[str, Array]) -> None:
+def _check_parts(examples: Examples, parts: Mapping[str, Array]) -> None:
     """Raise a SplitError if a part has too few rows of a class (2 for training, else 1).
 
-    `named` maps the name of each part to its row numbers; empty parts are skipped.
+    `parts` maps the name of each part to its row numbers; empty parts are skipped.
     """
-    for name, rows in named.items():
+    for name, rows in parts.items():
         least = LEAST_TRAIN if name == "training" else 1
         have = class_row_counts(examples, rows)
         code = int(np.argmin(have))

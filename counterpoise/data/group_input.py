@@ -1,4 +1,7 @@
-"""Where a model finds the groups by which it decides: in a feature, or in an input of their own."""
+"""The input of a model that has the groups by which it decides: that of a feature, or one of their own.
+
+Names of inputs are part of model files and exports. `CostInput` is the counterpart for amounts.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ from counterpoise.data.levels import TRUTH_NUMBERS, compared_by_value, level_tex
 
 @dataclass(frozen=True)
 class GroupInput:
-    """An input with the groups of thresholds.
+    """The input of a model that has the groups of thresholds.
 
     Attributes:
         column: The column.
@@ -45,7 +48,7 @@ class GroupInput:
 
     @classmethod
     def of(cls, schema: Schema, by: GroupThresholds, encoded: bool = False) -> GroupInput:
-        """The input of a model of raw columns; or of `encoded` rows, which have all columns in two inputs.
+        """Return the input that has the groups; of `encoded` rows, which have all columns in two inputs, one of these.
 
         Example:
             >>> schema = Schema((Column("Sex", "categorical", ("m", "f")), Column("site", "numeric")))
@@ -76,17 +79,20 @@ class GroupInput:
         return cls(by.name, safe_name(by.name, taken), True, 0, codes, (), own)
 
     def look_up(self) -> RawColumns | None:
-        """The layer from the texts of an input of its own to ids; None for a feature."""
+        """Return the layer from the texts of an input of its own to ids; None for a feature."""
         if not self.own:
             return None
         return RawColumns([], [self.name], [self.levels.levels], [self.levels.numeric_levels], name="group")
 
     def ids(self, values: pl.Series) -> np.ndarray:
-        """The ids int32 (N, 1) of the values of an input of its own."""
+        """Return the ids, int32 (N, 1), of the values of an input of its own.
+
+        Equal to what the layer of `look_up` gives, which is inside models.
+        """
         return match_levels(self.levels, level_text(values))[:, None].astype(np.int32)
 
     def values(self, own: Any, encoded: Mapping[str, Any]) -> Any:
-        """Codes int32 (N, 1): 0 the common threshold, k the k-th value.
+        """Return the code of the threshold of each row, int32 (N, 1): 0 the common one, k that of the k-th value.
 
         Args:
             own: The ids of an input of its own; ignored for a feature.
