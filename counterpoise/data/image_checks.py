@@ -1,4 +1,7 @@
-"""Files of images, all checked before any is used: faults, ranges, and notes for the user."""
+"""Files of images, all checked before any is used: faults, ranges, and notes for the user.
+
+`images` decides by these checks which files are rows, and whether black and white are learned; the notes come last.
+"""
 
 from __future__ import annotations
 
@@ -27,10 +30,10 @@ OTHER_SHAPE = 1.2
 def sound_files(
     paths: Sequence[str], skip_bad: bool, span: Range | None, kept: KeptPixels | None
 ) -> tuple[dict[str, ImageInfo], tuple[tuple[str, str], ...]]:
-    """Decode all files; return path -> facts of sound ones, and (path, fault) of others.
+    """Return path -> facts of the files that can be decoded, and (path, fault) of the others.
 
-    `span` is the range that the user set; without it, files are also asked for theirs. `kept` caches pixels: a file
-    that it contains is not decoded again.
+    Each file is decoded once, in the order of the paths. `span` is the range that the user set; without it, that of
+    each file is read too. `kept` caches pixels: a file that it contains is not decoded again.
 
     Raises:
         DataError: Some files have a fault, and `skip_bad` is not set.

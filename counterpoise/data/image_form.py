@@ -1,4 +1,7 @@
-"""The form that images are read in: size, color mode, range of values, aspect; and how they may be flipped."""
+"""The form that images are read in: size, color mode, range of values, aspect; and how they may be flipped.
+
+Model files keep the form (`core.examples.Pictures`), and pixels for prediction are read in it. So these words stay.
+"""
 
 from __future__ import annotations
 
@@ -10,16 +13,16 @@ from counterpoise.core.checks import check_choice, check_int, check_range
 from counterpoise.core.errors import OptionError
 from counterpoise.data.pixel_types import Range
 
-#: Channels by color mode, named as in Keras.
+#: Color mode, named as in Keras -> channels. Model files keep the mode.
 CHANNELS = {"grayscale": 1, "rgb": 3}
-#: How images of another shape than is asked for are brought to it.
+#: How images of another shape than is wanted are brought to it. Model files keep one of these words.
 ASPECTS = ("stretch", "crop", "pad")
 #: Flips -> the axes of images (N, height, width, channels) that they mirror.
 FLIPS = {"horizontal": (2,), "vertical": (1,), "both": (1, 2)}
 
 
 def check_sides(size: Any) -> tuple[int, int]:
-    """Return (height, width) in pixels; `size` is one number for both, or a pair.
+    """Return (height, width) in pixels of a `size` that is one number for both, or a pair.
 
     Raises:
         OptionError: it is neither.

@@ -1,4 +1,7 @@
-"""Facts about an image file, found by decoding it once: faults, type, range, and shape."""
+"""Facts about an image file, found by decoding it once: faults, type, range, and shape.
+
+The check of all files (`image_checks`) goes by them. `kept_pixels` stores some of them beside the pixels.
+"""
 
 from __future__ import annotations
 
@@ -101,7 +104,7 @@ def _decode_for_errors(image: Any, _: ImageInfo) -> None:
 
 
 def unknown_ranges_text(unknown: Sequence[tuple[str, ImageInfo]]) -> str:
-    """Return the message about files whose range is not known."""
+    """Return the error message about files whose black and white values are unknown."""
     path, first = unknown[0]
     low, high = min(info.low for _, info in unknown), max(info.high for _, info in unknown)
     return unknown_range_text(path, first.deep, low, high, len(unknown))

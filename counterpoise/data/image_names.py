@@ -1,4 +1,7 @@
-"""Names of pictures in a column -> files below a folder; and groups that stand in the names of files."""
+"""Names of pictures in a column -> files below a folder; and groups that stand in the names of files.
+
+Only for tables of images and for `groups_from=`. The groups decide which images a split keeps together.
+"""
 
 from __future__ import annotations
 
@@ -144,7 +147,7 @@ def _example_text(names: FileFinder) -> str:
 
 
 def _names_text(names: Sequence[str], most: int = 20) -> str:
-    """The names of images for a message.
+    """Return the number and the first names of images, for a message.
 
     Example:
         >>> _listed(["a", "b"]), _listed(["a"])
@@ -170,9 +173,10 @@ def check_pattern(pattern: str) -> re.Pattern[str]:
 
 
 def groups_from(pattern: str, paths: Iterable[str], root: Path) -> pl.Series:
-    """The group of each file, by a pattern that finds it in its name, or in its path where the pattern has a slash.
+    """Return the group of each file as a series of text (N,), by a pattern that finds the group in its name.
 
-    The group is what the groups of the pattern match, else the whole match.
+    A pattern with a slash is searched in the path below `root`. The group is what the groups of the pattern match, else
+    the whole match.
 
     Raises:
         OptionError: no regular expression.
@@ -196,6 +200,6 @@ def groups_from(pattern: str, paths: Iterable[str], root: Path) -> pl.Series:
 
 
 def _matched_group(match: Any) -> str:
-    """Join the matched groups of a match by "|"; without groups, return the whole match."""
+    """Return the matched groups of a match joined by "|", or without groups the whole match."""
     groups = [group for group in match.groups() if group is not None]
     return "|".join(groups) if groups else str(match[0])

@@ -1,4 +1,7 @@
-"""Images with their metadata -> `Examples`: pixels, and the columns that come with them."""
+"""Images with their metadata -> `Examples`: pixels, and the columns that come with them.
+
+In training and prediction: the columns are encoded by the same schema (`encode_image_set`, `encode_pictures`).
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,7 @@ Array = np.ndarray
 def image_examples(
     images: ImageSet, *, positive: Any = None, one_vs_rest: Any = None, merge_rare: Sequence[Any] = ()
 ) -> Examples:
-    """The images as `Examples`, their pixels in memory where they fit (see `ImageSet.rows`).
+    """Return the images as `Examples`, their pixels in memory where they fit (see `ImageSet.rows`).
 
     Images with equal pixels become one group, together with the groups (patients) that they are from, so that no split
     separates copies. If the images have a split already, their groups stay. Options are those of `encode_labels`.
@@ -61,7 +64,7 @@ def image_examples(
 
 
 def examples_without_pixels(metadata: RowMetadata, names: Array, labels: Mapping[str, Any]) -> Examples:
-    """The rows as `Examples` without pixels, to check labels before images are decoded.
+    """Return the rows as `Examples` without pixels, to check labels and split before images are decoded.
 
     `names` are the names of the images (N,). `labels` are the options of labels (see `data.labels`).
     """
@@ -70,14 +73,14 @@ def examples_without_pixels(metadata: RowMetadata, names: Array, labels: Mapping
 
 
 def names_below(root: str | Path, paths: Sequence[str]) -> Array:
-    """The name of each image, text (N,): its file name below a folder."""
+    """Return the name of each image, text (N,): its path below the folder `root`."""
     return np.array([os.path.relpath(path, root) for path in paths])
 
 
 def schema_of_features(
     features: pl.DataFrame | None, split: Array | None, target: str
 ) -> tuple[Schema | None, list[str]]:
-    """The schema of the columns that come with images, learned from the training rows, and notes.
+    """Return the schema of the columns that come with images, learned from the training rows, and notes.
 
     Without a `split` (codes of roles (N,)), all rows are training rows. Without columns the schema is None.
 
@@ -96,7 +99,9 @@ def schema_of_features(
 
 
 def encode_image_set(images: ImageSet, schema: Schema | None) -> Any:
-    """The images as `Examples.x`: pixels, and with a schema the columns that come with them.
+    """Return images as `Examples.x`: pixels, or with a schema a dict of pixels and encoded columns.
+
+    For training, validation and prediction.
 
     Raises:
         DataError: columns that the model takes are absent, or there are some and it takes none.
@@ -115,7 +120,9 @@ def encode_image_set(images: ImageSet, schema: Schema | None) -> Any:
 
 
 def encode_pictures(schema: Schema, x: Any, name: str | None = None) -> dict[str, Any]:
-    """Pixels under "image", and columns by their names, in the form of `Examples.x`.
+    """Return arrays of pixels and columns in the form of `Examples.x` (see `encode_image_set`).
+
+    `x` is what a user passes to predict. `name` is that of the rows in messages.
 
     Raises:
         DataError: `x` is not a dict with the pixels under "image".

@@ -1,4 +1,8 @@
-"""Images in files with their metadata, and the pixels that they become."""
+"""Images in files with their metadata, and the pixels that they become.
+
+The public class `ImageSet`, and the pixels of its rows as a source. What a model file keeps of images is read by
+`pictures_of`.
+"""
 
 from __future__ import annotations
 
@@ -150,7 +154,7 @@ class ImageSet:
 
     @cached_property
     def _source(self) -> Decoded:
-        """Decodes the files; pixels come from a cache where there is one.
+        """Return the source of the pixels; they come from a cache where there is one.
 
         The cache has the pixels that the check of the files kept, if they have this form. Otherwise new pixels are kept
         if `keeps`, and if there is room for them.
@@ -220,19 +224,20 @@ class ImageSet:
 
 @dataclass(frozen=True)
 class Decode:
-    """Row number -> pixels of that file."""
+    """Row number -> pixels of that file; workers get it by pickle."""
 
     paths: tuple[str, ...]
     size: tuple[int, int]
     form: Pictures
 
     def __call__(self, row: int) -> Array:
+        """Return the pixels of one file (see `pixels.pixels`)."""
         form = self.form
         return pixels(self.paths[row], self.size, form.color_mode, form.range, form.aspect, form.learned)
 
 
 def pictures_of(plain: Mapping[str, Any]) -> Pictures:
-    """How pictures were read, from the plain values of a model's file.
+    """Return how pictures were read, from the plain values in a model's file.
 
     Raises:
         OptionError, KeyError, TypeError: they are not what `Pictures` holds.
@@ -244,7 +249,7 @@ def pictures_of(plain: Mapping[str, Any]) -> Pictures:
 
 
 def bad_files_text(bad: Sequence[tuple[str, str]]) -> str:
-    """Files and what is wrong with them, for a message.
+    """Return files and what is wrong with them, for a message.
 
     Example:
         >>> bad_files_text([("a.png", "empty")])

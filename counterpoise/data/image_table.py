@@ -1,4 +1,7 @@
-"""A table with a row for each image -> its files and their metadata."""
+"""A table with a row for each image -> its files and their metadata.
+
+`images` reads tables by it. Rows are checked before any file is decoded, and messages count them as the table does.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,7 @@ FEW_MISTAKES = 0.05
 
 @dataclass(frozen=True)
 class TableImages:
-    """The images of a table.
+    """The images of a table, each once.
 
     Attributes:
         paths: Their files, each once.
@@ -176,9 +179,9 @@ def _read_labels(frame: pl.DataFrame, columns: Sequence[str], target: Any) -> An
 
 
 def _classes_of_one_hot(frame: pl.DataFrame, columns: Sequence[str]) -> pl.Series | None:
-    """Return the name of the column that is 1 in each row.
+    """Return the name of the column that is 1 in each row, or None if the columns are not one-hot.
 
-    Return None if a row does not have exactly one 1, or if a value is neither 0 nor 1.
+    They are not if a row does not have exactly one 1, or if a value is neither 0 nor 1.
     """
     numbers = np.stack([_truth_as_numbers(frame[column]) for column in columns], axis=1)
     if not (((numbers == 0) | (numbers == 1)).all() and (numbers.sum(axis=1) == 1).all()):
@@ -189,7 +192,8 @@ def _classes_of_one_hot(frame: pl.DataFrame, columns: Sequence[str]) -> pl.Serie
 def _notes_on_odd_rows(columns: Sequence[str], metadata: RowMetadata, target: Any) -> list[str]:
     """Return a note if nearly all rows have exactly one label, so that others may be mistakes.
 
-    The list is empty otherwise: for one class per row, for `TargetColumns`, and if more than `FEW_MISTAKES` of the rows differ.
+    The list is empty otherwise: for one class per row, for `TargetColumns`, and if more than `FEW_MISTAKES` of the rows
+    differ.
     """
     if metadata.y.kind == "one_of" or isinstance(target, TargetColumns):
         return []

@@ -1,4 +1,8 @@
-"""Images in files with their labels: a folder by classes, or a table of names; checked at once, decoded when drawn."""
+"""Images in files with their labels: a folder by classes, or a table of names; checked at once, decoded when drawn.
+
+`images` is public. The CLI and `read_images` list by `list_images`, so that a model gets the form that it was trained
+for.
+"""
 
 from __future__ import annotations
 
@@ -158,7 +162,7 @@ def _images_unlogged(
     source: Any, size: Any, *, range: Any = None, groups: Any = None, time: Any = None, split: Any = None,
     sample_weight: Any = None, **options: Any,
 ) -> ImageSet:  # fmt: skip
-    """List the images as `images` does, without logging the notes.
+    """Return the images as `images` does, without logging the notes.
 
     The notes are in `ImageSet.notes`.
     """
@@ -197,7 +201,7 @@ def list_images(
     cache: Any = True,
     check: Callable[[RowMetadata, Array], None] | None = None,
 ) -> ImageSet:
-    """List images as in `images`, for the form that a model needs, without notes.
+    """Return images as `images` does, for the form that a model needs, without logging notes.
 
     `learned` is whether the model learned black and white from its images. With None, the files decide. `as_text`
     names features that are read as text. `check` is called with the metadata and the names of the files before any
@@ -306,9 +310,9 @@ def _check_folder_options(source: Any, given: dict[str, Any]) -> None:
 
 
 def _read_class_folders(root: Path) -> tuple[list[str], RowMetadata, Path, list[str]]:
-    """Return the files below a folder, their metadata, the folder, and notes.
+    """Return the files of a folder with a sub-folder per class, their labels and split, the folder, and notes.
 
-    The metadata contains the labels. Notes are sentences for the user.
+    Labels and split are one `RowMetadata`. Notes are sentences for the user.
     """
     layout = labeled_files(root)
     labels = read_target(pl.Series("folder", layout.labels), "folder")
@@ -344,7 +348,7 @@ def read_images(
     merge_rare: Sequence[Any] = (),
     **options: Any,
 ) -> Examples:
-    """Read images into memory as `Examples`: x (N, height, width, channels), 0 to 255.
+    """Return images as `Examples`: x (N, height, width, channels), 0 to 255.
 
     The arguments and errors are the same as in `images` and, for the labels, in `read`. Notes become warnings of the
     `Examples`.
@@ -366,7 +370,7 @@ def read_images(
 def unlabeled(
     folder: str | os.PathLike[str], size: tuple[int, int], form: Pictures, skip_bad: bool = False
 ) -> ImageSet:
-    """List all images below a folder, for prediction by a model.
+    """Return all images below a folder, for prediction by a model; `form` is the one that it was trained for.
 
     Raises:
         DataError: No images, files that cannot be decoded, or files whose range is not known.

@@ -1,4 +1,7 @@
-"""Inputs of any structure: their arrays, and whether they fit the networks that they are meant for."""
+"""Rows of any structure (array, dict, tuple): whether they are text, and whether they fit a network's inputs.
+
+Readers and `predict` check arrays by it.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from counterpoise.core.structure import leaves
 
 
 def is_text(array: Any) -> bool:
-    """Whether an array holds text and nothing else.
+    """Return whether an array holds text and nothing else.
 
     Example:
         >>> is_text(np.array(["a", "b"])), is_text(np.array(["a", None]))
@@ -43,6 +46,8 @@ def check_no_gap(array: np.ndarray, name: str = "x") -> None:
 
 def check_inputs(x: Any, inputs: Any) -> None:
     """Raise a `DataError` unless there are rows and they have the shapes that a network takes.
+
+    Called before rows are predicted.
 
     Args:
         x: Rows, first axis N.
@@ -81,4 +86,5 @@ def _check_shape(shape: tuple[int, ...], row: tuple[int | None, ...]) -> None:
 
 
 def _fits(shape: tuple[int, ...], row: tuple[int | None, ...]) -> bool:
+    """Return whether rows of a shape fit a network's row, None for any length."""
     return len(shape) == len(row) and all(n in (None, m) for m, n in zip(shape, row, strict=True))

@@ -2,7 +2,8 @@
 
 A damaged file is found only by decoding it. So each file is decoded once, to the pixels that a network will see, and
 these are kept (see `data.decoded.PixelCache`), with what the check found. In a folder of the user's they are for later
-runs too: the name of the (hidden) file there is a hash of the form and of the images' paths, sizes and times.
+runs too: the name of the (hidden) file there is a hash of the form and of the images' paths, sizes and times. Fixed:
+results do not depend on whether pixels are kept.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ class KeptPixels:
     def of(
         cls, paths: Sequence[str], size: tuple[int, int], color_mode: str, aspect: str, folder: Any
     ) -> KeptPixels | None:
-        """Make room for the pixels of these files, in `folder` or (True) in the temporary folder.
+        """Return a cache with room for the pixels of these files, in `folder` or (True) in the temporary folder.
 
         None if there is too little room, or if nothing is to be kept (False). For the color mode "auto", the mode is
         guessed from a few files; if the guess is wrong, all files are decoded a second time.
@@ -85,7 +86,7 @@ class KeptPixels:
         self.cache.write(int(self.rows[row]), values, note)
 
     def info_of(self, row: int) -> ImageInfo | None:
-        """What the check found about a file, or None if its pixels are not in the cache yet."""
+        """Return what the check found about a file, or None if its pixels are not in the cache yet."""
         note = self.cache.note(int(self.rows[row]))
         if not note:
             return None
@@ -97,19 +98,21 @@ class KeptPixels:
         return replace(self, rows=self.rows[rows])
 
     def fits(self, size: tuple[int, int], form: Pictures, deep: bool) -> bool:
-        """Whether images read in this form have these pixels; with more bits (`deep`) never."""
+        """Return whether images read in this form have these pixels; with more bits (`deep`) never."""
         mine = self.size, self.color_mode, self.aspect
         return mine == (size, form.color_mode, form.aspect) and not deep
 
     def read(self, row: int, out: Array) -> bool:
+        """Fill `out` with the pixels of a file, and return whether they are there (see `decoded.Cache`)."""
         return self.cache.read(int(self.rows[row]), out)
 
     def write(self, row: int, values: Array) -> None:
+        """Keep the pixels of a file that was decoded after the check, without a note."""
         self.cache.write(int(self.rows[row]), values)
 
 
 def _made_folder(given: Any) -> Path:
-    """The folder for kept pixels, which is made if it does not exist.
+    """Return the folder for kept pixels, which is made if it does not exist.
 
     Raises:
         OptionError: `given` is not a path, or the folder cannot be made.
@@ -126,7 +129,10 @@ def _made_folder(given: Any) -> Path:
 
 
 def _content_hash(paths: Sequence[str], *form: Any) -> str:
-    """A hash of the form and of each file (path, size, time): it changes with the files."""
+    """Return a hash of the form and of each file (path, size, time): it changes with the files.
+
+    It names the file of a folder, so another hash loses the pixels of earlier runs.
+    """
     digest = hashlib.blake2b(repr((VERSION, form)).encode(), digest_size=12)
     for path in map(os.path.abspath, paths):
         status = os.stat(path) if os.path.exists(path) else None
@@ -135,7 +141,7 @@ def _content_hash(paths: Sequence[str], *form: Any) -> str:
 
 
 def _guessed_mode(paths: Sequence[str]) -> str:
-    """Guess "grayscale" or "rgb": "rgb" if one of about `LOOKED_AT` files is in color.
+    """Return "grayscale" or "rgb", as a guess: "rgb" if one of about `LOOKED_AT` files is in color.
 
     These files are the first one and others at equal distances. A file that cannot be read is skipped.
     """

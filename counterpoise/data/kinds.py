@@ -13,6 +13,9 @@ The rules, in order (N rows; text and whole numbers are judged from 20 rows up):
 - *categorical*: other text. *numeric*: numbers, however few distinct ones (use `kinds={"col": "categorical"}`
   for codes). Dates are numbers too: days since 1970-01-01, with the time of day as a fraction. Numbers that can all be
   Unix seconds, under a name such as "timestamp" or "created_at", are time stamps.
+
+Fixed: with a split of the user, only its training rows get here. The result is the `Column` that schemas and model files
+keep; new rows are read by it in `values`, never by these rules.
 """
 
 from __future__ import annotations
@@ -73,10 +76,10 @@ class InferredColumn:
 
 
 def infer_column(series: pl.Series, kind: str | None = None) -> InferredColumn:
-    """Infer the kind of one column.
+    """Return the description of one column by its values, its values in the form of its kind, and notes.
 
     Args:
-        series: Values with null for missing.
+        series: Values of the rows to learn from, with null for missing.
         kind: "numeric", "categorical" or "boolean" to overrule the rules; "identifier" leaves the column out.
 
     Raises:
@@ -129,7 +132,7 @@ def infer_column(series: pl.Series, kind: str | None = None) -> InferredColumn:
 
 
 def _read_by_kind(series: pl.Series, kind: str | None) -> ParsedColumn:
-    """Read text as numbers or dates if it spells them, or if `kind` asks for numbers.
+    """Return text read as numbers or dates, if it spells them or if `kind` asks for numbers.
 
     `Read.values` is None if the column is not text, or stays as it is: text, or a category with its levels.
     """
@@ -155,7 +158,7 @@ def _as_declared_numbers(known: pl.Series) -> pl.Series:
 
 
 def read_text(text: pl.Series, asked: bool = False) -> ParsedColumn:
-    """Read text as dates, times of day, durations or numbers, if it spells them.
+    """Return text read as dates, times of day, durations or numbers, if it spells them.
 
     Otherwise the values are None, and a note explains why if the text nearly spells them. `asked` is whether the user
     declared the column numeric.
@@ -196,7 +199,7 @@ def _sample(known: pl.Series) -> pl.Series:
 
 
 def _in_one_order(known: pl.Series, example: str) -> ParsedColumn:
-    """Read dates such as 03/04/2024, if a day above 12 decides the order of day and month.
+    """Return dates such as 03/04/2024, if a day above 12 decides the order of day and month.
 
     Otherwise, or if the century is not certain, the values are None and a note explains why. `example` is for the note.
     """
@@ -247,7 +250,7 @@ def _guess_kind(series: pl.Series) -> tuple[str, str]:
 
 
 def _identifier_reason(known: pl.Series, different: int) -> str:
-    """Return why whole numbers look like an identifier, or "".
+    """Return why whole numbers look like an identifier, or "" if they do not.
 
     `known` has the values that are not missing, and `different` is how many distinct ones there are.
     """

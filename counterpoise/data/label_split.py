@@ -3,6 +3,9 @@
 Label after label, the rarest first, each row (or group) with the label goes to the part that still lacks most rows with
 it. Reference: Sechidis, Tsoumakas and Vlahavas, "On the Stratification of Multi-Label Data" (ECML 2011); of groups, the
 label sums count.
+
+`split` divides rows with several labels, or with a class per element, by it. Fixed: folds decide results and the ids of
+jobs, so the order of the random draws stays (a permutation of the units, then one choice per tie).
 """
 
 from __future__ import annotations
@@ -15,9 +18,7 @@ Array = np.ndarray
 
 
 def split_by_labels(y: Array, groups: Array | None, shares: Sequence[float], state: int) -> Array:
-    """Split rows into parts with similar shares of every label; return the part of each row.
-
-    The parts are int64 (N,), numbered from 0.
+    """Return the part of each row, int64 (N,), from 0: parts have similar shares of every label.
 
     Args:
         y: int (N, L): 1, 0, or -1 where a label is not known, which counts as no label.
@@ -80,7 +81,9 @@ def _neediest_part(lacking: list[float], room: list[float], rng: np.random.Gener
 
 
 def label_counts(y: Array) -> Array:
-    """Rows of each label without and with it, int64 (2 L,): without the first, with the first, ...
+    """Return how many rows lack and have each label, int64 (2 L,): without the first, with the first, ...
+
+    Unknown labels (-1) count in neither.
 
     Example:
         >>> label_counts(np.array([[1, 0], [0, -1]])).tolist()

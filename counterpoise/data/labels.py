@@ -1,4 +1,8 @@
-"""The classes of a task: labels as they were read, typed, merged, and which class is the positive one."""
+"""The classes of a task: labels as they were read, typed, merged, and which class is the positive one.
+
+Training, validation and resampling read labels by it. Model files keep the classes in this order; the positive one of
+two is the last.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,7 @@ from counterpoise.core.labels import Labels, class_labels
 
 #: More distinct labels than this are a number to predict, when they come as floats.
 MOST_FLOAT_CLASSES = 50
-#: Arguments that name classes.
+#: Arguments of `encode_labels` that name classes.
 LABEL_OPTIONS = ("positive", "one_vs_rest", "merge_rare")
 
 _MISSING_ADVICE = "Fill in the labels, or leave these rows out with skip_bad (--skip-bad)."
@@ -35,7 +39,7 @@ def encode_labels(
     written: bool = False,
     name: str = "",
 ) -> Labels:
-    """Turn labels into class codes.
+    """Return labels as class codes.
 
     Order of work: read the labels (see `core.labels`), merge `merge_rare` into one class named 'L1+L2+...', merge all
     but `one_vs_rest` into 'not L', put the positive class of two last. Merged classes turn all labels into text.
@@ -75,7 +79,7 @@ def encode_labels(
 
 
 def encode_with_options(labels: Labels, options: Mapping[str, Any], written: bool = False, name: str = "") -> Labels:
-    """The labels as classes (see `encode_labels`); several labels per row as they are.
+    """Return the labels as classes (see `encode_labels`); several labels per row, and elements, as they are.
 
     Args:
         labels: What was read.

@@ -1,7 +1,8 @@
 """The name of a level: one function for training and prediction, whatever the type of the column.
 
 The name of a level depends on the value alone, never on the rest of the column: 3, 3.0 and Decimal("3.00") are '3',
-True is 'True', midnight of a day is the day.
+True is 'True', midnight of a day is the day. Fixed: schemas in model files keep these names, and `data.columns.RawColumns` computes the
+same ids (tests/data/test_columns.py compares them).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from counterpoise.core.schema import Column
 from counterpoise.data.date_text import parse_dates
 from counterpoise.data.dates import in_utc
 
-#: Levels of one column that networks distinguish; the rest share one slot.
+#: Levels of one column that networks distinguish; the rest share one slot. The width of encoded rows depends on it.
 MAX_LEVELS = 64
 #: Truth values as text -> their number: levels that are compared by value are equal if these are.
 TRUTH_NUMBERS = {"true": "1", "false": "0"}
@@ -57,7 +58,8 @@ def _without_final_zeros(text: pl.Series) -> pl.Series:
 def levels_of(texts: pl.Series) -> tuple[str, ...]:
     """Return the distinct levels in their order: numbers by value, then the others by text.
 
-    Forests split levels in this order, which is that of grades and sizes where their names have one.
+    Forests split levels in this order, which is that of grades and sizes where their names have one. The
+    schema keeps it, and ids are positions in it.
 
     Raises:
         ColumnError: A level contains a NUL character: a saved model reads text up to it.
@@ -77,10 +79,9 @@ def levels_of(texts: pl.Series) -> tuple[str, ...]:
 
 
 def compared_by_value(levels: tuple[str, ...]) -> bool:
-    """Return whether levels are numbers or truth values, all different.
+    """Return whether levels are numbers or truth values, all different: '3', '3.0' and 3 are then one level.
 
-    '3', '3.0' and 3 are then one level.
-    Codes such as '03' are no numbers here: they are compared as text.
+    Codes such as '03' are no numbers here: they are compared as text. The schema keeps the result (`numeric_levels`).
 
     Example:
         >>> compared_by_value(("0.5", "3")), compared_by_value(("True", "False")), compared_by_value(("03", "3"))
@@ -102,10 +103,9 @@ def are_dates(levels: tuple[str, ...]) -> bool:
 
 
 def match_levels(column: Column, names: pl.Series) -> np.ndarray:
-    """Return the ids of named levels, int32 (N,).
+    """Return the ids of named levels, int32 (N,): 0 missing, k for `column.levels[k-1]`, one more for unseen ones.
 
-    0 is a missing value, k the level `column.levels[k-1]`, and `len(column.levels) + 1` one that was not seen in
-    training. Names are compared by value, as dates or as text, by what `column` says of its levels.
+    `names` are those of `level_text`. Names are compared by value, as dates or as text, by what `column` says of its levels.
     """
     keys = pl.Series(column.levels, dtype=pl.String)
     # `pl.Series.rechunk` leaves text as it is.
@@ -126,6 +126,9 @@ def _date_names(names: pl.Series) -> pl.Series:
 
 
 def _level_values(texts: pl.Series) -> pl.Series:
-    """Text of numbers and truth values as float64; other text becomes infinity, which is no level."""
+    """Return the numbers and truth values that text spells, float64 (N,).
+
+    Other text becomes infinity, which is no level. The counterpart in the model is `data.columns._value_keys`.
+    """
     truth = texts.str.to_lowercase().replace(TRUTH_NUMBERS)
     return truth.cast(pl.Float64, strict=False).fill_nan(None).fill_null(float("inf"))

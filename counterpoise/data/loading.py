@@ -1,6 +1,9 @@
 """Datasets that come in batches -> arrays in memory, so that they can be held out, drawn and weighed like any others.
 
 Recognized without importing TensorFlow or PyTorch: `tf.data.Dataset`, `keras.utils.PyDataset`, a PyTorch `DataLoader`.
+
+`fit`, `evaluate` and `predict` read datasets by it; `feed.weighting` counts their labels. A pass is read once, in its
+order.
 """
 
 from __future__ import annotations
@@ -50,7 +53,7 @@ def check_no_generator(source: Any) -> None:
 
 
 def load(source: Any, limit: int | None = None) -> tuple[Any, Array, Array | None]:
-    """Read one pass of a dataset of (x, y) or (x, y, weight).
+    """Return the rows of one pass of a dataset of (x, y) or (x, y, weight), in memory.
 
     Args:
         source: See the module. Whatever it does at random (shuffling, augmentation) is read once.
@@ -80,7 +83,9 @@ def load(source: Any, limit: int | None = None) -> tuple[Any, Array, Array | Non
 
 
 def load_without_y(source: Any, y: Any, sample_weight: Any) -> tuple[Any, Array, Any]:
-    """Return what `load` returns, with `sample_weight` as the weights if the dataset has none.
+    """Return what `load` returns, after checking that no labels were given beside the dataset.
+
+    `sample_weight` becomes the weights if the dataset has none.
 
     Raises:
         OptionError: `y` is not None, or both the dataset and the caller give weights.
@@ -94,7 +99,7 @@ def load_without_y(source: Any, y: Any, sample_weight: Any) -> tuple[Any, Array,
 
 
 def load_features(source: Any, rows: Any) -> Any:
-    """Read the features of one pass, as arrays in memory; labels and weights are left out.
+    """Return the features of one pass, as arrays in memory; labels and weights are left out.
 
     Args:
         source: See `features_of`.
@@ -128,9 +133,7 @@ def features_of(source: Any, rows: Any = None) -> Iterator[Any]:
 
 
 def single_pass(source: Any, rows: Any = None) -> Iterator[Any]:
-    """Yield the batches of one pass.
-
-    Single elements of a `tf.data.Dataset` come in batches of `TOGETHER`.
+    """Yield the batches of one pass; single elements of a `tf.data.Dataset` come in batches of `TOGETHER`.
 
     Raises:
         DataError: the dataset has no end; or its length is not known, and it did not end after `MOST_UNKNOWN` rows.
@@ -187,9 +190,9 @@ def _free_bytes() -> int:
 
 
 def batch_count(source: Any, rows: Any = None) -> int | None:
-    """Return the number of batches of one pass, or None if it is unknown.
+    """Return the number of batches of one pass, or None if it is unknown; raise a DataError if there is no end.
 
-    Raise a DataError if there is no end.
+    Single elements count as batches of `TOGETHER`, if `rows` shows that there are some (see `has_single_elements`).
     """
     kind = dataset_kind(source)
     if kind == "PyDataset":
@@ -211,9 +214,7 @@ def batch_count(source: Any, rows: Any = None) -> int | None:
 
 
 def _iterate_batches(source: Any, kind: str | None, rows: Any) -> Iterator[Any]:
-    """Return an iterator over the batches of one pass.
-
-    Single rows are joined into batches of `TOGETHER`.
+    """Return an iterator over the batches of one pass; single rows are joined into batches of `TOGETHER`.
 
     `kind` is as `dataset_kind` returns it, and `rows` as in `has_single_elements`.
     """
@@ -256,15 +257,15 @@ def _is_one_hot_row(x: tuple[int | None, ...], y: tuple[int | None, ...], alone:
 
 
 def _first_shape(spec: Any) -> tuple[int | None, ...] | None:
-    """Return the shape of the first input; None if its number of axes is unknown."""
+    """Return the shape of the first input, as `element_spec` has it; None if its number of axes is unknown."""
     shape = getattr(leaves(spec)[0], "shape", None)
     return None if shape is None or shape.rank is None else tuple(shape)
 
 
 def _labeled_element(element: Any, kind: str | None) -> tuple[Any, ...]:
-    """Return an element as a tuple (x, y) or (x, y, weight).
+    """Return an element as a tuple (x, y) or (x, y, weight); raise a DataError for another form.
 
-    Raise a DataError for another form.
+    `kind` is that of the dataset, for the message.
     """
     if not isinstance(element, (tuple, list)) or len(element) not in (2, 3):
         got = f"tuples of {len(element)}" if isinstance(element, (tuple, list)) else "x alone"
@@ -296,15 +297,15 @@ def _to_numpy(tensors: Any) -> Any:
 
 
 def _byte_count(arrays: Any) -> int:
-    """Return the bytes of all arrays.
+    """Return the bytes of all arrays; for text, its length is added to the references.
 
-    For text, the length of the text is added to the references.
+    It is compared with the free memory while a dataset is read.
     """
     return sum(a.nbytes + (sum(map(len, a.ravel())) if a.dtype.kind == "O" else 0) for a in leaves(arrays))
 
 
 def _join_batches(batches: list[Any]) -> Any:
-    """Join batches along the axis of rows; raise a DataError if their rows differ in shape."""
+    """Return batches joined along the axis of rows; raise a DataError if their rows differ in shape."""
     for same in zip(*map(leaves, batches), strict=True):
         shapes = {array.shape[1:] for array in same}
         if len(shapes) > 1:

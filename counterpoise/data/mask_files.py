@@ -1,7 +1,7 @@
 """Masks in files: a class for each pixel of an image, in a file of the same name.
 
 Masks are resized by the nearest pixel, so that no value arises that no file contains. Ignored values, and what is
-outside of an image (`aspect="pad"`), have code -1 and count nowhere.
+outside of an image (`aspect="pad"`), have code -1 and count nowhere. The order of rows is that of the images.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class MaskFolders(NamedTuple):
 
 
 def mask_folders(root: Path) -> list[MaskFolders]:
-    """The folders of a layout `images/` and `masks/`, or of this layout in `train/`, `validation/` and `test/`.
+    """Return the folders of a layout `images/` and `masks/`, or of this layout in `train/`, `validation/`, `test/`.
 
     Returns:
         An empty list where the folder has another layout.
@@ -84,7 +84,7 @@ def _folder_pair(root: Path) -> MaskFolders | None:
 def pair_masks(
     images: Sequence[str], root: Path, masks: Path, skip_bad: bool = False
 ) -> tuple[dict[str, str], list[str]]:
-    """The mask of each image: the file of the same name, whatever its ending, in the same sub-folder.
+    """Return the mask of each image: the file of the same name, whatever its ending, in the same sub-folder.
 
     A word may stand before or behind the name: `case1_mask.png`, `case1_segmentation.png`.
 
@@ -131,7 +131,7 @@ def pair_masks(
 
 
 def _compared_name(path: str, root: Path) -> str:
-    """Return the path from `root` in small letters, without its ending, for comparison."""
+    """Return the path from `root` in small letters, without its ending: the name by which files are paired."""
     return Path(path).relative_to(root).with_suffix("").as_posix().casefold()
 
 
@@ -177,7 +177,7 @@ def read_masks(
     masks: Mapping[str, str], sides: Mapping[str, tuple[int, int]], size: tuple[int, int], aspect: str,
     ignore: Sequence[int] = (),
 ) -> Masks:  # fmt: skip
-    """Read the masks of images, in several threads.
+    """Return the masks of images, read in several threads and resized as the images are.
 
     Args:
         masks: Image -> mask.
@@ -194,20 +194,20 @@ def read_masks(
     paths = list(masks.values())
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         read = list(pool.map(partial(read_mask, size=size, aspect=aspect), paths))
-    bad = [(path, _mask_fault(mask, sides.get(image))) for (image, path), mask in zip(masks.items(), read, strict=True)]
-    sound = [number for number, (_, fault) in enumerate(bad) if not fault]
+    faults = [(path, _mask_fault(mask, sides.get(image))) for (image, path), mask in zip(masks.items(), read, strict=True)]
+    sound = [number for number, (_, fault) in enumerate(faults) if not fault]
     plain, notes = plain_masks([read[number] for number in sound], [paths[number] for number in sound])
-    whole: dict[int, int] = {}
+    total: dict[int, int] = {}
     for mask in plain:
         for value, pixels in mask.counts.items():
-            whole[value] = whole.get(value, 0) + pixels
-    classes = [value for value in sorted(whole) if value not in (OUTSIDE, *ignore)]
+            total[value] = total.get(value, 0) + pixels
+    classes = [value for value in sorted(total) if value not in (OUTSIDE, *ignore)]
     codes = np.full((len(paths), *size), -1, np.min_scalar_type(-max(2, len(classes))))
     for number, mask in zip(sound, plain, strict=True):
         codes[number] = _class_codes(mask.values, classes)
     labels = rarer_last(Labels(codes, tuple(classes), kind="elements"))
     notes += _notes_on_lost_classes(plain, codes[sound], classes)
-    return Masks(labels, tuple(one for one in bad if one[1]), notes)
+    return Masks(labels, tuple((path, fault) for path, fault in faults if fault), notes)
 
 
 def _mask_fault(mask: Mask, sides: tuple[int, int] | None) -> str:
@@ -223,6 +223,8 @@ def _mask_fault(mask: Mask, sides: tuple[int, int] | None) -> str:
 
 def _class_codes(values: Array, classes: Sequence[int]) -> Array:
     """Return values as codes among sorted classes, of the same shape; -1: none of them.
+
+    The classes are the values of all masks together (see `read_masks`).
 
     Example:
         >>> _codes(np.array([0, 255, 3, -1]), [0, 255]).tolist()

@@ -1,6 +1,7 @@
-"""Masks to the size that images are brought to, and decided masks back to that of their images, by the nearest pixel.
+"""Masks resized as their images are, and decided masks restored to the size of their images, by the nearest pixel.
 
-No value arises that the mask does not contain.
+No value arises that the mask does not contain. Fixed: pixels of a mask show the same place as those of its image, so
+`windows` follows `pixels._resized` (tests/data/test_mask_files.py compares them).
 """
 
 from __future__ import annotations
@@ -31,9 +32,7 @@ class Window(NamedTuple):
 
 
 def resized_mask(values: Array, size: Sides, aspect: str, outside: int) -> Array:
-    """Resize a mask (height, width) to `size`, as its image is resized.
-
-    Each pixel takes the nearest value.
+    """Return a mask (height, width) in `size`, as its image is resized; each pixel takes the nearest value.
 
     Args:
         values: The mask, in the size of its image.
@@ -81,9 +80,7 @@ def windows(size: tuple[int, ...], sides: tuple[int, ...], aspect: str) -> list[
 
 
 def _window(wanted: int, side: int, scale: float) -> Window:
-    """Return the window of one side.
-
-    `wanted` and `side` are pixels after and before resizing by `scale`.
+    """Return the window of one side; `wanted` and `side` are its pixels after and before resizing by `scale`.
 
     A side that becomes too long is cut at both ends, and one that stays too short is centered.
     """
@@ -122,14 +119,13 @@ def showing_pixels(window: Window, size: int, side: int) -> Array:
 
 
 def _resampled(
-    mask: Array, size: Sides, each: list[Window], pixels: Callable[[Window, int, int], Array], outside: int
+    mask: Array, size: Sides, side_windows: list[Window], pixels: Callable[[Window, int, int], Array], outside: int
 ) -> Array:
-    """Return a mask of this size.
+    """Return a mask of this size, each pixel taken from the pixel of `mask` that `pixels` gives.
 
-    `pixels` gives, for each side, the pixels of `mask` that are taken.
-
-    `each` contains the window of each side. Pixels for which `pixels` gives -1 get the value `outside`.
+    `pixels` is `shown_pixels` or `showing_pixels`, called for each side with its window in `side_windows`. Pixels for
+    which it gives -1 get the value `outside`.
     """
-    rows, columns = (pixels(w, n, side) for w, n, side in zip(each, size, mask.shape, strict=True))
+    rows, columns = (pixels(w, n, side) for w, n, side in zip(side_windows, size, mask.shape, strict=True))
     inside = (rows >= 0)[:, None] & (columns >= 0)
     return np.where(inside, mask[np.ix_(rows, columns)], mask.dtype.type(outside))

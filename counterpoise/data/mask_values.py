@@ -5,6 +5,8 @@
 - A file of one bit says 0 and 1; among files of 0 and 255 it says 0 and 255.
 - Files that lose information (JPEG), or whose edges were smoothed, have values between 0 and 255 that are no classes:
   they are split in the middle, if nearly all of their pixels are near the ends.
+
+Fixed: what a value means depends on all masks together, so all are read before any becomes codes (`mask_files`).
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ SMOOTHED = 64
 
 @dataclass(frozen=True)
 class Mask:
-    """One mask.
+    """One mask: its values, and what decides which classes they mean.
 
     Attributes:
         values: int (height, width), its values in the size that is wanted; `OUTSIDE` beyond the image.
@@ -60,10 +62,9 @@ class Mask:
 
 
 def read_mask(path: str, size: tuple[int, int], aspect: str) -> Mask:
-    """Read one mask, and resize it to `size` by the nearest pixel.
+    """Return one mask, resized to `size` by the nearest pixel.
 
-    `aspect` is that of the images (see `images`).
-    A file that cannot be used raises no error. Its `Mask` then has no values, and `fault` gives the reason.
+    `aspect` is that of the images (see `images`). A file that cannot be used raises no error. Its `Mask` then has no values, and `fault` gives the reason.
     """
     try:
         with opened(path) as image:
@@ -86,6 +87,7 @@ def read_mask(path: str, size: tuple[int, int], aspect: str) -> Mask:
 
 
 def _faulty_mask(fault: str) -> Mask:
+    """Return a mask without values that cannot be used, and why."""
     return Mask(np.empty((0, 0), np.int32), {}, fault=fault)
 
 
@@ -116,19 +118,18 @@ def _stored_values(image: Any, mode: str) -> Array:
 
 
 def _palette_colors(image: Any, counts: PixelCounts) -> tuple[tuple[int, tuple[int, ...]], ...]:
-    """Return (entry, its RGB color) for each palette entry that the file uses.
+    """Return (entry, its RGB color) for each palette entry that the file uses, which `counts` contains.
 
-    `counts` contains the entries that the file uses.
+    The entries are sorted.
     """
     palette = np.asarray(image.getpalette("RGB"), np.int64).reshape(-1, 3)
     return tuple((entry, tuple(palette[entry].tolist())) for entry in sorted(counts) if entry < len(palette))
 
 
 def plain_masks(masks: Sequence[Mask], paths: Sequence[str]) -> tuple[list[Mask], list[str]]:
-    """Convert the values of all masks so that equal values mean equal classes.
+    """Return all masks with values converted so that equal values mean equal classes.
 
-    For the rules, see the text of the module.
-    Gray palettes become gray values, masks of one bit are adapted to masks of 0 and 255, and smoothed edges are split.
+    For the rules, see the text of the module. Gray palettes become gray values, masks of one bit are adapted to masks of 0 and 255, and smoothed edges are split.
 
     Returns:
         The masks in the same order, and sentences for the user.
@@ -147,9 +148,9 @@ def plain_masks(masks: Sequence[Mask], paths: Sequence[str]) -> tuple[list[Mask]
 
 
 def _with_values_replaced(mask: Mask, table: dict[int, int]) -> Mask:
-    """Return the mask with its values replaced by a table (old -> new).
+    """Return the mask with its values replaced by a table (old -> new); other values stay.
 
-    Values that are not in the table stay.
+    Counts of values that become one are added.
     """
     if all(old == new for old, new in table.items()):
         return mask
@@ -175,10 +176,9 @@ def _check_palettes(masks: Sequence[Mask], paths: Sequence[str]) -> None:
 
 
 def _split_smoothed(masks: list[Mask], paths: Sequence[str]) -> tuple[list[Mask], list[str]]:
-    """Split masks of 0 and 255 with smoothed edges in the middle.
+    """Return masks of 0 and 255 with their smoothed edges split in the middle, and a sentence for the user.
 
-    Values above 127 become 255, and others 0.
-    Masks with exact values are returned unchanged. The second result is a sentence for the user if masks were split.
+    Values above 127 become 255, and others 0. Masks with exact values are returned unchanged, without a sentence.
 
     Raises:
         DataError: A JPEG file has values that cannot be split, because too many are not near 0 or 255.

@@ -1,4 +1,7 @@
-"""Images in files whose target is a mask: which files they are, and what their masks hold."""
+"""Images in files whose target is a mask: which files they are, and what their masks hold.
+
+`images` uses it for folders with masks; the CLI asks for the sides of images to restore decided masks.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +45,7 @@ class MaskedFiles:
     def metadata(
         self, good: Iterable[str], size: tuple[int, int], aspect: str, skip_bad: bool
     ) -> tuple[RowMetadata, tuple[tuple[str, str], ...], list[str]]:
-        """Read the masks of sound images: their metadata, masks that are bad, and sentences for the user.
+        """Return the metadata of sound images, with the codes of their masks, masks that are bad, and sentences for the user.
 
         `good` are the paths of the images that could be read; their order is the order of the rows. `size` and `aspect`
         are the form that masks are brought to. The images of bad masks have no pixel that counts.
@@ -60,15 +63,15 @@ class MaskedFiles:
                 "one class code for each pixel of the image. Repair or remove them, or leave them out with "
                 "skip_bad=True (--skip-bad)."
             )
-        part = None if self.split is None else dict(zip(self.masks, self.split, strict=True))
-        split = None if part is None else pl.Series("split", [part[path] for path in kept])
+        part_of = None if self.split is None else dict(zip(self.masks, self.split, strict=True))
+        split = None if part_of is None else pl.Series("split", [part_of[path] for path in kept])
         return RowMetadata(labels, split=split, target="masks"), bad, notes
 
 
 def masked_files(
     source: Any, masks: Any, skip_bad: bool, *, table: bool = False, augment: Any = None, ignore: Any = ()
 ) -> MaskedFiles | None:
-    """The images of a folder and their masks; None where it has no masks.
+    """Return the images of a folder and their masks; None where it has no masks.
 
     Args:
         source: A folder of images; or one of `images/` and `masks/`, or of such in `train/`, `validation/`, `test/`.
@@ -126,9 +129,9 @@ def _pair_folders(folders: MaskFolders, skip_bad: bool) -> tuple[dict[str, str],
 
 
 def image_sides(path: str) -> tuple[int, int]:
-    """Return height and width of an image as it is displayed.
+    """Return height and width of an image as it is displayed; most formats need not be decoded for this.
 
-    Most formats need not be decoded for this.
+    Decided masks are restored to this size.
     """
     if dicom.is_dicom(path):
         height, width = dicom.read(path).values.shape[:2]
@@ -138,9 +141,9 @@ def image_sides(path: str) -> tuple[int, int]:
 
 
 def _ignored_values(ignore: Any) -> tuple[int, ...]:
-    """Return the mask values to ignore as a tuple of ints.
+    """Return the mask values to ignore as a tuple of ints; any other value is an OptionError.
 
-    A value that is not a whole number is an OptionError.
+    `ignore` is one whole number, or several.
     """
     values = tuple(ignore) if isinstance(ignore, (list, tuple, set, frozenset)) else (ignore,)
     if any(isinstance(value, (bool, str)) or value != int(value) for value in values):

@@ -1,6 +1,8 @@
 """Rows for a model with several inputs that bear names: columns of a table, or arrays of a dict, by name.
 
 Training and prediction bring a column into the same form: the type of the input decides it, not that of the column.
+
+Training, validation and prediction read rows of the user's own Keras models by it.
 """
 
 from __future__ import annotations
@@ -44,7 +46,7 @@ class NamedInput:
         return self.shape in ((), (1,))
 
     def of_column(self, column: pl.Series) -> Array:
-        """Convert a column to the form of the input, (N, 1) or (N,): float32, int32 or text.
+        """Return a column in the form of the input, (N, 1) or (N,): float32, int32 or text.
 
         Raises:
             ColumnError: a value that the input does not take, or several values a row.
@@ -130,7 +132,7 @@ class NamedInputs:
 
     @classmethod
     def like(cls, x: Any) -> NamedInputs | None:
-        """Return the inputs for which a dict of arrays was read; None for other rows."""
+        """Return the inputs for which a dict of arrays was read, such as that of training; None for other rows."""
         if not isinstance(x, Mapping):
             return None
         kinds = {"f": "float32", "i": "int32", "O": "string", "U": "string", "S": "string"}
@@ -146,7 +148,7 @@ class NamedInputs:
         return isinstance(source, Mapping) or is_table(source, table=False)
 
     def rows(self, source: Any) -> tuple[dict[str, Array], list[str]]:
-        """Convert a table or dict to a dict of arrays by input, and notes on what was left out.
+        """Return a table or dict as a dict of arrays by input, and notes on what was left out.
 
         Raises:
             ColumnError: an input has no column, or one of another type.
@@ -161,7 +163,7 @@ class NamedInputs:
         return {one.name: _convert_array(one, source[one.name]) for one in self.inputs}, notes
 
     def of_frame(self, frame: pl.DataFrame, name: str) -> tuple[dict[str, Array], list[str]]:
-        """Do the same as `rows` for a frame of feature columns; `name` is its name in messages."""
+        """Return what `rows` returns, for a frame of feature columns; `name` is its name in messages."""
         notes = self._check_names(frame.columns, name)
         return {one.name: one.of_column(frame[one.name]) for one in self.inputs}, notes
 
@@ -184,16 +186,16 @@ class NamedInputs:
         return [f"Left out the columns {shown}, because the model has no inputs of these names."] if others else []
 
 
-def _convert_array(one: NamedInput, array: Any) -> Array:
-    """Convert an array with one value per row like a column; return others unchanged.
+def _convert_array(wanted: NamedInput, array: Any) -> Array:
+    """Return an array with one value per row converted like a column; others are returned unchanged.
 
     Raises:
         ColumnError: The input does not take a value. DataError: The array has several values per row, but no numbers.
     """
     given = np.asarray(array)
-    if one.takes_column and given.ndim in (1, 2) and given.size == len(given):
-        frame, _, _ = to_frame({one.name: given.reshape(-1)})
-        return one.of_column(frame[one.name])
+    if wanted.takes_column and given.ndim in (1, 2) and given.size == len(given):
+        frame, _, _ = to_frame({wanted.name: given.reshape(-1)})
+        return wanted.of_column(frame[wanted.name])
     if given.dtype.kind not in "iufb":
-        raise DataError(f"Input {one.name!r} has type {given.dtype}. Expected numbers, or text of shape (N,).")
+        raise DataError(f"Input {wanted.name!r} has type {given.dtype}. Expected numbers, or text of shape (N,).")
     return given

@@ -1,7 +1,8 @@
 """Which format the numbers of a text column follow: signs between digits, and the unit or currency around them.
 
 A format depends on the shape of a value alone: "$1,234.50" and "$5,678.91" have one shape. So a column is counted by
-shape, and each format is tried on the few shapes.
+shape, and each format is tried on the few shapes. The format is chosen by the rows to learn from. The schema keeps it
+(`Column.written`), and new rows are parsed by it (`number_parsing`).
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ class _Shape(NamedTuple):
 
 
 def number_format(text: pl.Series, normal: pl.Series) -> tuple[TextFormat | None, str]:
-    """Return the format of most values and what is not sure about it; None: no format fits half of them.
+    """Return the format of most values, and what is not sure about it or ""; None: no format fits half of them.
 
     Args:
         text: Values, null for missing.
@@ -97,7 +98,7 @@ def number_format(text: pl.Series, normal: pl.Series) -> tuple[TextFormat | None
 
 
 def _filler_rows(rows: Counter[str]) -> int:
-    """Count the rows of words without a digit, which may stand for missing values.
+    """Return the number of rows of words without a digit, which may stand for missing values.
 
     The result is 0 if there are more than `FILLERS` such words.
     """
@@ -128,7 +129,7 @@ def _distinct_values(text: pl.Series) -> pl.DataFrame:
 
 
 def _rows_by_shape(normal: pl.Series, weights: Sequence[int] | None) -> Counter[str]:
-    """Count the rows of each shape: digits become 9, except a 0 that begins a number.
+    """Return the number of rows of each shape: digits become 9, except a 0 that begins a number.
 
     `weights` are the rows of each value; None: one row each.
     """
@@ -145,7 +146,7 @@ def _rows_by_shape(normal: pl.Series, weights: Sequence[int] | None) -> Counter[
 
 
 def _split_shape(shape: str) -> _Shape | None:
-    """Split a shape into number and text around it; None: not one number with a unit."""
+    """Return the number of a shape and the text around it; None: not one number with a unit."""
     match = _AFFIXED_NUMBER.fullmatch(shape)
     if match is None:
         return None
@@ -207,7 +208,7 @@ def _candidate_formats(numbers: Iterable[str], affix: str) -> list[TextFormat]:
 
 
 def _numbers_in_format(shapes: Iterable[str], written: TextFormat) -> dict[str, str]:
-    """Map each shape that is a number in a format to the number as programs write it."""
+    """Return shape -> the number as programs write it, for each shape that is a number in a format."""
     pattern, numbers = re.compile(number_pattern(written)), dict[str, str]()
     for shape in shapes:
         match = pattern.fullmatch(shape)

@@ -1,4 +1,8 @@
-"""Text in a known number format -> numbers; and whether points may separate thousands."""
+"""Text in a known number format -> numbers; and whether points may separate thousands.
+
+Training and prediction read text by the same functions. Schemas keep the format (`TextFormat`), so a column of a saved
+model has to be read as before.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +33,7 @@ _FOREIGN = r"[\p{Nd}٫٬--0-9]"
 
 @cache
 def _western_counterparts() -> dict[str, str]:
-    """Map each digit, decimal mark and thousands mark of other scripts to 0 to 9, "." and ","."""
+    """Return each digit, decimal mark and thousands mark of other scripts -> 0 to 9, "." or ","."""
     digits = (c for c in map(chr, range(128, 0x20000)) if unicodedata.category(c) == "Nd")
     return {c: str(unicodedata.digit(c)) for c in digits} | {"٫": ".", "٬": ","}
 
@@ -45,7 +49,7 @@ def western_digits(text: pl.Series) -> pl.Series:
 
 
 def plain_numbers(text: pl.Series) -> pl.Series:
-    """Read numbers as programs write them (12, -0.5, 1e3); other text and NaN become null.
+    """Return numbers as programs write them (12, -0.5, 1e3) as a numeric series; other text and NaN become null.
 
     The result is Int64 or Int128 if all numbers are whole, else Float64.
     """
@@ -70,10 +74,9 @@ def grouped_by_points(text: pl.Series) -> pl.Series:
 
 
 def may_be_thousands(text: pl.Series) -> bool:
-    """Whether a column may contain whole numbers with points between thousands.
+    """Return whether a column may contain whole numbers with points between thousands, such as 950 and 1.200.
 
-    For example, 950 and 1.200, but not 1.25.
-    If every number has a point, the result is False. Such numbers are read as decimals, as programs write them.
+    It does not if a number is like 1.25, or if every number has a point. Such numbers are read as decimals, as programs write them.
 
     Example:
         >>> may_be_thousands(pl.Series(["1.200", "950"])), may_be_thousands(pl.Series(["1.200", "1.950"]))
@@ -84,12 +87,12 @@ def may_be_thousands(text: pl.Series) -> bool:
 
 
 def is_plain(written: TextFormat) -> bool:
-    """Whether a format is that of programs: a decimal point, no separator, no unit."""
+    """Return whether a format is that of programs: a decimal point, no separator, no unit."""
     return (written.decimal, written.group, written.affix) == (".", "", "")
 
 
 def parse_numbers(text: pl.Series, written: TextFormat) -> pl.Series:
-    """Read text in one format as float64; text that does not follow the format becomes null.
+    """Return text in one format as float64; text that does not follow the format becomes null.
 
     Example:
         >>> parse(pl.Series(["1.234,5 €", "(12)", "x"]), TextFormat(",", ".", "€")).to_list()
@@ -99,7 +102,7 @@ def parse_numbers(text: pl.Series, written: TextFormat) -> pl.Series:
 
 
 def parse_normal(normal: pl.Series, written: TextFormat, text: pl.Series) -> pl.Series:
-    """Read numbers as `parse_numbers` does.
+    """Return numbers as `parse_numbers` does, from text that is normal already.
 
     Args:
         normal: `normal_text(text)`, which callers with several formats compute once.
@@ -141,7 +144,7 @@ def normal_text(text: pl.Series) -> pl.Series:
 
 
 def is_signed_number(match: re.Match[str]) -> bool:
-    """Whether the signs around a number are valid together: none, "+", "-", or "()".
+    """Return whether the signs around a number are valid together: none, "+", "-", or "()".
 
     `match` is a match of `number_pattern`.
     """
@@ -153,6 +156,7 @@ def number_pattern(written: TextFormat) -> str:
     """Return the regular expression of a number in a format, for `normal_text`.
 
     Its groups are n, the number without unit, and a, b, c and d, the signs and brackets before and after it.
+    `parse_normal` and `number_formats` read by it alike.
     """
     point, group = re.escape(written.decimal), re.escape(written.group)
     if group:
@@ -180,7 +184,7 @@ def _affix_patterns(written: TextFormat) -> tuple[str, str]:
 
 @cache
 def is_currency(affix: str) -> bool:
-    """Whether an affix in lower case is a sign or code of a currency, which may be left out.
+    """Return whether an affix in lower case is a sign or code of a currency, which may be left out.
 
     Example:
         >>> is_currency("€"), is_currency("chf"), is_currency("kg")

@@ -3,6 +3,9 @@
 A column is read as numbers where one format fits nearly all of its values: "$1,234.50", "1.234,50 €", "12 %", "(1,234)"
 for a negative amount, "70 kg". What is not a number then counts as missing. Digits that begin with 0 (zip codes,
 telephone numbers) are codes.
+
+Columns of the rows to learn from, amounts, and weights are read by it. New rows of a feature are read in the format
+that was found then (`values`).
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ from counterpoise.data.stray_words import ParsedColumn, with_words_as_missing
 
 
 def read_numbers(text: pl.Series, asked: bool = False) -> ParsedColumn:
-    """Read a column of text as numbers where that is unambiguous, or where it was asked for.
+    """Return a column of text read as numbers where that is unambiguous, or where it was asked for.
 
     Example:
         >>> paid = read_numbers(pl.Series("paid", ["$1,200", "$35.50", ""]))
@@ -30,7 +33,7 @@ def read_numbers(text: pl.Series, asked: bool = False) -> ParsedColumn:
 
 
 def read_clean_numbers(known: pl.Series, asked: bool = False) -> ParsedColumn:
-    """Read numbers as `read_numbers`, from text that was cleaned (see `cells.clean`).
+    """Return numbers as `read_numbers`, from text that was cleaned (see `cells.clean`).
 
     The result has no values if the column is not numeric. `asked` also reads codes that begin with 0.
     """

@@ -1,4 +1,4 @@
-"""Parquet files: every fault is reported in one line that names the file."""
+"""Parquet files, whole or still on disk; every fault is reported in one line that names the file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from counterpoise.core.temporary import scratch
 
 
 def read_parquet(path: Path) -> pl.DataFrame:
-    """All columns of a file.
+    """Return all columns of a file.
 
     Raises:
         DataError: Empty or damaged.
@@ -25,7 +25,7 @@ def read_parquet(path: Path) -> pl.DataFrame:
 
 
 def scan_parquet(paths: Sequence[Path], name: str) -> pl.LazyFrame:
-    """Several files with the same columns, one below the other, still on disk.
+    """Return several files with the same columns as one lazy frame, one file below the other, still on disk.
 
     Raises:
         DataError: One of them is empty or damaged.

@@ -1,4 +1,8 @@
-"""Files that Pillow opens: which formats, how large, turned upright, without transparency."""
+"""Files that Pillow opens: which formats, how large, turned upright, without transparency.
+
+What every reader of images and masks has in common. Fixed: networks in model files were trained on pixels that were
+turned and made opaque so.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +26,7 @@ _WIDTH, _HEIGHT, _ORIENTATION = 256, 257, 0x0112
 
 
 def pillow() -> Any:
+    """Return the module `PIL.Image`; raise a MissingExtraError if Pillow is not installed."""
     return needed("PIL.Image", "images", "Reading images", "pillow")
 
 
@@ -40,7 +45,7 @@ def opened(path: Any) -> Iterator[Any]:
 
 
 def why_unreadable(path: str) -> str:
-    """Describe a file that Pillow cannot open, and what to do, as the end of a message."""
+    """Return what a file is that Pillow cannot open, and what to do, as the end of a message."""
     with open(path, "rb") as file:
         start = file.read(4)
     if start in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
@@ -51,7 +56,7 @@ def why_unreadable(path: str) -> str:
 
 
 def upright(image: Any) -> Any:
-    """Decode an image and turn it upright; an upright image is returned, not a copy."""
+    """Return an image decoded and turned upright; an upright image is returned itself, not a copy."""
     image.load()  # here Pillow turns a TIFF, and forgets its tag
     if image.getexif().get(_ORIENTATION, 1) == 1:
         return image  # not a copy
@@ -61,7 +66,7 @@ def upright(image: Any) -> Any:
 
 
 def converted(image: Any, mode: str) -> Any:
-    """Convert an image to a mode of Pillow; return the image itself if it has this mode."""
+    """Return an image in a mode of Pillow; the image itself if it has this mode."""
     return image if image.mode == mode else image.convert(mode)
 
 
@@ -88,11 +93,12 @@ def sides(image: Any) -> tuple[int, int]:
 
 
 def is_gray(image: Any) -> bool:
+    """Return whether an opened image has no colors, by its mode."""
     return image.mode in ("1", "L", "LA", "La") or (image.mode == "RGBA" and "LA;16" in str(image.tile))
 
 
 def is_reduced(image: Any) -> bool:
-    """Whether a picture in color has 16 bits a channel, of which Pillow reads the upper 8."""
+    """Return whether a picture in color has 16 bits a channel, of which Pillow reads the upper 8."""
     return image.mode not in ("1", "L", "P") and ";16" in str(image.tile)
 
 

@@ -1,4 +1,7 @@
-"""Black and white of images whose files do not define them: a Keras layer, learned from training rows of one fold."""
+"""Black and white of images whose files do not define them: a Keras layer, learned from training rows of one fold.
+
+Model files keep the two values (variables `low` and `high`, in this order) and the argument `pictures`.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +21,7 @@ PICTURES = 512
 
 @keras.saving.register_keras_serializable(package="counterpoise")
 class PixelRange(keras.layers.Layer):
-    """Convert stored values to pixels from 0 (black) to 255 (white).
-
-    Values beyond black and white are clipped.
+    """Keras layer that converts stored values to pixels from 0 (black) to 255 (white); others are clipped.
 
     The variables are set by `learned`, never by gradient.
 
@@ -49,13 +50,18 @@ class PixelRange(keras.layers.Layer):
         return 255.0 * ops.clip((ops.cast(x, "float32") - low) / (high - low), 0.0, 1.0)
 
     def compute_output_spec(self, x: Any) -> Any:
+        """Return shape and type of the pixels as a symbolic tensor."""
         return keras.KerasTensor(x.shape, "float32")
 
     def get_config(self) -> dict[str, Any]:
+        """Return the arguments of the constructor, which model files keep.
+
+        `networks.encoder.encoder_of_config` recognizes the layer by the key "pictures".
+        """
         return {**super().get_config(), "pictures": self.pictures}
 
     def rows_to_look_at(self, rows: Array) -> Array:
-        """Return the rows that determine the range: at most `pictures`, evenly spread."""
+        """Return the numbers of the training rows that determine the range: at most `pictures`, evenly spread."""
         return rows[np.linspace(0, len(rows) - 1, min(len(rows), self.pictures)).astype(int)]
 
     def learned(self, x: Array) -> list[Array]:

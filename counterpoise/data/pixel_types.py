@@ -1,4 +1,8 @@
-"""The type of images of more than 8 bits, and their values for black and white."""
+"""The type of images of more than 8 bits, and their values for black and white.
+
+Checks, pixels and messages about files go by it. Fixed: the scale of a type is that on which networks in model files
+were trained.
+"""
 
 from __future__ import annotations
 
@@ -68,9 +72,9 @@ def values_without_transparency(image: Any, kind: PixelType) -> Array:
 
 
 def known_span(kind: PixelType, values: Array) -> Range | None:
-    """Return the values that are black and white: (0, 1) for floats that are all from 0 to 1.
+    """Return the values that are black and white, or None if the type does not define them.
 
-    Of other images these are the values that the type defines, or None.
+    They are (0, 1) for floats that are all from 0 to 1. For other images the type defines them.
     """
     if kind.name == "float" and values.min() >= 0.0 and values.max() <= 1.0:
         return 0.0, 1.0
@@ -78,7 +82,7 @@ def known_span(kind: PixelType, values: Array) -> Range | None:
 
 
 def scaled(values: Array, span: Range, inverted: bool) -> Array:
-    """Scale the values of the span to 0 .. 255, float32; other values become 0 or 255.
+    """Return values scaled from their span to 0 .. 255, float32; values outside become 0 or 255.
 
     With `inverted`, the lowest value becomes 255.
     """
@@ -87,7 +91,7 @@ def scaled(values: Array, span: Range, inverted: bool) -> Array:
 
 
 def unknown_range_text(path: str, kind: str, low: float, high: float, files: int = 1) -> str:
-    """The message for files whose black and white values are unknown.
+    """Return the error message about files whose black and white values are unknown.
 
     `kind` is the name of their type, `low` and `high` are the ends of their values, and `files` is the number of such
     files, of which `path` is the first.

@@ -3,6 +3,9 @@
 Types of 8 bits and fewer become bytes. Deeper ones become float32 and keep their levels: their range is that of the
 type (12 and 16 bits; float from 0 to 1), or one that the caller names. A type whose range nobody knows is refused.
 Transparent pixels show white, never the colors that hide behind them.
+
+Fixed: training and prediction get the same pixels of a file, kept or decoded again. Networks in model files were trained
+on them; for other ones `kept_pixels.VERSION` rises too.
 """
 
 from __future__ import annotations
@@ -44,7 +47,7 @@ def decoder(
 
 
 def _float_pixels(path: Any, **how: Any) -> Array:
-    """Decode one file as float32 (see `pixels`)."""
+    """Return the pixels of one file as float32 (see `pixels`)."""
     return pixels(path, **how).astype(np.float32)
 
 
@@ -52,7 +55,7 @@ def pixels(
     path: Any, size: tuple[int, int], color_mode: str, span: Range | None = None, aspect: str = "stretch",
     stored: bool = False,
 ) -> Array:  # fmt: skip
-    """Decode one file to pixels (height, width, channels), turned the way its camera was held.
+    """Return the pixels of one file (height, width, channels), turned the way its camera was held.
 
     A file of 8 bits and fewer gives uint8, a deeper one float32, both from 0 to 255. `span` is the range of stored
     values of deeper files that become 0 and 255; None: that of the type. With `stored` the result is float32 with the
@@ -83,7 +86,7 @@ def pixels(
 
 
 def byte_pixels(image: Any, size: tuple[int, int], color_mode: str, aspect: str) -> Array:
-    """Decode an opened file of 8 bits and fewer: the same uint8 as `pixels` of its path."""
+    """Return the pixels of an opened file of 8 bits and fewer: the same uint8 as `pixels` of its path."""
     image = _decode_8_bits(image, _pillow_mode(color_mode), size)
     return _pixels_in_size(converted(image, _pillow_mode(color_mode)), size, color_mode, aspect)
 
@@ -100,7 +103,7 @@ class DecodedImage(NamedTuple):
 
 
 def _decode_file(path: Any, mode: str, size: tuple[int, int], windowed: bool) -> DecodedImage:
-    """Read an image file, upright: an image of 8 bits and fewer, or values of more.
+    """Return an image file decoded and upright: an image of 8 bits and fewer, or values of more.
 
     `windowed` applies the window of a DICOM file. `mode` and `size` (height, width) serve the decoding of JPEG.
     """
@@ -117,7 +120,7 @@ def _decode_file(path: Any, mode: str, size: tuple[int, int], windowed: bool) ->
 
 
 def _decode_8_bits(image: Any, mode: str, size: tuple[int, int]) -> Any:
-    """A file of 8 bits and fewer, decoded and upright, without transparency.
+    """Return a file of 8 bits and fewer, decoded and upright, without transparency.
 
     A JPEG file is decoded at 1/2, 1/4 or 1/8 of its sides where that is no smaller than `size`: each of its blocks of
     8 x 8 pixels becomes the mean of its parts, by a smaller cosine transform.
@@ -132,9 +135,9 @@ def _pillow_mode(color_mode: str) -> str:
 
 
 def _pixels_in_size(image: Any, size: tuple[int, int], color_mode: str, aspect: str, black: float = 0) -> Array:
-    """Return the pixels (height, width, channels) of an image in this size.
+    """Return the pixels (height, width, channels) of an image in this size; gray is repeated for each channel.
 
-    Gray is repeated for each channel.
+    `black` is the value of bars that `aspect="pad"` adds.
     """
     array = np.asarray(_resized(image, size, aspect, black)).reshape(*size, -1)
     return np.repeat(array, CHANNELS[color_mode], axis=2) if array.shape[2] == 1 else array
@@ -144,6 +147,7 @@ def _resized(image: Any, size: tuple[int, int], aspect: str, black: float) -> An
     """Return the image in this size (height, width), by what `aspect` says.
 
     "stretch" changes its shape. "crop" cuts what is too long, and "pad" adds bars of value `black`, both in the middle.
+    Masks are resized to the same places (`mask_sizes.windows`).
     """
     height, width = size
     if image.size == (width, height):

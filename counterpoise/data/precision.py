@@ -1,7 +1,8 @@
 """Numbers in single precision (float32), in which networks compute: distinct values that rounding would merge.
 
 float32 holds 24 binary digits: of seconds since 1970 it keeps every 128th. So a constant is subtracted in float64
-first, where that keeps more: the median, which is an attribute of the column and goes with every saved model.
+first, where that keeps more: the median, an attribute of the column (`Column.offset`) that goes with every saved model.
+Fixed: `data.columns.minus_offset_in_graph` subtracts it alike in the model (tests/data/test_columns.py).
 """
 
 from __future__ import annotations
@@ -54,13 +55,13 @@ class Precision:
 
 
 def precision_of(series: pl.Series, centered: bool = True) -> Precision:
-    """Count the distinct values of a column that remain in float32.
+    """Return the offset of a column, and how many of its distinct values remain in float32.
 
     The column contains numbers, booleans or dates. If float32 contains all values exactly, nothing is counted, and all
     fields of the result are 0.
 
     Args:
-        series: The column.
+        series: The column, of the rows to learn from.
         centered: Whether a constant may be subtracted first.
 
     Example:
@@ -97,9 +98,7 @@ def lost_digit_notes(columns: Iterable[tuple[str, Any]]) -> list[str]:
 
 
 def _distinct_values(series: pl.Series, known: Array, largest: float, step: int) -> int:
-    """Return the number of distinct values of every `step`-th row.
-
-    Integers too large for float64 are counted exactly.
+    """Return the number of distinct values of every `step`-th row; large integers are counted exactly.
 
     `known` are the finite values of `series` as float64, and `largest` is their largest absolute value.
     """
@@ -115,7 +114,7 @@ def _distinct_as_float32(values: Array) -> int:
 
 
 def count_distinct(values: Array) -> int:
-    """Number of distinct values."""
+    """Return the number of distinct values of an array (N,)."""
     return len(np.unique(values)) if len(values) < FEW_ROWS else pl.Series(values).n_unique()
 
 
@@ -125,9 +124,9 @@ def floats(series: pl.Series) -> Array:
 
 
 def minus_offset(series: pl.Series, offset: float) -> Array:
-    """Return numbers minus an offset as float64 (N,), NaN for missing values.
+    """Return numbers minus an offset as float64 (N,), NaN for missing values; integers are subtracted exactly.
 
-    Integers are subtracted exactly.
+    The counterpart in models and exports is `data.columns.minus_offset_in_graph`.
 
     Example:
         >>> minus_offset(pl.Series([2**60 + 1]), 2.0**60).tolist()
