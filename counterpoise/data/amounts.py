@@ -1,6 +1,7 @@
 """The cost of a missed case, row by row, read from a column.
 
-Training, evaluation and prediction read it here. Decisions by cost compare these amounts, so they keep the unit of the table.
+Training, evaluation and prediction read it here. Decisions by cost compare these amounts, so they keep the unit of the
+table.
 """
 
 from __future__ import annotations

@@ -178,7 +178,8 @@ def _rows_by_lines(raw: bytes, layout: Layout, line: int, last: bool) -> Block |
     """Return the rows if each line surely is one row, otherwise None.
 
     It is faster than `_rows_by_csv_module`, and returns the same rows if it returns any. It is sure if each line has as
-    many separators outside quotation marks as the header, none is blank, and no line may repeat the header. `last` means that the file ends with `raw`. `line` is the number of the first line.
+    many separators outside quotation marks as the header, none is blank, and no line may repeat the header. `last`
+    means that the file ends with `raw`. `line` is the number of the first line.
     """
     if _may_repeat_header(raw, layout):
         return None

@@ -1,10 +1,10 @@
 """Pixels of image files as a source: decoded by all cores when rows are taken, and kept once they were.
 
 Pixels are kept in one file in the temporary folder, if it has twice the room. Otherwise they are decoded at every draw.
-Fixed: rows are the same in both. The file is read and written in rows, not mapped, because pages of a map would count as
-memory of this process. After the pixels of each row comes its record, with their checksum once they are there. So worker
-processes share the file, and later runs a file in a folder of the user (see `kept_pixels`, whose `VERSION` has to rise
-if the form of the file changes).
+Fixed: rows are the same in both. The file is read and written in rows, not mapped, because pages of a map would count
+as memory of this process. After the pixels of each row comes its record, with their checksum once they are there. So
+worker processes share the file, and later runs a file in a folder of the user (see `kept_pixels`, whose `VERSION` has
+to rise if the form of the file changes).
 """
 
 from __future__ import annotations

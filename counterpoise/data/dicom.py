@@ -1,10 +1,10 @@
 """DICOM files: one image each, its values as they are to be seen.
 
 Stored values become values of the modality (Hounsfield units, for example) by slope and intercept or a table. What is
-black and white is, in this order: what the caller names; the file's table or window of interest; the range of the
-type, where the values are counts without a unit of their own. Nothing of a file runs, and it is bounded before it is
-decoded: one frame, no deflated data set, and transfer syntaxes of a list. Fixed: networks in model files were trained on
-these values, so another rule would show them other images.
+black and white is, in this order: what the caller names; the file's table or window of interest; the range of the type,
+where the values are counts without a unit of their own. Nothing of a file runs, and it is bounded before it is decoded:
+one frame, no deflated data set, and transfer syntaxes of a list. Fixed: networks in model files were trained on these
+values, so another rule would show them other images.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 What the layer learns (center and scale of numbers, which levels a training row has shown) is held in non-trainable
 variables, set from the training rows of one fold only; neither labels nor the order of rows matter. Its structure comes
-from the schema, so one trace serves every fold. Fixed: model files keep the arguments, and the variables in the order in
-which they are made.
+from the schema, so one trace serves every fold. Fixed: model files keep the arguments, and the variables in the order
+in which they are made.
 
 Numbers: z = (x - median) / (q75 - q25), then z / sqrt(1 + (z / 3)^2), which keeps order and bounds outliers
 (Holzmueller et al. 2024, "Better by Default", section 3: robust scaling and smooth clipping). Missing becomes

@@ -71,45 +71,45 @@ def labeled_files(root: Path) -> FolderLayout:
         DataError: There is no such folder, its sub-folders are empty, or the sub-folders are parts of a split without
             sub-folders of classes.
     """
-    class_folders = _sub_folders(root)
-    if not class_folders:
+    sub_folders = _sub_folders(root)
+    if not sub_folders:
         raise DataError(
             f"{root} has no sub-folders. Expected one sub-folder for each class, with the name of the class."
         )
-    files = {class_folder: files_below(class_folder) for class_folder in class_folders}
+    files = {sub_folder: files_below(sub_folder) for sub_folder in sub_folders}
     if not any(files.values()):
         raise DataError(
             f"{root} contains no files in its sub-folders. Expected the images of each class in the "
             "sub-folder of the class."
         )
-    filled = [class_folder for class_folder in class_folders if files[class_folder]]
+    filled = [sub_folder for sub_folder in sub_folders if files[sub_folder]]
     files_found = list(_files_of_split(filled))
     if not files_found:
         _refuse_split(root, filled)
-        files_found = [(path, class_folder.name, "") for class_folder in filled for path in files[class_folder]]
-    empty = [class_folder.name for class_folder in class_folders if not files[class_folder]]
+        files_found = [(path, sub_folder.name, "") for sub_folder in filled for path in files[sub_folder]]
+    empty = [sub_folder.name for sub_folder in sub_folders if not files[sub_folder]]
     roles = [role for _, _, role in files_found]
     split = roles if any(roles) else None
     inside = [] if split else _common_sub_folders(filled)
     return FolderLayout([p for p, _, _ in files_found], [c for _, c, _ in files_found], split, empty, inside)
 
 
-def _files_of_split(class_folders: Sequence[Path]) -> Iterator[tuple[str, str, str]]:
+def _files_of_split(sub_folders: Sequence[Path]) -> Iterator[tuple[str, str, str]]:
     """Yield (file, class, part of the split) if the sub-folders are the parts of one split.
 
     Yield nothing if a sub-folder is no part, two are the same part, "train" has fewer than two classes, or another
     part has no class or one that "train" lacks.
     """
-    roles = _split_parts(class_folders)
-    inside = {class_folder: {f.name: files_below(f) for f in _sub_folders(class_folder)} for class_folder in class_folders}
-    classes = {class_folder: {name for name, files in folders.items() if files} for class_folder, folders in inside.items()}
-    train = next((names for class_folder, names in classes.items() if roles.get(class_folder) == "train"), set())
-    whole = len(roles) == len(class_folders) == len(set(roles.values())) > 1
+    roles = _split_parts(sub_folders)
+    inside = {sub_folder: {f.name: files_below(f) for f in _sub_folders(sub_folder)} for sub_folder in sub_folders}
+    classes = {sub_folder: {name for name, files in folders.items() if files} for sub_folder, folders in inside.items()}
+    train = next((names for sub_folder, names in classes.items() if roles.get(sub_folder) == "train"), set())
+    whole = len(roles) == len(sub_folders) == len(set(roles.values())) > 1
     if not whole or len(train) < 2 or any(not names or not names <= train for names in classes.values()):
         return
-    for class_folder in class_folders:
-        for name in sorted(classes[class_folder]):
-            yield from ((path, name, roles[class_folder]) for path in inside[class_folder][name])
+    for sub_folder in sub_folders:
+        for name in sorted(classes[sub_folder]):
+            yield from ((path, name, roles[sub_folder]) for path in inside[sub_folder][name])
 
 
 def files_below(root: Path) -> list[str]:
@@ -151,30 +151,32 @@ def _visible_entries(folder: str) -> list[os.DirEntry[str]]:
     return sorted(counted, key=lambda entry: entry.name)
 
 
-def _refuse_split(root: Path, class_folders: Sequence[Path]) -> None:
+def _refuse_split(root: Path, sub_folders: Sequence[Path]) -> None:
     """Raise a DataError if sub-folders look like the parts of a split.
 
-    `class_folders` are the sub-folders of `root`. The folders in each of them are checked too.
+    `sub_folders` are the sub-folders of `root`. The folders in each of them are checked too.
     """
-    parts = _split_parts(class_folders)
-    if _is_split(parts, [class_folder for class_folder in class_folders if class_folder not in parts]):
+    parts = _split_parts(sub_folders)
+    if _is_split(parts, [sub_folder for sub_folder in sub_folders if sub_folder not in parts]):
         raise DataError(_split_error_text(root, parts))
-    for class_folder in class_folders:
-        below = _split_parts(_sub_folders(class_folder))
+    for sub_folder in sub_folders:
+        below = _split_parts(_sub_folders(sub_folder))
         if len(set(below.values())) > 1:
             # The only sub-folder is no class: it just contains the split.
-            wrapped = len(class_folders) == 1
-            raise DataError(_split_error_text(class_folder, below) if wrapped else _inner_split_error_text(root, class_folder, below))
+            wrapped = len(sub_folders) == 1
+            raise DataError(
+                _split_error_text(sub_folder, below) if wrapped else _inner_split_error_text(root, sub_folder, below)
+            )
 
 
-def _common_sub_folders(class_folders: Sequence[Path]) -> list[str]:
+def _common_sub_folders(sub_folders: Sequence[Path]) -> list[str]:
     """Return the names of the sub-folders that all classes have, if these are the same ones, two or more.
 
     Otherwise, return an empty list. The classes may then be the parts of a split.
     """
-    names = {tuple(folder.name for folder in _sub_folders(class_folder)) for class_folder in class_folders}
+    names = {tuple(folder.name for folder in _sub_folders(sub_folder)) for sub_folder in sub_folders}
     same = names.pop()
-    return list(same) if not names and len(class_folders) > 1 and len(same) > 1 else []
+    return list(same) if not names and len(sub_folders) > 1 and len(same) > 1 else []
 
 
 def _split_parts(folders: Sequence[Path]) -> dict[Path, str]:
@@ -221,13 +223,14 @@ def _split_error_text(root: Path, parts: dict[Path, str]) -> str:
     )
 
 
-def _inner_split_error_text(root: Path, class_folder: Path, parts: dict[Path, str]) -> str:
+def _inner_split_error_text(root: Path, sub_folder: Path, parts: dict[Path, str]) -> str:
     """Return the error message for a folder of a class that contains a split."""
     names = ", ".join(folder.name for folder in parts)
     one = next((folder.name for folder, part in parts.items() if part == "train"), next(iter(parts)).name)
     return (
-        f"The sub-folders of {class_folder} ({names}) look like the parts of a split, but all of their images would be "
+        f"The sub-folders of {sub_folder} ({names}) look like the parts of a split, but all of their images would be "
         "read together. Expected only the images of one part. Move these images to a new folder that contains one "
-        f"sub-folder for each class. For example, move the images of {class_folder / one} to {root.name}-{one}/{class_folder.name}. "
+        f"sub-folder for each class. For example, move the images of {sub_folder / one} to "
+        f"{root.name}-{one}/{sub_folder.name}. "
         "If the sub-folders are not parts of a split, rename the sub-folders."
     )

@@ -14,8 +14,8 @@ The rules, in order (N rows; text and whole numbers are judged from 20 rows up):
   for codes). Dates are numbers too: days since 1970-01-01, with the time of day as a fraction. Numbers that can all be
   Unix seconds, under a name such as "timestamp" or "created_at", are time stamps.
 
-Fixed: with a split of the user, only its training rows get here. The result is the `Column` that schemas and model files
-keep; new rows are read by it in `values`, never by these rules.
+Fixed: with a split of the user, only its training rows get here. The result is the `Column` that schemas and model
+files keep; new rows are read by it in `values`, never by these rules.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The name of a level: one function for training and prediction, whatever the type of the column.
 
 The name of a level depends on the value alone, never on the rest of the column: 3, 3.0 and Decimal("3.00") are '3',
-True is 'True', midnight of a day is the day. Fixed: schemas in model files keep these names, and `data.columns.RawColumns` computes the
-same ids (tests/data/test_columns.py compares them).
+True is 'True', midnight of a day is the day. Fixed: schemas in model files keep these names, and
+`data.columns.RawColumns` computes the same ids (tests/data/test_columns.py compares them).
 """
 
 from __future__ import annotations
@@ -105,7 +105,8 @@ def are_dates(levels: tuple[str, ...]) -> bool:
 def match_levels(column: Column, names: pl.Series) -> np.ndarray:
     """Return the ids of named levels, int32 (N,): 0 missing, k for `column.levels[k-1]`, one more for unseen ones.
 
-    `names` are those of `level_text`. Names are compared by value, as dates or as text, by what `column` says of its levels.
+    `names` are those of `level_text`. Names are compared by value, as dates or as text, by what `column` says of its
+    levels.
     """
     keys = pl.Series(column.levels, dtype=pl.String)
     # `pl.Series.rechunk` leaves text as it is.

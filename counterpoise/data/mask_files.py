@@ -194,7 +194,9 @@ def read_masks(
     paths = list(masks.values())
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         read = list(pool.map(partial(read_mask, size=size, aspect=aspect), paths))
-    faults = [(path, _mask_fault(mask, sides.get(image))) for (image, path), mask in zip(masks.items(), read, strict=True)]
+    faults = [
+        (path, _mask_fault(mask, sides.get(image))) for (image, path), mask in zip(masks.items(), read, strict=True)
+    ]
     sound = [number for number, (_, fault) in enumerate(faults) if not fault]
     plain, notes = plain_masks([read[number] for number in sound], [paths[number] for number in sound])
     total: dict[int, int] = {}

@@ -64,7 +64,8 @@ class Mask:
 def read_mask(path: str, size: tuple[int, int], aspect: str) -> Mask:
     """Return one mask, resized to `size` by the nearest pixel.
 
-    `aspect` is that of the images (see `images`). A file that cannot be used raises no error. Its `Mask` then has no values, and `fault` gives the reason.
+    `aspect` is that of the images (see `images`). A file that cannot be used raises no error. Its `Mask` then has no
+    values, and `fault` gives the reason.
     """
     try:
         with opened(path) as image:
@@ -129,7 +130,8 @@ def _palette_colors(image: Any, counts: PixelCounts) -> tuple[tuple[int, tuple[i
 def plain_masks(masks: Sequence[Mask], paths: Sequence[str]) -> tuple[list[Mask], list[str]]:
     """Return all masks with values converted so that equal values mean equal classes.
 
-    For the rules, see the text of the module. Gray palettes become gray values, masks of one bit are adapted to masks of 0 and 255, and smoothed edges are split.
+    For the rules, see the text of the module. Gray palettes become gray values, masks of one bit are adapted to masks
+    of 0 and 255, and smoothed edges are split.
 
     Returns:
         The masks in the same order, and sentences for the user.

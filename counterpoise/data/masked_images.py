@@ -45,7 +45,7 @@ class MaskedFiles:
     def metadata(
         self, good: Iterable[str], size: tuple[int, int], aspect: str, skip_bad: bool
     ) -> tuple[RowMetadata, tuple[tuple[str, str], ...], list[str]]:
-        """Return the metadata of sound images, with the codes of their masks, masks that are bad, and sentences for the user.
+        """Return the metadata of images that could be read, with their masks; masks that are bad; and sentences.
 
         `good` are the paths of the images that could be read; their order is the order of the rows. `size` and `aspect`
         are the form that masks are brought to. The images of bad masks have no pixel that counts.

@@ -76,7 +76,8 @@ def grouped_by_points(text: pl.Series) -> pl.Series:
 def may_be_thousands(text: pl.Series) -> bool:
     """Return whether a column may contain whole numbers with points between thousands, such as 950 and 1.200.
 
-    It does not if a number is like 1.25, or if every number has a point. Such numbers are read as decimals, as programs write them.
+    It does not if a number is like 1.25, or if every number has a point. Such numbers are read as decimals, as programs
+    write them.
 
     Example:
         >>> may_be_thousands(pl.Series(["1.200", "950"])), may_be_thousands(pl.Series(["1.200", "1.950"]))

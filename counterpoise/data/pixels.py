@@ -4,8 +4,8 @@ Types of 8 bits and fewer become bytes. Deeper ones become float32 and keep thei
 type (12 and 16 bits; float from 0 to 1), or one that the caller names. A type whose range nobody knows is refused.
 Transparent pixels show white, never the colors that hide behind them.
 
-Fixed: training and prediction get the same pixels of a file, kept or decoded again. Networks in model files were trained
-on them; for other ones `kept_pixels.VERSION` rises too.
+Fixed: training and prediction get the same pixels of a file, kept or decoded again. Networks in model files were
+trained on them; for other ones `kept_pixels.VERSION` rises too.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Files, frames and arrays -> Examples. Every fault of the data is reported here, before training."""
+"""Files, frames and arrays -> `Examples`. Every fault of the data is reported here, before training.
+
+The one entrance for labeled rows: training, validation, diagnosis and the command line call `read`.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +45,7 @@ def read(
     text: bool = False,
     inputs: NamedInputs | None = None,
 ) -> Examples:
-    """Read labeled rows as `Examples`.
+    """Return labeled rows as `Examples`.
 
     A table (file, frame, arrow table, dict of arrays of rank 1, array of rank 2) goes through its columns:
     see `counterpoise.data.kinds` for how their kinds are inferred. Other arrays pass unchanged.

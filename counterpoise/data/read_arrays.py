@@ -1,4 +1,7 @@
-"""Arrays, one or several inputs -> Examples."""
+"""Arrays, one or several inputs -> Examples.
+
+The part of `read` for rows without columns: they pass unchanged, and have no schema.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ from counterpoise.data.schema import encode_rows
 
 
 def read_arrays(source: Any, y: Any, options: ReadOptions) -> Examples:
-    """Read labeled rows from arrays (see `read`).
+    """Return labeled rows of arrays as `Examples` (see `read`).
 
     Raises:
         DataError: There are no rows, or the inputs have different lengths. OptionError: An option names a column.

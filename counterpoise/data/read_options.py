@@ -1,4 +1,4 @@
-"""Options for reading rows, and the steps that follow for tables and arrays alike."""
+"""The options of `read`, and the steps that follow for tables and arrays alike."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from counterpoise.data.unit_columns import units_of, with_units
 
 
 def named_columns(by: Any) -> dict[str, Any]:
-    """Return the groups to score separately, by name.
+    """Return the columns or values by which rows are scored separately, by name.
 
-    The result is name -> name of a column, or values (N,).
-    A text is one column, other sequences are several columns, and a mapping stays as it is.
+    The result is name -> name of a column, or values (N,). A text is one column, other sequences are several columns,
+    and a mapping stays as it is.
 
     Example:
         >>> named_columns("sex"), named_columns(["sex", "site"]), named_columns(None)
@@ -76,7 +76,7 @@ class ReadOptions:
         return [value for value in roles if isinstance(value, str)]
 
     def is_unused(self, column: str) -> bool:
-        """Return whether a column is dropped and has no other use."""
+        """Return whether a column is dropped and has no other use, so that it need not be readable."""
         return column in self.drop and column not in self.metadata_columns
 
     def encoded(self, metadata: RowMetadata, written: bool = False) -> Labels:
@@ -91,7 +91,7 @@ class ReadOptions:
 def complete_examples(
     examples: Examples, metadata: RowMetadata, notes: Sequence[str], aggregate: str = "mean"
 ) -> Examples:
-    """Add metadata, `duplicate_ids` and units to examples that have only features and labels.
+    """Return examples that have only features and labels, with metadata, `duplicate_ids` and units added.
 
     The notes and further remarks, about labels and duplicates, become the `warnings` of the result. Weights that leave
     a class without rows raise an error.

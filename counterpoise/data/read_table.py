@@ -1,4 +1,8 @@
-"""Tables (files, frames, dicts of columns) -> Examples."""
+"""Tables (files, frames, dicts of columns) -> Examples.
+
+The part of `read` for rows with columns. Fixed: with a split, kinds, levels and formats of columns are learned from the
+training rows alone.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +35,7 @@ _TARGET_NAMES = ("target", "class", "label", "y", "outcome", "diagnosis", "fraud
 
 
 def read_table(source: Any, target: str | TargetColumns | None, y: Any, options: ReadOptions) -> Examples:
-    """Read labeled rows from a table (see `read`).
+    """Return labeled rows of a table as `Examples` (see `read`).
 
     `target` names the label columns. If it is None, `y` contains the labels. `y` is ignored otherwise.
 
@@ -70,7 +74,7 @@ def read_table(source: Any, target: str | TargetColumns | None, y: Any, options:
 
 
 def _examples_of_text(features: pl.DataFrame, labels: Labels, name: str) -> tuple[Examples, list[str]]:
-    """Make examples of one text column (see `text_column`), with sentences for the user."""
+    """Return examples of one text column (see `text_column`), with sentences for the user."""
     column, notes = text_column(features, name)
     x = texts_of(features, column)
     return Examples(x, labels.codes, labels.classes, source=name, text_column=column, kind=labels.kind), notes
@@ -79,9 +83,9 @@ def _examples_of_text(features: pl.DataFrame, labels: Labels, name: str) -> tupl
 def _examples_of_inputs(
     features: pl.DataFrame, labels: Labels, inputs: NamedInputs, name: str
 ) -> tuple[Examples, list[str]]:
-    """Make examples whose columns are read as the named inputs of a model.
+    """Return examples whose columns are read as the named inputs of a model, with sentences for the user.
 
-    The second result contains sentences for the user.
+    `name` is the table, for messages. Such examples have no schema.
     """
     x, notes = inputs.of_frame(features, name)
     lost = lost_digit_notes((repr(c), features[c]) for c in x if features[c].dtype.is_numeric())
@@ -91,7 +95,7 @@ def _examples_of_inputs(
 def _examples_of_columns(
     features: pl.DataFrame, labels: Labels, metadata: RowMetadata, options: ReadOptions, name: str, title: str
 ) -> tuple[Examples, list[str]]:
-    """Make examples with a schema, with sentences for the user.
+    """Return examples with a schema, with sentences for the user.
 
     The kinds of the columns are inferred from the training rows of a split, or from all rows without a split. `name` is
     the table and `title` the target, both for messages.
@@ -124,9 +128,9 @@ def _examples_of_columns(
 
 
 def _left_out_reasons(columns: Sequence[InferredColumn]) -> str:
-    """Return why the first three columns are left out, and how to keep one.
+    """Return why the first three columns are left out, and how to keep one; "" if there are no reasons.
 
-    The result is "" if there are no reasons.
+    It is the end of the message that no column can be used.
     """
     reasons = " ".join(note for inferred in columns[:3] for note in inferred.notes)
     return f"{reasons} To keep a column, pass kinds={{'COLUMN': 'categorical'}}." if reasons else ""
@@ -150,9 +154,9 @@ def _probable_target_hint(wanted: str, frame: pl.DataFrame) -> str:
 
 
 def _check_columns_exist(frame: pl.DataFrame, names: Sequence[str], name: str) -> None:
-    """Raise a `ColumnError` if one of `names` is not a column.
+    """Raise a `ColumnError` if one of `names` is not a column; `name` is that of the table, for the message.
 
-    `name` is the name of the table, for the message.
+    They are the columns that the options name.
     """
     for column in names:
         if column not in frame.columns:

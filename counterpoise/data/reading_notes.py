@@ -1,4 +1,7 @@
-"""Notes on rows that were read: columns, leaks, duplicates, digits that float32 loses."""
+"""Sentences for the user about rows that were read: columns, labels, leaks, duplicates, lost digits.
+
+They become `Examples.warnings`. Nothing is decided here, and no row is changed.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +52,10 @@ def column_notes(columns: Sequence[InferredColumn]) -> list[str]:
 
 
 def leak_notes(x: Mapping[str, np.ndarray], labels: Labels, schema: Schema) -> list[str]:
-    """Return a note for each column of a table that alone nearly gives the label away."""
+    """Return a note for each column of a table that alone nearly gives the label away.
+
+    The scores and the limit are those of `core.leaks`.
+    """
     arrays, names = named_parts(schema, x)
     return [
         f"Column {names[group][j]!r} alone predicts {what} almost perfectly (ROC AUC {area:.3f}), which may be a "
@@ -61,7 +67,7 @@ def leak_notes(x: Mapping[str, np.ndarray], labels: Labels, schema: Schema) -> l
 
 
 def blank_label_notes(y: np.ndarray, classes: Sequence[object]) -> list[str]:
-    """Return a warning for each label whose missing values probably mean that it is absent.
+    """Return a note for each label whose missing values probably mean that it is absent.
 
     This is probable if values are missing and more than half of the others are 1.
 

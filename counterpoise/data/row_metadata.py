@@ -1,4 +1,8 @@
-"""Metadata of rows: labels, groups, time, weights, and what each row is used for."""
+"""Metadata of rows: labels, groups, time, weights, units, and what each row is used for.
+
+From columns or values of the user to the arrays of `Examples`. Rows are divided, weighed and scored by them, so a fault
+is an error that names the rows.
+"""
 
 from __future__ import annotations
 
@@ -58,8 +62,8 @@ class RowMetadata:
 
     def at(self, rows: np.ndarray) -> RowMetadata:
         """Return the metadata of the rows with these numbers, int (n,), in their order."""
-        given = {name: getattr(self, name) for name in ("groups", "time", "weight", "amount", "split")}
-        taken: dict[str, Any] = {name: None if one is None else one.gather(rows) for name, one in given.items()}
+        columns = {name: getattr(self, name) for name in ("groups", "time", "weight", "amount", "split")}
+        taken: dict[str, Any] = {name: None if c is None else c.gather(rows) for name, c in columns.items()}
         by = {name: values.gather(rows) for name, values in self.by.items()}
         unit = None if self.unit is None else self.unit[rows]
         return replace(self, y=self.y.at(rows), by=by, unit=unit, **taken)
@@ -81,7 +85,7 @@ class RowMetadata:
 
 
 def metadata_of(frame: pl.DataFrame, y: Any, given: Mapping[str, Any]) -> RowMetadata:
-    """Collect the metadata of the rows of a frame.
+    """Return the metadata of the rows of a frame, as columns or values of the user.
 
     Args:
         frame: The rows.
@@ -157,9 +161,9 @@ def _value_series(values: Any, name: str, n: int) -> pl.Series:
 
 
 def skip_rows(features: pl.DataFrame, metadata: RowMetadata) -> tuple[pl.DataFrame, RowMetadata, list[str]]:
-    """Leave out rows without a label and rows with infinite numbers, with a note on how many.
+    """Return features and metadata without the rows that have no label or infinite numbers, and notes.
 
-    Returns the features and the metadata of the rows that are left, and a sentence for each reason that occurs.
+    There is one sentence for each reason that occurs, with the rows.
     """
     # A row with several labels, or a class per element, has no label if all of its codes are -1.
     unlabeled = pl.Series((metadata.y.codes.reshape(len(metadata.y), -1) < 0).all(axis=1))
@@ -174,7 +178,7 @@ def skip_rows(features: pl.DataFrame, metadata: RowMetadata) -> tuple[pl.DataFra
 
 
 def _argument(argument: str, values: pl.Series) -> str:
-    """Return how messages call an argument: with a column that was named, else alone."""
+    """Return how messages call an argument of the user: with a column that was named, else alone."""
     return f"{argument}=" if values.name == argument else f"{argument}={values.name!r}"
 
 
@@ -183,7 +187,8 @@ def _check_complete(values: pl.Series, argument: str, advice: str) -> None:
     missing = values.is_null().arg_true()
     if len(missing):
         raise ColumnError(
-            f"{_argument(argument, values)} has no value in {rows_text(missing)}. Expected a value in every row. {advice}"
+            f"{_argument(argument, values)} has no value in {rows_text(missing)}. Expected a value in every row. "
+            f"{advice}"
         )
 
 
@@ -195,7 +200,8 @@ def group_codes(values: pl.Series) -> np.ndarray:
 def column_codes(values: pl.Series, argument: str, what: str) -> np.ndarray:
     """Return each value as its number among the sorted distinct values, int64 (N,), from 0.
 
-    Values are compared as text. `what` says in messages what a row lacks, such as "a group".
+    Values are compared as text. `what` says in messages what a row lacks, such as "a group". Equal values have equal
+    codes; groups and units are compared by them.
 
     Raises:
         ColumnError: A row has no value.
@@ -205,10 +211,10 @@ def column_codes(values: pl.Series, argument: str, what: str) -> np.ndarray:
 
 
 def joined_groups(*codes: np.ndarray) -> np.ndarray:
-    """Join divisions of the rows: rows that share a group in any division are together.
+    """Return the groups of rows that share a group in any division, int64 (N,), numbered from 0.
 
-    They may also share it through other rows. Each of `codes` is (N,), the group of each row in one division. The
-    result is int64 (N,), numbered from 0.
+    They may also share it through other rows. Each of `codes` is (N,), the group of each row in one division. So
+    patients, units and copies are never separated by a split.
 
     Example:
         >>> joined_groups(np.array([0, 0, 1, 2]), np.array([5, 6, 6, 7])).tolist()
@@ -229,7 +235,7 @@ def joined_groups(*codes: np.ndarray) -> np.ndarray:
     return np.unique(components, return_inverse=True)[1].reshape(-1).astype(np.int64)
 
 
-#: Words for what a row is used for.
+#: Words for what a row is used for, in a column of split=.
 ROLES = {
     "train": TRAIN, "training": TRAIN,
     "validation": VALIDATION, "valid": VALIDATION, "val": VALIDATION, "dev": VALIDATION,
@@ -261,7 +267,7 @@ def roles(values: pl.Series) -> np.ndarray:
 def times(values: pl.Series) -> np.ndarray:
     """Return numbers (N,) that sort as the times do.
 
-    Numbers stay as they are; dates become days since 1970-01-01.
+    Numbers stay as they are; dates become days since 1970-01-01. The unit of `label_delay` is that of the result.
 
     Raises:
         ColumnError: A row has no value, text is no date or of ambiguous order, or the type is none of time.

@@ -1,4 +1,8 @@
-"""A schema as a plain dict, and new rows in the form that a schema prescribes."""
+"""A schema as a plain dict for model files, and new rows encoded as the schema prescribes.
+
+Fixed: model files keep the keys and values of `schema_to_dict`. `encode_rows` gives
+new rows the numbers and ids that training had; the layer `data.columns.RawColumns` gives the same.
+"""
 
 from __future__ import annotations
 
@@ -20,10 +24,11 @@ from counterpoise.data.frames import is_table, to_frame
 from counterpoise.data.inputs import check_no_gap, is_text
 from counterpoise.data.values import level_ids, numeric_values
 
-#: Fewer known values of a column are not judged: one row may well show a new level.
+#: Columns with fewer known values give no warning of new levels: one row may well show one.
 LEAST_KNOWN = 5
 
-#: What a stored column and a stored schema hold; a field that files of an earlier version lack is optional.
+#: Checks of what model files hold: a text format, a column, and a schema. A new field has to be optional here, because
+#: files of earlier versions lack it.
 WRITTEN = record(
     {
         "decimal": choice((".", ",")),
@@ -45,7 +50,7 @@ SCHEMA = record({"target": text(), "columns": list_of(COLUMN)})
 
 
 def schema_to_dict(schema: Schema) -> dict[str, Any]:
-    """The schema as plain JSON values; `schema_from_dict` is the inverse.
+    """Return the schema as plain JSON values; `schema_from_dict` is the inverse.
 
     Example:
         >>> schema = Schema((Column("age", "numeric", missing=2),), "ill")
@@ -71,7 +76,7 @@ def _column_to_dict(column: Column) -> dict[str, Any]:
 
 
 def schema_from_dict(plain: Mapping[str, Any]) -> Schema:
-    """The schema that `schema_to_dict` wrote.
+    """Return the schema that `schema_to_dict` wrote.
 
     Raises:
         ArtifactError: The dict was not written by `schema_to_dict`; the message names the field.
@@ -102,7 +107,7 @@ def _column_from_dict(plain: Mapping[str, Any]) -> Column:
 
 
 def encode_rows(schema: Schema | None, source: Any, name: str | None = None) -> Any:
-    """Encode new rows in the form of `Examples.x`.
+    """Return new rows in the form of `Examples.x`.
 
     Columns are found by name; others, the target among them, are ignored. A level that is not in the
     schema gets id len(levels) + 1 ("unseen"), a missing one id 0. Numbers may come as text.
@@ -131,7 +136,8 @@ def encode_rows(schema: Schema | None, source: Any, name: str | None = None) -> 
         return {"numeric": numeric}
     if not is_table(source):
         raise ColumnError(
-            f"The rows are of type {type(source).__name__}. Expected a table with the columns {_used_names_text(schema)}."
+            f"The rows are of type {type(source).__name__}. Expected a table with the columns "
+            f"{_used_names_text(schema)}."
         )
     # Levels stay as they are written: '007' would become 7 in a file where all are numbers.
     wanted = {c.name: None for c in schema.columns if c.used}
@@ -173,7 +179,7 @@ def _warn_of_unseen(schema: Schema, x: Mapping[str, np.ndarray]) -> None:
 
 
 def _numbers_without_frame(schema: Schema, source: Any) -> np.ndarray | None:
-    """Return the numeric part, float32 (N, dn), of a float array (N, d), without a frame.
+    """Return the numeric part, float32 (N, dn), of a float array (N, d), as a frame would give it but faster.
 
     The columns are named x0, x1, .... None if a frame is needed: for any other source, levels, absent columns, no rows,
     and infinite values.
@@ -181,13 +187,13 @@ def _numbers_without_frame(schema: Schema, source: Any) -> np.ndarray | None:
     source = unmasked(source)
     if not isinstance(source, np.ndarray) or source.ndim != 2 or source.dtype not in (np.float32, np.float64):
         return None
-    given = {f"x{j}": j for j in range(source.shape[1])}
-    indexes = [given[c.name] for c in schema.numeric if c.name in given]
+    position_of = {f"x{j}": j for j in range(source.shape[1])}
+    indexes = [position_of[c.name] for c in schema.numeric if c.name in position_of]
     if not len(source) or not indexes or schema.categorical or len(indexes) < len(schema.numeric):
         return None
-    # Whether the array has exactly these columns in this order: then it is not copied.
-    integer = indexes == list(given.values())
-    values = source if integer else source[:, indexes]
+    # An array that has exactly these columns in this order is not copied.
+    same = indexes == list(position_of.values())
+    values = source if same else source[:, indexes]
     offsets = np.array([c.offset for c in schema.numeric])
     with np.errstate(over="ignore"):
         values = (values - offsets if offsets.any() else values).astype(np.float32, copy=False)
@@ -210,7 +216,7 @@ def _checked_arrays(source: Any) -> Any:
 
 
 def _checked_array(values: Any, name: str) -> Any:
-    """Return an array of finite numbers or text; rows outside memory pass as they are.
+    """Return an array of finite numbers or text; rows outside memory (`Source`) pass as they are.
 
     Raises:
         DataError: Rows differ in length, a number is not finite, or objects are neither numbers nor text.
@@ -233,7 +239,7 @@ def _checked_array(values: Any, name: str) -> Any:
 
 
 def encode_frame(schema: Schema, frame: pl.DataFrame) -> dict[str, np.ndarray]:
-    """Return `Examples.x` of a frame that has every used column.
+    """Return `Examples.x` of a frame that has every used column, for training and new rows alike.
 
     It is {"numeric": float32 (N, dn), "categorical": int32 (N, dc)}, a key without columns left out.
     """

@@ -1,7 +1,7 @@
 """From a column of any library to a polars series of numbers, text, booleans, categories or dates.
 
 What a value becomes depends on the value and the type of its column, never on the other rows, so that some rows of a
-frame are read as all are.
+frame are read as all are (tests/data/test_laws.py). Training and prediction read by it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def library(source: Any) -> str:
 
 
 def to_series(title: str, column: Any, name: str, keep_types: bool = False) -> pl.Series:
-    """A column as a polars series.
+    """Return a column as a polars series of a standard type.
 
     Args:
         title: What the column is called.
@@ -80,9 +80,9 @@ def _to_array(column: Any) -> np.ndarray:
 
 
 def _from_pandas(title: str, column: Any, name: str, keep_types: bool) -> pl.Series:
-    """Read a pandas column of any type.
+    """Return a pandas column of any type as a series; a categorical becomes levels.
 
-    A categorical becomes levels. With `keep_types`, it becomes a series of its values instead.
+    With `keep_types`, a categorical becomes a series of its values instead.
     """
     import pandas as pd
 
@@ -114,7 +114,7 @@ def _categorical_of_codes(title: str, values: pl.Series, codes: np.ndarray) -> p
 
 
 def _from_arrow(title: str, column: Any, name: str) -> pl.Series:
-    """Read an Arrow column of any type; a dictionary column becomes levels."""
+    """Return an Arrow column of any type as a series; a dictionary column becomes levels."""
     import pyarrow as pa
 
     kind = column.type
@@ -128,7 +128,7 @@ def _from_arrow(title: str, column: Any, name: str) -> pl.Series:
 
 
 def _known_to_polars(column: Any) -> Any:
-    """Convert an Arrow column whose type polars lacks to a type that it has.
+    """Return an Arrow column whose type polars lacks in a type that it has.
 
     Decimals of 256 bits become floats, UUIDs become text, and times with a time zone are in UTC. Other columns stay.
     """
@@ -151,7 +151,7 @@ def _known_to_polars(column: Any) -> Any:
 
 
 def _convert_to_polars(title: str, name: str, work: Any) -> pl.Series:
-    """Run a conversion to polars; any failure becomes a `ColumnError`.
+    """Return the series that a conversion (`work`) gives; any failure becomes a `ColumnError`.
 
     Polars panics for some types (a crash in its Rust code), which is a failure too.
     """
@@ -165,7 +165,7 @@ def _convert_to_polars(title: str, name: str, work: Any) -> pl.Series:
 
 
 def _from_array(title: str, values: np.ndarray, name: str) -> pl.Series:
-    """Read a NumPy array (N,) of any type.
+    """Return a NumPy array (N,) of any type as a series.
 
     Bytes become text, and float and date types that polars lacks are converted.
 
@@ -185,7 +185,7 @@ def _from_array(title: str, values: np.ndarray, name: str) -> pl.Series:
 
 
 def _from_objects(title: str, values: list[Any], name: str) -> pl.Series:
-    """Make a series of Python objects.
+    """Return a series of Python objects.
 
     Numbers, booleans, bytes (as text) or items of one type that polars has keep their type. Items of several types
     become text: each item gets the text that it would have in a column of its own type.
@@ -210,7 +210,7 @@ def _from_objects(title: str, values: list[Any], name: str) -> pl.Series:
 
 
 def _plain_item(value: Any) -> Any:
-    """Convert an item to a plain type of Python.
+    """Return an item in a plain type of Python.
 
     NumPy scalars, pandas periods, decimals and very large integers are converted. Other items stay.
     """
@@ -258,7 +258,7 @@ def _item_text(value: Any, title: str, kinds: set[type], name: str) -> str:
 
 
 def _hashable(value: Any) -> bool:
-    """Whether a value can be a key of a dictionary."""
+    """Return whether a value can be a key of a dictionary."""
     try:
         hash(value)
     except TypeError:
@@ -267,7 +267,7 @@ def _hashable(value: Any) -> bool:
 
 
 def _is_missing(value: Any) -> bool:
-    """Whether a value is missing: None, NaN (float or decimal), NA or NaT."""
+    """Return whether a value is missing: None, NaN (float or decimal), NA or NaT."""
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return True
     if isinstance(value, Decimal):

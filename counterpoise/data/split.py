@@ -1,7 +1,8 @@
 """Examples to folds: stratified, grouped or in time order; every class on each side, or a clear error.
 
 The outer test rows are for scores only. Early-stopping rows (20% of the outer training rows, stratified or grouped
-like the folds) decide when training ends and are used for nothing else.
+like the folds) decide when training ends and are used for nothing else. Fixed: the rows of folds decide results and the
+ids of jobs, so seeds, their stages ("folds", "stop", "hold-out") and the order of draws stay.
 """
 
 from __future__ import annotations
@@ -21,9 +22,11 @@ from counterpoise.data.label_split import label_counts, split_by_labels
 
 Array = np.ndarray
 
+#: Share of the training rows of a fold that end the training.
 STOP_SHARE = 0.2
 #: Pieces that whole groups are dealt into at most, to hold out a wanted share.
 MOST_PIECES = 20
+#: What `usable_rows` may do about rows with equal features.
 DUPLICATES = ("warn", "group", "drop", "error")
 
 
@@ -31,7 +34,7 @@ def make_folds(
     examples: Examples, folds: int = 5, repeats: int = 1, seed: int = 0, duplicates: str = "warn",
     label_delay: float = 0.0,
 ) -> tuple[Fold, ...]:  # fmt: skip
-    """Split rows into `folds` folds, `repeats` times, each with its early-stopping rows.
+    """Return `folds` folds of the rows, `repeats` times, each with its early-stopping rows.
 
     Groups stay whole. With time, each fold trains on what came before its test block (one repeat), and what came at
     least `label_delay` before it: later labels are not known when the test block begins. Rows that `duplicates="drop"`
@@ -63,7 +66,8 @@ def hold_out(examples: Examples, share: float = STOP_SHARE, seed: int = 0) -> tu
     """Return (training rows, rows held out for early stopping and for the rule), int64 each.
 
     Every class has `LEAST_TRAIN` rows in the first and one in the second. With time, the latest rows are held out;
-    otherwise they are drawn class by class, and in whole groups if there are groups.
+    otherwise they are drawn class by class, and in whole groups if there are groups. `fit` calls it, and so do tuning,
+    blends, guarantees and distillation, each with a seed of its own.
 
     Raises:
         SplitError: a class cannot; it is named.
@@ -102,7 +106,8 @@ def check_counts(examples: Examples, folds: int, rows: Array | None = None) -> N
 def without_rare_labels(examples: Examples, folds: int = 0) -> Examples:
     """Return rows with several labels without the labels that have too few rows to be split.
 
-    Each label that is left out is named in a warning of the examples.
+    Each label that is left out is named in a warning of the examples. Called before rows are divided, because each side
+    of a split needs both values of a label.
 
     Args:
         examples: The rows; of any other kind they stay as they are.
@@ -132,7 +137,7 @@ def without_rare_labels(examples: Examples, folds: int = 0) -> Examples:
 
 
 def _advice_on_few_rows(examples: Examples) -> str:
-    """What to do about a class that has too few rows."""
+    """Return what to do about a class that has too few rows, as the end of a sentence."""
     if examples.kind == "labels":
         return "remove the label from the target"
     if examples.kind == "elements":
@@ -141,11 +146,10 @@ def _advice_on_few_rows(examples: Examples) -> str:
 
 
 def class_row_counts(examples: Examples, rows: Array) -> Array:
-    """Return how many rows of each class weigh more than 0, int64 (C,).
+    """Return how many rows of each class weigh more than 0, int64 (C,), for the checks of each side of a split.
 
-    Of several labels the result is (2 L,), see `label_counts`.
-
-    Of a class per element they are the rows that contain it, (C,).
+    Of several labels the result is (2 L,), see `label_counts`. Of a class per element they are the rows that contain
+    it, (C,).
     """
     weights = examples.weights_of(rows)
     rows = rows if weights is None else rows[weights > 0]
@@ -231,7 +235,7 @@ def _label_folds(y: Array, groups: Array | None, folds: int, state: int) -> list
 
 
 def stratified_part(y: Array, groups: Array | None, rows: Array, share: float, state: int) -> tuple[Array, Array]:
-    """Split `rows` into (rest, held-out rows) with about `share` of each class held out.
+    """Return (rest, held-out rows) of `rows`, with about `share` of each class held out.
 
     Args:
         y: `Examples.strata`, (N,) or (N, L). groups: (N,) or None; whole groups are held out. rows: Row numbers.
@@ -258,7 +262,7 @@ def stratified_part(y: Array, groups: Array | None, rows: Array, share: float, s
 
 
 def _grouped_part(y: Array, groups: Array, rows: Array, share: float, state: int) -> tuple[Array, Array]:
-    """Split `rows` into (rest, held-out rows) of whole groups, with about `share` held out.
+    """Return (rest, held-out rows) of `rows`, in whole groups, with about `share` held out.
 
     The groups are dealt into equal pieces, stratified by class, and the first few of them are held out.
 
@@ -367,9 +371,7 @@ def _folds_in_time(examples: Examples, rows: Array, folds: int, label_delay: flo
 
 
 def known_rows(examples: Examples, rows: Array, start: float, label_delay: float, where: str) -> Array:
-    """Return the rows whose labels are known when a test period starts.
-
-    Their time is at least `label_delay` before `start`.
+    """Return the rows whose labels are known when a test period starts: `label_delay` or more before `start`.
 
     `start` and `label_delay` are in the unit of `Examples.time`. `where` names the fold in the message.
 
@@ -392,15 +394,15 @@ def known_rows(examples: Examples, rows: Array, start: float, label_delay: float
 
 
 def _step_start(steps: Array, position: int) -> int:
-    """Return the first position of the time step at `position` of sorted times.
+    """Return the first position of the time step at `position` of sorted times, so that a cut divides no step.
 
-    A cut at this position divides no step.
+    `steps` are the times, sorted, (n,).
     """
     return int(np.searchsorted(steps, steps[position], side="left"))
 
 
 def latest_part(examples: Examples, rows: Array, share: float) -> tuple[Array, Array]:
-    """Split `rows` into (earlier rows, latest rows), with about `share` among the latest.
+    """Return (earlier rows, latest rows) of `rows`, with about `share` among the latest.
 
     Rows of one time stay together, so that more than `share` may be held out.
 

@@ -1,4 +1,8 @@
-"""Tables on disk of any length, chunk after chunk, read by the rules of `frames`."""
+"""Tables on disk of any length, chunk after chunk, read by the rules of `frames`.
+
+`cp.scan`, streams from disk and the resampling of files read by it. Parquet and CSV have the same methods. Fixed: rows
+and types are those that `frames` gives for a file in memory, in the same order.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +32,7 @@ from counterpoise.data.series import to_series
 
 Array = np.ndarray
 
-#: Rows of Parquet that are read at a time.
+#: Rows of Parquet that are read at a time; results do not depend on it.
 SLICE_ROWS = 65536
 
 
@@ -47,14 +51,14 @@ class ParquetFiles:
 
     @cached_property
     def frame(self) -> pl.LazyFrame:
-        """All columns as they are stored."""
+        """The files as a lazy frame, all columns as they are stored."""
         # Polars reads row groups ahead of need; one at a time takes the least memory and is as fast.
         os.environ.setdefault("POLARS_ROW_GROUP_PREFETCH_SIZE", "1")
         return scan_parquet(self.paths, self.name)
 
     @cached_property
     def _name_in_file(self) -> Mapping[str, str]:
-        """Return the name of each column -> its name in the file."""
+        """Return the name of each column in this table -> its name in the file."""
         with faults_named(self.name):
             titles = self.frame.collect_schema().names()
         return dict(zip(column_names(titles, self.name)[0], titles, strict=True))
@@ -204,7 +208,7 @@ class CsvFiles:
     def _read_types_and_texts(
         self, columns: Sequence[str], labels: str
     ) -> tuple[dict[str, pl.DataType], dict[str, pl.Series]]:
-        """Read all rows once; return the type of each column, and some columns as text."""
+        """Return the type of each column over all rows, and some columns as text, in one pass over the files."""
         types: dict[str, pl.DataType] = {name: pl.Null() for name in self.columns}
         texts: dict[str, list[pl.Series]] = {name: [] for name in columns}
         for _, block in self.blocks():
@@ -216,7 +220,7 @@ class CsvFiles:
 
 
 def _open_bytes(path: Path) -> Any:
-    """Open a file for reading bytes; raise a DataError if that fails."""
+    """Return a file opened for reading bytes; raise a DataError if that fails."""
     try:
         return path.open("rb")
     except OSError as fault:
@@ -228,7 +232,7 @@ _KINDS: dict[tuple[str, ...], Callable[[tuple[Path, ...], str], Stored]] = {PARQ
 
 
 def stored(source: str | os.PathLike[str]) -> Stored:
-    """Return the table of a file, of a folder, or of a pattern such as "rows-*.csv".
+    """Return the table on disk of a file, of a folder, or of a pattern such as "rows-*.csv".
 
     Of a folder these are the Parquet files in it and below, or the CSV files where there are none.
 

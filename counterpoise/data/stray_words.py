@@ -1,4 +1,8 @@
-"""Columns of text that are numbers or dates but for a few words, such as "unknown": are those words missing values?"""
+"""Columns of text that are numbers or dates but for a few words, such as "unknown": are those words missing values?
+
+Numbers and dates of the rows to learn from are decided here alike. The schema keeps the words (`TextFormat.words`), and
+`values` reads new rows by them.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +25,7 @@ MOST_WORDS = 20
 
 @dataclass(frozen=True)
 class ParsedColumn:
-    """The values that were read from a column of text.
+    """What was read from a column of text.
 
     Attributes:
         values: Numbers, dates or times; None: the column stays text.
@@ -37,7 +41,7 @@ class ParsedColumn:
 def with_words_as_missing(
     known: pl.Series, values: pl.Series, written: TextFormat, what: str, doubt: str = "", asked: bool = False
 ) -> ParsedColumn:
-    """Decide on a column of which some values could not be read: those are missing, or the column stays text.
+    """Return a column of which some values could not be read: with these missing, or as text.
 
     Args:
         known: The text, null for missing.
@@ -105,7 +109,8 @@ def _missing_words_note(odd: pl.Series, total: int, words: pl.Series, what: str)
 def _kept_as_text_note(known: pl.Series, share: float, words: pl.Series, what: str) -> tuple[str, ...]:
     """Return why a column that looks like numbers stays text, or () if it hardly does.
 
-    The arguments are those of `with_words_as_missing`, the share of values that were read, and the distinct other values.
+    The arguments are those of `with_words_as_missing`, the share of values that were read, and the distinct other
+    values.
     """
     if share < PARTLY or known.n_unique() <= FEW_NUMBERS:
         return ()

@@ -1,4 +1,7 @@
-"""The column of a table that holds free text."""
+"""The column of free text that the network 'text' reads from a table.
+
+The name of the column stays with the model (`Examples.text_column`), which reads new rows from a column of this name.
+"""
 
 from __future__ import annotations
 
@@ -35,12 +38,15 @@ def text_column(frame: pl.DataFrame, name: str) -> tuple[str, list[str]]:
 
 
 def texts_of(frame: pl.DataFrame, column: str) -> Array:
-    """A column of text as an array (N,) of str; missing is the empty text."""
+    """Return a column of text as an array (N,) of str; missing is the empty text.
+
+    For training and prediction.
+    """
     return frame[column].cast(pl.String).fill_null("").to_numpy().astype(object)
 
 
 def texts_of_table(source: Any, column: str) -> Array:
-    """Read the texts of new rows from a column of a table: array (N,) of str, "" for missing.
+    """Return the texts of new rows, from the column of a table with the training's name: (N,) of str, "" for missing.
 
     Raises:
         ColumnError: The column is absent.

@@ -1,4 +1,7 @@
-"""From the columns of `unit` to the units of rows; each unit is in one group."""
+"""From the columns of `unit` to the units of rows; each unit is in one group.
+
+Training, evaluation and predictions find the units of rows by it.
+"""
 
 from __future__ import annotations
 
@@ -47,9 +50,9 @@ def check_aggregate(unit: Any, aggregate: str | None) -> str:
 
 
 def units_of(table: pl.DataFrame, aggregate: str) -> Units:
-    """Return the unit of each row.
+    """Return the unit of each row: rows with equal values in all columns of `table` are one unit.
 
-    Rows with equal values in all columns of `table` are one unit.
+    Units are numbered from 0, in the order of their sorted values.
 
     Raises:
         ColumnError: a row has no value.
@@ -67,7 +70,7 @@ def units_of(table: pl.DataFrame, aggregate: str) -> Units:
 def with_units(examples: Examples, units: Units | None) -> Examples:
     """Return the rows with their units; rows of one unit are then also of one group.
 
-    A note says how many units have rows of several classes.
+    A note says how many units have rows of several classes. A split then keeps them together.
 
     Raises:
         TargetError: A unit has rows of several classes, and there are more than two classes.

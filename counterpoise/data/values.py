@@ -1,4 +1,8 @@
-"""A column as the model reads it, numbers and levels: one function each for training and prediction."""
+"""A column as the model reads it, numbers and levels: one function each for training and prediction.
+
+The column of the schema decides how a value is read, never the other rows. Fixed: a model file has to read a value as
+its training did; `data.columns.RawColumns` reads plain numbers and levels alike.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +44,7 @@ _UNIT_EXAMPLES = {
 
 
 def numeric_values(column: Column, series: pl.Series) -> Array:
-    """A column as float32 (N,), its offset subtracted in float64; NaN for missing.
+    """Return a column as float32 (N,), its offset subtracted in float64; NaN for missing.
 
     Text is read in the convention of the column; dates, times and durations are days.
 
@@ -71,9 +75,10 @@ def numeric_values(column: Column, series: pl.Series) -> Array:
 
 
 def level_ids(column: Column, series: pl.Series) -> Array:
-    """A column as int32 (N,) ids of its levels: 0 missing, k for `column.levels[k-1]`, len(levels) + 1 not seen.
+    """Return a column as int32 (N,) ids of its levels: 0 missing, k for `column.levels[k-1]`, one more if unseen.
 
-    Levels that are numbers, truth values or dates are compared by value: 3.0, "3" and 3 are one level.
+    Levels that are numbers, truth values or dates are compared by value: 3.0, "3" and 3 are one level. The id of
+    unseen levels is len(levels) + 1.
 
     Example:
         >>> column = Column("stage", "categorical", ("2", "1"), numeric_levels=True)
@@ -85,9 +90,8 @@ def level_ids(column: Column, series: pl.Series) -> Array:
 
 
 def _parsed_if_text(column: Column, series: pl.Series) -> pl.Series:
-    """Convert text to the numbers, dates or times of the column.
+    """Return text as the numbers, dates or times of the column; a series of any other type is unchanged.
 
-    A series of any other type is returned unchanged.
     Booleans count as text if numbers of this column were written as text in training. Text that cannot be read becomes
     missing with a warning, or raises a `ColumnError` (see `_refuse_or_warn`).
     """
@@ -102,9 +106,9 @@ def _parsed_if_text(column: Column, series: pl.Series) -> pl.Series:
 
 
 def _parsed_in_format(column: Column, known: pl.Series) -> pl.Series:
-    """Read text in the format of the column as dates, times, durations or numbers.
+    """Return text read in the format of the column; text that does not follow the format becomes null.
 
-    Text that does not follow the format becomes null.
+    The result has dates, times, durations or numbers, by the unit of the column.
     """
     if column.unit == "date":
         return parse_dates(known, "" if column.written is None else column.written.order)
@@ -118,7 +122,7 @@ def _parsed_in_format(column: Column, known: pl.Series) -> pl.Series:
 
 
 def _refuse_or_warn(column: Column, known: pl.Series, odd: pl.Series) -> None:
-    """Warn about text that cannot be read, or raise an error.
+    """Warn about text that cannot be read, or raise a `ColumnError`.
 
     Words that training rows contained are missing values, without a warning. New words give a warning. New words raise
     a `ColumnError` if training had no such words, or if there are too many of them.
@@ -148,7 +152,7 @@ def _refuse_or_warn(column: Column, known: pl.Series, odd: pl.Series) -> None:
 
 
 def _number_example(written: TextFormat | None) -> str:
-    """Describe the numbers of a column for a message, for example with "1.234,5 €"."""
+    """Return what numbers of a column look like, for a message: "a number such as '1.234,5 €'"."""
     if written is None or is_plain(written):
         return "a number"
     number = f"1{written.group}234{written.decimal}5"
@@ -156,9 +160,8 @@ def _number_example(written: TextFormat | None) -> str:
 
 
 def _check_unit(column: Column, typed: pl.Series) -> None:
-    """Raise a `ColumnError` if a column contains other units than in training.
+    """Raise a `ColumnError` if a column contains other units than in training: dates, times of day, durations.
 
-    Units are dates, times of day and durations.
     Numbers in a column of dates are read as days since 1970-01-01, and must be within the years 1 to 9999.
     """
     unit = unit_of(typed.dtype)

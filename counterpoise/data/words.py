@@ -2,7 +2,8 @@
 
 A word is a run of letters and digits, in small letters, each digit written as 0 (so that amounts and telephone numbers
 of one length are one word); currency signs, ! and ? are words too. The vocabulary is held as sorted 31-bit hashes: a
-word outside the vocabulary is taken for one in it once in 2^31 / size words.
+word outside the vocabulary is taken for one in it once in 2^31 / size words. Fixed: model files keep the hashes, so
+words are split and hashed as before.
 """
 
 from __future__ import annotations
@@ -61,6 +62,10 @@ class WordIds(keras.layers.Layer):
         return keras.KerasTensor((texts.shape[0], self.length), "int32")
 
     def get_config(self) -> dict[str, Any]:
+        """Return the arguments of the constructor, which model files keep.
+
+        `networks.encoder.encoder_of_config` recognizes the layer by the key "words".
+        """
         return {**super().get_config(), "words": self.words, "length": self.length}
 
     def learned(self, texts: Array) -> list[Array]:
@@ -78,7 +83,9 @@ class WordIds(keras.layers.Layer):
 
 
 def split_words(texts: Any) -> Any:
-    """Split a string tensor (N,) into the words of each text, a ragged tensor (N, None).
+    """Return the words of each text of a string tensor (N,), as a ragged tensor (N, None).
+
+    Training and prediction both split by it, inside the model.
 
     Example:
         >>> [word.decode() for word in split_words(["WIN £500 now!"])[0].numpy()]
@@ -93,12 +100,15 @@ def split_words(texts: Any) -> Any:
 
 
 def word_hashes(words: Any) -> Any:
-    """Hash of each word, int32, the same on every machine."""
+    """Return the hash of each word, int32, the same on every machine.
+
+    The vocabulary of model files consists of such hashes.
+    """
     import tensorflow as tf
 
     return tf.cast(tf.strings.to_hash_bucket_fast(words, int(_NONE)), tf.int32)
 
 
 def _empty_vocabulary(shape: Any, dtype: Any = None) -> Any:
-    """Initialize the vocabulary without any word: `_NONE` is above every hash."""
+    """Return the initial value of a vocabulary without any word: `_NONE` is above every hash."""
     return ops.full(shape, _NONE, dtype="int32")
