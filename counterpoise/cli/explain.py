@@ -130,7 +130,7 @@ def _heat_maps(
     import numpy as np
 
     from counterpoise.classifier.classifier import load
-    from counterpoise.data.images import list_images, unlabeled
+    from counterpoise.data.images import list_images, list_unlabeled
     from counterpoise.report.heat import overlay
     from counterpoise.report.thumbnails import png
 
@@ -138,7 +138,7 @@ def _heat_maps(
     check_features(clf, features)
     size, form = picture_form(clf)
     if how["images"] is None:
-        listed = unlabeled(data, size, form, how["skip_bad"])
+        listed = list_unlabeled(data, size, form, how["skip_bad"])
     else:
         listed = list_images(data, size, **like_training(form), **features_of(clf), **how)
     names = [os.path.relpath(path, listed.root).replace(os.sep, "_") + ".png" for path in listed.paths]

@@ -154,11 +154,11 @@ def _of_images(
     """
     import polars as pl
 
-    from counterpoise.data.images import list_images, unlabeled
+    from counterpoise.data.images import list_images, list_unlabeled
 
     size, form = picture_form(clf)
     if images is None:
-        images_read = unlabeled(data, size, form, skip_bad)
+        images_read = list_unlabeled(data, size, form, skip_bad)
     else:
         images_read = list_images(
             data, size, **like_training(form), **features_of(clf), skip_bad=skip_bad, images=images, root=root,

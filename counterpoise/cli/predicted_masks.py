@@ -80,7 +80,7 @@ def _images(clf: Any, data: Path, skip_bad: bool) -> Any:
     Raises:
         OptionError: `data` is not a folder, or contains the parts of a split.
     """
-    from counterpoise.data.images import unlabeled
+    from counterpoise.data.images import list_unlabeled
     from counterpoise.data.mask_files import mask_folders
 
     if not data.is_dir():
@@ -92,7 +92,7 @@ def _images(clf: Any, data: Path, skip_bad: bool) -> Any:
         raise OptionError(
             f"{data} contains the parts of a split. Pass the image folder of one part, such as test/images."
         )
-    return unlabeled(folders[0].images if folders else data, *picture_form(clf), skip_bad)
+    return list_unlabeled(folders[0].images if folders else data, *picture_form(clf), skip_bad)
 
 
 def _values(classes: Sequence[Any]) -> Any:

@@ -161,8 +161,10 @@ def common_type(one: pl.DataType, other: pl.DataType) -> pl.DataType:
     A table on disk gets the types of its blocks joined by it.
 
     Example:
-        >>> joined(pl.Int64(), pl.Float64()), joined(pl.Null(), pl.Boolean()), joined(pl.Boolean(), pl.Int64())
-        (Float64, Boolean, String)
+        >>> common_type(pl.Int64(), pl.Float64()), common_type(pl.Null(), pl.Boolean())
+        (Float64, Boolean)
+        >>> common_type(pl.Boolean(), pl.Int64())
+        String
     """
     if one == other or other == pl.Null:
         return one

@@ -87,7 +87,7 @@ def image_names_of(column: pl.Series) -> list[str | None]:
     Floats that are all whole numbers lose their decimal point, because pandas reads gaps in integers as floats.
 
     Example:
-        >>> names_of(pl.Series([10.0, None])), names_of(pl.Series([" a.png ", ""]))
+        >>> image_names_of(pl.Series([10.0, None])), image_names_of(pl.Series([" a.png ", ""]))
         (['10', None], ['a.png', None])
     """
     if column.dtype.is_float():
@@ -150,7 +150,7 @@ def _names_text(names: Sequence[str], most: int = 20) -> str:
     """Return the number and the first names of images, for a message.
 
     Example:
-        >>> _listed(["a", "b"]), _listed(["a"])
+        >>> _names_text(["a", "b"]), _names_text(["a"])
         ('2 images (a, b)', '1 image (a)')
     """
     shown = ", ".join(names[:most]) + (f", ... ({len(names):,} in all)" if len(names) > most else "")

@@ -367,7 +367,7 @@ def read_images(
     return image_examples(_images_unlogged(source, size, check=checked, **options), **labels)
 
 
-def unlabeled(
+def list_unlabeled(
     folder: str | os.PathLike[str], size: tuple[int, int], form: Pictures, skip_bad: bool = False
 ) -> ImageSet:
     """Return all images below a folder, for prediction by a model; `form` is the one that it was trained for.

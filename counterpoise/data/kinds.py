@@ -86,7 +86,7 @@ def infer_column(series: pl.Series, kind: str | None = None) -> InferredColumn:
         ColumnError: Numbers were asked for but the column holds text, or a number is infinite.
 
     Example:
-        >>> infer(pl.Series("paid", ["yes", "no", None, "no"])).column.levels
+        >>> infer_column(pl.Series("paid", ["yes", "no", None, "no"])).column.levels
         ('no', 'yes')
     """
     name = series.name
@@ -134,7 +134,7 @@ def infer_column(series: pl.Series, kind: str | None = None) -> InferredColumn:
 def _read_by_kind(series: pl.Series, kind: str | None) -> ParsedColumn:
     """Return text read as numbers or dates, if it spells them or if `kind` asks for numbers.
 
-    `Read.values` is None if the column is not text, or stays as it is: text, or a category with its levels.
+    `ParsedColumn.values` is None if the column is not text, or stays as it is: text, or a category with its levels.
     """
     if kind == "numeric" and series.dtype in (pl.String, pl.Categorical, pl.Enum):
         read = read_text(series.cast(pl.String), asked=True)

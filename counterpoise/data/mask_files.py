@@ -229,7 +229,7 @@ def _class_codes(values: Array, classes: Sequence[int]) -> Array:
     The classes are the values of all masks together (see `read_masks`).
 
     Example:
-        >>> _codes(np.array([0, 255, 3, -1]), [0, 255]).tolist()
+        >>> _class_codes(np.array([0, 255, 3, -1]), [0, 255]).tolist()
         [0, 1, -1, -1]
     """
     known = np.array([*classes, 2**40])  # one above all values, so that every position exists

@@ -96,7 +96,7 @@ def parse_numbers(text: pl.Series, written: TextFormat) -> pl.Series:
     """Return text in one format as float64; text that does not follow the format becomes null.
 
     Example:
-        >>> parse(pl.Series(["1.234,5 €", "(12)", "x"]), TextFormat(",", ".", "€")).to_list()
+        >>> parse_numbers(pl.Series(["1.234,5 €", "(12)", "x"]), TextFormat(",", ".", "€")).to_list()
         [1234.5, -12.0, None]
     """
     return parse_normal(normal_text(text), written, text)

@@ -293,7 +293,7 @@ def _piece_counts(share: float, most: int) -> tuple[int, int]:
     The pieces are as few as that takes, and at most `most`.
 
     Example:
-        >>> _pieces(0.2, 20), _pieces(0.9, 20), _pieces(0.2, 3)
+        >>> _piece_counts(0.2, 20), _piece_counts(0.9, 20), _piece_counts(0.2, 3)
         ((5, 1), (10, 9), (3, 1))
     """
     ways = ((k, j) for k in range(2, most + 1) for j in range(1, k))

@@ -53,7 +53,7 @@ def with_words_as_missing(
 
     Example:
         >>> known = pl.Series([*map(str, range(40)), "unknown"])
-        >>> read = with_words(known, known.cast(pl.Int64, strict=False), TextFormat(), "numbers")
+        >>> read = with_words_as_missing(known, known.cast(pl.Int64, strict=False), TextFormat(), "numbers")
         >>> read.written.words, read.values.null_count()
         (('unknown',), 1)
     """

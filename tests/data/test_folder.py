@@ -10,7 +10,7 @@ from PIL import Image
 from counterpoise import plans
 from counterpoise.core.errors import DataError, OptionError, TargetError
 from counterpoise.core.examples import Pictures
-from counterpoise.data.images import decoder, images, read_images, unlabeled
+from counterpoise.data.images import decoder, images, list_unlabeled, read_images
 from counterpoise.data.split import make_folds
 from counterpoise.feed.batching import batches
 
@@ -124,7 +124,7 @@ def test_numbers_as_folder_names_are_numbers(tmp_path):
 
 
 def test_unlabeled_images_are_found_at_any_depth(folder):
-    assert unlabeled(folder, (8, 8), Pictures("grayscale")).load().shape == (13, 8, 8, 1)
+    assert list_unlabeled(folder, (8, 8), Pictures("grayscale")).load().shape == (13, 8, 8, 1)
 
 
 def test_a_decoder_serves_lists_of_paths(folder):

@@ -15,7 +15,7 @@ import counterpoise as cp
 from counterpoise.core.errors import ArtifactError, DataError, OptionError
 from counterpoise.data import pillow_files
 from counterpoise.data.image_info import image_info
-from counterpoise.data.images import decoder, images, list_images, read_images, unlabeled
+from counterpoise.data.images import decoder, images, list_images, list_unlabeled, read_images
 from counterpoise.data.pixels import pixels
 
 RNG = np.random.default_rng(0)
@@ -211,7 +211,7 @@ def test_a_range_goes_with_the_model(scans, tmp_path):
     clf.save(tmp_path / "m.keras")
     again = cp.load(tmp_path / "m.keras")
     assert again.pictures.range == (0.0, 4095.0)
-    ill = unlabeled(scans / "ill", (4, 4), again.pictures)
+    ill = list_unlabeled(scans / "ill", (4, 4), again.pictures)
     assert len(ill) == 6
     plain = list_images(scans, 4)
     assert np.allclose(again.predict_proba(plain)[:6], again.predict_proba(ill.load()))
