@@ -159,7 +159,7 @@ def _of_images(
 
     size, form = picture_form(clf)
     if unlabeled and images is None:
-        return _drift(clf, module.unlabeled(data, size, form, how["skip_bad"]))
+        return _drift(clf, module.list_unlabeled(data, size, form, how["skip_bad"]))
     if images is None and target is not None:
         raise OptionError(f"--target names a column, but {data} is a folder of images. Remove --target.")
     if images is not None and target is None and not unlabeled:
