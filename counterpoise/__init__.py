@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from counterpoise.core.fork_guard import watch as _watch_forks
 from counterpoise.core.lazy import loader as _loader
-from counterpoise.core.saved_names import enter as _enter
+from counterpoise.core.saved_names import register_stand_ins as _enter
 from counterpoise.core.version import version as _version
 
 if TYPE_CHECKING:

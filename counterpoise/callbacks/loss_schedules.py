@@ -41,12 +41,12 @@ def _losses_with(model: keras.Model, name: str, caller: str) -> list[Any]:
     if not losses:
         raise ModelError(
             f"{caller} needs a compiled loss with {name!r}, but the model was compiled with {model.loss!r}. Compile "
-            f"it with compile_balanced, or with {_FOR[name]}."
+            f"it with compile_balanced, or with {_LOSS_WITH[name]}."
         )
     return losses
 
 
-_FOR = {"mix": "cp.losses.ClassWeighted", "gamma": "cp.losses.Focal"}
+_LOSS_WITH = {"mix": "cp.losses.ClassWeighted", "gamma": "cp.losses.Focal"}
 
 
 def epoch_of(at: float, epochs: int) -> int:
@@ -63,12 +63,12 @@ def epoch_of(at: float, epochs: int) -> int:
     return check_int(int(at) if at == int(at) else at, "at", 0)
 
 
-def _epochs(callback: keras.callbacks.Callback) -> int:
+def _epoch_count(callback: keras.callbacks.Callback) -> int:
     """Return the number of epochs of the running `fit`; 1 if Keras does not report it."""
     return int((callback.params or {}).get("epochs") or 1)
 
 
-def _set(model: keras.Model, variables: Iterable[Any], value: float) -> None:
+def _set_variables(model: keras.Model, variables: Iterable[Any], value: float) -> None:
     """Set all variables, which the loss reads, to one value.
 
     With JAX, a changed value needs a new trace of the training step.
@@ -130,10 +130,10 @@ class Deferred(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Call `then` at epoch `at`, and set the share of the class weights for this epoch."""
-        epochs = _epochs(self)
+        epochs = _epoch_count(self)
         if self.then is not None and epoch == epoch_of(self.at, epochs):
             self.then(self.model)
-        _set(self.model, [loss.mix for loss in self._losses], self.share(epoch, epochs))
+        _set_variables(self.model, [loss.mix for loss in self._losses], self.share(epoch, epochs))
 
 
 class GammaDecay(keras.callbacks.Callback):
@@ -176,7 +176,7 @@ class GammaDecay(keras.callbacks.Callback):
         _trace_again(self.model)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        _set(self.model, [loss.gamma for loss in self._losses], self.value(epoch, _epochs(self)))
+        _set_variables(self.model, [loss.gamma for loss in self._losses], self.value(epoch, _epoch_count(self)))
 
     def on_train_end(self, logs: Any = None) -> None:
         """Make gamma of each loss a plain number again, with its last value."""
@@ -184,6 +184,6 @@ class GammaDecay(keras.callbacks.Callback):
             loss.gamma = float(keras.ops.convert_to_numpy(loss.gamma.value))
 
 
-def names_of(labels: Iterable[Any]) -> list[str]:
+def log_names(labels: Iterable[Any]) -> list[str]:
     """Convert labels to parts of logged names: letters, digits, and "_" for all others."""
     return ["".join(c if c.isalnum() else "_" for c in str(label)) for label in labels]

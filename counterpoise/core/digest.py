@@ -17,13 +17,13 @@ def digest(value: Any) -> str:
         True
     """
     hasher = hashlib.blake2b(digest_size=16)
-    for piece in _pieces(value):
+    for piece in _hashed_bytes(value):
         hasher.update(piece)
         hasher.update(b"|")
     return hasher.hexdigest()
 
 
-def _pieces(value: Any) -> Iterator[Any]:
+def _hashed_bytes(value: Any) -> Iterator[Any]:
     """Yield the bytes of a value that are hashed.
 
     They are type, shape and content of an array, and length and entries of a list. Mappings are sorted by key, so their
@@ -33,10 +33,10 @@ def _pieces(value: Any) -> Iterator[Any]:
         yield f"{value.dtype.str}{value.shape}".encode()
         yield np.ascontiguousarray(value).data if value.size else b""
     elif isinstance(value, Mapping):
-        yield from _pieces(tuple(sorted(value.items())))
+        yield from _hashed_bytes(tuple(sorted(value.items())))
     elif isinstance(value, (tuple, list)):
         yield f"({len(value)}".encode()
         for each in value:
-            yield from _pieces(each)
+            yield from _hashed_bytes(each)
     else:
         yield repr(value).encode()

@@ -31,13 +31,13 @@ def find_duplicates(x: Any) -> np.ndarray | None:
         True
     """
     inputs = list(x.values()) if isinstance(x, dict) else list(x) if isinstance(x, (tuple, list)) else [x]
-    arrays = [p if isinstance(p, Source) else _numbered(np.asarray(p)) for p in inputs]
+    arrays = [p if isinstance(p, Source) else _text_as_numbers(np.asarray(p)) for p in inputs]
     if any(a.dtype.kind not in "biufcSU" for a in arrays):
         return None
     total = np.zeros(len(arrays[0]), dtype=np.uint64)
     # The number of an input goes into the hash, because the same values may be in another input.
     for number, array in enumerate(arrays):
-        total = _mix(total + np.uint64(number + 1)) ^ _hash_rows(array)
+        total = _mix_bits(total + np.uint64(number + 1)) ^ _hash_rows(array)
     return by_first_appearance(total)  # so that the numbers do not depend on the hash
 
 
@@ -75,7 +75,7 @@ def count_duplicates(duplicate_ids: np.ndarray, y: np.ndarray) -> tuple[int, int
     return len(duplicate_ids) - len(np.unique(duplicate_ids)), int((low != high)[duplicate_ids].sum())
 
 
-def _numbered(array: np.ndarray) -> np.ndarray:
+def _text_as_numbers(array: np.ndarray) -> np.ndarray:
     """Replace text that is stored as Python objects by numbers.
 
     Equal texts get equal numbers. Other arrays stay unchanged.
@@ -108,11 +108,11 @@ def _hash_block(block: np.ndarray) -> np.ndarray:
     if spare:
         raw = np.pad(raw, ((0, 0), (0, spare)))
     words = np.ascontiguousarray(raw).view(np.uint64)
-    salt = _mix(np.arange(1, words.shape[1] + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15))
-    return _mix(words ^ salt).sum(axis=1, dtype=np.uint64)
+    salt = _mix_bits(np.arange(1, words.shape[1] + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15))
+    return _mix_bits(words ^ salt).sum(axis=1, dtype=np.uint64)
 
 
-def _mix(words: np.ndarray) -> np.ndarray:
+def _mix_bits(words: np.ndarray) -> np.ndarray:
     """The finalizer of splitmix64 (Steele, Lea and Flood 2014, figure 16): every bit reaches every bit."""
     z = words.copy()
     z ^= z >> np.uint64(30)

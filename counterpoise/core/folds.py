@@ -76,17 +76,17 @@ class Holdout:
         return self
 
 
-def carries(count: int, folds: int) -> bool:
+def has_enough_rows(count: int, folds: int) -> bool:
     """Return whether `count` rows of a class give each fold a test row and `LEAST_TRAIN` training rows."""
     # The largest test part has count / folds rows, rounded up.
     return folds <= count and count - -(-count // folds) >= LEAST_TRAIN
 
 
 def largest_folds(count: int) -> int:
-    """Return the most folds for which a class has enough rows (see `carries`); 0 if none.
+    """Return the most folds for which a class has enough rows (see `has_enough_rows`); 0 if none.
 
     Example:
         >>> [largest_folds(n) for n in (2, 3, 5)]
         [0, 3, 5]
     """
-    return next((folds for folds in range(count, 1, -1) if carries(count, folds)), 0)
+    return next((folds for folds in range(count, 1, -1) if has_enough_rows(count, folds)), 0)

@@ -44,10 +44,10 @@ def use(library: str) -> None:
 def watch() -> None:
     """Note at every later fork which libraries are in use; called once, at import."""
     if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
-        os.register_at_fork(before=_before, after_in_child=_in_child)
+        os.register_at_fork(before=_note_used_libraries, after_in_child=_mark_left_behind)
 
 
-def _before() -> None:
+def _note_used_libraries() -> None:
     """Before a fork, add the libraries that the user has put to work without `use`.
 
     They are recognized by the names of their threads (Linux alone), and TensorFlow also by its context.
@@ -61,7 +61,7 @@ def _before() -> None:
         _used.add("TensorFlow")
 
 
-def _in_child() -> None:
+def _mark_left_behind() -> None:
     """In a forked child, count what its parent used as left behind, so that `use` refuses it."""
     _left_behind.update(_used)
     _used.clear()

@@ -11,7 +11,7 @@ import numpy as np
 from counterpoise.core.checks import check_choice, rows_text
 from counterpoise.core.element_labels import ElementLabels, are_elements, elements
 from counterpoise.core.errors import OptionError, TargetError
-from counterpoise.core.label_sources import LabelSource, library_of, source_of
+from counterpoise.core.label_sources import LabelSource, label_source, library_of
 from counterpoise.core.label_values import plain_label
 from counterpoise.core.labels import Labels
 
@@ -56,16 +56,18 @@ class LabelColumns:
             TargetError: values that are no labels, fewer than two labels, or a label without a 1 or without a 0.
         """
         one = isinstance(self.target, str) or self.separator is not None
-        labels_read = self._of_sets(values) if one or _are_sets(values) else self._of_columns(values)
-        _check(labels_read)
+        labels_read = (
+            self._read_name_lists(values) if one or _are_lists_of_names(values) else self._read_columns(values)
+        )
+        _check_label_names(labels_read)
         return labels_read
 
-    def _of_columns(self, values: Any) -> Labels:
+    def _read_columns(self, values: Any) -> Labels:
         """Read labels with one column each.
 
         Their names are those of the user, else of the columns, else `label_0`, `label_1`, and so on.
         """
-        source = source_of(values, "The labels")
+        source = label_source(values, "The labels")
         if source.codes.ndim != 2 or source.codes.shape[1] < 2 or not len(source.codes):
             raise TargetError(
                 f"The labels have shape {source.codes.shape}. Expected one column per label, (N, L), and two "
@@ -76,9 +78,9 @@ class LabelColumns:
         names = tuple(str(name) for name in given)
         if len(names) != count:
             raise OptionError(f"names= has {len(names)} entries. Expected one for each of {count} labels.")
-        return Labels(self._codes(source, names), names, kind="labels")
+        return Labels(self._cell_codes(source, names), names, kind="labels")
 
-    def _codes(self, source: LabelSource, names: Sequence[str]) -> Array:
+    def _cell_codes(self, source: LabelSource, names: Sequence[str]) -> Array:
         """Return the code of each cell, int32 (N, L): 1, 0, or -1 (not known).
 
         `missing` determines the code of an empty cell, and `uncertain` the code of a -1.
@@ -100,7 +102,7 @@ class LabelColumns:
                 )
         return np.array([-1 if code is None else code for code in table], np.int32)[source.codes]
 
-    def _of_sets(self, values: Any) -> Labels:
+    def _read_name_lists(self, values: Any) -> Labels:
         """Read labels from one cell per row that contains the names of all its labels.
 
         An empty cell means that the row has no label, or with `missing="ignore"` that none is known.
@@ -108,7 +110,7 @@ class LabelColumns:
         Raises:
             TargetError: A label is not among `names`.
         """
-        rows = [self._set(value) for value in _cells(values)]
+        rows = [self._names_in_cell(value) for value in _cells_of_column(values)]
         known = [row for row in rows if row is not None]
         names = self.names or tuple(sorted({name for row in known for name in row}))
         column_of = {name: i for i, name in enumerate(names)}
@@ -123,7 +125,7 @@ class LabelColumns:
             codes[number, [column_of[name] for name in row]] = 1
         return Labels(codes, names, kind="labels")
 
-    def _set(self, value: Any) -> tuple[str, ...] | None:
+    def _names_in_cell(self, value: Any) -> tuple[str, ...] | None:
         """Return the different labels in the cell of one row.
 
         The result is None if the cell is empty (None or NaN).
@@ -223,7 +225,7 @@ def split_off_labels(data: Any, y: Any) -> tuple[Any, Any]:
     held = isinstance(data, Mapping) or hasattr(data, "columns")
     if not isinstance(name, str) or not held or name not in (data if isinstance(data, Mapping) else data.columns):
         return data, y
-    cells = _cells({name: data[name]})
+    cells = _cells_of_column({name: data[name]})
     first = next((cell for cell in cells if cell is not None and not isinstance(cell, float)), None)
     if not isinstance(first, (list, tuple, set, frozenset, np.ndarray)):
         return data, y
@@ -257,18 +259,18 @@ def as_labels_if_several(y: Any, sequences: bool = False) -> Any:
         return elements(y).read()
     if not _is_matrix(y):
         return y
-    source = source_of(y, "y")
+    source = label_source(y, "y")
     meanings = [_code_of_level(level, -1, -1) for level in source.levels]
     if source.codes.ndim != 2 or source.codes.shape[1] < 2 or not len(source.codes):
         return y
     if None in meanings:
-        return elements(y).read() if _repeats(source) else y
+        return elements(y).read() if _are_step_classes(source) else y
     hot = np.array([*meanings, -1], np.int32)[source.codes]
     known = (hot >= 0).all(axis=1)
     return y if known.any() and (hot[known].sum(axis=1) == 1).all() else labels(y).read(y)
 
 
-def _repeats(source: LabelSource) -> bool:
+def _are_step_classes(source: LabelSource) -> bool:
     """Whether the values of a matrix are classes of steps, not measured numbers.
 
     Classes are whole numbers or text, and the number of different classes is at most 3 or half the number of rows.
@@ -304,7 +306,7 @@ def _code_of_level(level: Any, gap: int, unsure: int) -> int | None:
     return {1.0: 1, 0.0: 0, -1.0: unsure}.get(float(value)) if isinstance(value, (bool, int, float)) else None
 
 
-def _are_sets(values: Any) -> bool:
+def _are_lists_of_names(values: Any) -> bool:
     """Whether each row is a list or set of label names, not one yes or no per label.
 
     Rows are lists of names if they contain text and differ in length, or if a text means neither yes nor no.
@@ -317,7 +319,7 @@ def _are_sets(values: Any) -> bool:
     )
 
 
-def _cells(values: Any) -> list[Any]:
+def _cells_of_column(values: Any) -> list[Any]:
     """Return the cells of one column as a list.
 
     `values` is a series, a list, or a frame or dict with this column only.
@@ -329,7 +331,7 @@ def _cells(values: Any) -> list[Any]:
     return values.to_list() if hasattr(values, "to_list") else list(values)
 
 
-def _check(several: Labels) -> None:
+def _check_label_names(several: Labels) -> None:
     """Raise an error without rows, with fewer than two labels, or with equal names."""
     if len(several.classes) < 2 or not len(several.codes):
         raise TargetError(

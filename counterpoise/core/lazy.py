@@ -45,7 +45,7 @@ def loader(
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         with importing_keras():
             module = importlib.import_module(homes[name])
-        saved_names.enter()  # the import may have loaded Keras, which must know the names that files contain
+        saved_names.register_stand_ins()  # the import may have loaded Keras
         space[name] = value = module if homes[name] == f"{package}.{name}" else getattr(module, name)
         return value
 

@@ -39,7 +39,7 @@ def single_column_scores(x: Mapping[str, np.ndarray], y: np.ndarray, n_classes: 
     Returns:
         (key of x, number of the column) -> ROC AUC in [0.5, 1]. Empty if fewer than two classes have `LEAST_ROWS` rows.
     """
-    rows = _rows(y, n_classes, _rows_to_read(x))
+    rows = _draw_rows(y, n_classes, _rows_to_read(x))
     judged = np.flatnonzero(np.bincount(y[rows], minlength=n_classes) >= LEAST_ROWS)
     if len(judged) < 2:
         return {}
@@ -57,17 +57,17 @@ def leak_scores(
     last call are kept, because reading the data and the diagnosis ask for the same scores.
     """
     key = digest((x, y, [repr(label) for label in classes]))
-    each = _last.get(key)
+    each = _last_scores.get(key)
     if each is None:
         each = _label_scores(x, y, classes) if y.ndim > 1 else [single_column_scores(x, y, len(classes))]
-        _last.clear()
-        _last[key] = each  # not read again here: another thread may replace it
+        _last_scores.clear()
+        _last_scores[key] = each  # not read again here: another thread may replace it
     names = ["the target"] if y.ndim == 1 else [f"the label {name!r}" for name in classes]
     return [(name, dict(scores)) for name, scores in zip(names, each, strict=True)]
 
 
 #: Key of rows -> their scores; one entry at most.
-_last: dict[str, list[dict[tuple[str, int], float]]] = {}
+_last_scores: dict[str, list[dict[tuple[str, int], float]]] = {}
 
 
 def _label_scores(
@@ -81,7 +81,7 @@ def _label_scores(
     scores: list[dict[tuple[str, int], float]] = [{} for _ in classes]
     alike: dict[bytes, tuple[np.ndarray, list[int]]] = {}
     for label, column in enumerate(y.T):
-        rows = _rows(column, 2, _rows_to_read(x))
+        rows = _draw_rows(column, 2, _rows_to_read(x))
         if np.bincount(column[rows], minlength=2).min() >= LEAST_ROWS:
             alike.setdefault(rows.tobytes(), (rows, []))[1].append(label)
     for rows, labels in alike.values():
@@ -97,7 +97,7 @@ def _rows_to_read(x: Mapping[str, np.ndarray]) -> int:
     return max(FEWEST_ROWS, min(MOST_ROWS, MOST_VALUES // max(width, 1)))
 
 
-def _rows(y: np.ndarray, n_classes: int, most: int) -> np.ndarray:
+def _draw_rows(y: np.ndarray, n_classes: int, most: int) -> np.ndarray:
     """Return sorted numbers of at most `most` rows of each class.
 
     They are drawn with a fixed seed. Rows with a code below 0 are left out.
@@ -128,7 +128,7 @@ def _column_areas(
         step = max(1, CELLS // ((BINS + 1) * (hit.shape[1] + 1)))
         for start in range(0, values.shape[1], step):
             block = values[rows, start : start + step]
-            best = _binned_areas(np.stack([_bins(column) for column in block.T], axis=1), hit, half)
+            best = _binned_areas(np.stack([_bin_of_each_row(column) for column in block.T], axis=1), hit, half)
             if one_event and block.dtype.kind == "f":
                 whole = np.flatnonzero(~np.isnan(block).any(axis=0))
                 best[whole] = np.maximum(best[whole], _ranked_areas(block[:, whole].T, hit))
@@ -152,7 +152,7 @@ def _ranked_areas(score: np.ndarray, hit: np.ndarray) -> np.ndarray:
     return np.maximum(area, 1.0 - area)
 
 
-def _bins(column: np.ndarray) -> np.ndarray:
+def _bin_of_each_row(column: np.ndarray) -> np.ndarray:
     """Return the bin of each row, int (n,), from 0.
 
     Each id has a bin of its own. Floats have at most `BINS` bins by quantile, above bin 0. Missing floats (NaN) are in
@@ -197,17 +197,19 @@ def _cross_scored_areas(bins: np.ndarray, size: int, hit: np.ndarray, half: np.n
         # Every column holds all rows, so the first one gives the share of each event.
         prior = hits[:, 0].sum(axis=1) / max(int(total[0].sum()), 1)
         share = (hits + prior[:, None, None]) / (total + 1.0)
-        scores.append(areas(*(each.reshape(-1, size) for each in (share, 1.0 * positive, 1.0 * (judged - positive)))))
+        scores.append(
+            roc_areas(*(each.reshape(-1, size) for each in (share, 1.0 * positive, 1.0 * (judged - positive))))
+        )
     return np.mean(scores, axis=0).reshape(events, columns).T
 
 
-def areas(score: np.ndarray, positive: np.ndarray, negative: np.ndarray) -> np.ndarray:
+def roc_areas(score: np.ndarray, positive: np.ndarray, negative: np.ndarray) -> np.ndarray:
     """Return the ROC AUC of each row of scores (R, B), each with a count of positives and of negatives (R, B).
 
     ROC AUC is P(score of a positive > score of a negative), ties count one half; 0.5 when one of the two is absent.
 
     Example:
-        >>> areas(np.array([[0.1, 0.4, 0.9]]), np.array([[0.0, 1.0, 1.0]]), np.array([[1.0, 1.0, 0.0]])).tolist()
+        >>> roc_areas(np.array([[0.1, 0.4, 0.9]]), np.array([[0.0, 1.0, 1.0]]), np.array([[1.0, 1.0, 0.0]])).tolist()
         [0.875]
     """
     order = np.argsort(score, axis=1)

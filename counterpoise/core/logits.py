@@ -28,7 +28,7 @@ def log_softmax(logits: Array) -> Array:
     return np.ascontiguousarray(np.moveaxis(z, 0, -1))
 
 
-def as_classes(logits: Array) -> Array:
+def softmax_logits(logits: Array) -> Array:
     """Return softmax logits, float64: one unit z (N, 1) as (0, z), C units unchanged."""
     z = np.asarray(logits, dtype=np.float64)
     if z.shape[-1] > 1:
@@ -48,7 +48,7 @@ def log_proba(logits: Array, log_shift: Array | None = None) -> Array:
         >>> np.round(p, 6)
         array([[0.75, 0.25]])
     """
-    z = as_classes(logits)
+    z = softmax_logits(logits)
     return log_softmax(z if log_shift is None else z - log_shift)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from counterpoise.core.checks import check_choice
-from counterpoise.core.shown import shown
+from counterpoise.core.terminal_text import terminal_text
 
 #: Called with (what, done, total).
 Progress = Callable[[str, int, int], None]
@@ -31,23 +31,23 @@ def rounds_text(history: Sequence[Mapping[str, Sequence[float]]], labels: Sequen
         for i, step in enumerate(member["step"]):
             line = f"network {number}, step {step:.0f}: loss {member['loss'][i]:.4f}"
             if member.get("stop_loss"):
-                recalls = [f"{shown(label)} {member[f'recall {c}'][i]:.2f}" for c, label in enumerate(labels)]
+                recalls = [f"{terminal_text(label)} {member[f'recall {c}'][i]:.2f}" for c, label in enumerate(labels)]
                 line += f", corrected early-stopping loss {member['stop_loss'][i]:.4f}, recall {', '.join(recalls)}"
-                line += "".join(f", {k} {_number(v[i])}" for k, v in member.items() if k.startswith("val_"))
+                line += "".join(f", {k} {_number_text(v[i])}" for k, v in member.items() if k.startswith("val_"))
             lines.append(line)
     return lines
 
 
-def _number(value: float | Sequence[float]) -> str:
+def _number_text(value: float | Sequence[float]) -> str:
     """Return a value with four decimals.
 
     Several values, one per threshold, are separated by "/".
     """
-    return f"{value:.4f}" if isinstance(value, float) else "/".join(map(_number, value))
+    return f"{value:.4f}" if isinstance(value, float) else "/".join(map(_number_text, value))
 
 
 @contextlib.contextmanager
-def bar(verbose: Any = "auto") -> Iterator[Progress | None]:
+def progress_bar(verbose: Any = "auto") -> Iterator[Progress | None]:
     """Yield a function to report progress to, or None when silent.
 
     Args:

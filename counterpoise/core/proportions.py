@@ -29,7 +29,7 @@ def shares_of_classes(labels: Iterable[Any], counts: Iterable[int]) -> list[dict
     ]
 
 
-def tail(level: float) -> float:
+def tail_probability(level: float) -> float:
     """Return the probability on each side of an interval, such as 0.025 for the level 0.95.
 
     Raises:
@@ -40,7 +40,7 @@ def tail(level: float) -> float:
     return (1 - level) / 2
 
 
-def hits_of(hits: Any, trials: Any) -> tuple[np.ndarray, np.ndarray]:
+def checked_hits(hits: Any, trials: Any) -> tuple[np.ndarray, np.ndarray]:
     """Return hits and trials as float64 arrays of one shape.
 
     Raises:
@@ -66,8 +66,8 @@ def wilson(hits: Any, trials: Any, level: float = 0.95) -> tuple[Any, Any]:
         >>> [round(float(v), 4) for v in wilson(8, 10)]
         [0.4902, 0.9433]
     """
-    k, n = hits_of(hits, trials)
-    z2 = NormalDist().inv_cdf(tail(level)) ** 2
+    k, n = checked_hits(hits, trials)
+    z2 = NormalDist().inv_cdf(tail_probability(level)) ** 2
     safe = np.where(n > 0, n, 1.0)
     p = k / safe
     middle = (p + z2 / (2 * safe)) / (1 + z2 / safe)

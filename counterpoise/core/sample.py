@@ -77,7 +77,7 @@ def draw_sample(y: Array, n_classes: int, *, size: int | None = None) -> Element
     for row, own in enumerate(flat):
         start, rng = 0, seeds.generator(0, "elements", row)
         counts = np.bincount(own[own >= 0], minlength=n_classes)
-        for code, places in enumerate(_places(counts, k)):
+        for code, places in enumerate(_divide_places(counts, k)):
             if places:
                 span = slice(start, start := start + places)
                 chosen = rng.choice(np.flatnonzero(own == code), places, replace=False, shuffle=False)
@@ -85,7 +85,7 @@ def draw_sample(y: Array, n_classes: int, *, size: int | None = None) -> Element
     return ElementSample(index, codes, weights)
 
 
-def _places(counts: Array, k: int) -> Array:
+def _divide_places(counts: Array, k: int) -> Array:
     """Divide k places among classes with these counts of elements, int64 (C,).
 
     The class with the fewest elements goes first. Each gets at most an equal share of the places that are left.

@@ -49,7 +49,7 @@ class StandIn:
         return getattr(importlib.import_module(f"counterpoise.{self.module}"), self.name).from_config(config)
 
 
-def enter() -> None:
+def register_stand_ins() -> None:
     """Register a stand-in for every name of `SAVED` that Keras does not know yet.
 
     Nothing happens if Keras was not imported.

@@ -59,7 +59,7 @@ class Source:
         `rows` is any index of the first axis, such as a number, a slice or an array.
         """
         # One number gives one row without the axis of rows, as with an array.
-        numbers = _numbers(rows, len(self))
+        numbers = _row_numbers(rows, len(self))
         return self.take(np.atleast_1d(numbers)) if np.ndim(numbers) else self.take(numbers[None])[0]
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Array:
@@ -80,7 +80,7 @@ class Source:
         return int(np.prod(self.shape)) * self.dtype.itemsize
 
 
-def _numbers(rows: Any, n: int) -> Array:
+def _row_numbers(rows: Any, n: int) -> Array:
     """Return the row numbers, 0 to n - 1, that an index of any NumPy form means.
 
     Negative numbers count from the end.
@@ -93,7 +93,7 @@ def _numbers(rows: Any, n: int) -> Array:
     return np.arange(n)[rows]
 
 
-class Chosen(Source):
+class SubsetSource(Source):
     """Some rows of a source as a new source; nothing is read before rows are taken."""
 
     def __init__(self, source: Source, rows: Array) -> None:
@@ -105,7 +105,7 @@ class Chosen(Source):
         return self.source.take(self.rows[rows])
 
 
-class Kept(Source):
+class InMemoryRows(Source):
     """Some rows of a larger input, held in memory under the numbers that they have there.
 
     Args:
@@ -114,7 +114,7 @@ class Kept(Source):
         n: Rows of the larger input.
 
     Example:
-        >>> kept = Kept(np.array([[0.5], [0.7]]), np.array([3, 8]), 10)
+        >>> kept = InMemoryRows(np.array([[0.5], [0.7]]), np.array([3, 8]), 10)
         >>> len(kept), kept[np.array([8, 3])].ravel().tolist()
         (10, [0.7, 0.5])
     """
@@ -139,7 +139,7 @@ class Kept(Source):
         return self.values[places]
 
 
-class Joined(Source):
+class JoinedSource(Source):
     """Sources and arrays with rows of the same shape, one after the other, as one source."""
 
     def __init__(self, inputs: Sequence[Any]) -> None:

@@ -39,7 +39,7 @@ def scratch() -> Path:
     owner = os.getpid()
     if owner not in _SCRATCH:
         parent, end = Path(tempfile.gettempdir()), ExitStack()
-        sweep(parent)
+        remove_abandoned(parent)
         _SCRATCH[owner] = end.enter_context(own_folder(parent)), end
         atexit.register(leave_scratch)
     return _SCRATCH[owner][0]
@@ -59,7 +59,7 @@ def own_folder(parent: Path, hidden: bool = False) -> Iterator[Path]:
 
     Example:
         >>> with own_folder(Path(tempfile.gettempdir())) as folder:
-        ...     sweep(folder.parent), folder.exists()
+        ...     remove_abandoned(folder.parent), folder.exists()
         (None, True)
         >>> folder.exists()
         False
@@ -79,28 +79,28 @@ def own_folder(parent: Path, hidden: bool = False) -> Iterator[Path]:
         _unlock(lock)
 
 
-def is_own(folder: Path) -> bool:
+def is_own_folder(folder: Path) -> bool:
     """Whether a folder is one of ours, by its name.
 
     Example:
-        >>> is_own(Path("/tmp/.counterpoise-w0k_9abc.part")), is_own(Path("/tmp/counterpoise-notes.part"))
+        >>> is_own_folder(Path("/tmp/.counterpoise-w0k_9abc.part")), is_own_folder(Path("/tmp/counterpoise-notes.part"))
         (True, False)
     """
     return _OURS.fullmatch(folder.name) is not None
 
 
-def sweep(parent: Path) -> None:
+def remove_abandoned(parent: Path) -> None:
     """Remove this user's temporary folders in `parent` whose process has ended.
 
     A folder that another process still locks stays. Files that such a process was replacing are moved back first.
     Errors of the operating system are ignored.
     """
     with suppress(OSError), os.scandir(parent) as entries:
-        left = [Path(entry.path) for entry in entries if is_own(Path(entry.path))]
+        left = [Path(entry.path) for entry in entries if is_own_folder(Path(entry.path))]
         for folder in left:
             lock = _lock(folder)
             if lock is not None and os.fstat(lock).st_uid == os.geteuid():
-                _put_back(folder / REPLACED, parent)
+                _restore_replaced(folder / REPLACED, parent)
                 shutil.rmtree(folder, ignore_errors=True)
             _unlock(lock)
 
@@ -127,7 +127,7 @@ def _unlock(lock: int | None) -> None:
         os.close(lock)
 
 
-def _put_back(kept: Path, parent: Path) -> None:
+def _restore_replaced(kept: Path, parent: Path) -> None:
     """Move back to `parent` what a killed process was replacing, and overwrite nothing."""
     with suppress(OSError):
         for old in list(kept.iterdir()):

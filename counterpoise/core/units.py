@@ -15,7 +15,7 @@ Array = np.ndarray
 #: How the probabilities of a unit's rows become one.
 AGGREGATES = ("mean", "max")
 #: What the names of the stored scores of units begin with.
-UNIT = "unit_"
+UNIT_PREFIX = "unit_"
 
 
 @dataclass(frozen=True)
@@ -107,19 +107,19 @@ class UnitRule:
         return " + ".join(self.columns)
 
 
-def unit_part(scores: Mapping[str, Any]) -> dict[str, Any]:
+def scores_of_units(scores: Mapping[str, Any]) -> dict[str, Any]:
     """Return the stored scores of units, under the names that those of rows have.
 
     Example:
-        >>> unit_part({"y": 1, "unit_y": 2, "unit_guarantee_y": 3})
+        >>> scores_of_units({"y": 1, "unit_y": 2, "unit_guarantee_y": 3})
         {'y': 2, 'guarantee_y': 3}
     """
-    return {name.removeprefix(UNIT): values for name, values in scores.items() if name.startswith(UNIT)}
+    return {name.removeprefix(UNIT_PREFIX): values for name, values in scores.items() if name.startswith(UNIT_PREFIX)}
 
 
-def row_part(scores: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the stored scores of rows, which are all whose names do not begin with `UNIT`."""
-    return {name: values for name, values in scores.items() if not name.startswith(UNIT)}
+def scores_of_rows(scores: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the stored scores of rows, which are all whose names do not begin with `UNIT_PREFIX`."""
+    return {name: values for name, values in scores.items() if not name.startswith(UNIT_PREFIX)}
 
 
 def one_per_group(groups: Array, y: Array, by_class: bool, seed: int = 0) -> Array:

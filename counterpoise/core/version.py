@@ -14,11 +14,11 @@ def version() -> str:
         return "0+unknown"
 
 
-def installed(packages: Iterable[str]) -> dict[str, str]:
+def installed_versions(packages: Iterable[str]) -> dict[str, str]:
     """Package -> its version, of those that are installed.
 
     Example:
-        >>> list(installed(["numpy", "no-such-package"]))
+        >>> list(installed_versions(["numpy", "no-such-package"]))
         ['numpy']
     """
     versions = {}

@@ -18,16 +18,16 @@ from counterpoise.core.errors import OptionError
 from counterpoise.core.examples import Examples
 from counterpoise.core.job import Job, Member
 from counterpoise.core.lazy import needed
-from counterpoise.scale.messages import dumped, loaded
+from counterpoise.scale.messages import pickled, unpickled
 from counterpoise.scale.work import (
     Batch,
-    Closing,
+    ClosingExecutor,
     Surroundings,
     apply_settings,
-    batches,
+    cut_batches,
     process_settings,
-    train,
-    unfinished,
+    train_batch,
+    unfinished_part,
 )
 
 logger = logging.getLogger("counterpoise")
@@ -76,11 +76,11 @@ def ray(
             f"cpus, gpus and retries are {cpus}, {gpus} and {retries}. Expected cpus above 0, and gpus and retries of "
             "0 or more."
         )
-    _imported()
+    _import_ray()
     return Cluster(address or "local", {"num_cpus": cpus, "num_gpus": gpus}, retries, threads, init)
 
 
-class Cluster(Closing):
+class Cluster(ClosingExecutor):
     """An executor over a Ray cluster; made by `ray`."""
 
     def __init__(
@@ -98,7 +98,7 @@ class Cluster(Closing):
         self._data.clear()
         if self._opened:
             self._opened = False
-            _imported().shutdown()
+            _import_ray().shutdown()
 
     def __call__(
         self,
@@ -115,14 +115,14 @@ class Cluster(Closing):
 
         `progress` is not called, and `threads` has no effect here (see `ray`).
         """
-        core = _imported()
+        core = _import_ray()
         self._connect()
         workers = max(1, int(core.cluster_resources().get("CPU", 1) // self.wants["num_cpus"]))
-        todo = batches(jobs, examples, network, workers, engine, callbacks)
+        todo = cut_batches(jobs, examples, network, workers, engine, callbacks)
         if todo:
             task = core.remote(**self.wants, max_retries=0, num_returns="streaming")(_train_batch)
-            order = Order(task, self._stored_reference(examples, network), process_settings(self.threads))
-            yield from _gathered(core, order, todo, self.retries)
+            order = TaskOrder(task, self._stored_reference(examples, network), process_settings(self.threads))
+            yield from _gather_results(core, order, todo, self.retries)
 
     def _connect(self) -> None:
         """Connect to the cluster, or start one on this machine.
@@ -130,7 +130,7 @@ class Cluster(Closing):
         Nothing happens if the process is connected already.
         A cluster that does not answer is an OptionError. Only a connection that is made here is closed by `close`.
         """
-        core = _imported()
+        core = _import_ray()
         if core.is_initialized():
             return
         how = {"log_to_driver": False, "logging_level": logging.ERROR, **self.init}
@@ -152,12 +152,12 @@ class Cluster(Closing):
         They are put there once.
         """
         if not self._data or self._data[0] is not examples or self._data[1] is not network:
-            self._data[:] = [examples, network, _imported().put((examples, dumped(network)))]
+            self._data[:] = [examples, network, _import_ray().put((examples, pickled(network)))]
         return self._data[2]
 
 
 @dataclass(frozen=True)
-class Order:
+class TaskOrder:
     """The settings that every task receives in addition to its jobs."""
 
     task: Any
@@ -165,10 +165,12 @@ class Order:
     here: Surroundings
 
     def send(self, batch: Batch) -> Any:
-        return self.task.remote(dumped(batch), [self.data], self.data.hex(), self.here)
+        return self.task.remote(pickled(batch), [self.data], self.data.hex(), self.here)
 
 
-def _gathered(core: Any, order: Order, todo: list[Batch], retries: int) -> Generator[tuple[str, Member], None, None]:
+def _gather_results(
+    core: Any, order: TaskOrder, todo: list[Batch], retries: int
+) -> Generator[tuple[str, Member], None, None]:
     """Send batches to the cluster, and yield (job id, member) as results arrive.
 
     If a worker dies, the jobs that it has not finished are sent again. An exception of the task itself is raised.
@@ -208,7 +210,7 @@ def _batch_to_retry(batch: Batch, done: list[str], tries: Counter[str], retries:
     It is None if all jobs are done.
     If the first of them was lost more than `retries` times, the message of `error` goes into an OptionError.
     """
-    left = unfinished(batch, done)
+    left = unfinished_part(batch, done)
     if left is None:
         return None
     tries[left.jobs[0].id] += 1
@@ -226,7 +228,7 @@ def _batch_to_retry(batch: Batch, done: list[str], tries: Counter[str], retries:
 
 
 #: In a worker of Ray: the examples and the network that came last, by the name of their reference.
-_LOADED: dict[str, tuple[Examples, Any]] = {}
+_LAST_DATA: dict[str, tuple[Examples, Any]] = {}
 
 
 def _train_batch(
@@ -238,14 +240,14 @@ def _train_batch(
     id. The list keeps Ray from fetching the data before they are needed.
     """
     apply_settings(here)
-    if name not in _LOADED:
-        examples, network = _imported().get(data[0])
-        _LOADED.clear()
-        _LOADED[name] = examples, loaded(network)
-    yield from train(loaded(content), *_LOADED[name])
+    if name not in _LAST_DATA:
+        examples, network = _import_ray().get(data[0])
+        _LAST_DATA.clear()
+        _LAST_DATA[name] = examples, unpickled(network)
+    yield from train_batch(unpickled(content), *_LAST_DATA[name])
 
 
-def _imported() -> Any:
+def _import_ray() -> Any:
     """Return the package Ray, with its usage statistics turned off.
 
     Without Ray, a MissingExtraError is raised.

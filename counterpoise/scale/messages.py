@@ -25,27 +25,27 @@ from counterpoise.core.temporary import scratch
 
 #: Arrays begin at multiples of this many bytes.
 ALIGNED = 64
-_HEAD = struct.Struct("<Q")
+_LENGTH = struct.Struct("<Q")
 
 
 def send(stream: BinaryIO, message: Any) -> None:
     """Write one message: its length in 8 bytes, then the pickled object; `receive` reads it."""
-    content = dumped(message)
-    stream.write(_HEAD.pack(len(content)))
+    content = pickled(message)
+    stream.write(_LENGTH.pack(len(content)))
     stream.write(content)
     stream.flush()
 
 
 def receive(stream: BinaryIO) -> bytes | None:
     """Return the next message, still pickled, or None if the stream ends before or within it."""
-    head = stream.read(_HEAD.size)
-    if len(head) < _HEAD.size:
+    head = stream.read(_LENGTH.size)
+    if len(head) < _LENGTH.size:
         return None
-    content = stream.read(_HEAD.unpack(head)[0])
-    return content if len(content) == _HEAD.unpack(head)[0] else None
+    content = stream.read(_LENGTH.unpack(head)[0])
+    return content if len(content) == _LENGTH.unpack(head)[0] else None
 
 
-def dumped(value: Any, buffers: list[Any] | None = None) -> bytes:
+def pickled(value: Any, buffers: list[Any] | None = None) -> bytes:
     """Return a value as bytes; with `buffers`, its arrays are appended to this list instead.
 
     Raises:
@@ -60,8 +60,8 @@ def dumped(value: Any, buffers: list[Any] | None = None) -> bytes:
         ) from error
 
 
-def loaded(content: bytes, buffers: Sequence[Any] = ()) -> Any:
-    """Return the value that `dumped` made into `content`, with its arrays from `buffers`.
+def unpickled(content: bytes, buffers: Sequence[Any] = ()) -> Any:
+    """Return the value that `pickled` made into `content`, with its arrays from `buffers`.
 
     Raises:
         ModelError: it cannot be made again in this process.
@@ -92,14 +92,14 @@ class Shared:
     def of(cls, value: Any) -> Shared:
         """Write the arrays of a value to a new temporary file."""
         buffers: list[Any] = []
-        content = dumped(value, buffers)
+        content = pickled(value, buffers)
         with tempfile.NamedTemporaryFile(dir=scratch(), suffix=".arrays", delete=False) as file:
-            spans = tuple(_write(file, buffer) for buffer in buffers)
+            spans = tuple(_write_array(file, buffer) for buffer in buffers)
         return cls(content, file.name, spans)
 
     def load(self) -> Any:
         """The value, its arrays mapped read-only."""
-        return loaded(self.content, _mapped(self.path, self.spans))
+        return unpickled(self.content, _map_arrays(self.path, self.spans))
 
     def remove(self) -> None:
         """Delete the file."""
@@ -107,7 +107,7 @@ class Shared:
             Path(self.path).unlink()
 
 
-def _write(file: Any, buffer: Any) -> tuple[int, int]:
+def _write_array(file: Any, buffer: Any) -> tuple[int, int]:
     """Write an array, and return its start in the file and its size in bytes.
 
     The start is the next multiple of `ALIGNED` bytes.
@@ -119,7 +119,7 @@ def _write(file: Any, buffer: Any) -> tuple[int, int]:
     return start, raw.nbytes
 
 
-def _mapped(path: str, spans: Sequence[tuple[int, int]]) -> list[memoryview]:
+def _map_arrays(path: str, spans: Sequence[tuple[int, int]]) -> list[memoryview]:
     """Return read-only views of the arrays in a file.
 
     The system reads the file when they are used.

@@ -23,7 +23,7 @@ from counterpoise.core.keras_import import import_keras_quietly
 SHARES = 2
 
 
-class Closing:
+class ClosingExecutor:
     """Base class of executors that a `with` block closes at its end."""
 
     def close(self) -> None:
@@ -112,7 +112,7 @@ def apply_settings(here: Surroundings) -> None:
     logging.getLogger("counterpoise").setLevel(logging.ERROR)  # the driver has logged it once
 
 
-def train(
+def train_batch(
     batch: Batch, examples: Examples, network: Any, progress: Callable[[str, int, int], None] | None = None
 ) -> Iterator[tuple[str, Member]]:
     """Train a batch in this process, one job after the other, and yield (job id, member).
@@ -126,7 +126,7 @@ def train(
     return run(batch.jobs, examples, network, engine=batch.engine, progress=progress, threads=1)
 
 
-def batches(
+def cut_batches(
     jobs: Iterable[Job], examples: Examples, network: Any, workers: int, engine: str, callbacks: Iterable[Any]
 ) -> list[Batch]:
     """Cut jobs into batches of one loss family, those with most steps first.
@@ -156,18 +156,18 @@ def batches(
     others = [job for job in distinct.values() if id(job) not in grouped]
     cut = [Batch((job,), "", {}, engine) for job in others]
     for family, group in groups.items():
-        cut += [Batch(share, family, compile_modes, engine) for share in _shares(group, workers)]
+        cut += [Batch(share, family, compile_modes, engine) for share in _cut_shares(group, workers)]
     return sorted(cut, key=lambda batch: (_has_synthetic_rows(batch.jobs[0]), -batch.steps))
 
 
-def unfinished(batch: Batch, done: Iterable[str]) -> Batch | None:
+def unfinished_part(batch: Batch, done: Iterable[str]) -> Batch | None:
     """Return the batch without the jobs whose ids are in `done`; None if no job remains."""
     finished = set(done)
     left = tuple(job for job in batch.jobs if job.id not in finished)
     return replace(batch, jobs=left) if left else None
 
 
-def _shares(jobs: Sequence[Job], workers: int) -> list[tuple[Job, ...]]:
+def _cut_shares(jobs: Sequence[Job], workers: int) -> list[tuple[Job, ...]]:
     """Cut jobs into shares of about equal size, at most 2 per worker.
 
     Jobs with synthetic rows have shares of their own, at most 1 per worker.

@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 
 from counterpoise.core.temporary import leave_scratch
 from counterpoise.scale.messages import Shared, receive, send
-from counterpoise.scale.work import apply_settings, train
+from counterpoise.scale.work import apply_settings, train_batch
 
 #: Seconds between two messages about steps.
 PAUSE = 0.2
@@ -36,7 +36,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver decides when to stop
     orders: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     data: list[Shared] = []
-    threading.Thread(target=_listen, args=(sys.stdin.buffer, orders, data), daemon=True).start()
+    threading.Thread(target=_queue_orders, args=(sys.stdin.buffer, orders, data), daemon=True).start()
     answer = lambda *message: send(out, message)  # noqa: E731
     examples: Any = None
     network: Any = None
@@ -49,14 +49,14 @@ def main() -> None:
                 data[:] = [content]
                 examples, network = content.load()
             else:
-                for job_id, member in train(pickle.loads(content), examples, network, _reporter(answer)):
+                for job_id, member in train_batch(pickle.loads(content), examples, network, _progress_reporter(answer)):
                     answer("member", job_id, member)
                 answer("done")
         except BaseException as error:
-            answer("failed", _portable(error), traceback.format_exc())
+            answer("failed", _picklable_error(error), traceback.format_exc())
 
 
-def _listen(stream: BinaryIO, orders: queue.SimpleQueue[bytes], data: list[Shared]) -> None:
+def _queue_orders(stream: BinaryIO, orders: queue.SimpleQueue[bytes], data: list[Shared]) -> None:
     """Put orders into the queue as they arrive.
 
     When the stream ends, remove the shared files, and end the process.
@@ -69,7 +69,7 @@ def _listen(stream: BinaryIO, orders: queue.SimpleQueue[bytes], data: list[Share
     os._exit(0)
 
 
-def _reporter(answer: Callable[..., None]) -> Callable[[str, int, int], None]:
+def _progress_reporter(answer: Callable[..., None]) -> Callable[[str, int, int], None]:
     """Return a progress callback that sends at most one message in `PAUSE` seconds."""
     # A list, so that `report` can change the time of the last message.
     last = [0.0]
@@ -82,7 +82,7 @@ def _reporter(answer: Callable[..., None]) -> Callable[[str, int, int], None]:
     return report
 
 
-def _portable(error: BaseException) -> BaseException:
+def _picklable_error(error: BaseException) -> BaseException:
     """Return the error if it can be pickled and restored.
 
     Otherwise return a RuntimeError with its text.

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from counterpoise.core.label_sources import library_of, source_of
+from counterpoise.core.label_sources import label_source, library_of
 from counterpoise.core.labels import class_labels, read_labels, zeros_and_ones
 
 Array = np.ndarray
@@ -36,14 +36,14 @@ def plain_labels(y: Any) -> Any:
     return type(y)(values, index=y.index, name=y.name) if series else values
 
 
-def one_hot(y: Any) -> Array | None:
+def one_hot_array(y: Any) -> Array | None:
     """Convert rows of zeros and ones (N, C), C above 1, to an array; None for others.
 
     Example:
-        >>> one_hot([[True, False]]).tolist(), one_hot([0, 1])
+        >>> one_hot_array([[True, False]]).tolist(), one_hot_array([0, 1])
         ([[1, 0]], None)
     """
-    source = source_of(y)
+    source = label_source(y)
     if source.codes.ndim != 2 or source.codes.shape[1] == 1:
         return None
     return zeros_and_ones(read_labels(source))
