@@ -1,4 +1,8 @@
-"""A hash of plain values and arrays: equal for equal content, in any process."""
+"""A hash of plain values and arrays: equal for equal content, in any process.
+
+The ids of jobs are such hashes (`core.job`). If a value gets another hash, finished trainings in the stores of users
+are not found again.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,9 @@ import numpy as np
 
 
 def digest(value: Any) -> str:
-    """Hash nested tuples, mappings and arrays to 32 hexadecimal digits; all else by its `repr`.
+    """Return the hash of nested tuples, lists, mappings and arrays, 32 hexadecimal digits.
+
+    Other values are hashed by their `repr`, which must not contain an address.
 
     Example:
         >>> digest({"a": 1, "b": (2, 3)}) == digest({"b": (2, 3), "a": 1}) != digest({"a": 1, "b": (2, 4)})

@@ -1,4 +1,8 @@
-"""The reader of a class per element: masks of images and labels of sequences to class codes, -1 where ignored."""
+"""The reader of a class per element: masks of images and labels of sequences to class codes, -1 where ignored.
+
+It is in `core` because reading (`core.label_columns`, `data/mask_files.py`) and the kind of target above it
+(`targets/elements.py`) share it. The order of the classes is the order of the codes that a model learns.
+"""
 
 from __future__ import annotations
 
@@ -98,7 +102,7 @@ def are_elements(y: Any, sequences: bool = False) -> bool:
 
 
 def _has_three_list_levels(y: Any) -> bool:
-    """Return whether `y` is a list of lists of lists or arrays: three axes or more."""
+    """Return whether `y` is a list of lists of lists or arrays, judged by its first entries only."""
     for _ in range(2):
         if not isinstance(y, (list, tuple)) or not len(y):
             return False
@@ -124,8 +128,8 @@ def read_element_labels(target: Any, ignore: tuple[Any, ...] = VOID) -> Labels:
     hot = _labels_of_one_hot(source)
     if hot is not None:
         return hot
-    out = [code for code, level in enumerate(source.levels) if plain_label(level) in ignore]
-    counted = ~np.isin(source.codes, out) if out else None  # bool, False where a label is ignored
+    ignored = [code for code, level in enumerate(source.levels) if plain_label(level) in ignore]
+    counted = ~np.isin(source.codes, ignored) if ignored else None  # bool, False where a label is ignored
     read = read_labels(source, "The target", counted, missing=True)
     return replace(read, kind="elements", columns=None)
 
@@ -187,10 +191,12 @@ def rarer_last(labels: Labels) -> Labels:
 
 
 def element_codes(given: Any, classes: Array) -> Array:
-    """Labels of new rows as codes among the classes of a classifier, int32 (N, ...); -1 where they are ignored.
+    """Return labels of new rows as codes among the classes of a classifier, int32 (N, ...); -1 where ignored.
+
+    If the classes have names, whole numbers can also be their codes.
 
     Raises:
-        TargetError: a label that is none of the classes.
+        TargetError: A label that is none of the classes.
 
     Example:
         >>> element_codes(np.array([[[0, 255], [-1, 0]]]), np.array([0, 255])).tolist()
@@ -202,8 +208,8 @@ def element_codes(given: Any, classes: Array) -> Array:
     if spec.names is not None:
         read = _with_class_names(read, spec.names)
     codes = [find_label(label, known) for label in read.classes]  # None: not a class of the classifier
-    numbers = all(isinstance(label, int) for label in read.classes)
-    if None in codes and numbers and all(isinstance(name, str) for name in known):  # codes of named classes
+    whole_numbers = all(isinstance(label, int) for label in read.classes)
+    if None in codes and whole_numbers and all(isinstance(name, str) for name in known):  # codes of named classes
         codes = [label if 0 <= label < len(known) else None for label in read.classes]
     if None in codes:
         raise TargetError(

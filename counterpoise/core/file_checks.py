@@ -1,9 +1,10 @@
-"""Values that were read from a file: typed and bounded, or one line that names where.
+"""Checks of values that were read from a file: typed and bounded, or an ArtifactError that names the place.
 
-A check takes a value as JSON gives it and where it is, and returns it in the form that the code behind it
-wants. Checks are put together into a description of a whole file, which writing and reading share:
+A check takes a value as JSON gives it and its place, and returns it in the form that its callers need. Checks are put
+together into a description of a whole file, which writing and reading share. Model files, rules, schemas and the store
+of `compare` are described in this way. A stricter check here refuses files that users already have.
 
-    COLUMN = record({"name": text(), "kind": choice(KINDS), "missing": integer(0)})
+    COLUMN = record({"name": string(), "kind": choice(KINDS), "missing": integer(0)})
     columns = list_of(COLUMN)(value, "the columns")
 """
 
@@ -60,6 +61,7 @@ def read_json(content: bytes | str, where: str, finite: bool = True, most: int =
 
 
 def _refuse_constant(name: str) -> Any:
+    """Raise a ValueError; `json` calls this for NaN, Infinity and -Infinity."""
     raise ValueError(f"{name} is not a JSON number")
 
 

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all: the one way in which anything is written.
+"""Files that appear whole or not at all: the one way in which anything is written, and checks before work is done.
 
 A file is written in a temporary folder next to its target and is renamed when it is complete. The next run
 removes what a killed run has left (`core.temporary`). Devices and pipes are written to, never replaced.
@@ -71,7 +71,7 @@ def drafts(folder: str | os.PathLike[str]) -> Iterator[Path]:
 
 @contextmanager
 def _published_folder(folder: Path) -> Iterator[Path]:
-    """Do the work of `drafts`, and raise errors of the operating system as they are."""
+    """Yield the draft of a folder as `drafts` does, but raise errors of the operating system as they are."""
     check_folder(folder)
     folder.mkdir(parents=True, exist_ok=True)
     remove_abandoned(folder)
@@ -118,7 +118,9 @@ def is_standard_output(target: Path | None) -> bool:
 
 
 def check_output(target: Path, inputs: Iterable[Path] = ()) -> None:
-    """Refuse a file that cannot be written, or that the same command reads, before any work is done.
+    """Raise an ArtifactError for a file that cannot be written, or that the same command reads.
+
+    Call this before any work is done.
 
     Args:
         target: The file to write.
@@ -151,7 +153,9 @@ def check_output(target: Path, inputs: Iterable[Path] = ()) -> None:
 
 
 def check_folder(folder: Path) -> None:
-    """Refuse a folder that cannot be made or written into, before any work is done.
+    """Raise an ArtifactError for a folder that cannot be made or written into.
+
+    Call this before any work is done.
 
     Raises:
         ArtifactError: a file has its name, or permission is lacking.
@@ -189,7 +193,7 @@ def _refuse_disk(target: Path) -> None:
 
 
 def _is_same_file(one: Path, other: Path) -> bool:
-    """Return whether two paths lead to one file, which need not exist."""
+    """Return whether two paths lead to one file, which need not exist; links are followed."""
     with suppress(OSError):
         return one.samefile(other)
     return os.path.realpath(one) == os.path.realpath(other)  # where a folder on the way does not exist yet
@@ -256,7 +260,7 @@ def _move_to(new: Path, target: Path, replaced: Path) -> None:
 def _swap_folders(one: Path, other: Path) -> bool:
     """Swap two folders in one step, and return True; return False if this is impossible.
 
-    There is then no moment without `other`.
+    After a swap, there was no moment without `other`. Only Linux can swap.
     """
     here, swap = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
     try:

@@ -1,4 +1,8 @@
-"""The guarantee of a decision rule: a floor, its confidence, and the rows that support it."""
+"""The field `guarantee` of a rule: a floor, its confidence, and the rows that support it.
+
+`decide/guarantee.py` and `decide/floors.py` compute guarantees. Saved in model files: `decide/rule_fields.py` checks
+the fields. The texts are part of the model card.
+"""
 
 from __future__ import annotations
 
@@ -104,16 +108,20 @@ class ClassGuarantee:
 
 
 def _guarantee_or_estimate(kept_out: bool) -> str:
+    """Return the word for the result: only rows that were kept out of everything else guarantee a floor."""
     return "guarantee" if kept_out else "estimate"
 
 
 def _percent_text(share: float) -> str:
+    """Return a share as a percentage with at most four digits, such as "97.5%"."""
     return f"{100 * share:.4g}%"
 
 
 def _support_text(kept_out: bool) -> str:
+    """Return the beginning of the sentence about the rows that support a floor."""
     return "This is guaranteed by" if kept_out else "This is only an estimate from"
 
 
 def _caveat_text(kept_out: bool) -> str:
+    """Return the end of the sentence about the rows: why an estimate is no guarantee."""
     return "" if kept_out else ". The correction was fitted on the same rows"

@@ -1,4 +1,9 @@
-"""The one reader of several labels per row: columns, arrays, lists and separated text to 1, 0 and -1 (not known)."""
+"""The one reader of several labels per row: columns, arrays, lists and separated text to 1, 0 and -1 (not known).
+
+In addition, what decides that a target has several labels at all (`as_labels_if_several`, `target_columns`), or a class
+per element. `fit`, `compare`, `evaluate`, `wrap` and the scikit-learn estimator all call it, so that the same `y` is
+the same kind of target everywhere.
+"""
 
 from __future__ import annotations
 
@@ -55,10 +60,9 @@ class LabelColumns:
         Raises:
             TargetError: values that are no labels, fewer than two labels, or a label without a 1 or without a 0.
         """
-        one = isinstance(self.target, str) or self.separator is not None
-        labels_read = (
-            self._read_name_lists(values) if one or _are_lists_of_names(values) else self._read_columns(values)
-        )
+        one_cell = isinstance(self.target, str) or self.separator is not None
+        lists = one_cell or _are_lists_of_names(values)
+        labels_read = self._read_name_lists(values) if lists else self._read_columns(values)
         _check_label_names(labels_read)
         return labels_read
 
@@ -200,7 +204,7 @@ def are_names(target: Any) -> bool:
 
 
 def target_columns(y: Any, table: bool) -> str | LabelColumns | None:
-    """Return the target column or columns of a table, or None if the labels are arrays.
+    """Return the target column or columns of a table as `data` takes them, or None if the labels are arrays.
 
     A text is one column. A list of names for a table is read as several label columns.
 
@@ -222,8 +226,8 @@ def split_off_labels(data: Any, y: Any) -> tuple[Any, Any]:
     per cell, so call this function before the table is read.
     """
     name = y.target if isinstance(y, LabelColumns) else y
-    held = isinstance(data, Mapping) or hasattr(data, "columns")
-    if not isinstance(name, str) or not held or name not in (data if isinstance(data, Mapping) else data.columns):
+    table = isinstance(data, Mapping) or hasattr(data, "columns")
+    if not isinstance(name, str) or not table or name not in (data if isinstance(data, Mapping) else data.columns):
         return data, y
     cells = _cells_of_column({name: data[name]})
     first = next((cell for cell in cells if cell is not None and not isinstance(cell, float)), None)
@@ -271,7 +275,7 @@ def as_labels_if_several(y: Any, sequences: bool = False) -> Any:
 
 
 def _are_step_classes(source: LabelSource) -> bool:
-    """Whether the values of a matrix are classes of steps, not measured numbers.
+    """Return whether the values of a matrix (N, T) are classes of steps, not measured numbers.
 
     Classes are whole numbers or text, and the number of different classes is at most 3 or half the number of rows.
     """
@@ -281,7 +285,7 @@ def _are_step_classes(source: LabelSource) -> bool:
 
 
 def _is_matrix(y: Any) -> bool:
-    """Whether labels have two axes: by their shape, or a list by its first entry only."""
+    """Return whether labels have two axes: by their shape, or a list by its first entry only."""
     if hasattr(y, "shape"):
         return len(y.shape) == 2
     return isinstance(y, (list, tuple)) and bool(len(y)) and isinstance(y[0], (list, tuple, np.ndarray))
@@ -307,7 +311,7 @@ def _code_of_level(level: Any, gap: int, unsure: int) -> int | None:
 
 
 def _are_lists_of_names(values: Any) -> bool:
-    """Whether each row is a list or set of label names, not one yes or no per label.
+    """Return whether each row is a list or set of label names, not one yes or no per label.
 
     Rows are lists of names if they contain text and differ in length, or if a text means neither yes nor no.
     """
@@ -332,7 +336,7 @@ def _cells_of_column(values: Any) -> list[Any]:
 
 
 def _check_label_names(several: Labels) -> None:
-    """Raise an error without rows, with fewer than two labels, or with equal names."""
+    """Raise a TargetError without rows, with fewer than two labels, or with equal names."""
     if len(several.classes) < 2 or not len(several.codes):
         raise TargetError(
             f"The target has {len(several.classes)} labels in {len(several.codes)} rows. Expected two labels or more."

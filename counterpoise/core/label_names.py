@@ -1,4 +1,8 @@
-"""Labels by name: the class that a label means, and classes that look alike."""
+"""Labels by name: the class that a label means, and doubts about classes that look alike or mean a missing label.
+
+`find_label` decides which class a label from the command line, a dict or a scored table means. A new way to match may
+change what such a label means.
+"""
 
 from __future__ import annotations
 
@@ -19,11 +23,11 @@ def find_label(label: Any, classes: Sequence[Any]) -> int | None:
     """
     # By value, True is not 1. The later ways compare text and numbers.
     ways: tuple[Any, ...] = (lambda v: (type(v) is bool, v), str, _comparable_text, _as_number)
-    for way in ways:
-        wanted = way(label)
-        hits = [i for i, c in enumerate(classes) if wanted is not None and way(c) == wanted]
-        if len(hits) == 1:
-            return hits[0]
+    for form_of in ways:
+        wanted = form_of(label)
+        matches = [i for i, c in enumerate(classes) if wanted is not None and form_of(c) == wanted]
+        if len(matches) == 1:
+            return matches[0]
     return None
 
 
@@ -84,7 +88,7 @@ def warn_look_alikes(classes: Sequence[Any], name: str = "y") -> None:
 
 
 def label_doubts(classes: Sequence[Any], name: str = "y") -> list[str]:
-    """Return what `look_alike_doubt` and `missing_label_doubt` say about classes.
+    """Return the sentences of `look_alike_doubt` and `missing_label_doubt` about classes, for the user.
 
     Example:
         >>> label_doubts(["ill", "well"])
@@ -94,10 +98,9 @@ def label_doubts(classes: Sequence[Any], name: str = "y") -> list[str]:
 
 
 def _shown_difference(alike: Sequence[str]) -> tuple[Callable[[str], str], str]:
-    """Return the function that shows labels that look alike.
+    """Return a function that writes labels that look alike, and in words what differs.
 
-    It is `repr`, or `ascii` if the difference is invisible.
-    The second value says in words what differs.
+    The function is `repr`, or `ascii` if the difference is invisible.
     """
     if len(set(map(compose_accents, alike))) == 1:
         return ascii, "in how accents are encoded"
@@ -117,9 +120,8 @@ def _comparable_text(label: Any) -> str:
 
 
 def compose_accents(label: Any) -> str:
-    """Return a label as text in which each accented letter is one character.
+    """Return a label as text in which each accented letter is one character (Unicode form NFC).
 
-    This is the Unicode form NFC.
     Some systems write such a letter as two characters, the letter and its accent.
     """
     return unicodedata.normalize("NFC", str(label))

@@ -1,7 +1,8 @@
 """Labels as they come, from any library: the index of each element's value among the distinct values.
 
-Everything that is decided about labels is decided on the distinct values (see `labels`); here the values of millions
-of rows become numbers, each library by its own fast way. pandas, polars and pyarrow are recognized, never imported.
+Everything that is decided about labels is decided on the distinct values (see `core.labels`); here the values of
+millions of rows become numbers, each library by its own fast way. pandas, polars and pyarrow are recognized, never
+imported. Labels of equal values must give equal levels whatever library they come from.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from counterpoise.core.errors import TargetError
 
 Array = np.ndarray
 
-#: Elements looked at together: big enough to be fast, small enough to stay in the cache.
+#: Elements that are processed together: enough to be fast, few enough to stay in the cache of the processor.
 CHUNK = 1 << 16
 
 #: Whole numbers that lie closer together than this are counted instead of sorted.
@@ -54,7 +55,9 @@ def library_of(value: Any) -> str:
 
 
 def label_source(y: Any, name: str = "y") -> LabelSource:
-    """Read anything that can hold labels: arrays, lists, series and frames of pandas and polars, Arrow, tensors.
+    """Read the values of labels from arrays, lists, series and frames of pandas and polars, Arrow, or tensors.
+
+    `name` is what messages call them.
 
     Raises:
         TargetError: Rows of different lengths, or a value that is no single label.
@@ -91,6 +94,7 @@ def label_source(y: Any, name: str = "y") -> LabelSource:
 
 
 def _no_labels_error(y: Any, name: str) -> TargetError:
+    """Return the error for an object that cannot contain one label per row."""
     return TargetError(f"{name} is {type(y).__name__}. Expected one label per row, as an array, list or series.")
 
 
@@ -176,6 +180,7 @@ def _read_by_hash(array: Array, name: str) -> LabelSource:
 
 
 def _is_zero_or_one(level: Any) -> bool:
+    """Return whether a level is a number or boolean that equals 0 or 1."""
     # NA of pandas is equal to nothing, and raises a TypeError.
     return isinstance(level, (numbers.Number, np.generic)) and level in (0, 1)
 
@@ -194,7 +199,7 @@ def _codes_and_levels(flat: Array, key: Callable[[Any], Any] | None = None) -> t
 
 
 def _stack_rows(rows: Array, name: str) -> Array:
-    """Return rows that are lists or arrays themselves as one array (N, ...).
+    """Return N rows that are lists or arrays themselves as one array (N, ...).
 
     Objects of other types without a hash, and rows of different lengths, raise a TargetError.
     """

@@ -2,7 +2,8 @@
 
 `sample_weight`, `class_weight`, the plans, `batches`, `weight_map`, `make_imbalanced`, `PerClass`, `diagnose`, `fit`,
 `compare`, `evaluate`, `wrap`, `scan` and the scikit-learn classes all read labels here, so that the same labels are the
-same classes everywhere. It lies below `plans` and `data`, because both need it.
+same classes everywhere. It is in `core` because both `plans` and `data` need it. The order of the classes is the order
+of codes in models and files. The rules:
 
 - None, NaN, NaT, NA, nulls of Arrow and polars, masked entries and blank text are missing: an error that names the
   rows, unless they are masked out.
@@ -91,7 +92,7 @@ def read_labels(
         y: Anything that holds labels (see `label_sources.label_source`), of any shape, or a `LabelSource` read before.
         name: What messages call it.
         counted: bool, the shape of the elements: elements that do not count are not read. None: all count.
-        missing: Whether a missing label is code -1; else it is an error.
+        missing: Whether a missing label is code -1; otherwise it is an error.
         advice: What to do about missing labels.
 
     Raises:
@@ -170,8 +171,8 @@ def _labels_of_one_hot(source: LabelSource, name: str, missing: bool, advice: st
             f"{name} has shape {labels.codes.shape}, but its rows are not one-hot (one 1, and 0 elsewhere)."
             f"{several or ' Give one class label per row.'}"
         )
-    given = labels.columns
-    columns = given if given and all(isinstance(c, str) for c in given) else range(hot.shape[1])
+    names = labels.columns
+    columns = names if names and all(isinstance(c, str) for c in names) else range(hot.shape[1])
     codes = np.where(known, hot.argmax(axis=1), -1).astype(np.int32)
     return _with_sorted_classes(codes, list(columns))
 

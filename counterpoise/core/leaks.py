@@ -1,5 +1,8 @@
 """Checks whether one column alone predicts the label (NumPy only).
 
+Reading (`data/reading_notes.py`) and the diagnosis (`diagnosis/measure.py`) both warn of such columns, so the check is
+in `core`.
+
 Numbers are ranked as they are. Numbers and levels are also cut into at most 256 bins whose class
 shares, measured on one half of the rows, score the other half: that finds a label hidden in a code,
 in a range, or in where values are missing, and single-row levels gain nothing by it.
@@ -21,8 +24,9 @@ from counterpoise.core.ties import ties
 MOST_ROWS, FEWEST_ROWS, MOST_VALUES = 20_000, 2_000, 2_000_000
 #: Classes with fewer rows are not judged: a real feature separates a handful of rows by luck.
 LEAST_ROWS = 10
+#: Most bins of a column of numbers.
 BINS = 256
-#: Counts that are held at a time.
+#: Counts that are in memory at a time.
 CELLS = 2_000_000
 #: A column whose ROC AUC alone is above this may be the label in disguise.
 LEAK_ROC_AUC = 0.99
@@ -39,7 +43,7 @@ def single_column_scores(x: Mapping[str, np.ndarray], y: np.ndarray, n_classes: 
     Returns:
         (key of x, number of the column) -> ROC AUC in [0.5, 1]. Empty if fewer than two classes have `LEAST_ROWS` rows.
     """
-    rows = _draw_rows(y, n_classes, _rows_to_read(x))
+    rows = _draw_rows(y, n_classes, _most_rows(x))
     judged = np.flatnonzero(np.bincount(y[rows], minlength=n_classes) >= LEAST_ROWS)
     if len(judged) < 2:
         return {}
@@ -81,7 +85,7 @@ def _label_scores(
     scores: list[dict[tuple[str, int], float]] = [{} for _ in classes]
     alike: dict[bytes, tuple[np.ndarray, list[int]]] = {}
     for label, column in enumerate(y.T):
-        rows = _draw_rows(column, 2, _rows_to_read(x))
+        rows = _draw_rows(column, 2, _most_rows(x))
         if np.bincount(column[rows], minlength=2).min() >= LEAST_ROWS:
             alike.setdefault(rows.tobytes(), (rows, []))[1].append(label)
     for rows, labels in alike.values():
@@ -91,7 +95,7 @@ def _label_scores(
     return scores
 
 
-def _rows_to_read(x: Mapping[str, np.ndarray]) -> int:
+def _most_rows(x: Mapping[str, np.ndarray]) -> int:
     """Return how many rows of a class are read at most: fewer in wide tables."""
     width = sum(values.shape[1] for values in x.values())
     return max(FEWEST_ROWS, min(MOST_ROWS, MOST_VALUES // max(width, 1)))
@@ -114,7 +118,7 @@ def _draw_rows(y: np.ndarray, n_classes: int, most: int) -> np.ndarray:
 def _column_areas(
     x: Mapping[str, np.ndarray], rows: np.ndarray, hit: np.ndarray, one_event: bool
 ) -> dict[tuple[str, int], np.ndarray]:
-    """(key of x, number of the column) -> the ROC AUC of the column alone for each event (T,).
+    """Return (key of x, number of the column) -> the ROC AUC of the column alone for each event, float64 (T,).
 
     Args:
         x: As in `single_column_scores`. rows: Which rows are read, (n,).
@@ -137,7 +141,7 @@ def _column_areas(
 
 
 def _ranked_areas(score: np.ndarray, hit: np.ndarray) -> np.ndarray:
-    """ROC AUC float64 (K, T) of scores (K, n) for each event of `hit`, bool (n, T).
+    """Return the ROC AUC, float64 (K, T), of scores (K, n) for each event of `hit`, bool (n, T).
 
     It is computed from rank sums (Mann and Whitney). Values below 0.5 are mirrored, because the direction is free.
     """
@@ -168,7 +172,7 @@ def _bin_of_each_row(column: np.ndarray) -> np.ndarray:
 
 
 def _binned_areas(bins: np.ndarray, hit: np.ndarray, half: np.ndarray) -> np.ndarray:
-    """ROC AUC float64 (K, T) of K binned columns for T events, computed in chunks.
+    """Return the ROC AUC, float64 (K, T), of K binned columns for T events, computed in chunks.
 
     Args:
         bins: int (n, K). hit: bool (n, T). half: bool (n,), which half of the rows each row is in.
@@ -180,7 +184,7 @@ def _binned_areas(bins: np.ndarray, hit: np.ndarray, half: np.ndarray) -> np.nda
 
 
 def _cross_scored_areas(bins: np.ndarray, size: int, hit: np.ndarray, half: np.ndarray) -> np.ndarray:
-    """ROC AUC float64 (K, T), the mean over the two halves of the rows.
+    """Return the ROC AUC, float64 (K, T), the mean over the two halves of the rows.
 
     Each half is scored by the shares of the events in the bins of the other half.
     `size` is the number of bins of a column. The other arguments are those of `_binned_areas`.
@@ -188,13 +192,13 @@ def _cross_scored_areas(bins: np.ndarray, size: int, hit: np.ndarray, half: np.n
     columns, events = bins.shape[1], hit.shape[1]
     cell = np.arange(columns) * size + bins
 
-    def counted(rows: np.ndarray) -> np.ndarray:
+    def bin_counts(rows: np.ndarray) -> np.ndarray:
         return np.bincount(cell[rows].ravel(), minlength=columns * size).reshape(columns, size)
 
-    count = [(np.stack([counted(side & one) for one in hit.T]), counted(side)) for side in (half, ~half)]
+    count = [(np.stack([bin_counts(side & event) for event in hit.T]), bin_counts(side)) for side in (half, ~half)]
     scores = []
     for (hits, total), (positive, judged) in (count, count[::-1]):
-        # Every column holds all rows, so the first one gives the share of each event.
+        # Every column has all rows, so the first one gives the share of each event.
         prior = hits[:, 0].sum(axis=1) / max(int(total[0].sum()), 1)
         share = (hits + prior[:, None, None]) / (total + 1.0)
         scores.append(

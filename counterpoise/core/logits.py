@@ -1,7 +1,8 @@
 """Log-probabilities from logits, corrected for the training shift (NumPy; natural logarithms).
 
 One unit (N, 1) is the logit of class 1 of two; C units (N, C) are softmax logits. Everything downstream works on
-log-probabilities (N, C).
+log-probabilities (N, C). Trees, targets and the rule share these functions. The Keras layer of the rule
+(`decide/layer.py`) must give the same results; `tests/decide/test_layer.py` compares them.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ def log_proba(logits: Array, log_shift: Array | None = None) -> Array:
 
 
 def log_loss(log_p: Array, y: Array, weights: Array | None = None) -> float:
-    """Return the mean of -log p of the true class.
+    """Return the mean of -log p of the true class, in nats.
 
     `log_p` is (N, C), `y` class codes (N,), and `weights` (N,) or None.
 

@@ -1,7 +1,8 @@
 """How much memory a piece of work took: the process's highest resident memory while it ran.
 
 A thread looks every few milliseconds, as long as a `Peak` is open. Two pieces of work that run at the same time in
-one process see each other's memory: the figure is what a machine must hold, not what a single network needs.
+one process see each other's memory: the figure is what a machine must provide, not what a single network needs. The
+engines measure it for `Member.memory`.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ class Peak:
 
 
 class _PeakWatcher:
-    """One thread for all open peaks; it ends when there is none."""
+    """One thread that measures the memory for all open peaks; it ends when there is none."""
 
     def __init__(self) -> None:
         self.open: set[Peak] = set()
@@ -91,7 +92,7 @@ class _PeakWatcher:
             self.open.discard(peak)
 
     def _raise_peaks(self, value: int) -> None:
-        """Pass a measured value to all open peaks; hold the lock for this.
+        """Pass a measured value to all open peaks; the caller must have the lock.
 
         All peaks get the value, so an outer peak is never below a peak that was opened inside it.
         """

@@ -1,4 +1,7 @@
-"""Panics of Rust libraries such as polars: raised, and not printed with a backtrace as well."""
+"""Panics of Rust libraries such as polars: raised as errors, and not also printed with a backtrace.
+
+Reading of tables calls polars inside `without_panics`. The command line turns the error into one line by `panic_text`.
+"""
 
 from __future__ import annotations
 
@@ -58,9 +61,9 @@ class _HeldBackStderr:
         with self._held_text as text:
             start = 0
             for _ in range(0 if self._panicked else 2):  # what another thread was about to write comes second
-                while some := _read_part(text.fileno(), start):
-                    os.write(2, some)
-                    start += len(some)
+                while part := _read_part(text.fileno(), start):
+                    os.write(2, part)
+                    start += len(part)
                 time.sleep(0)  # lets such a thread run
 
 
@@ -80,7 +83,7 @@ without_panics = _HeldBackStderr()
 
 
 def panic_text(fault: BaseException) -> str:
-    """Describe a panic on one line; its cause is often that the operating system refused something."""
+    """Return one line of text about a panic; its cause is often that the operating system refused something."""
     refused = refusal_in(str(fault))
     return system_text(refused) if refused else f"{(str(fault).splitlines() or [type(fault).__name__])[0]:.200}."
 

@@ -2,7 +2,8 @@
 
 `Series.value_counts()` sorts by size, so its values are in no order of the classes. Whatever names its labels is
 therefore read by them: a pandas series, a dict or Counter, a frame of two columns (labels, numbers) as polars'
-`value_counts` gives. Lists and arrays are in the order of the classes.
+`value_counts` gives. Lists and arrays are in the order of the classes. Plans, losses, heads of networks and
+`Classifier.predict_proba(prior=)` read such arguments here.
 """
 
 from __future__ import annotations
@@ -102,7 +103,7 @@ def label_number_pairs(values: Any) -> list[tuple[Any, Any]] | None:
 
 
 def _without_tuple(label: Any) -> Any:
-    """Return the label itself; pandas gives a tuple of one for an index of one level."""
+    """Return the label of an entry of an index; pandas gives a tuple of one for an index of one level."""
     return label[0] if isinstance(label, tuple) and len(label) == 1 else label
 
 

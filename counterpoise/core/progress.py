@@ -1,4 +1,7 @@
-"""A progress bar on standard error, with time left; silent when nobody watches."""
+"""The progress of training for the user: a bar on standard error, and the rounds of each network as lines of text.
+
+`fit`, `compare` and `distill` show the bar; `fit(verbose=2)` prints `rounds_text`. What is reported changes no result.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from typing import Any
 from counterpoise.core.checks import check_choice
 from counterpoise.core.terminal_text import terminal_text
 
-#: Called with (what, done, total).
+#: A function that is called with (what is done, steps done, steps in total).
 Progress = Callable[[str, int, int], None]
 #: Characters of a line from which the bar also shows the time so far.
 ROOMY = 80
@@ -39,10 +42,7 @@ def rounds_text(history: Sequence[Mapping[str, Sequence[float]]], labels: Sequen
 
 
 def _number_text(value: float | Sequence[float]) -> str:
-    """Return a value with four decimals.
-
-    Several values, one per threshold, are separated by "/".
-    """
+    """Return a value with four decimals; several values, one per threshold, are separated by "/"."""
     return f"{value:.4f}" if isinstance(value, float) else "/".join(map(_number_text, value))
 
 
@@ -73,10 +73,10 @@ def progress_bar(verbose: Any = "auto") -> Iterator[Progress | None]:
         TextColumn("{task.completed:.0f} of {task.total:.0f} steps"),
         *([TimeElapsedColumn()] if console.width >= ROOMY else []), TextColumn("left"), TimeRemainingColumn(),
     )  # fmt: skip
-    with Progress(*columns, console=console, transient=True) as shown:
-        task = shown.add_task("")
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("")
 
         def report(what: str, done: int, total: int) -> None:
-            shown.update(task, description=what, completed=done, total=total)
+            bar.update(task, description=what, completed=done, total=total)
 
         yield report

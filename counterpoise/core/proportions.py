@@ -1,4 +1,4 @@
-"""Shares of classes, and Wilson's interval.
+"""Shares of classes, and Wilson's interval, which the diagnosis, the metrics, and the report share.
 
 Not by SciPy, whose `binomtest(...).proportion_ci` takes one whole number of hits at a time: here hits are arrays and
 sums of weights, and reports and the diagnosis start without SciPy.

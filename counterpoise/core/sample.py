@@ -4,6 +4,9 @@ A row of 65,536 pixels would make stored scores too large, and most of its pixel
 number of elements is kept: each class that the row contains gets an equal number of places, and a class that needs
 fewer leaves the rest to the others, so that all pixels of a small lesion are among them. An element weighs how many
 elements of its row and class it stands for, so that weighted shares and mean losses are those of all elements.
+
+The draw of a row depends only on its position and is the same in each run: stored outputs of members belong to these
+elements. Another draw makes them worthless.
 """
 
 from __future__ import annotations

@@ -12,7 +12,8 @@ import importlib
 import sys
 from typing import Any
 
-#: Module (under counterpoise) -> the classes that it registers with Keras.
+#: Module (under counterpoise) -> the classes that it registers with Keras. The names of the classes are in saved files,
+#: so they never change. `classifier/allowed.py` permits files to name exactly these classes of ours.
 SAVED = {
     "data.columns": ("RawColumns",),
     "data.encode": ("TableEncoder",),

@@ -2,7 +2,8 @@
 
 Every draw comes from `generator(seed, stage, *index)`: the same words give the same stream, whatever
 ran before and however many workers there are. Neighboring seeds share nothing, because the words are
-mixed by `numpy.random.SeedSequence` and never added.
+mixed by `numpy.random.SeedSequence` and never added. Another word for a stage, or another number of counters, changes
+the results of users.
 """
 
 from __future__ import annotations

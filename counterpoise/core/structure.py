@@ -1,4 +1,8 @@
-"""Inputs of any structure: an array, or a dict, tuple or list of inputs."""
+"""Inputs of any structure: an array or a `Source`, or a dict, tuple or list of inputs.
+
+All code that selects, joins or counts rows of `Examples.x` calls these functions, because tables, images and inputs of
+users differ in structure.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +33,7 @@ def mapped(function: Callable[..., Any], x: Any, *others: Any) -> Any:
 
 
 def leaves(x: Any) -> list[Any]:
-    """Return the arrays of an input, in order.
+    """Return the arrays and sources of an input, in order.
 
     Example:
         >>> leaves({"a": 1, "b": (2, 3)})
@@ -65,13 +69,14 @@ def join(inputs: Sequence[Any]) -> Any:
 
 
 def _join_arrays(*arrays: Any) -> Any:
+    """Return arrays joined along their first axis; with sources among them, a `JoinedSource`."""
     return JoinedSource(arrays) if any(isinstance(array, Source) for array in arrays) else np.concatenate(arrays)
 
 
 def subset(x: Any, rows: np.ndarray) -> Any:
     """Return some rows as a new input.
 
-    Rows of a `Source` are not read, but become a `SubsetSource` source.
+    Rows of a `Source` are not read, but become a `SubsetSource`.
 
     Example:
         >>> subset(np.array([1, 2, 3]), np.array([2, 0])).tolist()

@@ -1,4 +1,7 @@
-"""Text of a user's data, made fit for a terminal."""
+"""Text of a user's data for the terminal, without characters that could steer it.
+
+Labels, names of files and messages of errors pass through here before they are printed.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,7 @@ def terminal_text(text: object, keep: str = "\n") -> str:
 def _escape(character: str) -> str:
     """Return the escape of a character in hexadecimal digits.
 
-    A byte that is no text gives the escape of the byte.
+    A byte that is not text gives the escape of the byte.
     """
     code = ord(character)
     code = code - 0xDC00 if 0xDC80 <= code <= 0xDCFF else code  # a byte of a name that is not UTF-8
