@@ -1,14 +1,17 @@
-"""The per-class table at the end of each epoch: exact scores on the host, logged, and early stopping on any of them."""
+"""The per-class table at the end of each epoch: exact scores, computed in NumPy, logged, and early stopping on any.
+
+Users name the logged scores in other callbacks (`monitor="val_recall_1"`), so the names never change. The scores are
+those of `metrics/`; `tests/callbacks/` compares them with scikit-learn.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 
-from counterpoise.callbacks.loss_schedules import log_names
 from counterpoise.core.checks import check_choice, check_int
 from counterpoise.core.errors import ModelError, OptionError, TargetError, did_you_mean
 from counterpoise.core.terminal_text import terminal_text
@@ -92,6 +95,7 @@ class PerClass(keras.callbacks.Callback):
         self.best_epoch: int | None = None
 
     def on_train_begin(self, logs: Any = None) -> None:
+        """Forget the scores and the best epoch of an earlier training."""
         self.history, self.best_epoch, self._best, self._weights = [], None, -np.inf, None
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
@@ -117,7 +121,7 @@ class PerClass(keras.callbacks.Callback):
             OptionError: The number of names differs from the number of classes.
         """
         proba = self._probabilities(np.asarray(self.model.predict(self.x, batch_size=self.batch_size, verbose=0)))
-        names = log_names(range(proba.shape[1]) if self.labels is None else self.labels)
+        names = _log_names(range(proba.shape[1]) if self.labels is None else self.labels)
         if len(names) != proba.shape[1]:
             raise OptionError(
                 f"labels has {len(names)} names. Expected {proba.shape[1]}, one for each class of the model."
@@ -162,6 +166,11 @@ class PerClass(keras.callbacks.Callback):
             self._best, self.best_epoch, self._weights = value, epoch, self.model.get_weights()
         elif epoch - (self.best_epoch or 0) >= self.patience:
             self.model.stop_training = True
+
+
+def _log_names(labels: Iterable[Any]) -> list[str]:
+    """Return the part of the logged names for each label: letters, digits, and "_" for all other characters."""
+    return ["".join(c if c.isalnum() else "_" for c in str(label)) for label in labels]
 
 
 def _class_codes(elements: Elements, labels: Sequence[Any] | None) -> Array:

@@ -1,7 +1,7 @@
-"""Networks on a Ray cluster: several fits to a task, the rows once in the object store, results to the driver.
+"""Training on a Ray cluster: several fits to a task, the rows once in the object store, results to the driver.
 
-A task streams its members one by one, so that a node that dies costs only the fits in work on it; what it had not
-delivered is sent out again.
+A task streams its members one by one. If a node dies, only the fits in progress on it are lost, and they are sent
+again. Members are equal to those of `engines.run.run` bit for bit on processors of the same kind (`scale.work`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from counterpoise.scale.messages import pickled, unpickled
 from counterpoise.scale.work import (
     Batch,
     ClosingExecutor,
-    Surroundings,
+    WorkerSettings,
     apply_settings,
     cut_batches,
     process_settings,
@@ -32,7 +32,7 @@ from counterpoise.scale.work import (
 
 logger = logging.getLogger("counterpoise")
 
-#: Seconds between two looks at the cluster while nothing arrives.
+#: Seconds between two checks of the cluster while nothing arrives.
 LOOK = 1.0
 
 
@@ -115,29 +115,28 @@ class Cluster(ClosingExecutor):
 
         `progress` is not called, and `threads` has no effect here (see `ray`).
         """
-        core = _import_ray()
+        ray_module = _import_ray()
         self._connect()
-        workers = max(1, int(core.cluster_resources().get("CPU", 1) // self.wants["num_cpus"]))
+        workers = max(1, int(ray_module.cluster_resources().get("CPU", 1) // self.wants["num_cpus"]))
         todo = cut_batches(jobs, examples, network, workers, engine, callbacks)
         if todo:
-            task = core.remote(**self.wants, max_retries=0, num_returns="streaming")(_train_batch)
+            task = ray_module.remote(**self.wants, max_retries=0, num_returns="streaming")(_ray_task)
             order = TaskOrder(task, self._stored_reference(examples, network), process_settings(self.threads))
-            yield from _gather_results(core, order, todo, self.retries)
+            yield from _gather_results(ray_module, order, todo, self.retries)
 
     def _connect(self) -> None:
-        """Connect to the cluster, or start one on this machine.
+        """Connect to the cluster, or start one on this machine; nothing happens if the process is connected already.
 
-        Nothing happens if the process is connected already.
         A cluster that does not answer is an OptionError. Only a connection that is made here is closed by `close`.
         """
-        core = _import_ray()
-        if core.is_initialized():
+        ray_module = _import_ray()
+        if ray_module.is_initialized():
             return
         how = {"log_to_driver": False, "logging_level": logging.ERROR, **self.init}
         if self.address == "local":
             how = {"include_dashboard": False, **how}
         try:
-            core.init(address=self.address, **how)
+            ray_module.init(address=self.address, **how)
         except Exception as error:  # Ray has no class of its own for a cluster out of reach
             why = str(error).strip().partition("\n")[0]
             raise OptionError(
@@ -147,10 +146,7 @@ class Cluster(ClosingExecutor):
         self._opened = True
 
     def _stored_reference(self, examples: Examples, network: Any) -> Any:
-        """Return the reference of the rows and the network in the object store.
-
-        They are put there once.
-        """
+        """Return the reference of the rows and the network in the object store, where they are put once."""
         if not self._data or self._data[0] is not examples or self._data[1] is not network:
             self._data[:] = [examples, network, _import_ray().put((examples, pickled(network)))]
         return self._data[2]
@@ -158,18 +154,25 @@ class Cluster(ClosingExecutor):
 
 @dataclass(frozen=True)
 class TaskOrder:
-    """The settings that every task receives in addition to its jobs."""
+    """What every task receives in addition to its jobs.
+
+    Attributes:
+        task: The remote function of Ray.
+        data: The reference of examples and network in the object store.
+        settings: The settings of the driver.
+    """
 
     task: Any
     data: Any
-    here: Surroundings
+    settings: WorkerSettings
 
     def send(self, batch: Batch) -> Any:
-        return self.task.remote(pickled(batch), [self.data], self.data.hex(), self.here)
+        """Start a task for a batch, and return the stream of its results."""
+        return self.task.remote(pickled(batch), [self.data], self.data.hex(), self.settings)
 
 
 def _gather_results(
-    core: Any, order: TaskOrder, todo: list[Batch], retries: int
+    ray_module: Any, order: TaskOrder, todo: list[Batch], retries: int
 ) -> Generator[tuple[str, Member], None, None]:
     """Send batches to the cluster, and yield (job id, member) as results arrive.
 
@@ -181,16 +184,16 @@ def _gather_results(
     tries: Counter[str] = Counter()
     try:
         while running:
-            ready, _ = core.wait(list(running), num_returns=1, timeout=LOOK)
+            ready, _ = ray_module.wait(list(running), num_returns=1, timeout=LOOK)
             for stream in ready:
                 batch, done = running[stream]
                 try:
-                    job_id, member = core.get(next(stream))
+                    job_id, member = ray_module.get(next(stream))
                 except StopIteration:
                     del running[stream]
-                except core.exceptions.RayTaskError as error:  # the task itself raised: it would again
+                except ray_module.exceptions.RayTaskError as error:  # the task itself raised: it would again
                     raise error.cause or error from None
-                except core.exceptions.RayError as error:
+                except ray_module.exceptions.RayError as error:
                     del running[stream]
                     left = _batch_to_retry(batch, done, tries, retries, error)
                     if left is not None:
@@ -201,13 +204,12 @@ def _gather_results(
     finally:
         for stream in running:
             with suppress(Exception):
-                core.cancel(stream, force=True)
+                ray_module.cancel(stream, force=True)
 
 
 def _batch_to_retry(batch: Batch, done: list[str], tries: Counter[str], retries: int, error: Exception) -> Batch | None:
-    """Return the unfinished jobs of a batch whose worker died, to send them again.
+    """Return the unfinished jobs of a batch whose worker died, to send them again; None if all jobs are done.
 
-    It is None if all jobs are done.
     If the first of them was lost more than `retries` times, the message of `error` goes into an OptionError.
     """
     left = unfinished_part(batch, done)
@@ -231,15 +233,15 @@ def _batch_to_retry(batch: Batch, done: list[str], tries: Counter[str], retries:
 _LAST_DATA: dict[str, tuple[Examples, Any]] = {}
 
 
-def _train_batch(
-    content: bytes, data: list[Any], name: str, here: Surroundings
+def _ray_task(
+    content: bytes, data: list[Any], name: str, settings: WorkerSettings
 ) -> Generator[tuple[str, Member], None, None]:
-    """Train a batch in a worker of Ray, and yield (job id, member).
+    """Train a batch in a worker of Ray, and yield (job id, member); the function of all tasks.
 
     `content` is the pickled batch. `data` has one entry, the reference of examples and network, and `name` is its hex
     id. The list keeps Ray from fetching the data before they are needed.
     """
-    apply_settings(here)
+    apply_settings(settings)
     if name not in _LAST_DATA:
         examples, network = _import_ray().get(data[0])
         _LAST_DATA.clear()
@@ -248,9 +250,10 @@ def _train_batch(
 
 
 def _import_ray() -> Any:
-    """Return the package Ray, with its usage statistics turned off.
+    """Import and return the package Ray, with its usage statistics turned off.
 
-    Without Ray, a MissingExtraError is raised.
+    Raises:
+        MissingExtraError: Ray is not installed.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     return needed("ray", "ray", "Training on a cluster")

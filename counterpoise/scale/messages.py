@@ -1,8 +1,7 @@
-"""Messages between processes: objects with their length in front, large arrays once in a file that all may map.
+"""Messages between processes of one run: objects with their length in front, and large arrays in a file that all map.
 
-What passes is pickled in memory, between processes of one run. Functions and classes of a script or a notebook go by
-value (cloudpickle), so that a builder defined there works. The file holds bare bytes
-of arrays.
+Objects are pickled in memory, and no pickle is ever read from a file. Functions and classes of a script or a notebook
+go by value (cloudpickle), so that a builder defined there works. The file contains only the bytes of arrays.
 """
 
 from __future__ import annotations
@@ -23,8 +22,9 @@ import cloudpickle
 from counterpoise.core.errors import ModelError
 from counterpoise.core.temporary import scratch
 
-#: Arrays begin at multiples of this many bytes.
+#: Arrays begin at multiples of this many bytes in the file.
 ALIGNED = 64
+#: Length of a message, as the bytes in front of it.
 _LENGTH = struct.Struct("<Q")
 
 
@@ -49,7 +49,7 @@ def pickled(value: Any, buffers: list[Any] | None = None) -> bytes:
     """Return a value as bytes; with `buffers`, its arrays are appended to this list instead.
 
     Raises:
-        ModelError: the value, usually the network, cannot leave the process.
+        ModelError: The value, usually the network, cannot leave the process.
     """
     try:
         return bytes(cloudpickle.dumps(value, protocol=5, buffer_callback=None if buffers is None else buffers.append))
@@ -63,8 +63,10 @@ def pickled(value: Any, buffers: list[Any] | None = None) -> bytes:
 def unpickled(content: bytes, buffers: Sequence[Any] = ()) -> Any:
     """Return the value that `pickled` made into `content`, with its arrays from `buffers`.
 
+    Only for content from a process of this run.
+
     Raises:
-        ModelError: it cannot be made again in this process.
+        ModelError: It cannot be made again in this process.
     """
     try:
         return pickle.loads(content, buffers=buffers)
@@ -78,7 +80,7 @@ def unpickled(content: bytes, buffers: Sequence[Any] = ()) -> Any:
 
 @dataclass(frozen=True)
 class Shared:
-    """A value whose arrays are in a file.
+    """A value whose arrays are in a temporary file, which the driver removes, or a worker if it was killed.
 
     Attributes:
         content: The value without its arrays. path: The file. spans: Where each array begins, and its bytes.
@@ -90,7 +92,7 @@ class Shared:
 
     @classmethod
     def of(cls, value: Any) -> Shared:
-        """Write the arrays of a value to a new temporary file."""
+        """Return the record of a value, whose arrays are written to a new temporary file."""
         buffers: list[Any] = []
         content = pickled(value, buffers)
         with tempfile.NamedTemporaryFile(dir=scratch(), suffix=".arrays", delete=False) as file:
@@ -98,11 +100,11 @@ class Shared:
         return cls(content, file.name, spans)
 
     def load(self) -> Any:
-        """The value, its arrays mapped read-only."""
+        """Return the value, with its arrays mapped read-only."""
         return unpickled(self.content, _map_arrays(self.path, self.spans))
 
     def remove(self) -> None:
-        """Delete the file."""
+        """Delete the file; nothing happens if it does not exist."""
         with suppress(OSError):
             Path(self.path).unlink()
 
@@ -120,9 +122,8 @@ def _write_array(file: Any, buffer: Any) -> tuple[int, int]:
 
 
 def _map_arrays(path: str, spans: Sequence[tuple[int, int]]) -> list[memoryview]:
-    """Return read-only views of the arrays in a file.
+    """Return read-only views of the arrays in a file, which the system reads when they are used.
 
-    The system reads the file when they are used.
     An empty file cannot be mapped. Its arrays are empty.
     """
     if not any(size for _, size in spans):

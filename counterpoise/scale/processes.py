@@ -2,6 +2,7 @@
 
 Workers are started as new processes (never forked: TensorFlow does not survive that) and without running the main
 script again, so a script needs no `if __name__ == "__main__"`. The rows are once in a file that all of them map.
+Members are equal to those of `engines.run.run` bit for bit, also after a worker died (`tests/scale/test_pool.py`).
 """
 
 from __future__ import annotations
@@ -22,7 +23,14 @@ from counterpoise.core.errors import OptionError
 from counterpoise.core.examples import Examples
 from counterpoise.core.job import Job
 from counterpoise.scale.messages import Shared, pickled, receive, send
-from counterpoise.scale.work import Batch, ClosingExecutor, Surroundings, cut_batches, process_settings, unfinished_part
+from counterpoise.scale.work import (
+    Batch,
+    ClosingExecutor,
+    WorkerSettings,
+    cut_batches,
+    process_settings,
+    unfinished_part,
+)
 
 #: Seconds that a worker is given to end by itself.
 PATIENCE = 5.0
@@ -108,7 +116,7 @@ class Pool(ClosingExecutor):
                 self.close()
 
     def _train_on_workers(self, todo: list[Batch], shared: Shared, progress: Any) -> Any:
-        """Hand out all batches, and yield (job id, member) as workers report them.
+        """Hand out all batches to workers, and yield (job id, member) as they report them.
 
         `todo` is emptied. An error in a worker is raised here. The batch of a worker that died is handed out again.
         """
@@ -135,10 +143,7 @@ class Pool(ClosingExecutor):
                 self._requeue(worker, todo, deaths)
 
     def _hand_out(self, todo: list[Batch], shared: Shared) -> None:
-        """Give every idle worker a batch from `todo`.
-
-        New workers are started up to the number of processes.
-        """
+        """Give every idle worker a batch from `todo`, and start new workers up to the number of processes."""
         idle = [worker for worker in self._workers if not worker.batch]
         while todo and (idle or len(self._workers) < self.processes):
             if not idle:
@@ -165,10 +170,7 @@ class Pool(ClosingExecutor):
         todo.insert(0, left)
 
     def _shared_file(self, examples: Examples, network: Any) -> Shared:
-        """Return a file with rows and network, which all workers read.
-
-        A new file is made if they differ from the last ones.
-        """
+        """Return the file with rows and network that all workers read; a new one if they differ from the last ones."""
         if not self._data or self._data[0] is not examples or self._data[1] is not network:
             for old in self._data[2:]:
                 old.remove()
@@ -184,9 +186,9 @@ class Worker:
         batch: What it was given and has not finished, or None. done: Ids of the jobs of it that are finished.
     """
 
-    def __init__(self, here: Surroundings, messages: queue.SimpleQueue[Any]) -> None:
+    def __init__(self, settings: WorkerSettings, messages: queue.SimpleQueue[Any]) -> None:
         """Start the process, and a thread that puts its messages into the queue."""
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(here.path), **dict(here.environment)}
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(settings.path), **dict(settings.environment)}
         command = [sys.executable, "-P", "-m", "counterpoise.scale.worker"]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
         self.batch: Batch | None = None
@@ -194,7 +196,7 @@ class Worker:
         self._families: set[str] = set()  # loss families that the process has compiled
         self._data_sent: Shared | None = None  # the rows and network that the process has
         threading.Thread(target=self._queue_messages, args=(messages,), daemon=True).start()
-        self._send("surroundings", here)
+        self._send("settings", settings)
 
     def take_batch(self, todo: list[Batch], shared: Shared) -> None:
         """Take a batch out of `todo`, and send it to the process.
@@ -211,10 +213,7 @@ class Worker:
         self._send("batch", pickled(self.batch))
 
     def end(self) -> None:
-        """End the process even if it is at work.
-
-        If it does not end within `PATIENCE` seconds, kill it.
-        """
+        """End the process even if it is at work; kill it if it does not end within `PATIENCE` seconds."""
         with suppress(OSError):
             self.process.stdin.close()  # type: ignore[union-attr]
         try:
@@ -224,6 +223,7 @@ class Worker:
             self.process.wait()
 
     def _send(self, kind: str, content: Any) -> None:
+        """Send an order to the process: "settings", "data" or "batch", with its content (see `scale.worker`)."""
         with suppress(BrokenPipeError):  # `_listen` reports its end
             send(self.process.stdin, (kind, content))  # type: ignore[arg-type]
 

@@ -1,7 +1,7 @@
-"""A worker process: `python -m counterpoise.scale.worker`, started by `scale.pool`.
+"""A worker process: `python -m counterpoise.scale.worker`, started by `scale.processes`.
 
-It imports TensorFlow once, compiles once for each kind of job, and ends as soon as its driver does, whatever ended
-that.
+It imports TensorFlow once, compiles once for each kind of job, and ends as soon as its driver does, whatever ended the
+driver. Its standard output is the stream of messages, so nothing may print to it.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from counterpoise.core.temporary import leave_scratch
 from counterpoise.scale.messages import Shared, receive, send
 from counterpoise.scale.work import apply_settings, train_batch
 
-#: Seconds between two messages about steps.
+#: Seconds between two messages about the steps of a training.
 PAUSE = 0.2
 
 
 def main() -> None:
     """Carry out the orders of the driver until its end of the pipe is closed.
 
-    An order is (kind, content): "surroundings", "data", or another kind with a pickled batch to train. Answers are
+    An order is (kind, content): "settings", "data", or another kind with a pickled batch to train. Answers are
     "progress", "member", "done" and "failed".
     """
     out = os.fdopen(os.dup(1), "wb")
@@ -43,7 +43,7 @@ def main() -> None:
     while True:
         kind, content = pickle.loads(orders.get())
         try:
-            if kind == "surroundings":
+            if kind == "settings":
                 apply_settings(content)
             elif kind == "data":
                 data[:] = [content]

@@ -1,4 +1,8 @@
-"""`CounterpoiseClassifier`: the library as a scikit-learn estimator."""
+"""`CounterpoiseClassifier`: `cp.fit` as a scikit-learn estimator.
+
+It adds only the checks and conventions of scikit-learn, whose `check_estimator` is a test. Arguments of `__init__` are
+stored unchanged under their names, because `clone` requires this.
+"""
 
 from __future__ import annotations
 
@@ -140,11 +144,11 @@ class CounterpoiseClassifier(ClassifierMixin, BaseEstimator):
         """Declare support for several labels per row and, in our models, for missing values."""
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
-        tags.input_tags.allow_nan = self._takes_missing_values()  # the encoder takes missing values
+        tags.input_tags.allow_nan = self._takes_missing_values()
         return tags
 
     def _fit_classifier(self, rows: Any, labels: Any, sample_weight: Any, groups: Any) -> Classifier:
-        """Train by `cp.fit` with the options of this estimator."""
+        """Return the classifier that `cp.fit` trains with the options of this estimator."""
         return fit(
             self.model, rows, labels, strategy=self.strategy, validation=self.validation, folds=self.folds,
             groups=groups, sample_weight=sample_weight, epochs=self.epochs, batch_size=self.batch_size,
@@ -154,7 +158,7 @@ class CounterpoiseClassifier(ClassifierMixin, BaseEstimator):
         )  # fmt: skip
 
     def _takes_missing_values(self) -> bool:
-        """Whether the model is one of ours for tables, which take missing values."""
+        """Return whether the model is one of ours for tables, whose encoder takes missing values."""
         return isinstance(self.model, (TreeModel, Blend)) or (
             isinstance(self.model, str) and self.model in TABLE_MODELS
         )
@@ -169,7 +173,7 @@ class CounterpoiseClassifier(ClassifierMixin, BaseEstimator):
         return 0 if state is None else int(check_random_state(state).randint(2**31 - 1))
 
     def _checked_rows(self, X: Any, y: Any = None) -> Any:
-        """Return rows, and with `y` also labels, in the form that `cp.fit` takes.
+        """Return rows, and with `y` the pair of rows and labels, checked and in the form that `cp.fit` takes.
 
         Frames are not converted, because `cp.fit` encodes text and missing values. Other rows become a checked float64
         array (N, d). Without `y` (for predictions), the columns are compared with those of the training.
@@ -197,6 +201,6 @@ class CounterpoiseClassifier(ClassifierMixin, BaseEstimator):
         return rows, labels
 
     def _class_columns(self) -> list[int]:
-        """Return the column of the classifier for each label of `classes_`."""
+        """Return the number of the classifier's column for each label of `classes_`."""
         column = {label: index for index, label in enumerate(self.classifier_.classes_.tolist())}
         return [column[label] for label in self.classes_.tolist()]

@@ -1,4 +1,7 @@
-"""A plan as a sampler for pipelines of imbalanced-learn, for tables that fit in memory."""
+"""A plan as a sampler for pipelines of imbalanced-learn, for tables that fit in memory.
+
+`PlanSampler` draws epoch 0 of the plan with a seed from `random_state`: equal states give equal rows.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from counterpoise.core.label_names import warn_look_alikes
 from counterpoise.plans import class_plans as plans
 from counterpoise.sklearn.targets import one_hot_array, plain_labels
 
+#: Name of a plan -> the function that makes it from class codes.
 PLANS: dict[str, Callable[..., plans.Plan]] = {
     "oversample": plans.oversample,
     "undersample": plans.undersample,
@@ -89,12 +93,12 @@ class PlanSampler(BaseSampler):
         """
         labels = np.unique(y)
         # `labels` is sorted, so the position of a label is its code.
-        made = self._make_plan(np.searchsorted(labels, y))
+        plan = self._make_plan(np.searchsorted(labels, y))
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
-        self.plan_ = made
-        sizes = zip(labels.tolist(), made.drawn.tolist(), made.counts.tolist(), strict=True)
+        self.plan_ = plan
+        sizes = zip(labels.tolist(), plan.drawn.tolist(), plan.counts.tolist(), strict=True)
         self.sampling_strategy_ = {label: drawn for label, drawn, had in sizes if drawn != had}
-        self.sample_indices_ = made.rows(0, seed).astype(np.int64)
+        self.sample_indices_ = plan.rows(0, seed).astype(np.int64)
         return _safe_indexing(X, self.sample_indices_), _safe_indexing(y, self.sample_indices_)
 
     def _make_plan(self, codes: Any) -> plans.Plan:

@@ -1,4 +1,7 @@
-"""Labels of any kind as the arrays that scikit-learn's own checks know."""
+"""Labels of any kind as the arrays that scikit-learn's own checks accept, for the estimator and the sampler.
+
+The labels are read by `core.labels`, so classes and errors are those of `cp.fit`.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ Array = np.ndarray
 
 
 def plain_labels(y: Any) -> Any:
-    """Convert labels of any kind to numbers, booleans or text; one-hot rows to classes.
+    """Return labels of any kind as numbers, booleans or text, (N,); of one-hot rows, their classes.
 
     Arrays of numbers pass unchanged, for scikit-learn to judge. A series of pandas stays one.
 
@@ -37,7 +40,7 @@ def plain_labels(y: Any) -> Any:
 
 
 def one_hot_array(y: Any) -> Array | None:
-    """Convert rows of zeros and ones (N, C), C above 1, to an array; None for others.
+    """Return rows of zeros and ones (N, C), C above 1, as an int8 array; None for other labels.
 
     Example:
         >>> one_hot_array([[True, False]]).tolist(), one_hot_array([0, 1])
