@@ -178,7 +178,7 @@ def _with_class_names(labels: Labels, names: tuple[str, ...] | None) -> Labels:
 
 
 def rarer_last(labels: Labels) -> Labels:
-    """Return two-class labels with the rarer class as code 1; other labels unchanged.
+    """Return two-class labels with the rarer class as code 1, the positive class; other labels unchanged.
 
     Example:
         >>> rarer_last(Labels(np.array([[1, 1, 0, -1]]), ("no", "yes"))).codes.tolist()

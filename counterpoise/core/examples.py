@@ -101,10 +101,12 @@ class Examples:
 
     @property
     def n_classes(self) -> int:
+        """C, or with several labels per row the number of labels L."""
         return len(self.classes)
 
     @property
     def binary(self) -> bool:
+        """Whether rows or elements are decided between two classes, of which class 1 is positive."""
         return self.n_classes == 2 and self.kind != "labels"
 
     @property

@@ -82,7 +82,7 @@ def _published_folder(folder: Path) -> Iterator[Path]:
 
 
 def write_text(target: str | os.PathLike[str], text: str) -> None:
-    """Write text as UTF-8, whole or not at all; lone surrogates are escaped.
+    """Write text to a file as UTF-8, whole or not at all; lone surrogates are escaped.
 
     Raises:
         ArtifactError: the operating system refused.

@@ -242,7 +242,7 @@ def split_off_labels(data: Any, y: Any) -> tuple[Any, Any]:
 
 
 def as_labels_if_several(y: Any, sequences: bool = False) -> Any:
-    """Return arrays with more than one label per row as `Labels`; return the rest unchanged.
+    """Return labels as `Labels` if a row has more than one; return other labels unchanged.
 
     Zeros and ones (N, L) are several labels, unless each row has exactly one 1: then they are one-hot. An array with
     three axes or more has a class per element. So has an array with two axes if `sequences` is set, or if it contains

@@ -52,7 +52,7 @@ def look_alike_doubt(classes: Sequence[Any], name: str = "y") -> str | None:
     if not alike:
         return None
     more = f" ({len(alike) - 1} more such groups)" if len(alike) > 1 else ""
-    shown, differ = _shown_difference(alike[0])
+    shown, differ = _writer_and_difference(alike[0])
     return (
         f"{name} has the labels {' and '.join(map(shown, alike[0]))}{more}, which differ only {differ}. They "
         "are read as different classes. If they mean the same, write them in the same way, or merge them "
@@ -97,7 +97,7 @@ def label_doubts(classes: Sequence[Any], name: str = "y") -> list[str]:
     return [text for text in (look_alike_doubt(classes, name), missing_label_doubt(classes, name)) if text is not None]
 
 
-def _shown_difference(alike: Sequence[str]) -> tuple[Callable[[str], str], str]:
+def _writer_and_difference(alike: Sequence[str]) -> tuple[Callable[[str], str], str]:
     """Return a function that writes labels that look alike, and in words what differs.
 
     The function is `repr`, or `ascii` if the difference is invisible.

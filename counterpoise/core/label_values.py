@@ -20,7 +20,7 @@ _CLASSES = "Expected text, whole numbers or booleans. Turn the values into class
 
 
 def plain_label(level: Any) -> Any:
-    """Return a distinct value as str, bool, int or float, or None if it is missing.
+    """Return a distinct value of a label as str, bool, int or float, or None if it is missing.
 
     Bytes are read as UTF-8. Whole numbers below 2**53 become int. A value that cannot be a label (see `label_fault`)
     is returned as it is, and any other object as its text.

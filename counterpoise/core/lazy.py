@@ -40,7 +40,7 @@ def loader(
     space = vars(sys.modules[package])
 
     def load(name: str) -> Any:
-        """Import a name, and keep it in the package, so that it is imported only once."""
+        """Import a public name, and keep it in the package, so that it is imported only once."""
         if name in moved:
             room, _, inner = moved[name].rpartition(".")
             warnings.warn(f"cp.{name} has moved. Use cp.{moved[name]}.", DeprecationWarning, stacklevel=2)

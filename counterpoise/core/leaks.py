@@ -104,7 +104,7 @@ def _most_rows(x: Mapping[str, np.ndarray]) -> int:
 def _draw_rows(y: np.ndarray, n_classes: int, most: int) -> np.ndarray:
     """Return sorted numbers of at most `most` rows of each class.
 
-    They are drawn with a fixed seed. Rows with a code below 0 are left out.
+    They are drawn with a fixed seed, so that equal data give equal warnings. Rows with a code below 0 are left out.
     """
     chosen: list[Any] = []
     for code in range(n_classes):

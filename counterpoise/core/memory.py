@@ -1,7 +1,7 @@
 """How much memory a piece of work took: the process's highest resident memory while it ran.
 
-A thread looks every few milliseconds, as long as a `Peak` is open. Two pieces of work that run at the same time in
-one process see each other's memory: the figure is what a machine must provide, not what a single network needs. The
+A thread measures it every few milliseconds, as long as a `Peak` is open. Two pieces of work that run at the same time
+in one process see each other's memory: the figure is what a machine must provide, not what a single network needs. The
 engines measure it for `Member.memory`.
 """
 
@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 
-#: Seconds between two looks.
+#: Seconds between two measurements.
 EVERY = 0.02
 
 

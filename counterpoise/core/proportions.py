@@ -16,7 +16,9 @@ from counterpoise.core.errors import OptionError
 
 
 def shares_of_classes(labels: Iterable[Any], counts: Iterable[int]) -> list[dict[str, Any]]:
-    """Return the number of rows of each class and its share of all rows.
+    """Return one entry per class: its label, its number of rows, and its share of all rows.
+
+    The entries are part of the model card, so the keys never change.
 
     Example:
         >>> shares_of_classes(["no", "yes"], np.array([3, 1]))[1]
@@ -41,7 +43,7 @@ def tail_probability(level: float) -> float:
 
 
 def checked_hits(hits: Any, trials: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Return hits and trials as float64 arrays of one shape.
+    """Return hits and trials as float64 arrays of one shape, for an interval of `hits / trials`.
 
     Raises:
         OptionError: Hits below 0 or above their trials.

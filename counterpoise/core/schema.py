@@ -63,6 +63,7 @@ class Column:
 
     @property
     def used(self) -> bool:
+        """Whether the column is a feature of the model."""
         return self.kind in USED_KINDS
 
 
@@ -78,12 +79,15 @@ class Schema:
 
     @cached_property
     def numeric(self) -> tuple[Column, ...]:
+        """The columns of `Examples.x["numeric"]`, in its order."""
         return tuple(c for c in self.columns if c.kind == "numeric")
 
     @cached_property
     def categorical(self) -> tuple[Column, ...]:
+        """The columns of `Examples.x["categorical"]`, in its order."""
         return tuple(c for c in self.columns if c.kind in ("categorical", "boolean"))
 
     @cached_property
     def excluded(self) -> tuple[Column, ...]:
+        """The columns that are no features."""
         return tuple(c for c in self.columns if not c.used)

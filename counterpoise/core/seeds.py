@@ -16,7 +16,7 @@ from counterpoise.core.checks import check_int
 
 
 def sequence(seed: int, stage: str, *index: int) -> np.random.SeedSequence:
-    """Mix a seed, the name of a stage and any number of counters into a seed sequence.
+    """Return the seed sequence of a seed, the name of a stage and any number of counters.
 
     Args:
         seed: The user's seed, 0 or more.
@@ -40,5 +40,5 @@ def generator(seed: int, stage: str, *index: int) -> np.random.Generator:
 
 
 def integer(seed: int, stage: str, *index: int) -> int:
-    """Return one integer below 2**31 for libraries that want a plain seed."""
+    """Return the seed of one draw as an integer below 2**31, for libraries that take no generator (see `sequence`)."""
     return int(sequence(seed, stage, *index).generate_state(1)[0] >> 1)

@@ -103,6 +103,7 @@ class SubsetSource(Source):
         self.shape, self.dtype = (len(self.rows), *source.shape[1:]), source.dtype
 
     def take(self, rows: Array) -> Array:
+        """Return rows by their numbers in this selection."""
         return self.source.take(self.rows[rows])
 
 

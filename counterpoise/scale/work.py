@@ -132,8 +132,8 @@ def cut_batches(
 ) -> list[Batch]:
     """Return jobs in batches of one loss family, those with most steps first and those with synthetic rows last.
 
-    Compile modes depend on all jobs, so they are decided here. A reason to train with `fit` is logged. Each job of a
-    model that is no network is a batch.
+    The batches decide how long training takes, and not its results. Compile modes depend on all jobs, so they are
+    decided here. A reason to train with `fit` is logged. Each job of a model that is no network is a batch.
 
     Raises:
         OptionError: There are Keras callbacks, or a network that is trained in place; both work only in this process.
