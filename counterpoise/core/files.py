@@ -48,7 +48,7 @@ def drafted(target: str | os.PathLike[str]) -> Iterator[Path]:
     with _named_errors(path):
         if not is_stream(path):
             path = Path(os.path.realpath(path))
-            with _published_folder(path.parent) as folder:
+            with _draft_folder(path.parent) as folder:
                 yield folder / path.name
             return
         with tempfile.TemporaryDirectory(dir=scratch()) as folder_name:
@@ -65,12 +65,12 @@ def drafts(folder: str | os.PathLike[str]) -> Iterator[Path]:
     Raises:
         ArtifactError: the operating system refused something.
     """
-    with _named_errors(Path(folder)), _published_folder(Path(folder)) as draft:
+    with _named_errors(Path(folder)), _draft_folder(Path(folder)) as draft:
         yield draft
 
 
 @contextmanager
-def _published_folder(folder: Path) -> Iterator[Path]:
+def _draft_folder(folder: Path) -> Iterator[Path]:
     """Yield the draft of a folder as `drafts` does, but raise errors of the operating system as they are."""
     check_folder(folder)
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
 """Which rows train, end training, and test: `Fold` and `Holdout`; and the largest number of folds for a class.
 
-`data/split.py` and `data/given_split.py` make folds, and `pipeline/division.py` makes hold-outs. Test rows are used for
-nothing but scores.
+`data/split.py` and `data/given_split.py` make folds, and `pipeline/division.py` makes hold-outs. The test rows of a
+fold never train, end or tune a training of this fold.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """A job, which describes one training, and the member that it gives.
 
-The names and values of all fields of `Job` and `Limits` are part of a job's id: a new field or default changes all ids,
-and stored trainings are not found again. Fields of `Member` are stored by `comparison/stored_values.py`, which has a
-check for each.
+The names and values of all fields of `Job` and `Limits` are part of a job's id: a new field changes all ids, and stored
+trainings are not found again. Fields of `Member` are stored by `comparison/stored_values.py`, which has a check for
+each.
 """
 
 from __future__ import annotations
