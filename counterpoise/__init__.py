@@ -1,6 +1,7 @@
 """Counterpoise: train Keras classifiers when one class is rare.
 
-Names are loaded when they are first used, so that `import counterpoise` pulls in no TensorFlow.
+Names are loaded when they are first used, so that `import counterpoise` pulls in no TensorFlow. A new public name needs
+a line under `TYPE_CHECKING`, a line in `_HOME`, and an entry in `docs/reference` (`tests/test_public.py`).
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from counterpoise.core.fork_guard import watch as _watch_forks
 from counterpoise.core.lazy import loader as _loader
-from counterpoise.core.saved_names import enter as _enter
+from counterpoise.core.saved_names import register_stand_ins as _register_stand_ins
 from counterpoise.core.version import version as _version
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ _MOVED = {
 __all__ = [*_HOME, *_NAMESPACES]
 __version__ = _version()
 
-_enter()
+_register_stand_ins()
 _watch_forks()
 
 if not TYPE_CHECKING:  # a checker would believe in any name

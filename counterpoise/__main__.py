@@ -1,4 +1,4 @@
-"""`python -m counterpoise`."""
+"""Runs the command line as `python -m counterpoise`."""
 
 from counterpoise.cli.main import main
 

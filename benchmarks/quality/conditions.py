@@ -11,7 +11,7 @@ import numpy as np
 
 from benchmarks.quality.models import BOOSTED, LEAVES, LINEAR, MANY, RATES
 from benchmarks.quality.table import label_of, records
-from counterpoise.core.version import installed
+from counterpoise.core.version import installed_versions
 
 PACKAGES = ("tensorflow-cpu", "keras", "scikit-learn", "imbalanced-learn", "lightgbm", "numpy")
 #: Rows above which a set counts as large in the table of costs.
@@ -44,7 +44,7 @@ def who() -> list[str]:
         "0.5. Raw log loss is that of the uncorrected output.",
         "",
         "Versions where this page was written, imbalanced-ensemble 0.2.3 in an environment of its own:",
-        f"{', '.join(' '.join(pair) for pair in installed(PACKAGES).items())}.",
+        f"{', '.join(' '.join(pair) for pair in installed_versions(PACKAGES).items())}.",
         "",
     ]
 

@@ -1,7 +1,7 @@
 """Callbacks that change the loss while a model trains: deferred weights and gamma decay.
 
-They set a variable that the compiled loss reads. TensorFlow therefore does not trace the model again (JAX traces it
-once for each change).
+They set a variable of the loss (`mix` or `gamma`), which the compiled training step reads. TensorFlow therefore does
+not trace the model again (JAX traces it once for each change). The epochs at which it changes decide results.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ def losses_of(model: keras.Model) -> list[Any]:
     loss = model.loss if model.compiled else None
     compiled = loss.values() if isinstance(loss, Mapping) else loss if isinstance(loss, (list, tuple)) else [loss]
     losses: list[Any] = []
-    for one in compiled:
-        while one is not None and not isinstance(one, str):
-            losses.append(one)
-            one = getattr(one, "loss", None)
+    for inner in compiled:
+        while inner is not None and not isinstance(inner, str):
+            losses.append(inner)
+            inner = getattr(inner, "loss", None)
     return losses
 
 
@@ -41,16 +41,17 @@ def _losses_with(model: keras.Model, name: str, caller: str) -> list[Any]:
     if not losses:
         raise ModelError(
             f"{caller} needs a compiled loss with {name!r}, but the model was compiled with {model.loss!r}. Compile "
-            f"it with compile_balanced, or with {_FOR[name]}."
+            f"it with compile_balanced, or with {_LOSS_WITH[name]}."
         )
     return losses
 
 
-_FOR = {"mix": "cp.losses.ClassWeighted", "gamma": "cp.losses.Focal"}
+#: Attribute that a callback changes -> the loss of Counterpoise that has it, for the message.
+_LOSS_WITH = {"mix": "cp.losses.ClassWeighted", "gamma": "cp.losses.Focal"}
 
 
 def epoch_of(at: float, epochs: int) -> int:
-    """Convert a number of epochs, or a share of all epochs, to an epoch counted from 0.
+    """Return the epoch, counted from 0, that a number of epochs or a share of all epochs means.
 
     A value above 0 and below 1 is a share of `epochs`. Any other value must be a whole number of 0 or more.
 
@@ -63,13 +64,13 @@ def epoch_of(at: float, epochs: int) -> int:
     return check_int(int(at) if at == int(at) else at, "at", 0)
 
 
-def _epochs(callback: keras.callbacks.Callback) -> int:
+def _epoch_count(callback: keras.callbacks.Callback) -> int:
     """Return the number of epochs of the running `fit`; 1 if Keras does not report it."""
     return int((callback.params or {}).get("epochs") or 1)
 
 
-def _set(model: keras.Model, variables: Iterable[Any], value: float) -> None:
-    """Set all variables, which the loss reads, to one value.
+def _set_variables(model: keras.Model, variables: Iterable[Any], value: float) -> None:
+    """Set all these variables, which the losses of the model read, to one value.
 
     With JAX, a changed value needs a new trace of the training step.
     """
@@ -82,7 +83,7 @@ def _set(model: keras.Model, variables: Iterable[Any], value: float) -> None:
 
 
 def _trace_again(model: keras.Model) -> None:
-    """Let Keras trace the training and test steps again, with the present values of the loss."""
+    """Make Keras trace the training and test steps of the model again, with the present values of the loss."""
     model.make_train_function(force=True)
     model.make_test_function(force=True)
 
@@ -126,14 +127,15 @@ class Deferred(keras.callbacks.Callback):
         return min(1.0, max(0.0, after / self.over)) if self.over else float(after >= 0)
 
     def on_train_begin(self, logs: Any = None) -> None:
+        """Find the losses with deferred weights."""
         self._losses = _losses_with(self.model, "mix", "Deferred")
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Call `then` at epoch `at`, and set the share of the class weights for this epoch."""
-        epochs = _epochs(self)
+        epochs = _epoch_count(self)
         if self.then is not None and epoch == epoch_of(self.at, epochs):
             self.then(self.model)
-        _set(self.model, [loss.mix for loss in self._losses], self.share(epoch, epochs))
+        _set_variables(self.model, [loss.mix for loss in self._losses], self.share(epoch, epochs))
 
 
 class GammaDecay(keras.callbacks.Callback):
@@ -176,14 +178,10 @@ class GammaDecay(keras.callbacks.Callback):
         _trace_again(self.model)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        _set(self.model, [loss.gamma for loss in self._losses], self.value(epoch, _epochs(self)))
+        """Set gamma of each loss for this epoch."""
+        _set_variables(self.model, [loss.gamma for loss in self._losses], self.value(epoch, _epoch_count(self)))
 
     def on_train_end(self, logs: Any = None) -> None:
         """Make gamma of each loss a plain number again, with its last value."""
         for loss in self._losses:
             loss.gamma = float(keras.ops.convert_to_numpy(loss.gamma.value))
-
-
-def names_of(labels: Iterable[Any]) -> list[str]:
-    """Convert labels to parts of logged names: letters, digits, and "_" for all others."""
-    return ["".join(c if c.isalnum() else "_" for c in str(label)) for label in labels]

@@ -1,17 +1,20 @@
-"""The per-class table at the end of each epoch: exact scores on the host, logged, and early stopping on any of them."""
+"""The per-class table at the end of each epoch: exact scores, computed in NumPy, logged, and early stopping on any.
+
+Users name the logged scores in other callbacks (`monitor="val_recall_1"`), so the names never change. The scores are
+those of `metrics/`; `tests/callbacks/` compares them with scikit-learn.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 
-from counterpoise.callbacks.loss_schedules import names_of
 from counterpoise.core.checks import check_choice, check_int
 from counterpoise.core.errors import ModelError, OptionError, TargetError, did_you_mean
-from counterpoise.core.shown import shown
+from counterpoise.core.terminal_text import terminal_text
 from counterpoise.metrics.decision_scores import confusion, decision_scores, default_decision
 from counterpoise.metrics.proba_scores import log_loss
 from counterpoise.metrics.rank_scores import average_precision
@@ -84,7 +87,7 @@ class PerClass(keras.callbacks.Callback):
         elements = read_elements(y, "auto", None, sample_weight, ignored)
         # Elements of weight 0 are left out of all scores.
         self._shape, self._counted = elements.codes.shape, elements.weight.ravel() > 0
-        self.y = _codes(elements, labels).ravel()[self._counted]
+        self.y = _class_codes(elements, labels).ravel()[self._counted]
         self.weight = elements.weight.ravel()[self._counted]
         self.stop_on, self.patience = stop_on, check_int(patience, "patience")
         self.batch_size = check_int(batch_size, "batch_size")
@@ -92,6 +95,7 @@ class PerClass(keras.callbacks.Callback):
         self.best_epoch: int | None = None
 
     def on_train_begin(self, logs: Any = None) -> None:
+        """Forget the scores and the best epoch of an earlier training."""
         self.history, self.best_epoch, self._best, self._weights = [], None, -np.inf, None
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
@@ -116,15 +120,15 @@ class PerClass(keras.callbacks.Callback):
         Raises:
             OptionError: The number of names differs from the number of classes.
         """
-        proba = self._proba(np.asarray(self.model.predict(self.x, batch_size=self.batch_size, verbose=0)))
-        names = names_of(range(proba.shape[1]) if self.labels is None else self.labels)
+        proba = self._probabilities(np.asarray(self.model.predict(self.x, batch_size=self.batch_size, verbose=0)))
+        names = _log_names(range(proba.shape[1]) if self.labels is None else self.labels)
         if len(names) != proba.shape[1]:
             raise OptionError(
                 f"labels has {len(names)} names. Expected {proba.shape[1]}, one for each class of the model."
             )
         return class_scores(self.y, proba, self.weight, names), names
 
-    def _proba(self, out: Array) -> Array:
+    def _probabilities(self, out: Array) -> Array:
         """Return the probabilities, float64 (n, C), of the n elements with a weight above 0.
 
         Args:
@@ -164,7 +168,12 @@ class PerClass(keras.callbacks.Callback):
             self.model.stop_training = True
 
 
-def _codes(elements: Elements, labels: Sequence[Any] | None) -> Array:
+def _log_names(labels: Iterable[Any]) -> list[str]:
+    """Return the part of the logged names for each label: letters, digits, and "_" for all other characters."""
+    return ["".join(c if c.isalnum() else "_" for c in str(label)) for label in labels]
+
+
+def _class_codes(elements: Elements, labels: Sequence[Any] | None) -> Array:
     """Return the class codes of the elements, int64, in the shape of the labels.
 
     Text is looked up in `labels`, the names in code order. Whole numbers are codes already.
@@ -231,11 +240,11 @@ def table_text(epoch: int, scores: dict[str, float], names: Sequence[str]) -> st
         fine       0.500      1.000  0.667              1.000        2
         fraud      1.000      0.500  0.667              1.000        1
     """
-    wide = max(8, *(len(shown(name)) for name in names))
+    wide = max(8, *(len(terminal_text(name)) for name in names))
     lines = [f"epoch {epoch + 1}: balanced accuracy {scores['balanced_accuracy']:.3f}, MCC {scores['mcc']:.3f}"]
     lines.append(f"{'class':<{wide}}  recall  precision     f1  average precision  support")
     for name in names:
-        text = shown(name)
+        text = terminal_text(name)
         r, p, f, a = (scores[f"{key}_{name}"] for key in COLUMNS)
         lines.append(
             f"{text:<{wide}}   {r:5.3f}      {p:5.3f}  {f:5.3f}              {a:5.3f}  {scores[f'support_{name}']:7g}"

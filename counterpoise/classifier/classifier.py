@@ -24,7 +24,7 @@ from counterpoise.core.review import REVIEW
 from counterpoise.core.rule import LabelRules, Rule
 from counterpoise.core.schema import Schema
 from counterpoise.core.temporary import scratch
-from counterpoise.core.units import UnitRule, unit_part
+from counterpoise.core.units import UnitRule, scores_of_units
 from counterpoise.decide.rule import Decision
 from counterpoise.networks.forward import forward
 from counterpoise.targets.kinds import target_of
@@ -372,7 +372,7 @@ class Classifier:
         limits of alerts, "" for none.
         """
         stored = {**self.scores, **(scores or {})}
-        own = unit_part(stored)
+        own = scores_of_units(stored)
         card = {
             **self.card_without_metrics, "unit": unit_entry(self.target, unit, own, self.classes_.tolist(), budgets),
         }  # fmt: skip

@@ -15,26 +15,26 @@ import keras
 import numpy as np
 
 from counterpoise.core.errors import ArtifactError
-from counterpoise.core.json_values import jsonable
-from counterpoise.core.plain import (
+from counterpoise.core.file_checks import (
     Check,
     anything,
+    boolean,
     choice,
     integer,
+    json_value,
     list_of,
     mapping_of,
-    maybe,
+    nullable,
     number,
-    plain,
     record,
-    text,
-    truth,
+    string,
     wrong_value,
 )
+from counterpoise.core.json_values import jsonable
 from counterpoise.core.rule import LabelRules, Rule
 from counterpoise.core.schema import Schema
 from counterpoise.core.target import Target
-from counterpoise.core.units import AGGREGATES, UnitRule, row_part, unit_part
+from counterpoise.core.units import AGGREGATES, UnitRule, scores_of_rows, scores_of_units
 from counterpoise.data.schema import schema_from_dict, schema_to_dict
 from counterpoise.decide.rule_fields import NOTHING
 from counterpoise.metrics.catalog import METRICS, Metric
@@ -76,7 +76,7 @@ def _score(metric: Metric | None) -> Check:
     A metric that is not in the catalog (None) has no limits.
     """
     low, high = (-math.inf, math.inf) if metric is None else (metric.low - ROUNDING, metric.high + ROUNDING)
-    value = maybe(number(low, high))
+    value = nullable(number(low, high))
     return record({}, {"value": value, "mean": value, "low": value, "high": value, "folds": list_of(value)})
 
 
@@ -84,57 +84,63 @@ def _score(metric: Metric | None) -> Check:
 #: plain.
 CARD = record(
     {
-        "counterpoise": text(),
-        "strategy": text(),
-        "network": text(),
+        "counterpoise": string(),
+        "strategy": string(),
+        "network": string(),
         "log_shifts": list_of(_shift),
-        "rule": text(),
+        "rule": string(),
     },
     optional={
-        "idea": text(),
-        "members": list_of(text()),
-        "models": list_of(text()),
-        "plan": maybe(text()),
-        "source": text(),
+        "idea": string(),
+        "members": list_of(string()),
+        "models": list_of(string()),
+        "plan": nullable(string()),
+        "source": string(),
         "rows": integer(),
-        "text_column": maybe(text()),
-        "columns": maybe(record({"numeric": integer(), "categorical": integer(), "excluded": list_of(text())})),
+        "text_column": nullable(string()),
+        "columns": nullable(record({"numeric": integer(), "categorical": integer(), "excluded": list_of(string())})),
         "classes": list_of(
-            record({"label": text(), "count": integer(), "share": SHARE}, optional={"known": integer()})
+            record({"label": string(), "count": integer(), "share": SHARE}, optional={"known": integer()})
         ),
         "seed": integer(-(2**63)),
         "steps": list_of(integer()),
-        "engines": list_of(text()),
-        "member_shifts": list_of(maybe(list_of(NUMBERS))),
-        "needs_calibration": truth,
+        "engines": list_of(string()),
+        "member_shifts": list_of(nullable(list_of(NUMBERS))),
+        "needs_calibration": boolean,
         "prior": list_of(SHARE),
         "threshold": record(
             {
-                "value": maybe(number(0, NOTHING)),
-                "offsets": maybe(NUMBERS),
-                "aim": text(),
-                "word": text(),
-                "text": text(),
+                "value": nullable(number(0, NOTHING)),
+                "offsets": nullable(NUMBERS),
+                "aim": string(),
+                "word": string(),
+                "text": string(),
             },
-            optional={"labels": list_of(plain), "review": text(), "budgets": text(), "spread": plain, "by": plain},
+            optional={
+                "labels": list_of(json_value),
+                "review": string(),
+                "budgets": string(),
+                "spread": json_value,
+                "by": json_value,
+            },
         ),
-        "versions": mapping_of(text()),
+        "versions": mapping_of(string()),
         "metrics": _metrics,
-        "metrics_of": text(),
+        "metrics_of": string(),
         "guarantee_rows": integer(),
-        "guarantee_note": text(),
-        "unit": mapping_of(plain),
-        "verdict": mapping_of(plain),
-        "teacher": mapping_of(plain),
-        "by": mapping_of(list_of(text())),
+        "guarantee_note": string(),
+        "unit": mapping_of(json_value),
+        "verdict": mapping_of(json_value),
+        "teacher": mapping_of(json_value),
+        "by": mapping_of(list_of(string())),
     },
-    others=plain,
+    others=json_value,
 )
 DESCRIPTION = record(
-    {"format": integer(), "classes": list_of(anything), "schema": maybe(plain), "card": plain},
+    {"format": integer(), "classes": list_of(anything), "schema": nullable(json_value), "card": json_value},
     optional={
-        "kind": text(),
-        "unit": maybe(record({"columns": list_of(text()), "aggregate": choice(AGGREGATES), "rule": plain})),
+        "kind": string(),
+        "unit": nullable(record({"columns": list_of(string()), "aggregate": choice(AGGREGATES), "rule": json_value})),
     },
 )
 
@@ -241,7 +247,7 @@ def check_scores(
     Raises:
         ArtifactError: An array of another shape or type, a probability above 1, a class that there is not.
     """
-    of_units, scores = unit_part(scores), row_part(scores)
+    of_units, scores = scores_of_units(scores), scores_of_rows(scores)
     if bool(of_units) != (unit is not None):
         raise ArtifactError("it needs both scores and a decision rule for units, but contains only one of them.")
     if unit is not None:

@@ -16,7 +16,7 @@ from counterpoise.core.review import REVIEW
 from counterpoise.core.rule import LabelRules, Rule
 from counterpoise.core.schema import Schema
 from counterpoise.core.target import Target
-from counterpoise.core.units import unit_part
+from counterpoise.core.units import scores_of_units
 from counterpoise.decide.costs import cost_column, cost_matrix, threshold_of_costs
 from counterpoise.decide.review import margins, review_by_alpha, review_by_budget
 from counterpoise.decide.rule import pooled_log_proba
@@ -45,7 +45,7 @@ def decide_again(clf: Any, aim: Mapping[str, Any], *, column: tuple[Any, Any], b
                 f"{name} is for classifiers that decide single rows, but this classifier decides units (groups of "
                 f"rows). {fix}"
             )
-        rule, text = decided(clf.target, clf.unit.rule, unit_part(clf.scores), classes, aim, **how)
+        rule, text = decided(clf.target, clf.unit.rule, scores_of_units(clf.scores), classes, aim, **how)
         return clf.with_units(replace(clf.unit, rule=rule), budgets=text)
     rule, text = decided(clf.target, clf.rule, clf.scores, classes, aim, **how)
     clf = clf.with_rule(rule)

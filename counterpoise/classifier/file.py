@@ -24,8 +24,8 @@ from counterpoise.classifier.loading import configuration_of, load_model
 from counterpoise.classifier.references import custom_objects_of, not_compiled
 from counterpoise.core.checks import check_path
 from counterpoise.core.errors import ArtifactError
+from counterpoise.core.file_checks import read_json
 from counterpoise.core.files import drafted, is_stream
-from counterpoise.core.plain import read_json
 from counterpoise.core.schema import Schema
 from counterpoise.core.target import Target
 from counterpoise.data.columns import columns_config

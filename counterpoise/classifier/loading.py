@@ -20,7 +20,7 @@ from counterpoise.classifier.allowed import trusted
 from counterpoise.classifier.references import check
 from counterpoise.classifier.weights_file import check_weights
 from counterpoise.core.errors import ArtifactError
-from counterpoise.core.plain import read_json
+from counterpoise.core.file_checks import read_json
 from counterpoise.core.temporary import scratch
 from counterpoise.networks.cloning import keras_text
 from counterpoise.networks.weights import seeded

@@ -12,8 +12,8 @@ from counterpoise.classifier.threshold_spread import threshold_spread
 from counterpoise.core.json_values import finite_or_none
 from counterpoise.core.rule import Rule
 from counterpoise.core.target import Problem, Target
-from counterpoise.core.units import UnitRule, row_part, unit_part
-from counterpoise.core.version import installed
+from counterpoise.core.units import UnitRule, scores_of_rows, scores_of_units
+from counterpoise.core.version import installed_versions
 from counterpoise.metrics.catalog import DECISION_KEYS
 from counterpoise.metrics.measured import joined_scores, measure
 
@@ -80,7 +80,7 @@ def ruled(target: Target, rule: Any, scores: Mapping[str, Array], classes: Seque
     return {
         "prior": priors[0].tolist() if len(priors) == 1 else [float(prior[1]) for prior in priors],
         "threshold": target.describe(rule, len(scores["y"]), classes),
-        "versions": installed(PACKAGES),
+        "versions": installed_versions(PACKAGES),
     }
 
 
@@ -145,10 +145,10 @@ def with_metrics(
 
     `card` needs the entry "metrics_of", and with a `unit` (the rule of units) the entry "unit".
     """
-    note, own = card["metrics_of"], row_part(scores)
+    note, own = card["metrics_of"], scores_of_rows(scores)
     whole = {**card, **measured(target, rule, own, note), "threshold": with_spread(card["threshold"], rule, own)}
     if unit is not None:
-        of_units = measured(target, unit.rule, unit_part(scores), note)
+        of_units = measured(target, unit.rule, scores_of_units(scores), note)
         whole["unit"] = {**whole["unit"], "metrics": of_units["metrics"]}
     return ModelCard(whole)
 

@@ -12,7 +12,7 @@ from counterpoise.classifier.deciding import written_decisions
 from counterpoise.core.errors import OptionError
 from counterpoise.core.per_class import in_class_order
 from counterpoise.core.target import Target
-from counterpoise.core.units import UnitRule, Units, unit_part
+from counterpoise.core.units import UnitRule, Units, scores_of_units
 from counterpoise.data.frames import is_table, to_frame
 from counterpoise.data.image_set import ImageSet
 from counterpoise.data.row_metadata import unit_table
@@ -62,7 +62,7 @@ def decide_units(clf: Classifier, unit: UnitRule, units: Units, proba: Array, pr
     """
     if prior is not None:
         shares = in_class_order(prior, "prior", clf.classes_.tolist())
-        unit = replace(unit, rule=clf.target.at_prior(unit.rule, shares, unit_part(clf.scores)))
+        unit = replace(unit, rule=clf.target.at_prior(unit.rule, shares, scores_of_units(clf.scores)))
     return decided_units(clf.target, unit, units, proba)
 
 

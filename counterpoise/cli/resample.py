@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from counterpoise.cli import options as o
-from counterpoise.core.shown import shown
+from counterpoise.core.terminal_text import terminal_text
 
 NAME = "resample"
 
@@ -37,7 +37,7 @@ def command(
         return
     lines = [f"saved {summary['out']}: {summary['rows']:,} rows, resampled with {plan}"]
     for one, shift in zip(summary["classes"], summary["log_shift"], strict=True):
-        label = shown(one["label"], keep="")
+        label = terminal_text(one["label"], keep="")
         lines.append(f"  {label}: {one['before']:,} -> {one['after']:,} rows; log shift {shift:+.4f}")
     lines.append(
         "A network that is trained on this file learns the class proportions of the file. To correct its "

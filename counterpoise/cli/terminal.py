@@ -13,7 +13,7 @@ from rich.segment import Segment
 from rich.text import Text
 
 from counterpoise.core.errors import OptionError
-from counterpoise.core.shown import shown
+from counterpoise.core.terminal_text import terminal_text
 
 
 def print_line(text: object, error: bool = False) -> None:
@@ -21,7 +21,7 @@ def print_line(text: object, error: bool = False) -> None:
 
     A terminal gets it broken between words. A line with a command stays whole, so that the command can be copied.
     """
-    stream, line = sys.stderr if error else sys.stdout, shown(text)
+    stream, line = sys.stderr if error else sys.stdout, terminal_text(text)
     if stream is not None and stream.isatty() and "counterpoise " not in line:
         width = get_terminal_size().columns
         line = "\n".join(fill(part, width, break_long_words=False, break_on_hyphens=False) for part in line.split("\n"))
@@ -39,12 +39,12 @@ class Terminal(Console):
 
         Tables use this text to measure the width of their cells.
         """
-        return super().render_str(shown(text), **options)
+        return super().render_str(terminal_text(text), **options)
 
     def render(self, renderable: Any, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """Render as `Console.render` does, but write out control characters in texts."""
         for text, style, control in super().render(renderable, options):
-            yield Segment(text if control else shown(text), style, control)
+            yield Segment(text if control else terminal_text(text), style, control)
 
 
 def escape_unencodable() -> None:
@@ -66,7 +66,7 @@ def write_data(text: str) -> None:
         raise OptionError("Standard output is closed. Name a file with --out.")
     raw = getattr(sys.stdout, "buffer", None)  # the bytes below the text; None if output is captured as text
     if raw is None or sys.stdout.isatty():
-        sys.stdout.write(shown(text, keep="\n\t") if sys.stdout.isatty() else text)
+        sys.stdout.write(terminal_text(text, keep="\n\t") if sys.stdout.isatty() else text)
         return
     sys.stdout.flush()
     raw.write(text.encode("utf-8", "surrogateescape"))

@@ -24,7 +24,7 @@ from counterpoise.comparison.resume import announce, needs_weights, opened, stor
 from counterpoise.core.errors import ModelError, OptionError, did_you_mean
 from counterpoise.core.examples import Examples
 from counterpoise.core.folds import Fold
-from counterpoise.core.progress import bar
+from counterpoise.core.progress import progress_bar
 from counterpoise.core.titles import strategy_title
 from counterpoise.data.given_split import Split, rows_to_learn
 from counterpoise.data.split import without_rare_labels
@@ -227,7 +227,7 @@ def _compared(
     of rows that it leaves out per fold; None without a delay.
     """
     examples, labels = trainer.examples, {s.name: trainer.label_of(s) for s in strategies}
-    with bar(verbose) as progress:
+    with progress_bar(verbose) as progress:
         # Without a limit, all strategies survive. With a limit or a split, equal jobs are trained only once.
         survivors = Rungs(list(strategies), trainer.settings)
         if limited is not None or examples.split is not None:

@@ -18,9 +18,9 @@ from counterpoise.comparison.several import SignedRank, cliques, critical_differ
 from counterpoise.comparison.stored_values import RECORD
 from counterpoise.core.checks import check_path
 from counterpoise.core.errors import ArtifactError, OptionError
+from counterpoise.core.file_checks import read_json
 from counterpoise.core.files import write_text
 from counterpoise.core.json_values import finite_or_none
-from counterpoise.core.plain import read_json
 from counterpoise.core.titles import capital, strategy_name
 from counterpoise.metrics.catalog import METRICS
 from counterpoise.report.critical import critical_svg

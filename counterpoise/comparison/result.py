@@ -20,7 +20,7 @@ from counterpoise.core.checks import check_choice, check_path
 from counterpoise.core.errors import OptionError
 from counterpoise.core.files import drafts, write_text
 from counterpoise.core.fold_result import FoldResult
-from counterpoise.core.shown import shown
+from counterpoise.core.terminal_text import terminal_text
 from counterpoise.metrics.catalog import METRICS
 from counterpoise.report import page
 from counterpoise.report.board import leaderboard
@@ -113,7 +113,7 @@ class Comparison:
         wide = max([22, *(len(row["style"].title) for row in board["rows"])])
         score = f"{board['metric']} (95% CI)"
         head = f"{'Strategy':<{wide}} {score:>30} {'Difference':>10} {'Recall':>7} {'Precision':>9}"
-        return shown("\n".join([*texts, "", head, *(_line(row, wide) for row in board["rows"])]))
+        return terminal_text("\n".join([*texts, "", head, *(_line(row, wide) for row in board["rows"])]))
 
     __repr__ = __str__
 

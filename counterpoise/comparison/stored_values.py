@@ -17,22 +17,22 @@ from typing import Any
 import numpy as np
 
 from counterpoise.core.errors import ArtifactError
-from counterpoise.core.job import Job, Member
-from counterpoise.core.plain import (
+from counterpoise.core.file_checks import (
     Check,
     anything,
+    boolean,
     integer,
+    json_value,
     list_of,
     mapping_of,
-    maybe,
+    nullable,
     number,
-    plain,
     read_json,
     record,
-    text,
-    truth,
+    string,
     wrong_value,
 )
+from counterpoise.core.job import Job, Member
 from counterpoise.targets.kinds import target_of
 
 Array = np.ndarray
@@ -70,27 +70,27 @@ def _no_array(value: Any, where: str) -> None:
 
 #: Fields of a member that are no arrays; a field of a later version may hold anything plain.
 VALUES = record(
-    {"job": text()},
+    {"job": string()},
     optional={
         "best_step": integer(),
         "steps": integer(),
         "rows_seen": integer(),
         "seconds": number(0),
         "history": mapping_of(list_of(_amount)),
-        "engine": text(),
-        "needs_calibration": truth,
+        "engine": string(),
+        "needs_calibration": boolean,
         "gamma": number(0),
         "memory": integer(),
-        "error": text(),
-        "late_gain": maybe(_gain),
+        "error": string(),
+        "late_gain": nullable(_gain),
         **dict.fromkeys(
             ("logits", "stop_logits", "log_shift", "member_shifts", "member_outputs", "weights"), _no_array
         ),
     },
-    others=plain,
+    others=json_value,
 )
 #: The JSON of a member: its plain values, how many arrays each field has, and whether its weights are among them.
-MEMBER = record({"values": VALUES, "arrays": mapping_of(integer()), "weights": truth})
+MEMBER = record({"values": VALUES, "arrays": mapping_of(integer()), "weights": boolean})
 
 
 def checksum(*parts: str | bytes | int | None) -> str:
@@ -245,8 +245,8 @@ def check_member(member: Member, job: Job, classes: int, shapes: Iterable[tuple[
 
 #: The score of a strategy.
 SCORE = record(
-    {"mean": maybe(number())},
-    optional={"low": maybe(number()), "high": maybe(number()), "folds": list_of(maybe(number()))},
+    {"mean": nullable(number())},
+    optional={"low": nullable(number()), "high": nullable(number()), "folds": list_of(nullable(number()))},
     others=anything,
 )
 #: Number of the layout of leaderboard.json.
@@ -267,14 +267,14 @@ def _schema(value: Any, where: str) -> int:
 RECORD = record(
     {
         "schema": _schema,
-        "metric": text(),
+        "metric": string(),
         "data": mapping_of(anything),
         "rows": list_of(
             record(
                 {
-                    "strategy": text(),
-                    "status": text(),
-                    "scores": mapping_of(maybe(SCORE)),
+                    "strategy": string(),
+                    "status": string(),
+                    "scores": mapping_of(nullable(SCORE)),
                 },
                 others=anything,
             )
@@ -284,8 +284,8 @@ RECORD = record(
 )
 #: What a store keeps under each name, apart from the members.
 FACTS: Mapping[str, Check] = {
-    "owner": record({"pid": integer(), "host": text(), "since": text()}),
+    "owner": record({"pid": integer(), "host": string(), "since": string()}),
     "manifest": mapping_of(anything),
-    "compile_modes": mapping_of(mapping_of(truth)),
+    "compile_modes": mapping_of(mapping_of(boolean)),
     "record": RECORD,
 }

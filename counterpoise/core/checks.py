@@ -1,7 +1,8 @@
-"""Small checkers with one voice: what was got, what was expected, what to do.
+"""Checks of arguments and arrays that users pass, and the text by which messages name rows.
 
-Each takes the value and its name in messages, raises one of our errors or returns the
-value in the form that the code behind it wants. Nothing is repaired silently.
+A check takes the value and its name in messages. It returns the value in the form that its callers need, or raises an
+error of `core.errors` with what was passed, what was expected, and what to do. Nothing is repaired silently. Values
+that were read from a file have checks of their own (`core.file_checks`).
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ MOST_NAMED = 5
 
 
 def rows_text(rows: Iterable[int]) -> str:
-    """Name rows for a message, counted from 1 (the header of a file is not a row).
+    """Return the text by which a message names rows; `rows` count from 0, and the text counts from 1.
 
     Example:
         >>> rows_text([0])
@@ -41,7 +42,7 @@ def rows_text(rows: Iterable[int]) -> str:
 
 
 def check_choice(value: T, name: str, choices: Iterable[T]) -> T:
-    """Return `value` when it is one of `choices`.
+    """Return `value` if it is one of `choices`, compared by `==`.
 
     Raises:
         OptionError: It is not; the message names the nearest choice.
@@ -114,7 +115,7 @@ def check_range(value: Any, name: str, low: float = -math.inf, high: float = mat
     return number
 
 
-#: Bytes that the name of a file or folder may have.
+#: Bytes that the name of a file or folder may have on the usual file systems.
 LONGEST_NAME = 255
 
 
@@ -144,7 +145,9 @@ def check_path(value: Any, name: str = "path") -> Path:
 
 
 def check_classifier(value: Any, function: str) -> None:
-    """Raise an OptionError when something else stands where a `Classifier` belongs.
+    """Raise an OptionError if `value` is not a `Classifier`, which `function` takes as its first argument.
+
+    Classifiers are recognized by their attributes, because `core` cannot import the class.
 
     Example:
         >>> check_classifier({}, "evaluate")  # doctest: +ELLIPSIS

@@ -1,4 +1,8 @@
-"""The cost of a missed case, row by row, as a record."""
+"""The field `cost_column` of a rule: the column of a table with the cost of a missed case, row by row.
+
+Saved in model files: `decide/rule_fields.py` checks the fields, and `CostColumn.stored` names an array.
+`decide/costs.py` decides by it.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""Which rows have equal features? One 64-bit hash per row, whatever the shape.
+"""Rows with equal features, recognized by one 64-bit hash per row, whatever the shape.
 
+Reading numbers them (`Examples.duplicate_ids`), splits can keep them together, and the diagnosis counts them.
 Two different rows share a hash with probability 2**-64; among a million rows a false duplicate appears
 about once in forty million data sets.
 """
@@ -16,7 +17,7 @@ _CHUNK_WORDS = 1 << 21
 
 
 def find_duplicates(x: Any) -> np.ndarray | None:
-    """Number the groups of rows with equal features.
+    """Return the number of the group of equal rows that each row belongs to.
 
     NaN equals NaN and -0.0 equals 0.0. Labels are not compared.
 
@@ -31,18 +32,18 @@ def find_duplicates(x: Any) -> np.ndarray | None:
         True
     """
     inputs = list(x.values()) if isinstance(x, dict) else list(x) if isinstance(x, (tuple, list)) else [x]
-    arrays = [p if isinstance(p, Source) else _numbered(np.asarray(p)) for p in inputs]
+    arrays = [p if isinstance(p, Source) else _text_as_numbers(np.asarray(p)) for p in inputs]
     if any(a.dtype.kind not in "biufcSU" for a in arrays):
         return None
     total = np.zeros(len(arrays[0]), dtype=np.uint64)
     # The number of an input goes into the hash, because the same values may be in another input.
     for number, array in enumerate(arrays):
-        total = _mix(total + np.uint64(number + 1)) ^ _hash_rows(array)
+        total = _mix_bits(total + np.uint64(number + 1)) ^ _hash_rows(array)
     return by_first_appearance(total)  # so that the numbers do not depend on the hash
 
 
 def by_first_appearance(keys: np.ndarray) -> np.ndarray:
-    """Keys (N,) as numbers int64 (N,): 0 for the first one, 1 for the next that differs from it, and so on.
+    """Return keys (N,) as numbers, int64 (N,): 0 for the first one, 1 for the next that differs from it, and so on.
 
     Example:
         >>> by_first_appearance(np.array([7, 3, 7, 9])).tolist()
@@ -55,7 +56,7 @@ def by_first_appearance(keys: np.ndarray) -> np.ndarray:
 
 
 def count_duplicates(duplicate_ids: np.ndarray, y: np.ndarray) -> tuple[int, int]:
-    """Count (rows that repeat an earlier row, rows with a duplicate of another label).
+    """Return two counts: rows that repeat an earlier row, and rows with a duplicate of another label.
 
     `duplicate_ids` (N,) comes from `find_duplicates`. `y` has codes, int (N,), or sets of labels (N, L).
 
@@ -75,8 +76,8 @@ def count_duplicates(duplicate_ids: np.ndarray, y: np.ndarray) -> tuple[int, int
     return len(duplicate_ids) - len(np.unique(duplicate_ids)), int((low != high)[duplicate_ids].sum())
 
 
-def _numbered(array: np.ndarray) -> np.ndarray:
-    """Replace text that is stored as Python objects by numbers.
+def _text_as_numbers(array: np.ndarray) -> np.ndarray:
+    """Return text that is stored as Python objects as numbers, in the same shape.
 
     Equal texts get equal numbers. Other arrays stay unchanged.
     """
@@ -86,7 +87,7 @@ def _numbered(array: np.ndarray) -> np.ndarray:
 
 
 def _hash_rows(array: Any) -> np.ndarray:
-    """uint64 (N,) hash of each row's bytes, a block of rows at a time to bound the memory."""
+    """Return the hash of each row's bytes, uint64 (N,), in blocks of rows to bound the memory."""
     width = int(np.prod(array.shape[1:]))
     step = max(1, _CHUNK_WORDS // max(1, width * array.dtype.itemsize // 8))
     starts = range(0, len(array), step)
@@ -108,12 +109,15 @@ def _hash_block(block: np.ndarray) -> np.ndarray:
     if spare:
         raw = np.pad(raw, ((0, 0), (0, spare)))
     words = np.ascontiguousarray(raw).view(np.uint64)
-    salt = _mix(np.arange(1, words.shape[1] + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15))
-    return _mix(words ^ salt).sum(axis=1, dtype=np.uint64)
+    salt = _mix_bits(np.arange(1, words.shape[1] + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15))
+    return _mix_bits(words ^ salt).sum(axis=1, dtype=np.uint64)
 
 
-def _mix(words: np.ndarray) -> np.ndarray:
-    """The finalizer of splitmix64 (Steele, Lea and Flood 2014, figure 16): every bit reaches every bit."""
+def _mix_bits(words: np.ndarray) -> np.ndarray:
+    """Return uint64 words of the same shape after the finalizer of splitmix64: every input bit changes all output bits.
+
+    Source: Steele, Lea and Flood 2014, figure 16.
+    """
     z = words.copy()
     z ^= z >> np.uint64(30)
     z *= np.uint64(0xBF58476D1CE4E5B9)

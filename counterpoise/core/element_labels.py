@@ -1,4 +1,8 @@
-"""The reader of a class per element: masks of images and labels of sequences to class codes, -1 where ignored."""
+"""The reader of a class per element: masks of images and labels of sequences to class codes, -1 where ignored.
+
+It is in `core` because reading (`core.label_columns`, `data/mask_files.py`) and the kind of target above it
+(`targets/elements.py`) share it. The order of the classes is the order of the codes that a model learns.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ import numpy as np
 
 from counterpoise.core.errors import OptionError, TargetError
 from counterpoise.core.label_names import find_label
-from counterpoise.core.label_sources import LabelSource, source_of
+from counterpoise.core.label_sources import LabelSource, label_source
 from counterpoise.core.label_values import plain_label
 from counterpoise.core.labels import Labels, count_codes, read_labels
 
@@ -44,7 +48,7 @@ class ElementLabels:
             TargetError: Values are no classes, or there are fewer than two classes.
             OptionError: `names` has another length.
         """
-        read = _named(read_element_labels(self.target, self.ignore), self.names)
+        read = _with_class_names(read_element_labels(self.target, self.ignore), self.names)
         read = rarer_last(read) if self.names is None else read  # of named classes the order is the user's
         # The smallest signed dtype that holds the codes and -1: masks are large.
         return replace(read, codes=read.codes.astype(np.min_scalar_type(-max(2, len(read.classes)))))
@@ -93,12 +97,12 @@ def are_elements(y: Any, sequences: bool = False) -> bool:
         >>> are_elements(np.zeros((2, 8, 8))), are_elements(np.zeros((2, 8))), are_elements(np.zeros((2, 8)), True)
         (True, False, True)
     """
-    shape = tuple(getattr(y, "shape", ())) or (np.shape(y) if _nested(y) else ())
+    shape = tuple(getattr(y, "shape", ())) or (np.shape(y) if _has_three_list_levels(y) else ())
     return len(shape) > 2 or (sequences and len(shape) == 2 and shape[1] > 1)
 
 
-def _nested(y: Any) -> bool:
-    """Return whether `y` is a list of lists of lists or arrays: three axes or more."""
+def _has_three_list_levels(y: Any) -> bool:
+    """Return whether `y` is a list of lists of lists or arrays, judged by its first entries only."""
     for _ in range(2):
         if not isinstance(y, (list, tuple)) or not len(y):
             return False
@@ -116,21 +120,21 @@ def read_element_labels(target: Any, ignore: tuple[Any, ...] = VOID) -> Labels:
     Raises:
         TargetError: Fewer than two axes, no labels, or values that are no classes.
     """
-    source = source_of(target, "The target")
+    source = label_source(target, "The target")
     if source.codes.ndim > 2 and source.codes.shape[-1] == 1:
         source = LabelSource(source.codes[..., 0], source.levels)
     if source.codes.ndim < 2 or not source.codes.size:
         raise TargetError(f"The target has shape {source.codes.shape}. Expected {_SHAPE}.")
-    hot = _of_one_hot(source)
+    hot = _labels_of_one_hot(source)
     if hot is not None:
         return hot
-    out = [code for code, level in enumerate(source.levels) if plain_label(level) in ignore]
-    counted = ~np.isin(source.codes, out) if out else None  # bool, False where a label is ignored
+    ignored = [code for code, level in enumerate(source.levels) if plain_label(level) in ignore]
+    counted = ~np.isin(source.codes, ignored) if ignored else None  # bool, False where a label is ignored
     read = read_labels(source, "The target", counted, missing=True)
     return replace(read, kind="elements", columns=None)
 
 
-def _of_one_hot(source: LabelSource) -> Labels | None:
+def _labels_of_one_hot(source: LabelSource) -> Labels | None:
     """Return one-hot labels (N, ..., C) as codes int32 (N, ...), or None.
 
     None means that the labels are not one-hot.
@@ -150,7 +154,7 @@ def _of_one_hot(source: LabelSource) -> Labels | None:
     return Labels(codes, tuple(range(source.codes.shape[-1])), kind="elements")
 
 
-def _named(labels: Labels, names: tuple[str, ...] | None) -> Labels:
+def _with_class_names(labels: Labels, names: tuple[str, ...] | None) -> Labels:
     """Return the labels with names for their classes; `names` None leaves these as they are.
 
     Raises:
@@ -174,7 +178,7 @@ def _named(labels: Labels, names: tuple[str, ...] | None) -> Labels:
 
 
 def rarer_last(labels: Labels) -> Labels:
-    """Return two-class labels with the rarer class as code 1; other labels unchanged.
+    """Return two-class labels with the rarer class as code 1, the positive class; other labels unchanged.
 
     Example:
         >>> rarer_last(Labels(np.array([[1, 1, 0, -1]]), ("no", "yes"))).codes.tolist()
@@ -187,10 +191,12 @@ def rarer_last(labels: Labels) -> Labels:
 
 
 def element_codes(given: Any, classes: Array) -> Array:
-    """Labels of new rows as codes among the classes of a classifier, int32 (N, ...); -1 where they are ignored.
+    """Return labels of new rows as codes among the classes of a classifier, int32 (N, ...); -1 where ignored.
+
+    If the classes have names, whole numbers can also be their codes.
 
     Raises:
-        TargetError: a label that is none of the classes.
+        TargetError: A label that is none of the classes.
 
     Example:
         >>> element_codes(np.array([[[0, 255], [-1, 0]]]), np.array([0, 255])).tolist()
@@ -200,10 +206,10 @@ def element_codes(given: Any, classes: Array) -> Array:
     spec = given if isinstance(given, ElementLabels) else ElementLabels(given)
     read = read_element_labels(spec.target, spec.ignore) if not isinstance(given, Labels) else given
     if spec.names is not None:
-        read = _named(read, spec.names)
+        read = _with_class_names(read, spec.names)
     codes = [find_label(label, known) for label in read.classes]  # None: not a class of the classifier
-    numbers = all(isinstance(label, int) for label in read.classes)
-    if None in codes and numbers and all(isinstance(name, str) for name in known):  # codes of named classes
+    whole_numbers = all(isinstance(label, int) for label in read.classes)
+    if None in codes and whole_numbers and all(isinstance(name, str) for name in known):  # codes of named classes
         codes = [label if 0 <= label < len(known) else None for label in read.classes]
     if None in codes:
         raise TargetError(

@@ -97,7 +97,7 @@ class MissingExtraError(CounterpoiseError, ImportError):
         self.extra = extra
 
 
-#: What to do where the operating system refuses.
+#: Number of an error of the operating system -> what to do about it.
 _ADVICE = {
     errno.ENOSPC: "Free some space, or name another folder.",
     errno.EDQUOT: "Free some space, or name another folder.",
@@ -110,7 +110,7 @@ _ADVICE = {
 
 
 def system_text(error: OSError) -> str:
-    """Return what the operating system refused, and what to do about it where this is known.
+    """Return the text of an error of the operating system, and what to do about it where this is known.
 
     Example:
         >>> system_text(OSError(errno.ENOSPC, "No space left on device"))
@@ -123,7 +123,7 @@ def system_text(error: OSError) -> str:
 
 
 def refusal_in(text: str) -> OSError | None:
-    """Return what the operating system refused, if the text of a library's error quotes it.
+    """Return the error of the operating system that the text of a library's error quotes; None if it quotes none.
 
     Example:
         >>> refusal_in("SaveV2: /tmp/x; No space left on device"), refusal_in("SaveV2: bad shape")

@@ -1,4 +1,9 @@
-"""Rows with labels, as every stage after reading takes them (NumPy only)."""
+"""`Examples`: rows with labels, as every stage after reading takes them (NumPy only).
+
+`data/` and `pipeline/reading.py` make them. They may contain all rows, so a stage selects by the rows of its fold or
+hold-out. Labels and weights for rules and scores come from `scored_labels` and `scored_weights`, because of a target
+with a class per element only sampled elements are scored.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +29,8 @@ IMAGE, COLUMNS = "image", "columns"
 @dataclass(frozen=True)
 class Pictures:
     """The options by which images were read, for reading new images in the same way. Pixels are 0 to 255.
+
+    A classifier keeps them.
 
     Attributes:
         color_mode: "grayscale" or "rgb".
@@ -94,10 +101,12 @@ class Examples:
 
     @property
     def n_classes(self) -> int:
+        """C, or with several labels per row the number of labels L."""
         return len(self.classes)
 
     @property
     def binary(self) -> bool:
+        """Whether rows or elements are decided between two classes, of which class 1 is positive."""
         return self.n_classes == 2 and self.kind != "labels"
 
     @property
@@ -178,7 +187,7 @@ class Examples:
         )  # fmt: skip
 
     def scored_labels(self, rows: Array) -> Array:
-        """The labels of some rows for rules and scores.
+        """Return the labels of some rows for rules and scores.
 
         The shape is (n,), with several labels (n, L), or with sampled elements of rows (n, k).
         """

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all: the one way in which anything is written.
+"""Files that appear whole or not at all: the one way in which anything is written, and checks before work is done.
 
 A file is written in a temporary folder next to its target and is renamed when it is complete. The next run
 removes what a killed run has left (`core.temporary`). Devices and pipes are written to, never replaced.
@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from counterpoise.core.errors import ArtifactError, system_text
-from counterpoise.core.temporary import REPLACED, is_own, own_folder, scratch, sweep
+from counterpoise.core.temporary import REPLACED, is_own_folder, own_folder, remove_abandoned, scratch
 
 #: Endings of what our commands write: in a folder of images these are earlier results.
-_WRITTEN = (".csv", ".html", ".json", ".keras")
+_OUTPUT_ENDINGS = (".csv", ".html", ".json", ".keras")
 
 
 @contextmanager
@@ -42,19 +42,19 @@ def drafted(target: str | os.PathLike[str]) -> Iterator[Path]:
         ('whole', 1)
     """
     path = Path(target)
-    if is_own(path.parent):  # already inside a folder of `drafts`, which moves the file at its end
+    if is_own_folder(path.parent):  # already inside a folder of `drafts`, which moves the file at its end
         yield path
         return
     with _named_errors(path):
         if not is_stream(path):
             path = Path(os.path.realpath(path))
-            with _drafts(path.parent) as folder:
+            with _draft_folder(path.parent) as folder:
                 yield folder / path.name
             return
         with tempfile.TemporaryDirectory(dir=scratch()) as folder_name:
             draft = Path(folder_name) / (path.name or "draft")
             yield draft
-            with draft.open("rb") as new, _stream(path) as out:
+            with draft.open("rb") as new, _open_stream(path) as out:
                 shutil.copyfileobj(new, out)
 
 
@@ -65,16 +65,16 @@ def drafts(folder: str | os.PathLike[str]) -> Iterator[Path]:
     Raises:
         ArtifactError: the operating system refused something.
     """
-    with _named_errors(Path(folder)), _drafts(Path(folder)) as draft:
+    with _named_errors(Path(folder)), _draft_folder(Path(folder)) as draft:
         yield draft
 
 
 @contextmanager
-def _drafts(folder: Path) -> Iterator[Path]:
-    """Do the work of `drafts`, and raise errors of the operating system as they are."""
+def _draft_folder(folder: Path) -> Iterator[Path]:
+    """Yield the draft of a folder as `drafts` does, but raise errors of the operating system as they are."""
     check_folder(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    sweep(folder)
+    remove_abandoned(folder)
     with own_folder(folder, hidden=True) as draft:
         yield draft
         for new in sorted(draft.iterdir()):
@@ -82,7 +82,7 @@ def _drafts(folder: Path) -> Iterator[Path]:
 
 
 def write_text(target: str | os.PathLike[str], text: str) -> None:
-    """Write text as UTF-8, whole or not at all; lone surrogates are escaped.
+    """Write text to a file as UTF-8, whole or not at all; lone surrogates are escaped.
 
     Raises:
         ArtifactError: the operating system refused.
@@ -98,7 +98,7 @@ def is_stream(target: Path) -> bool:
         >>> is_stream(Path("/dev/null")), is_stream(Path("/dev/stdout")), is_stream(Path("rows.csv"))
         (True, True, False)
     """
-    if _descriptor(target) is not None:
+    if _descriptor_of(target) is not None:
         return True
     try:
         kind = target.stat().st_mode
@@ -114,11 +114,13 @@ def is_standard_output(target: Path | None) -> bool:
         >>> is_standard_output(Path("/dev/stdout")), is_standard_output(None)
         (True, False)
     """
-    return target is not None and _descriptor(target) == 1
+    return target is not None and _descriptor_of(target) == 1
 
 
 def check_output(target: Path, inputs: Iterable[Path] = ()) -> None:
-    """Refuse a file that cannot be written, or that the same command reads, before any work is done.
+    """Raise an ArtifactError for a file that cannot be written, or that the same command reads.
+
+    Call this before any work is done.
 
     Args:
         target: The file to write.
@@ -137,11 +139,13 @@ def check_output(target: Path, inputs: Iterable[Path] = ()) -> None:
             raise ArtifactError(f"Cannot write to {str(target)!r}: it is a folder. Name a file.")
         if is_stream(target):
             _refuse_disk(target)
-            if _descriptor(target) is None and not os.access(target, os.W_OK):
+            if _descriptor_of(target) is None and not os.access(target, os.W_OK):
                 raise ArtifactError(f"Cannot write to {str(target)!r}: no permission. Name another file.")
             return
         for read in inputs:
-            if _same(target, read) or (_is_within(target, read) and target.suffix.lower() not in _WRITTEN):
+            if _is_same_file(target, read) or (
+                _is_within(target, read) and target.suffix.lower() not in _OUTPUT_ENDINGS
+            ):
                 raise ArtifactError(
                     f"Cannot write to {str(target)!r}: this command reads that file. Write to another file."
                 )
@@ -149,7 +153,9 @@ def check_output(target: Path, inputs: Iterable[Path] = ()) -> None:
 
 
 def check_folder(folder: Path) -> None:
-    """Refuse a folder that cannot be made or written into, before any work is done.
+    """Raise an ArtifactError for a folder that cannot be made or written into.
+
+    Call this before any work is done.
 
     Raises:
         ArtifactError: a file has its name, or permission is lacking.
@@ -186,8 +192,8 @@ def _refuse_disk(target: Path) -> None:
         raise ArtifactError(f"Cannot write to {str(target)!r}: it is a whole disk. Name a file.")
 
 
-def _same(one: Path, other: Path) -> bool:
-    """Return whether two paths lead to one file, which need not exist."""
+def _is_same_file(one: Path, other: Path) -> bool:
+    """Return whether two paths lead to one file, which need not exist; links are followed."""
     with suppress(OSError):
         return one.samefile(other)
     return os.path.realpath(one) == os.path.realpath(other)  # where a folder on the way does not exist yet
@@ -198,7 +204,7 @@ def _is_within(target: Path, folder: Path) -> bool:
     return target.exists() and folder.is_dir() and folder.resolve() in target.resolve().parents
 
 
-def _descriptor(target: Path) -> int | None:
+def _descriptor_of(target: Path) -> int | None:
     """Return the number of the open file that a path such as /dev/stdout means, or None."""
     name = os.path.abspath(target)
     for _ in range(8):  # /dev/stdout -> /proc/self/fd/1, which is itself a link to the file behind
@@ -211,7 +217,7 @@ def _descriptor(target: Path) -> int | None:
     return None
 
 
-def _stream(target: Path) -> BinaryIO:
+def _open_stream(target: Path) -> BinaryIO:
     """Open a device, a pipe or an open file of this process for bytes.
 
     Text that was printed before is written first, so that the order stays.
@@ -219,7 +225,7 @@ def _stream(target: Path) -> BinaryIO:
     Raises:
         ArtifactError: The path is a block device, such as a disk.
     """
-    number = _descriptor(target)
+    number = _descriptor_of(target)
     _refuse_disk(target)
     if number is None:
         return target.open("wb")
@@ -241,7 +247,7 @@ def _move_to(new: Path, target: Path, replaced: Path) -> None:
         os.replace(new, target)
     elif not target.exists():
         os.rename(new, target)
-    elif not _exchange(new, target):
+    elif not _swap_folders(new, target):
         replaced.mkdir()
         os.rename(target, replaced / target.name)
         try:
@@ -251,10 +257,10 @@ def _move_to(new: Path, target: Path, replaced: Path) -> None:
             raise
 
 
-def _exchange(one: Path, other: Path) -> bool:
+def _swap_folders(one: Path, other: Path) -> bool:
     """Swap two folders in one step, and return True; return False if this is impossible.
 
-    There is then no moment without `other`.
+    After a swap, there was no moment without `other`. Only Linux can swap.
     """
     here, swap = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
     try:

@@ -1,4 +1,8 @@
-"""The result of one strategy on one outer fold."""
+"""`FoldResult`: the result of one strategy on one outer fold, which `pipeline/fold_results.py` makes.
+
+`comparison/` scores, judges and reports these records. They are computed again from the stored members, and are not
+stored.
+"""
 
 from __future__ import annotations
 

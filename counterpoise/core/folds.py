@@ -1,4 +1,8 @@
-"""A fold, a hold-out, and how many folds a class has rows for."""
+"""Which rows train, end training, and test: `Fold` and `Holdout`; and the largest number of folds for a class.
+
+`data/split.py` and `data/given_split.py` make folds, and `pipeline/division.py` makes hold-outs. The test rows of a
+fold never train, end or tune a training of this fold.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,7 @@ LEAST_TRAIN = 2
 
 @dataclass(frozen=True)
 class Fold:
-    """Rows of one outer fold: train on `train`, stop on `stop`, judge on `test`. Disjoint int64 arrays.
+    """Row numbers of one outer fold: training, early-stopping and test rows. Disjoint int64 arrays.
 
     Raises:
         ValueError: a row has two roles.
@@ -34,7 +38,7 @@ class Fold:
 
     @property
     def score(self) -> Array:
-        """Rows whose outputs are kept after training: the test rows."""
+        """Rows whose outputs a job returns after training: the test rows."""
         return self.test
 
     def all_training(self) -> Fold:
@@ -65,10 +69,12 @@ class Holdout:
 
     @property
     def stop(self) -> Array:
+        """The early-stopping rows: the held-out rows."""
         return self.held
 
     @property
     def score(self) -> Array:
+        """Rows whose outputs a job returns after training: the held-out rows, which fit the rule."""
         return self.held
 
     def all_training(self) -> Holdout:
@@ -76,17 +82,17 @@ class Holdout:
         return self
 
 
-def carries(count: int, folds: int) -> bool:
+def has_enough_rows(count: int, folds: int) -> bool:
     """Return whether `count` rows of a class give each fold a test row and `LEAST_TRAIN` training rows."""
     # The largest test part has count / folds rows, rounded up.
     return folds <= count and count - -(-count // folds) >= LEAST_TRAIN
 
 
 def largest_folds(count: int) -> int:
-    """Return the most folds for which a class has enough rows (see `carries`); 0 if none.
+    """Return the most folds for which a class has enough rows (see `has_enough_rows`); 0 if none.
 
     Example:
         >>> [largest_folds(n) for n in (2, 3, 5)]
         [0, 3, 5]
     """
-    return next((folds for folds in range(count, 1, -1) if carries(count, folds)), 0)
+    return next((folds for folds in range(count, 1, -1) if has_enough_rows(count, folds)), 0)

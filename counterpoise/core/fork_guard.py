@@ -1,8 +1,8 @@
 """Forked processes in which a library would wait for ever for threads that only its parent has.
 
 A fork copies the memory of a process, but only the thread that forks. TensorFlow, Polars and scikit-learn then believe
-in threads that do not exist, and the first call that needs one never returns. So what is about to use such a library
-says so first; in a child whose parent had used it already, that is an error.
+in threads that do not exist, and the first call that needs one never returns. So code that is about to use such a
+library calls `use` first. In a child whose parent had already used the library, that is a ForkError.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from pathlib import Path
 
 from counterpoise.core.errors import ForkError
 
-#: How the names of a library's working threads begin, where the system tells them -> the library. The one that Polars
-#: starts when it is imported ("polars-ooc-...") removes files and is missed by nobody.
+#: Pattern of the beginning of a thread's name (Linux only) -> the library. The thread that Polars starts when it is
+#: imported ("polars-ooc-...") only removes files, so it does not count.
 THREADS = {r"polars-\d": "Polars", "tf_": "TensorFlow"}
 
+#: Libraries in use in this process, and those whose threads only a process above it has.
 _used: set[str] = set()
 _left_behind: set[str] = set()
 
@@ -44,11 +45,11 @@ def use(library: str) -> None:
 def watch() -> None:
     """Note at every later fork which libraries are in use; called once, at import."""
     if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
-        os.register_at_fork(before=_before, after_in_child=_in_child)
+        os.register_at_fork(before=_note_used_libraries, after_in_child=_mark_left_behind)
 
 
-def _before() -> None:
-    """Before a fork, add the libraries that the user has put to work without `use`.
+def _note_used_libraries() -> None:
+    """Add the libraries that the user has put to work without `use`; called before each fork.
 
     They are recognized by the names of their threads (Linux alone), and TensorFlow also by its context.
     """
@@ -61,7 +62,7 @@ def _before() -> None:
         _used.add("TensorFlow")
 
 
-def _in_child() -> None:
-    """In a forked child, count what its parent used as left behind, so that `use` refuses it."""
+def _mark_left_behind() -> None:
+    """Mark the libraries of the parent as left behind, so that `use` refuses them; called in each forked child."""
     _left_behind.update(_used)
     _used.clear()

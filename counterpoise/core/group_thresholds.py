@@ -1,11 +1,15 @@
-"""A threshold for each value of a column, as a record."""
+"""The field `by` of a rule: thresholds for values of a column, such as groups of people.
+
+Saved in model files: `decide/rule_fields.py` checks the fields, and `GroupThresholds.stored` names an array.
+`classifier/group_thresholds.py` chooses the thresholds.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import ClassVar
 
-#: What whoever sets a threshold for each group has to know.
+#: The warning that follows each choice of thresholds by group.
 UNLAWFUL = (
     "A threshold for each group treats people by their group, which may be unlawful. Ask a lawyer before you "
     "use such thresholds."

@@ -1,4 +1,8 @@
-"""The guarantee of a decision rule: a floor, its confidence, and the rows that support it."""
+"""The field `guarantee` of a rule: a floor, its confidence, and the rows that support it.
+
+`decide/guarantee.py` and `decide/floors.py` compute guarantees. Saved in model files: `decide/rule_fields.py` checks
+the fields. The texts are part of the model card.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +46,7 @@ class Guarantee:
     @property
     def word(self) -> str:
         """ "guarantee" or "estimate"."""
-        return _word(self.kept_out)
+        return _guarantee_or_estimate(self.kept_out)
 
     def text(self, names: Sequence[str] = ()) -> str:
         """Describe the guarantee in two sentences.
@@ -50,9 +54,9 @@ class Guarantee:
         `names` is ignored, because the floor is for the positive class. `ClassGuarantee.text` needs it.
         """
         return (
-            f"{self.kind.capitalize()} is at least {self.floor:g} with {_percent(self.confidence)} confidence "
-            f"at threshold {self.threshold:.6g}. {_support(self.kept_out)} {self.rows:,} {self.of}, whose "
-            f"{self.kind} is {self.reached:.4g}{_caveat(self.kept_out)}."
+            f"{self.kind.capitalize()} is at least {self.floor:g} with {_percent_text(self.confidence)} confidence "
+            f"at threshold {self.threshold:.6g}. {_support_text(self.kept_out)} {self.rows:,} {self.of}, whose "
+            f"{self.kind} is {self.reached:.4g}{_caveat_text(self.kept_out)}."
         )
 
     __str__ = text
@@ -83,7 +87,7 @@ class ClassGuarantee:
     @property
     def word(self) -> str:
         """ "guarantee" or "estimate"."""
-        return _word(self.kept_out)
+        return _guarantee_or_estimate(self.kept_out)
 
     def text(self, names: Sequence[str]) -> str:
         """Describe the guarantee in two sentences, with the names of all classes (C,).
@@ -96,24 +100,28 @@ class ClassGuarantee:
         named = np.flatnonzero(self.floors > 0).tolist()
         floors = ", ".join(f"{self.floors[c]:g} for {names[c]}" for c in named)
         rows = ", ".join(f"{self.rows[c]:,} {self.of} of {names[c]} (recall {self.reached[c]:.4g})" for c in named)
-        confidence = _percent(self.confidence)
+        confidence = _percent_text(self.confidence)
         return (
-            f"Recall is at least {floors} with {confidence} confidence. {_support(self.kept_out)} "
-            f"{rows}{_caveat(self.kept_out)}."
+            f"Recall is at least {floors} with {confidence} confidence. {_support_text(self.kept_out)} "
+            f"{rows}{_caveat_text(self.kept_out)}."
         )
 
 
-def _word(kept_out: bool) -> str:
+def _guarantee_or_estimate(kept_out: bool) -> str:
+    """Return the word for the result: only rows that were kept out of everything else guarantee a floor."""
     return "guarantee" if kept_out else "estimate"
 
 
-def _percent(share: float) -> str:
+def _percent_text(share: float) -> str:
+    """Return a share as a percentage with at most four digits, such as "97.5%"."""
     return f"{100 * share:.4g}%"
 
 
-def _support(kept_out: bool) -> str:
+def _support_text(kept_out: bool) -> str:
+    """Return the beginning of the sentence about the rows that support a floor."""
     return "This is guaranteed by" if kept_out else "This is only an estimate from"
 
 
-def _caveat(kept_out: bool) -> str:
+def _caveat_text(kept_out: bool) -> str:
+    """Return the end of the sentence about the rows: why an estimate is no guarantee."""
     return "" if kept_out else ". The correction was fitted on the same rows"

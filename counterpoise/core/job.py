@@ -1,4 +1,9 @@
-"""A job, which describes one training, and the member that it gives."""
+"""A job, which describes one training, and the member that it gives.
+
+The names and values of all fields of `Job` and `Limits` are part of a job's id: a new field changes all ids, and stored
+trainings are not found again. Fields of `Member` are stored by `comparison/stored_values.py`, which has a check for
+each.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +52,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Job:
-    """One network to train; picklable, and a pure description.
+    """One model to train; picklable, and a pure description.
 
     Attributes:
         id: Content address: jobs with the same id are trained once.
@@ -86,7 +91,7 @@ class Job:
 
     @classmethod
     def of(cls, **values: Any) -> Self:
-        """A job whose id is a hash of all its other fields."""
+        """Return a job with these fields, whose id is a hash of all other fields."""
         return cls(id="", **values).having()
 
     def having(self, **changes: Any) -> Self:

@@ -1,4 +1,7 @@
-"""Values as JSON has them: it knows no NumPy types, no infinity, and no nan, which becomes null."""
+"""Conversion of values for JSON, which has no NumPy types, no infinities, and no NaN.
+
+Model cards, records of comparisons, reports and outputs of commands are converted here before they are written.
+"""
 
 from __future__ import annotations
 

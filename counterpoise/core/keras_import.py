@@ -1,4 +1,8 @@
-"""The first import of Keras, which brings its backend: what is missing is named, and the command line stays quiet."""
+"""The first import of Keras, which also imports its backend: clear errors, and no messages on the command line.
+
+`core.lazy` imports public names inside `importing_keras`. Commands and worker processes call `import_keras_quietly`
+before anything else imports Keras. `core` itself never needs Keras.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +14,13 @@ from contextlib import contextmanager, nullcontext
 from counterpoise.core.errors import ArtifactError, MissingExtraError
 from counterpoise.core.stderr import no_stderr
 
-#: Backends that are extras: what Keras needs, and brings itself to nobody.
+#: Backends of Keras, each of which is an extra of Counterpoise, because Keras does not install any.
 BACKENDS = ("tensorflow", "jax", "torch")
 
 
 @contextmanager
 def importing_keras() -> Iterator[None]:
-    """Name a backend that is missing, or a missing temporary folder, around an import of Keras.
+    """Turn the errors of a missing backend or temporary folder into ours, around an import of Keras.
 
     Raises:
         MissingExtraError: the backend of Keras is not installed.

@@ -1,4 +1,9 @@
-"""The one reader of several labels per row: columns, arrays, lists and separated text to 1, 0 and -1 (not known)."""
+"""The one reader of several labels per row: columns, arrays, lists and separated text to 1, 0 and -1 (not known).
+
+In addition, what decides that a target has several labels at all (`as_labels_if_several`, `target_columns`), or a class
+per element. `fit`, `compare`, `evaluate`, `wrap` and the scikit-learn estimator all call it, so that the same `y` is
+the same kind of target everywhere.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +16,7 @@ import numpy as np
 from counterpoise.core.checks import check_choice, rows_text
 from counterpoise.core.element_labels import ElementLabels, are_elements, elements
 from counterpoise.core.errors import OptionError, TargetError
-from counterpoise.core.label_sources import LabelSource, library_of, source_of
+from counterpoise.core.label_sources import LabelSource, label_source, library_of
 from counterpoise.core.label_values import plain_label
 from counterpoise.core.labels import Labels
 
@@ -55,17 +60,18 @@ class LabelColumns:
         Raises:
             TargetError: values that are no labels, fewer than two labels, or a label without a 1 or without a 0.
         """
-        one = isinstance(self.target, str) or self.separator is not None
-        labels_read = self._of_sets(values) if one or _are_sets(values) else self._of_columns(values)
-        _check(labels_read)
+        one_cell = isinstance(self.target, str) or self.separator is not None
+        lists = one_cell or _are_lists_of_names(values)
+        labels_read = self._read_name_lists(values) if lists else self._read_columns(values)
+        _check_label_names(labels_read)
         return labels_read
 
-    def _of_columns(self, values: Any) -> Labels:
+    def _read_columns(self, values: Any) -> Labels:
         """Read labels with one column each.
 
         Their names are those of the user, else of the columns, else `label_0`, `label_1`, and so on.
         """
-        source = source_of(values, "The labels")
+        source = label_source(values, "The labels")
         if source.codes.ndim != 2 or source.codes.shape[1] < 2 or not len(source.codes):
             raise TargetError(
                 f"The labels have shape {source.codes.shape}. Expected one column per label, (N, L), and two "
@@ -76,9 +82,9 @@ class LabelColumns:
         names = tuple(str(name) for name in given)
         if len(names) != count:
             raise OptionError(f"names= has {len(names)} entries. Expected one for each of {count} labels.")
-        return Labels(self._codes(source, names), names, kind="labels")
+        return Labels(self._cell_codes(source, names), names, kind="labels")
 
-    def _codes(self, source: LabelSource, names: Sequence[str]) -> Array:
+    def _cell_codes(self, source: LabelSource, names: Sequence[str]) -> Array:
         """Return the code of each cell, int32 (N, L): 1, 0, or -1 (not known).
 
         `missing` determines the code of an empty cell, and `uncertain` the code of a -1.
@@ -100,7 +106,7 @@ class LabelColumns:
                 )
         return np.array([-1 if code is None else code for code in table], np.int32)[source.codes]
 
-    def _of_sets(self, values: Any) -> Labels:
+    def _read_name_lists(self, values: Any) -> Labels:
         """Read labels from one cell per row that contains the names of all its labels.
 
         An empty cell means that the row has no label, or with `missing="ignore"` that none is known.
@@ -108,7 +114,7 @@ class LabelColumns:
         Raises:
             TargetError: A label is not among `names`.
         """
-        rows = [self._set(value) for value in _cells(values)]
+        rows = [self._names_in_cell(value) for value in _cells_of_column(values)]
         known = [row for row in rows if row is not None]
         names = self.names or tuple(sorted({name for row in known for name in row}))
         column_of = {name: i for i, name in enumerate(names)}
@@ -123,7 +129,7 @@ class LabelColumns:
             codes[number, [column_of[name] for name in row]] = 1
         return Labels(codes, names, kind="labels")
 
-    def _set(self, value: Any) -> tuple[str, ...] | None:
+    def _names_in_cell(self, value: Any) -> tuple[str, ...] | None:
         """Return the different labels in the cell of one row.
 
         The result is None if the cell is empty (None or NaN).
@@ -198,7 +204,7 @@ def are_names(target: Any) -> bool:
 
 
 def target_columns(y: Any, table: bool) -> str | LabelColumns | None:
-    """Return the target column or columns of a table, or None if the labels are arrays.
+    """Return the target column or columns of a table as `data` takes them, or None if the labels are arrays.
 
     A text is one column. A list of names for a table is read as several label columns.
 
@@ -220,10 +226,10 @@ def split_off_labels(data: Any, y: Any) -> tuple[Any, Any]:
     per cell, so call this function before the table is read.
     """
     name = y.target if isinstance(y, LabelColumns) else y
-    held = isinstance(data, Mapping) or hasattr(data, "columns")
-    if not isinstance(name, str) or not held or name not in (data if isinstance(data, Mapping) else data.columns):
+    table = isinstance(data, Mapping) or hasattr(data, "columns")
+    if not isinstance(name, str) or not table or name not in (data if isinstance(data, Mapping) else data.columns):
         return data, y
-    cells = _cells({name: data[name]})
+    cells = _cells_of_column({name: data[name]})
     first = next((cell for cell in cells if cell is not None and not isinstance(cell, float)), None)
     if not isinstance(first, (list, tuple, set, frozenset, np.ndarray)):
         return data, y
@@ -236,7 +242,7 @@ def split_off_labels(data: Any, y: Any) -> tuple[Any, Any]:
 
 
 def as_labels_if_several(y: Any, sequences: bool = False) -> Any:
-    """Return arrays with more than one label per row as `Labels`; return the rest unchanged.
+    """Return labels as `Labels` if a row has more than one; return other labels unchanged.
 
     Zeros and ones (N, L) are several labels, unless each row has exactly one 1: then they are one-hot. An array with
     three axes or more has a class per element. So has an array with two axes if `sequences` is set, or if it contains
@@ -257,19 +263,19 @@ def as_labels_if_several(y: Any, sequences: bool = False) -> Any:
         return elements(y).read()
     if not _is_matrix(y):
         return y
-    source = source_of(y, "y")
+    source = label_source(y, "y")
     meanings = [_code_of_level(level, -1, -1) for level in source.levels]
     if source.codes.ndim != 2 or source.codes.shape[1] < 2 or not len(source.codes):
         return y
     if None in meanings:
-        return elements(y).read() if _repeats(source) else y
+        return elements(y).read() if _are_step_classes(source) else y
     hot = np.array([*meanings, -1], np.int32)[source.codes]
     known = (hot >= 0).all(axis=1)
     return y if known.any() and (hot[known].sum(axis=1) == 1).all() else labels(y).read(y)
 
 
-def _repeats(source: LabelSource) -> bool:
-    """Whether the values of a matrix are classes of steps, not measured numbers.
+def _are_step_classes(source: LabelSource) -> bool:
+    """Return whether the values of a matrix (N, T) are classes of steps, not measured numbers.
 
     Classes are whole numbers or text, and the number of different classes is at most 3 or half the number of rows.
     """
@@ -279,7 +285,7 @@ def _repeats(source: LabelSource) -> bool:
 
 
 def _is_matrix(y: Any) -> bool:
-    """Whether labels have two axes: by their shape, or a list by its first entry only."""
+    """Return whether labels have two axes: by their shape, or a list by its first entry only."""
     if hasattr(y, "shape"):
         return len(y.shape) == 2
     return isinstance(y, (list, tuple)) and bool(len(y)) and isinstance(y[0], (list, tuple, np.ndarray))
@@ -304,8 +310,8 @@ def _code_of_level(level: Any, gap: int, unsure: int) -> int | None:
     return {1.0: 1, 0.0: 0, -1.0: unsure}.get(float(value)) if isinstance(value, (bool, int, float)) else None
 
 
-def _are_sets(values: Any) -> bool:
-    """Whether each row is a list or set of label names, not one yes or no per label.
+def _are_lists_of_names(values: Any) -> bool:
+    """Return whether each row is a list or set of label names, not one yes or no per label.
 
     Rows are lists of names if they contain text and differ in length, or if a text means neither yes nor no.
     """
@@ -317,7 +323,7 @@ def _are_sets(values: Any) -> bool:
     )
 
 
-def _cells(values: Any) -> list[Any]:
+def _cells_of_column(values: Any) -> list[Any]:
     """Return the cells of one column as a list.
 
     `values` is a series, a list, or a frame or dict with this column only.
@@ -329,8 +335,8 @@ def _cells(values: Any) -> list[Any]:
     return values.to_list() if hasattr(values, "to_list") else list(values)
 
 
-def _check(several: Labels) -> None:
-    """Raise an error without rows, with fewer than two labels, or with equal names."""
+def _check_label_names(several: Labels) -> None:
+    """Raise a TargetError without rows, with fewer than two labels, or with equal names."""
     if len(several.classes) < 2 or not len(several.codes):
         raise TargetError(
             f"The target has {len(several.classes)} labels in {len(several.codes)} rows. Expected two labels or more."

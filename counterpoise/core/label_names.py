@@ -1,4 +1,8 @@
-"""Labels by name: the class that a label means, and classes that look alike."""
+"""Labels by name: the class that a label means, and doubts about classes that look alike or mean a missing label.
+
+`find_label` decides which class a label from the command line, a dict or a scored table means. A new way to match may
+change what such a label means.
+"""
 
 from __future__ import annotations
 
@@ -18,12 +22,12 @@ def find_label(label: Any, classes: Sequence[Any]) -> int | None:
         (1, 1, None)
     """
     # By value, True is not 1. The later ways compare text and numbers.
-    ways: tuple[Any, ...] = (lambda v: (type(v) is bool, v), str, _shape_free, _as_number)
-    for way in ways:
-        wanted = way(label)
-        hits = [i for i, c in enumerate(classes) if wanted is not None and way(c) == wanted]
-        if len(hits) == 1:
-            return hits[0]
+    ways: tuple[Any, ...] = (lambda v: (type(v) is bool, v), str, _comparable_text, _as_number)
+    for form_of in ways:
+        wanted = form_of(label)
+        matches = [i for i, c in enumerate(classes) if wanted is not None and form_of(c) == wanted]
+        if len(matches) == 1:
+            return matches[0]
     return None
 
 
@@ -31,24 +35,24 @@ def find_label(label: Any, classes: Sequence[Any]) -> int | None:
 _MISSING = frozenset(("-", "--", ".", "?", "n/a", "n.a.", "#n/a", "<na>", "nan", "null"))
 
 
-def look_alikes(classes: Sequence[Any], name: str = "y") -> str | None:
+def look_alike_doubt(classes: Sequence[Any], name: str = "y") -> str | None:
     """Return a sentence about classes that look alike, or None.
 
     They differ only in case, blanks or the encoding of accents.
 
     Example:
-        >>> look_alikes(["ill", "Ill ", "well"])
+        >>> look_alike_doubt(["ill", "Ill ", "well"])
         "y has the labels 'Ill ' and 'ill', which differ only in case or blanks. They are read as different classes.
         If they mean the same, write them in the same way, or merge them with merge_rare=['Ill ', 'ill']."
     """
     groups: dict[str, list[str]] = {}
     for label in sorted(c for c in classes if isinstance(c, str)):
-        groups.setdefault(_shape_free(label), []).append(label)
+        groups.setdefault(_comparable_text(label), []).append(label)
     alike = [group for group in groups.values() if len(group) > 1]
     if not alike:
         return None
     more = f" ({len(alike) - 1} more such groups)" if len(alike) > 1 else ""
-    shown, differ = _difference(alike[0])
+    shown, differ = _writer_and_difference(alike[0])
     return (
         f"{name} has the labels {' and '.join(map(shown, alike[0]))}{more}, which differ only {differ}. They "
         "are read as different classes. If they mean the same, write them in the same way, or merge them "
@@ -68,7 +72,7 @@ def missing_label_doubt(classes: Sequence[Any], name: str = "y") -> str | None:
         >>> missing_label_doubt(["+", "-"]) is missing_label_doubt(["+", "++", "-"]) is None
         True
     """
-    label = next((c for c in classes if isinstance(c, str) and _shape_free(c) in _MISSING), None)
+    label = next((c for c in classes if isinstance(c, str) and _comparable_text(c) in _MISSING), None)
     if label is None or len(classes) < 3 or (label == "-" and "+" in classes):
         return None
     return (
@@ -78,48 +82,46 @@ def missing_label_doubt(classes: Sequence[Any], name: str = "y") -> str | None:
 
 
 def warn_look_alikes(classes: Sequence[Any], name: str = "y") -> None:
-    """Warn of classes that `look_alikes` and `missing_label_doubt` name (`UserWarning`)."""
-    for sentence in doubts(classes, name):
+    """Warn of classes that `look_alike_doubt` and `missing_label_doubt` name (`UserWarning`)."""
+    for sentence in label_doubts(classes, name):
         warnings.warn(sentence, UserWarning, stacklevel=3)
 
 
-def doubts(classes: Sequence[Any], name: str = "y") -> list[str]:
-    """Return what `look_alikes` and `missing_label_doubt` say about classes.
+def label_doubts(classes: Sequence[Any], name: str = "y") -> list[str]:
+    """Return the sentences of `look_alike_doubt` and `missing_label_doubt` about classes, for the user.
 
     Example:
-        >>> doubts(["ill", "well"])
+        >>> label_doubts(["ill", "well"])
         []
     """
-    return [text for text in (look_alikes(classes, name), missing_label_doubt(classes, name)) if text is not None]
+    return [text for text in (look_alike_doubt(classes, name), missing_label_doubt(classes, name)) if text is not None]
 
 
-def _difference(alike: Sequence[str]) -> tuple[Callable[[str], str], str]:
-    """Return the function that shows labels that look alike.
+def _writer_and_difference(alike: Sequence[str]) -> tuple[Callable[[str], str], str]:
+    """Return a function that writes labels that look alike, and in words what differs.
 
-    It is `repr`, or `ascii` if the difference is invisible.
-    The second value says in words what differs.
+    The function is `repr`, or `ascii` if the difference is invisible.
     """
-    if len(set(map(composed, alike))) == 1:
+    if len(set(map(compose_accents, alike))) == 1:
         return ascii, "in how accents are encoded"
     if len({" ".join(label.split()).casefold() for label in alike}) == 1:
         return repr, "in case or blanks"
     return ascii, "in invisible characters or in how letters are encoded"
 
 
-def _shape_free(label: Any) -> str:
+def _comparable_text(label: Any) -> str:
     """Return a label as text in one form, to compare it with others.
 
     Case, extra blanks, invisible characters and the encoding of letters do not count.
     """
-    letters = unicodedata.normalize("NFKC", composed(label))
+    letters = unicodedata.normalize("NFKC", compose_accents(label))
     visible = "".join(c for c in letters if unicodedata.category(c) != "Cf")
     return " ".join(visible.split()).casefold()
 
 
-def composed(label: Any) -> str:
-    """Return a label as text in which each accented letter is one character.
+def compose_accents(label: Any) -> str:
+    """Return a label as text in which each accented letter is one character (Unicode form NFC).
 
-    This is the Unicode form NFC.
     Some systems write such a letter as two characters, the letter and its accent.
     """
     return unicodedata.normalize("NFC", str(label))

@@ -1,7 +1,8 @@
 """Labels as they come, from any library: the index of each element's value among the distinct values.
 
-Everything that is decided about labels is decided on the distinct values (see `labels`); here the values of millions
-of rows become numbers, each library by its own fast way. pandas, polars and pyarrow are recognized, never imported.
+Everything that is decided about labels is decided on the distinct values (see `core.labels`); here the values of
+millions of rows become numbers, each library by its own fast way. pandas, polars and pyarrow are recognized, never
+imported. Labels of equal values must give equal levels whatever library they come from.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ from counterpoise.core.errors import TargetError
 
 Array = np.ndarray
 
-#: Elements looked at together: big enough to be fast, small enough to stay in the cache.
+#: Elements that are processed together: enough to be fast, few enough to stay in the cache of the processor.
 CHUNK = 1 << 16
 
 #: Whole numbers that lie closer together than this are counted instead of sorted.
-_SPAN = 1 << 16
+_TABLE_SPAN = 1 << 16
 
 #: Floats of this size and more are not distinct whole numbers.
 _EXACT = 2.0**53
@@ -53,44 +54,47 @@ def library_of(value: Any) -> str:
     return type(value).__module__.split(".")[0]
 
 
-def source_of(y: Any, name: str = "y") -> LabelSource:
-    """Read anything that can hold labels: arrays, lists, series and frames of pandas and polars, Arrow, tensors.
+def label_source(y: Any, name: str = "y") -> LabelSource:
+    """Read the values of labels from arrays, lists, series and frames of pandas and polars, Arrow, or tensors.
+
+    `name` is what messages call them.
 
     Raises:
         TargetError: Rows of different lengths, or a value that is no single label.
 
     Example:
-        >>> source = source_of(["b", None, "a", "b"])
+        >>> source = label_source(["b", None, "a", "b"])
         >>> source.codes.tolist(), source.levels
         ([0, 1, 2, 0], ['b', None, 'a'])
     """
     if isinstance(y, (str, bytes, Mapping, set, frozenset)) or y is None:
         if isinstance(y, Mapping):
             refuse_counts(y, name)
-        raise _no_labels(y, name)
+        raise _no_labels_error(y, name)
     if hasattr(y, "row_splits") or hasattr(y, "nested_row_splits"):
-        raise ragged(name)
+        raise ragged_error(name)
     library, rank = library_of(y), len(getattr(y, "shape", ()))
     if library == "polars":
         y = y.collect() if hasattr(y, "collect") else y
-        return _of_frame(y, y.columns, name) if hasattr(y, "columns") else _of_polars(y, name)
+        return _read_frame(y, y.columns, name) if hasattr(y, "columns") else _read_polars(y, name)
     if library == "pandas":
         refuse_counts(y, name)
-        return _of_frame(y, list(y.columns), name) if rank == 2 else _of_pandas(y, name)
+        return _read_frame(y, list(y.columns), name) if rank == 2 else _read_pandas(y, name)
     if library == "pyarrow":
         names = getattr(y, "column_names", None) or getattr(getattr(y, "schema", None), "names", None)
-        return _of_arrow(y, name) if names is None else _of_frame(y, names, name)
+        return _read_arrow(y, name) if names is None else _read_frame(y, names, name)
     if hasattr(y, "toarray"):
         y = y.toarray()
     mask = np.ma.getmaskarray(y) if isinstance(y, np.ma.MaskedArray) else None
     array = _as_array(np.ma.getdata(y) if mask is not None else y, name)
     if array.dtype == object and not array.ndim:  # a generator, a view of a dict: one thing to NumPy
-        raise _no_labels(y, name)
-    source = _of_array(array, name)
+        raise _no_labels_error(y, name)
+    source = _read_array(array, name)
     return source if mask is None else LabelSource(np.where(mask, np.int32(-1), source.codes), source.levels)
 
 
-def _no_labels(y: Any, name: str) -> TargetError:
+def _no_labels_error(y: Any, name: str) -> TargetError:
+    """Return the error for an object that cannot contain one label per row."""
     return TargetError(f"{name} is {type(y).__name__}. Expected one label per row, as an array, list or series.")
 
 
@@ -112,7 +116,7 @@ def refuse_counts(y: Any, name: str = "y") -> None:
         )
 
 
-def ragged(name: str) -> TargetError:
+def ragged_error(name: str) -> TargetError:
     """Return the error for rows of different lengths, or for lists instead of labels."""
     return TargetError(
         f"{name} contains sequences of different lengths. Expected one label per row, or labels of one shape "
@@ -137,27 +141,27 @@ def _as_array(y: Any, name: str) -> Array:
         array = np.array(y, dtype=object if text else None)
         return np.array(y, dtype=object) if array.dtype.kind in "US" else array
     except ValueError:
-        raise ragged(name) from None
+        raise ragged_error(name) from None
 
 
-def _of_array(array: Array, name: str) -> LabelSource:
+def _read_array(array: Array, name: str) -> LabelSource:
     """Read a NumPy array of any shape by its kind of values; other kinds raise a TargetError.
 
     All dates share one level, because `labels` refuses them by an example and needs no others.
     """
     kind = array.dtype.kind
     if kind in "iub":
-        return _of_integers(array)
+        return _read_integers(array)
     if kind == "f":
-        return _of_floats(array)
+        return _read_floats(array)
     if kind == "M" or kind == "m":
         return LabelSource(np.zeros(array.shape, np.int32), [array.flat[0]] if array.size else [])
     if kind not in "OUST":
         raise TargetError(f"{name} has the type {array.dtype}. Expected text, whole numbers or booleans.")
-    return _by_hash(array, name)
+    return _read_by_hash(array, name)
 
 
-def _by_hash(array: Array, name: str) -> LabelSource:
+def _read_by_hash(array: Array, name: str) -> LabelSource:
     """Read text and objects by hashing: equal values get one code.
 
     Values that are lists are stacked into an array with one more axis. If the values mix text with 0 or 1, True and 1
@@ -165,27 +169,28 @@ def _by_hash(array: Array, name: str) -> LabelSource:
     """
     flat = array.reshape(-1)
     try:
-        codes, levels = _coded(flat)
+        codes, levels = _codes_and_levels(flat)
         if any(isinstance(level, str) for level in levels) and any(map(_is_zero_or_one, levels)):
             # True and 1 are equal, but as text they are not.
-            codes, keys = _coded(flat, key=lambda value: (isinstance(value, (bool, np.bool_)), value))
+            codes, keys = _codes_and_levels(flat, key=lambda value: (isinstance(value, (bool, np.bool_)), value))
             levels = [value for _, value in keys]
     except TypeError:  # lists and arrays have no hash
-        return _of_array(_stacked(flat, name), name)
+        return _read_array(_stack_rows(flat, name), name)
     return LabelSource(codes.reshape(array.shape), levels)
 
 
 def _is_zero_or_one(level: Any) -> bool:
+    """Return whether a level is a number or boolean that equals 0 or 1."""
     # NA of pandas is equal to nothing, and raises a TypeError.
     return isinstance(level, (numbers.Number, np.generic)) and level in (0, 1)
 
 
-def _coded(flat: Array, key: Callable[[Any], Any] | None = None) -> tuple[Array, list[Any]]:
+def _codes_and_levels(flat: Array, key: Callable[[Any], Any] | None = None) -> tuple[Array, list[Any]]:
     """Return the index of each value or its key, int32 (N,), and the distinct values.
 
     The distinct ones are in order of first appearance. Values without a hash raise a TypeError.
     """
-    code_of, codes = _Codes(), np.empty(len(flat), np.int32)
+    code_of, codes = _CodesByAppearance(), np.empty(len(flat), np.int32)
     for start in range(0, len(flat), CHUNK):
         values = flat[start : start + CHUNK].tolist()
         keys = values if key is None else map(key, values)
@@ -193,8 +198,8 @@ def _coded(flat: Array, key: Callable[[Any], Any] | None = None) -> tuple[Array,
     return codes, list(code_of)
 
 
-def _stacked(rows: Array, name: str) -> Array:
-    """Return rows that are lists or arrays themselves as one array (N, ...).
+def _stack_rows(rows: Array, name: str) -> Array:
+    """Return N rows that are lists or arrays themselves as one array (N, ...).
 
     Objects of other types without a hash, and rows of different lengths, raise a TargetError.
     """
@@ -203,11 +208,11 @@ def _stacked(rows: Array, name: str) -> Array:
         raise TargetError(f"{name} contains {type(odd).__name__} objects. Expected text, whole numbers or booleans.")
     array = _as_array(rows.tolist(), name)
     if array.ndim < 2:
-        raise ragged(name)
+        raise ragged_error(name)
     return array
 
 
-class _Codes(dict[Any, int]):
+class _CodesByAppearance(dict[Any, int]):
     """value -> its index in the order of first appearance."""
 
     def __missing__(self, value: Any) -> int:
@@ -215,10 +220,11 @@ class _Codes(dict[Any, int]):
         return code
 
 
-def _of_integers(array: Array) -> LabelSource:
+def _read_integers(array: Array) -> LabelSource:
     """Read integers and booleans, with levels in rising order.
 
-    If the span of the values is below `_SPAN`, a table finds the levels in one pass. Otherwise the values are sorted.
+    If the span of the values is below `_TABLE_SPAN`, a table finds the levels in one pass. Otherwise the values are
+    sorted.
     """
     flat = array.reshape(-1)
     if not flat.size:
@@ -226,7 +232,7 @@ def _of_integers(array: Array) -> LabelSource:
     back: Any = bool if flat.dtype.kind == "b" else int
     flat = flat.view(np.uint8) if flat.dtype.kind == "b" else flat
     low, high = int(flat.min()), int(flat.max())
-    if high - low >= _SPAN:
+    if high - low >= _TABLE_SPAN:
         levels, inverse = np.unique(flat, return_inverse=True)
         return LabelSource(inverse.astype(np.int32).reshape(array.shape), levels.tolist())
     # Differences of narrow types may wrap: -128..127 spans 255.
@@ -238,11 +244,11 @@ def _of_integers(array: Array) -> LabelSource:
         codes[start : start + CHUNK] = offsets
         present[offsets] = True
     return LabelSource(
-        _close_up(codes, present).reshape(array.shape), [back(low + int(k)) for k in np.flatnonzero(present)]
+        _close_gaps(codes, present).reshape(array.shape), [back(low + int(k)) for k in np.flatnonzero(present)]
     )
 
 
-def _of_floats(array: Array) -> LabelSource:
+def _read_floats(array: Array) -> LabelSource:
     """Read floats: whole numbers are levels, NaN is missing (-1), others share one level.
 
     This level is the first of them. They cannot be classes, so one example is enough for the error message.
@@ -251,14 +257,14 @@ def _of_floats(array: Array) -> LabelSource:
     missing = np.isnan(values)
     whole = (values == np.round(values)) & (np.abs(values) < _EXACT)
     strange = ~(whole | missing)
-    source = _of_integers(np.where(whole, values, 0).astype(np.int64))
+    source = _read_integers(np.where(whole, values, 0).astype(np.int64))
     codes, levels = source.codes, [float(v) for v in source.levels]
     if strange.any():
         codes, levels = np.where(strange, np.int32(len(levels)), codes), [*levels, float(values[strange][0])]
     return LabelSource(np.where(missing, np.int32(-1), codes) if missing.any() else codes, levels)
 
 
-def _close_up(codes: Array, present: Array) -> Array:
+def _close_gaps(codes: Array, present: Array) -> Array:
     """Renumber codes (N,) so that absent values leave no gaps.
 
     `codes` is changed in place and returned. `present` is bool, whether each number of the range occurs.
@@ -270,28 +276,28 @@ def _close_up(codes: Array, present: Array) -> Array:
     return codes
 
 
-def _of_pandas(series: Any, name: str) -> LabelSource:
+def _read_pandas(series: Any, name: str) -> LabelSource:
     """Read a Series, Index, Categorical or array of pandas, missing values as -1.
 
     Series of NumPy's numbers, booleans and objects are read as NumPy arrays.
     """
     kind = getattr(series.dtype, "kind", "O")
     if isinstance(series.dtype, np.dtype) and kind in "iufbO":
-        return _of_array(np.asarray(series), name)
+        return _read_array(np.asarray(series), name)
     codes, levels = series.factorize()
     return LabelSource(np.asarray(codes, np.int32), list(levels))
 
 
-def _of_polars(series: Any, name: str) -> LabelSource:
+def _read_polars(series: Any, name: str) -> LabelSource:
     """Read a polars series by its distinct values, null as -1.
 
     Numbers without nulls are read as a NumPy array; nested types, objects and 128-bit integers as a Python list.
     """
     kind = str(series.dtype)
     if series.dtype.is_nested() or kind in ("Object", "Int128", "UInt128"):  # NumPy has no such integers
-        return _of_array(_as_array(series.to_list(), name), name)
+        return _read_array(_as_array(series.to_list(), name), name)
     if series.dtype.is_numeric() and not kind.startswith("Decimal") and not series.null_count():
-        return _of_array(series.to_numpy(), name)
+        return _read_array(series.to_numpy(), name)
     if kind.startswith(("Categorical", "Enum")):
         series = series.cast(str)
     levels = series.drop_nulls().unique().to_list()
@@ -301,7 +307,7 @@ def _of_polars(series: Any, name: str) -> LabelSource:
     return LabelSource(codes.to_numpy().astype(np.int32), levels)
 
 
-def _of_arrow(array: Any, name: str) -> LabelSource:
+def _read_arrow(array: Any, name: str) -> LabelSource:
     """Read an Arrow array by its dictionary of distinct values, null as -1.
 
     A type that has no dictionary is read as a Python list.
@@ -311,11 +317,11 @@ def _of_arrow(array: Any, name: str) -> LabelSource:
         encoded = array if hasattr(array, "dictionary") else array.dictionary_encode()
         codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
     except Exception:  # lists and structures have no dictionary, and chunks may be too large to join
-        return _of_array(_as_array(array.to_pylist(), name), name)
+        return _read_array(_as_array(array.to_pylist(), name), name)
     return LabelSource(codes.astype(np.int32), encoded.dictionary.to_pylist())
 
 
-def _of_frame(frame: Any, columns: Any, name: str) -> LabelSource:
+def _read_frame(frame: Any, columns: Any, name: str) -> LabelSource:
     """Read a frame of pandas, polars or Arrow: codes (N, columns) over common levels.
 
     The codes of a single column are (N,). Two columns of one name raise a TargetError.
@@ -325,11 +331,12 @@ def _of_frame(frame: Any, columns: Any, name: str) -> LabelSource:
         raise TargetError(f"{name} has two columns {twice!r}. Expected columns of different names. Rename one of them.")
     by_position = frame.iloc if library_of(frame) == "pandas" else None
     sources = [
-        source_of(frame[column] if by_position is None else by_position[:, j], name) for j, column in enumerate(columns)
+        label_source(frame[column] if by_position is None else by_position[:, j], name)
+        for j, column in enumerate(columns)
     ]
     if len(sources) == 1:
         return sources[0]
-    kinds = _Codes()
+    kinds = _CodesByAppearance()
     # A level is its value and its type: True in one column and 1 in another are put together when levels are typed.
     tables = [[kinds[type(v), v] for v in source.levels] + [-1] for source in sources]
     codes = [np.array(table, np.int32)[source.codes] for table, source in zip(tables, sources, strict=True)]

@@ -1,4 +1,8 @@
-"""One distinct value of a label: the plain Python value that it is, or why it is not a class."""
+"""One distinct value of a label: the plain Python value that it is, or why it is not a class.
+
+All readers of labels share these two functions (`core.labels`, `core.element_labels`, `core.label_columns`, plans,
+feeds). What they return are the classes that model files contain.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +14,13 @@ from typing import Any
 
 import numpy as np
 
+#: Types of dates and times, which are not classes; and the advice for values that are not.
 _TEMPORAL = (np.datetime64, np.timedelta64, datetime.date, datetime.timedelta, datetime.time)
 _CLASSES = "Expected text, whole numbers or booleans. Turn the values into classes first, for example y > limit."
 
 
 def plain_label(level: Any) -> Any:
-    """Return a distinct value as str, bool, int or float, or None if it is missing.
+    """Return a distinct value of a label as str, bool, int or float, or None if it is missing.
 
     Bytes are read as UTF-8. Whole numbers below 2**53 become int. A value that cannot be a label (see `label_fault`)
     is returned as it is, and any other object as its text.

@@ -2,7 +2,8 @@
 
 `sample_weight`, `class_weight`, the plans, `batches`, `weight_map`, `make_imbalanced`, `PerClass`, `diagnose`, `fit`,
 `compare`, `evaluate`, `wrap`, `scan` and the scikit-learn classes all read labels here, so that the same labels are the
-same classes everywhere. It lies below `plans` and `data`, because both need it.
+same classes everywhere. It is in `core` because both `plans` and `data` need it. The order of the classes is the order
+of codes in models and files. The rules:
 
 - None, NaN, NaT, NA, nulls of Arrow and polars, masked entries and blank text are missing: an error that names the
   rows, unless they are masked out.
@@ -23,7 +24,7 @@ import numpy as np
 
 from counterpoise.core.checks import rows_text
 from counterpoise.core.errors import TargetError, did_you_mean
-from counterpoise.core.label_sources import CHUNK, LabelSource, source_of
+from counterpoise.core.label_sources import CHUNK, LabelSource, label_source
 from counterpoise.core.label_values import label_fault, plain_label
 
 Array = np.ndarray
@@ -88,10 +89,10 @@ def read_labels(
     """Read the label of every element.
 
     Args:
-        y: Anything that holds labels (see `label_sources.source_of`), of any shape, or a `LabelSource` read before.
+        y: Anything that holds labels (see `label_sources.label_source`), of any shape, or a `LabelSource` read before.
         name: What messages call it.
         counted: bool, the shape of the elements: elements that do not count are not read. None: all count.
-        missing: Whether a missing label is code -1; else it is an error.
+        missing: Whether a missing label is code -1; otherwise it is an error.
         advice: What to do about missing labels.
 
     Raises:
@@ -102,7 +103,7 @@ def read_labels(
         >>> labels.codes.tolist(), labels.classes
         ([1, 0, -1], (1, 3))
     """
-    source = y if isinstance(y, LabelSource) else source_of(y, name)
+    source = y if isinstance(y, LabelSource) else label_source(y, name)
     codes = source.codes if counted is None else np.where(counted, source.codes, np.int32(-1))
     present = count_codes(codes.reshape(-1), len(source.levels)) > 0
     # A level that no element has is not checked, and becomes None.
@@ -112,7 +113,7 @@ def read_labels(
         fault = label_fault(level) if isinstance(level, (str, bytes)) or not text else None
         if fault is not None:
             what, advice_on_fault = fault
-            raise TargetError(f"{name} {what}, in {_first_row(codes == code)}. {advice_on_fault}")
+            raise TargetError(f"{name} {what}, in {_first_row_text(codes == code)}. {advice_on_fault}")
     labels = _with_sorted_classes(codes, [str(v) if text and v is not None else v for v in levels])
     if not missing:
         _refuse_missing(labels.codes, counted, name, advice)
@@ -144,19 +145,19 @@ def class_labels(
         if not missing:
             _refuse_missing(y.codes, None, name, advice)
         return y
-    source = source_of(y, name)
+    source = label_source(y, name)
     shape = source.codes.shape
     if len(shape) == 2 and shape[1] == 1:
         source = LabelSource(source.codes[:, 0], source.levels)
     elif len(shape) == 2 and shape[1] > 1 and shape[0]:
-        return _of_one_hot(source, name, missing, advice, several)
+        return _labels_of_one_hot(source, name, missing, advice, several)
     if source.codes.ndim != 1 or not len(source.codes):
         hint = (several if len(shape) > 1 else "") or " Pass one label for each row."
         raise TargetError(f"{name} has shape {shape}. Expected one class label per row, and at least one row.{hint}")
     return read_labels(source, name, missing=missing, advice=advice)
 
 
-def _of_one_hot(source: LabelSource, name: str, missing: bool, advice: str, several: str) -> Labels:
+def _labels_of_one_hot(source: LabelSource, name: str, missing: bool, advice: str, several: str) -> Labels:
     """Return one label per row of one-hot rows (N, C).
 
     A label is the name of the column, or its number if the columns have no names of text. A row that is not one-hot
@@ -170,8 +171,8 @@ def _of_one_hot(source: LabelSource, name: str, missing: bool, advice: str, seve
             f"{name} has shape {labels.codes.shape}, but its rows are not one-hot (one 1, and 0 elsewhere)."
             f"{several or ' Give one class label per row.'}"
         )
-    given = labels.columns
-    columns = given if given and all(isinstance(c, str) for c in given) else range(hot.shape[1])
+    names = labels.columns
+    columns = names if names and all(isinstance(c, str) for c in names) else range(hot.shape[1])
     codes = np.where(known, hot.argmax(axis=1), -1).astype(np.int32)
     return _with_sorted_classes(codes, list(columns))
 
@@ -221,7 +222,7 @@ def count_codes(codes: Array, size: int) -> Array:
     return total[1:]
 
 
-def _first_row(where: Array) -> str:
+def _first_row_text(where: Array) -> str:
     """Return the row of the first True of a bool array, as text for a message."""
     return rows_text(np.argwhere(where)[0][:1] if where.ndim else [0])
 

@@ -1,4 +1,8 @@
-"""Imports at first use: names of our packages, so that importing a package stays fast, and extras."""
+"""Imports at first use: public names of our packages, and packages that come with an extra.
+
+The `__init__.py` of a package takes its `__getattr__` and `__dir__` from here. `tests/test_public.py` checks that
+`import counterpoise` imports nothing heavy.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +40,7 @@ def loader(
     space = vars(sys.modules[package])
 
     def load(name: str) -> Any:
-        """Import a name, and keep it in the package, so that it is imported only once."""
+        """Import a public name, and keep it in the package, so that it is imported only once."""
         if name in moved:
             room, _, inner = moved[name].rpartition(".")
             warnings.warn(f"cp.{name} has moved. Use cp.{moved[name]}.", DeprecationWarning, stacklevel=2)
@@ -45,7 +49,7 @@ def loader(
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         with importing_keras():
             module = importlib.import_module(homes[name])
-        saved_names.enter()  # the import may have loaded Keras, which must know the names that files contain
+        saved_names.register_stand_ins()  # the import may have loaded Keras
         space[name] = value = module if homes[name] == f"{package}.{name}" else getattr(module, name)
         return value
 
@@ -63,18 +67,18 @@ def public_names(package: str) -> Callable[[], list[str]]:
     space = vars(sys.modules[package])
 
     def names() -> list[str]:
-        held = [name for name, value in space.items() if name[0] != "_" and not isinstance(value, ModuleType)]
-        return sorted(space.get("__all__", held))
+        public = [name for name, value in space.items() if name[0] != "_" and not isinstance(value, ModuleType)]
+        return sorted(space.get("__all__", public))
 
     return names
 
 
 def needed(module: str, extra: str, purpose: str, package: str = "") -> Any:
-    """Import a module of a package that is installed with one of our extras.
+    """Import and return a module of a package that is installed with one of our extras.
 
     Args:
-        module: Its name.
-        extra: Ours that installs it.
+        module: Its name, as text in the call: `tests/test_architecture.py` reads the libraries of a package there.
+        extra: Extra of Counterpoise that installs it.
         purpose: What needs it, for the message: "Training on a cluster".
         package: What it is installed as, where that is not the first name in `module`.
 

@@ -1,5 +1,8 @@
 """Checks whether one column alone predicts the label (NumPy only).
 
+Reading (`data/reading_notes.py`) and the diagnosis (`diagnosis/measure.py`) both warn of such columns, so the check is
+in `core`.
+
 Numbers are ranked as they are. Numbers and levels are also cut into at most 256 bins whose class
 shares, measured on one half of the rows, score the other half: that finds a label hidden in a code,
 in a range, or in where values are missing, and single-row levels gain nothing by it.
@@ -21,8 +24,9 @@ from counterpoise.core.ties import ties
 MOST_ROWS, FEWEST_ROWS, MOST_VALUES = 20_000, 2_000, 2_000_000
 #: Classes with fewer rows are not judged: a real feature separates a handful of rows by luck.
 LEAST_ROWS = 10
+#: Most bins of a column of numbers.
 BINS = 256
-#: Counts that are held at a time.
+#: Counts that are in memory at a time.
 CELLS = 2_000_000
 #: A column whose ROC AUC alone is above this may be the label in disguise.
 LEAK_ROC_AUC = 0.99
@@ -39,7 +43,7 @@ def single_column_scores(x: Mapping[str, np.ndarray], y: np.ndarray, n_classes: 
     Returns:
         (key of x, number of the column) -> ROC AUC in [0.5, 1]. Empty if fewer than two classes have `LEAST_ROWS` rows.
     """
-    rows = _rows(y, n_classes, _rows_to_read(x))
+    rows = _draw_rows(y, n_classes, _most_rows(x))
     judged = np.flatnonzero(np.bincount(y[rows], minlength=n_classes) >= LEAST_ROWS)
     if len(judged) < 2:
         return {}
@@ -57,17 +61,17 @@ def leak_scores(
     last call are kept, because reading the data and the diagnosis ask for the same scores.
     """
     key = digest((x, y, [repr(label) for label in classes]))
-    each = _last.get(key)
+    each = _last_scores.get(key)
     if each is None:
         each = _label_scores(x, y, classes) if y.ndim > 1 else [single_column_scores(x, y, len(classes))]
-        _last.clear()
-        _last[key] = each  # not read again here: another thread may replace it
+        _last_scores.clear()
+        _last_scores[key] = each  # not read again here: another thread may replace it
     names = ["the target"] if y.ndim == 1 else [f"the label {name!r}" for name in classes]
     return [(name, dict(scores)) for name, scores in zip(names, each, strict=True)]
 
 
 #: Key of rows -> their scores; one entry at most.
-_last: dict[str, list[dict[tuple[str, int], float]]] = {}
+_last_scores: dict[str, list[dict[tuple[str, int], float]]] = {}
 
 
 def _label_scores(
@@ -81,7 +85,7 @@ def _label_scores(
     scores: list[dict[tuple[str, int], float]] = [{} for _ in classes]
     alike: dict[bytes, tuple[np.ndarray, list[int]]] = {}
     for label, column in enumerate(y.T):
-        rows = _rows(column, 2, _rows_to_read(x))
+        rows = _draw_rows(column, 2, _most_rows(x))
         if np.bincount(column[rows], minlength=2).min() >= LEAST_ROWS:
             alike.setdefault(rows.tobytes(), (rows, []))[1].append(label)
     for rows, labels in alike.values():
@@ -91,16 +95,16 @@ def _label_scores(
     return scores
 
 
-def _rows_to_read(x: Mapping[str, np.ndarray]) -> int:
+def _most_rows(x: Mapping[str, np.ndarray]) -> int:
     """Return how many rows of a class are read at most: fewer in wide tables."""
     width = sum(values.shape[1] for values in x.values())
     return max(FEWEST_ROWS, min(MOST_ROWS, MOST_VALUES // max(width, 1)))
 
 
-def _rows(y: np.ndarray, n_classes: int, most: int) -> np.ndarray:
+def _draw_rows(y: np.ndarray, n_classes: int, most: int) -> np.ndarray:
     """Return sorted numbers of at most `most` rows of each class.
 
-    They are drawn with a fixed seed. Rows with a code below 0 are left out.
+    They are drawn with a fixed seed, so that equal data give equal warnings. Rows with a code below 0 are left out.
     """
     chosen: list[Any] = []
     for code in range(n_classes):
@@ -114,7 +118,7 @@ def _rows(y: np.ndarray, n_classes: int, most: int) -> np.ndarray:
 def _column_areas(
     x: Mapping[str, np.ndarray], rows: np.ndarray, hit: np.ndarray, one_event: bool
 ) -> dict[tuple[str, int], np.ndarray]:
-    """(key of x, number of the column) -> the ROC AUC of the column alone for each event (T,).
+    """Return (key of x, number of the column) -> the ROC AUC of the column alone for each event, float64 (T,).
 
     Args:
         x: As in `single_column_scores`. rows: Which rows are read, (n,).
@@ -128,7 +132,7 @@ def _column_areas(
         step = max(1, CELLS // ((BINS + 1) * (hit.shape[1] + 1)))
         for start in range(0, values.shape[1], step):
             block = values[rows, start : start + step]
-            best = _binned_areas(np.stack([_bins(column) for column in block.T], axis=1), hit, half)
+            best = _binned_areas(np.stack([_bin_of_each_row(column) for column in block.T], axis=1), hit, half)
             if one_event and block.dtype.kind == "f":
                 whole = np.flatnonzero(~np.isnan(block).any(axis=0))
                 best[whole] = np.maximum(best[whole], _ranked_areas(block[:, whole].T, hit))
@@ -137,7 +141,7 @@ def _column_areas(
 
 
 def _ranked_areas(score: np.ndarray, hit: np.ndarray) -> np.ndarray:
-    """ROC AUC float64 (K, T) of scores (K, n) for each event of `hit`, bool (n, T).
+    """Return the ROC AUC, float64 (K, T), of scores (K, n) for each event of `hit`, bool (n, T).
 
     It is computed from rank sums (Mann and Whitney). Values below 0.5 are mirrored, because the direction is free.
     """
@@ -152,7 +156,7 @@ def _ranked_areas(score: np.ndarray, hit: np.ndarray) -> np.ndarray:
     return np.maximum(area, 1.0 - area)
 
 
-def _bins(column: np.ndarray) -> np.ndarray:
+def _bin_of_each_row(column: np.ndarray) -> np.ndarray:
     """Return the bin of each row, int (n,), from 0.
 
     Each id has a bin of its own. Floats have at most `BINS` bins by quantile, above bin 0. Missing floats (NaN) are in
@@ -168,7 +172,7 @@ def _bins(column: np.ndarray) -> np.ndarray:
 
 
 def _binned_areas(bins: np.ndarray, hit: np.ndarray, half: np.ndarray) -> np.ndarray:
-    """ROC AUC float64 (K, T) of K binned columns for T events, computed in chunks.
+    """Return the ROC AUC, float64 (K, T), of K binned columns for T events, computed in chunks.
 
     Args:
         bins: int (n, K). hit: bool (n, T). half: bool (n,), which half of the rows each row is in.
@@ -180,7 +184,7 @@ def _binned_areas(bins: np.ndarray, hit: np.ndarray, half: np.ndarray) -> np.nda
 
 
 def _cross_scored_areas(bins: np.ndarray, size: int, hit: np.ndarray, half: np.ndarray) -> np.ndarray:
-    """ROC AUC float64 (K, T), the mean over the two halves of the rows.
+    """Return the ROC AUC, float64 (K, T), the mean over the two halves of the rows.
 
     Each half is scored by the shares of the events in the bins of the other half.
     `size` is the number of bins of a column. The other arguments are those of `_binned_areas`.
@@ -188,26 +192,28 @@ def _cross_scored_areas(bins: np.ndarray, size: int, hit: np.ndarray, half: np.n
     columns, events = bins.shape[1], hit.shape[1]
     cell = np.arange(columns) * size + bins
 
-    def counted(rows: np.ndarray) -> np.ndarray:
+    def bin_counts(rows: np.ndarray) -> np.ndarray:
         return np.bincount(cell[rows].ravel(), minlength=columns * size).reshape(columns, size)
 
-    count = [(np.stack([counted(side & one) for one in hit.T]), counted(side)) for side in (half, ~half)]
+    count = [(np.stack([bin_counts(side & event) for event in hit.T]), bin_counts(side)) for side in (half, ~half)]
     scores = []
     for (hits, total), (positive, judged) in (count, count[::-1]):
-        # Every column holds all rows, so the first one gives the share of each event.
+        # Every column has all rows, so the first one gives the share of each event.
         prior = hits[:, 0].sum(axis=1) / max(int(total[0].sum()), 1)
         share = (hits + prior[:, None, None]) / (total + 1.0)
-        scores.append(areas(*(each.reshape(-1, size) for each in (share, 1.0 * positive, 1.0 * (judged - positive)))))
+        scores.append(
+            roc_areas(*(each.reshape(-1, size) for each in (share, 1.0 * positive, 1.0 * (judged - positive))))
+        )
     return np.mean(scores, axis=0).reshape(events, columns).T
 
 
-def areas(score: np.ndarray, positive: np.ndarray, negative: np.ndarray) -> np.ndarray:
+def roc_areas(score: np.ndarray, positive: np.ndarray, negative: np.ndarray) -> np.ndarray:
     """Return the ROC AUC of each row of scores (R, B), each with a count of positives and of negatives (R, B).
 
     ROC AUC is P(score of a positive > score of a negative), ties count one half; 0.5 when one of the two is absent.
 
     Example:
-        >>> areas(np.array([[0.1, 0.4, 0.9]]), np.array([[0.0, 1.0, 1.0]]), np.array([[1.0, 1.0, 0.0]])).tolist()
+        >>> roc_areas(np.array([[0.1, 0.4, 0.9]]), np.array([[0.0, 1.0, 1.0]]), np.array([[1.0, 1.0, 0.0]])).tolist()
         [0.875]
     """
     order = np.argsort(score, axis=1)

@@ -1,7 +1,8 @@
 """Log-probabilities from logits, corrected for the training shift (NumPy; natural logarithms).
 
 One unit (N, 1) is the logit of class 1 of two; C units (N, C) are softmax logits. Everything downstream works on
-log-probabilities (N, C).
+log-probabilities (N, C). Trees, targets and the rule share these functions. The Keras layer of the rule
+(`decide/layer.py`) must give the same results; `tests/decide/test_layer.py` compares them.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ def log_softmax(logits: Array) -> Array:
     return np.ascontiguousarray(np.moveaxis(z, 0, -1))
 
 
-def as_classes(logits: Array) -> Array:
+def softmax_logits(logits: Array) -> Array:
     """Return softmax logits, float64: one unit z (N, 1) as (0, z), C units unchanged."""
     z = np.asarray(logits, dtype=np.float64)
     if z.shape[-1] > 1:
@@ -48,12 +49,12 @@ def log_proba(logits: Array, log_shift: Array | None = None) -> Array:
         >>> np.round(p, 6)
         array([[0.75, 0.25]])
     """
-    z = as_classes(logits)
+    z = softmax_logits(logits)
     return log_softmax(z if log_shift is None else z - log_shift)
 
 
 def log_loss(log_p: Array, y: Array, weights: Array | None = None) -> float:
-    """Return the mean of -log p of the true class.
+    """Return the mean of -log p of the true class, in nats.
 
     `log_p` is (N, C), `y` class codes (N,), and `weights` (N,) or None.
 

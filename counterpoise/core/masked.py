@@ -1,4 +1,7 @@
-"""Masked arrays of NumPy: what is masked is missing."""
+"""Masked arrays of NumPy as plain arrays in which masked values are missing.
+
+Everything that reads arrays of users calls `unmasked` first, because NumPy drops a mask silently.
+"""
 
 from __future__ import annotations
 

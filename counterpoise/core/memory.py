@@ -1,7 +1,8 @@
 """How much memory a piece of work took: the process's highest resident memory while it ran.
 
-A thread looks every few milliseconds, as long as a `Peak` is open. Two pieces of work that run at the same time in
-one process see each other's memory: the figure is what a machine must hold, not what a single network needs.
+A thread measures it every few milliseconds, as long as a `Peak` is open. Two pieces of work that run at the same time
+in one process see each other's memory: the figure is what a machine must provide, not what a single network needs. The
+engines measure it for `Member.memory`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import sys
 import threading
 import time
 
-#: Seconds between two looks.
+#: Seconds between two measurements.
 EVERY = 0.02
 
 
@@ -23,13 +24,13 @@ def resident() -> int:
         with open("/proc/self/statm", encoding="ascii") as file:
             pages = int(file.read().split()[1])
     except OSError:
-        return _highest()
+        return _highest_resident()
     import resource
 
     return pages * resource.getpagesize()
 
 
-def _highest() -> int:
+def _highest_resident() -> int:
     """Return the highest resident memory of this process so far in bytes; 0 on Windows."""
     try:
         import resource
@@ -56,19 +57,19 @@ class Peak:
         self.bytes = 0
 
     def __enter__(self) -> Peak:
-        _LOOKOUT.add(self)
+        _WATCHER.add(self)
         return self
 
     def __exit__(self, *error: object) -> None:
-        _LOOKOUT.remove(self)
+        _WATCHER.remove(self)
 
-    def see(self, value: int) -> None:
+    def raise_to(self, value: int) -> None:
         """Raise the peak to a measured value."""
         self.bytes = max(self.bytes, value)
 
 
-class _Lookout:
-    """One thread for all open peaks; it ends when there is none."""
+class _PeakWatcher:
+    """One thread that measures the memory for all open peaks; it ends when there is none."""
 
     def __init__(self) -> None:
         self.open: set[Peak] = set()
@@ -81,7 +82,7 @@ class _Lookout:
             self.open.add(peak)
             self._raise_peaks(resident())
             if self.thread is None:
-                self.thread = threading.Thread(target=self._look, daemon=True, name="memory")
+                self.thread = threading.Thread(target=self._watch, daemon=True, name="memory")
                 self.thread.start()
 
     def remove(self, peak: Peak) -> None:
@@ -91,14 +92,14 @@ class _Lookout:
             self.open.discard(peak)
 
     def _raise_peaks(self, value: int) -> None:
-        """Pass a measured value to all open peaks; hold the lock for this.
+        """Pass a measured value to all open peaks; the caller must have the lock.
 
         All peaks get the value, so an outer peak is never below a peak that was opened inside it.
         """
         for peak in self.open:
-            peak.see(value)
+            peak.raise_to(value)
 
-    def _look(self) -> None:
+    def _watch(self) -> None:
         """Measure the memory every `EVERY` seconds until no peak is open.
 
         This function runs in the thread.
@@ -113,4 +114,4 @@ class _Lookout:
                 self._raise_peaks(value)
 
 
-_LOOKOUT = _Lookout()
+_WATCHER = _PeakWatcher()

@@ -1,4 +1,8 @@
-"""The contract of everything that can be trained: networks, trees, and external models, which cannot be saved."""
+"""The contract of everything that can be trained: networks, trees, and external models, which cannot be saved.
+
+Implemented by `networks/network.py`, `forests/model.py` and `engines/sklearn_fit.py`. `content` and `limits` are part
+of the id of a job.
+"""
 
 from __future__ import annotations
 

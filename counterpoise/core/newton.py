@@ -1,4 +1,7 @@
-"""Steps of Newton's method where the same number added to every unknown changes nothing (numpy only)."""
+"""Steps of Newton's method where the same number added to every unknown changes nothing (NumPy only).
+
+The intercept of a rule (`decide/intercept.py`) and the calibration scores (`metrics/calibration_scores.py`) take them.
+"""
 
 from __future__ import annotations
 

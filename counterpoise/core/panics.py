@@ -1,4 +1,7 @@
-"""Panics of Rust libraries such as polars: raised, and not printed with a backtrace as well."""
+"""Panics of Rust libraries such as polars: raised as errors, and not also printed with a backtrace.
+
+Reading of tables calls polars inside `without_panics`. The command line turns the error into one line by `panic_text`.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from typing import IO
 from counterpoise.core.errors import refusal_in, system_text
 
 
-class _HeldBack:
+class _HeldBackStderr:
     """Keeps back what is printed to standard error (descriptor 2) while a block runs.
 
     The first thread that enters owns the redirection, which ends when this thread leaves its outermost block. Then the
@@ -23,14 +26,14 @@ class _HeldBack:
         self._lock, self._panicked = threading.RLock(), False
         self._owner: int | None = None
         self._depth = 0
-        self._kept: int | None = None
-        self._text: IO[bytes] | None = None
+        self._stderr_copy: int | None = None
+        self._held_text: IO[bytes] | None = None
 
     def __enter__(self) -> None:
         with self._lock:
             if self._owner is None:
                 self._owner = threading.get_ident()
-                self._begin()
+                self._redirect()
             self._depth += self._owner == threading.get_ident()  # nested blocks of the owner alone count
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -39,32 +42,32 @@ class _HeldBack:
             self._depth -= self._owner == threading.get_ident()
             if self._owner == threading.get_ident() and not self._depth:
                 self._owner = None
-                self._end()
+                self._restore()
 
-    def _begin(self) -> None:
+    def _redirect(self) -> None:
         """Redirect descriptor 2 to a temporary file; leave it as it is if this is impossible."""
-        self._panicked, self._kept = False, None
+        self._panicked, self._stderr_copy = False, None
         with suppress(OSError):  # no standard error, or no file to hold it in
-            self._text = tempfile.TemporaryFile()  # noqa: SIM115
-            self._kept = os.dup(2)
-            os.dup2(self._text.fileno(), 2)
+            self._held_text = tempfile.TemporaryFile()  # noqa: SIM115
+            self._stderr_copy = os.dup(2)
+            os.dup2(self._held_text.fileno(), 2)
 
-    def _end(self) -> None:
+    def _restore(self) -> None:
         """Restore descriptor 2, and print what was kept back unless a block had a panic."""
-        if self._kept is None or self._text is None:
+        if self._stderr_copy is None or self._held_text is None:
             return
-        os.dup2(self._kept, 2)
-        os.close(self._kept)
-        with self._text as text:
+        os.dup2(self._stderr_copy, 2)
+        os.close(self._stderr_copy)
+        with self._held_text as text:
             start = 0
             for _ in range(0 if self._panicked else 2):  # what another thread was about to write comes second
-                while some := _read(text.fileno(), start):
-                    os.write(2, some)
-                    start += len(some)
+                while part := _read_part(text.fileno(), start):
+                    os.write(2, part)
+                    start += len(part)
                 time.sleep(0)  # lets such a thread run
 
 
-def _read(descriptor: int, start: int) -> bytes:
+def _read_part(descriptor: int, start: int) -> bytes:
     """Read up to 64 KiB of a file from `start` on; b"" at its end.
 
     Where the system has `pread`, the position at which other threads write does not move.
@@ -76,11 +79,11 @@ def _read(descriptor: int, start: int) -> bytes:
 
 
 #: `with without_panics:` - a panic of polars is raised and not printed; all else is printed at the end.
-without_panics = _HeldBack()
+without_panics = _HeldBackStderr()
 
 
 def panic_text(fault: BaseException) -> str:
-    """Describe a panic on one line; its cause is often that the operating system refused something."""
+    """Return one line of text about a panic; its cause is often that the operating system refused something."""
     refused = refusal_in(str(fault))
     return system_text(refused) if refused else f"{(str(fault).splitlines() or [type(fault).__name__])[0]:.200}."
 

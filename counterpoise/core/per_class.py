@@ -2,7 +2,8 @@
 
 `Series.value_counts()` sorts by size, so its values are in no order of the classes. Whatever names its labels is
 therefore read by them: a pandas series, a dict or Counter, a frame of two columns (labels, numbers) as polars'
-`value_counts` gives. Lists and arrays are in the order of the classes.
+`value_counts` gives. Lists and arrays are in the order of the classes. Plans, losses, heads of networks and
+`Classifier.predict_proba(prior=)` read such arguments here.
 """
 
 from __future__ import annotations
@@ -38,12 +39,12 @@ def in_class_order(values: Any, name: str, classes: Sequence[Any] | None = None,
         >>> in_class_order({"ok": 0.9, "ill": 0.1}, "prior", classes=("ill", "ok")).tolist()
         [0.1, 0.9]
     """
-    pairs = labeled(values)
+    pairs = label_number_pairs(values)
     if pairs is None:
         return values
     numbers: dict[int, Any] = {}
     for label, number in pairs:
-        code = _code(label, name, classes)
+        code = _class_code(label, name, classes)
         if code in numbers:
             raise OptionError(f"{name} names class {label!r} twice. Pass one number for each class.")
         numbers[code] = number
@@ -65,13 +66,13 @@ def in_unit_order(values: Any, name: str) -> Any:
         >>> in_unit_order({"dog": 3, "cat": 1}, "counts"), in_unit_order({1: 3, 0: 1}, "counts").tolist()
         ([3, 1], [1, 3])
     """
-    pairs = labeled(values) or []
+    pairs = label_number_pairs(values) or []
     if any(isinstance(label, str) and not label.isdecimal() for label, _ in pairs):
         return [number for _, number in pairs]
     return in_class_order(values, name, fill=0)
 
 
-def labeled(values: Any) -> list[tuple[Any, Any]] | None:
+def label_number_pairs(values: Any) -> list[tuple[Any, Any]] | None:
     """Return a (label, number) pair for each class that `values` names.
 
     Return None if it names no classes.
@@ -80,16 +81,16 @@ def labeled(values: Any) -> list[tuple[Any, Any]] | None:
     fields. A pandas frame of one column counts as a series.
 
     Example:
-        >>> labeled({"a": 1}), labeled([1, 2])
+        >>> label_number_pairs({"a": 1}), label_number_pairs([1, 2])
         ([('a', 1)], None)
     """
     if isinstance(values, Mapping):
         return list(values.items())
     library, rank = library_of(values), len(getattr(values, "shape", ()))
     if library == "pandas" and rank == 1 and hasattr(values, "index"):
-        return list(zip(map(_alone, values.index), values.to_list(), strict=True))
+        return list(zip(map(_without_tuple, values.index), values.to_list(), strict=True))
     if library == "pandas" and rank == 2 and values.shape[1] == 1:
-        return labeled(values.iloc[:, 0])
+        return label_number_pairs(values.iloc[:, 0])
     if library == "pandas" and rank == 2 and values.shape[1] == 2:
         return list(values.itertuples(index=False, name=None))
     if library == "polars" and rank == 2 and values.shape[1] == 2:
@@ -101,12 +102,12 @@ def labeled(values: Any) -> list[tuple[Any, Any]] | None:
     return None
 
 
-def _alone(label: Any) -> Any:
-    """Return the label itself; pandas gives a tuple of one for an index of one level."""
+def _without_tuple(label: Any) -> Any:
+    """Return the label of an entry of an index; pandas gives a tuple of one for an index of one level."""
     return label[0] if isinstance(label, tuple) and len(label) == 1 else label
 
 
-def _code(label: Any, name: str, classes: Sequence[Any] | None) -> int:
+def _class_code(label: Any, name: str, classes: Sequence[Any] | None) -> int:
     """Return the class code of a label.
 
     Without `classes`, the label must be the code, as a number or as digits.

@@ -1,4 +1,7 @@
-"""A progress bar on standard error, with time left; silent when nobody watches."""
+"""The progress of training for the user: a bar on standard error, and the rounds of each network as lines of text.
+
+`fit`, `compare` and `distill` show the bar; `fit(verbose=2)` prints `rounds_text`. What is reported changes no result.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from counterpoise.core.checks import check_choice
-from counterpoise.core.shown import shown
+from counterpoise.core.terminal_text import terminal_text
 
-#: Called with (what, done, total).
+#: A function that is called with (what is done, steps done, steps in total).
 Progress = Callable[[str, int, int], None]
 #: Characters of a line from which the bar also shows the time so far.
 ROOMY = 80
@@ -31,23 +34,20 @@ def rounds_text(history: Sequence[Mapping[str, Sequence[float]]], labels: Sequen
         for i, step in enumerate(member["step"]):
             line = f"network {number}, step {step:.0f}: loss {member['loss'][i]:.4f}"
             if member.get("stop_loss"):
-                recalls = [f"{shown(label)} {member[f'recall {c}'][i]:.2f}" for c, label in enumerate(labels)]
+                recalls = [f"{terminal_text(label)} {member[f'recall {c}'][i]:.2f}" for c, label in enumerate(labels)]
                 line += f", corrected early-stopping loss {member['stop_loss'][i]:.4f}, recall {', '.join(recalls)}"
-                line += "".join(f", {k} {_number(v[i])}" for k, v in member.items() if k.startswith("val_"))
+                line += "".join(f", {k} {_number_text(v[i])}" for k, v in member.items() if k.startswith("val_"))
             lines.append(line)
     return lines
 
 
-def _number(value: float | Sequence[float]) -> str:
-    """Return a value with four decimals.
-
-    Several values, one per threshold, are separated by "/".
-    """
-    return f"{value:.4f}" if isinstance(value, float) else "/".join(map(_number, value))
+def _number_text(value: float | Sequence[float]) -> str:
+    """Return a value with four decimals; several values, one per threshold, are separated by "/"."""
+    return f"{value:.4f}" if isinstance(value, float) else "/".join(map(_number_text, value))
 
 
 @contextlib.contextmanager
-def bar(verbose: Any = "auto") -> Iterator[Progress | None]:
+def progress_bar(verbose: Any = "auto") -> Iterator[Progress | None]:
     """Yield a function to report progress to, or None when silent.
 
     Args:
@@ -73,10 +73,10 @@ def bar(verbose: Any = "auto") -> Iterator[Progress | None]:
         TextColumn("{task.completed:.0f} of {task.total:.0f} steps"),
         *([TimeElapsedColumn()] if console.width >= ROOMY else []), TextColumn("left"), TimeRemainingColumn(),
     )  # fmt: skip
-    with Progress(*columns, console=console, transient=True) as shown:
-        task = shown.add_task("")
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("")
 
         def report(what: str, done: int, total: int) -> None:
-            shown.update(task, description=what, completed=done, total=total)
+            bar.update(task, description=what, completed=done, total=total)
 
         yield report

@@ -1,4 +1,4 @@
-"""Shares of classes, and Wilson's interval.
+"""Shares of classes, and Wilson's interval, which the diagnosis, the metrics, and the report share.
 
 Not by SciPy, whose `binomtest(...).proportion_ci` takes one whole number of hits at a time: here hits are arrays and
 sums of weights, and reports and the diagnosis start without SciPy.
@@ -16,7 +16,9 @@ from counterpoise.core.errors import OptionError
 
 
 def shares_of_classes(labels: Iterable[Any], counts: Iterable[int]) -> list[dict[str, Any]]:
-    """Return the number of rows of each class and its share of all rows.
+    """Return one entry per class: its label, its number of rows, and its share of all rows.
+
+    The entries are part of the model card, so the keys never change.
 
     Example:
         >>> shares_of_classes(["no", "yes"], np.array([3, 1]))[1]
@@ -29,7 +31,7 @@ def shares_of_classes(labels: Iterable[Any], counts: Iterable[int]) -> list[dict
     ]
 
 
-def tail(level: float) -> float:
+def tail_probability(level: float) -> float:
     """Return the probability on each side of an interval, such as 0.025 for the level 0.95.
 
     Raises:
@@ -40,8 +42,8 @@ def tail(level: float) -> float:
     return (1 - level) / 2
 
 
-def hits_of(hits: Any, trials: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Return hits and trials as float64 arrays of one shape.
+def checked_hits(hits: Any, trials: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Return hits and trials as float64 arrays of one shape, for an interval of `hits / trials`.
 
     Raises:
         OptionError: Hits below 0 or above their trials.
@@ -66,8 +68,8 @@ def wilson(hits: Any, trials: Any, level: float = 0.95) -> tuple[Any, Any]:
         >>> [round(float(v), 4) for v in wilson(8, 10)]
         [0.4902, 0.9433]
     """
-    k, n = hits_of(hits, trials)
-    z2 = NormalDist().inv_cdf(tail(level)) ** 2
+    k, n = checked_hits(hits, trials)
+    z2 = NormalDist().inv_cdf(tail_probability(level)) ** 2
     safe = np.where(n > 0, n, 1.0)
     p = k / safe
     middle = (p + z2 / (2 * safe)) / (1 + z2 / safe)

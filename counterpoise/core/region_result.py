@@ -1,4 +1,7 @@
-"""Decisions of a strategy for the whole rows of a fold with a class per element, in a few numbers per row."""
+"""Decisions of a strategy for the whole rows of a fold with a class per element, in a few numbers per row.
+
+A field of `core.fold_result.FoldResult`; made by `metrics/regions.py`, so that no array has all elements of all rows.
+"""
 
 from __future__ import annotations
 

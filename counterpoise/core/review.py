@@ -1,4 +1,8 @@
-"""When a row goes to a human instead of being decided, as a record."""
+"""The field `review` of a rule: when a row goes to a human instead of being decided.
+
+`decide/review.py` chooses and applies it. Saved in model files (`decide/rule_fields.py` checks the
+fields), with the decision `HUMAN` in the Keras layer of the rule.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +45,7 @@ class Review:
     kept_out: bool = False
 
     def text(self) -> str:
-        """One sentence for the model card."""
+        """Return the sentences for the model card."""
         if self.budget is not None:
             k, n = self.budget
             return (

@@ -1,4 +1,8 @@
-"""The rule that turns the logits of members into a decision: of one class per row, and of several labels."""
+"""The rule that turns the logits of members into a decision: of one class per row, and of several labels.
+
+Only records: `decide/rule.py` fits and applies a rule in NumPy, and `decide/layer.py` applies it in Keras with equal
+results. Saved in model files with the names of its fields: a new field needs a check in `decide/rule_fields.py`.
+"""
 
 from __future__ import annotations
 

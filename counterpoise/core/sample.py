@@ -4,6 +4,9 @@ A row of 65,536 pixels would make stored scores too large, and most of its pixel
 number of elements is kept: each class that the row contains gets an equal number of places, and a class that needs
 fewer leaves the rest to the others, so that all pixels of a small lesion are among them. An element weighs how many
 elements of its row and class it stands for, so that weighted shares and mean losses are those of all elements.
+
+The draw of a row depends only on its position and is the same in each run: stored outputs of members belong to these
+elements. Another draw makes them worthless.
 """
 
 from __future__ import annotations
@@ -77,7 +80,7 @@ def draw_sample(y: Array, n_classes: int, *, size: int | None = None) -> Element
     for row, own in enumerate(flat):
         start, rng = 0, seeds.generator(0, "elements", row)
         counts = np.bincount(own[own >= 0], minlength=n_classes)
-        for code, places in enumerate(_places(counts, k)):
+        for code, places in enumerate(_divide_places(counts, k)):
             if places:
                 span = slice(start, start := start + places)
                 chosen = rng.choice(np.flatnonzero(own == code), places, replace=False, shuffle=False)
@@ -85,7 +88,7 @@ def draw_sample(y: Array, n_classes: int, *, size: int | None = None) -> Element
     return ElementSample(index, codes, weights)
 
 
-def _places(counts: Array, k: int) -> Array:
+def _divide_places(counts: Array, k: int) -> Array:
     """Divide k places among classes with these counts of elements, int64 (C,).
 
     The class with the fewest elements goes first. Each gets at most an equal share of the places that are left.

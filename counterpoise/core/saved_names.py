@@ -12,7 +12,8 @@ import importlib
 import sys
 from typing import Any
 
-#: Module (under counterpoise) -> the classes that it registers with Keras.
+#: Module (under counterpoise) -> the classes that it registers with Keras. The names of the classes are in saved files,
+#: so they never change. `classifier/allowed.py` permits files to name exactly these classes of ours.
 SAVED = {
     "data.columns": ("RawColumns",),
     "data.encode": ("TableEncoder",),
@@ -49,7 +50,7 @@ class StandIn:
         return getattr(importlib.import_module(f"counterpoise.{self.module}"), self.name).from_config(config)
 
 
-def enter() -> None:
+def register_stand_ins() -> None:
     """Register a stand-in for every name of `SAVED` that Keras does not know yet.
 
     Nothing happens if Keras was not imported.

@@ -1,4 +1,7 @@
-"""The columns of a table: what kind each is, and how its values are written."""
+"""The columns of a table: what kind each is, and how its values are written.
+
+`data/schema.py` finds them when a table is read. Saved in model files (`schema_to_dict`) under the names of the fields.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +45,7 @@ class Column:
         unit: What the numbers of a numeric column are days of: "date", "time" (of day) or "duration"; "seconds": they
             are Unix seconds; "" for others.
             Of levels: "date" where all are dates, so that text is compared by date.
-        offset: Subtracted in float64 before a number becomes float32 (see `data.precision`).
+        offset: Number that is subtracted in float64 before a number becomes float32 (see `data.precision`).
         cycles: Periods in days, or in seconds as the unit; the position of a number in each is a feature too (see
             `data.cycles`).
         written: How the values of a text column are written; None where the column held no text.
@@ -60,24 +63,31 @@ class Column:
 
     @property
     def used(self) -> bool:
+        """Whether the column is a feature of the model."""
         return self.kind in USED_KINDS
 
 
 @dataclass(frozen=True)
 class Schema:
-    """The columns of a table in file order, without target, groups and time."""
+    """The columns of a table in file order, without target, groups and time.
+
+    The order within `numeric` and `categorical` is the order of the model's inputs.
+    """
 
     columns: tuple[Column, ...]
     target: str = "target"
 
     @cached_property
     def numeric(self) -> tuple[Column, ...]:
+        """The columns of `Examples.x["numeric"]`, in its order."""
         return tuple(c for c in self.columns if c.kind == "numeric")
 
     @cached_property
     def categorical(self) -> tuple[Column, ...]:
+        """The columns of `Examples.x["categorical"]`, in its order."""
         return tuple(c for c in self.columns if c.kind in ("categorical", "boolean"))
 
     @cached_property
     def excluded(self) -> tuple[Column, ...]:
+        """The columns that are no features."""
         return tuple(c for c in self.columns if not c.used)

@@ -2,7 +2,8 @@
 
 Every draw comes from `generator(seed, stage, *index)`: the same words give the same stream, whatever
 ran before and however many workers there are. Neighboring seeds share nothing, because the words are
-mixed by `numpy.random.SeedSequence` and never added.
+mixed by `numpy.random.SeedSequence` and never added. Another word for a stage, or another number of counters, changes
+the results of users.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from counterpoise.core.checks import check_int
 
 
 def sequence(seed: int, stage: str, *index: int) -> np.random.SeedSequence:
-    """Mix a seed, the name of a stage and any number of counters into a seed sequence.
+    """Return the seed sequence of a seed, the name of a stage and any number of counters.
 
     Args:
         seed: The user's seed, 0 or more.
@@ -39,5 +40,5 @@ def generator(seed: int, stage: str, *index: int) -> np.random.Generator:
 
 
 def integer(seed: int, stage: str, *index: int) -> int:
-    """Return one integer below 2**31 for libraries that want a plain seed."""
+    """Return the seed of one draw as an integer below 2**31, for libraries that take no generator (see `sequence`)."""
     return int(sequence(seed, stage, *index).generate_state(1)[0] >> 1)

@@ -1,7 +1,8 @@
-"""Rows of an input that need not be in memory: whoever wants rows takes them, a batch at a time.
+"""Rows of an input that need not be in memory: code takes the rows that it needs, a batch at a time.
 
 A `Source` stands where an array would: it has a shape and a type, and `source[rows]` are rows in memory. Nothing makes
-an array of it unasked: `np.asarray(source)` raises, `structure.rows_at_once` asks whether the rows fit.
+an array of it unasked: `np.asarray(source)` raises, `structure.rows_at_once` checks whether the rows fit. Here are the
+interface, and the sources that are made of other sources or of arrays; `data/` has those that read files.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from counterpoise.core.errors import DataError
 
 Array = np.ndarray
 
-#: Bytes of rows that are held in memory at most: a network, its gradients and TensorFlow itself come on top.
+#: Bytes of rows that are kept in memory at most: a network, its gradients and TensorFlow itself come on top.
 IN_MEMORY = 512 * 2**20
 
 
@@ -54,12 +55,12 @@ class Source:
         return self.shape[0]
 
     def __getitem__(self, rows: Any) -> Array:
-        """Return rows in memory.
+        """Return rows as an array in memory.
 
         `rows` is any index of the first axis, such as a number, a slice or an array.
         """
         # One number gives one row without the axis of rows, as with an array.
-        numbers = _numbers(rows, len(self))
+        numbers = _row_numbers(rows, len(self))
         return self.take(np.atleast_1d(numbers)) if np.ndim(numbers) else self.take(numbers[None])[0]
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Array:
@@ -80,7 +81,7 @@ class Source:
         return int(np.prod(self.shape)) * self.dtype.itemsize
 
 
-def _numbers(rows: Any, n: int) -> Array:
+def _row_numbers(rows: Any, n: int) -> Array:
     """Return the row numbers, 0 to n - 1, that an index of any NumPy form means.
 
     Negative numbers count from the end.
@@ -93,29 +94,30 @@ def _numbers(rows: Any, n: int) -> Array:
     return np.arange(n)[rows]
 
 
-class Chosen(Source):
-    """Some rows of a source as a new source; nothing is read before rows are taken."""
+class SubsetSource(Source):
+    """Some rows of a source as a new source, numbered from 0; nothing is read before rows are taken."""
 
     def __init__(self, source: Source, rows: Array) -> None:
-        # `rows` may be any index; it is stored as row numbers.
+        """Select `rows` of the source: row numbers, or any other index of its first axis."""
         self.source, self.rows = source, np.arange(len(source))[rows]
         self.shape, self.dtype = (len(self.rows), *source.shape[1:]), source.dtype
 
     def take(self, rows: Array) -> Array:
+        """Return rows by their numbers in this selection."""
         return self.source.take(self.rows[rows])
 
 
-class Kept(Source):
-    """Some rows of a larger input, held in memory under the numbers that they have there.
+class InMemoryRows(Source):
+    """Some rows of a larger input, in memory under the numbers that they have there; other rows cannot be taken.
 
     Args:
         values: (K, ...), the rows.
-        numbers: int64 (K,), their numbers, rising.
+        numbers: int64 (K,), their numbers in the larger input, rising.
         n: Rows of the larger input.
 
     Example:
-        >>> kept = Kept(np.array([[0.5], [0.7]]), np.array([3, 8]), 10)
-        >>> len(kept), kept[np.array([8, 3])].ravel().tolist()
+        >>> source = InMemoryRows(np.array([[0.5], [0.7]]), np.array([3, 8]), 10)
+        >>> len(source), source[np.array([8, 3])].ravel().tolist()
         (10, [0.7, 0.5])
     """
 
@@ -139,7 +141,7 @@ class Kept(Source):
         return self.values[places]
 
 
-class Joined(Source):
+class JoinedSource(Source):
     """Sources and arrays with rows of the same shape, one after the other, as one source."""
 
     def __init__(self, inputs: Sequence[Any]) -> None:
@@ -153,10 +155,9 @@ class Joined(Source):
     def take(self, rows: Array) -> Array:
         """Return rows in the order of `rows`, each from the input that contains it."""
         out = np.empty((len(rows), *self.shape[1:]), self.dtype)
-        # `owner`: number of the input that contains each row.
-        owner = np.searchsorted(self.starts, rows, side="right") - 1
+        input_of_row = np.searchsorted(self.starts, rows, side="right") - 1
         for number, source in enumerate(self.inputs):
-            mine = owner == number
-            if mine.any():
-                out[mine] = source[rows[mine] - self.starts[number]]
+            here = input_of_row == number
+            if here.any():
+                out[here] = source[rows[here] - self.starts[number]]
         return out

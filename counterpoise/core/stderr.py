@@ -1,4 +1,4 @@
-"""Standard error without what libraries print to it by themselves."""
+"""Standard error without what libraries print to it by themselves, around the import of Keras and around exports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Inputs of any structure: an array, or a dict, tuple or list of inputs."""
+"""Inputs of any structure: an array or a `Source`, or a dict, tuple or list of inputs.
+
+All code that selects, joins or counts rows of `Examples.x` calls these functions, because tables, images and inputs of
+users differ in structure.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ import numpy as np
 
 from counterpoise.core import sources
 from counterpoise.core.errors import DataError
-from counterpoise.core.sources import Chosen, Joined, Source
+from counterpoise.core.sources import JoinedSource, Source, SubsetSource
 
 
 def mapped(function: Callable[..., Any], x: Any, *others: Any) -> Any:
@@ -29,7 +33,7 @@ def mapped(function: Callable[..., Any], x: Any, *others: Any) -> Any:
 
 
 def leaves(x: Any) -> list[Any]:
-    """Return the arrays of an input, in order.
+    """Return the arrays and sources of an input, in order.
 
     Example:
         >>> leaves({"a": 1, "b": (2, 3)})
@@ -61,23 +65,24 @@ def join(inputs: Sequence[Any]) -> Any:
         >>> join([(np.array([1]), np.array([2])), (np.array([3]), np.array([4]))])[1].tolist()
         [2, 4]
     """
-    return mapped(_joined, *inputs)
+    return mapped(_join_arrays, *inputs)
 
 
-def _joined(*arrays: Any) -> Any:
-    return Joined(arrays) if any(isinstance(array, Source) for array in arrays) else np.concatenate(arrays)
+def _join_arrays(*arrays: Any) -> Any:
+    """Return arrays joined along their first axis; with sources among them, a `JoinedSource`."""
+    return JoinedSource(arrays) if any(isinstance(array, Source) for array in arrays) else np.concatenate(arrays)
 
 
 def subset(x: Any, rows: np.ndarray) -> Any:
     """Return some rows as a new input.
 
-    Rows of a `Source` are not read, but become a `Chosen` source.
+    Rows of a `Source` are not read, but become a `SubsetSource`.
 
     Example:
         >>> subset(np.array([1, 2, 3]), np.array([2, 0])).tolist()
         [3, 1]
     """
-    return mapped(lambda array: Chosen(array, rows) if isinstance(array, Source) else array[rows], x)
+    return mapped(lambda array: SubsetSource(array, rows) if isinstance(array, Source) else array[rows], x)
 
 
 def rows_at_once(x: Any, rows: np.ndarray, purpose: str) -> Any:

@@ -5,6 +5,8 @@ labels that do not exclude each other (`labels`), or a class for each element of
 (`elements`). A target has no state: it takes and gives arrays, is found by its
 `kind` (`targets.kinds.target_of`), and so goes into files and other processes as one word.
 
+A new method here needs an implementation in every kind of target.
+
 Rows are decided by one or more *problems*: one choice among C classes, or L choices between without and with a label.
 Rules are fitted, thresholds chosen and scores measured problem by problem; the score of a model is their mean.
 
@@ -51,18 +53,18 @@ class Problem:
     index: int | None = None
 
     def log_p(self, log_p: Array) -> Array:
-        """Log-probabilities (M, N, ...) of M members as (M, n, C)."""
+        """Return log-probabilities (M, N, ...) of M members as those of the problem, (M, n, C)."""
         return log_p[:, self.rows] if self.index is None else log_p[:, self.rows, self.index]
 
     def proba(self, proba: Array) -> Array:
-        """Probabilities (..., N, C) or (..., N, L) as (..., n, C)."""
+        """Return probabilities (..., N, C) or (..., N, L) as those of the problem, (..., n, C)."""
         if self.index is None:
             return proba[..., self.rows, :]
         positive = proba[..., self.rows, self.index]
         return np.stack([1.0 - positive, positive], axis=-1)
 
     def decision(self, decision: Array) -> Array:
-        """Decisions (N,) or (N, L) as (n,)."""
+        """Return decisions (N,) or (N, L) as those of the problem, (n,)."""
         return decision[self.rows] if self.index is None else decision[self.rows, self.index]
 
     def over_all_rows(self, proba: Array) -> tuple[Array, Array, Array | None]:
@@ -92,7 +94,7 @@ class Problem:
         return None
 
     def of_whole(self, values: Array) -> Array:
-        """Values (N, ...) that belong to rows, for what `over_all_rows` returns."""
+        """Return values (N, ...) that belong to rows in the shape of what `over_all_rows` returns."""
         return values
 
 

@@ -1,7 +1,8 @@
-"""Temporary folders that do not outlive their process.
+"""Temporary folders that do not outlive their process: drafts of files next to their targets, and a scratch folder.
 
-A folder `counterpoise-????????.part` is locked by the operating system for as long as its owner lives. Whoever makes
-the next one in the same folder sees what a killed process has left, and removes it.
+A folder `counterpoise-????????.part` is locked by the operating system for as long as its process lives. The process
+that makes the next one in the same place removes what a killed process has left. Nothing is removed that has another
+name, is locked, or belongs to another user.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ _SCRATCH: dict[int, tuple[Path, ExitStack]] = {}
 
 
 def scratch() -> Path:
-    """The folder for temporary files of this process: removed at its end, or by the next process.
+    """Return the folder for temporary files of this process: removed at its end, or by the next process.
 
     Example:
         >>> scratch() == scratch(), scratch().parent == Path(tempfile.gettempdir())
@@ -39,7 +40,7 @@ def scratch() -> Path:
     owner = os.getpid()
     if owner not in _SCRATCH:
         parent, end = Path(tempfile.gettempdir()), ExitStack()
-        sweep(parent)
+        remove_abandoned(parent)
         _SCRATCH[owner] = end.enter_context(own_folder(parent)), end
         atexit.register(leave_scratch)
     return _SCRATCH[owner][0]
@@ -59,7 +60,7 @@ def own_folder(parent: Path, hidden: bool = False) -> Iterator[Path]:
 
     Example:
         >>> with own_folder(Path(tempfile.gettempdir())) as folder:
-        ...     sweep(folder.parent), folder.exists()
+        ...     remove_abandoned(folder.parent), folder.exists()
         (None, True)
         >>> folder.exists()
         False
@@ -79,28 +80,28 @@ def own_folder(parent: Path, hidden: bool = False) -> Iterator[Path]:
         _unlock(lock)
 
 
-def is_own(folder: Path) -> bool:
-    """Whether a folder is one of ours, by its name.
+def is_own_folder(folder: Path) -> bool:
+    """Return whether a folder is one of ours, by its name.
 
     Example:
-        >>> is_own(Path("/tmp/.counterpoise-w0k_9abc.part")), is_own(Path("/tmp/counterpoise-notes.part"))
+        >>> is_own_folder(Path("/tmp/.counterpoise-w0k_9abc.part")), is_own_folder(Path("/tmp/counterpoise-notes.part"))
         (True, False)
     """
     return _OURS.fullmatch(folder.name) is not None
 
 
-def sweep(parent: Path) -> None:
+def remove_abandoned(parent: Path) -> None:
     """Remove this user's temporary folders in `parent` whose process has ended.
 
     A folder that another process still locks stays. Files that such a process was replacing are moved back first.
     Errors of the operating system are ignored.
     """
     with suppress(OSError), os.scandir(parent) as entries:
-        left = [Path(entry.path) for entry in entries if is_own(Path(entry.path))]
-        for folder in left:
+        ours = [Path(entry.path) for entry in entries if is_own_folder(Path(entry.path))]
+        for folder in ours:
             lock = _lock(folder)
             if lock is not None and os.fstat(lock).st_uid == os.geteuid():
-                _put_back(folder / REPLACED, parent)
+                _restore_replaced(folder / REPLACED, parent)
                 shutil.rmtree(folder, ignore_errors=True)
             _unlock(lock)
 
@@ -123,13 +124,14 @@ def _lock(folder: Path) -> int | None:
 
 
 def _unlock(lock: int | None) -> None:
+    """Close the descriptor that `_lock` returned, which ends the lock; None: there is nothing to do."""
     if lock is not None:
         os.close(lock)
 
 
-def _put_back(kept: Path, parent: Path) -> None:
-    """Move back to `parent` what a killed process was replacing, and overwrite nothing."""
+def _restore_replaced(replaced: Path, parent: Path) -> None:
+    """Move what a killed process was replacing from `replaced` back to `parent`, and overwrite nothing."""
     with suppress(OSError):
-        for old in list(kept.iterdir()):
+        for old in list(replaced.iterdir()):
             if not (parent / old.name).exists():
                 os.rename(old, parent / old.name)

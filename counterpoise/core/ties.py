@@ -1,4 +1,7 @@
-"""Equal neighbors in ordered rows of numbers."""
+"""Equal neighbors in ordered rows of numbers, for ROC AUC and average precision.
+
+The leakage check (`core.leaks`) and the metrics (`metrics/ranking.py`) treat ties in the same way.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ Array = np.ndarray
 
 
 def ties(ordered: Array) -> tuple[Array, Array]:
-    """Find the positions of the first and of the last number that equals each number of a row.
+    """Return the positions of the first and of the last number that equals each number of a row.
 
     `ordered` (R, B) has ascending numbers in each row. Both results are int64 (R, B).
 

@@ -1,4 +1,7 @@
-"""Titles of strategies and metrics, which messages, terminal, report and documentation share."""
+"""Titles of strategies and metrics, which messages, terminal, report and documentation share.
+
+The keys are names that users type and that files contain, and never change. Titles may change.
+"""
 
 from __future__ import annotations
 

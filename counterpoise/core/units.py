@@ -1,4 +1,8 @@
-"""Units: what is decided where one decision is for several rows, such as the images of a study or of a patient."""
+"""Units: what is decided where one decision is for several rows, such as the images of a study or of a patient.
+
+Also rows that come in groups: one row of each, where rows have to be independent (`one_per_group`). Saved in model
+files: `UnitRule`, and the scores of units under names that begin with `UNIT_PREFIX`.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +16,10 @@ from counterpoise.core.rule import LabelRules, Rule
 
 Array = np.ndarray
 
-#: How the probabilities of a unit's rows become one.
+#: How the probabilities of a unit's rows are combined into one.
 AGGREGATES = ("mean", "max")
 #: What the names of the stored scores of units begin with.
-UNIT = "unit_"
+UNIT_PREFIX = "unit_"
 
 
 @dataclass(frozen=True)
@@ -107,19 +111,19 @@ class UnitRule:
         return " + ".join(self.columns)
 
 
-def unit_part(scores: Mapping[str, Any]) -> dict[str, Any]:
+def scores_of_units(scores: Mapping[str, Any]) -> dict[str, Any]:
     """Return the stored scores of units, under the names that those of rows have.
 
     Example:
-        >>> unit_part({"y": 1, "unit_y": 2, "unit_guarantee_y": 3})
+        >>> scores_of_units({"y": 1, "unit_y": 2, "unit_guarantee_y": 3})
         {'y': 2, 'guarantee_y': 3}
     """
-    return {name.removeprefix(UNIT): values for name, values in scores.items() if name.startswith(UNIT)}
+    return {name.removeprefix(UNIT_PREFIX): values for name, values in scores.items() if name.startswith(UNIT_PREFIX)}
 
 
-def row_part(scores: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the stored scores of rows, which are all whose names do not begin with `UNIT`."""
-    return {name: values for name, values in scores.items() if not name.startswith(UNIT)}
+def scores_of_rows(scores: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the stored scores of rows, which are all whose names do not begin with `UNIT_PREFIX`."""
+    return {name: values for name, values in scores.items() if not name.startswith(UNIT_PREFIX)}
 
 
 def one_per_group(groups: Array, y: Array, by_class: bool, seed: int = 0) -> Array:
@@ -129,7 +133,7 @@ def one_per_group(groups: Array, y: Array, by_class: bool, seed: int = 0) -> Arr
         groups: int (N,).
         y: int (N,), class codes. They count only with `by_class`.
         by_class: Whether a group counts once in each class: recalls are of one class each.
-        seed: Of the draw.
+        seed: Seed of the draw. The draw decides thresholds with a guarantee.
 
     Returns:
         int64, row numbers: one row of each group, or one of each group and class.

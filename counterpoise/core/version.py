@@ -1,4 +1,4 @@
-"""The version, from the installed package, and those of other packages."""
+"""Versions of Counterpoise and of other installed packages, for model cards, manifests of runs, and `--version`."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from importlib import metadata
 
 
 def version() -> str:
-    """Version of the installed package, "0+unknown" when it is used without being installed."""
+    """Return the version of Counterpoise; "0+unknown" if it is used without being installed."""
     try:
         return metadata.version("counterpoise")
     except metadata.PackageNotFoundError:
         return "0+unknown"
 
 
-def installed(packages: Iterable[str]) -> dict[str, str]:
-    """Package -> its version, of those that are installed.
+def installed_versions(packages: Iterable[str]) -> dict[str, str]:
+    """Return package -> its version, for those of `packages` that are installed.
 
     Example:
-        >>> list(installed(["numpy", "no-such-package"]))
+        >>> list(installed_versions(["numpy", "no-such-package"]))
         ['numpy']
     """
     versions = {}

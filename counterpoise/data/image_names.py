@@ -15,7 +15,7 @@ import polars as pl
 
 from counterpoise.core.checks import rows_text
 from counterpoise.core.errors import ColumnError, DataError, OptionError
-from counterpoise.core.label_names import composed
+from counterpoise.core.label_names import compose_accents
 from counterpoise.data.image_files import files_below
 
 #: Endings of pictures: of two files of one name, one with such an ending is meant.
@@ -37,7 +37,7 @@ class FileFinder:
         self._files_by_key: list[dict[str, list[str]]] = [{} for _ in range(6)]
         start = 0 if str(root) == "." else len(os.path.join(root, ""))
         for path in files_below(root):
-            self._add_file(path, composed(path[start:].replace(os.sep, "/")))
+            self._add_file(path, compose_accents(path[start:].replace(os.sep, "/")))
 
     def find(self, name: str) -> list[str]:
         """Return the files that a name means: one, none, or several if the name is ambiguous.
@@ -46,7 +46,7 @@ class FileFinder:
         """
         if os.path.isabs(name):
             return [name] if os.path.isfile(name) else []
-        whole = composed(name.replace("\\", "/"))
+        whole = compose_accents(name.replace("\\", "/"))
         whole = str(PurePosixPath(whole)) if "/" in whole else whole
         last = whole.rpartition("/")[2]
         # One key for each step of `_add_file`, the most exact first: the first step with this key decides.

@@ -9,7 +9,7 @@ from typing import Any
 from counterpoise.core.checks import check_no_class_lost
 from counterpoise.core.duplicates import find_duplicates
 from counterpoise.core.examples import Examples
-from counterpoise.core.label_names import doubts
+from counterpoise.core.label_names import label_doubts
 from counterpoise.core.labels import Labels
 from counterpoise.data.labels import encode_with_options
 from counterpoise.data.named_inputs import NamedInputs
@@ -98,7 +98,7 @@ def complete_examples(
     """
     classes, name = examples.classes if examples.kind == "one_of" else (), f"Target {metadata.target!r}"
     blank = blank_label_notes(examples.y, examples.classes) if examples.kind == "labels" else []
-    warnings = [*notes, *blank, *doubts(classes, name)]
+    warnings = [*notes, *blank, *label_doubts(classes, name)]
     duplicate_ids = find_duplicates(examples.x)
     if duplicate_ids is not None:
         warnings += duplicate_notes(duplicate_ids, examples.y)

@@ -16,8 +16,8 @@ import polars as pl
 
 from counterpoise.core.checks import check_finite
 from counterpoise.core.errors import ArtifactError, ColumnError, DataError, did_you_mean
+from counterpoise.core.file_checks import boolean, choice, integer, list_of, nullable, number, record, string
 from counterpoise.core.masked import unmasked
-from counterpoise.core.plain import choice, integer, list_of, maybe, number, record, text, truth
 from counterpoise.core.schema import KINDS, Column, Schema, TextFormat
 from counterpoise.core.sources import Source
 from counterpoise.data.frames import is_table, to_frame
@@ -33,20 +33,20 @@ WRITTEN = record(
     {
         "decimal": choice((".", ",")),
         "group": choice(("", ",", ".", " ", "'")),
-        "affix": text(20),
-        "words": list_of(text()),
+        "affix": string(20),
+        "words": list_of(string()),
         "order": choice(("", "day first", "month first")),
     }
 )
 COLUMN = record(
     {
-        "name": text(), "kind": choice(KINDS), "levels": list_of(text()), "missing": integer(), "numeric_levels": truth,
-        "unit": choice(("", "date", "time", "duration", "seconds")), "offset": number(),
+        "name": string(), "kind": choice(KINDS), "levels": list_of(string()), "missing": integer(),
+        "numeric_levels": boolean, "unit": choice(("", "date", "time", "duration", "seconds")), "offset": number(),
         "cycles": list_of(number(0, 1e8), 10),
-        "written": maybe(WRITTEN),
+        "written": nullable(WRITTEN),
     }
 )  # fmt: skip
-SCHEMA = record({"target": text(), "columns": list_of(COLUMN)})
+SCHEMA = record({"target": string(), "columns": list_of(COLUMN)})
 
 
 def schema_to_dict(schema: Schema) -> dict[str, Any]:

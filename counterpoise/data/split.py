@@ -17,7 +17,7 @@ import numpy as np
 from counterpoise.core import seeds
 from counterpoise.core.errors import OptionError, SplitError
 from counterpoise.core.examples import Examples
-from counterpoise.core.folds import LEAST_TRAIN, Fold, carries, largest_folds
+from counterpoise.core.folds import LEAST_TRAIN, Fold, has_enough_rows, largest_folds
 from counterpoise.data.label_split import label_counts, split_by_labels
 
 Array = np.ndarray
@@ -93,7 +93,7 @@ def check_counts(examples: Examples, folds: int, rows: Array | None = None) -> N
     counts = class_row_counts(examples, np.arange(len(examples)) if rows is None else rows)
     code = int(np.argmin(counts))
     most = largest_folds(int(counts[code]))
-    if carries(int(counts[code]), folds):
+    if has_enough_rows(int(counts[code]), folds):
         return
     have = int(counts[code])
     way = f"Use {most} folds, the largest number that works, or " if most else "No number of folds works: "
@@ -120,7 +120,7 @@ def without_rare_labels(examples: Examples, folds: int = 0) -> Examples:
         return examples
     # Of each label the rarer of its two values, absent and present.
     counts = class_row_counts(examples, np.arange(len(examples))).reshape(-1, 2).min(axis=1).tolist()
-    kept = np.array([carries(n, folds) if folds else n > LEAST_TRAIN for n in counts])
+    kept = np.array([has_enough_rows(n, folds) if folds else n > LEAST_TRAIN for n in counts])
     if kept.all():
         return examples
     wanted = f"{folds} folds" if folds else f"training and held-out rows (at least {LEAST_TRAIN + 1} rows)"

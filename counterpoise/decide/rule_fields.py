@@ -9,22 +9,22 @@ import numpy as np
 
 from counterpoise.core.cost_column import CostColumn
 from counterpoise.core.errors import ArtifactError, OptionError
-from counterpoise.core.group_thresholds import GroupThresholds
-from counterpoise.core.guarantee import ClassGuarantee, Guarantee
-from counterpoise.core.plain import (
+from counterpoise.core.file_checks import (
     Check,
     anything,
+    boolean,
     choice,
     integer,
     list_of,
-    maybe,
+    nullable,
     number,
     numbers,
     record,
-    text,
-    truth,
+    string,
     wrong_value,
 )
+from counterpoise.core.group_thresholds import GroupThresholds
+from counterpoise.core.guarantee import ClassGuarantee, Guarantee
 from counterpoise.core.review import Review
 from counterpoise.core.rule import Rule
 from counterpoise.decide.aim import Aim
@@ -76,20 +76,20 @@ def _fields(m: int, c: int) -> Check:
         {"log_shifts": numbers((m, c)), "prior": numbers((c,), 0, 1)},
         optional={
             "vote": choice(VOTES),
-            "weights": maybe(numbers((m,), 0)),
-            "intercept": maybe(numbers((c,))),
-            "calibrator": maybe(_calibrator(c)),
-            "threshold": maybe(cut),
-            "offsets": maybe(_must_be_null("offsets are for three classes or more") if binary else numbers((c,))),
-            "member_thresholds": maybe(numbers((m,), 0, NOTHING) if binary else numbers((m, c))),
+            "weights": nullable(numbers((m,), 0)),
+            "intercept": nullable(numbers((c,))),
+            "calibrator": nullable(_calibrator(c)),
+            "threshold": nullable(cut),
+            "offsets": nullable(_must_be_null("offsets are for three classes or more") if binary else numbers((c,))),
+            "member_thresholds": nullable(numbers((m,), 0, NOTHING) if binary else numbers((m, c))),
             "aim": _aim,
-            "notes": lambda value, where: tuple(list_of(text())(value, where)),
-            "gammas": maybe(numbers((m,), 0)),
-            "guarantee": maybe(_guarantee(c)),
-            "costs": maybe(numbers((c, c))),
-            "cost_column": maybe(_cost_column if binary else _must_be_null("a cost column is for two classes")),
-            "by": maybe(_by if binary else _must_be_null("thresholds by group are for two classes")),
-            "review": maybe(_review(c)),
+            "notes": lambda value, where: tuple(list_of(string())(value, where)),
+            "gammas": nullable(numbers((m,), 0)),
+            "guarantee": nullable(_guarantee(c)),
+            "costs": nullable(numbers((c, c))),
+            "cost_column": nullable(_cost_column if binary else _must_be_null("a cost column is for two classes")),
+            "by": nullable(_by if binary else _must_be_null("thresholds by group are for two classes")),
+            "review": nullable(_review(c)),
         },
     )
 
@@ -100,19 +100,19 @@ def _guarantee(c: int) -> Check:
     if c > 2:
         arrays = {"offsets": numbers((c,)), "floors": numbers((c,), 0, 1), "reached": numbers((c,), 0, 1)}
         of_classes = record(
-            {**arrays, "rows": numbers((c,), 0), "confidence": number(0, 1), "kept_out": truth}, optional=of
+            {**arrays, "rows": numbers((c,), 0), "confidence": number(0, 1), "kept_out": boolean}, optional=of
         )
         return lambda value, where: ClassGuarantee(**_whole_rows(of_classes(value, where)))
     shares = {"floor": number(0, 1), "reached": number(0, 1), "confidence": number(0, 1)}
     kind = choice(("recall", "precision"))
     numbers_of = {"threshold": number(0, NOTHING), "rows": integer()}
-    of_threshold = record({**shares, **numbers_of, "kind": kind, "kept_out": truth}, optional=of)
+    of_threshold = record({**shares, **numbers_of, "kind": kind, "kept_out": boolean}, optional=of)
     return lambda value, where: Guarantee(**of_threshold(value, where))
 
 
 def _cost_column(value: Any, where: str) -> CostColumn:
     """Check a cost column, and return it; `where` is the name of the field in messages."""
-    fields = record({"name": text(), "cost_fp": number(0)})(value, where)
+    fields = record({"name": string(), "cost_fp": number(0)})(value, where)
     if not fields["name"] or not fields["cost_fp"] > 0:
         raise ArtifactError(f"{where} is {value!r:.80}. Expected the name of a column, and a cost above 0.")
     return CostColumn(**fields)
@@ -124,7 +124,7 @@ def _by(value: Any, where: str) -> GroupThresholds:
     They need a column, and one threshold for each different value.
     """
     cuts = numbers((None,), 0, NOTHING)
-    parts = {"name": text(), "values": list_of(text()), "thresholds": cuts, "common": list_of(text())}
+    parts = {"name": string(), "values": list_of(string()), "thresholds": cuts, "common": list_of(string())}
     fields = record(parts)(value, where)
     values, thresholds = tuple(fields["values"]), tuple(fields["thresholds"].tolist())
     if not fields["name"] or not values or len(values) != len(thresholds) or len(set(values)) != len(values):
@@ -138,8 +138,13 @@ def _review(c: int) -> Check:
     A review has either floors (one for each class) or a margin.
     """
     check = record(
-        {"floors": maybe(numbers((c,), 0, 1)), "margin": maybe(number(0)), "rows": integer(), "kept_out": truth},
-        optional={"alpha": maybe(number(0, 1)), "budget": maybe(numbers((2,), 0))},
+        {
+            "floors": nullable(numbers((c,), 0, 1)),
+            "margin": nullable(number(0)),
+            "rows": integer(),
+            "kept_out": boolean,
+        },
+        optional={"alpha": nullable(number(0, 1)), "budget": nullable(numbers((2,), 0))},
     )
 
     def review(value: Any, where: str) -> Review:
@@ -170,7 +175,7 @@ def _aim(value: Any, where: str) -> str:
 
     If it cannot be parsed, raise an `ArtifactError`.
     """
-    text()(value, where)
+    string()(value, where)
     try:
         return str(value) if Aim.parse(value) else ""
     except OptionError as error:

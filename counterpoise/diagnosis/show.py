@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from counterpoise.core.shown import shown
+from counterpoise.core.terminal_text import terminal_text
 from counterpoise.diagnosis.advise import Advice, advise
 from counterpoise.diagnosis.guard import Check, guard, refuse
 from counterpoise.diagnosis.measure import DiagnosisRecord
@@ -67,7 +67,7 @@ class Diagnosis:
         lines += [f"{name:<24}{value}" for name, value in _facts(self.record)]
         lines += _section("Noticed", self.record.warnings)
         lines += _section("Advice", [f"{a.text}\n    {a.reason}" for a in self.advice])
-        return shown("\n".join(lines))
+        return terminal_text("\n".join(lines))
 
     __repr__ = __str__
 

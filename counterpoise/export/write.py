@@ -12,8 +12,8 @@ import keras
 
 from counterpoise.core.checks import check_path
 from counterpoise.core.errors import ArtifactError, CounterpoiseError, ModelError, OptionError, did_you_mean, refusal_in
+from counterpoise.core.file_checks import read_json
 from counterpoise.core.files import drafts, is_stream
-from counterpoise.core.plain import read_json
 from counterpoise.export import litert, onnx_file, saved_model
 from counterpoise.export.manifest import manifest
 from counterpoise.export.probe import compare, probe

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from counterpoise.core.label_sources import ragged
+from counterpoise.core.label_sources import ragged_error
 from counterpoise.plans.tables import WeightTable
 
 Tensor = Any
@@ -21,7 +21,7 @@ def tensor_weights(table: WeightTable, y: Tensor, existing: Tensor | None = None
         tf.errors.InvalidArgumentError: a label without a weight, or rows that are not of the table's kind.
     """
     if isinstance(y, tf.RaggedTensor):
-        raise ragged("the target")
+        raise ragged_error("the target")
     if table.kind == "multi_label":
         return _of_labels(table, y, existing)
     if table.kind == "one_hot":

@@ -9,7 +9,7 @@ import numpy as np
 
 from counterpoise.core.checks import rows_text
 from counterpoise.core.errors import TargetError
-from counterpoise.core.label_sources import library_of, source_of
+from counterpoise.core.label_sources import label_source, library_of
 from counterpoise.core.label_values import plain_label
 from counterpoise.core.labels import read_labels
 from counterpoise.feed.blocks import Batch as Batch
@@ -41,7 +41,7 @@ def readable(y: Any) -> Any:
     several = isinstance(y, Mapping) or output_names(y) is not None
     if plain or several or not (isinstance(y, (list, np.ndarray)) or library_of(y) in ("pandas", "polars", "pyarrow")):
         return y
-    source = source_of(y)
+    source = label_source(y)
     if any(type(plain_label(level)) is float for level in source.levels):
         return y  # a number to predict
     return read_labels(source).values

@@ -8,7 +8,7 @@ import numpy as np
 from keras import ops, saving
 
 from counterpoise.core.checks import check_range
-from counterpoise.core.per_class import labeled
+from counterpoise.core.per_class import label_number_pairs
 from counterpoise.losses.base import Array, ClassLoss, Tensor, class_numbers, normalized
 from counterpoise.losses.shapes import log_odds, share_of_class_1, units_of
 
@@ -124,7 +124,7 @@ def class_alpha(alpha: Any) -> Array | None:
     """
     if alpha is None:
         return None
-    if np.ndim(alpha) == 0 and labeled(alpha) is None:
+    if np.ndim(alpha) == 0 and label_number_pairs(alpha) is None:
         share = check_range(alpha, "alpha", low=0.0, high=1.0, bounds="()")
         return np.array([1.0 - share, share])
     return class_numbers(alpha, "alpha")

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from counterpoise.core.proportions import hits_of, tail, wilson
+from counterpoise.core.proportions import checked_hits, tail_probability, wilson
 
 Array = np.ndarray
 Pair = tuple[float, float]
@@ -42,8 +42,8 @@ def clopper_pearson(hits: float, trials: float, level: float = 0.95) -> Pair:
 
     Source: Clopper and Pearson (Biometrika 26, 1934), as `scipy.stats.binomtest` computes it.
     """
-    tail(level)
-    k, n = (int(value) for value in hits_of(hits, trials))
+    tail_probability(level)
+    k, n = (int(value) for value in checked_hits(hits, trials))
     if n == 0:
         return 0.0, 1.0
     ends = stats.binomtest(k, n).proportion_ci(level, method="exact")
@@ -83,7 +83,7 @@ def t_quantile(df: int, level: float = 0.95) -> float:
         >>> round(t_quantile(4), 3)
         2.776
     """
-    return float(stats.t.isf(tail(level), df))
+    return float(stats.t.isf(tail_probability(level), df))
 
 
 def carried(mean: float, half: float, low: float, high: float) -> Pair:
@@ -213,7 +213,7 @@ def ap_logit_interval(ap: float, positives: int, level: float = 0.95) -> Pair:
         return NAN, NAN
     if ap in (0.0, 1.0):
         return clopper_pearson(ap * positives, positives, level)
-    z = float(stats.norm.isf(tail(level)))
+    z = float(stats.norm.isf(tail_probability(level)))
     spread = ap * (1 - ap)
     return carried(ap, z * math.sqrt(spread / positives), 0.0, 1.0)
 

@@ -12,7 +12,7 @@ from counterpoise.core import saved_names
 from counterpoise.core.errors import ModelError
 from counterpoise.core.temporary import scratch
 
-saved_names.enter()  # whoever copies or reads a model may meet any of our layers in it
+saved_names.register_stand_ins()  # whoever copies or reads a model may meet any of our layers in it
 
 
 def clone(model: keras.Model, keep: bool) -> keras.Model:

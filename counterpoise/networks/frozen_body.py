@@ -14,7 +14,7 @@ import keras
 import numpy as np
 
 from counterpoise.core.examples import Examples
-from counterpoise.core.progress import bar
+from counterpoise.core.progress import progress_bar
 from counterpoise.core.structure import leaves, take
 from counterpoise.networks.augmentation import asked_for
 from counterpoise.networks.built_in import BuiltIn
@@ -71,7 +71,7 @@ def _body_outputs(body: keras.Model, x: Any, verbose: Any) -> np.ndarray:
     They are float32 also if the body computes in half precision. `verbose` is for the progress bar.
     """
     predict, rows, outputs = forward(body), len(leaves(x)[0]), []
-    with bar(verbose) as progress:
+    with progress_bar(verbose) as progress:
         for start in range(0, rows, ROWS):
             outputs.append(predict(take(x, slice(start, start + ROWS)))[0].astype(np.float32))
             if progress:

@@ -19,7 +19,7 @@ from counterpoise.core.errors import GuaranteeError, OptionError
 from counterpoise.core.examples import Examples
 from counterpoise.core.folds import Holdout
 from counterpoise.core.logits import SMALLEST
-from counterpoise.core.progress import bar
+from counterpoise.core.progress import progress_bar
 from counterpoise.data.split import hold_out
 from counterpoise.decide.aim import Aim
 from counterpoise.decide.prior import to_prior
@@ -121,7 +121,7 @@ def distill(
     trainer = Trainer.of(taught, learners[""].model, settings)
     if trainer.network is not None:
         trainer.network.encoder_rows = first_copies
-    with bar(verbose) as progress:
+    with progress_bar(verbose) as progress:
         clf = on_holdout(student, replace(trainer, progress=progress), holdout)
     clf = clf.with_card(**rows_of(examples), teacher=_teacher(teacher))
     warn_if_cut_off(clf)

@@ -13,7 +13,7 @@ from counterpoise.core.cost_column import CostColumn
 from counterpoise.core.errors import OptionError, SplitError
 from counterpoise.core.examples import Examples
 from counterpoise.core.folds import Fold, Holdout
-from counterpoise.core.progress import bar, rounds_text
+from counterpoise.core.progress import progress_bar, rounds_text
 from counterpoise.core.seeds import integer
 from counterpoise.data.given_split import Split
 from counterpoise.data.split import STOP_SHARE, hold_out
@@ -179,7 +179,7 @@ def fit(
     if not clone and (folds is not None or len(chosen.singles) > 1):
         raise OptionError("clone=False trains a single model, but folds or an ensemble train several. Leave clone out.")
     tuned = _tunes(tune_threshold, chosen, rows.stopped_by_given)
-    with bar(verbose) as progress:
+    with progress_bar(verbose) as progress:
         clf = _trained(chosen, replace(trainer, progress=progress), rows, tuned, keep)
     warn_if_cut_off(clf)
     if verbose == 2:

@@ -19,7 +19,7 @@ from counterpoise.core.examples import VALIDATION, Examples
 from counterpoise.core.folds import Holdout
 from counterpoise.core.job import Job, Member
 from counterpoise.core.label_names import find_label
-from counterpoise.core.sources import Kept
+from counterpoise.core.sources import InMemoryRows
 from counterpoise.core.structure import mapped
 from counterpoise.data.read import read
 from counterpoise.data.schema import encode_frame
@@ -133,10 +133,10 @@ def opened(scan: Scan, validation: Any, seed: int) -> Scanned:
     some = read(scan.read(numbers), y=[scan.classes[code] for code in scan.y[numbers]], positive=positive)
     codes = np.array([find_label(label, some.classes) for label in scan.classes], np.int32)  # old code -> new code
     assert some.schema is not None
-    # Features are held for the chosen rows alone (`Kept`); labels and weights for all.
+    # Features are held for the chosen rows alone (`InMemoryRows`); labels and weights for all.
     examples = replace(
-        some, x=mapped(lambda values: Kept(values, numbers, len(scan)), some.x), y=codes[scan.y], source=scan.source,
-        schema=replace(some.schema, target=scan.target), duplicate_ids=None, sample_weight=weight,
+        some, x=mapped(lambda values: InMemoryRows(values, numbers, len(scan)), some.x), y=codes[scan.y],
+        source=scan.source, schema=replace(some.schema, target=scan.target), duplicate_ids=None, sample_weight=weight,
     )  # fmt: skip
     if own:
         examples = at_training_prior(with_validation(examples, validation, scan.target))

@@ -10,7 +10,7 @@ from counterpoise.classifier.unit_predictions import decided_units
 from counterpoise.core.examples import Examples
 from counterpoise.core.fold_result import FoldResult
 from counterpoise.core.target import Target
-from counterpoise.core.units import UNIT, UnitRule, Units
+from counterpoise.core.units import UNIT_PREFIX, UnitRule, Units
 from counterpoise.decide.calibrate import NEEDED
 from counterpoise.strategies.select import Strategy
 from counterpoise.targets.kinds import target_of
@@ -56,7 +56,7 @@ def fit_unit_rule(
         log_p, y, np.zeros((1, *target.shape(len(examples.classes)))), aim=strategy.aim if tune_threshold else "argmax",
         check_intercept=True, calibrate=_calibrator, sample_weight=scores.get("weight"),
     )  # fmt: skip
-    return UnitRule(units.columns, units.aggregate, rule), {f"{UNIT}{name}": one for name, one in scores.items()}
+    return UnitRule(units.columns, units.aggregate, rule), {f"{UNIT_PREFIX}{name}": one for name, one in scores.items()}
 
 
 def _calibrator(y: Array) -> str | None:
@@ -80,7 +80,7 @@ def guarantee_scores(target: Target, kept: Examples, proba: Array) -> dict[str, 
     scores = {"log_p": log_p.astype(np.float32), "y": as_units.y}
     scores |= {} if as_units.sample_weight is None else {"weight": as_units.sample_weight}
     scores |= {} if as_units.groups is None else {"group": as_units.groups}
-    return {f"{UNIT}guarantee_{name}": one for name, one in scores.items()}
+    return {f"{UNIT_PREFIX}guarantee_{name}": one for name, one in scores.items()}
 
 
 def unit_result(result: FoldResult, strategy: Strategy, examples: Examples, others: Array, rows: Array) -> FoldResult:

@@ -17,7 +17,7 @@ import numpy as np
 
 from counterpoise.core.checks import check_choice, check_finite, rows_text
 from counterpoise.core.errors import DataError, TargetError
-from counterpoise.core.label_sources import LabelSource, source_of
+from counterpoise.core.label_sources import LabelSource, label_source
 from counterpoise.core.label_values import plain_label
 from counterpoise.core.labels import Labels, read_labels, zeros_and_ones
 from counterpoise.core.masked import unmasked
@@ -68,7 +68,7 @@ def read_elements(
         DataError: a mask or weights that do not fit.
     """
     check_choice(kind, "kind", KINDS)
-    source, mask = source_of(y, "the target"), _plain_mask(mask)
+    source, mask = label_source(y, "the target"), _plain_mask(mask)
     if source.codes.size == 0:
         raise TargetError(
             f"The target has shape {source.codes.shape}, so it contains no labels. Pass at least one row of labels."

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from counterpoise.core.errors import OptionError, TargetError, did_you_mean
-from counterpoise.core.per_class import labeled
+from counterpoise.core.per_class import label_number_pairs
 from counterpoise.plans import counts as targets
 
 Array = np.ndarray
@@ -68,7 +68,7 @@ def scheme_weights(scheme: Any, mass: Array, labels: Sequence[Any], frequency: A
         >>> scheme_weights("power(0)", np.array([9.0, 1.0]), "ab").tolist()
         [1.0, 1.0]
     """
-    named = None if isinstance(scheme, str) else labeled(scheme)
+    named = None if isinstance(scheme, str) else label_number_pairs(scheme)
     if named is not None:
         return _by_label(dict(named), mass, labels)
     if scheme is None:

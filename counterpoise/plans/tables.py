@@ -11,7 +11,7 @@ import numpy as np
 from counterpoise.core.checks import check_range
 from counterpoise.core.errors import OptionError, TargetError, did_you_mean
 from counterpoise.core.label_names import warn_look_alikes
-from counterpoise.core.per_class import in_class_order, labeled
+from counterpoise.core.per_class import in_class_order, label_number_pairs
 from counterpoise.plans.elements import Elements, read_elements
 from counterpoise.plans.schemes import scheme_weights
 
@@ -291,7 +291,7 @@ def _positive_weights(scheme: Any, labels: Sequence[Any]) -> Array:
     Raises:
         OptionError: There is not one weight per label, or a weight is not finite and above 0.
     """
-    named = None if labeled(scheme) is None else dict(labeled(scheme) or ())
+    named = None if label_number_pairs(scheme) is None else dict(label_number_pairs(scheme) or ())
     values = list(np.ravel(scheme)) if named is None else [named.get(k) for k in labels]
     given = len(values) if named is None else len(named)
     if given != len(labels) or any(v is None for v in values):

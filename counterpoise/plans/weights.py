@@ -15,7 +15,7 @@ import numpy as np
 
 from counterpoise.core.checks import check_no_class_lost
 from counterpoise.core.errors import OptionError, TargetError, did_you_mean
-from counterpoise.core.label_sources import ragged, refuse_counts
+from counterpoise.core.label_sources import ragged_error, refuse_counts
 from counterpoise.core.labels import read_labels
 from counterpoise.core.masked import unmasked
 from counterpoise.plans.tables import Tally
@@ -136,7 +136,7 @@ def _check_rows(outputs: Sequence[Any], explicit: bool) -> None:
     """
     lengths = {len(output) for output in outputs}
     if len(lengths) > 1:
-        raise ragged("the target")
+        raise ragged_error("the target")
     if len(outputs) > max(lengths):
         raise TargetError(
             f"The target is a list of {len(outputs):,} arrays of {max(lengths):,} rows, which Keras reads as "

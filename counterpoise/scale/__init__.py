@@ -1,7 +1,7 @@
 """Where networks are trained: in processes of this machine (`pool`), or on a Ray cluster (`ray`).
 
-Both are executors: given to `compare(executor=...)` they train the same jobs as `engines.run.run` does here, with the
-same results.
+Both are executors: given to `compare(executor=...)` they train the same jobs as `engines.run.run` does in this process,
+with the same results.
 """
 
 from counterpoise.core.lazy import public_names as _shown

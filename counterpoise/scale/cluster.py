@@ -1,7 +1,7 @@
-"""Networks on a Ray cluster: several fits to a task, the rows once in the object store, results to the driver.
+"""Training on a Ray cluster: several fits to a task, the rows once in the object store, results to the driver.
 
-A task streams its members one by one, so that a node that dies costs only the fits in work on it; what it had not
-delivered is sent out again.
+A task streams its members one by one. If a node dies, only the fits in progress on it are lost, and they are sent
+again. Members are equal to those of `engines.run.run` bit for bit on processors of the same kind (`scale.work`).
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from counterpoise.core.errors import OptionError
 from counterpoise.core.examples import Examples
 from counterpoise.core.job import Job, Member
 from counterpoise.core.lazy import needed
-from counterpoise.scale.messages import dumped, loaded
+from counterpoise.scale.messages import pickled, unpickled
 from counterpoise.scale.work import (
     Batch,
-    Closing,
-    Surroundings,
+    ClosingExecutor,
+    WorkerSettings,
     apply_settings,
-    batches,
+    cut_batches,
     process_settings,
-    train,
-    unfinished,
+    train_batch,
+    unfinished_part,
 )
 
 logger = logging.getLogger("counterpoise")
 
-#: Seconds between two looks at the cluster while nothing arrives.
+#: Seconds between two checks of the cluster while nothing arrives.
 LOOK = 1.0
 
 
@@ -76,11 +76,11 @@ def ray(
             f"cpus, gpus and retries are {cpus}, {gpus} and {retries}. Expected cpus above 0, and gpus and retries of "
             "0 or more."
         )
-    _imported()
+    _import_ray()
     return Cluster(address or "local", {"num_cpus": cpus, "num_gpus": gpus}, retries, threads, init)
 
 
-class Cluster(Closing):
+class Cluster(ClosingExecutor):
     """An executor over a Ray cluster; made by `ray`."""
 
     def __init__(
@@ -98,7 +98,7 @@ class Cluster(Closing):
         self._data.clear()
         if self._opened:
             self._opened = False
-            _imported().shutdown()
+            _import_ray().shutdown()
 
     def __call__(
         self,
@@ -115,29 +115,28 @@ class Cluster(Closing):
 
         `progress` is not called, and `threads` has no effect here (see `ray`).
         """
-        core = _imported()
+        ray_module = _import_ray()
         self._connect()
-        workers = max(1, int(core.cluster_resources().get("CPU", 1) // self.wants["num_cpus"]))
-        todo = batches(jobs, examples, network, workers, engine, callbacks)
+        workers = max(1, int(ray_module.cluster_resources().get("CPU", 1) // self.wants["num_cpus"]))
+        todo = cut_batches(jobs, examples, network, workers, engine, callbacks)
         if todo:
-            task = core.remote(**self.wants, max_retries=0, num_returns="streaming")(_train_batch)
-            order = Order(task, self._stored_reference(examples, network), process_settings(self.threads))
-            yield from _gathered(core, order, todo, self.retries)
+            task = ray_module.remote(**self.wants, max_retries=0, num_returns="streaming")(_ray_task)
+            order = TaskOrder(task, self._stored_reference(examples, network), process_settings(self.threads))
+            yield from _gather_results(ray_module, order, todo, self.retries)
 
     def _connect(self) -> None:
-        """Connect to the cluster, or start one on this machine.
+        """Connect to the cluster, or start one on this machine; nothing happens if the process is connected already.
 
-        Nothing happens if the process is connected already.
         A cluster that does not answer is an OptionError. Only a connection that is made here is closed by `close`.
         """
-        core = _imported()
-        if core.is_initialized():
+        ray_module = _import_ray()
+        if ray_module.is_initialized():
             return
         how = {"log_to_driver": False, "logging_level": logging.ERROR, **self.init}
         if self.address == "local":
             how = {"include_dashboard": False, **how}
         try:
-            core.init(address=self.address, **how)
+            ray_module.init(address=self.address, **how)
         except Exception as error:  # Ray has no class of its own for a cluster out of reach
             why = str(error).strip().partition("\n")[0]
             raise OptionError(
@@ -147,28 +146,34 @@ class Cluster(Closing):
         self._opened = True
 
     def _stored_reference(self, examples: Examples, network: Any) -> Any:
-        """Return the reference of the rows and the network in the object store.
-
-        They are put there once.
-        """
+        """Return the reference of the rows and the network in the object store, where they are put once."""
         if not self._data or self._data[0] is not examples or self._data[1] is not network:
-            self._data[:] = [examples, network, _imported().put((examples, dumped(network)))]
+            self._data[:] = [examples, network, _import_ray().put((examples, pickled(network)))]
         return self._data[2]
 
 
 @dataclass(frozen=True)
-class Order:
-    """The settings that every task receives in addition to its jobs."""
+class TaskOrder:
+    """What every task receives in addition to its jobs.
+
+    Attributes:
+        task: The remote function of Ray.
+        data: The reference of examples and network in the object store.
+        settings: The settings of the driver.
+    """
 
     task: Any
     data: Any
-    here: Surroundings
+    settings: WorkerSettings
 
     def send(self, batch: Batch) -> Any:
-        return self.task.remote(dumped(batch), [self.data], self.data.hex(), self.here)
+        """Start a task for a batch, and return the stream of its results."""
+        return self.task.remote(pickled(batch), [self.data], self.data.hex(), self.settings)
 
 
-def _gathered(core: Any, order: Order, todo: list[Batch], retries: int) -> Generator[tuple[str, Member], None, None]:
+def _gather_results(
+    ray_module: Any, order: TaskOrder, todo: list[Batch], retries: int
+) -> Generator[tuple[str, Member], None, None]:
     """Send batches to the cluster, and yield (job id, member) as results arrive.
 
     If a worker dies, the jobs that it has not finished are sent again. An exception of the task itself is raised.
@@ -179,16 +184,16 @@ def _gathered(core: Any, order: Order, todo: list[Batch], retries: int) -> Gener
     tries: Counter[str] = Counter()
     try:
         while running:
-            ready, _ = core.wait(list(running), num_returns=1, timeout=LOOK)
+            ready, _ = ray_module.wait(list(running), num_returns=1, timeout=LOOK)
             for stream in ready:
                 batch, done = running[stream]
                 try:
-                    job_id, member = core.get(next(stream))
+                    job_id, member = ray_module.get(next(stream))
                 except StopIteration:
                     del running[stream]
-                except core.exceptions.RayTaskError as error:  # the task itself raised: it would again
+                except ray_module.exceptions.RayTaskError as error:  # the task itself raised: it would again
                     raise error.cause or error from None
-                except core.exceptions.RayError as error:
+                except ray_module.exceptions.RayError as error:
                     del running[stream]
                     left = _batch_to_retry(batch, done, tries, retries, error)
                     if left is not None:
@@ -199,16 +204,15 @@ def _gathered(core: Any, order: Order, todo: list[Batch], retries: int) -> Gener
     finally:
         for stream in running:
             with suppress(Exception):
-                core.cancel(stream, force=True)
+                ray_module.cancel(stream, force=True)
 
 
 def _batch_to_retry(batch: Batch, done: list[str], tries: Counter[str], retries: int, error: Exception) -> Batch | None:
-    """Return the unfinished jobs of a batch whose worker died, to send them again.
+    """Return the unfinished jobs of a batch whose worker died, to send them again; None if all jobs are done.
 
-    It is None if all jobs are done.
     If the first of them was lost more than `retries` times, the message of `error` goes into an OptionError.
     """
-    left = unfinished(batch, done)
+    left = unfinished_part(batch, done)
     if left is None:
         return None
     tries[left.jobs[0].id] += 1
@@ -226,29 +230,30 @@ def _batch_to_retry(batch: Batch, done: list[str], tries: Counter[str], retries:
 
 
 #: In a worker of Ray: the examples and the network that came last, by the name of their reference.
-_LOADED: dict[str, tuple[Examples, Any]] = {}
+_LAST_DATA: dict[str, tuple[Examples, Any]] = {}
 
 
-def _train_batch(
-    content: bytes, data: list[Any], name: str, here: Surroundings
+def _ray_task(
+    content: bytes, data: list[Any], name: str, settings: WorkerSettings
 ) -> Generator[tuple[str, Member], None, None]:
-    """Train a batch in a worker of Ray, and yield (job id, member).
+    """Train a batch in a worker of Ray, and yield (job id, member); the function of all tasks.
 
     `content` is the pickled batch. `data` has one entry, the reference of examples and network, and `name` is its hex
     id. The list keeps Ray from fetching the data before they are needed.
     """
-    apply_settings(here)
-    if name not in _LOADED:
-        examples, network = _imported().get(data[0])
-        _LOADED.clear()
-        _LOADED[name] = examples, loaded(network)
-    yield from train(loaded(content), *_LOADED[name])
+    apply_settings(settings)
+    if name not in _LAST_DATA:
+        examples, network = _import_ray().get(data[0])
+        _LAST_DATA.clear()
+        _LAST_DATA[name] = examples, unpickled(network)
+    yield from train_batch(unpickled(content), *_LAST_DATA[name])
 
 
-def _imported() -> Any:
-    """Return the package Ray, with its usage statistics turned off.
+def _import_ray() -> Any:
+    """Import and return the package Ray, with its usage statistics turned off.
 
-    Without Ray, a MissingExtraError is raised.
+    Raises:
+        MissingExtraError: Ray is not installed.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     return needed("ray", "ray", "Training on a cluster")

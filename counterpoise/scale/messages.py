@@ -1,8 +1,7 @@
-"""Messages between processes: objects with their length in front, large arrays once in a file that all may map.
+"""Messages between processes of one run: objects with their length in front, and large arrays in a file that all map.
 
-What passes is pickled in memory, between processes of one run. Functions and classes of a script or a notebook go by
-value (cloudpickle), so that a builder defined there works. The file holds bare bytes
-of arrays.
+Objects are pickled in memory, and no pickle is ever read from a file. Functions and classes of a script or a notebook
+go by value (cloudpickle), so that a builder defined there works. The file contains only the bytes of arrays.
 """
 
 from __future__ import annotations
@@ -23,33 +22,34 @@ import cloudpickle
 from counterpoise.core.errors import ModelError
 from counterpoise.core.temporary import scratch
 
-#: Arrays begin at multiples of this many bytes.
+#: Arrays begin at multiples of this many bytes in the file.
 ALIGNED = 64
-_HEAD = struct.Struct("<Q")
+#: Length of a message, as the bytes in front of it.
+_LENGTH = struct.Struct("<Q")
 
 
 def send(stream: BinaryIO, message: Any) -> None:
     """Write one message: its length in 8 bytes, then the pickled object; `receive` reads it."""
-    content = dumped(message)
-    stream.write(_HEAD.pack(len(content)))
+    content = pickled(message)
+    stream.write(_LENGTH.pack(len(content)))
     stream.write(content)
     stream.flush()
 
 
 def receive(stream: BinaryIO) -> bytes | None:
     """Return the next message, still pickled, or None if the stream ends before or within it."""
-    head = stream.read(_HEAD.size)
-    if len(head) < _HEAD.size:
+    head = stream.read(_LENGTH.size)
+    if len(head) < _LENGTH.size:
         return None
-    content = stream.read(_HEAD.unpack(head)[0])
-    return content if len(content) == _HEAD.unpack(head)[0] else None
+    content = stream.read(_LENGTH.unpack(head)[0])
+    return content if len(content) == _LENGTH.unpack(head)[0] else None
 
 
-def dumped(value: Any, buffers: list[Any] | None = None) -> bytes:
+def pickled(value: Any, buffers: list[Any] | None = None) -> bytes:
     """Return a value as bytes; with `buffers`, its arrays are appended to this list instead.
 
     Raises:
-        ModelError: the value, usually the network, cannot leave the process.
+        ModelError: The value, usually the network, cannot leave the process.
     """
     try:
         return bytes(cloudpickle.dumps(value, protocol=5, buffer_callback=None if buffers is None else buffers.append))
@@ -60,11 +60,13 @@ def dumped(value: Any, buffers: list[Any] | None = None) -> bytes:
         ) from error
 
 
-def loaded(content: bytes, buffers: Sequence[Any] = ()) -> Any:
-    """Return the value that `dumped` made into `content`, with its arrays from `buffers`.
+def unpickled(content: bytes, buffers: Sequence[Any] = ()) -> Any:
+    """Return the value that `pickled` made into `content`, with its arrays from `buffers`.
+
+    Only for content from a process of this run.
 
     Raises:
-        ModelError: it cannot be made again in this process.
+        ModelError: It cannot be made again in this process.
     """
     try:
         return pickle.loads(content, buffers=buffers)
@@ -78,7 +80,7 @@ def loaded(content: bytes, buffers: Sequence[Any] = ()) -> Any:
 
 @dataclass(frozen=True)
 class Shared:
-    """A value whose arrays are in a file.
+    """A value whose arrays are in a temporary file, which the driver removes, or a worker if it was killed.
 
     Attributes:
         content: The value without its arrays. path: The file. spans: Where each array begins, and its bytes.
@@ -90,24 +92,24 @@ class Shared:
 
     @classmethod
     def of(cls, value: Any) -> Shared:
-        """Write the arrays of a value to a new temporary file."""
+        """Return the record of a value, whose arrays are written to a new temporary file."""
         buffers: list[Any] = []
-        content = dumped(value, buffers)
+        content = pickled(value, buffers)
         with tempfile.NamedTemporaryFile(dir=scratch(), suffix=".arrays", delete=False) as file:
-            spans = tuple(_write(file, buffer) for buffer in buffers)
+            spans = tuple(_write_array(file, buffer) for buffer in buffers)
         return cls(content, file.name, spans)
 
     def load(self) -> Any:
-        """The value, its arrays mapped read-only."""
-        return loaded(self.content, _mapped(self.path, self.spans))
+        """Return the value, with its arrays mapped read-only."""
+        return unpickled(self.content, _map_arrays(self.path, self.spans))
 
     def remove(self) -> None:
-        """Delete the file."""
+        """Delete the file; nothing happens if it does not exist."""
         with suppress(OSError):
             Path(self.path).unlink()
 
 
-def _write(file: Any, buffer: Any) -> tuple[int, int]:
+def _write_array(file: Any, buffer: Any) -> tuple[int, int]:
     """Write an array, and return its start in the file and its size in bytes.
 
     The start is the next multiple of `ALIGNED` bytes.
@@ -119,10 +121,9 @@ def _write(file: Any, buffer: Any) -> tuple[int, int]:
     return start, raw.nbytes
 
 
-def _mapped(path: str, spans: Sequence[tuple[int, int]]) -> list[memoryview]:
-    """Return read-only views of the arrays in a file.
+def _map_arrays(path: str, spans: Sequence[tuple[int, int]]) -> list[memoryview]:
+    """Return read-only views of the arrays in a file, which the system reads when they are used.
 
-    The system reads the file when they are used.
     An empty file cannot be mapped. Its arrays are empty.
     """
     if not any(size for _, size in spans):

@@ -2,6 +2,7 @@
 
 Workers are started as new processes (never forked: TensorFlow does not survive that) and without running the main
 script again, so a script needs no `if __name__ == "__main__"`. The rows are once in a file that all of them map.
+Members are equal to those of `engines.run.run` bit for bit, also after a worker died (`tests/scale/test_pool.py`).
 """
 
 from __future__ import annotations
@@ -21,8 +22,15 @@ from typing import Any
 from counterpoise.core.errors import OptionError
 from counterpoise.core.examples import Examples
 from counterpoise.core.job import Job
-from counterpoise.scale.messages import Shared, dumped, receive, send
-from counterpoise.scale.work import Batch, Closing, Surroundings, batches, process_settings, unfinished
+from counterpoise.scale.messages import Shared, pickled, receive, send
+from counterpoise.scale.work import (
+    Batch,
+    ClosingExecutor,
+    WorkerSettings,
+    cut_batches,
+    process_settings,
+    unfinished_part,
+)
 
 #: Seconds that a worker is given to end by itself.
 PATIENCE = 5.0
@@ -62,7 +70,7 @@ def pool(processes: int | None = None, *, threads: int | None = None) -> Pool:
     return Pool(wanted, threads)
 
 
-class Pool(Closing):
+class Pool(ClosingExecutor):
     """An executor over processes of this machine; made by `pool`."""
 
     def __init__(self, processes: int, threads: int | None = None) -> None:
@@ -71,14 +79,14 @@ class Pool(Closing):
         self._messages: queue.SimpleQueue[tuple[Worker, tuple[Any, ...]]] = queue.SimpleQueue()
         self._data: list[Any] = []  # examples, network, and both as `Shared`
         # Ends the processes when the pool is deleted or the program ends. It must not refer to the pool itself.
-        self._end = weakref.finalize(self, _end_all, self._workers, self._data)
+        self._end = weakref.finalize(self, _end_workers, self._workers, self._data)
 
     def __repr__(self) -> str:
         return f"Pool(processes={self.processes})"
 
     def close(self) -> None:
         """End the processes; a later use starts new ones."""
-        _end_all(self._workers, self._data)
+        _end_workers(self._workers, self._data)
 
     def __call__(
         self,
@@ -95,20 +103,20 @@ class Pool(Closing):
 
         `threads` is ignored, because the pool has its own. After an error or an interrupt, the processes are ended.
         """
-        todo = batches(jobs, examples, network, self.processes, engine, callbacks)
+        todo = cut_batches(jobs, examples, network, self.processes, engine, callbacks)
         if not todo:
             return
-        shared = self._share(examples, network)
+        shared = self._shared_file(examples, network)
         finished = False
         try:
-            yield from self._members(todo, shared, progress)
+            yield from self._train_on_workers(todo, shared, progress)
             finished = True
         finally:
             if not finished:  # an interrupt or an error: what is in work is not wanted any more
                 self.close()
 
-    def _members(self, todo: list[Batch], shared: Shared, progress: Any) -> Any:
-        """Hand out all batches, and yield (job id, member) as workers report them.
+    def _train_on_workers(self, todo: list[Batch], shared: Shared, progress: Any) -> Any:
+        """Hand out all batches to workers, and yield (job id, member) as they report them.
 
         `todo` is emptied. An error in a worker is raised here. The batch of a worker that died is handed out again.
         """
@@ -135,16 +143,13 @@ class Pool(Closing):
                 self._requeue(worker, todo, deaths)
 
     def _hand_out(self, todo: list[Batch], shared: Shared) -> None:
-        """Give every idle worker a batch from `todo`.
-
-        New workers are started up to the number of processes.
-        """
+        """Give every idle worker a batch from `todo`, and start new workers up to the number of processes."""
         idle = [worker for worker in self._workers if not worker.batch]
         while todo and (idle or len(self._workers) < self.processes):
             if not idle:
                 idle.append(Worker(process_settings(self.threads), self._messages))
                 self._workers.append(idle[-1])
-            idle.pop().take(todo, shared)
+            idle.pop().take_batch(todo, shared)
 
     def _requeue(self, worker: Worker, todo: list[Batch], deaths: Counter[str]) -> None:
         """Put the unfinished jobs of a dead worker back into `todo`.
@@ -153,7 +158,7 @@ class Pool(Closing):
         """
         self._workers.remove(worker)
         code = worker.process.wait()
-        left = unfinished(worker.batch, worker.done) if worker.batch else None
+        left = unfinished_part(worker.batch, worker.done) if worker.batch else None
         if left is None:
             return
         deaths[left.jobs[0].id] += 1
@@ -164,11 +169,8 @@ class Pool(Closing):
             )
         todo.insert(0, left)
 
-    def _share(self, examples: Examples, network: Any) -> Shared:
-        """Return a file with rows and network, which all workers read.
-
-        A new file is made if they differ from the last ones.
-        """
+    def _shared_file(self, examples: Examples, network: Any) -> Shared:
+        """Return the file with rows and network that all workers read; a new one if they differ from the last ones."""
         if not self._data or self._data[0] is not examples or self._data[1] is not network:
             for old in self._data[2:]:
                 old.remove()
@@ -184,19 +186,19 @@ class Worker:
         batch: What it was given and has not finished, or None. done: Ids of the jobs of it that are finished.
     """
 
-    def __init__(self, here: Surroundings, messages: queue.SimpleQueue[Any]) -> None:
+    def __init__(self, settings: WorkerSettings, messages: queue.SimpleQueue[Any]) -> None:
         """Start the process, and a thread that puts its messages into the queue."""
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(here.path), **dict(here.environment)}
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(settings.path), **dict(settings.environment)}
         command = [sys.executable, "-P", "-m", "counterpoise.scale.worker"]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
         self.batch: Batch | None = None
         self.done: list[str] = []
         self._families: set[str] = set()  # loss families that the process has compiled
-        self._holds: Shared | None = None  # the rows and network that the process has
-        threading.Thread(target=self._listen, args=(messages,), daemon=True).start()
-        self._send("surroundings", here)
+        self._data_sent: Shared | None = None  # the rows and network that the process has
+        threading.Thread(target=self._queue_messages, args=(messages,), daemon=True).start()
+        self._send("settings", settings)
 
-    def take(self, todo: list[Batch], shared: Shared) -> None:
+    def take_batch(self, todo: list[Batch], shared: Shared) -> None:
         """Take a batch out of `todo`, and send it to the process.
 
         It is the first batch of a loss family that this process has compiled already, else the first, which is the
@@ -205,16 +207,13 @@ class Worker:
         compiled = (i for i, batch in enumerate(todo) if batch.family in self._families)
         self.batch, self.done = todo.pop(next(compiled, 0)), []
         self._families.add(self.batch.family)
-        if self._holds is not shared:
-            self._holds = shared
+        if self._data_sent is not shared:
+            self._data_sent = shared
             self._send("data", shared)
-        self._send("batch", dumped(self.batch))
+        self._send("batch", pickled(self.batch))
 
     def end(self) -> None:
-        """End the process even if it is at work.
-
-        If it does not end within `PATIENCE` seconds, kill it.
-        """
+        """End the process even if it is at work; kill it if it does not end within `PATIENCE` seconds."""
         with suppress(OSError):
             self.process.stdin.close()  # type: ignore[union-attr]
         try:
@@ -224,10 +223,11 @@ class Worker:
             self.process.wait()
 
     def _send(self, kind: str, content: Any) -> None:
+        """Send an order to the process: "settings", "data" or "batch", with its content (see `scale.worker`)."""
         with suppress(BrokenPipeError):  # `_listen` reports its end
             send(self.process.stdin, (kind, content))  # type: ignore[arg-type]
 
-    def _listen(self, messages: queue.SimpleQueue[Any]) -> None:
+    def _queue_messages(self, messages: queue.SimpleQueue[Any]) -> None:
         """Put (this worker, message) into the queue until the process ends.
 
         The last message is ("ended",). This function runs in a thread.
@@ -237,7 +237,7 @@ class Worker:
         messages.put((self, ("ended",)))
 
 
-def _end_all(workers: list[Worker], data: list[Any]) -> None:
+def _end_workers(workers: list[Worker], data: list[Any]) -> None:
     """End all workers, remove the shared file, and clear both lists."""
     for worker in workers:
         with suppress(OSError):

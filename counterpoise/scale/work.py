@@ -1,4 +1,4 @@
-"""The program of a worker: take over the settings of the driver, then train batches of jobs.
+"""What both executors share: jobs are cut into batches, and a worker takes over settings and trains a batch.
 
 Sums of floats are split by the number of threads of an operation, and XLA rounds in its own order. So a worker takes
 the driver's number of threads and the compile modes that the driver decided, and its results are those of the driver
@@ -23,7 +23,7 @@ from counterpoise.core.keras_import import import_keras_quietly
 SHARES = 2
 
 
-class Closing:
+class ClosingExecutor:
     """Base class of executors that a `with` block closes at its end."""
 
     def close(self) -> None:
@@ -38,12 +38,12 @@ class Closing:
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class WorkerSettings:
     """The settings that a worker process must share with the driver.
 
     Attributes:
         path: Where Python looks for modules.
-        environment: Variables to set before TensorFlow is imported.
+        environment: Names and values of environment variables to set before TensorFlow is imported.
         policy: Keras dtype policy. floatx, image_data_format: Keras's defaults.
     """
 
@@ -72,10 +72,11 @@ class Batch:
 
     @property
     def steps(self) -> int:
+        """The most optimizer steps of all jobs together."""
         return sum(job.limits.steps for job in self.jobs)
 
 
-def process_settings(threads: int | None = None) -> Surroundings:
+def process_settings(threads: int | None = None) -> WorkerSettings:
     """Return the settings of this process for its workers.
 
     `threads` is the number of threads of one operation in a worker. None: as many as in this process.
@@ -91,28 +92,28 @@ def process_settings(threads: int | None = None) -> Surroundings:
     }
     path = tuple(os.getcwd() if entry == "" else entry for entry in sys.path)
     policy = keras.config.dtype_policy().name
-    return Surroundings(
+    return WorkerSettings(
         path, tuple(environment.items()), policy, keras.config.floatx(), keras.config.image_data_format()
     )
 
 
-def apply_settings(here: Surroundings) -> None:
+def apply_settings(settings: WorkerSettings) -> None:
     """Give this worker process the settings of the driver.
 
     Call this before anything imports TensorFlow.
     """
-    os.environ.update(here.environment)
-    sys.path += [entry for entry in here.path if entry not in sys.path]
+    os.environ.update(settings.environment)
+    sys.path += [entry for entry in settings.path if entry not in sys.path]
     import_keras_quietly()
     import keras
 
-    keras.config.set_floatx(here.floatx)
-    keras.config.set_image_data_format(here.image_data_format)
-    keras.config.set_dtype_policy(here.policy)
+    keras.config.set_floatx(settings.floatx)
+    keras.config.set_image_data_format(settings.image_data_format)
+    keras.config.set_dtype_policy(settings.policy)
     logging.getLogger("counterpoise").setLevel(logging.ERROR)  # the driver has logged it once
 
 
-def train(
+def train_batch(
     batch: Batch, examples: Examples, network: Any, progress: Callable[[str, int, int], None] | None = None
 ) -> Iterator[tuple[str, Member]]:
     """Train a batch in this process, one job after the other, and yield (job id, member).
@@ -126,15 +127,13 @@ def train(
     return run(batch.jobs, examples, network, engine=batch.engine, progress=progress, threads=1)
 
 
-def batches(
+def cut_batches(
     jobs: Iterable[Job], examples: Examples, network: Any, workers: int, engine: str, callbacks: Iterable[Any]
 ) -> list[Batch]:
-    """Cut jobs into batches of one loss family, those with most steps first.
+    """Return jobs in batches of one loss family, those with most steps first and those with synthetic rows last.
 
-    Jobs with synthetic rows are last.
-
-    Compile modes depend on all jobs, so they are decided here. A reason to train with `fit` is logged. Each job of a
-    model that is no network is a batch.
+    The batches decide how long training takes, and not its results. Compile modes depend on all jobs, so they are
+    decided here. A reason to train with `fit` is logged. Each job of a model that is no network is a batch.
 
     Raises:
         OptionError: There are Keras callbacks, or a network that is trained in place; both work only in this process.
@@ -156,18 +155,18 @@ def batches(
     others = [job for job in distinct.values() if id(job) not in grouped]
     cut = [Batch((job,), "", {}, engine) for job in others]
     for family, group in groups.items():
-        cut += [Batch(share, family, compile_modes, engine) for share in _shares(group, workers)]
+        cut += [Batch(share, family, compile_modes, engine) for share in _cut_shares(group, workers)]
     return sorted(cut, key=lambda batch: (_has_synthetic_rows(batch.jobs[0]), -batch.steps))
 
 
-def unfinished(batch: Batch, done: Iterable[str]) -> Batch | None:
+def unfinished_part(batch: Batch, done: Iterable[str]) -> Batch | None:
     """Return the batch without the jobs whose ids are in `done`; None if no job remains."""
     finished = set(done)
     left = tuple(job for job in batch.jobs if job.id not in finished)
     return replace(batch, jobs=left) if left else None
 
 
-def _shares(jobs: Sequence[Job], workers: int) -> list[tuple[Job, ...]]:
+def _cut_shares(jobs: Sequence[Job], workers: int) -> list[tuple[Job, ...]]:
     """Cut jobs into shares of about equal size, at most 2 per worker.
 
     Jobs with synthetic rows have shares of their own, at most 1 per worker.
@@ -182,14 +181,14 @@ def _shares(jobs: Sequence[Job], workers: int) -> list[tuple[Job, ...]]:
 
 
 def _has_synthetic_rows(job: Job) -> bool:
-    """Return whether the plan of a job contains new rows."""
+    """Return whether the plan of a job contains synthetic rows."""
     return job.plan.new is not None
 
 
 def _threads_here() -> int:
     """Return the number of threads of one TensorFlow operation in this process.
 
-    It is the value that was set in TensorFlow or its environment variable, else the number of available processors.
+    It is the value that was set in TensorFlow or its environment variable, otherwise the number of processors.
     """
     given = os.environ.get("TF_NUM_INTRAOP_THREADS", "0")
     if "tensorflow" in sys.modules:

@@ -1,4 +1,4 @@
-"""scikit-learn's side of the library (`cp.sklearn`)."""
+"""Tools for pipelines of scikit-learn and imbalanced-learn (`cp.sklearn`)."""
 
 from counterpoise.core.lazy import public_names as _shown
 from counterpoise.sklearn.sampler import PlanSampler as PlanSampler

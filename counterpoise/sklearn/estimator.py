@@ -1,4 +1,8 @@
-"""`CounterpoiseClassifier`: the library as a scikit-learn estimator."""
+"""`CounterpoiseClassifier`: `cp.fit` as a scikit-learn estimator.
+
+It adds only the checks and conventions of scikit-learn, whose `check_estimator` is a test. Arguments of `__init__` are
+stored unchanged under their names, because `clone` requires this.
+"""
 
 from __future__ import annotations
 
@@ -106,12 +110,12 @@ class CounterpoiseClassifier(ClassifierMixin, BaseEstimator):
         """
         if y is None:
             raise TargetError("CounterpoiseClassifier requires y to be passed, but the target y is None.")
-        rows, labels = self._rows(X, y)
+        rows, labels = self._checked_rows(X, y)
         if sample_weight is not None:
             sample_weight = _check_sample_weight(unmasked(sample_weight), rows, dtype=np.float64)
         several = isinstance(labels, Labels)
         self.classes_ = np.array(labels.classes) if several else np.unique(labels)
-        clf = self._train(rows, labels, sample_weight, groups)
+        clf = self._fit_classifier(rows, labels, sample_weight, groups)
         for name in ("recall_floor", "precision_floor"):
             if getattr(self, name) is not None:
                 clf = clf.decide(**{name: getattr(self, name)})
@@ -124,8 +128,8 @@ class CounterpoiseClassifier(ClassifierMixin, BaseEstimator):
         Columns are in the order of `classes_`.
         """
         check_is_fitted(self)
-        proba = self.classifier_.predict_proba(self._rows(X))
-        return proba[:, self._columns()]
+        proba = self.classifier_.predict_proba(self._checked_rows(X))
+        return proba[:, self._class_columns()]
 
     def predict(self, X: Any) -> Array:
         """Predict the label of each row (N,) at the chosen threshold or offsets.
@@ -133,18 +137,18 @@ class CounterpoiseClassifier(ClassifierMixin, BaseEstimator):
         With several labels per row, the result is 0 or 1, int64 (N, L).
         """
         check_is_fitted(self)
-        labels = self.classifier_.predict(self._rows(X))
+        labels = self.classifier_.predict(self._checked_rows(X))
         return np.asarray(labels, dtype=self.classes_.dtype if labels.ndim == 1 else np.int64)
 
     def __sklearn_tags__(self) -> Any:
         """Declare support for several labels per row and, in our models, for missing values."""
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
-        tags.input_tags.allow_nan = self._ours()  # the encoder takes missing values
+        tags.input_tags.allow_nan = self._takes_missing_values()
         return tags
 
-    def _train(self, rows: Any, labels: Any, sample_weight: Any, groups: Any) -> Classifier:
-        """Train by `cp.fit` with the options of this estimator."""
+    def _fit_classifier(self, rows: Any, labels: Any, sample_weight: Any, groups: Any) -> Classifier:
+        """Return the classifier that `cp.fit` trains with the options of this estimator."""
         return fit(
             self.model, rows, labels, strategy=self.strategy, validation=self.validation, folds=self.folds,
             groups=groups, sample_weight=sample_weight, epochs=self.epochs, batch_size=self.batch_size,
@@ -153,8 +157,8 @@ class CounterpoiseClassifier(ClassifierMixin, BaseEstimator):
             seed=self._seed(), verbose=self.verbose,
         )  # fmt: skip
 
-    def _ours(self) -> bool:
-        """Whether the model is one of ours for tables, which take missing values."""
+    def _takes_missing_values(self) -> bool:
+        """Return whether the model is one of ours for tables, whose encoder takes missing values."""
         return isinstance(self.model, (TreeModel, Blend)) or (
             isinstance(self.model, str) and self.model in TABLE_MODELS
         )
@@ -168,8 +172,8 @@ class CounterpoiseClassifier(ClassifierMixin, BaseEstimator):
             return int(state)
         return 0 if state is None else int(check_random_state(state).randint(2**31 - 1))
 
-    def _rows(self, X: Any, y: Any = None) -> Any:
-        """Return rows, and with `y` also labels, in the form that `cp.fit` takes.
+    def _checked_rows(self, X: Any, y: Any = None) -> Any:
+        """Return rows, and with `y` the pair of rows and labels, checked and in the form that `cp.fit` takes.
 
         Frames are not converted, because `cp.fit` encodes text and missing values. Other rows become a checked float64
         array (N, d). Without `y` (for predictions), the columns are compared with those of the training.
@@ -177,7 +181,7 @@ class CounterpoiseClassifier(ClassifierMixin, BaseEstimator):
         X, y = unmasked(X), unmasked(y)
         frame = hasattr(X, "columns") and not hasattr(X, "toarray")
         options: dict[str, Any] = {"skip_check_array": True} if frame else {
-            "dtype": np.float64, "ensure_all_finite": "allow-nan" if self._ours() else True,
+            "dtype": np.float64, "ensure_all_finite": "allow-nan" if self._takes_missing_values() else True,
         }  # fmt: skip
         if y is None:
             return validate_data(self, X, reset=False, **options)
@@ -196,7 +200,7 @@ class CounterpoiseClassifier(ClassifierMixin, BaseEstimator):
         check_classification_targets(labels)
         return rows, labels
 
-    def _columns(self) -> list[int]:
-        """Return the column of the classifier for each label of `classes_`."""
+    def _class_columns(self) -> list[int]:
+        """Return the number of the classifier's column for each label of `classes_`."""
         column = {label: index for index, label in enumerate(self.classifier_.classes_.tolist())}
         return [column[label] for label in self.classes_.tolist()]

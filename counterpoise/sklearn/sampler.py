@@ -1,4 +1,7 @@
-"""A plan as a sampler for pipelines of imbalanced-learn, for tables that fit in memory."""
+"""A plan as a sampler for pipelines of imbalanced-learn, for tables that fit in memory.
+
+`PlanSampler` draws epoch 0 of the plan with a seed from `random_state`: equal states give equal rows.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +16,9 @@ from sklearn.utils import _safe_indexing, check_random_state
 from counterpoise.core.checks import check_choice
 from counterpoise.core.label_names import warn_look_alikes
 from counterpoise.plans import class_plans as plans
-from counterpoise.sklearn.targets import one_hot, plain_labels
+from counterpoise.sklearn.targets import one_hot_array, plain_labels
 
+#: Name of a plan -> the function that makes it from class codes.
 PLANS: dict[str, Callable[..., plans.Plan]] = {
     "oversample": plans.oversample,
     "undersample": plans.undersample,
@@ -73,7 +77,7 @@ class PlanSampler(BaseSampler):
 
         Labels that look alike cause a warning.
         """
-        labels = one_hot(y)
+        labels = one_hot_array(y)
         if labels is None:
             labels = plain_labels(y)
             warn_look_alikes(np.unique(labels).tolist())
@@ -89,15 +93,15 @@ class PlanSampler(BaseSampler):
         """
         labels = np.unique(y)
         # `labels` is sorted, so the position of a label is its code.
-        made = self._make(np.searchsorted(labels, y))
+        plan = self._make_plan(np.searchsorted(labels, y))
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
-        self.plan_ = made
-        sizes = zip(labels.tolist(), made.drawn.tolist(), made.counts.tolist(), strict=True)
+        self.plan_ = plan
+        sizes = zip(labels.tolist(), plan.drawn.tolist(), plan.counts.tolist(), strict=True)
         self.sampling_strategy_ = {label: drawn for label, drawn, had in sizes if drawn != had}
-        self.sample_indices_ = made.rows(0, seed).astype(np.int64)
+        self.sample_indices_ = plan.rows(0, seed).astype(np.int64)
         return _safe_indexing(X, self.sample_indices_), _safe_indexing(y, self.sample_indices_)
 
-    def _make(self, codes: Any) -> plans.Plan:
+    def _make_plan(self, codes: Any) -> plans.Plan:
         """Return the plan for class codes (N,); raise an OptionError for an unknown name."""
         if callable(self.plan):
             return self.plan(codes)

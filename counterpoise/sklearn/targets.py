@@ -1,4 +1,7 @@
-"""Labels of any kind as the arrays that scikit-learn's own checks know."""
+"""Labels of any kind as the arrays that scikit-learn's own checks accept, for the estimator and the sampler.
+
+The labels are read by `core.labels`, so classes and errors are those of `cp.fit`.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from counterpoise.core.label_sources import library_of, source_of
+from counterpoise.core.label_sources import label_source, library_of
 from counterpoise.core.labels import class_labels, read_labels, zeros_and_ones
 
 Array = np.ndarray
 
 
 def plain_labels(y: Any) -> Any:
-    """Convert labels of any kind to numbers, booleans or text; one-hot rows to classes.
+    """Return labels of any kind as numbers, booleans or text, (N,); of one-hot rows, their classes.
 
     Arrays of numbers pass unchanged, for scikit-learn to judge. A series of pandas stays one.
 
@@ -36,14 +39,14 @@ def plain_labels(y: Any) -> Any:
     return type(y)(values, index=y.index, name=y.name) if series else values
 
 
-def one_hot(y: Any) -> Array | None:
-    """Convert rows of zeros and ones (N, C), C above 1, to an array; None for others.
+def one_hot_array(y: Any) -> Array | None:
+    """Return rows of zeros and ones (N, C), C above 1, as an int8 array; None for other labels.
 
     Example:
-        >>> one_hot([[True, False]]).tolist(), one_hot([0, 1])
+        >>> one_hot_array([[True, False]]).tolist(), one_hot_array([0, 1])
         ([[1, 0]], None)
     """
-    source = source_of(y)
+    source = label_source(y)
     if source.codes.ndim != 2 or source.codes.shape[1] == 1:
         return None
     return zeros_and_ones(read_labels(source))

@@ -9,7 +9,7 @@ import keras
 from keras import ops
 
 from counterpoise.core.errors import ArtifactError
-from counterpoise.core.plain import anything, list_of, mapping_of
+from counterpoise.core.file_checks import anything, list_of, mapping_of
 from counterpoise.core.rule import LabelRules
 from counterpoise.decide.layer import RuleLayer, rule_to_dict
 from counterpoise.decide.rule_fields import checked_rule

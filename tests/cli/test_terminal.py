@@ -12,15 +12,15 @@ from rich.text import Text
 from counterpoise.cli import terminal
 from counterpoise.cli.terminal import Terminal, print_line, write_data
 from counterpoise.core.errors import OptionError
-from counterpoise.core.shown import shown
+from counterpoise.core.terminal_text import terminal_text
 
 STEERING = "a\x1b]0;title\x07b\rc\x9bd\u202ee\u2028f\udcffg"
 WRITTEN = r"a\x1b]0;title\x07b\x0dc\x9bd\u202ee\u2028f\xffg"
 
 
 def test_characters_that_steer_are_written_out_and_others_stay():
-    assert shown(STEERING) == WRITTEN
-    assert shown("naïve 日本 \u200d\u00a0 [bold] line\n") == "naïve 日本 \u200d\u00a0 [bold] line\n"
+    assert terminal_text(STEERING) == WRITTEN
+    assert terminal_text("naïve 日本 \u200d\u00a0 [bold] line\n") == "naïve 日本 \u200d\u00a0 [bold] line\n"
 
 
 def test_a_line_is_printed_as_text(capsys):

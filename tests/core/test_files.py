@@ -15,7 +15,7 @@ import pytest
 from counterpoise.core import files, temporary
 from counterpoise.core.errors import ArtifactError
 from counterpoise.core.files import check_folder, check_output, drafted, drafts, is_stream, write_text
-from counterpoise.core.temporary import own_folder, scratch, sweep
+from counterpoise.core.temporary import own_folder, remove_abandoned, scratch
 
 
 def names(folder: Path) -> list[str]:
@@ -85,7 +85,7 @@ def test_a_link_is_followed(tmp_path):
 @pytest.mark.parametrize("exchanged", [True, False])
 def test_a_folder_takes_the_place_of_another(tmp_path, monkeypatch, exchanged):
     if not exchanged:
-        monkeypatch.setattr(files, "_exchange", lambda *_: False)
+        monkeypatch.setattr(files, "_swap_folders", lambda *_: False)
     for text in ("old", "new"):
         with drafted(tmp_path / "export") as draft:
             draft.mkdir()
@@ -119,10 +119,10 @@ def test_a_folder_that_cannot_be_placed_leaves_the_old_one(tmp_path, monkeypatch
     (tmp_path / "export").mkdir()
     (tmp_path / "export" / "old.txt").write_text("old")
     rename = os.rename
-    monkeypatch.setattr(files, "_exchange", lambda *_: False)
+    monkeypatch.setattr(files, "_swap_folders", lambda *_: False)
 
     def refuses(source, target):
-        if temporary.is_own(Path(source).parent):
+        if temporary.is_own_folder(Path(source).parent):
             raise OSError(16, "Device or resource busy")
         rename(source, target)
 
@@ -232,14 +232,14 @@ def test_only_folders_of_ours_are_swept(tmp_path):
     elsewhere.mkdir()
     (tmp_path / ".counterpoise-12345678.part").symlink_to(elsewhere)
     before = names(tmp_path)
-    sweep(tmp_path)
+    remove_abandoned(tmp_path)
     assert names(tmp_path) == before
 
 
 def test_a_replaced_folder_returns_when_its_process_was_killed(tmp_path):
     left = tmp_path / ".counterpoise-abcdefgh.part"
     (left / ".counterpoise-replaced" / "export").mkdir(parents=True)
-    sweep(tmp_path)
+    remove_abandoned(tmp_path)
     assert names(tmp_path) == ["export"]
 
 

@@ -1,4 +1,4 @@
-"""The most folds that a class carries."""
+"""The most folds that a class has enough rows for."""
 
 from __future__ import annotations
 

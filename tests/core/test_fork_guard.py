@@ -27,7 +27,7 @@ def child(monkeypatch):
 
     def forked(library):
         fork_guard.use(library)
-        fork_guard._in_child()
+        fork_guard._mark_left_behind()
 
     return forked
 
@@ -37,7 +37,7 @@ def test_what_a_parent_used_a_child_cannot_use(child):
     fork_guard.use("Polars")
     with pytest.raises(ForkError, match=r"a process that had used TensorFlow.*get_context\('spawn'\)"):
         fork_guard.use("TensorFlow")
-    fork_guard._in_child()
+    fork_guard._mark_left_behind()
     assert fork_guard._left_behind == {"TensorFlow", "Polars"}, "a grandchild lacks what both had"
 
 
@@ -73,7 +73,7 @@ def test_what_the_user_put_to_work_is_seen(child):
 
     pl.DataFrame({"a": [2, 1]}).sort("a")
     tf.constant(1) + 1
-    fork_guard._before()
+    fork_guard._note_used_libraries()
     assert fork_guard._used >= {"Polars", "TensorFlow"}
 
 

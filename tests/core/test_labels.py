@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 import counterpoise as cp
 from counterpoise.core.errors import CounterpoiseError, TargetError
-from counterpoise.core.label_names import look_alikes
+from counterpoise.core.label_names import look_alike_doubt
 from counterpoise.core.labels import class_labels, codes_among, read_labels
 from counterpoise.data.read import read
 from counterpoise.feed.batching import batches
@@ -275,10 +275,10 @@ def test_labels_that_differ_in_case_or_blanks_are_reported_at_every_door():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         DOORS["sample_weight"](["ill", "ok", "well"])
-    assert look_alikes(["A", "a", "B ", "b"]).count("1 more such group") == 1
-    assert r"'ill' and 'ill\u200b', which differ only in invisible" in look_alikes(["ill\u200b", "ill"])
-    assert r"'1' and '\uff11', which differ" in look_alikes(["1", "\uff11"])
-    assert r"merge_rare=['e\u0301', '\xe9']" in look_alikes(["e\u0301", "\u00e9"])  # they look the same in print
+    assert look_alike_doubt(["A", "a", "B ", "b"]).count("1 more such group") == 1
+    assert r"'ill' and 'ill\u200b', which differ only in invisible" in look_alike_doubt(["ill\u200b", "ill"])
+    assert r"'1' and '\uff11', which differ" in look_alike_doubt(["1", "\uff11"])
+    assert r"merge_rare=['e\u0301', '\xe9']" in look_alike_doubt(["e\u0301", "\u00e9"])  # they look the same in print
 
 
 def test_a_frame_of_columns_of_text_is_no_sequence():

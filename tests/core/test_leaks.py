@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from counterpoise.core import leaks
-from counterpoise.core.leaks import LEAK_ROC_AUC, areas, single_column_scores
+from counterpoise.core.leaks import LEAK_ROC_AUC, roc_areas, single_column_scores
 from counterpoise.core.seeds import generator
 
 rng = np.random.default_rng(0)
@@ -20,7 +20,7 @@ Y = (rng.random(N) < 0.1).astype(np.int32)
 def test_roc_auc_equals_scikit_learn(pairs):
     score, positive = np.array([p[0] for p in pairs], float), np.array([p[1] for p in pairs])
     expected = roc_auc_score(positive, score) if 0 < positive.sum() < len(positive) else 0.5
-    assert areas(score[None], 1.0 * positive[None], 1.0 * ~positive[None]) == pytest.approx(expected)
+    assert roc_areas(score[None], 1.0 * positive[None], 1.0 * ~positive[None]) == pytest.approx(expected)
 
 
 def numeric_score(column, y=Y, classes=2):
@@ -60,7 +60,7 @@ def test_every_column_and_class_scores_as_alone(monkeypatch, classes, cells):
     half = generator(0, "leak").permutation(400) % 2 == 0
     for (part, j), score in scores.items():
         column = numbers[:, j].astype(np.float32) if part == "numeric" else y % 3
-        bins = leaks._bins(column)
+        bins = leaks._bin_of_each_row(column)
         worst = 1.0
         for code in [1] if classes == 2 else range(classes):
             hit, areas = y == code, []
@@ -103,7 +103,7 @@ def test_scores_come_back_though_another_thread_replaces_what_is_kept(monkeypatc
         def __setitem__(self, key, value):
             super().__setitem__("the rows of another thread", value)
 
-    monkeypatch.setattr(leaks, "_last", Replaced())
+    monkeypatch.setattr(leaks, "_last_scores", Replaced())
     columns = {"numeric": rng.normal(size=(N, 1)).astype(np.float32)}
     wanted = single_column_scores(columns, Y, 2)
     assert leaks.leak_scores(columns, Y, (0, 1)) == [("the target", wanted)]

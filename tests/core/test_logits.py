@@ -22,7 +22,7 @@ def test_one_unit_is_two_classes():
 
 def test_shift_on_one_unit_and_on_two_is_the_same():
     z, shift = np.array([[-2.0], [0.7]]), np.log([0.5, 9.0])
-    assert lg.log_proba(z, shift) == pytest.approx(lg.log_proba(lg.as_classes(z), shift))
+    assert lg.log_proba(z, shift) == pytest.approx(lg.log_proba(lg.softmax_logits(z), shift))
 
 
 def test_log_loss_is_scikit_learns():

@@ -10,7 +10,7 @@ import sys
 import keras
 
 import counterpoise as cp
-from counterpoise.core.saved_names import SAVED, StandIn, enter
+from counterpoise.core.saved_names import SAVED, StandIn, register_stand_ins
 
 
 def test_the_table_names_every_class_that_is_registered():
@@ -38,11 +38,11 @@ def test_names_are_entered_where_keras_is_and_nothing_is_replaced(monkeypatch):
     known = keras.saving.get_custom_objects()
     monkeypatch.setitem(known, "counterpoise>Focal", mine := object())
     monkeypatch.delitem(known, "counterpoise>LDAM")
-    enter()
+    register_stand_ins()
     assert known["counterpoise>Focal"] is mine
     assert isinstance(known["counterpoise>LDAM"], StandIn)
     monkeypatch.delitem(sys.modules, "keras")
-    enter()
+    register_stand_ins()
 
 
 def test_importing_counterpoise_changes_no_other_import():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from counterpoise.core.errors import DataError
-from counterpoise.core.sources import Chosen, Joined, Kept
+from counterpoise.core.sources import InMemoryRows, JoinedSource, SubsetSource
 
 ROWS = np.arange(24.0).reshape(12, 2)
 
@@ -27,20 +27,24 @@ ROWS = np.arange(24.0).reshape(12, 2)
     ids=str,
 )
 def test_an_index_means_what_it_means_for_an_array(rows):
-    all_kept = Kept(ROWS, np.arange(12), 12)
-    for source in (all_kept, Chosen(all_kept, np.arange(12)), Joined([ROWS[:5], Kept(ROWS[5:], np.arange(7), 7)])):
+    all_kept = InMemoryRows(ROWS, np.arange(12), 12)
+    for source in (
+        all_kept,
+        SubsetSource(all_kept, np.arange(12)),
+        JoinedSource([ROWS[:5], InMemoryRows(ROWS[5:], np.arange(7), 7)]),
+    ):
         assert np.array_equal(source[rows], ROWS[rows])
 
 
 @pytest.mark.parametrize("rows", [12, np.array([0, 12]), np.array([-13])])
 def test_a_row_that_does_not_exist_is_an_index_error(rows):
     with pytest.raises(IndexError):
-        Kept(ROWS, np.arange(12), 12)[rows]
+        InMemoryRows(ROWS, np.arange(12), 12)[rows]
 
 
 def test_rows_have_the_numbers_of_the_larger_input():
     numbers = np.array([1, 2, 40, 99])
-    kept = Kept(ROWS[:4], numbers, 100)
+    kept = InMemoryRows(ROWS[:4], numbers, 100)
     assert kept.shape == (100, 2)
     assert np.array_equal(kept[numbers[::-1]], ROWS[:4][::-1])
     for absent in (0, 3, 98):

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from counterpoise.core.units import Units, one_per_group, row_part, unit_part
+from counterpoise.core.units import Units, one_per_group, scores_of_rows, scores_of_units
 
 
 def test_units_are_aggregated_as_by_hand():
@@ -41,5 +41,5 @@ def test_one_row_of_each_group_is_drawn_from_all_its_rows():
 
 def test_scores_of_units_differ_from_those_of_rows():
     scores = {"y": 1, "unit_y": 2, "unit_guarantee_group": 3, "guarantee_y": 4}
-    assert unit_part(scores) == {"y": 2, "guarantee_group": 3}
-    assert row_part(scores) == {"y": 1, "guarantee_y": 4}
+    assert scores_of_units(scores) == {"y": 2, "guarantee_group": 3}
+    assert scores_of_rows(scores) == {"y": 1, "guarantee_y": 4}

@@ -12,9 +12,9 @@ from small_jobs import same, world
 
 from counterpoise.core.errors import ModelError, OptionError
 from counterpoise.engines.run import run
-from counterpoise.scale.messages import Shared, dumped
+from counterpoise.scale.messages import Shared, pickled
 from counterpoise.scale.processes import pool
-from counterpoise.scale.work import batches
+from counterpoise.scale.work import cut_batches
 
 
 @pytest.mark.processes
@@ -41,7 +41,7 @@ def test_the_scores_are_those_of_this_process_though_a_worker_is_killed():
 
 def test_jobs_are_cut_by_family_and_made_rows_come_last():
     examples, network, jobs = world()
-    cut = batches(jobs, examples, network, 2, "auto", ())
+    cut = cut_batches(jobs, examples, network, 2, "auto", ())
     assert sorted(job.id for batch in cut for job in batch.jobs) == sorted(job.id for job in jobs)
     assert len({batch.family for batch in cut}) == 2
     made = [batch.jobs[0].plan.new is not None for batch in cut]
@@ -70,4 +70,4 @@ def test_what_cannot_leave_this_process_is_refused():
     with pytest.raises(OptionError, match="work only in this process"):
         list(pool(1)(jobs, examples, network, callbacks=[keras.callbacks.Callback()]))
     with pytest.raises(ModelError, match="cannot be sent to another process"):
-        dumped(i for i in range(3))
+        pickled(i for i in range(3))

@@ -13,7 +13,7 @@ from counterpoise.core.errors import OptionError
 from counterpoise.engines.run import run
 from counterpoise.scale.cluster import _batch_to_retry
 from counterpoise.scale.cluster import ray as cluster
-from counterpoise.scale.work import batches
+from counterpoise.scale.work import cut_batches
 
 core = pytest.importorskip("ray")
 
@@ -50,7 +50,7 @@ def test_a_node_that_is_killed_costs_no_fit(nodes):
 
 def test_what_a_dead_worker_owes_is_sent_out_again_and_reported(caplog):
     examples, network, jobs = world(("none",))
-    (batch,) = batches(jobs, examples, network, 1, "auto", ())[:1]
+    (batch,) = cut_batches(jobs, examples, network, 1, "auto", ())[:1]
     tries, death = Counter(), RuntimeError("the node is gone")
     assert _batch_to_retry(batch, [job.id for job in batch.jobs], tries, 1, death) is None
     assert caplog.text == ""

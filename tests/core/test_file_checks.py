@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from counterpoise.core import plain as p
+from counterpoise.core import file_checks as p
 from counterpoise.core.errors import ArtifactError
 
 JSON = st.recursive(
@@ -19,9 +19,10 @@ JSON = st.recursive(
     max_leaves=8,
 )
 CHECKS = {
-    "text": p.text(), "truth": p.truth, "whole": p.integer(), "number": p.number(0, 1), "choice": p.choice(["a", "b"]),
-    "list": p.list_of(p.number()), "mapping": p.mapping_of(p.text()), "numbers": p.numbers((None, 2)),
-    "record": p.record({"a": p.text()}, {"b": p.integer()}), "maybe": p.maybe(p.text()), "plain": p.plain,
+    "text": p.string(), "truth": p.boolean, "whole": p.integer(), "number": p.number(0, 1),
+    "choice": p.choice(["a", "b"]),
+    "list": p.list_of(p.number()), "mapping": p.mapping_of(p.string()), "numbers": p.numbers((None, 2)),
+    "record": p.record({"a": p.string()}, {"b": p.integer()}), "maybe": p.nullable(p.string()), "plain": p.json_value,
 }  # fmt: skip
 
 
@@ -52,8 +53,8 @@ def test_what_json_writes_comes_back(value):
 @pytest.mark.parametrize(
     ("check", "value", "words"),
     [
-        (p.text(3), "long", "is 4 characters long. Expected at most 3"),
-        (p.truth, 1, "is 1. Expected true or false"),
+        (p.string(3), "long", "is 4 characters long. Expected at most 3"),
+        (p.boolean, 1, "is 1. Expected true or false"),
         (p.integer(), -1, "is -1. Expected a whole number of at least 0"),
         (p.integer(0, 9), 10, "from 0 to 9"),
         (p.integer(), True, "is True. Expected a whole number"),
@@ -65,14 +66,14 @@ def test_what_json_writes_comes_back(value):
         (p.number(), False, "is False"),
         (p.number(0, 1), "0.5", "is '0.5'"),
         (p.choice(["a", "b"]), [], "is a list. Expected one of a, b"),
-        (p.list_of(p.text()), "ab", "is 'ab'. Expected a list"),
-        (p.list_of(p.text()), ["a", 2], "it, entry 2 is 2. Expected text"),
-        (p.list_of(p.text(), 1), ["a", "b"], "contains 2 entries. Expected at most 1"),
-        (p.mapping_of(p.text()), {"a": None}, r"it.a is None. Expected text"),
-        (p.mapping_of(p.text()), {"\x1b[2J": None}, r"it\['\\x1b\[2J'\] is None"),
-        (p.record({"a": p.text()}), {}, "it lacks 'a'"),
-        (p.record({"a": p.text()}), {"a": "", "b": 1}, "it contains 'b', which is not one of a"),
-        (p.record({"a": p.text()}), [], "is a list. Expected a mapping"),
+        (p.list_of(p.string()), "ab", "is 'ab'. Expected a list"),
+        (p.list_of(p.string()), ["a", 2], "it, entry 2 is 2. Expected text"),
+        (p.list_of(p.string(), 1), ["a", "b"], "contains 2 entries. Expected at most 1"),
+        (p.mapping_of(p.string()), {"a": None}, r"it.a is None. Expected text"),
+        (p.mapping_of(p.string()), {"\x1b[2J": None}, r"it\['\\x1b\[2J'\] is None"),
+        (p.record({"a": p.string()}), {}, "it lacks 'a'"),
+        (p.record({"a": p.string()}), {"a": "", "b": 1}, "it contains 'b', which is not one of a"),
+        (p.record({"a": p.string()}), [], "is a list. Expected a mapping"),
         (p.numbers((None, 2)), [[1, 2], [3]], "Expected n x 2 numbers"),
         (p.numbers((2,)), [1, 2, 3], "Expected 2 numbers"),
         (p.numbers((2,)), [1, "2"], "Expected 2 numbers"),
@@ -80,8 +81,8 @@ def test_what_json_writes_comes_back(value):
         (p.numbers((None,)), [], "Expected n numbers"),
         (p.numbers((2,), 0, 1), [0.5, 1.5], "is 1.5. Expected 2 finite numbers from 0 to 1"),
         (p.numbers((2,)), [1, math.nan], "is nan. Expected 2 finite numbers"),
-        (p.plain, {"a": [math.nan]}, "it.a is nan"),
-        (p.plain, {"a": {1, 2}}, "it.a is set"),
+        (p.json_value, {"a": [math.nan]}, "it.a is nan"),
+        (p.json_value, {"a": {1, 2}}, "it.a is set"),
     ],
 )
 def test_refusals(check, value, words):

@@ -1,9 +1,10 @@
-"""Values that were read from a file: typed and bounded, or one line that names where.
+"""Checks of values that were read from a file: typed and bounded, or an ArtifactError that names the place.
 
-A check takes a value as JSON gives it and where it is, and returns it in the form that the code behind it
-wants. Checks are put together into a description of a whole file, which writing and reading share:
+A check takes a value as JSON gives it and its place, and returns it in the form that its callers need. Checks are put
+together into a description of a whole file, which writing and reading share. Model files, rules, schemas and the store
+of `compare` are described in this way. A stricter check here refuses files that users already have.
 
-    COLUMN = record({"name": text(), "kind": choice(KINDS), "missing": integer(0)})
+    COLUMN = record({"name": string(), "kind": choice(KINDS), "missing": integer(0)})
     columns = list_of(COLUMN)(value, "the columns")
 """
 
@@ -50,7 +51,7 @@ def read_json(content: bytes | str, where: str, finite: bool = True, most: int =
     if raw.count(b",") + raw.count(b"[") + raw.count(b"{") > most:
         raise ArtifactError(f"{where} contains more than {most:,} values.")
     try:
-        value = json.loads(content, parse_constant=_refused if finite else None)
+        value = json.loads(content, parse_constant=_refuse_constant if finite else None)
     except RecursionError:
         raise ArtifactError(f"{where} is nested deeper than {DEEPEST} levels.") from None
     except ValueError as error:
@@ -59,7 +60,8 @@ def read_json(content: bytes | str, where: str, finite: bool = True, most: int =
     return value
 
 
-def _refused(name: str) -> Any:
+def _refuse_constant(name: str) -> Any:
+    """Raise a ValueError; `json` calls this for NaN, Infinity and -Infinity."""
     raise ValueError(f"{name} is not a JSON number")
 
 
@@ -76,7 +78,7 @@ def check_depth(value: Any, where: str) -> None:
 
 def wrong_value(value: Any, where: str, expected: str) -> ArtifactError:
     """Return the error that names where a value is, the value, and what was expected."""
-    shown = f"{value!r:.60}" if isinstance(value, (str, int, float, bool, type(None))) else _kind(value)
+    shown = f"{value!r:.60}" if isinstance(value, (str, int, float, bool, type(None))) else _type_text(value)
     return ArtifactError(f"{where} is {shown}. Expected {expected}.")
 
 
@@ -85,7 +87,7 @@ def _entry_name(where: str, key: object) -> str:
     return f"{where}.{key:.60}" if isinstance(key, str) and key.isidentifier() else f"{where}[{key!r:.60}]"
 
 
-def _kind(value: Any) -> str:
+def _type_text(value: Any) -> str:
     """Name the type of a value for a message, such as "a mapping" or "a list"."""
     kinds = ((dict, "a mapping"), ((list, tuple), "a list"), (bytes, "bytes"))
     return next((name for kind, name in kinds if isinstance(value, kind)), type(value).__name__)
@@ -96,23 +98,23 @@ def anything(value: Any, where: str) -> Any:
     return value
 
 
-def plain(value: Any, where: str) -> Any:
+def json_value(value: Any, where: str) -> Any:
     """Accept any JSON value, and return it as new dicts and lists; numbers must be finite.
 
     Example:
-        >>> plain({"a": [1, None]}, "the note")
+        >>> json_value({"a": [1, None]}, "the note")
         {'a': [1, None]}
     """
     if isinstance(value, Mapping):
-        return {key: plain(inner, _entry_name(where, key)) for key, inner in value.items()}
+        return {key: json_value(inner, _entry_name(where, key)) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
-        return [plain(inner, where) for inner in value]
+        return [json_value(inner, where) for inner in value]
     if value is None or isinstance(value, (bool, int, str)) or (isinstance(value, float) and math.isfinite(value)):
         return value
     raise wrong_value(value, where, "text, a finite number, true, false, null, or lists and mappings of these")
 
 
-def text(longest: int = LONGEST) -> Check:
+def string(longest: int = LONGEST) -> Check:
     """Return a check for a text of at most `longest` characters."""
 
     def check(value: Any, where: str) -> str:
@@ -125,7 +127,7 @@ def text(longest: int = LONGEST) -> Check:
     return check
 
 
-def truth(value: Any, where: str) -> bool:
+def boolean(value: Any, where: str) -> bool:
     """Accept True or False alone, and no 0 or 1."""
     if not isinstance(value, bool):
         raise wrong_value(value, where, "true or false")
@@ -180,7 +182,7 @@ def choice(choices: Iterable[str]) -> Check:
     return check
 
 
-def maybe(inner: Check) -> Check:
+def nullable(inner: Check) -> Check:
     """Return a check that accepts null, and everything that `inner` accepts."""
     return lambda value, where: None if value is None else inner(value, where)
 
@@ -223,7 +225,7 @@ def record(
         others: Check of fields with any other name. None: such fields are refused.
 
     Example:
-        >>> record({"name": text()}, optional={"rows": integer()})({"name": "a"}, "the table")
+        >>> record({"name": string()}, optional={"rows": integer()})({"name": "a"}, "the table")
         {'name': 'a'}
     """
     named = {**fields, **(optional or {})}
