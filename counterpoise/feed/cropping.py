@@ -25,9 +25,9 @@ class CropFeed(keras.utils.PyDataset):
     def __init__(self, x: Any, plan: Any, batch_size: int, seed: int) -> None:
         super().__init__()
         self.x, self.plan, self.batch_size, self.seed = x, plan, batch_size, seed
-        self._begin(0)
+        self._begin_epoch(0)
 
-    def _begin(self, number: int) -> None:
+    def _begin_epoch(self, number: int) -> None:
         """Draw the images, corners and weights of all crops of an epoch."""
         self.number, self._drawn = number, self.plan.epoch(number, self.seed)
 
@@ -35,7 +35,7 @@ class CropFeed(keras.utils.PyDataset):
         return -(-len(self.plan) // self.batch_size)
 
     def on_epoch_end(self) -> None:
-        self._begin(self.number + 1)
+        self._begin_epoch(self.number + 1)
 
     def __getitem__(self, step: int) -> tuple[Array, Array, Array]:
         """Return batch `step` of this epoch as (x, y, weights); see the class."""

@@ -61,7 +61,7 @@ class Stream:
     def __post_init__(self) -> None:
         """Keep the weights of the plan by row of the table; None if all are equal."""
         weights = self.plan.weights()
-        self._weights = None if np.ptp(weights) == 0 else self._of_table(weights)
+        self._weights = None if np.ptp(weights) == 0 else self._by_table_row(weights)
 
     @property
     def num_batches(self) -> int:
@@ -80,7 +80,7 @@ class Stream:
         """
         rng = seeds.generator(self.seed, "window", epoch)
         kept: Block | None = None
-        for block in self._drawn(epoch):
+        for block in self._drawn_blocks(epoch):
             kept = block if kept is None else kept.then(block)
             if len(kept) >= self.window + self.batch_size:
                 kept = kept.take(rng.permutation(len(kept)))
@@ -110,14 +110,14 @@ class Stream:
         size = tf.data.INFINITE_CARDINALITY if epochs is None else epochs * self.num_batches
         return out.apply(tf.data.experimental.assert_cardinality(size)).prefetch(tf.data.AUTOTUNE)
 
-    def _drawn(self, epoch: int) -> Iterator[Block]:
+    def _drawn_blocks(self, epoch: int) -> Iterator[Block]:
         """The drawn rows in file order, repeats next to each other, block after block."""
-        times = self._of_table(times_drawn(self.plan, epoch, self.seed))
+        times = self._by_table_row(times_drawn(self.plan, epoch, self.seed))
         for drawn, chunk in drawn_chunks(self.table, self.features, times):
             weight = None if self._weights is None else self._weights[drawn]
-            yield Block((self.inputs or _inputs)(chunk), self.y[drawn], weight)
+            yield Block((self.inputs or _network_inputs)(chunk), self.y[drawn], weight)
 
-    def _of_table(self, values: Array) -> Array:
+    def _by_table_row(self, values: Array) -> Array:
         """Return numbers (n,) of the plan's rows by row of the table, 0 for all other rows."""
         if self.rows is None:
             return values
@@ -175,10 +175,10 @@ def drawn_chunks(table: Stored, columns: Sequence[str], times: Array) -> Iterato
     A chunk has at most `CHUNK_ROWS` rows.
     """
     for start, chunk in table.chunks(columns, times > 0):
-        yield from repeated(chunk, start, times)
+        yield from repeated_rows(chunk, start, times)
 
 
-def repeated(chunk: pl.DataFrame, start: int, times: Array) -> Iterator[tuple[Array, pl.DataFrame]]:
+def repeated_rows(chunk: pl.DataFrame, start: int, times: Array) -> Iterator[tuple[Array, pl.DataFrame]]:
     """Yield row numbers and rows of a chunk in order, each row as often as `times` says.
 
     `start` is the number of its first row in the table, and `times` (N,) belongs to the whole table.
@@ -189,7 +189,7 @@ def repeated(chunk: pl.DataFrame, start: int, times: Array) -> Iterator[tuple[Ar
         yield start + piece, chunk[piece]
 
 
-def _inputs(chunk: pl.DataFrame) -> Any:
+def _network_inputs(chunk: pl.DataFrame) -> Any:
     """Columns as one float32 array (rows, d) when all are numbers, else a dict of arrays; missing numbers are NaN."""
     numeric = {c: dtype.is_numeric() or dtype == pl.Boolean for c, dtype in chunk.schema.items()}
     if all(numeric.values()):

@@ -22,7 +22,7 @@ from counterpoise.core.checks import check_int, check_range
 from counterpoise.core.errors import DataError, OptionError, TargetError
 from counterpoise.core.lazy import needed
 from counterpoise.core.structure import mapped
-from counterpoise.feed.blending import Draws, KerasDraws, StatelessDraws, blend, distances, floats
+from counterpoise.feed.mixing_parts import Draws, KerasDraws, StatelessDraws, mix_rows, squared_distances, as_floats
 
 
 class Mixing(keras.layers.Layer):
@@ -50,12 +50,12 @@ class Mixing(keras.layers.Layer):
 
         Outside training, only dtypes change.
         """
-        soft = self._soft(y)
+        soft = self._soft_labels(y)
         weight = None if sample_weight is None else ops.cast(sample_weight, "float32")
-        x = floats(x)
+        x = as_floats(x)
         if training:
             x, soft, weight = self.mix(KerasDraws(self.generator), x, soft, weight)
-        target = self._target(soft, y)
+        target = self._labels_for_network(soft, y)
         return (x, target) if weight is None else (x, target, weight)
 
     def mix(self, draws: Draws, x: Any, soft: Any, weight: Any) -> tuple[Any, Any, Any]:
@@ -82,8 +82,8 @@ class Mixing(keras.layers.Layer):
         def mixed(batch: Any, word: Any) -> tuple[Any, ...]:
             x, y, *rest = batch
             weight = tf.cast(rest[0], tf.float32) if rest else None
-            x, soft, weight = self.mix(StatelessDraws(tf, word), floats(x), self._soft(y), weight)
-            return (x, self._target(soft, y), *([weight] if rest else []))
+            x, soft, weight = self.mix(StatelessDraws(tf, word), as_floats(x), self._soft_labels(y), weight)
+            return (x, self._labels_for_network(soft, y), *([weight] if rest else []))
 
         safe = tf.autograph.experimental.do_not_convert(mixed)
         return tf.data.Dataset.zip((dataset, words)).map(safe, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
@@ -91,7 +91,7 @@ class Mixing(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "classes": self.classes, "one_hot": self.one_hot, "seed": self.seed}
 
-    def _soft(self, y: Any) -> Any:
+    def _soft_labels(self, y: Any) -> Any:
         """Return labels as float32 (N, C), from one-hot rows (N, C) or codes (N,) or (N, 1).
 
         With two classes, numbers of a float dtype are shares of class 1. Another shape is a DataError.
@@ -107,7 +107,7 @@ class Mixing(keras.layers.Layer):
             return ops.stack([1.0 - ops.cast(y, "float32"), ops.cast(y, "float32")], axis=1)
         return ops.one_hot(ops.cast(y, "int32"), self.classes, dtype="float32")
 
-    def _target(self, soft: Any, y: Any) -> Any:
+    def _labels_for_network(self, soft: Any, y: Any) -> Any:
         """Return mixed labels (N, C) in the form that the network gets.
 
         With `one_hot=False`, they are the share of class 1, in the shape of y.
@@ -148,9 +148,9 @@ class Mixup(Mixing):
         partner = ops.argsort(draws.uniform((n,)))
         share = draws.beta(self.alpha, (n,))
         of_label = self._share_of_label(share, soft, ops.take(soft, partner, axis=0))
-        x = mapped(lambda array: blend(array, partner, share), x)
-        weight = None if weight is None else blend(weight, partner, of_label)
-        return x, blend(soft, partner, of_label), weight
+        x = mapped(lambda array: mix_rows(array, partner, share), x)
+        weight = None if weight is None else mix_rows(weight, partner, of_label)
+        return x, mix_rows(soft, partner, of_label), weight
 
     def label_shares(self, shares: Any) -> Any:
         """Return the mean labels of mixed rows, float64 (C,), given the class proportions."""
@@ -276,15 +276,15 @@ class BatchSMOTE(Mixing):
         others = ops.logical_and(codes[:, None] == codes[None, :], ops.logical_not(ops.eye(n, dtype="bool")))
         # `others` is bool (N, N): different rows of the same class. `choice` is how many of them can be chosen.
         choice = ops.minimum(ops.sum(ops.cast(others, "int32"), axis=1), self.neighbors)
-        nearest = ops.argsort(ops.where(others, distances(x), np.inf), axis=1)
+        nearest = ops.argsort(ops.where(others, squared_distances(x), np.inf), axis=1)
         chosen = ops.cast(ops.floor(draws.uniform((n,)) * ops.cast(choice, "float32")), "int32")
         partner = ops.take_along_axis(nearest, ops.cast(chosen, nearest.dtype)[:, None], axis=1)[:, 0]
-        replaced = ops.logical_and(self._chosen(codes, draws.uniform((n,))), choice > 0)
+        replaced = ops.logical_and(self._may_be_replaced(codes, draws.uniform((n,))), choice > 0)
         # Share of the row itself in the synthetic row; 1 leaves it unchanged.
         own = ops.where(replaced, draws.uniform((n,)), 1.0)
-        return mapped(lambda array: blend(array, partner, own), x), soft, weight
+        return mapped(lambda array: mix_rows(array, partner, own), x), soft, weight
 
-    def _chosen(self, codes: Any, u: Any) -> Any:
+    def _may_be_replaced(self, codes: Any, u: Any) -> Any:
         """Return which rows may be replaced, bool (N,).
 
         These are the rows with u below `share` whose class is in `only`.

@@ -49,15 +49,15 @@ class SmallMoves(keras.layers.Layer):
             return x
         out = ops.cast(x, "float32")
         if self.rotation or self.shift or self.zoom:
-            out = self._moved(out)
+            out = self._affine_moved(out)
         for axis in FLIPS.get(self.flip or "", ()):
-            out = ops.where(self._draws(x) > 0, ops.flip(out, axis), out)
+            out = ops.where(self._number_per_image(x) > 0, ops.flip(out, axis), out)
         if self.contrast:
             mean = ops.mean(out, axis=(1, 2), keepdims=True)
-            out = mean + (1.0 + self.contrast * self._draws(x)) * (out - mean)
+            out = mean + (1.0 + self.contrast * self._number_per_image(x)) * (out - mean)
         return ops.cast(out, self.compute_dtype)
 
-    def _moved(self, x: Any) -> Any:
+    def _affine_moved(self, x: Any) -> Any:
         """Turn, scale and shift each picture at random, by one affine transform."""
         height, width = x.shape[1:3]
         # Four draws for each picture: turn, scale, and the two shifts.
@@ -76,7 +76,7 @@ class SmallMoves(keras.layers.Layer):
             x, transform, interpolation="bilinear", fill_mode="nearest", data_format="channels_last"
         )
 
-    def _draws(self, x: Any) -> Any:
+    def _number_per_image(self, x: Any) -> Any:
         """Draw a number from -1 to 1 for each picture, float32 (N, 1, 1, 1)."""
         return keras.random.uniform((ops.shape(x)[0], 1, 1, 1), -1.0, 1.0, seed=self.seed_generator)
 

@@ -110,7 +110,7 @@ class LoadedRows:
         return np.stack(loaded)
 
 
-class Joined:
+class JoinedRows:
     """Rows of a first source, followed by rows of a second one with the same structure.
 
     Rows of the second source have the numbers from len(first) on.
@@ -131,7 +131,7 @@ class Joined:
             return self.second.take(rows - len(self.first))
         new = self.second.take(rows[later] - len(self.first))
         # Row 0 stands in for the rows of the second source, which are then written over it.
-        return _with_rows(self.first.take(np.where(rows < len(self.first), rows, 0)), new, later)
+        return _overwrite_rows(self.first.take(np.where(rows < len(self.first), rows, 0)), new, later)
 
 
 def labels_like(y: Rows, classes: Sequence[Any], codes: Array) -> Array:
@@ -146,15 +146,15 @@ def labels_like(y: Rows, classes: Sequence[Any], codes: Array) -> Array:
     return labels[:, None] if sample.ndim == 2 else labels
 
 
-def _with_rows(old: Any, new: Any, where: Array) -> Any:
+def _overwrite_rows(old: Any, new: Any, where: Array) -> Any:
     """Write new rows at positions `where` into arrays of the same structure, in place.
 
     Return `old`; tuples and lists are made again, their arrays are the same.
     """
     if isinstance(old, Mapping):
-        return {k: _with_rows(old[k], new[k], where) for k in old}
+        return {k: _overwrite_rows(old[k], new[k], where) for k in old}
     if isinstance(old, (tuple, list)):
-        return type(old)(_with_rows(a, b, where) for a, b in zip(old, new, strict=True))
+        return type(old)(_overwrite_rows(a, b, where) for a, b in zip(old, new, strict=True))
     old[where] = new
     return old
 
@@ -184,7 +184,7 @@ def rows_of(x: Any, load: Callable[[Any], Any] | None = None) -> Rows:
         return x
     library = type(x).__module__.split(".")[0]
     if library in ("pandas", "polars"):
-        return _of_frame(x)
+        return _frame_rows(x)
     if isinstance(x, Mapping):
         return SeveralRows({k: rows_of(one) for k, one in x.items()})
     if isinstance(x, tuple) or (isinstance(x, list) and x and all(hasattr(one, "shape") for one in x)):
@@ -192,7 +192,7 @@ def rows_of(x: Any, load: Callable[[Any], Any] | None = None) -> Rows:
     if hasattr(x, "tocsr"):
         return SparseRows(x)
     if isinstance(x, np.ndarray) or not hasattr(x, "shape") or library in ("tensorflow", "jax", "jaxlib"):
-        return _of_array(x)
+        return _array_rows(x)
     if len(x.shape) and hasattr(x, "__getitem__"):
         return StoredRows(x)
     raise DataError(
@@ -236,7 +236,7 @@ def _items(x: Any) -> Any:
     return np.asarray(x) if type(x).__module__.split(".")[0] in ("pandas", "polars") else x
 
 
-def _of_array(x: Any) -> ArrayRows:
+def _array_rows(x: Any) -> ArrayRows:
     """Wrap an array, or what NumPy can make one of; raise a DataError if it has no rows."""
     x = unmasked(x)
     try:
@@ -248,7 +248,7 @@ def _of_array(x: Any) -> ArrayRows:
     return ArrayRows(array)
 
 
-def _of_frame(frame: Any) -> Rows:
+def _frame_rows(frame: Any) -> Rows:
     """Wrap a series, a frame of numbers as one array, or any other frame as a dict of columns."""
     if len(frame.shape) == 1:
         return ArrayRows(frame.to_numpy())

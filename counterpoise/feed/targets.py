@@ -20,7 +20,7 @@ from counterpoise.plans.weights import output_names
 Array = np.ndarray
 
 
-def listed(y: Any) -> Any:
+def labels_as_list(y: Any) -> Any:
     """A tuple or range of single labels as a list: a tuple of arrays is several outputs.
 
     Example:
@@ -31,7 +31,7 @@ def listed(y: Any) -> Any:
     return list(y) if alone else y
 
 
-def readable(y: Any) -> Any:
+def readable_labels(y: Any) -> Any:
     """Labels of other kinds than NumPy's numbers (nullable, Arrow, categories, objects) as numbers or text.
 
     Numbers, several outputs and what is on disk pass unchanged: a target need not be labels.
@@ -47,20 +47,20 @@ def readable(y: Any) -> Any:
     return read_labels(source).values
 
 
-def coded(y: Rows | None, classes: tuple[Any, ...] | None) -> Rows | None:
+def text_as_codes(y: Rows | None, classes: tuple[Any, ...] | None) -> Rows | None:
     """Return text labels as codes, because Keras takes numbers; other targets as they are.
 
     Codes are positions in `classes`, or in the sorted labels. Missing numbers among labels raise a TargetError.
     """
     if isinstance(y, ArrayRows) and y.array.dtype.kind == "f" and y.array[0].size == 1:
-        _check_gaps(y.array.ravel(), classes is not None)
+        _check_none_missing(y.array.ravel(), classes is not None)
     sample = None if y is None else y.take(np.arange(1))
     if y is None or not isinstance(sample, np.ndarray) or sample.dtype.kind not in "USOT" or sample.size != 1:
         return y
     return rows_of(codes_of(all_rows(y), classes)[0])
 
 
-def _check_gaps(y: Array, classes: bool) -> None:
+def _check_none_missing(y: Array, classes: bool) -> None:
     """Raise a `TargetError` where labels are missing: of a plan's classes, or among whole numbers."""
     gaps = np.isnan(y)
     if gaps.any() and (classes or np.all(y[~gaps] == np.round(y[~gaps]))):

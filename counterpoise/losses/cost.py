@@ -1,4 +1,4 @@
-"""Cost-sensitive learning: the expected cost at the predicted probabilities."""
+"""The loss of cost-sensitive learning: the expected cost at the predicted probabilities."""
 
 from __future__ import annotations
 

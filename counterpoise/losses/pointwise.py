@@ -1,4 +1,8 @@
-"""Cross-entropy and the focal loss: one loss per element, without class counts."""
+"""Cross-entropy and the focal loss: one loss per element, without class counts.
+
+Other losses are built from `cross_entropy` and `focal`. `decide.prior.focal_log_proba` inverts the focal loss as
+`focal_inverse` does here, when a trained network predicts.
+"""
 
 from __future__ import annotations
 

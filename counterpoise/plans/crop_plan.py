@@ -83,7 +83,7 @@ class CropPlan:
         for one in np.unique(image):
             mask = self.masks[one]
             # The constant makes the mean weight 1 on average over the crops.
-            weight = (mask >= 0) * (np.prod(self.size) / self._counted) / self.inclusion(int(one))
+            weight = (mask >= 0) * (np.prod(self.size) / self._counted_pixels) / self.inclusion(int(one))
             for crop in np.flatnonzero(image == one):
                 out[crop] = weight[_slices(corner[crop], self.size)]
         return out
@@ -108,7 +108,7 @@ class CropPlan:
             shape = [-1 if number == other else 1 for other in range(mask.ndim)]
             # Spread each center pixel over the crops that contain it, then sum over the crops that contain a pixel.
             out = out / axis.places.reshape(shape)
-            out = _sums(_sums(out, axis.size, number, 0), axis.size, number, axis.size - 1)
+            out = _window_sums(_window_sums(out, axis.size, number, 0), axis.size, number, axis.size - 1)
         return out
 
     def _anywhere(self, rng: np.random.Generator, crops: int) -> tuple[Array, Array]:
@@ -136,7 +136,7 @@ class CropPlan:
         return [_Axis(side, size) for side, size in zip(self.masks.shape[1:], self.size, strict=True)]
 
     @cached_property
-    def _counted(self) -> int:
+    def _counted_pixels(self) -> int:
         """The number of pixels of all images that are not ignored."""
         return int(np.count_nonzero(self.masks >= 0))
 
@@ -157,7 +157,7 @@ class _Axis:
     size: int
 
     @property
-    def _beyond(self) -> int:
+    def _overhang(self) -> int:
         """How many pixels a crop may be drawn beyond either end before it is moved back inside.
 
         Without this, pixels near the ends would be in far fewer crops than others.
@@ -167,7 +167,7 @@ class _Axis:
     def anywhere(self, rng: np.random.Generator, crops: int) -> Array:
         """Draw first pixels of crops at random positions, int64 (crops,)."""
         last = self.side - self.size
-        return rng.integers(-self._beyond, last + self._beyond + 1, crops).clip(0, last)
+        return rng.integers(-self._overhang, last + self._overhang + 1, crops).clip(0, last)
 
     def around(self, rng: np.random.Generator, pixel: Array) -> Array:
         """Draw the first pixel of a crop for each of some pixels (K,).
@@ -186,11 +186,11 @@ class _Axis:
     def included(self) -> Array:
         """Probability that a crop anywhere contains each pixel, (side,)."""
         drawn = np.ones(self.side - self.size + 1)
-        drawn[[0, -1]] += self._beyond
-        return _sums(drawn / (self.side - self.size + 1 + 2 * self._beyond), self.size, 0, self.size - 1)
+        drawn[[0, -1]] += self._overhang
+        return _window_sums(drawn / (self.side - self.size + 1 + 2 * self._overhang), self.size, 0, self.size - 1)
 
 
-def _sums(values: Array, size: int, axis: int, pad: int) -> Array:
+def _window_sums(values: Array, size: int, axis: int, pad: int) -> Array:
     """Return sums of `size` neighbors along an axis that got `pad` zeros at both ends."""
     widths = [(pad + 1, pad) if number == axis else (0, 0) for number in range(values.ndim)]
     total = np.cumsum(np.pad(values, widths), axis=axis)
@@ -251,7 +251,7 @@ def crop_plan(masks: Any, size: int | Sequence[int], *, share: float = 0.5, crop
         raise OptionError(f"Crops of size {size!r} do not fit into images of shape {array.shape[1:]}. Lower size=.")
     count = len(array) if crops is None else check_int(crops, "crops")
     plan = CropPlan(array, sides, count, round(check_range(share, "share", 0, 1, "[)") * count))
-    if not plan._counted or (plan.around and not plan._images_with):
+    if not plan._counted_pixels or (plan.around and not plan._images_with):
         raise DataError(
             "The masks contain fewer than two classes (codes below 0 are ignored). Pass masks of two classes or more."
         )

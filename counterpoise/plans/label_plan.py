@@ -63,9 +63,9 @@ class LabelPlan(Plan):
 
         It is 0 where the label is missing. The mean over all labels of the drawn rows is 1.
         """
-        return (self._unscaled(rows) * self._scale).astype(np.float32)
+        return (self._unscaled_weights(rows) * self._scale).astype(np.float32)
 
-    def _unscaled(self, rows: Any) -> Array:
+    def _unscaled_weights(self, rows: Any) -> Array:
         """Return label weight times sample weight of some rows, float64 (k, L), unscaled."""
         y = self._labels[rows]
         # A missing label (-1) reads the wrong weight, which np.where then replaces.
@@ -77,7 +77,7 @@ class LabelPlan(Plan):
         """The factor that makes the mean weight 1 over the rows that an epoch is expected to draw."""
         n, labels = self._labels.shape
         times = np.ones(n) if self.drawing is None else self.drawing.expected_times()
-        return float(times.sum() * labels / (times @ self._unscaled(slice(None))).sum())
+        return float(times.sum() * labels / (times @ self._unscaled_weights(slice(None))).sum())
 
     @property
     def _labels(self) -> Array:

@@ -63,7 +63,7 @@ class Layout:
 
         Missing numbers become the median of their column.
         """
-        matrix = np.concatenate([_flat(_get(x, spec.key), spec) for spec in self.arrays], axis=1)
+        matrix = np.concatenate([_as_columns(_array_under(x, spec.key), spec) for spec in self.arrays], axis=1)
         numbers = matrix[:, : self.numbers]
         missing = np.isnan(numbers)
         if missing.any():
@@ -82,7 +82,7 @@ class Layout:
         out, start = {}, 0
         for spec in self.arrays:
             block = values[:, start : start + spec.width].reshape(len(values), *spec.shape)
-            out[spec.key] = _typed(block, spec)
+            out[spec.key] = _in_type_of(block, spec)
             start += spec.width
         if self.form is None:
             return out[None]
@@ -99,17 +99,17 @@ def layout_of(x: Any) -> Layout:
     """
     table = isinstance(x, Mapping) and set(x) <= {"numeric", "categorical"}
     keys = list(x) if isinstance(x, Mapping) else list(range(len(x))) if isinstance(x, (tuple, list)) else [None]
-    specs = [_spec(_get(x, key), key, table and key == "categorical") for key in keys]
+    specs = [_array_spec(_array_under(x, key), key, table and key == "categorical") for key in keys]
     specs.sort(key=lambda spec: spec.levels)
     form = None if keys == [None] else dict if isinstance(x, Mapping) else type(x)
     start = Layout(tuple(specs), form, np.zeros(0), np.ones(0), np.zeros(0))
-    numbers = [_flat(_get(x, spec.key), spec) for spec in specs if not spec.levels]
+    numbers = [_as_columns(_array_under(x, spec.key), spec) for spec in specs if not spec.levels]
     if not numbers:
         return start
-    return Layout(tuple(specs), form, *_learned(np.concatenate(numbers, axis=1)))
+    return Layout(tuple(specs), form, *_column_statistics(np.concatenate(numbers, axis=1)))
 
 
-def _learned(numbers: Array) -> tuple[Array, Array, Array]:
+def _column_statistics(numbers: Array) -> tuple[Array, Array, Array]:
     """Return center, scale and fill of each column, float64 (numbers,) each.
 
     Missing values do not count. Center and fill are the median, and scale is the standard deviation, or 1 for a
@@ -126,7 +126,7 @@ def _learned(numbers: Array) -> tuple[Array, Array, Array]:
     return median, np.where(spread > 0, spread, 1.0), median
 
 
-def _spec(array: Any, key: Any, levels: bool) -> ArraySpec:
+def _array_spec(array: Any, key: Any, levels: bool) -> ArraySpec:
     """Return the description of one array.
 
     Raise a DataError for text or another type that is no number.
@@ -140,17 +140,17 @@ def _spec(array: Any, key: Any, levels: bool) -> ArraySpec:
     return ArraySpec(key, array.shape[1:], array.dtype, levels)
 
 
-def _get(x: Any, key: Any) -> Any:
+def _array_under(x: Any, key: Any) -> Any:
     """Return the array under a key; the key None means that the input is one array."""
     return x if key is None else x[key]
 
 
-def _flat(array: Any, spec: ArraySpec) -> Array:
+def _as_columns(array: Any, spec: ArraySpec) -> Array:
     """Return an array as float64 (N, width)."""
     return np.asarray(array, dtype=np.float64).reshape(len(array), spec.width)
 
 
-def _typed(block: Array, spec: ArraySpec) -> Array:
+def _in_type_of(block: Array, spec: ArraySpec) -> Array:
     """Return float64 values in the type of an array.
 
     Integers are rounded and clipped to their range. Booleans are True above 0.5.

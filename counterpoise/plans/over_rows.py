@@ -41,7 +41,7 @@ class OverRows(Plan):
         return self.origin[drawn].astype(drawn.dtype), weights
 
     @property
-    def _keeps_weights(self) -> bool:
+    def _weights_are_fixed(self) -> bool:
         return True
 
     def _draw_rows(self, number: int, seed: int) -> Array:

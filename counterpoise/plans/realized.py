@@ -19,7 +19,7 @@ Array = np.ndarray
 
 
 @dataclass(frozen=True)
-class Rows:
+class StepRows:
     """Rows between two steps of a chain.
 
     Attributes:
@@ -34,10 +34,10 @@ class Rows:
     origin: Array
     weight: Array | None = None
 
-    def kept(self, rows: Array) -> Rows:
+    def kept(self, rows: Array) -> StepRows:
         """Return some rows by number, in this order."""
         weight = None if self.weight is None else self.weight[rows]
-        return Rows(take(mapped(np.asarray, self.x), rows), self.codes[rows], self.origin[rows], weight)
+        return StepRows(take(mapped(np.asarray, self.x), rows), self.codes[rows], self.origin[rows], weight)
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class Realized(OverRows):
         yield from () if self.fresh is None else map(np.ascontiguousarray, leaves(self.fresh))
 
     @cached_property
-    def _tally(self) -> tuple[Array, Array]:
+    def _counts_and_mass(self) -> tuple[Array, Array]:
         """Number, int64 (C,), and total weight, float64 (C,), of the given rows of each class."""
         size, codes = len(self.classes), self.codes[: self.given]
         count = count_codes(codes, size)
@@ -94,7 +94,7 @@ class Realized(OverRows):
         return count, np.bincount(codes, weights=self.sample_weight[: self.given], minlength=size)
 
 
-def realized(name: str, plan: Plan, inner: Plan, rows: Rows, fresh: Any, new_codes: Array) -> Realized:
+def realized_plan(name: str, plan: Plan, inner: Plan, rows: StepRows, fresh: Any, new_codes: Array) -> Realized:
     """Return a plan over the rows of `plan` followed by new rows, drawn as `inner` draws.
 
     `inner` draws from `rows`, whose `origin` says which row of the result each one is. `fresh` are the features of
@@ -124,7 +124,7 @@ def realized(name: str, plan: Plan, inner: Plan, rows: Rows, fresh: Any, new_cod
     )
 
 
-def check_rows(x: Any, plan: Plan) -> None:
+def check_feature_rows(x: Any, plan: Plan) -> None:
     """Raise unless the features have as many rows as the plan."""
     if rows_in(x) != len(plan.codes):
         raise OptionError(

@@ -21,7 +21,7 @@ class Draws(Protocol):
         """float32, Beta(alpha, alpha)."""
 
 
-def blend(array: Any, partner: Any, share: Any) -> Any:
+def mix_rows(array: Any, partner: Any, share: Any) -> Any:
     """Return share x_i + (1 - share) x_partner, for inputs (N, ...).
 
     `partner` int (N,) has the row numbers of the partners, and `share` is float (N,). Integers (ids) have no mean: they
@@ -33,7 +33,7 @@ def blend(array: Any, partner: Any, share: Any) -> Any:
     return share * array + (1.0 - share) * ops.take(array, partner, axis=0)
 
 
-def floats(x: Any) -> Any:
+def as_floats(x: Any) -> Any:
     """Return the inputs of x as float32.
 
     Raises:
@@ -53,7 +53,7 @@ def floats(x: Any) -> Any:
     return mapped(cast, x)
 
 
-def distances(x: Any) -> Any:
+def squared_distances(x: Any) -> Any:
     """Compute squared Euclidean distances over all inputs, (N, N), exact up to rounding."""
     arrays: list[Any] = []
     mapped(lambda array: arrays.append(ops.reshape(array, (ops.shape(array)[0], -1))), x)

@@ -115,15 +115,15 @@ def rebalance(
     """
     tf = _tensorflow()
     check_range(buffer, "buffer", 0)
-    block = _blocks(dataset)
+    block = _in_blocks(dataset)
     check_int(seed, "seed", 0)
     estimated = counts is None and not isinstance(target, Plan)
     if estimated:
-        counts, complete = _count(block, label, classes, check_int(sample, "sample"))
+        counts, complete = _count_classes(block, label, classes, check_int(sample, "sample"))
         estimated = not complete
-    numbers = _counts(target.counts if isinstance(target, Plan) and counts is None else counts)
-    multiplicity = _multiplicity(numbers, _shares(target, len(numbers)), most)
-    out = _repeated(tf, block, label, multiplicity, seed)
+    numbers = _checked_counts(target.counts if isinstance(target, Plan) and counts is None else counts)
+    multiplicity = _multiplicity(numbers, _wanted_shares(target, len(numbers)), most)
+    out = _resampled(tf, block, label, multiplicity, seed)
     if buffer:
         out = out.shuffle(int(buffer), seed=seeds.integer(seed, "rebalance order"), reshuffle_each_iteration=True)
     return Rebalanced(out, numbers, multiplicity, estimated)
@@ -134,7 +134,7 @@ def _tensorflow() -> Any:
     return needed("tensorflow", "tensorflow", "cp.rebalance")
 
 
-def _blocks(dataset: Any) -> Any:
+def _in_blocks(dataset: Any) -> Any:
     """Return the dataset in blocks, so that TensorFlow's cost for each call is shared.
 
     Raises:
@@ -152,7 +152,7 @@ def _blocks(dataset: Any) -> Any:
     return dataset.batch(_BLOCK)
 
 
-def _labels(label: Callable[..., Any] | None, element: Any) -> Any:
+def _block_labels(label: Callable[..., Any] | None, element: Any) -> Any:
     """Return what `label` makes of a block of elements; without `label` their second part, y.
 
     A function that cannot take the weight of elements (x, y, weight) is called without it.
@@ -177,7 +177,7 @@ def _labels(label: Callable[..., Any] | None, element: Any) -> Any:
     return label(*element)
 
 
-def _codes(label: Callable[..., Any] | None, element: Any) -> Any:
+def _block_codes(label: Callable[..., Any] | None, element: Any) -> Any:
     """Return the class codes, int32 (block,), of a block of elements.
 
     Labels may also be booleans, or have the shape (block, 1).
@@ -186,7 +186,7 @@ def _codes(label: Callable[..., Any] | None, element: Any) -> Any:
         DataError: The labels are not one whole number per element.
     """
     tf = _tensorflow()
-    codes = tf.convert_to_tensor(_labels(label, element))
+    codes = tf.convert_to_tensor(_block_labels(label, element))
     if codes.dtype.is_bool:
         codes = tf.cast(codes, tf.int32)
     if codes.shape.rank == 2 and codes.shape[1] == 1:
@@ -199,7 +199,7 @@ def _codes(label: Callable[..., Any] | None, element: Any) -> Any:
     return tf.cast(codes, tf.int32)
 
 
-def _count(blocks: Any, label: Callable[..., Any] | None, classes: int | None, sample: int) -> tuple[Array, bool]:
+def _count_classes(blocks: Any, label: Callable[..., Any] | None, classes: int | None, sample: int) -> tuple[Array, bool]:
     """Return how many of the first `sample` elements each class has, and if these were all.
 
     Counting ends after the block that reaches `sample`. C is `classes`, or more if a higher code occurs.
@@ -208,7 +208,7 @@ def _count(blocks: Any, label: Callable[..., Any] | None, classes: int | None, s
         DataError: A code is negative, or there are no elements.
     """
     counts, seen, complete = np.zeros(classes or 0, np.int64), 0, True
-    for block in _mapped(blocks, lambda *element: _codes(label, element)).as_numpy_iterator():
+    for block in _map_without_autograph(blocks, lambda *element: _block_codes(label, element)).as_numpy_iterator():
         if seen >= sample:
             complete = False
             break
@@ -222,7 +222,7 @@ def _count(blocks: Any, label: Callable[..., Any] | None, classes: int | None, s
     return counts, complete
 
 
-def _counts(counts: Any) -> Array:
+def _checked_counts(counts: Any) -> Array:
     """Return the user's counts in the order of the classes, int64 (C,), checked.
 
     Raises:
@@ -239,7 +239,7 @@ def _counts(counts: Any) -> Array:
     return numbers.astype(np.int64)
 
 
-def _shares(target: Any, size: int) -> Array:
+def _wanted_shares(target: Any, size: int) -> Array:
     """Return the wanted class shares, float64 (C,), sum 1.
 
     Raises:
@@ -271,7 +271,7 @@ def _multiplicity(counts: Array, shares: Array, most: float | None) -> Array:
     return raw * min(1.0, check_range(most, "most", 0.0, bounds="(]") / raw.max())
 
 
-def _repeated(tf: Any, blocks: Any, label: Callable[..., Any] | None, multiplicity: Array, seed: int) -> Any:
+def _resampled(tf: Any, blocks: Any, label: Callable[..., Any] | None, multiplicity: Array, seed: int) -> Any:
     """Return a dataset of elements, each as often as the multiplicity of its class.
 
     An element occurs as often as the whole part of its multiplicity, and once again by chance for the rest.
@@ -282,7 +282,7 @@ def _repeated(tf: Any, blocks: Any, label: Callable[..., Any] | None, multiplici
 
     def thin(element: Any, word: Any) -> Any:
         # `element` is a block, `word` its random seed. A class code beyond the counts raises an error.
-        codes = _codes(label, element)
+        codes = _block_codes(label, element)
         with tf.control_dependencies([tf.debugging.assert_less(codes, len(multiplicity), "label: unknown class code")]):
             wanted = tf.gather(table, codes)
         u = tf.random.stateless_uniform(tf.shape(codes), tf.stack([word, tf.constant(seed, tf.int64)]))
@@ -290,9 +290,9 @@ def _repeated(tf: Any, blocks: Any, label: Callable[..., Any] | None, multiplici
         rows = tf.repeat(tf.range(tf.shape(codes)[0]), times)
         return tf.nest.map_structure(lambda tensor: tf.gather(tensor, rows), element)
 
-    return _mapped(tf.data.Dataset.zip((blocks, words)), thin, num_parallel_calls=2, deterministic=True).unbatch()
+    return _map_without_autograph(tf.data.Dataset.zip((blocks, words)), thin, num_parallel_calls=2, deterministic=True).unbatch()
 
 
-def _mapped(dataset: Any, function: Callable[..., Any], **how: Any) -> Any:
+def _map_without_autograph(dataset: Any, function: Callable[..., Any], **how: Any) -> Any:
     """`map` without AutoGraph, which would wrap our errors in its own."""
     return dataset.map(_tensorflow().autograph.experimental.do_not_convert(function), **how)

@@ -63,7 +63,7 @@ def powered(counts: Array, exponent: float = 0.5) -> Array:
         >>> np.round(powered(np.array([90, 10]), 0.0), 6)
         array([1., 1.])
     """
-    return _mean_one(counts, (counts / counts.max()) ** -check_range(exponent, "exponent"))
+    return _scaled_to_mean_one(counts, (counts / counts.max()) ** -check_range(exponent, "exponent"))
 
 
 def effective_number(counts: Array, beta: float = 0.999) -> Array:
@@ -76,7 +76,7 @@ def effective_number(counts: Array, beta: float = 0.999) -> Array:
         raise OptionError(f"beta is {beta}. Use a number from 0 to below 1, for example 0.999.")
     # expm1 keeps the difference when beta ** n_c is near 1.
     effective = -np.expm1(counts * np.log(beta)) if beta > 0 else np.ones(len(counts))
-    return _mean_one(counts, (1 - beta) / effective)
+    return _scaled_to_mean_one(counts, (1 - beta) / effective)
 
 
 def to_prior(counts: Array, prior: Array) -> Array:
@@ -116,7 +116,7 @@ def cost(counts: Array, matrix: Array) -> Array:
     row = costs if costs.ndim == 1 else costs.sum(axis=1) - np.diag(costs)
     if np.any(row <= 0) or not np.all(np.isfinite(row)):
         raise OptionError(f"The costs per class are {row}. Expected a finite cost above 0 per class.")
-    return _mean_one(counts, row)
+    return _scaled_to_mean_one(counts, row)
 
 
 def by_label(counts: Array, classes: Sequence[Any], wanted: Mapping[Any, float]) -> Array:
@@ -147,6 +147,6 @@ def _check_ratio(ratio: float) -> None:
         raise OptionError(f"ratio is {ratio}. Use a number above 0 and at most 1 (1 makes all classes equal).")
 
 
-def _mean_one(counts: Array, weights: Array) -> Array:
+def _scaled_to_mean_one(counts: Array, weights: Array) -> Array:
     """Scale weights (C,) of classes to mean 1 over all rows."""
     return weights * counts.sum() / np.dot(counts, weights)
