@@ -1,4 +1,7 @@
-"""Keras augmentation layers as a pure function: the same seed gives the same pictures."""
+"""Keras augmentation layers as a pure function: the same seed gives the same images.
+
+`cp.batches` augments with `Augmenter`. `networks.augmentation` uses only `layers_of`, for layers inside a network.
+"""
 
 from __future__ import annotations
 
@@ -84,7 +87,7 @@ def augmenter_of(augment: Any) -> Augmenter | None:
 
 
 def layers_of(augment: Any) -> list[keras.layers.Layer]:
-    """Return the layers of `augment`: "auto" (see `SmallMoves`), a layer, or a list.
+    """Return the layers of the argument `augment`: "auto" (see `SmallMoves`), a layer, or a list.
 
     Raises:
         OptionError: It is none of these, or an empty list.
@@ -104,7 +107,10 @@ def layers_of(augment: Any) -> list[keras.layers.Layer]:
 
 
 def _seed_generators(layers: list[Any]) -> Iterator[Any]:
-    """Yield every seed generator inside the layers and nested layers, in a fixed order."""
+    """Yield every seed generator inside the layers and nested layers.
+
+    The order is fixed, because the position of a generator is part of its seed.
+    """
     for layer in layers:
         for value in vars(layer).values():
             if isinstance(value, keras.random.SeedGenerator):

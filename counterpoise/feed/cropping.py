@@ -1,4 +1,7 @@
-"""Crops of images and masks for Keras: around the rare classes, with weights that give the pixels of the data back."""
+"""Crops of images and masks for a `fit` of your own (`cp.feed.crops`): around the rare classes, with pixel weights.
+
+Which crops are drawn and what their pixels weigh is in `plans.crop_plan`; `engines.cropping` follows it in `cp.fit`.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """Tables larger than memory: classes are counted in one pass, then rows are read as a plan draws them.
 
 Memory contains the label of each row (4 bytes), how often an epoch draws the row (2 bytes), and a window of rows.
+`cp.fit` trains on a scan too (`pipeline.scan`).
 """
 
 from __future__ import annotations

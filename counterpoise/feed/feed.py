@@ -1,4 +1,7 @@
-"""The batches of a plan, epoch after epoch, as a Keras `PyDataset`."""
+"""The batches of a plan, epoch after epoch, as a Keras `PyDataset`, made by `cp.batches`.
+
+A batch depends only on (seed, epoch, step). Feeds are pickled for the worker processes of Keras.
+"""
 
 from __future__ import annotations
 
@@ -83,6 +86,7 @@ class Feed(keras.utils.PyDataset):
         return self.batch(self.epoch + later, step).for_keras()
 
     def on_epoch_begin(self) -> None:
+        """Note that Keras has begun the epoch, so that `on_epoch_end` goes to the next one."""
         self._epoch_begun = True
 
     def on_epoch_end(self) -> None:
@@ -121,10 +125,7 @@ class Feed(keras.utils.PyDataset):
         return dataset_of(self, epochs, start, extras)
 
     def _single_batch(self, epoch: int, step: int) -> Batch:
-        """Return the batch of a step, gathered by itself, and augmented if there is an augmenter.
-
-        The random changes depend only on seed, epoch and step.
-        """
+        """Return the batch of a step, gathered alone, and augmented if there is an augmenter."""
         batch = self._gathered_batch(self.rows(epoch, step))
         if self.augmenter is None:
             return batch
@@ -142,9 +143,9 @@ class Feed(keras.utils.PyDataset):
         )
 
     def _blocks_or_none(self) -> Blocks | None:
-        """Return what gathers several batches at once, or None: each is gathered by itself.
+        """Return what gathers several batches at once, or None if each batch is gathered alone.
 
-        It needs rows in memory, room for more than one batch in `BLOCK_BYTES`, and no augmentation.
+        It is None with augmentation, with rows that are not in memory, and if `BLOCK_BYTES` hold only one batch.
         """
         sources = [self.x, *([] if self.y is None else [self.y]), *self.extras.values()]
         if self.augmenter is not None or not all(in_memory(source) for source in sources):
@@ -171,9 +172,9 @@ class Feed(keras.utils.PyDataset):
             return self._drawn[epoch]
 
     def _drawn_before(self, epoch: int, step: int) -> Array | None:
-        """Tell which rows of a batch the epoch has drawn before, bool (B,).
+        """Return which rows of a batch the epoch has drawn before, bool (B,).
 
-        None if it does not matter, because the augmenter changes all rows or there is none.
+        None if no augmenter needs it (see `Augmenter.only_repeats`).
         """
         if not (self.augmenter and self.augmenter.only_repeats):
             return None

@@ -1,4 +1,7 @@
-"""Make imbalanced data for experiments: cut a balanced data set down to a long tail or a step."""
+"""Make imbalanced data for experiments: leave out rows of a balanced data set, for a long tail or a step.
+
+It comes before a feed (`cp.feed.make_imbalanced`), and takes the same inputs. The seed determines which rows stay.
+"""
 
 from __future__ import annotations
 

@@ -6,6 +6,9 @@ or a dict or tuple of arrays. Mixing needs numbers with a mean, so the only inte
 
 A network trained on mixed rows does not predict the class probabilities of real rows, and no known shift corrects them.
 All these layers therefore have `needs_calibration = True`.
+
+Strategies with a mix use `mix` and `label_shares` too (`engines.mixing`). Names of classes and arguments are saved in
+model files and are part of job ids. The order of the draws in `mix` determines results.
 """
 
 from __future__ import annotations
@@ -59,7 +62,12 @@ class Mixing(keras.layers.Layer):
         return (x, target) if weight is None else (x, target, weight)
 
     def mix(self, draws: Draws, x: Any, soft: Any, weight: Any) -> tuple[Any, Any, Any]:
-        """Return mixed x, labels (N, C) and weights (N,) of a batch, all float32."""
+        """Return mixed x, labels (N, C) and weights (N,) of a batch, all float32.
+
+        Args:
+            draws: Where the random numbers come from. x: Inputs, float32. soft: Labels (N, C), each row sums to 1.
+            weight: Loss weights (N,), or None.
+        """
         raise NotImplementedError
 
     def over(self, dataset: Any) -> Any:
@@ -220,10 +228,9 @@ class Remix(Mixup):
         return 2 * shares * (own @ shares)
 
     def _share_of_label(self, share: Any, own: Any, other: Any) -> Any:
-        """Share of the row's own label in the mixed one, where its features have `share`.
+        """Return the share of the first row in the mixed label, (N,); `share` is its share of the features.
 
-        A class `kappa` times larger than the other's leaves it the whole label if its own features have less than
-        `tau`; otherwise labels are mixed as features are.
+        It is 0 or 1 where the rarer class gets the whole label (see the class); elsewhere it is `share`.
         """
         counts = ops.convert_to_tensor(np.array(self.counts, "float32"))
         ratio = ops.sum(own * counts, axis=1) / ops.sum(other * counts, axis=1)
@@ -281,8 +288,8 @@ class BatchSMOTE(Mixing):
         partner = ops.take_along_axis(nearest, ops.cast(chosen, nearest.dtype)[:, None], axis=1)[:, 0]
         replaced = ops.logical_and(self._may_be_replaced(codes, draws.uniform((n,))), choice > 0)
         # Share of the row itself in the synthetic row; 1 leaves it unchanged.
-        own = ops.where(replaced, draws.uniform((n,)), 1.0)
-        return mapped(lambda array: mix_rows(array, partner, own), x), soft, weight
+        own_share = ops.where(replaced, draws.uniform((n,)), 1.0)
+        return mapped(lambda array: mix_rows(array, partner, own_share), x), soft, weight
 
     def _may_be_replaced(self, codes: Any, u: Any) -> Any:
         """Return which rows may be replaced, bool (N,).

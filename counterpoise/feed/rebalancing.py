@@ -1,4 +1,8 @@
-"""Datasets without an index, resampled to other class proportions: elements are dropped or repeated."""
+"""`cp.rebalance`: a tf.data.Dataset, which has no index, resampled to other class proportions.
+
+Elements are dropped or repeated. The seed determines which ones, pass by pass; `_BLOCK` and the order of the draws
+belong to it.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +23,7 @@ from counterpoise.plans.class_plans import Plan
 
 Array = np.ndarray
 
-#: Elements that are thinned and repeated together.
+#: Elements that are dropped or repeated in one call of TensorFlow.
 _BLOCK = 1024
 
 
@@ -135,7 +139,7 @@ def _tensorflow() -> Any:
 
 
 def _in_blocks(dataset: Any) -> Any:
-    """Return the dataset in blocks, so that TensorFlow's cost for each call is shared.
+    """Return the dataset in blocks of `_BLOCK` elements, so that one call of TensorFlow serves many elements.
 
     Raises:
         DataError: It is no dataset, or its elements are batches or of different shapes.
@@ -153,7 +157,7 @@ def _in_blocks(dataset: Any) -> Any:
 
 
 def _block_labels(label: Callable[..., Any] | None, element: Any) -> Any:
-    """Return what `label` makes of a block of elements; without `label` their second part, y.
+    """Return the labels of a block of elements: what `label` returns for it, or its second part, y.
 
     A function that cannot take the weight of elements (x, y, weight) is called without it.
 
@@ -200,9 +204,9 @@ def _block_codes(label: Callable[..., Any] | None, element: Any) -> Any:
 
 
 def _count_classes(blocks: Any, label: Callable[..., Any] | None, classes: int | None, sample: int) -> tuple[Array, bool]:
-    """Return how many of the first `sample` elements each class has, and if these were all.
+    """Return the number of elements of each class, int64 (C,), and whether all elements were counted.
 
-    Counting ends after the block that reaches `sample`. C is `classes`, or more if a higher code occurs.
+    Counting ends after the block that reaches `sample` elements. C is `classes`, or more if a higher code occurs.
 
     Raises:
         DataError: A code is negative, or there are no elements.
@@ -261,7 +265,7 @@ def _wanted_shares(target: Any, size: int) -> Array:
 
 
 def _multiplicity(counts: Array, shares: Array, most: float | None) -> Array:
-    """Return how often an element of each class is repeated, float64 (C,).
+    """Return how often an element of each class occurs in a pass on average, float64 (C,).
 
     All are scaled down if one exceeds `most`.
     """
@@ -280,7 +284,7 @@ def _resampled(tf: Any, blocks: Any, label: Callable[..., Any] | None, multiplic
     # One seed for each block, other ones in each pass.
     words = tf.data.Dataset.random(seed=seeds.integer(seed, "rebalance"), rerandomize_each_iteration=True)
 
-    def thin(element: Any, word: Any) -> Any:
+    def dropped_or_repeated(element: Any, word: Any) -> Any:
         # `element` is a block, `word` its random seed. A class code beyond the counts raises an error.
         codes = _block_codes(label, element)
         with tf.control_dependencies([tf.debugging.assert_less(codes, len(multiplicity), "label: unknown class code")]):
@@ -290,9 +294,11 @@ def _resampled(tf: Any, blocks: Any, label: Callable[..., Any] | None, multiplic
         rows = tf.repeat(tf.range(tf.shape(codes)[0]), times)
         return tf.nest.map_structure(lambda tensor: tf.gather(tensor, rows), element)
 
-    return _map_without_autograph(tf.data.Dataset.zip((blocks, words)), thin, num_parallel_calls=2, deterministic=True).unbatch()
+    return _map_without_autograph(
+        tf.data.Dataset.zip((blocks, words)), dropped_or_repeated, num_parallel_calls=2, deterministic=True
+    ).unbatch()
 
 
 def _map_without_autograph(dataset: Any, function: Callable[..., Any], **how: Any) -> Any:
-    """`map` without AutoGraph, which would wrap our errors in its own."""
+    """Return `dataset.map(function)` without AutoGraph, which would wrap our errors in its own."""
     return dataset.map(_tensorflow().autograph.experimental.do_not_convert(function), **how)

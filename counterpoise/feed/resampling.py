@@ -1,4 +1,7 @@
-"""Make a resampled copy of a table that can be larger than memory."""
+"""Make a resampled copy of a table that can be larger than memory (`cp.feed.resample_file`, `counterpoise resample`).
+
+It writes to a file the rows that one epoch of a `scan` would feed (`disk_stream.times_drawn`), in their order.
+"""
 
 from __future__ import annotations
 
@@ -97,7 +100,7 @@ def resample_file(
 
 
 def _output_format(path: Path, table: Stored) -> tuple[str, ...]:
-    """Return the format to write, `CSV` or `PARQUET`, by the ending of the file.
+    """Return the format of the output, `CSV` or `PARQUET`, by the ending of its name.
 
     A device or pipe, or the ending of the input, gets the format of the input. Another ending is an OptionError.
     """
@@ -127,10 +130,7 @@ def _check_output_is_no_input(path: Path, table: Stored, source: Path) -> None:
 
 
 def _check_fits_csv(table: Stored) -> None:
-    """Raise a ColumnError if a column has a type that a CSV file cannot express.
-
-    Such a type is a list.
-    """
+    """Raise a ColumnError if a column has a type that a CSV file cannot express, such as a list."""
     if isinstance(table, CsvFiles):
         return
     with readable(table.name):
@@ -159,7 +159,7 @@ def _write_rows(table: Stored, times: Array, draft: Path, kind: tuple[str, ...])
 
 
 def _csv_bytes(table: CsvFiles, times: Array) -> Iterator[bytes]:
-    """The bytes of a resampled CSV file: those above the first row, and those of each drawn row."""
+    """Yield the bytes of a resampled CSV file: those above the first row, and those of each drawn row."""
     yield table.layout.head
     line_end = b"\r\n" if table.layout.head.endswith(b"\r\n") else b"\n"
     if not table.layout.head.endswith((b"\n", b"\r")):
@@ -173,7 +173,7 @@ def _csv_bytes(table: CsvFiles, times: Array) -> Iterator[bytes]:
 
 
 def _resampled_frame(table: Stored, times: Array) -> pl.LazyFrame:
-    """Return a lazy frame with every row `times` (N,) times.
+    """Return a lazy frame with every row of the table `times` (N,) times.
 
     Rows keep their order, and repeats follow each other.
     Columns of CSV files are text. If no row is repeated, polars filters a Parquet file by row number.

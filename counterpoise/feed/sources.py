@@ -1,6 +1,7 @@
-"""Rows of anything: arrays, frames, sparse matrices, files on disk, several inputs at once; nothing is copied whole.
+"""Inputs of `cp.batches` as rows: arrays, frames, sparse matrices, files on disk, several inputs; no copy is made.
 
-`rows_of(x)` wraps an input; `take(rows)` then gives those rows, in that order, repeats included, as NumPy.
+`rows_of(x)` wraps an input; `take(rows)` then returns these rows, in this order, repeats included, as NumPy. Objects
+with `takes_rows`, such as `cp.images`, are such sources already (see `core.sources`).
 """
 
 from __future__ import annotations
@@ -45,21 +46,22 @@ class SeveralRows:
 
     def __init__(self, inputs: Any) -> None:
         self.inputs = inputs
-        check_lengths({f"input {k!r}": part for k, part in self._items()})
+        check_lengths({f"input {k!r}": part for k, part in self.named_inputs()})
 
     def __len__(self) -> int:
-        return next((len(one) for _, one in self._items()), 0)
+        return next((len(one) for _, one in self.named_inputs()), 0)
 
     def take(self, rows: Array) -> Any:
         """Return these rows of every input, in the structure of the inputs."""
-        taken = [(k, rows_of_input.take(rows)) for k, rows_of_input in self._items()]
+        taken = [(k, rows_of_input.take(rows)) for k, rows_of_input in self.named_inputs()]
         return (
             dict(taken)
             if isinstance(self.inputs, Mapping)
             else type(self.inputs)(rows_of_input for _, rows_of_input in taken)
         )
 
-    def _items(self) -> Any:
+    def named_inputs(self) -> Any:
+        """Return pairs of (key or position, `Rows`) of the inputs, in order."""
         return self.inputs.items() if isinstance(self.inputs, Mapping) else enumerate(self.inputs)
 
 
@@ -134,22 +136,10 @@ class JoinedRows:
         return _overwrite_rows(self.first.take(np.where(rows < len(self.first), rows, 0)), new, later)
 
 
-def labels_like(y: Rows, classes: Sequence[Any], codes: Array) -> Array:
-    """Return labels with these class codes (n,) in the form of `y`: (n, C), (n, 1) or (n,).
-
-    The form is one-hot, a column, or a vector. The dtype is that of `y`, and `classes` are the labels by code.
-    """
-    sample = y.take(np.arange(1))
-    if sample.ndim == 2 and sample.shape[1] > 1:
-        return np.eye(sample.shape[1], dtype=sample.dtype)[codes]
-    labels = np.array(classes)[codes].astype(sample.dtype)
-    return labels[:, None] if sample.ndim == 2 else labels
-
-
 def _overwrite_rows(old: Any, new: Any, where: Array) -> Any:
-    """Write new rows at positions `where` into arrays of the same structure, in place.
+    """Return `old` with new rows at positions `where`, in the same structure.
 
-    Return `old`; tuples and lists are made again, their arrays are the same.
+    Its arrays are written in place; tuples and lists are made again.
     """
     if isinstance(old, Mapping):
         return {k: _overwrite_rows(old[k], new[k], where) for k in old}
@@ -179,7 +169,7 @@ def rows_of(x: Any, load: Callable[[Any], Any] | None = None) -> Rows:
     if load is not None:
         if not callable(load):
             raise OptionError(f"load={load!r}. Expected a function from one item to an array.")
-        return LoadedRows(_items(x), load)
+        return LoadedRows(_loadable_items(x), load)
     if hasattr(x, "take") and hasattr(x, "__len__") and getattr(x, "takes_rows", False):  # already like `Rows`
         return x
     library = type(x).__module__.split(".")[0]
@@ -203,7 +193,7 @@ def rows_of(x: Any, load: Callable[[Any], Any] | None = None) -> Rows:
 def in_memory(rows: Rows) -> bool:
     """Return whether all inputs are NumPy arrays in memory, and not mapped from a file."""
     if isinstance(rows, SeveralRows):
-        return all(in_memory(one) for _, one in rows._items())
+        return all(in_memory(one) for _, one in rows.named_inputs())
     return isinstance(rows, ArrayRows) and not isinstance(rows.array, np.memmap)
 
 
@@ -211,7 +201,7 @@ def arrays_in(sources: Iterable[Rows]) -> Iterator[Array]:
     """Yield the arrays of `ArrayRows`, also inside several inputs; skip other sources."""
     for rows in sources:
         if isinstance(rows, SeveralRows):
-            yield from arrays_in(one for _, one in rows._items())
+            yield from arrays_in(one for _, one in rows.named_inputs())
         elif isinstance(rows, ArrayRows):
             yield rows.array
 
@@ -221,12 +211,12 @@ def all_rows(rows: Rows) -> Any:
     if isinstance(rows, ArrayRows):
         return rows.array
     if isinstance(rows, SeveralRows):
-        arrays = [(k, all_rows(one)) for k, one in rows._items()]
+        arrays = [(k, all_rows(one)) for k, one in rows.named_inputs()]
         return dict(arrays) if isinstance(rows.inputs, Mapping) else type(rows.inputs)(one for _, one in arrays)
     return rows.take(np.arange(len(rows)))
 
 
-def _items(x: Any) -> Any:
+def _loadable_items(x: Any) -> Any:
     """Return the items that `load` reads: a sequence as it is, a series as an array.
 
     Text, and what has no length or no items, raises a DataError.

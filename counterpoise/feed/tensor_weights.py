@@ -1,4 +1,7 @@
-"""`WeightTable.of` in TensorFlow, inside or outside a graph: the same weights, the same refusals."""
+"""`WeightTable.of` in TensorFlow, inside or outside a graph: the same weights, the same refusals.
+
+`WeightMap` uses it in `dataset.map`. tests/feed/test_weighting.py compares it with the NumPy form: change both together.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,12 @@ from counterpoise.core.label_sources import ragged
 from counterpoise.plans.weight_table import WeightTable
 
 Tensor = Any
+#: Index of a label that is not in the table, and of a label in `ignore`.
 UNKNOWN, IGNORED = -1, -2
 
 
 def tensor_weights(table: WeightTable, y: Tensor, existing: Tensor | None = None) -> Tensor:
-    """Weights float32 of the elements of `y`, times `existing`.
+    """Return the weights of the elements of `y`, float32, times `existing`; ignored elements have the weight 0.
 
     Raises:
         tf.errors.InvalidArgumentError: a label without a weight, or rows that are not of the table's kind.
@@ -36,7 +40,7 @@ def tensor_weights(table: WeightTable, y: Tensor, existing: Tensor | None = None
 
 
 def _multi_label_weights(table: WeightTable, y: Tensor, existing: Tensor | None) -> Tensor:
-    """Weights of several labels per element; other values than 0, 1 and ignored ones are refused."""
+    """Return weights (..., L) of multi-hot rows (..., L); refuse other values than 0 and 1 where they count."""
     present = tf.cast(y, tf.float32)
     missing = (
         tf.reduce_any([tf.equal(present, float(mark)) for mark in table.ignore], axis=0) if table.ignore else False
@@ -59,7 +63,7 @@ def _one_hot_weights(table: WeightTable, y: Tensor, existing: Tensor | None) -> 
 
 
 def _table_indices(table: WeightTable, codes: Tensor) -> Tensor:
-    """Index of each label in the table, `IGNORED` or `UNKNOWN`."""
+    """Return the index of each label in the table, int32, or `IGNORED` or `UNKNOWN`."""
     by_label = {k: i for i, k in enumerate(table.labels)} | dict.fromkeys(table.ignore, IGNORED)
     text = codes.dtype == tf.string
     pairs = [(k if text else int(k), v) for k, v in by_label.items() if isinstance(k, str) == text]
@@ -73,7 +77,7 @@ def _table_indices(table: WeightTable, codes: Tensor) -> Tensor:
 
 
 def _is_whole(codes: Tensor) -> Tensor:
-    """Whether numbers are whole: a cast would take 0.5 for 0."""
+    """Return where numbers are whole, because a cast would turn 0.5 into 0."""
     return tf.equal(codes, tf.round(codes)) if codes.dtype.is_floating else tf.ones_like(codes, dtype=tf.bool)
 
 
@@ -90,7 +94,7 @@ def _multiplied(weight: Tensor, existing: Tensor | None) -> Tensor:
 
 
 def _asserted(weight: Tensor, good: Tensor, message: str, shown: Tensor) -> Tensor:
-    """Return the weight after an assertion that every element is good.
+    """Return the weight, with an assertion that every element is `good` (bool).
 
     Otherwise the run stops with the message and the first of the `shown` values that are not good.
     """

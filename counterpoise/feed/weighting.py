@@ -1,4 +1,7 @@
-"""The weights of a target as a step of the input pipeline: `dataset.map(...)`, a PyDataset, or arrays."""
+"""The class weights of a target as a step of an input pipeline (`cp.weight_map`): tf.data, PyDataset, or arrays.
+
+The weights are those of `cp.class_weight` (`plans.weights`), computed once from the training target.
+"""
 
 from __future__ import annotations
 
@@ -68,7 +71,7 @@ class WeightMap:
         raise DataError(f"data is {type(data).__name__}. Expected a tf.data.Dataset, a PyDataset or (x, y[, weight]).")
 
     def class_weights(self) -> Any:
-        """The weights as plain dicts (see `class_weight`)."""
+        """Return the weights as plain dicts (see `class_weight`)."""
         if isinstance(self.tables, WeightTable):
             return self.tables.to_dict()
         if isinstance(self.tables, Mapping):
@@ -170,11 +173,12 @@ def _batches_of(y: Any) -> Iterable[Any] | None:
 
 
 def _as_numpy(tensors: Any) -> Any:
+    """Return a structure of tensors as a structure of NumPy arrays."""
     return keras.tree.map_structure(lambda tensor: tensor.numpy(), tensors)
 
 
 def _tables_of_batches(batches: Iterable[Any], scheme: Any, options: Mapping[str, Any]) -> Any:
-    """Return the `WeightTable` of one pass over batches.
+    """Return the `WeightTable` of the targets in batches, which are read once.
 
     For several outputs, it is a dict or list of tables, with None for an output without a scheme. `options` are kind,
     ignore and classes.
@@ -221,7 +225,7 @@ def _empty_tallies(names: list[Any] | None, y: Any, options: Mapping[str, Any]) 
 
 
 def _by_output(weights: Any, keys: Iterable[Any]) -> Any:
-    """One weight per output: the same for all unless they come in a dict, list or tuple."""
+    """Return the weights (or masks) by output: the same for all, unless they are a dict, list or tuple."""
     if isinstance(weights, Mapping):
         return {k: weights.get(k) for k in keys}
     return weights if isinstance(weights, (list, tuple)) else dict.fromkeys(keys, weights)
@@ -238,7 +242,7 @@ def _check_outputs(y: Any, keys: Any) -> None:
 
 
 def _ones_per_row(y: Any, tensor: bool) -> Any:
-    """Weight 1 for each row: Keras takes no None among the weights of a PyDataset."""
+    """Return the weight 1 for each row, because Keras does not support None among the weights of a PyDataset."""
     if not tensor:
         return np.ones(len(y), np.float32)
     import tensorflow as tf
