@@ -25,7 +25,7 @@ from counterpoise.core.checks import check_int, check_range
 from counterpoise.core.errors import DataError, OptionError, TargetError
 from counterpoise.core.lazy import needed
 from counterpoise.core.structure import mapped
-from counterpoise.feed.mixing_parts import Draws, KerasDraws, StatelessDraws, mix_rows, squared_distances, as_floats
+from counterpoise.feed.mixing_parts import Draws, KerasDraws, StatelessDraws, as_floats, mix_rows, squared_distances
 
 
 class Mixing(keras.layers.Layer):

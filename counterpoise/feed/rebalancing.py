@@ -203,7 +203,9 @@ def _block_codes(label: Callable[..., Any] | None, element: Any) -> Any:
     return tf.cast(codes, tf.int32)
 
 
-def _count_classes(blocks: Any, label: Callable[..., Any] | None, classes: int | None, sample: int) -> tuple[Array, bool]:
+def _count_classes(
+    blocks: Any, label: Callable[..., Any] | None, classes: int | None, sample: int
+) -> tuple[Array, bool]:
     """Return the number of elements of each class, int64 (C,), and whether all elements were counted.
 
     Counting ends after the block that reaches `sample` elements. C is `classes`, or more if a higher code occurs.

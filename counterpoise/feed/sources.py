@@ -1,7 +1,7 @@
 """Inputs of `cp.batches` as rows: arrays, frames, sparse matrices, files on disk, several inputs; no copy is made.
 
 `rows_of(x)` wraps an input; `take(rows)` then returns these rows, in this order, repeats included, as NumPy. Objects
-with `takes_rows`, such as `cp.images`, are such sources already (see `core.sources`).
+with `takes_rows`, such as `cp.images`, are such sources already (see `data.image_set`).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """`WeightTable.of` in TensorFlow, inside or outside a graph: the same weights, the same refusals.
 
-`WeightMap` uses it in `dataset.map`. tests/feed/test_weighting.py compares it with the NumPy form: change both together.
+`WeightMap` uses it in `dataset.map`. tests/feed/test_weighting.py compares it with the NumPy form: change both.
 """
 
 from __future__ import annotations
@@ -59,7 +59,9 @@ def _one_hot_weights(table: WeightTable, y: Tensor, existing: Tensor | None) -> 
     ones = tf.where(tf.reduce_all((values == 0) | (values == 1), axis=-1), tf.reduce_sum(values, axis=-1), -1.0)
     weight = tf.gather(tf.constant(table.weights, tf.float32), tf.argmax(y, axis=-1))
     weight = _multiplied(weight, existing)
-    return _asserted(weight, (ones == 1) | (weight == 0), "Rows are not one-hot. Rows with another number of ones:", ones)
+    return _asserted(
+        weight, (ones == 1) | (weight == 0), "Rows are not one-hot. Rows with another number of ones:", ones
+    )
 
 
 def _table_indices(table: WeightTable, codes: Tensor) -> Tensor:

@@ -156,7 +156,9 @@ class Loss(keras.losses.Loss):
         y, z = (ops.convert_to_tensor(x, dtype=self.dtype) for x in (y_true, y_pred))
         return y, z, get_keras_mask(y_pred)
 
-    def _counted_elements(self, y: Tensor, z: Tensor, mask: Tensor | None, sample_weight: Tensor | None) -> CountedElements:
+    def _counted_elements(
+        self, y: Tensor, z: Tensor, mask: Tensor | None, sample_weight: Tensor | None
+    ) -> CountedElements:
         """Return labels and outputs with neutral values, and how much each element counts.
 
         Values are neutral where the mask or `ignore_class` excludes an element, and where its weight is 0. An element
@@ -291,7 +293,9 @@ class LabelLoss(Loss):
         """Return the losses (...), the mean over the labels of each element."""
         return ops.mean(self.labels(y_true, y_pred), axis=-1)
 
-    def _counted_elements(self, y: Tensor, z: Tensor, mask: Tensor | None, sample_weight: Tensor | None) -> CountedElements:
+    def _counted_elements(
+        self, y: Tensor, z: Tensor, mask: Tensor | None, sample_weight: Tensor | None
+    ) -> CountedElements:
         """Return what counts as in `Loss`, but label by label if weights or labels ask for it.
 
         This is so for weights (..., L), and for `ignore_class` with multi-hot labels. Each label of an element becomes

@@ -1,4 +1,7 @@
-"""Chains of plans, which are plans too: for example clean, then create rows, then undersample."""
+"""Chains of plans, which are plans too: for example clean, then create rows, then undersample.
+
+The number of a step is part of its seed: a step that is added before others changes their draws.
+"""
 
 from __future__ import annotations
 
@@ -48,12 +51,12 @@ class Chain(Unrealized):
                 new.append(codes)
             if step < len(self.makers) - 1:
                 # A step in the middle leaves each row at most once: repeats would only be memorized by the next step.
-                rows = rows.kept(np.unique(plan.rows(0, word)))
+                rows = rows.taken(np.unique(plan.rows(0, word)))
         new_x = join(fresh) if fresh else None
         return realized_plan(self.name, self, plan, StepRows(None, rows.codes, rows.origin), new_x, np.concatenate(new))
 
     def _plan_of_step(self, make: Maker, rows: StepRows) -> Plan:
-        """Make the plan of one step for its rows; raise an OptionError if it is deferred."""
+        """Return the plan of one step for its rows; raise an OptionError if it is deferred."""
         labels = np.arange(len(self.classes))
         plan = make(rows.codes, sample_weight=rows.weight, classes=labels)
         if plan.deferred:
@@ -127,7 +130,7 @@ def _with_new_rows(rows: StepRows, made: Any, codes: Array, first: int) -> StepR
 
 
 def _step_name(make: Maker) -> str:
-    """Return the name of a step: its sampler if it is a text, else the name of its function."""
+    """Return the name of a step for reports: its sampler if it is a text, otherwise the name of its function."""
     if isinstance(make, partial):
         chosen = make.keywords.get("sampler")
         return chosen if isinstance(chosen, str) else _step_name(make.func)

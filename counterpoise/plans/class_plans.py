@@ -1,4 +1,8 @@
-"""Plans that depend only on the class counts: oversampling, undersampling and class weights."""
+"""Plans that depend only on the class counts: oversampling, undersampling and class weights.
+
+Formulas are in `multiplicities`. Strategies have these functions as their `plan`; `targets.elements` recognizes some of
+them, and makes plans of elements instead.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +32,7 @@ def from_multiplicity(
     classes: Sequence[Any] | None = None,
     **how: Any,
 ) -> Plan:
-    """Make a plan from labels and multiplicities of classes (see `counts`).
+    """Make a plan from labels and multiplicities of classes (see `multiplicities`).
 
     Args:
         y: Labels, (n,), (n, 1) or one-hot (n, C).

@@ -6,6 +6,8 @@ probability for all positions. The other crops are drawn anywhere. Background ne
 than in the data. For every pixel, it is known how often a drawn crop contains it (its inclusion). If the loss weights
 each pixel by 1 / inclusion, its expectation equals the loss over all pixels.
 
+`cp.feed.crops` and `engines.cropping` (strategy "crops") follow this plan. The order of its draws determines results.
+
 Source: weights by inclusion, Horvitz and Thompson (JASA 47, 1952).
 """
 
@@ -97,7 +99,7 @@ class CropPlan:
         return (1 - share) / len(self.masks) * even + share * self._around_inclusion(image)
 
     def _around_inclusion(self, image: int) -> Array:
-        """Return the same probability for a crop around a rare class, (H, W)."""
+        """Return the probability that a crop around a rare class contains each pixel of an image, float64 (H, W)."""
         mask = self.masks[image]
         out = np.zeros(mask.shape)
         for code, images in self._images_with.items():
@@ -151,14 +153,14 @@ class CropPlan:
 
 @dataclass(frozen=True)
 class _Axis:
-    """Crops of some pixels on a side of an image."""
+    """One axis of the images: `side` pixels, of which a crop contains `size`."""
 
     side: int
     size: int
 
     @property
     def _overhang(self) -> int:
-        """How many pixels a crop may be drawn beyond either end before it is moved back inside.
+        """Return by how many pixels a crop may be drawn beyond either end before it is moved back inside.
 
         Without this, pixels near the ends would be in far fewer crops than others.
         """
@@ -184,7 +186,7 @@ class _Axis:
 
     @property
     def included(self) -> Array:
-        """Probability that a crop anywhere contains each pixel, (side,)."""
+        """Return the probability that a crop anywhere contains each pixel, float64 (side,)."""
         drawn = np.ones(self.side - self.size + 1)
         drawn[[0, -1]] += self._overhang
         return _window_sums(drawn / (self.side - self.size + 1 + 2 * self._overhang), self.size, 0, self.size - 1)
@@ -199,7 +201,7 @@ def _window_sums(values: Array, size: int, axis: int, pad: int) -> Array:
 
 
 def cut(images: Array, corner: Array, size: tuple[int, ...]) -> Array:
-    """Parts (K, *size, ...) of images (K, H, W, ...), one of each, from their first pixels (K, A) on.
+    """Return a crop (K, *size, ...) of each image (K, H, W, ...), from its first pixel (K, A) on.
 
     Example:
         >>> cut(np.arange(8).reshape(2, 4), np.array([[0], [2]]), (2,)).tolist()
@@ -214,7 +216,7 @@ def _slices(corner: Array, size: tuple[int, ...]) -> tuple[slice, ...]:
 
 
 def crop_plan(masks: Any, size: int | Sequence[int], *, share: float = 0.5, crops: int | None = None) -> CropPlan:
-    """Draw crops around the rare classes of masks (see the module).
+    """Make a plan of crops around the rare classes of masks (see the module).
 
     Args:
         masks: int (N, H, W), or (N, T) for sequences: class codes. Pixels with a code below 0 are ignored.

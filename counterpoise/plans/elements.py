@@ -6,6 +6,7 @@
 
 A target of zeros and ones with two axes can be any of them. It is taken for one-hot when every counted row has
 exactly one 1; else the caller has to name the kind, because a wrong guess would give wrong weights in silence.
+Class weights (`weight_table`) and the callback `PerClass` read targets with this file.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ class Elements:
 def read_elements(
     y: Any, kind: str = "auto", mask: Any = None, sample_weight: Any = None, ignore: tuple[Any, ...] = ()
 ) -> Elements:
-    """Read one target into its elements (see the module).
+    """Return the elements of one target (see the module).
 
     Args:
         y: The target: anything that contains labels (see `core.labels`).
@@ -125,7 +126,7 @@ def _refuse_columns_of_text(source: LabelSource, levels: list[Any]) -> None:
 
 
 def _read_as_kind(kind: str, source: LabelSource, weight: Array, ignore: tuple[Any, ...], squeezed: bool) -> Elements:
-    """Read a target of a given kind; elements with a label in `ignore` get the weight 0.
+    """Return the elements of a target of a given kind; elements with a label in `ignore` get the weight 0.
 
     Raises:
         DataError: `ignore` is used with one-hot rows. TargetError: The labels do not fit the kind.
@@ -140,14 +141,14 @@ def _read_as_kind(kind: str, source: LabelSource, weight: Array, ignore: tuple[A
     if ignore:
         left_out = [code for code, level in enumerate(source.levels) if plain_label(level) in ignore]
         weight = np.where(np.isin(source.codes, left_out), 0.0, weight)
-    read = read_labels(source, "the target", weight > 0, advice=_MASK_ADVICE)
+    labels = read_labels(source, "the target", weight > 0, advice=_MASK_ADVICE)
     if kind == "codes":
-        return Elements(kind, read.codes, read.classes, weight, squeezed)
-    return Elements(kind, _only_zeros_and_ones(read, kind), (0, 1), weight, columns=_text_columns(source))
+        return Elements(kind, labels.codes, labels.classes, weight, squeezed)
+    return Elements(kind, _only_zeros_and_ones(labels, kind), (0, 1), weight, columns=_text_columns(source))
 
 
 def _read_one_hot(source: LabelSource, weight: Array) -> Elements:
-    """Read one-hot rows (..., C) with element weights (...).
+    """Return the elements of one-hot rows (..., C) with element weights (...).
 
     Raises:
         TargetError: A row whose weight is above 0 does not have exactly one 1.
@@ -188,7 +189,7 @@ def _plain_mask(mask: Any) -> Array | None:
         return mask
     values = zeros_and_ones(read_labels(mask, "mask", advice=_MASK_VALUES))
     if values is None:
-        raise DataError(f"mask contains values other than True and False. {_TRUE_FALSE}")
+        raise DataError(f"mask contains values other than True and False. {_MASK_VALUES}")
     return values
 
 
@@ -219,7 +220,7 @@ def _element_weight(mask: Array | None, sample_weight: Any, shape: tuple[int, ..
 
 
 def _broadcastable(given: Array, shape: tuple[int, ...], name: str) -> Array:
-    """Reshape weights of the leading axes so that they broadcast to `shape`.
+    """Return weights of the leading axes, reshaped so that they broadcast to `shape`.
 
     An additional last axis of length 1 is removed. Any other shape raises a `DataError`; `name` is for its message.
     """

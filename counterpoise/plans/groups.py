@@ -2,7 +2,7 @@
 
 Balancing by rows repeats the patients with rows of the rare class; with few patients, a single patient may be repeated
 many times. Here, each group of a class has the same share of the class. The probabilities of a network are then for a
-random group, not for a random row.
+random group, not for a random row. The order of the random draws determines results.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class GroupPlan(Plan):
 
     @property
     def group_counts(self) -> Array:
-        """Count the groups of each class, int64 (C,).
+        """Return the number of groups of each class, int64 (C,).
 
         A group with rows of two classes counts in both classes.
         """
@@ -187,7 +187,7 @@ def _class_sizes_in_whole_groups(counts: Array, balance: str) -> Array:
 
 
 def _class_sizes(counts: Array, groups: Array, balance: str) -> Array:
-    """Return how many rows (or how much weight) each class gets in an epoch, int64 (C,).
+    """Return how many rows (or how much weight) each class gets in an epoch if groups share it, int64 (C,).
 
     It is at least one row of each group. `counts` and `groups` are rows and groups of each class.
     """
@@ -197,7 +197,9 @@ def _class_sizes(counts: Array, groups: Array, balance: str) -> Array:
     return np.full(len(counts), size, np.int64)
 
 
-def _plan_over_pairs(base: Plan, cells: Array, cell: Array, rows: Array, groups: Array, wanted: Array, how: str) -> Plan:
+def _plan_over_pairs(
+    base: Plan, cells: Array, cell: Array, rows: Array, groups: Array, wanted: Array, how: str
+) -> Plan:
     """Return the plan over pairs of class and group, each with an equal share of its class.
 
     Args:

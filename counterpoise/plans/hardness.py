@@ -2,7 +2,7 @@
 
 The hardness of a row is 1 - p(its own class), where p is the mean over the earlier members. p is not corrected, because
 all members were trained on balanced classes. All rows of the smallest class are always drawn. The same number of rows
-is drawn from every other class, depending on hardness.
+is drawn from every other class, depending on hardness. `Successive` strategies pass the predictions as `before`.
 """
 
 from __future__ import annotations
@@ -122,9 +122,7 @@ def cascade(
 
 
 def by_hardness(hardness: Array, wanted: int, pace: float, bins: int) -> tuple[Array, Array]:
-    """Divide the rows of a class into bins of hardness.
-
-    Returns the bin of each row, int64 (k,), and the number of rows to draw from each bin, int64 (bins,).
+    """Return the bin of hardness of each row of a class, int64 (k,), and the rows to draw per bin, int64 (bins,).
 
     Bins have equal widths between the least and the largest hardness; each gets a share in proportion to
     1 / (mean hardness of its rows + pace), but no more rows than it has.
@@ -142,7 +140,7 @@ def by_hardness(hardness: Array, wanted: int, pace: float, bins: int) -> tuple[A
 
 
 def _divide_rows(wanted: int, share: Array, sizes: Array) -> Array:
-    """Divide `wanted` into whole numbers in proportion to `share`, none above its size.
+    """Return `wanted` divided into whole numbers in proportion to `share`, int64, none above its size.
 
     What exceeds a size is divided among the others. The sum of `sizes` must be `wanted` or more.
 
@@ -192,7 +190,7 @@ def _hardness(codes: Array, proba: Array) -> Array:
 
 
 def _plan_from_cells(name: str, base: Plan, cells: Sequence[tuple[Array, Array, Array]], redraw: bool) -> OverRows:
-    """Make a plan that draws a number of rows from each cell (a part of a class).
+    """Return a plan that draws a given number of rows from each cell (a part of a class).
 
     Args:
         name: Name of the plan. base: A plan over the same rows, for labels and weights of the user.

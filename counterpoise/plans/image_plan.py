@@ -9,6 +9,8 @@ drawn, so no constant corrects the probabilities. There are two solutions:
   each with a smaller weight.
 - `weighted=False`: the probabilities need a calibrator, fitted on whole images with the original class proportions.
 
+`targets.elements` makes such a plan of the plans that draw rows by class (`DRAWN`).
+
 Source: weights by inclusion, Horvitz and Thompson (JASA 47, 1952).
 """
 
@@ -103,7 +105,7 @@ def inclusion(plan: Plan) -> Array:
 
 
 def pixel_shares(plan: Plan, counts: Any) -> Array:
-    """Compute the share of each class among the pixels of an average epoch, (C,).
+    """Return the share of each class among the pixels of an average epoch, float64 (C,).
 
     Weights of the loss are included.
 

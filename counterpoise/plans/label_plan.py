@@ -1,4 +1,7 @@
-"""A plan for rows with several labels: which rows an epoch draws, and what each label of a row weighs."""
+"""A plan for rows with several labels: which rows an epoch draws, and what each label of a row weighs.
+
+`targets.labels` makes these plans: of class plans, one per label, or of a `MultiLabelPlan` that draws rows.
+"""
 
 from __future__ import annotations
 
@@ -81,6 +84,7 @@ class LabelPlan(Plan):
 
     @property
     def _labels(self) -> Array:
+        """`labels`, which every plan of this kind has."""
         assert self.labels is not None
         return self.labels
 
@@ -92,7 +96,7 @@ class LabelPlan(Plan):
 
     @property
     def _masses(self) -> Array:
-        """Mass of each label without and with it, float64 (L, 2)."""
+        """Sums of sample weights of the rows without and with each label, float64 (L, 2)."""
         w = np.ones(len(self._labels)) if self.sample_weight is None else self.sample_weight
         return np.stack([w @ (self._labels == code) for code in (0, 1)], axis=1)
 
@@ -128,8 +132,8 @@ def joined_label_plans(plans: Sequence[Plan], labels: Array, sample_weight: Arra
         return None
     scaled = []
     for plan in plans:
-        shown = plan.mass / plan.mass.sum()
-        scaled.append(plan.class_weights / (shown @ plan.class_weights))
+        shares = plan.mass / plan.mass.sum()
+        scaled.append(plan.class_weights / (shares @ plan.class_weights))
     return label_plan(
         labels, np.stack(scaled), name=plans[0].name, sample_weight=sample_weight,
         needs_calibration=any(plan.needs_calibration for plan in plans),

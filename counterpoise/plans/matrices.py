@@ -1,7 +1,7 @@
 """Features of any structure as the one matrix that imbalanced-learn's samplers take, and back.
 
-Numbers are scaled by their spread, because distances decide who is a neighbor; missing ones become the median.
-Level ids stay whole numbers in columns of their own.
+Numbers are scaled by their spread, because distances determine which rows are neighbors; missing numbers become the
+median. Level ids (of categories) stay whole numbers in columns of their own. All is learned from the training rows.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ class ArraySpec:
 
     @property
     def width(self) -> int:
+        """Number of columns of the array in the matrix."""
         return int(np.prod(self.shape, dtype=int))
 
 
@@ -49,12 +50,12 @@ class Layout:
 
     @property
     def numbers(self) -> int:
-        """Return the number of columns of numbers."""
+        """Number of columns of numbers, which come before the columns of level ids."""
         return sum(spec.width for spec in self.arrays if not spec.levels)
 
     @property
     def categorical(self) -> list[int]:
-        """Return the positions of the columns of level ids."""
+        """Positions of the columns of level ids."""
         total = sum(spec.width for spec in self.arrays)
         return list(range(self.numbers, total))
 
@@ -92,7 +93,7 @@ class Layout:
 
 
 def layout_of(x: Any) -> Layout:
-    """Learn the layout from training rows.
+    """Return the layout of features, learned from training rows.
 
     Only the array "categorical" of a mapping with the keys "numeric" and "categorical" contains level ids. In all other
     inputs, integers count as numbers.

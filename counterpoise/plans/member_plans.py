@@ -49,7 +49,8 @@ class MemberPlans(Plan):
         """Return the row numbers (n,) of an epoch in training order, and each member's loss weights, float32 (n, k)."""
         shares = np.stack([self._counts_for_member(v, number, seed) for v in range(len(self.of_members))], axis=1)
         mean = shares.mean(axis=1)
-        drawn = np.repeat(self._rows_by_class, self._times_drawn(mean, number, seed)[self._rows_by_class])  # rows class by class
+        by_class = self._rows_by_class
+        drawn = np.repeat(by_class, self._times_drawn(mean, number, seed)[by_class])
         draws.shuffle(drawn, seeds.generator(seed, "order", number))
         return drawn, (shares[drawn] / mean[drawn, None]).astype(np.float32)
 

@@ -1,6 +1,7 @@
-"""Plans for independent labels: a row may have several labels, so labels cannot be balanced one at a time.
+"""Plans that draw or weigh rows with several labels: a row counts for all its labels, so none is balanced alone.
 
-Each plan reports the shares of labels before and after, in `label_shares`. The shift of one label depends on the other
+`label_plan` has the weights of single labels in a row instead. Each plan reports the shares of labels before and after,
+in `label_shares`. The shift of one label depends on the other
 labels, so the probabilities need a calibrator.
 """
 
@@ -68,7 +69,7 @@ class MultiLabelPlan(Plan):
         return 1.0 + self.labels @ (self.clones / np.maximum(1, self.labels.sum(axis=0)))
 
     def _draw_rows(self, number: int, seed: int) -> Array:
-        """Draw the rows of an epoch: those of `inner`, or every row and the clones, shuffled."""
+        """Return the row numbers of an epoch: those of `inner`, or every row and the clones, shuffled."""
         assert self.labels is not None
         if self.inner is not None:
             return self.inner.rows(number, seed)
@@ -196,7 +197,7 @@ def weigh_labels(
 
 
 def _one_class_plan(name: str, labels: Array, size: int, sample_weight: Any, **how: Any) -> MultiLabelPlan:
-    """Make a plan whose only class has all rows, of which `size` are drawn per epoch."""
+    """Return a plan whose only class has all rows, of which `size` are drawn per epoch."""
     n = len(labels)
     return MultiLabelPlan(
         name, np.zeros(n, np.int32), ("all rows",), np.array([size], np.int64), np.ones(1),
@@ -205,23 +206,23 @@ def _one_class_plan(name: str, labels: Array, size: int, sample_weight: Any, **h
 
 
 def _binary_labels(y: Any) -> Array:
-    """Read labels as uint8 (n, L).
+    """Return labels of any library as uint8 (n, L).
 
     Raises:
         TargetError: They are not a table of zeros and ones.
     """
-    read = read_labels(y)
-    labels = zeros_and_ones(read) if read.codes.ndim == 2 and len(read) else None
+    found = read_labels(y)
+    labels = zeros_and_ones(found) if found.codes.ndim == 2 and len(found) else None
     if labels is None:
         raise TargetError(
-            f"y has shape {read.codes.shape} and contains {', '.join(map(repr, read.classes[:5]))}. Expected an "
+            f"y has shape {found.codes.shape} and contains {', '.join(map(repr, found.classes[:5]))}. Expected an "
             "array of zeros and ones, with one row per example and one column per label."
         )
     return labels.astype(np.uint8)
 
 
 def _choose_clones(labels: Array, extra: int) -> Array:
-    """Choose how many extra rows each label gets, int64 (L,), at most `extra` in all.
+    """Return how many extra rows each label gets, int64 (L,), at most `extra` in all.
 
     Rare labels take turns, until no label is rare or all rows are given out.
     """
@@ -245,7 +246,7 @@ def _choose_clones(labels: Array, extra: int) -> Array:
 
 
 def _fit_row_weights(has: Array, wanted: Array, most: float, rounds: int) -> Array:
-    """Fit row weights, float64 (n,) with mean 1, for the wanted shares of the labels.
+    """Return row weights, float64 (n,) with mean 1, fitted to the wanted shares of the labels.
 
     `has` is bool (n, L), `wanted` float (L,). See `weigh_labels`; limits of the weights may prevent the shares.
     """

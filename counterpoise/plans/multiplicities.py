@@ -1,8 +1,8 @@
-"""Targets to multiplicities: how often a row of each class counts in one epoch.
+"""Multiplicities: how often a row of each class counts in one epoch.
 
 A multiplicity m_c >= 0 is the one idea behind resampling and weighting: oversampling is m > 1,
 undersampling m < 1, a class weight a fractional m. Functions here map class counts n_c (rows, or sums of
-the user's sample weights) to m_c; how m_c is realized is decided elsewhere (`rows`, `weights`).
+the user's sample weights) to m_c. `class_plans` draws or weighs rows by them, and `schemes` weighs elements.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Array = np.ndarray
 
 
 def oversampled(counts: Array, ratio: float = 1.0) -> Array:
-    """Raise every class to at least `ratio` times the largest: m_c = max(1, ratio max(n) / n_c).
+    """Return multiplicities that raise each class to `ratio` times the largest: m_c = max(1, ratio max(n) / n_c).
 
     Args:
         counts: (C,) rows per class, all above 0.
@@ -34,7 +34,7 @@ def oversampled(counts: Array, ratio: float = 1.0) -> Array:
 
 
 def undersampled(counts: Array, ratio: float = 1.0) -> Array:
-    """Cut every class to at most the smallest over `ratio`: m_c = min(1, min(n) / (ratio n_c)).
+    """Return multiplicities that cut each class to the smallest over `ratio`: m_c = min(1, min(n) / (ratio n_c)).
 
     Example:
         >>> undersampled(np.array([90, 10]), ratio=0.5)
@@ -45,7 +45,7 @@ def undersampled(counts: Array, ratio: float = 1.0) -> Array:
 
 
 def balanced(counts: Array) -> Array:
-    """Compute inverse frequencies, m_c = n / (C n_c), "balanced" in scikit-learn.
+    """Return inverse frequencies, m_c = n / (C n_c), "balanced" in scikit-learn.
 
     Example:
         >>> balanced(np.array([90, 10]))
@@ -55,7 +55,7 @@ def balanced(counts: Array) -> Array:
 
 
 def powered(counts: Array, exponent: float = 0.5) -> Array:
-    """Balance partly: m_c proportional to n_c ** -exponent; 0 = not, 1 = fully.
+    """Return multiplicities that balance partly: m_c proportional to n_c ** -exponent; 0 = not, 1 = fully.
 
     Scaled so that the mean over rows, sum_c n_c m_c / n, is 1.
 
@@ -67,7 +67,7 @@ def powered(counts: Array, exponent: float = 0.5) -> Array:
 
 
 def effective_number(counts: Array, beta: float = 0.999) -> Array:
-    """Compute class-balanced weights, m_c proportional to (1 - beta) / (1 - beta ** n_c).
+    """Return class-balanced weights, m_c proportional to (1 - beta) / (1 - beta ** n_c).
 
     beta 0 gives equal weights, beta towards 1 gives inverse frequency.
     Source: Cui et al. 2019, "Class-Balanced Loss Based on Effective Number of Samples".
@@ -97,7 +97,7 @@ def to_prior(counts: Array, prior: Array) -> Array:
 
 
 def cost(counts: Array, matrix: Array) -> Array:
-    """Compute multiplicities from costs: m_c proportional to the cost of missing class c.
+    """Return multiplicities from costs: m_c proportional to the cost of missing class c.
 
     Args:
         counts: (C,) rows per class.
@@ -120,7 +120,7 @@ def cost(counts: Array, matrix: Array) -> Array:
 
 
 def by_label(counts: Array, classes: Sequence[Any], wanted: Mapping[Any, float]) -> Array:
-    """Put multiplicities given by label into the order of `classes`, float64 (C,).
+    """Return multiplicities that are given by label in the order of `classes`, float64 (C,).
 
     Labels are compared as text, so "1" names the class 1.
 
@@ -143,10 +143,11 @@ def by_label(counts: Array, classes: Sequence[Any], wanted: Mapping[Any, float])
 
 
 def _check_ratio(ratio: float) -> None:
+    """Raise an OptionError unless the ratio is above 0 and at most 1."""
     if not 0 < ratio <= 1:
         raise OptionError(f"ratio is {ratio}. Use a number above 0 and at most 1 (1 makes all classes equal).")
 
 
 def _scaled_to_mean_one(counts: Array, weights: Array) -> Array:
-    """Scale weights (C,) of classes to mean 1 over all rows."""
+    """Return weights (C,) of classes, scaled to mean 1 over all rows."""
     return weights * counts.sum() / np.dot(counts, weights)

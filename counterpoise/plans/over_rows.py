@@ -1,4 +1,4 @@
-"""Plans that follow another plan over some of their rows, in an order of its own."""
+"""Plans that follow another plan over some of their rows: the base of `realized.Realized`, and plans of `hardness`."""
 
 from __future__ import annotations
 
@@ -42,6 +42,7 @@ class OverRows(Plan):
 
     @property
     def _weights_are_fixed(self) -> bool:
+        """True: the weights of the user are in `inner`, too."""
         return True
 
     def _draw_rows(self, number: int, seed: int) -> Array:

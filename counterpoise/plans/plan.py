@@ -3,6 +3,9 @@
 A plan is made only from labels and does not change, so it works for any kind of input. `epoch(number, seed)` returns
 row numbers and the loss weight of each row; nothing is copied. Weights have the mean 1, because Keras divides a
 weighted loss by the number of rows, and a plan must not change the step size.
+
+Ids of jobs contain the `content` of their plan: the name of its class and its fields in order. A new name, field or
+order of fields trains finished jobs again. The order of random draws and the words of their seeds determine results.
 """
 
 from __future__ import annotations
@@ -24,7 +27,7 @@ from counterpoise.plans.labels import by_class, user_weights
 
 Array = np.ndarray
 
-#: Fields that decide neither what is drawn nor what it weighs.
+#: Fields that are not part of `content`, because they change neither draws nor weights.
 _NOT_CONTENT = ("name", "classes", "population")
 
 
@@ -205,7 +208,7 @@ class Plan:
         Equal plans yield equal content.
         """
         yield type(self).__name__
-        yield from _content_of(tuple(getattr(self, item.name) for item in fields(self) if item.name not in _NOT_CONTENT))
+        yield from _content_of(tuple(getattr(self, f.name) for f in fields(self) if f.name not in _NOT_CONTENT))
 
     @property
     def stages(self) -> tuple[Plan, ...]:
@@ -219,7 +222,7 @@ class Plan:
 
     @property
     def _weights_are_fixed(self) -> bool:
-        """Whether weights cannot be multiplied in after the plan was made."""
+        """Whether the weights of the user cannot be multiplied in after the plan was made (see `with_weights`)."""
         return False
 
     def _draw_rows(self, number: int, seed: int) -> Array:
@@ -249,7 +252,7 @@ class Plan:
         return len(self) / float(np.dot((self.drawn / self.counts)[self.codes], raw))
 
     def _draw_class_into(self, out: Array, code: int, epoch: int, seed: int) -> None:
-        """Write the row numbers that an epoch draws of one class into `out`.
+        """Write the row numbers that an epoch draws of class `code` into `out`.
 
         The length of `out` is the number of rows to draw. No other array of that length is made.
         """
@@ -284,7 +287,7 @@ class Plan:
 
     @cached_property
     def _counts_and_mass(self) -> tuple[Array, Array]:
-        """Return rows and sums of sample weights per class, int64 and float64 (C,)."""
+        """Rows and sums of sample weights per class, int64 and float64 (C,); `Realized` counts the given rows only."""
         size = len(self.classes)
         count = count_codes(self.codes, size)
         if self.sample_weight is None:
@@ -293,7 +296,7 @@ class Plan:
 
 
 def _content_of(value: Any) -> Iterator[Any]:
-    """Yield the content of plans, of the items of tuples, and any other value itself."""
+    """Yield what a value adds to `Plan.content`: that of a plan, of the items of a tuple, or the value itself."""
     if isinstance(value, Plan):
         yield from value.content()
     elif isinstance(value, tuple):

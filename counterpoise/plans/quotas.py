@@ -1,4 +1,7 @@
-"""Quotas: every batch has a fixed number of rows of each class."""
+"""Plans with quotas: every batch has a fixed number of rows of each class.
+
+The order of the random draws, and `_TOGETHER`, determine the rows.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ _TOGETHER = 1 << 12
 
 @dataclass(frozen=True)
 class QuotaPlan(Plan):
-    """A plan with `per_batch` (C,) rows of each class in every batch.
+    """A plan with `per_batch` (C,) rows of each class in every batch, and `steps` batches in an epoch.
 
     Example:
         >>> plan = quota([0] * 6 + [1] * 2, {0: 2, 1: 1})
@@ -37,6 +40,7 @@ class QuotaPlan(Plan):
 
     @property
     def batch_size(self) -> int:
+        """Rows of a batch, the sum of the quotas."""
         return int(self.per_batch.sum())
 
     def _draw_rows(self, number: int, seed: int) -> Array:

@@ -1,10 +1,12 @@
-"""Draws: which row numbers one epoch shows, without copying a row.
+"""Draws of row numbers for an epoch, with which all plans draw; no row is copied.
 
 Three ways to take `size` rows out of the `n` rows of a class, each a pure function of the seed words:
 
 - `repeat_into`: every row floor(size / n) times, the remainder without replacement (even oversampling);
 - `walk_block`: a block of a seeded permutation; after e epochs the share of rows seen is min(1, e size / n);
 - `with_replacement`: independent draws with replacement (scikit-learn's `resample`).
+
+The algorithms, their constants and types decide which rows a seed draws: a change gives other results.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ Array = np.ndarray
 
 #: From this many rows on, a block of at most 1 / _SMALL_PART of them is drawn without making the permutation.
 _FEW_ROWS, _SMALL_PART = 1 << 14, 16
+#: Rounds of the Feistel network in `permutation_part`.
 _ROUNDS = 8
 
 #: Most rows that are shuffled by sorting: above it, 8 bytes a row for the keys would be felt.
@@ -132,7 +135,7 @@ def permutation_part(n: int, start: int, end: int, key: Array) -> Array:
 
 
 def _feistel(values: Array, half: np.uint64, key: Array) -> Array:
-    """Permute numbers of 2 * half bits, uint64, with one round for each word of `key`.
+    """Return numbers of 2 * half bits, uint64, permuted with one round for each word of `key`.
 
     Each round exchanges the halves, and mixes one by multiplication with constants of the hash function splitmix64.
     """

@@ -1,4 +1,4 @@
-"""imbalanced-learn's samplers by name: which one, for which columns, with which settings."""
+"""Samplers of imbalanced-learn by name: which class, for which columns, with which settings; `synthesis` fits them."""
 
 from __future__ import annotations
 

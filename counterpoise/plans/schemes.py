@@ -1,4 +1,4 @@
-"""Schemes: from what each class counts to what its elements should weigh.
+"""Schemes of class weights: from the total weight of each class to the weight of its elements.
 
 A scheme is a name, with its number in parentheses where it has one ("power(0.3)"), weights by label, costs, or None.
 """
@@ -42,7 +42,7 @@ _SCHEMES: Mapping[str, tuple[float | None, Callable[[Array, float], Array]]] = {
 
 
 def scheme_weights(scheme: Any, mass: Array, labels: Sequence[Any], frequency: Array | None = None) -> Array:
-    """Compute weights per class, float64 (C,), not yet scaled.
+    """Return weights per class, float64 (C,), not yet scaled.
 
     - "none" or None: 1.
     - "balanced": n / (C n_c), as scikit-learn.
@@ -88,7 +88,7 @@ def scheme_weights(scheme: Any, mass: Array, labels: Sequence[Any], frequency: A
 
 
 def parse_scheme(scheme: str) -> tuple[str, float]:
-    """Name and number of a scheme written as text.
+    """Return the name and the number of a scheme that is a text.
 
     Example:
         >>> parse_scheme("power(0.3)"), parse_scheme("effective_number")
@@ -111,7 +111,7 @@ def parse_scheme(scheme: str) -> tuple[str, float]:
 
 
 def _weights_by_label(wanted: Mapping[Any, Any], mass: Array, labels: Sequence[Any]) -> Array:
-    """Weights (C,) from a dict by label; every class that occurs needs one."""
+    """Return weights (C,) from a dict by label; every class that occurs needs one, and 0 leaves a class out."""
     code_of = {str(label): c for c, label in enumerate(labels)}
     out = np.full(len(labels), np.nan)
     for label, value in wanted.items():

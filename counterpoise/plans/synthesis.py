@@ -16,15 +16,14 @@ from counterpoise.core import seeds
 from counterpoise.core.errors import DataError, OptionError
 from counterpoise.core.fork_guard import use
 from counterpoise.core.labels import count_codes
-from counterpoise.plans import multiplicities
-from counterpoise.plans import samplers
+from counterpoise.plans import multiplicities, samplers
 from counterpoise.plans.class_plans import Plan, from_multiplicity, uniform
 from counterpoise.plans.matrices import layout_of
 from counterpoise.plans.realized_plan import Realized, StepRows, Unrealized, check_feature_rows, realized_plan
 
 Array = np.ndarray
 
-_NEITHER = "which has no fit_resample. Use the name of a sampler, or a sampler of imbalanced-learn"
+_NOT_A_SAMPLER = "which has no fit_resample. Use the name of a sampler, or a sampler of imbalanced-learn"
 
 
 @dataclass(frozen=True)
@@ -137,7 +136,7 @@ class Cleaning(Unrealized):
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def kept(self, x: Any, seed: int = 0) -> Array:
-        """Row numbers of the kept rows, int64, ascending."""
+        """Return the row numbers of the kept rows, int64, ascending."""
         check_feature_rows(x, self)
         named = isinstance(self.sampler, str)
         sampler = samplers.cleaning_sampler(self.sampler, self.options) if named else _unfitted_copy(self.sampler)
@@ -161,7 +160,7 @@ class Cleaning(Unrealized):
 
 
 def _refuse_settings(sampler: Any, settings: Mapping[str, Any]) -> None:
-    """Raise an OptionError for settings beside a sampler that is an object, which has its own."""
+    """Raise an OptionError for settings in addition to a sampler that is an object, which has its own settings."""
     if settings:
         raise OptionError(
             f"{', '.join(f'{name}=' for name in settings)} can be combined only with the name of a sampler, but "
@@ -210,7 +209,7 @@ def synthesize(
     if isinstance(sampler, str):
         samplers.check_sampler_name(sampler, samplers.MAKERS, "sampler")
     elif not hasattr(sampler, "fit_resample"):
-        raise OptionError(f"sampler is {sampler!r}, {_NEITHER}.")
+        raise OptionError(f"sampler is {sampler!r}, {_NOT_A_SAMPLER}.")
     else:
         _refuse_settings(sampler, options if k_neighbors is None else {"k_neighbors": k_neighbors, **options})
     name = sampler if isinstance(sampler, str) else type(sampler).__name__
@@ -246,7 +245,7 @@ def clean(
     if isinstance(sampler, str):
         samplers.check_sampler_name(sampler, samplers.CLEANERS, "sampler")
     elif not hasattr(sampler, "fit_resample"):
-        raise OptionError(f"sampler is {sampler!r}, {_NEITHER}.")
+        raise OptionError(f"sampler is {sampler!r}, {_NOT_A_SAMPLER}.")
     else:
         _refuse_settings(sampler, options)
     name = sampler if isinstance(sampler, str) else type(sampler).__name__
@@ -258,7 +257,10 @@ def clean(
 
 
 def _each_row_once(rows: StepRows, plan: Plan) -> Plan:
-    """Every one of these rows once, with the labels and weights of `plan`."""
+    """Return a plan that draws each of `rows` once, with the classes of `plan` and the weights of the user.
+
+    New rows (after those of `plan`) have the weight 1.
+    """
     size = len(plan.classes)
     weight = rows.weight
     if weight is None and plan.sample_weight is not None:

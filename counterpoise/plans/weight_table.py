@@ -1,4 +1,7 @@
-"""From a target to the weight of each of its classes: counted batch by batch, computed once, looked up for any rows."""
+"""The class weights of one target: counted batch by batch (`Tally`), computed once, looked up for any rows.
+
+`feed.tensor_weights` is the form of `WeightTable.of` in TensorFlow; tests/feed/test_weighting.py compares them.
+"""
 
 from __future__ import annotations
 
@@ -241,7 +244,8 @@ def _as_tuple(ignore: Any) -> tuple[Any, ...]:
 
 
 def _sort_key(label: Any) -> tuple[bool, Any]:
-    return isinstance(label, str), label  # numbers before text, which cannot be compared
+    """Return a key that sorts numbers before text, which cannot be compared."""
+    return isinstance(label, str), label
 
 
 def _add_to_sums(sums: dict[Any, float], keys: Sequence[Any], values: Array) -> None:
@@ -305,7 +309,7 @@ def _positive_weights(scheme: Any, labels: Sequence[Any]) -> Array:
 
 
 def weights_from_counts(counts: Any, scheme: Any = "balanced", rows: float | None = None) -> Array:
-    """Compute weights of mean 1 from counts: float64 (C,), or with `rows` (L, 2).
+    """Return weights of mean 1 from counts: float64 (C,), or with `rows` (L, 2).
 
     The second form is for independent labels: the weights of absent and present.
 

@@ -2,7 +2,8 @@
 
 Keras' own `class_weight` covers targets of one class per row. Here a weight is made for each *element*: row, step,
 pixel, or label of a row. Weights are scaled so that their mean over the elements that count is 1: the loss keeps its
-size, and so does the step. What a weight means: an element of weight w counts as w elements.
+size, and so does the step. What a weight means: an element of weight w counts as w elements. `weight_map` and
+`compile_balanced` use the same schemes.
 """
 
 from __future__ import annotations
@@ -125,6 +126,7 @@ def output_names(y: Any) -> list[Any] | None:
 
 
 def _is_output(target: Any) -> bool:
+    """Return whether an entry of a list is the target of one output: an array with rows, or None."""
     return target is None or (hasattr(target, "shape") and len(target.shape) > 0)
 
 
@@ -186,7 +188,7 @@ def per_output(option: Any, names: Sequence[Any], y: Any, word: str) -> dict[Any
 def _for_each_output(
     make: Callable[..., Any], y: Any, scheme: Any, mask: Any, kind: Any, ignore: Any, classes: Any, existing: Any
 ) -> Any:
-    """Make the result for a target, or for each of its outputs as a dict or list.
+    """Return the result for a target, or for each of its outputs as a dict or list.
 
     `make(table, y, mask, existing)` makes it of the `WeightTable` of an output. `existing` are the user's own weights.
     An output without a scheme or without labels gets None.
@@ -199,8 +201,10 @@ def _for_each_output(
             _check_classes_kept(y, existing)
         return make(tally.table(scheme), y, mask, existing)
     if not isinstance(y, Mapping):
-        read = [target for target in y if target is not None]
-        _check_list_of_outputs(read, any(isinstance(option, list) for option in (scheme, mask, kind, ignore, classes, existing)))
+        outputs = [target for target in y if target is not None]
+        _check_list_of_outputs(
+            outputs, any(isinstance(option, list) for option in (scheme, mask, kind, ignore, classes, existing))
+        )
     given = {
         "scheme": scheme,
         "mask": mask,
@@ -224,7 +228,7 @@ def _for_each_output(
 
 
 def _check_classes_kept(y: Any, existing: Any) -> None:
-    """Check that the user's weights leave rows of each class, if there is one class per row.
+    """Raise an error if the user's weights are 0 for all rows of a class, if there is one class per row.
 
     Sequences and masks are not checked, because a weight of 0 marks padding there.
     """
@@ -235,7 +239,7 @@ def _check_classes_kept(y: Any, existing: Any) -> None:
 
 
 def _for_named_output(name: Any, make: Callable[..., Any], *arguments: Any) -> Any:
-    """Make the result for one output; an error of it gets the name of the output.
+    """Return the result for one output; its errors get the name of the output.
 
     `arguments` are those of `_for_each_output` from `y` on.
     """

@@ -73,7 +73,8 @@ def test_a_fixed_subset_stays_fixed_and_every_view_has_its_own():
 
 
 def test_a_walk_goes_on_where_the_epoch_before_ended():
-    plan = joined_member_plans([undersample(Y)], n_members=2)  # 12 of 42 rows: an epoch of the members holds four of the plan
+    # 12 of 42 rows: an epoch of the members holds four of the plan.
+    plan = joined_member_plans([undersample(Y)], n_members=2)
     rows, weights = plan.epoch(0, seed=0)
     seen = [
         np.unique(np.concatenate([plan.epoch(e, 0)[0][plan.epoch(e, 0)[1][:, v] > 0] for e in (0, 1)])) for v in (0, 1)
