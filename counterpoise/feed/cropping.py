@@ -38,6 +38,7 @@ class CropFeed(keras.utils.PyDataset):
         return -(-len(self.plan) // self.batch_size)
 
     def on_epoch_end(self) -> None:
+        """Draw the crops of the next epoch; Keras calls it."""
         self._begin_epoch(self.number + 1)
 
     def __getitem__(self, step: int) -> tuple[Array, Array, Array]:

@@ -151,6 +151,7 @@ class Mixup(Mixing):
         self.alpha = check_range(alpha, "alpha", 0.0, bounds="(]")
 
     def mix(self, draws: Draws, x: Any, soft: Any, weight: Any) -> tuple[Any, Any, Any]:
+        """Return the batch mixed with a permutation of its rows, as `Mixing.mix`; draws: partners, then shares."""
         n = ops.shape(soft)[0]
         # A random permutation of the rows.
         partner = ops.argsort(draws.uniform((n,)))
@@ -278,6 +279,7 @@ class BatchSMOTE(Mixing):
             raise OptionError(f"only={self.only}. Expected class codes 0 to {classes - 1}.")
 
     def mix(self, draws: Draws, x: Any, soft: Any, weight: Any) -> tuple[Any, Any, Any]:
+        """Return the batch with synthetic rows, as `Mixing.mix`; draws: neighbors, rows, then shares."""
         n = ops.shape(soft)[0]
         codes = ops.argmax(soft, axis=1)
         others = ops.logical_and(codes[:, None] == codes[None, :], ops.logical_not(ops.eye(n, dtype="bool")))

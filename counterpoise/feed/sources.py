@@ -75,6 +75,7 @@ class SparseRows:
         return int(self.matrix.shape[0])
 
     def take(self, rows: Array) -> Array:
+        """Return these rows as a dense array."""
         return self.matrix[rows].toarray()
 
 

@@ -40,6 +40,7 @@ class WeightMap:
     autograph_info__: ClassVar[Mapping[str, Any]] = {}
 
     def __call__(self, x: Any, y: Any, sample_weight: Any = None) -> tuple[Any, Any, Any]:
+        """Return (x, y, weight) of a batch."""
         return x, y, self.weights(y, sample_weight)
 
     def weights(self, y: Any, sample_weight: Any = None, mask: Any = None) -> Any:

@@ -106,7 +106,7 @@ class Loss(keras.losses.Loss):
         self.ignore_class = None if ignore_class is None else int(ignore_class)
 
     def get_config(self) -> dict[str, Any]:
-        """Return the arguments of the constructor; their names are saved in model files."""
+        # The arguments of the constructor; their names are saved in model files.
         return {
             **super().get_config(),
             "from_logits": self.from_logits,

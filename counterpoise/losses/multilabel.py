@@ -2,6 +2,7 @@
 
 Targets are multi-hot rows (..., L). Class codes are supported too: one unit is one label, and with C units a code is
 the one-hot row of C sigmoids. The weighted binary cross-entropy is in `weighted` (`LabelWeighted`).
+Names of classes and of their arguments are saved (see the package).
 """
 
 from __future__ import annotations
@@ -51,6 +52,7 @@ class MultiLabelFocal(LabelLoss):
             raise OptionError(f"alpha is {alpha}. Expected weights of positive labels, each above 0 and below 1.")
 
     def per_label(self, t: Tensor, z: Tensor) -> Tensor:
+        """Return the losses (..., L) of targets `t` and logits `z`, both (..., L)."""
         positive, negative = t * focal(z, self.gamma), (1 - t) * focal(-z, self.gamma)
         if self.alpha is None:
             return positive + negative
@@ -113,6 +115,7 @@ class Asymmetric(LabelLoss):
         self.clip = check_range(clip, "clip", low=0.0, high=1.0, bounds="[)")
 
     def per_label(self, t: Tensor, z: Tensor) -> Tensor:
+        """Return the losses (..., L) of targets `t` and logits `z`, both (..., L)."""
         return t * focal(z, self.gamma_pos) + (1 - t) * self._absent_losses(z)
 
     def _absent_losses(self, z: Tensor) -> Tensor:
@@ -185,6 +188,7 @@ class DistributionBalanced(LabelLoss):
         self.scale = check_range(scale, "scale", low=0.0, bounds="(]")
 
     def per_label(self, t: Tensor, z: Tensor) -> Tensor:
+        """Return the losses (..., L) of targets `t` and logits `z`, both (..., L)."""
         bias = self.constant(self.kappa * np.log(self.rows / self.counts - 1), z)
         moved = z - bias
         negative = ops.softplus(self.scale * moved) / self.scale

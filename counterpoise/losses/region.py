@@ -4,6 +4,7 @@ Sums are over the pixels of each image, so outputs (N, H, W, units) give one los
 have no pixels, so the sums are over the rows of the batch and give one number. Sample weights per pixel (N, H, W) and
 masks are part of the sums. Weights per image (N,) multiply the loss of the image. With one unit, the overlap is for
 class 1 (the lesion). With C units, it is the mean over all classes.
+Names of classes and of their arguments are saved (see the package).
 """
 
 from __future__ import annotations
@@ -102,6 +103,7 @@ class Tversky(RegionLoss):
         self.gamma = check_range(gamma, "gamma", low=0.0, bounds="(]")
 
     def region_loss(self, t: Tensor, z: Tensor, w: Tensor) -> Tensor:
+        """Return the losses (N,), or one number, of targets `t`, logits `z`, and pixel weights `w`."""
         return ops.mean(self.gap(t, z, w), axis=-1)
 
     def gap(self, t: Tensor, z: Tensor, w: Tensor) -> Tensor:
@@ -142,6 +144,7 @@ class GeneralizedDice(RegionLoss):
     """
 
     def region_loss(self, t: Tensor, z: Tensor, w: Tensor) -> Tensor:
+        """Return the losses (N,), or one number, of targets `t`, logits `z`, and pixel weights `w`."""
         p = ops.softmax(class_logits(z), axis=-1)
         volume = pixel_sums(t, w)
         present = volume > 0
@@ -183,6 +186,7 @@ class Combo(RegionLoss):
         self.beta = check_range(beta, "beta", low=0.0, high=1.0)
 
     def region_loss(self, t: Tensor, z: Tensor, w: Tensor) -> Tensor:
+        """Return the losses (N,), or one number, of targets `t`, logits `z`, and pixel weights `w`."""
         full = class_logits(z)
         t, odds, p = (foreground(x, z) for x in (t, log_odds(full), ops.softmax(full, axis=-1)))
         pixel = self.beta * t * ops.softplus(-odds) + (1 - self.beta) * (1 - t) * ops.softplus(odds)

@@ -2,6 +2,8 @@
 
 Both losses contain a number `mix` from 0 (all weights are 1) to 1 (the given weights). Callbacks can change it during
 training (`cp.callbacks.Deferred`); the model is not traced again.
+Strategies for a class per element weigh by `targets.element_losses.Weighted` instead. Names of classes and of their
+arguments are saved (see the package).
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from counterpoise.losses.shapes import class_targets
 
 
 def _mix_variable() -> keras.Variable:
-    """Return the variable `mix`, which callbacks can change without tracing the model again."""
+    """Return the variable `mix` with the value 1, which callbacks can change without tracing the model again."""
     return keras.Variable(1.0, trainable=False, dtype="float32", name="mix")
 
 

@@ -69,9 +69,11 @@ class ElementPlan(Plan):
         return super().epoch(number, seed) if self.drawing is None else self.drawing.epoch(number, seed)
 
     def _draw_rows(self, number: int, seed: int) -> Array:
+        """Return the row numbers of an epoch, from `drawing` if there is one."""
         return super()._draw_rows(number, seed) if self.drawing is None else self.drawing.rows(number, seed)
 
     def _weights_of(self, rows: Any) -> Array:
+        """Return the loss weight of some rows, float32, without the weights of their elements."""
         return super()._weights_of(rows) if self.drawing is None else self.drawing.weights()[rows]
 
     @property

@@ -54,6 +54,7 @@ class GroupPlan(Plan):
 
     @property
     def _weights_are_fixed(self) -> bool:
+        """Whether the weights of the user are in `inner`, too."""
         return self.inner is not None
 
     def _draw_rows(self, number: int, seed: int) -> Array:
@@ -65,6 +66,7 @@ class GroupPlan(Plan):
         return out
 
     def _weights_of(self, rows: Any) -> Array:
+        """Return the loss weight of some rows, float32, from `inner` if there is one."""
         return super()._weights_of(rows) if self.inner is None else self.inner._weights_of(rows)
 
     def _whole_group_rows(self, code: int, epoch: int, seed: int) -> Array:

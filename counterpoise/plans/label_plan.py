@@ -59,6 +59,7 @@ class LabelPlan(Plan):
         return self._masses / self._masses.sum(axis=1, keepdims=True)
 
     def _draw_rows(self, number: int, seed: int) -> Array:
+        """Return the row numbers of an epoch, from `drawing` if there is one."""
         return super()._draw_rows(number, seed) if self.drawing is None else self.drawing.rows(number, seed)
 
     def _weights_of(self, rows: Any) -> Array:

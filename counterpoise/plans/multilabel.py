@@ -86,6 +86,7 @@ class MultiLabelPlan(Plan):
         return out
 
     def _weights_of(self, rows: Any) -> Array:
+        """Return the loss weight of some rows, float32."""
         return self._row_weights[rows]
 
     @cached_property

@@ -46,6 +46,7 @@ class OverRows(Plan):
         return True
 
     def _draw_rows(self, number: int, seed: int) -> Array:
+        """Return the row numbers of an epoch, as in `epoch`."""
         return self.epoch(number, seed)[0]
 
     def _weights_of(self, rows: Any) -> Array:
