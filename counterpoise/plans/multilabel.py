@@ -212,11 +212,11 @@ def _binary_labels(y: Any) -> Array:
     Raises:
         TargetError: They are not a table of zeros and ones.
     """
-    found = read_labels(y)
-    labels = zeros_and_ones(found) if found.codes.ndim == 2 and len(found) else None
+    table = read_labels(y)
+    labels = zeros_and_ones(table) if table.codes.ndim == 2 and len(table) else None
     if labels is None:
         raise TargetError(
-            f"y has shape {found.codes.shape} and contains {', '.join(map(repr, found.classes[:5]))}. Expected an "
+            f"y has shape {table.codes.shape} and contains {', '.join(map(repr, table.classes[:5]))}. Expected an "
             "array of zeros and ones, with one row per example and one column per label."
         )
     return labels.astype(np.uint8)
