@@ -23,7 +23,7 @@ from counterpoise.data.frames import CSV, PARQUET
 from counterpoise.data.labels import encode_labels
 from counterpoise.data.parquet import readable, without_faults
 from counterpoise.data.stored import CsvFiles, Stored, stored
-from counterpoise.feed.disk import check_target
+from counterpoise.feed.disk import check_target_column
 from counterpoise.feed.disk_stream import repeated_rows, times_drawn
 from counterpoise.plans import class_plans as plans
 from counterpoise.plans.class_plans import Plan
@@ -82,7 +82,7 @@ def resample_file(
     table = stored(source)
     kind = _output_format(path, table)
     _check_output_is_no_input(path, table, check_path(source, "source"))
-    check_target(table, target)
+    check_target_column(table, target)
     if kind == CSV:
         _check_fits_csv(table)
     labels = encode_labels(table.labels(target), written=table.written)

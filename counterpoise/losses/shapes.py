@@ -20,7 +20,7 @@ _TOLERANCE = 1e-3
 
 
 def static_shape(x: Tensor) -> tuple[int | None, ...]:
-    """Return the shape as far as it is known before the run; None stands for any length."""
+    """Return the shape as far as it is known while a graph is traced; None stands for any length."""
     return tuple(x.shape)
 
 

@@ -115,7 +115,7 @@ def element_plan(
 def crops_of_masks(y: Any, *, share: float = 0.5, sample_weight: Any = None, classes: Any = None) -> Plan:
     """Name the plan of the strategy "crops"; a call is for rows with one class each, and raises an error.
 
-    For masks, `ElementTarget.plan` recognizes this function, and makes an `element_plan` with `crops` instead.
+    For masks, `plan` of `targets.elements.Elements` recognizes this function, and makes an `element_plan` with `crops`.
 
     Args:
         y: Labels of rows.
