@@ -30,7 +30,7 @@ from benchmarks._measuring import compare, extra_memory, in_turn, show, silent, 
 from benchmarks._turns import timed
 from counterpoise import plans
 from counterpoise.feed.batching import batches
-from counterpoise.feed.streams import rebalance
+from counterpoise.feed.rebalancing import rebalance
 
 Array = np.ndarray
 BATCH, SHARE, COLUMNS = 512, 0.005, 30

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from counterpoise.diagnosis.diagnose import diagnose as diagnose
     from counterpoise.feed.batching import batches as batches
     from counterpoise.feed.disk import scan as scan
-    from counterpoise.feed.streams import rebalance as rebalance
+    from counterpoise.feed.rebalancing import rebalance as rebalance
     from counterpoise.feed.weighting import weight_map as weight_map
     from counterpoise.forests.model import trees as trees
     from counterpoise.networks.compile_balanced import compile_balanced as compile_balanced
@@ -84,7 +84,7 @@ _HOME = {
     "labels": "counterpoise.core.label_columns",
     "load": "counterpoise.classifier.classifier",
     "monitor": "counterpoise.classifier.monitor",
-    "rebalance": "counterpoise.feed.streams",
+    "rebalance": "counterpoise.feed.rebalancing",
     "sample_weight": "counterpoise.plans.weights",
     "scan": "counterpoise.feed.disk",
     "transfer": "counterpoise.networks.transfer",

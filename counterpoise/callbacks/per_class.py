@@ -20,7 +20,7 @@ from counterpoise.metrics.proba_scores import log_loss
 from counterpoise.metrics.rank_scores import average_precision
 from counterpoise.networks.cloning import last_activation
 from counterpoise.plans.elements import Elements, read_elements
-from counterpoise.plans.tables import codes_among
+from counterpoise.plans.weight_table import codes_among
 
 Array = np.ndarray
 

@@ -1,5 +1,8 @@
 """From a plan to what a network is fed: batches, streams, mixtures, weights (`cp.feed`).
 
+These are for a `fit` of your own; `cp.fit` draws the batches of its jobs itself (`engines.batch_order`). Functions that
+make no batch are here because they prepare the data of such a `fit`: `make_imbalanced` and `resample_file`.
+
 Names are loaded when they are first used: reading a table from disk needs no Keras, and importing it would take more
 memory than the reading.
 """

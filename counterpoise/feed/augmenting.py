@@ -1,4 +1,7 @@
-"""Keras augmentation layers as a pure function: the same seed gives the same pictures."""
+"""Keras augmentation layers as a pure function: the same seed gives the same images.
+
+`cp.batches` augments with `Augmenter`. `networks.augmentation` uses only `layers_of`, for layers inside a network.
+"""
 
 from __future__ import annotations
 
@@ -39,14 +42,14 @@ class Augmenter:
             return {k: self.apply(array, repeated, seed) if np.ndim(array) == 4 else array for k, array in x.items()}
         if isinstance(x, (tuple, list)):
             return type(x)(self.apply(array, repeated, seed) if np.ndim(array) == 4 else array for array in x)
-        changed = self._changed(x, seed)
+        changed = self._augmented(x, seed)
         return changed if repeated is None else np.where(repeated.reshape(-1, *[1] * (x.ndim - 1)), changed, x)
 
-    def _changed(self, x: Array, seed: int) -> Array:
+    def _augmented(self, x: Array, seed: int) -> Array:
         """Return all rows of one array, changed by all layers, as float32."""
         # The layers' seeds are state: one batch at a time.
         with self._lock:
-            for number, generator in enumerate(_generators(self.layers)):
+            for number, generator in enumerate(_seed_generators(self.layers)):
                 words = np.random.SeedSequence([seed, number]).generate_state(2)
                 # Shifted by one bit, so that the words fit into a signed state as well.
                 generator.state.assign((words >> 1).astype(generator.state.dtype))
@@ -84,7 +87,7 @@ def augmenter_of(augment: Any) -> Augmenter | None:
 
 
 def layers_of(augment: Any) -> list[keras.layers.Layer]:
-    """Return the layers of `augment`: "auto" (see `SmallMoves`), a layer, or a list.
+    """Return the layers of the argument `augment`: "auto" (see `SmallMoves`), a layer, or a list.
 
     Raises:
         OptionError: It is none of these, or an empty list.
@@ -103,12 +106,15 @@ def layers_of(augment: Any) -> list[keras.layers.Layer]:
     return layers
 
 
-def _generators(layers: list[Any]) -> Iterator[Any]:
-    """Yield every seed generator inside the layers and nested layers, in a fixed order."""
+def _seed_generators(layers: list[Any]) -> Iterator[Any]:
+    """Yield every seed generator inside the layers and nested layers.
+
+    The order is fixed, because the position of a generator is part of its seed.
+    """
     for layer in layers:
         for value in vars(layer).values():
             if isinstance(value, keras.random.SeedGenerator):
                 yield value
-        yield from _generators(
+        yield from _seed_generators(
             [inner for inner in getattr(layer, "layers", []) if isinstance(inner, keras.layers.Layer)]
         )

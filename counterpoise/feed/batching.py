@@ -17,8 +17,8 @@ from counterpoise.core.labels import read_labels
 from counterpoise.feed.augmenting import augmenter_of
 from counterpoise.feed.blocks import Batch as Batch
 from counterpoise.feed.feed import Feed
-from counterpoise.feed.sources import Joined, Rows, all_rows, labels_like, rows_of
-from counterpoise.feed.targets import coded, listed, readable
+from counterpoise.feed.sources import JoinedRows, Rows, all_rows, rows_of
+from counterpoise.feed.targets import labels_as_list, labels_like, readable_labels, text_as_codes
 from counterpoise.plans.class_plans import Plan, uniform
 from counterpoise.plans.quotas import quota as quota_plan
 from counterpoise.plans.schedule import check_single
@@ -82,24 +82,24 @@ def batches(
         3
         1
     """
-    source, y = rows_of(x, load), listed(y)
+    source, y = rows_of(x, load), labels_as_list(y)
     if getattr(x, "split", None) is not None:
         raise OptionError(
             'x contains training and test images, which must not be mixed. Pass one part, for example x.part("train").'
         )
     augment = getattr(x, "augment", None) if augment is None else augment
     y = getattr(x, "y", None) if y is None and getattr(x, "takes_rows", False) else y
-    target = None if y is None else rows_of(readable(y))
+    target = None if y is None else rows_of(readable_labels(y))
     extra_rows = {name: rows_of(values) for name, values in (extras or {}).items()}
     check_lengths({"x": source, **({} if target is None else {"y": target}), **extra_rows})
     if not len(source):
         raise DataError("x has no rows. Expected at least one row.")
     check_int(epoch, "epoch", 0)
     check_int(seed, "seed", 0)
-    blind = plan is None and quota is None  # every row once: the classes of the rows play no part
-    plan = _plan(plan, quota, y, len(source), check_int(batch_size, "batch_size"), sample_weight)
-    source, target, plan = _realized(source, target, plan, seed, extra_rows)
-    target = coded(target, None if blind else plan.classes)
+    ignores_classes = plan is None and quota is None  # every row once
+    plan = _plan_of_epochs(plan, quota, y, len(source), check_int(batch_size, "batch_size"), sample_weight)
+    source, target, plan = _with_realized_plan(source, target, plan, seed, extra_rows)
+    target = text_as_codes(target, None if ignores_classes else plan.classes)
     feed = Feed(
         source, target, plan, batch_size=plan.batch_size or batch_size, seed=seed, drop_last=drop_last,
         extras=extra_rows, epoch=epoch, augmenter=augmenter_of(augment),
@@ -113,10 +113,13 @@ def batches(
     return feed
 
 
-def _plan(plan: Plan | None, quota: Any, y: Any, n: int, batch_size: int, sample_weight: Any) -> Plan:
-    """Return the plan given, that of a quota, or one of all rows, with weights if given.
+def _plan_of_epochs(plan: Plan | None, quota: Any, y: Any, n: int, batch_size: int, sample_weight: Any) -> Plan:
+    """Return the plan that the arguments of `batches` ask for: `plan`, a quota, or every row once.
+
+    It contains the weights of the user, if there are some.
 
     Args:
+        plan, quota, batch_size, sample_weight: As in `batches`.
         y: The labels (n,), which only a quota needs. n: Number of rows of x.
 
     Raises:
@@ -155,12 +158,12 @@ def _check_classes_kept(y: Any, sample_weight: Any) -> None:
         check_no_class_lost(labels.codes[known], check_weights(sample_weight, len(known))[known], labels.classes)
 
 
-def _realized(
+def _with_realized_plan(
     x: Rows, y: Rows | None, plan: Plan, seed: int, extras: Mapping[str, Rows]
 ) -> tuple[Rows, Rows | None, Plan]:
-    """Return x, y and the plan after a plan that looks at features was carried out.
+    """Return x, y and the plan, after a plan that needs features was applied to x (`Plan.realize`).
 
-    Any other plan is returned with x and y as they are. New rows stand behind the given ones.
+    Any other plan is returned with x and y as they are. New rows follow the given rows.
 
     Raises:
         OptionError: The plan makes rows, but there are no labels, or extras that new rows do not have.
@@ -178,4 +181,4 @@ def _realized(
             "plan."
         )
     x_new, codes = plan.new
-    return Joined(x, rows_of(x_new)), Joined(y, rows_of(labels_like(y, plan.classes, codes))), plan
+    return JoinedRows(x, rows_of(x_new)), JoinedRows(y, rows_of(labels_like(y, plan.classes, codes))), plan

@@ -1,4 +1,7 @@
-"""Several batches are made at a time, because for small rows the calls take longer than copying."""
+"""A batch, and blocks of batches that are gathered at once: for small rows, the calls take longer than copying.
+
+`Feed` uses `Blocks` for arrays in memory. Batches are the same as those made one by one (tests/feed/test_blocks.py).
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ import numpy as np
 
 Array = np.ndarray
 
-#: Bytes that are gathered at once: few enough to stay in a core's cache until they are used.
+#: Bytes that are gathered at once: few enough to stay in the cache of a core until they are used.
 BLOCK_BYTES = 1 << 20
 
 

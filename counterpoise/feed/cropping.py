@@ -1,4 +1,7 @@
-"""Crops of images and masks for Keras: around the rare classes, with weights that give the pixels of the data back."""
+"""Crops of images and masks for a `fit` of your own (`cp.feed.crops`): around the rare classes, with pixel weights.
+
+Which crops are drawn and what their pixels weigh is in `plans.crop_plan`; `engines.cropping` follows it in `cp.fit`.
+"""
 
 from __future__ import annotations
 
@@ -25,9 +28,9 @@ class CropFeed(keras.utils.PyDataset):
     def __init__(self, x: Any, plan: Any, batch_size: int, seed: int) -> None:
         super().__init__()
         self.x, self.plan, self.batch_size, self.seed = x, plan, batch_size, seed
-        self._begin(0)
+        self._begin_epoch(0)
 
-    def _begin(self, number: int) -> None:
+    def _begin_epoch(self, number: int) -> None:
         """Draw the images, corners and weights of all crops of an epoch."""
         self.number, self._drawn = number, self.plan.epoch(number, self.seed)
 
@@ -35,7 +38,8 @@ class CropFeed(keras.utils.PyDataset):
         return -(-len(self.plan) // self.batch_size)
 
     def on_epoch_end(self) -> None:
-        self._begin(self.number + 1)
+        """Draw the crops of the next epoch; Keras calls it."""
+        self._begin_epoch(self.number + 1)
 
     def __getitem__(self, step: int) -> tuple[Array, Array, Array]:
         """Return batch `step` of this epoch as (x, y, weights); see the class."""

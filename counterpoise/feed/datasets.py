@@ -1,4 +1,7 @@
-"""A feed as a `tf.data.Dataset`: step numbers, then rows, then a gather; several steps are made at the same time."""
+"""A feed as a `tf.data.Dataset`: step numbers, then row numbers, then a gather, several steps at a time.
+
+The elements are the same batches as in `Feed`, in the same order; tests/feed/test_batching.py compares them.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ if TYPE_CHECKING:
     from counterpoise.feed.feed import Feed
 
 _FOREVER = np.iinfo(np.int64).max // 2  # steps of a dataset without end
-_BLOCK_BYTES = 4 << 20  # of the rows that are gathered in one go
+_BLOCK_BYTES = 4 << 20  # bytes of the rows that are gathered at once
 
 
 def dataset_of(feed: Feed, epochs: int | None, start: int, extras: bool) -> Any:
@@ -29,7 +32,7 @@ def dataset_of(feed: Feed, epochs: int | None, start: int, extras: bool) -> Any:
     if start >= end:
         raise OptionError(f"start= is step {start}, but {epochs} epochs have only {end} steps. Use a smaller start=.")
     # TensorFlow can gather batches itself only from arrays in memory, and only without augmentation.
-    make = _gathered if feed.augmenter is None and _all_in_memory(feed) else _computed
+    make = _gathered_dataset if feed.augmenter is None and _all_in_memory(feed) else _computed_dataset
     out = make(feed, feed.epoch, start, end, extras)
     if epochs is None:
         out = out.apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
@@ -44,40 +47,38 @@ def _all_in_memory(feed: Feed) -> bool:
     return all(in_memory(source) for source in sources)
 
 
-def _gathered(feed: Feed, first: int, start: int, end: int, extras: bool) -> Any:
-    """Return batches that TensorFlow gathers from tensors in memory, several steps in one go.
+def _gathered_dataset(feed: Feed, first: int, start: int, end: int, extras: bool) -> Any:
+    """Return a dataset of batches that TensorFlow gathers from tensors in memory, several steps at once.
 
     Args:
         feed: What to gather. first: The epoch of step 0. start, end: First step, and the one after the last.
         extras: Whether elements end with the dict of extras.
     """
     kind = np.int32 if len(feed.x) < 2**31 else np.int64
-    everything = tf.nest.map_structure(tf.convert_to_tensor, _elements(feed, extras, all_rows))
-    many = _steps_in_one_go(feed, everything)
+    everything = tf.nest.map_structure(tf.convert_to_tensor, _whole_feed(feed, extras, all_rows))
+    n_steps = _steps_per_gather(feed, everything)
 
     def rows_from(step: np.ndarray) -> np.ndarray:
-        # Row numbers of `many` steps, one after the other; a step counts through all epochs.
-        steps = range(int(step), min(end, int(step) + many))
+        # Row numbers of `n_steps` steps, one after the other; a step counts through all epochs.
+        steps = range(int(step), min(end, int(step) + n_steps))
         steps_of_epochs = (divmod(k, feed.num_batches) for k in steps)
         return np.concatenate(
             [feed.rows(first + epoch, step_of_epoch) for epoch, step_of_epoch in steps_of_epochs]
         ).astype(kind, copy=False)
 
     def block(step: Any) -> Any:
-        # One element with the rows of `many` steps; `rebatch` divides it into batches.
+        # One element with the rows of `n_steps` steps; `rebatch` divides it into batches.
         rows = tf.numpy_function(rows_from, [step], kind, stateful=False)
         rows.set_shape([None])
         return tf.nest.map_structure(lambda tensor: tf.gather(tensor, rows), everything)
 
-    numbers = tf.data.Dataset.range(start, end, many)
+    numbers = tf.data.Dataset.range(start, end, n_steps)
     blocks = numbers.map(block, num_parallel_calls=2, deterministic=True).prefetch(1)
-    return blocks.rebatch(_sizes(feed, start))
+    return blocks.rebatch(_batch_sizes(feed, start))
 
 
-def _steps_in_one_go(feed: Feed, everything: Any) -> int:
-    """Return how many steps are made together, from 1 to 64.
-
-    So many that TensorFlow's cost for a call is small, and that a block stays in the cache.
+def _steps_per_gather(feed: Feed, everything: Any) -> int:
+    """Return how many steps are gathered at once, from 1 to 64: about `_BLOCK_BYTES` of rows.
 
     `everything` are the tensors of the whole feed.
     """
@@ -85,25 +86,22 @@ def _steps_in_one_go(feed: Feed, everything: Any) -> int:
     return int(np.clip(_BLOCK_BYTES // max(1, row * feed.batch_size), 1, 64))
 
 
-def _sizes(feed: Feed, start: int) -> list[int] | int:
+def _batch_sizes(feed: Feed, start: int) -> list[int] | int:
     """Return the sizes of the batches from step `start` on, as `rebatch` takes them.
 
     One number if all are equal, otherwise those of one epoch.
 
     `rebatch` repeats the list, so it is rotated to begin with step `start` of its epoch.
     """
-    if _static_size(feed):
+    if _size_of_every_batch(feed):
         return feed.batch_size
     sizes = [feed.batch_size] * (feed.num_batches - 1) + [len(feed.plan) % feed.batch_size]
     turn = start % feed.num_batches
     return sizes[turn:] + sizes[:turn]
 
 
-def _elements(feed: Feed, extras: bool, get: Any) -> tuple[Any, ...]:
-    """Return (x[, y[, weight]][, extras]) of a whole feed, each after `get`.
-
-    `get` turns a source into an array or a tensor.
-    """
+def _whole_feed(feed: Feed, extras: bool, get: Any) -> tuple[Any, ...]:
+    """Return (x[, y[, weight]][, extras]) of all rows of a feed; `get` turns each source into an array or a tensor."""
     out: tuple[Any, ...] = (get(feed.x),)
     if feed.y is not None:
         out += (get(feed.y),)
@@ -111,10 +109,10 @@ def _elements(feed: Feed, extras: bool, get: Any) -> tuple[Any, ...]:
     return (*out, {k: get(values) for k, values in feed.extras.items()}) if extras else out
 
 
-def _computed(feed: Feed, first: int, start: int, end: int, extras: bool) -> Any:
-    """Return batches that `Feed.batch` makes with NumPy, one step at a time.
+def _computed_dataset(feed: Feed, first: int, start: int, end: int, extras: bool) -> Any:
+    """Return a dataset of batches that `Feed.batch` makes with NumPy, one step at a time.
 
-    The arguments are those of `_gathered`.
+    The arguments are those of `_gathered_dataset`.
     """
 
     def arrays_of(step: Any) -> tuple[Any, ...]:
@@ -125,7 +123,7 @@ def _computed(feed: Feed, first: int, start: int, end: int, extras: bool) -> Any
 
     sample = tf.nest.map_structure(tf.convert_to_tensor, arrays_of(0))
     kinds = [array.dtype for array in tf.nest.flatten(sample)]
-    shapes = [[_static_size(feed), *array.shape[1:]] for array in tf.nest.flatten(sample)]
+    shapes = [[_size_of_every_batch(feed), *array.shape[1:]] for array in tf.nest.flatten(sample)]
 
     def flat(step: np.ndarray) -> list[np.ndarray]:
         # The same arrays without structure, which is all that `numpy_function` can return.
@@ -142,6 +140,6 @@ def _computed(feed: Feed, first: int, start: int, end: int, extras: bool) -> Any
     return tf.data.Dataset.range(start, end).map(batch, num_parallel_calls=2, deterministic=True)
 
 
-def _static_size(feed: Feed) -> int | None:
-    """Rows of every batch, or None when the last one may be smaller."""
+def _size_of_every_batch(feed: Feed) -> int | None:
+    """Return the number of rows of every batch, or None if the last batch of an epoch is smaller."""
     return feed.batch_size if feed.drop_last or len(feed.plan) % feed.batch_size == 0 else None

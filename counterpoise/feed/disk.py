@@ -1,6 +1,7 @@
 """Tables larger than memory: classes are counted in one pass, then rows are read as a plan draws them.
 
 Memory contains the label of each row (4 bytes), how often an epoch draws the row (2 bytes), and a window of rows.
+`cp.fit` trains on a scan too (`pipeline.scan`).
 """
 
 from __future__ import annotations
@@ -170,7 +171,7 @@ def scan(source: str | os.PathLike[str], target: str, *, drop: Sequence[str] = (
     table = stored(source)
     drop = (drop,) if isinstance(drop, str) else tuple(drop)
     weight_columns = [sample_weight] if sample_weight else []
-    check_target(table, target)
+    check_target_column(table, target)
     for column in [*drop, *weight_columns]:
         if column not in table.columns:
             raise ColumnError(f"{column!r} is not a column of {table.name}.{did_you_mean(column, table.columns)}")
@@ -186,7 +187,7 @@ def scan(source: str | os.PathLike[str], target: str, *, drop: Sequence[str] = (
     return Scan(table, target, features, labels.codes, labels.classes, weight)
 
 
-def check_target(table: Stored, target: str) -> None:
+def check_target_column(table: Stored, target: str) -> None:
     """Raise a TargetError unless the table has the column."""
     if target not in table.columns:
         raise TargetError(f"Target {target!r} is not a column of {table.name}.{did_you_mean(target, table.columns)}")

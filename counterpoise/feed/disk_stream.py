@@ -1,4 +1,8 @@
-"""The stream of a table on disk: blocks of drawn rows are shuffled within a window and cut into batches."""
+"""The stream of a table on disk: blocks of drawn rows are shuffled within a window and cut into batches.
+
+`engines.stream` trains from it in `cp.fit`. The order of the random draws and `CHUNK_ROWS` determine the batches.
+`feed.resampling` writes the same drawn rows to a file.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +33,7 @@ class Stream:
 
     Attributes:
         table, features, y: The table (see `disk.Scan`).
-        plan, batch_size, seed, window: As given.
+        plan, batch_size, seed, window: As in `Scan.batches`.
         epoch: The epoch that the next iteration draws.
         rows: Row numbers of the table from which the plan draws. None: all rows.
         inputs: Function from a frame of features to the input of the network. None: numbers or a dict of columns.
@@ -59,9 +63,9 @@ class Stream:
     _weights: Array | None = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        """Keep the weights of the plan by row of the table; None if all are equal."""
+        """Compute the weights of the plan by row of the table; None if all are equal."""
         weights = self.plan.weights()
-        self._weights = None if np.ptp(weights) == 0 else self._of_table(weights)
+        self._weights = None if np.ptp(weights) == 0 else self._by_table_row(weights)
 
     @property
     def num_batches(self) -> int:
@@ -79,17 +83,17 @@ class Stream:
         `window` rows are yielded, and the other rows wait. At the end all waiting rows are yielded.
         """
         rng = seeds.generator(self.seed, "window", epoch)
-        kept: Block | None = None
-        for block in self._drawn(epoch):
-            kept = block if kept is None else kept.then(block)
-            if len(kept) >= self.window + self.batch_size:
-                kept = kept.take(rng.permutation(len(kept)))
-                full = (len(kept) - self.window) // self.batch_size * self.batch_size
-                yield from kept.cut(0, full, self.batch_size)
-                kept = kept.take(np.arange(full, len(kept)))
-        if kept is not None and len(kept):
-            kept = kept.take(rng.permutation(len(kept)))
-            yield from kept.cut(0, len(kept), self.batch_size)
+        waiting: Block | None = None
+        for block in self._drawn_blocks(epoch):
+            waiting = block if waiting is None else waiting.then(block)
+            if len(waiting) >= self.window + self.batch_size:
+                waiting = waiting.take(rng.permutation(len(waiting)))
+                full = (len(waiting) - self.window) // self.batch_size * self.batch_size
+                yield from waiting.cut(0, full, self.batch_size)
+                waiting = waiting.take(np.arange(full, len(waiting)))
+        if waiting is not None and len(waiting):
+            waiting = waiting.take(rng.permutation(len(waiting)))
+            yield from waiting.cut(0, len(waiting), self.batch_size)
 
     def as_dataset(self, epochs: int | None = None) -> Any:
         """Return the stream as a `tf.data.Dataset`.
@@ -110,15 +114,15 @@ class Stream:
         size = tf.data.INFINITE_CARDINALITY if epochs is None else epochs * self.num_batches
         return out.apply(tf.data.experimental.assert_cardinality(size)).prefetch(tf.data.AUTOTUNE)
 
-    def _drawn(self, epoch: int) -> Iterator[Block]:
-        """The drawn rows in file order, repeats next to each other, block after block."""
-        times = self._of_table(times_drawn(self.plan, epoch, self.seed))
+    def _drawn_blocks(self, epoch: int) -> Iterator[Block]:
+        """Yield the drawn rows of an epoch in file order, block after block; repeats of a row follow it."""
+        times = self._by_table_row(times_drawn(self.plan, epoch, self.seed))
         for drawn, chunk in drawn_chunks(self.table, self.features, times):
             weight = None if self._weights is None else self._weights[drawn]
-            yield Block((self.inputs or _inputs)(chunk), self.y[drawn], weight)
+            yield Block((self.inputs or _network_inputs)(chunk), self.y[drawn], weight)
 
-    def _of_table(self, values: Array) -> Array:
-        """Return numbers (n,) of the plan's rows by row of the table, 0 for all other rows."""
+    def _by_table_row(self, values: Array) -> Array:
+        """Return numbers (n,) of the rows of the plan as numbers (N,) of the rows of the table, 0 for other rows."""
         if self.rows is None:
             return values
         out = np.zeros(len(self.y), values.dtype)
@@ -128,7 +132,7 @@ class Stream:
 
 @dataclass(frozen=True)
 class Block:
-    """Some drawn rows: x an array or a dict of columns."""
+    """Some drawn rows in memory: x is an array or a dict of columns, weight None if all rows weigh 1."""
 
     x: Any
     y: Array
@@ -175,10 +179,10 @@ def drawn_chunks(table: Stored, columns: Sequence[str], times: Array) -> Iterato
     A chunk has at most `CHUNK_ROWS` rows.
     """
     for start, chunk in table.chunks(columns, times > 0):
-        yield from repeated(chunk, start, times)
+        yield from repeated_rows(chunk, start, times)
 
 
-def repeated(chunk: pl.DataFrame, start: int, times: Array) -> Iterator[tuple[Array, pl.DataFrame]]:
+def repeated_rows(chunk: pl.DataFrame, start: int, times: Array) -> Iterator[tuple[Array, pl.DataFrame]]:
     """Yield row numbers and rows of a chunk in order, each row as often as `times` says.
 
     `start` is the number of its first row in the table, and `times` (N,) belongs to the whole table.
@@ -189,8 +193,11 @@ def repeated(chunk: pl.DataFrame, start: int, times: Array) -> Iterator[tuple[Ar
         yield start + piece, chunk[piece]
 
 
-def _inputs(chunk: pl.DataFrame) -> Any:
-    """Columns as one float32 array (rows, d) when all are numbers, else a dict of arrays; missing numbers are NaN."""
+def _network_inputs(chunk: pl.DataFrame) -> Any:
+    """Return columns as one float32 array (rows, d) if all are numbers, otherwise as a dict of arrays.
+
+    Missing numbers are NaN.
+    """
     numeric = {c: dtype.is_numeric() or dtype == pl.Boolean for c, dtype in chunk.schema.items()}
     if all(numeric.values()):
         return np.ascontiguousarray(chunk.cast(pl.Float32).to_numpy())
@@ -203,6 +210,7 @@ def _inputs(chunk: pl.DataFrame) -> Any:
 
 
 def _tf_type(array: Array) -> Any:
+    """Return the type of an array in TensorFlow; text is tf.string."""
     import tensorflow as tf
 
     return tf.string if array.dtype.kind in "OUS" else tf.as_dtype(array.dtype)

@@ -1,4 +1,7 @@
-"""The batches of a plan, epoch after epoch, as a Keras `PyDataset`."""
+"""The batches of a plan, epoch after epoch, as a Keras `PyDataset`, made by `cp.batches`.
+
+A batch depends only on (seed, epoch, step). Feeds are pickled for the worker processes of Keras.
+"""
 
 from __future__ import annotations
 
@@ -59,13 +62,13 @@ class Feed(keras.utils.PyDataset):
         super().__init__(**workers)
         self.x, self.y, self.plan, self.extras, self.augmenter = x, y, plan, extras, augmenter
         self.batch_size, self.seed, self.drop_last, self.epoch = batch_size, seed, drop_last, epoch
-        self.weights = _unless_equal(plan.weights())
+        self.weights = _none_if_equal(plan.weights())
         whole_batches, rest = divmod(len(plan), batch_size)
         self._num_batches = whole_batches + (rest > 0 and not drop_last)
-        self._within = False
+        self._epoch_begun = False
         self._drawn: dict[int, Array] = {}
         self._lock = threading.Lock()
-        self._blocks = self._made_together()
+        self._blocks = self._blocks_or_none()
 
     @property
     def num_batches(self) -> int:
@@ -83,13 +86,14 @@ class Feed(keras.utils.PyDataset):
         return self.batch(self.epoch + later, step).for_keras()
 
     def on_epoch_begin(self) -> None:
-        self._within = True
+        """Note that Keras has begun the epoch, so that `on_epoch_end` goes to the next one."""
+        self._epoch_begun = True
 
     def on_epoch_end(self) -> None:
         """Go to the next epoch, if this one was begun by `on_epoch_begin`."""
         # Keras also ends an epoch that it never began, when it resets its iterator.
-        self.epoch += self._within
-        self._within = False
+        self.epoch += self._epoch_begun
+        self._epoch_begun = False
 
     def rows(self, epoch: int, step: int) -> Array:
         """Return the row numbers of one batch."""
@@ -97,7 +101,7 @@ class Feed(keras.utils.PyDataset):
 
     def batch(self, epoch: int, step: int) -> Batch:
         """Return one batch with its extras. It depends only on (seed, epoch, step)."""
-        return self._batch_at(epoch, step) if self._blocks is None else self._blocks.batch(epoch, step)
+        return self._single_batch(epoch, step) if self._blocks is None else self._blocks.batch(epoch, step)
 
     def endless(self, start: int = 0) -> Endless:
         """Return the same batches without end, from step `start` on.
@@ -120,18 +124,15 @@ class Feed(keras.utils.PyDataset):
 
         return dataset_of(self, epochs, start, extras)
 
-    def _batch_at(self, epoch: int, step: int) -> Batch:
-        """Return the batch of a step, gathered by itself, and augmented if there is an augmenter.
-
-        The random changes depend only on seed, epoch and step.
-        """
-        batch = self._batch_of(self.rows(epoch, step))
+    def _single_batch(self, epoch: int, step: int) -> Batch:
+        """Return the batch of a step, gathered alone, and augmented if there is an augmenter."""
+        batch = self._gathered_batch(self.rows(epoch, step))
         if self.augmenter is None:
             return batch
         seed = seeds.integer(self.seed, "augment", epoch, step)
-        return replace(batch, x=self.augmenter.apply(batch.x, self._repeated(epoch, step), seed))
+        return replace(batch, x=self.augmenter.apply(batch.x, self._drawn_before(epoch, step), seed))
 
-    def _batch_of(self, rows: Array) -> Batch:
+    def _gathered_batch(self, rows: Array) -> Batch:
         """Gather the batch of these row numbers (B,), without augmentation."""
         return Batch(
             rows,
@@ -141,10 +142,10 @@ class Feed(keras.utils.PyDataset):
             {name: values.take(rows) for name, values in self.extras.items()},
         )
 
-    def _made_together(self) -> Blocks | None:
-        """Return what gathers several batches at once, or None: each is gathered by itself.
+    def _blocks_or_none(self) -> Blocks | None:
+        """Return what gathers several batches at once, or None if each batch is gathered alone.
 
-        It needs rows in memory, room for more than one batch in `BLOCK_BYTES`, and no augmentation.
+        It is None with augmentation, with rows that are not in memory, and if `BLOCK_BYTES` hold only one batch.
         """
         sources = [self.x, *([] if self.y is None else [self.y]), *self.extras.values()]
         if self.augmenter is not None or not all(in_memory(source) for source in sources):
@@ -153,7 +154,7 @@ class Feed(keras.utils.PyDataset):
         row = sum(source.nbytes // len(source) for source in arrays_in(sources))
         together = BLOCK_BYTES // max(1, row * self.batch_size)
         return (
-            Blocks(self._epoch_rows, self._batch_of, self.batch_size, self.num_batches, together)
+            Blocks(self._epoch_rows, self._gathered_batch, self.batch_size, self.num_batches, together)
             if together > 1
             else None
         )
@@ -170,10 +171,10 @@ class Feed(keras.utils.PyDataset):
                 self._drawn[epoch] = self.plan.rows(epoch, self.seed)
             return self._drawn[epoch]
 
-    def _repeated(self, epoch: int, step: int) -> Array | None:
-        """Tell which rows of a batch the epoch has drawn before, bool (B,).
+    def _drawn_before(self, epoch: int, step: int) -> Array | None:
+        """Return which rows of a batch the epoch has drawn before, bool (B,).
 
-        None if it does not matter, because the augmenter changes all rows or there is none.
+        None if no augmenter needs it (see `Augmenter.only_repeats`).
         """
         if not (self.augmenter and self.augmenter.only_repeats):
             return None
@@ -189,7 +190,7 @@ class Feed(keras.utils.PyDataset):
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restore the state in another process, with a new lock and new blocks."""
         self.__dict__.update(state, _lock=threading.Lock(), _drawn={})
-        self._blocks = self._made_together()
+        self._blocks = self._blocks_or_none()
 
 
 class Endless(keras.utils.PyDataset):
@@ -210,6 +211,6 @@ class Endless(keras.utils.PyDataset):
         return self.feed.batch(self.epoch + epoch, step).for_keras()
 
 
-def _unless_equal(weights: Array) -> Array | None:
+def _none_if_equal(weights: Array) -> Array | None:
     """Return the weights, or None if all are equal, so that they need no place in batches."""
     return None if np.ptp(weights) == 0 else weights

@@ -1,4 +1,7 @@
-"""Make imbalanced data for experiments: cut a balanced data set down to a long tail or a step."""
+"""Make imbalanced data for experiments: leave out rows of a balanced data set, for a long tail or a step.
+
+It comes before a feed (`cp.feed.make_imbalanced`), and takes the same inputs. The seed determines which rows stay.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from counterpoise.core.errors import OptionError, TargetError
 from counterpoise.core.label_sources import library_of
 from counterpoise.core.labels import count_codes
 from counterpoise.core.structure import take
-from counterpoise.feed.targets import listed
+from counterpoise.feed.targets import labels_as_list
 from counterpoise.plans.labels import codes_of
 
 Array = np.ndarray
@@ -59,10 +62,10 @@ def make_imbalanced(
         >>> np.bincount(make_imbalanced(x, y, 100)[1]).tolist()
         [100, 10, 1]
     """
-    y = listed(y)
+    y = labels_as_list(y)
     rows = imbalanced_rows(y, ratio, shape, minority=minority, order=order, seed=seed)
     check_lengths({"x": _first_array(x), "y": y})
-    return _kept(x, rows), _kept(y, rows)
+    return _take_rows(x, rows), _take_rows(y, rows)
 
 
 def imbalanced_rows(
@@ -88,7 +91,7 @@ def imbalanced_rows(
     check_int(seed, "seed", 0)
     counts = count_codes(codes, len(labels))
     share = np.empty(len(labels))
-    share[_class_order(order, labels)] = _shares(len(labels), ratio, shape, minority)
+    share[_class_order(order, labels)] = _relative_sizes(len(labels), ratio, shape, minority)
     # The tiny addition keeps 100 * 0.01 at 1 when rounding down.
     sizes = np.maximum(1, np.floor(np.min(counts / share) * share + 1e-9)).astype(np.int64)
     rng = [seeds.generator(seed, "imbalance", code) for code in range(len(labels))]
@@ -98,7 +101,7 @@ def imbalanced_rows(
     return np.sort(np.concatenate(kept))
 
 
-def _shares(n_classes: int, ratio: float, shape: str, minority: float) -> Array:
+def _relative_sizes(n_classes: int, ratio: float, shape: str, minority: float) -> Array:
     """Return the size of each class divided by that of the largest, float64 (C,).
 
     The largest class comes first.
@@ -125,7 +128,7 @@ def _class_order(order: Sequence[Any] | None, labels: tuple[Any, ...]) -> list[i
     return [[str(label) for label in labels].index(str(label)) for label in order]
 
 
-def _kept(data: Any, rows: Array) -> Any:
+def _take_rows(data: Any, rows: Array) -> Any:
     """Return some rows of data of any library, in the same form; tensors become NumPy arrays."""
     library = library_of(data)
     if library == "pandas":

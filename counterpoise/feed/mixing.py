@@ -6,6 +6,9 @@ or a dict or tuple of arrays. Mixing needs numbers with a mean, so the only inte
 
 A network trained on mixed rows does not predict the class probabilities of real rows, and no known shift corrects them.
 All these layers therefore have `needs_calibration = True`.
+
+Strategies with a mix use `mix` and `label_shares` too (`engines.mixing`). Names of classes and arguments are saved in
+model files and are part of job ids. The order of the draws in `mix` determines results.
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ from counterpoise.core.checks import check_int, check_range
 from counterpoise.core.errors import DataError, OptionError, TargetError
 from counterpoise.core.lazy import needed
 from counterpoise.core.structure import mapped
-from counterpoise.feed.blending import Draws, KerasDraws, StatelessDraws, blend, distances, floats
+from counterpoise.feed.mixing_parts import Draws, KerasDraws, StatelessDraws, as_floats, mix_rows, squared_distances
 
 
 class Mixing(keras.layers.Layer):
@@ -50,16 +53,21 @@ class Mixing(keras.layers.Layer):
 
         Outside training, only dtypes change.
         """
-        soft = self._soft(y)
+        soft = self._soft_labels(y)
         weight = None if sample_weight is None else ops.cast(sample_weight, "float32")
-        x = floats(x)
+        x = as_floats(x)
         if training:
             x, soft, weight = self.mix(KerasDraws(self.generator), x, soft, weight)
-        target = self._target(soft, y)
+        target = self._labels_for_network(soft, y)
         return (x, target) if weight is None else (x, target, weight)
 
     def mix(self, draws: Draws, x: Any, soft: Any, weight: Any) -> tuple[Any, Any, Any]:
-        """Return mixed x, labels (N, C) and weights (N,) of a batch, all float32."""
+        """Return mixed x, labels (N, C) and weights (N,) of a batch, all float32.
+
+        Args:
+            draws: Where the random numbers come from. x: Inputs, float32. soft: Labels (N, C), each row sums to 1.
+            weight: Loss weights (N,), or None.
+        """
         raise NotImplementedError
 
     def over(self, dataset: Any) -> Any:
@@ -82,8 +90,8 @@ class Mixing(keras.layers.Layer):
         def mixed(batch: Any, word: Any) -> tuple[Any, ...]:
             x, y, *rest = batch
             weight = tf.cast(rest[0], tf.float32) if rest else None
-            x, soft, weight = self.mix(StatelessDraws(tf, word), floats(x), self._soft(y), weight)
-            return (x, self._target(soft, y), *([weight] if rest else []))
+            x, soft, weight = self.mix(StatelessDraws(tf, word), as_floats(x), self._soft_labels(y), weight)
+            return (x, self._labels_for_network(soft, y), *([weight] if rest else []))
 
         safe = tf.autograph.experimental.do_not_convert(mixed)
         return tf.data.Dataset.zip((dataset, words)).map(safe, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
@@ -91,7 +99,7 @@ class Mixing(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "classes": self.classes, "one_hot": self.one_hot, "seed": self.seed}
 
-    def _soft(self, y: Any) -> Any:
+    def _soft_labels(self, y: Any) -> Any:
         """Return labels as float32 (N, C), from one-hot rows (N, C) or codes (N,) or (N, 1).
 
         With two classes, numbers of a float dtype are shares of class 1. Another shape is a DataError.
@@ -107,7 +115,7 @@ class Mixing(keras.layers.Layer):
             return ops.stack([1.0 - ops.cast(y, "float32"), ops.cast(y, "float32")], axis=1)
         return ops.one_hot(ops.cast(y, "int32"), self.classes, dtype="float32")
 
-    def _target(self, soft: Any, y: Any) -> Any:
+    def _labels_for_network(self, soft: Any, y: Any) -> Any:
         """Return mixed labels (N, C) in the form that the network gets.
 
         With `one_hot=False`, they are the share of class 1, in the shape of y.
@@ -143,14 +151,15 @@ class Mixup(Mixing):
         self.alpha = check_range(alpha, "alpha", 0.0, bounds="(]")
 
     def mix(self, draws: Draws, x: Any, soft: Any, weight: Any) -> tuple[Any, Any, Any]:
+        """Return the batch mixed with a permutation of its rows, as `Mixing.mix`; draws: partners, then shares."""
         n = ops.shape(soft)[0]
         # A random permutation of the rows.
         partner = ops.argsort(draws.uniform((n,)))
         share = draws.beta(self.alpha, (n,))
         of_label = self._share_of_label(share, soft, ops.take(soft, partner, axis=0))
-        x = mapped(lambda array: blend(array, partner, share), x)
-        weight = None if weight is None else blend(weight, partner, of_label)
-        return x, blend(soft, partner, of_label), weight
+        x = mapped(lambda array: mix_rows(array, partner, share), x)
+        weight = None if weight is None else mix_rows(weight, partner, of_label)
+        return x, mix_rows(soft, partner, of_label), weight
 
     def label_shares(self, shares: Any) -> Any:
         """Return the mean labels of mixed rows, float64 (C,), given the class proportions."""
@@ -220,10 +229,9 @@ class Remix(Mixup):
         return 2 * shares * (own @ shares)
 
     def _share_of_label(self, share: Any, own: Any, other: Any) -> Any:
-        """Share of the row's own label in the mixed one, where its features have `share`.
+        """Return the share of the first row in the mixed label, (N,); `share` is its share of the features.
 
-        A class `kappa` times larger than the other's leaves it the whole label if its own features have less than
-        `tau`; otherwise labels are mixed as features are.
+        It is 0 or 1 where the rarer class gets the whole label (see the class); elsewhere it is `share`.
         """
         counts = ops.convert_to_tensor(np.array(self.counts, "float32"))
         ratio = ops.sum(own * counts, axis=1) / ops.sum(other * counts, axis=1)
@@ -271,20 +279,21 @@ class BatchSMOTE(Mixing):
             raise OptionError(f"only={self.only}. Expected class codes 0 to {classes - 1}.")
 
     def mix(self, draws: Draws, x: Any, soft: Any, weight: Any) -> tuple[Any, Any, Any]:
+        """Return the batch with synthetic rows, as `Mixing.mix`; draws: neighbors, rows, then shares."""
         n = ops.shape(soft)[0]
         codes = ops.argmax(soft, axis=1)
         others = ops.logical_and(codes[:, None] == codes[None, :], ops.logical_not(ops.eye(n, dtype="bool")))
         # `others` is bool (N, N): different rows of the same class. `choice` is how many of them can be chosen.
         choice = ops.minimum(ops.sum(ops.cast(others, "int32"), axis=1), self.neighbors)
-        nearest = ops.argsort(ops.where(others, distances(x), np.inf), axis=1)
+        nearest = ops.argsort(ops.where(others, squared_distances(x), np.inf), axis=1)
         chosen = ops.cast(ops.floor(draws.uniform((n,)) * ops.cast(choice, "float32")), "int32")
         partner = ops.take_along_axis(nearest, ops.cast(chosen, nearest.dtype)[:, None], axis=1)[:, 0]
-        replaced = ops.logical_and(self._chosen(codes, draws.uniform((n,))), choice > 0)
+        replaced = ops.logical_and(self._may_be_replaced(codes, draws.uniform((n,))), choice > 0)
         # Share of the row itself in the synthetic row; 1 leaves it unchanged.
-        own = ops.where(replaced, draws.uniform((n,)), 1.0)
-        return mapped(lambda array: blend(array, partner, own), x), soft, weight
+        own_share = ops.where(replaced, draws.uniform((n,)), 1.0)
+        return mapped(lambda array: mix_rows(array, partner, own_share), x), soft, weight
 
-    def _chosen(self, codes: Any, u: Any) -> Any:
+    def _may_be_replaced(self, codes: Any, u: Any) -> Any:
         """Return which rows may be replaced, bool (N,).
 
         These are the rows with u below `share` whose class is in `only`.

@@ -1,4 +1,7 @@
-"""Make a resampled copy of a table that can be larger than memory."""
+"""Make a resampled copy of a table that can be larger than memory (`cp.feed.resample_file`, `counterpoise resample`).
+
+It writes to a file the rows that one epoch of a `scan` would feed (`disk_stream.times_drawn`), in their order.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +23,8 @@ from counterpoise.data.frames import CSV, PARQUET
 from counterpoise.data.labels import encode_labels
 from counterpoise.data.parquet import faults_named, polars_faults_named
 from counterpoise.data.stored import CsvFiles, Stored, stored
-from counterpoise.feed.disk import check_target
-from counterpoise.feed.disk_stream import repeated, times_drawn
+from counterpoise.feed.disk import check_target_column
+from counterpoise.feed.disk_stream import repeated_rows, times_drawn
 from counterpoise.plans import class_plans as plans
 from counterpoise.plans.class_plans import Plan
 
@@ -77,15 +80,15 @@ def resample_file(
     make = ROW_PLANS[check_choice(plan, "plan", ROW_PLANS)]
     check_int(seed, "seed", 0)
     table = stored(source)
-    kind = _kind(path, table)
-    _check_elsewhere(path, table, check_path(source, "source"))
-    check_target(table, target)
+    kind = _output_format(path, table)
+    _check_output_is_no_input(path, table, check_path(source, "source"))
+    check_target_column(table, target)
     if kind == CSV:
-        _check_cells(table)
+        _check_fits_csv(table)
     labels = encode_labels(table.labels(target), written=table.written)
     drawn = make(labels.codes, classes=range(len(labels.classes)), ratio=ratio)
     with drafted(path) as draft:
-        _write(table, times_drawn(drawn, 0, seed), draft, kind)
+        _write_rows(table, times_drawn(drawn, 0, seed), draft, kind)
     sizes = zip(labels.classes, labels.counts.tolist(), drawn.drawn.tolist(), strict=True)
     return {
         "out": str(path),
@@ -96,8 +99,8 @@ def resample_file(
     }
 
 
-def _kind(path: Path, table: Stored) -> tuple[str, ...]:
-    """Return the format to write, `CSV` or `PARQUET`, by the ending of the file.
+def _output_format(path: Path, table: Stored) -> tuple[str, ...]:
+    """Return the format of the output, `CSV` or `PARQUET`, by the ending of its name.
 
     A device or pipe, or the ending of the input, gets the format of the input. Another ending is an OptionError.
     """
@@ -112,7 +115,7 @@ def _kind(path: Path, table: Stored) -> tuple[str, ...]:
     raise OptionError(f"The output {path} ends in {path.suffix!r}. Expected .parquet or .csv.")
 
 
-def _check_elsewhere(path: Path, table: Stored, source: Path) -> None:
+def _check_output_is_no_input(path: Path, table: Stored, source: Path) -> None:
     """Raise an OptionError if the output would be read as input.
 
     This run may read it, or the next run of the same command.
@@ -126,11 +129,8 @@ def _check_elsewhere(path: Path, table: Stored, source: Path) -> None:
         raise OptionError(f"The output {path} matches the input pattern {str(source)!r}. Give the output another name.")
 
 
-def _check_cells(table: Stored) -> None:
-    """Raise a ColumnError if a column has a type that a CSV file cannot express.
-
-    Such a type is a list.
-    """
+def _check_fits_csv(table: Stored) -> None:
+    """Raise a ColumnError if a column has a type that a CSV file cannot express, such as a list."""
     if isinstance(table, CsvFiles):
         return
     with faults_named(table.name):
@@ -143,23 +143,23 @@ def _check_cells(table: Stored) -> None:
             )
 
 
-def _write(table: Stored, times: Array, draft: Path, kind: tuple[str, ...]) -> None:
+def _write_rows(table: Stored, times: Array, draft: Path, kind: tuple[str, ...]) -> None:
     """Write each row `times` (N,) times to the file `draft`.
 
     From CSV to CSV, rows are copied byte by byte. Otherwise polars reads and writes them as a stream.
     """
     if isinstance(table, CsvFiles) and kind == CSV:
         with draft.open("wb") as file:
-            file.writelines(_copied(table, times))
+            file.writelines(_csv_bytes(table, times))
         return
-    frame = _lazy(table, times)
+    frame = _resampled_frame(table, times)
     with draft.open("wb") as file, polars_faults_named(table.name):
         sink = frame.sink_csv if kind == CSV else frame.sink_parquet
         _in_thread_for_signals(lambda: sink(file, engine="streaming"))
 
 
-def _copied(table: CsvFiles, times: Array) -> Iterator[bytes]:
-    """The bytes of a resampled CSV file: those above the first row, and those of each drawn row."""
+def _csv_bytes(table: CsvFiles, times: Array) -> Iterator[bytes]:
+    """Yield the bytes of a resampled CSV file: those above the first row, and those of each drawn row."""
     yield table.layout.head
     line_end = b"\r\n" if table.layout.head.endswith(b"\r\n") else b"\n"
     if not table.layout.head.endswith((b"\n", b"\r")):
@@ -172,25 +172,25 @@ def _copied(table: CsvFiles, times: Array) -> Iterator[bytes]:
                 yield (row if row.endswith((b"\n", b"\r")) else row + line_end) * often
 
 
-def _lazy(table: Stored, times: Array) -> pl.LazyFrame:
-    """Return a lazy frame with every row `times` (N,) times.
+def _resampled_frame(table: Stored, times: Array) -> pl.LazyFrame:
+    """Return a lazy frame with every row of the table `times` (N,) times.
 
     Rows keep their order, and repeats follow each other.
     Columns of CSV files are text. If no row is repeated, polars filters a Parquet file by row number.
     """
     if isinstance(table, CsvFiles):
         chunks = ((start, block.frame()) for start, block in table.blocks())
-        return _source(chunks, times, dict.fromkeys(table.columns, pl.String))
+        return _lazy_repeats(chunks, times, dict.fromkeys(table.columns, pl.String))
     with faults_named(table.name):
         schema = table.frame.collect_schema()
     if times.max() < 2:
-        number = _new_name(schema.names())
+        number = _unused_column_name(schema.names())
         rows = pl.Series(np.flatnonzero(times).astype(np.uint32))
         return table.frame.with_row_index(number).filter(pl.col(number).is_in(rows.implode())).drop(number)
-    return _source(table.raw_chunks(times > 0), times, schema)
+    return _lazy_repeats(table.raw_chunks(times > 0), times, schema)
 
 
-def _source(chunks: Iterable[tuple[int, pl.DataFrame]], times: Array, schema: Any) -> pl.LazyFrame:
+def _lazy_repeats(chunks: Iterable[tuple[int, pl.DataFrame]], times: Array, schema: Any) -> pl.LazyFrame:
     """Return a lazy frame that repeats the rows of chunks as `times` (N,) says.
 
     A chunk is (number of its first row, its rows).
@@ -198,12 +198,12 @@ def _source(chunks: Iterable[tuple[int, pl.DataFrame]], times: Array, schema: An
 
     def drawn(*_: Any) -> Iterator[pl.DataFrame]:  # a sink asks for all columns and all rows
         for start, chunk in chunks:
-            yield from (piece for _, piece in repeated(chunk, start, times))
+            yield from (piece for _, piece in repeated_rows(chunk, start, times))
 
     return register_io_source(drawn, schema=schema)
 
 
-def _new_name(names: Sequence[str]) -> str:
+def _unused_column_name(names: Sequence[str]) -> str:
     """Return a column name that is longer than all others, so that no column has it."""
     return "_" * (1 + max(map(len, names))) + "row"
 

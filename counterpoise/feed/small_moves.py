@@ -1,4 +1,7 @@
-"""Pictures changed at random while a network trains: turned, shifted and scaled by one resampling, and flipped."""
+"""The default augmentation of images: rotation, shift and zoom by one resampling, and flips.
+
+Saved in model files: the name of the layer and its arguments. The order of the draws determines results.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from counterpoise.data.image_form import FLIPS, check_contrast, check_flip
 
 @keras.saving.register_keras_serializable(package="counterpoise")
 class SmallMoves(keras.layers.Layer):
-    """Small random rotation, shift and zoom of each picture in training; outside training pictures as they are.
+    """Small random rotation, shift and zoom of each image in training; outside training, images do not change.
 
     By default nothing is flipped, which would swap sides and mirror letters, and no value is changed, which may be a
     measurement. What comes in from beyond an edge repeats the edge.
@@ -22,9 +25,9 @@ class SmallMoves(keras.layers.Layer):
         rotation: Largest turn, as a share of a full one, in both directions.
         shift: Largest shift, as a share of height and width.
         zoom: Largest change of scale, as a share.
-        flip: A name of `FLIPS`: half of the pictures are mirrored along each of its axes; None: none.
+        flip: A name of `FLIPS`: half of the images are mirrored along each of its axes; None: none.
         contrast: Largest change of contrast, as a share: the distances of the values of each channel from their mean,
-            which stays. Values may leave the range that the pictures have.
+            which stays. Values may leave the range that the images have.
         seed: Seed of the draws.
 
     Example:
@@ -44,23 +47,23 @@ class SmallMoves(keras.layers.Layer):
         self.seed_generator = keras.random.SeedGenerator(seed)
 
     def call(self, x: Any, training: bool = False) -> Any:
-        """Return pictures (N, height, width, channels), changed at random only in training."""
+        """Return images (N, height, width, channels), changed at random only in training."""
         if not training:
             return x
         out = ops.cast(x, "float32")
         if self.rotation or self.shift or self.zoom:
-            out = self._moved(out)
+            out = self._affine_moved(out)
         for axis in FLIPS.get(self.flip or "", ()):
-            out = ops.where(self._draws(x) > 0, ops.flip(out, axis), out)
+            out = ops.where(self._number_per_image(x) > 0, ops.flip(out, axis), out)
         if self.contrast:
             mean = ops.mean(out, axis=(1, 2), keepdims=True)
-            out = mean + (1.0 + self.contrast * self._draws(x)) * (out - mean)
+            out = mean + (1.0 + self.contrast * self._number_per_image(x)) * (out - mean)
         return ops.cast(out, self.compute_dtype)
 
-    def _moved(self, x: Any) -> Any:
-        """Turn, scale and shift each picture at random, by one affine transform."""
+    def _affine_moved(self, x: Any) -> Any:
+        """Return images that are rotated, scaled and shifted at random, each by one affine transform."""
         height, width = x.shape[1:3]
-        # Four draws for each picture: turn, scale, and the two shifts.
+        # Four draws for each image: rotation, scale, and the two shifts.
         draws = keras.random.uniform((4, ops.shape(x)[0]), -1.0, 1.0, seed=self.seed_generator)
         angle = 2.0 * math.pi * self.rotation * draws[0]
         scale = 1.0 + self.zoom * draws[1]
@@ -76,8 +79,8 @@ class SmallMoves(keras.layers.Layer):
             x, transform, interpolation="bilinear", fill_mode="nearest", data_format="channels_last"
         )
 
-    def _draws(self, x: Any) -> Any:
-        """Draw a number from -1 to 1 for each picture, float32 (N, 1, 1, 1)."""
+    def _number_per_image(self, x: Any) -> Any:
+        """Draw a number from -1 to 1 for each image, float32 (N, 1, 1, 1)."""
         return keras.random.uniform((ops.shape(x)[0], 1, 1, 1), -1.0, 1.0, seed=self.seed_generator)
 
     def compute_output_spec(self, x: Any, training: bool = False) -> Any:

@@ -1,6 +1,7 @@
-"""Rows of anything: arrays, frames, sparse matrices, files on disk, several inputs at once; nothing is copied whole.
+"""Inputs of `cp.batches` as rows: arrays, frames, sparse matrices, files on disk, several inputs; no copy is made.
 
-`rows_of(x)` wraps an input; `take(rows)` then gives those rows, in that order, repeats included, as NumPy.
+`rows_of(x)` wraps an input; `take(rows)` then returns these rows, in this order, repeats included, as NumPy. Objects
+with `takes_rows`, such as `cp.images`, are such sources already (see `data.image_set`).
 """
 
 from __future__ import annotations
@@ -45,21 +46,22 @@ class SeveralRows:
 
     def __init__(self, inputs: Any) -> None:
         self.inputs = inputs
-        check_lengths({f"input {k!r}": part for k, part in self._items()})
+        check_lengths({f"input {k!r}": part for k, part in self.named_inputs()})
 
     def __len__(self) -> int:
-        return next((len(one) for _, one in self._items()), 0)
+        return next((len(one) for _, one in self.named_inputs()), 0)
 
     def take(self, rows: Array) -> Any:
         """Return these rows of every input, in the structure of the inputs."""
-        taken = [(k, rows_of_input.take(rows)) for k, rows_of_input in self._items()]
+        taken = [(k, rows_of_input.take(rows)) for k, rows_of_input in self.named_inputs()]
         return (
             dict(taken)
             if isinstance(self.inputs, Mapping)
             else type(self.inputs)(rows_of_input for _, rows_of_input in taken)
         )
 
-    def _items(self) -> Any:
+    def named_inputs(self) -> Any:
+        """Return pairs of (key or position, `Rows`) of the inputs, in order."""
         return self.inputs.items() if isinstance(self.inputs, Mapping) else enumerate(self.inputs)
 
 
@@ -73,6 +75,7 @@ class SparseRows:
         return int(self.matrix.shape[0])
 
     def take(self, rows: Array) -> Array:
+        """Return these rows as a dense array."""
         return self.matrix[rows].toarray()
 
 
@@ -110,7 +113,7 @@ class LoadedRows:
         return np.stack(loaded)
 
 
-class Joined:
+class JoinedRows:
     """Rows of a first source, followed by rows of a second one with the same structure.
 
     Rows of the second source have the numbers from len(first) on.
@@ -131,30 +134,18 @@ class Joined:
             return self.second.take(rows - len(self.first))
         new = self.second.take(rows[later] - len(self.first))
         # Row 0 stands in for the rows of the second source, which are then written over it.
-        return _with_rows(self.first.take(np.where(rows < len(self.first), rows, 0)), new, later)
+        return _overwrite_rows(self.first.take(np.where(rows < len(self.first), rows, 0)), new, later)
 
 
-def labels_like(y: Rows, classes: Sequence[Any], codes: Array) -> Array:
-    """Return labels with these class codes (n,) in the form of `y`: (n, C), (n, 1) or (n,).
+def _overwrite_rows(old: Any, new: Any, where: Array) -> Any:
+    """Return `old` with new rows at positions `where`, in the same structure.
 
-    The form is one-hot, a column, or a vector. The dtype is that of `y`, and `classes` are the labels by code.
-    """
-    sample = y.take(np.arange(1))
-    if sample.ndim == 2 and sample.shape[1] > 1:
-        return np.eye(sample.shape[1], dtype=sample.dtype)[codes]
-    labels = np.array(classes)[codes].astype(sample.dtype)
-    return labels[:, None] if sample.ndim == 2 else labels
-
-
-def _with_rows(old: Any, new: Any, where: Array) -> Any:
-    """Write new rows at positions `where` into arrays of the same structure, in place.
-
-    Return `old`; tuples and lists are made again, their arrays are the same.
+    Its arrays are written in place; tuples and lists are made again.
     """
     if isinstance(old, Mapping):
-        return {k: _with_rows(old[k], new[k], where) for k in old}
+        return {k: _overwrite_rows(old[k], new[k], where) for k in old}
     if isinstance(old, (tuple, list)):
-        return type(old)(_with_rows(a, b, where) for a, b in zip(old, new, strict=True))
+        return type(old)(_overwrite_rows(a, b, where) for a, b in zip(old, new, strict=True))
     old[where] = new
     return old
 
@@ -179,12 +170,12 @@ def rows_of(x: Any, load: Callable[[Any], Any] | None = None) -> Rows:
     if load is not None:
         if not callable(load):
             raise OptionError(f"load={load!r}. Expected a function from one item to an array.")
-        return LoadedRows(_items(x), load)
+        return LoadedRows(_loadable_items(x), load)
     if hasattr(x, "take") and hasattr(x, "__len__") and getattr(x, "takes_rows", False):  # already like `Rows`
         return x
     library = type(x).__module__.split(".")[0]
     if library in ("pandas", "polars"):
-        return _of_frame(x)
+        return _frame_rows(x)
     if isinstance(x, Mapping):
         return SeveralRows({k: rows_of(one) for k, one in x.items()})
     if isinstance(x, tuple) or (isinstance(x, list) and x and all(hasattr(one, "shape") for one in x)):
@@ -192,7 +183,7 @@ def rows_of(x: Any, load: Callable[[Any], Any] | None = None) -> Rows:
     if hasattr(x, "tocsr"):
         return SparseRows(x)
     if isinstance(x, np.ndarray) or not hasattr(x, "shape") or library in ("tensorflow", "jax", "jaxlib"):
-        return _of_array(x)
+        return _array_rows(x)
     if len(x.shape) and hasattr(x, "__getitem__"):
         return StoredRows(x)
     raise DataError(
@@ -203,7 +194,7 @@ def rows_of(x: Any, load: Callable[[Any], Any] | None = None) -> Rows:
 def in_memory(rows: Rows) -> bool:
     """Return whether all inputs are NumPy arrays in memory, and not mapped from a file."""
     if isinstance(rows, SeveralRows):
-        return all(in_memory(one) for _, one in rows._items())
+        return all(in_memory(one) for _, one in rows.named_inputs())
     return isinstance(rows, ArrayRows) and not isinstance(rows.array, np.memmap)
 
 
@@ -211,7 +202,7 @@ def arrays_in(sources: Iterable[Rows]) -> Iterator[Array]:
     """Yield the arrays of `ArrayRows`, also inside several inputs; skip other sources."""
     for rows in sources:
         if isinstance(rows, SeveralRows):
-            yield from arrays_in(one for _, one in rows._items())
+            yield from arrays_in(one for _, one in rows.named_inputs())
         elif isinstance(rows, ArrayRows):
             yield rows.array
 
@@ -221,12 +212,12 @@ def all_rows(rows: Rows) -> Any:
     if isinstance(rows, ArrayRows):
         return rows.array
     if isinstance(rows, SeveralRows):
-        arrays = [(k, all_rows(one)) for k, one in rows._items()]
+        arrays = [(k, all_rows(one)) for k, one in rows.named_inputs()]
         return dict(arrays) if isinstance(rows.inputs, Mapping) else type(rows.inputs)(one for _, one in arrays)
     return rows.take(np.arange(len(rows)))
 
 
-def _items(x: Any) -> Any:
+def _loadable_items(x: Any) -> Any:
     """Return the items that `load` reads: a sequence as it is, a series as an array.
 
     Text, and what has no length or no items, raises a DataError.
@@ -236,7 +227,7 @@ def _items(x: Any) -> Any:
     return np.asarray(x) if type(x).__module__.split(".")[0] in ("pandas", "polars") else x
 
 
-def _of_array(x: Any) -> ArrayRows:
+def _array_rows(x: Any) -> ArrayRows:
     """Wrap an array, or what NumPy can make one of; raise a DataError if it has no rows."""
     x = unmasked(x)
     try:
@@ -248,7 +239,7 @@ def _of_array(x: Any) -> ArrayRows:
     return ArrayRows(array)
 
 
-def _of_frame(frame: Any) -> Rows:
+def _frame_rows(frame: Any) -> Rows:
     """Wrap a series, a frame of numbers as one array, or any other frame as a dict of columns."""
     if len(frame.shape) == 1:
         return ArrayRows(frame.to_numpy())

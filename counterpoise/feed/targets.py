@@ -1,8 +1,11 @@
-"""Targets of a feed: labels of any library as numbers or class codes, other targets as they are."""
+"""Targets of a feed: labels of any library as numbers or class codes, other targets as they are.
+
+A target need not be labels: numbers to predict, several outputs and arrays on disk pass unchanged.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +15,6 @@ from counterpoise.core.errors import TargetError
 from counterpoise.core.label_sources import label_source, library_of
 from counterpoise.core.label_values import plain_label
 from counterpoise.core.labels import read_labels
-from counterpoise.feed.blocks import Batch as Batch
 from counterpoise.feed.sources import ArrayRows, Rows, all_rows, rows_of
 from counterpoise.plans.labels import codes_of
 from counterpoise.plans.weights import output_names
@@ -20,8 +22,8 @@ from counterpoise.plans.weights import output_names
 Array = np.ndarray
 
 
-def listed(y: Any) -> Any:
-    """A tuple or range of single labels as a list: a tuple of arrays is several outputs.
+def labels_as_list(y: Any) -> Any:
+    """Return a tuple or range of single labels as a list, because a tuple means several outputs.
 
     Example:
         >>> listed(("a", "b")), listed(range(2)), listed(([0, 1], [1, 0]))
@@ -31,10 +33,10 @@ def listed(y: Any) -> Any:
     return list(y) if alone else y
 
 
-def readable(y: Any) -> Any:
-    """Labels of other kinds than NumPy's numbers (nullable, Arrow, categories, objects) as numbers or text.
+def readable_labels(y: Any) -> Any:
+    """Return labels of other libraries and types (nullable, Arrow, categories, objects) as NumPy numbers or text.
 
-    Numbers, several outputs and what is on disk pass unchanged: a target need not be labels.
+    Numbers of NumPy, several outputs and arrays on disk pass unchanged.
     """
     array = getattr(y, "values", None) if library_of(y) == "pandas" else y
     plain = isinstance(array, np.ndarray) and array.dtype.kind in "iufb" and not isinstance(array, np.ma.MaskedArray)
@@ -47,20 +49,32 @@ def readable(y: Any) -> Any:
     return read_labels(source).values
 
 
-def coded(y: Rows | None, classes: tuple[Any, ...] | None) -> Rows | None:
+def text_as_codes(y: Rows | None, classes: tuple[Any, ...] | None) -> Rows | None:
     """Return text labels as codes, because Keras takes numbers; other targets as they are.
 
     Codes are positions in `classes`, or in the sorted labels. Missing numbers among labels raise a TargetError.
     """
     if isinstance(y, ArrayRows) and y.array.dtype.kind == "f" and y.array[0].size == 1:
-        _check_gaps(y.array.ravel(), classes is not None)
+        _check_none_missing(y.array.ravel(), classes is not None)
     sample = None if y is None else y.take(np.arange(1))
     if y is None or not isinstance(sample, np.ndarray) or sample.dtype.kind not in "USOT" or sample.size != 1:
         return y
     return rows_of(codes_of(all_rows(y), classes)[0])
 
 
-def _check_gaps(y: Array, classes: bool) -> None:
+def labels_like(y: Rows, classes: Sequence[Any], codes: Array) -> Array:
+    """Return labels of new rows, with these class codes (n,), in the form of `y`: (n, C), (n, 1) or (n,).
+
+    The form is one-hot, a column, or a vector. The dtype is that of `y`, and `classes` are the labels by code.
+    """
+    sample = y.take(np.arange(1))
+    if sample.ndim == 2 and sample.shape[1] > 1:
+        return np.eye(sample.shape[1], dtype=sample.dtype)[codes]
+    labels = np.array(classes)[codes].astype(sample.dtype)
+    return labels[:, None] if sample.ndim == 2 else labels
+
+
+def _check_none_missing(y: Array, classes: bool) -> None:
     """Raise a `TargetError` where labels are missing: of a plan's classes, or among whole numbers."""
     gaps = np.isnan(y)
     if gaps.any() and (classes or np.all(y[~gaps] == np.round(y[~gaps]))):

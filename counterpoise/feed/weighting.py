@@ -1,4 +1,7 @@
-"""The weights of a target as a step of the input pipeline: `dataset.map(...)`, a PyDataset, or arrays."""
+"""The class weights of a target as a step of an input pipeline (`cp.weight_map`): tf.data, PyDataset, or arrays.
+
+The weights are those of `cp.class_weight` (`plans.weights`), computed once from the training target.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ import numpy as np
 
 from counterpoise.core.errors import DataError, OptionError
 from counterpoise.data.loading import single_pass
-from counterpoise.plans.tables import Tally, WeightTable
+from counterpoise.plans.weight_table import Tally, WeightTable
 from counterpoise.plans.weights import fit_table, output_names, per_output
 
 
@@ -37,6 +40,7 @@ class WeightMap:
     autograph_info__: ClassVar[Mapping[str, Any]] = {}
 
     def __call__(self, x: Any, y: Any, sample_weight: Any = None) -> tuple[Any, Any, Any]:
+        """Return (x, y, weight) of a batch."""
         return x, y, self.weights(y, sample_weight)
 
     def weights(self, y: Any, sample_weight: Any = None, mask: Any = None) -> Any:
@@ -46,11 +50,11 @@ class WeightMap:
         several outputs a dict or list of them.
         """
         if isinstance(self.tables, WeightTable):
-            return _weigh(self.tables, y, sample_weight, mask)
+            return _output_weights(self.tables, y, sample_weight, mask)
         keys = list(self.tables) if isinstance(self.tables, Mapping) else range(len(self.tables))
         _check_outputs(y, keys)
-        existing, masks = _spread(sample_weight, keys), _spread(mask, keys)
-        out = {k: _weigh(self.tables[k], y[k], existing[k], masks[k]) for k in keys}
+        existing, masks = _by_output(sample_weight, keys), _by_output(mask, keys)
+        out = {k: _output_weights(self.tables[k], y[k], existing[k], masks[k]) for k in keys}
         return out if isinstance(self.tables, Mapping) else type(y)(out[k] for k in keys)
 
     def wrap(self, data: Any) -> Any:
@@ -68,7 +72,7 @@ class WeightMap:
         raise DataError(f"data is {type(data).__name__}. Expected a tf.data.Dataset, a PyDataset or (x, y[, weight]).")
 
     def class_weights(self) -> Any:
-        """The weights as plain dicts (see `class_weight`)."""
+        """Return the weights as plain dicts (see `class_weight`)."""
         if isinstance(self.tables, WeightTable):
             return self.tables.to_dict()
         if isinstance(self.tables, Mapping):
@@ -138,7 +142,7 @@ def weight_map(
         >>> next(iter(data))[2].numpy()
         array([0.6666667, 2.       ], dtype=float32)
     """
-    batches = _batches(y)
+    batches = _batches_of(y)
     if batches is None:
         options = {"kind": kind, "ignore": ignore, "classes": classes, "sample_weight": sample_weight}
         return WeightMap(fit_table(y, scheme, mask, **options))
@@ -146,10 +150,10 @@ def weight_map(
         raise OptionError(
             "mask= and sample_weight= are for arrays. For a dataset, pass weights as the third entry of each batch."
         )
-    return WeightMap(_counted(batches, scheme, {"kind": kind, "ignore": ignore, "classes": classes}))
+    return WeightMap(_tables_of_batches(batches, scheme, {"kind": kind, "ignore": ignore, "classes": classes}))
 
 
-def _batches(y: Any) -> Iterable[Any] | None:
+def _batches_of(y: Any) -> Iterable[Any] | None:
     """Return an iterable of the batches of a dataset or PyDataset; None for another target.
 
     Tensors become NumPy arrays. Read it only once.
@@ -166,15 +170,16 @@ def _batches(y: Any) -> Iterable[Any] | None:
         return (y[i] for i in range(y.num_batches))
     if not hasattr(y, "element_spec"):
         return None
-    return (tuple(map(_numpy, batch)) if isinstance(batch, tuple) else batch for batch in single_pass(y))
+    return (tuple(map(_as_numpy, batch)) if isinstance(batch, tuple) else batch for batch in single_pass(y))
 
 
-def _numpy(tensors: Any) -> Any:
+def _as_numpy(tensors: Any) -> Any:
+    """Return a structure of tensors as a structure of NumPy arrays."""
     return keras.tree.map_structure(lambda tensor: tensor.numpy(), tensors)
 
 
-def _counted(batches: Iterable[Any], scheme: Any, options: Mapping[str, Any]) -> Any:
-    """Return the `WeightTable` of one pass over batches.
+def _tables_of_batches(batches: Iterable[Any], scheme: Any, options: Mapping[str, Any]) -> Any:
+    """Return the `WeightTable` of the targets in batches, which are read once.
 
     For several outputs, it is a dict or list of tables, with None for an output without a scheme. `options` are kind,
     ignore and classes.
@@ -194,12 +199,12 @@ def _counted(batches: Iterable[Any], scheme: Any, options: Mapping[str, Any]) ->
         # The first batch shows which outputs there are.
         if tallies is None:
             names = output_names(target)
-            tallies = _tallies(names, target, options)
+            tallies = _empty_tallies(names, target, options)
             schemes = {None: scheme} if names is None else per_output(scheme, names, target, "scheme")
         for name, tally in tallies.items():
             if schemes[name] is None and names is not None:
                 continue
-            own = existing if names is None else _spread(existing, names)[name]
+            own = existing if names is None else _by_output(existing, names)[name]
             tally.add(target if names is None else target[name], None, own)
     if tallies is None:
         raise DataError("The dataset has no batches. Expected at least one batch.")
@@ -209,7 +214,7 @@ def _counted(batches: Iterable[Any], scheme: Any, options: Mapping[str, Any]) ->
     return out if isinstance(target, Mapping) else [out[k] for k in names]
 
 
-def _tallies(names: list[Any] | None, y: Any, options: Mapping[str, Any]) -> dict[Any, Tally]:
+def _empty_tallies(names: list[Any] | None, y: Any, options: Mapping[str, Any]) -> dict[Any, Tally]:
     """Return an empty tally for each output; under the key None if the target has one output.
 
     Each of the `options` kind, ignore and classes is for all outputs, or a dict or list with one entry for each.
@@ -220,8 +225,8 @@ def _tallies(names: list[Any] | None, y: Any, options: Mapping[str, Any]) -> dic
     return {k: Tally(own["kind"][k] or "auto", own["ignore"][k] or (), own["classes"][k]) for k in names}
 
 
-def _spread(weights: Any, keys: Iterable[Any]) -> Any:
-    """One weight per output: the same for all unless they come in a dict, list or tuple."""
+def _by_output(weights: Any, keys: Iterable[Any]) -> Any:
+    """Return the weights (or masks) by output: the same for all, unless they are a dict, list or tuple."""
     if isinstance(weights, Mapping):
         return {k: weights.get(k) for k in keys}
     return weights if isinstance(weights, (list, tuple)) else dict.fromkeys(keys, weights)
@@ -237,8 +242,8 @@ def _check_outputs(y: Any, keys: Any) -> None:
         )
 
 
-def _ones(y: Any, tensor: bool) -> Any:
-    """Weight 1 for each row: Keras takes no None among the weights of a PyDataset."""
+def _ones_per_row(y: Any, tensor: bool) -> Any:
+    """Return the weight 1 for each row, because Keras does not support None among the weights of a PyDataset."""
     if not tensor:
         return np.ones(len(y), np.float32)
     import tensorflow as tf
@@ -246,7 +251,7 @@ def _ones(y: Any, tensor: bool) -> Any:
     return tf.ones(tf.shape(y)[:1])
 
 
-def _weigh(table: WeightTable | None, y: Any, existing: Any, mask: Any) -> Any:
+def _output_weights(table: WeightTable | None, y: Any, existing: Any, mask: Any) -> Any:
     """Return the weights of one output of a batch, as an array or a tensor like `y`.
 
     `existing` weights are multiplied. Without a table, the result is `existing`, or ones.
@@ -256,11 +261,11 @@ def _weigh(table: WeightTable | None, y: Any, existing: Any, mask: Any) -> Any:
     """
     tensor = type(y).__module__.startswith("tensorflow")
     if table is None:
-        return _ones(y, tensor) if existing is None else existing
+        return _ones_per_row(y, tensor) if existing is None else existing
     if not tensor:
         return table.of(y, mask, existing)
     if mask is not None:
         raise OptionError("mask= is for arrays. For a dataset, pass 0 and 1 as the weights in each batch.")
-    from counterpoise.feed.lookup import tensor_weights
+    from counterpoise.feed.tensor_weights import tensor_weights
 
     return tensor_weights(table, y, existing)

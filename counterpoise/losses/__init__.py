@@ -1,6 +1,7 @@
-"""Losses for rare classes: Keras losses on logits, for any backend.
+"""Losses for rare classes: Keras losses on logits, for any backend (`cp.losses`).
 
-Importing this package imports Keras; `import counterpoise` alone does not.
+Importing this package imports Keras; `import counterpoise` alone does not. Names of classes and of their arguments are
+saved: in files of compiled Keras models (`core.saved_names`), and in ids of jobs (`Job.loss`).
 """
 
 from counterpoise.core.lazy import public_names as _shown

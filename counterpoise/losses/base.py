@@ -1,4 +1,4 @@
-"""The base class of all losses: call, checks, and saving.
+"""The base classes of all losses: which elements count, checks, and saving.
 
     Loss                 one loss per element, then weights, masks and the mean
     ├── ClassLoss        exclusive classes: codes or shares per class; one unit or C units
@@ -11,6 +11,8 @@ A subclass only defines a formula on logits. The base class determines which ele
   the other elements, as in Keras. An element of weight 0 adds nothing, but stays in the mean.
 - The label and the output of an excluded element have no effect on the loss.
 - If an element counts, but its label is not one of the classes, the loss is NaN.
+
+`engines.objective` relies on `additive` and `needs_calibration` to correct the logits of a trained network.
 """
 
 from __future__ import annotations
@@ -55,15 +57,12 @@ def class_numbers(values: Any, name: str) -> Array:
 
 
 def normalized(p: Array) -> Array:
-    """Scale the last axis to sum to 1."""
+    """Return numbers (..., C), scaled so that they sum to 1 over the last axis."""
     return p / p.sum(axis=-1, keepdims=True)
 
 
-def as_array(x: Any) -> Any:
-    """Return lists as arrays, and other values unchanged.
-
-    Keras would read lists as several outputs.
-    """
+def array_if_list(x: Any) -> Any:
+    """Return a list or tuple as an array, because Keras would read it as several outputs; other values unchanged."""
     return np.asarray(x) if isinstance(x, (list, tuple)) else x
 
 
@@ -107,6 +106,7 @@ class Loss(keras.losses.Loss):
         self.ignore_class = None if ignore_class is None else int(ignore_class)
 
     def get_config(self) -> dict[str, Any]:
+        # The arguments of the constructor; their names are saved in model files.
         return {
             **super().get_config(),
             "from_logits": self.from_logits,
@@ -141,22 +141,24 @@ class Loss(keras.losses.Loss):
 
         Without a mask, weights and an ignored class, Keras computes it. Otherwise the mean is over valid elements.
         """
-        y, z, mask = self._tensors(y_true, y_pred)
+        y, z, mask = self._as_tensors(y_true, y_pred)
         if mask is None and sample_weight is None and self.ignore_class is None:
             return super().__call__(y, z)
-        counted = self._counted(y, z, mask, sample_weight)
-        return self._reduced(*self._weighed(counted))
+        counted = self._counted_elements(y, z, mask, sample_weight)
+        return self._reduce(*self._losses_and_weights(counted))
 
-    def _tensors(self, y_true: Tensor, y_pred: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+    def _as_tensors(self, y_true: Tensor, y_pred: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         """Return labels and outputs as tensors of the dtype, and the mask of the outputs or None.
 
         The mask is read from the outputs as they were passed, because a converted tensor may lose it.
         """
-        y_true, y_pred = as_array(y_true), as_array(y_pred)
+        y_true, y_pred = array_if_list(y_true), array_if_list(y_pred)
         y, z = (ops.convert_to_tensor(x, dtype=self.dtype) for x in (y_true, y_pred))
         return y, z, get_keras_mask(y_pred)
 
-    def _counted(self, y: Tensor, z: Tensor, mask: Tensor | None, sample_weight: Tensor | None) -> Counted:
+    def _counted_elements(
+        self, y: Tensor, z: Tensor, mask: Tensor | None, sample_weight: Tensor | None
+    ) -> CountedElements:
         """Return labels and outputs with neutral values, and how much each element counts.
 
         Values are neutral where the mask or `ignore_class` excludes an element, and where its weight is 0. An element
@@ -164,33 +166,34 @@ class Loss(keras.losses.Loss):
         """
         weight = shapes.element_weights(sample_weight, z)
         if mask is None and self.ignore_class is None:
-            return Counted(*shapes.blank_uncounted(y, z, weight != 0), None, weight)
+            return CountedElements(*shapes.neutral_if_uncounted(y, z, weight != 0), None, weight)
         valid = shapes.element_weights(mask, z, "The mask") * shapes.not_ignored(y, z, self.ignore_class)
-        return Counted(*shapes.blank_uncounted(y, z, valid * weight != 0), valid, weight)
+        return CountedElements(*shapes.neutral_if_uncounted(y, z, valid * weight != 0), valid, weight)
 
-    def _weighed(self, of: Counted) -> tuple[Tensor, Tensor]:
+    def _losses_and_weights(self, elements: CountedElements) -> tuple[Tensor, Tensor]:
         """Return the losses of the elements and the weights for their mean, both (...)."""
-        return self.call(of.y, of.z), self._over_valid(of)
+        return self.call(elements.y, elements.z), self._mean_weights(elements)
 
-    def _over_valid(self, of: Counted) -> Tensor:
-        """Return weights (...) with which the mean of Keras is one over the valid elements.
+    def _mean_weights(self, elements: CountedElements) -> Tensor:
+        """Return weights (...) with which the mean of Keras is a mean over the valid elements only.
 
         Keras divides by the number of all elements, so the weights are scaled. Sums and single losses are not divided.
         """
-        if of.valid is None:
-            return of.weight
+        if elements.valid is None:
+            return elements.weight
         if self.reduction not in ("sum_over_batch_size", "mean"):
-            return of.inside
+            return elements.sum_weight
         # 1e-30 avoids 0 / 0 if no element is valid; the loss is then 0.
-        return of.inside / ops.maximum(ops.mean(of.valid), 1e-30)
+        return elements.sum_weight / ops.maximum(ops.mean(elements.valid), 1e-30)
 
-    def _reduced(self, losses: Tensor, weight: Tensor | None) -> Tensor:
+    def _reduce(self, losses: Tensor, weight: Tensor | None) -> Tensor:
+        """Return losses (...) with weights, reduced by Keras as `reduction` says."""
         # Keras checks labels against outputs; the labels are not needed any more, so both are the losses.
-        return _Reduction(reduction=self.reduction, dtype=self.dtype, name=self.name)(losses, losses, weight)
+        return _KerasReduction(reduction=self.reduction, dtype=self.dtype, name=self.name)(losses, losses, weight)
 
 
-class Counted(NamedTuple):
-    """Labels and outputs with neutral values where ignored, and how much elements count.
+class CountedElements(NamedTuple):
+    """The elements of a batch, with neutral labels and outputs where they do not count, and how much they count.
 
     Attributes:
         y: Labels. z: Outputs (..., units).
@@ -204,13 +207,13 @@ class Counted(NamedTuple):
     weight: Tensor
 
     @property
-    def inside(self) -> Tensor:
-        """The weight of each element inside a sum, (...)."""
+    def sum_weight(self) -> Tensor:
+        """Return what each element counts in a sum, (...): its weight, or 0 if it is not valid."""
         return self.weight if self.valid is None else self.weight * self.valid
 
 
-class _Reduction(keras.losses.Loss):
-    """The reduction of Keras for losses that were computed before."""
+class _KerasReduction(keras.losses.Loss):
+    """The reduction of Keras for losses that were computed before, which are passed as `y_pred`."""
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         return y_pred
@@ -239,10 +242,13 @@ class ClassLoss(Loss):
         """Return the losses (...), NaN for elements whose label is not one of the classes."""
         z = self.logits(y_pred)
         t = shapes.class_targets(y_true, z)
-        return shapes.or_nan(self.losses(t, z), t)
+        return shapes.nan_if_unknown(self.losses(t, z), t)
 
     def constant(self, values: Array, z: Tensor) -> Tensor:
         """Return one number per class as a tensor (K,) of the type of the loss.
+
+        A formula uses its class counts and weights only through this method, equally often in each call:
+        `engines.loss_constants` replaces the method, so that one trace serves the counts of every fold.
 
         Raises:
             ModelError: The loss was built for another number of classes.
@@ -281,40 +287,42 @@ class LabelLoss(Loss):
         """Return the losses (..., L), label by label."""
         z = self.logits(y_pred)
         t = shapes.label_targets(y_true, z)
-        return shapes.or_nan(self.per_label(t, z), t)
+        return shapes.nan_if_unknown(self.per_label(t, z), t)
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
+        """Return the losses (...), the mean over the labels of each element."""
         return ops.mean(self.labels(y_true, y_pred), axis=-1)
 
-    def _counted(self, y: Tensor, z: Tensor, mask: Tensor | None, sample_weight: Tensor | None) -> Counted:
+    def _counted_elements(
+        self, y: Tensor, z: Tensor, mask: Tensor | None, sample_weight: Tensor | None
+    ) -> CountedElements:
         """Return what counts as in `Loss`, but label by label if weights or labels ask for it.
 
         This is so for weights (..., L), and for `ignore_class` with multi-hot labels. Each label of an element becomes
         an element with one unit: weights and validity are (..., L).
         """
-        # `dense`: labels are multi-hot rows. `own`: weights have one number per label.
-        dense = shapes.units_of(z) > 1 and not shapes.are_codes(y, z)
+        multi_hot = shapes.units_of(z) > 1 and not shapes.are_codes(y, z)
         weight = None if sample_weight is None else ops.convert_to_tensor(sample_weight)
-        own = weight is not None and shapes.same_axes(shapes.static_shape(weight), shapes.static_shape(z))
-        if not (dense and (own or self.ignore_class is not None)):
-            return super()._counted(y, z, mask, weight)
-        of = super()._counted(y, ops.expand_dims(z, -1), mask, weight)
-        return of._replace(z=of.z[..., 0])
+        weight_per_label = weight is not None and shapes.same_axes(shapes.static_shape(weight), shapes.static_shape(z))
+        if not (multi_hot and (weight_per_label or self.ignore_class is not None)):
+            return super()._counted_elements(y, z, mask, weight)
+        elements = super()._counted_elements(y, ops.expand_dims(z, -1), mask, weight)
+        return elements._replace(z=elements.z[..., 0])
 
-    def _weighed(self, of: Counted) -> tuple[Tensor, Tensor]:
+    def _losses_and_weights(self, elements: CountedElements) -> tuple[Tensor, Tensor]:
         """Return the losses of the elements and their weights, both (...).
 
         With weights (..., L), the loss of an element is the weighted mean over its labels, and its weight is the mean
         of their weights.
         """
-        weight = self._over_valid(of)
-        if len(shapes.static_shape(weight)) < len(shapes.static_shape(of.z)):
-            return self.call(of.y, of.z), weight
+        weight = self._mean_weights(elements)
+        if len(shapes.static_shape(weight)) < len(shapes.static_shape(elements.z)):
+            return self.call(elements.y, elements.z), weight
         total = ops.mean(weight, axis=-1)
-        return ops.divide_no_nan(ops.mean(weight * self.labels(of.y, of.z), axis=-1), total), total
+        return ops.divide_no_nan(ops.mean(weight * self.labels(elements.y, elements.z), axis=-1), total), total
 
     def constant(self, values: Array, z: Tensor) -> Tensor:
-        """Return one number per label as a tensor, and check the number of units."""
+        """Return one number per label as a tensor (L,), as `ClassLoss.constant`."""
         return ClassLoss.constant(self, values, z)
 
 
@@ -346,16 +354,17 @@ class BatchLoss(Loss):
         """
         return self.batch_loss(t, shapes.class_logits(z), w)
 
-    def weighted(self, of: Counted, w: Tensor) -> Tensor:
+    def weighted(self, elements: CountedElements, w: Tensor) -> Tensor:
         """Return the loss at weights `w` (...), or NaN if a counted label is invalid."""
-        z = self.logits(of.z)
-        t = shapes.class_targets(of.y, z)
-        return shapes.or_nan(self.losses(t, z, w), t)
+        z = self.logits(elements.z)
+        t = shapes.class_targets(elements.y, z)
+        return shapes.nan_if_unknown(self.losses(t, z, w), t)
 
     def __call__(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None) -> Tensor:
         """Return the loss of the whole batch; masked and ignored elements have weight 0."""
-        of = self._counted(*self._tensors(y_true, y_pred), sample_weight)
-        return self.weighted(of, of.inside)
+        elements = self._counted_elements(*self._as_tensors(y_true, y_pred), sample_weight)
+        return self.weighted(elements, elements.sum_weight)
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
+        """Return the loss of the batch without weights, as Keras asks for it."""
         return self(y_true, y_pred)

@@ -1,4 +1,7 @@
-"""Cost-sensitive learning: the expected cost at the predicted probabilities."""
+"""The loss of cost-sensitive learning: the expected cost at the predicted probabilities.
+
+Names of classes and of their arguments are saved (see the package).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Losses with a margin per class: LDAM and vector scaling."""
+"""Losses with a margin per class: LDAM and vector scaling.
+
+Names of classes and of their arguments are saved (see the package).
+"""
 
 from __future__ import annotations
 
@@ -49,6 +52,7 @@ class LDAM(ClassLoss):
         self.margins = self.max_margin * (self.counts.min() / self.counts) ** 0.25
 
     def per_element(self, t: Tensor, z: Tensor) -> Tensor:
+        """Return the losses (...) of shares `t` and logits `z`, both (..., C)."""
         return cross_entropy(t, self.scale * (z - t * self.constant(self.margins, z)))
 
     def get_config(self) -> dict[str, Any]:

@@ -7,6 +7,7 @@
 
 The head reverses the sign of the gradient of alpha. Any Keras optimizer therefore minimizes over the network, a and b,
 and maximizes over alpha, in the same step. No special optimizer is needed.
+Names of classes and of their arguments are saved (see the package).
 """
 
 from __future__ import annotations

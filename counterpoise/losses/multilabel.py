@@ -1,7 +1,8 @@
 """Losses of independent labels: focal, asymmetric and distribution-balanced.
 
 Targets are multi-hot rows (..., L). Class codes are supported too: one unit is one label, and with C units a code is
-the one-hot row of C sigmoids.
+the one-hot row of C sigmoids. The weighted binary cross-entropy is in `weighted` (`LabelWeighted`).
+Names of classes and of their arguments are saved (see the package).
 """
 
 from __future__ import annotations
@@ -51,6 +52,7 @@ class MultiLabelFocal(LabelLoss):
             raise OptionError(f"alpha is {alpha}. Expected weights of positive labels, each above 0 and below 1.")
 
     def per_label(self, t: Tensor, z: Tensor) -> Tensor:
+        """Return the losses (..., L) of targets `t` and logits `z`, both (..., L)."""
         positive, negative = t * focal(z, self.gamma), (1 - t) * focal(-z, self.gamma)
         if self.alpha is None:
             return positive + negative
@@ -70,7 +72,7 @@ class MultiLabelFocal(LabelLoss):
         return {**super().get_config(), "gamma": self.gamma, "alpha": alpha}
 
 
-def _power(base: Tensor, gamma: float) -> Tensor:
+def _power_flat_at_zero(base: Tensor, gamma: float) -> Tensor:
     """Return base ** gamma for base >= 0, with gradient 0 (not infinite) at base = 0."""
     inside = base > 0
     return ops.where(inside, ops.where(inside, base, 1.0) ** gamma, 0.0 if gamma else 1.0)
@@ -113,14 +115,15 @@ class Asymmetric(LabelLoss):
         self.clip = check_range(clip, "clip", low=0.0, high=1.0, bounds="[)")
 
     def per_label(self, t: Tensor, z: Tensor) -> Tensor:
-        return t * focal(z, self.gamma_pos) + (1 - t) * self._negative(z)
+        """Return the losses (..., L) of targets `t` and logits `z`, both (..., L)."""
+        return t * focal(z, self.gamma_pos) + (1 - t) * self._absent_losses(z)
 
-    def _negative(self, z: Tensor) -> Tensor:
+    def _absent_losses(self, z: Tensor) -> Tensor:
         """Return the loss of each label as if it were absent, like `z` (..., L)."""
         if self.clip == 0:
             return focal(-z, self.gamma_neg)
         shifted = ops.relu(ops.sigmoid(z) - self.clip)
-        return -_power(shifted, self.gamma_neg) * ops.log1p(-shifted)  # 1 - shifted >= clip > 0
+        return -_power_flat_at_zero(shifted, self.gamma_neg) * ops.log1p(-shifted)  # 1 - shifted >= clip > 0
 
     def get_config(self) -> dict[str, Any]:
         own = {"gamma_neg": self.gamma_neg, "gamma_pos": self.gamma_pos, "clip": self.clip}
@@ -185,12 +188,13 @@ class DistributionBalanced(LabelLoss):
         self.scale = check_range(scale, "scale", low=0.0, bounds="(]")
 
     def per_label(self, t: Tensor, z: Tensor) -> Tensor:
+        """Return the losses (..., L) of targets `t` and logits `z`, both (..., L)."""
         bias = self.constant(self.kappa * np.log(self.rows / self.counts - 1), z)
         moved = z - bias
         negative = ops.softplus(self.scale * moved) / self.scale
-        return self._weights_of(t, z) * (t * ops.softplus(-moved) + (1 - t) * negative)
+        return self._label_weights(t, z) * (t * ops.softplus(-moved) + (1 - t) * negative)
 
-    def _weights_of(self, t: Tensor, z: Tensor) -> Tensor:
+    def _label_weights(self, t: Tensor, z: Tensor) -> Tensor:
         """Return the weight w_l of each label (..., L), from the labels of its row `t` (..., L)."""
         rarity = self.constant(self.counts.min() / self.counts, z)  # scaled by the least count: no tiny numbers
         present = ops.sum(t * rarity, axis=-1, keepdims=True)

@@ -1,4 +1,9 @@
-"""Cross-entropy and the focal loss: one loss per element, without class counts."""
+"""Cross-entropy and the focal loss: one loss per element, without class counts.
+
+Other losses are built from `cross_entropy` and `focal`. `decide.prior.focal_log_proba` inverts the focal loss as
+`focal_inverse` does here, when a trained network predicts.
+Names of classes and of their arguments are saved (see the package).
+"""
 
 from __future__ import annotations
 
@@ -50,6 +55,7 @@ class CrossEntropy(ClassLoss):
         return ops.binary_crossentropy(share_of_class_1(y_true, z), z[..., 0], from_logits=True)
 
     def per_element(self, t: Tensor, z: Tensor) -> Tensor:
+        """Return the losses (...) of shares `t` and logits `z`, both (..., C)."""
         return cross_entropy(t, z)
 
 
@@ -104,6 +110,7 @@ class Focal(ClassLoss):
         self.alpha = class_alpha(alpha)
 
     def per_element(self, t: Tensor, z: Tensor) -> Tensor:
+        """Return the losses (...) of shares `t` and logits `z`, both (..., C)."""
         weighted = t if self.alpha is None else t * self.constant(self.alpha, z)
         return ops.sum(weighted * focal(log_odds(z), self.gamma), axis=-1)
 

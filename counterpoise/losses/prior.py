@@ -1,7 +1,8 @@
-"""Losses that know the class counts: logit adjustment (balanced softmax), and what class weights do.
+"""Losses that change the prior of the outputs by class counts: logit adjustment, and the base of weighted losses.
 
 Each loss reports the term a_c that it leaves in the outputs, so the term can be corrected after training. With one
 unit, the counts are (n_0, n_1), and the single logit moves by a_1 - a_0.
+Names of classes and of their arguments are saved (see the package).
 """
 
 from __future__ import annotations
@@ -67,6 +68,7 @@ class LogitAdjusted(ClassLoss):
         self.tau = check_range(tau, "tau")
 
     def per_element(self, t: Tensor, z: Tensor) -> Tensor:
+        """Return the losses (...) of shares `t` and logits `z`, both (..., C)."""
         return cross_entropy(t, z + self.constant(self.tau * log_prior(self.counts), z))
 
     def additive(self, prior: Any) -> Array | None:
@@ -82,7 +84,9 @@ class LogitAdjusted(ClassLoss):
 
 
 class Reweighted(ClassLoss):
-    """A wrapped loss, multiplied by a weight per class, with the resulting class proportions.
+    """The base of losses that multiply a wrapped loss by a weight per class: how the prior of their outputs moves.
+
+    A subclass (`ClassWeighted`, `targets.element_losses.Weighted`) sets `weights` and multiplies in `call`.
 
     Attributes:
         loss: The wrapped loss.

@@ -4,6 +4,7 @@ These losses compare the rows of a batch, so each batch should contain rows of b
 the loss 0. The score of class c is its log-odds log q_c - log(1 - q_c); two classes (one or two units) have one score.
 With more classes, each class is compared with all others, and the loss is the mean over classes with rows on both
 sides. Outputs order the rows but are not probabilities: they need calibration, and no loss of this module is proper.
+Names of classes and of their arguments are saved (see the package).
 """
 
 from __future__ import annotations
@@ -78,6 +79,7 @@ class PairwiseAUC(RankingLoss):
         self.margin = check_range(margin, "margin", low=0.0, bounds="(]")
 
     def rank_loss(self, s: Tensor, pos: Tensor, neg: Tensor) -> Tensor:
+        """Return the losses (K,) of scores `s`, with the weights of positives and negatives, all (N, K)."""
         # The hinge as (negatives, positives, K), because `weighted_mean` reduces the first axis.
         per_positive = weighted_mean(ops.swapaxes(_pair_hinge(s, self.margin), 0, 1), neg[:, None, :])
         return weighted_mean(per_positive, pos)
@@ -117,6 +119,7 @@ class PartialAUC(PairwiseAUC):
         self.temperature = check_range(temperature, "temperature", low=0.0, bounds="(]")
 
     def rank_loss(self, s: Tensor, pos: Tensor, neg: Tensor) -> Tensor:
+        """Return the losses (K,) of scores `s`, with the weights of positives and negatives, all (N, K)."""
         share = ops.divide_no_nan(neg, ops.sum(neg, axis=0, keepdims=True))
         # -1e30 leaves rows without weight out. Minus infinity would give nan if no row has a weight.
         log_share = ops.where(share > 0, ops.log(ops.where(share > 0, share, 1.0)), -1e30)
@@ -161,6 +164,7 @@ class AUCMargin(RankingLoss):
         self.margin, self.bounded = check_range(margin, "margin", low=0.0, bounds="(]"), bool(bounded)
 
     def rank_loss(self, s: Tensor, pos: Tensor, neg: Tensor) -> Tensor:
+        """Return the losses (K,) of scores `s`, with the weights of positives and negatives, all (N, K)."""
         h = ops.sigmoid(s) if self.bounded else s
         a, b = weighted_mean(h, pos), weighted_mean(h, neg)
         spread = weighted_mean((h - a) ** 2, pos) + weighted_mean((h - b) ** 2, neg)
@@ -198,6 +202,7 @@ class SmoothAP(RankingLoss):
         self.temperature = check_range(temperature, "temperature", low=0.0, bounds="(]")
 
     def rank_loss(self, s: Tensor, pos: Tensor, neg: Tensor) -> Tensor:
+        """Return the losses (K,) of scores `s`, with the weights of positives and negatives, all (N, K)."""
         above = ops.sigmoid((s[None, :, :] - s[:, None, :]) / self.temperature)
         among = 0.5 + ops.sum(above * pos[None, :, :], axis=1)
         return 1 - weighted_mean(among / (among + ops.sum(above * neg[None, :, :], axis=1)), pos)

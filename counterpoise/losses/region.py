@@ -4,6 +4,7 @@ Sums are over the pixels of each image, so outputs (N, H, W, units) give one los
 have no pixels, so the sums are over the rows of the batch and give one number. Sample weights per pixel (N, H, W) and
 masks are part of the sums. Weights per image (N,) multiply the loss of the image. With one unit, the overlap is for
 class 1 (the lesion). With C units, it is the mean over all classes.
+Names of classes and of their arguments are saved (see the package).
 """
 
 from __future__ import annotations
@@ -41,18 +42,18 @@ class RegionLoss(BatchLoss):
 
     def __call__(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None) -> Tensor:
         """Return the loss; weights per pixel enter the sums, weights per image multiply it."""
-        of = self._counted(*self._tensors(y_true, y_pred), sample_weight)
-        if sample_weight is None or not static_shape(of.z)[1:-1] or np.ndim(sample_weight) > 1:
-            return self._reduced(self.weighted(of, of.inside), None)
-        pixels = of.valid if of.valid is not None else ops.ones_like(of.weight)
-        return self._reduced(self.weighted(of, pixels), sample_weight)
+        elements = self._counted_elements(*self._as_tensors(y_true, y_pred), sample_weight)
+        if sample_weight is None or not static_shape(elements.z)[1:-1] or np.ndim(sample_weight) > 1:
+            return self._reduce(self.weighted(elements, elements.sum_weight), None)
+        valid_pixels = elements.valid if elements.valid is not None else ops.ones_like(elements.weight)
+        return self._reduce(self.weighted(elements, valid_pixels), sample_weight)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "smooth": self.smooth}
 
 
-def total(x: Tensor, w: Tensor) -> Tensor:
-    """Return sum w x over pixels: (N, ..., K) to (N, K), or over rows: (N, K) to (K,)."""
+def pixel_sums(x: Tensor, w: Tensor) -> Tensor:
+    """Return the sums of w x over pixels: (N, ..., K) to (N, K), or over rows: (N, K) to (K,)."""
     axes = tuple(range(1, len(x.shape) - 1)) or (0,)
     return ops.sum(x * ops.expand_dims(w, -1), axis=axes)
 
@@ -62,9 +63,9 @@ def foreground(x: Tensor, z: Tensor) -> Tensor:
     return x[..., 1:] if units_of(z) == 1 else x
 
 
-def _overlap(t: Tensor, p: Tensor, w: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return soft true positives, false negatives and false positives, each as of `total`."""
-    return total(t * p, w), total(t * (1 - p), w), total((1 - t) * p, w)
+def _soft_counts(t: Tensor, p: Tensor, w: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return soft true positives, false negatives and false positives, each as of `pixel_sums`."""
+    return pixel_sums(t * p, w), pixel_sums(t * (1 - p), w), pixel_sums((1 - t) * p, w)
 
 
 @saving.register_keras_serializable(package="counterpoise")
@@ -102,12 +103,13 @@ class Tversky(RegionLoss):
         self.gamma = check_range(gamma, "gamma", low=0.0, bounds="(]")
 
     def region_loss(self, t: Tensor, z: Tensor, w: Tensor) -> Tensor:
+        """Return the losses (N,), or one number, of targets `t`, logits `z`, and pixel weights `w`."""
         return ops.mean(self.gap(t, z, w), axis=-1)
 
     def gap(self, t: Tensor, z: Tensor, w: Tensor) -> Tensor:
         """Return one minus the index of each class, to the power 1 / gamma, (N, K) or (K,)."""
         p = ops.softmax(class_logits(z), axis=-1)
-        hits, missed, false = _overlap(foreground(t, z), foreground(p, z), w)
+        hits, missed, false = _soft_counts(foreground(t, z), foreground(p, z), w)
         errors = self.cost_fn * missed + self.cost_fp * false
         gap = errors / (hits + errors + self.smooth)
         if self.gamma == 1:
@@ -142,14 +144,15 @@ class GeneralizedDice(RegionLoss):
     """
 
     def region_loss(self, t: Tensor, z: Tensor, w: Tensor) -> Tensor:
+        """Return the losses (N,), or one number, of targets `t`, logits `z`, and pixel weights `w`."""
         p = ops.softmax(class_logits(z), axis=-1)
-        volume = total(t, w)
+        volume = pixel_sums(t, w)
         present = volume > 0
         # Scaled by the least volume present, since 1 / volume^2 alone is tiny in float32.
         # 1e30: an absent class is never the least.
         least = ops.min(ops.where(present, volume, 1e30), axis=-1, keepdims=True)
         weight = ops.where(present, (least / ops.where(present, volume, 1.0)) ** 2, 0.0)
-        both, either = ops.sum(weight * total(t * p, w), -1), ops.sum(weight * total(t + p, w), -1)
+        both, either = ops.sum(weight * pixel_sums(t * p, w), -1), ops.sum(weight * pixel_sums(t + p, w), -1)
         return ops.where(either > 0, 1 - 2 * both / ops.where(either > 0, either, 1.0), 0.0)
 
 
@@ -183,11 +186,12 @@ class Combo(RegionLoss):
         self.beta = check_range(beta, "beta", low=0.0, high=1.0)
 
     def region_loss(self, t: Tensor, z: Tensor, w: Tensor) -> Tensor:
+        """Return the losses (N,), or one number, of targets `t`, logits `z`, and pixel weights `w`."""
         full = class_logits(z)
         t, odds, p = (foreground(x, z) for x in (t, log_odds(full), ops.softmax(full, axis=-1)))
         pixel = self.beta * t * ops.softplus(-odds) + (1 - self.beta) * (1 - t) * ops.softplus(odds)
-        entropy = ops.divide_no_nan(total(pixel, w), total(ops.ones_like(pixel), w))
-        dice = (2 * total(t * p, w) + self.smooth) / (total(t, w) + total(p, w) + self.smooth)
+        entropy = ops.divide_no_nan(pixel_sums(pixel, w), pixel_sums(ops.ones_like(pixel), w))
+        dice = (2 * pixel_sums(t * p, w) + self.smooth) / (pixel_sums(t, w) + pixel_sums(p, w) + self.smooth)
         return ops.mean(self.mix * entropy + (1 - self.mix) * (1 - dice), axis=-1)
 
     def get_config(self) -> dict[str, Any]:

@@ -1,7 +1,8 @@
-"""Which targets fit which logits, and the same few tensors made of them for every loss.
+"""Which targets fit which logits, and the tensors that every loss makes of them: targets, logits, weights, masks.
 
-Logits always carry a last axis of units. One unit means two classes, with log-odds z of class 1; it is
-read as the pair (0, z), so that every formula over classes is valid for it too.
+Logits always have a last axis of units. One unit means two classes, with log-odds z of class 1; it is
+read as the pair (0, z), so that every formula over classes is valid for it too. Nothing is computed in NumPy: all
+functions work inside a graph. `decide.layer` uses `class_logits` and `log_odds` in the saved model.
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ from counterpoise.core.errors import ModelError
 
 Tensor = Any
 
-#: Rounding that shares of 1 may show; no label is so near another.
+#: How far a share may be outside 0 to 1 because of rounding.
 _TOLERANCE = 1e-3
 
 
 def static_shape(x: Tensor) -> tuple[int | None, ...]:
-    """Return the shape as far as it is known before the run; None stands for any length."""
+    """Return the shape as far as it is known while a graph is traced; None stands for any length."""
     return tuple(x.shape)
 
 
@@ -62,7 +63,7 @@ def are_codes(y: Tensor, z: Tensor) -> bool:
 
 
 def codes_of(y: Tensor, z: Tensor) -> Tensor:
-    """Drop a last axis of length 1 from codes, so that they have the shape of `z` without its units."""
+    """Return codes in the shape of `z` without its units: a last axis of length 1 is dropped."""
     return ops.squeeze(y, axis=-1) if len(static_shape(y)) == len(static_shape(z)) else y
 
 
@@ -86,12 +87,12 @@ def class_targets(y: Tensor, z: Tensor) -> Tensor:
         shares = ops.logical_and(
             ops.all(y >= -_TOLERANCE, axis=-1), ops.abs(ops.sum(y, axis=-1) - 1) <= 10 * _TOLERANCE
         )
-        return _or_nan(shares, y)
+        return _nan_unless(shares, y)
     if units == 1:
         share = share_of_class_1(y, z)
         return ops.stack([1 - share, share], axis=-1)
     hot = _one_hot(codes_of(y, z), units)
-    return _or_nan(ops.sum(hot, axis=-1) > 0, hot)
+    return _nan_unless(ops.sum(hot, axis=-1) > 0, hot)
 
 
 def share_of_class_1(y: Tensor, z: Tensor) -> Tensor:
@@ -112,12 +113,12 @@ def label_targets(y: Tensor, z: Tensor) -> Tensor:
     if are_codes(y, z):
         if units_of(z) > 1:
             hot = _one_hot(codes_of(y, z), units_of(z))
-            return _or_nan(ops.sum(hot, axis=-1) > 0, hot)
+            return _nan_unless(ops.sum(hot, axis=-1) > 0, hot)
         y = ops.expand_dims(codes_of(y, z), -1)
     return ops.where(_is_share(y), y, float("nan"))
 
 
-def or_nan(losses: Tensor, t: Tensor) -> Tensor:
+def nan_if_unknown(losses: Tensor, t: Tensor) -> Tensor:
     """Return `losses`, with NaN for every element whose target is NaN.
 
     The axes of `losses` are the first axes of `t`: one number for all targets, one per image, element or label.
@@ -132,7 +133,7 @@ def _is_share(y: Tensor) -> Tensor:
     return ops.logical_and(y >= -_TOLERANCE, y <= 1 + _TOLERANCE)
 
 
-def _or_nan(known: Tensor, t: Tensor) -> Tensor:
+def _nan_unless(known: Tensor, t: Tensor) -> Tensor:
     """Return `t` (..., K), with a row of NaN where `known` (...) is False."""
     return ops.where(ops.expand_dims(known, -1), t, float("nan"))
 
@@ -203,7 +204,7 @@ def not_ignored(y: Tensor, z: Tensor, ignore: int | None) -> Tensor:
     return ops.cast(ops.not_equal(codes_of(y, z), ignore), z.dtype)
 
 
-def blank_uncounted(y: Tensor, z: Tensor, counted: Tensor) -> tuple[Tensor, Tensor]:
+def neutral_if_uncounted(y: Tensor, z: Tensor, counted: Tensor) -> tuple[Tensor, Tensor]:
     """Return `y` and `z` with a neutral label and logits of 0 where `counted` (...) is False.
 
     The neutral label is code 0, or equal shares of one number per unit.

@@ -1,4 +1,7 @@
-"""Label smoothing that depends on the size of each class."""
+"""Label smoothing that depends on the size of each class.
+
+Names of classes and of their arguments are saved (see the package).
+"""
 
 from __future__ import annotations
 
@@ -60,6 +63,7 @@ class LabelSmoothing(ClassLoss):
         self.smoothing = self.tail + (self.head - self.tail) * np.sin(size * np.pi / 2)
 
     def per_element(self, t: Tensor, z: Tensor) -> Tensor:
+        """Return the losses (...) of shares `t` and logits `z`, both (..., C)."""
         # What each true class gives away goes to the other classes in equal parts.
         moved = t * self.constant(self.smoothing, z)
         others = (ops.sum(moved, axis=-1, keepdims=True) - moved) / (z.shape[-1] - 1)

@@ -2,6 +2,8 @@
 
 Both losses contain a number `mix` from 0 (all weights are 1) to 1 (the given weights). Callbacks can change it during
 training (`cp.callbacks.Deferred`); the model is not traced again.
+Strategies for a class per element weigh by `targets.element_losses.Weighted` instead. Names of classes and of their
+arguments are saved (see the package).
 """
 
 from __future__ import annotations
@@ -19,8 +21,8 @@ from counterpoise.losses.prior import Reweighted
 from counterpoise.losses.shapes import class_targets
 
 
-def _mix() -> keras.Variable:
-    """Return the variable `mix`, which callbacks can change without tracing the model again."""
+def _mix_variable() -> keras.Variable:
+    """Return the variable `mix` with the value 1, which callbacks can change without tracing the model again."""
     return keras.Variable(1.0, trainable=False, dtype="float32", name="mix")
 
 
@@ -51,7 +53,7 @@ class ClassWeighted(Reweighted):
 
     def __init__(self, weights: Any, loss: Loss | None = None, **options: Any) -> None:
         super().__init__(CrossEntropy(**options) if loss is None else loss, **options)
-        self.weights, self.mix = class_numbers(weights, "weights"), _mix()
+        self.weights, self.mix = class_numbers(weights, "weights"), _mix_variable()
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         """Return the wrapped loss of each element times the weight of its class, shape (...)."""
@@ -97,7 +99,7 @@ class LabelWeighted(LabelLoss):
                 "if it is present."
             )
         class_numbers(pairs.ravel(), "weights")
-        self.weights, self.mix = pairs, _mix()
+        self.weights, self.mix = pairs, _mix_variable()
 
     def per_label(self, t: Tensor, z: Tensor) -> Tensor:
         """Return the weighted loss of each label, (..., L), for targets t and logits z (..., L)."""

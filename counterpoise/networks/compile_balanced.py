@@ -14,7 +14,7 @@ from counterpoise.losses.base import Loss
 from counterpoise.losses.weighted import ClassWeighted, LabelWeighted
 from counterpoise.networks.cloning import keras_text, last_activation, plain
 from counterpoise.networks.head import init_output_bias
-from counterpoise.plans.tables import weights_from_counts
+from counterpoise.plans.weight_table import weights_from_counts
 
 _PER_OUTPUT = ("counts", "scheme", "rows", "loss", "ignore_class")
 

@@ -1,4 +1,7 @@
-"""Plans: what each epoch draws and what each row weighs (`cp.plans`)."""
+"""Plans: what each epoch draws and what each row weighs (`cp.plans`).
+
+Plans see labels of training rows only, and features where a plan asks for them (`Plan.realize`).
+"""
 
 from counterpoise.core.lazy import public_names as _shown
 from counterpoise.plans.chaining import chain

@@ -1,4 +1,7 @@
-"""Chains of plans, which are plans too: for example clean, then create rows, then undersample."""
+"""Chains of plans, which are plans too: for example clean, then create rows, then undersample.
+
+The number of a step is part of its seed: a step that is added before others changes their draws.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from counterpoise.core import seeds
 from counterpoise.core.errors import OptionError
 from counterpoise.core.structure import join
 from counterpoise.plans.class_plans import Plan, uniform
-from counterpoise.plans.realized import Realized, Rows, Unrealized, check_rows, realized
+from counterpoise.plans.realized_plan import Realized, StepRows, Unrealized, check_feature_rows, realized_plan
 
 Array = np.ndarray
 
@@ -35,25 +38,25 @@ class Chain(Unrealized):
 
         The last step draws again in each epoch. Rows that any step creates become `new` rows of the result.
         """
-        check_rows(x, self)
+        check_feature_rows(x, self)
         n = len(self.codes)
-        rows, fresh, new = Rows(x, self.codes, np.arange(n), self.sample_weight), [], [np.empty(0, np.int32)]
+        rows, fresh, new = StepRows(x, self.codes, np.arange(n), self.sample_weight), [], [np.empty(0, np.int32)]
         for step, make in enumerate(self.makers):
             word = seeds.integer(seed, "chain", step)
-            plan = self._plan(make, rows).realize(rows.x, word)
+            plan = self._plan_of_step(make, rows).realize(rows.x, word)
             if plan.new is not None:
                 made, codes = plan.new
-                rows = _grown(rows, made, codes, n + sum(map(len, new)))
+                rows = _with_new_rows(rows, made, codes, n + sum(map(len, new)))
                 fresh.append(made)
                 new.append(codes)
             if step < len(self.makers) - 1:
                 # A step in the middle leaves each row at most once: repeats would only be memorized by the next step.
-                rows = rows.kept(np.unique(plan.rows(0, word)))
+                rows = rows.taken(np.unique(plan.rows(0, word)))
         new_x = join(fresh) if fresh else None
-        return realized(self.name, self, plan, Rows(None, rows.codes, rows.origin), new_x, np.concatenate(new))
+        return realized_plan(self.name, self, plan, StepRows(None, rows.codes, rows.origin), new_x, np.concatenate(new))
 
-    def _plan(self, make: Maker, rows: Rows) -> Plan:
-        """Make the plan of one step for its rows; raise an OptionError if it is deferred."""
+    def _plan_of_step(self, make: Maker, rows: StepRows) -> Plan:
+        """Return the plan of one step for its rows; raise an OptionError if it is deferred."""
         labels = np.arange(len(self.classes))
         plan = make(rows.codes, sample_weight=rows.weight, classes=labels)
         if plan.deferred:
@@ -73,7 +76,7 @@ class ChainMaker:
     def __call__(self, y: Any, *, sample_weight: Any = None, classes: Sequence[Any] | None = None) -> Chain:
         """Make the chain for labels `y`; it draws each row once until `realize` is called."""
         base = uniform(y, sample_weight=sample_weight, classes=classes)
-        name = " + ".join(_name(make) for make in self.makers)
+        name = " + ".join(_step_name(make) for make in self.makers)
         return Chain(
             name, base.codes, base.classes, base.drawn, base.class_weights, sample_weight=base.sample_weight,
             needs_calibration=True, makers=self.makers,
@@ -115,10 +118,10 @@ def chain(*makers: Maker) -> ChainMaker:
     return ChainMaker(tuple(flat))
 
 
-def _grown(rows: Rows, made: Any, codes: Array, first: int) -> Rows:
+def _with_new_rows(rows: StepRows, made: Any, codes: Array, first: int) -> StepRows:
     """Return the rows, followed by new rows with weight 1 that are numbered from `first` on."""
     weight = None if rows.weight is None else np.concatenate([rows.weight, np.ones(len(codes))])
-    return Rows(
+    return StepRows(
         join([rows.x, made]),
         np.concatenate([rows.codes, codes]),
         np.concatenate([rows.origin, np.arange(first, first + len(codes))]),
@@ -126,9 +129,9 @@ def _grown(rows: Rows, made: Any, codes: Array, first: int) -> Rows:
     )
 
 
-def _name(make: Maker) -> str:
-    """Return the name of a step: its sampler if it is a text, else the name of its function."""
+def _step_name(make: Maker) -> str:
+    """Return the name of a step for reports: its sampler if it is a text, otherwise the name of its function."""
     if isinstance(make, partial):
         chosen = make.keywords.get("sampler")
-        return chosen if isinstance(chosen, str) else _name(make.func)
+        return chosen if isinstance(chosen, str) else _step_name(make.func)
     return getattr(make, "__name__", type(make).__name__)

@@ -1,4 +1,8 @@
-"""Plans that depend only on the class counts: oversampling, undersampling and class weights."""
+"""Plans that depend only on the class counts: oversampling, undersampling and class weights.
+
+Formulas are in `multiplicities`. Strategies have these functions as their `plan`; `targets.elements` recognizes some of
+them, and makes plans of elements instead.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,7 @@ from counterpoise.core.checks import check_no_class_lost
 from counterpoise.core.errors import OptionError, TargetError
 from counterpoise.core.labels import count_codes
 from counterpoise.core.per_class import in_class_order
-from counterpoise.plans import counts as targets
+from counterpoise.plans import multiplicities
 from counterpoise.plans.labels import codes_of, user_weights
 from counterpoise.plans.plan import Plan as Plan
 
@@ -28,7 +32,7 @@ def from_multiplicity(
     classes: Sequence[Any] | None = None,
     **how: Any,
 ) -> Plan:
-    """Make a plan from labels and multiplicities of classes (see `counts`).
+    """Make a plan from labels and multiplicities of classes (see `multiplicities`).
 
     Args:
         y: Labels, (n,), (n, 1) or one-hot (n, C).
@@ -104,7 +108,7 @@ def oversample(
     """
     return from_multiplicity(
         y,
-        lambda n: targets.oversampled(n, ratio),
+        lambda n: multiplicities.oversampled(n, ratio),
         name="oversample",
         as_rows=True,
         draw=draw,
@@ -144,7 +148,7 @@ def undersample(
     """
     return from_multiplicity(
         y,
-        lambda n: targets.undersampled(n, ratio),
+        lambda n: multiplicities.undersampled(n, ratio),
         name="undersample",
         as_rows=True,
         draw=draw,
@@ -180,7 +184,7 @@ def class_weight(
         raise OptionError(f'scheme is {scheme!r}. Use "balanced", or a dict with one weight for each label.')
 
     def make(n: Array) -> Array:
-        return targets.by_label(n, labels, scheme) if isinstance(scheme, Mapping) else targets.balanced(n)
+        return multiplicities.by_label(n, labels, scheme) if isinstance(scheme, Mapping) else multiplicities.balanced(n)
 
     return from_multiplicity(y, make, name="class_weight", as_rows=False, sample_weight=sample_weight, classes=classes)
 
@@ -196,7 +200,7 @@ def power(y: Any, exponent: float = 0.5, *, sample_weight: Any = None, classes: 
     """
     return from_multiplicity(
         y,
-        lambda n: targets.powered(n, exponent),
+        lambda n: multiplicities.powered(n, exponent),
         name="power",
         as_rows=False,
         sample_weight=sample_weight,
@@ -215,7 +219,7 @@ def effective_number(
     """
     return from_multiplicity(
         y,
-        lambda n: targets.effective_number(n, beta),
+        lambda n: multiplicities.effective_number(n, beta),
         name="effective_number",
         as_rows=False,
         sample_weight=sample_weight,
@@ -235,7 +239,7 @@ def to_prior(y: Any, prior: Any, *, sample_weight: Any = None, classes: Sequence
     labels = codes_of(y, classes)[1]
     return from_multiplicity(
         y,
-        lambda n: targets.to_prior(n, in_class_order(prior, "prior", labels)),
+        lambda n: multiplicities.to_prior(n, in_class_order(prior, "prior", labels)),
         name="to_prior",
         as_rows=False,
         sample_weight=sample_weight,
@@ -255,7 +259,7 @@ def cost(y: Any, costs: Any, *, sample_weight: Any = None, classes: Sequence[Any
     labels = codes_of(y, classes)[1]
     return from_multiplicity(
         y,
-        lambda n: targets.cost(n, in_class_order(costs, "costs", labels)),
+        lambda n: multiplicities.cost(n, in_class_order(costs, "costs", labels)),
         name="cost",
         as_rows=False,
         sample_weight=sample_weight,

@@ -6,6 +6,8 @@ probability for all positions. The other crops are drawn anywhere. Background ne
 than in the data. For every pixel, it is known how often a drawn crop contains it (its inclusion). If the loss weights
 each pixel by 1 / inclusion, its expectation equals the loss over all pixels.
 
+`cp.feed.crops` and `engines.cropping` (strategy "crops") follow this plan. The order of its draws determines results.
+
 Source: weights by inclusion, Horvitz and Thompson (JASA 47, 1952).
 """
 
@@ -83,7 +85,7 @@ class CropPlan:
         for one in np.unique(image):
             mask = self.masks[one]
             # The constant makes the mean weight 1 on average over the crops.
-            weight = (mask >= 0) * (np.prod(self.size) / self._counted) / self.inclusion(int(one))
+            weight = (mask >= 0) * (np.prod(self.size) / self._counted_pixels) / self.inclusion(int(one))
             for crop in np.flatnonzero(image == one):
                 out[crop] = weight[_slices(corner[crop], self.size)]
         return out
@@ -97,7 +99,7 @@ class CropPlan:
         return (1 - share) / len(self.masks) * even + share * self._around_inclusion(image)
 
     def _around_inclusion(self, image: int) -> Array:
-        """Return the same probability for a crop around a rare class, (H, W)."""
+        """Return the probability that a crop around a rare class contains each pixel of an image, float64 (H, W)."""
         mask = self.masks[image]
         out = np.zeros(mask.shape)
         for code, images in self._images_with.items():
@@ -108,7 +110,7 @@ class CropPlan:
             shape = [-1 if number == other else 1 for other in range(mask.ndim)]
             # Spread each center pixel over the crops that contain it, then sum over the crops that contain a pixel.
             out = out / axis.places.reshape(shape)
-            out = _sums(_sums(out, axis.size, number, 0), axis.size, number, axis.size - 1)
+            out = _window_sums(_window_sums(out, axis.size, number, 0), axis.size, number, axis.size - 1)
         return out
 
     def _anywhere(self, rng: np.random.Generator, crops: int) -> tuple[Array, Array]:
@@ -136,7 +138,7 @@ class CropPlan:
         return [_Axis(side, size) for side, size in zip(self.masks.shape[1:], self.size, strict=True)]
 
     @cached_property
-    def _counted(self) -> int:
+    def _counted_pixels(self) -> int:
         """The number of pixels of all images that are not ignored."""
         return int(np.count_nonzero(self.masks >= 0))
 
@@ -151,14 +153,14 @@ class CropPlan:
 
 @dataclass(frozen=True)
 class _Axis:
-    """Crops of some pixels on a side of an image."""
+    """One axis of the images: `side` pixels, of which a crop contains `size`."""
 
     side: int
     size: int
 
     @property
-    def _beyond(self) -> int:
-        """How many pixels a crop may be drawn beyond either end before it is moved back inside.
+    def _overhang(self) -> int:
+        """Return by how many pixels a crop may be drawn beyond either end before it is moved back inside.
 
         Without this, pixels near the ends would be in far fewer crops than others.
         """
@@ -167,7 +169,7 @@ class _Axis:
     def anywhere(self, rng: np.random.Generator, crops: int) -> Array:
         """Draw first pixels of crops at random positions, int64 (crops,)."""
         last = self.side - self.size
-        return rng.integers(-self._beyond, last + self._beyond + 1, crops).clip(0, last)
+        return rng.integers(-self._overhang, last + self._overhang + 1, crops).clip(0, last)
 
     def around(self, rng: np.random.Generator, pixel: Array) -> Array:
         """Draw the first pixel of a crop for each of some pixels (K,).
@@ -184,13 +186,13 @@ class _Axis:
 
     @property
     def included(self) -> Array:
-        """Probability that a crop anywhere contains each pixel, (side,)."""
+        """Return the probability that a crop anywhere contains each pixel, float64 (side,)."""
         drawn = np.ones(self.side - self.size + 1)
-        drawn[[0, -1]] += self._beyond
-        return _sums(drawn / (self.side - self.size + 1 + 2 * self._beyond), self.size, 0, self.size - 1)
+        drawn[[0, -1]] += self._overhang
+        return _window_sums(drawn / (self.side - self.size + 1 + 2 * self._overhang), self.size, 0, self.size - 1)
 
 
-def _sums(values: Array, size: int, axis: int, pad: int) -> Array:
+def _window_sums(values: Array, size: int, axis: int, pad: int) -> Array:
     """Return sums of `size` neighbors along an axis that got `pad` zeros at both ends."""
     widths = [(pad + 1, pad) if number == axis else (0, 0) for number in range(values.ndim)]
     total = np.cumsum(np.pad(values, widths), axis=axis)
@@ -199,7 +201,7 @@ def _sums(values: Array, size: int, axis: int, pad: int) -> Array:
 
 
 def cut(images: Array, corner: Array, size: tuple[int, ...]) -> Array:
-    """Parts (K, *size, ...) of images (K, H, W, ...), one of each, from their first pixels (K, A) on.
+    """Return a crop (K, *size, ...) of each image (K, H, W, ...), from its first pixel (K, A) on.
 
     Example:
         >>> cut(np.arange(8).reshape(2, 4), np.array([[0], [2]]), (2,)).tolist()
@@ -214,7 +216,7 @@ def _slices(corner: Array, size: tuple[int, ...]) -> tuple[slice, ...]:
 
 
 def crop_plan(masks: Any, size: int | Sequence[int], *, share: float = 0.5, crops: int | None = None) -> CropPlan:
-    """Draw crops around the rare classes of masks (see the module).
+    """Make a plan of crops around the rare classes of masks (see the module).
 
     Args:
         masks: int (N, H, W), or (N, T) for sequences: class codes. Pixels with a code below 0 are ignored.
@@ -251,7 +253,7 @@ def crop_plan(masks: Any, size: int | Sequence[int], *, share: float = 0.5, crop
         raise OptionError(f"Crops of size {size!r} do not fit into images of shape {array.shape[1:]}. Lower size=.")
     count = len(array) if crops is None else check_int(crops, "crops")
     plan = CropPlan(array, sides, count, round(check_range(share, "share", 0, 1, "[)") * count))
-    if not plan._counted or (plan.around and not plan._images_with):
+    if not plan._counted_pixels or (plan.around and not plan._images_with):
         raise DataError(
             "The masks contain fewer than two classes (codes below 0 are ignored). Pass masks of two classes or more."
         )

@@ -1,4 +1,7 @@
-"""A plan for rows with a class per element: which rows an epoch draws, and what the elements of each class weigh."""
+"""A plan for rows with a class per element: which rows an epoch draws, and what the elements of each class weigh.
+
+`targets.elements` makes these plans of the plans that strategies name; `crops_of_masks` is such a name.
+"""
 
 from __future__ import annotations
 
@@ -53,10 +56,12 @@ class ElementPlan(Plan):
 
     @property
     def base_prior(self) -> Array:
+        """Shares of the classes among the elements of the data, the same as `prior`."""
         return self._shares
 
     @property
     def drawn_shares(self) -> Array:
+        """The same shares, as if drawing rows did not change them."""
         return self._shares
 
     def epoch(self, number: int = 0, seed: int = 0) -> tuple[Array, Array]:
@@ -64,13 +69,16 @@ class ElementPlan(Plan):
         return super().epoch(number, seed) if self.drawing is None else self.drawing.epoch(number, seed)
 
     def _draw_rows(self, number: int, seed: int) -> Array:
+        """Return the row numbers of an epoch, from `drawing` if there is one."""
         return super()._draw_rows(number, seed) if self.drawing is None else self.drawing.rows(number, seed)
 
     def _weights_of(self, rows: Any) -> Array:
+        """Return the loss weight of some rows, float32, without the weights of their elements."""
         return super()._weights_of(rows) if self.drawing is None else self.drawing.weights()[rows]
 
     @property
     def _shares(self) -> Array:
+        """`shares`, which every plan of this kind has."""
         assert self.shares is not None
         return self.shares
 
@@ -104,8 +112,10 @@ def element_plan(
     )  # fmt: skip
 
 
-def crops(y: Any, *, share: float = 0.5, sample_weight: Any = None, classes: Any = None) -> Plan:
-    """Refuse the strategy "crops" for rows with one class each; masks have another plan.
+def crops_of_masks(y: Any, *, share: float = 0.5, sample_weight: Any = None, classes: Any = None) -> Plan:
+    """Name the plan of the strategy "crops"; a call is for rows with one class each, and raises an error.
+
+    For masks, `plan` of `targets.elements.Elements` recognizes this function, and makes an `element_plan` with `crops`.
 
     Args:
         y: Labels of rows.
@@ -123,12 +133,12 @@ def crops(y: Any, *, share: float = 0.5, sample_weight: Any = None, classes: Any
 
 
 def crop_share(share: float = 0.5) -> float:
-    """Return the share of `crops`, checked to be above 0 and below 1."""
+    """Return the share of `crops_of_masks`, checked to be above 0 and below 1."""
     return check_range(share, "share", 0, 1, "()")
 
 
 def element_counts(y: Array, n_classes: int) -> Array:
-    """Count the elements of each class in each row, int64 (N, C), of codes (N, ...).
+    """Return the number of elements of each class in each row, int64 (N, C), of codes (N, ...).
 
     Codes below 0 are ignored.
 

@@ -6,6 +6,7 @@
 
 A target of zeros and ones with two axes can be any of them. It is taken for one-hot when every counted row has
 exactly one 1; else the caller has to name the kind, because a wrong guess would give wrong weights in silence.
+Class weights (`weight_table`) and the callback `PerClass` read targets with this file.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ from counterpoise.core.masked import unmasked
 Array = np.ndarray
 
 KINDS = ("auto", "codes", "one_hot", "multi_label")
-_MASK = "Leave such elements out with mask= (False for these elements), or fill in their labels."
-_TRUE_FALSE = "Use True (or 1) for elements that are used, and False (or 0) for elements that are ignored."
+_MASK_ADVICE = "Leave such elements out with mask= (False for these elements), or fill in their labels."
+_MASK_VALUES = "Use True (or 1) for elements that are used, and False (or 0) for elements that are ignored."
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class Elements:
 def read_elements(
     y: Any, kind: str = "auto", mask: Any = None, sample_weight: Any = None, ignore: tuple[Any, ...] = ()
 ) -> Elements:
-    """Read one target into its elements (see the module).
+    """Return the elements of one target (see the module).
 
     Args:
         y: The target: anything that contains labels (see `core.labels`).
@@ -80,7 +81,7 @@ def read_elements(
         kind = "codes" if squeezed or source.codes.ndim < 2 else _guess_kind(source, mask)
     shape = source.codes.shape[:-1] if kind == "one_hot" else source.codes.shape
     weight = _element_weight(mask, sample_weight, shape)
-    return _of_kind(kind, source, weight, ignore, squeezed)
+    return _read_as_kind(kind, source, weight, ignore, squeezed)
 
 
 def _guess_kind(source: LabelSource, mask: Any) -> str:
@@ -124,8 +125,8 @@ def _refuse_columns_of_text(source: LabelSource, levels: list[Any]) -> None:
         )
 
 
-def _of_kind(kind: str, source: LabelSource, weight: Array, ignore: tuple[Any, ...], squeezed: bool) -> Elements:
-    """Read a target of a given kind; elements with a label in `ignore` get the weight 0.
+def _read_as_kind(kind: str, source: LabelSource, weight: Array, ignore: tuple[Any, ...], squeezed: bool) -> Elements:
+    """Return the elements of a target of a given kind; elements with a label in `ignore` get the weight 0.
 
     Raises:
         DataError: `ignore` is used with one-hot rows. TargetError: The labels do not fit the kind.
@@ -136,24 +137,24 @@ def _of_kind(kind: str, source: LabelSource, weight: Array, ignore: tuple[Any, .
                 'ignore= cannot be used with kind="one_hot", because ignore= takes labels, and one-hot rows contain '
                 "only 0 and 1. Use mask= instead."
             )
-        return _of_one_hot(source, weight)
+        return _read_one_hot(source, weight)
     if ignore:
         left_out = [code for code, level in enumerate(source.levels) if plain_label(level) in ignore]
         weight = np.where(np.isin(source.codes, left_out), 0.0, weight)
-    read = read_labels(source, "the target", weight > 0, advice=_MASK)
+    labels = read_labels(source, "the target", weight > 0, advice=_MASK_ADVICE)
     if kind == "codes":
-        return Elements(kind, read.codes, read.classes, weight, squeezed)
-    return Elements(kind, _binary(read, kind), (0, 1), weight, columns=_names(source))
+        return Elements(kind, labels.codes, labels.classes, weight, squeezed)
+    return Elements(kind, _only_zeros_and_ones(labels, kind), (0, 1), weight, columns=_text_columns(source))
 
 
-def _of_one_hot(source: LabelSource, weight: Array) -> Elements:
-    """Read one-hot rows (..., C) with element weights (...).
+def _read_one_hot(source: LabelSource, weight: Array) -> Elements:
+    """Return the elements of one-hot rows (..., C) with element weights (...).
 
     Raises:
         TargetError: A row whose weight is above 0 does not have exactly one 1.
     """
     counted = np.broadcast_to((weight > 0)[..., None], source.codes.shape)
-    values = _binary(read_labels(source, "the target", counted, advice=_MASK), "one_hot")
+    values = _only_zeros_and_ones(read_labels(source, "the target", counted, advice=_MASK_ADVICE), "one_hot")
     off = np.argwhere((values.sum(axis=-1) != 1) & (weight > 0))
     if len(off):
         raise TargetError(
@@ -162,15 +163,15 @@ def _of_one_hot(source: LabelSource, weight: Array) -> Elements:
             'kind="multi_label".'
         )
     codes, classes = values.argmax(axis=-1).astype(np.int32), tuple(range(values.shape[-1]))
-    return Elements("one_hot", codes, classes, weight, columns=_names(source))
+    return Elements("one_hot", codes, classes, weight, columns=_text_columns(source))
 
 
-def _names(source: LabelSource) -> tuple[Any, ...] | None:
+def _text_columns(source: LabelSource) -> tuple[Any, ...] | None:
     """Return the names of the columns of a frame if all are text, else None."""
     return source.columns if source.columns and all(isinstance(name, str) for name in source.columns) else None
 
 
-def _binary(labels: Labels, kind: str) -> Array:
+def _only_zeros_and_ones(labels: Labels, kind: str) -> Array:
     """Return labels as int8 zeros and ones; raise a `TargetError` if there are other labels."""
     values = zeros_and_ones(labels)
     if values is None:
@@ -186,9 +187,9 @@ def _plain_mask(mask: Any) -> Array | None:
     """Return a mask as an array of booleans or of zeros and ones; None stays None."""
     if mask is None or (isinstance(mask, np.ndarray) and mask.dtype == bool):
         return mask
-    values = zeros_and_ones(read_labels(mask, "mask", advice=_TRUE_FALSE))
+    values = zeros_and_ones(read_labels(mask, "mask", advice=_MASK_VALUES))
     if values is None:
-        raise DataError(f"mask contains values other than True and False. {_TRUE_FALSE}")
+        raise DataError(f"mask contains values other than True and False. {_MASK_VALUES}")
     return values
 
 
@@ -202,7 +203,7 @@ def _element_weight(mask: Array | None, sample_weight: Any, shape: tuple[int, ..
     """
     weight = np.ones(shape)
     if mask is not None:
-        weight = weight * _spread(mask.astype(float), shape, "mask")
+        weight = weight * _broadcastable(mask.astype(float), shape, "mask")
     if sample_weight is not None:
         try:
             given = check_finite(np.asarray(unmasked(sample_weight), dtype=float), "sample_weight")
@@ -214,12 +215,12 @@ def _element_weight(mask: Array | None, sample_weight: Any, shape: tuple[int, ..
             raise DataError(
                 f"sample_weight contains negative values (least {given.min():g}). Use 0 or more for each element."
             )
-        weight = weight * _spread(given, shape, "sample_weight")
+        weight = weight * _broadcastable(given, shape, "sample_weight")
     return weight
 
 
-def _spread(given: Array, shape: tuple[int, ...], name: str) -> Array:
-    """Reshape weights of the leading axes so that they broadcast to `shape`.
+def _broadcastable(given: Array, shape: tuple[int, ...], name: str) -> Array:
+    """Return weights of the leading axes, reshaped so that they broadcast to `shape`.
 
     An additional last axis of length 1 is removed. Any other shape raises a `DataError`; `name` is for its message.
     """

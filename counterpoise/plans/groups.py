@@ -2,7 +2,7 @@
 
 Balancing by rows repeats the patients with rows of the rare class; with few patients, a single patient may be repeated
 many times. Here, each group of a class has the same share of the class. The probabilities of a network are then for a
-random group, not for a random row.
+random group, not for a random row. The order of the random draws determines results.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class GroupPlan(Plan):
 
     @property
     def group_counts(self) -> Array:
-        """Count the groups of each class, int64 (C,).
+        """Return the number of groups of each class, int64 (C,).
 
         A group with rows of two classes counts in both classes.
         """
@@ -53,38 +53,40 @@ class GroupPlan(Plan):
         return np.bincount(pairs[0], minlength=len(self.classes))
 
     @property
-    def _keeps_weights(self) -> bool:
+    def _weights_are_fixed(self) -> bool:
+        """Whether the weights of the user are in `inner`, too."""
         return self.inner is not None
 
     def _draw_rows(self, number: int, seed: int) -> Array:
         """Return the rows of epoch `number`, shuffled: of the inner plan, or of whole groups."""
         if self.inner is not None:
             return self.inner.rows(number, seed)
-        out = np.concatenate([self._walk(code, number, seed) for code in range(len(self.classes))])
+        out = np.concatenate([self._whole_group_rows(code, number, seed) for code in range(len(self.classes))])
         seeds.generator(seed, "order", number).shuffle(out)
         return out
 
     def _weights_of(self, rows: Any) -> Array:
+        """Return the loss weight of some rows, float32, from `inner` if there is one."""
         return super()._weights_of(rows) if self.inner is None else self.inner._weights_of(rows)
 
-    def _walk(self, code: int, epoch: int, seed: int) -> Array:
+    def _whole_group_rows(self, code: int, epoch: int, seed: int) -> Array:
         """Return the rows of class `code` that one epoch draws if whole groups are drawn.
 
         An endless walk passes through all groups of the class, each time in another order. Each epoch takes the next
         `drawn[code]` rows of this walk, so a group may continue in the next epoch.
         """
         assert self.groups is not None
-        members, size = self._members(code), int(self.drawn[code])
+        members, size = self._rows_of_class(code), int(self.drawn[code])
         turn, start = divmod(epoch * size, len(members))  # number of the pass, and the position in it
         out = np.empty(size, members.dtype)
         done = 0
         while done < size:
-            stretch = self._pass(members, code, turn, seed)[start : start + size - done]
+            stretch = self._rows_of_pass(members, code, turn, seed)[start : start + size - done]
             out[done : done + len(stretch)] = stretch
             done, turn, start = done + len(stretch), turn + 1, 0
         return out
 
-    def _pass(self, members: Array, code: int, turn: int, seed: int) -> Array:
+    def _rows_of_pass(self, members: Array, code: int, turn: int, seed: int) -> Array:
         """Return the rows of a class in the order of pass number `turn`.
 
         The groups are permuted, and the rows of a group stay together.
@@ -139,14 +141,14 @@ def per_group(
     check_choice(how, "how", SHARINGS)
     base = uniform(y, sample_weight=sample_weight, classes=classes)
     codes = _group_codes(groups, len(base.codes))
-    cells, cell, cell_rows = _cells(base, codes)
+    cells, cell, cell_rows = _class_group_pairs(base, codes)
     group_counts = np.bincount(cells[0], minlength=len(base.classes))
     if how == "whole":
-        wanted = _group_sizes(base.counts, balance)
+        wanted = _class_sizes_in_whole_groups(base.counts, balance)
         inner, drawn, weights = None, wanted, np.ones(len(wanted))
     else:
-        wanted = _epoch_sizes(base.counts, group_counts, balance)
-        inner = _over_cells(base, cells, cell, cell_rows, group_counts, wanted, how)
+        wanted = _class_sizes(base.counts, group_counts, balance)
+        inner = _plan_over_pairs(base, cells, cell, cell_rows, group_counts, wanted, how)
         drawn, weights = (wanted, np.ones(len(wanted))) if how == "rows" else (base.counts, wanted / base.mass)
     return GroupPlan(
         "per_group", base.codes, base.classes, drawn, weights, sample_weight=base.sample_weight,
@@ -171,7 +173,7 @@ def _group_codes(groups: Any, n: int) -> Array:
     return np.unique(values, return_inverse=True)[1].astype(np.int32)
 
 
-def _cells(base: Plan, groups: Array) -> tuple[Array, Array, Array]:
+def _class_group_pairs(base: Plan, groups: Array) -> tuple[Array, Array, Array]:
     """Return the pairs of class and group, the pair of each row, and rows of each pair.
 
     Their shapes are (2, K), (n,) and (K,). The pairs are sorted by class, then by group.
@@ -180,14 +182,14 @@ def _cells(base: Plan, groups: Array) -> tuple[Array, Array, Array]:
     return cells, cell.reshape(-1).astype(np.int32), rows
 
 
-def _group_sizes(counts: Array, balance: str) -> Array:
+def _class_sizes_in_whole_groups(counts: Array, balance: str) -> Array:
     """Return how many rows each class gets in an epoch of whole groups, int64 (C,)."""
     size = {"oversample": counts.max(), "undersample": counts.min()}.get(balance)
     return counts.copy() if size is None else np.full(len(counts), size)
 
 
-def _epoch_sizes(counts: Array, groups: Array, balance: str) -> Array:
-    """Return how many rows (or how much weight) each class gets in an epoch, int64 (C,).
+def _class_sizes(counts: Array, groups: Array, balance: str) -> Array:
+    """Return how many rows (or how much weight) each class gets in an epoch if groups share it, int64 (C,).
 
     It is at least one row of each group. `counts` and `groups` are rows and groups of each class.
     """
@@ -197,11 +199,13 @@ def _epoch_sizes(counts: Array, groups: Array, balance: str) -> Array:
     return np.full(len(counts), size, np.int64)
 
 
-def _over_cells(base: Plan, cells: Array, cell: Array, rows: Array, groups: Array, wanted: Array, how: str) -> Plan:
+def _plan_over_pairs(
+    base: Plan, cells: Array, cell: Array, rows: Array, groups: Array, wanted: Array, how: str
+) -> Plan:
     """Return the plan over pairs of class and group, each with an equal share of its class.
 
     Args:
-        base: The plan of all rows. cells, cell, rows: As from `_cells`.
+        base: The plan of all rows. cells, cell, rows: As from `_class_group_pairs`.
         groups, wanted: Groups of each class, and its rows (or weight) in an epoch, both (C,).
         how: "weights" shares weight; "rows" shares rows.
     """

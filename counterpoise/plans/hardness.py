@@ -2,7 +2,7 @@
 
 The hardness of a row is 1 - p(its own class), where p is the mean over the earlier members. p is not corrected, because
 all members were trained on balanced classes. All rows of the smallest class are always drawn. The same number of rows
-is drawn from every other class, depending on hardness.
+is drawn from every other class, depending on hardness. `Successive` strategies pass the predictions as `before`.
 """
 
 from __future__ import annotations
@@ -61,10 +61,10 @@ def self_paced(
     Source: Liu et al. 2020, "Self-paced Ensemble for Highly Imbalanced Massive Data Classification".
     """
     base = uniform(y, sample_weight=sample_weight, classes=classes)
-    scores = _scores(before, base, check_int(members, "members"))
+    scores = _member_probabilities(before, base, check_int(members, "members"))
     if not len(scores):
         return undersample(y, redraw=redraw, sample_weight=sample_weight, classes=classes)
-    hardness = _hardness(base.codes, _mean(scores))
+    hardness = _hardness(base.codes, _mean_over_members(scores))
     pace = math.tan(math.pi * len(scores) / (2 * members))
     size = int(base.counts.min())
     cells = []
@@ -107,7 +107,7 @@ def cascade(
     Source: Liu, Wu and Zhou 2009, "Exploratory Undersampling for Class-Imbalance Learning" (BalanceCascade).
     """
     base = uniform(y, sample_weight=sample_weight, classes=classes)
-    scores = _scores(before, base, check_int(members, "members"))
+    scores = _member_probabilities(before, base, check_int(members, "members"))
     if not len(scores):
         return undersample(y, redraw=redraw, sample_weight=sample_weight, classes=classes)
     cells, size = [], int(base.counts.min())
@@ -122,9 +122,7 @@ def cascade(
 
 
 def by_hardness(hardness: Array, wanted: int, pace: float, bins: int) -> tuple[Array, Array]:
-    """Divide the rows of a class into bins of hardness.
-
-    Returns the bin of each row, int64 (k,), and the number of rows to draw from each bin, int64 (bins,).
+    """Return the bin of hardness of each row of a class, int64 (k,), and the rows to draw per bin, int64 (bins,).
 
     Bins have equal widths between the least and the largest hardness; each gets a share in proportion to
     1 / (mean hardness of its rows + pace), but no more rows than it has.
@@ -138,11 +136,11 @@ def by_hardness(hardness: Array, wanted: int, pace: float, bins: int) -> tuple[A
     sizes = np.bincount(bin_of, minlength=bins)
     mean = np.bincount(bin_of, weights=hardness, minlength=bins) / np.maximum(sizes, 1)
     share = np.where(sizes > 0, 1 / (mean + pace + 1e-12), 0.0)
-    return bin_of, _shared_out(wanted, share, sizes)
+    return bin_of, _divide_rows(wanted, share, sizes)
 
 
-def _shared_out(wanted: int, share: Array, sizes: Array) -> Array:
-    """Divide `wanted` into whole numbers in proportion to `share`, none above its size.
+def _divide_rows(wanted: int, share: Array, sizes: Array) -> Array:
+    """Return `wanted` divided into whole numbers in proportion to `share`, int64, none above its size.
 
     What exceeds a size is divided among the others. The sum of `sizes` must be `wanted` or more.
 
@@ -161,7 +159,7 @@ def _shared_out(wanted: int, share: Array, sizes: Array) -> Array:
     return given
 
 
-def _scores(before: Any, base: Plan, members: int) -> Array:
+def _member_probabilities(before: Any, base: Plan, members: int) -> Array:
     """Return the probabilities of the members so far, float64 (i, n, C); i = 0 for None.
 
     Raises:
@@ -179,7 +177,7 @@ def _scores(before: Any, base: Plan, members: int) -> Array:
     return scores
 
 
-def _mean(scores: Array) -> Array:
+def _mean_over_members(scores: Array) -> Array:
     """Return the mean over members, (n, C), without those that failed (NaN)."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
@@ -192,7 +190,7 @@ def _hardness(codes: Array, proba: Array) -> Array:
 
 
 def _plan_from_cells(name: str, base: Plan, cells: Sequence[tuple[Array, Array, Array]], redraw: bool) -> OverRows:
-    """Make a plan that draws a number of rows from each cell (a part of a class).
+    """Return a plan that draws a given number of rows from each cell (a part of a class).
 
     Args:
         name: Name of the plan. base: A plan over the same rows, for labels and weights of the user.

@@ -9,6 +9,8 @@ drawn, so no constant corrects the probabilities. There are two solutions:
   each with a smaller weight.
 - `weighted=False`: the probabilities need a calibrator, fitted on whole images with the original class proportions.
 
+`targets.elements` makes such a plan of the plans that draw rows by class (`DRAWN`).
+
 Source: weights by inclusion, Horvitz and Thompson (JASA 47, 1952).
 """
 
@@ -60,7 +62,7 @@ def image_plan(
         >>> pixel_shares(image_plan(counts, weighted=True), counts).round(3).tolist()
         [0.917, 0.083]
     """
-    table = _table(counts)
+    table = _checked_counts(counts)
     codes, labels = image_classes(table), range(table.shape[1]) if classes is None else classes
     present = np.unique(codes)
     if len(present) < 2:
@@ -84,7 +86,7 @@ def image_classes(counts: Any) -> Array:
         [0, 1, 2, 0]
     """
     # Classes from the rarest to the most frequent: by number of images, then by number of pixels.
-    table = _table(counts)
+    table = _checked_counts(counts)
     order = np.lexsort((table.sum(axis=0), (table > 0).sum(axis=0)))
     ranked = table[:, order] > 0
     # argmax finds the first class that is present; the last one stands for images without pixels.
@@ -103,7 +105,7 @@ def inclusion(plan: Plan) -> Array:
 
 
 def pixel_shares(plan: Plan, counts: Any) -> Array:
-    """Compute the share of each class among the pixels of an average epoch, (C,).
+    """Return the share of each class among the pixels of an average epoch, float64 (C,).
 
     Weights of the loss are included.
 
@@ -112,11 +114,11 @@ def pixel_shares(plan: Plan, counts: Any) -> Array:
         >>> pixel_shares(image_plan(counts), counts).tolist()
         [0.875, 0.125]
     """
-    seen = (inclusion(plan) * plan.weights().astype(np.float64)) @ _table(counts)
+    seen = (inclusion(plan) * plan.weights().astype(np.float64)) @ _checked_counts(counts)
     return seen / seen.sum()
 
 
-def _table(counts: Any) -> Array:
+def _checked_counts(counts: Any) -> Array:
     """Return the pixels of each class in each image as an array (N, C) of whole numbers.
 
     Raises:

@@ -1,4 +1,7 @@
-"""A plan for rows with several labels: which rows an epoch draws, and what each label of a row weighs."""
+"""A plan for rows with several labels: which rows an epoch draws, and what each label of a row weighs.
+
+`targets.labels` makes these plans: of class plans, one per label, or of a `MultiLabelPlan` that draws rows.
+"""
 
 from __future__ import annotations
 
@@ -56,6 +59,7 @@ class LabelPlan(Plan):
         return self._masses / self._masses.sum(axis=1, keepdims=True)
 
     def _draw_rows(self, number: int, seed: int) -> Array:
+        """Return the row numbers of an epoch, from `drawing` if there is one."""
         return super()._draw_rows(number, seed) if self.drawing is None else self.drawing.rows(number, seed)
 
     def _weights_of(self, rows: Any) -> Array:
@@ -63,9 +67,9 @@ class LabelPlan(Plan):
 
         It is 0 where the label is missing. The mean over all labels of the drawn rows is 1.
         """
-        return (self._unscaled(rows) * self._scale).astype(np.float32)
+        return (self._unscaled_weights(rows) * self._scale).astype(np.float32)
 
-    def _unscaled(self, rows: Any) -> Array:
+    def _unscaled_weights(self, rows: Any) -> Array:
         """Return label weight times sample weight of some rows, float64 (k, L), unscaled."""
         y = self._labels[rows]
         # A missing label (-1) reads the wrong weight, which np.where then replaces.
@@ -77,10 +81,11 @@ class LabelPlan(Plan):
         """The factor that makes the mean weight 1 over the rows that an epoch is expected to draw."""
         n, labels = self._labels.shape
         times = np.ones(n) if self.drawing is None else self.drawing.expected_times()
-        return float(times.sum() * labels / (times @ self._unscaled(slice(None))).sum())
+        return float(times.sum() * labels / (times @ self._unscaled_weights(slice(None))).sum())
 
     @property
     def _labels(self) -> Array:
+        """`labels`, which every plan of this kind has."""
         assert self.labels is not None
         return self.labels
 
@@ -92,7 +97,7 @@ class LabelPlan(Plan):
 
     @property
     def _masses(self) -> Array:
-        """Mass of each label without and with it, float64 (L, 2)."""
+        """Sums of sample weights of the rows without and with each label, float64 (L, 2)."""
         w = np.ones(len(self._labels)) if self.sample_weight is None else self.sample_weight
         return np.stack([w @ (self._labels == code) for code in (0, 1)], axis=1)
 
@@ -128,8 +133,8 @@ def joined_label_plans(plans: Sequence[Plan], labels: Array, sample_weight: Arra
         return None
     scaled = []
     for plan in plans:
-        shown = plan.mass / plan.mass.sum()
-        scaled.append(plan.class_weights / (shown @ plan.class_weights))
+        shares = plan.mass / plan.mass.sum()
+        scaled.append(plan.class_weights / (shares @ plan.class_weights))
     return label_plan(
         labels, np.stack(scaled), name=plans[0].name, sample_weight=sample_weight,
         needs_calibration=any(plan.needs_calibration for plan in plans),

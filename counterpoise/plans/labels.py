@@ -1,4 +1,7 @@
-"""Class codes of a plan's labels, and its rows class by class, without a copy wider than the labels."""
+"""What plans make of the user's labels and weights: class codes, rows sorted by class, checked weights.
+
+Tables may be larger than memory, so no copy is wider than the labels. Feeds read labels with `codes_of` too.
+"""
 
 from __future__ import annotations
 

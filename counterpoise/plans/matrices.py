@@ -1,7 +1,7 @@
 """Features of any structure as the one matrix that imbalanced-learn's samplers take, and back.
 
-Numbers are scaled by their spread, because distances decide who is a neighbor; missing ones become the median.
-Level ids stay whole numbers in columns of their own.
+Numbers are scaled by their spread, because distances determine which rows are neighbors; missing numbers become the
+median. Level ids (of categories) stay whole numbers in columns of their own. All is learned from the training rows.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ class ArraySpec:
 
     @property
     def width(self) -> int:
+        """Number of columns of the array in the matrix."""
         return int(np.prod(self.shape, dtype=int))
 
 
@@ -49,12 +50,12 @@ class Layout:
 
     @property
     def numbers(self) -> int:
-        """Return the number of columns of numbers."""
+        """Number of columns of numbers, which come before the columns of level ids."""
         return sum(spec.width for spec in self.arrays if not spec.levels)
 
     @property
     def categorical(self) -> list[int]:
-        """Return the positions of the columns of level ids."""
+        """Positions of the columns of level ids."""
         total = sum(spec.width for spec in self.arrays)
         return list(range(self.numbers, total))
 
@@ -63,7 +64,7 @@ class Layout:
 
         Missing numbers become the median of their column.
         """
-        matrix = np.concatenate([_flat(_get(x, spec.key), spec) for spec in self.arrays], axis=1)
+        matrix = np.concatenate([_as_columns(_array_under(x, spec.key), spec) for spec in self.arrays], axis=1)
         numbers = matrix[:, : self.numbers]
         missing = np.isnan(numbers)
         if missing.any():
@@ -82,7 +83,7 @@ class Layout:
         out, start = {}, 0
         for spec in self.arrays:
             block = values[:, start : start + spec.width].reshape(len(values), *spec.shape)
-            out[spec.key] = _typed(block, spec)
+            out[spec.key] = _in_type_of(block, spec)
             start += spec.width
         if self.form is None:
             return out[None]
@@ -92,24 +93,24 @@ class Layout:
 
 
 def layout_of(x: Any) -> Layout:
-    """Learn the layout from training rows.
+    """Return the layout of features, learned from training rows.
 
     Only the array "categorical" of a mapping with the keys "numeric" and "categorical" contains level ids. In all other
     inputs, integers count as numbers.
     """
     table = isinstance(x, Mapping) and set(x) <= {"numeric", "categorical"}
     keys = list(x) if isinstance(x, Mapping) else list(range(len(x))) if isinstance(x, (tuple, list)) else [None]
-    specs = [_spec(_get(x, key), key, table and key == "categorical") for key in keys]
+    specs = [_array_spec(_array_under(x, key), key, table and key == "categorical") for key in keys]
     specs.sort(key=lambda spec: spec.levels)
     form = None if keys == [None] else dict if isinstance(x, Mapping) else type(x)
     start = Layout(tuple(specs), form, np.zeros(0), np.ones(0), np.zeros(0))
-    numbers = [_flat(_get(x, spec.key), spec) for spec in specs if not spec.levels]
+    numbers = [_as_columns(_array_under(x, spec.key), spec) for spec in specs if not spec.levels]
     if not numbers:
         return start
-    return Layout(tuple(specs), form, *_learned(np.concatenate(numbers, axis=1)))
+    return Layout(tuple(specs), form, *_column_statistics(np.concatenate(numbers, axis=1)))
 
 
-def _learned(numbers: Array) -> tuple[Array, Array, Array]:
+def _column_statistics(numbers: Array) -> tuple[Array, Array, Array]:
     """Return center, scale and fill of each column, float64 (numbers,) each.
 
     Missing values do not count. Center and fill are the median, and scale is the standard deviation, or 1 for a
@@ -126,7 +127,7 @@ def _learned(numbers: Array) -> tuple[Array, Array, Array]:
     return median, np.where(spread > 0, spread, 1.0), median
 
 
-def _spec(array: Any, key: Any, levels: bool) -> ArraySpec:
+def _array_spec(array: Any, key: Any, levels: bool) -> ArraySpec:
     """Return the description of one array.
 
     Raise a DataError for text or another type that is no number.
@@ -140,17 +141,17 @@ def _spec(array: Any, key: Any, levels: bool) -> ArraySpec:
     return ArraySpec(key, array.shape[1:], array.dtype, levels)
 
 
-def _get(x: Any, key: Any) -> Any:
+def _array_under(x: Any, key: Any) -> Any:
     """Return the array under a key; the key None means that the input is one array."""
     return x if key is None else x[key]
 
 
-def _flat(array: Any, spec: ArraySpec) -> Array:
+def _as_columns(array: Any, spec: ArraySpec) -> Array:
     """Return an array as float64 (N, width)."""
     return np.asarray(array, dtype=np.float64).reshape(len(array), spec.width)
 
 
-def _typed(block: Array, spec: ArraySpec) -> Array:
+def _in_type_of(block: Array, spec: ArraySpec) -> Array:
     """Return float64 values in the type of an array.
 
     Integers are rounded and clipped to their range. Booleans are True above 0.5.

@@ -29,7 +29,7 @@ MOST_EPOCHS = 4
 
 @dataclass(frozen=True)
 class MemberPlans(Plan):
-    """One plan per member of a network; see the module and `joined`.
+    """One plan per member of a network; see the module and `joined_member_plans`.
 
     An epoch draws as many rows as there are. The shift of each member is removed inside the network, so that of the
     whole is 0.
@@ -47,9 +47,10 @@ class MemberPlans(Plan):
 
     def epoch(self, number: int = 0, seed: int = 0) -> tuple[Array, Array]:
         """Return the row numbers (n,) of an epoch in training order, and each member's loss weights, float32 (n, k)."""
-        shares = np.stack([self._share(v, number, seed) for v in range(len(self.of_members))], axis=1)
+        shares = np.stack([self._counts_for_member(v, number, seed) for v in range(len(self.of_members))], axis=1)
         mean = shares.mean(axis=1)
-        drawn = np.repeat(self._by_class, self._times(mean, number, seed)[self._by_class])  # rows class by class
+        by_class = self._rows_by_class
+        drawn = np.repeat(by_class, self._times_drawn(mean, number, seed)[by_class])
         draws.shuffle(drawn, seeds.generator(seed, "order", number))
         return drawn, (shares[drawn] / mean[drawn, None]).astype(np.float32)
 
@@ -66,7 +67,7 @@ class MemberPlans(Plan):
         """Loss weight of each row, the mean over the members: 1 in every epoch."""
         return np.ones(len(self.codes), np.float32)[rows]
 
-    def _share(self, member: int, number: int, seed: int) -> Array:
+    def _counts_for_member(self, member: int, number: int, seed: int) -> Array:
         """Return what each row counts for a member in an epoch, float64 (n,), mean 1.
 
         A plan that draws few rows in each epoch goes through as many of its epochs as it would draw n rows in, so that
@@ -79,14 +80,14 @@ class MemberPlans(Plan):
         times = np.bincount(np.concatenate(drawn), minlength=n)
         return times * (n / (epochs * len(plan))) * plan.weights()
 
-    def _times(self, mean: Array, number: int, seed: int) -> Array:
+    def _times_drawn(self, mean: Array, number: int, seed: int) -> Array:
         """Return how often an epoch draws each row, int64 (n,), with sum n and on average `mean`.
 
         Rows are shuffled within their class, and counts are rounded along the sum of `mean`: one random number decides
         for all, so that every class gets its share of draws up to one.
         """
         rng = seeds.generator(seed, "views", number)
-        order = np.concatenate([rng.permutation(self._members(code)) for code in range(len(self.classes))])
+        order = np.concatenate([rng.permutation(self._rows_of_class(code)) for code in range(len(self.classes))])
         upto = np.cumsum(mean[order])
         upto *= len(order) / upto[-1]
         upto[-1] = len(order)  # exactly, in spite of rounding
@@ -96,7 +97,7 @@ class MemberPlans(Plan):
         return times
 
 
-def joined(plans: Sequence[Plan], n_members: int) -> MemberPlans:
+def joined_member_plans(plans: Sequence[Plan], n_members: int) -> MemberPlans:
     """Join plans over the same rows into one for a batch ensemble: member v follows plans[v mod len(plans)].
 
     Raises:

@@ -1,6 +1,7 @@
-"""Plans for independent labels: a row may have several labels, so labels cannot be balanced one at a time.
+"""Plans that draw or weigh rows with several labels: a row counts for all its labels, so none is balanced alone.
 
-Each plan reports the shares of labels before and after, in `label_shares`. The shift of one label depends on the other
+`label_plan` has the weights of single labels in a row instead. Each plan reports the shares of labels before and after,
+in `label_shares`. The shift of one label depends on the other
 labels, so the probabilities need a calibrator.
 """
 
@@ -68,7 +69,7 @@ class MultiLabelPlan(Plan):
         return 1.0 + self.labels @ (self.clones / np.maximum(1, self.labels.sum(axis=0)))
 
     def _draw_rows(self, number: int, seed: int) -> Array:
-        """Draw the rows of an epoch: those of `inner`, or every row and the clones, shuffled."""
+        """Return the row numbers of an epoch: those of `inner`, or every row and the clones, shuffled."""
         assert self.labels is not None
         if self.inner is not None:
             return self.inner.rows(number, seed)
@@ -85,6 +86,7 @@ class MultiLabelPlan(Plan):
         return out
 
     def _weights_of(self, rows: Any) -> Array:
+        """Return the loss weight of some rows, float32."""
         return self._row_weights[rows]
 
     @cached_property
@@ -115,7 +117,7 @@ def label_sets(y: Any, ratio: float = 1.0, *, sample_weight: Any = None) -> Mult
         >>> before.round(2).tolist(), after.round(2).tolist()
         ([0.4, 0.1], [0.67, 0.33])
     """
-    labels = _labels(y)
+    labels = _binary_labels(y)
     sets, codes = np.unique(labels, axis=0, return_inverse=True)
     if len(sets) > MOST_SETS:
         raise OptionError(
@@ -123,7 +125,7 @@ def label_sets(y: Any, ratio: float = 1.0, *, sample_weight: Any = None) -> Mult
             "label_sets(). Use clone_labels() or weigh_labels()."
         )
     inner = oversample(codes.reshape(-1), ratio)
-    return _plan("label_sets", labels, len(inner), sample_weight, inner=inner)
+    return _one_class_plan("label_sets", labels, len(inner), sample_weight, inner=inner)
 
 
 def clone_labels(y: Any, share: float = 0.25, *, sample_weight: Any = None) -> MultiLabelPlan:
@@ -145,10 +147,10 @@ def clone_labels(y: Any, share: float = 0.25, *, sample_weight: Any = None) -> M
 
     Source: Charte et al. 2015, "Addressing imbalance in multilabel classification".
     """
-    labels = _labels(y)
+    labels = _binary_labels(y)
     extra = round(check_range(share, "share", 0.0, 100.0, bounds="(]") * len(labels))
-    clones = _clones(labels, extra)
-    return _plan("clone_labels", labels, len(labels) + int(clones.sum()), sample_weight, clones=clones)
+    clones = _choose_clones(labels, extra)
+    return _one_class_plan("clone_labels", labels, len(labels) + int(clones.sum()), sample_weight, clones=clones)
 
 
 def weigh_labels(
@@ -176,7 +178,7 @@ def weigh_labels(
         >>> weigh_labels(y, target=0.25).label_shares[1].round(3).tolist()
         [0.3, 0.25]
     """
-    labels = _labels(y)
+    labels = _binary_labels(y)
     before = labels.mean(axis=0)
     if np.any((before == 0) | (before == 1)):
         constant = int(np.flatnonzero((before == 0) | (before == 1))[0])
@@ -191,12 +193,12 @@ def weigh_labels(
             "above 0 and below 1."
         )
     check_int(rounds, "rounds")
-    weights = _fitted(labels.astype(bool), wanted, check_range(most, "most", 1.0), rounds)
-    return _plan("weigh_labels", labels, len(labels), sample_weight, row_weights=weights)
+    weights = _fit_row_weights(labels.astype(bool), wanted, check_range(most, "most", 1.0), rounds)
+    return _one_class_plan("weigh_labels", labels, len(labels), sample_weight, row_weights=weights)
 
 
-def _plan(name: str, labels: Array, size: int, sample_weight: Any, **how: Any) -> MultiLabelPlan:
-    """Make a plan whose only class has all rows, of which `size` are drawn per epoch."""
+def _one_class_plan(name: str, labels: Array, size: int, sample_weight: Any, **how: Any) -> MultiLabelPlan:
+    """Return a plan whose only class has all rows, of which `size` are drawn per epoch."""
     n = len(labels)
     return MultiLabelPlan(
         name, np.zeros(n, np.int32), ("all rows",), np.array([size], np.int64), np.ones(1),
@@ -204,24 +206,24 @@ def _plan(name: str, labels: Array, size: int, sample_weight: Any, **how: Any) -
     )  # fmt: skip
 
 
-def _labels(y: Any) -> Array:
-    """Read labels as uint8 (n, L).
+def _binary_labels(y: Any) -> Array:
+    """Return labels of any library as uint8 (n, L).
 
     Raises:
         TargetError: They are not a table of zeros and ones.
     """
-    read = read_labels(y)
-    labels = zeros_and_ones(read) if read.codes.ndim == 2 and len(read) else None
+    table = read_labels(y)
+    labels = zeros_and_ones(table) if table.codes.ndim == 2 and len(table) else None
     if labels is None:
         raise TargetError(
-            f"y has shape {read.codes.shape} and contains {', '.join(map(repr, read.classes[:5]))}. Expected an "
+            f"y has shape {table.codes.shape} and contains {', '.join(map(repr, table.classes[:5]))}. Expected an "
             "array of zeros and ones, with one row per example and one column per label."
         )
     return labels.astype(np.uint8)
 
 
-def _clones(labels: Array, extra: int) -> Array:
-    """Choose how many extra rows each label gets, int64 (L,), at most `extra` in all.
+def _choose_clones(labels: Array, extra: int) -> Array:
+    """Return how many extra rows each label gets, int64 (L,), at most `extra` in all.
 
     Rare labels take turns, until no label is rare or all rows are given out.
     """
@@ -244,8 +246,8 @@ def _clones(labels: Array, extra: int) -> Array:
     return clones
 
 
-def _fitted(has: Array, wanted: Array, most: float, rounds: int) -> Array:
-    """Fit row weights, float64 (n,) with mean 1, for the wanted shares of the labels.
+def _fit_row_weights(has: Array, wanted: Array, most: float, rounds: int) -> Array:
+    """Return row weights, float64 (n,) with mean 1, fitted to the wanted shares of the labels.
 
     `has` is bool (n, L), `wanted` float (L,). See `weigh_labels`; limits of the weights may prevent the shares.
     """

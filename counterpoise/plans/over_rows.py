@@ -1,4 +1,4 @@
-"""Plans that follow another plan over some of their rows, in an order of its own."""
+"""Plans that follow another plan over some of their rows: the base of `realized.Realized`, and plans of `hardness`."""
 
 from __future__ import annotations
 
@@ -41,10 +41,12 @@ class OverRows(Plan):
         return self.origin[drawn].astype(drawn.dtype), weights
 
     @property
-    def _keeps_weights(self) -> bool:
+    def _weights_are_fixed(self) -> bool:
+        """True: the weights of the user are in `inner`, too."""
         return True
 
     def _draw_rows(self, number: int, seed: int) -> Array:
+        """Return the row numbers of an epoch, as in `epoch`."""
         return self.epoch(number, seed)[0]
 
     def _weights_of(self, rows: Any) -> Array:

@@ -3,6 +3,9 @@
 A plan is made only from labels and does not change, so it works for any kind of input. `epoch(number, seed)` returns
 row numbers and the loss weight of each row; nothing is copied. Weights have the mean 1, because Keras divides a
 weighted loss by the number of rows, and a plan must not change the step size.
+
+Ids of jobs contain the `content` of their plan: the name of its class and its fields in order. A new name, field or
+order of fields trains finished jobs again. The order of random draws and the words of their seeds determine results.
 """
 
 from __future__ import annotations
@@ -24,8 +27,8 @@ from counterpoise.plans.labels import by_class, user_weights
 
 Array = np.ndarray
 
-#: Fields that decide neither what is drawn nor what it weighs.
-_WORDS = ("name", "classes", "population")
+#: Fields that are not part of `content`, because they change neither draws nor weights.
+_NOT_CONTENT = ("name", "classes", "population")
 
 
 @dataclass(frozen=True)
@@ -89,12 +92,12 @@ class Plan:
     @property
     def counts(self) -> Array:
         """Rows per class before the plan, int64 (C,)."""
-        return self._tally[0]
+        return self._counts_and_mass[0]
 
     @property
     def mass(self) -> Array:
         """Sums of the user's sample weights per class (rows per class without them), float64 (C,)."""
-        return self._tally[1]
+        return self._counts_and_mass[1]
 
     @property
     def multiplicity(self) -> Array:
@@ -189,7 +192,7 @@ class Plan:
 
     def with_weights(self, sample_weight: Any) -> Self:
         """Return the same plan with the user's weights (n,) multiplied in."""
-        if self.sample_weight is not None or self._keeps_weights:
+        if self.sample_weight is not None or self._weights_are_fixed:
             raise OptionError(
                 f"Sample weights cannot be added to plan {self.name!r} after it was made. "
                 "Pass sample_weight= to the function that makes the plan."
@@ -205,7 +208,7 @@ class Plan:
         Equal plans yield equal content.
         """
         yield type(self).__name__
-        yield from _content_of(tuple(getattr(self, item.name) for item in fields(self) if item.name not in _WORDS))
+        yield from _content_of(tuple(getattr(self, f.name) for f in fields(self) if f.name not in _NOT_CONTENT))
 
     @property
     def stages(self) -> tuple[Plan, ...]:
@@ -218,8 +221,8 @@ class Plan:
         return ()
 
     @property
-    def _keeps_weights(self) -> bool:
-        """Whether weights cannot be multiplied in after the plan was made."""
+    def _weights_are_fixed(self) -> bool:
+        """Whether the weights of the user cannot be multiplied in after the plan was made (see `with_weights`)."""
         return False
 
     def _draw_rows(self, number: int, seed: int) -> Array:
@@ -228,7 +231,7 @@ class Plan:
         out = np.empty(len(self), draws.index_type(len(self.codes)))
         start = 0
         for code, size in enumerate(self.drawn):
-            self._fill(out[start : start + size], code, source, seed)
+            self._draw_class_into(out[start : start + size], code, source, seed)
             start += int(size)
         draws.shuffle(out, seeds.generator(seed, "order", number))
         return out
@@ -248,43 +251,43 @@ class Plan:
         raw = self.class_weights[self.codes] * self.sample_weight
         return len(self) / float(np.dot((self.drawn / self.counts)[self.codes], raw))
 
-    def _fill(self, out: Array, code: int, epoch: int, seed: int) -> None:
-        """Write the row numbers that an epoch draws of one class into `out`.
+    def _draw_class_into(self, out: Array, code: int, epoch: int, seed: int) -> None:
+        """Write the row numbers that an epoch draws of class `code` into `out`.
 
         The length of `out` is the number of rows to draw. No other array of that length is made.
         """
-        members, stage = self._members(code), f"class {code}"
+        members, stage = self._rows_of_class(code), f"class {code}"
         if self.draw == "bootstrap":
-            draws.gather(members, draws.replaced(len(members), len(out), epoch, seed, stage), out)
-        elif len(out) == len(members) and not (self.draw == "replacement" and self._resampled(code)):
+            draws.gather(members, draws.with_replacement(len(members), len(out), epoch, seed, stage), out)
+        elif len(out) == len(members) and not (self.draw == "replacement" and self._changes_size(code)):
             out[:] = members
         elif self.draw == "replacement" and len(out) > len(members):
-            draws.gather(members, draws.replaced(len(members), len(out), epoch, seed, stage), out)
+            draws.gather(members, draws.with_replacement(len(members), len(out), epoch, seed, stage), out)
         else:
             draws.repeat_into(out, members, epoch, seed, stage)
 
-    def _resampled(self, code: int) -> bool:
+    def _changes_size(self, code: int) -> bool:
         """Return whether the plan changes the number of rows of a class."""
         return bool(self.drawn[code] != self.counts[code])
 
-    def _members(self, code: int) -> Array:
+    def _rows_of_class(self, code: int) -> Array:
         """Return the row numbers of a class, in file order."""
-        start, end = self._bounds[code], self._bounds[code + 1]
-        return self._by_class[start:end]
+        start, end = self._class_bounds[code], self._class_bounds[code + 1]
+        return self._rows_by_class[start:end]
 
     @cached_property
-    def _by_class(self) -> Array:
+    def _rows_by_class(self) -> Array:
         """Return all row numbers sorted by class, (n,), in file order within a class."""
         return by_class(self.codes, self.counts, draws.index_type(len(self.codes)))
 
     @cached_property
-    def _bounds(self) -> Array:
-        """Return where each class starts and ends in `_by_class`, int64 (C + 1,)."""
+    def _class_bounds(self) -> Array:
+        """Return where each class starts and ends in `_rows_by_class`, int64 (C + 1,)."""
         return np.concatenate([[0], np.cumsum(self.counts)])
 
     @cached_property
-    def _tally(self) -> tuple[Array, Array]:
-        """Return rows and sums of sample weights per class, int64 and float64 (C,)."""
+    def _counts_and_mass(self) -> tuple[Array, Array]:
+        """Rows and sums of sample weights per class, int64 and float64 (C,); `Realized` counts the given rows only."""
         size = len(self.classes)
         count = count_codes(self.codes, size)
         if self.sample_weight is None:
@@ -293,7 +296,7 @@ class Plan:
 
 
 def _content_of(value: Any) -> Iterator[Any]:
-    """Yield the content of plans, of the items of tuples, and any other value itself."""
+    """Yield what a value adds to `Plan.content`: that of a plan, of the items of a tuple, or the value itself."""
     if isinstance(value, Plan):
         yield from value.content()
     elif isinstance(value, tuple):

@@ -1,4 +1,7 @@
-"""Quotas: every batch has a fixed number of rows of each class."""
+"""Plans with quotas: every batch has a fixed number of rows of each class.
+
+The order of the random draws, and `_TOGETHER`, determine the rows.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ _TOGETHER = 1 << 12
 
 @dataclass(frozen=True)
 class QuotaPlan(Plan):
-    """A plan with `per_batch` (C,) rows of each class in every batch.
+    """A plan with `per_batch` (C,) rows of each class in every batch, and `steps` batches in an epoch.
 
     Example:
         >>> plan = quota([0] * 6 + [1] * 2, {0: 2, 1: 1})
@@ -37,6 +40,7 @@ class QuotaPlan(Plan):
 
     @property
     def batch_size(self) -> int:
+        """Rows of a batch, the sum of the quotas."""
         return int(self.per_batch.sum())
 
     def _draw_rows(self, number: int, seed: int) -> Array:
@@ -46,26 +50,26 @@ class QuotaPlan(Plan):
         another order within each batch.
         """
         source = number if self.redraw else 0
-        blocks = [self._block(code, source, seed) for code in range(len(self.per_batch))]
+        blocks = [self._class_block(code, source, seed) for code in range(len(self.per_batch))]
         out = np.concatenate(blocks, axis=1)
         return seeds.generator(seed, "order", number).permuted(out, axis=1).ravel()
 
-    def _block(self, code: int, epoch: int, seed: int) -> Array:
+    def _class_block(self, code: int, epoch: int, seed: int) -> Array:
         """Return the rows of one class in an epoch, (steps, quota): one line per batch.
 
         The rows of all epochs together are an endless sequence of shuffled passes over the class.
         """
-        members, each = self._members(code), int(self.per_batch[code])
+        members, each = self._rows_of_class(code), int(self.per_batch[code])
         size = self.steps * each
         n, start = len(members), epoch * size
         out, done = np.empty(size, members.dtype), 0
-        for order in _walk(n, start, start + size, seed, f"class {code}"):
+        for order in _endless_passes(n, start, start + size, seed, f"class {code}"):
             out[done : done + len(order)] = members[order]
             done += len(order)
         return out.reshape(self.steps, each)
 
 
-def _walk(n: int, start: int, end: int, seed: int, stage: str) -> Iterator[Array]:
+def _endless_passes(n: int, start: int, end: int, seed: int, stage: str) -> Iterator[Array]:
     """Yield a part of an endless sequence of shuffled passes over range(n), in pieces.
 
     The part is from entry `start` to entry `end` - 1.

@@ -1,4 +1,8 @@
-"""Plans that look at features, carried out: which rows were kept, which were made, and a plan over these."""
+"""Plans that need features, before and after `Plan.realize`: which rows are kept or new, and a plan over these.
+
+`synthesis` and `chaining` make them. New rows are numbered after the given rows. The class of `Realized` and the order
+of its `content` are part of job ids.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +23,8 @@ Array = np.ndarray
 
 
 @dataclass(frozen=True)
-class Rows:
-    """Rows between two steps of a chain.
+class StepRows:
+    """Rows that a plan draws from: those between two steps of a chain, or given and new rows.
 
     Attributes:
         x: Features (N, ...): an array, a dict or tuple of arrays.
@@ -34,18 +38,19 @@ class Rows:
     origin: Array
     weight: Array | None = None
 
-    def kept(self, rows: Array) -> Rows:
-        """Return some rows by number, in this order."""
+    def taken(self, rows: Array) -> StepRows:
+        """Return some of these rows, by their positions (k,) and in this order."""
         weight = None if self.weight is None else self.weight[rows]
-        return Rows(take(mapped(np.asarray, self.x), rows), self.codes[rows], self.origin[rows], weight)
+        return StepRows(take(mapped(np.asarray, self.x), rows), self.codes[rows], self.origin[rows], weight)
 
 
 @dataclass(frozen=True)
 class Unrealized(Plan):
-    """A plan that draws rows by their features."""
+    """A plan that draws rows by their features, and has to be realized first."""
 
     @property
     def needs_features(self) -> bool:
+        """True: `realize` must be called before rows are drawn."""
         return True
 
     def _draw_rows(self, number: int, seed: int) -> Array:
@@ -58,7 +63,7 @@ class Unrealized(Plan):
 
 @dataclass(frozen=True)
 class Realized(OverRows):
-    """A plan over `inner.codes`, whose rows are given rows and new rows.
+    """A plan that was applied to features: it draws given rows and new rows as `inner` does.
 
     `codes` are those of the given rows followed by the new rows; `rows()` numbers both. Priors and shift are relative
     to the given rows.
@@ -85,8 +90,8 @@ class Realized(OverRows):
         yield from () if self.fresh is None else map(np.ascontiguousarray, leaves(self.fresh))
 
     @cached_property
-    def _tally(self) -> tuple[Array, Array]:
-        """Number, int64 (C,), and total weight, float64 (C,), of the given rows of each class."""
+    def _counts_and_mass(self) -> tuple[Array, Array]:
+        """Number, int64 (C,), and total weight, float64 (C,), of the given rows of each class, without new rows."""
         size, codes = len(self.classes), self.codes[: self.given]
         count = count_codes(codes, size)
         if self.sample_weight is None:
@@ -94,7 +99,7 @@ class Realized(OverRows):
         return count, np.bincount(codes, weights=self.sample_weight[: self.given], minlength=size)
 
 
-def realized(name: str, plan: Plan, inner: Plan, rows: Rows, fresh: Any, new_codes: Array) -> Realized:
+def realized_plan(name: str, plan: Plan, inner: Plan, rows: StepRows, fresh: Any, new_codes: Array) -> Realized:
     """Return a plan over the rows of `plan` followed by new rows, drawn as `inner` draws.
 
     `inner` draws from `rows`, whose `origin` says which row of the result each one is. `fresh` are the features of
@@ -124,8 +129,8 @@ def realized(name: str, plan: Plan, inner: Plan, rows: Rows, fresh: Any, new_cod
     )
 
 
-def check_rows(x: Any, plan: Plan) -> None:
-    """Raise unless the features have as many rows as the plan."""
+def check_feature_rows(x: Any, plan: Plan) -> None:
+    """Raise an OptionError unless the features have as many rows as the plan."""
     if rows_in(x) != len(plan.codes):
         raise OptionError(
             f"Plan {plan.name!r} was made for {len(plan.codes):,} rows, but the features have {rows_in(x):,}. "

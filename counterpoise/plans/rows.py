@@ -1,10 +1,12 @@
-"""Draws: which row numbers one epoch shows, without copying a row.
+"""Draws of row numbers for an epoch, with which all plans draw; no row is copied.
 
 Three ways to take `size` rows out of the `n` rows of a class, each a pure function of the seed words:
 
 - `repeat_into`: every row floor(size / n) times, the remainder without replacement (even oversampling);
-- `walked`: a block of a seeded permutation; after e epochs the share of rows seen is min(1, e size / n);
-- `replaced`: independent draws with replacement (scikit-learn's `resample`).
+- `walk_block`: a block of a seeded permutation; after e epochs the share of rows seen is min(1, e size / n);
+- `with_replacement`: independent draws with replacement (scikit-learn's `resample`).
+
+The algorithms, their constants and types decide which rows a seed draws: a change gives other results.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ Array = np.ndarray
 
 #: From this many rows on, a block of at most 1 / _SMALL_PART of them is drawn without making the permutation.
 _FEW_ROWS, _SMALL_PART = 1 << 14, 16
+#: Rounds of the Feistel network in `permutation_part`.
 _ROUNDS = 8
 
 #: Most rows that are shuffled by sorting: above it, 8 bytes a row for the keys would be felt.
@@ -29,7 +32,7 @@ def index_type(n: int) -> type[np.signedinteger]:
     return np.int32 if n < 2**31 else np.int64
 
 
-def walked(n: int, size: int, epoch: int, seed: int, stage: str) -> Array:
+def walk_block(n: int, size: int, epoch: int, seed: int, stage: str) -> Array:
     """Return block number `epoch` of a walk through `n` rows, `size` (at most n) at a time.
 
     One pass takes ceil(n / size) epochs through one permutation; its last block ends at the last row, so a
@@ -47,21 +50,21 @@ def walked(n: int, size: int, epoch: int, seed: int, stage: str) -> Array:
     end = min(n, (block + 1) * size)
     if n >= _FEW_ROWS and size * _SMALL_PART <= n:
         key = seeds.sequence(seed, stage, turn).generate_state(_ROUNDS, np.uint64)
-        return scattered(n, end - size, end, key).astype(index_type(n))
+        return permutation_part(n, end - size, end, key).astype(index_type(n))
     return permutation(n, seed, stage, turn)[end - size : end]
 
 
 def repeat_into(out: Array, members: Array, epoch: int, seed: int, stage: str) -> None:
     """Fill `out` with each of n members floor(len(out) / n) times, and a remainder.
 
-    The remainder is a block of `walked`.
+    The remainder is a block of `walk_block`.
     """
     n = len(members)
     whole, rest = divmod(len(out), n)
     if whole:
         out[: whole * n].reshape(whole, n)[:] = members
     if rest:
-        gather(members, walked(n, rest, epoch, seed, stage), out[whole * n :])
+        gather(members, walk_block(n, rest, epoch, seed, stage), out[whole * n :])
 
 
 def gather(members: Array, positions: Array, out: Array) -> None:
@@ -70,7 +73,7 @@ def gather(members: Array, positions: Array, out: Array) -> None:
         out[start : start + CHUNK] = members[positions[start : start + CHUNK]]
 
 
-def replaced(n: int, size: int, epoch: int, seed: int, stage: str) -> Array:
+def with_replacement(n: int, size: int, epoch: int, seed: int, stage: str) -> Array:
     """Return the positions of `size` independent draws from `n` rows, with replacement."""
     return seeds.generator(seed, stage, epoch).integers(0, n, size, dtype=index_type(n))
 
@@ -108,7 +111,7 @@ def shuffle(rows: Array, rng: np.random.Generator) -> None:
     rows[:] = keys
 
 
-def scattered(n: int, start: int, end: int, key: Array) -> Array:
+def permutation_part(n: int, start: int, end: int, key: Array) -> Array:
     """Return entries start to end - 1 of a permutation of range(n), uint64.
 
     `key`, uint64 (rounds,), defines the permutation. Time and memory grow with end - start, not with n.
@@ -132,7 +135,7 @@ def scattered(n: int, start: int, end: int, key: Array) -> Array:
 
 
 def _feistel(values: Array, half: np.uint64, key: Array) -> Array:
-    """Permute numbers of 2 * half bits, uint64, with one round for each word of `key`.
+    """Return numbers of 2 * half bits, uint64, permuted with one round for each word of `key`.
 
     Each round exchanges the halves, and mixes one by multiplication with constants of the hash function splitmix64.
     """

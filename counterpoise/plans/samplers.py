@@ -1,4 +1,4 @@
-"""imbalanced-learn's samplers by name: which one, for which columns, with which settings."""
+"""Samplers of imbalanced-learn by name: which class, for which columns, with which settings; `synthesis` fits them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ CLEANERS: Mapping[str, tuple[str, str]] = {
 }
 
 
-def maker(name: str, layout: Layout, neighbors: int | None, options: Mapping[str, Any]) -> tuple[Any, int]:
+def making_sampler(name: str, layout: Layout, neighbors: int | None, options: Mapping[str, Any]) -> tuple[Any, int]:
     """Return a sampler that makes rows, and how many neighbors of its class a row needs.
 
     The sampler is not yet fitted.
@@ -50,16 +50,16 @@ def maker(name: str, layout: Layout, neighbors: int | None, options: Mapping[str
     how: dict[str, Any] = {setting: count, **options}
     if name == "smote_nc":
         how["categorical_features"] = layout.categorical
-    return _make(module, class_name, how), count
+    return _imblearn_sampler(module, class_name, how), count
 
 
-def cleaner(name: str, options: Mapping[str, Any]) -> Any:
+def cleaning_sampler(name: str, options: Mapping[str, Any]) -> Any:
     """Return a sampler that removes rows, not yet fitted, by a name of `CLEANERS`."""
     module, class_name = CLEANERS[name]
-    return _make(module, class_name, dict(options))
+    return _imblearn_sampler(module, class_name, dict(options))
 
 
-def check_name(name: str, known: Mapping[str, Any], word: str) -> str:
+def check_sampler_name(name: str, known: Mapping[str, Any], word: str) -> str:
     """Return a name that is one of `known`.
 
     Raises:
@@ -90,7 +90,7 @@ def _for_columns(name: str, layout: Layout) -> str:
     )
 
 
-def _make(module: str, class_name: str, options: dict[str, Any]) -> Any:
+def _imblearn_sampler(module: str, class_name: str, options: dict[str, Any]) -> Any:
     """Return a sampler of imbalanced-learn with these options.
 
     Raises:

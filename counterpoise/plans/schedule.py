@@ -1,4 +1,4 @@
-"""Plans that change while a network trains."""
+"""Plans that change while a network trains: deferred plans, which `engines.batch_order` follows."""
 
 from __future__ import annotations
 
@@ -52,14 +52,14 @@ def deferred(plan: P, at: float = 0.8) -> P:
 
 
 def _each_row_once(plan: Plan) -> Plan:
-    """Every given row of a plan once an epoch, with the user's weights alone."""
+    """Return the plan of the first stage: every given row once an epoch, with only the weights of the user."""
     user = None if plan.sample_weight is None else plan.sample_weight[: plan.given]
     even = np.ones(len(plan.classes))
     return Plan("uniform", plan.codes[: plan.given], plan.classes, plan.counts, even, sample_weight=user)
 
 
 def check_single(plan: Plan) -> None:
-    """Raise for a deferred plan where the number of steps is not known."""
+    """Raise an OptionError for a deferred plan, in feeds, which do not know the number of steps."""
     if plan.deferred:
         raise OptionError(
             f"Plan {plan.name!r} has two stages, and only cp.fit can start the second stage. Use the plan in "

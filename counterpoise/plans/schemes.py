@@ -1,4 +1,4 @@
-"""Schemes: from what each class counts to what its elements should weigh.
+"""Schemes of class weights: from the total weight of each class to the weight of its elements.
 
 A scheme is a name, with its number in parentheses where it has one ("power(0.3)"), weights by label, costs, or None.
 """
@@ -13,7 +13,7 @@ import numpy as np
 
 from counterpoise.core.errors import OptionError, TargetError, did_you_mean
 from counterpoise.core.per_class import label_number_pairs
-from counterpoise.plans import counts as targets
+from counterpoise.plans import multiplicities
 
 Array = np.ndarray
 
@@ -32,17 +32,17 @@ def _logarithmic(mass: Array, constant: float) -> Array:
 #: name -> (number unless given, function (mass (C,), number) -> weights (C,)).
 _SCHEMES: Mapping[str, tuple[float | None, Callable[[Array, float], Array]]] = {
     "none": (None, lambda mass, _: np.ones(len(mass))),
-    "balanced": (None, lambda mass, _: targets.balanced(mass)),
-    "sqrt": (None, lambda mass, _: targets.powered(mass, 0.5)),
-    "power": (0.5, targets.powered),
-    "effective_number": (0.999, targets.effective_number),
+    "balanced": (None, lambda mass, _: multiplicities.balanced(mass)),
+    "sqrt": (None, lambda mass, _: multiplicities.powered(mass, 0.5)),
+    "power": (0.5, multiplicities.powered),
+    "effective_number": (0.999, multiplicities.effective_number),
     "median_frequency": (None, lambda mass, _: np.median(mass) / mass),
     "log": (1.02, _logarithmic),
 }
 
 
 def scheme_weights(scheme: Any, mass: Array, labels: Sequence[Any], frequency: Array | None = None) -> Array:
-    """Compute weights per class, float64 (C,), not yet scaled.
+    """Return weights per class, float64 (C,), not yet scaled.
 
     - "none" or None: 1.
     - "balanced": n / (C n_c), as scikit-learn.
@@ -70,7 +70,7 @@ def scheme_weights(scheme: Any, mass: Array, labels: Sequence[Any], frequency: A
     """
     named = None if isinstance(scheme, str) else label_number_pairs(scheme)
     if named is not None:
-        return _by_label(dict(named), mass, labels)
+        return _weights_by_label(dict(named), mass, labels)
     if scheme is None:
         scheme = "none"
     empty = np.flatnonzero(mass <= 0)
@@ -80,7 +80,7 @@ def scheme_weights(scheme: Any, mass: Array, labels: Sequence[Any], frequency: A
             "computed. Leave this class out of classes=, or give weights by label as a dict."
         )
     if not isinstance(scheme, str):
-        return targets.cost(mass, scheme)
+        return multiplicities.cost(mass, scheme)
     name, number = parse_scheme(scheme)
     if name == "median_frequency" and frequency is not None:
         mass = frequency
@@ -88,7 +88,7 @@ def scheme_weights(scheme: Any, mass: Array, labels: Sequence[Any], frequency: A
 
 
 def parse_scheme(scheme: str) -> tuple[str, float]:
-    """Name and number of a scheme written as text.
+    """Return the name and the number of a scheme that is a text.
 
     Example:
         >>> parse_scheme("power(0.3)"), parse_scheme("effective_number")
@@ -110,8 +110,8 @@ def parse_scheme(scheme: str) -> tuple[str, float]:
         ) from None
 
 
-def _by_label(wanted: Mapping[Any, Any], mass: Array, labels: Sequence[Any]) -> Array:
-    """Weights (C,) from a dict by label; every class that occurs needs one."""
+def _weights_by_label(wanted: Mapping[Any, Any], mass: Array, labels: Sequence[Any]) -> Array:
+    """Return weights (C,) from a dict by label; every class that occurs needs one, and 0 leaves a class out."""
     code_of = {str(label): c for c, label in enumerate(labels)}
     out = np.full(len(labels), np.nan)
     for label, value in wanted.items():

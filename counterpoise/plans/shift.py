@@ -1,4 +1,4 @@
-"""The prior shift that a plan makes training see, and how it is named in logits.
+"""The prior shift of a plan: the class shares in training, and the constants that training adds to the logits.
 
 With multiplicities m_c depending on the class alone, a proper loss and a model that can express it, the
 trained softmax logit of class c is the true one plus log m_c (+ a_c, the loss's own additive term inside
@@ -15,7 +15,7 @@ Array = np.ndarray
 
 
 def log_shift(multiplicity: Array, additive: Array | None = None) -> Array:
-    """log m_c - a_c, centered so that it sums to 0 (a softmax ignores a common constant).
+    """Return log m_c - a_c, float64 (C,), with sum 0 (a softmax ignores a common constant).
 
     Args:
         multiplicity: (C,) realized counts over original counts, all above 0.

@@ -16,15 +16,14 @@ from counterpoise.core import seeds
 from counterpoise.core.errors import DataError, OptionError
 from counterpoise.core.fork_guard import use
 from counterpoise.core.labels import count_codes
-from counterpoise.plans import counts as targets
-from counterpoise.plans import samplers
+from counterpoise.plans import multiplicities, samplers
 from counterpoise.plans.class_plans import Plan, from_multiplicity, uniform
 from counterpoise.plans.matrices import layout_of
-from counterpoise.plans.realized import Realized, Rows, Unrealized, check_rows, realized
+from counterpoise.plans.realized_plan import Realized, StepRows, Unrealized, check_feature_rows, realized_plan
 
 Array = np.ndarray
 
-_NEITHER = "which has no fit_resample. Use the name of a sampler, or a sampler of imbalanced-learn"
+_NOT_A_SAMPLER = "which has no fit_resample. Use the name of a sampler, or a sampler of imbalanced-learn"
 
 
 @dataclass(frozen=True)
@@ -61,22 +60,22 @@ class Synthesis(Unrealized):
             DataError: A class has fewer rows than neighbors, or features are infinite or text.
             OptionError: The sampler does not support these columns.
         """
-        check_rows(x, self)
+        check_feature_rows(x, self)
         layout = layout_of(x)
         matrix = layout.pack(x)
         sampler, needed = self._sampler(layout)
         self._check_neighbors(needed)
         wanted = {c: int(n) for c, n in enumerate(self.drawn)}
-        fresh = _fitted(sampler, matrix, self.codes, wanted, seed, self.name)
-        chosen = [self._exactly(fresh, code, seed) for code in range(len(self.classes))]
+        fresh = _synthetic_rows(sampler, matrix, self.codes, wanted, seed, self.name)
+        chosen = [self._planned_number(fresh, code, seed) for code in range(len(self.classes))]
         codes = np.repeat(np.arange(len(self.classes), dtype=np.int32), self.new_counts)
         return layout.unpack(np.concatenate(chosen)), codes
 
     def realize(self, x: Any, seed: int = 0) -> Realized:
         """Return the plan with its new rows (`.new`), made by `new_rows`."""
         fresh, new = self.new_rows(x, seed)
-        rows = Rows(None, np.concatenate([self.codes, new]), np.arange(len(self.codes) + len(new)), None)
-        return realized(self.name, self, _over(rows, self), rows, fresh, new)
+        rows = StepRows(None, np.concatenate([self.codes, new]), np.arange(len(self.codes) + len(new)), None)
+        return realized_plan(self.name, self, _each_row_once(rows, self), rows, fresh, new)
 
     def _sampler(self, layout: Any) -> tuple[Any, int]:
         """Return an unfitted sampler, and the number of neighbors that a row needs in its class.
@@ -84,12 +83,12 @@ class Synthesis(Unrealized):
         A sampler of the user is copied. It raises an OptionError if it would average category ids.
         """
         if isinstance(self.sampler, str):
-            return samplers.maker(self.sampler, layout, self.k_neighbors, self.options)
+            return samplers.making_sampler(self.sampler, layout, self.k_neighbors, self.options)
         if layout.categorical and not hasattr(self.sampler, "categorical_features"):
             raise OptionError(
                 f"Sampler {type(self.sampler).__name__} averages category ids. Use SMOTENC, or the name 'smote'."
             )
-        return _copy(self.sampler), getattr(self.sampler, "k_neighbors", 1)
+        return _unfitted_copy(self.sampler), getattr(self.sampler, "k_neighbors", 1)
 
     def _check_neighbors(self, needed: Any) -> None:
         """Raise a DataError if a class has too few rows for the neighbors that a sampler averages.
@@ -107,7 +106,7 @@ class Synthesis(Unrealized):
                 "classes, or oversample."
             )
 
-    def _exactly(self, fresh: tuple[Array, Array], code: int, seed: int) -> Array:
+    def _planned_number(self, fresh: tuple[Array, Array], code: int, seed: int) -> Array:
         """Return as many new rows of a class as planned, in random order.
 
         Some samplers make only about as many: then rows are left out or repeated. None at all raise a DataError.
@@ -137,13 +136,13 @@ class Cleaning(Unrealized):
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def kept(self, x: Any, seed: int = 0) -> Array:
-        """Row numbers of the kept rows, int64, ascending."""
-        check_rows(x, self)
+        """Return the row numbers of the kept rows, int64, ascending."""
+        check_feature_rows(x, self)
         named = isinstance(self.sampler, str)
-        sampler = samplers.cleaner(self.sampler, self.options) if named else _copy(self.sampler)
-        _seeded(sampler, seed)
+        sampler = samplers.cleaning_sampler(self.sampler, self.options) if named else _unfitted_copy(self.sampler)
+        _set_seed(sampler, seed)
         # Only `sample_indices_` is needed, which this call sets.
-        _call(sampler, layout_of(x).pack(x), self.codes, self.name)
+        _fit_resample(sampler, layout_of(x).pack(x), self.codes, self.name)
         rows = np.sort(np.asarray(sampler.sample_indices_, np.int64))
         left = count_codes(self.codes[rows], len(self.classes))
         if np.any(left == 0):
@@ -156,12 +155,12 @@ class Cleaning(Unrealized):
     def realize(self, x: Any, seed: int = 0) -> Realized:
         """Return the plan over the kept rows, which has no new rows."""
         rows = self.kept(x, seed)
-        kept = Rows(None, self.codes[rows], rows, None if self.sample_weight is None else self.sample_weight[rows])
-        return realized(self.name, self, _over(kept, self), kept, None, np.empty(0, np.int32))
+        kept = StepRows(None, self.codes[rows], rows, None if self.sample_weight is None else self.sample_weight[rows])
+        return realized_plan(self.name, self, _each_row_once(kept, self), kept, None, np.empty(0, np.int32))
 
 
 def _refuse_settings(sampler: Any, settings: Mapping[str, Any]) -> None:
-    """Raise an OptionError for settings beside a sampler that is an object, which has its own."""
+    """Raise an OptionError for settings in addition to a sampler that is an object, which has its own settings."""
     if settings:
         raise OptionError(
             f"{', '.join(f'{name}=' for name in settings)} can be combined only with the name of a sampler, but "
@@ -208,14 +207,14 @@ def synthesize(
         ((30, 2), 80, [0.5, 0.5])
     """
     if isinstance(sampler, str):
-        samplers.check_name(sampler, samplers.MAKERS, "sampler")
+        samplers.check_sampler_name(sampler, samplers.MAKERS, "sampler")
     elif not hasattr(sampler, "fit_resample"):
-        raise OptionError(f"sampler is {sampler!r}, {_NEITHER}.")
+        raise OptionError(f"sampler is {sampler!r}, {_NOT_A_SAMPLER}.")
     else:
         _refuse_settings(sampler, options if k_neighbors is None else {"k_neighbors": k_neighbors, **options})
     name = sampler if isinstance(sampler, str) else type(sampler).__name__
     how = {"name": name, "as_rows": True, "sample_weight": sample_weight, "classes": classes}
-    base = from_multiplicity(y, lambda n: targets.oversampled(n, ratio), **how)
+    base = from_multiplicity(y, lambda n: multiplicities.oversampled(n, ratio), **how)
     return Synthesis(
         name, base.codes, base.classes, base.drawn, base.class_weights, sample_weight=base.sample_weight,
         needs_calibration=True, sampler=sampler, k_neighbors=k_neighbors, options=options,
@@ -244,9 +243,9 @@ def clean(
         4
     """
     if isinstance(sampler, str):
-        samplers.check_name(sampler, samplers.CLEANERS, "sampler")
+        samplers.check_sampler_name(sampler, samplers.CLEANERS, "sampler")
     elif not hasattr(sampler, "fit_resample"):
-        raise OptionError(f"sampler is {sampler!r}, {_NEITHER}.")
+        raise OptionError(f"sampler is {sampler!r}, {_NOT_A_SAMPLER}.")
     else:
         _refuse_settings(sampler, options)
     name = sampler if isinstance(sampler, str) else type(sampler).__name__
@@ -257,8 +256,11 @@ def clean(
     )  # fmt: skip
 
 
-def _over(rows: Rows, plan: Plan) -> Plan:
-    """Every one of these rows once, with the labels and weights of `plan`."""
+def _each_row_once(rows: StepRows, plan: Plan) -> Plan:
+    """Return a plan that draws each of `rows` once, with the classes of `plan` and the weights of the user.
+
+    New rows (after those of `plan`) have the weight 1.
+    """
     size = len(plan.classes)
     weight = rows.weight
     if weight is None and plan.sample_weight is not None:
@@ -267,23 +269,23 @@ def _over(rows: Rows, plan: Plan) -> Plan:
     return Plan(plan.name, rows.codes.astype(np.int32), plan.classes, count, np.ones(size), sample_weight=weight)
 
 
-def _fitted(
+def _synthetic_rows(
     sampler: Any, matrix: Array, codes: Array, wanted: dict[int, int], seed: int, name: str
 ) -> tuple[Array, Array]:
     """Return the rows that a sampler makes, float64 (k, d), and their codes (k,).
 
     `wanted` is class code -> rows after sampling. A sampler that removes given rows raises an OptionError.
     """
-    _seeded(sampler, seed)
+    _set_seed(sampler, seed)
     sampler.set_params(sampling_strategy=wanted)
-    x, y = _call(sampler, matrix, codes, name)
+    x, y = _fit_resample(sampler, matrix, codes, name)
     n = len(codes)
     if len(x) < n or not np.array_equal(y[:n], codes):
         raise OptionError(f"{name} also removes rows. Use plans.chain(clean, synthesize) for both.")
     return np.asarray(x[n:], np.float64), np.asarray(y[n:])
 
 
-def _call(sampler: Any, matrix: Array, codes: Array, name: str) -> Any:
+def _fit_resample(sampler: Any, matrix: Array, codes: Array, name: str) -> Any:
     """Return `fit_resample` of a sampler; errors become a DataError starting with `name`."""
     # Raises a ForkError if the threads of scikit-learn were left behind by a fork.
     use("scikit-learn")
@@ -293,13 +295,13 @@ def _call(sampler: Any, matrix: Array, codes: Array, name: str) -> Any:
         raise DataError(f"{name} failed on these rows: {' '.join(str(error).split())}") from error
 
 
-def _seeded(sampler: Any, seed: int) -> None:
+def _set_seed(sampler: Any, seed: int) -> None:
     """Set the seed of a sampler, if it has one."""
     if "random_state" in sampler.get_params():
         sampler.set_params(random_state=seeds.integer(seed, "sampler") % 2**31)
 
 
-def _copy(sampler: Any) -> Any:
+def _unfitted_copy(sampler: Any) -> Any:
     """Return an unfitted sampler with the same settings."""
     from sklearn.base import clone
 

@@ -2,7 +2,8 @@
 
 Keras' own `class_weight` covers targets of one class per row. Here a weight is made for each *element*: row, step,
 pixel, or label of a row. Weights are scaled so that their mean over the elements that count is 1: the loss keeps its
-size, and so does the step. What a weight means: an element of weight w counts as w elements.
+size, and so does the step. What a weight means: an element of weight w counts as w elements. `weight_map` and
+`compile_balanced` use the same schemes.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from counterpoise.core.errors import OptionError, TargetError, did_you_mean
 from counterpoise.core.label_sources import ragged_error, refuse_counts
 from counterpoise.core.labels import read_labels
 from counterpoise.core.masked import unmasked
-from counterpoise.plans.tables import Tally
+from counterpoise.plans.weight_table import Tally
 
 
 def class_weight(
@@ -64,7 +65,7 @@ def class_weight(
         >>> class_weight([[1], [0], [0], [0]], kind="multi_label")
         {0: {0: 0.6666666666666666, 1: 2.0}}
     """
-    return _each_output(lambda table, *_: table.to_dict(), y, scheme, mask, kind, ignore, classes, sample_weight)
+    return _for_each_output(lambda table, *_: table.to_dict(), y, scheme, mask, kind, ignore, classes, sample_weight)
 
 
 def sample_weight(
@@ -94,7 +95,7 @@ def sample_weight(
         array([[0.6666667, 0.6666667, 0.       ],
                [2.       , 0.6666667, 0.       ]], dtype=float32)
     """
-    return _each_output(
+    return _for_each_output(
         lambda table, target, hidden, existing: table.of(target, hidden, existing),
         y, scheme, mask, kind, ignore, classes, sample_weight,
     )  # fmt: skip
@@ -108,7 +109,7 @@ def fit_table(
 
     For several outputs, it is a dict or list of tables, with None for an output without a scheme.
     """
-    return _each_output(lambda table, *_: table, y, scheme, mask, kind, ignore, classes, sample_weight)
+    return _for_each_output(lambda table, *_: table, y, scheme, mask, kind, ignore, classes, sample_weight)
 
 
 def output_names(y: Any) -> list[Any] | None:
@@ -125,10 +126,11 @@ def output_names(y: Any) -> list[Any] | None:
 
 
 def _is_output(target: Any) -> bool:
+    """Return whether an entry of a list is the target of one output: an array with rows, or None."""
     return target is None or (hasattr(target, "shape") and len(target.shape) > 0)
 
 
-def _check_rows(outputs: Sequence[Any], explicit: bool) -> None:
+def _check_list_of_outputs(outputs: Sequence[Any], explicit: bool) -> None:
     """Raise a `TargetError` unless a list of arrays can be the outputs of a model: as many rows each, and enough.
 
     Several vectors may as well be sequences, each of which would be balanced against itself: a warning explains how
@@ -183,10 +185,10 @@ def per_output(option: Any, names: Sequence[Any], y: Any, word: str) -> dict[Any
     return {k: given.get(k) for k in names}
 
 
-def _each_output(
+def _for_each_output(
     make: Callable[..., Any], y: Any, scheme: Any, mask: Any, kind: Any, ignore: Any, classes: Any, existing: Any
 ) -> Any:
-    """Make the result for a target, or for each of its outputs as a dict or list.
+    """Return the result for a target, or for each of its outputs as a dict or list.
 
     `make(table, y, mask, existing)` makes it of the `WeightTable` of an output. `existing` are the user's own weights.
     An output without a scheme or without labels gets None.
@@ -196,11 +198,13 @@ def _each_output(
         tally = Tally(kind, ignore, classes)
         tally.add(y, mask, existing)
         if existing is not None and mask is None and not ignore and tally.kind == "codes":
-            _check_no_class_lost(y, existing)
+            _check_classes_kept(y, existing)
         return make(tally.table(scheme), y, mask, existing)
     if not isinstance(y, Mapping):
-        read = [target for target in y if target is not None]
-        _check_rows(read, any(isinstance(option, list) for option in (scheme, mask, kind, ignore, classes, existing)))
+        outputs = [target for target in y if target is not None]
+        _check_list_of_outputs(
+            outputs, any(isinstance(option, list) for option in (scheme, mask, kind, ignore, classes, existing))
+        )
     given = {
         "scheme": scheme,
         "mask": mask,
@@ -217,14 +221,14 @@ def _each_output(
             out[name] = None
             continue
         kind, ignore = own["kind"] or "auto", own["ignore"] or ()
-        out[name] = _named(
+        out[name] = _for_named_output(
             name, make, y[name], own["scheme"], own["mask"], kind, ignore, own["classes"], own["sample_weight"]
         )
     return out if isinstance(y, Mapping) else [out[k] for k in names]
 
 
-def _check_no_class_lost(y: Any, existing: Any) -> None:
-    """Check that the user's weights leave rows of each class, if there is one class per row.
+def _check_classes_kept(y: Any, existing: Any) -> None:
+    """Raise an error if the user's weights are 0 for all rows of a class, if there is one class per row.
 
     Sequences and masks are not checked, because a weight of 0 marks padding there.
     """
@@ -234,13 +238,13 @@ def _check_no_class_lost(y: Any, existing: Any) -> None:
         check_no_class_lost(labels.codes, weights, list(labels.classes))
 
 
-def _named(name: Any, make: Callable[..., Any], *arguments: Any) -> Any:
-    """Make the result for one output; an error of it gets the name of the output.
+def _for_named_output(name: Any, make: Callable[..., Any], *arguments: Any) -> Any:
+    """Return the result for one output; its errors get the name of the output.
 
-    `arguments` are those of `_each_output` from `y` on.
+    `arguments` are those of `_for_each_output` from `y` on.
     """
     try:
-        return _each_output(make, *arguments)
+        return _for_each_output(make, *arguments)
     except (TargetError, OptionError) as error:
         number = getattr(getattr(arguments[0], "dtype", None), "kind", "") == "f"
         hint = f" If the output is not a class, give it no weights: scheme={{{name!r}: None, ...}}." if number else ""

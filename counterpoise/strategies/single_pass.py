@@ -8,7 +8,7 @@ from typing import Any
 
 from counterpoise.networks.network import Network
 from counterpoise.plans import class_plans as plans
-from counterpoise.plans.member_plans import MemberPlans, joined
+from counterpoise.plans.member_plans import MemberPlans, joined_member_plans
 from counterpoise.strategies.ensemble import Ensemble
 from counterpoise.strategies.strategy import Single, Strategy
 
@@ -37,7 +37,9 @@ class MemberPlansOf:
     def __call__(self, y: Any, *, sample_weight: Any = None, classes: Sequence[Any] | None = None) -> MemberPlans:
         """Return the joined plan for labels y, made of the plans of all strategies."""
         how = {"sample_weight": sample_weight, "classes": classes}
-        return joined([single.plan(y, **how, **single.options) for single in self.strategies], self.n_members)
+        return joined_member_plans(
+            [single.plan(y, **how, **single.options) for single in self.strategies], self.n_members
+        )
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy as np
 
 from counterpoise.plans import class_plans as plans
 from counterpoise.plans.class_plans import Plan
-from counterpoise.plans.element_plan import crops
+from counterpoise.plans.element_plan import crops_of_masks
 from counterpoise.plans.hardness import cascade, self_paced
 from counterpoise.plans.schedule import deferred
 from counterpoise.plans.synthesis import synthesize
@@ -260,7 +260,7 @@ FOR_ELEMENTS: tuple[Strategy, ...] = (
     Single(
         "crops",
         "Trains on crops of images, half of them around a rare class. Pixel weights restore the class proportions.",
-        crops,
+        crops_of_masks,
         hyperparameters=(Hyperparameter("share", 0.1, 0.9, default=0.5),),
     ),
     Single(

@@ -9,7 +9,7 @@ import numpy as np
 from keras import ops
 
 from counterpoise.losses.base import BatchLoss, Tensor, class_numbers
-from counterpoise.losses.constant import best_constant
+from counterpoise.losses.best_constant import best_constant
 from counterpoise.losses.pointwise import CrossEntropy, Focal
 from counterpoise.losses.prior import LogitAdjusted, Reweighted
 from counterpoise.losses.region import Combo, Tversky

@@ -26,7 +26,7 @@ from counterpoise.decide.lesion_threshold import lesion_threshold
 from counterpoise.decide.rule import Decision
 from counterpoise.metrics.lesions import region_counts
 from counterpoise.plans import class_plans
-from counterpoise.plans.element_plan import ElementPlan, crop_share, crops, element_counts, element_plan
+from counterpoise.plans.element_plan import ElementPlan, crop_share, crops_of_masks, element_counts, element_plan
 from counterpoise.plans.image_plan import image_plan
 from counterpoise.plans.plan import Plan
 from counterpoise.targets import element_losses, strategy_sets
@@ -148,13 +148,13 @@ class Elements:
     def plan(self, make: Callable[..., Plan], y: Array, n: int, sample_weight: Array | None) -> ElementPlan:
         """Return the plan of elements that `make` means for rows with a class per element.
 
-        `uniform`, `crops` and the functions of `DRAWN` have plans of their own. Of any other function the class weights
-        are taken; it raises an OptionError if it draws or creates rows, or weighs all classes alike.
+        `uniform`, `crops_of_masks` and the functions of `DRAWN` have plans of their own. Of any other function the
+        class weights are taken; it raises an OptionError if it draws or creates rows, or weighs all classes alike.
         """
         counts, function = element_counts(y, n), make.func if isinstance(make, partial) else make
         if function is class_plans.uniform:
             return element_plan(counts, name="uniform", sample_weight=sample_weight)
-        if function is crops:
+        if function is crops_of_masks:
             share = crop_share(**(make.keywords if isinstance(make, partial) else {}))
             return element_plan(counts, name="crops", sample_weight=sample_weight, crops=share)
         if function in DRAWN:

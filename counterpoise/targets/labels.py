@@ -19,7 +19,7 @@ from counterpoise.core.target import Problem, TargetColumns
 from counterpoise.core.units import Units
 from counterpoise.decide.layer import rule_to_dict
 from counterpoise.decide.rule import Decision
-from counterpoise.losses.constant import best_label_constants
+from counterpoise.losses.best_constant import best_label_constants
 from counterpoise.losses.multilabel import Asymmetric, MultiLabelFocal
 from counterpoise.metrics.rank_scores import average_precision, roc_auc
 from counterpoise.plans import class_plans

@@ -19,7 +19,7 @@ from counterpoise.decide.new_prior import rule_at_prior
 from counterpoise.decide.prior import corrected_log_proba
 from counterpoise.decide.rule import Decision, apply_rule_to_log_p, fit_rule_from_log_p, raw_proba
 from counterpoise.decide.rule_fields import checked_rule
-from counterpoise.losses.constant import best_constant
+from counterpoise.losses.best_constant import best_constant
 from counterpoise.losses.margin import LDAM
 from counterpoise.losses.multilabel import Asymmetric
 from counterpoise.losses.pointwise import CrossEntropy, Focal

@@ -15,7 +15,7 @@ from counterpoise.engines.cropping import CropBatches
 from counterpoise.networks.cropped import cropped
 from counterpoise.networks.network import Network
 from counterpoise.pipeline.settings import Settings
-from counterpoise.plans.element_plan import crops, element_counts, element_plan
+from counterpoise.plans.element_plan import crops_of_masks, element_counts, element_plan
 from counterpoise.strategies.select import find
 
 L = keras.layers
@@ -94,4 +94,4 @@ def test_it_trains_and_is_judged_on_whole_images():
     assert member.needs_calibration
     assert member.logits.shape[1:] == (320, 1)
     assert np.ptp(member.logits) > 1
-    assert find("crops").plan is crops
+    assert find("crops").plan is crops_of_masks

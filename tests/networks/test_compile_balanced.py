@@ -8,7 +8,7 @@ import pytest
 
 import counterpoise as cp
 from counterpoise.core.errors import ModelError, OptionError
-from counterpoise.plans.tables import weights_from_counts
+from counterpoise.plans.weight_table import weights_from_counts
 
 RNG = np.random.default_rng(0)
 

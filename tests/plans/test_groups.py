@@ -61,7 +61,7 @@ def test_whole_groups_stay_together_and_the_walk_sees_every_row(sizes):
     size = int(plan.drawn[0])
     for code in range(len(sizes)):
         passes = -(-int(plan.counts[code]) // size)
-        walk = np.concatenate([plan._walk(code, e, 1) for e in range(passes)])[: plan.counts[code]]
+        walk = np.concatenate([plan._whole_group_rows(code, e, 1) for e in range(passes)])[: plan.counts[code]]
         assert sorted(walk) == np.flatnonzero(y == code).tolist()
         changes = np.count_nonzero(np.diff(who[walk]))
         assert changes == len(sizes[code]) - 1

@@ -9,7 +9,7 @@ import pytest
 
 from counterpoise.core.errors import OptionError
 from counterpoise.plans.class_plans import undersample
-from counterpoise.plans.hardness import _shared_out, by_hardness, cascade, self_paced
+from counterpoise.plans.hardness import _divide_rows, by_hardness, cascade, self_paced
 from counterpoise.plans.over_rows import OverRows
 
 RNG = np.random.default_rng(0)
@@ -48,7 +48,7 @@ def test_shares_add_up_and_never_exceed_the_bin():
         rng = np.random.default_rng(seed)
         sizes = rng.integers(0, 30, 10)
         wanted = int(rng.integers(0, sizes.sum() + 1))
-        given = _shared_out(wanted, np.where(sizes > 0, rng.random(10) + 0.01, 0.0), sizes)
+        given = _divide_rows(wanted, np.where(sizes > 0, rng.random(10) + 0.01, 0.0), sizes)
         assert given.sum() == wanted
         assert (given <= sizes).all()
 

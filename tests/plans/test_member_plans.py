@@ -8,7 +8,7 @@ import pytest
 from counterpoise.core.errors import OptionError
 from counterpoise.plans import class_weight
 from counterpoise.plans.class_plans import oversample, undersample, uniform
-from counterpoise.plans.member_plans import joined
+from counterpoise.plans.member_plans import joined_member_plans
 from counterpoise.plans.schedule import deferred
 from counterpoise.plans.synthesis import synthesize
 
@@ -34,7 +34,7 @@ def counted(plan, epochs=300):
 
 
 def test_equal_plans_are_that_plan_row_by_row():
-    plain, members = uniform(Y), joined([uniform(Y)], n_members=3)
+    plain, members = uniform(Y), joined_member_plans([uniform(Y)], n_members=3)
     for epoch in range(3):
         rows, weights = members.epoch(epoch, seed=5)
         assert np.array_equal(rows, plain.rows(epoch, 5))
@@ -44,7 +44,7 @@ def test_equal_plans_are_that_plan_row_by_row():
 
 @pytest.mark.parametrize("name", PLANS)
 def test_each_view_counts_a_row_as_its_own_plan_does(name):
-    plan = joined([PLANS["uniform"], PLANS[name]], n_members=2)
+    plan = joined_member_plans([PLANS["uniform"], PLANS[name]], n_members=2)
     multiplicity = PLANS[name].multiplicity[Y] * (USER if name == "user weights" else 1)
     wanted = np.stack([np.ones(len(Y)), multiplicity / multiplicity.mean()], axis=1)
     times = counted(plan)
@@ -54,7 +54,7 @@ def test_each_view_counts_a_row_as_its_own_plan_does(name):
 
 
 def test_every_epoch_has_as_many_rows_as_there_are_and_no_weight_above_the_number_of_views():
-    plan = joined([PLANS["uniform"], PLANS["oversample"], undersample(Y, redraw=False)], n_members=5)
+    plan = joined_member_plans([PLANS["uniform"], PLANS["oversample"], undersample(Y, redraw=False)], n_members=5)
     assert len(plan) == len(Y)
     assert plan.weights().tolist() == [1.0] * len(Y)
     for epoch in range(20):
@@ -66,14 +66,15 @@ def test_every_epoch_has_as_many_rows_as_there_are_and_no_weight_above_the_numbe
 
 
 def test_a_fixed_subset_stays_fixed_and_every_view_has_its_own():
-    plan = joined([undersample(Y, redraw=False)], n_members=4)
+    plan = joined_member_plans([undersample(Y, redraw=False)], n_members=4)
     seen = counted(plan, epochs=60) > 0
     assert all(np.bincount(Y[seen[:, v]]).tolist() == [4, 4, 4] for v in range(4))
     assert len({tuple(np.flatnonzero(seen[:, v])) for v in range(4)}) == 4
 
 
 def test_a_walk_goes_on_where_the_epoch_before_ended():
-    plan = joined([undersample(Y)], n_members=2)  # 12 of 42 rows: an epoch of the members holds four of the plan
+    # 12 of 42 rows: an epoch of the members holds four of the plan.
+    plan = joined_member_plans([undersample(Y)], n_members=2)
     rows, weights = plan.epoch(0, seed=0)
     seen = [
         np.unique(np.concatenate([plan.epoch(e, 0)[0][plan.epoch(e, 0)[1][:, v] > 0] for e in (0, 1)])) for v in (0, 1)
@@ -84,11 +85,11 @@ def test_a_walk_goes_on_where_the_epoch_before_ended():
 
 
 def test_the_whole_has_no_shift_and_an_identity_of_all_its_parts():
-    a, b = (joined([PLANS["uniform"], oversample(Y, ratio)], n_members=4) for ratio in (1.0, 0.5))
+    a, b = (joined_member_plans([PLANS["uniform"], oversample(Y, ratio)], n_members=4) for ratio in (1.0, 0.5))
     assert np.array_equal(a.log_shift, np.zeros(3))
     assert np.allclose(a.prior, a.base_prior)
     assert repr([*a.content()]) != repr([*b.content()])
-    assert repr([*a.content()]) == repr([*joined([uniform(Y), oversample(Y)], n_members=4).content()])
+    assert repr([*a.content()]) == repr([*joined_member_plans([uniform(Y), oversample(Y)], n_members=4).content()])
 
 
 @pytest.mark.parametrize(
@@ -97,4 +98,4 @@ def test_the_whole_has_no_shift_and_an_identity_of_all_its_parts():
 )
 def test_what_cannot_share_batches_is_refused(members):
     with pytest.raises(OptionError, match="members"):
-        joined(members, n_members=2)
+        joined_member_plans(members, n_members=2)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from counterpoise import plans
 from counterpoise.core.errors import OptionError
 from counterpoise.plans.label_plan import label_plan
-from counterpoise.plans.member_plans import joined
+from counterpoise.plans.member_plans import joined_member_plans
 
 Y = np.random.default_rng(0).permutation(np.repeat([0, 1, 2], [40, 12, 8]))
 X = np.random.default_rng(1).normal(size=(60, 2)) + Y[:, None]
@@ -92,8 +92,8 @@ def test_a_combination_of_plans_is_again_a_plan(steps, weighted, late):
 @given(st.lists(st.sampled_from([make for make in ANYWHERE if not make(Y).needs_features]), min_size=1, max_size=3))
 @settings(max_examples=5, deadline=None)
 def test_plans_of_members_are_a_plan_and_take_the_users_weights(members):
-    plan = joined([make(Y) for make in members], 3)
-    weighted = joined([make(Y).with_weights(USER) for make in members], 3)
+    plan = joined_member_plans([make(Y) for make in members], 3)
+    weighted = joined_member_plans([make(Y).with_weights(USER) for make in members], 3)
     for each in (plan, weighted):
         rows, weights = each.epoch(2, 1)
         assert weights.shape == (60, 3)

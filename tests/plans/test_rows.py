@@ -10,25 +10,25 @@ from hypothesis import strategies as st
 from counterpoise import plans
 from counterpoise.core.labels import count_codes
 from counterpoise.plans.labels import by_class, codes_of
-from counterpoise.plans.rows import scattered, shuffle, walked
+from counterpoise.plans.rows import permutation_part, shuffle, walk_block
 
 keys = st.lists(st.integers(0, 2**64 - 1), min_size=8, max_size=8).map(lambda k: np.array(k, np.uint64))
 
 
 @given(st.integers(1, 3000), keys)
 def test_scattered_is_a_permutation(n, key):
-    assert np.array_equal(np.sort(scattered(n, 0, n, key)), np.arange(n))
+    assert np.array_equal(np.sort(permutation_part(n, 0, n, key)), np.arange(n))
 
 
 @given(st.integers(2, 3000), st.data(), keys)
 def test_a_block_of_a_scattered_permutation_is_its_slice(n, data, key):
     start = data.draw(st.integers(0, n - 1))
-    assert np.array_equal(scattered(n, start, n, key), scattered(n, 0, n, key)[start:])
+    assert np.array_equal(permutation_part(n, start, n, key), permutation_part(n, 0, n, key)[start:])
 
 
 def test_scattered_places_are_uniform_and_not_in_order():
     n, block = 40_000, 2_000
-    places = np.concatenate([walked(n, block, epoch * 20, seed, "test") for seed in range(20) for epoch in (0, 1)])
+    places = np.concatenate([walk_block(n, block, epoch * 20, seed, "test") for seed in range(20) for epoch in (0, 1)])
     counts = np.histogram(places, bins=20, range=(0, n))[0]
     expected = len(places) / 20
     assert ((counts - expected) ** 2 / expected).sum() < 45  # chi-square, 19 degrees: 0.9993 quantile
@@ -55,9 +55,9 @@ def test_shuffled_orders_are_all_equally_likely():
 
 def test_large_classes_are_walked_through_before_a_row_comes_again():
     n, size = 20_000, 1_000
-    seen = np.concatenate([walked(n, size, epoch, 3, "test") for epoch in range(20)])
+    seen = np.concatenate([walk_block(n, size, epoch, 3, "test") for epoch in range(20)])
     assert np.array_equal(np.sort(seen), np.arange(n))
-    assert walked(n, size, 20, 3, "test").tolist() != walked(n, size, 0, 3, "test").tolist()
+    assert walk_block(n, size, 20, 3, "test").tolist() != walk_block(n, size, 0, 3, "test").tolist()
 
 
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=200))

@@ -9,7 +9,7 @@ from sklearn.metrics import average_precision_score, f1_score, log_loss
 
 from counterpoise.core.examples import Examples
 from counterpoise.decide.prior import corrected_log_proba
-from counterpoise.losses.constant import best_constant
+from counterpoise.losses.best_constant import best_constant
 from counterpoise.networks.batch_ensemble import BatchEnsembleLoss, PoolMembers
 from counterpoise.networks.user_loss import LabelModelLoss
 from counterpoise.pipeline.scoring import scores_of

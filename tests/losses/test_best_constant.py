@@ -11,7 +11,7 @@ from scipy.optimize import minimize
 
 from counterpoise import losses as L
 from counterpoise.losses import constant
-from counterpoise.losses.constant import best_constant
+from counterpoise.losses.best_constant import best_constant
 from counterpoise.networks.user_loss import ModelLoss
 
 N2, N3 = [950, 50], [700, 250, 50]

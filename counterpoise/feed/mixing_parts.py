@@ -1,4 +1,7 @@
-"""Parts of mixing in a batch: weighted means of rows, distances, and random numbers."""
+"""Parts of the layers in `feed.mixing`: weighted means of rows, distances between rows, and random numbers.
+
+The three sources of random numbers are `KerasDraws`, `StatelessDraws`, and `engines.mixing.GeneratorDraws`.
+"""
 
 from __future__ import annotations
 
@@ -12,16 +15,16 @@ from counterpoise.core.structure import mapped
 
 
 class Draws(Protocol):
-    """Where random numbers come from."""
+    """A source of random numbers for `Mixing.mix`; the order of its calls determines the numbers."""
 
     def uniform(self, shape: Any) -> Any:
-        """float32 in [0, 1)."""
+        """Return uniform numbers, float32 in [0, 1)."""
 
     def beta(self, alpha: float, shape: Any) -> Any:
-        """float32, Beta(alpha, alpha)."""
+        """Return numbers of Beta(alpha, alpha), float32."""
 
 
-def blend(array: Any, partner: Any, share: Any) -> Any:
+def mix_rows(array: Any, partner: Any, share: Any) -> Any:
     """Return share x_i + (1 - share) x_partner, for inputs (N, ...).
 
     `partner` int (N,) has the row numbers of the partners, and `share` is float (N,). Integers (ids) have no mean: they
@@ -33,7 +36,7 @@ def blend(array: Any, partner: Any, share: Any) -> Any:
     return share * array + (1.0 - share) * ops.take(array, partner, axis=0)
 
 
-def floats(x: Any) -> Any:
+def as_floats(x: Any) -> Any:
     """Return the inputs of x as float32.
 
     Raises:
@@ -53,8 +56,8 @@ def floats(x: Any) -> Any:
     return mapped(cast, x)
 
 
-def distances(x: Any) -> Any:
-    """Compute squared Euclidean distances over all inputs, (N, N), exact up to rounding."""
+def squared_distances(x: Any) -> Any:
+    """Return the squared Euclidean distances between rows over all inputs, (N, N), exact up to rounding."""
     arrays: list[Any] = []
     mapped(lambda array: arrays.append(ops.reshape(array, (ops.shape(array)[0], -1))), x)
     # Centered, because the difference of large squares loses digits.
@@ -64,7 +67,7 @@ def distances(x: Any) -> Any:
 
 
 class KerasDraws:
-    """Draws of any backend, from a Keras seed generator."""
+    """Draws of any backend, from a Keras seed generator, for calls of a layer."""
 
     def __init__(self, generator: keras.random.SeedGenerator) -> None:
         self.generator = generator
@@ -77,13 +80,13 @@ class KerasDraws:
 
 
 class StatelessDraws:
-    """TensorFlow draws that are a function of one number, for tf.data."""
+    """TensorFlow draws that are a function of one number (`word`) and of the number of the draw, for tf.data."""
 
     def __init__(self, tf: Any, word: Any) -> None:
         self.tf, self.word, self.count = tf, word, 0
 
     def _seed(self) -> Any:
-        """Return a new seed for each draw: `word`, and the number of the draw."""
+        """Return the seed of the next draw, int64 (2,): `word`, and the number of the draw."""
         self.count += 1
         return self.tf.stack([self.word, self.tf.constant(self.count, self.tf.int64)])
 
@@ -96,6 +99,6 @@ class StatelessDraws:
         return self.tf.sigmoid(one - two)
 
     def _log_gamma(self, alpha: float, shape: Any) -> Any:
-        """Draw logs of gamma variables: log G(alpha) = log G(alpha + 1) + log(U) / alpha."""
+        """Return logs of gamma variables: log G(alpha) = log G(alpha + 1) + log(U) / alpha."""
         more = self.tf.random.stateless_gamma(shape, self._seed(), alpha + 1.0)
         return self.tf.math.log(more) + self.tf.math.log(1.0 - self.uniform(shape)) / alpha

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from counterpoise import plans
 from counterpoise.core.errors import DataError, OptionError, TargetError
-from counterpoise.feed.streams import rebalance
+from counterpoise.feed.rebalancing import rebalance
 
 N = 20_000
 Y = (np.random.default_rng(0).random(N) < 0.02).astype(np.int64) + (np.arange(N) % 5 == 0)

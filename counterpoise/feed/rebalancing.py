@@ -1,4 +1,8 @@
-"""Datasets without an index, resampled to other class proportions: elements are dropped or repeated."""
+"""`cp.rebalance`: a tf.data.Dataset, which has no index, resampled to other class proportions.
+
+Elements are dropped or repeated. The seed determines which ones, pass by pass; `_BLOCK` and the order of the draws
+belong to it.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +23,7 @@ from counterpoise.plans.class_plans import Plan
 
 Array = np.ndarray
 
-#: Elements that are thinned and repeated together.
+#: Elements that are dropped or repeated in one call of TensorFlow.
 _BLOCK = 1024
 
 
@@ -115,15 +119,15 @@ def rebalance(
     """
     tf = _tensorflow()
     check_range(buffer, "buffer", 0)
-    block = _blocks(dataset)
+    block = _in_blocks(dataset)
     check_int(seed, "seed", 0)
     estimated = counts is None and not isinstance(target, Plan)
     if estimated:
-        counts, complete = _count(block, label, classes, check_int(sample, "sample"))
+        counts, complete = _count_classes(block, label, classes, check_int(sample, "sample"))
         estimated = not complete
-    numbers = _counts(target.counts if isinstance(target, Plan) and counts is None else counts)
-    multiplicity = _multiplicity(numbers, _shares(target, len(numbers)), most)
-    out = _repeated(tf, block, label, multiplicity, seed)
+    numbers = _checked_counts(target.counts if isinstance(target, Plan) and counts is None else counts)
+    multiplicity = _multiplicity(numbers, _wanted_shares(target, len(numbers)), most)
+    out = _resampled(tf, block, label, multiplicity, seed)
     if buffer:
         out = out.shuffle(int(buffer), seed=seeds.integer(seed, "rebalance order"), reshuffle_each_iteration=True)
     return Rebalanced(out, numbers, multiplicity, estimated)
@@ -134,8 +138,8 @@ def _tensorflow() -> Any:
     return needed("tensorflow", "tensorflow", "cp.rebalance")
 
 
-def _blocks(dataset: Any) -> Any:
-    """Return the dataset in blocks, so that TensorFlow's cost for each call is shared.
+def _in_blocks(dataset: Any) -> Any:
+    """Return the dataset in blocks of `_BLOCK` elements, so that one call of TensorFlow serves many elements.
 
     Raises:
         DataError: It is no dataset, or its elements are batches or of different shapes.
@@ -152,8 +156,8 @@ def _blocks(dataset: Any) -> Any:
     return dataset.batch(_BLOCK)
 
 
-def _labels(label: Callable[..., Any] | None, element: Any) -> Any:
-    """Return what `label` makes of a block of elements; without `label` their second part, y.
+def _block_labels(label: Callable[..., Any] | None, element: Any) -> Any:
+    """Return the labels of a block of elements: what `label` returns for it, or its second part, y.
 
     A function that cannot take the weight of elements (x, y, weight) is called without it.
 
@@ -177,7 +181,7 @@ def _labels(label: Callable[..., Any] | None, element: Any) -> Any:
     return label(*element)
 
 
-def _codes(label: Callable[..., Any] | None, element: Any) -> Any:
+def _block_codes(label: Callable[..., Any] | None, element: Any) -> Any:
     """Return the class codes, int32 (block,), of a block of elements.
 
     Labels may also be booleans, or have the shape (block, 1).
@@ -186,7 +190,7 @@ def _codes(label: Callable[..., Any] | None, element: Any) -> Any:
         DataError: The labels are not one whole number per element.
     """
     tf = _tensorflow()
-    codes = tf.convert_to_tensor(_labels(label, element))
+    codes = tf.convert_to_tensor(_block_labels(label, element))
     if codes.dtype.is_bool:
         codes = tf.cast(codes, tf.int32)
     if codes.shape.rank == 2 and codes.shape[1] == 1:
@@ -199,16 +203,18 @@ def _codes(label: Callable[..., Any] | None, element: Any) -> Any:
     return tf.cast(codes, tf.int32)
 
 
-def _count(blocks: Any, label: Callable[..., Any] | None, classes: int | None, sample: int) -> tuple[Array, bool]:
-    """Return how many of the first `sample` elements each class has, and if these were all.
+def _count_classes(
+    blocks: Any, label: Callable[..., Any] | None, classes: int | None, sample: int
+) -> tuple[Array, bool]:
+    """Return the number of elements of each class, int64 (C,), and whether all elements were counted.
 
-    Counting ends after the block that reaches `sample`. C is `classes`, or more if a higher code occurs.
+    Counting ends after the block that reaches `sample` elements. C is `classes`, or more if a higher code occurs.
 
     Raises:
         DataError: A code is negative, or there are no elements.
     """
     counts, seen, complete = np.zeros(classes or 0, np.int64), 0, True
-    for block in _mapped(blocks, lambda *element: _codes(label, element)).as_numpy_iterator():
+    for block in _map_without_autograph(blocks, lambda *element: _block_codes(label, element)).as_numpy_iterator():
         if seen >= sample:
             complete = False
             break
@@ -222,7 +228,7 @@ def _count(blocks: Any, label: Callable[..., Any] | None, classes: int | None, s
     return counts, complete
 
 
-def _counts(counts: Any) -> Array:
+def _checked_counts(counts: Any) -> Array:
     """Return the user's counts in the order of the classes, int64 (C,), checked.
 
     Raises:
@@ -239,7 +245,7 @@ def _counts(counts: Any) -> Array:
     return numbers.astype(np.int64)
 
 
-def _shares(target: Any, size: int) -> Array:
+def _wanted_shares(target: Any, size: int) -> Array:
     """Return the wanted class shares, float64 (C,), sum 1.
 
     Raises:
@@ -261,7 +267,7 @@ def _shares(target: Any, size: int) -> Array:
 
 
 def _multiplicity(counts: Array, shares: Array, most: float | None) -> Array:
-    """Return how often an element of each class is repeated, float64 (C,).
+    """Return how often an element of each class occurs in a pass on average, float64 (C,).
 
     All are scaled down if one exceeds `most`.
     """
@@ -271,7 +277,7 @@ def _multiplicity(counts: Array, shares: Array, most: float | None) -> Array:
     return raw * min(1.0, check_range(most, "most", 0.0, bounds="(]") / raw.max())
 
 
-def _repeated(tf: Any, blocks: Any, label: Callable[..., Any] | None, multiplicity: Array, seed: int) -> Any:
+def _resampled(tf: Any, blocks: Any, label: Callable[..., Any] | None, multiplicity: Array, seed: int) -> Any:
     """Return a dataset of elements, each as often as the multiplicity of its class.
 
     An element occurs as often as the whole part of its multiplicity, and once again by chance for the rest.
@@ -280,9 +286,9 @@ def _repeated(tf: Any, blocks: Any, label: Callable[..., Any] | None, multiplici
     # One seed for each block, other ones in each pass.
     words = tf.data.Dataset.random(seed=seeds.integer(seed, "rebalance"), rerandomize_each_iteration=True)
 
-    def thin(element: Any, word: Any) -> Any:
+    def dropped_or_repeated(element: Any, word: Any) -> Any:
         # `element` is a block, `word` its random seed. A class code beyond the counts raises an error.
-        codes = _codes(label, element)
+        codes = _block_codes(label, element)
         with tf.control_dependencies([tf.debugging.assert_less(codes, len(multiplicity), "label: unknown class code")]):
             wanted = tf.gather(table, codes)
         u = tf.random.stateless_uniform(tf.shape(codes), tf.stack([word, tf.constant(seed, tf.int64)]))
@@ -290,9 +296,11 @@ def _repeated(tf: Any, blocks: Any, label: Callable[..., Any] | None, multiplici
         rows = tf.repeat(tf.range(tf.shape(codes)[0]), times)
         return tf.nest.map_structure(lambda tensor: tf.gather(tensor, rows), element)
 
-    return _mapped(tf.data.Dataset.zip((blocks, words)), thin, num_parallel_calls=2, deterministic=True).unbatch()
+    return _map_without_autograph(
+        tf.data.Dataset.zip((blocks, words)), dropped_or_repeated, num_parallel_calls=2, deterministic=True
+    ).unbatch()
 
 
-def _mapped(dataset: Any, function: Callable[..., Any], **how: Any) -> Any:
-    """`map` without AutoGraph, which would wrap our errors in its own."""
+def _map_without_autograph(dataset: Any, function: Callable[..., Any], **how: Any) -> Any:
+    """Return `dataset.map(function)` without AutoGraph, which would wrap our errors in its own."""
     return dataset.map(_tensorflow().autograph.experimental.do_not_convert(function), **how)

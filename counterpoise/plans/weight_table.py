@@ -1,4 +1,7 @@
-"""From a target to the weight of each of its classes: counted batch by batch, computed once, looked up for any rows."""
+"""The class weights of one target: counted batch by batch (`Tally`), computed once, looked up for any rows.
+
+`feed.tensor_weights` is the form of `WeightTable.of` in TensorFlow; tests/feed/test_weighting.py compares them.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +50,7 @@ class WeightTable:
             TargetError: a label that has no weight (Keras would take 1), or another number of classes.
         """
         elements = read_elements(y, self.kind, mask, sample_weight, self.ignore)
-        return (elements.weight * self._looked_up(elements)).astype(np.float32)
+        return (elements.weight * self._look_up(elements)).astype(np.float32)
 
     def to_dict(self) -> dict[Any, Any]:
         """Return label -> weight, or for a multi-label target label -> {0: weight, 1: weight}."""
@@ -55,7 +58,7 @@ class WeightTable:
             return {k: {0: float(w[0]), 1: float(w[1])} for k, w in zip(self.labels, self.weights, strict=True)}
         return {k: float(w) for k, w in zip(self.labels, self.weights, strict=True)}
 
-    def _looked_up(self, elements: Elements) -> Array:
+    def _look_up(self, elements: Elements) -> Array:
         """Return the weight of each element, float64 in the shape of its codes.
 
         Elements that do not count have the weight 0.
@@ -68,12 +71,12 @@ class WeightTable:
                 weights = weights[[self.labels.index(name) for name in elements.columns]]
             return np.where(elements.codes == 1, weights[:, 1], weights[:, 0])
         if self.kind == "one_hot":
-            elements = replace(elements, classes=_named(elements, self.labels))
+            elements = replace(elements, classes=_column_labels(elements, self.labels))
         codes = codes_among(elements, self.labels)
         return np.where(codes < 0, 0.0, self.weights[np.maximum(codes, 0)])
 
 
-def _named(elements: Elements, labels: tuple[Any, ...]) -> tuple[Any, ...]:
+def _column_labels(elements: Elements, labels: tuple[Any, ...]) -> tuple[Any, ...]:
     """Return the label of each column of a one-hot target.
 
     These are the names of the columns. If the columns have no names, or the labels are numbers, they are `labels`.
@@ -132,7 +135,7 @@ class Tally:
             tuple(range(classes)) if isinstance(classes, int) else None if classes is None else tuple(classes)
         )
         self.mass: dict[Any, float] = {}  # class -> weight of its elements
-        self.around: dict[Any, float] = {}  # class -> weight of the rows that contain it; {} if rows are one element
+        self.row_mass: dict[Any, float] = {}  # class -> weight of the rows that contain it; {} if rows are one element
         self.pairs: Array | None = None  # (L, 2), weight of absent and present labels
         self.columns: tuple[Any, ...] | None = None
         self.counted: Any = 0  # number of elements that count; of labels (L,)
@@ -150,7 +153,7 @@ class Tally:
         else:
             if elements.kind == "one_hot":
                 self.classes = self.classes or elements.columns or elements.classes
-                elements = replace(elements, classes=_named(elements, self.classes))
+                elements = replace(elements, classes=_column_labels(elements, self.classes))
             self._add_classes(elements)
 
     def table(self, scheme: Any) -> WeightTable:
@@ -173,7 +176,7 @@ class Tally:
             )
         raw = scheme_weights(scheme, mass, labels, self._frequency(labels, mass))
         lost = np.flatnonzero((mass > 0) & (raw == 0))
-        if len(lost) and not self.around:  # in sequences and masks a weight of 0 leaves out a class on purpose
+        if len(lost) and not self.row_mass:  # in sequences and masks a weight of 0 leaves out a class on purpose
             raise OptionError(
                 f"The weight of class {labels[lost[0]]!r} is 0, which removes the class. Expected a weight above 0 for "
                 "each class. To leave out rows, drop them or name their label with ignore=."
@@ -186,15 +189,15 @@ class Tally:
 
         The result is None if each row is one element.
         """
-        if not self.around:
+        if not self.row_mass:
             return None
-        around = np.array([self.around.get(k, 0.0) for k in labels])
-        return np.divide(mass, around, out=np.zeros_like(mass), where=around > 0)
+        row_mass = np.array([self.row_mass.get(k, 0.0) for k in labels])
+        return np.divide(mass, row_mass, out=np.zeros_like(mass), where=row_mass > 0)
 
     def _add_classes(self, elements: Elements) -> None:
         """Add the weights of a batch to the sums of each class.
 
-        `mass` is the weight of the class, and `around` is the weight of the rows that contain it.
+        `mass` is the weight of the class, and `row_mass` is the weight of the rows that contain it.
 
         Raises:
             TargetError: A label is not among the given classes.
@@ -209,9 +212,9 @@ class Tally:
             raise TargetError(
                 f"Label {strange[0]!r} is not one of the classes given.{did_you_mean(strange[0], self.classes)}"
             )
-        _add(self.mass, keys, np.bincount(codes, weight, len(names))[present])
+        _add_to_sums(self.mass, keys, np.bincount(codes, weight, len(names))[present])
         if elements.codes.ndim > 1:
-            _add(self.around, keys, _mass_of_rows(elements, counted, codes, len(names))[present])
+            _add_to_sums(self.row_mass, keys, _mass_of_rows_with(elements, counted, codes, len(names))[present])
 
     def _add_labels(self, elements: Elements) -> None:
         """Add the total weights (L, 2) of absent and present labels to `pairs`."""
@@ -241,16 +244,17 @@ def _as_tuple(ignore: Any) -> tuple[Any, ...]:
 
 
 def _sort_key(label: Any) -> tuple[bool, Any]:
-    return isinstance(label, str), label  # numbers before text, which cannot be compared
+    """Return a key that sorts numbers before text, which cannot be compared."""
+    return isinstance(label, str), label
 
 
-def _add(sums: dict[Any, float], keys: Sequence[Any], values: Array) -> None:
+def _add_to_sums(sums: dict[Any, float], keys: Sequence[Any], values: Array) -> None:
     """Add values to the sums of their keys, in place."""
     for key, value in zip(keys, values.tolist(), strict=True):
         sums[key] = sums.get(key, 0.0) + value
 
 
-def _mass_of_rows(elements: Elements, counted: Array, codes: Array, classes: int) -> Array:
+def _mass_of_rows_with(elements: Elements, counted: Array, codes: Array, classes: int) -> Array:
     """Return for each class the total weight (C,) of the rows that contain it.
 
     `counted` is a mask of the elements whose weight is above 0, and `codes` are the classes of these elements only.
@@ -305,7 +309,7 @@ def _positive_weights(scheme: Any, labels: Sequence[Any]) -> Array:
 
 
 def weights_from_counts(counts: Any, scheme: Any = "balanced", rows: float | None = None) -> Array:
-    """Compute weights of mean 1 from counts: float64 (C,), or with `rows` (L, 2).
+    """Return weights of mean 1 from counts: float64 (C,), or with `rows` (L, 2).
 
     The second form is for independent labels: the weights of absent and present.
 

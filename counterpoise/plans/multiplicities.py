@@ -1,8 +1,8 @@
-"""Targets to multiplicities: how often a row of each class counts in one epoch.
+"""Multiplicities: how often a row of each class counts in one epoch.
 
 A multiplicity m_c >= 0 is the one idea behind resampling and weighting: oversampling is m > 1,
 undersampling m < 1, a class weight a fractional m. Functions here map class counts n_c (rows, or sums of
-the user's sample weights) to m_c; how m_c is realized is decided elsewhere (`rows`, `weights`).
+the user's sample weights) to m_c. `class_plans` draws or weighs rows by them, and `schemes` weighs elements.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Array = np.ndarray
 
 
 def oversampled(counts: Array, ratio: float = 1.0) -> Array:
-    """Raise every class to at least `ratio` times the largest: m_c = max(1, ratio max(n) / n_c).
+    """Return multiplicities that raise each class to `ratio` times the largest: m_c = max(1, ratio max(n) / n_c).
 
     Args:
         counts: (C,) rows per class, all above 0.
@@ -34,7 +34,7 @@ def oversampled(counts: Array, ratio: float = 1.0) -> Array:
 
 
 def undersampled(counts: Array, ratio: float = 1.0) -> Array:
-    """Cut every class to at most the smallest over `ratio`: m_c = min(1, min(n) / (ratio n_c)).
+    """Return multiplicities that cut each class to the smallest over `ratio`: m_c = min(1, min(n) / (ratio n_c)).
 
     Example:
         >>> undersampled(np.array([90, 10]), ratio=0.5)
@@ -45,7 +45,7 @@ def undersampled(counts: Array, ratio: float = 1.0) -> Array:
 
 
 def balanced(counts: Array) -> Array:
-    """Compute inverse frequencies, m_c = n / (C n_c), "balanced" in scikit-learn.
+    """Return inverse frequencies, m_c = n / (C n_c), "balanced" in scikit-learn.
 
     Example:
         >>> balanced(np.array([90, 10]))
@@ -55,7 +55,7 @@ def balanced(counts: Array) -> Array:
 
 
 def powered(counts: Array, exponent: float = 0.5) -> Array:
-    """Balance partly: m_c proportional to n_c ** -exponent; 0 = not, 1 = fully.
+    """Return multiplicities that balance partly: m_c proportional to n_c ** -exponent; 0 = not, 1 = fully.
 
     Scaled so that the mean over rows, sum_c n_c m_c / n, is 1.
 
@@ -63,11 +63,11 @@ def powered(counts: Array, exponent: float = 0.5) -> Array:
         >>> np.round(powered(np.array([90, 10]), 0.0), 6)
         array([1., 1.])
     """
-    return _mean_one(counts, (counts / counts.max()) ** -check_range(exponent, "exponent"))
+    return _scaled_to_mean_one(counts, (counts / counts.max()) ** -check_range(exponent, "exponent"))
 
 
 def effective_number(counts: Array, beta: float = 0.999) -> Array:
-    """Compute class-balanced weights, m_c proportional to (1 - beta) / (1 - beta ** n_c).
+    """Return class-balanced weights, m_c proportional to (1 - beta) / (1 - beta ** n_c).
 
     beta 0 gives equal weights, beta towards 1 gives inverse frequency.
     Source: Cui et al. 2019, "Class-Balanced Loss Based on Effective Number of Samples".
@@ -76,7 +76,7 @@ def effective_number(counts: Array, beta: float = 0.999) -> Array:
         raise OptionError(f"beta is {beta}. Use a number from 0 to below 1, for example 0.999.")
     # expm1 keeps the difference when beta ** n_c is near 1.
     effective = -np.expm1(counts * np.log(beta)) if beta > 0 else np.ones(len(counts))
-    return _mean_one(counts, (1 - beta) / effective)
+    return _scaled_to_mean_one(counts, (1 - beta) / effective)
 
 
 def to_prior(counts: Array, prior: Array) -> Array:
@@ -97,7 +97,7 @@ def to_prior(counts: Array, prior: Array) -> Array:
 
 
 def cost(counts: Array, matrix: Array) -> Array:
-    """Compute multiplicities from costs: m_c proportional to the cost of missing class c.
+    """Return multiplicities from costs: m_c proportional to the cost of missing class c.
 
     Args:
         counts: (C,) rows per class.
@@ -116,11 +116,11 @@ def cost(counts: Array, matrix: Array) -> Array:
     row = costs if costs.ndim == 1 else costs.sum(axis=1) - np.diag(costs)
     if np.any(row <= 0) or not np.all(np.isfinite(row)):
         raise OptionError(f"The costs per class are {row}. Expected a finite cost above 0 per class.")
-    return _mean_one(counts, row)
+    return _scaled_to_mean_one(counts, row)
 
 
 def by_label(counts: Array, classes: Sequence[Any], wanted: Mapping[Any, float]) -> Array:
-    """Put multiplicities given by label into the order of `classes`, float64 (C,).
+    """Return multiplicities that are given by label in the order of `classes`, float64 (C,).
 
     Labels are compared as text, so "1" names the class 1.
 
@@ -143,10 +143,11 @@ def by_label(counts: Array, classes: Sequence[Any], wanted: Mapping[Any, float])
 
 
 def _check_ratio(ratio: float) -> None:
+    """Raise an OptionError unless the ratio is above 0 and at most 1."""
     if not 0 < ratio <= 1:
         raise OptionError(f"ratio is {ratio}. Use a number above 0 and at most 1 (1 makes all classes equal).")
 
 
-def _mean_one(counts: Array, weights: Array) -> Array:
-    """Scale weights (C,) of classes to mean 1 over all rows."""
+def _scaled_to_mean_one(counts: Array, weights: Array) -> Array:
+    """Return weights (C,) of classes, scaled to mean 1 over all rows."""
     return weights * counts.sum() / np.dot(counts, weights)
