@@ -1,4 +1,7 @@
-"""The aim of a threshold, as a small value that can be printed and parsed."""
+"""The aim of a threshold, as a small value that can be printed and parsed.
+
+The text of an aim is saved in rules, and so in model files: `Aim.parse` must read every text that `str` has written.
+"""
 
 from __future__ import annotations
 
@@ -27,8 +30,8 @@ AIMS: dict[str, tuple[str, int, int]] = {
     "precision_floor": ("again", 1, 1),
     "alerts": ("again", 2, 2),
 }
-#: Aims of whole rows with a class per element: their thresholds are chosen on connected regions.
-WHOLE = ("lesion_false_positives",)
+#: Names of aims of whole rows with a class per element: their thresholds are chosen on connected regions.
+WHOLE_ROW_AIMS = ("lesion_false_positives",)
 
 
 @dataclass(frozen=True)

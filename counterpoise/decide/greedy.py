@@ -1,4 +1,7 @@
-"""Member weights by greedy selection on out-of-fold scores: members join the ensemble one by one, again and again."""
+"""Member weights by greedy selection on out-of-fold scores: members join the ensemble one by one, again and again.
+
+`rule.fit_rule` calls it for vote="greedy"; the other votes and weights are in `pooling`.
+"""
 
 from __future__ import annotations
 

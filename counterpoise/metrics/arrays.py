@@ -58,7 +58,7 @@ def probabilities(proba: Any, rows: int, name: str = "proba") -> Array:
     return p.clip(0.0, 1.0)
 
 
-def table(y: Any, proba: Any, sample_weight: Any = None, positive: int = 0) -> tuple[Array, Array, Array]:
+def checked_rows(y: Any, proba: Any, sample_weight: Any = None, positive: int = 0) -> tuple[Array, Array, Array]:
     """Check labels, probabilities and weights against each other: int64 (N,), float64 (N, C), float64 (N,).
 
     Raises:
@@ -72,5 +72,5 @@ def table(y: Any, proba: Any, sample_weight: Any = None, positive: int = 0) -> t
 
 def one_class(y: Any, proba: Any, sample_weight: Any, positive: int) -> tuple[Array, Array, Array]:
     """Return (target bool (N,), score float64 (N,), weight float64 (N,)) of one class against the rest."""
-    y, p, w = table(y, proba, sample_weight, positive)
+    y, p, w = checked_rows(y, proba, sample_weight, positive)
     return y == positive, p[:, positive], w

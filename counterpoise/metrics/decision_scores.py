@@ -53,7 +53,7 @@ class PerClass(NamedTuple):
     support: Array
 
 
-def _rates(hit: Array, support: Array, decided: Array) -> tuple[Array, Array]:
+def _recall_and_precision(hit: Array, support: Array, decided: Array) -> tuple[Array, Array]:
     """Return recall and precision of each class, from the arguments of `scores_of_many`.
 
     Both are nan for a class without rows. Precision is 0 for a class that is never decided.
@@ -72,7 +72,7 @@ def per_class(y: Any, decision: Any, n_classes: int, *, sample_weight: Any = Non
     """
     matrix = confusion(y, decision, n_classes, sample_weight=sample_weight)
     support = matrix.sum(axis=1)
-    return PerClass(*_rates(np.diag(matrix), support, matrix.sum(axis=0)), support)
+    return PerClass(*_recall_and_precision(np.diag(matrix), support, matrix.sum(axis=0)), support)
 
 
 def decision_scores(matrix: Array, *, positive: int = 1) -> dict[str, float]:
@@ -113,7 +113,7 @@ def scores_of_many(hit: Array, support: Array, decided: Array, positive: int = 1
     """
     total = support.sum()
     support = np.broadcast_to(support, np.shape(hit))
-    recall, precision = _rates(hit, support, decided)
+    recall, precision = _recall_and_precision(hit, support, decided)
     f1 = np.where(support > 0, _ratio(2 * hit, support + decided), NAN)
     specificity = _ratio(total - support - decided + hit, total - support)
     # All matrices have the same support, so the first one shows which classes have rows.

@@ -69,14 +69,14 @@ def mean_table(tables: Sequence[Sequence[Mapping[str, Any]]]) -> list[dict[str, 
     return [
         {
             "name": rows[0]["name"],
-            **{key: _mean([row[key] for row in rows]) for key in ("weight", "average_precision", "log_loss")},
-            "correlation": [_mean(pairs) for pairs in zip(*(row["correlation"] for row in rows), strict=True)],
+            **{key: _mean_of_known([row[key] for row in rows]) for key in ("weight", "average_precision", "log_loss")},
+            "correlation": [_mean_of_known(pairs) for pairs in zip(*(row["correlation"] for row in rows), strict=True)],
         }
         for rows in zip(*tables, strict=True)
     ]
 
 
-def _mean(values: Sequence[float | None]) -> float | None:
+def _mean_of_known(values: Sequence[float | None]) -> float | None:
     """Return the mean of the values that are not None; None if all of them are."""
     known = [value for value in values if value is not None]
     return float(np.mean(known)) if known else None

@@ -8,8 +8,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from counterpoise.decide.layer import RuleLayer, rule_to_dict
-from counterpoise.decide.rule_fields import checked_rule
+from counterpoise.decide.layer import RuleLayer
+from counterpoise.decide.rule_fields import checked_rule, rule_to_dict
 
 
 @keras.saving.register_keras_serializable(package="counterpoise")

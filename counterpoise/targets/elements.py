@@ -20,10 +20,10 @@ from counterpoise.core.labels import count_codes
 from counterpoise.core.rule import Rule
 from counterpoise.core.target import Problem
 from counterpoise.core.units import Units
-from counterpoise.decide.aim import WHOLE, Aim
-from counterpoise.decide.layer import rule_to_dict
+from counterpoise.decide.aim import WHOLE_ROW_AIMS, Aim
 from counterpoise.decide.lesion_threshold import lesion_threshold
 from counterpoise.decide.rule import Decision
+from counterpoise.decide.rule_fields import rule_to_dict
 from counterpoise.metrics.lesions import region_counts
 from counterpoise.plans import class_plans
 from counterpoise.plans.element_plan import ElementPlan, crop_share, crops, element_counts, element_plan
@@ -210,7 +210,7 @@ class Elements:
     def log_loss(self, log_p: Array, y: Array, weights: Array | None = None) -> float:
         """Return the mean log loss over elements; nan if all weights are 0."""
         own, codes, w = self.labeled(log_p, y, weights)
-        return _EACH.log_loss(own, codes, w) if _mass(codes, w) > 0 else float("nan")
+        return _EACH.log_loss(own, codes, w) if _total_weight(codes, w) > 0 else float("nan")
 
     def stopping(self, log_p: Array, y: Array, on: str, weights: Array | None = None) -> tuple[Array, float]:
         """Return the losses of elements summed by row, float64 (N,), and one number for all.
@@ -218,7 +218,7 @@ class Elements:
         The sums are scaled so that their mean over the rows is the mean over the elements.
         """
         own, codes, w = self.labeled(log_p, y, weights)
-        if not _mass(codes, w) > 0:
+        if not _total_weight(codes, w) > 0:
             return np.zeros(len(y)), 0.0
         losses, missed = _EACH.stopping(own, codes, on, w)
         rows = np.flatnonzero(y.reshape(-1) >= 0) // int(np.prod(y.shape[1:]))
@@ -232,7 +232,7 @@ class Elements:
     ) -> Rule:
         """Return a rule of one class per row, fitted on all sampled elements with a class."""
         (problem,) = self.problems(y, ())
-        weights = _mean_one(problem.of_rows(how.pop("sample_weight", None)))
+        weights = _with_mean_one(problem.of_rows(how.pop("sample_weight", None)))
         rule: Rule = _EACH.fit_rule(
             problem.log_p(log_p), problem.y, log_shifts, calibrate=calibrate, sample_weight=weights, **how
         )
@@ -274,20 +274,20 @@ class Elements:
     ) -> Rule:  # fmt: skip
         """Return the rule with a threshold chosen on lesions or on sampled elements.
 
-        An aim of `WHOLE` uses the lesions of whole rows. A `confidence` raises an OptionError, because elements are not
-        independent.
+        An aim of `WHOLE_ROW_AIMS` uses the lesions of whole rows. A `confidence` raises an OptionError, because elements
+        are not independent.
         """
         if confidence is not None:
             raise OptionError(
                 "confidence= needs independent rows, but the elements (pixels or steps) of a row are not "
                 "independent. Remove confidence=. The threshold is then an estimate."
             )
-        if len(aim) == 1 and (name := next(iter(aim))) in WHOLE:
-            return _by_lesions(rule, scores, Aim(name, tuple(np.ravel(aim[name]).astype(float).tolist())))
-        return _EACH.choose(rule, self._flat(scores), aim, confidence, classes)
+        if len(aim) == 1 and (name := next(iter(aim))) in WHOLE_ROW_AIMS:
+            return _rule_by_lesions(rule, scores, Aim(name, tuple(np.ravel(aim[name]).astype(float).tolist())))
+        return _EACH.choose(rule, self._flat_scores(scores), aim, confidence, classes)
 
     def at_prior(self, rule: Rule, prior: Any, scores: Mapping[str, Array]) -> Rule:
-        return _EACH.at_prior(rule, prior, self._flat(scores))
+        return _EACH.at_prior(rule, prior, self._flat_scores(scores))
 
     def describe(self, rule: Rule, rows: int, classes: Sequence[Any], of: str = "rows") -> dict[str, Any]:
         return _EACH.describe(rule, rows, classes, of)
@@ -303,17 +303,17 @@ class Elements:
     def decided(self, decision: Array, classes: Array) -> Array:
         return classes[decision]
 
-    def _flat(self, scores: Mapping[str, Array]) -> dict[str, Array]:
+    def _flat_scores(self, scores: Mapping[str, Array]) -> dict[str, Array]:
         """Stored scores of elements as those of rows."""
         if "log_p" not in scores:
             return dict(scores)
         (problem,) = self.problems(scores["y"], ())
-        weight = _mean_one(problem.of_rows(scores.get("weight")))
+        weight = _with_mean_one(problem.of_rows(scores.get("weight")))
         flat = {"log_p": problem.log_p(scores["log_p"]), "y": problem.y.astype(np.int64)}
         return flat if weight is None else {**flat, "weight": weight}
 
 
-def _by_lesions(rule: Rule, scores: Mapping[str, Array], goal: Aim) -> Rule:
+def _rule_by_lesions(rule: Rule, scores: Mapping[str, Array], goal: Aim) -> Rule:
     """Return the rule with a threshold chosen on whole rows (see `decide.lesion_threshold`).
 
     Raises:
@@ -329,11 +329,11 @@ def _by_lesions(rule: Rule, scores: Mapping[str, Array], goal: Aim) -> Rule:
     return lesion_threshold(rule, scores["lesions"], goal)
 
 
-def _mean_one(weights: Array | None) -> Array | None:
+def _with_mean_one(weights: Array | None) -> Array | None:
     """Weights as shares of what was sampled: checks of a rule see as many cases as there are sampled elements."""
     return None if weights is None else weights * (len(weights) / weights.sum())
 
 
-def _mass(codes: Array, weights: Array | None) -> float:
+def _total_weight(codes: Array, weights: Array | None) -> float:
     """Return the total weight of elements, which is their number without weights."""
     return float(len(codes) if weights is None else weights.sum())

@@ -93,7 +93,7 @@ def choose(
             [thresholds.choose(one, {}, aim, confidence, (0, 1)) for one in rule.problem_rules]
         )  # raises, and names what is expected
     ((name, value),) = aim.items()
-    wanted = _by_label(name, value, classes)
+    wanted = _aim_by_label(name, value, classes)
     each = None if confidence is None else 1.0 - (1.0 - confidence) / len(wanted)
     rules, goal = list(rule.problem_rules), None
     if confidence is None and not isinstance(value, Mapping) and name not in ("threshold", "given") and problems:
@@ -102,7 +102,9 @@ def choose(
             wanted = {index: own for index, own in wanted.items() if index not in few_positives(problems[""])}
     for index, own in wanted.items():
         try:
-            rules[index] = thresholds.choose(rules[index], _scores(scores, index, problems), {name: own}, each, (0, 1))
+            rules[index] = thresholds.choose(
+                rules[index], _scores_of_label(scores, index, problems), {name: own}, each, (0, 1)
+            )
         except CounterpoiseError as error:
             raise type(error)(f"label {classes[index]!r}: {error}") from None
         if "" in problems:
@@ -113,7 +115,7 @@ def choose(
     return with_pooled_thresholds(chosen, scores["log_p"].astype(np.float64), problems[""], scores.get("weight"), goal)
 
 
-def _by_label(name: str, value: Any, classes: Sequence[Any]) -> dict[int, Any]:
+def _aim_by_label(name: str, value: Any, classes: Sequence[Any]) -> dict[int, Any]:
     """Return label number -> value of the aim; a single value is for all labels.
 
     Raises:
@@ -130,7 +132,7 @@ def _by_label(name: str, value: Any, classes: Sequence[Any]) -> dict[int, Any]:
     return {known.index(label): own for label, own in value.items()}
 
 
-def _scores(scores: Mapping[str, Array], index: int, problems: Mapping[str, Problems]) -> dict[str, Array]:
+def _scores_of_label(scores: Mapping[str, Array], index: int, problems: Mapping[str, Problems]) -> dict[str, Array]:
     """Return the stored scores of one label, on the rows whose label is known.
 
     `problems` maps prefixes of the names of scores ("", "guarantee_") to the problems of all labels.
@@ -160,7 +162,7 @@ def at_prior(rule: LabelRules, prior: Any, scores: Mapping[str, Array], problems
         )
     moved = []
     for index, (one, share) in enumerate(zip(rule.problem_rules, shares, strict=True)):
-        own = _scores(scores, index, problems)
+        own = _scores_of_label(scores, index, problems)
         log_p = list(own["log_p"].astype(np.float64)) if "log_p" in own else None
         moved.append(rule_at_prior(one, float(share), log_p, own.get("y")))
     return rule.with_problem_rules(moved)

@@ -11,8 +11,8 @@ from keras import ops
 from counterpoise.core.errors import ArtifactError
 from counterpoise.core.plain import anything, list_of, mapping_of
 from counterpoise.core.rule import LabelRules
-from counterpoise.decide.layer import RuleLayer, rule_to_dict
-from counterpoise.decide.rule_fields import checked_rule
+from counterpoise.decide.layer import RuleLayer
+from counterpoise.decide.rule_fields import checked_rule, rule_to_dict
 
 
 def rules_of(values: Any) -> LabelRules:

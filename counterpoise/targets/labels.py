@@ -17,8 +17,8 @@ from counterpoise.core.label_columns import labels
 from counterpoise.core.rule import LabelRules
 from counterpoise.core.target import Problem, TargetColumns
 from counterpoise.core.units import Units
-from counterpoise.decide.layer import rule_to_dict
 from counterpoise.decide.rule import Decision
+from counterpoise.decide.rule_fields import rule_to_dict
 from counterpoise.losses.constant import best_label_constants
 from counterpoise.losses.multilabel import Asymmetric, MultiLabelFocal
 from counterpoise.metrics.rank_scores import average_precision, roc_auc
@@ -26,7 +26,7 @@ from counterpoise.plans import class_plans
 from counterpoise.plans.label_plan import LabelPlan, joined_label_plans, label_plan
 from counterpoise.plans.multilabel import clone_labels
 from counterpoise.plans.plan import Plan
-from counterpoise.targets import known, label_decisions, strategy_sets
+from counterpoise.targets import label_decisions, new_labels, strategy_sets
 from counterpoise.targets.label_decisions import with_pooled_thresholds
 from counterpoise.targets.label_rules import LabelRuleLayer, rules_of
 from counterpoise.targets.one_of import OneOf
@@ -82,7 +82,7 @@ class Labels:
 
     def codes(self, given: Any, classes: Array) -> Array:
         """Return labels of new rows as codes (N, L) in the order of `classes`; -1: not known."""
-        return known.several_codes(given, classes)
+        return new_labels.several_codes(given, classes)
 
     def columns_of(self, schema: Any, classes: Sequence[Any]) -> TargetColumns:
         return labels([str(name) for name in classes])
@@ -104,7 +104,7 @@ class Labels:
             OptionError: The plan draws or creates rows by class, and is not oversampling.
         """
         # Oversampling draws whole rows by all of their labels; any other plan is made label by label.
-        if _function_of(make) is class_plans.oversample:
+        if _plan_function(make) is class_plans.oversample:
             drawing = clone_labels((y == 1).astype(np.uint8))
             return label_plan(y, np.ones((n, 2)), name="oversample", drawing=drawing, sample_weight=sample_weight)
         weights = [None if sample_weight is None else sample_weight[p.rows] for p in self.problems(y, range(n))]
@@ -156,7 +156,7 @@ class Labels:
 
     def log_loss(self, log_p: Array, y: Array, weights: Array | None = None) -> float:
         """Return the mean log loss of the labels on their known rows; nan if there are none."""
-        losses = self._each(_TWO.log_loss, log_p, y, weights)
+        losses = self._value_of_each(_TWO.log_loss, log_p, y, weights)
         return float(np.mean(losses)) if losses else float("nan")
 
     def stopping(self, log_p: Array, y: Array, on: str, weights: Array | None = None) -> tuple[Array, float]:
@@ -165,7 +165,7 @@ class Labels:
         `on` is what stopping looks at (see `early_stopping.Score`). Labels without known rows are left out.
         """
         losses, missed = np.zeros(len(y)), list[float]()
-        counted = [p for p in self.problems(y, range(y.shape[1])) if _mass(p, weights) > 0]
+        counted = [p for p in self.problems(y, range(y.shape[1])) if _total_weight(p, weights) > 0]
         for p in counted:
             # A label counts for its rows so that the mean over all rows is the mean over the labels.
             own, miss = _TWO.stopping(log_p[p.rows, p.index], p.y, on, p.of_rows(weights))
@@ -248,11 +248,11 @@ class Labels:
         classes: Sequence[Any],
     ) -> LabelRules:  # fmt: skip
         """Return the rule with another threshold, of each label or of those that `aim` names."""
-        return label_decisions.choose(rule, scores, aim, confidence, classes, self._stored(scores))
+        return label_decisions.choose(rule, scores, aim, confidence, classes, self._stored_problems(scores))
 
     def at_prior(self, rule: LabelRules, prior: Any, scores: Mapping[str, Array]) -> LabelRules:
         """Return the rule for rows whose labels have other shares `prior`, float (L,)."""
-        return label_decisions.at_prior(rule, prior, scores, self._stored(scores))
+        return label_decisions.at_prior(rule, prior, scores, self._stored_problems(scores))
 
     def describe(self, rule: LabelRules, rows: int, classes: Sequence[Any], of: str = "rows") -> dict[str, Any]:
         return label_decisions.describe(rule, rows, classes, of)
@@ -264,7 +264,7 @@ class Labels:
             f"{word}_{name}": values[:, i] for i, name in enumerate(classes.tolist()) for word, values in both.items()
         }
 
-    def _stored(self, scores: Mapping[str, Array]) -> dict[str, tuple[Problem, ...]]:
+    def _stored_problems(self, scores: Mapping[str, Array]) -> dict[str, tuple[Problem, ...]]:
         """Return the problems of stored scores, by the prefix of their names: "" and "guarantee_"."""
         stored = {prefix: scores[f"{prefix}y"] for prefix in ("", "guarantee_") if f"{prefix}y" in scores}
         return {prefix: self.problems(y, range(y.shape[1])) for prefix, y in stored.items()}
@@ -273,18 +273,18 @@ class Labels:
         """Return decisions (N, L) unchanged: zeros and ones are what a user reads."""
         return decision
 
-    def _each(self, value: Callable[..., float], log_p: Array, y: Array, weights: Array | None) -> list[float]:
+    def _value_of_each(self, value: Callable[..., float], log_p: Array, y: Array, weights: Array | None) -> list[float]:
         """Return a value of each problem that has rows of weight above 0, such as its log loss."""
-        counted = [p for p in self.problems(y, range(y.shape[1])) if _mass(p, weights) > 0]
+        counted = [p for p in self.problems(y, range(y.shape[1])) if _total_weight(p, weights) > 0]
         return [value(log_p[p.rows, p.index], p.y, p.of_rows(weights)) for p in counted]
 
 
-def _mass(problem: Problem, weights: Array | None) -> float:
+def _total_weight(problem: Problem, weights: Array | None) -> float:
     """Return the weight of all rows of a problem, or their number without weights."""
     own = problem.of_rows(weights)
     return float(len(problem.rows) if own is None else own.sum())
 
 
-def _function_of(make: Callable[..., Any]) -> Any:
+def _plan_function(make: Callable[..., Any]) -> Any:
     """Return the plan function inside one whose options were set by `partial`."""
     return make.func if isinstance(make, partial) else make

@@ -14,11 +14,11 @@ from counterpoise.core.rule import Rule
 from counterpoise.core.target import Problem
 from counterpoise.core.units import Units
 from counterpoise.decide.intercept import fit_intercept
-from counterpoise.decide.layer import RuleLayer, rule_to_dict
+from counterpoise.decide.layer import RuleLayer
 from counterpoise.decide.new_prior import rule_at_prior
 from counterpoise.decide.prior import corrected_log_proba
 from counterpoise.decide.rule import Decision, apply_rule_to_log_p, fit_rule_from_log_p, raw_proba
-from counterpoise.decide.rule_fields import checked_rule
+from counterpoise.decide.rule_fields import checked_rule, rule_to_dict
 from counterpoise.losses.constant import best_constant
 from counterpoise.losses.margin import LDAM
 from counterpoise.losses.multilabel import Asymmetric
@@ -28,7 +28,7 @@ from counterpoise.losses.ranking import AUCMargin, SmoothAP
 from counterpoise.losses.smoothing import LabelSmoothing
 from counterpoise.metrics.rank_scores import average_precision
 from counterpoise.plans.plan import Plan
-from counterpoise.targets import known, strategy_sets, thresholds
+from counterpoise.targets import new_labels, strategy_sets, thresholds
 
 Array = np.ndarray
 
@@ -75,7 +75,7 @@ class OneOf:
         return bool(y.ndim == 1 and y.dtype.kind in "iu" and len(y) and y.min() >= 0 and y.max() < n)
 
     def codes(self, given: Any, classes: Array) -> Array:
-        return known.label_codes(given, classes)
+        return new_labels.label_codes(given, classes)
 
     def columns_of(self, schema: Any, classes: Sequence[Any]) -> str:
         return "target" if schema is None else str(schema.target)

@@ -13,8 +13,8 @@ from counterpoise.core.errors import ColumnError, OptionError
 from counterpoise.data.amounts import amounts_of
 from counterpoise.data.columns import MOST_INPUTS
 from counterpoise.decide.costs import cost_column
-from counterpoise.decide.layer import RuleLayer, rule_to_dict
-from counterpoise.decide.rule_fields import checked_rule
+from counterpoise.decide.layer import RuleLayer
+from counterpoise.decide.rule_fields import checked_rule, rule_to_dict
 
 FORMATS = (("saved_model", ""), ("litert", ".tflite"), ("onnx", ".onnx"))
 COSTS = {"cost_column": "Amount", "cost_fp": 5}
