@@ -1,4 +1,7 @@
-"""Checks at the rim of the metrics: from what came in to codes, float64 probabilities and weights."""
+"""Checks of the arguments of scores: labels, probabilities and weights become codes, float64 arrays, or errors.
+
+Scores that users call check with these functions; what they call takes the checked arrays.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +62,7 @@ def probabilities(proba: Any, rows: int, name: str = "proba") -> Array:
 
 
 def checked_rows(y: Any, proba: Any, sample_weight: Any = None, positive: int = 0) -> tuple[Array, Array, Array]:
-    """Check labels, probabilities and weights against each other: int64 (N,), float64 (N, C), float64 (N,).
+    """Return checked labels int64 (N,), probabilities float64 (N, C) and weights float64 (N,) of the same rows.
 
     Raises:
         OptionError: `positive` is not a class code; else as the checks of the single arrays.

@@ -1,4 +1,7 @@
-"""Bins over sorted probabilities: equal scores stay together, so the order of rows never matters."""
+"""Bins over sorted probabilities, for calibration errors, curves and tables.
+
+Rows with equal scores stay in one bin, so the order of rows never matters.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ class Bins(NamedTuple):
 
 
 def assign_bins(score: Array, amount: Array, bins: int) -> Array:
-    """Give each row the number of its bin so that bins contain about equal sums of `amount`.
+    """Return the number of the bin of each row, so that bins contain about equal sums of `amount`.
 
     Walking up from the lowest score, a new bin starts when the amount passed so far reaches the next
     multiple of total / bins.
@@ -66,7 +69,7 @@ def summarize_bins(index: Array, score: Array, target: Array, weight: Array) -> 
 
 
 def binned(target: Array, score: Array, weight: Array, bins: int | None, by: str = "positives") -> Bins:
-    """Divide rows into bins by their score, and summarize them (see `summarize_bins`).
+    """Return the summary (see `summarize_bins`) of rows that are divided into bins by their score.
 
     Bins contain equal weights of "positives" or of "rows", as `by` determines. `bins=None` makes one bin per distinct
     score. `target` is 0 or 1 for each row.

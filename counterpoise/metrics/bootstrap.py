@@ -4,6 +4,9 @@ Only the counts that the scores need are resampled. If the positives have m dist
 AUC depend only on the number of positives at each of these scores, and of negatives at and between them. A stratified
 resample is therefore two multinomial draws over m and 2 m + 1 places. It has the same distribution as drawing rows, and
 takes time in proportion to the rare class.
+
+Draws follow from the seed alone, so that two classifiers scored on the same rows get the same resamples. The paired
+bootstrap of a comparison relies on it.
 """
 
 from __future__ import annotations
@@ -21,7 +24,8 @@ from counterpoise.metrics.intervals import Pair, ap_logit_interval, percentile
 from counterpoise.metrics.proba_scores import log_proba
 from counterpoise.metrics.rank_scores import average_precision
 
-#: Numbers held at once by one step of the resampling.
+#: Numbers held at once by one step of the resampling. Another value changes the draws of `stratified_draws`, because
+#: positives and negatives are drawn block by block.
 _CHUNK = 4_000_000
 
 #: Below this many positives the bootstrap of average precision is too narrow.
@@ -140,7 +144,7 @@ def stratified_draws(y: Any, proba: Any, *, positive: int = 1, resamples: int = 
 
 
 def _row_losses(target: Array, score: Array) -> Array:
-    """Return the log loss of each row in nats, float64 (N,).
+    """Return the log loss of each row for one class against the rest, in nats, float64 (N,).
 
     `score` is the probability of the positive class.
     """
@@ -250,7 +254,7 @@ def _group_counts(n_groups: int, size: int, rng: np.random.Generator) -> Array:
 
 
 def _weight_by_group_and_rank(group: Array, rank: Array, n_groups: int, width: int, weight: Array) -> sparse.csr_array:
-    """Weight of the rows per group and rank, sparse (G, width)."""
+    """Return the weight of the rows by group and rank, sparse (G, width)."""
     return sparse.coo_array((weight, (group, rank)), shape=(n_groups, width)).tocsr()
 
 

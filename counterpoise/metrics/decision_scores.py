@@ -1,4 +1,8 @@
-"""Scores of decisions, from the confusion matrix, costs and net benefit."""
+"""Scores of decisions: from the confusion matrix, from costs, and by net benefit.
+
+`decision_scores` defines the decision metrics of the leaderboard. `display` calculates some of them in Keras while a
+network trains.
+"""
 
 from __future__ import annotations
 
@@ -132,7 +136,7 @@ def scores_of_many(hit: Array, support: Array, decided: Array, positive: int = 1
 
 
 def _g_mean(recall: Array, present: Array) -> Array:
-    """Return the geometric mean of the recalls of the classes present.
+    """Return the geometric mean of the recalls (..., C) of the classes present, (...).
 
     The result is nan if one of two classes is absent.
     """
@@ -142,10 +146,9 @@ def _g_mean(recall: Array, present: Array) -> Array:
 
 
 def _mcc(hit: Array, truth: Array, decided: Array) -> Array:
-    """Return R_K (Gorodkin 2004), 0 if it is undefined.
+    """Return the Matthews correlation R_K (Gorodkin 2004), (...); 0 if it is undefined.
 
     All arguments are shares of the rows, (..., C).
-
     `hit` are correct decisions of each class, `truth` the rows of each class, and `decided` the rows decided for it.
     """
     of_truth, of_decided, of_both = ((a * b).sum(axis=-1) for a, b in

@@ -3,6 +3,8 @@
 All metrics keep one weighted confusion matrix (rows: true class, columns: decision), so they are exact over an epoch.
 The decision is the class with the largest output; with two classes, class 1 if its probability is at least 0.5. Classes
 that do not occur are left out of means. 0 / 0 is 0, as in scikit-learn.
+
+Names and configs of the classes are saved in Keras files (`core.saved_names`).
 """
 
 from __future__ import annotations

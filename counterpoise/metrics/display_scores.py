@@ -1,7 +1,9 @@
 """Average precision as a Keras metric, for the training log and for early stopping (imports Keras).
 
 The exact value needs every score of the epoch. The metric keeps up to `capacity` scores and refuses more; it does not
-round scores to a grid.
+round scores to a grid. It equals `rank_scores.average_precision` of one class against all others.
+
+The name of the class and its config are saved in Keras files (`core.saved_names`).
 """
 
 from __future__ import annotations

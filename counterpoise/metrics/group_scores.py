@@ -9,6 +9,8 @@ value of simultaneous intervals, Wilson's are too wide where a few cases of many
 The intervals of the differences of one score are simultaneous: their critical value is the quantile of the largest
 absolute deviation in a multiplier bootstrap of the units (max-T). With Gaussian multipliers the bootstrap is the normal
 distribution with the correlations of the differences, and is drawn as such, at the same cost for any number of rows.
+
+`cp.evaluate(by=)` and the audit of a comparison report these scores. `share_with_interval` serves `review_scores`.
 """
 
 from __future__ import annotations
@@ -104,7 +106,7 @@ class Rows:
         return np.bincount(self.value, self.weight * amount, minlength=self.values)
 
     def spread(self, amount: Array) -> sparse.csr_array:
-        """Sums of a weighted amount by unit and value, sparse (U, G)."""
+        """Return the sums of a weighted amount by unit and value, sparse (U, G)."""
         shape = (int(self.unit.max()) + 1, self.values)
         return sparse.coo_array((self.weight * amount, (self.unit, self.value)), shape=shape).tocsr()
 
@@ -204,7 +206,7 @@ def group_scores(
 
 
 def share_with_interval(counted: Any, among: Any, *, groups: Any = None, sample_weight: Any = None) -> dict[str, float]:
-    """The share of some rows among others, with the 95% interval that `group_scores` gives.
+    """Return the share of some rows among others, with the 95% interval that `group_scores` gives.
 
     Args:
         counted: bool (N,), the rows counted, all of them in `among`.
@@ -222,9 +224,8 @@ def share_with_interval(counted: Any, among: Any, *, groups: Any = None, sample_
 
 
 def _coded_rows(values: Array, groups: Any, sample_weight: Any) -> Rows:
-    """Return rows by the code of their value and of their unit.
+    """Return rows by the code of their value and of their unit; without `groups`, each row is a unit.
 
-    Without `groups`, each row is a unit.
     Groups of another length than the values are a DataError.
     """
     n = len(values)
@@ -235,7 +236,7 @@ def _coded_rows(values: Array, groups: Any, sample_weight: Any) -> Rows:
 
 
 def _value_with_ends(value: Array, low: Array, high: Array, v: int) -> dict[str, float]:
-    """Return value and interval ends of value code `v` as floats."""
+    """Return {"value", "low", "high"} of the group with value code `v`, as floats."""
     return {"value": float(value[v]), "low": float(low[v]), "high": float(high[v])}
 
 
@@ -366,14 +367,16 @@ def _difference_covariance(score: Score, base: int) -> Array:
 
 
 def largest_deviation(covariance: Array, degrees: float, level: float, seed: int) -> float:
-    """Return a quantile of the largest absolute deviation of normal variables.
+    """Return a quantile of the largest absolute standardized deviation of normal variables.
 
-    `level` is its probability, and the variables have this covariance.
-    With a finite number of degrees of freedom, the variables have a t distribution.
+    `level` is its probability, and the variables have this covariance. With a finite number of degrees of
+    freedom, the variables have a t distribution.
 
     Example:
-        >>> [round(largest_deviation(c, np.inf, 0.95, 0), 1) for c in (np.array([[2.0]]), np.eye(3))]
-        [2.0, 2.4]
+        >>> round(largest_deviation(np.array([[2.0]]), np.inf, 0.95, 0), 3)
+        1.96
+        >>> round(largest_deviation(np.eye(3), np.inf, 0.95, 0), 1)
+        2.4
     """
     spread = np.sqrt(np.maximum(np.diag(covariance), 0.0))
     moving = spread > 0

@@ -1,7 +1,8 @@
 """Bootstrap over images, or over patients with all their images, for scores of masks.
 
 A resample contains one number for each image: how often it was drawn. Scores that depend on a few numbers per image
-(`region_scores.pixel_counts`, `lesions.find_lesions`) are computed for many resamples at once.
+(`region_scores.pixel_counts`, `lesions.find_lesions`) are computed for many resamples at once. Rows of a class per
+element are such images.
 """
 
 from __future__ import annotations

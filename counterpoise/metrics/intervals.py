@@ -10,6 +10,8 @@ never leaves this range:
     otherwise    the value itself             calibration slope and intercept
 
 The delta method at the mean converts the standard error to this scale.
+
+Wilson's interval is in `core.proportions`, bootstrap draws in `bootstrap`, `row_draws` and `image_draws`.
 """
 
 from __future__ import annotations
@@ -72,6 +74,7 @@ def corrected_error(values: Any, ratio: float) -> float:
 
 
 def _finite(values: Any) -> Array:
+    """Return the finite numbers among values, float64 (J,): undefined scores are left out."""
     v = np.asarray(values, dtype=np.float64).ravel()
     return v[np.isfinite(v)]
 

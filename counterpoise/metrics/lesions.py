@@ -114,7 +114,7 @@ def find_lesions(
 def _match_findings(
     lesions: _Regions, known: Array, scores: Array, cut: float, min_iou: float = 0.1, min_pixels: int = 1
 ) -> Lesions:
-    """Match the findings of scores to lesions that were found before (see `find_lesions`).
+    """Return the findings of scores, matched to known lesions (see `find_lesions`).
 
     Elements count where `known`, bool (N, ...), is true; those with a score of `cut` or more are findings.
     """
@@ -243,7 +243,10 @@ def _recall_at_limit(lesions: Lesions, false_positives: float, weight: Array) ->
 
 
 def _froc_points(lesions: Lesions, weight: Array) -> tuple[Array, Array, Array]:
-    """Scores (P,), false positives per image and recall (B, P) for weights of images (B, N)."""
+    """Return the points of B FROC curves: scores (P,), false positives per image and recall (B, P) each.
+
+    Curve b counts each image with its weight in `weight` (B, N).
+    """
     order = np.argsort(-lesions.score, kind="stable")
     order = order[lesions.match[order] != NOT_COUNTED]
     score, image, match = lesions.score[order], lesions.image[order], lesions.match[order]
@@ -256,21 +259,21 @@ def _froc_points(lesions: Lesions, weight: Array) -> tuple[Array, Array, Array]:
 
 
 class _Regions(NamedTuple):
-    """Components of masks: labels (N, ...), 0 where there is none; the pixels and the image of components 1, 2, ..."""
+    """Connected regions of masks: number (N, ...) of each pixel, 0 for none; pixels and image of regions 1, 2, ..."""
 
     labels: Array
     sizes: Array
     images: Array
 
     def at_least(self, pixels: int) -> _Regions:
-        """Return the components of at least this many pixels, numbered 1, 2, ... again."""
+        """Return the regions of at least this many pixels, numbered 1, 2, ... again."""
         kept = self.sizes >= pixels
         number = np.concatenate([[0], np.where(kept, np.cumsum(kept), 0)])
         return _Regions(number[self.labels], self.sizes[kept], self.images[kept])
 
 
 def _find_regions(mask: Array) -> _Regions:
-    """Components within each image: pixels of two images never touch."""
+    """Return the connected regions of bool (N, ...) within each image: pixels of two images never touch."""
     # Pixels touch within an image at sides and corners. Index 1 of the first axis is the same image.
     touching = np.zeros((3,) * mask.ndim, bool)
     touching[1] = True

@@ -5,6 +5,8 @@ no more: the cells of the confusion matrix for decisions, the losses per row for
 rows (of a large class a sample, which makes an interval a little too wide) for the rest. Proportions of two classes get
 Wilson's interval, average precision that of `ap_interval`. Weighted rows and groups have none of these short ways.
 Calibration slope and intercept have no interval (nan) where there are more than `MANY` probabilities.
+
+`cp.evaluate` and the model card of a classifier show these intervals; a comparison has its own (`comparison.evidence`).
 """
 
 from __future__ import annotations
@@ -38,9 +40,8 @@ MANY = 200_000
 #: Rows of a class that are drawn one by one, however many classes there are.
 LEAST = 50
 SUFFIXES = ("", "_default", "_uncorrected")
-
-
-Found = Iterator[tuple[str, Any]]
+#: Metric key -> draws, float64 (B,), or the ends of an interval, one pair after the other.
+Draws = Iterator[tuple[str, Any]]
 
 
 def measure(
@@ -93,7 +94,7 @@ def joint_intervals(
     labels: Sequence[tuple[Array, Array, Array]], n: int, *, sample_weight: Array | None = None, groups: Any = None,
     resamples: int = ROW_RESAMPLES, level: float = 0.95, seed: int = 0,
 ) -> dict[str, Pair]:  # fmt: skip
-    """Intervals of the mean over several labels of a row: rows (or groups) are drawn with all their labels.
+    """Return intervals of the mean over several labels of a row: rows or groups are drawn with all their labels.
 
     Args:
         labels: Of each label the numbers of the rows where it is known (n,), its codes (n,), and probabilities (n, 2).
@@ -176,7 +177,7 @@ def _measure_checked(
 def _plain_intervals(
     y: Array, proba: Array, raw: Array, decision: Array, positive: int, resamples: int, level: float, seed: int
 ) -> dict[str, Pair]:
-    """Return intervals by metric key for rows without weights and groups.
+    """Return intervals by metric key for rows without weights and groups, which need not be drawn one by one.
 
     Each source yields draws, float64 (B,), whose percentiles are the interval, or the ends themselves as a pair.
     """
@@ -187,7 +188,7 @@ def _plain_intervals(
     return ends
 
 
-def _loss_draws(y: Array, proba: Array, raw: Array, _: Array, positive: int, resamples: int, seed: int) -> Found:
+def _loss_draws(y: Array, proba: Array, raw: Array, _: Array, positive: int, resamples: int, seed: int) -> Draws:
     """Yield draws of the scores that are means of losses of the rows."""
     rows = np.arange(len(y))
     loss = -log_proba(proba)[rows, y]
@@ -217,7 +218,7 @@ def _mean_draws(y: Array, values: Array, resamples: int, seed: int) -> Array:
     return total / len(y)
 
 
-def _rank_draws(y: Array, proba: Array, raw: Array, _: Array, positive: int, resamples: int, seed: int) -> Found:
+def _rank_draws(y: Array, proba: Array, raw: Array, _: Array, positive: int, resamples: int, seed: int) -> Draws:
     """Yield the interval of average precision and draws of ROC AUC, for two classes alone."""
     if proba.shape[1] > 2:
         return
@@ -225,8 +226,8 @@ def _rank_draws(y: Array, proba: Array, raw: Array, _: Array, positive: int, res
     yield "roc_auc", bootstrap.stratified_draws(y, proba, positive=positive, resamples=resamples, seed=seed)["roc_auc"]
 
 
-def _row_scores(y: Array, proba: Array, raw: Array, _: Array, positive: int, resamples: int, seed: int) -> Found:
-    """Yield draws of scores that have no short way, from resampled rows (see `row_draws`).
+def _row_scores(y: Array, proba: Array, raw: Array, _: Array, positive: int, resamples: int, seed: int) -> Draws:
+    """Yield draws of scores that need resampled rows (see `row_draws`).
 
     Calibration slope and intercept are left out where there are too many probabilities, rank scores of two classes
     because `_rank_draws` has them.
@@ -266,7 +267,7 @@ def _rows_to_draw(numbers: int, classes: int) -> int:
 
 def _decision_draws(
     y: Array, proba: Array, raw: Array, decision: Array, positive: int, resamples: int, seed: int
-) -> Found:
+) -> Draws:
     """Yield draws, or exact intervals, of scores of decisions, by metric key.
 
     Confusion matrices are resampled; proportions of two classes get the exact intervals.

@@ -1,4 +1,7 @@
-"""Scores of each ensemble member alone, and the correlation of the members."""
+"""Scores of each ensemble member alone, and the correlation of the members.
+
+`Classifier.members_` returns this table, and a comparison reports it.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ Array = np.ndarray
 def member_table(
     names: Sequence[str], proba: Any, y: Any, *, weights: Any = None, sample_weight: Any = None
 ) -> list[dict[str, Any]]:
-    """One row per member: its name, its weight in the vote, its own scores, its likeness to the others.
+    """Return one row per member: its name, its weight in the vote, its own scores, its likeness to the others.
 
     Args:
         names: M names, what each member was trained with.
@@ -83,7 +86,7 @@ def _mean_of_known(values: Sequence[float | None]) -> float | None:
 
 
 def score_correlation(proba: Array) -> Array:
-    """Pearson correlation of the members' log-odds, (M, M): the lower, the more their average gains.
+    """Return the Pearson correlation of the members' log-odds, (M, M): the lower, the more their average gains.
 
     Two classes: of log p_1 - log p_0. More: the mean over the classes of that of log p_c - log(1 - p_c). nan where a
     member predicts the same for all rows.

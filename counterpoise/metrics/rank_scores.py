@@ -1,4 +1,7 @@
-"""Scores of the order of rows: average precision, area under the ROC curve, partial area."""
+"""Scores of the order of rows: average precision, area under the ROC curve, partial area.
+
+`ranking` sorts and sums for them. `bootstrap` scores resamples without rows, with the same handling of ties.
+"""
 
 from __future__ import annotations
 

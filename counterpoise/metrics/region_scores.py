@@ -57,7 +57,7 @@ def pixel_counts(truth: Any, decided: Any, n_classes: int) -> Array:
 
 
 def _checked_masks(codes: Any, name: str) -> Array:
-    """Return class codes as an array; `name` is for messages.
+    """Return checked class codes (N, ...) as an array; `name` is for messages.
 
     Raises:
         DataError: There is no image, the shape has one axis only, or the codes are not whole numbers.

@@ -1,4 +1,8 @@
-"""Decisions for whole rows with a class per element: overlaps and lesions, with scores and bootstrap draws."""
+"""Overlaps and lesions of whole rows with a class per element: their scores, curves and bootstrap draws.
+
+`region_scores` and `lesions` compute them for arrays; here they become a `core.region_result.RegionResult` of test rows
+and the metric keys of the leaderboard.
+"""
 
 from __future__ import annotations
 
@@ -35,9 +39,8 @@ def foreground_of(counts: Array) -> tuple[int, ...]:
 
 
 def decided_regions(truth: Array, proba: Array, decision: Array, foreground: tuple[int, ...]) -> RegionResult:
-    """Find the regions of some rows, and count their pixels.
+    """Return the regions of some rows with the counts of their pixels, and the decisions of all rows.
 
-    The result keeps the decisions of all rows.
     A finding is a connected region of elements that were decided for a class; its score is its largest probability.
 
     Args:
@@ -52,7 +55,7 @@ def decided_regions(truth: Array, proba: Array, decision: Array, foreground: tup
 
 
 def joined_regions(parts: Sequence[RegionResult], shown: bool = True) -> RegionResult:
-    """Join the results of several sets of rows, in this order.
+    """Return the results of several sets of rows as one, in this order.
 
     Only the decisions of the few rows for pictures are kept (see `_pictured_rows`), or none without `shown`.
     """
@@ -65,8 +68,8 @@ def joined_regions(parts: Sequence[RegionResult], shown: bool = True) -> RegionR
 def _pictured_rows(counts: Array) -> Array:
     """Return the numbers of the rows for pictures, int64, sorted.
 
-    These are the `WORST` rows with the lowest scores, and `MEDIAN` rows around the median.
-    Rows are ordered by their mean Dice coefficient. Rows without any region, true or decided, are left out.
+    These are the `WORST` rows with the lowest scores, and `MEDIAN` rows around the median. Rows are ordered
+    by their mean Dice coefficient. Rows without any region, true or decided, are left out.
     `counts` (T, K, 3) contains true positive, false positive and false negative pixels.
     """
     some = np.flatnonzero(counts.sum(axis=(1, 2)) > 0)
@@ -124,9 +127,8 @@ def region_curves(results: Sequence[RegionResult], labels: Sequence[str]) -> dic
 
 
 def region_draws(result: RegionResult | None, blocks: Array, resamples: int, seed: int) -> dict[str, Array]:
-    """Return bootstrap draws of each score of `region_scores`, float64 (B,).
+    """Return bootstrap draws of each score of `region_scores`, float64 (B,); {} without regions.
 
-    The result is {} without regions.
     Whole blocks of rows are drawn: `blocks` (T,) contains the number of each row's block, and B is `resamples`.
     """
     if result is None:
@@ -157,9 +159,8 @@ def _weighted_scores(result: RegionResult, weight: Array) -> dict[str, Array]:
 
 
 def _mean_over_rows(scores: Array, weight: Array) -> Array:
-    """Return B means of scores (T, K): over weighted rows, then over the K classes.
+    """Return B means of scores (T, K): over rows with the weights (B, T), then over the K classes.
 
-    `weight` (B, T) contains the weights of the rows.
     Scores that are nan are left out. A mean over nothing is nan.
     """
     known = np.isfinite(scores)

@@ -1,4 +1,7 @@
-"""The reliability of the probabilities of each class, as a table of bins."""
+"""The reliability of the probabilities of each class, as a table of bins.
+
+`cp.evaluate` and the audit of a comparison report it.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ Array = np.ndarray
 def reliability_table(
     problems: Sequence[Problem], proba: Array, sample_weight: Array | None = None, bins: int = 10
 ) -> list[dict[str, Any]]:
-    """Calibration errors and a table of bins for each class that is decided.
+    """Return calibration errors and a table of bins for each class that is decided.
 
     Args:
         problems: See `core.target`: two classes give a table of the positive one, more give one each against the rest.

@@ -1,6 +1,8 @@
 """Resamples as counts per row: for scores that have no short way, for weighted rows and for groups of rows.
 
-A resample is a weight per row, so that nothing is copied: how often the row was drawn, times what it weighs.
+A resample is a weight per row, so that nothing is copied: how often the row was drawn, times what it weighs. Draws
+follow from the seed, and their order decides the intervals. `bootstrap` is faster for average
+precision, ROC AUC and log loss.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ def row_draws(
     seed: int = 0,
     most: int = ENOUGH,
 ) -> dict[str, Array]:
-    """Score resamples of rows (class by class), or of whole groups.
+    """Return scores of resamples of rows (class by class), or of whole groups.
 
     Args:
         prepare: A function of row numbers (K,) that returns a function of their weights (K,) to scores by name.

@@ -1,4 +1,7 @@
-"""All metric keys of the leaderboard from labels, probabilities and decisions (exact, on the host)."""
+"""All metric keys of the leaderboard from labels, probabilities and decisions (exact, on the host).
+
+`measured` gives them intervals. The other names of `__all__` are collected here for callers of many scores.
+"""
 
 from __future__ import annotations
 
@@ -126,7 +129,7 @@ def scorer(
 def _scores_of_probabilities(
     y: Array, proba: Array, raw: Array, positive: int, w: Array, calibration: bool
 ) -> dict[str, float]:
-    """Scores that need probabilities alone, before and after correction."""
+    """Return the scores that need probabilities alone, before and after correction."""
     scores = {
         "log_loss": log_loss(y, proba, sample_weight=w),
         "brier": brier(y, proba, positive=positive, sample_weight=w),

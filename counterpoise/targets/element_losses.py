@@ -1,4 +1,7 @@
-"""Losses of a class per element by their names in jobs; elements of code -1 are left out of all of them."""
+"""Losses of a class per element by their names in jobs; elements of code -1 are left out of all of them.
+
+The names and constants are part of a job, and so of its id. The losses themselves are in `losses/`.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ from counterpoise.losses.shapes import class_targets
 
 Array = np.ndarray
 
+#: Code of an element without a class.
 IGNORED = -1
 
 
@@ -49,7 +53,7 @@ def _element_loss_maker(make: Callable[..., Any]) -> Callable[..., Any]:
     """
 
     def loss(weights: Any = None, **constants: Any) -> Any:
-        """Make the loss of these constants, multiplied by `weights` (C,) if there are some."""
+        """Return the loss of these constants, multiplied by `weights` (C,) if there are some."""
         plain = make(ignore_class=IGNORED, **constants)
         return plain if weights is None else Weighted(weights, plain)
 

@@ -1,4 +1,7 @@
-"""The rule of a class per element as a Keras layer: that of one class per row, element by element."""
+"""The rule of a class per element as a Keras layer: the rule of one class per row, applied to each element.
+
+The name of the class and its config are saved in model files. `Elements.apply` computes the same in NumPy.
+"""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 Splits, draws and intervals are those of rows, since the elements of a row belong together. Rules and scores are taken
 from a sample of each row whose weights give the shares of all elements (see `core.sample`); then an element is decided
-as a row of one class is. Elements of code -1 count nowhere.
+as a row of one class is. Elements of code -1 count nowhere. `kind` is saved in model files.
 """
 
 from __future__ import annotations
@@ -55,15 +55,15 @@ class ElementProblem(Problem):
     axes: int = 2
 
     def log_p(self, log_p: Array) -> Array:
-        """Log-probabilities (M, N, k, C) of M members as (M, n, C)."""
+        """Return log-probabilities (M, N, k, C) of M members as (M, n, C)."""
         return log_p.reshape(len(log_p), -1, log_p.shape[-1])[:, self.at]
 
     def proba(self, proba: Array) -> Array:
-        """Probabilities (..., N, k, C) as (..., n, C)."""
+        """Return probabilities (..., N, k, C) as (..., n, C)."""
         return proba.reshape(*proba.shape[: -1 - self.axes], -1, proba.shape[-1])[..., self.at, :]
 
     def decision(self, decision: Array) -> Array:
-        """Decisions (N, k) as (n,)."""
+        """Return decisions (N, k) as (n,)."""
         return decision.reshape(-1)[self.at]
 
     def over_all_rows(self, proba: Array) -> tuple[Array, Array, Array | None]:
@@ -80,7 +80,7 @@ class ElementProblem(Problem):
         return of_elements
 
     def of_rows(self, values: Array | None) -> Array | None:
-        """Values (N, ...) of rows, or (N, k) of their elements, as (n, ...)."""
+        """Return values (N, ...) of rows, or (N, k) of their elements, as (n, ...)."""
         if values is None or values.ndim == 1:
             return super().of_rows(values)
         return values.reshape(-1)[self.at]
@@ -201,7 +201,7 @@ class Elements:
         return flat.reshape(*log_p.shape[:-1], units)
 
     def with_intercept(self, log_p: Array, y: Array, weights: Array | None = None) -> Array:
-        """Add the constants that fit best to log-probabilities of elements with a class."""
+        """Return log-probabilities (N, k, C), with the intercept that fits the elements with a class best."""
         own, codes, w = self.labeled(log_p, y, weights)
         out = log_p.copy().reshape(-1, log_p.shape[-1])
         out[np.flatnonzero(y.reshape(-1) >= 0)] = _EACH.with_intercept(own, codes, w)
@@ -274,8 +274,8 @@ class Elements:
     ) -> Rule:  # fmt: skip
         """Return the rule with a threshold chosen on lesions or on sampled elements.
 
-        An aim of `WHOLE_ROW_AIMS` uses the lesions of whole rows. A `confidence` raises an OptionError, because elements
-        are not independent.
+        An aim of `WHOLE_ROW_AIMS` uses the lesions of whole rows. A `confidence` raises an OptionError, because
+        elements are not independent.
         """
         if confidence is not None:
             raise OptionError(
@@ -293,7 +293,7 @@ class Elements:
         return _EACH.describe(rule, rows, classes, of)
 
     def columns(self, decision: Decision, classes: Array) -> dict[str, Any]:
-        """How many elements of each row were decided for each class, and in how many regions."""
+        """Return columns by name: elements of each row decided for each class, and in how many regions they are."""
         counts, labels = element_counts(decision.decision, len(classes)), classes.tolist()
         regions = {
             f"regions_{label}": region_counts(decision.decision == code) for code, label in enumerate(labels) if code
@@ -304,7 +304,7 @@ class Elements:
         return classes[decision]
 
     def _flat_scores(self, scores: Mapping[str, Array]) -> dict[str, Array]:
-        """Stored scores of elements as those of rows."""
+        """Return stored scores of sampled elements in the form of scores of rows, one per element with a class."""
         if "log_p" not in scores:
             return dict(scores)
         (problem,) = self.problems(scores["y"], ())
@@ -330,7 +330,7 @@ def _rule_by_lesions(rule: Rule, scores: Mapping[str, Array], goal: Aim) -> Rule
 
 
 def _with_mean_one(weights: Array | None) -> Array | None:
-    """Weights as shares of what was sampled: checks of a rule see as many cases as there are sampled elements."""
+    """Return weights (n,) divided by their mean: checks of a rule see as many cases as there are sampled elements."""
     return None if weights is None else weights * (len(weights) / weights.sum())
 
 

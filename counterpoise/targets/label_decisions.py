@@ -1,4 +1,7 @@
-"""Thresholds of several labels, chosen, moved and described label by label, as for two classes."""
+"""Thresholds of several labels, chosen, moved and described label by label, as for two classes in `thresholds`.
+
+`Labels` calls `choose`, `at_prior`, and `describe`; its methods of the same names have the same results.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ FEW = 20
 def with_pooled_thresholds(
     rule: LabelRules, log_p: Array, problems: Problems, weights: Array | None = None, goal: Aim | None = None
 ) -> LabelRules:
-    """Give labels with few positives one threshold, chosen on all labels together.
+    """Return the rules with one threshold, chosen on all labels together, for labels with few positives.
 
     A threshold that a handful of positives chooses is luck. Those that need no choice (0.5, costs) stay.
 
@@ -169,7 +172,10 @@ def at_prior(rule: LabelRules, prior: Any, scores: Mapping[str, Array], problems
 
 
 def describe(rule: LabelRules, rows: int, classes: Sequence[Any], of: str = "rows") -> dict[str, Any]:
-    """Return the entry of the thresholds in the model card; "labels" holds `thresholds.describe` of each label."""
+    """Return the entry of the thresholds in the model card; its keys are saved in model files.
+
+    "labels" contains `thresholds.describe` of each label.
+    """
     each = [
         {"label": str(label), **thresholds.describe(one, rows, classes, of), "notes": list(one.notes)}
         for label, one in zip(classes, rule.problem_rules, strict=True)

@@ -1,4 +1,7 @@
-"""The rules of several labels as one Keras layer: a rule of two classes for each unit."""
+"""The rules of several labels as one Keras layer: a rule of two classes for each unit.
+
+The name of the class and its config are saved in model files. `Labels.apply` computes the same in NumPy.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from counterpoise.decide.rule_fields import checked_rule, rule_to_dict
 
 
 def rules_of(values: Any) -> LabelRules:
-    """The rules of plain values, one mapping for each label.
+    """Return the rules of plain values from a model file, one mapping for each label.
 
     Raises:
         ArtifactError: a rule that is none, of more than two classes, or of another number of members.

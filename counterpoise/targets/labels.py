@@ -1,7 +1,8 @@
 """Several labels per row, each 0, 1 or not known (-1): a problem of two classes for each, on one network.
 
 What is fitted for one class of two is fitted label by label, on the rows where the label is known: shift, intercept,
-calibrator and threshold. Scores of the whole are means over the labels.
+calibrator and threshold. Scores of the whole are means over the labels. `kind` is saved in model files; the names in
+`LOSSES` are part of a job's id.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ LOSSES: dict[str, Callable[..., Any]] = {
     "focal": MultiLabelFocal,
     "asymmetric": Asymmetric,
 }
+#: The target of one class per row, as which each label is fitted, scored and decided.
 _TWO = OneOf()
 
 
@@ -280,7 +282,7 @@ class Labels:
 
 
 def _total_weight(problem: Problem, weights: Array | None) -> float:
-    """Return the weight of all rows of a problem, or their number without weights."""
+    """Return the total weight of the rows of a problem, which is their number without weights."""
     own = problem.of_rows(weights)
     return float(len(problem.rows) if own is None else own.sum())
 

@@ -1,4 +1,8 @@
-"""Labels of new rows as codes among the classes, or the labels, of a classifier."""
+"""Labels of new rows as codes among the classes, or the labels, of a classifier that is already trained.
+
+`OneOf.codes` and `Labels.codes` call these functions, for example for `cp.evaluate`. `core.labels` and
+`core.label_columns` read the labels of training, which define the classes.
+"""
 
 from __future__ import annotations
 
@@ -88,7 +92,7 @@ def several_codes(given: Any, classes: Array) -> Array:
 
 
 def _are_name_lists(given: Any) -> bool:
-    """Whether labels come as one list of names per row; empty rows are allowed."""
+    """Return whether labels come as one list of names per row; empty rows are allowed."""
     rows = given if isinstance(given, (list, tuple)) else ()
     lists = all(isinstance(row, (list, tuple, set, frozenset)) for row in rows)
     return bool(rows) and lists and all(isinstance(name, str) for row in rows for name in row)

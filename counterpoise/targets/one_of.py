@@ -1,4 +1,8 @@
-"""One class of C per row: one problem, decided by a threshold (C = 2) or by offsets of the classes."""
+"""One class of C per row: one problem, decided by a threshold (C = 2) or by offsets of the classes.
+
+The other kinds of targets lay out their labels or elements as such rows, and call `OneOf`. `kind` is saved in model
+files; the names in `LOSSES` are part of a job's id.
+"""
 
 from __future__ import annotations
 
@@ -109,7 +113,10 @@ class OneOf:
         return (np.exp(log_p) if probabilities else log_p).astype(np.float32)
 
     def with_intercept(self, log_p: Array, y: Array, weights: Array | None = None) -> Array:
-        """Add a constant per class; NaN outputs of a diverged network stay NaN, and so does their score."""
+        """Return log-probabilities with a constant per class added.
+
+        NaN outputs of a diverged network stay NaN, and so does their score.
+        """
         return lg.log_softmax(log_p + fit_intercept(log_p, y, weights)) if np.isfinite(log_p).all() else log_p
 
     def log_loss(self, log_p: Array, y: Array, weights: Array | None = None) -> float:

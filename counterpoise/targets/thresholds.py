@@ -1,4 +1,8 @@
-"""A threshold for an aim: an estimate from the rows that fitted the rule, or a guarantee from rows kept out."""
+"""A threshold for an aim: an estimate from the rows that fitted the rule, or a guarantee from rows kept out.
+
+`Classifier.decide` comes here by way of the target, for one class per row; `label_decisions` does the same label by
+label. `decide/` has the searches, on arrays; this file takes the scores that are stored with a classifier.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +26,7 @@ from counterpoise.decide.threshold import log_odds_at
 Array = np.ndarray
 #: Share of a score's log-odds, at least of 1, that float32 arithmetic in another runtime may lose.
 LOST = 1e-4
+#: Aim -> the function that guarantees it.
 GUARANTEED = {"recall_floor": guarantee_recall, "precision_floor": guarantee_precision}
 
 
@@ -117,7 +122,7 @@ def _floors_by_class(name: str, value: Mapping[Any, float], classes: Sequence[An
 
 
 def goal_of(name: str, value: Any) -> Aim:
-    """Read the aim of `decide`, passed by name: True for a score, otherwise one value or more.
+    """Return the aim of `decide`, passed by name: True for a score, otherwise one value or more.
 
     Example:
         >>> str(goal_of("alerts", (5, 100))), str(goal_of("f1", True))
@@ -235,8 +240,9 @@ def _lowered_guarantee(guarantee: Guarantee) -> Guarantee:
 def describe(rule: Rule, rows: int, classes: Sequence[Any], of: str = "rows") -> dict[str, Any]:
     """Describe the threshold for the model card: its value, what it was chosen for, and how sure that is.
 
-    `word`: "guarantee" (supported by rows used for nothing else), "estimate" (from rows that fitted the correction),
-    "given" by the user, or "default" (0.5 or the most probable class). `of` is what `rows` counts, such as units.
+    The keys and words are saved in model files. `word`: "guarantee" (supported by rows used for nothing else),
+    "estimate" (from rows that fitted the correction), "given" by the user, or "default" (0.5 or the most probable
+    class). `of` is what `rows` counts, such as units.
     """
     if rule.guarantee is None:
         word = {"given": "given", "costs": "given", "argmax": "default"}.get(rule.aim, "estimate")
