@@ -60,6 +60,7 @@ class Aim:
     values: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
+        """Raise an OptionError for an unknown name, or for values that do not fit it."""
         if self.name not in AIMS:
             raise OptionError(f"There is no aim {self.name!r}." + did_you_mean(self.name, AIMS))
         _, low, high = AIMS[self.name]
@@ -96,6 +97,7 @@ class Aim:
         return AIMS[self.name][0]
 
     def __str__(self) -> str:
+        """Return the text that `parse` reads, as it is saved in rules."""
         return f"{self.name}({', '.join(f'{v:g}' for v in self.values)})" if self.values else self.name
 
 

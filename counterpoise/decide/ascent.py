@@ -85,6 +85,7 @@ class Leaders:
     """
 
     def __init__(self, scores: Array) -> None:
+        """Find the two leaders of each row of `scores`, float64 (N, C)."""
         self.scores = scores  # not a copy: `set` changes it
         self.first, self.second = np.zeros((2, len(scores)), np.int64)
         self._find_leaders(np.arange(len(scores)))

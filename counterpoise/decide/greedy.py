@@ -48,6 +48,7 @@ def greedy_weights(
     probas = [np.exp(lp) for lp in lps]
 
     def score(proba: Array) -> tuple[float, float]:
+        """Return what is maximized: average precision, then minus the log loss."""
         ranked = average_precision(labels, proba, sample_weight=w)
         return ranked, -log_loss(labels, proba, sample_weight=w)
 

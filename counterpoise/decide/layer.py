@@ -33,10 +33,12 @@ class RuleLayer(keras.layers.Layer):
     """
 
     def __init__(self, rule: Mapping[str, Any], **kwargs: Any) -> None:
+        """Check the plain values of a rule, and keep them for the config."""
         super().__init__(**{"dtype": "float32", **kwargs})
         self.rule = rule_to_dict(checked_rule(rule))
 
     def call(self, member_logits: Any, column_values: Any = None) -> dict[str, Any]:
+        """Return probabilities and decisions (see the class), as `rule.apply_rule` in NumPy."""
         # Members are corrected and pooled; then pool, votes, review and amounts decide, in this order.
         logits = member_logits if isinstance(member_logits, (list, tuple)) else [member_logits]
         gammas = self.rule.get("gammas") or [0.0] * len(logits)  # None: no member has a focal loss
@@ -114,6 +116,7 @@ class RuleLayer(keras.layers.Layer):
         return best - ops.max(score - 1e9 * first, axis=-1)
 
     def compute_output_spec(self, member_logits: Any, column_values: Any = None) -> dict[str, Any]:
+        """Return the shapes and types of what `call` returns."""
         logits = member_logits if isinstance(member_logits, (list, tuple)) else [member_logits]
         rows = logits[0].shape[0]
         return {
@@ -122,6 +125,7 @@ class RuleLayer(keras.layers.Layer):
         }
 
     def get_config(self) -> dict[str, Any]:
+        """Return the config that is saved in model files: the plain values under "rule"."""
         return {**super().get_config(), "rule": self.rule}
 
     def _corrected(self, logits: Any, log_shift: list[float], gamma: float) -> Any:

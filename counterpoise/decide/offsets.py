@@ -126,7 +126,7 @@ def _objective(goal: Aim, counts: Array) -> Objective:
         b2 = (goal.values[0] if goal.values else 1.0) ** 2
 
         def f_beta(tp: Array, decided: Array, of: Array) -> Array:
-            # The share of F-beta of one class; a class without rows adds 0.
+            """Return what each class adds to the sum of F-beta, (K, 1); a class without rows adds 0."""
             under = np.where(seen[of], b2 * counts[of] + decided, 1.0)
             return (seen[of] * (1 + b2) * tp / under)[:, None]
 
@@ -134,7 +134,8 @@ def _objective(goal: Aim, counts: Array) -> Objective:
     if goal.name == "g_mean":
 
         def log_recall(tp: Array, decided: Array, of: Array) -> Array:
-            # Two sums: the number of classes with recall 0, which make the mean 0, and the log of the recalls.
+            """Return what each class adds to the two sums of the geometric mean, (K, 2)."""
+            # The sums are the number of classes with recall 0, which make the mean 0, and the log of the recalls.
             recall = np.where(seen[of], tp / np.where(seen[of], counts[of], 1.0), 1.0)
             return np.stack([recall <= 0, np.log(np.where(recall > 0, recall, 1.0))], axis=1)
 

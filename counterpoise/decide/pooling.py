@@ -201,6 +201,7 @@ def _line_search(likelihood: Array, share: Array, w: Array, target: Array, gradi
     """
 
     def objective(v: Array) -> float:
+        """Return the log loss of weights `v` (M,), plus their sum."""
         return float(v.sum() - share @ np.log(np.maximum(likelihood @ v, 1e-300)))
 
     # Armijo's condition: the objective falls by at least 1e-4 of what the slope predicts.

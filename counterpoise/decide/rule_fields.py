@@ -171,6 +171,7 @@ def _review_check(c: int) -> Check:
     )
 
     def review(value: Any, where: str) -> Review:
+        """Return the `Review` of checked plain values."""
         fields = check(value, where)
         if (fields["floors"] is None) == (fields["margin"] is None):
             raise ArtifactError(f"{where} has floors and a margin, or neither. Expected one of them.")
@@ -189,6 +190,7 @@ def _must_be_null(why: str) -> Check:
     """Return a check that refuses every value; `why` is the reason in the message."""
 
     def check(value: Any, where: str) -> Any:
+        """Raise an ArtifactError for any value."""
         raise wrong_value(value, where, f"null, for {why}")
 
     return check
@@ -220,6 +222,7 @@ def _calibrator_check(c: int) -> Check:
     steps = record({"kind": choice(NEEDED), "x": curves, "y": curves}, optional=after)
 
     def check(value: Any, where: str) -> Mapping[str, Any]:
+        """Return the checked calibrator, with the fields of its kind."""
         isotonic = isinstance(value, Mapping) and value.get("kind") == "isotonic"
         calibrator = (steps if isotonic else lines)(value, where)
         if isotonic:

@@ -45,10 +45,12 @@ class Sweep:
 
     @property
     def recall(self) -> Array:
+        """Share of the positives that are flagged at each threshold, (K + 1,)."""
         return self.tp / max(self.positives, 1e-300)
 
     @property
     def specificity(self) -> Array:
+        """Share of the negatives that are not flagged at each threshold, (K + 1,)."""
         return 1.0 - self.fp / max(self.negatives, 1e-300)
 
     @property

@@ -102,6 +102,7 @@ def _power_slope(log_p: Array, y: Array, w: Array) -> float:
         return NAN
 
     def slope(b: float) -> float:
+        """Return the derivative of the log-likelihood at `b`."""
         return float(w @ (own - (softmax(b * log_p, axis=1) * log_p).sum(axis=1)))
 
     # Double the ends until the root lies between them.

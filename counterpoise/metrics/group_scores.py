@@ -59,6 +59,7 @@ class Score(NamedTuple):
 
     @property
     def variance(self) -> Array:
+        """Squared standard error of the score of each group, (G,)."""
         return np.diag(self.covariance)
 
     @property
@@ -303,6 +304,7 @@ def joined_ends(a: Array, b: Array, of_a: Ends, of_b: Ends, rho: Array) -> Ends:
     down, up = (a - of_a[0], of_b[1] - b), (of_a[1] - a, b - of_b[0])
 
     def half(x: Array, y: Array) -> Array:
+        """Return the half-width on one side, (G,), from the half-widths of both terms."""
         return np.sqrt(np.maximum(x**2 + y**2 - 2 * rho * x * y, 0.0))
 
     return a - b - half(*down), a - b + half(*up)

@@ -116,7 +116,7 @@ def joint_intervals(
     ]
 
     def means(w: Array) -> dict[str, float]:
-        # Mean over the labels that define a score, for rows of weight `w` (n,).
+        """Return the mean of each score over the labels that define it, for rows of weight `w` (n,)."""
         scored = [(ranks(w[rows]) | {"log_loss": _weighted_mean(loss, w[rows])}) for rows, ranks, loss in each]
         known = {key: [one[key] for one in scored if np.isfinite(one[key])] for key in scored[0]}
         return {key: float(np.mean(values)) if values else np.nan for key, values in known.items()}
@@ -154,7 +154,8 @@ def _measure_checked(
     seen = proba if raw is None else raw
 
     def prepare(rows: Array, calibration: bool = len(y) * c <= MANY) -> Callable[[Any], dict[str, float]]:
-        # As `row_draws` wants it. A calibration slope of many probabilities takes a second for each resample.
+        """Return the scores of these rows as a function of their weights, for `row_draws`."""
+        # A calibration slope of many probabilities takes a second for each resample.
         return sc.scorer(
             y[rows], proba[rows], seen[rows], decision[rows], n_classes=c, positive=positive, calibration=calibration
         )
@@ -238,7 +239,8 @@ def _row_scores(y: Array, proba: Array, raw: Array, _: Array, positive: int, res
     few = int(np.minimum(np.bincount(y), most).sum()) * classes <= MANY
 
     def calibration(rows: Array) -> Callable[[Array], dict[str, float]]:
-        # Weights (K,) to scores, as `row_draws` wants it; several classes are judged by their most probable one.
+        """Return the calibration scores of these rows as a function of their weights (K,), for `row_draws`."""
+        # Several classes are judged by their most probable one.
         some, p = y[rows], proba[rows]
         wanted: dict[str, Callable[..., float]] = {"ece": partial(sc.ece, some, p, positive=positive)}
         if classes > 2:
@@ -249,7 +251,7 @@ def _row_scores(y: Array, proba: Array, raw: Array, _: Array, positive: int, res
         return lambda w: {k: f(sample_weight=w) for k, f in wanted.items()}
 
     def ranks(rows: Array) -> Callable[[Array], dict[str, float]]:
-        # Average precision and ROC AUC by weights (K,); the rows are sorted once.
+        """Return average precision and ROC AUC of these rows as a function of their weights (K,)."""
         return sc.rank_scorer(y[rows], proba[rows].clip(0.0, 1.0), positive)
 
     yield from row_draws(calibration, y, most=most, **how).items()

@@ -26,6 +26,7 @@ class Ranking:
     """
 
     def __init__(self, y: Array, score: Array, classes: Array) -> None:
+        """Sort the rows by each class, and find ties and the rows of each class."""
         down = -score.T
         self.order = np.argsort(down, axis=1).astype(np.int32)
         ordered = np.take_along_axis(down, self.order, axis=1)

@@ -36,6 +36,7 @@ def review_scores(
     wrong = ~human & (decision != y)
 
     def share(counted: Array, among: Array) -> dict[str, float]:
+        """Return the share of `counted` rows among others, with its interval."""
         return share_with_interval(counted, among, groups=groups, sample_weight=sample_weight)
 
     return {

@@ -119,6 +119,7 @@ def scorer(
     ranks = rank_scorer(*checked_rows(y, proba, None, positive)[:2], positive)
 
     def scores(sample_weight: Any) -> dict[str, float]:
+        """Return all scores by key for these weights (N,); None: all weights are 1."""
         w = row_weights(sample_weight, len(y))
         of_probabilities = _scores_of_probabilities(y, proba, raw, positive, w, calibration)
         return ranks(w) | of_probabilities | _scores_of_decisions(y, proba, raw, decision, positive, w)

@@ -37,6 +37,7 @@ class Weighted(Reweighted):
     """
 
     def __init__(self, weights: Any, loss: Any) -> None:
+        """Check the class weights; the compiled program may replace `weights` later."""
         super().__init__(loss)
         self.weights = class_numbers(weights, "weights")
 

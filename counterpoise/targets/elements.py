@@ -67,10 +67,12 @@ class ElementProblem(Problem):
         return decision.reshape(-1)[self.at]
 
     def over_all_rows(self, proba: Array) -> tuple[Array, Array, Array | None]:
+        """Return codes (n,) and probabilities (n, C) of all elements with a class, and None: they have no weights."""
         return self.y, self.proba(proba), None
 
     @property
     def row_groups(self) -> Array:
+        """Return the row of each element, (n,): elements of one row are drawn together."""
         return self.rows
 
     def of_whole(self, values: Array) -> Array:
@@ -101,15 +103,19 @@ class Elements:
     losses: Mapping[str, Callable[..., Any]] = LOSSES
 
     def widths(self, n: int) -> tuple[int, ...]:
+        """Return the units that an output for n classes may have, as for one class per row."""
         return _EACH.widths(n)
 
     def shape(self, n: int) -> tuple[int, ...]:
+        """Return the shape (n,) of the log-probabilities of one element, and of a training shift."""
         return _EACH.shape(n)
 
     def scored_shape(self, y: Array, n: int) -> tuple[int, ...]:
+        """Return the shape (N, k, n) of log-probabilities of sampled elements with labels (N, k)."""
         return (*y.shape, n)
 
     def fits(self, shape: tuple[int | None, ...], n: int) -> bool:
+        """Return whether an output of this shape has axes of elements, and units for n classes."""
         return len(shape) > 2 and shape[-1] in self.widths(n)
 
     def counts(self, y: Array, n: int, weights: Array | None = None) -> Array:
@@ -124,9 +130,11 @@ class Elements:
         return bool(fits and y.min() >= IGNORED and y.max() < n)
 
     def codes(self, given: Any, classes: Array) -> Array:
+        """Return the labels of new rows as class codes (N, ...), -1 for elements without a class."""
         return element_codes(given, classes)
 
     def columns_of(self, schema: Any, classes: Sequence[Any]) -> str:
+        """Return "target", the only column that labels of elements come from."""
         return "target"
 
     def problems(self, y: Array, classes: Sequence[Any]) -> tuple[Problem, ...]:
@@ -185,9 +193,11 @@ class Elements:
         return name, {**constants, "weights": plan.element_weights.tolist()}
 
     def weight_axes(self, units: int, n_members: int) -> tuple[int, ...]:
+        """Return (): a row of a batch has one weight, and class weights belong to the loss."""
         return ()
 
     def start(self, loss: Any, shares: Array, units: int) -> Array | None:
+        """Return the constant logits, float64 (units,), that minimize a loss; None if there are none."""
         return element_losses.start(loss, shares, units)
 
     def log_p(self, logits: Array, log_shift: Array, gamma: float = 0.0) -> Array:
@@ -225,6 +235,7 @@ class Elements:
         return np.bincount(rows, losses, len(y)) * (len(y) / len(losses)), missed
 
     def recalls(self, log_p: Array, y: Array, weights: Array | None = None) -> dict[int, float]:
+        """Return class code -> recall of the elements of this class."""
         return _EACH.recalls(*self.labeled(log_p, y, weights))
 
     def fit_rule(
@@ -252,6 +263,7 @@ class Elements:
         )
 
     def log_p_of(self, proba: Array) -> Array:
+        """Return log-probabilities, float64 (N, ..., C), of probabilities (N, ..., C)."""
         return _EACH.log_p_of(proba)
 
     def raw(self, logits: Sequence[Array]) -> Array:
@@ -260,12 +272,15 @@ class Elements:
         return _EACH.raw([np.reshape(z, (-1, np.shape(z)[-1])) for z in logits]).reshape(*shape, -1)
 
     def joint_scores(self, y: Array, proba: Array, decision: Array, weights: Array | None = None) -> dict[str, float]:
+        """Return {}: there is one problem, so that its scores are those of all elements."""
         return {}
 
     def layer(self, rule: Rule) -> ElementRuleLayer:
+        """Return the Keras layer "rule" of model files, which decides each element."""
         return ElementRuleLayer(rule_to_dict(rule), name="rule")
 
     def rule_of(self, values: Any) -> Rule:
+        """Return the checked rule of plain values from a model file."""
         return _EACH.rule_of(values)
 
     def choose(
@@ -287,9 +302,11 @@ class Elements:
         return _EACH.choose(rule, self._flat_scores(scores), aim, confidence, classes)
 
     def at_prior(self, rule: Rule, prior: Any, scores: Mapping[str, Array]) -> Rule:
+        """Return the rule for rows whose elements have other class shares."""
         return _EACH.at_prior(rule, prior, self._flat_scores(scores))
 
     def describe(self, rule: Rule, rows: int, classes: Sequence[Any], of: str = "rows") -> dict[str, Any]:
+        """Return the entry of the threshold in the model card."""
         return _EACH.describe(rule, rows, classes, of)
 
     def columns(self, decision: Decision, classes: Array) -> dict[str, Any]:
@@ -301,6 +318,7 @@ class Elements:
         return {f"elements_{label}": counts[:, code] for code, label in enumerate(labels)} | regions
 
     def decided(self, decision: Array, classes: Array) -> Array:
+        """Return decisions (N, ...) as labels."""
         return classes[decision]
 
     def _flat_scores(self, scores: Mapping[str, Array]) -> dict[str, Array]:

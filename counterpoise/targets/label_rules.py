@@ -45,6 +45,7 @@ class LabelRuleLayer(keras.layers.Layer):
     """
 
     def __init__(self, rule: Sequence[Any], **kwargs: Any) -> None:
+        """Check the plain values of the rules, and make one layer for each label."""
         super().__init__(**{"dtype": "float32", **kwargs})
         self.rule = [rule_to_dict(one) for one in rules_of(rule).problem_rules]
         self._of_label = [RuleLayer(one) for one in self.rule]
@@ -71,4 +72,5 @@ class LabelRuleLayer(keras.layers.Layer):
         return {"probability": keras.KerasTensor(shape, "float32"), "decision": keras.KerasTensor(shape, "int32")}
 
     def get_config(self) -> dict[str, Any]:
+        """Return the config that is saved in model files: the plain values under "rule"."""
         return {**super().get_config(), "rule": self.rule}

@@ -60,6 +60,7 @@ class Labels:
     losses: Mapping[str, Callable[..., Any]] = LOSSES
 
     def widths(self, n: int) -> tuple[int, ...]:
+        """Return (n,): an output has one sigmoid unit per label."""
         return (n,)
 
     def shape(self, n: int) -> tuple[int, ...]:
@@ -67,9 +68,11 @@ class Labels:
         return (n, 2)
 
     def scored_shape(self, y: Array, n: int) -> tuple[int, ...]:
+        """Return the shape (N, n, 2) of the log-probabilities of labels y (N, n)."""
         return (len(y), *self.shape(n))
 
     def fits(self, shape: tuple[int | None, ...], n: int) -> bool:
+        """Return whether an output has the shape (batch, n)."""
         return len(shape) == 2 and shape[1] in self.widths(n)
 
     def counts(self, y: Array, n: int, weights: Array | None = None) -> Array:
@@ -87,6 +90,7 @@ class Labels:
         return new_labels.several_codes(given, classes)
 
     def columns_of(self, schema: Any, classes: Sequence[Any]) -> TargetColumns:
+        """Return the columns of a table with the labels: one column per label, with its name."""
         return labels([str(name) for name in classes])
 
     def problems(self, y: Array, classes: Sequence[Any]) -> tuple[Problem, ...]:
@@ -212,6 +216,7 @@ class Labels:
         return units.mean(proba) if units.aggregate == "mean" else units.largest(proba)
 
     def log_p_of(self, proba: Array) -> Array:
+        """Return log-probabilities, float64 (N, L, 2), of probabilities of presence (N, L)."""
         return _TWO.log_p_of(np.stack([1.0 - proba, proba], axis=-1))
 
     def raw(self, logits: Sequence[Array]) -> Array:
@@ -240,9 +245,11 @@ class Labels:
         }
 
     def layer(self, rule: LabelRules) -> LabelRuleLayer:
+        """Return the Keras layer "rule" of model files, which decides each label."""
         return LabelRuleLayer([rule_to_dict(one) for one in rule.problem_rules], name="rule")
 
     def rule_of(self, values: Any) -> LabelRules:
+        """Return the checked rules of plain values from a model file, one per label."""
         return rules_of(values)
 
     def choose(
@@ -257,6 +264,7 @@ class Labels:
         return label_decisions.at_prior(rule, prior, scores, self._stored_problems(scores))
 
     def describe(self, rule: LabelRules, rows: int, classes: Sequence[Any], of: str = "rows") -> dict[str, Any]:
+        """Return the entry of the thresholds in the model card, with an entry for each label."""
         return label_decisions.describe(rule, rows, classes, of)
 
     def columns(self, decision: Decision, classes: Array) -> dict[str, Any]:
