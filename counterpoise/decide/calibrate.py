@@ -156,7 +156,7 @@ def _rows_to_compare_kinds(y: Array, w: Array, seed: int) -> tuple[Array, Array]
 def _fold_of_rows(y: Array, seed: int) -> Array:
     """Return the held-out fold of each row, int64 (N,) from 0 to FOLDS - 1.
 
-    The rows of each class are spread evenly. The kinds of calibrators are compared on the same folds.
+    The rows of each class are spread evenly, at random. All kinds of calibrators are compared on the same folds.
     """
     order = generator(seed, "calibration parts").permutation(len(y))
     order = order[np.argsort(y[order], kind="stable")]

@@ -138,7 +138,7 @@ def threshold_of_costs(costs: Array) -> float:
     return float(max(0.0, a) / (max(0.0, a) + b))
 
 
-def cost_column(name: Any, cost_fp: Any) -> CostColumn:
+def checked_cost_column(name: Any, cost_fp: Any) -> CostColumn:
     """Return the checked pair of a column with the cost of a missed case and the cost of a false positive.
 
     Raises:

@@ -4,6 +4,8 @@ Training with multiplicities m_c moves the best logits by `log_shift_c` (natural
 and `unshift` is the inverse. `corrected_log_proba` turns the raw output of one network into log-probabilities for the
 original population. `to_prior` turns them into probabilities for a population with other class proportions, in which
 the rows of each class are alike.
+
+`layer.RuleLayer` undoes the focal loss and the shift in Keras; `tests/decide/test_layer_focal.py` compares both.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Thresholds of several labels, chosen, moved and described label by label, as for two classes in `thresholds`.
 
-`Labels` calls `choose`, `at_prior`, and `describe`; its methods of the same names have the same results.
+`Labels.choose`, `Labels.at_prior` and `Labels.describe` call the functions of these names.
 """
 
 from __future__ import annotations
