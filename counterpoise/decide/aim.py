@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from counterpoise.core.errors import OptionError, did_you_mean
 from counterpoise.core.titles import metric_name
 
-#: name -> (what a new class prior does to its threshold, smallest and largest number of values).
+#: name, as saved in rules -> (what a new class prior does to its threshold, smallest and largest number of values).
 #: "moves": recall and specificity stay, so the threshold moves with the probabilities.
 #: "stays": the same probability is right under every prior. "again": it is chosen again on the stored scores.
 AIMS: dict[str, tuple[str, int, int]] = {

@@ -29,7 +29,7 @@ from counterpoise.decide.shapes import class_scores, codes
 
 Array = np.ndarray
 
-#: kind -> rows that the rarest class must have (temperature: all classes but the largest together).
+#: kind (the names are saved) -> rows that the rarest class must have (temperature: all classes but the largest together).
 NEEDED = {"temperature": 20, "platt": 30, "vector": 50, "isotonic": 300}
 SYNONYMS = {"beta": "vector"}
 FOLDS = 5
@@ -83,7 +83,7 @@ def fit_calibrator(
 def fitted_calibrator(
     lp: Array, labels: Array, w: Array, kinds: list[str], seed: int = 0
 ) -> tuple[dict[str, Any] | None, tuple[str, ...]]:
-    """Fit the best of the kinds on checked arrays (see `fit_calibrator`).
+    """Return the best calibrator of these kinds, or None, and notes, for checked arrays (see `fit_calibrator`).
 
     `lp` are log-probabilities (N, C), `labels` class codes (N,), and `w` weights (N,). The kinds are compared on at
     most `ENOUGH` rows per class; the calibrator that is kept is fitted on all rows.
@@ -389,7 +389,10 @@ def apply_calibrator(calibrator: Calibrator | None, log_p: Array) -> Array:
 
 
 def calibrated(calibrator: Calibrator | None, lp: Array) -> Array:
-    """Return calibrated log-probabilities (N, C) of checked ones; None returns them unchanged."""
+    """Return calibrated log-probabilities (N, C) of checked ones; None returns them unchanged.
+
+    `layer` repeats this in Keras.
+    """
     if calibrator is None:
         return lp
     lp = np.maximum(lp, LOWEST)

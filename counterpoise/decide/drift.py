@@ -153,5 +153,5 @@ def _judge_aim(rule: Rule, estimate: PriorEstimate) -> tuple[bool | None, str]:
 
 
 def _has_drifted(estimate: PriorEstimate) -> bool:
-    """Return whether an old class share is outside the interval of the new one."""
+    """Return whether an old class share is outside the interval of the new one: only then the rule changes."""
     return bool(np.any((estimate.source_prior < estimate.low) | (estimate.source_prior > estimate.high)))

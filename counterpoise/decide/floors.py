@@ -161,7 +161,7 @@ def guarantee_floors(
 
 
 def _refusal(named: Array, rows: Array, reached: Array, floors: Array, delta: float) -> str:
-    """Write the message of a failed guarantee, with the recalls that the rows support.
+    """Return the message of a failed guarantee, with the recalls that the rows support.
 
     Args:
         named: int, codes of the classes with a floor. rows: int (C,), rows of each class.

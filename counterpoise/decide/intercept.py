@@ -199,5 +199,5 @@ def _left_out_text(fitted: Array) -> str:
 
 
 def _means_text(mean: Array, share: Array, error: Array, c: int) -> str:
-    """How far the mean probability of class `c` is from its share, for a note."""
+    """Return how far the mean probability of class `c` is from its share, as text for a note."""
     return f"mean {mean[c]:.4g}, observed {share[c]:.4g}, standard error {error[c]:.2g}"

@@ -97,7 +97,7 @@ def _guarantee_moved(rule: Rule, goal: Aim, move: Array) -> Guarantee | ClassGua
 
 
 def _threshold_moved(threshold: float | None, move: Array) -> float | None:
-    """Move a threshold by move_1 - move_0 on the logit scale.
+    """Return a threshold moved by move_1 - move_0 on the logit scale: moved probabilities give the same decisions.
 
     None, and thresholds outside (0, 1), stay.
     """

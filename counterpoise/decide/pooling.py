@@ -15,6 +15,7 @@ from counterpoise.decide.shapes import member_shares, members, simplex
 
 Array = np.ndarray
 
+#: The names are saved in rules.
 VOTES = ("soft", "log", "hard", "weighted", "greedy")
 
 
@@ -50,7 +51,7 @@ def check_vote(vote: str) -> None:
 
 
 def pooled(lps: Sequence[Array], vote: str, weights: Array | None) -> Array:
-    """Pool members as `pool` does, without checking the arguments again.
+    """Return members pooled as `pool` does, without checking the arguments again.
 
     The result is float64 (N, C), log-probabilities whose exponentials sum to 1 in each row.
     """

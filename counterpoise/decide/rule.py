@@ -254,7 +254,10 @@ def pooled_log_proba(rule: Rule, log_p_members: Sequence[Array]) -> Array:
 
 
 def final_log_proba(rule: Rule, lps: list[Array]) -> Array:
-    """Return `pooled_log_proba` of checked members: pooled, with the intercept, calibrated."""
+    """Return `pooled_log_proba` of checked members: pooled, with the intercept, calibrated.
+
+    `layer` repeats this in Keras.
+    """
     log_p = pooled(lps, rule.vote, rule.weights)
     if rule.intercept is not None:
         log_p = log_softmax(log_p + rule.intercept)
@@ -264,7 +267,7 @@ def final_log_proba(rule: Rule, lps: list[Array]) -> Array:
 def choose_class(log_p: Array, threshold: float | None = None, offsets: Array | None = None) -> Array:
     """Return class codes int32 (N,): p_1 >= threshold, or the argmax of log p + offsets.
 
-    Without threshold and offsets, the result is the most probable class.
+    Without threshold and offsets, the result is the most probable class. `layer` repeats this in Keras.
 
     Example:
         >>> log_p = np.log([[0.7, 0.3], [0.9, 0.1]])
@@ -279,7 +282,7 @@ def choose_class(log_p: Array, threshold: float | None = None, offsets: Array | 
 def _vote_of_members(rule: Rule, lps: list[Array], soft: Array) -> Array:
     """Return the class with most votes; each member votes by its own threshold or offsets.
 
-    Votes have the weights of the rule. `soft` (N,) are the decisions that break ties.
+    Votes have the weights of the rule. `soft` (N,) are the decisions that break ties. `layer` repeats this in Keras.
     """
     own, n_classes = np.asarray(rule.member_thresholds), lps[0].shape[1]
     if own.ndim == 1:

@@ -185,7 +185,7 @@ def estimate_prior(
         (True, True)
     """
     study = _ShiftStudy(class_scores(log_p), y, class_scores(log_p_new, "log_p_new"), method)
-    study.refuse()
+    study.check_decisions()
     q = study.estimate(study.ones, study.ones_new)
     boot, distances = [], []
     for i in range(draws):
@@ -259,8 +259,8 @@ class _ShiftStudy:
         share = np.bincount(decided_new, weights=counts, minlength=self.c) / counts.sum()
         return _shares_from_confusion(_confusion(decided, self.y, self.c, source), share)
 
-    def refuse(self) -> None:
-        """For "bbse", raise a GuaranteeError if the decisions support no estimate."""
+    def check_decisions(self) -> None:
+        """Raise a GuaranteeError if the decisions support no estimate; only "bbse" uses decisions."""
         if self.method == "bbse":
             decided, decided_new = (np.argmax(z - np.log(self.prior), axis=1) for z in (self.lp, self.new))
             bbse_prior(decided, self.y, decided_new, self.c)

@@ -241,7 +241,7 @@ def _group_chunk_sizes(resamples: int) -> Iterator[int]:
 def group_draws(n_groups: int, resamples: int, rng: np.random.Generator) -> Iterator[Array]:
     """Yield blocks of how often each group occurs in each resample, float64 (b, G).
 
-    The numbers b sum to `resamples`.
+    The numbers b sum to `resamples`. The order of draws from `rng` decides the intervals of comparisons.
     """
     for size in _group_chunk_sizes(resamples):
         yield _group_counts(n_groups, size, rng)

@@ -50,7 +50,7 @@ class Lesions:
     match: Array
 
     def __len__(self) -> int:
-        """Images."""
+        """Return the number of images."""
         return len(self.lesions)
 
     def counts(self, score: float = -np.inf) -> Array:

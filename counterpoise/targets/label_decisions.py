@@ -22,7 +22,8 @@ from counterpoise.targets import thresholds
 
 Array = np.ndarray
 Problems = Sequence[Problem]
-#: Positives of a label below which its threshold is chosen on all labels together.
+#: Positives of a label below which its threshold is chosen on all labels together. The number is in saved notes, which
+#: `_own_notes` recognizes.
 FEW = 20
 
 
