@@ -106,9 +106,8 @@ def choose(
             wanted = {index: own for index, own in wanted.items() if index not in few_positives(problems[""])}
     for index, own in wanted.items():
         try:
-            rules[index] = thresholds.choose(
-                rules[index], _scores_of_label(scores, index, problems), {name: own}, each, (0, 1)
-            )
+            of_label = _scores_of_label(scores, index, problems)
+            rules[index] = thresholds.choose(rules[index], of_label, {name: own}, each, (0, 1))
         except CounterpoiseError as error:
             raise type(error)(f"label {classes[index]!r}: {error}") from None
         if "" in problems:
