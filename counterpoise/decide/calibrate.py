@@ -29,7 +29,7 @@ from counterpoise.decide.shapes import class_scores, codes
 
 Array = np.ndarray
 
-#: kind, as saved in calibrators -> rows that the rarest class must have (temperature: all but the largest class together).
+#: kind, as saved in calibrators -> rows that the rarest class must have (temperature: all but the largest together).
 NEEDED = {"temperature": 20, "platt": 30, "vector": 50, "isotonic": 300}
 SYNONYMS = {"beta": "vector"}
 FOLDS = 5
