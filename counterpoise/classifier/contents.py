@@ -36,7 +36,7 @@ from counterpoise.core.schema import Schema
 from counterpoise.core.target import Target
 from counterpoise.core.units import AGGREGATES, UnitRule, scores_of_rows, scores_of_units
 from counterpoise.data.schema import schema_from_dict, schema_to_dict
-from counterpoise.decide.rule_fields import NOTHING
+from counterpoise.decide.rule_fields import LARGEST_THRESHOLD
 from counterpoise.metrics.catalog import METRICS, Metric
 from counterpoise.targets.kinds import target_of
 
@@ -110,7 +110,7 @@ CARD = record(
         "prior": list_of(SHARE),
         "threshold": record(
             {
-                "value": nullable(number(0, NOTHING)),
+                "value": nullable(number(0, LARGEST_THRESHOLD)),
                 "offsets": nullable(NUMBERS),
                 "aim": string(),
                 "word": string(),

@@ -17,7 +17,7 @@ from counterpoise.core.rule import LabelRules, Rule
 from counterpoise.core.schema import Schema
 from counterpoise.core.target import Target
 from counterpoise.core.units import scores_of_units
-from counterpoise.decide.costs import cost_column, cost_matrix, threshold_of_costs
+from counterpoise.decide.costs import checked_cost_column, cost_matrix, threshold_of_costs
 from counterpoise.decide.review import margins, review_by_alpha, review_by_budget
 from counterpoise.decide.rule import pooled_log_proba
 from counterpoise.targets.thresholds import rows_of_guarantee
@@ -165,7 +165,7 @@ def by_column(rule: Rule, name: Any, cost_fp: Any, schema: Schema | None) -> Rul
             f"cost_column={name!r} names a column of a table, but the rows of this classifier are not tables. Pass "
             "a cost matrix as costs=."
         )
-    column = cost_column(name, cost_fp)
+    column = checked_cost_column(name, cost_fp)
     return replace(
         rule, threshold=None, offsets=None, member_thresholds=None, aim="costs", cost_column=column, guarantee=None
     )

@@ -32,12 +32,12 @@ from counterpoise.data.schema import text_columns
 from counterpoise.data.unit_columns import unit_names
 from counterpoise.decide.costs import cost_matrix
 from counterpoise.decide.rule import Decision
-from counterpoise.metrics.measured import joined_scores, joint_intervals, measure, without_intervals
+from counterpoise.metrics.measured import joint_intervals, mean_over_problems, measure, without_intervals
 from counterpoise.metrics.reliability import reliability_table
 from counterpoise.metrics.review_scores import review_scores
 from counterpoise.targets.kinds import target_of
 from counterpoise.targets.shares import shares_of
-from counterpoise.targets.thresholds import by_entry
+from counterpoise.targets.thresholds import group_thresholds_entry
 
 Array = np.ndarray
 #: Most draws of rows for the scores of their elements, of which there are many.
@@ -162,7 +162,7 @@ def evaluate(
             "The rows contain only one class, but scores need at least two classes. Pass rows of the other classes too."
         )
     one = problems[0].index is None  # one class per row, not several labels
-    scores = joined_scores(each)
+    scores = mean_over_problems(each)
     if len(scored) > 1:
         labels_of = [(p.rows, p.y, p.proba(predicted.proba)) for p in scored]
         for key, (low, high) in joint_intervals(labels_of, len(codes), resamples=drawn, **drawn_by).items():
@@ -176,7 +176,7 @@ def evaluate(
         "groups": None if group is None else len(np.unique(group)),
         "classes": shares_of(clf.target, examples.y, clf.classes_.tolist()),
         "threshold": clf.rule.threshold,
-        "thresholds_by": None if clf.rule.by is None else by_entry(clf.rule.by),
+        "thresholds_by": None if clf.rule.by is None else group_thresholds_entry(clf.rule.by),
         "threshold_spread": at_ends,
         "aim": clf.rule.aim,
         "metrics": scores | without_intervals(together) | regions,

@@ -15,7 +15,7 @@ from counterpoise.core.target import Problem, Target
 from counterpoise.core.units import UnitRule, scores_of_rows, scores_of_units
 from counterpoise.core.version import installed_versions
 from counterpoise.metrics.catalog import DECISION_KEYS
-from counterpoise.metrics.measured import joined_scores, measure
+from counterpoise.metrics.measured import mean_over_problems, measure
 
 Array = np.ndarray
 #: Bootstrap draws of the card's intervals: they are shown with two digits.
@@ -126,7 +126,7 @@ def measured(target: Target, rule: Any, scores: Mapping[str, Array], note: str) 
                     resamples=RESAMPLES,
                 )
             )
-    joined = joined_scores(each) if each else {}
+    joined = mean_over_problems(each) if each else {}
     joined = {k: v for k, v in joined.items() if not (unscored and k in DECISION_KEYS)}
     plain = {k: {end: finite_or_none(v) for end, v in ends.items()} for k, ends in joined.items()}
     return {"metrics": plain, "metrics_of": note}

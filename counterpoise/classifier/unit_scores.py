@@ -12,7 +12,7 @@ from counterpoise.core.units import Units
 from counterpoise.data.image_set import ImageSet
 from counterpoise.data.row_metadata import unit_table
 from counterpoise.data.unit_columns import mixed_units, unit_names, units_of
-from counterpoise.metrics.measured import joined_scores, measure, without_intervals
+from counterpoise.metrics.measured import mean_over_problems, measure, without_intervals
 from counterpoise.targets.shares import shares_of
 
 Array = np.ndarray
@@ -75,5 +75,5 @@ def unit_scores(
         "classes": shares_of(clf.target, y, classes),
         "threshold": rule.rule.threshold,
         "aim": rule.rule.aim,
-        "metrics": (joined_scores(each) if each else {}) | without_intervals(together),
+        "metrics": (mean_over_problems(each) if each else {}) | without_intervals(together),
     }

@@ -200,7 +200,7 @@ def column_of(cost_column: str | None, cost_fp: float | None, cost_fn: float | N
     Raises:
         OptionError: `cost_fp` is absent or out of range, or `cost_fn` is passed too.
     """
-    from counterpoise.decide.costs import cost_column as checked
+    from counterpoise.decide.costs import checked_cost_column
 
     if cost_column is None:
         return {}
@@ -209,7 +209,7 @@ def column_of(cost_column: str | None, cost_fp: float | None, cost_fn: float | N
             "--cost-column contains the cost of a missed case. Add --cost-fp, the cost of a false positive. "
             "Remove --cost-fn if it is there."
         )
-    checked(cost_column, cost_fp)  # raises an error if the cost is out of range
+    checked_cost_column(cost_column, cost_fp)  # raises an error if the cost is out of range
     return {"cost_column": cost_column, "cost_fp": cost_fp}
 
 

@@ -18,7 +18,7 @@ from counterpoise.core.fold_result import FoldResult
 from counterpoise.core.rule import Rule
 from counterpoise.core.seeds import generator
 from counterpoise.core.titles import PER
-from counterpoise.decide.costs import amount_margins, cost_column, cost_matrix
+from counterpoise.decide.costs import amount_margins, checked_cost_column, cost_matrix
 from counterpoise.decide.threshold import bayes_decision
 from counterpoise.metrics.bootstrap import group_draws
 from counterpoise.metrics.cost_scores import amount_costs, matrix_costs
@@ -198,7 +198,7 @@ def costs_of(costs: Any, column: Any, cost_fp: Any, examples: Examples) -> AnyCo
             "cost_column= cannot be combined with units, because the model then decides units, not rows. "
             "Pass costs=(cost_fp, cost_fn)."
         )
-    checked = cost_column(column, cost_fp)
+    checked = checked_cost_column(column, cost_fp)
     if examples.amount is None or examples.schema is None:
         raise OptionError(f"cost_column={column!r} names a column, but the rows are not a table. Pass costs= instead.")
     return CostsByRow(checked, float(examples.amount[examples.y == 1].mean()))

@@ -12,10 +12,10 @@ from counterpoise.comparison.posterior import Difference, correlated_t, from_dra
 from counterpoise.comparison.verdict import Interval
 from counterpoise.metrics.catalog import METRICS
 from counterpoise.metrics.intervals import (
-    carried,
     corrected_error,
     f1_interval,
     fold_interval,
+    interval_in_range,
     percentile,
     pooled_f1,
     precision_interval,
@@ -148,6 +148,6 @@ def _pooled(evidence: Evidence, base: str, values: Array, matrices: Array) -> In
     finite = int(np.isfinite(values).sum())
     if finite > 1:
         half = t_quantile(finite - 1, LEVEL) * corrected_error(values, evidence.ratio)
-        spread = carried(mean, half, 0.0, 1.0)
+        spread = interval_in_range(mean, half, 0.0, 1.0)
         ends = min(ends[0], spread[0]), max(ends[1], spread[1])
     return Interval(mean, ends[0], ends[1], tuple(values.tolist()))

@@ -1,6 +1,7 @@
 """From model outputs to calibrated probabilities and decisions (`cp.decide`), in NumPy.
 
-`cp.fit` and `Classifier.decide` do all of it. The modules of this package contain the steps in between.
+`cp.fit` and `Classifier.decide` do all of it. The modules of this package contain the steps in between: `rule` puts
+them in order, `layer` repeats them in Keras, and `rule_fields` converts a rule for model files.
 """
 
 from counterpoise.core.lazy import public_names as _shown

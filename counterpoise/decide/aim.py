@@ -1,4 +1,7 @@
-"""The aim of a threshold, as a small value that can be printed and parsed."""
+"""The aim of a threshold, as a small value that can be printed and parsed.
+
+The text of an aim is saved in rules, and so in model files: `Aim.parse` must read every text that `str` has written.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from dataclasses import dataclass
 from counterpoise.core.errors import OptionError, did_you_mean
 from counterpoise.core.titles import metric_name
 
-#: name -> (what a new class prior does to its threshold, smallest and largest number of values).
+#: name, as saved in rules -> (what a new class prior does to its threshold, smallest and largest number of values).
 #: "moves": recall and specificity stay, so the threshold moves with the probabilities.
 #: "stays": the same probability is right under every prior. "again": it is chosen again on the stored scores.
 AIMS: dict[str, tuple[str, int, int]] = {
@@ -27,8 +30,8 @@ AIMS: dict[str, tuple[str, int, int]] = {
     "precision_floor": ("again", 1, 1),
     "alerts": ("again", 2, 2),
 }
-#: Aims of whole rows with a class per element: their thresholds are chosen on connected regions.
-WHOLE = ("lesion_false_positives",)
+#: Names of aims of whole rows with a class per element: their thresholds are chosen on connected regions.
+WHOLE_ROW_AIMS = ("lesion_false_positives",)
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,7 @@ class Aim:
     values: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
+        """Raise an OptionError for an unknown name, or for values that do not fit it."""
         if self.name not in AIMS:
             raise OptionError(f"There is no aim {self.name!r}." + did_you_mean(self.name, AIMS))
         _, low, high = AIMS[self.name]
@@ -93,6 +97,7 @@ class Aim:
         return AIMS[self.name][0]
 
     def __str__(self) -> str:
+        """Return the text that `parse` reads, as it is saved in rules."""
         return f"{self.name}({', '.join(f'{v:g}' for v in self.values)})" if self.values else self.name
 
 

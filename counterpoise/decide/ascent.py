@@ -2,6 +2,8 @@
 
 When the offset of class c grows past d_i, row i goes from the best other class to c, and nothing else changes. So a
 score that is made of sums over the classes follows from d, sorted, and from two sums per row.
+
+`offsets` calls `ascend`. Of equal scores the first class wins, as in the decisions of `rule.choose_class`.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ class Objective(NamedTuple):
     value: Callable[[Array], Array]
     classes: int
 
-    def of(self, tp: Array, decided: Array) -> float:
+    def compute(self, tp: Array, decided: Array) -> float:
         """Compute the score from the true positives and decisions of each class, (C,) each."""
         return float(self.value(self.terms(tp, decided, np.arange(len(tp))).sum(axis=0)))
 
@@ -43,9 +45,9 @@ def tally(decision: Array, labels: Array, w: Array, n_classes: int) -> tuple[Arr
     return tp, np.bincount(decision, weights=w, minlength=n_classes)
 
 
-def value(lp: Array, labels: Array, w: Array, b: Array, score: Objective) -> float:
+def score_of_offsets(lp: Array, labels: Array, w: Array, b: Array, score: Objective) -> float:
     """Compute the score of the decisions argmax_c (lp + b); lp is (N, C), b is (C,)."""
-    return score.of(*tally(np.argmax(lp + b, axis=1), labels, w, lp.shape[1]))
+    return score.compute(*tally(np.argmax(lp + b, axis=1), labels, w, lp.shape[1]))
 
 
 def ascend(lp: Array, labels: Array, w: Array, b: Array, score: Objective, sweeps: int) -> Array:
@@ -59,14 +61,14 @@ def ascend(lp: Array, labels: Array, w: Array, b: Array, score: Objective, sweep
     Returns:
         The offsets, float (C,).
     """
-    b, best, leaders = b.copy(), value(lp, labels, w, b, score), Leaders(lp + b)
+    b, best, leaders = b.copy(), score_of_offsets(lp, labels, w, b, score), Leaders(lp + b)
     for _ in range(sweeps):
         before = best
         for c in np.unique(labels):
             rival = leaders.without(c)
             offset = best_offset(leaders.scores[np.arange(len(lp)), rival] - lp[:, c], rival, labels, w, b[c], c, score)
             decision = leaders.with_column(c, rival, lp[:, c] + offset)
-            now = score.of(*tally(decision, labels, w, lp.shape[1]))
+            now = score.compute(*tally(decision, labels, w, lp.shape[1]))
             if now > best + 1e-9:
                 b[c], best = offset, now
                 leaders.set(c, lp[:, c] + offset)
@@ -83,12 +85,13 @@ class Leaders:
     """
 
     def __init__(self, scores: Array) -> None:
+        """Find the two leaders of each row of `scores`, float64 (N, C)."""
         self.scores = scores  # not a copy: `set` changes it
         self.first, self.second = np.zeros((2, len(scores)), np.int64)
-        self._find(np.arange(len(scores)))
+        self._find_leaders(np.arange(len(scores)))
 
-    def _find(self, rows: Array) -> None:
-        """Search the two largest scores of these rows again."""
+    def _find_leaders(self, rows: Array) -> None:
+        """Set `first` and `second` of these rows from all of their scores."""
         some, index = self.scores[rows], np.arange(len(rows))  # a copy, so that it may be changed below
         self.first[rows] = np.argmax(some, axis=1)
         some[index, self.first[rows]] = -np.inf
@@ -113,19 +116,19 @@ class Leaders:
         # Rows whose two leaders are other columns: c may only pass them. The rest is searched again.
         known = (self.first != c) & (self.second != c)
         ahead = [
-            self._passes(c, values, self.scores[rows, leader], leader) & known for leader in (self.first, self.second)
+            self._outranks(c, values, self.scores[rows, leader], leader) & known for leader in (self.first, self.second)
         ]
         self.second = np.where(ahead[0], self.first, np.where(ahead[1], c, self.second))
         self.first = np.where(ahead[0], c, self.first)
-        self._find(np.flatnonzero(~known))
+        self._find_leaders(np.flatnonzero(~known))
 
-    def _passes(self, c: int, values: Array, others: Array, columns: Array) -> Array:
+    def _outranks(self, c: int, values: Array, others: Array, columns: Array) -> Array:
         """Return whether c (scores `values`) comes before `columns` (scores `others`), (N,)."""
         return (values > others) | ((values == others) & (c < columns))
 
 
 def best_offset(d: Array, rival: Array, labels: Array, w: Array, now: float, c: int, score: Objective) -> float:
-    """Find the best b_c with the other offsets fixed; among equal ones the nearest to what it is `now`.
+    """Return the best b_c with the other offsets fixed; among equal ones the nearest to what it is `now`.
 
     Args:
         d: float (N,), the b_c from which on row i is decided for c instead of for its best other class.
@@ -145,13 +148,14 @@ def best_offset(d: Array, rival: Array, labels: Array, w: Array, now: float, c: 
 
 
 def _distinct(ordered: Array) -> Array:
+    """Return sorted numbers without repeats."""
     return ordered[np.r_[True, ordered[1:] != ordered[:-1]]]
 
 
 def _quantiles(ordered: Array, count: int) -> Array:
     """Return `count` quantiles, evenly from 0 to 1, of sorted numbers.
 
-    They equal those of `numpy.quantile`, which would sort again in each call.
+    They equal the quantiles of `numpy.quantile` (a test compares both), which would sort again in each call.
     """
     at = np.linspace(0.0, 1.0, count) * (len(ordered) - 1)
     low = at.astype(np.int64)
@@ -169,10 +173,10 @@ def _sums_along(rival: Array, labels: Array, w: Array, c: int, score: Objective)
     of, first = rival[group], np.r_[True, np.diff(rival[group]) != 0]
     # Weights of the rows, and of those rows whose rival is their class.
     own, right = w[group], w[group] * (rival == labels)[group]
-    left = [total - lost for total, lost in (_along(own, first), _along(right, first))]
+    left = [total - lost for total, lost in (_run_sums(own, first), _run_sums(right, first))]
     after = score.terms(left[1], left[0], of)
     # Before the first row of a rival goes, the rival has all of its rows.
-    whole = [_along(weights, first)[0] for weights in (own, right)]
+    whole = [_run_sums(weights, first)[0] for weights in (own, right)]
     start = score.terms(whole[1], whole[0], of)
     before = np.concatenate([after[:1], after[:-1]])
     before[first] = start[first]
@@ -186,7 +190,7 @@ def _sums_along(rival: Array, labels: Array, w: Array, c: int, score: Objective)
     return mine + others + np.concatenate([np.zeros((1, step.shape[1])), np.cumsum(step, axis=0)])
 
 
-def _along(values: Array, first: Array) -> tuple[Array, Array]:
+def _run_sums(values: Array, first: Array) -> tuple[Array, Array]:
     """Return the sum of each run of neighbors, and the running sum within it, (N,) each.
 
     `first` is bool (N,), true at the start of a run. At the end of a run both are equal, without a rounding error.

@@ -9,6 +9,9 @@ A calibrator is a plain dict of strings, floats and lists, ready for JSON and fo
         classes normalized; two classes have one curve, that of class 1.
 
 Both can contain "after": [C], which is added to the log-probabilities at the end (a prior for new rows).
+
+The dict is saved in model files and checked by `rule_fields`. `layer.RuleLayer` applies it in Keras;
+`tests/decide/test_layer.py` compares both.
 """
 
 from __future__ import annotations
@@ -26,7 +29,7 @@ from counterpoise.decide.shapes import class_scores, codes
 
 Array = np.ndarray
 
-#: kind -> rows that the rarest class must have (temperature: all classes but the largest together).
+#: kind, as saved in calibrators -> rows that the rarest class must have (temperature: all but the largest together).
 NEEDED = {"temperature": 20, "platt": 30, "vector": 50, "isotonic": 300}
 SYNONYMS = {"beta": "vector"}
 FOLDS = 5
@@ -80,7 +83,7 @@ def fit_calibrator(
 def fitted_calibrator(
     lp: Array, labels: Array, w: Array, kinds: list[str], seed: int = 0
 ) -> tuple[dict[str, Any] | None, tuple[str, ...]]:
-    """Fit the best of the kinds on checked arrays (see `fit_calibrator`).
+    """Return the best calibrator of these kinds, or None, and notes, for checked arrays (see `fit_calibrator`).
 
     `lp` are log-probabilities (N, C), `labels` class codes (N,), and `w` weights (N,). The kinds are compared on at
     most `ENOUGH` rows per class; the calibrator that is kept is fitted on all rows.
@@ -88,10 +91,10 @@ def fitted_calibrator(
     lp = np.maximum(lp, LOWEST)
     tried, notes = _supported_kinds(kinds, labels, lp.shape[1])
     best: tuple[float, float, dict[str, Any]] | None = None
-    some, counted = _thinned(labels, w, seed)
-    folds = _folds(labels[some], seed)
+    some, counted = _rows_to_compare_kinds(labels, w, seed)
+    folds = _fold_of_rows(labels[some], seed)
     for name in tried:
-        whole = _fit(name, lp[some], labels[some], counted)
+        whole = _fit_kind(name, lp[some], labels[some], counted)
         gain, error = _held_out_gain(whole, lp[some], labels[some], counted, folds)
         if best is None or gain > best[0]:
             best = (gain, error, whole)
@@ -103,7 +106,7 @@ def fitted_calibrator(
     if not gain > error:
         return None, (*notes, f"Calibration: {change}, so the calibrator was not used.")
     if len(some) < len(lp):
-        kept = _fit(name, lp, labels, w, kept)
+        kept = _fit_kind(name, lp, labels, w, kept)
     return kept, (*notes, f"Calibration: {change}, so the calibrator was kept.")
 
 
@@ -121,7 +124,7 @@ def calibrator_kinds(kind: str) -> list[str]:
 
 
 def _supported_kinds(kinds: list[str], y: Array, n_classes: int) -> tuple[list[str], list[str]]:
-    """Return the kinds with enough rows, and at most one sentence about the others."""
+    """Return the kinds that have the rows of `NEEDED`, and at most one sentence about the others."""
     counts = np.bincount(y, minlength=n_classes)
     have = dict.fromkeys(kinds, int(counts.min()))
     have["temperature"] = int(counts.sum() - counts.max())
@@ -131,12 +134,11 @@ def _supported_kinds(kinds: list[str], y: Array, n_classes: int) -> tuple[list[s
     return [k for k in kinds if k not in refused], notes
 
 
-def _thinned(y: Array, w: Array, seed: int) -> tuple[Array, Array]:
+def _rows_to_compare_kinds(y: Array, w: Array, seed: int) -> tuple[Array, Array]:
     """Return the rows on which kinds are compared, sorted, and their weights.
 
-    Of a class with more than ENOUGH rows, ENOUGH are drawn at random; of all other classes, all rows are used.
-
-    The weights of drawn rows are scaled up, so that weighted means stay the same except for noise.
+    Of a class with more than ENOUGH rows, ENOUGH are drawn at random; of all other classes, all rows are used. The
+    weights of drawn rows are scaled up, so that weighted means stay the same except for noise.
     """
     rng = generator(seed, "calibration rows")
     rows, counted = [], w.copy()
@@ -151,10 +153,10 @@ def _thinned(y: Array, w: Array, seed: int) -> tuple[Array, Array]:
     return some, counted[some]
 
 
-def _folds(y: Array, seed: int) -> Array:
-    """Return the fold of each row, int64 (N,) from 0 to FOLDS - 1.
+def _fold_of_rows(y: Array, seed: int) -> Array:
+    """Return the held-out fold of each row, int64 (N,) from 0 to FOLDS - 1.
 
-    The rows of each class are spread evenly.
+    The rows of each class are spread evenly, at random. All kinds of calibrators are compared on the same folds.
     """
     order = generator(seed, "calibration parts").permutation(len(y))
     order = order[np.argsort(y[order], kind="stable")]
@@ -168,7 +170,7 @@ def _held_out_gain(whole: Calibrator, lp: Array, y: Array, w: Array, folds: Arra
 
     Args:
         whole: The calibrator of all these rows; the fits without a fold start from it, which changes only their time.
-        lp, y, w: Log-probabilities (N, C), class codes (N,) and weights (N,). folds: int (N,), see `_folds`.
+        lp, y, w: Log-probabilities (N, C), class codes (N,) and weights (N,). folds: int (N,), see `_fold_of_rows`.
     """
     order = np.argsort(folds, kind="stable")
     lp, y, w = lp[order], y[order], w[order]  # each fold side by side: parts are slices
@@ -176,14 +178,14 @@ def _held_out_gain(whole: Calibrator, lp: Array, y: Array, w: Array, folds: Arra
     gain = -log_softmax(lp)[np.arange(len(y)), y]
     for start, stop in zip(np.append(0, ends[:-1]), ends, strict=True):
         rest = np.r_[:start, stop : len(y)]
-        calibrator = _fit(whole["kind"], lp[rest], y[rest], w[rest], whole)
+        calibrator = _fit_kind(whole["kind"], lp[rest], y[rest], w[rest], whole)
         gain[start:stop] += calibrated(calibrator, lp[start:stop])[np.arange(stop - start), y[start:stop]]
     mean = float(np.sum(w * gain) / w.sum())
     return mean, float(np.sqrt(np.sum((w * (gain - mean)) ** 2)) / w.sum())
 
 
-def _fit(kind: str, lp: Array, y: Array, w: Array, start: Calibrator | None = None) -> dict[str, Any]:
-    """Fit a calibrator of one kind.
+def _fit_kind(kind: str, lp: Array, y: Array, w: Array, start: Calibrator | None = None) -> dict[str, Any]:
+    """Fit a calibrator of one kind on all of these rows.
 
     `start` is a calibrator of this kind from which the search begins, or None.
     """
@@ -200,13 +202,13 @@ def _fit_linear(kind: str, lp: Array, y: Array, w: Array, start: Calibrator | No
     (s, b) = origin + basis @ theta. A step that raises the loss is halved.
     """
     c = lp.shape[1]
-    origin, basis, theta = _family(kind, lp, y, w)
+    origin, basis, theta = _coordinates_of_kind(kind, lp, y, w)
     if start is not None:
         slopes, levels = np.array(start["slopes"]), np.array(start["intercepts"])
         levels = np.diff(levels) if c == 2 else levels
         parts = {"temperature": [slopes[:1]], "platt": [slopes[:1], levels], "vector": [slopes, levels]}
         theta = np.concatenate(parts[kind])
-    at = (_two_classes if c == 2 else _classes)(lp, y, w, origin, basis)
+    at = (_objective_of_two_classes if c == 2 else _objective_of_classes)(lp, y, w, origin, basis)
     # `at` returns the penalized log loss at theta, with its derivatives.
     value, gradient, hessian = at(theta)
     # At most 50 steps; the test below usually ends the search earlier.
@@ -226,10 +228,10 @@ def _fit_linear(kind: str, lp: Array, y: Array, w: Array, start: Calibrator | No
     return np.maximum(full[:c], 0.0), full[c:]
 
 
-def _family(kind: str, lp: Array, y: Array, w: Array) -> tuple[Array, Array, Array]:
-    """Return the origin (2C,), basis (2C, P) and start (P,) of a kind.
+def _coordinates_of_kind(kind: str, lp: Array, y: Array, w: Array) -> tuple[Array, Array, Array]:
+    """Return what one kind may vary: origin (2C,), basis (2C, P) and start theta (P,).
 
-    At the start, calibration changes nothing.
+    Slopes and intercepts are origin + basis @ theta. At the start, calibration changes nothing.
     """
     c = lp.shape[1]
     if kind == "temperature":
@@ -244,8 +246,8 @@ def _family(kind: str, lp: Array, y: Array, w: Array) -> tuple[Array, Array, Arr
     return np.zeros(2 * c), basis, np.append(np.ones(slopes.shape[1]), np.zeros(levels.shape[1]))
 
 
-def _classes(lp: Array, y: Array, w: Array, origin: Array, basis: Array) -> Objective:
-    """Return the objective (see `Objective`) for any number of classes.
+def _objective_of_classes(lp: Array, y: Array, w: Array, origin: Array, basis: Array) -> Objective:
+    """Return the penalized log loss as a function of theta (see `Objective`), for any number of classes.
 
     With one coefficient (temperature), the derivatives are computed along its line, without a (2C, 2C) matrix.
     """
@@ -272,10 +274,10 @@ def _classes(lp: Array, y: Array, w: Array, origin: Array, basis: Array) -> Obje
     return at
 
 
-def _two_classes(lp: Array, y: Array, w: Array, origin: Array, basis: Array) -> Objective:
-    """Return the same objective as `_classes` for two classes, in a tenth of the time.
+def _objective_of_two_classes(lp: Array, y: Array, w: Array, origin: Array, basis: Array) -> Objective:
+    """Return the same objective as `_objective_of_classes` for two classes, in a tenth of the time.
 
-    It is a logistic regression on the log-odds.
+    It is a logistic regression on the log-odds. A test compares both.
     """
     # No products of matrices: on arrays this small, what starts several threads waits for them longer than it computes.
     sign = np.where(y == 1, 1.0, -1.0)
@@ -327,11 +329,11 @@ def _fit_isotonic(lp: Array, y: Array, w: Array) -> dict[str, Any]:
     With two classes, only class 1 has a curve.
     """
     classes = [1] if lp.shape[1] == 2 else list(range(lp.shape[1]))
-    curves = [_curve(_logit(lp)[:, c], (y == c).astype(np.float64), w) for c in classes]
+    curves = [_fit_monotone_curve(_class_log_odds(lp)[:, c], (y == c).astype(np.float64), w) for c in classes]
     return {"kind": "isotonic", "x": [x.tolist() for x, _ in curves], "y": [v.tolist() for _, v in curves]}
 
 
-def _curve(x: Array, hit: Array, w: Array) -> tuple[Array, Array]:
+def _fit_monotone_curve(x: Array, hit: Array, w: Array) -> tuple[Array, Array]:
     """Return the knots of the monotone curve from logit to logit, two float arrays.
 
     `x` are logits (N,), `hit` is 1.0 for rows of the class and 0.0 for others, `w` are weights.
@@ -358,8 +360,8 @@ def _curve(x: Array, hit: Array, w: Array) -> tuple[Array, Array]:
     return distinct[ends], np.log(value) - np.log1p(-value)
 
 
-def _logit(log_p: Array) -> Array:
-    """Return log p - log(1 - p) of each class, (N, C).
+def _class_log_odds(log_p: Array) -> Array:
+    """Return the log-odds log p - log(1 - p) of each class, (N, C).
 
     1 - p is the sum of the other classes, so that p near 1 keeps its digits.
     """
@@ -387,7 +389,10 @@ def apply_calibrator(calibrator: Calibrator | None, log_p: Array) -> Array:
 
 
 def calibrated(calibrator: Calibrator | None, lp: Array) -> Array:
-    """Return calibrated log-probabilities (N, C) of checked ones; None returns them unchanged."""
+    """Return calibrated log-probabilities (N, C) of checked ones; None returns them unchanged.
+
+    `layer` repeats this in Keras.
+    """
     if calibrator is None:
         return lp
     lp = np.maximum(lp, LOWEST)
@@ -402,7 +407,7 @@ def _apply_linear(calibrator: Calibrator, lp: Array) -> Array:
 
 def _apply_isotonic(calibrator: Calibrator, lp: Array) -> Array:
     """Return the calibrated log-probabilities of an isotonic calibrator."""
-    logit = _logit(lp)
+    logit = _class_log_odds(lp)
     if lp.shape[1] == 2:
         z = np.interp(logit[:, 1], calibrator["x"][0], calibrator["y"][0])
         return np.stack([-np.logaddexp(0.0, z), -np.logaddexp(0.0, -z)], axis=1)

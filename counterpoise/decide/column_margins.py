@@ -1,4 +1,7 @@
-"""The distance of each row from another decision, if decisions depend on a column of the row."""
+"""The distance of each row from another decision, if decisions depend on a column of the row.
+
+`layer.RuleLayer` calculates the same margins in float32; `tests/classifier/test_group_thresholds.py` compares both.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Decisions of the lowest expected cost, for costs that differ by true and decided class."""
+"""Costs of decisions that differ by true and decided class: read, checked, and turned into thresholds and margins.
+
+They come from the arguments `costs=`, `cost_column=` and `cost_fp=`, such as those of `Classifier.decide`.
+Decisions by a matrix of costs are made in `threshold.bayes_decision`.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,7 @@ from counterpoise.core.cost_column import CostColumn
 from counterpoise.core.errors import OptionError, did_you_mean
 from counterpoise.core.label_names import find_label
 from counterpoise.decide.aim import Aim
-from counterpoise.decide.rule_fields import NOTHING
+from counterpoise.decide.rule_fields import LARGEST_THRESHOLD
 
 Array = np.ndarray
 
@@ -32,7 +36,7 @@ def cost_matrix(costs: Any, classes: Sequence[Any]) -> Array:
         [[0.0, 2.0], [100.0, -5.0]]
     """
     labels = list(classes)
-    matrix = _of_labels(costs, labels) if isinstance(costs, Mapping) else _numbers(costs)
+    matrix = _matrix_from_labels(costs, labels) if isinstance(costs, Mapping) else _as_numbers(costs)
     if matrix.shape != (len(labels), len(labels)):
         raise OptionError(
             f"costs has shape {matrix.shape}. Expected ({len(labels)}, {len(labels)}): one row for each true class and "
@@ -45,7 +49,7 @@ def cost_matrix(costs: Any, classes: Sequence[Any]) -> Array:
     return matrix
 
 
-def _numbers(costs: Any) -> Array:
+def _as_numbers(costs: Any) -> Array:
     """Return costs as a float64 array; raise an OptionError if they are no numbers."""
     try:
         return np.asarray(costs, dtype=np.float64)
@@ -56,29 +60,29 @@ def _numbers(costs: Any) -> Array:
         ) from None
 
 
-def _of_labels(costs: Mapping[Any, Any], labels: list[Any]) -> Array:
+def _matrix_from_labels(costs: Mapping[Any, Any], labels: list[Any]) -> Array:
     """Return the matrix (C, C) of costs given as {true label: {decided label: cost}}.
 
     The cost of a right decision is 0 unless it is given. An unknown label or another absent cost raises an OptionError.
     """
-    rows = _by_label(costs, labels)
+    rows = _by_class_code(costs, labels)
     matrix = np.zeros((len(labels), len(labels)))
     for i, true in enumerate(labels):
         row = rows.get(i, {})
         if not isinstance(row, Mapping):
             raise OptionError(f"costs[{true!r}] is {row!r:.40}. Expected {{decided label: cost}}.")
-        given = {i: 0.0} | _by_label(row, labels)
+        given = {i: 0.0} | _by_class_code(row, labels)
         absent = [label for code, label in enumerate(labels) if code not in given]
         if absent:
             raise OptionError(
                 f"costs has no cost of predicting {absent[0]!r} if the class is {true!r}. Pass a cost for each pair "
                 f"of labels, and 0 for no cost."
             )
-        matrix[i] = _numbers([given[code] for code in range(len(labels))])
+        matrix[i] = _as_numbers([given[code] for code in range(len(labels))])
     return matrix
 
 
-def _by_label(values: Mapping[Any, Any], labels: list[Any]) -> dict[int, Any]:
+def _by_class_code(values: Mapping[Any, Any], labels: list[Any]) -> dict[int, Any]:
     """Return the values by class code instead of label.
 
     An unknown label raises an OptionError. A label matches by its value or by its text, because keys of JSON are texts.
@@ -93,7 +97,7 @@ def _by_label(values: Mapping[Any, Any], labels: list[Any]) -> dict[int, Any]:
 
 
 def matrix_of_aim(aim: str, n_classes: int) -> Array | None:
-    """The cost matrix that an aim "cost(...)" names; None for other aims.
+    """Return the cost matrix (C, C), [true, decided], that an aim "cost(...)" names; None for other aims.
 
     Example:
         >>> matrix_of_aim("cost(1, 20)", 2).tolist(), matrix_of_aim("f1", 2)
@@ -110,9 +114,9 @@ def matrix_of_aim(aim: str, n_classes: int) -> Array | None:
 def threshold_of_costs(costs: Array) -> float:
     """Return the probability of class 1 from which on deciding class 1 costs less.
 
-    `costs` is float64 (2, 2), entry [true, decided]. The result is `NOTHING`, a threshold above 1, if deciding class 1
-    never costs less. Otherwise it is a / (a + b), or 0 if a is negative. a = costs[0, 1] - costs[0, 0] is the extra
-    cost of a false positive, and b = costs[1, 0] - costs[1, 1] that of a missed case.
+    `costs` is float64 (2, 2), entry [true, decided]. The result is `LARGEST_THRESHOLD`, which is above 1, if
+    deciding class 1 never costs less. Otherwise it is a / (a + b), or 0 if a is negative. a = costs[0, 1] - costs[0, 0]
+    is the extra cost of a false positive, and b = costs[1, 0] - costs[1, 1] that of a missed case.
 
     Raises:
         OptionError: For both classes, the wrong decision costs no more than the right one.
@@ -130,12 +134,12 @@ def threshold_of_costs(costs: Array) -> float:
             "classes, and columns are decided classes. Check that rows and columns are not exchanged."
         )
     if b <= 0:
-        return NOTHING
+        return LARGEST_THRESHOLD
     return float(max(0.0, a) / (max(0.0, a) + b))
 
 
-def cost_column(name: Any, cost_fp: Any) -> CostColumn:
-    """Check a column with the cost of a missed case, and the cost of a false positive.
+def checked_cost_column(name: Any, cost_fp: Any) -> CostColumn:
+    """Return the checked pair of a column with the cost of a missed case and the cost of a false positive.
 
     Raises:
         OptionError: The column has no name, or the cost is not a finite number above 0.

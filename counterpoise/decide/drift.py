@@ -1,4 +1,7 @@
-"""Check on new rows whether only the class proportions changed, and whether the decision rule still fits."""
+"""Check on new rows whether only the class proportions changed, and whether the decision rule still fits.
+
+This is the part of `cp.monitor` that works on scores; `classifier.monitor` predicts the scores first.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ import numpy as np
 from counterpoise.core.rule import Rule
 from counterpoise.decide.aim import Aim, in_words
 from counterpoise.decide.new_prior import rule_at_prior
-from counterpoise.decide.rule import applied, final_log_proba, members_of
+from counterpoise.decide.rule import apply_to_checked_members, checked_members, final_log_proba
 from counterpoise.decide.shares import PriorEstimate, SortedUnion, estimate_prior
 
 Array = np.ndarray
@@ -77,40 +80,41 @@ def monitor(
         >>> drift.estimate.prior.round(1).tolist(), drift.estimate.pure
         ([0.6, 0.4], True)
     """
-    old, new = members_of(rule, log_p_members), members_of(rule, new_log_p_members)
+    old, new = checked_members(rule, log_p_members), checked_members(rule, new_log_p_members)
     before, now = final_log_proba(rule, old), final_log_proba(rule, new)
     estimate = estimate_prior(before, y, now, method=method, draws=draws, seed=seed)
     columns = [1] if before.shape[1] == 2 else range(before.shape[1])
-    even, even_now = _equal(len(before)), _equal(len(now))
+    even, even_now = _equal_weights(len(before)), _equal_weights(len(now))
     gap = max(SortedUnion(before[:, c], now[:, c]).distance(even, even_now, same=False) for c in columns)
-    plausible, text = _plausible(rule, estimate)
+    plausible, text = _judge_aim(rule, estimate)
     return Drift(
-        estimate, gap, _decided(rule, old, column_values), _decided(rule, new, new_column_values), plausible,
-        _for_new_shares(rule, estimate, old, y), (estimate.note, text),
+        estimate, gap, _decided_shares(rule, old, column_values), _decided_shares(rule, new, new_column_values),
+        plausible, _rule_for_new_shares(rule, estimate, old, y), (estimate.note, text),
     )  # fmt: skip
 
 
-def _for_new_shares(rule: Rule, estimate: PriorEstimate, old: list[Array], y: Array) -> Rule | None:
+def _rule_for_new_shares(rule: Rule, estimate: PriorEstimate, old: list[Array], y: Array) -> Rule | None:
     """Return the rule for the estimated class shares, the old rule if they may be unchanged.
 
     Return None if more than the class shares changed. `old` and `y` are the scores and labels that fitted the rule.
     """
     if not estimate.pure:
         return None
-    return rule_at_prior(rule, _above_zero(estimate.prior), old, y) if _has_drifted(estimate) else rule
+    return rule_at_prior(rule, _shares_above_zero(estimate.prior), old, y) if _has_drifted(estimate) else rule
 
 
-def _equal(n: int) -> Array:
+def _equal_weights(n: int) -> Array:
+    """Return n equal weights with the sum 1."""
     return np.full(n, 1.0 / n)
 
 
-def _decided(rule: Rule, lps: list[Array], column_values: Array | None) -> Array:
+def _decided_shares(rule: Rule, lps: list[Array], column_values: Array | None) -> Array:
     """Return the share of rows that the rule decides for each class, float64 (C,)."""
-    decision = applied(rule, lps, column_values).decision
+    decision = apply_to_checked_members(rule, lps, column_values).decision
     return np.bincount(decision, minlength=lps[0].shape[1]) / len(decision)
 
 
-def _above_zero(q: Array) -> Array:
+def _shares_above_zero(q: Array) -> Array:
     """Return the shares (C,) with at least 1e-6 each, sum 1.
 
     A class that is absent from the new rows may still occur later.
@@ -119,8 +123,8 @@ def _above_zero(q: Array) -> Array:
     return kept / kept.sum()
 
 
-def _plausible(rule: Rule, estimate: PriorEstimate) -> tuple[bool | None, str]:
-    """Return whether the aim of a rule is plausible at the new class shares, and a sentence.
+def _judge_aim(rule: Rule, estimate: PriorEstimate) -> tuple[bool | None, str]:
+    """Return whether the aim of a rule is still plausible at the new class shares, and a sentence for `Drift.notes`.
 
     None means that only new labels can show it, because more than the class shares changed.
     """
@@ -149,5 +153,5 @@ def _plausible(rule: Rule, estimate: PriorEstimate) -> tuple[bool | None, str]:
 
 
 def _has_drifted(estimate: PriorEstimate) -> bool:
-    """Return whether an old class share is outside the interval of the new one."""
+    """Return whether an old class share is outside the interval of the new one: only then the rule changes."""
     return bool(np.any((estimate.source_prior < estimate.low) | (estimate.source_prior > estimate.high)))

@@ -1,8 +1,9 @@
 """Recall floors for some of many classes, reached by the offsets of the decision argmax_c (log p_c + b_c).
 
 One vector of offsets determines whether the floors of all classes are reached. Offsets are tried in a fixed order,
-which does not depend on the rows of a guarantee. The first offsets favor the named classes most, and the last offsets
-serve macro-F1. The last offsets before the first failure are used (fixed-sequence testing).
+which does not depend on the rows of a guarantee: `floor_path` sees only the rows that fitted the rule. The first
+offsets favor the named classes most, and the last offsets serve macro-F1. The last offsets before the first failure
+are used (fixed-sequence testing).
 """
 
 from __future__ import annotations
@@ -46,11 +47,11 @@ def floor_path(
         [0.0, 0.0, 0.0]
     """
     lp = class_scores(log_p)
-    return _path(lp, codes(y, *lp.shape), floors, offsets, row_weights(sample_weight, len(lp)))
+    return _path_to_offsets(lp, codes(y, *lp.shape), floors, offsets, row_weights(sample_weight, len(lp)))
 
 
-def _path(lp: Array, labels: Array, floors: Array, offsets: Array, w: Array | None) -> Array:
-    """Return the offsets of `floor_path` for checked arrays."""
+def _path_to_offsets(lp: Array, labels: Array, floors: Array, offsets: Array, w: Array | None) -> Array:
+    """Return the offsets of `floor_path`, float64 (K, C), for checked arrays."""
     named = np.asarray(floors) > 0
     start = np.where(named, offsets + AWAY, offsets)
     best, most, b = start, np.inf, start.copy()
@@ -70,7 +71,7 @@ def _path(lp: Array, labels: Array, floors: Array, offsets: Array, w: Array | No
 
 
 def recalls(log_p: Array, y: Array, offsets: Array, weights: Array | None = None) -> Array:
-    """Compute the recall of each class, float64 (C,).
+    """Compute the recall of each class under these offsets, float64 (C,).
 
     It is 0 for a class without rows.
     """
@@ -95,7 +96,7 @@ def floor_offsets(lp: Array, labels: Array, floors: Array, offsets: Array, w: Ar
         >>> floor_offsets(np.log(np.stack([1 - p, p], axis=1)), y, np.array([0, 0.9]), np.zeros(2)).round(2).tolist()
         [0.0, 0.87]
     """
-    path = _path(lp, labels, floors, offsets, w)
+    path = _path_to_offsets(lp, labels, floors, offsets, w)
     each = np.stack([recalls(lp, labels, b, w) for b in path])
     good = np.flatnonzero(np.all(each >= floors - 1e-12, axis=1))
     if len(good) == 0:
@@ -155,12 +156,12 @@ def guarantee_floors(
             break
         last = index
     if last < 0:
-        raise GuaranteeError(_supported(named, rows, recalls(lp, labels, path[0]), floors, 1.0 - confidence))
+        raise GuaranteeError(_refusal(named, rows, recalls(lp, labels, path[0]), floors, 1.0 - confidence))
     return ClassGuarantee(path[last], floors, confidence, rows, recalls(lp, labels, path[last]), kept_out, of)
 
 
-def _supported(named: Array, rows: Array, reached: Array, floors: Array, delta: float) -> str:
-    """Write the message of a failed guarantee, with the recalls that the rows support.
+def _refusal(named: Array, rows: Array, reached: Array, floors: Array, delta: float) -> str:
+    """Return the message of a failed guarantee, with the recalls that the rows support.
 
     Args:
         named: int, codes of the classes with a floor. rows: int (C,), rows of each class.

@@ -1,4 +1,7 @@
-"""Member weights by greedy selection on out-of-fold scores: members join the ensemble one by one, again and again."""
+"""Member weights by greedy selection on out-of-fold scores: members join the ensemble one by one, again and again.
+
+`rule.fit_rule` calls it for vote="greedy"; the other votes and weights are in `pooling`.
+"""
 
 from __future__ import annotations
 
@@ -45,6 +48,7 @@ def greedy_weights(
     probas = [np.exp(lp) for lp in lps]
 
     def score(proba: Array) -> tuple[float, float]:
+        """Return what is maximized: average precision, then minus the log loss."""
         ranked = average_precision(labels, proba, sample_weight=w)
         return ranked, -log_loss(labels, proba, sample_weight=w)
 

@@ -3,6 +3,8 @@
 If the same rows choose a threshold and measure its recall, the result is an estimate, and misses the floor about half
 of the time. A guarantee fails with a probability of at most 1 - confidence, over the draw of its rows. This holds for
 any score, if these rows were used for nothing else: not for training, early stopping, calibration or selection.
+
+`core.guarantee.Guarantee`, the result, is saved in model files. `targets.thresholds` chooses the rows.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from counterpoise.decide.shapes import codes
 
 Array = np.ndarray
 
-#: Thresholds at which a precision is tested, fixed before any row is seen: logits from 10 down to -10.
+#: Thresholds at which a precision is tested. They must be fixed before any row is seen: logits from 10 down to -10.
 GRID = 1.0 / (1.0 + np.exp(-np.linspace(10.0, -10.0, 81)))
 #: A walk down the grid starts at every so many thresholds.
 STRIDE = 8
@@ -55,7 +57,7 @@ def guarantee_recall(
 
     Source: Clopper and Pearson (1934); tolerance limits of order statistics, Wilks (1941).
     """
-    s, labels = _checked(scores, y, floor, confidence, among)
+    s, labels = _checked_scores(scores, y, floor, confidence, among)
     positive, delta = np.sort(s[labels == 1]), (1.0 - confidence) / among
     n = len(positive)
     k = _most_missed(n, 1.0 - floor, delta)
@@ -63,7 +65,7 @@ def guarantee_recall(
     if k < 0:
         enough = math.ceil(math.log(delta) / math.log(floor))
         more = f" {enough:,} positive {of} would be enough if all of them are found."
-        raise _too_few("recall", floor, n, _rounded_down(delta ** (1.0 / n)) if n else 0.0, of, more)
+        raise _refusal("recall", floor, n, _rounded_down(delta ** (1.0 / n)) if n else 0.0, of, more)
     t = float(positive[k])
     return Guarantee(t, "recall", floor, confidence, n, float(np.mean(positive >= t)), kept_out, of)
 
@@ -106,19 +108,19 @@ def guarantee_precision(
     Source: Angelopoulos, Bates, Candès, Jordan and Lei (2021), "Learn then Test", section 3 (fixed
     sequence testing with several starts).
     """
-    s, labels = _checked(scores, y, floor, confidence, among)
+    s, labels = _checked_scores(scores, y, floor, confidence, among)
     grid = GRID if candidates is None else np.sort(np.asarray(candidates, dtype=np.float64))[::-1]
-    flagged, hits = _counts(s, grid), _counts(s[labels == 1], grid)
+    flagged, hits = _counts_at_or_above(s, grid), _counts_at_or_above(s[labels == 1], grid)
     delta = (1.0 - confidence) / among
     passed = _passing_places(flagged, hits, floor, delta)
     if len(passed) == 0:
-        raise _too_few("precision", floor, int(labels.sum()), _best_precision(flagged, hits, delta), of)
+        raise _refusal("precision", floor, int(labels.sum()), _best_precision(flagged, hits, delta), of)
     i = int(passed[-1])
     reached = float(hits[i] / flagged[i])
     return Guarantee(float(grid[i]), "precision", floor, confidence, int(flagged[i]), reached, kept_out, of)
 
 
-def _counts(scores: Array, grid: Array) -> Array:
+def _counts_at_or_above(scores: Array, grid: Array) -> Array:
     """Return how many scores are at or above each threshold of `grid`, int (K,)."""
     return len(scores) - np.searchsorted(np.sort(scores), grid, side="left")
 
@@ -152,7 +154,7 @@ def _best_precision(flagged: Array, hits: Array, delta: float) -> float:
     return _rounded_down(low)
 
 
-def _checked(scores: Array, y: Array, floor: float, confidence: float, among: int) -> tuple[Array, Array]:
+def _checked_scores(scores: Array, y: Array, floor: float, confidence: float, among: int) -> tuple[Array, Array]:
     """Return the scores as float64 (N,) and the labels as codes, int (N,).
 
     Raises:
@@ -173,11 +175,12 @@ def _checked(scores: Array, y: Array, floor: float, confidence: float, among: in
 
 
 def _rounded_down(value: float) -> float:
+    """Return a share rounded down to 0.01, so that a message claims no more than the rows support."""
     return math.floor(value * 100.0) / 100.0
 
 
-def _too_few(kind: str, floor: float, positives: int, best: float, of: str, more: str = "") -> GuaranteeError:
-    """The error for rows that cannot support a guarantee.
+def _refusal(kind: str, floor: float, positives: int, best: float, of: str, more: str = "") -> GuaranteeError:
+    """Return the error for rows that cannot support a guarantee.
 
     `best` is the highest floor that they support (0: none), `of` is what the scores are of, and `more` is a sentence
     that is added.

@@ -2,6 +2,8 @@
 
 Subtracting the whole prior shift is exact for a model that fully minimizes its loss. A model that was stopped early, or
 that memorized its rows, may need a smaller correction. Rows that were not used for training show this.
+
+`rule` fits it after pooling and before the calibrator; the intercept and the notes are saved with the rule.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ Array = np.ndarray
 
 #: Standard errors between mean probability and observed share from which an intercept is fitted.
 LIMIT = 2.0
+#: Classes that a note lists.
 SHOWN = 5
 #: What one number more of log-odds is for the two classes, so that their sum is 0.
 HALVES = np.array([-0.5, 0.5])
@@ -72,7 +75,7 @@ def intercept_check(lp: Array, labels: Array, w: Array) -> InterceptCheck:
     error = np.sqrt(np.einsum("n,nc->c", w**2, p * (1.0 - p))) / total
     off = np.abs(share - mean) > LIMIT * error + 1e-12
     fitted = fitted_intercept(lp, labels, w) if off.any() and np.count_nonzero(share) > 1 else None
-    return InterceptCheck(mean, share, error, fitted, _words(mean, share, error, off, fitted))
+    return InterceptCheck(mean, share, error, fitted, _notes_on_means(mean, share, error, off, fitted))
 
 
 def fit_intercept(log_p: Array, y: Array, sample_weight: Array | None = None) -> Array:
@@ -100,16 +103,17 @@ def fitted_intercept(lp: Array, labels: Array, w: Array) -> Array:
     out = np.zeros(lp.shape[1])
     # -700: near the least log-probability whose exponential is not 0 in float64.
     if lp.shape[1] == 2 and len(seen) == 2:
-        out[:] = _root(np.maximum(lp[:, 1], -700.0) - np.maximum(lp[:, 0], -700.0), float(wanted[1]), w) * HALVES
+        out[:] = _odds_shift(np.maximum(lp[:, 1], -700.0) - np.maximum(lp[:, 0], -700.0), float(wanted[1]), w) * HALVES
     elif len(seen) > 1:
-        out[seen] = _newton(np.maximum(lp[:, seen], -700.0), wanted[seen], w)
+        out[seen] = _class_intercepts(np.maximum(lp[:, seen], -700.0), wanted[seen], w)
     return out
 
 
-def _root(log_odds: Array, wanted: float, w: Array) -> float:
+def _odds_shift(log_odds: Array, wanted: float, w: Array) -> float:
     """Return what to add to log-odds (N,) of two classes so that sum_i w_i p_i is `wanted`.
 
-    This is `_newton` for two classes: Newton's steps, within the bounds that the signs so far give.
+    This is `_class_intercepts` for two classes (a test compares both): Newton's steps, within the bounds that the
+    signs so far give.
     """
     total, added = w.sum(), 0.0
     low, high = -np.inf, np.inf
@@ -128,8 +132,8 @@ def _root(log_odds: Array, wanted: float, w: Array) -> float:
     return added
 
 
-def _newton(lp: Array, wanted: Array, w: Array) -> Array:
-    """Return b, float64 (C,), that maximizes the log-likelihood; its mean is 0.
+def _class_intercepts(lp: Array, wanted: Array, w: Array) -> Array:
+    """Return the intercepts b, float64 (C,), that maximize the log-likelihood; their mean is 0.
 
     The log-likelihood is sum_c n_c b_c - sum_i w_i log Z_i, with n_c = `wanted` and Z_i = sum_c exp(lp_ic + b_c).
     Newton's steps are halved until it does not fall.
@@ -143,14 +147,14 @@ def _newton(lp: Array, wanted: Array, w: Array) -> Array:
         if np.max(np.abs(gradient)) <= 1e-10 * w.sum():
             break
         hessian = np.diag(weighted.sum(axis=0)) - weighted.T @ p
-        step = _bounded(newton_step(hessian, gradient, 1e-14))
+        step = _bounded_step(newton_step(hessian, gradient, 1e-14))
         while (new := _log_likelihood(lp, wanted, w, b + step)) < value and np.max(np.abs(step)) > 1e-12:
             step = step / 2.0
         b, value = b + step - np.mean(b + step), new
     return b
 
 
-def _bounded(step: Array) -> Array:
+def _bounded_step(step: Array) -> Array:
     """Return a step with mean 0 and at most 5 nats in size.
 
     Where every probability is near 0 or 1, the curvature vanishes and a step would be too long.
@@ -160,14 +164,14 @@ def _bounded(step: Array) -> Array:
 
 
 def _log_likelihood(lp: Array, wanted: Array, w: Array, b: Array) -> float:
-    """Return the log-likelihood of `_newton`, computed so that nothing overflows."""
+    """Return the log-likelihood of `_class_intercepts`, computed so that nothing overflows."""
     z = lp + b
     top = z.max(axis=1)
     return float(wanted @ b - w @ (top + np.log(np.sum(np.exp(z - top[:, None]), axis=1))))
 
 
-def _words(mean: Array, share: Array, error: Array, off: Array, fitted: Array | None) -> tuple[str, ...]:
-    """Return notes on the compared means, and on the intercept if one was fitted.
+def _notes_on_means(mean: Array, share: Array, error: Array, off: Array, fitted: Array | None) -> tuple[str, ...]:
+    """Return the `InterceptCheck.notes` on the compared means, and on the intercept if one was fitted.
 
     `off`, bool (C,), marks the classes that differ from their share. Without an intercept, `fitted` is None.
     """
@@ -186,14 +190,14 @@ def _words(mean: Array, share: Array, error: Array, off: Array, fitted: Array | 
         return (first, "No intercept was fitted, because all rows have the same class.")
     added = ", ".join(f"{v:+.3f} for class {c}" for c, v in enumerate(fitted[:SHOWN]))
     fit = f"An intercept was fitted by maximum likelihood and added to the log probabilities: {added}"
-    return (first, fit + _rest(fitted) + ".")
+    return (first, fit + _left_out_text(fitted) + ".")
 
 
-def _rest(fitted: Array) -> str:
+def _left_out_text(fitted: Array) -> str:
     """Return how many classes a note leaves out as text; "" if none."""
     return f", and {len(fitted) - SHOWN} more" if len(fitted) > SHOWN else ""
 
 
 def _means_text(mean: Array, share: Array, error: Array, c: int) -> str:
-    """How far the mean probability of class `c` is from its share, for a note."""
+    """Return how far the mean probability of class `c` is from its share, as text for a note."""
     return f"mean {mean[c]:.4g}, observed {share[c]:.4g}, standard error {error[c]:.2g}"

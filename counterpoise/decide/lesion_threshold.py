@@ -3,6 +3,8 @@
 Which lesions a threshold finds follows from no sample of pixels, but from connected regions of whole images. So they
 are counted at `cuts`, thresholds of the pooled log-odds before intercept and calibrator, which depend on no label. The
 intercept and a calibrator are monotone, so that the threshold of a rule is what they make of a cut.
+
+`pipeline.whole_rows` counts lesions at the cuts. The table of counts is saved with a classifier, for later aims.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ VOTES = ("soft", "log")
 
 
 def pooled_log_odds(log_p_members: Sequence[Array], vote: str, weights: Array | None) -> Array:
-    """Log-odds float64 (n,) of the second class, pooled over members (n, 2), without intercept and calibrator.
+    """Return log-odds float64 (n,) of the second class, pooled over members (n, 2), without intercept and calibrator.
 
     Example:
         >>> pooled_log_odds([np.log([[0.2, 0.8]])], "soft", None).round(3).tolist()
@@ -41,7 +43,7 @@ def pooled_log_odds(log_p_members: Sequence[Array], vote: str, weights: Array | 
 
 
 def lesion_cuts(log_odds: Array, weights: Array | None = None) -> Array:
-    """Thresholds of log-odds at which lesions are counted, falling, float64 (G,).
+    """Return thresholds of log-odds at which lesions are counted, falling, float64 (G,).
 
     Args:
         log_odds: float (n,), of sampled pixels.

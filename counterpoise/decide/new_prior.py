@@ -1,4 +1,8 @@
-"""A decision rule for a population with other class proportions."""
+"""A decision rule for a population with other class proportions.
+
+`Classifier.predict(prior=)` and `cp.monitor` use it. What happens to a threshold depends on its aim (see
+`aim.AIMS`).
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,7 @@ from counterpoise.core.logits import log_softmax
 from counterpoise.core.rule import Rule
 from counterpoise.decide.aim import Aim
 from counterpoise.decide.review import review_at_prior
-from counterpoise.decide.rule import cut, final_log_proba, member_cuts, members_of
+from counterpoise.decide.rule import best_cutoff, checked_members, final_log_proba, member_cutoffs
 from counterpoise.decide.shapes import class_prior, codes
 
 Array = np.ndarray
@@ -53,12 +57,12 @@ def rule_at_prior(
         review=review_at_prior(rule.review, move),
     )  # fmt: skip
     if goal.under_new_prior == "stays":
-        return replace(moved, member_thresholds=_member_moved(rule, -move))
+        return replace(moved, member_thresholds=_member_cutoffs_moved(rule, -move))
     if goal.under_new_prior == "again" and rule.by is None and log_p_members is not None and y is not None:
-        return _cut_again(moved, members_of(rule, log_p_members), y, goal, move)
+        return _choose_cutoff_again(moved, checked_members(rule, log_p_members), y, goal, move)
     moved = replace(
         moved, threshold=_threshold_moved(rule.threshold, move), offsets=_offsets_moved(rule.offsets, move),
-        by=_by_moved(rule.by, move),
+        by=_group_thresholds_moved(rule.by, move),
     )  # fmt: skip
     if goal.under_new_prior == "moves":
         return moved
@@ -93,7 +97,7 @@ def _guarantee_moved(rule: Rule, goal: Aim, move: Array) -> Guarantee | ClassGua
 
 
 def _threshold_moved(threshold: float | None, move: Array) -> float | None:
-    """Move a threshold by move_1 - move_0 on the logit scale.
+    """Return a threshold moved by move_1 - move_0 on the logit scale: moved probabilities give the same decisions.
 
     None, and thresholds outside (0, 1), stay.
     """
@@ -103,7 +107,7 @@ def _threshold_moved(threshold: float | None, move: Array) -> float | None:
     return float(np.exp(-np.logaddexp(0.0, -logit)))
 
 
-def _by_moved(by: GroupThresholds | None, move: Array) -> GroupThresholds | None:
+def _group_thresholds_moved(by: GroupThresholds | None, move: Array) -> GroupThresholds | None:
     """Return the thresholds of the groups, each moved by `_threshold_moved`."""
     if by is None:
         return None
@@ -112,13 +116,13 @@ def _by_moved(by: GroupThresholds | None, move: Array) -> GroupThresholds | None
 
 
 def _offsets_moved(offsets: Array | None, move: Array) -> Array | None:
+    """Return offsets with which the moved probabilities give the same decisions."""
     return None if offsets is None else offsets - move
 
 
-def _member_moved(rule: Rule, move: Array) -> Array | None:
-    """Return the members' thresholds (M,) or offsets (M, C) moved by `move`.
+def _member_cutoffs_moved(rule: Rule, move: Array) -> Array | None:
+    """Return the members' thresholds (M,) or offsets (M, C) moved by `move`; None if the rule has none.
 
-    The result is None if the rule has none.
     Members vote on their own probabilities, which stay at the old prior. Callers therefore pass the move with a minus
     sign, to get the same votes as at the new prior.
     """
@@ -128,19 +132,18 @@ def _member_moved(rule: Rule, move: Array) -> Array | None:
     return np.array([_threshold_moved(float(t), move) for t in own]) if own.ndim == 1 else own - move
 
 
-def _cut_again(moved: Rule, lps: list[Array], y: Array, goal: Aim, move: Array) -> Rule:
-    """Return the moved rule with thresholds or offsets chosen again at the new prior.
+def _choose_cutoff_again(moved: Rule, lps: list[Array], y: Array, goal: Aim, move: Array) -> Rule:
+    """Return the moved rule with thresholds or offsets chosen again, on rows weighted to the new prior.
 
-    Rows are weighted to the new prior.
     `lps` are M arrays (N, C) of log-probabilities at the old prior. In a hard vote, the thresholds of the members are
     chosen again too.
     """
     labels = codes(y, *lps[0].shape)
     w = np.exp(move)[labels]
-    threshold, offsets = cut(final_log_proba(moved, lps), labels, goal, w)
+    threshold, offsets = best_cutoff(final_log_proba(moved, lps), labels, goal, w)
     out = replace(moved, threshold=threshold, offsets=offsets)
     if moved.vote != "hard":
         return out
     # Chosen at the new prior, then moved back, because members vote at the old one.
-    out = replace(out, member_thresholds=member_cuts([log_softmax(lp + move) for lp in lps], labels, goal, w))
-    return replace(out, member_thresholds=_member_moved(out, -move))
+    out = replace(out, member_thresholds=member_cutoffs([log_softmax(lp + move) for lp in lps], labels, goal, w))
+    return replace(out, member_thresholds=_member_cutoffs_moved(out, -move))

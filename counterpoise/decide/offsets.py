@@ -1,4 +1,7 @@
-"""Multi-class decisions: argmax of log p_c + b_c, and how the offsets b are chosen."""
+"""Multi-class decisions: argmax of log p_c + b_c, and how the offsets b are chosen.
+
+It is `threshold` for more than two classes. `ascent` searches; `floors` chooses offsets for recall floors.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import numpy as np
 from counterpoise.core.checks import row_weights
 from counterpoise.core.errors import OptionError
 from counterpoise.decide.aim import Aim
-from counterpoise.decide.ascent import Objective, ascend, value
+from counterpoise.decide.ascent import Objective, ascend, score_of_offsets
 from counterpoise.decide.floors import floor_offsets
 from counterpoise.decide.shapes import class_scores, codes
 
@@ -15,6 +18,7 @@ Array = np.ndarray
 
 #: Rows at which half of a class's tuned deviation is kept.
 HALF_TRUST = 20.0
+#: Starts that are tried, lambda in b = -lambda log pi.
 LAMBDAS = np.linspace(0.0, 1.5, 16)
 
 
@@ -62,7 +66,7 @@ def best_offsets(lp: Array, labels: Array, goal: Aim, w: Array, *, sweeps: int =
         return np.zeros(lp.shape[1])
     if goal.name == "recall_floor":
         start = best_offsets(lp, labels, Aim("f1"), w)
-        return floor_offsets(lp, labels, _floors(goal, lp.shape[1]), start, w)
+        return floor_offsets(lp, labels, _floors_by_class(goal, lp.shape[1]), start, w)
     if goal.name == "cost":
         return _cost_offsets(goal, lp.shape[1])
     # -log of the class shares; half a row in place of none keeps it finite.
@@ -70,11 +74,11 @@ def best_offsets(lp: Array, labels: Array, goal: Aim, w: Array, *, sweeps: int =
     if goal.name in ("balanced_accuracy", "youden"):
         return base
     score = _objective(goal, counts)
-    start = max((lam * base for lam in LAMBDAS), key=lambda b: value(lp, labels, w, b, score))
-    return start + _shrunk(ascend(lp, labels, w, start, score, sweeps) - start, counts)
+    start = max((lam * base for lam in LAMBDAS), key=lambda b: score_of_offsets(lp, labels, w, b, score))
+    return start + _shrunk_deviation(ascend(lp, labels, w, start, score, sweeps) - start, counts)
 
 
-def _floors(goal: Aim, n_classes: int) -> Array:
+def _floors_by_class(goal: Aim, n_classes: int) -> Array:
     """Return one floor per class, float64 (C,), from an aim with one value or one each.
 
     Raises:
@@ -100,7 +104,7 @@ def _cost_offsets(goal: Aim, n_classes: int) -> Array:
     return np.log(np.asarray(goal.values))
 
 
-def _shrunk(deviation: Array, counts: Array) -> Array:
+def _shrunk_deviation(deviation: Array, counts: Array) -> Array:
     """Shrink tuned offsets (C,) toward the start, the more the fewer rows a class has.
 
     `deviation` is measured from the start, and from the largest class, whose own becomes 0.
@@ -122,7 +126,7 @@ def _objective(goal: Aim, counts: Array) -> Objective:
         b2 = (goal.values[0] if goal.values else 1.0) ** 2
 
         def f_beta(tp: Array, decided: Array, of: Array) -> Array:
-            # The share of F-beta of one class; a class without rows adds 0.
+            """Return what each class adds to the sum of F-beta, (K, 1); a class without rows adds 0."""
             under = np.where(seen[of], b2 * counts[of] + decided, 1.0)
             return (seen[of] * (1 + b2) * tp / under)[:, None]
 
@@ -130,7 +134,8 @@ def _objective(goal: Aim, counts: Array) -> Objective:
     if goal.name == "g_mean":
 
         def log_recall(tp: Array, decided: Array, of: Array) -> Array:
-            # Two sums: the number of classes with recall 0, which make the mean 0, and the log of the recalls.
+            """Return what each class adds to the two sums of the geometric mean, (K, 2)."""
+            # The sums are the number of classes with recall 0, which make the mean 0, and the log of the recalls.
             recall = np.where(seen[of], tp / np.where(seen[of], counts[of], 1.0), 1.0)
             return np.stack([recall <= 0, np.log(np.where(recall > 0, recall, 1.0))], axis=1)
 

@@ -1,4 +1,7 @@
-"""Combine the probabilities of several members: soft, log and hard votes, and learned weights with the sum 1."""
+"""Combine the probabilities of several members: soft, log and hard votes, and learned weights with the sum 1.
+
+`layer.RuleLayer` pools and votes in the same way in Keras. `shares` estimates class proportions by `mixture_weights`.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from counterpoise.decide.shapes import member_shares, members, simplex
 
 Array = np.ndarray
 
+#: The names are saved in rules.
 VOTES = ("soft", "log", "hard", "weighted", "greedy")
 
 
@@ -47,19 +51,19 @@ def check_vote(vote: str) -> None:
 
 
 def pooled(lps: Sequence[Array], vote: str, weights: Array | None) -> Array:
-    """Pool members as `pool` does, without checking the arguments again.
+    """Return members pooled as `pool` does, without checking the arguments again.
 
-    The result is float64 (N, C), log-probabilities.
+    The result is float64 (N, C), log-probabilities whose exponentials sum to 1 in each row.
     """
     w = member_shares(weights, len(lps))
     if len(lps) == 1:
         return log_softmax(lps[0])
     if vote == "log":
-        return log_softmax(_possible(sum(wm * lp for wm, lp in zip(w, lps, strict=True) if wm > 0)))
+        return log_softmax(_checked_possible(sum(wm * lp for wm, lp in zip(w, lps, strict=True) if wm > 0)))
     return log_softmax(np.logaddexp.reduce([lp + np.log(wm) for wm, lp in zip(w, lps, strict=True) if wm > 0]))
 
 
-def _possible(log_p: Array) -> Array:
+def _checked_possible(log_p: Array) -> Array:
     """Return `log_p` (N, C) unchanged after checking that each row has a possible class.
 
     If all classes of a row have the probability 0, raise an `OptionError`.
@@ -125,16 +129,16 @@ def learned_weights(lps: Sequence[Array], labels: Array, w: Array, tolerance: fl
     Source: Kim, Carbonetto, Stephens and Anitescu (2020), "A fast algorithm for maximum likelihood
     estimation of mixture proportions using sequential quadratic programming", section 3.
     """
-    return mixture_weights(*_likelihood(lps, labels, w / w.sum()), tolerance=tolerance)
+    return mixture_weights(*_label_likelihoods(lps, labels, w / w.sum()), tolerance=tolerance)
 
 
-def shrunk(weights: Array, y: Array) -> Array:
+def shrunk_weights(weights: Array, y: Array) -> Array:
     """Move learned weights towards equal weights if the rarest class has few rows.
 
     w = s w_learned + (1 - s) / M, s = n / (n + 50) for n rows of the rarest class of `y`; s = 0 below 30.
 
     Example:
-        >>> shrunk(np.array([1.0, 0.0]), np.repeat([0, 1], [500, 50])).tolist()
+        >>> shrunk_weights(np.array([1.0, 0.0]), np.repeat([0, 1], [500, 50])).tolist()
         [0.75, 0.25]
     """
     rarest = np.unique(y, return_counts=True)[1].min(initial=len(y))
@@ -164,10 +168,9 @@ def mixture_weights(likelihood: Array, share: Array, *, start: Array | None = No
     return w / w.sum()
 
 
-def _likelihood(lps: Sequence[Array], labels: Array, share: Array) -> tuple[Array, Array]:
-    """Return the likelihood p_m(y_i), float (n, M), and the shares (n,) of its rows.
+def _label_likelihoods(lps: Sequence[Array], labels: Array, share: Array) -> tuple[Array, Array]:
+    """Return the likelihood p_m(y_i), float (n, M), and the shares (n,) of its rows, with the sum 1.
 
-    The shares sum to 1.
     Each row is divided by its largest entry, which does not change the best weights. Rows without a share, and rows
     whose label has probability 0 in every member, are left out.
     """
@@ -199,6 +202,7 @@ def _line_search(likelihood: Array, share: Array, w: Array, target: Array, gradi
     """
 
     def objective(v: Array) -> float:
+        """Return the log loss of weights `v` (M,), plus their sum."""
         return float(v.sum() - share @ np.log(np.maximum(likelihood @ v, 1e-300)))
 
     # Armijo's condition: the objective falls by at least 1e-4 of what the slope predicts.

@@ -4,6 +4,8 @@ Training with multiplicities m_c moves the best logits by `log_shift_c` (natural
 and `unshift` is the inverse. `corrected_log_proba` turns the raw output of one network into log-probabilities for the
 original population. `to_prior` turns them into probabilities for a population with other class proportions, in which
 the rows of each class are alike.
+
+`layer.RuleLayer` undoes the focal loss and the shift in Keras; `tests/decide/test_layer_focal.py` compares both.
 """
 
 from __future__ import annotations
@@ -43,7 +45,7 @@ def shift(values: Array, log_shift: Array, *, proba: bool = False) -> Array:
     Source: Elkan (2001), "The foundations of cost-sensitive learning", theorem 2; Menon et al. (2021),
     "Long-tail learning via logit adjustment", section 3.
     """
-    return _move(values, log_shift, proba, 1.0)
+    return _add_signed_shift(values, log_shift, proba, 1.0)
 
 
 def unshift(values: Array, log_shift: Array, *, proba: bool = False) -> Array:
@@ -54,10 +56,10 @@ def unshift(values: Array, log_shift: Array, *, proba: bool = False) -> Array:
         >>> unshift(trained, np.log([1.0, 9.0])).round(6).tolist()
         [[0.0, -2.0]]
     """
-    return _move(values, log_shift, proba, -1.0)
+    return _add_signed_shift(values, log_shift, proba, -1.0)
 
 
-def _move(values: Array, log_shift: Array, proba: bool, sign: float) -> Array:
+def _add_signed_shift(values: Array, log_shift: Array, proba: bool, sign: float) -> Array:
     """Add `sign` (1 or -1) times a log-shift to logits or probabilities (see `shift`)."""
     given = np.asarray(values, dtype=np.float64)
     by = sign * _unit_shift(log_shift, matrix(given, "values").shape[1])
@@ -67,7 +69,7 @@ def _move(values: Array, log_shift: Array, proba: bool, sign: float) -> Array:
     _check_proba(given)
     with np.errstate(divide="ignore"):
         if np.ndim(log_shift) == 2 or by.size == 1:  # independent units
-            return _expit(np.log(given) - np.log1p(-given) + by)
+            return _sigmoid(np.log(given) - np.log1p(-given) + by)
         return np.exp(log_softmax(np.log(given) + by))
 
 
@@ -95,6 +97,7 @@ def _unit_shift(log_shift: Array, units: int) -> Array:
 
 
 def _check_proba(p: Array) -> None:
+    """Raise an OptionError for values that are not probabilities, such as logits."""
     if not np.all((p >= 0) & (p <= 1)):
         raise OptionError("Probabilities must be between 0 and 1. For logits, use proba=False.")
 
@@ -189,5 +192,6 @@ def focal_log_proba(log_q: Array, gamma: float, log_shift: Array | None = None) 
     return log_softmax(log_h if log_shift is None else unshift(log_h, log_shift))
 
 
-def _expit(z: Array) -> Array:
+def _sigmoid(z: Array) -> Array:
+    """Return 1 / (1 + exp(-z)) without overflow."""
     return np.exp(-np.logaddexp(0.0, -z))

@@ -1,8 +1,9 @@
-"""When to send a row to a human: class-conditional conformal sets.
+"""When to send a row to a human: class-conditional conformal sets (`cp.decide.fit_reject`).
 
 Each class has a floor for its probability. The set of a row contains the classes whose probability reaches their floor.
 If the set contains exactly one class, the row is decided. If the set is empty (the row is like no class) or contains
-several classes, the row goes to a human.
+several classes, the row goes to a human. `review` puts these floors into a rule, where a row with an empty set is
+decided.
 """
 
 from __future__ import annotations

@@ -1,4 +1,9 @@
-"""Which rows a rule leaves to a human: chosen on labeled rows, applied to new ones."""
+"""Which rows a rule leaves to a human: chosen on labeled rows, applied to new ones.
+
+`core.review.Review` is saved with the rule. `layer.RuleLayer` reviews in the same way in float32.
+`export.probe` compares both in an exported model, except for rows very near to another decision: `margins` and
+`review_distance` measure this.
+"""
 
 from __future__ import annotations
 
@@ -37,12 +42,12 @@ def review_by_alpha(proba: Array, y: Array, alpha: float, kept_out: bool = False
         [0.1, 0.1]
     """
     floors = fit_reject(proba, y, alpha).floors
-    lower = [_below(f) for f in floors]
+    lower = [_lowered_floor(f) for f in floors]
     return Review(floors=np.array(lower), alpha=float(alpha), rows=len(y), kept_out=kept_out)
 
 
-def _below(floor: float) -> float:
-    """Lower a floor between 0 and 1 by more log-odds than rounding to float32 can lose."""
+def _lowered_floor(floor: float) -> float:
+    """Return a floor between 0 and 1, lowered by more log-odds than rounding to float32 can lose."""
     if not 0.0 < floor < 1.0:
         return max(0.0, min(1.0, floor))
     odds = log_odds_at(floor)
@@ -64,7 +69,7 @@ def review_by_budget(distance: Array, budget: tuple[float, float], sample_weight
         >>> review_by_budget(np.array([0.1, 0.2, 0.3, 0.9]), (1, 2)).margin
         0.25
     """
-    k, n = _budget(budget)
+    k, n = _checked_budget(budget)
     values, index = np.unique(distance, return_inverse=True)
     weight = np.bincount(index.ravel(), sample_weight)
     allowed = k / n * weight.sum() * (1 + 1e-12)
@@ -76,7 +81,7 @@ def review_by_budget(distance: Array, budget: tuple[float, float], sample_weight
     return Review(margin=margin, budget=(k, n), rows=len(distance))
 
 
-def _budget(budget: tuple[float, float]) -> tuple[float, float]:
+def _checked_budget(budget: tuple[float, float]) -> tuple[float, float]:
     """Return k and n of a review budget as floats.
 
     Raises:
@@ -112,13 +117,13 @@ def margins(rule: Rule, log_p: Array, column_values: Array | None = None) -> Arr
                 f"below 1."
             )
         return np.abs(log_p[:, 1] - log_p[:, 0] - log_odds_at(rule.threshold))
-    score = _scores(rule, log_p)
+    score = _decided_scores(rule, log_p)
     best = np.sort(score, axis=1)
     return best[:, -1] - best[:, -2]
 
 
-def _scores(rule: Rule, log_p: Array) -> Array:
-    """Return the scores (N, C) whose largest one is decided, without a threshold.
+def _decided_scores(rule: Rule, log_p: Array) -> Array:
+    """Return the scores (N, C) whose largest one is decided, for a rule without a threshold.
 
     They are minus the expected costs, or the log-probabilities plus the offsets.
     """
@@ -148,18 +153,18 @@ def reviewed(rule: Rule, log_p: Array, decision: Array, column_values: Array | N
         return decision
     if review.floors is None:
         return np.where(margins(rule, log_p, column_values) < review.margin, HUMAN, decision).astype(np.int32)
-    possible = class_odds(log_p) >= np.array([_odds(f) for f in review.floors])
+    possible = class_odds(log_p) >= np.array([_floor_log_odds(f) for f in review.floors])
     count = possible.sum(axis=1)
     out = np.where(count == 1, np.argmax(possible, axis=1), decision)
     return np.where(count > 1, HUMAN, out).astype(np.int32)
 
 
-def border(rule: Rule, log_p: Array, column_values: Array | None = None) -> Array:
+def review_distance(rule: Rule, log_p: Array, column_values: Array | None = None) -> Array:
     """Return the distance of each row from another review decision, float64 (N,); infinite without a review.
 
     Example:
         >>> rule = Rule(np.zeros((1, 2)), np.full(2, 0.5), threshold=0.5, review=Review(margin=1.0))
-        >>> border(rule, np.log([[0.5, 0.5]])).round(6).tolist()
+        >>> review_distance(rule, np.log([[0.5, 0.5]])).round(6).tolist()
         [1.0]
     """
     review = rule.review
@@ -167,7 +172,7 @@ def border(rule: Rule, log_p: Array, column_values: Array | None = None) -> Arra
         return np.full(len(log_p), np.inf)
     if review.floors is None:
         return np.abs(margins(rule, log_p, column_values) - review.margin)
-    return np.abs(class_odds(log_p) - np.array([_odds(f) for f in review.floors])).min(axis=1)
+    return np.abs(class_odds(log_p) - np.array([_floor_log_odds(f) for f in review.floors])).min(axis=1)
 
 
 def class_odds(log_p: Array) -> Array:
@@ -183,7 +188,7 @@ def class_odds(log_p: Array) -> Array:
     return log_p - np.stack(rest, axis=1)
 
 
-def _odds(floor: float) -> float:
+def _floor_log_odds(floor: float) -> float:
     """Return the log-odds of a floor; -inf for 0 or less, which every row reaches."""
     return -np.inf if floor <= 0.0 else log_odds_at(min(floor, 1.0))
 
@@ -203,5 +208,5 @@ def review_at_prior(review: Review | None, move: Array) -> Review | None:
             "With more than two classes, review_alpha is valid only for the class proportions of the rows on which it "
             "was fitted. Predict without prior=, or call decide() without review_alpha first."
         )
-    odds = np.array([_odds(f) for f in review.floors]) + np.array([move[0] - move[1], move[1] - move[0]])
+    odds = np.array([_floor_log_odds(f) for f in review.floors]) + np.array([move[0] - move[1], move[1] - move[0]])
     return Review(1.0 / (1.0 + np.exp(-odds)), None, review.alpha, None, review.rows, review.kept_out)

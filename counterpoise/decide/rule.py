@@ -2,6 +2,8 @@
 
 Remove each member's training shift -> pool -> residual intercept -> calibrator -> threshold or offsets. `fit_rule`
 makes a `core.rule.Rule` from rows that were not used for training, and `apply_rule` applies it.
+
+`layer.RuleLayer` repeats `apply_rule` in Keras inside the model file; `tests/decide/test_layer.py` compares both.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from counterpoise.decide.column_margins import column_margins
 from counterpoise.decide.greedy import greedy_weights
 from counterpoise.decide.intercept import intercept_check
 from counterpoise.decide.offsets import best_offsets
-from counterpoise.decide.pooling import check_vote, hard_vote, learned_weights, pool, pooled, shrunk
+from counterpoise.decide.pooling import check_vote, hard_vote, learned_weights, pool, pooled, shrunk_weights
 from counterpoise.decide.prior import corrected_log_proba, log_softmax
 from counterpoise.decide.review import reviewed
 from counterpoise.decide.shapes import codes, members, simplex
@@ -82,14 +84,14 @@ def fit_rule(
             f"member_logits= has {len(member_logits)} entries, but log_shifts= has {len(log_shifts)}. Pass one entry "
             "per member in both."
         )
-    log_p = _corrected(member_logits, log_shifts, gammas)
+    log_p = _corrected_members(member_logits, log_shifts, gammas)
     return fit_rule_from_log_p(
         log_p, y, log_shifts, vote=vote, weights=weights, aim=aim, check_intercept=check_intercept,
         calibrate=calibrate, sample_weight=sample_weight, gammas=gammas,
     )  # fmt: skip
 
 
-def _corrected(
+def _corrected_members(
     logits: Sequence[Array], log_shifts: Sequence[Array], gammas: Sequence[float] | Array | None
 ) -> list[Array]:
     """Return each member's log-probabilities without its focal loss and its training shift."""
@@ -124,26 +126,28 @@ def fit_rule_from_log_p(
         raise OptionError("There are no rows to fit the correction on. Pass at least one row of each class.")
     check_vote(vote)
     kinds = calibrator_kinds(calibrate) if calibrate else []
-    share = _weights(lps, labels, vote, weights, w)
+    share = _member_weights(lps, labels, vote, weights, w)
     log_p = pooled(lps, vote, share)
     check = intercept_check(log_p, labels, w) if check_intercept else None
     if check is not None and check.intercept is not None:
         log_p = log_softmax(log_p + check.intercept)
     calibrator, notes = fitted_calibrator(log_p, labels, w, kinds) if kinds else (None, ())
     log_p = calibrated(calibrator, log_p)
-    threshold, offsets = cut(log_p, labels, goal, w)
+    threshold, offsets = best_cutoff(log_p, labels, goal, w)
     return Rule(
         log_shifts=np.stack([np.asarray(s, dtype=np.float64) for s in log_shifts]),
         prior=np.bincount(labels, weights=w, minlength=log_p.shape[1]) / w.sum(),
         vote=vote, weights=share, intercept=None if check is None else check.intercept, calibrator=calibrator,
         threshold=threshold, offsets=offsets, aim=str(goal),
         notes=(*(check.notes if check is not None else ()), *notes),
-        member_thresholds=member_cuts(lps, labels, goal, w) if vote == "hard" else None,
+        member_thresholds=member_cutoffs(lps, labels, goal, w) if vote == "hard" else None,
         gammas=np.asarray(gammas, dtype=np.float64) if gammas is not None and np.any(gammas) else None,
     )  # fmt: skip
 
 
-def _weights(lps: list[Array], y: Array, vote: str, weights: Sequence[float] | Array | str | None, w: Array) -> Array:
+def _member_weights(
+    lps: list[Array], y: Array, vote: str, weights: Sequence[float] | Array | str | None, w: Array
+) -> Array:
     """Return the weight of each member in the vote, float64 (M,): fitted, given, or all equal.
 
     None means fitted weights for the votes "weighted" and "greedy", and equal weights for all others.
@@ -153,20 +157,20 @@ def _weights(lps: list[Array], y: Array, vote: str, weights: Sequence[float] | A
     if isinstance(weights, str):
         if weights not in ("learned", "greedy"):
             raise OptionError(f"weights= is {weights!r}. Use numbers, 'learned', 'greedy', or None.")
-        return greedy_weights(lps, y, w) if weights == "greedy" else shrunk(learned_weights(lps, y, w), y)
+        return greedy_weights(lps, y, w) if weights == "greedy" else shrunk_weights(learned_weights(lps, y, w), y)
     return simplex(None if weights is None else np.asarray(weights), len(lps))
 
 
-def cut(log_p: Array, y: Array, goal: Aim, w: Array) -> tuple[float | None, Array | None]:
-    """Return (threshold, None) of two classes, or (None, offsets (C,)) of more, for an aim."""
+def best_cutoff(log_p: Array, y: Array, goal: Aim, w: Array) -> tuple[float | None, Array | None]:
+    """Return the best (threshold, None) of two classes, or (None, offsets (C,)) of more, for an aim on these rows."""
     if log_p.shape[1] == 2:
         return best_threshold(np.exp(log_p[:, 1]), y, goal, w), None
     return None, best_offsets(log_p, y, goal, w)
 
 
-def member_cuts(lps: list[Array], y: Array, goal: Aim, w: Array) -> Array:
+def member_cutoffs(lps: list[Array], y: Array, goal: Aim, w: Array) -> Array:
     """Return the threshold of each member (M,), or the offsets (M, C) for more classes."""
-    return np.array([cut(lp, y, goal, w)[0 if lp.shape[1] == 2 else 1] for lp in lps])
+    return np.array([best_cutoff(lp, y, goal, w)[0 if lp.shape[1] == 2 else 1] for lp in lps])
 
 
 def apply_rule(rule: Rule, member_logits: Sequence[Array]) -> Decision:
@@ -186,7 +190,7 @@ def apply_rule(rule: Rule, member_logits: Sequence[Array]) -> Decision:
             f"rule= has {len(rule.log_shifts)} members, but member_logits= contains {len(member_logits)} arrays. Pass "
             "one array per member."
         )
-    return apply_rule_to_log_p(rule, _corrected(member_logits, list(rule.log_shifts), rule.gammas))
+    return apply_rule_to_log_p(rule, _corrected_members(member_logits, list(rule.log_shifts), rule.gammas))
 
 
 def apply_rule_to_log_p(rule: Rule, log_p_members: Sequence[Array], column_values: Array | None = None) -> Decision:
@@ -200,31 +204,31 @@ def apply_rule_to_log_p(rule: Rule, log_p_members: Sequence[Array], column_value
         >>> apply_rule_to_log_p(rule, two).proba.round(3).tolist()
         [[0.7, 0.3]]
     """
-    return applied(rule, members_of(rule, log_p_members), column_values)
+    return apply_to_checked_members(rule, checked_members(rule, log_p_members), column_values)
 
 
-def members_of(rule: Rule, log_p_members: Sequence[Array]) -> list[Array]:
-    """Return the (N, C) log-probabilities after checking their shapes against the rule."""
+def checked_members(rule: Rule, log_p_members: Sequence[Array]) -> list[Array]:
+    """Return the members, float64 (N, C) each, after checking their shapes and number against the rule."""
     check_vote(rule.vote)
     simplex(rule.weights, len(log_p_members))
     return members(log_p_members)
 
 
-def applied(rule: Rule, lps: list[Array], column_values: Array | None = None) -> Decision:
+def apply_to_checked_members(rule: Rule, lps: list[Array], column_values: Array | None = None) -> Decision:
     """Apply a rule to checked members, each float64 (N, C) (see `apply_rule_to_log_p`).
 
     With hard votes the members decide by their own thresholds, and the pooled decision breaks ties. Rows that a human
     has to review get the decision -1.
     """
     log_p = final_log_proba(rule, lps)
-    decision = _decided(rule, log_p, column_values)
+    decision = _decided_class(rule, log_p, column_values)
     if rule.vote == "hard" and rule.member_thresholds is not None:
-        decision = _vote(rule, lps, decision)
+        decision = _vote_of_members(rule, lps, decision)
     return Decision(np.exp(log_p), reviewed(rule, log_p, decision, column_values))
 
 
-def _decided(rule: Rule, log_p: Array, column_values: Array | None) -> Array:
-    """Return class codes int32 (N,) by the rule.
+def _decided_class(rule: Rule, log_p: Array, column_values: Array | None) -> Array:
+    """Return class codes int32 (N,) of final log-probabilities (N, C), before votes and review.
 
     The column of the rule decides if there is one. Costs decide only without a threshold; else the threshold or the
     offsets do.
@@ -246,11 +250,14 @@ def pooled_log_proba(rule: Rule, log_p_members: Sequence[Array]) -> Array:
         >>> np.exp(pooled_log_proba(rule, [np.log([[0.9, 0.1]]), np.log([[0.5, 0.5]])])).round(3).tolist()
         [[0.7, 0.3]]
     """
-    return final_log_proba(rule, members_of(rule, log_p_members))
+    return final_log_proba(rule, checked_members(rule, log_p_members))
 
 
 def final_log_proba(rule: Rule, lps: list[Array]) -> Array:
-    """Pool checked members, add the intercept, calibrate (see `pooled_log_proba`)."""
+    """Return `pooled_log_proba` of checked members: pooled, with the intercept, calibrated.
+
+    `layer` repeats this in Keras.
+    """
     log_p = pooled(lps, rule.vote, rule.weights)
     if rule.intercept is not None:
         log_p = log_softmax(log_p + rule.intercept)
@@ -260,7 +267,7 @@ def final_log_proba(rule: Rule, lps: list[Array]) -> Array:
 def choose_class(log_p: Array, threshold: float | None = None, offsets: Array | None = None) -> Array:
     """Return class codes int32 (N,): p_1 >= threshold, or the argmax of log p + offsets.
 
-    Without threshold and offsets, the result is the most probable class.
+    Without threshold and offsets, the result is the most probable class. `layer` repeats this in Keras.
 
     Example:
         >>> log_p = np.log([[0.7, 0.3], [0.9, 0.1]])
@@ -272,10 +279,10 @@ def choose_class(log_p: Array, threshold: float | None = None, offsets: Array | 
     return np.argmax(log_p if offsets is None else log_p + offsets, axis=1).astype(np.int32)
 
 
-def _vote(rule: Rule, lps: list[Array], soft: Array) -> Array:
+def _vote_of_members(rule: Rule, lps: list[Array], soft: Array) -> Array:
     """Return the class with most votes; each member votes by its own threshold or offsets.
 
-    Votes have the weights of the rule. `soft` (N,) are the decisions that break ties.
+    Votes have the weights of the rule. `soft` (N,) are the decisions that break ties. `layer` repeats this in Keras.
     """
     own, n_classes = np.asarray(rule.member_thresholds), lps[0].shape[1]
     if own.ndim == 1:

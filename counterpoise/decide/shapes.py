@@ -41,7 +41,7 @@ def class_scores(values: Array, name: str = "log_p") -> Array:
 
 
 def members(log_p_members: Sequence[Array]) -> list[Array]:
-    """Return the members' (N, C) log-probabilities after checking that they fit together."""
+    """Return the members' log-probabilities, float64 (N, C) each, after checking that they fit together."""
     if len(log_p_members) == 0:
         raise OptionError("No members were passed. Pass at least one array of shape (rows, classes).")
     out = [class_scores(m, f"member {i}") for i, m in enumerate(log_p_members)]

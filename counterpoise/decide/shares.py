@@ -1,7 +1,8 @@
 """The class proportions of unlabeled rows, estimated from the scores of a classifier.
 
 The estimates assume that only the class proportions changed, and that the rows of each class are as before. A
-goodness-of-fit test checks this assumption on the new scores.
+goodness-of-fit test checks this assumption on the new scores. The bootstrap draws follow from the seed and the number
+of the draw; their order within a draw decides the interval and the p-value.
 """
 
 from __future__ import annotations
@@ -75,10 +76,10 @@ def em_prior(log_p: Array, prior: Array | float) -> Array:
     Source: Saerens, Latinne and Decaestecker (2002), section 2.
     """
     lp = class_scores(log_p)
-    return _em(lp, class_prior(prior, lp.shape[1]), np.full(len(lp), 1.0 / len(lp)))
+    return _em_shares(lp, class_prior(prior, lp.shape[1]), np.full(len(lp), 1.0 / len(lp)))
 
 
-def _em(lp: Array, old: Array, share: Array) -> Array:
+def _em_shares(lp: Array, old: Array, share: Array) -> Array:
     """Return the shares on checked arrays, float64 (C,) (see `em_prior`).
 
     `lp` (N, C) are log-probabilities at the shares `old` (C,), and `share` (N,) are weights of the rows with sum 1.
@@ -131,26 +132,26 @@ def bbse_prior(decided: Array, y: Array, decided_new: Array, n_classes: int) -> 
             "labeled rows of the rarest class, or train a better model."
         )
     new = codes(decided_new, len(decided_new), n_classes)
-    return _solved(a, np.bincount(new, minlength=n_classes) / len(new))
+    return _shares_from_confusion(a, np.bincount(new, minlength=n_classes) / len(new))
 
 
 def _confusion(decided: Array, y: Array, n_classes: int, counts: Array | None = None) -> Array:
     """Return A[i, j] = P(decided i | class j), float64 (C, C).
 
-    `counts` tells how often each row counts; None: once.
+    `counts` (N,) is how often each row counts; None: once.
     """
     joint = np.bincount(decided * n_classes + y, weights=counts, minlength=n_classes**2)
     table = joint.reshape(n_classes, n_classes)
     return table / table.sum(axis=0)
 
 
-def _solved(a: Array, decided_share: Array) -> Array:
+def _shares_from_confusion(a: Array, decided_share: Array) -> Array:
     """Solve A q = `decided_share` by least squares for shares q, float64 (C,)."""
     return _onto_simplex(np.linalg.lstsq(a, decided_share, rcond=None)[0])
 
 
 def _onto_simplex(q: Array) -> Array:
-    """Set negative entries to 0, and scale the others to sum 1."""
+    """Return shares (C,): negative entries become 0, and the others are scaled to the sum 1."""
     kept = np.maximum(q, 0.0)
     return kept / kept.sum()
 
@@ -183,8 +184,8 @@ def estimate_prior(
         >>> bool(estimate.low[1] < 0.4 < estimate.high[1]), estimate.pure
         (True, True)
     """
-    study = _Study(class_scores(log_p), y, class_scores(log_p_new, "log_p_new"), method)
-    study.refuse()
+    study = _ShiftStudy(class_scores(log_p), y, class_scores(log_p_new, "log_p_new"), method)
+    study.check_decisions()
     q = study.estimate(study.ones, study.ones_new)
     boot, distances = [], []
     for i in range(draws):
@@ -206,8 +207,8 @@ def estimate_prior(
     return PriorEstimate(q, low, high, study.prior, method, float(p), pure, note)
 
 
-class _Study:
-    """Labeled scores (N, C) and new scores (M, C) side by side.
+class _ShiftStudy:
+    """Labeled scores (N, C) and new scores (M, C), whose resamples `estimate_prior` compares.
 
     Its methods take a resample as a vector of counts, one for each row (N,) or (M,), so that no scores are copied.
     """
@@ -225,7 +226,7 @@ class _Study:
         self.m, self.c = log_p_new.shape
         self.y = codes(y, *log_p.shape)
         self.ones, self.ones_new = np.ones(len(log_p)), np.ones(self.m)
-        self.prior = self._shares(self.ones)
+        self.prior = self._class_shares(self.ones)
         if not np.all(self.prior > 0):
             raise OptionError(
                 f"Class {np.argmin(self.prior)} has no labeled row, so its new share cannot be "
@@ -235,40 +236,40 @@ class _Study:
         columns = [1] if self.c == 2 else range(self.c)
         self.orders = [SortedUnion(log_p[:, c], log_p_new[:, c]) for c in columns]
 
-    def _shares(self, counts: Array) -> Array:
+    def _class_shares(self, counts: Array) -> Array:
         """Return the share of each class, float64 (C,), of labeled rows counted `counts` times."""
         return np.bincount(self.y, weights=counts, minlength=self.c) / counts.sum()
 
     def estimate(self, source: Array, new: Array) -> Array:
         """Return the shares of the new rows (C,) for counts of labeled (N,) and new rows (M,)."""
-        return self._estimate(source, self.new, new)
+        return self._estimate_from(source, self.new, new)
 
-    def _estimate(self, source: Array, target: Array, counts: Array) -> Array:
+    def _estimate_from(self, source: Array, target: Array, counts: Array) -> Array:
         """Estimate the shares (C,) of rows with the scores `target` (K, C).
 
         `source` (N,) counts the labeled rows, and `counts` (K,) those of `target`. `target` are the new scores, or in
         `null_distance` the labeled ones.
         """
-        prior = self._shares(source)
+        prior = self._class_shares(source)
         if self.method == "em":
             b = fitted_intercept(self.lp, self.y, source)
-            return _em(log_softmax(target + b), prior, counts / counts.sum())
+            return _em_shares(log_softmax(target + b), prior, counts / counts.sum())
         decided = np.argmax(self.lp - np.log(prior), axis=1)
         decided_new = np.argmax(target - np.log(prior), axis=1)
         share = np.bincount(decided_new, weights=counts, minlength=self.c) / counts.sum()
-        return _solved(_confusion(decided, self.y, self.c, source), share)
+        return _shares_from_confusion(_confusion(decided, self.y, self.c, source), share)
 
-    def refuse(self) -> None:
-        """For "bbse", raise a GuaranteeError if the decisions support no estimate."""
+    def check_decisions(self) -> None:
+        """Raise a GuaranteeError if the decisions support no estimate; only "bbse" uses decisions."""
         if self.method == "bbse":
             decided, decided_new = (np.argmax(z - np.log(self.prior), axis=1) for z in (self.lp, self.new))
             bbse_prior(decided, self.y, decided_new, self.c)
 
     def draw_source(self, rng: np.random.Generator) -> Array:
         """Resample the labeled rows within each class; counts float64 (N,)."""
-        return self._draw(rng, np.bincount(self.y, minlength=self.c))
+        return self._draw_labeled(rng, np.bincount(self.y, minlength=self.c))
 
-    def _draw(self, rng: np.random.Generator, sizes: Array) -> Array:
+    def _draw_labeled(self, rng: np.random.Generator, sizes: Array) -> Array:
         """Draw `sizes[c]` labeled rows of each class c with replacement; counts float64 (N,)."""
         out = np.zeros(len(self.y))
         for c, size in enumerate(sizes):
@@ -281,9 +282,9 @@ class _Study:
 
         New rows are drawn from the labeled ones at shares `q`, and the shares are estimated again from them.
         """
-        drawn = self._draw(rng, rng.multinomial(self.m, q))
-        again = self._estimate(source, self.lp, drawn)
-        mixed = self._mixed(source, again)
+        drawn = self._draw_labeled(rng, rng.multinomial(self.m, q))
+        again = self._estimate_from(source, self.lp, drawn)
+        mixed = self._weights_at_shares(source, again)
         return max(order.distance(mixed, drawn / self.m, same=True) for order in self.orders)
 
     def distance(self, source: Array, new: Array, q: Array) -> float:
@@ -291,10 +292,10 @@ class _Study:
 
         It is the largest over the classes (with two classes, of the positive one). `source` and `new` count the rows.
         """
-        mixed = self._mixed(source, q)
+        mixed = self._weights_at_shares(source, q)
         return max(order.distance(mixed, new / new.sum(), same=False) for order in self.orders)
 
-    def _mixed(self, source: Array, q: Array) -> Array:
+    def _weights_at_shares(self, source: Array, q: Array) -> Array:
         """Return weights of the labeled rows, float64 (N,), sum 1, at class shares `q`."""
         return source * (q / np.bincount(self.y, weights=source, minlength=self.c))[self.y]
 

@@ -1,7 +1,9 @@
 """Thresholds for two classes from sorted exact scores: a row is positive if its probability is >= the threshold.
 
 All thresholds between two neighboring scores give the same decisions. Counterpoise uses the middle on the logit scale,
-so rounding a probability to float32 rarely changes a decision.
+so rounding a probability to float32 rarely changes a decision. Decisions by costs that need no threshold are here too.
+
+`offsets` does the same for more classes.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import numpy as np
 
 from counterpoise.core.checks import row_weights
 from counterpoise.core.errors import GuaranteeError, OptionError
-from counterpoise.decide.aim import WHOLE, Aim
+from counterpoise.decide.aim import WHOLE_ROW_AIMS, Aim
 from counterpoise.decide.shapes import codes
 
 Array = np.ndarray
@@ -43,26 +45,23 @@ class Sweep:
 
     @property
     def recall(self) -> Array:
+        """Share of the positives that are flagged at each threshold, (K + 1,)."""
         return self.tp / max(self.positives, 1e-300)
 
     @property
     def specificity(self) -> Array:
+        """Share of the negatives that are not flagged at each threshold, (K + 1,)."""
         return 1.0 - self.fp / max(self.negatives, 1e-300)
 
     @property
     def precision(self) -> Array:
-        """Compute the share of alerts that are positive.
-
-        It is 1 without alerts.
-        """
+        """Compute the share of alerts that are positive, (K + 1,); 1 without alerts."""
         flagged = self.tp + self.fp
         return np.where(flagged > 0, self.tp / np.where(flagged > 0, flagged, 1.0), 1.0)
 
 
-def _checked(p: Array, y: Array, sample_weight: Array | None) -> tuple[Array, Array, Array]:
-    """Check probabilities (N,), class codes and weights, and return them as arrays.
-
-    Probabilities and weights are float64.
+def _checked_rows(p: Array, y: Array, sample_weight: Array | None) -> tuple[Array, Array, Array]:
+    """Return checked probabilities float64 (N,), class codes int64 (N,) and weights float64 (N,).
 
     Raises:
         OptionError: `p` is empty, has another shape, or contains values outside [0, 1].
@@ -150,13 +149,13 @@ def choose_threshold(p: Array, y: Array, aim: str | Aim = "f1", sample_weight: A
         0.05
     """
     goal = Aim.parse(aim)
-    p, labels, w = _checked(p, y, sample_weight)
+    p, labels, w = _checked_rows(p, y, sample_weight)
     return best_threshold(p, labels, goal, w)
 
 
 def best_threshold(p: Array, labels: Array, goal: Aim, w: Array) -> float:
     """Choose the threshold as `choose_threshold` does, without checking the arrays again."""
-    if goal.name in WHOLE:
+    if goal.name in WHOLE_ROW_AIMS:
         raise OptionError(
             f"{goal.name} is for images with masks, but these rows have no class per pixel. Choose another aim."
         )
@@ -169,9 +168,9 @@ def best_threshold(p: Array, labels: Array, goal: Aim, w: Array) -> float:
             raise OptionError(f"With two classes, recall_floor takes one value, not {len(goal.values)}.")
         return float(table.thresholds[np.argmax(table.recall >= goal.values[0] - 1e-12)])
     if goal.name == "precision_floor":
-        return _precision_floor(table, goal.values[0])
+        return _threshold_at_precision(table, goal.values[0])
     if goal.name == "alerts":
-        return _alert_budget(table, goal.values[0] / goal.values[1])
+        return _threshold_at_alerts(table, goal.values[0] / goal.values[1])
     value = objective(goal)(table)
     return float(table.thresholds[np.argmax(value >= value.max() - 1e-12)])
 
@@ -201,7 +200,7 @@ def _check_classes_present(table: Sweep, goal: Aim) -> None:
         )
 
 
-def _precision_floor(table: Sweep, floor: float) -> float:
+def _threshold_at_precision(table: Sweep, floor: float) -> float:
     """Return the threshold with the highest recall whose precision is at least `floor`.
 
     Among equal recalls, the highest threshold is chosen. If no threshold reaches the floor, raise a `GuaranteeError`.
@@ -216,7 +215,7 @@ def _precision_floor(table: Sweep, floor: float) -> float:
     return float(table.thresholds[np.argmax(good & (table.tp >= most))])
 
 
-def _alert_budget(table: Sweep, share: float) -> float:
+def _threshold_at_alerts(table: Sweep, share: float) -> float:
     """Return the lowest threshold with which at most this share of all rows is flagged."""
     allowed = table.tp + table.fp <= share * (table.positives + table.negatives) * (1 + 1e-12)
     return float(table.thresholds[np.flatnonzero(allowed)[-1]])

@@ -13,7 +13,7 @@ from counterpoise.core.version import version
 from counterpoise.data.column_input import ColumnInput, column_input
 from counterpoise.data.columns import input_type, raw_inputs, safe_names, stacked
 from counterpoise.data.cost_input import CostInput
-from counterpoise.decide.layer import rule_to_dict
+from counterpoise.decide.rule_fields import rule_to_dict
 from counterpoise.networks.encoder import has_picture
 from counterpoise.networks.input_names import own_name
 

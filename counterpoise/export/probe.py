@@ -16,7 +16,7 @@ from counterpoise.core.structure import take
 from counterpoise.data.cost_input import CostInput
 from counterpoise.data.encode import TableEncoder
 from counterpoise.data.group_input import GroupInput
-from counterpoise.decide.review import border, margins
+from counterpoise.decide.review import margins, review_distance
 from counterpoise.export.manifest import deciding_input, named_inputs
 from counterpoise.networks.encoder import has_picture
 
@@ -184,7 +184,7 @@ def _margins(clf: Any, proba: Array, values: Array | None = None) -> Array:
 def _margin(rule: Rule, proba: Array, values: Array | None = None) -> Array:
     """Distance of each row from another decision, in nats; by costs in shares of the largest difference of costs."""
     log_p = np.log(np.maximum(proba, 1e-300))
-    return np.minimum(_decision_margin(rule, log_p, values), border(rule, log_p, values))
+    return np.minimum(_decision_margin(rule, log_p, values), review_distance(rule, log_p, values))
 
 
 def _decision_margin(rule: Rule, log_p: Array, values: Array | None) -> Array:

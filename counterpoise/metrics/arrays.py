@@ -1,4 +1,7 @@
-"""Checks at the rim of the metrics: from what came in to codes, float64 probabilities and weights."""
+"""Checks of the arguments of scores: labels, probabilities and weights become codes, float64 arrays, or errors.
+
+Scores that users call check with these functions; what they call takes the checked arrays.
+"""
 
 from __future__ import annotations
 
@@ -58,8 +61,8 @@ def probabilities(proba: Any, rows: int, name: str = "proba") -> Array:
     return p.clip(0.0, 1.0)
 
 
-def table(y: Any, proba: Any, sample_weight: Any = None, positive: int = 0) -> tuple[Array, Array, Array]:
-    """Check labels, probabilities and weights against each other: int64 (N,), float64 (N, C), float64 (N,).
+def checked_rows(y: Any, proba: Any, sample_weight: Any = None, positive: int = 0) -> tuple[Array, Array, Array]:
+    """Return checked labels int64 (N,), probabilities float64 (N, C) and weights float64 (N,) of the same rows.
 
     Raises:
         OptionError: `positive` is not a class code; else as the checks of the single arrays.
@@ -72,5 +75,5 @@ def table(y: Any, proba: Any, sample_weight: Any = None, positive: int = 0) -> t
 
 def one_class(y: Any, proba: Any, sample_weight: Any, positive: int) -> tuple[Array, Array, Array]:
     """Return (target bool (N,), score float64 (N,), weight float64 (N,)) of one class against the rest."""
-    y, p, w = table(y, proba, sample_weight, positive)
+    y, p, w = checked_rows(y, proba, sample_weight, positive)
     return y == positive, p[:, positive], w

@@ -1,4 +1,7 @@
-"""Bins over sorted probabilities: equal scores stay together, so the order of rows never matters."""
+"""Bins over sorted probabilities, for calibration errors, curves and tables.
+
+Rows with equal scores stay in one bin, so the order of rows never matters.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +22,8 @@ class Bins(NamedTuple):
     observed: Array
 
 
-def assign(score: Array, amount: Array, bins: int) -> Array:
-    """Give each row the number of its bin so that bins contain about equal sums of `amount`.
+def assign_bins(score: Array, amount: Array, bins: int) -> Array:
+    """Return the number of the bin of each row, so that bins contain about equal sums of `amount`.
 
     Walking up from the lowest score, a new bin starts when the amount passed so far reaches the next
     multiple of total / bins.
@@ -34,7 +37,7 @@ def assign(score: Array, amount: Array, bins: int) -> Array:
         int64 (N,), 0 ... B - 1.
 
     Example:
-        >>> assign(np.array([.1, .2, .3, .4, .5]), np.array([0., 1., 0., 1., 0.]), 10).tolist()
+        >>> assign_bins(np.array([.1, .2, .3, .4, .5]), np.array([0., 1., 0., 1., 0.]), 10).tolist()
         [0, 0, 1, 1, 1]
     """
     if bins < 1:
@@ -49,13 +52,13 @@ def assign(score: Array, amount: Array, bins: int) -> Array:
     return np.minimum((share * count + 1e-9).astype(np.int64), count - 1)[where]
 
 
-def summarize(index: Array, score: Array, target: Array, weight: Array) -> Bins:
+def summarize_bins(index: Array, score: Array, target: Array, weight: Array) -> Bins:
     """Return the total weight, mean score and mean target of each bin.
 
     Bins without weight are left out.
 
     Args:
-        index: int (N,), the number of each row's bin, from 0 (see `assign`).
+        index: int (N,), the number of each row's bin, from 0 (see `assign_bins`).
         score, target, weight: float (N,). Means are weighted.
     """
     total = np.bincount(index, weights=weight)
@@ -66,7 +69,7 @@ def summarize(index: Array, score: Array, target: Array, weight: Array) -> Bins:
 
 
 def binned(target: Array, score: Array, weight: Array, bins: int | None, by: str = "positives") -> Bins:
-    """Divide rows into bins by their score, and summarize them (see `summarize`).
+    """Return the summary (see `summarize_bins`) of rows that are divided into bins by their score.
 
     Bins contain equal weights of "positives" or of "rows", as `by` determines. `bins=None` makes one bin per distinct
     score. `target` is 0 or 1 for each row.
@@ -74,7 +77,7 @@ def binned(target: Array, score: Array, weight: Array, bins: int | None, by: str
     if bins is None:
         index = np.unique(score, return_inverse=True)[1]
     elif by in ("positives", "rows"):
-        index = assign(score, weight * target if by == "positives" else weight, bins)
+        index = assign_bins(score, weight * target if by == "positives" else weight, bins)
     else:
         raise OptionError(f"by={by!r}. Expected 'positives' or 'rows'.")
-    return summarize(index, score, target, weight)
+    return summarize_bins(index, score, target, weight)

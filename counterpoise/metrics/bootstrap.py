@@ -4,6 +4,9 @@ Only the counts that the scores need are resampled. If the positives have m dist
 AUC depend only on the number of positives at each of these scores, and of negatives at and between them. A stratified
 resample is therefore two multinomial draws over m and 2 m + 1 places. It has the same distribution as drawing rows, and
 takes time in proportion to the rare class.
+
+Draws follow from the seed alone, so that two classifiers scored on the same rows get the same resamples. The paired
+bootstrap of a comparison relies on it.
 """
 
 from __future__ import annotations
@@ -21,7 +24,8 @@ from counterpoise.metrics.intervals import Pair, ap_logit_interval, percentile
 from counterpoise.metrics.proba_scores import log_proba
 from counterpoise.metrics.rank_scores import average_precision
 
-#: Numbers held at once by one step of the resampling.
+#: Numbers held at once by one step of the resampling. Another value changes the draws of `stratified_draws`, because
+#: positives and negatives are drawn block by block.
 _CHUNK = 4_000_000
 
 #: Below this many positives the bootstrap of average precision is too narrow.
@@ -66,7 +70,7 @@ def _areas(positive: Array, negative: Array) -> Draws:
     return {"average_precision": ap, "roc_auc": auc}
 
 
-def _chunks(resamples: int, width: int) -> Iterator[int]:
+def _chunk_sizes(resamples: int, width: int) -> Iterator[int]:
     """Yield sizes of blocks of resamples that fit in memory; they sum to `resamples`.
 
     `width` is how many numbers one resample takes.
@@ -76,12 +80,12 @@ def _chunks(resamples: int, width: int) -> Iterator[int]:
         yield min(step, resamples - start)
 
 
-def _gather(blocks: list[Draws]) -> Draws:
+def _join_draws(blocks: list[Draws]) -> Draws:
     """Join the draws of several blocks, key by key."""
     return {key: np.concatenate([block[key] for block in blocks]) for key in blocks[0]}
 
 
-def _counts(rank: Array, width: int, rng: np.random.Generator) -> Callable[[int], Array]:
+def _rank_counter(rank: Array, width: int, rng: np.random.Generator) -> Callable[[int], Array]:
     """Return a function from B to the counts per rank of B resamples, int (B, width).
 
     A resample draws as many rows as `rank` has, with replacement.
@@ -127,20 +131,20 @@ def stratified_draws(y: Any, proba: Any, *, positive: int = 1, resamples: int = 
         [1.0, 1.0, 1.0]
     """
     target, score, _ = one_class(y, proba, None, positive)
-    _check(target, resamples)
+    _check_both_classes(target, resamples)
     ranks = _ranks(target, score)
     rng = generator(seed, "bootstrap areas")
-    of_positive = _counts(ranks.positive, ranks.m, rng)
-    of_negative = _counts(ranks.negative, 2 * ranks.m + 1, rng)
-    areas = [_areas(of_positive(size), of_negative(size)) for size in _chunks(resamples, 2 * ranks.m + 1)]
-    loss = _losses(target, score)
+    of_positive = _rank_counter(ranks.positive, ranks.m, rng)
+    of_negative = _rank_counter(ranks.negative, 2 * ranks.m + 1, rng)
+    areas = [_areas(of_positive(size), of_negative(size)) for size in _chunk_sizes(resamples, 2 * ranks.m + 1)]
+    loss = _row_losses(target, score)
     rng = generator(seed, "bootstrap log loss")
     sums = _resampled_sums(loss[target], resamples, rng) + _resampled_sums(loss[~target], resamples, rng)
-    return _gather(areas) | {"log_loss": sums / len(loss)}
+    return _join_draws(areas) | {"log_loss": sums / len(loss)}
 
 
-def _losses(target: Array, score: Array) -> Array:
-    """Return the log loss of each row in nats, float64 (N,).
+def _row_losses(target: Array, score: Array) -> Array:
+    """Return the log loss of each row for one class against the rest, in nats, float64 (N,).
 
     `score` is the probability of the positive class.
     """
@@ -148,7 +152,7 @@ def _losses(target: Array, score: Array) -> Array:
     return np.where(target, -log_p[:, 1], -log_p[:, 0])
 
 
-def _check(target: Array, resamples: int) -> None:
+def _check_both_classes(target: Array, resamples: int) -> None:
     """Raise a DataError without positives or negatives, and an OptionError without resamples."""
     if target.all() or not target.any():
         raise DataError(
@@ -183,14 +187,14 @@ def cluster_draws(
         True
     """
     target, score, weight = one_class(y, proba, sample_weight, positive)
-    _check(target, resamples)
+    _check_both_classes(target, resamples)
     group = np.unique(np.asarray(groups), return_inverse=True)[1].ravel()
     if len(group) != len(target):
         raise DataError(f"groups= has {len(group)} rows, but y= has {len(target)}. Pass one group per row.")
     ranks, n_groups = _ranks(target, score), int(group.max()) + 1
-    positives = _spread(group[target], ranks.positive, n_groups, ranks.m, weight[target])
-    negatives = _spread(group[~target], ranks.negative, n_groups, 2 * ranks.m + 1, weight[~target])
-    sums = np.stack([np.bincount(group, weight * _losses(target, score)), np.bincount(group, weight)], axis=1)
+    positives = _weight_by_group_and_rank(group[target], ranks.positive, n_groups, ranks.m, weight[target])
+    negatives = _weight_by_group_and_rank(group[~target], ranks.negative, n_groups, 2 * ranks.m + 1, weight[~target])
+    sums = np.stack([np.bincount(group, weight * _row_losses(target, score)), np.bincount(group, weight)], axis=1)
     rng = generator(seed, "bootstrap groups")
     blocks = []
     for drawn in group_draws(n_groups, resamples, rng):
@@ -198,7 +202,7 @@ def cluster_draws(
             total = some @ sums
             areas = _areas(np.asarray(some @ positives), np.asarray(some @ negatives))
             blocks.append(areas | {"log_loss": total[:, 0] / total[:, 1]})
-    return _gather(blocks)
+    return _join_draws(blocks)
 
 
 def time_blocks(time: Any, length: int | None = None) -> Array:
@@ -226,20 +230,20 @@ def time_blocks(time: Any, length: int | None = None) -> Array:
     return (before // size)[where]
 
 
-def _blocks(resamples: int) -> Iterator[int]:
+def _group_chunk_sizes(resamples: int) -> Iterator[int]:
     """Yield sizes of blocks of resamples, which sum to `resamples`.
 
     They are the same for all scores, so that paired classifiers get the same draws of groups.
     """
-    return _chunks(resamples, _CHUNK // 50)
+    return _chunk_sizes(resamples, _CHUNK // 50)
 
 
 def group_draws(n_groups: int, resamples: int, rng: np.random.Generator) -> Iterator[Array]:
     """Yield blocks of how often each group occurs in each resample, float64 (b, G).
 
-    The numbers b sum to `resamples`.
+    The numbers b sum to `resamples`. The order of draws from `rng` decides the intervals of comparisons.
     """
-    for size in _blocks(resamples):
+    for size in _group_chunk_sizes(resamples):
         yield _group_counts(n_groups, size, rng)
 
 
@@ -249,8 +253,8 @@ def _group_counts(n_groups: int, size: int, rng: np.random.Generator) -> Array:
     return np.stack(counts).astype(np.float64)
 
 
-def _spread(group: Array, rank: Array, n_groups: int, width: int, weight: Array) -> sparse.csr_array:
-    """Weight of the rows per group and rank, sparse (G, width)."""
+def _weight_by_group_and_rank(group: Array, rank: Array, n_groups: int, width: int, weight: Array) -> sparse.csr_array:
+    """Return the weight of the rows by group and rank, sparse (G, width)."""
     return sparse.coo_array((weight, (group, rank)), shape=(n_groups, width)).tocsr()
 
 

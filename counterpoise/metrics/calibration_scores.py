@@ -9,7 +9,7 @@ from scipy.optimize import brentq
 from scipy.special import expit, softmax
 
 from counterpoise.core.newton import newton_step
-from counterpoise.metrics.arrays import Array, one_class, table
+from counterpoise.metrics.arrays import Array, checked_rows, one_class
 from counterpoise.metrics.bins import Bins, binned
 from counterpoise.metrics.proba_scores import log_proba
 
@@ -36,11 +36,11 @@ def calibration_slope(y: Any, proba: Any, *, positive: int = 1, sample_weight: A
         >>> round(calibration_slope(y, np.stack([1 - p, p], axis=1)), 6)
         1.0
     """
-    y, p, w = table(y, proba, sample_weight, positive)
+    y, p, w = checked_rows(y, proba, sample_weight, positive)
     log_p, y, w = log_proba(p[w > 0]), y[w > 0], w[w > 0]
     if p.shape[1] == 2:
         return _logistic_slope(log_p[:, positive] - log_p[:, 1 - positive], y == positive, w)
-    return _power(log_p - log_p.mean(axis=1, keepdims=True), y, w)
+    return _power_slope(log_p - log_p.mean(axis=1, keepdims=True), y, w)
 
 
 def _logistic_slope(x: Array, target: Array, w: Array) -> float:
@@ -56,10 +56,10 @@ def _logistic_slope(x: Array, target: Array, w: Array) -> float:
     center = np.average(x, weights=w)
     spread = float(np.sqrt(np.average((x - center) ** 2, weights=w)))
     # Standardized log-odds make the steps well-conditioned; the slope is scaled back.
-    return _newton(np.stack([np.ones_like(x), (x - center) / spread], axis=1), target, w) / spread
+    return _newton_slope(np.stack([np.ones_like(x), (x - center) / spread], axis=1), target, w) / spread
 
 
-def _newton(design: Array, target: Array, w: Array) -> float:
+def _newton_slope(design: Array, target: Array, w: Array) -> float:
     """Return the last coefficient of a logistic regression by Newton's method, or nan.
 
     `design` (N, 2) has a column of ones and the log-odds. A step is halved until the likelihood does not fall. nan if
@@ -67,7 +67,7 @@ def _newton(design: Array, target: Array, w: Array) -> float:
     """
     share = np.average(target, weights=w)
     beta = np.array([np.log(share / (1 - share)), 0.0])
-    value = _likelihood(design @ beta, target, w)
+    value = _log_likelihood(design @ beta, target, w)
     for _ in range(200):
         mean = expit(design @ beta)
         gradient = design.T @ (w * (target - mean))
@@ -78,7 +78,7 @@ def _newton(design: Array, target: Array, w: Array) -> float:
         if np.abs(step).max() < 1e-9 * (1 + np.abs(beta).max()):
             return float(beta[-1] + step[-1])
         for _ in range(50):
-            new = _likelihood(design @ (beta + step), target, w)
+            new = _log_likelihood(design @ (beta + step), target, w)
             if new >= value - 1e-12 * abs(value):
                 break
             step = step / 2
@@ -86,12 +86,12 @@ def _newton(design: Array, target: Array, w: Array) -> float:
     return NAN
 
 
-def _likelihood(eta: Array, target: Array, w: Array) -> float:
+def _log_likelihood(eta: Array, target: Array, w: Array) -> float:
     """Return the log-likelihood of `target`, bool (N,), at log-odds `eta` (N,) with weights `w`."""
     return float(w @ (target * eta - np.logaddexp(0.0, eta)))
 
 
-def _power(log_p: Array, y: Array, w: Array) -> float:
+def _power_slope(log_p: Array, y: Array, w: Array) -> float:
     """Return b for which P(y = c) proportional to exp(b log p_c) is most likely, or nan.
 
     `log_p` (N, C) may be shifted by a constant in each row. b is the root of the derivative of the likelihood, which
@@ -102,6 +102,7 @@ def _power(log_p: Array, y: Array, w: Array) -> float:
         return NAN
 
     def slope(b: float) -> float:
+        """Return the derivative of the log-likelihood at `b`."""
         return float(w @ (own - (softmax(b * log_p, axis=1) * log_p).sum(axis=1)))
 
     # Double the ends until the root lies between them.
@@ -125,13 +126,13 @@ def calibration_intercept(y: Any, proba: Any, *, positive: int = 1, sample_weigh
         >>> round(calibration_intercept([1, 1, 1, 0], np.stack([1 - p, p], axis=1)), 4)  # log 3
         1.0986
     """
-    y, p, w = table(y, proba, sample_weight, positive)
+    y, p, w = checked_rows(y, proba, sample_weight, positive)
     y, log_p, w = y[w > 0], log_proba(p[w > 0]), w[w > 0]
     present, y = np.unique(y, return_inverse=True)
     if len(present) < 2:
         return NAN
     if p.shape[1] > 2:
-        offsets = _offsets(log_p[:, present], np.bincount(y, weights=w), w)
+        offsets = _fit_offsets(log_p[:, present], np.bincount(y, weights=w), w)
         return float(np.sqrt(np.mean((offsets - offsets.mean()) ** 2)))
     z = log_p[:, positive] - log_p[:, 1 - positive]
     share = np.average(present[y] == positive, weights=w)
@@ -140,7 +141,7 @@ def calibration_intercept(y: Any, proba: Any, *, positive: int = 1, sample_weigh
     return float(brentq(lambda a: np.average(expit(z + a), weights=w) - share, -bound, bound, xtol=1e-10))
 
 
-def _offsets(log_p: Array, counts: Array, w: Array) -> Array:
+def _fit_offsets(log_p: Array, counts: Array, w: Array) -> Array:
     """Return offsets a (C,) with sum over rows of softmax(log_p + a) = counts, or nan.
 
     `log_p` is (N, C), and `counts` (C,) are weighted numbers of labels. A Newton step that is too long is replaced by
@@ -180,10 +181,10 @@ def ece(
         >>> ece([0, 0, 0, 1], [[.75, .25]] * 4), ece([0, 0, 0, 1], [[.5, .5]] * 4, relative=True)
         (0.0, 1.0)
     """
-    y, p, w = table(y, proba, sample_weight, positive)
+    y, p, w = checked_rows(y, proba, sample_weight, positive)
     if p.shape[1] > 2:
         return top_label_ece(p.argmax(axis=1) == y, p.max(axis=1), w, bins)
-    error = _gap(binned(y == positive, p[:, positive], w, bins))
+    error = _mean_bin_gap(binned(y == positive, p[:, positive], w, bins))
     if not relative:
         return error
     share = float(np.average(y == positive, weights=w))
@@ -195,10 +196,10 @@ def top_label_ece(right: Array, top: Array, sample_weight: Array, bins: int = 10
 
     `right` tells whether this class is the label, bool (N,), and `top` is its probability, float (N,).
     """
-    return _gap(binned(right, top, sample_weight, bins, by="rows"))
+    return _mean_bin_gap(binned(right, top, sample_weight, bins, by="rows"))
 
 
-def _gap(b: Bins) -> float:
+def _mean_bin_gap(b: Bins) -> float:
     """Return the mean distance of predicted and observed shares, weighted by bins."""
     return float(b.weight @ np.abs(b.mean_proba - b.observed) / b.weight.sum())
 

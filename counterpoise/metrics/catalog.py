@@ -1,6 +1,7 @@
 """The metrics by key: title, whether higher is better, and range.
 
-Leaderboards, judge and report look metrics up here; nothing is computed in this file.
+Leaderboards, judge and report look metrics up here; nothing is computed in this file. The keys and their order are
+those of `leaderboard.json`, which is part of the public interface. `core.titles` contains the titles.
 """
 
 from __future__ import annotations
@@ -53,6 +54,7 @@ class Metric(NamedTuple):
 
 
 def _metric(key: str, direction: str, low: float, high: float, relative: bool = False) -> Metric:
+    """Return the entry of a key, with its title from `core.titles`."""
     return Metric(metric_title(key), direction, low, high, relative)
 
 
@@ -69,6 +71,7 @@ _PROBABILITY: Mapping[str, tuple[Any, ...]] = {
     "log_loss_uncorrected": ("lower", 0.0, math.inf, True),
 }
 
+#: Key -> the same, of decisions.
 _DECISION: Mapping[str, tuple[Any, ...]] = {
     "accuracy": ("higher", 0.0, 1.0),
     "balanced_accuracy": ("higher", 0.0, 1.0),
@@ -99,7 +102,7 @@ _REGIONS: Mapping[str, tuple[Any, ...]] = {
 #: Of comparisons with costs.
 _COST: Mapping[str, tuple[Any, ...]] = {"expected_cost": ("lower", -math.inf, math.inf, True)}
 
-#: Suffixes of the decision keys: at the strategy's own threshold, and at the default one.
+#: Suffixes of the decision keys: at the strategy's own threshold, at the default one, and of the uncorrected output.
 _SUFFIXES = ("", "_default", "_uncorrected")
 
 #: Names of the scores of whole rows with a class per element.

@@ -1,4 +1,4 @@
-"""Costs of decisions, and scores of the first rows of a ranking."""
+"""Costs of decisions row by row, and precision of the first rows of a ranking: scores for a limited budget."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The calibration curve: observed shares and mean probabilities in bins."""
+"""The calibration curve (`cp.metrics.calibration_curve`): observed shares and mean probabilities in bins."""
 
 from __future__ import annotations
 

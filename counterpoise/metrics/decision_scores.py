@@ -1,4 +1,8 @@
-"""Scores of decisions, from the confusion matrix, costs and net benefit."""
+"""Scores of decisions: from the confusion matrix, from costs, and by net benefit.
+
+`decision_scores` defines the decision metrics of the leaderboard. `display` calculates some of them in Keras while a
+network trains.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +57,7 @@ class PerClass(NamedTuple):
     support: Array
 
 
-def _rates(hit: Array, support: Array, decided: Array) -> tuple[Array, Array]:
+def _recall_and_precision(hit: Array, support: Array, decided: Array) -> tuple[Array, Array]:
     """Return recall and precision of each class, from the arguments of `scores_of_many`.
 
     Both are nan for a class without rows. Precision is 0 for a class that is never decided.
@@ -72,7 +76,7 @@ def per_class(y: Any, decision: Any, n_classes: int, *, sample_weight: Any = Non
     """
     matrix = confusion(y, decision, n_classes, sample_weight=sample_weight)
     support = matrix.sum(axis=1)
-    return PerClass(*_rates(np.diag(matrix), support, matrix.sum(axis=0)), support)
+    return PerClass(*_recall_and_precision(np.diag(matrix), support, matrix.sum(axis=0)), support)
 
 
 def decision_scores(matrix: Array, *, positive: int = 1) -> dict[str, float]:
@@ -113,7 +117,7 @@ def scores_of_many(hit: Array, support: Array, decided: Array, positive: int = 1
     """
     total = support.sum()
     support = np.broadcast_to(support, np.shape(hit))
-    recall, precision = _rates(hit, support, decided)
+    recall, precision = _recall_and_precision(hit, support, decided)
     f1 = np.where(support > 0, _ratio(2 * hit, support + decided), NAN)
     specificity = _ratio(total - support - decided + hit, total - support)
     # All matrices have the same support, so the first one shows which classes have rows.
@@ -132,7 +136,7 @@ def scores_of_many(hit: Array, support: Array, decided: Array, positive: int = 1
 
 
 def _g_mean(recall: Array, present: Array) -> Array:
-    """Return the geometric mean of the recalls of the classes present.
+    """Return the geometric mean of the recalls (..., C) of the classes present, (...).
 
     The result is nan if one of two classes is absent.
     """
@@ -142,10 +146,9 @@ def _g_mean(recall: Array, present: Array) -> Array:
 
 
 def _mcc(hit: Array, truth: Array, decided: Array) -> Array:
-    """Return R_K (Gorodkin 2004), 0 if it is undefined.
+    """Return the Matthews correlation R_K (Gorodkin 2004), (...); 0 if it is undefined.
 
     All arguments are shares of the rows, (..., C).
-
     `hit` are correct decisions of each class, `truth` the rows of each class, and `decided` the rows decided for it.
     """
     of_truth, of_decided, of_both = ((a * b).sum(axis=-1) for a, b in

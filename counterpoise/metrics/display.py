@@ -3,6 +3,8 @@
 All metrics keep one weighted confusion matrix (rows: true class, columns: decision), so they are exact over an epoch.
 The decision is the class with the largest output; with two classes, class 1 if its probability is at least 0.5. Classes
 that do not occur are left out of means. 0 / 0 is 0, as in scikit-learn.
+
+Names and configs of the classes are saved in Keras files (`core.saved_names`).
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ class ConfusionMetric(keras.metrics.Metric):
     """
 
     def __init__(self, num_classes: int = 2, from_logits: bool = True, name: str | None = None, dtype: Any = None):
+        """Create the confusion matrix, which is reset before each epoch."""
         super().__init__(name=name or snake_case(type(self).__name__), dtype=dtype)
         self.num_classes, self.from_logits = check_int(num_classes, "num_classes", 2), bool(from_logits)
         shape = (self.num_classes, self.num_classes)
@@ -71,9 +74,11 @@ class ConfusionMetric(keras.metrics.Metric):
         return ops.argmax(flat, axis=-1)
 
     def result(self) -> Tensor:
+        """Return the metric of all rows of the epoch so far."""
         return self.of(ops.convert_to_tensor(self.matrix))
 
     def get_config(self) -> dict[str, Any]:
+        """Return the arguments, which Keras saves in files."""
         return {**super().get_config(), "num_classes": self.num_classes, "from_logits": self.from_logits}
 
 
@@ -100,6 +105,7 @@ class BalancedAccuracy(ConfusionMetric):
     """
 
     def of(self, matrix: Tensor) -> Tensor:
+        """Return the mean recall of a confusion matrix (C, C)."""
         return mean_over(*recalls(matrix))
 
 
@@ -121,6 +127,7 @@ class MCC(ConfusionMetric):
     """
 
     def of(self, matrix: Tensor) -> Tensor:
+        """Return the Matthews correlation of a confusion matrix (C, C)."""
         shares = ops.divide_no_nan(matrix, ops.sum(matrix))
         t, d = ops.sum(shares, axis=1), ops.sum(shares, axis=0)
         spread = (1 - ops.sum(t * t)) * (1 - ops.sum(d * d))

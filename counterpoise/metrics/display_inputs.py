@@ -1,4 +1,7 @@
-"""Reading of labels, outputs and weights by all Keras metrics of Counterpoise (imports Keras)."""
+"""Reading of labels, outputs and weights by all Keras metrics of Counterpoise (imports Keras).
+
+`WIDE`, the type of sums over an epoch, and the names that Keras shows are here, because all metrics share them.
+"""
 
 from __future__ import annotations
 

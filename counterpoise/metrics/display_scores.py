@@ -1,7 +1,9 @@
 """Average precision as a Keras metric, for the training log and for early stopping (imports Keras).
 
 The exact value needs every score of the epoch. The metric keeps up to `capacity` scores and refuses more; it does not
-round scores to a grid.
+round scores to a grid. It equals `rank_scores.average_precision` of one class against all others.
+
+The name of the class and its config are saved in Keras files (`core.saved_names`).
 """
 
 from __future__ import annotations
@@ -44,6 +46,7 @@ class AveragePrecision(keras.metrics.Metric):
     def __init__(
         self, capacity: int, class_id: int = 1, from_logits: bool = True, name: str | None = None, dtype: Any = None
     ) -> None:
+        """Create room for `capacity` scores, labels and weights."""
         super().__init__(name=name or snake_case(type(self).__name__), dtype=dtype)
         self.capacity, self.class_id = check_int(capacity, "capacity"), check_int(class_id, "class_id", 0)
         self.from_logits = bool(from_logits)
@@ -101,6 +104,7 @@ class AveragePrecision(keras.metrics.Metric):
         return ops.where(ops.convert_to_tensor(self.seen) > self.capacity, float("nan"), value)
 
     def get_config(self) -> dict[str, Any]:
+        """Return the arguments, which Keras saves in files."""
         own = {"capacity": self.capacity, "class_id": self.class_id, "from_logits": self.from_logits}
         return {**super().get_config(), **own}
 

@@ -9,6 +9,8 @@ value of simultaneous intervals, Wilson's are too wide where a few cases of many
 The intervals of the differences of one score are simultaneous: their critical value is the quantile of the largest
 absolute deviation in a multiplier bootstrap of the units (max-T). With Gaussian multipliers the bootstrap is the normal
 distribution with the correlations of the differences, and is drawn as such, at the same cost for any number of rows.
+
+`cp.evaluate(by=)` and the audit of a comparison report these scores. `share_with_interval` serves `review_scores`.
 """
 
 from __future__ import annotations
@@ -41,7 +43,7 @@ GROUP_SCORES = {
     "false_positive_rate": "share of negative rows that get an alert",
 }
 COMPARED = ("prevalence", "calibration_gap", "alert_rate", "recall", "precision", "false_positive_rate")
-#: Draws of the largest deviation.
+#: Draws of the largest deviation. Another number changes all intervals of differences.
 DRAWS = 20_000
 
 
@@ -57,6 +59,7 @@ class Score(NamedTuple):
 
     @property
     def variance(self) -> Array:
+        """Squared standard error of the score of each group, (G,)."""
         return np.diag(self.covariance)
 
     @property
@@ -104,7 +107,7 @@ class Rows:
         return np.bincount(self.value, self.weight * amount, minlength=self.values)
 
     def spread(self, amount: Array) -> sparse.csr_array:
-        """Sums of a weighted amount by unit and value, sparse (U, G)."""
+        """Return the sums of a weighted amount by unit and value, sparse (U, G)."""
         shape = (int(self.unit.max()) + 1, self.values)
         return sparse.coo_array((self.weight * amount, (self.unit, self.value)), shape=shape).tocsr()
 
@@ -171,7 +174,7 @@ def group_scores(
         True
     """
     y, p, d = (np.asarray(a, dtype=np.float64) for a in (y, proba, decision))
-    rows = _rows(np.asarray(values), groups, sample_weight)
+    rows = _coded_rows(np.asarray(values), groups, sample_weight)
     counts = np.bincount(rows.value, minlength=rows.values)
     base = int(np.argmax(counts)) if reference is None else reference
     one = np.ones(len(y))
@@ -186,7 +189,7 @@ def group_scores(
         "false_positive_rate": rows.ratio((1 - y) * d, 1 - y),
     }
     alone = float(stats.t.ppf((1 + level) / 2, rows.degrees))
-    ends = {key: _ends(scores, key, alone) for key in GROUP_SCORES}
+    ends = {key: _score_ends(scores, key, alone) for key in GROUP_SCORES}
     compared = {key: _differences(scores, key, base, rows.degrees, level, seed) for key in COMPARED}
     return {
         "reference": base,
@@ -194,37 +197,36 @@ def group_scores(
             {
                 "rows": int(counts[v]),
                 "positives": int(y[rows.value == v].sum()),
-                "scores": {k: _triple(s.value, *ends[k], v) for k, s in scores.items()}
+                "scores": {k: _value_with_ends(s.value, *ends[k], v) for k, s in scores.items()}
                 | {"calibration_error": _calibration_error(y, p, rows.value == v)},
-                "differences": {} if v == base else {k: _triple(*difference, v) for k, difference in compared.items()},
+                "differences": {} if v == base else {k: _value_with_ends(*diff, v) for k, diff in compared.items()},
             }
             for v in range(rows.values)
         ],
     }
 
 
-def shares_of_rows(counted: Any, among: Any, *, groups: Any = None, sample_weight: Any = None) -> dict[str, float]:
-    """The share of some rows among others, with the 95% interval that `group_scores` gives.
+def share_with_interval(counted: Any, among: Any, *, groups: Any = None, sample_weight: Any = None) -> dict[str, float]:
+    """Return the share of some rows among others, with the 95% interval that `group_scores` gives.
 
     Args:
         counted: bool (N,), the rows counted, all of them in `among`.
         among: bool (N,), the rows that they are counted among.
 
     Example:
-        >>> share = shares_of_rows(np.arange(20) < 8, np.arange(20) < 10)
+        >>> share = share_with_interval(np.arange(20) < 8, np.arange(20) < 10)
         >>> share["value"], round(share["low"], 4), round(share["high"], 4)
         (0.8, 0.4902, 0.9433)
     """
-    rows = _rows(np.zeros(len(counted), int), groups, sample_weight)
+    rows = _coded_rows(np.zeros(len(counted), int), groups, sample_weight)
     score = rows.ratio(np.asarray(counted, dtype=np.float64), np.asarray(among, dtype=np.float64))
     low, high = wilson_ends(score, float(stats.t.ppf(0.975, rows.degrees)))
-    return _triple(score.value, low, high, 0)
+    return _value_with_ends(score.value, low, high, 0)
 
 
-def _rows(values: Array, groups: Any, sample_weight: Any) -> Rows:
-    """Return rows by the code of their value and of their unit.
+def _coded_rows(values: Array, groups: Any, sample_weight: Any) -> Rows:
+    """Return rows by the code of their value and of their unit; without `groups`, each row is a unit.
 
-    Without `groups`, each row is a unit.
     Groups of another length than the values are a DataError.
     """
     n = len(values)
@@ -234,8 +236,8 @@ def _rows(values: Array, groups: Any, sample_weight: Any) -> Rows:
     return Rows(values, int(values.max()) + 1, row_weights(sample_weight, n), unit, groups is None)
 
 
-def _triple(value: Array, low: Array, high: Array, v: int) -> dict[str, float]:
-    """Return value and interval ends of value code `v` as floats."""
+def _value_with_ends(value: Array, low: Array, high: Array, v: int) -> dict[str, float]:
+    """Return {"value", "low", "high"} of the group with value code `v`, as floats."""
     return {"value": float(value[v]), "low": float(low[v]), "high": float(high[v])}
 
 
@@ -289,19 +291,20 @@ def jeffreys_ends(score: Score, critical: float) -> Ends:
     return np.where(known, low, NAN), np.where(known, high, NAN)
 
 
-def joined(a: Array, b: Array, of_a: Ends, of_b: Ends, rho: Array) -> Ends:
+def joined_ends(a: Array, b: Array, of_a: Ends, of_b: Ends, rho: Array) -> Ends:
     """Return the interval of a - b, (low, high) with (G,) each.
 
     It follows from the intervals of both and their correlation `rho`.
 
     Example:
-        >>> low, high = joined(*np.array([[0.7], [0.5]]), *np.array([[[0.6], [0.8]], [[0.3], [0.7]]]), np.zeros(1))
+        >>> low, high = joined_ends(*np.array([[0.7], [0.5]]), *np.array([[[0.6], [0.8]], [[0.3], [0.7]]]), np.zeros(1))
         >>> low.round(4).tolist(), high.round(4).tolist()
         ([-0.0236], [0.4236])
     """
     down, up = (a - of_a[0], of_b[1] - b), (of_a[1] - a, b - of_b[0])
 
     def half(x: Array, y: Array) -> Array:
+        """Return the half-width on one side, (G,), from the half-widths of both terms."""
         return np.sqrt(np.maximum(x**2 + y**2 - 2 * rho * x * y, 0.0))
 
     return a - b - half(*down), a - b + half(*up)
@@ -316,7 +319,7 @@ def correlation(covariance: Array, first: Array, second: Array) -> Array:
     return np.clip(np.where(product > 0, covariance / np.where(product > 0, product, 1.0), 0.0), -1.0, 1.0)
 
 
-def _ends(
+def _score_ends(
     scores: dict[str, Score], key: str, critical: float, of: Callable[[Score, float], Ends] = wilson_ends
 ) -> Ends:
     """Return the interval of a score at a critical value, (low, high) with (G,) each.
@@ -329,7 +332,7 @@ def _ends(
     p, y, gap = (scores[name] for name in ("mean_probability", "prevalence", key))
     # The covariance of both terms, from the variances of the terms and of their difference.
     together = (p.variance + y.variance - gap.variance) / 2
-    return joined(p.value, y.value, of(p, critical), of(y, critical), correlation(
+    return joined_ends(p.value, y.value, of(p, critical), of(y, critical), correlation(
         together, p.variance, y.variance))  # fmt: skip
 
 
@@ -339,14 +342,14 @@ def _differences(
     """Return each value less the reference `base`, and its simultaneous interval, (G,) each."""
     score = scores[key]
     rho = correlation(score.covariance[:, base], score.variance, score.variance[base])
-    critical = largest(_of_differences(score, base), degrees, level, seed)
-    low, high = _ends(scores, key, critical, jeffreys_ends)
+    critical = largest_deviation(_difference_covariance(score, base), degrees, level, seed)
+    low, high = _score_ends(scores, key, critical, jeffreys_ends)
     reference = (np.broadcast_to(low[base], low.shape), np.broadcast_to(high[base], high.shape))
-    ends = joined(score.value, np.broadcast_to(score.value[base], low.shape), (low, high), reference, rho)
+    ends = joined_ends(score.value, np.broadcast_to(score.value[base], low.shape), (low, high), reference, rho)
     return score.value - score.value[base], *ends
 
 
-def _of_differences(score: Score, base: int) -> Array:
+def _difference_covariance(score: Score, base: int) -> Array:
     """Return the covariance of the K differences from the reference that are defined, (K, K).
 
     At 0 and at 1 a variance is 0 and reports nothing; there that of two rows more of either kind is taken.
@@ -365,15 +368,17 @@ def _of_differences(score: Score, base: int) -> Array:
     return contrast @ whole @ contrast.T
 
 
-def largest(covariance: Array, degrees: float, level: float, seed: int) -> float:
-    """Return a quantile of the largest absolute deviation of normal variables.
+def largest_deviation(covariance: Array, degrees: float, level: float, seed: int) -> float:
+    """Return a quantile of the largest absolute standardized deviation of normal variables.
 
-    `level` is its probability, and the variables have this covariance.
-    With a finite number of degrees of freedom, the variables have a t distribution.
+    `level` is its probability, and the variables have this covariance. With a finite number of degrees of
+    freedom, the variables have a t distribution.
 
     Example:
-        >>> round(largest(np.array([[2.0]]), np.inf, 0.95, 0), 3), round(largest(np.eye(3), np.inf, 0.95, 0), 1)
-        (1.96, 2.4)
+        >>> round(largest_deviation(np.array([[2.0]]), np.inf, 0.95, 0), 3)
+        1.96
+        >>> round(largest_deviation(np.eye(3), np.inf, 0.95, 0), 1)
+        2.4
     """
     spread = np.sqrt(np.maximum(np.diag(covariance), 0.0))
     moving = spread > 0

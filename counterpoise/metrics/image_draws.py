@@ -1,7 +1,8 @@
 """Bootstrap over images, or over patients with all their images, for scores of masks.
 
 A resample contains one number for each image: how often it was drawn. Scores that depend on a few numbers per image
-(`region_scores.pixel_counts`, `lesions.find_lesions`) are computed for many resamples at once.
+(`region_scores.pixel_counts`, `lesions.find_lesions`) are computed for many resamples at once. Rows of a class per
+element are such images.
 """
 
 from __future__ import annotations
@@ -56,11 +57,11 @@ def image_draws(
         what = "image" if groups is None else "group"
         raise DataError(f"There is {count} {what}. A bootstrap needs at least 2, and about 20 to be reliable.")
     rng = generator(seed, "bootstrap images")
-    blocks = (part for drawn in group_draws(count, resamples, rng) for part in _split(drawn))
+    blocks = (part for drawn in group_draws(count, resamples, rng) for part in _split_draws(drawn))
     return np.concatenate([np.asarray(score(block[:, group])) for block in blocks])
 
 
-def _split(drawn: Array) -> Iterator[Array]:
+def _split_draws(drawn: Array) -> Iterator[Array]:
     """Yield parts of at most `_BLOCK` resamples, so that `score` gets few at once."""
     for start in range(0, len(drawn), _BLOCK):
         yield drawn[start : start + _BLOCK]

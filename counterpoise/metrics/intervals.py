@@ -10,6 +10,8 @@ never leaves this range:
     otherwise    the value itself             calibration slope and intercept
 
 The delta method at the mean converts the standard error to this scale.
+
+Wilson's interval is in `core.proportions`, bootstrap draws in `bootstrap`, `row_draws` and `image_draws`.
 """
 
 from __future__ import annotations
@@ -72,6 +74,7 @@ def corrected_error(values: Any, ratio: float) -> float:
 
 
 def _finite(values: Any) -> Array:
+    """Return the finite numbers among values, float64 (J,): undefined scores are left out."""
     v = np.asarray(values, dtype=np.float64).ravel()
     return v[np.isfinite(v)]
 
@@ -86,7 +89,7 @@ def t_quantile(df: int, level: float = 0.95) -> float:
     return float(stats.t.isf(tail_probability(level), df))
 
 
-def carried(mean: float, half: float, low: float, high: float) -> Pair:
+def interval_in_range(mean: float, half: float, low: float, high: float) -> Pair:
     """Compute an interval around `mean` that is symmetric on the scale of [low, high].
 
     For the scales, see the text of the module.
@@ -95,9 +98,9 @@ def carried(mean: float, half: float, low: float, high: float) -> Pair:
     If the mean is at the edge of its range, this scale does not exist. The unscaled interval is then cut to the range.
 
     Example:
-        >>> [round(v, 3) for v in carried(0.9, 0.1, 0.0, 1.0)]
+        >>> [round(v, 3) for v in interval_in_range(0.9, 0.1, 0.0, 1.0)]
         [0.748, 0.965]
-        >>> [round(v, 3) for v in carried(2.0, 0.5, 0.0, math.inf)]
+        >>> [round(v, 3) for v in interval_in_range(2.0, 0.5, 0.0, math.inf)]
         [1.558, 2.568]
     """
     if not (math.isfinite(mean) and math.isfinite(half)):
@@ -154,7 +157,7 @@ def fold_interval(
         return NAN, NAN
     mean = float(v.mean())
     half = t_quantile(len(v) - 1, level) * corrected_error(v, ratio)
-    return carried(mean, half, low, high)
+    return interval_in_range(mean, half, low, high)
 
 
 def pooled_f1(tp: float, fp: float, fn: float) -> float:
@@ -215,7 +218,7 @@ def ap_logit_interval(ap: float, positives: int, level: float = 0.95) -> Pair:
         return clopper_pearson(ap * positives, positives, level)
     z = float(stats.norm.isf(tail_probability(level)))
     spread = ap * (1 - ap)
-    return carried(ap, z * math.sqrt(spread / positives), 0.0, 1.0)
+    return interval_in_range(ap, z * math.sqrt(spread / positives), 0.0, 1.0)
 
 
 def percentile(draws: Any, level: float = 0.95) -> Pair:

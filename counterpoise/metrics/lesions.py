@@ -50,7 +50,7 @@ class Lesions:
     match: Array
 
     def __len__(self) -> int:
-        """Images."""
+        """Return the number of images."""
         return len(self.lesions)
 
     def counts(self, score: float = -np.inf) -> Array:
@@ -105,22 +105,23 @@ def find_lesions(
     chunks = (slice(start, start + step) for start in range(0, len(y), step))
     checked = check_finite(p.astype(np.float64), "proba")
     lesions = (
-        _find(_components(y[c] == positive), y[c] >= 0, checked[c], threshold, min_iou, min_pixels) for c in chunks
+        _match_findings(_find_regions(y[c] == positive), y[c] >= 0, checked[c], threshold, min_iou, min_pixels)
+        for c in chunks
     )
     return join_lesions(list(lesions))
 
 
-def _find(
-    lesions: _Components, known: Array, scores: Array, cut: float, min_iou: float = 0.1, min_pixels: int = 1
+def _match_findings(
+    lesions: _Regions, known: Array, scores: Array, cut: float, min_iou: float = 0.1, min_pixels: int = 1
 ) -> Lesions:
-    """Match the findings of scores to lesions that were found before (see `find_lesions`).
+    """Return the findings of scores, matched to known lesions (see `find_lesions`).
 
     Elements count where `known`, bool (N, ...), is true; those with a score of `cut` or more are findings.
     """
-    findings = _components((scores >= cut) & known).at_least(min_pixels)
+    findings = _find_regions((scores >= cut) & known).at_least(min_pixels)
     score = np.asarray(ndimage.maximum(scores, findings.labels, np.arange(1, len(findings.sizes) + 1)), np.float64)
     counted = lesions.sizes >= min_pixels
-    match = _matches(*_hits(lesions, findings, min_iou), score, counted)
+    match = _match_pairs(*_overlapping_pairs(lesions, findings, min_iou), score, counted)
     return Lesions(np.bincount(lesions.images[counted], minlength=len(known)), findings.images, score, match)
 
 
@@ -142,8 +143,8 @@ def lesion_counts(truth: Array, scores: Array, cuts: Array) -> Array:
         >>> lesion_counts(np.array([[1, 0, 0, 1]]), np.array([[2.0, 1.0, 0.0, 1.0]]), np.array([2.0, 0.0])).tolist()
         [[[1, 0, 1]], [[1, 0, 1]]]
     """
-    lesions, known = _components(truth == 1), truth >= 0
-    return np.stack([_find(lesions, known, scores, float(cut)).counts() for cut in cuts])
+    lesions, known = _find_regions(truth == 1), truth >= 0
+    return np.stack([_match_findings(lesions, known, scores, float(cut)).counts() for cut in cuts])
 
 
 def join_lesions(parts: Sequence[Lesions]) -> Lesions:
@@ -171,7 +172,7 @@ def region_counts(mask: Array) -> Array:
         >>> region_counts(np.array([[True, True, False, True], [False, False, False, False]])).tolist()
         [2, 0]
     """
-    return np.bincount(_components(mask).images, minlength=len(mask))
+    return np.bincount(_find_regions(mask).images, minlength=len(mask))
 
 
 class FrocCurve(NamedTuple):
@@ -199,7 +200,7 @@ def froc(lesions: Lesions) -> FrocCurve:
         >>> [column.tolist() for column in froc(found)]
         [[0.9, 0.7, 0.6], [0.0, 0.5, 0.5], [0.5, 0.5, 1.0]]
     """
-    score, false, recall = _curves(lesions, np.ones((1, len(lesions))))
+    score, false, recall = _froc_points(lesions, np.ones((1, len(lesions))))
     return FrocCurve(score, false[0], recall[0])
 
 
@@ -226,23 +227,26 @@ def lesion_recall(lesions: Lesions, false_positives: float = 1.0, image_weight: 
         raise OptionError(f"image_weight has shape {weight.shape}. Expected one number per image, ({len(lesions)},).")
     rows = weight.reshape(-1, len(lesions))
     parts = np.array_split(rows, max(1, rows.shape[0] * len(lesions.score) // _CHUNK))
-    best = np.concatenate([_recall_at(lesions, false_positives, part) for part in parts])
+    best = np.concatenate([_recall_at_limit(lesions, false_positives, part) for part in parts])
     return best if weight.ndim == 2 else float(best[0])
 
 
-def _recall_at(lesions: Lesions, false_positives: float, weight: Array) -> Array:
+def _recall_at_limit(lesions: Lesions, false_positives: float, weight: Array) -> Array:
     """Return the recall (B,) at a limit of false positives, for weights (B, N) of images.
 
     It is the highest recall with at most `false_positives` per image, and nan where no lesion has a weight.
     """
-    _, false, recall = _curves(lesions, weight)
+    _, false, recall = _froc_points(lesions, weight)
     within = false <= false_positives * (1 + 1e-12)  # weights are summed in floating point
     best = np.where(within, recall, 0.0).max(axis=1, initial=0.0)
     return np.where(weight @ lesions.lesions > 0, best, np.nan)
 
 
-def _curves(lesions: Lesions, weight: Array) -> tuple[Array, Array, Array]:
-    """Scores (P,), false positives per image and recall (B, P) for weights of images (B, N)."""
+def _froc_points(lesions: Lesions, weight: Array) -> tuple[Array, Array, Array]:
+    """Return the points of B FROC curves: scores (P,), false positives per image and recall (B, P) each.
+
+    Curve b counts each image with its weight in `weight` (B, N).
+    """
     order = np.argsort(-lesions.score, kind="stable")
     order = order[lesions.match[order] != NOT_COUNTED]
     score, image, match = lesions.score[order], lesions.image[order], lesions.match[order]
@@ -254,22 +258,22 @@ def _curves(lesions: Lesions, weight: Array) -> tuple[Array, Array, Array]:
     return score[last], false, recall
 
 
-class _Components(NamedTuple):
-    """Components of masks: labels (N, ...), 0 where there is none; the pixels and the image of components 1, 2, ..."""
+class _Regions(NamedTuple):
+    """Connected regions of masks: number (N, ...) of each pixel, 0 for none; pixels and image of regions 1, 2, ..."""
 
     labels: Array
     sizes: Array
     images: Array
 
-    def at_least(self, pixels: int) -> _Components:
-        """Return the components of at least this many pixels, numbered 1, 2, ... again."""
+    def at_least(self, pixels: int) -> _Regions:
+        """Return the regions of at least this many pixels, numbered 1, 2, ... again."""
         kept = self.sizes >= pixels
         number = np.concatenate([[0], np.where(kept, np.cumsum(kept), 0)])
-        return _Components(number[self.labels], self.sizes[kept], self.images[kept])
+        return _Regions(number[self.labels], self.sizes[kept], self.images[kept])
 
 
-def _components(mask: Array) -> _Components:
-    """Components within each image: pixels of two images never touch."""
+def _find_regions(mask: Array) -> _Regions:
+    """Return the connected regions of bool (N, ...) within each image: pixels of two images never touch."""
     # Pixels touch within an image at sides and corners. Index 1 of the first axis is the same image.
     touching = np.zeros((3,) * mask.ndim, bool)
     touching[1] = True
@@ -279,10 +283,10 @@ def _components(mask: Array) -> _Components:
     numbers = flat[image, pixel] - 1
     images = np.zeros(count, np.int64)
     images[numbers] = image
-    return _Components(labels, np.bincount(numbers, minlength=count), images)
+    return _Regions(labels, np.bincount(numbers, minlength=count), images)
 
 
-def _hits(lesions: _Components, findings: _Components, min_iou: float) -> tuple[Array, Array, Array]:
+def _overlapping_pairs(lesions: _Regions, findings: _Regions, min_iou: float) -> tuple[Array, Array, Array]:
     """Return pairs that overlap enough: lesion and finding (from 0) and IoU, (P,) each."""
     both = (lesions.labels > 0) & (findings.labels > 0)
     pairs, shared = np.unique(
@@ -293,11 +297,11 @@ def _hits(lesions: _Components, findings: _Components, min_iou: float) -> tuple[
     return pairs[0, enough], pairs[1, enough], overlap[enough]
 
 
-def _matches(lesion: Array, finding: Array, overlap: Array, score: Array, counted: Array) -> Array:
+def _match_pairs(lesion: Array, finding: Array, overlap: Array, score: Array, counted: Array) -> Array:
     """Return what each finding is matched to, int64 (K,) (see `Lesions.match`).
 
-    The first three arrays are pairs of `_hits`. `score` (K,) belongs to findings; `counted`, bool, marks the lesions
-    that are large enough.
+    The first three arrays are those of `_overlapping_pairs`. `score` (K,) belongs to findings; `counted`, bool, marks
+    the lesions that are large enough.
     """
     match = np.full(len(score), FALSE_POSITIVE)
     number = np.cumsum(counted) - 1

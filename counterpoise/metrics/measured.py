@@ -5,6 +5,8 @@ no more: the cells of the confusion matrix for decisions, the losses per row for
 rows (of a large class a sample, which makes an interval a little too wide) for the rest. Proportions of two classes get
 Wilson's interval, average precision that of `ap_interval`. Weighted rows and groups have none of these short ways.
 Calibration slope and intercept have no interval (nan) where there are more than `MANY` probabilities.
+
+`cp.evaluate` and the model card of a classifier show these intervals; a comparison has its own (`comparison.evidence`).
 """
 
 from __future__ import annotations
@@ -38,9 +40,8 @@ MANY = 200_000
 #: Rows of a class that are drawn one by one, however many classes there are.
 LEAST = 50
 SUFFIXES = ("", "_default", "_uncorrected")
-
-
-Found = Iterator[tuple[str, Any]]
+#: Metric key -> draws, float64 (B,), or the ends of an interval, one pair after the other.
+Draws = Iterator[tuple[str, Any]]
 
 
 def measure(
@@ -71,16 +72,16 @@ def measure(
         raise TargetError("The rows have one class only. Scores need rows of at least two classes.")
     # One thread: threads of a busy machine wait for each other far longer than these small systems take.
     with threadpool_limits(limits=1):
-        return _measured(y, proba, decision, raw, positive, sample_weight, groups, resamples, level, seed)
+        return _measure_checked(y, proba, decision, raw, positive, sample_weight, groups, resamples, level, seed)
 
 
-def joined_scores(each: Sequence[Scored]) -> Scored:
+def mean_over_problems(each: Sequence[Scored]) -> Scored:
     """Return the mean scores of several problems without intervals; of one its scores.
 
     No mean of ends gives the interval of a mean. Problems where a score is nan are left out of its mean.
 
     Example:
-        >>> joined_scores([{"recall": {"value": 1.0, "low": 0.9, "high": 1.0}}])["recall"]["low"]
+        >>> mean_over_problems([{"recall": {"value": 1.0, "low": 0.9, "high": 1.0}}])["recall"]["low"]
         0.9
     """
     if len(each) == 1:
@@ -93,7 +94,7 @@ def joint_intervals(
     labels: Sequence[tuple[Array, Array, Array]], n: int, *, sample_weight: Array | None = None, groups: Any = None,
     resamples: int = ROW_RESAMPLES, level: float = 0.95, seed: int = 0,
 ) -> dict[str, Pair]:  # fmt: skip
-    """Intervals of the mean over several labels of a row: rows (or groups) are drawn with all their labels.
+    """Return intervals of the mean over several labels of a row: rows or groups are drawn with all their labels.
 
     Args:
         labels: Of each label the numbers of the rows where it is known (n,), its codes (n,), and probabilities (n, 2).
@@ -115,8 +116,8 @@ def joint_intervals(
     ]
 
     def means(w: Array) -> dict[str, float]:
-        # Mean over the labels that define a score, for rows of weight `w` (n,).
-        scored = [(ranks(w[rows]) | {"log_loss": _mean(loss, w[rows])}) for rows, ranks, loss in each]
+        """Return the mean of each score over the labels that define it, for rows of weight `w` (n,)."""
+        scored = [(ranks(w[rows]) | {"log_loss": _weighted_mean(loss, w[rows])}) for rows, ranks, loss in each]
         known = {key: [one[key] for one in scored if np.isfinite(one[key])] for key in scored[0]}
         return {key: float(np.mean(values)) if values else np.nan for key, values in known.items()}
 
@@ -128,7 +129,7 @@ def joint_intervals(
     return {key: percentile(values, level) for key, values in draws.items()}
 
 
-def _mean(values: Array, w: Array) -> float:
+def _weighted_mean(values: Array, w: Array) -> float:
     """Return the weighted mean of values (n,), or nan if the weights (n,) are all 0."""
     total = w.sum()
     return float(np.sum(values * w) / total) if total > 0 else np.nan
@@ -144,7 +145,7 @@ def without_intervals(values: Mapping[str, float]) -> Scored:
     return {key: {"value": float(value), "low": np.nan, "high": np.nan} for key, value in values.items()}
 
 
-def _measured(
+def _measure_checked(
     y: Array, proba: Array, decision: Array, raw: Array | None, positive: int, sample_weight: Array | None,
     groups: Any, resamples: int, level: float, seed: int,
 ) -> Scored:  # fmt: skip
@@ -153,7 +154,8 @@ def _measured(
     seen = proba if raw is None else raw
 
     def prepare(rows: Array, calibration: bool = len(y) * c <= MANY) -> Callable[[Any], dict[str, float]]:
-        # As `row_draws` wants it. A calibration slope of many probabilities takes a second for each resample.
+        """Return the scores of these rows as a function of their weights, for `row_draws`."""
+        # A calibration slope of many probabilities takes a second for each resample.
         return sc.scorer(
             y[rows], proba[rows], seen[rows], decision[rows], n_classes=c, positive=positive, calibration=calibration
         )
@@ -161,7 +163,7 @@ def _measured(
     values = prepare(np.arange(len(y)), True)(sample_weight)
     keys = [k for k in METRICS if k in values and (raw is not None or not k.endswith("_uncorrected"))]
     if sample_weight is None and groups is None:
-        ends = _short_ways(y, proba, seen, decision, positive, resamples, level, seed)
+        ends = _plain_intervals(y, proba, seen, decision, positive, resamples, level, seed)
     else:
         draws = row_draws(
             prepare, y, sample_weight=sample_weight, groups=groups, resamples=min(resamples, ROW_RESAMPLES), seed=seed
@@ -173,21 +175,21 @@ def _measured(
     }
 
 
-def _short_ways(
+def _plain_intervals(
     y: Array, proba: Array, raw: Array, decision: Array, positive: int, resamples: int, level: float, seed: int
 ) -> dict[str, Pair]:
-    """Return intervals by metric key for rows without weights and groups.
+    """Return intervals by metric key for rows without weights and groups, which need not be drawn one by one.
 
     Each source yields draws, float64 (B,), whose percentiles are the interval, or the ends themselves as a pair.
     """
     ends: dict[str, Pair] = {}
-    for source in (_of_losses, _of_ranks, _of_rows, _of_decisions):
+    for source in (_loss_draws, _rank_draws, _row_scores, _decision_draws):
         for key, values in source(y, proba, raw, decision, positive, resamples, seed):
             ends[key] = values if isinstance(values, tuple) else percentile(values, level)
     return ends
 
 
-def _of_losses(y: Array, proba: Array, raw: Array, _: Array, positive: int, resamples: int, seed: int) -> Found:
+def _loss_draws(y: Array, proba: Array, raw: Array, _: Array, positive: int, resamples: int, seed: int) -> Draws:
     """Yield draws of the scores that are means of losses of the rows."""
     rows = np.arange(len(y))
     loss = -log_proba(proba)[rows, y]
@@ -217,7 +219,7 @@ def _mean_draws(y: Array, values: Array, resamples: int, seed: int) -> Array:
     return total / len(y)
 
 
-def _of_ranks(y: Array, proba: Array, raw: Array, _: Array, positive: int, resamples: int, seed: int) -> Found:
+def _rank_draws(y: Array, proba: Array, raw: Array, _: Array, positive: int, resamples: int, seed: int) -> Draws:
     """Yield the interval of average precision and draws of ROC AUC, for two classes alone."""
     if proba.shape[1] > 2:
         return
@@ -225,19 +227,20 @@ def _of_ranks(y: Array, proba: Array, raw: Array, _: Array, positive: int, resam
     yield "roc_auc", bootstrap.stratified_draws(y, proba, positive=positive, resamples=resamples, seed=seed)["roc_auc"]
 
 
-def _of_rows(y: Array, proba: Array, raw: Array, _: Array, positive: int, resamples: int, seed: int) -> Found:
-    """Yield draws of scores that have no short way, from resampled rows (see `row_draws`).
+def _row_scores(y: Array, proba: Array, raw: Array, _: Array, positive: int, resamples: int, seed: int) -> Draws:
+    """Yield draws of scores that need resampled rows (see `row_draws`).
 
     Calibration slope and intercept are left out where there are too many probabilities, rank scores of two classes
-    because `_of_ranks` has them.
+    because `_rank_draws` has them.
     """
     classes = proba.shape[1]
     how: dict[str, Any] = {"resamples": min(resamples, ROW_RESAMPLES), "seed": seed}
-    most = _most(MANY, classes)
+    most = _rows_to_draw(MANY, classes)
     few = int(np.minimum(np.bincount(y), most).sum()) * classes <= MANY
 
     def calibration(rows: Array) -> Callable[[Array], dict[str, float]]:
-        # Weights (K,) to scores, as `row_draws` wants it; several classes are judged by their most probable one.
+        """Return the calibration scores of these rows as a function of their weights (K,), for `row_draws`."""
+        # Several classes are judged by their most probable one.
         some, p = y[rows], proba[rows]
         wanted: dict[str, Callable[..., float]] = {"ece": partial(sc.ece, some, p, positive=positive)}
         if classes > 2:
@@ -248,15 +251,15 @@ def _of_rows(y: Array, proba: Array, raw: Array, _: Array, positive: int, resamp
         return lambda w: {k: f(sample_weight=w) for k, f in wanted.items()}
 
     def ranks(rows: Array) -> Callable[[Array], dict[str, float]]:
-        # Average precision and ROC AUC by weights (K,); the rows are sorted once.
+        """Return average precision and ROC AUC of these rows as a function of their weights (K,)."""
         return sc.rank_scorer(y[rows], proba[rows].clip(0.0, 1.0), positive)
 
     yield from row_draws(calibration, y, most=most, **how).items()
     if classes > 2:
-        yield from row_draws(ranks, y, most=_most(100 * MANY, classes), **how).items()
+        yield from row_draws(ranks, y, most=_rows_to_draw(100 * MANY, classes), **how).items()
 
 
-def _most(numbers: int, classes: int) -> int:
+def _rows_to_draw(numbers: int, classes: int) -> int:
     """Return how many rows of each class to draw one by one, from `LEAST` to `ENOUGH`.
 
     With C classes, about `numbers` probabilities are then computed with.
@@ -264,9 +267,9 @@ def _most(numbers: int, classes: int) -> int:
     return min(ENOUGH, max(LEAST, numbers // classes**2))
 
 
-def _of_decisions(
+def _decision_draws(
     y: Array, proba: Array, raw: Array, decision: Array, positive: int, resamples: int, seed: int
-) -> Found:
+) -> Draws:
     """Yield draws, or exact intervals, of scores of decisions, by metric key.
 
     Confusion matrices are resampled; proportions of two classes get the exact intervals.
@@ -286,12 +289,12 @@ def _of_decisions(
             named[:, cells] += drawn
             hit[:, c] = drawn[:, cells == c].sum(axis=1)
         each = scores_of_many(hit, matrix.sum(axis=1), named, positive)
-        exact = _proportions(matrix, positive) if proba.shape[1] == 2 else {}
+        exact = _proportion_intervals(matrix, positive) if proba.shape[1] == 2 else {}
         for key in sc.DECISION_KEYS:
             yield key + suffix, exact.get(key, each[key])
 
 
-def _proportions(matrix: Array, positive: int) -> Mapping[str, Pair]:
+def _proportion_intervals(matrix: Array, positive: int) -> Mapping[str, Pair]:
     """Return Wilson intervals by key from a confusion matrix (2, 2).
 
     They have a width at 0 and 1, where a bootstrap has none.

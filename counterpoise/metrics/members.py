@@ -1,4 +1,7 @@
-"""Scores of each ensemble member alone, and the correlation of the members."""
+"""Scores of each ensemble member alone, and the correlation of the members.
+
+`Classifier.members_` returns this table, and a comparison reports it.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ Array = np.ndarray
 def member_table(
     names: Sequence[str], proba: Any, y: Any, *, weights: Any = None, sample_weight: Any = None
 ) -> list[dict[str, Any]]:
-    """One row per member: its name, its weight in the vote, its own scores, its likeness to the others.
+    """Return one row per member: its name, its weight in the vote, its own scores, its likeness to the others.
 
     Args:
         names: M names, what each member was trained with.
@@ -69,21 +72,21 @@ def mean_table(tables: Sequence[Sequence[Mapping[str, Any]]]) -> list[dict[str, 
     return [
         {
             "name": rows[0]["name"],
-            **{key: _mean([row[key] for row in rows]) for key in ("weight", "average_precision", "log_loss")},
-            "correlation": [_mean(pairs) for pairs in zip(*(row["correlation"] for row in rows), strict=True)],
+            **{key: _mean_of_known([row[key] for row in rows]) for key in ("weight", "average_precision", "log_loss")},
+            "correlation": [_mean_of_known(pairs) for pairs in zip(*(row["correlation"] for row in rows), strict=True)],
         }
         for rows in zip(*tables, strict=True)
     ]
 
 
-def _mean(values: Sequence[float | None]) -> float | None:
+def _mean_of_known(values: Sequence[float | None]) -> float | None:
     """Return the mean of the values that are not None; None if all of them are."""
     known = [value for value in values if value is not None]
     return float(np.mean(known)) if known else None
 
 
 def score_correlation(proba: Array) -> Array:
-    """Pearson correlation of the members' log-odds, (M, M): the lower, the more their average gains.
+    """Return the Pearson correlation of the members' log-odds, (M, M): the lower, the more their average gains.
 
     Two classes: of log p_1 - log p_0. More: the mean over the classes of that of log p_c - log(1 - p_c). nan where a
     member predicts the same for all rows.

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from counterpoise.metrics.arrays import EPS, Array, one_class, table
+from counterpoise.metrics.arrays import EPS, Array, checked_rows, one_class
 from counterpoise.metrics.bins import binned
 
 
@@ -36,7 +36,7 @@ def log_loss(y: Any, proba: Any, *, sample_weight: Any = None) -> float:
         >>> round(log_loss([0, 1], [[.5, .5], [.5, .5]]), 4)
         0.6931
     """
-    y, p, w = table(y, proba, sample_weight)
+    y, p, w = checked_rows(y, proba, sample_weight)
     return float(np.average(-log_proba(p)[np.arange(len(y)), y], weights=w))
 
 
@@ -63,7 +63,7 @@ def skill(y: Any, proba: Any, *, sample_weight: Any = None) -> float:
         >>> skill([0, 1], [[.5, .5], [.5, .5]])
         0.0
     """
-    y, p, w = table(y, proba, sample_weight)
+    y, p, w = checked_rows(y, proba, sample_weight)
     base = entropy(y, p.shape[1], sample_weight=w)
     return 1.0 - log_loss(y, p, sample_weight=w) / base if base > 0 else float("nan")
 
@@ -77,7 +77,7 @@ def brier(y: Any, proba: Any, *, positive: int = 1, sample_weight: Any = None) -
         >>> brier([0, 1], [[.5, .5], [.5, .5]])
         0.25
     """
-    y, p, w = table(y, proba, sample_weight, positive)
+    y, p, w = checked_rows(y, proba, sample_weight, positive)
     if p.shape[1] == 2:
         return float(np.average(((y == positive) - p[:, positive]) ** 2, weights=w))
     truth = np.eye(p.shape[1])[y]

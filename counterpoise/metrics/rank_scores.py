@@ -1,4 +1,7 @@
-"""Scores of the order of rows: average precision, area under the ROC curve, partial area."""
+"""Scores of the order of rows: average precision, area under the ROC curve, partial area.
+
+`ranking` sorts and sums for them. `bootstrap` scores resamples without rows, with the same handling of ties.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from counterpoise.core.errors import OptionError
-from counterpoise.metrics.arrays import Array, one_class, table
+from counterpoise.metrics.arrays import Array, checked_rows, one_class
 from counterpoise.metrics.ranking import Ranking, mean_scores, rankings
 
 NAN = float("nan")
@@ -59,7 +62,7 @@ def average_precision(y: Any, proba: Any, *, positive: int = 1, sample_weight: A
         >>> average_precision([0, 1, 0, 1], [[.9, .1], [.6, .4], [.65, .35], [.2, .8]])
         1.0
     """
-    y, p, w = table(y, proba, sample_weight, positive)
+    y, p, w = checked_rows(y, proba, sample_weight, positive)
     return rank_scorer(y, p, positive)(w)["average_precision"]
 
 
@@ -75,7 +78,7 @@ def roc_auc(y: Any, proba: Any, *, positive: int = 1, sample_weight: Any = None)
         >>> roc_auc([0, 1, 0, 1], [[.9, .1], [.6, .4], [.5, .5], [.2, .8]])
         0.75
     """
-    y, p, w = table(y, proba, sample_weight, positive)
+    y, p, w = checked_rows(y, proba, sample_weight, positive)
     return rank_scorer(y, p, positive)(w)["roc_auc"]
 
 

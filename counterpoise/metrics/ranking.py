@@ -1,7 +1,7 @@
 """Average precision and area under the ROC curve of many classes at once, each against the rest.
 
 The rows are sorted by each class's probability once; every weighting of the rows (a resample) is then a few
-sums along it, whatever the number of classes.
+sums along it, whatever the number of classes. `rank_scores` is what other files call.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ class Ranking:
     """
 
     def __init__(self, y: Array, score: Array, classes: Array) -> None:
+        """Sort the rows by each class, and find ties and the rows of each class."""
         down = -score.T
         self.order = np.argsort(down, axis=1).astype(np.int32)
         ordered = np.take_along_axis(down, self.order, axis=1)
@@ -44,9 +45,8 @@ class Ranking:
         self.before = np.searchsorted(self.of, np.arange(len(classes)))[self.of]
 
     def scores(self, weight: Array) -> tuple[Array, Array]:
-        """Return average precision and ROC AUC of each class, float64 (K,) each.
+        """Return average precision and ROC AUC of each class, float64 (K,) each, for weights (N,) of the rows.
 
-        `weight` (N,) are the weights of the rows.
         They are nan for a class without weight, ROC AUC also if no other class has weight.
         """
         size = len(self.order)
@@ -76,7 +76,7 @@ def rankings(y: Array, proba: Array) -> Iterator[Ranking]:
 
 
 def mean_scores(orders: Iterator[Ranking] | list[Ranking], weight: Array) -> tuple[float, float]:
-    """Mean average precision and area under the ROC curve over the classes that have weight.
+    """Return mean average precision and area under the ROC curve over the classes that have weight.
 
     Example:
         >>> y, p = np.array([0, 1, 2]), np.array([[0.6, 0.2, 0.2], [0.3, 0.4, 0.3], [0.5, 0.3, 0.2]])

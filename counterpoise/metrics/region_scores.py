@@ -42,7 +42,7 @@ def pixel_counts(truth: Any, decided: Any, n_classes: int) -> Array:
         [[[0, 1, 1], [1, 1, 1]]]
     """
     n_classes = check_int(n_classes, "n_classes", 2)
-    truth, decided = _masks(truth, "truth"), _masks(decided, "decided")
+    truth, decided = _checked_masks(truth, "truth"), _checked_masks(decided, "decided")
     if truth.shape != decided.shape:
         raise DataError(
             f"truth has shape {truth.shape}, but decided has shape {decided.shape}. Expected the same shape, with one "
@@ -53,11 +53,11 @@ def pixel_counts(truth: Any, decided: Any, n_classes: int) -> Array:
     # Images at once: as many as have `_CHUNK` pixels together, at least one.
     step = max(1, _CHUNK // max(1, truth.shape[1]))
     chunks = (slice(start, start + step) for start in range(0, n, step))
-    return np.concatenate([_counts(truth[chunk], decided[chunk], n_classes) for chunk in chunks])
+    return np.concatenate([_count_pixels(truth[chunk], decided[chunk], n_classes) for chunk in chunks])
 
 
-def _masks(codes: Any, name: str) -> Array:
-    """Return class codes as an array; `name` is for messages.
+def _checked_masks(codes: Any, name: str) -> Array:
+    """Return checked class codes (N, ...) as an array; `name` is for messages.
 
     Raises:
         DataError: There is no image, the shape has one axis only, or the codes are not whole numbers.
@@ -70,7 +70,7 @@ def _masks(codes: Any, name: str) -> Array:
     return array
 
 
-def _counts(truth: Array, decided: Array, n_classes: int) -> Array:
+def _count_pixels(truth: Array, decided: Array, n_classes: int) -> Array:
     """Return the counts of some images, int64 (n, C, 3), from codes (n, pixels).
 
     Raises:

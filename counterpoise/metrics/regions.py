@@ -1,4 +1,8 @@
-"""Decisions for whole rows with a class per element: overlaps and lesions, with scores and bootstrap draws."""
+"""Overlaps and lesions of whole rows with a class per element: their scores, curves and bootstrap draws.
+
+`region_scores` and `lesions` compute them for arrays; here they become a `core.region_result.RegionResult` of test rows
+and the metric keys of the leaderboard.
+"""
 
 from __future__ import annotations
 
@@ -35,9 +39,8 @@ def foreground_of(counts: Array) -> tuple[int, ...]:
 
 
 def decided_regions(truth: Array, proba: Array, decision: Array, foreground: tuple[int, ...]) -> RegionResult:
-    """Find the regions of some rows, and count their pixels.
+    """Return the regions of some rows with the counts of their pixels, and the decisions of all rows.
 
-    The result keeps the decisions of all rows.
     A finding is a connected region of elements that were decided for a class; its score is its largest probability.
 
     Args:
@@ -52,21 +55,21 @@ def decided_regions(truth: Array, proba: Array, decision: Array, foreground: tup
 
 
 def joined_regions(parts: Sequence[RegionResult], shown: bool = True) -> RegionResult:
-    """Join the results of several sets of rows, in this order.
+    """Return the results of several sets of rows as one, in this order.
 
-    Only the decisions of the few rows for pictures are kept (see `_shown`), or none without `shown`.
+    Only the decisions of the few rows for pictures are kept (see `_pictured_rows`), or none without `shown`.
     """
     counts, first = np.concatenate([part.counts for part in parts]), parts[0]
     lesions = tuple(join_lesions(own) for own in zip(*(part.lesions for part in parts), strict=True))
-    kept = _shown(counts[:, list(first.foreground)]) if shown else np.empty(0, np.int64)
+    kept = _pictured_rows(counts[:, list(first.foreground)]) if shown else np.empty(0, np.int64)
     return RegionResult(counts, first.foreground, lesions, kept, np.concatenate([p.decided for p in parts])[kept])
 
 
-def _shown(counts: Array) -> Array:
+def _pictured_rows(counts: Array) -> Array:
     """Return the numbers of the rows for pictures, int64, sorted.
 
-    These are the `WORST` rows with the lowest scores, and `MEDIAN` rows around the median.
-    Rows are ordered by their mean Dice coefficient. Rows without any region, true or decided, are left out.
+    These are the `WORST` rows with the lowest scores, and `MEDIAN` rows around the median. Rows are ordered
+    by their mean Dice coefficient. Rows without any region, true or decided, are left out.
     `counts` (T, K, 3) contains true positive, false positive and false negative pixels.
     """
     some = np.flatnonzero(counts.sum(axis=(1, 2)) > 0)
@@ -91,7 +94,7 @@ def region_scores(result: RegionResult | None) -> dict[str, float]:
     """
     if result is None:
         return {}
-    return {key: float(values[0]) for key, values in _scores(result, np.ones((1, len(result.counts)))).items()}
+    return {key: float(own[0]) for key, own in _weighted_scores(result, np.ones((1, len(result.counts)))).items()}
 
 
 def region_curves(results: Sequence[RegionResult], labels: Sequence[str]) -> dict[str, Any]:
@@ -124,22 +127,21 @@ def region_curves(results: Sequence[RegionResult], labels: Sequence[str]) -> dic
 
 
 def region_draws(result: RegionResult | None, blocks: Array, resamples: int, seed: int) -> dict[str, Array]:
-    """Return bootstrap draws of each score of `region_scores`, float64 (B,).
+    """Return bootstrap draws of each score of `region_scores`, float64 (B,); {} without regions.
 
-    The result is {} without regions.
     Whole blocks of rows are drawn: `blocks` (T,) contains the number of each row's block, and B is `resamples`.
     """
     if result is None:
         return {}
     keys = list(region_scores(result))
     table = image_draws(
-        lambda weight: np.stack([_scores(result, weight)[key] for key in keys], axis=1),
+        lambda weight: np.stack([_weighted_scores(result, weight)[key] for key in keys], axis=1),
         len(result.counts), groups=blocks, resamples=resamples, seed=seed,
     )  # fmt: skip
     return dict(zip(keys, table.T, strict=True))
 
 
-def _scores(result: RegionResult, weight: Array) -> dict[str, Array]:
+def _weighted_scores(result: RegionResult, weight: Array) -> dict[str, Array]:
     """Return each score for B sets of row weights (B, T), float64 (B,).
 
     A score is the mean over the foreground classes.
@@ -150,26 +152,25 @@ def _scores(result: RegionResult, weight: Array) -> dict[str, Array]:
     return {
         "dice": dice(sums).mean(axis=1),
         "iou": iou(sums).mean(axis=1),
-        "dice_image": _mean(of_row, weight),
-        "dice_present": _mean(without_empty(of_row, own), weight),
-        "lesion_recall": _known_mean(np.stack(lesions, axis=1)),
+        "dice_image": _mean_over_rows(of_row, weight),
+        "dice_present": _mean_over_rows(without_empty(of_row, own), weight),
+        "lesion_recall": _mean_over_known(np.stack(lesions, axis=1)),
     }
 
 
-def _mean(scores: Array, weight: Array) -> Array:
-    """Return B means of scores (T, K): over weighted rows, then over the K classes.
+def _mean_over_rows(scores: Array, weight: Array) -> Array:
+    """Return B means of scores (T, K): over rows with the weights (B, T), then over the K classes.
 
-    `weight` (B, T) contains the weights of the rows.
     Scores that are nan are left out. A mean over nothing is nan.
     """
     known = np.isfinite(scores)
     mass = weight @ known
-    return _known_mean(
+    return _mean_over_known(
         np.divide(weight @ np.where(known, scores, 0.0), mass, np.full(mass.shape, np.nan), where=mass > 0)
     )
 
 
-def _known_mean(table: Array) -> Any:
+def _mean_over_known(table: Array) -> Any:
     """Return the mean (B,) of each row of `table` (B, K) without its nan entries.
 
     It is nan if a row has no other entry.

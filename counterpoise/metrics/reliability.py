@@ -1,4 +1,7 @@
-"""The reliability of the probabilities of each class, as a table of bins."""
+"""The reliability of the probabilities of each class, as a table of bins.
+
+`cp.evaluate` and the audit of a comparison report it.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ import numpy as np
 from counterpoise.core.checks import row_weights
 from counterpoise.core.proportions import wilson
 from counterpoise.core.target import Problem
-from counterpoise.metrics.bins import assign, summarize
+from counterpoise.metrics.bins import assign_bins, summarize_bins
 from counterpoise.metrics.calibration_scores import debiased_calibration_error, ece
 
 Array = np.ndarray
@@ -19,7 +22,7 @@ Array = np.ndarray
 def reliability_table(
     problems: Sequence[Problem], proba: Array, sample_weight: Array | None = None, bins: int = 10
 ) -> list[dict[str, Any]]:
-    """Calibration errors and a table of bins for each class that is decided.
+    """Return calibration errors and a table of bins for each class that is decided.
 
     Args:
         problems: See `core.target`: two classes give a table of the positive one, more give one each against the rest.
@@ -42,19 +45,19 @@ def reliability_table(
     for p in problems:
         own, weight = p.proba(proba), p.of_rows(sample_weight)
         for c in [1] if len(p.classes) == 2 else range(len(p.classes)):
-            tables.append({"class": str(p.name or p.classes[c]), **_of_class(p.y == c, own[:, c], weight, bins)})
+            tables.append({"class": str(p.name or p.classes[c]), **_class_bins(p.y == c, own[:, c], weight, bins)})
     return tables
 
 
-def _of_class(target: Array, score: Array, sample_weight: Array | None, bins: int) -> dict[str, Any]:
+def _class_bins(target: Array, score: Array, sample_weight: Array | None, bins: int) -> dict[str, Any]:
     """Return bins and errors of one class against the rest (see `reliability_table`).
 
     `target` is bool (N,), whether a row has the class, and `score` float (N,) is its probability.
     """
     weight = row_weights(sample_weight, len(score))
     # Bins have equal sums of weights of positive rows. `rows` and `hits` below are plain numbers of rows.
-    index = assign(score, weight * target, bins)
-    binned = summarize(index, score, target, weight)
+    index = assign_bins(score, weight * target, bins)
+    binned = summarize_bins(index, score, target, weight)
     rows = np.bincount(index, minlength=int(index.max()) + 1)
     rows, hits = rows[rows > 0], np.bincount(index, target)[rows > 0]
     # With weights, the observed share is weighted: the interval is that of so many hits among the plain rows.

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from counterpoise.core.review import HUMAN
-from counterpoise.metrics.group_scores import shares_of_rows
+from counterpoise.metrics.group_scores import share_with_interval
 
 Array = np.ndarray
 
@@ -36,7 +36,8 @@ def review_scores(
     wrong = ~human & (decision != y)
 
     def share(counted: Array, among: Array) -> dict[str, float]:
-        return shares_of_rows(counted, among, groups=groups, sample_weight=sample_weight)
+        """Return the share of `counted` rows among others, with its interval."""
+        return share_with_interval(counted, among, groups=groups, sample_weight=sample_weight)
 
     return {
         "share": share(human, np.ones(len(y), bool)),

@@ -1,6 +1,8 @@
 """Resamples as counts per row: for scores that have no short way, for weighted rows and for groups of rows.
 
-A resample is a weight per row, so that nothing is copied: how often the row was drawn, times what it weighs.
+A resample is a weight per row, so that nothing is copied: how often the row was drawn, times what it weighs. Draws
+follow from the seed, and their order decides the intervals. `bootstrap` is faster for average
+precision, ROC AUC and log loss.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ def row_draws(
     seed: int = 0,
     most: int = ENOUGH,
 ) -> dict[str, Array]:
-    """Score resamples of rows (class by class), or of whole groups.
+    """Return scores of resamples of rows (class by class), or of whole groups.
 
     Args:
         prepare: A function of row numbers (K,) that returns a function of their weights (K,) to scores by name.
@@ -55,8 +57,8 @@ def row_draws(
     weight = np.ones(len(y)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
     rng = generator(seed, "evaluation rows")
     # `more`: how many rows each row stands for, 1 unless its class was thinned.
-    rows, more = (np.arange(len(y)), np.ones(len(y))) if groups is not None else _thinned(y, seed, most)
-    counts = _group_counts(groups, len(y), rng) if groups is not None else _class_counts(y[rows], rng)
+    rows, more = (np.arange(len(y)), np.ones(len(y))) if groups is not None else _thinned_rows(y, seed, most)
+    counts = _draw_groups(groups, len(y), rng) if groups is not None else _draw_within_classes(y[rows], rng)
     score = prepare(rows)
     drawn = [score(next(counts) * more * weight[rows]) for _ in range(resamples)]
     draws = {key: np.array([one[key] for one in drawn]) for key in drawn[0]}
@@ -66,7 +68,7 @@ def row_draws(
     return {key: values + of_all[key] - of_drawn[key] for key, values in draws.items()}
 
 
-def _thinned(y: Array, seed: int, most: int) -> tuple[Array, Array]:
+def _thinned_rows(y: Array, seed: int, most: int) -> tuple[Array, Array]:
     """Return row numbers, int64 (K,), and how many rows each stands for, float64 (K,).
 
     There are at most `most` rows per class.
@@ -81,7 +83,7 @@ def _thinned(y: Array, seed: int, most: int) -> tuple[Array, Array]:
     return np.concatenate(rows), np.concatenate(stands_for)
 
 
-def _class_counts(y: Array, rng: np.random.Generator) -> Iterator[Array]:
+def _draw_within_classes(y: Array, rng: np.random.Generator) -> Iterator[Array]:
     """Yield how often each row comes in a resample within classes, float64 (N,), without end."""
     order = np.argsort(y, kind="stable")
     sizes = np.unique(y, return_counts=True)[1]
@@ -91,7 +93,7 @@ def _class_counts(y: Array, rng: np.random.Generator) -> Iterator[Array]:
         yield np.bincount(order[start + rng.integers(0, size)], minlength=len(y)).astype(np.float64)
 
 
-def _group_counts(groups: Any, n: int, rng: np.random.Generator) -> Iterator[Array]:
+def _draw_groups(groups: Any, n: int, rng: np.random.Generator) -> Iterator[Array]:
     """Yield how often each row comes in a resample of whole groups, float64 (n,), forever.
 
     Raises:

@@ -1,4 +1,7 @@
-"""All metric keys of the leaderboard from labels, probabilities and decisions (exact, on the host)."""
+"""All metric keys of the leaderboard from labels, probabilities and decisions (exact, on the host).
+
+`measured` gives them intervals. The other names of `__all__` are collected here for callers of many scores.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from typing import Any
 
 from counterpoise.core.checks import row_weights
 from counterpoise.core.errors import OptionError
-from counterpoise.metrics.arrays import Array, codes, probabilities, table
+from counterpoise.metrics.arrays import Array, checked_rows, codes, probabilities
 from counterpoise.metrics.calibration_scores import (
     calibration_intercept,
     calibration_slope,
@@ -113,20 +116,21 @@ def scorer(
         raise OptionError(
             f"proba has shape {proba.shape} and raw has shape {raw.shape}. Expected ({len(y)}, {n_classes})."
         )
-    ranks = rank_scorer(*table(y, proba, None, positive)[:2], positive)
+    ranks = rank_scorer(*checked_rows(y, proba, None, positive)[:2], positive)
 
     def scores(sample_weight: Any) -> dict[str, float]:
+        """Return all scores by key for these weights (N,); None: all weights are 1."""
         w = row_weights(sample_weight, len(y))
-        of_probabilities = _of_probabilities(y, proba, raw, positive, w, calibration)
+        of_probabilities = _scores_of_probabilities(y, proba, raw, positive, w, calibration)
         return ranks(w) | of_probabilities | _scores_of_decisions(y, proba, raw, decision, positive, w)
 
     return scores
 
 
-def _of_probabilities(
+def _scores_of_probabilities(
     y: Array, proba: Array, raw: Array, positive: int, w: Array, calibration: bool
 ) -> dict[str, float]:
-    """Scores that need probabilities alone, before and after correction."""
+    """Return the scores that need probabilities alone, before and after correction."""
     scores = {
         "log_loss": log_loss(y, proba, sample_weight=w),
         "brier": brier(y, proba, positive=positive, sample_weight=w),

@@ -17,7 +17,7 @@ from counterpoise.core.progress import progress_bar, rounds_text
 from counterpoise.core.seeds import integer
 from counterpoise.data.given_split import Split
 from counterpoise.data.split import STOP_SHARE, hold_out
-from counterpoise.decide.costs import cost_column
+from counterpoise.decide.costs import checked_cost_column
 from counterpoise.engines.callback_checks import check_training_callbacks
 from counterpoise.networks.network import Network
 from counterpoise.networks.optimizers import SETTERS, check_callbacks, check_rate
@@ -201,7 +201,7 @@ def cost_column_of(column: Any, cost_fp: Any) -> CostColumn | None:
         raise OptionError(
             "cost_fp requires cost_column. Without a column, pass both costs to clf.decide(cost=(cost_fp, cost_fn))."
         )
-    return None if column is None else cost_column(column, cost_fp)
+    return None if column is None else checked_cost_column(column, cost_fp)
 
 
 def check_cost_column(examples: Examples) -> None:

@@ -14,7 +14,7 @@ from counterpoise.core.folds import Fold
 from counterpoise.core.job import Member
 from counterpoise.core.structure import subset as rows_of
 from counterpoise.core.target import Target
-from counterpoise.decide.aim import WHOLE, Aim
+from counterpoise.decide.aim import WHOLE_ROW_AIMS, Aim
 from counterpoise.decide.calibrate import NEEDED
 from counterpoise.networks.member_outputs import strategy_weights
 from counterpoise.strategies.select import Strategy
@@ -48,13 +48,13 @@ def fit_rule(
         np.stack([m.log_shift for m in members]),
         vote=vote,
         weights=shares,
-        aim="f1" if aim.name in WHOLE else aim,
+        aim="f1" if aim.name in WHOLE_ROW_AIMS else aim,
         check_intercept=strategy.aim != "argmax",
         calibrate=lambda codes: calibration_of(members, codes),
         sample_weight=weights,
         gammas=[m.gamma for m in members],
     )
-    if aim.name not in WHOLE:
+    if aim.name not in WHOLE_ROW_AIMS:
         return rule
     scores = {} if lesions is None else {"lesions": lesions}
     return target.choose(rule, scores, {aim.name: aim.values}, None, range(len(rule.prior)))

@@ -1,1 +1,4 @@
-"""The kinds of targets: one class per row, or several labels. Nothing above this room asks which it is."""
+"""The kinds of targets: one class per row, several labels per row, or a class per pixel or step.
+
+Packages above this one do not ask which kind it is: they call the methods of `core.target.Target`.
+"""

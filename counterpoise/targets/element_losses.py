@@ -1,4 +1,7 @@
-"""Losses of a class per element by their names in jobs; elements of code -1 are left out of all of them."""
+"""Losses of a class per element by their names in jobs; elements of code -1 are left out of all of them.
+
+The names and constants are part of a job, and so of its id. The losses themselves are in `losses/`.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ from counterpoise.losses.shapes import class_targets
 
 Array = np.ndarray
 
+#: Code of an element without a class.
 IGNORED = -1
 
 
@@ -33,6 +37,7 @@ class Weighted(Reweighted):
     """
 
     def __init__(self, weights: Any, loss: Any) -> None:
+        """Check the class weights; the compiled program may replace `weights` later."""
         super().__init__(loss)
         self.weights = class_numbers(weights, "weights")
 
@@ -42,21 +47,21 @@ class Weighted(Reweighted):
         return self.loss.call(y_true, y_pred) * ops.sum(t * self.constant(self.weights, t), axis=-1)
 
 
-def _each(make: Callable[..., Any]) -> Callable[..., Any]:
+def _element_loss_maker(make: Callable[..., Any]) -> Callable[..., Any]:
     """Return a maker of a loss with one value per element, which class weights may multiply.
 
     Elements of code `IGNORED` are left out. `make` is the class of the loss.
     """
 
     def loss(weights: Any = None, **constants: Any) -> Any:
-        """Make the loss of these constants, multiplied by `weights` (C,) if there are some."""
+        """Return the loss of these constants, multiplied by `weights` (C,) if there are some."""
         plain = make(ignore_class=IGNORED, **constants)
         return plain if weights is None else Weighted(weights, plain)
 
     return loss
 
 
-def _region(make: Callable[..., Any], **fixed: Any) -> Callable[..., Any]:
+def _row_loss_maker(make: Callable[..., Any], **fixed: Any) -> Callable[..., Any]:
     """Return a maker of a loss with one value per row.
 
     `fixed` are constants that the caller of the maker may replace.
@@ -66,13 +71,13 @@ def _region(make: Callable[..., Any], **fixed: Any) -> Callable[..., Any]:
 
 #: name -> Keras loss taking (y codes (N, ...), logits (N, ..., units)), made of the constants.
 LOSSES: dict[str, Callable[..., Any]] = {
-    "cross_entropy": _each(CrossEntropy),
-    "focal": _each(Focal),
-    "logit_adjusted": _each(LogitAdjusted),
-    "balanced_softmax": _each(LogitAdjusted),
-    "dice": _region(Tversky, cost_fn=0.5, cost_fp=0.5),
-    "tversky": _region(Tversky),
-    "dice_cross_entropy": _region(Combo),
+    "cross_entropy": _element_loss_maker(CrossEntropy),
+    "focal": _element_loss_maker(Focal),
+    "logit_adjusted": _element_loss_maker(LogitAdjusted),
+    "balanced_softmax": _element_loss_maker(LogitAdjusted),
+    "dice": _row_loss_maker(Tversky, cost_fn=0.5, cost_fp=0.5),
+    "tversky": _row_loss_maker(Tversky),
+    "dice_cross_entropy": _row_loss_maker(Combo),
 }
 #: Those that class weights cannot multiply, a model's own loss included.
 UNWEIGHTED = ("dice", "tversky", "dice_cross_entropy", "model")

@@ -1,4 +1,7 @@
-"""The rule of a class per element as a Keras layer: that of one class per row, element by element."""
+"""The rule of a class per element as a Keras layer: the rule of one class per row, applied to each element.
+
+The name of the class and its config are saved in model files. `Elements.apply` computes the same in NumPy.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from counterpoise.decide.layer import RuleLayer, rule_to_dict
-from counterpoise.decide.rule_fields import checked_rule
+from counterpoise.decide.layer import RuleLayer
+from counterpoise.decide.rule_fields import checked_rule, rule_to_dict
 
 
 @keras.saving.register_keras_serializable(package="counterpoise")
@@ -24,15 +27,17 @@ class ElementRuleLayer(keras.layers.Layer):
     """
 
     def __init__(self, rule: Mapping[str, Any], **kwargs: Any) -> None:
+        """Check the plain values of a rule, and make the layer that decides single elements."""
         super().__init__(**{"dtype": "float32", **kwargs})
         self.rule = rule_to_dict(checked_rule(rule))
         self._of_element = RuleLayer(self.rule)
 
     def build(self, shape: Any) -> None:
-        # The inner layer has no variables: it counts as built, so that Keras does not look for its input shape.
+        """Mark the inner layer, which has no variables, as built: Keras then does not look for its input shape."""
         self._of_element.built = True
 
     def call(self, member_logits: Any) -> dict[str, Any]:
+        """Apply the rule to each element (see the class)."""
         # Elements become rows of a rule for one class per row, and get their shape back.
         logits = member_logits if isinstance(member_logits, (list, tuple)) else [member_logits]
         flat = self._of_element([ops.reshape(z, (-1, z.shape[-1])) for z in logits])  # each element as a row
@@ -43,6 +48,7 @@ class ElementRuleLayer(keras.layers.Layer):
         }
 
     def compute_output_spec(self, member_logits: Any) -> dict[str, Any]:
+        """Return the shapes and types of what `call` returns."""
         logits = member_logits if isinstance(member_logits, (list, tuple)) else [member_logits]
         shape = tuple(logits[0].shape[:-1])
         return {
@@ -51,4 +57,5 @@ class ElementRuleLayer(keras.layers.Layer):
         }
 
     def get_config(self) -> dict[str, Any]:
+        """Return the config that is saved in model files: the plain values under "rule"."""
         return {**super().get_config(), "rule": self.rule}

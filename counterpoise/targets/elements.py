@@ -2,7 +2,7 @@
 
 Splits, draws and intervals are those of rows, since the elements of a row belong together. Rules and scores are taken
 from a sample of each row whose weights give the shares of all elements (see `core.sample`); then an element is decided
-as a row of one class is. Elements of code -1 count nowhere.
+as a row of one class is. Elements of code -1 count nowhere. `kind` is saved in model files.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from counterpoise.core.labels import count_codes
 from counterpoise.core.rule import Rule
 from counterpoise.core.target import Problem
 from counterpoise.core.units import Units
-from counterpoise.decide.aim import WHOLE, Aim
-from counterpoise.decide.layer import rule_to_dict
+from counterpoise.decide.aim import WHOLE_ROW_AIMS, Aim
 from counterpoise.decide.lesion_threshold import lesion_threshold
 from counterpoise.decide.rule import Decision
+from counterpoise.decide.rule_fields import rule_to_dict
 from counterpoise.metrics.lesions import region_counts
 from counterpoise.plans import class_plans
 from counterpoise.plans.element_plan import ElementPlan, crop_share, crops_of_masks, element_counts, element_plan
@@ -55,22 +55,24 @@ class ElementProblem(Problem):
     axes: int = 2
 
     def log_p(self, log_p: Array) -> Array:
-        """Log-probabilities (M, N, k, C) of M members as (M, n, C)."""
+        """Return log-probabilities (M, N, k, C) of M members as (M, n, C)."""
         return log_p.reshape(len(log_p), -1, log_p.shape[-1])[:, self.at]
 
     def proba(self, proba: Array) -> Array:
-        """Probabilities (..., N, k, C) as (..., n, C)."""
+        """Return probabilities (..., N, k, C) as (..., n, C)."""
         return proba.reshape(*proba.shape[: -1 - self.axes], -1, proba.shape[-1])[..., self.at, :]
 
     def decision(self, decision: Array) -> Array:
-        """Decisions (N, k) as (n,)."""
+        """Return decisions (N, k) as (n,)."""
         return decision.reshape(-1)[self.at]
 
     def over_all_rows(self, proba: Array) -> tuple[Array, Array, Array | None]:
+        """Return codes (n,) and probabilities (n, C) of all elements with a class, and None: they have no weights."""
         return self.y, self.proba(proba), None
 
     @property
     def row_groups(self) -> Array:
+        """Return the row of each element, (n,): elements of one row are drawn together."""
         return self.rows
 
     def of_whole(self, values: Array) -> Array:
@@ -80,7 +82,7 @@ class ElementProblem(Problem):
         return of_elements
 
     def of_rows(self, values: Array | None) -> Array | None:
-        """Values (N, ...) of rows, or (N, k) of their elements, as (n, ...)."""
+        """Return values (N, ...) of rows, or (N, k) of their elements, as (n, ...)."""
         if values is None or values.ndim == 1:
             return super().of_rows(values)
         return values.reshape(-1)[self.at]
@@ -101,15 +103,19 @@ class Elements:
     losses: Mapping[str, Callable[..., Any]] = LOSSES
 
     def widths(self, n: int) -> tuple[int, ...]:
+        """Return the units that an output for n classes may have, as for one class per row."""
         return _EACH.widths(n)
 
     def shape(self, n: int) -> tuple[int, ...]:
+        """Return the shape (n,) of the log-probabilities of one element, and of a training shift."""
         return _EACH.shape(n)
 
     def scored_shape(self, y: Array, n: int) -> tuple[int, ...]:
+        """Return the shape (N, k, n) of log-probabilities of sampled elements with labels (N, k)."""
         return (*y.shape, n)
 
     def fits(self, shape: tuple[int | None, ...], n: int) -> bool:
+        """Return whether an output of this shape has axes of elements, and units for n classes."""
         return len(shape) > 2 and shape[-1] in self.widths(n)
 
     def counts(self, y: Array, n: int, weights: Array | None = None) -> Array:
@@ -124,9 +130,11 @@ class Elements:
         return bool(fits and y.min() >= IGNORED and y.max() < n)
 
     def codes(self, given: Any, classes: Array) -> Array:
+        """Return the labels of new rows as class codes (N, ...), -1 for elements without a class."""
         return element_codes(given, classes)
 
     def columns_of(self, schema: Any, classes: Sequence[Any]) -> str:
+        """Return "target", the only column that labels of elements come from."""
         return "target"
 
     def problems(self, y: Array, classes: Sequence[Any]) -> tuple[Problem, ...]:
@@ -185,9 +193,11 @@ class Elements:
         return name, {**constants, "weights": plan.element_weights.tolist()}
 
     def weight_axes(self, units: int, n_members: int) -> tuple[int, ...]:
+        """Return (): a row of a batch has one weight, and class weights belong to the loss."""
         return ()
 
     def start(self, loss: Any, shares: Array, units: int) -> Array | None:
+        """Return the constant logits, float64 (units,), that minimize a loss; None if there are none."""
         return element_losses.start(loss, shares, units)
 
     def log_p(self, logits: Array, log_shift: Array, gamma: float = 0.0) -> Array:
@@ -201,7 +211,7 @@ class Elements:
         return flat.reshape(*log_p.shape[:-1], units)
 
     def with_intercept(self, log_p: Array, y: Array, weights: Array | None = None) -> Array:
-        """Add the constants that fit best to log-probabilities of elements with a class."""
+        """Return log-probabilities (N, k, C), with the intercept that fits the elements with a class best."""
         own, codes, w = self.labeled(log_p, y, weights)
         out = log_p.copy().reshape(-1, log_p.shape[-1])
         out[np.flatnonzero(y.reshape(-1) >= 0)] = _EACH.with_intercept(own, codes, w)
@@ -210,7 +220,7 @@ class Elements:
     def log_loss(self, log_p: Array, y: Array, weights: Array | None = None) -> float:
         """Return the mean log loss over elements; nan if all weights are 0."""
         own, codes, w = self.labeled(log_p, y, weights)
-        return _EACH.log_loss(own, codes, w) if _mass(codes, w) > 0 else float("nan")
+        return _EACH.log_loss(own, codes, w) if _total_weight(codes, w) > 0 else float("nan")
 
     def stopping(self, log_p: Array, y: Array, on: str, weights: Array | None = None) -> tuple[Array, float]:
         """Return the losses of elements summed by row, float64 (N,), and one number for all.
@@ -218,13 +228,14 @@ class Elements:
         The sums are scaled so that their mean over the rows is the mean over the elements.
         """
         own, codes, w = self.labeled(log_p, y, weights)
-        if not _mass(codes, w) > 0:
+        if not _total_weight(codes, w) > 0:
             return np.zeros(len(y)), 0.0
         losses, missed = _EACH.stopping(own, codes, on, w)
         rows = np.flatnonzero(y.reshape(-1) >= 0) // int(np.prod(y.shape[1:]))
         return np.bincount(rows, losses, len(y)) * (len(y) / len(losses)), missed
 
     def recalls(self, log_p: Array, y: Array, weights: Array | None = None) -> dict[int, float]:
+        """Return class code -> recall of the elements of this class."""
         return _EACH.recalls(*self.labeled(log_p, y, weights))
 
     def fit_rule(
@@ -232,7 +243,7 @@ class Elements:
     ) -> Rule:
         """Return a rule of one class per row, fitted on all sampled elements with a class."""
         (problem,) = self.problems(y, ())
-        weights = _mean_one(problem.of_rows(how.pop("sample_weight", None)))
+        weights = _with_mean_one(problem.of_rows(how.pop("sample_weight", None)))
         rule: Rule = _EACH.fit_rule(
             problem.log_p(log_p), problem.y, log_shifts, calibrate=calibrate, sample_weight=weights, **how
         )
@@ -252,6 +263,7 @@ class Elements:
         )
 
     def log_p_of(self, proba: Array) -> Array:
+        """Return log-probabilities, float64 (N, ..., C), of probabilities (N, ..., C)."""
         return _EACH.log_p_of(proba)
 
     def raw(self, logits: Sequence[Array]) -> Array:
@@ -260,12 +272,15 @@ class Elements:
         return _EACH.raw([np.reshape(z, (-1, np.shape(z)[-1])) for z in logits]).reshape(*shape, -1)
 
     def joint_scores(self, y: Array, proba: Array, decision: Array, weights: Array | None = None) -> dict[str, float]:
+        """Return {}: there is one problem, so that its scores are those of all elements."""
         return {}
 
     def layer(self, rule: Rule) -> ElementRuleLayer:
+        """Return the Keras layer "rule" of model files, which decides each element."""
         return ElementRuleLayer(rule_to_dict(rule), name="rule")
 
     def rule_of(self, values: Any) -> Rule:
+        """Return the checked rule of plain values from a model file."""
         return _EACH.rule_of(values)
 
     def choose(
@@ -274,26 +289,28 @@ class Elements:
     ) -> Rule:  # fmt: skip
         """Return the rule with a threshold chosen on lesions or on sampled elements.
 
-        An aim of `WHOLE` uses the lesions of whole rows. A `confidence` raises an OptionError, because elements are not
-        independent.
+        An aim of `WHOLE_ROW_AIMS` uses the lesions of whole rows. A `confidence` raises an OptionError, because
+        elements are not independent.
         """
         if confidence is not None:
             raise OptionError(
                 "confidence= needs independent rows, but the elements (pixels or steps) of a row are not "
                 "independent. Remove confidence=. The threshold is then an estimate."
             )
-        if len(aim) == 1 and (name := next(iter(aim))) in WHOLE:
-            return _by_lesions(rule, scores, Aim(name, tuple(np.ravel(aim[name]).astype(float).tolist())))
-        return _EACH.choose(rule, self._flat(scores), aim, confidence, classes)
+        if len(aim) == 1 and (name := next(iter(aim))) in WHOLE_ROW_AIMS:
+            return _rule_by_lesions(rule, scores, Aim(name, tuple(np.ravel(aim[name]).astype(float).tolist())))
+        return _EACH.choose(rule, self._flat_scores(scores), aim, confidence, classes)
 
     def at_prior(self, rule: Rule, prior: Any, scores: Mapping[str, Array]) -> Rule:
-        return _EACH.at_prior(rule, prior, self._flat(scores))
+        """Return the rule for rows whose elements have other class shares."""
+        return _EACH.at_prior(rule, prior, self._flat_scores(scores))
 
     def describe(self, rule: Rule, rows: int, classes: Sequence[Any], of: str = "rows") -> dict[str, Any]:
+        """Return the entry of the threshold in the model card."""
         return _EACH.describe(rule, rows, classes, of)
 
     def columns(self, decision: Decision, classes: Array) -> dict[str, Any]:
-        """How many elements of each row were decided for each class, and in how many regions."""
+        """Return columns by name: elements of each row decided for each class, and in how many regions they are."""
         counts, labels = element_counts(decision.decision, len(classes)), classes.tolist()
         regions = {
             f"regions_{label}": region_counts(decision.decision == code) for code, label in enumerate(labels) if code
@@ -301,19 +318,20 @@ class Elements:
         return {f"elements_{label}": counts[:, code] for code, label in enumerate(labels)} | regions
 
     def decided(self, decision: Array, classes: Array) -> Array:
+        """Return decisions (N, ...) as labels."""
         return classes[decision]
 
-    def _flat(self, scores: Mapping[str, Array]) -> dict[str, Array]:
-        """Stored scores of elements as those of rows."""
+    def _flat_scores(self, scores: Mapping[str, Array]) -> dict[str, Array]:
+        """Return stored scores of sampled elements in the form of scores of rows, one per element with a class."""
         if "log_p" not in scores:
             return dict(scores)
         (problem,) = self.problems(scores["y"], ())
-        weight = _mean_one(problem.of_rows(scores.get("weight")))
+        weight = _with_mean_one(problem.of_rows(scores.get("weight")))
         flat = {"log_p": problem.log_p(scores["log_p"]), "y": problem.y.astype(np.int64)}
         return flat if weight is None else {**flat, "weight": weight}
 
 
-def _by_lesions(rule: Rule, scores: Mapping[str, Array], goal: Aim) -> Rule:
+def _rule_by_lesions(rule: Rule, scores: Mapping[str, Array], goal: Aim) -> Rule:
     """Return the rule with a threshold chosen on whole rows (see `decide.lesion_threshold`).
 
     Raises:
@@ -329,11 +347,11 @@ def _by_lesions(rule: Rule, scores: Mapping[str, Array], goal: Aim) -> Rule:
     return lesion_threshold(rule, scores["lesions"], goal)
 
 
-def _mean_one(weights: Array | None) -> Array | None:
-    """Weights as shares of what was sampled: checks of a rule see as many cases as there are sampled elements."""
+def _with_mean_one(weights: Array | None) -> Array | None:
+    """Return weights (n,) divided by their mean: checks of a rule see as many cases as there are sampled elements."""
     return None if weights is None else weights * (len(weights) / weights.sum())
 
 
-def _mass(codes: Array, weights: Array | None) -> float:
+def _total_weight(codes: Array, weights: Array | None) -> float:
     """Return the total weight of elements, which is their number without weights."""
     return float(len(codes) if weights is None else weights.sum())

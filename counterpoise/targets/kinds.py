@@ -1,4 +1,4 @@
-"""Every kind of target by its name."""
+"""Every kind of target by its name, which is saved in model files and in jobs that go to other processes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TARGETS: dict[str, Target] = {target.kind: target for target in (OneOf(), Labels
 
 
 def target_of(kind: Any) -> Target:
-    """The target of a kind, or of what has a `kind`: examples, jobs, contents of a file.
+    """Return the target of a kind, or of what has a `kind`: examples, jobs, contents of a file.
 
     Raises:
         ArtifactError: a kind that this version does not have.

@@ -1,4 +1,7 @@
-"""Thresholds of several labels, chosen, moved and described label by label, as for two classes."""
+"""Thresholds of several labels, chosen, moved and described label by label, as for two classes in `thresholds`.
+
+`Labels.choose`, `Labels.at_prior` and `Labels.describe` call the functions of these names.
+"""
 
 from __future__ import annotations
 
@@ -19,14 +22,15 @@ from counterpoise.targets import thresholds
 
 Array = np.ndarray
 Problems = Sequence[Problem]
-#: Positives of a label below which its threshold is chosen on all labels together.
+#: Positives of a label below which its threshold is chosen on all labels together. The number is in saved notes, which
+#: `_own_notes` recognizes.
 FEW = 20
 
 
 def with_pooled_thresholds(
     rule: LabelRules, log_p: Array, problems: Problems, weights: Array | None = None, goal: Aim | None = None
 ) -> LabelRules:
-    """Give labels with few positives one threshold, chosen on all labels together.
+    """Return the rules with one threshold, chosen on all labels together, for labels with few positives.
 
     A threshold that a handful of positives chooses is luck. Those that need no choice (0.5, costs) stay.
 
@@ -93,7 +97,7 @@ def choose(
             [thresholds.choose(one, {}, aim, confidence, (0, 1)) for one in rule.problem_rules]
         )  # raises, and names what is expected
     ((name, value),) = aim.items()
-    wanted = _by_label(name, value, classes)
+    wanted = _aim_by_label(name, value, classes)
     each = None if confidence is None else 1.0 - (1.0 - confidence) / len(wanted)
     rules, goal = list(rule.problem_rules), None
     if confidence is None and not isinstance(value, Mapping) and name not in ("threshold", "given") and problems:
@@ -102,7 +106,8 @@ def choose(
             wanted = {index: own for index, own in wanted.items() if index not in few_positives(problems[""])}
     for index, own in wanted.items():
         try:
-            rules[index] = thresholds.choose(rules[index], _scores(scores, index, problems), {name: own}, each, (0, 1))
+            of_label = _scores_of_label(scores, index, problems)
+            rules[index] = thresholds.choose(rules[index], of_label, {name: own}, each, (0, 1))
         except CounterpoiseError as error:
             raise type(error)(f"label {classes[index]!r}: {error}") from None
         if "" in problems:
@@ -113,7 +118,7 @@ def choose(
     return with_pooled_thresholds(chosen, scores["log_p"].astype(np.float64), problems[""], scores.get("weight"), goal)
 
 
-def _by_label(name: str, value: Any, classes: Sequence[Any]) -> dict[int, Any]:
+def _aim_by_label(name: str, value: Any, classes: Sequence[Any]) -> dict[int, Any]:
     """Return label number -> value of the aim; a single value is for all labels.
 
     Raises:
@@ -130,7 +135,7 @@ def _by_label(name: str, value: Any, classes: Sequence[Any]) -> dict[int, Any]:
     return {known.index(label): own for label, own in value.items()}
 
 
-def _scores(scores: Mapping[str, Array], index: int, problems: Mapping[str, Problems]) -> dict[str, Array]:
+def _scores_of_label(scores: Mapping[str, Array], index: int, problems: Mapping[str, Problems]) -> dict[str, Array]:
     """Return the stored scores of one label, on the rows whose label is known.
 
     `problems` maps prefixes of the names of scores ("", "guarantee_") to the problems of all labels.
@@ -160,14 +165,17 @@ def at_prior(rule: LabelRules, prior: Any, scores: Mapping[str, Array], problems
         )
     moved = []
     for index, (one, share) in enumerate(zip(rule.problem_rules, shares, strict=True)):
-        own = _scores(scores, index, problems)
+        own = _scores_of_label(scores, index, problems)
         log_p = list(own["log_p"].astype(np.float64)) if "log_p" in own else None
         moved.append(rule_at_prior(one, float(share), log_p, own.get("y")))
     return rule.with_problem_rules(moved)
 
 
 def describe(rule: LabelRules, rows: int, classes: Sequence[Any], of: str = "rows") -> dict[str, Any]:
-    """Return the entry of the thresholds in the model card; "labels" holds `thresholds.describe` of each label."""
+    """Return the entry of the thresholds in the model card; its keys are saved in model files.
+
+    "labels" contains `thresholds.describe` of each label.
+    """
     each = [
         {"label": str(label), **thresholds.describe(one, rows, classes, of), "notes": list(one.notes)}
         for label, one in zip(classes, rule.problem_rules, strict=True)

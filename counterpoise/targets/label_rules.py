@@ -1,4 +1,7 @@
-"""The rules of several labels as one Keras layer: a rule of two classes for each unit."""
+"""The rules of several labels as one Keras layer: a rule of two classes for each unit.
+
+The name of the class and its config are saved in model files. `Labels.apply` computes the same in NumPy.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +14,12 @@ from keras import ops
 from counterpoise.core.errors import ArtifactError
 from counterpoise.core.file_checks import anything, list_of, mapping_of
 from counterpoise.core.rule import LabelRules
-from counterpoise.decide.layer import RuleLayer, rule_to_dict
-from counterpoise.decide.rule_fields import checked_rule
+from counterpoise.decide.layer import RuleLayer
+from counterpoise.decide.rule_fields import checked_rule, rule_to_dict
 
 
 def rules_of(values: Any) -> LabelRules:
-    """The rules of plain values, one mapping for each label.
+    """Return the rules of plain values from a model file, one mapping for each label.
 
     Raises:
         ArtifactError: a rule that is none, of more than two classes, or of another number of members.
@@ -42,6 +45,7 @@ class LabelRuleLayer(keras.layers.Layer):
     """
 
     def __init__(self, rule: Sequence[Any], **kwargs: Any) -> None:
+        """Check the plain values of the rules, and make one layer for each label."""
         super().__init__(**{"dtype": "float32", **kwargs})
         self.rule = [rule_to_dict(one) for one in rules_of(rule).problem_rules]
         self._of_label = [RuleLayer(one) for one in self.rule]
@@ -68,4 +72,5 @@ class LabelRuleLayer(keras.layers.Layer):
         return {"probability": keras.KerasTensor(shape, "float32"), "decision": keras.KerasTensor(shape, "int32")}
 
     def get_config(self) -> dict[str, Any]:
+        """Return the config that is saved in model files: the plain values under "rule"."""
         return {**super().get_config(), "rule": self.rule}

@@ -1,7 +1,8 @@
 """Several labels per row, each 0, 1 or not known (-1): a problem of two classes for each, on one network.
 
 What is fitted for one class of two is fitted label by label, on the rows where the label is known: shift, intercept,
-calibrator and threshold. Scores of the whole are means over the labels.
+calibrator and threshold. Scores of the whole are means over the labels. `kind` is saved in model files; the names in
+`LOSSES` are part of a job's id.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from counterpoise.core.label_columns import labels
 from counterpoise.core.rule import LabelRules
 from counterpoise.core.target import Problem, TargetColumns
 from counterpoise.core.units import Units
-from counterpoise.decide.layer import rule_to_dict
 from counterpoise.decide.rule import Decision
+from counterpoise.decide.rule_fields import rule_to_dict
 from counterpoise.losses.best_constant import best_label_constants
 from counterpoise.losses.multilabel import Asymmetric, MultiLabelFocal
 from counterpoise.metrics.rank_scores import average_precision, roc_auc
@@ -26,7 +27,7 @@ from counterpoise.plans import class_plans
 from counterpoise.plans.label_plan import LabelPlan, joined_label_plans, label_plan
 from counterpoise.plans.multilabel import clone_labels
 from counterpoise.plans.plan import Plan
-from counterpoise.targets import known, label_decisions, strategy_sets
+from counterpoise.targets import label_decisions, new_labels, strategy_sets
 from counterpoise.targets.label_decisions import with_pooled_thresholds
 from counterpoise.targets.label_rules import LabelRuleLayer, rules_of
 from counterpoise.targets.one_of import OneOf
@@ -39,6 +40,7 @@ LOSSES: dict[str, Callable[..., Any]] = {
     "focal": MultiLabelFocal,
     "asymmetric": Asymmetric,
 }
+#: The target of one class per row, as which each label is fitted, scored and decided.
 _TWO = OneOf()
 
 
@@ -58,6 +60,7 @@ class Labels:
     losses: Mapping[str, Callable[..., Any]] = LOSSES
 
     def widths(self, n: int) -> tuple[int, ...]:
+        """Return (n,): an output has one sigmoid unit per label."""
         return (n,)
 
     def shape(self, n: int) -> tuple[int, ...]:
@@ -65,9 +68,11 @@ class Labels:
         return (n, 2)
 
     def scored_shape(self, y: Array, n: int) -> tuple[int, ...]:
+        """Return the shape (N, n, 2) of the log-probabilities of labels y (N, n)."""
         return (len(y), *self.shape(n))
 
     def fits(self, shape: tuple[int | None, ...], n: int) -> bool:
+        """Return whether an output has the shape (batch, n)."""
         return len(shape) == 2 and shape[1] in self.widths(n)
 
     def counts(self, y: Array, n: int, weights: Array | None = None) -> Array:
@@ -82,9 +87,10 @@ class Labels:
 
     def codes(self, given: Any, classes: Array) -> Array:
         """Return labels of new rows as codes (N, L) in the order of `classes`; -1: not known."""
-        return known.several_codes(given, classes)
+        return new_labels.several_codes(given, classes)
 
     def columns_of(self, schema: Any, classes: Sequence[Any]) -> TargetColumns:
+        """Return the columns of a table with the labels: one column per label, with its name."""
         return labels([str(name) for name in classes])
 
     def problems(self, y: Array, classes: Sequence[Any]) -> tuple[Problem, ...]:
@@ -104,7 +110,7 @@ class Labels:
             OptionError: The plan draws or creates rows by class, and is not oversampling.
         """
         # Oversampling draws whole rows by all of their labels; any other plan is made label by label.
-        if _function_of(make) is class_plans.oversample:
+        if _plan_function(make) is class_plans.oversample:
             drawing = clone_labels((y == 1).astype(np.uint8))
             return label_plan(y, np.ones((n, 2)), name="oversample", drawing=drawing, sample_weight=sample_weight)
         weights = [None if sample_weight is None else sample_weight[p.rows] for p in self.problems(y, range(n))]
@@ -156,7 +162,7 @@ class Labels:
 
     def log_loss(self, log_p: Array, y: Array, weights: Array | None = None) -> float:
         """Return the mean log loss of the labels on their known rows; nan if there are none."""
-        losses = self._each(_TWO.log_loss, log_p, y, weights)
+        losses = self._value_of_each(_TWO.log_loss, log_p, y, weights)
         return float(np.mean(losses)) if losses else float("nan")
 
     def stopping(self, log_p: Array, y: Array, on: str, weights: Array | None = None) -> tuple[Array, float]:
@@ -165,7 +171,7 @@ class Labels:
         `on` is what stopping looks at (see `early_stopping.Score`). Labels without known rows are left out.
         """
         losses, missed = np.zeros(len(y)), list[float]()
-        counted = [p for p in self.problems(y, range(y.shape[1])) if _mass(p, weights) > 0]
+        counted = [p for p in self.problems(y, range(y.shape[1])) if _total_weight(p, weights) > 0]
         for p in counted:
             # A label counts for its rows so that the mean over all rows is the mean over the labels.
             own, miss = _TWO.stopping(log_p[p.rows, p.index], p.y, on, p.of_rows(weights))
@@ -210,6 +216,7 @@ class Labels:
         return units.mean(proba) if units.aggregate == "mean" else units.largest(proba)
 
     def log_p_of(self, proba: Array) -> Array:
+        """Return log-probabilities, float64 (N, L, 2), of probabilities of presence (N, L)."""
         return _TWO.log_p_of(np.stack([1.0 - proba, proba], axis=-1))
 
     def raw(self, logits: Sequence[Array]) -> Array:
@@ -238,9 +245,11 @@ class Labels:
         }
 
     def layer(self, rule: LabelRules) -> LabelRuleLayer:
+        """Return the Keras layer "rule" of model files, which decides each label."""
         return LabelRuleLayer([rule_to_dict(one) for one in rule.problem_rules], name="rule")
 
     def rule_of(self, values: Any) -> LabelRules:
+        """Return the checked rules of plain values from a model file, one per label."""
         return rules_of(values)
 
     def choose(
@@ -248,13 +257,14 @@ class Labels:
         classes: Sequence[Any],
     ) -> LabelRules:  # fmt: skip
         """Return the rule with another threshold, of each label or of those that `aim` names."""
-        return label_decisions.choose(rule, scores, aim, confidence, classes, self._stored(scores))
+        return label_decisions.choose(rule, scores, aim, confidence, classes, self._stored_problems(scores))
 
     def at_prior(self, rule: LabelRules, prior: Any, scores: Mapping[str, Array]) -> LabelRules:
         """Return the rule for rows whose labels have other shares `prior`, float (L,)."""
-        return label_decisions.at_prior(rule, prior, scores, self._stored(scores))
+        return label_decisions.at_prior(rule, prior, scores, self._stored_problems(scores))
 
     def describe(self, rule: LabelRules, rows: int, classes: Sequence[Any], of: str = "rows") -> dict[str, Any]:
+        """Return the entry of the thresholds in the model card, with an entry for each label."""
         return label_decisions.describe(rule, rows, classes, of)
 
     def columns(self, decision: Decision, classes: Array) -> dict[str, Any]:
@@ -264,7 +274,7 @@ class Labels:
             f"{word}_{name}": values[:, i] for i, name in enumerate(classes.tolist()) for word, values in both.items()
         }
 
-    def _stored(self, scores: Mapping[str, Array]) -> dict[str, tuple[Problem, ...]]:
+    def _stored_problems(self, scores: Mapping[str, Array]) -> dict[str, tuple[Problem, ...]]:
         """Return the problems of stored scores, by the prefix of their names: "" and "guarantee_"."""
         stored = {prefix: scores[f"{prefix}y"] for prefix in ("", "guarantee_") if f"{prefix}y" in scores}
         return {prefix: self.problems(y, range(y.shape[1])) for prefix, y in stored.items()}
@@ -273,18 +283,18 @@ class Labels:
         """Return decisions (N, L) unchanged: zeros and ones are what a user reads."""
         return decision
 
-    def _each(self, value: Callable[..., float], log_p: Array, y: Array, weights: Array | None) -> list[float]:
+    def _value_of_each(self, value: Callable[..., float], log_p: Array, y: Array, weights: Array | None) -> list[float]:
         """Return a value of each problem that has rows of weight above 0, such as its log loss."""
-        counted = [p for p in self.problems(y, range(y.shape[1])) if _mass(p, weights) > 0]
+        counted = [p for p in self.problems(y, range(y.shape[1])) if _total_weight(p, weights) > 0]
         return [value(log_p[p.rows, p.index], p.y, p.of_rows(weights)) for p in counted]
 
 
-def _mass(problem: Problem, weights: Array | None) -> float:
-    """Return the weight of all rows of a problem, or their number without weights."""
+def _total_weight(problem: Problem, weights: Array | None) -> float:
+    """Return the total weight of the rows of a problem, which is their number without weights."""
     own = problem.of_rows(weights)
     return float(len(problem.rows) if own is None else own.sum())
 
 
-def _function_of(make: Callable[..., Any]) -> Any:
+def _plan_function(make: Callable[..., Any]) -> Any:
     """Return the plan function inside one whose options were set by `partial`."""
     return make.func if isinstance(make, partial) else make

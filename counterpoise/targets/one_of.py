@@ -1,4 +1,8 @@
-"""One class of C per row: one problem, decided by a threshold (C = 2) or by offsets of the classes."""
+"""One class of C per row: one problem, decided by a threshold (C = 2) or by offsets of the classes.
+
+The other kinds of targets lay out their labels or elements as such rows, and call `OneOf`. `kind` is saved in model
+files; the names in `LOSSES` are part of a job's id.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +18,11 @@ from counterpoise.core.rule import Rule
 from counterpoise.core.target import Problem
 from counterpoise.core.units import Units
 from counterpoise.decide.intercept import fit_intercept
-from counterpoise.decide.layer import RuleLayer, rule_to_dict
+from counterpoise.decide.layer import RuleLayer
 from counterpoise.decide.new_prior import rule_at_prior
 from counterpoise.decide.prior import corrected_log_proba
 from counterpoise.decide.rule import Decision, apply_rule_to_log_p, fit_rule_from_log_p, raw_proba
-from counterpoise.decide.rule_fields import checked_rule
+from counterpoise.decide.rule_fields import checked_rule, rule_to_dict
 from counterpoise.losses.best_constant import best_constant
 from counterpoise.losses.margin import LDAM
 from counterpoise.losses.multilabel import Asymmetric
@@ -28,7 +32,7 @@ from counterpoise.losses.ranking import AUCMargin, SmoothAP
 from counterpoise.losses.smoothing import LabelSmoothing
 from counterpoise.metrics.rank_scores import average_precision
 from counterpoise.plans.plan import Plan
-from counterpoise.targets import known, strategy_sets, thresholds
+from counterpoise.targets import new_labels, strategy_sets, thresholds
 
 Array = np.ndarray
 
@@ -57,48 +61,63 @@ class OneOf:
     losses: Mapping[str, Callable[..., Any]] = LOSSES
 
     def widths(self, n: int) -> tuple[int, ...]:
+        """Return the units that an output may have: 1 (sigmoid) or 2 for two classes, otherwise n."""
         return (1, 2) if n == 2 else (n,)
 
     def shape(self, n: int) -> tuple[int, ...]:
+        """Return the shape (n,) of the log-probabilities of one row, and of a training shift."""
         return (n,)
 
     def scored_shape(self, y: Array, n: int) -> tuple[int, ...]:
+        """Return the shape (N, n) of the log-probabilities of labels y (N,)."""
         return (len(y), *self.shape(n))
 
     def fits(self, shape: tuple[int | None, ...], n: int) -> bool:
+        """Return whether an output of this shape is (batch, units) for n classes."""
         return len(shape) == 2 and shape[1] in self.widths(n)
 
     def counts(self, y: Array, n: int, weights: Array | None = None) -> Array:
+        """Return the rows of each class, int64 (C,); with weights (N,), their float sums."""
         return count_codes(y, n) if weights is None else np.bincount(y, weights, n)
 
     def are_labels(self, y: Array, n: int) -> bool:
+        """Return whether y are class codes (N,) from 0 to n - 1, of at least one row."""
         return bool(y.ndim == 1 and y.dtype.kind in "iu" and len(y) and y.min() >= 0 and y.max() < n)
 
     def codes(self, given: Any, classes: Array) -> Array:
-        return known.label_codes(given, classes)
+        """Return the labels of new rows as class codes, int64 (N,), in the order of `classes`."""
+        return new_labels.label_codes(given, classes)
 
     def columns_of(self, schema: Any, classes: Sequence[Any]) -> str:
+        """Return the name of the column that contained the target in training."""
         return "target" if schema is None else str(schema.target)
 
     def problems(self, y: Array, classes: Sequence[Any]) -> tuple[Problem, ...]:
+        """Return the one problem of all rows."""
         return (Problem(np.arange(len(y)), y, tuple(classes)),)
 
     def labeled(self, log_p: Array, y: Array, weights: Array | None = None) -> tuple[Array, Array, Array | None]:
+        """Return all rows: each has a class."""
         return log_p, y, weights
 
     def plan(self, make: Callable[..., Plan], y: Array, n: int, sample_weight: Array | None) -> Plan:
+        """Return the plan of `make` over these class codes."""
         return make(y, sample_weight=sample_weight, classes=range(n))
 
     def weighted(self, loss: tuple[str, Mapping[str, Any]], plan: Plan) -> tuple[str, Mapping[str, Any]]:
+        """Return the loss unchanged: the weights of a plan are weights of the batches."""
         return loss
 
     def weight_axes(self, units: int, n_members: int) -> tuple[int, ...]:
+        """Return the axes of batch weights after the rows: one per member if members share a network."""
         return () if n_members == 1 else (n_members,)
 
     def start(self, loss: Any, shares: Array, units: int) -> Array | None:
+        """Return the constant logits, float64 (units,), that minimize a loss; `shares` are (C,)."""
         return best_constant(loss, shares, units)
 
     def log_p(self, logits: Array, log_shift: Array, gamma: float = 0.0) -> Array:
+        """Return log-probabilities, float64 (N, C), of logits, focal loss and training shift undone."""
         return corrected_log_proba(logits, log_shift, gamma=gamma)
 
     def output(self, log_p: Array, units: int, probabilities: bool) -> Array:
@@ -109,10 +128,14 @@ class OneOf:
         return (np.exp(log_p) if probabilities else log_p).astype(np.float32)
 
     def with_intercept(self, log_p: Array, y: Array, weights: Array | None = None) -> Array:
-        """Add a constant per class; NaN outputs of a diverged network stay NaN, and so does their score."""
+        """Return log-probabilities with a constant per class added.
+
+        NaN outputs of a diverged network stay NaN, and so does their score.
+        """
         return lg.log_softmax(log_p + fit_intercept(log_p, y, weights)) if np.isfinite(log_p).all() else log_p
 
     def log_loss(self, log_p: Array, y: Array, weights: Array | None = None) -> float:
+        """Return the mean log loss in nats."""
         return lg.log_loss(log_p, y, weights)
 
     def stopping(self, log_p: Array, y: Array, on: str, weights: Array | None = None) -> tuple[Array, float]:
@@ -146,9 +169,11 @@ class OneOf:
     def fit_rule(
         self, log_p: Array, y: Array, log_shifts: Array, *, calibrate: Callable[[Array], str | None], **how: Any
     ) -> Rule:
+        """Return a rule fitted on corrected scores (M, N, C) of rows that were not used for training."""
         return fit_rule_from_log_p(list(log_p), y, list(log_shifts), calibrate=calibrate(y), **how)
 
     def apply(self, rule: Rule, log_p: Array, column_values: Array | None = None) -> Decision:
+        """Return probabilities (N, C) and decisions (N,) of corrected scores (M, N, C)."""
         return apply_rule_to_log_p(rule, list(log_p), column_values)
 
     def unit_proba(self, proba: Array, units: Units) -> Array:
@@ -159,31 +184,39 @@ class OneOf:
         return np.concatenate([1.0 - positive, positive], axis=1)
 
     def log_p_of(self, proba: Array) -> Array:
+        """Return log-probabilities, float64 (N, C), of probabilities; 0 becomes `logits.SMALLEST`."""
         return np.log(np.maximum(proba.astype(np.float64), lg.SMALLEST))
 
     def raw(self, logits: Sequence[Array]) -> Array:
+        """Return the mean output of M members without any correction, probabilities (N, C)."""
         return raw_proba(logits)
 
     def joint_scores(self, y: Array, proba: Array, decision: Array, weights: Array | None = None) -> dict[str, float]:
+        """Return {}: there is one problem, so that its scores are those of all rows."""
         return {}
 
     def layer(self, rule: Rule) -> RuleLayer:
+        """Return the Keras layer "rule" of model files."""
         return RuleLayer(rule_to_dict(rule), name="rule")
 
     def rule_of(self, values: Any) -> Rule:
+        """Return the checked rule of plain values from a model file."""
         return checked_rule(values)
 
     def choose(
         self, rule: Rule, scores: Mapping[str, Array], aim: Mapping[str, Any], confidence: float | None,
         classes: Sequence[Any],
     ) -> Rule:  # fmt: skip
+        """Return the rule with another threshold, chosen on stored scores."""
         return thresholds.choose(rule, scores, aim, confidence, classes)
 
     def at_prior(self, rule: Rule, prior: Any, scores: Mapping[str, Array]) -> Rule:
+        """Return the rule for rows with other class proportions, with the stored scores if there are some."""
         log_p = list(scores["log_p"].astype(np.float64)) if "log_p" in scores else None
         return rule_at_prior(rule, prior, log_p, scores.get("y"))
 
     def describe(self, rule: Rule, rows: int, classes: Sequence[Any], of: str = "rows") -> dict[str, Any]:
+        """Return the entry of the threshold in the model card."""
         return thresholds.describe(rule, rows, classes, of)
 
     def columns(self, decision: Decision, classes: Array) -> dict[str, Any]:
@@ -196,4 +229,5 @@ class OneOf:
         return columns | {"decision": classes[decision.decision].tolist()}
 
     def decided(self, decision: Array, classes: Array) -> Array:
+        """Return decisions (N,), which are class codes, as labels."""
         return classes[decision]

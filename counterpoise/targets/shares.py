@@ -1,4 +1,4 @@
-"""How many rows each class or label has."""
+"""How many rows each class or label has, as records and reports list it, for any kind of target."""
 
 from __future__ import annotations
 

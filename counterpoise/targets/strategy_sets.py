@@ -1,4 +1,7 @@
-"""The strategies for each kind of target, by name; this module imports nothing slow."""
+"""The strategies for each kind of target, by name; this module imports nothing slow.
+
+The targets and `strategies.select` read them. The names are those that users type.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ DEFAULT = {
         "dice_cross_entropy",
     ),
 }
-#: Kind -> all that it can be trained with; empty: all that there are.
+#: Kind -> all strategies that it can be trained with; empty: all that there are.
 ALL: dict[str, tuple[str, ...]] = {
     "one_of": (),
     "labels": (*DEFAULT["labels"], "effective_number", "focal", "class_balanced_focal"),

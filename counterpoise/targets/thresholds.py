@@ -1,4 +1,8 @@
-"""A threshold for an aim: an estimate from the rows that fitted the rule, or a guarantee from rows kept out."""
+"""A threshold for an aim: an estimate from the rows that fitted the rule, or a guarantee from rows kept out.
+
+`Classifier.decide` comes here by way of the target, for one class per row; `label_decisions` does the same label by
+label. `decide/` has the searches, on arrays; this file takes the scores that are stored with a classifier.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +26,7 @@ from counterpoise.decide.threshold import log_odds_at
 Array = np.ndarray
 #: Share of a score's log-odds, at least of 1, that float32 arithmetic in another runtime may lose.
 LOST = 1e-4
+#: Aim -> the function that guarantees it.
 GUARANTEED = {"recall_floor": guarantee_recall, "precision_floor": guarantee_precision}
 
 
@@ -45,9 +50,9 @@ def choose(
         raise OptionError(f"Aims passed: {given}. Expected exactly one aim, for example decide(recall_floor=0.95).")
     ((name, value),) = aim.items()
     if isinstance(value, Mapping):
-        value = _by_class(name, value, classes)
+        value = _floors_by_class(name, value, classes)
     if name in ("threshold", "given"):  # "given" is only the name of a stored aim: it is refused below
-        cut = _by_hand(rule, name, value, confidence)
+        cut = _threshold_by_hand(rule, name, value, confidence)
         votes = np.full(len(rule.log_shifts), cut) if rule.vote == "hard" else None
         return replace(rule, threshold=cut, aim="given", member_thresholds=votes, guarantee=None)
     if "log_p" not in scores:
@@ -56,18 +61,18 @@ def choose(
             "use decide(threshold=0.2)."
         )
     if confidence is None:
-        return _estimated(rule, scores, name, value)
+        return _rule_with_estimate(rule, scores, name, value)
     if name not in GUARANTEED:
         raise OptionError(
             f"confidence= cannot be combined with {name}=. Expected "
             f"{' or '.join(f'{goal}=' for goal in GUARANTEED)}. Remove confidence=."
         )
     if len(rule.prior) > 2:
-        return _guaranteed_classes(rule, scores, name, value, confidence)
-    return _with_guarantee(rule, scores, name, float(value), confidence)
+        return _guarantee_offsets(rule, scores, name, value, confidence)
+    return _guarantee_threshold(rule, scores, name, float(value), confidence)
 
 
-def _by_hand(rule: Rule, name: str, value: Any, confidence: float | None) -> float:
+def _threshold_by_hand(rule: Rule, name: str, value: Any, confidence: float | None) -> float:
     """Return a threshold that the user set, checked.
 
     Raises:
@@ -92,7 +97,7 @@ def _by_hand(rule: Rule, name: str, value: Any, confidence: float | None) -> flo
     return float(value)
 
 
-def _by_class(name: str, value: Mapping[Any, float], classes: Sequence[Any]) -> Any:
+def _floors_by_class(name: str, value: Mapping[Any, float], classes: Sequence[Any]) -> Any:
     """Return floors by label as C numbers, 0 for none; with two classes as one number.
 
     Raises:
@@ -117,7 +122,7 @@ def _by_class(name: str, value: Mapping[Any, float], classes: Sequence[Any]) -> 
 
 
 def goal_of(name: str, value: Any) -> Aim:
-    """Read the aim of `decide`, passed by name: True for a score, otherwise one value or more.
+    """Return the aim of `decide`, passed by name: True for a score, otherwise one value or more.
 
     Example:
         >>> str(goal_of("alerts", (5, 100))), str(goal_of("f1", True))
@@ -127,7 +132,7 @@ def goal_of(name: str, value: Any) -> Aim:
     return Aim.parse(name if value is True else f"{name}({', '.join(str(v) for v in values)})")
 
 
-def _estimated(rule: Rule, scores: Mapping[str, Array], name: str, value: Any) -> Rule:
+def _rule_with_estimate(rule: Rule, scores: Mapping[str, Array], name: str, value: Any) -> Rule:
     """Return the rule with a threshold or offsets chosen on the rows that fitted it.
 
     They are chosen for the final probabilities, after intercept and calibrator. With hard votes, each member also gets
@@ -151,7 +156,7 @@ def _estimated(rule: Rule, scores: Mapping[str, Array], name: str, value: Any) -
     )  # fmt: skip
 
 
-def _with_guarantee(rule: Rule, scores: Mapping[str, Array], name: str, floor: float, confidence: float) -> Rule:
+def _guarantee_threshold(rule: Rule, scores: Mapping[str, Array], name: str, floor: float, confidence: float) -> Rule:
     """Return the rule with a threshold that guarantees a floor of a score, for two classes.
 
     Raises:
@@ -160,7 +165,7 @@ def _with_guarantee(rule: Rule, scores: Mapping[str, Array], name: str, floor: f
     rows = rows_of_guarantee(scores, by_class=name == "recall_floor")
     proba = apply_rule_to_log_p(rule, rows.log_p).proba[:, 1]
     guarantee = GUARANTEED[name](proba, rows.y, floor, confidence, kept_out=rows.kept_out, of=rows.of)
-    return rule_with_guarantee(rule, _lowered(guarantee))
+    return rule_with_guarantee(rule, _lowered_guarantee(guarantee))
 
 
 class GuaranteeRows(NamedTuple):
@@ -192,7 +197,7 @@ def rows_of_guarantee(scores: Mapping[str, Array], by_class: bool) -> GuaranteeR
     return GuaranteeRows(list(log_p[:, rows].astype(np.float64)), y[rows], kept_out, of)
 
 
-def _guaranteed_classes(rule: Rule, scores: Mapping[str, Array], name: str, value: Any, confidence: float) -> Rule:
+def _guarantee_offsets(rule: Rule, scores: Mapping[str, Array], name: str, value: Any, confidence: float) -> Rule:
     """Return the rule with offsets that guarantee recall floors, for more than two classes.
 
     The rows that fitted the rule determine the order in which offsets are tried. The rows of the guarantee choose.
@@ -217,7 +222,7 @@ def _guaranteed_classes(rule: Rule, scores: Mapping[str, Array], name: str, valu
     return replace(rule, offsets=guarantee.offsets, aim=str(goal), guarantee=guarantee)
 
 
-def _lowered(guarantee: Guarantee) -> Guarantee:
+def _lowered_guarantee(guarantee: Guarantee) -> Guarantee:
     """Lower the threshold of a recall guarantee by more than float32 rounding can lose.
 
     The threshold equals a score, and other runtimes may round this score down. A lower threshold cannot lower recall.
@@ -235,12 +240,13 @@ def _lowered(guarantee: Guarantee) -> Guarantee:
 def describe(rule: Rule, rows: int, classes: Sequence[Any], of: str = "rows") -> dict[str, Any]:
     """Describe the threshold for the model card: its value, what it was chosen for, and how sure that is.
 
-    `word`: "guarantee" (supported by rows used for nothing else), "estimate" (from rows that fitted the correction),
-    "given" by the user, or "default" (0.5 or the most probable class). `of` is what `rows` counts, such as units.
+    The keys and words are saved in model files. `word`: "guarantee" (supported by rows used for nothing else),
+    "estimate" (from rows that fitted the correction), "given" by the user, or "default" (0.5 or the most probable
+    class). `of` is what `rows` counts, such as units.
     """
     if rule.guarantee is None:
         word = {"given": "given", "costs": "given", "argmax": "default"}.get(rule.aim, "estimate")
-        text = _note(word, rule.aim, f"{rows:,} {of}")
+        text = _note_on_threshold(word, rule.aim, f"{rows:,} {of}")
         text = text if rule.cost_column is None else rule.cost_column.text()
     else:
         guarantee = replace(rule.guarantee, of=of) if rule.guarantee.of == "rows" else rule.guarantee
@@ -251,16 +257,16 @@ def describe(rule: Rule, rows: int, classes: Sequence[Any], of: str = "rows") ->
         "aim": rule.aim,
         "word": word,
         "text": text if rule.by is None else f"{text} {rule.by.text(rule.threshold or 0.0)} {UNLAWFUL}",
-        **({} if rule.by is None else {"by": by_entry(rule.by)}),
+        **({} if rule.by is None else {"by": group_thresholds_entry(rule.by)}),
         **({} if rule.review is None else {"review": rule.review.text()}),
     }
 
 
-def by_entry(by: GroupThresholds) -> dict[str, Any]:
+def group_thresholds_entry(by: GroupThresholds) -> dict[str, Any]:
     """Return thresholds for groups as values for JSON.
 
     Example:
-        >>> by_entry(GroupThresholds("sex", ("f",), (0.2,), ("x",)))
+        >>> group_thresholds_entry(GroupThresholds("sex", ("f",), (0.2,), ("x",)))
         {'column': 'sex', 'thresholds': {'f': 0.2}, 'common': ['x']}
     """
     return {
@@ -268,7 +274,7 @@ def by_entry(by: GroupThresholds) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _note(word: str, aim: str, rows: str) -> str:
+def _note_on_threshold(word: str, aim: str, rows: str) -> str:
     """Return the sentence of the model card on a threshold without guarantee, by its word."""
     return {
         "given": "The costs were given. The model chooses the decision with the lowest expected cost."

@@ -12,9 +12,9 @@ import counterpoise as cp
 from counterpoise.core.errors import ColumnError, OptionError
 from counterpoise.data.amounts import amounts_of
 from counterpoise.data.columns import MOST_INPUTS
-from counterpoise.decide.costs import cost_column
-from counterpoise.decide.layer import RuleLayer, rule_to_dict
-from counterpoise.decide.rule_fields import checked_rule
+from counterpoise.decide.costs import checked_cost_column
+from counterpoise.decide.layer import RuleLayer
+from counterpoise.decide.rule_fields import checked_rule, rule_to_dict
 
 FORMATS = (("saved_model", ""), ("litert", ".tflite"), ("onnx", ".onnx"))
 COSTS = {"cost_column": "Amount", "cost_fp": 5}
@@ -125,7 +125,7 @@ def test_refusals(extra, rows):
     with pytest.raises(OptionError, match="for two classes"):
         cp.wrap(np.random.default_rng(0).dirichlet([1, 1, 1], 90), np.arange(90) % 3).decide(**COSTS)
     with pytest.raises(OptionError, match="name of a column"):
-        cost_column("", 5)
+        checked_cost_column("", 5)
     with pytest.raises(OptionError, match="were not stored"):
         cp.monitor(extra.decide(**COSTS), rows)
 

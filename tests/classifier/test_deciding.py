@@ -8,7 +8,8 @@ import pytest
 import counterpoise as cp
 from counterpoise.classifier.threshold_spread import threshold_spread
 from counterpoise.core.errors import OptionError
-from counterpoise.decide.layer import RuleLayer, rule_to_dict
+from counterpoise.decide.layer import RuleLayer
+from counterpoise.decide.rule_fields import rule_to_dict
 
 COSTS = np.array([[0, 1, 2], [4, 0, 1], [9, 2, -1.0]])
 

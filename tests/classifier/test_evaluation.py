@@ -14,7 +14,7 @@ import counterpoise as cp
 from counterpoise.classifier.evaluation import evaluate
 from counterpoise.core.errors import ColumnError, OptionError, TargetError
 from counterpoise.metrics.measured import joint_intervals, measure
-from counterpoise.targets.known import label_codes
+from counterpoise.targets.new_labels import label_codes
 
 
 def draw(n, seed, share=0.2):

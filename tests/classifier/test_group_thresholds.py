@@ -11,9 +11,9 @@ import pytest
 import counterpoise as cp
 from counterpoise.classifier.group_thresholds import FEWEST
 from counterpoise.core.errors import ArtifactError, ColumnError, OptionError
-from counterpoise.decide.layer import RuleLayer, rule_to_dict
+from counterpoise.decide.layer import RuleLayer
 from counterpoise.decide.new_prior import rule_at_prior
-from counterpoise.decide.rule_fields import checked_rule
+from counterpoise.decide.rule_fields import checked_rule, rule_to_dict
 from counterpoise.report.card_page import to_markdown
 
 #: A feature of levels, a feature of numbers, and a column that is no feature.

@@ -11,7 +11,7 @@ import counterpoise as cp
 from counterpoise.core.errors import OptionError, TargetError
 from counterpoise.core.label_columns import are_names, as_labels_if_several
 from counterpoise.pipeline.reading import read_for
-from counterpoise.targets.known import several_codes
+from counterpoise.targets.new_labels import several_codes
 
 WANTED = [[1, 0], [0, -1], [1, 1], [0, 0]]
 TAGS = ["a", None, "a|b", ""]

@@ -51,7 +51,7 @@ def test_the_score_of_every_offset_equals_a_new_count(aim, seed):
         for k in range(len(y) + 1):
             decision = rival.copy()
             decision[order[:k]] = c
-            assert scores[k] == pytest.approx(score.of(*tally(decision, y, w, lp.shape[1])), abs=1e-12)
+            assert scores[k] == pytest.approx(score.compute(*tally(decision, y, w, lp.shape[1])), abs=1e-12)
 
 
 def test_quantiles_are_those_of_numpy():

@@ -51,7 +51,7 @@ def test_over_confidence_is_mended_on_new_rows(kind: str) -> None:
 
 def test_platt_equals_an_unpenalized_logistic_regression() -> None:
     lp, y = binary(move=1.0)
-    calibrator = module._fit("platt", lp, y, np.ones(len(y)))
+    calibrator = module._fit_kind("platt", lp, y, np.ones(len(y)))
     z = (lp[:, 1] - lp[:, 0])[:, None]
     reference = LogisticRegression(C=np.inf, tol=1e-10, max_iter=1000).fit(z, y)
     assert calibrator["slopes"][1] == pytest.approx(reference.coef_[0, 0], rel=3e-3)
@@ -61,7 +61,7 @@ def test_platt_equals_an_unpenalized_logistic_regression() -> None:
 
 def test_beta_equals_a_logistic_regression_on_both_logarithms() -> None:
     lp, y = binary(20_000, move=1.0)
-    calibrator = module._fit("vector", lp, y, np.ones(len(y)))
+    calibrator = module._fit_kind("vector", lp, y, np.ones(len(y)))
     logs = np.stack([lp[:, 1], -lp[:, 0]], axis=1)
     reference = LogisticRegression(C=np.inf, tol=1e-10, max_iter=5000).fit(logs, y)
     got = apply_calibrator(calibrator, lp)[:, 1]
@@ -74,7 +74,7 @@ def test_temperature_recovers_a_known_slope_about_the_shares() -> None:
     y = (rng.random(20_000) < expit(z - 2)).astype(int)
     anchor = logit(y.mean())
     over = two(anchor + 2.5 * (z - 2 - anchor))
-    calibrator = module._fit("temperature", over, y, np.ones(len(y)))
+    calibrator = module._fit_kind("temperature", over, y, np.ones(len(y)))
     assert calibrator["slopes"] == pytest.approx([0.4, 0.4], abs=0.02)
     at_shares = apply_calibrator(calibrator, two(np.array([anchor])))
     assert np.exp(at_shares[0, 1]) == pytest.approx(y.mean(), rel=1e-9)
@@ -82,7 +82,7 @@ def test_temperature_recovers_a_known_slope_about_the_shares() -> None:
 
 def test_isotonic_follows_scikit_learn() -> None:
     lp, y = binary(20_000)
-    calibrator = module._fit("isotonic", lp, y, np.ones(len(y)))
+    calibrator = module._fit_kind("isotonic", lp, y, np.ones(len(y)))
     z = lp[:, 1] - lp[:, 0]
     reference = IsotonicRegression(out_of_bounds="clip").fit(z, y).predict(z)
     got = np.exp(apply_calibrator(calibrator, lp)[:, 1])
@@ -133,8 +133,11 @@ def test_two_classes_agree_with_any_number_of_classes_and_with_a_search(kind: st
     """The logistic regression is the softmax with two columns, and no point near its end is better."""
     lp, y = binary(3000, slope=2.0, move=-1.0)
     w = np.random.default_rng(2).uniform(0.2, 3.0, 3000) if weighted else np.ones(3000)
-    origin, basis, start = module._family(kind, lp, y, w)
-    one, many = module._two_classes(lp, y, w, origin, basis), module._classes(lp, y, w, origin, basis)
+    origin, basis, start = module._coordinates_of_kind(kind, lp, y, w)
+    one, many = (
+        module._objective_of_two_classes(lp, y, w, origin, basis),
+        module._objective_of_classes(lp, y, w, origin, basis),
+    )
     for theta in (start, start + np.random.default_rng(3).normal(size=start.shape)):
         for got, wanted in zip(one(theta), many(theta), strict=True):
             np.testing.assert_allclose(got, wanted, rtol=1e-9, atol=1e-7)
@@ -151,8 +154,8 @@ def test_where_a_fit_starts_does_not_change_it(kind: str, classes: int) -> None:
     lp = log_softmax(2.0 * rng.normal(size=(3000, classes)))
     y = (rng.random((3000, 1)) > np.cumsum(np.exp(lp), axis=1)[:, :-1]).sum(axis=1)
     w, few = np.ones(3000), slice(0, 2000)
-    start = module._fit(kind, lp, y, w)
-    cold, warm = (module._fit(kind, lp[few], y[few], w[few], begin) for begin in (None, start))
+    start = module._fit_kind(kind, lp, y, w)
+    cold, warm = (module._fit_kind(kind, lp[few], y[few], w[few], begin) for begin in (None, start))
     np.testing.assert_allclose(*(np.exp(apply_calibrator(one, lp)) for one in (warm, cold)), atol=1e-4)
 
 
@@ -161,9 +164,9 @@ def test_laws() -> None:
     order = np.random.default_rng(0).permutation(1500)
     w = np.random.default_rng(1).integers(1, 3, size=1500)
     for kind in ("temperature", "platt", "vector", "isotonic"):
-        whole = apply_calibrator(module._fit(kind, lp, y, w.astype(float)), lp)
-        mixed = apply_calibrator(module._fit(kind, lp[order], y[order], w[order].astype(float)), lp)
-        twice = apply_calibrator(module._fit(kind, np.repeat(lp, w, 0), np.repeat(y, w), np.ones(w.sum())), lp)
+        whole = apply_calibrator(module._fit_kind(kind, lp, y, w.astype(float)), lp)
+        mixed = apply_calibrator(module._fit_kind(kind, lp[order], y[order], w[order].astype(float)), lp)
+        twice = apply_calibrator(module._fit_kind(kind, np.repeat(lp, w, 0), np.repeat(y, w), np.ones(w.sum())), lp)
         np.testing.assert_allclose(mixed, whole, atol=1e-5)
         np.testing.assert_allclose(twice, whole, atol=1e-5)
 
@@ -172,7 +175,7 @@ def test_thinning_keeps_every_class_weight(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(module, "ENOUGH", 100)
     y = np.r_[np.zeros(1000, int), np.ones(50, int)]
     w = np.random.default_rng(0).uniform(size=1050)
-    some, counted = module._thinned(y, w, 0)
+    some, counted = module._rows_to_compare_kinds(y, w, 0)
     assert len(some) == 150
     for c in (0, 1):
         assert counted[y[some] == c].sum() == pytest.approx(w[y == c].sum())
@@ -182,8 +185,8 @@ def test_extreme_and_separable_scores_stay_finite() -> None:
     z = np.r_[np.full(60, -900.0), np.full(60, 900.0)]
     y = np.r_[np.zeros(60, int), np.ones(60, int)]
     for kind in ("temperature", "platt", "vector", "isotonic"):
-        assert np.all(np.isfinite(apply_calibrator(module._fit(kind, two(z), y, np.ones(120)), two(z))))
-    upside_down = module._fit("platt", two(-z / 900), y, np.ones(120))
+        assert np.all(np.isfinite(apply_calibrator(module._fit_kind(kind, two(z), y, np.ones(120)), two(z))))
+    upside_down = module._fit_kind("platt", two(-z / 900), y, np.ones(120))
     assert upside_down["slopes"] == [0.0, 0.0]
 
 

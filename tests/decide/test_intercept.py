@@ -73,7 +73,7 @@ def test_two_classes_reach_the_share_as_any_number_of_classes_does(spread: float
     lp = log_softmax(np.stack([np.zeros(4000), z], axis=1))
     y, w = (rng.random(4000) < 0.02).astype(int), rng.uniform(0.5, 2.0, 4000)
     got = module.fitted_intercept(lp, y, w)
-    wanted = module._newton(np.maximum(lp, -700.0), np.bincount(y, weights=w), w)
+    wanted = module._class_intercepts(np.maximum(lp, -700.0), np.bincount(y, weights=w), w)
     np.testing.assert_allclose(got, wanted, atol=1e-7)
     p = np.exp(log_softmax(np.maximum(lp, -700.0) + got))
     np.testing.assert_allclose(w @ p[:, 1] / w.sum(), np.average(y, weights=w), rtol=1e-7)

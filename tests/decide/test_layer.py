@@ -10,10 +10,10 @@ import pytest
 
 from counterpoise.classifier.model_card import stored_scores
 from counterpoise.core.rule import Rule
-from counterpoise.decide.layer import RuleLayer, rule_to_dict
+from counterpoise.decide.layer import RuleLayer
 from counterpoise.decide.prior import corrected_log_proba
 from counterpoise.decide.rule import apply_rule
-from counterpoise.decide.rule_fields import checked_rule
+from counterpoise.decide.rule_fields import checked_rule, rule_to_dict
 from counterpoise.targets.thresholds import choose
 
 N = 300

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from counterpoise.core.rule import Rule
-from counterpoise.decide.layer import RuleLayer, rule_to_dict
+from counterpoise.decide.layer import RuleLayer
 from counterpoise.decide.rule import apply_rule
-from counterpoise.decide.rule_fields import checked_rule
+from counterpoise.decide.rule_fields import checked_rule, rule_to_dict
 
 
 @pytest.mark.parametrize("units", [1, 3])

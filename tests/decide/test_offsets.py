@@ -37,7 +37,7 @@ def test_the_search_agrees_with_scikit_learn_and_beats_argmax(aim: str, monkeypa
     counts, w = np.bincount(y).astype(float), np.ones(len(y))
     ours = module._objective(Aim.parse(aim), counts)
     b = choose_offsets(lp, y, aim)
-    assert ascent.value(lp, y, w, b, ours) == pytest.approx(score(decided(lp, b)), abs=1e-12)
+    assert ascent.score_of_offsets(lp, y, w, b, ours) == pytest.approx(score(decided(lp, b)), abs=1e-12)
     grid = np.linspace(-1, 5, 16)
     best = max(score(decided(lp, np.array([0.0, u, v]))) for u in grid for v in grid)
     assert score(decided(lp, b)) >= best - 0.01

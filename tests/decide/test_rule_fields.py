@@ -10,8 +10,8 @@ import pytest
 from counterpoise.core.errors import ArtifactError
 from counterpoise.core.guarantee import ClassGuarantee, Guarantee
 from counterpoise.core.rule import Rule
-from counterpoise.decide.layer import RuleLayer, rule_to_dict
-from counterpoise.decide.rule_fields import checked_rule
+from counterpoise.decide.layer import RuleLayer
+from counterpoise.decide.rule_fields import checked_rule, rule_to_dict
 
 TWO = rule_to_dict(
     Rule(

@@ -11,7 +11,7 @@ from scipy.special import expit, log_softmax, logit, softmax
 from sklearn.linear_model import LogisticRegression
 
 from counterpoise.core.errors import OptionError
-from counterpoise.metrics.bins import assign, binned
+from counterpoise.metrics.bins import assign_bins, binned
 from counterpoise.metrics.calibration_scores import (
     calibration_intercept,
     calibration_slope,
@@ -95,19 +95,19 @@ def test_bins_hold_equal_numbers_of_positives_and_keep_ties_together() -> None:
     rng = np.random.default_rng(7)
     score = rng.random(2000)
     target = rng.random(2000) < 0.05
-    index = assign(score, target.astype(float), 10)
+    index = assign_bins(score, target.astype(float), 10)
     counts = np.bincount(index, weights=target)
     assert counts.max() - counts.min() <= 1
     assert (np.diff(index[np.argsort(score)]) >= 0).all()
-    tied = assign(score.round(1), target.astype(float), 10)
+    tied = assign_bins(score.round(1), target.astype(float), 10)
     assert all(len(set(tied[score.round(1) == v])) == 1 for v in np.unique(score.round(1)))
-    assert assign(score, np.zeros(2000), 10).max() == 0
+    assert assign_bins(score, np.zeros(2000), 10).max() == 0
 
 
 def test_ece_by_hand() -> None:
     # Two positives make two bins: {.1, .2, .4*} and {.5, .9*}.
     y, p = np.array([0, 0, 1, 0, 1]), np.array([0.1, 0.2, 0.4, 0.5, 0.9])
-    assert assign(p, y.astype(float), 10).tolist() == [0, 0, 0, 1, 1]
+    assert assign_bins(p, y.astype(float), 10).tolist() == [0, 0, 0, 1, 1]
     expected = 0.6 * abs(0.7 / 3 - 1 / 3) + 0.4 * abs(0.7 - 0.5)
     assert ece(y, two(p)) == pytest.approx(expected)
     assert ece(y, two(p), relative=True) == pytest.approx(expected / 0.4)

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from counterpoise.core.proportions import wilson
-from counterpoise.metrics.group_scores import COMPARED, GROUP_SCORES, group_scores, largest
+from counterpoise.metrics.group_scores import COMPARED, GROUP_SCORES, group_scores, largest_deviation
 
 SCORES = ("share", "prevalence", "alert_rate", "recall", "precision", "false_positive_rate")
 
@@ -85,10 +85,12 @@ def test_one_patient_in_two_groups_makes_a_difference_surer():
 
 def test_the_largest_deviation():
     """Independent ones by Sidak; equal ones are one; few patients widen it as Student's t does."""
-    assert largest(np.eye(4), np.inf, 0.95, 0) == pytest.approx(stats.norm.ppf((1 + 0.95**0.25) / 2), abs=0.03)
-    assert largest(np.ones((4, 4)), np.inf, 0.95, 0) == pytest.approx(1.96, abs=0.04)
-    assert largest(np.eye(1), 9, 0.95, 0) == pytest.approx(stats.t.ppf(0.975, 9))
-    assert largest(np.ones((2, 2)), 9, 0.95, 0) == pytest.approx(stats.t.ppf(0.975, 9), abs=0.08)
+    assert largest_deviation(np.eye(4), np.inf, 0.95, 0) == pytest.approx(
+        stats.norm.ppf((1 + 0.95**0.25) / 2), abs=0.03
+    )
+    assert largest_deviation(np.ones((4, 4)), np.inf, 0.95, 0) == pytest.approx(1.96, abs=0.04)
+    assert largest_deviation(np.eye(1), 9, 0.95, 0) == pytest.approx(stats.t.ppf(0.975, 9))
+    assert largest_deviation(np.ones((2, 2)), 9, 0.95, 0) == pytest.approx(stats.t.ppf(0.975, 9), abs=0.08)
 
 
 def test_nothing_found_and_nobody_there():

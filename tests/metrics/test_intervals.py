@@ -13,11 +13,11 @@ from scipy import stats
 from counterpoise.core.errors import OptionError
 from counterpoise.metrics.intervals import (
     ap_logit_interval,
-    carried,
     clopper_pearson,
     corrected_error,
     f1_interval,
     fold_interval,
+    interval_in_range,
     pooled_f1,
     precision_interval,
 )
@@ -76,14 +76,14 @@ def test_an_interval_holds_its_mean_and_stays_in_its_range(values: list[float], 
 
 def test_every_scale_is_the_plain_interval_for_a_small_error() -> None:
     for low, high in ((0.0, 1.0), (-1.0, 1.0), (0.0, math.inf), (-math.inf, 1.0)):
-        assert carried(0.4, 1e-5, low, high) == pytest.approx((0.4 - 1e-5, 0.4 + 1e-5), abs=1e-9)
+        assert interval_in_range(0.4, 1e-5, low, high) == pytest.approx((0.4 - 1e-5, 0.4 + 1e-5), abs=1e-9)
 
 
 def test_mirrored_metric_has_the_mirrored_interval() -> None:
-    low, high = carried(0.9, 0.2, 0.0, 1.0)
-    assert carried(0.1, 0.2, 0.0, 1.0) == pytest.approx((1 - high, 1 - low))
-    low, high = carried(0.3, 0.2, 0.0, math.inf)
-    assert carried(-0.3, 0.2, -math.inf, 0.0) == pytest.approx((-high, -low))
+    low, high = interval_in_range(0.9, 0.2, 0.0, 1.0)
+    assert interval_in_range(0.1, 0.2, 0.0, 1.0) == pytest.approx((1 - high, 1 - low))
+    low, high = interval_in_range(0.3, 0.2, 0.0, math.inf)
+    assert interval_in_range(-0.3, 0.2, -math.inf, 0.0) == pytest.approx((-high, -low))
 
 
 def test_perfect_folds_fall_back_to_the_rows_behind_them() -> None:

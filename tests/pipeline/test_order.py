@@ -260,7 +260,7 @@ def test_a_class_that_cannot_be_held_out_is_named():
 def test_no_part_of_a_rule_moves_when_its_own_fold_does(vote):
     """Every fold, every repeat: threshold, intercept, calibrator, weights and prior are those of the other folds."""
     from counterpoise.core.job import Member
-    from counterpoise.decide.layer import rule_to_dict
+    from counterpoise.decide.rule_fields import rule_to_dict
     from counterpoise.pipeline.fold_results import cross_fitted_rule
 
     rng, examples = np.random.default_rng(0), data(600)

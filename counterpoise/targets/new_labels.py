@@ -1,4 +1,8 @@
-"""Labels of new rows as codes among the classes, or the labels, of a classifier."""
+"""Labels of new rows as codes among the classes, or the labels, of a classifier that is already trained.
+
+`OneOf.codes` and `Labels.codes` call these functions, for example for `cp.evaluate`. `core.labels` and
+`core.label_columns` read the labels of training, which define the classes.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +32,7 @@ def label_codes(given: Any, classes: Array) -> Array:
     """
     read = class_labels(given, "y")
     known = classes.tolist()
-    codes = [_code(label, known) for label in read.classes]
+    codes = [_code_of_label(label, known) for label in read.classes]
     unknown = [label for label, code in zip(read.classes, codes, strict=True) if code is None]
     if unknown:
         row = int(np.argmax(read.codes == read.classes.index(unknown[0])))
@@ -39,7 +43,7 @@ def label_codes(given: Any, classes: Array) -> Array:
     return np.array(codes, np.int64)[read.codes]
 
 
-def _code(label: Any, known: list[Any]) -> int | None:
+def _code_of_label(label: Any, known: list[Any]) -> int | None:
     """Return the code of a label by its value or text, or None if it is unknown.
 
     A class "A+B" that training merged also takes "A" and "B". A class "not L" takes all other labels.
@@ -66,7 +70,7 @@ def several_codes(given: Any, classes: Array) -> Array:
         [[0, 1], [0, 0]]
     """
     known = tuple(str(name) for name in classes.tolist())
-    if _named_each(given):
+    if _are_name_lists(given):
         given = labels(given, names=known)
     elif not isinstance(given, (Labels, LabelColumns)):
         given = as_labels_if_several(given)
@@ -87,8 +91,8 @@ def several_codes(given: Any, classes: Array) -> Array:
     return several.codes[:, [names.index(name) for name in known]]
 
 
-def _named_each(given: Any) -> bool:
-    """Whether labels come as one list of names per row; empty rows are allowed."""
+def _are_name_lists(given: Any) -> bool:
+    """Return whether labels come as one list of names per row; empty rows are allowed."""
     rows = given if isinstance(given, (list, tuple)) else ()
     lists = all(isinstance(row, (list, tuple, set, frozenset)) for row in rows)
     return bool(rows) and lists and all(isinstance(name, str) for row in rows for name in row)
