@@ -1,4 +1,7 @@
-"""What moves the prediction of single rows: of a table by columns, of images by pixels, of texts by words."""
+"""The choice of the explanation of single rows: `shapley` for tables, `heat_maps` for images, `text_reasons` for texts.
+
+It is the body of `Classifier.explain`. The importance of columns over many rows is in `importance`.
+"""
 
 from __future__ import annotations
 

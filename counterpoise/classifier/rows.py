@@ -1,4 +1,8 @@
-"""Rows in any form that `fit` takes, as the networks of a classifier take them."""
+"""New rows in any form that `fit` takes, in the form that the networks of a classifier take (`Examples.x`).
+
+They must be encoded exactly as in training: by the schema, and by the entries "images" and "text_column" of the card.
+Labels among them are ignored.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +31,7 @@ Array = np.ndarray
 
 
 def chunks(clf: Any, x: Any) -> Iterator[Any]:
-    """Yield the rows unchanged, or the batches of a dataset."""
+    """Yield all rows at once in the form given, or the batches of a dataset without their labels."""
     if dataset_kind(x):
         yield from features_of(x, row_shape(clf, x))
     else:

@@ -136,7 +136,7 @@ def _load_keras(path: Path, custom_objects: Mapping[str, Any]) -> Any:
     if not path.is_file():
         raise ModelError(f"--model {path} does not exist. Expected a .keras file. Check the path.")
     try:
-        with zipped.opened(path) as archive:
+        with zipped.checked_archive(path) as archive:
             if zipped.CARD in archive.namelist():
                 raise ModelError(
                     f"--model {path} is a saved Counterpoise classifier. Expected a plain Keras model. To use "

@@ -195,10 +195,10 @@ def _show_summary(record: Mapping[str, Any]) -> None:
     """Print what a reader needs first, on a screen."""
     from rich.text import Text
 
-    from counterpoise.classifier.evaluation_summary import summary
+    from counterpoise.classifier.evaluation_summary import summary_lines
 
     console = Terminal()
-    first, *lines = summary(record, console.width)
+    first, *lines = summary_lines(record, console.width)
     console.print(Text(first, style="bold"))
     for line in (*lines, "For all scores, groups, and calibration bins, add --full."):
         console.print(Text(line))
