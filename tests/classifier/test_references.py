@@ -329,9 +329,9 @@ def test_what_a_network_was_compiled_with_stays_out_of_the_file(tmp_path):
 def test_trust_on_the_command_line(tmp_path, monkeypatch):
     (tmp_path / "my_layers.py").write_text(MODULE.format("shop"))
     monkeypatch.chdir(tmp_path)
-    from counterpoise.cli.trust import trusted
+    from counterpoise.cli.trust import trusted_objects
 
-    twice = trusted(["my_layers:Twice"])["Twice"]
+    twice = trusted_objects(["my_layers:Twice"])["Twice"]
     model = gated(twice())
     model.save("plain.keras")
     Path("rows.csv").write_text(ROWS)
