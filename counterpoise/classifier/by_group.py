@@ -29,7 +29,7 @@ def scores_by_group(
     columns: Mapping[str, Any], problems: Sequence[Problem], proba: Array, decision: Array, *,
     groups: Array | None = None, sample_weight: Array | None = None,
 ) -> list[dict[str, Any]]:  # fmt: skip
-    """Score each value of each column, for the positive of two classes or each of more.
+    """Return the scores of each value of each column, for the positive of two classes or each of more.
 
     Args:
         columns: Name -> values (N,).
@@ -116,7 +116,7 @@ def grouped(name: str, values: pl.Series, rows: int) -> tuple[Array, list[str], 
 
 
 def _scored_and_merged(texts: pl.Series) -> tuple[list[str], list[str]]:
-    """Split the distinct values into those that are scored by themselves and those to merge.
+    """Return the distinct values that are scored by themselves, and those to merge.
 
     The first list has at most `MOST_VALUES` values with at least `FEW_ROWS` rows, the most frequent first.
     """

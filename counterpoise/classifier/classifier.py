@@ -69,6 +69,7 @@ class Classifier:
         kind: str = "one_of",
         unit: UnitRule | None = None,
     ) -> None:
+        # Called by `pipeline.assembly`, `wrap`, `load` and `_copy_with`; nothing is checked here.
         self.unit = unit
         self.kind, self.target = kind, target_of(kind)
         self.members, self.rule, self.schema = members, rule, schema
@@ -97,7 +98,7 @@ class Classifier:
         Raises:
             ArtifactError: The entry of the model card is damaged.
         """
-        return rows.pictures(self.card_without_metrics)
+        return rows.pictures_of_card(self.card_without_metrics)
 
     @property
     def members_(self) -> list[dict[str, Any]]:
@@ -348,7 +349,7 @@ class Classifier:
 
         `name` is the name of the rows in error messages.
         """
-        return rows.encoded(self, x, name)
+        return rows.encoded_rows(self, x, name)
 
     def _rule_at(self, prior: Any) -> Rule | LabelRules:
         """Return the rule for class proportions `prior`, in any form that `predict` takes; None: the present rule."""
@@ -407,7 +408,7 @@ class Classifier:
         return card_html(repr(self), {k: v for k, v in self.card.items() if k not in ("metrics", "versions")})
 
     def __getstate__(self) -> dict[str, Any]:
-        """Pickle the bytes of the `.keras` file, and the user's own classes and functions in it."""
+        """Return what is pickled: the bytes of the `.keras` file, and the user's own classes and functions in it."""
         whole = self.keras_model()
         with tempfile.TemporaryDirectory(dir=scratch()) as folder:
             file = write(Path(folder) / "m.keras", whole, self._file_contents())

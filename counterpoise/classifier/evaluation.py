@@ -243,7 +243,7 @@ def _column_or_values(rows: Any, given: Any, role: str, source: str | None) -> A
 def labeled_rows(
     clf: Any, data: Any, y: Any, target: Any, groups: Any
 ) -> tuple[Array, tuple[Any, str | None], Array | None]:
-    """Read labeled rows as `evaluate` does.
+    """Read labeled rows as `evaluate` does, for other measurements on them (`importance`).
 
     Returns:
         Class codes (N, ...); the rows and their name in messages (None for arrays); group codes int64 (N,) or None.

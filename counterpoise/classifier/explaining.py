@@ -15,7 +15,7 @@ from counterpoise.core.structure import leaves
 
 
 def explain_single_rows(clf: Any, x: Any, background: Any, label: Any, seed: int) -> Any:
-    """Explain rows in the way that suits what the classifier takes (see `Classifier.explain`).
+    """Return the explanation of rows that suits what the classifier takes (see `Classifier.explain`).
 
     Images get heat maps, texts the effect of words, and tables Shapley values of columns. `label` is for images alone,
     `background` and `seed` are for tables alone.

@@ -81,12 +81,12 @@ def further_scores(
     threshold = rule.threshold if rule.by is None else None  # the net benefit is that of one threshold
 
     def prepare(rows: Array) -> Callable[[Array | None], dict[str, float]]:
-        # As `row_draws` wants it: what needs sorting is done once for these rows, not for each resample.
+        """Return the function from weights to scores that `row_draws` needs; rows are sorted once, not in each draw."""
         area = sc.partial_scorer(y[rows] == 1, proba[rows, 1], MAX_FPR) if binary else None
         return partial(scores, rows, area)
 
     def scores(rows: Array, area: Callable[[Array], float] | None, w: Array | None) -> dict[str, float]:
-        # Scores by name of the rows `rows` (K,), weighted by `w` (K,); they are those that need resampled rows.
+        """Return the scores by key that have intervals, of the rows `rows` (K,) with weights `w` (K,)."""
         weight = np.ones(len(rows)) if w is None else w
         measured: dict[str, float] = {}
         if area is not None:

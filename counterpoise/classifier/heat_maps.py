@@ -97,7 +97,7 @@ def _explained_codes(clf: Any, encoded: Any, label: Any) -> Array:
 
 
 def _effects_function(clf: Any) -> Callable[[Any, Array], Array]:
-    """Return a function of encoded rows and class codes (N,) that gives the effects of pixels.
+    """Return the function from encoded rows and class codes (N,) to the effects of pixels.
 
     The effects are float32 (N, height, width). The function raises a ModelError if the output of the networks does not
     depend on the image.
@@ -110,6 +110,7 @@ def _effects_function(clf: Any) -> Callable[[Any, Array], Array]:
 
     @tf.function(reduce_retracing=True, autograph=False)
     def gradient(pictures: Any, others: list[Any], codes: Any) -> Any:
+        """Return the gradient of the mean log-odds of each row's class over its pixels, shaped as `pictures`."""
         with tf.GradientTape() as tape:
             tape.watch(pictures)
             logits = clf.members(_with_picture(clf.members.input, pictures, others), training=False)
@@ -120,6 +121,7 @@ def _effects_function(clf: Any) -> Callable[[Any, Array], Array]:
         return tape.gradient(total, pictures)
 
     def effects(rows: Any, codes: Array) -> Array:
+        """Return the effects of the pixels of encoded rows (see the module)."""
         # The inputs in the order of the network, whatever the order of the keys of `rows`.
         pictures, others = _picture_and_others(mapped(lambda _, part: part, clf.members.input, rows))
         pixels = pictures.astype(np.float32)

@@ -74,7 +74,9 @@ def importance_of(
     clf: Any, encoded: Any, codes: Array, unit: Array | None, *, together: Sequence[Sequence[str]] = (),
     permutations: int = 5, resamples: int = 200, level: float = 0.95, seed: int = 0,
 ) -> dict[str, Any]:  # fmt: skip
-    """Run `explain` on rows in the form of `Examples.x`, with class codes and groups (N,).
+    """Return the result of `explain` for rows in the form of `Examples.x`, with class codes and groups (N,).
+
+    A comparison calls it for each fold, on test rows alone.
 
     At most `MOST_ROWS` rows are scored, drawn at random. If `unit` is None, single rows are resampled, not groups.
     """
@@ -111,7 +113,7 @@ def importance_of(
 
 
 def mean_importance(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Average results of `importance_of` for several models, each scored on other rows.
+    """Return the mean of results of `importance_of` for several models, each scored on other rows.
 
     The intervals are for the mean over these models: the rows of one are drawn independently of those of another.
 
@@ -167,7 +169,7 @@ def _draw_counts(unit: Array, resamples: int, rng: np.random.Generator) -> Itera
 
 
 def mean_average_precision(y: Array, score: Array, weights: Array) -> Array:
-    """Compute average precision, float64 (B,), for each of B weightings of the rows.
+    """Return the average precision, float64 (B,), for each of B weightings of the rows.
 
     With more than two classes, it is the mean over the classes in `y`. The positive class of two classes is 1.
 
@@ -184,7 +186,7 @@ def mean_average_precision(y: Array, score: Array, weights: Array) -> Array:
 
 
 def _average_precision(positive: Array, score: Array, weights: Array) -> Array:
-    """Compute the average precision for each of B weightings of the rows, float64 (B,).
+    """Return the average precision of one class for each of B weightings of the rows, float64 (B,).
 
     `positive` is bool (N,), `score` float (N,), and `weights` float (B, N). Rows of equal score count together. The
     result is nan for weightings without positives.

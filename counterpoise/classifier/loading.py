@@ -31,7 +31,7 @@ from counterpoise.networks.weights import seeded
 
 #: A network may need so many times the bytes of its stored weights, plus so many bytes: layers have variables of their
 #: own that are not stored, such as the states of random numbers.
-MOST_EXPANSION, FREE_BYTES = 2, 16 << 20
+VARIABLES_PER_WEIGHT, EXTRA_BYTES = 2, 16 << 20
 #: Classes of the layers around the networks of a classifier, which have no weights.
 WITHOUT_WEIGHTS = ("InputLayer", "RawColumns", "RuleLayer")
 
@@ -112,7 +112,7 @@ def _check_size(config: Mapping[str, Any], stored: int) -> None:
     """
     with ThreadPoolExecutor(1) as thread:
         size = thread.submit(_variable_bytes, config).result()
-    if size > FREE_BYTES + MOST_EXPANSION * stored:
+    if size > EXTRA_BYTES + VARIABLES_PER_WEIGHT * stored:
         raise ArtifactError(f"its layers need {size:,} bytes of weights, but the file contains {stored:,}.")
 
 

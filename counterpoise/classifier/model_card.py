@@ -53,6 +53,7 @@ class ModelCard(dict[str, Any]):
     update = pop = popitem = clear = setdefault = _refuse
 
     def __reduce__(self) -> tuple[type[ModelCard], tuple[dict[str, Any]]]:
+        """Return what is pickled: a plain dict, because pickle could not fill a read-only card."""
         return ModelCard, (dict(self),)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from counterpoise.classifier.deciding import written_decisions
-from counterpoise.classifier.rows import chunks, with_column_values
+from counterpoise.classifier.rows import row_chunks, with_column_values
 from counterpoise.core.errors import DataError
 from counterpoise.core.rule import LabelRules, Rule
 from counterpoise.core.structure import chunk_rows, rows_in, take
@@ -31,7 +31,7 @@ def values_by_batch(clf: Any, x: Any, rule: Rule | LabelRules, value_of: Callabl
         DataError: There are no rows.
     """
     results = []
-    for chunk in chunks(clf, x):
+    for chunk in row_chunks(clf, x):
         encoded, values = with_column_values(clf, chunk, rule.column)
         for rows, logits in logit_batches(clf, encoded):
             results.append(

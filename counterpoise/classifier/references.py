@@ -64,17 +64,17 @@ class Reference:
 
     @property
     def kind(self) -> str:
-        """What to call it in a message."""
+        """Return what messages call it: "function" or "class"."""
         return "function" if self.function else "class"
 
     @property
     def short(self) -> str:
-        """The Python name: without the package that it is registered under."""
+        """Return the Python name: without the package that it is registered under."""
         return self.name.rpartition(">")[2]
 
     @property
     def where(self) -> str:
-        """The position in the configuration, for messages."""
+        """Return the position in the configuration for messages, or ""."""
         return f" in the layer {self.layer!r:.60}" if self.layer else ""
 
 

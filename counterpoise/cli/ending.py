@@ -135,6 +135,7 @@ def _interrupted_by(signals: list[int]) -> Iterator[None]:
     """
 
     def end(number: int, _: Any) -> None:
+        """Note the signal, and raise what Ctrl-C raises."""
         signals.append(number)
         raise KeyboardInterrupt
 

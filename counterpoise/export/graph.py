@@ -16,7 +16,7 @@ from counterpoise.data.column_input import values_of
 from counterpoise.data.columns import raw_columns, raw_inputs, stacked
 from counterpoise.data.cost_input import CostInput
 from counterpoise.data.group_input import GroupInput
-from counterpoise.export.manifest import deciding_input, from_named, named_inputs, numbers_type
+from counterpoise.export.manifest import deciding_input, inputs_from_names, named_inputs, numbers_type
 from counterpoise.networks.encoder import has_picture
 
 
@@ -59,7 +59,8 @@ def deciding_function(
     rule, given = clf.target.layer(clf.rule), deciding_input(clf)
 
     def decide(inputs: Mapping[str, tf.Tensor], column_values: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
-        x = dict(inputs) if clf.schema is not None else from_named(clf.members, inputs)
+        """Return "probability" and "decision"; `column_values` None takes the values from the inputs."""
+        x = dict(inputs) if clf.schema is not None else inputs_from_names(clf.members, inputs)
         if given is not None and given.own:
             x.pop(given.name, None)
         if centered is not None and offsets.any():

@@ -239,7 +239,7 @@ def named_inputs(members: keras.Model) -> dict[str, tuple[Any, Any]]:
     return {safe: (key, given[key]) for safe, key in zip(safe_names(names).values(), keys, strict=True)}
 
 
-def from_named(members: keras.Model, values: Mapping[str, Any]) -> Any:
+def inputs_from_names(members: keras.Model, values: Mapping[str, Any]) -> Any:
     """Return arrays, given by safe name, in the structure of the network's inputs.
 
     See `named_inputs` for the names.

@@ -59,7 +59,7 @@ def probe_rows(clf: Any) -> tuple[Any, Any]:
 
 
 def _put_groups(clf: Any, given: GroupInput, raw: dict[str, Any], encoded: dict[str, Any], rng: Any) -> None:
-    """Put groups into raw and encoded rows, which are changed.
+    """Put groups into raw and encoded rows, which are changed in place.
 
     Every group occurs, and values without a threshold. A feature of levels has all levels already, so it stays.
     """
@@ -74,7 +74,7 @@ def _put_groups(clf: Any, given: GroupInput, raw: dict[str, Any], encoded: dict[
 
 
 def _put_amounts(clf: Any, cost: CostInput, raw: dict[str, Any], encoded: dict[str, Any], rng: Any) -> None:
-    """Put amounts of a cost column into raw and encoded rows, which are changed.
+    """Put amounts of a cost column into raw and encoded rows, which are changed in place.
 
     Amounts go from far below the cost of a false positive to far above it; the first is 0.
     """
