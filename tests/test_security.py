@@ -86,7 +86,7 @@ def test_a_model_compiled_and_never_trained_is_read_without_a_word(tmp_path):
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     model.compile("adam", "binary_crossentropy")
     model.save(tmp_path / "plain.keras")
-    with zipped.opened(tmp_path / "plain.keras") as archive, warnings.catch_warnings(action="error"):
+    with zipped.checked_archive(tmp_path / "plain.keras") as archive, warnings.catch_warnings(action="error"):
         load_model(archive, configuration_of(archive), compile=True)
 
 

@@ -1,1 +1,4 @@
-"""The classifier that is handed over: networks and rule in one file, its card, its evaluation."""
+"""The classifier that `fit`, `compare` and `wrap` return: its predictions, decisions, file, model card and evaluation.
+
+Nothing here trains. Only `Classifier`, `load`, `wrap`, `evaluate`, `explain`, `monitor` and `adapted` are public.
+"""

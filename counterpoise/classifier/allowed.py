@@ -5,6 +5,9 @@ other than the file, a function that fetches from the network or writes to the d
 Keras's layers are listed one by one: a layer of a later version is refused until somebody has looked at it. Operations,
 losses, optimizers and the like are taken from their public name spaces, because they take tensors and plain values and
 touch nothing else.
+
+`references` asks this file, both when a file is written and when it is read. A name that is removed here makes saved
+files unreadable; a name that is added must only compute. tests/classifier/test_allowed.py compares lists and Keras.
 """
 
 from __future__ import annotations
@@ -43,15 +46,15 @@ LAYERS = frozenset(
     UpSampling1D UpSampling2D UpSampling3D ZeroPadding1D ZeroPadding2D ZeroPadding3D""".split()
 )
 
-#: Layers that Keras makes itself, without a public name: in its applications and behind a feature space.
-INTERNAL = {
+#: Module -> layers that Keras makes itself, without a public name: in its applications and behind a feature space.
+INTERNAL_LAYERS = {
     "keras.src.applications.convnext": ("LayerScale", "StochasticDepth"),
     "keras.src.applications.inception_resnet_v2": ("CustomScaleLayer",),
     "keras.src.layers.preprocessing.feature_space": ("TFDConcat", "TFDIdentity"),
 }
 
 #: Public names of `keras.layers` that a file may not name, and why.
-REFUSED = {
+REFUSED_LAYERS = {
     "Lambda": "it holds code",
     "TFSMLayer": "it runs a TensorFlow program from the disk",
     "TorchModuleWrapper": "it contains a pickle, which runs code when it is read",
@@ -62,18 +65,20 @@ REFUSED = {
     "InputSpec": "it is not a layer",
 }
 
-#: Modules whose operations take tensors and plain values.
-OPERATIONS = ("numpy", "nn", "math", "linalg", "image", "einops")
+#: Modules of `keras.src.ops` whose operations take tensors and plain values.
+OPERATION_MODULES = ("numpy", "nn", "math", "linalg", "image", "einops")
 #: Of `keras.src.ops.core`, half of whose operations call functions that they are given.
 CORE_OPERATIONS = (
     "Cast", "ConvertToTensor", "SaturateCast", "Scatter", "ScatterUpdate", "Slice", "SliceUpdate", "StopGradient",
     "Unstack",
 )  # fmt: skip
 #: Names of arguments that are functions.
-CALLED = frozenset("f fn fun func function functions body body_fun cond true_fn false_fn branches callable".split())
+FUNCTION_ARGUMENTS = frozenset(
+    "f fn fun func function functions body body_fun cond true_fn false_fn branches callable".split()
+)
 
 #: Name space -> base class of what a file may name in it.
-KINDS = {
+CLASS_SPACES = {
     "keras.initializers": keras.initializers.Initializer,
     "keras.regularizers": keras.regularizers.Regularizer,
     "keras.constraints": keras.constraints.Constraint,
@@ -85,51 +90,51 @@ KINDS = {
     "keras.quantizers": keras.quantizers.Quantizer,
 }
 #: Name spaces whose functions a file may name.
-FUNCTIONS = ("keras.activations", "keras.losses", "keras.metrics")
-#: Functions of these that are no activation, loss or metric.
-NOT_CALLED = ("serialize", "deserialize", "get")
+FUNCTION_SPACES = ("keras.activations", "keras.losses", "keras.metrics")
+#: Names in these spaces that are no activation, loss or metric.
+NO_FUNCTION = ("serialize", "deserialize", "get")
 
 
 @cache
-def classes() -> Mapping[tuple[str, str], type]:
-    """Map (module, class name), as a file writes them, to the class of Keras.
+def keras_classes() -> Mapping[tuple[str, str], type]:
+    """Return the Keras classes that a file may name, by (module, class name) as the file writes them.
 
     A class has two entries: one for its public namespace, one for the module that defines it.
     """
     known: dict[tuple[str, str], type] = {}
-    for space, name, value in _listed():
+    for space, name, value in _listed_classes():
         known[space, name] = value
         known[value.__module__, value.__name__] = value
     return known
 
 
-def _listed() -> Iterator[tuple[str, str, type]]:
-    """Yield every Keras class that a file may name: its namespace, name there, and class."""
+def _listed_classes() -> Iterator[tuple[str, str, type]]:
+    """Yield (namespace, name there, class) of every Keras class that a file may name."""
     layers = {id(value) for name, value in vars(keras.layers).items() if name in LAYERS}
     for name, value in vars(keras.layers).items():
         if id(value) in layers:  # under all of its names: Convolution2D is Conv2D
             yield "keras.layers", name, value
-    for space, names in INTERNAL.items():
+    for space, names in INTERNAL_LAYERS.items():
         yield from ((space, name, getattr(importlib.import_module(space), name)) for name in names)
     for space in ("keras", "keras.models"):
         yield space, "Sequential", keras.Sequential
         yield space, "Model", keras.Model
         yield space, "Functional", Functional
-    for space, base in KINDS.items():
+    for space, base in CLASS_SPACES.items():
         for name, value in vars(importlib.import_module(space)).items():
             if inspect.isclass(value) and issubclass(value, base):
                 yield space, name, value
                 if space == "keras.dtype_policies":
                     yield "keras", name, value
-    yield from _operations()
+    yield from _listed_operations()
 
 
-def _operations() -> Iterator[tuple[str, str, type]]:
+def _listed_operations() -> Iterator[tuple[str, str, type]]:
     """Yield (module, name, class) of the Keras operations that a file may contain.
 
     Operations that take functions are left out. Of `keras.src.ops.core` only `CORE_OPERATIONS` are yielded.
     """
-    modules = [f"keras.src.ops.{name}" for name in (*OPERATIONS, "core")] + ["keras.src.activations.activations"]
+    modules = [f"keras.src.ops.{name}" for name in (*OPERATION_MODULES, "core")] + ["keras.src.activations.activations"]
     for space in modules:
         try:
             module = importlib.import_module(space)
@@ -143,39 +148,39 @@ def _operations() -> Iterator[tuple[str, str, type]]:
 
 
 def takes_functions(operation: type) -> bool:
-    """Return whether an operation has an argument named as in `CALLED`: perhaps a function."""
+    """Return whether an argument of an operation may be a function, by its name (see `FUNCTION_ARGUMENTS`)."""
     methods = (operation.__init__, operation.call)  # type: ignore[misc, attr-defined]
-    return any(CALLED & set(inspect.signature(method).parameters) for method in methods)
+    return any(FUNCTION_ARGUMENTS & set(inspect.signature(method).parameters) for method in methods)
 
 
 @cache
-def functions() -> frozenset[str]:
+def keras_functions() -> frozenset[str]:
     """Return the names of Keras's activations, losses and metrics that are plain functions."""
-    spaces = (vars(importlib.import_module(space)) for space in FUNCTIONS)
+    spaces = (vars(importlib.import_module(space)) for space in FUNCTION_SPACES)
     return frozenset(
         name for space in spaces for name, value in space.items()
-        if inspect.isfunction(value) and name not in NOT_CALLED
+        if inspect.isfunction(value) and name not in NO_FUNCTION
     )  # fmt: skip
 
 
-def own(name: str) -> type | None:
-    """Return the class of this package that is registered with Keras under a name, or None.
+def own_class(name: str) -> type | None:
+    """Return the class of Counterpoise that is registered with Keras under a name (see `core.saved_names`), or None.
 
     Example:
-        >>> own("counterpoise>RuleLayer").__name__, own("counterpoise>System")
+        >>> own_class("counterpoise>RuleLayer").__name__, own_class("counterpoise>System")
         ('RuleLayer', None)
     """
-    module = _own_modules().get(name)
+    module = _modules_of_own_classes().get(name)
     return None if module is None else getattr(importlib.import_module(module), name.partition(">")[2])
 
 
 @cache
-def _own_modules() -> Mapping[str, str]:
-    """Map each registered name, "counterpoise>CLASS", to the module that defines the class."""
+def _modules_of_own_classes() -> Mapping[str, str]:
+    """Return the module that defines each of our classes, by registered name ("counterpoise>CLASS")."""
     return {f"counterpoise>{name}": f"counterpoise.{module}" for module, names in SAVED.items() for name in names}
 
 
-def trusted(custom_objects: Mapping[str, Callable[..., Any]] | None) -> dict[str, Any]:
+def trusted_objects(custom_objects: Mapping[str, Callable[..., Any]] | None) -> dict[str, Any]:
     """Return the user's classes and functions by every name that a file may have for them.
 
     These are the names in the mapping, and the names under which Keras registers the objects.
@@ -184,7 +189,7 @@ def trusted(custom_objects: Mapping[str, Callable[..., Any]] | None) -> dict[str
         OptionError: It is no mapping from names to classes and functions.
 
     Example:
-        >>> sorted(trusted({"Swish": keras.layers.Identity}))
+        >>> sorted(trusted_objects({"Swish": keras.layers.Identity}))
         ['Identity', 'Swish']
     """
     given = {} if custom_objects is None else custom_objects

@@ -1,4 +1,8 @@
-"""Scores of a classifier for each value of a column: a sex, a site, an age."""
+"""Scores of a classifier for each value of a column (a sex, a site, an age), after rare values are merged.
+
+Used by `evaluate` and by the audit of a comparison. The report and the summary read the keys.
+Groups that get a threshold of their own are in `group_thresholds`.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +29,7 @@ def scores_by_group(
     columns: Mapping[str, Any], problems: Sequence[Problem], proba: Array, decision: Array, *,
     groups: Array | None = None, sample_weight: Array | None = None,
 ) -> list[dict[str, Any]]:  # fmt: skip
-    """Score each value of each column, for the positive of two classes or each of more.
+    """Return the scores of each value of each column, for the positive of two classes or each of more.
 
     Args:
         columns: Name -> values (N,).
@@ -34,7 +38,8 @@ def scores_by_group(
         groups, sample_weight: (N,), see `evaluate`.
 
     Returns:
-        Each with `column`, `class`, `reference`, `notes`, `values` (see `metrics.group_scores.group_scores`).
+        For each column and scored class a dict with `column`, `class`, `reference` (the value that the others are
+        compared with), `notes`, and `values` (see `metrics.group_scores.group_scores`).
 
     Raises:
         OptionError: A column of another length, or of one value only.
@@ -56,19 +61,19 @@ def scores_by_group(
                     value["value"] = names[code]
                 tables.append({
                     "column": name, "class": str(p.name or p.classes[c]), "reference": names[seen[table["reference"]]],
-                    "notes": [*notes, *_few(table["values"])], "values": table["values"],
+                    "notes": [*notes, *_few_positives_note(table["values"])], "values": table["values"],
                 })  # fmt: skip
     return tables
 
 
-def _few(values: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return a note on values with too few positive rows for their recall, if there are any."""
+def _few_positives_note(values: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return a list with a note on values that have too few positive rows for their recall, or an empty list."""
     few = [f"{v['value']} ({v['positives']})" for v in values if v["positives"] < FEW_POSITIVES]
     return [f"Fewer than {FEW_POSITIVES} positive rows, so recall is very uncertain: {', '.join(few)}."] if few else []
 
 
 def grouped(name: str, values: pl.Series, rows: int) -> tuple[Array, list[str], list[str]]:
-    """Return the code of each row's value, int (rows,), the names of the codes, and notes.
+    """Sort rows by the value of a column: the code of each row, int (rows,), the names of the codes, and notes.
 
     Numbers of many values become four ranges with about equally many rows. Values of few rows are merged into one.
     The notes tell which values were merged.
@@ -84,8 +89,8 @@ def grouped(name: str, values: pl.Series, rows: int) -> tuple[Array, list[str], 
     if len(values) != rows:
         raise OptionError(f"by={name!r} has {len(values):,} values for {rows:,} rows. Pass one value for each row.")
     many = values.dtype.is_numeric() and values.drop_nulls().n_unique() > MANY_NUMBERS
-    texts = ranges(values) if many else level_text(values).fill_null(MISSING)
-    kept, small = _kept(texts)
+    texts = range_names(values) if many else level_text(values).fill_null(MISSING)
+    kept, small = _scored_and_merged(texts)
     if many:  # a range begins with its lowest number
         kept.sort(key=lambda name: np.inf if name == MISSING else float(name.split()[0]))
     notes = []
@@ -110,8 +115,8 @@ def grouped(name: str, values: pl.Series, rows: int) -> tuple[Array, list[str], 
     return numbers, kept, notes
 
 
-def _kept(texts: pl.Series) -> tuple[list[str], list[str]]:
-    """Split the distinct values into those that are scored by themselves and those to merge.
+def _scored_and_merged(texts: pl.Series) -> tuple[list[str], list[str]]:
+    """Return the distinct values that are scored by themselves, and those to merge.
 
     The first list has at most `MOST_VALUES` values with at least `FEW_ROWS` rows, the most frequent first.
     """
@@ -122,13 +127,13 @@ def _kept(texts: pl.Series) -> tuple[list[str], list[str]]:
     return first, names[len(first) :]
 
 
-def ranges(values: pl.Series) -> pl.Series:
-    """Cut numbers into four ranges with about equal numbers of rows, named "from to below".
+def range_names(values: pl.Series) -> pl.Series:
+    """Return the name of the range of each number ("1 to 2"), of four ranges with about equally many rows.
 
     There are fewer ranges if quantiles are equal. Missing numbers (null or NaN) become "(missing)".
 
     Example:
-        >>> ranges(pl.Series([1, 2, 3, 4, 5, 6, 7, None])).to_list()
+        >>> range_names(pl.Series([1, 2, 3, 4, 5, 6, 7, None])).to_list()
         ['1 to 2', '1 to 2', '3 to 4', '3 to 4', '5 to 5', '6 to 7', '6 to 7', '(missing)']
     """
     numbers = values.cast(pl.Float64).fill_nan(None)

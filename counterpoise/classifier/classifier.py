@@ -1,4 +1,8 @@
-"""The classifier: preprocessing, networks and rule in one Keras model."""
+"""`Classifier`, which has preprocessing, networks and rule in one Keras model; and `load`.
+
+The methods only hand over to the files of this package: `rows` and `predicting` (rows to outputs), `deciding` (new
+rules), `model_card`, `file`. Changes are copies, made by `_copy_with`. Public: every name without an underscore.
+"""
 
 from __future__ import annotations
 
@@ -65,6 +69,7 @@ class Classifier:
         kind: str = "one_of",
         unit: UnitRule | None = None,
     ) -> None:
+        # Called by `pipeline.assembly`, `wrap`, `load` and `_copy_with`; nothing is checked here.
         self.unit = unit
         self.kind, self.target = kind, target_of(kind)
         self.members, self.rule, self.schema = members, rule, schema
@@ -93,7 +98,7 @@ class Classifier:
         Raises:
             ArtifactError: The entry of the model card is damaged.
         """
-        return rows.pictures(self.card_without_metrics)
+        return rows.pictures_of_card(self.card_without_metrics)
 
     @property
     def members_(self) -> list[dict[str, Any]]:
@@ -119,7 +124,7 @@ class Classifier:
                 of `classes_[1]`; otherwise one share for each class or label. None: as in training.
         """
         return np.concatenate(
-            predicting.by_batch(self, x, without_column(self._rule_at(prior)), lambda result: result.proba)
+            predicting.values_by_batch(self, x, without_column(self._rule_at(prior)), lambda result: result.proba)
         )
 
     def predict(self, x: Any, prior: Any = None) -> Array:
@@ -129,7 +134,8 @@ class Classifier:
 
         With a class for each element, the result is the label of each element, (N, ...).
         """
-        codes = np.concatenate(predicting.by_batch(self, x, self._rule_at(prior), lambda result: result.decision))
+        rule = self._rule_at(prior)
+        codes = np.concatenate(predicting.values_by_batch(self, x, rule, lambda result: result.decision))
         return self.target.decided(codes, self.decisions_)
 
     @property
@@ -172,7 +178,7 @@ class Classifier:
         that were decided for the class. `regions_LABEL` is the number of connected regions, for each class but the
         first.
         """
-        return predicting.frame(self, x, self._rule_at(prior))
+        return predicting.prediction_frame(self, x, self._rule_at(prior))
 
     def decide(
         self, *, confidence: float | None = None, costs: Any = None, cost_column: str | None = None,
@@ -311,10 +317,10 @@ class Classifier:
             ArtifactError: The name does not end in .keras, the folder cannot be written, or the file could not be read
                 again. If one of your own layers is not registered, the message contains the line to add.
         """
-        return write(path, self.keras_model(), self._contents())
+        return write(path, self.keras_model(), self._file_contents())
 
-    def _contents(self) -> Contents:
-        """Return all that the file stores, including the metrics of the card."""
+    def _file_contents(self) -> Contents:
+        """Return all that the file stores, including the metrics of the card, which may take seconds to compute."""
         return Contents(
             self.members, self.rule, self.classes_.tolist(), self.schema, self.card, self.scores, self.kind, self.unit
         )
@@ -343,10 +349,10 @@ class Classifier:
 
         `name` is the name of the rows in error messages.
         """
-        return rows.encoded(self, x, name)
+        return rows.encoded_rows(self, x, name)
 
     def _rule_at(self, prior: Any) -> Rule | LabelRules:
-        """Return the rule for class proportions `prior`; None: the present rule."""
+        """Return the rule for class proportions `prior`, in any form that `predict` takes; None: the present rule."""
         if prior is None:
             return self.rule
         shares = in_class_order(prior, "prior", self.classes_.tolist())
@@ -359,11 +365,11 @@ class Classifier:
         if "log_p" in self.scores:
             card.pop("metrics", None)  # computed again from the scores, for the new rule
         card["threshold"] = self.target.describe(rule, len(self.scores.get("y", ())), self.classes_.tolist())
-        return self._having(rule, card, self.scores)
+        return self._copy_with(rule, card, self.scores)
 
     def with_card(self, scores: Mapping[str, Array] | None = None, **entries: Any) -> Classifier:
         """Return a copy with additional entries of the model card and stored scores."""
-        return self._having(self.rule, {**self.card_without_metrics, **entries}, {**self.scores, **(scores or {})})
+        return self._copy_with(self.rule, {**self.card_without_metrics, **entries}, {**self.scores, **(scores or {})})
 
     def with_units(self, unit: UnitRule, scores: Mapping[str, Array] | None = None, budgets: str = "") -> Classifier:
         """Return a copy that also decides units.
@@ -378,13 +384,13 @@ class Classifier:
         }  # fmt: skip
         if "log_p" in own:
             card.pop("metrics", None)  # computed again from the scores, for units
-        return self._having(self.rule, card, stored, unit)
+        return self._copy_with(self.rule, card, stored, unit)
 
-    def _having(
+    def _copy_with(
         self, rule: Rule | LabelRules, card: Mapping[str, Any], scores: Mapping[str, Array],
         unit: UnitRule | None = None,
     ) -> Classifier:  # fmt: skip
-        """Return a copy with these parts and the same networks; `unit` None keeps the unit."""
+        """Return a copy with these parts, the same networks and history; `unit` None keeps the rule of units."""
         unit = self.unit if unit is None else unit
         clf = Classifier(self.members, rule, self.classes_.tolist(), self.schema, card, scores, self.kind, unit)
         clf.history, clf._forward = self.history, self._forward
@@ -402,10 +408,10 @@ class Classifier:
         return card_html(repr(self), {k: v for k, v in self.card.items() if k not in ("metrics", "versions")})
 
     def __getstate__(self) -> dict[str, Any]:
-        """Pickle the bytes of the `.keras` file, and the user's own classes and functions in it."""
+        """Return what is pickled: the bytes of the `.keras` file, and the user's own classes and functions in it."""
         whole = self.keras_model()
         with tempfile.TemporaryDirectory(dir=scratch()) as folder:
-            file = write(Path(folder) / "m.keras", whole, self._contents())
+            file = write(Path(folder) / "m.keras", whole, self._file_contents())
             return {"keras": file.read_bytes(), "custom_objects": custom_objects_of(whole)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:

@@ -1,6 +1,7 @@
 """The fields in the file of a classifier, except its networks. Writing and reading use the same checks.
 
-A new entry of the model card needs nothing here; one that somebody computes with gets a line in `CARD`.
+All names here are saved in files. A name that changes makes older files unreadable, so `FORMAT` is then counted up.
+A new entry of the model card needs nothing here; one that somebody computes with gets a line in `CARD_CHECK`.
 """
 
 from __future__ import annotations
@@ -49,20 +50,20 @@ ROUNDING = 1e-6
 SHARE, NUMBERS = number(0, 1), list_of(number())
 
 
-def _metrics(value: Any, path: str) -> dict[str, Any]:
-    """Check the scores in a model card, a mapping from metric key to entry, and return them.
+def _checked_metrics(value: Any, path: str) -> dict[str, Any]:
+    """Return the metrics of a model card after a check: a mapping from metric key to entry.
 
     An entry has `value`, or `mean` and `folds` from a comparison, and the interval from `low` to `high`. Each number
     has to lie in the range of its metric. `path` is the place that an error names.
     """
     return {
-        name: _score(METRICS.get(name))(score, f"{path}.{name}")
+        name: _metric_check(METRICS.get(name))(score, f"{path}.{name}")
         for name, score in mapping_of(anything)(value, path).items()
     }
 
 
-def _shift(value: Any, path: str) -> Any:
-    """Check the training shift of a network and return it: a list of one number per class.
+def _checked_log_shift(value: Any, path: str) -> Any:
+    """Return the log shift of one network in a model card after a check: a list of one number per class.
 
     With several labels per row it is a list of lists, one per label.
     """
@@ -70,8 +71,8 @@ def _shift(value: Any, path: str) -> Any:
     return (list_of(NUMBERS) if several else NUMBERS)(value, path)
 
 
-def _score(metric: Metric | None) -> Check:
-    """Return the check of one entry of `_metrics`.
+def _metric_check(metric: Metric | None) -> Check:
+    """Return the check of the entry of one metric (see `_checked_metrics`).
 
     A metric that is not in the catalog (None) has no limits.
     """
@@ -80,14 +81,13 @@ def _score(metric: Metric | None) -> Check:
     return record({}, {"value": value, "mean": value, "low": value, "high": value, "folds": list_of(value)})
 
 
-#: Entries of the model card that are known: those that each card has, and those that some have; others hold anything
-#: plain.
-CARD = record(
+#: Checks the model card: entries that each card has, entries that some cards have, and others with any plain values.
+CARD_CHECK = record(
     {
         "counterpoise": string(),
         "strategy": string(),
         "network": string(),
-        "log_shifts": list_of(_shift),
+        "log_shifts": list_of(_checked_log_shift),
         "rule": string(),
     },
     optional={
@@ -125,7 +125,7 @@ CARD = record(
             },
         ),
         "versions": mapping_of(string()),
-        "metrics": _metrics,
+        "metrics": _checked_metrics,
         "metrics_of": string(),
         "guarantee_rows": integer(),
         "guarantee_note": string(),
@@ -136,7 +136,8 @@ CARD = record(
     },
     others=json_value,
 )
-DESCRIPTION = record(
+#: Checks `counterpoise.json`, the description of a classifier.
+DESCRIPTION_CHECK = record(
     {"format": integer(), "classes": list_of(anything), "schema": nullable(json_value), "card": json_value},
     optional={
         "kind": string(),
@@ -147,7 +148,7 @@ DESCRIPTION = record(
 
 @dataclass(frozen=True)
 class Contents:
-    """What the file of a classifier holds (attributes as those of `Classifier`)."""
+    """All that the file of a classifier contains; the attributes are those of `Classifier`."""
 
     members: keras.Model
     rule: Rule | LabelRules
@@ -159,8 +160,8 @@ class Contents:
     unit: UnitRule | None = None
 
 
-def described(contents: Contents) -> dict[str, Any]:
-    """The description of a classifier as JSON values, checked as it will be when it is read.
+def description_of(contents: Contents) -> dict[str, Any]:
+    """Return the description of a classifier (`counterpoise.json`) as JSON values, checked as when it is read.
 
     Raises:
         ArtifactError: A label is of a type that no file holds, or a field is not what it has to be.
@@ -187,13 +188,13 @@ def check_description(description: Any, rule: Rule | LabelRules) -> tuple[list[A
     Raises:
         ArtifactError: A field is absent, of another type, out of range, or at odds with the rule.
     """
-    fields = DESCRIPTION(description, "the description")
+    fields = DESCRIPTION_CHECK(description, "the description")
     classes = check_labels(fields["classes"])
     if len(classes) != len(rule.prior):
         raise ArtifactError(f"it has {len(classes)} labels, but its decision rule is for {len(rule.prior)} classes.")
     schema = None if fields["schema"] is None else schema_from_dict(fields["schema"])
     card = fields["card"]
-    CARD(card, "the model card")
+    CARD_CHECK(card, "the model card")
     if len(card.get("classes", classes)) != len(classes):
         raise ArtifactError(
             f"its model card has {len(card['classes'])} classes, but the file has {len(classes)} labels."
@@ -204,8 +205,10 @@ def check_description(description: Any, rule: Rule | LabelRules) -> tuple[list[A
     return classes, schema, card
 
 
-def unit_of(description: Mapping[str, Any], target: Target, classes: int) -> UnitRule | None:
-    """Return the rule for units of a described classifier, or None if it decides only rows.
+def described_unit(description: Mapping[str, Any], target: Target, classes: int) -> UnitRule | None:
+    """Return the rule for units in the description of a classifier, or None if it decides only rows.
+
+    `classes` is the number of classes.
 
     Raises:
         ArtifactError: The rule is damaged, or is for other classes or several members.
@@ -258,11 +261,11 @@ def check_scores(
             name.removeprefix(prefix): a for name, a in scores.items() if name.startswith("guarantee_") == bool(prefix)
         }
         if own:
-            _check_rows(own, rule, target_of(kind), prefix)
+            _check_row_scores(own, rule, target_of(kind), prefix)
 
 
-def _check_rows(scores: Mapping[str, Array], rule: Rule | LabelRules, target: Target, prefix: str) -> None:
-    """Check stored scores, whose names have no prefix here, against the rule and the target.
+def _check_row_scores(scores: Mapping[str, Array], rule: Rule | LabelRules, target: Target, prefix: str) -> None:
+    """Check the stored scores of one set of rows against the rule and the target; names have no prefix here.
 
     `prefix` ("" or "guarantee_") is only put before the names in messages. A fault raises an ArtifactError.
     """

@@ -1,4 +1,8 @@
-"""The rule that `Classifier.decide` asks for: by an aim, by two budgets, by costs; and what goes to a human."""
+"""The rule that `Classifier.decide` asks for: by an aim, by two budgets, by costs; and what goes to a human.
+
+Only the stored scores of labeled rows choose a rule. Nothing is retrained, and the probabilities do not change.
+`comparison` uses `by_costs` and `by_column`, so that its scores and the classifier decide alike.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from counterpoise.classifier.group_thresholds import by_group, rule_codes
+from counterpoise.classifier.group_thresholds import codes_of_rule, with_group_thresholds
 from counterpoise.core.errors import OptionError
 from counterpoise.core.group_thresholds import UNLAWFUL
 from counterpoise.core.review import REVIEW
@@ -23,18 +27,18 @@ from counterpoise.decide.rule import pooled_log_proba
 from counterpoise.targets.thresholds import rows_of_guarantee
 
 Array = np.ndarray
-#: Aims that go together.
+#: The only two aims that can be combined.
 BUDGETS = {"recall_floor", "alerts"}
 
 
 def decide_again(clf: Any, aim: Mapping[str, Any], *, column: tuple[Any, Any], by: str | None, **how: Any) -> Any:
     """Return a copy of the classifier with the rule that its `decide` asks for.
 
-    The options are those of `decided`. The rule of the units changes if the classifier decides units. The sentence on
-    two budgets goes into the model card. With thresholds by group (`by`), the function also warns with `UNLAWFUL`.
+    The options are those of `rule_and_budget_text`. The rule of the units changes if the classifier decides units. The
+    sentence on two budgets goes into the model card. With thresholds by group (`by`), `UNLAWFUL` is a warning.
 
     Raises:
-        OptionError: `by` or a cost column for a classifier that decides units, or an error of `decided`.
+        OptionError: `by` or a cost column for a classifier that decides units, or an error of `rule_and_budget_text`.
     """
     classes, stored = clf.classes_.tolist(), clf.card_without_metrics.get("by", {})
     how |= {"column": column, "by": by, "schema": clf.schema, "stored": stored}
@@ -45,17 +49,17 @@ def decide_again(clf: Any, aim: Mapping[str, Any], *, column: tuple[Any, Any], b
                 f"{name} is for classifiers that decide single rows, but this classifier decides units (groups of "
                 f"rows). {fix}"
             )
-        rule, text = decided(clf.target, clf.unit.rule, scores_of_units(clf.scores), classes, aim, **how)
+        rule, text = rule_and_budget_text(clf.target, clf.unit.rule, scores_of_units(clf.scores), classes, aim, **how)
         return clf.with_units(replace(clf.unit, rule=rule), budgets=text)
-    rule, text = decided(clf.target, clf.rule, clf.scores, classes, aim, **how)
+    rule, text = rule_and_budget_text(clf.target, clf.rule, clf.scores, classes, aim, **how)
     clf = clf.with_rule(rule)
     if rule.by is not None:
-        clf = clf.with_card(rule_codes(rule, clf.scores, stored))
+        clf = clf.with_card(codes_of_rule(rule, clf.scores, stored))
         warnings.warn(UNLAWFUL, UserWarning, stacklevel=3)
     return clf.with_card(threshold={**clf.card_without_metrics["threshold"], "budgets": text}) if text else clf
 
 
-def decided(
+def rule_and_budget_text(
     target: Target, rule: Rule | LabelRules, scores: Mapping[str, Array], classes: Sequence[Any],
     aim: Mapping[str, Any], *, confidence: float | None, costs: Any, column: tuple[Any, Any],
     review_alpha: float | None, review_budget: Any, schema: Schema | None, by: str | None = None,
@@ -65,7 +69,7 @@ def decided(
 
     With a review option alone, the thresholds of `rule` stay. Otherwise the aim or the costs replace them.
     `column` is (cost_column, cost_fp), `schema` the columns of a classifier of tables, `stored` the values of columns
-    of groups (see `group_thresholds.group_values`); else as `Classifier.decide`.
+    of groups (see `group_thresholds.group_values`). All other arguments are those of `Classifier.decide`.
 
     Raises:
         OptionError: Options that exclude each other, or that the classifier has no scores for.
@@ -100,12 +104,12 @@ def decided(
             raise OptionError("costs and cost_column cannot be combined. Pass one of them.")
         plain = by_costs(plain, costs, classes) if costs is not None else by_column(plain, *column, schema)
     elif set(aim) == BUDGETS:
-        plain, text = by_two_budgets(target, plain, scores, aim, confidence, classes)
+        plain, text = rule_by_two_budgets(target, plain, scores, aim, confidence, classes)
     elif aim or not reviews:
         plain = target.choose(plain, scores, aim, confidence, classes)
         if by is not None:
-            plain = by_group(target, plain, scores, aim, classes, by, stored or {}, schema)
-            scores = {**scores, **rule_codes(plain, scores, stored or {})}
+            plain = with_group_thresholds(target, plain, scores, aim, classes, by, stored or {}, schema)
+            scores = {**scores, **codes_of_rule(plain, scores, stored or {})}
     else:
         plain = rule.unreviewed
     return (with_review(plain, scores, classes, review_alpha, review_budget) if reviews else plain), text
@@ -179,7 +183,7 @@ def without_column(rule: Rule | LabelRules) -> Rule | LabelRules:
     return replace(rule, cost_column=None, by=None) if isinstance(rule, Rule) and rule.column is not None else rule
 
 
-def by_two_budgets(
+def rule_by_two_budgets(
     target: Target, rule: Rule, scores: Mapping[str, Array], aim: Mapping[str, Any], confidence: float | None,
     classes: Sequence[Any],
 ) -> tuple[Rule, str]:  # fmt: skip
@@ -195,7 +199,7 @@ def by_two_budgets(
     by_recall = target.choose(rule, scores, {"recall_floor": aim["recall_floor"]}, confidence, classes)
     by_alerts = target.choose(rule, scores, {"alerts": aim["alerts"]}, None, classes)
     floor, (k, n), rows = aim["recall_floor"], aim["alerts"], len(scores["y"])
-    needed, allowed = (_alert_share(target, one, scores) * n for one in (by_recall, by_alerts))
+    needed, allowed = (_share_of_alerts(target, one, scores) * n for one in (by_recall, by_alerts))
     if needed <= k * (1 + 1e-12):  # a share of exactly k / n may round up
         return by_recall, (
             f"A recall of at least {floor:g} needs {needed:.4g} alerts per {n:,.10g} rows, and {k:,.10g} are allowed "
@@ -208,14 +212,14 @@ def by_two_budgets(
     )
 
 
-def _alert_share(target: Target, rule: Rule, scores: Mapping[str, Array]) -> float:
-    """Share (0 to 1, weighted) of the stored rows that a rule decides for class 1."""
+def _share_of_alerts(target: Target, rule: Rule, scores: Mapping[str, Array]) -> float:
+    """Return the share of the stored rows that a rule decides for class 1: 0 to 1, weighted."""
     decision = target.apply(rule, scores["log_p"].astype(np.float64)).decision
     return float(np.average(decision == 1, weights=scores.get("weight")))
 
 
 def _recall(target: Target, rule: Rule, scores: Mapping[str, Array]) -> float:
-    """Recall of a rule on the stored rows, 0 to 1, weighted."""
+    """Return the recall of a rule on the stored rows: 0 to 1, weighted."""
     decision, weight = target.apply(rule, scores["log_p"].astype(np.float64)).decision, scores.get("weight")
     mine = scores["y"] == 1
     return float(np.average(decision[mine] == 1, weights=None if weight is None else weight[mine]))
@@ -258,7 +262,7 @@ def with_review(
 
 
 def written_decisions(classes: Array, rule: Any) -> Array:
-    """The value in tables for each decision, by code: labels, or their texts and "review" if rows can go to a human.
+    """Return what tables show for each decision, by code: labels, or texts with "review" if rows can go to a human.
 
     Example:
         >>> from types import SimpleNamespace

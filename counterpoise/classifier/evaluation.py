@@ -1,4 +1,8 @@
-"""The evaluation of a classifier on labeled rows: every metric with its interval."""
+"""The evaluation of a classifier on labeled rows: every metric with its interval; and the reading of such rows.
+
+The keys of the result are printed by `counterpoise evaluate --json` and read by `evaluation_summary`,
+`cli.evaluation_tables` and `report.card_page`. `importance` reads its rows with `labeled_rows`.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +15,8 @@ import polars as pl
 
 from counterpoise.classifier.by_group import scores_by_group
 from counterpoise.classifier.evaluation_summary import Evaluation
-from counterpoise.classifier.further import Stakes, further
-from counterpoise.classifier.region_evaluation import region_metrics, whole_and_sampled
+from counterpoise.classifier.further import Stakes, further_scores
+from counterpoise.classifier.region_evaluation import region_metrics, sampled_logits_and_regions
 from counterpoise.classifier.rows import with_column_values
 from counterpoise.classifier.threshold_spread import decisions_at, threshold_spread
 from counterpoise.classifier.unit_scores import unit_scores, units_to_score
@@ -40,7 +44,7 @@ from counterpoise.targets.shares import shares_of
 from counterpoise.targets.thresholds import group_thresholds_entry
 
 Array = np.ndarray
-#: Most draws of rows for the scores of their elements, of which there are many.
+#: Most bootstrap draws for scores of elements (pixels or steps), of which there are many.
 ELEMENT_RESAMPLES = 60
 
 
@@ -114,25 +118,25 @@ def evaluate(
     if isinstance(target, (str, LabelColumns)):
         data, read = split_off_labels(data, target)
         y, target = (read, None) if isinstance(read, Labels) else (y, target)
-    labels, rows, source = _labels(clf, data, y, target, named)
+    labels, rows, source = _labels_and_rows(clf, data, y, target, named)
     codes = clf.target.codes(labels, clf.classes_)
     elements = tuple(clf.members.outputs[0].shape[1:-1])
     if clf.target.per_element and codes.shape[1:] != elements:
         raise TargetError(f"y has shape {codes.shape}. Expected {(len(codes), *elements)}, one class for each element.")
-    group, weight = _groups(rows, groups, source), _weights(rows, sample_weight, source, len(codes))
+    group, weight = _group_codes(rows, groups, source), _row_weights(rows, sample_weight, source, len(codes))
     units = units_to_score(clf, rows, unit)
     if units is not None:
         group = units.codes if group is None else joined_groups(group, units.codes)
     examples = Examples(rows, codes, tuple(clf.classes_.tolist()), sample_weight=weight, kind=clf.kind)
     check_no_class_lost(examples.strata, weight, clf.classes_.tolist())
     column = clf.rule.column
-    stakes = _stakes(clf, rows, source, costs, cost_column, cost_fp, first, len(codes))
-    grouped = {name: _values(rows, given, "by", source) for name, given in columns.items()}
+    stakes = _checked_stakes(clf, rows, source, costs, cost_column, cost_fp, first, len(codes))
+    grouped = {name: _column_or_values(rows, given, "by", source) for name, given in columns.items()}
     (encoded, values), regions = with_column_values(clf, rows, column, source), {}
     if isinstance(column, CostColumn) and stakes.costs is None and stakes.amount is None:
         stakes = replace(stakes, amount=values, cost_fp=column.cost_fp)
     if clf.target.per_element:
-        logits, decided = whole_and_sampled(clf, encoded, examples)
+        logits, decided = sampled_logits_and_regions(clf, encoded, examples)
         regions = region_metrics(decided, group, resamples)
     else:
         logits = clf.encoded_logits(encoded, examples.scored_outputs)
@@ -170,7 +174,9 @@ def evaluate(
     at_ends = None if spread is None else decisions_at(spread, codes, predicted.proba[:, 1], weight)
     together = clf.target.joint_scores(codes, predicted.proba, predicted.decision, weight)
     fewer: dict[str, Any] = {"resamples": drawn} if regions else {}
-    beyond = further(codes, predicted.proba, predicted.decision, clf.rule, stakes, **drawn_by, **fewer) if one else {}
+    beyond = (
+        further_scores(codes, predicted.proba, predicted.decision, clf.rule, stakes, **drawn_by, **fewer) if one else {}
+    )
     return Evaluation({
         "rows": len(examples),
         "groups": None if group is None else len(np.unique(group)),
@@ -197,7 +203,7 @@ def evaluate(
     })  # fmt: skip
 
 
-def _stakes(
+def _checked_stakes(
     clf: Any, rows: Any, source: str | None, costs: Any, cost_column: Any, cost_fp: float, first: int | None, n: int
 ) -> Stakes:
     """Return the arguments of `evaluate` for costs and review as a checked `Stakes`.
@@ -214,7 +220,7 @@ def _stakes(
             f"{clf.target.what}. Leave these arguments out."
         )
     matrix = None if costs is None else cost_matrix(costs, clf.classes_.tolist())
-    given = None if cost_column is None else _values(rows, cost_column, "cost_column", source)
+    given = None if cost_column is None else _column_or_values(rows, cost_column, "cost_column", source)
     amount = (
         None
         if given is None
@@ -225,18 +231,18 @@ def _stakes(
     return Stakes(matrix, amount, cost_fp, first).checked(n, len(clf.classes_) == 2)
 
 
-def _values(rows: Any, given: Any, role: str, source: str | None) -> Any:
+def _column_or_values(rows: Any, given: Any, role: str, source: str | None) -> Any:
     """Return given values (N,) unchanged, or the values of the column that `given` names.
 
     `role` is the argument, for messages.
     """
-    return _column(rows, given, role, source) if isinstance(given, str) else given
+    return _named_column(rows, given, role, source) if isinstance(given, str) else given
 
 
 def labeled_rows(
     clf: Any, data: Any, y: Any, target: Any, groups: Any
 ) -> tuple[Array, tuple[Any, str | None], Array | None]:
-    """Read labeled rows as `evaluate` does.
+    """Read labeled rows as `evaluate` does, for other measurements on them (`importance`).
 
     Returns:
         Class codes (N, ...); the rows and their name in messages (None for arrays); group codes int64 (N,) or None.
@@ -245,8 +251,8 @@ def labeled_rows(
         data, y, groups, _ = _test_images_and_labels(data)
     elif dataset_kind(data):
         data, y, _ = load_without_y(data, y, None)
-    labels, rows, source = _labels(clf, data, y, target, {groups} if isinstance(groups, str) else set())
-    return clf.target.codes(labels, clf.classes_), (rows, source), _groups(rows, groups, source)
+    labels, rows, source = _labels_and_rows(clf, data, y, target, {groups} if isinstance(groups, str) else set())
+    return clf.target.codes(labels, clf.classes_), (rows, source), _group_codes(rows, groups, source)
 
 
 def _test_images_and_labels(pictures: ImageSet) -> tuple[ImageSet, Any, Array | None, Array | None]:
@@ -262,27 +268,27 @@ def _test_images_and_labels(pictures: ImageSet) -> tuple[ImageSet, Any, Array | 
     return pictures, labels, arrays["groups"], None if weight is None else weight.astype(float)
 
 
-def _groups(rows: Any, given: Any, source: str | None) -> Array | None:
+def _group_codes(rows: Any, given: Any, source: str | None) -> Array | None:
     """Return the codes of the groups, int64 (N,), from values or the name of a column.
 
     Equal groups have equal codes, as in `fit`. The result is None without groups.
     """
     if isinstance(given, str):
-        return group_codes(_column(rows, given, "groups", source))
+        return group_codes(_named_column(rows, given, "groups", source))
     return None if given is None else np.unique(np.asarray(given).astype(str), return_inverse=True)[1]
 
 
-def _weights(rows: Any, given: Any, source: str | None, n: int) -> Array | None:
+def _row_weights(rows: Any, given: Any, source: str | None, n: int) -> Array | None:
     """Return checked weights float (N,), from values or the name of a column.
 
     The result is None if no weights are given.
     """
     if isinstance(given, str):
-        return weights(_column(rows, given, "sample_weight", source)).astype(float)
+        return weights(_named_column(rows, given, "sample_weight", source)).astype(float)
     return None if given is None else check_weights(given, n)
 
 
-def _column(rows: Any, name: str, role: str, source: str | None) -> pl.Series:
+def _named_column(rows: Any, name: str, role: str, source: str | None) -> pl.Series:
     """Return a column of the rows; raise an error if the rows are arrays or lack this column.
 
     `role` is the argument that names the column, and `source` is the name of the rows, both for messages.
@@ -296,7 +302,7 @@ def _column(rows: Any, name: str, role: str, source: str | None) -> pl.Series:
     return rows[name]
 
 
-def _labels(clf: Any, data: Any, y: Any, target: Any, named: set[str]) -> tuple[Any, Any, str | None]:
+def _labels_and_rows(clf: Any, data: Any, y: Any, target: Any, named: set[str]) -> tuple[Any, Any, str | None]:
     """Return labels, rows, and the name of the rows in messages.
 
     Arrays are returned as they are, with the name None. A table is read as in `fit`, without its unused columns.

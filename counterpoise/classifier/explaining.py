@@ -1,4 +1,7 @@
-"""What moves the prediction of single rows: of a table by columns, of images by pixels, of texts by words."""
+"""The choice of the explanation of single rows: `shapley` for tables, `heat_maps` for images, `text_reasons` for texts.
+
+It is the body of `Classifier.explain`. The importance of columns over many rows is in `importance`.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from counterpoise.core.structure import leaves
 
 
 def explain_single_rows(clf: Any, x: Any, background: Any, label: Any, seed: int) -> Any:
-    """Explain rows in the way that suits what the classifier takes (see `Classifier.explain`).
+    """Return the explanation of rows that suits what the classifier takes (see `Classifier.explain`).
 
     Images get heat maps, texts the effect of words, and tables Shapley values of columns. `label` is for images alone,
     `background` and `seed` are for tables alone.

@@ -1,4 +1,4 @@
-"""The file of a classifier, `m.keras`: an ordinary Keras archive with two members more.
+"""Writing and reading the file of a classifier, `m.keras`: an ordinary Keras archive with two members more.
 
 Its model takes raw columns (or arrays) and gives probability and decision. Keras ignores what is added:
 `counterpoise.json` (labels, schema, model card) and `counterpoise.npz` (the scores and labels that fitted the rule, for
@@ -18,8 +18,15 @@ import keras
 
 from counterpoise.classifier import archive as zipped
 from counterpoise.classifier.archive import CARD, SCORES
-from counterpoise.classifier.arrays import packed, unpacked
-from counterpoise.classifier.contents import FORMAT, Contents, check_description, check_scores, described, unit_of
+from counterpoise.classifier.arrays import arrays_of_npz, npz_bytes
+from counterpoise.classifier.contents import (
+    FORMAT,
+    Contents,
+    check_description,
+    check_scores,
+    described_unit,
+    description_of,
+)
 from counterpoise.classifier.loading import configuration_of, load_model
 from counterpoise.classifier.references import custom_objects_of, not_compiled
 from counterpoise.core.checks import check_path
@@ -35,12 +42,12 @@ from counterpoise.targets.kinds import target_of
 
 
 def write(path: str | os.PathLike[str], whole: keras.Model, contents: Contents) -> Path:
-    """Write the file, whole or not at all.
+    """Write the file of a classifier, whole or not at all, and return its path.
 
     Args:
         path: Its name, ending in .keras.
-        whole: The model with preprocessing and rule, its layers called "members" and "rule".
-        contents: All else.
+        whole: The model of `whole_model`; the names "members" and "rule" of its layers are looked up by `read`.
+        contents: Everything else.
 
     Raises:
         ArtifactError: the name does not end in .keras, the folder cannot be written, or the file could not be read
@@ -63,7 +70,7 @@ def write_draft(draft: Path, whole: keras.Model, contents: Contents) -> None:
         ArtifactError: As in `write`.
     """
     try:
-        members = {CARD: json.dumps(described(contents)).encode(), SCORES: packed(contents.scores)}
+        members = {CARD: json.dumps(description_of(contents)).encode(), SCORES: npz_bytes(contents.scores)}
         check_scores(contents.scores, contents.rule, contents.kind, contents.unit)
         custom_objects_of(whole)
     except ArtifactError as error:
@@ -82,7 +89,7 @@ def write_draft(draft: Path, whole: keras.Model, contents: Contents) -> None:
         ) from error
     with zipfile.ZipFile(keras_file, "a") as archive:
         for name, content in members.items():
-            zipped.add(archive, name, content)
+            zipped.add_member(archive, name, content)
     keras_file.rename(draft)
 
 
@@ -101,13 +108,13 @@ def read(path: str | os.PathLike[str], custom_objects: Mapping[str, Any] | None 
     if not source.is_file():
         raise ArtifactError(f"there is no file {str(source)!r}.")
     try:
-        with zipped.opened(source) as archive:
-            return _read(archive, custom_objects)
+        with zipped.checked_archive(source) as archive:
+            return _read_contents(archive, custom_objects)
     except ArtifactError as error:
         raise ArtifactError(f"{str(source)!r} cannot be read: {error}") from error
 
 
-def _read(archive: zipfile.ZipFile, custom_objects: Mapping[str, Any] | None) -> Contents:
+def _read_contents(archive: zipfile.ZipFile, custom_objects: Mapping[str, Any] | None) -> Contents:
     """Check and read everything that a file contains, the networks last.
 
     Raises:
@@ -115,18 +122,18 @@ def _read(archive: zipfile.ZipFile, custom_objects: Mapping[str, Any] | None) ->
     """
     if CARD not in archive.namelist() or SCORES not in archive.namelist():
         raise ArtifactError("it was not saved by Counterpoise. Pass a plain Keras model to fit() or wrap().")
-    description = read_json(zipped.read(archive, CARD), "the description")
+    description = read_json(zipped.read_member(archive, CARD), "the description")
     _check_format(description)
     configuration = configuration_of(archive, custom_objects)
     kind = description.get("kind", "one_of") if isinstance(description, dict) else "one_of"
     target = target_of(kind)
     rule = target.rule_of(_rule_values(configuration.values))
     classes, schema, card = check_description(description, rule)
-    scores = unpacked(zipped.read(archive, SCORES))
-    unit = unit_of(description, target, len(rule.prior))
+    scores = arrays_of_npz(zipped.read_member(archive, SCORES))
+    unit = described_unit(description, target, len(rule.prior))
     check_scores(scores, rule, kind, unit)
     whole = load_model(archive, configuration)
-    return Contents(_members(whole, rule, schema, target), rule, classes, schema, card, scores, kind, unit)
+    return Contents(_checked_members(whole, rule, schema, target), rule, classes, schema, card, scores, kind, unit)
 
 
 def _check_format(description: Any) -> None:
@@ -143,7 +150,7 @@ def _check_format(description: Any) -> None:
 
 
 def _rule_values(config: Mapping[str, Any]) -> Any:
-    """Return the plain values of the rule layer in the configuration of the whole model.
+    """Return the plain values of the layer "rule" in the configuration of the whole model.
 
     Raises:
         ArtifactError: The configuration has no such layer.
@@ -158,8 +165,8 @@ def _rule_values(config: Mapping[str, Any]) -> Any:
     return values
 
 
-def _members(whole: keras.Model, rule: Any, schema: Schema | None, target: Target) -> keras.Model:
-    """Return the networks of the whole model, if rule, schema and networks fit together.
+def _checked_members(whole: keras.Model, rule: Any, schema: Schema | None, target: Target) -> keras.Model:
+    """Return the networks of the whole model (its layer "members"), if rule, schema and networks fit together.
 
     Raises:
         ArtifactError: A layer is absent, or outputs or columns do not fit the rule or the schema.

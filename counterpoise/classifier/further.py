@@ -1,4 +1,8 @@
-"""Scores of `evaluate` that a leaderboard does not have: parts of scores, costs, and the first rows."""
+"""The entry "further" of `evaluate`, for one class per row: scores that no leaderboard has.
+
+They are parts of the Brier score, net benefit, partial area, costs, and the first rows. Their keys are those of
+`metrics.catalog.FURTHER`. Resampled rows come from `metrics.row_draws`, whose seed decides the intervals.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +36,7 @@ class Stakes:
         costs: float64 (C, C), [true, decided]; None: those of the classifier, if it decides by costs.
         amount: float64 (N,), what a missed case of each row costs; instead of `costs`, for two classes.
         cost_fp: What a false positive costs beside `amount`.
-        first: Rows of highest probability that are looked at; None: it is not asked.
+        first: Number of rows with the highest probability that are reviewed; None: no scores of these rows.
     """
 
     costs: Array | None = None
@@ -59,37 +63,35 @@ class Stakes:
         return self
 
 
-def further(
+def further_scores(
     y: Array, proba: Array, decision: Array, rule: Rule, stakes: Stakes = Stakes(), *,
     sample_weight: Array | None = None, groups: Any = None, resamples: int = ROW_RESAMPLES, level: float = 0.95,
     seed: int = 0,
 ) -> Scored:  # fmt: skip
-    """Score the keys of `FURTHER` with intervals.
-
-    Costs are scored for any number of classes, the rest for two.
+    """Return the scores of `FURTHER` with intervals: costs for any number of classes, the rest for two.
 
     `y` and `decision` are class codes, int (N,); `proba` is float (N, C). The result maps each key that these rows
     define to value, low and high, in the order of `FURTHER`; it is empty where none is defined.
 
     The calibration error has no interval (nan): a resample repeats rows, and its noise is then not what is taken off.
-    Nor has the share of the most expensive row, which belongs to these rows.
+    Neither has the share of the most expensive row, which belongs to these rows.
     """
     binary = proba.shape[1] == 2
-    each = _costs(y, decision, rule, stakes)  # float64 (N,), the cost of each row
+    each = _cost_of_rows(y, decision, rule, stakes)  # float64 (N,), the cost of each row
     threshold = rule.threshold if rule.by is None else None  # the net benefit is that of one threshold
 
     def prepare(rows: Array) -> Callable[[Array | None], dict[str, float]]:
-        # As `row_draws` wants it: what needs sorting is done once for these rows, not for each resample.
+        """Return the function from weights to scores that `row_draws` needs; rows are sorted once, not in each draw."""
         area = sc.partial_scorer(y[rows] == 1, proba[rows, 1], MAX_FPR) if binary else None
         return partial(scores, rows, area)
 
     def scores(rows: Array, area: Callable[[Array], float] | None, w: Array | None) -> dict[str, float]:
-        # Scores by name of the rows `rows` (K,), weighted by `w` (K,); they are those that need resampled rows.
+        """Return the scores by key that have intervals, of the rows `rows` (K,) with weights `w` (K,)."""
         weight = np.ones(len(rows)) if w is None else w
         measured: dict[str, float] = {}
         if area is not None:
             # `w` may be None, which lets unweighted scores take a shorter way; `weight` is always an array.
-            two = _of_two(y[rows], proba[rows], threshold, stakes.first, w, weight)
+            two = _two_class_scores(y[rows], proba[rows], threshold, stakes.first, w, weight)
             measured = {"partial_auc": area(weight)} | two
         if each is not None:
             measured["expected_cost"] = float(np.average(each[rows], weights=weight))
@@ -117,7 +119,7 @@ def further(
     return {k: listed[k] for k in FURTHER if k in listed}
 
 
-def _costs(y: Array, decision: Array, rule: Rule, stakes: Stakes) -> Array | None:
+def _cost_of_rows(y: Array, decision: Array, rule: Rule, stakes: Stakes) -> Array | None:
     """Return the cost of each row, float64 (N,), or None if no costs are known.
 
     Amounts of the rows come first, then the costs of `stakes`, then those by which the rule decides.
@@ -129,14 +131,14 @@ def _costs(y: Array, decision: Array, rule: Rule, stakes: Stakes) -> Array | Non
 
 
 def rule_costs(rule: Rule) -> Array | None:
-    """The costs by which a rule decides, float64 (C, C); None: it decides by something else."""
+    """Return the costs by which a rule decides, float64 (C, C), or None if it decides by something else."""
     return rule.costs if rule.costs is not None else matrix_of_aim(rule.aim, len(rule.prior))
 
 
-def _of_two(
+def _two_class_scores(
     y: Array, proba: Array, threshold: float | None, first: int | None, w: Array | None, weight: Array
 ) -> dict[str, float]:
-    """Score two classes by the keys that no leaderboard shows, each only where it is defined.
+    """Return the scores of `FURTHER` for two classes by key, each only where it is defined.
 
     `proba` is float (n, 2). `w` are weights (n,) or None; `weight` are the same as an array, ones for None. The net
     benefit needs a threshold between 0 and 1, precision and lift among the first need `first`.

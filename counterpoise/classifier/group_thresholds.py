@@ -1,4 +1,8 @@
-"""Thresholds for the values of a column, chosen on the rows that fitted the rule."""
+"""Thresholds for the values of a column: chosen on the rows that fitted the rule, and the codes of these values.
+
+Saved in model files: the values in the card ("by"), and the codes of rows in the scores ("by" and "by_code"), so the
+order of `group_values` must stay. `by_group` scores groups and chooses nothing.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +22,8 @@ from counterpoise.data.group_input import GroupInput
 from counterpoise.data.levels import MAX_LEVELS, level_text, levels_of
 
 Array = np.ndarray
-#: Positive and negative rows from which on a group has a threshold of its own.
-FEWEST = 20
+#: A group with fewer positive or fewer negative rows keeps the common threshold.
+FEWEST_OF_A_CLASS = 20
 
 
 def group_values(by: Mapping[str, Array] | None) -> dict[str, list[str]]:
@@ -31,7 +35,7 @@ def group_values(by: Mapping[str, Array] | None) -> dict[str, list[str]]:
         >>> group_values({"sex": np.array(["f", "m", "f"]), "id": np.arange(100)})
         {'sex': ['f', 'm'], 'id': []}
     """
-    levels_of_columns = {name: levels_of(_texts(values)) for name, values in (by or {}).items()}
+    levels_of_columns = {name: levels_of(_value_texts(values)) for name, values in (by or {}).items()}
     return {name: list(levels) if len(levels) <= MAX_LEVELS else [] for name, levels in levels_of_columns.items()}
 
 
@@ -50,24 +54,25 @@ def codes_of(by: Mapping[str, Array] | None, values: Mapping[str, Sequence[str]]
     columns = []
     for name, levels in values.items():
         codes = dict(zip(levels, range(1, len(levels) + 1), strict=True))
-        columns.append([codes.get(text, 0) for text in _texts(by[name]).to_list()])
+        columns.append([codes.get(text, 0) for text in _value_texts(by[name]).to_list()])
     return np.array(columns, dtype=np.int32).T
 
 
-def _texts(values: Array) -> pl.Series:
+def _value_texts(values: Array) -> pl.Series:
+    """Return values as texts, written as the levels of a column are (see `data.levels.level_text`)."""
     return level_text(pl.Series(values.tolist(), strict=False))
 
 
-def by_group(
+def with_group_thresholds(
     target: Target, rule: Rule, scores: Mapping[str, Array], aim: Mapping[str, Any], classes: Sequence[Any], name: str,
     stored: Mapping[str, Sequence[str]], schema: Schema | None,
 ) -> Rule:  # fmt: skip
     """Return the rule with a threshold for each group, that is, each value of a column.
 
-    A group with fewer than `FEWEST` rows of a class keeps the common threshold, which `rule` contains.
+    The rule's own threshold is the common one, for groups with fewer than `FEWEST_OF_A_CLASS` rows of a class.
 
     Args:
-        target, rule, scores, aim, classes: As for `deciding.decided`.
+        target, rule, scores, aim, classes: As for `deciding.rule_and_budget_text`.
         name: The column.
         stored: Column -> its values, of the rows that fitted the rule (see `group_values`).
         schema: The columns of the classifier.
@@ -94,25 +99,25 @@ def by_group(
     for k, value in enumerate(stored[name], start=1):
         rows = codes == k
         counts = np.bincount(y[rows], minlength=2)
-        if counts.min() >= FEWEST:
-            own[value] = _threshold(target, rule, scores, aim, classes, rows, f"{name} {value!r}")
+        if counts.min() >= FEWEST_OF_A_CLASS:
+            own[value] = _threshold_of_group(target, rule, scores, aim, classes, rows, f"{name} {value!r}")
         else:
             common.append(value)
     if not own:
         raise OptionError(
-            f"A group needs {FEWEST} rows of each class for its own threshold, but no group of {name!r} has so many. "
-            "Leave by= out to use the common threshold for all rows."
+            f"A group needs {FEWEST_OF_A_CLASS} rows of each class for its own threshold, but no group of {name!r} "
+            "has so many. Leave by= out to use the common threshold for all rows."
         )
     thresholds = GroupThresholds(name, tuple(own), tuple(own.values()), tuple(common))
     GroupInput.of(schema, thresholds)  # a column that no model can read as groups is refused here
     return replace(rule, by=thresholds)
 
 
-def _threshold(
+def _threshold_of_group(
     target: Target, rule: Rule, scores: Mapping[str, Array], aim: Mapping[str, Any], classes: Sequence[Any],
     rows: Array, what: str,
 ) -> float:  # fmt: skip
-    """Return the threshold that the aim chooses on some rows; `rows` is a bool mask (N,).
+    """Return the threshold that the aim chooses on the rows of a group; `rows` is a bool mask (N,).
 
     Errors become an `OptionError` that begins with `what`, the name of the group.
     """
@@ -125,10 +130,9 @@ def _threshold(
     return float(chosen.threshold)
 
 
-def rule_codes(rule: Any, scores: Mapping[str, Array], stored: Mapping[str, Sequence[str]]) -> dict[str, Array]:
-    """Return the group code of each stored row, to be saved.
+def codes_of_rule(rule: Any, scores: Mapping[str, Array], stored: Mapping[str, Sequence[str]]) -> dict[str, Array]:
+    """Return the group code of each stored row under the names in model files, or {} without thresholds for groups.
 
-    The result is empty if the rule has no thresholds for groups.
     The keys are "by_code" and "guarantee_by_code", each only if `scores` has the matching rows. Code k is the k-th
     group with a threshold of its own, and code 0 is a row with the common threshold.
     """

@@ -6,6 +6,8 @@ effects of all pixels sum to f(x) - f(b), but for the error of the sum over the 
 
 Source: Sundararajan, Taly and Yan, "Axiomatic Attribution for Deep Networks" (ICML 2017). The baseline of one color in
 place of black is ours: on black, nothing black could matter.
+
+Used by `Classifier.explain` and by the pictures of errors in a comparison. Nothing here is random.
 """
 
 from __future__ import annotations
@@ -25,11 +27,11 @@ Array = np.ndarray
 #: Points on the line from the baseline to a picture.
 STEPS = 24
 #: Values of the pictures that go through the networks at once.
-VALUES = 1 << 20
+VALUES_AT_ONCE = 1 << 20
 
 
 def heat_maps(clf: Any, encoded: Any, label: Any = None) -> Array:
-    """The effect of each pixel on the log-odds of a class, float32 (N, height, width).
+    """Return the effect of each pixel on the log-odds of a class, float32 (N, height, width).
 
     Args:
         clf: The `Classifier`, of pictures, alone or among other inputs, which stay as they are.
@@ -51,11 +53,11 @@ def heat_maps(clf: Any, encoded: Any, label: Any = None) -> Array:
             "Heat maps need a classifier for images (height, width, channels). For tables, use clf.explain, which "
             "returns the effect of each column."
         )
-    codes = _codes(clf, encoded, label)
+    codes = _explained_codes(clf, encoded, label)
     note_backend_use()
-    effects, out = _effects_of(clf), []
+    effects, out = _effects_function(clf), []
     values = max(int(np.prod(part.shape[1:])) for part in leaves(encoded))
-    size = max(1, VALUES // values)
+    size = max(1, VALUES_AT_ONCE // values)
     for start in range(0, rows_in(encoded), size):
         rows = slice(start, start + size)
         try:
@@ -76,7 +78,7 @@ def is_picture(tensor: Any) -> bool:
     return len(shape) == 3 or (len(shape) == 4 and shape[-1] in (1, 3))
 
 
-def _codes(clf: Any, encoded: Any, label: Any) -> Array:
+def _explained_codes(clf: Any, encoded: Any, label: Any) -> Array:
     """Return the code of the class or label to explain for each row, int32 (N,).
 
     A given `label` is used for all rows; an unknown one raises an OptionError. Without a label, two classes give code
@@ -94,8 +96,8 @@ def _codes(clf: Any, encoded: Any, label: Any) -> Array:
     return np.asarray(proba.argmax(axis=1), np.int32)
 
 
-def _effects_of(clf: Any) -> Callable[[Any, Array], Array]:
-    """Return a function of encoded rows and class codes (N,) that gives the effects of pixels.
+def _effects_function(clf: Any) -> Callable[[Any, Array], Array]:
+    """Return the function from encoded rows and class codes (N,) to the effects of pixels.
 
     The effects are float32 (N, height, width). The function raises a ModelError if the output of the networks does not
     depend on the image.
@@ -108,9 +110,10 @@ def _effects_of(clf: Any) -> Callable[[Any, Array], Array]:
 
     @tf.function(reduce_retracing=True, autograph=False)
     def gradient(pictures: Any, others: list[Any], codes: Any) -> Any:
+        """Return the gradient of the mean log-odds of each row's class over its pixels, shaped as `pictures`."""
         with tf.GradientTape() as tape:
             tape.watch(pictures)
-            logits = clf.members(_put(clf.members.input, pictures, others), training=False)
+            logits = clf.members(_with_picture(clf.members.input, pictures, others), training=False)
             logits = logits if isinstance(logits, (list, tuple)) else [logits]
             each = [_log_odds(z, shift, codes, clf.target.independent) for z, shift in zip(logits, shifts, strict=True)]
             # Rows do not affect each other, so the gradient of the sum holds the gradient of each row.
@@ -118,8 +121,9 @@ def _effects_of(clf: Any) -> Callable[[Any, Array], Array]:
         return tape.gradient(total, pictures)
 
     def effects(rows: Any, codes: Array) -> Array:
+        """Return the effects of the pixels of encoded rows (see the module)."""
         # The inputs in the order of the network, whatever the order of the keys of `rows`.
-        pictures, others = _parted(mapped(lambda _, part: part, clf.members.input, rows))
+        pictures, others = _picture_and_others(mapped(lambda _, part: part, clf.members.input, rows))
         pixels = pictures.astype(np.float32)
         baseline = np.broadcast_to(pixels.mean(axis=(1, 2), keepdims=True), pixels.shape)
         total = np.zeros(pixels.shape, np.float64)
@@ -157,15 +161,15 @@ def _log_odds(logits: Any, shift: Any, codes: Any, independent: bool) -> Any:
     return own - tf.reduce_logsumexp(others, axis=1)
 
 
-def _parted(rows: Any) -> tuple[Array, list[Array]]:
-    """The first picture among inputs, and the other inputs in their order."""
+def _picture_and_others(rows: Any) -> tuple[Array, list[Array]]:
+    """Return the first picture among inputs, and the other inputs in their order."""
     parts = leaves(rows)
     index = next(number for number, part in enumerate(parts) if is_picture(part))
     return np.asarray(parts[index]), [np.asarray(part) for number, part in enumerate(parts) if number != index]
 
 
-def _put(inputs: Any, pictures: Any, others: list[Any]) -> Any:
-    """Return the inputs in the structure of the network; the inverse of `_parted`.
+def _with_picture(inputs: Any, pictures: Any, others: list[Any]) -> Any:
+    """Return the inputs in the structure of the network; the inverse of `_picture_and_others`.
 
     The first input of pictures gets `pictures`. The remaining inputs get `others` in order.
     """

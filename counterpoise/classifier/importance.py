@@ -1,4 +1,8 @@
-"""The importance of columns: the average precision lost if a column is exchanged between rows."""
+"""The importance of columns: the average precision lost if a column is exchanged between rows.
+
+The result is drawn by `report.importance` and is part of the record of a comparison, so its keys must stay. The order
+of the random draws decides the values: rows to score, then resamples, then donors.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +13,14 @@ import numpy as np
 from scipy.stats import norm
 
 from counterpoise.classifier.evaluation import labeled_rows
-from counterpoise.classifier.raw_columns import RawColumns, log_odds
+from counterpoise.classifier.raw_columns import ExplainedColumns, log_odds
 from counterpoise.core.checks import check_classifier
 from counterpoise.core.errors import OptionError, did_you_mean
 from counterpoise.core.seeds import generator
 from counterpoise.core.structure import rows_in, take
 
 Array = np.ndarray
-#: Rows that are scored at most: a drawn part of more.
+#: Most rows that are scored; if there are more, this many are drawn.
 MOST_ROWS = 10_000
 
 
@@ -58,7 +62,7 @@ def explain(
         ['x0']
     """
     check_classifier(clf, "explain")
-    _sets(RawColumns.of(clf).names, together)  # an unknown column is an error before the rows are read
+    _column_sets(ExplainedColumns.of(clf).names, together)  # an unknown column is an error before the rows are read
     codes, rows, unit = labeled_rows(clf, data, y, target, groups)
     return importance_of(
         clf, clf.encoded(*rows), codes, unit, together=together, permutations=permutations, resamples=resamples,
@@ -70,18 +74,20 @@ def importance_of(
     clf: Any, encoded: Any, codes: Array, unit: Array | None, *, together: Sequence[Sequence[str]] = (),
     permutations: int = 5, resamples: int = 200, level: float = 0.95, seed: int = 0,
 ) -> dict[str, Any]:  # fmt: skip
-    """Run `explain` on rows in the form of `Examples.x`, with class codes and groups (N,).
+    """Return the result of `explain` for rows in the form of `Examples.x`, with class codes and groups (N,).
+
+    A comparison calls it for each fold, on test rows alone.
 
     At most `MOST_ROWS` rows are scored, drawn at random. If `unit` is None, single rows are resampled, not groups.
     """
-    columns = RawColumns.of(clf)
-    sets = _sets(columns.names, together)
+    columns = ExplainedColumns.of(clf)
+    sets = _column_sets(columns.names, together)
     rng = generator(seed, "explain rows")
     if rows_in(encoded) > MOST_ROWS:
         kept = np.sort(rng.permutation(rows_in(encoded))[:MOST_ROWS])
         encoded, codes, unit = take(encoded, kept), codes[kept], None if unit is None else unit[kept]
     n = len(codes)
-    weights = np.stack(list(_weights(np.arange(n) if unit is None else unit, resamples, rng)))
+    weights = np.stack(list(_draw_counts(np.arange(n) if unit is None else unit, resamples, rng)))
     # One line for each weighting, (1 + resamples, N): first every row once, then the resamples.
     whole = np.stack([np.ones(n), *weights])
     own = mean_average_precision(codes, log_odds(clf, encoded), whole)  # with all columns
@@ -107,7 +113,7 @@ def importance_of(
 
 
 def mean_importance(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Average results of `importance_of` for several models, each scored on other rows.
+    """Return the mean of results of `importance_of` for several models, each scored on other rows.
 
     The intervals are for the mean over these models: the rows of one are drawn independently of those of another.
 
@@ -136,7 +142,7 @@ def mean_importance(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _sets(names: Sequence[str], together: Sequence[Sequence[str]]) -> list[list[str]]:
+def _column_sets(names: Sequence[str], together: Sequence[Sequence[str]]) -> list[list[str]]:
     """Return the sets of columns to exchange: those given, and each other column alone.
 
     Raises:
@@ -151,8 +157,8 @@ def _sets(names: Sequence[str], together: Sequence[Sequence[str]]) -> list[list[
     return joined + [[name] for name in names if name not in taken]
 
 
-def _weights(unit: Array, resamples: int, rng: np.random.Generator) -> Iterator[Array]:
-    """Yield, for each resample, how often each row is drawn, float64 (N,).
+def _draw_counts(unit: Array, resamples: int, rng: np.random.Generator) -> Iterator[Array]:
+    """Yield, for each bootstrap draw, how often each row is drawn, float64 (N,).
 
     Units are drawn with replacement. `unit` (N,) is the unit of each row, and all rows of a unit are drawn together.
     """
@@ -163,7 +169,7 @@ def _weights(unit: Array, resamples: int, rng: np.random.Generator) -> Iterator[
 
 
 def mean_average_precision(y: Array, score: Array, weights: Array) -> Array:
-    """Compute average precision, float64 (B,), for each of B weightings of the rows.
+    """Return the average precision, float64 (B,), for each of B weightings of the rows.
 
     With more than two classes, it is the mean over the classes in `y`. The positive class of two classes is 1.
 
@@ -180,7 +186,7 @@ def mean_average_precision(y: Array, score: Array, weights: Array) -> Array:
 
 
 def _average_precision(positive: Array, score: Array, weights: Array) -> Array:
-    """Compute the average precision for each of B weightings of the rows, float64 (B,).
+    """Return the average precision of one class for each of B weightings of the rows, float64 (B,).
 
     `positive` is bool (N,), `score` float (N,), and `weights` float (B, N). Rows of equal score count together. The
     result is nan for weightings without positives.

@@ -1,4 +1,8 @@
-"""Where a `.keras` file reaches Keras: checked first, and as a clean copy of what was checked."""
+"""Where a `.keras` file reaches Keras: checked first, and as a clean copy of what was checked.
+
+Used for the files of classifiers (`file`) and for plain models of users (`cli.builders`). The order is a matter of
+security: Keras gets nothing that `references`, `weights_file` and `_check_size` have not passed.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +20,8 @@ from typing import Any
 import keras
 
 from counterpoise.classifier import archive as zipped
-from counterpoise.classifier.allowed import trusted
-from counterpoise.classifier.references import check
+from counterpoise.classifier.allowed import trusted_objects
+from counterpoise.classifier.references import check_references
 from counterpoise.classifier.weights_file import check_weights
 from counterpoise.core.errors import ArtifactError
 from counterpoise.core.file_checks import read_json
@@ -25,10 +29,10 @@ from counterpoise.core.temporary import scratch
 from counterpoise.networks.cloning import keras_text
 from counterpoise.networks.weights import seeded
 
-#: A network may take so many times the bytes of its stored weights, and so many more: layers have variables of their
+#: A network may need so many times the bytes of its stored weights, plus so many bytes: layers have variables of their
 #: own that are not stored, such as the states of random numbers.
-VARIABLES, SLACK = 2, 16 << 20
-#: Layers that stand about the networks of a classifier.
+VARIABLES_PER_WEIGHT, EXTRA_BYTES = 2, 16 << 20
+#: Classes of the layers around the networks of a classifier, which have no weights.
 WITHOUT_WEIGHTS = ("InputLayer", "RawColumns", "RuleLayer")
 
 
@@ -48,19 +52,19 @@ class Configuration:
 
 
 def configuration_of(archive: zipfile.ZipFile, custom_objects: Mapping[str, Any] | None = None) -> Configuration:
-    """Return the checked configuration of an archive that `archive.opened` returned.
+    """Return the checked configuration of an archive that `archive.checked_archive` opened.
 
     It may name Keras's own layers and operations that only compute, ours, and `custom_objects`.
 
     Raises:
-        ArtifactError: What is wrong, or the first class that it may not name; the message completes "FILE cannot be
-            read: ".
+        ArtifactError: It is no configuration, or names a class that it may not name. The message completes "FILE
+            cannot be read: ".
     """
-    mine = trusted(custom_objects)
-    values = read_json(zipped.read(archive, zipped.CONFIG), "its configuration", finite=False)
+    custom = trusted_objects(custom_objects)
+    values = read_json(zipped.read_member(archive, zipped.CONFIG), "its configuration", finite=False)
     if not isinstance(values, dict):
         raise ArtifactError("its configuration describes no model.")
-    return Configuration(values, mine, check(values, mine))
+    return Configuration(values, custom, check_references(values, custom))
 
 
 def load_model(archive: zipfile.ZipFile, configuration: Configuration, compile: bool = False) -> keras.Model:
@@ -74,22 +78,22 @@ def load_model(archive: zipfile.ZipFile, configuration: Configuration, compile: 
         compile: Whether to compile it as the file says.
 
     Raises:
-        ArtifactError: What is wrong; the message completes "FILE cannot be read: ".
+        ArtifactError: A part is damaged, or Keras cannot build it. The message completes "FILE cannot be read: ".
     """
-    with zipped.damage(), tempfile.TemporaryDirectory(dir=scratch()) as folder:
+    with zipped.errors_as_damage(), tempfile.TemporaryDirectory(dir=scratch()) as folder:
         weights = Path(folder) / "weights.h5"
-        zipped.unpack(archive, zipped.WEIGHTS, weights)
+        zipped.unpack_member(archive, zipped.WEIGHTS, weights)
         size = check_weights(weights)
         try:
             # A network with classes or functions of the user is not checked for its size.
             if not configuration.uses_them:
                 _check_size(configuration.values, size)
-            copy = _copied(archive, configuration.values, weights, Path(folder) / "model.keras")
-            mine = dict(configuration.custom_objects)
+            copy = _written_copy(archive, configuration.values, weights, Path(folder) / "model.keras")
+            custom = dict(configuration.custom_objects)
             with seeded(0), warnings.catch_warnings():  # weights are drawn before they are read
                 # An optimizer that made no step has stored nothing yet.
                 warnings.filterwarnings("ignore", "Skipping variable loading for optimizer")
-                model = keras.models.load_model(copy, custom_objects=mine, compile=compile, safe_mode=True)
+                model = keras.models.load_model(copy, custom_objects=custom, compile=compile, safe_mode=True)
         except (ArtifactError, OSError):
             raise
         except Exception as error:
@@ -107,22 +111,22 @@ def _check_size(config: Mapping[str, Any], stored: int) -> None:
     Runs in a new thread, because Keras keeps one list per thread of variables that still have no memory.
     """
     with ThreadPoolExecutor(1) as thread:
-        size = thread.submit(_size, config).result()
-    if size > SLACK + VARIABLES * stored:
+        size = thread.submit(_variable_bytes, config).result()
+    if size > EXTRA_BYTES + VARIABLES_PER_WEIGHT * stored:
         raise ArtifactError(f"its layers need {size:,} bytes of weights, but the file contains {stored:,}.")
 
 
-def _size(config: Mapping[str, Any]) -> int:
+def _variable_bytes(config: Mapping[str, Any]) -> int:
     """Return the bytes of the variables that a configuration would build.
 
     The variables get no memory. The result is 0 for a configuration that builds no layer or model.
     """
     with seeded(0), keras.StatelessScope(initialize_variables=False):
-        sketch = keras.saving.deserialize_keras_object(_sketched(_with_weights(config)), safe_mode=True)
-    return sum(math.prod(v.shape) * _bytes(v.dtype) for v in getattr(sketch, "variables", ()))
+        sketch = keras.saving.deserialize_keras_object(_without_large_values(_only_network(config)), safe_mode=True)
+    return sum(math.prod(v.shape) * _bytes_per_value(v.dtype) for v in getattr(sketch, "variables", ()))
 
 
-def _with_weights(config: Mapping[str, Any]) -> Mapping[str, Any]:
+def _only_network(config: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the configuration of the only network of a classifier.
 
     The layers for columns and for the rule have no weights and are left out. Return the whole configuration if it has
@@ -137,19 +141,21 @@ def _with_weights(config: Mapping[str, Any]) -> Mapping[str, Any]:
     return heavy[0] if alone else config
 
 
-def _sketched(value: Any) -> Any:
-    """Return a copy of a configuration without optimizers, losses and large constants.
+def _without_large_values(value: Any) -> Any:
+    """Return a copy of a configuration that is cheap to build and has weights of the same size.
+
+    It has no optimizers, losses and large constants.
 
     A `Normalization` with its mean in the configuration would make an array as long as its axis. It is replaced by
-    another layer with weights of that size (see `_weighted`).
+    another layer with weights of that size (see `_same_size_layer`).
     """
     if isinstance(value, Mapping):
-        copy = {key: _sketched(item) for key, item in value.items() if key != "compile_config"}
-        return {**copy, **_weighted(copy)} if value.get("class_name") == "Normalization" else copy
-    return [_sketched(item) for item in value] if isinstance(value, list) else value
+        copy = {key: _without_large_values(item) for key, item in value.items() if key != "compile_config"}
+        return {**copy, **_same_size_layer(copy)} if value.get("class_name") == "Normalization" else copy
+    return [_without_large_values(item) for item in value] if isinstance(value, list) else value
 
 
-def _weighted(normalization: Mapping[str, Any]) -> dict[str, Any]:
+def _same_size_layer(normalization: Mapping[str, Any]) -> dict[str, Any]:
     """Return the configuration of a layer with weights of the size of a `Normalization`.
 
     With axis=None the mean is one number, so the layer is an `Identity` without weights.
@@ -161,20 +167,20 @@ def _weighted(normalization: Mapping[str, Any]) -> dict[str, Any]:
     return {"module": "keras.layers", "class_name": name, "registered_name": None, "config": config}
 
 
-def _bytes(dtype: Any) -> int:
-    """Return the bytes of one value: 8 for dtypes of 64 bits, 4 (or fewer) for others."""
+def _bytes_per_value(dtype: Any) -> int:
+    """Return the bytes that one value is counted with: 8 for dtypes of 64 bits, 4 for all others."""
     return 8 if str(dtype).endswith("64") else 4
 
 
-def _copied(archive: zipfile.ZipFile, config: Mapping[str, Any], weights: Path, target: Path) -> Path:
-    """Write a model file with this configuration and these weights; return `target`.
+def _written_copy(archive: zipfile.ZipFile, config: Mapping[str, Any], weights: Path, target: Path) -> Path:
+    """Write a model file of this configuration and these weights to `target`, and return `target`.
 
     Only the assets are copied from `archive`; the metadata is an empty JSON object.
     """
     with zipfile.ZipFile(target, "w", strict_timestamps=False) as copy:
-        zipped.add(copy, zipped.METADATA, b"{}")
-        zipped.add(copy, zipped.CONFIG, json.dumps(config).encode())
-        zipped.add_file(copy, zipped.WEIGHTS, weights)
-        for name in zipped.assets(archive):
-            zipped.add(copy, name, zipped.read(archive, name))
+        zipped.add_member(copy, zipped.METADATA, b"{}")
+        zipped.add_member(copy, zipped.CONFIG, json.dumps(config).encode())
+        zipped.add_file_member(copy, zipped.WEIGHTS, weights)
+        for name in zipped.asset_names(archive):
+            zipped.add_member(copy, name, zipped.read_member(archive, name))
     return target

@@ -1,4 +1,8 @@
-"""The model card, and the scores that fitted a rule, of which the card has the metrics."""
+"""The model card: the record, its entries on the rule and the metrics, and the stored scores that these come from.
+
+The keys of cards and scores are saved in model files (checked by `contents`) and read by `report.card_page`. All other
+entries are made where their values are known, in `pipeline` and `wrap`.
+"""
 
 from __future__ import annotations
 
@@ -20,11 +24,12 @@ from counterpoise.metrics.measured import mean_over_problems, measure
 Array = np.ndarray
 #: Bootstrap draws of the card's intervals: they are shown with two digits.
 RESAMPLES = 60
+#: Packages whose versions are in the card.
 PACKAGES = ("keras", "tensorflow", "tensorflow-cpu", "numpy", "scikit-learn")
 
 
 class ModelCard(dict[str, Any]):
-    """Plain values about data, strategy, training, threshold and metrics; read-only, as are the mappings in it.
+    """A model card: a read-only dictionary of plain values, in which mappings are read-only too.
 
     Example:
         >>> card = ModelCard(strategy="none", split={"test": 3})
@@ -48,6 +53,7 @@ class ModelCard(dict[str, Any]):
     update = pop = popitem = clear = setdefault = _refuse
 
     def __reduce__(self) -> tuple[type[ModelCard], tuple[dict[str, Any]]]:
+        """Return what is pickled: a plain dict, because pickle could not fill a read-only card."""
         return ModelCard, (dict(self),)
 
 
@@ -55,11 +61,11 @@ def stored_scores(
     log_p: Array, y: Array, weight: Array | None = None, member_outputs: Array | None = None,
     amount: Array | None = None, by: Array | None = None, lesions: Array | None = None,
 ) -> dict[str, Array]:  # fmt: skip
-    """Collect the scores that fitted a rule under their names in the file, without None.
+    """Return the scores that fitted a rule, under their names in model files, without those that are None.
 
     `log_p` float32 (M, N, C), `y` (N,), of several labels (M, N, L, 2) and (N, L); `weight` and `amount` (N,);
     `by` int32 (N, columns), see `group_thresholds.codes_of`; and `member_outputs` float32 (members, N, C), the
-    probabilities of the member strategies that one network was trained for. Of a class per element, `lesions`
+    probabilities of the member strategies that one network was trained for. For a class per element, `lesions`
     float64 (G, 5) is what thresholds find in the whole rows (see `decide.lesion_threshold`).
     """
     given = {"log_p": log_p.astype(np.float32), "y": y, "weight": weight, "member_outputs": member_outputs}
@@ -68,7 +74,7 @@ def stored_scores(
 
 
 def ruled(target: Target, rule: Any, scores: Mapping[str, Array], classes: Sequence[Any]) -> dict[str, Any]:
-    """The entries of the card that follow from the rule: "prior", "threshold" and "versions".
+    """Return the entries of the card that follow from the rule, "prior" and "threshold", and "versions".
 
     Args:
         target: What the labels are.
@@ -84,7 +90,7 @@ def ruled(target: Target, rule: Any, scores: Mapping[str, Array], classes: Seque
     }
 
 
-def measured(target: Target, rule: Any, scores: Mapping[str, Array], note: str) -> dict[str, Any]:
+def metric_entries(target: Target, rule: Any, scores: Mapping[str, Array], note: str) -> dict[str, Any]:
     """Return the entries of the card that follow from scores: metrics, and which rows they are of.
 
     If the rule has a guarantee, these are the rows of the guarantee, otherwise the rows that fitted the rule. After a
@@ -114,7 +120,8 @@ def measured(target: Target, rule: Any, scores: Mapping[str, Array], note: str) 
     each = []
     for index, p in enumerate(target.problems(y, count)):
         # `own` are weights (n,). Rows of one class only have no scores.
-        own = _weights(p, p.of_rows(weight), rule.problem_rules[index], fitted[index], scores.get("weight"))
+        problem_rule, user = rule.problem_rules[index], scores.get("weight")
+        own = _problem_weights(p, p.of_rows(weight), problem_rule, fitted[index], user)
         if len(np.unique(p.y)) > 1:
             each.append(
                 measure(
@@ -146,9 +153,9 @@ def with_metrics(
     `card` needs the entry "metrics_of", and with a `unit` (the rule of units) the entry "unit".
     """
     note, own = card["metrics_of"], scores_of_rows(scores)
-    whole = {**card, **measured(target, rule, own, note), "threshold": with_spread(card["threshold"], rule, own)}
+    whole = {**card, **metric_entries(target, rule, own, note), "threshold": with_spread(card["threshold"], rule, own)}
     if unit is not None:
-        of_units = measured(target, unit.rule, scores_of_units(scores), note)
+        of_units = metric_entries(target, unit.rule, scores_of_units(scores), note)
         whole["unit"] = {**whole["unit"], "metrics": of_units["metrics"]}
     return ModelCard(whole)
 
@@ -167,8 +174,10 @@ def unit_entry(
     }  # fmt: skip
 
 
-def _weights(problem: Problem, weight: Array | None, rule: Rule, fitted: Problem, user: Array | None) -> Array | None:
-    """Weights float (n,) of a problem's rows, or None if all are equal.
+def _problem_weights(
+    problem: Problem, weight: Array | None, rule: Rule, fitted: Problem, user: Array | None
+) -> Array | None:
+    """Return the weights float (n,) of a problem's rows, or None if all are equal.
 
     They are the given `weight` (n,). If the rule was moved to another prior, they are multiplied by the new divided by
     the old share of the row's class. Old shares: of the rows that fitted the rule, `fitted` with weights `user` (N,).

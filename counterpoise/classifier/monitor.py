@@ -1,4 +1,7 @@
-"""After shipping: what rows without labels say about a classifier."""
+"""After shipping: new rows without labels compared with the rows that fitted the rule, and the rule that suits them.
+
+The computation is in `decide.drift`; this file reads the rows and divides them by label.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ def monitor(
         batch: New rows, in any form that `predict` accepts. Labels are ignored.
         method: How the new class proportions are estimated: "em" or "bbse" (see `cp.decide.estimate_prior`).
         draws: Number of bootstrap draws for the interval and for the test.
-        seed: Of the draws.
+        seed: Seed of the random draws.
 
     Returns:
         A record with `estimate` (new class proportions with intervals, and whether only the proportions changed),
@@ -106,18 +109,18 @@ def adapted(clf: Classifier, drift: Drift | Mapping[str, Drift]) -> Classifier:
 
 
 def drift_to_dict(clf: Classifier, drift: Drift | Mapping[str, Drift]) -> dict[str, Any]:
-    """Return the result of `monitor` as plain JSON values, with one entry per class.
+    """Return the result of `monitor` as plain JSON values, as `counterpoise evaluate --unlabeled --json` prints it.
 
     With several labels per row, the result is {"labels": [...]}, with one such dict per label.
     """
     if isinstance(drift, Mapping):
         each = zip(drift.items(), clf.rule.problem_rules, strict=True)
-        return {"labels": [{"label": name, **_plain(one, rule, ("0", "1"))} for (name, one), rule in each]}
+        return {"labels": [{"label": name, **_drift_values(one, rule, ("0", "1"))} for (name, one), rule in each]}
     (rule,) = clf.rule.problem_rules
-    return _plain(drift, rule, [str(label) for label in clf.classes_.tolist()])
+    return _drift_values(drift, rule, [str(label) for label in clf.classes_.tolist()])
 
 
-def _plain(drift: Drift, rule: Rule, classes: Sequence[str]) -> dict[str, Any]:
+def _drift_values(drift: Drift, rule: Rule, classes: Sequence[str]) -> dict[str, Any]:
     """Return one drift as JSON values; `classes` are the names of its classes, in their order.
 
     `decided_before` and `decided_now` are shares of the rows. `threshold_now` is None if there is none.

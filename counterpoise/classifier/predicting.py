@@ -1,4 +1,7 @@
-"""From rows to decisions, batch by batch, so that the rule works on data in the processor's cache."""
+"""From rows to outputs, probabilities and decisions, batch by batch: the bodies of the methods of `Classifier`.
+
+Batches keep the data that the rule works on in the processor's cache. Results must not depend on the batches.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from counterpoise.classifier.deciding import written_decisions
-from counterpoise.classifier.rows import chunks, with_column_values
+from counterpoise.classifier.rows import row_chunks, with_column_values
 from counterpoise.core.errors import DataError
 from counterpoise.core.rule import LabelRules, Rule
 from counterpoise.core.structure import chunk_rows, rows_in, take
@@ -21,16 +24,16 @@ from counterpoise.networks.member_outputs import strategy_weights
 Array = np.ndarray
 
 
-def by_batch(clf: Any, x: Any, rule: Rule | LabelRules, value_of: Callable[[Decision], Any]) -> list[Any]:
+def values_by_batch(clf: Any, x: Any, rule: Rule | LabelRules, value_of: Callable[[Decision], Any]) -> list[Any]:
     """Return `value_of(decision)` of each batch of rows, which have any form that `fit` takes.
 
     Raises:
         DataError: There are no rows.
     """
     results = []
-    for chunk in chunks(clf, x):
+    for chunk in row_chunks(clf, x):
         encoded, values = with_column_values(clf, chunk, rule.column)
-        for rows, logits in batches(clf, encoded):
+        for rows, logits in logit_batches(clf, encoded):
             results.append(
                 value_of(clf.target.apply(rule, clf.log_p(logits), None if values is None else values[rows]))
             )
@@ -39,8 +42,8 @@ def by_batch(clf: Any, x: Any, rule: Rule | LabelRules, value_of: Callable[[Deci
     return results
 
 
-def batches(clf: Any, encoded: Any) -> Iterator[tuple[slice, list[Array]]]:
-    """Yield slices of row numbers, and the raw logits of each member for these rows.
+def logit_batches(clf: Any, encoded: Any) -> Iterator[tuple[slice, list[Array]]]:
+    """Yield slices of row numbers, and the raw logits of each member for these rows, in the order of the rows.
 
     Inputs that the networks do not take raise an error first. Batches are small enough for memory (see `chunk_rows`).
     """
@@ -58,22 +61,22 @@ def encoded_logits(clf: Any, encoded: Any, scored: Callable[[Array, Array], Arra
     place of the logits.
     """
     outputs = []
-    for chunk, batch in batches(clf, encoded):
+    for chunk, batch in logit_batches(clf, encoded):
         numbers = np.arange(chunk.start, chunk.start + len(batch[0]))
         outputs.append(batch if scored is None else [scored(logits, numbers) for logits in batch])
     return [np.concatenate(columns) for columns in zip(*outputs, strict=True)]
 
 
-def frame(clf: Any, x: Any, rule: Rule | LabelRules) -> Any:
-    """Probabilities and decisions by a rule as a polars frame (see `Classifier.predict_frame`)."""
+def prediction_frame(clf: Any, x: Any, rule: Rule | LabelRules) -> Any:
+    """Return probabilities and decisions by a rule as a polars frame (see `Classifier.predict_frame`)."""
     import polars as pl
 
     labels = written_decisions(clf.classes_, clf.rule)
-    return pl.concat(by_batch(clf, x, rule, lambda result: pl.DataFrame(clf.target.columns(result, labels))))
+    return pl.concat(values_by_batch(clf, x, rule, lambda result: pl.DataFrame(clf.target.columns(result, labels))))
 
 
 def log_p(clf: Any, logits: Sequence[Array]) -> Array:
-    """Log-probabilities float64 (M, N, C) or (M, N, L, 2) of each member, its training shift undone."""
+    """Return log-probabilities float64 (M, N, C) or (M, N, L, 2) of each member, without its training shift."""
     # The gamma of each member's focal loss; 0 undoes nothing.
     powers = np.zeros(len(logits)) if clf.rule.gammas is None else clf.rule.gammas
     members = zip(logits, clf.rule.log_shifts, powers, strict=True)

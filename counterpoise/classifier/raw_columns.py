@@ -1,4 +1,8 @@
-"""The raw columns of a classifier's rows, and rows made of the columns of two others."""
+"""What explanations by columns share (`importance`, `shapley`): names of columns, mixed rows, and log-odds.
+
+Rows here are encoded, but one entry of a mask stands for one raw column. `tree_shapley` must give the same columns in
+the same order.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +21,8 @@ Array = np.ndarray
 
 
 @dataclass(frozen=True)
-class RawColumns:
-    """Names of the columns, and how encoded rows hold them.
+class ExplainedColumns:
+    """The columns that explanations name, and how encoded rows contain them.
 
     Attributes:
         names: In the order of masks: numbers first.
@@ -29,7 +33,7 @@ class RawColumns:
     numeric: int | None
 
     @classmethod
-    def of(cls, clf: Any) -> RawColumns:
+    def of(cls, clf: Any) -> ExplainedColumns:
         """Return the columns of a classifier: those of its schema, or x0, x1, ... of arrays.
 
         Raises:
@@ -56,7 +60,7 @@ class RawColumns:
 
 
 def check_one_class(clf: Any) -> None:
-    """Refuse to explain classifiers of several labels per row."""
+    """Raise an OptionError for a classifier of several labels per row, which `Classifier.explain` does not support."""
     if not isinstance(clf.rule, Rule):
         raise OptionError(
             "clf.explain supports only one class per row, but this classifier has several labels per row. Train a "
@@ -65,6 +69,6 @@ def check_one_class(clf: Any) -> None:
 
 
 def log_odds(clf: Any, encoded: Any) -> Array:
-    """Log-odds of each class against all others, float64 (N, C), corrected and calibrated."""
+    """Return the log-odds of each class against all others, float64 (N, C), corrected and calibrated."""
     log_p = clf.log_p(clf.encoded_logits(encoded))
     return class_odds(pooled_log_proba(clf.rule, list(log_p)))

@@ -3,6 +3,9 @@
 Keras builds whatever a mapping with a "class_name" leads to, anywhere in a configuration: layers, cells and layers
 inside wrappers, arguments of calls (`inbound_nodes`), optimizer, loss and metrics (`compile_config`). So every mapping
 and every text of the configuration is looked at, and what leads to nothing that `allowed` knows is refused.
+
+Runs before Keras builds anything from a file, and before a file is written, so that it can be read again. A message
+completes "FILE cannot be read: " or "FILE cannot be written: ".
 """
 
 from __future__ import annotations
@@ -19,19 +22,19 @@ import keras
 from counterpoise.classifier import allowed
 from counterpoise.core.errors import ArtifactError
 
-#: What names the class in a mapping that stands for an object.
-NAMES = ("class_name", "module", "registered_name")
-#: What Keras writes for values that are no objects: they name no class.
-VALUES = ("__tensor__", "__numpy__", "__keras_tensor__", "__bytes__", "__ellipsis__", "__slice__")
+#: Keys that name the class in a mapping that stands for an object.
+NAME_KEYS = ("class_name", "module", "registered_name")
+#: What Keras writes as "class_name" of values that are no objects: it names no class.
+PLAIN_VALUES = ("__tensor__", "__numpy__", "__keras_tensor__", "__bytes__", "__ellipsis__", "__slice__")
 
-
-#: Classes and functions that one configuration may name.
-MOST = 200_000
-#: Values that are no text (numbers, lists, mappings) in one configuration, and characters of one text. Keras takes
-#: about 15 microseconds for each. The costs of 1,000 classes are a million numbers.
+#: Most classes and functions that one configuration may name.
+MOST_REFERENCES = 200_000
+#: Most values that are no text (numbers, lists, mappings) in one configuration, and most characters of one text. Keras
+#: takes about 15 microseconds for each. The costs of 1,000 classes are a million numbers.
 MOST_VALUES, LONGEST = 2_000_000, 100_000
-#: What Keras makes a list of while it builds an object, and how long that may be. A metric keeps a matrix of classes.
-COUNTS = {
+#: Keys whose number Keras makes a list of while it builds an object, and what they count; how long the list may be.
+#: A metric keeps a matrix of classes.
+COUNT_KEYS = {
     "num_oov_indices": "indices for unknown words",
     "ngrams": "words in an n-gram",
     "num_thresholds": "thresholds",
@@ -61,29 +64,29 @@ class Reference:
 
     @property
     def kind(self) -> str:
-        """What to call it in a message."""
+        """Return what messages call it: "function" or "class"."""
         return "function" if self.function else "class"
 
     @property
     def short(self) -> str:
-        """The Python name: without the package that it is registered under."""
+        """Return the Python name: without the package that it is registered under."""
         return self.name.rpartition(">")[2]
 
     @property
     def where(self) -> str:
-        """The position in the configuration, for messages."""
+        """Return the position in the configuration for messages, or ""."""
         return f" in the layer {self.layer!r:.60}" if self.layer else ""
 
 
 def references(config: Any) -> Iterator[Reference]:
-    """Every class and function that a configuration names.
+    """Yield every class and function that a configuration names.
 
     Raises:
         ArtifactError: A reference that Keras would not write, a vocabulary in another file, or more values or a longer
             text than models have.
     """
     _check_amount(config)
-    yield from _walk(config, "")
+    yield from _references_in(config, "")
 
 
 def _check_amount(config: Any) -> None:
@@ -112,7 +115,7 @@ def _check_amount(config: Any) -> None:
         )
 
 
-def _walk(value: Any, layer: str) -> Iterator[Reference]:
+def _references_in(value: Any, layer: str) -> Iterator[Reference]:
     """Yield every reference in a configuration, with the layer that it stands in.
 
     `layer` is the name of the layer around `value`, or "". Vocabularies, calls and counts are checked on the way, and
@@ -123,23 +126,23 @@ def _walk(value: Any, layer: str) -> Iterator[Reference]:
         named: tuple[str, ...] = ()
         if "class_name" in value:
             layer = _layer_name(value, layer)
-            reference = _reference(value, layer)
+            reference = _reference_of(value, layer)
             if reference is not None:
                 yield reference
-                named = (*NAMES, "config") if reference.function else NAMES
+                named = (*NAME_KEYS, "config") if reference.function else NAME_KEYS
             _check_nodes(value.get("inbound_nodes"), layer)
             if "metrics" in str(value.get("module")) and isinstance(value.get("config"), Mapping):
                 _check_count(value["config"].get("num_classes"), MOST_CLASSES, "classes in a metric", layer)
         for key, item in value.items():
             if key == "vocabulary":
                 _check_vocabulary(item, layer)
-            elif key in COUNTS:
-                _check_count(item, MOST_COUNTED, COUNTS[key], layer)
+            elif key in COUNT_KEYS:
+                _check_count(item, MOST_COUNTED, COUNT_KEYS[key], layer)
             if key not in named:
-                yield from _walk(item, layer)
+                yield from _references_in(item, layer)
     elif isinstance(value, (list, tuple)):
         for item in value:
-            yield from _walk(item, layer)
+            yield from _references_in(item, layer)
     elif isinstance(value, str) and keras.saving.get_registered_object(value) is not None:
         yield Reference(value, None, value, True, layer)  # a text that Keras takes for a registered object
 
@@ -155,8 +158,8 @@ def _layer_name(value: Mapping[str, Any], layer: str) -> str:
     return next(names, layer)
 
 
-def _reference(value: Mapping[str, Any], layer: str) -> Reference | None:
-    """Return the reference in a mapping with a "class_name", or None for a plain value.
+def _reference_of(value: Mapping[str, Any], layer: str) -> Reference | None:
+    """Return the reference in a mapping that has a "class_name", or None for a plain value.
 
     Raises:
         ArtifactError: Names are not text, a function has two names, or a class has no module.
@@ -165,7 +168,7 @@ def _reference(value: Mapping[str, Any], layer: str) -> Reference | None:
     where = f" in the layer {layer!r:.60}" if layer else ""
     if not isinstance(name, str) or not isinstance(module, (str, type(None))):
         raise ArtifactError(f"its configuration has a class name that is not text{where}.")
-    if name in VALUES:
+    if name in PLAIN_VALUES:
         if not isinstance(inside, Mapping):
             raise ArtifactError(f"it contains a {name}{where} without a value.")
         return None
@@ -221,7 +224,7 @@ def _has_tensor(value: Any) -> bool:
     return isinstance(value, (list, tuple)) and any(_has_tensor(item) for item in value)
 
 
-def found_object(reference: Reference, trusted: Mapping[str, Any]) -> Any:
+def registered_object(reference: Reference, trusted: Mapping[str, Any]) -> Any:
     """Return the registered object of a reference, found as in Keras, or None if no object has this name."""
     known = keras.saving.get_registered_object(reference.registered, custom_objects=trusted)
     if known is None and reference.name != reference.registered:
@@ -234,18 +237,19 @@ def is_allowed(reference: Reference, trusted: Mapping[str, Any]) -> bool:
 
     `trusted` maps registered names to objects. Other objects that are registered with Keras are not allowed.
     """
-    if not reference.function and allowed.own(reference.registered) is not None:
+    if not reference.function and allowed.own_class(reference.registered) is not None:
         return reference.name == reference.registered.partition(">")[2]
-    known = found_object(reference, trusted)
+    known = registered_object(reference, trusted)
     if known is not None:
         return any(known is mine for mine in trusted.values())
     if reference.function:
-        return reference.module in ("builtins", *allowed.FUNCTIONS) and reference.name in allowed.functions()
+        spaces = ("builtins", *allowed.FUNCTION_SPACES)
+        return reference.module in spaces and reference.name in allowed.keras_functions()
     same = reference.registered == reference.name
-    return same and (reference.module, reference.name) in allowed.classes()
+    return same and (reference.module, reference.name) in allowed.keras_classes()
 
 
-def check(config: Any, trusted: Mapping[str, Any]) -> bool:
+def check_references(config: Any, trusted: Mapping[str, Any]) -> bool:
     """Raise an ArtifactError if a configuration names an object that a file may not name.
 
     Returns:
@@ -256,38 +260,38 @@ def check(config: Any, trusted: Mapping[str, Any]) -> bool:
     """
     foreign = False
     for number, reference in enumerate(references(config)):
-        if number == MOST:
-            raise ArtifactError(f"its configuration names more than {MOST:,} classes and functions.")
+        if number == MOST_REFERENCES:
+            raise ArtifactError(f"its configuration names more than {MOST_REFERENCES:,} classes and functions.")
         if is_allowed(reference, {}):
             continue
         if not is_allowed(reference, trusted):
-            raise ArtifactError(refusal(reference))
+            raise ArtifactError(refusal_text(reference))
         foreign = True
     return foreign
 
 
 def custom_objects_of(model: keras.Model) -> dict[str, Any]:
-    """The classes and functions to trust when a model is read from a file, by their registered names.
+    """Return the classes and functions to trust when a model is read from a file, by their registered names.
 
     Raises:
         ArtifactError: Some could not be looked up again when the model is read from a file.
     """
     known = {}
-    for reference in references(_config_of(model)):
+    for reference in references(_saved_config(model)):
         if not is_allowed(reference, {}):
-            known[reference.registered] = value = found_object(reference, {}) or _of_keras(reference)
+            known[reference.registered] = value = registered_object(reference, {}) or _unlisted_keras_class(reference)
             if value is None:
-                raise ArtifactError(_unregistered(reference))
+                raise ArtifactError(_unregistered_text(reference))
     return known
 
 
-def _of_keras(reference: Reference) -> Any:
+def _unlisted_keras_class(reference: Reference) -> Any:
     """Return a class of Keras that is not on our list but that a user may trust, or None.
 
     An example is a layer of a later version. None for functions, classes that are always refused, and other packages.
     """
     module = reference.module or ""
-    if module.partition(".")[0] != "keras" or reference.function or reference.short in allowed.REFUSED:
+    if module.partition(".")[0] != "keras" or reference.function or reference.short in allowed.REFUSED_LAYERS:
         return None
     try:
         return getattr(importlib.import_module(module), reference.name, None)
@@ -295,7 +299,7 @@ def _of_keras(reference: Reference) -> Any:
         return None
 
 
-def _config_of(model: keras.Model) -> dict[str, Any]:
+def _saved_config(model: keras.Model) -> dict[str, Any]:
     """Return the configuration of a model as Keras writes it, without loss and metrics.
 
     Raises:
@@ -314,7 +318,10 @@ def _config_of(model: keras.Model) -> dict[str, Any]:
 
 @contextmanager
 def not_compiled(model: keras.Model) -> Iterator[None]:
-    """Leave optimizers, losses and metrics out of what Keras writes of a model, for a `with` block."""
+    """Leave optimizers, losses and metrics out of what Keras writes of a model, for a `with` block.
+
+    The model is unchanged after the block.
+    """
     models = [layer for layer in model._flatten_layers() if isinstance(layer, keras.Model) and layer.compiled]
     for model in models:
         model.compiled = False
@@ -325,20 +332,20 @@ def not_compiled(model: keras.Model) -> Iterator[None]:
             model.compiled = True
 
 
-def _unregistered(reference: Reference) -> str:
+def _unregistered_text(reference: Reference) -> str:
     """Return the message for an object that could not be found again when the file is read."""
     short = reference.short
     if short == "Lambda" or (reference.module or "").partition(".")[0] == "keras":
-        return refusal(reference)
+        return refusal_text(reference)
     return (
         f"the {reference.kind} {short!r:.80}{reference.where} is not registered with Keras, so the file could not be "
         "read again. Add the line @keras.saving.register_keras_serializable() above its definition; to save without "
-        f"training again, call keras.saving.register_keras_serializable()({_typable(short, 'NAME')})."
+        f"training again, call keras.saving.register_keras_serializable()({_identifier_or(short, 'NAME')})."
     )
 
 
-def refusal(reference: Reference) -> str:
-    """Why a reference is refused, and what to do."""
+def refusal_text(reference: Reference) -> str:
+    """Return the message that says why a reference is refused, and what to do."""
     short, where = reference.short, reference.where
     if short == "Lambda" or reference.name == "__lambda__":
         return (
@@ -347,12 +354,12 @@ def refusal(reference: Reference) -> str:
         )
     of_keras = (reference.module or "").partition(".")[0] == "keras" and reference.registered == reference.name
     what = f"the {reference.kind} {short!r:.80}{' of Keras' if of_keras else ''}{where}"
-    if of_keras and short in allowed.REFUSED:
-        return f"it names {what}, which Counterpoise never loads from a file: {allowed.REFUSED[short]}."
+    if of_keras and short in allowed.REFUSED_LAYERS:
+        return f"it names {what}, which Counterpoise never loads from a file: {allowed.REFUSED_LAYERS[short]}."
     if of_keras and reference.function:
         return f"it names {what}. The only Keras functions that a file may name are activations, losses, and metrics."
-    home = "MODULE" if reference.module in ("builtins", "__main__") else _typable(reference.module, "MODULE")
-    name = _typable(short, "NAME")
+    home = "MODULE" if reference.module in ("builtins", "__main__") else _identifier_or(reference.module, "MODULE")
+    name = _identifier_or(short, "NAME")
     return (
         f"it names {what}, which Counterpoise does not load by name. If you trust this {reference.kind}, import it "
         f"and pass custom_objects={{{short!r:.80}: {name}}} (command line: "
@@ -360,7 +367,7 @@ def refusal(reference: Reference) -> str:
     )
 
 
-def _typable(name: str | None, otherwise: str) -> str:
+def _identifier_or(name: str | None, otherwise: str) -> str:
     """Return a name that Python accepts, dots included, or `otherwise` for any other text."""
     plain = name is not None and len(name) <= 200 and all(word.isidentifier() for word in name.split("."))
     return name if plain and name is not None else otherwise

@@ -1,4 +1,7 @@
-"""Scores of a classifier of elements on whole rows: overlaps and lesions, with intervals over rows or groups."""
+"""Scores of a classifier of elements on whole rows: overlaps and lesions, with intervals over rows or groups.
+
+Used by `evaluation` alone, for the entries of "metrics" that a sample of elements cannot give.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +18,11 @@ from counterpoise.metrics.measured import Scored, without_intervals
 from counterpoise.metrics.regions import decided_regions, foreground_of, joined_regions, region_draws, region_scores
 
 Array = np.ndarray
+#: Confidence of the intervals.
 LEVEL = 0.95
 
 
-def whole_and_sampled(clf: Any, encoded: Any, examples: Examples) -> tuple[list[Array], RegionResult]:
+def sampled_logits_and_regions(clf: Any, encoded: Any, examples: Examples) -> tuple[list[Array], RegionResult]:
     """Predict the sampled elements of rows, and find the regions that the classifier decides in whole rows.
 
     The networks run once, batch by batch, and no array has all elements of all rows.
@@ -33,7 +37,7 @@ def whole_and_sampled(clf: Any, encoded: Any, examples: Examples) -> tuple[list[
     """
     foreground = foreground_of(clf.target.counts(examples.y, len(clf.classes_)))
     sampled, parts, start = [], [], 0
-    for _, logits in predicting.batches(clf, encoded):
+    for _, logits in predicting.logit_batches(clf, encoded):
         decided = clf.decide_from_logits(logits)
         rows = np.arange(start, start := start + len(decided.decision))
         part = decided_regions(examples.y[rows], decided.proba, decided.decision, foreground)

@@ -1,4 +1,8 @@
-"""Rows in any form that `fit` takes, as the networks of a classifier take them."""
+"""New rows in any form that `fit` takes, in the form that the networks of a classifier take (`Examples.x`).
+
+They must be encoded exactly as in training: by the schema, and by the entries "images" and "text_column" of the card.
+Labels among them are ignored.
+"""
 
 from __future__ import annotations
 
@@ -26,22 +30,22 @@ from counterpoise.networks.encoder import has_picture
 Array = np.ndarray
 
 
-def chunks(clf: Any, x: Any) -> Iterator[Any]:
-    """Yield the rows unchanged, or the batches of a dataset."""
+def row_chunks(clf: Any, x: Any) -> Iterator[Any]:
+    """Yield all rows at once in the form given, or the batches of a dataset without their labels."""
     if dataset_kind(x):
         yield from features_of(x, row_shape(clf, x))
     else:
         yield x
 
 
-def encoded(clf: Any, x: Any, name: str | None = None) -> Any:
+def encoded_rows(clf: Any, x: Any, name: str | None = None) -> Any:
     """Return rows in the form of `Examples.x`, which the networks take.
 
     The rows are images, a table with images, a dataset (read whole), a table with one column of text, named inputs, or
     a plain table or arrays. `name` is what to call them in a message.
     """
     if isinstance(x, ImageSet):
-        return encode_image_set(x if clf.pictures is None else x.read_as(clf.pictures), clf.schema)
+        return encode_image_set(x if clf.pictures_of_card is None else x.read_as(clf.pictures_of_card), clf.schema)
     if clf.schema is not None and has_picture(clf.members.input):
         return encode_pictures(clf.schema, x, name)
     if dataset_kind(x):
@@ -56,7 +60,7 @@ def encoded(clf: Any, x: Any, name: str | None = None) -> Any:
 def with_column_values(
     clf: Any, x: Any, column: CostColumn | GroupThresholds | None, name: str | None = None
 ) -> tuple[Any, Array | None]:
-    """Return rows as `encoded` does, and the values (N,) of the column that decisions need.
+    """Return rows as `encoded_rows` does, and the values (N,) of the column that decisions need.
 
     The values are amounts of a cost column, or codes of groups (0: the common threshold). They are None if `column` is.
 
@@ -65,7 +69,7 @@ def with_column_values(
         OptionError: The rows are not a table, or an amount is missing or negative.
     """
     if column is None:
-        return encoded(clf, x, name), None
+        return encoded_rows(clf, x, name), None
     if not is_table(x):
         raise OptionError(
             f"The decision of the classifier depends on the column {column.name!r}, but the rows are a "
@@ -97,7 +101,7 @@ def row_shape(clf: Any, dataset: Any) -> tuple[int | None, ...]:
     return () if isinstance(getattr(dataset, "element_spec", None), Mapping) else (len(clf.schema.columns),)
 
 
-def pictures(card: Mapping[str, Any]) -> Pictures | None:
+def pictures_of_card(card: Mapping[str, Any]) -> Pictures | None:
     """Return how the training pictures were read, by the model card; None without pictures.
 
     Raises:

@@ -3,6 +3,8 @@
 The effect of a word is the log-odds of the text less those of the text without this word (occlusion: Li, Monroe and
 Jurafsky, "Understanding Neural Networks through Representation Erasure", 2016). It needs no gradient, so that it is
 the same for every network that reads text. Effects of words that work together do not sum to anything.
+
+Nothing here is random. `counterpoise predict --reasons` writes `TextReasons.strongest`, as it does for columns.
 """
 
 from __future__ import annotations
@@ -56,18 +58,18 @@ class TextReasons:
 
 
 def reads_text(inputs: Any) -> bool:
-    """Whether a network takes one text per row and nothing else."""
+    """Return whether a network takes one text per row and nothing else."""
     return str(getattr(inputs, "dtype", "")) == "string" and len(inputs.shape) <= 2
 
 
 def explain_texts(clf: Any, texts: Array) -> TextReasons:
-    """Compute the effect of each word of each text (see `Classifier.explain`).
+    """Return the effect of each word of each text (see `Classifier.explain`).
 
     `texts` has the shape (N,) or (N, 1).
     """
     check_one_class(clf)
     plain = [str(text) for text in np.asarray(texts).reshape(-1)]
-    whole = _odds(clf, plain, texts)
+    whole = _text_log_odds(clf, plain, texts)
     explained = whole.argmax(axis=1) if whole.shape[1] > 2 else np.ones(len(whole), int)
     own = whole[np.arange(len(whole)), explained]
     words = tuple(tuple(dict.fromkeys(text.split())) for text in plain)
@@ -75,13 +77,13 @@ def explain_texts(clf: Any, texts: Array) -> TextReasons:
     shorter = [" ".join(w for w in text.split() if w != word) for text, each in zip(plain, words, strict=True)
                for word in each]  # fmt: skip
     of_text = np.repeat(np.arange(len(plain)), [len(each) for each in words])
-    odds = _odds(clf, shorter, texts) if shorter else np.zeros((0, whole.shape[1]))
+    odds = _text_log_odds(clf, shorter, texts) if shorter else np.zeros((0, whole.shape[1]))
     effects = own[of_text] - odds[np.arange(len(odds)), explained[of_text]]
     ends = np.cumsum([len(each) for each in words])
     return TextReasons(words, tuple(np.split(effects, ends[:-1])), own, explained)
 
 
-def _odds(clf: Any, texts: list[str], like: Array) -> Array:
+def _text_log_odds(clf: Any, texts: list[str], like: Array) -> Array:
     """Return the log-odds of each class, float64 (N, C).
 
     The texts are passed to the classifier in the shape of `like`, (N,) or (N, 1).

@@ -1,4 +1,7 @@
-"""The spread of a threshold: it is chosen again on resampled rows."""
+"""The spread of a threshold: it is chosen again on resampled rows.
+
+Shown in the model card, by `evaluate`, and in the audit of a comparison. The seed is fixed.
+"""
 
 from __future__ import annotations
 
@@ -16,12 +19,12 @@ from counterpoise.decide.threshold import choose_threshold
 from counterpoise.metrics.intervals import percentile
 
 Array = np.ndarray
-#: Aims whose threshold is not read off rows.
+#: Aims whose threshold is not chosen on rows.
 FIXED = ("argmax", "given", "cost", "costs")
 
 
 def threshold_spread(rule: Any, scores: Mapping[str, Array], *, resamples: int = 200) -> dict[str, float] | None:
-    """Choose the threshold again on resampled rows.
+    """Return the range of the thresholds that the aim of a rule chooses on resampled rows.
 
     Args:
         rule: The rule. scores: The stored scores that fitted it (see `model_card.stored_scores`).
@@ -67,7 +70,7 @@ def threshold_spread(rule: Any, scores: Mapping[str, Array], *, resamples: int =
 
 
 def decisions_at(spread: Mapping[str, float], y: Array, proba: Array, sample_weight: Array | None) -> dict[str, Any]:
-    """Recall, precision and alert rate of other rows at the threshold and at the ends of its spread.
+    """Return recall, precision and alert rate of other rows, at the threshold and at the ends of its spread.
 
     `y` is int (N,), 0 or 1; `proba` float (N,) is the probability of class 1. Recall is NaN without positive rows,
     and precision is NaN without alerts.

@@ -1,4 +1,8 @@
-"""Predictions of a classifier for units: the rows of a study, a patient, or a visit."""
+"""Predictions of a classifier for units: the rows of a study, a patient, or a visit.
+
+The probabilities of the rows are aggregated, and the rule of units decides. `pipeline.units` decides the units of
+finished folds by the same `decided_units`.
+"""
 
 from __future__ import annotations
 
@@ -76,9 +80,7 @@ def decided_units(target: Target, unit: UnitRule, units: Units, proba: Array) ->
 
 
 def unit_columns(clf: Classifier, x: Any, unit: Any) -> tuple[pl.DataFrame, Any]:
-    """Return the columns that name the unit of each row of `x`, and `x` itself.
-
-    A table is read here. The returned `x` is then its frame, so that the table is read only once.
+    """Return the columns that name the unit of each row of `x`, and `x`; a table is read, and returned as its frame.
 
     Raises:
         OptionError: The units of these rows are not known, or `unit` is passed with images. ColumnError: A column is

@@ -1,4 +1,7 @@
-"""Scores of a classifier for units, in addition to the scores for rows."""
+"""The entry "units" of `evaluate`: scores of a classifier for units, in addition to the scores for rows.
+
+Its keys are read by `evaluation_summary`, `cli.evaluate` and `report.card_page`.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ Array = np.ndarray
 
 
 def units_to_score(clf: Any, rows: Any, given: Any) -> Units | None:
-    """Return the units of labeled rows: the named columns, or those of training if the rows have them; otherwise None.
+    """Return the units of labeled rows by the named columns, or by those of training if the rows have them, or None.
 
     `given` names columns of the rows, or holds the unit of each row. Images have units of their own (`rows.unit`); with
     `given`, they have none.
@@ -41,7 +44,7 @@ def units_to_score(clf: Any, rows: Any, given: Any) -> Units | None:
 def unit_scores(
     clf: Any, units: Units, codes: Array, proba: Array, groups: Array | None, weight: Array | None, resamples: int
 ) -> dict[str, Any]:
-    """Every metric with its interval for units.
+    """Return every metric with its interval for units, how they are decided, and their classes.
 
     Args:
         clf: The `Classifier`, which decides units.

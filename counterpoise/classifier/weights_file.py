@@ -1,4 +1,7 @@
-"""Checks of the weights of a model file (HDF5): plain arrays, no larger than the bytes that the file stores."""
+"""Checks of the weights of a model file (HDF5): plain arrays, no larger than the bytes that the file stores.
+
+`loading` calls them before Keras opens the file. A message completes "FILE cannot be read: ".
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from counterpoise.classifier.archive import EXPANSION, FREE
+from counterpoise.classifier.archive import FREE_BYTES, MOST_EXPANSION
 from counterpoise.core.errors import ArtifactError
 
-#: Groups and arrays of one file, and how deep they are nested.
+#: Most groups and arrays of one file, and how deep they may be nested.
 MOST, DEEPEST = 1_000_000, 100
 
 
@@ -28,19 +31,19 @@ def check_weights(path: Path) -> int:
 
     try:
         with h5py.File(path, "r") as file:
-            arrays = list(_arrays(file, h5py))
+            arrays = list(_checked_arrays(file, h5py))
             claimed = sum(math.prod(array.shape) * array.dtype.itemsize for array in arrays)
             stored = sum(array.id.get_storage_size() for array in arrays)
     except ArtifactError:
         raise
     except Exception as error:  # HDF5 has an error of its own kind for each layer that a damaged byte may hit
         raise ArtifactError(f"its weights are damaged ({' '.join(str(error).split())[:200]}).") from error
-    if claimed > FREE + EXPANSION * stored:
+    if claimed > FREE_BYTES + MOST_EXPANSION * stored:
         raise ArtifactError(f"its weights claim {claimed:,} bytes, but the file stores only {stored:,} bytes of them.")
     return claimed
 
 
-def _arrays(file: Any, h5py: Any) -> Iterator[Any]:
+def _checked_arrays(file: Any, h5py: Any) -> Iterator[Any]:
     """Yield every array of a weights file, each checked by `_check_array`.
 
     Raises:

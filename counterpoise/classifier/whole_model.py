@@ -1,4 +1,7 @@
-"""A classifier as one Keras model: raw columns in, probability and decision out."""
+"""A classifier as one Keras model: raw columns in, probability and decision out.
+
+This model is what `save` writes. `file.read` looks up its layers by the names "members", "rule" and "columns".
+"""
 
 from __future__ import annotations
 

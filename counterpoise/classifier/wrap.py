@@ -1,4 +1,7 @@
-"""Models that Counterpoise did not train: correction, calibration, thresholds and reports for their scores."""
+"""`wrap`: a classifier from a model or from scores that Counterpoise did not train.
+
+The networks of the classifier are the model itself, or a layer that passes scores on; only the rule is fitted here.
+"""
 
 from __future__ import annotations
 
@@ -68,21 +71,21 @@ def wrap(
         (0.28, 0.11)
     """
     if isinstance(model, keras.Model):
-        x, y = _of_dataset(x, y) if dataset_kind(x) else (x, y)
+        x, y = _rows_and_labels(x, y) if dataset_kind(x) else (x, y)
     else:
-        x, y = _scores(model), x if y is None else y
+        x, y = _score_array(model), x if y is None else y
     several = as_labels_if_several(y) if y is not None else None
     # Without labels, a plan with one shift per label (L, 2) shows that a row has several labels.
-    kind = several.kind if isinstance(several, Labels) else "labels" if np.ndim(_shift(plan)) == 2 else "one_of"
+    kind = several.kind if isinstance(several, Labels) else "labels" if np.ndim(_plan_shift(plan)) == 2 else "one_of"
     target = target_of(kind)
     if isinstance(model, keras.Model):
-        members, name = _of_keras(model, output, target.independent), model.name
+        members, name = _members_of_keras(model, output, target.independent), model.name
     else:
-        members, name = _of_scores(x, output, target.independent), "scores"
+        members, name = _members_of_scores(x, output, target.independent), "scores"
     order = _class_order(members, several if target.independent else y, plan, classes)
     shape = target.shape(len(order))
-    shift = np.zeros(shape) if plan is None else np.asarray(_shift(plan), dtype=np.float64)
-    _check_fit(members, order, shift, target)
+    shift = np.zeros(shape) if plan is None else np.asarray(_plan_shift(plan), dtype=np.float64)
+    _check_widths(members, order, shift, target)
     card = {
         "counterpoise": version(), "strategy": "wrapped", "idea": "A model trained elsewhere.", "network": name,
         "plan": None if plan is None else plan.name, "log_shifts": [shift.tolist()],
@@ -91,13 +94,13 @@ def wrap(
     unfitted = Classifier(members, _default_rule(shift, even), order, None, {}, {}, kind)
     if y is not None:
         given = y if several is None or not target.many_per_row else several
-        return _fitted(unfitted, x, target.codes(given, np.array(order, dtype=object)), aim, calibrate, card)
+        return _with_fitted_rule(unfitted, x, target.codes(given, np.array(order, dtype=object)), aim, calibrate, card)
     rule = _default_rule(shift, even if plan is None else np.asarray(plan.base_prior))
     card |= {"rule": "only the prior shift of the sampling plan was corrected, because no labels were passed"}
     return Classifier(members, rule, order, None, card, {}, kind)
 
 
-def _shift(plan: Any) -> Any:
+def _plan_shift(plan: Any) -> Any:
     """Return what training under a plan adds to the logits, float (C,) or (L, 2).
 
     Return 0.0 without a plan.
@@ -116,15 +119,15 @@ def _default_rule(shift: Array, prior: Array) -> Rule | LabelRules:
     return Rule(shift[None], prior, threshold=0.5 if len(prior) == 2 else None)
 
 
-def _of_dataset(dataset: Any, y: Any) -> tuple[Any, Any]:
-    """Return the rows and labels of a dataset; raise an OptionError if it contains weights."""
+def _rows_and_labels(dataset: Any, y: Any) -> tuple[Any, Any]:
+    """Return the rows and labels of a dataset; raise an OptionError if it contains weights, which `wrap` cannot use."""
     rows, labels, weights = load_without_y(dataset, y, None)
     if weights is not None:
         raise OptionError("The dataset contains weights, which wrap() does not support. Leave the weights out.")
     return rows, labels
 
 
-def _fitted(
+def _with_fitted_rule(
     unfitted: Classifier, rows: Any, y: Array, aim: str, calibrate: str | None, card: dict[str, Any]
 ) -> Classifier:
     """Return the classifier with a rule fitted on labeled rows, and their scores.
@@ -148,8 +151,8 @@ def _fitted(
     return Classifier(unfitted.members, rule, order, None, card, scores, unfitted.kind)
 
 
-def _of_keras(model: keras.Model, output: str, independent: bool) -> keras.Model:
-    """Return a model from the inputs of a Keras model to logits (N, units).
+def _members_of_keras(model: keras.Model, output: str, independent: bool) -> keras.Model:
+    """Return the networks of the classifier: from the inputs of a Keras model to logits (N, units).
 
     A saved classifier finds its networks by the name "members". `independent`: one sigmoid per label, no softmax.
     Raise a ModelError for a model without inputs, with another output shape, or with an unclear activation.
@@ -178,7 +181,7 @@ def _of_keras(model: keras.Model, output: str, independent: bool) -> keras.Model
     return keras.Model(given, logits, name="members")
 
 
-def _scores(given: Any) -> Array:
+def _score_array(given: Any) -> Array:
     """Return the scores as float32 (N, units); scores of shape (N,) become (N, 1).
 
     Raise an OptionError if they are no numbers, are not finite, or have more than two axes.
@@ -194,8 +197,8 @@ def _scores(given: Any) -> Array:
     return (scores[:, None] if scores.ndim == 1 else scores).astype(np.float32)
 
 
-def _of_scores(scores: Array, output: str, independent: bool) -> keras.Model:
-    """Return a Keras model that takes rows of scores and returns logits.
+def _members_of_scores(scores: Array, output: str, independent: bool) -> keras.Model:
+    """Return the networks of a classifier of scores: a Keras model that takes rows of scores and returns logits.
 
     `scores` (N, units) give the width. With output="auto", they are probabilities if all are in [0, 1].
     """
@@ -225,7 +228,7 @@ def _class_order(members: keras.Model, y: Any, plan: Plan | None, classes: Seque
     return list(range(max(2, members.output.shape[-1])))
 
 
-def _check_fit(members: keras.Model, order: Sequence[Any], shift: Array, target: Target) -> None:
+def _check_widths(members: keras.Model, order: Sequence[Any], shift: Array, target: Target) -> None:
     """Raise an OptionError if the model or the shift of the plan does not fit the classes.
 
     `order` are the classes, or the labels with several labels per row. `shift` is float (C,) or (L, 2).

@@ -1,4 +1,7 @@
-"""The models of `--model`: built-in networks, trees, a `.keras` file, a builder in a module, or a blend."""
+"""The models of `--model`: built-in networks, trees, a `.keras` file, a builder in a module, or a blend.
+
+Used by `train` and `compare`. What cannot be saved later is an error here, before the training.
+"""
 
 from __future__ import annotations
 
@@ -9,18 +12,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from counterpoise.cli.trust import first_line, imported, trusted
+from counterpoise.cli.trust import error_on_one_line, trusted_objects, user_module
 from counterpoise.core.errors import ArtifactError, ModelError, OptionError, did_you_mean
 from counterpoise.core.keras_import import import_keras_quietly
 from counterpoise.strategies.blend import blend
 
 
 def resolve_model(text: str, trust: Sequence[str] | None = None) -> Any:
-    """A model by name, by `.keras` file, or by `module:function` (a builder found from the current folder).
+    """Return a model by name, by `.keras` file, or by `module:function` (a builder found from the current folder).
 
     Args:
         text: What was typed; a comma stands between several models, a plus between those of a blend.
-        trust: Classes that a `.keras` file may name (see `trust.trusted`).
+        trust: Classes that a `.keras` file may name (see `trust.trusted_objects`).
 
     Returns:
         A list for several models, else a blend, a Keras model, a `Builder`, or the name unchanged.
@@ -40,7 +43,7 @@ def resolve_model(text: str, trust: Sequence[str] | None = None) -> Any:
     if ":" in text or text.endswith(".keras"):
         import_keras_quietly()
     if text.endswith(".keras"):
-        return _load_keras(Path(text), trusted(trust))
+        return _load_keras_model(Path(text), trusted_objects(trust))
     if trust:
         raise OptionError(
             f"--model {text} does not read a file, so --trust has no effect. Remove --trust, or pass --model "
@@ -49,7 +52,7 @@ def resolve_model(text: str, trust: Sequence[str] | None = None) -> Any:
     if ":" not in text:
         return text
     module, _, name = text.partition(":")
-    return Builder(text, _find(text, module, name), name)
+    return Builder(text, _find_builder(text, module, name), name)
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ class Builder:
         text: What was typed.
         build: The function.
         name: Its name, which the report shows.
-        checked: Holds something once a model that it made can be saved.
+        checked: Empty until a model that it made was checked; then [True].
     """
 
     text: str
@@ -76,7 +79,7 @@ class Builder:
         try:
             model = self.build(spec, n_classes)
         except Exception as error:
-            raise ModelError(f"--model {self.text} failed: {first_line(error)}") from error
+            raise ModelError(f"--model {self.text} failed: {error_on_one_line(error)}") from error
         if not self.checked:
             self._check_can_be_saved(model)
             self.checked.append(True)
@@ -99,7 +102,7 @@ class Builder:
             raise ModelError(f"--model {self.text} makes a model that cannot be saved: {error}") from error
 
 
-def _find(text: str, module: str, name: str) -> Callable[[Any, int], Any]:
+def _find_builder(text: str, module: str, name: str) -> Callable[[Any, int], Any]:
     """Return the builder of a network that `--model module:function` names.
 
     Raises:
@@ -108,7 +111,7 @@ def _find(text: str, module: str, name: str) -> Callable[[Any, int], Any]:
     expected = "Expected module:function, where the function takes (spec, n_classes) and returns a Keras model"
     if not module or not name:
         raise ModelError(f"--model {text}: {expected}.")
-    builder = getattr(imported("--model", text, module, expected), name, None)
+    builder = getattr(user_module("--model", text, module, expected), name, None)
     if builder is None:
         known = [n for n, value in vars(sys.modules[module]).items() if inspect.isfunction(value)]
         raise ModelError(f"--model {text}: {module} has no {name!r}. {expected}.{did_you_mean(name, known)}")
@@ -123,7 +126,7 @@ def _find(text: str, module: str, name: str) -> Callable[[Any, int], Any]:
     return builder
 
 
-def _load_keras(path: Path, custom_objects: Mapping[str, Any]) -> Any:
+def _load_keras_model(path: Path, custom_objects: Mapping[str, Any]) -> Any:
     """Return the plain Keras model of a file, compiled if it was saved so.
 
     Raises:
@@ -136,7 +139,7 @@ def _load_keras(path: Path, custom_objects: Mapping[str, Any]) -> Any:
     if not path.is_file():
         raise ModelError(f"--model {path} does not exist. Expected a .keras file. Check the path.")
     try:
-        with zipped.opened(path) as archive:
+        with zipped.checked_archive(path) as archive:
             if zipped.CARD in archive.namelist():
                 raise ModelError(
                     f"--model {path} is a saved Counterpoise classifier. Expected a plain Keras model. To use "

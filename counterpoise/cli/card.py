@@ -1,4 +1,4 @@
-"""`counterpoise card`: the model card of a saved model as a page."""
+"""`counterpoise card`: the model card of a saved model as a page (see `report.card_page`)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from counterpoise.cli import options as o
-from counterpoise.cli.trust import trusted
+from counterpoise.cli.trust import trusted_objects
 from counterpoise.core.errors import OptionError
 from counterpoise.core.files import write_text
 from counterpoise.core.keras_import import import_keras_quietly
@@ -45,5 +45,5 @@ def command(
                 f"--evaluation {evaluation} cannot be read: {error!r:.80}. Expected the JSON file of `evaluate --out`."
             ) from None
     render = to_html if out.suffix == ".html" else to_markdown
-    write_text(out, render(load(model, trusted(trust)).card, model.name, scores))
-    o.note(f"saved {out}", out)
+    write_text(out, render(load(model, trusted_objects(trust)).card, model.name, scores))
+    o.print_note(f"saved {out}", out)

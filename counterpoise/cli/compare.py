@@ -1,4 +1,8 @@
-"""`counterpoise compare`: a comparison of strategies."""
+"""`counterpoise compare`: a comparison of strategies; `run_comparison` also runs the comparison of `demo`.
+
+Options are checked before the rows are read. The folder --out has the store of finished fits, so the same command
+resumes: an option that changes a job's id trains again.
+"""
 
 from __future__ import annotations
 
@@ -27,8 +31,8 @@ if TYPE_CHECKING:
     from counterpoise.engines.run import Executor
 
 NAME = "compare"
-#: What a run writes into its folder.
-FILES = ("leaderboard.json", "leaderboard.csv", "report.html", "model.keras", "run.sqlite")
+#: Files that a run writes into its folder.
+WRITTEN_FILES = ("leaderboard.json", "leaderboard.csv", "report.html", "model.keras", "run.sqlite")
 
 
 def command(
@@ -147,13 +151,13 @@ def command(
 
     Every finished fit is saved in --out, so the same command resumes an interrupted comparison.
     """
-    from counterpoise.cli.show import comparison_text
+    from counterpoise.cli.show import print_comparison
     from counterpoise.data.given_split import check_divisible
     from counterpoise.pipeline.reading import inputs_of
     from counterpoise.strategies.select import select
 
     check_folder(out)
-    for name in FILES:
+    for name in WRITTEN_FILES:
         o.check_file(out / name, reads=[data, model])
     if not o.split_names(strategies):
         raise OptionError(
@@ -189,7 +193,7 @@ def command(
         "network_options": moves,
     }
     with elsewhere as executor:
-        comparison = run(
+        comparison = run_comparison(
             examples, network, chosen, out, folds=folds, repeats=repeats, metric=metric, duplicates=duplicates,
             judged=judged, executor=executor, restart=restart, budget=budget, epochs=o.or_auto(epochs),
             batch_size=o.or_auto(batch_size), seed=seed, early_stopping=early_stopping, tune=tune,
@@ -198,7 +202,7 @@ def command(
     if as_json:
         print(json.dumps(comparison.record))
         return
-    comparison_text(comparison, out)
+    print_comparison(comparison, out)
 
 
 def executor_of(jobs: int, ray: str | None) -> AbstractContextManager[Executor | None]:
@@ -213,7 +217,7 @@ def executor_of(jobs: int, ray: str | None) -> AbstractContextManager[Executor |
     return scale.ray(ray)
 
 
-def run(  # type: ignore[no-untyped-def]
+def run_comparison(  # type: ignore[no-untyped-def]
     examples, network, chosen, out, *, folds, repeats, metric, duplicates, judged=None, executor=None, restart=False,
     **settings,
 ):  # fmt: skip
@@ -231,7 +235,7 @@ def run(  # type: ignore[no-untyped-def]
     from counterpoise.pipeline.settings import Settings
 
     warn_of_unused(network, settings)
-    with Store.writing(out, restart) as store, _kept_on_interrupt(store):
+    with Store.writing(out, restart) as store, _resume_text_on_interrupt(store):
         comparison = compare_examples(
             examples, network, chosen, Settings(**settings, recipe="auto"), folds=folds, repeats=repeats, metric=metric,
             duplicates=duplicates, executor=executor, store=store, **(judged or {}),
@@ -241,8 +245,8 @@ def run(  # type: ignore[no-untyped-def]
 
 
 @contextmanager
-def _kept_on_interrupt(store: Store) -> Iterator[None]:
-    """On an interrupt in the block, print how to resume, and raise SystemExit(130)."""
+def _resume_text_on_interrupt(store: Store) -> Iterator[None]:
+    """On an interrupt in the `with` block, print how to resume, and raise SystemExit(130)."""
     try:
         yield
     except KeyboardInterrupt:

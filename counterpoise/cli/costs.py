@@ -1,4 +1,4 @@
-"""Costs of decisions from a JSON file."""
+"""The options of costs: a JSON file (`train`, `evaluate`), and all forms of costs (`compare`)."""
 
 from __future__ import annotations
 

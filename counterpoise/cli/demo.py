@@ -1,4 +1,7 @@
-"""`counterpoise demo`: real data, from diagnosis to predictions of a saved model."""
+"""`counterpoise demo`: real data, from diagnosis to predictions of a saved model.
+
+`requirements/extras_check.py` calls `loans` to check the error without the package of the data.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +18,12 @@ from counterpoise.core.lazy import needed
 
 NAME = "demo"
 
-#: Made by the decision or after it, so they leak the label: the code of the decision and its two flags, who
+#: Columns made by the decision or after it, so they leak the label: the code of the decision and its two flags, who
 #: bought the loan, whether its insurance was approved, how often the file was reviewed.
 ANSWERS = ("action", "approve", "reject", "typur", "inson", "review")
-#: Grounds on which a lender may not decide (Equal Credit Opportunity Act).
+#: Columns with grounds on which a lender may not decide (Equal Credit Opportunity Act).
 PROTECTED = ("black", "hispan", "white", "male", "married", "old", "min30")
-#: Codes for "unknown" in the file.
+#: Column -> its code for "unknown" in the data.
 UNKNOWN = {"lines": 999_999, "term": 999_999, "liq": 1_000_000, "gdlin": 666}
 
 
@@ -31,8 +34,8 @@ def command(
     """Diagnose, compare, and predict on 1,989 real mortgage applications (12% denied)."""
     import polars as pl
 
-    from counterpoise.cli.compare import run
-    from counterpoise.cli.show import comparison_text
+    from counterpoise.cli.compare import run_comparison
+    from counterpoise.cli.show import print_comparison
     from counterpoise.data.read import read
     from counterpoise.diagnosis.diagnose import diagnose
 
@@ -47,11 +50,11 @@ def command(
     import_keras_quietly()
     from counterpoise.strategies.select import select
 
-    comparison = run(
+    comparison = run_comparison(
         examples, "mlp", select("default"), out, folds=5, repeats=1, metric="average_precision", budget="steps",
         epochs=epochs, batch_size=256, seed=0, duplicates="warn", early_stopping=True, restart=True,
     )  # fmt: skip
-    comparison_text(comparison, out)
+    print_comparison(comparison, out)
     console.rule("The saved model on five rows")
     from counterpoise.classifier.classifier import load
 

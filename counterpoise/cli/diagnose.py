@@ -1,4 +1,4 @@
-"""`counterpoise diagnose`: what the imbalance is, before anything is trained."""
+"""`counterpoise diagnose`: what the imbalance is, before anything is trained (see `diagnosis.diagnose`)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typer
 
 from counterpoise.cli import options as o
 from counterpoise.cli.rows import read_table
-from counterpoise.cli.summary import diagnosed
+from counterpoise.cli.summary import diagnosis_lines
 from counterpoise.cli.terminal import Terminal
 
 NAME = "diagnose"
@@ -61,7 +61,7 @@ def command(
     elif full:
         Terminal().print(diagnosis)
     else:
-        for line in diagnosed(diagnosis):
+        for line in diagnosis_lines(diagnosis):
             Terminal().print(line)
     if strict:
         diagnosis.check()

@@ -1,6 +1,6 @@
 """The end of a command: an error is one line on standard error, and no unfinished file remains.
 
-A fault of ours is no such thing: it shows its traceback.
+A fault of Counterpoise shows its traceback instead. The exit codes are public. `main` runs every command by `run`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from counterpoise.core.panics import is_panic, panic_text
 from counterpoise.core.temporary import leave_scratch, scratch
 
 #: What a wrong option raises: Typer's own error, or before 0.28 that of Click, on which it was built.
-USAGE: type[Exception] = getattr(typer, "TyperException", typer.BadParameter.__mro__[2])
+USAGE_ERROR: type[Exception] = getattr(typer, "TyperException", typer.BadParameter.__mro__[2])
 #: Signals that end a command as Ctrl-C does, unless the caller has them ignored (as nohup does).
 ENDING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
@@ -45,7 +45,7 @@ def run(app: Callable[[], Any]) -> NoReturn:
             if sys.stdout is not None:
                 sys.stdout.flush()
         except BaseException as error:
-            code = _reported(error)
+            code = _print_error(error)
     if signals:  # what still computes in other threads is not waited for
         leave_scratch()
         if sys.stderr is not None:
@@ -54,7 +54,7 @@ def run(app: Callable[[], Any]) -> NoReturn:
     raise SystemExit(code)
 
 
-def _reported(error: BaseException) -> int:
+def _print_error(error: BaseException) -> int:
     """Print an error as one line for the user, and return the exit code.
 
     0: a reader closed the pipe; 130: an interrupt; 2: any other error of the user or the system. A SystemExit keeps its
@@ -65,7 +65,7 @@ def _reported(error: BaseException) -> int:
     if isinstance(error, BrokenPipeError):  # the reader, such as `head`, has enough
         _drop_output()
         return 0
-    code, text = (130, "stopped.") if isinstance(error, (typer.Abort, KeyboardInterrupt)) else (2, _text(error))
+    code, text = (130, "stopped.") if isinstance(error, (typer.Abort, KeyboardInterrupt)) else (2, _error_text(error))
     if text is None:
         raise error
     if isinstance(error, OSError):  # what is left to be printed would fail again
@@ -75,12 +75,12 @@ def _reported(error: BaseException) -> int:
     return code
 
 
-def _text(error: BaseException) -> str | None:
-    """The message for an error of the user's or of the system; None for a fault of the program."""
+def _error_text(error: BaseException) -> str | None:
+    """Return the message for an error of the user or of the system, or None for a fault of the program."""
     if isinstance(error, CounterpoiseError):
         return str(error)
-    if isinstance(error, USAGE):  # usage: an unknown option, a value out of range
-        return _usage(error)
+    if isinstance(error, USAGE_ERROR):  # usage: an unknown option, a value out of range
+        return _usage_text(error)
     if isinstance(error, OSError):  # a full disk, a file that may not be read
         return f"{error.filename or 'Reading or writing failed'}: {system_text(error)}"
     if isinstance(error, MemoryError):
@@ -96,7 +96,7 @@ def _text(error: BaseException) -> str | None:
     return None if refused is None else f"Reading or writing failed: {system_text(refused)}"
 
 
-def _usage(error: Exception) -> str:
+def _usage_text(error: Exception) -> str:
     """Return what was typed wrongly, and the command that shows the right spelling.
 
     The text is "" when help was shown instead. A message that ends in a question mark stays as it is.
@@ -135,6 +135,7 @@ def _interrupted_by(signals: list[int]) -> Iterator[None]:
     """
 
     def end(number: int, _: Any) -> None:
+        """Note the signal, and raise what Ctrl-C raises."""
         signals.append(number)
         raise KeyboardInterrupt
 

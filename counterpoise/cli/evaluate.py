@@ -1,4 +1,7 @@
-"""`counterpoise evaluate`: score a saved model on labeled rows, or check others for drift."""
+"""`counterpoise evaluate`: score a saved model on labeled rows, or check others for drift.
+
+The JSON of --json and --out is that of `classifier.evaluation.evaluate` or `classifier.monitor.drift_to_dict`.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,9 @@ from typing import Annotated, Any
 import typer
 
 from counterpoise.cli import options as o
-from counterpoise.cli.rows import check_features, features_of, like_training, picture_form, units_in
+from counterpoise.cli.rows import check_features, feature_options, form_options, picture_form, unit_columns_in
 from counterpoise.cli.terminal import Terminal
-from counterpoise.cli.trust import trusted
+from counterpoise.cli.trust import trusted_objects
 from counterpoise.core.errors import OptionError
 from counterpoise.core.files import write_text
 from counterpoise.core.json_values import jsonable
@@ -84,21 +87,21 @@ def command(
     import_keras_quietly()
     from counterpoise.classifier.classifier import load
 
-    clf = load(model, trusted(trust))
+    clf = load(model, trusted_objects(trust))
     check_features(clf, features)
     if images is not None or data.is_dir():
         how = {"groups_from": groups_from, "skip_bad": skip_bad, "unit": unit, "ignore": tuple(ignore or ())}
         record = jsonable(
-            _of_images(
-                clf, data, target, groups, images, root, unlabeled, how, _read_costs(stakes), (separator, missing)
+            _image_record(
+                clf, data, target, groups, images, root, unlabeled, how, _with_costs_read(stakes), (separator, missing)
             )
         )
     else:
         named = o.target_named(target, separator, missing)
         record = jsonable(
-            _drift(clf, data)
+            _drift_record(clf, data)
             if unlabeled
-            else _scores(clf, data, named, groups=groups, unit=unit, **_read_costs(stakes))
+            else _evaluation_of(clf, data, named, groups=groups, unit=unit, **_with_costs_read(stakes))
         )
     if out is not None:
         write_text(out, json.dumps(record, indent=1))
@@ -127,8 +130,8 @@ def _check_stakes(stakes: Mapping[str, Any], unlabeled: bool, pictures: bool) ->
         raise OptionError("--cost-fp requires --cost-column. Add --cost-column, or use --costs instead.")
 
 
-def _read_costs(stakes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options with `costs` read from its file; without --costs unchanged."""
+def _with_costs_read(stakes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options with `costs` as the content of its file; without --costs they are unchanged."""
     if stakes["costs"] is None:
         return dict(stakes)
     from counterpoise.cli.costs import read_costs
@@ -136,14 +139,14 @@ def _read_costs(stakes: Mapping[str, Any]) -> dict[str, Any]:
     return {**stakes, "costs": read_costs(stakes["costs"])}
 
 
-def _scores(clf: Any, data: Any, target: Any = None, **options: Any) -> dict[str, Any]:
+def _evaluation_of(clf: Any, data: Any, target: Any = None, **options: Any) -> dict[str, Any]:
     """Return what `classifier.evaluation.evaluate` measures; its import is slow."""
     from counterpoise.classifier.evaluation import evaluate
 
     return evaluate(clf, data, target=target, **options)
 
 
-def _of_images(
+def _image_record(
     clf: Any, data: Path, target: str | None, groups: str | None, images: str | None, root: Path | None,
     unlabeled: bool, how: dict[str, Any], stakes: dict[str, Any], labels_as: tuple[str | None, str | None],
 ) -> dict[str, Any]:  # fmt: skip
@@ -159,24 +162,24 @@ def _of_images(
 
     size, form = picture_form(clf)
     if unlabeled and images is None:
-        return _drift(clf, module.list_unlabeled(data, size, form, how["skip_bad"]))
+        return _drift_record(clf, module.list_unlabeled(data, size, form, how["skip_bad"]))
     if images is None and target is not None:
         raise OptionError(f"--target names a column, but {data} is a folder of images. Remove --target.")
     if images is not None and target is None and not unlabeled:
         raise OptionError(
             f"--target is required for a table of images. Name the column of {data.name} that contains the class."
         )
-    named = _target(clf, target, labels_as)
+    named = _image_target(clf, target, labels_as)
     if images is not None and how["unit"] is None and not unlabeled:
-        how = {**how, "unit": units_in(clf, data)}
+        how = {**how, "unit": unit_columns_in(clf, data)}
     listed = module.list_images(
-        data, size, **like_training(form), **(features_of(clf) if images is not None else {}), **how,
+        data, size, **form_options(form), **(feature_options(clf) if images is not None else {}), **how,
         images=images, root=root, target=named, columns={"groups": groups},
     )  # fmt: skip
-    return _drift(clf, listed) if unlabeled else _scores(clf, listed, **stakes)
+    return _drift_record(clf, listed) if unlabeled else _evaluation_of(clf, listed, **stakes)
 
 
-def _target(clf: Any, target: str | None, labels_as: tuple[str | None, str | None]) -> Any:
+def _image_target(clf: Any, target: str | None, labels_as: tuple[str | None, str | None]) -> Any:
     """Return the target of a table of images, as `list_images` takes it.
 
     For a model with several labels per row, text a,b,c names one column per label. For any other it is one name.
@@ -184,7 +187,7 @@ def _target(clf: Any, target: str | None, labels_as: tuple[str | None, str | Non
     return o.target_named(target, *labels_as) if clf.target.independent else target
 
 
-def _drift(clf: Any, data: Any) -> dict[str, Any]:
+def _drift_record(clf: Any, data: Any) -> dict[str, Any]:
     """Return the drift of these rows from training as JSON values (see `drift_to_dict`)."""
     from counterpoise.classifier.monitor import drift_to_dict, monitor
 
@@ -192,27 +195,27 @@ def _drift(clf: Any, data: Any) -> dict[str, Any]:
 
 
 def _show_summary(record: Mapping[str, Any]) -> None:
-    """Print what a reader needs first, on a screen."""
+    """Print the summary of an evaluation (see `evaluation_summary`), which fits on a screen."""
     from rich.text import Text
 
-    from counterpoise.classifier.evaluation_summary import summary
+    from counterpoise.classifier.evaluation_summary import summary_lines
 
     console = Terminal()
-    first, *lines = summary(record, console.width)
+    first, *lines = summary_lines(record, console.width)
     console.print(Text(first, style="bold"))
     for line in (*lines, "For all scores, groups, and calibration bins, add --full."):
         console.print(Text(line))
 
 
 def _show_scores(record: Mapping[str, Any]) -> None:
-    """Print all that was measured: metrics, tables, units, labels, and the threshold."""
+    """Print all that an evaluation has, for --full: metrics, tables, units, labels, and the threshold."""
     from counterpoise.classifier.evaluation_summary import thresholds_text
-    from counterpoise.cli.evaluation_tables import tables_of
+    from counterpoise.cli.evaluation_tables import all_tables
     from counterpoise.decide.aim import threshold_text
 
     console = Terminal()
     console.print(_metric_table(record["metrics"] | record["further"], console.width))
-    for shown in tables_of(record):
+    for shown in all_tables(record):
         console.print()
         console.print(shown)
     if record["units"] is not None:
@@ -280,7 +283,7 @@ def _label_table(labels: Sequence[Mapping[str, Any]]) -> Any:
 def _show_drift(record: Mapping[str, Any]) -> None:
     """Print class shares before and now, notes, and advice on the threshold.
 
-    Of several labels, print a line each.
+    For several labels, print a line for each label.
     """
     from rich.table import Table
 
@@ -299,7 +302,7 @@ def _show_drift(record: Mapping[str, Any]) -> None:
     for note in record["notes"]:
         console.print(note)
     if record["threshold_now"] is not None:
-        console.print("\n".join(_advice(record)))
+        console.print("\n".join(_threshold_advice(record)))
 
 
 def _show_label_drifts(labels: Sequence[Mapping[str, Any]]) -> None:
@@ -319,7 +322,7 @@ def _show_label_drifts(labels: Sequence[Mapping[str, Any]]) -> None:
     Terminal().print(table)
 
 
-def _advice(record: Mapping[str, Any]) -> list[str]:
+def _threshold_advice(record: Mapping[str, Any]) -> list[str]:
     """Return sentences on the threshold: that it stays, or its new value and how to use it.
 
     Shares count as changed if the one in training is outside of the 90% CI of the one now.

@@ -1,4 +1,4 @@
-"""`counterpoise explain`: which columns a saved model needs."""
+"""`counterpoise explain`: which columns a saved model needs (see `cp.explain`), or heat maps of images."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Annotated, Any
 import typer
 
 from counterpoise.cli import options as o
-from counterpoise.cli.rows import check_features, features_of, like_training, picture_form
+from counterpoise.cli.rows import check_features, feature_options, form_options, picture_form
 from counterpoise.cli.terminal import Terminal
-from counterpoise.cli.trust import trusted
+from counterpoise.cli.trust import trusted_objects
 from counterpoise.core.errors import OptionError
 from counterpoise.core.files import check_folder, drafts, write_text
 from counterpoise.core.json_values import jsonable
@@ -63,9 +63,9 @@ def command(
     from rich.table import Table
 
     if images is not None or data.is_dir():
-        _check_images({"--target": target, "--groups": groups, "--together": together, "--json": as_json}, out)
-        assert out is not None  # `_check_images` raises an error without a folder
-        return _heat_maps(
+        _check_image_options({"--target": target, "--groups": groups, "--together": together, "--json": as_json}, out)
+        assert out is not None  # `_check_image_options` raises an error without a folder
+        return _write_heat_maps(
             model, data, out, {"images": images, "root": root, "skip_bad": skip_bad}, label, features, trust
         )
     if label is not None or skip_bad or root is not None or features is not None:
@@ -80,9 +80,9 @@ def command(
     from counterpoise.classifier.importance import explain
 
     sets = [[name.strip() for name in one.split("+")] for one in o.split_names(together)]
-    record = jsonable(explain(load(model, trusted(trust)), data, target=target, groups=groups, together=sets))
+    record = jsonable(explain(load(model, trusted_objects(trust)), data, target=target, groups=groups, together=sets))
     if out is not None:
-        _write(out, record, model.name)
+        _write_importance(out, record, model.name)
     if as_json:
         print(json.dumps(record))
         return
@@ -94,7 +94,7 @@ def command(
     Terminal().print(f"{record['rows']:,} rows; average precision {record['average_precision']:.4f} with all columns")
 
 
-def _write(out: Path, record: Mapping[str, Any], name: str) -> None:
+def _write_importance(out: Path, record: Mapping[str, Any], name: str) -> None:
     """Write a page (.html), a figure (.svg, .png, .pdf), or otherwise the numbers (JSON)."""
     from counterpoise.report.importance import importance_page, importance_spec
     from counterpoise.report.plots import Plot
@@ -107,7 +107,7 @@ def _write(out: Path, record: Mapping[str, Any], name: str) -> None:
         write_text(out, json.dumps(record, indent=1))
 
 
-def _check_images(of_tables: Mapping[str, Any], out: Path | None) -> None:
+def _check_image_options(of_tables: Mapping[str, Any], out: Path | None) -> None:
     """Raise an OptionError if an option of tables is set, or if there is no folder `out`."""
     for option, value in of_tables.items():
         if value:
@@ -117,7 +117,7 @@ def _check_images(of_tables: Mapping[str, Any], out: Path | None) -> None:
     check_folder(out)
 
 
-def _heat_maps(
+def _write_heat_maps(
     model: Path, data: Path, out: Path, how: Mapping[str, Any], label: str | None, features: str | None,
     trust: list[str] | None,
 ) -> None:  # fmt: skip
@@ -134,13 +134,13 @@ def _heat_maps(
     from counterpoise.report.heat import overlay
     from counterpoise.report.thumbnails import png
 
-    clf = load(model, trusted(trust))
+    clf = load(model, trusted_objects(trust))
     check_features(clf, features)
     size, form = picture_form(clf)
     if how["images"] is None:
         listed = list_unlabeled(data, size, form, how["skip_bad"])
     else:
-        listed = list_images(data, size, **like_training(form), **features_of(clf), **how)
+        listed = list_images(data, size, **form_options(form), **feature_options(clf), **how)
     names = [os.path.relpath(path, listed.root).replace(os.sep, "_") + ".png" for path in listed.paths]
     with drafts(out) as draft:
         for start in range(0, len(listed), AT_ONCE):

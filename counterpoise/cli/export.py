@@ -1,4 +1,4 @@
-"""`counterpoise export`: a saved model for another runtime."""
+"""`counterpoise export`: a saved model for another runtime (see `Classifier.export`)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typer
 
 from counterpoise.cli import options as o
 from counterpoise.cli.terminal import print_line
-from counterpoise.cli.trust import trusted
+from counterpoise.cli.trust import trusted_objects
 from counterpoise.core.files import check_folder
 from counterpoise.core.keras_import import import_keras_quietly
 
@@ -29,4 +29,5 @@ def command(
     import_keras_quietly()
     from counterpoise.classifier.classifier import load
 
-    print_line(f"saved {load(model, trusted(trust)).export(out, format)}: a test run gave the same output as {model}")
+    path = load(model, trusted_objects(trust)).export(out, format)
+    print_line(f"saved {path}: a test run gave the same output as {model}")

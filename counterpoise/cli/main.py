@@ -1,4 +1,4 @@
-"""The command `counterpoise`.
+"""The command `counterpoise`: lists the commands and runs the one that was typed. A new command gets a line here.
 
 Bad input ends with exit code 2 and one clear line on standard error. Heavy imports happen inside the commands, so that
 `--help` answers at once.

@@ -1,4 +1,7 @@
-"""Options that several commands share, and what they become."""
+"""Options that several commands share: their types with help texts, and functions that turn them into arguments.
+
+Commands import this file as `o`. Keras and polars are not imported at its top, so that `--help` answers at once.
+"""
 
 from __future__ import annotations
 
@@ -203,7 +206,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object to sta
 
 
 def or_auto(number: int | None) -> int | str:
-    """Return the given number, or the value that leaves the choice to the network."""
+    """Return the given number, or "auto", which leaves the choice to the model."""
     return "auto" if number is None else number
 
 
@@ -239,7 +242,7 @@ def target_named(
     from counterpoise.core.errors import OptionError
     from counterpoise.core.label_columns import labels
 
-    names = split_names(target) if prefix is None else _columns_with(prefix, target, data)
+    names = split_names(target) if prefix is None else _columns_with_prefix(prefix, target, data)
     if len(names) < 2 and separator is None:
         for option, value in (("--missing", missing), ("--uncertain", uncertain)):
             if value is not None:
@@ -251,7 +254,7 @@ def target_named(
     return labels(columns, missing=missing, uncertain=uncertain or "ignore", separator=separator)
 
 
-def _columns_with(prefix: str, target: str | None, data: Path | None) -> tuple[str, ...]:
+def _columns_with_prefix(prefix: str, target: str | None, data: Path | None) -> tuple[str, ...]:
     """Return the columns of the table `data` whose names start with the prefix.
 
     Raises:
@@ -331,6 +334,6 @@ def check_file(out: Path, ending: str = "", reads: Iterable[str | Path] = ()) ->
     check_output(out, map(Path, reads))
 
 
-def note(text: str, out: Path) -> None:
-    """Print what was written to a file; on standard error where the file itself comes out on standard output."""
+def print_note(text: str, out: Path) -> None:
+    """Print a message about the file `out`; on standard error if the file itself goes to standard output."""
     print_line(text, error=is_standard_output(out))

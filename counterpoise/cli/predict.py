@@ -1,4 +1,7 @@
-"""`counterpoise predict`: a saved model on new rows."""
+"""`counterpoise predict`: a saved model on new rows, as CSV; `predicted_masks` writes masks of images.
+
+The columns of the CSV are those of `Classifier.predict_frame`. Data go to standard output, messages to standard error.
+"""
 
 from __future__ import annotations
 
@@ -10,17 +13,17 @@ import typer
 
 from counterpoise.cli import options as o
 from counterpoise.cli.predicted_masks import predict_masks
-from counterpoise.cli.rows import check_features, features_of, like_training, picture_form
-from counterpoise.cli.summary import predicted
+from counterpoise.cli.rows import check_features, feature_options, form_options, picture_form
+from counterpoise.cli.summary import predict_summary
 from counterpoise.cli.terminal import print_line, write_data
-from counterpoise.cli.trust import trusted
+from counterpoise.cli.trust import trusted_objects
 from counterpoise.core.errors import OptionError
 from counterpoise.core.files import write_text
 from counterpoise.core.keras_import import import_keras_quietly
 
 NAME = "predict"
-#: How a cell begins that a spreadsheet runs, unless it is a number.
-FORMULA, A_NUMBER = r"^[=+\-@\t\r\n＝＋－＠]", r"^[+-]?[\d.,]+$"
+#: Patterns of a cell that a spreadsheet runs, by its first character, unless it is a number.
+FORMULA, NUMBER = r"^[=+\-@\t\r\n＝＋－＠]", r"^[+-]?[\d.,]+$"
 
 
 def command(
@@ -70,7 +73,7 @@ def command(
     import_keras_quietly()
     from counterpoise.classifier.classifier import load
 
-    clf = load(model, trusted(trust))
+    clf = load(model, trusted_objects(trust))
     check_features(clf, features)
     if not clf.target.per_element and out is not None:
         o.check_file(out, reads=reads)
@@ -94,7 +97,7 @@ def command(
     if unit is not None and (reasons is not None or (pictures and images is None)):
         raise OptionError("--unit needs a table, and cannot be combined with --reasons. Remove --unit or --reasons.")
     if pictures:
-        table = _of_images(clf, data, images, root, prior, skip_bad, unit)
+        table = _image_predictions(clf, data, images, root, prior, skip_bad, unit)
     elif unit is not None:
         table = clf.predict_units(data, unit, prior=prior)
     else:
@@ -103,16 +106,16 @@ def command(
         if pictures:
             raise OptionError("--reasons is for tables, but the rows are images. Remove --reasons.")
         table = table.hstack(clf.explain(data, background).strongest(reasons))
-    text = _without_formulas(_as_written(table), spreadsheet).write_csv()
+    text = _with_formulas_escaped(_with_truths_as_text(table), spreadsheet).write_csv()
     if out is None:
         write_data(text)
         return
     write_text(out, text)
-    for line in predicted(clf, model, data, table, out).lines():
+    for line in predict_summary(clf, model, data, table, out).lines():
         print_line(line, error=True)
 
 
-def _as_written(table: Any) -> Any:
+def _with_truths_as_text(table: Any) -> Any:
     """Return the polars frame with its truth values as the texts "True" and "False"."""
     import polars as pl
 
@@ -122,7 +125,7 @@ def _as_written(table: Any) -> Any:
     return table.with_columns([level_text(column) for column in truths])
 
 
-def _without_formulas(table: Any, escape: bool) -> Any:
+def _with_formulas_escaped(table: Any, escape: bool) -> Any:
     """Return the polars frame; `escape` adds an apostrophe before spreadsheet formulas.
 
     If there are such texts, a message on standard error counts them, with or without `escape`.
@@ -130,7 +133,7 @@ def _without_formulas(table: Any, escape: bool) -> Any:
     import polars as pl
 
     texts = pl.col([name for name, kind in table.schema.items() if kind == pl.String])
-    runs = texts.str.contains(FORMULA) & ~texts.str.contains(A_NUMBER)
+    runs = texts.str.contains(FORMULA) & ~texts.str.contains(NUMBER)
     count = sum(table.select(runs.sum()).to_numpy().ravel().tolist())
     if not count:
         return table
@@ -144,7 +147,7 @@ def _without_formulas(table: Any, escape: bool) -> Any:
     return table.with_columns(pl.when(runs).then("'" + texts).otherwise(texts).name.keep())
 
 
-def _of_images(
+def _image_predictions(
     clf: Any, data: Path, images: str | None, root: Path | None, prior: float | None, skip_bad: bool, unit: str | None
 ) -> Any:  # fmt: skip
     """Return a polars frame with path, probability and decision of each image.
@@ -161,7 +164,7 @@ def _of_images(
         images_read = list_unlabeled(data, size, form, skip_bad)
     else:
         images_read = list_images(
-            data, size, **like_training(form), **features_of(clf), skip_bad=skip_bad, images=images, root=root,
+            data, size, **form_options(form), **feature_options(clf), skip_bad=skip_bad, images=images, root=root,
             unit=unit,
         )  # fmt: skip
     if unit is not None:

@@ -1,4 +1,7 @@
-"""Masks that a model decides for the images of a folder: a PNG file for each, and a table of areas and regions."""
+"""Masks that a model decides for the images of a folder: a PNG file for each, and a table of areas and regions.
+
+This is `counterpoise predict` for a model with a class per pixel. Users read the names and pixel values of the files.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from counterpoise.core.errors import ArtifactError, DataError, OptionError
 from counterpoise.core.files import check_folder, drafts
 from counterpoise.core.structure import chunks
 
-#: The table in the folder of the masks.
+#: Name of the table in the folder of the masks.
 TABLE = "areas.csv"
 #: Values of pixels that no class has, for what a crop left out of an image.
 VOID = (255, 254)
@@ -38,8 +41,8 @@ def predict_masks(clf: Any, data: Path, prior: float | None, out: Path | None, s
     from counterpoise.data.mask_sizes import restored_mask
     from counterpoise.data.masked_images import image_sides
 
-    images = _images(clf, data, skip_bad)
-    values, classes = _values(clf.classes_.tolist()), np.arange(len(clf.classes_))
+    images = _images_to_predict(clf, data, skip_bad)
+    values, classes = _mask_values(clf.classes_.tolist()), np.arange(len(clf.classes_))
     # The file value of pixels that a crop left out; their code in `restored_mask` is -1.
     void = next(value for value in VOID if value not in values)
     if out is not None:
@@ -47,11 +50,11 @@ def predict_masks(clf: Any, data: Path, prior: float | None, out: Path | None, s
     tables, names = [], [os.path.relpath(path, images.root) for path in images.paths]
     masks: dict[str, bytes] = {}
     for rows in chunks(images, np.arange(len(images))):
-        decided = _codes(clf, images.take(rows), prior)
+        decided = _decided_codes(clf, images.take(rows), prior)
         for row, codes in zip(rows.tolist(), decided, strict=True):
             mask = restored_mask(codes, image_sides(images.paths[row]), images.form.aspect)
-            tables.append(_areas(clf, names[row], mask, classes))
-            masks[str(Path(names[row]).with_suffix(".png"))] = _png(np.where(mask < 0, void, values[mask]))
+            tables.append(_area_row(clf, names[row], mask, classes))
+            masks[str(Path(names[row]).with_suffix(".png"))] = _mask_png(np.where(mask < 0, void, values[mask]))
     if len(masks) < len(names) and out is not None:
         raise DataError(
             "Two images have the same name with different endings, so their masks would have the same "
@@ -61,20 +64,20 @@ def predict_masks(clf: Any, data: Path, prior: float | None, out: Path | None, s
     if out is None:
         write_data(table.write_csv())
         return
-    _write(out, masks, table.write_csv())
+    _write_masks(out, masks, table.write_csv())
     legend = ", ".join(f"{value} is {label!r}" for value, label in zip(values, clf.classes_.tolist(), strict=True))
     print_line(
         f"saved {out}: {len(masks):,} masks and {TABLE}, which lists the areas. Pixel values: {legend}", error=True
     )
 
 
-def _codes(clf: Any, pixels: Any, prior: float | None) -> Any:
-    """Decide class codes, int64 (N, height, width), of decoded images; `predict` has labels."""
+def _decided_codes(clf: Any, pixels: Any, prior: float | None) -> Any:
+    """Return the class codes decided for decoded images, int64 (N, height, width); `predict` returns labels."""
     labels = clf.predict(pixels, prior=prior)
     return np.stack([labels == label for label in clf.classes_], axis=-1).argmax(axis=-1)
 
 
-def _images(clf: Any, data: Path, skip_bad: bool) -> Any:
+def _images_to_predict(clf: Any, data: Path, skip_bad: bool) -> Any:
     """Return the images of a folder as the model takes them; masks are left out.
 
     Raises:
@@ -95,7 +98,7 @@ def _images(clf: Any, data: Path, skip_bad: bool) -> Any:
     return list_unlabeled(folders[0].images if folders else data, *picture_form(clf), skip_bad)
 
 
-def _values(classes: Sequence[Any]) -> Any:
+def _mask_values(classes: Sequence[Any]) -> Any:
     """Return the value of each class in a mask file, int (C,): its label, or else its code.
 
     Labels are used if all of them are whole numbers from 0 to 255.
@@ -104,7 +107,7 @@ def _values(classes: Sequence[Any]) -> Any:
     return np.array([int(label) for label in classes] if plain else range(len(classes)))
 
 
-def _areas(clf: Any, name: str, mask: Any, classes: Any) -> dict[str, Any]:
+def _area_row(clf: Any, name: str, mask: Any, classes: Any) -> dict[str, Any]:
     """Return one row of the table: path, pixels of each class, regions of all but the first.
 
     `mask` is int (height, width), with -1 for pixels without a class; `classes` are the class codes (C,).
@@ -117,7 +120,8 @@ def _areas(clf: Any, name: str, mask: Any, classes: Any) -> dict[str, Any]:
     return {"path": name, **areas, **regions}
 
 
-def _png(mask: Any) -> bytes:
+def _mask_png(mask: Any) -> bytes:
+    """Return a mask of values 0 to 255, (height, width), as the bytes of a PNG file in gray."""
     from counterpoise.report.thumbnails import png
 
     return png(mask.astype(np.uint8)[..., None])
@@ -139,7 +143,7 @@ def _check_out(out: Path, data: Path) -> None:
         raise ArtifactError(f"--out {out} is inside {data}, the folder of the images. Name another folder.")
 
 
-def _write(out: Path, masks: dict[str, bytes], table: str) -> None:
+def _write_masks(out: Path, masks: dict[str, bytes], table: str) -> None:
     """Write the masks and the table into `out`.
 
     `masks`: path below `out` -> PNG. Files appear in `out` when all are complete (see `drafts`).

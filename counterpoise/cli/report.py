@@ -1,4 +1,4 @@
-"""`counterpoise report`: the page of a finished run, rendered again from what its folder keeps."""
+"""`counterpoise report`: the page of a finished run, rendered again from the record in its folder (`run.sqlite`)."""
 
 from __future__ import annotations
 
@@ -30,15 +30,14 @@ def command(
     target = folder / "report.html" if out is None else out
     record = finished_record(folder)
     o.check_file(target, ".html", [folder / FILE])
-    with drawable(folder):
-        o.note(str(page.write(record, target)), target)
+    with errors_of_rendering(folder):
+        o.print_note(str(page.write(record, target)), target)
 
 
 @contextmanager
-def drawable(folder: Path) -> Iterator[None]:
-    """Raise an unexpected error in the block as an ArtifactError.
+def errors_of_rendering(folder: Path) -> Iterator[None]:
+    """Raise an unexpected error in the `with` block as an ArtifactError that names the folder and the fix.
 
-    It names the folder, and says what to do.
     Errors that already have a message for users (OSError, CounterpoiseError) pass unchanged.
     """
     try:

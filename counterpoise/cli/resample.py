@@ -1,4 +1,4 @@
-"""`counterpoise resample`: a balanced copy of a table of any size."""
+"""`counterpoise resample`: a balanced copy of a table of any size (see `feed.resampling`)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def command(
 
     summary = resample_file(data, target, out, plan, ratio=ratio, seed=seed)
     if as_json:
-        o.note(json.dumps(summary), out)
+        o.print_note(json.dumps(summary), out)
         return
     lines = [f"saved {summary['out']}: {summary['rows']:,} rows, resampled with {plan}"]
     for one, shift in zip(summary["classes"], summary["log_shift"], strict=True):
@@ -43,4 +43,4 @@ def command(
         "A network that is trained on this file learns the class proportions of the file. To correct its "
         "probabilities, subtract the log shift of each class (see above) from the logit of the class."
     )
-    o.note("\n".join(lines), out)
+    o.print_note("\n".join(lines), out)

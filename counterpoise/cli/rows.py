@@ -1,4 +1,7 @@
-"""The rows of a command: read by its options, or in the form that a saved model takes."""
+"""The rows of a command: read by its options (`read_table`, for training), or in the form that a saved model takes.
+
+The functions from `picture_form` on are for commands with a model file: their rows are read as in training.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ def read_table(
     data: Path, target: Any, pictures: Mapping[str, Any], check: Callable[[Examples], object] | None = None,
     **options: Any,
 ) -> Examples:  # fmt: skip
-    """Read the table, the folder of images or the table of images that a command names, with its data options.
+    """Return the rows that a command names: a table, a folder of images or a table of images.
 
     `pictures` are the options of images (see `picture_options`). `check` raises what is wrong with the rows; of images
     it is also called before they are decoded.
@@ -50,7 +53,7 @@ def _check_columns(data: Path, target: Any, pictures: Mapping[str, Any], options
     for name, value in pictures.items():
         if value is not None:
             raise OptionError(
-                f"{_flag(name)} is for images, but {data.name} is a table. Remove {_flag(name)}. If the table "
+                f"{_option(name)} is for images, but {data.name} is a table. Remove {_option(name)}. If the table "
                 "names image files, name their column with --images."
             )
     if target is None:
@@ -75,7 +78,8 @@ def _read_images(data: Path, target: Any, pictures: Mapping[str, Any], check: An
     columns: dict[str, Any] = {name: options.get(name) for name in ("groups", "time", "split", "unit", "aggregate")}
     for name in ("cost_column", "by"):
         if options.get(name):
-            raise OptionError(f"{_flag(name)} names columns of a table, but {data} has images. Remove {_flag(name)}.")
+            option = _option(name)
+            raise OptionError(f"{option} names columns of a table, but {data} has images. Remove {option}.")
     of_table = {"target": target, **columns, "drop": options["drop"], "root": pictures.get("root")}
     if pictures.get("images") is not None:
         if target is None:
@@ -89,8 +93,8 @@ def _read_images(data: Path, target: Any, pictures: Mapping[str, Any], check: An
             )
     elif wrong := [name for name, value in of_table.items() if value]:
         raise OptionError(
-            f"{_flag(wrong[0])} is for a table, but {data} is a folder of images with one sub-folder per "
-            f"class. Remove {_flag(wrong[0])}."
+            f"{_option(wrong[0])} is for a table, but {data} is a folder of images with one sub-folder per "
+            f"class. Remove {_option(wrong[0])}."
         )
     if pictures["size"] is None:
         raise OptionError(f"--size is required for images. For example, --size 64 resizes {data} to 64 × 64 pixels.")
@@ -99,7 +103,8 @@ def _read_images(data: Path, target: Any, pictures: Mapping[str, Any], check: An
     return read_images(data, target=target, check=check, **given, **columns, **labels)
 
 
-def _flag(name: str) -> str:
+def _option(name: str) -> str:
+    """Return the option of an argument as it is typed: "--skip-bad" for "skip_bad"."""
     return "--" + name.replace("_", "-")
 
 
@@ -121,13 +126,13 @@ def picture_form(clf: Any) -> tuple[tuple[int, int], Pictures]:
     return (int(shape[1]), int(shape[2])), replace(clf.pictures or Pictures(color_mode), color_mode=color_mode)
 
 
-def like_training(form: Pictures) -> dict[str, Any]:
-    """The form of a model's images as arguments of `list_images`."""
+def form_options(form: Pictures) -> dict[str, Any]:
+    """Return the form of a model's images as arguments of `list_images`."""
     return {"color_mode": form.color_mode, "span": form.range, "aspect": form.aspect, "learned": form.learned}
 
 
-def features_of(clf: Any) -> dict[str, Any]:
-    """The columns that a model takes with its images, as arguments of `list_images`; or {}."""
+def feature_options(clf: Any) -> dict[str, Any]:
+    """Return the columns that a model takes with its images as arguments of `list_images`, or {}."""
     from counterpoise.data.schema import text_columns
 
     if clf.schema is None:
@@ -139,7 +144,7 @@ def check_features(clf: Any, given: str | None) -> None:
     """Raise an OptionError if the columns of --features are not those that the model file names."""
     from counterpoise.core.errors import OptionError
 
-    names = features_of(clf).get("features", ())
+    names = feature_options(clf).get("features", ())
     if given is not None and set(split_names(given)) != set(names):
         raise OptionError(
             f"--features is {given}, but the model was trained with {', '.join(names[:8]) or 'no columns'}. Remove "
@@ -147,7 +152,7 @@ def check_features(clf: Any, given: str | None) -> None:
         )
 
 
-def units_in(clf: Any, data: Path) -> tuple[str, ...] | None:
+def unit_columns_in(clf: Any, data: Path) -> tuple[str, ...] | None:
     """Return the columns of the units that a model decides, if the table has all of them.
 
     None if a column is absent, or if the model decides rows.

@@ -1,4 +1,7 @@
-"""A comparison in the terminal: the verdict's four texts, the leaderboard, and the files."""
+"""A comparison in the terminal: the verdict's four texts, the leaderboard, and the files.
+
+`summary` shares the texts on models and thresholds. The numbers are those of `report.board`, as on the page.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ if TYPE_CHECKING:
 WIDE, MEDIUM, NARROW = 110, 86, 76
 
 
-def comparison_text(comparison: Comparison, out: Path) -> None:
+def print_comparison(comparison: Comparison, out: Path) -> None:
     """Print the verdict, leaderboard, warnings, and paths of the files that exist in `out`."""
     from rich.text import Text
 
@@ -46,7 +49,7 @@ def comparison_text(comparison: Comparison, out: Path) -> None:
 
 
 def class_text(data: Mapping[str, Any]) -> str | None:
-    """Describe which class recall and precision are for; None if no class is the positive one.
+    """Return a sentence on which class recall and precision are for, or None if no class is the positive one.
 
     `data` is the entry "data" of a record.
 
@@ -81,7 +84,7 @@ def model_text(card: Mapping[str, Any], weights: Any) -> str:
 
 
 def rule_text(rule: Any, classes: Sequence[Any]) -> str:
-    """Describe the threshold of a rule; with several labels, the threshold of each label.
+    """Return a text on the threshold of a rule; with several labels, on the threshold of each label.
 
     If the rule has thresholds for groups, their number and column are added.
     """

@@ -1,4 +1,4 @@
-"""`counterpoise strategies`: the list of strategies."""
+"""`counterpoise strategies`: the list of strategies (see `strategies.select`), then of external models."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The output of `train`, `predict` and `diagnose`: answer, evidence, cost, and next step, as in a verdict."""
+"""The printed output of `train`, `predict` and `diagnose`: answer, evidence, cost, and next step, as in a verdict.
+
+The summary of `evaluate` is in `classifier.evaluation_summary`, because it is also the repr of the result.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +41,7 @@ class Summary:
     notes: tuple[str, ...] = ()
 
     def lines(self) -> list[str]:
-        """The texts that there are, one line each.
+        """Return the texts that are not empty, one line each.
 
         Example:
             >>> Summary("saved m.keras", next_step="Score it on new rows.").lines()
@@ -48,8 +51,8 @@ class Summary:
         return [text for text in (self.answer, self.evidence, self.cost, *self.notes, next_step) if text]
 
 
-def trained(clf: Any, strategy: str, rows: int, out: Path, notes: tuple[str, ...], next_step: str) -> Summary:
-    """Describe what `train` saved: model, threshold, scores, and cases found of 10,000.
+def train_summary(clf: Any, strategy: str, rows: int, out: Path, notes: tuple[str, ...], next_step: str) -> Summary:
+    """Return what `train` prints on the saved file: model, threshold, scores, and cases found of 10,000.
 
     If the classifier decides units, threshold, scores and cases are those of units. An empty `next_step` becomes the
     advice to score the model on new rows.
@@ -60,17 +63,17 @@ def trained(clf: Any, strategy: str, rows: int, out: Path, notes: tuple[str, ...
     decided += "" if clf.unit is None else f" for units ({clf.unit.name})"
     metrics = of.get("metrics", {})
     keys = ("average_precision", "recall", "precision")
-    scores = [text for key in keys if (text := _score(key, metrics.get(key)))]
+    scores = [text for key in keys if (text := _metric_text(key, metrics.get(key)))]
     of_what = ("" if clf.unit is None else "units of ") + card.get("metrics_of", "stored rows")
     evidence = f"{capital('; '.join(scores))} ({of_what})." if scores else ""
     return Summary(
         f"saved {out}: {strategy_title(strategy)}, {models}, {rows:,} rows, {decided}", evidence,
-        _decisions(clf, rule, metrics),
+        _decisions_sentence(clf, rule, metrics),
         next_step or f"Score it on new rows: counterpoise evaluate {out} ROWS.csv", notes,
     )  # fmt: skip
 
 
-def _score(key: str, score: Mapping[str, Any] | None) -> str:
+def _metric_text(key: str, score: Mapping[str, Any] | None) -> str:
     """Return a metric as text, with its 95% CI if there is one; "" where it was not measured."""
     if not score or score.get("value") is None:
         return ""
@@ -78,7 +81,7 @@ def _score(key: str, score: Mapping[str, Any] | None) -> str:
     return f"{metric_name(key)} {score['value']:.3f}{ends}"
 
 
-def _decisions(clf: Any, rule: Any, metrics: Mapping[str, Any]) -> str:
+def _decisions_sentence(clf: Any, rule: Any, metrics: Mapping[str, Any]) -> str:
     """Return a sentence on cases found and false positives per `PER` cases, or "".
 
     It can be said of two classes with known recall and specificity, neither for several labels nor for pixels.
@@ -96,8 +99,8 @@ def _decisions(clf: Any, rule: Any, metrics: Mapping[str, Any]) -> str:
     )
 
 
-def predicted(clf: Any, model: Path, data: Path, table: Any, out: Path) -> Summary:
-    """Describe what `predict` wrote, and whether the class proportions changed.
+def predict_summary(clf: Any, model: Path, data: Path, table: Any, out: Path) -> Summary:
+    """Return what `predict` prints on the file it wrote, and on a change of the class proportions.
 
     For several labels, or more than two classes, only the answer and the next step are filled in.
     """
@@ -114,10 +117,10 @@ def predicted(clf: Any, model: Path, data: Path, table: Any, out: Path) -> Summa
     # A mean probability below two thirds of the share in training, or above one and a half, hints at a change.
     moved = not 0.67 < mean / share < 1.5 if share > 0 else False
     step = f"Check the class proportions: counterpoise evaluate {model} {data} --unlabeled"
-    return Summary(answer, evidence, _expected_cost(clf, table), step if moved else label)
+    return Summary(answer, evidence, _expected_cost_sentence(clf, table), step if moved else label)
 
 
-def _expected_cost(clf: Any, table: Any) -> str:
+def _expected_cost_sentence(clf: Any, table: Any) -> str:
     """Return a sentence on the expected cost of the decisions, by their probabilities.
 
     `table` has the columns "probability" and "decision".
@@ -135,7 +138,7 @@ def _expected_cost(clf: Any, table: Any) -> str:
     return f"Expected cost per {PER:,} cases, computed from the probabilities: {PER * float(np.mean(expected)):,.0f}."
 
 
-def diagnosed(diagnosis: Diagnosis) -> Iterator[str]:
+def diagnosis_lines(diagnosis: Diagnosis) -> Iterator[str]:
     """Yield the lines of `diagnose` that fit on a screen.
 
     They are answer, evidence, cost, findings and advice.

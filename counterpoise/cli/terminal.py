@@ -1,4 +1,7 @@
-"""Printing: no character of the data can control the terminal or fail because of its encoding."""
+"""Printing: no character of the data can control the terminal or fail because of its encoding.
+
+Commands print text with `print_line` and `Terminal`, and data with `write_data`.
+"""
 
 from __future__ import annotations
 

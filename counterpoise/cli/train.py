@@ -1,4 +1,7 @@
-"""`counterpoise train`: one strategy, one model file."""
+"""`counterpoise train`: one strategy, one model file; and its options of aims and costs as arguments of `decide`.
+
+It is `cp.fit`, then `Classifier.decide`, then `save`. Options are checked before the rows are read.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +17,12 @@ from counterpoise.cli import options as o
 from counterpoise.cli.builders import resolve_model
 from counterpoise.cli.costs import read_costs
 from counterpoise.cli.rows import read_table
-from counterpoise.cli.summary import trained
+from counterpoise.cli.summary import train_summary
 from counterpoise.core.errors import OptionError
 from counterpoise.core.keras_import import import_keras_quietly
 
 NAME = "train"
-#: Aims that can be guaranteed.
+#: Aims that --confidence can guarantee.
 FLOORS = {"recall_floor", "precision_floor"}
 
 
@@ -120,12 +123,13 @@ def command(
     from counterpoise.pipeline.reading import inputs_of
     from counterpoise.strategies.select import find
 
-    column = column_of(cost_column, cost_fp, cost_fn)
-    aim = aim_of(recall_floor, precision_floor, None if column else cost_fp, cost_fn, alerts, lesion_false_positives)
+    column = cost_column_options(cost_column, cost_fp, cost_fn)
+    cost = (None if column else cost_fp, cost_fn)
+    aim = aim_options(recall_floor, precision_floor, *cost, alerts, lesion_false_positives)
     if confidence is not None:
         _check_guarantee(aim, confidence)
     # Without an aim its key is "" and its value None, so it is not among `both`.
-    given = {"--costs": costs, "--cost-column": cost_column, "" if aim is None else _options_of_aim(aim): aim}
+    given = {"--costs": costs, "--cost-column": cost_column, "" if aim is None else _option_names(aim): aim}
     if len(both := [name for name, value in given.items() if value is not None]) > 1:
         raise OptionError(f"{both[0]} and {both[1]} cannot be combined. Remove one of them.")
     matrix = None if costs is None else read_costs(costs)
@@ -157,7 +161,7 @@ def command(
         cost_matrix(matrix, examples.classes)  # labels that there are not are an error before training
     problems = target_of(examples).problems(examples.y[:0], examples.classes)
     if (aim is not None or column) and any(len(p.classes) > 2 for p in problems):
-        labels, what = ", ".join(map(str, examples.classes[:6])), _options_of_aim(aim) if aim else "--cost-column"
+        labels, what = ", ".join(map(str, examples.classes[:6])), _option_names(aim) if aim else "--cost-column"
         raise OptionError(
             f"{what} is for two classes, but {data.name} has {len(examples.classes)}: {labels}. Compare one "
             f"class with all others: --one-vs-rest {examples.classes[examples.positive]}"
@@ -190,11 +194,11 @@ def command(
         notes.append(threshold["text"])
     if confidence is None and threshold_by is None and aim is not None and set(aim) <= FLOORS:
         next_step = "For a guarantee, add --confidence 0.95. It sets aside rows that support the guarantee."
-    for line in trained(clf, strategy, len(examples), out, tuple(notes), next_step).lines():
-        o.note(line, out)
+    for line in train_summary(clf, strategy, len(examples), out, tuple(notes), next_step).lines():
+        o.print_note(line, out)
 
 
-def column_of(cost_column: str | None, cost_fp: float | None, cost_fn: float | None) -> dict[str, Any]:
+def cost_column_options(cost_column: str | None, cost_fp: float | None, cost_fn: float | None) -> dict[str, Any]:
     """Return the cost column and its cost as arguments of `Classifier.decide`; empty without a cost column.
 
     Raises:
@@ -213,7 +217,7 @@ def column_of(cost_column: str | None, cost_fp: float | None, cost_fn: float | N
     return {"cost_column": cost_column, "cost_fp": cost_fp}
 
 
-def aim_of(
+def aim_options(
     recall_floor: float | None, precision_floor: float | None, cost_fp: float | None, cost_fn: float | None,
     alerts: int | None, lesion_false_positives: float | None = None,
 ) -> dict[str, Any] | None:  # fmt: skip
@@ -241,7 +245,7 @@ def aim_of(
         wanted["alerts"] = (alerts, 10_000)
     if len(wanted) > 1 and set(wanted) != {"recall_floor", "alerts"}:
         raise OptionError(
-            f"{_options_of_aim(wanted)} cannot be combined, because a threshold has one aim. Keep only one of "
+            f"{_option_names(wanted)} cannot be combined, because a threshold has one aim. Keep only one of "
             "these options."
         )
     for name, value in wanted.items():
@@ -250,13 +254,13 @@ def aim_of(
 
 
 def _check_guarantee(aim: Mapping[str, Any] | None, confidence: float) -> None:
-    """Check that the aim consists of floors only, and the confidence is between 0 and 1."""
+    """Raise an OptionError unless the aim consists of floors only, and the confidence is between 0 and 1."""
     if not (aim and set(aim) <= FLOORS):
         raise OptionError("--confidence requires --recall-floor or --precision-floor. Add one of them.")
     if not 0 < confidence < 1:
         raise OptionError(f"--confidence is {confidence:g}. Expected a number between 0 and 1, such as 0.95.")
 
 
-def _options_of_aim(aim: Mapping[str, Any]) -> str:
+def _option_names(aim: Mapping[str, Any]) -> str:
     """Return the command-line options of an aim, as text for messages."""
     return ", ".join("--cost-fp and --cost-fn" if name == "cost" else f"--{name.replace('_', '-')}" for name in aim)

@@ -1,4 +1,7 @@
-"""Objects that a user names as `module:name`: a builder for `--model`, a class for `--trust`."""
+"""Objects that a user names as `module:name`: a builder for `--model`, a class for `--trust`.
+
+Only what the user typed is imported, never a name from a file.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from typing import Any
 from counterpoise.core.errors import ModelError, OptionError, did_you_mean
 
 
-def trusted(names: Sequence[str] | None) -> dict[str, Any]:
+def trusted_objects(names: Sequence[str] | None) -> dict[str, Any]:
     """Import the classes and functions that `--trust` names, and return them by their names.
 
     Raises:
@@ -21,7 +24,7 @@ def trusted(names: Sequence[str] | None) -> dict[str, Any]:
             class or function.
 
     Example:
-        >>> trusted(["fractions:Fraction"])
+        >>> trusted_objects(["fractions:Fraction"])
         {'Fraction': <class 'fractions.Fraction'>}
     """
     objects = {}
@@ -30,7 +33,7 @@ def trusted(names: Sequence[str] | None) -> dict[str, Any]:
         expected = "Expected module:Class, the name of your own layer or function"
         if not module or not name:
             raise OptionError(f"--trust {text}: {expected}.")
-        space = vars(imported("--trust", text, module, expected))
+        space = vars(user_module("--trust", text, module, expected))
         if not callable(space.get(name)):
             known = [n for n, value in space.items() if isinstance(value, type)]
             raise OptionError(f"--trust {text}: {module} has no class {name!r}. {expected}.{did_you_mean(name, known)}")
@@ -38,7 +41,7 @@ def trusted(names: Sequence[str] | None) -> dict[str, Any]:
     return objects
 
 
-def imported(option: str, text: str, module: str, expected: str) -> Any:
+def user_module(option: str, text: str, module: str, expected: str) -> Any:
     """Import a module of the current folder, or an installed one, and return it.
 
     `option`, `text` (the value of the option) and `expected` are only used in the messages.
@@ -54,12 +57,12 @@ def imported(option: str, text: str, module: str, expected: str) -> Any:
         where = "" if error.name != module else f" in {here} or among the installed packages"
         raise ModelError(f"{option} {text}: there is no module {error.name!r}{where}. {expected}.") from error
     except Exception as error:
-        raise ModelError(f"{option} {text} cannot be imported: {first_line(error)}") from error
+        raise ModelError(f"{option} {text} cannot be imported: {error_on_one_line(error)}") from error
     finally:
         sys.path.remove(here)
 
 
-def first_line(error: Exception) -> str:
+def error_on_one_line(error: Exception) -> str:
     """Return the error on one line, with the innermost line of the user's code, if any."""
     if isinstance(error, SyntaxError):
         return f"{type(error).__name__}: {error.msg} ({Path(error.filename or '?').name}, line {error.lineno})"

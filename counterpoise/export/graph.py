@@ -1,4 +1,7 @@
-"""The TensorFlow functions inside an export: networks and rule, and in front of them the raw columns."""
+"""The TensorFlow functions inside an export: networks and rule, and in front of them the raw columns.
+
+All formats share them. Programs without Counterpoise use the names of inputs and outputs, which are in `manifest`.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +16,12 @@ from counterpoise.data.column_input import read_column_values
 from counterpoise.data.columns import raw_columns, raw_inputs, stacked
 from counterpoise.data.cost_input import CostInput
 from counterpoise.data.group_input import GroupInput
-from counterpoise.export.manifest import deciding_input, from_named, named_inputs, numbers_type
+from counterpoise.export.manifest import deciding_input, inputs_from_names, named_inputs, numbers_type
 from counterpoise.networks.encoder import has_picture
 
 
 def encoded_signature(clf: Any) -> dict[str, tf.TensorSpec]:
-    """Name, shape and dtype of each input of an export that takes numbers and ids."""
+    """Return name, shape and dtype of each input of an export that takes numbers and ids, in their order."""
     if clf.schema is None:
         return {
             name: tf.TensorSpec(tensor.shape, tensor.dtype, name)
@@ -42,20 +45,22 @@ def picture_signature(clf: Any) -> dict[str, tf.TensorSpec]:
     return {IMAGE: tf.TensorSpec(tensor.shape, tensor.dtype, IMAGE)}
 
 
-def decider(
+def deciding_function(
     clf: Any, centered: Callable[[tf.Tensor, np.ndarray], tf.Tensor] | None = None
 ) -> Callable[..., dict[str, tf.Tensor]]:
-    """Function of inputs by name, and of the values of a column, giving "probability" and "decision".
+    """Return the function from inputs by name, and values of a column, to "probability" and "decision".
 
     Args:
         clf: The classifier.
-        centered: Makes float32 of numbers as they are in the table, given their offsets; None: the inputs are encoded.
+        centered: Function of the numbers in the table and their offsets that returns the differences as float32.
+            None: the inputs are encoded already.
     """
     offsets = np.array([c.offset for c in clf.schema.numeric]) if clf.schema is not None else np.zeros(0)
     rule, given = clf.target.layer(clf.rule), deciding_input(clf)
 
     def decide(inputs: Mapping[str, tf.Tensor], column_values: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
-        x = dict(inputs) if clf.schema is not None else from_named(clf.members, inputs)
+        """Return "probability" and "decision"; `column_values` None takes the values from the inputs."""
+        x = dict(inputs) if clf.schema is not None else inputs_from_names(clf.members, inputs)
         if given is not None and given.own:
             x.pop(given.name, None)
         if centered is not None and offsets.any():
@@ -69,10 +74,10 @@ def decider(
     return decide
 
 
-class Columns(tf.Module):
-    """Raw columns by safe name to `{"numeric", "categorical"}`; the look-up table belongs to the module.
+class RawColumnEncoder(tf.Module):
+    """Encodes raw columns by safe name as `{"numeric", "categorical"}`; pictures that come with them pass unchanged.
 
-    Pictures that come with them pass as they are.
+    It is a module, because a SavedModel keeps its look-up tables only as attributes of a module.
     """
 
     def __init__(self, clf: Any) -> None:
@@ -124,7 +129,7 @@ class Columns(tf.Module):
 
 
 def label_table(clf: Any) -> tf.Tensor:
-    """The labels as a tensor to gather from: text, whole numbers, booleans or floats; mixed kinds as text."""
+    """Return the labels by code as a tensor: text, whole numbers, booleans or floats; mixed kinds become text."""
     labels = clf.decisions_.tolist()
     if clf.decisions_.dtype.kind not in "biuf":
         labels = [str(label) for label in labels]

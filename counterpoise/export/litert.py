@@ -1,4 +1,7 @@
-"""LiteRT (TensorFlow Lite): numbers and ids in, probability and decision out."""
+"""The LiteRT (TensorFlow Lite) export: numbers and ids in, probability and decision out.
+
+The signature "serve" and the names of inputs and outputs are what programs without Counterpoise use.
+"""
 
 from __future__ import annotations
 
@@ -12,16 +15,16 @@ import numpy as np
 
 from counterpoise.core.lazy import needed
 from counterpoise.core.temporary import scratch
-from counterpoise.export.manifest import named_inputs
+from counterpoise.export.manifest import named_arrays
 from counterpoise.export.quiet import quiet
 from counterpoise.export.refusals import refuse_text, refuse_unknown
 from counterpoise.forests.tree_layer import portable
 
 SIGNATURE = "serve"
-#: Powers of two below an offset that count as near it.
+#: Numbers down to this many powers of two below an offset count as near it.
 _BINADES = 4
 #: How the converter reports an operation that it cannot write.
-UNKNOWN = re.compile(r"'tf\.(\w+)' op is neither a custom op nor a flex op")
+MISSING_OPERATION = re.compile(r"'tf\.(\w+)' op is neither a custom op nor a flex op")
 
 
 def write(clf: Any, file: Path) -> Callable[[Any], Mapping[str, Any]]:
@@ -34,18 +37,18 @@ def write(clf: Any, file: Path) -> Callable[[Any], Mapping[str, Any]]:
     """
     interpreter = needed("ai_edge_litert.interpreter", "litert", "The LiteRT export", "ai-edge-litert")
     with quiet(), portable(clf.members), tempfile.TemporaryDirectory(dir=scratch()) as folder:
-        file.write_bytes(_converted(clf, Path(folder) / "draft"))
+        file.write_bytes(_litert_bytes(clf, Path(folder) / "draft"))
         run = interpreter.Interpreter(model_path=str(file), num_threads=1).get_signature_runner(SIGNATURE)
 
-    def answer(rows: Any) -> Mapping[str, Any]:
+    def run_export(rows: Any) -> Mapping[str, Any]:
         """Run the export on encoded rows, and return its outputs by name."""
         with quiet():  # the first run prints its delegate
             return run(**named_arrays(clf, rows))
 
-    return answer
+    return run_export
 
 
-def _converted(clf: Any, folder: Path) -> bytes:
+def _litert_bytes(clf: Any, folder: Path) -> bytes:
     """Return the classifier as the content of a LiteRT file.
 
     `folder` gets a temporary SavedModel.
@@ -58,9 +61,9 @@ def _converted(clf: Any, folder: Path) -> bytes:
     import tensorflow as tf
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-    from counterpoise.export.graph import decider, encoded_signature
+    from counterpoise.export.graph import deciding_function, encoded_signature
 
-    decide, signature = decider(clf, centered), encoded_signature(clf)
+    decide, signature = deciding_function(clf, centered), encoded_signature(clf)
     refuse_text(signature, "litert")
     names = list(signature)
     concrete = tf.function(lambda *tensors: decide(dict(zip(names, tensors, strict=True)))).get_concrete_function(
@@ -77,16 +80,16 @@ def _converted(clf: Any, folder: Path) -> bytes:
     try:
         return bytes(converter.convert())
     except Exception as error:  # the converter has an error of its own, and pages of text in it
-        refuse_unknown(UNKNOWN.findall(str(error)), "litert")
+        refuse_unknown(MISSING_OPERATION.findall(str(error)), "litert")
         raise
 
 
 def centered(numbers: Any, offsets: np.ndarray) -> Any:
-    """float64 numbers (N, d) less their offsets (d,), as float32, without arithmetic in float64, which LiteRT lacks.
+    """Return float64 numbers (N, d) less their offsets (d,), as float32.
 
-    Between two powers of two the bits of a float64, read as a whole number, count equal steps. So the way from the
-    offset to a number near it is summed over the powers of two between them, in whole numbers, and rounded once. Far
-    from the offset float32 has digits enough.
+    LiteRT has no arithmetic in float64. Between two powers of two the bits of a float64, read as a whole number, count
+    equal steps. So the way from the offset to a number near it is summed over the powers of two between them, in whole
+    numbers, and rounded once. Far from the offset float32 has digits enough.
     """
     import tensorflow as tf
 
@@ -103,15 +106,3 @@ def centered(numbers: Any, offsets: np.ndarray) -> Any:
     least, most = (power * 2.0**-_BINADES).astype(np.float32), (power * 4.0).astype(np.float32)
     near = (offsets != 0) & (single * sign >= least) & (single * sign < most)
     return tf.where(near, from_offset, single - offsets.astype(np.float32))
-
-
-def named_arrays(clf: Any, rows: Any) -> dict[str, np.ndarray]:
-    """Return encoded rows as arrays by input name, as the export takes them.
-
-    The export of a table subtracts the offsets of numeric columns itself. So they are added again here, in float64.
-    """
-    if clf.schema is not None:
-        offsets = np.array([c.offset for c in clf.schema.numeric])
-        numbers = {"numeric": rows["numeric"].astype(np.float64) + offsets} if offsets.any() else {}
-        return {**rows, **numbers}
-    return {name: rows if key is None else rows[key] for name, (key, _) in named_inputs(clf.members).items()}

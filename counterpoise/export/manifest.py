@@ -1,4 +1,8 @@
-"""`schema.json`: what goes into an export and what comes out, for people and programs without Counterpoise."""
+"""`schema.json`, and the inputs of exports by name, which the writers of all formats share.
+
+People and programs without Counterpoise read `schema.json`: what goes into an export and what comes out. Its keys, and
+the names of inputs, must stay.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import keras
+import numpy as np
 
 from counterpoise.core.examples import IMAGE
 from counterpoise.core.schema import Column, Schema
@@ -35,6 +40,7 @@ def manifest(clf: Any, format: str) -> dict[str, Any]:
     user; None: each row is decided.
     """
     ids = format != "saved_model"
+    shape = ", ".join(["rows", *_element_sizes(clf), "classes"])
     return {
         "counterpoise": version(),
         "format": format,
@@ -44,24 +50,23 @@ def manifest(clf: Any, format: str) -> dict[str, Any]:
         if clf.schema is None
         else picture_input(clf) | (_id_inputs(clf) if ids else _column_inputs(clf)) | _deciding_entry(clf, ids),
         "outputs": {
-            "probability": f"float32 ({', '.join(['rows', *_elements(clf), 'classes'])}), in the order of `classes`",
-            **_decisions(clf, ids),
+            "probability": f"float32 ({shape}), in the order of `classes`",
+            **_decision_outputs(clf, ids),
         },
         "classes": clf.classes_.tolist(),
         "threshold": clf.rule.threshold,
         "rule": [rule_to_dict(rule) for rule in clf.rule.problem_rules]
         if clf.target.independent
         else rule_to_dict(clf.rule),
-        "unit": None if clf.unit is None else _unit_rule(clf),
+        "unit": None if clf.unit is None else _unit_entry(clf),
         "card": clf.card,
     }
 
 
-def _unit_rule(clf: Any) -> dict[str, Any]:
-    """Return how units are decided.
+def _unit_entry(clf: Any) -> dict[str, Any]:
+    """Return the entry of `schema.json` on how units are decided.
 
-    The probabilities of their rows are aggregated, then the rule is applied.
-    The rule has one member, the aggregate.
+    The probabilities of their rows are aggregated, then the rule is applied. The rule has one member, the aggregate.
     """
     rules = [rule_to_dict(rule) for rule in clf.unit.rule.problem_rules]
     return {
@@ -72,14 +77,14 @@ def _unit_rule(clf: Any) -> dict[str, Any]:
     }
 
 
-def _decisions(clf: Any, ids: bool) -> dict[str, str]:
+def _decision_outputs(clf: Any, ids: bool) -> dict[str, str]:
     """Return descriptions of the outputs that hold decisions, by name.
 
     With `ids` (not a SavedModel), there is no output of labels.
     """
     if clf.target.independent:
         return {"decision": "int32 (rows, classes): 1 if the row has the label, otherwise 0"}
-    shape = ", ".join(["rows", *_elements(clf)]) + "," * (not _elements(clf))
+    shape = ", ".join(["rows", *_element_sizes(clf)]) + "," * (not _element_sizes(clf))
     human = "" if clf.rule.review is None else "; -1: a human must decide the row"
     if clf.rule.cost_column is not None and ids:
         human += f"; also -1 if {clf.rule.cost_column.name!r} is missing or negative"
@@ -88,7 +93,7 @@ def _decisions(clf: Any, ids: bool) -> dict[str, str]:
     }  # fmt: skip
 
 
-def _elements(clf: Any) -> list[str]:
+def _element_sizes(clf: Any) -> list[str]:
     """Return the sizes of a row's element axes, such as height and width.
 
     The list is empty if a row has one decision.
@@ -108,30 +113,27 @@ def _column_inputs(clf: Any) -> dict[str, Any]:
             kind: {
                 "dtype": str(tensor.dtype),
                 "shape": ["rows", tensor.shape[1]],
-                "columns": [_column(c, str(tensor.dtype)) for c in columns[kind]],
+                "columns": [_column_entry(c, str(tensor.dtype)) for c in columns[kind]],
             }
             for kind, tensor in raw_inputs(clf.schema).items()
         }
     names = safe_names([c.name for c in used])
-    return {names[c.name]: _column(c, input_type(c)) for c in used}
+    return {names[c.name]: _column_entry(c, input_type(c)) for c in used}
 
 
-def _column(column: Column, dtype: str) -> dict[str, Any]:
-    """Describe the input of one raw column.
+def _column_entry(column: Column, dtype: str) -> dict[str, Any]:
+    """Return the entry of `schema.json` on the input of one raw column.
 
-    The entries are kind, dtype, shape, missing value, and unit or levels.
+    It has kind, dtype, shape, missing value, and unit or levels.
     """
     entry = {"column": column.name, "kind": column.kind, "dtype": dtype, "shape": "(rows,) or (rows, 1)"}
     if column.kind == "numeric":
-        return {**entry, "missing": "NaN", **_unit(column)}
-    return {**entry, "missing": "", **_levels(column)}
+        return {**entry, "missing": "NaN", **_measurement_unit(column)}
+    return {**entry, "missing": "", **_level_entry(column)}
 
 
-def _unit(column: Column) -> dict[str, Any]:
-    """Return {"unit": what the numbers count}, or {} for plain numbers.
-
-    A unit is, for example, days or a currency sign.
-    """
+def _measurement_unit(column: Column) -> dict[str, Any]:
+    """Return {"unit": what the numbers of a column count}, such as days or a currency sign; {} for plain numbers."""
     units = {
         "date": "days since 1970-01-01 00:00 UTC",
         "time": "days since midnight",
@@ -144,11 +146,11 @@ def _unit(column: Column) -> dict[str, Any]:
 
 
 def numbers_type(schema: Schema) -> str:
-    """The type of all numbers as one array: float64 where a column needs it (see `data.columns.input_type`)."""
+    """Return the dtype of all numbers as one array: float64 if a column needs it (see `data.columns.input_type`)."""
     return "float64" if any(c.offset for c in schema.numeric) else "float32"
 
 
-def _levels(column: Column) -> dict[str, Any]:
+def _level_entry(column: Column) -> dict[str, Any]:
     """Return the levels of a column, and how they are compared.
 
     They are compared "as numbers" if "1" and "1.0" are the same level.
@@ -157,17 +159,16 @@ def _levels(column: Column) -> dict[str, Any]:
 
 
 def _id_inputs(clf: Any) -> dict[str, Any]:
-    """The inputs of an export that takes numbers and ids of levels, each as one table."""
+    """Return the inputs of an export that takes numbers and ids of levels, each as one table, by name."""
     out: dict[str, Any] = {}
     if clf.schema.numeric:
         columns = [c.name for c in clf.schema.numeric]
-        units = {c.name: _unit(c)["unit"] for c in clf.schema.numeric if _unit(c)}
+        units = {c.name: _measurement_unit(c)["unit"] for c in clf.schema.numeric if _measurement_unit(c)}
         kind = {"dtype": numbers_type(clf.schema), "shape": ["rows", len(columns)], "missing": "NaN"}
         out["numeric"] = {**kind, "columns": columns, "units": units}
     if clf.schema.categorical:
-        ids = [
-            {"column": c.name, **_levels(c), "missing": 0, "unseen": len(c.levels) + 1} for c in clf.schema.categorical
-        ]
+        columns_of_ids = clf.schema.categorical
+        ids = [{"column": c.name, **_level_entry(c), "missing": 0, "unseen": len(c.levels) + 1} for c in columns_of_ids]
         out["categorical"] = {"dtype": "int32", "shape": ["rows", len(ids)], "columns": ids}
     return out
 
@@ -184,7 +185,7 @@ def picture_input(clf: Any) -> dict[str, Any]:
 
 
 def array_inputs(clf: Any) -> dict[str, Any]:
-    """Describe each array input by name: dtype, shape, and its key in training.
+    """Return the entry of each array input by name: dtype, shape, and its key in training.
 
     The key is None if there is only one input.
     """
@@ -203,7 +204,7 @@ def deciding_input(clf: Any, encoded: bool = True) -> ColumnInput | None:
 
 
 def _deciding_entry(clf: Any, encoded: bool) -> dict[str, Any]:
-    """Describe the input of amounts or groups that decisions depend on.
+    """Return the entry of the input of amounts or groups that decisions depend on, by name.
 
     The result is {} if a feature already contains them.
     """
@@ -215,12 +216,13 @@ def _deciding_entry(clf: Any, encoded: bool) -> dict[str, Any]:
         entry |= {"kind": "cost", "dtype": "float32", "missing": "not allowed; pass a finite amount of 0 or more"}
     else:
         ids = {"dtype": "int32", "missing": 0, "unseen": len(given.levels.levels) + 1}
-        entry |= {"kind": "group", **_levels(given.levels), **(ids if encoded else {"dtype": "string", "missing": ""})}
+        texts = {"dtype": "string", "missing": ""}
+        entry |= {"kind": "group", **_level_entry(given.levels), **(ids if encoded else texts)}
     return {given.name: entry}
 
 
 def named_inputs(members: keras.Model) -> dict[str, tuple[Any, Any]]:
-    """Safe name -> (key or position or None, symbolic tensor) of the inputs of a network that takes arrays.
+    """Return the inputs of a network that takes arrays: safe name -> (key or position or None, symbolic tensor).
 
     The names are those that the user's model gives its inputs; x, or x0, x1, ..., where it gives none.
     """
@@ -237,7 +239,7 @@ def named_inputs(members: keras.Model) -> dict[str, tuple[Any, Any]]:
     return {safe: (key, given[key]) for safe, key in zip(safe_names(names).values(), keys, strict=True)}
 
 
-def from_named(members: keras.Model, values: Mapping[str, Any]) -> Any:
+def inputs_from_names(members: keras.Model, values: Mapping[str, Any]) -> Any:
     """Return arrays, given by safe name, in the structure of the network's inputs.
 
     See `named_inputs` for the names.
@@ -247,3 +249,15 @@ def from_named(members: keras.Model, values: Mapping[str, Any]) -> Any:
         return {key: values[name] for name, (key, _) in named_inputs(members).items()}
     inputs = tuple(values[name] for name in named_inputs(members))
     return inputs if isinstance(given, (list, tuple)) else inputs[0]
+
+
+def named_arrays(clf: Any, rows: Any) -> dict[str, np.ndarray]:
+    """Return encoded rows as arrays by input name, as a LiteRT or ONNX export takes them.
+
+    Such an export of a table subtracts the offsets of numeric columns itself. So they are added again here, in float64.
+    """
+    if clf.schema is not None:
+        offsets = np.array([c.offset for c in clf.schema.numeric])
+        numbers = {"numeric": rows["numeric"].astype(np.float64) + offsets} if offsets.any() else {}
+        return {**rows, **numbers}
+    return {name: rows if key is None else rows[key] for name, (key, _) in named_inputs(clf.members).items()}

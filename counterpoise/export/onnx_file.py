@@ -1,4 +1,4 @@
-"""ONNX: numbers and ids in, probability and decision out."""
+"""The ONNX export: numbers and ids in, probability and decision out; labels and model card in its metadata."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from counterpoise.core.lazy import needed
-from counterpoise.export.litert import named_arrays
+from counterpoise.export.manifest import named_arrays
 from counterpoise.export.quiet import quiet
 from counterpoise.export.refusals import refuse_text, refuse_unknown
 from counterpoise.forests.tree_layer import portable
 
+#: Version of the ONNX operations that the file uses.
 OPSET = 17
 
 
@@ -28,7 +29,7 @@ def write(clf: Any, file: Path) -> Callable[[Any], Mapping[str, Any]]:
         needed(name, "onnx", "The ONNX export") for name in ("onnx", "onnxruntime", "tf2onnx")
     )
     with quiet(), portable(clf.members):
-        model = _converted(clf, tf2onnx)
+        model = _onnx_model(clf, tf2onnx)
     # Nodes of other domains are extensions; the others must be operations of the ONNX standard.
     domains = {domain.domain for domain in model.opset_import if domain.domain}
     nodes = [node for node in model.graph.node if node.domain not in domains]
@@ -41,17 +42,17 @@ def write(clf: Any, file: Path) -> Callable[[Any], Mapping[str, Any]]:
     return lambda rows: dict(zip(names, session.run(names, named_arrays(clf, rows)), strict=True))
 
 
-def _converted(clf: Any, tf2onnx: Any) -> Any:
-    """Convert members and rule, as one TensorFlow function, to an ONNX model.
+def _onnx_model(clf: Any, tf2onnx: Any) -> Any:
+    """Return members and rule, as one TensorFlow function, converted to an ONNX model.
 
     Its inputs are encoded rows. A classifier that needs text as input is refused with an error.
     """
     import tensorflow as tf
 
     from counterpoise.data.columns import minus_offset_in_graph
-    from counterpoise.export.graph import decider, encoded_signature
+    from counterpoise.export.graph import deciding_function, encoded_signature
 
-    decide, signature = decider(clf, minus_offset_in_graph), encoded_signature(clf)
+    decide, signature = deciding_function(clf, minus_offset_in_graph), encoded_signature(clf)
     refuse_text(signature, "onnx")
     names = list(signature)
     function = tf.function(

@@ -1,4 +1,7 @@
-"""Rows on which an export is compared with its classifier: made up, but within what the classifier was trained on."""
+"""The comparison of an export with its classifier, and the rows for it: made up, but like the training rows.
+
+The rows come from a fixed seed, so that an export that was written once can be written again.
+"""
 
 from __future__ import annotations
 
@@ -26,27 +29,27 @@ ROWS = 32
 CLOSE = 1e-3
 
 
-def probe(clf: Any) -> tuple[Any, Any]:
-    """Make raw rows as `predict` takes them, and the same encoded as networks take them.
+def probe_rows(clf: Any) -> tuple[Any, Any]:
+    """Return made-up raw rows as `predict` takes them, and the same rows encoded as networks take them.
 
     Every level of a categorical column, missing values and a level never seen occur.
     """
     rng = generator(0, "export probe")
     if clf.schema is None:
-        arrays = _arrays(clf.members, rng)
+        arrays = _random_arrays(clf.members, rng)
         return arrays, arrays
     encoded: dict[str, Any] = {}
     raw: dict[str, Any] = {}
     if has_picture(clf.members.input):
-        encoded[IMAGE] = raw[IMAGE] = _array(clf.members.input[IMAGE], rng)
+        encoded[IMAGE] = raw[IMAGE] = _random_array(clf.members.input[IMAGE], rng)
     if clf.schema.numeric:
-        encoded["numeric"] = _numbers(clf.members, len(clf.schema.numeric), rng)
+        encoded["numeric"] = _random_numbers(clf.members, len(clf.schema.numeric), rng)
         columns = zip(clf.schema.numeric, encoded["numeric"].T, strict=True)
         raw |= {c.name: values.astype(np.float64) + c.offset for c, values in columns}
     if clf.schema.categorical:
         ids = [rng.permutation(np.arange(ROWS) % (len(c.levels) + 2)) for c in clf.schema.categorical]
         encoded["categorical"] = np.stack(ids, axis=1).astype(np.int32)
-        raw |= {c.name: _texts(c, values) for c, values in zip(clf.schema.categorical, ids, strict=True)}
+        raw |= {c.name: _level_texts(c, values) for c, values in zip(clf.schema.categorical, ids, strict=True)}
     given = deciding_input(clf)
     if isinstance(given, CostInput):
         _put_amounts(clf, given, raw, encoded, rng)
@@ -56,13 +59,13 @@ def probe(clf: Any) -> tuple[Any, Any]:
 
 
 def _put_groups(clf: Any, given: GroupInput, raw: dict[str, Any], encoded: dict[str, Any], rng: Any) -> None:
-    """Put groups into raw and encoded rows, which are changed.
+    """Put groups into raw and encoded rows, which are changed in place.
 
     Every group occurs, and values without a threshold. A feature of levels has all levels already, so it stays.
     """
     if given.own:
         ids = rng.permutation(np.arange(ROWS) % (len(given.levels.levels) + 2)).astype(np.int32)
-        raw[given.column], encoded[given.name] = _texts(given.levels, ids), ids[:, None]
+        raw[given.column], encoded[given.name] = _level_texts(given.levels, ids), ids[:, None]
     elif given.codes is None:
         offset, numbers = clf.schema.numeric[given.position].offset, np.array(given.numbers, np.float32)
         rows = np.arange(ROWS) % (len(numbers) + 1) < len(numbers)
@@ -71,7 +74,7 @@ def _put_groups(clf: Any, given: GroupInput, raw: dict[str, Any], encoded: dict[
 
 
 def _put_amounts(clf: Any, cost: CostInput, raw: dict[str, Any], encoded: dict[str, Any], rng: Any) -> None:
-    """Put amounts of a cost column into raw and encoded rows, which are changed.
+    """Put amounts of a cost column into raw and encoded rows, which are changed in place.
 
     Amounts go from far below the cost of a false positive to far above it; the first is 0.
     """
@@ -87,13 +90,13 @@ def _put_amounts(clf: Any, cost: CostInput, raw: dict[str, Any], encoded: dict[s
     raw[cost.column] = encoded["numeric"][:, cost.feature].astype(np.float64) + offset
 
 
-def _numbers(members: keras.Model, columns: int, rng: np.random.Generator) -> Array:
+def _random_numbers(members: keras.Model, columns: int, rng: np.random.Generator) -> Array:
     """Return numbers float32 (ROWS, columns) like those of training, a tenth of them missing.
 
     Center and spread come from the encoder of the table; without one they are 0 and 1.
     """
     center, spread = np.zeros(columns), np.ones(columns)
-    for layer in _layers(members):
+    for layer in _all_layers(members):
         if isinstance(layer, TableEncoder):
             scale = np.asarray(layer.scale)
             center, spread = np.asarray(layer.center), 1.0 / np.where(scale > 0, scale, 1.0)
@@ -103,15 +106,15 @@ def _numbers(members: keras.Model, columns: int, rng: np.random.Generator) -> Ar
     return values.astype(np.float32)
 
 
-def _layers(model: keras.Model) -> Iterator[keras.layers.Layer]:
+def _all_layers(model: keras.Model) -> Iterator[keras.layers.Layer]:
     """Yield all layers of a model, each model inside it followed by its layers."""
     for layer in model.layers:
         yield layer
         if isinstance(layer, keras.Model):
-            yield from _layers(layer)
+            yield from _all_layers(layer)
 
 
-def _texts(column: Column, ids: Array) -> Array:
+def _level_texts(column: Column, ids: Array) -> Array:
     """Return the texts of level ids: None for 0, and a new text for the last id."""
     unseen = "unseen"
     while unseen in column.levels:
@@ -120,15 +123,15 @@ def _texts(column: Column, ids: Array) -> Array:
     return texts[ids]
 
 
-def _arrays(members: keras.Model, rng: np.random.Generator) -> Any:
+def _random_arrays(members: keras.Model, rng: np.random.Generator) -> Any:
     """Return random arrays for the inputs of a network that takes arrays, in its structure."""
-    made = {key: _array(tensor, rng) for key, tensor in named_inputs(members).values()}
+    made = {key: _random_array(tensor, rng) for key, tensor in named_inputs(members).values()}
     if isinstance(members.input, Mapping):
         return made
     return tuple(made.values()) if isinstance(members.input, (list, tuple)) else made[None]
 
 
-def _array(tensor: Any, rng: np.random.Generator) -> Array:
+def _random_array(tensor: Any, rng: np.random.Generator) -> Array:
     """Return a random array of ROWS rows for an input; sizes that are not fixed become 8."""
     shape = (ROWS, *(8 if size is None else size for size in tensor.shape[1:]))
     if tensor.dtype == "string":
@@ -137,10 +140,10 @@ def _array(tensor: Any, rng: np.random.Generator) -> Array:
     return values.astype(tensor.dtype)
 
 
-def compare(
+def describe_difference(
     clf: Any, raw: Any, runner: Callable[[Any], Mapping[str, Any]], rows: slice, encoded: Any, tolerance: float
 ) -> str:
-    """Describe how a run of an export differs from its classifier; "" if it does not.
+    """Return in words how a run of an export differs from its classifier, or "" if it does not.
 
     Args:
         clf: The classifier.
@@ -172,7 +175,7 @@ def compare(
 
 
 def _margins(clf: Any, proba: Array, values: Array | None = None) -> Array:
-    """Distance of each decision from another one, in nats: (N,), (N, L), or of elements (N, ...)."""
+    """Return how far each decision is from another one, in nats: (N,), (N, L), or of elements (N, ...)."""
     shape = proba.shape[:-1] if clf.target.per_element else proba.shape
     problems = clf.target.problems(np.zeros(shape, np.int32), clf.classes_.tolist())
     margins = [_margin(rule, p.proba(proba), values) for rule, p in zip(clf.rule.problem_rules, problems, strict=True)]
@@ -182,15 +185,18 @@ def _margins(clf: Any, proba: Array, values: Array | None = None) -> Array:
 
 
 def _margin(rule: Rule, proba: Array, values: Array | None = None) -> Array:
-    """Distance of each row from another decision, in nats; by costs in shares of the largest difference of costs."""
+    """Return how far each row is from another decision or from review, (N,).
+
+    The unit is nats; if the rule decides by costs, it is the largest difference of costs.
+    """
     log_p = np.log(np.maximum(proba, 1e-300))
     return np.minimum(_decision_margin(rule, log_p, values), review_distance(rule, log_p, values))
 
 
 def _decision_margin(rule: Rule, log_p: Array, values: Array | None) -> Array:
-    """How far each row is from another decision (see `decide.review.margins`), in units of the largest cost difference.
+    """Return how far each row is from another decision (see `decide.review.margins`), in the unit of `_margin`.
 
-    Infinite where the common threshold is 0 or 1, so that no row is near it.
+    It is infinite where the common threshold is 0 or 1, so that no row is near it.
     """
     if rule.column is None and rule.threshold is not None and not 0 < rule.threshold < 1:
         return np.full(len(log_p), np.inf)

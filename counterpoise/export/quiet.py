@@ -1,4 +1,4 @@
-"""Converters without their chatter."""
+"""Converters without their chatter: `quiet`, which the writers of all formats use."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from contextlib import contextmanager
 
 from counterpoise.core.stderr import no_stderr
 
-NAMES = ("tensorflow", "tf2onnx", "absl")
+#: Names of the loggers of converters.
+LOGGERS = ("tensorflow", "tf2onnx", "absl")
 
 
 @contextmanager
@@ -17,7 +18,7 @@ def quiet() -> Iterator[None]:
 
     Otherwise they print long texts about graphs before they raise an error. The levels of the loggers are restored.
     """
-    loggers = [logging.getLogger(name) for name in NAMES]
+    loggers = [logging.getLogger(name) for name in LOGGERS]
     levels = [logger.level for logger in loggers]
     try:
         for logger in loggers:

@@ -1,4 +1,4 @@
-"""Errors about parts of a model that an export format cannot express."""
+"""Errors about parts of a model that LiteRT or ONNX cannot express; the messages lead to SavedModel."""
 
 from __future__ import annotations
 

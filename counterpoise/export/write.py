@@ -1,4 +1,7 @@
-"""Write an export under a temporary name, run it, compare it with the classifier, and only then let it appear."""
+"""`write`: write an export under a temporary name, run it, compare it with the classifier, and only then let it appear.
+
+To add a format, add a file with a writer and a line to `WRITERS`. `cp.Classifier.export` is the public way here.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from counterpoise.core.file_checks import read_json
 from counterpoise.core.files import drafts, is_stream
 from counterpoise.export import litert, onnx_file, saved_model
 from counterpoise.export.manifest import manifest
-from counterpoise.export.probe import compare, probe
+from counterpoise.export.probe import describe_difference, probe_rows
 from counterpoise.networks.weights import note_backend_use
 
 #: Runs a written export on probe rows and returns "probability" and "decision", and where there is one "label".
@@ -61,19 +64,19 @@ def write(clf: Any, path: str | os.PathLike[str], format: str = "saved_model") -
             "KERAS_BACKEND=tensorflow before Keras is imported."
         )
     writer, ending = WRITERS[format]
-    target = _target(check_path(path), ending)
+    target = _path_to_write(check_path(path), ending)
     resolved = Path(os.path.realpath(target))
     schema = resolved / SCHEMA if not ending else resolved.parent / SCHEMA
     _refuse_foreign(target, schema, ending)
     with drafts(resolved.parent) as folder:
         draft = folder / resolved.name
-        _compare_with_classifier(clf, _written(writer, clf, draft, format), format)
+        _compare_with_classifier(clf, _write_draft(writer, clf, draft, format), format)
         note = draft / SCHEMA if not ending else folder / SCHEMA
         note.write_text(json.dumps(manifest(clf, format), indent=1), encoding="utf-8")
     return target
 
 
-def _target(path: Path, ending: str) -> Path:
+def _path_to_write(path: Path, ending: str) -> Path:
     """Return the path to write.
 
     This is the path itself, or for a folder the file `model` with the right ending in it.
@@ -115,14 +118,14 @@ def _refuse_foreign(target: Path, schema: Path, ending: str) -> None:
 
 
 def _is_ours(schema: Path) -> bool:
-    """Whether Counterpoise wrote this `schema.json`; False if it cannot be read."""
+    """Return whether Counterpoise wrote this `schema.json`; False if it cannot be read."""
     try:
         return "counterpoise" in read_json(schema.read_bytes(), schema.name, finite=False)
     except (OSError, ArtifactError, TypeError):
         return False
 
 
-def _written(writer: Callable[[Any, Path], Runner], clf: Any, draft: Path, format: str) -> Runner:
+def _write_draft(writer: Callable[[Any, Path], Runner], clf: Any, draft: Path, format: str) -> Runner:
     """Write the draft, and return the function that runs it.
 
     Any error of a converter becomes a `ModelError` that names the format. Errors of Counterpoise and of the file system
@@ -145,9 +148,9 @@ def _compare_with_classifier(clf: Any, runner: Runner, format: str) -> None:
 
     If it differs from the classifier, raise an `ArtifactError`.
     """
-    raw, encoded = probe(clf)
+    raw, encoded = probe_rows(clf)
     for rows in (slice(0, 1), slice(None)):
-        fault = compare(clf, raw, runner, rows, encoded if format != "saved_model" else None, TOLERANCE)
+        fault = describe_difference(clf, raw, runner, rows, encoded if format != "saved_model" else None, TOLERANCE)
         if fault:
             raise ArtifactError(
                 f"The {format} export was run once and differs from the classifier, because {fault}. Choose another "

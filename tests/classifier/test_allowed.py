@@ -18,26 +18,27 @@ LAYERS = {name: value for name, value in vars(keras.layers).items() if inspect.i
 
 def test_every_public_layer_is_listed_or_refused_with_a_reason():
     for name, layer in LAYERS.items():
-        listed, refused = ("keras.layers", name) in allowed.classes(), layer.__name__ in allowed.REFUSED
-        assert listed != refused, f"{name}: list it in LAYERS, or in REFUSED with the reason"
-    assert all(allowed.REFUSED.values())
+        listed, refused = ("keras.layers", name) in allowed.keras_classes(), layer.__name__ in allowed.REFUSED_LAYERS
+        assert listed != refused, f"{name}: list it in LAYERS, or in REFUSED_LAYERS with the reason"
+    assert all(allowed.REFUSED_LAYERS.values())
 
 
 def test_no_listed_layer_is_given_functions_or_paths():
     """But for functions that are activations, and for vocabularies, which are looked at by themselves."""
-    asked = set(allowed.CALLED) | set("filepath path file filename directory url module init_fn call_fn".split())
+    paths = "filepath path file filename directory url module init_fn call_fn"
+    asked = {*allowed.FUNCTION_ARGUMENTS, *paths.split()}
     for name in allowed.LAYERS & set(LAYERS):
         for base in LAYERS[name].__mro__:
             if base.__module__.startswith("keras.src.layers") and "__init__" in vars(base):
                 assert not asked & set(inspect.signature(base.__init__).parameters), name
 
 
-@pytest.mark.parametrize("module", [*allowed.OPERATIONS, "core"])
+@pytest.mark.parametrize("module", [*allowed.OPERATION_MODULES, "core"])
 def test_operations_are_listed_but_for_those_that_call_functions(module):
     space = f"keras.src.ops.{module}"
     for name, value in vars(importlib.import_module(space)).items():
         if inspect.isclass(value) and issubclass(value, keras.Operation) and value.__module__ == space:
-            assert ((space, name) in allowed.classes()) != allowed.takes_functions(value), name
+            assert ((space, name) in allowed.keras_classes()) != allowed.takes_functions(value), name
 
 
 @pytest.mark.parametrize(
@@ -50,11 +51,11 @@ def test_operations_are_listed_but_for_those_that_call_functions(module):
     ],
 )  # fmt: skip
 def test_what_runs_fetches_or_writes_is_not_listed(pair):
-    assert pair not in allowed.classes()
+    assert pair not in allowed.keras_classes()
 
 
 def test_functions_are_activations_losses_and_metrics():
-    names = allowed.functions()
+    names = allowed.keras_functions()
     assert {"relu", "softmax", "swish", "binary_crossentropy", "mean_squared_error"} <= names
     assert not names & {"get", "deserialize", "serialize", "get_file", "load_data", "set_floatx", "load_model"}
 
@@ -62,8 +63,8 @@ def test_functions_are_activations_losses_and_metrics():
 def test_our_own_classes_are_found_by_the_name_that_they_are_registered_under():
     for module, names in SAVED.items():
         home = importlib.import_module(f"counterpoise.{module}")
-        assert all(allowed.own(f"counterpoise>{name}") is getattr(home, name) for name in names)
-    assert allowed.own("counterpoise>Popen") is None
+        assert all(allowed.own_class(f"counterpoise>{name}") is getattr(home, name) for name in names)
+    assert allowed.own_class("counterpoise>Popen") is None
 
 
 def test_trusted_objects_are_known_by_both_their_names():
@@ -71,8 +72,8 @@ def test_trusted_objects_are_known_by_both_their_names():
     class Owl(keras.layers.Layer):
         pass
 
-    assert allowed.trusted({"Bird": Owl}) == {"Bird": Owl, "zoo>Owl": Owl}
-    assert allowed.trusted(None) == {}
+    assert allowed.trusted_objects({"Bird": Owl}) == {"Bird": Owl, "zoo>Owl": Owl}
+    assert allowed.trusted_objects(None) == {}
     for wrong in ([Owl], {"Owl": "owl"}, {1: Owl}):
         with pytest.raises(OptionError, match="Expected a mapping from names to classes or functions"):
-            allowed.trusted(wrong)
+            allowed.trusted_objects(wrong)

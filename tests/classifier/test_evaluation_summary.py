@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import counterpoise as cp
-from counterpoise.classifier.evaluation_summary import summary
+from counterpoise.classifier.evaluation_summary import summary_lines
 
 N = 800
 
@@ -31,13 +31,14 @@ def _evaluation():
 
 def test_it_is_a_dictionary_that_prints_as_its_summary(evaluation):
     assert isinstance(evaluation, dict)
-    assert repr(evaluation) == str(evaluation) == "\n".join([*summary(evaluation), f"Keys: {', '.join(evaluation)}"])
+    lines = [*summary_lines(evaluation), f"Keys: {', '.join(evaluation)}"]
+    assert repr(evaluation) == str(evaluation) == "\n".join(lines)
     assert repr(pickle.loads(pickle.dumps(evaluation))) == repr(evaluation)
     assert list(json.loads(json.dumps(evaluation))) == list(evaluation)
 
 
 def test_a_busy_reader_finds_decision_scores_cost_calibration_and_groups(evaluation):
-    lines = summary(evaluation)
+    lines = summary_lines(evaluation)
     assert len(lines) <= 26
     text, m = "\n".join(lines), evaluation["metrics"]
     ill = evaluation["classes"][1]["count"]
@@ -66,16 +67,16 @@ def test_per_ten_thousand_cases_is_the_confusion_table(evaluation):
         (1 - evaluation["metrics"]["specificity"]["value"]) * (n - y),
     )
     line = f"Per 10,000 cases ({10_000 * y / n:,.0f} 'ill'): {10_000 * hits / n:,.0f} found, "
-    assert line + f"{10_000 * alerts / n:,.0f} false positives." in summary(evaluation)
+    assert line + f"{10_000 * alerts / n:,.0f} false positives." in summary_lines(evaluation)
 
 
 def test_a_number_that_is_not_finite_reads_as_null_does(evaluation):
-    assert summary(json.loads(json.dumps(_null(evaluation)))) == summary(evaluation)
+    assert summary_lines(json.loads(json.dumps(_null(evaluation)))) == summary_lines(evaluation)
 
 
 @pytest.mark.parametrize("width", [60, 30])
 def test_a_narrow_table_loses_its_notes_and_then_its_columns(evaluation, width):
-    lines = summary(evaluation, width)
+    lines = summary_lines(evaluation, width)
     assert not any(
         "without a model" in line and len(line) > width
         for line in lines
@@ -103,7 +104,7 @@ def test_calibration_is_what_its_intervals_exclude(evaluation, slope, intercept,
         value = 1.0 if low is None else (low + high) / 2
         record["metrics"][key] = {"value": value, "low": low, "high": high}
     record["metrics"]["ece"] = {"value": 0.02, "low": 0.01, "high": 0.03}
-    (line,) = (line for line in summary(record) if line.startswith("Calibration: "))
+    (line,) = (line for line in summary_lines(record) if line.startswith("Calibration: "))
     assert words in line
 
 
@@ -112,7 +113,7 @@ def test_classes_and_labels():
     y = rng.choice(["a", "b", "c"], 300, p=[0.7, 0.2, 0.1])
     p = rng.dirichlet([1, 1, 1], 300) * 0.8 + 0.2 * (y[:, None] == np.array(["a", "b", "c"]))
     by = {"site": rng.choice(["n", "s"], 300)}
-    lines = summary(cp.evaluate(cp.wrap(p, y), p, y, by=by, resamples=30))
+    lines = summary_lines(cp.evaluate(cp.wrap(p, y), p, y, by=by, resamples=30))
     assert lines[0].startswith("300 rows of 3 classes; rarest: 'c' (")
     assert any(line.startswith("Recall (mean) ") for line in lines)
     assert not any("False positive rate" in line or "Per 10,000" in line for line in lines)

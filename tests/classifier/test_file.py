@@ -22,7 +22,7 @@ import counterpoise as cp
 from counterpoise.classifier import archive as zipped
 from counterpoise.classifier import loading
 from counterpoise.classifier.archive import CARD, CONFIG, METADATA, SCORES, WEIGHTS
-from counterpoise.classifier.arrays import packed, unpacked
+from counterpoise.classifier.arrays import arrays_of_npz, npz_bytes
 from counterpoise.classifier.contents import check_description, check_scores
 from counterpoise.classifier.weights_file import check_weights
 from counterpoise.core.errors import ArtifactError, ModelError
@@ -446,7 +446,7 @@ def test_arrays_that_are_not_what_their_head_says(content, words):
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr("y.npy", content)
     with pytest.raises(ArtifactError, match=words):
-        unpacked(buffer.getvalue())
+        arrays_of_npz(buffer.getvalue())
 
 
 @pytest.mark.parametrize("scale", [0.0, 1.0])
@@ -456,7 +456,7 @@ def test_arrays_come_back_bit_for_bit_however_well_they_pack(scale):
         "y": np.arange(5)[::-1].T,
         "n": np.zeros(()),
     }
-    again = unpacked(packed(arrays))
+    again = arrays_of_npz(npz_bytes(arrays))
     assert {k: (v.dtype, v.shape) for k, v in again.items()} == {k: (v.dtype, v.shape) for k, v in arrays.items()}
     assert all(np.array_equal(again[name], arrays[name]) for name in arrays)
 

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 import counterpoise as cp
-from counterpoise.classifier.group_thresholds import FEWEST
+from counterpoise.classifier.group_thresholds import FEWEST_OF_A_CLASS
 from counterpoise.core.errors import ArtifactError, ColumnError, OptionError
 from counterpoise.decide.layer import RuleLayer
 from counterpoise.decide.new_prior import rule_at_prior
@@ -66,7 +66,7 @@ def test_each_group_has_the_threshold_that_its_own_rows_choose_and_the_file_says
 
 def test_few_rows_and_unknown_values_take_the_common_threshold(clf, rows):
     own, common = decided(clf, f1=True, by="sex"), clf.decide(f1=True)
-    assert (clf.scores["by"][:, 0] == 3).sum() < 2 * FEWEST
+    assert (clf.scores["by"][:, 0] == 3).sum() < 2 * FEWEST_OF_A_CLASS
     assert own.rule.by.common == ("x",)
     assert own.rule.threshold == common.rule.threshold
     for value in ("x", "?", None):

@@ -18,7 +18,7 @@ from keras import layers, ops
 import counterpoise as cp
 from counterpoise.classifier import allowed, references
 from counterpoise.classifier import archive as zipped
-from counterpoise.classifier.references import check, custom_objects_of
+from counterpoise.classifier.references import check_references, custom_objects_of
 from counterpoise.core.errors import ArtifactError
 
 RNG = np.random.default_rng(0)
@@ -189,8 +189,9 @@ def with_layer(source: Path, target: Path, odd) -> Path:
 @pytest.mark.parametrize("case", GADGETS)
 def test_a_gadget_is_refused_and_named(case):
     odd, words = GADGETS[case]
+    network = {"module": "keras", "class_name": "Functional", "config": {"layers": [odd]}, "registered_name": None}
     with pytest.raises(ArtifactError) as refused:
-        check({"module": "keras", "class_name": "Functional", "config": {"layers": [odd]}, "registered_name": None}, {})
+        check_references(network, {})
     assert words in str(refused.value)
     assert "safe_mode" not in str(refused.value)
 
@@ -237,7 +238,7 @@ def test_networks_of_keras_s_own_layers_and_operations_pass():
     schedule = keras.optimizers.schedules.CosineDecay(1e-3, 100)
     model.compile(keras.optimizers.AdamW(schedule), ["mse", keras.losses.huber], metrics=[["auc"], ["mae"]])
     config = json.loads(json.dumps(keras.saving.serialize_keras_object(model)))
-    assert check(config, {}) is False
+    assert check_references(config, {}) is False
     assert custom_objects_of(model) == {}
 
 
@@ -251,8 +252,8 @@ def test_networks_of_keras_applications_pass():
 def test_a_layer_of_a_later_keras_is_saved_and_has_to_be_trusted(tmp_path, monkeypatch):
     clf = cp.wrap(gated(layers.Rescaling(2.0)), X, Y)
     with monkeypatch.context() as patch:
-        known = {pair: value for pair, value in allowed.classes().items() if value is not layers.Rescaling}
-        patch.setattr(allowed, "classes", lambda: known)
+        known = {pair: value for pair, value in allowed.keras_classes().items() if value is not layers.Rescaling}
+        patch.setattr(allowed, "keras_classes", lambda: known)
         path = clf.save(tmp_path / "m.keras")
         with pytest.raises(ArtifactError, match=r"'Rescaling' of Keras in .*custom_objects=\{'Rescaling': Rescaling\}"):
             cp.load(path)
@@ -264,7 +265,7 @@ def test_a_layer_of_a_later_keras_is_saved_and_has_to_be_trusted(tmp_path, monke
 def test_models_compiled_with_our_losses_and_metrics_pass(loss):
     model = keras.Sequential([keras.Input((2,)), layers.Dense(1)])
     model.compile("adam", loss, metrics=[cp.metrics.AveragePrecision(100)])
-    assert check(json.loads(json.dumps(keras.saving.serialize_keras_object(model))), {}) is False
+    assert check_references(json.loads(json.dumps(keras.saving.serialize_keras_object(model))), {}) is False
 
 
 def test_a_layer_of_the_user_s_own_goes_by_custom_objects(tmp_path):
@@ -328,9 +329,9 @@ def test_what_a_network_was_compiled_with_stays_out_of_the_file(tmp_path):
 def test_trust_on_the_command_line(tmp_path, monkeypatch):
     (tmp_path / "my_layers.py").write_text(MODULE.format("shop"))
     monkeypatch.chdir(tmp_path)
-    from counterpoise.cli.trust import trusted
+    from counterpoise.cli.trust import trusted_objects
 
-    twice = trusted(["my_layers:Twice"])["Twice"]
+    twice = trusted_objects(["my_layers:Twice"])["Twice"]
     model = gated(twice())
     model.save("plain.keras")
     Path("rows.csv").write_text(ROWS)
@@ -367,7 +368,7 @@ def test_a_builder_s_model_that_cannot_be_saved_is_refused_before_the_training(t
 def test_walking_leaves_the_configuration_as_it_is():
     config = keras.saving.serialize_keras_object(gated(Gate()))
     before = copy.deepcopy(config)
-    check(config, {"zoo>Gate": Gate})
+    check_references(config, {"zoo>Gate": Gate})
     assert config == before
 
 
@@ -380,9 +381,9 @@ def test_walking_leaves_the_configuration_as_it_is():
     ],
 )
 def test_lists_and_texts_that_no_model_has_are_refused(config, match, monkeypatch):
-    check(config, {})
+    check_references(config, {})
     monkeypatch.setattr(references, "MOST_VALUES", 100)
     monkeypatch.setattr(references, "LONGEST", 100)
     with pytest.raises(ArtifactError, match=match):
-        check(config, {})
-    check({"vocabulary": ["word"] * 101}, {})
+        check_references(config, {})
+    check_references({"vocabulary": ["word"] * 101}, {})

@@ -11,7 +11,7 @@ import pytest
 
 import counterpoise as cp
 from counterpoise.classifier import shapley
-from counterpoise.classifier.raw_columns import RawColumns, log_odds
+from counterpoise.classifier.raw_columns import ExplainedColumns, log_odds
 from counterpoise.classifier.tree_shapley import tree_effects
 from counterpoise.core.structure import take
 
@@ -40,9 +40,9 @@ def table(seed=0):
 
 def by_enumeration(clf, rows, base):
     """Effects over all sets of columns, which `test_explain` checks against orders one by one."""
-    columns, z, of_base = RawColumns.of(clf), log_odds(clf, rows)[:, 1], log_odds(clf, base)[:, 1]
+    columns, z, of_base = ExplainedColumns.of(clf), log_odds(clf, rows)[:, 1], log_odds(clf, base)[:, 1]
     one = (take(rows, np.array([i])) for i in range(len(z)))
-    return np.stack([shapley._exact(clf, columns, row, base, z[i], of_base, 1, 0) for i, row in enumerate(one)])
+    return np.stack([shapley._exact_effects(clf, columns, row, base, z[i], of_base, 1) for i, row in enumerate(one)])
 
 
 @pytest.fixture(scope="module", name="clf")

@@ -11,8 +11,8 @@ from leaderboard_schema import PER_PROBLEM
 from typer.testing import CliRunner
 
 import counterpoise as cp
-from counterpoise.cli.evaluate import _advice, _show_scores
-from counterpoise.cli.explain import _write
+from counterpoise.cli.evaluate import _show_scores, _threshold_advice
+from counterpoise.cli.explain import _write_importance
 from counterpoise.cli.main import app
 from counterpoise.core.errors import CounterpoiseError, OptionError
 from counterpoise.report.card_page import to_markdown
@@ -103,12 +103,13 @@ def test_a_moved_share_moves_the_threshold():
         "threshold_now": 0.2,
         "classes": [{}, {"share_before": 0.2, "share_now": 0.08, "low": 0.05, "high": 0.1}],
     }
-    assert _advice(record) == [
+    assert _threshold_advice(record) == [
         "The threshold 0.4 becomes 0.2.",
         "For rows like these, run: counterpoise predict ... --prior 0.08",
     ]
     record["classes"][1]["high"] = 0.2
-    assert _advice(record) == ["The threshold remains 0.4, because the class proportions have not clearly changed."]
+    remains = "The threshold remains 0.4, because the class proportions have not clearly changed."
+    assert _threshold_advice(record) == [remains]
 
 
 def test_card_pages(root, tmp_path):
@@ -158,7 +159,7 @@ def test_why(root, tmp_path):
     assert json.loads((tmp_path / "why.json").read_text())["columns"][0]["columns"] == ["v"]
     record = json.loads((tmp_path / "why.json").read_text())
     for name, start in (("why.html", b"<!doctype html>"), ("why.svg", b"<svg"), ("why.png", b"\x89PNG")):
-        _write(tmp_path / name, record, "m.keras")
+        _write_importance(tmp_path / name, record, "m.keras")
         assert (tmp_path / name).read_bytes().startswith(start)
     rows = pl.read_csv(root / "new.csv").head(5)
     rows.write_csv(tmp_path / "five.csv")

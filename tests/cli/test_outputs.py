@@ -14,7 +14,7 @@ import pytest
 from command_line import check_refusal, contents, run_command
 
 import counterpoise as cp
-from counterpoise.cli.predict import _without_formulas
+from counterpoise.cli.predict import _with_formulas_escaped
 from counterpoise.comparison import store_file
 from counterpoise.comparison.store import Store
 
@@ -118,12 +118,12 @@ def test_texts_that_a_spreadsheet_runs_are_reported_and_escaped_on_request(root)
 def test_formulas_are_texts_that_are_no_numbers(capsys):
     texts = ["=1", "+a", "-b", "@c", "\td", "\re", "＝f", "-5", "+1.5", "-1,5", "a=b", "", None, "'x"]
     frame = pl.DataFrame({"decision": texts, "probability": [0.5] * len(texts)})
-    written = _without_formulas(frame, escape=True)["decision"].to_list()
+    written = _with_formulas_escaped(frame, escape=True)["decision"].to_list()
     assert written == [f"'{t}" if i < 7 else t for i, t in enumerate(texts)]
     assert "7 cells" in capsys.readouterr().err
-    assert _without_formulas(frame, escape=False).equals(frame)
+    assert _with_formulas_escaped(frame, escape=False).equals(frame)
     numbers = frame.select("probability")
-    assert _without_formulas(numbers, escape=True).equals(numbers)
+    assert _with_formulas_escaped(numbers, escape=True).equals(numbers)
 
 
 @pytest.mark.parametrize("wal", [True, False])

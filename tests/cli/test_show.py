@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from rich.console import Console
 
-from counterpoise.cli.show import class_text, comparison_text, leaderboard_table
+from counterpoise.cli.show import class_text, leaderboard_table, print_comparison
 from counterpoise.comparison.result import Comparison
 from counterpoise.decide.aim import threshold_text
 
@@ -73,7 +73,7 @@ def test_a_column_has_one_number_of_decimals():
 
 def test_the_four_texts_the_warnings_and_the_files_are_printed(capsys, tmp_path):
     (tmp_path / "report.html").write_text("")
-    comparison_text(comparison(FAILED), tmp_path)
+    print_comparison(comparison(FAILED), tmp_path)
     printed = " ".join(capsys.readouterr().out.split())
     order = [printed.index(text) for text in TEXTS.values()]
     assert order == sorted(order)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import counterpoise as cp
-from counterpoise.cli.summary import predicted, trained
+from counterpoise.cli.summary import predict_summary, train_summary
 
 FILES = (Path("m.keras"), Path("rows.csv"))
 
@@ -23,7 +23,7 @@ def _two():
 
 def test_what_train_prints_is_what_the_card_has(two):
     clf, _ = two
-    text = trained(clf, "wrapped", 1000, FILES[0], ("A note.",), "").lines()
+    text = train_summary(clf, "wrapped", 1000, FILES[0], ("A note.",), "").lines()
     metrics = clf.card["metrics"]
     assert f"verage precision {metrics['average_precision']['value']:.3f} (95% CI" in text[1]
     predicted_by = clf.target.apply(clf.rule, clf.scores["log_p"].astype(float)).decision
@@ -36,18 +36,18 @@ def test_what_train_prints_is_what_the_card_has(two):
 def test_what_predict_prints_is_what_the_table_has(two):
     clf, p = two
     table = clf.predict_frame(p)
-    lines = predicted(clf, *FILES, table, Path("out.csv")).lines()
+    lines = predict_summary(clf, *FILES, table, Path("out.csv")).lines()
     assert f"{(table['decision'] == 'ill').sum():,} 'ill'" in lines[1]
     assert len(lines) == 3
     few = clf.predict_frame(p[p < np.quantile(p, 0.4)])
-    assert "--unlabeled" in predicted(clf, *FILES, few, Path("out.csv")).lines()[-1]
+    assert "--unlabeled" in predict_summary(clf, *FILES, few, Path("out.csv")).lines()[-1]
     cheap = clf.decide(costs=[[0, 2], [30, -5]])
     table = cheap.predict_frame(p)
     proba, alert = table["probability"].to_numpy(), (table["decision"] == "ill").to_numpy()
     expected = 10_000 * np.mean(np.where(alert, 2 * (1 - proba) - 5 * proba, 30 * proba))
     assert (
         f"computed from the probabilities: {expected:,.0f}."
-        in predicted(cheap, *FILES, table, Path("out.csv")).lines()[2]
+        in predict_summary(cheap, *FILES, table, Path("out.csv")).lines()[2]
     )
 
 
@@ -55,11 +55,11 @@ def test_more_classes_have_no_line_of_two():
     rng = np.random.default_rng(0)
     p = rng.dirichlet([1, 1, 1], 300)
     clf = cp.wrap(p, np.array([rng.choice(3, p=row) for row in p]))
-    assert not any("Per 10,000" in line for line in trained(clf, "wrapped", 300, FILES[0], (), "").lines())
-    assert len(predicted(clf, *FILES, clf.predict_frame(p), Path("out.csv")).lines()) == 2
+    assert not any("Per 10,000" in line for line in train_summary(clf, "wrapped", 300, FILES[0], (), "").lines())
+    assert len(predict_summary(clf, *FILES, clf.predict_frame(p), Path("out.csv")).lines()) == 2
 
 
 def test_truth_values_are_spelled_as_in_the_file():
     p = np.linspace(0.05, 0.95, 40)
     clf = cp.wrap(p, p > 0.6)
-    assert "'False'" in predicted(clf, *FILES, clf.predict_frame(p), Path("out.csv")).lines()[1]
+    assert "'False'" in predict_summary(clf, *FILES, clf.predict_frame(p), Path("out.csv")).lines()[1]

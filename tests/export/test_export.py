@@ -17,7 +17,7 @@ from counterpoise.core.errors import ArtifactError, DataError, MissingExtraError
 from counterpoise.data.schema import encode_rows
 from counterpoise.export import FORMATS
 from counterpoise.export import write as write_module
-from counterpoise.export.probe import compare, probe
+from counterpoise.export.probe import describe_difference, probe_rows
 
 
 def frame(n=300, seed=0):
@@ -291,11 +291,11 @@ def test_an_export_that_says_something_else_is_refused_and_leaves_nothing(clf, t
 
 
 def test_a_wrong_decision_or_label_is_seen(clf):
-    raw, _ = probe(clf)
+    raw, _ = probe_rows(clf)
     true = {"probability": clf.predict_proba(raw), "decision": (clf.predict(raw) == "yes").astype(int)}
 
     def difference(**changes):
-        return compare(clf, raw, lambda rows: {**true, **changes}, slice(None), None, 1e-5)
+        return describe_difference(clf, raw, lambda rows: {**true, **changes}, slice(None), None, 1e-5)
 
     assert difference() == ""
     assert "decided differently" in difference(decision=1 - true["decision"])
