@@ -116,7 +116,9 @@ def _rule_check(m: int, c: int) -> Check:
             "guarantee": nullable(_guarantee_check(c)),
             "costs": nullable(numbers((c, c))),
             "cost_column": nullable(_read_cost_column if binary else _must_be_null("a cost column is for two classes")),
-            "by": nullable(_read_group_thresholds if binary else _must_be_null("thresholds by group are for two classes")),
+            "by": nullable(
+                _read_group_thresholds if binary else _must_be_null("thresholds by group are for two classes")
+            ),
             "review": nullable(_review_check(c)),
         },
     )
