@@ -6,13 +6,12 @@ import pytest
 
 from counterpoise.core.errors import OptionError
 from counterpoise.report import figures, series, training_figures
-from counterpoise.report.marks import folds_spec
 
 SPECS = {
     spec.__name__: spec
     for spec in (
         figures.pr_spec, figures.roc_spec, figures.gain_spec, figures.decision_spec, figures.calibration_spec,
-        folds_spec,
+        figures.folds_spec,
     )
 }  # fmt: skip
 
@@ -53,8 +52,8 @@ def test_no_curves_no_figure(binary_record):
 
 
 def test_a_still_is_svg_png_or_pdf(binary_record):
-    assert figures.still(folds_spec(binary_record), "png", scale=1)[:4] == b"\x89PNG"
-    assert figures.still(folds_spec(binary_record), "pdf")[:4] == b"%PDF"
+    assert figures.still(figures.folds_spec(binary_record), "png", scale=1)[:4] == b"\x89PNG"
+    assert figures.still(figures.folds_spec(binary_record), "pdf")[:4] == b"%PDF"
     with pytest.raises(OptionError, match="Expected svg, png or pdf"):
         figures.still({}, "gif")
 
